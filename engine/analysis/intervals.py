@@ -1,0 +1,74 @@
+"""Confidence intervals over replicates, and paired differences. numpy and scipy.special alone: the page uses this file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtrit
+
+LEVEL = 0.95
+CORRECTED_T = "95% corrected resampled t (Nadeau and Bengio)"
+BOOTSTRAP = "95% stratified bootstrap of the test rows"
+NONE = "no interval"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its 95% interval; low and high are NaN where there is none. n: replicates; kind: which interval."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+    kind: str
+
+    @property
+    def above_zero(self) -> bool:
+        """True where the whole interval lies above 0."""
+        return bool(self.low > 0)
+
+    @property
+    def below_zero(self) -> bool:
+        """True where the whole interval lies below 0."""
+        return bool(self.high < 0)
+
+
+def corrected_t(values: np.ndarray, test_share: float, bounds: tuple[float, float] | None = (0.0, 1.0)) -> Interval:
+    """95% interval of the mean over n >= 2 replicates whose training sets overlap.
+
+    mean -+ t(0.975, n - 1) sqrt((1/n + test_share) s^2), s^2 the sample variance (Nadeau and Bengio 2003, Machine
+    Learning 52, eq. 9's variance). `test_share` is n_test / n_train. Clipped to `bounds`. NaN values are left out.
+    """
+    kept = np.asarray(values, dtype=float)
+    kept = kept[np.isfinite(kept)]
+    n = len(kept)
+    if n < 2:
+        mean = float(kept.mean()) if n else float("nan")
+        return Interval(mean, float("nan"), float("nan"), n, NONE)
+    mean = float(kept.mean())
+    half = float(stdtrit(n - 1, 0.5 + LEVEL / 2)) * float(np.sqrt((1 / n + test_share) * kept.var(ddof=1)))
+    low, high = mean - half, mean + half
+    if bounds is not None:
+        low, high = max(low, bounds[0]), min(high, bounds[1])
+    return Interval(mean, low, high, n, CORRECTED_T)
+
+
+def percentile(value: float, draws: np.ndarray) -> Interval:
+    """95% percentile interval of one replicate's value from its bootstrap draws (NaN draws are left out)."""
+    kept = np.asarray(draws, dtype=float)
+    kept = kept[np.isfinite(kept)]
+    if len(kept) < 2 or not np.isfinite(value):
+        return Interval(float(value), float("nan"), float("nan"), 1, NONE)
+    low, high = np.quantile(kept, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+    return Interval(float(value), float(low), float(high), 1, BOOTSTRAP)
+
+
+def difference(
+    values: np.ndarray, other: np.ndarray, test_share: float, draws: np.ndarray | None = None, other_draws: np.ndarray | None = None
+) -> Interval:
+    """Paired difference `values - other` on common replicates; one replicate uses bootstrap draws of the same test rows."""
+    delta = np.asarray(values, dtype=float) - np.asarray(other, dtype=float)
+    if len(delta) == 1 and draws is not None and other_draws is not None:
+        return percentile(float(delta[0]), np.asarray(draws) - np.asarray(other_draws))
+    return corrected_t(delta, test_share, bounds=None)

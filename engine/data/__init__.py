@@ -1,0 +1,1 @@
+"""Datasets, imbalance, splits, and tasks ready to train."""

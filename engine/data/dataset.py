@@ -1,0 +1,103 @@
+"""The two shapes data have in this engine: a Dataset as read, and a Task ready to train."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+Ints = np.ndarray
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A table as read: nothing scaled, nothing encoded, no missing values.
+
+    numeric [n, p] float64; categorical [n, q] int64 codes into `categories` (one tuple of level names per column; levels
+    come from the source's schema, not from the rows). y [n] int64 in 0..C-1, an index into `classes`.
+    official_test: row numbers of an official test part, or None.
+    """
+
+    name: str
+    kind: str  # points | tabular
+    numeric: np.ndarray
+    categorical: np.ndarray
+    categories: tuple[tuple[str, ...], ...]
+    numeric_names: tuple[str, ...]
+    categorical_names: tuple[str, ...]
+    y: Ints
+    classes: tuple[str, ...]
+    official_test: Ints | None = None
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Rows per class [C]."""
+        return np.bincount(self.y, minlength=len(self.classes))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One part (train, validation, ...) of R replicates, padded to the longest: x [R, N, D], y [R, N] int64, mask [R, N] bool.
+
+    Padding stands at the end, x = 0 and y = 0 there, mask False. N is at least 1.
+    """
+
+    x: torch.Tensor
+    y: torch.Tensor
+    mask: torch.Tensor
+
+    @property
+    def sizes(self) -> torch.Tensor:
+        """Rows per replicate [R]."""
+        return self.mask.sum(1)
+
+    def counts(self, classes: int) -> torch.Tensor:
+        """Rows per replicate and class [R, C]."""
+        one_hot = torch.nn.functional.one_hot(self.y, classes) * self.mask.unsqueeze(2)
+        return one_hot.sum(1)
+
+
+@dataclass(frozen=True)
+class Replicate:
+    """Which replicate: number in the run, seed index, fold."""
+
+    number: int
+    seed: int
+    fold: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """R replicates of one spec, scaled and encoded on each one's own training rows, on the device.
+
+    withheld: rows dropped from training's share (the ceiling `potential` gets them back); withheld_elsewhere: rows dropped
+    from validation's and test's share. Both may be empty (mask all False). features: names of the D columns.
+    seed: the spec's; with each Replicate it names the random streams (engine.seeds).
+    """
+
+    classes: tuple[str, ...]
+    features: tuple[str, ...]
+    kind: str
+    train: Rows
+    valid: Rows
+    test: Rows
+    withheld: Rows
+    withheld_elsewhere: Rows
+    replicates: tuple[Replicate, ...]
+    seed: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where the rows are."""
+        return self.train.x.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """float32, or float64 in checks."""
+        return self.train.x.dtype
+
+    @property
+    def largest(self) -> int:
+        """The largest class in training (the lowest label where several are as large), summed over replicates."""
+        return int(self.train.counts(len(self.classes)).sum(0).argmax())

@@ -1,0 +1,154 @@
+"""What a run may say while it runs. Plain frozen values: JSON for the words, npz for the arrays, no pickle.
+
+Order in a run: Phase and Note anywhere; one Scene per replicate before its first Frame; Epoch once an epoch; Frame about
+100 times; Progress at least every half second. Replicates are counted from 0; only replicate 0's scene and frames
+are sent live, the others are kept with the result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from engine.errors import BadData
+
+GRID = 48
+"""The decision surface is GRID x GRID values; row 0 is the lowest y."""
+UNIT = 8191
+"""int16 coordinates: the view box reaches from -UNIT to UNIT, positions are kept up to 4 boxes away."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the run begins: `name` is short and stable, `text` is for a person."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`done` of `total` steps of this run's work, over all its phases (an upper bound where a phase may stop early)."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something a person should know. `level`: info or warning."""
+
+    text: str
+    level: str = "info"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of `phase` is over. `values`: name -> one value per replicate (NaN where that replicate has stopped).
+
+    Names: train_loss, valid_loss, valid_ap; explicit gradient adds adapted_loss (the stepped classifier on validation
+    rows) and synthetic_loss (on the synthetic points alone). `first` is the number of the first replicate in `values`;
+    `step` counts optimiser steps since the run began.
+    """
+
+    phase: str
+    epoch: int
+    step: int
+    first: int
+    values: dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What stands still in one replicate's picture; positions are int16 in units of the view box (see UNIT).
+
+    points [m, 2] int16 and labels [m] uint8: real training rows (at most 1,500, every minority row kept).
+    centre [2], half [2]: the view box in plane coordinates, which are sd of the standardised features.
+    share: share of training variance the plane holds, in [0, 1]; exact: True where the plane is all of the data (2-D).
+    axes: names of the two axes. classes: names. parents [n, 2] int16: where each synthetic point was copied from
+    (n = 0 while there are none); parent_labels [n] uint8.
+    """
+
+    replicate: int
+    points: np.ndarray
+    labels: np.ndarray
+    centre: tuple[float, float]
+    half: tuple[float, float]
+    share: float
+    exact: bool
+    axes: tuple[str, str]
+    classes: tuple[str, ...]
+    parents: np.ndarray
+    parent_labels: np.ndarray
+    arrays: ClassVar[tuple[str, ...]] = ("points", "labels", "parents", "parent_labels")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Positions of the synthetic points at one moment, with the decision surface.
+
+    points [n, 2] int16; moved [n] uint16: distance from the start in 1/1000 sd, in all dimensions (65,535 = more);
+    surface [GRID, GRID] uint8: 255 x probability of a minority class (any class below the largest).
+    n = 0 before the points exist; n never changes afterwards. score: validation average precision, NaN if not yet known.
+    """
+
+    replicate: int
+    phase: str
+    epoch: int
+    step: int
+    score: float
+    points: np.ndarray
+    moved: np.ndarray
+    surface: np.ndarray
+    arrays: ClassVar[tuple[str, ...]] = ("points", "moved", "surface")
+
+
+Event = Phase | Progress | Note | Epoch | Scene | Frame
+_TYPES: dict[str, type] = {t.__name__.lower(): t for t in (Phase, Progress, Note, Epoch, Scene, Frame)}
+
+
+def kind(event: Event) -> str:
+    """'phase', 'progress', 'note', 'epoch', 'scene' or 'frame'."""
+    return type(event).__name__.lower()
+
+
+def encode(event: Event) -> tuple[str, str, bytes | None]:
+    """(kind, JSON, npz or None) as the store keeps an event."""
+    names = getattr(event, "arrays", ())
+    words = {f.name: getattr(event, f.name) for f in dataclasses.fields(event) if f.name not in names}
+    return kind(event), json.dumps(words), pack({n: getattr(event, n) for n in names}) if names else None
+
+
+def decode(kind: str, words: str, arrays: bytes | None) -> Event:
+    """The event back. Raises BadData where the parts do not make one."""
+    try:
+        values: dict[str, Any] = json.loads(words)
+        for name, value in values.items():
+            if isinstance(value, list):
+                values[name] = tuple(value)
+        event: Event = _TYPES[kind](**values, **(unpack(arrays) if arrays is not None else {}))
+        return event
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadData(f"the store holds a {kind!r} event that cannot be read: {error}.") from error
+
+
+def pack(arrays: dict[str, np.ndarray]) -> bytes:
+    """Arrays as compressed npz."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def unpack(data: bytes) -> dict[str, np.ndarray]:
+    """Arrays from `pack`. Raises BadData for anything else; never unpickles."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise BadData(f"the store holds arrays that cannot be read: {error}.") from error

@@ -1,0 +1,132 @@
+"""Parameters of methods and datasets: a dataclass field that carries its range and help.
+
+One description of a parameter serves the catalog, the page's form, the command line and every check. Values are plain
+JSON: int, float, bool, str, or a list of ints.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from engine.errors import BadParameter, UnknownName
+
+KINDS = {int: "int", float: "float", bool: "bool", str: "choice", tuple: "ints"}
+
+
+def param(
+    default: Any,
+    *,
+    help: str,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] | None = None,
+    log: bool = False,
+    label: str | None = None,
+    unit: str = "",
+    advanced: bool = False,
+) -> Any:
+    """A dataclass field with its range and help.
+
+    `low` and `high` are inclusive; for a tuple of ints they bound every entry. `log` asks the form for a logarithmic
+    slider. `advanced` folds the field away in the form. A str default needs `choices`.
+    """
+    if isinstance(default, str) and choices is None:
+        raise TypeError("a text parameter needs its choices")
+    meta = {"low": low, "high": high, "choices": choices, "log": log, "help": help, "unit": unit}
+    return dataclasses.field(default=default, metadata=meta | {"label": label, "advanced": advanced})
+
+
+def describe(cls: type) -> list[dict[str, Any]]:
+    """The parameters of a dataclass as JSON-plain dicts, in order of definition.
+
+    Keys: name, label, kind (int, float, bool, choice, ints), default, low, high, choices, log, help, unit, advanced.
+    """
+    out = []
+    for f in dataclasses.fields(cls):
+        if "help" not in f.metadata:
+            continue
+        meta = dict(f.metadata)
+        meta["label"] = meta["label"] or f.name.replace("_", " ")
+        meta["choices"] = list(meta["choices"]) if meta["choices"] else None
+        default = list(f.default) if isinstance(f.default, tuple) else f.default
+        out.append({"name": f.name, "kind": KINDS[type(f.default)], "default": default} | meta)
+    return out
+
+
+def check(described: list[dict[str, Any]], values: Mapping[str, Any], who: str) -> dict[str, Any]:
+    """`values` checked against `describe(...)`, defaults filled in, in order of definition.
+
+    Raises UnknownName for a parameter that is not there, BadParameter for a value of another type or outside its range.
+    Ints are taken for floats, and whole floats for ints; nothing else is converted.
+    """
+    known = {d["name"] for d in described}
+    for name in values:
+        if name not in known:
+            listed = ", ".join(sorted(known)) or "none"
+            raise UnknownName(f"{who} has no parameter {name!r}; it has: {listed}.")
+    return {d["name"]: check_value(d, values.get(d["name"], d["default"]), who) for d in described}
+
+
+def check_value(d: Mapping[str, Any], value: Any, who: str) -> Any:
+    """One value against one field's description; returns it in its field's type (a list for `ints`)."""
+    name, kind = d["name"], d["kind"]
+    wrong = BadParameter(f"{who}({name}={value!r}): must be {_allowed(d)}.")
+    if kind == "bool":
+        if not isinstance(value, bool):
+            raise wrong
+        return value
+    if kind == "choice":
+        if value not in d["choices"]:
+            raise wrong
+        return value
+    if kind == "ints":
+        if not isinstance(value, (list, tuple)) or not all(isinstance(v, int) and not isinstance(v, bool) for v in value):
+            raise wrong
+        if not all(_inside(d, v) for v in value):
+            raise wrong
+        return list(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise wrong
+    if kind == "int" and value != int(value):
+        raise wrong
+    value = int(value) if kind == "int" else float(value)
+    if not _inside(d, value):
+        raise wrong
+    return value
+
+
+def parse(d: Mapping[str, Any], text: str, who: str) -> Any:
+    """A value typed by a person (`--set name=text`) as its field's type, checked."""
+    kind = d["kind"]
+    try:
+        if kind == "bool":
+            value: Any = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
+        elif kind == "choice":
+            value = text
+        elif kind == "ints":
+            value = [int(part) for part in text.replace("-", ",").split(",") if part.strip()]
+        else:
+            value = float(text)
+    except (KeyError, ValueError):
+        raise BadParameter(f"{who}({d['name']}={text!r}): must be {_allowed(d)}.") from None
+    return check_value(d, value, who)
+
+
+def _inside(d: Mapping[str, Any], value: float) -> bool:
+    return (d["low"] is None or value >= d["low"]) and (d["high"] is None or value <= d["high"])
+
+
+def _allowed(d: Mapping[str, Any]) -> str:
+    if d["kind"] == "bool":
+        return "true or false"
+    if d["kind"] == "choice":
+        return "one of " + ", ".join(d["choices"])
+    noun = {"int": "a whole number", "float": "a number", "ints": "whole numbers with commas between, each"}[d["kind"]]
+    if d["low"] is not None and d["high"] is not None:
+        return f"{noun} in [{d['low']:g}, {d['high']:g}]"
+    if d["low"] is not None:
+        return f"{noun} of at least {d['low']:g}"
+    return f"{noun} of at most {d['high']:g}" if d["high"] is not None else noun

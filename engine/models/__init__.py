@@ -1,0 +1,1 @@
+"""Networks. Every one has embed(x) and head(z), and one logit per class."""

@@ -1,0 +1,150 @@
+"""What a person asks for: dataset, imbalance, method, protocol, seed. Frozen, hashable by its JSON, checked on construction.
+
+The page builds one, the store keeps it, the runner runs it. Names and parameters are checked against the catalog
+(`complete`), so that a spec can be made, completed and hashed without torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine import fields
+from engine.errors import BadParameter, UnknownName
+from engine.version import NUMERICS
+
+PROFILES = ("native", "ratio", "exponential", "step", "gaussian", "remove")
+WHERE = ("all", "train")
+MAX_RATIO = 500.0
+
+
+@dataclass(frozen=True)
+class Imbalance:
+    """Which imbalance is made, and where.
+
+    profile: `native` (as the data come), `ratio` (every class below the largest is cut to largest / ratio; where the
+        data are already more skewed, the largest is cut instead), `exponential`, `step`, `gaussian` (class sizes fall from
+        class 0 to the last by that law, largest / smallest = ratio), `remove` (a share `rate` of the rows of 4 in 10
+        classes drawn at random, on two classes of the minority).
+    ratio: largest / smallest class, in [1, 500]. For the middle four profiles.
+    rate: share removed, in (0, 1). For `remove`.
+    where: `all` cuts before the split (train, validation and test have the ratio), `train` leaves the test part's natural
+        classes. Default: `all` for native and ratio (as Yasinnik et al.), `train` for the others (as Dablain et al., Ando
+        and Huang).
+    """
+
+    profile: str = "native"
+    ratio: float | None = None
+    rate: float | None = None
+    where: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.profile not in PROFILES:
+            raise BadParameter(f"imbalance profile {self.profile!r} is not known; it must be one of {', '.join(PROFILES)}.")
+        needs_ratio = self.profile in ("ratio", "exponential", "step", "gaussian")
+        if needs_ratio and (self.ratio is None or not 1 <= self.ratio <= MAX_RATIO):
+            raise BadParameter(f"profile {self.profile!r} needs a ratio in [1, {MAX_RATIO:g}]; got {self.ratio}.")
+        if not needs_ratio and self.ratio is not None:
+            raise BadParameter(f"profile {self.profile!r} takes no ratio; use profile 'ratio'.")
+        if self.profile == "remove" and (self.rate is None or not 0 < self.rate < 1):
+            raise BadParameter(f"profile 'remove' needs a rate between 0 and 1, such as 0.9; got {self.rate}.")
+        if self.profile != "remove" and self.rate is not None:
+            raise BadParameter(f"profile {self.profile!r} takes no rate; use profile 'remove'.")
+        where = self.where or ("all" if self.profile in ("native", "ratio") else "train")
+        if where not in WHERE:
+            raise BadParameter(f"where={where!r} is not known; it must be 'all' or 'train'.")
+        if self.profile == "native":
+            where = "all"  # nothing is cut, so both mean the same and must have one id
+        object.__setattr__(self, "where", where)
+        if self.ratio is not None:
+            object.__setattr__(self, "ratio", float(self.ratio))
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One question to the engine.
+
+    dataset, method: names in the catalog. data, params: their parameters (JSON-plain; `complete` fills the defaults).
+    folds: 1 (one 60/20/20 split) or 2..10 (20% validation, the rest cut into test folds). seeds: 1..100; a seed redraws
+    withheld rows, validation, folds and initial weights. replicates = folds x seeds. seed: the one number all draws come from.
+    """
+
+    dataset: str
+    method: str
+    imbalance: Imbalance = field(default_factory=Imbalance)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    folds: int = 1
+    seeds: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("folds", 1, 10), ("seeds", 1, 100), ("seed", 0, 2**31 - 1)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                raise BadParameter(f"{name}={value!r}: must be a whole number in [{low}, {high}].")
+        for name in ("data", "params"):  # frozen outside, plain inside
+            object.__setattr__(self, name, json.loads(json.dumps(dict(getattr(self, name)))))
+
+    @property
+    def replicates(self) -> int:
+        """Number of folds x seeds."""
+        return self.folds * self.seeds
+
+    def with_(self, **changes: Any) -> RunSpec:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def complete(self, catalog: Mapping[str, Any]) -> RunSpec:
+        """This spec with names checked and every default filled in, as it is hashed and stored.
+
+        Raises UnknownName or BadParameter.
+        """
+        dataset = find(catalog, "datasets", self.dataset)
+        method = find(catalog, "methods", self.method)
+        if dataset["kind"] not in method["kinds"]:
+            kinds = " or ".join(method["kinds"])
+            raise BadParameter(f"{self.method} takes {kinds} data; {self.dataset} is of kind {dataset['kind']}.")
+        return self.with_(
+            data=fields.check(dataset["fields"], self.data, self.dataset),
+            params=fields.check(method["fields"], self.params, self.method),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-plain; `from_json` gives the same spec back."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> RunSpec:
+        """Raises BadParameter for anything that is not a spec."""
+        try:
+            known = {f.name for f in dataclasses.fields(cls)}
+            if extra := set(value) - known:
+                raise BadParameter(f"a run's spec has no field {sorted(extra)[0]!r}.")
+            return cls(**{**value, "imbalance": Imbalance(**value.get("imbalance", {}))})
+        except (TypeError, AttributeError) as error:
+            raise BadParameter(f"this is not a run's spec: {error}.") from error
+
+    def run_id(self, fingerprint: str, owner: str | None = None) -> str:
+        """16 hex digits naming this run: the hash of the *completed* spec, data, NUMERICS and, for private data, owner."""
+        facts = {"spec": self.to_json(), "data": fingerprint, "numerics": NUMERICS, "owner": owner}
+        return hashlib.sha256(canonical(facts).encode()).hexdigest()[:16]
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def find(catalog: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:
+    """The catalog's entry of that name; `kind` is 'datasets' or 'methods'. Raises UnknownName."""
+    entry: dict[str, Any]
+    for entry in catalog[kind]:
+        if entry["name"] == name:
+            return entry
+    names = ", ".join(e["name"] for e in catalog[kind])
+    raise UnknownName(f"no {kind[:-1]} is called {name!r}; there are: {names}.")
