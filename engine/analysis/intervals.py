@@ -65,7 +65,11 @@ def percentile(value: float, draws: np.ndarray) -> Interval:
 
 
 def difference(
-    values: np.ndarray, other: np.ndarray, test_share: float, draws: np.ndarray | None = None, other_draws: np.ndarray | None = None
+    values: np.ndarray,
+    other: np.ndarray,
+    test_share: float,
+    draws: np.ndarray | None = None,
+    other_draws: np.ndarray | None = None,
 ) -> Interval:
     """Paired difference `values - other` on common replicates; one replicate uses bootstrap draws of the same test rows."""
     delta = np.asarray(values, dtype=float) - np.asarray(other, dtype=float)

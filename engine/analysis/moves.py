@@ -1,0 +1,31 @@
+"""How far synthetic points moved."""
+
+from __future__ import annotations
+
+import torch
+
+
+def moves(start: torch.Tensor, end: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+    """Straight-line distance of each point from where it began: [R, n], NaN where `mask` is False.
+
+    start, end [R, n, D] in a task's feature space, where one unit is one sd of a feature in training. mask [R, n] bool,
+    False on padding.
+    """
+    length = (end - start).norm(dim=2)
+    return length if mask is None else torch.where(mask, length, torch.nan)
+
+
+def summary(lengths: torch.Tensor) -> dict[str, float | list[float]]:
+    """`engine.result.Result.moves` of lengths [R, n] as `moves` gives them.
+
+    median, largest: over all replicates' points; values: each replicate's median (of an even number, the mean of the
+    middle two). NaN where there are no points.
+    """
+    lengths = lengths.detach().double().cpu()
+    kept = lengths[~lengths.isnan()]
+    values = [_median(row[~row.isnan()]) for row in lengths]
+    return {"median": _median(kept), "largest": float(kept.max()) if len(kept) else float("nan"), "values": values}
+
+
+def _median(values: torch.Tensor) -> float:
+    return float(values.sort().values[[(len(values) - 1) // 2, len(values) // 2]].mean()) if len(values) else float("nan")

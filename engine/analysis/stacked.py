@@ -1,0 +1,44 @@
+"""Average precision of all replicates at once, on their device: training looks at it every epoch and waits for nothing."""
+
+from __future__ import annotations
+
+import torch
+
+
+def average_precision(score: torch.Tensor, positive: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Average precision of each replicate, [R] float64: sum over thresholds of (recall gained) x precision.
+
+    score [R, N] float; positive [R, N] bool; mask [R, N] bool, False on padding, wherever that stands. Rows of equal score
+    are taken together, as scikit-learn does. NaN where a replicate has no positive row, or a NaN among its scores.
+    """
+    ranked, order = torch.where(mask, score, -torch.inf).sort(dim=1, descending=True)
+    positive = positive & mask
+    hits = positive.gather(1, order).cumsum(1)
+    seen = mask.gather(1, order).cumsum(1)
+    last = torch.ones_like(mask)  # of its group of equal scores
+    last[:, :-1] = ranked[:, 1:] != ranked[:, :-1]
+    at_last = torch.where(last, hits, 0)
+    before = torch.zeros_like(hits)  # hits at the end of the group before
+    before[:, 1:] = at_last.cummax(1).values[:, :-1]
+    gained = torch.where(last, hits - before, 0)
+    # Added up in rank order, so that padding behind the rows cannot change a bit of the sum (and with it the epoch chosen).
+    area = (gained * hits.double() / seen.clamp(min=1)).cumsum(1)[:, -1]
+    broken = (score.isnan() & mask).any(1)
+    return torch.where(broken, torch.nan, area / hits[:, -1])
+
+
+def macro_average_precision(probability: torch.Tensor, y: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Average precision of class 1 for two classes; for more, the mean over classes of each against the rest: [R] float64.
+
+    probability [R, N, C] float; y [R, N] int64; mask [R, N] bool. The mean is over the classes that have rows in the
+    replicate (a validation part may lack one, and an epoch must still be chosen); NaN where none has, or a score is NaN.
+    """
+    count, rows, classes = probability.shape
+    if classes == 2:
+        return average_precision(probability[..., 1], y == 1, mask)
+    positive = y.unsqueeze(1) == torch.arange(classes, device=y.device)[:, None]  # [R, C, N]
+    spread = mask.unsqueeze(1).expand(count, classes, rows)
+    flat = (probability.transpose(1, 2), positive, spread)
+    each = average_precision(*(part.reshape(count * classes, rows) for part in flat)).reshape(count, classes)
+    present = (positive & spread).any(2)
+    return torch.where(present, each, 0.0).sum(1) / present.sum(1)
