@@ -4,36 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
-Ints = np.ndarray
+from engine.data.table import Dataset
 
-
-@dataclass(frozen=True)
-class Dataset:
-    """A table as read: nothing scaled, nothing encoded, no missing values.
-
-    numeric [n, p] float64; categorical [n, q] int64 codes into `categories` (one tuple of level names per column; levels
-    come from the source's schema, not from the rows). y [n] int64 in 0..C-1, an index into `classes`.
-    official_test: row numbers of an official test part, or None.
-    """
-
-    name: str
-    kind: str  # points | tabular
-    numeric: np.ndarray
-    categorical: np.ndarray
-    categories: tuple[tuple[str, ...], ...]
-    numeric_names: tuple[str, ...]
-    categorical_names: tuple[str, ...]
-    y: Ints
-    classes: tuple[str, ...]
-    official_test: Ints | None = None
-
-    @property
-    def counts(self) -> np.ndarray:
-        """Rows per class [C]."""
-        return np.bincount(self.y, minlength=len(self.classes))
+__all__ = ["Dataset", "Replicate", "Rows", "Task"]
 
 
 @dataclass(frozen=True)

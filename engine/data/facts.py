@@ -1,0 +1,70 @@
+"""What the catalog says of a dataset before anybody reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from engine.fields import describe, param
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """What a person can ask of every table."""
+
+    pca: int = param(
+        0,
+        low=0,
+        label="principal components",
+        help="keep this many components, fitted on training rows; 0 keeps all columns",
+    )
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One dataset. counts: rows per class as the data come, in the order of `classes`.
+
+    columns: features once categorical ones are one-hot. fingerprint: changes whenever the rows would. licence: "not stated"
+    where the source states none.
+    """
+
+    name: str
+    title: str
+    kind: str  # points | tabular
+    source: str
+    classes: tuple[str, ...]
+    counts: tuple[int, ...]
+    features: int
+    columns: int
+    licence: str
+    citation: str
+    url: str
+    fingerprint: str
+    how_to_get: str
+    summary: str
+    options: type = TableOptions
+
+    def entry(self) -> dict[str, Any]:
+        """As the catalog holds it, JSON-plain."""
+        fields = describe(self.options)
+        for field in fields:
+            if field["name"] == "pca":
+                field["high"] = self.columns
+        return {
+            "name": self.name,
+            "title": self.title,
+            "kind": self.kind,
+            "source": self.source,
+            "rows": sum(self.counts),
+            "features": self.features,
+            "classes": list(self.classes),
+            "counts": list(self.counts),
+            "ratio": round(max(self.counts) / min(self.counts), 2),
+            "licence": self.licence,
+            "citation": self.citation,
+            "url": self.url,
+            "fingerprint": self.fingerprint,
+            "how_to_get": self.how_to_get,
+            "summary": self.summary,
+            "fields": fields,
+        }

@@ -1,0 +1,34 @@
+"""Which rows an imbalance keeps and which it drops. How many of each class is engine.limits' business."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine import limits
+from engine.spec import Imbalance
+
+
+def targets(
+    counts: Sequence[int], imbalance: Imbalance, rng: np.random.Generator, *, whole: Sequence[int] | None = None
+) -> list[int]:
+    """Rows each class keeps, at most counts[c] each; a pure function of counts, imbalance and the generator's state.
+
+    rng draws the classes that lose rows under `remove`, nothing else. whole: class counts of the whole dataset when
+    `counts` are those of a part, so that every part agrees on the largest and the smallest class.
+    """
+    whole = counts if whole is None else whole
+    removed = limits.removed_classes(whole, rng.permutation(len(whole)).tolist()) if imbalance.profile == "remove" else ()
+    return limits.targets(counts, imbalance, head=limits.head_class(whole, imbalance.profile), removed=removed)
+
+
+def cut(rows: Sequence[np.ndarray], kept: Sequence[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Per class the first kept[c] of rows[c], and the dropped rest of the minority classes (those keeping the fewer rows).
+
+    rows[c]: row numbers of class c in random order. A higher ratio keeps a part of what a lower one keeps. Dropped rows of
+    majority classes are in neither list.
+    """
+    small = limits.minority(kept)
+    dropped = [r[n:] if c in small else r[:0] for c, (r, n) in enumerate(zip(rows, kept, strict=True))]
+    return [r[:n] for r, n in zip(rows, kept, strict=True)], dropped

@@ -1,0 +1,65 @@
+"""Where data files are (the folder LAB_DATA names, read first, then the user's cache folder) and how one gets there whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from engine.errors import DataMissing
+
+APP = "imbalance-lab"
+
+
+def folders() -> list[Path]:
+    """Folders that are searched, in order. Raises DataMissing where there is none to search.
+
+    An accelerator machine may have no platformdirs: there LAB_DATA is the only one.
+    """
+    out = [Path(os.environ["LAB_DATA"]).expanduser()] if os.environ.get("LAB_DATA") else []
+    try:
+        from platformdirs import user_cache_path
+    except ImportError:
+        if not out:
+            raise DataMissing("There is no data folder: set LAB_DATA to one, or install platformdirs.") from None
+        return out
+    return [*out, user_cache_path(APP, appauthor=False)]
+
+
+def candidates(filename: str) -> list[Path]:
+    """Files of that name in the data folders, in the order they are to be tried."""
+    return [path for folder in folders() if (path := folder / filename).is_file()]
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def incoming(filename: str) -> Iterator[Path]:
+    """An empty folder inside the data folder. A file of that name left in it moves to its place when the block ends well.
+
+    The move is atomic: other processes see the old state or the whole file. When the block raises, nothing is left.
+    """
+    folder = _writable()
+    with tempfile.TemporaryDirectory(prefix=".incoming-", dir=folder) as scratch:
+        yield Path(scratch)
+        os.replace(Path(scratch) / filename, folder / filename)
+
+
+def _writable() -> Path:
+    """The first data folder a file can be written to. A folder marked read-only is left alone, by root too."""
+    tried = []
+    for folder in folders():
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK | os.X_OK) and folder.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
+                return folder
+        tried.append(str(folder))
+    raise DataMissing(f"No data folder can be written to ({', '.join(tried)}): set LAB_DATA to one that can.")

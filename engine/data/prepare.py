@@ -1,0 +1,103 @@
+"""From a dataset and a spec to a Task: every replicate scaled and encoded on its own training rows, padded, on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from engine.data.dataset import Dataset, Replicate, Rows, Task
+from engine.data.rows import pad
+from engine.data.split import Parts, split
+from engine.errors import BadParameter
+from engine.spec import RunSpec
+
+PARTS = ("train", "valid", "test", "withheld", "elsewhere")
+
+
+def prepare(
+    dataset: Dataset,
+    spec: RunSpec,
+    numbers: Sequence[int] | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Task:
+    """The replicates of a spec with these numbers (number = seed index * folds + fold), all of them by default.
+
+    Per replicate, fitted on its training rows alone: numeric columns to mean 0 and sd 1, one-hot columns for every level of
+    the schema (0 or 1), columns that are constant in training to 0; with `spec.data["pca"] = k > 0` the first k principal
+    components of that. Computed in float64 and rounded once, so a replicate's rows do not depend on what is prepared beside
+    it. Raises BadData, BadParameter.
+    """
+    numbers = range(spec.replicates) if numbers is None else numbers
+    replicates = tuple(Replicate(n, *divmod(n, spec.folds)) for n in numbers)
+    if not numbers or any(not 0 <= n < spec.replicates for n in numbers):
+        raise BadParameter(f"replicates are numbered 0 to {spec.replicates - 1}; got {list(numbers)}.")
+    cuts = {index: split(dataset, spec, index) for index in sorted({r.seed for r in replicates})}
+    table, features = encode(dataset)
+    k = int(spec.data.get("pca", 0))
+    if k:
+        features = tuple(f"component {i + 1}" for i in range(k))
+    # one list of (x, y) per part
+    pieces: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in PARTS}
+    for r in replicates:
+        parts: Parts = cuts[r.seed][r.fold]
+        scale = fit_scale(table, len(dataset.numeric_names), parts.train, k, dataset.name)
+        for name in PARTS:
+            which = getattr(parts, name)
+            pieces[name].append((scale(table[which]), dataset.y[which]))
+    made = {}
+    for name, pairs in pieces.items():
+        rows = pad([(torch.from_numpy(x).to(dtype), torch.from_numpy(y)) for x, y in pairs])
+        made[name] = Rows(rows.x.to(device), rows.y.to(device), rows.mask.to(device))
+    return Task(
+        classes=dataset.classes,
+        features=features,
+        kind=dataset.kind,
+        train=made["train"],
+        valid=made["valid"],
+        test=made["test"],
+        withheld=made["withheld"],
+        withheld_elsewhere=made["elsewhere"],
+        replicates=replicates,
+        seed=spec.seed,
+    )
+
+
+def encode(dataset: Dataset) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Numeric columns as they are, then one 0/1 column per level of each categorical one: [n, D] float64 and D names."""
+    columns, names = [dataset.numeric], list(dataset.numeric_names)
+    for j, (column, levels) in enumerate(zip(dataset.categorical_names, dataset.categories, strict=True)):
+        columns.append((dataset.categorical[:, j, None] == np.arange(len(levels))).astype(np.float64))
+        names += [f"{column} = {level}" for level in levels]
+    return np.concatenate(columns, axis=1), tuple(names)
+
+
+def fit_scale(
+    table: np.ndarray, numeric: int, train: np.ndarray, k: int = 0, name: str = "the table"
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What turns rows [m, D] into features, fitted on the rows `train` alone. The first `numeric` columns are standardised."""
+    x = table[train]
+    constant = x.min(0) == x.max(0)
+    mean, sd = x.mean(0), x.std(0)
+    mean[numeric:], sd[numeric:] = 0, 1
+    sd[constant] = 1
+
+    def scale(rows: np.ndarray) -> np.ndarray:
+        return np.where(constant, 0.0, (rows - mean) / sd)
+
+    if not k:
+        return scale
+    if k > min(x.shape):
+        raise BadParameter(f"{name}(pca={k}): must be at most {min(x.shape)}, the fewer of columns and training rows.")
+    from sklearn.decomposition import PCA
+
+    pca = PCA(k, svd_solver="full").fit(scale(x))
+
+    def project(rows: np.ndarray) -> np.ndarray:
+        out: np.ndarray = (scale(rows) - pca.mean_) @ pca.components_.T
+        return out
+
+    return project

@@ -1,0 +1,149 @@
+"""Replicates: which rows are training, validation, test, withheld. One seed index gives one validation part and its folds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine import limits
+from engine.data.imbalance import cut, targets
+from engine.data.table import Dataset
+from engine.errors import BadData, BadParameter
+from engine.limits import QUICK, validation_rows
+from engine.seeds import numpy_stream
+from engine.spec import Imbalance, RunSpec
+
+ByClass = list[np.ndarray]  # row numbers per class
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Row numbers of one replicate, ascending, all parts disjoint.
+
+    withheld: minority rows dropped from training's share; elsewhere: those dropped from validation's and test's share.
+    """
+
+    train: np.ndarray
+    valid: np.ndarray
+    test: np.ndarray
+    withheld: np.ndarray
+    elsewhere: np.ndarray
+
+
+def split(dataset: Dataset, spec: RunSpec, index: int) -> list[Parts]:
+    """The parts of every fold of seed `index`: `spec.folds` of them, sharing their validation part.
+
+    folds >= 2: a fifth of each class is validation, the rest is cut into folds, each in turn the test part. folds = 1: one
+    60/20/20 split, the first replicate of the cut into 4. A set with an official test keeps it (folds must be 1); a fifth
+    of its other rows is validation. Raises BadData where a class is too small, BadParameter for folds of an official test.
+    """
+    if dataset.official_test is not None and spec.folds != 1:
+        raise BadParameter(f"{dataset.name} has an official test part; its folds must be 1, got {spec.folds}.")
+    rng = numpy_stream(spec.seed, "split", index)
+    is_test = np.zeros(len(dataset.y), bool)
+    if dataset.official_test is not None:
+        is_test[dataset.official_test] = True
+    # one permutation per class and nothing else is drawn: ratios of one seed are nested, and method and protocol change nothing
+    shuffled = [rng.permutation(np.flatnonzero(dataset.y == c)) for c in range(len(dataset.classes))]
+    rows = [r[~is_test[r]] for r in shuffled]
+    official = [r[is_test[r]] for r in shuffled] if dataset.official_test is not None else None
+    make = _cut_first if spec.imbalance.where == "all" else _split_first
+    return make(dataset, spec, rows, official)
+
+
+def _cut_first(dataset: Dataset, spec: RunSpec, rows: ByClass, official: ByClass | None) -> list[Parts]:
+    """where = all: the ratio is made on all rows, then kept and dropped rows are dealt in the same proportions."""
+    need = limits.fewest(spec.folds)
+    sizes = _targets(rows, dataset, spec)
+    for c, n in enumerate(sizes):
+        if n < need:
+            raise BadData(_too_few(dataset, spec, c, f"keeps {n} of its {len(rows[c])} rows", f"at least {need}"))
+    kept, dropped = cut(rows, sizes)
+    if official is not None:
+        test, spare = cut(official, _targets(official, dataset, spec))
+        (valid, train), (no_valid, no_train) = _deal(kept, 1), _deal(dropped, 1)
+        return [_parts(dataset, spec, train, valid, test, no_train, _both(no_valid, spare))]
+    k = QUICK if spec.folds == 1 else spec.folds
+    (valid, *folds), (no_valid, *no_folds) = _deal(kept, k), _deal(dropped, k)
+    return [
+        _parts(dataset, spec, _but(folds, f), valid, folds[f], _but(no_folds, f), _both(no_valid, no_folds[f]))
+        for f in range(spec.folds)
+    ]
+
+
+def _split_first(dataset: Dataset, spec: RunSpec, rows: ByClass, official: ByClass | None) -> list[Parts]:
+    """where = train: test keeps its classes as they come; training and validation are cut, each to the ratio."""
+    need = limits.fewest(spec.folds)
+    for c, r in enumerate(rows):
+        if len(r) < need:
+            raise BadData(_too_few(dataset, spec, c, f"has {len(r)} rows", f"at least {need}"))
+    k = 1 if official is not None else QUICK if spec.folds == 1 else spec.folds
+    whole_valid, *folds = _deal(rows, k)
+    valid, no_valid = cut(whole_valid, _targets(whole_valid, dataset, spec))
+    out = []
+    for f in range(spec.folds):
+        share = folds[0] if official is not None else _but(folds, f)
+        train, no_train = cut(share, _targets(share, dataset, spec))
+        test = folds[f] if official is None else official
+        out.append(_parts(dataset, spec, train, valid, test, no_train, no_valid))
+    return out
+
+
+def _targets(rows: ByClass, dataset: Dataset, spec: RunSpec) -> list[int]:
+    # the classes that `remove` draws belong to the spec, so that all its replicates speak of the same minority
+    rng = numpy_stream(spec.seed, "classes")
+    return targets([len(r) for r in rows], spec.imbalance, rng, whole=dataset.counts.tolist())
+
+
+def _deal(rows: ByClass, k: int) -> list[ByClass]:
+    """k + 1 parts by class: a fifth of each class, then its rest in k folds whose sizes differ by at most one.
+
+    The odd rows of one class go to the folds after those that got the last class's, so that whole folds are even too.
+    """
+    parts: list[ByClass] = [[] for _ in range(k + 1)]
+    odd = 0
+    for r in rows:
+        v = validation_rows(len(r))
+        size, extra = divmod(len(r) - v, k)
+        sizes = [size + ((f - odd) % k < extra) for f in range(k)]
+        odd += extra
+        for part, piece in zip(parts, np.split(r, np.cumsum([v, *sizes])[:-1]), strict=True):
+            part.append(piece)
+    return parts
+
+
+def _but(folds: Sequence[ByClass], left_out: int) -> ByClass:
+    """By class, the rows of all folds but one, one fold's row after the other's: any first n come from all of them."""
+    out = []
+    for by_fold in zip(*(f for i, f in enumerate(folds) if i != left_out), strict=True):
+        turn = np.concatenate([np.arange(len(r)) for r in by_fold])
+        out.append(np.concatenate(by_fold)[np.argsort(turn, kind="stable")])
+    return out
+
+
+def _both(a: ByClass, b: ByClass) -> ByClass:
+    return [np.concatenate(pair) for pair in zip(a, b, strict=True)]
+
+
+def _parts(dataset: Dataset, spec: RunSpec, train: ByClass, valid: ByClass, test: ByClass, *rest: ByClass) -> Parts:
+    for name, part in (("training", train), ("validation", valid), ("test", test)):
+        for c, r in enumerate(part):
+            if not len(r):
+                raise BadData(_too_few(dataset, spec, c, f"is left with no row in the {name} part", "one in every part"))
+    return Parts(*(np.sort(np.concatenate(by_class)) for by_class in (train, valid, test, *rest)))
+
+
+def _too_few(dataset: Dataset, spec: RunSpec, c: int, has: str, needs: str) -> str:
+    """The sentence for class c: what it has, what is needed, what would be right."""
+    imbalance: Imbalance = spec.imbalance
+    protocol = "one 60/20/20 split" if spec.folds == 1 else f"{spec.folds} folds"
+    sentence = f"{dataset.name}: class {dataset.classes[c]!r} {has}, but {protocol} needs {needs}; "
+    if min(dataset.counts) < limits.fewest(spec.folds):
+        return sentence + ("use fewer folds." if spec.folds > 1 else "use a dataset with more rows of it.")
+    if imbalance.ratio is not None:
+        assert imbalance.where is not None
+        highest, _ = limits.highest_ratio(dataset.counts.tolist(), spec.folds, imbalance.where, imbalance.profile)
+        return sentence + f"use a ratio of at most {highest:g} instead of {imbalance.ratio:g}."
+    return sentence + f"use a rate below {imbalance.rate}."
