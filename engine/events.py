@@ -72,7 +72,8 @@ class Scene:
     centre [2], half [2]: the view box in plane coordinates, which are sd of the standardised features.
     share: share of training variance the plane holds, in [0, 1]; exact: True where the plane is all of the data (2-D).
     axes: names of the two axes. classes: names. parents [n, 2] int16: where each synthetic point was copied from
-    (n = 0 while there are none); parent_labels [n] uint8.
+    (n = 0 while there are none); parent_labels [n] uint8. A scene is sent again when the synthetic points come to be: the
+    last one counts, also for the frames before it.
     """
 
     replicate: int
@@ -136,6 +137,51 @@ def decode(kind: str, words: str, arrays: bytes | None) -> Event:
         return event
     except (KeyError, TypeError, ValueError) as error:
         raise BadData(f"the store holds a {kind!r} event that cannot be read: {error}.") from error
+
+
+def pack_film(scene: Scene, frames: list[Frame]) -> bytes:
+    """One replicate's whole picture as one npz: the artifact `frames/<replicate>`."""
+    words = [{"phase": f.phase, "epoch": f.epoch, "step": f.step, "score": f.score} for f in frames]
+    sent = [f for f in frames if len(f.points)]
+    arrays = {
+        "points": np.stack([f.points for f in sent]) if sent else np.zeros((0, 0, 2), np.int16),
+        "moved": np.stack([f.moved for f in sent]) if sent else np.zeros((0, 0), np.uint16),
+        "has_points": np.array([len(f.points) > 0 for f in frames], bool),
+        "surface": np.stack([f.surface for f in frames]) if frames else np.zeros((0, GRID, GRID), np.uint8),
+        "words": _text(json.dumps(words)),
+        "scene": _text(encode(scene)[1]),
+    }
+    return pack(arrays | {f"scene.{name}": getattr(scene, name) for name in Scene.arrays})
+
+
+def unpack_film(data: bytes) -> tuple[Scene, list[Frame]]:
+    """The scene and frames of `pack_film`. Raises BadData."""
+    arrays = unpack(data)
+    try:
+        scene_words = json.loads(arrays["scene"].tobytes())
+        fixed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in scene_words.items()}
+        scene = Scene(**fixed | {n: arrays[f"scene.{n}"] for n in Scene.arrays})
+        index = np.cumsum(arrays["has_points"]) - 1
+        none = (np.zeros((0, 2), np.int16), np.zeros(0, np.uint16))
+        frames = [
+            Frame(scene.replicate, **words, points=points, moved=moved, surface=surface)
+            for words, (points, moved), surface in zip(
+                json.loads(arrays["words"].tobytes()),
+                [
+                    (arrays["points"][i], arrays["moved"][i]) if has else none
+                    for i, has in zip(index, arrays["has_points"], strict=True)
+                ],
+                arrays["surface"],
+                strict=True,
+            )
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadData(f"the store holds a film that cannot be read: {error}.") from error
+    return scene, frames
+
+
+def _text(words: str) -> np.ndarray:
+    return np.frombuffer(words.encode(), np.uint8)
 
 
 def pack(arrays: dict[str, np.ndarray]) -> bytes:

@@ -14,16 +14,28 @@ from engine.analysis import intervals
 from engine.analysis.intervals import Interval
 
 METRICS: dict[str, tuple[str, tuple[float, float], str]] = {
-    "average_precision": ("Average precision", (0, 1), "Area under the precision-recall curve: the mean precision over the ranking's hits. A random ranking scores the share of positive rows."),
+    "average_precision": (
+        "Average precision",
+        (0, 1),
+        "Area under the precision-recall curve: the mean precision over the ranking's hits. A random ranking scores the share of positive rows.",
+    ),
     "balanced_accuracy": ("Balanced accuracy", (0, 1), "Mean recall over the classes."),
     "g_mean": ("G-mean", (0, 1), "Square root of macro recall x macro specificity."),
     "f1": ("F1", (0, 1), "Harmonic mean of precision and recall; of the minority class for two classes, macro mean for more."),
     "mcc": ("MCC", (-1, 1), "Matthews correlation: 0 is chance, 1 is perfect."),
     "kappa": ("Cohen's kappa", (-1, 1), "Agreement with the truth beyond chance: 0 is chance, 1 is perfect."),
     "roc_auc": ("ROC AUC", (0, 1), "Chance that a random positive row is ranked above a random negative one."),
-    "precision_at_recall_0.25": ("Precision at recall 0.25", (0, 1), "Precision when a quarter of the positive rows must be found."),
+    "precision_at_recall_0.25": (
+        "Precision at recall 0.25",
+        (0, 1),
+        "Precision when a quarter of the positive rows must be found.",
+    ),
     "precision_at_recall_0.5": ("Precision at recall 0.5", (0, 1), "Precision when half of the positive rows must be found."),
-    "precision_at_recall_0.75": ("Precision at recall 0.75", (0, 1), "Precision when three quarters of the positive rows must be found."),
+    "precision_at_recall_0.75": (
+        "Precision at recall 0.75",
+        (0, 1),
+        "Precision when three quarters of the positive rows must be found.",
+    ),
 }
 """name -> (label, range, one sentence of help). The order is the order of display."""
 
@@ -68,7 +80,7 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """All but the arrays, JSON-plain (NaN becomes None)."""
-        return {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__ if name != "arrays"}
+        return {name: plain(getattr(self, name)) for name in self.__dataclass_fields__ if name != "arrays"}
 
     @classmethod
     def from_json(cls, words: dict[str, Any], arrays: dict[str, np.ndarray]) -> Result:
@@ -91,13 +103,14 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """JSON-plain: NaN becomes None, arrays lists."""
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, (float, np.floating)):
         return float(value) if np.isfinite(value) else None
     return value.item() if isinstance(value, np.generic) else value

@@ -111,7 +111,7 @@ class RunSpec:
             raise BadParameter(f"{self.method} takes {kinds} data; {self.dataset} is of kind {dataset['kind']}.")
         return self.with_(
             data=fields.check(dataset["fields"], self.data, self.dataset),
-            params=fields.check(method["fields"], self.params, self.method),
+            params=fields.check(method["fields"], {**defaults(method, dataset["kind"]), **self.params}, self.method),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -133,6 +133,12 @@ class RunSpec:
         """16 hex digits naming this run: the hash of the *completed* spec, data, NUMERICS and, for private data, owner."""
         facts = {"spec": self.to_json(), "data": fingerprint, "numerics": NUMERICS, "owner": owner}
         return hashlib.sha256(canonical(facts).encode()).hexdigest()[:16]
+
+
+def defaults(method: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """A method's default parameters on one kind of data; `method` is its entry in the catalog."""
+    suited = method["presets"].get(method["suited"].get(kind), {})
+    return {d["name"]: suited.get(d["name"], d["default"]) for d in method["fields"]}
 
 
 def canonical(value: Any) -> str:

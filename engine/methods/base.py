@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
@@ -10,10 +11,14 @@ from typing import Any, ClassVar
 import torch
 
 from engine import fields
-from engine.data.dataset import Task
-from engine.events import Event
+from engine.batches import Balanced, Passes
+from engine.data.dataset import Rows, Task
+from engine.events import Event, Phase
 from engine.fields import param
-from engine.models.mlp import MLP
+from engine.losses import Loss
+from engine.models.mlp import ACTIVATIONS, MLP
+from engine.scene import Camera
+from engine.training import Adam, Batches, Chosen, Meter, new_net, streams, train
 
 __all__ = ["Fitted", "Method", "Synthetic", "TableMethod", "param"]
 
@@ -41,12 +46,13 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(abc.ABC):
     """A way to train on imbalanced data. Subclasses are final: they have a name, fields made by `param`, and `fit`.
 
     name: as typed at the terminal. title: as shown. family: plain, loss, sampling, meta, oracle. kinds: of data it takes.
     source: which algorithm of which paper, whose variant. ranked: False for oracles. presets: preset -> parameters that
-    differ from the defaults; deviations: preset -> what it still does not do as the source. controls: label -> parameters
+    differ from the defaults; deviations: preset -> what it still does not do as the source. suited: kind of data -> preset whose
+    values are the defaults there (`engine.spec.defaults`). controls: label -> parameters
     changed to make the control that isolates the method's claim.
     """
 
@@ -58,6 +64,7 @@ class Method:
     ranked: ClassVar[bool] = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     deviations: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    suited: ClassVar[Mapping[str, str]] = {}
     controls: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def __post_init__(self) -> None:
@@ -65,12 +72,13 @@ class Method:
         for name, value in fields.check(fields.describe(type(self)), values, self.name).items():
             object.__setattr__(self, name, tuple(value) if isinstance(value, list) else value)
 
-    def fit(self, task: Task) -> Generator[Event, None, Fitted]:
+    @abc.abstractmethod
+    def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
         """Train on the task; yields at least every half second, except inside a library call; returns what was fitted.
 
         All draws come from `engine.seeds` streams named by the task's seed and replicates. Close it at any yield to stop.
+        `camera` takes the pictures (none, where it was made with frames=0).
         """
-        raise NotImplementedError
 
     @classmethod
     def describe(cls) -> dict[str, Any]:
@@ -87,5 +95,58 @@ class Method:
             "fields": fields.describe(cls),
             "presets": {k: dict(v) for k, v in cls.presets.items()},
             "deviations": {k: list(v) for k, v in cls.deviations.items()},
+            "suited": dict(cls.suited),
             "controls": {k: dict(v) for k, v in cls.controls.items()},
         }
+
+
+@dataclass(frozen=True)
+class TableMethod(Method, abc.ABC):
+    """A method that trains the MLP with Adam first. The values are the first paper's (section 5, card B1)."""
+
+    hidden: tuple[int, ...] = param(
+        (64, 64), low=1, high=1024, help="Width of each hidden layer. The first paper uses 128,16 on Adult."
+    )
+    activation: str = param("relu", choices=ACTIVATIONS, help="Non-linearity of the hidden layers.", advanced=True)
+    learning_rate: float = param(1e-3, low=1e-5, high=1.0, log=True, help="Step size of Adam, with betas 0.5 and 0.999.")
+    epochs: int = param(200, low=1, high=2000, log=True, help="Passes over the training rows; validation picks the best one.")
+    batch: int = param(128, low=2, high=4096, log=True, help="Training rows in one step.", advanced=True)
+    weight_decay: float = param(0.0, low=0.0, high=1.0, help="L2 penalty on the weights.", advanced=True)
+
+    def pretrain(
+        self, task: Task, loss: Loss, *, rows: Rows, meter: Meter, camera: Camera, batches: Batches | None = None
+    ) -> Generator[Event, None, tuple[MLP, Chosen]]:
+        """Train a fresh net on `rows` by Adam; returns it at the chosen epochs."""
+        net = new_net(task, self.hidden, self.activation)
+        step = Adam(net, loss, rate=self.learning_rate, decay=self.weight_decay)
+        batches = batches or Passes(rows.sizes.tolist(), self.batch, streams(task, "batch"))
+        chosen = yield from train(
+            net, task, step, batches, rows=rows, epochs=self.epochs, phase="training", meter=meter, camera=camera
+        )
+        return net, chosen
+
+    def fit_plain(
+        self,
+        task: Task,
+        loss: Loss,
+        *,
+        camera: Camera,
+        rows: Rows | None = None,
+        balanced: bool = False,
+        synthetic: Synthetic | None = None,
+    ) -> Generator[Event, None, Fitted]:
+        """The whole of a method that only changes the rows, the batches or the loss."""
+        rows = task.train if rows is None else rows
+        if synthetic is not None:
+            camera.watch(Rows(synthetic.start, synthetic.y, synthetic.mask), lambda: synthetic.x)
+        chances = streams(task, "batch")
+        batches: Batches = (
+            Balanced(rows, len(task.classes), self.batch, chances)
+            if balanced
+            else Passes(rows.sizes.tolist(), self.batch, chances)
+        )
+        yield Phase("training", "Training the network")
+        meter = Meter(self.epochs * max(batches.per_pass()))
+        net, chosen = yield from self.pretrain(task, loss, rows=rows, meter=meter, camera=camera, batches=batches)
+        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, chosen.score)
+        return Fitted(net, chosen.epoch, synthetic)

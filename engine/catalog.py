@@ -1,0 +1,45 @@
+"""What this engine can do: methods with their fields, datasets, devices. Generated, committed as `catalog.json`, published live."""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.data.catalog import available, datasets
+from engine.methods import methods
+from engine.version import NUMERICS
+
+FILE = Path(__file__).with_name("catalog.json")
+
+
+def devices() -> list[str]:
+    """Devices a run can ask for: cpu, and cuda where there is one."""
+    return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+
+
+def device_name(device: str) -> str:
+    """The device in words."""
+    return torch.cuda.get_device_name() if device == "cuda" else (platform.processor() or platform.machine())
+
+
+def build_catalog(live: bool = False) -> dict[str, Any]:
+    """JSON-plain: numerics, methods, datasets; live adds devices, the device `auto` means, and which datasets are here."""
+    catalog: dict[str, Any] = {
+        "numerics": NUMERICS,
+        "methods": [method.describe() for method in methods().values()],
+        "datasets": datasets(),
+    }
+    if live:
+        catalog["devices"] = devices()
+        catalog["device"] = device_name(devices()[-1])
+        catalog["datasets"] = [entry | {"available": available(entry["name"])} for entry in catalog["datasets"]]
+    return catalog
+
+
+def text(catalog: dict[str, Any]) -> str:
+    """The catalog as the committed file holds it."""
+    return json.dumps(catalog, indent=1, ensure_ascii=False) + "\n"

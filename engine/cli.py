@@ -1,0 +1,279 @@
+"""The command line: run, list, fetch, catalog, serve. Answers go to stdout, everything else to stderr.
+
+Exit status: 0, 1 for a run that failed, 2 for a request that cannot be (one sentence on stderr), 130 for Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from engine import fields
+from engine.errors import BadInput, BadParameter, DataMissing, LabError
+from engine.result import METRICS, plain
+from engine.spec import PROFILES, WHERE, Imbalance, RunSpec, find
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse and carry out one command; returns the exit status."""
+    parser = _parser()
+    try:
+        asked = parser.parse_args(argv)
+        status: int = asked.do(asked)
+        return status
+    except (BadInput, DataMissing) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except LabError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader went away: nothing more to say
+        return 1
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, as every other bad input."""
+
+    def error(self, message: str) -> Any:
+        raise BadParameter(f"{self.prog}: {message}; see {self.prog} --help.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m engine", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+
+    run = commands.add_parser("run", help="run one method on one dataset and print what came of it")
+    run.add_argument("--dataset", required=True)
+    run.add_argument("--method", required=True)
+    run.add_argument("--profile", choices=PROFILES, help="imbalance; default native, or ratio where --ratio is given")
+    run.add_argument("--ratio", type=float, help="largest / smallest class, such as 20")
+    run.add_argument("--rate", type=float, help="share of rows removed, such as 0.9, for --profile remove")
+    run.add_argument("--where", choices=WHERE, help="all: before the split; train: the test rows keep their classes")
+    run.add_argument("--folds", type=int, default=1, help="1: one 60/20/20 split (default); careful: 4")
+    run.add_argument("--seeds", type=int, default=1, help="repetitions of all that is drawn (default 1; careful: 5)")
+    run.add_argument("--seed", type=int, default=0, help="the number all draws come from (default 0)")
+    run.add_argument("--preset", help="named parameters of the method: paper, released, ...")
+    run.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="parameters of the method")
+    run.add_argument("--data", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="options of the dataset")
+    run.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    run.add_argument("--store", help="the store's URL (default: LAB_STORE, or a file in your data folder)")
+    run.add_argument("--again", action="store_true", help="compute anew what the store already holds")
+    run.add_argument("--no-controls", action="store_true", help="leave out the controls that isolate the method's claim")
+    run.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    run.set_defaults(do=_run)
+
+    listing = commands.add_parser("list", help="list datasets or methods")
+    listing.add_argument("what", choices=("datasets", "methods"))
+    listing.add_argument("--json", action="store_true")
+    listing.set_defaults(do=_list)
+
+    fetch = commands.add_parser("fetch", help="bring a dataset onto this machine: keel, adult")
+    fetch.add_argument("name")
+    fetch.set_defaults(do=_fetch)
+
+    catalog = commands.add_parser("catalog", help="print what this engine can do, as engine/catalog.json holds it")
+    catalog.add_argument("--write", action="store_true", help="write engine/catalog.json, after a method or dataset changed")
+    catalog.set_defaults(do=_catalog)
+
+    serve = commands.add_parser("serve", help="the engine process: take jobs from the store and run them")
+    serve.add_argument("--store", help="the store's URL (default: LAB_STORE, or a file in your data folder)")
+    serve.set_defaults(do=_serve)
+    return parser
+
+
+def _run(asked: argparse.Namespace) -> int:
+    from engine.catalog import build_catalog
+    from engine.store import Store
+
+    catalog = build_catalog()
+    spec = spec_from(asked, catalog)
+    store = Store(asked.store)
+    answer = _answer(spec, asked, store, catalog)
+    out = answer.to_json() | {"controls": {}}
+    controls = {} if asked.no_controls else find(catalog, "methods", spec.method)["controls"]
+    for label, change in controls.items():
+        if all(spec.params[name] == value for name, value in change.items()):
+            continue  # the run is this control itself
+        _say(f"control: {label}")
+        control = _answer(spec.with_(params={**spec.params, **change}), asked, store, catalog)
+        delta = answer.difference(control)
+        out["controls"][label] = {
+            "run_id": control.run_id,
+            "metrics": control.to_json()["metrics"],
+            "difference": {"metric": "average_precision", "mean": delta.mean, "low": delta.low, "high": delta.high},
+        }
+    print(json.dumps(plain(out)) if asked.json else _summary(out, spec))
+    return 0
+
+
+def _answer(spec: RunSpec, asked: argparse.Namespace, store: Any, catalog: dict[str, Any]) -> Any:
+    """The result of a completed spec: the stored one, or computed in this process and stored."""
+    from engine.runner import run
+
+    fingerprint = find(catalog, "datasets", spec.dataset)["fingerprint"]
+    if not asked.again:
+        stored = store.result(spec.run_id(fingerprint))
+        if stored is not None:
+            _say(f"already in the store ({stored.run_id}), computed {stored.provenance['date']}; --again computes it anew")
+            return stored
+    running, events, teller = run(spec, device=asked.device), [], _Teller()
+    while True:
+        try:
+            event = next(running)
+        except StopIteration as end:
+            result, artifacts = end.value
+            break
+        events.append(event)
+        teller(event)
+    teller.close()
+    store.record(spec, result, events, artifacts, fingerprint=fingerprint)
+    return result
+
+
+def spec_from(asked: argparse.Namespace, catalog: dict[str, Any]) -> RunSpec:
+    """The completed spec of parsed `run` arguments. Raises BadInput."""
+    method = find(catalog, "methods", asked.method)
+    dataset = find(catalog, "datasets", asked.dataset)
+    profile = asked.profile or ("ratio" if asked.ratio is not None else "remove" if asked.rate is not None else "native")
+    params: dict[str, Any] = {}
+    if asked.preset is not None:
+        if asked.preset not in method["presets"]:
+            names = ", ".join(method["presets"]) or "none"
+            raise BadParameter(f"{asked.method} has no preset {asked.preset!r}; it has: {names}.")
+        params = {f["name"]: f["default"] for f in method["fields"]} | method["presets"][asked.preset]
+    params |= _pairs(asked.set, method["fields"], asked.method)
+    return RunSpec(
+        dataset=asked.dataset,
+        method=asked.method,
+        imbalance=Imbalance(profile, asked.ratio, asked.rate, asked.where),
+        data=_pairs(asked.data, dataset["fields"], asked.dataset),
+        params=params,
+        folds=asked.folds,
+        seeds=asked.seeds,
+        seed=asked.seed,
+    ).complete(catalog)
+
+
+def _pairs(texts: Sequence[str], described: list[dict[str, Any]], who: str) -> dict[str, Any]:
+    out = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise BadParameter(f"{text!r}: write NAME=VALUE, such as {described[0]['name'] if described else 'name'}=1.")
+        known = {d["name"]: d for d in described}
+        if name not in known:
+            fields.check(described, {name: value}, who)  # raises, listing what there is
+        out[name] = fields.parse(known[name], value, who)
+    return out
+
+
+class _Teller:
+    """Progress on stderr: a line that is written over on a terminal, else a line per phase."""
+
+    def __init__(self) -> None:
+        self.live = sys.stderr.isatty()
+        self.phase = ""
+        self.began = time.monotonic()
+
+    def __call__(self, event: Any) -> None:
+        from engine.events import Note, Phase, Progress
+
+        if isinstance(event, Phase):
+            self.phase = event.text
+            self._line(event.text, stay=not self.live)
+        elif isinstance(event, Note):
+            self._line(event.text, stay=True)
+        elif isinstance(event, Progress) and self.live:
+            self._line(f"{self.phase}: step {event.done} of at most {event.total}", stay=False)
+
+    def close(self) -> None:
+        """Say how long it took."""
+        self._line(f"done in {time.monotonic() - self.began:.1f} s", stay=True)
+
+    def _line(self, text: str, *, stay: bool) -> None:
+        start = "\r\x1b[K" if self.live else ""
+        print(start + text, end="\n" if stay else "", file=sys.stderr, flush=True)
+
+
+def _summary(out: dict[str, Any], spec: RunSpec) -> str:
+    """The answer for a person."""
+    n = "1 replicate" if out["n"] == 1 else f"{out['n']} replicates"
+    lines = [f"{spec.method} on {spec.dataset}: {n}, {out['interval']}"]
+    for part, counts in out["class_counts"].items():
+        lines.append(f"  {part}: " + ", ".join(f"{label} {count:g}" for label, count in counts.items()))
+    for name, (label, _, _) in METRICS.items():
+        lines.append(f"  {label:<26} {_interval(out['metrics'][name])}")
+    lines.append(f"  (average precision of a random ranking: {out['prevalence']:.3f})")
+    if out["moves"] is not None:
+        lines.append(
+            f"  synthetic points moved {out['moves']['median']:.3g} sd (median), {out['moves']['largest']:.3g} sd at most"
+        )
+    for label, control in out["controls"].items():
+        difference = control["difference"]
+        lines.append(
+            f"  control {label}: average precision {_interval(control['metrics']['average_precision'])}; "
+            f"difference to it {_interval(difference, sign='+')}"
+        )
+    lines.append(f"  run {out['run_id']}, {out['seconds']:.1f} s on {out['provenance']['device']}")
+    return "\n".join(lines)
+
+
+def _interval(m: dict[str, Any], sign: str = "") -> str:
+    mean, low, high = (float("nan") if m[k] is None else m[k] for k in ("mean", "low", "high"))
+    return f"{mean:{sign}.3f} [{low:{sign}.3f}, {high:{sign}.3f}]"
+
+
+def _list(asked: argparse.Namespace) -> int:
+    from engine.catalog import build_catalog
+
+    entries = build_catalog(live=True)[asked.what]
+    if asked.json:
+        print(json.dumps(entries))
+        return 0
+    for e in entries:
+        if asked.what == "methods":
+            print(f"{e['name']:<20} {e['title']}: {e['summary']}")
+        else:
+            counts = " / ".join(map(str, e["counts"]))
+            here = "" if e["available"] else f"  not here: {e['how_to_get']}"
+            print(
+                f"{e['name']:<26} {e['kind']:<8} {e['rows']:>6} rows, {e['features']:>3} features, {counts} ({e['ratio']:.1f}:1){here}"
+            )
+    return 0
+
+
+def _fetch(asked: argparse.Namespace) -> int:
+    from engine.data.catalog import fetch
+
+    fetch(asked.name, say=_say)
+    return 0
+
+
+def _catalog(asked: argparse.Namespace) -> int:
+    from engine.catalog import FILE, build_catalog, text
+
+    words = text(build_catalog())
+    if asked.write:
+        FILE.write_text(words, encoding="utf-8")
+    else:
+        print(words, end="")
+    return 0
+
+
+def _serve(asked: argparse.Namespace) -> int:
+    from engine.service import serve
+
+    serve(asked.store)
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

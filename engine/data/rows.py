@@ -1,0 +1,37 @@
+"""Padded parts of R replicates: joining them and taking some of their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from engine.data.dataset import Rows
+
+
+def take(rows: Rows, keep: Tensor) -> Rows:
+    """The rows where keep [R, N] is True, in their order, padded anew."""
+    keep = keep & rows.mask
+    width = max(1, int(keep.sum(1).max()))
+    order = torch.argsort(~keep, dim=1, stable=True)[:, :width]
+    mask = keep.gather(1, order)
+    x = rows.x.gather(1, order.unsqueeze(2).expand(-1, -1, rows.x.shape[2]))
+    return Rows(x * mask.unsqueeze(2), rows.y.gather(1, order) * mask, mask)
+
+
+def append(first: Rows, second: Rows) -> Rows:
+    """Each replicate's rows of `first`, then of `second`."""
+    joined = Rows(torch.cat([first.x, second.x], 1), torch.cat([first.y, second.y], 1), torch.cat([first.mask, second.mask], 1))
+    return take(joined, joined.mask)
+
+
+def pad(parts: Sequence[tuple[Tensor, Tensor]]) -> Rows:
+    """One (x [n, D], y [n]) per replicate, of different lengths, as Rows."""
+    width = max(1, *(len(y) for _, y in parts))
+    x = parts[0][0].new_zeros(len(parts), width, parts[0][0].shape[1])
+    y = parts[0][1].new_zeros(len(parts), width)
+    mask = torch.zeros(len(parts), width, dtype=torch.bool, device=x.device)
+    for r, (xs, ys) in enumerate(parts):
+        x[r, : len(ys)], y[r, : len(ys)], mask[r, : len(ys)] = xs, ys, True
+    return Rows(x, y, mask)

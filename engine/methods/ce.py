@@ -1,0 +1,27 @@
+"""Plain training."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from engine.data.dataset import Task
+from engine.events import Event
+from engine.losses import cross_entropy
+from engine.methods.base import Fitted, TableMethod
+from engine.scene import Camera
+
+
+@dataclass(frozen=True)
+class CE(TableMethod):
+    """Plain training with cross-entropy: nothing is done about the imbalance. The baseline every method is held against."""
+
+    name = "ce"
+    title = "Plain training (CE)"
+    family = "plain"
+    kinds = ("tabular", "points")
+    source = "Baseline CE of Yasinnik et al., section 5; two logits instead of one."
+
+    def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
+        """See Method.fit."""
+        return (yield from self.fit_plain(task, cross_entropy, camera=camera))

@@ -1,0 +1,335 @@
+"""From a spec to its result: the one path, used by the worker, the terminal and the tests."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import time
+from collections import defaultdict
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.analysis import curves, metrics, moves
+from engine.analysis.bootstrap import draws
+from engine.analysis.intervals import BOOTSTRAP, CORRECTED_T, Interval, corrected_t, percentile
+from engine.analysis.norms import weight_norms
+from engine.catalog import build_catalog, device_name, devices
+from engine.data.catalog import load
+from engine.data.dataset import Task
+from engine.data.prepare import prepare
+from engine.data.table import Dataset
+from engine.errors import BadParameter, OutOfMemory
+from engine.events import Epoch, Event, Frame, Note, Phase, Progress, Scene, pack_film
+from engine.methods import method
+from engine.methods.base import Fitted
+from engine.result import METRICS, Result
+from engine.scene import Camera
+from engine.seeds import numpy_stream
+from engine.spec import RunSpec, find
+from engine.version import NUMERICS
+
+THREADS = int(os.environ.get("LAB_THREADS", "1"))
+"""CPU threads of a run. One: the matrices are small, a second thread gains little on an idle machine and, where a browser
+wants the other core, loses most of its time at barriers. It also makes a result independent of the number of cores."""
+
+CHUNK = 20
+"""Replicates trained together. Fixed, so that a spec's numbers do not depend on the machine or on what ran beside it."""
+
+Run = Generator[Event, None, tuple[Result, dict[str, bytes]]]
+
+
+def run(spec: RunSpec, *, device: str = "auto", dtype: torch.dtype = torch.float32, frames: int = 100) -> Run:
+    """Run a spec. A generator of events; its return value is the result and its artifacts (`frames/<replicate>`: a film).
+
+    device: auto (cuda where there is one), cpu or cuda. frames: pictures of the first replicate, 0 for none.
+    Raises the errors of engine.errors; close it at any event to stop.
+    """
+    began = time.monotonic()
+    torch.set_num_threads(THREADS)
+    catalog = build_catalog()
+    spec = spec.complete(catalog)
+    entry = find(catalog, "datasets", spec.dataset)
+    where = torch.device(_device(device))
+    yield Phase("data", "Reading the data")
+    dataset = load(spec.dataset, spec.data)
+    record = _Record(spec.replicates)
+    for numbers in chunks(spec.replicates):
+        yield from _fit_chunk(spec, dataset, numbers, where, dtype, frames, record)
+    yield Phase("measuring", "Measuring on the test rows")
+    result = record.result(spec, dataset)
+    result = replace(
+        result,
+        run_id=spec.run_id(entry["fingerprint"]),
+        seconds=time.monotonic() - began,
+        provenance=provenance(where, dtype),
+    )
+    return result, record.films()
+
+
+def chunks(replicates: int, size: int = CHUNK) -> Iterator[range]:
+    """Replicate numbers in stacks of at most `size`."""
+    for first in range(0, replicates, size):
+        yield range(first, min(first + size, replicates))
+
+
+def _device(asked: str) -> str:
+    there = devices()
+    if asked == "auto":
+        return there[-1]
+    if asked not in there:
+        raise BadParameter(f"device {asked!r} is not on this machine; it has: {', '.join(there)}.")
+    return asked
+
+
+def _fit_chunk(
+    spec: RunSpec,
+    dataset: Dataset,
+    numbers: Sequence[int],
+    device: torch.device,
+    dtype: torch.dtype,
+    frames: int,
+    record: _Record,
+) -> Generator[Event, None, None]:
+    """Train a chunk; where the device's memory is not enough, once more in two halves."""
+    kept = record.copy()
+    try:
+        yield from _fit(spec, dataset, numbers, device, dtype, frames, record)
+        return
+    except torch.cuda.OutOfMemoryError:
+        if len(numbers) == 1:
+            raise OutOfMemory(
+                f"the memory of {device_name(device.type)} is not enough for one replicate; use the CPU."
+            ) from None
+    torch.cuda.empty_cache()
+    record.restore(kept)
+    yield Note(
+        f"The GPU's memory is not enough for {len(numbers)} replicates at once: trying half of them at a time.", "warning"
+    )
+    middle = len(numbers) // 2
+    for half in (numbers[:middle], numbers[middle:]):
+        try:
+            yield from _fit(spec, dataset, half, device, dtype, frames, record)
+        except torch.cuda.OutOfMemoryError:
+            raise OutOfMemory(
+                f"the memory of {device_name(device.type)} is not enough for {len(half)} replicates at once; "
+                "use the CPU, a smaller network or a smaller batch."
+            ) from None
+
+
+def _fit(
+    spec: RunSpec,
+    dataset: Dataset,
+    numbers: Sequence[int],
+    device: torch.device,
+    dtype: torch.dtype,
+    frames: int,
+    record: _Record,
+) -> Generator[Event, None, None]:
+    task = prepare(dataset, spec, numbers, device=device, dtype=dtype)
+    fitting = method(spec.method)(**spec.params).fit(task, camera=Camera(task, frames))
+    share = len(numbers) / spec.replicates
+    while True:
+        try:
+            event = next(fitting)
+        except StopIteration as end:
+            record.add(task, end.value)
+            return
+        record.hear(event)
+        if isinstance(event, Progress):  # of all chunks, not of this one
+            total = round(event.total / share)
+            event = Progress(round(total * numbers[0] / spec.replicates) + event.done, total)
+        if not isinstance(event, (Frame, Scene)) or event.replicate == 0:
+            yield event
+
+
+@dataclass
+class _Record:
+    """What is heard and measured while the chunks run."""
+
+    replicates: int
+    epochs: list[Epoch] = field(default_factory=list)
+    scenes: dict[int, Scene] = field(default_factory=dict)
+    frames: dict[int, list[Frame]] = field(default_factory=lambda: defaultdict(list))
+    notes: list[str] = field(default_factory=list)
+    probability: list[np.ndarray] = field(default_factory=list)
+    truth: list[np.ndarray] = field(default_factory=list)
+    norms: list[np.ndarray] = field(default_factory=list)
+    lengths: list[Tensor] = field(default_factory=list)
+    chosen: list[np.ndarray] = field(default_factory=list)
+    counts: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
+
+    def copy(self) -> dict[str, Any]:
+        """Where the record stands, for `restore`."""
+        return {name: len(getattr(self, name)) for name in ("epochs", "notes")}
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Forget what a chunk said that has to run again (films of its replicates are begun anew by their scenes)."""
+        for name, length in kept.items():
+            del getattr(self, name)[length:]
+
+    def hear(self, event: Event) -> None:
+        """Keep what the result needs of an event."""
+        if isinstance(event, Epoch):
+            self.epochs.append(event)
+        elif isinstance(event, Note):
+            if event.text not in self.notes:
+                self.notes.append(event.text)
+        elif isinstance(event, Scene):
+            if not len(event.parents):
+                self.frames[event.replicate] = []
+            self.scenes[event.replicate] = event
+        elif isinstance(event, Frame):
+            self.frames[event.replicate].append(event)
+
+    @torch.no_grad()
+    def add(self, task: Task, fitted: Fitted) -> None:
+        """Measure a fitted chunk. The only place where test rows meet a net."""
+        probability = fitted.net(task.test.x).double().softmax(-1).cpu().numpy()
+        mask, y = task.test.mask.cpu().numpy(), task.test.y.cpu().numpy()
+        for r in range(len(task.replicates)):
+            self.probability.append(probability[r][mask[r]])
+            self.truth.append(y[r][mask[r]])
+        self.norms.append(weight_norms(fitted.net.head_weights().cpu().numpy()))
+        self.chosen.append(fitted.epoch.cpu().numpy())
+        for name, rows in (("train", task.train), ("validation", task.valid), ("test", task.test), ("withheld", task.withheld)):
+            self.counts[name].append(rows.counts(len(task.classes)).cpu().numpy())
+        if fitted.synthetic is not None:
+            s = fitted.synthetic
+            lengths = moves.moves(s.start, s.x, s.mask).cpu()
+            if s.x is not s.start:
+                self.lengths.extend(lengths)
+
+    def films(self) -> dict[str, bytes]:
+        """Every replicate's pictures, as artifacts."""
+        return {f"frames/{r}": pack_film(scene, self.frames[r]) for r, scene in self.scenes.items()}
+
+    def result(self, spec: RunSpec, dataset: Dataset) -> Result:
+        """The result without its identity, time and provenance."""
+        counts = {name: np.concatenate(parts) for name, parts in self.counts.items()}  # [R, C]
+        share = float(counts["test"].sum() / counts["train"].sum())
+        each = [metrics.scores(p, y) for p, y in zip(self.probability, self.truth, strict=True)]
+        classes = [metrics.per_class(p, y) for p, y in zip(self.probability, self.truth, strict=True)]
+        weights = None
+        arrays: dict[str, np.ndarray] = {}
+        by_class: dict[str, np.ndarray] = {}
+        if self.replicates == 1:
+            weights = draws(self.truth[0], numpy_stream(spec.seed, "bootstrap"))
+            drawn = metrics.scores(self.probability[0], self.truth[0], weights=weights)
+            by_class = metrics.per_class(self.probability[0], self.truth[0], weights=weights)
+            arrays |= {f"bootstrap/{name}": values.astype(np.float32) for name, values in drawn.items()}
+
+        def summary(values: np.ndarray, bounds: tuple[float, float], drawn: np.ndarray | None) -> dict[str, Any]:
+            one: Interval = corrected_t(values, share, bounds) if drawn is None else percentile(float(values[0]), drawn)
+            return {"mean": one.mean, "low": one.low, "high": one.high, "values": values.tolist()}
+
+        positive = dataset.classes[1] if len(dataset.classes) == 2 else "macro"
+        per_class: dict[str, dict[str, Any]] = {}
+        for c, label in enumerate(dataset.classes):
+            per_class[label] = {"support": float(np.mean([p["support"][0, c] for p in classes]))}
+            for name in ("precision", "recall", "f1", "average_precision"):
+                values = np.array([p[name][0, c] for p in classes])
+                per_class[label][name] = summary(values, (0.0, 1.0), by_class[name][:, c] if weights is not None else None)
+        test_share = counts["test"] / counts["test"].sum(1, keepdims=True)
+        arrays |= {
+            "pr_recall": curves.GRID,
+            "pr_precision": np.stack(
+                [curves.precision_recall(p, y) for p, y in zip(self.probability, self.truth, strict=True)]
+            ),
+            "weight_norms": np.concatenate(self.norms),
+            "epoch": np.concatenate(self.chosen),
+        }
+        arrays |= self._history()
+        moved = None
+        if self.lengths:
+            width = max(map(len, self.lengths))
+            padded = torch.stack([torch.nn.functional.pad(row, (0, width - len(row)), value=torch.nan) for row in self.lengths])
+            moved = moves.summary(padded)
+        return Result(
+            run_id="",
+            spec=spec.to_json(),
+            metrics={
+                name: summary(np.array([m[name][0] for m in each]), bounds, arrays.get(f"bootstrap/{name}"))
+                for name, (_, bounds, _) in METRICS.items()
+            },
+            per_class=per_class,
+            class_counts={
+                name: {label: float(v) for label, v in zip(dataset.classes, values.mean(0), strict=True)}
+                for name, values in counts.items()
+            },
+            interval=CORRECTED_T if self.replicates > 1 else BOOTSTRAP,
+            n=self.replicates,
+            test_share=share,
+            positive=positive,
+            prevalence=float(test_share[:, 1].mean()) if len(dataset.classes) == 2 else 1 / len(dataset.classes),
+            seconds=0.0,
+            provenance={},
+            moves=moved,
+            notes=self.notes,
+            arrays=arrays,
+        )
+
+    def _history(self) -> dict[str, np.ndarray]:
+        """history/<phase>/<name> [R, E] from the chunks' epochs; NaN where a replicate had stopped."""
+        longest: dict[str, int] = {}
+        for e in self.epochs:
+            longest[e.phase] = max(longest.get(e.phase, 0), e.epoch)
+        out: dict[str, np.ndarray] = {}
+        for e in self.epochs:
+            steps = out.setdefault(f"history/{e.phase}/step", np.full(longest[e.phase], np.nan, np.float32))
+            steps[e.epoch - 1] = e.step
+            for name, values in e.values.items():
+                key = f"history/{e.phase}/{name}"
+                table = out.setdefault(key, np.full((self.replicates, longest[e.phase]), np.nan, np.float32))
+                table[e.first : e.first + len(values), e.epoch - 1] = values
+        return out
+
+
+def provenance(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
+    """Where and with what a result was made."""
+    return {
+        "device": device.type,
+        "device_name": device_name(device.type),
+        "precision": str(dtype).removeprefix("torch."),
+        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "numerics": NUMERICS,
+        "commit": commit(),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def commit() -> str | None:
+    """The checked-out commit of this engine, None outside a git checkout."""
+    git = Path(__file__).resolve().parent.parent / ".git"
+    try:
+        head = (git / "HEAD").read_text().strip()
+        if not head.startswith("ref: "):
+            return head
+        ref = git / head.removeprefix("ref: ")
+        if ref.exists():
+            return ref.read_text().strip()
+        packed = (git / "packed-refs").read_text().splitlines()
+        return next((line.split()[0] for line in packed if line.endswith(head.removeprefix("ref: "))), None)
+    except OSError:
+        return None
+
+
+def drive(running: Run) -> tuple[list[Event], Result, dict[str, bytes]]:
+    """Run to the end: (events, result, artifacts)."""
+    events: list[Event] = []
+    while True:
+        try:
+            events.append(next(running))
+        except StopIteration as end:
+            result, artifacts = end.value
+            return events, result, artifacts

@@ -1,0 +1,258 @@
+"""The training loop: one generator, used by every method.
+
+A method says what a step is and which batches it takes; the loop runs the epochs of R replicates together, evaluates them
+on validation after each, keeps each replicate's best parameters, stops those that no longer improve, and yields
+what happened. Calling `train` does nothing until it is driven (`net = yield from train(...)`).
+
+Selection: the epoch with the highest validation average precision; among equals (with a handful of positive validation
+rows there are many) the one with the lowest validation loss. Test rows are not touched here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from engine.analysis.stacked import macro_average_precision
+from engine.batches import Plan
+from engine.data.dataset import Rows, Task
+from engine.events import Epoch, Event, Progress
+from engine.losses import Loss, cross_entropy, mean_weights, weighted_sum
+from engine.models.mlp import MLP
+from engine.scene import Camera
+from engine.seeds import torch_stream
+
+TICK = 0.25
+"""Seconds between Progress events: a person who cancels waits at most this and one step."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Real rows of one step: x [R, B, D], y [R, B], weights [R, B] (a mean over each replicate's rows), alive [R] bool.
+
+    alive: this replicate takes this step; the others (stopped, or out of rows this epoch) have weights 0.
+    k: number of the batch in the epoch.
+    """
+
+    x: Tensor
+    y: Tensor
+    weights: Tensor
+    alive: Tensor
+    k: int
+
+
+class Step(Protocol):
+    """What a method does with a batch."""
+
+    def begin(self, wanted: Sequence[int]) -> None:
+        """An epoch begins: replicate r will take wanted[r] steps."""
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Update the net in place; returns the mean loss of each replicate [R] before the update."""
+
+    def values(self) -> dict[str, Tensor]:
+        """More to report of the epoch that ended: name -> [R]."""
+
+    def kept(self) -> list[Tensor]:
+        """State [R, ...] beside the net's parameters that belongs to the best epoch."""
+
+    def restore(self, kept: list[Tensor]) -> None:
+        """Put the best epoch's state back, as `kept` gave it."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The epochs [R] chosen on validation, from 1, and their validation average precision [R]."""
+
+    epoch: Tensor
+    score: Tensor
+
+
+class Batches(Protocol):
+    """Passes or Balanced."""
+
+    def per_pass(self) -> list[int]: ...
+    def take(self, wanted: Sequence[int], device: torch.device) -> Plan: ...
+
+
+class Meter:
+    """Counts a run's steps over its phases and says so at most every TICK seconds.
+
+    step: steps taken. done: the same and what early stops saved, of `total` planned.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = max(1, total)
+        self.done = self.step = 0
+        self.last = time.monotonic()
+
+    def tick(self) -> Progress | None:
+        """One step is done."""
+        self.done += 1
+        self.step += 1
+        now = time.monotonic()
+        if now - self.last < TICK:
+            return None
+        self.last = now
+        return Progress(min(self.done, self.total), self.total)
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015, algorithm 1) for R replicates that may pause one by one. A gradient step, see `Step`.
+
+    Each replicate has its own step count: one that pauses is bit for bit as if the others had not gone on.
+    """
+
+    def __init__(
+        self,
+        net: MLP,
+        loss: Loss,
+        *,
+        rate: float,
+        betas: tuple[float, float] = (0.5, 0.999),
+        decay: float = 0.0,
+        eps: float = 1e-8,
+    ) -> None:
+        self.net, self.loss, self.rate, self.betas, self.decay, self.eps = net, loss, rate, betas, decay, eps
+        self.mean = torch.zeros_like(net.flat)
+        self.square = torch.zeros_like(net.flat)
+        self.count = torch.zeros(len(net.flat), 1, dtype=torch.float64)
+
+    def begin(self, wanted: Sequence[int]) -> None:
+        """Nothing to prepare."""
+
+    def values(self) -> dict[str, Tensor]:
+        """Nothing more to report."""
+        return {}
+
+    def kept(self) -> list[Tensor]:
+        """Nothing to keep: Adam's averages end with the phase."""
+        return []
+
+    def restore(self, kept: list[Tensor]) -> None:
+        """Nothing to put back."""
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """One step on the batch's weighted loss."""
+        losses, gradient = gradient_of(self.net, self.net.flat, batch.x, batch.y, batch.weights, self.loss)
+        if self.decay:
+            gradient.add_(self.net.flat, alpha=self.decay)
+        everyone = bool(batch.alive.all())  # `alive` is kept on the CPU: no wait for the device
+        kept = None if everyone else [t.clone() for t in (self.net.flat, self.mean, self.square)]
+        self.count += batch.alive.unsqueeze(1)
+        b1, b2 = self.betas
+        first = (self.rate / (1 - b1**self.count)).to(gradient)  # count 0 only for paused rows, put back below
+        second = (1 - b2**self.count).sqrt().to(gradient)
+        self.mean.lerp_(gradient, 1 - b1)
+        self.square.mul_(b2).addcmul_(gradient, gradient, value=1 - b2)
+        self.net.flat.sub_(first * self.mean / (self.square.sqrt() / second + self.eps))
+        if kept is not None:
+            paused = ~batch.alive
+            for tensor, old in zip((self.net.flat, self.mean, self.square), kept, strict=True):
+                tensor[paused] = old[paused]
+        return losses
+
+
+def gradient_of(net: MLP, flat: Tensor, x: Tensor, y: Tensor, weights: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
+    """Weighted loss of each replicate [R] at parameters `flat`, and its gradient [R, P]."""
+    layers = [view.detach().requires_grad_() for view in net.views(flat)]
+    losses = weighted_sum(loss(net(x, layers), y), weights)
+    parts = torch.autograd.grad(losses.sum(), layers)  # no cross terms: the sum's gradient is each one's own
+    return losses.detach(), torch.cat([part.flatten(1) for part in parts], 1)
+
+
+def streams(task: Task, name: str) -> list[torch.Generator]:
+    """One CPU generator per replicate, named by the spec's seed, the replicate's seed index and fold."""
+    return [torch_stream(task.seed, name, r.seed, r.fold) for r in task.replicates]
+
+
+def new_net(task: Task, hidden: Sequence[int], activation: str = "relu") -> MLP:
+    """A fresh stacked MLP for this task: one logit per class."""
+    sizes = (task.train.x.shape[2], *hidden, len(task.classes))
+    return MLP.create(sizes, activation, streams(task, "init"), device=task.device, dtype=task.dtype)
+
+
+@torch.no_grad()
+def evaluate(net: MLP, rows: Rows, flat: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """(average precision [R], mean cross-entropy [R]) on a part; macro one against rest for more than two classes."""
+    logits = net(rows.x, None if flat is None else net.views(flat))
+    loss = weighted_sum(cross_entropy(logits, rows.y), mean_weights(rows.mask, logits.dtype))
+    return macro_average_precision(logits.softmax(-1), rows.y, rows.mask), loss
+
+
+def train(
+    net: MLP,
+    task: Task,
+    step: Step,
+    batches: Batches,
+    *,
+    rows: Rows,
+    epochs: int,
+    phase: str,
+    meter: Meter,
+    camera: Camera,
+    patience: int | None = None,
+) -> Generator[Event, None, Chosen]:
+    """Run the epochs; leaves each replicate's best parameters in `net` and best state in `step`; returns what was chosen.
+
+    rows: the part the batches index. patience: a replicate stops after so many epochs without a better score; None: all
+    epochs. meter counts the steps; camera takes the pictures.
+    """
+    best_flat, best_kept = net.flat.clone(), [tensor.clone() for tensor in step.kept()]
+    best_score = torch.full((len(net.flat),), -torch.inf, dtype=net.flat.dtype, device=net.flat.device)
+    best_loss = -best_score
+    best_epoch = torch.zeros(len(net.flat), dtype=torch.int64, device=net.flat.device)
+    going = torch.ones(len(net.flat), dtype=torch.bool)
+    per_pass = batches.per_pass()
+    planned = epochs * max(per_pass)
+    taken = 0
+    score = torch.full_like(best_score, torch.nan)
+    for epoch in range(1, epochs + 1):
+        wanted = [n if go else 0 for n, go in zip(per_pass, going.tolist(), strict=True)]
+        plan = batches.take(wanted, task.device)
+        step.begin(wanted)
+        wanted_now = torch.tensor(wanted)
+        total = torch.zeros_like(best_loss)
+        for k in range(plan.length):
+            yield from camera.shoot(net, phase, epoch, meter.step, score, taken=taken, planned=planned)
+            total += step(_batch(rows, plan, k, wanted_now > k))
+            taken += 1
+            if (tick := meter.tick()) is not None:
+                yield tick
+        score, loss = evaluate(net, task.valid)
+        better = (score > best_score) | ((score == best_score) & (loss < best_loss))
+        better &= going.to(better.device)
+        best_flat = _where(better, net.flat, best_flat)
+        best_kept = [_where(better, new, old) for new, old in zip(step.kept(), best_kept, strict=True)]
+        best_score, best_loss = torch.where(better, score, best_score), torch.where(better, loss, best_loss)
+        best_epoch = torch.where(better, epoch, best_epoch)
+        train_loss = total.cpu() / wanted_now.clamp(min=1)
+        reported = {"train_loss": train_loss, "valid_loss": loss, "valid_ap": score} | step.values()
+        yield Epoch(phase, epoch, meter.step, task.replicates[0].number, {n: _listed(v, going) for n, v in reported.items()})
+        if patience is not None:
+            going &= epoch - best_epoch.cpu() < patience
+            if not going.any():
+                break
+    meter.done += planned - taken
+    net.flat = best_flat
+    step.restore(best_kept)
+    return Chosen(best_epoch, best_score)
+
+
+def _batch(rows: Rows, plan: Plan, k: int, alive: Tensor) -> Batch:
+    index, mask = plan.index[:, k], plan.mask[:, k]
+    x = rows.x.gather(1, index.unsqueeze(2).expand(-1, -1, rows.x.shape[2]))
+    return Batch(x, rows.y.gather(1, index), mean_weights(mask, x.dtype), alive, k)
+
+
+def _where(which: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    return torch.where(which.view(-1, *[1] * (new.dim() - 1)), new, old)
+
+
+def _listed(values: Tensor, going: Tensor) -> list[float]:
+    return [v if go else float("nan") for v, go in zip(values.tolist(), going.tolist(), strict=True)]
