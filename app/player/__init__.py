@@ -1,0 +1,307 @@
+"""The player: synthetic points moving over the decision surface, on one canvas in the browser.
+
+The page sends chunks: what is new since the last one, as raw bytes. `Feed` remembers what a player was sent and makes the next
+chunk out of a run's events; `player` mounts the component. The browser keeps what it has; where it finds a gap (a message
+lost, a page left and entered again) it asks for a resend, once, through a trigger.
+
+    feed = st.session_state.setdefault("feed", Feed(run_id))
+    rows = store.events(run_id, after=feed.after)
+    chunk = feed.chunk([decode(...) for row in rows], status="running", engine_alive=True)
+    feed.after = rows[-1].seq if rows else feed.after
+    player(chunk, key="player", on_need=feed.rewind)
+
+JavaScript and CSS are served as files, not sent along: Streamlit would repeat inline text at every mount call.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
+from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
+
+from engine.events import GRID, Event, Frame, Phase, Scene
+
+HEIGHT = 520
+"""Pixels, with the controls."""
+STATES = {
+    "waiting": "waiting",
+    "queued": "waiting",
+    "training": "training",
+    "running": "training",
+    "finished": "finished",
+    "done": "finished",
+    "cancelled": "cancelled",
+    "failed": "failed",
+    "interrupted": "interrupted",
+}
+"""A job's state, in the store's words or the player's -> the player's badge."""
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+def encode_chunk(
+    run: str,
+    *,
+    scene: Scene | None,
+    frames: Sequence[Frame],
+    first: int,
+    status: str,
+    engine_alive: bool,
+    replicate: int = 0,
+    take: str = "",
+    labels: Mapping[str, str] | None = None,
+    majority: int | None = None,
+    text: str = "",
+    title: str = "",
+    group: str = "",
+    autoplay: bool = True,
+) -> bytes:
+    """One message to the player.
+
+    frames: only what is new; `first` is the number of frames[0] in the run's list, from 0. scene: None where the player has
+    it. status: one of STATES. engine_alive: False turns the badge of an unfinished run into "engine silent".
+    The player forgets all it holds when run, replicate or take changes (take: the number of the attempt, where a run can be
+    run again). labels: phase name -> what the timeline calls it. majority: the largest class's number (default: the class with
+    most points in the scene). text: a sentence for the empty stage (default: made from the status). title: shown first in the
+    caption. group: players with the same non-empty group share one scrubber. autoplay: a finished run begins to play by itself.
+
+    Bytes: u32 length of the head | head, JSON padded with spaces to 4 | zlib of the arrays, see `_body`.
+    Raises ValueError for an unknown status, or frames of another replicate.
+    """
+    if status not in STATES:
+        raise ValueError(f"encode_chunk(status={status!r}): must be one of {', '.join(STATES)}.")
+    if any(frame.replicate != replicate for frame in frames) or (scene is not None and scene.replicate != replicate):
+        raise ValueError(f"encode_chunk(replicate={replicate}): the scene and every frame must be of this replicate.")
+    phases = list(dict.fromkeys(frame.phase for frame in frames))
+    head: dict[str, Any] = {
+        "run": run,
+        "replicate": replicate,
+        "take": take,
+        "first": first,
+        "status": STATES[status],
+        "alive": engine_alive,
+        "phases": phases,
+        "labels": {name: label for name, label in (labels or {}).items() if name in phases},
+        "phase": [phases.index(frame.phase) for frame in frames],
+        "epoch": [frame.epoch for frame in frames],
+        "step": [frame.step for frame in frames],
+        "score": [None if math.isnan(frame.score) else round(frame.score, 5) for frame in frames],
+        "n": [len(frame.points) for frame in frames],
+        "text": text,
+        "title": title,
+        "group": group,
+        "autoplay": autoplay,
+    }
+    if scene is not None:
+        if majority is None:
+            majority = int(np.bincount(scene.labels).argmax()) if len(scene.labels) else 0
+        head["scene"] = {
+            "centre": list(scene.centre),
+            "half": list(scene.half),
+            "share": scene.share,
+            "exact": scene.exact,
+            "axes": list(scene.axes),
+            "classes": list(scene.classes),
+            "majority": majority,
+            "real": len(scene.points),
+            "parents": len(scene.parents),
+        }
+    words = json.dumps(head, separators=(",", ":"), allow_nan=False).encode()
+    words += b" " * (-len(words) % 4)
+    body = _body(scene, frames)
+    return struct.pack("<I", len(words)) + words + (zlib.compress(body, 9) if body else b"")
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What `decode_chunk` reads: the head as it was written, the scene's arrays, and the frames."""
+
+    head: dict[str, Any]
+    scene: dict[str, np.ndarray] | None
+    frames: list[Frame]
+
+
+def decode_chunk(payload: bytes) -> Chunk:
+    """The reference reader of `encode_chunk`: what player.js does, for tests of what a page sends."""
+    (length,) = struct.unpack_from("<I", payload)
+    head = json.loads(payload[4 : 4 + length])
+    body = zlib.decompress(payload[4 + length :]) if len(payload) > 4 + length else b""
+    place = 0
+
+    def take(count: int) -> np.ndarray:
+        nonlocal place
+        place += count
+        return np.frombuffer(body, np.uint8, count, place - count)
+
+    def wide(count: int, dtype: type) -> np.ndarray:
+        low, high = take(count).astype(np.uint16), take(count).astype(np.uint16)
+        return (low | high << 8).view(dtype)
+
+    scene = None
+    if "scene" in head:
+        m, n = head["scene"]["real"], head["scene"]["parents"]
+        scene = {"points": wide(2 * m, np.int16).reshape(m, 2), "labels": take(m)}
+        scene |= {"parents": wide(2 * n, np.int16).reshape(n, 2), "parent_labels": take(n)}
+    counts = head["n"]
+    surfaces, points, moved = [], [], []
+    for number in range(len(counts)):
+        values = take(GRID * GRID)
+        if number:
+            surfaces.append(surfaces[-1] + values)
+        else:
+            surfaces.append(np.cumsum(values, dtype=np.uint8))
+    for kept, width, dtype in ((points, 2, np.int16), (moved, 1, np.uint16)):
+        for number, n in enumerate(counts):
+            values = wide(width * n, np.uint16)
+            if number and counts[number - 1] == n:
+                values = values + kept[-1].view(np.uint16).ravel()
+            kept.append(values.view(dtype).reshape((n, 2) if width == 2 else n))
+    frames = [
+        Frame(
+            head["replicate"],
+            head["phases"][head["phase"][i]],
+            head["epoch"][i],
+            head["step"][i],
+            math.nan if head["score"][i] is None else head["score"][i],
+            points[i],
+            moved[i],
+            surfaces[i].reshape(GRID, GRID),
+        )
+        for i in range(len(counts))
+    ]
+    return Chunk(head, scene, frames)
+
+
+def _body(scene: Scene | None, frames: Sequence[Frame]) -> bytes:
+    """The arrays, made small for zlib.
+
+    Scene: points, labels, parents, parent_labels. Frames: all surfaces, then all points, then all moved. 16-bit values as
+    all low bytes, then all high bytes. A frame holds differences (modulo 2^8 or 2^16) to the frame before it in the chunk;
+    the first one, and points whose number has changed, stand as they are, the first surface as differences along its rows.
+    """
+    parts: list[bytes] = []
+    if scene is not None:
+        parts += [_wide(scene.points), _bytes(scene.labels), _wide(scene.parents), _bytes(scene.parent_labels)]
+    before: np.ndarray | None = None
+    for frame in frames:
+        surface = np.asarray(frame.surface, np.uint8).ravel()
+        parts.append((np.diff(surface, prepend=np.uint8(0)) if before is None else surface - before).tobytes())
+        before = surface
+    for name in ("points", "moved"):
+        before = None
+        for frame in frames:
+            values = np.ascontiguousarray(getattr(frame, name)).view(np.uint16).ravel()
+            same = before is not None and len(before) == len(values)
+            parts.append(_wide(values - before if same else values))
+            before = values
+    return b"".join(parts)
+
+
+def _wide(values: np.ndarray) -> bytes:
+    return (
+        np.ascontiguousarray(values)
+        .astype("<i2" if values.dtype == np.int16 else "<u2")
+        .view(np.uint8)
+        .reshape(-1, 2)
+        .T.tobytes()
+    )
+
+
+def _bytes(values: np.ndarray) -> bytes:
+    return np.asarray(values, np.uint8).tobytes()
+
+
+@dataclass
+class Feed:
+    """What one player has been sent of one replicate: plain values, made to live in st.session_state.
+
+    after: the store's number of the last event taken; the page reads from there and writes it back (0: from the start).
+    frames: how many frames the events up to `after` held. sent: how many the player has. labels: phase name -> text.
+    """
+
+    run: str = ""
+    replicate: int = 0
+    after: int = 0
+    frames: int = 0
+    sent: int = 0
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def chunk(self, events: Iterable[Event], *, status: str, engine_alive: bool, **options: Any) -> bytes:
+        """The next message, out of the run's events since `after`; options as in `encode_chunk`.
+
+        Other replicates' events are passed over, as are frames the player has. A scene is sent whenever one is met.
+        """
+        scene: Scene | None = None
+        new: list[Frame] = []
+        for event in events:
+            if isinstance(event, Phase):
+                self.labels[event.name] = event.name.replace("_", " ").replace("-", " ")
+            elif isinstance(event, Scene) and event.replicate == self.replicate:
+                scene = event
+            elif isinstance(event, Frame) and event.replicate == self.replicate:
+                if self.frames >= self.sent:
+                    new.append(event)
+                self.frames += 1
+        first, self.sent = self.sent, self.sent + len(new)
+        return encode_chunk(
+            self.run,
+            scene=scene,
+            frames=new,
+            first=first,
+            status=status,
+            engine_alive=engine_alive,
+            replicate=self.replicate,
+            **{"labels": self.labels} | options,
+        )
+
+    def rewind(self, first: int = 0) -> None:
+        """Send frames again from `first` on: the next `chunk` wants the run's events from the start (after = 0)."""
+        self.sent = max(0, min(int(first), self.sent))
+        self.after = self.frames = 0
+
+
+def player(
+    payload: bytes, *, key: str, height: int = HEIGHT, on_need: Callable[[int], object] | None = None
+) -> st.components.v2.types.ComponentResult:
+    """Mount the player, or hand the mounted one its next chunk. One `key` is one player: it keeps what it was sent.
+
+    on_need(n) is called before the script or fragment reruns when the browser lacks frames from number n on. The result's
+    `need` holds the same number in that one rerun, else None. height: pixels, controls included.
+    """
+
+    def need() -> None:
+        wanted = st.session_state[key].get("need")
+        if on_need is not None and wanted is not None:
+            on_need(int(wanted))
+
+    return _mount()(key=key, data=payload, height=height, on_need_change=need)
+
+
+def _mount() -> Callable[..., st.components.v2.types.ComponentResult]:
+    """The component's mounting command, registered with the Streamlit runtime that runs this script.
+
+    The name carries a hash of the files, and with it the address they are served at: no browser keeps an old version.
+    """
+    name = f"player-{_version()}"
+    manager = get_bidi_component_manager()
+    if manager.get_component_asset_root(f"lab.{name}") is None:
+        # What Streamlit does for a component of an installed package; this one lives in the app.
+        manager.register_from_manifest(ComponentManifest("lab", "1", [ComponentConfig(name, ASSETS.name)]), ASSETS.parent)
+    return st.components.v2.component(f"lab.{name}", js="player.js", css="player.css")
+
+
+@cache
+def _version() -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(ASSETS.iterdir()))).hexdigest()[:12]

@@ -1,0 +1,162 @@
+"""What the page sends to the player: chunks that say only what is new, and read back to what was sent."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.player import Feed, decode_chunk, encode_chunk
+from engine.events import Epoch, Frame, Phase, Scene
+from tests.browser import fake
+
+
+@pytest.fixture(scope="module")
+def film() -> tuple[Scene, list[Frame]]:
+    return fake.run(frames=100, synthetic=60)
+
+
+def encode(scene: Scene | None, frames: list[Frame], first: int = 0, **options) -> bytes:
+    return encode_chunk("run", scene=scene, frames=frames, first=first, status="running", engine_alive=True, **options)
+
+
+def same(sent: Frame, read: Frame) -> None:
+    for name in Frame.arrays:
+        a, b = getattr(sent, name), getattr(read, name)
+        assert a.dtype == b.dtype and a.shape == b.shape
+        np.testing.assert_array_equal(a, b)
+    assert (sent.phase, sent.epoch, sent.step) == (read.phase, read.epoch, read.step)
+    assert math.isnan(read.score) if math.isnan(sent.score) else abs(sent.score - read.score) <= 5e-6
+
+
+def test_a_chunk_reads_back_to_what_was_sent(film):
+    scene, frames = film
+    chunk = decode_chunk(encode(scene, frames))
+    assert len(chunk.frames) == 100 and not len(chunk.frames[0].points) and len(chunk.frames[-1].points) == 60
+    for sent, read in zip(frames, chunk.frames, strict=True):
+        same(sent, read)
+    for name in Scene.arrays:
+        np.testing.assert_array_equal(chunk.scene[name], getattr(scene, name))
+    assert chunk.head["scene"]["classes"] == ["majority", "minority"] and chunk.head["scene"]["majority"] == 0
+
+
+def test_extreme_values_survive_the_differences():
+    rng = np.random.default_rng(0)
+    ends = np.array([-32768, 32767, 0, -1], np.int16)
+    frames = [
+        Frame(
+            0,
+            "points",
+            i,
+            i,
+            math.nan,
+            rng.choice(ends, (5, 2)),
+            rng.choice(np.array([0, 65535, 256], np.uint16), 5),
+            rng.integers(0, 256, (48, 48), dtype=np.uint8),
+        )
+        for i in range(4)
+    ]
+    for sent, read in zip(frames, decode_chunk(encode(None, frames)).frames, strict=True):
+        same(sent, read)
+
+
+def test_an_empty_chunk_and_one_without_a_scene(film):
+    chunk = decode_chunk(encode(None, [], first=7))
+    assert chunk.frames == [] and chunk.scene is None and chunk.head["first"] == 7
+
+
+def test_the_layout_is_as_written_down(film):
+    payload = encode(*film)
+    (length,) = struct.unpack_from("<I", payload)
+    assert length % 4 == 0
+    head = json.loads(payload[4 : 4 + length])
+    assert head["status"] == "training" and head["n"][0] == 0 and head["score"][0] is None
+    assert len(payload) < 60_000, "100 frames of 48 x 48 and 60 points were 266 kB before packing"
+
+
+@pytest.mark.parametrize(
+    "status, badge", [("queued", "waiting"), ("running", "training"), ("done", "finished"), ("interrupted", "interrupted")]
+)
+def test_states_have_their_badge(status, badge):
+    payload = encode_chunk("r", scene=None, frames=[], first=0, status=status, engine_alive=False)
+    assert decode_chunk(payload).head["status"] == badge and decode_chunk(payload).head["alive"] is False
+
+
+def test_nonsense_is_refused(film):
+    with pytest.raises(ValueError, match="status='asleep'"):
+        encode_chunk("r", scene=None, frames=[], first=0, status="asleep", engine_alive=True)
+    with pytest.raises(ValueError, match="replicate"):
+        encode(None, film[1][:1], replicate=3)
+
+
+def test_many_classes_name_the_largest():
+    scene, _ = fake.run(frames=2, classes=4)
+    assert decode_chunk(encode(scene, [])).head["scene"]["majority"] == 0
+    assert decode_chunk(encode(scene, [], majority=2)).head["scene"]["majority"] == 2
+
+
+def test_a_feed_sends_each_frame_once(film):
+    scene, frames = film
+    feed, got = Feed("run"), []
+    events = [Phase("training", "Training"), scene, *frames]
+    for start in range(0, len(events), 9):
+        chunk = decode_chunk(feed.chunk(events[start : start + 9], status="running", engine_alive=True))
+        assert chunk.head["first"] == len(got)
+        assert (chunk.scene is not None) == (start == 0)
+        got += chunk.frames
+    for sent, read in zip(frames, got, strict=True):
+        same(sent, read)
+    assert decode_chunk(feed.chunk([], status="done", engine_alive=True)).head["first"] == 100
+
+
+def test_a_feed_goes_back_where_it_is_asked_to(film):
+    scene, frames = film
+    events = [scene, *frames]
+    feed = Feed("run", after=0)
+    feed.chunk(events, status="running", engine_alive=True)
+    feed.after = len(events)
+    feed.rewind(60)
+    assert feed.after == 0
+    chunk = decode_chunk(feed.chunk(events, status="running", engine_alive=True))
+    assert chunk.head["first"] == 60 and len(chunk.frames) == 40 and chunk.scene is not None
+    same(frames[60], chunk.frames[0])
+    feed.rewind(10_000)
+    assert feed.sent == 100
+    feed.rewind(-3)
+    assert feed.sent == 0
+
+
+def test_a_feed_passes_over_what_is_not_its_own(film):
+    scene, frames = film
+    other = [dataclasses.replace(frame, replicate=1) for frame in frames[:3]]
+    events = [Epoch("training", 1, 4, 0, {}), *other, dataclasses.replace(scene, replicate=1), scene, *frames[:2]]
+    chunk = decode_chunk(Feed("run").chunk(events, status="running", engine_alive=True))
+    assert len(chunk.frames) == 2 and chunk.scene is not None
+    chunk = decode_chunk(Feed("run", replicate=1).chunk(events, status="running", engine_alive=True))
+    assert len(chunk.frames) == 3 and chunk.head["replicate"] == 1
+
+
+def test_the_last_scene_counts(film):
+    scene, frames = film
+    bare = dataclasses.replace(scene, parents=scene.parents[:0], parent_labels=scene.parent_labels[:0])
+    feed = Feed("run")
+    assert len(decode_chunk(feed.chunk([bare, *frames[:2]], status="running", engine_alive=True)).scene["parents"]) == 0
+    assert len(decode_chunk(feed.chunk([scene, *frames[2:4]], status="running", engine_alive=True)).scene["parents"]) == 60
+    both = decode_chunk(Feed("run").chunk([bare, *frames[:2], scene], status="running", engine_alive=True))
+    assert len(both.scene["parents"]) == 60
+
+
+def test_the_page_mounts_it_by_file_not_by_text():
+    page = Path(__file__).parents[1] / "browser" / "pages" / "player_page.py"
+    test = AppTest.from_file(str(page), default_timeout=30).run()
+    assert not test.exception
+    (element,) = test.get("bidi_component")
+    assert element.proto.js_source_path == "player.js" and element.proto.css_source_path == "player.css"
+    assert not element.proto.js_content and not element.proto.css_content and not element.proto.html_content
+    assert len(decode_chunk(element.proto.bytes).frames) == 100
