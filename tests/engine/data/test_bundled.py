@@ -1,0 +1,31 @@
+"""scikit-learn's tables: labels as the source has them, the minority last on two classes, other rows refused."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from sklearn import datasets
+
+from engine.data import bundled, catalog
+from engine.errors import BadData
+
+
+def test_malignant_is_the_minority():
+    d, source = catalog.load("breast-cancer"), datasets.load_breast_cancer()
+    assert d.classes == ("benign", "malignant")
+    assert np.array_equal(d.y == 1, source.target == list(source.target_names).index("malignant"))
+
+
+@pytest.mark.parametrize("name", ["wine", "digits", "iris"])
+def test_labels_are_the_source_s(name):
+    d, source = catalog.load(name), getattr(datasets, bundled.SETS[name].loader)()
+    assert np.array_equal(d.numeric, source.data) and np.array_equal(d.y, source.target)
+    assert list(d.classes) == [str(n) for n in source.target_names]
+
+
+def test_other_rows_than_the_facts_are_about_are_refused(monkeypatch):
+    monkeypatch.setitem(bundled.SETS, "wine", dataclasses.replace(bundled.SETS["wine"], sha256="0" * 64))
+    with pytest.raises(BadData, match="wine as bundled with this scikit-learn has checksum 3a28849ef236, not 000000000000"):
+        catalog.load("wine")

@@ -1,0 +1,90 @@
+"""What the catalog says of every dataset, and that it is true."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from engine import limits
+from engine.data import catalog
+from engine.errors import BadParameter, UnknownName
+
+KEYS = {
+    *("name", "title", "kind", "source", "rows", "features", "classes", "counts", "ratio", "licence", "citation", "url"),
+    *("fields", "fingerprint", "how_to_get", "summary"),
+}
+LOCAL = [e["name"] for e in catalog.datasets() if e["source"] in ("made by this program", "scikit-learn")]
+
+
+def test_entries_are_plain_and_complete():
+    entries = catalog.datasets()
+    assert json.loads(json.dumps(entries)) == entries
+    assert len({e["name"] for e in entries}) == len(entries) == 4 + 4 + 22 + 1
+    for e in entries:
+        assert set(e) == KEYS
+        assert e["kind"] in ("points", "tabular") and e["rows"] == sum(e["counts"]) and len(e["classes"]) == len(e["counts"])
+        assert e["ratio"] == round(max(e["counts"]) / min(e["counts"]), 2)
+        assert e["licence"] and e["how_to_get"] and e["fingerprint"] and e["summary"].endswith((".", "?"))
+        if len(e["classes"]) == 2:
+            assert e["counts"][0] >= e["counts"][1], "class 1 is the minority"
+
+
+@pytest.mark.parametrize("name", LOCAL)
+def test_the_rows_are_what_the_entry_says(name):
+    check(name)
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("name", [e["name"] for e in catalog.datasets() if e["source"] == "KEEL"])
+def test_keel_rows_are_what_the_entry_says(name, keel_here):
+    check(name)
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("options", [{}, {"balance": True}])
+def test_adult_rows_are_what_the_entry_says(options, adult_here):
+    check("adult", options)
+
+
+def check(name: str, options: dict | None = None) -> None:
+    entry = next(e for e in catalog.datasets() if e["name"] == name)
+    d = catalog.load(name, options)
+    assert catalog.available(name)
+    assert (d.name, d.kind, list(d.classes)) == (name, entry["kind"], entry["classes"])
+    assert d.counts.tolist() == limits.class_counts(entry, options or {})
+    if not options:
+        assert d.counts.tolist() == entry["counts"]
+    assert d.numeric.shape[1] + d.categorical.shape[1] == entry["features"]
+    assert d.numeric.dtype == "float64" and d.categorical.dtype == "int64" and d.y.dtype == "int64"
+    pca = [f["high"] for f in entry["fields"] if f["name"] == "pca"]
+    assert not pca or pca == [d.numeric.shape[1] + sum(map(len, d.categories))]
+    for codes, levels in zip(d.categorical.T, d.categories, strict=True):
+        assert codes.min() >= 0 and codes.max() < len(levels)
+
+
+def test_unknown_names_are_answered_with_the_known_ones():
+    for ask in (catalog.load, catalog.available, catalog.fetch):
+        with pytest.raises(UnknownName, match="no dataset is called 'glas2'; there are: .*glass2"):
+            ask("glas2")
+
+
+def test_what_needs_no_fetching_says_so():
+    with pytest.raises(BadParameter, match="moons needs no fetching; fetch takes keel, adult"):
+        catalog.fetch("moons")
+
+
+def test_class_counts_follow_the_options():
+    moons = next(e for e in catalog.datasets() if e["name"] == "moons")
+    adult = next(e for e in catalog.datasets() if e["name"] == "adult")
+    assert limits.class_counts(moons, {"rows": 101}) == [51, 50]
+    assert limits.class_counts(adult, {"balance": True}) == [11208, 11208]
+
+
+def test_the_catalog_and_the_limits_need_no_torch_and_no_scikit_learn():
+    code = "import sys, engine.limits; from engine.data import catalog; catalog.datasets(); catalog.available('glass2')"
+    code += "; print(sorted({'torch', 'sklearn', 'pandas'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
