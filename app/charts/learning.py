@@ -1,0 +1,89 @@
+"""Validation average precision, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from app.charts.palette import NEUTRAL, band, frame, pen, safe, spread
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One method's value per epoch, its phases in a row: values [R, E]; phases: (name, epochs before it) in order."""
+
+    key: str
+    label: str
+    values: np.ndarray
+    phases: tuple[tuple[str, int], ...] = ()
+
+
+def joined(arrays: dict[str, np.ndarray], name: str) -> tuple[np.ndarray, tuple[tuple[str, int], ...]]:
+    """`history/<phase>/<name>` of all phases in the order they ran: (values [R, E], phases as in Trace).
+
+    A phase that lacks the name leaves a gap of NaN as long as it ran.
+    """
+    steps = {key.split("/")[1]: value for key, value in arrays.items() if key.startswith("history/") and key.endswith("/step")}
+    order = sorted(steps, key=lambda phase: steps[phase][0] if len(steps[phase]) else np.inf)
+    parts, phases, before = [], [], 0
+    replicates = max((len(arrays[f"history/{p}/{name}"]) for p in order if f"history/{p}/{name}" in arrays), default=0)
+    for phase in order:
+        values = arrays.get(f"history/{phase}/{name}")
+        parts.append(np.full((replicates, len(steps[phase])), np.nan) if values is None else np.asarray(values, dtype=float))
+        phases.append((phase, before))
+        before += len(steps[phase])
+    return (np.concatenate(parts, axis=1) if parts else np.empty((0, 0))), tuple(phases)
+
+
+def figure(traces: Sequence[Trace]) -> go.Figure:
+    """Means over the replicates still training; the first trace's phases are marked and it alone has a band."""
+    fig = frame("Epoch, all phases in a row", "Validation AP", height=300, legend_rows=len(traces))
+    for rank, trace in enumerate(traces):
+        mean, low, high = spread(trace.values)
+        epochs = np.arange(1, len(mean) + 1)
+        ink = pen(trace.key)
+        if rank == 0 and len(trace.values) > 1:
+            band(fig, epochs, low, high, ink.colour, trace.key)
+        fig.add_trace(
+            go.Scatter(
+                x=epochs.astype(np.float32),
+                y=mean.astype(np.float32),
+                mode="lines",
+                name=safe(trace.label),
+                line={"color": ink.colour, "dash": ink.dash, "width": 3 if rank == 0 else 2},
+                hovertemplate=f"%{{y:.3f}}<extra>{safe(trace.label)}</extra>",
+                zorder=10 if rank == 0 else 1,
+            )
+        )
+    for name, before in traces[0].phases if traces else ():
+        if before:
+            fig.add_vline(x=before + 0.5, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
+        if len(traces[0].phases) > 1:
+            fig.add_annotation(
+                x=before + 0.5, y=1.0, yref="paper", text=safe(name), showarrow=False, xanchor="left", yanchor="bottom",
+                font={"size": 12, "color": NEUTRAL},
+            )  # fmt: skip
+    if traces and len(traces[0].phases) > 1:
+        fig.update_layout(margin={"t": 26})
+    return fig
+
+
+def table(traces: Sequence[Trace]) -> pd.DataFrame:
+    """Mean over replicates per epoch, one column a method."""
+    return pd.DataFrame({trace.label: pd.Series(spread(trace.values)[0]) for trace in traces}).rename_axis("epoch").rename(
+        index=lambda i: i + 1
+    )  # fmt: skip
+
+
+def alt(traces: Sequence[Trace]) -> str:
+    """What the picture says, for someone who cannot see it."""
+    parts = []
+    for trace in traces:
+        mean = spread(trace.values)[0]
+        if np.isfinite(mean).any():
+            parts.append(f"{trace.label} peaks at {np.nanmax(mean):.2f} after {int(np.nanargmax(mean)) + 1} epochs")
+    return "Average precision on the validation rows per epoch. " + ("; ".join(parts) + "." if parts else "No values.")

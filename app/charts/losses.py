@@ -1,0 +1,79 @@
+"""The losses while the synthetic points move, as figure 5 of Yasinnik et al."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from app.charts.palette import frame, spread
+
+LINES = {
+    "adapted_loss": ("stepped classifier, validation rows", "#009E73", "solid"),
+    "synthetic_loss": ("synthetic points only", "#D55E00", "dash"),
+    "train_loss": ("training rows", "#56B4E9", "dot"),
+    "valid_loss": ("validation rows", "#CC79A7", "dashdot"),
+}
+"""history name -> (label, colour, dash), in order of display."""
+
+
+def history(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The losses of the phase that moves the points, or of the last phase that has any: name of LINES -> [R, E]."""
+    phases: dict[str, dict[str, np.ndarray]] = {}
+    for key, value in arrays.items():
+        head, _, rest = key.partition("/")
+        phase, _, name = rest.partition("/")
+        if head == "history" and name in LINES:
+            phases.setdefault(phase, {})[name] = np.asarray(value, dtype=float)
+    if not phases:
+        return {}
+    moving = [phase for phase, found in phases.items() if "adapted_loss" in found]
+    last = max(phases, key=lambda phase: arrays[f"history/{phase}/step"][-1] if f"history/{phase}/step" in arrays else 0)
+    found = phases[moving[0] if moving else last]
+    return {name: found[name] for name in LINES if name in found}
+
+
+def figure(losses: Mapping[str, np.ndarray]) -> go.Figure:
+    """Mean loss over replicates per epoch; the axis is logarithmic where the values span more than a factor of 30."""
+    fig = frame("Epoch", "Cross-entropy, nats", height=300, legend_rows=len(losses))
+    seen = []
+    for name, values in losses.items():
+        label, colour, dash = LINES[name]
+        mean, _, _ = spread(values)
+        seen.append(mean[np.isfinite(mean) & (mean > 0)])
+        fig.add_trace(
+            go.Scatter(
+                x=np.arange(1, len(mean) + 1, dtype=np.float32),
+                y=mean.astype(np.float32),
+                mode="lines",
+                name=label,
+                line={"color": colour, "dash": dash, "width": 2},
+                hovertemplate=f"%{{y:.3g}}<extra>{label}</extra>",
+            )
+        )
+    positive = np.concatenate(seen) if seen else np.empty(0)
+    if len(positive) and positive.max() > 30 * positive.min():
+        fig.update_yaxes(type="log", dtick=1)
+    else:
+        fig.update_yaxes(rangemode="tozero")
+    return fig
+
+
+def table(losses: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Mean over replicates per epoch."""
+    return pd.DataFrame({LINES[name][0]: pd.Series(spread(values)[0]) for name, values in losses.items()}).rename_axis(
+        "epoch"
+    ).rename(index=lambda i: i + 1)  # fmt: skip
+
+
+def alt(losses: Mapping[str, np.ndarray]) -> str:
+    """What the picture says, for someone who cannot see it."""
+    parts = []
+    for name, values in losses.items():
+        mean = spread(values)[0]
+        kept = mean[np.isfinite(mean)]
+        if len(kept):
+            parts.append(f"{LINES[name][0]} from {kept[0]:.3g} to {kept[-1]:.3g}")
+    return "Losses per epoch while the synthetic points move. " + ("; ".join(parts) + "." if parts else "No values.")

@@ -1,0 +1,66 @@
+"""Length of each class's output weights: an imbalanced fit leaves the small classes short."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from app.charts.palette import frame, pen, safe, spread
+
+
+@dataclass(frozen=True)
+class Norms:
+    """One method's weight norms [R, C]."""
+
+    key: str
+    label: str
+    values: np.ndarray
+
+
+def _names(classes: Sequence[str], counts: Sequence[float]) -> list[str]:
+    # a number in front keeps two classes whose names are cut to the same text apart
+    return [f"{i}: {safe(name, 22)}<br>{count:,.0f} rows" for i, (name, count) in enumerate(zip(classes, counts, strict=True))]
+
+
+def figure(norms: Sequence[Norms], classes: Sequence[str], counts: Sequence[float]) -> go.Figure:
+    """One group of bars a class (training rows below its name), one bar a method; whiskers: 2.5-97.5% of the replicates."""
+    fig = frame("Class and its training rows", "L2 norm of output weights", height=300, legend_rows=len(norms))
+    for item in norms:
+        mean, low, high = spread(item.values)
+        whiskers = (
+            {"type": "data", "array": high - mean, "arrayminus": mean - low, "thickness": 1} if len(item.values) > 1 else None
+        )
+        fig.add_trace(
+            go.Bar(
+                x=_names(classes, counts),
+                y=mean.astype(np.float32),
+                name=safe(item.label),
+                marker={"color": pen(item.key).colour},
+                error_y=whiskers,
+                hovertemplate=f"%{{y:.2f}}<extra>{safe(item.label)}</extra>",
+            )
+        )
+    fig.update_layout(barmode="group", bargap=0.3, margin={"b": 64 + 22 * len(norms)})
+    fig.update_xaxes(type="category")
+    fig.update_yaxes(rangemode="tozero")
+    return fig
+
+
+def table(norms: Sequence[Norms], classes: Sequence[str], counts: Sequence[float]) -> pd.DataFrame:
+    """Mean norms, one row a class."""
+    columns = {"class": list(classes), "training rows": [float(c) for c in counts]}
+    return pd.DataFrame(columns | {item.label: spread(item.values)[0] for item in norms})
+
+
+def alt(norms: Sequence[Norms], classes: Sequence[str]) -> str:
+    """What the picture says, for someone who cannot see it."""
+    parts = []
+    for item in norms:
+        mean = spread(item.values)[0]
+        each = ", ".join(f"{name} {value:.2f}" for name, value in zip(classes, mean, strict=True))
+        parts.append(f"{item.label}: {each}")
+    return "Mean L2 norm of each class's output weights. " + "; ".join(parts) + "."

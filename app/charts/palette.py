@@ -1,0 +1,126 @@
+"""Colours, dashes, the common frame of every picture, and text made safe for it. No streamlit.
+
+Colours are Okabe and Ito's (Color Universal Design, 2008). Classes have two of them, methods the others, and every method has a
+dash of its own, so that no picture speaks by colour alone. All are readable on white and on near-black.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+
+MAJORITY, MINORITY = "#0072B2", "#D55E00"
+NEUTRAL = "#8A8A8A"
+CONFIG = {"showSendToCloud": False, "displaylogo": False, "displayModeBar": False, "responsive": True}
+"""For every `st.plotly_chart`: nothing is ever sent anywhere."""
+
+
+@dataclass(frozen=True)
+class Pen:
+    """How one method is drawn: colour (#rrggbb) and plotly dash."""
+
+    colour: str
+    dash: str
+
+
+PENS = {
+    "explicit-gradient": Pen("#009E73", "solid"),
+    "frozen": Pen("#56B4E9", "dash"),
+    "CE, equal steps": Pen("#E69F00", "dot"),
+    "ce": Pen(NEUTRAL, "dashdot"),
+    "potential": Pen("#CC79A7", "longdash"),
+    "rs": Pen("#E69F00", "solid"),
+    "smote": Pen("#56B4E9", "solid"),
+    "focal": Pen("#D55E00", "solid"),
+}
+_SPARE = (Pen("#009E73", "longdashdot"), Pen("#0072B2", "dash"), Pen("#D55E00", "dot"), Pen("#E69F00", "longdashdot"))
+
+
+def pen(key: str) -> Pen:
+    """The pen of a method or control; one that is not listed gets a spare one, always the same."""
+    return PENS.get(key) or _SPARE[sum(key.encode()) % len(_SPARE)]
+
+
+def safe(text: object, limit: int = 40) -> str:
+    """Text from data as plotly shows it letter by letter: plotly reads a subset of HTML, and TeX between dollars."""
+    words = " ".join(str(text).split())
+    words = words if len(words) <= limit else words[: limit - 1] + "…"
+    return html.escape(words, quote=False).replace("$", "&#36;").replace("%{", "%&#123;")
+
+
+def faint(colour: str, alpha: float) -> str:
+    """#rrggbb as rgba with that opacity."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha:g})"
+
+
+def frame(x: str, y: str, *, height: int = 380, legend_rows: int = 0) -> go.Figure:
+    """An empty figure with its axes named and the legend below, one line an entry (`legend_rows` of them)."""
+    below = 22 * legend_rows
+    figure = go.Figure()
+    figure.update_layout(
+        height=height + below,
+        margin={"l": 4, "r": 8, "t": 8, "b": 48 + below},
+        hovermode="x unified",
+        showlegend=legend_rows > 0,
+        legend={
+            "orientation": "v",
+            "yref": "container",
+            "y": 0,
+            "yanchor": "bottom",
+            "x": 0,
+            "xanchor": "left",
+            "itemwidth": 44,
+            "font": {"size": 13},
+            "bgcolor": "rgba(0,0,0,0)",
+        },
+        hoverlabel={"namelength": -1},
+    )
+    figure.update_xaxes(title={"text": x, "standoff": 6}, zeroline=False, automargin=False)
+    figure.update_yaxes(title={"text": y, "standoff": 4}, zeroline=False)
+    return figure
+
+
+def band(figure: go.Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, group: str) -> None:
+    """A shaded band between two curves; it has no legend entry of its own and says nothing on hover."""
+    there = np.isfinite(low) & np.isfinite(high)
+    x, low, high = x[there], low[there], high[there]
+    figure.add_trace(
+        go.Scatter(
+            x=np.concatenate([x, x[::-1]]).astype(np.float32),
+            y=np.concatenate([high, low[::-1]]).astype(np.float32),
+            fill="toself",
+            fillcolor=faint(colour, 0.16),
+            line={"width": 0},
+            hoverinfo="skip",
+            showlegend=False,
+            legendgroup=group,
+            name="",
+        )
+    )
+
+
+def spread(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(mean, 2.5% and 97.5% quantiles) over the rows [R, N] of an array, NaN left out; NaN where a column is all NaN."""
+    rows = np.atleast_2d(np.asarray(rows, dtype=float))
+    out = np.full((3, rows.shape[1]), np.nan)
+    there = np.isfinite(rows).any(axis=0)
+    if there.any():
+        kept = rows[:, there]
+        out[0, there] = np.nanmean(kept, axis=0)
+        out[1:, there] = np.nanquantile(kept, [0.025, 0.975], axis=0)
+    return out[0], out[1], out[2]
+
+
+def bracket(low: float, high: float, digits: int = 2) -> str:
+    """' [0.36, 0.46]', or '' where there is no interval."""
+    return f" [{low:.{digits}f}, {high:.{digits}f}]" if np.isfinite(low) and np.isfinite(high) else ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """'a, b and c'."""
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1] if names else ""

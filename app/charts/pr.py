@@ -1,0 +1,85 @@
+"""Precision against recall on the test rows, one curve a method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from app.charts.palette import NEUTRAL, band, bracket, frame, pen, safe, spread
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One method's curves: recall [G], precision [R, G], and its average precision with interval (NaN: none)."""
+
+    key: str
+    label: str
+    recall: np.ndarray
+    precision: np.ndarray
+    mean: float
+    low: float
+    high: float
+    oracle: bool = False
+
+    @property
+    def legend(self) -> str:
+        """'Cross-entropy · AP 0.37 [0.30, 0.44]'."""
+        note = " · oracle, not ranked" if self.oracle else ""
+        return f"{safe(self.label)} · AP {self.mean:.2f}{bracket(self.low, self.high)}{note}"
+
+
+def figure(curves: Sequence[Curve], prevalence: float) -> go.Figure:
+    """Means over replicates, the 2.5-97.5% band of the replicates where there are several, and the prevalence line."""
+    fig = frame("Recall", "Precision", legend_rows=len(curves))
+    for curve in reversed(curves):  # the chosen method is drawn last, above the others
+        if len(curve.precision) > 1:
+            _, low, high = spread(curve.precision)
+            band(fig, curve.recall, low, high, pen(curve.key).colour, curve.key)
+    for rank, curve in enumerate(curves):
+        mean, _, _ = spread(curve.precision)
+        fig.add_trace(
+            go.Scatter(
+                x=curve.recall.astype(np.float32),
+                y=mean.astype(np.float32),
+                mode="lines",
+                name=curve.legend,
+                legendgroup=curve.key,
+                line={"color": pen(curve.key).colour, "dash": pen(curve.key).dash, "width": 3 if rank == 0 else 2},
+                hovertemplate=f"%{{y:.2f}}<extra>{safe(curve.label)}</extra>",
+                zorder=10 if rank == 0 else 1,
+            )
+        )
+    fig.add_hline(
+        y=prevalence,
+        line={"color": NEUTRAL, "width": 1, "dash": "dot"},
+        annotation={
+            "text": f"random ranking {prevalence:.3g}",
+            "font": {"size": 12, "color": NEUTRAL},
+            "xanchor": "left",
+            "yanchor": "bottom" if prevalence < 0.9 else "top",
+            "x": 0.01,
+        },
+    )
+    fig.update_xaxes(range=[0, 1.005], hoverformat=".2f", tickvals=[0, 0.25, 0.5, 0.75, 1])
+    fig.update_yaxes(range=[0, 1.03], tickvals=[0, 0.25, 0.5, 0.75, 1])
+    return fig
+
+
+def table(curves: Sequence[Curve], recalls: Sequence[float] = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)) -> pd.DataFrame:
+    """Mean precision at a few recalls, one row a method."""
+    rows = []
+    for curve in curves:
+        mean, _, _ = spread(curve.precision)
+        at = {f"recall {r:g}": mean[min(int(np.searchsorted(curve.recall, r - 1e-9)), len(mean) - 1)] for r in recalls}
+        rows.append({"method": curve.label, "AP": curve.mean, "AP low": curve.low, "AP high": curve.high} | at)
+    return pd.DataFrame(rows)
+
+
+def alt(curves: Sequence[Curve], prevalence: float) -> str:
+    """What the picture says, for someone who cannot see it."""
+    parts = "; ".join(f"{c.label} average precision {c.mean:.2f}{bracket(c.low, c.high)}" for c in curves)
+    return f"Precision-recall curves on the test rows. {parts}. A random ranking scores {prevalence:.3g}."

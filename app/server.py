@@ -1,0 +1,257 @@
+"""The web server around the page: security headers, the owner's cookie, /api/health, and an engine where none is alive.
+
+    python -m streamlit run app/server.py        or        uvicorn app.server:app
+
+Importing this module imports the page once, so that the first visitor does not wait for it. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if (root := str(Path(__file__).resolve().parent.parent)) not in sys.path:  # `streamlit run` puts only this folder there
+    sys.path.insert(0, root)
+
+import asyncio
+import base64
+import fcntl
+import hashlib
+import importlib
+import logging
+import os
+import re
+import secrets
+import subprocess
+import threading
+import time
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
+from http.cookies import CookieError, SimpleCookie
+from typing import IO, Any
+
+import streamlit as st
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from app.session import OWNER_COOKIE
+from engine.errors import LabError
+from engine.store import Store, default_url
+
+importlib.import_module("app.views.lab")  # once, before anybody waits for it
+
+log = logging.getLogger("imbalance_lab.server")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+_MONTH = 30 * 24 * 3600
+
+
+# ---- headers and cookie
+
+
+def script_hashes(page: str) -> list[str]:
+    """CSP sources for every inline script of an HTML page: 'sha256-...' of its text."""
+    inline = re.findall(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", page, flags=re.S)
+    return [f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in inline]
+
+
+def content_policy(page: str) -> str:
+    """The content security policy: this server alone, its own scripts, and the inline ones of Streamlit's index page.
+
+    `blob:` is for components whose script Streamlit hands over as text. No host of anybody else is named.
+    """
+    scripts = " ".join(["'self'", "blob:", *script_hashes(page)])
+    return (
+        f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+        "font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; frame-ancestors 'self'; object-src 'none'; "
+        "base-uri 'self'; form-action 'self'"
+    )
+
+
+def security_headers() -> dict[str, str]:
+    """What every answer carries. Reads the index page of the Streamlit that is installed."""
+    index = Path(st.__file__).parent / "static" / "index.html"
+    return {
+        "Content-Security-Policy": content_policy(index.read_text(encoding="utf-8")),
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "SAMEORIGIN",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    }
+
+
+class Guard:
+    """ASGI middleware: the headers on every answer, and the owner's cookie on a page that comes without one.
+
+    The token is 256 random bits; scripts cannot read it (HttpOnly), other sites' requests do not carry it (SameSite=Lax), and
+    over https it never travels in the clear (Secure).
+    """
+
+    def __init__(self, app: Any, headers: dict[str, str]) -> None:
+        self.app, self.headers = app, headers
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope)
+        kinds = request.headers.get("accept", "")  # an unchanged page is answered without a content type
+        known = _TOKEN.fullmatch(_cookie(request.headers.get("cookie", ""), OWNER_COOKIE))
+
+        async def answer(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self.headers.items():
+                    headers[name] = value
+                if not known and request.method == "GET" and "text/html" in kinds + headers.get("content-type", ""):
+                    https = "https" in (scope["scheme"], request.headers.get("x-forwarded-proto", ""))
+                    headers.append("Set-Cookie", owner_cookie(secrets.token_urlsafe(32), secure=https))
+            await send(message)
+
+        await self.app(scope, receive, answer)
+
+
+def owner_cookie(token: str, *, secure: bool) -> str:
+    """The Set-Cookie line of an owner's token."""
+    line = f"{OWNER_COOKIE}={token}; Path=/; Max-Age={_MONTH}; HttpOnly; SameSite=Lax"
+    return line + ("; Secure" if secure else "")
+
+
+def _cookie(header: str, name: str) -> str:
+    jar: SimpleCookie = SimpleCookie()
+    try:
+        jar.load(header)
+    except CookieError:
+        return ""
+    return jar[name].value if name in jar else ""
+
+
+# ---- health
+
+
+def health(request: Request) -> JSONResponse:
+    """200 with an engine alive, 503 otherwise; JSON either way. Runs on a worker thread: it reads the store."""
+    try:
+        store = _store()
+        living, queue = store.engines(), store.queue()
+    except LabError as error:
+        return JSONResponse({"status": "no store", "reason": str(error)}, 503)
+    words = {"status": "ok" if living else "no engine", "engines": len(living), **queue}
+    return JSONResponse(words, 200 if living else 503, {"Cache-Control": "no-store"})
+
+
+_stores: dict[str, Store] = {}
+
+
+def _store() -> Store:
+    url = default_url()
+    if url not in _stores:
+        _stores[url] = Store(url)
+    return _stores[url]
+
+
+# ---- the embedded engine
+
+
+class Engine:
+    """Keeps one engine process on a SQLite store where none is alive, and ends it with the server.
+
+    A lock file beside the database lets one server alone do this. An engine that dies is started again, at once the first
+    time and then after twice as long each time, up to a minute, until one has lived for a minute.
+    """
+
+    LONGEST = 60.0
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.process: subprocess.Popen[bytes] | None = None
+        self.starts: list[float] = []
+        self._wait, self._next = 0.0, 0.0
+        self._stop = threading.Event()
+        self._lock: IO[str] | None = None
+        self._thread = threading.Thread(target=self._watch, name="embedded-engine", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch; returns at once."""
+        self._thread.start()
+
+    def stop(self, patience: float = 5.0) -> None:
+        """End the engine if it is ours: asked first, killed after `patience` seconds."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(patience)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.2):
+            try:
+                self._look()
+            except LabError as error:
+                log.warning("the embedded engine cannot look after the store: %s", error)
+                self._stop.wait(5.0)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if self.process is not None:
+            if self.process.poll() is None:
+                return
+            log.warning("the engine ended with code %s", self.process.returncode)
+            lived = now - self.starts[-1]
+            self._wait = 0.0 if lived >= self.LONGEST else min(self.LONGEST, max(1.0, 2 * self._wait))
+            self._next, self.process = now + self._wait, None
+        if now < self._next or not self._alone() or self.store.engines():
+            return
+        self.starts.append(now)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "engine", "serve", "--store", self.store.url],
+            cwd=root,
+            stdin=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)},
+        )
+
+    def _alone(self) -> bool:
+        """True where this server holds the lock file, now or from now on."""
+        if self._lock is None:
+            lock = open(f"{self.store.path}.engine-lock", "w")  # noqa: SIM115  (held until the server ends)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.close()
+                return False
+            self._lock = lock
+        return True
+
+
+@asynccontextmanager
+async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
+    """Start the embedded engine with the server, end it with the server. LAB_ENGINE=off leaves engines to others."""
+    if os.environ.get("LAB_ENGINE", "on") == "off":
+        yield {}
+        return
+    engine = Engine(_store())
+    engine.start()
+    try:
+        yield {"engine": engine}
+    finally:
+        await asyncio.to_thread(engine.stop)
+
+
+app = st.App(
+    Path(__file__).resolve().with_name("main.py"),
+    lifespan=lifespan,
+    routes=[Route("/api/health", health)],
+    middleware=[Middleware(Guard, headers=security_headers())],
+)

@@ -1,0 +1,204 @@
+"""Who is looking, what the URL says, and the handle on the store. The app's only cache decorators are here.
+
+The whole view is in the URL: `run` names the run that is shown, the other words are the form. They are written by this module
+rather than by Streamlit's own binding, so that a link is checked as a whole, everything wrong with it is said in a sentence, and a
+link means the same after a default has changed: what a run's numbers depend on is always written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app.widgets.text import written
+from engine import fields, limits
+from engine.errors import BadInput, LabError
+from engine.spec import PROFILES, Imbalance, RunSpec, find
+from engine.store import Store, default_url
+
+OWNER_COOKIE = "lab_owner"
+"""The unguessable token that `app/server.py` sets; private runs belong to it."""
+ROOT = Path(__file__).resolve().parent
+EXAMPLES = ROOT / "examples"
+CATALOG = ROOT.parent / "engine" / "catalog.json"
+FIRST = {"dataset": "moons", "method": "explicit-gradient", "ratio": 20.0}
+"""What the form shows to a first visitor where no example says otherwise, as far as the catalog has it."""
+DEVICES = ("auto", "cpu", "cuda")
+_RUN = re.compile(r"[0-9a-f]{16}")
+_PLAIN = ("run", "dataset", "method", "profile", "ratio", "rate", "where", "folds", "seeds", "seed", "device", "replicate")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a URL asks for: a completed spec, a device, and which run's which replicate is shown; problems: what was wrong."""
+
+    spec: RunSpec
+    device: str = "auto"
+    run: str | None = None
+    replicate: int = 0
+    problems: tuple[str, ...] = field(default=(), compare=False)
+
+
+def store() -> Store:
+    """The store that LAB_STORE names, opened once in this process. Raises StoreError."""
+    return _open(default_url())
+
+
+@st.cache_resource(show_spinner=False)
+def _open(url: str) -> Store:
+    return Store(url)
+
+
+def owner() -> str | None:
+    """The token of the browser that looks, None where the page was started without `app/server.py`."""
+    token = st.context.cookies.get(OWNER_COOKIE)
+    return str(token) if token else None
+
+
+def catalog() -> dict[str, Any]:
+    """What the engine can do: as a live one last said, else as the committed file says. Raises LabError where neither is there."""
+    live = store().catalog()
+    return live if live is not None else _committed(CATALOG.stat().st_mtime_ns if CATALOG.is_file() else 0)
+
+
+@st.cache_data(show_spinner=False, max_entries=2)
+def _committed(changed: int) -> dict[str, Any]:
+    if not changed:
+        raise LabError("there is no catalog: no engine has run here yet, and engine/catalog.json is missing. Start the engine.")
+    found: dict[str, Any] = json.loads(CATALOG.read_text())
+    return found
+
+
+def example() -> str | None:
+    """The id of the bundled example's chosen run, taken into the store on the first call; None where no bundle is there."""
+    ids = _examples(default_url(), str(EXAMPLES))
+    return ids[0] if ids else None
+
+
+@st.cache_resource(show_spinner=False)
+def _examples(url: str, folder: str) -> list[str]:
+    return [id for path in sorted(Path(folder).glob("*.zip")) for id in _open(url).load(path)]
+
+
+def first(catalog: Mapping[str, Any], shown: RunSpec | None = None) -> RunSpec:
+    """The completed spec a form without a link starts from: that of the example, else FIRST as far as the catalog has it."""
+    if shown is not None:
+        try:
+            return shown.complete(catalog)
+        except BadInput:
+            pass  # a bundle of an older version: its picture is shown, the form starts from the catalog
+    methods, datasets = catalog["methods"], catalog["datasets"]
+    method = next((m for m in methods if m["name"] == FIRST["method"]), methods[0])
+    fitting = [d for d in datasets if d["kind"] in method["kinds"]] or datasets
+    dataset = next((d for d in fitting if d["name"] == FIRST["dataset"]), fitting[0])
+    highest, _ = limits.highest_ratio(limits.class_counts(dataset, {}), 1)
+    made = Imbalance("ratio", min(FIRST["ratio"], highest)) if dataset["kind"] == "points" else Imbalance()
+    return RunSpec(dataset["name"], method["name"], made).complete(catalog)
+
+
+def read(query: Mapping[str, str], catalog: Mapping[str, Any], fallback: RunSpec) -> Asked:
+    """What the URL's words ask for; whatever cannot be is replaced by `fallback`'s value (a completed spec) and said so."""
+    problems: list[str] = []
+
+    def word(name: str, default: Any, kind: type, allowed: Any = None) -> Any:
+        if name not in query:
+            return default
+        try:
+            value = kind(query[name])
+            if allowed is not None and value not in allowed:
+                raise ValueError
+            return value
+        except (ValueError, OverflowError):
+            problems.append(f"The link says {name}={query[name]!r}, which is not possible; {default!r} is used instead.")
+            return default
+
+    for name in query:
+        if name not in _PLAIN and name[:2] not in ("p.", "d."):
+            problems.append(f"The link has the word {name!r}, which means nothing here; it is left out.")
+    dataset = word("dataset", fallback.dataset, str, [d["name"] for d in catalog["datasets"]])
+    method = word("method", fallback.method, str, [m["name"] for m in catalog["methods"]])
+    kinds = find(catalog, "methods", method)["kinds"]
+    entry = find(catalog, "datasets", dataset)
+    if entry["kind"] not in kinds:
+        fitting = [m["name"] for m in catalog["methods"] if entry["kind"] in m["kinds"]]
+        problems.append(f"The link asks for {method}, which takes no {entry['kind']} data; {fitting[0]} is used instead.")
+        method = fitting[0]
+    # a link that names its dataset or method leaves out what equals a default; one that does not goes on from the fallback
+    data = _parameters("d.", query, entry["fields"], {} if "dataset" in query else fallback.data, dataset, problems)
+    described = find(catalog, "methods", method)["fields"]
+    params = _parameters(
+        "p.", query, described, fallback.params if method == fallback.method and "method" not in query else {}, method, problems
+    )
+    folds = word("folds", fallback.folds, int, range(1, 11))
+    seeds = word("seeds", fallback.seeds, int, range(1, 101))
+    seed = word("seed", fallback.seed, int, range(2**31))
+    profile = word("profile", None, str, PROFILES)
+    made = fallback.imbalance if dataset == fallback.dataset else Imbalance()
+    if profile is not None or "ratio" in query or "rate" in query:
+        profile = profile or ("remove" if "rate" in query else "ratio")
+        try:
+            ratio, rate = (float(query[name]) if name in query else None for name in ("ratio", "rate"))
+            made = Imbalance(profile, ratio, rate, query.get("where"))
+        except (ValueError, BadInput) as error:
+            problems.append(f"The link's imbalance is not possible: {error} The data are used as they come.")
+            made = Imbalance()
+    if made.ratio is not None:
+        counts = limits.class_counts(entry, data)
+        highest, why = limits.highest_ratio(counts, folds, str(made.where), made.profile)
+        if made.ratio > highest:
+            problems.append(f"{made.ratio:g}:1 is more than {dataset} can give. {why}")
+            made = Imbalance(made.profile, highest, None, made.where)
+    run = query.get("run")
+    if run is not None and not _RUN.fullmatch(run):
+        problems.append(f"The link names a run {run!r}; a run's name is 16 of the letters 0-9 and a-f.")
+        run = None
+    spec = RunSpec(dataset, method, made, data, params, folds, seeds, seed).complete(catalog)
+    device = word("device", "auto", str, DEVICES)
+    replicate = word("replicate", 0, int, range(1000))
+    return Asked(spec, device, run, replicate, tuple(problems))
+
+
+def write(asked: Asked, catalog: Mapping[str, Any]) -> dict[str, str]:
+    """The URL's words for what is asked: `read` gives it back. Parameters are written where they differ from their default."""
+    spec, made = asked.spec, asked.spec.imbalance
+    words = {"run": asked.run} if asked.run else {}
+    words |= {"dataset": spec.dataset, "method": spec.method, "profile": made.profile}
+    words |= {"ratio": written(made.ratio)} if made.ratio is not None else {}
+    words |= {"rate": written(made.rate)} if made.rate is not None else {}
+    words |= {"where": str(made.where)} if made.profile != "native" else {}
+    words |= {"folds": str(spec.folds), "seeds": str(spec.seeds), "seed": str(spec.seed)}
+    plain = spec.with_(data={}, params={}).complete(catalog)
+    for prefix, values, usual in (("d.", spec.data, plain.data), ("p.", spec.params, plain.params)):
+        words |= {prefix + name: written(value) for name, value in values.items() if value != usual[name]}
+    words |= {"device": asked.device} if asked.device != "auto" else {}
+    words |= {"replicate": str(asked.replicate)} if asked.replicate else {}
+    return words
+
+
+def _parameters(
+    prefix: str,
+    query: Mapping[str, str],
+    described: list[dict[str, Any]],
+    start: Mapping[str, Any],
+    who: str,
+    problems: list[str],
+) -> dict[str, Any]:
+    """The parameters that the URL gives, above those of `start`; what cannot be is left at its default and said so."""
+    known = {d["name"]: d for d in described}
+    out = dict(start)
+    for name, text in query.items():
+        if not name.startswith(prefix):
+            continue
+        try:
+            if name[2:] not in known:
+                raise BadInput(f"{who} has no parameter {name[2:]!r}; it is left out.")
+            out[name[2:]] = fields.parse(known[name[2:]], text, who)
+        except BadInput as error:
+            problems.append(str(error))
+    return out

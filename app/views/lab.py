@@ -1,0 +1,653 @@
+"""The Lab: one dataset, one method, one imbalance; watch it train and read what came of it."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app import session
+from app.charts import learning, losses, norms, palette, pr
+from app.player import Feed, player
+from app.widgets import form
+from app.widgets.companions import Member, command, family
+from app.widgets.sentence import story
+from app.widgets.status import silence, status_line
+from app.widgets.text import bounds, difference, duration, many, number, plain
+from engine.errors import BadInput, LabError, UnknownName
+from engine.events import Phase, unpack_film
+from engine.limits import class_counts
+from engine.result import METRICS, Result
+from engine.spec import RunSpec, find
+from engine.store import PRIORITY_COMPANION, PRIORITY_INTERACTIVE, Job, Store
+
+AP = "average_precision"
+CARDS = (AP, "balanced_accuracy", "g_mean", "f1")
+TICK = 0.5
+"""Seconds between two looks at a run that is going on."""
+
+_STYLE = """<style>
+.st-key-run-bar { position: sticky; bottom: 0; z-index: 5; padding: .6rem 0 .8rem; background: inherit; }
+[data-testid="stSidebarContent"] { background: inherit; }
+.st-key-headline p { font-size: 1.15rem; line-height: 1.55; text-wrap: pretty; }
+.st-key-status-line { opacity: .95; }
+.st-key-status-line p { font-size: .875rem; }
+</style>"""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The run on screen: its job, its family (itself first), their jobs and results as far as they are there."""
+
+    job: Job
+    members: list[Member]
+    why: str
+    jobs: dict[str, Job]
+    results: dict[str, Result | None]
+    entry: Mapping[str, Any] | None
+    is_example: bool
+
+    @property
+    def main(self) -> Member:
+        """The run itself."""
+        return self.members[0]
+
+    @property
+    def result(self) -> Result | None:
+        """Its result, where it is done."""
+        return self.results.get(self.main.key)
+
+    @property
+    def there(self) -> list[tuple[Member, Result]]:
+        """Members that are done, with their results, the run itself first."""
+        return [(m, r) for m in self.members if (r := self.results.get(m.key)) is not None]
+
+    @property
+    def active(self) -> bool:
+        """True while any of the family is queued or running."""
+        return any(job.active for job in self.jobs.values())
+
+
+def page() -> None:
+    """Draw the page."""
+    st.html(_STYLE)
+    try:
+        store, catalog, example = session.store(), session.catalog(), session.example()
+    except LabError as error:
+        st.title("Imbalance Lab")
+        st.error(plain(error, 600), icon=":material/error:")
+        return
+    owner = session.owner()
+    fallback = session.first(catalog, _spec_of(store, example, owner))
+    asked = _asked(store, catalog, fallback, owner)
+    with st.sidebar:
+        spec, device = form.form(catalog)
+        pressed = _run_bar(store, catalog, spec)
+    if pressed and spec is not None:
+        asked = replace(asked, run=_submit(store, catalog, spec, device), replicate=0, problems=())
+        st.session_state["lab.run"], st.session_state["lab.replicate"], st.session_state["lab.problems"] = asked.run, 0, ()
+    _write_url(replace(asked, spec=spec or asked.spec, device=device), catalog, fallback)
+    run = asked.run or example
+    shown, problem = _shown(store, catalog, run, owner, is_example=asked.run is None)
+    _head(shown)
+    for text in asked.problems:
+        st.warning(plain(text, 400), icon=":material/link_off:")
+    if problem:
+        with st.container(key="run-state-unknown"):
+            st.error(problem, icon=":material/search_off:")
+            st.markdown("Set up a run in the form and press **Run**, or go to the [example](?).")
+    elif shown is None:
+        _welcome(store)
+    else:
+        _draw(shown, asked, catalog)
+    _others(store, owner, run)
+
+
+# ---- what is asked
+
+
+def _spec_of(store: Store, run: str | None, owner: str | None) -> RunSpec | None:
+    if run is None:
+        return None
+    try:
+        return RunSpec.from_json(store.job(run, owner).spec)
+    except BadInput:
+        return None
+
+
+def _asked(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, owner: str | None) -> session.Asked:
+    """What the URL asks for. Read only where it is not what this page wrote: a first look, a link, the browser's back button."""
+    state, query = st.session_state, st.query_params.to_dict()
+    if query != state.get("lab.url"):
+        asked = session.read(query, catalog, fallback)
+        bare = asked.run is not None and not set(query) - {"run", "replicate"}
+        if bare and (spec := _spec_of(store, asked.run, owner)) is not None:
+            try:
+                asked = replace(asked, spec=spec.complete(catalog))
+            except BadInput as error:  # its dataset or method has left the catalog: the run is shown, the form is not its
+                asked = replace(asked, problems=(*asked.problems, str(error)))
+        form.fill(asked.spec, asked.device, catalog)
+        state["lab.url"], state["lab.run"], state["lab.replicate"] = query, asked.run, asked.replicate
+        state["lab.problems"] = asked.problems
+        state["lab.spec"] = asked.spec
+    return session.Asked(
+        state["lab.spec"], "auto", state["lab.run"], int(state["lab.replicate"] or 0), tuple(state["lab.problems"])
+    )
+
+
+def _write_url(asked: session.Asked, catalog: Mapping[str, Any], fallback: RunSpec) -> None:
+    untouched = not st.query_params.to_dict() and asked.run is None and asked.spec == fallback and asked.device == "auto"
+    if untouched or asked.problems and st.session_state["lab.spec"] == asked.spec:
+        return  # a bare first visit stays bare; a faulty link stays as it is until the form is touched
+    words = session.write(asked, catalog)
+    if words != st.query_params.to_dict():
+        st.query_params.from_dict(words)
+        st.session_state["lab.problems"] = ()
+    st.session_state["lab.url"], st.session_state["lab.spec"] = words, asked.spec
+
+
+def _run_bar(store: Store, catalog: Mapping[str, Any], spec: RunSpec | None) -> bool:
+    """The Run button with one line on what it will do."""
+    with st.container(key="run-bar"):
+        here = spec is not None and form.available(find(catalog, "datasets", spec.dataset))
+        pressed = st.button(
+            "Run", type="primary", icon=":material/play_arrow:", width="stretch", key="run", disabled=spec is None or not here
+        )
+        if spec is not None and not here:
+            st.caption("The dataset is not here yet.")
+        elif spec is not None:
+            members, _ = family(spec, catalog)
+            beside = palette.listed([plain(m.label) for m in members[1:]])
+            replicates = many(spec.replicates, "replicate")
+            st.caption(f"{replicates}" + (f"; beside it {beside}" if beside else ""))
+    return pressed
+
+
+def _submit(store: Store, catalog: Mapping[str, Any], spec: RunSpec, device: str) -> str:
+    """Ask for the run and, behind it, for what it is compared with; returns the run's id."""
+    members, _ = family(spec, catalog)
+    fingerprint = find(catalog, "datasets", spec.dataset)["fingerprint"]
+    ids = [
+        store.submit(
+            m.spec, fingerprint=fingerprint, device=device, priority=PRIORITY_COMPANION if i else PRIORITY_INTERACTIVE
+        ).id
+        for i, m in enumerate(members)
+    ]
+    return ids[0]
+
+
+def _again(job: Job, spec: RunSpec, device: str) -> None:
+    """Queue a run that ended without a result once more, and what it is compared with."""
+    store, catalog = session.store(), session.catalog()
+    try:
+        members, _ = family(spec, catalog)
+    except BadInput:
+        members = []
+    store.submit(spec, fingerprint=job.fingerprint, owner=job.owner, device=device, priority=PRIORITY_INTERACTIVE)
+    for member in members[1:]:
+        store.submit(member.spec, fingerprint=job.fingerprint, owner=job.owner, device=device, priority=PRIORITY_COMPANION)
+
+
+def _cancel(ids: Sequence[str]) -> None:
+    for id in ids:
+        session.store().cancel(id)
+
+
+# ---- what is shown
+
+
+def _shown(
+    store: Store, catalog: Mapping[str, Any], run: str | None, owner: str | None, *, is_example: bool
+) -> tuple[Shown | None, str]:
+    """The run on screen, or why there is none ('': nothing was asked for)."""
+    if run is None:
+        return None, ""
+    try:
+        job = store.job(run, owner)
+        spec = RunSpec.from_json(job.spec)
+    except BadInput as error:
+        if isinstance(error, UnknownName):
+            return None, "There is no such run here. It may have been deleted, or it belongs to another browser."
+        return None, plain(error, 400)
+    try:
+        members, why = family(spec, catalog)
+        entry: Mapping[str, Any] | None = find(catalog, "datasets", spec.dataset)
+    except BadInput:
+        members, why, entry = [Member(spec.method, spec.method, "method", spec)], "", None
+    jobs: dict[str, Job] = {members[0].key: job}
+    for member in members[1:]:
+        try:
+            jobs[member.key] = store.job(member.spec.run_id(job.fingerprint, job.owner), owner)
+        except UnknownName:
+            continue  # never asked for
+    results = {key: store.result(j.id, owner) for key, j in jobs.items() if j.state == "done"}
+    return Shown(job, members, why, jobs, results, entry, is_example), ""
+
+
+def _head(shown: Shown | None) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="status-line", gap="medium"):
+        st.markdown("##### Imbalance Lab", width="content")
+        with st.container(width="stretch"):
+            status_line(active=shown is not None and shown.active)
+
+
+def _welcome(store: Store) -> None:
+    with st.container(key="run-state-welcome"):
+        st.subheader("What if the classes were this imbalanced?")
+        st.markdown(
+            "Choose data, a method and a ratio in the form (on a small screen: behind **»** at the top), then press **Run**. "
+            "You will see synthetic minority points move while the network trains, and its precision-recall curve beside "
+            "that of plain training."
+        )
+        if not store.engines():
+            st.info(NO_ENGINE, icon=":material/power_off:")
+
+
+NO_ENGINE = (
+    "No engine is alive, so nothing can be trained just now. `make run` starts one with the page; by itself it starts with "
+    "`python -m engine serve`. What is stored can be looked at meanwhile, and a run that you ask for waits."
+)
+
+
+def _draw(shown: Shown, asked: session.Asked, catalog: Mapping[str, Any]) -> None:
+    job = shown.job
+    with st.container(key=f"run-state-{job.state}"):
+        _state(shown, asked)
+        if shown.result is not None:
+            _sentences(shown)
+        left, right = st.columns([3, 2], gap="medium")
+        with left:
+            replicate = _replicate(shown, asked)
+            st.fragment(_stage, run_every=TICK if job.active else None)(job.id, replicate, job.active)
+        with right:
+            if shown.result is not None:
+                _pr(shown)
+            if shown.active or shown.result is None or len(shown.there) < len(shown.members):
+                seen = {key: j.state for key, j in shown.jobs.items()}
+                st.fragment(_panel, run_every=2 * TICK if shown.active else None)(shown, seen)
+        if shown.result is not None:
+            _cards(shown)
+            _pictures(shown)
+            _tables(shown)
+    _facts(shown, catalog)
+
+
+def _state(shown: Shown, asked: session.Asked) -> None:
+    """A box for every state but running and done, with a next step."""
+    job = shown.job
+    if shown.is_example:
+        st.caption(
+            ":material/movie: A recorded example. Nothing is running: change anything in the form (behind **»** on a small screen) "
+            "and press **Run** to train your own."
+        )
+    if job.state in ("failed", "cancelled", "interrupted"):
+        draw = {"failed": st.error, "cancelled": st.info, "interrupted": st.warning}[job.state]
+        what = {
+            "failed": "The run failed.",
+            "cancelled": "The run was cancelled.",
+            "interrupted": "The run was interrupted: its engine went away.",
+        }[job.state]
+        icon = {"failed": ":material/error:", "cancelled": ":material/block:", "interrupted": ":material/power_off:"}[job.state]
+        reason = "" if job.state != "failed" else f" {plain(job.reason, 600)}"
+        draw(f"**{what}**{reason}", icon=icon)
+        step = {
+            "failed": "Change what the reason names, or try once more.",
+            "cancelled": "Start it over, or set up another one.",
+            "interrupted": "Start it over; it will wait until an engine is alive.",
+        }[job.state]
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button(
+                "Run again",
+                icon=":material/replay:",
+                key="again",
+                on_click=_again,
+                args=(job, shown.main.spec, asked.device),
+            )
+            st.caption(step)
+
+
+def _sentences(shown: Shown) -> None:
+    native = None
+    if shown.entry is not None:
+        counts = class_counts(shown.entry, shown.main.spec.data)
+        native = max(counts) / max(1, min(counts))
+    told = story(shown.members, shown.results, native=native, why=shown.why)
+    with st.container(key="headline", gap="xsmall"):
+        title = plain(shown.entry["title"]) if shown.entry is not None else plain(shown.main.spec.dataset)
+        st.markdown(f"**{title}.** {told.headline} {' '.join(told.findings)}")
+        st.caption(told.fine)
+        for note in shown.result.notes if shown.result is not None else ():
+            st.caption(f":material/info: {plain(note, 300)}")
+
+
+def _replicate(shown: Shown, asked: session.Asked) -> int:
+    """Which replicate the player shows: a chooser where the run is done and has several."""
+    count = shown.result.n if shown.result is not None else 1
+    if count < 2:
+        return 0
+    st.session_state["replicate"] = min(asked.replicate, count - 1)
+
+    def take() -> None:
+        st.session_state["lab.replicate"] = st.session_state["replicate"]
+
+    folds = shown.main.spec.folds
+    chosen: int = st.selectbox(
+        "Replicate shown",
+        range(count),
+        format_func=lambda r: (
+            f"replicate {r + 1} of {count}" + (f" (seed {r // folds + 1}, fold {r % folds + 1})" if folds > 1 else "")
+        ),
+        key="replicate",
+        on_change=take,
+        width=260,
+        label_visibility="collapsed",
+    )
+    return chosen
+
+
+def _stage(run: str, replicate: int, was_active: bool) -> None:
+    """The player with what is new of the run. A fragment."""
+    store, owner = session.store(), session.owner()
+    try:
+        job = store.job(run, owner)
+    except UnknownName:
+        st.rerun()
+    key = f"{run}/{job.attempt}/{replicate}"
+    feed = st.session_state.get("lab.feed")
+    if not isinstance(feed, Feed) or st.session_state.get("lab.feed.key") != key:
+        feed = Feed(run, replicate)
+        st.session_state["lab.feed"], st.session_state["lab.feed.key"] = feed, key
+    events: list[Any] = []
+    if replicate == 0:
+        rows = store.events(run, feed.after, ("phase", "scene", "frame"), owner=owner)
+        feed.after = rows[-1][0] if rows else feed.after
+        events = [event for _, event in rows]
+    elif feed.frames == 0 and (film := store.artifact(run, f"frames/{replicate}", owner=owner)) is not None:
+        scene, frames = unpack_film(film)
+        events = [*(event for _, event in store.events(run, kinds=("phase",), owner=owner)), scene, *frames]
+    chunk = feed.chunk(events, status=job.state, engine_alive=bool(store.engines()), take=str(job.attempt))
+    player(chunk, key="player", on_need=feed.rewind)
+    if was_active and not job.active:
+        st.rerun()
+
+
+def _panel(shown: Shown, seen: Mapping[str, str]) -> None:
+    """How far the run and its companions are. A fragment; it redraws the page when one of them has ended."""
+    store, owner = session.store(), session.owner()
+    jobs = {}
+    for key, job in shown.jobs.items():
+        try:
+            jobs[key] = store.job(job.id, owner)
+        except UnknownName:
+            st.rerun()
+    if any(seen[key] != job.state and (not job.active or key == shown.main.key) for key, job in jobs.items()):
+        st.rerun()
+    main = jobs[shown.main.key]
+    alive = bool(store.engines())
+    if main.active:
+        _progress(store, main, alive, owner)
+        st.button(
+            "Cancel",
+            icon=":material/stop:",
+            key="cancel",
+            on_click=_cancel,
+            args=([job.id for job in jobs.values() if job.active],),
+            help="Stops this run and what is compared with it.",
+        )
+    beside = shown.members[1:]
+    if not beside:
+        return
+    st.markdown("**Beside it**")
+    lines = []
+    for member in beside:
+        lines.append(f"- {plain(member.label)}: {_how_far(store, jobs.get(member.key))}")
+    if shown.why:
+        lines.append(f"- {shown.why}")
+    st.markdown("\n".join(lines))
+    absent = [m for m in beside if m.key not in jobs or jobs[m.key].state in ("failed", "cancelled", "interrupted")]
+    if absent and not main.active and main.state == "done":
+        st.button(
+            "Run what is missing",
+            key="missing",
+            icon=":material/playlist_add:",
+            on_click=_again,
+            args=(main, shown.main.spec, main.device),
+        )
+
+
+def _progress(store: Store, job: Job, alive: bool, owner: str | None) -> None:
+    if job.state == "queued":
+        ahead = store.position(job.id)
+        text = "Next in line." if not ahead else f"{many(ahead, 'run')} before it."
+        st.progress(0.0, text=f"Waiting for the engine. {text}")
+        if not alive:
+            st.warning(f"{NO_ENGINE} ({silence(store)})", icon=":material/power_off:")
+        return
+    phases = [event for _, event in store.events(job.id, kinds=("phase",), owner=owner) if isinstance(event, Phase)]
+    share = min(1.0, job.done / job.total) if job.total else 0.0
+    spent = max(0.0, time.time() - (job.started or time.time()))
+    left = (
+        f"at most {duration(spent * (1 - share) / share)} left" if share > 0.05 and spent > 1 else f"{duration(spent)} so far"
+    )
+    text = plain(phases[-1].text, 80) if phases else "Getting ready"
+    st.progress(share, text=f"{text} · {100 * share:.0f}% · {left}")
+    if not alive:
+        st.warning(
+            f"The engine is {silence(store)}. If it does not come back, this run will be marked as interrupted.",
+            icon=":material/heart_broken:",
+        )
+
+
+def _how_far(store: Store, job: Job | None) -> str:
+    if job is None:
+        return "not asked for"
+    if job.state == "running":
+        return f"running, {100 * job.done / job.total:.0f}%" if job.total else "running"
+    if job.state == "queued":
+        ahead = store.position(job.id)
+        return f"waiting, {ahead} before it" if ahead else "next in line"
+    if job.state == "failed":
+        return f"failed. {plain(job.reason, 300)}"
+    return job.state
+
+
+# ---- pictures and numbers of a finished run
+
+
+def _curves(shown: Shown) -> list[pr.Curve]:
+    out = []
+    for member, result in shown.there:
+        if "pr_recall" in result.arrays:
+            ap = result.metric(AP)
+            arrays = (result.arrays["pr_recall"], np.atleast_2d(result.arrays["pr_precision"]))
+            out.append(pr.Curve(member.key, member.label, *arrays, ap.mean, ap.low, ap.high, member.role == "oracle"))
+    return out
+
+
+def _chart(figure: Any, key: str, alt: str) -> None:
+    st.plotly_chart(figure, key=key, alt=alt, config=palette.CONFIG)
+
+
+def _numbers(table: pd.DataFrame, alt: str) -> None:
+    with st.expander("The numbers", icon=":material/table:"):
+        st.dataframe(table, hide_index=table.index.name is None, alt=alt, height="auto")
+
+
+def _pr(shown: Shown) -> None:
+    result, curves = shown.result, _curves(shown)
+    if result is None or not curves:
+        return
+    of = "macro over the classes" if result.positive == "macro" else f"positive: {plain(result.positive, 30)}"
+    several = " Bands: 2.5 to 97.5% of the replicates." if result.n > 1 else ""
+    st.markdown(
+        f"**Precision and recall on the test rows** ({of})",
+        help="Precision: share of real positives among the rows ranked highest. Recall: share of all positives found there. "
+        "The area under the curve is the average precision, AP." + several,
+    )
+    _chart(pr.figure(curves, result.prevalence), "chart-pr", pr.alt(curves, result.prevalence))
+    _numbers(pr.table(curves), "Precision at a few recalls, one row a method")
+
+
+def _cards(shown: Shown) -> None:
+    result = shown.result
+    if result is None:
+        return
+    baseline = next((r for m, r in shown.there if m.role == "baseline" and m.key != shown.main.key), None)
+    with st.container(horizontal=True, gap="small", key="cards"):
+        for name in CARDS:
+            label, _, help = METRICS[name]
+            interval = result.metric(name)
+            delta, colour = None, "off"
+            if baseline is not None:
+                gap = result.difference(baseline, name)
+                delta = f"{difference(gap, 2)} against CE"
+                colour = "normal" if gap.above_zero or gap.below_zero else "off"
+            with st.container(border=True, width="stretch", gap=None):
+                st.metric(
+                    label,
+                    f"{interval.mean:.3f}" if np.isfinite(interval.mean) else "–",
+                    delta,
+                    delta_color=colour,
+                    delta_arrow="auto" if colour == "normal" else "off",
+                    help=f"{help} Below: its 95% interval and n, then the paired difference to plain training, coloured only "
+                    "where its interval excludes 0.",
+                    width="stretch",
+                )
+                st.caption(f"{bounds(interval, 3).strip() or 'no interval'}, n = {result.n}")
+
+
+def _pictures(shown: Shown) -> None:
+    result = shown.result
+    if result is None:
+        return
+    left, right = st.columns(2, gap="medium")
+    with left:
+        traces = []
+        for member, found in shown.there:
+            values, phases = learning.joined(found.arrays, "valid_ap")
+            if values.size:
+                traces.append(learning.Trace(member.key, member.label, values, phases))
+        if traces:
+            st.markdown(
+                "**Average precision on the validation rows**",
+                help="It chooses the epoch; the test rows are touched once, at the end.",
+            )
+            _chart(learning.figure(traces), "chart-learning", learning.alt(traces))
+            _numbers(learning.table(traces), "Validation average precision per epoch, one column a method")
+    with right:
+        found = losses.history(result.arrays)
+        if found:
+            st.markdown(
+                "**Losses**" + (" while the points move" if "adapted_loss" in found else ""),
+                help="As figure 5 of Yasinnik et al.: the stepped classifier on the validation rows is what the points' movement "
+                "brings down; the loss on the synthetic points alone says how hard they have become.",
+            )
+            _chart(losses.figure(found), "chart-losses", losses.alt(found))
+            _numbers(losses.table(found), "Losses per epoch")
+    bars = [
+        norms.Norms(m.key, m.label, np.atleast_2d(r.arrays["weight_norms"]))
+        for m, r in shown.there
+        if "weight_norms" in r.arrays
+    ]
+    classes = list(result.class_counts.get("train", {}))
+    counts = [float(n) for n in result.class_counts.get("train", {}).values()]
+    left, right = st.columns(2, gap="medium")
+    with left:
+        if bars and all(bar.values.shape[1] == len(classes) for bar in bars):
+            st.markdown(
+                "**Output weights per class**",
+                help="Their L2 norm. Plain training on imbalanced data leaves the small classes with short ones.",
+            )
+            _chart(norms.figure(bars, classes, counts), "chart-norms", norms.alt(bars, classes))
+            _numbers(norms.table(bars, classes, counts), "Weight norms, one row a class")
+    with right:
+        st.markdown(
+            "**Classes**",
+            help="Rows are means over replicates. Recall: share of the class's rows found; precision: share of the rows given to it that are its own.",
+        )
+        st.dataframe(_class_table(result), hide_index=True, alt="Rows in each part and test results, one row a class")
+        st.caption(
+            f"In the test rows {100 * result.prevalence:.3g}% are positive: the average precision of a random ranking."
+            if result.positive != "macro"
+            else f"A random ranking has macro average precision {result.prevalence:.3g} on the test rows."
+        )
+
+
+def _class_table(result: Result) -> pd.DataFrame:
+    rows = []
+    for name in result.class_counts.get("train", result.per_class):
+        row: dict[str, Any] = {"class": name}
+        for part, counts in result.class_counts.items():
+            row[{"train": "training", "withheld": "withheld"}.get(part, part)] = f"{counts.get(name, 0):,.0f}"
+        for metric, label in (("precision", "precision"), ("recall", "recall"), ("f1", "F1"), ("average_precision", "AP")):
+            value = result.per_class.get(name, {}).get(metric)
+            if isinstance(value, Mapping) and value.get("mean") is not None:
+                row[label] = f"{value['mean']:.2f}" + palette.bracket(
+                    *(np.nan if value.get(e) is None else value[e] for e in ("low", "high"))
+                )
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _tables(shown: Shown) -> None:
+    """Every measure of everything that was run."""
+    with st.expander("All measures, all methods", icon=":material/table:"):
+        rows = []
+        for name, (label, _, _) in METRICS.items():
+            row = {"measure": label}
+            for member, result in shown.there:
+                if name in result.metrics:
+                    row[member.label] = number(result.metric(name), 3)
+            rows.append(row)
+        st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Every measure with its 95% interval, one column a method")
+
+
+def _facts(shown: Shown, catalog: Mapping[str, Any]) -> None:
+    result, spec = shown.result, shown.main.spec
+    if result is not None:
+        made = result.provenance
+        words = [
+            f"run {plain(shown.job.id)}",
+            f"on {plain(made.get('device', 'an unknown device'))}",
+            f"in {duration(result.seconds)}",
+        ]
+        if made.get("machine"):
+            words.append(plain(made["machine"], 60))
+        if made.get("date"):
+            words.append(plain(made["date"], 30))
+        st.caption(" · ".join(words))
+    with st.expander("Run this from a terminal", icon=":material/terminal:"):
+        try:
+            st.code(shlex.join(command(spec, catalog)), language="bash", wrap_lines=True)
+        except BadInput as error:
+            st.caption(plain(error, 300))
+    if result is not None and result.provenance:
+        with st.expander("How it was made", icon=":material/receipt_long:"):
+            st.json({"spec": result.spec, "provenance": result.provenance}, expanded=1)
+
+
+def _others(store: Store, owner: str | None, run: str | None) -> None:
+    """Runs that go on beside the one shown; companions are listed with the run they belong to."""
+    going = [
+        job
+        for job in store.jobs(owner=owner, states=("queued", "running"), limit=20)
+        if job.id != run and job.priority == PRIORITY_INTERACTIVE
+    ]
+    if not going:
+        return
+    with st.container(border=True, key="others"):
+        st.markdown("**Other runs going on**")
+        for job in going:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                done = f"{100 * job.done / job.total:.0f}%" if job.total else "not begun"
+                st.markdown(
+                    f"[{plain(job.spec['method'])} on {plain(job.spec['dataset'])}](?run={job.id}) · {job.state}, {done}",
+                    width="stretch",
+                )
+                st.button("Cancel", key=f"cancel-{job.id}", icon=":material/stop:", on_click=_cancel, args=([job.id],))

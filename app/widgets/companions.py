@@ -1,0 +1,94 @@
+"""What is run beside a method so that its number means something: its controls, plain cross-entropy, and the ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.widgets.text import written
+from engine import limits
+from engine.spec import RunSpec, find
+
+BASELINE, ORACLE = "ce", "potential"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a family. key names its pen in the charts; role: method, control, baseline or oracle; spec is completed."""
+
+    key: str
+    label: str
+    role: str
+    spec: RunSpec
+
+    @property
+    def ranked(self) -> bool:
+        """False for the ceiling, which has seen rows that nobody else may see."""
+        return self.role != "oracle"
+
+
+def family(spec: RunSpec, catalog: Mapping[str, Any]) -> tuple[list[Member], str]:
+    """The chosen run first, then its controls, cross-entropy and the potential, all on the same data and protocol.
+
+    The second value says in one sentence why there is no potential, '' where there is one. Raises UnknownName or
+    BadParameter, as `RunSpec.complete`.
+    """
+    spec = spec.complete(catalog)
+    method = find(catalog, "methods", spec.method)
+    control = next((name for name, change in method["controls"].items() if _has(spec, change)), None)
+    label = f"{method['title']}, {control}" if control else method["title"]
+    role = {BASELINE: "baseline"}.get(spec.method, "method") if method["ranked"] else "oracle"
+    members = [Member(control or spec.method, label, role, spec)]
+    for name, change in method["controls"].items():
+        members.append(Member(name, name, "control", spec.with_(params=dict(spec.params) | change).complete(catalog)))
+    others = {entry["name"]: entry for entry in catalog["methods"]}
+    why = why_no_potential(spec, find(catalog, "datasets", spec.dataset))
+    for name, role in ((BASELINE, "baseline"), (ORACLE, "oracle")):
+        if name in others and (name != ORACLE or not why):
+            params = {f["name"]: spec.params[f["name"]] for f in others[name]["fields"] if f["name"] in spec.params}
+            members.append(Member(name, others[name]["title"], role, spec.with_(method=name, params=params).complete(catalog)))
+    seen: set[str] = set()
+    unique = []
+    for member in members:  # cross-entropy is its own baseline, a control its own control
+        if (id := member.spec.run_id("")) not in seen:
+            seen.add(id)
+            unique.append(member)
+    return unique, why if spec.method != ORACLE else ""
+
+
+def why_no_potential(spec: RunSpec, dataset: Mapping[str, Any]) -> str:
+    """One sentence where no minority row is withheld, else ''."""
+    if spec.imbalance.profile == "native":
+        return "The data are used as they come: no row was withheld, so there is no potential to compare with."
+    if spec.imbalance.profile == "remove":
+        return ""
+    counts = limits.class_counts(dataset, spec.data)
+    kept = limits.targets(counts, spec.imbalance)
+    if any(kept[c] < counts[c] for c in limits.minority(kept)):
+        return ""
+    return (
+        f"The data are at least as skewed as {spec.imbalance.ratio:g}:1 already, so no minority row was dropped: "
+        "there is no potential to compare with."
+    )
+
+
+def _has(spec: RunSpec, change: Mapping[str, Any]) -> bool:
+    return bool(change) and all(spec.params.get(name) == value for name, value in change.items())
+
+
+def command(spec: RunSpec, catalog: Mapping[str, Any]) -> Sequence[str]:
+    """The words of `python -m engine run ...` that give this run at a terminal; what equals a default is left out."""
+    words = ["python", "-m", "engine", "run", "--dataset", spec.dataset, "--method", spec.method]
+    made = spec.imbalance
+    words += ["--profile", made.profile]
+    words += ["--ratio", written(made.ratio)] if made.ratio is not None else []
+    words += ["--rate", written(made.rate)] if made.rate is not None else []
+    words += ["--where", str(made.where)] if made.profile != "native" else []
+    words += ["--folds", str(spec.folds), "--seeds", str(spec.seeds), "--seed", str(spec.seed)]
+    usual = spec.with_(data={}, params={}).complete(catalog)
+    for flag, values, plain in (("--data", spec.data, usual.data), ("--set", spec.params, usual.params)):
+        for name, value in values.items():
+            if value != plain[name]:
+                words += [flag, f"{name}={written(value)}"]
+    return words
