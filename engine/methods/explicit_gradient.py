@@ -237,17 +237,13 @@ class MetaStep:
             self.points = torch.where(fresh, self.start.x, self.points)
         z = _gather(self.points, index)
         z_y = self.start.y.gather(1, index)
-        z_count = mask.sum(1, keepdim=True)
+        x, y = z, z_y
         if self.method.inner == "both":
-            x_count = (batch.weights > 0).sum(1, keepdim=True)
-            weights = torch.cat([batch.weights > 0, mask], 1) / (x_count + z_count).clamp(min=1)
-            x, y = torch.cat([batch.x, z], 1), torch.cat([batch.y, z_y], 1)
-        else:
-            weights, x, y = mask / z_count.clamp(min=1), z, z_y
-        weights = weights.to(z)
+            x, y, mask = torch.cat([batch.x, z], 1), torch.cat([batch.y, z_y], 1), torch.cat([batch.weights > 0, mask], 1)
+        weights = mean_weights(mask, z.dtype)
         theta = self.net.flat
         losses, g = gradient_of(self.net, theta, x, y, weights, self.loss)
-        self.net.flat = theta - self.rate * g
+        self.net.flat = torch.add(theta, g, alpha=-self.rate)
         if self.others is not None:
             self.trail.append((theta, index, x, y, weights))
             if len(self.trail) == self.method.inner_steps:
@@ -273,7 +269,7 @@ class MetaStep:
             uphill.scatter_add_(1, own.unsqueeze(2).expand_as(gradient), gradient)
             if number:  # back through the step: v <- (I - eta1 H) v
                 v = v - self.rate * through_step(self.net, theta, v, x, y, weights, self.loss, at_theta=True)[1]
-        self.points = self.points - self.method.eta_points * uphill
+        self.points = torch.add(self.points, uphill, alpha=-self.method.eta_points)
         if self.method.clamp:
             self.points = self.points.clamp(*self.range)
         self.trail = []

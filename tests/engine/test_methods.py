@@ -1,0 +1,200 @@
+"""The conformance suite: every method of the package, found by scanning, passes all of this."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+
+from engine import fields
+from engine.data.dataset import Task
+from engine.errors import BadParameter
+from engine.events import Epoch, Event, Frame, Phase, Progress, Scene, decode, encode
+from engine.methods import methods
+from engine.methods.base import Fitted, Method
+from engine.scene import Camera
+from tests.engine.tasks import blobs, task
+
+SMALL = {"hidden": (6,), "epochs": 7, "meta_epochs": 6, "patience": 3, "batch": 20, "batch_points": 3, "batch_outer": 7}
+ALL = pytest.mark.parametrize("cls", methods().values(), ids=methods())
+CLASSES = pytest.mark.parametrize("counts", [(101, 21), (61, 34, 23)], ids=["two classes", "three classes"])
+
+
+def small(cls: type[Method], **changes: Any) -> Method:
+    named = {f.name for f in dataclasses.fields(cls)}
+    return cls(**{k: v for k, v in (SMALL | changes).items() if k in named})
+
+
+def fit(method: Method, on: Task, frames: int = 8) -> tuple[list[Event], Fitted]:
+    events, fitting = [], method.fit(on, camera=Camera(on, frames))
+    while True:
+        try:
+            events.append(next(fitting))
+        except StopIteration as end:
+            return events, end.value
+
+
+@ALL
+def test_the_same_seed_gives_the_same_bits(cls: type[Method]) -> None:
+    (events, one), (again, two) = fit(small(cls), task()), fit(small(cls), task())
+    assert torch.equal(one.net.flat, two.net.flat) and torch.equal(one.epoch, two.epoch)
+    if one.synthetic is not None and two.synthetic is not None:
+        assert torch.equal(one.synthetic.x, two.synthetic.x)
+    kept = [[encode(e)[:2] for e in es if not isinstance(e, Progress)] for es in (events, again)]
+    assert kept[0] == kept[1]
+
+
+@ALL
+def test_another_seed_gives_another_net(cls: type[Method]) -> None:
+    _, one = fit(small(cls), task(seed=0))
+    _, two = fit(small(cls), task(seed=1))
+    assert not torch.allclose(one.net.flat, two.net.flat)
+
+
+@ALL
+@CLASSES
+def test_alone_equals_stacked_with_unequal_sizes(cls: type[Method], counts: tuple[int, ...]) -> None:
+    together = task(blobs(counts))
+    sizes, steps = together.train.sizes, -(-together.train.sizes // SMALL["batch"])  # type: ignore[operator]
+    assert len(set(sizes.tolist())) > 1, "the case must have replicates of unequal size"
+    assert len(set(steps.tolist())) > 1, "and of unequal numbers of batches"
+    _, stacked = fit(small(cls), together)
+    for r in range(len(together.replicates)):
+        _, alone = fit(small(cls), task(blobs(counts), numbers=[r]))
+        assert torch.allclose(alone.net.flat[0], stacked.net.flat[r], rtol=0, atol=1e-9)
+        assert alone.epoch[0] == stacked.epoch[r]
+        if alone.synthetic is not None and stacked.synthetic is not None:
+            own = alone.synthetic.x[0][alone.synthetic.mask[0]]
+            assert torch.allclose(own, stacked.synthetic.x[r][stacked.synthetic.mask[r]], rtol=0, atol=1e-9)
+
+
+@ALL
+def test_alone_equals_stacked_in_float32_for_five_steps(cls: type[Method]) -> None:
+    five = (
+        {"batch": 4096, "epochs": 5} if "meta_epochs" not in fields_of(cls) else {"batch": 4096, "epochs": 3, "meta_epochs": 2}
+    )
+    _, stacked = fit(small(cls, **five), task(dtype=torch.float32))
+    for r in (0, 5):
+        _, alone = fit(small(cls, **five), task(numbers=[r], dtype=torch.float32))
+        assert torch.allclose(alone.net.flat[0], stacked.net.flat[r], rtol=0, atol=1e-5)
+
+
+@ALL
+@CLASSES
+def test_probabilities(cls: type[Method], counts: tuple[int, ...]) -> None:
+    on = task(blobs(counts))
+    _, fitted = fit(small(cls), on)
+    p = fitted.net(on.test.x).softmax(-1)
+    assert p.shape == (*on.test.y.shape, len(counts))
+    assert bool((p >= 0).all()) and torch.allclose(p.sum(-1), torch.ones_like(p[..., 0]))
+    assert torch.equal(fitted.net.head(fitted.net.embed(on.test.x)), fitted.net(on.test.x))
+
+
+@ALL
+def test_order_of_events(cls: type[Method]) -> None:
+    on = task()
+    events, fitted = fit(small(cls), on)
+    assert isinstance(events[0], Phase)
+    opened: set[int] = set()
+    epochs: dict[str, int] = {}
+    step = done = 0
+    for event in events:
+        if isinstance(event, Scene):
+            opened.add(event.replicate)
+        elif isinstance(event, Frame):
+            assert event.replicate in opened and event.step >= step * (event.replicate == 0)
+            step = max(step, event.step)
+        elif isinstance(event, Epoch):
+            assert event.epoch == epochs.get(event.phase, 0) + 1
+            assert {"train_loss", "valid_loss", "valid_ap"} <= set(event.values)
+            assert all(len(values) == len(on.replicates) for values in event.values.values())
+            epochs[event.phase] = event.epoch
+        elif isinstance(event, Progress):
+            assert done <= event.done <= event.total
+            done = event.done
+    last = [e for e in events if isinstance(e, Frame) and e.replicate == 0][-1]
+    assert last.phase == "chosen" and last.epoch == int(fitted.epoch[0])
+    assert bool((fitted.epoch >= 1).all()) and int(fitted.epoch.max()) <= max(epochs.values())
+
+
+@ALL
+def test_events_survive_the_store(cls: type[Method]) -> None:
+    events, _ = fit(small(cls), task(seeds=1))
+    for event in events:
+        back = decode(*encode(event))
+        assert encode(back)[:2] == encode(event)[:2]
+        for name in getattr(event, "arrays", ()):
+            assert (getattr(back, name) == getattr(event, name)).all()
+
+
+@ALL
+def test_it_can_be_closed_at_any_event(cls: type[Method]) -> None:
+    on = task(folds=2, seeds=1)
+    events, whole = fit(small(cls), on)
+    for stop in range(1, len(events), max(1, len(events) // 12)):
+        fitting = small(cls).fit(on, camera=Camera(on, 8))
+        for _ in range(stop):
+            next(fitting)
+        fitting.close()
+        with pytest.raises(StopIteration):
+            next(fitting)
+    assert torch.equal(fit(small(cls), on)[1].net.flat, whole.net.flat)  # nothing stopped has left a trace
+
+
+@ALL
+def test_the_callers_random_state_is_untouched(cls: type[Method]) -> None:
+    before = torch.random.get_rng_state()
+    fit(small(cls), task(seeds=1))
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@ALL
+def test_pictures_do_not_change_what_is_learnt(cls: type[Method]) -> None:
+    on = task(seeds=1)
+    assert torch.equal(fit(small(cls), on, frames=0)[1].net.flat, fit(small(cls), on, frames=50)[1].net.flat)
+
+
+@ALL
+def test_test_rows_change_nothing(cls: type[Method]) -> None:
+    on = task(seeds=1)
+    other = dataclasses.replace(on, test=dataclasses.replace(on.test, x=on.test.x * 7 + 3, y=1 - on.test.y))
+    assert torch.equal(fit(small(cls), on)[1].net.flat, fit(small(cls), other)[1].net.flat)
+
+
+@ALL
+def test_bad_parameters_are_refused(cls: type[Method]) -> None:
+    for d in fields.describe(cls):
+        for bad in bad_values(d):
+            with pytest.raises(BadParameter, match=d["name"]):
+                cls(**{d["name"]: bad})
+
+
+def bad_values(d: dict[str, Any]) -> list[Any]:
+    bad: list[Any] = [None, "no such thing"]
+    if d["kind"] in ("int", "float"):
+        bad += [float("nan"), float("inf"), True]
+        bad += [] if d["low"] is None else [d["low"] - 1]
+        bad += [] if d["high"] is None else [d["high"] + 1]
+    if d["kind"] == "int":
+        bad.append(d["low"] + 0.5)
+    return bad + ([(0.5,), (d["low"] - 1,)] if d["kind"] == "ints" else []) + ([1, "true"] if d["kind"] == "bool" else [])
+
+
+@ALL
+def test_presets_and_controls_are_valid(cls: type[Method]) -> None:
+    for changes in (*cls.presets.values(), *cls.controls.values()):
+        cls(**changes)
+    assert set(cls.suited.values()) <= set(cls.presets) and set(cls.deviations) <= set(cls.presets)
+
+
+@ALL
+def test_the_catalog_entry_is_complete(cls: type[Method]) -> None:
+    entry = cls.describe()
+    assert entry["title"] and entry["source"] and len(entry["summary"]) > 20
+    assert all(d["help"].endswith(".") for d in entry["fields"])
+
+
+def fields_of(cls: type) -> set[str]:
+    return {f.name for f in dataclasses.fields(cls)}
