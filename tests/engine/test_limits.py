@@ -42,6 +42,8 @@ def test_below_the_native_ratio_the_largest_is_cut():
     assert limits.targets([197, 17], Imbalance("ratio", 1)) == [17, 17]
     assert limits.targets([197, 17], Imbalance("ratio", 197 / 17)) == [197, 17]
     assert limits.targets([59, 71, 48], Imbalance("ratio", 1)) == [48, 48, 48]
+    assert 6 * 10.7 / 10.7 < 6, "floating point loses a row"
+    assert limits.targets([9000, 6], Imbalance("ratio", 10.7)) == [64, 6]
 
 
 def test_remove_takes_a_share_of_the_given_classes():
