@@ -1,0 +1,47 @@
+# make run [HOST=127.0.0.1] [PORT=8501]   start Imbalance Lab; a taken PORT moves to the next free one, HOST=0.0.0.0 shares it
+# make test                               check everything: ruff, mypy, unit, page and browser tests
+# Both make .venv and install into it what has changed since the last time.
+
+PYTHON ?= python3
+# Not `?=`: a shell's own HOST or PORT must not decide who may connect.
+HOST = 127.0.0.1
+PORT = 8501
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install --disable-pip-version-check
+
+.PHONY: run test lint clean
+
+run: $(VENV)/.installed
+	@$(PY) -m engine fetch keel || echo "Starting without the KEEL data: the other datasets are there."
+	@exec $(PY) -m app.launch --host "$(HOST)" --port "$(PORT)"
+
+test: lint
+	@$(PY) -m engine fetch keel || echo "Testing without the KEEL data: tests that need them are skipped."
+	$(PY) -m pytest -rs
+
+lint: $(VENV)/.installed-test
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+clean:
+	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find app engine tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.made:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
+		{ echo "Imbalance Lab needs Python 3.11 or newer; name one with PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ echo "$(PYTHON) cannot make a virtual environment; on Debian, install python3-venv." >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.installed: requirements.txt $(VENV)/.made
+	@echo "Installing what Imbalance Lab needs into $(VENV); the first time takes some minutes."
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-test: requirements-test.txt $(VENV)/.installed
+	@$(PIP) -r requirements-test.txt
+	@touch $@

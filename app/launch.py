@@ -1,0 +1,97 @@
+"""`make run`: find a free port, say where the page is, and become `streamlit run app/server.py`."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import ipaddress
+import os
+import socket
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TRIES = 100
+"""Ports that are tried, from the one asked for."""
+
+
+def main(words: list[str] | None = None) -> None:
+    """Replaces this process by the server's; exits with 2 and one sentence where host or port cannot be used."""
+    parser = argparse.ArgumentParser(prog="python -m app.launch", description=__doc__)
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen at; 0.0.0.0 shares the page (default: %(default)s)"
+    )
+    parser.add_argument("--port", default="8501", help="port; a taken one moves to the next free one (default: %(default)s)")
+    asked = parser.parse_args(words)
+    try:
+        if not asked.port.isdecimal() or not 1 <= (wanted := int(asked.port)) <= 65535:
+            raise ValueError(f"PORT={asked.port}: must be a whole number in 1..65535.")
+        port = free_port(asked.host, wanted)
+    except ValueError as error:
+        parser.exit(2, f"{error}\n")
+    if port != wanted:
+        print(f"Port {wanted} is taken, so this is port {port}.")
+    if not is_loopback(asked.host):
+        print(
+            f"WARNING: everyone who can reach this machine can use this page and its processor: it listens at {asked.host}. "
+            "Plain `make run` keeps it to this machine."
+        )
+    print(f"Imbalance Lab: {url(asked.host, port)} (Ctrl+C stops it)", flush=True)
+    os.chdir(ROOT)  # Streamlit reads .streamlit/config.toml from here
+    os.execv(sys.executable, command(asked.host, port))
+
+
+def free_port(host: str, port: int) -> int:
+    """The first free port at `host` from `port` (in 1..65535) on. Raises ValueError, with a sentence, where there is none to be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (socket.gaierror, UnicodeError):
+        raise ValueError(f"HOST={host}: is no address of this machine; use 127.0.0.1, or 0.0.0.0 to share the page.") from None
+    last = min(port + TRIES - 1, 65535)
+    for number in range(port, last + 1):
+        with socket.socket(family, kind, protocol) as probe:
+            # As the server does: a connection of a server that has just ended does not hold its port.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address[0], number, *address[2:]))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    continue
+                if error.errno == errno.EACCES:
+                    raise ValueError(f"PORT={number}: this system keeps it to itself; use one above 1023.") from None
+                raise ValueError(f"HOST={host}: cannot be listened at ({error.strerror}); use 127.0.0.1.") from None
+            return number
+    raise ValueError(f"PORT={port}: it and all up to {last} are taken; name a free one.")
+
+
+def is_loopback(host: str) -> bool:
+    """True where only this machine can reach `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def url(host: str, port: int) -> str:
+    """Where a browser on this machine finds the page."""
+    if host in ("0.0.0.0", "::"):  # all addresses, so also this one
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def command(host: str, port: int) -> list[str]:
+    """The server's command line."""
+    flags = [
+        f"--server.address={host}",
+        f"--server.port={port}",
+        # Its greeting would look this machine's public address up on the internet when the page is shared.
+        "--logger.hideWelcomeMessage=true",
+    ]
+    if is_loopback(host):
+        # A foreign page whose name points here (DNS rebinding) cannot open the page's socket.
+        flags += [f"--server.allowedHosts={name}" for name in ("localhost", "127.0.0.1", "::1")]
+    return [sys.executable, "-m", "streamlit", "run", str(Path("app", "server.py")), *flags]
+
+
+if __name__ == "__main__":
+    main()

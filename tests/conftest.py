@@ -1,0 +1,47 @@
+"""What all tests share: a store of their own, and which tests need something that this machine may not have."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+from hypothesis import settings
+
+# A busy machine is slow now and then, which is no error; CI draws the same examples every time.
+settings.register_profile("lab", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("lab")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """LAB_STORE for the whole session, also for the processes that tests start: nobody's own runs are touched."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('store') / 'lab.db'}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAB_STORE", url)
+        yield url
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what cannot run here, with one line why. Tests marked `browser` skip themselves (tests/browser/conftest.py)."""
+    for item in items:
+        for mark, absent in (("network", no_data), ("gpu", no_gpu)):
+            if item.get_closest_marker(mark) and (reason := absent()):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@cache
+def no_data() -> str:
+    """Why a test of fetched data cannot run, or ''."""
+    from engine.data import keel
+
+    return "" if keel.available("glass2") else f"the KEEL data are not on this machine: {keel.HOW}"
+
+
+@cache
+def no_gpu() -> str:
+    """Why a test of a CUDA device cannot run, or ''."""
+    import torch
+
+    return "" if torch.cuda.is_available() else "there is no CUDA device"

@@ -1,0 +1,278 @@
+"""Set-up: pins, make's targets, the Procfile, Streamlit's settings, and the launcher's search for a port."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from app import launch
+
+ROOT = Path(__file__).resolve().parent.parent
+PINS = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("requirements.txt", "requirements-test.txt")}
+LINES = [line.partition("#")[0].strip() for text in PINS.values() for line in text.splitlines()]
+REQUIRED = [Requirement(line) for line in LINES if line and not line.startswith("-")]
+
+
+def test_every_pin_is_exact_and_there_once():
+    names = [canonicalize_name(r.name) for r in REQUIRED]
+    assert len(names) == len(set(names)) > 40
+    for r in REQUIRED:
+        assert re.fullmatch(r"==[0-9][0-9a-z.]*", str(r.specifier)), r  # no +cpu: the same file serves CPU and CUDA
+
+
+@pytest.mark.parametrize("required", REQUIRED, ids=lambda r: r.name)
+def test_the_pin_is_what_is_installed(required):
+    assert required.specifier.contains(importlib.metadata.version(required.name), prereleases=True)
+
+
+def test_what_the_pins_need_is_pinned():
+    pinned = {canonicalize_name(r.name) for r in REQUIRED}
+    for r in REQUIRED:
+        for line in importlib.metadata.requires(r.name) or []:
+            needed = Requirement(line)
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                own = needed.name.startswith(("nvidia-", "cuda-")) or needed.name == "triton"  # torch pins its own
+                assert own or canonicalize_name(needed.name) in pinned, f"{r.name} needs {needed}"
+
+
+def test_nothing_of_the_tests_is_installed_by_run():
+    assert not re.search(r"(?m)^(pytest|ruff|mypy|hypothesis|playwright)\b", PINS["requirements.txt"])
+    assert "-r requirements.txt" in PINS["requirements-test.txt"].splitlines()
+
+
+def test_no_file_names_a_package_index_or_a_folder_of_one_machine():
+    for name in (*PINS, "Makefile", "Procfile", ".ci/run", "pyproject.toml", ".streamlit/config.toml"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert not re.search(r"index-url|find-links|trusted-host|https?://(?!127\.0\.0\.1)|/root/|/home/|/opt/|/work/", text), (
+            name
+        )
+
+
+def make(*words: str) -> subprocess.CompletedProcess[str]:
+    """What make says it would do."""
+    return subprocess.run(["make", "-n", "-B", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("run", ["-m venv .venv", "-r requirements.txt", "engine fetch keel", '--host "127.0.0.1" --port "8501"']),
+        ("test", ["-r requirements-test.txt", "ruff check .", "ruff format --check .", "mypy", "pytest"]),
+        ("lint", ["ruff check .", "ruff format --check .", "mypy"]),
+        ("clean", ["rm -rf .venv"]),
+    ],
+)
+def test_targets_of_make(target, said):
+    done = make(target)
+    assert done.returncode == 0, done.stderr
+    at = [done.stdout.index(words) for words in said]
+    assert at == sorted(at)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_only_the_command_line_of_make_shares_the_page(monkeypatch):
+    monkeypatch.setenv("HOST", "0.0.0.0")
+    assert '--host "127.0.0.1"' in make("run").stdout
+    assert '--host "0.0.0.0" --port "9000"' in make("run", "HOST=0.0.0.0", "PORT=9000").stdout
+
+
+def test_the_procfile_has_one_web_line():
+    lines = (ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("web: python -m streamlit run app/server.py ") and "--server.port=$PORT" in lines[0]
+
+
+def test_ci_run_can_be_run():
+    path = ROOT / ".ci/run"
+    assert os.access(path, os.X_OK)
+    assert subprocess.run(["bash", "-n", str(path)], check=False).returncode == 0
+
+
+def settings() -> dict:
+    return tomllib.loads((ROOT / ".streamlit/config.toml").read_text(encoding="utf-8"))
+
+
+def test_settings_of_the_server_are_as_promised():
+    config = settings()
+    assert config["server"]["address"] == "127.0.0.1"
+    assert config["server"]["headless"] is True
+    assert config["server"]["maxUploadSize"] <= 20
+    assert config["server"]["enableXsrfProtection"] is config["server"]["enableCORS"] is True
+    assert config["server"].get("enableAgentApi", False) is config["server"].get("enableStaticServing", False) is False
+    assert config["server"]["fileWatcherType"] == "none"
+    assert config["browser"]["gatherUsageStats"] is False
+    assert config["client"]["showErrorDetails"] == "none"
+    assert config["client"]["toolbarMode"] == "minimal"
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of #rrggbb, as the WCAG define it."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize(("theme", "background"), [("light", "#FFFFFF"), ("dark", "#0E1117")])
+def test_both_themes_have_contrast(theme, background):
+    chosen = settings()["theme"][theme]
+    background = chosen.get("backgroundColor", background)
+    assert contrast("#FFFFFF", chosen["primaryColor"]) >= 4.5  # the words on a button
+    assert contrast(background, chosen["primaryColor"]) >= 3  # the button itself
+    if "linkColor" in chosen:
+        assert contrast(background, chosen["linkColor"]) >= 4.5
+    if "textColor" in chosen:
+        assert contrast(background, chosen["textColor"]) >= 7
+
+
+# ---- the launcher
+
+
+def test_a_taken_port_moves_to_the_next_free_one():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert launch.free_port("127.0.0.1", port) > port
+        assert launch.free_port("localhost", port) > port
+    assert launch.free_port("127.0.0.1", port) == port
+
+
+def test_a_port_taken_at_every_address_is_taken_here():
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert launch.free_port("127.0.0.1", port) > port
+
+
+def test_no_port_left(monkeypatch):
+    monkeypatch.setattr(launch, "TRIES", 1)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ValueError, match="are taken; name a free one"):
+            launch.free_port("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--port", "0"], "PORT=0: must be a whole number in 1..65535."),
+        (["--port", "70000"], "PORT=70000: must be"),
+        (["--port", "web"], "PORT=web: must be"),
+        (["--host", "nowhere.invalid"], "HOST=nowhere.invalid:"),
+        (["--host", "192.0.2.1"], "HOST=192.0.2.1:"),  # kept for documentation: no machine has it
+    ],
+)
+def test_a_wrong_host_or_port_is_one_sentence(words, said, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        launch.main(words)
+    assert stopped.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith(said) and told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "shared"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80", False),
+        ("localhost", "http://localhost:80", False),
+        ("::1", "http://[::1]:80", False),
+        ("0.0.0.0", "http://127.0.0.1:80", True),
+        ("::", "http://127.0.0.1:80", True),
+        ("10.1.2.3", "http://10.1.2.3:80", True),
+    ],
+)
+def test_address_and_who_is_let_in(host, address, shared):
+    assert launch.url(host, 80) == address
+    assert launch.is_loopback(host) is not shared
+    flags = launch.command(host, 80)
+    assert ("--server.allowedHosts=127.0.0.1" in flags) is not shared
+    assert f"--server.address={host}" in flags and "--server.port=80" in flags
+
+
+@pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", False), ("0.0.0.0", True)])
+def test_what_is_said_before_the_server_takes_over(host, warned, monkeypatch, capsys):
+    ran = []
+    monkeypatch.setattr(os, "execv", lambda program, words: ran.append((program, words)))
+    monkeypatch.chdir(ROOT)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        launch.main(["--host", host, "--port", str(port)])
+    told = capsys.readouterr().out
+    (program, words) = ran[0]
+    chosen = int(next(w for w in words if w.startswith("--server.port=")).partition("=")[2])
+    assert program == sys.executable and chosen > port
+    assert f"Port {port} is taken, so this is port {chosen}.\n" in told
+    assert f"http://127.0.0.1:{chosen} " in told
+    assert ("WARNING" in told) is warned
+
+
+def test_the_server_comes_up_where_it_was_said(tmp_path):
+    """The real thing, without an engine: from the command to a page that answers, and away again on SIGTERM."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app.launch", "--port", str(port)],
+        cwd=ROOT,
+        env=os.environ | {"LAB_ENGINE": "off", "LAB_STORE": f"sqlite:///{tmp_path / 'lab.db'}"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    killer = threading.Timer(60, process.kill)
+    killer.start()
+    try:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        url = re.search(r"http://127\.0\.0\.1:\d+", first)
+        assert url, first
+        while not answers(f"{url[0]}/_stcore/health"):
+            assert process.poll() is None, process.stdout.read()
+            time.sleep(0.1)
+        assert answers(url[0])
+        process.send_signal(signal.SIGTERM)
+        rest = process.stdout.read()
+        assert process.wait() in (0, -signal.SIGTERM)
+        assert "http" not in rest, rest  # no second address, and no look-up of a public one
+    finally:
+        killer.cancel()
+        process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
