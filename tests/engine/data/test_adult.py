@@ -25,9 +25,6 @@ def file():
     return places.candidates(adult.FILE)[0]
 
 
-pytestmark = pytest.mark.network
-
-
 def test_rows_with_missing_values_are_dropped_as_in_the_paper(file):
     assert len(adult.read(file)) == 48_842
     d = catalog.load("adult")

@@ -39,11 +39,10 @@ def test_the_rows_are_what_the_entry_says(name):
 
 @pytest.mark.network
 @pytest.mark.parametrize("name", [e["name"] for e in catalog.datasets() if e["source"] == "KEEL"])
-def test_keel_rows_are_what_the_entry_says(name, keel_here):
+def test_keel_rows_are_what_the_entry_says(name):
     check(name)
 
 
-@pytest.mark.network
 @pytest.mark.parametrize("options", [{}, {"balance": True}])
 def test_adult_rows_are_what_the_entry_says(options, adult_here):
     check("adult", options)

@@ -46,7 +46,7 @@ SEX_TEXT = "M, 0.5, 0.4, 0.1, 0.6, 0.2, 0.1, 0.2, negative\nI,0.5,0.4,0.1,0.6,0.
 
 
 @pytest.mark.network
-def test_all_22_reproduce_the_paper_s_table(keel_here):
+def test_all_22_reproduce_the_paper_s_table():
     table = list(csv.reader(TABLE_2.splitlines()))
     assert [row[0] for row in table] == list(keel.SETS)
     for name, dims, examples, ratio in table:
@@ -58,7 +58,7 @@ def test_all_22_reproduce_the_paper_s_table(keel_here):
 
 
 @pytest.mark.network
-def test_a_row_is_read_as_it_stands(keel_here):
+def test_a_row_is_read_as_it_stands():
     glass, abalone = catalog.load("glass2"), catalog.load("abalone19")
     assert glass.numeric[0].tolist() == [1.51673, 13.3, 3.64, 1.53, 72.53, 0.65, 8.03, 0.0, 0.29] and glass.y[0] == 0
     assert abalone.numeric_names[0] == "Length" and abalone.numeric[0, 0] == 0.455
@@ -66,7 +66,7 @@ def test_a_row_is_read_as_it_stands(keel_here):
 
 
 @pytest.mark.network
-def test_ecoli_0137_vs_26_has_lost_its_decimal_points(keel_here):
+def test_ecoli_0137_vs_26_has_lost_its_decimal_points():
     broken, sound = catalog.load("ecoli-0-1-3-7_vs_2-6"), catalog.load("ecoli4")
     assert broken.numeric[0].tolist() == [49, 29, 48, 5, 56, 24, 35]
     assert sound.numeric[0].tolist() == [0.49, 0.29, 0.48, 0.5, 0.56, 0.24, 0.35]
@@ -115,7 +115,7 @@ def index(bare, tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def whole(keel_here) -> Path:
+def whole() -> Path:
     """A whole wheel, found before the folders are pointed elsewhere."""
     return next(p for p in places.candidates(keel.WHEEL) if places.digest(p) == keel.SHA256)
 
