@@ -164,7 +164,7 @@ class EngineInfo:
     """What an engine says of itself about once a second. started, heartbeat: unix seconds; memory_mb: it and its workers, MiB.
 
     device: the one `auto` would take, as a worker reported it ('' while none has). devices: those that can be asked for.
-    slots: runs at a time; busy: slots in use.
+    slots: runs at a time; ready: workers that are up; busy: slots in use. trouble: why its workers do not start, '' while they do.
     """
 
     id: str
@@ -175,8 +175,10 @@ class EngineInfo:
     device: str = ""
     devices: list[str] = dataclasses.field(default_factory=list)
     slots: int = 0
+    ready: int = 0
     busy: int = 0
     memory_mb: float = 0.0
+    trouble: str = ""
 
     def alive(self, now: float | None = None, limit: float = STALE) -> bool:
         """True where the heartbeat is at most `limit` seconds from now (a clock set back must not keep the dead alive)."""
@@ -368,7 +370,7 @@ class Store:
         taken = _jobs.update().where(_jobs.c.id == turn.scalar_subquery())
         with self._write() as db:
             row = db.execute(
-                taken.values(state="running", engine=engine_id, started=time.time(), cancel=0).returning(*_JOB_COLUMNS)
+                taken.values(state="running", engine=engine_id, started=time.time()).returning(*_JOB_COLUMNS)
             ).first()
         return None if row is None else _job(row)
 
@@ -390,6 +392,12 @@ class Store:
         with self._read() as db:
             rows = db.execute(query.where(_jobs.c.state == "running", _jobs.c.engine == engine_id)).all()
         return {row.id: (row.attempt, bool(row.cancel)) for row in rows}
+
+    def release(self, id: str, *, attempt: int) -> bool:
+        """Put a claimed job back into the queue, where it could not be started. False where it is not running (any more)."""
+        query = _jobs.update().where(_jobs.c.id == id, _jobs.c.state == "running", _attempt(attempt))
+        with self._write() as db:
+            return db.execute(query.values(state="queued", engine=None, started=None)).rowcount == 1
 
     def finish(self, id: str, state: str, reason: str = "", *, attempt: int | None = None) -> bool:
         """End a running job (or, as 'cancelled', a queued one) as failed, cancelled or interrupted, with its sentence.

@@ -1,1 +1,58 @@
-"""Where runs are trained: start, events, cancel behind the same verbs."""
+"""Where runs are trained: start, events, cancel behind the same verbs. What goes in (Work) and what comes out.
+
+Plain values that cross a process; whoever drives an executor never imports torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Key = tuple[str, int]
+"""A job's id and attempt: the same job queued again is other work."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One run to do. spec: RunSpec.to_json(). device: auto, cpu or cuda. timeout_s: seconds allowed, None = no limit.
+
+    private: made from a private table, so that nothing of it may be written to a log.
+    """
+
+    key: Key
+    spec: dict[str, Any]
+    device: str = "auto"
+    timeout_s: float | None = None
+    private: bool = False
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A worker is up: the live catalog, as `engine.catalog.build_catalog(live=True)` gives it."""
+
+    catalog: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Said:
+    """Events of a run in order, each as `engine.events.encode` gives it: (kind, JSON, npz or None)."""
+
+    key: Key
+    events: list[tuple[str, str, bytes | None]]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The last word on a run. state: done, failed or cancelled; reason: one sentence for a person unless done.
+
+    result: (JSON, npz) of the Result, where done; artifacts: name -> bytes.
+    """
+
+    key: Key
+    state: str
+    reason: str = ""
+    result: tuple[str, bytes] | None = None
+    artifacts: dict[str, bytes] = field(default_factory=dict)
+
+
+Happened = Learned | Said | Ended

@@ -42,7 +42,7 @@ def store(tmp_path: Path):
 
 def info(id: str = "e", **changes) -> EngineInfo:
     now = time.time()
-    return dataclasses.replace(EngineInfo(id, "here", os.getpid(), now, now, "cpu", ["cpu"], 2, 0, 40.0), **changes)
+    return dataclasses.replace(EngineInfo(id, "here", os.getpid(), now, now, "cpu", ["cpu"], 2, 2, 0, 40.0), **changes)
 
 
 def frame(step: int) -> ev.Frame:

@@ -1,0 +1,191 @@
+"""The worker process: imports torch once, then runs what it is given, one run at a time, until its pipe closes.
+
+Messages out: ("catalog", dict), ("ready",), ("unable", sentence), ("events", key, [encoded]) and ("ended", key, state, reason,
+result, artifacts, whether the worker can go on). Messages in: ("run", Work), ("cancel", key). Nothing heavy is imported here
+at the top: the first thing a worker does is to make sure that it dies with the engine, also in the middle of importing torch.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Generator
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import LabError
+from engine.executors import Key, Work
+
+if TYPE_CHECKING:
+    from engine.events import Event
+
+FLUSH = 0.05
+"""Events leave a worker at most this many seconds after they were said, and at most once in that time."""
+CANCELLED = "Cancelled."
+OUT_OF_MEMORY = "The run ran out of memory; ask for fewer rows, replicates or synthetic points, or allow it more."
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "std::bad_alloc", "ALLOC_FAILED")
+
+
+def work(pipe: Connection, target: str, catalog: str, threads: int, memory_mb: int | None) -> None:
+    """The body of a worker process. target, catalog: 'module:function'. threads: of torch and the BLAS under numpy.
+
+    memory_mb: MiB of address space that runs may take beyond what the idle worker has; None = no limit.
+    """
+    _die_with_parent()
+    os.environ.update(dict.fromkeys(_THREADS, str(threads)))  # read when torch and numpy are imported
+    try:
+        run = _load(target)
+        pipe.send(("catalog", _load(catalog)(live=True)))
+        if memory_mb is not None:
+            _limit_memory(memory_mb)
+    except Exception as error:
+        traceback.print_exc()
+        pipe.send(("unable", _one_line(error)))
+        return
+    pipe.send(("ready",))
+    while True:
+        try:
+            message = pipe.recv()
+        except EOFError:
+            return
+        if message[0] == "run" and not _run(pipe, run, message[1]):
+            return  # what failed may have left this process in any state; the engine starts another
+
+
+def _run(pipe: Connection, run: Callable[..., Any], work: Work) -> bool:
+    """One run to its end. False where the worker should not be used again."""
+    from engine.spec import RunSpec
+
+    outbox = _Outbox(pipe, work.key)
+    state, reason, healthy = "done", "", True
+    result: tuple[str, bytes] | None = None
+    artifacts: dict[str, bytes] = {}
+    try:
+        generator = run(RunSpec.from_json(work.spec), device=work.device)
+        done = _drive(generator, pipe, work.key, outbox)
+        if done is None:
+            state, reason = "cancelled", CANCELLED
+            generator.close()
+        else:
+            result, artifacts = done
+    except LabError as error:
+        state, reason, healthy = "failed", str(error), not isinstance(error, MemoryError)
+    except Exception as error:
+        if not work.private:
+            traceback.print_exc()
+        healthy = False
+        if state != "cancelled":
+            state, reason = "failed", _sentence(error, work.private)
+    outbox.close()
+    pipe.send(("ended", work.key, state, reason, result, artifacts, healthy))
+    return healthy
+
+
+_Done = tuple[tuple[str, bytes], dict[str, bytes]]
+
+
+def _drive(generator: Generator[Event, None, Any], pipe: Connection, key: Key, outbox: _Outbox) -> _Done | None:
+    """(encoded result, artifacts), or None as soon as somebody wants it cancelled."""
+    from engine.events import encode, pack
+
+    while True:
+        try:
+            event = next(generator)
+        except StopIteration as stop:
+            result, artifacts = stop.value
+            return (json.dumps(result.to_json(), allow_nan=False), pack(result.arrays)), artifacts
+        outbox.put(encode(event))
+        while pipe.poll():
+            if pipe.recv() == ("cancel", key):
+                return None
+
+
+class _Outbox:
+    """Sends events in batches: the first at once, a late one without waiting for the next."""
+
+    def __init__(self, pipe: Connection, key: Key) -> None:
+        self._pipe, self._key = pipe, key
+        self._events: list[Any] = []
+        self._sent = 0.0
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._tick, daemon=True)
+        self._thread.start()
+
+    def put(self, event: tuple[str, str, bytes | None]) -> None:
+        with self._lock:
+            self._events.append(event)
+            if time.monotonic() - self._sent >= FLUSH:
+                self._flush()
+
+    def close(self) -> None:
+        self._closed.set()
+        self._thread.join()
+        with self._lock:
+            self._flush()
+
+    def _tick(self) -> None:
+        while not self._closed.wait(FLUSH):
+            with self._lock:
+                if time.monotonic() - self._sent >= FLUSH:
+                    self._flush()
+
+    def _flush(self) -> None:
+        if self._events:
+            self._pipe.send(("events", self._key, self._events))
+            self._events, self._sent = [], time.monotonic()
+
+
+def _die_with_parent() -> None:
+    """End this process when the engine's ends, however it ends."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(9)
+
+    threading.Thread(target=follow, daemon=True).start()
+    if sys.platform == "linux":  # the kernel does it also while a library holds Python's lock for seconds
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+        if os.getppid() != parent.pid:  # it was quicker
+            os._exit(9)
+
+
+def _limit_memory(memory_mb: int) -> None:
+    import resource
+
+    with open("/proc/self/statm") as statm:
+        now = int(statm.read().split()[0]) * resource.getpagesize()
+    limit = now + memory_mb * (1 << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _load(path: str) -> Callable[..., Any]:
+    module, name = path.split(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return function
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
+
+
+def _sentence(error: Exception, private: bool) -> str:
+    """What a person reads about an error that nobody foresaw. Its words are left out where they may hold private values."""
+    if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
+        return OUT_OF_MEMORY
+    if private:
+        return f"The run failed with an error in the engine ({type(error).__name__}); of a private table no details are kept."
+    return f"The run failed with an error in the engine ({_one_line(error)}); its log has the details."

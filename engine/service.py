@@ -1,0 +1,234 @@
+"""The engine process: claims jobs, hands them to warm workers, writes what comes back.
+
+One loop on the main thread does the work; a second thread does nothing but the heartbeat, so that a slow write never makes
+a living engine look dead. What this engine runs is decided by the store alone: a job that the store no longer counts
+as its own (cancelled and asked for again, deleted, or reaped while this machine slept) is dropped, never written.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import signal
+import socket
+import threading
+import time
+import uuid
+from collections import deque
+from pathlib import Path
+
+from engine.errors import BadInput, StoreError
+from engine.executors import Happened, Key, Learned, Said, Work
+from engine.executors.local import LocalExecutor
+from engine.store import INTERRUPTED, PRIORITY_SWEEP, EngineInfo, Job, Store
+
+TICK = 0.05
+"""Seconds between two looks at the store."""
+BEAT = 1.0
+"""Seconds between two heartbeats."""
+STUCK = 30.0
+"""A loop that has not turned for so many seconds no longer counts as alive: the heartbeat stops."""
+PATIENCE = 60.0
+"""Seconds the store may refuse before the engine gives up."""
+
+log = logging.getLogger(__name__)
+
+
+def serve(
+    store_url: str | None = None,
+    *,
+    slots: int | None = None,
+    target: str = "engine.runner:run",
+    catalog: str = "engine.catalog:build_catalog",
+) -> None:
+    """Be the engine of a store until SIGTERM or SIGINT; then mark what was running as interrupted, and return.
+
+    store_url: default as `Store`'s. slots: runs at a time (LAB_SLOTS, else 2). LAB_WORKER_MEMORY: MiB a run on the CPU may
+    take beyond its idle worker (Linux; default no limit). Raises StoreError, BadInput for a setting that cannot be. Must be
+    called on the main thread.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    slots = slots or setting("LAB_SLOTS", 2)
+    memory_mb = setting("LAB_WORKER_MEMORY", None)
+    assert slots is not None
+    if memory_mb is not None and not Path("/proc/self/statm").exists():
+        raise BadInput("LAB_WORKER_MEMORY works on Linux alone; unset it here.")
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    store = Store(store_url)
+    executor = LocalExecutor(slots, target=target, catalog=catalog, memory_mb=memory_mb)
+    engine = Engine(store, executor, slots)
+    try:
+        engine.work(stopping)
+    finally:
+        engine.stop()
+        store.close()
+
+
+def setting(name: str, default: int | None) -> int | None:
+    """A whole number of at least 1 from the environment."""
+    text = os.environ.get(name, "")
+    if not text:
+        return default
+    if not text.isdecimal() or int(text) < 1:
+        raise BadInput(f"{name}={text!r}: must be a whole number of at least 1.")
+    return int(text)
+
+
+class Engine:
+    """One engine: a store, an executor, and what of the executor's news is not yet written."""
+
+    def __init__(self, store: Store, executor: LocalExecutor, slots: int) -> None:
+        self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.store, self.executor, self.slots = store, executor, slots
+        self._pending: deque[Happened] = deque()
+        self._running: dict[Key, Job] = {}
+        self._pids: list[int] = []
+        self._started = time.time()
+        self._turned = time.monotonic()
+        self._refused: float | None = None
+        self._device = ""
+        self._devices: list[str] = []
+        self._end = threading.Event()
+        self.store.beat(self._info())  # before the first claim: a claim by an engine nobody heard of would be reaped
+        self._heart = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
+        self._heart.start()
+
+    def work(self, stopping: threading.Event) -> None:
+        """The loop. Raises StoreError where the store has refused for PATIENCE seconds."""
+        log.info("engine %s: %d slots, store %s", self.id, self.slots, self.store.path)
+        looked = float("-inf")
+        while not stopping.is_set():
+            self._turned = time.monotonic()
+            self._pending += self.executor.poll(TICK)
+            self._pids = self.executor.pids
+            try:
+                self._write()
+                self._obey()
+                self._claim()
+                if time.monotonic() - looked >= BEAT:
+                    looked = time.monotonic()
+                    self.store.beat(self._info())  # or, after a long stop, it would bury its own runs
+                    for id in self.store.reap():
+                        log.info("run %s was interrupted: its engine is gone", id)
+            except StoreError as error:
+                self._wait_for_store(error)
+            else:
+                self._refused = None
+
+    def stop(self) -> None:
+        """End workers, mark what they ran, say goodbye, and leave all in one file."""
+        self._end.set()
+        self._pending += self.executor.poll(0)
+        self.executor.stop()
+        self._heart.join()
+        try:
+            self._write()
+            for id, attempt in self._running:
+                self.store.finish(id, "interrupted", INTERRUPTED, attempt=attempt)
+            self.store.retire(self.id)
+            self.store.checkpoint()
+        except StoreError as error:
+            log.error("%s What was running will be marked by the next engine.", error)
+        log.info("engine %s stopped", self.id)
+
+    # ---- one turn
+
+    def _write(self) -> None:
+        """Into the store with what happened, in order; what the store refuses is kept for the next turn."""
+        while self._pending:
+            self._write_one(self._pending[0])
+            self._pending.popleft()
+
+    def _write_one(self, news: Happened) -> None:
+        if isinstance(news, Learned):
+            self._device, self._devices = str(news.catalog["device"]), list(news.catalog["devices"])
+            self.store.publish_catalog(news.catalog)
+            return
+        id, attempt = news.key
+        if isinstance(news, Said):
+            if not self.store.append(id, news.events, attempt=attempt):
+                self._drop(news.key)
+            return
+        if news.result is not None:
+            self.store.save_result(id, news.result, news.artifacts, attempt=attempt)
+        else:
+            self.store.finish(id, news.state, news.reason, attempt=attempt)
+        self._running.pop(news.key, None)
+
+    def _obey(self) -> None:
+        """Stop what somebody wants stopped, and what is no longer ours."""
+        if not self._running:
+            return
+        held = self.store.held(self.id)
+        for key in list(self._running):
+            attempt, cancel = held.get(key[0], (0, False))
+            if attempt != key[1]:
+                self._drop(key)
+            elif cancel:
+                self.executor.cancel(key)
+
+    def _drop(self, key: Key) -> None:
+        if self._running.pop(key, None) is not None:
+            log.info("run %s is no longer this engine's", key[0])
+            self.executor.drop(key)
+
+    def _claim(self) -> None:
+        for _ in range(self.executor.idle):
+            sweeps = sum(job.priority >= PRIORITY_SWEEP for job in self._running.values())
+            full = sweeps >= max(1, self.slots - 1)  # one slot is kept for people, unless it is the only one
+            job = self.store.claim(self.id, max_priority=PRIORITY_SWEEP - 1 if full else None)
+            if job is None:
+                return
+            key = (job.id, job.attempt)
+            if not self.executor.start(Work(key, job.spec, job.device, job.timeout_s, private=job.owner is not None)):
+                self.store.release(job.id, attempt=job.attempt)
+                return
+            self._running[key] = job
+
+    def _wait_for_store(self, error: StoreError) -> None:
+        now = time.monotonic()
+        if self._refused is None:
+            self._refused = now
+            log.error("%s", error)
+        elif now - self._refused > PATIENCE:
+            raise error
+        time.sleep(0.5)
+
+    # ---- heartbeat
+
+    def _beat(self) -> None:
+        while not self._end.wait(BEAT):
+            if time.monotonic() - self._turned > STUCK:
+                continue
+            try:
+                self.store.beat(self._info())
+            except StoreError as error:
+                log.warning("no heartbeat: %s", error)
+
+    def _info(self) -> EngineInfo:
+        return EngineInfo(
+            id=self.id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started=self._started,
+            heartbeat=time.time(),
+            device=self._device,
+            devices=self._devices,
+            slots=self.slots,
+            ready=self.executor.ready,
+            busy=len(self._running),
+            memory_mb=round(sum(map(_memory, [os.getpid(), *self._pids])), 1),
+            trouble=self.executor.trouble,
+        )
+
+
+def _memory(pid: int) -> float:
+    """MiB of a process in memory, pages shared with others included; 0 where it is gone, or is another's and this no Linux."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20 if pid == os.getpid() else 0.0
+    return pages * resource.getpagesize() / 2**20

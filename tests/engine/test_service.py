@@ -1,0 +1,509 @@
+"""The engine process with real processes and a real SQLite file: what happens when things are killed, cancelled or too slow.
+
+The runs are fakes (tests/engine/fakes.py); nothing here waits for torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from engine.errors import BadInput
+from engine.events import Note, Phase, kind
+from engine.service import setting
+from engine.spec import RunSpec
+from engine.store import PRIORITY_SWEEP, Job, Store
+
+ROOT = Path(__file__).resolve().parents[2]
+CODE = """
+import sys
+from engine.service import serve
+url, slots, target, catalog, probe = sys.argv[1:]
+serve(url, slots=int(slots), target=target, catalog=catalog)
+if probe:
+    print("imported:", [m for m in ("torch", "sklearn") if m in sys.modules])
+"""
+
+
+def spec(method: str, seed: int = 0, **params: Any) -> RunSpec:
+    return RunSpec(dataset="fake", method=method, params=params, seed=seed)
+
+
+def wait(what: Callable[[], Any], seconds: float = 15.0) -> Any:
+    """The first truthy value of `what`; fails after so many seconds."""
+    end = time.monotonic() + seconds
+    while not (value := what()):
+        assert time.monotonic() < end, f"waited {seconds} s in vain"
+        time.sleep(0.005)
+    return value
+
+
+class Process:
+    """An engine process on a store, with its workers."""
+
+    def __init__(
+        self, store: Store, log: Path, slots: int = 2, catalog: str = "tests.engine.fakes:catalog", **env: str
+    ) -> None:
+        self.store, self.log, self.slots = store, log, slots
+        with log.open("ab") as stderr:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-c", CODE, store.url, str(slots), "tests.engine.fakes:run", catalog, "probe"],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                env=os.environ | env,
+                start_new_session=True,
+            )
+        self.known: set[psutil.Process] = set()
+
+    def up(self) -> Process:
+        """Wait until all its workers are warm."""
+        wait(lambda: self.info() and self.info().ready == self.slots)
+        return self
+
+    def info(self) -> Any:
+        return next((e for e in self.store.engines() if e.pid == self.popen.pid), None)
+
+    def family(self) -> set[psutil.Process]:
+        """Every process it ever had, as far as anybody looked."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self.known |= set(psutil.Process(self.popen.pid).children(recursive=True))
+        return self.known
+
+    def workers(self) -> list[psutil.Process]:
+        return [p for p in self.family() if alive(p) and any("spawn_main" in word for word in p.cmdline())]
+
+    def left(self) -> list[psutil.Process]:
+        return [p for p in self.known if alive(p)]
+
+    def kill(self) -> None:
+        self.family()
+        self.popen.kill()
+        self.popen.wait(5)
+
+    def terminate(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """(exit code, stdout) of a polite stop."""
+        self.family()
+        self.popen.send_signal(number)
+        out, _ = self.popen.communicate(timeout=10)
+        return self.popen.returncode, out
+
+    def end(self) -> None:
+        self.family()
+        if self.popen.poll() is None:
+            self.popen.kill()
+            self.popen.wait(5)
+        for process in self.left():
+            process.kill()
+        if self.popen.stdout is not None:
+            self.popen.stdout.close()
+
+
+def alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def engine(store: Store, tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    started: list[Process] = []
+
+    def start(**options: Any) -> Process:
+        started.append(Process(store, tmp_path / "engine.log", **options))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.end()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """One engine with two slots for the tests that must leave it whole: each is also a test of that."""
+    folder = tmp_path_factory.mktemp("shared")
+    store = Store(f"sqlite:///{folder / 'lab.db'}")
+    process = Process(store, folder / "engine.log")
+    try:
+        yield process.up()
+        assert process.popen.poll() is None, "a run took the engine with it"
+    finally:
+        process.end()
+        store.close()
+
+
+def ended(store: Store, id: str, seconds: float = 15.0, owner: str | None = None) -> Job:
+    return wait(lambda: (job := store.job(id, owner)).finished_ and job, seconds)
+
+
+def running(store: Store, id: str) -> Job:
+    """The job, once its run has said something."""
+    return wait(lambda: (job := store.job(id)).state == "running" and store.events(id) and job)
+
+
+def test_a_run_goes_through_and_the_engine_has_no_torch(store, engine):
+    process = engine().up()
+    assert store.catalog()["live"] is True
+    job = ended(store, store.submit(spec("quick"), device="cpu").id)
+    assert (job.state, job.reason, job.done, job.total, job.engine) == ("done", "", 1, 1, process.info().id)
+    assert [kind(event) for _, event in store.events(job.id)] == ["phase", "progress"]
+    assert store.events(job.id)[0] == (1, Phase("begin", "quick on cpu"))
+    assert store.result(job.id).run_id == job.id and store.artifact(job.id, "note") == b"done"
+    info = process.info()
+    assert (info.device, info.devices, info.slots, info.trouble) == ("a fake", ["cpu"], 2, "")
+    assert info.memory_mb > 20
+    assert len(process.workers()) == 2
+    code, out = process.terminate()
+    assert code == 0 and "imported: []" in out
+    assert store.submit(spec("quick")).state == "done", "the same question needs no engine"
+
+
+def test_large_results_cross_without_a_deadlock(shared):
+    store = shared.store
+    id = store.submit(spec("large")).id
+    job = ended(store, id, 30)
+    assert job.state == "done", job.reason
+    assert len(store.events(id, kinds=("frame",))) == 60
+    assert [len(store.artifact(id, name)) for name in store.artifacts(id)] == [8 << 20] * 3
+    assert [seq for seq, _ in store.events(id)] == list(range(1, 62))
+
+
+def test_an_event_does_not_wait_for_the_next_one(shared):
+    store = shared.store
+    id = store.submit(spec("late")).id
+    wait(lambda: Note("second") in [event for _, event in store.events(id)], 1.5)
+    assert store.job(id).state == "running"
+
+
+def test_threads_are_shared_out_over_the_slots(store, engine):
+    engine(slots=1).up()
+    id = store.submit(spec("shows")).id
+    assert ended(store, id).state == "done"
+    assert store.events(id)[1][1] == Note(f"{len(os.sched_getaffinity(0))} threads")
+
+
+# ---- the queue
+
+
+def test_people_go_first_and_one_slot_is_never_given_to_sweeps(store, engine):
+    sweep = [store.submit(spec("steady", seed=n), priority=PRIORITY_SWEEP).id for n in range(3)]
+    engine(slots=3).up()
+    for id in sweep[:2]:
+        running(store, id)
+    urgent = store.submit(spec("steady", seed=9)).id
+    running(store, urgent)
+    assert store.job(sweep[2]).state == "queued" and store.position(sweep[2]) == 0
+
+
+def test_with_a_single_slot_sweeps_do_run(store, engine):
+    engine(slots=1).up()
+    assert ended(store, store.submit(spec("quick"), priority=PRIORITY_SWEEP).id).state == "done"
+
+
+def test_two_engines_share_jobs_and_run_each_once(store, engine, tmp_path):
+    trace = tmp_path / "trace"
+    both = [engine(), engine()]
+    for process in both:
+        process.up()
+    ids = [store.submit(spec("counts", seed=n, path=str(trace), pause=0.002)).id for n in range(120)]
+    jobs = [ended(store, id, 40) for id in ids]
+    assert {job.state for job in jobs} == {"done"}
+    assert len(trace.read_text().splitlines()) == 120
+    assert {job.attempt for job in jobs} == {1}
+    assert {job.engine for job in jobs} == {process.info().id for process in both}, "one of them did nothing"
+    assert "locked" not in (tmp_path / "engine.log").read_text()
+
+
+# ---- ends of a run
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "reason"),
+    [
+        ("exits", {"code": 3}, "The worker process ended with exit code 3 before the run was over."),
+        ("segfaults", {}, "The worker process crashed (signal 11, SIGSEGV) before the run was over."),
+        ("killed", {}, "was killed (signal 9), most likely because the machine ran out of memory."),
+        ("memory", {}, "The run ran out of memory"),
+        ("torch_memory", {}, "The run ran out of memory"),
+        ("exhausts", {}, "Two replicates at once do not fit the device's 4 GiB."),
+        ("bad", {}, "Nothing is called so; there are: this and that."),
+        ("missing", {}, "glass9 is not on this machine; fetch it with `make data`."),
+        ("bug", {}, "The run failed with an error in the engine (ValueError: secret-value-42 is not a number)"),
+    ],
+)
+def test_each_bad_end_has_its_reason_and_harms_nobody_else(shared, method, params, reason):
+    store = shared.store
+    other = store.submit(spec("steady", seed=8), again=True).id
+    running(store, other)
+    job = ended(store, store.submit(spec(method, **params)).id, 8)
+    assert job.state == "failed" and reason in job.reason and "\n" not in job.reason
+    assert store.events(job.id), "what it said before is kept"
+    assert ended(store, store.submit(spec("quick"), again=True).id, 8).state == "done", "the slot is there again"
+    assert store.job(other).state == "running"
+    store.cancel(other)
+    assert ended(store, other).state == "cancelled"
+
+
+def test_a_limit_of_memory_ends_the_run_that_passes_it(store, engine):
+    engine(slots=1, LAB_WORKER_MEMORY="300").up()
+    fits = ended(store, store.submit(spec("allocates", megabytes=100)).id)
+    assert fits.state == "done"
+    job = ended(store, store.submit(spec("allocates", megabytes=1000)).id)
+    assert job.state == "failed" and "ran out of memory" in job.reason
+    assert ended(store, store.submit(spec("quick")).id).state == "done"
+
+
+def test_an_error_is_logged_unless_the_table_is_private(store, engine, tmp_path):
+    engine(slots=1).up()
+    log = tmp_path / "engine.log"
+    job = ended(store, store.submit(spec("bug"), owner="me").id, owner="me")
+    assert job.state == "failed" and "ValueError" in job.reason and "secret-value-42" not in job.reason
+    assert ended(store, store.submit(spec("quick")).id).state == "done"
+    assert "secret-value-42" not in log.read_text() and "Traceback" not in log.read_text()
+    ended(store, store.submit(spec("bug")).id)
+    assert "secret-value-42" in log.read_text() and "Traceback" in log.read_text()
+
+
+@pytest.mark.parametrize("method", ["steady", "blocks"])
+def test_a_run_over_its_time_limit_is_stopped(shared, method):
+    store = shared.store
+    id = store.submit(spec(method, seed=2), timeout_s=0.5).id
+    running(store, id)
+    job = ended(store, id, 5)
+    assert (job.state, job.reason) == ("failed", "Stopped at its time limit of 0.5 s.")
+    assert 0.4 < job.finished - job.started < 1.5
+    assert ended(store, store.submit(spec("quick"), timeout_s=30, again=True).id).state == "done"
+
+
+# ---- cancel
+
+
+def test_cancel_of_a_queued_run(store, engine):
+    engine(slots=1).up()
+    first, second = store.submit(spec("steady")).id, store.submit(spec("steady", seed=1)).id
+    running(store, first)
+    store.cancel(second)
+    assert store.job(second).state == "cancelled"
+
+
+@pytest.mark.parametrize("method", ["steady", "blocks", "holds", "stubborn"])
+def test_cancel_of_a_running_run_takes_a_second_and_the_next_starts_within_five(shared, method):
+    store = shared.store
+    id = store.submit(spec(method, seed=3)).id
+    running(store, id)
+    asked = time.monotonic()
+    store.cancel(id)
+    job = ended(store, id)
+    assert time.monotonic() - asked < 1.0
+    assert (job.state, job.reason) == ("cancelled", "Cancelled.")
+    both = [store.submit(spec("steady", seed=n, seconds=0.5), again=True).id for n in (4, 5)]
+    for id in both:  # so also the slot whose worker had to be killed
+        wait(lambda id=id: store.job(id).started is not None, 5)
+    assert [ended(store, id).state for id in both] == ["done", "done"]
+
+
+def test_cancel_then_run_again_gives_a_new_run(shared):
+    store = shared.store
+    asked = spec("steady", seed=6, seconds=1.0)
+    id = store.submit(asked).id
+    running(store, id)
+    store.cancel(id)
+    assert store.submit(asked).attempt == 2
+    job = ended(store, id)
+    assert (job.state, job.attempt) == ("done", 2)
+    assert [seq for seq, _ in store.events(id)][0] == 1
+    assert [kind(event) for _, event in store.events(id)].count("phase") == 1, "nothing of the first attempt is mixed in"
+
+
+def test_a_deleted_run_is_dropped(shared):
+    store = shared.store
+    id = store.submit(spec("steady", seed=7)).id
+    running(store, id)
+    store.delete(id)
+    wait(lambda: shared.info() and shared.info().busy == 0, 3)
+    assert store.events(id) == []
+
+
+# ---- kill -9 of workers
+
+
+@pytest.mark.parametrize("how_many", [1, 2])
+def test_killed_idle_workers_are_replaced(store, engine, how_many):
+    process = engine().up()
+    for worker in process.workers()[:how_many]:
+        worker.kill()
+    ids = [store.submit(spec("quick", seed=n)).id for n in range(4)]
+    assert [ended(store, id, 5).state for id in ids] == ["done"] * 4
+    wait(lambda: process.info().ready == 2, 5)
+    assert len(process.workers()) == 2
+
+
+def test_a_killed_busy_worker_fails_its_run_alone(store, engine):
+    process = engine().up()
+    ids = [store.submit(spec("steady", seed=n, seconds=3.0)).id for n in range(2)]
+    for id in ids:
+        running(store, id)
+    process.workers()[0].kill()
+    victim = wait(lambda: next((job for job in map(store.job, ids) if job.finished_), None), 2)
+    assert victim.state == "failed" and "signal 9" in victim.reason
+    (other,) = set(ids) - {victim.id}
+    assert ended(store, store.submit(spec("quick")).id, 5).state == "done"
+    assert ended(store, other).state == "done"
+    assert store.submit(spec("steady", seed=RunSpec.from_json(victim.spec).seed, seconds=3.0)).attempt == 2
+
+
+def test_all_workers_killed_at_once_busy_and_idle(store, engine):
+    process = engine(slots=3).up()
+    ids = [store.submit(spec("steady", seed=n)).id for n in range(2)]
+    for id in ids:
+        running(store, id)
+    for worker in process.workers():
+        worker.kill()
+    assert [ended(store, id, 3).state for id in ids] == ["failed", "failed"]
+    assert ended(store, store.submit(spec("quick")).id, 5).state == "done"
+    assert process.popen.poll() is None
+
+
+def test_workers_that_do_not_come_up_are_named_and_not_tried_at_full_speed(store, engine, tmp_path):
+    process = engine(catalog="tests.engine.fakes:no_catalog")
+    info = wait(lambda: (info := process.info()) and info.trouble and info)
+    assert "No module named 'torch'" in info.trouble and info.ready == 0
+    id = store.submit(spec("quick")).id
+    time.sleep(2)
+    assert store.job(id).state == "queued"
+    assert 2 <= (tmp_path / "engine.log").read_text().count("did not start") <= 8
+    process.kill()
+    dead = engine(catalog="tests.engine.fakes:deadly_catalog")
+    assert "exit code 7" in wait(lambda: (info := dead.info()) and info.trouble)
+
+
+# ---- kill -9 of the engine
+
+
+@pytest.mark.parametrize("moment", ["starting", "warming", "idle", "busy", "holding"])
+def test_nothing_is_left_when_the_engine_is_killed(store, engine, moment):
+    if moment in ("starting", "warming"):
+        process = engine(catalog="tests.engine.fakes:slow_catalog")
+        if moment == "warming":
+            wait(lambda: len(process.workers()) == 2)
+        else:
+            time.sleep(0.5)
+    else:
+        process = engine().up()
+        if moment != "idle":
+            running(store, store.submit(spec("holds" if moment == "holding" else "steady")).id)
+    process.family()
+    if moment != "starting":
+        assert len(process.workers()) == 2
+    process.kill()
+    wait(lambda: not process.left(), 2)
+
+
+def test_an_orphan_is_interrupted_by_the_page_or_the_next_engine_and_can_be_run_again(store, engine):
+    first = engine(slots=1).up()
+    id = store.submit(spec("steady", seconds=1.0)).id
+    running(store, id)
+    first.kill()
+    assert store.reap() == [] and store.job(id).state == "running", "it may still be heard"
+    reaped = wait(lambda: store.reap(), 5)
+    assert reaped == [id] and store.job(id).state == "interrupted"
+    assert store.job(id).reason == "The engine stopped while this was running. Run it again to start over."
+
+    assert store.submit(spec("steady", seconds=1.0)).attempt == 2
+    second = engine(slots=1).up()
+    running(store, id)
+    second.kill()
+    third = engine(slots=1)
+    assert ended(store, id, 8).state == "interrupted"
+    assert store.submit(spec("steady", seconds=1.0)).attempt == 3
+    assert ended(store, id, 8).state == "done"
+    assert [e.pid for e in store.engines()] == [third.popen.pid]
+
+
+def test_an_engine_that_slept_drops_what_was_taken_from_it(store, engine):
+    sleeper = engine(slots=1).up()
+    id = store.submit(spec("steady", seconds=2.0)).id
+    old = running(store, id)
+    os.kill(sleeper.popen.pid, signal.SIGSTOP)
+    try:
+        wait(lambda: store.reap(), 6)
+        new = store.submit(spec("steady", seconds=2.0))
+        assert new.attempt == 2
+        other = engine(slots=1).up()
+        wait(lambda: store.job(id).engine == other.info().id)
+    finally:
+        os.kill(sleeper.popen.pid, signal.SIGCONT)
+    job = ended(store, id)
+    assert (job.state, job.attempt, job.engine) == ("done", 2, other.info().id) and job.engine != old.engine
+    events = store.events(id)
+    assert [seq for seq, _ in events] == list(range(1, len(events) + 1))
+    assert [kind(event) for _, event in events].count("phase") == 1
+    assert ended(store, store.submit(spec("quick")).id).state == "done"
+    assert sleeper.popen.poll() is None
+
+
+# ---- polite stops
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_polite_stop_marks_retires_and_leaves_one_file(store, engine, tmp_path, number):
+    process = engine().up()
+    done = ended(store, store.submit(spec("quick")).id)
+    busy, waiting = store.submit(spec("blocks")).id, store.submit(spec("steady", seed=1), priority=PRIORITY_SWEEP).id
+    running(store, busy)
+    running(store, waiting)
+    queued = store.submit(spec("quick", seed=5), priority=PRIORITY_SWEEP).id
+    process.family()
+    store.close()  # a page that is reading would keep the log open
+    code, _ = process.terminate(number)
+    assert code == 0
+    wait(lambda: not process.left(), 2)
+    assert (tmp_path / "lab.db-wal").exists() is False or (tmp_path / "lab.db-wal").stat().st_size == 0
+    assert [store.job(id).state for id in (done.id, busy, waiting, queued)] == ["done", "interrupted", "interrupted", "queued"]
+    assert "Run it again" in store.job(busy).reason and store.engines() == []
+    assert "Traceback" not in (tmp_path / "engine.log").read_text()
+
+
+def test_ctrl_c_in_a_terminal_reaches_all_and_is_quiet(store, engine, tmp_path):
+    process = engine().up()
+    id = store.submit(spec("steady")).id
+    running(store, id)
+    process.family()
+    os.killpg(process.popen.pid, signal.SIGINT)
+    assert process.popen.wait(5) == 0
+    assert store.job(id).state == "interrupted", "not failed: the workers leave the ending to the engine"
+    assert "Traceback" not in (tmp_path / "engine.log").read_text()
+    wait(lambda: not process.left(), 2)
+
+
+# ---- settings
+
+
+def test_settings_are_whole_numbers(monkeypatch):
+    monkeypatch.delenv("LAB_SLOTS", raising=False)
+    assert setting("LAB_SLOTS", 2) == 2
+    monkeypatch.setenv("LAB_SLOTS", "5")
+    assert setting("LAB_SLOTS", 2) == 5
+    for text in ("0", "many", "-1", "2.5"):
+        monkeypatch.setenv("LAB_SLOTS", text)
+        with pytest.raises(BadInput, match="LAB_SLOTS"):
+            setting("LAB_SLOTS", 2)
