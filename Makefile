@@ -43,5 +43,5 @@ $(VENV)/.installed: requirements.txt $(VENV)/.made
 	@touch $@
 
 $(VENV)/.installed-test: requirements-test.txt $(VENV)/.installed
-	@$(PIP) -r requirements-test.txt
+	@$(PIP) --quiet -r requirements-test.txt
 	@touch $@
