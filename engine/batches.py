@@ -37,10 +37,12 @@ class Passes:
 
     def __init__(self, sizes: Sequence[int], size: int, streams: Sequence[torch.Generator]) -> None:
         self.sizes = list(sizes)
-        self.size = size
+        self.size = min(size, max(1, *self.sizes))
         self.streams = list(streams)
-        self.pending: list[list[Tensor]] = [[] for _ in self.sizes]  # batches of the pass under way
-        self.untouched = [True] * len(self.sizes)
+        places = [torch.arange(n * self.size).view(n, self.size) for n in self.per_pass()]
+        self.full = [place < n for place, n in zip(places, self.sizes, strict=True)]
+        self.order = [torch.zeros_like(place) for place in places]  # of the pass under way, padded to whole batches
+        self.at = self.per_pass()  # batches of it that are used up
 
     def per_pass(self) -> list[int]:
         """Batches in one pass, per replicate."""
@@ -48,18 +50,22 @@ class Passes:
 
     def take(self, wanted: Sequence[int], device: torch.device) -> Plan:
         """The next wanted[r] batches of each replicate."""
-        width, length = min(self.size, max(self.sizes)), max(wanted)
-        index = torch.zeros(len(self.sizes), length, width, dtype=torch.int64)
-        mask = torch.zeros(len(self.sizes), length, width, dtype=torch.bool)
-        fresh = torch.zeros(len(self.sizes), length, dtype=torch.bool)
+        index = torch.zeros(len(self.sizes), max(wanted), self.size, dtype=torch.int64)
+        mask = torch.zeros_like(index, dtype=torch.bool)
+        fresh = torch.zeros(index.shape[:2], dtype=torch.bool)
         for r, count in enumerate(wanted):
-            for k in range(count if self.sizes[r] else 0):
-                if not self.pending[r]:
-                    self.pending[r] = list(torch.split(torch.randperm(self.sizes[r], generator=self.streams[r]), self.size))
-                    fresh[r, k] = True
-                rows = self.pending[r].pop(0)
-                index[r, k, : len(rows)] = rows
-                mask[r, k, : len(rows)] = True
+            done = 0 if self.sizes[r] else count
+            while done < count:
+                if self.at[r] == len(self.order[r]):
+                    drawn = torch.randperm(self.sizes[r], generator=self.streams[r])
+                    self.order[r].view(-1)[: self.sizes[r]] = drawn
+                    self.at[r] = 0
+                    fresh[r, done] = True
+                at, n = self.at[r], min(count - done, len(self.order[r]) - self.at[r])
+                index[r, done : done + n] = self.order[r][at : at + n]
+                mask[r, done : done + n] = self.full[r][at : at + n]
+                self.at[r] += n
+                done += n
         return Plan(index.to(device), mask.to(device), fresh.to(device))
 
 

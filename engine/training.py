@@ -139,7 +139,7 @@ class Adam:
 
     def __call__(self, batch: Batch) -> Tensor:
         """One step on the batch's weighted loss."""
-        losses, gradient = gradient_of(self.net, self.net.flat, batch.x, batch.y, batch.weights, self.loss)
+        losses, gradient = self.net.gradient(batch.x, batch.y, batch.weights, self.loss, self.net.flat)
         if self.decay:
             gradient.add_(self.net.flat, alpha=self.decay)
         everyone = bool(batch.alive.all())  # `alive` is kept on the CPU: no wait for the device
@@ -156,14 +156,6 @@ class Adam:
             for tensor, old in zip((self.net.flat, self.mean, self.square), kept, strict=True):
                 tensor[paused] = old[paused]
         return losses
-
-
-def gradient_of(net: MLP, flat: Tensor, x: Tensor, y: Tensor, weights: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
-    """Weighted loss of each replicate [R] at parameters `flat`, and its gradient [R, P]."""
-    layers = [view.detach().requires_grad_() for view in net.views(flat)]
-    losses = weighted_sum(loss(net(x, layers), y), weights)
-    parts = torch.autograd.grad(losses.sum(), layers)  # no cross terms: the sum's gradient is each one's own
-    return losses.detach(), torch.cat([part.flatten(1) for part in parts], 1)
 
 
 def streams(task: Task, name: str) -> list[torch.Generator]:

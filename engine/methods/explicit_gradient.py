@@ -18,7 +18,7 @@ from engine.methods.base import Fitted, Synthetic, TableMethod, param
 from engine.models.mlp import MLP
 from engine.scene import Camera
 from engine.seeds import torch_stream
-from engine.training import Batch, Meter, gradient_of, streams, train
+from engine.training import Batch, Meter, streams, train
 
 
 @dataclass(frozen=True)
@@ -242,7 +242,7 @@ class MetaStep:
             x, y, mask = torch.cat([batch.x, z], 1), torch.cat([batch.y, z_y], 1), torch.cat([batch.weights > 0, mask], 1)
         weights = mean_weights(mask, z.dtype)
         theta = self.net.flat
-        losses, g = gradient_of(self.net, theta, x, y, weights, self.loss)
+        losses, g = self.net.gradient(x, y, weights, self.loss, theta)
         self.net.flat = torch.add(theta, g, alpha=-self.rate)
         if self.others is not None:
             self.trail.append((theta, index, x, y, weights))
@@ -254,21 +254,21 @@ class MetaStep:
         assert self.others is not None
         index, mask = self.others.index[:, k], self.others.mask[:, k]
         held = mean_weights(mask, self.points.dtype)
-        adapted, v = gradient_of(
-            self.net, self.net.flat, _gather(self.outer.x, index), self.outer.y.gather(1, index), held, self.loss
+        adapted, v = self.net.gradient(
+            _gather(self.outer.x, index), self.outer.y.gather(1, index), held, self.loss, self.net.flat
         )
         self.adapted += adapted
         self.rounds += mask.any(1)
         uphill = torch.zeros_like(self.points)
         for number, (theta, own, x, y, weights) in reversed(list(enumerate(self.trail))):
             n = own.shape[1]  # the synthetic rows stand last
-            at_z, _ = through_step(self.net, theta, v, x[:, -n:], y[:, -n:], weights[:, -n:], self.loss)
+            at_z, _ = self.net.mixed(x[:, -n:], y[:, -n:], weights[:, -n:], self.loss, theta, v)
             gradient = -self.rate * at_z
             if self.method.per_row:
                 gradient = gradient * (weights > 0).sum(1).view(-1, 1, 1)
             uphill.scatter_add_(1, own.unsqueeze(2).expand_as(gradient), gradient)
             if number:  # back through the step: v <- (I - eta1 H) v
-                v = v - self.rate * through_step(self.net, theta, v, x, y, weights, self.loss, at_theta=True)[1]
+                v = v - self.rate * self.net.mixed(x, y, weights, self.loss, theta, v, at_parameters=True)[1]
         self.points = torch.add(self.points, uphill, alpha=-self.method.eta_points)
         if self.method.clamp:
             self.points = self.points.clamp(*self.range)
@@ -292,23 +292,6 @@ class MetaStep:
     def restore(self, kept: list[Tensor]) -> None:
         """Put the chosen epoch's points back."""
         (self.points,) = kept
-
-
-def through_step(
-    net: MLP, theta: Tensor, v: Tensor, z: Tensor, y: Tensor, weights: Tensor, loss: Loss, *, at_theta: bool = False
-) -> tuple[Tensor, Tensor]:
-    """Gradients of <grad_theta sum_i w_i l(z_i, y_i; theta), v>, v held constant: in z [R, n, D], and the Hessian product H v [R, P].
-
-    theta, v [R, P]; z [R, n, D]; y, weights [R, n]. The second is theta's gradient; it is empty unless at_theta.
-    """
-    with torch.enable_grad():
-        z = z.detach().requires_grad_()
-        layers = [layer.detach().requires_grad_(at_theta) for layer in net.views(theta)]
-        logits, moved = net.derivative(z, layers, net.views(v))
-        total = weighted_sum(loss(logits, y), weights).sum()
-        (slope,) = torch.autograd.grad(total, logits, create_graph=True)
-        at_z, *rest = torch.autograd.grad((slope * moved).sum(), [z, *layers] if at_theta else [z])
-    return at_z, torch.cat([part.flatten(1) for part in rest], 1) if at_theta else theta[:, :0]
 
 
 def _gather(x: Tensor, index: Tensor) -> Tensor:

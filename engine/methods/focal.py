@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from functools import partial
 
 from engine import losses
 from engine.data.dataset import Task
@@ -31,5 +30,5 @@ class Focal(TableMethod):
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
         """See Method.fit."""
-        loss = partial(losses.focal, gamma=self.gamma, alpha=self.alpha or None, largest=task.largest)
+        loss = losses.Focal(gamma=self.gamma, alpha=self.alpha or None, largest=task.largest)
         return (yield from self.fit_plain(task, loss, camera=camera))
