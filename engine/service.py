@@ -19,7 +19,7 @@ from collections import deque
 from pathlib import Path
 
 from engine.errors import BadInput, StoreError
-from engine.executors import Happened, Key, Learned, Said, Work
+from engine.executors import Happened, Key, Learned, Returned, Said, Work
 from engine.executors.local import LocalExecutor
 from engine.store import INTERRUPTED, PRIORITY_SWEEP, EngineInfo, Job, Store
 
@@ -44,21 +44,22 @@ def serve(
 ) -> None:
     """Be the engine of a store until SIGTERM or SIGINT; then mark what was running as interrupted, and return.
 
-    store_url: default as `Store`'s. slots: runs at a time (LAB_SLOTS, else 2). LAB_WORKER_MEMORY: MiB a run on the CPU may
-    take beyond its idle worker (Linux; default no limit). Raises StoreError, BadInput for a setting that cannot be. Must be
-    called on the main thread.
+    store_url: default as `Store`'s. slots: runs at a time (LAB_SLOTS, else 2). LAB_THREADS: CPU threads of a run (default 1,
+    see `engine.runner`). LAB_WORKER_MEMORY: MiB a run on the CPU may take beyond its idle worker (Linux; default no limit;
+    not for runs on a GPU, whose driver reserves addresses by the gigabyte). Raises StoreError, and BadInput for a setting
+    that cannot be. Must be called on the main thread.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     slots = slots or setting("LAB_SLOTS", 2)
-    memory_mb = setting("LAB_WORKER_MEMORY", None)
-    assert slots is not None
+    threads = setting("LAB_THREADS", 1)
+    memory_mb = setting("LAB_WORKER_MEMORY", 0) or None
     if memory_mb is not None and not Path("/proc/self/statm").exists():
         raise BadInput("LAB_WORKER_MEMORY works on Linux alone; unset it here.")
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     store = Store(store_url)
-    executor = LocalExecutor(slots, target=target, catalog=catalog, memory_mb=memory_mb)
+    executor = LocalExecutor(slots, target=target, catalog=catalog, threads=threads, memory_mb=memory_mb)
     engine = Engine(store, executor, slots)
     try:
         engine.work(stopping)
@@ -67,7 +68,7 @@ def serve(
         store.close()
 
 
-def setting(name: str, default: int | None) -> int | None:
+def setting(name: str, default: int) -> int:
     """A whole number of at least 1 from the environment."""
     text = os.environ.get(name, "")
     if not text:
@@ -152,7 +153,9 @@ class Engine:
             if not self.store.append(id, news.events, attempt=attempt):
                 self._drop(news.key)
             return
-        if news.result is not None:
+        if isinstance(news, Returned):
+            self.store.release(id, attempt=attempt)
+        elif news.result is not None:
             self.store.save_result(id, news.result, news.artifacts, attempt=attempt)
         else:
             self.store.finish(id, news.state, news.reason, attempt=attempt)

@@ -55,4 +55,11 @@ class Ended:
     artifacts: dict[str, bytes] = field(default_factory=dict)
 
 
-Happened = Learned | Said | Ended
+@dataclass(frozen=True)
+class Returned:
+    """The worker was gone before it took the run up: nobody has begun it, and it can be started again."""
+
+    key: Key
+
+
+Happened = Learned | Said | Ended | Returned

@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import logging
 import multiprocessing
-import os
 import queue
 import signal
 import threading
@@ -19,7 +18,7 @@ from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from typing import Any
 
-from engine.executors import Ended, Happened, Key, Learned, Said, Work
+from engine.executors import Ended, Happened, Key, Learned, Returned, Said, Work
 from engine.executors.worker import CANCELLED, work
 
 GRACE = 0.8
@@ -34,6 +33,7 @@ log = logging.getLogger(__name__)
 class _Run:
     work: Work
     deadline: float
+    begun: bool = False
     kill_at: float = float("inf")
 
 
@@ -53,9 +53,9 @@ class LocalExecutor:
     """`slots` warm workers. Every method is for one thread, the one that made it.
 
     target: 'module:function', run(spec, device=...) -> generator of events that returns (Result, artifacts). catalog:
-    'module:function', called with live=True in each new worker. threads: per worker; default: the cores this process may
-    use, shared out over the slots. It does not depend on how many are busy: another number of threads may add in another
-    order, and the same spec must give the same bits. memory_mb: MiB a run may take beyond the idle worker; None = no limit.
+    'module:function', called with live=True in each new worker. threads: of the libraries in a worker. It does not depend
+    on how many are busy: another number of threads may add in another order, and the same spec must give the same bits.
+    memory_mb: MiB a run may take beyond the idle worker; None = no limit.
     """
 
     def __init__(
@@ -64,13 +64,13 @@ class LocalExecutor:
         *,
         target: str = "engine.runner:run",
         catalog: str = "engine.catalog:build_catalog",
-        threads: int | None = None,
+        threads: int = 1,
         memory_mb: int | None = None,
     ) -> None:
         self.trouble = ""
         """Why no worker comes up, in one sentence; '' while they do."""
         self._context = multiprocessing.get_context("spawn")
-        self._arguments = (target, catalog, threads or max(1, cores() // slots), memory_mb)
+        self._arguments = (target, catalog, threads, memory_mb)
         self._heard: queue.SimpleQueue[tuple[_Slot, Any]] = queue.SimpleQueue()
         self._failures = 0
         self._waiting: list[float] = []  # when to start the replacements of workers that did not come up
@@ -183,6 +183,8 @@ class LocalExecutor:
             slot.ready, self._failures, self.trouble = True, 0, ""
         elif message[0] == "unable":
             slot.last_words = message[1]
+        elif message[0] == "began" and slot.run is not None:
+            slot.run.begun = True
         elif message[0] == "events":
             return [Said(message[1], message[2])]
         elif message[0] == "ended":
@@ -203,6 +205,8 @@ class LocalExecutor:
         self._replace(slot)
         if run is None:
             return []
+        if not run.begun and run.kill_at == float("inf"):
+            return [Returned(run.work.key)]
         log.warning("worker %d ended during run %s: %s", slot.process.pid, run.work.key[0], _how(code))
         if run.kill_at != float("inf"):
             return [Ended(run.work.key, "cancelled", CANCELLED)]
@@ -238,11 +242,6 @@ class LocalExecutor:
             self._waiting.sort()
         else:
             self._slots.append(self._spawn())
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _how(code: int | None) -> str:

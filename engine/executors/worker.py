@@ -1,8 +1,9 @@
 """The worker process: imports torch once, then runs what it is given, one run at a time, until its pipe closes.
 
-Messages out: ("catalog", dict), ("ready",), ("unable", sentence), ("events", key, [encoded]) and ("ended", key, state, reason,
-result, artifacts, whether the worker can go on). Messages in: ("run", Work), ("cancel", key). Nothing heavy is imported here
-at the top: the first thing a worker does is to make sure that it dies with the engine, also in the middle of importing torch.
+Messages out: ("catalog", dict), ("ready",), ("unable", sentence), ("began",), ("events", key, [encoded]) and ("ended", key, state,
+reason, result, artifacts, whether the worker can go on). Messages in: ("run", Work), ("cancel", key). Nothing heavy is
+imported here at the top: the first thing a worker does is to make sure that it dies with the engine, also in the middle of
+importing torch.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ def _run(pipe: Connection, run: Callable[..., Any], work: Work) -> bool:
     """One run to its end. False where the worker should not be used again."""
     from engine.spec import RunSpec
 
+    pipe.send(("began",))
     outbox = _Outbox(pipe, work.key)
     state, reason, healthy = "done", "", True
     result: tuple[str, bytes] | None = None

@@ -357,6 +357,17 @@ def test_killed_idle_workers_are_replaced(store, engine, how_many):
     assert len(process.workers()) == 2
 
 
+def test_a_run_given_to_a_worker_that_died_unnoticed_is_given_to_another(store, engine):
+    process = engine(slots=1).up()
+    (worker,) = process.workers()
+    worker.suspend()  # takes the run into its pipe, and never reads it
+    id = store.submit(spec("quick")).id
+    wait(lambda: store.job(id).state == "running")
+    worker.kill()
+    job = ended(store, id, 5)
+    assert (job.state, job.attempt) == ("done", 1)
+
+
 def test_a_killed_busy_worker_fails_its_run_alone(store, engine):
     process = engine().up()
     ids = [store.submit(spec("steady", seed=n, seconds=3.0)).id for n in range(2)]
