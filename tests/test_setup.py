@@ -134,12 +134,11 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize(("theme", "background"), [("light", "#FFFFFF"), ("dark", "#0E1117")])
+@pytest.mark.parametrize(("theme", "background"), [("light", "#FFFFFF"), ("dark", "#171614")])
 def test_both_themes_have_contrast(theme, background):
     chosen = settings()["theme"][theme]
     background = chosen.get("backgroundColor", background)
-    assert contrast("#FFFFFF", chosen["primaryColor"]) >= 4.5  # the words on a button
-    assert contrast(background, chosen["primaryColor"]) >= 3  # the button itself
+    assert contrast(background, chosen["primaryColor"]) >= 3  # a button, a slider; the words on one are the page's own
     if "linkColor" in chosen:
         assert contrast(background, chosen["linkColor"]) >= 4.5
     if "textColor" in chosen:
