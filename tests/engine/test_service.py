@@ -57,7 +57,7 @@ class Process:
         self.store, self.log, self.slots = store, log, slots
         with log.open("ab") as stderr:
             self.popen = subprocess.Popen(
-                [sys.executable, "-c", CODE, store.url, str(slots), "tests.engine.fakes:run", catalog, "probe"],
+                self.command(catalog),
                 cwd=ROOT,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -66,6 +66,9 @@ class Process:
                 start_new_session=True,
             )
         self.known: set[psutil.Process] = set()
+
+    def command(self, catalog: str) -> list[str]:
+        return [sys.executable, "-c", CODE, self.store.url, str(self.slots), "tests.engine.fakes:run", catalog, "probe"]
 
     def up(self) -> Process:
         """Wait until all its workers are warm."""
@@ -504,6 +507,42 @@ def test_ctrl_c_in_a_terminal_reaches_all_and_is_quiet(store, engine, tmp_path):
     assert store.job(id).state == "interrupted", "not failed: the workers leave the ending to the engine"
     assert "Traceback" not in (tmp_path / "engine.log").read_text()
     wait(lambda: not process.left(), 2)
+
+
+# ---- the real thing
+
+
+class Real(Process):
+    """`python -m engine serve`, with torch."""
+
+    def command(self, catalog: str) -> list[str]:
+        return [sys.executable, "-m", "engine", "serve", "--store", self.store.url]
+
+
+def test_the_command_runs_a_real_spec_and_leaves_nothing(store, tmp_path):
+    process = Real(store, tmp_path / "engine.log")
+    try:
+        catalog = wait(store.catalog, 60)
+        asked = RunSpec("moons", "ce", params={"epochs": 3}).complete(catalog)
+        job = ended(store, store.submit(asked).id, 60)
+        assert job.state == "done", job.reason
+        assert store.result(job.id).n == 1 and "frames/0" in store.artifacts(job.id)
+        assert process.info().device == catalog["device"] != ""
+        process.kill()
+        wait(lambda: not process.left(), 2)
+    finally:
+        process.end()
+
+
+@pytest.mark.parametrize("after", [0.5, 1.5])
+def test_nothing_is_left_when_the_engine_is_killed_while_torch_is_imported(store, tmp_path, after):
+    process = Real(store, tmp_path / "engine.log")
+    try:
+        time.sleep(after)
+        process.kill()
+        wait(lambda: not process.left(), 2)
+    finally:
+        process.end()
 
 
 # ---- settings
