@@ -27,7 +27,7 @@ OWNER_COOKIE = "lab_owner"
 ROOT = Path(__file__).resolve().parent
 EXAMPLES = ROOT / "examples"
 CATALOG = ROOT.parent / "engine" / "catalog.json"
-FIRST = {"dataset": "moons", "method": "explicit-gradient", "ratio": 20.0}
+FIRST = {"dataset": "clusters", "method": "explicit-gradient", "ratio": 20.0}
 """What the form shows to a first visitor where no example says otherwise, as far as the catalog has it."""
 DEVICES = ("auto", "cpu", "cuda")
 _RUN = re.compile(r"[0-9a-f]{16}")
@@ -67,7 +67,7 @@ def catalog() -> dict[str, Any]:
     return live if live is not None else _committed(CATALOG.stat().st_mtime_ns if CATALOG.is_file() else 0)
 
 
-@st.cache_data(show_spinner=False, max_entries=2)
+@st.cache_resource(show_spinner=False, max_entries=2)
 def _committed(changed: int) -> dict[str, Any]:
     if not changed:
         raise LabError("there is no catalog: no engine has run here yet, and engine/catalog.json is missing. Start the engine.")

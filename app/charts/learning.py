@@ -41,7 +41,7 @@ def joined(arrays: dict[str, np.ndarray], name: str) -> tuple[np.ndarray, tuple[
 
 def figure(traces: Sequence[Trace]) -> go.Figure:
     """Means over the replicates still training; the first trace's phases are marked and it alone has a band."""
-    fig = frame("Epoch, all phases in a row", "Validation AP", height=300, legend_rows=len(traces))
+    fig = frame("Epoch, all phases in a row", "Validation AP", height=240, legend_rows=len(traces))
     for rank, trace in enumerate(traces):
         mean, low, high = spread(trace.values)
         epochs = np.arange(1, len(mean) + 1)
@@ -64,11 +64,9 @@ def figure(traces: Sequence[Trace]) -> go.Figure:
             fig.add_vline(x=before + 0.5, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
         if len(traces[0].phases) > 1:
             fig.add_annotation(
-                x=before + 0.5, y=1.0, yref="paper", text=safe(name), showarrow=False, xanchor="left", yanchor="bottom",
+                x=before + 0.5, y=1.0, yref="paper", text=safe(name), showarrow=False, xanchor="left", yanchor="top",
                 font={"size": 12, "color": NEUTRAL},
             )  # fmt: skip
-    if traces and len(traces[0].phases) > 1:
-        fig.update_layout(margin={"t": 26})
     return fig
 
 

@@ -37,7 +37,7 @@ def history(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def figure(losses: Mapping[str, np.ndarray]) -> go.Figure:
     """Mean loss over replicates per epoch; the axis is logarithmic where the values span more than a factor of 30."""
-    fig = frame("Epoch", "Cross-entropy, nats", height=300, legend_rows=len(losses))
+    fig = frame("Epoch", "Cross-entropy, nats", height=240, legend_rows=len(losses))
     seen = []
     for name, values in losses.items():
         label, colour, dash = LINES[name]

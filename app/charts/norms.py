@@ -28,7 +28,7 @@ def _names(classes: Sequence[str], counts: Sequence[float]) -> list[str]:
 
 def figure(norms: Sequence[Norms], classes: Sequence[str], counts: Sequence[float]) -> go.Figure:
     """One group of bars a class (training rows below its name), one bar a method; whiskers: 2.5-97.5% of the replicates."""
-    fig = frame("Class and its training rows", "L2 norm of output weights", height=300, legend_rows=len(norms))
+    fig = frame("", "L2 norm of output weights", height=240, legend_rows=len(norms), ticks=2)
     for item in norms:
         mean, low, high = spread(item.values)
         whiskers = (
@@ -44,7 +44,7 @@ def figure(norms: Sequence[Norms], classes: Sequence[str], counts: Sequence[floa
                 hovertemplate=f"%{{y:.2f}}<extra>{safe(item.label)}</extra>",
             )
         )
-    fig.update_layout(barmode="group", bargap=0.3, margin={"b": 64 + 22 * len(norms)})
+    fig.update_layout(barmode="group", bargap=0.3)
     fig.update_xaxes(type="category")
     fig.update_yaxes(rangemode="tozero")
     return fig

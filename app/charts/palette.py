@@ -15,6 +15,8 @@ import plotly.graph_objects as go
 
 MAJORITY, MINORITY = "#0072B2", "#D55E00"
 NEUTRAL = "#8A8A8A"
+LEGEND_ROW = 22
+"""Pixels a line of a legend takes."""
 CONFIG = {"showSendToCloud": False, "displaylogo": False, "displayModeBar": False, "responsive": True}
 """For every `st.plotly_chart`: nothing is ever sent anywhere."""
 
@@ -58,13 +60,16 @@ def faint(colour: str, alpha: float) -> str:
     return f"rgba({red},{green},{blue},{alpha:g})"
 
 
-def frame(x: str, y: str, *, height: int = 380, legend_rows: int = 0) -> go.Figure:
-    """An empty figure with its axes named and the legend below, one line an entry (`legend_rows` of them)."""
-    below = 22 * legend_rows
+def frame(x: str, y: str, *, height: int = 300, legend_rows: int = 0, ticks: int = 1) -> go.Figure:
+    """An empty figure with its axes named ('': not) and the legend below, one line an entry (`legend_rows` of them).
+
+    height: pixels of the plot itself. ticks: lines of text in a tick's label.
+    """
+    below = (26 if x else 8) + 22 * ticks + LEGEND_ROW * legend_rows
     figure = go.Figure()
     figure.update_layout(
-        height=height + below,
-        margin={"l": 4, "r": 8, "t": 8, "b": 48 + below},
+        height=height + below + 28,
+        margin={"l": 44, "r": 12, "t": 28, "b": below, "autoexpand": False},
         hovermode="x unified",
         showlegend=legend_rows > 0,
         legend={
@@ -72,20 +77,29 @@ def frame(x: str, y: str, *, height: int = 380, legend_rows: int = 0) -> go.Figu
             "yref": "container",
             "y": 0,
             "yanchor": "bottom",
+            "xref": "container",
             "x": 0,
             "xanchor": "left",
-            "itemwidth": 44,
+            "itemwidth": 40,
             "font": {"size": 13},
             "bgcolor": "rgba(0,0,0,0)",
+            "tracegroupgap": 0,
         },
         hoverlabel={"namelength": -1},
     )
-    figure.update_xaxes(title={"text": x, "standoff": 6}, zeroline=False, automargin=False)
-    figure.update_yaxes(title={"text": y, "standoff": 4}, zeroline=False)
+    figure.update_xaxes(title={"text": x, "standoff": 16}, zeroline=False, automargin=False)
+    figure.update_yaxes(zeroline=False, automargin=False)
+    # above its axis and level, where it is read without turning the head and needs no margin of its own
+    figure.add_annotation(
+        text=y, x=0, xref="paper", xanchor="left", xshift=-40, y=1, yref="paper", yanchor="bottom", yshift=6, showarrow=False,
+        font={"size": 13},
+    )  # fmt: skip
     return figure
 
 
-def band(figure: go.Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, group: str) -> None:
+def band(
+    figure: go.Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, group: str, alpha: float = 0.16
+) -> None:
     """A shaded band between two curves; it has no legend entry of its own and says nothing on hover."""
     there = np.isfinite(low) & np.isfinite(high)
     x, low, high = x[there], low[there], high[there]
@@ -94,7 +108,7 @@ def band(figure: go.Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray, co
             x=np.concatenate([x, x[::-1]]).astype(np.float32),
             y=np.concatenate([high, low[::-1]]).astype(np.float32),
             fill="toself",
-            fillcolor=faint(colour, 0.16),
+            fillcolor=faint(colour, alpha),
             line={"width": 0},
             hoverinfo="skip",
             showlegend=False,

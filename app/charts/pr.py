@@ -28,17 +28,17 @@ class Curve:
     @property
     def legend(self) -> str:
         """'Cross-entropy · AP 0.37 [0.30, 0.44]'."""
-        note = " · oracle, not ranked" if self.oracle else ""
+        note = "<br>an oracle, not ranked" if self.oracle else ""
         return f"{safe(self.label)} · AP {self.mean:.2f}{bracket(self.low, self.high)}{note}"
 
 
 def figure(curves: Sequence[Curve], prevalence: float) -> go.Figure:
     """Means over replicates, the 2.5-97.5% band of the replicates where there are several, and the prevalence line."""
-    fig = frame("Recall", "Precision", legend_rows=len(curves))
+    fig = frame("Recall", "Precision", height=340, legend_rows=len(curves) + sum(c.oracle for c in curves))
     for curve in reversed(curves):  # the chosen method is drawn last, above the others
         if len(curve.precision) > 1:
             _, low, high = spread(curve.precision)
-            band(fig, curve.recall, low, high, pen(curve.key).colour, curve.key)
+            band(fig, curve.recall, low, high, pen(curve.key).colour, curve.key, 0.2 if curve is curves[0] else 0.08)
     for rank, curve in enumerate(curves):
         mean, _, _ = spread(curve.precision)
         fig.add_trace(

@@ -5,73 +5,38 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import streamlit as st
 
 from app import session
-from app.charts import learning, losses, norms, palette, pr
+from app.charts.palette import listed
 from app.player import Feed, player
-from app.widgets import form
+from app.widgets import answer, form
+from app.widgets.answer import Shown
 from app.widgets.companions import Member, command, family
-from app.widgets.sentence import story
+from app.widgets.sentence import setting
 from app.widgets.status import silence, status_line
-from app.widgets.text import bounds, difference, duration, many, number, plain
+from app.widgets.text import duration, many, plain
 from engine.errors import BadInput, LabError, UnknownName
 from engine.events import Phase, unpack_film
-from engine.limits import class_counts
-from engine.result import METRICS, Result
 from engine.spec import RunSpec, find
 from engine.store import PRIORITY_COMPANION, PRIORITY_INTERACTIVE, Job, Store
 
-AP = "average_precision"
-CARDS = (AP, "balanced_accuracy", "g_mean", "f1")
 TICK = 0.5
 """Seconds between two looks at a run that is going on."""
 
 _STYLE = """<style>
-.st-key-run-bar { position: sticky; bottom: 0; z-index: 5; padding: .6rem 0 .8rem; background: inherit; }
-[data-testid="stSidebarContent"] { background: inherit; }
-.st-key-headline p { font-size: 1.15rem; line-height: 1.55; text-wrap: pretty; }
-.st-key-status-line { opacity: .95; }
+[data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }
+div:has(> .st-key-run-bar) { position: sticky; bottom: 0; z-index: 5; }
+.st-key-run-bar { padding: .6rem 0 .4rem; background: light-dark(#F8F8F7, #21201D); border-top: 1px solid rgba(128, 128, 128, .25); }
+.st-key-headline p { font-size: 1.15rem; line-height: 1.5; text-wrap: pretty; }
+.st-key-findings p { line-height: 1.5; text-wrap: pretty; }
 .st-key-status-line p { font-size: .875rem; }
+.st-key-run button[kind="primary"] { color: light-dark(#FFFFFF, #06281D); }
+@media (min-width: 768px) { [data-testid="stMainBlockContainer"] { padding-left: 2.5rem; padding-right: 2.5rem; } }
 </style>"""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """The run on screen: its job, its family (itself first), their jobs and results as far as they are there."""
-
-    job: Job
-    members: list[Member]
-    why: str
-    jobs: dict[str, Job]
-    results: dict[str, Result | None]
-    entry: Mapping[str, Any] | None
-    is_example: bool
-
-    @property
-    def main(self) -> Member:
-        """The run itself."""
-        return self.members[0]
-
-    @property
-    def result(self) -> Result | None:
-        """Its result, where it is done."""
-        return self.results.get(self.main.key)
-
-    @property
-    def there(self) -> list[tuple[Member, Result]]:
-        """Members that are done, with their results, the run itself first."""
-        return [(m, r) for m in self.members if (r := self.results.get(m.key)) is not None]
-
-    @property
-    def active(self) -> bool:
-        """True while any of the family is queued or running."""
-        return any(job.active for job in self.jobs.values())
 
 
 def page() -> None:
@@ -89,22 +54,25 @@ def page() -> None:
     with st.sidebar:
         spec, device = form.form(catalog)
         pressed = _run_bar(store, catalog, spec)
+    asked = replace(asked, device=device)
     if pressed and spec is not None:
         asked = replace(asked, run=_submit(store, catalog, spec, device), replicate=0, problems=())
         st.session_state["lab.run"], st.session_state["lab.replicate"], st.session_state["lab.problems"] = asked.run, 0, ()
-    _write_url(replace(asked, spec=spec or asked.spec, device=device), catalog, fallback)
+    _write_url(replace(asked, spec=spec or asked.spec), catalog, fallback)
     run = asked.run or example
     shown, problem = _shown(store, catalog, run, owner, is_example=asked.run is None)
     _head(shown)
-    for text in asked.problems:
-        st.warning(plain(text, 400), icon=":material/link_off:")
-    if problem:
-        with st.container(key="run-state-unknown"):
-            st.error(problem, icon=":material/search_off:")
-            st.markdown("Set up a run in the form and press **Run**, or go to the [example](?).")
-    elif shown is None:
-        _welcome(store)
-    else:
+    with st.container(key="run-top"):  # one place whatever it holds: what follows keeps its place, and the player its picture
+        if asked.problems:
+            lines = "\n".join(f"- {plain(text, 400)}" for text in asked.problems)
+            st.warning(f"Not all of this link could be followed.\n{lines}", icon=":material/link_off:")
+        if problem:
+            _unknown(problem)
+        elif shown is None:
+            _welcome(store)
+        else:
+            _state(shown, asked)
+    if shown is not None:
         _draw(shown, asked, catalog)
     _others(store, owner, run)
 
@@ -163,7 +131,7 @@ def _run_bar(store: Store, catalog: Mapping[str, Any], spec: RunSpec | None) -> 
             st.caption("The dataset is not here yet.")
         elif spec is not None:
             members, _ = family(spec, catalog)
-            beside = palette.listed([plain(m.label) for m in members[1:]])
+            beside = listed([plain(m.label) for m in members[1:]])
             replicates = many(spec.replicates, "replicate")
             st.caption(f"{replicates}" + (f"; beside it {beside}" if beside else ""))
     return pressed
@@ -237,6 +205,13 @@ def _head(shown: Shown | None) -> None:
             status_line(active=shown is not None and shown.active)
 
 
+def _unknown(problem: str) -> None:
+    with st.container(key="run-state-unknown"):
+        st.error(problem, icon=":material/search_off:")
+        st.markdown("Set up a run in the form and press **Run**, or go back to the start.")
+        st.button("Back to the start", key="start", icon=":material/home:", on_click=_leave)
+
+
 def _welcome(store: Store) -> None:
     with st.container(key="run-state-welcome"):
         st.subheader("What if the classes were this imbalanced?")
@@ -256,30 +231,48 @@ NO_ENGINE = (
 
 
 def _draw(shown: Shown, asked: session.Asked, catalog: Mapping[str, Any]) -> None:
-    job = shown.job
-    with st.container(key=f"run-state-{job.state}"):
-        _state(shown, asked)
-        if shown.result is not None:
-            _sentences(shown)
-        left, right = st.columns([3, 2], gap="medium")
-        with left:
+    job, finished = shown.job, shown.result is not None
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        with st.container(key="which-replicate"):
             replicate = _replicate(shown, asked)
-            st.fragment(_stage, run_every=TICK if job.active else None)(job.id, replicate, job.active)
-        with right:
-            if shown.result is not None:
-                _pr(shown)
-            if shown.active or shown.result is None or len(shown.there) < len(shown.members):
-                seen = {key: j.state for key, j in shown.jobs.items()}
-                st.fragment(_panel, run_every=2 * TICK if shown.active else None)(shown, seen)
-        if shown.result is not None:
-            _cards(shown)
-            _pictures(shown)
-            _tables(shown)
-    _facts(shown, catalog)
+        st.fragment(_stage, run_every=TICK if job.active else None)(job.id, replicate, job.active)
+    with right:
+        with st.container(key="run-side"):
+            if finished:
+                answer.precision_recall(shown)
+            else:
+                _asked_for(shown)
+        if len(shown.there) < len(shown.members):
+            seen = {key: j.state for key, j in shown.jobs.items()}
+            st.fragment(_panel, run_every=2 * TICK if shown.active else None)(shown, seen)
+    with st.container(key="run-answer"):
+        if finished:
+            answer.cards(shown)
+            answer.pictures(shown)
+            answer.tables(shown)
+            answer.provenance(shown)
+    _terminal(shown, catalog)
+
+
+def _asked_for(shown: Shown) -> None:
+    """What a run without a result is about."""
+    spec = shown.main.spec
+    title = shown.entry["title"] if shown.entry is not None else spec.dataset
+    replicates = f"{many(spec.folds, 'fold')} × {many(spec.seeds, 'seed')}" if spec.replicates > 1 else "one split"
+    st.markdown(f"**{plain(shown.main.label)}** on **{plain(title)}**")
+    st.caption(f"{setting(spec, shown.native)} · {replicates} · seed {spec.seed} · run {shown.job.id}")
 
 
 def _state(shown: Shown, asked: session.Asked) -> None:
-    """A box for every state but running and done, with a next step."""
+    """What is shown and what came of it; for a run that ended without a result, why, and a next step."""
+    with st.container(key=f"run-state-{shown.job.state}"):
+        _ending(shown, asked)
+        if shown.result is not None:
+            answer.sentences(shown)
+
+
+def _ending(shown: Shown, asked: session.Asked) -> None:
     job = shown.job
     if shown.is_example:
         st.caption(
@@ -310,20 +303,6 @@ def _state(shown: Shown, asked: session.Asked) -> None:
                 args=(job, shown.main.spec, asked.device),
             )
             st.caption(step)
-
-
-def _sentences(shown: Shown) -> None:
-    native = None
-    if shown.entry is not None:
-        counts = class_counts(shown.entry, shown.main.spec.data)
-        native = max(counts) / max(1, min(counts))
-    told = story(shown.members, shown.results, native=native, why=shown.why)
-    with st.container(key="headline", gap="xsmall"):
-        title = plain(shown.entry["title"]) if shown.entry is not None else plain(shown.main.spec.dataset)
-        st.markdown(f"**{title}.** {told.headline} {' '.join(told.findings)}")
-        st.caption(told.fine)
-        for note in shown.result.notes if shown.result is not None else ():
-            st.caption(f":material/info: {plain(note, 300)}")
 
 
 def _replicate(shown: Shown, asked: session.Asked) -> int:
@@ -400,7 +379,7 @@ def _panel(shown: Shown, seen: Mapping[str, str]) -> None:
             args=([job.id for job in jobs.values() if job.active],),
             help="Stops this run and what is compared with it.",
         )
-    beside = shown.members[1:]
+    beside = [m for m in shown.members[1:] if m.key in jobs or main.state == "done"]
     if not beside:
         return
     st.markdown("**Beside it**")
@@ -427,7 +406,7 @@ def _progress(store: Store, job: Job, alive: bool, owner: str | None) -> None:
         text = "Next in line." if not ahead else f"{many(ahead, 'run')} before it."
         st.progress(0.0, text=f"Waiting for the engine. {text}")
         if not alive:
-            st.warning(f"{NO_ENGINE} ({silence(store)})", icon=":material/power_off:")
+            st.warning(NO_ENGINE, icon=":material/power_off:")
         return
     phases = [event for _, event in store.events(job.id, kinds=("phase",), owner=owner) if isinstance(event, Phase)]
     share = min(1.0, job.done / job.total) if job.total else 0.0
@@ -440,7 +419,7 @@ def _progress(store: Store, job: Job, alive: bool, owner: str | None) -> None:
     if not alive:
         st.warning(
             f"The engine is {silence(store)}. If it does not come back, this run will be marked as interrupted.",
-            icon=":material/heart_broken:",
+            icon=":material/power_off:",
         )
 
 
@@ -457,179 +436,12 @@ def _how_far(store: Store, job: Job | None) -> str:
     return job.state
 
 
-# ---- pictures and numbers of a finished run
-
-
-def _curves(shown: Shown) -> list[pr.Curve]:
-    out = []
-    for member, result in shown.there:
-        if "pr_recall" in result.arrays:
-            ap = result.metric(AP)
-            arrays = (result.arrays["pr_recall"], np.atleast_2d(result.arrays["pr_precision"]))
-            out.append(pr.Curve(member.key, member.label, *arrays, ap.mean, ap.low, ap.high, member.role == "oracle"))
-    return out
-
-
-def _chart(figure: Any, key: str, alt: str) -> None:
-    st.plotly_chart(figure, key=key, alt=alt, config=palette.CONFIG)
-
-
-def _numbers(table: pd.DataFrame, alt: str) -> None:
-    with st.expander("The numbers", icon=":material/table:"):
-        st.dataframe(table, hide_index=table.index.name is None, alt=alt, height="auto")
-
-
-def _pr(shown: Shown) -> None:
-    result, curves = shown.result, _curves(shown)
-    if result is None or not curves:
-        return
-    of = "macro over the classes" if result.positive == "macro" else f"positive: {plain(result.positive, 30)}"
-    several = " Bands: 2.5 to 97.5% of the replicates." if result.n > 1 else ""
-    st.markdown(
-        f"**Precision and recall on the test rows** ({of})",
-        help="Precision: share of real positives among the rows ranked highest. Recall: share of all positives found there. "
-        "The area under the curve is the average precision, AP." + several,
-    )
-    _chart(pr.figure(curves, result.prevalence), "chart-pr", pr.alt(curves, result.prevalence))
-    _numbers(pr.table(curves), "Precision at a few recalls, one row a method")
-
-
-def _cards(shown: Shown) -> None:
-    result = shown.result
-    if result is None:
-        return
-    baseline = next((r for m, r in shown.there if m.role == "baseline" and m.key != shown.main.key), None)
-    with st.container(horizontal=True, gap="small", key="cards"):
-        for name in CARDS:
-            label, _, help = METRICS[name]
-            interval = result.metric(name)
-            delta, colour = None, "off"
-            if baseline is not None:
-                gap = result.difference(baseline, name)
-                delta = f"{difference(gap, 2)} against CE"
-                colour = "normal" if gap.above_zero or gap.below_zero else "off"
-            with st.container(border=True, width="stretch", gap=None):
-                st.metric(
-                    label,
-                    f"{interval.mean:.3f}" if np.isfinite(interval.mean) else "–",
-                    delta,
-                    delta_color=colour,
-                    delta_arrow="auto" if colour == "normal" else "off",
-                    help=f"{help} Below: its 95% interval and n, then the paired difference to plain training, coloured only "
-                    "where its interval excludes 0.",
-                    width="stretch",
-                )
-                st.caption(f"{bounds(interval, 3).strip() or 'no interval'}, n = {result.n}")
-
-
-def _pictures(shown: Shown) -> None:
-    result = shown.result
-    if result is None:
-        return
-    left, right = st.columns(2, gap="medium")
-    with left:
-        traces = []
-        for member, found in shown.there:
-            values, phases = learning.joined(found.arrays, "valid_ap")
-            if values.size:
-                traces.append(learning.Trace(member.key, member.label, values, phases))
-        if traces:
-            st.markdown(
-                "**Average precision on the validation rows**",
-                help="It chooses the epoch; the test rows are touched once, at the end.",
-            )
-            _chart(learning.figure(traces), "chart-learning", learning.alt(traces))
-            _numbers(learning.table(traces), "Validation average precision per epoch, one column a method")
-    with right:
-        found = losses.history(result.arrays)
-        if found:
-            st.markdown(
-                "**Losses**" + (" while the points move" if "adapted_loss" in found else ""),
-                help="As figure 5 of Yasinnik et al.: the stepped classifier on the validation rows is what the points' movement "
-                "brings down; the loss on the synthetic points alone says how hard they have become.",
-            )
-            _chart(losses.figure(found), "chart-losses", losses.alt(found))
-            _numbers(losses.table(found), "Losses per epoch")
-    bars = [
-        norms.Norms(m.key, m.label, np.atleast_2d(r.arrays["weight_norms"]))
-        for m, r in shown.there
-        if "weight_norms" in r.arrays
-    ]
-    classes = list(result.class_counts.get("train", {}))
-    counts = [float(n) for n in result.class_counts.get("train", {}).values()]
-    left, right = st.columns(2, gap="medium")
-    with left:
-        if bars and all(bar.values.shape[1] == len(classes) for bar in bars):
-            st.markdown(
-                "**Output weights per class**",
-                help="Their L2 norm. Plain training on imbalanced data leaves the small classes with short ones.",
-            )
-            _chart(norms.figure(bars, classes, counts), "chart-norms", norms.alt(bars, classes))
-            _numbers(norms.table(bars, classes, counts), "Weight norms, one row a class")
-    with right:
-        st.markdown(
-            "**Classes**",
-            help="Rows are means over replicates. Recall: share of the class's rows found; precision: share of the rows given to it that are its own.",
-        )
-        st.dataframe(_class_table(result), hide_index=True, alt="Rows in each part and test results, one row a class")
-        st.caption(
-            f"In the test rows {100 * result.prevalence:.3g}% are positive: the average precision of a random ranking."
-            if result.positive != "macro"
-            else f"A random ranking has macro average precision {result.prevalence:.3g} on the test rows."
-        )
-
-
-def _class_table(result: Result) -> pd.DataFrame:
-    rows = []
-    for name in result.class_counts.get("train", result.per_class):
-        row: dict[str, Any] = {"class": name}
-        for part, counts in result.class_counts.items():
-            row[{"train": "training", "withheld": "withheld"}.get(part, part)] = f"{counts.get(name, 0):,.0f}"
-        for metric, label in (("precision", "precision"), ("recall", "recall"), ("f1", "F1"), ("average_precision", "AP")):
-            value = result.per_class.get(name, {}).get(metric)
-            if isinstance(value, Mapping) and value.get("mean") is not None:
-                row[label] = f"{value['mean']:.2f}" + palette.bracket(
-                    *(np.nan if value.get(e) is None else value[e] for e in ("low", "high"))
-                )
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def _tables(shown: Shown) -> None:
-    """Every measure of everything that was run."""
-    with st.expander("All measures, all methods", icon=":material/table:"):
-        rows = []
-        for name, (label, _, _) in METRICS.items():
-            row = {"measure": label}
-            for member, result in shown.there:
-                if name in result.metrics:
-                    row[member.label] = number(result.metric(name), 3)
-            rows.append(row)
-        st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Every measure with its 95% interval, one column a method")
-
-
-def _facts(shown: Shown, catalog: Mapping[str, Any]) -> None:
-    result, spec = shown.result, shown.main.spec
-    if result is not None:
-        made = result.provenance
-        words = [
-            f"run {plain(shown.job.id)}",
-            f"on {plain(made.get('device', 'an unknown device'))}",
-            f"in {duration(result.seconds)}",
-        ]
-        if made.get("machine"):
-            words.append(plain(made["machine"], 60))
-        if made.get("date"):
-            words.append(plain(made["date"], 30))
-        st.caption(" · ".join(words))
+def _terminal(shown: Shown, catalog: Mapping[str, Any]) -> None:
     with st.expander("Run this from a terminal", icon=":material/terminal:"):
         try:
-            st.code(shlex.join(command(spec, catalog)), language="bash", wrap_lines=True)
+            st.code(shlex.join(command(shown.main.spec, catalog)), language="bash", wrap_lines=True)
         except BadInput as error:
             st.caption(plain(error, 300))
-    if result is not None and result.provenance:
-        with st.expander("How it was made", icon=":material/receipt_long:"):
-            st.json({"spec": result.spec, "provenance": result.provenance}, expanded=1)
 
 
 def _others(store: Store, owner: str | None, run: str | None) -> None:
@@ -641,13 +453,22 @@ def _others(store: Store, owner: str | None, run: str | None) -> None:
     ]
     if not going:
         return
-    with st.container(border=True, key="others"):
+    with st.container(border=True, key="others", gap="small"):
         st.markdown("**Other runs going on**")
         for job in going:
             with st.container(horizontal=True, vertical_alignment="center"):
                 done = f"{100 * job.done / job.total:.0f}%" if job.total else "not begun"
-                st.markdown(
-                    f"[{plain(job.spec['method'])} on {plain(job.spec['dataset'])}](?run={job.id}) · {job.state}, {done}",
-                    width="stretch",
-                )
+                what = f"{plain(job.spec['method'])} on {plain(job.spec['dataset'])}, seed {plain(job.spec['seed'])}"
+                st.markdown(f"{what} · {job.state}, {done}", width="stretch")
+                st.button("Show", key=f"show-{job.id}", icon=":material/visibility:", on_click=_open, args=(job.id,))
                 st.button("Cancel", key=f"cancel-{job.id}", icon=":material/stop:", on_click=_cancel, args=([job.id],))
+
+
+def _open(run: str) -> None:
+    """Go to a run as its link would."""
+    st.query_params.from_dict({"run": run})
+
+
+def _leave() -> None:
+    """Go to the first view, as a bare link would."""
+    st.query_params.clear()

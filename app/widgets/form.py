@@ -18,8 +18,6 @@ from engine import fields, limits
 from engine.errors import BadInput
 from engine.spec import MAX_RATIO, PROFILES, Imbalance, RunSpec, defaults, find
 
-SOURCES = {"points": "made to look at", "bundled": "scikit-learn", "keel": "KEEL", "openml": "OpenML", "adult": "Adult"}
-"""A dataset's source -> what the list calls it; one that is not here is called by its own name."""
 AS_IT_COMES, CUT = "As the data come", "Make it skewed"
 QUICK, CAREFUL, CUSTOM = "Quick look", "Careful", "Custom"
 PROTOCOLS = {QUICK: (1, 1), CAREFUL: (4, 5)}
@@ -60,8 +58,7 @@ def fill(spec: RunSpec, device: str, catalog: Mapping[str, Any]) -> None:
 
 def form(catalog: Mapping[str, Any]) -> tuple[RunSpec | None, str]:
     """Draw the form; returns the completed spec (None where it cannot be run; the form says why) and the device."""
-    entry = _dataset(catalog)
-    data, wrong = field_widgets(entry["fields"], f"d.{entry['name']}", entry["name"])
+    entry, data, wrong = _dataset(catalog)
     method = _method(catalog, entry)
     folds, seeds = _protocol_state()
     made, trouble = _imbalance(entry, data, folds)
@@ -84,44 +81,42 @@ def available(entry: Mapping[str, Any]) -> bool:
     return bool(entry.get("available", True))
 
 
-def _dataset(catalog: Mapping[str, Any]) -> dict[str, Any]:
-    order = {source: place for place, source in enumerate(SOURCES)}
-    entries = sorted(catalog["datasets"], key=lambda d: (order.get(d["source"], len(order)), d["source"]))
-    names = [d["name"] for d in entries]
-    by_name = dict(zip(names, entries, strict=True))
+def _dataset(catalog: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """The chosen entry, its options, and what is wrong with them."""
+    sources = list(dict.fromkeys(d["source"] for d in catalog["datasets"]))
+    by_name = {d["name"]: d for d in sorted(catalog["datasets"], key=lambda d: sources.index(d["source"]))}
     if st.session_state.get("dataset") not in by_name:
-        st.session_state["dataset"] = names[0]
+        st.session_state["dataset"] = next(iter(by_name))
 
     def label(name: str) -> str:
         d = by_name[name]
-        source = SOURCES.get(d["source"], d["source"])
-        return f"{source} · {d['title']}" + ("" if available(d) else " · not here")
+        return f"{d['source']} · {d['title'].removesuffix(' (' + d['source'] + ')')}" + ("" if available(d) else " · not here")
 
-    name = st.selectbox("Dataset", names, format_func=label, key="dataset", help="Type to search.")
+    name = st.selectbox("Dataset", list(by_name), format_func=label, key="dataset", help="Type to search.")
     entry: dict[str, Any] = by_name[name]
-    counts = limits.class_counts(
-        entry, {f["name"]: st.session_state.get(f"d.{name}.{f['name']}", f["default"]) for f in entry["fields"]}
-    )
-    st.caption(
-        f"{many(sum(counts), 'row')} · {many(entry['features'], 'feature')} · {ratio(max(counts) / max(1, min(counts)))}"
-    )
-    if not available(entry):
-        st.warning(
-            f"This dataset is not on the engine's machine. {plain(entry['how_to_get'], 400)}", icon=":material/download:"
-        )
-    with st.expander("About these data"):
+    summary = st.container()
+    with st.expander("About these data" if not entry["fields"] else "About these data, and their options"):
+        data, wrong = field_widgets(entry["fields"], f"d.{name}", name)
+        facts = st.container()
+    counts = limits.class_counts(entry, data)
+    skew = ratio(max(counts) / max(1, min(counts)))
+    with summary:
+        st.caption(f"{many(sum(counts), 'row')} · {many(entry['features'], 'feature')} · {len(counts)} classes, {skew}")
+        if not available(entry):
+            st.warning(
+                f"This dataset is not on the engine's machine. {plain(entry['how_to_get'], 400)}", icon=":material/download:"
+            )
+    with facts:
         if entry["summary"]:
             st.markdown(plain(entry["summary"], 600))
-        classes = " · ".join(f"{plain(c, 30)} {n:,}" for c, n in zip(entry["classes"], counts, strict=True))
-        facts = [f"{plain(entry['kind'])} data", f"{len(counts)} classes, rows of each: {classes}"]
-        facts.append(f"Largest to smallest class: {ratio(max(counts) / max(1, min(counts)))}")
-        facts.append(f"Licence: {plain(entry['licence'] or 'not stated', 200)}")
-        if entry["citation"]:
-            facts.append(f"Cite: {plain(entry['citation'], 400)}")
-        st.markdown("\n".join(f"- {fact}" for fact in facts))
+        classes = ", ".join(f"{plain(c, 30)} {n:,}" for c, n in zip(entry["classes"], counts, strict=True))
+        lines = [f"Kind: {plain(entry['kind'])}", f"Rows per class: {classes}", f"Largest to smallest class: {skew}"]
+        lines.append(f"Licence: {plain(entry['licence'] or 'not stated', 200)}")
+        lines += [f"Cite: {plain(entry['citation'], 400)}"] if entry["citation"] else []
+        st.markdown("\n".join(f"- {line}" for line in lines))
         if str(entry["url"] or "").startswith("https://"):
             st.link_button("Where they come from", entry["url"], icon=":material/open_in_new:")
-    return entry
+    return entry, data, wrong
 
 
 def _method(catalog: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,8 +184,11 @@ def _imbalance(entry: Mapping[str, Any], data: Mapping[str, Any], folds: int) ->
         value = ratio_slider(highest)
         made = Imbalance(profile, value, None, where)
         kept = limits.targets(counts, made)
-        left = f"Leaves {kept[0]:,} and {kept[1]:,} rows. " if len(kept) == 2 and where == "all" else ""
-        st.caption(left + plain(why, 300))
+        left = f"{kept[0]:,} and {kept[1]:,} rows are left. " if len(kept) == 2 and where == "all" else ""
+        if value >= highest:
+            st.caption(left + plain(why, 300))
+        else:
+            st.caption(f"{left}At most {ratio(highest)}.", help=plain(why, 300))
     return made, ""
 
 

@@ -138,17 +138,12 @@ def _fine(main: Result) -> str:
     what = plain(main.interval, 120) if has else "no interval"
     said = f"Brackets: {what}, n = {many(main.n, 'replicate')}." if has else f"No interval, n = {many(main.n, 'replicate')}."
     quick = " One split is a quick look: another split may turn these differences." if main.n == 1 else ""
-    who = (
-        "on average over the classes"
-        if main.positive == "macro"
-        else "of the test rows are positive, so a random ranking scores that"
-    )
-    share = (
-        f"{100 * main.prevalence:.3g}% {who}"
-        if main.positive != "macro"
-        else f"a random ranking scores {main.prevalence:.3g} {who}"
-    )
-    return f"{said}{quick} Measured on test rows: {share}. Took {duration(main.seconds)}."
+    chance = f"{main.prevalence:.3g} is what a random ranking would reach"
+    if main.positive == "macro":
+        chance += ", averaged over the classes"
+    else:
+        chance += f", as {100 * main.prevalence:.3g}% of the test rows are positive"
+    return f"{said}{quick} All on test rows; {chance}. Took {duration(main.seconds)}."
 
 
 def _number(value: object) -> float:

@@ -35,6 +35,7 @@ def _line() -> None:
         st.markdown(words(store, living, queue), help=HELP)
 
 
+STARTING = ":blue[:material/hourglass_top:] **Engine starting**"
 HELP = (
     "The engine is the process that trains; this page only shows. Memory is the engine's with its workers. "
     "Queue: runs waiting, everybody's."
@@ -45,15 +46,15 @@ def words(store: Store, living: list[EngineInfo], queue: dict[str, int]) -> str:
     """The line as markdown."""
     waiting = f"{queue['running']} running, {queue['queued']} waiting"
     if not living:
-        return f":orange[:material/heart_broken:] **No engine** · {silence(store)} · {waiting}"
+        return f":orange[:material/power_off:] **No engine** · {silence(store)} · {waiting}"
     busy, slots = sum(e.busy for e in living), sum(e.slots for e in living)
     device = plain(living[0].device or ", ".join(living[0].devices) or "starting", 40)
     several = "" if len(living) == 1 else f" · {len(living)} engines"
     memory = sum(e.memory_mb for e in living)
-    return (
-        f":green[:material/check_circle:] **Engine ready**{several} · {device} · {busy} of {many(slots, 'slot')} busy · "
-        f"{memory:,.0f} MiB · {waiting}"
-    )
+    mark = ":green[:material/check_circle:] **Engine ready**" if any(e.ready for e in living) else STARTING
+    if trouble := next((e.trouble for e in living if e.trouble), ""):
+        mark = f":orange[:material/warning:] **Engine in trouble**: {plain(trouble, 200)}"
+    return f"{mark}{several} · {device} · {busy} of {many(slots, 'slot')} busy · {memory:,.0f} MiB · {waiting}"
 
 
 def silence(store: Store) -> str:

@@ -102,7 +102,21 @@ def catalog(*, devices: Sequence[str] = ("cpu",), available: bool = True) -> dic
 def beat(store: Store, *, ago: float = 0.0, busy: int = 0, devices: Sequence[str] = ("cpu",)) -> None:
     """An engine that was heard of `ago` seconds ago."""
     now = time.time() - ago
-    store.beat(EngineInfo("engine-1", "here", 1, now - 60, now, "A processor", list(devices), 2, busy, 312.0))
+    store.beat(
+        EngineInfo(
+            id="engine-1",
+            host="here",
+            pid=1,
+            started=now - 60,
+            heartbeat=now,
+            device="A processor",
+            devices=list(devices),
+            slots=2,
+            ready=2,
+            busy=busy,
+            memory_mb=312.0,
+        )
+    )
 
 
 def spec(dataset: str = "moons", method: str = "explicit-gradient", ratio: float | None = 20.0, **more: Any) -> RunSpec:

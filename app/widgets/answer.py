@@ -1,0 +1,274 @@
+"""A finished run as pictures, numbers and tables, beside what it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app.charts import learning, losses, norms, palette, pr
+from app.widgets.companions import Member
+from app.widgets.sentence import story
+from app.widgets.text import bounds, difference, duration, number, plain
+from engine.analysis.intervals import Interval
+from engine.limits import class_counts
+from engine.result import METRICS, Result
+from engine.store import Job
+
+AP = "average_precision"
+CARDS = (AP, "balanced_accuracy", "g_mean", "f1")
+PARTS = {"train": "training", "validation": "validation", "test": "test", "withheld": "withheld"}
+NARROW = {"class": st.column_config.TextColumn(width=130)}
+"""A class may be called anything; its name must not push the numbers out of sight."""
+SCORES = {"precision": "precision", "recall": "recall", "f1": "F1", "average_precision": "AP"}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The run on screen: its job, its family (itself first), and their jobs and results (by Member.key) as far as they are there.
+
+    why: why there is no potential. entry: the dataset's entry in the catalog, None where it has left it.
+    """
+
+    job: Job
+    members: list[Member]
+    why: str
+    jobs: dict[str, Job]
+    results: dict[str, Result | None]
+    entry: Mapping[str, Any] | None
+    is_example: bool = False
+
+    @property
+    def main(self) -> Member:
+        """The run itself."""
+        return self.members[0]
+
+    @property
+    def result(self) -> Result | None:
+        """Its result, where it is done."""
+        return self.results.get(self.main.key)
+
+    @property
+    def there(self) -> list[tuple[Member, Result]]:
+        """Members that are done, with their results, the run itself first."""
+        return [(m, r) for m in self.members if (r := self.results.get(m.key)) is not None]
+
+    @property
+    def active(self) -> bool:
+        """True while any of the family is queued or running."""
+        return any(job.active for job in self.jobs.values())
+
+    @property
+    def native(self) -> float | None:
+        """Largest to smallest class of the data as they come."""
+        if self.entry is None:
+            return None
+        counts = class_counts(self.entry, self.main.spec.data)
+        return max(counts) / max(1, min(counts))
+
+
+def sentences(shown: Shown) -> None:
+    """What is shown and what came of it."""
+    told = story(shown.members, shown.results, native=shown.native, why=shown.why)
+    title = plain(shown.entry["title"] if shown.entry is not None else shown.main.spec.dataset)
+    with st.container(key="headline", gap=None):
+        st.markdown(f"**{title}.** {told.headline}")
+    with st.container(key="findings", gap=None):
+        st.markdown(" ".join(told.findings))
+        st.caption(told.fine)
+        for note in shown.result.notes if shown.result is not None else ():
+            st.caption(f":material/info: {plain(note, 300)}")
+
+
+def precision_recall(shown: Shown) -> None:
+    """The curves on the test rows."""
+    curves = []
+    for member, result in shown.there:
+        if "pr_recall" in result.arrays:
+            ap = result.metric(AP)
+            arrays = (result.arrays["pr_recall"], np.atleast_2d(result.arrays["pr_precision"]))
+            curves.append(pr.Curve(member.key, member.label, *arrays, ap.mean, ap.low, ap.high, member.role == "oracle"))
+    result = shown.result
+    if result is None or not curves:
+        return
+    several = " The bands hold 95% of the replicates' curves." if result.n > 1 else ""
+    _heading(
+        "Precision and recall on the test rows",
+        "Rows are ranked by the network's score. Recall: the share of all positive rows among those ranked so far; precision: the "
+        f"share of those that are positive. The area below a curve is its average precision, AP.{several}",
+    )
+    _chart(pr.figure(curves, result.prevalence), "chart-pr", pr.alt(curves, result.prevalence))
+    _numbers(pr.table(curves), "Precision at a few recalls, one row a method")
+
+
+def cards(shown: Shown) -> None:
+    """A few measures with interval and paired difference to plain training."""
+    result = shown.result
+    if result is None:
+        return
+    baseline = next((r for m, r in shown.there if m.role == "baseline" and m.key != shown.main.key), None)
+    against = "Below: its 95% interval and n"
+    against += ", then the paired difference to CE, coloured only where its interval excludes 0." if baseline else "."
+    with st.container(horizontal=True, gap="small", key="cards"):
+        for name in CARDS:
+            label, _, help = METRICS[name]
+            interval = result.metric(name)
+            with st.container(border=True, width="stretch", gap=None, key=f"card-{name}"):
+                value = f"{interval.mean:.3f}" if np.isfinite(interval.mean) else "–"
+                st.metric(label, value, help=f"{help} {against}", width="stretch")
+                st.caption(f"{bounds(interval, 3).strip() or 'no interval'}, n = {result.n}")
+                if baseline is not None:
+                    st.caption(_gap(result.difference(baseline, name)))
+
+
+def _gap(gap: Interval) -> str:
+    """'▲ +0.08 [+0.04, +0.12] to CE', green or red where the interval excludes 0."""
+    words = plain(difference(gap, 2))
+    if gap.above_zero or gap.below_zero:
+        colour, sign = ("green", "▲") if gap.above_zero else ("red", "▼")
+        return f":{colour}[{sign} {words}] to CE"
+    return f"{words} to CE"
+
+
+def pictures(shown: Shown) -> None:
+    """Validation score, losses, weight norms, and the rows they were made from."""
+    result = shown.result
+    if result is None:
+        return
+    left, right = st.columns(2, gap="large")
+    with left:
+        _learning(shown)
+    with right:
+        _losses(result)
+    left, right = st.columns(2, gap="large")
+    with left:
+        _norms(shown, result)
+    with right:
+        _rows(result)
+    _heading(
+        "Test results per class",
+        "Means with 95% intervals. Recall: the share of the class's rows that are found; precision: the share of the rows given to it "
+        "that are its own.",
+    )
+    st.dataframe(
+        _per_class(result), hide_index=True, alt="Test results with 95% intervals, one row a class", column_config=NARROW
+    )
+
+
+def _learning(shown: Shown) -> None:
+    traces = []
+    for member, found in shown.there:
+        values, phases = learning.joined(found.arrays, "valid_ap")
+        if values.size:
+            traces.append(learning.Trace(member.key, member.label, values, phases))
+    if traces:
+        _heading(
+            "Average precision on the validation rows", "It chooses the epoch; the test rows are touched once, at the very end."
+        )
+        _chart(learning.figure(traces), "chart-learning", learning.alt(traces))
+        _numbers(learning.table(traces), "Validation average precision per epoch, one column a method")
+
+
+def _losses(result: Result) -> None:
+    found = losses.history(result.arrays)
+    if found:
+        _heading(
+            "Losses while the points move" if "adapted_loss" in found else "Losses",
+            "As figure 5 of Yasinnik et al. The points move to bring down the stepped classifier's loss on the validation rows; "
+            "the loss on the synthetic points alone says how hard they have become."
+            if "adapted_loss" in found
+            else "Mean cross-entropy per row.",
+        )
+        _chart(losses.figure(found), "chart-losses", losses.alt(found))
+        _numbers(losses.table(found), "Losses per epoch")
+
+
+def _norms(shown: Shown, result: Result) -> None:
+    classes = list(result.class_counts.get("train", {}))
+    counts = [float(n) for n in result.class_counts.get("train", {}).values()]
+    bars = [
+        norms.Norms(m.key, m.label, np.atleast_2d(r.arrays["weight_norms"]))
+        for m, r in shown.there
+        if "weight_norms" in r.arrays and np.atleast_2d(r.arrays["weight_norms"]).shape[1] == len(classes)
+    ]
+    if bars:
+        _heading(
+            "Output weights per class",
+            "Their length (L2 norm). Plain training on imbalanced data leaves small classes with short ones.",
+        )
+        _chart(norms.figure(bars, classes, counts), "chart-norms", norms.alt(bars, classes))
+        _numbers(norms.table(bars, classes, counts), "Weight norms, one row a class")
+
+
+def _rows(result: Result) -> None:
+    mean = ", means over the replicates" if result.n > 1 else ""
+    _heading("Rows of each class", f"How many rows each part has{mean}. Withheld rows were dropped to make the imbalance.")
+    rows = []
+    for name in result.class_counts.get("train", {}):
+        counts = {word: result.class_counts.get(part, {}).get(name, 0.0) for part, word in PARTS.items()}
+        rows.append({"class": name} | {word: f"{n:,.0f}" for word, n in counts.items()})
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Rows in each part, one row a class", column_config=NARROW)
+    if result.positive == "macro":
+        st.caption(f"On the test rows a random ranking has macro average precision {result.prevalence:.3g}.")
+    else:
+        st.caption(
+            f"{100 * result.prevalence:.3g}% of the test rows are positive ({plain(result.positive, 30)}): "
+            f"a random ranking has average precision {result.prevalence:.3g}."
+        )
+
+
+def _per_class(result: Result) -> pd.DataFrame:
+    rows = []
+    for name, values in result.per_class.items():
+        row: dict[str, Any] = {"class": name}
+        for metric, label in SCORES.items():
+            value = values.get(metric)
+            if isinstance(value, Mapping) and value.get("mean") is not None:
+                ends = (np.nan if value.get(end) is None else value[end] for end in ("low", "high"))
+                row[label] = f"{value['mean']:.2f}" + palette.bracket(*ends)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def tables(shown: Shown) -> None:
+    """Every measure of everything that was run."""
+    with st.expander("All measures of all methods", icon=":material/table:"):
+        rows = []
+        for name, (label, _, _) in METRICS.items():
+            row = {"measure": label}
+            for member, result in shown.there:
+                if name in result.metrics:
+                    row[member.label] = number(result.metric(name), 3)
+            rows.append(row)
+        st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Every measure with its 95% interval, one column a method")
+
+
+def provenance(shown: Shown) -> None:
+    """Where and how the numbers were made, in one line and in full."""
+    result = shown.result
+    if result is None:
+        return
+    made = result.provenance
+    words = [f"Run {plain(shown.job.id)}", f"trained on {plain(made.get('device', 'an unknown device'))}"]
+    words[-1] += f" in {duration(result.seconds)}"
+    words += [plain(made[name], 60) for name in ("machine", "cpu", "date") if made.get(name)]
+    st.caption(" · ".join(words))
+    with st.expander("How it was made", icon=":material/receipt_long:"):
+        st.json({"spec": result.spec, "provenance": made}, expanded=1)
+
+
+def _heading(text: str, help: str) -> None:
+    st.markdown(f"**{text}**", help=help)
+
+
+def _chart(figure: Any, key: str, alt: str) -> None:
+    st.plotly_chart(figure, key=key, alt=alt, config=palette.CONFIG)
+
+
+def _numbers(table: pd.DataFrame, alt: str) -> None:
+    with st.expander("The numbers", icon=":material/table:"):
+        st.dataframe(table, hide_index=table.index.name is None, alt=alt)
