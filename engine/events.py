@@ -10,7 +10,9 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -135,7 +137,7 @@ def decode(kind: str, words: str, arrays: bytes | None) -> Event:
                 values[name] = tuple(value)
         event: Event = _TYPES[kind](**values, **(unpack(arrays) if arrays is not None else {}))
         return event
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadData(f"the store holds a {kind!r} event that cannot be read: {error}.") from error
 
 
@@ -175,7 +177,7 @@ def unpack_film(data: bytes) -> tuple[Scene, list[Frame]]:
                 strict=True,
             )
         ]
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise BadData(f"the store holds a film that cannot be read: {error}.") from error
     return scene, frames
 
@@ -193,8 +195,17 @@ def pack(arrays: dict[str, np.ndarray]) -> bytes:
 
 def unpack(data: bytes) -> dict[str, np.ndarray]:
     """Arrays from `pack`. Raises BadData for anything else; never unpickles."""
+    if not data.startswith(b"PK"):  # numpy would take it for a pickle and explain how to load that unsafely
+        raise BadData("the store holds arrays that cannot be read: they are not an npz file.")
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise BadData(f"the store holds arrays that cannot be read: {error}.") from error
+
+
+_UNREADABLE = (
+    # what numpy, zipfile, zlib and the reader of numpy's headers say of damaged bytes
+    *(ValueError, OSError, EOFError, KeyError, RuntimeError, MemoryError, OverflowError, SyntaxError, TypeError),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+)
