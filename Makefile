@@ -19,7 +19,7 @@ run: $(VENV)/.installed
 
 test: lint
 	@$(PY) -m engine fetch keel || echo "Testing without the KEEL data: tests that need them are skipped."
-	$(PY) -m pytest -rs
+	$(PY) -m pytest -rfEs
 
 lint: $(VENV)/.installed-test
 	$(PY) -m ruff check .
