@@ -60,6 +60,7 @@ def encode_chunk(
     status: str,
     engine_alive: bool,
     replicate: int = 0,
+    scenes: int | None = None,
     take: str = "",
     labels: Mapping[str, str] | None = None,
     majority: int | None = None,
@@ -71,7 +72,8 @@ def encode_chunk(
     """One message to the player.
 
     frames: only what is new; `first` is the number of frames[0] in the run's list, from 0. scene: None where the player has
-    it. status: one of STATES. engine_alive: False turns the badge of an unfinished run into "engine silent".
+    it; scenes: how many there were so far, with this one, for a player that missed one (default: 1 with a scene, else 0).
+    status: one of STATES. engine_alive: False turns the badge of an unfinished run into "engine silent".
     The player forgets all it holds when run, replicate or take changes (take: the number of the attempt, where a run can be
     run again). labels: phase name -> what the timeline calls it. majority: the largest class's number (default: the class with
     most points in the scene). text: a sentence for the empty stage (default: made from the status). title: shown first in the
@@ -90,6 +92,7 @@ def encode_chunk(
         "replicate": replicate,
         "take": take,
         "first": first,
+        "scenes": scenes if scenes is not None else int(scene is not None),
         "status": STATES[status],
         "alive": engine_alive,
         "phases": phases,
@@ -228,37 +231,45 @@ class Feed:
     """What one player has been sent of one replicate: plain values, made to live in st.session_state.
 
     after: the store's number of the last event taken; the page reads from there and writes it back (0: from the start).
-    frames: how many frames the events up to `after` held. sent: how many the player has. labels: phase name -> text.
+    frames, scenes: how many the events up to `after` held. sent: how many frames were sent. labels: phase name -> text.
+    last: the scene and frames of the last chunk. They are sent once more with the next: Streamlit drops a message that is
+    overtaken while the browser is busy, and asking for it again costs more.
     """
 
     run: str = ""
     replicate: int = 0
     after: int = 0
     frames: int = 0
+    scenes: int = 0
     sent: int = 0
     labels: dict[str, str] = field(default_factory=dict)
+    last: tuple[Scene | None, list[Frame]] = field(default=(None, []), repr=False, compare=False)
 
     def chunk(self, events: Iterable[Event], *, status: str, engine_alive: bool, **options: Any) -> bytes:
         """The next message, out of the run's events since `after`; options as in `encode_chunk`.
 
-        Other replicates' events are passed over, as are frames the player has. A scene is sent whenever one is met.
+        Other replicates' events are passed over, as are frames sent before the last chunk.
         """
         scene: Scene | None = None
         new: list[Frame] = []
         for event in events:
             if isinstance(event, Phase):
-                self.labels[event.name] = event.name.replace("_", " ").replace("-", " ")
+                self.labels[event.name] = event.text
             elif isinstance(event, Scene) and event.replicate == self.replicate:
                 scene = event
+                self.scenes += 1
             elif isinstance(event, Frame) and event.replicate == self.replicate:
                 if self.frames >= self.sent:
                     new.append(event)
                 self.frames += 1
-        first, self.sent = self.sent, self.sent + len(new)
+        scene_before, before = self.last
+        first, self.sent = self.sent - len(before), self.sent + len(new)
+        self.last = (scene, new)
         return encode_chunk(
             self.run,
-            scene=scene,
-            frames=new,
+            scene=scene or scene_before,
+            scenes=self.scenes,
+            frames=[*before, *new],
             first=first,
             status=status,
             engine_alive=engine_alive,
@@ -269,7 +280,8 @@ class Feed:
     def rewind(self, first: int = 0) -> None:
         """Send frames again from `first` on: the next `chunk` wants the run's events from the start (after = 0)."""
         self.sent = max(0, min(int(first), self.sent))
-        self.after = self.frames = 0
+        self.after = self.frames = self.scenes = 0
+        self.last = (None, [])
 
 
 def player(

@@ -107,12 +107,30 @@ def test_a_feed_sends_each_frame_once(film):
     events = [Phase("training", "Training"), scene, *frames]
     for start in range(0, len(events), 9):
         chunk = decode_chunk(feed.chunk(events[start : start + 9], status="running", engine_alive=True))
-        assert chunk.head["first"] == len(got)
-        assert (chunk.scene is not None) == (start == 0)
-        got += chunk.frames
+        again = len(got) - chunk.head["first"]
+        assert again == (0 if start == 0 else 7 if start == 9 else 9)
+        assert (chunk.scene is not None) == (start <= 9) and chunk.head["scenes"] == 1
+        got += chunk.frames[again:]
     for sent, read in zip(frames, got, strict=True):
         same(sent, read)
-    assert decode_chunk(feed.chunk([], status="done", engine_alive=True)).head["first"] == 100
+    feed.chunk([], status="done", engine_alive=True)
+    quiet = decode_chunk(feed.chunk([], status="done", engine_alive=True))
+    assert quiet.head["first"] == 100 and quiet.frames == [] and quiet.scene is None
+
+
+def test_any_one_chunk_may_be_lost(film):
+    scene, frames = film
+    events = [scene, *frames[:40]]
+    for lost in range(5):
+        feed, got, scenes = Feed("run"), [], 0
+        for number, start in enumerate(range(0, len(events) + 10, 10)):
+            chunk = decode_chunk(feed.chunk(events[start : start + 10], status="running", engine_alive=True))
+            if number == lost:
+                continue
+            scenes = chunk.head["scenes"] if chunk.scene is not None else scenes
+            assert chunk.head["first"] <= len(got) and chunk.head["scenes"] == scenes
+            got += chunk.frames[len(got) - chunk.head["first"] :]
+        assert len(got) == 40
 
 
 def test_a_feed_goes_back_where_it_is_asked_to(film):

@@ -8,10 +8,14 @@ const NEAR = 12; // px: how close a pointer must come to a synthetic point
 const SMALL = 5; // px: below this the largest move cannot be seen
 const REST = 1600; // ms at the end before the loop begins again
 const FACTORS = [1, 3, 10, 30];
+const MOST_DRAWN = 300; // the engine pictures at most so many synthetic points
+const CHOSEN = "chosen"; // the engine's last frame: the epoch that was kept. It stands apart: nothing moves into it
 const FINAL = new Set(["finished", "cancelled", "failed", "interrupted"]);
 
 const players = new WeakMap(); // parent element -> Player
 const groups = new Map(); // name -> Set of players with one scrubber
+const kept = new Map(); // run, replicate, take -> what a player that left the page held: it may come back
+const KEPT = 4;
 
 export default function ({ data, parentElement, setTriggerValue }) {
   let player = players.get(parentElement);
@@ -32,8 +36,7 @@ const TEMPLATE = `
 <div class="stage" tabindex="0" role="group">
   <canvas role="img"></canvas>
   <span class="axis x"></span><span class="axis y"></span>
-  <div class="notes"><span class="zoomed" hidden></span><span class="slice" hidden></span></div>
-  <button type="button" class="hint" hidden></button>
+  <div class="notes"><span class="zoomed" hidden></span><button type="button" class="hint" hidden></button><span class="slice" hidden></span></div>
   <div class="tip" hidden></div>
   <div class="empty"></div>
 </div>
@@ -60,7 +63,7 @@ const DARK = {
   majority: "#56B4E9", low: "#0072B2", high: "#D55E00", lowMix: 0.5, highMix: 0.46, edge: "#10161A",
   minority: ["#FF8B3D", "#F0C24B", "#3FCFA5", "#C9C9C9"], trail: "#FF86CE", synthetic: "#FFC9EA", fill: "#2A0F20", halo: "rgba(0,0,0,0.55)",
 };
-const SHAPES = ["triangle", "square", "wedge", "pentagon"]; // of minority classes, in order; the majority is a circle
+const SHAPES = ["triangle", "square", "wedge", "pentagon", "cross"]; // of minority classes, in order; the majority is a circle
 
 class Player {
   constructor(parent) {
@@ -88,6 +91,7 @@ class Player {
     this.gaps = 0;
     this.queue = Promise.resolve();
     this.visible = true;
+    this.sharpest = 3;
     this.stageSize = this.lineSize = null;
     this.reset({});
     this.theme();
@@ -98,11 +102,25 @@ class Player {
 
   reset(head) {
     this.run = head.run; this.replicate = head.replicate; this.take = head.take;
-    this.scene = null; this.frames = []; this.head = head;
+    this.scene = null; this.scenes = 0; this.frames = []; this.labels = {}; this.head = head;
     this.pos = 0; this.playing = false; this.live = !FINAL.has(head.status); this.rest = 0; this.speed ||= 1; this.factor ||= 1;
-    this.touched = false; this.selected = -1; this.hovered = null; this.pinned = false;
+    this.selected = -1; this.hovered = null;
     this.ghost = null; this.ghostFrame = -1; this.stillKey = this.fieldKey = this.contourKey = ""; this.contour = [];
-    this.rows = null; this.lastShown = -1; this.ended = false; this.asked = -1; this.leader = null; clearTimeout(this.waiter); this.low = this.high = NaN;
+    this.rows = null; this.lastShown = -1; this.asked = -1; this.leader = null; clearTimeout(this.waiter); this.low = this.high = NaN;
+    const old = kept.get(identity(head));
+    if (old) {
+      kept.delete(identity(head));
+      Object.assign(this, old);
+      this.ui.speed.value = String(this.speed);
+      if (this.scene) this.layout();
+    }
+  }
+
+  keep() {
+    if (!this.run || !this.frames.length) return;
+    const { scene, scenes, frames, labels, pos, playing, live, speed, factor, shown, ghostFrame, low, high } = this;
+    kept.set(identity(this), { scene, scenes, frames, labels, pos, playing, live, speed, factor, shown, ghostFrame, low, high });
+    if (kept.size > KEPT) kept.delete(kept.keys().next().value);
   }
 
   // ---- data ----
@@ -125,13 +143,14 @@ class Player {
     if (this.closed) return;
     if (head.run !== this.run || head.replicate !== this.replicate || head.take !== this.take) this.reset(head);
     const fresh = this.frames.length === 0;
+    if (!fresh && this.legendPoints === undefined) this.legend(); // it came back
     const ran = !FINAL.has(this.head.status);
     this.head = head;
     this.join(head.group);
     const reader = new Reader(body);
-    if (head.scene) this.setScene(head.scene, reader);
+    if (head.scene) this.setScene(head.scene, head.scenes, reader);
     const have = this.frames.length;
-    if (head.first > have) this.missing(have);
+    if (head.first > have || head.scenes > this.scenes) this.missing(have);
     else this.append(head, reader, have - head.first);
     if (fresh && this.frames.length) this.begin();
     if (ran && FINAL.has(head.status) && !fresh && !this.live) this.announce();
@@ -153,12 +172,13 @@ class Player {
     wish();
   }
 
-  setScene(scene, reader) {
+  setScene(scene, number, reader) {
     scene.points = reader.wide(2 * scene.real, Int16Array);
     scene.labels = reader.take(scene.real).slice();
     scene.origins = reader.wide(2 * scene.parents, Int16Array);
     scene.originLabels = reader.take(scene.parents).slice();
     this.scene = scene;
+    this.scenes = number;
     this.stillKey = "";
     this.rows = null;
     this.layout();
@@ -215,15 +235,22 @@ class Player {
   get lead() { return this.leader ?? this; }
 
   advance(now) {
-    const passed = Math.min(100, now - (this.before ?? now));
+    const took = now - (this.before ?? now);
+    const passed = Math.min(100, took);
     this.before = now;
+    // Where there is no graphics card a sharp picture can be too slow to be smooth: then rather smooth than sharp.
+    this.late = took > 45 ? (this.late ?? 0) + 1 : Math.max(0, (this.late ?? 0) - 1);
+    if (this.late > 12 && this.dpr > 1) {
+      this.sharpest = 1;
+      this.resize();
+    }
     if (this.leader || this.last < 0) return;
     if (this.live) {
       const behind = this.last - this.pos;
       if (behind > 40) this.pos = this.last - 12; // a page that was hidden catches up
       if (this.calm.matches || behind < 0.004) this.pos = this.last;
       else this.pos = Math.min(this.last, this.pos + Math.max(behind / 600, 0.0012) * passed);
-      if (this.pos === this.last && !this.waiting) {
+      if (this.pos === this.last && !this.waiting && this.asked < 0) {
         this.live = false;
         this.state();
         this.announce();
@@ -378,7 +405,7 @@ class Player {
     const a = this.frames[at]?.points;
     if (!a?.length || !this.view) return null;
     const b = this.frames[at + 1]?.points;
-    const t = b && b.length === a.length ? pos - at : 0;
+    const t = b && b.length === a.length && !this.apart(at + 1) ? pos - at : 0;
     const out = new Float32Array(a.length);
     const origin = this.origins(a.length);
     const { x, y, kx, ky } = this.view;
@@ -390,6 +417,19 @@ class Player {
       out[i + 1] = y - (origin[i + 1] + factor * (v - origin[i + 1])) * ky;
     }
     return out;
+  }
+
+  apart(index) {
+    return this.frames[index]?.phase === CHOSEN;
+  }
+
+  // The frame of the same epoch on the way there: of a frame that stands apart, else the frame itself.
+  onTheWay(index) {
+    if (!this.apart(index)) return index;
+    let at = index - 1;
+    const phase = this.frames[at]?.phase;
+    while (at > 0 && this.frames[at].epoch > this.frames[index].epoch && this.frames[at - 1].phase === phase) at--;
+    return Math.max(0, at);
   }
 
   // Where points are magnified from: their parents, or where they were first seen if the scene does not know the parents.
@@ -443,13 +483,13 @@ class Player {
   }
 
   minorityNumber(label) {
-    return label - (label > this.scene.majority ? 1 : 0);
+    return label - (label > this.scene.majority ? 1 : 0); // from 0; shape and colour together tell 20 apart
   }
 
   look(label) {
     if (label === this.scene.majority) return { shape: "circle", colour: this.palette.majority };
-    const number = this.minorityNumber(label) % 4;
-    return { shape: SHAPES[number], colour: this.palette.minority[number] };
+    const number = this.minorityNumber(label);
+    return { shape: SHAPES[number % SHAPES.length], colour: this.palette.minority[number % this.palette.minority.length] };
   }
 
   // ---- drawing ----
@@ -477,7 +517,7 @@ class Player {
 
   drawSurface() {
     const at = Math.min(this.last, Math.floor(this.pos));
-    const t = at < this.last ? this.pos - at : 0;
+    const t = at < this.last && !this.apart(at + 1) ? this.pos - at : 0;
     const { width, height, x, y, kx, ky } = this.view;
     const pen = this.pen;
     const key = `${at}:${t}`;
@@ -612,16 +652,17 @@ class Player {
     if (this.shown.trails) {
       const still = !this.moving;
       const reach = Math.max(6, Math.min(still ? 70 : 28, Math.round((still ? 9000 : 3600) / n)));
-      const whole = Math.min(reach, at - this.ghostFrame);
+      const end = this.onTheWay(at);
+      const whole = Math.min(reach, end - this.ghostFrame);
       const path = [places];
       for (let back = 0; back <= whole; back++) {
-        const older = this.places(at - back);
+        const older = this.places(end - back);
         if (older?.length === places.length) path.push(older);
       }
       for (const [colour, extra, strength] of [[this.palette.halo, 2.4, 0.7], [this.palette.trail, 0, 1]]) {
         pen.strokeStyle = colour;
         for (let back = path.length - 1; back > 0; back--) {
-          const age = (back - 1) / Math.max(1, reach);
+          const age = (back - 1) / Math.max(1, Math.min(reach, path.length)); // the tail ends thin, however short it is
           pen.globalAlpha = strength * Math.pow(1 - 0.92 * age, 1.4);
           pen.lineWidth = 0.9 + 2.3 * (1 - age) + extra;
           pen.beginPath();
@@ -639,8 +680,8 @@ class Player {
     const chosen = this.chosen();
     if (chosen >= 0) this.drawPath(chosen);
     // heads; those outside the stage wait at its edge with an arrow
-    const margin = 9;
-    const size = n > 200 ? 4 : 5.2;
+    const margin = 10;
+    const size = n > 120 ? 3.8 : 5.2;
     const inside = [];
     const outside = [];
     for (let i = 0; i < n; i++) {
@@ -651,10 +692,15 @@ class Player {
     }
     pen.beginPath();
     for (const i of inside) outline(pen, "diamond", places[2 * i], places[2 * i + 1], size);
+    pen.globalAlpha = 0.6; // open: what lies under one, such as its parent, can be seen
     pen.fillStyle = this.palette.fill;
     pen.fill();
+    pen.strokeStyle = this.palette.halo;
+    pen.lineWidth = n > 120 ? 2.6 : 4;
+    pen.stroke();
+    pen.globalAlpha = 1;
     pen.strokeStyle = this.palette.synthetic;
-    pen.lineWidth = 1.9;
+    pen.lineWidth = n > 120 ? 1.4 : 2;
     pen.stroke();
     if (outside.length) {
       pen.fillStyle = this.palette.synthetic;
@@ -667,7 +713,7 @@ class Player {
         const cy = Math.min(height - margin, Math.max(margin, py));
         const turn = Math.atan2(py - cy, px - cx);
         pen.beginPath();
-        for (const [r, angle] of [[8, 0], [6.5, 2.45], [2.5, Math.PI], [6.5, -2.45]]) pen.lineTo(cx + r * Math.cos(turn + angle), cy + r * Math.sin(turn + angle));
+        for (const [r, angle] of [[9, 0], [8, 2.4], [3, Math.PI], [8, -2.4]]) pen.lineTo(cx + r * Math.cos(turn + angle), cy + r * Math.sin(turn + angle));
         pen.closePath();
         pen.fill();
         pen.stroke();
@@ -693,7 +739,7 @@ class Player {
     pen.beginPath();
     let begun = false;
     for (let at = this.ghostFrame; at <= this.last; at++) {
-      const places = this.places(at);
+      const places = this.apart(at) ? null : this.places(at);
       if (!places || 2 * i >= places.length) continue;
       if (begun) pen.lineTo(places[2 * i], places[2 * i + 1]);
       else pen.moveTo(places[2 * i], places[2 * i + 1]);
@@ -776,6 +822,7 @@ class Player {
     }
     // phases: a band each, named above
     const bands = [];
+    let labelled = 0;
     this.frames.forEach((frame, i) => {
       if (!i || frame.phase !== this.frames[i - 1].phase) bands.push({ phase: frame.phase, from: i });
     });
@@ -784,19 +831,17 @@ class Player {
       const to = i + 1 < bands.length ? this.timeX(bands[i + 1].from - 0.5) : width;
       pen.fillStyle = this.inkOf(i % 2 ? 0.115 : 0.055);
       pen.fillRect(from + (i ? 1 : 0), bandTop, to - from - (i ? 1 : 0), height - bandTop);
-      const label = this.phaseLabel(band.phase);
-      pen.textAlign = "left";
       const room = to - from - 8;
-      if (pen.measureText(label).width <= room) {
-        pen.fillStyle = this.inkOf(0.72);
-        pen.fillText(label, from + (i ? 5 : 8), 11);
-      }
+      const label = [this.phaseLabel(band.phase), plain(band.phase)].find((text) => pen.measureText(text).width <= room);
+      pen.textAlign = "left";
+      if (!label) return;
+      pen.fillStyle = this.inkOf(0.72);
+      pen.fillText(label, from + (i ? 5 : 8), 11);
+      labelled = from + pen.measureText(label).width + 16;
     });
-    const lastBand = bands[bands.length - 1];
-    const lastLabelEnd = this.timeX(Math.max(0, lastBand.from - 0.5)) + pen.measureText(this.phaseLabel(lastBand.phase)).width + 16;
     pen.font = `11px ${this.font}`;
     const named = this.low === this.low ? "validation AP" : "validation AP not known yet";
-    if (width - lastLabelEnd > pen.measureText(named).width + 10) {
+    if (width - labelled > pen.measureText(named).width + 10) {
       pen.textAlign = "right";
       pen.fillStyle = this.inkOf(0.6);
       pen.fillText(named, width - 8, 11);
@@ -833,6 +878,23 @@ class Player {
     pen.lineWidth = 2.6;
     draw();
     pen.restore();
+    if (this.apart(this.last) && this.last) {
+      // where on the way the kept epoch was
+      const x = this.timeX(this.onTheWay(this.last));
+      const score = this.frames[this.onTheWay(this.last)].score;
+      pen.beginPath();
+      pen.arc(x, score === score ? y(score) : height - 7, 4, 0, 7);
+      pen.fillStyle = this.paper;
+      pen.fill();
+      pen.strokeStyle = this.ink;
+      pen.lineWidth = 1.6;
+      pen.stroke();
+      pen.font = `11px ${this.font}`;
+      const wide = pen.measureText("chosen").width;
+      pen.fillStyle = this.inkOf(0.8);
+      pen.textAlign = "center";
+      pen.fillText("chosen", Math.min(width - wide / 2 - 4, Math.max(wide / 2 + 4, x)), score === score && y(score) < height - 22 ? height - 5 : height - 19);
+    }
     if (this.pointed !== undefined && this.pointed !== null && !this.dragging) this.marker(this.pointed, y, this.inkOf(0.5), bandTop, height, true);
     this.marker(this.pos, y, accent, bandTop, height, false);
   }
@@ -883,7 +945,7 @@ class Player {
   }
 
   phaseLabel(name) {
-    return this.labels?.[name] ?? name.replaceAll("_", " ").replaceAll("-", " ");
+    return this.labels?.[name] ?? (name === CHOSEN ? "the chosen epoch" : plain(name));
   }
 
   // ---- words ----
@@ -923,7 +985,7 @@ class Player {
     this.ui.readout.replaceChildren();
     if (moved.length) {
       const bold = (text) => Object.assign(document.createElement("b"), { textContent: text });
-      this.ui.readout.append(bold(String(moved.length)), ` synthetic point${moved.length > 1 ? "s" : ""}: median move `, bold(sd(median(moved))), ", largest ", bold(sd(moved[moved.length - 1])));
+      this.ui.readout.append(bold(String(moved.length)), ` synthetic point${moved.length > 1 ? "s" : ""}${moved.length >= MOST_DRAWN ? " drawn" : ""}: median move `, bold(sd(median(moved))), ", largest ", bold(sd(moved[moved.length - 1])));
     }
     // a hint where movement is too small to see
     const largest = moves.length ? moves[moves.length - 1] / this.factor : 0;
@@ -988,7 +1050,7 @@ class Player {
     ui.badge.textContent = status;
     ui.badge.title = this.head.text ?? "";
     const none = this.last < 0;
-    for (const button of [ui.back, ui.play, ui.next]) button.disabled = none;
+    for (const control of [ui.back, ui.play, ui.next, ui.speed]) control.disabled = none;
     ui.play.setAttribute("aria-label", this.playingShown ? "Pause" : "Play");
     ui.live.hidden = !this.waiting || none || this.live;
     ui.time.setAttribute("aria-valuemin", none ? 0 : 1);
@@ -1030,7 +1092,9 @@ class Player {
     });
     if (points) items.push(this.key("synthetic", glyph("diamond", this.palette.fill, this.palette.synthetic, 5.5, 1.9)));
     items.push(this.key("boundary", stroke(this.ink, 2.2, "")));
-    items.push(this.key(points ? "boundary before the points" : "first boundary", stroke(this.ink, 1.8, "2 4")));
+    const first = this.key("starting boundary", stroke(this.ink, 1.8, "2 4"));
+    first.title = points ? "where the boundary was when the synthetic points began" : "where the boundary was in the first frame";
+    items.push(first);
     items.push(this.chip("surface", "surface", swatch(this.ramp)));
     if (points) {
       items.push(this.chip("trails", "trails", stroke(this.palette.trail, 3, "")));
@@ -1305,7 +1369,7 @@ class Player {
   }
 
   resize() {
-    this.dpr = Math.min(3, window.devicePixelRatio || 1);
+    this.dpr = Math.min(this.sharpest, window.devicePixelRatio || 1);
     this.font = getComputedStyle(this.root).fontFamily;
     const fit = (canvas, element) => {
       const size = [element.clientWidth, element.clientHeight];
@@ -1320,6 +1384,7 @@ class Player {
   }
 
   close() {
+    this.keep();
     this.closed = true;
     this.abort.abort();
     this.sizes.disconnect();
@@ -1420,11 +1485,26 @@ function contours(values) {
         break;
       }
     }
-    if (line.length >= 4) lines.push(line);
+    if (line.length >= 4) lines.push(calm(line));
   };
   for (const edge of edges) if (!seen[edge] && links[2 * edge + 1] < 0) follow(edge); // open lines from their ends
   for (const edge of edges) if (!seen[edge]) follow(edge);
   return lines;
+}
+
+// The surface comes in 256 steps, which make a line through flat ground jitter: each inner place moves half way to the middle
+// of its neighbours, twice; that is less than half a cell.
+function calm(line) {
+  for (let pass = 0; pass < 2; pass++) {
+    let [x, y] = line;
+    for (let i = 2; i < line.length - 2; i += 2) {
+      const [nowX, nowY] = [line[i], line[i + 1]];
+      line[i] = (x + 2 * nowX + line[i + 2]) / 4;
+      line[i + 1] = (y + 2 * nowY + line[i + 3]) / 4;
+      [x, y] = [nowX, nowY];
+    }
+  }
+  return line;
 }
 
 // A line through the middles of its pieces, rounded at its corners.
@@ -1442,6 +1522,7 @@ const CORNERS = {
   wedge: [[0, 1.1], [1, -0.75], [-1, -0.75]],
   square: [[-0.8, -0.8], [0.8, -0.8], [0.8, 0.8], [-0.8, 0.8]],
   pentagon: [[0, -1], [0.95, -0.3], [0.6, 0.85], [-0.6, 0.85], [-0.95, -0.3]],
+  cross: [[-0.35, -1], [0.35, -1], [0.35, -0.35], [1, -0.35], [1, 0.35], [0.35, 0.35], [0.35, 1], [-0.35, 1], [-0.35, 0.35], [-1, 0.35], [-1, -0.35], [-0.35, -0.35]],
   diamond: [[0, -1.1], [1.1, 0], [0, 1.1], [-1.1, 0]],
 };
 
@@ -1490,6 +1571,14 @@ function colour(text) {
   }
   const parts = /^rgba?\(([^)]+)\)/i.exec((text ?? "").trim());
   return parts ? parts[1].split(/[ ,/]+/).slice(0, 3).map(Number) : null;
+}
+
+function identity({ run, replicate, take }) {
+  return JSON.stringify([run, replicate, take]);
+}
+
+function plain(name) {
+  return name.replace(/[_-]/g, " ");
 }
 
 function css(rgb) {

@@ -48,12 +48,12 @@ if mode == "empty":
 elif mode == "still":
     show(feed().chunk([scene], status=status, engine_alive=alive))
 elif mode == "replay":
-    if st.button("rerun"):
-        st.session_state.reruns = st.session_state.get("reruns", 0) + 1
+    st.button("rerun")
     events = [*phases, scene, *frames][feed().after :]
     chunk = feed().chunk(events, status=status, engine_alive=alive, labels=LABELS)
     feed().after = len(phases) + 1 + len(frames)
-    show(chunk)
+    if not st.checkbox("leave"):
+        show(chunk)
 elif mode == "pair":
     left, right = st.columns(2)
     _, other = fake.run(count // 2, 48, 0.0)
@@ -67,7 +67,7 @@ elif mode == "pair":
             mine.after = 1 + len(film)
             show(chunk, mine, name)
 else:
-    # frames a second; the number of the chunk that never arrives; how long ago the run began
+    # frames a second; the number of the chunk that never arrives, and how many; how long ago the run began
     rate, lose = pick("rate", 12.0), pick("lose", -1)
     began = st.session_state.setdefault("began", time.monotonic() - pick("ago", 0.0))
 
@@ -82,7 +82,7 @@ else:
         chunk = now.chunk(events[now.after :], status="done" if done == count else "running", engine_alive=alive, labels=LABELS)
         now.after = len(events)
         st.session_state.chunks = st.session_state.get("chunks", 0) + 1
-        if st.session_state.chunks == lose:
+        if lose <= st.session_state.chunks < lose + pick("lost", 1):
             chunk = now.chunk([], status="running", engine_alive=alive)
         show(chunk)
         if done == count and not st.session_state.get("over"):
