@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -88,18 +89,22 @@ def check_value(d: Mapping[str, Any], value: Any, who: str) -> Any:
         if not all(_inside(d, v) for v in value):
             raise wrong
         return list(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise wrong
-    if kind == "int" and value != int(value):
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        finite = False
+    if not finite or (kind == "int" and value != int(value)):
         raise wrong
-    value = int(value) if kind == "int" else float(value)
+    value = int(value) if kind == "int" else float(value) + 0.0  # -0.0 becomes 0.0: equal values must have one id
     if not _inside(d, value):
         raise wrong
     return value
 
 
 def parse(d: Mapping[str, Any], text: str, who: str) -> Any:
-    """A value typed by a person (`--set name=text`) as its field's type, checked."""
+    """A value typed by a person (`--set name=text`) as its field's type, checked. Whole numbers: 128,16 or 128-16."""
     kind = d["kind"]
     try:
         if kind == "bool":
@@ -107,7 +112,7 @@ def parse(d: Mapping[str, Any], text: str, who: str) -> Any:
         elif kind == "choice":
             value = text
         elif kind == "ints":
-            value = [int(part) for part in text.replace("-", ",").split(",") if part.strip()]
+            value = [int(part) for part in re.split(r",|(?<=\d)-", text)] if text.strip() else []
         else:
             value = float(text)
     except (KeyError, ValueError):

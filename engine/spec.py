@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from engine import fields
 from engine.errors import BadParameter, UnknownName
@@ -46,12 +46,12 @@ class Imbalance:
         if self.profile not in PROFILES:
             raise BadParameter(f"imbalance profile {self.profile!r} is not known; it must be one of {', '.join(PROFILES)}.")
         needs_ratio = self.profile in ("ratio", "exponential", "step", "gaussian")
-        if needs_ratio and (self.ratio is None or not 1 <= self.ratio <= MAX_RATIO):
-            raise BadParameter(f"profile {self.profile!r} needs a ratio in [1, {MAX_RATIO:g}]; got {self.ratio}.")
+        if needs_ratio and not (_is_number(self.ratio) and 1 <= self.ratio <= MAX_RATIO):
+            raise BadParameter(f"profile {self.profile!r} needs a ratio in [1, {MAX_RATIO:g}]; got {self.ratio!r}.")
         if not needs_ratio and self.ratio is not None:
             raise BadParameter(f"profile {self.profile!r} takes no ratio; use profile 'ratio'.")
-        if self.profile == "remove" and (self.rate is None or not 0 < self.rate < 1):
-            raise BadParameter(f"profile 'remove' needs a rate between 0 and 1, such as 0.9; got {self.rate}.")
+        if self.profile == "remove" and not (_is_number(self.rate) and 0 < self.rate < 1):
+            raise BadParameter(f"profile 'remove' needs a rate between 0 and 1, such as 0.9; got {self.rate!r}.")
         if self.profile != "remove" and self.rate is not None:
             raise BadParameter(f"profile {self.profile!r} takes no rate; use profile 'remove'.")
         where = self.where or ("all" if self.profile in ("native", "ratio") else "train")
@@ -121,18 +121,32 @@ class RunSpec:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> RunSpec:
         """Raises BadParameter for anything that is not a spec."""
-        try:
-            known = {f.name for f in dataclasses.fields(cls)}
-            if extra := set(value) - known:
-                raise BadParameter(f"a run's spec has no field {sorted(extra)[0]!r}.")
-            return cls(**{**value, "imbalance": Imbalance(**value.get("imbalance", {}))})
-        except (TypeError, AttributeError) as error:
-            raise BadParameter(f"this is not a run's spec: {error}.") from error
+        imbalance = _fields_of(Imbalance, _fields_of(cls, value, "a run's spec").get("imbalance", {}), "a run's imbalance")
+        for name in ("dataset", "method"):
+            if not isinstance(value.get(name), str):
+                raise BadParameter(f"a run's spec must name its {name}; got {value.get(name)!r}.")
+        for name in ("data", "params"):
+            if not isinstance(value.get(name, {}), Mapping):
+                raise BadParameter(f"{name} of a run's spec must be names with values; got {value[name]!r}.")
+        return cls(**{**value, "imbalance": Imbalance(**imbalance)})
 
     def run_id(self, fingerprint: str, owner: str | None = None) -> str:
         """16 hex digits naming this run: the hash of the *completed* spec, data, NUMERICS and, for private data, owner."""
         facts = {"spec": self.to_json(), "data": fingerprint, "numerics": NUMERICS, "owner": owner}
         return hashlib.sha256(canonical(facts).encode()).hexdigest()[:16]
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _fields_of(cls: type, value: Any, what: str) -> Mapping[str, Any]:
+    """`value` as it is, where it is a mapping of fields of that dataclass."""
+    if not isinstance(value, Mapping):
+        raise BadParameter(f"{what} must be names with values; got {value!r}.")
+    if extra := value.keys() - {f.name for f in dataclasses.fields(cls)}:
+        raise BadParameter(f"{what} has no field {min(extra, key=str)!r}.")
+    return value
 
 
 def defaults(method: Mapping[str, Any], kind: str) -> dict[str, Any]:
