@@ -138,10 +138,10 @@ def test_a_method_imports_no_sibling(name):
 
 LAYERS = (
     ("engine.errors", "engine.version"),
-    ("engine.fields", "engine.seeds", "engine.analysis.intervals"),
+    ("engine.fields", "engine.seeds", "engine.losses", "engine.analysis.intervals"),
     ("engine.events", "engine.spec", "engine.result"),
     ("engine.limits", "engine.store", "engine.thresholds", "engine.data.table", "engine.data.facts", "engine.data.places"),
-    ("engine.data.dataset", "engine.models", "engine.losses", "engine.samplers", "engine.analysis"),
+    ("engine.data.dataset", "engine.models", "engine.samplers", "engine.analysis"),
     ("engine.batches", "engine.scene", "engine.data.rows"),
     ("engine.training",),
     ("engine.data", "engine.methods"),
