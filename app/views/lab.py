@@ -59,6 +59,7 @@ def page() -> None:
         asked = replace(asked, run=_submit(store, catalog, spec, device), replicate=0, problems=())
         st.session_state["lab.run"], st.session_state["lab.replicate"], st.session_state["lab.problems"] = asked.run, 0, ()
     _write_url(replace(asked, spec=spec or asked.spec), catalog, fallback)
+    asked = replace(asked, problems=tuple(st.session_state["lab.problems"]))
     run = asked.run or example
     shown, problem = _shown(store, catalog, run, owner, is_example=asked.run is None)
     _head(shown)

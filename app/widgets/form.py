@@ -90,7 +90,7 @@ def _dataset(catalog: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
 
     def label(name: str) -> str:
         d = by_name[name]
-        return f"{d['source']} · {d['title'].removesuffix(' (' + d['source'] + ')')}" + ("" if available(d) else " · not here")
+        return f"{d['title'].removesuffix(' (' + d['source'] + ')')} · {d['source']}" + ("" if available(d) else " · not here")
 
     name = st.selectbox("Dataset", list(by_name), format_func=label, key="dataset", help="Type to search.")
     entry: dict[str, Any] = by_name[name]

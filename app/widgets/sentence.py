@@ -27,25 +27,15 @@ class Story:
 
 
 def setting(spec: RunSpec, native: float | None = None) -> str:
-    """'At 50:1', 'As the data come (11.6:1)', 'At 50:1, falling exponentially, training rows only'."""
+    """'At 50:1', 'As the data come (11.6:1)', 'At 50:1, falling exponentially, in the training rows only'."""
     made: Imbalance = spec.imbalance
     if made.profile == "native":
         return "As the data come" + (f" ({ratio(native)})" if native else "")
-    only = ", cut in the training rows only" if made.where == "train" else ""
+    only = ", in the training rows only" if made.where == "train" else ""
     if made.profile == "remove":
-        share = f"{100 * (made.rate or 0):.3g}%"
-        return f"With {share} of the rows of drawn classes removed{only}"
-    how = {
-        "ratio": "",
-        "exponential": ", falling exponentially",
-        "step": ", in one step",
-        "gaussian": ", falling as a Gaussian",
-    }
-    if made.profile == "ratio" and made.where == "train":
-        return f"At {ratio(made.ratio or 1)} in the training rows"
-    return f"At {ratio(made.ratio or 1)}{how[made.profile]}" + (
-        "" if made.where == "train" else ", everywhere" if how[made.profile] else ""
-    )
+        return f"With {100 * (made.rate or 0):.3g}% of the rows of some classes removed{only}"
+    how = {"exponential": ", falling exponentially", "step": ", in one step", "gaussian": ", falling as a Gaussian"}
+    return f"At {ratio(made.ratio or 1)}{how.get(made.profile, '')}{only}"
 
 
 def story(
@@ -129,7 +119,8 @@ def _ceiling(main: Result, baseline: Result | None, gain: Interval | None, role:
     if role == "baseline" or baseline is None:
         return [f"The withheld rows are worth {difference(gain)} of average precision."]
     share = 100 * main.difference(baseline, AP).mean / gain.mean
-    return [f"Of the {difference(gain)} that the withheld rows are worth, {share:.0f}% is recovered.".replace(" -", " −")]
+    part = f"{share:.0f}%" if share > 0 else "none"
+    return [f"Of the {difference(gain)} that the withheld rows are worth, {part} is recovered."]
 
 
 def _fine(main: Result) -> str:

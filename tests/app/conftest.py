@@ -1,0 +1,41 @@
+"""A hand-filled store under LAB_STORE, and the page over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from engine.store import Store
+from tests.app import fabricate
+
+MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """An empty store with the small catalog; no bundled example is in it."""
+    store = fabricate.fresh(tmp_path)
+    monkeypatch.setenv("LAB_STORE", store.url)
+    monkeypatch.setattr(session, "EXAMPLES", tmp_path / "no examples")
+    yield store
+    st.cache_resource.clear()
+    store.close()
+
+
+@pytest.fixture
+def look(store: Store) -> Callable[..., AppTest]:
+    """look(query...) -> the page, run once; no exception may be on it."""
+
+    def run(**query: str) -> AppTest:
+        page = AppTest.from_file(str(MAIN), default_timeout=60)
+        page.query_params.update(query)
+        page.run()
+        assert not page.exception, page.exception
+        return page
+
+    return run

@@ -1,0 +1,129 @@
+"""Charts are functions of arrays: what they draw is read from the figure's own description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from app.charts import learning, losses, norms, pr
+from app.charts.palette import PENS, pen, spread
+from tests.app.fabricate import HOSTILE
+
+R = np.linspace(0, 1, 11)
+
+
+def curve(key: str, n: int, oracle: bool = False, label: str = "") -> pr.Curve:
+    precision = np.linspace(0.4, 0.6, n)[:, None] * np.ones(11)
+    return pr.Curve(key, label or key, R, precision, 0.5, 0.4, 0.6, oracle)
+
+
+def drawn(figure: go.Figure) -> list[dict[str, Any]]:
+    """The traces as dicts; arrays as arrays (`to_dict` makes base64 of them)."""
+    return [trace.to_plotly_json() for trace in figure.data]
+
+
+def traces(figure: go.Figure) -> list[dict[str, Any]]:
+    return [t for t in drawn(figure) if t.get("mode") == "lines"]
+
+
+def test_pr_draws_means_bands_and_the_prevalence() -> None:
+    fig = pr.figure([curve("explicit-gradient", 3), curve("ce", 3), curve("potential", 3, True)], 0.05)
+    lines = traces(fig)
+    assert [t["name"] for t in lines] == [
+        "explicit-gradient · AP 0.50 [0.40, 0.60]",
+        "ce · AP 0.50 [0.40, 0.60]",
+        "potential · AP 0.50 [0.40, 0.60]<br>an oracle, not ranked",
+    ]
+    np.testing.assert_allclose(lines[0]["y"], 0.5, atol=1e-6)
+    bands = [t for t in drawn(fig) if t.get("fill") == "toself"]
+    assert len(bands) == 3 and all(t["hoverinfo"] == "skip" and not t["showlegend"] for t in bands)
+    np.testing.assert_allclose([np.max(bands[0]["y"]), np.min(bands[0]["y"])], [0.595, 0.405], atol=1e-6)
+    layout = fig.to_dict()["layout"]
+    assert layout["shapes"][0]["y0"] == 0.05
+    assert any("random ranking 0.05" in a["text"] for a in layout["annotations"])
+    assert len({(t["line"]["color"], t["line"]["dash"]) for t in lines}) == 3
+
+
+def test_one_replicate_has_no_band_and_no_interval_no_brackets() -> None:
+    alone = pr.Curve("ce", "CE", R, np.full((1, 11), 0.5), 0.5, np.nan, np.nan)
+    fig = pr.figure([alone], 0.1)
+    assert not [t for t in drawn(fig) if t.get("fill") == "toself"]
+    assert traces(fig)[0]["name"] == "CE · AP 0.50"
+    assert "CE average precision 0.50." in pr.alt([alone], 0.1)
+
+
+def test_pr_table_reads_the_grid() -> None:
+    table = pr.table([pr.Curve("ce", "CE", R, np.linspace(1, 0, 11)[None], 0.5, 0.4, 0.6)], (0.25, 0.5, 1.0))
+    np.testing.assert_allclose(table[["recall 0.25", "recall 0.5", "recall 1"]].to_numpy()[0], [0.7, 0.5, 0.0])
+
+
+def test_history_is_joined_in_the_order_it_ran() -> None:
+    arrays = {
+        "history/second/step": np.array([40, 50]),
+        "history/first/step": np.array([10, 20, 30]),
+        "history/second/valid_ap": np.array([[0.4, 0.5]]),
+        "history/first/valid_ap": np.array([[0.1, 0.2, 0.3]]),
+        "history/first/adapted_loss": np.array([[9.0, 9.0, 9.0]]),
+    }
+    values, phases = learning.joined(arrays, "valid_ap")
+    np.testing.assert_allclose(values, [[0.1, 0.2, 0.3, 0.4, 0.5]])
+    assert phases == (("first", 0), ("second", 3))
+    fig = learning.figure([learning.Trace("ce", "CE", values, phases)])
+    assert traces(fig)[0]["x"].tolist() == [1, 2, 3, 4, 5]
+    assert {"first", "second"} <= {a["text"] for a in fig.to_dict()["layout"]["annotations"]}
+    assert "peaks at 0.50 after 5 epochs" in learning.alt([learning.Trace("ce", "CE", values, phases)])
+    gap, _ = learning.joined(arrays, "adapted_loss")
+    assert np.isnan(gap[0, 3:]).all() and gap.shape == (1, 5)
+
+
+def test_a_history_without_the_name_is_empty() -> None:
+    assert learning.joined({"history/a/step": np.array([1])}, "valid_ap")[0].size == 0
+    assert learning.joined({}, "valid_ap")[0].size == 0
+
+
+def test_losses_are_those_of_the_phase_that_moves() -> None:
+    arrays = {f"history/{phase}/train_loss": np.full((2, 3), v) for phase, v in (("training", 1.0), ("points", 0.5))}
+    arrays |= {"history/training/step": np.array([1, 2, 3]), "history/points/step": np.array([4, 5, 6])}
+    assert losses.history(arrays)["train_loss"][0, 0] == 0.5  # the last phase
+    arrays["history/training/adapted_loss"] = np.full((2, 3), 0.7)
+    assert list(losses.history(arrays)) == ["adapted_loss", "train_loss"]
+    assert losses.history({}) == {}
+
+
+@pytest.mark.parametrize(("low", "kind"), [(0.5, None), (0.001, "log")])
+def test_losses_turn_logarithmic_where_they_span_much(low: float, kind: str | None) -> None:
+    fig = losses.figure({"train_loss": np.array([[1.0, low]]), "valid_loss": np.array([[1.0, np.nan]])})
+    assert fig.to_dict()["layout"]["yaxis"].get("type") == kind
+
+
+def test_norms_keep_classes_of_one_name_apart_and_count_rows() -> None:
+    fig = norms.figure([norms.Norms("ce", "CE", np.array([[2.0, 1.0], [4.0, 1.0]]))], ["x" * 50, "x" * 50], [600, 1234])
+    bar = drawn(fig)[0]
+    assert len(set(bar["x"])) == 2 and "1,234 rows" in bar["x"][1]
+    np.testing.assert_allclose(bar["y"], [3.0, 1.0])
+    assert bar["error_y"]["array"][0] == pytest.approx(0.95)
+
+
+def test_names_from_data_are_letters_in_every_chart() -> None:
+    figures = [
+        pr.figure([curve("x", 2, label=HOSTILE[0]), curve("y", 2, label=HOSTILE[1])], 0.1),
+        learning.figure([learning.Trace("x", HOSTILE[0], np.ones((2, 3)), ((HOSTILE[1], 0), ("b", 1)))]),
+        norms.figure([norms.Norms("x", HOSTILE[1], np.ones((2, 2)))], HOSTILE, [1, 2]),
+    ]
+    for fig in figures:
+        text = fig.to_json()
+        assert "<img" not in text and "\\u003cimg" not in text and "$x$" not in text
+
+
+def test_every_method_has_a_pen_of_its_own_and_none_is_a_placeholder_of_streamlit() -> None:
+    assert len({(p.colour, p.dash) for p in PENS.values()}) == len(PENS)
+    assert all(not p.colour.startswith("#0000") for p in PENS.values())
+    assert pen("a method of tomorrow") == pen("a method of tomorrow")
+
+
+def test_spread_leaves_nan_out_without_a_warning() -> None:
+    mean, low, high = spread(np.array([[1.0, np.nan], [3.0, np.nan]]))
+    assert mean[0] == 2 and low[0] == pytest.approx(1.05) and high[0] == pytest.approx(2.95) and np.isnan(mean[1])
