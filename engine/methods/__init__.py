@@ -9,10 +9,13 @@ from functools import cache
 from engine.errors import UnknownName
 from engine.methods.base import Method
 
+FAMILIES = ("plain", "loss", "sampling", "meta", "deep", "oracle")
+"""In order of display."""
+
 
 @cache
 def methods() -> dict[str, type[Method]]:
-    """Every method by name, plain ones first. Raises TypeError where two files use one name."""
+    """Every method by name, plain ones first. Raises TypeError where two files use one name, or a family is not known."""
     found: dict[str, type[Method]] = {}
     for module in pkgutil.iter_modules(__path__):
         if module.name == "base":
@@ -23,8 +26,12 @@ def methods() -> dict[str, type[Method]]:
                 if found.get(thing.name, thing) is not thing:
                     raise TypeError(f"two methods are called {thing.name!r}")
                 found[thing.name] = thing
-    order = ("plain", "loss", "sampling", "meta", "deep", "oracle")
-    return dict(sorted(found.items(), key=lambda item: (order.index(item[1].family), item[0])))
+    for thing in found.values():
+        if thing.family not in FAMILIES:
+            raise TypeError(
+                f"method {thing.name!r} is of no known family: {thing.family!r} is not one of {', '.join(FAMILIES)}"
+            )
+    return dict(sorted(found.items(), key=lambda item: (FAMILIES.index(item[1].family), item[0])))
 
 
 def method(name: str) -> type[Method]:

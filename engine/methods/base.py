@@ -17,6 +17,7 @@ from engine.events import Event, Phase
 from engine.fields import param
 from engine.losses import Loss
 from engine.models.mlp import ACTIVATIONS, MLP
+from engine.result import plain
 from engine.scene import Camera
 from engine.training import Adam, Batches, Chosen, Meter, new_net, streams, train
 
@@ -49,7 +50,7 @@ class Fitted:
 class Method(abc.ABC):
     """A way to train on imbalanced data. Subclasses are final: they have a name, fields made by `param`, and `fit`.
 
-    name: as typed at the terminal. title: as shown. family: plain, loss, sampling, meta, oracle. kinds: of data it takes.
+    name: as typed at the terminal. title: as shown. family: one of `engine.methods.FAMILIES`. kinds: of data it takes.
     source: which algorithm of which paper, whose variant. ranked: False for oracles. presets: preset -> parameters that
     differ from the defaults; deviations: preset -> what it still does not do as the source. suited: kind of data -> preset whose
     values are the defaults there (`engine.spec.defaults`). controls: label -> parameters
@@ -93,10 +94,10 @@ class Method(abc.ABC):
             "ranked": cls.ranked,
             "summary": text.split("\n\n")[0].replace("\n    ", " "),
             "fields": fields.describe(cls),
-            "presets": {k: dict(v) for k, v in cls.presets.items()},
+            "presets": {k: plain(dict(v)) for k, v in cls.presets.items()},
             "deviations": {k: list(v) for k, v in cls.deviations.items()},
             "suited": dict(cls.suited),
-            "controls": {k: dict(v) for k, v in cls.controls.items()},
+            "controls": {k: plain(dict(v)) for k, v in cls.controls.items()},
         }
 
 

@@ -1,0 +1,117 @@
+"""The committed catalog is the engine's, and methods are found by being there."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from engine import catalog, fields
+from engine import methods as package
+from engine.data.catalog import datasets
+from engine.errors import UnknownName
+from engine.methods import method, methods
+from engine.version import NUMERICS
+
+
+def test_the_committed_file_is_this_engine_s() -> None:
+    committed = catalog.FILE.read_text(encoding="utf-8")
+    if committed != catalog.text(catalog.build_catalog()):
+        pytest.fail("engine/catalog.json is not what this engine can do: run `python -m engine catalog --write` and commit it")
+
+
+def test_the_catalog_is_plain() -> None:
+    built = catalog.build_catalog()
+    assert json.loads(catalog.text(built)) == built and set(built) == {"numerics", "methods", "datasets"}
+    assert built["numerics"] == NUMERICS and built["datasets"] == datasets()
+    assert [m["name"] for m in built["methods"]] == list(methods())
+
+
+def test_live_it_says_what_this_machine_has() -> None:
+    plain, live = catalog.build_catalog(), catalog.build_catalog(live=True)
+    assert set(live) - set(plain) == {"devices", "device"}
+    assert live["devices"][0] == "cpu" and live["device"]
+    assert [{k: v for k, v in d.items() if k != "available"} for d in live["datasets"]] == plain["datasets"]
+    assert all(d["available"] is True for d in live["datasets"] if d["source"] in ("made by this program", "scikit-learn"))
+
+
+def test_every_file_is_a_method() -> None:
+    files = {m.name.replace("_", "-") for m in pkgutil.iter_modules(package.__path__)} - {"base"}
+    assert set(methods()) == files, "one file per method, called as the method is"
+    assert all(cls.__module__ == f"engine.methods.{name.replace('-', '_')}" for name, cls in methods().items())
+    assert {"ce", "rs", "smote", "focal", "explicit-gradient", "potential"} <= files
+    assert next(iter(methods())) == "ce" and list(methods())[-1] == "potential", "the plain one first, the oracle last"
+
+
+def test_names_give_methods() -> None:
+    assert method("ce").name == "ce"
+    with pytest.raises(UnknownName, match="no method is called 'cee'; there are: ce, focal"):
+        method("cee")
+
+
+FOUND = '''
+from dataclasses import dataclass
+from engine.methods.base import TableMethod, param
+from engine.methods.ce import CE
+
+@dataclass(frozen=True)
+class Found(TableMethod):
+    """A method that a test puts beside the others."""
+    name = "{name}"
+    title = "Found"
+    family = "{family}"
+    kinds = ("tabular",)
+    source = "a test"
+    depth: int = param(3, low=1, high=5, help="Something.")
+
+    def fit(self, task, *, camera):
+        yield from ()
+'''
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that is scanned like the package's own."""
+    monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
+    before = set(sys.modules)
+    methods.cache_clear()
+    importlib.invalidate_caches()
+    yield tmp_path
+    methods.cache_clear()
+    for name in set(sys.modules) - before:
+        if name.startswith("engine.methods."):
+            loaded: ModuleType = sys.modules.pop(name)
+            if getattr(package, name.rpartition(".")[2], None) is loaded:
+                delattr(package, name.rpartition(".")[2])
+
+
+def test_a_new_file_is_a_new_method(folder: Path) -> None:
+    (folder / "zz_found.py").write_text(FOUND.format(name="found", family="sampling"))
+    assert list(methods()) == ["ce", "focal", "found", "rs", "smote", "explicit-gradient", "potential"]
+    entry = next(m for m in catalog.build_catalog()["methods"] if m["name"] == "found")
+    assert entry["summary"] == "A method that a test puts beside the others."
+    assert [d["name"] for d in entry["fields"]][-1] == "depth" and entry["fields"] == fields.describe(method("found"))
+
+
+def test_two_methods_of_one_name_are_refused(folder: Path) -> None:
+    (folder / "zz_found.py").write_text(FOUND.format(name="ce", family="plain"))
+    with pytest.raises(TypeError, match="two methods are called 'ce'"):
+        methods()
+
+
+def test_a_file_that_cannot_be_imported_is_loud(folder: Path) -> None:
+    (folder / "zz_found.py").write_text("import no_such_package")
+    with pytest.raises(ModuleNotFoundError, match="no_such_package"):
+        methods()
+
+
+def test_an_unknown_family_is_loud(folder: Path) -> None:
+    (folder / "zz_found.py").write_text(FOUND.format(name="found", family="magic"))
+    with pytest.raises(TypeError, match="method 'found' is of no known family: 'magic' is not one of plain, loss"):
+        methods()
