@@ -160,8 +160,8 @@ def _store() -> Store:
 class Engine:
     """Keeps one engine process on a SQLite store where none is alive, and ends it with the server.
 
-    A lock file beside the database lets one server alone do this. An engine that dies is started again, at once the first
-    time and then after twice as long each time, up to a minute, until one has lived for a minute.
+    A lock file beside the database lets one server alone do this. An engine that dies is started again, after a second the
+    first time and then after twice as long each time, up to a minute, until one has lived for a minute.
     """
 
     LONGEST = 60.0
