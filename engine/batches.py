@@ -17,16 +17,39 @@ from engine.data.dataset import Rows
 
 @dataclass(frozen=True)
 class Plan:
-    """K batches of at most B rows: index [R, K, B] into a part's rows, mask [R, K, B]; fresh [R, K]: a new pass begins here."""
+    """K batches of at most B rows: index [R, K, B] into a part's rows, mask [R, K, B]; fresh [R, K]: a new pass begins here.
+
+    widths [K]: the longest batch of any replicate; places beyond it hold nothing. The rows of a batch stand first.
+    """
 
     index: Tensor
     mask: Tensor
     fresh: Tensor
+    widths: list[int]
+
+    @classmethod
+    def of(cls, index: Tensor, mask: Tensor, fresh: Tensor, device: torch.device) -> Plan:
+        """On the device; all are drawn on the CPU."""
+        widths = mask.sum(2).amax(0).tolist()
+        return cls(index.to(device), mask.to(device), fresh.to(device), widths)
 
     @property
     def length(self) -> int:
         """K."""
         return self.index.shape[1]
+
+    def rows(self, part: Rows) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Each batch's x [R, b, D], y [R, b] and mask [R, b], b its width. Gathered at once: many small gathers cost more."""
+        index = self.index.transpose(0, 1)  # [K, R, B]
+        x, y = pick(part.x, index), pick(part.y, index)
+        return [(x[k, :, :b], y[k, :, :b], self.mask[:, k, :b]) for k, b in enumerate(self.widths)]
+
+
+def pick(table: Tensor, index: Tensor) -> Tensor:
+    """table [R, N, ...] and index [..., R, B] -> table[r, index[..., r, b]] as [..., R, B, ...]. Whole rows are copied."""
+    first = torch.arange(table.shape[0], device=table.device).mul_(table.shape[1])
+    flat = (index + first.unsqueeze(1)).reshape(-1)
+    return table.flatten(0, 1).index_select(0, flat).view(*index.shape, *table.shape[2:])
 
 
 class Passes:
@@ -66,7 +89,7 @@ class Passes:
                 mask[r, done : done + n] = self.full[r][at : at + n]
                 self.at[r] += n
                 done += n
-        return Plan(index.to(device), mask.to(device), fresh.to(device))
+        return Plan.of(index, mask, fresh, device)
 
 
 class Balanced:
@@ -107,7 +130,7 @@ class Balanced:
             ]
             index[r, :count] = torch.stack(drawn, 1).view(count, -1)
             mask[r, :count] = True
-        return Plan(index.to(device), mask.to(device), torch.zeros(replicates, max(wanted), dtype=torch.bool, device=device))
+        return Plan.of(index, mask, torch.zeros(replicates, max(wanted), dtype=torch.bool), device)
 
     def _in_order(self, r: int, rows: Tensor, count: int) -> Tensor:
         parts = [self.left[r]]

@@ -33,15 +33,15 @@ TICK = 0.25
 
 @dataclass(frozen=True)
 class Batch:
-    """Real rows of one step: x [R, B, D], y [R, B], weights [R, B] (a mean over each replicate's rows), alive [R] bool.
+    """Real rows of one step: x [R, B, D], y [R, B], mask [R, B] bool, alive [R] bool (on the CPU).
 
-    alive: this replicate takes this step; the others (stopped, or out of rows this epoch) have weights 0.
+    alive: this replicate takes this step; the others (stopped, or out of rows this epoch) have no rows in the batch.
     k: number of the batch in the epoch.
     """
 
     x: Tensor
     y: Tensor
-    weights: Tensor
+    mask: Tensor
     alive: Tensor
     k: int
 
@@ -138,8 +138,9 @@ class Adam:
         """Nothing to put back."""
 
     def __call__(self, batch: Batch) -> Tensor:
-        """One step on the batch's weighted loss."""
-        losses, gradient = self.net.gradient(batch.x, batch.y, batch.weights, self.loss, self.net.flat)
+        """One step on the mean loss of each replicate's rows."""
+        weights = mean_weights(batch.mask, batch.x.dtype)
+        losses, gradient = self.net.gradient(batch.x, batch.y, weights, self.loss, self.net.flat)
         if self.decay:
             gradient.add_(self.net.flat, alpha=self.decay)
         everyone = bool(batch.alive.all())  # `alive` is kept on the CPU: no wait for the device
@@ -207,12 +208,14 @@ def train(
     for epoch in range(1, epochs + 1):
         wanted = [n if go else 0 for n, go in zip(per_pass, going.tolist(), strict=True)]
         plan = batches.take(wanted, task.device)
+        drawn = plan.rows(rows)
         step.begin(wanted)
         wanted_now = torch.tensor(wanted)
         total = torch.zeros_like(best_loss)
         for k in range(plan.length):
             yield from camera.shoot(net, phase, epoch, meter.step, score, taken=taken, planned=planned)
-            total += step(_batch(rows, plan, k, wanted_now > k))
+            x, y, mask = drawn[k]
+            total += step(Batch(x, y, mask, wanted_now > k, k))
             taken += 1
             if (tick := meter.tick()) is not None:
                 yield tick
@@ -234,12 +237,6 @@ def train(
     net.flat = best_flat
     step.restore(best_kept)
     return Chosen(best_epoch, best_score)
-
-
-def _batch(rows: Rows, plan: Plan, k: int, alive: Tensor) -> Batch:
-    index, mask = plan.index[:, k], plan.mask[:, k]
-    x = rows.x.gather(1, index.unsqueeze(2).expand(-1, -1, rows.x.shape[2]))
-    return Batch(x, rows.y.gather(1, index), mean_weights(mask, x.dtype), alive, k)
 
 
 def _where(which: Tensor, new: Tensor, old: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from engine.batches import Passes, Plan
+from engine.batches import Passes, Plan, pick
 from engine.data.dataset import Rows, Task
 from engine.data.rows import take
 from engine.events import Event, Note, Phase
@@ -41,7 +41,7 @@ class ExplicitGradient(TableMethod):
             "eta_points": 1000.0, "hidden": (128, 16), "learning_rate": 1e-2, "weight_decay": 5e-5, "batch": 1024,
             "batch_outer": 512, "batch_points": 1, "lowest": 0.5, "outer": "holdout", "reset_each_pass": True,
         },
-        "visible": {"eta_points": 30_000.0, "eta_model": 0.03, "patience": 60},
+        "visible": {"eta_points": 3000.0, "patience": 60, "clamp": True},
     }  # fmt: skip
     deviations: ClassVar = {
         "paper": (
@@ -55,7 +55,10 @@ class ExplicitGradient(TableMethod):
             "Numbers are standardised and categories one-hot encoded; the code scales to [0, 1] and encodes by target.",
             "Synthetic and held-out rows are drawn in a new order every pass; the code replays the first.",
         ),
-        "visible": ("Larger steps than any source uses, so that the movement can be seen; not a recommendation.",),
+        "visible": (
+            "Larger steps and more patience than any source, so that the movement can be seen: the median point moves 0.4 sd or more on "
+            "the sets of points. Points stay within the range of the training rows. Not a recommendation.",
+        ),
     }
     suited: ClassVar = {"points": "visible"}
     controls: ClassVar = {"frozen": {"eta_points": 0.0}, "CE, equal steps": {"copies": 0}}
@@ -216,7 +219,7 @@ class MetaStep:
         self.range = (low, high)
         self.trail: list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]] = []
         self.own: Plan
-        self.others: Plan | None = None
+        self.others: list[tuple[Tensor, Tensor, Tensor]] = []
         self.adapted = torch.zeros(len(points.x), dtype=points.x.dtype, device=points.x.device)
         self.rounds = torch.zeros_like(self.adapted)
 
@@ -224,39 +227,34 @@ class MetaStep:
         """Draw the epoch's synthetic batches, and its held-out ones where points move."""
         device = self.points.device
         self.own = self.own_passes.take(wanted, device)
-        self.others = self.outer_passes.take(wanted, device) if self.moving else None
+        self.others = self.outer_passes.take(wanted, device).rows(self.outer) if self.moving else []
         self.adapted.zero_()
         self.rounds.zero_()
         self.trail = []
 
     def __call__(self, batch: Batch) -> Tensor:
         """Step the classifier on X1 u Z; after `inner_steps` of them move the points."""
-        index, mask = self.own.index[:, batch.k], self.own.mask[:, batch.k]
+        width = self.own.widths[batch.k]
+        index, mask = self.own.index[:, batch.k, :width], self.own.mask[:, batch.k, :width]
         if self.method.reset_each_pass:
             fresh = self.own.fresh[:, batch.k].view(-1, 1, 1)
             self.points = torch.where(fresh, self.start.x, self.points)
-        z = _gather(self.points, index)
-        z_y = self.start.y.gather(1, index)
-        x, y = z, z_y
+        x, y = pick(self.points, index), pick(self.start.y, index)
         if self.method.inner == "both":
-            x, y, mask = torch.cat([batch.x, z], 1), torch.cat([batch.y, z_y], 1), torch.cat([batch.weights > 0, mask], 1)
-        weights = mean_weights(mask, z.dtype)
+            x, y, mask = torch.cat([batch.x, x], 1), torch.cat([batch.y, y], 1), torch.cat([batch.mask, mask], 1)
+        weights = mean_weights(mask, x.dtype)
         theta = self.net.flat
         losses, g = self.net.gradient(x, y, weights, self.loss, theta)
         self.net.flat = torch.add(theta, g, alpha=-self.rate)
-        if self.others is not None:
+        if self.moving:
             self.trail.append((theta, index, x, y, weights))
             if len(self.trail) == self.method.inner_steps:
                 self._move(batch.k)
         return losses
 
     def _move(self, k: int) -> None:
-        assert self.others is not None
-        index, mask = self.others.index[:, k], self.others.mask[:, k]
-        held = mean_weights(mask, self.points.dtype)
-        adapted, v = self.net.gradient(
-            _gather(self.outer.x, index), self.outer.y.gather(1, index), held, self.loss, self.net.flat
-        )
+        x, y, mask = self.others[k]
+        adapted, v = self.net.gradient(x, y, mean_weights(mask, x.dtype), self.loss, self.net.flat)
         self.adapted += adapted
         self.rounds += mask.any(1)
         uphill = torch.zeros_like(self.points)
@@ -281,7 +279,7 @@ class MetaStep:
         with torch.no_grad():
             losses = self.loss(self.net(self.points), self.start.y)
             own = weighted_sum(losses, mean_weights(self.start.mask, losses.dtype))
-        if self.others is None:
+        if not self.moving:
             return {"synthetic_loss": own}
         return {"adapted_loss": self.adapted / self.rounds.clamp(min=1), "synthetic_loss": own}
 
@@ -292,7 +290,3 @@ class MetaStep:
     def restore(self, kept: list[Tensor]) -> None:
         """Put the chosen epoch's points back."""
         (self.points,) = kept
-
-
-def _gather(x: Tensor, index: Tensor) -> Tensor:
-    return x.gather(1, index.unsqueeze(2).expand(-1, -1, x.shape[2]))

@@ -37,7 +37,7 @@ class Flat(Loss):
 
 def everything(rows: Rows) -> Batch:
     """One batch with all rows in order."""
-    return Batch(rows.x, rows.y, mean_weights(rows.mask, rows.x.dtype), rows.mask.any(1), 0)
+    return Batch(rows.x, rows.y, rows.mask, rows.mask.any(1), 0)
 
 
 def meta(on: Task, **changes: Any) -> tuple[MetaStep, MLP, Rows]:

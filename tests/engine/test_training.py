@@ -25,11 +25,11 @@ def test_adam_is_torchs_adam(decay: float) -> None:
     step = Adam(net, cross_entropy, rate=0.02, decay=decay)
     leaf = net.flat.clone().requires_grad_()
     theirs = torch.optim.Adam([leaf], lr=0.02, betas=(0.5, 0.999), weight_decay=decay)
-    batch = Batch(on.train.x, on.train.y, mean_weights(on.train.mask, on.dtype), torch.ones(3, dtype=torch.bool), 0)
+    batch = Batch(on.train.x, on.train.y, on.train.mask, torch.ones(3, dtype=torch.bool), 0)
     for _ in range(25):
         step(batch)
         theirs.zero_grad()
-        (cross_entropy(net(on.train.x, net.views(leaf)), on.train.y) * batch.weights).sum().backward()
+        (cross_entropy(net(on.train.x, net.views(leaf)), on.train.y) * mean_weights(on.train.mask, on.dtype)).sum().backward()
         theirs.step()
     assert torch.allclose(net.flat, leaf.detach(), rtol=0, atol=1e-11)
 
@@ -38,9 +38,8 @@ def test_a_paused_replicate_is_as_if_nothing_had_happened() -> None:
     on = task(seeds=1)
     both, alone = (new_net(on, (5,)) for _ in range(2))
     steps = [Adam(net, cross_entropy, rate=0.02) for net in (both, alone)]
-    weights = mean_weights(on.train.mask, on.dtype)
-    every = Batch(on.train.x, on.train.y, weights, torch.tensor([True, True, True]), 0)
-    some = replace(every, weights=weights * torch.tensor([[1.0], [0.0], [1.0]]), alive=torch.tensor([True, False, True]))
+    every = Batch(on.train.x, on.train.y, on.train.mask, torch.tensor([True, True, True]), 0)
+    some = replace(every, mask=on.train.mask & torch.tensor([[True], [False], [True]]), alive=torch.tensor([True, False, True]))
     for batch in (every, some, some, every):
         steps[0](batch)
     for batch in (every, every):

@@ -1,0 +1,161 @@
+"""Training steps per second: stacked replicates against one at a time, the loop as published, and scikit-learn's MLP.
+
+    python -m benchmarks.training [--sets glass2 yeast4 abalone19] [--replicates 20] [--repeats 5] [--threads 1 2]
+
+A step is one minibatch of one replicate; the published explicit-gradient loop is a DataLoader, one replicate, `create_graph` and
+SGD on the synthetic rows, written here from Algorithm 1. Every repeat times all contenders one after the other, so a ratio
+compares neighbours in time; medians of the ratios are printed, with their range.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from engine.data.catalog import load
+from engine.data.dataset import Task
+from engine.data.prepare import prepare
+from engine.events import Epoch
+from engine.methods import method
+from engine.runner import provenance
+from engine.scene import Camera
+from engine.spec import RunSpec
+
+HIDDEN = (64, 64)
+BATCH = 128
+
+
+def ours(name: str, task: Task, **params: object) -> Callable[[], float]:
+    """Seconds per step and replicate of our trainer, evaluation of every epoch included, pictures left out."""
+
+    def once() -> float:
+        fitting = method(name)(hidden=HIDDEN, batch=BATCH, **params).fit(task, camera=Camera(task, 0))
+        phase = "points" if name == "explicit-gradient" else "training"
+        first: tuple[float, int] | None = None
+        last = (0.0, 0)
+        for event in fitting:
+            if isinstance(event, Epoch) and event.phase == phase:
+                last = (time.perf_counter(), event.step)
+                first = first or last
+        assert first is not None
+        return (last[0] - first[0]) / (last[1] - first[1]) / len(task.replicates)
+
+    return once
+
+
+def published(task: Task, meta: bool, steps: int) -> Callable[[], float]:
+    """Seconds per step of one replicate in the loop as published; no evaluation at all, which is in its favour."""
+
+    def once() -> float:
+        torch.manual_seed(0)
+        x, y = task.train.x[0][task.train.mask[0]], task.train.y[0][task.train.mask[0]].float()
+        held = DataLoader(
+            TensorDataset(task.valid.x[0][task.valid.mask[0]], task.valid.y[0][task.valid.mask[0]].float()), BATCH, shuffle=True
+        )
+        real = DataLoader(TensorDataset(x, y), BATCH, shuffle=True)
+        z = x[y == 1].clone().requires_grad_()
+        copies = DataLoader(TensorDataset(torch.arange(len(z))), BATCH, shuffle=True)
+        sizes = (x.shape[1], *HIDDEN, 1)
+        layers = [torch.nn.Linear(i, o) for i, o in itertools.pairwise(sizes)]
+        net = torch.nn.Sequential(*itertools.chain(*((layer, torch.nn.ReLU()) for layer in layers[:-1])), layers[-1])
+        adam, descent = torch.optim.Adam(net.parameters(), 1e-3, (0.5, 0.999)), torch.optim.SGD([z], 1000.0)
+        loss = torch.nn.BCEWithLogitsLoss()
+        epochs = itertools.chain.from_iterable(itertools.repeat(real))
+        cycles = zip(epochs, itertools.cycle(copies), itertools.cycle(held), strict=False)
+        began = time.perf_counter()
+        for (xb, yb), (rows,), (vx, vy) in itertools.islice(cycles, steps):
+            if not meta:
+                adam.zero_grad()
+                loss(net(xb).squeeze(1), yb).backward()
+                adam.step()
+                continue
+            parameters = dict(net.named_parameters())
+            both, labels = torch.cat([z[rows], xb]), torch.cat([torch.ones(len(rows)), yb])
+            inner = loss(torch.func.functional_call(net, parameters, both).squeeze(1), labels)
+            gradients = torch.autograd.grad(inner, list(parameters.values()), create_graph=True)
+            stepped = {k: p - 1e-2 * g for (k, p), g in zip(parameters.items(), gradients, strict=True)}
+            descent.zero_grad()
+            loss(torch.func.functional_call(net, stepped, vx).squeeze(1), vy).backward()
+            descent.step()
+            with torch.no_grad():
+                for p, g in zip(parameters.values(), gradients, strict=True):
+                    p -= 1e-2 * g
+                    p.grad = None
+        return (time.perf_counter() - began) / steps
+
+    return once
+
+
+def library(task: Task, epochs: int) -> Callable[[], float]:
+    """Seconds per step of scikit-learn's MLPClassifier with the same network, one replicate."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    def once() -> float:
+        x, y = task.train.x[0][task.train.mask[0]].numpy(), task.train.y[0][task.train.mask[0]].numpy()
+        net = MLPClassifier(HIDDEN, alpha=0.0, batch_size=min(BATCH, len(x)), beta_1=0.5, max_iter=epochs, n_iter_no_change=epochs)
+        began = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            net.fit(x, y)
+        return (time.perf_counter() - began) / (epochs * -(-len(x) // BATCH))
+
+    return once
+
+
+def main() -> None:
+    """Time and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="+", default=["glass2", "yeast4", "abalone19"])
+    parser.add_argument("--replicates", type=int, default=20, help="a multiple of 4")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    asked = parser.parse_args()
+    out = {"provenance": provenance(torch.device("cpu"), torch.float32), "replicates": asked.replicates, "rows": []}
+    for threads in asked.threads:
+        torch.set_num_threads(threads)
+        for name in asked.sets:
+            data, spec = load(name), RunSpec(name, "ce", folds=4, seeds=asked.replicates // 4)
+            many, one = prepare(data, spec), prepare(data, spec, [0])
+            per_pass = -(-int(many.train.sizes.max()) // BATCH)
+            epochs = max(20, 240 // per_pass)
+            steps = 300
+            plain = {
+                "stacked": ours("ce", many, epochs=epochs),
+                "one at a time": ours("ce", one, epochs=epochs),
+                "as published": published(one, False, steps),
+                "scikit-learn": library(one, epochs),
+            }
+            options = {"epochs": 1, "meta_epochs": epochs, "patience": 2000}
+            meta = {
+                "stacked": ours("explicit-gradient", many, **options),
+                "one at a time": ours("explicit-gradient", one, **options),
+                "as published": published(one, True, steps),
+            }
+            for what, contenders in (("plain training", plain), ("explicit gradient", meta)):
+                times: dict[str, list[float]] = {label: [] for label in contenders}
+                for _ in range(asked.repeats):
+                    for label, once in contenders.items():
+                        times[label].append(once())
+                row = {"set": name, "rows": int(many.train.sizes[0]), "what": what, "threads": threads}
+                row["ms per step"] = {label: round(1e3 * statistics.median(t), 4) for label, t in times.items()}
+                row["ratio to stacked"] = {
+                    label: [round(f(a / b for a, b in zip(t, times["stacked"], strict=True)), 1) for f in (statistics.median, min, max)]
+                    for label, t in times.items()
+                    if label != "stacked"
+                }
+                out["rows"].append(row)
+                print(json.dumps(row), flush=True)
+    print(json.dumps(out["provenance"]))
+
+
+if __name__ == "__main__":
+    main()
