@@ -25,10 +25,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   player.ask = (from) => setTriggerValue("need", from);
   player.receive(data);
-  return () => {
-    player.close();
+  // Streamlit also calls this when newer data overtook a call: only what has left the page is over.
+  return () => setTimeout(() => {
+    if (parentElement.isConnected || players.get(parentElement) !== player) return;
     players.delete(parentElement);
-  };
+    player.close();
+  });
 }
 
 const TEMPLATE = `

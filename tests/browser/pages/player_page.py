@@ -1,6 +1,6 @@
 """The player alone, fed with a run that never was. What it is asked for stands in the address; see `pick`.
 
-mode: replay (all at once), live (chunks, by a fragment that runs every 0.2 s), empty, still (a scene without a frame),
+mode: replay (all at once), live (chunks, by a fragment that runs every `tick` s), empty, still (a scene without a frame),
 pair (two players, one scrubber).
 """
 
@@ -89,4 +89,4 @@ else:
             st.session_state.over = True
             st.rerun()
 
-    st.fragment(watch, run_every=None if st.session_state.get("over") else 0.2)()
+    st.fragment(watch, run_every=None if st.session_state.get("over") else pick("tick", 0.2))()
