@@ -70,7 +70,7 @@ class Epoch:
 class Scene:
     """What stands still in one replicate's picture; positions are int16 in units of the view box (see UNIT).
 
-    points [m, 2] int16 and labels [m] uint8: real training rows (at most 1,500, every minority row kept).
+    points [m, 2] int16 and labels [m] uint8: real training rows (at most 1,500; every minority row of up to 1,000).
     centre [2], half [2]: the view box in plane coordinates, which are sd of the standardised features.
     share: share of training variance the plane holds, in [0, 1]; exact: True where the plane is all of the data (2-D).
     axes: names of the two axes. classes: names. parents [n, 2] int16: where each synthetic point was copied from

@@ -21,7 +21,11 @@ from engine.models.mlp import MLP
 from engine.seeds import numpy_stream
 
 MOST_REAL = 1500
+MOST_MINORITY = 1000
+"""Real minority rows drawn at most where the majority needs the rest of MOST_REAL; below that all are kept."""
 MOST_SYNTHETIC = 300
+FAR = 1e6
+"""Coordinates in sd beyond which nothing is told apart: all of that is off the picture."""
 EVERY_OTHER = 4
 """Replicates after the first are pictured at every fourth moment: they are looked at later, if at all."""
 
@@ -70,8 +74,9 @@ class _View:
 
     def fix(self, x: np.ndarray) -> np.ndarray:
         """Rows [n, D] -> int16 positions [n, 2], kept up to 4 boxes away."""
+        x = np.nan_to_num(x, nan=FAR).clip(-FAR, FAR)  # a point may run off, in the end to no number
         u = (self.plane.project(x) - self.centre) / self.half
-        fixed: np.ndarray = np.clip(np.rint(u * UNIT), -4 * UNIT, 4 * UNIT).astype(np.int16)
+        fixed: np.ndarray = np.rint(np.clip(u, -4, 4) * UNIT).astype(np.int16)
         return fixed
 
 
@@ -123,18 +128,20 @@ class Camera:
     def picture(
         self, net: MLP, phase: str, epoch: int | Tensor, step: int, score: Tensor, *, everyone: bool = True
     ) -> Iterator[Event]:
-        """A frame of every replicate (or of the first alone) now. epoch: one number, or one per replicate [R]."""
+        """A frame of every replicate (or of the run's first alone) now. epoch: one number, or one per replicate [R]."""
         if not self.frames:
             return
         if not self.opened:
             self.opened = True
             yield from self.scenes
-        count = len(self.views) if everyone else 1
         task = self.task
+        count = len(self.views) if everyone else 1 if task.replicates[0].number == 0 else 0
+        if not count:
+            return
         grid = torch.from_numpy(np.stack([v.grid for v in self.views[:count]])).to(task.device, task.dtype)
         layers = [layer[:count] for layer in net.views(net.flat)]
         minority = 1 - net(grid, layers).softmax(-1)[..., task.largest]
-        surface = (255 * minority).round().to(torch.uint8).cpu().numpy().reshape(count, GRID, GRID)
+        surface = (255 * minority.nan_to_num(0.0)).round().to(torch.uint8).cpu().numpy().reshape(count, GRID, GRID)
         now = None if self.current is None else self.current()
         length = None if now is None or self.start is None else moves(self.start.x, now, self.start.mask)
         scores = score.tolist()
@@ -142,7 +149,8 @@ class Camera:
             points, moved = np.zeros((0, 2), np.int16), np.zeros(0, np.uint16)
             if now is not None and length is not None:
                 points = self.views[r].fix(_numpy(now[r])[self.drawn[r]])
-                moved = np.clip(np.rint(1000 * _numpy(length[r])[self.drawn[r]]), 0, 65535).astype(np.uint16)
+                far = np.nan_to_num(1000 * _numpy(length[r])[self.drawn[r]], nan=np.inf)
+                moved = np.rint(np.clip(far, 0, 65535)).astype(np.uint16)
             at = int(epoch[r]) if isinstance(epoch, Tensor) else epoch
             yield Frame(task.replicates[r].number, phase, at, step, scores[r], points, moved, surface[r])
 
@@ -169,7 +177,11 @@ def _scene(task: Task, r: int, view: _View) -> Scene:
     x, y = _rows(task, r)
     replicate, plane = task.replicates[r], view.plane
     rare, common = np.flatnonzero(y != task.largest), np.flatnonzero(y == task.largest)
-    common = numpy_stream(task.seed, "scene", replicate.seed, replicate.fold).permutation(common)
+    stream = numpy_stream(task.seed, "scene", replicate.seed, replicate.fold)
+    common = stream.permutation(common)
+    room = max(MOST_MINORITY, MOST_REAL - len(common))
+    if len(rare) > room:
+        rare = stream.permutation(rare)[:room]
     kept = np.sort(np.concatenate([rare, common])[:MOST_REAL])
     names = (*task.features, "")[:2] if plane.exact else [f"PC {i + 1} ({share:.0%})" for i, share in enumerate(plane.share)]
     return Scene(
