@@ -11,6 +11,7 @@ import torch
 
 from engine.data.dataset import Rows, Task
 from engine.data.rows import append, pad
+from engine.errors import BadInput
 from engine.events import Event, Note, Phase
 from engine.losses import cross_entropy
 from engine.methods.base import Fitted, Synthetic, TableMethod, param
@@ -52,9 +53,14 @@ class SMOTE(TableMethod):
         return (yield from self.fit_plain(task, cross_entropy, camera=camera, rows=rows, synthetic=synthetic))
 
     def sample(self, task: Task) -> tuple[Rows, bool]:
-        """The new rows alone, and whether a class had a single row. By imbalanced-learn, with one stream per replicate."""
-        # imported here: an accelerator machine may lack it
-        from imblearn.over_sampling import SMOTE as Sampler
+        """The new rows alone, and whether a class had a single row. By imbalanced-learn, with one stream per replicate.
+
+        Raises BadInput where that is not installed.
+        """
+        try:  # imported here: an accelerator machine may lack it
+            from imblearn.over_sampling import SMOTE as Sampler
+        except ImportError as error:
+            raise BadInput(f"smote needs imbalanced-learn, which cannot be imported here ({error}); install it.") from error
 
         parts, singles = [], False
         for r, replicate in enumerate(task.replicates):
