@@ -10,10 +10,12 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from engine import fields
 from engine.errors import BadInput, BadParameter, DataMissing, LabError
+from engine.family import family
 from engine.result import METRICS, plain
 from engine.spec import PROFILES, WHERE, Imbalance, RunSpec, find
 
@@ -83,6 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     catalog.add_argument("--write", action="store_true", help="write engine/catalog.json, after a method or dataset changed")
     catalog.set_defaults(do=_catalog)
 
+    example = commands.add_parser("example", help="compute a bundled example anew")
+    example.add_argument("name")
+    example.add_argument("--to", type=Path, required=True, help="the bundle to write, such as app/examples/moons.zip")
+    example.set_defaults(do=_example)
+
     serve = commands.add_parser("serve", help="the engine process: take jobs from the store and run them")
     serve.add_argument("--store", help="the store's URL (default: LAB_STORE, or a file in your data folder)")
     serve.set_defaults(do=_serve)
@@ -98,14 +105,14 @@ def _run(asked: argparse.Namespace) -> int:
     store = Store(asked.store)
     answer = _answer(spec, asked, store, catalog)
     out = answer.to_json() | {"controls": {}}
-    controls = {} if asked.no_controls else find(catalog, "methods", spec.method)["controls"]
-    for label, change in controls.items():
-        if all(spec.params[name] == value for name, value in change.items()):
-            continue  # the run is this control itself
-        _say(f"control: {label}")
-        control = _answer(spec.with_(params={**spec.params, **change}), asked, store, catalog)
+    members = [] if asked.no_controls else family(spec, catalog)[0]
+    for member in members:
+        if member.role != "control":
+            continue
+        _say(f"control: {member.label}")
+        control = _answer(member.spec, asked, store, catalog)
         delta = answer.difference(control)
-        out["controls"][label] = {
+        out["controls"][member.label] = {
             "run_id": control.run_id,
             "metrics": control.to_json()["metrics"],
             "difference": {"metric": "average_precision", "mean": delta.mean, "low": delta.low, "high": delta.high},
@@ -265,6 +272,13 @@ def _catalog(asked: argparse.Namespace) -> int:
         FILE.write_text(words, encoding="utf-8")
     else:
         print(words, end="")
+    return 0
+
+
+def _example(asked: argparse.Namespace) -> int:
+    from engine.examples import make
+
+    make(asked.name, asked.to, _say)
     return 0
 
 

@@ -15,12 +15,13 @@ from app.charts.palette import listed
 from app.player import Feed, player
 from app.widgets import answer, form
 from app.widgets.answer import Shown
-from app.widgets.companions import Member, command, family
+from app.widgets.command import command
 from app.widgets.sentence import setting
 from app.widgets.status import silence, status_line
 from app.widgets.text import duration, many, plain
 from engine.errors import BadInput, LabError, UnknownName
 from engine.events import Phase, unpack_film
+from engine.family import Member, family
 from engine.spec import RunSpec, find
 from engine.store import PRIORITY_COMPANION, PRIORITY_INTERACTIVE, Job, Store
 

@@ -11,10 +11,10 @@ import pandas as pd
 import streamlit as st
 
 from app.charts import learning, losses, norms, palette, pr
-from app.widgets.companions import Member
 from app.widgets.sentence import story
 from app.widgets.text import bounds, difference, duration, number, plain
 from engine.analysis.intervals import Interval
+from engine.family import Member
 from engine.limits import class_counts
 from engine.result import METRICS, Result
 from engine.store import Job

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.widgets.companions import Member
 from app.widgets.text import bounds, difference, duration, many, number, plain, ratio
 from engine.analysis.intervals import Interval
+from engine.family import Member
 from engine.result import Result
 from engine.spec import Imbalance, RunSpec
 

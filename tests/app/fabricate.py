@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from app.widgets.companions import family
 from engine import limits
 from engine.analysis import intervals
 from engine.events import GRID, UNIT, Epoch, Frame, Phase, Progress, Scene, pack_film
+from engine.family import family
 from engine.result import METRICS, Result
 from engine.spec import Imbalance, RunSpec, find
 from engine.store import EngineInfo, Job, Store

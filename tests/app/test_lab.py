@@ -343,10 +343,14 @@ def test_hostile_names_are_letters_everywhere(store: Store, look: Look) -> None:
         assert "<img" not in chart.spec and "\\u003cimg" not in chart.spec
 
 
-def test_an_older_runs_strange_spec_is_shown_without_its_form(store: Store, look: Look) -> None:
-    old = RunSpec("<b>gone</b>", "vanished", params={"x": 1})
+@pytest.mark.parametrize(
+    "old",
+    [RunSpec("<b>gone</b>", "vanished", params={"x": 1}), RunSpec("moons", "ce", data={"option": 1}, params={"<b>x</b>": 2})],
+)
+def test_an_older_runs_strange_spec_is_shown_without_its_form(store: Store, look: Look, old: RunSpec) -> None:
     page = look(run=store.submit(old, fingerprint="x").id)
     assert "<b>" not in words(page).replace("\\<b\\>", "")
+    assert page.session_state["dataset"] == "moons"
 
 
 # ---- the page is light

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.widgets.companions import Member, family
 from app.widgets.sentence import Story, setting, story
+from engine.family import Member, family
 from engine.result import Result
 from engine.spec import Imbalance, RunSpec
 from tests.app import fabricate

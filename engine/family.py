@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.widgets.text import written
 from engine import limits
 from engine.spec import RunSpec, find
 
@@ -75,20 +74,3 @@ def why_no_potential(spec: RunSpec, dataset: Mapping[str, Any]) -> str:
 
 def _has(spec: RunSpec, change: Mapping[str, Any]) -> bool:
     return bool(change) and all(spec.params.get(name) == value for name, value in change.items())
-
-
-def command(spec: RunSpec, catalog: Mapping[str, Any]) -> Sequence[str]:
-    """The words of `python -m engine run ...` that give this run at a terminal; what equals a default is left out."""
-    words = ["python", "-m", "engine", "run", "--dataset", spec.dataset, "--method", spec.method]
-    made = spec.imbalance
-    words += ["--profile", made.profile]
-    words += ["--ratio", written(made.ratio)] if made.ratio is not None else []
-    words += ["--rate", written(made.rate)] if made.rate is not None else []
-    words += ["--where", str(made.where)] if made.profile != "native" else []
-    words += ["--folds", str(spec.folds), "--seeds", str(spec.seeds), "--seed", str(spec.seed)]
-    usual = spec.with_(data={}, params={}).complete(catalog)
-    for flag, values, plain in (("--data", spec.data, usual.data), ("--set", spec.params, usual.params)):
-        for name, value in values.items():
-            if value != plain[name]:
-                words += [flag, f"{name}={written(value)}"]
-    return words
