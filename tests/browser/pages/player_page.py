@@ -83,7 +83,8 @@ else:
         now.after = len(events)
         st.session_state.chunks = st.session_state.get("chunks", 0) + 1
         if lose <= st.session_state.chunks < lose + pick("lost", 1):
-            chunk = now.chunk([], status="running", engine_alive=alive)
+            chunk = st.session_state.before  # what was there already, instead
+        st.session_state.before = chunk
         show(chunk)
         if done == count and not st.session_state.get("over"):
             st.session_state.over = True
