@@ -14,7 +14,9 @@ from engine.runner import drive, run
 from engine.spec import Imbalance, RunSpec, find
 from engine.store import Store
 
-EXAMPLES = {"moons": RunSpec("moons", "explicit-gradient", Imbalance("ratio", 50.0), folds=4, seeds=5)}
+EXAMPLES = {
+    "moons": RunSpec("moons", "explicit-gradient", Imbalance("ratio", 50.0), data={"rows": 6000}, folds=4, seeds=5),
+}
 """name -> what is run, with everything that belongs beside it. `moons` is what a first visit shows."""
 
 

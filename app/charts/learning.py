@@ -25,7 +25,8 @@ class Trace:
 def joined(arrays: dict[str, np.ndarray], name: str) -> tuple[np.ndarray, tuple[tuple[str, int], ...]]:
     """`history/<phase>/<name>` of all phases in the order they ran: (values [R, E], phases as in Trace).
 
-    A phase that lacks the name leaves a gap of NaN as long as it ran.
+    A phase that lacks the name leaves a gap of NaN as long as it ran. A replicate that stopped early keeps its last value:
+    means over those still training would jump whenever a good one ends.
     """
     steps = {key.split("/")[1]: value for key, value in arrays.items() if key.startswith("history/") and key.endswith("/step")}
     order = sorted(steps, key=lambda phase: steps[phase][0] if len(steps[phase]) else np.inf)
@@ -33,14 +34,19 @@ def joined(arrays: dict[str, np.ndarray], name: str) -> tuple[np.ndarray, tuple[
     replicates = max((len(arrays[f"history/{p}/{name}"]) for p in order if f"history/{p}/{name}" in arrays), default=0)
     for phase in order:
         values = arrays.get(f"history/{phase}/{name}")
-        parts.append(np.full((replicates, len(steps[phase])), np.nan) if values is None else np.asarray(values, dtype=float))
+        parts.append(np.full((replicates, len(steps[phase])), np.nan) if values is None else _held(np.asarray(values, dtype=float)))
         phases.append((phase, before))
         before += len(steps[phase])
     return (np.concatenate(parts, axis=1) if parts else np.empty((0, 0))), tuple(phases)
 
 
+def _held(values: np.ndarray) -> np.ndarray:
+    """values [R, E] with every NaN replaced by the last value before it in its row."""
+    return pd.DataFrame(values).ffill(axis=1).to_numpy()
+
+
 def figure(traces: Sequence[Trace]) -> go.Figure:
-    """Means over the replicates still training; the first trace's phases are marked and it alone has a band."""
+    """Means over the replicates; the first trace's phases are marked and it alone has a band."""
     fig = frame("Epoch, all phases in a row", "Validation AP", height=240, legend_rows=len(traces))
     for rank, trace in enumerate(traces):
         mean, low, high = spread(trace.values)
