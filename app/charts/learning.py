@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import NEUTRAL, band, frame, pen, safe, spread
+from app.charts.palette import NEUTRAL, band, centre, frame, pen, safe, spread
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,9 @@ def joined(arrays: dict[str, np.ndarray], name: str) -> tuple[np.ndarray, tuple[
     replicates = max((len(arrays[f"history/{p}/{name}"]) for p in order if f"history/{p}/{name}" in arrays), default=0)
     for phase in order:
         values = arrays.get(f"history/{phase}/{name}")
-        parts.append(np.full((replicates, len(steps[phase])), np.nan) if values is None else _held(np.asarray(values, dtype=float)))
+        parts.append(
+            np.full((replicates, len(steps[phase])), np.nan) if values is None else _held(np.asarray(values, dtype=float))
+        )
         phases.append((phase, before))
         before += len(steps[phase])
     return (np.concatenate(parts, axis=1) if parts else np.empty((0, 0))), tuple(phases)
@@ -78,7 +80,7 @@ def figure(traces: Sequence[Trace]) -> go.Figure:
 
 def table(traces: Sequence[Trace]) -> pd.DataFrame:
     """Mean over replicates per epoch, one column a method."""
-    return pd.DataFrame({trace.label: pd.Series(spread(trace.values)[0]) for trace in traces}).rename_axis("epoch").rename(
+    return pd.DataFrame({trace.label: pd.Series(centre(trace.values)) for trace in traces}).rename_axis("epoch").rename(
         index=lambda i: i + 1
     )  # fmt: skip
 
@@ -87,7 +89,7 @@ def alt(traces: Sequence[Trace]) -> str:
     """What the picture says, for someone who cannot see it."""
     parts = []
     for trace in traces:
-        mean = spread(trace.values)[0]
+        mean = centre(trace.values)
         if np.isfinite(mean).any():
             parts.append(f"{trace.label} peaks at {np.nanmax(mean):.2f} after {int(np.nanargmax(mean)) + 1} epochs")
     return "Average precision on the validation rows per epoch. " + ("; ".join(parts) + "." if parts else "No values.")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import frame, spread
+from app.charts.palette import centre, frame
 
 LINES = {
     "adapted_loss": ("stepped classifier, validation rows", "#009E73", "solid"),
@@ -41,7 +41,7 @@ def figure(losses: Mapping[str, np.ndarray]) -> go.Figure:
     seen = []
     for name, values in losses.items():
         label, colour, dash = LINES[name]
-        mean, _, _ = spread(values)
+        mean = centre(values)
         seen.append(mean[np.isfinite(mean) & (mean > 0)])
         fig.add_trace(
             go.Scatter(
@@ -63,7 +63,7 @@ def figure(losses: Mapping[str, np.ndarray]) -> go.Figure:
 
 def table(losses: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Mean over replicates per epoch."""
-    return pd.DataFrame({LINES[name][0]: pd.Series(spread(values)[0]) for name, values in losses.items()}).rename_axis(
+    return pd.DataFrame({LINES[name][0]: pd.Series(centre(values)) for name, values in losses.items()}).rename_axis(
         "epoch"
     ).rename(index=lambda i: i + 1)  # fmt: skip
 
@@ -72,7 +72,7 @@ def alt(losses: Mapping[str, np.ndarray]) -> str:
     """What the picture says, for someone who cannot see it."""
     parts = []
     for name, values in losses.items():
-        mean = spread(values)[0]
+        mean = centre(values)
         kept = mean[np.isfinite(mean)]
         if len(kept):
             parts.append(f"{LINES[name][0]} from {kept[0]:.3g} to {kept[-1]:.3g}")

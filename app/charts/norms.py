@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import frame, pen, safe, spread
+from app.charts.palette import centre, frame, pen, safe, spread
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ def figure(norms: Sequence[Norms], classes: Sequence[str], counts: Sequence[floa
 def table(norms: Sequence[Norms], classes: Sequence[str], counts: Sequence[float]) -> pd.DataFrame:
     """Mean norms, one row a class."""
     columns = {"class": list(classes), "training rows": [float(c) for c in counts]}
-    return pd.DataFrame(columns | {item.label: spread(item.values)[0] for item in norms})
+    return pd.DataFrame(columns | {item.label: centre(item.values) for item in norms})
 
 
 def alt(norms: Sequence[Norms], classes: Sequence[str]) -> str:
     """What the picture says, for someone who cannot see it."""
     parts = []
     for item in norms:
-        mean = spread(item.values)[0]
+        mean = centre(item.values)
         each = ", ".join(f"{name} {value:.2f}" for name, value in zip(classes, mean, strict=True))
         parts.append(f"{item.label}: {each}")
     return "Mean L2 norm of each class's output weights. " + "; ".join(parts) + "."

@@ -118,16 +118,24 @@ def band(
     )
 
 
+def centre(rows: np.ndarray) -> np.ndarray:
+    """Mean over the rows [R, N] of an array, NaN left out; NaN where a column is all NaN."""
+    rows = np.atleast_2d(np.asarray(rows, dtype=float))
+    there = np.isfinite(rows)
+    count = there.sum(axis=0)
+    total = np.where(there, rows, 0.0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
 def spread(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(mean, 2.5% and 97.5% quantiles) over the rows [R, N] of an array, NaN left out; NaN where a column is all NaN."""
     rows = np.atleast_2d(np.asarray(rows, dtype=float))
-    out = np.full((3, rows.shape[1]), np.nan)
-    there = np.isfinite(rows).any(axis=0)
-    if there.any():
-        kept = rows[:, there]
-        out[0, there] = np.nanmean(kept, axis=0)
-        out[1:, there] = np.nanquantile(kept, [0.025, 0.975], axis=0)
-    return out[0], out[1], out[2]
+    out = np.full((2, rows.shape[1]), np.nan)
+    count = np.isfinite(rows).sum(axis=0)
+    for n in np.unique(count[count > 0]):  # columns with equally many values at once: numpy's own nanquantile takes each alone
+        columns = count == n
+        out[:, columns] = np.quantile(np.sort(rows[:, columns], axis=0)[:n], [0.025, 0.975], axis=0)
+    return centre(rows), out[0], out[1]
 
 
 def bracket(low: float, high: float, digits: int = 2) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import NEUTRAL, band, bracket, frame, pen, safe, spread
+from app.charts.palette import NEUTRAL, band, bracket, centre, frame, pen, safe, spread
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def figure(curves: Sequence[Curve], prevalence: float) -> go.Figure:
             _, low, high = spread(curve.precision)
             band(fig, curve.recall, low, high, pen(curve.key).colour, curve.key, 0.2 if curve is curves[0] else 0.08)
     for rank, curve in enumerate(curves):
-        mean, _, _ = spread(curve.precision)
+        mean = centre(curve.precision)
         fig.add_trace(
             go.Scatter(
                 x=curve.recall.astype(np.float32),
@@ -73,7 +73,7 @@ def table(curves: Sequence[Curve], recalls: Sequence[float] = (0.1, 0.25, 0.5, 0
     """Mean precision at a few recalls, one row a method."""
     rows = []
     for curve in curves:
-        mean, _, _ = spread(curve.precision)
+        mean = centre(curve.precision)
         at = {f"recall {r:g}": mean[min(int(np.searchsorted(curve.recall, r - 1e-9)), len(mean) - 1)] for r in recalls}
         rows.append({"method": curve.label, "AP": curve.mean, "AP low": curve.low, "AP high": curve.high} | at)
     return pd.DataFrame(rows)

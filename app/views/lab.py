@@ -243,8 +243,6 @@ def _draw(shown: Shown, asked: session.Asked, catalog: Mapping[str, Any]) -> Non
         with st.container(key="run-side"):
             if finished:
                 answer.precision_recall(shown)
-            else:
-                _asked_for(shown)
         if len(shown.there) < len(shown.members):
             seen = {key: j.state for key, j in shown.jobs.items()}
             st.fragment(_panel, run_every=2 * TICK if shown.active else None)(shown, seen)
@@ -262,8 +260,9 @@ def _asked_for(shown: Shown) -> None:
     spec = shown.main.spec
     title = shown.entry["title"] if shown.entry is not None else spec.dataset
     replicates = f"{many(spec.folds, 'fold')} × {many(spec.seeds, 'seed')}" if spec.replicates > 1 else "one split"
-    st.markdown(f"**{plain(shown.main.label)}** on **{plain(title)}**")
-    st.caption(f"{setting(spec, shown.native)} · {replicates} · seed {spec.seed} · run {shown.job.id}")
+    st.markdown(
+        f"**{plain(shown.main.label)}** on **{plain(title)}** · {setting(spec, shown.native)} · {replicates} · seed {spec.seed}"
+    )
 
 
 def _state(shown: Shown, asked: session.Asked) -> None:
@@ -272,6 +271,8 @@ def _state(shown: Shown, asked: session.Asked) -> None:
         _ending(shown, asked)
         if shown.result is not None:
             answer.sentences(shown)
+        else:
+            _asked_for(shown)
 
 
 def _ending(shown: Shown, asked: session.Asked) -> None:
