@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from collections import defaultdict
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,9 @@ from engine.methods.base import Fitted
 from engine.result import METRICS, Result
 from engine.scene import Camera
 from engine.seeds import numpy_stream
+from engine.settings import setting
 from engine.spec import RunSpec, find
 from engine.version import NUMERICS
-
-THREADS = int(os.environ.get("LAB_THREADS", "1"))
-"""CPU threads of a run. One: the matrices are small, a second thread gains little on an idle machine and, where a browser
-wants the other core, loses most of its time at barriers. It also makes a result independent of the number of cores."""
 
 CHUNK = 20
 """Replicates trained together. Fixed, so that a spec's numbers do not depend on the machine or on what ran beside it."""
@@ -48,11 +45,13 @@ Run = Generator[Event, None, tuple[Result, dict[str, bytes]]]
 def run(spec: RunSpec, *, device: str = "auto", dtype: torch.dtype = torch.float32, frames: int = 100) -> Run:
     """Run a spec. A generator of events; its return value is the result and its artifacts (`frames/<replicate>`: a film).
 
-    device: auto (cuda where there is one), cpu or cuda. frames: pictures of the first replicate, 0 for none.
-    Raises the errors of engine.errors; close it at any event to stop.
+    device: auto (cuda where there is one), cpu or cuda. frames: pictures of the first replicate, 0 for none. The environment's
+    LAB_THREADS: CPU threads, default 1. Raises the errors of engine.errors; close it at any event to stop.
     """
     began = time.monotonic()
-    torch.set_num_threads(THREADS)
+    # One: the matrices are small, a second thread gains little on an idle machine and, where a browser wants the other core,
+    # loses most of its time at barriers. It also makes a result independent of the number of cores.
+    torch.set_num_threads(setting("LAB_THREADS", 1))
     catalog = build_catalog()
     spec = spec.complete(catalog)
     entry = find(catalog, "datasets", spec.dataset)
@@ -60,7 +59,7 @@ def run(spec: RunSpec, *, device: str = "auto", dtype: torch.dtype = torch.float
     yield Phase("data", "Reading the data")
     dataset = load(spec.dataset, spec.data)
     record = _Record(spec.replicates)
-    for numbers in chunks(spec.replicates):
+    for numbers in chunks(spec.replicates, CHUNK):
         yield from _fit_chunk(spec, dataset, numbers, where, dtype, frames, record)
     yield Phase("measuring", "Measuring on the test rows")
     result = record.result(spec, dataset)
@@ -73,7 +72,7 @@ def run(spec: RunSpec, *, device: str = "auto", dtype: torch.dtype = torch.float
     return result, record.films()
 
 
-def chunks(replicates: int, size: int = CHUNK) -> Iterator[range]:
+def chunks(replicates: int, size: int) -> Iterator[range]:
     """Replicate numbers in stacks of at most `size`."""
     for first in range(0, replicates, size):
         yield range(first, min(first + size, replicates))
@@ -98,7 +97,7 @@ def _fit_chunk(
     record: _Record,
 ) -> Generator[Event, None, None]:
     """Train a chunk; where the device's memory is not enough, once more in two halves."""
-    kept = record.copy()
+    kept = record.standing()
     try:
         yield from _fit(spec, dataset, numbers, device, dtype, frames, record)
         return
@@ -108,10 +107,12 @@ def _fit_chunk(
                 f"the memory of {device_name(device.type)} is not enough for one replicate; use the CPU."
             ) from None
     torch.cuda.empty_cache()
-    record.restore(kept)
-    yield Note(
+    record.forget(kept, numbers)
+    note = Note(
         f"The GPU's memory is not enough for {len(numbers)} replicates at once: trying half of them at a time.", "warning"
     )
+    record.hear(note)
+    yield note
     middle = len(numbers) // 2
     for half in (numbers[:middle], numbers[middle:]):
         try:
@@ -134,7 +135,6 @@ def _fit(
 ) -> Generator[Event, None, None]:
     task = prepare(dataset, spec, numbers, device=device, dtype=dtype)
     fitting = method(spec.method)(**spec.params).fit(task, camera=Camera(task, frames))
-    share = len(numbers) / spec.replicates
     while True:
         try:
             event = next(fitting)
@@ -142,9 +142,8 @@ def _fit(
             record.add(task, end.value)
             return
         record.hear(event)
-        if isinstance(event, Progress):  # of all chunks, not of this one
-            total = round(event.total / share)
-            event = Progress(round(total * numbers[0] / spec.replicates) + event.done, total)
+        if isinstance(event, Progress):
+            event = record.overall(event, numbers)
         if not isinstance(event, (Frame, Scene)) or event.replicate == 0:
             yield event
 
@@ -154,6 +153,7 @@ class _Record:
     """What is heard and measured while the chunks run."""
 
     replicates: int
+    total: int = 0
     epochs: list[Epoch] = field(default_factory=list)
     scenes: dict[int, Scene] = field(default_factory=dict)
     frames: dict[int, list[Frame]] = field(default_factory=lambda: defaultdict(list))
@@ -165,14 +165,23 @@ class _Record:
     chosen: list[np.ndarray] = field(default_factory=list)
     counts: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
 
-    def copy(self) -> dict[str, Any]:
-        """Where the record stands, for `restore`."""
+    def standing(self) -> dict[str, int]:
+        """Where the record stands, for `forget`."""
         return {name: len(getattr(self, name)) for name in ("epochs", "notes")}
 
-    def restore(self, kept: dict[str, Any]) -> None:
-        """Forget what a chunk said that has to run again (films of its replicates are begun anew by their scenes)."""
-        for name, length in kept.items():
+    def forget(self, standing: Mapping[str, int], numbers: Sequence[int]) -> None:
+        """Forget what was heard since of replicates that have to run again."""
+        for name, length in standing.items():
             del getattr(self, name)[length:]
+        for r in numbers:
+            self.scenes.pop(r, None)
+            self.frames.pop(r, None)
+
+    def overall(self, said: Progress, numbers: Sequence[int]) -> Progress:
+        """Progress of the whole run, from that of a chunk: each replicate is as much work, and the total stays what it was."""
+        self.total = self.total or said.total * -(-self.replicates // CHUNK)
+        done = numbers[0] * said.total + len(numbers) * said.done
+        return Progress(self.total * done // (self.replicates * said.total), self.total)
 
     def hear(self, event: Event) -> None:
         """Keep what the result needs of an event."""
@@ -182,8 +191,6 @@ class _Record:
             if event.text not in self.notes:
                 self.notes.append(event.text)
         elif isinstance(event, Scene):
-            if not len(event.parents):
-                self.frames[event.replicate] = []
             self.scenes[event.replicate] = event
         elif isinstance(event, Frame):
             self.frames[event.replicate].append(event)
@@ -200,11 +207,11 @@ class _Record:
         self.chosen.append(fitted.epoch.cpu().numpy())
         for name, rows in (("train", task.train), ("validation", task.valid), ("test", task.test), ("withheld", task.withheld)):
             self.counts[name].append(rows.counts(len(task.classes)).cpu().numpy())
-        if fitted.synthetic is not None:
-            s = fitted.synthetic
-            lengths = moves.moves(s.start, s.x, s.mask).cpu()
-            if s.x is not s.start:
-                self.lengths.extend(lengths)
+        s = fitted.synthetic
+        if s is None or s.x is s.start:  # no points, or points that do not move
+            self.lengths.extend(torch.zeros(len(task.replicates), 0))
+        else:
+            self.lengths.extend(moves.moves(s.start, s.x, s.mask).cpu())
 
     def films(self) -> dict[str, bytes]:
         """Every replicate's pictures, as artifacts."""
@@ -247,8 +254,7 @@ class _Record:
         }
         arrays |= self._history()
         moved = None
-        if self.lengths:
-            width = max(map(len, self.lengths))
+        if width := max(map(len, self.lengths)):
             padded = torch.stack([torch.nn.functional.pad(row, (0, width - len(row)), value=torch.nan) for row in self.lengths])
             moved = moves.summary(padded)
         return Result(

@@ -21,6 +21,7 @@ from pathlib import Path
 from engine.errors import BadInput, StoreError
 from engine.executors import Happened, Key, Learned, Returned, Said, Work
 from engine.executors.local import LocalExecutor
+from engine.settings import setting
 from engine.store import INTERRUPTED, PRIORITY_SWEEP, EngineInfo, Job, Store
 
 TICK = 0.05
@@ -66,16 +67,6 @@ def serve(
     finally:
         engine.stop()
         store.close()
-
-
-def setting(name: str, default: int) -> int:
-    """A whole number of at least 1 from the environment."""
-    text = os.environ.get(name, "")
-    if not text:
-        return default
-    if not text.isdecimal() or int(text) < 1:
-        raise BadInput(f"{name}={text!r}: must be a whole number of at least 1.")
-    return int(text)
 
 
 class Engine:

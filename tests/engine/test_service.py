@@ -20,7 +20,7 @@ import pytest
 
 from engine.errors import BadInput
 from engine.events import Note, Phase, kind
-from engine.service import setting
+from engine.settings import setting
 from engine.spec import RunSpec
 from engine.store import PRIORITY_SWEEP, Job, Store
 

@@ -1,0 +1,17 @@
+"""Settings of the machine, read from the environment."""
+
+from __future__ import annotations
+
+import os
+
+from engine.errors import BadInput
+
+
+def setting(name: str, default: int) -> int:
+    """A whole number of at least 1 from the environment; `default` where it is not set. Raises BadInput."""
+    text = os.environ.get(name, "")
+    if not text:
+        return default
+    if not text.isdecimal() or int(text) < 1:
+        raise BadInput(f"{name}={text!r}: must be a whole number of at least 1.")
+    return int(text)
