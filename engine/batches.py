@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -55,16 +56,19 @@ def pick(table: Tensor, index: Tensor) -> Tensor:
 class Passes:
     """Endless passes over each replicate's rows in a new random order every pass; the last batch of a pass may be shorter.
 
-    `take` draws from a replicate's stream only what that replicate needs, so alone and stacked runs draw the same.
+    Rows that fit into one batch keep their own order: a mean does not ask for it. `take` draws from a replicate's stream
+    only what that replicate needs, so alone and stacked runs draw the same.
     """
 
     def __init__(self, sizes: Sequence[int], size: int, streams: Sequence[torch.Generator]) -> None:
         self.sizes = list(sizes)
         self.size = min(size, max(1, *self.sizes))
+        self.shuffled = [n > size for n in self.sizes]
         self.streams = list(streams)
-        places = [torch.arange(n * self.size).view(n, self.size) for n in self.per_pass()]
+        # numpy: slices of a few dozen numbers cost torch ten times as much
+        places = [np.arange(n * self.size).reshape(n, self.size) for n in self.per_pass()]
         self.full = [place < n for place, n in zip(places, self.sizes, strict=True)]
-        self.order = [torch.zeros_like(place) for place in places]  # of the pass under way, padded to whole batches
+        self.order = [place * full for place, full in zip(places, self.full, strict=True)]  # of the pass under way
         self.at = self.per_pass()  # batches of it that are used up
 
     def per_pass(self) -> list[int]:
@@ -73,23 +77,24 @@ class Passes:
 
     def take(self, wanted: Sequence[int], device: torch.device) -> Plan:
         """The next wanted[r] batches of each replicate."""
-        index = torch.zeros(len(self.sizes), max(wanted), self.size, dtype=torch.int64)
-        mask = torch.zeros_like(index, dtype=torch.bool)
-        fresh = torch.zeros(index.shape[:2], dtype=torch.bool)
+        index = np.zeros((len(self.sizes), max(wanted), self.size), np.int64)
+        mask = np.zeros(index.shape, bool)
+        fresh = np.zeros(index.shape[:2], bool)
         for r, count in enumerate(wanted):
             done = 0 if self.sizes[r] else count
+            order, full = self.order[r], self.full[r]
             while done < count:
-                if self.at[r] == len(self.order[r]):
-                    drawn = torch.randperm(self.sizes[r], generator=self.streams[r])
-                    self.order[r].view(-1)[: self.sizes[r]] = drawn
+                if self.at[r] == len(order):
                     self.at[r] = 0
                     fresh[r, done] = True
-                at, n = self.at[r], min(count - done, len(self.order[r]) - self.at[r])
-                index[r, done : done + n] = self.order[r][at : at + n]
-                mask[r, done : done + n] = self.full[r][at : at + n]
+                    if self.shuffled[r]:
+                        order.reshape(-1)[: self.sizes[r]] = torch.randperm(self.sizes[r], generator=self.streams[r]).numpy()
+                at = self.at[r]
+                n = min(count - done, len(order) - at)
+                index[r, done : done + n], mask[r, done : done + n] = order[at : at + n], full[at : at + n]
                 self.at[r] += n
                 done += n
-        return Plan.of(index, mask, fresh, device)
+        return Plan.of(torch.from_numpy(index), torch.from_numpy(mask), torch.from_numpy(fresh), device)
 
 
 class Balanced:

@@ -1,0 +1,40 @@
+"""The numbers this engine computes, kept: `python -m tests.engine.golden` writes them anew after NUMERICS was raised."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.catalog import build_catalog
+from engine.methods import methods
+from engine.runner import drive, run
+from engine.spec import Imbalance, RunSpec, find
+from engine.version import NUMERICS
+
+FILE = Path(__file__).with_name("golden.json")
+SMALL = {"hidden": [6], "epochs": 6, "meta_epochs": 6, "patience": 6}
+
+
+def numbers() -> dict[str, Any]:
+    """A few numbers of one short float64 run of every method: they change when the maths, the draws or the splits do."""
+    out: dict[str, Any] = {"numerics": NUMERICS, "runs": {}}
+    for name in methods():
+        fields = {f["name"] for f in find(build_catalog(), "methods", name)["fields"]}
+        params = {k: v for k, v in SMALL.items() if k in fields}
+        spec = RunSpec("moons", name, Imbalance("ratio", 10.0), data={"rows": 400}, params=params, folds=2, seeds=2)
+        _, result, _ = drive(run(spec, device="cpu", dtype=torch.float64, frames=0))
+        out["runs"][name] = {
+            "average_precision": result.metrics["average_precision"]["values"],
+            "kappa": result.metrics["kappa"]["values"],
+            "weight_norms": result.arrays["weight_norms"].ravel().tolist(),
+            "epoch": result.arrays["epoch"].tolist(),
+            "moves": None if result.moves is None else result.moves["values"],
+        }
+    return out
+
+
+if __name__ == "__main__":
+    FILE.write_text(json.dumps(numbers(), indent=1) + "\n")
