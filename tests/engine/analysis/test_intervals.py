@@ -7,7 +7,9 @@ import pytest
 from scipy import stats
 
 from engine.analysis import intervals
+from engine.analysis.bootstrap import draws
 from engine.analysis.intervals import corrected_t, difference, percentile
+from engine.analysis.metrics import scores
 
 
 def test_corrected_t_by_hand():
@@ -113,3 +115,16 @@ def test_difference_of_one_replicate_uses_the_same_draws():
     assert got.low == pytest.approx(0.05) and got.high == pytest.approx(0.05)
     bare = difference(np.array([0.55]), np.array([0.5]), 0.25)
     assert bare.kind == intervals.NONE and not bare.above_zero and not bare.below_zero
+
+
+def test_an_interval_holds_its_value():
+    """Ten positive rows ranked last of 100: nearly every draw repeats one of them and so scores better than the rows do."""
+    y = np.repeat([0, 1], [90, 10])
+    score = np.linspace(1, 0, 100)
+    probability = np.column_stack([1 - score, score])
+    value = float(scores(probability, y)["average_precision"][0])
+    drawn = scores(probability, y, weights=draws(y, np.random.default_rng(0)))["average_precision"]
+    assert np.quantile(drawn, 0.025) > value, "the case must be one"
+    got = percentile(value, drawn)
+    assert got.low == value == got.mean < got.high
+    assert percentile(0.9, np.linspace(0.1, 0.8, 100)).high == 0.9
