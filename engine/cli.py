@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         asked = parser.parse_args(argv)
         status: int = asked.do(asked)
+        sys.stdout.flush()
         return status
     except (BadInput, DataMissing) as error:
         print(error, file=sys.stderr)
@@ -36,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader went away: nothing more to say
+    except BrokenPipeError:  # the reader went away: nothing more to say, nor when Python flushes at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 
@@ -123,6 +124,7 @@ def _run(asked: argparse.Namespace) -> int:
 
 def _answer(spec: RunSpec, asked: argparse.Namespace, store: Any, catalog: dict[str, Any]) -> Any:
     """The result of a completed spec: the stored one, or computed in this process and stored."""
+    from engine.data.catalog import available
     from engine.runner import run
 
     fingerprint = find(catalog, "datasets", spec.dataset)["fingerprint"]
@@ -131,16 +133,19 @@ def _answer(spec: RunSpec, asked: argparse.Namespace, store: Any, catalog: dict[
         if stored is not None:
             _say(f"already in the store ({stored.run_id}), computed {stored.provenance['date']}; --again computes it anew")
             return stored
-    running, events, teller = run(spec, device=asked.device), [], _Teller()
-    while True:
-        try:
+    running, events, teller = run(spec, device=asked.device), [], _Teller(reading=not available(spec.dataset))
+    try:
+        while True:
             event = next(running)
-        except StopIteration as end:
-            result, artifacts = end.value
-            break
-        events.append(event)
-        teller(event)
-    teller.close()
+            events.append(event)
+            teller(event)
+    except StopIteration as end:
+        result, artifacts = end.value
+    finally:
+        teller.clear()
+    _say(f"done in {result.seconds:.1f} s")
+    if asked.again:
+        store.delete(spec.run_id(fingerprint))  # a finished run is never written over
     store.record(spec, result, events, artifacts, fingerprint=fingerprint)
     return result
 
@@ -183,17 +188,20 @@ def _pairs(texts: Sequence[str], described: list[dict[str, Any]], who: str) -> d
 
 
 class _Teller:
-    """Progress on stderr: a line that is written over on a terminal, else a line per phase."""
+    """Progress on stderr: a line that is written over on a terminal, else a line per phase.
 
-    def __init__(self) -> None:
+    reading: also say that the data are being read, which takes time only where they have to be fetched first.
+    """
+
+    def __init__(self, reading: bool) -> None:
+        self.reading = reading
         self.live = sys.stderr.isatty()
         self.phase = ""
-        self.began = time.monotonic()
 
     def __call__(self, event: Any) -> None:
         from engine.events import Note, Phase, Progress
 
-        if isinstance(event, Phase):
+        if isinstance(event, Phase) and (self.reading or event.name != "data"):
             self.phase = event.text
             self._line(event.text, stay=not self.live)
         elif isinstance(event, Note):
@@ -201,9 +209,10 @@ class _Teller:
         elif isinstance(event, Progress) and self.live:
             self._line(f"{self.phase}: step {event.done} of at most {event.total}", stay=False)
 
-    def close(self) -> None:
-        """Say how long it took."""
-        self._line(f"done in {time.monotonic() - self.began:.1f} s", stay=True)
+    def clear(self) -> None:
+        """Take the line away, so that what comes next stands on its own."""
+        if self.live:
+            self._line("", stay=False)
 
     def _line(self, text: str, *, stay: bool) -> None:
         start = "\r\x1b[K" if self.live else ""

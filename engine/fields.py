@@ -115,6 +115,7 @@ def parse(d: Mapping[str, Any], text: str, who: str) -> Any:
             value = [int(part) for part in re.split(r",|(?<=\d)-", text)] if text.strip() else []
         else:
             value = float(text)
+            value = int(value) if kind == "int" and value.is_integer() else value
     except (KeyError, ValueError):
         raise BadParameter(f"{who}({d['name']}={text!r}): must be {_allowed(d)}.") from None
     return check_value(d, value, who)
