@@ -170,6 +170,7 @@ def _balanced(dataset: Dataset) -> Dataset:
 
 def fetch(say: Callable[[str], None] = lambda sentence: None) -> None:
     """Download OpenML's copy and keep it as `adult.csv.gz`, unless a whole one is there. Raises DataMissing, BadData."""
+    places.tidy()
     for path in places.candidates(FILE):
         try:
             read(path)

