@@ -80,6 +80,65 @@ class Focal(Loss):
         return torch.where(y == self.largest, 1 - self.alpha, self.alpha) * loss
 
 
+@dataclass(frozen=True)
+class ASL(Loss):
+    """Asymmetric loss of one label per row (Ben-Baruch et al. 2021, their single-label code; card B6).
+
+    -sum_j q_j w_j log p_j with q = (1 - smoothing) onehot(y) + smoothing / C, w_y = (1 - p_y)^gamma_positive and
+    w_j = p_j^gamma_negative elsewhere. The other classes enter by log p_j, not log(1 - p_j): without smoothing and with
+    gamma_positive 0 it is cross-entropy, so at the defaults all of its effect is label smoothing.
+    """
+
+    gamma_positive: float = 0.0
+    gamma_negative: float = 4.0
+    smoothing: float = 0.1
+
+    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
+        log_p = torch.log_softmax(logits, -1)
+        own = torch.nn.functional.one_hot(y, logits.shape[-1]).bool()
+        miss = (-torch.expm1(log_p)).clamp(min=1e-12)  # as in Focal
+        weight = torch.where(own, miss**self.gamma_positive, (self.gamma_negative * log_p).exp())
+        target = (1 - self.smoothing) * own.to(log_p.dtype) + self.smoothing / logits.shape[-1]
+        return -(target * weight * log_p).sum(-1)
+
+
+@dataclass(frozen=True)
+class BinaryASL(Loss):
+    """Asymmetric loss as its paper writes it, for two classes (Ben-Baruch et al. 2021, eqs. 4-7).
+
+    With p the probability of the class that is not `largest`: -(1 - p)^gamma_positive log p for its rows and
+    -p_m^gamma_negative log(1 - p_m), p_m = max(p - margin, 0), for the others: easy majority rows cost nothing. Raises
+    ValueError for other than two classes.
+    """
+
+    gamma_positive: float = 0.0
+    gamma_negative: float = 4.0
+    margin: float = 0.05
+    largest: int = 0
+
+    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
+        if logits.shape[-1] != 2:
+            raise ValueError(f"BinaryASL needs two logits; got {logits.shape[-1]}")
+        log_p = torch.log_softmax(logits, -1)[..., 1 - self.largest]
+        miss = (-torch.expm1(log_p)).clamp(min=1e-12)
+        shifted = (log_p.exp() - self.margin).clamp(min=0)
+        missed = shifted.clamp(min=1e-12) ** self.gamma_negative
+        # log(1 - p) and not log1p(-shifted) without a margin: that is exact also for p near 1
+        tail = torch.log1p(-shifted) if self.margin else torch.log_softmax(logits, -1)[..., self.largest]
+        return -torch.where(y == self.largest, missed * tail, miss**self.gamma_positive * log_p)
+
+
+def class_balanced_weights(counts: Tensor, beta: float = 0.9999) -> Tensor:
+    """Weight of every class by its effective number of rows (Cui et al. 2019): (1 - beta) / (1 - beta^n), made to sum to C.
+
+    counts [..., C] of at least 1; beta in [0, 1): 0 weighs all alike, near 1 by 1 / n. LDAM's deferred weights use 0.9999.
+    """
+    if not 0 <= beta < 1 or bool((counts < 1).any()):
+        raise ValueError("class_balanced_weights needs beta in [0, 1) and a row of every class")
+    weights = 1 / (1 - beta ** counts.double())
+    return weights * counts.shape[-1] / weights.sum(-1, keepdim=True)
+
+
 def weighted_sum(losses: Tensor, weights: Tensor) -> Tensor:
     """Losses [R, N] under weights [R, N] -> [R]. Weights of a replicate's rows that sum to 1 make it a mean."""
     return (losses * weights).sum(1)

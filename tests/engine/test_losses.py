@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from engine.losses import Focal, Loss, cross_entropy, mean_weights, weighted_sum
+from engine.losses import ASL, BinaryASL, Focal, Loss, class_balanced_weights, cross_entropy, mean_weights, weighted_sum
 
 F64 = torch.float64
 
@@ -56,7 +56,7 @@ def test_focal_stays_finite_where_the_row_is_certain() -> None:
         assert bool(torch.isfinite(losses).all()) and bool(torch.isfinite(slope).all())
 
 
-@pytest.mark.parametrize("loss", [cross_entropy, Focal(2.0), Focal(1.5, alpha=0.3)])
+@pytest.mark.parametrize("loss", [cross_entropy, Focal(2.0), Focal(1.5, alpha=0.3), ASL(), ASL(1.5, 2.0)])
 def test_slope_and_curve_by_finite_differences(loss: Loss) -> None:
     rng = torch.Generator().manual_seed(0)
     logits, y = torch.randn(6, 3, generator=rng, dtype=F64), torch.randint(3, (6,), generator=rng)
@@ -80,3 +80,61 @@ def test_mean_weights() -> None:
     weights = mean_weights(mask, F64)
     assert weights.dtype == F64 and weights.tolist() == [[0.5, 0.5, 0.0], [0.0, 0.0, 0.0]]
     assert weighted_sum(torch.tensor([[1.0, 3.0, 99.0], [1.0, 1.0, 1.0]], dtype=F64), weights).tolist() == [2.0, 0.0]
+
+
+@pytest.mark.parametrize(("y", "value"), [(0, 0.15854), (1, 2.02806), (2, 2.96141)])
+def test_asymmetric_values_of_the_card(y: int, value: float) -> None:
+    logits = torch.tensor([[2.0, 0.0, -1.0]], dtype=F64)
+    assert ASL()(logits, torch.tensor([y])).item() == pytest.approx(value, abs=5e-6)
+
+
+def test_asymmetric_at_zero_logits_and_without_smoothing() -> None:
+    assert ASL()(torch.zeros(1, 2, dtype=F64), torch.tensor([0])).item() == pytest.approx(0.66066, abs=5e-6)
+    rng = torch.Generator().manual_seed(0)
+    logits, y = torch.randn(40, 4, generator=rng, dtype=F64), torch.randint(4, (40,), generator=rng)
+    assert torch.allclose(ASL(smoothing=0.0)(logits, y), cross_entropy(logits, y), rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("largest", [0, 1])
+def test_binary_asymmetric_is_its_formula(largest: int) -> None:
+    rng = torch.Generator().manual_seed(0)
+    logits, y = torch.randn(60, 2, generator=rng, dtype=F64) * 2, torch.randint(2, (60,), generator=rng)
+    loss = BinaryASL(1.0, 4.0, 0.05, largest)
+    for row, label, value in zip(logits, y.tolist(), loss(logits, y).tolist(), strict=True):
+        p = row.softmax(0)[1 - largest].item()
+        shifted = max(p - 0.05, 0.0)
+        expected = -(shifted**4) * math.log(1 - shifted) if label == largest else -(1 - p) * math.log(p)
+        assert value == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert torch.allclose(BinaryASL(0.0, 0.0, 0.0, largest)(logits, y), cross_entropy(logits, y), rtol=0, atol=1e-12)
+    h = 1e-6
+    for c in range(2):
+        step = torch.zeros(2, dtype=F64)
+        step[c] = h
+        numeric = (loss(logits + step, y) - loss(logits - step, y)) / (2 * h)
+        assert torch.allclose(loss.slope(logits, y)[1][:, c], numeric, rtol=1e-6, atol=1e-8)
+
+
+def test_binary_asymmetric_refuses_three_classes() -> None:
+    with pytest.raises(ValueError, match="two logits"):
+        BinaryASL()(torch.zeros(1, 3), torch.tensor([0]))
+
+
+@pytest.mark.parametrize("loss", [ASL(), ASL(0.5, 0.5), BinaryASL(), BinaryASL(0.5, 0.5, 0.0)])
+def test_asymmetric_losses_stay_finite_where_the_row_is_certain(loss: Loss) -> None:
+    logits = torch.tensor([[0.0, 80.0], [80.0, 0.0]])
+    for y in (0, 1):
+        losses, slope = loss.slope(logits, torch.tensor([y, y]))
+        assert bool(torch.isfinite(losses).all()) and bool(torch.isfinite(slope).all())
+
+
+def test_class_balanced_weights_are_the_cards() -> None:
+    counts = torch.tensor([5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50])
+    expected = [0.0506, 0.0769, 0.1211, 0.1950, 0.3188, 0.5246, 0.8683, 1.4426, 2.4092, 3.9927]
+    weights = class_balanced_weights(counts)
+    assert weights.tolist() == pytest.approx(expected, abs=5e-5) and weights.sum().item() == pytest.approx(10)
+    assert class_balanced_weights(counts, 0.0).tolist() == pytest.approx([1.0] * 10)
+    inverse = 10 / counts / (1 / counts).sum()
+    assert class_balanced_weights(counts, 1 - 1e-9).tolist() == pytest.approx(inverse.tolist(), rel=1e-4)
+    for bad in ((counts, 1.0), (torch.tensor([0, 3]), 0.9)):
+        with pytest.raises(ValueError, match="row of every class"):
+            class_balanced_weights(*bad)

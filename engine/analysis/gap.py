@@ -1,0 +1,196 @@
+"""Generalisation gap: how far the embeddings of test rows leave the range that a class's training rows span, feature by feature.
+
+Card A5, from Algorithm 1 of the EOS paper. For class c and feature k
+
+    gap = max(0, max_test - max_train) + max(0, min_train - min_test);
+
+the gap of a class is the mean (or the sum) over features, that of a net the mean over its classes. After over-sampling,
+the training rows are the real and the synthetic ones.
+
+The gap grows with the number of test rows and shrinks with that of training rows, also where both come from one distribution,
+so part of what looks like an effect of imbalance is sample size; `equal_sizes` is the control for that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.analysis.bootstrap import draws
+from engine.analysis.intervals import Interval, percentile
+
+
+@dataclass(frozen=True)
+class Gap:
+    """features [C, d]: the gap of each class and feature, NaN for a class that is absent from training or from the test rows."""
+
+    features: np.ndarray
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Per class, mean over features [C]."""
+        averaged: np.ndarray = self.features.mean(1)
+        return averaged
+
+    @property
+    def sum(self) -> np.ndarray:
+        """Per class, sum over features [C]: the Manhattan distance between the two boxes' corners."""
+        added: np.ndarray = self.features.sum(1)
+        return added
+
+    @property
+    def net(self) -> float:
+        """Mean over the classes that are there of `mean`; NaN where none is."""
+        return over_classes(self.mean)
+
+
+def over_classes(values: np.ndarray) -> float:
+    """Mean of values [C] without NaN; NaN where all are."""
+    there = values[~np.isnan(values)]
+    return float(there.mean()) if len(there) else float("nan")
+
+
+def gap(
+    train: np.ndarray, train_y: np.ndarray, test: np.ndarray, test_y: np.ndarray, classes: int, *, literal: bool = False
+) -> Gap:
+    """The gap of every class and feature.
+
+    train [n, d], test [m, d] numbers; train_y [n], test_y [m] int in [0, classes). literal: as Algorithm 1 is printed,
+    min(0, max_train - max_test) + min(0, min_train - min_test), which is never positive and charges a test minimum inside the
+    range. Raises ValueError for tables of unequal width.
+    """
+    if train.ndim != 2 or test.ndim != 2 or train.shape[1] != test.shape[1]:
+        raise ValueError(f"train and test must be [n, d] with one d; got {train.shape} and {test.shape}")
+    out = np.full((classes, train.shape[1]), np.nan)
+    for c in range(classes):
+        known, new = train[train_y == c], test[test_y == c]
+        if len(known) and len(new):
+            above, below = new.max(0).astype(float) - known.max(0), known.min(0).astype(float) - new.min(0)
+            out[c] = np.minimum(-above, 0) + np.minimum(below, 0) if literal else np.maximum(above, 0) + np.maximum(below, 0)
+    return Gap(out)
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """The gap of test rows that were classified correctly, and of errors; rows [2, C] says how many of each went in."""
+
+    correct: Gap
+    errors: Gap
+    rows: np.ndarray
+
+    @property
+    def ratio(self) -> float:
+        """Net gap of the errors over that of the correct rows, over the classes that have both; NaN where there is none."""
+        both = ~np.isnan(self.correct.mean) & ~np.isnan(self.errors.mean)
+        if not both.any() or not self.correct.mean[both].any():
+            return float("nan")
+        return over_classes(self.errors.mean[both]) / over_classes(self.correct.mean[both])
+
+
+def by_outcome(
+    train: np.ndarray,
+    train_y: np.ndarray,
+    test: np.ndarray,
+    test_y: np.ndarray,
+    predicted: np.ndarray,
+    classes: int,
+    *,
+    errors_by: str = "true",
+    equal: np.random.Generator | None = None,
+) -> Outcomes:
+    """Correct test rows against errors (card A6). predicted [m] int; the rest as in `gap`.
+
+    errors_by: "true" groups errors by the class they are of, "predicted" by the class they were taken for (false positives).
+    equal: draw, from this generator and per class, as many of the larger group as the smaller has, without replacement.
+    """
+    if errors_by not in ("true", "predicted"):
+        raise ValueError(f"errors_by must be 'true' or 'predicted'; got {errors_by!r}")
+    right = predicted == test_y
+    group = np.where(right, test_y, test_y if errors_by == "true" else predicted)
+    kept = np.ones(len(test_y), dtype=bool)
+    if equal is not None:
+        for c in range(classes):
+            hits, misses = np.flatnonzero(right & (group == c)), np.flatnonzero(~right & (group == c))
+            count = min(len(hits), len(misses))
+            for rows in (hits, misses):
+                kept[equal.permutation(rows)[count:]] = False
+    parts = [kept & right, kept & ~right]
+    gaps = [gap(train, train_y, test[part], group[part], classes) for part in parts]
+    return Outcomes(gaps[0], gaps[1], np.array([np.bincount(group[part], minlength=classes) for part in parts]))
+
+
+def equal_sizes(
+    train: np.ndarray,
+    train_y: np.ndarray,
+    test: np.ndarray,
+    test_y: np.ndarray,
+    classes: int,
+    rng: np.random.Generator,
+    *,
+    test_rows: int | None = None,
+    train_rows: int | None = None,
+    repeats: int = 20,
+) -> np.ndarray:
+    """The control for sample size: class gaps (means over features) [repeats, C] with as many test rows of every class.
+
+    test_rows: of each class, drawn without replacement anew each time; None: as many as the smallest class has that is
+    there. train_rows: the same for training rows; None leaves all of them. A class with fewer rows is NaN: it cannot be compared.
+    """
+    if test_rows is None:
+        counts = np.bincount(test_y, minlength=classes)
+        test_rows = int(counts[counts > 0].min(initial=len(test_y)))
+    out = np.full((repeats, classes), np.nan)
+    for repeat in range(repeats):
+        new = _equally(test_y, classes, test_rows, rng)
+        known = slice(None) if train_rows is None else _equally(train_y, classes, train_rows, rng)
+        out[repeat] = gap(train[known], train_y[known], test[new], test_y[new], classes).mean
+    return out
+
+
+def _equally(y: np.ndarray, classes: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Numbers of `count` rows of every class that has as many."""
+    drawn = [rng.permutation(np.flatnonzero(y == c))[:count] for c in range(classes)]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *(rows for rows in drawn if len(rows) == count)])
+
+
+def bootstrap(
+    train: np.ndarray,
+    train_y: np.ndarray,
+    test: np.ndarray,
+    test_y: np.ndarray,
+    classes: int,
+    rng: np.random.Generator,
+    *,
+    n: int = 1000,
+) -> np.ndarray:
+    """Class gaps (means over features) [n, C] under n stratified bootstrap draws of the test rows (`engine.analysis.bootstrap`).
+
+    The same rng state gives the same draws, so nets can be compared on the same rows. No draw is above the gap itself: a
+    sample of the rows spans no more than the rows. The intervals show how much the gap hangs on single rows; they
+    do not cover the gap that more test rows would show.
+    """
+    present = draws(test_y, rng, n) > 0
+    out = np.full((n, classes), np.nan)
+    for c in range(classes):
+        known, own = train[train_y == c], np.flatnonzero(test_y == c)
+        if not len(known) or not len(own):
+            continue
+        high, low = known.max(0).astype(float), known.min(0).astype(float)
+        order = np.argsort(test[own], axis=0, kind="stable")  # [k, d]
+        there, total = present[:, own], np.zeros(n)
+        for f in range(test.shape[1]):
+            ranked = order[:, f]
+            sorted_values = test[own, f][ranked].astype(float)
+            inside = there[:, ranked]
+            least, most = sorted_values[inside.argmax(1)], sorted_values[len(own) - 1 - inside[:, ::-1].argmax(1)]
+            total += np.maximum(most - high[f], 0) + np.maximum(low[f] - least, 0)
+        out[:, c] = total / max(1, test.shape[1])
+    return out
+
+
+def intervals(found: Gap, drawn: np.ndarray) -> tuple[list[Interval], Interval]:
+    """95% percentile intervals of every class's mean gap and of the net's, from `bootstrap`'s draws [n, C]."""
+    per_class = [percentile(float(value), drawn[:, c]) for c, value in enumerate(found.mean)]
+    net = np.array([over_classes(row) for row in drawn])
+    return per_class, percentile(found.net, net)
