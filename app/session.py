@@ -87,10 +87,10 @@ def _examples(url: str, folder: str) -> list[str]:
 
 
 def first(catalog: Mapping[str, Any], shown: RunSpec | None = None) -> RunSpec:
-    """The completed spec a form without a link starts from: that of the example, else FIRST as far as the catalog has it."""
+    """The completed spec a form without a link starts from: the example's as a quick look, else FIRST as far as the catalog has it."""
     if shown is not None:
         try:
-            return shown.complete(catalog)
+            return shown.with_(folds=1, seeds=1).complete(catalog)
         except BadInput:
             pass  # a bundle of an older version: its picture is shown, the form starts from the catalog
     methods, datasets = catalog["methods"], catalog["datasets"]

@@ -27,6 +27,8 @@ from engine.store import PRIORITY_COMPANION, PRIORITY_INTERACTIVE, Job, Store
 
 TICK = 0.5
 """Seconds between two looks at a run that is going on."""
+SETTLE = 20.0
+"""Seconds after its end in which a run is still looked at now and then."""
 
 _STYLE = """<style>
 [data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }
@@ -238,7 +240,10 @@ def _draw(shown: Shown, asked: session.Asked, catalog: Mapping[str, Any]) -> Non
     with left:
         with st.container(key="which-replicate"):
             replicate = _replicate(shown, asked)
-        st.fragment(_stage, run_every=TICK if job.active else None)(job.id, replicate, job.active)
+        settling = _settling(job)
+        st.fragment(_stage, run_every=TICK if job.active else 4 * TICK if settling else None)(
+            job.id, replicate, job.active, settling
+        )
     with right:
         with st.container(key="run-side"):
             if finished:
@@ -333,7 +338,12 @@ def _replicate(shown: Shown, asked: session.Asked) -> int:
     return chosen
 
 
-def _stage(run: str, replicate: int, was_active: bool) -> None:
+def _settling(job: Job) -> bool:
+    """True for a while after a run has ended: the player may still have to ask for a chunk that was lost."""
+    return job.finished is not None and time.time() - job.finished < SETTLE
+
+
+def _stage(run: str, replicate: int, was_active: bool, settling: bool) -> None:
     """The player with what is new of the run. A fragment."""
     store, owner = session.store(), session.owner()
     try:
@@ -355,7 +365,7 @@ def _stage(run: str, replicate: int, was_active: bool) -> None:
         events = [*(event for _, event in store.events(run, kinds=("phase",), owner=owner)), scene, *frames]
     chunk = feed.chunk(events, status=job.state, engine_alive=bool(store.engines()), take=str(job.attempt))
     player(chunk, key="player", on_need=feed.rewind)
-    if was_active and not job.active:
+    if job.active != was_active or (settling and not _settling(job)):
         st.rerun()
 
 

@@ -61,7 +61,7 @@ def test_a_first_visit_shows_the_bundled_example_without_pressing_anything(
     from app import session
 
     other = Store(f"sqlite:///{tmp_path / 'other.db'}")
-    chosen = fabricate.family_done(other, spec(data={"noise": 0.3}))
+    chosen = fabricate.family_done(other, spec(data={"noise": 0.3}, folds=4, seeds=5))
     ids = [chosen.id] + [job.id for job in other.jobs() if job.id != chosen.id]
     (tmp_path / "bundle").mkdir()
     other.export(ids, tmp_path / "bundle" / "first.zip")
@@ -71,8 +71,9 @@ def test_a_first_visit_shows_the_bundled_example_without_pressing_anything(
     assert len(charts(page)) == 4 and len(picture(page).frames) == 100
     assert page.query_params == {}  # still a bare link
     assert page.session_state["d.moons.noise"] == 0.3  # the form stands at the example's values
+    assert page.session_state["protocol"] == form.QUICK
     button(page, "run").click().run()
-    assert page.query_params["run"] == chosen.id and "A recorded example" not in words(page)
+    assert page.query_params["run"] != chosen.id and "A recorded example" not in words(page)
 
 
 def test_a_finished_run_shows_everything(store: Store, look: Look) -> None:
