@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,7 +102,7 @@ def precision_recall(shown: Shown) -> None:
         f"share of those that are positive. The area below a curve is its average precision, AP.{several}",
     )
     _chart(pr.figure(curves, result.prevalence), "chart-pr", pr.alt(curves, result.prevalence))
-    _numbers(pr.table(curves), "Precision at a few recalls, one row a method")
+    _numbers("pr", lambda: pr.table(curves), "Precision at a few recalls, one row a method")
 
 
 def cards(shown: Shown) -> None:
@@ -170,7 +170,7 @@ def _learning(shown: Shown) -> None:
             "Average precision on the validation rows", "It chooses the epoch; the test rows are touched once, at the very end."
         )
         _chart(learning.figure(traces), "chart-learning", learning.alt(traces))
-        _numbers(learning.table(traces), "Validation average precision per epoch, one column a method")
+        _numbers("learning", lambda: learning.table(traces), "Validation average precision per epoch, one column a method")
 
 
 def _losses(result: Result) -> None:
@@ -184,7 +184,7 @@ def _losses(result: Result) -> None:
             else "Mean cross-entropy per row.",
         )
         _chart(losses.figure(found), "chart-losses", losses.alt(found))
-        _numbers(losses.table(found), "Losses per epoch")
+        _numbers("losses", lambda: losses.table(found), "Losses per epoch")
 
 
 def _norms(shown: Shown, result: Result) -> None:
@@ -201,7 +201,7 @@ def _norms(shown: Shown, result: Result) -> None:
             "Their length (L2 norm). Plain training on imbalanced data leaves small classes with short ones.",
         )
         _chart(norms.figure(bars, classes, counts), "chart-norms", norms.alt(bars, classes))
-        _numbers(norms.table(bars, classes, counts), "Weight norms, one row a class")
+        _numbers("norms", lambda: norms.table(bars, classes, counts), "Weight norms, one row a class")
 
 
 def _rows(result: Result) -> None:
@@ -236,7 +236,9 @@ def _per_class(result: Result) -> pd.DataFrame:
 
 def tables(shown: Shown) -> None:
     """Every measure of everything that was run."""
-    with st.expander("All measures of all methods", icon=":material/table:"):
+    with _folded("All measures of all methods", "all-measures", ":material/table:") as fold:
+        if not fold.open:
+            return
         rows = []
         for name, (label, _, _) in METRICS.items():
             row = {"measure": label}
@@ -257,8 +259,9 @@ def provenance(shown: Shown) -> None:
     words[-1] += f" in {duration(result.seconds)}"
     words += [plain(made[name], 60) for name in ("machine", "cpu", "date") if made.get(name)]
     st.caption(" · ".join(words))
-    with st.expander("How it was made", icon=":material/receipt_long:"):
-        st.json({"spec": result.spec, "provenance": made}, expanded=1)
+    with _folded("How it was made", "provenance", ":material/receipt_long:") as fold:
+        if fold.open:
+            st.json({"spec": result.spec, "provenance": made}, expanded=1)
 
 
 def _heading(text: str, help: str) -> None:
@@ -269,6 +272,14 @@ def _chart(figure: Any, key: str, alt: str) -> None:
     st.plotly_chart(figure, key=key, alt=alt, config=palette.CONFIG)
 
 
-def _numbers(table: pd.DataFrame, alt: str) -> None:
-    with st.expander("The numbers", icon=":material/table:"):
-        st.dataframe(table, hide_index=table.index.name is None, alt=alt)
+def _numbers(key: str, table: Callable[[], pd.DataFrame], alt: str) -> None:
+    """The numbers behind a picture, made when somebody opens them."""
+    with _folded("The numbers", f"numbers-{key}", ":material/table:") as fold:
+        if fold.open:
+            made = table()
+            st.dataframe(made, hide_index=made.index.name is None, alt=alt)
+
+
+def _folded(label: str, key: str, icon: str) -> Any:
+    """An expander that knows whether it is open: what is in a closed one need not be made, sent or mounted."""
+    return st.expander(label, key=key, icon=icon, on_change="rerun")

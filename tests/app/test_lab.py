@@ -97,7 +97,11 @@ def test_a_finished_run_shows_everything(store: Store, look: Look) -> None:
     names = [t["name"] for t in json.loads(charts(page)[0].spec)["data"] if t.get("mode") == "lines"]
     assert len(names) == 5 and all(" · AP 0." in name and "[" in name for name in names)
     assert [m.label for m in page.metric] == ["Average precision", "Balanced accuracy", "G-mean", "F1"]
-    assert len(page.dataframe) == 7  # four charts' numbers, rows, per class, all measures
+    assert len(page.dataframe) == 2  # rows, test results per class
+    for key in ("numbers-pr", "numbers-learning", "numbers-losses", "numbers-norms", "all-measures", "provenance"):
+        page.session_state[key] = True
+    page.run()
+    assert len(page.dataframe) == 7 and len(page.json) == 1
     assert "python -m engine run --dataset moons --method explicit-gradient --profile ratio --ratio 20" in page.code[0].value
     assert "Engine ready" in said and "312 MiB" in said
 
