@@ -93,7 +93,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_a_new_file_is_a_new_method(folder: Path) -> None:
     (folder / "zz_found.py").write_text(FOUND.format(name="found", family="sampling"))
-    assert list(methods()) == ["ce", "focal", "found", "rs", "smote", "explicit-gradient", "potential"]
+    names = list(methods())
+    assert names.index("focal") < names.index("found") < names.index("rs") < names.index("explicit-gradient")
     entry = next(m for m in catalog.build_catalog()["methods"] if m["name"] == "found")
     assert entry["summary"] == "A method that a test puts beside the others."
     assert [d["name"] for d in entry["fields"]][-1] == "depth" and entry["fields"] == fields.describe(method("found"))
