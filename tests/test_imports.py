@@ -145,6 +145,7 @@ LAYERS = (
     ("engine.family", "engine.data.dataset", "engine.models", "engine.samplers", "engine.analysis"),
     ("engine.batches", "engine.scene", "engine.data.rows"),
     ("engine.training",),
+    ("engine.heads",),
     ("engine.data", "engine.methods"),
     ("engine.catalog",),
     ("engine.runner",),
