@@ -101,7 +101,9 @@ def library(task: Task, epochs: int) -> Callable[[], float]:
 
     def once() -> float:
         x, y = task.train.x[0][task.train.mask[0]].numpy(), task.train.y[0][task.train.mask[0]].numpy()
-        net = MLPClassifier(HIDDEN, alpha=0.0, batch_size=min(BATCH, len(x)), beta_1=0.5, max_iter=epochs, n_iter_no_change=epochs)
+        net = MLPClassifier(
+            HIDDEN, alpha=0.0, batch_size=min(BATCH, len(x)), beta_1=0.5, max_iter=epochs, n_iter_no_change=epochs
+        )
         began = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -148,7 +150,10 @@ def main() -> None:
                 row = {"set": name, "rows": int(many.train.sizes[0]), "what": what, "threads": threads}
                 row["ms per step"] = {label: round(1e3 * statistics.median(t), 4) for label, t in times.items()}
                 row["ratio to stacked"] = {
-                    label: [round(f(a / b for a, b in zip(t, times["stacked"], strict=True)), 1) for f in (statistics.median, min, max)]
+                    label: [
+                        round(f(a / b for a, b in zip(t, times["stacked"], strict=True)), 1)
+                        for f in (statistics.median, min, max)
+                    ]
                     for label, t in times.items()
                     if label != "stacked"
                 }

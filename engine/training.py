@@ -171,9 +171,9 @@ def new_net(task: Task, hidden: Sequence[int], activation: str = "relu") -> MLP:
 
 
 @torch.no_grad()
-def evaluate(net: MLP, rows: Rows, flat: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def evaluate(net: MLP, rows: Rows) -> tuple[Tensor, Tensor]:
     """(average precision [R], mean cross-entropy [R]) on a part; macro one against rest for more than two classes."""
-    logits = net(rows.x, None if flat is None else net.views(flat))
+    logits = net(rows.x)
     loss = weighted_sum(cross_entropy(logits, rows.y), mean_weights(rows.mask, logits.dtype))
     return macro_average_precision(logits.softmax(-1), rows.y, rows.mask), loss
 

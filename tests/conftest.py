@@ -7,6 +7,9 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 
+# Before anything imports torch: threads that wait for each other on a busy machine make single tests a hundred times slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import settings
 

@@ -105,6 +105,11 @@ class Method(abc.ABC):
 class TableMethod(Method, abc.ABC):
     """A method that trains the MLP with Adam first. The values are the first paper's (section 5, card B1)."""
 
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {"hidden": (128, 16)}}
+    deviations: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "paper": ("Two logits with softmax instead of one with a sigmoid.",),
+    }
+
     hidden: tuple[int, ...] = param(
         (64, 64), low=1, high=1024, help="Width of each hidden layer. The first paper uses 128,16 on Adult."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from engine.batches import Passes, Plan, pick
 from engine.data.dataset import Rows, Task
 from engine.data.rows import take
+from engine.errors import BadParameter
 from engine.events import Event, Note, Phase
 from engine.losses import Loss, cross_entropy, mean_weights, weighted_sum
 from engine.methods.base import Fitted, Synthetic, TableMethod, param
@@ -41,7 +42,7 @@ class ExplicitGradient(TableMethod):
             "eta_points": 1000.0, "hidden": (128, 16), "learning_rate": 1e-2, "weight_decay": 5e-5, "batch": 1024,
             "batch_outer": 512, "batch_points": 1, "lowest": 0.5, "outer": "holdout", "reset_each_pass": True,
         },
-        "visible": {"eta_points": 3000.0, "patience": 60, "clamp": True},
+        "visible": {"eta_points": 10_000.0, "patience": 60, "clamp": True},
     }  # fmt: skip
     deviations: ClassVar = {
         "paper": (
@@ -56,7 +57,7 @@ class ExplicitGradient(TableMethod):
             "Synthetic and held-out rows are drawn in a new order every pass; the code replays the first.",
         ),
         "visible": (
-            "Larger steps and more patience than any source, so that the movement can be seen: the median point moves 0.4 sd or more on "
+            "Larger steps and more patience than any source, so that the movement can be seen: the median point moves 0.3 sd or more on "
             "the sets of points. Points stay within the range of the training rows. Not a recommendation.",
         ),
     }
@@ -137,6 +138,11 @@ class ExplicitGradient(TableMethod):
         camera.share = 0.75
         yield Phase("points", "Moving the synthetic points" if step.moving else "Training on, nothing moves")
         batches = Passes(inner.sizes.tolist(), self.batch, streams(task, "meta-batch"))
+        if step.moving and self.inner_steps > min(batches.per_pass()):
+            raise BadParameter(
+                f"{self.name}(inner_steps={self.inner_steps}): an epoch has {min(batches.per_pass())} steps here, so points would never "
+                "move; use fewer inner steps or a smaller batch."
+            )
         chosen = yield from train(
             net,
             task,
@@ -190,6 +196,8 @@ class ExplicitGradient(TableMethod):
                 made = int(points.mask[r].sum())
                 drawn = torch.randn(made, points.x.shape[2], generator=stream, dtype=torch.float64)
                 points.x[r, :made] += self.noise * drawn.to(points.x)
+        if self.clamp:
+            points = replace(points, x=points.x.clamp(*_range(rows)))
         return points
 
 
@@ -214,9 +222,7 @@ class MetaStep:
         self.rate = method.eta_model * (1 - method.alpha)
         self.own_passes = Passes(points.mask.sum(1).tolist(), method.batch_points, streams(task, "points"))
         self.outer_passes = Passes(outer.sizes.tolist(), method.batch_outer, streams(task, "outer"))
-        low = task.train.x.masked_fill(~task.train.mask.unsqueeze(2), torch.inf).amin(1, keepdim=True)
-        high = task.train.x.masked_fill(~task.train.mask.unsqueeze(2), -torch.inf).amax(1, keepdim=True)
-        self.range = (low, high)
+        self.range = _range(task.train)
         self.trail: list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]] = []
         self.own: Plan
         self.others: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -259,8 +265,8 @@ class MetaStep:
         self.rounds += mask.any(1)
         uphill = torch.zeros_like(self.points)
         for number, (theta, own, x, y, weights) in reversed(list(enumerate(self.trail))):
-            n = own.shape[1]  # the synthetic rows stand last
-            at_z, _ = self.net.mixed(x[:, -n:], y[:, -n:], weights[:, -n:], self.loss, theta, v)
+            last = slice(x.shape[1] - own.shape[1], None)  # the synthetic rows stand last; there may be none
+            at_z, _ = self.net.mixed(x[:, last], y[:, last], weights[:, last], self.loss, theta, v)
             gradient = -self.rate * at_z
             if self.method.per_row:
                 gradient = gradient * (weights > 0).sum(1).view(-1, 1, 1)
@@ -290,3 +296,9 @@ class MetaStep:
     def restore(self, kept: list[Tensor]) -> None:
         """Put the chosen epoch's points back."""
         (self.points,) = kept
+
+
+def _range(rows: Rows) -> tuple[Tensor, Tensor]:
+    """Smallest and largest value of every feature, [R, 1, D] each."""
+    low = rows.x.masked_fill(~rows.mask.unsqueeze(2), torch.inf).amin(1, keepdim=True)
+    return low, rows.x.masked_fill(~rows.mask.unsqueeze(2), -torch.inf).amax(1, keepdim=True)

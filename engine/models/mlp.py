@@ -52,10 +52,6 @@ class MLP:
             rows.append(torch.cat(parts))
         return cls(sizes, activation, torch.stack(rows).to(device=device, dtype=dtype))
 
-    def copy(self) -> MLP:
-        """The same net with parameters of its own."""
-        return MLP(self.sizes, self.activation, self.flat.detach().clone())
-
     def views(self, flat: Tensor) -> list[Tensor]:
         """[W1 [R, in, out], b1 [R, 1, out], W2, b2, ...] as views of `flat`."""
         parts = torch.split(flat, self.lengths, dim=1)

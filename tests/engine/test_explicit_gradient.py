@@ -12,11 +12,15 @@ from torch.nn.functional import cross_entropy as torch_ce
 
 from engine.batches import Passes
 from engine.data.dataset import Rows, Task
+from engine.errors import BadParameter
 from engine.losses import Loss, cross_entropy, mean_weights
 from engine.methods.explicit_gradient import ExplicitGradient, MetaStep
 from engine.models.mlp import MLP
+from engine.runner import drive, run
+from engine.spec import Imbalance, RunSpec
 from engine.training import Batch, new_net, streams
 from tests.engine.tasks import blobs, task
+from tests.engine.test_methods import fit
 
 SMALL: dict[str, Any] = {"hidden": (5,), "activation": "tanh", "batch": 4096, "batch_points": 4096, "batch_outer": 4096}
 
@@ -292,3 +296,38 @@ def test_passes_visit_every_row_once() -> None:
         seen = plan.index[r][plan.mask[r]]
         assert sorted(seen.tolist()) == list(range(n))
         assert plan.fresh[r].tolist() == [True] + [False] * (plan.length - 1)
+
+
+def test_a_replicate_without_points_goes_on_alone() -> None:
+    """Those with points have stopped: the batch of points is empty, and nothing moves."""
+    on = task(seeds=1)
+    step, net, points = meta(on, eta_points=1e3)
+    only = torch.tensor([True, False, False])
+    none = points.mask & ~only.unsqueeze(1)
+    step = MetaStep(step.method, net, on, on.valid, Rows(points.x, points.y, none))
+    before = net.flat.clone()
+    step.begin([1, 0, 0])
+    step(Batch(on.train.x, on.train.y, on.train.mask & only.unsqueeze(1), only, 0))
+    assert torch.equal(step.points, points.x)
+    assert not torch.equal(net.flat[0], before[0]) and torch.equal(net.flat[1:], before[1:])
+
+
+def test_inner_steps_beyond_an_epoch_are_refused() -> None:
+    on = task(blobs((101, 31)))
+    with pytest.raises(BadParameter, match="an epoch has 3 steps"):
+        fit(ExplicitGradient(hidden=(6,), epochs=2, meta_epochs=3, inner_steps=5, batch=20), on)
+
+
+def test_noisy_copies_are_clamped_where_they_begin() -> None:
+    on = task(seeds=1)
+    _, net, points = meta(on, noise=2.0, clamp=True)
+    for r in range(3):
+        rows, own = on.train.x[r][on.train.mask[r]], points.x[r][points.mask[r]]
+        assert bool((own >= rows.amin(0)).all() and (own <= rows.amax(0)).all())
+
+
+@pytest.mark.parametrize("name", ["moons", "rings", "checkerboard", "clusters"])
+@pytest.mark.parametrize("ratio", [20.0, 50.0])
+def test_points_sets_start_from_steps_that_can_be_seen(name: str, ratio: float) -> None:
+    _, result, _ = drive(run(RunSpec(name, "explicit-gradient", Imbalance("ratio", ratio)), device="cpu", frames=0))
+    assert result.moves is not None and result.moves["median"] >= 0.3
