@@ -18,7 +18,7 @@ import streamlit as st
 
 from app.widgets.text import written
 from engine import fields, limits
-from engine.errors import BadInput, LabError
+from engine.errors import BadInput, BadParameter, LabError
 from engine.spec import PROFILES, Imbalance, RunSpec, find
 from engine.store import Store, default_url
 
@@ -86,6 +86,14 @@ def _examples(url: str, folder: str) -> list[str]:
     return [id for path in sorted(Path(folder).glob("*.zip")) for id in _open(url).load(path)]
 
 
+def _number(name: str, text: str) -> float:
+    """A number of the link. Raises BadParameter."""
+    try:
+        return float(text)
+    except ValueError:
+        raise BadParameter(f"{name}={text[:40]!r} is not a number.") from None
+
+
 def first(catalog: Mapping[str, Any], shown: RunSpec | None = None) -> RunSpec:
     """The completed spec a form without a link starts from: the example's as a quick look, else FIRST as far as the catalog has it."""
     if shown is not None:
@@ -143,9 +151,9 @@ def read(query: Mapping[str, str], catalog: Mapping[str, Any], fallback: RunSpec
     if profile is not None or "ratio" in query or "rate" in query:
         profile = profile or ("remove" if "rate" in query else "ratio")
         try:
-            ratio, rate = (float(query[name]) if name in query else None for name in ("ratio", "rate"))
+            ratio, rate = (_number(name, query[name]) if name in query else None for name in ("ratio", "rate"))
             made = Imbalance(profile, ratio, rate, query.get("where"))
-        except (ValueError, BadInput) as error:
+        except BadInput as error:
             problems.append(f"The link's imbalance is not possible: {error} The data are used as they come.")
             made = Imbalance()
     if made.ratio is not None:

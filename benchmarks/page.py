@@ -87,7 +87,7 @@ def main() -> None:
                     time.sleep(1.5)
                     began = time.perf_counter()
                     page.get_by_role("button", name="Run", exact=True).click()
-                    until(lambda page=page: "run=" in page.url)
+                    until(lambda page=page: "run=" in page.evaluate("location.href"))
                     until(lambda page=page: data(page, "status") in ("training", "finished"))
                     first_event.append(time.perf_counter() - began)
                     until(lambda page=page: int(data(page, "frames") or 0) > 0)

@@ -23,7 +23,7 @@ def devices() -> list[str]:
 
 def device_name(device: str) -> str:
     """The device in words."""
-    return torch.cuda.get_device_name() if device == "cuda" else (platform.processor() or platform.machine())
+    return torch.cuda.get_device_name() if device == "cuda" else f"CPU ({platform.machine()})"
 
 
 def build_catalog(live: bool = False) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def _against(label: str, gap: Interval, other: str) -> str:
         return f"{plain(label)} is ahead of {plain(other)} by {difference(gap)}."
     if gap.below_zero:
         return f"{plain(label)} is behind {plain(other)}: {difference(gap)}."
-    return f"It is not told apart from {plain(other)}: {difference(gap)}."
+    return f"It cannot be told apart from {plain(other)}: {difference(gap)}."
 
 
 def _ceiling(main: Result, baseline: Result | None, gain: Interval | None, role: str, why: str) -> list[str]:

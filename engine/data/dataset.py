@@ -73,6 +73,12 @@ class Task:
         return self.train.x.dtype
 
     @property
+    def minority(self) -> torch.Tensor:
+        """Which classes are below the largest in training, [C] bool; none where all are alike. Summed over replicates."""
+        counts = self.train.counts(len(self.classes)).sum(0)
+        return counts < counts.max()
+
+    @property
     def largest(self) -> int:
         """The largest class in training (the lowest label where several are as large), summed over replicates."""
         return int(self.train.counts(len(self.classes)).sum(0).argmax())

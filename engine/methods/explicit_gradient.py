@@ -42,7 +42,7 @@ class ExplicitGradient(TableMethod):
             "eta_points": 1000.0, "hidden": (128, 16), "learning_rate": 1e-2, "weight_decay": 5e-5, "batch": 1024,
             "batch_outer": 512, "batch_points": 1, "lowest": 0.5, "outer": "holdout", "reset_each_pass": True,
         },
-        "visible": {"eta_points": 10_000.0, "patience": 60, "clamp": True},
+        "visible": {"eta_points": 5000.0, "batch_outer": 1024, "patience": 60, "clamp": True},
     }  # fmt: skip
     deviations: ClassVar = {
         "paper": (
@@ -132,7 +132,12 @@ class ExplicitGradient(TableMethod):
         points = self._copies(net, inner, task)
         step = MetaStep(self, net, task, outer, points)
         if self.copies and not points.mask.any():
-            yield Note("No minority row is below the confidence bound, so there are no synthetic points.", "warning")
+            yield Note(
+                "No minority row is below the confidence bound, so there are no synthetic points."
+                if bool(task.minority.any())
+                else "No class is smaller than the largest, so there are no synthetic points.",
+                "warning",
+            )
         if points.mask.any():
             camera.watch(points, lambda: step.points)
         camera.share = 0.75
@@ -178,7 +183,7 @@ class ExplicitGradient(TableMethod):
     def _copies(self, net: MLP, rows: Rows, task: Task) -> Rows:
         """The synthetic points where they begin (card A1, decisions EG-7 and EG-8)."""
         chance = net(rows.x).softmax(-1).gather(2, rows.y.unsqueeze(2)).squeeze(2)
-        chosen = rows.mask & (rows.y != task.largest) & (chance <= self.confidence)
+        chosen = rows.mask & task.minority[rows.y] & (chance <= self.confidence)
         if self.lowest < 1:
             for c in range(len(task.classes)):
                 own = chosen & (rows.y == c)

@@ -331,3 +331,12 @@ def test_noisy_copies_are_clamped_where_they_begin() -> None:
 def test_points_sets_start_from_steps_that_can_be_seen(name: str, ratio: float) -> None:
     _, result, _ = drive(run(RunSpec(name, "explicit-gradient", Imbalance("ratio", ratio)), device="cpu", frames=0))
     assert result.moves is not None and result.moves["median"] >= 0.3
+
+
+def test_classes_as_large_as_the_largest_are_no_minority() -> None:
+    on = task(blobs((60, 60, 30)), ratio=None, seeds=1, folds=2)
+    points = ExplicitGradient(hidden=(5,))._copies(new_net(on, (5,)), on.train, on)
+    assert on.minority.tolist() == [False, False, True]
+    assert set(points.y[points.mask].tolist()) == {2}
+    alike = task(blobs((60, 60)), ratio=None, seeds=1, folds=2)
+    assert not ExplicitGradient(hidden=(5,))._copies(new_net(alike, (5,)), alike.train, alike).mask.any()
