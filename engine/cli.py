@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import fields
-from engine.errors import BadInput, BadParameter, DataMissing, LabError, StoreError
+from engine.errors import BadInput, BadParameter, DataMissing, LabError
 from engine.family import family
 from engine.result import METRICS, plain
 from engine.spec import PROFILES, WHERE, Imbalance, RunSpec, find
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = asked.do(asked)
         sys.stdout.flush()
         return status
-    except (BadInput, DataMissing, StoreError) as error:
+    except (BadInput, DataMissing) as error:
         print(error, file=sys.stderr)
         return 2
     except LabError as error:

@@ -137,7 +137,6 @@ def _fit(
     frames: int,
     record: _Record,
 ) -> Generator[Event, None, None]:
-    yield Phase("preparing", f"Preparing {len(numbers)} replicates" if len(numbers) > 1 else "Preparing the rows")
     task = prepare(dataset, spec, numbers, device=device, dtype=dtype)
     fitting = method(spec.method)(**spec.params).fit(task, camera=Camera(task, frames))
     while True:

@@ -23,6 +23,7 @@ from engine.errors import DataMissing, OutOfMemory, StoreError
 from engine.events import Note, Phase, Progress
 from engine.methods import methods
 from engine.result import METRICS, Result
+from engine.runner import FEW
 from engine.spec import Imbalance, RunSpec, find
 from engine.store import Store
 
@@ -263,7 +264,6 @@ MISTAKES = [
     ("run --dataset moons --method ce --seed -1", "seed=-1: must be a whole number in [0, 2147483647]"),
     ("run --method ce", "python -m engine run: the following arguments are required: --dataset"),
     ("run --dataset moons", "the following arguments are required: --method"),
-    ("run --dataset moons --method ce --preset paper", "ce has no preset 'paper'; it has: "),
     ("run --dataset moons --method explicit-gradient --preset papers", "has no preset 'papers'; it has: paper, released"),
     ("run --dataset moons --method ce --device tpu", "argument --device: invalid choice: 'tpu'"),
     ("run --dataset moons --method potential", "nothing was withheld here, so there is no potential"),
@@ -280,8 +280,6 @@ MISTAKES = [
 @pytest.mark.parametrize(("words", "says"), MISTAKES, ids=[words or "nothing" for words, _ in MISTAKES])
 def test_a_mistake_is_one_sentence_and_2(ask: Ask, words: str, says: str) -> None:
     status, out, err = ask(*words.split())
-    if says.startswith("ce has no preset") and methods()["ce"].presets:
-        pytest.skip("ce has presets now")
     assert out == "" and says in err
     assert err.count("\n") == 1 and err.endswith(".\n") and "Traceback" not in err
     assert status == (1 if "store" in says else 2)
@@ -428,4 +426,8 @@ def test_every_keel_set_from_the_terminal(ask: Ask, dataset: str) -> None:
         assert out["prevalence"] == pytest.approx(counts["test"]["positive"] / sum(counts["test"].values()))
         ap = out["metrics"]["average_precision"]
         assert 0 < ap["low"] <= ap["mean"] <= ap["high"] <= 1
-        assert (out["moves"] is not None) == (name == "explicit-gradient") and out["notes"] == []
+        assert (out["moves"] is not None) == (name == "explicit-gradient")
+        few = int(min(counts["test"].values()))
+        assert [note.split(". ")[0] for note in out["notes"]] == (
+            [f"The smallest class has {few} test rows"] if few < FEW else []
+        )

@@ -527,7 +527,8 @@ def test_the_command_runs_a_real_spec_and_leaves_nothing(store, tmp_path):
         job = ended(store, store.submit(asked).id, 60)
         assert job.state == "done", job.reason
         assert store.result(job.id).n == 1 and "frames/0" in store.artifacts(job.id)
-        assert process.info().device == catalog["device"] != ""
+        assert catalog["device"] != ""
+        wait(lambda: process.info().device == catalog["device"], 10)  # said with the next heartbeat
         process.kill()
         wait(lambda: not process.left(), 2)
     finally:
