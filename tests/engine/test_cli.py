@@ -118,7 +118,7 @@ def test_the_controls_stand_beside_it(ask: Ask, store: Store) -> None:
 
 
 def test_it_says_on_stderr_how_far_it_is(ask: Ask) -> None:
-    status, out, err = ask(*MOONS, "--method", "explicit-gradient", *QUICK_EG, "--seed", "71", "--json")
+    status, out, err = ask(*MOONS, "--method", "explicit-gradient", "--ratio", "5", *QUICK_EG, "--seed", "71", "--json")
     assert status == 0 and json.loads(out)["controls"]
     lines = err.splitlines()
     assert lines[:3] == ["Training the first classifier", "Moving the synthetic points", "Measuring on the test rows"]
