@@ -59,9 +59,7 @@ def test_nothing_of_the_tests_is_installed_by_run():
 def test_no_file_names_a_package_index_or_a_folder_of_one_machine():
     for name in (*PINS, "Makefile", "Procfile", ".ci/run", "pyproject.toml", ".streamlit/config.toml"):
         text = (ROOT / name).read_text(encoding="utf-8")
-        assert not re.search(r"index-url|find-links|trusted-host|https?://(?!127\.0\.0\.1)|/root/|/home/|/opt/", text), (
-            name
-        )
+        assert not re.search(r"index-url|find-links|trusted-host|https?://(?!127\.0\.0\.1)|/root/|/home/|/opt/", text), name
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:
