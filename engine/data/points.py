@@ -6,6 +6,7 @@ are a function of the options alone: the spec's seed draws splits, never points.
 
 from __future__ import annotations
 
+import abc
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ CLASSES = ("majority", "minority")
 
 
 @dataclass(frozen=True)
-class Points:
+class Points(abc.ABC):
     """A set of points in the plane. Subclasses say where the `n` rows of class `c` lie."""
 
     name: ClassVar[str]
@@ -33,9 +34,9 @@ class Points:
     rows: int = param(2000, low=100, high=20000, log=True, help="rows of both classes together")
     draw: int = param(0, low=0, high=9999, help="another number draws the set anew", advanced=True)
 
+    @abc.abstractmethod
     def place(self, c: int, n: int, rng: np.random.Generator) -> np.ndarray:
         """n points [n, 2] of class c (0 majority, 1 minority)."""
-        raise NotImplementedError
 
     @property
     def counts(self) -> tuple[int, int]:
