@@ -9,10 +9,10 @@ from torch import Tensor
 
 from engine.losses import Loss, mean_weights
 from engine.models.mlp import MLP
-from engine.training import Batch
+from engine.training import Batch, Step
 
 
-class HeadSGD:
+class HeadSGD(Step):
     """SGD with momentum on the last layer of R nets; a gradient step, see `training.Step`. Batches hold embeddings [R, B, H].
 
     The step size of epoch e is rate * min(1, e / warm_up). decay is an L2 penalty on weights and biases, as in torch's SGD. The
@@ -34,17 +34,6 @@ class HeadSGD:
     def begin(self, wanted: Sequence[int]) -> None:
         """One epoch further in the warm-up."""
         self.epoch += 1
-
-    def values(self) -> dict[str, Tensor]:
-        """Nothing more to report."""
-        return {}
-
-    def kept(self) -> list[Tensor]:
-        """Nothing to keep: the momentum ends with the phase."""
-        return []
-
-    def restore(self, kept: list[Tensor]) -> None:
-        """Nothing to put back."""
 
     def __call__(self, batch: Batch) -> Tensor:
         """One step on the mean loss of each replicate's embeddings."""

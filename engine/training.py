@@ -10,6 +10,7 @@ rows there are many) the one with the lowest validation loss. Test rows are not 
 
 from __future__ import annotations
 
+import abc
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -46,22 +47,25 @@ class Batch:
     k: int
 
 
-class Step(Protocol):
-    """What a method does with a batch."""
+class Step(abc.ABC):
+    """What a method does with a batch. Only the step itself must be given."""
 
-    def begin(self, wanted: Sequence[int]) -> None:
-        """An epoch begins: replicate r will take wanted[r] steps."""
-
+    @abc.abstractmethod
     def __call__(self, batch: Batch) -> Tensor:
         """Update the net in place; returns the mean loss of each replicate [R] before the update."""
 
+    def begin(self, wanted: Sequence[int]) -> None:  # noqa: B027
+        """An epoch begins: replicate r will take wanted[r] steps."""
+
     def values(self) -> dict[str, Tensor]:
         """More to report of the epoch that ended: name -> [R]."""
+        return {}
 
     def kept(self) -> list[Tensor]:
         """State [R, ...] beside the net's parameters that belongs to the best epoch."""
+        return []
 
-    def restore(self, kept: list[Tensor]) -> None:
+    def restore(self, kept: list[Tensor]) -> None:  # noqa: B027
         """Put the best epoch's state back, as `kept` gave it."""
 
 
@@ -102,7 +106,7 @@ class Meter:
         return Progress(min(self.done, self.total), self.total)
 
 
-class Adam:
+class Adam(Step):
     """Adam (Kingma and Ba 2015, algorithm 1) for R replicates that may pause one by one. A gradient step, see `Step`.
 
     Each replicate has its own step count: one that pauses is bit for bit as if the others had not gone on.
@@ -122,20 +126,6 @@ class Adam:
         self.mean = torch.zeros_like(net.flat)
         self.square = torch.zeros_like(net.flat)
         self.count = torch.zeros(len(net.flat), 1, dtype=torch.float64)
-
-    def begin(self, wanted: Sequence[int]) -> None:
-        """Nothing to prepare."""
-
-    def values(self) -> dict[str, Tensor]:
-        """Nothing more to report."""
-        return {}
-
-    def kept(self) -> list[Tensor]:
-        """Nothing to keep: Adam's averages end with the phase."""
-        return []
-
-    def restore(self, kept: list[Tensor]) -> None:
-        """Nothing to put back."""
 
     def __call__(self, batch: Batch) -> Tensor:
         """One step on the mean loss of each replicate's rows."""

@@ -19,7 +19,7 @@ from engine.methods.base import Fitted, Synthetic, TableMethod, param
 from engine.models.mlp import MLP
 from engine.scene import Camera
 from engine.seeds import torch_stream
-from engine.training import Batch, Meter, streams, train
+from engine.training import Batch, Meter, Step, streams, train
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class ExplicitGradient(TableMethod):
         return points
 
 
-class MetaStep:
+class MetaStep(Step):
     """One round of Algorithm 1, for all replicates: the classifier steps, then the points move. A `training.Step`.
 
     With g(Z) = grad_theta L(X1 u Z; theta) the classifier steps to theta' = theta - eta1 g(Z). The points' gradient is taken
