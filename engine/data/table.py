@@ -12,16 +12,18 @@ Ints = np.ndarray
 
 @dataclass(frozen=True)
 class Dataset:
-    """A table as read: nothing scaled, nothing encoded, no missing values.
+    """A table or a set of images as read: nothing scaled, nothing encoded, no missing values.
 
     numeric [n, p] float64; categorical [n, q] int64 codes into `categories` (one tuple of level names per column; levels
     come from the source's schema, not from the rows). y [n] int64 in 0..C-1, an index into `classes`; with two classes
     0 is the larger one (the majority) and 1 the minority, as the data come.
     official_test: row numbers of an official test part, or None.
+    images: uint8 [n, channels, height, width] where kind is "images" (numeric and categorical then have no columns), else None.
+    copy: which copy of the data was read, as a sentence for a person; empty where there is only one.
     """
 
     name: str
-    kind: str  # points | tabular
+    kind: str  # points | tabular | images
     numeric: np.ndarray
     categorical: np.ndarray
     categories: tuple[tuple[str, ...], ...]
@@ -30,6 +32,8 @@ class Dataset:
     y: Ints
     classes: tuple[str, ...]
     official_test: Ints | None = None
+    images: np.ndarray | None = None
+    copy: str = ""
 
     @property
     def counts(self) -> np.ndarray:
@@ -40,8 +44,9 @@ class Dataset:
         """These rows alone, in this order."""
         if self.official_test is not None:
             raise ValueError("rows of a dataset with an official test part would lose their numbers")
-        part = {"numeric": self.numeric[which], "categorical": self.categorical[which], "y": self.y[which]}
-        return dataclasses.replace(self, **part)
+        images = None if self.images is None else self.images[which]
+        numeric, categorical = self.numeric[which], self.categorical[which]
+        return dataclasses.replace(self, numeric=numeric, categorical=categorical, y=self.y[which], images=images)
 
 
 def numeric_only(
@@ -50,3 +55,19 @@ def numeric_only(
     """A dataset without categorical columns. x [n, p], y [n]."""
     none = np.zeros((len(y), 0), np.int64)
     return Dataset(name, kind, x.astype(np.float64), none, (), names, (), y.astype(np.int64), classes)
+
+
+def image_set(
+    name: str,
+    images: np.ndarray,
+    y: np.ndarray,
+    classes: tuple[str, ...],
+    official_test: np.ndarray | None = None,
+    copy: str = "",
+) -> Dataset:
+    """A dataset of images alone. images uint8 [n, channels, height, width], y [n], official_test: numbers of its test rows."""
+    if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(y):
+        raise ValueError(f"images are uint8 [n, channels, height, width], one label each; got {images.dtype} {images.shape}")
+    none, codes = np.zeros((len(y), 0), np.float64), np.zeros((len(y), 0), np.int64)
+    test = None if official_test is None else np.asarray(official_test, np.int64)
+    return Dataset(name, "images", none, codes, (), (), (), np.asarray(y, np.int64), classes, test, images, copy)
