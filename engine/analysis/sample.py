@@ -1,0 +1,151 @@
+"""Which rows stand for a run when its features are looked at: the artifact `features/<replicate>`.
+
+Numpy alone. The sample is stratified by part (training, test, synthetic) and class. A class gets half of an equal share at
+least, so that rare classes can be seen; so the sample's classes are less skewed than the data's, and `size` says how many rows
+there are in all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.errors import BadData
+
+TRAIN, TEST, SYNTHETIC = range(3)
+"""Values of `part`."""
+MOST = (1200, 600, 700)
+"""At most so many rows of each part."""
+THUMB = 32
+"""Pixels: the longer side of a thumbnail, at most."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of one part of one replicate, without padding.
+
+    x: features under the final net, float [n, H]. y: classes, int [n]. predicted: the net's class of each row, int [n]. rows:
+    numbers of the rows in the dataset, int [n]; None for synthetic ones. enemies: for synthetic ones, the position of each one's
+    enemy in the training part, int [n], -1 for none; None where the method has none.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    predicted: np.ndarray
+    rows: np.ndarray | None = None
+    enemies: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+def features_artifact(
+    train: Part,
+    test: Part,
+    synthetic: Part | None,
+    *,
+    classes: int,
+    images: np.ndarray | None = None,
+    rng: np.random.Generator,
+    most: tuple[int, int, int] = MOST,
+) -> dict[str, np.ndarray]:
+    """The arrays of the artifact `features/<replicate>`, in the order training, test, synthetic.
+
+    x float32 [n, H]; y int16 [n]; part uint8 [n]; row int64 [n], the number in the dataset, -1 for synthetic; enemy int32 [n],
+    the place in this sample of a synthetic row's enemy, -1 where it has none or the enemy was not drawn; predicted int16 [n];
+    size int64 [3], rows of each part in all; for images thumbs uint8 [real rows, h, w, channels], sides of at most THUMB.
+
+    classes: how many there are. images: `Dataset.images`, uint8 [rows of the dataset, channels, height, width]. rng: what is drawn
+    depends on it and on the classes alone, not on x. Enemies of the synthetic rows that were drawn go before
+    other training rows, the most frequent first, but fill at most half of their class's places: beside them one still
+    sees where the class lies.
+    """
+    parts = [train, test] + ([synthetic] if synthetic is not None else [])
+    widths = {part.x.shape[1] for part in parts if len(part)}
+    if len(widths) > 1:
+        raise BadData(f"the parts have features of {sorted(widths)} columns; they must be of one net's feature space.")
+    streams = rng.spawn(3)  # how many rows one part draws changes nothing in another
+    drawn = [stratified(part.y, classes, limit, stream) for part, limit, stream in zip(parts, most, streams, strict=False)]
+    enemies = None if synthetic is None else synthetic.enemies
+    if enemies is not None:
+        wanted = enemies[drawn[SYNTHETIC]]
+        drawn[TRAIN] = _with_enemies(train.y, classes, most[TRAIN], wanted[wanted >= 0], rng.spawn(1)[0])
+    enemy = np.full(sum(map(len, drawn)), -1, np.int32)
+    if enemies is not None:
+        place = np.full(len(train) + 1, -1, np.int32)  # the last one answers for -1, no enemy
+        place[drawn[TRAIN]] = np.arange(len(drawn[TRAIN]))
+        enemy[len(drawn[TRAIN]) + len(drawn[TEST]) :] = place[enemies[drawn[SYNTHETIC]]]
+    rows = [np.full(len(at), -1) if part.rows is None else part.rows[at] for part, at in zip(parts, drawn, strict=True)]
+
+    def joined(name: str, kind: type) -> np.ndarray:
+        return np.concatenate([getattr(part, name)[at] for part, at in zip(parts, drawn, strict=True)]).astype(kind)
+
+    out = {
+        "x": joined("x", np.float32),
+        "y": joined("y", np.int16),
+        "part": np.repeat(np.arange(len(parts), dtype=np.uint8), [len(at) for at in drawn]),
+        "row": np.concatenate(rows).astype(np.int64),
+        "enemy": enemy,
+        "predicted": joined("predicted", np.int16),
+        "size": np.array([len(train), len(test), 0 if synthetic is None else len(synthetic)], np.int64),
+    }
+    if images is not None:
+        out["thumbs"] = thumbnails(images[np.concatenate(rows[:SYNTHETIC])])
+    return out
+
+
+def quotas(counts: np.ndarray, most: int) -> np.ndarray:
+    """Rows of each class to draw, int [C], given how many there are [C]: all where they are at most `most`, else `most` in sum.
+
+    Every class first gets what it has up to half of an equal share; the rest goes by the rows still left, by largest remainder.
+    """
+    counts = np.asarray(counts, np.int64)
+    if counts.sum() <= most:
+        return counts
+    given = np.minimum(counts, most // (2 * max(1, int(np.count_nonzero(counts)))))
+    left = counts - given
+    share = left * (most - int(given.sum())) / int(left.sum())
+    whole = np.floor(share).astype(np.int64)
+    order = np.argsort(whole - share, kind="stable")
+    whole[order[: most - given.sum() - whole.sum()]] += 1
+    return np.asarray(given + whole)
+
+
+def stratified(y: np.ndarray, classes: int, most: int, rng: np.random.Generator) -> np.ndarray:
+    """Positions, ascending, of at most `most` of the rows with classes y [n]; `quotas` says how many of each class."""
+    wanted = quotas(np.bincount(y, minlength=classes), most)
+    return _draw(y, wanted, np.zeros(len(y)), rng)
+
+
+def _with_enemies(y: np.ndarray, classes: int, most: int, enemies: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As `stratified`, the positions in `enemies` (with repeats) first, in at most half of each class's places."""
+    wanted = quotas(np.bincount(y, minlength=classes), most)
+    often = np.bincount(enemies, minlength=len(y)).astype(float)
+    for c in range(classes):
+        of_class = np.flatnonzero(y == c)
+        by_turn = of_class[np.argsort(-often[of_class], kind="stable")]
+        often[by_turn[wanted[c] // 2 :]] = 0
+    return _draw(y, wanted, often, rng)
+
+
+def _draw(y: np.ndarray, wanted: np.ndarray, first: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """wanted[c] positions of every class, those with the largest `first` [n] before others, at random among equals; ascending."""
+    order = rng.permutation(len(y))
+    order = order[np.argsort(-first[order], kind="stable")]
+    return np.sort(np.concatenate([order[y[order] == c][:count] for c, count in enumerate(wanted)]))
+
+
+def thumbnails(images: np.ndarray) -> np.ndarray:
+    """uint8 [n, channels, height, width] -> [n, h, w, channels] with h, w <= THUMB; larger ones are shrunk by area averages."""
+    shrunk = images.transpose(0, 2, 3, 1)
+    longest = max(shrunk.shape[1:3])
+    if longest > THUMB:
+        means: np.ndarray = shrunk.astype(np.float32)
+        for axis in (1, 2):
+            side = shrunk.shape[axis]
+            cuts = np.linspace(0, side, max(1, round(side * THUMB / longest)) + 1).round().astype(int)
+            sizes = np.diff(cuts).reshape([-1 if a == axis else 1 for a in range(4)])
+            means = np.add.reduceat(means, cuts[:-1], axis) / sizes
+        shrunk = means.round().astype(np.uint8)
+    return np.ascontiguousarray(shrunk)
