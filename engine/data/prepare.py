@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -75,19 +76,39 @@ def encode(dataset: Dataset) -> tuple[np.ndarray, tuple[str, ...]]:
     return np.concatenate(columns, axis=1), tuple(names)
 
 
-def fit_scale(
-    table: np.ndarray, numeric: int, train: np.ndarray, k: int = 0, name: str = "the table"
-) -> Callable[[np.ndarray], np.ndarray]:
-    """What turns rows [m, D] into features, fitted on the rows `train` alone. The first `numeric` columns are standardised."""
+@dataclass(frozen=True)
+class Scale:
+    """Rows [m, D] -> features [m, D], or [m, k] with components: what `fit_scale` fitted. Plain arrays, so it can be pickled.
+
+    mean, sd [D]; constant [D] bool: columns that become 0. components: (mean [D], axes [k, D]) of the scaled rows, or None.
+    """
+
+    mean: np.ndarray
+    sd: np.ndarray
+    constant: np.ndarray
+    components: tuple[np.ndarray, np.ndarray] | None = None
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """rows as they come, float64."""
+        scaled: np.ndarray = np.where(self.constant, 0.0, (rows - self.mean) / self.sd)
+        if self.components is None:
+            return scaled
+        mean, axes = self.components
+        projected: np.ndarray = (scaled - mean) @ axes.T
+        return projected
+
+
+def fit_scale(table: np.ndarray, numeric: int, train: np.ndarray, k: int = 0, name: str = "the table") -> Scale:
+    """What turns rows [m, D] into features, fitted on the rows `train` alone. The first `numeric` columns are standardised.
+
+    k: principal components to keep, 0 for the columns themselves. Raises BadParameter where there are fewer.
+    """
     x = table[train]
     constant = x.min(0) == x.max(0)
     mean, sd = x.mean(0), x.std(0)
     mean[numeric:], sd[numeric:] = 0, 1
     sd[constant] = 1
-
-    def scale(rows: np.ndarray) -> np.ndarray:
-        return np.where(constant, 0.0, (rows - mean) / sd)
-
+    scale = Scale(mean, sd, constant)
     if not k:
         return scale
     if k > min(x.shape):
@@ -95,9 +116,4 @@ def fit_scale(
     from sklearn.decomposition import PCA
 
     pca = PCA(k, svd_solver="full").fit(scale(x))
-
-    def project(rows: np.ndarray) -> np.ndarray:
-        out: np.ndarray = (scale(rows) - pca.mean_) @ pca.components_.T
-        return out
-
-    return project
+    return replace(scale, components=(pca.mean_, pca.components_))
