@@ -21,6 +21,13 @@ class Loss(abc.ABC):
     def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
         """logits [..., C], y [...] int64 -> loss [...]."""
 
+    def begin(self, epoch: int, epochs: int) -> None:  # noqa: B027
+        """Epoch `epoch` of `epochs`, from 1, begins: a loss may change with time."""
+
+    def row_weights(self, y: Tensor) -> Tensor | None:
+        """y [R, N] -> weights [R, N] under which a step averages (torch's weighted mean); None: all alike."""
+        return None
+
     def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """(loss [...], its derivative in the logits [..., C])."""
         with torch.enable_grad():
@@ -126,6 +133,94 @@ class BinaryASL(Loss):
         # log(1 - p) and not log1p(-shifted) without a margin: that is exact also for p near 1
         tail = torch.log1p(-shifted) if self.margin else torch.log_softmax(logits, -1)[..., self.largest]
         return -torch.where(y == self.largest, missed * tail, miss**self.gamma_positive * log_p)
+
+
+class LDAM(Loss):
+    """Label-distribution-aware margins, with deferred re-weighting (Cao et al. 2019, eqs. 12 and 13; card B7).
+
+    Cross-entropy of scale * (logits - margin of the true class on its logit), margin_j = max_margin (n_min / n_j)^(1/4). The
+    logits are meant to be cosines (a net with `cosine`). deferred: from epoch number floor(0.8 epochs) on, counted from 0 (160 of
+    200), rows are weighted by `class_balanced_weights` of their class with `beta`; `begin` says which epoch it is.
+
+    counts [R, C] or [C]: training rows of each class. n_min is the least of those above 0. A class without a row has the
+    largest margin and weight 0; the weights of the others are made to sum to their number. Raises ValueError where a
+    replicate has no row at all, or for a scale or margin below 0.
+    """
+
+    def __init__(
+        self,
+        counts: Tensor,
+        *,
+        max_margin: float = 0.5,
+        scale: float = 30.0,
+        deferred: bool = True,
+        beta: float = 0.9999,
+    ) -> None:
+        there = counts > 0
+        if max_margin < 0 or scale < 0 or not bool(there.any(-1).all()):
+            raise ValueError("LDAM needs a row in every replicate, max_margin >= 0 and scale >= 0")
+        self.scale, self.deferred, self.weighing = scale, deferred, False
+        least = torch.where(there, counts, counts.amax(-1, keepdim=True)).amin(-1, keepdim=True)
+        share = least.double() / counts.double().clamp(min=1)
+        self.margins = torch.where(there, max_margin * share**0.25, max_margin)
+        weights = class_balanced_weights(counts.clamp(min=1), beta) * there
+        self.weights = weights * there.sum(-1, keepdim=True) / weights.sum(-1, keepdim=True)
+
+    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
+        return cross_entropy(self._shifted(logits, y), y)
+
+    def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """See Loss."""
+        losses, slope = cross_entropy.slope(self._shifted(logits, y), y)
+        return losses, self.scale * slope
+
+    def curve(self, logits: Tensor, y: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
+        """See Loss."""
+        slope, curve = cross_entropy.curve(self._shifted(logits, y), y, along)
+        return self.scale * slope, self.scale**2 * curve
+
+    def begin(self, epoch: int, epochs: int) -> None:
+        """See Loss."""
+        self.weighing = self.deferred and epoch - 1 >= 4 * epochs // 5
+
+    def row_weights(self, y: Tensor) -> Tensor | None:
+        """See Loss. None until re-weighting begins."""
+        return self._of(self.weights, y) if self.weighing else None
+
+    def _shifted(self, logits: Tensor, y: Tensor) -> Tensor:
+        own = torch.nn.functional.one_hot(y, logits.shape[-1]).to(logits.dtype)
+        return self.scale * (logits - own * self._of(self.margins, y).to(logits.dtype).unsqueeze(-1))
+
+    def _of(self, table: Tensor, y: Tensor) -> Tensor:
+        """Entry of table [R, C] or [C] for every label y ([R, N] or [...])."""
+        return table[y] if table.dim() == 1 else table.gather(1, y)
+
+
+@dataclass(frozen=True)
+class Mixed(Loss):
+    """share * loss of the row's label + (1 - share) * loss of `second` [...], a second label: cross-entropy with soft labels.
+
+    share: in [0, 1], of a shape that broadcasts to the labels'.
+    """
+
+    second: Tensor
+    share: Tensor
+    loss: Loss = cross_entropy
+
+    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
+        return self.share * self.loss(logits, y) + (1 - self.share) * self.loss(logits, self.second)
+
+    def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """See Loss."""
+        (losses, slope), (losses2, slope2) = self.loss.slope(logits, y), self.loss.slope(logits, self.second)
+        wide = self.share.unsqueeze(-1)
+        return self.share * losses + (1 - self.share) * losses2, wide * slope + (1 - wide) * slope2
+
+    def curve(self, logits: Tensor, y: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
+        """See Loss."""
+        (slope, curve), (slope2, curve2) = self.loss.curve(logits, y, along), self.loss.curve(logits, self.second, along)
+        wide = self.share.unsqueeze(-1)
+        return wide * slope + (1 - wide) * slope2, wide * curve + (1 - wide) * curve2
 
 
 def class_balanced_weights(counts: Tensor, beta: float = 0.9999) -> Tensor:

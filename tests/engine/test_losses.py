@@ -1,4 +1,4 @@
-"""Losses against the cards' numbers (B1, B4), torch, and finite differences."""
+"""Losses against the cards' numbers (B1, B4, B6, B7), torch, and finite differences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ import pytest
 import torch
 from torch.nn import functional
 
-from engine.losses import ASL, BinaryASL, Focal, Loss, class_balanced_weights, cross_entropy, mean_weights, weighted_sum
+from engine.losses import (
+    ASL,
+    LDAM,
+    BinaryASL,
+    Focal,
+    Loss,
+    Mixed,
+    class_balanced_weights,
+    cross_entropy,
+    mean_weights,
+    weighted_sum,
+)
 
 F64 = torch.float64
 
@@ -56,7 +67,13 @@ def test_focal_stays_finite_where_the_row_is_certain() -> None:
         assert bool(torch.isfinite(losses).all()) and bool(torch.isfinite(slope).all())
 
 
-@pytest.mark.parametrize("loss", [cross_entropy, Focal(2.0), Focal(1.5, alpha=0.3), ASL(), ASL(1.5, 2.0)])
+MIXED = Mixed(torch.tensor([2, 1, 0, 0, 1, 2]), torch.tensor([0.3, 0.0, 1.0, 0.5, 0.9, 0.1], dtype=F64))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [cross_entropy, Focal(2.0), Focal(1.5, alpha=0.3), ASL(), ASL(1.5, 2.0), LDAM(torch.tensor([16, 1, 5]), scale=3.0), MIXED],
+)
 def test_slope_and_curve_by_finite_differences(loss: Loss) -> None:
     rng = torch.Generator().manual_seed(0)
     logits, y = torch.randn(6, 3, generator=rng, dtype=F64), torch.randint(3, (6,), generator=rng)
@@ -138,3 +155,82 @@ def test_class_balanced_weights_are_the_cards() -> None:
     for bad in ((counts, 1.0), (torch.tensor([0, 3]), 0.9)):
         with pytest.raises(ValueError, match="row of every class"):
             class_balanced_weights(*bad)
+
+
+# ---- LDAM (card B7)
+
+CIFAR = torch.tensor([5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50])
+
+
+def test_margins_are_the_cards() -> None:
+    assert LDAM(torch.tensor([16, 1])).margins.tolist() == pytest.approx([0.25, 0.5])
+    expected = [0.158, 0.180, 0.204, 0.232, 0.264, 0.300, 0.341, 0.387, 0.441, 0.5]
+    assert LDAM(CIFAR).margins.tolist() == pytest.approx(expected, abs=6e-4)
+
+
+@pytest.mark.parametrize(("y", "value"), [(1, 15.0000003), (0, 7.50055)])
+def test_ldam_at_zero_logits(y: int, value: float) -> None:
+    loss = LDAM(torch.tensor([16, 1]))
+    assert loss(torch.zeros(1, 2, dtype=F64), torch.tensor([y])).item() == pytest.approx(value, rel=2e-8 if y else 1e-6)
+
+
+def test_ldam_without_margin_is_scaled_cross_entropy() -> None:
+    rng = torch.Generator().manual_seed(0)
+    logits, y = torch.randn(2, 20, 3, generator=rng, dtype=F64), torch.randint(3, (2, 20), generator=rng)
+    counts = torch.tensor([[9, 4, 2], [1, 8, 3]])
+    assert torch.allclose(LDAM(counts, max_margin=0.0)(logits, y), cross_entropy(30 * logits, y), rtol=0, atol=1e-12)
+
+
+def test_ldam_is_its_formula_for_each_replicates_own_counts() -> None:
+    rng = torch.Generator().manual_seed(0)
+    logits, y = torch.rand(2, 20, 3, generator=rng, dtype=F64) * 2 - 1, torch.randint(3, (2, 20), generator=rng)
+    counts = torch.tensor([[90, 4, 20], [1, 8, 3]])
+    stacked = LDAM(counts)(logits, y)
+    for r in range(2):
+        assert torch.equal(stacked[r], LDAM(counts[r])(logits[r], y[r]))
+        for row, label, value in zip(logits[r], y[r].tolist(), stacked[r].tolist(), strict=True):
+            moved = row.clone()
+            moved[label] -= 0.5 * (int(counts[r].min()) / int(counts[r, label])) ** 0.25
+            assert value == pytest.approx(-(30 * moved).log_softmax(0)[label].item(), rel=1e-9, abs=1e-12)
+    single = LDAM(counts)(logits.float(), y)
+    assert single.dtype == torch.float32 and torch.allclose(single.double(), stacked, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("epochs", "first"), [(200, 161), (50, 41), (4, 4), (3, 3), (1, 1)])
+def test_weights_come_for_the_last_fifth(epochs: int, first: int) -> None:
+    loss, y = LDAM(CIFAR), torch.tensor([[0, 9]])
+    plain = LDAM(CIFAR, deferred=False)
+    for epoch in range(1, epochs + 1):
+        loss.begin(epoch, epochs)
+        plain.begin(epoch, epochs)
+        assert (loss.row_weights(y) is not None) == (epoch >= first) and plain.row_weights(y) is None
+    weights = loss.row_weights(torch.arange(10).unsqueeze(0))
+    assert weights is not None and torch.allclose(weights[0], class_balanced_weights(CIFAR), rtol=0, atol=1e-12)
+    loss.begin(1, 200)  # the next training starts afresh
+    assert loss.row_weights(y) is None
+
+
+def test_a_class_without_rows_has_the_largest_margin_and_no_weight() -> None:
+    loss = LDAM(torch.tensor([[16, 0, 1], [4, 4, 4]]))
+    loss.begin(5, 5)
+    assert loss.margins.tolist() == [pytest.approx([0.25, 0.5, 0.5]), pytest.approx([0.5, 0.5, 0.5])]
+    weights = loss.row_weights(torch.tensor([[0, 1, 2], [0, 1, 2]]))
+    assert weights is not None
+    two = class_balanced_weights(torch.tensor([16, 1])).tolist()
+    assert weights.tolist() == [pytest.approx([two[0], 0, two[1]]), pytest.approx([1, 1, 1])]
+    for bad in ({"counts": torch.tensor([0, 0])}, {"counts": CIFAR, "scale": -1.0}, {"counts": CIFAR, "max_margin": -0.1}):
+        with pytest.raises(ValueError, match="LDAM needs"):
+            LDAM(**bad)
+
+
+# ---- two labels
+
+
+def test_mixed_is_cross_entropy_with_soft_labels() -> None:
+    rng = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 9, 4, generator=rng, dtype=F64)
+    y, second = (torch.randint(4, (2, 9), generator=rng) for _ in range(2))
+    share = torch.tensor([[0.3], [1.0]], dtype=F64)
+    hot = functional.one_hot(y, 4) * share.unsqueeze(2) + functional.one_hot(second, 4) * (1 - share.unsqueeze(2))
+    expected = functional.cross_entropy(logits.flatten(0, 1), hot.flatten(0, 1), reduction="none").view(2, 9)
+    assert torch.allclose(Mixed(second, share)(logits, y), expected, rtol=0, atol=1e-13)
