@@ -1,52 +1,50 @@
-"""Training the last layer alone, on embeddings: the third phase of EOS."""
+"""Training the last layer alone, on embeddings: the third phase of EOS, and classifier re-training."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from engine.losses import Loss, mean_weights
+from engine.losses import Loss
 from engine.models.mlp import MLP
-from engine.training import Batch, Step
+from engine.models.net import Net, fresh_head
+from engine.training import SGD, Batch
 
 
-class HeadSGD(Step):
+class HeadSGD(SGD):
     """SGD with momentum on the last layer of R nets; a gradient step, see `training.Step`. Batches hold embeddings [R, B, H].
 
-    The step size of epoch e is rate * min(1, e / warm_up). decay is an L2 penalty on weights and biases, as in torch's SGD. The
-    layers below are not touched: their bits stay. A replicate that pauses is as if the others had not gone on.
+    rate(epoch), decay, epochs: as in `training.Descent`; decay covers weights and biases, as in torch's SGD. The layers below are not
+    touched: their bits stay. A cosine head becomes a plain linear one.
     """
 
-    def __init__(self, net: MLP, loss: Loss, *, rate: float, momentum: float, decay: float, warm_up: int) -> None:
-        self.net, self.loss, self.rate, self.momentum, self.decay, self.warm_up = net, loss, rate, momentum, decay, warm_up
-        self.head = MLP(net.sizes[-2:], net.activation, net.flat[:, -(net.sizes[-2] + 1) * net.sizes[-1] :].clone())
-        self.velocity = torch.zeros_like(self.head.flat)
-        self.epoch = 0
+    def __init__(
+        self, net: Net, loss: Loss, *, rate: float | Callable[[int], float], momentum: float, decay: float, epochs: int = 1
+    ) -> None:
+        size = (net.width + 1) * net.classes
+        self.whole = net
+        head = MLP((net.width, net.classes), "relu", net.flat[:, -size:].clone())
+        super().__init__(head, loss, rate=rate, momentum=momentum, decay=decay, epochs=epochs)
+        net.cosine = False
 
     def replace(self, streams: Sequence[torch.Generator]) -> None:
-        """A fresh last layer, drawn as `MLP.create` draws it, one stream per replicate."""
-        flat = self.head.flat
-        self.head = MLP.create(self.head.sizes, self.net.activation, streams, device=flat.device, dtype=flat.dtype)
+        """A fresh last layer, drawn as `fresh_head` draws it, one stream per replicate."""
+        flat = self.net.flat
+        self.net.flat = fresh_head(self.net.width, self.net.classes, streams, device=flat.device, dtype=flat.dtype)
         self._put()
-
-    def begin(self, wanted: Sequence[int]) -> None:
-        """One epoch further in the warm-up."""
-        self.epoch += 1
 
     def __call__(self, batch: Batch) -> Tensor:
         """One step on the mean loss of each replicate's embeddings."""
-        losses, gradient = self.head.gradient(
-            batch.x, batch.y, mean_weights(batch.mask, batch.x.dtype), self.loss, self.head.flat
-        )
-        alive = batch.alive.to(gradient.device).unsqueeze(1)
-        velocity = self.momentum * self.velocity + gradient + self.decay * self.head.flat
-        rate = self.rate * min(1.0, self.epoch / max(1, self.warm_up))
-        self.velocity = torch.where(alive, velocity, self.velocity)
-        self.head.flat = torch.where(alive, self.head.flat - rate * velocity, self.head.flat)
+        losses = super().__call__(batch)
         self._put()
         return losses
 
     def _put(self) -> None:
-        self.net.flat[:, -self.head.flat.shape[1] :] = self.head.flat
+        self.whole.flat[:, -self.net.flat.shape[1] :] = self.net.flat
+
+
+def warm_up(rate: float, epochs: int = 5) -> Callable[[int], float]:
+    """A step size that grows linearly over the first epochs, then stays."""
+    return lambda epoch: rate * min(1.0, epoch / max(1, epochs))

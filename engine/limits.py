@@ -28,6 +28,8 @@ def class_counts(entry: Mapping[str, Any], options: Mapping[str, Any]) -> list[i
     values = {f["name"]: f["default"] for f in entry["fields"]} | dict(options)
     if entry["kind"] == "points":
         return [values["rows"] - values["rows"] // 2, values["rows"] // 2]
+    if values.get("per_class"):
+        return [min(n, values["per_class"]) for n in counts]
     return [min(counts)] * len(counts) if values.get("balance") else counts
 
 
@@ -81,8 +83,8 @@ def minority(kept: Sequence[int]) -> list[int]:
 def highest_ratio(counts: Sequence[int], folds: int = 1, where: str = "all", profile: str = "ratio") -> tuple[float, str]:
     """The highest ratio (rounded down to 2 decimals, at most 500) these class counts can be cut to, and why no higher.
 
-    where `all`: `fewest(folds)` rows of the smallest class must remain. where `train`: one of them in training and one in
-    validation. Data that cannot be split at all give 1.
+    where `all`: `fewest(folds)` rows of the smallest class must remain. where `train`: one of them in training (validation keeps
+    one anyway). Data that cannot be split at all give 1.
     """
     need = fewest(folds)
     if min(counts) < need:
@@ -91,8 +93,8 @@ def highest_ratio(counts: Sequence[int], folds: int = 1, where: str = "all", pro
         bounds = [n / need for n in counts]
         why = f"{need} rows of the smallest class must remain for {_protocol(folds)}."
     else:
-        bounds = [float(min(validation_rows(n), training_rows(n, folds))) for n in counts]
-        why = "one row of the smallest class must remain in training and in validation."
+        bounds = [float(training_rows(n, folds)) for n in counts]
+        why = "one row of the smallest class must remain in training."
     head = head_class(counts, profile)
     powers = _powers(len(counts), profile, head)
     # a class of n rows allows sizes n * ratio**p / ratio**q; the smallest class, q = 1, must keep what is needed

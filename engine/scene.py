@@ -2,7 +2,8 @@
 
 The plane is fitted once, on the replicate's own real training rows: the raw axes for two features, else the first two principal
 components through the training mean. Above two dimensions the surface is the model on that plane: a slice, not the
-boundary.
+boundary. Where the rows are images, or a method works among a network's features, the plane is that of the training rows' features
+(`Camera.enter`), and the surface is the network's last layer on it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch import Tensor
 from engine.analysis.moves import moves
 from engine.data.dataset import Rows, Task
 from engine.events import GRID, UNIT, Event, Frame, Scene
-from engine.models.mlp import MLP
+from engine.models.net import Net
 from engine.seeds import numpy_stream
 
 MOST_REAL = 1500
@@ -85,9 +86,12 @@ class Camera:
 
     def __init__(self, task: Task, frames: int = 100) -> None:
         self.task = task
-        self.views = [_view(task, r) for r in range(len(task.replicates))] if frames else []
-        self.scenes = [_scene(task, r, view) for r, view in enumerate(self.views)]
         self.frames = frames
+        self.rows, self.features = task.train, False
+        self.views: list[_View] = []
+        self.scenes: list[Scene] = []
+        if frames and task.shape is None:
+            self._set_up()
         self.share = 1.0
         self.phase = ""
         self.taken = 0
@@ -95,6 +99,29 @@ class Camera:
         self.start: Rows | None = None
         self.current: Callable[[], Tensor] | None = None
         self.drawn: list[np.ndarray] = []
+
+    def _set_up(self) -> None:
+        self.views = [_view(self.task, self.rows, r) for r in range(len(self.task.replicates))]
+        self.scenes = [_scene(self.task, self.rows, r, view, self.features) for r, view in enumerate(self.views)]
+
+    def quiet(self) -> None:
+        """No pictures until `enter`."""
+        self.views, self.scenes = [], []
+
+    @torch.no_grad()
+    def enter(self, net: Net) -> None:
+        """From now on the picture is the plane of the training rows' features under `net` as it is now.
+
+        Synthetic rows that were watched before lie elsewhere, so they leave the picture.
+        """
+        if not self.frames:
+            return
+        self.features = True
+        self.start = self.current = None
+        self.drawn = []
+        self.rows = replace(self.task.train, x=net.embed(self.task.train.x, self.task.train.mask))
+        self.opened = False
+        self._set_up()
 
     def watch(self, rows: Rows, current: Callable[[], Tensor]) -> None:
         """Synthetic rows exist from now on: `rows` are where they start, `current()` [R, n, D] where they are."""
@@ -112,9 +139,9 @@ class Camera:
             x, y = _numpy(rows.x[r])[which], rows.y[r].cpu().numpy()[which]
             self.scenes[r] = replace(self.scenes[r], parents=view.fix(x), parent_labels=y.astype(np.uint8))
 
-    def shoot(self, net: MLP, phase: str, epoch: int, step: int, score: Tensor, *, taken: int, planned: int) -> Iterator[Event]:
+    def shoot(self, net: Net, phase: str, epoch: int, step: int, score: Tensor, *, taken: int, planned: int) -> Iterator[Event]:
         """The scene and frames that are due when `taken` of this phase's `planned` steps are done (`step` of the run's)."""
-        if not self.frames:
+        if not self.views:
             return
         if phase != self.phase:
             self.phase, self.taken = phase, 0
@@ -126,11 +153,13 @@ class Camera:
 
     @torch.no_grad()
     def picture(
-        self, net: MLP, phase: str, epoch: int | Tensor, step: int, score: Tensor, *, everyone: bool = True
+        self, net: Net, phase: str, epoch: int | Tensor, step: int, score: Tensor, *, everyone: bool = True
     ) -> Iterator[Event]:
         """A frame of every replicate (or of the run's first alone) now. epoch: one number, or one per replicate [R]."""
         if not self.frames:
             return
+        if not self.views:
+            self.enter(net)
         if not self.opened:
             self.opened = True
             yield from self.scenes
@@ -139,8 +168,8 @@ class Camera:
         if not count:
             return
         grid = torch.from_numpy(np.stack([v.grid for v in self.views[:count]])).to(task.device, task.dtype)
-        layers = [layer[:count] for layer in net.views(net.flat)]
-        minority = 1 - net(grid, layers).softmax(-1)[..., task.largest]
+        some = net.first(count)
+        minority = 1 - (some.head(grid) if self.features else some(grid)).softmax(-1)[..., task.largest]
         surface = (255 * minority.nan_to_num(0.0)).round().to(torch.uint8).cpu().numpy().reshape(count, GRID, GRID)
         now = None if self.current is None else self.current()
         length = None if now is None or self.start is None else moves(self.start.x, now, self.start.mask)
@@ -155,13 +184,13 @@ class Camera:
             yield Frame(task.replicates[r].number, phase, at, step, scores[r], points, moved, surface[r])
 
 
-def _rows(task: Task, r: int) -> tuple[np.ndarray, np.ndarray]:
-    count = int(task.train.mask[r].sum())
-    return _numpy(task.train.x[r, :count]), task.train.y[r, :count].cpu().numpy()
+def _rows(rows: Rows, r: int) -> tuple[np.ndarray, np.ndarray]:
+    count = int(rows.mask[r].sum())
+    return _numpy(rows.x[r, :count]), rows.y[r, :count].cpu().numpy()
 
 
-def _view(task: Task, r: int) -> _View:
-    x, y = _rows(task, r)
+def _view(task: Task, rows: Rows, r: int) -> _View:
+    x, y = _rows(rows, r)
     plane = fit_plane(x)
     u = plane.project(x)
     minority = u[y != task.largest]
@@ -173,8 +202,8 @@ def _view(task: Task, r: int) -> _View:
     return _View(plane, centre, half, plane.lift(centre + half * np.stack([across.ravel(), up.ravel()], 1)))
 
 
-def _scene(task: Task, r: int, view: _View) -> Scene:
-    x, y = _rows(task, r)
+def _scene(task: Task, rows: Rows, r: int, view: _View, features: bool) -> Scene:
+    x, y = _rows(rows, r)
     replicate, plane = task.replicates[r], view.plane
     rare, common = np.flatnonzero(y != task.largest), np.flatnonzero(y == task.largest)
     stream = numpy_stream(task.seed, "scene", replicate.seed, replicate.fold)
@@ -183,7 +212,9 @@ def _scene(task: Task, r: int, view: _View) -> Scene:
     if len(rare) > room:
         rare = stream.permutation(rare)[:room]
     kept = np.sort(np.concatenate([rare, common])[:MOST_REAL])
-    names = (*task.features, "")[:2] if plane.exact else [f"PC {i + 1} ({share:.0%})" for i, share in enumerate(plane.share)]
+    own = ("feature 1", "feature 2") if features else task.features
+    kind = "feature PC" if features else "PC"
+    names = (*own, "")[:2] if plane.exact else [f"{kind} {i + 1} ({share:.0%})" for i, share in enumerate(plane.share)]
     return Scene(
         replicate=replicate.number,
         points=view.fix(x[kept]),

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import abc
 import time
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -25,6 +25,7 @@ from engine.data.dataset import Rows, Task
 from engine.events import Epoch, Event, Progress
 from engine.losses import Loss, cross_entropy, mean_weights, weighted_sum
 from engine.models.mlp import MLP
+from engine.models.net import Net
 from engine.scene import Camera
 from engine.seeds import torch_stream
 
@@ -106,47 +107,160 @@ class Meter:
         return Progress(min(self.done, self.total), self.total)
 
 
-class Adam(Step):
-    """Adam (Kingma and Ba 2015, algorithm 1) for R replicates that may pause one by one. A gradient step, see `Step`.
+class Descent(Step):
+    """A step on the mean loss of each replicate's rows: the gradient here, what is done with it in `update`.
 
-    Each replicate has its own step count: one that pauses is bit for bit as if the others had not gone on.
+    rate(epoch): step size in that epoch, from 1. decay: L2 penalty on all parameters, added to the gradient. epochs: how many there
+    will be, for a loss that changes with time. change: what happens to a batch first (augmentation).
     """
 
     def __init__(
         self,
-        net: MLP,
+        net: Net,
         loss: Loss,
         *,
-        rate: float,
-        betas: tuple[float, float] = (0.5, 0.999),
+        rate: float | Callable[[int], float],
         decay: float = 0.0,
-        eps: float = 1e-8,
+        epochs: int = 1,
+        change: Callable[[Batch], Batch] | None = None,
     ) -> None:
-        self.net, self.loss, self.rate, self.betas, self.decay, self.eps = net, loss, rate, betas, decay, eps
+        self.net, self.loss, self.decay, self.epochs, self.change = net, loss, decay, epochs, change
+        self._rate = rate
+        self.epoch = 0
+
+    @property
+    def rate(self) -> float:
+        """The step size now."""
+        return self._rate(max(1, self.epoch)) if callable(self._rate) else self._rate
+
+    def begin(self, wanted: Sequence[int]) -> None:
+        """An epoch begins."""
+        self.epoch += 1
+        self.loss.begin(self.epoch, self.epochs)
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """One step. A replicate that pauses is bit for bit as if the others had not gone on."""
+        if self.change is not None:
+            batch = self.change(batch)
+        losses, gradient = self.gradient(batch)
+        if self.decay:
+            gradient = gradient.add(self.net.flat, alpha=self.decay)
+        everyone = bool(batch.alive.all())  # `alive` is kept on the CPU: no wait for the device
+        state = [self.net.flat, *self.memory()]
+        kept = None if everyone else [t.clone() for t in state]
+        self.update(gradient, batch.alive)
+        if kept is not None:
+            paused = ~batch.alive
+            for tensor, old in zip(state, kept, strict=True):
+                tensor[paused] = old[paused]
+        return losses
+
+    def gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(mean loss of each replicate [R], its gradient [R, P])."""
+        return self.net.gradient(batch.x, batch.y, mean_under(self.loss, batch), self.loss)
+
+    @abc.abstractmethod
+    def memory(self) -> list[Tensor]:
+        """The optimiser's own tensors [R, ...], changed in place."""
+
+    @abc.abstractmethod
+    def update(self, gradient: Tensor, alive: Tensor) -> None:
+        """Change `net.flat` in place by this gradient [R, P]."""
+
+
+def mean_under(loss: Loss, batch: Batch) -> Tensor:
+    """Row weights [R, B] that sum to 1 per replicate: equal, or as the loss weighs its classes."""
+    weights = mean_weights(batch.mask, batch.x.dtype)
+    by_class = loss.row_weights(batch.y)
+    if by_class is None:
+        return weights
+    weights = weights * by_class.to(weights)
+    return weights / weights.sum(1, keepdim=True).clamp(min=1e-30)
+
+
+class Adam(Descent):
+    """Adam (Kingma and Ba 2015, algorithm 1) for R replicates that may pause one by one; each has its own step count."""
+
+    def __init__(
+        self, net: Net, loss: Loss, *, betas: tuple[float, float] = (0.5, 0.999), eps: float = 1e-8, **others: Any
+    ) -> None:
+        super().__init__(net, loss, **others)
+        self.betas, self.eps = betas, eps
         self.mean = torch.zeros_like(net.flat)
         self.square = torch.zeros_like(net.flat)
         self.count = torch.zeros(len(net.flat), 1, dtype=torch.float64)
 
-    def __call__(self, batch: Batch) -> Tensor:
-        """One step on the mean loss of each replicate's rows."""
-        weights = mean_weights(batch.mask, batch.x.dtype)
-        losses, gradient = self.net.gradient(batch.x, batch.y, weights, self.loss, self.net.flat)
-        if self.decay:
-            gradient.add_(self.net.flat, alpha=self.decay)
-        everyone = bool(batch.alive.all())  # `alive` is kept on the CPU: no wait for the device
-        kept = None if everyone else [t.clone() for t in (self.net.flat, self.mean, self.square)]
-        self.count += batch.alive.unsqueeze(1)
+    def memory(self) -> list[Tensor]:
+        """See Descent."""
+        return [self.mean, self.square]
+
+    def update(self, gradient: Tensor, alive: Tensor) -> None:
+        """See Descent."""
+        self.count += alive.unsqueeze(1)
         b1, b2 = self.betas
-        first = (self.rate / (1 - b1**self.count)).to(gradient)  # count 0 only for paused rows, put back below
+        first = (self.rate / (1 - b1**self.count)).to(gradient)  # count 0 only for paused rows, put back afterwards
         second = (1 - b2**self.count).sqrt().to(gradient)
         self.mean.lerp_(gradient, 1 - b1)
         self.square.mul_(b2).addcmul_(gradient, gradient, value=1 - b2)
         self.net.flat.sub_(first * self.mean / (self.square.sqrt() / second + self.eps))
-        if kept is not None:
-            paused = ~batch.alive
-            for tensor, old in zip((self.net.flat, self.mean, self.square), kept, strict=True):
-                tensor[paused] = old[paused]
-        return losses
+
+
+class SGD(Descent):
+    """Gradient descent with momentum, as torch's: velocity = momentum velocity + gradient, step = rate velocity."""
+
+    def __init__(self, net: Net, loss: Loss, *, momentum: float = 0.9, **others: Any) -> None:
+        super().__init__(net, loss, **others)
+        self.momentum = momentum
+        self.velocity = torch.zeros_like(net.flat)
+
+    def memory(self) -> list[Tensor]:
+        """See Descent."""
+        return [self.velocity]
+
+    def update(self, gradient: Tensor, alive: Tensor) -> None:
+        """See Descent."""
+        self.velocity.mul_(self.momentum).add_(gradient)
+        self.net.flat.sub_(self.velocity, alpha=self.rate)
+
+
+def warm_up_and_drops(rate: float, epochs: int, warm_up: int = 5) -> Callable[[int], float]:
+    """The step size of Cui et al. 2019 as the EOS paper's code has it: linear over the first 5 epochs, a hundredth after 80% of the
+    epochs and a ten-thousandth after 90% (160 and 180 of 200). Epochs from 1; runs shorter than 10 warm up for half of them."""
+    rise = min(warm_up, max(1, epochs // 2))
+
+    def at(epoch: int) -> float:
+        drop = 1e-4 if epoch > 0.9 * epochs else 1e-2 if epoch > 0.8 * epochs else 1.0
+        return rate * drop * min(1.0, epoch / rise)
+
+    return at
+
+
+class Augment:
+    """Random crops after padding by an eighth of the side, and left-right flips, drawn per replicate on the CPU, done on the device.
+
+    As the EOS paper's code does with CIFAR-10 (4 pixels of 32, flips). Rows stay flat. shape: channels, height, width.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], streams: Sequence[torch.Generator]) -> None:
+        self.shape, self.streams = shape, list(streams)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """The batch with every image moved, and flipped or not."""
+        channels, height, width = self.shape
+        replicates, rows = batch.mask.shape
+        pad = (max(1, height // 8), max(1, width // 8))
+        draws = torch.zeros(replicates, rows, 3, dtype=torch.float64)
+        for r, (stream, count) in enumerate(zip(self.streams, batch.mask.sum(1).tolist(), strict=True)):
+            draws[r, :count] = torch.rand(count, 3, generator=stream, dtype=torch.float64)
+        draws = draws.view(-1, 3).to(batch.x.device)
+        images = batch.x.reshape(-1, channels, height, width)
+        padded = torch.nn.functional.pad(images, (pad[1], pad[1], pad[0], pad[0]))
+        down = (draws[:, :1] * (2 * pad[0] + 1)).long() + torch.arange(height, device=draws.device)
+        across = (draws[:, 1:2] * (2 * pad[1] + 1)).long() + torch.arange(width, device=draws.device)
+        across = torch.where(draws[:, 2:] < 0.5, across, across.flip(1))
+        which = torch.arange(len(images), device=draws.device)
+        moved = padded[which[:, None, None], :, down[:, :, None], across[:, None, :]]  # [B, height, width, channels]
+        return replace(batch, x=moved.permute(0, 3, 1, 2).reshape(batch.x.shape))
 
 
 def streams(task: Task, name: str) -> list[torch.Generator]:
@@ -161,7 +275,7 @@ def new_net(task: Task, hidden: Sequence[int], activation: str = "relu") -> MLP:
 
 
 @torch.no_grad()
-def evaluate(net: MLP, rows: Rows) -> tuple[Tensor, Tensor]:
+def evaluate(net: Net, rows: Rows) -> tuple[Tensor, Tensor]:
     """(average precision [R], mean cross-entropy [R]) on a part; macro one against rest for more than two classes."""
     logits = net(rows.x)
     loss = weighted_sum(cross_entropy(logits, rows.y), mean_weights(rows.mask, logits.dtype))
@@ -169,7 +283,7 @@ def evaluate(net: MLP, rows: Rows) -> tuple[Tensor, Tensor]:
 
 
 def train(
-    net: MLP,
+    net: Net,
     task: Task,
     step: Step,
     batches: Batches,
@@ -186,7 +300,7 @@ def train(
     rows: the part the batches index. patience: a replicate stops after so many epochs without a better score; None: all
     epochs. meter counts the steps; camera takes the pictures.
     """
-    best_flat, best_kept = net.flat.clone(), [tensor.clone() for tensor in step.kept()]
+    best = [tensor.clone() for tensor in (net.flat, *net.state(), *step.kept())]
     best_score = torch.full((len(net.flat),), -torch.inf, dtype=net.flat.dtype, device=net.flat.device)
     best_loss = -best_score
     best_epoch = torch.zeros(len(net.flat), dtype=torch.int64, device=net.flat.device)
@@ -212,8 +326,7 @@ def train(
         score, loss = evaluate(net, task.valid)
         better = (score > best_score) | ((score == best_score) & (loss < best_loss))
         better &= going.to(better.device)
-        best_flat = _where(better, net.flat, best_flat)
-        best_kept = [_where(better, new, old) for new, old in zip(step.kept(), best_kept, strict=True)]
+        best = [_where(better, new, old) for new, old in zip((net.flat, *net.state(), *step.kept()), best, strict=True)]
         best_score, best_loss = torch.where(better, score, best_score), torch.where(better, loss, best_loss)
         best_epoch = torch.where(better, epoch, best_epoch)
         train_loss = total.cpu() / wanted_now.clamp(min=1)
@@ -224,8 +337,10 @@ def train(
             if not going.any():
                 break
     meter.done += planned - taken
-    net.flat = best_flat
-    step.restore(best_kept)
+    beside = 1 + len(net.state())
+    net.flat = best[0]
+    net.restore(best[1:beside])
+    step.restore(best[beside:])
     return Chosen(best_epoch, best_score)
 
 

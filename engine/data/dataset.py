@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from engine.data.table import Dataset
@@ -48,7 +49,8 @@ class Task:
 
     withheld: rows dropped from training's share (the ceiling `potential` gets them back); withheld_elsewhere: rows dropped
     from validation's and test's share. Both may be empty (mask all False). features: names of the D columns.
-    seed: the spec's; with each Replicate it names the random streams (engine.seeds).
+    seed: the spec's; with each Replicate it names the random streams (engine.seeds). shape: (channels, height, width) where the
+    rows are flat images. source [R][N]: number in the dataset of every training row, and test_source of every test row.
     """
 
     classes: tuple[str, ...]
@@ -61,6 +63,9 @@ class Task:
     withheld_elsewhere: Rows
     replicates: tuple[Replicate, ...]
     seed: int
+    shape: tuple[int, int, int] | None = None
+    source: tuple[np.ndarray, ...] = ()
+    test_source: tuple[np.ndarray, ...] = ()
 
     @property
     def device(self) -> torch.device:

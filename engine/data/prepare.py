@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,7 +30,7 @@ def prepare(
     Per replicate, fitted on its training rows alone: numeric columns to mean 0 and sd 1, one-hot columns for every level of
     the schema (0 or 1), columns that are constant in training to 0; with `spec.data["pca"] = k > 0` the first k principal
     components of that. Computed in float64 and rounded once, so a replicate's rows do not depend on what is prepared beside
-    it. Raises BadData, BadParameter.
+    it. Images: flat, every channel to mean 0 and sd 1 over the pixels of the training rows. Raises BadData, BadParameter.
     """
     numbers = range(spec.replicates) if numbers is None else numbers
     replicates = tuple(Replicate(n, *divmod(n, spec.folds)) for n in numbers)
@@ -41,17 +41,24 @@ def prepare(
     k = int(spec.data.get("pca", 0))
     if k:
         features = tuple(f"component {i + 1}" for i in range(k))
+    images = dataset.images
     # one list of (x, y) per part
-    pieces: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in PARTS}
+    pieces: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {name: [] for name in PARTS}
+    numbers_of: list[tuple[np.ndarray, np.ndarray]] = []
     for r in replicates:
         parts: Parts = cuts[r.seed][r.fold]
-        scale = fit_scale(table, len(dataset.numeric_names), parts.train, k, dataset.name)
+        numbers_of.append((parts.train, parts.test))
+        rows_of = (
+            _table_rows(table, fit_scale(table, len(dataset.numeric_names), parts.train, k, dataset.name), dtype)
+            if images is None
+            else _image_rows(images, parts.train, dtype)
+        )
         for name in PARTS:
             which = getattr(parts, name)
-            pieces[name].append((scale(table[which]), dataset.y[which]))
+            pieces[name].append((rows_of(which), torch.from_numpy(dataset.y[which])))
     made = {}
     for name, pairs in pieces.items():
-        rows = pad([(torch.from_numpy(x).to(dtype), torch.from_numpy(y)) for x, y in pairs])
+        rows = pad(pairs)
         made[name] = Rows(rows.x.to(device), rows.y.to(device), rows.mask.to(device))
     return Task(
         classes=dataset.classes,
@@ -64,11 +71,43 @@ def prepare(
         withheld_elsewhere=made["elsewhere"],
         replicates=replicates,
         seed=spec.seed,
+        shape=None if images is None else (images.shape[1], images.shape[2], images.shape[3]),
+        source=tuple(train for train, _ in numbers_of),
+        test_source=tuple(test for _, test in numbers_of),
     )
 
 
+RowsOf = Callable[[np.ndarray], torch.Tensor]
+
+
+def _table_rows(table: np.ndarray, scale: Callable[[np.ndarray], np.ndarray], dtype: torch.dtype) -> RowsOf:
+    return lambda which: torch.from_numpy(scale(table[which])).to(dtype)
+
+
+def _image_rows(images: np.ndarray, train: np.ndarray, dtype: torch.dtype) -> RowsOf:
+    """Numbers of images -> flat rows [m, D]. A channel has 256 values, so its mean and sd come from their counts, exactly."""
+    levels = np.arange(256) / 255
+    tables = []
+    for c in range(images.shape[1]):
+        share = np.bincount(images[train, c].reshape(-1), minlength=256) / images[train, c].size
+        mean = float((share * levels).sum())
+        sd = float((share * (levels - mean) ** 2).sum()) ** 0.5
+        tables.append(torch.from_numpy((levels - mean) / (sd or 1.0)).to(dtype))
+
+    def rows(which: np.ndarray) -> torch.Tensor:
+        own = torch.from_numpy(images[which]).long()
+        return torch.stack([table[own[:, c]] for c, table in enumerate(tables)], 1).flatten(1)
+
+    return rows
+
+
 def encode(dataset: Dataset) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Numeric columns as they are, then one 0/1 column per level of each categorical one: [n, D] float64 and D names."""
+    """Numeric columns as they are, then one 0/1 column per level of each categorical one: [n, D] float64 and D names.
+
+    Images have no columns; the names are their pixels'.
+    """
+    if dataset.images is not None:
+        return dataset.numeric, tuple(f"pixel {i}" for i in range(dataset.images[0].size))
     columns, names = [dataset.numeric], list(dataset.numeric_names)
     for j, (column, levels) in enumerate(zip(dataset.categorical_names, dataset.categories, strict=True)):
         columns.append((dataset.categorical[:, j, None] == np.arange(len(levels))).astype(np.float64))

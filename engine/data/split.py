@@ -74,14 +74,17 @@ def _cut_first(dataset: Dataset, spec: RunSpec, rows: ByClass, official: ByClass
 
 
 def _split_first(dataset: Dataset, spec: RunSpec, rows: ByClass, official: ByClass | None) -> list[Parts]:
-    """where = train: test keeps its classes as they come; training and validation are cut, each to the ratio."""
+    """where = train: test keeps its classes as they come; training and validation are cut, each to the ratio.
+
+    Validation keeps a row of every class: with a fifth of the rows it would lose the smallest ones long before training does.
+    """
     need = limits.fewest(spec.folds)
     for c, r in enumerate(rows):
         if len(r) < need:
             raise BadData(_too_few(dataset, spec, c, f"has {len(r)} rows", f"at least {need}"))
     k = 1 if official is not None else QUICK if spec.folds == 1 else spec.folds
     whole_valid, *folds = _deal(rows, k)
-    valid, no_valid = cut(whole_valid, _targets(whole_valid, dataset, spec))
+    valid, no_valid = cut(whole_valid, [max(1, n) for n in _targets(whole_valid, dataset, spec)])
     out = []
     for f in range(spec.folds):
         share = folds[0] if official is not None else _but(folds, f)

@@ -13,15 +13,18 @@ import torch
 from engine import fields
 from engine.batches import Balanced, Passes
 from engine.data.dataset import Rows, Task
+from engine.errors import BadInput
 from engine.events import Event, Phase
 from engine.fields import param
 from engine.losses import Loss
-from engine.models.mlp import ACTIVATIONS, MLP
+from engine.models.cnn import CNN, TRUNKS
+from engine.models.mlp import ACTIVATIONS
+from engine.models.net import Net
 from engine.result import plain
 from engine.scene import Camera
-from engine.training import Adam, Batches, Chosen, Meter, new_net, streams, train
+from engine.training import SGD, Adam, Augment, Batches, Chosen, Descent, Meter, new_net, streams, train, warm_up_and_drops
 
-__all__ = ["Fitted", "Method", "Synthetic", "TableMethod", "param"]
+__all__ = ["DeepMethod", "Fitted", "Method", "Synthetic", "TableMethod", "param"]
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,17 @@ class Synthetic:
 class Fitted:
     """A trained net (the epoch chosen on validation) and the synthetic rows it was trained with, if any.
 
-    epoch [R]: the chosen epoch, from 1, in the last phase.
+    epoch [R]: the chosen epoch, from 1, in the last phase. embedded: synthetic rows among the features of `net`, x [R, n, H].
+    enemies [R, n]: number among the training rows of the row of another class that each of them was drawn towards, -1 for none.
+    earlier: the net before its head, or all of it, was trained anew.
     """
 
-    net: MLP
+    net: Net
     epoch: torch.Tensor
     synthetic: Synthetic | None = None
+    embedded: Rows | None = None
+    enemies: torch.Tensor | None = None
+    earlier: Net | None = None
 
 
 @dataclass(frozen=True)
@@ -119,12 +127,20 @@ class TableMethod(Method, abc.ABC):
     batch: int = param(128, low=2, high=4096, log=True, help="Training rows in one step.", advanced=True)
     weight_decay: float = param(0.0, low=0.0, high=1.0, help="L2 penalty on the weights.", advanced=True)
 
+    def create(self, task: Task) -> Net:
+        """A fresh network for this task."""
+        return new_net(task, self.hidden, self.activation)
+
+    def step(self, net: Net, task: Task, loss: Loss) -> Descent:
+        """What a step of training this network is."""
+        return Adam(net, loss, rate=self.learning_rate, decay=self.weight_decay, epochs=self.epochs)
+
     def pretrain(
         self, task: Task, loss: Loss, *, rows: Rows, meter: Meter, camera: Camera, batches: Batches | None = None
-    ) -> Generator[Event, None, tuple[MLP, Chosen]]:
-        """Train a fresh net on `rows` by Adam; returns it at the chosen epochs."""
-        net = new_net(task, self.hidden, self.activation)
-        step = Adam(net, loss, rate=self.learning_rate, decay=self.weight_decay)
+    ) -> Generator[Event, None, tuple[Net, Chosen]]:
+        """Train a fresh net on `rows`; returns it at the chosen epochs."""
+        net = self.create(task)
+        step = self.step(net, task, loss)
         batches = batches or Passes(rows.sizes.tolist(), self.batch, streams(task, "batch"))
         chosen = yield from train(
             net, task, step, batches, rows=rows, epochs=self.epochs, phase="training", meter=meter, camera=camera
@@ -156,3 +172,65 @@ class TableMethod(Method, abc.ABC):
         net, chosen = yield from self.pretrain(task, loss, rows=rows, meter=meter, camera=camera, batches=batches)
         yield from camera.picture(net, "chosen", chosen.epoch, meter.step, chosen.score)
         return Fitted(net, chosen.epoch, synthetic)
+
+
+OPTIMISERS = ("adam", "sgd")
+SCHEDULES = ("constant", "warm-up and drops")
+
+
+@dataclass(frozen=True)
+class DeepMethod(TableMethod, abc.ABC):
+    """A method that also trains convolutional networks, on images. On other data it trains the MLP, as a TableMethod does."""
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = TableMethod.presets | {
+        "images": {"epochs": 30, "batch": 64},
+        "eos-paper": {
+            "model": "resnet32", "optimiser": "sgd", "learning_rate": 0.1, "schedule": "warm-up and drops", "epochs": 200,
+            "weight_decay": 2e-4, "augment": True,
+        },
+        "dos-paper": {"model": "lenet", "optimiser": "sgd", "learning_rate": 0.01, "weight_decay": 5e-4, "epochs": 6, "batch": 50},
+    }  # fmt: skip
+    suited: ClassVar[Mapping[str, str]] = {"images": "images"}
+    deviations: ClassVar[Mapping[str, tuple[str, ...]]] = TableMethod.deviations | {
+        "eos-paper": ("The epoch is chosen on validation rows; the authors' code takes the best one on the test rows.",),
+        "dos-paper": ("Optimiser and step size are not in the paper: SGD at 0.01 with momentum 0.9 is assumed.",),
+    }
+
+    model: str = param(
+        "auto", choices=("auto", "mlp", *TRUNKS),
+        help="The network. auto: a small ResNet for images, the MLP for everything else; the MLP takes images as rows of pixels.",
+    )  # fmt: skip
+    optimiser: str = param("adam", choices=OPTIMISERS, advanced=True, help="Adam, or gradient descent with momentum.")
+    momentum: float = param(0.9, low=0.0, high=0.999, advanced=True, help="Of gradient descent.")
+    schedule: str = param(
+        "constant", choices=SCHEDULES, advanced=True,
+        help="Step size over the epochs: constant, or as Cui et al. 2019: rising for 5 epochs, divided by 100 after 80% and again "
+        "after 90% of them.",
+    )  # fmt: skip
+    augment: bool = param(False, advanced=True, help="Random crops and flips of the images in every step.")
+
+    def create(self, task: Task) -> Net:
+        """See TableMethod. Raises BadInput for a convolutional network on rows that are not images."""
+        if self.network(task) == "mlp":
+            return super().create(task)
+        assert task.shape is not None
+        return CNN.create(
+            self.network(task), task.shape, len(task.classes), streams(task, "init"), device=task.device, dtype=task.dtype
+        )
+
+    def network(self, task: Task) -> str:
+        """The network that `model` means here. Raises BadInput."""
+        if task.shape is None and self.model not in ("auto", "mlp"):
+            raise BadInput(f"{self.name}(model={self.model!r}) needs images; these data are {task.kind}: use model='mlp'.")
+        return self.model if self.model != "auto" else "mlp" if task.shape is None else "small-resnet"
+
+    def step(self, net: Net, task: Task, loss: Loss) -> Descent:
+        """See TableMethod."""
+        falling = self.schedule != "constant"
+        common: dict[str, Any] = {
+            "rate": warm_up_and_drops(self.learning_rate, self.epochs) if falling else self.learning_rate,
+            "decay": self.weight_decay,
+            "epochs": self.epochs,
+            "change": Augment(task.shape, streams(task, "augment")) if self.augment and task.shape is not None else None,
+        }
+        return SGD(net, loss, momentum=self.momentum, **common) if self.optimiser == "sgd" else Adam(net, loss, **common)

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from engine.data.dataset import Task
 from engine.events import Event
 from engine.losses import cross_entropy
-from engine.methods.base import Fitted, TableMethod
+from engine.methods.base import DeepMethod, Fitted
 from engine.scene import Camera
 
 
 @dataclass(frozen=True)
-class CE(TableMethod):
+class CE(DeepMethod):
     """Plain training with cross-entropy: nothing is done about the imbalance. The baseline every method is held against."""
 
     name = "ce"
     title = "Plain training (CE)"
     family = "plain"
-    kinds = ("tabular", "points")
+    kinds = ("tabular", "points", "images")
     source = "Baseline CE of Yasinnik et al., section 5; two logits instead of one."
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:

@@ -14,10 +14,10 @@ from engine.data.dataset import Rows, Task
 from engine.data.rows import append, pad
 from engine.errors import BadInput
 from engine.events import Event, Note, Phase
-from engine.heads import HeadSGD
+from engine.heads import HeadSGD, warm_up
 from engine.losses import Loss, cross_entropy
 from engine.methods.base import Fitted, TableMethod, param
-from engine.models.mlp import MLP
+from engine.models.net import Net
 from engine.samplers.lines import DIRECTIONS, VARIANTS, eos, smote
 from engine.scene import Camera
 from engine.seeds import numpy_stream
@@ -97,7 +97,7 @@ class EOS(TableMethod):
         rows = yield from self._sampled(net, task)
         camera.share = 0.3
         yield Phase("head", "Training the last layer")
-        step = HeadSGD(net, cross_entropy, rate=self.head_rate, momentum=0.9, decay=2e-4, warm_up=5)
+        step = HeadSGD(net, cross_entropy, rate=warm_up(self.head_rate), momentum=0.9, decay=2e-4)
         if not self.warm_start:
             step.replace(streams(task, "head-init"))
         batches = Passes(rows.sizes.tolist(), self.batch, streams(task, "head-batch"))
@@ -115,7 +115,7 @@ class EOS(TableMethod):
         return {"ce": cross_entropy, "focal": losses.Focal(), "asl": losses.ASL()}[self.loss]
 
     @torch.no_grad()
-    def _sampled(self, net: MLP, task: Task) -> Generator[Event, None, Rows]:
+    def _sampled(self, net: Net, task: Task) -> Generator[Event, None, Rows]:
         """Embeddings of the training rows, then of the new ones."""
         real = Rows(net.embed(task.train.x) * task.train.mask.unsqueeze(2), task.train.y, task.train.mask)
         if self.sampler == "none":

@@ -34,7 +34,7 @@ class ExplicitGradient(TableMethod):
     name = "explicit-gradient"
     title = "Explicit gradient"
     family = "meta"
-    kinds = ("tabular", "points")
+    kinds = ("tabular", "points", "images")
     source = "Yasinnik et al., Algorithm 1; synthetic points keep their moves from pass to pass, as the text says, not as the code does."
     presets: ClassVar = {
         "paper": {"eta_points": 10.0, "hidden": (128, 16)},
@@ -129,6 +129,7 @@ class ExplicitGradient(TableMethod):
         camera.share = 0.25
         yield Phase("training", "Training the first classifier")
         net, _ = yield from self.pretrain(task, cross_entropy, rows=task.train, meter=meter, camera=camera)
+        assert isinstance(net, MLP)  # the meta-gradient is written out for it
         points = self._copies(net, inner, task)
         step = MetaStep(self, net, task, outer, points)
         if self.copies and not points.mask.any():

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from engine import losses
 from engine.data.dataset import Task
 from engine.events import Event
-from engine.methods.base import Fitted, TableMethod, param
+from engine.methods.base import DeepMethod, Fitted, param
 from engine.scene import Camera
 
 
 @dataclass(frozen=True)
-class Focal(TableMethod):
+class Focal(DeepMethod):
     """Rows that are already classified well count less, so the hard ones, often the rare ones, count more."""
 
     name = "focal"
     title = "Focal loss"
     family = "loss"
-    kinds = ("tabular", "points")
+    kinds = ("tabular", "points", "images")
     source = "Lin et al. 2018, eq. 5, gamma 2 without alpha; Yasinnik et al. give neither value nor code."
 
     gamma: float = param(2.0, low=0.0, high=10.0, help="How fast well classified rows fade; 0 is plain training.")

@@ -11,21 +11,21 @@ from engine.data.rows import append
 from engine.errors import BadInput
 from engine.events import Event
 from engine.losses import cross_entropy
-from engine.methods.base import Fitted, TableMethod, param
+from engine.methods.base import DeepMethod, Fitted, param
 from engine.scene import Camera
 
 
 @dataclass(frozen=True)
-class Potential(TableMethod):
+class Potential(DeepMethod):
     """An oracle, not a method: plain training with the withheld real minority rows given back. What better rows could give."""
 
     name = "potential"
     title = "Potential (oracle)"
     family = "oracle"
-    kinds = ("tabular", "points")
+    kinds = ("tabular", "points", "images")
     ranked: ClassVar[bool] = False
     source = "Yasinnik et al., section 5.1: trained from scratch with the rows dropped when the imbalance was made."
-    presets = {"paper": {"give_back": "all", "hidden": (128, 16)}}
+    presets: ClassVar = {**DeepMethod.presets, "paper": {"give_back": "all", "hidden": (128, 16)}}
     deviations = {"paper": ("Two logits with softmax instead of one with a sigmoid.",)}
 
     give_back: str = param(

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from engine.data.dataset import Task
 from engine.events import Event
 from engine.losses import cross_entropy
-from engine.methods.base import Fitted, TableMethod
+from engine.methods.base import DeepMethod, Fitted
 from engine.scene import Camera
 
 
 @dataclass(frozen=True)
-class RS(TableMethod):
+class RS(DeepMethod):
     """Every step sees the same number of rows of each class: minority rows are repeated. Simple, and hard to beat."""
 
     name = "rs"
     title = "Balanced batches (RS)"
     family = "sampling"
-    kinds = ("tabular", "points")
+    kinds = ("tabular", "points", "images")
     source = "Baseline RS of Yasinnik et al., section 5, as the text says: exactly balanced batches. Their code balances only on average."
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:

@@ -14,21 +14,25 @@ from engine.data.rows import append, pad
 from engine.errors import BadInput
 from engine.events import Event, Note, Phase
 from engine.losses import cross_entropy
-from engine.methods.base import Fitted, Synthetic, TableMethod, param
+from engine.methods.base import DeepMethod, Fitted, Synthetic, param
 from engine.scene import Camera
 from engine.seeds import numpy_stream
 
 
 @dataclass(frozen=True)
-class SMOTE(TableMethod):
+class SMOTE(DeepMethod):
     """New minority rows on the lines between a minority row and its nearest minority neighbours, made once, before training."""
 
     name = "smote"
     title = "SMOTE"
     family = "sampling"
-    kinds = ("tabular", "points")
+    kinds = ("tabular", "points", "images")
     source = "Chawla et al. 2002 by imbalanced-learn; the minority is doubled as Yasinnik et al. say (their code balances it)."
-    presets: ClassVar = {"paper": {"hidden": (128, 16)}, "released": {"hidden": (128, 16), "amount": "balance", "epochs": 10}}
+    presets: ClassVar = {
+        **DeepMethod.presets,
+        "paper": {"hidden": (128, 16)},
+        "released": {"hidden": (128, 16), "amount": "balance", "epochs": 10},
+    }
     deviations: ClassVar = {
         "paper": ("Two logits with softmax instead of one with a sigmoid.",),
         "released": ("Adam 1e-3 with betas 0.5 and 0.999 instead of 1e-2 with the defaults and weight decay 5e-5.",),

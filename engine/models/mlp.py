@@ -6,31 +6,43 @@ operations and a step of gradient descent is a subtraction. Layers are views int
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 
 import torch
 from torch import Tensor
 
 from engine.losses import Loss
+from engine.models.net import Net, apply_head, product
 
 ACTIVATIONS = ("relu", "tanh")
 
 
-class MLP:
+class MLP(Net):
     """Fully connected layers sizes[0] -> ... -> sizes[-1], one activation between them, logits at the end.
 
-    flat [R, P]: weights and biases of layer after layer. Every method takes `flat` to evaluate the net elsewhere than at
-    its own parameters (`net.flat`, the default).
+    flat [R, P]: weights and biases of layer after layer. `layers` (of `views`) evaluates the net elsewhere than at its own
+    parameters.
     """
 
-    def __init__(self, sizes: Sequence[int], activation: str, flat: Tensor) -> None:
+    def __init__(self, sizes: Sequence[int], activation: str, flat: Tensor, cosine: bool = False) -> None:
         self.sizes = tuple(sizes)
+        self.width, self.classes = self.sizes[-2:]
         self.activation = activation
-        self.flat = flat
+        self.cosine = cosine
+        self._flat = flat
         pairs = zip(self.sizes, self.sizes[1:], strict=False)
         self.shapes = [shape for i, o in pairs for shape in ((i, o), (1, o))]
         self.lengths = [prod(shape) for shape in self.shapes]
+
+    @property
+    def flat(self) -> Tensor:
+        """See Net."""
+        return self._flat
+
+    @flat.setter
+    def flat(self, value: Tensor) -> None:
+        self._flat = value
 
     @classmethod
     def create(
@@ -57,7 +69,7 @@ class MLP:
         parts = torch.split(flat, self.lengths, dim=1)
         return [part.view(-1, *shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
-    def embed(self, x: Tensor, layers: Sequence[Tensor] | None = None) -> Tensor:
+    def embed(self, x: Tensor, mask: Tensor | None = None, layers: Sequence[Tensor] | None = None) -> Tensor:
         """x [R, N, D] -> activations of the last hidden layer [R, N, H] (x itself where there is none)."""
         layers = self.views(self.flat) if layers is None else layers
         for weight, bias in zip(layers[:-2:2], layers[1:-2:2], strict=True):
@@ -67,18 +79,37 @@ class MLP:
     def head(self, z: Tensor, layers: Sequence[Tensor] | None = None) -> Tensor:
         """z [R, N, H] -> logits [R, N, C]."""
         layers = self.views(self.flat) if layers is None else layers
-        return product(z, layers[-2]) + layers[-1]
+        return apply_head(z, layers[-2], layers[-1], self.cosine)
 
     def __call__(self, x: Tensor, layers: Sequence[Tensor] | None = None) -> Tensor:
         """x [R, N, D] -> logits [R, N, C]."""
         layers = self.views(self.flat) if layers is None else layers
-        return self.head(self.embed(x, layers), layers)
+        return self.head(self.embed(x, None, layers), layers)
 
-    def gradient(self, x: Tensor, y: Tensor, weights: Tensor, loss: Loss, flat: Tensor) -> tuple[Tensor, Tensor]:
-        """Weighted loss of each replicate [R] at parameters `flat`, and its gradient [R, P].
+    def derive(self, objective: Callable[[Net], Tensor]) -> tuple[Tensor, Tensor]:
+        """See Net."""
+        with torch.enable_grad():
+            leaf = self.flat.detach().clone().requires_grad_()
+            values = objective(MLP(self.sizes, self.activation, leaf, self.cosine))
+            (gradient,) = torch.autograd.grad(values.sum(), leaf)
+        return values.detach(), gradient
+
+    def copy(self) -> MLP:
+        """See Net."""
+        return MLP(self.sizes, self.activation, self.flat.clone(), self.cosine)
+
+    def first(self, count: int) -> MLP:
+        """See Net."""
+        return MLP(self.sizes, self.activation, self.flat[:count], self.cosine)
+
+    def gradient(self, x: Tensor, y: Tensor, weights: Tensor, loss: Loss, flat: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Weighted loss of each replicate [R] at parameters `flat` (its own by default), and its gradient [R, P].
 
         x [R, N, D]; y, weights [R, N]. Written out: autograd takes about twice as long on layers this small.
         """
+        if self.cosine:
+            return Net.gradient(self, x, y, weights, loss)
+        flat = self.flat if flat is None else flat
         layers = self.views(flat)
         kept = [x]
         for weight, bias in zip(layers[:-2:2], layers[1:-2:2], strict=True):
@@ -137,10 +168,6 @@ class MLP:
             to_da = self._times_slope(to_dh, h)
         return to_h, torch.cat(parts[::-1], 1) if parts else flat[:, :0]
 
-    def head_weights(self) -> Tensor:
-        """The output layer's weights [R, H, C]."""
-        return self.views(self.flat)[-2]
-
     def _activate(self, a: Tensor) -> Tensor:
         """In place: nothing needs `a` again, both derivatives can be told from the value."""
         return a.relu_() if self.activation == "relu" else a.tanh_()
@@ -151,11 +178,3 @@ class MLP:
             return g.mul_(1 - h * h)
         torch.ops.aten.threshold_backward.grad_input(g, h, 0, grad_input=g)  # ten times as fast as g *= h > 0
         return g
-
-
-def product(a: Tensor, b: Tensor) -> Tensor:
-    """torch.bmm(a [R, i, j], b [R, j, k]), quick also for few columns k: the CPU's library takes five times as long for those
-    as for the same product transposed."""
-    if b.shape[2] >= 16:
-        return torch.bmm(a, b)
-    return torch.bmm(b.mT.contiguous(), a.mT).mT

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from engine.losses import Focal, Loss, cross_entropy
-from engine.models.mlp import MLP, product
+from engine.models.mlp import MLP
+from engine.models.net import product
 
 F64 = torch.float64
 SIZES = [(3, 2), (3, 5, 2), (4, 17, 6, 3), (2, 20, 18, 4)]

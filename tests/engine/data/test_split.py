@@ -152,7 +152,7 @@ def test_an_official_test_is_kept():
             1,
             "'c1' keeps 1 of its 17 rows, .* needs at least 5; use a ratio of at most 39.4",
         ),
-        ((197, 17), Imbalance("ratio", 60, where="train"), 4, "no row in the validation part, .* a ratio of at most 39 "),
+        ((197, 17), Imbalance("ratio", 130, where="train"), 4, "no row in the training part, .* a ratio of at most 118 "),
         ((197, 17), Imbalance("remove", rate=0.9, where="all"), 1, "keeps 1 of its 17 rows.*use a rate below 0.9"),
         ((123, 6), Imbalance(), 10, "'c1' keeps 6 of its 6 rows, but 10 folds needs at least 12; use fewer folds"),
         ((123, 4), Imbalance(), 1, "keeps 4 of its 4 rows, .* at least 5; use a dataset with more rows of it"),
@@ -238,3 +238,9 @@ def test_the_highest_ratio_offered_can_be_split(where, counts, profile):
     for folds in (1, 4):
         highest, _ = limits.highest_ratio(counts, folds, where, profile)
         split(table(*counts), spec(Imbalance(profile, highest, where=where), folds=folds), 0)
+
+
+def test_validation_keeps_a_row_of_every_class_where_training_alone_is_cut():
+    d = table(*[178] * 10)
+    (parts,) = split(d, spec(Imbalance("exponential", 50)), 0)
+    assert by_class(d, parts.train)[-1] == 2 and by_class(d, parts.valid)[-1] == 1

@@ -1,0 +1,44 @@
+"""The basic CNN of the DOS paper (table 4): two convolutions with pooling, two hidden layers."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class LeNet(nn.Module):
+    """conv - pool - conv - pool - hidden - hidden, ReLU; the features are the last hidden layer (card B16).
+
+    Convolutions of 6 and 16 channels and hidden layers of 400 and 120 units for grey images, 20, 50, 500 and 120 for colour.
+    Kernels are 5 x 5 without padding, pools 2 x 2 maxima: assumed, the paper does not say. Images below 16 pixels are too small
+    for that and get 3 x 3 kernels with padding.
+    """
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        channels, height, width = shape
+        first, second, hidden = (6, 16, 400) if channels == 1 else (20, 50, 500)
+        kernel, padding = (5, 0) if min(height, width) >= 16 else (3, 1)
+        left = [_pooled(_pooled(side, kernel, padding), kernel, padding) for side in (height, width)]
+        self.width = 120
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, first, kernel, padding=padding),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+            nn.Conv2d(first, second, kernel, padding=padding),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(second * left[0] * left[1], hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, self.width),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, channels, height, width] -> features [B, 120]."""
+        z: Tensor = self.layers(x)
+        return z
+
+
+def _pooled(side: int, kernel: int, padding: int) -> int:
+    return (side + 2 * padding - kernel + 1) // 2
