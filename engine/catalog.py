@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from engine.data.catalog import available, datasets
+from engine.errors import BadParameter
 from engine.methods import methods
 from engine.version import NUMERICS
 
@@ -19,6 +20,16 @@ FILE = Path(__file__).with_name("catalog.json")
 def devices() -> list[str]:
     """Devices a run can ask for: cpu, and cuda where there is one."""
     return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+
+
+def choose_device(asked: str) -> str:
+    """The device meant by auto (cuda where there is one), cpu or cuda. Raises BadParameter for one that is not here."""
+    there = devices()
+    if asked == "auto":
+        return there[-1]
+    if asked not in there:
+        raise BadParameter(f"device {asked!r} is not on this machine; it has: {', '.join(there)}.")
+    return asked
 
 
 def device_name(device: str) -> str:

@@ -20,12 +20,12 @@ from engine.analysis import curves, metrics, moves
 from engine.analysis.bootstrap import draws
 from engine.analysis.intervals import BOOTSTRAP, CORRECTED_T, Interval, corrected_t, percentile
 from engine.analysis.norms import weight_norms
-from engine.catalog import build_catalog, device_name, devices
+from engine.catalog import build_catalog, choose_device, device_name
 from engine.data.catalog import load
 from engine.data.dataset import Task
 from engine.data.prepare import prepare
 from engine.data.table import Dataset
-from engine.errors import BadParameter, OutOfMemory
+from engine.errors import OutOfMemory
 from engine.events import Epoch, Event, Frame, Note, Phase, Progress, Scene, pack_film
 from engine.methods import method
 from engine.methods.base import Fitted
@@ -59,7 +59,7 @@ def run(spec: RunSpec, *, device: str = "auto", dtype: torch.dtype = torch.float
     catalog = build_catalog()
     spec = spec.complete(catalog)
     entry = find(catalog, "datasets", spec.dataset)
-    where = torch.device(_device(device))
+    where = torch.device(choose_device(device))
     yield Phase("data", "Reading the data")
     dataset = load(spec.dataset, spec.data)
     record = _Record(spec.replicates)
@@ -80,15 +80,6 @@ def chunks(replicates: int, size: int) -> Iterator[range]:
     """Replicate numbers in stacks of at most `size`."""
     for first in range(0, replicates, size):
         yield range(first, min(first + size, replicates))
-
-
-def _device(asked: str) -> str:
-    there = devices()
-    if asked == "auto":
-        return there[-1]
-    if asked not in there:
-        raise BadParameter(f"device {asked!r} is not on this machine; it has: {', '.join(there)}.")
-    return asked
 
 
 def _fit_chunk(
