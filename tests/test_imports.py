@@ -139,7 +139,7 @@ def test_a_method_imports_no_sibling(name):
 
 LAYERS = (
     ("engine.errors", "engine.version"),
-    ("engine.fields", "engine.seeds", "engine.settings", "engine.losses", "engine.analysis.intervals"),
+    ("engine.fields", "engine.seeds", "engine.settings", "engine.losses", "engine.classifiers", "engine.analysis.intervals"),
     ("engine.events", "engine.spec", "engine.result"),
     ("engine.limits", "engine.store", "engine.thresholds", "engine.data.table", "engine.data.facts", "engine.data.places"),
     ("engine.family", "engine.data.dataset", "engine.models", "engine.samplers", "engine.analysis"),

@@ -1,4 +1,9 @@
-"""New rows on lines through two rows: EOS (towards or away from a near row of another class) and SMOTE (within a class)."""
+"""New rows on lines through two rows: EOS (towards or away from a near row of another class), SMOTE (within a class) and
+Borderline-SMOTE (within a class, from its border rows).
+
+imbalanced-learn has the last two for arrays of numpy. These draw the same law and are here for rows on an accelerator, without
+imbalanced-learn there, and with an answer for classes that it leaves alone or refuses; the tests hold them to its rows.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +20,8 @@ DIRECTIONS = ("toward", "away")
 VARIANTS = ("paper", "released")
 SMOTE_NEIGHBORS = 5
 """SMOTE's own number of neighbours (Chawla et al. 2002)."""
+DANGER_NEIGHBORS = 10
+"""Rows of any class that Borderline-SMOTE looks at around a row (imbalanced-learn's m_neighbors)."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,8 @@ class Drawn:
     """New rows x [m, d] of classes y [m], and how each was made: x = x[base] + step (x[other] - x[base]).
 
     base, other [m] int64: numbers of old rows; step [m] in [0, 1], negative away from `other`. instead: class -> what was done
-    where its own way could not be gone: "smote" or "copies".
+    where its own way could not be gone: "smote" or "copies". relabelled [n]: classes that the sampler gives the old rows, where it
+    changes them; None: they stay.
     """
 
     x: Tensor
@@ -31,6 +39,7 @@ class Drawn:
     other: Tensor
     step: Tensor
     instead: Mapping[int, str] = field(default_factory=dict)
+    relabelled: Tensor | None = None
 
 
 @torch.no_grad()
@@ -103,11 +112,58 @@ def smote(
     return _made(x, y, parts, instead)
 
 
-def _within(x: Tensor, own: Tensor, k: int, draw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    table = own[nearest(x[own], torch.arange(len(own), device=own.device), k)]
-    base = _index(draw[0], len(own))
-    other = table[base, _index(draw[1], table.shape[1])] if table.shape[1] else own[base]
-    return own[base], other, draw[2]
+@torch.no_grad()
+def borderline_smote(
+    x: Tensor,
+    y: Tensor,
+    wanted: Mapping[int, int],
+    rng: np.random.Generator | np.random.RandomState,
+    *,
+    k_neighbors: int = SMOTE_NEIGHBORS,
+    m_neighbors: int = DANGER_NEIGHBORS,
+    danger_min: float | None = None,
+) -> Drawn:
+    """Borderline-SMOTE, first kind (Han et al. 2005; card B8): SMOTE whose bases are the class's rows in danger alone.
+
+    Arguments as in `eos`. A row is in danger where at least danger_min (m_neighbors / 2 by default; 1 is the EOS paper's
+    wording) but not all of its m_neighbors nearest rows are of other classes. Partners are the base's k_neighbors nearest rows
+    of the class, in danger or not, so new rows stay in the class's range. As imbalanced-learn's kind "borderline-1", which
+    leaves a class without a row in danger as it is; here it is made by SMOTE, a class of one row by copies, and `Drawn.instead`
+    says so. With m_neighbors or fewer other rows in all, "all" and the half are of those there are.
+    """
+    classes = [c for c in sorted(wanted) if wanted[c] > 0]
+    members = {c: torch.nonzero(y == c).squeeze(1) for c in classes}
+    in_danger = danger(x, y, torch.cat([*members.values(), y.new_zeros(0)]), m_neighbors=m_neighbors, danger_min=danger_min)
+    parts, instead, begin = [], {}, 0
+    for c in classes:
+        own, begin = members[c], begin + len(members[c])
+        bases = torch.nonzero(in_danger[begin - len(own) : begin]).squeeze(1)
+        if len(own) == 1 or not len(bases):
+            instead[c] = "smote" if len(own) > 1 else "copies"
+            bases = torch.arange(len(own), device=own.device)
+        parts.append(_within(x, own, k_neighbors, _uniforms(rng, wanted[c], x), bases))
+    return _made(x, y, parts, instead)
+
+
+@torch.no_grad()
+def danger(
+    x: Tensor, y: Tensor, rows: Tensor, *, m_neighbors: int = DANGER_NEIGHBORS, danger_min: float | None = None
+) -> Tensor:
+    """Which of x[rows] are in danger, [m] bool, see `borderline_smote`. rows [m] int64."""
+    table = nearest(x, rows, m_neighbors)
+    enemies = (y[table] != y[rows].unsqueeze(1)).sum(1)
+    least = table.shape[1] / 2 if danger_min is None else danger_min
+    return (enemies >= least) & (enemies < table.shape[1])
+
+
+def _within(x: Tensor, own: Tensor, k: int, draw: Tensor, bases: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """SMOTE in the rows `own` of a class from its `bases` (numbers within own; None: all)."""
+    bases = torch.arange(len(own), device=own.device) if bases is None else bases
+    table = own[nearest(x[own], bases, k)]
+    at = _index(draw[0], len(bases))
+    base = own[bases[at]]
+    other = table[at, _index(draw[1], table.shape[1])] if table.shape[1] else base
+    return base, other, draw[2]
 
 
 def _made(x: Tensor, y: Tensor, parts: list[tuple[Tensor, Tensor, Tensor]], instead: Mapping[int, str]) -> Drawn:

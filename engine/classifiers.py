@@ -1,0 +1,74 @@
+"""Classifiers on fixed features that no gradient trains: tau-normalised weights and nearest class means (Kang et al. 2020; card C15)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+FEATURES = ("raw", "l2", "cl2n")
+TAUS = tuple(i / 10 for i in range(21))
+"""0 to 2 by 0.1."""
+
+
+def tau_normalised(weights: Tensor, tau: Tensor | float) -> Tensor:
+    """Each class's weights w over |w|^tau: weights [R, H, C], tau [R] or one number. 0 leaves them, 1 makes their norms 1.
+
+    The classifier has no bias. A class whose weights are all 0 keeps them.
+    """
+    norms = weights.norm(dim=1, keepdim=True)
+    norms = torch.where(norms > 0, norms, 1)
+    power = tau.to(weights).view(-1, 1, 1) if isinstance(tau, Tensor) else tau
+    return weights / norms**power
+
+
+def scan_tau(z: Tensor, y: Tensor, mask: Tensor, weights: Tensor, taus: tuple[float, ...] = TAUS) -> tuple[Tensor, Tensor]:
+    """(tau [R] with the highest balanced accuracy, the balanced accuracies [R, T] of all): the lowest among equals.
+
+    z [R, N, H], y [R, N], mask [R, N]: features of validation rows. The source takes the accuracy on a validation part with
+    equally many rows of every class, which is what balanced accuracy is there.
+    """
+    scores = torch.stack(
+        [balanced_accuracy((z @ tau_normalised(weights, tau)).argmax(-1), y, mask, weights.shape[2]) for tau in taus], 1
+    )
+    return torch.tensor(taus, dtype=torch.float64, device=z.device)[scores.argmax(1)], scores
+
+
+def balanced_accuracy(predicted: Tensor, y: Tensor, mask: Tensor, classes: int) -> Tensor:
+    """Mean recall over the classes that are there [R] float64; predicted, y, mask [R, N]. NaN without a row."""
+    own = torch.nn.functional.one_hot(y, classes).double() * mask.unsqueeze(2)
+    right = (own * (predicted == y).unsqueeze(2)).sum(1)
+    return (right / own.sum(1)).nanmean(1)
+
+
+def nearest_mean(
+    z: Tensor, y: Tensor, mask: Tensor, classes: int, features: str = "cl2n"
+) -> tuple[Callable[[Tensor], Tensor], Tensor | None]:
+    """(features [R, M, H] -> scores [R, M, C], the weights [R, H, C] of the same as a linear classifier, None where it is not one).
+
+    Scores are minus the squared Euclidean distance to each class's mean of the training features z [R, N, H] with labels y and
+    mask [R, N]. features: "raw" as they are, "l2" each row over its length, "cl2n" less the mean of all training rows first; the
+    means are of the changed rows and not changed again, as in the authors' code. A class without a row scores -inf. Raw
+    scores differ from those of weights 2 mean and bias -|mean|^2 by a number per row.
+    """
+    if features not in FEATURES:
+        raise ValueError(f"features must be one of {', '.join(FEATURES)}; got {features!r}")
+    rows = mask.unsqueeze(2).to(z)
+    centre = (z * rows).sum(1, keepdim=True) / rows.sum(1, keepdim=True).clamp(min=1)
+
+    def changed(z: Tensor) -> Tensor:
+        if features == "raw":
+            return z
+        return torch.nn.functional.normalize(z - centre if features == "cl2n" else z, dim=2)
+
+    own = torch.nn.functional.one_hot(y, classes).to(z) * rows
+    counts = own.sum(1)
+    means = own.mT @ changed(z) / counts.clamp(min=1).unsqueeze(2)
+
+    def classify(z: Tensor) -> Tensor:
+        new = changed(z)
+        distance = torch.stack([(new - means[:, None, c]).square().sum(2) for c in range(classes)], 2)
+        return torch.where(counts.unsqueeze(1) > 0, -distance, -torch.inf)
+
+    return classify, 2 * means.mT if features == "raw" else None
