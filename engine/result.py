@@ -52,12 +52,19 @@ class Result:
     seconds: wall time of the run. provenance: device, machine, cpu, versions, numerics, date, resampling notes.
     moves: None, or {median, largest} in sd, over all replicates' synthetic points, with {values: [R] medians}.
     notes: sentences for a person.
+    averages: minority | majority -> {classes, precision, recall, f1, average_precision: {mean, low, high, values}}, means over the
+        classes that lost rows under profile `remove`, else over those below the largest in training, and over the others.
+    gap: generalisation gap (`engine.analysis.gap`, means over features): {classes, before, after, correct, errors, equal_size: [R][C],
+        net: {before, after, difference: {mean, low, high, values}}}. before: features of the net before its head (or all of it) was
+        trained anew, real training rows; after: final net, real and synthetic rows; the others as `engine.features.gaps` says.
+    weight_norms: {before, after: [R][C]}, None where a head has no such norms (cosine, nearest neighbours).
 
     arrays (R replicates, C classes):
         pr_recall [G], pr_precision [R, G]      precision at the smallest attained recall >= the grid's (positive or macro)
         history/<phase>/<name> [R, E]           per epoch; NaN after a replicate stopped. names as in events.Epoch
         history/<phase>/step [E]                optimiser steps since the run began
-        weight_norms [R, C]                     L2 norm of each class's output weights
+        weight_norms [R, C]                     L2 norm of each class's output weights, as `weight_norms` after
+        pr_class [C, G]                         each class's curve against the rest, mean over replicates
         bootstrap/<metric> [B]                  only for n = 1: the metric on resampled test rows (same rows for every method)
         epoch [R]                               the epoch chosen on validation, in the last phase
     """
@@ -76,6 +83,9 @@ class Result:
     provenance: dict[str, Any]
     moves: dict[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
+    averages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    gap: dict[str, Any] = field(default_factory=dict)
+    weight_norms: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict, compare=False)
 
     def to_json(self) -> dict[str, Any]:

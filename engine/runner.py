@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from collections import defaultdict
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,18 @@ from torch import Tensor
 
 from engine.analysis import curves, metrics, moves
 from engine.analysis.bootstrap import draws
+from engine.analysis.gap import over_classes
 from engine.analysis.intervals import BOOTSTRAP, CORRECTED_T, Interval, corrected_t, percentile
 from engine.analysis.norms import weight_norms
+from engine.analysis.sample import features_artifact
 from engine.catalog import build_catalog, choose_device, device_name
 from engine.data.catalog import load
 from engine.data.dataset import Task
 from engine.data.prepare import prepare
 from engine.data.table import Dataset
 from engine.errors import OutOfMemory
-from engine.events import Epoch, Event, Frame, Note, Phase, Progress, Scene, pack_film
+from engine.events import Epoch, Event, Frame, Note, Phase, Progress, Scene, pack, pack_film
+from engine.features import equal_draws, gap_draws, gaps, seen
 from engine.methods import method
 from engine.methods.base import Fitted
 from engine.result import METRICS, Result
@@ -41,7 +44,13 @@ FEW = 20
 precision held the truth in 50-80% of cases with 3 positive rows, 85-91% with 10, 92-96% with 40 (300 test sets each)."""
 
 CHUNK = 20
-"""Replicates trained together. Fixed, so that a spec's numbers do not depend on the machine or on what ran beside it."""
+"""Replicates trained together at most. Fixed by the spec, so that numbers do not depend on the machine or on what ran beside."""
+
+MOST_VALUES = 20_000_000
+"""Values (rows x columns x replicates) that the rows of a chunk may have: images come one replicate at a time."""
+
+GAP_DRAWS = 200
+"""Bootstrap draws of test rows for the gap of a single replicate."""
 
 Run = Generator[Event, None, tuple[Result, dict[str, bytes]]]
 
@@ -63,7 +72,7 @@ def run(spec: RunSpec, *, device: str = "auto", dtype: torch.dtype = torch.float
     yield Phase("data", "Reading the data")
     dataset = load(spec.dataset, spec.data)
     record = _Record(spec.replicates)
-    for numbers in chunks(spec.replicates, CHUNK):
+    for numbers in chunks(spec.replicates, chunk_size(dataset)):
         yield from _fit_chunk(spec, dataset, numbers, where, dtype, frames, record)
     yield Phase("measuring", "Measuring on the test rows")
     result = record.result(spec, dataset)
@@ -73,13 +82,20 @@ def run(spec: RunSpec, *, device: str = "auto", dtype: torch.dtype = torch.float
         seconds=time.monotonic() - began,
         provenance=provenance(where, dtype),
     )
-    return result, record.films()
+    return result, record.artifacts()
 
 
 def chunks(replicates: int, size: int) -> Iterator[range]:
     """Replicate numbers in stacks of at most `size`."""
     for first in range(0, replicates, size):
         yield range(first, min(first + size, replicates))
+
+
+def chunk_size(dataset: Dataset) -> int:
+    """Replicates trained together for this dataset."""
+    images = 0 if dataset.images is None else int(dataset.images[0].size)
+    columns = int(dataset.numeric.shape[1]) + sum(map(len, dataset.categories)) + images
+    return max(1, min(CHUNK, MOST_VALUES // max(1, len(dataset.y) * columns)))
 
 
 def _fit_chunk(
@@ -134,7 +150,7 @@ def _fit(
         try:
             event = next(fitting)
         except StopIteration as end:
-            record.add(task, end.value)
+            record.add(task, end.value, dataset.images)
             return
         record.hear(event)
         if isinstance(event, Progress):
@@ -155,7 +171,10 @@ class _Record:
     notes: list[str] = field(default_factory=list)
     probability: list[np.ndarray] = field(default_factory=list)
     truth: list[np.ndarray] = field(default_factory=list)
-    norms: list[np.ndarray] = field(default_factory=list)
+    norms: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
+    gaps: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
+    features: dict[str, np.ndarray] = field(default_factory=dict)
+    gap_draws: dict[str, np.ndarray] = field(default_factory=dict)
     lengths: list[Tensor] = field(default_factory=list)
     chosen: list[np.ndarray] = field(default_factory=list)
     counts: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
@@ -191,14 +210,26 @@ class _Record:
             self.frames[event.replicate].append(event)
 
     @torch.no_grad()
-    def add(self, task: Task, fitted: Fitted) -> None:
+    def add(self, task: Task, fitted: Fitted, images: np.ndarray | None) -> None:
         """Measure a fitted chunk. The only place where test rows meet a net."""
         probability = fitted.net(task.test.x).double().softmax(-1).cpu().numpy()
+        classes = len(task.classes)
         mask, y = task.test.mask.cpu().numpy(), task.test.y.cpu().numpy()
         for r in range(len(task.replicates)):
             self.probability.append(probability[r][mask[r]])
             self.truth.append(y[r][mask[r]])
-        self.norms.append(weight_norms(fitted.net.head_weights().cpu().numpy()))
+        for name, net in (("before", fitted.earlier or fitted.net), ("after", fitted.net)):
+            norms = weight_norms(net.head_weights().cpu().numpy())
+            self.norms[name].append(np.full_like(norms, np.nan) if net.cosine else norms)
+        for r, one in enumerate(seen(task, fitted)):
+            for name, values in gaps(one, classes, equal_draws(task, r)).items():
+                self.gaps[name].append(values)
+            replicate = task.replicates[r]
+            if replicate.number == 0:
+                rng = numpy_stream(task.seed, "features", replicate.seed, replicate.fold)
+                self.features = features_artifact(one.train, one.test, one.synthetic, classes=classes, images=images, rng=rng)
+            if self.replicates == 1:
+                self.gap_draws = gap_draws(one, classes, lambda: numpy_stream(task.seed, "bootstrap"), GAP_DRAWS)
         self.chosen.append(fitted.epoch.cpu().numpy())
         for name, rows in (("train", task.train), ("validation", task.valid), ("test", task.test), ("withheld", task.withheld)):
             self.counts[name].append(rows.counts(len(task.classes)).cpu().numpy())
@@ -208,9 +239,10 @@ class _Record:
         else:
             self.lengths.extend(moves.moves(s.start, s.x, s.mask).cpu())
 
-    def films(self) -> dict[str, bytes]:
-        """Every replicate's pictures, as artifacts."""
-        return {f"frames/{r}": pack_film(scene, self.frames[r]) for r, scene in self.scenes.items()}
+    def artifacts(self) -> dict[str, bytes]:
+        """Every replicate's pictures, and the features of the first."""
+        films = {f"frames/{r}": pack_film(scene, self.frames[r]) for r, scene in self.scenes.items()}
+        return films | {"features/0": pack(self.features)}
 
     def result(self, spec: RunSpec, dataset: Dataset) -> Result:
         """The result without its identity, time and provenance."""
@@ -239,12 +271,30 @@ class _Record:
                 values = np.array([p[name][0, c] for p in classes])
                 per_class[label][name] = summary(values, (0.0, 1.0), by_class[name][:, c] if weights is not None else None)
         test_share = counts["test"] / counts["test"].sum(1, keepdims=True)
+        few = minority_classes(counts, spec)
+        averages: dict[str, dict[str, Any]] = {}
+        for group, which in (("minority", few), ("majority", ~few)):
+            if which.any():
+                averages[group] = {"classes": [c for c, own in zip(dataset.classes, which, strict=True) if own]}
+                for name in ("precision", "recall", "f1", "average_precision"):
+                    values = np.array([p[name][0, which].mean() for p in classes])
+                    several = by_class[name][:, which].mean(1) if weights is not None else None
+                    averages[group][name] = summary(values, (0.0, 1.0), several)
         arrays |= {
             "pr_recall": curves.GRID,
             "pr_precision": np.stack(
                 [curves.precision_recall(p, y) for p, y in zip(self.probability, self.truth, strict=True)]
             ),
-            "weight_norms": np.concatenate(self.norms),
+            "weight_norms": np.concatenate(self.norms["after"]),
+            "pr_class": np.stack(
+                [
+                    np.mean(
+                        [curves.precision_recall(p, y, positive=c) for p, y in zip(self.probability, self.truth, strict=True)],
+                        axis=0,
+                    )
+                    for c in range(len(dataset.classes))
+                ]
+            ),
             "epoch": np.concatenate(self.chosen),
         }
         arrays |= self._history()
@@ -279,8 +329,24 @@ class _Record:
             provenance={},
             moves=moved,
             notes=self.notes,
+            averages=averages,
+            gap=self._gap(dataset.classes, summary),
+            weight_norms={name: np.concatenate(parts).tolist() for name, parts in self.norms.items()},
             arrays=arrays,
         )
+
+    def _gap(self, classes: Sequence[str], summary: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+        """The result's `gap`."""
+        each = {name: np.stack(values) for name, values in self.gaps.items()}
+        net = {name: np.array([over_classes(row) for row in values]) for name, values in each.items()}
+        drawn = self.gap_draws
+        change = drawn["after"] - drawn["before"] if drawn else None
+        return {
+            "classes": list(classes),
+            **{name: values.tolist() for name, values in each.items()},
+            "net": {name: summary(net[name], (0.0, np.inf), drawn.get(name)) for name in ("before", "after")}
+            | {"difference": summary(net["after"] - net["before"], (-np.inf, np.inf), change)},
+        }
 
     def _history(self) -> dict[str, np.ndarray]:
         """history/<phase>/<name> [R, E] from the chunks' epochs; NaN where a replicate had stopped."""
@@ -296,6 +362,14 @@ class _Record:
                 table = out.setdefault(key, np.full((self.replicates, longest[e.phase]), np.nan, np.float32))
                 table[e.first : e.first + len(values), e.epoch - 1] = values
         return out
+
+
+def minority_classes(counts: Mapping[str, np.ndarray], spec: RunSpec) -> np.ndarray:
+    """Which classes the averages call the minority, [C] bool: those that lost rows under `remove`, else all below the largest."""
+    train = counts["train"].sum(0)
+    if spec.imbalance.profile == "remove":
+        return np.asarray(counts["withheld"].sum(0) > 0)
+    return np.asarray(train < train.max())
 
 
 def provenance(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:

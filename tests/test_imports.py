@@ -148,6 +148,7 @@ LAYERS = (
     ("engine.heads",),
     ("engine.data", "engine.methods"),
     ("engine.catalog",),
+    ("engine.features",),
     ("engine.runner",),
     ("engine.executors", "engine.estimators", "engine.papers", "engine.examples"),
     ("engine.service",),

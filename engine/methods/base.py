@@ -182,7 +182,8 @@ SCHEDULES = ("constant", "warm-up and drops")
 class DeepMethod(TableMethod, abc.ABC):
     """A method that also trains convolutional networks, on images. On other data it trains the MLP, as a TableMethod does."""
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = TableMethod.presets | {
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        **TableMethod.presets,
         "images": {"epochs": 30, "batch": 64},
         "eos-paper": {
             "model": "resnet32", "optimiser": "sgd", "learning_rate": 0.1, "schedule": "warm-up and drops", "epochs": 200,
@@ -191,7 +192,8 @@ class DeepMethod(TableMethod, abc.ABC):
         "dos-paper": {"model": "lenet", "optimiser": "sgd", "learning_rate": 0.01, "weight_decay": 5e-4, "epochs": 6, "batch": 50},
     }  # fmt: skip
     suited: ClassVar[Mapping[str, str]] = {"images": "images"}
-    deviations: ClassVar[Mapping[str, tuple[str, ...]]] = TableMethod.deviations | {
+    deviations: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        **TableMethod.deviations,
         "eos-paper": ("The epoch is chosen on validation rows; the authors' code takes the best one on the test rows.",),
         "dos-paper": ("Optimiser and step size are not in the paper: SGD at 0.01 with momentum 0.9 is assumed.",),
     }
