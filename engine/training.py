@@ -297,9 +297,10 @@ def train(
 ) -> Generator[Event, None, Chosen]:
     """Run the epochs; leaves each replicate's best parameters in `net` and best state in `step`; returns what was chosen.
 
-    rows: the part the batches index. patience: a replicate stops after so many epochs without a better score; None: all
-    epochs. meter counts the steps; camera takes the pictures.
+    rows: the part the batches index. patience: a replicate stops after so many epochs without a better score; None: the task's, by
+    default all epochs. meter counts the steps; camera takes the pictures.
     """
+    patience = task.patience or None if patience is None else patience
     best = [tensor.clone() for tensor in (net.flat, *net.state(), *step.kept())]
     best_score = torch.full((len(net.flat),), -torch.inf, dtype=net.flat.dtype, device=net.flat.device)
     best_loss = -best_score
@@ -325,7 +326,7 @@ def train(
                 yield tick
         score, loss = evaluate(net, task.valid)
         better = (score > best_score) | ((score == best_score) & (loss < best_loss))
-        better &= going.to(better.device)
+        better = (better | (not task.held_out)) & going.to(better.device)
         best = [_where(better, new, old) for new, old in zip((net.flat, *net.state(), *step.kept()), best, strict=True)]
         best_score, best_loss = torch.where(better, score, best_score), torch.where(better, loss, best_loss)
         best_epoch = torch.where(better, epoch, best_epoch)

@@ -51,6 +51,8 @@ class Task:
     from validation's and test's share. Both may be empty (mask all False). features: names of the D columns.
     seed: the spec's; with each Replicate it names the random streams (engine.seeds). shape: (channels, height, width) where the
     rows are flat images. source [R][N]: number in the dataset of every training row, and test_source of every test row.
+    patience: a phase of training that names none of its own ends after so many epochs without a better validation score, 0: never.
+    held_out: False where no row could be spared for validation; `valid` then holds the training rows, and the last epoch is taken.
     """
 
     classes: tuple[str, ...]
@@ -66,6 +68,8 @@ class Task:
     shape: tuple[int, int, int] | None = None
     source: tuple[np.ndarray, ...] = ()
     test_source: tuple[np.ndarray, ...] = ()
+    patience: int = 0
+    held_out: bool = True
 
     @property
     def device(self) -> torch.device:

@@ -12,6 +12,7 @@ from engine.batches import Balanced, Passes
 from engine.events import Epoch, Progress
 from engine.losses import cross_entropy, mean_weights
 from engine.methods.ce import CE
+from engine.methods.explicit_gradient import ExplicitGradient
 from engine.scene import Camera
 from engine.training import Adam, Batch, Meter, evaluate, new_net, streams, train
 from tests.engine.tasks import blobs, task
@@ -86,6 +87,31 @@ def test_patience_stops_replicates_one_by_one() -> None:
     ran = [sum(v[r] == v[r] for v in epochs) for r in range(6)]
     assert ran == [min(40, int(e) + 3) for e in chosen] and len(set(ran)) > 1
     assert meter.done == meter.total >= meter.step
+
+
+def test_a_tasks_patience_is_that_of_every_phase_without_its_own() -> None:
+    on = task(blobs((101, 31)))
+    method = ExplicitGradient(hidden=(6,), epochs=60, meta_epochs=60, batch=20, learning_rate=0.05, eta_model=0.1, patience=9)
+    ran: list[dict[str, list[float]]] = []
+    for how in (on, replace(on, patience=3)):
+        events, _ = fit(method, how)
+        ran.append({})
+        for e in events:
+            if isinstance(e, Epoch):
+                ran[-1].setdefault(e.phase, []).append(e.epoch)
+    assert len(ran[0]["training"]) == 60 > len(ran[1]["training"]) and min(len(r["points"]) for r in ran) > 9
+    short, _ = fit(CE(hidden=(6,), epochs=60, batch=20, learning_rate=0.05), replace(on, patience=3))
+    scores = [e.values["valid_ap"] for e in short if isinstance(e, Epoch)]
+    assert {sum(s[r] == s[r] for s in scores) for r in range(6)} != {60}
+
+
+def test_without_validation_rows_the_last_epoch_is_taken() -> None:
+    on = task(blobs((101, 31)))
+    alone = replace(on, valid=on.train, held_out=False, patience=2)
+    _, fitted = fit(CE(hidden=(6,), epochs=12, batch=20, learning_rate=0.3), alone)
+    assert fitted.epoch.tolist() == [12] * 6
+    _, best = fit(CE(hidden=(6,), epochs=12, batch=20, learning_rate=0.3), replace(alone, held_out=True, patience=0))
+    assert best.epoch.tolist() != [12] * 6 and not torch.equal(best.net.flat, fitted.net.flat)
 
 
 @pytest.mark.parametrize("counts", [(101, 21), (61, 34, 23)])
