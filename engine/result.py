@@ -64,7 +64,7 @@ class Result:
         history/<phase>/<name> [R, E]           per epoch; NaN after a replicate stopped. names as in events.Epoch
         history/<phase>/step [E]                optimiser steps since the run began
         weight_norms [R, C]                     L2 norm of each class's output weights, as `weight_norms` after
-        pr_class [C, G]                         each class's curve against the rest, mean over replicates
+        pr_class [R, C, G]                      each class's curve against the rest
         bootstrap/<metric> [B]                  only for n = 1: the metric on resampled test rows (same rows for every method)
         epoch [R]                               the epoch chosen on validation, in the last phase
     """

@@ -286,14 +286,12 @@ class _Record:
                 [curves.precision_recall(p, y) for p, y in zip(self.probability, self.truth, strict=True)]
             ),
             "weight_norms": np.concatenate(self.norms["after"]),
-            "pr_class": np.stack(
+            "pr_class": np.array(
                 [
-                    np.mean(
-                        [curves.precision_recall(p, y, positive=c) for p, y in zip(self.probability, self.truth, strict=True)],
-                        axis=0,
-                    )
-                    for c in range(len(dataset.classes))
-                ]
+                    [curves.precision_recall(p, y, positive=c) for c in range(len(dataset.classes))]
+                    for p, y in zip(self.probability, self.truth, strict=True)
+                ],
+                np.float32,
             ),
             "epoch": np.concatenate(self.chosen),
         }
