@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Generator, Mapping
+import hashlib
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 
-from engine import fields
+from engine import fields, warm
 from engine.batches import Balanced, Passes
 from engine.data.dataset import Rows, Task
 from engine.errors import BadInput
-from engine.events import Event, Phase
+from engine.events import Epoch, Event, Phase
 from engine.fields import param
 from engine.losses import Loss
 from engine.models.cnn import CNN, TRUNKS
@@ -22,7 +23,7 @@ from engine.models.mlp import ACTIVATIONS
 from engine.models.net import Net
 from engine.result import plain
 from engine.scene import Camera
-from engine.training import SGD, Adam, Augment, Batches, Chosen, Descent, Meter, new_net, streams, train, warm_up_and_drops
+from engine.training import SGD, Adam, Augment, Batch, Batches, Chosen, Descent, Meter, new_net, streams, train, warm_up_and_drops
 
 __all__ = ["DeepMethod", "Fitted", "Method", "Synthetic", "TableMethod", "param"]
 
@@ -138,14 +139,60 @@ class TableMethod(Method, abc.ABC):
     def pretrain(
         self, task: Task, loss: Loss, *, rows: Rows, meter: Meter, camera: Camera, batches: Batches | None = None
     ) -> Generator[Event, None, tuple[Net, Chosen]]:
-        """Train a fresh net on `rows`; returns it at the chosen epochs."""
+        """Train a fresh net on `rows`; returns it at the chosen epochs.
+
+        Where no pictures are taken of it and the rows are the task's own, a network trained alike is taken from `engine.warm`.
+        """
         net = self.create(task)
         step = self.step(net, task, loss)
         batches = batches or Passes(rows.sizes.tolist(), self.batch, streams(task, "batch"))
-        chosen = yield from train(
-            net, task, step, batches, rows=rows, epochs=self.epochs, phase="training", meter=meter, camera=camera
-        )
+        key = self._recipe(task, loss, net, batches) if rows is task.train and not camera.views else ""
+        kept = warm.find(key) if key else None
+        if kept is not None:
+            net.flat = kept.flat.clone()
+            net.restore(kept.state)
+            meter.step += kept.steps
+            meter.done += self.epochs * max(batches.per_pass())
+            yield from kept.epochs
+            return net, kept.chosen
+        began, said = meter.step, []
+        training = train(net, task, step, batches, rows=rows, epochs=self.epochs, phase="training", meter=meter, camera=camera)
+        while True:
+            try:
+                event = next(training)
+            except StopIteration as end:
+                chosen: Chosen = end.value
+                break
+            if isinstance(event, Epoch):
+                said.append(event)
+            yield event
+        if key:
+            warm.keep(key, net, chosen, said, meter.step - began)
         return net, chosen
+
+    def _recipe(self, task: Task, loss: Loss, net: Net, batches: Batches) -> str:
+        """Everything that decides what training gives, in words."""
+        cls = type(self)
+        own = {
+            f.name: getattr(self, f.name)
+            for c in (TableMethod, DeepMethod)
+            for f in dataclasses.fields(c)
+            if hasattr(self, f.name)
+        }
+        how = (
+            cls.create.__qualname__,
+            cls.step.__qualname__,
+            type(loss).__name__,
+            vars(loss),
+            net.cosine,
+            type(batches).__name__,
+        )
+        rows = hashlib.sha256()
+        for part in (task.train, task.valid):
+            for tensor in (part.x, part.y, part.mask):
+                rows.update(tensor.cpu().contiguous().numpy().data)
+        on = (task.seed, task.replicates, len(task.classes), task.patience, task.held_out, str(task.device), task.dtype)
+        return repr((own, how, on, rows.hexdigest()))
 
     def fit_plain(
         self,
@@ -226,13 +273,16 @@ class DeepMethod(TableMethod, abc.ABC):
             raise BadInput(f"{self.name}(model={self.model!r}) needs images; these data are {task.kind}: use model='mlp'.")
         return self.model if self.model != "auto" else "mlp" if task.shape is None else "small-resnet"
 
-    def step(self, net: Net, task: Task, loss: Loss) -> Descent:
-        """See TableMethod."""
+    def step(
+        self, net: Net, task: Task, loss: Loss, objective: Callable[[Net, Batch], torch.Tensor] | None = None
+    ) -> Descent:
+        """See TableMethod; objective: as in Descent."""
         falling = self.schedule != "constant"
         common: dict[str, Any] = {
             "rate": warm_up_and_drops(self.learning_rate, self.epochs) if falling else self.learning_rate,
             "decay": self.weight_decay,
             "epochs": self.epochs,
             "change": Augment(task.shape, streams(task, "augment")) if self.augment and task.shape is not None else None,
+            "objective": objective,
         }
         return SGD(net, loss, momentum=self.momentum, **common) if self.optimiser == "sgd" else Adam(net, loss, **common)

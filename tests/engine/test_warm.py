@@ -1,0 +1,103 @@
+"""Networks kept between runs of one process: the same bits as training again, and never a wrong one."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from engine import training, warm
+from engine.events import Epoch
+from engine.methods import method
+from engine.methods.base import Fitted
+from engine.scene import Camera
+from tests.engine.tasks import task
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept():
+    warm.forget()
+    yield
+    warm.forget()
+
+
+def fit(name: str = "ce", on=None, **params) -> tuple[list[Epoch], Fitted]:
+    on = task(seeds=1) if on is None else on
+    fitting = method(name)(**{"hidden": (6,), "epochs": 4, "batch": 20} | params).fit(on, camera=Camera(on, 0))
+    said = []
+    while True:
+        try:
+            event = next(fitting)
+        except StopIteration as end:
+            return said, end.value
+        if isinstance(event, Epoch):
+            said.append(event)
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """How many steps were really taken."""
+    steps = []
+    update = training.Adam.update
+    monkeypatch.setattr(training.Adam, "update", lambda self, *a: (steps.append(1), update(self, *a))[1])
+    return steps
+
+
+def test_the_second_time_nothing_is_trained_and_everything_is_said_again(trained):
+    first, one = fit()
+    taken = len(trained)
+    second, two = fit()
+    assert taken > 0 and len(trained) == taken
+    assert repr(first) == repr(second)  # NaN is not equal to itself
+    assert torch.equal(one.net.flat, two.net.flat) and torch.equal(one.epoch, two.epoch)
+
+
+def test_what_is_kept_is_a_copy(trained):
+    _, one = fit()
+    expected = one.net.flat.clone()
+    one.net.flat.mul_(0)
+    _, two = fit()
+    assert torch.equal(two.net.flat, expected)
+
+
+@pytest.mark.parametrize(
+    "change", [{"epochs": 5}, {"learning_rate": 0.01}, {"batch": 10}, {"hidden": (7,)}, {"activation": "tanh"}]
+)
+def test_another_recipe_trains(trained, change):
+    fit()
+    taken = len(trained)
+    fit(**change)
+    assert len(trained) > taken
+
+
+def test_other_rows_another_loss_or_another_seed_train(trained):
+    on = task(seeds=1)
+    fit(on=on)
+    for other in (
+        dataclasses.replace(on, train=dataclasses.replace(on.train, x=on.train.x + 1)),
+        dataclasses.replace(on, valid=dataclasses.replace(on.valid, y=1 - on.valid.y)),
+        dataclasses.replace(on, seed=on.seed + 1),
+    ):
+        taken = len(trained)
+        fit(on=other)
+        assert len(trained) > taken
+    taken = len(trained)
+    fit("focal", on=on)
+    assert len(trained) > taken
+    taken = len(trained)
+    fit("rs", on=on)
+    assert len(trained) > taken
+    taken = len(trained)
+    fit("focal", on=on)
+    assert len(trained) == taken
+
+
+def test_few_are_kept(trained):
+    for epochs in range(1, warm.MOST + 2):
+        fit(epochs=epochs)
+    taken = len(trained)
+    fit(epochs=2)
+    assert len(trained) == taken
+    fit(epochs=1)
+    assert len(trained) > taken
