@@ -111,7 +111,8 @@ class Descent(Step):
     """A step on the mean loss of each replicate's rows: the gradient here, what is done with it in `update`.
 
     rate(epoch): step size in that epoch, from 1. decay: L2 penalty on all parameters, added to the gradient. epochs: how many there
-    will be, for a loss that changes with time. change: what happens to a batch first (augmentation).
+    will be, for a loss that changes with time. change: what happens to a batch first (augmentation). objective: what each replicate
+    minimises [R] instead, for `Net.derive`; the loss is not used then.
     """
 
     def __init__(
@@ -123,8 +124,10 @@ class Descent(Step):
         decay: float = 0.0,
         epochs: int = 1,
         change: Callable[[Batch], Batch] | None = None,
+        objective: Callable[[Net, Batch], Tensor] | None = None,
     ) -> None:
         self.net, self.loss, self.decay, self.epochs, self.change = net, loss, decay, epochs, change
+        self.objective = objective
         self._rate = rate
         self.epoch = 0
 
@@ -156,7 +159,10 @@ class Descent(Step):
         return losses
 
     def gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """(mean loss of each replicate [R], its gradient [R, P])."""
+        """(what is minimised of each replicate [R], its gradient [R, P])."""
+        objective = self.objective
+        if objective is not None:
+            return self.net.derive(lambda net: objective(net, batch))
         return self.net.gradient(batch.x, batch.y, mean_under(self.loss, batch), self.loss)
 
     @abc.abstractmethod
