@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from engine.data.catalog import available, datasets
+from engine.data.catalog import available, datasets, unreadable
 from engine.errors import BadParameter
 from engine.methods import methods
 from engine.version import NUMERICS
@@ -37,16 +37,21 @@ def device_name(device: str) -> str:
     return torch.cuda.get_device_name() if device == "cuda" else f"CPU ({platform.machine()})"
 
 
-def build_catalog(live: bool = False) -> dict[str, Any]:
-    """JSON-plain: numerics, methods, datasets; live adds devices, the device `auto` means, and which datasets are here."""
+def build_catalog(live: bool = False, found: bool = False) -> dict[str, Any]:
+    """JSON-plain: numerics, methods, datasets.
+
+    found: datasets as they are on this machine, with a person's own images. live: found, and devices, the device `auto` means,
+    which datasets are here, and why others in the folder for images cannot be read (`unreadable`, sentences).
+    """
     catalog: dict[str, Any] = {
         "numerics": NUMERICS,
         "methods": [method.describe() for method in methods().values()],
-        "datasets": datasets(),
+        "datasets": datasets(found=found or live),
     }
     if live:
         catalog["devices"] = devices()
         catalog["device"] = device_name(devices()[-1])
+        catalog["unreadable"] = unreadable()
         catalog["datasets"] = [entry | {"available": available(entry["name"])} for entry in catalog["datasets"]]
     return catalog
 

@@ -65,7 +65,7 @@ def run(spec: RunSpec, *, device: str = "auto", dtype: torch.dtype = torch.float
     # One: the matrices are small, a second thread gains little on an idle machine and, where a browser wants the other core,
     # loses most of its time at barriers. It also makes a result independent of the number of cores.
     torch.set_num_threads(setting("LAB_THREADS", 1))
-    catalog = build_catalog()
+    catalog = build_catalog(found=True)
     spec = spec.complete(catalog)
     entry = find(catalog, "datasets", spec.dataset)
     where = torch.device(choose_device(device))

@@ -1,4 +1,7 @@
-"""scikit-learn's bundled tables: always there, no download. The arrays' checksum is part of the fingerprint and is verified."""
+"""scikit-learn's bundled tables and its small digits: always there, no download.
+
+The arrays' checksum is part of the fingerprint and is verified.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from engine.data.facts import Facts
-from engine.data.table import Dataset, numeric_only
+from engine.data.facts import Facts, TableOptions
+from engine.data.images import ImageOptions, chooser
+from engine.data.table import Dataset, image_set, numeric_only
 from engine.errors import BadData
+
+LEVEL = 15
+"""Pixel value of one grey level of the digits: their 0 to 16 become 0 to 240, exactly, as uint8."""
 
 
 @dataclass(frozen=True)
 class Bundled:
-    """One bundled table. classes, counts: in the order of our labels. swap: the source's labels 0 and 1 change places."""
+    """One bundled table. classes, counts: in the order of our labels. swap: the source's labels 0 and 1 change places. shape: of
+    images (channels, height, width), None for a table."""
 
     name: str
     title: str
@@ -29,6 +37,7 @@ class Bundled:
     url: str
     summary: str
     swap: bool = False
+    shape: tuple[int, int, int] | None = None
 
 
 SETS = {
@@ -61,7 +70,7 @@ SETS = {
         ),
         Bundled(
             name="digits",
-            title="Digits (8 x 8 pixels as 64 columns)",
+            title="Digits (8 x 8 pixels)",
             loader="load_digits",
             classes=tuple("0123456789"),
             counts=(178, 182, 177, 183, 181, 182, 181, 179, 174, 180),
@@ -69,7 +78,8 @@ SETS = {
             sha256="f6d9e39f37dc45d327f6db33428ee58970ccceabb2535a5c179de35886b70443",
             citation="Alpaydin, Kaynak: Optical Recognition of Handwritten Digits. UCI, 1998.",
             url="https://doi.org/10.24432/C50P49",
-            summary="Which digit was written by hand, from 64 brightness values?",
+            summary="Which digit was written by hand, from 8 x 8 grey pixels? The 17 levels of the source (0 to 16) are times 15 here.",
+            shape=(1, 8, 8),
         ),
         Bundled(
             name="iris",
@@ -93,7 +103,7 @@ def facts() -> list[Facts]:
         Facts(
             name=b.name,
             title=b.title,
-            kind="tabular",
+            kind="tabular" if b.shape is None else "images",
             source="scikit-learn",
             classes=b.classes,
             counts=b.counts,
@@ -102,9 +112,11 @@ def facts() -> list[Facts]:
             licence="CC BY 4.0",
             citation=b.citation,
             url=b.url,
-            fingerprint=f"sha256 {b.sha256}",
+            fingerprint=f"sha256 {b.sha256}" if b.shape is None else f"images x {LEVEL} sha256 {b.sha256}",
             how_to_get="Nothing to get: it comes with scikit-learn.",
             summary=b.summary,
+            options=TableOptions if b.shape is None else ImageOptions,
+            shape=b.shape,
         )
         for b in SETS.values()
     ]
@@ -125,6 +137,10 @@ def load(name: str, options: Mapping[str, Any]) -> Dataset:
     found = digest(x, y)
     if found != wanted.sha256:
         raise BadData(f"{name} as bundled with this scikit-learn has checksum {found[:12]}, not {wanted.sha256[:12]}.")
+    if wanted.shape is not None:
+        pixels = (x * LEVEL).astype(np.uint8).reshape(-1, *wanted.shape)
+        rows = chooser(options)(y, np.zeros(len(y), bool))
+        return image_set(name, pixels[rows], y[rows], wanted.classes)
     names = tuple(str(n) for n in source.feature_names)
     return numeric_only(name, "tabular", x, 1 - y if wanted.swap else y, names, wanted.classes)
 

@@ -22,15 +22,16 @@ class TableOptions:
 
 @dataclass(frozen=True)
 class Facts:
-    """One dataset. counts: rows per class as the data come, in the order of `classes`.
+    """One dataset. counts: rows per class as the data come, in the order of `classes`, without an official test part.
 
+    test_counts: rows per class of the official test part, None where there is none. shape: channels, height, width of images.
     columns: features once categorical ones are one-hot. fingerprint: changes whenever the rows would. licence: "not stated"
     where the source states none.
     """
 
     name: str
     title: str
-    kind: str  # points | tabular
+    kind: str  # points | tabular | images
     source: str
     classes: tuple[str, ...]
     counts: tuple[int, ...]
@@ -43,6 +44,8 @@ class Facts:
     how_to_get: str
     summary: str
     options: type = TableOptions
+    shape: tuple[int, int, int] | None = None
+    test_counts: tuple[int, ...] | None = None
 
     def entry(self) -> dict[str, Any]:
         """As the catalog holds it, JSON-plain."""
@@ -50,15 +53,21 @@ class Facts:
         for field in fields:
             if field["name"] == "pca":
                 field["high"] = self.columns
+            if field["name"] == "per_class":
+                field["high"] = max(self.counts)
+            if field["name"] == "test_per_class" and self.test_counts:
+                field["high"] = max(self.test_counts)
         return {
             "name": self.name,
             "title": self.title,
             "kind": self.kind,
             "source": self.source,
-            "rows": sum(self.counts),
+            "rows": sum(self.counts) + sum(self.test_counts or ()),
             "features": self.features,
             "classes": list(self.classes),
             "counts": list(self.counts),
+            "test_counts": None if self.test_counts is None else list(self.test_counts),
+            "shape": None if self.shape is None else list(self.shape),
             "ratio": round(max(self.counts) / min(self.counts), 2),
             "licence": self.licence,
             "citation": self.citation,

@@ -1,0 +1,497 @@
+"""Images in folders: a zip or a folder of `class/image` or `train/class/image` and `test/class/image` (PNG, JPEG).
+
+The one reader of pictures here, and a source of its own: every zip and folder inside `images` in a data folder is the dataset
+`images/NAME`. Nothing is ever unpacked to disk, and no name inside an archive is used as a path of this machine.
+
+Images come out at one size: the most common one of a sample of 200 (evenly spaced), scaled down to 64 pixels on its longer side
+where it is larger, unless asked otherwise. Others are resized to it. They are grey where all of that sample are, else RGB;
+transparency is dropped, and a photograph is turned as its camera noted.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import stat
+import warnings
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.data import images, places
+from engine.data.facts import Facts
+from engine.data.images import Choose, Copy, ImageOptions, Pictures, SplitImageOptions
+from engine.data.table import Dataset
+from engine.errors import BadData, UnknownName
+from engine.fields import param
+
+FOLDER = "images"
+ENDINGS = (".png", ".jpg", ".jpeg")
+PARTS = ("train", "test")
+LARGEST_SIDE = 64
+SAMPLE = 200
+LAYOUT = "it must hold CLASS/IMAGE, or train/CLASS/IMAGE and test/CLASS/IMAGE"
+
+MAX_FILES = 300_000
+MAX_CLASSES = 1_000
+MAX_FILE = 32 << 20  # bytes of one image file
+MAX_TOTAL = 8 << 30  # bytes of all image files
+MAX_PIXELS = 50_000_000  # of one image; a camera's, with room
+MAX_ARRAY = 2 << 30  # bytes of the pixels that are kept
+
+READER = 1
+"""Raise by hand when the same files would be read as other rows; it is part of the fingerprint."""
+
+GREY = ("1", "L", "LA", "I", "I;16", "F")
+COLOURS = {"grey": 1, "colour": 3}
+
+
+@dataclass(frozen=True)
+class FolderOptions(ImageOptions):
+    """What a person can ask of their own images."""
+
+    side: int = param(
+        0,
+        low=0,
+        high=LARGEST_SIDE,
+        label="side in pixels",
+        help="resize every image to this many pixels on its longer side; 0 takes the most common size, at most 64",
+        advanced=True,
+    )
+    colour: str = param(
+        "auto", choices=("auto", *COLOURS), help="auto keeps grey images grey where all of a sample are", advanced=True
+    )
+
+
+@dataclass(frozen=True)
+class SplitFolderOptions(SplitImageOptions, FolderOptions):
+    """The same with an official test part."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The images of a zip or folder, found but not read. Rows: training first, by class, by name (numbers by their value).
+
+    names: where each row lies. y [n], test [n] bool as in Pictures. open: a reader of files by name; close it.
+    """
+
+    path: Path
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+    y: np.ndarray
+    test: np.ndarray
+    open: Callable[[], Reader]
+
+    def counts(self, test: bool) -> tuple[int, ...]:
+        """Rows per class of one part."""
+        return tuple(np.bincount(self.y[self.test == test], minlength=len(self.classes)).tolist())
+
+    def ordered(self, order: np.ndarray) -> Tree:
+        """The same rows in another order."""
+        return replace(self, names=tuple(self.names[i] for i in order), y=self.y[order], test=self.test[order])
+
+
+class Reader:
+    """Files of a folder by their names in a Tree."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self, name: str) -> bytes:
+        """The file's bytes; no link is followed. Raises BadData."""
+        try:
+            handle = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW)
+            with open(handle, "rb") as file:
+                return file.read(MAX_FILE + 1)
+        except OSError as error:
+            raise BadData(f"{self.path}: {_said(name)} cannot be read ({error.strerror}).") from error
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class ZipReader(Reader):
+    """Files of a zip by their names in a Tree."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.zip = _open_zip(path)
+
+    def read(self, name: str) -> bytes:
+        """The entry's bytes, its checksum verified. Raises BadData."""
+        try:
+            entry = self.zip.getinfo(name)
+            if entry.file_size > MAX_FILE:  # never more than this is unpacked, whatever the data hold
+                raise BadData(f"{self.path}: {_said(name)} has {entry.file_size >> 20} MiB; at most {MAX_FILE >> 20} are read.")
+            return self.zip.read(entry)
+        except KeyError:
+            raise BadData(f"{self.path} does not hold {_said(name)}.") from None
+        except (OSError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            raise BadData(f"{self.path}: {_said(name)} cannot be read ({error}).") from error
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.zip.close()
+
+
+def surveyed(path: Path) -> Tree:
+    """`survey`, remembered as long as the content stays."""
+    return _survey(path, images.identity(path))
+
+
+@cache
+def _survey(path: Path, identity: str) -> Tree:
+    return survey(path)
+
+
+def survey(path: Path) -> Tree:
+    """What a zip or folder holds, without reading an image. Raises BadData, with one sentence, for what is no set of images."""
+    if path.is_symlink():
+        raise BadData(f"{path} is a link; put the zip or folder itself there.")
+    files, empty = _folder(path) if path.is_dir() else _zip(path)
+    if len(files) > MAX_FILES:
+        raise BadData(f"{path} holds {len(files)} files; at most {MAX_FILES} are read.")
+    if sum(files.values()) > MAX_TOTAL:
+        raise BadData(f"{path} holds {sum(files.values()) / 2**30:.0f} GiB of files; at most {MAX_TOTAL >> 30} are read.")
+    split = {name: tuple(name.split("/")) for name in files}
+    top = _top([p for p in split.values() if p[-1].lower().endswith(ENDINGS)])
+    split = {name: p[len(top) :] for name, p in split.items() if p[: len(top)] == top}
+    pictures = {name: p for name, p in split.items() if p[-1].lower().endswith(ENDINGS)}
+    if not pictures:
+        raise BadData(f"{path} holds no PNG or JPEG image; {LAYOUT}.")
+    parted = all(len(p) == 3 and p[0].lower() in PARTS for p in pictures.values())
+    depth = 3 if parted else 2
+    for name, p in split.items():
+        if name not in pictures and len(p) >= depth:
+            raise BadData(f"{path}: {_said(name)} is no PNG or JPEG image; take it out.")
+        if name in pictures and len(p) != depth:
+            raise BadData(f"{path}: {_said(name)} is not where an image belongs; {LAYOUT}.")
+        if name in pictures and files[name] > MAX_FILE:
+            raise BadData(f"{path}: {_said(name)} has {files[name] >> 20} MiB; at most {MAX_FILE >> 20} are read.")
+    found = {(p[0].lower() if parted else "", p[-2]) for p in pictures.values()}
+    for folder in empty:
+        p = tuple(folder.strip("/").split("/"))
+        inside = p[len(top) :]
+        if p[: len(top)] == top and len(inside) == depth - 1 and (inside[0].lower() if parted else "", inside[-1]) not in found:
+            raise BadData(f"{path}: class folder {_said(folder)} holds no image; fill it or take it out.")
+    parts = {part for part, _ in found}
+    names = {c for _, c in found}
+    for part in sorted(parts):
+        if missing := sorted(names - {c for p, c in found if p == part}):
+            raise BadData(f"{path}: class {missing[0]!r} has no image in {part}/; every class needs some in both parts.")
+    if parts == {"test"}:
+        raise BadData(f"{path} holds a test part alone; {LAYOUT}.")
+    if len(names) < 2:
+        raise BadData(f"{path} holds one class, {min(names)!r}; at least two are needed.")
+    if len(names) > MAX_CLASSES:
+        raise BadData(f"{path} holds {len(names)} classes; at most {MAX_CLASSES} are read.")
+    rows = [(parted and p[0].lower() == "test", p[-2], name) for name, p in pictures.items()]
+    classes = _class_order(Counter(c for test, c, _ in rows if not test))
+    place = {c: i for i, c in enumerate(classes)}
+    rows.sort(key=lambda r: (r[0], place[r[1]], _natural(r[2])))
+    return Tree(
+        path=path,
+        classes=classes,
+        names=tuple(name for _, _, name in rows),
+        y=np.array([place[c] for _, c, _ in rows], np.int64),
+        test=np.array([test for test, _, _ in rows], bool),
+        open=(lambda: Reader(path)) if path.is_dir() else (lambda: ZipReader(path)),
+    )
+
+
+def _top(pictures: list[tuple[str, ...]]) -> tuple[str, ...]:
+    """The folders around everything, to be taken away: all images lie in them, and at least class and image remain."""
+    top: tuple[str, ...] = ()
+    while pictures and len({p[0] for p in pictures}) == 1 and min(map(len, pictures)) > 2:
+        if pictures[0][0].lower() in PARTS and min(map(len, pictures)) == 3:
+            break
+        top = (*top, pictures[0][0])
+        pictures = [p[1:] for p in pictures]
+    return top
+
+
+def _class_order(counts: Mapping[str, int]) -> tuple[str, ...]:
+    """By name, numbers by their value; of two classes the larger one first."""
+    if len(counts) == 2:
+        return tuple(sorted(counts, key=lambda c: (-counts[c], _natural(c))))
+    return tuple(sorted(counts, key=_natural))
+
+
+def _natural(name: str) -> tuple[Any, ...]:
+    """A key that puts 2 before 10; equal for no two names."""
+    pieces = re.split(r"([0-9]+)", name)
+    return (*((0, int(p[:4000]), "") if i % 2 else (1, 0, p) for i, p in enumerate(pieces)), (2, 0, name))
+
+
+def _folder(path: Path) -> tuple[dict[str, int], list[str]]:
+    """Files with their sizes, and folders without files, by name below `path`."""
+    files: dict[str, int] = {}
+    folders = []
+
+    def failed(error: OSError) -> None:
+        raise BadData(f"{path}: {_said(str(error.filename))} cannot be read ({error.strerror}).") from error
+
+    for root, below, found in os.walk(path, onerror=failed):
+        here = "" if root == str(path) else os.path.relpath(root, path).replace(os.sep, "/") + "/"
+        below[:] = sorted(b for b in below if not _ignored(b))
+        for name in below + found:
+            at = os.lstat(os.path.join(root, name))
+            if _ignored(name) or stat.S_ISDIR(at.st_mode):
+                continue
+            if not stat.S_ISREG(at.st_mode):
+                what = "a link" if stat.S_ISLNK(at.st_mode) else "no plain file"
+                raise BadData(f"{path}: {_said(here + name)} is {what}; only plain files are read.")
+            files[_checked(path, here + name)] = at.st_size
+        if len(files) > MAX_FILES:
+            return files, []
+        if here:
+            folders.append(here)
+    return files, [f for f in folders if not any(name.startswith(f) for name in files)] if len(folders) < 5_000 else []
+
+
+def _zip(path: Path) -> tuple[dict[str, int], list[str]]:
+    """Files with their sizes, and folders, by name in the archive."""
+    files: dict[str, int] = {}
+    folders = []
+    with closing(_open_zip(path)) as archive:
+        for entry in archive.infolist():
+            name = _checked(path, entry.filename)
+            if any(_ignored(p) for p in name.strip("/").split("/")):
+                continue
+            if stat.S_ISLNK(entry.external_attr >> 16):
+                raise BadData(f"{path}: {_said(name)} is a link; only plain files are read.")
+            if entry.is_dir():
+                folders.append(name)
+                continue
+            if entry.flag_bits & 1:
+                raise BadData(f"{path}: {_said(name)} is encrypted; only plain files are read.")
+            if name in files:
+                raise BadData(f"{path} holds {_said(name)} twice.")
+            files[name] = entry.file_size
+    return files, folders
+
+
+def _open_zip(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise BadData(f"{path} cannot be read as a zip ({error}).") from error
+
+
+def _checked(path: Path, name: str) -> str:
+    """A name inside a set: relative, within it, printable."""
+    parts = name.rstrip("/").split("/")
+    if (
+        name.startswith(("/", "\\"))
+        or re.match(r"[A-Za-z]:", name)
+        or "\\" in name
+        or not all(parts)
+        or {".", ".."} & set(parts)
+    ):
+        raise BadData(f"{path}: {_said(name)} is not a path inside it; names must be relative and without '..'.")
+    if not name.isprintable() or any(len(p) > 200 for p in parts):
+        raise BadData(f"{path}: {_said(name)} is no usable name; names must be printable, of at most 200 characters.")
+    return name
+
+
+def _ignored(name: str) -> bool:
+    """What systems leave behind in folders and zips."""
+    return name.startswith(".") or name.lower() in ("__macosx", "thumbs.db", "desktop.ini")
+
+
+def _said(name: str) -> str:
+    """A name in a sentence: quoted, escaped, short."""
+    return repr(name if len(name) <= 100 else f"{name[:100]}...")
+
+
+def shape(tree: Tree, side: int = 0, colour: str = "auto") -> tuple[int, int, int]:
+    """Channels, height and width that images are read at, by the rule on top. Raises BadData."""
+    sizes: Counter[tuple[int, int]] = Counter()
+    grey = True
+    step = max(1, len(tree.names) // SAMPLE)
+    with closing(tree.open()) as reader:
+        for name in tree.names[::step][:SAMPLE]:
+            with open_picture(tree.path, name, reader.read(name)) as opened:
+                width, height = opened.size
+                turned = opened.getexif().get(0x0112) in (5, 6, 7, 8)
+                sizes[(height, width) if not turned else (width, height)] += 1
+                grey = grey and opened.mode in GREY
+    (height, width), _ = sizes.most_common(1)[0]  # of equally common ones the first met
+    longer = max(height, width)
+    wanted = side or min(longer, LARGEST_SIDE)
+    scaled = (max(1, round(height * wanted / longer)), max(1, round(width * wanted / longer)))
+    return (COLOURS.get(colour) or (1 if grey else 3), *scaled)
+
+
+def decode(tree: Tree, rows: np.ndarray, size: tuple[int, int, int], exact: bool = False) -> np.ndarray:
+    """These rows as uint8 [n, channels, height, width]. exact: another size is an error, not resized. Raises BadData."""
+    from PIL import Image, ImageOps
+
+    channels, height, width = size
+    if len(rows) * channels * height * width > MAX_ARRAY:
+        raise BadData(
+            f"{tree.path}: {len(rows)} images of {width} x {height} pixels take more than {MAX_ARRAY >> 30} GiB; "
+            "ask for fewer images per class or a smaller side."
+        )
+    out = np.empty((len(rows), height, width, channels), np.uint8)
+    mode = "L" if channels == 1 else "RGB"
+    with closing(tree.open()) as reader:
+        for i, row in enumerate(rows):
+            name = tree.names[row]
+            with open_picture(tree.path, name, reader.read(name)) as opened:
+                if exact and opened.size != (width, height):
+                    raise BadData(
+                        f"{tree.path}: {_said(name)} has {opened.size[0]} x {opened.size[1]} pixels, "
+                        f"but {width} x {height} are declared."
+                    )
+                if max(opened.size) > 4 * LARGEST_SIDE:
+                    opened.draft(mode, (2 * width, 2 * height))  # a large JPEG is decoded at a fraction of its size
+                try:
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore")  # odd metadata is no matter here
+                        picture = ImageOps.exif_transpose(opened) if not exact else opened
+                        picture = _eight_bits(picture).convert(mode)
+                        if picture.size != (width, height):
+                            picture = picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0)
+                except (OSError, ValueError, SyntaxError, EOFError, zlib.error) as error:
+                    raise BadData(f"{tree.path}: {_said(name)} is damaged ({error}).") from error
+                out[i] = np.asarray(picture).reshape(height, width, channels)
+    return np.ascontiguousarray(out.transpose(0, 3, 1, 2))
+
+
+def _eight_bits(picture: Any) -> Any:
+    """16-bit grey brought to 8 bits; Pillow alone would cut at 255."""
+    if not picture.mode.startswith("I"):
+        return picture
+    from PIL import Image
+
+    return Image.fromarray((np.asarray(picture).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8))
+
+
+def open_picture(path: Path, name: str, raw: bytes) -> Any:
+    """An image opened, not decoded. Raises BadData where it is none, or has too many pixels."""
+    from PIL import Image
+
+    if len(raw) > MAX_FILE:
+        raise BadData(f"{path}: {_said(name)} has more than {MAX_FILE >> 20} MiB.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of too many pixels, which are counted below
+            picture = Image.open(io.BytesIO(raw), formats=("PNG", "JPEG"))
+    except (Image.DecompressionBombError, OSError, ValueError, SyntaxError, EOFError, zlib.error) as error:
+        if isinstance(error, Image.DecompressionBombError):
+            raise BadData(f"{path}: {_said(name)} has more than {MAX_PIXELS:,} pixels.") from error
+        raise BadData(f"{path}: {_said(name)} is no readable PNG or JPEG image.") from error
+    if picture.width * picture.height > MAX_PIXELS:
+        raise BadData(f"{path}: {_said(name)} has {picture.width * picture.height:,} pixels; at most {MAX_PIXELS:,} are read.")
+    return picture
+
+
+def copy(tree: Tree, size: tuple[int, int, int], words: str, *, exact: bool = False, options: str = "") -> Copy:
+    """A set of images that decodes chosen rows alone."""
+
+    def read(choose: Choose) -> Pictures:
+        rows = choose(tree.y, tree.test)
+        return Pictures(decode(tree, rows, size, exact), tree.y[rows], tree.test[rows])
+
+    return Copy(words, (tree.path,), read, partly=True, options=options)
+
+
+# ---- a person's own sets
+
+
+def found() -> dict[str, Path]:
+    """Datasets in the `images` folders: name -> zip or folder, in the order of the data folders, then by name."""
+    out: dict[str, Path] = {}
+    for folder in places.folders():
+        with suppress(OSError):  # no such folder, or not for us
+            for path in sorted((folder / FOLDER).iterdir(), key=lambda p: (not p.is_dir(), p.name)):
+                if _ignored(path.name) or not path.name.isprintable() or not (path.is_dir() or path.suffix.lower() == ".zip"):
+                    continue
+                stem = path.name if path.is_dir() else path.stem
+                name = f"{FOLDER}/{stem if f'{FOLDER}/{stem}' not in out else path.name}"
+                out.setdefault(name, path)
+    return out
+
+
+def facts() -> list[Facts]:
+    """The sets that can be read, as the catalog shows them."""
+    return [one for _, one in _readable()]
+
+
+def unreadable() -> list[str]:
+    """For each set in the `images` folders that is none, the sentence why."""
+    out = []
+    for name, path in found().items():
+        try:
+            facts_of(name, path)
+        except BadData as error:
+            out.append(str(error))
+    return out
+
+
+def _readable() -> Iterator[tuple[str, Facts]]:
+    for name, path in found().items():
+        with suppress(BadData):  # `unreadable` says it
+            yield name, facts_of(name, path)
+
+
+def facts_of(name: str, path: Path) -> Facts:
+    """One set as the catalog shows it. Raises BadData."""
+    return _facts(name, path, images.identity(path))
+
+
+@cache
+def _facts(name: str, path: Path, identity: str) -> Facts:
+    tree = surveyed(path)
+    channels, height, width = shape(tree)
+    parted = bool(tree.test.any())
+    kind = "grey" if channels == 1 else "colour"
+    return Facts(
+        name=name,
+        title=name.removeprefix(f"{FOLDER}/"),
+        kind="images",
+        source="your images",
+        classes=tree.classes,
+        counts=tree.counts(False),
+        features=channels * height * width,
+        columns=channels * height * width,
+        licence="not stated",
+        citation="Your own images.",
+        url="",
+        fingerprint=f"folders {READER} {identity}",
+        how_to_get=f"It lies in the folder {FOLDER} of your data folder.",
+        summary=(
+            f"Your {len(tree.y)} images in {len(tree.classes)} folders, read at {width} x {height} pixels, {kind}"
+            f"{', with a test part of their own' if parted else ''}."
+        ),
+        options=SplitFolderOptions if parted else FolderOptions,
+        shape=(channels, height, width),
+        test_counts=tree.counts(True) if parted else None,
+    )
+
+
+def available(name: str) -> bool:
+    """Whether a zip or folder of that name is there."""
+    return name in found()
+
+
+def load(name: str, options: Mapping[str, Any]) -> Dataset:
+    """The images of that set. Raises UnknownName, BadData."""
+    path = found().get(name)
+    if path is None:
+        raise UnknownName(f"no zip or folder for {name!r} lies in the folder {FOLDER} of a data folder.")
+    tree = surveyed(path)
+    size = shape(tree, options["side"], options["colour"])
+    channels, height, width = size
+    words = f"{path.name}, read at {width} x {height} pixels, {'grey' if channels == 1 else 'colour'}"
+    return images.load(name, copy(tree, size, words, options=f"{READER} {size}"), options, tree.classes)

@@ -1,0 +1,240 @@
+"""What every source of images shares: its options, the choice of rows, the cached whole set, the identity of a file.
+
+A source says which copies of its set a data folder may hold. A `Copy` reads itself; where only some rows are asked for and it
+can decode those alone (a zip of pictures), it does. A set that was read whole is kept as npz in the first data folder that can
+be written, so that it is decoded once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.data import places
+from engine.data.table import Dataset, image_set
+from engine.errors import BadData, DataMissing
+from engine.fields import param
+
+EDGE = 8 << 20
+"""Bytes at either end of a file that tell its identity. The end of a zip holds a checksum of every entry, that of a gz file one
+of all its content."""
+
+Choose = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(y [n], test [n] bool) -> numbers of the rows wanted, ascending."""
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """What a person can ask of images without an official test part."""
+
+    per_class: int = param(
+        0,
+        low=0,
+        label="images per class",
+        help="keep at most this many images of each class for training and validation; 0 keeps all. More images contain the fewer",
+    )
+
+
+@dataclass(frozen=True)
+class SplitImageOptions(ImageOptions):
+    """What a person can ask of images with an official test part."""
+
+    test_per_class: int = param(
+        0,
+        low=0,
+        label="test images per class",
+        help="keep at most this many images of each class of the official test part; 0 keeps all. More images contain the fewer",
+    )
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Images as read: images uint8 [n, channels, height, width], y [n] int64, test [n] bool (the official test part)."""
+
+    images: np.ndarray
+    y: np.ndarray
+    test: np.ndarray
+
+    def rows(self, which: np.ndarray) -> Pictures:
+        """These rows alone."""
+        return Pictures(self.images[which], self.y[which], self.test[which])
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One copy of a set: words for a person, its files, and how to read it.
+
+    read: the rows that its argument chooses. partly: whether rows that are not chosen cost next to nothing.
+    options: what else decides on the rows, as text for the name of the cached file.
+    """
+
+    words: str
+    files: tuple[Path, ...]
+    read: Callable[[Choose], Pictures]
+    partly: bool = False
+    options: str = ""
+
+
+def everything(y: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """The choice of all rows."""
+    return np.arange(len(y))
+
+
+def chooser(options: Mapping[str, Any]) -> Choose:
+    """The choice that `per_class` and `test_per_class` ask for: fixed, and nested (a larger number contains the smaller)."""
+    limits = (int(options.get("per_class", 0)), int(options.get("test_per_class", 0)))
+    if not any(limits):
+        return everything
+
+    def choose(y: np.ndarray, test: np.ndarray) -> np.ndarray:
+        kept = []
+        for part, limit in enumerate(limits):
+            for c in np.unique(y):
+                rows = np.flatnonzero((y == c) & (test == bool(part)))
+                rng = np.random.default_rng([zlib.crc32(b"images.per_class"), part, int(c)])
+                kept.append(rng.permutation(rows)[: limit or None])
+        return np.sort(np.concatenate(kept))
+
+    return choose
+
+
+def load(
+    name: str, copy: Copy, options: Mapping[str, Any], classes: tuple[str, ...], check: Callable[[Pictures], None] | None = None
+) -> Dataset:
+    """A dataset from a copy of it. check: raises BadData where the whole set is not what it should be.
+
+    A whole set is read from its cached file where there is one, else from the copy and then kept (where a folder can be
+    written: a full disk is no reason to fail).
+    """
+    choose = chooser(options)
+    filename = f"{name.replace('/', '-')}-{_key(copy)}.npz"
+    whole = cached(filename)
+    if whole is None and copy.partly and choose is not everything:
+        return _dataset(name, copy.read(choose), classes, copy.words)
+    if whole is None:
+        whole = copy.read(everything)
+        if check is not None:
+            check(whole)
+        with suppress(DataMissing):
+            keep(filename, whole)
+            _forget(name.replace("/", "-"), filename)
+    return _dataset(name, whole if choose is everything else whole.rows(choose(whole.y, whole.test)), classes, copy.words)
+
+
+def _dataset(name: str, pictures: Pictures, classes: tuple[str, ...], words: str) -> Dataset:
+    official = np.flatnonzero(pictures.test) if pictures.test.any() else None
+    return image_set(name, pictures.images, pictures.y, classes, official, words)
+
+
+def cached(filename: str) -> Pictures | None:
+    """The set kept under that name; None where there is none or where it is damaged."""
+    for path in places.candidates(filename):
+        with suppress(BadData):
+            return unpack(path)
+    return None
+
+
+def unpack(path: Path) -> Pictures:
+    """A set as `keep` writes it. Raises BadData where the file is something else, or its content not what was written."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            pictures = Pictures(file["images"], file["y"], file["test"])
+            said = str(file["digest"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise BadData(f"{path} cannot be read as a set of images ({error}): delete it.") from error
+    if pictures.images.dtype != np.uint8 or pictures.images.ndim != 4 or digest(pictures) != said:
+        raise BadData(f"{path} does not hold the images that were written to it: delete it.")
+    return pictures
+
+
+def keep(filename: str, pictures: Pictures) -> None:
+    """Write a set into a data folder, whole or not at all. Raises DataMissing where none can be written."""
+    with places.incoming(filename) as scratch:
+        np.savez(
+            scratch / filename,
+            images=pictures.images,
+            y=pictures.y,
+            test=pictures.test,
+            digest=np.array(digest(pictures)),
+        )
+
+
+def _forget(stem: str, kept: str) -> None:
+    """Delete cached files of the same set that other files have made."""
+    for folder in places.folders():
+        for old in folder.glob(f"{stem}-{'[0-9a-f]' * 16}.npz"):
+            if old.name != kept:
+                with suppress(OSError):  # read-only, or another process was quicker
+                    old.unlink()
+
+
+def digest(pictures: Pictures) -> str:
+    """sha256 of shape, pixels, labels and parts."""
+    out = hashlib.sha256(repr(pictures.images.shape).encode())
+    out.update(np.ascontiguousarray(pictures.images).data)
+    out.update(pictures.y.astype("<i8").tobytes() + pictures.test.astype("u1").tobytes())
+    return out.hexdigest()
+
+
+def _key(copy: Copy) -> str:
+    return hashlib.sha256(f"{identity(*copy.files)} {copy.options}".encode()).hexdigest()[:16]
+
+
+def identity(*paths: Path) -> str:
+    """16 hex digits that change when the content does: of a file its size and both ends, of a folder names, sizes and times."""
+    return hashlib.sha256(" ".join(_identity(path, *_stamp(path)) for path in paths).encode()).hexdigest()[:16]
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    at = path.stat()
+    return (at.st_size, at.st_mtime_ns, 0) if path.is_file() else (0, at.st_mtime_ns, _listing(path))
+
+
+def _listing(folder: Path) -> int:
+    """A number that changes with the names, sizes and times of a folder's files."""
+    found = []
+    for root, _, files in os.walk(folder):
+        for name in files:
+            at = os.lstat(os.path.join(root, name))
+            found.append(f"{os.path.relpath(root, folder)}/{name} {at.st_size} {at.st_mtime_ns}")
+    return int.from_bytes(hashlib.sha256("\n".join(sorted(found)).encode("utf-8", "surrogateescape")).digest()[:8])
+
+
+@cache
+def _identity(path: Path, size: int, changed: int, listing: int) -> str:
+    if path.is_dir():
+        return f"{listing:016x}"
+    out = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        out.update(file.read(EDGE))
+        file.seek(max(0, size - EDGE))
+        out.update(file.read(EDGE))
+    return out.hexdigest()[:16]
+
+
+def whole(
+    name: str, where: str, counts: Sequence[int], test_counts: Sequence[int] | None, how: str
+) -> Callable[[Pictures], None]:
+    """A check that a set has the rows per class and part that are declared."""
+
+    def check(pictures: Pictures) -> None:
+        for part, wanted in (("training", counts), ("test", test_counts or [0] * len(counts))):
+            y = pictures.y[pictures.test == (part == "test")]
+            found = np.bincount(y, minlength=len(counts)).tolist()
+            if found != list(wanted):
+                raise BadData(
+                    f"{where} holds {len(y)} {part} images of {name} with {min(found)} to {max(found)} a class, but "
+                    f"{sum(wanted)} with {min(wanted)} to {max(wanted)} are declared: it is not whole; delete it; then {how}."
+                )
+
+    return check
