@@ -42,10 +42,13 @@ def family(spec: RunSpec, catalog: Mapping[str, Any]) -> tuple[list[Member], str
     for name, change in method["controls"].items():
         members.append(Member(name, name, "control", spec.with_(params=dict(spec.params) | change).complete(catalog)))
     others = {entry["name"]: entry for entry in catalog["methods"]}
-    why = why_no_potential(spec, find(catalog, "datasets", spec.dataset))
+    dataset = find(catalog, "datasets", spec.dataset)
+    why = why_no_potential(spec, dataset)
     for name, role in ((BASELINE, "baseline"), (ORACLE, "oracle")):
         if name in others and (name != ORACLE or not why):
-            params = {f["name"]: spec.params[f["name"]] for f in others[name]["fields"] if f["name"] in spec.params}
+            # a method without a choice of network trains the MLP on images too, so what it is compared with must
+            params: dict[str, Any] = {"model": "mlp"} if dataset["kind"] == "images" and "model" not in spec.params else {}
+            params |= {f["name"]: spec.params[f["name"]] for f in others[name]["fields"] if f["name"] in spec.params}
             members.append(Member(name, others[name]["title"], role, spec.with_(method=name, params=params).complete(catalog)))
     seen: set[str] = set()
     unique = []
