@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -42,9 +42,33 @@ def balanced_accuracy(predicted: Tensor, y: Tensor, mask: Tensor, classes: int) 
     return (right / own.sum(1)).nanmean(1)
 
 
-def nearest_mean(
-    z: Tensor, y: Tensor, mask: Tensor, classes: int, features: str = "cl2n"
-) -> tuple[Callable[[Tensor], Tensor], Tensor | None]:
+@dataclass(frozen=True)
+class ClassMeans:
+    """Features [R, M, H] -> minus the squared distance to each class's mean [R, M, C]; -inf for a class without a row.
+
+    means [R, C, H], counts [R, C], centre [R, 1, H]; features: as in `nearest_mean`. A value, so that what holds it can be kept.
+    """
+
+    means: Tensor
+    counts: Tensor
+    centre: Tensor
+    features: str
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """The scores."""
+        new = changed(z, self.centre, self.features)
+        distance = torch.stack([(new - mean.unsqueeze(1)).square().sum(2) for mean in self.means.unbind(1)], 2)
+        return torch.where(self.counts.unsqueeze(1) > 0, -distance, -torch.inf)
+
+
+def changed(z: Tensor, centre: Tensor, features: str) -> Tensor:
+    """Features [R, N, H] raw, each row over its length (l2), or that after centre [R, 1, H] was taken off (cl2n)."""
+    if features == "raw":
+        return z
+    return torch.nn.functional.normalize(z - centre if features == "cl2n" else z, dim=2)
+
+
+def nearest_mean(z: Tensor, y: Tensor, mask: Tensor, classes: int, features: str = "cl2n") -> tuple[ClassMeans, Tensor | None]:
     """(features [R, M, H] -> scores [R, M, C], the weights [R, H, C] of the same as a linear classifier, None where it is not one).
 
     Scores are minus the squared Euclidean distance to each class's mean of the training features z [R, N, H] with labels y and
@@ -56,19 +80,7 @@ def nearest_mean(
         raise ValueError(f"features must be one of {', '.join(FEATURES)}; got {features!r}")
     rows = mask.unsqueeze(2).to(z)
     centre = (z * rows).sum(1, keepdim=True) / rows.sum(1, keepdim=True).clamp(min=1)
-
-    def changed(z: Tensor) -> Tensor:
-        if features == "raw":
-            return z
-        return torch.nn.functional.normalize(z - centre if features == "cl2n" else z, dim=2)
-
     own = torch.nn.functional.one_hot(y, classes).to(z) * rows
     counts = own.sum(1)
-    means = own.mT @ changed(z) / counts.clamp(min=1).unsqueeze(2)
-
-    def classify(z: Tensor) -> Tensor:
-        new = changed(z)
-        distance = torch.stack([(new - means[:, None, c]).square().sum(2) for c in range(classes)], 2)
-        return torch.where(counts.unsqueeze(1) > 0, -distance, -torch.inf)
-
-    return classify, 2 * means.mT if features == "raw" else None
+    means = own.mT @ changed(z, centre, features) / counts.clamp(min=1).unsqueeze(2)
+    return ClassMeans(means, counts, centre, features), 2 * means.mT if features == "raw" else None
