@@ -1,0 +1,377 @@
+"""The scikit-learn door: a classifier for every method that takes tables, such as `EOSClassifier`.
+
+The classes are made from the methods' own fields when this module is imported: a new method file has its classifier at once.
+`classifiers()` lists them. What a classifier trains with is the very `Method.fit` that runs use, on a Task of one replicate.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from inspect import Parameter, Signature
+from textwrap import fill
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from engine import fields
+from engine.catalog import choose_device
+from engine.data.dataset import Replicate, Rows, Task
+from engine.data.prepare import Scale, fit_scale
+from engine.data.rows import pad
+from engine.errors import BadData, OutOfMemory, RunFailed
+from engine.events import Epoch, Note
+from engine.fields import param
+from engine.methods import methods
+from engine.methods.base import Fitted, Method
+from engine.models.net import Net
+from engine.scene import Camera
+from engine.seeds import numpy_stream
+from engine.settings import setting
+
+BLOCK = 2**16
+"""Rows predicted at once."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """What every classifier takes beside its method's fields and `random_state`."""
+
+    validation_fraction: float = param(
+        0.2, low=0.0, high=0.9,
+        help="Share of each class, at least one row, that is kept from training to choose the epoch. 0: none is, and the last epoch "
+        "is taken.",
+    )  # fmt: skip
+    patience: int = param(
+        20, low=0, high=2000,
+        help="Training ends after so many epochs without a better average precision on the validation rows. 0: all epochs.",
+    )  # fmt: skip
+    device: str = param(
+        "auto", choices=("auto", "cpu", "cuda"), help="Where to train and predict. auto: on a GPU where there is one."
+    )
+
+
+DOOR = frozenset(f.name for f in dataclasses.fields(Door))
+
+RANDOM_STATE = (
+    "Draws the validation rows, the initial weights, the batches and the synthetic rows. An int gives the same classifier every time; "
+    "None takes a seed from numpy's global generator, as in scikit-learn."
+)
+
+
+class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """What the classifiers share; use one of `classifiers()`.
+
+    classes_ [C]: labels, sorted. n_features_in_, feature_names_in_: as in scikit-learn. method_: the Method with the parameters
+    used. net_: the trained network. scale_: rows -> its features, fitted on the training part. epoch_: the epoch chosen in the
+    last phase, from 1. history_: one dict per epoch: phase, epoch, train_loss, valid_loss, valid_ap (average precision, macro for
+    more than two classes), and what the method adds; valid_ are of the training rows where none are kept for validation.
+    """
+
+    method: ClassVar[type[Method]]
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train. X [n, d] numbers, an array or a data frame; y [n] labels of two or more classes.
+
+        float32 is trained on as it is, everything else as float64. Raises BadData (a ValueError) for data that cannot be
+        trained on and BadParameter (a ValueError) for parameters out of range. Warns (UserWarning) where a class has too few
+        rows for a validation part, and of what the method has to say.
+        """
+        method, door = self._parameters()
+        table, y = self._read(X, y=y)
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise BadData(f"y has one class alone, {self.classes_.tolist()[0]!r}; a classifier needs rows of two or more.")
+        # methods call the smaller one of two classes 1, the positive one
+        swap = len(self.classes_) == 2 and 2 * int(codes.sum()) > len(codes)
+        self._columns = np.array([1, 0]) if swap else np.arange(len(self.classes_))
+        task, self.scale_ = make_task(
+            table,
+            self._columns[codes],
+            tuple(str(label) for label in self.classes_[self._columns]),
+            self._names(),
+            fraction=door.validation_fraction,
+            patience=door.patience,
+            seed=_seed(self.random_state),
+            device=choose_device(door.device),
+        )
+        with one_thread():
+            fitted, self.history_ = _train(method, task)
+        self._dtype = table.dtype
+        self.method_, self.net_, self.epoch_ = method, fitted.net, int(fitted.epoch[0])
+        return self
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Two classes: the log-odds of `classes_[1]`, [n]. More: the logarithm of every class's probability, [n, C]."""
+        logits = self._logits(X)
+        if logits.shape[1] == 2:
+            return (logits[:, 1] - logits[:, 0]).numpy()
+        return logits.log_softmax(1).numpy()
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities [n, C], columns as in `classes_`."""
+        return self._logits(X).softmax(1).numpy()
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The likeliest class of each row, [n]."""
+        best = self._logits(X).argmax(1).numpy()
+        labels: np.ndarray = self.classes_[best]
+        return labels
+
+    def _parameters(self) -> tuple[Method, Door]:
+        """The method and what is beside it, both checked. Numbers and arrays of numpy are taken for plain ones."""
+        given = {name: _plain(value) for name, value in self.get_params(deep=False).items() if name != "random_state"}
+        own = {f.name for f in dataclasses.fields(self.method)}
+        beside = fields.check(fields.describe(Door), {n: v for n, v in given.items() if n in DOOR}, type(self).__name__)
+        return self.method(**{n: v for n, v in given.items() if n in own}), Door(**beside)
+
+    @torch.no_grad()
+    def _logits(self, X: Any) -> torch.Tensor:
+        """[n, C] float64 on the CPU, columns as in `classes_`."""
+        check_is_fitted(self)
+        table = self._read(X)
+        net: Net = self.net_
+        x = torch.from_numpy(_scaled(self.scale_, table, self._names(), self._dtype)).to(net.flat.device)
+        logits = torch.cat([net(part.unsqueeze(0))[0] for part in torch.split(x, BLOCK)]).to("cpu", torch.float64)
+        if not bool(logits.isfinite().all()):
+            row = int((~logits.isfinite()).any(1).int().argmax())
+            raise BadData(
+                f"row {row} (from 0) of X lies too far from the rows that were trained on to be computed; look at its values."
+            )
+        return logits[:, self._columns]
+
+    def _read(self, X: Any, **y: Any) -> Any:
+        """X [n, d] of finite float32 or float64, with y [n] where it is given. Raises BadData for NaN, infinity and text."""
+        try:
+            read = validate_data(self, X, reset=bool(y), dtype=[np.float64, np.float32], ensure_all_finite=False, **y)
+        except ValueError as error:
+            if "could not convert string" not in str(error):
+                raise
+            raise BadData(
+                f"X holds text{_text_column(X)}, and {type(self).__name__} takes numbers: encode such columns first, for example by a "
+                "ColumnTransformer with a OneHotEncoder, in a Pipeline."
+            ) from error
+        table = read[0] if y else read
+        if not np.isfinite(table).all():
+            row, column = np.argwhere(~np.isfinite(table))[0].tolist()
+            what = "NaN" if np.isnan(table[row, column]) else "infinity (inf)"
+            raise BadData(
+                f"X holds {what} in row {row} (from 0), column {self._names()[column]!r}: fill in or drop such values first, for example "
+                "by a SimpleImputer in a Pipeline."
+            )
+        return read
+
+    def _names(self) -> tuple[str, ...]:
+        """Of the columns of X."""
+        given = getattr(self, "feature_names_in_", None)
+        return tuple(given) if given is not None else tuple(f"x{i}" for i in range(self.n_features_in_))
+
+
+def make_task(
+    table: np.ndarray,
+    y: np.ndarray,
+    classes: tuple[str, ...],
+    features: tuple[str, ...],
+    *,
+    fraction: float,
+    patience: int,
+    seed: int,
+    device: str,
+) -> tuple[Task, Scale]:
+    """One replicate without test rows, and what scales other rows as its own: as `prepare` does, on its training rows alone.
+
+    table [n, D] float32 or float64, the task's precision; y [n] int64 in 0..C-1, every class there. fraction: of each class,
+    rounded half up, at least one row and never all, for validation; with 0, or where a class has a single row (warned of),
+    there is none, and the last epoch will be taken.
+    """
+    rng = numpy_stream(seed, "split", 0)
+    by_class = [rng.permutation(np.flatnonzero(y == c)) for c in range(len(classes))]
+    single = [repr(name) for name, rows in zip(classes, by_class, strict=True) if len(rows) == 1]
+    if fraction and single:
+        who = f"class {single[0]} has" if len(single) == 1 else f"{len(single)} classes ({single[0]}, ...) have"
+        warnings.warn(
+            f"{who} a single row, so no rows are kept for validation: the last epoch is taken, not the best one.",
+            UserWarning,
+            stacklevel=3,
+        )
+    held = bool(fraction) and not single
+    counts = [min(max(1, int(len(rows) * fraction + 0.5)), len(rows) - 1) if held else 0 for rows in by_class]
+    valid = np.sort(np.concatenate([rows[:n] for rows, n in zip(by_class, counts, strict=True)]))
+    train = np.sort(np.concatenate([rows[n:] for rows, n in zip(by_class, counts, strict=True)]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        scale = fit_scale(table.astype(np.float64), table.shape[1], train)
+    x = _scaled(scale, table, features, table.dtype)
+
+    def part(rows: np.ndarray) -> Rows:
+        padded = pad([(torch.from_numpy(x[rows]), torch.from_numpy(y[rows].astype(np.int64)))])
+        return Rows(padded.x.to(device), padded.y.to(device), padded.mask.to(device))
+
+    none = part(train[:0])
+    task = Task(
+        classes=classes,
+        features=features,
+        kind="tabular",
+        train=part(train),
+        valid=part(valid if held else train),
+        test=none,
+        withheld=none,
+        withheld_elsewhere=none,
+        replicates=(Replicate(0, 0, 0),),
+        seed=seed,
+        patience=patience,
+        held_out=held,
+    )
+    return task, scale
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """As many CPU threads as runs have (LAB_THREADS, 1), then what the caller had: small matrices lose by more, and sums change."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(setting("LAB_THREADS", 1))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _train(method: Method, task: Task) -> tuple[Fitted, list[dict[str, Any]]]:
+    """What the method fitted, and its epochs. Its warnings become Python's."""
+    fitting = method.fit(task, camera=Camera(task, 0))
+    history: list[dict[str, Any]] = []
+    while True:
+        try:
+            event = next(fitting)
+        except StopIteration as end:
+            fitted: Fitted = end.value
+            break
+        except torch.cuda.OutOfMemoryError as error:
+            raise OutOfMemory("the GPU's memory is not enough; use device='cpu' or a smaller batch.") from error
+        if isinstance(event, Note) and event.level == "warning":
+            warnings.warn(event.text, UserWarning, stacklevel=3)
+        elif isinstance(event, Epoch):
+            history.append({"phase": event.phase, "epoch": event.epoch} | {n: v[0] for n, v in event.values.items()})
+    if fitted.epoch[0] < 1 or not bool(fitted.net.flat.isfinite().all()):
+        raise RunFailed(f"{method.name}: training ran off to no numbers; a smaller learning_rate would keep it in range.")
+    return fitted, history
+
+
+def _scaled(scale: Scale, table: np.ndarray, names: tuple[str, ...], dtype: np.dtype[Any]) -> np.ndarray:
+    """The features of rows [n, D], rounded once. Raises BadData where values are too large to have a mean, or to be scaled."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        x: np.ndarray = scale(table.astype(np.float64)).astype(dtype)
+    lost = ~np.isfinite(x).all(0) | ~np.isfinite(scale.sd)
+    if lost.any():
+        raise BadData(
+            f"column {names[int(lost.argmax())]!r} of X holds values too large to standardise; divide it by a constant."
+        )
+    return x
+
+
+def _text_column(X: Any) -> str:
+    """Which column of a data frame holds text, as a piece of a sentence; nothing for an array."""
+    for name in getattr(X, "columns", ()):
+        try:
+            np.asarray(X[name], dtype=np.float64)
+        except (TypeError, ValueError):
+            return f" in column {name!r}"
+    return ""
+
+
+def _seed(random_state: Any) -> int:
+    """An int is the seed itself; a generator, numpy's global one for None, gives one draw. Raises ValueError as scikit-learn does."""
+    generator = check_random_state(random_state)
+    return int(random_state) if isinstance(random_state, numbers.Integral) else int(generator.randint(2**31 - 1))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    return [_plain(v) for v in value] if isinstance(value, (tuple, list)) else value
+
+
+# ---- making the classes
+
+KINDS = {"int": int, "float": float, "bool": bool, "choice": str, "ints": tuple[int, ...]}
+
+
+def _make(method: type[Method]) -> type[TableClassifier]:
+    """The method's classifier: its fields, then the door's, then `random_state`, all by keyword."""
+    own = {d["name"]: d for d in fields.describe(method)}
+    door = {d["name"]: d for d in fields.describe(Door)}
+    if taken := {"random_state", "device", "validation_fraction"} & own.keys():
+        raise TypeError(
+            f"method {method.name!r}: a classifier's own parameters cannot be fields too: {', '.join(sorted(taken))}"
+        )
+    # a method that has patience for a later phase shares it; here it is for every phase
+    shared = {name: own[name] | {"help": d["help"]} for name, d in door.items() if name in own}
+    described = {n: d for n, d in own.items() if n not in door} | door | shared
+    defaults = {n: tuple(d["default"]) if d["kind"] == "ints" else d["default"] for n, d in described.items()}
+    parameters = [
+        Parameter(n, Parameter.KEYWORD_ONLY, default=defaults[n], annotation=KINDS[d["kind"]]) for n, d in described.items()
+    ]
+    parameters.append(Parameter("random_state", Parameter.KEYWORD_ONLY, default=None, annotation=Any))
+    signature = Signature([Parameter("self", Parameter.POSITIONAL_OR_KEYWORD), *parameters])
+
+    def __init__(self: TableClassifier, **given: Any) -> None:
+        bound = signature.bind(self, **given)
+        bound.apply_defaults()
+        for name, value in bound.arguments.items():
+            if name != "self":
+                setattr(self, name, value)
+
+    name = f"{method.__name__}Classifier"
+    __init__.__qualname__ = f"{name}.__init__"
+    __init__.__signature__ = signature  # type: ignore[attr-defined]
+    inside = {"__init__": __init__, "__doc__": _text(method, described, defaults), "__module__": __name__, "method": method}
+    return type(name, (TableClassifier,), inside)
+
+
+def _text(method: type[Method], described: Mapping[str, Mapping[str, Any]], defaults: Mapping[str, Any]) -> str:
+    """The docstring of a classifier, in numpy's form."""
+    lines = [
+        f"{method.title}, as a scikit-learn classifier.",
+        "",
+        _wrapped(method.__doc__ or ""),
+        "",
+        "Parameters",
+        "----------",
+    ]
+    for name, d in described.items():
+        kind = "{" + ", ".join(map(repr, d["choices"])) + "}" if d["choices"] else d["kind"].replace("ints", "tuple of int")
+        inside = f" In [{d['low']:g}, {d['high']:g}]." if d["low"] is not None and d["high"] is not None else ""
+        lines += [f"{name} : {kind}, default={defaults[name]!r}", _wrapped(d["help"] + inside, "    ")]
+    lines += ["random_state : int, RandomState or None, default=None", _wrapped(RANDOM_STATE, "    ")]
+    shared = (TableClassifier.__doc__ or "").partition("\n\n")[2]
+    return "\n".join([*lines, "", "Notes", "-----", _wrapped(f"Source: {method.source}"), "", _wrapped(shared), ""])
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return fill(" ".join(text.split()), 100, initial_indent=indent, subsequent_indent=indent)
+
+
+_MADE = {made.__name__: made for made in (_make(m) for m in methods().values() if m.ranked and "tabular" in m.kinds)}
+globals().update(_MADE)
+
+__all__ = ["TableClassifier", "classifiers", *_MADE]
+
+
+def classifiers() -> dict[str, type[TableClassifier]]:
+    """Every classifier by its name, plain ones first."""
+    return dict(_MADE)
+
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> type[TableClassifier]:
+        """The classes are made at import: a type checker cannot see them."""
