@@ -7,6 +7,7 @@ selection are the stacked ones. Parameters are views into `flat`, so an optimise
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from engine.models.lenet import LeNet
 from engine.models.net import Net, apply_head, fresh_head, split_head
 from engine.models.resnet import ResNet, small
 from engine.models.wideresnet import WideResNet
+from engine.settings import setting
 
 Shape = tuple[int, int, int]
 
@@ -38,6 +40,7 @@ class CNN(Net):
     """R convolutional networks of one kind. Rows come flat, [R, N, channels * height * width].
 
     On a GPU the layers below the head compute in bfloat16 with channels last, and the features come out in the rows' precision.
+    With LAB_COMPILE=1 in the environment a new network's layers are compiled: half a minute once, worth it for long training.
     """
 
     def __init__(self, model: str, shape: Shape, classes: int, flat: Tensor, statistics: Tensor, cosine: bool = False) -> None:
@@ -81,7 +84,10 @@ class CNN(Net):
             buffers = [b.double().flatten() for b in _buffers(trunk)]
             stats.append(torch.cat([*buffers, torch.zeros(0, dtype=torch.float64)]))
         flat, statistics = (torch.stack(t).to(device=device, dtype=dtype) for t in (rows, stats))
-        return cls(model, shape, classes, flat, statistics, cosine)
+        net = cls(model, shape, classes, flat, statistics, cosine)
+        if setting("LAB_COMPILE", 0):
+            net._trunks = [cast(nn.Module, torch.compile(trunk)) for trunk in net._trunks]
+        return net
 
     @property
     def flat(self) -> Tensor:
@@ -97,7 +103,7 @@ class CNN(Net):
         if self._learning is not None:
             return torch.stack([self._features(r, x[r], None if mask is None else mask[r]) for r in range(len(x))])
         with torch.no_grad():
-            out = [[self._through(r, block) for block in x[r].split(BLOCK)] for r in range(len(x))]
+            out = [[self._through(r, block) for block in torch.split(x[r], BLOCK)] for r in range(len(x))]
         return torch.stack([torch.cat(blocks) for blocks in out])
 
     def head(self, z: Tensor) -> Tensor:

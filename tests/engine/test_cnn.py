@@ -165,3 +165,13 @@ def test_augmentation_moves_and_flips_whole_images():
             possible[crop.reshape(-1).numpy().tobytes()] = possible[crop.flip(2).reshape(-1).numpy().tobytes()] = True
     seen = {row.numpy().tobytes() for row in moved.reshape(-1, 128)}
     assert seen <= set(possible) and len(seen) == len(possible) == 18
+
+
+def test_compiled_layers_are_asked_for_by_the_environment_alone(monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda trunk: compiled.append(trunk) or trunk)
+    net_of()
+    assert not compiled
+    monkeypatch.setenv("LAB_COMPILE", "1")
+    x, y, w = rows()
+    assert net_of().gradient(x, y, w, cross_entropy)[0].shape == (2,) and len(compiled) == 2
