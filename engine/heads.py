@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from engine.data.dataset import Rows
 from engine.losses import Loss
 from engine.models.mlp import MLP
 from engine.models.net import Net, fresh_head
@@ -48,3 +50,14 @@ class HeadSGD(SGD):
 def warm_up(rate: float, epochs: int = 5) -> Callable[[int], float]:
     """A step size that grows linearly over the first epochs, then stays."""
     return lambda epoch: rate * min(1.0, epoch / max(1, epochs))
+
+
+def half_cosine(rate: float, epochs: int) -> Callable[[int], float]:
+    """A step size that falls from `rate` in the first epoch along half a cosine, to 0 after the last (Loshchilov and Hutter 2017)."""
+    return lambda epoch: rate * (1 + math.cos(math.pi * (epoch - 1) / max(1, epochs))) / 2
+
+
+@torch.no_grad()
+def embedded(net: Net, rows: Rows) -> Rows:
+    """The rows' features under the net as it is now, 0 on padding."""
+    return Rows(net.embed(rows.x, rows.mask) * rows.mask.unsqueeze(2), rows.y, rows.mask)

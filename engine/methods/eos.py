@@ -1,65 +1,104 @@
-"""Expansive over-sampling in feature space, within the three-phase framework."""
+"""Expansive over-sampling and its rivals, among a network's features (the three-phase framework) or among its input rows."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from engine import losses
 from engine.batches import Passes
 from engine.data.dataset import Rows, Task
 from engine.data.rows import append, pad
 from engine.errors import BadInput
-from engine.events import Event, Note, Phase
-from engine.heads import HeadSGD, warm_up
+from engine.events import Event, Note, Phase, Progress
+from engine.heads import HeadSGD, embedded, warm_up
 from engine.losses import Loss, cross_entropy
-from engine.methods.base import Fitted, TableMethod, param
+from engine.methods.base import DeepMethod, Fitted, Synthetic, param
 from engine.models.net import Net
-from engine.samplers.lines import DIRECTIONS, VARIANTS, eos, smote
+from engine.samplers.lines import DIRECTIONS, VARIANTS, Drawn, borderline_smote, eos, smote
+from engine.samplers.svm import RELABEL, balanced_svm, most_rows
 from engine.scene import Camera
 from engine.seeds import numpy_stream
-from engine.training import Meter, streams, train
+from engine.training import TICK, Meter, streams, train
 
-LOSSES = ("ce", "focal", "asl", "asl-binary")
+LOSSES = ("ce", "focal", "asl", "asl-binary", "ldam")
+SAMPLERS = ("eos", "smote", "borderline-smote", "balanced-svm", "none")
+SPACES = ("feature", "pixel")
 
 
 @dataclass(frozen=True)
-class EOS(TableMethod):
+class Sampled:
+    """Rows to train on (the old ones, then the new), the new ones alone, and whom each was drawn towards.
+
+    rows: as given, relabelled where the sampler does that. made: None where nothing was to be made. enemies [R, n]: number among the
+    old rows of the row of another class that a new row was drawn towards, -1 for none.
+    """
+
+    rows: Rows
+    made: Rows | None = None
+    enemies: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class EOS(DeepMethod):
     """Over-sampling between what the network makes of minority rows and of the rows of other classes near them: train, sample in
     the last hidden layer, train a new last layer.
 
-    Three phases: the whole network by any loss; new rows among the embeddings of its training rows; a fresh last layer on real and
-    new embeddings, by cross-entropy. Validation chooses the epoch in the first and in the third phase.
+    Three phases: the whole network by any loss; new rows among the features of its training rows, by EOS or another sampler; a
+    fresh last layer on real and new features, by cross-entropy. Validation chooses the epoch in the first and in the third
+    phase. In pixel space the same samplers make new input rows, and the network is trained once, on all of them.
     """
 
     name = "eos"
     title = "EOS (three-phase)"
     family = "deep"
-    kinds = ("tabular", "points")
+    kinds = ("tabular", "points", "images")
     source = (
-        "EOS paper, Algorithm 2 and the three-phase framework, on the MLP; the third phase as in the authors' code, but its epoch "
-        "is chosen on validation rows, not on test rows."
+        "EOS paper, Algorithm 2 and the three-phase framework; the third phase as in the authors' code, but its epoch is chosen on "
+        "validation rows, not on test rows."
     )
-    presets: ClassVar = {"released": {"variant": "released"}}
+    presets: ClassVar = {
+        **{name: values for name, values in DeepMethod.presets.items() if name in ("images", "eos-paper")},
+        "released": {**DeepMethod.presets["eos-paper"], "variant": "released", "deferred": False},
+    }
     deviations: ClassVar = {
+        "eos-paper": (
+            "The epoch is chosen on validation rows; the authors' code takes the best one on the test rows.",
+            "New pixel rows are made among standardised pixels and not rounded to whole grey values.",
+            "The paper does not say how many neighbours SMOTE has: 5.",
+        ),
         "released": (
-            "An MLP trained by Adam instead of a ResNet-32 trained by SGD.",
             "The epoch is chosen on validation rows; the code takes the best one on the test rows.",
-        )
+            "The code has the class counts of CIFAR-10 written in; here they come from the labels.",
+            "After LDAM the code cannot put its new last layer back; here the cosine layer becomes a plain one.",
+        ),
     }
     controls: ClassVar = {"no over-sampling": {"sampler": "none"}}
 
     sampler: str = param(
-        "eos", choices=("eos", "smote", "none"),
-        help="How new rows are made among the embeddings, until every class is as large as the largest. The new rows live in the last "
-        "hidden layer, so the picture shows the boundary they lead to but not the rows.",
+        "eos", choices=SAMPLERS,
+        help="How new rows are made, until every class is as large as the largest. Among the features of a table's rows the picture "
+        "shows the boundary they lead to but not the new rows.",
     )  # fmt: skip
-    k_neighbors: int = param(
-        10, low=1, high=300, help="Nearest embeddings among which enemies (SMOTE: partners) are looked for (K)."
+    space: str = param(
+        "feature",
+        choices=SPACES,
+        help="Where new rows are made: in the last hidden layer, or among the network's input rows before it is trained at all.",
     )
+    k_neighbors: int = param(
+        10, low=1, high=300,
+        help="Nearest rows of any class among which enemies are looked for (K): by EOS to lie towards, by Borderline-SMOTE to count.",
+    )  # fmt: skip
+    partners: int = param(
+        5, low=1, high=300, advanced=True,
+        help="Nearest rows of its own class that a new row of SMOTE, Borderline-SMOTE or the balanced SVM may lie towards.",
+    )  # fmt: skip
     direction: str = param(
         "toward", choices=DIRECTIONS, advanced=True,
         help="New rows lie towards the enemy, as the text says, or away from it, as the formula is printed.",
@@ -68,11 +107,23 @@ class EOS(TableMethod):
         "paper", choices=VARIANTS, advanced=True,
         help="released: as the code, which takes the row before the enemy in the order of distance, often the base itself.",
     )  # fmt: skip
+    danger_min: int = param(
+        0, low=0, high=300, advanced=True,
+        help="Enemies that a base of Borderline-SMOTE has at least; 0 is half of its neighbours, 1 the EOS paper's wording.",
+    )  # fmt: skip
+    relabel: str = param(
+        "synthetic", choices=RELABEL, advanced=True,
+        help="Which rows get the labels of the balanced SVM: the new ones, or the real ones too.",
+    )  # fmt: skip
     loss: str = param(
         "ce", choices=LOSSES,
-        help="Loss of the first phase: cross-entropy, focal, asymmetric, or asymmetric as its paper writes it (two classes).",
+        help="Loss of the network: cross-entropy, focal, asymmetric, asymmetric as its paper writes it (two classes), or LDAM (margins "
+        "by class size, cosines for logits).",
     )  # fmt: skip
-    head_epochs: int = param(10, low=1, high=500, log=True, help="Passes over real and new embeddings in the third phase.")
+    deferred: bool = param(
+        True, advanced=True, help="LDAM weighs rows by their class in the last fifth of the epochs (deferred re-weighting)."
+    )
+    head_epochs: int = param(10, low=1, high=500, log=True, help="Passes over real and new features in the third phase.")
     head_rate: float = param(
         0.1, low=0.0, high=1.0, advanced=True,
         help="Step size of the third phase (SGD, momentum 0.9, weight decay 0.0002), reached over its first five passes.",
@@ -81,61 +132,138 @@ class EOS(TableMethod):
         False, advanced=True, help="The third phase begins with the first one's last layer, not a fresh one."
     )
 
+    def create(self, task: Task) -> Net:
+        """See DeepMethod. LDAM has a cosine head."""
+        net = super().create(task)
+        net.cosine = self.loss == "ldam"
+        return net
+
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
         """See Method.fit. Raises BadInput for asl-binary with more than two classes."""
-        loss = self._loss(task)
         counts = task.train.counts(len(task.classes))
-        after = counts.amax(1) * (counts > 0).sum(1) if self.sampler != "none" else counts.sum(1)
-        meter = Meter(
-            self.epochs * max(Passes(task.train.sizes.tolist(), self.batch, []).per_pass())
-            + self.head_epochs * max(Passes(after.tolist(), self.batch, []).per_pass())
-        )
+        balanced = counts.amax(1) * (counts > 0).sum(1) if self.sampler != "none" else counts.sum(1)
+        self._loss(task, counts)  # what cannot be is refused before anything is done
+        if self.space == "pixel":
+            meter = Meter(self.epochs * self._steps(balanced))
+            return (yield from self._in_pixels(task, meter, camera))
+        meter = Meter(self.epochs * self._steps(task.train.sizes) + self.head_epochs * self._steps(balanced))
+        return (yield from self._among_features(task, meter, camera))
+
+    def _in_pixels(self, task: Task, meter: Meter, camera: Camera) -> Generator[Event, None, Fitted]:
+        yield Phase("sampling", "Making new input rows")
+        found = yield from self._sampled(task.train, task, meter)
+        synthetic = None
+        if found.made is not None:
+            synthetic = Synthetic(found.made.x, found.made.x, found.made.y, found.made.mask)
+            if task.shape is None:
+                camera.watch(found.made, lambda: synthetic.x)
+        yield Phase("training", "Training the network")
+        loss = self._loss(task, found.rows.counts(len(task.classes)))
+        net, chosen = yield from self.pretrain(task, loss, rows=found.rows, meter=meter, camera=camera)
+        if task.shape is not None:
+            camera.enter(net)
+            if found.made is not None:
+                seen = embedded(net, found.made)
+                camera.watch(seen, lambda: seen.x)
+        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, chosen.score)
+        return Fitted(net, chosen.epoch, synthetic, enemies=found.enemies)
+
+    def _among_features(self, task: Task, meter: Meter, camera: Camera) -> Generator[Event, None, Fitted]:
+        images = task.shape is not None  # their picture begins with the features; a table's stays the plane of its rows
+        loss = self._loss(task, task.train.counts(len(task.classes)))
         camera.share = 0.7
         yield Phase("training", "Training the network")
         net, _ = yield from self.pretrain(task, loss, rows=task.train, meter=meter, camera=camera)
-        yield Phase("sampling", "Making new rows among the embeddings")
-        rows = yield from self._sampled(net, task)
-        camera.share = 0.3
+        earlier = net.copy()
+        yield Phase("sampling", "Making new rows among the features")
+        found = yield from self._sampled(embedded(net, task.train), task, meter)
+        camera.share = 1.0 if images else 0.3
+        if images:
+            camera.enter(net)
+            if found.made is not None:
+                made = found.made
+                camera.watch(made, lambda: made.x)
         yield Phase("head", "Training the last layer")
         step = HeadSGD(net, cross_entropy, rate=warm_up(self.head_rate), momentum=0.9, decay=2e-4)
         if not self.warm_start:
             step.replace(streams(task, "head-init"))
-        batches = Passes(rows.sizes.tolist(), self.batch, streams(task, "head-batch"))
+        batches = Passes(found.rows.sizes.tolist(), self.batch, streams(task, "head-batch"))
         chosen = yield from train(
-            net, task, step, batches, rows=rows, epochs=self.head_epochs, phase="head", meter=meter, camera=camera
+            net, task, step, batches, rows=found.rows, epochs=self.head_epochs, phase="head", meter=meter, camera=camera
         )
         yield from camera.picture(net, "chosen", chosen.epoch, meter.step, chosen.score)
-        return Fitted(net, chosen.epoch)
+        return Fitted(net, chosen.epoch, embedded=found.made, enemies=found.enemies, earlier=earlier)
 
-    def _loss(self, task: Task) -> Loss:
+    def _steps(self, sizes: Tensor) -> int:
+        """Steps of one pass over parts of these sizes [R], together."""
+        return max(Passes(sizes.tolist(), self.batch, []).per_pass())
+
+    def _loss(self, task: Task, counts: Tensor) -> Loss:
+        """The network's loss, for rows of these counts [R, C]."""
         if self.loss == "asl-binary":
             if len(task.classes) != 2:
                 raise BadInput(f"eos(loss='asl-binary') is for two classes, these data have {len(task.classes)}; use asl.")
             return losses.BinaryASL(largest=task.largest)
+        if self.loss == "ldam":
+            return losses.LDAM(counts, deferred=self.deferred)
         return {"ce": cross_entropy, "focal": losses.Focal(), "asl": losses.ASL()}[self.loss]
 
     @torch.no_grad()
-    def _sampled(self, net: Net, task: Task) -> Generator[Event, None, Rows]:
-        """Embeddings of the training rows, then of the new ones."""
-        real = Rows(net.embed(task.train.x) * task.train.mask.unsqueeze(2), task.train.y, task.train.mask)
+    def _sampled(self, real: Rows, task: Task, meter: Meter) -> Generator[Event, None, Sampled]:
+        """New rows for each replicate's rows, which are input rows or features."""
         if self.sampler == "none":
-            return real
-        parts, instead = [], set()
+            return Sampled(real)
+        real = Rows(real.x, real.y.clone(), real.mask)
+        parts, towards, instead = [], [], set()
+        said = time.monotonic()
         for r, replicate in enumerate(task.replicates):
             x, y = real.x[r][real.mask[r]], real.y[r][real.mask[r]]
             counts = torch.bincount(y, minlength=len(task.classes)).tolist()
             wanted = {c: max(counts) - n for c, n in enumerate(counts) if n}
-            rng = numpy_stream(task.seed, "points", replicate.seed, replicate.fold)
-            if self.sampler == "smote":
-                drawn = smote(x, y, wanted, rng, k_neighbors=self.k_neighbors)
-            else:
-                drawn = eos(x, y, wanted, rng, k_neighbors=self.k_neighbors, direction=self.direction, variant=self.variant)
+            drawn = self._draw(x, y, wanted, numpy_stream(task.seed, "points", replicate.seed, replicate.fold))
             parts.append((drawn.x, drawn.y))
+            enemy = torch.where(y[drawn.other] != y[drawn.base], drawn.other, -1)
+            towards.append((enemy.unsqueeze(1), drawn.y))
             instead |= set(drawn.instead.values())
+            if drawn.relabelled is not None:
+                real.y[r, : len(y)] = drawn.relabelled
+            if time.monotonic() - said > TICK:
+                said = time.monotonic()
+                yield Progress(meter.done, meter.total)
+        yield from self._notes(instead, real, parts, task.replicates[0].number)
+        made, enemies = pad(parts), pad(towards)
+        return Sampled(append(real, made), made, torch.where(enemies.mask, enemies.x.squeeze(2), -1))
+
+    def _draw(self, x: Tensor, y: Tensor, wanted: Mapping[int, int], rng: np.random.Generator) -> Drawn:
+        if self.sampler == "smote":
+            return smote(x, y, wanted, rng, k_neighbors=self.partners)
+        if self.sampler == "borderline-smote":
+            return borderline_smote(
+                x, y, wanted, rng,
+                k_neighbors=self.partners, m_neighbors=self.k_neighbors, danger_min=self.danger_min or None,
+            )  # fmt: skip
+        if self.sampler == "balanced-svm":
+            return balanced_svm(x, y, wanted, rng, k_neighbors=self.partners, relabel=self.relabel)
+        return eos(x, y, wanted, rng, k_neighbors=self.k_neighbors, direction=self.direction, variant=self.variant)
+
+    def _notes(
+        self, instead: set[str], real: Rows, parts: list[tuple[Tensor, Tensor]], first: int
+    ) -> Generator[Event, None, None]:
+        """What a person should know of how the rows were made. first: number of the first replicate here."""
+        thing = "row" if self.space == "pixel" else "embedding"
+        near = "some rows of other classes near it but not only those" if self.sampler != "eos" else "another class near it"
         if "smote" in instead:
-            yield Note("A class has no embedding with another class near it, so its new rows were made by SMOTE.", "warning")
+            yield Note(f"A class has no {thing} with {near}, so its new rows were made by SMOTE.", "warning")
         if "copies" in instead:
             yield Note(
                 "A class with a single training row has no neighbour to lie towards: it was repeated instead.", "warning"
             )
-        return append(real, pad(parts))
+        if self.sampler == "balanced-svm" and first == 0:
+            labels = torch.cat([real.y[0][real.mask[0]], parts[0][1]])
+            sizes, most = torch.bincount(labels).tolist(), most_rows(real.x.shape[2])
+            yield Note(
+                "With the labels of the support vector machine the classes of the first replicate have "
+                f"{', '.join(map(str, sizes))} training rows."
+            )
+            if len(labels) > most:
+                yield Note(f"The machine was fitted on {most} of {len(labels)} rows, as many of every class.")

@@ -42,7 +42,7 @@ def balanced_svm(
     drawn = smote(x, y, wanted, rng, k_neighbors=k_neighbors)
     rows = torch.cat([x, drawn.x]).to("cpu", torch.float64).numpy()
     labels = torch.cat([y, drawn.y]).cpu().numpy()
-    most = max(2, int((work / max(1, rows.shape[1])) ** 0.5))
+    most = most_rows(rows.shape[1], work)
     kept = np.arange(len(rows)) if len(rows) <= most else _share(labels, most, rng)
     if len(np.unique(labels[kept])) < 2:
         return drawn
@@ -54,6 +54,11 @@ def balanced_svm(
     if relabel == "all":
         return replace(drawn, y=said[len(x) :], relabelled=said[: len(x)])
     return replace(drawn, y=said)
+
+
+def most_rows(features: int, work: float = WORK) -> int:
+    """Rows of so many features that a machine is fitted on at most."""
+    return max(2, int((work / max(1, features)) ** 0.5))
 
 
 def _share(labels: np.ndarray, most: int, rng: np.random.Generator | np.random.RandomState) -> np.ndarray:

@@ -28,6 +28,29 @@ def blobs(counts: tuple[int, ...] = (101, 21), features: int = 3, seed: int = 0)
     )
 
 
+def pictures(counts: tuple[int, ...] = (64, 24, 18), side: int = 8, seed: int = 0) -> Dataset:
+    """Grey images: a soft spot in a place of the class's own, in noise."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat(np.arange(len(counts)), counts)
+    down, across = np.mgrid[:side, :side]
+    turn = 2 * np.pi * y / len(counts)
+    centre = side / 2 + side / 5 * np.stack([np.sin(turn), np.cos(turn)], 1) + rng.normal(size=(len(y), 2))
+    far = (down - centre[:, :1, None]) ** 2 + (across - centre[:, 1:, None]) ** 2
+    light = 150 * np.exp(-far / 3) + rng.normal(size=far.shape) * 25 + 50
+    return Dataset(
+        name="pictures",
+        kind="images",
+        numeric=np.zeros((len(y), 0)),
+        categorical=np.zeros((len(y), 0), np.int64),
+        categories=(),
+        numeric_names=(),
+        categorical_names=(),
+        y=y,
+        classes=tuple(f"class {c}" for c in range(len(counts))),
+        images=light.clip(0, 255).astype(np.uint8)[:, None],
+    )
+
+
 def task(
     dataset: Dataset | None = None,
     *,

@@ -1,0 +1,76 @@
+"""ReMix: balanced and mixed batches."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+
+from engine.data.dataset import Task
+from engine.events import Event
+from engine.losses import Loss, Mixed, cross_entropy
+from engine.methods.base import DeepMethod, Fitted, param
+from engine.models.net import Net
+from engine.samplers.remix import remix
+from engine.scene import Camera
+from engine.seeds import numpy_stream
+from engine.training import Batch, Batches, Descent
+
+
+@dataclass(frozen=True)
+class ReMix(DeepMethod):
+    """Every step balances its batch by copies and mixes pairs of its rows, and their labels: as many rows of each class, and always
+    new ones. The classes of a batch are mixed, those that are absent from it are not made up."""
+
+    name = "remix"
+    title = "ReMix"
+    family = "sampling"
+    kinds = ("tabular", "points", "images")
+    source = (
+        "Bellinger et al. 2021 (not the Remix of Chou et al. 2020): cross-entropy with mixed labels, one share per batch by "
+        "Beta(0.2, 0.2) as in their released image experiments."
+    )
+    presets: ClassVar = {k: v for k, v in DeepMethod.presets.items() if k != "dos-paper"}
+    deviations: ClassVar = {
+        "paper": DeepMethod.deviations["paper"],
+        "eos-paper": (
+            *DeepMethod.deviations["eos-paper"],
+            "The EOS paper gives neither the law of the shares nor the optimiser: Beta(0.2, 0.2) and its own are assumed.",
+        ),
+    }
+    controls: ClassVar = {"no mixing": {"alpha": 0.0}}
+
+    alpha: float = param(
+        0.2, low=0.0, high=10.0,
+        help="The share of a pair's first row has the law Beta(alpha, alpha): small, and it is mostly one of the two; 0 mixes nothing, "
+        "so batches are balanced by copies alone.",
+    )  # fmt: skip
+
+    def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
+        """See Method.fit."""
+        return (yield from self.fit_plain(task, cross_entropy, camera=camera))
+
+    def _recipe(self, task: Task, loss: Loss, net: Net, batches: Batches) -> str:
+        """See TableMethod. What is mixed decides too."""
+        return repr((super()._recipe(task, loss, net, batches), self.alpha))
+
+    def step(self, net: Net, task: Task, loss: Loss) -> Descent:
+        """See TableMethod. Batches are augmented first, then mixed."""
+        step = super().step(net, task, loss)
+        before, streams = step.change, [numpy_stream(task.seed, "remix", r.seed, r.fold) for r in task.replicates]
+
+        def mixed(batch: Batch) -> Batch:
+            batch = batch if before is None else before(batch)
+            x, y, second = batch.x.clone(), batch.y.clone(), batch.y.clone()
+            share = torch.ones(len(y), 1, dtype=x.dtype)
+            for r, n in enumerate(batch.mask.sum(1).tolist()):
+                if n:  # a replicate that pauses draws nothing
+                    made = remix(batch.x[r, :n], batch.y[r, :n], len(task.classes), streams[r], alpha=self.alpha)
+                    x[r, :n], y[r, :n], second[r, :n], share[r] = made.x, made.y_first, made.y_second, made.share
+            step.loss = Mixed(second, share.to(x.device), loss)
+            return replace(batch, x=x, y=y)
+
+        step.change = mixed
+        return step

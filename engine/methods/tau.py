@@ -1,0 +1,61 @@
+"""Tau-normalisation of the last layer."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from engine.batches import Passes
+from engine.classifiers import scan_tau, tau_normalised
+from engine.data.dataset import Task
+from engine.events import Event, Note, Phase
+from engine.losses import cross_entropy
+from engine.methods.base import DeepMethod, Fitted, param
+from engine.scene import Camera
+from engine.training import Meter, evaluate
+
+
+@dataclass(frozen=True)
+class TauNormalised(DeepMethod):
+    """Train plainly, then divide each class's weights in the last layer by a power of their length and drop the biases: classes with
+    many rows have long weights, and lose by it. Nothing is trained anew."""
+
+    name = "tau-norm"
+    title = "Tau-normalisation"
+    family = "deep"
+    kinds = ("tabular", "points", "images")
+    source = (
+        "Kang et al. 2020, tau-normalised classifier. They choose tau by the accuracy on balanced validation rows; here by the balanced "
+        "accuracy on validation rows as they come."
+    )
+    controls: ClassVar = {"without biases": {"choose": False, "tau": 0.0}}
+
+    choose: bool = param(True, help="Validation rows choose tau from 0, 0.1, ... 2 for each replicate; off, it is as given.")
+    tau: float = param(
+        1.0, low=0.0, high=2.0, advanced=True, help="The power: 0 leaves the weights as they are, 1 makes them equally long."
+    )
+
+    def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
+        """See Method.fit."""
+        meter = Meter(self.epochs * max(Passes(task.train.sizes.tolist(), self.batch, []).per_pass()))
+        yield Phase("training", "Training the network")
+        earlier, chosen = yield from self.pretrain(task, cross_entropy, rows=task.train, meter=meter, camera=camera)
+        net = earlier.copy()
+        yield Phase("head", "Normalising the weights of the last layer")
+        with torch.no_grad():
+            weights, valid = net.head_weights(), task.valid
+            tau = torch.full((len(weights),), self.tau, dtype=torch.float64, device=weights.device)
+            if self.choose:
+                tau, _ = scan_tau(net.embed(valid.x, valid.mask), valid.y, valid.mask, weights)
+            head = tau_normalised(weights, tau).flatten(1)
+            flat = net.flat.clone()
+            flat[:, -(net.width + 1) * net.classes :] = torch.cat([head, torch.zeros_like(head[:, : net.classes])], 1)
+            net.flat = flat
+            score, _ = evaluate(net, valid)
+        if self.choose and task.replicates[0].number == 0:
+            yield Note(f"Validation chose tau = {tau[0]:.1f} in the first replicate.")
+        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, score)
+        return Fitted(net, chosen.epoch, earlier=earlier)
