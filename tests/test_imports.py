@@ -31,6 +31,11 @@ STARRED = (
     "engine.thresholds",
     "engine.analysis",
     "engine.analysis.intervals",
+    "engine.analysis.significance",
+    "engine.papers",
+    "engine.papers.published",
+    "engine.papers.measured",
+    "engine.papers.verdicts",
 )
 """What the page may use of the engine."""
 
@@ -148,7 +153,7 @@ LAYERS = (
     ("engine.bundles",),
     ("engine.limits", "engine.store", "engine.thresholds", "engine.data.table", "engine.data.facts", "engine.data.places"),
     ("engine.family", "engine.data.dataset", "engine.models", "engine.samplers", "engine.analysis"),
-    ("engine.batches", "engine.scene", "engine.data.rows"),
+    ("engine.batches", "engine.scene", "engine.data.rows", "engine.overloading", "engine.probes"),
     ("engine.training",),
     ("engine.heads", "engine.warm"),
     ("engine.data", "engine.methods"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import hashlib
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -23,7 +23,7 @@ from engine.models.mlp import ACTIVATIONS
 from engine.models.net import Net
 from engine.result import plain
 from engine.scene import Camera
-from engine.training import SGD, Adam, Augment, Batch, Batches, Chosen, Descent, Meter, new_net, streams, train, warm_up_and_drops
+from engine.training import SGD, Adam, Augment, Batches, Chosen, Descent, Meter, new_net, streams, train, warm_up_and_drops
 
 __all__ = ["DeepMethod", "Fitted", "Method", "Synthetic", "TableMethod", "param"]
 
@@ -273,16 +273,13 @@ class DeepMethod(TableMethod, abc.ABC):
             raise BadInput(f"{self.name}(model={self.model!r}) needs images; these data are {task.kind}: use model='mlp'.")
         return self.model if self.model != "auto" else "mlp" if task.shape is None else "small-resnet"
 
-    def step(
-        self, net: Net, task: Task, loss: Loss, objective: Callable[[Net, Batch], torch.Tensor] | None = None
-    ) -> Descent:
-        """See TableMethod; objective: as in Descent."""
+    def step(self, net: Net, task: Task, loss: Loss) -> Descent:
+        """See TableMethod."""
         falling = self.schedule != "constant"
         common: dict[str, Any] = {
             "rate": warm_up_and_drops(self.learning_rate, self.epochs) if falling else self.learning_rate,
             "decay": self.weight_decay,
             "epochs": self.epochs,
             "change": Augment(task.shape, streams(task, "augment")) if self.augment and task.shape is not None else None,
-            "objective": objective,
         }
         return SGD(net, loss, momentum=self.momentum, **common) if self.optimiser == "sgd" else Adam(net, loss, **common)

@@ -1,0 +1,92 @@
+"""Classifiers fitted on fixed features in place of the network's head: nearest neighbours and logistic regression (cards A7, B17)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from engine.data.dataset import Rows
+from engine.models.net import Net, WithHead
+
+PROBES = ("knn", "lr")
+NEIGHBOURS = 5
+"""Of the k-NN classifier. The DOS paper does not say; scikit-learn's default."""
+BLOCK = 2**22
+"""Distances held at once."""
+
+Classify = Callable[[Tensor], Tensor]
+
+
+@torch.no_grad()
+def with_probe(net: Net, rows: Rows, probe: str) -> tuple[WithHead, bool]:
+    """(the features of `net` under a classifier fitted on them at `rows`, whether every fit has converged).
+
+    probe: "knn" or "lr". Net's classes are the classifier's; one without a row has probability 0.
+    """
+    z = net.embed(rows.x, rows.mask)
+    if probe == "knn":
+        return WithHead(net, knn(z, rows.y, rows.mask, net.classes)), True
+    classify, weights, converged = logistic(z, rows.y, rows.mask, net.classes)
+    return WithHead(net, classify, weights), converged
+
+
+def knn(z: Tensor, y: Tensor, mask: Tensor, classes: int, k: int = NEIGHBOURS) -> Classify:
+    """features [R, M, H] -> log of each class's share [R, M, C] among the k nearest (Euclidean) of z [R, N, H], labels y, mask [R, N].
+
+    As scikit-learn's KNeighborsClassifier with its default weights. All rows where there are fewer than k. Distances in float64.
+    """
+    kept = [(z[r][mask[r]].double(), torch.nn.functional.one_hot(y[r][mask[r]], classes).double()) for r in range(len(z))]
+
+    def classify(new: Tensor) -> Tensor:
+        out = []
+        for (own, labels), rows in zip(kept, new, strict=True):
+            height = max(1, BLOCK // len(own))
+            out.append(torch.cat([_votes(own, labels, part.double(), k) for part in rows.split(height)]))
+        return torch.stack(out).log().to(new.dtype)
+
+    return classify
+
+
+def _votes(own: Tensor, labels: Tensor, rows: Tensor, k: int) -> Tensor:
+    """Share of each class [m, C] among the k rows of `own` [n, H] nearest to each of `rows` [m, H]."""
+    centre = own.mean(0)
+    a, b = rows - centre, own - centre
+    distance = torch.addmm(b.square().sum(1), a, b.T, alpha=-2)  # less |a|^2, which is the same for all
+    near = distance.topk(min(k, len(own)), largest=False).indices
+    return labels[near].mean(1)
+
+
+def logistic(z: Tensor, y: Tensor, mask: Tensor, classes: int) -> tuple[Classify, Tensor, bool]:
+    """(features [R, M, H] -> logits [R, M, C], weights [R, H, C], whether all fits converged in 1,000 steps).
+
+    scikit-learn's LogisticRegression with its default penalty (C = 1), fitted in float64 on z [R, N, H] where mask [R, N]. Of two
+    classes each has half of the weights with its sign: the same probabilities at the least norm. A class without a row has
+    logit -inf and weights 0.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    weight = z.new_zeros(len(z), z.shape[2], classes, dtype=torch.float64)
+    bias = z.new_full((len(z), 1, classes), -torch.inf, dtype=torch.float64)
+    steps = 1000
+    converged = True
+    for r in range(len(z)):
+        labels = y[r][mask[r]]
+        there = torch.unique(labels).tolist()
+        if len(there) == 1:
+            bias[r, 0, there[0]] = 0
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # told to the caller instead
+            fitted = LogisticRegression(max_iter=steps).fit(z[r][mask[r]].double().cpu().numpy(), labels.cpu().numpy())
+        converged &= int(fitted.n_iter_.max()) < steps
+        coefficients, intercepts = torch.from_numpy(fitted.coef_), torch.from_numpy(fitted.intercept_)
+        if len(there) == 2:
+            coefficients, intercepts = (torch.cat([-t, t]) / 2 for t in (coefficients, intercepts))
+        weight[r, :, there] = coefficients.T.to(weight)
+        bias[r, 0, there] = intercepts.to(bias)
+    weight, bias = weight.to(z.dtype), bias.to(z.dtype)
+    return lambda new: new @ weight + bias, weight, converged
