@@ -17,9 +17,8 @@ from engine.methods.base import Fitted, Method
 from engine.scene import Camera
 from tests.engine.tasks import blobs, task
 
-SMALL = {"hidden": (6,), "epochs": 7, "meta_epochs": 6, "patience": 3, "batch": 20, "batch_points": 3, "batch_outer": 7} | {
-    "rounds": 3
-}
+SMALL = {"hidden": (6,), "epochs": 7, "meta_epochs": 6, "patience": 3, "rounds": 3}
+SMALL |= {"batch": 20, "batch_points": 3, "batch_outer": 7}
 ALL = pytest.mark.parametrize("cls", methods().values(), ids=methods())
 CLASSES = pytest.mark.parametrize("counts", [(101, 21), (61, 34, 23)], ids=["two classes", "three classes"])
 
