@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from engine import techniques
 from engine.data.catalog import available, datasets, unreadable
 from engine.errors import BadParameter
 from engine.methods import methods
@@ -38,7 +39,7 @@ def device_name(device: str) -> str:
 
 
 def build_catalog(live: bool = False, found: bool = False) -> dict[str, Any]:
-    """JSON-plain: numerics, methods, datasets.
+    """JSON-plain: numerics, methods, datasets, embeddings (`engine.techniques.describe`).
 
     found: datasets as they are on this machine, with a person's own images. live: found, and devices, the device `auto` means,
     which datasets are here, and why others in the folder for images cannot be read (`unreadable`, sentences).
@@ -47,6 +48,7 @@ def build_catalog(live: bool = False, found: bool = False) -> dict[str, Any]:
         "numerics": NUMERICS,
         "methods": [method.describe() for method in methods().values()],
         "datasets": datasets(found=found or live),
+        "embeddings": techniques.describe(),
     }
     if live:
         catalog["devices"] = devices()

@@ -1,4 +1,4 @@
-"""The command line: run, list, fetch, catalog, serve. Answers go to stdout, everything else to stderr.
+"""The command line: run, embed, list, fetch, catalog, serve. Answers go to stdout, everything else to stderr.
 
 Exit status: 0, 1 for a run that failed, 2 for a request that cannot be (one sentence on stderr), 130 for Ctrl-C.
 """
@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from engine.errors import BadInput, BadParameter, DataMissing, LabError
 from engine.family import family
 from engine.result import METRICS, plain
 from engine.spec import PROFILES, WHERE, Imbalance, RunSpec, find
+from engine.techniques import TECHNIQUES, EmbedSpec
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,6 +74,19 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--no-controls", action="store_true", help="leave out the controls that isolate the method's claim")
     run.add_argument("--json", action="store_true", help="one JSON object on stdout")
     run.set_defaults(do=_run)
+
+    embed = commands.add_parser(
+        "embed", help="lay out the features of a finished run in two dimensions and keep that with the run"
+    )
+    embed.add_argument("run", help="the run's id, as `run` prints it")
+    embed.add_argument("--technique", choices=tuple(TECHNIQUES), default="pca")
+    embed.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="parameters of the technique"
+    )
+    embed.add_argument("--seed", type=int, default=0, help="where t-SNE and UMAP start (default 0)")
+    embed.add_argument("--store", help="the store's URL (default: LAB_STORE, or a file in your data folder)")
+    embed.add_argument("--json", action="store_true", help="one JSON object on stdout, with every row's place")
+    embed.set_defaults(do=_embed)
 
     listing = commands.add_parser("list", help="list datasets or methods")
     listing.add_argument("what", choices=("datasets", "methods"))
@@ -245,6 +260,44 @@ def _summary(out: dict[str, Any], spec: RunSpec) -> str:
 def _interval(m: dict[str, Any], sign: str = "") -> str:
     mean, low, high = (float("nan") if m[k] is None else m[k] for k in ("mean", "low", "high"))
     return f"{mean:{sign}.3f} [{low:{sign}.3f}, {high:{sign}.3f}]"
+
+
+def _embed(asked: argparse.Namespace) -> int:
+    from engine import embed
+    from engine.events import unpack
+    from engine.store import Store
+
+    described = fields.describe(TECHNIQUES[asked.technique])
+    spec = EmbedSpec(asked.run, asked.technique, _pairs(asked.set, described, asked.technique), asked.seed)
+    store = Store(asked.store)
+    began = time.monotonic()
+    data = store.features(spec.run)
+    arrays = unpack(data)
+    xy = store.embedding(spec.run, spec.technique, spec.params, spec.seed)
+    if xy is None:
+        n, d = arrays["x"].shape
+        _say(f"about {max(1, round(store.embed_seconds(spec.technique, n, d, spec.params)))} s")
+        running, teller = embed.run(spec, data), _Teller(reading=True)
+        try:
+            while True:
+                teller(next(running))
+        except StopIteration as end:
+            facts, artifacts = end.value
+        finally:
+            teller.clear()
+        store.record_embedding(spec, facts, artifacts)
+        xy = unpack(artifacts[spec.artifact])["xy"]
+    else:
+        _say("already in the store")
+    out = {"job": spec.id, **spec.to_json(), "artifact": spec.artifact, "n": len(xy), "rows": arrays["size"].tolist()}
+    out["seconds"] = time.monotonic() - began
+    if asked.json:
+        places = {"xy": xy.tolist(), "y": arrays["y"].tolist(), "part": arrays["part"].tolist()}
+        print(json.dumps(out | places))
+    else:
+        in_all = sum(out["rows"])
+        print(f"{spec.how.title} of {len(xy):,} of {in_all:,} rows, {out['seconds']:.1f} s: {spec.artifact} of run {spec.run}")
+    return 0
 
 
 def _list(asked: argparse.Namespace) -> int:

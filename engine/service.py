@@ -16,6 +16,7 @@ import threading
 import time
 import uuid
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import BadInput, StoreError
@@ -23,6 +24,7 @@ from engine.executors import Happened, Key, Learned, Returned, Said, Work
 from engine.executors.local import LocalExecutor
 from engine.settings import setting
 from engine.store import INTERRUPTED, PRIORITY_SWEEP, EngineInfo, Job, Store
+from engine.techniques import FEATURES
 
 TICK = 0.05
 """Seconds between two looks at the store."""
@@ -30,6 +32,7 @@ BEAT = 1.0
 """Seconds between two heartbeats."""
 STUCK = 30.0
 """A loop that has not turned for so many seconds no longer counts as alive: the heartbeat stops."""
+GONE = "The features of run {run} are no longer here; run it again to embed them."
 PATIENCE = 60.0
 """Seconds the store may refuse before the engine gives up."""
 
@@ -42,6 +45,7 @@ def serve(
     slots: int | None = None,
     target: str = "engine.runner:run",
     catalog: str = "engine.catalog:build_catalog",
+    prepare: str | None = "engine.embed:compile_",
 ) -> None:
     """Be the engine of a store until SIGTERM or SIGINT; then mark what was running as interrupted, and return.
 
@@ -60,7 +64,7 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     store = Store(store_url)
-    executor = LocalExecutor(slots, target=target, catalog=catalog, threads=threads, memory_mb=memory_mb)
+    executor = LocalExecutor(slots, target=target, catalog=catalog, threads=threads, memory_mb=memory_mb, prepare=prepare)
     engine = Engine(store, executor, slots)
     try:
         engine.work(stopping)
@@ -176,11 +180,22 @@ class Engine:
             job = self.store.claim(self.id, max_priority=PRIORITY_SWEEP - 1 if full else None)
             if job is None:
                 return
-            key = (job.id, job.attempt)
-            if not self.executor.start(Work(key, job.spec, job.device, job.timeout_s, private=job.owner is not None)):
+            work = self._work(job)
+            if work is None:
+                self.store.finish(job.id, "failed", GONE.format(run=job.spec["run"]), attempt=job.attempt)
+                continue
+            if not self.executor.start(work):
                 self.store.release(job.id, attempt=job.attempt)
                 return
-            self._running[key] = job
+            self._running[work.key] = job
+
+    def _work(self, job: Job) -> Work | None:
+        """What a worker needs to do the job; None for an embed job whose run is gone."""
+        work = Work((job.id, job.attempt), job.spec, job.device, job.timeout_s, private=job.owner is not None, kind=job.kind)
+        if job.kind != "embed":
+            return work
+        features = self.store.artifact(job.spec["run"], FEATURES, owner=job.owner)
+        return None if features is None else replace(work, features=features)
 
     def _wait_for_store(self, error: StoreError) -> None:
         now = time.monotonic()

@@ -360,6 +360,13 @@ class Store(Database):
             asked = {"priority": PRIORITY_INTERACTIVE, "device": "cpu", "timeout_s": timeout_s}
             return _queue(db, key, asked, again=one is not None and one.state == "done")
 
+    def features(self, run_id: str, owner: str | None = None) -> bytes:
+        """The artifact FEATURES of a finished run (`engine.analysis.sample.features_artifact`, packed). Raises as `submit_embed`."""
+        with self.reading() as db:
+            self._embeddable(db, run_id, owner)
+            query = sa.select(ARTIFACTS.c.data).where(ARTIFACTS.c.job == run_id, ARTIFACTS.c.name == FEATURES)
+            return bytes(db.execute(query).scalar_one())
+
     def embedding(
         self,
         run_id: str,

@@ -14,7 +14,8 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True)
 class Work:
-    """One run to do. spec: RunSpec.to_json(). device: auto, cpu or cuda. timeout_s: seconds allowed, None = no limit.
+    """One job to do. spec: RunSpec.to_json(), or EmbedSpec.to_json(). device: auto, cpu or cuda. timeout_s: seconds allowed, None
+    = no limit. kind: the job's, run or embed. features: for an embed job what is laid out, the run's artifact: a worker reads no store.
 
     private: made from a private table, so that nothing of it may be written to a log.
     """
@@ -24,6 +25,8 @@ class Work:
     device: str = "auto"
     timeout_s: float | None = None
     private: bool = False
+    kind: str = "run"
+    features: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Said:
 class Ended:
     """The last word on a run. state: done, failed or cancelled; reason: one sentence for a person unless done.
 
-    result: (JSON, npz) of the Result, where done; artifacts: name -> bytes.
+    result: (JSON, npz) of the Result, where done; of an embed job (its facts as JSON, b""). artifacts: name -> bytes.
     """
 
     key: Key

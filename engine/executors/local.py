@@ -19,12 +19,14 @@ from multiprocessing import resource_tracker
 from typing import Any
 
 from engine.executors import Ended, Happened, Key, Learned, Returned, Said, Work
-from engine.executors.worker import CANCELLED, work
+from engine.executors.worker import CANCELLED, prepare, work
 
 GRACE = 0.8
 """Seconds a run has to stop by itself when it is cancelled; then its worker is killed."""
 SLOWEST_RETRY = 30.0
 """Seconds between attempts to start a worker that does not come up."""
+SPARE = 10.0
+"""Seconds that all workers must be up and idle before something is prepared beside them."""
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +57,11 @@ class LocalExecutor:
     target: 'module:function', run(spec, device=...) -> generator of events that returns (Result, artifacts). catalog:
     'module:function', called with live=True in each new worker. threads: of the libraries in a worker. It does not depend
     on how many are busy: another number of threads may add in another order, and the same spec must give the same bits.
-    memory_mb: MiB a run may take beyond the idle worker; None = no limit.
+    memory_mb: MiB a run may take beyond the idle worker; None = no limit. prepare: 'module:function', called once in a process of its
+    own, at the lowest priority, when the workers have been idle for SPARE seconds; None for nothing.
+
+    From the first embed job on, idle workers load what embed jobs use: about a second, and 120 MB each, which those who never look
+    at features are spared. Not with a limit of memory, which would count it to the runs.
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class LocalExecutor:
         catalog: str = "engine.catalog:build_catalog",
         threads: int = 1,
         memory_mb: int | None = None,
+        prepare: str | None = None,
     ) -> None:
         self.trouble = ""
         """Why no worker comes up, in one sentence; '' while they do."""
@@ -73,6 +80,10 @@ class LocalExecutor:
         self._arguments = (target, catalog, threads, memory_mb)
         self._heard: queue.SimpleQueue[tuple[_Slot, Any]] = queue.SimpleQueue()
         self._failures = 0
+        self._embeds = False  # an embed job was seen
+        self._prepare = prepare
+        self._preparing: Any = None
+        self._busy_at = time.monotonic()
         self._waiting: list[float] = []  # when to start the replacements of workers that did not come up
         self._slots = [self._spawn() for _ in range(slots)]
         atexit.register(self.stop)  # multiprocessing would wait at exit for workers that never leave by themselves
@@ -98,6 +109,10 @@ class LocalExecutor:
             if self._tell(slot, ("run", work)):
                 limit = float("inf") if work.timeout_s is None else work.timeout_s
                 slot.run = _Run(work, time.monotonic() + limit)
+                if work.kind == "embed" and not self._embeds:
+                    self._embeds = True
+                    for other in self._free():
+                        self._warm(other)
                 return True
         return False
 
@@ -117,6 +132,7 @@ class LocalExecutor:
     def poll(self, timeout: float) -> list[Happened]:
         """What happened, in order; waits at most `timeout` seconds for the first of it."""
         happened = self._overdue()
+        self._use_spare_time()
         try:
             slot, message = self._heard.get(timeout=0 if happened else timeout)
             while True:
@@ -130,6 +146,9 @@ class LocalExecutor:
         """End all workers, now. Nothing can be started afterwards."""
         atexit.unregister(self.stop)
         slots, self._slots, self._waiting = self._slots, [], []
+        if self._preparing is not None:
+            self._preparing.kill()
+            self._preparing.join()
         for slot in slots:
             slot.process.kill()
         for slot in slots:
@@ -144,6 +163,14 @@ class LocalExecutor:
     def _spawn(self) -> _Slot:
         here, there = self._context.Pipe()
         process = self._context.Process(target=work, args=(there, *self._arguments), name="worker", daemon=True)
+        self._start_process(process)
+        there.close()  # or the end of the worker would not be the end of the pipe
+        slot = _Slot(process, here)
+        slot.listener = threading.Thread(target=self._listen, args=(slot,), daemon=True, name="listener")
+        slot.listener.start()
+        return slot
+
+    def _start_process(self, process: Any) -> None:
         # Ctrl-C and a service manager's stop reach the whole group of processes; workers leave the ending to the engine.
         resource_tracker.ensure_running()  # or `start` would, and unblock the signals again before it makes the worker
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
@@ -151,11 +178,21 @@ class LocalExecutor:
             process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        there.close()  # or the end of the worker would not be the end of the pipe
-        slot = _Slot(process, here)
-        slot.listener = threading.Thread(target=self._listen, args=(slot,), daemon=True, name="listener")
-        slot.listener.start()
-        return slot
+
+    def _warm(self, slot: _Slot) -> None:
+        if self._arguments[-1] is None:
+            self._tell(slot, ("warm",))
+
+    def _use_spare_time(self) -> None:
+        if self._prepare is None:
+            return
+        now = time.monotonic()
+        if self._waiting or any(not slot.ready or slot.run is not None for slot in self._slots):
+            self._busy_at = now
+        elif now - self._busy_at > SPARE:
+            self._preparing = self._context.Process(target=prepare, args=(self._prepare,), name="prepare", daemon=True)
+            self._prepare = None
+            self._start_process(self._preparing)
 
     def _listen(self, slot: _Slot) -> None:
         """Reading blocks while a worker is halfway through a large message, so it has its own thread."""
@@ -181,6 +218,8 @@ class LocalExecutor:
             return [Learned(message[1])]
         if message[0] == "ready":
             slot.ready, self._failures, self.trouble = True, 0, ""
+            if self._embeds:
+                self._warm(slot)
         elif message[0] == "unable":
             slot.last_words = message[1]
         elif message[0] == "began" and slot.run is not None:
@@ -191,6 +230,8 @@ class LocalExecutor:
             slot.run = None
             if not message[-1]:
                 self._replace(slot)
+            elif self._embeds:
+                self._warm(slot)
             return [Ended(*message[1:-1])]
         return []
 

@@ -1,7 +1,7 @@
 """The worker process: imports torch once, then runs what it is given, one run at a time, until its pipe closes.
 
 Messages out: ("catalog", dict), ("ready",), ("unable", sentence), ("began",), ("events", key, [encoded]) and ("ended", key, state,
-reason, result, artifacts, whether the worker can go on). Messages in: ("run", Work), ("cancel", key). Nothing heavy is
+reason, result, artifacts, whether the worker can go on). Messages in: ("run", Work), ("cancel", key), ("warm",). Nothing heavy is
 imported here at the top: the first thing a worker does is to make sure that it dies with the engine, also in the middle of
 importing torch.
 """
@@ -60,19 +60,35 @@ def work(pipe: Connection, target: str, catalog: str, threads: int, memory_mb: i
             return
         if message[0] == "run" and not _run(pipe, run, message[1]):
             return  # what failed may have left this process in any state; the engine starts another
+        if message[0] == "warm":
+            _try("engine.embed:warm")
+
+
+def prepare(function: str) -> None:
+    """The body of a process that gets something ready beside the workers, when the machine has nothing better to do."""
+    _die_with_parent()
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    os.nice(19)
+    _try(function)
+
+
+def _try(function: str) -> None:
+    """Call 'module:function', which makes later work quicker; where that fails the log says so, and later work says why."""
+    try:
+        _load(function)()
+    except Exception:
+        traceback.print_exc()
 
 
 def _run(pipe: Connection, run: Callable[..., Any], work: Work) -> bool:
     """One run to its end. False where the worker should not be used again."""
-    from engine.spec import RunSpec
-
     pipe.send(("began",))
     outbox = _Outbox(pipe, work.key)
     state, reason, healthy = "done", "", True
     result: tuple[str, bytes] | None = None
     artifacts: dict[str, bytes] = {}
     try:
-        generator = run(RunSpec.from_json(work.spec), device=work.device)
+        generator = _generator(run, work)
         done = _drive(generator, pipe, work.key, outbox)
         if done is None:
             state, reason = "cancelled", CANCELLED
@@ -92,6 +108,17 @@ def _run(pipe: Connection, run: Callable[..., Any], work: Work) -> bool:
     return healthy
 
 
+def _generator(run: Callable[..., Any], work: Work) -> Generator[Event, None, Any]:
+    if work.kind == "embed":
+        from engine import embed
+
+        return embed.from_json(work.spec, work.features)
+    from engine.spec import RunSpec
+
+    generator: Generator[Event, None, Any] = run(RunSpec.from_json(work.spec), device=work.device)
+    return generator
+
+
 _Done = tuple[tuple[str, bytes], dict[str, bytes]]
 
 
@@ -104,6 +131,8 @@ def _drive(generator: Generator[Event, None, Any], pipe: Connection, key: Key, o
             event = next(generator)
         except StopIteration as stop:
             result, artifacts = stop.value
+            if isinstance(result, dict):  # the facts of an embed job
+                return (json.dumps(result, allow_nan=False), b""), artifacts
             return (json.dumps(result.to_json(), allow_nan=False), pack(result.arrays)), artifacts
         outbox.put(encode(event))
         while pipe.poll():
