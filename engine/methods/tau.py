@@ -11,7 +11,7 @@ import torch
 from engine.batches import Passes
 from engine.classifiers import scan_tau, tau_normalised
 from engine.data.dataset import Task
-from engine.events import Event, Note, Phase
+from engine.events import Event, Phase
 from engine.losses import cross_entropy
 from engine.methods.base import DeepMethod, Fitted, param
 from engine.scene import Camera
@@ -23,7 +23,7 @@ class TauNormalised(DeepMethod):
     """Train plainly, then divide each class's weights in the last layer by a power of their length and drop the biases: classes with
     many rows have long weights, and lose by it. Nothing is trained anew."""
 
-    name = "tau-norm"
+    name = "tau"
     title = "Tau-normalisation"
     family = "deep"
     kinds = ("tabular", "points", "images")
@@ -55,7 +55,5 @@ class TauNormalised(DeepMethod):
             flat[:, -(net.width + 1) * net.classes :] = torch.cat([head, torch.zeros_like(head[:, : net.classes])], 1)
             net.flat = flat
             score, _ = evaluate(net, valid)
-        if self.choose and task.replicates[0].number == 0:
-            yield Note(f"Validation chose tau = {tau[0]:.1f} in the first replicate.")
         yield from camera.picture(net, "chosen", chosen.epoch, meter.step, score)
         return Fitted(net, chosen.epoch, earlier=earlier)
