@@ -141,7 +141,7 @@ def read(paths: tuple[Path, Path, Path], choose: Choose = images.everything) -> 
                     small = face.convert("RGB").resize(
                         (32, 32), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side), reducing_gap=3.0
                     )
-                except (OSError, ValueError, SyntaxError, EOFError) as error:
+                except folders.DAMAGE as error:
                     raise BadData(f"{paths[0]}: {names[row]} is damaged ({error}).") from error
                 out[i] = np.asarray(small)
     finally:

@@ -14,6 +14,7 @@ import io
 import os
 import re
 import stat
+import struct
 import warnings
 import zipfile
 import zlib
@@ -52,6 +53,9 @@ READER = 1
 """Raise by hand when the same files would be read as other rows; it is part of the fingerprint."""
 
 GREY = ("1", "L", "LA", "I", "I;16", "F")
+DAMAGE = (OSError, ValueError, TypeError, KeyError, IndexError, OverflowError, SyntaxError, EOFError, struct.error, zlib.error)
+"""What Pillow ends in where an image file is damaged."""
+
 COLOURS = {"grey": 1, "colour": 3}
 
 
@@ -322,7 +326,10 @@ def shape(tree: Tree, side: int = 0, colour: str = "auto") -> tuple[int, int, in
         for name in tree.names[::step][:SAMPLE]:
             with open_picture(tree.path, name, reader.read(name)) as opened:
                 width, height = opened.size
-                turned = opened.getexif().get(0x0112) in (5, 6, 7, 8)
+                try:  # a PNG would be decoded whole to look for the note
+                    turned = opened.format == "JPEG" and opened.getexif().get(0x0112) in (5, 6, 7, 8)
+                except DAMAGE as error:
+                    raise BadData(f"{tree.path}: {_said(name)} is damaged ({error}).") from error
                 sizes[(height, width) if not turned else (width, height)] += 1
                 grey = grey and opened.mode in GREY
     (height, width), _ = sizes.most_common(1)[0]  # of equally common ones the first met
@@ -358,11 +365,11 @@ def decode(tree: Tree, rows: np.ndarray, size: tuple[int, int, int], exact: bool
                 try:
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore")  # odd metadata is no matter here
-                        picture = ImageOps.exif_transpose(opened) if not exact else opened
+                        picture = ImageOps.exif_transpose(opened) if opened.format == "JPEG" and not exact else opened
                         picture = _eight_bits(picture).convert(mode)
                         if picture.size != (width, height):
                             picture = picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0)
-                except (OSError, ValueError, SyntaxError, EOFError, zlib.error) as error:
+                except DAMAGE as error:
                     raise BadData(f"{tree.path}: {_said(name)} is damaged ({error}).") from error
                 out[i] = np.asarray(picture).reshape(height, width, channels)
     return np.ascontiguousarray(out.transpose(0, 3, 1, 2))
@@ -387,7 +394,7 @@ def open_picture(path: Path, name: str, raw: bytes) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of too many pixels, which are counted below
             picture = Image.open(io.BytesIO(raw), formats=("PNG", "JPEG"))
-    except (Image.DecompressionBombError, OSError, ValueError, SyntaxError, EOFError, zlib.error) as error:
+    except (Image.DecompressionBombError, *DAMAGE) as error:
         if isinstance(error, Image.DecompressionBombError):
             raise BadData(f"{path}: {_said(name)} has more than {MAX_PIXELS:,} pixels.") from error
         raise BadData(f"{path}: {_said(name)} is no readable PNG or JPEG image.") from error

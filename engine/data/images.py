@@ -147,7 +147,7 @@ def cached(filename: str) -> Pictures | None:
 def unpack(path: Path) -> Pictures:
     """A set as `keep` writes it. Raises BadData where the file is something else, or its content not what was written."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             pictures = Pictures(file["images"], file["y"], file["test"])
             said = str(file["digest"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:

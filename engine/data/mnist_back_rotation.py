@@ -145,7 +145,7 @@ def rotated(digits: np.ndarray, angle: np.ndarray) -> np.ndarray:
     framed = np.zeros((n, h + 3, w + 3), np.float32)
     framed[:, 1 : h + 1, 1 : w + 1] = digits
     top, left = y.astype(np.intp), x.astype(np.intp)
-    down, right = y - top, x - left
+    down, right = y - np.floor(y), x - np.floor(x)
     corner = (np.arange(n)[:, None, None] * (h + 3) + top) * (w + 3) + left
     flat = framed.reshape(-1)
     upper = flat[corner] * (1 - right) + flat[corner + 1] * right

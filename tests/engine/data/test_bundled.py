@@ -18,7 +18,16 @@ def test_malignant_is_the_minority():
     assert np.array_equal(d.y == 1, source.target == list(source.target_names).index("malignant"))
 
 
-@pytest.mark.parametrize("name", ["wine", "digits", "iris"])
+def test_digits_are_images_of_the_source_s_levels():
+    d, source = catalog.load("digits"), datasets.load_digits()
+    assert d.kind == "images" and d.images.shape == (1797, 1, 8, 8) and d.images.max() == 240
+    assert np.array_equal(d.images[:, 0] / 15, source.images) and np.array_equal(d.y, source.target)
+    few = catalog.load("digits", {"per_class": 7})
+    assert few.counts.tolist() == [7] * 10
+    assert {x.tobytes() for x in few.images} <= {x.tobytes() for x in catalog.load("digits", {"per_class": 20}).images}
+
+
+@pytest.mark.parametrize("name", ["wine", "iris"])
 def test_labels_are_the_source_s(name):
     d, source = catalog.load(name), getattr(datasets, bundled.SETS[name].loader)()
     assert np.array_equal(d.numeric, source.data) and np.array_equal(d.y, source.target)

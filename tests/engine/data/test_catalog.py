@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from engine import limits
@@ -14,7 +16,7 @@ from engine.errors import BadParameter, UnknownName
 
 KEYS = {
     *("name", "title", "kind", "source", "rows", "features", "classes", "counts", "ratio", "licence", "citation", "url"),
-    *("fields", "fingerprint", "how_to_get", "summary"),
+    *("fields", "fingerprint", "how_to_get", "summary", "shape", "test_counts"),
 }
 LOCAL = [e["name"] for e in catalog.datasets() if e["source"] in ("made by this program", "scikit-learn")]
 
@@ -22,10 +24,14 @@ LOCAL = [e["name"] for e in catalog.datasets() if e["source"] in ("made by this 
 def test_entries_are_plain_and_complete():
     entries = catalog.datasets()
     assert json.loads(json.dumps(entries)) == entries
-    assert len({e["name"] for e in entries}) == len(entries) == 4 + 4 + 22 + 1
+    assert len({e["name"] for e in entries}) == len(entries) == 4 + 4 + 22 + 1 + 7
     for e in entries:
         assert set(e) == KEYS
-        assert e["kind"] in ("points", "tabular") and e["rows"] == sum(e["counts"]) and len(e["classes"]) == len(e["counts"])
+        assert e["kind"] in ("points", "tabular", "images") and len(e["classes"]) == len(e["counts"])
+        assert e["rows"] == sum(e["counts"]) + sum(e["test_counts"] or [])
+        assert (e["shape"] is not None) == (e["kind"] == "images") and (
+            not e["shape"] or e["features"] == math.prod(e["shape"])
+        )
         assert e["ratio"] == round(max(e["counts"]) / min(e["counts"]), 2)
         assert e["licence"] and e["how_to_get"] and e["fingerprint"] and e["summary"].endswith((".", "?"))
         if len(e["classes"]) == 2:
@@ -43,6 +49,13 @@ def test_keel_rows_are_what_the_entry_says(name):
     check(name)
 
 
+@pytest.mark.parametrize("name", ["mnist", "mnist-back-rotation", "cifar10"])
+def test_images_are_what_the_entry_says(name):
+    if not catalog.available(name):
+        pytest.skip(f"{name} is not on this machine (python -m engine fetch)")
+    check(name, {"per_class": 3, "test_per_class": 2})
+
+
 @pytest.mark.parametrize("options", [{}, {"balance": True}])
 def test_adult_rows_are_what_the_entry_says(options, adult_here):
     check("adult", options)
@@ -53,10 +66,18 @@ def check(name: str, options: dict | None = None) -> None:
     d = catalog.load(name, options)
     assert catalog.available(name)
     assert (d.name, d.kind, list(d.classes)) == (name, entry["kind"], entry["classes"])
-    assert d.counts.tolist() == limits.class_counts(entry, options or {})
+    is_test = np.isin(np.arange(len(d.y)), [] if d.official_test is None else d.official_test)
+    counts = np.bincount(d.y[~is_test], minlength=len(d.classes)).tolist()
+    assert counts == limits.class_counts(entry, options or {})
     if not options:
-        assert d.counts.tolist() == entry["counts"]
-    assert d.numeric.shape[1] + d.categorical.shape[1] == entry["features"]
+        assert counts == entry["counts"]
+    if d.images is None:
+        assert d.numeric.shape[1] + d.categorical.shape[1] == entry["features"] and entry["test_counts"] is None
+    else:
+        assert list(d.images.shape) == [len(d.y), *entry["shape"]] and d.images.dtype == "uint8"
+        assert d.numeric.shape == d.categorical.shape == (len(d.y), 0)
+        tested, few = entry["test_counts"] or [0] * len(d.classes), (options or {}).get("test_per_class", 0)
+        assert np.bincount(d.y[is_test], minlength=len(d.classes)).tolist() == [min(n, few or n) for n in tested]
     assert d.numeric.dtype == "float64" and d.categorical.dtype == "int64" and d.y.dtype == "int64"
     pca = [f["high"] for f in entry["fields"] if f["name"] == "pca"]
     assert not pca or pca == [d.numeric.shape[1] + sum(map(len, d.categories))]
@@ -71,7 +92,7 @@ def test_unknown_names_are_answered_with_the_known_ones():
 
 
 def test_what_needs_no_fetching_says_so():
-    with pytest.raises(BadParameter, match="moons needs no fetching; fetch takes keel, adult"):
+    with pytest.raises(BadParameter, match="moons is not fetched; fetch takes keel, adult, mnist, cifar10"):
         catalog.fetch("moons")
 
 
