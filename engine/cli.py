@@ -1,4 +1,4 @@
-"""The command line: run, embed, list, fetch, catalog, serve. Answers go to stdout, everything else to stderr.
+"""The command line: run, table, embed, list, fetch, catalog, serve. Answers go to stdout, everything else to stderr.
 
 Exit status: 0, 1 for a run that failed, 2 for a request that cannot be (one sentence on stderr), 130 for Ctrl-C.
 """
@@ -75,6 +75,24 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--json", action="store_true", help="one JSON object on stdout")
     run.set_defaults(do=_run)
 
+    table = commands.add_parser("table", help="run a paper's tables, and say what became of their numbers and claims")
+    table.add_argument("paper", choices=("eos", "dos"))
+    table.add_argument("--table", nargs="+", default=[], metavar="NAME", help="such as II, or 6; default: all of the paper's")
+    table.add_argument(
+        "--reduced", action="store_true", help="the small protocol for two cores; never held against the paper's numbers"
+    )
+    table.add_argument("--methods", nargs="+", default=[], metavar="METHOD", help="only these rows, named as in the paper")
+    table.add_argument("--datasets", nargs="+", default=[], metavar="DATASET", help="only these, named as `list datasets` does")
+    table.add_argument("--seeds", type=int, help="replicates (default: the protocol's)")
+    table.add_argument("--folds", type=int, default=1, help="test folds of data without a test part of their own (default 1)")
+    table.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    table.add_argument("--store", help="the store's URL (default: LAB_STORE, or a file in your data folder)")
+    table.add_argument("--folder", type=Path, help="keep the runs as files in this folder instead, which needs no database")
+    table.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    table.add_argument("--out", type=Path, help="also write each table with where it comes from into this folder")
+    table.add_argument("--ship", action="store_true", help="also write each table where the product keeps its measurements")
+    table.set_defaults(do=_table)
+
     embed = commands.add_parser(
         "embed", help="lay out the features of a finished run in two dimensions and keep that with the run"
     )
@@ -93,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument("--json", action="store_true")
     listing.set_defaults(do=_list)
 
-    fetch = commands.add_parser("fetch", help="bring a dataset onto this machine: keel, adult")
+    fetch = commands.add_parser("fetch", help="bring a dataset onto this machine: keel, adult, mnist, cifar10")
     fetch.add_argument("name")
     fetch.set_defaults(do=_fetch)
 
@@ -116,7 +134,7 @@ def _run(asked: argparse.Namespace) -> int:
     from engine.catalog import build_catalog
     from engine.store import Store
 
-    catalog = build_catalog()
+    catalog = build_catalog(found=True)
     spec = spec_from(asked, catalog)
     store = Store(asked.store)
     answer = _answer(spec, asked, store, catalog)
@@ -262,6 +280,12 @@ def _interval(m: dict[str, Any], sign: str = "") -> str:
     return f"{mean:{sign}.3f} [{low:{sign}.3f}, {high:{sign}.3f}]"
 
 
+def _table(asked: argparse.Namespace) -> int:
+    from engine.papers.command import command
+
+    return command(asked)
+
+
 def _embed(asked: argparse.Namespace) -> int:
     from engine import embed
     from engine.events import unpack
@@ -303,7 +327,8 @@ def _embed(asked: argparse.Namespace) -> int:
 def _list(asked: argparse.Namespace) -> int:
     from engine.catalog import build_catalog
 
-    entries = build_catalog(live=True)[asked.what]
+    catalog = build_catalog(live=True)
+    entries = catalog[asked.what]
     if asked.json:
         print(json.dumps(entries))
         return 0
@@ -311,11 +336,17 @@ def _list(asked: argparse.Namespace) -> int:
         if asked.what == "methods":
             print(f"{e['name']:<20} {e['title']}: {e['summary']}")
         else:
-            counts = " / ".join(map(str, e["counts"]))
+            short = len(e["counts"]) <= 10
+            counts = " / ".join(map(str, e["counts"])) if short else f"{len(e['counts'])} classes of up to {max(e['counts'])}"
+            if e["test_counts"]:
+                counts += f" + {sum(e['test_counts'])} test"
             here = "" if e["available"] else f"  not here: {e['how_to_get']}"
             print(
                 f"{e['name']:<26} {e['kind']:<8} {e['rows']:>6} rows, {e['features']:>3} features, {counts} ({e['ratio']:.1f}:1){here}"
             )
+    if asked.what == "datasets":
+        for sentence in catalog["unreadable"]:
+            _say(f"left out: {sentence}")
     return 0
 
 

@@ -55,11 +55,19 @@ GAP_DRAWS = 200
 Run = Generator[Event, None, tuple[Result, dict[str, bytes]]]
 
 
-def run(spec: RunSpec, *, device: str = "auto", dtype: torch.dtype = torch.float32, frames: int = 100) -> Run:
+def run(
+    spec: RunSpec,
+    *,
+    device: str = "auto",
+    dtype: torch.dtype = torch.float32,
+    frames: int = 100,
+    dataset: Dataset | None = None,
+) -> Run:
     """Run a spec. A generator of events; its return value is the result and its artifacts (`frames/<replicate>`: a film).
 
     device: auto (cuda where there is one), cpu or cuda. frames: pictures of the first replicate, 0 for none. The environment's
-    LAB_THREADS: CPU threads, default 1. Raises the errors of engine.errors; close it at any event to stop.
+    LAB_THREADS: CPU threads, default 1. dataset: the spec's own, where the caller has read it already and runs it often.
+    Raises the errors of engine.errors; close it at any event to stop.
     """
     began = time.monotonic()
     # One: the matrices are small, a second thread gains little on an idle machine and, where a browser wants the other core,
@@ -70,7 +78,7 @@ def run(spec: RunSpec, *, device: str = "auto", dtype: torch.dtype = torch.float
     entry = find(catalog, "datasets", spec.dataset)
     where = torch.device(choose_device(device))
     yield Phase("data", "Reading the data")
-    dataset = load(spec.dataset, spec.data)
+    dataset = load(spec.dataset, spec.data) if dataset is None else dataset
     record = _Record(spec.replicates)
     for numbers in chunks(spec.replicates, chunk_size(dataset)):
         yield from _fit_chunk(spec, dataset, numbers, where, dtype, frames, record)

@@ -158,7 +158,7 @@ LAYERS = (
     ("engine.heads", "engine.warm"),
     ("engine.data", "engine.methods"),
     ("engine.catalog",),
-    ("engine.features",),
+    ("engine.features", "engine.embed"),
     ("engine.runner",),
     ("engine.executors", "engine.estimators", "engine.papers", "engine.examples"),
     ("engine.service",),

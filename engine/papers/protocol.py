@@ -1,0 +1,137 @@
+"""The words in which a paper's experiments are written down: what is run, what is read off it, which number it stands beside.
+
+No torch here: a protocol is plain values, so it can be listed, tested and shown without running anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.papers.published import Cell
+from engine.spec import Imbalance, RunSpec, canonical
+
+FIXED_TEST = ("cifar10", "cifar100", "svhn", "stl10", "celeba", "mnist", "mnist-back-rotation")
+"""Datasets with a test part of their own. The others are split anew by every seed."""
+
+REDUCED = "reduced protocol"
+"""Why no cell of a reduced protocol is held against a published number."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is run for a cell: a RunSpec without its seed.
+
+    seeds: the seeds of its replicates, where they must be chosen; empty for 0, 1, 2 ... Each replicate is a run of its own, so
+    that an interruption loses one run, and whatever a seed draws (such as the classes that lose rows) is drawn anew.
+    """
+
+    dataset: str
+    method: str
+    imbalance: Imbalance
+    params: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = ()
+
+    def spec(self, number: int, folds: int = 1) -> RunSpec:
+        """The run of replicate `number` (folds > 1: of that many). Raises BadParameter."""
+        seed = self.seeds[number] if self.seeds else number
+        folds = 1 if self.fixed_test else folds
+        return RunSpec(
+            self.dataset, self.method, self.imbalance, data=self.data, params=self.params, folds=folds, seeds=1, seed=seed
+        )
+
+    @property
+    def fixed_test(self) -> bool:
+        """Whether every seed is measured on the same test rows."""
+        return self.dataset in FIXED_TEST
+
+    @property
+    def most(self) -> int:
+        """How many replicates there are."""
+        return len(self.seeds) or 10_000
+
+    @property
+    def key(self) -> str:
+        """Equal for equal arms."""
+        return canonical(self.spec(0).to_json() | {"seeds": list(self.seeds)})
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One number per replicate: of which runs, and what is read off them (`engine.papers.readings`)."""
+
+    arm: Arm
+    what: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table: a published cell, ours, or both.
+
+    cell: None where only we have it. dataset: as shown. absent: why it is not measured, '' where `reading` says how.
+    incomparable: why ours does not bear on the published number, ''.
+    """
+
+    cell: Cell | None
+    dataset: str
+    labels: Mapping[str, str]
+    metric: str
+    reading: Reading | None
+    absent: str = ""
+    incomparable: str = ""
+
+    @property
+    def dataset_name(self) -> str:
+        """The catalog's name of the dataset that is run, or that the published number is of."""
+        return self.reading.arm.dataset if self.reading else self.cell.name if self.cell else ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """left > factor x right, or (kind 'same') left = right, as a paper says in `text`. dataset: as shown, one family for Holm."""
+
+    text: str
+    dataset: str
+    left: Reading
+    right: Reading
+    factor: float = 1.0
+    kind: str = "more"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of a paper as a protocol. words: what is run, for a person. seeds: replicates where nobody asks otherwise."""
+
+    paper: str
+    name: str
+    title: str
+    reduced: bool
+    words: str
+    seeds: int
+    rows: tuple[Row, ...]
+    claims: tuple[Claim, ...] = ()
+
+    def only(self, methods: Collection[str] = (), datasets: Collection[str] = ()) -> Table:
+        """The rows of these methods and datasets (empty: all), and the claims that these rows' runs can answer."""
+        wanted = {method.lower() for method in methods}
+        rows = tuple(
+            row
+            for row in self.rows
+            if (not wanted or row.labels["method"].lower() in wanted) and (not datasets or row.dataset_name in datasets)
+        )
+        arms = {row.reading.arm.key for row in rows if row.reading}
+        claims = tuple(c for c in self.claims if {c.left.arm.key, c.right.arm.key} <= arms)
+        return Table(self.paper, self.name, self.title, self.reduced, self.words, self.seeds, rows, claims)
+
+    def arms(self) -> list[Arm]:
+        """What has to be run, each once, in the order of the rows: runs that share a trained network stand together."""
+        readings = [row.reading for row in self.rows if row.reading]
+        readings += [reading for claim in self.claims for reading in (claim.left, claim.right)]
+        return list({reading.arm.key: reading.arm for reading in readings}.values())
+
+
+def unmeasured(cells: Iterable[Cell], why: str) -> list[Row]:
+    """Rows of published cells that nothing is run for."""
+    return [Row(cell, cell.dataset, cell.labels, cell.meant, None, absent=why) for cell in cells]
