@@ -251,9 +251,11 @@ class EOS(DeepMethod):
     ) -> Generator[Event, None, None]:
         """What a person should know of how the rows were made. first: number of the first replicate here."""
         thing = "row" if self.space == "pixel" else "embedding"
-        near = "some rows of other classes near it but not only those" if self.sampler != "eos" else "another class near it"
+        near = "with another class near it"
+        if self.sampler == "borderline-smote":
+            near = "in danger, that is with enough rows of other classes near it but not only those"
         if "smote" in instead:
-            yield Note(f"A class has no {thing} with {near}, so its new rows were made by SMOTE.", "warning")
+            yield Note(f"A class has no {thing} {near}, so its new rows were made by SMOTE.", "warning")
         if "copies" in instead:
             yield Note(
                 "A class with a single training row has no neighbour to lie towards: it was repeated instead.", "warning"

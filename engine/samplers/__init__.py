@@ -1,6 +1,7 @@
 """Samplers: they give the rows back with new ones after them.
 
-`neighbours` and `lines` need torch alone; `EOS` is imbalanced-learn's interface to them and loads it when first asked for.
+`neighbours`, `lines` and `remix` need torch alone, `svm` scikit-learn too; `EOS` is imbalanced-learn's interface to the first two and
+loads it when first asked for.
 """
 
 from __future__ import annotations

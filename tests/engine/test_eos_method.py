@@ -118,14 +118,23 @@ def test_the_two_class_loss_is_refused_for_three() -> None:
         fit(EOS(**SMALL, loss="asl-binary"), task(blobs((61, 34, 23))))
 
 
-def test_a_class_apart_is_made_by_smote_and_said_so() -> None:
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({}, "embedding with another class near it"),
+        (
+            {"sampler": "borderline-smote", "space": "pixel"},
+            "row in danger, that is with enough rows of other classes near it but not only those",
+        ),
+    ],
+)
+def test_a_class_apart_is_made_by_smote_and_said_so(options: dict[str, Any], what: str) -> None:
     data = blobs((60, 24))
     data.numeric[60:] += 1000
-    events, _ = fit(EOS(**SMALL, k_neighbors=1), task(data, ratio=None))
-    assert [e.text for e in events if isinstance(e, Note)] == [
-        "A class has no embedding with another class near it, so its new rows were made by SMOTE."
-    ]
-    assert [e.name for e in events if isinstance(e, Phase)] == ["training", "sampling", "head"]
+    events, _ = fit(EOS(**SMALL, k_neighbors=1, **options), task(data, ratio=None))
+    assert [e.text for e in events if isinstance(e, Note)] == [f"A class has no {what}, so its new rows were made by SMOTE."]
+    phases = ["sampling", "training"] if options else ["training", "sampling", "head"]
+    assert [e.name for e in events if isinstance(e, Phase)] == phases
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
