@@ -41,6 +41,9 @@ from engine.settings import setting
 BLOCK = 2**16
 """Rows predicted at once."""
 
+NEVER = 1000.0
+"""Log-odds whose probability is 0 in double precision."""
+
 
 @dataclass(frozen=True)
 class Door:
@@ -68,6 +71,10 @@ RANDOM_STATE = (
 )
 
 
+class TrainingWarning(UserWarning):
+    """What a person should know of how a classifier was trained: no validation rows, or what the method has to say."""
+
+
 class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """What the classifiers share; use one of `classifiers()`.
 
@@ -83,8 +90,8 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Train. X [n, d] numbers, an array or a data frame; y [n] labels of two or more classes.
 
         float32 is trained on as it is, everything else as float64. Raises BadData (a ValueError) for data that cannot be
-        trained on and BadParameter (a ValueError) for parameters out of range. Warns (UserWarning) where a class has too few
-        rows for a validation part, and of what the method has to say.
+        trained on, BadParameter (a ValueError) for parameters out of range, and RunFailed where training runs off to no numbers.
+        Warns (TrainingWarning) where a class has too few rows for a validation part, and of what the method has to say.
         """
         method, door = self._parameters()
         table, y = self._read(X, y=y)
@@ -143,6 +150,8 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         net: Net = self.net_
         x = torch.from_numpy(_scaled(self.scale_, table, self._names(), self._dtype)).to(net.flat.device)
         logits = torch.cat([net(part.unsqueeze(0))[0] for part in torch.split(x, BLOCK)]).to("cpu", torch.float64)
+        # a class that cannot be, such as one without a neighbour: as good as -inf, and a number
+        logits = torch.where(logits == -torch.inf, logits.amax(1, keepdim=True) - NEVER, logits)
         if not bool(logits.isfinite().all()):
             row = int((~logits.isfinite()).any(1).int().argmax())
             raise BadData(
@@ -177,6 +186,20 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tuple(given) if given is not None else tuple(f"x{i}" for i in range(self.n_features_in_))
 
 
+def held_out(y: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """(training rows, validation rows), ascending: of each class this share, rounded half up, at least one row and never all.
+
+    y [n] int64. No validation rows with fraction 0, or where a class has a single row.
+    """
+    rng = numpy_stream(seed, "split", 0)
+    by_class = [rng.permutation(np.flatnonzero(y == c)) for c in np.unique(y)]
+    if not fraction or min(map(len, by_class)) == 1:
+        return np.arange(len(y)), np.arange(0)
+    counts = [min(max(1, int(len(rows) * fraction + 0.5)), len(rows) - 1) for rows in by_class]
+    valid = np.sort(np.concatenate([rows[:n] for rows, n in zip(by_class, counts, strict=True)]))
+    return np.setdiff1d(np.arange(len(y)), valid), valid
+
+
 def make_task(
     table: np.ndarray,
     y: np.ndarray,
@@ -190,27 +213,21 @@ def make_task(
 ) -> tuple[Task, Scale]:
     """One replicate without test rows, and what scales other rows as its own: as `prepare` does, on its training rows alone.
 
-    table [n, D] float32 or float64, the task's precision; y [n] int64 in 0..C-1, every class there. fraction: of each class,
-    rounded half up, at least one row and never all, for validation; with 0, or where a class has a single row (warned of),
-    there is none, and the last epoch will be taken.
+    table [n, D] float32 or float64, the task's precision; y [n] int64 in 0..C-1, every class there. fraction: for validation, see
+    `held_out`; where that is nothing although it was asked for, a TrainingWarning says so, and the last epoch will be taken.
     """
-    rng = numpy_stream(seed, "split", 0)
-    by_class = [rng.permutation(np.flatnonzero(y == c)) for c in range(len(classes))]
-    single = [repr(name) for name, rows in zip(classes, by_class, strict=True) if len(rows) == 1]
-    if fraction and single:
-        who = f"class {single[0]} has" if len(single) == 1 else f"{len(single)} classes ({single[0]}, ...) have"
-        warnings.warn(
-            f"{who} a single row, so no rows are kept for validation: the last epoch is taken, not the best one.",
-            UserWarning,
-            stacklevel=3,
-        )
-    held = bool(fraction) and not single
-    counts = [min(max(1, int(len(rows) * fraction + 0.5)), len(rows) - 1) if held else 0 for rows in by_class]
-    valid = np.sort(np.concatenate([rows[:n] for rows, n in zip(by_class, counts, strict=True)]))
-    train = np.sort(np.concatenate([rows[n:] for rows, n in zip(by_class, counts, strict=True)]))
+    train, valid = held_out(y, fraction, seed)
     with np.errstate(over="ignore", invalid="ignore"):
         scale = fit_scale(table.astype(np.float64), table.shape[1], train)
     x = _scaled(scale, table, features, table.dtype)
+    if fraction and not len(valid):
+        single = [repr(name) for name, n in zip(classes, np.bincount(y), strict=True) if n == 1]
+        who = f"class {single[0]} has" if len(single) == 1 else f"{len(single)} classes ({single[0]}, ...) have"
+        warnings.warn(
+            f"{who} a single row, so no rows are kept for validation: the last epoch is taken, not the best one.",
+            TrainingWarning,
+            stacklevel=3,
+        )
 
     def part(rows: np.ndarray) -> Rows:
         padded = pad([(torch.from_numpy(x[rows]), torch.from_numpy(y[rows].astype(np.int64)))])
@@ -222,14 +239,14 @@ def make_task(
         features=features,
         kind="tabular",
         train=part(train),
-        valid=part(valid if held else train),
+        valid=part(valid if len(valid) else train),
         test=none,
         withheld=none,
         withheld_elsewhere=none,
         replicates=(Replicate(0, 0, 0),),
         seed=seed,
         patience=patience,
-        held_out=held,
+        held_out=len(valid) > 0,
     )
     return task, scale
 
@@ -258,7 +275,7 @@ def _train(method: Method, task: Task) -> tuple[Fitted, list[dict[str, Any]]]:
         except torch.cuda.OutOfMemoryError as error:
             raise OutOfMemory("the GPU's memory is not enough; use device='cpu' or a smaller batch.") from error
         if isinstance(event, Note) and event.level == "warning":
-            warnings.warn(event.text, UserWarning, stacklevel=3)
+            warnings.warn(event.text, TrainingWarning, stacklevel=3)
         elif isinstance(event, Epoch):
             history.append({"phase": event.phase, "epoch": event.epoch} | {n: v[0] for n, v in event.values.items()})
     if fitted.epoch[0] < 1 or not bool(fitted.net.flat.isfinite().all()):
@@ -363,7 +380,7 @@ def _wrapped(text: str, indent: str = "") -> str:
 _MADE = {made.__name__: made for made in (_make(m) for m in methods().values() if m.ranked and "tabular" in m.kinds)}
 globals().update(_MADE)
 
-__all__ = ["TableClassifier", "classifiers", *_MADE]
+__all__ = ["TableClassifier", "TrainingWarning", "classifiers", *_MADE]
 
 
 def classifiers() -> dict[str, type[TableClassifier]]:

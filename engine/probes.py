@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -33,21 +34,44 @@ def with_probe(net: Net, rows: Rows, probe: str) -> tuple[WithHead, bool]:
     return WithHead(net, classify, weights), converged
 
 
+@dataclass(frozen=True)
+class Neighbours:
+    """Features [R, M, H] -> log of each class's share among the k nearest rows. kept: per replicate rows [n, H], one-hot labels [n, C].
+
+    A value, as `Linear` is, so that the network it stands on can be written to a file.
+    """
+
+    kept: tuple[tuple[Tensor, Tensor], ...]
+    k: int
+
+    def __call__(self, new: Tensor) -> Tensor:
+        """[R, M, C]."""
+        out = []
+        for (own, labels), rows in zip(self.kept, new, strict=True):
+            height = max(1, BLOCK // len(own))
+            out.append(torch.cat([_votes(own, labels, part.double(), self.k) for part in torch.split(rows, height)]))
+        return torch.stack(out).log().to(new.dtype)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Features [R, M, H] -> logits [R, M, C]: weight [R, H, C], bias [R, 1, C]."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, new: Tensor) -> Tensor:
+        """[R, M, C]."""
+        return new @ self.weight + self.bias
+
+
 def knn(z: Tensor, y: Tensor, mask: Tensor, classes: int, k: int = NEIGHBOURS) -> Classify:
     """features [R, M, H] -> log of each class's share [R, M, C] among the k nearest (Euclidean) of z [R, N, H], labels y, mask [R, N].
 
     As scikit-learn's KNeighborsClassifier with its default weights. All rows where there are fewer than k. Distances in float64.
     """
-    kept = [(z[r][mask[r]].double(), torch.nn.functional.one_hot(y[r][mask[r]], classes).double()) for r in range(len(z))]
-
-    def classify(new: Tensor) -> Tensor:
-        out = []
-        for (own, labels), rows in zip(kept, new, strict=True):
-            height = max(1, BLOCK // len(own))
-            out.append(torch.cat([_votes(own, labels, part.double(), k) for part in rows.split(height)]))
-        return torch.stack(out).log().to(new.dtype)
-
-    return classify
+    own = [(z[r][mask[r]].double(), torch.nn.functional.one_hot(y[r][mask[r]], classes).double()) for r in range(len(z))]
+    return Neighbours(tuple(own), k)
 
 
 def _votes(own: Tensor, labels: Tensor, rows: Tensor, k: int) -> Tensor:
@@ -89,4 +113,4 @@ def logistic(z: Tensor, y: Tensor, mask: Tensor, classes: int) -> tuple[Classify
         weight[r, :, there] = coefficients.T.to(weight)
         bias[r, 0, there] = intercepts.to(bias)
     weight, bias = weight.to(z.dtype), bias.to(z.dtype)
-    return lambda new: new @ weight + bias, weight, converged
+    return Linear(weight, bias), weight, converged
