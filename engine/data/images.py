@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,7 @@ def load(
     filename = f"{name.replace('/', '-')}-{_key(copy)}.npz"
     whole = cached(filename)
     if whole is None and copy.partly and choose is not everything:
-        return _dataset(name, copy.read(choose), classes, copy.words)
+        return _dataset(name, _recent(f"{filename} {dict(options)}", partial(copy.read, choose)), classes, copy.words)
     if whole is None:
         whole = copy.read(everything)
         if check is not None:
@@ -129,6 +129,18 @@ def load(
             keep(filename, whole)
             _forget(name.replace("/", "-"), filename)
     return _dataset(name, whole if choose is everything else whole.rows(choose(whole.y, whole.test)), classes, copy.words)
+
+
+_RECENT: dict[str, Pictures] = {}
+"""The chosen rows that this process read last: a worker runs many specs on the same ones."""
+
+
+def _recent(key: str, read: Callable[[], Pictures]) -> Pictures:
+    if key not in _RECENT:
+        pictures = read()
+        _RECENT.clear()
+        _RECENT[key] = pictures
+    return _RECENT[key]
 
 
 def _dataset(name: str, pictures: Pictures, classes: tuple[str, ...], words: str) -> Dataset:

@@ -60,7 +60,9 @@ def copy(bare):
 def test_a_whole_set_is_read_once_and_then_kept(copy, bare):
     copy, read = copy
     some = images.load("a/set", copy, {"per_class": 2, "test_per_class": 1}, ("x", "y", "z"))
-    assert read == [9] and os.listdir(bare) == ["source"], "chosen rows are read alone, and not kept"
+    assert read == [9] and os.listdir(bare) == ["source"], "chosen rows are read alone, and kept in no file"
+    images.load("a/set", copy, {"per_class": 2, "test_per_class": 1}, ("x", "y", "z"))
+    assert read == [9], "but this process has them still"
     for _ in range(2):
         whole = images.load("a/set", copy, {}, ("x", "y", "z"))
         assert read == [9, len(Y)]
