@@ -22,7 +22,7 @@ from engine.result import Result
 from engine.spec import RunSpec
 
 METHODS = ("quick", "steady", "late", "large", "blocks", "holds", "stubborn", "exits", "segfaults", "killed", "shows")
-METHODS += ("memory", "allocates", "torch_memory", "exhausts", "bad", "missing", "bug", "noisy", "counts")
+METHODS += ("loaded", "memory", "allocates", "torch_memory", "exhausts", "bad", "missing", "bug", "noisy", "counts")
 
 
 def catalog(live: bool = False) -> dict[str, Any]:
@@ -40,6 +40,10 @@ def no_catalog(live: bool = False) -> dict[str, Any]:
 
 def deadly_catalog(live: bool = False) -> dict[str, Any]:
     os._exit(7)
+
+
+def prepare() -> None:
+    Path(os.environ["FAKE_PREPARED"]).write_text(f"{os.nice(0)}")
 
 
 def run(spec: RunSpec, *, device: str = "auto", dtype: Any = None) -> Generator[Event, None, tuple[Result, dict[str, bytes]]]:
@@ -131,6 +135,10 @@ def _killed():
 
 def _shows():
     yield Note(f"{os.environ['OMP_NUM_THREADS']} threads")
+
+
+def _loaded(module):
+    yield Note(f"{module in sys.modules}")
 
 
 def _memory():

@@ -28,7 +28,7 @@ def test_the_committed_file_is_this_engine_s() -> None:
 
 def test_the_catalog_is_plain() -> None:
     built = catalog.build_catalog()
-    assert json.loads(catalog.text(built)) == built and set(built) == {"numerics", "methods", "datasets"}
+    assert json.loads(catalog.text(built)) == built and set(built) == {"numerics", "methods", "datasets", "embeddings"}
     assert built["numerics"] == NUMERICS and built["datasets"] == datasets()
     assert [m["name"] for m in built["methods"]] == list(methods())
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from engine import cli, runner
@@ -26,6 +27,7 @@ from engine.result import METRICS, Result
 from engine.runner import FEW
 from engine.spec import Imbalance, RunSpec, find
 from engine.store import Store
+from engine.techniques import EmbedSpec
 
 CATALOG = build_catalog()
 ROOT = Path(cli.__file__).resolve().parent.parent
@@ -333,6 +335,43 @@ def test_on_a_terminal_the_line_is_written_over(monkeypatch: pytest.MonkeyPatch,
         "Training the network: step 4 of at most 9",
         "the memory is not enough.\n",
     ]
+
+
+# ---- embed
+
+
+def test_features_are_laid_out_and_kept(ask: Ask, store: Store) -> None:
+    run = answer(ask, *MOONS, "--method", "eos", "--ratio", "5", *QUICK, "--no-controls")["run_id"]
+    found = answer(ask, "embed", run, "--technique", "tsne", "--set", "perplexity=9", "iterations=250", "--seed", "4")
+    params = {"perplexity": 9.0, "iterations": 250}
+    spec = EmbedSpec(run, "tsne", params, 4)
+    assert {name: found[name] for name in ("job", "run", "technique", "params", "seed", "artifact")} == {
+        "job": spec.id,
+        **spec.to_json(),
+        "artifact": spec.artifact,
+    }
+    kept = store.embedding(run, "tsne", params, 4)
+    assert kept is not None and np.allclose(found["xy"], kept) and found["n"] == len(kept) == len(found["y"])
+    assert found["part"].count(2) == found["rows"][2] > 0, "synthetic rows among them"
+    assert store.submit_embed(run, "tsne", params, 4).state == "done"
+    status, out, err = ask("embed", run, "--technique", "tsne", "--set", "perplexity=9", "iterations=250", "--seed", "4")
+    assert status == 0 and "already in the store" in err and spec.artifact in out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("embed nobody", "no run is called 'nobody'"),
+        ("embed nobody --technique lda", "invalid choice: 'lda'"),
+        ("embed nobody --set perplexity=5", "pca has no parameter 'perplexity'"),
+        ("embed nobody --technique umap --set n_neighbors=1", "must be a whole number in [2, 200]"),
+        ("embed nobody --seed -1", "seed=-1"),
+        ("embed", "required: run"),
+    ],
+)
+def test_what_cannot_be_embedded_is_one_sentence_and_2(ask: Ask, words: str, says: str) -> None:
+    status, out, err = ask(*words.split())
+    assert (status, out) == (2, "") and says in err and err.count("\n") == 1
 
 
 # ---- list, catalog

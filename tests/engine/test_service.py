@@ -18,18 +18,24 @@ from typing import Any
 import psutil
 import pytest
 
+from engine.analysis.embedding import embed
+from engine.database import ARTIFACTS
+from engine.embed import compile_
 from engine.errors import BadInput
-from engine.events import Note, Phase, kind
+from engine.events import Note, Phase, Progress, kind, unpack
+from engine.executors import Work, local
 from engine.settings import setting
 from engine.spec import RunSpec
 from engine.store import PRIORITY_SWEEP, Job, Store
+from engine.techniques import FEATURES, TSNE
+from tests.engine.test_embed import features
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = """
 import sys
 from engine.service import serve
 url, slots, target, catalog, probe = sys.argv[1:]
-serve(url, slots=int(slots), target=target, catalog=catalog)
+serve(url, slots=int(slots), target=target, catalog=catalog, prepare=None)
 if probe:
     print("imported:", [m for m in ("torch", "sklearn") if m in sys.modules])
 """
@@ -507,6 +513,116 @@ def test_ctrl_c_in_a_terminal_reaches_all_and_is_quiet(store, engine, tmp_path):
     assert store.job(id).state == "interrupted", "not failed: the workers leave the ending to the engine"
     assert "Traceback" not in (tmp_path / "engine.log").read_text()
     wait(lambda: not process.left(), 2)
+
+
+# ---- embed jobs
+
+
+def featured(store: Store, *, rows: int = 60, owner: str | None = None, seed: int = 20) -> Job:
+    """A finished run that keeps features of 1.5 times as many rows."""
+    job = ended(store, store.submit(spec("quick", seed=seed), owner=owner).id, owner=owner)
+    store.put_artifact(job.id, FEATURES, features(rows, 64))
+    return job
+
+
+def test_an_embed_job_goes_through_like_a_run(shared):
+    store = shared.store
+    run = featured(store)
+    job = ended(store, store.submit_embed(run.id, "pca").id, 30)
+    assert (job.state, job.reason, job.done, job.total) == ("done", "", 1, 1)
+    assert [event for _, event in store.events(job.id)] == [
+        Phase("embedding", "PCA of 90 of 90 rows"),
+        Progress(0, 1),
+        Progress(1, 1),
+    ]
+    assert store.embedding(run.id, "pca").shape == (90, 2)
+    assert store.submit_embed(run.id, "pca") == job
+    assert store.embed_seconds("pca", 90, 64) > 0
+
+
+def test_an_embedding_is_the_same_in_a_worker_as_here(shared):
+    store = shared.store
+    run = featured(store)
+    params = {"iterations": 250, "perplexity": 8}
+    assert ended(store, store.submit_embed(run.id, "tsne", params, seed=3).id, 30).state == "done"
+    x = unpack(store.artifact(run.id, FEATURES))["x"]
+    assert (store.embedding(run.id, "tsne", params, seed=3) == embed(x, TSNE(8.0, 250), 3)).all()
+
+
+def test_an_embed_job_of_a_private_run_is_its_owner_s_and_leaves_no_trace(store, engine, tmp_path):
+    engine(slots=1).up()
+    run = featured(store, owner="me")
+    job = ended(store, store.submit_embed(run.id, "pca", owner="me").id, 30, owner="me")
+    assert job.state == "done" and job.owner == "me"
+    assert store.embedding(run.id, "pca", owner="me") is not None and store.embedding(run.id, "pca") is None
+    store.put_artifact(run.id, FEATURES, b"PK secret-value-42")
+    bad = ended(store, store.submit_embed(run.id, "tsne", owner="me").id, owner="me")
+    assert bad.state == "failed" and "cannot be read" in bad.reason
+    assert "secret-value-42" not in (tmp_path / "engine.log").read_text()
+
+
+def test_features_that_went_while_it_waited(store, engine):
+    process = engine(slots=1).up()
+    run = featured(store)
+    process.kill()
+    id = store.submit_embed(run.id, "pca").id
+    with store.writing() as db:
+        db.execute(ARTIFACTS.delete().where(ARTIFACTS.c.job == run.id))
+    engine(slots=1)
+    job = ended(store, id)
+    assert (job.state, job.reason) == (
+        "failed",
+        f"The features of run {run.id} are no longer here; run it again to embed them.",
+    )
+
+
+def test_cancel_of_an_embed_job_inside_a_library_takes_a_second(shared):
+    store = shared.store
+    run = featured(store, rows=1000, seed=21)
+    id = store.submit_embed(run.id, "tsne", {"iterations": 5000}).id
+    wait(lambda: store.job(id).total == 1)
+    time.sleep(0.3)
+    asked = time.monotonic()
+    store.cancel(id)
+    assert ended(store, id).state == "cancelled" and time.monotonic() - asked < 1.5
+    assert store.embedding(run.id, "tsne", {"iterations": 5000}) is None
+    assert ended(store, store.submit(spec("quick", seed=22)).id, 5).state == "done"
+
+
+def test_umap_is_kept_warm_once_somebody_looked_at_features(store, engine):
+    compile_()  # the first time on a machine, which workers do not wait for
+    engine(slots=1).up()
+    run = featured(store)
+
+    def loaded(seed: int) -> Any:
+        job = ended(store, store.submit(spec("loaded", seed=seed, module="umap")).id)
+        return next(event.text for _, event in store.events(job.id) if isinstance(event, Note))
+
+    assert loaded(0) == "False", "who only runs pays nothing"
+    ended(store, store.submit_embed(run.id, "pca").id, 30)
+    assert loaded(1) == "True"
+
+
+def test_what_takes_long_is_prepared_beside_idle_workers(monkeypatch, tmp_path):
+    monkeypatch.setattr(local, "SPARE", 0.3)
+    monkeypatch.setenv("FAKE_PREPARED", str(tmp_path / "prepared"))
+    fakes = {"target": "tests.engine.fakes:run", "catalog": "tests.engine.fakes:catalog"}
+    executor = local.LocalExecutor(1, **fakes, prepare="tests.engine.fakes:prepare")
+
+    def until(what: Callable[[], Any]) -> None:
+        wait(lambda: (executor.poll(0.02), what())[1])
+
+    try:
+        until(lambda: executor.idle)
+        assert executor.start(Work(("busy", 1), spec("steady", seconds=1.0).to_json()))
+        busy_until = time.monotonic() + 0.7
+        until(lambda: time.monotonic() > busy_until)
+        assert executor._preparing is None, "not while somebody waits for a run"
+        until(lambda: (tmp_path / "prepared").exists() and (tmp_path / "prepared").read_text())
+        assert (tmp_path / "prepared").read_text() == "19", "at the lowest priority"
+        assert executor.idle == 1
+    finally:
+        executor.stop()
 
 
 # ---- the real thing
