@@ -23,7 +23,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from engine import fields
+from engine import fields, spec
 from engine.catalog import choose_device
 from engine.data.dataset import Replicate, Rows, Task
 from engine.data.prepare import Scale, fit_scale
@@ -324,7 +324,8 @@ KINDS = {"int": int, "float": float, "bool": bool, "choice": str, "ints": tuple[
 
 def _make(method: type[Method]) -> type[TableClassifier]:
     """The method's classifier: its fields, then the door's, then `random_state`, all by keyword."""
-    own = {d["name"]: d for d in fields.describe(method)}
+    suited = spec.defaults(method.describe(), "tabular")
+    own = {d["name"]: d | {"default": suited[d["name"]]} for d in fields.describe(method)}
     door = {d["name"]: d for d in fields.describe(Door)}
     if taken := {"random_state", "device", "validation_fraction"} & own.keys():
         raise TypeError(

@@ -52,7 +52,7 @@ from engine.methods import methods
 from engine.methods.base import Fitted, Method, TableMethod, param
 from engine.methods.ce import CE
 from engine.scene import Camera
-from engine.spec import RunSpec
+from engine.spec import RunSpec, defaults
 from tests.engine.test_methods import fit as drive
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,8 +128,8 @@ def test_parameters_are_the_methods_fields(cls: type[TableClassifier]) -> None:
         "random_state",
     ]
     for d in described:
-        default = parameters[d["name"]].default
-        assert default == (tuple(d["default"]) if d["kind"] == "ints" else d["default"])
+        default, suited = parameters[d["name"]].default, defaults(cls.method.describe(), "tabular")[d["name"]]
+        assert default == (tuple(suited) if d["kind"] == "ints" else suited)
         assert getattr(cls(), d["name"]) == default == cls().get_params()[d["name"]]
         if d["name"] != "patience":
             assert " ".join(d["help"].split()) in " ".join((cls.__doc__ or "").split())
@@ -146,6 +146,7 @@ def test_a_new_method_has_its_classifier_at_once() -> None:
     class Halved(TableMethod):
         """Plain training with half of the epochs."""
 
+        family = "plain"
         title = "Halved"
         name = "halved-for-a-test"
         source = "None."
