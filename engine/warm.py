@@ -6,6 +6,7 @@ network is bit for bit the one that training again would give; what was said whi
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -31,23 +32,28 @@ class Kept:
 
 
 _kept: OrderedDict[str, Kept] = OrderedDict()
+_lock = threading.Lock()  # scikit-learn may fit in threads
 
 
 def find(key: str) -> Kept | None:
     """What is kept under this key, if anything."""
-    if key in _kept:
-        _kept.move_to_end(key)
-    return _kept.get(key)
+    with _lock:
+        if key in _kept:
+            _kept.move_to_end(key)
+        return _kept.get(key)
 
 
 def keep(key: str, net: Net, chosen: Chosen, epochs: list[Epoch], steps: int) -> None:
     """Keep a copy of a trained network."""
-    _kept[key] = Kept(net.flat.clone(), [t.clone() for t in net.state()], chosen, epochs, steps)
-    _kept.move_to_end(key)
-    while len(_kept) > MOST:
-        _kept.popitem(last=False)
+    kept = Kept(net.flat.clone(), [t.clone() for t in net.state()], chosen, epochs, steps)
+    with _lock:
+        _kept[key] = kept
+        _kept.move_to_end(key)
+        while len(_kept) > MOST:
+            _kept.popitem(last=False)
 
 
 def forget() -> None:
     """Let go of all of them."""
-    _kept.clear()
+    with _lock:
+        _kept.clear()
