@@ -13,7 +13,7 @@ from math import exp
 from typing import Any
 
 from engine.errors import UnknownName
-from engine.papers.protocol import REDUCED, Arm, Claim, Reading, Row, Table, unmeasured
+from engine.papers.protocol import REDUCED, Arm, Claim, Reading, Row, Table, left_out_of, unmeasured
 from engine.papers.published import DATASETS, Cell, cells
 from engine.papers.published import rows as printed_rows
 from engine.spec import Imbalance
@@ -121,7 +121,7 @@ def table(name: str, reduced: bool = False, settings: Settings | None = None) ->
     left_out = [cell for cell in cells(PAPER, name) if id(cell) not in shown]
     for cell in left_out:
         copied = cell.labels["method"] in ("LMLE", "TL-RS-CSL")
-        rows += unmeasured([cell], NO_METRIC_LEARNING if copied else "the reduced protocol leaves it out")
+        rows += unmeasured([cell], NO_METRIC_LEARNING if copied else left_out_of(settings.reduced))
     return Table(PAPER, name, title, settings.reduced, settings.words, settings.seeds, tuple(rows), tuple(claims))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import UnknownName
-from engine.papers.protocol import REDUCED, Arm, Claim, Reading, Row, Table, unmeasured
+from engine.papers.protocol import REDUCED, Arm, Claim, Reading, Row, Table, left_out_of, unmeasured
 from engine.papers.published import Cell, cells
 from engine.spec import Imbalance
 
@@ -121,7 +121,7 @@ def table(name: str, reduced: bool = False, settings: Settings | None = None) ->
     shown = {id(row.cell) for row in rows}
     left_out = [cell for cell in cells(PAPER, name) if id(cell) not in shown]
     for cell in left_out:
-        rows += unmeasured([cell], NO_GAN if cell.labels["method"] in GANS else "the reduced protocol leaves it out")
+        rows += unmeasured([cell], NO_GAN if cell.labels["method"] in GANS else left_out_of(settings.reduced))
     return Table(PAPER, name, title, settings.reduced, settings.words, settings.seeds, tuple(rows), tuple(claims))
 
 
@@ -236,7 +236,7 @@ def _table_iv(settings: Settings) -> Made:
 def _table_v(settings: Settings) -> Made:
     rows: list[Row] = []
     claims: list[Claim] = []
-    data = next(d for d in settings.datasets if d.name == "cifar10")
+    data = next(d for d in settings.datasets if d.shown == "CIFAR-10")
     for network, params in settings.networks.items():
         plain, eos = baseline(data, settings, **params), three_phase(data, settings, "eos", **params)
         rows += _rows("V", data, {"method": "Baseline", "network": network}, plain)
@@ -246,7 +246,7 @@ def _table_v(settings: Settings) -> Made:
 
 
 def _pixels(settings: Settings) -> Made:
-    data = next(d for d in settings.datasets if d.name == "cifar10")
+    data = next(d for d in settings.datasets if d.shown == "CIFAR-10")
     pixel, feature = pixels(data, settings, "eos"), three_phase(data, settings, "eos")
     rows = _rows("text", data, {"method": "EOS, in pixels"}, pixel)
     return rows, [_better("EOS in features above EOS in pixels", data, feature, pixel)]

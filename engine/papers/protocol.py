@@ -135,3 +135,8 @@ class Table:
 def unmeasured(cells: Iterable[Cell], why: str) -> list[Row]:
     """Rows of published cells that nothing is run for."""
     return [Row(cell, cell.dataset, cell.labels, cell.meant, None, absent=why) for cell in cells]
+
+
+def left_out_of(reduced: bool) -> str:
+    """Why a published cell has no runs, where nothing else stands in the way."""
+    return f"the {'reduced' if reduced else 'full'} protocol leaves it out"

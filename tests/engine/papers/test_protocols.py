@@ -1,0 +1,150 @@
+"""Protocols cover their tables, ask only for what the engine has, and hold no reduced number against a published one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+
+import pytest
+
+from engine import limits
+from engine.catalog import build_catalog
+from engine.errors import UnknownName
+from engine.papers import dos, eos, protocol, published
+from engine.papers.protocol import REDUCED, Table
+from engine.seeds import numpy_stream
+from engine.spec import Imbalance, find
+
+CATALOG = build_catalog()
+PAPERS = {"eos": eos, "dos": dos}
+EVERY = [(paper, name, reduced) for paper in PAPERS for name in published.tables(paper) for reduced in (False, True)]
+
+
+def table(paper: str, name: str, reduced: bool) -> Table:
+    """A table by its names."""
+    return PAPERS[paper].table(name, reduced)
+
+
+@pytest.mark.parametrize(("paper", "name", "reduced"), EVERY)
+def test_every_published_cell_has_one_row(paper, name, reduced):
+    found = table(paper, name, reduced)
+    cells = [row.cell for row in found.rows if row.cell]
+    assert sorted(map(repr, cells)) == sorted(map(repr, published.cells(paper, name)))
+    for row in found.rows:
+        assert bool(row.absent) == (row.reading is None)
+        assert row.cell or row.reading
+        assert row.labels.get("method")
+        if row.cell:
+            assert (row.metric, dict(row.labels)) == (row.cell.meant, dict(row.cell.labels))
+    keys = [(row.dataset, tuple(sorted(row.labels.items())), row.metric) for row in found.rows if row.reading]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize(("paper", "name", "reduced"), EVERY)
+def test_every_run_can_be_asked_for(paper, name, reduced):
+    found = table(paper, name, reduced)
+    specs = [arm.spec(0).complete(CATALOG) for arm in found.arms()]
+    assert len({spec.run_id("") for spec in specs}) == len(specs)  # no arm runs twice under two names
+    assert len(found.rows) > len([row for row in found.rows if row.absent]) or not found.arms()
+    for arm in found.arms():
+        assert ("test_per_class" in {f["name"] for f in find(CATALOG, "datasets", arm.dataset)["fields"]}) == arm.fixed_test
+        assert arm.spec(1).seed != arm.spec(0).seed and arm.spec(0).seeds == 1
+
+
+@pytest.mark.parametrize(("paper", "name"), [(p, n) for p, n, reduced in EVERY if reduced])
+def test_a_reduced_protocol_never_passes_for_the_full_one(paper, name):
+    found = table(paper, name, True)
+    assert found.reduced and "Reduced protocol" in found.words and "not the paper's" in found.words
+    assert all(REDUCED in row.incomparable for row in found.rows if row.reading)
+    full = table(paper, name, False)
+    assert not full.reduced and "Reduced" not in full.words and not any(REDUCED in row.incomparable for row in full.rows)
+
+
+def test_what_is_measured_where():
+    measured = {(p, n, r): len(table(p, n, r).arms()) for p, n, r in EVERY}
+    assert measured["eos", "II", False] == 4 * 20 and measured["eos", "II", True] == 2 * 20
+    assert measured["dos", "6", False] == 3 * 3 * 4 and measured["dos", "6", True] == 3 * 4
+    assert measured["eos", "V", True] == measured["dos", "5", True] == measured["dos", "8", True] == 0
+    absent = {row.labels["method"] for name in ("III",) for row in table("eos", name, False).rows if row.absent}
+    assert absent == {"GAMO", "BAGAN", "CGAN"}
+    assert {row.labels["method"] for row in table("dos", "5", False).rows if row.absent} == {"LMLE", "TL-RS-CSL"}
+
+
+def test_the_full_eos_protocol_is_the_released_codes():
+    arm = eos.table("II").arms()[4]
+    assert (arm.dataset, arm.method, arm.imbalance) == ("cifar10", "eos", Imbalance("exponential", 100.0))
+    assert arm.imbalance.where == "train" and not arm.data
+    method = find(CATALOG, "methods", "eos")
+    paper = {f["name"]: f["default"] for f in method["fields"]} | method["presets"]["eos-paper"]
+    assert arm.spec(0).complete(CATALOG).params == paper
+
+
+def test_the_full_dos_protocol_is_table_4s():
+    batches = {
+        a.dataset: (a.params["batch"], a.params["epochs"], a.params["rounds"])
+        for a in dos.table("6").arms()
+        if a.method == "dos"
+    }
+    assert batches == {"mnist": (60, 3, 3), "mnist-back-rotation": (40, 5, 5), "svhn": (60, 3, 3)}
+    for one in (dos.table("6"), dos.table("6", True)):
+        epochs: dict[str, set[int]] = {}
+        for a in one.arms():
+            epochs.setdefault(a.dataset, set()).add(a.params["epochs"] + a.params.get("rounds", 0))
+        assert all(len(e) == 1 for e in epochs.values())  # everybody has as many epochs in all
+
+
+def test_the_samplers_of_a_loss_start_from_one_network():
+    """Arms that share their first phase stand next to each other, so that it is trained once."""
+    arms = [a for a in eos.table("II", True).arms() if a.dataset == "digits"]
+    losses = [a.params["loss"] for a in arms]
+    assert losses == sorted(losses, key=losses.index)
+    first = {"sampler", "space", "head_epochs"}
+    shared = {tuple(sorted((k, str(v)) for k, v in a.params.items() if k not in first)) for a in arms}
+    assert len(shared) == 4
+
+
+def test_seeds_whose_draw_is_the_papers_digits():
+    """Tables 1 and 2 show a trial in which 0, 4, 5 and 6 lose their rows: these seeds draw just those, and none before them does."""
+
+    def drawn(seed: int) -> list[str]:
+        order = numpy_stream(seed, "classes").permutation(10).tolist()
+        return [str(c) for c in limits.removed_classes([1] * 10, order)]
+
+    wanted = (seed for seed in range(10_000) if drawn(seed) == list(dos.MINORITY))
+    assert tuple(islice(wanted, 20)) == dos.SEEDS_0456
+
+
+@pytest.mark.parametrize("percent", [20, 40])
+def test_a_reduction_leaves_its_share(percent):
+    ratio = dos.reduction(percent).ratio
+    assert ratio is not None
+    sizes = limits.targets([100_000] * 10, dos.reduction(percent))
+    assert sum(sizes) / 1_000_000 == pytest.approx(1 - percent / 100, abs=2e-3) and sizes[0] == 100_000
+    assert dos.reduction(0) == Imbalance()
+
+
+def test_only_some_rows():
+    whole = eos.table("II", True)
+    some = whole.only(["eos", "Baseline"], ["digits"])
+    assert {row.labels["method"] for row in some.rows} == {"EOS", "Baseline"} and len(some.arms()) == 8
+    assert {row.dataset for row in some.rows} == {"digits"}
+    assert len(some.claims) == 4 + 5 and len(whole.claims) == 2 * (16 + 7)
+    assert whole.only() == whole
+
+
+def test_strange_tables_are_refused():
+    for paper in PAPERS.values():
+        with pytest.raises(UnknownName, match="has no table '9'"):
+            paper.table("9")
+
+
+def test_table_names_agree():
+    for name, paper in PAPERS.items():
+        assert tuple(paper._TABLES) == published.tables(name)
+
+
+def test_arms_with_chosen_seeds_end():
+    arm = dos.table("1", True).arms()[0]
+    assert arm.most == 20 and arm.spec(19).seed == dos.SEEDS_0456[19]
+    assert replace(arm, seeds=()).most > 1000 and replace(arm, seeds=()).key != arm.key
+    assert set(protocol.FIXED_TEST) <= {d["name"] for d in CATALOG["datasets"]}
