@@ -39,8 +39,9 @@ class DOS(DeepMethod):
     kinds = ("tabular", "points", "images")
     source = (
         "Ando and Huang 2017, Algorithm 1; no code was published. What the text leaves open is a parameter: as a target, the row itself "
-        "is live in the classifier's loss and stored in the features' loss, and no gradient passes through rho. Plain training hands on "
-        "its best epoch, the optimiser begins anew with the rounds, and validation chooses among the rounds."
+        "is live in the classifier's loss and stored in the features' loss, no gradient passes through rho, and squared distances are "
+        "relative to those within the class. Plain training hands on its best epoch, the optimiser begins anew with the rounds, and "
+        "validation chooses among the rounds."
     )
     presets: ClassVar = {
         "images": {"epochs": 25, "batch": 64, "rounds": 5},
@@ -57,6 +58,8 @@ class DOS(DeepMethod):
             "Batch and rounds are table 4's for MNIST and SVHN; MNIST-back-rotation has 40 and 5, CIFAR-10 50 and 4, STL-10 50 and 5.",
             "Colour images get convolutions of 20 and 50 channels, SVHN too, which has 6 and 16 in table 4.",
             "The length of plain training is not in the paper: as many epochs as rounds.",
+            "Squared distances are divided by their mean within the class; as printed, at the assumed step size, all features of MNIST "
+            "collapsed into one point in the first round.",
             "r is not in the paper but for its range: each class has as many copies as make it about as large as the largest.",
             "The round is chosen on validation rows; the paper does not say.",
         ),
@@ -76,7 +79,7 @@ class DOS(DeepMethod):
         help="Items made of every minority row in a round. 0: as many as make its class about as large as the largest. The paper's "
         "range is from that number to k times it.",
     )  # fmt: skip
-    rounds: int = param(10, low=1, high=500, log=True, label="rounds (T)", help="Rounds after plain training, one pass each.")
+    rounds: int = param(20, low=1, high=500, log=True, label="rounds (T)", help="Rounds after plain training, one pass each.")
     lambda_f: float = param(
         1.0, low=0.0, high=100.0, log=True, label="weight of the features' loss",
         help="Weight of the squared distances to the targets beside the classifier's loss; the paper adds them as they are.",
@@ -111,8 +114,9 @@ class DOS(DeepMethod):
         help="w covers the row's own target and its neighbours, or its neighbours alone.",
     )  # fmt: skip
     scaled: bool = param(
-        False, label="scaled distances", advanced=True,
-        help="Squared distances are divided by the mean one between two rows of the class.",
+        True, label="scaled distances", advanced=True,
+        help="Squared distances are divided by the mean one between two rows of the class, so that their size against the classifier's "
+        "loss does not hang on the network. Off, as printed: with wide layers and large steps all features collapse into one point.",
     )  # fmt: skip
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
@@ -138,6 +142,12 @@ class DOS(DeepMethod):
         chosen = yield from train(
             net, task, step, batches, rows=step.items, epochs=self.rounds, phase="rounds", meter=meter, camera=camera
         )
+        if self._lost(earlier, net, task) or bool((chosen.epoch == 0).any()):
+            yield Note(
+                "In some replicates the rounds drove the features into one point or out of sight: use smaller steps, less weight on the "
+                "features' loss, or scaled distances.",
+                "warning",
+            )
         final = net
         if self.classifier != "softmax":
             yield Phase("classifier", "Fitting a classifier on the features")
@@ -146,6 +156,15 @@ class DOS(DeepMethod):
                 yield Note("Logistic regression on the features reached its limit of steps.", "warning")
         yield from camera.picture(final, "chosen", chosen.epoch, meter.step, chosen.score)
         return Fitted(final, chosen.epoch, earlier=earlier)
+
+    @staticmethod
+    @torch.no_grad()
+    def _lost(earlier: Net, net: Net, task: Task) -> bool:
+        """Whether the variance of a replicate's features has become a million times smaller or larger, 0, or no number."""
+        rows = task.train
+        one = torch.zeros_like(rows.y)
+        before, after = (spread(n.embed(rows.x, rows.mask), one, rows.mask, 1).double() for n in (earlier, net))
+        return not bool(((after > before / 1e6) & (after < before * 1e6)).all())
 
     @staticmethod
     def _watch(net: Net, task: Task, minority: Tensor, camera: Camera) -> None:
@@ -223,7 +242,8 @@ class Rounds(Step):
 
     def values(self) -> dict[str, Tensor]:
         """rho_self: mean share of the row itself in the classifier's loss over items with neighbours (1 where there are none);
-        variance_minority, variance_majority: within-class variance of the features after the round, mean over the classes."""
+        variance_0 ...: within-class variance of the features after the round, class by class; variance_minority, variance_majority: its
+        means over the classes."""
         self.stored = self._features()
         rows = self.task.train
         variance = spread(self.stored, rows.y, rows.mask, len(self.task.classes))
@@ -232,7 +252,7 @@ class Rounds(Step):
             "rho_self": torch.where(self.seen > 0, self.own / self.seen.clamp(min=1), 1.0),
             "variance_minority": torch.where(self.minority, variance, nan).nanmean(1),
             "variance_majority": torch.where(self.minority, nan, variance).nanmean(1),
-        }
+        } | {f"variance_{c}": variance[:, c] for c in range(variance.shape[1])}
 
     def _objective(self, net: Net, batch: Batch) -> Tensor:
         assert self.stored is not None

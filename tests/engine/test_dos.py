@@ -119,10 +119,11 @@ def test_targets_do_not_change_within_a_round() -> None:
     assert torch.equal(step.stored, step.net.embed(on.train.x)) and not torch.equal(step.weights, weights)
 
 
-def test_a_step_is_a_step_on_the_mean_loss_of_its_items() -> None:
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_step_is_a_step_on_the_mean_loss_of_its_items(scaled: bool) -> None:
     """Item by item in plain torch, one replicate, SGD: the parameters after the step."""
     on = task(blobs(THREE), ratio=None, folds=2, seeds=1, numbers=[0])
-    method = DOS(hidden=(6,), k=3, optimiser="sgd", momentum=0.0, learning_rate=0.05, lambda_f=0.7, r=2)
+    method = DOS(hidden=(6,), k=3, optimiser="sgd", momentum=0.0, learning_rate=0.05, lambda_f=0.7, r=2, scaled=scaled)
     step = rounds_of(method, on)
     step.begin([1])
     net, items, y = step.net, step.items, on.train.y[0]
@@ -141,6 +142,8 @@ def test_a_step_is_a_step_on_the_mean_loss_of_its_items() -> None:
         w = step.weights[0, number, : len(targets)]
         assert float(w.sum()) == pytest.approx(1)
         distance = (f - targets).square().sum(1)
+        if scaled:
+            distance = distance / torch.pdist(step.stored[0, own]).square().sum() * len(own) ** 2 / 2
         seen = torch.cat([f[None], targets[1:]])
         exponent = (-w * torch.cat([distance.new_zeros(1), distance[1:]])).detach()
         losses = torch.nn.functional.cross_entropy(seen @ w2[0] + b2[0, 0], y[row].expand(len(seen)), reduction="none")
@@ -190,7 +193,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "gradient through rho": {"rho_grad": True},
     "uniform weights": {"law": "uniform"},
     "over neighbours": {"weights_over": "neighbours"},
-    "scaled": {"scaled": True},
+    "distances as they are": {"scaled": False},
     "balanced": dict(DOS.presets["balanced"]),
     "fewer copies": {"r": 2},
     "no features' loss": {"lambda_f": 0.0},
@@ -242,3 +245,12 @@ def test_balanced_classes_are_said_to_have_no_minority() -> None:
     assert bool(torch.isfinite(fitted.net.flat).all())
     last = [e for e in events if isinstance(e, Epoch)][-1]
     assert all(v != v for v in last.values["variance_minority"]) and all(v > 0 for v in last.values["variance_majority"])
+
+
+@pytest.mark.parametrize("lambda_f", [1.0, 10.0, 100.0])
+def test_features_that_run_off_are_said_to(lambda_f: float) -> None:
+    on = task()
+    wild = {"epochs": 1, "scaled": False, "lambda_f": lambda_f, "optimiser": "sgd", "learning_rate": 1.0}
+    events, fitted = fit(DOS(**SMALL | wild), on)
+    assert [e.level for e in events if isinstance(e, Note)] == ["warning"] * (lambda_f > 1)
+    assert bool(torch.isfinite(fitted.net(on.test.x)).all())
