@@ -8,9 +8,15 @@ if (root := str(Path(__file__).resolve().parent.parent)) not in sys.path:  # `st
 
 import streamlit as st
 
-from app.views import lab
+from app.views import deep, lab
+from app.widgets import links
 
 # The icon is a file of ours: Streamlit fetches named icons and emoji for the browser's tab from another host.
 icon = Path(__file__).resolve().with_name("icon.svg")
 st.set_page_config("Imbalance Lab", page_icon=str(icon), layout="wide", initial_sidebar_state=340)
-st.navigation([st.Page(lab.page, title="Lab", url_path="lab", default=True)], position="top").run()
+pages = {
+    "lab": st.Page(lab.page, title="Lab", url_path="lab", default=True),
+    "deep": st.Page(deep.page, title="Deep", url_path="deep"),
+}
+links.pages(pages)
+st.navigation(list(pages.values()), position="top").run()

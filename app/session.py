@@ -14,13 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from app.widgets.text import written
 from engine import fields, limits
 from engine.errors import BadInput, BadParameter, LabError
+from engine.events import unpack
 from engine.spec import PROFILES, Imbalance, RunSpec, find
 from engine.store import Store, default_url
+from engine.techniques import FEATURES
 
 OWNER_COOKIE = "lab_owner"
 """The unguessable token that `app/server.py` sets; private runs belong to it."""
@@ -86,12 +89,29 @@ def _examples(url: str, folder: str) -> list[str]:
     return [id for path in sorted(Path(folder).glob("*.zip")) for id in _open(url).load(path)]
 
 
+def features(run: str, attempt: int, owner: str | None) -> dict[str, np.ndarray] | None:
+    """A finished run's sample of features (`engine.analysis.sample`), None where it keeps none. Raises BadData."""
+    return _features(default_url(), run, attempt, owner)
+
+
+@st.cache_resource(scope="session", max_entries=2, show_spinner=False)
+def _features(url: str, run: str, attempt: int, owner: str | None) -> dict[str, np.ndarray] | None:
+    # kept in the session alone: it may be somebody's private data. A run that is run again has another attempt.
+    data = _open(url).artifact(run, FEATURES, owner=owner)
+    return None if data is None else unpack(data)
+
+
 def _number(name: str, text: str) -> float:
     """A number of the link. Raises BadParameter."""
     try:
         return float(text)
     except ValueError:
         raise BadParameter(f"{name}={text[:40]!r} is not a number.") from None
+
+
+def is_run(text: str) -> bool:
+    """True for what can be a run's id."""
+    return _RUN.fullmatch(text) is not None
 
 
 def first(catalog: Mapping[str, Any], shown: RunSpec | None = None) -> RunSpec:

@@ -9,16 +9,22 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import centre, frame, pen, safe, spread
+from app.charts.palette import NEUTRAL, centre, frame, pen, safe, spread
 
 
 @dataclass(frozen=True)
 class Norms:
-    """One method's weight norms [R, C]."""
+    """One method's weight norms [R, C]; before: those of the last layer that it trained anew, None where there was none."""
 
     key: str
     label: str
     values: np.ndarray
+    before: np.ndarray | None = None
+
+    @property
+    def anew(self) -> bool:
+        """True where the last layer is another one than before."""
+        return self.before is not None and not np.allclose(self.before, self.values, equal_nan=True)
 
 
 def _names(classes: Sequence[str], counts: Sequence[float]) -> list[str]:
@@ -27,8 +33,12 @@ def _names(classes: Sequence[str], counts: Sequence[float]) -> list[str]:
 
 
 def figure(norms: Sequence[Norms], classes: Sequence[str], counts: Sequence[float]) -> go.Figure:
-    """One group of bars a class (training rows below its name), one bar a method; whiskers: 2.5-97.5% of the replicates."""
-    fig = frame("", "L2 norm of output weights", height=240, legend_rows=len(norms), ticks=2)
+    """One group of bars a class (training rows below its name), one bar a method; whiskers: 2.5-97.5% of the replicates.
+
+    A diamond in a bar is the norm before the method trained the last layer anew.
+    """
+    anew = any(item.anew for item in norms)
+    fig = frame("", "L2 norm of output weights", height=240, legend_rows=len(norms) + anew, ticks=2)
     for item in norms:
         mean, low, high = spread(item.values)
         whiskers = (
@@ -42,9 +52,25 @@ def figure(norms: Sequence[Norms], classes: Sequence[str], counts: Sequence[floa
                 marker={"color": pen(item.key).colour},
                 error_y=whiskers,
                 hovertemplate=f"%{{y:.2f}}<extra>{safe(item.label)}</extra>",
+                offsetgroup=item.key,
+                legendgroup=item.key,
             )
         )
-    fig.update_layout(barmode="group", bargap=0.3)
+    for item in norms:
+        if item.anew and item.before is not None:
+            fig.add_trace(
+                go.Scatter(
+                    x=_names(classes, counts), y=centre(item.before).astype(np.float32), mode="markers", offsetgroup=item.key,
+                    marker={"symbol": "diamond", "size": 9, "color": "#FFFFFF", "line": {"width": 2, "color": NEUTRAL}},
+                    legendgroup=item.key, showlegend=False, hovertemplate=f"%{{y:.2f}}<extra>{safe(item.label)}, before</extra>",
+                )
+            )  # fmt: skip
+    if anew:
+        mark = {"symbol": "diamond", "size": 9, "color": "#FFFFFF", "line": {"width": 2, "color": NEUTRAL}}
+        fig.add_trace(
+            go.Scatter(x=[None], y=[None], mode="markers", marker=mark, name="before the last layer was trained anew")
+        )
+    fig.update_layout(barmode="group", scattermode="group", bargap=0.3, scattergap=0.3)
     fig.update_xaxes(type="category")
     fig.update_yaxes(rangemode="tozero")
     return fig
@@ -52,8 +78,12 @@ def figure(norms: Sequence[Norms], classes: Sequence[str], counts: Sequence[floa
 
 def table(norms: Sequence[Norms], classes: Sequence[str], counts: Sequence[float]) -> pd.DataFrame:
     """Mean norms, one row a class."""
-    columns = {"class": list(classes), "training rows": [float(c) for c in counts]}
-    return pd.DataFrame(columns | {item.label: centre(item.values) for item in norms})
+    columns: dict[str, object] = {"class": list(classes), "training rows": [float(c) for c in counts]}
+    for item in norms:
+        if item.anew and item.before is not None:
+            columns[f"{item.label}, before"] = centre(item.before)
+        columns[item.label] = centre(item.values)
+    return pd.DataFrame(columns)
 
 
 def alt(norms: Sequence[Norms], classes: Sequence[str]) -> str:

@@ -39,12 +39,27 @@ PENS = {
     "smote": Pen("#56B4E9", "solid"),
     "focal": Pen("#D55E00", "solid"),
 }
+CLASSES = (
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C8C00", "#9467BD", "#44AA99", "#8A8A8A",
+)  # fmt: skip
+"""Colours of more than two classes, in turn; a class's name or number always stands beside its colour."""
 _SPARE = (Pen("#009E73", "longdashdot"), Pen("#0072B2", "dash"), Pen("#D55E00", "dot"), Pen("#E69F00", "longdashdot"))
 
 
 def pen(key: str) -> Pen:
     """The pen of a method or control; one that is not listed gets a spare one, always the same."""
     return PENS.get(key) or _SPARE[sum(key.encode()) % len(_SPARE)]
+
+
+def class_colours(count: int) -> list[str]:
+    """A colour for each of that many classes; two have the colours of the player, the larger class's first."""
+    return [MAJORITY, MINORITY] if count == 2 else [CLASSES[c % len(CLASSES)] for c in range(count)]
+
+
+def numbered(classes: Sequence[str], limit: int = 22) -> list[str]:
+    """Class names as plotly shows them letter by letter; equal once cut, they are told apart by a number in front."""
+    names = [safe(name, limit) for name in classes]
+    return names if len(set(names)) == len(names) else [f"{i}: {name}" for i, name in enumerate(names)]
 
 
 def safe(text: object, limit: int = 40) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.charts import learning, losses, norms, palette, pr
+from app.charts import learning, losses, norms, pr
+from app.widgets import gaps, perclass
+from app.widgets.parts import chart, folded, heading, numbers
 from app.widgets.sentence import story
 from app.widgets.text import bounds, difference, duration, number, plain
 from engine.analysis.intervals import Interval
@@ -22,9 +24,6 @@ from engine.store import Job
 AP = "average_precision"
 CARDS = (AP, "balanced_accuracy", "g_mean", "f1")
 PARTS = {"train": "training", "validation": "validation", "test": "test", "withheld": "withheld"}
-NARROW = {"class": st.column_config.TextColumn(width=130)}
-"""A class may be called anything; its name must not push the numbers out of sight."""
-SCORES = {"precision": "precision", "recall": "recall", "f1": "F1", "average_precision": "AP"}
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,11 @@ class Shown:
         return max(counts) / max(1, min(counts))
 
 
+def entries(shown: Shown) -> list[gaps.Entry]:
+    """The finished runs of a family for the pictures per class, the run itself first."""
+    return [gaps.Entry(m.key, m.label, r) for m, r in shown.there]
+
+
 def sentences(shown: Shown) -> None:
     """What is shown and what came of it."""
     told = story(shown.members, shown.results, native=shown.native, why=shown.why)
@@ -96,13 +100,13 @@ def precision_recall(shown: Shown) -> None:
     if result is None or not curves:
         return
     several = " The bands hold 95% of the replicates' curves." if result.n > 1 else ""
-    _heading(
+    heading(
         "Precision and recall on the test rows",
         "Rows are ranked by the network's score. Recall: the share of all positive rows among those ranked so far; precision: the "
         f"share of those that are positive. The area below a curve is its average precision, AP.{several}",
     )
-    _chart(pr.figure(curves, result.prevalence), "chart-pr", pr.alt(curves, result.prevalence))
-    _numbers("pr", lambda: pr.table(curves), "Precision at a few recalls, one row a method")
+    chart(pr.figure(curves, result.prevalence), "chart-pr", pr.alt(curves, result.prevalence))
+    numbers("pr", lambda: pr.table(curves), "Precision at a few recalls, one row a method")
 
 
 def cards(shown: Shown) -> None:
@@ -135,7 +139,7 @@ def _gap(gap: Interval) -> str:
 
 
 def pictures(shown: Shown) -> None:
-    """Validation score, losses, weight norms, and the rows they were made from."""
+    """Validation score, losses, weight norms, gap, the rows they were made from, and results per class."""
     result = shown.result
     if result is None:
         return
@@ -148,15 +152,18 @@ def pictures(shown: Shown) -> None:
     with left:
         _norms(shown, result)
     with right:
+        if result.gap:
+            gaps.gap_picture(entries(shown), "lab")
+        else:
+            _rows(result)
+    if result.gap:
         _rows(result)
-    _heading(
+    heading(
         "Test results per class",
         "Means with 95% intervals. Recall: the share of the class's rows that are found; precision: the share of the rows given to it "
         "that are its own.",
     )
-    st.dataframe(
-        _per_class(result), hide_index=True, alt="Test results with 95% intervals, one row a class", column_config=NARROW
-    )
+    perclass.per_class(result, "classes")
 
 
 def _learning(shown: Shown) -> None:
@@ -166,52 +173,53 @@ def _learning(shown: Shown) -> None:
         if values.size:
             traces.append(learning.Trace(member.key, member.label, values, phases))
     if traces:
-        _heading(
+        heading(
             "Average precision on the validation rows", "It chooses the epoch; the test rows are touched once, at the very end."
         )
-        _chart(learning.figure(traces), "chart-learning", learning.alt(traces))
-        _numbers("learning", lambda: learning.table(traces), "Validation average precision per epoch, one column a method")
+        chart(learning.figure(traces), "chart-learning", learning.alt(traces))
+        numbers("learning", lambda: learning.table(traces), "Validation average precision per epoch, one column a method")
 
 
 def _losses(result: Result) -> None:
     found = losses.history(result.arrays)
     if found:
-        _heading(
+        heading(
             "Losses while the points move" if "adapted_loss" in found else "Losses",
             "As figure 5 of Yasinnik et al. The points move to bring down the stepped classifier's loss on the validation rows; "
             "the loss on the synthetic points alone says how hard they have become."
             if "adapted_loss" in found
             else "Mean cross-entropy per row.",
         )
-        _chart(losses.figure(found), "chart-losses", losses.alt(found))
-        _numbers("losses", lambda: losses.table(found), "Losses per epoch")
+        chart(losses.figure(found), "chart-losses", losses.alt(found))
+        numbers("losses", lambda: losses.table(found), "Losses per epoch")
 
 
 def _norms(shown: Shown, result: Result) -> None:
     classes = list(result.class_counts.get("train", {}))
     counts = [float(n) for n in result.class_counts.get("train", {}).values()]
     bars = [
-        norms.Norms(m.key, m.label, np.atleast_2d(r.arrays["weight_norms"]))
+        norms.Norms(m.key, m.label, values, gaps.norms_of(r, "before"))
         for m, r in shown.there
-        if "weight_norms" in r.arrays and np.atleast_2d(r.arrays["weight_norms"]).shape[1] == len(classes)
+        if (values := gaps.norms_of(r, "after")) is not None and values.shape[1] == len(classes)
     ]
     if bars:
-        _heading(
+        heading(
             "Output weights per class",
-            "Their length (L2 norm). Plain training on imbalanced data leaves small classes with short ones.",
+            "Their length (L2 norm). Plain training on imbalanced data leaves small classes with short ones. A diamond is the length "
+            "before a method trained the last layer anew.",
         )
-        _chart(norms.figure(bars, classes, counts), "chart-norms", norms.alt(bars, classes))
-        _numbers("norms", lambda: norms.table(bars, classes, counts), "Weight norms, one row a class")
+        chart(norms.figure(bars, classes, counts), "chart-norms", norms.alt(bars, classes))
+        numbers("norms", lambda: norms.table(bars, classes, counts), "Weight norms, one row a class")
 
 
 def _rows(result: Result) -> None:
     mean = ", means over the replicates" if result.n > 1 else ""
-    _heading("Rows of each class", f"How many rows each part has{mean}. Withheld rows were dropped to make the imbalance.")
+    heading("Rows of each class", f"How many rows each part has{mean}. Withheld rows were dropped to make the imbalance.")
     rows = []
     for name in result.class_counts.get("train", {}):
         counts = {word: result.class_counts.get(part, {}).get(name, 0.0) for part, word in PARTS.items()}
         rows.append({"class": name} | {word: f"{n:,.0f}" for word, n in counts.items()})
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Rows in each part, one row a class", column_config=NARROW)
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Rows in each part, one row a class", column_config=perclass.NARROW)
     if result.positive == "macro":
         st.caption(f"On the test rows a random ranking has macro average precision {result.prevalence:.3g}.")
     else:
@@ -221,22 +229,9 @@ def _rows(result: Result) -> None:
         )
 
 
-def _per_class(result: Result) -> pd.DataFrame:
-    rows = []
-    for name, values in result.per_class.items():
-        row: dict[str, Any] = {"class": name}
-        for metric, label in SCORES.items():
-            value = values.get(metric)
-            if isinstance(value, Mapping) and value.get("mean") is not None:
-                ends = (np.nan if value.get(end) is None else value[end] for end in ("low", "high"))
-                row[label] = f"{value['mean']:.2f}" + palette.bracket(*ends)
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
 def tables(shown: Shown) -> None:
     """Every measure of everything that was run."""
-    with _folded("All measures of all methods", "all-measures", ":material/table:") as fold:
+    with folded("All measures of all methods", "all-measures", ":material/table:") as fold:
         if not fold.open:
             return
         rows = []
@@ -259,27 +254,6 @@ def provenance(shown: Shown) -> None:
     words[-1] += f" in {duration(result.seconds)}"
     words += [plain(made[name], 60) for name in ("machine", "cpu", "date") if made.get(name)]
     st.caption(" · ".join(words))
-    with _folded("How it was made", "provenance", ":material/receipt_long:") as fold:
+    with folded("How it was made", "provenance", ":material/receipt_long:") as fold:
         if fold.open:
             st.json({"spec": result.spec, "provenance": made}, expanded=1)
-
-
-def _heading(text: str, help: str) -> None:
-    st.markdown(f"**{text}**", help=help)
-
-
-def _chart(figure: Any, key: str, alt: str) -> None:
-    st.plotly_chart(figure, key=key, alt=alt, config=palette.CONFIG)
-
-
-def _numbers(key: str, table: Callable[[], pd.DataFrame], alt: str) -> None:
-    """The numbers behind a picture, made when somebody opens them."""
-    with _folded("The numbers", f"numbers-{key}", ":material/table:") as fold:
-        if fold.open:
-            made = table()
-            st.dataframe(made, hide_index=made.index.name is None, alt=alt)
-
-
-def _folded(label: str, key: str, icon: str) -> Any:
-    """An expander that knows whether it is open: what is in a closed one need not be made, sent or mounted."""
-    return st.expander(label, key=key, icon=icon, on_change="rerun")

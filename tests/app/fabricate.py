@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from engine import limits
+from engine import limits, techniques
 from engine.analysis import intervals
-from engine.events import GRID, UNIT, Epoch, Frame, Phase, Progress, Scene, pack_film
+from engine.events import GRID, UNIT, Epoch, Frame, Phase, Progress, Scene, pack, pack_film
 from engine.family import family
-from engine.result import METRICS, Result
+from engine.result import METRICS, Result, plain
 from engine.spec import Imbalance, RunSpec, find
 from engine.store import EngineInfo, Job, Store
 
@@ -47,6 +47,16 @@ MOVING = [
 ]
 
 
+EVERY = ["tabular", "points", "images"]
+MODEL = [*TABLE, field("model", "choice", "auto", choices=["auto", "mlp", "small-resnet"])]
+DEEP = [
+    field("sampler", "choice", "eos", choices=["eos", "smote", "none"]),
+    field("k_neighbors", "int", 10, low=1, high=300),
+    field("loss", "choice", "ce", choices=["ce", "focal"]),
+    field("rounds", "int", 5, low=1, high=50, advanced=True),
+]
+
+
 def _method(name: str, title: str, family: str, fields: Sequence[dict[str, Any]], **more: Any) -> dict[str, Any]:
     rest = {"presets": {}, "deviations": {}, "suited": {}, "controls": {}, "ranked": True, "source": f"source of {name}"}
     return {"name": name, "title": title, "family": family, "kinds": ["tabular", "points"], "fields": list(fields)} | {
@@ -75,7 +85,7 @@ def catalog(*, devices: Sequence[str] = ("cpu",), available: bool = True) -> dic
         "device": "A processor",
         "devices": list(devices),
         "methods": [
-            _method("ce", "Plain training (CE)", "plain", TABLE),
+            _method("ce", "Plain training (CE)", "plain", MODEL, kinds=EVERY),
             _method("smote", "SMOTE", "sampling", [*TABLE, field("neighbours", "int", 5, low=1, high=20)]),
             _method(
                 "explicit-gradient",
@@ -86,13 +96,23 @@ def catalog(*, devices: Sequence[str] = ("cpu",), available: bool = True) -> dic
                 deviations={"paper": ["Two logits instead of one."]},
                 controls={"frozen": {"eta_points": 0.0}, "CE, equal steps": {"copies": 0.0}},
             ),
-            _method("potential", "Potential (oracle)", "oracle", TABLE, ranked=False),
+            _method(
+                "eos",
+                "EOS (three-phase)",
+                "deep",
+                [*MODEL, *DEEP],
+                kinds=EVERY,
+                controls={"no over-sampling": {"sampler": "none"}},
+            ),
+            _method("potential", "Potential (oracle)", "oracle", MODEL, ranked=False, kinds=EVERY),
         ],
+        "embeddings": techniques.describe(),
         "datasets": [
             _dataset("moons", "Two moons", "points", "points", ("majority", "minority"), (1000, 1000), fields=rows, available=True),
             _dataset("glass2", "Glass 2", "tabular", "keel", ("negative", "positive"), (197, 17), available=available,
                      how_to_get="Run `make data`, or put glass2.dat into the data folder."),
             _dataset("wine", "Wine", "tabular", "bundled", ("a", "b", "c"), (71, 59, 48), licence="CC BY 4.0", available=True),
+            _dataset("digits", "Digits", "images", "bundled", [str(c) for c in range(10)], (180,) * 10, features=64, available=True),
             _dataset("odd", "Odd names", "tabular", "bundled", HOSTILE, (900, 300), available=True, licence=HOSTILE[1],
                      citation=HOSTILE[0]),
         ],
@@ -125,10 +145,50 @@ def spec(dataset: str = "moons", method: str = "explicit-gradient", ratio: float
     return RunSpec(dataset, method, made, **more).complete(catalog())
 
 
+def _summary(values: np.ndarray) -> dict[str, Any]:
+    return {"mean": values.mean(), "low": values.mean() - 0.05, "high": values.mean() + 0.05, "values": values}
+
+
+def features(classes: int = 10, images: bool = True, seed: int = 0) -> dict[str, np.ndarray]:
+    """The artifact `features/0`: clusters, 20 training and 10 test rows and 8 synthetic ones of each class, every third with an enemy."""
+    rng = np.random.default_rng(seed)
+    sizes = (20, 10, 8)
+    y = np.concatenate([np.repeat(np.arange(classes), n) for n in sizes])
+    part = np.repeat(np.arange(3), [classes * n for n in sizes])
+    centres = 3 * rng.standard_normal((classes, 16))
+    x = centres[y] + rng.standard_normal((len(y), 16))
+    predicted = np.where((part == 1) & (rng.random(len(y)) < 0.2), (y + 1) % classes, y)
+    enemy = np.where((part == 2) & (np.arange(len(y)) % 3 == 0), 20 * ((y + 1) % classes), -1)
+    out = {
+        "x": x.astype(np.float32),
+        "y": y.astype(np.int16),
+        "part": part.astype(np.uint8),
+        "predicted": predicted.astype(np.int16),
+    }
+    out |= {"row": np.where(part < 2, np.arange(len(y)), -1), "enemy": enemy.astype(np.int32)}
+    out["size"] = np.array([12406, 10 * classes, 37594])
+    if images:
+        out["thumbs"] = rng.integers(0, 256, (30 * classes, 8, 8, 1), dtype=np.uint8)
+    return out
+
+
+DIGITS = RunSpec("digits", "eos", Imbalance("exponential", 20.0)).complete(catalog())
+
+
 def result(
-    spec: RunSpec, *, ap: float = 0.4, sd: float = 0.02, moved: float | None = None, seed: int = 0, common: int = 7
+    spec: RunSpec,
+    *,
+    ap: float = 0.4,
+    sd: float = 0.02,
+    moved: float | None = None,
+    seed: int = 0,
+    common: int = 7,
+    older: bool = False,
 ) -> Result:
-    """A plausible result of that spec with mean average precision `ap`; runs of one family share the replicates' luck."""
+    """A plausible result of that spec with mean average precision `ap`; runs of one family share the replicates' luck.
+
+    older: as an earlier version left it, without gap, averages, curves per class and norms before.
+    """
     entry = find(catalog(), "datasets", spec.dataset)
     rng, luck = np.random.default_rng(seed), np.random.default_rng(common)
     n, classes = spec.replicates, entry["classes"]
@@ -174,7 +234,32 @@ def result(
         c: {"support": parts["test"][c], **dict.fromkeys(("precision", "recall", "f1", "average_precision"), one)}
         for c in classes
     }
+    by_class = np.linspace(0.1, 0.6, len(classes)) + 0.02 * rng.standard_normal((n, len(classes)))
+    gap = {"classes": list(classes), "before": by_class, "after": 0.7 * by_class, "correct": 0.5 * by_class}
+    gap |= {"errors": np.where(np.arange(len(classes)) == 0, np.nan, 1.5 * by_class), "equal_size": 0.3 + 0.5 * by_class}
+    change = (-0.3 * by_class).mean(1)
+    gap["net"] = {name: _summary(values.mean(1)) for name, values in (("before", by_class), ("after", 0.7 * by_class))}
+    gap["net"]["difference"] = {
+        "mean": change.mean(),
+        "low": change.mean() - 0.05,
+        "high": change.mean() + 0.05,
+        "values": change,
+    }
+    if older:
+        gap = {}
+    else:
+        arrays["pr_class"] = np.clip(
+            0.2 + 0.7 * (1 - recall**2) * np.linspace(1, 0.5, len(classes))[None, :, None], 0, 1
+        ) * np.ones((n, 1, 1))
+    shorter = arrays["weight_norms"] * np.linspace(1, 0.6, len(classes))
+    few = [c for c, k in zip(classes, kept, strict=True) if k < max(kept)]
+    many = [c for c in classes if c not in few]
+    scores = ("precision", "recall", "f1", "average_precision")
+    averages = {g: {"classes": own} | dict.fromkeys(scores, one) for g, own in (("minority", few), ("majority", many)) if own}
     return Result(
+        averages={} if older else averages,
+        gap=plain(gap),
+        weight_norms={} if older else plain({"before": shorter, "after": arrays["weight_norms"]}),
         run_id=spec.run_id(entry["fingerprint"]),
         spec=spec.to_json(),
         metrics=metrics,
@@ -249,6 +334,29 @@ def done(store: Store, spec: RunSpec, answer: Result | None = None, **more: Any)
     events = [Phase("training", "Training the network"), Phase("moving", "Moving the points"), scene, *pictures]
     fingerprint = find(catalog(), "datasets", spec.dataset)["fingerprint"]
     return store.record(spec, answer or result(spec, **more), events, kept, fingerprint=fingerprint)
+
+
+def deep(
+    store: Store,
+    spec: RunSpec | None = None,
+    *,
+    maps: Sequence[str] = ("pca",),
+    keeps: bool = True,
+    answer: Result | None = None,
+    **more: Any,
+) -> Job:
+    """A finished run with features, and the maps that were made of them."""
+    spec = spec or DIGITS
+    entry = find(catalog(), "datasets", spec.dataset)
+    job = done(store, spec, answer, **more)
+    found = features(len(entry["classes"]), entry["kind"] == "images")
+    if keeps:
+        store.put_artifact(job.id, techniques.FEATURES, pack(found))
+    for name in maps if keeps else ():
+        asked = techniques.EmbedSpec(job.id, name)
+        places = found["x"][:, :2]
+        store.record_embedding(asked, {"seconds": 1.0, "foreseen": 1.0}, {asked.artifact: pack({"xy": places})})
+    return job
 
 
 def family_done(store: Store, spec: RunSpec, **aps: float) -> Job:

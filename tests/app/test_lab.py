@@ -68,7 +68,7 @@ def test_a_first_visit_shows_the_bundled_example_without_pressing_anything(
     monkeypatch.setattr(session, "EXAMPLES", tmp_path / "bundle")
     page = look()
     assert "A recorded example" in words(page) and "reaches average precision" in words(page)
-    assert len(charts(page)) == 4 and len(picture(page).frames) == 100
+    assert len(charts(page)) == 5 and len(picture(page).frames) == 100
     assert page.query_params == {}  # still a bare link
     assert page.session_state["d.moons.noise"] == 0.3  # the form stands at the example's values
     assert page.session_state["protocol"] == form.QUICK
@@ -98,15 +98,23 @@ def test_a_finished_run_shows_everything(store: Store, look: Look) -> None:
     assert len(names) == 5 and all(" · AP 0." in name and "[" in name for name in names)
     assert [m.label for m in page.metric] == ["Average precision", "Balanced accuracy", "G-mean", "F1"]
     assert len(page.dataframe) == 2  # rows, test results per class
-    for key in ("numbers-pr", "numbers-learning", "numbers-losses", "numbers-norms", "all-measures", "provenance"):
+    for key in (
+        "numbers-pr",
+        "numbers-learning",
+        "numbers-losses",
+        "numbers-norms",
+        "numbers-gap-lab",
+        "all-measures",
+        "provenance",
+    ):
         page.session_state[key] = True
     page.run()
-    assert len(page.dataframe) == 7 and len(page.json) == 1
+    assert len(page.dataframe) == 8 and len(page.json) == 1
     assert "python -m engine run --dataset moons --method explicit-gradient --profile ratio --ratio 20" in page.code[0].value
     assert "Engine ready" in said and "312 MiB" in said
 
 
-KEYS = ("chart-pr", "chart-learning", "chart-losses", "chart-norms")
+KEYS = ("chart-pr", "chart-learning", "chart-losses", "chart-norms", "chart-gap-lab")
 
 
 def test_the_form_shows_the_run_of_a_bare_link(store: Store, look: Look) -> None:
@@ -368,7 +376,7 @@ page = AppTest.from_file(sys.argv[1], default_timeout=60)
 page.query_params["run"] = sys.argv[2]
 page.run()
 assert not page.exception, page.exception
-assert len(page.get("plotly_chart")) == 4
+assert len(page.get("plotly_chart")) == 5
 times = []
 for _ in range(5):
     start = time.perf_counter()

@@ -1,0 +1,134 @@
+"""Two states of one measure per class, such as the gap before and after over-sampling, with the class counts behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from app.charts.palette import NEUTRAL, centre, faint, frame, numbered, pen, safe, spread
+
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star")
+"""Of the methods, in turn: nobody has to tell them apart by colour."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One method's values per class: before [R, C], after [R, C]; NaN: not measured."""
+
+    key: str
+    label: str
+    before: np.ndarray
+    after: np.ndarray
+
+
+def figure(
+    pairs: Sequence[Pair],
+    classes: Sequence[str],
+    counts: Sequence[float],
+    *,
+    measure: str,
+    states: tuple[str, str] = ("before", "after"),
+) -> go.Figure:
+    """One group of marks a class: open before, filled after, joined by a line; whiskers: 2.5-97.5% of the replicates.
+
+    Bars behind, on the axis at the right: training rows of each class. measure: what the left axis is. states: what the open
+    and the filled marks are.
+    """
+    fig = frame("", measure, height=260, legend_rows=len(pairs) + 2, ticks=2)
+    place = np.arange(len(classes))
+    names = numbered(classes, 14)
+    fig.add_trace(
+        go.Bar(
+            x=place,
+            y=np.asarray(counts, np.float32),
+            name="training rows (axis at the right)",
+            marker={"color": faint(NEUTRAL, 0.28), "line": {"width": 0}},
+            width=0.86,
+            hovertemplate="%{y:,.0f} training rows<extra></extra>",
+        )
+    )
+    step = 0.7 / max(1, len(pairs))
+    for rank, pair in enumerate(pairs):
+        x = place + (rank - (len(pairs) - 1) / 2) * step
+        ink, symbol = pen(pair.key).colour, SYMBOLS[rank % len(SYMBOLS)]
+        centres = [centre(values) for values in (pair.before, pair.after)]
+        ways = np.column_stack([*centres, np.full(len(classes), np.nan)]).ravel()
+        fig.add_trace(
+            go.Scatter(
+                x=np.repeat(x, 3).astype(np.float32), y=ways.astype(np.float32), mode="lines", yaxis="y2",
+                line={"color": ink, "width": 2, "dash": pen(pair.key).dash}, legendgroup=pair.key, showlegend=False, hoverinfo="skip",
+            )
+        )  # fmt: skip
+        for state, values in zip(states, (pair.before, pair.after), strict=True):
+            filled = state == states[1]
+            mean, low, high = spread(values)
+            whiskers = {"type": "data", "array": high - mean, "arrayminus": mean - low, "thickness": 1.2, "width": 3}
+            fig.add_trace(
+                go.Scatter(
+                    x=x.astype(np.float32),
+                    y=mean.astype(np.float32),
+                    yaxis="y2",
+                    mode="markers",
+                    name=safe(pair.label),
+                    marker={
+                        "symbol": symbol if filled else f"{symbol}-open",
+                        "size": 9,
+                        "color": ink,
+                        "line": {"width": 2, "color": ink},
+                    },
+                    error_y=whiskers if len(values) > 1 else None,
+                    legendgroup=pair.key,
+                    showlegend=filled,
+                    hovertemplate=f"%{{y:.3g}}<extra>{safe(pair.label)}, {state}</extra>",
+                )
+            )
+    mark = {"size": 9, "color": NEUTRAL, "line": {"width": 2, "color": NEUTRAL}}
+    fig.add_trace(
+        go.Scatter(x=[None], y=[None], mode="markers", yaxis="y2", marker=mark | {"symbol": "circle-open"},
+                   name=f"open: {states[0]}; filled: {states[1]}")
+    )  # fmt: skip
+    fig.update_layout(
+        margin={"r": 52},
+        hovermode="closest",
+        yaxis={"side": "right", "showgrid": False, "rangemode": "tozero", "nticks": 5},
+        yaxis2={
+            "overlaying": "y",
+            "side": "left",
+            "rangemode": "tozero",
+            "zeroline": False,
+            "automargin": False,
+            "tickmode": "auto",
+            "nticks": 6,
+        },
+    )
+    fig.update_xaxes(tickvals=place, ticktext=names, range=[-0.55, len(classes) - 0.45], showgrid=False)
+    return fig
+
+
+def table(
+    pairs: Sequence[Pair], classes: Sequence[str], counts: Sequence[float], states: tuple[str, str] = ("before", "after")
+) -> pd.DataFrame:
+    """Means, one row a class, two columns a method."""
+    columns: dict[str, object] = {"class": list(classes), "training rows": [float(c) for c in counts]}
+    for pair in pairs:
+        columns[f"{pair.label}, {states[0]}"] = centre(pair.before)
+        columns[f"{pair.label}, {states[1]}"] = centre(pair.after)
+    return pd.DataFrame(columns)
+
+
+def alt(pairs: Sequence[Pair], classes: Sequence[str], *, measure: str, states: tuple[str, str] = ("before", "after")) -> str:
+    """What the picture says, for someone who cannot see it."""
+    parts = []
+    for pair in pairs:
+        values = zip(classes, centre(pair.before), centre(pair.after), strict=True)
+        each = ", ".join(f"{name} {_said(a)} and {_said(b)}" for name, a, b in values)
+        parts.append(f"{pair.label}: {each}")
+    return f"{measure} per class, {states[0]} and {states[1]}. " + "; ".join(parts) + "."
+
+
+def _said(value: float) -> str:
+    return f"{value:.3g}" if np.isfinite(value) else "not measured"

@@ -1,0 +1,143 @@
+"""Features of training, test and synthetic rows laid out in two dimensions: one layer a kind of row, one colour a class."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+
+from app.charts.palette import NEUTRAL, class_colours, faint, frame, numbered, safe
+
+TRAIN, TEST, SYNTHETIC = range(3)
+KINDS = ("training rows", "test rows", "synthetic rows")
+_MARKS = (
+    {"symbol": "circle", "size": 6, "opacity": 0.6},
+    {"symbol": "square-open", "size": 7, "opacity": 0.9},
+    {"symbol": "diamond-tall-open", "size": 9, "opacity": 0.8},
+)
+WRONG = "test rows that are misclassified"
+
+
+@dataclass(frozen=True)
+class Map:
+    """A sample of rows with its places: xy [n, 2], y, part, predicted, row [n] and enemy [n] as in the artifact `features/<r>`."""
+
+    xy: np.ndarray
+    y: np.ndarray
+    part: np.ndarray
+    predicted: np.ndarray
+    row: np.ndarray
+    enemy: np.ndarray
+
+    @property
+    def wrong(self) -> np.ndarray:
+        """Test rows that the network takes for another class [n] bool."""
+        return (self.part == TEST) & (self.predicted != self.y)
+
+    @property
+    def joined(self) -> np.ndarray:
+        """Synthetic rows whose enemy is in the sample [n] bool."""
+        return (self.part == SYNTHETIC) & (self.enemy >= 0)
+
+
+def figure(
+    found: Map,
+    classes: Sequence[str],
+    *,
+    shown: Collection[int] | None = None,
+    kinds: Collection[int] = (TRAIN, TEST, SYNTHETIC),
+    enemies: bool = False,
+    wrong: bool = False,
+    axes: tuple[str, str] = ("", ""),
+) -> go.Figure:
+    """Marks by kind of row (symbol) and class (colour, and its name where the class lies); customdata is the place in the sample.
+
+    shown: numbers of the classes to draw, None: all. enemies: join synthetic rows to their enemies. wrong: cross misclassified
+    test rows.
+    """
+    keep = np.isin(found.part, list(kinds))
+    keep &= True if shown is None else np.isin(found.y, list(shown))
+    names, colours = numbered(classes), np.array(class_colours(len(classes)))
+    layers = [k for k in range(3) if (keep & (found.part == k)).any()]
+    lines = enemies and (keep & found.joined).any()
+    crossed = keep & found.wrong if wrong else np.zeros(len(keep), bool)
+    fig = frame(axes[0], axes[1], height=480, legend_rows=len(layers) + bool(lines) + bool(crossed.any()), ticks=0)
+    fig.update_layout(hovermode="closest", dragmode="lasso")
+    if lines:
+        at = np.flatnonzero(keep & found.joined)
+        ends = np.stack([found.xy[at], found.xy[found.enemy[at]], np.full((len(at), 2), np.nan)], axis=1).reshape(-1, 2)
+        fig.add_trace(
+            go.Scatter(
+                x=ends[:, 0].astype(np.float32), y=ends[:, 1].astype(np.float32), mode="lines", hoverinfo="skip",
+                line={"color": faint(NEUTRAL, 0.45), "width": 1}, name="from a synthetic row to its enemy",
+            )
+        )  # fmt: skip
+    for kind in layers:
+        at = np.flatnonzero(keep & (found.part == kind))
+        said = [_hover(found, i, names) for i in at]
+        fig.add_trace(
+            go.Scatter(
+                x=found.xy[at, 0].astype(np.float32), y=found.xy[at, 1].astype(np.float32), mode="markers",
+                marker=_MARKS[kind] | {"color": colours[found.y[at]].tolist()}, customdata=at, text=said,
+                hovertemplate=f"%{{text}}<extra>{KINDS[kind]}</extra>", legendgroup=KINDS[kind], showlegend=False,
+                selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 0.15}},
+            )
+        )  # fmt: skip
+        fig.add_trace(  # the layer's own legend entry: in the legend a colour would name a class
+            go.Scatter(x=[None], y=[None], mode="markers", marker=_MARKS[kind] | {"color": NEUTRAL, "opacity": 1},
+                       legendgroup=KINDS[kind], name=KINDS[kind])
+        )  # fmt: skip
+    if crossed.any():
+        at = np.flatnonzero(crossed)
+        fig.add_trace(
+            go.Scatter(
+                x=found.xy[at, 0].astype(np.float32), y=found.xy[at, 1].astype(np.float32), mode="markers", name=WRONG,
+                marker={"symbol": "x-thin", "size": 9, "line": {"width": 2, "color": NEUTRAL}}, customdata=at,
+                text=[_hover(found, i, names) for i in at], hovertemplate="%{text}<extra>misclassified</extra>",
+            )
+        )  # fmt: skip
+    _label_classes(fig, found, keep, names, colours)
+    fig.update_xaxes(showticklabels=False, showgrid=False, ticks="")
+    fig.update_yaxes(showticklabels=False, showgrid=False, ticks="")
+    return fig
+
+
+def _label_classes(fig: go.Figure, found: Map, keep: np.ndarray, names: Sequence[str], colours: np.ndarray) -> None:
+    for c, name in enumerate(names):
+        real = keep & (found.y == c) & (found.part != SYNTHETIC)
+        own = real if real.any() else keep & (found.y == c)
+        if own.any():
+            x, y = np.median(found.xy[own], axis=0)
+            fig.add_annotation(
+                x=float(x), y=float(y), text=f"<b>{name}</b>", showarrow=False, font={"size": 13, "color": "#FFFFFF"},
+                bgcolor=_deep(str(colours[c])), borderpad=2, opacity=0.92,
+            )  # fmt: skip
+
+
+def _deep(colour: str) -> str:
+    """The colour dark enough for white letters."""
+    red, green, blue = (int(int(colour[i : i + 2], 16) * 0.62) for i in (1, 3, 5))
+    return f"#{red:02X}{green:02X}{blue:02X}"
+
+
+def _hover(found: Map, i: int, names: Sequence[str]) -> str:
+    taken = names[found.predicted[i]]
+    own = f"class {names[found.y[i]]}"
+    said = "" if found.part[i] == SYNTHETIC else f"row {found.row[i]}, "
+    return f"{said}{own}" + ("" if found.predicted[i] == found.y[i] else f", taken for {taken}")
+
+
+def alt(found: Map, classes: Sequence[str], technique: str) -> str:
+    """What the picture says, for someone who cannot see it."""
+    counts = [int((found.part == k).sum()) for k in range(3)]
+    parts = ", ".join(f"{n} {kind}" for n, kind in zip(counts, KINDS, strict=True) if n)
+    wrong, tests = int(found.wrong.sum()), counts[TEST]
+    errors = f" {wrong} of the {tests} test rows are misclassified." if tests else ""
+    middles = []
+    for c, name in enumerate(classes):
+        own = (found.y == c) & (found.part == TRAIN)
+        if own.any():
+            middles.append(f"{safe(name, 30)} {own.sum()}")
+    return f"{technique} of the network's features: {parts}.{errors} Training rows shown of each class: {', '.join(middles)}."

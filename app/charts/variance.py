@@ -1,0 +1,75 @@
+"""How much the features of a class vary, round by round, while the network is drawn towards neighbours of the same class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from app.charts.palette import MAJORITY, MINORITY, band, centre, frame, spread
+
+LINES = {
+    "variance_minority": ("minority classes", MINORITY, "solid"),
+    "variance_majority": ("majority classes", MAJORITY, "dash"),
+}
+"""history name -> (label, colour, dash)."""
+
+
+def history(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """name of LINES -> [R, rounds], of the phase that has any; {} for a method without rounds."""
+    found: dict[str, np.ndarray] = {}
+    for key, values in arrays.items():
+        name = key.rpartition("/")[2]
+        if key.startswith("history/") and name in LINES and np.isfinite(values).any():
+            found[name] = np.atleast_2d(np.asarray(values, dtype=float))
+    return {name: found[name] for name in LINES if name in found}
+
+
+def figure(values: Mapping[str, np.ndarray]) -> go.Figure:
+    """Means over replicates of values [R, rounds], with the band of 2.5-97.5% of them where there are several."""
+    fig = frame("Round", "Variance of the features", height=240, legend_rows=len(values))
+    for name, rows in values.items():
+        label, colour, dash = LINES[name]
+        mean, low, high = spread(rows)
+        rounds = np.arange(1, len(mean) + 1, dtype=np.float32)
+        if len(rows) > 1:
+            band(fig, rounds, low, high, colour, name)
+        fig.add_trace(
+            go.Scatter(
+                x=rounds,
+                y=mean.astype(np.float32),
+                mode="lines+markers",
+                name=label,
+                line={"color": colour, "dash": dash, "width": 2},
+                hovertemplate=f"%{{y:.3g}}<extra>{label}</extra>",
+            )
+        )
+    longest = max((rows.shape[1] for rows in values.values()), default=1)
+    fig.update_xaxes(dtick=max(1, longest // 10))
+    fig.update_yaxes(rangemode="tozero")
+    return fig
+
+
+def table(values: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Means over replicates, one row a round."""
+    columns = {LINES[name][0]: pd.Series(centre(rows)) for name, rows in values.items()}
+    return pd.DataFrame(columns).rename_axis("round").rename(index=lambda i: i + 1)
+
+
+def ends(values: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]]:
+    """label -> (first, last) of the means that are there."""
+    out = {}
+    for name, rows in values.items():
+        mean = centre(rows)
+        kept = mean[np.isfinite(mean)]
+        if len(kept):
+            out[LINES[name][0]] = (float(kept[0]), float(kept[-1]))
+    return out
+
+
+def alt(values: Mapping[str, np.ndarray]) -> str:
+    """What the picture says, for someone who cannot see it."""
+    each = "; ".join(f"{label} from {a:.3g} to {b:.3g}" for label, (a, b) in ends(values).items())
+    return f"Variance of the features within a class, mean over classes, round by round. {each or 'No values'}."

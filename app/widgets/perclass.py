@@ -1,0 +1,76 @@
+"""Test results class by class, with the averages over small and large classes; as a table and as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app.charts import palette
+from app.widgets.text import cell
+from engine.result import Result
+
+SCORES = {"precision": "precision", "recall": "recall", "f1": "F1", "average_precision": "AP"}
+NARROW = {"class": st.column_config.TextColumn(width=130)}
+"""A class may be called anything; its name must not push the numbers out of sight."""
+GROUPS = {"minority": "mean of the minority classes", "majority": "mean of the majority classes"}
+
+
+def per_class(result: Result, key: str) -> None:
+    """The table and its download; key: of this table on its page."""
+    st.dataframe(rows(result), hide_index=True, alt="Test results with 95% intervals, one row a class", column_config=NARROW)
+    if result.averages:
+        told = "; ".join(
+            f"{name}: {len(group.get('classes', []))} of {len(result.per_class)} classes"
+            for name, group in result.averages.items()
+        )
+        few = "those that lost rows" if result.spec["imbalance"].get("profile") == "remove" else "those below the largest"
+        st.caption(f"{told[:1].upper()}{told[1:]}; the minority classes are {few} in training.")
+    st.download_button(
+        "Download as CSV",
+        lambda: csv(result),
+        f"classes-{result.run_id}.csv",
+        "text/csv",
+        icon=":material/download:",
+        key=f"csv-{key}",
+        on_click="ignore",
+    )
+
+
+def rows(result: Result) -> pd.DataFrame:
+    """Means with intervals as text, one row a class, then the averages."""
+    out = []
+    for name, values in [*result.per_class.items(), *_averages(result)]:
+        row: dict[str, Any] = {"class": name}
+        for metric, label in SCORES.items():
+            value = values.get(metric)
+            if isinstance(value, Mapping) and value.get("mean") is not None:
+                row[label] = f"{value['mean']:.2f}" + palette.bracket(*_ends(value))
+        out.append(row)
+    return pd.DataFrame(out)
+
+
+def csv(result: Result) -> bytes:
+    """Means and both ends of the intervals as numbers, one row a class, then the averages; UTF-8 with a mark for spreadsheets."""
+    out = []
+    for name, values in [*result.per_class.items(), *_averages(result)]:
+        row: dict[str, Any] = {"class": cell(name), "test rows": values.get("support"), "replicates": result.n}
+        for metric, label in SCORES.items():
+            value = values.get(metric) or {}
+            low, high = _ends(value)
+            mean = value.get("mean")
+            row |= {label: np.nan if mean is None else mean, f"{label} low": low, f"{label} high": high}
+        out.append(row)
+    return pd.DataFrame(out).to_csv(index=False).encode("utf-8-sig")
+
+
+def _averages(result: Result) -> list[tuple[str, Mapping[str, Any]]]:
+    return [(GROUPS[name], values) for name, values in result.averages.items() if name in GROUPS]
+
+
+def _ends(value: Mapping[str, Any]) -> tuple[float, float]:
+    low, high = (value.get(end) for end in ("low", "high"))
+    return (np.nan if low is None else float(low), np.nan if high is None else float(high))

@@ -1,0 +1,33 @@
+"""What every page begins with: its styles and the line with the product's name and the engine's state."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.widgets.status import status_line
+
+_STYLE = """<style>
+[data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }
+div:has(> .st-key-run-bar) { position: sticky; bottom: 0; z-index: 5; }
+.st-key-run-bar { padding: .6rem 0 .4rem; background: light-dark(#F8F8F7, #21201D); border-top: 1px solid rgba(128, 128, 128, .25); }
+.st-key-headline p { font-size: 1.15rem; line-height: 1.5; text-wrap: pretty; }
+.st-key-findings p { line-height: 1.5; text-wrap: pretty; }
+.st-key-status-line p { font-size: .875rem; }
+.st-key-run button[kind="primary"] { color: light-dark(#FFFFFF, #06281D); }
+@media (min-width: 768px) { [data-testid="stMainBlockContainer"] { padding-left: 2.5rem; padding-right: 2.5rem; } }
+.st-key-thumbs img { image-rendering: pixelated; border-radius: 4px; border: 1px solid rgba(128, 128, 128, .35); }
+.st-key-deep-pick, .st-key-deep-beside { min-width: min(22rem, 100%); }
+</style>"""
+
+
+def style() -> None:
+    """Put the styles on the page."""
+    st.html(_STYLE)
+
+
+def head(active: bool) -> None:
+    """The line itself. active: something on this page is going on."""
+    with st.container(horizontal=True, vertical_alignment="center", key="status-line", gap="medium"):
+        st.markdown("##### Imbalance Lab", width="content")
+        with st.container(width="stretch"):
+            status_line(active=active)
