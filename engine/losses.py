@@ -196,6 +196,35 @@ class LDAM(Loss):
         return table[y] if table.dim() == 1 else table.gather(1, y)
 
 
+class ClassWeighted(Loss):
+    """Cross-entropy averaged under class weights (n / (C n_c))^power: scikit-learn's "balanced" for power 1, plain for power 0.
+
+    A step divides by the sum of its rows' weights, as torch's CrossEntropyLoss(weight=...) does. counts [R, C]: training rows of
+    each class; one without rows has no row to weigh. Raises ValueError for a negative power.
+    """
+
+    def __init__(self, counts: Tensor, power: float = 1.0) -> None:
+        if power < 0:
+            raise ValueError(f"power must be at least 0; got {power}")
+        self.power = power
+        self.weights = (counts.double().mean(-1, keepdim=True) / counts.double().clamp(min=1)) ** power
+
+    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
+        return cross_entropy(logits, y)
+
+    def row_weights(self, y: Tensor) -> Tensor:
+        """See Loss."""
+        return self.weights.gather(1, y)
+
+    def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """See Loss."""
+        return cross_entropy.slope(logits, y)
+
+    def curve(self, logits: Tensor, y: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
+        """See Loss."""
+        return cross_entropy.curve(logits, y, along)
+
+
 @dataclass(frozen=True)
 class Mixed(Loss):
     """share * loss of the row's label + (1 - share) * loss of `second` [...], a second label: cross-entropy with soft labels.

@@ -54,7 +54,7 @@ def test_every_file_is_a_method() -> None:
 
 def test_names_give_methods() -> None:
     assert method("ce").name == "ce"
-    with pytest.raises(UnknownName, match="no method is called 'cee'; there are: ce, focal"):
+    with pytest.raises(UnknownName, match="no method is called 'cee'; there are: ce, threshold, class-weights"):
         method("cee")
 
 

@@ -1,0 +1,82 @@
+"""Numbers added to the classes' logits so that their argmax decides best: a threshold for two classes, one number a class for more."""
+
+from __future__ import annotations
+
+import numpy as np
+
+CRITERIA = ("balanced accuracy", "f1", "g-mean")
+SWEEPS = 20
+"""Times all classes are gone through at most."""
+ALIKE = 1e-12
+"""Two values of a criterion that differ by less are equal: sums of quotients of counts."""
+
+
+def best_shifts(logits: np.ndarray, y: np.ndarray, criterion: str = "balanced accuracy") -> np.ndarray:
+    """Shifts [C] float64: argmax(logits + shifts) scores highest on these rows. logits [N, C], y [N] int in 0..C-1.
+
+    Two classes: the shift of class 1, exactly the best threshold, halfway between the two rows it falls between. More: one class's
+    shift at a time, each time exactly, until none gains: never worse than no shift, perhaps not the best. Among equals the nearest to
+    where it was, so nothing moves without gain. Classes without rows do not count; F1 is of class 1 of two, the macro mean of more.
+    Logits that are not finite give no shift. Raises ValueError for an unknown criterion.
+    """
+    if criterion not in CRITERIA:
+        raise ValueError(f"criterion must be one of {', '.join(CRITERIA)}; got {criterion!r}")
+    logits = np.asarray(logits, np.float64)
+    classes = logits.shape[1]
+    shifts = np.zeros(classes)
+    if not len(y) or not np.isfinite(logits).all():
+        return shifts
+    for _ in range(SWEEPS):
+        moved = False
+        for c in range(1 if classes == 2 else 0, classes):
+            new = _along(logits + shifts, y, c, criterion)
+            shifts[c] += new
+            moved |= new != 0
+        if not moved or classes == 2:
+            break
+    return shifts
+
+
+def _along(logits: np.ndarray, y: np.ndarray, c: int, criterion: str) -> float:
+    """The best change of class c's logit, every other class as it is; 0 where nothing is better than none."""
+    n, classes = logits.shape
+    others = logits.copy()
+    others[:, c] = -np.inf
+    rival = others.argmax(1)
+    margin = others[np.arange(n), rival] - logits[:, c]  # a row goes to c where the change exceeds this
+    order = np.argsort(margin, kind="stable")
+    margin, rival, own = margin[order], rival[order], y[order]
+
+    # after the first k rows went to c: rows right of every class [n + 1, C], rows said to be of every class [n + 1, C]
+    lost = np.eye(classes)[rival]
+    right = np.concatenate([np.zeros((1, classes)), np.cumsum(lost * (rival == own)[:, None], 0)])
+    said = np.concatenate([np.zeros((1, classes)), np.cumsum(lost, 0)])
+    right, said = right[-1] - right, said[-1] - said
+    right[:, c] = np.concatenate([[0], np.cumsum(own == c)])
+    said[:, c] = np.arange(n + 1)
+
+    value = _value(right, said, np.bincount(y, minlength=classes), criterion)
+    stands = np.concatenate([[True], margin[1:] > margin[:-1], [True]])  # between equal margins no threshold can stand
+    now = int(np.searchsorted(margin, 0.0))
+    best = value[stands].max()
+    if value[now] >= best - ALIKE:
+        return 0.0
+    between = np.concatenate([[margin[0] - 1], (margin[1:] + margin[:-1]) / 2, [margin[-1] + 1]])
+    equal = np.flatnonzero(stands & (value >= best - ALIKE))
+    return float(between[equal[np.abs(between[equal]).argmin()]])
+
+
+def _value(right: np.ndarray, said: np.ndarray, support: np.ndarray, criterion: str) -> np.ndarray:
+    """The criterion [K] of right, said [K, C]: definitions as `engine.analysis.metrics`, over the classes that have rows."""
+    there = support > 0
+    recall: np.ndarray = (right[:, there] / support[there]).mean(1)
+    if criterion == "balanced accuracy":
+        return recall
+    if criterion == "f1":
+        f1 = 2 * right / np.maximum(support + said, 1)
+        mean: np.ndarray = f1[:, 1] if len(support) == 2 else f1[:, there].mean(1)
+        return mean
+    others = support.sum() - support
+    specificity = 1 - (said - right)[:, there] / np.maximum(others[there], 1)
+    product: np.ndarray = np.sqrt(recall * specificity.mean(1))
+    return product

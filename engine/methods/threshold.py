@@ -1,0 +1,58 @@
+"""Plain training with the decision tuned afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import torch
+
+from engine.analysis.shifts import CRITERIA, best_shifts
+from engine.batches import Passes
+from engine.data.dataset import Task
+from engine.events import Event, Phase
+from engine.losses import cross_entropy
+from engine.methods.base import DeepMethod, Fitted, param
+from engine.scene import Camera
+from engine.training import Meter, evaluate
+
+
+@dataclass(frozen=True)
+class Threshold(DeepMethod):
+    """Train plainly, then move the line between the classes to where validation rows say it is best. The ranking of two classes stays
+    as it is, and with it average precision; what changes are the decisions."""
+
+    name = "threshold"
+    title = "Threshold tuning"
+    family = "plain"
+    kinds = ("tabular", "points", "images")
+    source = (
+        "Moving the threshold (Provost 2000), as scikit-learn's TunedThresholdClassifierCV but on the validation rows, and for more "
+        "than two classes a number added to each class's logit, found one class after the other."
+    )
+
+    criterion: str = param(
+        "balanced accuracy", choices=CRITERIA, help="What is made as large as can be on the validation rows; F1 is macro for many classes."
+    )  # fmt: skip
+
+    def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
+        """See Method.fit. The numbers are added to the biases of the last layer, so the network's argmax is the tuned decision."""
+        meter = Meter(self.epochs * max(Passes(task.train.sizes.tolist(), self.batch, []).per_pass()))
+        yield Phase("training", "Training the network")
+        earlier, chosen = yield from self.pretrain(task, cross_entropy, rows=task.train, meter=meter, camera=camera)
+        yield Phase("head", "Tuning the decision on validation rows")
+        net, valid = earlier.copy(), task.valid
+        with torch.no_grad():
+            logits = net(valid.x).double().cpu()
+            shifts = torch.stack(
+                [
+                    torch.from_numpy(best_shifts(z[mask].numpy(), y[mask].numpy(), self.criterion))
+                    for z, y, mask in zip(logits, valid.y.cpu(), valid.mask.cpu(), strict=True)
+                ]
+            )
+            flat = net.flat.clone()
+            flat[:, -net.classes :] += shifts.to(flat)
+            net.flat = flat
+            score, _ = evaluate(net, valid)
+        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, score)
+        return Fitted(net, chosen.epoch, earlier=earlier)
