@@ -28,6 +28,7 @@ STARRED = (
     "engine.version",
     "engine.limits",
     "engine.family",
+    "engine.text",
     "engine.thresholds",
     "engine.analysis",
     "engine.analysis.intervals",
@@ -147,7 +148,15 @@ def test_a_method_imports_no_sibling(name):
 
 LAYERS = (
     ("engine.errors", "engine.version"),
-    ("engine.fields", "engine.seeds", "engine.settings", "engine.losses", "engine.classifiers", "engine.analysis.intervals"),
+    (
+        "engine.fields",
+        "engine.text",
+        "engine.seeds",
+        "engine.settings",
+        "engine.losses",
+        "engine.classifiers",
+        "engine.analysis.intervals",
+    ),
     ("engine.events", "engine.spec", "engine.result"),
     ("engine.techniques", "engine.database"),
     ("engine.bundles",),

@@ -1,0 +1,87 @@
+"""Text from data made safe for where it goes: HTML, CSV, Markdown, LaTeX. Names of columns, classes and files are other people's words."""
+
+from __future__ import annotations
+
+import csv
+import html as _html
+import io
+import re
+import string
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+UNSEEN = "\N{REPLACEMENT CHARACTER}"
+"""Stands for a character that would break a line, hide letters or turn their direction."""
+
+_KEPT = {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}  # letters of some scripts, and emoji, are written with them
+_FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20"
+"""What begins a formula in a spreadsheet, also in full width."""
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_INSIDE = re.compile(rf"([;\t\r\n][\s\"']*)(?=[{re.escape(_FORMULA)}])")
+
+
+def line(text: object, limit: int | None = None) -> str:
+    """One line of visible text: runs of white space become a blank, control and direction characters become UNSEEN; cut to `limit`."""
+    words = " ".join(str(text).split())
+    words = "".join(c if c in _KEPT or unicodedata.category(c) not in _HIDDEN else UNSEEN for c in words)
+    return words if limit is None or len(words) <= limit else words[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+
+
+def html(text: object, limit: int | None = None) -> str:
+    """For text and quoted attributes of HTML and SVG."""
+    return _html.escape(line(text, limit), quote=True)
+
+
+def markdown(text: object, limit: int | None = None) -> str:
+    """For running text and table cells of Markdown: every ASCII sign is escaped, so nothing is a link, a tag or a cell's end."""
+    special = set(string.punctuation) - set(",;'\"%")
+    safe = "".join(f"\\{c}" if c in special else c for c in line(text, limit))
+    return safe.replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\&", "&amp;").replace("\\@", "&#64;")
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+    '"': r"\textquotedbl{}", "-": "-{}", "`": r"\textasciigrave{}", "'": "'{}", "[": "{[}", "]": "{]}",
+}  # fmt: skip
+
+
+def latex(text: object, limit: int | None = None) -> str:
+    """For running text and table cells of LaTeX."""
+    return "".join(_LATEX.get(c, c) for c in line(text, limit))
+
+
+def csv_cell(value: Any) -> str:
+    """The text of a CSV cell, not yet quoted; nothing in it is a formula.
+
+    Numbers stay numbers, also negative ones; None and NaN are empty. Text that a spreadsheet could take for a formula (it begins with
+    =, +, -, @, a tab or a line's end, blanks before it not counted, or has one of them after a semicolon, tab or line's end, where
+    another spreadsheet cuts) gets an apostrophe before it.
+    """
+    if value is None or value != value:  # NaN
+        return ""
+    if isinstance(value, bool):
+        return str(value)
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, (int, float)):
+        return repr(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else repr(value)
+    text = str(value).replace("\0", UNSEEN)
+    if _NUMBER.fullmatch(text):
+        return text
+    text = _INSIDE.sub(r"\1'", text)
+    seen = text.lstrip().lstrip("\N{ZERO WIDTH NO-BREAK SPACE}\N{ZERO WIDTH SPACE}\"'").lstrip()
+    return f"'{text}" if text[:1] in ("\t", "\r", "\n") or seen[:1] in tuple(_FORMULA) else text
+
+
+def csv_table(rows: Iterable[Sequence[Any]]) -> str:
+    """Rows of cells as CSV (RFC 4180), every cell through `csv_cell`."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    for row in rows:
+        writer.writerow([csv_cell(value) for value in row])
+    return out.getvalue()

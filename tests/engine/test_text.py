@@ -1,0 +1,106 @@
+"""Hostile text, wherever it goes, stays text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from engine.text import UNSEEN, csv_cell, csv_table, html, latex, line, markdown
+
+HOSTILE = [
+    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "' onload='x", "&lt;b&gt;", "</style></svg></title>", "<!--", "]]>",
+    "{{7*7}}", "${x}", "%{x}", "[a](javascript:alert(1))", "| a | b |", "`code`", "# head", "\\end{document}", "\\input{/etc/passwd}",
+    "=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1+1", " =1", "\ufeff=1", '"=1', "a;=1+1", "a\n=1", "x\x00y",
+    "\u202eevil", "a\u2028b", "\ud800", "https://x.test/a", "www.x.test", "<https://x.test>", "a@b.test",
+]  # fmt: skip
+
+
+class Seen(HTMLParser):
+    """Tags and text of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, list]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, attrs))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def handle_comment(self, data):
+        self.tags.append(("comment", []))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_html_is_text_in_elements_and_attributes(text):
+    seen = Seen()
+    seen.feed(f"<p title=\"{html(text)}\" class='{html(text)}'>{html(text)}</p>")
+    seen.close()
+    assert seen.tags == [("p", [("title", line(text)), ("class", line(text))])]
+    assert seen.text == line(text)
+    assert "\n" not in html(text)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_markdown_has_no_markup_left(text):
+    made = markdown(text)
+    assert "<" not in made and "\n" not in made
+    bare = made.replace("\\\\", "")
+    for sign in "|`*_[]()#!{}:.":
+        assert bare.count(sign) == bare.count(f"\\{sign}") + (bare.count("&#64;") if sign == "#" else 0), sign
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_latex_has_no_command_of_the_data(text):
+    made = latex(text)
+    for ours in ("textbackslash", "textasciicircum", "textasciitilde", "textless", "textgreater", "textbar", "textquotedbl"):
+        made = made.replace(f"\\{ours}{{}}", "")
+    made = made.replace("\\textasciigrave{}", "")
+    for sign in "{}$&#%_":
+        made = made.replace(f"\\{sign}", "")
+    made = made.replace("-{}", "").replace("'{}", "").replace("{[}", "").replace("{]}", "")
+    assert not set(made) & set('\\{}$&#%_^~<>|"`[]')
+
+
+FORMULA = [t for t in HOSTILE if t.lstrip(' \ufeff"\t\r\n')[:1] in tuple("=+-@\uff1d")]
+
+
+@pytest.mark.parametrize("text", FORMULA)
+def test_formulas_are_text_in_a_csv(text):
+    assert csv_cell(text).startswith("'")
+    (row,) = csv.reader(io.StringIO(csv_table([[text, 1]]), newline=""))
+    assert row[0].startswith("'") and row[1] == "1"
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_nor_where_a_spreadsheet_cuts_elsewhere(delimiter):
+    assert f"{delimiter}=" not in csv_cell(f"a{delimiter}=1+1")
+    assert f'{delimiter}"=' not in csv_cell(f'a{delimiter}"=1+1"')
+
+
+def test_numbers_stay_numbers():
+    assert [csv_cell(v) for v in (-3.5, 2, 2.0, np.float32(0.5), np.int64(-4), True, None, math.nan, 1e300, "-3.5", "+4e2", "")] == [
+        "-3.5", "2", "2", "0.5", "-4", "True", "", "", "1e+300", "-3.5", "+4e2", "",
+    ]  # fmt: skip
+    assert csv_cell("-3.5.1") == "'-3.5.1" and csv_cell("plain, text") == "plain, text"
+
+
+def test_cells_come_back_as_they_were():
+    rows = [["a,b", 'say "x"', "two\nlines", "plain", 1.5], ["", "\u00e4\u4e2d", "3", "b", None]]
+    back = list(csv.reader(io.StringIO(csv_table(rows), newline="")))
+    assert back == [["a,b", 'say "x"', "two\nlines", "plain", "1.5"], ["", "\u00e4\u4e2d", "3", "b", ""]]
+
+
+def test_a_line_is_one_line_and_cut():
+    assert line(" a \n\t b ") == "a b"
+    assert line("abcdef", 4) == "abc\N{HORIZONTAL ELLIPSIS}"
+    assert line("a\u202eb\x07\u2066") == f"a{UNSEEN}b{UNSEEN}{UNSEEN}"
+    family = "\U0001f468\N{ZERO WIDTH JOINER}\U0001f467"
+    assert line(family) == family
