@@ -171,23 +171,22 @@ class TableMethod(Method, abc.ABC):
         return net, chosen
 
     def _recipe(self, task: Task, loss: Loss, net: Net, batches: Batches) -> str:
-        """Everything that decides what training gives, in words."""
+        """Everything that decides what training gives, in words. net: as it begins."""
         cls = type(self)
-        own = {
-            f.name: getattr(self, f.name)
-            for c in (TableMethod, DeepMethod)
-            for f in dataclasses.fields(c)
-            if hasattr(self, f.name)
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(TableMethod)}
+        # of a method that has no such choice: what it does; which network they lead to is told by the network
+        own |= {
+            f.name: getattr(self, f.name, f.default) for f in dataclasses.fields(DeepMethod) if f.name not in {*own, "model"}
         }
         how = (
-            cls.create.__qualname__,
-            cls.step.__qualname__,
+            "" if cls.step in (TableMethod.step, DeepMethod.step) else cls.step.__qualname__,
             type(loss).__name__,
             vars(loss),
+            type(net).__name__,
             net.cosine,
             type(batches).__name__,
         )
-        rows = hashlib.sha256()
+        rows = hashlib.sha256(net.flat.cpu().contiguous().numpy().data)
         for part in (task.train, task.valid):
             for tensor in (part.x, part.y, part.mask):
                 rows.update(tensor.cpu().contiguous().numpy().data)

@@ -101,3 +101,18 @@ def test_few_are_kept(trained):
     assert len(trained) == taken
     fit(epochs=1)
     assert len(trained) > taken
+
+
+@pytest.mark.parametrize("name", ["threshold", "explicit-gradient", "eos", "dos", "tau"])
+def test_methods_that_begin_with_plain_training_take_it_from_plain_training(trained, name):
+    """Whoever made the network: the same one, trained alike on the same rows, is trained once."""
+    short = {"rounds": 1, "head_epochs": 1, "meta_epochs": 1}
+    own = {k: v for k, v in short.items() if k in method(name).__dataclass_fields__}
+    alone = fit(name, **own)[1]
+    warm.forget()
+    fit("ce")
+    taken = len(trained)
+    after = fit(name, **own)[1]
+    more = 0 if name != "dos" else len(trained) - taken  # its rounds are Adam's too
+    assert len(trained) == taken + more and more <= 20
+    assert torch.equal(alone.net.flat, after.net.flat)
