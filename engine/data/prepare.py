@@ -24,6 +24,7 @@ def prepare(
     *,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
+    thin: Callable[[Parts, Replicate], Parts] | None = None,
 ) -> Task:
     """The replicates of a spec with these numbers (number = seed index * folds + fold), all of them by default.
 
@@ -31,6 +32,8 @@ def prepare(
     the schema (0 or 1), columns that are constant in training to 0; with `spec.data["pca"] = k > 0` the first k principal
     components of that. Computed in float64 and rounded once, so a replicate's rows do not depend on what is prepared beside
     it. Images: flat, every channel to mean 0 and sd 1 over the pixels of the training rows. Raises BadData, BadParameter.
+
+    thin: takes rows out of a replicate's parts before anything is fitted.
     """
     numbers = range(spec.replicates) if numbers is None else numbers
     replicates = tuple(Replicate(n, *divmod(n, spec.folds)) for n in numbers)
@@ -46,7 +49,7 @@ def prepare(
     pieces: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {name: [] for name in PARTS}
     numbers_of: list[tuple[np.ndarray, np.ndarray]] = []
     for r in replicates:
-        parts: Parts = cuts[r.seed][r.fold]
+        parts: Parts = cuts[r.seed][r.fold] if thin is None else thin(cuts[r.seed][r.fold], r)
         numbers_of.append((parts.train, parts.test))
         rows_of = (
             _table_rows(table, fit_scale(table, len(dataset.numeric_names), parts.train, k, dataset.name), dtype)
