@@ -41,7 +41,8 @@ from app.session import OWNER_COOKIE
 from engine.errors import LabError
 from engine.store import Store, default_url
 
-importlib.import_module("app.views.lab")  # once, before anybody waits for it
+for view in ("lab", "deep"):  # once, before anybody waits for them
+    importlib.import_module(f"app.views.{view}")
 
 log = logging.getLogger("imbalance_lab.server")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")

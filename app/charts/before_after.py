@@ -51,7 +51,7 @@ def figure(
             hovertemplate="%{y:,.0f} training rows<extra></extra>",
         )
     )
-    step = 0.7 / max(1, len(pairs))
+    step = 0.8 / max(1, len(pairs))
     for rank, pair in enumerate(pairs):
         x = place + (rank - (len(pairs) - 1) / 2) * step
         ink, symbol = pen(pair.key).colour, SYMBOLS[rank % len(SYMBOLS)]
@@ -60,7 +60,7 @@ def figure(
         fig.add_trace(
             go.Scatter(
                 x=np.repeat(x, 3).astype(np.float32), y=ways.astype(np.float32), mode="lines", yaxis="y2",
-                line={"color": ink, "width": 2, "dash": pen(pair.key).dash}, legendgroup=pair.key, showlegend=False, hoverinfo="skip",
+                line={"color": ink, "width": 1.5}, legendgroup=pair.key, showlegend=False, hoverinfo="skip",
             )
         )  # fmt: skip
         for state, values in zip(states, (pair.before, pair.after), strict=True):
@@ -76,7 +76,7 @@ def figure(
                     name=safe(pair.label),
                     marker={
                         "symbol": symbol if filled else f"{symbol}-open",
-                        "size": 9,
+                        "size": 8,
                         "color": ink,
                         "line": {"width": 2, "color": ink},
                     },

@@ -71,7 +71,7 @@ def figure(
         fig.add_trace(
             go.Scatter(
                 x=ends[:, 0].astype(np.float32), y=ends[:, 1].astype(np.float32), mode="lines", hoverinfo="skip",
-                line={"color": faint(NEUTRAL, 0.45), "width": 1}, name="from a synthetic row to its enemy",
+                line={"color": faint(NEUTRAL, 0.35), "width": 1}, name="from a synthetic row to its enemy",
             )
         )  # fmt: skip
     for kind in layers:
@@ -82,7 +82,7 @@ def figure(
                 x=found.xy[at, 0].astype(np.float32), y=found.xy[at, 1].astype(np.float32), mode="markers",
                 marker=_MARKS[kind] | {"color": colours[found.y[at]].tolist()}, customdata=at, text=said,
                 hovertemplate=f"%{{text}}<extra>{KINDS[kind]}</extra>", legendgroup=KINDS[kind], showlegend=False,
-                selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 0.15}},
+                selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 0.25}},
             )
         )  # fmt: skip
         fig.add_trace(  # the layer's own legend entry: in the legend a colour would name a class

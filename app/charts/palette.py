@@ -38,6 +38,17 @@ PENS = {
     "rs": Pen("#E69F00", "solid"),
     "smote": Pen("#56B4E9", "solid"),
     "focal": Pen("#D55E00", "solid"),
+    "eos": Pen("#0072B2", "solid"),
+    "no over-sampling": Pen("#E69F00", "dash"),
+    "dos": Pen("#009E73", "longdash"),
+    "CE, equal epochs": Pen("#E69F00", "longdash"),
+    "CE on copies, equal steps": Pen("#56B4E9", "dot"),
+    "cnn-cl": Pen("#0072B2", "dash"),
+    "crt": Pen("#CC79A7", "solid"),
+    "tau": Pen("#CC79A7", "dashdot"),
+    "ncm": Pen("#009E73", "dot"),
+    "remix": Pen("#E69F00", "dashdot"),
+    "beside": Pen("#D55E00", "longdashdot"),
 }
 CLASSES = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C8C00", "#9467BD", "#44AA99", "#8A8A8A",
@@ -122,6 +133,7 @@ def band(
         go.Scatter(
             x=np.concatenate([x, x[::-1]]).astype(np.float32),
             y=np.concatenate([high, low[::-1]]).astype(np.float32),
+            mode="lines",  # of few points plotly would draw marks too
             fill="toself",
             fillcolor=faint(colour, alpha),
             line={"width": 0},

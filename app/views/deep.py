@@ -196,12 +196,15 @@ def _choose(
             {id: said + ("" if known[id].state == "done" else f" ({known[id].state})") for id, said in found.items()}
         )
         st.selectbox(
-            "Beside it",
-            [None, *same],
-            format_func=lambda id: "nothing" if id is None else others[id],
+            "Compare with",
+            same,
+            index=None,
+            format_func=others.__getitem__,
+            placeholder="nothing" if same else "no other run on these data",
+            disabled=not same,
             key="deep.other",
             on_change=lambda: _look(asked.run, state["deep.other"]),
-            help="Another run on the same data: in the pictures below, and with what differs at the end of the page.",
+            help="Another run on the same data goes into the pictures below; what differs is at the end of the page.",
         )
         links.to("lab", "Open in the Lab", ":material/science:", run=shown.job.id)
 
@@ -270,7 +273,7 @@ def _draw(shown: Shown, other: Shown | None, catalog: Mapping[str, Any], device:
     plane.section(shown.job.id, classes)
     entries = answer.entries(shown)
     if other is not None and other.result is not None and all(m.spec != other.main.spec for m, _ in shown.there):
-        entries.append(gaps.Entry("beside", f"beside: {whatif.short(shown.main.spec, other.main.spec)}", other.result))
+        entries.append(gaps.Entry("beside", f"with {whatif.short(shown.main.spec, other.main.spec)}", other.result))
     inside.per_class(shown, entries)
     inside.film(shown, other)
     inside.results(shown)

@@ -22,7 +22,7 @@ from engine.result import Result
 GAP_HELP = (
     "Generalization gap: how far the features of test rows lie outside the range that a class's training rows span, averaged over "
     "the features (0: none does; the unit is that of the features). A large one means that the class's training rows do not show "
-    "the network where its test rows lie."
+    "the network where its test rows lie. For one split the brackets reach down only: resampled test rows span no more than the rows."
 )
 NORM_HELP = (
     "Weight norm: the length (L2) of the last layer's weights of a class. A class with shorter ones than the others is harder to "
@@ -62,21 +62,30 @@ def _array(rows: Any) -> np.ndarray | None:
     return None if not rows else np.array([[np.nan if v is None else v for v in row] for row in rows], dtype=float)
 
 
-def gap_picture(entries: Sequence[Entry], key: str) -> bool:
-    """The gap before and after over-sampling, with its words; False where the first entry has none."""
+def _places(wide: bool) -> tuple[Any, Any]:
+    """Where a picture and its words go: beside each other, or one below the other."""
+    left, right = st.columns([3, 2], gap="large") if wide else (st.container(), st.container())
+    return left, right
+
+
+def gap_picture(entries: Sequence[Entry], key: str, wide: bool = False) -> bool:
+    """The gap before and after over-sampling, with its words (wide: beside it); False where the first entry has none."""
     pairs = _pairs(entries, gap_of, ("before", "after"))
     if not pairs:
         return False
     result, (classes, counts) = entries[0].result, classes_of(entries[0].result)
     heading("Generalization gap per class", GAP_HELP)
     measure = "Gap, in units of the features"
-    chart(
-        before_after.figure(pairs, classes, counts, measure=measure),
-        f"chart-gap-{key}",
-        before_after.alt(pairs, classes, measure="Generalization gap"),
-    )
-    st.markdown(gap_words(result))
-    numbers(f"gap-{key}", lambda: table(pairs, entries, classes, counts), "Gap before and after, one row a class")
+    picture, said = _places(wide)
+    with picture:
+        chart(
+            before_after.figure(pairs, classes, counts, measure=measure),
+            f"chart-gap-{key}",
+            before_after.alt(pairs, classes, measure="Generalization gap"),
+        )
+    with said:
+        st.markdown(gap_words(result))
+        numbers(f"gap-{key}", lambda: table(pairs, entries, classes, counts), "Gap before and after, one row a class")
     return True
 
 
@@ -179,21 +188,24 @@ def equal_words(pair: Pair, classes: Sequence[str], counts: Sequence[float]) -> 
     return said + "The number of rows does not explain the difference."
 
 
-def norm_picture(entries: Sequence[Entry], key: str) -> bool:
-    """Weight norms before and after, with their words; False where the first entry has none."""
+def norm_picture(entries: Sequence[Entry], key: str, wide: bool = False) -> bool:
+    """Weight norms before and after, with their words (wide: beside them); False where the first entry has none."""
     after = norms_of(entries[0].result, "after")
     if after is None:
         return False
     pairs = _pairs(entries, norms_of, ("before", "after"))
     classes, counts = classes_of(entries[0].result)
     heading("Weight norms per class", NORM_HELP)
-    chart(
-        before_after.figure(pairs, classes, counts, measure="L2 norm of output weights"),
-        f"chart-norm-{key}",
-        before_after.alt(pairs, classes, measure="L2 norm of output weights"),
-    )
-    st.markdown(norm_words(pairs[0], counts))
-    numbers(f"norm-{key}", lambda: table(pairs, entries, classes, counts), "Weight norms before and after, one row a class")
+    picture, said = _places(wide)
+    with picture:
+        chart(
+            before_after.figure(pairs, classes, counts, measure="L2 norm of output weights"),
+            f"chart-norm-{key}",
+            before_after.alt(pairs, classes, measure="L2 norm of output weights"),
+        )
+    with said:
+        st.markdown(norm_words(pairs[0], counts))
+        numbers(f"norm-{key}", lambda: table(pairs, entries, classes, counts), "Weight norms before and after, one row a class")
     return True
 
 

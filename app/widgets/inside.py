@@ -31,13 +31,10 @@ def per_class(shown: Shown, entries: Sequence[Entry]) -> None:
             icon=":material/history:",
         )
     kept = [*entries[: DRAWN - 1], *entries[-1:]] if len(entries) > DRAWN else list(entries)
-    left, right = st.columns(2, gap="large")
-    with left:
-        gaps.gap_picture(kept, "deep")
-    with right:
-        if not gaps.norm_picture(kept, "deep"):
-            heading("Weight norms per class", gaps.NORM_HELP)
-            st.caption("What classifies in this run has no weights per class to measure.")
+    gaps.gap_picture(kept, "deep", wide=True)
+    if not gaps.norm_picture(kept, "deep", wide=True):
+        heading("Weight norms per class", gaps.NORM_HELP)
+        st.caption("What classifies in this run has no weights per class to measure.")
     left, right = st.columns(2, gap="large")
     with left:
         gaps.outcome_picture(result, entries[0], "deep")
@@ -95,7 +92,7 @@ def results(shown: Shown) -> None:
     if result is None:
         return
     st.subheader("Results per class on the test rows", anchor="results")
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns([2, 3], gap="large")
     with left:
         if not _curves(result):
             st.caption("This run was made by an earlier version, which kept no curves per class.")

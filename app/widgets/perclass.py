@@ -10,18 +10,23 @@ import pandas as pd
 import streamlit as st
 
 from app.charts import palette
-from app.widgets.text import cell
 from engine.result import Result
+from engine.text import csv_table
 
 SCORES = {"precision": "precision", "recall": "recall", "f1": "F1", "average_precision": "AP"}
 NARROW = {"class": st.column_config.TextColumn(width=130)}
 """A class may be called anything; its name must not push the numbers out of sight."""
+WHOLE = 15
+"""Rows that are shown without scrolling."""
 GROUPS = {"minority": "mean of the minority classes", "majority": "mean of the majority classes"}
 
 
 def per_class(result: Result, key: str) -> None:
     """The table and its download; key: of this table on its page."""
-    st.dataframe(rows(result), hide_index=True, alt="Test results with 95% intervals, one row a class", column_config=NARROW)
+    made = rows(result)
+    height: Any = "content" if len(made) <= WHOLE else 400
+    alt = "Test results with 95% intervals, one row a class"
+    st.dataframe(made, hide_index=True, alt=alt, column_config=NARROW, height=height)
     if result.averages:
         told = "; ".join(
             f"{name}: {len(group.get('classes', []))} of {len(result.per_class)} classes"
@@ -55,16 +60,20 @@ def rows(result: Result) -> pd.DataFrame:
 
 def csv(result: Result) -> bytes:
     """Means and both ends of the intervals as numbers, one row a class, then the averages; UTF-8 with a mark for spreadsheets."""
-    out = []
+    head = [
+        "class",
+        "test rows",
+        "replicates",
+        *(f"{label}{end}" for label in SCORES.values() for end in ("", " low", " high")),
+    ]
+    out: list[list[Any]] = [head]
     for name, values in [*result.per_class.items(), *_averages(result)]:
-        row: dict[str, Any] = {"class": cell(name), "test rows": values.get("support"), "replicates": result.n}
-        for metric, label in SCORES.items():
+        row = [name, values.get("support"), result.n]
+        for metric in SCORES:
             value = values.get(metric) or {}
-            low, high = _ends(value)
-            mean = value.get("mean")
-            row |= {label: np.nan if mean is None else mean, f"{label} low": low, f"{label} high": high}
+            row += [value.get("mean"), *_ends(value)]
         out.append(row)
-    return pd.DataFrame(out).to_csv(index=False).encode("utf-8-sig")
+    return csv_table(out).encode("utf-8-sig")
 
 
 def _averages(result: Result) -> list[tuple[str, Mapping[str, Any]]]:

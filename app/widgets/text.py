@@ -21,12 +21,6 @@ def plain(text: object, limit: int = 60) -> str:
     return _LINK.sub(lambda m: m[0][0] + _JOINER + m[0][1:], words).replace(r"\@", "\\@" + _JOINER)
 
 
-def cell(text: object) -> str:
-    """Text for a cell of a CSV file: a spreadsheet takes what begins like a formula for text."""
-    words = " ".join(str(text).split())
-    return f"'{words}" if words[:1] in ("=", "+", "-", "@") else words
-
-
 def ratio(value: float) -> str:
     """'50:1', '11.6:1'."""
     return f"{value:.0f}:1" if value >= 100 or abs(value - round(value)) < 0.05 else f"{value:.1f}:1"

@@ -15,8 +15,7 @@ div:has(> .st-key-run-bar) { position: sticky; bottom: 0; z-index: 5; }
 .st-key-status-line p { font-size: .875rem; }
 .st-key-run button[kind="primary"] { color: light-dark(#FFFFFF, #06281D); }
 @media (min-width: 768px) { [data-testid="stMainBlockContainer"] { padding-left: 2.5rem; padding-right: 2.5rem; } }
-.st-key-thumbs img { image-rendering: pixelated; border-radius: 4px; border: 1px solid rgba(128, 128, 128, .35); }
-.st-key-deep-pick, .st-key-deep-beside { min-width: min(22rem, 100%); }
+.st-key-thumbs img { image-rendering: pixelated; border-radius: 4px; border: 1px solid rgba(128, 128, 128, .35); margin: 0 3px; }
 </style>"""
 
 

@@ -187,8 +187,9 @@ def beside(shown: Shown, other: Shown) -> None:
             key="deep.compare",
         )
         note = f"n = {n}" if n == other.result.n else f"n = {n} and {other.result.n}"
+        chance = "the test rows; another split may differ" if n == 1 else "the split"
         st.caption(
-            f"{note}. Where a bracket of a difference excludes 0, it is more than chance."
+            f"{note}. A bracket that excludes 0 is more than the chance of {chance}."
             if paired
             else f"{note}. The runs were not tested on the same rows, so no paired difference is shown."
         )

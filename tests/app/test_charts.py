@@ -26,7 +26,7 @@ def drawn(figure: go.Figure) -> list[dict[str, Any]]:
 
 
 def traces(figure: go.Figure) -> list[dict[str, Any]]:
-    return [t for t in drawn(figure) if t.get("mode") == "lines"]
+    return [t for t in drawn(figure) if t.get("mode") == "lines" and not t.get("fill")]
 
 
 def test_pr_draws_means_bands_and_the_prevalence() -> None:

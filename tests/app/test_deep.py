@@ -88,7 +88,7 @@ def test_another_run_and_one_beside_it_can_be_chosen(store: Store, look: Look) -
     other = fabricate.deep(store, fabricate.DIGITS.with_(params=dict(fabricate.DIGITS.params) | {"k_neighbors": 3}))
     page = look(run=one.id)
     assert page.session_state["p.eos.images.k_neighbors"] == 10
-    assert page.selectbox(key="deep.other").options == ["nothing", "k_neighbors 3"]
+    assert page.selectbox(key="deep.other").options == ["k_neighbors 3"]
     page.selectbox(key="deep.other").set_value(other.id).run()
     assert dict(page.query_params.items()) == {"run": one.id, "beside": other.id}
     assert len(page.get("bidi_component")) == 2  # both films
@@ -248,7 +248,7 @@ def test_both_runs_are_compared_when_the_other_is_there(store: Store, look: Look
     assert table.set_index("measure").loc["Average precision", "difference"].startswith("+0.2")
     assert any("chart-pr-beside" in name for name in names(page)) and "paired" not in words(page)
     assert any(
-        "beside: k_neighbors 3" in t["name"] for t in json.loads(chart(page, "chart-gap-deep").spec)["data"] if t.get("name")
+        "with k_neighbors 3" in t["name"] for t in json.loads(chart(page, "chart-gap-deep").spec)["data"] if t.get("name")
     )
 
 

@@ -94,7 +94,7 @@ def test_a_finished_run_shows_everything(store: Store, look: Look) -> None:
     assert [c.id.split("-", 2)[-1][-len(key) :] for c, key in zip(charts(page), KEYS, strict=True)] == list(KEYS)
     assert all(c.alt for c in charts(page))
     assert all(json.loads(c.config)["showSendToCloud"] is False for c in charts(page))
-    names = [t["name"] for t in json.loads(charts(page)[0].spec)["data"] if t.get("mode") == "lines"]
+    names = [t["name"] for t in json.loads(charts(page)[0].spec)["data"] if t.get("mode") == "lines" and not t.get("fill")]
     assert len(names) == 5 and all(" · AP 0." in name and "[" in name for name in names)
     assert [m.label for m in page.metric] == ["Average precision", "Balanced accuracy", "G-mean", "F1"]
     assert len(page.dataframe) == 2  # rows, test results per class
