@@ -59,7 +59,7 @@ def figure(
     """
     keep = np.isin(found.part, list(kinds))
     keep &= True if shown is None else np.isin(found.y, list(shown))
-    names, colours = numbered(classes), np.array(class_colours(len(classes)))
+    names, colours = numbered(classes, 16), np.array(class_colours(len(classes)))
     layers = [k for k in range(3) if (keep & (found.part == k)).any()]
     lines = enemies and (keep & found.joined).any()
     crossed = keep & found.wrong if wrong else np.zeros(len(keep), bool)

@@ -195,7 +195,9 @@ def _explore(found: Map, x: np.ndarray, images: np.ndarray | None, classes: list
     picked = sorted({int(_one(p["customdata"])) for p in event["selection"]["points"] if p.get("customdata") is not None})
     picked = [i for i in picked if drawn[i]]
     if not picked:
-        st.caption("Draw around points to see which rows they are. Without a mouse: choose rows in the table.")
+        st.caption(
+            "Draw around points to see which rows they are. Without a mouse: choose rows in the table, with arrow keys and Shift+Space."
+        )
         picked = _by_table(found, classes, np.flatnonzero(drawn))
     else:
         st.dataframe(
