@@ -107,7 +107,8 @@ class RunSpec:
         dataset = find(catalog, "datasets", self.dataset)
         method = find(catalog, "methods", self.method)
         if dataset["kind"] not in method["kinds"]:
-            kinds = " or ".join(method["kinds"])
+            *most, last = method["kinds"]
+            kinds = f"{', '.join(most)} or {last}" if most else last
             raise BadParameter(f"{self.method} takes {kinds} data; {self.dataset} is of kind {dataset['kind']}.")
         return self.with_(
             data=fields.check(dataset["fields"], self.data, self.dataset),

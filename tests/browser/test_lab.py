@@ -165,7 +165,8 @@ def test_points_move_and_the_curve_stands_beside_the_baseline_and_the_ceiling(ch
     assert store.job(run).state == "done"
     lab.page.reload()  # the address is the view
     until(lambda: lab.there("run-state-done"), 30)
-    assert lab.words["run"] == run and f"{ratio}:1" in lab.text("ratio")
+    until(lambda: f"{ratio}:1" in lab.text("ratio"), 20, "the form as the run was")
+    assert lab.words["run"] == run
     lab.leave()
     watch.over.set()
     watch.join()

@@ -40,10 +40,10 @@ def test_a_net_without_hidden_layers_becomes_logistic_regression(counts: tuple[i
     data.y[::4] = np.random.default_rng(0).permutation(data.y[::4])  # no line separates these: the weights stay finite
     on = task(data, ratio=None, folds=2, seeds=1)
     net = new_net(on, ())
-    step = Adam(net, cross_entropy, rate=0.1)
+    step = Adam(net, cross_entropy, rate=lambda epoch: 0.1 * 0.994**epoch)
     batch = Batch(on.train.x, on.train.y, mean_weights(on.train.mask, on.dtype), torch.ones(2, dtype=torch.bool), 0)
-    for i in range(800):
-        step.rate = 0.1 * 0.994**i
+    for _ in range(800):
+        step.begin([])
         step(batch)
     for r in range(2):
         mask = on.train.mask[r]

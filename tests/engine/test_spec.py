@@ -219,9 +219,9 @@ def test_what_the_catalog_does_not_know_is_refused() -> None:
 
 
 def test_a_method_is_given_only_data_it_takes() -> None:
-    images = {"datasets": [{"name": "cifar", "kind": "images", "fields": []}], "methods": CATALOG["methods"]}
-    with pytest.raises(BadParameter, match="ce takes tabular or points data; cifar is of kind images"):
-        RunSpec("cifar", "ce").complete(images)
+    sounds = {"datasets": [{"name": "birds", "kind": "sounds", "fields": []}], "methods": CATALOG["methods"]}
+    with pytest.raises(BadParameter, match="ce takes tabular, points or images data; birds is of kind sounds"):
+        RunSpec("birds", "ce").complete(sounds)
 
 
 # ---- identity
