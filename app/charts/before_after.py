@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import NEUTRAL, centre, faint, frame, numbered, pen, safe, spread
+from app.charts.palette import FEW, NEUTRAL, centre, faint, frame, numbered, pen, safe, spread, tick_lines
 
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star")
 """Of the methods, in turn: nobody has to tell them apart by colour."""
@@ -38,9 +38,9 @@ def figure(
     Bars behind, on the axis at the right: training rows of each class. measure: what the left axis is. states: what the open
     and the filled marks are.
     """
-    fig = frame("", measure, height=260, legend_rows=len(pairs) + 2, ticks=2)
+    names = numbered(classes, 14 if len(classes) <= FEW else 8)
+    fig = frame("", measure, height=260, legend_rows=len(pairs) + 2, ticks=tick_lines(names))
     place = np.arange(len(classes))
-    names = numbered(classes, 14)
     fig.add_trace(
         go.Bar(
             x=place,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import NEUTRAL, centre, frame, pen, safe, spread
+from app.charts.palette import FEW, NEUTRAL, centre, frame, numbered, pen, safe, spread, tick_lines
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,21 @@ class Norms:
 
 
 def _names(classes: Sequence[str], counts: Sequence[float]) -> list[str]:
+    if len(classes) > FEW:
+        return numbered(classes, 8)
     # a number in front keeps two classes whose names are cut to the same text apart
     return [f"{i}: {safe(name, 22)}<br>{count:,.0f} rows" for i, (name, count) in enumerate(zip(classes, counts, strict=True))]
 
 
 def figure(norms: Sequence[Norms], classes: Sequence[str], counts: Sequence[float]) -> go.Figure:
-    """One group of bars a class (training rows below its name), one bar a method; whiskers: 2.5-97.5% of the replicates.
+    """One group of bars a class (few classes: training rows below the name), one bar a method; whiskers: 2.5-97.5% of the replicates.
 
     A diamond in a bar is the norm before the method trained the last layer anew.
     """
     anew = any(item.anew for item in norms)
-    fig = frame("", "L2 norm of output weights", height=240, legend_rows=len(norms) + anew, ticks=2)
+    fig = frame(
+        "", "L2 norm of output weights", height=240, legend_rows=len(norms) + anew, ticks=tick_lines(_names(classes, counts))
+    )
     for item in norms:
         mean, low, high = spread(item.values)
         whiskers = (

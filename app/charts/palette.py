@@ -73,6 +73,15 @@ def numbered(classes: Sequence[str], limit: int = 22) -> list[str]:
     return names if len(set(names)) == len(names) else [f"{i}: {name}" for i, name in enumerate(names)]
 
 
+FEW = 5
+"""Up to so many classes there is room for a name and a count below each."""
+
+
+def tick_lines(names: Sequence[str]) -> int:
+    """Lines of text that the ticks of a class axis need: where names do not fit side by side, plotly turns them upright."""
+    return 3 if len(names) > FEW and max(map(len, names), default=0) > 3 else 2
+
+
 def safe(text: object, limit: int = 40) -> str:
     """Text from data as plotly shows it letter by letter: plotly reads a subset of HTML, and TeX between dollars."""
     words = " ".join(str(text).split())
