@@ -55,9 +55,9 @@ def story(
     gain = oracle[1].difference(baseline[1], AP) if oracle and baseline else None
     if members[0].role == "baseline" and oracle:
         gain = oracle[1].difference(main, AP)
-    headline = (
-        f"{setting(members[0].spec, native)} {plain(members[0].label)} reaches average precision **{number(main.metric(AP))}**"
-    )
+    where = setting(members[0].spec, native)
+    comma = "," if "," in where else ""
+    headline = f"{where}{comma} {plain(members[0].label)} reaches average precision **{number(main.metric(AP))}**"
     parts = []
     if "frozen" in controls:
         parts.append(f"the same points frozen {number(controls['frozen'][1].metric(AP))}")
