@@ -21,6 +21,8 @@ from engine.spec import MAX_RATIO, PROFILES, Imbalance, RunSpec, defaults, find
 AS_IT_COMES, CUT = "As the data come", "Make it skewed"
 QUICK, CAREFUL, CUSTOM = "Quick look", "Careful", "Custom"
 PROTOCOLS = {QUICK: (1, 1), CAREFUL: (4, 5)}
+GIVEN_TEST = {QUICK: (1, 1), CAREFUL: (1, 5)}
+"""Of data whose test rows are given: there is nothing to fold."""
 DEFAULTS = "defaults"
 PROFILE_NAMES = {
     "ratio": "all smaller classes cut alike",
@@ -45,9 +47,9 @@ def fill(spec: RunSpec, device: str, catalog: Mapping[str, Any]) -> None:
     if made.rate is not None:
         state["rate"] = made.rate
     state[f"where.{state['profile']}"] = made.where if made.profile != "native" else "all"
-    named = next((name for name, shape in PROTOCOLS.items() if shape == (spec.folds, spec.seeds)), CUSTOM)
-    state["protocol"], state["folds"], state["seeds"], state["seed"] = named, spec.folds, spec.seeds, spec.seed
     entry, method = find(catalog, "datasets", spec.dataset), find(catalog, "methods", spec.method)
+    named = next((name for name, shape in protocols(entry).items() if shape == (spec.folds, spec.seeds)), CUSTOM)
+    state["protocol"], state["folds"], state["seeds"], state["seed"] = named, spec.folds, spec.seeds, spec.seed
     for prefix, found, values in (
         (f"d.{spec.dataset}", entry, spec.data),
         (f"p.{spec.method}.{entry['kind']}", method, spec.params),
@@ -60,10 +62,10 @@ def form(catalog: Mapping[str, Any]) -> tuple[RunSpec | None, str]:
     """Draw the form; returns the completed spec (None where it cannot be run; the form says why) and the device."""
     entry, data, wrong = _dataset(catalog)
     method = _method(catalog, entry)
-    folds, seeds = _protocol_state()
+    folds = _folds(entry)
     made, trouble = _imbalance(entry, data, folds)
     params, more = _method_fields(method, entry["kind"])
-    folds, seeds, seed, device = _protocol(catalog)
+    folds, seeds, seed, device = _protocol(catalog, entry)
     problems = wrong + ([trouble] if trouble else []) + more
     for problem in problems:
         st.error(plain(problem, 400))
@@ -270,28 +272,46 @@ def _kept(described: Sequence[Mapping[str, Any]], prefix: str, who: str) -> tupl
     return values, wrong
 
 
-def _protocol_state() -> tuple[int, int]:
-    """Folds and seeds as the form last said; the ratio's limit above depends on them."""
+def protocols(entry: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    """Folds and seeds by the name of how careful one is."""
+    return GIVEN_TEST if entry.get("test_counts") else PROTOCOLS
+
+
+def _folds(entry: Mapping[str, Any]) -> int:
+    """Folds as the form last said; the ratio's limit above depends on them."""
     named = st.session_state.setdefault("protocol", QUICK)
-    return PROTOCOLS.get(named) or (int(st.session_state.get("folds", 4)), int(st.session_state.get("seeds", 5)))
+    if named == CUSTOM:
+        return 1 if entry.get("test_counts") else int(st.session_state.get("folds", 4))
+    return protocols(entry)[named][0]
 
 
-def _protocol(catalog: Mapping[str, Any]) -> tuple[int, int, int, str]:
+def _protocol(catalog: Mapping[str, Any], entry: Mapping[str, Any]) -> tuple[int, int, int, str]:
+    given = bool(entry.get("test_counts"))
+    split = (
+        "one split of the training rows, a fifth of them for validation; test rows are the data's own. Careful: 5 seeds, 5 replicates; "
+        "each seed draws anew which rows are withheld, the validation rows and the first weights."
+        if given
+        else "one split into 60% training, 20% validation, 20% test. Careful: 4 folds × 5 seeds, 20 replicates; "
+        "each seed draws anew which rows are withheld, the split and the first weights."
+    )
     named = st.segmented_control(
         "How careful",
         [QUICK, CAREFUL, CUSTOM],
         key="protocol",
         required=True,
         width="stretch",
-        help="Quick look: one split into 60% training, 20% validation, 20% test. Careful: 4 folds × 5 seeds, 20 replicates; "
-        "each seed draws anew which rows are withheld, the split and the first weights.",
+        help=f"Quick look: {split}",
     )
-    folds, seeds = PROTOCOLS.get(named, (0, 0))
+    folds, seeds = protocols(entry).get(named, (0, 0))
     if named == CUSTOM:
         st.session_state.setdefault("folds", 4)
         st.session_state.setdefault("seeds", 5)
         left, right = st.columns(2)
-        folds = left.number_input("Folds", 1, 10, key="folds", help="1: one 60/20/20 split.")
+        if given:
+            folds = 1
+            left.number_input("Folds", 1, 1, value=1, disabled=True, help="These data have test rows of their own: one split.")
+        else:
+            folds = left.number_input("Folds", 1, 10, key="folds", help="1: one 60/20/20 split.")
         seeds = right.number_input("Seeds", 1, 100, key="seeds")
     st.session_state.setdefault("seed", 0)
     devices = [d for d in catalog.get("devices", []) if d != "auto"]

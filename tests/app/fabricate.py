@@ -114,6 +114,8 @@ def catalog(*, devices: Sequence[str] = ("cpu",), available: bool = True) -> dic
                      how_to_get="Run `make data`, or put glass2.dat into the data folder."),
             _dataset("wine", "Wine", "tabular", "bundled", ("a", "b", "c"), (71, 59, 48), licence="CC BY 4.0", available=True),
             _dataset("digits", "Digits", "images", "bundled", [str(c) for c in range(10)], (180,) * 10, features=64, available=True),
+            _dataset("mnist", "MNIST", "images", "images", [str(c) for c in range(10)], (600,) * 10, features=784, available=True,
+                     test_counts=[100] * 10),
             _dataset("odd", "Odd names", "tabular", "bundled", HOSTILE, (900, 300), available=True, licence=HOSTILE[1],
                      citation=HOSTILE[0]),
         ],

@@ -227,6 +227,20 @@ def test_another_owners_run_reads_as_one_that_is_not_there(store: Store, look: L
     assert "no such run" in words(page) and "Other runs going on" not in words(page)
 
 
+def test_data_with_test_rows_of_their_own_are_not_folded(store: Store, look: Look) -> None:
+    fabricate.beat(store)
+    page = look(dataset="mnist", method="ce", folds="1", seeds="5")
+    assert page.session_state["protocol"] == form.CAREFUL and not page.error
+    assert not any(i.label == "Folds" for i in page.number_input)
+    page.session_state["protocol"] = form.CUSTOM
+    page.session_state["folds"] = 4  # as the last data had it
+    page.run()
+    folds = next(i for i in page.number_input if i.label == "Folds")
+    assert folds.disabled and folds.value == 1
+    button(page, "run").click().run()
+    assert {(job.spec["folds"], job.spec["seeds"]) for job in store.jobs()} == {(1, 5)}
+
+
 def test_a_faulty_link_is_said_in_one_place_and_forgotten_when_the_form_is_touched(look: Look) -> None:
     page = look(dataset="nope", ratio="99999", what="<img src=x>")
     assert len(page.warning) == 1 and page.warning[0].value.count("\n- ") == 3 and "<img" not in page.warning[0].value
