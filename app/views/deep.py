@@ -98,6 +98,12 @@ def _look(run: str | None, beside: str | None = None) -> None:
     st.query_params.from_dict({name: value for name, value in (("run", run), ("beside", beside)) if value})
 
 
+def _picked(run: str | None, beside: str | None = None) -> None:
+    """Go where a list points; nowhere where its line is no run's any more (two runs have come to have one line)."""
+    if all(id is None or session.is_run(id) for id in (run, beside)):
+        _look(run, beside)
+
+
 def _deep(job: Job, catalog: Mapping[str, Any]) -> bool:
     """True for a run of a deep method, or on images."""
     try:
@@ -128,7 +134,10 @@ def _fill(catalog: Mapping[str, Any], spec: RunSpec | None) -> None:
 
 
 def _titles(jobs: Iterable[Job], catalog: Mapping[str, Any]) -> dict[str, str]:
-    """A line for each run by its id: what, on what, how, and how far it is. No two are equal: the list tells them apart by it."""
+    """A line for each run by its id: what, on what, and how, no two equal.
+
+    Not how far it is: the list tells runs apart by their lines, and a line that changed while the list stood would be no run's.
+    """
     names = {m["name"]: m["title"] for m in catalog["methods"]} | {d["name"]: d["title"] for d in catalog["datasets"]}
     out: dict[str, str] = {}
     for job in jobs:
@@ -136,7 +145,7 @@ def _titles(jobs: Iterable[Job], catalog: Mapping[str, Any]) -> dict[str, str]:
         how = setting(spec)
         said = f"{names.get(spec.method, spec.method)} on {names.get(spec.dataset, spec.dataset)}, {how[:1].lower()}{how[1:]}"
         said += f"{_own(spec, catalog)}, {many(spec.replicates, 'replicate')}, seed {spec.seed}"
-        out[job.id] = said if job.state == "done" else f"{said} ({job.state})"
+        out[job.id] = said
     return unlike(out)
 
 
@@ -180,7 +189,7 @@ def _choose(
             first,
             format_func=titles.__getitem__,
             key="deep.pick",
-            on_change=lambda: _look(state["deep.pick"]),
+            on_change=lambda: _picked(state["deep.pick"]),
             placeholder="Choose a run",
             help="Finished runs, those of deep methods and on images first. Type to search.",
         )
@@ -192,9 +201,7 @@ def _choose(
         state["deep.other"] = asked.beside if asked.beside in same else None
         spec = shown.main.spec
         found = {id: whatif.short(spec, RunSpec.from_json(known[id].spec)) for id in same}
-        others = unlike(
-            {id: said + ("" if known[id].state == "done" else f" ({known[id].state})") for id, said in found.items()}
-        )
+        others = unlike(found)
         st.selectbox(
             "Compare with",
             same,
@@ -203,7 +210,7 @@ def _choose(
             placeholder="nothing" if same else "no other run on these data",
             disabled=not same,
             key="deep.other",
-            on_change=lambda: _look(asked.run, state["deep.other"]),
+            on_change=lambda: _picked(asked.run, state["deep.other"]),
             help="Another run on the same data goes into the pictures below; what differs is at the end of the page.",
         )
         links.to("lab", "Open in the Lab", ":material/science:", run=shown.job.id)

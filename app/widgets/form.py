@@ -87,13 +87,16 @@ def _dataset(catalog: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
     """The chosen entry, its options, and what is wrong with them."""
     sources = list(dict.fromkeys(d["source"] for d in catalog["datasets"]))
     by_name = {d["name"]: d for d in sorted(catalog["datasets"], key=lambda d: sources.index(d["source"]))}
-    if st.session_state.get("dataset") not in by_name:
-        st.session_state["dataset"] = next(iter(by_name))
 
-    def label(name: str) -> str:
+    def label(name: str, here: bool | None = None) -> str:
         d = by_name[name]
-        return f"{d['title'].removesuffix(' (' + d['source'] + ')')} · {d['source']}" + ("" if available(d) else " · not here")
+        here = available(d) if here is None else here
+        return f"{d['title'].removesuffix(' (' + d['source'] + ')')} · {d['source']}" + ("" if here else " · not here")
 
+    if (chosen := st.session_state.get("dataset")) not in by_name:
+        # the browser sends labels back, and an engine that has just come up may have changed the chosen one's
+        before = {label(name, here): name for name in by_name for here in (True, False)}
+        st.session_state["dataset"] = before.get(chosen or "", next(iter(by_name)))
     name = st.selectbox("Dataset", list(by_name), format_func=label, key="dataset", help="Type to search.")
     entry: dict[str, Any] = by_name[name]
     summary = st.container()

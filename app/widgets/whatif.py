@@ -48,14 +48,15 @@ def ask(shown: Shown, catalog: Mapping[str, Any]) -> None:
         return
 
     def label(name: str) -> str:
-        now = ratio(spec.imbalance.ratio or 1) if name == RATIO else written(spec.params[name])
-        return f"{name if name == RATIO else offered[name]['label']} (now {now})"
+        return name if name == RATIO else str(offered[name]["label"])
 
     if st.session_state.get("deep.knob") not in knobs:
         st.session_state["deep.knob"] = knobs[0]
     left, right = st.columns(2)
     with left:
         knob = st.selectbox("Change one thing", knobs, format_func=label, key="deep.knob")
+        now = ratio(spec.imbalance.ratio or 1) if knob == RATIO else written(spec.params[knob])
+        st.caption(f"This run: {plain(now)}")
     with right:
         other, wrong = _value(spec, knob, offered.get(knob), highest, shown.job.id)
     if knob == RATIO:

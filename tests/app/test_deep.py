@@ -116,6 +116,28 @@ def test_a_running_run_says_when_pictures_begin_and_can_be_cancelled(store: Stor
     assert store.cancel_requested("engine-1") == [run.id]
 
 
+def test_a_line_of_the_lists_stays_while_a_run_goes_on(store: Store, look: Look) -> None:
+    """The browser sends lines back, not runs: one that changed with the run's state would name none."""
+    fabricate.beat(store)
+    run = fabricate.running(store, fabricate.DIGITS, frames=0)
+    page = look(run=run.id)
+    before = page.selectbox(key="deep.pick").options
+    fabricate.done(store, fabricate.DIGITS)
+    assert store.job(run.id).state == "done"
+    page.run()
+    assert page.selectbox(key="deep.pick").options == before
+
+
+def test_a_line_that_is_no_runs_leads_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    went: list[Any] = []
+    monkeypatch.setattr(deep, "_look", lambda *to: went.append(to))
+    deep._picked("EOS on digits, run 012345")
+    deep._picked("0123456789abcdef", "k 3 (queued)")
+    assert went == []
+    deep._picked("0123456789abcdef", None)
+    assert went == [("0123456789abcdef", None)]
+
+
 def test_a_link_that_cannot_be_followed_says_so(look: Look) -> None:
     page = look(run="zz", what="<img src=x>")
     assert "16 of the letters" in words(page) and "<img" not in words(page).replace("\\<img", "")

@@ -143,7 +143,7 @@ def test_from_one_press_to_a_second_run_beside_the_first(chromium, product, unti
     deep.settle()
     page.locator(".st-key-deep-knob input").click()
     page.locator(".st-key-deep-knob input").fill("k neighbors")
-    page.get_by_role("option").filter(has_text="now 10)").first.click()
+    page.get_by_role("option").filter(has_text="k neighbors").first.click()
     field = page.locator(f"[class*=st-key-deep-w-{run}-k_neighbors] input").last
     field.wait_for(timeout=20_000)
     field.fill("3")
