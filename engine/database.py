@@ -2,6 +2,11 @@
 
 Every write transaction is BEGIN IMMEDIATE, so two processes never both believe they hold a row; reads are short. Words are
 JSON, arrays are npz; nothing is unpickled.
+
+Private rows are *sealed*: `secure_delete` overwrites what is deleted, but while SQLite moves short rows between pages it leaves
+copies of them in the pages' unused middle, where only VACUUM, which rewrites everybody's data, would find them. So whatever
+a private row holds stands behind a page's length of padding: there SQLite keeps it in overflow pages, which belong to that row
+alone, never move, and are overwritten when it goes.
 """
 
 from __future__ import annotations
@@ -24,7 +29,9 @@ from engine.errors import BadData, StoreError
 from engine.events import pack, unpack
 from engine.result import Result
 
-SCHEMA = 1
+SCHEMA = 2
+BUSY_MS = 10_000
+"""How long one waits for another's lock."""
 PRIORITY_INTERACTIVE = 0
 """A person waits for it."""
 
@@ -55,9 +62,12 @@ JOBS = sa.Table(
     sa.Column("engine", sa.Text),
     sa.Column("cancel", sa.Integer, nullable=False),
     sa.Column("last_seq", sa.Integer, nullable=False),
+    sa.Column("upload", sa.Text),
     sa.Index("jobs_by_turn", "state", "priority", "created"),
     sa.Index("jobs_by_age", "created"),
+    sa.Index("jobs_by_owner", "owner", "upload"),
 )
+"""What follows `spec` in this order is sealed with it, `reason` among them."""
 EVENTS = sa.Table(
     "events",
     _meta,
@@ -80,7 +90,35 @@ ARTIFACTS = sa.Table(
     sa.Column("job", sa.Text, primary_key=True),
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.Column("pad", sa.Integer, nullable=False, server_default="0"),
 )
+"""pad: bytes before the data."""
+ARTIFACT = sa.func.substr(ARTIFACTS.c.data, ARTIFACTS.c.pad + 1, type_=sa.LargeBinary).label("data")
+"""An artifact's bytes."""
+UPLOADS = sa.Table(
+    "uploads",
+    _meta,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("whole", sa.Integer, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Index("uploads_by_owner", "owner"),
+)
+"""whole: 0 while it arrives. digest: SHA-256 of the bytes. name: sealed."""
+PIECES = sa.Table(
+    "pieces",
+    _meta,
+    sa.Column("upload", sa.Text, primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True),
+    sa.Column("pad", sa.LargeBinary, nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+"""The bytes of an upload in order."""
+OWNERS = sa.Table("owners", _meta, sa.Column("owner", sa.Text, primary_key=True), sa.Column("seen", sa.Float, nullable=False))
+"""When those who own something were last heard of, unix seconds."""
 CATALOG = sa.Table(
     "catalog", _meta, sa.Column("one", sa.Integer, primary_key=True), sa.Column("words", sa.Text, nullable=False)
 )
@@ -124,6 +162,7 @@ class Database:
                 f"the store's URL {parsed.render_as_string()!r} must name a SQLite file, such as sqlite:////folder/lab.db."
             )
         self.path = Path(parsed.database)
+        self._page = 0
         self._db = sa.create_engine(parsed, connect_args={"timeout": 10.0}, pool_size=8, max_overflow=56)
         self._rw = self._db.execution_options(write=True)
         sa.event.listen(self._db, "connect", _configure)
@@ -149,11 +188,25 @@ class Database:
                     _meta.create_all(db)
                     db.execute(FACTS.insert().values(key="schema", value=str(SCHEMA)))
                     version = str(SCHEMA)
+        if version == "1":
+            self._add_uploads()
+            version = str(SCHEMA)
         if version != str(SCHEMA):
             raise StoreError(
                 f"the store {self.path} has schema {version} and this version reads schema {SCHEMA}; "
                 "use the version that wrote it, or set LAB_STORE to another file."
             )
+
+    def _add_uploads(self) -> None:
+        """Schema 1 -> 2: nothing of what is there changes."""
+        with self.writing() as db:
+            if self._version(db) != "1":  # another process was first
+                return
+            db.execute(sa.text("ALTER TABLE jobs ADD COLUMN upload TEXT"))
+            db.execute(sa.text("ALTER TABLE artifacts ADD COLUMN pad INTEGER DEFAULT 0 NOT NULL"))
+            _meta.create_all(db)
+            next(index for index in JOBS.indexes if index.name == "jobs_by_owner").create(db)
+            db.execute(FACTS.update().where(FACTS.c.key == "schema").values(value=str(SCHEMA)))
 
     def _version(self, db: Connection) -> str | None:
         """The schema's number as text, None in an empty file."""
@@ -181,11 +234,35 @@ class Database:
         assert last is not None
         raise last
 
-    def checkpoint(self) -> bool:
-        """Move the write-ahead log into the database and empty it. False where another process is reading: try again later."""
+    def checkpoint(self, *, wait: bool = True) -> bool:
+        """Move the write-ahead log into the database and empty it. False where another process is reading: try again later.
+
+        wait: up to ten seconds for others to let go of it.
+        """
         with self.raw() as raw:
-            busy = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            raw.execute(f"PRAGMA busy_timeout={BUSY_MS if wait else 0}")
+            try:
+                busy = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            finally:
+                raw.execute(f"PRAGMA busy_timeout={BUSY_MS}")
         return not busy
+
+    def seal(self, words: str, owner: str | None) -> str:
+        """Text as a row of that owner keeps it: JSON stays the same JSON."""
+        return words if owner is None else " " * self.page + words
+
+    def artifact_row(self, job: str, name: str, data: bytes, owner: str | None) -> dict[str, Any]:
+        """A row of ARTIFACTS."""
+        pad = 0 if owner is None else self.page
+        return {"job": job, "name": name, "data": bytes(pad) + data, "pad": pad}
+
+    @property
+    def page(self) -> int:
+        """Bytes of a page, all that SQLite ever keeps of a row among other rows."""
+        if not self._page:
+            with self.raw() as raw:
+                self._page = int(raw.execute("PRAGMA page_size").fetchone()[0])
+        return self._page
 
     def close(self) -> None:
         """Let go of all connections. The store can be used again afterwards."""
@@ -254,7 +331,7 @@ def decode_result(words: str, arrays: bytes) -> Result:
 
 def _configure(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself; _begin does
-    for pragma in ("synchronous=NORMAL", "busy_timeout=10000", "secure_delete=ON", "foreign_keys=ON"):
+    for pragma in ("synchronous=NORMAL", f"busy_timeout={BUSY_MS}", "secure_delete=ON", "foreign_keys=ON", "temp_store=MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
 
 

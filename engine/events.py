@@ -113,12 +113,23 @@ class Frame:
     arrays: ClassVar[tuple[str, ...]] = ("points", "moved", "surface")
 
 
-Event = Phase | Progress | Note | Epoch | Scene | Frame
-_TYPES: dict[str, type] = {t.__name__.lower(): t for t in (Phase, Progress, Note, Epoch, Scene, Frame)}
+@dataclass(frozen=True)
+class Board:
+    """How a comparison stands: `rows` (JSON-plain, one per method, as `engine.compare.board` makes them) in round `round` of `rounds`, with
+    `left` seconds of its budget."""
+
+    rows: tuple[dict[str, Any], ...]
+    round: int
+    rounds: int
+    left: float
+
+
+Event = Phase | Progress | Note | Epoch | Scene | Frame | Board
+_TYPES: dict[str, type] = {t.__name__.lower(): t for t in (Phase, Progress, Note, Epoch, Scene, Frame, Board)}
 
 
 def kind(event: Event) -> str:
-    """'phase', 'progress', 'note', 'epoch', 'scene' or 'frame'."""
+    """'phase', 'progress', 'note', 'epoch', 'scene', 'frame' or 'board'."""
     return type(event).__name__.lower()
 
 

@@ -36,7 +36,7 @@ from engine.result import METRICS, Result
 from engine.scene import Camera
 from engine.seeds import numpy_stream
 from engine.settings import setting
-from engine.spec import RunSpec, find
+from engine.spec import RunSpec, find, uploaded
 from engine.version import NUMERICS
 
 FEW = 20
@@ -75,7 +75,7 @@ def run(
     torch.set_num_threads(setting("LAB_THREADS", 1))
     catalog = build_catalog(found=True)
     spec = spec.complete(catalog)
-    entry = find(catalog, "datasets", spec.dataset)
+    fingerprint = "" if uploaded(spec.dataset) else find(catalog, "datasets", spec.dataset)["fingerprint"]
     where = torch.device(choose_device(device))
     yield Phase("data", "Reading the data")
     dataset = load(spec.dataset, spec.data) if dataset is None else dataset
@@ -86,7 +86,7 @@ def run(
     result = record.result(spec, dataset)
     result = replace(
         result,
-        run_id=spec.run_id(entry["fingerprint"]),
+        run_id=spec.run_id(fingerprint),
         seconds=time.monotonic() - began,
         provenance=provenance(where, dtype),
     )

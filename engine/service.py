@@ -33,6 +33,9 @@ BEAT = 1.0
 STUCK = 30.0
 """A loop that has not turned for so many seconds no longer counts as alive: the heartbeat stops."""
 GONE = "The features of run {run} are no longer here; run it again to embed them."
+FORGOTTEN = "The table was forgotten before this could start."
+PRIVATE_MB = 4096
+"""MiB that work on a person's own table may take beyond the idle worker, where it runs on the CPU."""
 PATIENCE = 60.0
 """Seconds the store may refuse before the engine gives up."""
 
@@ -46,13 +49,15 @@ def serve(
     target: str = "engine.runner:run",
     catalog: str = "engine.catalog:build_catalog",
     prepare: str | None = "engine.embed:compile_",
+    private: str = "engine.private:steps",
 ) -> None:
     """Be the engine of a store until SIGTERM or SIGINT; then mark what was running as interrupted, and return.
 
     store_url: default as `Store`'s. slots: runs at a time (LAB_SLOTS, else 2). LAB_THREADS: CPU threads of a run (default 1,
     see `engine.runner`). LAB_WORKER_MEMORY: MiB a run on the CPU may take beyond its idle worker (Linux; default no limit;
-    not for runs on a GPU, whose driver reserves addresses by the gigabyte). Raises StoreError, and BadInput for a setting
-    that cannot be. Must be called on the main thread.
+    not for runs on a GPU, whose driver reserves addresses by the gigabyte). LAB_PRIVATE_MEMORY: the same for work on people's own
+    tables (default PRIVATE_MB; on the CPU and Linux alone). LAB_FORGET_AFTER: see `engine.uploads`. Raises StoreError, and
+    BadInput for a setting that cannot be. Must be called on the main thread.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     slots = slots or setting("LAB_SLOTS", 2)
@@ -60,12 +65,16 @@ def serve(
     memory_mb = setting("LAB_WORKER_MEMORY", 0) or None
     if memory_mb is not None and not Path("/proc/self/statm").exists():
         raise BadInput("LAB_WORKER_MEMORY works on Linux alone; unset it here.")
+    private_mb = setting("LAB_PRIVATE_MEMORY", PRIVATE_MB)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash would leave memory, private tables too, in a file
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     store = Store(store_url)
-    executor = LocalExecutor(slots, target=target, catalog=catalog, threads=threads, memory_mb=memory_mb, prepare=prepare)
-    engine = Engine(store, executor, slots)
+    executor = LocalExecutor(
+        slots, target=target, catalog=catalog, threads=threads, memory_mb=memory_mb, prepare=prepare, private=private
+    )
+    engine = Engine(store, executor, slots, private_mb=private_mb)
     try:
         engine.work(stopping)
     finally:
@@ -76,7 +85,7 @@ def serve(
 class Engine:
     """One engine: a store, an executor, and what of the executor's news is not yet written."""
 
-    def __init__(self, store: Store, executor: LocalExecutor, slots: int) -> None:
+    def __init__(self, store: Store, executor: LocalExecutor, slots: int, private_mb: int = PRIVATE_MB) -> None:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.store, self.executor, self.slots = store, executor, slots
         self._pending: deque[Happened] = deque()
@@ -85,6 +94,7 @@ class Engine:
         self._started = time.time()
         self._turned = time.monotonic()
         self._refused: float | None = None
+        self._private_mb = private_mb if Path("/proc/self/statm").exists() else None
         self._device = ""
         self._devices: list[str] = []
         self._end = threading.Event()
@@ -103,12 +113,16 @@ class Engine:
             try:
                 self._write()
                 self._obey()
-                self._claim()
                 if time.monotonic() - looked >= BEAT:
                     looked = time.monotonic()
                     self.store.beat(self._info())  # or, after a long stop, it would bury its own runs
                     for id in self.store.reap():
                         log.info("run %s was interrupted: its engine is gone", id)
+                    gone = self.store.expire()
+                    if gone.tables or gone.jobs:
+                        log.info("forgot %d tables and %d jobs whose owners are silent", gone.tables, gone.jobs)
+                self._forget()
+                self._claim()
             except StoreError as error:
                 self._wait_for_store(error)
             else:
@@ -168,6 +182,14 @@ class Engine:
             elif cancel:
                 self.executor.cancel(key)
 
+    def _forget(self) -> None:
+        """End the workers that touched a table that is no longer there."""
+        if touched := self.executor.touched:
+            for upload in touched - self.store.there(touched):
+                for key in [key for key, job in self._running.items() if job.upload == upload]:
+                    self._drop(key)
+                self.executor.forget(upload)
+
     def _drop(self, key: Key) -> None:
         if self._running.pop(key, None) is not None:
             log.info("run %s is no longer this engine's", key[0])
@@ -182,7 +204,8 @@ class Engine:
                 return
             work = self._work(job)
             if work is None:
-                self.store.finish(job.id, "failed", GONE.format(run=job.spec["run"]), attempt=job.attempt)
+                why = GONE.format(run=job.spec["run"]) if job.kind == "embed" else FORGOTTEN
+                self.store.finish(job.id, "failed", why, attempt=job.attempt)
                 continue
             if not self.executor.start(work):
                 self.store.release(job.id, attempt=job.attempt)
@@ -190,10 +213,16 @@ class Engine:
             self._running[work.key] = job
 
     def _work(self, job: Job) -> Work | None:
-        """What a worker needs to do the job; None for an embed job whose run is gone."""
+        """What a worker needs to do the job; None where the table, or the features of an embed job's run, are gone."""
         work = Work((job.id, job.attempt), job.spec, job.device, job.timeout_s, private=job.owner is not None, kind=job.kind)
+        if job.upload is not None:
+            on_cpu = job.device == "cpu" or job.kind == "profile" or self._devices == ["cpu"]
+            work = replace(work, upload=job.upload, memory_mb=self._private_mb if on_cpu else None)
         if job.kind != "embed":
-            return work
+            if job.upload is None:
+                return work
+            table = self.store.content(job.upload, job.owner)
+            return None if table is None else replace(work, table=table)
         features = self.store.artifact(job.spec["run"], FEATURES, owner=job.owner)
         return None if features is None else replace(work, features=features)
 

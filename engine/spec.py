@@ -20,6 +20,8 @@ from engine.version import NUMERICS
 PROFILES = ("native", "ratio", "exponential", "step", "gaussian", "remove")
 WHERE = ("all", "train")
 MAX_RATIO = 500.0
+UPLOAD = "upload/"
+"""Begins the name of a dataset that is a person's own table: `upload/<id>`."""
 
 
 @dataclass(frozen=True)
@@ -102,17 +104,20 @@ class RunSpec:
     def complete(self, catalog: Mapping[str, Any]) -> RunSpec:
         """This spec with names checked and every default filled in, as it is hashed and stored.
 
-        Raises UnknownName or BadParameter.
+        A person's own table is in no catalog: its `data` is what `table_options` says. Raises UnknownName or BadParameter.
         """
-        dataset = find(catalog, "datasets", self.dataset)
         method = find(catalog, "methods", self.method)
-        if dataset["kind"] not in method["kinds"]:
+        if uploaded(self.dataset):
+            kind, data = "tabular", table_options(self.data)
+        else:
+            dataset = find(catalog, "datasets", self.dataset)
+            kind, data = dataset["kind"], fields.check(dataset["fields"], self.data, self.dataset)
+        if kind not in method["kinds"]:
             *most, last = method["kinds"]
             kinds = f"{', '.join(most)} or {last}" if most else last
-            raise BadParameter(f"{self.method} takes {kinds} data; {self.dataset} is of kind {dataset['kind']}.")
+            raise BadParameter(f"{self.method} takes {kinds} data; {self.dataset} is of kind {kind}.")
         return self.with_(
-            data=fields.check(dataset["fields"], self.data, self.dataset),
-            params=fields.check(method["fields"], {**defaults(method, dataset["kind"]), **self.params}, self.method),
+            data=data, params=fields.check(method["fields"], {**defaults(method, kind), **self.params}, self.method)
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -135,6 +140,32 @@ class RunSpec:
         """16 hex digits naming this run: the hash of the *completed* spec, data, NUMERICS and, for private data, owner."""
         facts = {"spec": self.to_json(), "data": fingerprint, "numerics": NUMERICS, "owner": owner}
         return hashlib.sha256(canonical(facts).encode()).hexdigest()[:16]
+
+
+def uploaded(dataset: str) -> str | None:
+    """The id of a person's own table, None for any other dataset's name."""
+    return dataset.removeprefix(UPLOAD) if dataset.startswith(UPLOAD) else None
+
+
+def table_options(options: Mapping[str, Any], *, target: bool = True) -> dict[str, Any]:
+    """How a person's own table is understood, every key filled in: what `RunSpec.data` holds for `upload/<id>`.
+
+    target: name of the column to predict, needed unless target=False (a profile guesses it). positive: the class that counts
+    as class 1, None for the smaller one. reading: what the person overrides of the file's format (`engine.data.reading.read`).
+    Raises BadParameter.
+    """
+    if extra := options.keys() - {"target", "positive", "reading"}:
+        raise BadParameter(f"a table's options are target, positive and reading; there is no {min(extra, key=str)!r}.")
+    chosen = {name: options.get(name) for name in ("target", "positive")}
+    for name, value in chosen.items():
+        if value is not None and not isinstance(value, str):
+            raise BadParameter(f"{name} of a table must be text; it is of type {type(value).__name__}.")
+    if target and chosen["target"] is None:
+        raise BadParameter("a table's options must name its target, the column to predict.")
+    reading = options.get("reading") or {}
+    if not isinstance(reading, Mapping):
+        raise BadParameter("reading of a table must be names with values.")
+    return {**chosen, "reading": dict(reading)}
 
 
 def _is_number(value: Any) -> TypeGuard[float]:

@@ -9,11 +9,15 @@ the run that replaced it.
 A job of kind `embed` lays out the features of a finished run in two dimensions. What it leaves is kept with the *run*, as
 the artifact that `EmbedSpec.artifact` names, so that it is exported, deleted and seen with it; the job itself is the run's
 owner's.
+
+Jobs of kind `profile` and `compare` answer with artifacts alone. What is made from an uploaded table (`engine.uploads`) is its
+owner's and goes with it; a comparison on a public dataset is everybody's.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import statistics
@@ -28,6 +32,7 @@ from sqlalchemy.engine import Connection, Row
 
 from engine import bundles, techniques
 from engine.database import (
+    ARTIFACT,
     ARTIFACTS,
     CATALOG,
     ENGINES,
@@ -36,7 +41,6 @@ from engine.database import (
     PARTS,
     PRIORITY_INTERACTIVE,
     RESULTS,
-    Database,
     Encoded,
     decode_result,
     default_url,
@@ -45,11 +49,13 @@ from engine.database import (
     upsert,
     visible,
 )
-from engine.errors import BadInput, StoreError, UnknownName
+from engine.errors import BadInput, BadParameter, StoreError, UnknownName
 from engine.events import Event, Progress, decode, encode, unpack
 from engine.result import Result
-from engine.spec import RunSpec, canonical
+from engine.spec import RunSpec, canonical, table_options, uploaded
 from engine.techniques import FEATURES, EmbedSpec
+from engine.uploads import Uploads, hear, owe, own
+from engine.version import NUMERICS
 
 __all__ = ["PRIORITY_INTERACTIVE", "EngineInfo", "Job", "Store", "default_url"]
 
@@ -61,11 +67,17 @@ LEARN = 9
 """Embed jobs of a technique that tell how fast this machine is."""
 STALE = 3.0
 """Seconds without a heartbeat after which an engine counts as gone."""
-KINDS = ("run", "embed")
+KINDS = ("run", "embed", "profile", "compare")
 ACTIVE = ("queued", "running")
 STATES = (*ACTIVE, "done", "failed", "cancelled", "interrupted")
 INTERRUPTED = "The engine stopped while this was running. Run it again to start over."
 CANCELLED = "Cancelled."
+PROFILE_S = 120.0
+"""Seconds a profile may take."""
+PRIVATE_S = 3600.0
+"""Seconds a run on a person's own table may take where it names no limit."""
+BUDGETS = (5.0, 3600.0)
+"""Seconds a comparison may be given."""
 _TURN = ("priority", "created", "id")
 
 
@@ -73,11 +85,12 @@ _TURN = ("priority", "created", "id")
 class Job:
     """A frozen copy of one row of the queue and record.
 
-    kind: 'run' (spec: RunSpec.to_json()) or 'embed' (spec: EmbedSpec.to_json(); fingerprint: its run's id). state: queued,
+    kind: 'run' (spec: RunSpec.to_json()), 'embed' (spec: EmbedSpec.to_json(); fingerprint: its run's id), 'profile' (spec: see
+    `engine.spec.table_options`) or 'compare' (spec: `engine.compare.CompareSpec` as JSON). state: queued,
     running, done, failed, cancelled or interrupted. reason: one sentence for a person when failed, cancelled or interrupted,
     else ''. owner: None = anyone may see it. priority: 0 goes first. device: auto, cpu or cuda. timeout_s: seconds of running
     allowed, None = no limit. attempt: from 1, raised each time it is queued again. done, total: the latest Progress (0, 0 before
-    it). created (when queued), started, finished: unix seconds. engine: who claimed it.
+    it). created (when queued), started, finished: unix seconds. engine: who claimed it. upload: the table it is made from.
     """
 
     id: str
@@ -97,6 +110,7 @@ class Job:
     started: float | None
     finished: float | None
     engine: str | None
+    upload: str | None = None
 
     @property
     def active(self) -> bool:
@@ -138,7 +152,7 @@ class EngineInfo:
         return abs((time.time() if now is None else now) - self.heartbeat) <= limit
 
 
-class Store(Database):
+class Store(Uploads):
     """A handle on the database; cheap to keep, safe to share between threads, to be opened anew in a child process.
 
     Every method raises StoreError where the database cannot be used. Reads take `owner`: a run owned by somebody else
@@ -168,11 +182,16 @@ class Store(Database):
         The id is `spec.run_id(fingerprint, owner)`. A job that is queued, running or done is returned as it is, more
         urgent if this call is. One that failed, was cancelled or interrupted (or any finished one with `again`) is
         queued anew: attempt + 1, its old events, result and artifacts deleted. So is one whose cancelling is under way.
+
+        On `upload/<id>` the fingerprint is the table's. Raises UnknownName where that is not the owner's.
         """
-        key = {"id": spec.run_id(fingerprint, owner), "kind": "run", "fingerprint": fingerprint, "owner": owner}
-        asked = {"priority": priority, "device": device, "timeout_s": timeout_s}
+        upload = uploaded(spec.dataset)
         with self.writing() as db:
-            return _queue(db, key | {"spec": canonical(spec.to_json())}, asked, again=again)
+            if upload is not None:
+                fingerprint, timeout_s = own(db, upload, owner), timeout_s or PRIVATE_S
+            key = {"id": spec.run_id(fingerprint, owner), "kind": "run", "fingerprint": fingerprint, "owner": owner}
+            key |= {"spec": self.seal(canonical(spec.to_json()), owner), "upload": upload}
+            return _queue(db, key, {"priority": priority, "device": device, "timeout_s": timeout_s}, again=again)
 
     def job(self, id: str, owner: str | None = None) -> Job:
         """The job. Raises UnknownName where there is none, or it is somebody else's."""
@@ -279,20 +298,20 @@ class Store(Database):
     ) -> bool:
         """The result (or `encode_result` of it), its artifacts and state done, in one transaction.
 
-        For an embed job `result` is (its facts as JSON, b""), and the artifacts are kept with the run. False, and nothing kept,
-        where the job is not running (any more), or runs as another attempt.
+        For a job that is no run `result` is (its facts as JSON, b""); an embed job's artifacts are kept with the run. False, and nothing
+        kept, where the job is not running (any more), or runs as another attempt.
         """
         words, arrays = encode_result(result) if isinstance(result, Result) else result
         with self.writing() as db:
             query = JOBS.update().where(JOBS.c.id == id, JOBS.c.state == "running", _attempt(attempt))
             query = query.values(state="done", reason="", finished=time.time())
-            row = db.execute(query.returning(JOBS.c.kind, JOBS.c.fingerprint)).first()
+            row = db.execute(query.returning(JOBS.c.kind, JOBS.c.fingerprint, JOBS.c.owner)).first()
             if row is None:
                 return False
-            upsert(db, RESULTS, {"job": id, "words": words, "arrays": arrays})
+            upsert(db, RESULTS, {"job": id, "words": self.seal(words, row.owner), "arrays": arrays})
             home = row.fingerprint if row.kind == "embed" else id
             for name, data in (artifacts or {}).items():
-                upsert(db, ARTIFACTS, {"job": home, "name": name, "data": data})
+                upsert(db, ARTIFACTS, self.artifact_row(home, name, data, row.owner))
             return True
 
     def result(self, id: str, owner: str | None = None) -> Result | None:
@@ -332,6 +351,66 @@ class Store(Database):
                 db.execute(ARTIFACTS.delete().where(ARTIFACTS.c.job == row.fingerprint, ARTIFACTS.c.name == name))
             _clear(db, id)
             db.execute(JOBS.delete().where(JOBS.c.id == id))
+            if row is not None and row.owner is not None:
+                owe(db)
+        self.purge()  # where a reader holds the log, an engine does it later
+
+    # ---- profiles and comparisons
+
+    def submit_profile(self, owner: str | None, upload: str, options: Mapping[str, Any] | None = None) -> Job:
+        """Ask what is in a table; asking twice gives the same job. Its answer is `answer(id, "profile", owner)`.
+
+        options: see `engine.spec.table_options`; all may be left out. Raises UnknownName where the table is not the owner's, and
+        BadParameter.
+        """
+        spec = {"upload": upload, **table_options(options or {}, target=False)}
+        with self.writing() as db:
+            return self._ask(db, "profile", spec, own(db, upload, owner), owner, upload, PROFILE_S)
+
+    def submit_compare(self, owner: str | None, spec: Mapping[str, Any], *, fingerprint: str = "", again: bool = False) -> Job:
+        """Ask for a comparison of methods; asking twice gives the same job. Its answer is `answer(id, "comparison", owner)`.
+
+        spec: `engine.compare.CompareSpec` as JSON; its source names the owner's table {"upload": id} or a public dataset
+        {"dataset": name}, whose `fingerprint` is the catalog's: that comparison is everybody's, whoever asks. Raises UnknownName
+        where the table is not the owner's, and BadParameter.
+        """
+        source, budget = spec.get("source"), spec.get("budget")
+        if not isinstance(source, Mapping) or set(source) not in ({"upload"}, {"dataset"}):
+            raise BadParameter("a comparison's source must be one of your tables or one dataset.")
+        low, high = BUDGETS
+        if isinstance(budget, bool) or not isinstance(budget, (int, float)) or not low <= budget <= high:
+            raise BadParameter(f"a comparison's budget is {low:g} to {high:g} seconds; got {budget!r}.")
+        upload = source.get("upload")
+        limit = 2 * budget + 60  # the comparison keeps its own budget; this is for one that hangs
+        with self.writing() as db:
+            if upload is None:
+                return self._ask(db, "compare", spec, fingerprint, None, None, limit, again=again)
+            return self._ask(db, "compare", spec, own(db, upload, owner), owner, upload, limit, again=again)
+
+    def answer(self, id: str, name: str, owner: str | None = None) -> dict[str, Any] | bytes | None:
+        """An artifact of a profile or comparison: `profile` and `comparison` read from JSON, all others as bytes; None without it."""
+        data = self.artifact(id, name, owner=owner)
+        if data is None or name not in ("profile", "comparison"):
+            return data
+        return dict(json.loads(data))
+
+    def _ask(
+        self,
+        db: Connection,
+        kind: str,
+        spec: Mapping[str, Any],
+        data: str,
+        owner: str | None,
+        upload: str | None,
+        timeout_s: float,
+        *,
+        again: bool = False,
+    ) -> Job:
+        facts = {"kind": kind, "spec": dict(spec), "data": data, "numerics": NUMERICS, "owner": owner}
+        id = hashlib.sha256(canonical(facts).encode()).hexdigest()[:16]
+        key = {"id": id, "kind": kind, "fingerprint": data, "owner": owner, "upload": upload}
+        asked = {"priority": PRIORITY_INTERACTIVE, "device": "auto", "timeout_s": timeout_s}
+        return _queue(db, key | {"spec": self.seal(canonical(facts["spec"]), owner)}, asked, again=again)
 
     # ---- embeddings
 
@@ -352,8 +431,9 @@ class Store(Database):
         """
         spec = EmbedSpec(run_id, technique, params or {}, seed)
         with self.writing() as db:
-            key = {"id": spec.id, "kind": "embed", "fingerprint": run_id, "owner": self._embeddable(db, run_id, owner)}
-            key |= {"spec": canonical(spec.to_json())}
+            whose, upload = self._embeddable(db, run_id, owner)
+            key = {"id": spec.id, "kind": "embed", "fingerprint": run_id, "owner": whose, "upload": upload}
+            key |= {"spec": self.seal(canonical(spec.to_json()), whose)}
             if _has(db, run_id, spec.artifact):  # also where it came with a bundle
                 return _answered(db, key)
             one = db.execute(sa.select(JOBS.c.state).where(JOBS.c.id == spec.id)).first()
@@ -364,7 +444,7 @@ class Store(Database):
         """The artifact FEATURES of a finished run (`engine.analysis.sample.features_artifact`, packed). Raises as `submit_embed`."""
         with self.reading() as db:
             self._embeddable(db, run_id, owner)
-            query = sa.select(ARTIFACTS.c.data).where(ARTIFACTS.c.job == run_id, ARTIFACTS.c.name == FEATURES)
+            query = sa.select(ARTIFACT).where(ARTIFACTS.c.job == run_id, ARTIFACTS.c.name == FEATURES)
             return bytes(db.execute(query).scalar_one())
 
     def embedding(
@@ -387,7 +467,7 @@ class Store(Database):
         with self.writing() as db:
             self._embeddable(db, spec.run, None)
             for name, data in artifacts.items():
-                upsert(db, ARTIFACTS, {"job": spec.run, "name": name, "data": data})
+                upsert(db, ARTIFACTS, self.artifact_row(spec.run, name, data, None))
             words = canonical(spec.to_json())
             job = _answered(db, {"id": spec.id, "kind": "embed", "fingerprint": spec.run, "owner": None, "spec": words})
             upsert(db, RESULTS, {"job": spec.id, "words": json.dumps(facts), "arrays": b""})
@@ -406,9 +486,11 @@ class Store(Database):
         factors = [facts["seconds"] / facts["foreseen"] for facts in known]
         return how.seconds(n, d) * (statistics.median(factors) if factors else 1.0)
 
-    def _embeddable(self, db: Connection, run_id: str, owner: str | None) -> str | None:
-        """The owner of a finished run that `owner` may see and that keeps features."""
-        query = sa.select(JOBS.c.state, JOBS.c.owner).where(JOBS.c.id == run_id, JOBS.c.kind == "run", visible(owner))
+    def _embeddable(self, db: Connection, run_id: str, owner: str | None) -> tuple[str | None, str | None]:
+        """(owner, upload) of a finished run that `owner` may see and that keeps features."""
+        query = sa.select(JOBS.c.state, JOBS.c.owner, JOBS.c.upload).where(
+            JOBS.c.id == run_id, JOBS.c.kind == "run", visible(owner)
+        )
         run = db.execute(query).first()
         if run is None:
             raise UnknownName(f"no run is called {run_id!r} here; it may have been deleted, or belong to another browser.")
@@ -416,8 +498,7 @@ class Store(Database):
             raise BadInput(f"run {run_id} is {run.state}; the features of a finished one can be embedded.")
         if not _has(db, run_id, FEATURES):
             raise BadInput(f"run {run_id} keeps no features, as runs of earlier versions; run it again to embed them.")
-        found: str | None = run.owner
-        return found
+        return run.owner, run.upload
 
     # ---- events and artifacts
 
@@ -434,10 +515,11 @@ class Store(Database):
             values |= {"done": progress.done, "total": progress.total}
         with self.writing() as db:
             query = JOBS.update().where(JOBS.c.id == id, JOBS.c.state == "running", _attempt(attempt))
-            last = db.execute(query.values(**values).returning(JOBS.c.last_seq)).scalar()
-            if last is None:
+            row = db.execute(query.values(**values).returning(JOBS.c.last_seq, JOBS.c.owner)).first()
+            if row is None:
                 return False
-            insert_events(db, id, rows, last - len(rows) + 1)
+            sealed = [(kind, self.seal(words, row.owner), arrays) for kind, words, arrays in rows]
+            insert_events(db, id, sealed, row.last_seq - len(rows) + 1)
             return True
 
     def events(
@@ -464,13 +546,14 @@ class Store(Database):
     def put_artifact(self, id: str, name: str, data: bytes) -> None:
         """Keep a named blob with a job, replacing one of that name. Raises UnknownName where there is no such job."""
         with self.writing() as db:
-            if db.execute(sa.select(JOBS.c.id).where(JOBS.c.id == id)).first() is None:
+            row = db.execute(sa.select(JOBS.c.owner).where(JOBS.c.id == id)).first()
+            if row is None:
                 raise UnknownName(f"no run is called {id!r} here.")
-            upsert(db, ARTIFACTS, {"job": id, "name": name, "data": data})
+            upsert(db, ARTIFACTS, self.artifact_row(id, name, data, row.owner))
 
     def artifact(self, id: str, name: str, *, owner: str | None = None) -> bytes | None:
         """The blob, None where there is none."""
-        query = sa.select(ARTIFACTS.c.data).join(JOBS, JOBS.c.id == ARTIFACTS.c.job)
+        query = sa.select(ARTIFACT).join(JOBS, JOBS.c.id == ARTIFACTS.c.job)
         with self.reading() as db:
             row = db.execute(query.where(ARTIFACTS.c.job == id, ARTIFACTS.c.name == name, visible(owner))).first()
         return None if row is None else bytes(row.data)
@@ -559,6 +642,8 @@ def _queue(db: Connection, key: Mapping[str, Any], asked: Mapping[str, Any], *, 
         "cancel": 0,
         "last_seq": 0,
     }
+    if key["owner"] is not None:
+        hear(db, key["owner"])
     one = JOBS.c.id == key["id"]
     row = db.execute(sa.select(JOBS.c.state, JOBS.c.cancel, JOBS.c.priority).where(one)).first()
     if row is None:

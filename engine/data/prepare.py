@@ -29,7 +29,8 @@ def prepare(
     """The replicates of a spec with these numbers (number = seed index * folds + fold), all of them by default.
 
     Per replicate, fitted on its training rows alone: numeric columns to mean 0 and sd 1, one-hot columns for every level of
-    the schema (0 or 1), columns that are constant in training to 0; with `spec.data["pca"] = k > 0` the first k principal
+    the schema (0 or 1), columns that are constant in training to 0; a missing number becomes the training mean, which a 0/1 column
+    "... is missing" tells from a measured one; with `spec.data["pca"] = k > 0` the first k principal
     components of that. Computed in float64 and rounded once, so a replicate's rows do not depend on what is prepared beside
     it. Images: flat, every channel to mean 0 and sd 1 over the pixels of the training rows. Raises BadData, BadParameter.
 
@@ -105,13 +106,18 @@ def _image_rows(images: np.ndarray, train: np.ndarray, dtype: torch.dtype) -> Ro
 
 
 def encode(dataset: Dataset) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Numeric columns as they are, then one 0/1 column per level of each categorical one: [n, D] float64 and D names.
+    """Numeric columns as they are (NaN where missing), then a 0/1 column "X is missing" for each of them with a missing value in any
+    row, then one 0/1 column per level of each categorical one: [n, D] float64 and D names.
 
     Images have no columns; the names are their pixels'.
     """
     if dataset.images is not None:
         return dataset.numeric, tuple(f"pixel {i}" for i in range(dataset.images[0].size))
     columns, names = [dataset.numeric], list(dataset.numeric_names)
+    gaps = np.isnan(dataset.numeric)
+    some = np.flatnonzero(gaps.any(0))
+    columns.append(gaps[:, some].astype(np.float64))
+    names += [f"{dataset.numeric_names[j]} is missing" for j in some]
     for j, (column, levels) in enumerate(zip(dataset.categorical_names, dataset.categories, strict=True)):
         columns.append((dataset.categorical[:, j, None] == np.arange(len(levels))).astype(np.float64))
         names += [f"{column} = {level}" for level in levels]
@@ -122,7 +128,8 @@ def encode(dataset: Dataset) -> tuple[np.ndarray, tuple[str, ...]]:
 class Scale:
     """Rows [m, D] -> features [m, D], or [m, k] with components: what `fit_scale` fitted. Plain arrays, so it can be pickled.
 
-    mean, sd [D]; constant [D] bool: columns that become 0. components: (mean [D], axes [k, D]) of the scaled rows, or None.
+    mean, sd [D]; constant [D] bool: columns that become 0, as does what is NaN: the mean of the column. components: (mean [D],
+    axes [k, D]) of the scaled rows, or None.
     """
 
     mean: np.ndarray
@@ -132,7 +139,7 @@ class Scale:
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """rows as they come, float64."""
-        scaled: np.ndarray = np.where(self.constant, 0.0, (rows - self.mean) / self.sd)
+        scaled: np.ndarray = np.where(self.constant | np.isnan(rows), 0.0, (rows - self.mean) / self.sd)
         if self.components is None:
             return scaled
         mean, axes = self.components
@@ -141,13 +148,21 @@ class Scale:
 
 
 def fit_scale(table: np.ndarray, numeric: int, train: np.ndarray, k: int = 0, name: str = "the table") -> Scale:
-    """What turns rows [m, D] into features, fitted on the rows `train` alone. The first `numeric` columns are standardised.
+    """What turns rows [m, D] into features, fitted on the rows `train` alone. The first `numeric` columns are standardised, by mean
+    and sd of the values that are not NaN (as scikit-learn's StandardScaler does); a column of NaN alone counts as constant.
 
     k: principal components to keep, 0 for the columns themselves. Raises BadParameter where there are fewer.
     """
     x = table[train]
-    constant = x.min(0) == x.max(0)
-    mean, sd = x.mean(0), x.std(0)
+    if (gaps := np.isnan(x)).any():
+        known = np.maximum((~gaps).sum(0), 1)
+        low, high = np.where(gaps, np.inf, x).min(0), np.where(gaps, -np.inf, x).max(0)
+        constant = low >= high
+        mean = np.where(gaps, 0.0, x).sum(0) / known
+        sd = np.sqrt((np.where(gaps, 0.0, x - mean) ** 2).sum(0) / known)
+    else:
+        constant = x.min(0) == x.max(0)
+        mean, sd = x.mean(0), x.std(0)
     mean[numeric:], sd[numeric:] = 0, 1
     sd[constant] = 1
     scale = Scale(mean, sd, constant)

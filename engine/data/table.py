@@ -12,11 +12,12 @@ Ints = np.ndarray
 
 @dataclass(frozen=True)
 class Dataset:
-    """A table or a set of images as read: nothing scaled, nothing encoded, no missing values.
+    """A table or a set of images as read: nothing scaled, nothing encoded, nothing filled in.
 
-    numeric [n, p] float64; categorical [n, q] int64 codes into `categories` (one tuple of level names per column; levels
-    come from the source's schema, not from the rows). y [n] int64 in 0..C-1, an index into `classes`; with two classes
-    0 is the larger one (the majority) and 1 the minority, as the data come.
+    numeric [n, p] float64, NaN where a value is missing (`engine.data.prepare` says what becomes of it); categorical [n, q] int64
+    codes into `categories` (one tuple of level names per column; levels come from the source's schema, not from the rows; in a
+    person's own table from all its rows). y [n] int64 in 0..C-1, an index into `classes`; with two classes 0 is the larger one (the
+    majority) and 1 the minority, as the data come, or 1 is the class that the person looks for.
     official_test: row numbers of an official test part, or None.
     images: uint8 [n, channels, height, width] where kind is "images" (numeric and categorical then have no columns), else None.
     copy: which copy of the data was read, as a sentence for a person; empty where there is only one.

@@ -14,10 +14,11 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True)
 class Work:
-    """One job to do. spec: RunSpec.to_json(), or EmbedSpec.to_json(). device: auto, cpu or cuda. timeout_s: seconds allowed, None
-    = no limit. kind: the job's, run or embed. features: for an embed job what is laid out, the run's artifact: a worker reads no store.
+    """One job to do. spec: the job's (`engine.store.Job`). device: auto, cpu or cuda. timeout_s: seconds allowed, None = no limit.
 
-    private: made from a private table, so that nothing of it may be written to a log.
+    kind: the job's, run, embed, profile or compare. features: for an embed job what is laid out, the run's artifact: a worker reads
+    no store. private: made from a private table, so that nothing of it may be written to a log. upload: the table's id; table: its
+    name and bytes, for all kinds but embed. memory_mb: MiB this job may take beyond the idle worker, None = no limit of its own.
     """
 
     key: Key
@@ -26,7 +27,10 @@ class Work:
     timeout_s: float | None = None
     private: bool = False
     kind: str = "run"
-    features: bytes = b""
+    features: bytes = field(default=b"", repr=False)
+    upload: str | None = None
+    table: tuple[str, bytes] | None = field(default=None, repr=False)
+    memory_mb: int | None = None
 
 
 @dataclass(frozen=True)

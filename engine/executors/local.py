@@ -41,13 +41,18 @@ class _Run:
 
 @dataclass(eq=False)
 class _Slot:
-    """One worker process. Ready once it said so; busy while it has a run."""
+    """One worker process. Ready once it said so; busy while it has a run.
+
+    touched: ids of the uploads it was given anything of. stale: one of them was forgotten, so the process ends with its run.
+    """
 
     process: Any
     pipe: Any
     ready: bool = False
     run: _Run | None = None
     last_words: str = ""
+    touched: set[str] = field(default_factory=set)
+    stale: bool = False
     listener: threading.Thread = field(init=False)
 
 
@@ -59,6 +64,9 @@ class LocalExecutor:
     on how many are busy: another number of threads may add in another order, and the same spec must give the same bits.
     memory_mb: MiB a run may take beyond the idle worker; None = no limit. prepare: 'module:function', called once in a process of its
     own, at the lowest priority, when the workers have been idle for SPARE seconds; None for nothing.
+
+    private: 'module:function', steps of what is done with a person's own table; see `engine.private.steps`. Such work goes to workers
+    that touched that table before, where one is idle, and other work to those that touched none.
 
     From the first embed job on, idle workers load what embed jobs use: about a second, and 120 MB each, which those who never look
     at features are spared. Not with a limit of memory, which would count it to the runs.
@@ -73,11 +81,12 @@ class LocalExecutor:
         threads: int = 1,
         memory_mb: int | None = None,
         prepare: str | None = None,
+        private: str = "engine.private:steps",
     ) -> None:
         self.trouble = ""
         """Why no worker comes up, in one sentence; '' while they do."""
         self._context = multiprocessing.get_context("spawn")
-        self._arguments = (target, catalog, threads, memory_mb)
+        self._arguments = (target, catalog, private, threads, memory_mb)
         self._heard: queue.SimpleQueue[tuple[_Slot, Any]] = queue.SimpleQueue()
         self._failures = 0
         self._embeds = False  # an embed job was seen
@@ -105,7 +114,10 @@ class LocalExecutor:
 
     def start(self, work: Work) -> bool:
         """Run it on an idle worker. False where there is none (any more)."""
-        for slot in self._free():
+        known = {work.upload} if work.upload is not None else set()
+        for slot in sorted(self._free(), key=lambda slot: known != slot.touched):
+            if work.upload is not None:
+                slot.touched.add(work.upload)
             if self._tell(slot, ("run", work)):
                 limit = float("inf") if work.timeout_s is None else work.timeout_s
                 slot.run = _Run(work, time.monotonic() + limit)
@@ -128,6 +140,20 @@ class LocalExecutor:
         for slot in self._slots:
             if slot.run is not None and slot.run.work.key == key:
                 self._replace(slot)
+
+    @property
+    def touched(self) -> set[str]:
+        """Ids of the uploads that a worker was given anything of."""
+        return set().union(*(slot.touched for slot in self._slots))
+
+    def forget(self, upload: str) -> None:
+        """End every worker that touched this upload: at once, or after its run where that is on something else."""
+        for slot in [slot for slot in self._slots if upload in slot.touched]:
+            if slot.run is None or slot.run.work.upload == upload:
+                self._replace(slot)
+            else:
+                slot.touched.discard(upload)
+                slot.stale = True
 
     def poll(self, timeout: float) -> list[Happened]:
         """What happened, in order; waits at most `timeout` seconds for the first of it."""
@@ -228,7 +254,7 @@ class LocalExecutor:
             return [Said(message[1], message[2])]
         elif message[0] == "ended":
             slot.run = None
-            if not message[-1]:
+            if slot.stale or not message[-1]:
                 self._replace(slot)
             elif self._embeds:
                 self._warm(slot)

@@ -13,12 +13,14 @@ import importlib
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +38,13 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEX
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "std::bad_alloc", "ALLOC_FAILED")
 
 
-def work(pipe: Connection, target: str, catalog: str, threads: int, memory_mb: int | None) -> None:
-    """The body of a worker process. target, catalog: 'module:function'. threads: of torch and the BLAS under numpy.
+def work(pipe: Connection, target: str, catalog: str, private: str, threads: int, memory_mb: int | None) -> None:
+    """The body of a worker process. target, catalog, private: 'module:function'. threads: of torch and the BLAS under numpy.
 
     memory_mb: MiB of address space that runs may take beyond what the idle worker has; None = no limit.
     """
     _die_with_parent()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash would leave memory, private tables too, in a file
     os.environ.update(dict.fromkeys(_THREADS, str(threads)))  # read when torch and numpy are imported
     try:
         run = _load(target)
@@ -58,10 +61,11 @@ def work(pipe: Connection, target: str, catalog: str, threads: int, memory_mb: i
             message = pipe.recv()
         except EOFError:
             return
-        if message[0] == "run" and not _run(pipe, run, message[1]):
+        if message[0] == "run" and not _run(pipe, run, private, message[1]):
             return  # what failed may have left this process in any state; the engine starts another
         if message[0] == "warm":
             _try("engine.embed:warm")
+        del message  # it may hold a table
 
 
 def prepare(function: str) -> None:
@@ -80,15 +84,20 @@ def _try(function: str) -> None:
         traceback.print_exc()
 
 
-def _run(pipe: Connection, run: Callable[..., Any], work: Work) -> bool:
+def _run(pipe: Connection, run: Callable[..., Any], private: str, work: Work) -> bool:
     """One run to its end. False where the worker should not be used again."""
     pipe.send(("began",))
+    with _silence(work.private), _memory(work.memory_mb):
+        return _to_its_end(pipe, run, private, work)
+
+
+def _to_its_end(pipe: Connection, run: Callable[..., Any], private: str, work: Work) -> bool:
     outbox = _Outbox(pipe, work.key)
     state, reason, healthy = "done", "", True
     result: tuple[str, bytes] | None = None
     artifacts: dict[str, bytes] = {}
     try:
-        generator = _generator(run, work)
+        generator = _generator(run, private, work)
         done = _drive(generator, pipe, work.key, outbox)
         if done is None:
             state, reason = "cancelled", CANCELLED
@@ -108,11 +117,16 @@ def _run(pipe: Connection, run: Callable[..., Any], work: Work) -> bool:
     return healthy
 
 
-def _generator(run: Callable[..., Any], work: Work) -> Generator[Event, None, Any]:
+def _generator(run: Callable[..., Any], private: str, work: Work) -> Generator[Event, None, Any]:
     if work.kind == "embed":
         from engine import embed
 
         return embed.from_json(work.spec, work.features)
+    if work.kind != "run" or work.table is not None:
+        steps: Generator[Event, None, Any] = _load(private)(
+            work.kind, work.spec, work.table, run=run, id=work.key[0], device=work.device
+        )
+        return steps
     from engine.spec import RunSpec
 
     generator: Generator[Event, None, Any] = run(RunSpec.from_json(work.spec), device=work.device)
@@ -131,7 +145,7 @@ def _drive(generator: Generator[Event, None, Any], pipe: Connection, key: Key, o
             event = next(generator)
         except StopIteration as stop:
             result, artifacts = stop.value
-            if isinstance(result, dict):  # the facts of an embed job
+            if isinstance(result, dict):  # the facts of a job that is no run
                 return (json.dumps(result, allow_nan=False), b""), artifacts
             return (json.dumps(result.to_json(), allow_nan=False), pack(result.arrays)), artifacts
         outbox.put(encode(event))
@@ -194,12 +208,51 @@ def _die_with_parent() -> None:
 
 
 def _limit_memory(memory_mb: int) -> None:
-    import resource
-
-    with open("/proc/self/statm") as statm:
-        now = int(statm.read().split()[0]) * resource.getpagesize()
-    limit = now + memory_mb * (1 << 20)
+    limit = _address_space() + memory_mb * (1 << 20)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _address_space() -> int:
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[0]) * resource.getpagesize()
+
+
+@contextmanager
+def _memory(memory_mb: int | None) -> Iterator[None]:
+    """A limit for one job, below that of the worker."""
+    if memory_mb is None:
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = _address_space() + memory_mb * (1 << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (limit if soft == resource.RLIM_INFINITY else min(limit, soft), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@contextmanager
+def _silence(private: bool) -> Iterator[None]:
+    """Where the work is private, what libraries print and warn of, values among it, goes nowhere."""
+    if not private:
+        yield
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [(number, os.dup(number)) for number in (1, 2)]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for number, _ in kept:
+            os.dup2(nowhere, number)
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, before in kept:
+            os.dup2(before, number)
+            os.close(before)
+        os.close(nowhere)
 
 
 def _load(path: str) -> Callable[..., Any]:

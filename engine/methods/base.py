@@ -92,10 +92,11 @@ class Method(abc.ABC):
 
     @classmethod
     def describe(cls) -> dict[str, Any]:
-        """The catalog's entry: JSON-plain."""
+        """The catalog's entry: JSON-plain. classifier: its name in `engine.estimators`, "" where it is not there."""
         text = (cls.__doc__ or "").strip()
         return {
             "name": cls.name,
+            "classifier": f"{cls.__name__}Classifier" if cls.ranked and "tabular" in cls.kinds else "",
             "title": cls.title,
             "family": cls.family,
             "kinds": list(cls.kinds),

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from engine.analysis.embedding import embed
-from engine.database import ARTIFACTS
+from engine.database import ARTIFACTS, OWNERS
 from engine.embed import compile_
 from engine.errors import BadInput
 from engine.events import Note, Phase, Progress, kind, unpack
@@ -35,7 +35,7 @@ CODE = """
 import sys
 from engine.service import serve
 url, slots, target, catalog, probe = sys.argv[1:]
-serve(url, slots=int(slots), target=target, catalog=catalog, prepare=None)
+serve(url, slots=int(slots), target=target, catalog=catalog, prepare=None, private="tests.engine.fakes:steps")
 if probe:
     print("imported:", [m for m in ("torch", "sklearn") if m in sys.modules])
 """
@@ -513,6 +513,119 @@ def test_ctrl_c_in_a_terminal_reaches_all_and_is_quiet(store, engine, tmp_path):
     assert store.job(id).state == "interrupted", "not failed: the workers leave the ending to the engine"
     assert "Traceback" not in (tmp_path / "engine.log").read_text()
     wait(lambda: not process.left(), 2)
+
+
+# ---- people's own tables
+
+
+def private(store: Store, data: bytes = b"secret-value-42", owner: str = "me", **how: Any) -> Job:
+    """A profile of a new table, which does what `how` says."""
+    return store.submit_profile(owner, store.add_upload(owner, "mine.csv", data), {"reading": how})
+
+
+def test_profiles_comparisons_and_runs_go_through_with_their_table(store, engine):
+    engine(slots=1).up()
+    profile = private(store)
+    job = ended(store, profile.id, owner="me")
+    assert (job.state, job.reason, job.done) == ("done", "", 1)
+    answer = store.answer(profile.id, "profile", "me")
+    assert answer["source"] == ["mine.csv", "secret-value-42"] and store.answer(profile.id, "arrays", "me") == b"PK"
+    compare = store.submit_compare("me", {"source": {"upload": profile.upload}, "budget": 5})
+    assert ended(store, compare.id, owner="me").state == "done"
+    found = store.answer(compare.id, "comparison", "me")
+    assert found == answer | {"kind": "compare"}, "the worker that knows the table is taken"
+    asked = RunSpec(f"upload/{profile.upload}", "quick", data={"target": "y"})
+    run = ended(store, store.submit(asked, owner="me").id, owner="me")
+    assert run.state == "done" and store.result(run.id, "me").run_id
+    assert Note("mine.csv: secret-value-42") in [event for _, event in store.events(run.id, owner="me")]
+    public = ended(store, store.submit_compare(None, {"source": {"dataset": "moons"}, "budget": 5}).id)
+    assert public.state == "done" and store.answer(public.id, "comparison")["source"] is None
+
+
+def test_what_is_said_of_a_private_table_reaches_no_log(store, engine, tmp_path):
+    engine(slots=1).up()
+    log = tmp_path / "engine.log"
+    job = private(store, **{"do": "shouts", "with": ["secret-value-42"]})
+    job = ended(store, job.id, owner="me")
+    assert job.state == "failed" and "ValueError" in job.reason and "secret-value-42" not in job.reason
+    assert ended(store, store.submit(spec("noisy")).id).state == "done"
+    wait(lambda: "a library's words" in log.read_text(), 3)
+    assert "secret-value-42" not in log.read_text()
+
+
+def test_private_work_has_a_limit_of_memory_of_its_own(store, engine):
+    engine(slots=1, LAB_PRIVATE_MEMORY="300").up()
+    job = ended(store, private(store, **{"do": "allocates", "with": [1000]}).id, owner="me")
+    assert job.state == "failed" and "ran out of memory" in job.reason
+    assert ended(store, store.submit(spec("allocates", megabytes=1000)).id).state == "done", "others have none"
+    assert ended(store, private(store, **{"do": "allocates", "with": [100]}).id, owner="me").state == "done"
+    assert ended(store, store.submit(spec("allocates", megabytes=1000), again=True).id).state == "done", (
+        "nor in the same worker"
+    )
+
+
+def test_a_worker_that_touched_a_table_ends_when_it_is_forgotten(store, engine):
+    process = engine().up()
+    pids = {worker.pid for worker in process.workers()}
+    first = ended(store, private(store).id, owner="me")
+    touched = store.answer(first.id, "profile", "me")["pid"]
+    assert touched in pids
+    store.forget("me", first.upload)
+    wait(lambda: touched not in {worker.pid for worker in process.workers()}, 3)
+    wait(lambda: process.info().ready == 2, 5)
+    assert pids - {touched} <= {worker.pid for worker in process.workers()}, "the other one stays"
+    assert process.popen.poll() is None
+
+
+def test_forget_while_a_job_runs_stops_it_and_ends_its_worker(store, engine, tmp_path):
+    process = engine(slots=1).up()
+    (worker,) = process.workers()
+    job = private(store, do="blocks")
+    wait(lambda: store.events(job.id, owner="me"))
+    waiting = store.submit_profile("me", job.upload)
+    asked = time.monotonic()
+    assert store.forget("me", job.upload).tables == 1
+    wait(lambda: not alive(worker), 3)
+    assert time.monotonic() - asked < 3
+    for id in (job.id, waiting.id):
+        assert store.events(id, owner="me") == [] and store.artifacts(id, owner="me") == []
+    assert ended(store, store.submit(spec("quick")).id).state == "done"
+    wait(lambda: process.info().busy == 0, 3)
+    assert "Traceback" not in (tmp_path / "engine.log").read_text()
+
+
+def test_a_stranger_s_run_is_not_ended_by_somebody_who_forgets(store, engine):
+    process = engine(slots=1).up()
+    (worker,) = process.workers()
+    first = ended(store, private(store).id, owner="me")
+    other = store.submit(spec("steady", seconds=1.5)).id
+    running(store, other)
+    store.forget("me", first.upload)
+    assert ended(store, other).state == "done"
+    wait(lambda: not alive(worker), 3)
+    assert ended(store, store.submit(spec("quick")).id).state == "done"
+
+
+def test_the_engine_forgets_who_is_silent_also_where_it_was_not_running(store, engine, tmp_path):
+    old = private(store, b"secret-value-42" * 9)
+    with store.writing() as db:
+        db.execute(OWNERS.update().values(seen=time.time() - 3600))
+    process = engine(slots=1, LAB_FORGET_AFTER="2")
+    wait(lambda: store.uploads("me") == [], 5)
+    process.up()
+    assert store.jobs(owner="me", kinds=("profile",)) == [], "it was not run first"
+    job = ended(store, private(store, b"secret-value-42" * 9).id, owner="me")
+    for _ in range(6):  # a sign of life keeps it
+        time.sleep(0.5)
+        with store.writing() as db:
+            db.execute(OWNERS.update().values(seen=time.time()))
+        assert store.uploads("me")
+    (worker,) = process.workers()
+    wait(lambda: store.uploads("me") == [], 6)
+    wait(lambda: not alive(worker), 3)
+    assert old.id == job.id or store.answer(job.id, "profile", "me") is None
+    wait(store.purge, 3)
+    assert b"secret-value-42" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
 
 
 # ---- embed jobs

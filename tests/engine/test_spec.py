@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import engine
 from engine import spec as module
 from engine.errors import BadParameter, UnknownName
-from engine.spec import MAX_RATIO, PROFILES, Imbalance, RunSpec, canonical, defaults, find
+from engine.spec import MAX_RATIO, PROFILES, Imbalance, RunSpec, canonical, defaults, find, uploaded
 
 CATALOG: dict[str, Any] = json.loads(Path(engine.__file__).with_name("catalog.json").read_text(encoding="utf-8"))
 
@@ -279,3 +279,24 @@ def test_canonical_text_knows_no_order(values: dict[str, Any]) -> None:
 def test_canonical_text_has_no_nan() -> None:
     with pytest.raises(ValueError, match="JSON"):
         canonical({"a": float("nan")})
+
+
+# ---- a person's own table
+
+
+def test_a_table_of_ones_own_needs_no_entry_but_its_target() -> None:
+    spec = completed(RunSpec("upload/ab", "ce", data={"target": "y"}))
+    assert spec.data == {"target": "y", "positive": None, "reading": {}} and spec == completed(spec)
+    assert spec.run_id("digest", "me") != spec.run_id("digest", "you")
+    assert (uploaded("upload/ab"), uploaded("moons")) == ("ab", None)
+    for data, said in (
+        ({}, "must name its target"),
+        ({"target": 3}, "target of a table must be text; it is of type int"),
+        ({"target": "y", "rows": 1}, "there is no 'rows'"),
+        ({"target": "y", "reading": [1]}, "reading of a table must be names with values"),
+    ):
+        with pytest.raises(BadParameter, match=said):
+            completed(RunSpec("upload/ab", "ce", data=data))
+    ce = next(m for m in CATALOG["methods"] if m["name"] == "ce") | {"kinds": ["images"]}
+    with pytest.raises(BadParameter, match="ce takes images data; upload/ab is of kind tabular"):
+        RunSpec("upload/ab", "ce", data={"target": "y"}).complete({"datasets": [], "methods": [ce]})

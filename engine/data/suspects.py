@@ -1,0 +1,119 @@
+"""Columns that know the answer, and rows that contradict each other. Pure functions of arrays; numpy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+ALMOST = 0.995
+"""ROC AUC (two classes) or balanced accuracy (more) from which one column alone is suspicious."""
+
+SAMPLE = 20_000
+"""Rows that are looked at; of the smallest classes all, as far as they fit."""
+
+BINS = 256
+
+
+def sample(y: np.ndarray, seed: int = 0) -> np.ndarray:
+    """At most about SAMPLE row numbers, ascending: as many of each class as an equal share allows, what is left to the larger."""
+    counts = np.bincount(y)
+    left, classes = SAMPLE, len(counts)
+    rng = np.random.default_rng(seed)
+    keep: list[np.ndarray] = []
+    for c in np.argsort(counts, kind="stable"):
+        rows = np.flatnonzero(y == c)
+        share = left // max(1, classes)
+        if len(rows) > share:
+            rows = rng.permutation(rows)[:share]
+        keep.append(rows)
+        left -= len(rows)
+        classes -= 1
+    return np.sort(np.concatenate(keep))
+
+
+def auc(score: np.ndarray, positive: np.ndarray) -> float:
+    """ROC AUC of a score, ties counted half: the share of pairs (positive, negative) in the right order. Either class may be empty: 0.5."""
+    p, n = int(positive.sum()), int((~positive).sum())
+    if not p or not n:
+        return 0.5
+    _, codes, counts = np.unique(score, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[codes]
+    return float((ranks[positive].sum() - p * (p + 1) / 2) / (p * n))
+
+
+def alone(values: np.ndarray, y: np.ndarray, classes: int, numeric: bool) -> float:
+    """How well one column tells the classes apart by itself. values [n]: float64 with NaN, or codes with -1 where missing.
+
+    Two classes and numbers: ROC AUC in the better direction, rows where it is missing at the side that is worse for it. Else:
+    balanced accuracy on one half of the rows of the rule "the likeliest class of this value", learnt on the other half, numbers cut at
+    up to 256 quantiles; both ways, the mean.
+    """
+    if numeric and classes == 2:
+        known = values[~np.isnan(values)]
+        if not len(known):
+            return 0.5
+        low, high = known.min() - 1, known.max() + 1
+        up = min(auc(np.where(np.isnan(values), side, values), y == 1) for side in (low, high))
+        down = min(1 - auc(np.where(np.isnan(values), side, values), y == 1) for side in (low, high))
+        return max(up, down)
+    codes = _binned(values) if numeric else values + 1
+    rank = np.empty(len(y), np.int64)  # the halves share out each class evenly
+    order = np.argsort(y, kind="stable")
+    rank[order] = np.arange(len(y))
+    half = rank % 2 == 0
+    return (_rule(codes, y, classes, half) + _rule(codes, y, classes, ~half)) / 2
+
+
+def _rule(codes: np.ndarray, y: np.ndarray, classes: int, learn: np.ndarray) -> float:
+    """Balanced accuracy on the rows that are not `learn`."""
+    table = np.zeros((int(codes.max()) + 1, classes))
+    np.add.at(table, (codes[learn], y[learn]), 1)
+    table /= np.maximum(table.sum(0), 1)
+    says = np.where(table.any(1), table.argmax(1), -1)[codes]
+    right = [float((says[~learn & (y == c)] == c).mean()) for c in range(classes) if (~learn & (y == c)).any()]
+    return float(np.mean(right)) if right else 0.0
+
+
+def _binned(values: np.ndarray) -> np.ndarray:
+    """0 where missing, else which part of the numbers, from 1."""
+    known = np.unique(values[~np.isnan(values)])
+    if len(known) > BINS:
+        known = np.unique(np.quantile(values[~np.isnan(values)], np.linspace(0, 1, BINS)))
+    out = np.searchsorted(known, np.nan_to_num(values), side="right")
+    return np.where(np.isnan(values), 0, out + 1)
+
+
+def is_copy(codes: np.ndarray, y: np.ndarray) -> bool:
+    """Whether values and classes stand one to one for each other, in all rows. codes int64 [n] from -1."""
+    pairs = np.unique(np.column_stack([codes, y]), axis=0)
+    return len(pairs) == len(np.unique(pairs[:, 0])) == len(np.unique(pairs[:, 1]))
+
+
+def duplicates(columns: Sequence[np.ndarray], y: np.ndarray) -> tuple[int, int]:
+    """(rows whose features are those of an earlier row, rows whose features also occur with another class).
+
+    columns: float64 (NaN equals NaN) or int64, each [n]. Rows are compared by a 64-bit hash.
+    """
+    if not columns:
+        return 0, 0
+    mix = np.zeros(len(y), np.uint64)
+    for column in columns:
+        bits = np.ascontiguousarray(column + 0.0 if column.dtype == np.float64 else column).view(np.uint64).copy()
+        if column.dtype == np.float64:
+            bits[np.isnan(column)] = 0x7FF8000000000000
+        mix = _scramble(mix * np.uint64(0x9E3779B97F4A7C15) + bits)
+    _, group = np.unique(mix, return_inverse=True)
+    size = np.bincount(group)
+    low, high = np.full(len(size), np.iinfo(np.int64).max), np.full(len(size), -1)
+    np.minimum.at(low, group, y)
+    np.maximum.at(high, group, y)
+    return int((size - 1).sum()), int((low != high)[group].sum())
+
+
+def _scramble(x: np.ndarray) -> np.ndarray:
+    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014): every bit of the input moves half of the output's."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    out: np.ndarray = x ^ (x >> np.uint64(31))
+    return out
