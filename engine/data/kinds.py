@@ -161,7 +161,7 @@ def _numeric(
         if beyond:
             return made("categorical", *_levels(e, notes))
     if len(np.unique(known)) == 1 and present == len(e.codes) and not stray:
-        return made("constant", e.codes, _texts(e)[:1])
+        return made("constant", np.zeros_like(e.codes), _texts(e)[:1])  # however it is written
     if not len(known):
         return made("categorical", *_levels(e, notes))
     return made("numeric", _finite(e, spread(values), own, style, notes))

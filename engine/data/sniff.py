@@ -78,29 +78,37 @@ def decode(data: bytes, encoding: str | None = None) -> tuple[str, str, list[str
     """(text without a byte order mark, encoding, notes). Raises BadData."""
     if encoding is not None:
         encoding = _known(encoding)
-        try:
-            return data.decode(encoding).removeprefix("\ufeff"), encoding, []
-        except (UnicodeError, ValueError):
-            raise BadData(f"The file cannot be read as {encoding}: leave the encoding open, or choose another.") from None
+        if (read := _decoded(data, encoding)) is None:
+            raise BadData(f"The file cannot be read as {encoding}: leave the encoding open, or choose another.")
+        return read[0], encoding, read[1]
     for mark, name in BOMS:
         if data.startswith(mark):
-            try:
-                return data.decode(name).removeprefix("\ufeff"), name, []
-            except UnicodeError:
-                text = data.decode(name, "replace").removeprefix("\ufeff")
-                return text, name, [_replaced(text)]
-    if name := _utf16(data):
-        return data.decode(name, "replace"), name, []
+            if (read := _decoded(data, name)) is None:
+                raise BadData(f"The file is marked as {name} and cannot be read so: write it anew, or choose an encoding.")
+            return read[0], name, read[1]
+    for name in filter(None, (_utf16(data), "utf-8", _eight_bit(data))):
+        if (read := _decoded(data, name)) is not None:
+            return read[0], name, read[1]
+    return data.decode("latin-1"), "latin-1", []
+
+
+BROKEN = 0.05
+"""Share of the characters beyond ASCII that may be broken in a file of an encoding."""
+
+
+def _decoded(data: bytes, encoding: str) -> tuple[str, list[str]] | None:
+    """(text without a byte order mark, notes), or None where more than a few characters are none of this encoding."""
     try:
-        return data.decode("utf-8"), "utf-8", []
-    except UnicodeDecodeError:
-        text = data.decode("utf-8", "replace")
+        return data.decode(encoding).removeprefix("\ufeff"), []
+    except UnicodeError as error:
+        cut = isinstance(error, UnicodeDecodeError) and error.end == len(data) and error.start >= len(data) - 4
+    text = data.decode(encoding, "replace").removeprefix("\ufeff")
     whole = sum(not c.isascii() for c in text)
     lost = text.count("\N{REPLACEMENT CHARACTER}")
-    if lost <= 0.05 * whole:
-        return text, "utf-8", [_replaced(text)]
-    name = _eight_bit(data)
-    return data.decode(name, "replace"), name, []
+    if lost > BROKEN * whole and not (cut and lost < whole):
+        return None
+    note = f"{lost:,} broken characters were replaced by \N{REPLACEMENT CHARACTER}: if there are many, choose another encoding."
+    return text, [note if lost > 1 else "One broken character was replaced by \N{REPLACEMENT CHARACTER}."]
 
 
 def _known(encoding: str) -> str:
@@ -114,11 +122,6 @@ def _known(encoding: str) -> str:
     if name == "utf-8-sig":
         return "utf-8"
     raise BadData(f"There is no encoding of that name here; choose one of {', '.join(ENCODINGS)}.")
-
-
-def _replaced(text: str) -> str:
-    n = text.count("\N{REPLACEMENT CHARACTER}")
-    return f"{n:,} broken characters were replaced by \N{REPLACEMENT CHARACTER}: if there are many, choose another encoding."
 
 
 def _utf16(data: bytes) -> str:

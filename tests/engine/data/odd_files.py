@@ -116,7 +116,11 @@ def encodings() -> Iterator[Odd]:
     japanese = "名前,年齢\n" + "".join(f"東京都の人{'あいうえお'[i % 5]},{i}\n" for i in range(3, 40))
     for encoding in ("cp932", "utf-8"):
         yield Odd(f"Japanese {encoding}", japanese.encode(encoding), shape(37, "名前", "年齢"))
-    yield Odd("half a character at the end", table(",").encode() + b"9.5,\xc3", lambda s: s.rows == 5)
+    half = table(",").encode() + b"9.5,B\xc3"
+    yield Odd("half a character at the end", half, lambda s: s.columns[0].name == "Größe" and s.rows == 5)
+    yield Odd("a western letter at the end", b"a,b\n1,x\n2,caf\xe9", lambda s: s.columns[1].levels == ("x", "café"))
+    yield Odd("half a character of UTF-16", b"\xff\xfe" + table(",").encode("utf-16-le") + b"9", lambda s: s.rows >= 4)
+    yield Odd("UTF-16 that is none", b"\xff\xfe" + b"a\x00,\x00b\x00\n\x00" + b"\x00\xdc" * 99, says="marked as utf-16")
     yield Odd("one broken character in many", ("ä,b\n" + "öü,1\n" * 200).encode() + b"\xff,2\n", lambda s: s.rows == 201)
     yield Odd("an encoding nobody has", b"a,b\n1,2\n", says="no encoding of that name", options={"encoding": "klingon"})
     yield Odd("an encoding that is none", b"a,b\n1,2\n", says="no encoding of that name", options={"encoding": "rot13"})
