@@ -112,8 +112,8 @@ def column(encoded: Encoded, style: Style, forced: str | None, notes: Notes) -> 
         return made("date", _stray(e, spread(when[0]), notes))
     if forced == "numeric":
         values, own = _numbers(e, style)
-        if not np.isfinite(values).any():
-            raise BadData(f"Column {short(e.name)!r} cannot be read as numbers: none of its values is one.")
+        if not (np.abs(values) <= LARGEST).any():
+            raise BadData(f"Column {short(e.name)!r} cannot be read as numbers: none of its values can be computed with.")
         return made("numeric", _finite(e, spread(values), own, style, notes))
     if len(e.texts) == 1:
         # a mark in some rows and nothing in the others says two things
@@ -146,7 +146,7 @@ def _numeric(
 ) -> Column:
     """A column of numbers: an ID where they only count rows, constant where they are one number, levels where some are words."""
     present = int(e.counts.sum())
-    known = values[np.isfinite(values)]
+    known = values[np.abs(values) <= LARGEST]
     stray = int(np.isnan(values).sum())
     if stray and len(known) <= FEW:
         return made("categorical", *_levels(e, notes))
@@ -160,7 +160,7 @@ def _numeric(
             return made("id", e.codes)
         if beyond:
             return made("categorical", *_levels(e, notes))
-    if len(np.unique(known)) == 1 and present == len(e.codes) and not stray:
+    if len(np.unique(known)) == 1 and present == len(e.codes) and len(known) == len(values):
         return made("constant", np.zeros_like(e.codes), _texts(e)[:1])  # however it is written
     if not len(known):
         return made("categorical", *_levels(e, notes))
