@@ -23,15 +23,17 @@ from engine.analysis.verdict import Difference, best, differences, sentence
 from engine.compare_spec import CONTENDERS, PLAIN, TREES, CompareSpec
 from engine.contest import Contest, Level
 from engine.data.dataset import Dataset, Replicate, Task
-from engine.data.prepare import encode, prepare
+from engine.data.prepare import encode, fit_scale, prepare
 from engine.data.profile import proposed_folds
 from engine.data.split import Parts
 from engine.data.thin import draw, sizes, thin
 from engine.errors import BadData, BadParameter
 from engine.events import Event, Note, Phase, pack
+from engine.export import model_bytes
 from engine.methods import method
 from engine.methods.base import Fitted
 from engine.overloading import copies, overloaded
+from engine.pipeline import Pipeline
 from engine.result import METRICS, plain
 from engine.runner import MOST_VALUES, provenance
 from engine.scene import Camera
@@ -56,8 +58,8 @@ USUAL = 50
 LOOK = Level(rows=256, epochs=8)
 """The quick look that fills the board."""
 
-ROWS = (32_768, 16_384, 8_192, 4_096, 2_048, 1_024)
-SHORTER = (100, 50, 25)
+ROWS = (32_768, 16_384, 8_192, 4_096, 2_048, 1_024, 512)
+SHORTER = (100, 50, 25, 12)
 """Rows are cut down these steps first, then epochs."""
 
 MOST_ROWS = 150_000
@@ -66,8 +68,18 @@ MOST_ROWS = 150_000
 TABLE_RATIO = 50.0
 """A table that is too large loses rows of its larger classes first, down to this ratio (`engine.data.thin`)."""
 
-NEEDS = {PLAIN: ("sklearn.isotonic",), "smote": ("imblearn.over_sampling",), TREES: ("sklearn.ensemble",)}
-"""What a method imports when it is first used."""
+NEEDS = {
+    PLAIN: ("sklearn.isotonic", "safetensors.torch"),
+    "smote": ("imblearn.over_sampling",),
+    TREES: ("sklearn.ensemble", "skops.io"),
+}
+"""What a method imports when it is first used; plain training, which comes first, for all."""
+
+LOOKED = "There was only time for a quick look, which says nothing about which method is better: allow more seconds."
+"""The verdict where no method was trained beyond the look."""
+
+MOST_POOLED = 150_000
+"""Tested rows whose scores are kept, in whole seeds: threshold tables gain nothing from more."""
 
 SMALL = 300.0
 """Rows that an epoch takes the time of beside those it goes through."""
@@ -78,7 +90,8 @@ class Outcome:
     """One replicate of one method.
 
     metrics: name -> value. per_class: name -> [C]. pr [G]: precision on the grid of recalls. truth [t] bool; scores: variant (engine.
-    thresholds.VARIANTS) -> [t] probabilities of the positive class; counts [C]: training rows. epoch: the one chosen, or trees grown.
+    thresholds.VARIANTS) -> [t] probabilities of the positive class, none for seeds beyond those that are pooled; counts [C]: training
+    rows. epoch: the one chosen, or trees grown.
     """
 
     replicate: Replicate
@@ -146,44 +159,49 @@ class Bench:
         """Training rows of a replicate, uncut."""
         return sum(self.cut_counts)
 
+    def ready(self, name: str) -> None:
+        """Import what a method needs, and all of them: else its first piece would be taken for slow."""
+        for module in (*NEEDS[PLAIN], *NEEDS.get(name, ())):
+            importlib.import_module(module)
+
     def play(self, name: str, level: Level, seeds: tuple[int, ...]) -> Generator[Event, None, tuple[dict[int, Outcome], float]]:
         """See engine.contest.Play."""
         began = self.clock()
-        for module in NEEDS.get(name, ()):  # else the first piece would be taken for slow
-            importlib.import_module(module)
         task = self._prepare(level, seeds)
-        yield Phase("fit", CONTENDERS[name])
         fixed = self.clock() - began
-        outcomes: dict[int, Outcome] = {}
+        yield Phase("fit", CONTENDERS[name])
+        out: dict[int, Outcome] = {}
         if name == TREES:
-            params = self.params(name, level)
             for r in range(len(task.replicates)):
-                fitted = trees.fit_trees(task, r, params["max_iter"])
+                fitted = trees.fit_trees(task, r, self.params(name, level)["max_iter"])
                 yield Phase("measuring", CONTENDERS[name])
                 began = self.clock()
-                self._add(
-                    outcomes,
-                    task,
-                    r,
-                    _of_trees(fitted, task, r),
-                    task.train.counts(len(task.classes))[r].numpy(),
-                    fitted.n_iter_,
-                )
+                given = task.train.counts(len(task.classes))[r].numpy()
+                self._add(out, task, r, _of_trees(fitted, task, r), given, fitted.n_iter_)
+                self._keep(name, level, task, r, fitted)
                 fixed += self.clock() - began
-                if task.replicates[r].number == 0:
-                    self.kept[name, level] = (fitted, task.source[r])
-            return outcomes, fixed
+            return out, fixed
         result: Fitted = yield from method(name)(**self.params(name, level)).fit(task, camera=Camera(task, 0))
         began = self.clock()
         with torch.no_grad():
             valid, test = (result.net(part.x).double().softmax(-1).numpy() for part in (task.valid, task.test))
-        given = given_classes(name, self.params(name, level), task, result)
+        shares = given_classes(name, self.params(name, level), task, result)
         for r in range(len(task.replicates)):
             own = valid[r][task.valid.mask[r].numpy()], test[r][task.test.mask[r].numpy()]
-            self._add(outcomes, task, r, own, given[r], int(result.epoch[r]))
-        if task.replicates[0].number == 0:
-            self.kept[name, level] = (result, task.source[0])
-        return outcomes, fixed + self.clock() - began
+            self._add(out, task, r, own, shares[r], int(result.epoch[r]))
+        self._keep(name, level, task, 0, result.net)
+        return out, fixed + self.clock() - began
+
+    def _keep(self, name: str, level: Level, task: Task, r: int, fitted: Any) -> None:
+        """What was fitted on replicate 0, to be taken away."""
+        if task.replicates[r].number == 0:
+            self.kept[name, level] = (fitted, task.source[r])
+
+    @property
+    def pooled(self) -> int:
+        """Seeds whose scores are kept."""
+        counts = limits.targets(self.dataset.counts.tolist(), self.spec.imbalance)
+        return max(1, MOST_POOLED // sum(counts))
 
     def _prepare(self, level: Level, seeds: tuple[int, ...]) -> Task:
         if self.task is None or self.prepared != (level, seeds):
@@ -214,12 +232,14 @@ class Bench:
         (valid_p, test_p), p = probability, self.positive
         valid_y, test_y = (part.y[r][part.mask[r]].numpy() for part in (task.valid, task.test))
         natural, natural_valid = self.natural[replicate.number]
-        weight = natural_valid / np.maximum(np.bincount(valid_y, minlength=classes), 1)
-        scores = {
-            "as trained": test_p[:, p],
-            "prior corrected": threshold_tables.correct_prior(test_p, given, natural)[:, p],
-            "isotonic": threshold_tables.isotonic(valid_p[:, p], valid_y == p, weight[valid_y], test_p[:, p]),
-        }
+        scores = {}
+        if replicate.seed < self.pooled:
+            weight = natural_valid / np.maximum(np.bincount(valid_y, minlength=classes), 1)
+            scores = {
+                "as trained": test_p[:, p],
+                "prior corrected": threshold_tables.correct_prior(test_p, given, natural)[:, p],
+                "isotonic": threshold_tables.isotonic(valid_p[:, p], valid_y == p, weight[valid_y], test_p[:, p]),
+            }
         outcomes[replicate.number] = Outcome(
             replicate,
             {name: float(v[0]) for name, v in metrics.scores(test_p, test_y).items()},
@@ -267,17 +287,24 @@ def compare(
     clock: Callable[[], float] = time.monotonic,
     began: float | None = None,
     dropped: Sequence[Mapping[str, Any]] = (),
+    readings: Mapping[str, tuple[str, Sequence[str]]] | None = None,
 ) -> Comparison:
     """Compare the methods of a spec on a table. A generator of events (Phase, Progress, Note, Board); its value is the result, JSON-plain,
-    and artifacts, npz: `arrays` and `thresholds/<name>`.
+    and artifacts: `arrays` and `thresholds/<name>` (npz), `model/<name>` (zip of `engine.export`).
 
     began: the clock's reading when the budget began (now, by default). dropped: what was left out of the table before, for the result.
-    Result: methods [{name, title, metrics {metric: {mean, low, high, values}}, difference {metric, mean, low, high, p, p_holm, n, better,
-    worse} or None, seconds, replicates, numbers, rows, epochs, stopped, params, per_class}], verdict, best, metric, interval, data {rows,
-    used_rows, train_rows, train_counts, features, classes, counts, ratio, positive, dropped}, spec, protocol {folds, seeds}, shortened
-    (sentences), notes, seconds, provenance. `arrays`: pr_recall [G], pr/<name> [G] (mean over replicates), truth, fold, seed [N]: the
-    tested rows of plain training's replicates, seed after seed; score/<name> [n], n <= N: of the first n of them, as trained.
-    Raises BadData or BadParameter; close it at any event to stop.
+    readings: column -> (kind, levels) of those that were read as dates or as yes and no, for the models (`engine.pipeline.Pipeline.of`).
+
+    Result: methods [{name, title, metrics {metric: {mean, low, high, n, values}}, difference {metric, mean, low, high, p, p_holm, n,
+    better, worse} or None, seconds, replicates, numbers, rows, epochs, look, stopped (the last round it played, where it was dropped),
+    failed (a sentence or None), params, per_class}], verdict, best, metric, interval, data {name, rows, used_rows, train_rows,
+    train_counts, features, classes, counts, ratio, positive, dropped}, spec, protocol {folds, seeds, test_share, patience}, shortened
+    (sentences), notes, seconds, provenance. `best` is the name of a method that is better than plain training after Holm's correction, or
+    None; None where there was time for the quick look alone. `arrays`: pr_recall [G], pr/<name> [G] (mean over replicates), truth, fold,
+    seed [N]: the tested rows of plain training's replicates, seed after seed, of as many seeds as hold MOST_POOLED rows; score/<name>
+    [n], n <= N: of the first n of them, as trained. A model is that of replicate 0: fitted on its training rows, with the epoch that its
+    validation rows chose; it has not seen its test rows.
+    Raises BadData or BadParameter, and what plain training raises; close it at any event to stop.
     """
     began = clock() if began is None else began
     torch.set_num_threads(setting("LAB_THREADS", 1))
@@ -285,6 +312,7 @@ def compare(
     bench, shortened = _bench(dataset, spec, clock)
     contest = Contest(
         names=bench.names,
+        ready=bench.ready,
         play=bench.play,
         work=bench.work,
         rounds=_rounds(bench),
@@ -306,7 +334,10 @@ def compare(
                 notes.append(event.text)
             yield event
         yield Phase("measuring", "Putting the result together")
-        return _result(contest, bench, spec, shortened, notes, dropped, clock() - began, clock), _artifacts(contest)
+        artifacts = _artifacts(contest)
+        yield Phase("saving", "Saving the models")
+        artifacts |= _models(contest, bench, spec, readings)
+        return _result(contest, bench, spec, shortened, notes, dropped, clock() - began), artifacts
     finally:
         warm.forget()
 
@@ -402,7 +433,8 @@ def board(contest: Contest, metric: str) -> list[dict[str, Any]]:
     """Rows of an events.Board, one per method in the order in which they run, JSON-plain.
 
     name, title, metric, mean, low, high, replicates, difference (as in the result, or None), rows (training rows of a replicate, mean) and
-    epochs (allowed; None: as many as the method's own), look (True: from the quick look), stopped (round or None), seconds.
+    epochs (allowed; None: as many as the method's own), look (True: from the quick look), stopped (round or None), failed (a sentence or
+    None), seconds.
     """
     share = split_share(_folds(contest))
     there = {name: contest.outcomes(name) for name in contest.names}
@@ -426,6 +458,7 @@ def board(contest: Contest, metric: str) -> list[dict[str, Any]]:
                 "epochs": level.epochs,
                 "look": level == contest.look,
                 "stopped": contest.stopped.get(name),
+                "failed": contest.failed.get(name),
                 "seconds": contest.seconds(name),
             }
         )
@@ -447,13 +480,14 @@ def _result(
     notes: list[str],
     dropped: Sequence[Mapping[str, Any]],
     seconds: float,
-    clock: Callable[[], float],
 ) -> dict[str, Any]:
     share = split_share(bench.spec.folds)
     against = found(contest, spec.metric)
+    looked = contest.level == contest.look
     rows = []
     for name in contest.names:
-        own = contest.outcomes(name)
+        own, level = contest.outcomes(name), contest.level_of(name)
+        params = bench.params(name, level)
         rows.append(
             {
                 "name": name,
@@ -463,16 +497,18 @@ def _result(
                 "seconds": contest.seconds(name),
                 "replicates": len(own),
                 "numbers": list(own),
-                "rows": float(np.mean([o.counts.sum() for o in own.values()])),
+                "rows": float(np.mean([o.counts.sum() for o in own.values()])) if own else None,
                 "epochs": [o.epoch for o in own.values()],
+                "look": level == contest.look,
                 "stopped": contest.stopped.get(name),
-                "params": bench.params(name, contest.level),
+                "failed": contest.failed.get(name),
+                "params": params if name == TREES else {"patience": PATIENCE, **params},
                 "per_class": {
                     label: {
                         m: _summary([o.per_class[m][c] for o in own.values()], share, (0.0, 1.0))
                         for m in ("precision", "recall", "f1", "average_precision")
                     }
-                    | {"support": float(np.mean([o.per_class["support"][c] for o in own.values()]))}
+                    | {"support": float(np.mean([o.per_class["support"][c] for o in own.values()])) if own else None}
                     for c, label in enumerate(bench.dataset.classes)
                 },
             }
@@ -481,11 +517,12 @@ def _result(
     counts = limits.targets(bench.dataset.counts.tolist(), bench.spec.imbalance)
     out = {
         "methods": rows,
-        "verdict": sentence(against, CONTENDERS, METRICS[spec.metric][0]),
-        "best": best(against),
+        "verdict": LOOKED if looked else sentence(against, CONTENDERS, METRICS[spec.metric][0]),
+        "best": None if looked else best(against),
         "metric": spec.metric,
         "interval": CORRECTED_T,
         "data": {
+            "name": bench.dataset.name,
             "rows": len(bench.dataset.y),
             "used_rows": int(sum(counts)),
             "train_rows": int(first.counts.sum()),
@@ -518,8 +555,8 @@ def _shortened(contest: Contest, bench: Bench) -> list[str]:
     said = []
     level, out = contest.level, contest.outcomes(contest.names[0])
     first = next(iter(out.values()))
-    if level == contest.look and level not in contest.levels:
-        said.append("There was only time for the quick look: few rows, few epochs and one seed. Allow more seconds.")
+    if level == contest.look:
+        said.append("There was only time for the quick look: few rows and few epochs.")
     if level.rows is not None and first.counts.sum() < bench.train_rows:
         cut = ", ".join(f"{n:,}" for n in first.counts[:6]) + ("" if len(first.counts) <= 6 else ", ...")
         said.append(
@@ -532,32 +569,59 @@ def _shortened(contest: Contest, bench: Bench) -> list[str]:
     planned = bench.spec.folds * sum(map(len, contest.rounds))
     if most < planned:
         said.append(f"{most} replicates of the {planned} that more time would give were completed.")
-    if contest.stopped:
-        titles = ", ".join(CONTENDERS[name] for name in contest.stopped)
-        said.append(f"Dropped from later rounds, which went to the better methods: {titles}.")
+    for played in sorted(set(contest.stopped.values())):
+        titles = ", ".join(CONTENDERS[name] for name, last in contest.stopped.items() if last == played)
+        said.append(f"Dropped after round {played}, so that better methods have more replicates: {titles}.")
     if contest.overrun:
         said.append("The quick look alone took longer than the budget.")
     return said
 
 
 def _artifacts(contest: Contest) -> dict[str, bytes]:
-    """`arrays` and the threshold tables, of the replicates that are complete."""
-    all_rows = list(contest.outcomes(contest.names[0]).values())
-    sizes = [len(o.truth) for o in all_rows]
+    """`arrays` and the threshold tables, of the replicates whose scores are kept."""
+    every = list(contest.outcomes(contest.names[0]).values())
+    pooled = [o for o in every if o.scores]
+    sizes = [len(o.truth) for o in pooled]
     arrays: dict[str, np.ndarray] = {
         "pr_recall": curves.GRID,
-        "truth": np.concatenate([o.truth for o in all_rows]),
-        "fold": np.repeat([o.replicate.fold for o in all_rows], sizes),
-        "seed": np.repeat([o.replicate.seed for o in all_rows], sizes),
+        "truth": np.concatenate([o.truth for o in pooled]),
+        "fold": np.repeat([o.replicate.fold for o in pooled], sizes),
+        "seed": np.repeat([o.replicate.seed for o in pooled], sizes),
     }
     out = {}
-    folds = _folds(contest)
     for name in contest.names:
-        own = contest.outcomes(name)
-        pooled = list(own.values())  # in the order of rounds: the first of plain training's
-        truth = arrays["truth"][: sum(sizes[: len(pooled)])]
-        scores = {v: np.concatenate([o.scores[v] for o in pooled]) for v in pooled[0].scores}
-        arrays[f"pr/{name}"] = curves.band(np.stack([o.pr for o in pooled]))[0]
+        own = list(contest.outcomes(name).values())
+        if not own:  # it failed at once
+            continue
+        arrays[f"pr/{name}"] = curves.band(np.stack([o.pr for o in own]))[0]
+        parts = [o for o in own if o.scores]  # in the order of rounds: the first of plain training's
+        scores = {v: np.concatenate([o.scores[v] for o in parts]) for v in parts[0].scores}
         arrays[f"score/{name}"] = scores["as trained"]
-        out[f"thresholds/{name}"] = pack(threshold_tables.table(scores, truth, len(own) // folds))
+        truth, passes = arrays["truth"][: sum(sizes[: len(parts)])], len(parts) // _folds(contest)
+        out[f"thresholds/{name}"] = pack(threshold_tables.table(scores, truth, passes))
     return {"arrays": pack(arrays), **out}
+
+
+def _models(
+    contest: Contest, bench: Bench, spec: CompareSpec, readings: Mapping[str, tuple[str, Sequence[str]]] | None
+) -> dict[str, bytes]:
+    """`model/<name>`: what each method fitted on replicate 0, at the level that counts for it."""
+    table, pipelines, out = encode(bench.dataset)[0], {}, {}
+    for name in contest.names:
+        level = contest.level_of(name)
+        if (name, level) not in bench.kept:
+            continue
+        classifier, train = bench.kept[name, level]
+        if level not in pipelines:
+            scale = fit_scale(table, len(bench.dataset.numeric_names), train, name=bench.dataset.name)
+            pipelines[level] = Pipeline.of(bench.dataset, scale, readings)
+        about = {
+            "name": name,
+            "title": CONTENDERS[name],
+            "params": bench.params(name, level),
+            "target": spec.target,
+            "training_rows": len(train),
+            "provenance": provenance(torch.device("cpu"), torch.float32),
+        }
+        out[f"model/{name}"] = model_bytes(classifier, pipelines[level], classes=bench.dataset.classes, about=about)
+    return out

@@ -5,13 +5,16 @@ epochs a piece may have. What is cut when time is short, in this order: rows, ep
 
 Round 1 is a quick look: every method, one seed, few rows, few epochs. It fills the board at once and tells what each method costs. Then
 the highest level is chosen at which two seeds of all methods fit into most of the time that is left; from there on only whole pieces
-at that level count. Every method gets the first seed. Before each later round: where all that is planned fits for everybody, nobody is
-dropped; else the better half of the methods goes on, with plain training (successive halving), and while the round itself does not fit,
-half of that. A method that is dropped keeps its place on the board and its replicates.
+at that level count. Every method gets the first seed. Where no level fits, the look is the level. Before each later round: where all that
+is planned fits for everybody, nobody is dropped; else the better half of the methods goes on, with plain training (successive halving),
+and while the round itself does not fit, half of that. A method that is dropped keeps its place on the board and its replicates.
 
 A piece is started only where it is expected to fit, and closed at its first event after the end of the budget; then it does not count. The
 quick look alone is finished whatever it takes. So the budget decides how much is computed, and nothing else: a piece's numbers depend on
 its method, level and seeds.
+
+A method that fails keeps what it has and its sentence, and plays no more; without plain training there is nothing to compare with, so its
+failure ends the contest.
 """
 
 from __future__ import annotations
@@ -20,7 +23,9 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.errors import LabError
 from engine.events import Board, Event, Note, Phase, Progress
+from engine.text import line
 
 FIRST = 0.7
 """Share of the time left that two seeds of all methods may be expected to take when a level is chosen."""
@@ -55,14 +60,17 @@ Play = Callable[[str, Level, tuple[int, ...]], Generator[Event, None, tuple[Mapp
 
 @dataclass
 class Contest:
-    """See the module. After `run`: level, pieces, stopped, round.
+    """See the module. After `run`: level, pieces, round; stopped: method -> the last round it played before it was dropped; failed:
+    method -> why.
 
-    names: methods, plain training first. work(name, level): expected work of one seed in any unit, without what no level changes. rounds:
-    seeds of each round after the look. merit(outcome): what methods are ranked by, as the difference to plain training. ends: reading of
+    names: methods, plain training first. ready(name): what has to be done once before a method plays; no piece's time counts it.
+    work(name, level): expected work of one seed in any unit, without what no level changes. rounds: seeds of each round after the look,
+    which plays the first of them. merit(outcome): what methods are ranked by, as the difference to plain training. ends: reading of
     `clock` by which all must be over.
     """
 
     names: Sequence[str]
+    ready: Callable[[str], None]
     play: Play
     work: Callable[[str, Level], float]
     rounds: Sequence[tuple[int, ...]]
@@ -76,14 +84,17 @@ class Contest:
     rows: Callable[[Contest], list[dict[str, Any]]]
     pieces: dict[Level, dict[str, list[Piece]]] = field(default_factory=dict)
     stopped: dict[str, int] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
     round: int = 0
     level: Level = field(init=False)
+    settled: Level = field(init=False)
     pace: float = 1.0
     overrun: bool = False
     said: float = float("-inf")
+    since: float = 0.0
 
     def __post_init__(self) -> None:
-        self.level = self.look
+        self.level = self.settled = self.look
 
     @property
     def left(self) -> float:
@@ -91,28 +102,31 @@ class Contest:
         return self.ends - self.clock()
 
     def outcomes(self, name: str, level: Level | None = None) -> dict[int, Any]:
-        """What is complete of a method by replicate number: at the level, or at the present one, or, where nothing is, of the look."""
-        of = self.pieces.get(level or self.level, {}).get(name, [])
-        if not of and level is None:
-            of = self.pieces.get(self.look, {}).get(name, [])
+        """What is complete of a method by replicate number: at the level, by default at the one that counts for it."""
+        of = self.pieces.get(level or self.level_of(name), {}).get(name, [])
         return {number: outcome for piece in of for number, outcome in piece.outcomes.items()}
 
     def level_of(self, name: str) -> Level:
-        """The level of what `outcomes` gives."""
-        return self.level if self.pieces.get(self.level, {}).get(name) else self.look
+        """The level that counts for a method: the present one, or, where nothing of it is complete there, the last one that all had."""
+        return next((level for level in (self.level, self.settled) if self.pieces.get(level, {}).get(name)), self.look)
 
     def seconds(self, name: str) -> float:
         """Spent on a method at the level that counts for it."""
         return sum(piece.seconds for piece in self.pieces.get(self.level_of(name), {}).get(name, []))
 
+    @property
+    def active(self) -> list[str]:
+        """Methods that have not failed."""
+        return [name for name in self.names if name not in self.failed]
+
     def run(self) -> Generator[Event, None, None]:
         """All rounds. Leaves `level` at the highest one at which every method has its first seed."""
         self.round = 1
         for name in self.names:
-            yield from self._piece(name, self.look, (0,), to_the_end=True)
-        if self.left <= 0:
-            self.overrun = True
-        elif (yield from self._first_seed()):
+            yield from self._piece(name, self.look, self.rounds[0], to_the_end=True)
+        self.overrun = self.left <= 0
+        if not self.overrun:
+            yield from self._first_seed()
             yield from self._later_rounds()
 
     def expected(self, name: str, level: Level, seeds: int) -> float:
@@ -134,46 +148,41 @@ class Contest:
         """The first level that fits with two seeds of every method; else the first with one; None where none does."""
         for many in seeds:
             for level in levels:
-                if sum(self.expected(name, level, many) for name in self.names) <= share * self.left:
+                if self._total(self.active, many, level) <= share * self.left:
                     return level
         return None
 
-    def _first_seed(self) -> Generator[Event, None, bool]:
+    def _first_seed(self) -> Generator[Event, None, None]:
         """Every method on the first seed, at the highest level that fits.
 
         A level that turns out too high is left for a lower one at once. One that turns out too low, as the look overrates what little
         work takes, is left for a higher one once all have played, as long as two seeds of that fit.
         """
         self.round = 2
-        done: Level | None = None
-        below, share = list(self.levels), FIRST
-        level = self._choose(below, share)
+        below = list(self.levels)
+        level = self._choose(below, FIRST)
         while level is not None:
-            self.level = level
-            waiting = list(self.names)
-            below = below[below.index(level) + 1 :] if done is None else []
+            self.level, first = level, self.settled == self.look
+            below = below[below.index(level) + 1 :] if first else []
+            waiting = self.active
             while waiting and (yield from self._piece(waiting[0], level, self.rounds[0])):
                 self._learn_pace(level)
                 waiting.pop(0)
-                if sum(self.expected(name, level, 1) for name in waiting) > self.left and (
-                    done is not None or self._choose(below, LATER) is not None
-                ):
+                if self._total(waiting, 1) > self.left and (not first or self._choose(below, LATER) is not None):
                     break
-            if waiting and done is not None:
+            if waiting and not first:
                 break  # back to the level that is complete
             if waiting:
                 level = self._choose(below, LATER) if self.left > 0 else None
             else:
-                done = level
-                level = self._choose(self.levels[: self.levels.index(done)], FIRST, (2,))
-        self.level = done or self.look
-        return done is not None
+                self.settled = level
+                level = self._choose(self.levels[: self.levels.index(level)], FIRST, (2,))
+        self.level = self.settled
 
     def _learn_pace(self, level: Level) -> None:
         """How much longer or shorter things take at a level than the look made believe."""
-        own = self.pieces[level]
         took = believed = 0.0
-        for name, pieces in own.items():
+        for name, pieces in self.pieces.get(level, {}).items():
             (look,) = self.pieces[self.look][name]
             took += max(0.0, pieces[0].seconds - pieces[0].fixed)
             believed += max(0.0, look.seconds - look.fixed) * self.work(name, level) / self.work(name, self.look)
@@ -181,41 +190,35 @@ class Contest:
             self.pace = took / believed
 
     def _later_rounds(self) -> Generator[Event, None, None]:
-        plain, *others = self.names
-        running = list(others)
+        plain, *running = self.active
+        alone = not running
         for number, seeds in enumerate(self.rounds[1:], 3):
-            if others and not running:
-                return  # plain training alone would tell nothing more
-            self.round = number
-            planned = sum(map(len, self.rounds[number - 2 :]))
-            if number > 3 and self._total([plain, *running], planned) > self.left:
-                running = self._better_half(running, number)
-            while self._total([plain, *running], len(seeds)) > self.left:
-                if len(running) < 2:
+            kept, planned = running, sum(map(len, self.rounds[number - 2 :]))
+            if number > 3 and self._total([plain, *kept], planned) > self.left:
+                kept = self._better_half(kept)
+            while self._total([plain, *kept], len(seeds)) > self.left:
+                if len(kept) < 2:
                     return
-                running = self._better_half(running, number)
-            for name in [plain, *running]:
+                kept = self._better_half(kept)
+            self.round = number
+            if not (kept or alone) or not (yield from self._piece(plain, self.level, seeds)):
+                return  # plain training alone would tell nothing more
+            self._stop([name for name in running if name not in kept], number - 1)
+            for name in kept:
                 fits = self.expected(name, self.level, len(seeds)) <= self.left
-                if not fits or not (yield from self._piece(name, self.level, seeds)):
-                    if name == plain:
-                        return
-                    if self.left <= 0:
-                        self._stop([n for n in running if not self._has(n, seeds)], number)
-                        return
-                    self._stop([name], number)
-            running = [name for name in running if name not in self.stopped]
+                if fits and (yield from self._piece(name, self.level, seeds)):
+                    continue
+                if self.left <= 0:
+                    return
+                self._stop([name], number - 1)  # a round that it missed it cannot make up for: others are behind it
+            running = [name for name in kept if name not in self.stopped and name not in self.failed]
 
-    def _has(self, name: str, seeds: tuple[int, ...]) -> bool:
-        """Whether a method has the piece of these seeds: it plays the rounds in their order."""
-        return len(self.pieces[self.level][name]) > list(self.rounds).index(seeds)
+    def _total(self, names: Sequence[str], seeds: int, level: Level | None = None) -> float:
+        return sum(self.expected(name, level or self.level, seeds) for name in names if name not in self.failed)
 
-    def _total(self, names: Sequence[str], seeds: int) -> float:
-        return sum(self.expected(name, self.level, seeds) for name in names)
-
-    def _better_half(self, names: list[str], number: int) -> list[str]:
+    def _better_half(self, names: Sequence[str]) -> list[str]:
         """Half of them, rounded up, by the mean difference to plain training; of one, it. In the order in which they run."""
         kept = sorted(names, key=self._lead, reverse=True)[: (len(names) + 1) // 2]
-        self._stop([name for name in names if name not in kept], number)
         return [name for name in names if name in kept]
 
     def _lead(self, name: str) -> float:
@@ -224,23 +227,27 @@ class Contest:
         gains = [g for g in gains if g == g]
         return sum(gains) / len(gains) if gains else float("-inf")
 
-    def _stop(self, names: Sequence[str], number: int) -> None:
-        for name in names:
-            self.stopped[name] = number
+    def _stop(self, names: Sequence[str], played: int) -> None:
+        self.stopped |= dict.fromkeys(names, played)
 
     def _piece(
         self, name: str, level: Level, seeds: tuple[int, ...], *, to_the_end: bool = False
     ) -> Generator[Event, None, bool]:
-        """Play it; False, and nothing kept, where the time is up before it ends."""
+        """Play it; False, and nothing kept, where the time is up before it ends. True and a sentence in `failed` where it fails."""
         yield Phase("round", f"Round {self.round}: {self.titles[name]}")
-        started = self.clock()
-        playing = self.play(name, level, seeds)
+        playing = self._playing(name, level, seeds)
         while True:
             try:
                 event = next(playing)
             except StopIteration as end:
                 outcomes, fixed = end.value
                 break
+            except Exception as error:  # whatever a method or its library says: the others go on
+                if name == self.names[0]:
+                    raise
+                self.failed[name] = _why(error)
+                yield self._board()
+                return True
             if not to_the_end and self.left <= 0:
                 playing.close()
                 return False
@@ -249,9 +256,16 @@ class Contest:
             if self.clock() - self.said >= TICK:
                 self.said = self.clock()
                 yield self._progress()
-        self.pieces.setdefault(level, {}).setdefault(name, []).append(Piece(outcomes, self.clock() - started, fixed))
+        self.pieces.setdefault(level, {}).setdefault(name, []).append(Piece(outcomes, self.clock() - self.since, fixed))
         yield self._board()
         return True
+
+    def _playing(
+        self, name: str, level: Level, seeds: tuple[int, ...]
+    ) -> Generator[Event, None, tuple[Mapping[int, Any], float]]:
+        self.ready(name)
+        self.since = self.clock()
+        return (yield from self.play(name, level, seeds))
 
     def _progress(self) -> Progress:
         """Tenths of seconds of the budget."""
@@ -260,3 +274,12 @@ class Contest:
 
     def _board(self) -> Board:
         return Board(tuple(self.rows(self)), self.round, 1 + len(self.rounds), max(0.0, self.left))
+
+
+def _why(error: Exception) -> str:
+    """A failure in one sentence."""
+    if isinstance(error, LabError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "It needed more memory than there is."
+    return f"It failed: {line(error, 160) or type(error).__name__}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,24 +20,29 @@ def fit_trees(task: Task, r: int, max_iter: int) -> Any:
     It takes the features as the networks do, categorical columns as 0 and 1. One thread.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
-    from threadpoolctl import threadpool_limits
 
     replicate = task.replicates[r]
     seed = int(numpy_stream(task.seed, "trees", replicate.seed, replicate.fold).integers(2**31))
     (x, y), (valid_x, valid_y) = _rows(task.train, r), _rows(task.valid, r)
     trees = HistGradientBoostingClassifier(**{**PARAMS, "max_iter": max_iter}, early_stopping=True, random_state=seed)
-    with threadpool_limits(1, "openmp"):
+    with _pools().limit(limits=1, user_api="openmp"):
         return trees.fit(x, y, X_val=valid_x, y_val=valid_y)
 
 
 def probabilities(trees: Any, x: np.ndarray, classes: int) -> np.ndarray:
     """[n, C]; 0 for a class without a training row."""
-    from threadpoolctl import threadpool_limits
-
     out = np.zeros((len(x), classes))
-    with threadpool_limits(1, "openmp"):
+    with _pools().limit(limits=1, user_api="openmp"):
         out[:, trees.classes_] = trees.predict_proba(x)
     return out
+
+
+@cache
+def _pools() -> Any:
+    """The thread pools of this process: looking for them takes longer than a small prediction."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _rows(part: Any, r: int) -> tuple[np.ndarray, np.ndarray]:
