@@ -49,6 +49,9 @@ PENS = {
     "ncm": Pen("#009E73", "dot"),
     "remix": Pen("#E69F00", "dashdot"),
     "beside": Pen("#D55E00", "longdashdot"),
+    "class-weights": Pen("#CC79A7", "dash"),
+    "threshold": Pen("#56B4E9", "longdash"),
+    "trees": Pen("#D55E00", "dash"),
 }
 CLASSES = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C8C00", "#9467BD", "#44AA99", "#8A8A8A",

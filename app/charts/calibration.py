@@ -1,0 +1,66 @@
+"""Reliability: of rows that a method gives a probability of 0.3, is it 30 in a hundred that are positive?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from app.charts.palette import NEUTRAL, frame
+
+LOOKS = (("#D55E00", "solid", "circle"), ("#0072B2", "dash", "square"), ("#009E73", "dot", "diamond"))
+"""(colour, dash, mark) of each kind of probability, in turn."""
+
+Found = Mapping[str, Mapping[str, Any]]
+"""Kind of probability -> {bins [{predicted, observed, rows}], brier, ece}, as `engine.thresholds.calibration` gives it."""
+
+
+def figure(found: Found) -> go.Figure:
+    """Observed share against mean predicted probability, one line a kind; marks grow with the rows in a bin."""
+    fig = frame("Predicted probability", "Observed share", height=300, legend_rows=len(found) + 1)
+    fig.update_layout(hovermode="closest")
+    fig.add_trace(
+        go.Scatter(
+            x=[0, 1], y=[0, 1], mode="lines", name="as it should be", line={"color": NEUTRAL, "width": 1, "dash": "dot"},
+            hoverinfo="skip",
+        )
+    )  # fmt: skip
+    most = max((b["rows"] for one in found.values() for b in one["bins"]), default=1.0)
+    for (kind, one), (colour, dash, mark) in zip(found.items(), LOOKS, strict=False):
+        rows = np.array([b["rows"] for b in one["bins"]])
+        fig.add_trace(
+            go.Scatter(
+                x=np.array([b["predicted"] for b in one["bins"]], np.float32),
+                y=np.array([b["observed"] for b in one["bins"]], np.float32),
+                customdata=rows,
+                mode="lines+markers",
+                name=f"{kind} · error {one['ece']:.3f}",
+                line={"color": colour, "dash": dash, "width": 2},
+                marker={"symbol": mark, "size": 6 + 8 * np.sqrt(rows / most)},
+                hovertemplate="predicted %{x:.2f}, observed %{y:.2f}, %{customdata:,.0f} rows<extra>" + kind + "</extra>",
+            )
+        )
+    for axis in (fig.update_xaxes, fig.update_yaxes):
+        axis(range=[-0.03, 1.03], tickvals=[0, 0.25, 0.5, 0.75, 1])
+    return fig
+
+
+def table(found: Found) -> pd.DataFrame:
+    """The bins, one row each."""
+    rows = [
+        {"probabilities": kind, "predicted": b["predicted"], "observed": b["observed"], "rows": round(b["rows"], 1)}
+        for kind, one in found.items()
+        for b in one["bins"]
+    ]
+    return pd.DataFrame(rows)
+
+
+def alt(found: Found, title: str) -> str:
+    """What the picture says, for someone who cannot see it."""
+    said = "; ".join(
+        f"{kind}: calibration error {one['ece']:.3f}, Brier score {one['brier']:.3f}" for kind, one in found.items()
+    )
+    return f"Calibration of {title}: observed share of positive rows against predicted probability. {said}."

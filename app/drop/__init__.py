@@ -1,0 +1,52 @@
+"""The drop zone: one components-v2 component that sends a file to this server's `/api/uploads`.
+
+Streamlit's own uploader would keep the bytes in the page's process, and while they arrive in a temporary file; a private table may
+be in neither. The browser sends the file with the owner's cookie, and the page learns the table's id alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+import streamlit as st
+from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
+from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
+
+from engine.uploads import MAX_BYTES
+
+ASSETS = Path(__file__).resolve().with_name("assets")
+
+
+def drop(
+    what: str, taken: str, *, endings: Sequence[str], key: str, sent: Callable[[str], object], small: bool = False
+) -> None:
+    """A place to drop a file on, with a button that does the same.
+
+    what, taken: what it is for, and what it takes, as plain text; endings: of names in the file dialog. sent(id) is called before the
+    script reruns, once a file is whole in the store.
+    """
+
+    def told() -> None:
+        id = st.session_state[key].get("sent")
+        if isinstance(id, str):
+            sent(id)
+
+    data = {"url": "/api/uploads", "most": MAX_BYTES, "endings": list(endings), "what": what, "taken": taken, "small": small}
+    _mount()(key=key, data=data, height="content", on_sent_change=told)
+
+
+def _mount() -> Callable[..., object]:
+    """The component's mounting command, registered with the Streamlit runtime that runs this script (as `app.player`'s)."""
+    name = f"drop-{_version()}"
+    manager = get_bidi_component_manager()
+    if manager.get_component_asset_root(f"labdrop.{name}") is None:
+        manager.register_from_manifest(ComponentManifest("labdrop", "1", [ComponentConfig(name, ASSETS.name)]), ASSETS.parent)
+    return st.components.v2.component(f"labdrop.{name}", js="drop.js", css="drop.css")
+
+
+@cache
+def _version() -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(ASSETS.iterdir()))).hexdigest()[:12]
