@@ -61,7 +61,7 @@ def profile(sheet: Sheet, target: str | None = None, positive: str | None = None
         "rows": sheet.rows,
         "used": 0,
         "columns": [_described(c) for c in sheet.columns],
-        "guesses": sheet.guesses,
+        "guesses": dict(sheet.guesses),
         "notes": list(sheet.notes),
         "candidates": found,
         "target": None,
@@ -142,7 +142,7 @@ def _suspicious(sheet: Sheet, target: str, use: list[Column], answers: Labels, r
     """Columns a person should look at before believing anything, the worst first."""
     out: list[dict[str, Any]] = []
     y = answers.y[rows]
-    part = suspects.sample(y)
+    part = suspects.sample(y, len(use))
     classes = len(answers.classes)
     for column in use:
         numeric = column.kind != "categorical"

@@ -112,7 +112,7 @@ def _are_texts(value: Any) -> bool:
 
 def _text(data: bytes, given: Mapping[str, Any]) -> Raw:
     text, encoding, notes = sniff.decode(data, given.get("encoding"))
-    _no_binary(text)
+    _no_binary(text, given.get("delimiter") or "")
     layout = sniff.layout(text, given.get("delimiter"))
     sheet.check_size(0, layout.width)
     breaks = text.count("\n") or text.count("\r")
@@ -138,10 +138,10 @@ def _text(data: bytes, given: Mapping[str, Any]) -> Raw:
     return raw
 
 
-def _no_binary(text: str) -> None:
+def _no_binary(text: str, delimiter: str) -> None:
     head = text[: 1 << 16]
-    odd = sum(c < " " and c not in "\t\n\r\x0b\x0c\x1a" for c in head)
-    if odd > max(0.3 * len(head), 2) or (len(head) >= 256 and odd > 0.1 * len(head)):
+    odd = sum(c < " " and c not in "\t\n\r\x0b\x0c\x1a" and c != delimiter for c in head)
+    if odd > max((0.3 if len(head) < 256 else 0.03) * len(head), 2):
         raise BadData(f"The file is no text and no table that can be read; read are {unpack.READ}.")
 
 

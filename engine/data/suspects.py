@@ -9,16 +9,18 @@ import numpy as np
 ALMOST = 0.995
 """ROC AUC (two classes) or balanced accuracy (more) from which one column alone is suspicious."""
 
-SAMPLE = 20_000
-"""Rows that are looked at; of the smallest classes all, as far as they fit."""
+SAMPLE, CELLS = 20_000, 4_000_000
+"""Rows that are looked at, and values; of the smallest classes all rows, as far as they fit."""
 
 BINS = 256
 
 
-def sample(y: np.ndarray, seed: int = 0) -> np.ndarray:
-    """At most about SAMPLE row numbers, ascending: as many of each class as an equal share allows, what is left to the larger."""
+def sample(y: np.ndarray, columns: int = 1, seed: int = 0) -> np.ndarray:
+    """Row numbers, ascending, at most SAMPLE, and in many columns at most CELLS values, but 2,000 rows: as many of each class as an
+    equal share allows, what is left to the larger.
+    """
     counts = np.bincount(y)
-    left, classes = SAMPLE, len(counts)
+    left, classes = min(SAMPLE, max(2_000, CELLS // max(1, columns))), len(counts)
     rng = np.random.default_rng(seed)
     keep: list[np.ndarray] = []
     for c in np.argsort(counts, kind="stable"):
@@ -53,10 +55,9 @@ def alone(values: np.ndarray, y: np.ndarray, classes: int, numeric: bool) -> flo
         known = values[~np.isnan(values)]
         if not len(known):
             return 0.5
-        low, high = known.min() - 1, known.max() + 1
-        up = min(auc(np.where(np.isnan(values), side, values), y == 1) for side in (low, high))
-        down = min(1 - auc(np.where(np.isnan(values), side, values), y == 1) for side in (low, high))
-        return max(up, down)
+        sides = (known.min() - 1, known.max() + 1) if len(known) < len(values) else (0.0,)
+        found = [auc(np.where(np.isnan(values), side, values), y == 1) for side in sides]
+        return max(min(found), 1 - max(found))
     codes = _binned(values) if numeric else values + 1
     rank = np.empty(len(y), np.int64)  # the halves share out each class evenly
     order = np.argsort(y, kind="stable")

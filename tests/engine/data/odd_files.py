@@ -331,8 +331,11 @@ def foreign() -> Iterator[Odd]:
     for name, options, says in OPTIONS:
         yield Odd(f"option {name}", b"a,b\n1,2\n3,4\n", says=says, options=options)
     for seed in range(12):
-        noise = random.Random(seed).randbytes(2000)
-        yield Odd(f"noise {seed}", noise)
+        yield Odd(f"noise {seed}", random.Random(seed).randbytes(2000))
+    for seed in range(4):
+        yield Odd(f"noise without zeros {seed}", random.Random(seed).randbytes(5000).replace(b"\x00", b"a"), says="no text")
+    lines = b"".join(b"%d\x01%d\n" % (i, i % 7) for i in range(300))
+    yield Odd("a control character told as delimiter", lines, lambda s: len(s.columns) == 2, options={"delimiter": "\x01"})
     for seed in range(8):
         draw = random.Random(seed)
         yield Odd(f"noise of delimiters {seed}", "".join(draw.choices('ab1.,;\t|"\n\r #', k=3000)).encode())

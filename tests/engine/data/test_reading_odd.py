@@ -11,7 +11,7 @@ from engine.data import sheet as sheets
 from engine.data.reading import KINDS, Sheet, read
 from engine.data.sheet import MAX_CELLS
 from engine.errors import BadData
-from tests.engine.data.odd_files import INFLATED, Odd, corpus
+from tests.engine.data.odd_files import INFLATED, Odd, corpus, is_table
 
 SECONDS = 10.0
 """A file may take; the longest takes about one on an idle machine."""
@@ -79,6 +79,12 @@ def test_guesses_given_back_say_the_same(odd: Odd):
     for a, b in zip(first.columns, again.columns, strict=True):
         assert (a.kind, a.levels, a.missing) == (b.kind, b.levels, b.missing)
         assert np.array_equal(a.values, b.values, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", ["", "a", "a.csv", "a.xlsx", "a.parquet", "a.zip", "a.csv.gz", "../a.exe", "<b>.CSV"])
+@pytest.mark.parametrize("file", ["utf-8 ',' '.'", "xlsx", "parquet", "zip ',' '.'", "gz ',' '.'"])
+def test_a_files_name_decides_nothing(file, name):
+    is_table(read(next(odd.data for odd in CORPUS if odd.id == file), name))
 
 
 CANARY = "canary-4711"
