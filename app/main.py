@@ -8,7 +8,8 @@ if (root := str(Path(__file__).resolve().parent.parent)) not in sys.path:  # `st
 
 import streamlit as st
 
-from app.views import deep, lab
+from app import session
+from app.views import data, deep, lab
 from app.widgets import links
 
 # The icon is a file of ours: Streamlit fetches named icons and emoji for the browser's tab from another host.
@@ -17,6 +18,8 @@ st.set_page_config("Imbalance Lab", page_icon=str(icon), layout="wide", initial_
 pages = {
     "lab": st.Page(lab.page, title="Lab", url_path="lab", default=True),
     "deep": st.Page(deep.page, title="Deep", url_path="deep"),
+    "data": st.Page(data.page, title="Your data", url_path="data"),
 }
 links.pages(pages)
+session.keep_alive()
 st.navigation(list(pages.values()), position="top").run()

@@ -1,4 +1,4 @@
-"""The web server around the page: security headers, the owner's cookie, /api/health, and an engine where none is alive.
+"""The web server around the page: security headers, the owner's cookie, /api (see `app.api`), and an engine where none is alive.
 
     python -m streamlit run app/server.py        or        uvicorn app.server:app
 
@@ -27,7 +27,6 @@ import threading
 import time
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
-from http.cookies import CookieError, SimpleCookie
 from typing import IO, Any
 
 import streamlit as st
@@ -37,15 +36,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from app.session import OWNER_COOKIE
+from app import api
+from app.session import OWNER_COOKIE, owner_in
 from engine.errors import LabError
-from engine.store import Store, default_url
+from engine.store import Store
 
 for view in ("lab", "deep"):  # once, before anybody waits for them
     importlib.import_module(f"app.views.{view}")
 
 log = logging.getLogger("imbalance_lab.server")
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _MONTH = 30 * 24 * 3600
 
 
@@ -101,7 +100,7 @@ class Guard:
             return
         request = Request(scope)
         kinds = request.headers.get("accept", "")  # an unchanged page is answered without a content type
-        known = _TOKEN.fullmatch(_cookie(request.headers.get("cookie", ""), OWNER_COOKIE))
+        known = owner_in(request.headers.get("cookie", ""))
 
         async def answer(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
@@ -122,37 +121,18 @@ def owner_cookie(token: str, *, secure: bool) -> str:
     return line + ("; Secure" if secure else "")
 
 
-def _cookie(header: str, name: str) -> str:
-    jar: SimpleCookie = SimpleCookie()
-    try:
-        jar.load(header)
-    except CookieError:
-        return ""
-    return jar[name].value if name in jar else ""
-
-
 # ---- health
 
 
 def health(request: Request) -> JSONResponse:
     """200 with an engine alive, 503 otherwise; JSON either way. Runs on a worker thread: it reads the store."""
     try:
-        store = _store()
+        store = api.store()
         living, queue = store.engines(), store.queue()
     except LabError as error:
         return JSONResponse({"status": "no store", "reason": str(error)}, 503)
     words = {"status": "ok" if living else "no engine", "engines": len(living), **queue}
     return JSONResponse(words, 200 if living else 503, {"Cache-Control": "no-store"})
-
-
-_stores: dict[str, Store] = {}
-
-
-def _store() -> Store:
-    url = default_url()
-    if url not in _stores:
-        _stores[url] = Store(url)
-    return _stores[url]
 
 
 # ---- the embedded engine
@@ -242,7 +222,7 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
     if os.environ.get("LAB_ENGINE", "on") == "off":
         yield {}
         return
-    engine = Engine(_store())
+    engine = Engine(api.store())
     engine.start()
     try:
         yield {"engine": engine}
@@ -253,6 +233,6 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
 app = st.App(
     Path(__file__).resolve().with_name("main.py"),
     lifespan=lifespan,
-    routes=[Route("/api/health", health)],
+    routes=[Route("/api/health", health), *api.routes],
     middleware=[Middleware(Guard, headers=security_headers())],
 )

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +20,32 @@ import streamlit as st
 
 from app.widgets.text import written
 from engine import fields, limits
+from engine import uploads as tables
+from engine.compare_spec import CompareSpec
 from engine.errors import BadInput, BadParameter, LabError
-from engine.events import unpack
+from engine.events import Board, Note, Phase, unpack
 from engine.spec import PROFILES, Imbalance, RunSpec, find
-from engine.store import Store, default_url
+from engine.store import Job, Store, default_url
 from engine.techniques import FEATURES
+from engine.uploads import ENDINGS, MAX_BYTES, READ, Forgotten, Upload
+
+__all__ = ["ENDINGS", "MAX_BYTES", "READ", "Forgotten", "Upload"]
 
 OWNER_COOKIE = "lab_owner"
 """The unguessable token that `app/server.py` sets; private runs belong to it."""
+NO_OWNER = "Without this site's cookie nobody could tell whose table it is: allow cookies here and load the page again."
+MINE = "mine."
+"""Begins the key of all that a session keeps of a person's own tables, widgets among it."""
+ALIVE = 60.0
+"""Seconds between two signs of life of an open page."""
 ROOT = Path(__file__).resolve().parent
 EXAMPLES = ROOT / "examples"
 CATALOG = ROOT.parent / "engine" / "catalog.json"
 FIRST = {"dataset": "clusters", "method": "explicit-gradient", "ratio": 20.0}
 """What the form shows to a first visitor where no example says otherwise, as far as the catalog has it."""
 DEVICES = ("auto", "cpu", "cuda")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+_HERE = f"{MINE}here"
 _RUN = re.compile(r"[0-9a-f]{16}")
 _PLAIN = ("run", "dataset", "method", "profile", "ratio", "rate", "where", "folds", "seeds", "seed", "device", "replicate")
 
@@ -60,8 +73,21 @@ def _open(url: str) -> Store:
 
 def owner() -> str | None:
     """The token of the browser that looks, None where the page was started without `app/server.py`."""
-    token = st.context.cookies.get(OWNER_COOKIE)
-    return str(token) if token else None
+    return _token(str(st.context.cookies.get(OWNER_COOKIE) or ""))
+
+
+def owner_in(header: str) -> str | None:
+    """The token in a request's Cookie header, None where it has none that this server can have made."""
+    jar: SimpleCookie = SimpleCookie()
+    try:
+        jar.load(header)
+    except CookieError:
+        return None
+    return _token(jar[OWNER_COOKIE].value) if OWNER_COOKIE in jar else None
+
+
+def _token(text: str) -> str | None:
+    return text if _TOKEN.fullmatch(text) else None
 
 
 def catalog() -> dict[str, Any]:
@@ -91,14 +117,171 @@ def _examples(url: str, folder: str) -> list[str]:
 
 def features(run: str, attempt: int, owner: str | None) -> dict[str, np.ndarray] | None:
     """A finished run's sample of features (`engine.analysis.sample`), None where it keeps none. Raises BadData."""
-    return _features(default_url(), run, attempt, owner)
+    public = _features(default_url(), run, attempt)
+    return public if public is not None or owner is None else _arrays(run, FEATURES, owner)  # what is private is in no cache
 
 
 @st.cache_resource(scope="session", max_entries=2, show_spinner=False)
-def _features(url: str, run: str, attempt: int, owner: str | None) -> dict[str, np.ndarray] | None:
-    # kept in the session alone: it may be somebody's private data. A run that is run again has another attempt.
-    data = _open(url).artifact(run, FEATURES, owner=owner)
+def _features(url: str, run: str, attempt: int) -> dict[str, np.ndarray] | None:
+    data = _open(url).artifact(run, FEATURES)  # a run that is run again has another attempt
     return None if data is None else unpack(data)
+
+
+def _arrays(job: str, artifact: str, owner: str | None) -> dict[str, np.ndarray] | None:
+    data = store().artifact(job, artifact, owner=owner)
+    return None if data is None else unpack(data)
+
+
+# ---- a person's own tables, and comparisons: read anew each time, kept nowhere in this process
+
+
+@dataclass(frozen=True)
+class Live:
+    """A job as it stands. phase: what it is doing, '' before it began. board: the latest of a comparison. ahead: jobs before it."""
+
+    job: Job
+    phase: str
+    board: Board | None
+    notes: list[str]
+    ahead: int
+
+
+def uploading() -> str:
+    """'' where tables are taken from this browser, else the sentence that says why not."""
+    return "" if owner() is not None else NO_OWNER
+
+
+def kept_seconds() -> int:
+    """Seconds without a sign of life after which this browser's tables are forgotten. Raises BadInput for a setting that cannot be."""
+    return tables.kept_seconds()
+
+
+def uploads() -> list[Upload]:
+    """This browser's tables, newest first."""
+    mine = owner()
+    return [] if mine is None else store().uploads(mine)
+
+
+def upload(id: str) -> Upload:
+    """Raises UnknownName where there is none, or it is another browser's."""
+    return store().upload(id, owner())
+
+
+def forget(id: str | None = None) -> Forgotten:
+    """Forget a table, all of this browser's where none is named, with every job made of it and what this session holds of them."""
+    gone = store().forget(owner(), id)
+    wipe()
+    return gone
+
+
+def wipe() -> None:
+    """Delete what this session holds of a person's own tables."""
+    for key in [key for key in st.session_state if str(key).startswith(MINE)]:
+        del st.session_state[key]
+
+
+def keep_alive() -> None:
+    """Once per script run: signs of life of an open page that has tables, and an empty page as soon as one of them is gone."""
+    try:
+        some = bool(uploads())
+    except LabError:
+        return  # the page says what is wrong with the store
+    st.fragment(_sign_of_life, run_every=ALIVE if some else None)()
+
+
+def _sign_of_life() -> None:
+    mine = owner()
+    if mine is None:
+        return
+    try:
+        store().touch(mine)
+        here = {one.id for one in store().uploads(mine)}
+    except LabError:
+        return  # the next one is in a minute
+    gone = st.session_state.get(_HERE, set()) - here
+    if gone:  # forgotten in another tab, or expired
+        wipe()
+    if here:
+        st.session_state[_HERE] = here
+    if gone:
+        st.rerun()
+
+
+def ask_profile(upload: str, options: Mapping[str, Any] | None = None) -> Job:
+    """Ask what is in a table; asking twice is one job. options: `engine.spec.table_options`. Raises UnknownName and BadParameter."""
+    return store().submit_profile(owner(), upload, options)
+
+
+def profile(job: str) -> dict[str, Any] | None:
+    """What `engine.data.profile.profile` found; None while there is none."""
+    found = store().answer(job, "profile", owner())
+    return found if isinstance(found, dict) else None
+
+
+def ask_comparison(spec: CompareSpec, *, again: bool = False) -> Job:
+    """Ask for a comparison; asking twice is one job. Raises UnknownName for a table that is gone, or a dataset there is not."""
+    name = spec.source.get("dataset")
+    fingerprint = find(catalog(), "datasets", name)["fingerprint"] if name is not None else ""
+    return store().submit_compare(owner(), spec.to_json(), fingerprint=fingerprint, again=again)
+
+
+def comparisons(upload: str | None = None) -> list[Job]:
+    """Comparisons of this browser's tables, of one of them where it is named; newest first."""
+    mine = owner()
+    found = store().jobs(owner=mine, kinds=("compare",), limit=200) if mine is not None else []
+    return [job for job in found if job.owner is not None and upload in (None, job.upload)]
+
+
+def live(job: str) -> Live:
+    """How a job stands. Raises UnknownName where there is none, or it is another browser's."""
+    here, mine = store(), owner()
+    one = here.job(job, mine)
+    phase, latest = here.latest(job, "phase", owner=mine), here.latest(job, "board", owner=mine)
+    notes = [event.text for _, event in here.events(job, kinds=("note",), owner=mine) if isinstance(event, Note)]
+    ahead = here.position(job) if one.state == "queued" else 0
+    told = phase.text if isinstance(phase, Phase) else ""
+    return Live(one, told, latest if isinstance(latest, Board) else None, notes, ahead)
+
+
+def comparison(job: str) -> dict[str, Any] | None:
+    """A finished comparison (`engine.compare.compare`), None while there is none."""
+    found = store().answer(job, "comparison", owner())
+    return found if isinstance(found, dict) else None
+
+
+def arrays(job: str) -> dict[str, np.ndarray] | None:
+    """The arrays of a finished comparison."""
+    return _arrays(job, "arrays", owner())
+
+
+def thresholds(job: str, method: str) -> dict[str, np.ndarray] | None:
+    """A method's table of thresholds (`engine.thresholds`), None where it has none."""
+    return _arrays(job, f"thresholds/{method}", owner())
+
+
+def artifacts(job: str) -> list[str]:
+    """Names of what a job keeps, sorted."""
+    return store().artifacts(job, owner=owner())
+
+
+def cancel(job: str) -> None:
+    """Ask a job to stop. Raises UnknownName where there is none, or it is another browser's."""
+    store().job(job, owner())
+    store().cancel(job)
+
+
+def ask_run(spec: RunSpec, device: str = "auto") -> Job:
+    """Ask for a run on this browser's own table (dataset `upload/<id>`). Raises UnknownName and BadParameter."""
+    return store().submit(spec.complete(catalog()), owner=owner(), device=device)
+
+
+def file_url(job: str, file: str) -> str:
+    """The link to a file of a finished comparison; it answers those alone who may see the job.
+
+    file: report.html, comparison.json, leaderboard.csv, .md or .tex, code-<method>.py, and where the comparison keeps them
+    model-<method>.zip and augmented-<method>.csv.
+    """
+    return f"/api/jobs/{job}/{file}"
 
 
 def _number(name: str, text: str) -> float:

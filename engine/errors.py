@@ -5,6 +5,9 @@ LabError
 │   ├── UnknownName (KeyError)   no dataset, method, parameter or run of this name
 │   ├── BadParameter             a value outside its field's range
 │   └── BadData                  a file that cannot be read, or rows too few to split
+│       ├── TooLarge             more bytes than are taken
+│       ├── TooSlow              a file that took too long to arrive
+│       └── WrongType            a file whose name is no table's
 ├── DataMissing (OSError)        a dataset that is not on this machine; says how to get it
 ├── StoreError                   the database cannot be used as asked
 └── RunFailed (RuntimeError)     a run ended without a result
@@ -35,6 +38,18 @@ class BadParameter(BadInput):
 
 class BadData(BadInput):
     """A file that cannot be read, or a table with too few rows to split."""
+
+
+class TooLarge(BadData):
+    """A file of more bytes than are taken."""
+
+
+class TooSlow(BadData):
+    """A file that took too long to arrive."""
+
+
+class WrongType(BadData):
+    """A file whose name is no table's."""
 
 
 class DataMissing(LabError, OSError):

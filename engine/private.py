@@ -19,8 +19,9 @@ from engine.events import Event, Phase
 from engine.result import Result
 from engine.spec import RunSpec, canonical
 
-READING, PROFILE, COMPARE, CATALOG = "engine.data.reading", "engine.data.profile", "engine.compare", "engine.data.catalog"
-"""Modules with read; profile and to_dataset; CompareSpec and compare; load."""
+READING, PROFILE, TARGET = "engine.data.reading", "engine.data.profile", "engine.data.target"
+COMPARE, CATALOG = "engine.compare", "engine.data.catalog"
+"""Modules with read; profile; features and to_dataset; CompareSpec and compare; load."""
 
 Table = tuple[str, bytes]
 """A file's name and bytes."""
@@ -65,8 +66,14 @@ def _compare(spec: Mapping[str, Any], table: Table | None, device: str) -> Steps
     module = importlib.import_module(COMPARE)
     asked = module.CompareSpec.from_json(spec)
     yield Phase("reading", "Reading the table" if table else "Reading the data")
-    dataset = importlib.import_module(CATALOG).load(spec["source"]["dataset"]) if table is None else _dataset(table, spec)
-    found, artifacts = yield from module.compare(dataset, asked)
+    left_out: list[dict[str, str]] = []
+    if table is None:
+        dataset = importlib.import_module(CATALOG).load(asked.source["dataset"])
+    else:
+        dataset = _dataset(table, spec)
+        unused = importlib.import_module(TARGET).features(_sheet(table, asked.reading), asked.target)[1]
+        left_out = [{"name": column.name, "kind": column.kind} for column in unused]
+    found, artifacts = yield from module.compare(dataset, asked, began=began, dropped=left_out)
     return {"seconds": time.monotonic() - began}, {**artifacts, "comparison": _json(found)}
 
 
@@ -78,7 +85,7 @@ def _run(spec: RunSpec, table: Table, run: Callable[..., Any], id: str, device: 
 
 def _dataset(table: Table, options: Mapping[str, Any]) -> Any:
     sheet = _sheet(table, options.get("reading") or {})
-    return importlib.import_module(PROFILE).to_dataset(sheet, options["target"], options.get("positive"), name=table[0])
+    return importlib.import_module(TARGET).to_dataset(sheet, options["target"], options.get("positive"), name=table[0])
 
 
 def _sheet(table: Table, reading: Mapping[str, Any]) -> Any:

@@ -31,6 +31,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from engine import bundles, techniques
+from engine.compare_spec import CompareSpec
 from engine.database import (
     ARTIFACT,
     ARTIFACTS,
@@ -76,8 +77,6 @@ PROFILE_S = 120.0
 """Seconds a profile may take."""
 PRIVATE_S = 3600.0
 """Seconds a run on a person's own table may take where it names no limit."""
-BUDGETS = (5.0, 3600.0)
-"""Seconds a comparison may be given."""
 _TURN = ("priority", "created", "id")
 
 
@@ -86,7 +85,7 @@ class Job:
     """A frozen copy of one row of the queue and record.
 
     kind: 'run' (spec: RunSpec.to_json()), 'embed' (spec: EmbedSpec.to_json(); fingerprint: its run's id), 'profile' (spec: see
-    `engine.spec.table_options`) or 'compare' (spec: `engine.compare.CompareSpec` as JSON). state: queued,
+    `engine.spec.table_options`) or 'compare' (spec: `engine.compare_spec.CompareSpec` as JSON). state: queued,
     running, done, failed, cancelled or interrupted. reason: one sentence for a person when failed, cancelled or interrupted,
     else ''. owner: None = anyone may see it. priority: 0 goes first. device: auto, cpu or cuda. timeout_s: seconds of running
     allowed, None = no limit. attempt: from 1, raised each time it is queued again. done, total: the latest Progress (0, 0 before
@@ -365,27 +364,26 @@ class Store(Uploads):
         """
         spec = {"upload": upload, **table_options(options or {}, target=False)}
         with self.writing() as db:
-            return self._ask(db, "profile", spec, own(db, upload, owner), owner, upload, PROFILE_S)
+            data = own(db, upload, owner)
+            facts = {"profile": spec, "data": data, "numerics": NUMERICS, "owner": owner}
+            id = hashlib.sha256(canonical(facts).encode()).hexdigest()[:16]
+            return self._ask(db, "profile", id, spec, data, owner, upload, PROFILE_S)
 
     def submit_compare(self, owner: str | None, spec: Mapping[str, Any], *, fingerprint: str = "", again: bool = False) -> Job:
         """Ask for a comparison of methods; asking twice gives the same job. Its answer is `answer(id, "comparison", owner)`.
 
-        spec: `engine.compare.CompareSpec` as JSON; its source names the owner's table {"upload": id} or a public dataset
+        spec: `engine.compare_spec.CompareSpec` as JSON; its source names the owner's table {"upload": id} or a public dataset
         {"dataset": name}, whose `fingerprint` is the catalog's: that comparison is everybody's, whoever asks. Raises UnknownName
         where the table is not the owner's, and BadParameter.
         """
-        source, budget = spec.get("source"), spec.get("budget")
-        if not isinstance(source, Mapping) or set(source) not in ({"upload"}, {"dataset"}):
-            raise BadParameter("a comparison's source must be one of your tables or one dataset.")
-        low, high = BUDGETS
-        if isinstance(budget, bool) or not isinstance(budget, (int, float)) or not low <= budget <= high:
-            raise BadParameter(f"a comparison's budget is {low:g} to {high:g} seconds; got {budget!r}.")
-        upload = source.get("upload")
-        limit = 2 * budget + 60  # the comparison keeps its own budget; this is for one that hangs
+        asked = CompareSpec.from_json(spec)
+        upload = asked.source.get("upload")
+        if upload is not None and asked.target is None:
+            raise BadParameter("a comparison on a table must name its target, the column to predict.")
+        limit = 2 * asked.budget + 60  # the comparison keeps its own budget; this is for one that hangs
         with self.writing() as db:
-            if upload is None:
-                return self._ask(db, "compare", spec, fingerprint, None, None, limit, again=again)
-            return self._ask(db, "compare", spec, own(db, upload, owner), owner, upload, limit, again=again)
+            data, whose = (fingerprint, None) if upload is None else (own(db, upload, owner), owner)
+            return self._ask(db, "compare", asked.id(data, whose), asked.to_json(), data, whose, upload, limit, again=again)
 
     def answer(self, id: str, name: str, owner: str | None = None) -> dict[str, Any] | bytes | None:
         """An artifact of a profile or comparison: `profile` and `comparison` read from JSON, all others as bytes; None without it."""
@@ -398,6 +396,7 @@ class Store(Uploads):
         self,
         db: Connection,
         kind: str,
+        id: str,
         spec: Mapping[str, Any],
         data: str,
         owner: str | None,
@@ -406,11 +405,9 @@ class Store(Uploads):
         *,
         again: bool = False,
     ) -> Job:
-        facts = {"kind": kind, "spec": dict(spec), "data": data, "numerics": NUMERICS, "owner": owner}
-        id = hashlib.sha256(canonical(facts).encode()).hexdigest()[:16]
         key = {"id": id, "kind": kind, "fingerprint": data, "owner": owner, "upload": upload}
         asked = {"priority": PRIORITY_INTERACTIVE, "device": "auto", "timeout_s": timeout_s}
-        return _queue(db, key | {"spec": self.seal(canonical(facts["spec"]), owner)}, asked, again=again)
+        return _queue(db, key | {"spec": self.seal(canonical(spec), owner)}, asked, again=again)
 
     # ---- embeddings
 
@@ -542,6 +539,14 @@ class Store(Uploads):
         with self.reading() as db:
             rows = db.execute(query.order_by(EVENTS.c.seq).limit(limit)).all()
         return [(row.seq, decode(row.kind, row.words, row.arrays)) for row in rows]
+
+    def latest(self, id: str, kind: str, *, owner: str | None = None) -> Event | None:
+        """The last event of a kind, such as 'board'; None where there is none. Raises BadData for an unreadable one."""
+        query = sa.select(EVENTS.c.kind, EVENTS.c.words, EVENTS.c.arrays).join(JOBS, JOBS.c.id == EVENTS.c.job)
+        query = query.where(EVENTS.c.job == id, EVENTS.c.kind == kind, visible(owner)).order_by(EVENTS.c.seq.desc())
+        with self.reading() as db:
+            row = db.execute(query.limit(1)).first()
+        return None if row is None else decode(row.kind, row.words, row.arrays)
 
     def put_artifact(self, id: str, name: str, data: bytes) -> None:
         """Keep a named blob with a job, replacing one of that name. Raises UnknownName where there is no such job."""

@@ -8,6 +8,7 @@ emptied; whoever comes next - the page that forgot, or any engine - empties it, 
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import time
 import unicodedata
@@ -20,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine.database import FACTS, JOBS, OWNERS, PARTS, PIECES, UPLOADS, Database, upsert
-from engine.errors import BadData, BadInput, StoreError, UnknownName
+from engine.errors import BadData, BadInput, StoreError, TooLarge, TooSlow, UnknownName, WrongType
 from engine.settings import setting
 
 MAX_BYTES = 64 << 20
@@ -31,6 +32,10 @@ MAX_TOTAL = 1 << 30
 """Bytes of everybody's tables together."""
 MAX_NAME = 200
 """Characters of a file's name that are kept."""
+ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data", ".xlsx", ".xlsm", ".parquet", ".pq", ".zip", ".gz")
+"""What the name of a table ends in, where it has an ending."""
+READ = "CSV, TSV, TXT, Excel (.xlsx), Parquet, or a zip or gz of one of them"
+"""What is read, in words."""
 FORGET_AFTER = 30 * 60
 """Seconds without a sign of life of an owner after which all that is theirs goes; LAB_FORGET_AFTER sets another number."""
 HEARD = 20.0
@@ -43,6 +48,7 @@ PATIENCE = 5.0
 """Seconds `forget` waits for readers to let go of the write-ahead log."""
 NO_TABLE = "no table is called {id!r} here; it may have been forgotten, or belong to another browser."
 _DEBT = "log to empty"
+_ENDING = re.compile(r"\.[a-z][a-z0-9]{0,7}")  # the end of "sales 2024.03" is none
 
 
 @dataclass(frozen=True)
@@ -68,17 +74,22 @@ class Uploads(Database):
     """The part of the store that holds people's own tables. An owner who is not the owner finds nothing."""
 
     def add_upload(self, owner: str | None, name: str, data: bytes) -> str:
-        """Keep a table; returns its id. Raises BadInput, BadData as `Arrival`."""
+        """Keep a table; returns its id. Raises as `receive` and `Arrival`."""
         arrival = self.receive(owner, name)
         arrival.write(data)
         return arrival.finish()
 
     def receive(self, owner: str | None, name: str, size: int | None = None) -> Arrival:
-        """Begin to take in a table. size: bytes, where it is known. Raises BadInput without an owner or without room, BadData."""
+        """Begin to take in a table. size: bytes, where it is known.
+
+        Raises BadInput without an owner or without room, WrongType for a name that is no table's, TooLarge.
+        """
         if not owner:
             raise BadInput("A table needs an owner: allow this site's cookie and load the page again.")
+        if (ending := PurePosixPath(clean(name)).suffix.lower()) not in ENDINGS and _ENDING.fullmatch(ending):
+            raise WrongType(f"Files that end in {ending} are not read here; read are {READ}.")
         if size is not None and size > MAX_BYTES:
-            raise BadData(_too_large())
+            raise TooLarge(_too_large())
         id = secrets.token_hex(16)
         now = time.time()
         with self.writing() as db:
@@ -148,13 +159,13 @@ class Uploads(Database):
                 db.execute(OWNERS.delete().where(OWNERS.c.owner == owner))
         return Forgotten(*gone, self.purge(patience) if any(gone) else True)
 
-    def expire(self, after: float | None = None) -> Forgotten:
-        """Forget those who were not heard of for `after` seconds (LAB_FORGET_AFTER, else FORGET_AFTER), and arrivals that ended midway.
+    def expire(self, *, now: float | None = None) -> Forgotten:
+        """Forget those who were not heard of for `kept_seconds()`, and arrivals that ended midway. now: unix seconds, the clock's.
 
         A sign of life from the future, as after a clock was set back, is none.
         """
-        limit = setting("LAB_FORGET_AFTER", FORGET_AFTER) if after is None else after
-        now = time.time()
+        limit = kept_seconds()
+        now = time.time() if now is None else now
         owned = sa.union(sa.select(UPLOADS.c.owner), sa.select(JOBS.c.owner).where(JOBS.c.owner.is_not(None)))
         heard = sa.select(OWNERS.c.owner).where(OWNERS.c.seen.between(now - limit, now + limit))
         stuck = (UPLOADS.c.whole == 0) & (UPLOADS.c.created < now - ARRIVAL)
@@ -201,7 +212,7 @@ class Uploads(Database):
 class Arrival:
     """A table on its way into the store, a piece at a time: this process keeps none of it.
 
-    Raises BadData where it is too large, empty or too slow, and BadInput where it was forgotten meanwhile; then nothing of
+    Raises TooLarge, TooSlow, BadData where it is empty, and BadInput where it was forgotten meanwhile; then nothing of
     it is left in the store. `abandon` it where its sender goes away.
     """
 
@@ -217,7 +228,7 @@ class Arrival:
         try:
             self._size += len(data)
             if self._size > MAX_BYTES:
-                raise BadData(_too_large())
+                raise TooLarge(_too_large())
             self._digest.update(data)
             for start in range(0, len(data), PIECE):
                 self._piece += data[start : start + PIECE]
@@ -245,7 +256,7 @@ class Arrival:
 
     def _keep(self, whole: bool = False) -> None:
         if time.monotonic() > self._end:
-            raise BadData(f"The file took more than {ARRIVAL // 60} minutes to arrive: send a smaller one, or zip it.")
+            raise TooSlow(too_slow())
         data = bytes(self._piece)
         self._piece.clear()
         with self._store.writing() as db:
@@ -285,6 +296,16 @@ def clean(name: str) -> str:
     if len(seen) > MAX_NAME:  # the ending says what the file is
         seen = seen[: MAX_NAME - 20] + "…" + seen[-19:]
     return seen or "table"
+
+
+def kept_seconds() -> int:
+    """Seconds without a sign of life of an owner after which all that is theirs goes. Raises BadInput for a setting that cannot be."""
+    return setting("LAB_FORGET_AFTER", FORGET_AFTER)
+
+
+def too_slow() -> str:
+    """The sentence for a table that does not arrive."""
+    return f"The file took more than {ARRIVAL / 60:.0f} minutes to arrive: send a smaller one, or zip it."
 
 
 def _debt(db: Connection) -> str | None:

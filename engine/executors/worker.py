@@ -34,6 +34,7 @@ FLUSH = 0.05
 """Events leave a worker at most this many seconds after they were said, and at most once in that time."""
 CANCELLED = "Cancelled."
 OUT_OF_MEMORY = "The run ran out of memory; ask for fewer rows, replicates or synthetic points, or allow it more."
+TABLE_OUT_OF_MEMORY = "The table needs more memory than there is for one job here: send fewer rows or columns of it."
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "std::bad_alloc", "ALLOC_FAILED")
 
@@ -111,7 +112,7 @@ def _to_its_end(pipe: Connection, run: Callable[..., Any], private: str, work: W
             traceback.print_exc()
         healthy = False
         if state != "cancelled":
-            state, reason = "failed", _sentence(error, work.private)
+            state, reason = "failed", _sentence(error, work)
     outbox.close()
     pipe.send(("ended", work.key, state, reason, result, artifacts, healthy))
     return healthy
@@ -266,10 +267,10 @@ def _one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
 
 
-def _sentence(error: Exception, private: bool) -> str:
+def _sentence(error: Exception, work: Work) -> str:
     """What a person reads about an error that nobody foresaw. Its words are left out where they may hold private values."""
     if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
-        return OUT_OF_MEMORY
-    if private:
-        return f"The run failed with an error in the engine ({type(error).__name__}); of a private table no details are kept."
+        return TABLE_OUT_OF_MEMORY if work.kind in ("profile", "compare") else OUT_OF_MEMORY
+    if work.private:
+        return f"The job failed with an error in the engine ({type(error).__name__}); of a private table no details are kept."
     return f"The run failed with an error in the engine ({_one_line(error)}); its log has the details."

@@ -16,9 +16,9 @@ import sqlalchemy as sa
 
 from engine import events as ev
 from engine import uploads
-from engine.data import sheet
+from engine.data import sheet, unpack
 from engine.database import FACTS, JOBS, OWNERS, UPLOADS
-from engine.errors import BadData, BadInput, BadParameter, UnknownName
+from engine.errors import BadData, BadInput, BadParameter, TooLarge, TooSlow, UnknownName, WrongType
 from engine.executors import Work
 from engine.spec import RunSpec
 from engine.store import Store
@@ -91,17 +91,17 @@ def test_an_empty_a_large_and_a_slow_table_are_refused_and_leave_nothing(store, 
     monkeypatch.setattr(uploads, "MAX_BYTES", 3 * uploads.PIECE)
     with pytest.raises(BadData, match="The file is empty"):
         store.add_upload("me", "a", b"")
-    with pytest.raises(BadData, match="more than 3 MiB"):
+    with pytest.raises(TooLarge, match="more than 3 MiB"):
         store.receive("me", "a", 3 * uploads.PIECE + 1)
     arrival = store.receive("me", "a")
     arrival.write(bytes(2 * uploads.PIECE))
-    with pytest.raises(BadData, match="more than 3 MiB"):
+    with pytest.raises(TooLarge, match="more than 3 MiB"):
         arrival.write(bytes(uploads.PIECE + 1))
     slow = store.receive("me", "a")
     monkeypatch.setattr(uploads, "ARRIVAL", -1.0)
     late = store.receive("me", "a")
     slow.write(b"x")
-    with pytest.raises(BadData, match="minutes to arrive"):
+    with pytest.raises(TooSlow, match="minutes to arrive"):
         late.write(bytes(uploads.PIECE))
     slow.finish()
     assert len(store.uploads("me")) == 1
@@ -145,6 +145,18 @@ def test_a_file_s_name_is_text_without_folders_and_hidden_letters(store, sent, k
     assert store.upload(store.add_upload("me", sent, b"x"), "me").name == kept
 
 
+@pytest.mark.parametrize("name", ["photo.png", "A.PDF", "x.csv.exe", "notes.docx", "old.xls"])
+def test_a_name_that_no_table_has_is_refused_before_a_byte_of_it(store, name):
+    with pytest.raises(WrongType, match=r"Files that end in \.[a-z]+ are not read here; read are CSV"):
+        store.receive("me", name)
+    assert uploads.READ == unpack.READ
+
+
+@pytest.mark.parametrize("name", ["a.CSV", "a.csv.gz", "table", "sales 2024.03", "iris.dat", "a.zip", "book.xlsx", "v1.2"])
+def test_a_name_that_may_be_a_table_s_is_taken(store, name):
+    assert store.upload(store.add_upload("me", name, b"x"), "me").name == name
+
+
 # ---- whose
 
 
@@ -162,7 +174,7 @@ def test_nobody_else_finds_a_table_or_what_was_made_from_it(store):
         with pytest.raises(UnknownName, match="belong to another browser"):
             store.submit_profile(owner, id)
         with pytest.raises(UnknownName, match="belong to another browser"):
-            store.submit_compare(owner, {"source": {"upload": id}, "budget": 15})
+            store.submit_compare(owner, {"source": {"upload": id}, "target": "y", "budget": 15})
         for job in jobs:
             with pytest.raises(UnknownName):
                 store.job(job, owner)
@@ -171,6 +183,18 @@ def test_nobody_else_finds_a_table_or_what_was_made_from_it(store):
         assert store.jobs(owner=owner, kinds=("run", "profile", "compare")) == []
         assert store.forget(owner, id) == (0, 0, True)
     assert store.upload(id, "me").name == f"{CANARY}.csv" and len(store.events(jobs[0], owner="me")) == 30
+
+
+def test_the_latest_event_of_a_kind_is_its_owner_s(store):
+    id = store.add_upload("me", "a.csv", b"x")
+    job = store.submit_compare("me", {"source": {"upload": id}, "target": "y", "budget": 15})
+    boards = [ev.Board(({"name": "ce", "of": CANARY},), n, 3, 9.5) for n in (1, 2)]
+    assert store.latest(job.id, "board", owner="me") is None
+    store.claim("e")
+    store.append(job.id, [boards[0], ev.Note("a"), boards[1], ev.Note("b")], attempt=1)
+    last = store.latest(job.id, "board", owner="me")
+    assert isinstance(last, ev.Board) and (last.round, list(last.rows)) == (2, [{"name": "ce", "of": CANARY}])
+    assert store.latest(job.id, "phase", owner="me") is None and store.latest(job.id, "board", owner="you") is None
 
 
 def test_asking_twice_is_one_job_and_other_words_another(store):
@@ -194,7 +218,7 @@ def test_a_comparison_on_a_public_dataset_is_everybody_s(store, owner):
     asked = {"source": {"dataset": "moons"}, "budget": 5}
     job = store.submit_compare(owner, asked, fingerprint="f")
     assert job.owner is None and job.upload is None
-    assert store.submit_compare("you", asked, fingerprint="f") == job != store.submit_compare("you", asked)
+    assert store.submit_compare("you", {**asked, "seed": 0}, fingerprint="f") == job != store.submit_compare("you", asked)
     assert store.claim("e").id == job.id
     store.save_result(job.id, ("{}", b""), {"comparison": b'{"methods": []}'}, attempt=1)
     assert store.answer(job.id, "comparison") == {"methods": []}
@@ -212,10 +236,11 @@ def test_a_comparison_on_a_public_dataset_is_everybody_s(store, owner):
         {"source": {"dataset": "moons"}, "budget": True},
         {"source": {"dataset": "moons"}, "budget": float("nan")},
         {"source": {"dataset": "moons"}, "budget": "60"},
+        {"source": {"upload": "a"}, "budget": 15},
     ],
 )
 def test_a_comparison_that_cannot_be_is_refused(store, wrong):
-    with pytest.raises(BadParameter, match=r"source|budget"):
+    with pytest.raises(BadParameter, match=r"source|budget|target"):
         store.submit_compare("me", wrong)
 
 
@@ -308,6 +333,7 @@ def test_owners_who_fell_silent_are_forgotten(store, tmp_path, monkeypatch):
             db.execute(OWNERS.update().where(OWNERS.c.owner == owner).values(seen=time.time() - ago))
 
     assert store.expire() == (0, 0, True)
+    assert store.expire(now=time.time() + 29 * 60) == (0, 0, True)
     seen("me", 29 * 60)
     seen("you", 29 * 60)
     assert store.expire() == (0, 0, True) and store.uploads("me")

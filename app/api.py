@@ -1,0 +1,193 @@
+"""What the server answers besides the page: a table taken in, and files of a person's jobs handed out, each to its owner alone.
+
+Both are routes rather than Streamlit's own uploader and download button, which would keep the bytes in the page's process, and
+answer anybody who has the link. Names of files are data: they travel in headers and bodies, never in an address, which logs keep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from app.session import NO_OWNER, owner_in
+from engine import board, uploads
+from engine.errors import BadInput, LabError, StoreError, TooLarge, TooSlow, UnknownName, WrongType
+from engine.events import unpack
+from engine.store import Store, default_url
+
+
+class NotAllowed(LabError):
+    """Asked by somebody who may not."""
+
+
+BODY = "application/octet-stream"
+"""The content type of a table on its way. A page of another site cannot send it without asking first."""
+FOREIGN = "The table did not come from this page: open the page anew and send it from there."
+NO_FILE = "There is no such file here: the comparison is not finished, was forgotten, or belongs to another browser."
+LISTEN = 2.0
+"""Seconds for which the rest of a refused table is read: a browser that is cut off while it sends reads no answer."""
+_STATUS = (
+    (NotAllowed, 403),
+    (TooLarge, 413),
+    (TooSlow, 408),
+    (WrongType, 415),
+    (UnknownName, 404),
+    (BadInput, 400),
+    (StoreError, 503),
+)
+_METHOD = re.compile(r"(model|augmented|code)-([a-z0-9-]{1,60})\.(zip|csv|py)")
+_ALWAYS = {"Cache-Control": "no-store"}
+
+_stores: dict[str, Store] = {}
+_opening = threading.Lock()
+
+
+def store() -> Store:
+    """The store that LAB_STORE names, opened once for the server's own threads. Raises StoreError."""
+    url = default_url()
+    with _opening:
+        if url not in _stores:
+            _stores[url] = Store(url)
+        return _stores[url]
+
+
+# ---- in
+
+
+async def take(request: Request) -> Response:
+    """POST /api/uploads: the bytes of a table as the body, its name percent-encoded in X-File-Name.
+
+    201 {"id", "name", "bytes"}; else {"error": one sentence} and nothing is kept.
+    """
+    try:
+        answer = await _take(request)
+    except ClientDisconnect:
+        return Response(status_code=400)  # nobody reads it
+    except LabError as error:
+        await _rest(request)
+        return JSONResponse({"error": str(error)}, _status(error), _ALWAYS)
+    return answer
+
+
+async def _take(request: Request) -> Response:
+    owner = owner_in(request.headers.get("cookie", ""))
+    if not _own_page(request.headers):
+        raise NotAllowed(FOREIGN)
+    if owner is None:
+        raise NotAllowed(NO_OWNER)
+    if request.headers.get("content-type", "") != BODY:
+        raise WrongType(f"A table is sent as it is, as {BODY}; forms are not taken.")
+    length = request.headers.get("content-length", "")
+    name = unquote(request.headers.get("x-file-name", ""), errors="replace")
+    arrival = await asyncio.to_thread(_begin, owner, name, int(length) if length.isdecimal() else None)
+    whole = False
+    try:
+        try:
+            async with asyncio.timeout(uploads.ARRIVAL):
+                async for piece in request.stream():
+                    await asyncio.to_thread(arrival.write, piece)
+        except TimeoutError:
+            raise TooSlow(uploads.too_slow()) from None
+        id = await asyncio.to_thread(arrival.finish)
+        whole = True
+    finally:
+        if not whole:
+            arrival.abandon()  # here and now: this task may be cancelled, and wait for nothing
+    one = await asyncio.to_thread(store().upload, id, owner)
+    return JSONResponse({"id": id, "name": one.name, "bytes": one.size}, 201, _ALWAYS)
+
+
+async def _rest(request: Request) -> None:
+    with suppress(TimeoutError, ClientDisconnect, RuntimeError):  # the last where all was read
+        async with asyncio.timeout(LISTEN):
+            async for _ in request.stream():
+                pass
+
+
+def _begin(owner: str, name: str, size: int | None) -> uploads.Arrival:
+    return store().receive(owner, name, size)
+
+
+def _own_page(headers: Mapping[str, str]) -> bool:
+    """Sent by a page of this server. Browsers say where a request comes from; who says nothing is no page of ours."""
+    if "sec-fetch-site" in headers:
+        return headers["sec-fetch-site"] == "same-origin"
+    return bool(headers.get("host")) and urlsplit(headers.get("origin", "")).netloc == headers["host"]
+
+
+# ---- out
+
+
+def file(request: Request) -> Response:
+    """GET /api/jobs/{job}/{file}: a file of a finished comparison, to those who may see it. See `app.session.file_url`."""
+    job, name = request.path_params["job"], request.path_params["file"]
+    try:
+        made = _made(job, name, owner_in(request.headers.get("cookie", "")))
+    except LabError as error:
+        return PlainTextResponse(str(error), _status(error), _ALWAYS)
+    if made is None:
+        return PlainTextResponse(NO_FILE, 404, _ALWAYS)
+    data, kind = made
+    return Response(data, 200, {**_ALWAYS, "Content-Disposition": f'attachment; filename="{name}"'}, kind)
+
+
+def _made(job: str, name: str, owner: str | None) -> tuple[bytes | str, str] | None:
+    """(content, content type) of a file, None where it cannot be."""
+    here = store()
+    comparison = here.answer(job, "comparison", owner)
+    if not isinstance(comparison, dict):
+        return None
+    if name == "report.html":
+        from engine import report  # most people never ask for it
+
+        arrays = here.answer(job, "arrays", owner)
+        return report.html(comparison, unpack(arrays) if isinstance(arrays, bytes) else {}), "text/html; charset=utf-8"
+    if name == "comparison.json":
+        return json.dumps(comparison, indent=2), "application/json"
+    tables = {
+        "leaderboard.csv": (board.leaderboard_csv, "text/csv; charset=utf-8"),
+        "leaderboard.md": (board.leaderboard_markdown, "text/markdown; charset=utf-8"),
+        "leaderboard.tex": (board.leaderboard_latex, "application/x-tex; charset=utf-8"),
+    }
+    if name in tables:
+        write, kind = tables[name]
+        return write(comparison), kind
+    return _of_method(here, job, name, owner, comparison)
+
+
+def _of_method(
+    here: Store, job: str, name: str, owner: str | None, comparison: Mapping[str, Any]
+) -> tuple[bytes | str, str] | None:
+    found = _METHOD.fullmatch(name)
+    if found is None or found[2] not in {row["name"] for row in comparison["methods"]}:
+        return None
+    match found[1], found[3]:
+        case "code", "py":
+            upload = here.job(job, owner).upload
+            named = {"file": here.upload(upload, owner).name} if upload is not None else {}
+            return board.code(comparison, found[2], **named), "text/x-python; charset=utf-8"
+        case "model", "zip":
+            kind = "application/zip"
+        case "augmented", "csv":
+            kind = "text/csv; charset=utf-8"
+        case _:
+            return None
+    data = here.artifact(job, f"{found[1]}/{found[2]}", owner=owner)
+    return None if data is None else (data, kind)
+
+
+def _status(error: LabError) -> int:
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
+routes = [Route("/api/uploads", take, methods=["POST"]), Route("/api/jobs/{job}/{file}", file, methods=["GET"])]
