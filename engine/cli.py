@@ -1,4 +1,4 @@
-"""The command line: run, table, embed, list, fetch, catalog, serve. Answers go to stdout, everything else to stderr.
+"""The command line: run, table, compare, embed, list, fetch, catalog, serve. Answers go to stdout, everything else to stderr.
 
 Exit status: 0, 1 for a run that failed, 2 for a request that cannot be (one sentence on stderr), 130 for Ctrl-C.
 """
@@ -92,6 +92,21 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--out", type=Path, help="also write each table with where it comes from into this folder")
     table.add_argument("--ship", action="store_true", help="also write each table where the product keeps its measurements")
     table.set_defaults(do=_table)
+
+    compare = commands.add_parser(
+        "compare", help="compare methods on a table of your own (CSV, TSV, Excel, Parquet, or a zip of one)"
+    )
+    compare.add_argument("file", type=Path, metavar="FILE")
+    compare.add_argument("--target", required=True, metavar="COL", help="the column to predict")
+    compare.add_argument("--positive", metavar="VALUE", help="the class looked for (default: the smallest)")
+    compare.add_argument(
+        "--budget", type=float, default=60.0, metavar="SECONDS", help="from the start to the answer (default 60)"
+    )
+    compare.add_argument("--ratio", type=float, help="largest / smallest class, such as 20 (default: as the data come)")
+    compare.add_argument("--seed", type=int, default=0, help="the number all draws come from (default 0)")
+    compare.add_argument("--report", type=Path, metavar="out.html", help="also write one HTML file with everything")
+    compare.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    compare.set_defaults(do=_compare)
 
     embed = commands.add_parser(
         "embed", help="lay out the features of a finished run in two dimensions and keep that with the run"
@@ -282,6 +297,12 @@ def _interval(m: dict[str, Any], sign: str = "") -> str:
 
 def _table(asked: argparse.Namespace) -> int:
     from engine.papers.command import command
+
+    return command(asked)
+
+
+def _compare(asked: argparse.Namespace) -> int:
+    from engine.compare_command import command
 
     return command(asked)
 

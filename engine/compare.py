@@ -142,7 +142,7 @@ class Bench:
         if PLAIN in self.names and name in ("threshold", "explicit-gradient", "eos", "dos"):
             first = rows  # plain training is there already
         later = {
-            "explicit-gradient": 2.5 * min(params.get("meta_epochs", 0), USUAL) * rows,
+            "explicit-gradient": 2.5 * min(params.get("meta_epochs", 0), 2 * USUAL) * sum(counts),
             "eos": params.get("head_epochs", 0) * even / 5,
             "dos": 3 * params.get("rounds", 0) * even,
         }

@@ -28,6 +28,8 @@ CONTENDERS = {
 }
 """name -> title, in the order in which they are run first. All but the trees are methods of the catalog, on the MLP."""
 
+SOURCES = {"upload", "dataset", "file"}
+
 BUDGETS = (5.0, 3600.0)
 """Seconds that can be asked for."""
 
@@ -36,7 +38,8 @@ BUDGETS = (5.0, 3600.0)
 class CompareSpec:
     """One comparison.
 
-    source: {"upload": id} or {"dataset": name in the catalog}. reading: options of `engine.data.reading.read`, for an upload. target:
+    source: {"upload": id}, {"dataset": name in the catalog} or, at the terminal, {"file": name}. reading: options of
+    `engine.data.reading.read`, for an upload. target:
     column with the classes; positive: the class looked for (default: the smaller of two, the smallest of more), for a catalog's dataset
     as well. budget: seconds, in BUDGETS. ratio: largest / smallest class, made by leaving out rows before the split; None: as the data
     come. methods: of CONTENDERS, None for all; plain training is always among them. metric: what decides, of engine.result.METRICS.
@@ -54,10 +57,10 @@ class CompareSpec:
 
     def __post_init__(self) -> None:
         source = self.source
-        if not isinstance(source, Mapping) or len(source) != 1 or not {"upload", "dataset"} & set(source):
-            raise BadParameter(f"source={source!r}: must be {{'upload': id}} or {{'dataset': name}}.")
+        if not isinstance(source, Mapping) or len(source) != 1 or not SOURCES & set(source):
+            raise BadParameter(f"source={source!r}: must be {{'upload': id}}, {{'dataset': name}} or {{'file': name}}.")
         if not all(isinstance(v, str) for v in source.values()):
-            raise BadParameter(f"source={source!r}: must name one upload or dataset.")
+            raise BadParameter(f"source={source!r}: must name one upload, dataset or file.")
         for name in ("target", "positive"):
             if not isinstance(getattr(self, name), str | None):
                 raise BadParameter(f"{name} must be text, or nothing; got {type(getattr(self, name)).__name__}.")
