@@ -296,10 +296,10 @@ def compare(
     readings: column -> (kind, levels) of those that were read as dates or as yes and no, for the models (`engine.pipeline.Pipeline.of`).
 
     Result: methods [{name, title, metrics {metric: {mean, low, high, n, values}}, difference {metric, mean, low, high, p, p_holm, n,
-    better, worse} or None, seconds, replicates, numbers, rows, epochs, look, stopped (the last round it played, where it was dropped),
-    failed (a sentence or None), params, per_class}], verdict, best, metric, interval, data {name, rows, used_rows, train_rows,
-    train_counts, features, classes, counts, ratio, positive, dropped}, spec, protocol {folds, seeds, test_share, patience}, shortened
-    (sentences), notes, seconds, provenance. `best` is the name of a method that is better than plain training after Holm's correction, or
+    better, worse} or None, seconds, replicates, numbers, rows, epochs, look, most_rows (training rows allowed, None: all), stopped (the
+    last round it played, where it was dropped), failed (a sentence or None), params, per_class}], verdict, best, metric, interval, data
+    {name, rows, used_rows, train_rows, train_counts, features, columns {numeric, categorical}, classes, counts, ratio, positive,
+    dropped}, spec, protocol {folds, seeds, test_share, patience}, shortened (sentences), notes, seconds, provenance. `best` is the name of a method that is better than plain training after Holm's correction, or
     None; None where there was time for the quick look alone. `arrays`: pr_recall [G], pr/<name> [G] (mean over replicates), truth, fold,
     seed [N]: the tested rows of plain training's replicates, seed after seed, of as many seeds as hold MOST_POOLED rows; score/<name>
     [n], n <= N: of the first n of them, as trained. A model is that of replicate 0: fitted on its training rows, with the epoch that its
@@ -425,8 +425,7 @@ def found(contest: Contest, metric: str) -> dict[str, Difference]:
 
 
 def _folds(contest: Contest) -> int:
-    (look,) = contest.pieces[contest.look][contest.names[0]]
-    return len(look.outcomes)
+    return len(contest.pieces[contest.look][contest.names[0]][0].outcomes)
 
 
 def board(contest: Contest, metric: str) -> list[dict[str, Any]]:
@@ -500,6 +499,7 @@ def _result(
                 "rows": float(np.mean([o.counts.sum() for o in own.values()])) if own else None,
                 "epochs": [o.epoch for o in own.values()],
                 "look": level == contest.look,
+                "most_rows": level.rows,
                 "stopped": contest.stopped.get(name),
                 "failed": contest.failed.get(name),
                 "params": params if name == TREES else {"patience": PATIENCE, **params},
@@ -528,6 +528,7 @@ def _result(
             "train_rows": int(first.counts.sum()),
             "train_counts": dict(zip(bench.dataset.classes, first.counts.tolist(), strict=True)),
             "features": len(bench.dataset.numeric_names) + len(bench.dataset.categorical_names),
+            "columns": {"numeric": list(bench.dataset.numeric_names), "categorical": list(bench.dataset.categorical_names)},
             "classes": list(bench.dataset.classes),
             "counts": dict(zip(bench.dataset.classes, map(int, counts), strict=True)),
             "ratio": max(counts) / min(counts),

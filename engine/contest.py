@@ -33,6 +33,10 @@ FIRST = 0.7
 LATER = 0.9
 """The same once a level turned out too high, when costs are known better."""
 
+OVER = 4.0
+"""Times as long as expected, and a second, after which a first piece is given up for a lower level, so that one method cannot take the time
+of all; sooner where that is half of the time left, but not before 1.5 times."""
+
 TICK = 0.25
 """Seconds between two Progress events."""
 
@@ -89,6 +93,7 @@ class Contest:
     level: Level = field(init=False)
     settled: Level = field(init=False)
     pace: float = 1.0
+    drag: dict[str, float] = field(default_factory=dict)
     overrun: bool = False
     said: float = float("-inf")
     since: float = 0.0
@@ -131,18 +136,18 @@ class Contest:
 
     def expected(self, name: str, level: Level, seeds: int) -> float:
         """Seconds that a method on so many seeds is expected to take: as its slowest piece at this level; else by the work there is, from
-        its piece with the most work so far, and where that is the look, at the pace that other methods then turned out to have."""
+        its piece with the most work so far, and where that is the look, at the pace that other methods then turned out to have, or at its
+        own where it was given up."""
         own = self.pieces.get(level, {}).get(name)
         if own:
             return seeds * max(piece.seconds / self._seeds(piece) for piece in own)
         known = max((of for of, there in self.pieces.items() if there.get(name)), key=lambda of: self.work(name, of))
         piece = self.pieces[known][name][0]
         varies = max(0.0, piece.seconds - piece.fixed) * self.work(name, level) / self.work(name, known)
-        return seeds * (piece.fixed + varies * (self.pace if known == self.look else 1.0))
+        return seeds * (piece.fixed + varies * (max(self.pace, self.drag.get(name, 0.0)) if known == self.look else 1.0))
 
     def _seeds(self, piece: Piece) -> int:
-        (look,) = self.pieces[self.look][self.names[0]]
-        return max(1, len(piece.outcomes) // len(look.outcomes))
+        return max(1, len(piece.outcomes) // len(self.pieces[self.look][self.names[0]][0].outcomes))
 
     def _choose(self, levels: Sequence[Level], share: float, seeds: Sequence[int] = (2, 1)) -> Level | None:
         """The first level that fits with two seeds of every method; else the first with one; None where none does."""
@@ -165,7 +170,7 @@ class Contest:
             self.level, first = level, self.settled == self.look
             below = below[below.index(level) + 1 :] if first else []
             waiting = self.active
-            while waiting and (yield from self._piece(waiting[0], level, self.rounds[0])):
+            while waiting and (yield from self._first(waiting[0], level, lower=bool(below))):
                 self._learn_pace(level)
                 waiting.pop(0)
                 if self._total(waiting, 1) > self.left and (not first or self._choose(below, LATER) is not None):
@@ -179,11 +184,20 @@ class Contest:
                 level = self._choose(self.levels[: self.levels.index(level)], FIRST, (2,))
         self.level = self.settled
 
+    def _first(self, name: str, level: Level, *, lower: bool) -> Generator[Event, None, bool]:
+        """A method's first piece at a level. lower: where it takes far too long, there are lower ones to go to."""
+        expected = self.expected(name, level, 1)
+        allowed = max(1.5 * expected, min(OVER * expected + 1, self.left / 2)) if lower else None
+        if (yield from self._piece(name, level, self.rounds[0], allowed=allowed)):
+            return True
+        self.drag[name] = OVER * max(self.pace, self.drag.get(name, 0.0))
+        return False
+
     def _learn_pace(self, level: Level) -> None:
         """How much longer or shorter things take at a level than the look made believe."""
         took = believed = 0.0
         for name, pieces in self.pieces.get(level, {}).items():
-            (look,) = self.pieces[self.look][name]
+            look = self.pieces[self.look][name][0]
             took += max(0.0, pieces[0].seconds - pieces[0].fixed)
             believed += max(0.0, look.seconds - look.fixed) * self.work(name, level) / self.work(name, self.look)
         if believed > 0:
@@ -191,7 +205,7 @@ class Contest:
 
     def _later_rounds(self) -> Generator[Event, None, None]:
         plain, *running = self.active
-        alone = not running
+        alone = len(self.names) == 1
         for number, seeds in enumerate(self.rounds[1:], 3):
             kept, planned = running, sum(map(len, self.rounds[number - 2 :]))
             if number > 3 and self._total([plain, *kept], planned) > self.left:
@@ -231,9 +245,10 @@ class Contest:
         self.stopped |= dict.fromkeys(names, played)
 
     def _piece(
-        self, name: str, level: Level, seeds: tuple[int, ...], *, to_the_end: bool = False
+        self, name: str, level: Level, seeds: tuple[int, ...], *, to_the_end: bool = False, allowed: float | None = None
     ) -> Generator[Event, None, bool]:
-        """Play it; False, and nothing kept, where the time is up before it ends. True and a sentence in `failed` where it fails."""
+        """Play it; False, and nothing kept, where the time, or what is allowed of it, is up before it ends. True and a sentence in `failed`
+        where it fails."""
         yield Phase("round", f"Round {self.round}: {self.titles[name]}")
         playing = self._playing(name, level, seeds)
         while True:
@@ -248,7 +263,8 @@ class Contest:
                 self.failed[name] = _why(error)
                 yield self._board()
                 return True
-            if not to_the_end and self.left <= 0:
+            late = self.left <= 0 or (allowed is not None and self.clock() - self.since > allowed)
+            if late and not to_the_end:
                 playing.close()
                 return False
             if isinstance(event, Note):

@@ -1,0 +1,248 @@
+"""Budgets of a comparison, with a clock that is moved by hand: what is cut first, who is dropped, what happens when time is up."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from engine.contest import Contest, Level
+from engine.errors import BadData
+from engine.events import Board, Note, Phase, Progress
+
+NAMES = ("plain", "a", "b", "c", "d")
+LOOK = Level(10, 2)
+LEVELS = (Level(None), Level(400), Level(200), Level(100), Level(100, 50), Level(100, 25))
+ROUNDS = tuple((seed,) for seed in range(6))
+MERIT = {"plain": 0.5, "a": 0.9, "b": 0.2, "c": 0.7, "d": 0.4}
+
+
+def work(level: Level) -> float:
+    return (level.rows or 1000) * (level.epochs or 100)
+
+
+class Game:
+    """A contest on a clock of its own. Seconds of a piece: 1e-5 per unit of work, times `slow` of the method, and `fixed`."""
+
+    fixed = 0.01
+
+    def __init__(
+        self, budget: float, *, names=NAMES, rounds=ROUNDS, slow: Callable[[str, Level], float] | None = None, fails=()
+    ):
+        self.now, self.closed, self.played = 100.0, [], []
+        self.slow = slow or (lambda name, level: 1.0)
+        self.fails = dict(fails)
+        self.contest = Contest(
+            names=names, ready=lambda name: None, play=self.play, work=lambda name, level: work(level), rounds=rounds, levels=LEVELS,
+            look=LOOK, merit=lambda outcome: outcome, titles={n: n.upper() for n in names}, clock=lambda: self.now, began=self.now,
+            ends=self.now + budget, rows=lambda contest: [{"name": n, "n": len(contest.outcomes(n))} for n in contest.names],
+        )  # fmt: skip
+
+    def play(self, name: str, level: Level, seeds: tuple[int, ...]) -> Any:
+        self.played.append((name, level, seeds))
+        seconds = len(seeds) * 1e-5 * work(level) * self.slow(name, level)
+        steps = max(20, round(seconds / 0.05))
+        try:
+            yield Phase("fit", name)
+            if (name, level) in self.fails or name in self.fails:
+                raise self.fails.get(name) or self.fails[name, level]
+            for _ in range(steps):
+                self.now += seconds / steps
+                yield Progress(1, 2)
+            yield Note(f"{name} has something to say.")
+            self.now += self.fixed * len(seeds)
+            return {2 * s + f: MERIT.get(name, 0.1) + 0.01 * f for s in seeds for f in range(2)}, self.fixed * len(seeds)
+        except GeneratorExit:
+            self.closed.append(name)
+            raise
+
+    def run(self) -> list[Any]:
+        return list(self.contest.run())
+
+    @property
+    def used(self) -> float:
+        return self.now - self.contest.began
+
+
+def replicates(game: Game) -> dict[str, int]:
+    return {name: len(game.contest.outcomes(name)) for name in game.contest.names}
+
+
+def test_with_time_enough_nothing_is_cut():
+    game = Game(1000)
+    game.run()
+    assert game.contest.level == Level(None) and not game.contest.stopped and not game.contest.failed
+    assert set(replicates(game).values()) == {12}
+    assert game.used < 1000
+
+
+BUDGETS = (0.5, 1, 2, 3, 4, 6, 8, 10, 15, 20, 30, 45, 60)
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_a_budget_is_kept_and_every_method_has_a_score(budget):
+    game = Game(budget)
+    game.run()
+    assert game.used <= budget * 1.01
+    assert min(replicates(game).values()) >= 2
+    # the same level for all, so that differences are of methods alone
+    assert {game.contest.level_of(name) for name in NAMES} == {game.contest.level}
+    played = replicates(game)
+    assert all(played["plain"] >= n for n in played.values())
+
+
+def test_rows_are_cut_first_then_epochs_then_replicates():
+    levels = []
+    for budget in BUDGETS:
+        game = Game(budget)
+        game.run()
+        level = game.contest.level
+        levels.append(len(LEVELS) if level == LOOK else LEVELS.index(level))
+        if level != LOOK and level not in LEVELS[:1]:
+            assert max(replicates(game).values()) >= 4  # a second seed comes before more rows
+    assert levels == sorted(levels, reverse=True) and len(set(levels)) >= 5, levels
+
+
+def test_where_no_level_fits_the_look_gets_more_seeds():
+    game = Game(0.2)
+    game.run()
+    assert game.contest.level == LOOK and replicates(game)["plain"] > 2
+    assert {level for _, level, _ in game.played} == {LOOK}
+
+
+def test_a_look_that_takes_too_long_is_finished_and_nothing_follows():
+    game = Game(0.02)
+    game.run()
+    assert game.contest.overrun and len(game.played) == len(NAMES) and replicates(game) == dict.fromkeys(NAMES, 2)
+
+
+def test_the_worse_half_is_dropped_round_by_round():
+    # five methods take 5.05 s a seed at the top; the look, two seeds of all and a little
+    game = Game(18)
+    game.run()
+    stopped, n = game.contest.stopped, replicates(game)
+    assert set(stopped) >= {"b", "d"} and "a" not in stopped  # merits: a > c > d > b
+    assert n["plain"] == n["a"] > n["c"] >= n["d"] == n["b"]
+    assert stopped["b"] <= stopped.get("c", 99)
+    assert "plain" not in stopped
+
+
+def test_nobody_is_dropped_for_a_round_that_is_not_played():
+    for budget in (3, 5, 9, 12, 14, 18, 25):
+        game = Game(budget)
+        game.run()
+        last = game.contest.round
+        assert all(played < last for played in game.contest.stopped.values())
+        assert replicates(game)["plain"] == 2 * sum(
+            level == game.contest.level and name == "plain" for name, level, _ in game.played
+        )
+
+
+def test_a_piece_that_is_not_over_in_time_does_not_count():
+    # d never ends above the look
+    game = Game(10, slow=lambda name, level: 1e4 if name == "d" and level != LOOK else 1.0)
+    game.run()
+    assert "d" in game.closed and game.used <= 10.1
+    assert game.contest.level == LOOK and min(replicates(game).values()) >= 2
+
+
+def test_one_method_cannot_take_the_time_of_all():
+    # d takes far longer than the look made believe: it is given up early, for a level at which all have time
+    game = Game(20, slow=lambda name, level: 15.0 if name == "d" and level != LOOK else 1.0)
+    game.run()
+    assert "d" in game.closed and game.used <= 20.1
+    assert game.contest.level != LOOK and min(replicates(game).values()) >= 2
+
+
+def test_a_level_that_turns_out_too_high_is_left_for_a_lower_one():
+    game = Game(20, slow=lambda name, level: 8.0 if level != LOOK and work(level) > 20_000 else 1.0)
+    game.run()
+    tried = [level for level, _ in itertools.groupby(level for _, level, _ in game.played)]
+    assert len(tried) > 2 and tried[1] != game.contest.level
+    assert game.contest.level != LOOK and game.used <= 20.2 and min(replicates(game).values()) >= 2
+
+
+def test_a_level_that_turns_out_too_low_is_left_for_a_higher_one():
+    game = Game(20, slow=lambda name, level: 30.0 if level == LOOK else 1.0)
+    game.run()
+    tried = [level for level, _ in itertools.groupby(level for _, level, _ in game.played)]
+    assert LEVELS.index(game.contest.level) < LEVELS.index(tried[1])
+    assert game.used <= 20.2 and {game.contest.level_of(n) for n in NAMES} == {game.contest.level}
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (BadData("class 'x' has 2 rows; SMOTE needs 3."), "class 'x' has 2 rows; SMOTE needs 3."),
+        (ValueError("odd\nthings"), "It failed: odd things."),
+        (ZeroDivisionError(), "It failed: ZeroDivisionError."),
+        (MemoryError(), "It needed more memory than there is."),
+    ],
+    ids=lambda v: type(v).__name__,
+)
+def test_a_method_that_fails_says_why_and_the_others_go_on(error, says):
+    game = Game(1000, fails={"b": error})
+    boards = [event for event in game.run() if isinstance(event, Board)]
+    assert game.contest.failed == {"b": says}
+    n = replicates(game)
+    assert n.pop("b") == 0 and set(n.values()) == {12}
+    assert boards[-1].rows[2] == {"name": "b", "n": 0}
+
+
+def test_a_method_that_fails_later_keeps_its_look():
+    game = Game(1000, fails={("b", Level(None)): ValueError("no")})
+    game.run()
+    assert set(game.contest.failed) == {"b"} and game.contest.level_of("b") == LOOK
+    assert replicates(game) == {"plain": 12, "a": 12, "b": 2, "c": 12, "d": 12}
+
+
+def test_without_plain_training_there_is_no_contest():
+    game = Game(1000, fails={"plain": ValueError("broken")})
+    with pytest.raises(ValueError, match="broken"):
+        game.run()
+
+
+def test_all_others_fail():
+    game = Game(1000, names=("plain", "a"), fails={"a": ValueError("no")})
+    game.run()
+    assert replicates(game) == {"plain": 2, "a": 0}  # more of plain training alone would tell nothing
+
+
+def test_plain_training_alone_has_all_its_replicates():
+    game = Game(1000, names=("plain",))
+    game.run()
+    assert replicates(game) == {"plain": 12}
+
+
+def test_it_can_be_closed_at_any_event():
+    for stop in range(1, 120, 7):
+        game = Game(30)
+        running = game.contest.run()
+        for _ in itertools.islice(running, stop):
+            pass
+        before = len(game.played)
+        running.close()
+        assert len(game.played) == before  # nothing starts after that
+
+
+def test_what_it_says():
+    game = Game(20)
+    events = game.run()
+    boards = [e for e in events if isinstance(e, Board)]
+    assert [e.left for e in boards] == sorted((e.left for e in boards), reverse=True) and min(e.left for e in boards) >= 0
+    assert [e.round for e in boards] == sorted(e.round for e in boards) and all(1 <= e.round <= e.rounds == 7 for e in boards)
+    assert [row["n"] for row in boards[0].rows] == [2, 0, 0, 0, 0]  # plain training stands on the board first
+    told = [e for e in events if isinstance(e, Progress)]
+    assert len(told) > 20 and all(e.total == 200 and 0 <= e.done <= 200 for e in told)
+    assert Note("plain has something to say.") in events
+
+
+def test_seeds_that_are_played_together_count_as_many():
+    game = Game(1000, rounds=((0,), (1,), (2, 3), (4, 5)))
+    game.run()
+    assert set(replicates(game).values()) == {12}
+    slow = Game(24, rounds=((0,), (1,), (2, 3), (4, 5)))
+    slow.run()
+    assert slow.used <= 24.3
