@@ -30,7 +30,7 @@ table.board { width: 100%; border-collapse: collapse; font-size: .95rem; font-va
 .board .bar { width: 26%; min-width: 8rem; }
 .board .scale { position: relative; display: block; height: 1.4rem; }
 .board .scale::before { content: ""; position: absolute; left: 0; right: 0; top: 50%; border-top: 1px solid rgba(128, 128, 128, .4); }
-.board .reach { position: absolute; top: calc(50% - 3px); height: 6px; border-radius: 3px; background: rgba(0, 114, 178, .45); }
+.board .reach { position: absolute; top: calc(50% - 3px); height: 6px; border-radius: 3px; background: light-dark(rgba(0, 114, 178, .45), rgba(86, 180, 233, .5)); }
 .board .mean { position: absolute; top: calc(50% - 5px); width: 10px; height: 10px; margin-left: -5px; border-radius: 50%; }
 .board .mean { background: light-dark(#0072B2, #56B4E9); }
 .board .plain { position: absolute; top: 0; bottom: 0; border-left: 2px dotted #8A8A8A; }
@@ -40,6 +40,7 @@ table.board { width: 100%; border-collapse: collapse; font-size: .95rem; font-va
 .board .num { white-space: nowrap; }
 .board .none { opacity: .65; }
 @media (max-width: 700px) {
+  .board caption { display: block; }
   .board thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .board, .board tbody, .board tr, .board th, .board td { display: block; }
   .board tr { border-top: 1px solid rgba(128, 128, 128, .35); padding: .5rem 0; }

@@ -49,7 +49,7 @@ def _target(profile: Mapping[str, Any], target: str | None, take: Callable[[str 
     st.selectbox(
         "Target: the column with the answer",
         names,
-        index=None,
+        index=0 if target in names else None,
         format_func=shown.__getitem__,
         key="mine.target",
         on_change=lambda: take(state["mine.target"], None),

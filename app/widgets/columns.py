@@ -29,11 +29,11 @@ ENCODINGS = (
     "cp949",
 )
 """Offered; the one that was guessed is always among them."""
-DELIMITERS = {",": "comma ,", ";": "semicolon ;", "\t": "tab", "|": "bar |", " ": "spaces", "": "one column only"}
-DECIMALS = {".": "point 1.5", ",": "comma 1,5"}
-THOUSANDS = {"": "none", ",": "comma 1,000", ".": "point 1.000", " ": "space 1 000", "'": "apostrophe 1'000"}
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces", "": "nothing: a single column"}
+DECIMALS = {".": "point, 1.5", ",": "comma, 1,5"}
+THOUSANDS = {"": "none", ",": "commas, 1,000", ".": "points, 1.000", " ": "spaces, 1 000", "'": "apostrophes, 1'000"}
 HEADER = {True: "the first row", False: "no row: number the columns"}
-GUESS = "guess"
+GUESS, GUESSED = "guess", "as guessed"
 KINDS = {
     "text": "text (left out)",
     "id": "ID (left out)",
@@ -78,12 +78,13 @@ def sentence(profile: Mapping[str, Any]) -> str:
     if guesses.get("encoding"):
         parts.append(f"text in {plain(guesses['encoding'])}")
     if guesses.get("delimiter") is not None:
-        words = DELIMITERS.get(guesses["delimiter"])
-        parts.append(f"columns parted by {plain(words or guesses['delimiter'])}" if guesses["delimiter"] else "a single column")
+        words = DELIMITERS.get(guesses["delimiter"]) or guesses["delimiter"]
+        parts.append(f"columns parted by {plain(words)}" if guesses["delimiter"] else "a single column")
     if guesses.get("decimal"):
         parts.append(f"decimal {'comma' if guesses['decimal'] == ',' else 'point'}")
     if guesses.get("thousands"):
-        parts.append(f"thousands parted by {plain(THOUSANDS.get(guesses['thousands'], 'a blank'))}")
+        words = THOUSANDS.get(guesses["thousands"], "blanks").partition(",")[0]
+        parts.append(f"thousands parted by {words}")
     if guesses.get("header") is not None:
         parts.append("names in the first row" if guesses["header"] else "no row of names")
     if guesses.get("sheet"):
@@ -169,7 +170,7 @@ def _columns(columns: Sequence[Mapping[str, Any]], reading: Mapping[str, Any], v
         disabled=["column", "is", "missing", "different", "examples"],
         column_config={
             "column": st.column_config.TextColumn("column", pinned=True),
-            "read as": st.column_config.SelectboxColumn("read as", options=list(TYPES), help="Empty: as it was guessed."),
+            "read as": st.column_config.SelectboxColumn("read as", options=[GUESSED, *TYPES], required=True),
         },
     )
     return chosen(columns, list(edited["read as"]))
@@ -181,7 +182,7 @@ def table(columns: Sequence[Mapping[str, Any]], types: Mapping[str, str]) -> pd.
         {
             "column": [str(c["name"]) for c in columns],
             "is": [KINDS.get(c["kind"], c["kind"]) for c in columns],
-            "read as": [types.get(c["name"]) for c in columns],
+            "read as": [types.get(c["name"], GUESSED) for c in columns],
             "missing": [int(c["missing"]) for c in columns],
             "different": [int(c["distinct"]) for c in columns],
             "examples": [" · ".join(map(str, c["examples"])) for c in columns],
@@ -190,7 +191,7 @@ def table(columns: Sequence[Mapping[str, Any]], types: Mapping[str, str]) -> pd.
 
 
 def chosen(columns: Sequence[Mapping[str, Any]], picked: Sequence[Any]) -> dict[str, str]:
-    """{column: type} of what was picked for it; what is empty stays as guessed."""
+    """{column: type} of what was picked for it; all others stay as guessed."""
     return {str(c["name"]): str(p) for c, p in zip(columns, picked, strict=True) if isinstance(p, str) and p in TYPES}
 
 

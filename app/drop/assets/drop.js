@@ -33,7 +33,7 @@ class Zone {
     this.root = document.createElement("div");
     this.root.className = "drop";
     this.root.innerHTML = TEMPLATE;
-    parent.replaceChildren(this.root);
+    parent.append(this.root); // beside the style sheet that Streamlit put there
     const find = (name) => this.root.querySelector(name);
     this.parts = Object.fromEntries(["what", "pick", "taken", "stop", "wrong", "state"].map((name) => [name, find(`.${name}`)]));
     this.input = find("input");
@@ -122,5 +122,6 @@ class Zone {
 
   close() {
     if (this.request) this.request.abort();
+    this.root.remove();
   }
 }
