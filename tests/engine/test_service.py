@@ -564,6 +564,15 @@ def test_private_work_has_a_limit_of_memory_of_its_own(store, engine):
     )
 
 
+def test_a_worker_that_dies_over_a_table_takes_nobody_along(store, engine):
+    process = engine(slots=1).up()
+    for do, said in (("segfaults", "crashed (signal 11"), ("killed", "ran out of memory"), ("memory", "needs more memory")):
+        job = ended(store, private(store, do=do).id, owner="me")
+        assert job.state == "failed" and said in job.reason and job.reason.count(".") == 1, job.reason
+    assert ended(store, private(store).id, owner="me").state == "done"
+    assert process.popen.poll() is None
+
+
 def test_a_worker_that_touched_a_table_ends_when_it_is_forgotten(store, engine):
     process = engine().up()
     pids = {worker.pid for worker in process.workers()}

@@ -1,0 +1,165 @@
+"""Nothing of a forgotten table is left: a real engine with a real worker on a real file, and a word that is nowhere else.
+
+The word is in the file's name, a column's name, a class and values, and so in the profile, the comparison, the run, its events,
+and the reason of a job that failed.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.catalog import build_catalog
+from engine.database import OWNERS
+from engine.events import Board
+from engine.spec import RunSpec
+from engine.store import Job, Store
+from engine.uploads import FORGET_AFTER
+from tests.engine.test_service import Process, alive, wait
+
+CANARY = "kanar13nv0gel"
+CODE = """
+import sys
+from engine.service import serve
+serve(sys.argv[1], slots=1, prepare=None)
+"""
+
+
+class Engine(Process):
+    """The engine as it is shipped, but that it compiles nothing in idle time."""
+
+    def command(self, catalog: str) -> list[str]:
+        return [sys.executable, "-c", CODE, self.store.url]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Engine, Path]]:
+    """(store, engine, folder of all that they can write: store, log, home, temporary files)."""
+    folder = tmp_path_factory.mktemp("lab")
+    homes = {name: str(folder / name) for name in ("home", "tmp")}
+    for path in homes.values():
+        Path(path).mkdir()
+    store = Store(f"sqlite:///{folder / 'lab.db'}")
+    env = {"HOME": homes["home"], "XDG_CACHE_HOME": homes["home"]} | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), homes["tmp"])
+    engine = Engine(store, folder / "engine.log", slots=1, **env)
+    try:
+        wait(lambda: engine.info() and engine.info().ready, 90)
+        yield store, engine, folder
+        assert engine.popen.poll() is None
+    finally:
+        engine.end()
+        store.close()
+
+
+def table() -> bytes:
+    """60 rows, 15 of the smaller class, as a CSV with the word in it 100 times."""
+    rng = np.random.default_rng(0)
+    lines = [f"age,{CANARY} column,colour,answer"]
+    for row in range(60):
+        rare = row < 15
+        colour = f"{CANARY}-{row % 3}" if row % 2 else "plain"
+        lines.append(f"{30 + 20 * rare + rng.normal():.2f},{rng.normal():.3f},{colour},{'yes ' + CANARY if rare else 'no'}")
+    return "\n".join(lines).encode()
+
+
+def holds(folder: Path) -> set[str]:
+    """Files with the word in them, in any case and as UTF-16 as well."""
+    words = {spelt.encode(code) for spelt in (CANARY, CANARY.upper()) for code in ("utf-8", "utf-16-le")}
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)) for path in files if any(word in path.read_bytes() for word in words)}
+
+
+def samples(store: Store, upload: str, jobs: list[str]) -> list[bytes]:
+    """A few bytes from everywhere in the table and in what was made of it, as it is kept: compressed, where it is."""
+    kept = [store.artifact(id, name, owner="me") for id in jobs for name in store.artifacts(id, owner="me")]
+    blobs = [blob for blob in [*kept, table()] if blob]
+    found = [blob[at : at + 24] for blob in blobs for at in range(0, len(blob) - 24, max(24, len(blob) // 40))]
+    return [one for one in found if len(set(one)) > 12]
+
+
+def over(store: Store, id: str) -> Job:
+    return wait(lambda: (job := store.job(id, "me")).finished_ and job, 90)
+
+
+def everything(store: Store, engine: Engine, folder: Path) -> tuple[str, list[str]]:
+    """(upload, ids of the jobs made from it): all there can be, of which one still runs and one waits."""
+    upload = store.add_upload("me", f"{CANARY}.csv", table())
+    profile = store.submit_profile("me", upload, {"target": "answer"})
+    refused = store.submit_profile("me", upload, {"target": f"no {CANARY}"})
+    asked = {"source": {"upload": upload}, "target": "answer", "budget": 5, "methods": ["ce", "trees"]}
+    compare = store.submit_compare("me", asked)
+    data = {"target": "answer", "positive": f"yes {CANARY}", "reading": {"types": {f"{CANARY} column": "numeric"}}}
+    spec = RunSpec(f"upload/{upload}", "ce", data=data, params={"epochs": 2, "hidden": [4]})
+    run = store.submit(spec.complete(build_catalog()), owner="me")
+
+    assert over(store, profile.id).state == "done", store.job(profile.id, "me").reason
+    assert CANARY in str(store.answer(profile.id, "profile", "me"))
+    assert over(store, refused.id).state == "failed" and CANARY in store.job(refused.id, "me").reason
+    assert over(store, compare.id).state == "done", store.job(compare.id, "me").reason
+    found = store.answer(compare.id, "comparison", "me")
+    assert isinstance(found, dict) and {row["name"] for row in found["methods"]} == {"ce", "trees"}
+    assert CANARY in str(found["data"]) and isinstance(store.latest(compare.id, "board", owner="me"), Board)
+    assert over(store, run.id).state == "done", store.job(run.id, "me").reason
+    result = store.result(run.id, "me")
+    assert result is not None and result.run_id == run.id and CANARY in str(result.per_class)
+    assert CANARY not in str(result.provenance)
+
+    long = spec.with_(params={"epochs": 2000}, folds=5, seeds=100)
+    busy = store.submit(long.complete(build_catalog()), owner="me")
+    waits = store.submit(long.with_(seed=1).complete(build_catalog()), owner="me")
+    wait(lambda: store.events(busy.id, owner="me", kinds=("epoch",)), 30)
+    assert store.job(waits.id, "me").state == "queued"
+    assert holds(folder) <= {"lab.db", "lab.db-wal"} and holds(folder), "in the store, and in no other file"
+    return upload, [profile.id, refused.id, compare.id, run.id, busy.id, waits.id]
+
+
+def forgets(store: Store, upload: str) -> None:
+    assert store.forget("me", upload).tables == 1
+
+
+def falls_silent(store: Store, upload: str) -> None:
+    with store.writing() as db:  # half an hour and a second pass
+        db.execute(OWNERS.update().values(seen=time.time() - FORGET_AFTER - 1))
+
+
+@pytest.mark.parametrize("goes", [forgets, falls_silent])
+def test_no_byte_is_left_in_store_log_or_temporary_files(
+    lab: tuple[Store, Engine, Path], goes: Callable[[Store, str], Any]
+) -> None:
+    store, engine, folder = lab
+    upload, jobs = everything(store, engine, folder)
+    (worker,) = engine.workers()
+    assert not others_see(store, upload, jobs)
+    pieces = samples(store, upload, jobs)
+    assert len(pieces) > 100 and (folder / "lab.db").exists()
+    began = time.monotonic()
+    goes(store, upload)
+    wait(lambda: not store.uploads("me") and not alive(worker), 5)
+    wait(store.purge, 5)
+    assert time.monotonic() - began < 5
+    assert holds(folder) == set()
+    assert store.jobs(owner="me", kinds=("run", "profile", "compare")) == [] and store.queue() == {"queued": 0, "running": 0}
+    assert engine.popen.poll() is None
+    wait(lambda: engine.info().ready == 1 and engine.info().busy == 0, 60)
+    assert holds(folder) == set(), "and nothing comes after"
+    left = b"\0".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    assert [one for one in pieces if one in left] == []
+
+
+def others_see(store: Store, upload: str, jobs: list[str]) -> list[str]:
+    """What another browser finds with all the links."""
+    seen = []
+    for owner in (None, "you"):
+        seen += [one.id for one in store.jobs(owner=owner, kinds=("run", "embed", "profile", "compare"))]
+        seen += [one.id for one in store.uploads(owner)]
+        for id in jobs:
+            seen += [str(event) for event in store.events(id, owner=owner)] + store.artifacts(id, owner=owner)
+            seen += [name for name in ("profile", "comparison", "arrays", "frames/0") if store.artifact(id, name, owner=owner)]
+            seen += [id] if store.result(id, owner) is not None else []
+    return seen
