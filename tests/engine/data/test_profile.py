@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from typing import Any
 
@@ -20,7 +19,7 @@ from engine.data.table import Dataset
 from engine.data.target import FEWEST
 from engine.errors import BadData
 from engine.spec import RunSpec
-from tests.engine.data.test_reading_odd import is_sentence
+from tests.engine.data.sound import is_sentence, is_sound_profile
 
 
 def sheet(**columns: list[Any]) -> Sheet:
@@ -323,39 +322,6 @@ def test_hollow_columns_and_numbers_that_stand_for_nothing_are_said():
 
 
 # ---- always
-
-
-KEYS = {
-    *(
-        "rows",
-        "used",
-        "columns",
-        "guesses",
-        "notes",
-        "candidates",
-        "target",
-        "classes",
-        "positive",
-        "dropped",
-        "ratio",
-        "folds",
-    ),
-    *("precision", "suspicious", "duplicates", "features", "left_out", "warnings"),
-}
-
-
-def is_sound_profile(found: dict[str, Any]) -> None:
-    """What every profile promises."""
-    assert set(found) == KEYS and json.loads(json.dumps(found, allow_nan=False)) == found
-    assert sum(c["rows"] for c in found["classes"]) == found["used"] == found["rows"] * bool(found["target"]) - found["dropped"]
-    levels = [w["level"] for w in found["warnings"]]
-    assert levels == sorted(levels, key=("refuse", "warning", "info").index)
-    assert all(is_sentence(w["text"]) or w["text"].endswith("?") for w in found["warnings"])
-    if found["target"]:
-        rows = [c["rows"] for c in found["classes"]]
-        assert len(rows) >= 2 and min(rows) > 0 and found["ratio"] == max(rows) / min(rows)
-        assert ("refuse" in levels) == (min(rows) < FEWEST or found["features"] == 0)
-        assert 2 <= found["folds"] <= FOLDS and found["precision"]["rows"] == min(rows)
 
 
 VALUES = st.one_of(

@@ -23,7 +23,7 @@ from engine.data.target import to_dataset
 from engine.data.texts import MARKS
 from engine.errors import BadData
 from tests.engine import hostile
-from tests.engine.data.test_reading_odd import is_sentence, is_sound
+from tests.engine.data.sound import is_sentence, is_sound
 
 # ---- real ones
 
@@ -84,7 +84,7 @@ def test_keel_sets_as_european_csv_are_the_originals(name):
 
 @pytest.mark.parametrize("ragged", [False, True])
 def test_a_hundred_thousand_rows(ragged):
-    """100,000 x 15 in less than 3 s on an idle machine, where it takes about 0.8 s; twice that is granted here."""
+    """100,000 x 15 in less than 3 s of processor time; it takes about 0.6 s."""
     rng = np.random.default_rng(0)
     n = 100_000
     numbers = rng.normal(size=(n, 12)).round(6)
@@ -96,9 +96,9 @@ def test_a_hundred_thousand_rows(ragged):
     if ragged:
         lines[500] += ",x"
     text = "\n".join([",".join([*(f"x{i}" for i in range(12)), "colour", "number", "y"]), *lines]).encode()
-    start = time.perf_counter()
+    start = time.process_time()
     got = read(text, "large.csv")
-    assert time.perf_counter() - start < 6
+    assert time.process_time() - start < 3
     assert got.rows == n - ragged and [c.kind for c in got.columns[12:]] == [
         "categorical",
         "numeric" if ragged else "id",
@@ -244,14 +244,14 @@ OPTIONS = st.fixed_dictionaries(
 
 
 def ends_well(data: bytes, options: dict | None = None) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         got = read(data, "fuzz", options)
     except BadData as error:
         assert is_sentence(str(error)), error
     else:
         is_sound(got)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @FUZZ
