@@ -1,0 +1,117 @@
+"""Differences to plain training, Holm over all methods, and the sentence that says what came of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from engine.analysis.significance import holm, split_share
+from engine.analysis.verdict import best, differences, sentence
+
+TITLES = {"ce": "Plain training", "a": "Method A", "b": "Method B", "c": "Method C"}
+SHARE = split_share(5)
+
+
+def runs(mean: float, spread: float, n: int = 10, seed: int = 0) -> dict[int, float]:
+    """Values with exactly this mean and standard deviation."""
+    drawn = np.random.default_rng(seed).normal(size=n)
+    drawn = (drawn - drawn.mean()) / drawn.std(ddof=1)
+    return dict(enumerate(mean + spread * drawn))
+
+
+def on(base: dict[int, float], mean: float, spread: float, n: int | None = None, seed: int = 1) -> dict[int, float]:
+    """Values that differ from `base` by so much on average, on its first n replicates."""
+    return {r: base[r] + d for r, d in runs(mean, spread, n or len(base), seed).items()}
+
+
+def test_a_difference_is_the_corrected_paired_t_by_hand():
+    base = runs(0.5, 0.1)
+    found = differences({"ce": base, "a": on(base, 0.04, 0.02)}, "ce", SHARE)["a"]
+    error = np.sqrt((1 / 10 + 1 / 4) * 0.02**2)
+    assert found.test.mean == pytest.approx(0.04)
+    assert found.test.p == pytest.approx(2 * stats.t.sf(0.04 / error, 9))
+    half = stats.t.ppf(0.975, 9) * error
+    assert (found.test.low, found.test.high) == pytest.approx((0.04 - half, 0.04 + half))
+    assert found.p_holm == found.test.p and found.better and not found.worse
+
+
+def test_only_common_replicates_are_paired():
+    base = runs(0.5, 0.1, 20)
+    found = differences({"ce": base, "a": on(base, 0.04, 0.02, 5), "b": {100: 0.9, 101: 0.8}}, "ce", SHARE)
+    assert found["a"].test.n == 5 and found["a"].test.mean == pytest.approx(0.04)
+    assert found["b"].test.n == 0 and np.isnan(found["b"].p_holm) and not found["b"].better
+    gone = differences({"ce": base | {0: float("nan")}, "a": on(base, 0.04, 0.02, 5)}, "ce", SHARE)
+    assert gone["a"].test.n == 4
+
+
+def test_holm_is_over_all_methods():
+    base = runs(0.5, 0.1)
+    values = {
+        "ce": base,
+        "a": on(base, 0.03, 0.02, seed=2),
+        "b": on(base, 0.01, 0.02, seed=3),
+        "c": on(base, 0.02, 0.02, seed=4),
+    }
+    found = differences(values, "ce", SHARE)
+    names = ["a", "b", "c"]
+    raw = [found[n].test.p for n in names]
+    assert [found[n].p_holm for n in names] == holm(raw)
+    assert found["a"].p_holm == pytest.approx(3 * found["a"].test.p)
+    # better by itself, no longer among three
+    alone = differences({"ce": base, "c": values["c"]}, "ce", SHARE)["c"]
+    assert alone.better == (alone.test.p < 0.05)
+    assert found["c"].p_holm >= 2 * alone.test.p - 1e-12
+
+
+def test_the_best_is_the_largest_of_those_that_are_better():
+    base = runs(0.5, 0.1)
+    values = {"ce": base, "a": on(base, 0.05, 0.01), "b": on(base, 0.04, 0.005, seed=5), "c": on(base, 0.2, 0.6, seed=6)}
+    found = differences(values, "ce", SHARE)
+    assert best(found) == "a"  # c gains more on average, and nobody can say whether it does
+    said = sentence(found, TITLES, "Average precision")
+    assert said.startswith("Method A is better than plain training here: average precision +0.050 [")
+    assert "Also better than plain training: Method B." in said and "Method C" not in said and "10 replicates" in said
+
+
+def test_no_method_is_better_is_an_answer():
+    base = runs(0.5, 0.1)
+    values = {"ce": base, "a": on(base, 0.01, 0.05), "b": on(base, -0.05, 0.01, seed=7)}
+    found = differences(values, "ce", SHARE)
+    assert best(found) is None
+    said = sentence(found, TITLES, "Average precision")
+    assert said.startswith(
+        "No method is better than plain training here: the largest difference in average precision is that of Method A"
+    )
+    half = (found["a"].test.high - found["a"].test.low) / 2
+    assert f"{half:.3f} to either side" in said and said.endswith("Worse than plain training: Method B.")
+
+
+def test_equal_values_are_no_difference():
+    base = runs(0.5, 0.1)
+    found = differences({"ce": base, "a": dict(base)}, "ce", SHARE)
+    assert found["a"].p_holm == 1 and found["a"].test.mean == 0 and best(found) is None
+    said = sentence(found, TITLES, "Average precision")
+    assert "for one method" in said and "to either side" not in said
+
+
+def test_too_little_to_compare():
+    base = runs(0.5, 0.1)
+    assert "nothing to compare" in sentence(differences({"ce": base}, "ce", SHARE), TITLES, "MCC")
+    one = differences({"ce": base, "a": {0: 0.9}}, "ce", SHARE)
+    assert (
+        best(one) is None
+        and "at least two" in sentence(one, TITLES, "MCC")
+        and "difference in MCC" in sentence(one, TITLES, "MCC")
+    )
+
+
+def test_names_are_few_false_alarms():
+    """Under no difference at all, some method is named best in about 5% of comparisons or less: Holm, not eight chances of 5%."""
+    rng = np.random.default_rng(0)
+    named = 0
+    for _ in range(400):
+        base = dict(enumerate(rng.normal(0.5, 0.1, 10)))
+        values = {"ce": base} | {f"m{k}": {r: v + rng.normal(0, 0.05) for r, v in base.items()} for k in range(8)}
+        named += best(differences(values, "ce", 0.0)) is not None
+    assert named / 400 < 0.06
