@@ -25,7 +25,8 @@ import secrets
 import subprocess
 import threading
 import time
-from collections.abc import AsyncIterator, MutableMapping
+import traceback
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from typing import IO, Any
 
@@ -41,10 +42,11 @@ from app.session import OWNER_COOKIE, owner_in
 from engine.errors import LabError
 from engine.store import Store
 
-for view in ("lab", "deep"):  # once, before anybody waits for them
+for view in ("lab", "deep", "data"):  # once, before anybody waits for them
     importlib.import_module(f"app.views.{view}")
 
 log = logging.getLogger("imbalance_lab.server")
+
 _MONTH = 30 * 24 * 3600
 
 
@@ -216,9 +218,27 @@ class Engine:
         return True
 
 
+# ---- logs
+
+
+def keep_quiet(make: Callable[..., logging.LogRecord]) -> Callable[..., logging.LogRecord]:
+    """A factory of log records that leaves out what errors say: it may quote a person's table. Their type and place stay."""
+
+    def quiet(*args: Any, **more: Any) -> logging.LogRecord:
+        record = make(*args, **more)
+        if isinstance(record.exc_info, tuple) and (error := record.exc_info[1]) is not None:
+            where = "".join(traceback.format_tb(error.__traceback__))
+            record.exc_text = f"{where}{type(error).__name__} (what it says is not logged)"
+            record.exc_info = None
+        return record
+
+    return quiet
+
+
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
-    """Start the embedded engine with the server, end it with the server. LAB_ENGINE=off leaves engines to others."""
+    """Quiet logs; start the embedded engine with the server, end it with the server. LAB_ENGINE=off leaves engines to others."""
+    logging.setLogRecordFactory(keep_quiet(logging.LogRecord))
     if os.environ.get("LAB_ENGINE", "on") == "off":
         yield {}
         return

@@ -13,7 +13,7 @@ from app.widgets import answer, form, links, runs, top
 from app.widgets.answer import Shown
 from app.widgets.text import plain
 from engine.errors import BadInput, LabError
-from engine.spec import RunSpec
+from engine.spec import RunSpec, uploaded
 from engine.store import PRIORITY_INTERACTIVE, Store
 
 
@@ -65,7 +65,8 @@ def _asked(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, owner: s
     if query != state.get("lab.url") or state.get("page") != "lab":
         asked = session.read(query, catalog, fallback)
         bare = asked.run is not None and not set(query) - {"run", "replicate"}
-        if bare and (spec := runs.spec_of(store, asked.run, owner)) is not None:
+        spec = runs.spec_of(store, asked.run, owner) if bare else None
+        if spec is not None and not uploaded(spec.dataset):  # the form has no place for a person's own table
             try:
                 asked = replace(asked, spec=spec.complete(catalog))
             except BadInput as error:  # its dataset or method has left the catalog: the run is shown, the form is not its

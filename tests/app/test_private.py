@@ -1,0 +1,247 @@
+"""What a page keeps of a person's own tables: nothing beyond what its session shows, and nothing once they are forgotten."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from engine.compare_spec import CompareSpec
+from engine.database import OWNERS, encode_result
+from engine.errors import UnknownName
+from engine.events import Board, Note, Phase, pack
+from engine.spec import RunSpec
+from engine.store import Store
+from engine.techniques import FEATURES
+from tests.app import fabricate
+
+ME, YOU = "m" * 43, "y" * 43
+CANARY = "k4n4ri3"
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
+    """looks(token): who is looking from now on."""
+
+    def looks(token: str | None) -> None:
+        monkeypatch.setattr(session, "owner", lambda: token)
+
+    looks(ME)
+    return looks
+
+
+def compared(store: Store) -> tuple[str, str]:
+    """(upload, comparison) of ME: one that is done."""
+    upload = store.add_upload(ME, f"{CANARY}.csv", b"a,b")
+    job = session.ask_comparison(CompareSpec({"upload": upload}, target=CANARY, budget=15))
+    claimed = store.claim("e")
+    assert claimed is not None and claimed.id == job.id
+    told = [
+        Phase("fit", "Class weights"),
+        Board(({"name": "ce"},), 1, 4, 9.0),
+        Note(CANARY),
+        Board(({"name": "x"},), 2, 4, 5.0),
+    ]
+    assert store.append(job.id, told, attempt=1)
+    artifacts = {
+        "comparison": json.dumps({"methods": [], "verdict": CANARY}).encode(),
+        "arrays": pack({"pr/ce": np.arange(3.0)}),
+        "thresholds/ce": pack({"grid": np.arange(2.0)}),
+    }
+    assert store.save_result(job.id, ("{}", b""), artifacts, attempt=1)
+    return upload, job.id
+
+
+def run_on(store: Store, upload: str) -> str:
+    """A finished run on a table, with features."""
+    spec = RunSpec(f"upload/{upload}", "ce", data={"target": CANARY})
+    job = session.ask_run(spec)
+    claimed = store.claim("e")
+    assert claimed is not None and claimed.id == job.id
+    answer = fabricate.result(fabricate.spec("moons", "ce"))
+    kept = {FEATURES: pack(fabricate.features(2, images=False))}
+    assert store.save_result(job.id, encode_result(answer), kept, attempt=1)
+    return job.id
+
+
+def test_the_owner_gets_all_of_it_and_nobody_else_anything(store: Store, looks: Callable[[str | None], None]) -> None:
+    upload, job = compared(store)
+    assert [one.id for one in session.uploads()] == [upload] and session.upload(upload).name == f"{CANARY}.csv"
+    live = session.live(job)
+    assert (live.job.id, live.phase, live.notes, live.ahead) == (job, "Class weights", [CANARY], 0)
+    assert live.board is not None and live.board.round == 2
+    found = session.comparison(job)
+    assert found is not None and found["verdict"] == CANARY
+    curve, table = session.arrays(job), session.thresholds(job, "ce")
+    assert curve is not None and curve["pr/ce"].tolist() == [0, 1, 2] and table is not None and list(table) == ["grid"]
+    assert session.artifacts(job) == ["arrays", "comparison", "thresholds/ce"]
+    assert [one.id for one in session.comparisons()] == [job] == [one.id for one in session.comparisons(upload)]
+    assert session.comparisons("another") == [] and session.thresholds(job, "no") is None
+    profile = session.ask_profile(upload)
+    assert session.ask_profile(upload, {"reading": {}}) == profile and session.profile(profile.id) is None
+
+    for other in (YOU, None):
+        looks(other)
+        assert session.uploads() == [] and session.comparisons() == [] and session.artifacts(job) == []
+        assert session.comparison(job) is None and session.arrays(job) is None and session.thresholds(job, "ce") is None
+        for ask in (
+            lambda: session.upload(upload),
+            lambda: session.live(job),
+            lambda: session.cancel(profile.id),
+            lambda: session.ask_profile(upload),
+            lambda: session.ask_comparison(CompareSpec({"upload": upload}, target=CANARY, budget=15)),
+            lambda: session.ask_run(RunSpec(f"upload/{upload}", "ce", data={"target": CANARY})),
+        ):
+            with pytest.raises(UnknownName, match="belong to another browser"):
+                ask()
+    assert session.uploading() == session.NO_OWNER
+    looks(ME)
+    assert session.uploading() == "" and store.job(profile.id, ME).state == "queued", "a stranger cannot cancel it"
+    session.cancel(profile.id)
+    assert store.job(profile.id, ME).state == "cancelled"
+
+
+def test_a_comparison_on_a_public_dataset_is_everybody_s(store: Store, looks: Callable[[str | None], None]) -> None:
+    asked = CompareSpec({"dataset": "glass2"}, budget=15)
+    job = session.ask_comparison(asked)
+    looks(YOU)
+    assert session.ask_comparison(asked) == job and session.live(job.id).job == job and session.comparisons() == []
+    with pytest.raises(UnknownName, match="no dataset is called"):
+        session.ask_comparison(CompareSpec({"dataset": "nothing"}, budget=15))
+
+
+def held(at: AppTest) -> dict[str, Any]:
+    """The session's state, widgets with keys among it."""
+    return {key: at.session_state[key] for key in at.session_state}
+
+
+def page() -> None:
+    """A page that keeps something of a table as long as there is one."""
+    import streamlit as st
+
+    from app import session
+
+    session.keep_alive()
+    for one in session.uploads():
+        st.session_state[f"mine.{one.id}"] = one.name
+        st.selectbox("Column", [one.name], key=f"mine.column.{one.id}")
+    st.session_state["other"] = "stays"
+
+
+def test_an_open_page_keeps_a_table_and_drops_all_of_it_when_it_is_gone(
+    store: Store, looks: Callable[[str | None], None]
+) -> None:
+    upload = store.add_upload(ME, f"{CANARY}.csv", b"a,b")
+    at = AppTest.from_function(page, default_timeout=30).run()
+    with store.writing() as db:
+        db.execute(OWNERS.update().values(seen=time.time() - 1700))
+    at.run()
+    with store.reading() as db:
+        assert time.time() - db.execute(OWNERS.select()).one().seen < 60, "a page that is open is a sign of life"
+    kept = [key for key in held(at) if key.startswith(session.MINE)]
+    assert len(kept) == 3 and CANARY in str(held(at))
+    store.forget(ME, upload)  # in another tab
+    at.run()
+    assert not at.exception and CANARY not in str(held(at)) and not at.selectbox
+    assert at.session_state["other"] == "stays"
+
+
+def test_forgetting_empties_the_session(store: Store, looks: Callable[[str | None], None]) -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from app import session
+
+        session.keep_alive()
+        for one in session.uploads():
+            st.session_state["mine.name"] = one.name
+            st.button("Forget", on_click=session.forget, args=(one.id,))
+
+    store.add_upload(ME, f"{CANARY}.csv", b"a,b")
+    at = AppTest.from_function(script, default_timeout=30).run()
+    assert at.session_state["mine.name"] == f"{CANARY}.csv"
+    at.button[0].click().run()
+    assert not at.exception and not at.button and CANARY not in str(held(at))
+    assert store.uploads(ME) == []
+
+
+def test_what_is_private_is_in_no_cache_of_the_page(store: Store, looks: Callable[[str | None], None]) -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from app import session
+
+        run = st.query_params["run"]
+        found = session.features(run, 1, session.owner())
+        st.text("none" if found is None else str(len(found["x"])))
+
+    def shown(run: str) -> str:
+        at.query_params["run"] = run
+        return str(at.run().text[0].value)
+
+    upload = store.add_upload(ME, f"{CANARY}.csv", b"a,b")
+    mine, public = run_on(store, upload), fabricate.deep(store, fabricate.spec("moons", "ce")).id
+    at = AppTest.from_function(script, default_timeout=30)
+    assert int(shown(mine)) > 0 and int(shown(public)) > 0
+    looks(YOU)
+    assert shown(mine) == "none" and int(shown(public)) > 0
+    looks(ME)
+    session.forget()
+    assert shown(mine) == "none", "and not from what an earlier look left"
+
+
+def test_a_private_run_is_on_the_page_of_its_owner_alone(
+    store: Store, look: Callable[..., AppTest], looks: Callable[[str | None], None]
+) -> None:
+    run = run_on(store, store.add_upload(ME, f"{CANARY}.csv", b"a,b"))
+    mine = look(run=run)
+    assert not [text for text in mine.warning if "no such run" in text.value.lower()]
+    looks(YOU)
+    theirs = look(run=run)
+    assert "belongs to another browser" in " ".join(
+        element.value for kind in ("warning", "info", "error", "markdown") for element in getattr(theirs, kind)
+    )
+    assert CANARY not in str(theirs)
+    st.cache_resource.clear()
+    del mine, theirs
+    gc.collect()
+
+
+def test_what_an_error_says_is_not_logged() -> None:
+    from app.server import keep_quiet
+
+    make = keep_quiet(logging.LogRecord)
+    try:
+        {}[CANARY]
+    except KeyError:
+        record = make("a", logging.ERROR, __file__, 1, "Uncaught app execution", (), sys.exc_info())
+    text = logging.Formatter("%(message)s").format(record)
+    assert CANARY not in text and "KeyError (what it says is not logged)" in text and "test_private.py" in text
+    plain = make("a", logging.INFO, __file__, 1, "run %s", ("x",), None)
+    assert logging.Formatter("%(message)s").format(plain) == "run x"
+
+
+@pytest.mark.parametrize(
+    ("header", "token"),
+    [
+        (f"lab_owner={ME}", ME),
+        (f"a=1; lab_owner={ME}; b=2", ME),
+        ("lab_owner=short", None),
+        (f"lab_owner={ME}x", None),
+        ("", None),
+        ("lab_owner", None),
+        ("\x00=;;;lab_owner=../../etc", None),
+    ],
+)
+def test_only_a_token_of_this_server_s_making_is_an_owner(header: str, token: Any) -> None:
+    assert session.owner_in(header) == token
