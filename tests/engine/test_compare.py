@@ -1,0 +1,419 @@
+"""A comparison from its table to its result. What the budget does is in test_contest.py; here it is real once, for a few seconds."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import average_precision_score, balanced_accuracy_score, confusion_matrix
+
+import engine
+from engine import compare as module
+from engine import thresholds, warm
+from engine.analysis.significance import holm, t_test
+from engine.compare import CompareSpec, compare, given_classes
+from engine.compare_spec import CONTENDERS, PLAIN, TREES
+from engine.data.dataset import Dataset, Task
+from engine.data.prepare import prepare
+from engine.data.split import split
+from engine.errors import BadData, BadParameter
+from engine.events import Board, Event, Note, Phase, Progress, decode, encode, unpack
+from engine.methods import method
+from engine.result import METRICS
+from engine.scene import Camera
+from engine.spec import RunSpec, defaults
+from engine.thresholds import VARIANTS
+
+COLOURS = ("red", "green", "(missing)")
+SPEC = CompareSpec({"upload": "secret-id"}, target="left")
+CHEAP = replace(SPEC, methods=(PLAIN, "smote"))
+
+
+def table(counts: tuple[int, ...] = (150, 40), seed: int = 0) -> Dataset:
+    """Numbers with missing values, a column of levels with missing ones; classes can be told apart in part."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat(np.arange(len(counts)), counts)
+    n = len(y)
+    numeric = np.stack([rng.normal(size=n) + 1.5 * y, 1e4 * rng.normal(size=n) + 2e4, rng.integers(0, 5, n)], 1).astype(float)
+    numeric[rng.random(n) < 0.1, 1] = np.nan
+    codes = np.where(rng.random(n) < 0.1, 2, rng.random(n) < 0.3 + 0.4 * (y > 0)).astype(np.int64)[:, None]
+    return Dataset(
+        name="mixed.csv", kind="tabular", numeric=numeric, categorical=codes, categories=(COLOURS,),
+        numeric_names=("score", "income", "visits"), categorical_names=("colour",), y=y,
+        classes=("stays", "leaves", "third")[: len(counts)],
+    )  # fmt: skip
+
+
+def frame(data: Dataset, rows: np.ndarray) -> pd.DataFrame:
+    """Rows as a person has them: levels as texts, nothing where something is missing."""
+    made: dict[str, Any] = {name: data.numeric[rows, i] for i, name in enumerate(data.numeric_names)}
+    made["colour"] = [None if k == 2 else COLOURS[k] for k in data.categorical[rows, 0]]
+    return pd.DataFrame(made).iloc[:, ::-1]
+
+
+def drive(running: Any) -> tuple[list[Event], dict[str, Any], dict[str, bytes]]:
+    events = []
+    while True:
+        try:
+            events.append(next(running))
+        except StopIteration as end:
+            return events, *end.value
+
+
+def ticking(step: float = 10.0) -> Any:
+    """A clock on which every look at it takes so long that the budget is over after the quick look."""
+    numbers = itertools.count()
+    return lambda: step * next(numbers)
+
+
+def looked(
+    data: Dataset | None = None, spec: CompareSpec = CHEAP, **how: Any
+) -> tuple[list[Event], dict[str, Any], dict[str, bytes]]:
+    """The quick look alone: cheap, and the same every time."""
+    return drive(compare(table() if data is None else data, spec, clock=ticking(), **how))
+
+
+@pytest.fixture(scope="module")
+def whole() -> Iterator[tuple[Dataset, list[Event], dict[str, Any], dict[str, bytes]]]:
+    """A real comparison of all methods in a few real seconds."""
+    data = table()
+    events, found, artifacts = drive(compare(data, replace(SPEC, budget=8), dropped=[{"name": "id", "kind": "id"}]))
+    yield data, events, found, artifacts
+
+
+# ---- the whole
+
+
+def test_every_method_ends_with_a_score(whole):
+    _, events, found, artifacts = whole
+    assert [m["name"] for m in found["methods"]] == list(CONTENDERS) and "potential" not in json.dumps(found)
+    for row in found["methods"]:
+        assert row["failed"] is None, row["failed"]
+        assert row["title"] == CONTENDERS[row["name"]] and row["replicates"] >= 5 and row["seconds"] > 0
+        assert len(row["numbers"]) == len(set(row["numbers"])) == len(row["epochs"]) == row["replicates"]
+        for name, (_, (low, high), _) in METRICS.items():
+            one = row["metrics"][name]
+            assert low <= one["low"] <= one["mean"] <= one["high"] <= high
+            assert one["mean"] == pytest.approx(np.mean(one["values"])) and one["n"] == len(one["values"]) == row["replicates"]
+        assert set(row["per_class"]) == {"stays", "leaves"}
+    assert {f"{kind}/{name}" for kind in ("model", "thresholds") for name in CONTENDERS} | {"arrays"} == set(artifacts)
+
+
+def test_the_budget_is_kept(whole):
+    _, _, found, _ = whole
+    # the look is finished whatever it takes: on a machine that is busy with other things it alone may be longer
+    late = any("took longer than the budget" in s for s in found["shortened"])
+    assert late or found["seconds"] <= 8 * 1.1 + 0.5
+
+
+def test_it_is_plain_json_and_names_no_upload_but_in_its_spec(whole):
+    _, _, found, artifacts = whole
+    words = json.dumps(found, allow_nan=False)
+    assert json.loads(words) == found and words.count("secret-id") == 1
+    assert CompareSpec.from_json(found["spec"]) == replace(SPEC, budget=8)
+    assert not any(b"secret-id" in data for data in artifacts.values())
+
+
+def test_differences_are_paired_on_common_replicates(whole):
+    _, _, found, _ = whole
+    rows = {m["name"]: m for m in found["methods"]}
+    plain, share = rows[PLAIN], found["protocol"]["test_share"]
+    assert plain["difference"] is None and share == pytest.approx(1 / (found["protocol"]["folds"] - 1))
+    base = dict(zip(plain["numbers"], plain["metrics"]["average_precision"]["values"], strict=True))
+    tests = {}
+    for name, row in rows.items():
+        if name != PLAIN and row["look"] == plain["look"]:
+            own = dict(zip(row["numbers"], row["metrics"]["average_precision"]["values"], strict=True))
+            tests[name] = t_test([own[r] - base[r] for r in own if r in base], share)
+    adjusted = dict(zip(tests, holm([t.p for t in tests.values()]), strict=True))
+    assert len(tests) == len(CONTENDERS) - 1
+    for name, test in tests.items():
+        d = rows[name]["difference"]
+        assert (d["mean"], d["low"], d["high"], d["p"]) == pytest.approx((test.mean, test.low, test.high, test.p))
+        assert d["n"] == test.n and d["p_holm"] == pytest.approx(adjusted[name])
+        assert d["better"] == (adjusted[name] < 0.05 and test.mean > 0) and d["worse"] == (
+            adjusted[name] < 0.05 and test.mean < 0
+        )
+    better = [name for name in tests if rows[name]["difference"]["better"]]
+    if not plain["look"]:
+        assert (found["best"] in better) if better else found["best"] is None
+        assert found["verdict"].startswith("No method is better") == (not better)
+
+
+def test_a_tuned_threshold_ranks_as_plain_training_does(whole):
+    rows = {m["name"]: m for m in whole[2]["methods"]}
+    assert rows["threshold"]["difference"]["mean"] == 0 and rows["threshold"]["difference"]["p_holm"] == 1
+
+
+def test_scores_are_those_of_the_metrics(whole):
+    data, _, found, artifacts = whole
+    arrays = unpack(artifacts["arrays"])
+    truth, folds = arrays["truth"], found["protocol"]["folds"]
+    assert set(np.unique(arrays["fold"])) == set(range(folds))
+    for row in found["methods"]:
+        score = arrays[f"score/{row['name']}"]
+        assert len(score) <= len(truth) and ((score >= 0) & (score <= 1)).all()
+        for i, number in enumerate(row["numbers"]):
+            own = (arrays["seed"][: len(score)] == number // folds) & (arrays["fold"][: len(score)] == number % folds)
+            assert row["metrics"]["average_precision"]["values"][i] == pytest.approx(
+                average_precision_score(truth[: len(score)][own], score[own]), abs=1e-6
+            )
+            label = balanced_accuracy_score(truth[: len(score)][own], score[own] > 0.5)
+            assert row["metrics"]["balanced_accuracy"]["values"][i] == pytest.approx(label, abs=1e-6)
+        assert arrays[f"pr/{row['name']}"].shape == arrays["pr_recall"].shape
+    # within a seed every row outside the validation part is tested once
+    tested = sum(len(p.test) for p in split(data, RunSpec("x", PLAIN, folds=folds, seeds=10), 0))
+    assert (arrays["seed"] == 0).sum() == tested
+
+
+@pytest.mark.parametrize("name", [PLAIN, "smote", TREES])
+def test_threshold_tables_are_scikit_learns_counts(whole, name):
+    _, _, _, artifacts = whole
+    arrays, tab = unpack(artifacts["arrays"]), unpack(artifacts[f"thresholds/{name}"])
+    score, passes = arrays[f"score/{name}"], int(tab["passes"])
+    truth = arrays["truth"][: len(score)]
+    for threshold in (0.1, 0.5, 0.83):
+        (tn, fp), (fn, tp) = confusion_matrix(truth, score.astype(float) >= threshold) / passes
+        found = thresholds.at(tab, threshold)
+        assert [found[k] for k in ("tn", "fp", "fn", "tp")] == pytest.approx([tn, fp, fn, tp])
+    assert tab["tp"].shape == (len(VARIANTS), len(tab["grid"])) and (tab["tp"] + tab["fn"] == tab["tp"][:, :1]).all()
+
+
+def test_over_sampled_probabilities_are_repaired(whole):
+    """SMOTE's probabilities are too high; corrected ones are nearer to what happens, on test rows that neither correction saw."""
+    _, _, _, artifacts = whole
+    tab = unpack(artifacts["thresholds/class-weights"])
+    as_trained, corrected, fitted = (thresholds.calibration(tab, v)["ece"] for v in VARIANTS)
+    assert corrected < as_trained and fitted < as_trained
+
+
+@pytest.mark.parametrize("name", CONTENDERS)
+def test_a_model_taken_away_predicts_as_it_did(whole, name):
+    """On replicate 0's test rows, as raw rows with missing values and levels."""
+    data, _, found, artifacts = whole
+    arrays = unpack(artifacts["arrays"])
+    score = arrays[f"score/{name}"]
+    own = (arrays["seed"][: len(score)] == 0) & (arrays["fold"][: len(score)] == 0)
+    test = split(data, RunSpec("x", PLAIN, folds=found["protocol"]["folds"], seeds=10), 0)[0].test
+    model = engine.load_model(io.BytesIO(artifacts[f"model/{name}"]))
+    assert model.classes_.tolist() == ["stays", "leaves"] and model.about["target"] == "left"
+    assert np.isnan(data.numeric[test]).any() and (data.categorical[test] == 2).any()
+    np.testing.assert_allclose(model.predict_proba(frame(data, test))[:, 1], score[own], rtol=0, atol=1e-6)
+
+
+def test_the_board_is_live(whole):
+    _, events, found, _ = whole
+    boards = [e for e in events if isinstance(e, Board)]
+    assert len(boards) >= len(CONTENDERS)
+    first, last = boards[0], boards[-1]
+    assert [row["name"] for row in first.rows] == [row["name"] for row in last.rows] == list(CONTENDERS)  # rows never reorder
+    assert first.rows[0]["mean"] is not None and first.rows[0]["look"] and first.rows[1]["mean"] is None
+    for row, final in zip(last.rows, found["methods"], strict=True):
+        assert (row["mean"], row["replicates"]) == (final["metrics"]["average_precision"]["mean"], final["replicates"])
+        assert row["difference"] == final["difference"] and row["stopped"] == final["stopped"]
+    for board in (first, last):
+        assert decode(*encode(board)) == board and json.loads(json.dumps(board.rows, allow_nan=False)) == list(board.rows)
+    assert {type(e) for e in events} <= {Board, Phase, Progress, Note}
+
+
+def test_what_it_says_of_the_data(whole):
+    data, _, found, _ = whole
+    told = found["data"]
+    assert told["name"] == "mixed.csv" and told["rows"] == told["used_rows"] == 190 and told["features"] == 4
+    assert told["counts"] == {"stays": 150, "leaves": 40} and told["ratio"] == 3.75 and told["positive"] == "leaves"
+    assert told["dropped"] == [{"name": "id", "kind": "id"}] and told["classes"] == list(data.classes)
+
+
+# ---- the quick look alone
+
+
+def test_a_quick_look_names_no_best():
+    _, found, artifacts = looked()
+    assert found["best"] is None and found["verdict"].startswith("There was only time for a quick look")
+    assert (
+        all(m["look"] for m in found["methods"]) and "The quick look alone took longer than the budget." in found["shortened"]
+    )
+    assert set(artifacts) == {"arrays", "thresholds/ce", "thresholds/smote", "model/ce", "model/smote"}
+
+
+def test_the_same_again():
+    first, again = looked(), looked()
+    assert first[2].keys() == again[2].keys()
+    for one, other in zip(first[1]["methods"], again[1]["methods"], strict=True):
+        assert one["metrics"] == other["metrics"] and one["difference"] == other["difference"]
+    other = looked(spec=replace(CHEAP, seed=1))[1]
+    assert other["methods"][0]["metrics"] != first[1]["methods"][0]["metrics"]
+
+
+def test_numbers_do_not_depend_on_who_else_plays():
+    with_smote, alone = looked()[1], looked(spec=replace(CHEAP, methods=(PLAIN,)))[1]
+    assert with_smote["methods"][0]["metrics"] == alone["methods"][0]["metrics"]
+    assert "nothing to compare" in alone["verdict"] or alone["best"] is None
+
+
+@pytest.mark.parametrize(("ratio", "counts"), [(10.0, [150, 15]), (2.0, [80, 40]), (1.0, [40, 40])])
+def test_the_same_data_at_other_ratios(ratio, counts):
+    _, found, _ = looked(spec=replace(CHEAP, ratio=ratio))
+    assert list(found["data"]["counts"].values()) == counts and found["data"]["ratio"] == pytest.approx(ratio)
+    assert found["data"]["rows"] == 190 and found["data"]["used_rows"] == sum(counts)
+
+
+def test_many_classes():
+    spec = replace(CHEAP, methods=(PLAIN, "threshold", TREES))
+    _, found, artifacts = looked(table((90, 40, 20)), spec)
+    assert found["data"]["positive"] == "third" and not any(m["failed"] for m in found["methods"])
+    model = engine.load_model(io.BytesIO(artifacts["model/trees"]))
+    assert model.classes_.tolist() == ["stays", "leaves", "third"]
+    chosen = looked(table((90, 40, 20)), replace(spec, positive="leaves", methods=(PLAIN,)))[1]
+    assert chosen["data"]["positive"] == "leaves" and list(chosen["data"]["classes"]) == ["stays", "leaves", "third"]
+
+
+def test_the_larger_class_can_be_the_one_looked_for():
+    _, found, artifacts = looked(spec=replace(CHEAP, positive="stays"))
+    assert found["data"]["positive"] == "stays" and found["data"]["classes"] == ["leaves", "stays"]
+    assert unpack(artifacts["arrays"])["truth"].mean() > 0.7
+
+
+def test_a_table_that_is_too_large_loses_majority_rows_first(monkeypatch):
+    monkeypatch.setattr(module, "MOST_ROWS", 120)
+    monkeypatch.setattr(module, "TABLE_RATIO", 2.0)
+    _, found, _ = looked()
+    assert found["data"]["counts"] == {"stays": 80, "leaves": 40} and found["data"]["used_rows"] == 120
+    assert any(
+        s.startswith("120 of 190 rows are used (classes of 80, 40), fewer of the larger classes") for s in found["shortened"]
+    )
+
+
+def test_scores_are_pooled_over_whole_seeds(monkeypatch):
+    assert unpack(looked()[2]["arrays"])["seed"].max() == 0
+    monkeypatch.setattr(module, "MOST_POOLED", 1)
+    data = table()
+    bench, _ = module._bench(data, SPEC, ticking())
+    assert bench.pooled == 1
+    running, outcomes = bench.play(PLAIN, module.LOOK, (0, 1)), {}
+    try:
+        while True:
+            next(running)
+    except StopIteration as end:
+        outcomes = end.value[0]
+    assert [bool(o.scores) for o in outcomes.values()] == [o.replicate.seed == 0 for o in outcomes.values()]
+
+
+def test_an_official_test_part_is_joined():
+    data = replace(table(), official_test=np.arange(0, 190, 4))
+    _, found, _ = looked(data, replace(CHEAP, methods=(PLAIN,)))
+    assert found["shortened"][0].startswith("The official test part was joined") and found["data"]["used_rows"] == 190
+
+
+def test_a_method_that_fails_does_not_sink_the_rest(monkeypatch):
+    def broken(*_: Any, **__: Any) -> Any:
+        raise BadData("class 'leaves' has too few rows for this.")
+
+    monkeypatch.setattr(method("smote"), "fit", broken)
+    events, found, artifacts = looked()
+    plain, smote = found["methods"]
+    assert smote["failed"] == "class 'leaves' has too few rows for this." and smote["replicates"] == 0
+    assert smote["metrics"]["average_precision"]["mean"] is None and smote["difference"]["better"] is False
+    assert plain["metrics"]["average_precision"]["mean"] > 0 and set(artifacts) == {"arrays", "thresholds/ce", "model/ce"}
+    assert [e for e in events if isinstance(e, Board)][-1].rows[1]["failed"] == smote["failed"]
+
+
+def test_yes_and_no_and_dates_are_taken_by_the_model():
+    data = table()
+    data = replace(
+        data,
+        numeric_names=("score", "income", "member"),
+        numeric=np.where([False, False, True], data.numeric > 2, data.numeric),
+    )
+    _, _, artifacts = looked(data, replace(CHEAP, methods=(PLAIN,)), readings={"member": ("boolean", ("no", "yes"))})
+    model = engine.load_model(io.BytesIO(artifacts["model/ce"]))
+    rows = frame(data, np.arange(5)).assign(member=["yes", "no", "yes", "no", "no"])
+    as_numbers = rows.assign(member=[1, 0, 1, 0, 0])
+    np.testing.assert_array_equal(model.predict_proba(rows), model.predict_proba(as_numbers))
+
+
+def test_closing_it_stops_and_forgets():
+    running = compare(table(), CHEAP)
+    for event in running:
+        if isinstance(event, Board):
+            break
+    running.close()
+    assert not warm._kept and next(running, None) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "spec", "error", "says"),
+    [
+        (table(), replace(CHEAP, positive="gone"), BadParameter, "no class 'gone'; choose one of 'stays', 'leaves'"),
+        (table(), replace(CHEAP, ratio=200), BadData, "'leaves' has 0 rows here; .* use a lower ratio"),
+        (table((150, 4)), CHEAP, BadData, "'leaves' has 4 rows here; a comparison needs at least 5 of every class"),
+        (replace(table(), images=np.zeros((190, 1, 2, 2), np.uint8)), CHEAP, BadData, "holds images"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_sentence(data, spec, error, says):
+    with pytest.raises(error, match=says):
+        drive(compare(data, spec, clock=ticking()))
+
+
+# ---- what methods do to class shares
+
+
+def fitted(name: str, params: dict[str, Any]) -> tuple[Task, Any, dict[str, Any]]:
+    data = table()
+    task = prepare(data, RunSpec(data.name, PLAIN, folds=3), range(2))
+    params = defaults(method(name).describe(), "tabular") | {"epochs": 2, "hidden": [8]} | params
+    running = method(name)(**params).fit(task, camera=Camera(task, 0))
+    try:
+        while True:
+            next(running)
+    except StopIteration as end:
+        return task, end.value, params
+
+
+def test_shares_that_methods_train_with():
+    task, out, params = fitted(PLAIN, {})
+    counts = task.train.counts(2).numpy()
+    np.testing.assert_allclose(given_classes(PLAIN, params, task, out), counts)
+    task, out, params = fitted("class-weights", {})
+    shares = given_classes("class-weights", params, task, out)
+    np.testing.assert_allclose(shares[:, 0], shares[:, 1])
+    task, out, params = fitted("smote", {"amount": "balance"})
+    shares = given_classes("smote", params, task, out)
+    np.testing.assert_allclose(shares[:, 0], shares[:, 1])
+    np.testing.assert_array_equal(shares[:, 0], counts[:, 0])
+
+
+def test_taking_a_tuned_threshold_back_gives_plain_probabilities():
+    task, out, params = fitted("threshold", {})
+    shares = given_classes("threshold", params, task, out)
+    counts = task.train.counts(2).numpy()
+    with torch.no_grad():
+        tuned, plain = (net(task.test.x).double().softmax(-1).numpy() for net in (out.net, out.earlier))
+    assert abs(tuned - plain).max() > 0.01
+    for r in range(2):
+        back = module.threshold_tables.correct_prior(tuned[r], shares[r], counts[r])
+        np.testing.assert_allclose(back, plain[r], atol=1e-5)
+
+
+def test_levels_go_down_by_rows_then_epochs():
+    bench, _ = module._bench(table((4000, 500)), SPEC, ticking())
+    levels = module._levels(bench)
+    rows = [bench.train_rows if level.rows is None else level.rows for level in levels]
+    assert rows == sorted(rows, reverse=True) and levels[0] == module.Level()
+    cut = [level.epochs for level in levels if level.epochs is not None]
+    assert cut == sorted(cut, reverse=True) and {level.rows for level in levels if level.epochs is not None} == {rows[-1]}
+    assert all(
+        math.isfinite(bench.work(name, level)) and bench.work(name, level) > 0 for name in CONTENDERS for level in levels
+    )
+    for name in CONTENDERS:  # a lower level is never more work
+        work = [bench.work(name, level) for level in levels]
+        assert work == sorted(work, reverse=True), name
