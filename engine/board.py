@@ -14,17 +14,24 @@ from engine.text import csv_table, latex, line, markdown
 
 CATALOG = Path(__file__).with_name("catalog.json")
 FIRST = "average_precision"
-"""What a board is ordered by."""
+"""What a board is ordered by where nothing else was asked for."""
 SHOWN = (FIRST, "balanced_accuracy", "g_mean", "f1", "mcc", "roc_auc")
 """Metrics of the short tables; the CSV has all of METRICS."""
 PLAIN = "ce"
 FOLDS = 5
+"""Where a comparison does not say how many."""
+
+
+def deciding(comparison: Mapping[str, Any]) -> str:
+    """The metric that a comparison is decided by."""
+    metric = comparison.get("metric")
+    return str(metric) if metric in METRICS else FIRST
 
 
 def ordered(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The methods of a comparison, highest average precision first; those without one last, as they come."""
-    rows = [dict(m) for m in comparison.get("methods") or ()]
-    return sorted(rows, key=lambda m: -number(value(m, FIRST)["mean"], -math.inf))
+    """The methods of a comparison, highest in the deciding metric first; those without a value last, as they come."""
+    rows, metric = [dict(m) for m in comparison.get("methods") or ()], deciding(comparison)
+    return sorted(rows, key=lambda m: -number(value(m, metric)["mean"], -math.inf))
 
 
 def value(row: Mapping[str, Any], metric: str) -> dict[str, Any]:
@@ -101,9 +108,13 @@ def leaderboard_csv(comparison: Mapping[str, Any]) -> str:
 
 
 def _metrics(comparison: Mapping[str, Any]) -> list[str]:
-    """Those of SHOWN that some method has."""
+    """The deciding one and those of SHOWN that some method has."""
     rows = comparison.get("methods") or ()
-    return [m for m in SHOWN if any(not math.isnan(number(value(row, m)["mean"])) for row in rows)]
+    return [
+        m
+        for m in dict.fromkeys((deciding(comparison), *SHOWN))
+        if any(not math.isnan(number(value(row, m)["mean"])) for row in rows)
+    ]
 
 
 def _cells(comparison: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -131,8 +142,8 @@ def _note(comparison: Mapping[str, Any]) -> str:
     counts = [replicates(row) for row in comparison.get("methods") or ()]
     most = f" (up to {max(counts)})" if counts else ""
     return (
-        f"Mean over n replicates{most} with its 95% interval; differences in average precision are paired with plain training on common "
-        "replicates, p corrected by Holm over all methods."
+        f"Mean over n replicates{most} with its 95% interval; differences in {METRICS[deciding(comparison)][0]} are paired with plain "
+        "training on common replicates, p corrected by Holm over all methods."
     )
 
 
@@ -170,111 +181,208 @@ def _classifiers() -> dict[str, str]:
     return {m["name"]: m["classifier"] for m in methods if m["classifier"]}
 
 
-def code(comparison: Mapping[str, Any], name: str, file: str = "table.csv") -> str:
-    """Python that trains and measures a row of the comparison again, through `engine.estimators` and scikit-learn.
+TREES = "HistGradientBoostingClassifier"
+READERS = {".xlsx": "excel", ".xlsm": "excel", ".xls": "excel", ".ods": "excel", ".parquet": "parquet", ".pq": "parquet"}
+"""Ends of file names that pandas reads otherwise than as CSV."""
 
-    The method, its parameters, the columns, the measure and the number of replicates are the row's. The splits are scikit-learn's, so its
-    mean lies in the row's interval most times, and is not the same digit for digit. file: the table's name in the code.
+
+def code(comparison: Mapping[str, Any], name: str, file: str | None = None) -> str:
+    """Python that trains and measures a row of the comparison again, through `engine.estimators` (trees: through scikit-learn).
+
+    Its splits are the comparison's, so each replicate is tested on the very same rows; so are columns, parameters, training rows and the
+    measure. The rows that choose the epoch are drawn by the classifier itself, so the mean is near the row's and not the same digit for
+    digit. file: the table's name in the code, by default the name it came with.
     Raises KeyError for a method that is not in the comparison.
     """
     row = next((m for m in comparison.get("methods") or () if m.get("name") == name), None)
     if row is None:
         raise KeyError(name)
-    spec, data = comparison.get("spec") or {}, comparison.get("data") or {}
-    cls = _classifiers().get(name, "HistGradientBoostingClassifier")
-    trees = cls == "HistGradientBoostingClassifier"
-    seed = int(spec.get("seed") or 0)
-    params = {k: tuple(v) if isinstance(v, list) else v for k, v in (row.get("params") or {}).items()}
-    params |= {"random_state": seed} if trees else {"patience": params.get("patience", 0), "random_state": seed}
-    arguments = "".join(f"    {k}={v!r},\n" for k, v in params.items() if k.isidentifier())
-    two = len(data.get("classes") or ()) <= 2
-    source = spec.get("source") or {}
-    reading = _reading(spec.get("reading") or {}) if "dataset" not in source else ""
-    home = "sklearn.ensemble" if trees else "engine.estimators"
-    n = max(1, replicates(row))
-    lines = [
-        "import numpy as np",
-        *([] if "dataset" in source else ["import pandas as pd"]),
-        *([] if "dataset" in source else ["from sklearn.compose import make_column_selector, make_column_transformer"]),
-        *([] if "dataset" in source else ["from sklearn.impute import SimpleImputer"]),
-        *([] if two else ["from sklearn.metrics import average_precision_score, make_scorer"]),
-        "from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score",
-        *(
-            []
-            if "dataset" in source
-            else ["from sklearn.pipeline import make_pipeline", "from sklearn.preprocessing import OneHotEncoder"]
-        ),
-        "",
-        *(["from engine.data.catalog import load", "from engine.data.prepare import encode"] if "dataset" in source else []),
-        f"from {home} import {cls}",
-        "",
-    ]
-    if "dataset" in source:
-        # an online set's options, where it has some, are in the spec
-        lines += [f"data = load({source['dataset']!r})", "X, y = encode(data)[0], data.y"]
-        if two:
-            lines.append("y = y == 1")
-    else:
-        lines += [
-            f"target = {spec.get('target')!r}",
-            f"table = pd.read_csv({file!r}, dtype={{target: str}}{reading}).dropna(subset=[target])",
-            f"X = table.drop(columns={['__TARGET__', *_dropped(data)]!r}, errors='ignore')".replace("'__TARGET__'", "target"),
-            "y = table[target].to_numpy(str)",
-        ]
-        if two and data.get("positive") is not None:
-            lines.append(f"y = y == {str(data['positive'])!r}")
+    spec = comparison.get("spec") or {}
+    ours = "dataset" in (spec.get("source") or {})
+    made = _classifiers().get(name, TREES)
+    thinned = row.get("most_rows")
+    seed, folds = int(spec.get("seed") or 0), int((comparison.get("protocol") or {}).get("folds") or FOLDS)
+    seeds = int((comparison.get("protocol") or {}).get("seeds") or 1 + max(_numbers(row)) // folds)
     ratio = number(spec.get("ratio"))
-    if two and not math.isnan(ratio):
-        lines += [
-            "",
-            f"# {ratio:g} rows of the larger class for each of the smaller one",
-            f"rng = np.random.default_rng({seed})",
-            "common, rare = (rng.permutation(np.flatnonzero(y == side)) for side in (False, True))",
-            f"few = min(len(rare), round(len(common) / {ratio!r}))",
-            f"kept = np.sort(np.concatenate([common[: round(few * {ratio!r})], rare[:few]]))",
-            "X, y = " + ("X[kept], y[kept]" if "dataset" in source else "X.iloc[kept], y[kept]"),
-        ]
-    lines += ["", f"model = {cls}(\n{arguments})"]
-    if "dataset" not in source:
-        lines += [
-            "columns = make_column_transformer(",
-            "    (SimpleImputer(add_indicator=True), make_column_selector(dtype_include='number')),",
-            "    (",
-            "        OneHotEncoder(handle_unknown='ignore', sparse_output=False),",
-            "        make_column_selector(dtype_exclude='number'),",
-            "    ),",
-            ")",
-            "model = make_pipeline(columns, model)",
-        ]
-    repeats = -(-n // FOLDS)
-    scoring = "'average_precision'"
-    if not two:
-        lines.append("macro = make_scorer(average_precision_score, response_method='predict_proba', average='macro')")
-        scoring = "macro"
-    expected = value(row, FIRST)
-    lines += [
-        f"folds = RepeatedStratifiedKFold(n_splits={FOLDS}, n_repeats={repeats}, random_state={seed})",
-        f"scores = cross_val_score(model, X, y, cv=folds, scoring={scoring}, error_score='raise')[:{n}]",
-        f"# the comparison: {interval(expected)}, n = {n}; on these other splits it will be near, not equal",
-        "print(f'average precision {np.mean(scores):.3f}, n = {len(scores)}')",
+    imbalance = "Imbalance()" if math.isnan(ratio) else f"Imbalance('ratio', {ratio!r})"
+    metric, found = deciding(comparison), value(row, deciding(comparison))
+    home = "sklearn.ensemble" if made == TREES else "engine.estimators"
+    imports = [
+        ("import numpy as np", True),
+        ("import pandas as pd", not ours),
+        ("from sklearn.compose import make_column_transformer", True),
+        (f"from {home} import {made}", made == TREES),
+        ("from sklearn.impute import SimpleImputer", True),
+        ("from sklearn.pipeline import make_pipeline", True),
+        ("from sklearn.preprocessing import OneHotEncoder", not ours),
+        ("", True),
+        ("from engine.analysis.metrics import scores", True),
+        ("from engine.data.catalog import load", ours),
+        ("from engine.data.prepare import encode", ours),
+        ("from engine.data.split import split", True),
+        ("from engine.data.table import numeric_only", True),
+        ("from engine.data.thin import thin", thinned is not None),
+        (f"from {home} import {made}", made != TREES),
+        ("from engine.seeds import numpy_stream", thinned is not None),
+        ("from engine.spec import Imbalance, RunSpec", True),
+    ]
+    lines = [
+        f"# {line(row.get('title') or name, 80)}: {metric} {interval(found)}, n = {len(_numbers(row))}, in the comparison",
+        *(text for text, wanted in imports if wanted),
+        "",
+        *(_own_set(spec, comparison.get("data") or {}) if ours else _own_table(spec, comparison.get("data") or {}, file)),
+        *_count_check(comparison.get("data") or {}),
+        "",
+        "# the comparison's splits: they depend on the classes of the rows alone",
+        f"spec = RunSpec('table', 'ce', {imbalance}, folds={folds}, seeds={seeds}, seed={seed})",
+        "rows = numeric_only('table', 'tabular', np.zeros((len(y), 0)), y, (), tuple(classes))",
+        "found = []",
+        f"for number in {_numbers(row)}:  # replicates",
+        f"    seed, fold = divmod(number, {folds})",
+        "    parts = split(rows, spec, seed)[fold]",
+        *(
+            [f"    parts = thin(parts, y, {thinned!r}, numpy_stream({seed}, 'thin', seed, fold))"]
+            if thinned is not None
+            else []
+        ),
+        "    own = np.concatenate([parts.train, parts.valid])",
+        "    share = len(parts.valid) / len(own)  # of the rows that choose when to stop",
+        f"    model = {made}(",
+        *(f"        {k}={v}," for k, v in _arguments(row, made).items()),
+        "        validation_fraction=share,",
+        f"        random_state={f'{seed} + ' if seed else ''}number,",
+        "    )",
+        "    model = make_pipeline(columns, model).fit(X.iloc[own], y[own])"
+        if not ours
+        else "    model = make_pipeline(columns, model).fit(X[own], y[own])",
+        f"    probability = model.predict_proba({'X[parts.test]' if ours else 'X.iloc[parts.test]'})",
+        f"    found.append(float(scores(probability, y[parts.test])[{metric!r}][0]))",
+        f"print(f'{metric} {{np.mean(found):.3f}}, n = {{len(found)}}')",
         "",
     ]
     return "\n".join(lines)
 
 
-def _reading(options: Mapping[str, Any]) -> str:
-    """The options of pandas that say the same."""
-    names = {"encoding": "encoding", "delimiter": "sep", "decimal": "decimal", "thousands": "thousands", "missing": "na_values"}
-    given = [f"{theirs}={options[ours]!r}" for ours, theirs in names.items() if options.get(ours)]
-    given += ["header=None"] if options.get("header") is False else []
-    return "".join(f", {one}" for one in given)
+def _numbers(row: Mapping[str, Any]) -> list[int]:
+    """The replicates a row's means are over."""
+    own = row.get("numbers")
+    return [int(n) for n in own] if own else list(range(max(1, replicates(row))))
+
+
+def _arguments(row: Mapping[str, Any], made: str) -> dict[str, str]:
+    """Of the classifier, as Python."""
+    params = {k: tuple(v) if isinstance(v, list) else v for k, v in (row.get("params") or {}).items() if k.isidentifier()}
+    return {k: repr(v) for k, v in (params | ({"early_stopping": True} if made == TREES else {})).items()}
+
+
+def _count_check(data: Mapping[str, Any]) -> list[str]:
+    """A word where the rows are not those of the comparison: another file, or a large table of which it took a sample."""
+    if not data.get("rows"):
+        return []
+    n = int(data["rows"])
+    return [
+        f"if len(y) != {n}:",
+        f"    print(f'{{len(y)}} rows have an answer here, {n} had in the comparison: its splits are others')",
+    ]
+
+
+def _own_set(spec: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
+    """X, y, classes and columns of a set of the catalog."""
+    return [
+        f"data = load({spec['source']['dataset']!r})",
+        f"classes = {list(data.get('classes') or ())!r}",
+        "y = np.array([classes.index(data.classes[k]) for k in data.y])",
+        "X = encode(data)[0]",
+        "columns = make_column_transformer((SimpleImputer(), slice(None)))",
+    ]
+
+
+def _own_table(spec: Mapping[str, Any], data: Mapping[str, Any], file: str | None) -> list[str]:
+    """X, y, classes and columns of a person's own table."""
+    target, classes, columns = str(spec.get("target")), [str(c) for c in data.get("classes") or ()], data.get("columns") or {}
+    name = str(file or data.get("name") or "table.csv")
+    options = {k: v for k, v in {**(data.get("guesses") or {}), **(spec.get("reading") or {})}.items() if v is not None}
+    numbers = bool(classes) and all(_is_number(c) for c in classes)
+    texts = (
+        "pd.to_numeric(table[target], errors='coerce').map('{:.15g}'.format)"
+        if numbers
+        else "table[target].astype(str).str.strip()"
+    )
+    out = [
+        f"target, classes = {target!r}, {classes!r}",
+        f"table = pd.read_{READERS.get(Path(name.lower()).suffix, 'csv')}({name!r}{_reading(name, options)})",
+        "table.columns = [f'column {i}' for i in range(1, table.shape[1] + 1)]"
+        if options.get("header") is False
+        else "table.columns = table.columns.astype(str).str.strip()",
+        f"y = pd.Categorical({texts}, classes).codes.astype(int)",
+        "table, y = table[y >= 0], y[y >= 0]  # rows with an answer",
+    ]
+    if columns:
+        out += [
+            f"numeric = {list(columns.get('numeric') or ())!r}",
+            f"categorical = {list(columns.get('categorical') or ())!r}",
+        ]
+    else:
+        out += [
+            f"X = table.drop(columns={['__TARGET__', *_dropped(data)]!r}, errors='ignore')".replace("'__TARGET__'", "target"),
+            "numeric = list(X.select_dtypes('number'))",
+            "categorical = [name for name in X if name not in numeric]",
+        ]
+    return [
+        *out,
+        "",
+        "",
+        "def numbers(column):",
+        '    """Numbers; of two texts 0 and 1; dates as days."""',
+        "    if pd.api.types.is_numeric_dtype(column):",
+        "        return column.astype(float)",
+        "    if column.nunique() <= 2:",
+        "        return column.map({text: float(i) for i, text in enumerate(sorted(column.dropna().unique()))})",
+        "    found = pd.to_numeric(column, errors='coerce')",
+        "    if found.notna().sum() > column.notna().sum() / 2:",
+        "        return found",
+        "    return (pd.to_datetime(column, errors='coerce', format='mixed') - pd.Timestamp(0)) / pd.Timedelta(days=1)",
+        "",
+        "",
+        "X = pd.concat([*(numbers(table[name]) for name in numeric), table[categorical].astype('str')], axis=1)",
+        "columns = make_column_transformer(",
+        "    (SimpleImputer(add_indicator=True, keep_empty_features=True), numeric),",
+        "    (OneHotEncoder(handle_unknown='ignore', sparse_output=False), categorical),",
+        ")",
+    ]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return f"{float(text):.15g}" == text
+    except ValueError:
+        return False
+
+
+def _reading(name: str, options: Mapping[str, Any]) -> str:
+    """The arguments of pandas that say the same as the options a table was read with."""
+    kind = READERS.get(Path(name.lower()).suffix, "csv")
+    if kind == "parquet":
+        return ""
+    marks = options.get("missing")
+    given = {"dtype": "{target: str}"} if kind == "csv" else {}
+    if marks is not None:
+        given |= {"na_values": repr(["", *map(str, marks)]), "keep_default_na": "False"}
+    elif kind == "csv":
+        given["na_values"] = repr(["?", "-", "--", "."])
+    if options.get("header") is False:
+        given["header"] = "None"
+    if kind == "excel":
+        given |= {"sheet_name": repr(options["sheet"])} if options.get("sheet") else {}
+    else:
+        same = {"encoding": "encoding", "decimal": "decimal", "thousands": "thousands"}
+        given |= {theirs: repr(options[own]) for own, theirs in same.items() if options.get(own)}
+        # without a delimiter said, pandas looks for it
+        given |= {"sep": repr(options["delimiter"])} if options.get("delimiter") else {"sep": "None", "engine": "'python'"}
+    return "".join(f", {key}={said}" for key, said in given.items())
 
 
 def _dropped(data: Mapping[str, Any]) -> list[str]:
     """Columns that were left out of the comparison, by name."""
-    out = []
-    for one in data.get("dropped") or ():
-        found = one.get("name", one.get("column")) if isinstance(one, Mapping) else one
-        if isinstance(found, str):
-            out.append(found)
-    return out
+    names = [one.get("name") if isinstance(one, Mapping) else one for one in data.get("dropped") or ()]
+    return [name for name in names if isinstance(name, str)]

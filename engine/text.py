@@ -36,6 +36,12 @@ def html(text: object, limit: int | None = None) -> str:
     return _html.escape(line(text, limit), quote=True)
 
 
+def block(text: str) -> str:
+    """Lines of a program or a file for a <pre> of HTML: line ends and indents stay, what is not seen becomes UNSEEN."""
+    seen = "".join(c if c == "\n" or c in _KEPT or unicodedata.category(c) not in _HIDDEN else UNSEEN for c in text)
+    return _html.escape(seen, quote=True)
+
+
 def markdown(text: object, limit: int | None = None) -> str:
     """For running text and table cells of Markdown: every ASCII sign is escaped, so nothing is a link, a tag or a cell's end."""
     special = set(string.punctuation) - set(",;'\"%")

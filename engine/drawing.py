@@ -1,0 +1,207 @@
+"""Charts as SVG text for a page that may load nothing: lines, intervals, bars. Colours come from the page's style sheet, by class.
+
+Nothing speaks by colour alone: lines differ in dash and mark too, and rows carry their names. Names are other people's words and are
+escaped here; styles and marks are ours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.text import html
+
+MARKS = {
+    "dot": "M-3.5,0a3.5,3.5 0 1,0 7,0a3.5,3.5 0 1,0 -7,0z",
+    "ring": "M-3.5,0a3.5,3.5 0 1,0 7,0a3.5,3.5 0 1,0 -7,0z",
+    "up": "M0,-4.5L4.4,3.4H-4.4z",
+    "down": "M0,4.5L4.4,-3.4H-4.4z",
+    "square": "M-3.3,-3.3H3.3V3.3H-3.3z",
+    "diamond": "M0,-4.6L4.6,0L0,4.6L-4.6,0z",
+}
+"""Paths around 0, 0. A ring is a dot that the page fills with its paper."""
+
+STYLE = """\
+svg{display:block;width:100%;height:auto}
+svg text{fill:var(--soft);font:11px system-ui,sans-serif;paint-order:stroke;stroke:var(--paper);stroke-width:3px;stroke-linejoin:round}
+svg .name{fill:var(--ink)}
+.grid{stroke:var(--rule);stroke-width:1}
+.axis,.level{fill:none}
+.axis{stroke:var(--soft);stroke-width:1}
+.level{stroke:var(--soft);stroke-width:1;stroke-dasharray:2 3}
+.line{fill:none;stroke-width:2;stroke-linejoin:round}
+.mark{stroke-width:1.5}
+.mark.ring{fill:var(--paper)!important}
+.a{stroke:var(--lead)}.a.mark,.a.bar{fill:var(--lead)}
+.b{stroke:var(--plain)}.b.mark,.b.bar{fill:var(--plain)}
+.b.line{stroke-dasharray:7 4}
+.c{stroke:var(--warm)}.c.mark,.c.bar{fill:var(--warm)}
+.c.line{stroke-dasharray:6 3 2 3}
+.d{stroke:var(--green)}.d.mark,.d.bar{fill:var(--green)}
+.d.line{stroke-dasharray:2 3}
+.line.whole{stroke-dasharray:none}
+"""
+"""For the page's style sheet, which defines --ink, --soft, --rule, --paper, --lead, --plain, --warm and --green. Styles of what is drawn:
+a solid, b long dashes, c dash and dot, d dots."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """x, y [n]: NaN breaks the line. style: a, b, c or d. mark: one of MARKS at every `every`-th point, or none."""
+
+    x: np.ndarray
+    y: np.ndarray
+    style: str = "a"
+    mark: str = ""
+    every: int = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """A named value with its interval (NaN: none) and how it is said."""
+
+    name: str
+    value: float
+    said: str
+    low: float = math.nan
+    high: float = math.nan
+    style: str = "a"
+    mark: str = "dot"
+
+
+def ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """Round numbers in [low, high], at most `most` + 1: multiples of 1, 2 or 5 times a power of ten. None where there is no room."""
+    span = high - low
+    if not math.isfinite(span) or span <= 0:
+        return []
+    power: float = 10.0 ** math.floor(math.log10(span / most))
+    step = next(power * k for k in (1, 2, 5, 10) if power * k * most >= span * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [k * step for k in range(first, last + 1)]
+
+
+def lines(
+    drawn: Sequence[Line],
+    *,
+    label: str,
+    x_title: str,
+    y_title: str,
+    x: tuple[float, float] = (0.0, 1.0),
+    y: tuple[float, float] = (0.0, 1.0),
+    level: float = math.nan,
+    diagonal: bool = False,
+    size: tuple[int, int] = (280, 210),
+) -> str:
+    """A chart of lines over the ranges x and y. label: what it shows, for who cannot see it. level: a dotted line at this height."""
+    width, height = size
+    left, right, top, bottom = 40, 8, 8, 36
+
+    def at_x(v: float) -> float:
+        return left + (v - x[0]) / (x[1] - x[0]) * (width - left - right)
+
+    def at_y(v: float) -> float:
+        return height - bottom - (v - y[0]) / (y[1] - y[0]) * (height - top - bottom)
+
+    out = []
+    for tick in ticks(*y):
+        out.append(f'<path class="grid" d="M{left},{at_y(tick):.1f}H{width - right}"/>')
+        out.append(f'<text x="{left - 5}" y="{at_y(tick) + 4:.1f}" text-anchor="end">{_tick(tick)}</text>')
+    for tick in ticks(*x):
+        anchor = "end" if at_x(tick) > width - right - 8 else "middle"
+        out.append(f'<text x="{at_x(tick):.1f}" y="{height - bottom + 14}" text-anchor="{anchor}">{_tick(tick)}</text>')
+    out.append(f'<path class="axis" d="M{left},{top}V{height - bottom}H{width - right}"/>')
+    out.append(f'<text x="{(left + width - right) / 2}" y="{height - 5}" text-anchor="middle">{html(x_title, 60)}</text>')
+    middle = (top + height - bottom) / 2
+    out.append(f'<text x="11" y="{middle}" text-anchor="middle" transform="rotate(-90 11 {middle})">{html(y_title, 60)}</text>')
+    if diagonal:
+        out.append(f'<path class="level" d="M{at_x(x[0]):.1f},{at_y(y[0]):.1f}L{at_x(x[1]):.1f},{at_y(y[1]):.1f}"/>')
+    if math.isfinite(level):
+        out.append(f'<path class="level" d="M{left},{at_y(level):.1f}H{width - right}"/>')
+    for line in drawn:
+        known = np.isfinite(line.x) & np.isfinite(line.y)
+        path, pen = [], "M"
+        for v, w, there in zip(line.x, line.y, known, strict=True):
+            if there:
+                path.append(f"{pen}{at_x(min(max(v, x[0]), x[1])):.1f},{at_y(min(max(w, y[0]), y[1])):.1f}")
+            pen = "L" if there else "M"
+        out.append(f'<path class="line {line.style}" d="{"".join(path)}"/>')
+        if line.mark:
+            spots = np.flatnonzero(known)[:: max(1, line.every)]
+            out += [_mark(line.mark, line.style, at_x(line.x[i]), at_y(line.y[i])) for i in spots]
+    return _svg(width, height, label, "".join(out))
+
+
+def intervals(rows: Sequence[Row], *, label: str, x_title: str, level: float = math.nan, lowest: float = math.nan) -> str:
+    """One row each: name, what is said, and under them a mark with its interval. level: a dotted line through all rows.
+
+    The range is that of the rows, not below `lowest`.
+    """
+    there = [v for r in rows for v in (r.value, r.low, r.high) if math.isfinite(v)] + ([level] if math.isfinite(level) else [])
+    low, high = (min(there), max(there)) if there else (0.0, 1.0)
+    room = 0.06 * (high - low) or 0.05
+    low, high = low - room, high + room
+    low = max(low, lowest) if math.isfinite(lowest) else low
+    width, step, top, side = 400, 34, 4, 8
+    height = top + step * len(rows) + 36
+
+    def at(v: float) -> float:
+        return side + (v - low) / (high - low) * (width - 2 * side)
+
+    out = []
+    base = top + step * len(rows) + 2
+    for tick in ticks(low, high):
+        edge = "start" if at(tick) < 16 else "end" if at(tick) > width - 16 else "middle"
+        out.append(f'<path class="grid" d="M{at(tick):.1f},{top}V{base}"/>')
+        out.append(f'<text x="{at(tick):.1f}" y="{base + 13}" text-anchor="{edge}">{_tick(tick)}</text>')
+    if math.isfinite(level):
+        out.append(f'<path class="level" d="M{at(level):.1f},{top}V{base}"/>')
+    out.append(f'<text x="{width / 2}" y="{height - 5}" text-anchor="middle">{html(x_title, 70)}</text>')
+    for k, row in enumerate(rows):
+        y = top + step * k + 24
+        out.append(f'<text class="name" x="{side}" y="{y - 11}">{html(row.name, 32)}</text>')
+        out.append(f'<text x="{width - side}" y="{y - 11}" text-anchor="end">{html(row.said, 32)}</text>')
+        if math.isfinite(row.low) and math.isfinite(row.high):
+            a, b = at(max(row.low, low)), at(row.high)
+            out.append(
+                f'<path class="line {row.style} whole" d="M{a:.1f},{y}H{b:.1f}M{a:.1f},{y - 4}V{y + 4}M{b:.1f},{y - 4}V{y + 4}"/>'
+            )
+        if math.isfinite(row.value):
+            out.append(_mark(row.mark, row.style, at(max(row.value, low)), y))
+    return _svg(width, height, label, "".join(out))
+
+
+def bars(rows: Sequence[Row], *, label: str) -> str:
+    """One bar each from 0, with its name and what is said above it."""
+    most = max((r.value for r in rows if math.isfinite(r.value)), default=1.0) or 1.0
+    width, step = 400, 34
+    out = []
+    for k, row in enumerate(rows):
+        y = step * k + 14
+        out.append(f'<text class="name" x="1" y="{y}">{html(row.name, 34)}</text>')
+        out.append(f'<text x="{width - 1}" y="{y}" text-anchor="end">{html(row.said, 30)}</text>')
+        if math.isfinite(row.value):
+            long = max(1.0, row.value / most * (width - 2))
+            out.append(f'<rect class="bar {row.style}" x="1" y="{y + 4}" width="{long:.1f}" height="9"/>')
+    return _svg(width, max(1, step * len(rows)), label, "".join(out))
+
+
+def swatch(style: str, mark: str = "") -> str:
+    """A piece of a line, for a legend in running text; what it stands for is said beside it."""
+    drawn = f'<path class="line {style}" d="M1,7H41"/>' + (_mark(mark, style, 21, 7) if mark else "")
+    return f'<svg class="swatch" viewBox="0 0 42 14" aria-hidden="true" focusable="false">{drawn}</svg>'
+
+
+def _mark(kind: str, style: str, x: float, y: float) -> str:
+    return f'<path class="mark {style} {kind}" transform="translate({x:.1f} {y:.1f})" d="{MARKS[kind]}"/>'
+
+
+def _tick(value: float) -> str:
+    return f"{value:.6g}".replace("-", "\N{MINUS SIGN}") if abs(value) > 1e-12 else "0"
+
+
+def _svg(width: int, height: int, label: str, inside: str) -> str:
+    said = html(label, 400)
+    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{said}"><title>{said}</title>{inside}</svg>'
