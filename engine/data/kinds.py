@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.data.dates import dates
 from engine.data.numerals import PLAIN, Style, evidence, numbers, style_of
-from engine.data.sheet import Column, named, short
+from engine.data.sheet import Column, count, named, short
 from engine.data.texts import MOSTLY, Encoded, matches
 from engine.errors import BadData
 
@@ -57,11 +57,12 @@ class Notes:
         out = []
         if self.stray:
             n = sum(self.stray.values())
-            out.append(f"{n:,} values in {named(list(self.stray))} are no numbers or dates there and count as missing.")
+            what = "is no number or date there and counts" if n == 1 else "are no numbers or dates there and count"
+            out.append(f"{count(n, 'value')} in {named(list(self.stray))} {what} as missing.")
         if self.large:
-            out.append(
-                f"{sum(self.large.values()):,} numbers in {named(list(self.large))} are too large to compute with and count as missing."
-            )
+            n = sum(self.large.values())
+            what = "is too large to compute with and counts" if n == 1 else "are too large to compute with and count"
+            out.append(f"{count(n, 'number')} in {named(list(self.large))} {what} as missing.")
         if self.styles:
             out.append(f"{named(self.styles)}: numbers are written in another way than in the other columns.")
         if self.pooled:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.data import sheet
-from engine.data.sheet import named
+from engine.data.sheet import named, short
 from engine.errors import BadData
 
 
@@ -56,6 +56,12 @@ def _read(data: bytes) -> tuple[list[str], list[Any], list[bool], list[str]]:
         if made is None:
             left.append(field.name)
             continue
+        try:
+            made.validate(full=True)
+        except pa.ArrowInvalid:
+            raise BadData(
+                f"Column {short(field.name)!r} holds text that is no UTF-8: write the file anew, or as CSV."
+            ) from None
         names.append(field.name)
         columns.append(made)
         typed.append(not _is_text(field.type))

@@ -194,7 +194,8 @@ def _warnings(
         )
     if same := out["duplicates"]["rows"]:
         info.append(
-            f"{count(same, 'row')} repeat an earlier one in all features: such rows can stand in training and test at once."
+            f"{count(same, 'row')} {'repeats' if same == 1 else 'repeat'} an earlier one in all features: such rows can stand in training "
+            "and test at once."
         )
     if out["dropped"]:
         info.append(f"{count(out['dropped'], 'row')} without an answer in {short(out['target']['name'])!r} left out.")

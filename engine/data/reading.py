@@ -113,7 +113,10 @@ def _are_texts(value: Any) -> bool:
 def _text(data: bytes, given: Mapping[str, Any]) -> Raw:
     text, encoding, notes = sniff.decode(data, given.get("encoding"))
     _no_binary(text, given.get("delimiter") or "")
-    layout = sniff.layout(text, given.get("delimiter"))
+    told = sniff.attributes(text)
+    if told is not None:
+        text = told[1]
+    layout = sniff.layout(text, "," if told is not None and given.get("delimiter") is None else given.get("delimiter"))
     sheet.check_size(0, layout.width)
     breaks = text.count("\n") or text.count("\r")
     if layout.delimiter and text.count(layout.delimiter) + breaks > 2 * MAX_CELLS:
@@ -128,7 +131,14 @@ def _text(data: bytes, given: Mapping[str, Any]) -> Raw:
         notes.append("A quote is opened and never closed: quotes are read as plain characters.")
     guesses = {"format": "text", "encoding": encoding, "delimiter": layout.delimiter}
     raw = Raw(columns, [False] * len(columns), None, guesses, notes, narrow)
-    if (
+    if told is not None:
+        if len(told[0]) != len(columns):
+            raise BadData(
+                f"The file names {count(len(told[0]), 'column')} and has {len(columns):,} in most rows: they must be as many."
+            )
+        raw.names = told[0]
+        notes.append("The names of the columns are those of the @attribute lines.")
+    elif (
         layout.heading is not None
         and given.get("header") is None
         and len(layout.heading) == len(columns)

@@ -62,8 +62,11 @@ NUMBER = re.compile(
 )
 """A number in any usual way of writing. (`engine.data.kinds` then reads it in one way.)"""
 
-DATE = re.compile(r"\d{4}-\d\d?-\d\d?|\d\d?[./-]\d\d?[./-]\d{2,4}|\d{4}/\d\d?/\d\d?")
-"""How a date begins."""
+DATE = re.compile(r"\d{4}-\d\d?-\d\d?|\d\d?[./-]\d\d?[./-]\d{2,4}|\d{4}/\d\d?/\d\d?|\d\d?:\d\d")
+"""How a date or a time begins."""
+
+ATTRIBUTE = re.compile(r"@attribute\s+(?:'((?:[^'\\]|\\.)*)'|\"([^\"]*)\"|([^\s{]+))", re.IGNORECASE)
+"""A line of an ARFF or KEEL file that names a column."""
 
 BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -156,6 +159,39 @@ def _eight_bit(data: bytes) -> str:
             if 2 * half < above:
                 return _known(match.encoding)
     return "latin-1" if any(data[i] in (0x81, 0x8D, 0x8F, 0x90, 0x9D) for i in high) else "cp1252"
+
+
+def attributes(text: str) -> tuple[list[str], str] | None:
+    """(names of the columns, rows as CSV) of a text that begins as ARFF and KEEL files do, None of any other. Raises BadData."""
+    names: list[str] = []
+    at = 0
+    for line in io.StringIO(text, newline=""):
+        at += len(line)
+        bare = line.strip()
+        if found := ATTRIBUTE.match(bare):
+            names.append(found[1].replace("\\'", "'") if found[1] else found[2] or found[3] or "")
+        elif bare[:5].lower() == "@data":
+            break
+        elif bare and not bare.startswith(("%", "@")):
+            return None
+    if not names:
+        return None
+    rows = text[at:]
+    if rows.lstrip().startswith("{"):
+        raise BadData("The ARFF file is a sparse one: write it with all its values, or as CSV.")
+    if "'" in rows:  # its quote
+        out = io.StringIO()
+        before = csv.field_size_limit(len(rows) + 1)
+        try:
+            csv.writer(out).writerows(
+                csv.reader(io.StringIO(rows, newline=""), quotechar="'", escapechar="\\", skipinitialspace=True)
+            )
+        except csv.Error:
+            raise BadData("The ARFF file's quotes cannot be followed: write it anew as CSV.") from None
+        finally:
+            csv.field_size_limit(before)
+        rows = out.getvalue()
+    return names, rows
 
 
 @dataclass(frozen=True)

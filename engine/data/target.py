@@ -117,12 +117,13 @@ def candidates(sheet: Sheet) -> list[dict[str, object]]:
         except BadData:
             continue
         n, rows = len(found.classes), int(found.counts.sum())
-        if int(found.counts.min()) < 2 and n > 2:
+        if int(found.counts[1]) < 2 and n > 2:
             continue
         called = NAMES.search(re.sub(r"([a-z])([A-Z])", r"\1 \2", column.name)) is not None
         last = i == len(sheet.columns) - 1
         score = 4.0 * called + 2.0 * last + 0.5 * (i == 0) + (n == 2) + 0.5 * (n <= 10) + 0.5 * (column.kind != "numeric")
         score -= 3.0 * column.missing / max(1, rows + column.missing) + (column.kind == "numeric" and n > 10) + 2.0 * n / rows
+        score -= int(found.counts.min()) < 2
         why = [*(["its name"] if called else []), *(["the last column"] if last else []), f"{n} classes"]
         out.append((score, {"name": column.name, "classes": n, "why": ", ".join(why)}))
     return [entry for _, entry in sorted(out, key=lambda pair: -pair[0])]

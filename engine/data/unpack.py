@@ -187,7 +187,21 @@ def _too_large() -> str:
 def title(name: str) -> str:
     """A file's name without folders and endings, as text for a person."""
     stem = PurePosixPath(name.replace("\\", "/")).name
-    for ending in (".gz", ".zip", ".csv", ".tsv", ".txt", ".tab", ".xlsx", ".xlsm", ".parquet", ".pq", ".data", ".dat"):
+    for ending in (
+        ".gz",
+        ".zip",
+        ".csv",
+        ".tsv",
+        ".txt",
+        ".tab",
+        ".xlsx",
+        ".xlsm",
+        ".parquet",
+        ".pq",
+        ".arff",
+        ".data",
+        ".dat",
+    ):
         if stem.lower().endswith(ending) and len(stem) > len(ending):
             stem = stem[: -len(ending)]
     return short(stem, 80) or "table"

@@ -138,6 +138,10 @@ def headers() -> Iterator[Odd]:
     yield Odd("columns numbered from 0", b"0,1,2\n5,6,x\n7,8,y\n", shape(2, "0", "1", "2"))
     yield Odd("the same name thrice", b"a,a,a\n1,2,3\n4,5,6\n", shape(2, "a", "a (2)", "a (3)"))
     yield Odd("a name that is taken", b"a,a,a (2)\n1,2,3\n4,5,6\n", lambda s: len({c.name for c in s.columns}) == 3)
+    times = b"at,y\n" + b"".join(b"%02d:30,%s\n" % (i % 24, b"xz"[i % 2 :][:1]) for i in range(30))
+    yield Odd("a column of times", times, shape(30, "at", "y"))
+    markdown = b"| a | b | y |\n|---|---|---|\n" + b"| 1.5 | 2 | x |\n| 2.5 | 3 | z |\n" * 9
+    yield Odd("Markdown", markdown, shape(18, "a", "b", "y"))
     yield Odd("a column without name", b"a,,c\n1,2,3\n4,5,6\n", shape(2, "a", "column 2", "c"))
     yield Odd("pandas' index", b",x,y\n0,1.5,a\n1,2.5,b\n2,1.0,a\n", shape(3, "column 1", "x", "y"))
     yield Odd("R's row names", b'"x","y"\n"r1",1.5,2\n"r2",2.5,3\n"r3",3.5,3\n', shape(3, "row", "x", "y"))
@@ -158,6 +162,27 @@ def headers() -> Iterator[Odd]:
     yield Odd("comments alone", b"# a\n# b\n", says="no rows")
     yield Odd("one word", b"hello", says="no rows")
     yield Odd("a very long name", b"a" * 5000 + b",b\n1,2\n3,4\n", lambda s: len(s.columns[0].name) == 1000)
+
+
+def attributes() -> Iterator[Odd]:
+    """ARFF, and what KEEL makes of it."""
+    head = "@relation glass2\n@attribute RI real [1.51,1.53]\n@attribute Na real [10.7,17.3]\n@attribute Class {positive, negative}\n"
+    body = "1.5, 12.5, negative\n1.25, 13.5, positive\n1.0, 11.25, negative\n"
+    known = first("numeric", 1.5, 1.25, 1.0)
+    named = shape(3, "RI", "Na", "Class")
+    yield Odd("KEEL", f"{head}@inputs RI, Na\n@outputs Class\n@data\n{body}".encode(), named)
+    yield Odd("KEEL, the values", f"{head}@data\n{body}".encode(), known)
+    yield Odd("KEEL in capitals and CRLF", f"{head}@DATA\n{body}".replace("\n", "\r\n").encode(), named)
+    yield Odd("KEEL, levels right after the name", f"{head}@data\n{body}".replace("Class {", "Class{").encode(), named)
+    yield Odd("ARFF with remarks", f"% made by hand\n\n{head}\n@data\n% rows\n{body}".encode(), named)
+    quoted = "@attribute 'the town\\'s name' string\n@attribute \"a b\" numeric\n@data\n'x, y',1\n'z\\'s',?\n"
+    yield Odd("ARFF with quotes", quoted.encode(), shape(2, "the town's name", "a b"))
+    yield Odd("ARFF with quotes, the values", quoted.encode(), lambda s: s.columns[0].levels == ("x, y", "z's"))
+    yield Odd("ARFF, sparse", f"{head}@data\n{{0 1.5, 2 positive}}\n".encode(), says="sparse")
+    yield Odd("ARFF without rows", f"{head}@data\n".encode(), says="no rows")
+    yield Odd("ARFF without data", head.encode(), says="no rows")
+    yield Odd("ARFF with a column too many", f"{head}@data\n{body}".replace(", ", ", 7, ").encode(), says="names 3 columns")
+    yield Odd("a column called @attribute", b"@attribute,@data\n1,2\n3,4\n", shape(2, "@attribute", "@data"))
 
 
 def rows() -> Iterator[Odd]:
@@ -557,6 +582,25 @@ def parquets() -> Iterator[Odd]:
         parquet_of(pa.table({"a": story, "b": pa.array(range(200_000))})),
         lambda s: s.rows == 200_000,
     )
+    bytes_ = pa.array([b"\xff\xfe x", b"ok", b"\x80"])
+    no_text = pa.Array.from_buffers(pa.string(), 3, bytes_.buffers())
+    yield Odd("parquet, texts that are no UTF-8", parquet(a=no_text, b=[1, 2, 3]), says="'a' holds text that is no UTF-8")
+    again = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2], pa.int32()), no_text)
+    yield Odd("parquet, a dictionary that is no UTF-8", parquet(a=again, b=[1, 2, 3]), says="no UTF-8")
+    far = pa.array([2**62, -(2**62), None], pa.int64()).cast(pa.timestamp("us"))
+    yield Odd("parquet, timestamps of no calendar", parquet(a=far, b=[1, 2, 3]), lambda s: s.columns[0].missing == 1)
+    yield Odd("parquet, a zone nobody has", parquet(a=pa.array([1, 2], pa.int64()).cast(pa.timestamp("us", "Mars/Base"))))
+    yield Odd(
+        "parquet, map",
+        parquet(a=pa.array([[("k", 1)], [], None], pa.map_(pa.string(), pa.int64())), b=[1, 2, 3]),
+        shape(3, "b"),
+    )
+    yield Odd(
+        "parquet, uint64", parquet(a=pa.array([2**64 - 1, 0, 5], pa.uint64()), b=[1, 2, 3]), first("numeric", 2.0**64, 0, 5)
+    )
+    leaf = pa.table({"a": [{"b": 1}, {"b": 2}], "a.b": [1, 2], "y": ["u", "v"]})
+    yield Odd("parquet, a nested name that is another's", parquet_of(leaf), shape(2, "a.b", "y"))
+    yield Odd("parquet, no names", parquet_of(pa.table([[1, 2], [3, 4]], names=["", ""])), shape(2, "column 1", "column 2"))
     for cut in (4, 100, len(whole) // 2, len(whole) - 1):
         yield Odd(f"parquet cut at {cut}", whole[:cut])
     for seed in range(12):
@@ -569,5 +613,5 @@ def parquets() -> Iterator[Odd]:
 
 def corpus() -> list[Odd]:
     """All of them."""
-    kinds = (encodings, headers, rows, cells, foreign, archives, workbooks, parquets)
+    kinds = (encodings, headers, attributes, rows, cells, foreign, archives, workbooks, parquets)
     return [odd for kind in kinds for odd in kind()]
