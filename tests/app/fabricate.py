@@ -59,6 +59,7 @@ DEEP = [
 
 def _method(name: str, title: str, family: str, fields: Sequence[dict[str, Any]], **more: Any) -> dict[str, Any]:
     rest = {"presets": {}, "deviations": {}, "suited": {}, "controls": {}, "ranked": True, "source": f"source of {name}"}
+    rest |= {"classifier": f"{name.title().replace('-', '')}Classifier"}
     return {"name": name, "title": title, "family": family, "kinds": ["tabular", "points"], "fields": list(fields)} | {
         "summary": f"What {title} does."
     } | rest | more  # fmt: skip

@@ -31,7 +31,8 @@ CANARY = "c4n4ry"
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Store]]:
     folder = tmp_path_factory.mktemp("store")
     store = fabricate.fresh(folder)
-    with server(folder) as (_, port):
+    (folder / "tmp").mkdir()
+    with (folder / "server.log").open("wb") as log, server(folder, log=log, TMPDIR=str(folder / "tmp")) as (_, port):
         yield port, store
     store.close()
 
@@ -246,6 +247,25 @@ def test_files_of_a_comparison_are_its_owner_s_alone(served: tuple[int, Store]) 
     assert call(port, "GET", f"/api/jobs/{job}/leaderboard.csv")[2].decode() == api.NO_FILE
     with store.reading() as db:
         assert db.execute(sa.select(OWNERS)).all() == []
+
+
+def test_the_server_writes_names_and_rows_nowhere_but_into_the_store(served: tuple[int, Store]) -> None:
+    port, store = served
+    folder = store.path.parent
+
+    def holds() -> set[str]:
+        return {path.name for path in folder.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()}
+
+    status, answer = send(port, CANARY.encode() * 500_000, X_File_Name=f"{CANARY}.csv")  # 3 MB: a form's parser would spool it
+    assert status == 201 and answer["name"] == f"{CANARY}.csv"
+    assert send(port, b"", X_File_Name=f"{CANARY}.csv")[0] == 400 and send(port, b"", X_File_Name=f"{CANARY}.png")[0] == 415
+    assert call(port, "GET", f"/api/jobs/0123456789abcdef/{CANARY}.csv")[0] == 404
+    assert holds() <= {"lab.db", "lab.db-wal", "server.log"} and holds() & {"lab.db", "lab.db-wal"}
+    lines = [line for line in (folder / "server.log").read_text().splitlines() if CANARY in line]
+    assert all("/api/jobs/" in line for line in lines), "an address that somebody typed, at most"
+    store.forget(ME)
+    assert not holds() & {"lab.db", "lab.db-wal"}
+    assert list((folder / "tmp").iterdir()) == []
 
 
 def test_the_server_s_health_names_nothing(served: tuple[int, Store]) -> None:

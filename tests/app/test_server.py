@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 import pytest
@@ -56,13 +56,17 @@ def healthy(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def server(store: Path, *, engine: str = "off", command: tuple[str, ...] = ()) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """A real server on a store in that folder, and its port."""
+def server(
+    store: Path, *, engine: str = "off", command: tuple[str, ...] = (), log: IO[bytes] | None = None, **env: str
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A real server on a store in that folder, and its port. log: takes what it prints."""
     port = free_port()
     words = command or (sys.executable, "-m", "streamlit", "run", "app/server.py", f"--server.port={port}")
-    env = os.environ | {"LAB_STORE": f"sqlite:///{store / 'lab.db'}", "LAB_ENGINE": engine}
+    env = os.environ | {"LAB_STORE": f"sqlite:///{store / 'lab.db'}", "LAB_ENGINE": engine} | env
     env.pop("PYTHONPATH", None)
-    process = subprocess.Popen([w.replace("PORT", str(port)) for w in words], cwd=ROOT, env=env, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [w.replace("PORT", str(port)) for w in words], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+    )
     try:
         until(lambda: healthy(port) or process.poll() is not None, 60)
         assert process.poll() is None
