@@ -69,7 +69,7 @@ TABLE_RATIO = 50.0
 """A table that is too large loses rows of its larger classes first, down to this ratio (`engine.data.thin`)."""
 
 NEEDS = {
-    PLAIN: ("sklearn.isotonic", "safetensors.torch"),
+    PLAIN: ("scipy.optimize", "safetensors.torch"),
     "smote": ("imblearn.over_sampling",),
     TREES: ("sklearn.ensemble", "skops.io"),
 }
@@ -299,11 +299,11 @@ def compare(
     better, worse} or None, seconds, replicates, numbers, rows, epochs, look, most_rows (training rows allowed, None: all), stopped (the
     last round it played, where it was dropped), failed (a sentence or None), params, per_class}], verdict, best, metric, interval, data
     {name, rows, used_rows, train_rows, train_counts, features, columns {numeric, categorical}, classes, counts, ratio, positive,
-    dropped}, spec, protocol {folds, seeds, test_share, patience}, shortened (sentences), notes, seconds, provenance. `best` is the name of a method that is better than plain training after Holm's correction, or
-    None; None where there was time for the quick look alone. `arrays`: pr_recall [G], pr/<name> [G] (mean over replicates), truth, fold,
-    seed [N]: the tested rows of plain training's replicates, seed after seed, of as many seeds as hold MOST_POOLED rows; score/<name>
-    [n], n <= N: of the first n of them, as trained. A model is that of replicate 0: fitted on its training rows, with the epoch that its
-    validation rows chose; it has not seen its test rows.
+    dropped}, spec, protocol {folds, seeds, test_share, patience}, shortened (sentences), notes, seconds, provenance. `best` is the name
+    of a method that is better than plain training after Holm's correction, or None; None where there was time for the quick look alone.
+    `arrays`: pr_recall [G], pr/<name> [G] (mean over replicates), truth, fold, seed [N]: the tested rows of plain training's replicates,
+    seed after seed, of as many seeds as hold MOST_POOLED rows; score/<name> [n], n <= N: of the first n of them, as trained. A model is
+    that of replicate 0: fitted on its training rows, with the epoch that its validation rows chose; it has not seen its test rows.
     Raises BadData or BadParameter, and what plain training raises; close it at any event to stop.
     """
     began = clock() if began is None else began
