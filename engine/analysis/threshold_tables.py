@@ -32,16 +32,17 @@ def correct_prior(probability: np.ndarray, given: np.ndarray, natural: np.ndarra
 
 
 def isotonic(score: np.ndarray, truth: np.ndarray, weight: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Probabilities of `new` [m] scores by isotonic regression (scikit-learn's, clipped at the ends) of truth [n] on score [n].
+    """Probabilities of `new` [m] scores by isotonic regression of truth [n] on score [n], between scores on a straight line, beyond the
+    ends as at them (scikit-learn's IsotonicRegression; scipy's is there sooner).
 
-    weight [n]: of each validation row, so that classes count as in the data where some of their rows were left out.
+    weight [n] above 0: of each validation row, so that classes count as in the data where some of their rows were left out.
     """
-    from sklearn.isotonic import IsotonicRegression
+    from scipy.optimize import isotonic_regression
 
-    fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(
-        score, truth.astype(float), sample_weight=weight
-    )
-    out: np.ndarray = fitted.predict(new)
+    at, which = np.unique(np.asarray(score, np.float64), return_inverse=True)
+    weights = np.bincount(which, weights=weight)
+    means = np.bincount(which, weights=weight * truth) / weights
+    out: np.ndarray = np.clip(np.interp(new, at, isotonic_regression(means, weights=weights).x), 0.0, 1.0)
     return out
 
 

@@ -214,9 +214,14 @@ def test_isotonic_by_hand():
 def test_isotonic_is_scikit_learns_on_validation_rows(drawn):
     score, truth = drawn
     valid, test = slice(0, 1500), slice(1500, None)
+    weight = np.where(truth[valid], 1.0, 2.5)
     ours = isotonic(score[valid], truth[valid], np.ones(1500), score[test])
-    theirs = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(score[valid], truth[valid].astype(float))
-    np.testing.assert_allclose(ours, theirs.predict(score[test]))
+    for weights in (np.ones(1500), weight):
+        for rounded in (score, score.round(2)):  # ties too
+            theirs = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
+            theirs.fit(rounded[valid], truth[valid].astype(float), sample_weight=weights)
+            found = isotonic(rounded[valid], truth[valid], weights, rounded[test])
+            np.testing.assert_allclose(found, theirs.predict(rounded[test]), atol=1e-12)
     t = table({"as trained": score[test], "prior corrected": score[test], "isotonic": ours}, truth[test], 1)
     assert calibration(t, "isotonic")["ece"] < calibration(t)["ece"] / 2
 

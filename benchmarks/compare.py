@@ -1,0 +1,84 @@
+"""Whether a comparison keeps its budget: seconds it took beside those allowed, and seconds until the board has its first row.
+
+    python -m benchmarks.compare [--datasets adult abalone9-18] [--budgets 15 60]
+
+Every comparison has a process of its own, which like an idle worker has read torch and the data, and nothing else that it needs. One JSON
+object a comparison, with the level reached, the replicates and the machine's load, then whether all budgets were kept within 10%.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+
+WITHIN = 0.1
+"""Share of the budget that may be used beyond it."""
+
+
+def measure(name: str, budget: float) -> dict[str, object]:
+    """One comparison on a dataset of the catalog, in this process."""
+    from engine.compare import CompareSpec, compare
+    from engine.data.catalog import load
+    from engine.events import Board
+
+    dataset = load(name)
+    load_before = os.getloadavg()[0]
+    began, busy, first = time.monotonic(), time.process_time(), None
+    running = compare(dataset, CompareSpec({"dataset": name}, budget=budget))
+    while True:
+        try:
+            event = next(running)
+        except StopIteration as end:
+            found, artifacts = end.value
+            break
+        if isinstance(event, Board) and first is None:
+            first = time.monotonic() - began
+    seconds = time.monotonic() - began
+    assert first is not None
+    replicates = [m["replicates"] for m in found["methods"]]
+    return {
+        "dataset": name,
+        "rows": len(dataset.y),
+        "budget": budget,
+        "seconds": round(seconds, 2),
+        "first_row": round(first, 2),
+        "cpu_seconds": round(time.process_time() - busy, 2),
+        "kept": seconds <= (1 + WITHIN) * budget,
+        "train_rows": found["data"]["train_rows"],
+        "replicates": [min(replicates), max(replicates)],
+        "look_alone": found["methods"][0]["look"],
+        "failed": [m["name"] for m in found["methods"] if m["failed"]],
+        "best": found["best"],
+        "shortened": found["shortened"],
+        "artifact_bytes": sum(map(len, artifacts.values())),
+        "load": [round(load_before, 1), round(os.getloadavg()[0], 1)],
+        "cores": os.cpu_count(),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--datasets", nargs="+", default=["abalone9-18", "adult"])
+    parser.add_argument("--budgets", nargs="+", type=float, default=[15.0, 60.0])
+    parser.add_argument("--one", action="store_true", help="the first of each alone, in this process")
+    asked = parser.parse_args()
+    if asked.one:
+        print(json.dumps(measure(asked.datasets[0], asked.budgets[0])))
+        return
+    kept = True
+    for name in asked.datasets:
+        for budget in asked.budgets:
+            words = [sys.executable, "-m", "benchmarks.compare", "--one", "--datasets", name, "--budgets", str(budget)]
+            line = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+            print(line, flush=True)
+            kept = kept and json.loads(line)["kept"]
+    print(json.dumps({"all_kept_within": WITHIN, "kept": kept}))
+
+
+if __name__ == "__main__":
+    main()
