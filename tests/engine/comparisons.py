@@ -136,9 +136,9 @@ def profile(
     }  # fmt: skip
 
 
-def hostile(name: str = HOSTILE) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def hostile(name: str = HOSTILE, methods: tuple = METHODS) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Every text that comes from a file or could is `name`."""
-    found, arrays = comparison(classes=(f"a{name}", name), name=name)
+    found, arrays = comparison(classes=(f"a{name}", name), name=name, methods=methods)
     found["verdict"] = name
     found["shortened"] = [name]
     found["notes"] = [name]
