@@ -51,37 +51,37 @@ def read(data: bytes, wanted: str | None = None) -> Grid:
 
 def _check(data: bytes) -> bool:
     """Bounds and oddities before anything is parsed; whether there are formulas. Raises BadData."""
-    formulas = entities = False
+    found: set[bytes] = set()
     with unpack.members(data) as archive:
         for info in archive.infolist():
-            if not info.filename.lower().endswith((".xml", ".rels")):
-                continue
             try:
                 with archive.open(info) as file:
-                    head = file.read(1024)
-                    entities = entities or b"<!DOCTYPE" in head
-                    if info.filename.startswith("xl/worksheets/"):
-                        formulas = _holds(head, file, FORMULAS) or formulas
+                    found |= _found(file, (*FORMULAS, *ODD) if info.filename.startswith("xl/worksheets/") else ODD)
             except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError):
                 raise BadData("The workbook is broken: save it anew as .xlsx, or as CSV.") from None
-    if entities:
+    if found & {*ODD}:
         raise BadData("The workbook holds XML that Excel does not write: save it anew as .xlsx, or as CSV.")
-    return formulas
+    return bool(found)
 
 
 FORMULAS = (b"<f>", b"<f ", b"<f/", b":f>", b":f ")
 """How a formula begins in a sheet's XML."""
 
+ODD = (b"<!DOCTYPE", b"<!ENTITY", b"\x00")
+"""What could make a little XML much, and what stands in XML of another encoding than UTF-8, where that would be other bytes."""
 
-def _holds(piece: bytes, file: Any, marks: tuple[bytes, ...]) -> bool:
-    """Whether one of some short marks is in `piece` or in what follows it in a file."""
-    while True:
-        if any(mark in piece for mark in marks):
-            return True
+
+def _found(file: Any, marks: tuple[bytes, ...]) -> set[bytes]:
+    """Which of some short marks are in a part of XML; none in any other part."""
+    piece = file.read(unpack.CHUNK)
+    if not piece.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n").startswith(b"<"):
+        return set()
+    found: set[bytes] = set()
+    while piece:
+        found |= {mark for mark in marks if mark in piece}
         more = file.read(unpack.CHUNK)
-        if not more:
-            return False
-        piece = piece[-4:] + more
+        piece = piece[-8:] + more if more else b""
+    return found
 
 
 def _read(openpyxl: Any, data: bytes, wanted: str | None, formulas: bool) -> Grid:

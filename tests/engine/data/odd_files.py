@@ -447,7 +447,13 @@ def changed(data: bytes, part: str, old: bytes, new: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         files = {info.filename: archive.read(info) for info in archive.infolist()}
     assert old in files[part]
-    return zipped(files | {part: files[part].replace(old, new)})
+    return replaced(data, part, files[part].replace(old, new))
+
+
+def replaced(data: bytes, part: str, new: bytes) -> bytes:
+    """A zip one part of which is another."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return zipped({info.filename: archive.read(info) for info in archive.infolist()} | {part: new})
 
 
 SHEET = "xl/worksheets/sheet1.xml"
@@ -505,6 +511,12 @@ def workbooks() -> Iterator[Odd]:
     yield Odd("xlsx with a wrong cell", changed(plain, SHEET, b"<v>1.5</v>", b"<v>one</v>"))
     laughs = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
     yield Odd("xlsx with entities", changed(plain, SHEET, b"<worksheet", laughs + b"<worksheet"), says="XML")
+    far = b"<!--" + b" " * 5000 + b"-->" + laughs
+    yield Odd("xlsx with entities far below", changed(plain, SHEET, b"<worksheet", far + b"<worksheet"), says="XML")
+    with zipfile.ZipFile(io.BytesIO(plain)) as archive:
+        wide = '<?xml version="1.0" encoding="UTF-16"?>' + archive.read(SHEET).decode().split("?>")[-1]
+    for mark in (wide, wide.partition("?>")[2]):
+        yield Odd(f"xlsx in UTF-16 {mark[:5]}", replaced(plain, SHEET, ("\ufeff" + mark).encode("utf-16-le")), says="XML")
     yield Odd("xlsx with broken XML", changed(plain, SHEET, b"</row>", b"</rrow>"), says="broken")
     yield Odd("xlsx without a sheet", changed(plain, "xl/workbook.xml", b"<sheet ", b"<shoot "))
     for cut in (100, len(plain) // 2, len(plain) - 10):

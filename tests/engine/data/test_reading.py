@@ -302,6 +302,18 @@ def test_any_wrong_bytes_in_a_real_file(format):
         ends_well(bytes(broken[: draw.choice((len(whole), len(whole), draw.randrange(1, len(whole))))]))
 
 
+@FUZZ
+@given(st.text(alphabet="abc019.,;|\t \n\r\"'-/?\u00e9\u2212", max_size=200).map(str.encode) | st.binary(max_size=60))
+def test_any_guesses_given_back_say_the_same(data):
+    try:
+        first = read(data, "a")
+    except BadData:
+        return
+    again = read(data, "a", {key: value for key, value in first.guesses.items() if key != "format"})
+    assert [(c.name, c.kind, c.levels) for c in again.columns] == [(c.name, c.kind, c.levels) for c in first.columns]
+    assert all(np.array_equal(a.values, b.values, equal_nan=True) for a, b in zip(first.columns, again.columns, strict=True))
+
+
 CELL = st.one_of(
     st.text(max_size=6),
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
