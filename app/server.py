@@ -47,6 +47,8 @@ for view in ("lab", "deep", "data"):  # once, before anybody waits for them
 
 log = logging.getLogger("imbalance_lab.server")
 
+EXPIRE = 60.0
+"""Seconds between two looks at who fell silent."""
 _MONTH = 30 * 24 * 3600
 
 
@@ -237,17 +239,30 @@ def keep_quiet(make: Callable[..., logging.LogRecord]) -> Callable[..., logging.
 
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
-    """Quiet logs; start the embedded engine with the server, end it with the server. LAB_ENGINE=off leaves engines to others."""
+    """Quiet logs; forget who falls silent; start the embedded engine with the server, end it with the server.
+
+    LAB_ENGINE=off leaves engines to others."""
     logging.setLogRecordFactory(keep_quiet(logging.LogRecord))
-    if os.environ.get("LAB_ENGINE", "on") == "off":
-        yield {}
-        return
-    engine = Engine(api.store())
-    engine.start()
+    expiring = asyncio.create_task(expire())
+    engine = Engine(api.store()) if os.environ.get("LAB_ENGINE", "on") != "off" else None
+    if engine is not None:
+        engine.start()
     try:
-        yield {"engine": engine}
+        yield {} if engine is None else {"engine": engine}
     finally:
-        await asyncio.to_thread(engine.stop)
+        expiring.cancel()
+        if engine is not None:
+            await asyncio.to_thread(engine.stop)
+
+
+async def expire() -> None:
+    """Forget, about once a minute, who fell silent. Engines do it too; but there may be none alive."""
+    while True:
+        try:
+            await asyncio.to_thread(api.store().expire)
+        except LabError as error:
+            log.warning("those who fell silent cannot be forgotten now: %s", error)
+        await asyncio.sleep(EXPIRE)
 
 
 app = st.App(

@@ -1,7 +1,8 @@
 """What a worker does with a person's own table: profile it, run a method on it, compare methods. And comparisons on public data.
 
 The functions that do it are imported when they are called. The sheet read last stays in this process - a profile, a comparison
-and runs on one table read it once - and goes with the process, which ends when the table is forgotten.
+and runs on one table read it once - until the process takes up work on anything else (`forget`), or ends, as it does when the
+table is forgotten.
 """
 
 from __future__ import annotations
@@ -42,14 +43,21 @@ def steps(
     """The steps of a job: a generator of events that returns its result (facts, where it is no run) and its artifacts.
 
     kind: run, profile or compare. table: the file, None for a comparison on a public dataset. run: `engine.runner.run`.
-    id: the job's. A profile leaves the artifact `profile` (JSON); a comparison `comparison` (JSON) and what it names besides.
+    id: the job's. device: a run's.
+
+    A profile leaves the artifact `profile` (JSON); a comparison `comparison` (JSON) and what it names besides.
     Raises the errors of engine.errors.
     """
     if kind == "profile":
         return _profile(spec, _needed(table))
     if kind == "compare":
-        return _compare(spec, table, device)
+        return _compare(spec, table)
     return _run(RunSpec.from_json(spec), _needed(table), run, id, device)
+
+
+def forget() -> None:
+    """Let go of the sheet that was read last."""
+    _sheets.clear()
 
 
 def _profile(options: Mapping[str, Any], table: Table) -> Steps:
@@ -61,7 +69,7 @@ def _profile(options: Mapping[str, Any], table: Table) -> Steps:
     return {"seconds": time.monotonic() - began}, {"profile": _json(found)}
 
 
-def _compare(spec: Mapping[str, Any], table: Table | None, device: str) -> Steps:
+def _compare(spec: Mapping[str, Any], table: Table | None) -> Steps:
     began = time.monotonic()
     module = importlib.import_module(COMPARE)
     asked = module.CompareSpec.from_json(spec)

@@ -57,13 +57,18 @@ def work(pipe: Connection, target: str, catalog: str, private: str, threads: int
         pipe.send(("unable", _one_line(error)))
         return
     pipe.send(("ready",))
+    held: str | None = None  # the table that caches of this process may hold something of
     while True:
         try:
             message = pipe.recv()
         except EOFError:
             return
-        if message[0] == "run" and not _run(pipe, run, private, message[1]):
-            return  # what failed may have left this process in any state; the engine starts another
+        if message[0] == "run":
+            if held not in (None, message[1].upload):
+                _let_go()
+            held = message[1].upload
+            if not _run(pipe, run, private, message[1]):
+                return  # what failed may have left this process in any state; the engine starts another
         if message[0] == "warm":
             _try("engine.embed:warm")
         del message  # it may hold a table
@@ -75,6 +80,13 @@ def prepare(function: str) -> None:
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     os.nice(19)
     _try(function)
+
+
+def _let_go() -> None:
+    """Empty what keeps something of the last table: its owner may forget it while this process is busy with another's work."""
+    for name in ("engine.private", "engine.warm"):
+        if name in sys.modules:
+            sys.modules[name].forget()
 
 
 def _try(function: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import logging
@@ -215,6 +216,25 @@ def test_a_private_run_is_on_the_page_of_its_owner_alone(
     st.cache_resource.clear()
     del mine, theirs
     gc.collect()
+
+
+def test_the_server_forgets_who_fell_silent_where_no_engine_does(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app import api, server
+
+    store.add_upload(ME, f"{CANARY}.csv", b"a,b")
+    kept = store.add_upload(YOU, "kept.csv", b"a,b")
+    with store.writing() as db:
+        db.execute(OWNERS.update().where(OWNERS.c.owner == ME).values(seen=time.time() - 1801))
+    monkeypatch.setattr(api, "store", lambda: store)
+
+    async def a_while() -> None:
+        task = asyncio.create_task(server.expire())
+        while store.uploads(ME):
+            await asyncio.sleep(0.02)
+        task.cancel()
+
+    asyncio.run(asyncio.wait_for(a_while(), 5))
+    assert [one.id for one in store.uploads(YOU)] == [kept]
 
 
 def test_what_an_error_says_is_not_logged() -> None:

@@ -564,6 +564,19 @@ def test_private_work_has_a_limit_of_memory_of_its_own(store, engine):
     )
 
 
+def test_a_worker_keeps_a_table_only_until_it_takes_up_something_else(store, engine):
+    engine(slots=1).up()
+    upload = store.add_upload("me", "a.csv", b"x")
+
+    def sheets(job: Job) -> str:
+        assert ended(store, job.id, owner="me").state == "done"
+        return "".join(event.text for _, event in store.events(job.id, owner="me") if isinstance(event, Note))
+
+    mine = [store.submit_profile("me", upload, {"target": name, "reading": {"do": "keeps"}}) for name in ("a", "b")]
+    assert [sheets(job) for job in mine] == ["0 sheets", "1 sheets"]
+    assert sheets(store.submit(spec("keeps"))) == "0 sheets"
+
+
 def test_a_worker_that_dies_over_a_table_takes_nobody_along(store, engine):
     process = engine(slots=1).up()
     for do, said in (("segfaults", "crashed (signal 11"), ("killed", "ran out of memory"), ("memory", "needs more memory")):
