@@ -29,7 +29,7 @@ from engine.data.split import Parts
 from engine.data.thin import draw, sizes, thin
 from engine.errors import BadData, BadParameter
 from engine.events import Event, Note, Phase, pack
-from engine.export import model_bytes
+from engine.export import augmented_csv, model_bytes
 from engine.methods import method
 from engine.methods.base import Fitted
 from engine.overloading import copies, overloaded
@@ -77,6 +77,12 @@ NEEDS = {
 
 LOOKED = "There was only time for a quick look, which says nothing about which method is better: allow more seconds."
 """The verdict where no method was trained beyond the look."""
+
+ADDING = ("smote", "explicit-gradient")
+"""Methods that add rows in the columns of the table."""
+
+MOST_CELLS = 400_000
+"""Cells of an augmented training set that is written down."""
 
 MOST_POOLED = 150_000
 """Tested rows whose scores are kept, in whole seeds: threshold tables gain nothing from more."""
@@ -189,13 +195,21 @@ class Bench:
         for r in range(len(task.replicates)):
             own = valid[r][task.valid.mask[r].numpy()], test[r][task.test.mask[r].numpy()]
             self._add(out, task, r, own, shares[r], int(result.epoch[r]))
-        self._keep(name, level, task, 0, result.net)
+        self._keep(name, level, task, 0, result)
         return out, fixed + self.clock() - began
 
     def _keep(self, name: str, level: Level, task: Task, r: int, fitted: Any) -> None:
         """What was fitted on replicate 0, to be taken away."""
         if task.replicates[r].number == 0:
             self.kept[name, level] = (fitted, task.source[r])
+
+    def finish(self, level: Level) -> float:
+        """Seconds that putting the result together takes at a level, about: tables, models, rows as CSV."""
+        rows = sum(self.cut_counts if level.rows is None else sizes(self.cut_counts, level.rows))
+        table = min(MOST_POOLED, 4 * len(self.dataset.y))
+        columns = int(self.dataset.numeric.shape[1] + self.dataset.categorical.shape[1])
+        cells = 1.5 * rows * (columns + 2) * sum(name in ADDING for name in self.names)
+        return 0.4 + len(self.names) * (0.02 + 1e-6 * table) + 3e-6 * min(cells, 2 * MOST_CELLS)
 
     @property
     def pooled(self) -> int:
@@ -288,22 +302,25 @@ def compare(
     began: float | None = None,
     dropped: Sequence[Mapping[str, Any]] = (),
     readings: Mapping[str, tuple[str, Sequence[str]]] | None = None,
+    guesses: Mapping[str, Any] | None = None,
 ) -> Comparison:
     """Compare the methods of a spec on a table. A generator of events (Phase, Progress, Note, Board); its value is the result, JSON-plain,
-    and artifacts: `arrays` and `thresholds/<name>` (npz), `model/<name>` (zip of `engine.export`).
+    and artifacts: `arrays` and `thresholds/<name>` (npz), `model/<name>` (zip of `engine.export`), `augmented/<name>` (CSV, of methods that
+    add rows in the table's columns, up to MOST_CELLS cells).
 
     began: the clock's reading when the budget began (now, by default). dropped: what was left out of the table before, for the result.
     readings: column -> (kind, levels) of those that were read as dates or as yes and no, for the models (`engine.pipeline.Pipeline.of`).
+    guesses: how the file was read (`Sheet.guesses`), for the result.
 
     Result: methods [{name, title, metrics {metric: {mean, low, high, n, values}}, difference {metric, mean, low, high, p, p_holm, n,
     better, worse} or None, seconds, replicates, numbers, rows, epochs, look, most_rows (training rows allowed, None: all), stopped (the
     last round it played, where it was dropped), failed (a sentence or None), params, per_class}], verdict, best, metric, interval, data
     {name, rows, used_rows, train_rows, train_counts, features, columns {numeric, categorical}, classes, counts, ratio, positive,
-    dropped}, spec, protocol {folds, seeds, test_share, patience}, shortened (sentences), notes, seconds, provenance. `best` is the name
-    of a method that is better than plain training after Holm's correction, or None; None where there was time for the quick look alone.
-    `arrays`: pr_recall [G], pr/<name> [G] (mean over replicates), truth, fold, seed [N]: the tested rows of plain training's replicates,
-    seed after seed, of as many seeds as hold MOST_POOLED rows; score/<name> [n], n <= N: of the first n of them, as trained. A model is
-    that of replicate 0: fitted on its training rows, with the epoch that its validation rows chose; it has not seen its test rows.
+    dropped, guesses}, spec, protocol {folds, seeds, test_share, patience}, shortened (sentences), notes, seconds, provenance. `best` is the
+    name of a method that is better than plain training after Holm's correction, or None; None where there was time for the quick look
+    alone. `arrays`: pr_recall [G], pr/<name> [G] (mean over replicates), truth, fold, seed [N]: the tested rows of plain training's
+    replicates, seed after seed, of as many seeds as hold MOST_POOLED rows; score/<name> [n], n <= N: of the first n of them, as trained. A
+    model is that of replicate 0: fitted on its training rows, with the epoch that its validation rows chose; it has not seen its test rows.
     Raises BadData or BadParameter, and what plain training raises; close it at any event to stop.
     """
     began = clock() if began is None else began
@@ -322,7 +339,8 @@ def compare(
         titles=CONTENDERS,
         clock=clock,
         began=began,
-        ends=began + spec.budget - _finish(bench),
+        ends=began + spec.budget,
+        keep=bench.finish,
         rows=lambda contest: board(contest, spec.metric),
     )
     notes: list[str] = []
@@ -337,7 +355,7 @@ def compare(
         artifacts = _artifacts(contest)
         yield Phase("saving", "Saving the models")
         artifacts |= _models(contest, bench, spec, readings)
-        return _result(contest, bench, spec, shortened, notes, dropped, clock() - began), artifacts
+        return _result(contest, bench, spec, shortened, notes, dropped, guesses, clock() - began), artifacts
     finally:
         warm.forget()
 
@@ -404,11 +422,6 @@ def _levels(bench: Bench) -> list[Level]:
     """From all there is down: rows, then epochs."""
     rows: list[int | None] = [None, *(n for n in ROWS if n < bench.train_rows)]
     return [*(Level(n) for n in rows), *(Level(rows[-1], epochs) for epochs in SHORTER)]
-
-
-def _finish(bench: Bench) -> float:
-    """Seconds kept for putting the result together."""
-    return 0.4 + len(bench.names) * (0.02 + 2e-6 * len(bench.dataset.y))
 
 
 def found(contest: Contest, metric: str) -> dict[str, Difference]:
@@ -478,6 +491,7 @@ def _result(
     shortened: list[str],
     notes: list[str],
     dropped: Sequence[Mapping[str, Any]],
+    guesses: Mapping[str, Any] | None,
     seconds: float,
 ) -> dict[str, Any]:
     share = split_share(bench.spec.folds)
@@ -534,6 +548,7 @@ def _result(
             "ratio": max(counts) / min(counts),
             "positive": bench.dataset.classes[bench.positive],
             "dropped": [dict(d) for d in dropped],
+            "guesses": dict(guesses or {}),
         },
         "spec": spec.to_json(),
         "protocol": {"folds": bench.spec.folds, "seeds": SEEDS, "test_share": share, "patience": PATIENCE},
@@ -606,13 +621,14 @@ def _artifacts(contest: Contest) -> dict[str, bytes]:
 def _models(
     contest: Contest, bench: Bench, spec: CompareSpec, readings: Mapping[str, tuple[str, Sequence[str]]] | None
 ) -> dict[str, bytes]:
-    """`model/<name>`: what each method fitted on replicate 0, at the level that counts for it."""
+    """`model/<name>`: what each method fitted on replicate 0, at the level that counts for it; `augmented/<name>`: its training rows with
+    those that it added to them."""
     table, pipelines, out = encode(bench.dataset)[0], {}, {}
     for name in contest.names:
         level = contest.level_of(name)
         if (name, level) not in bench.kept:
             continue
-        classifier, train = bench.kept[name, level]
+        fitted, train = bench.kept[name, level]
         if level not in pipelines:
             scale = fit_scale(table, len(bench.dataset.numeric_names), train, name=bench.dataset.name)
             pipelines[level] = Pipeline.of(bench.dataset, scale, readings)
@@ -624,5 +640,12 @@ def _models(
             "training_rows": len(train),
             "provenance": provenance(torch.device("cpu"), torch.float32),
         }
-        out[f"model/{name}"] = model_bytes(classifier, pipelines[level], classes=bench.dataset.classes, about=about)
+        own = pipelines[level]
+        net = fitted.net if isinstance(fitted, Fitted) else fitted
+        out[f"model/{name}"] = model_bytes(net, own, classes=bench.dataset.classes, about=about)
+        if isinstance(fitted, Fitted) and fitted.synthetic is not None:
+            added = int(fitted.synthetic.mask[0].sum())
+            if (len(train) + added) * (len(own.columns) + 2) <= MOST_CELLS:
+                words = augmented_csv(bench.dataset, own, train, fitted, target=spec.target or "class")
+                out[f"augmented/{name}"] = words.encode()
     return out

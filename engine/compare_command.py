@@ -69,6 +69,7 @@ def _compare(
         began=began,
         dropped=[{"name": column.name, "kind": column.kind} for column in left],
         readings={column.name: (column.kind, column.levels) for column in used if column.kind in ("boolean", "date")},
+        guesses=sheet.guesses,
     )
     while True:
         try:

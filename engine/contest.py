@@ -70,7 +70,7 @@ class Contest:
     names: methods, plain training first. ready(name): what has to be done once before a method plays; no piece's time counts it.
     work(name, level): expected work of one seed in any unit, without what no level changes. rounds: seeds of each round after the look,
     which plays the first of them. merit(outcome): what methods are ranked by, as the difference to plain training. ends: reading of
-    `clock` by which all must be over.
+    `clock` by which all must be over, with what comes after the contest; keep(level): seconds that that takes.
     """
 
     names: Sequence[str]
@@ -85,6 +85,7 @@ class Contest:
     clock: Callable[[], float]
     began: float
     ends: float
+    keep: Callable[[Level], float]
     rows: Callable[[Contest], list[dict[str, Any]]]
     pieces: dict[Level, dict[str, list[Piece]]] = field(default_factory=dict)
     stopped: dict[str, int] = field(default_factory=dict)
@@ -103,8 +104,8 @@ class Contest:
 
     @property
     def left(self) -> float:
-        """Seconds until the end."""
-        return self.ends - self.clock()
+        """Seconds until the end of the contest, at the present level."""
+        return self._left(self.level)
 
     def outcomes(self, name: str, level: Level | None = None) -> dict[int, Any]:
         """What is complete of a method by replicate number: at the level, by default at the one that counts for it."""
@@ -118,6 +119,9 @@ class Contest:
     def seconds(self, name: str) -> float:
         """Spent on a method at the level that counts for it."""
         return sum(piece.seconds for piece in self.pieces.get(self.level_of(name), {}).get(name, []))
+
+    def _left(self, level: Level) -> float:
+        return self.ends - self.keep(level) - self.clock()
 
     @property
     def active(self) -> list[str]:
@@ -153,7 +157,7 @@ class Contest:
         """The first level that fits with two seeds of every method; else the first with one; None where none does."""
         for many in seeds:
             for level in levels:
-                if self._total(self.active, many, level) <= share * self.left:
+                if self._total(self.active, many, level) <= share * self._left(level):
                     return level
         return None
 

@@ -105,7 +105,8 @@ def test_every_method_ends_with_a_score(whole):
             assert low <= one["low"] <= one["mean"] <= one["high"] <= high
             assert one["mean"] == pytest.approx(np.mean(one["values"])) and one["n"] == len(one["values"]) == row["replicates"]
         assert set(row["per_class"]) == {"stays", "leaves"}
-    assert {f"{kind}/{name}" for kind in ("model", "thresholds") for name in CONTENDERS} | {"arrays"} == set(artifacts)
+    kept = {f"{kind}/{name}" for kind in ("model", "thresholds") for name in CONTENDERS}
+    assert kept | {"arrays", "augmented/smote", "augmented/explicit-gradient"} == set(artifacts)
 
 
 def test_the_budget_is_kept(whole):
@@ -242,7 +243,18 @@ def test_a_quick_look_names_no_best():
     assert (
         all(m["look"] for m in found["methods"]) and "The quick look alone took longer than the budget." in found["shortened"]
     )
-    assert set(artifacts) == {"arrays", "thresholds/ce", "thresholds/smote", "model/ce", "model/smote"}
+    assert set(artifacts) == {"arrays", "thresholds/ce", "thresholds/smote", "model/ce", "model/smote", "augmented/smote"}
+
+
+def test_rows_that_were_added_can_be_taken_away(monkeypatch):
+    _, found, artifacts = looked()
+    rows = pd.read_csv(io.BytesIO(artifacts["augmented/smote"]))
+    assert list(rows.columns) == ["score", "income", "visits", "colour", "left", "synthetic"]
+    own = rows[rows.synthetic == 0]
+    assert own.left.value_counts().to_dict() == found["data"]["train_counts"]
+    assert rows.left.value_counts().nunique() == 1  # SMOTE makes the classes equal
+    monkeypatch.setattr(module, "MOST_CELLS", 100)
+    assert "augmented/smote" not in looked()[2]
 
 
 def test_the_same_again():

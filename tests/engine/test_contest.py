@@ -29,7 +29,14 @@ class Game:
     fixed = 0.01
 
     def __init__(
-        self, budget: float, *, names=NAMES, rounds=ROUNDS, slow: Callable[[str, Level], float] | None = None, fails=()
+        self,
+        budget: float,
+        *,
+        names=NAMES,
+        rounds=ROUNDS,
+        slow: Callable[[str, Level], float] | None = None,
+        fails=(),
+        keep=0.0,
     ):
         self.now, self.closed, self.played = 100.0, [], []
         self.slow = slow or (lambda name, level: 1.0)
@@ -37,7 +44,8 @@ class Game:
         self.contest = Contest(
             names=names, ready=lambda name: None, play=self.play, work=lambda name, level: work(level), rounds=rounds, levels=LEVELS,
             look=LOOK, merit=lambda outcome: outcome, titles={n: n.upper() for n in names}, clock=lambda: self.now, began=self.now,
-            ends=self.now + budget, rows=lambda contest: [{"name": n, "n": len(contest.outcomes(n))} for n in contest.names],
+            ends=self.now + budget, keep=lambda level: keep * work(level),
+            rows=lambda contest: [{"name": n, "n": len(contest.outcomes(n))} for n in contest.names],
         )  # fmt: skip
 
     def play(self, name: str, level: Level, seeds: tuple[int, ...]) -> Any:
@@ -225,6 +233,14 @@ def test_it_can_be_closed_at_any_event():
         before = len(game.played)
         running.close()
         assert len(game.played) == before  # nothing starts after that
+
+
+@pytest.mark.parametrize("budget", BUDGETS[2:])
+def test_what_comes_after_the_contest_has_its_time(budget):
+    game = Game(budget, keep=1e-5)  # 1 s after a contest at the top level, 0.025 s at the lowest
+    game.run()
+    assert game.used + 1e-5 * work(game.contest.level) <= budget * 1.01
+    assert game.contest.level != LOOK and min(replicates(game).values()) >= 2
 
 
 def test_what_it_says():
