@@ -105,6 +105,12 @@ def _remember(job: Job) -> None:
             state["data.ratio"] = float(job.spec["ratio"])
 
 
+def _begin(table: Upload, job: Job) -> None:
+    """Go to a comparison that was asked for just now; what the person said stays as it is."""
+    st.session_state["mine.from"] = job.id
+    _go(table.id, job.id)
+
+
 def _options(table: Upload) -> dict[str, Any]:
     """What the person has said of this table."""
     options: dict[str, Any] = st.session_state.get("mine.options") or {}
@@ -215,7 +221,7 @@ def _profiled(profile: Mapping[str, Any], table: Upload, options: Mapping[str, A
     ready = classes.section(profile, lambda target, positive: _say(target=target, positive=positive))
     if profile["target"] is None:
         return
-    contest.bar(profile, {"upload": table.id}, options["reading"], ready, lambda job: _go(table.id, job.id))
+    contest.bar(profile, {"upload": table.id}, options["reading"], ready, lambda job: _begin(table, job))
     _earlier(table)
 
 

@@ -15,7 +15,8 @@ import streamlit as st
 
 from app.widgets.text import bounds, many, signed
 from engine.analysis.intervals import CORRECTED_T, Interval
-from engine.board import PLAIN, number, p_value, replicates, value
+from engine.board import PLAIN, deciding, number, p_value, replicates, value
+from engine.result import METRICS
 from engine.text import line
 
 STYLE = """<style>
@@ -30,7 +31,8 @@ table.board { width: 100%; border-collapse: collapse; font-size: .95rem; font-va
 .board .bar { width: 26%; min-width: 8rem; }
 .board .scale { position: relative; display: block; height: 1.4rem; }
 .board .scale::before { content: ""; position: absolute; left: 0; right: 0; top: 50%; border-top: 1px solid rgba(128, 128, 128, .4); }
-.board .reach { position: absolute; top: calc(50% - 3px); height: 6px; border-radius: 3px; background: light-dark(rgba(0, 114, 178, .45), rgba(86, 180, 233, .5)); }
+.board .reach { position: absolute; top: calc(50% - 3px); height: 6px; border-radius: 3px; }
+.board .reach { background: light-dark(rgba(0, 114, 178, .45), rgba(86, 180, 233, .5)); }
 .board .mean { position: absolute; top: calc(50% - 5px); width: 10px; height: 10px; margin-left: -5px; border-radius: 50%; }
 .board .mean { background: light-dark(#0072B2, #56B4E9); }
 .board .plain { position: absolute; top: 0; bottom: 0; border-left: 2px dotted #8A8A8A; }
@@ -56,7 +58,8 @@ table.board { width: 100%; border-collapse: collapse; font-size: .95rem; font-va
 class Row:
     """One method as the board shows it. against: its paired difference to plain training, None where there is none (yet); p: by Holm.
 
-    standing: better, worse, not told apart, reference, or '' while nothing can be said. remark: what was done differently.
+    standing: better, worse, not told apart, reference, or '' while nothing can be said, as after a quick look.
+    remark: what was done differently.
     """
 
     name: str
@@ -77,8 +80,7 @@ def live(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
 
 def final(comparison: Mapping[str, Any]) -> list[Row]:
     """Rows of a finished comparison, in the order in which they ran."""
-    metric = str(comparison.get("metric") or "average_precision")
-    return [_row(row, value(row, metric), _remark(row)) for row in comparison.get("methods") or ()]
+    return [_row(row, value(row, deciding(comparison)), _remark(row)) for row in comparison.get("methods") or ()]
 
 
 def _row(row: Mapping[str, Any], score: Mapping[str, Any], remark: str) -> Row:
@@ -86,7 +88,7 @@ def _row(row: Mapping[str, Any], score: Mapping[str, Any], remark: str) -> Row:
     standing = ""
     if row["name"] == PLAIN:
         standing = "reference"
-    elif against and not math.isnan(number(against.get("p_holm"))):
+    elif against and not row.get("look") and not math.isnan(number(against.get("p_holm"))):
         standing = "better" if against.get("better") else "worse" if against.get("worse") else "not told apart"
     return Row(
         str(row["name"]),
@@ -108,7 +110,7 @@ def _interval(found: Mapping[str, Any]) -> Interval:
 
 def _remark(row: Mapping[str, Any]) -> str:
     said = []
-    if row.get("look"):
+    if row.get("look") and replicates(row):
         said.append("quick look: few rows, few epochs")
     if row.get("stopped") is not None:
         said.append(f"dropped after round {row['stopped']}")
@@ -135,21 +137,22 @@ MARKS = {
 
 
 def draw(rows: Sequence[Row], metric: str, *, best: str | None = None) -> None:
-    """The table. metric: its label; best: the method that is named the best."""
+    """The table. metric: of engine.result.METRICS; best: the method that is named the best."""
     st.html(table(rows, metric, best=best))
 
 
 def table(rows: Sequence[Row], metric: str, *, best: str | None = None) -> str:
     """The same as HTML, every text escaped."""
     places = {name: i for i, name in enumerate(by_score([r for r in rows if math.isfinite(r.score.mean)]), 1)}
-    ends = _ends(rows)
+    label, bounds_of, _ = METRICS[metric]
+    ends = _ends(rows, bounds_of)
     plain = next((r.score.mean for r in rows if r.name == PLAIN), math.nan)
     body = "".join(_line(row, places.get(row.name), ends, plain, row.name == best) for row in rows)
     scale = f"from {ends[0]:.1f} to {ends[1]:.1f}, dotted: plain training"
     return (
         f'{STYLE}<table class="board"><caption>Mean over n replicates with its 95% interval; the difference to plain training is paired, '
         f"p is corrected by Holm over all methods.</caption><thead><tr><th scope='col'>#</th><th scope='col'>Method</th>"
-        f"<th scope='col'>{_text(metric)}, {scale}</th><th scope='col'>Mean [interval]</th>"
+        f"<th scope='col'>{_text(label)}, {scale}</th><th scope='col'>Mean [interval]</th>"
         f"<th scope='col'>Against plain training</th></tr></thead><tbody>{body}</tbody></table>"
     )
 
@@ -188,13 +191,13 @@ def _against(row: Row) -> str:
     return f"{mark}<span class='num'>{words}</span>{p}"
 
 
-def _ends(rows: Sequence[Row]) -> tuple[float, float]:
-    """The scale: tenths around all that is drawn."""
+def _ends(rows: Sequence[Row], within: tuple[float, float]) -> tuple[float, float]:
+    """The scale: tenths around all that is drawn, within what the metric can be."""
     seen = [v for r in rows for v in (r.score.mean, r.score.low, r.score.high) if math.isfinite(v)]
     if not seen:
         return 0.0, 1.0
     low, high = math.floor(min(seen) * 10 - 1e-9) / 10, math.ceil(max(seen) * 10 + 1e-9) / 10
-    return low, max(high, low + 0.1)
+    return max(low, within[0]), min(max(high, low + 0.1), within[1])
 
 
 def _at(value: float, ends: tuple[float, float]) -> float:

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.widgets.naming import listed
-from app.widgets.parts import numbers
+from app.widgets.naming import cell, listed
+from app.widgets.parts import folded
 from app.widgets.text import many, plain, ratio
 
 MOST_CLASSES = 50
@@ -91,7 +91,13 @@ def _counts(profile: Mapping[str, Any], classes: list[str]) -> None:
         words.append(f"{many(profile['folds'], 'fold')} proposed")
     st.markdown(" · ".join(words).replace(ratio(profile["ratio"]), f"**{ratio(profile['ratio'])}**", 1))
     st.dataframe(
-        pd.DataFrame({"class": classes, "rows": counts, "share": [float(c["share"]) for c in profile["classes"]]}),
+        pd.DataFrame(
+            {
+                "class": [cell(name) for name in classes],
+                "rows": counts,
+                "share": [float(c["share"]) for c in profile["classes"]],
+            }
+        ),
         hide_index=True,
         height=min(285, 38 + 35 * len(classes)),
         column_config={"share": st.column_config.ProgressColumn("share", min_value=0.0, max_value=1.0, format="percent")},
@@ -114,8 +120,10 @@ def warnings(profile: Mapping[str, Any]) -> bool:
         said.append(precision["text"])
     for text in said:
         st.caption(f":material/info: {plain(text, 500)}")
-    if profile["suspicious"]:
-        numbers("suspicious", lambda: suspicious(profile), "Columns to look at before believing anything")
+    if any(s["why"] != "id" for s in profile["suspicious"]):
+        with folded("Columns to look at before believing anything", "mine.suspicious", ":material/troubleshoot:") as fold:
+            if fold.open:
+                st.dataframe(suspicious(profile), hide_index=True, alt="Columns that tell the classes apart by themselves")
     return not any(w["level"] == "refuse" for w in found)
 
 
@@ -123,8 +131,8 @@ def suspicious(profile: Mapping[str, Any]) -> pd.DataFrame:
     """Columns that know too much, or number the rows."""
     return pd.DataFrame(
         {
-            "column": [str(s["name"]) for s in profile["suspicious"]],
-            "why": [str(s["text"]) for s in profile["suspicious"]],
+            "column": [cell(s["name"]) for s in profile["suspicious"]],
+            "why": [cell(s["text"]) for s in profile["suspicious"]],
             "alone": [s["score"] for s in profile["suspicious"]],
         }
     )

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from app.widgets.naming import cell
 from app.widgets.parts import heading
 from app.widgets.text import many, plain
 from engine.data.sheet import FEATURES
@@ -180,12 +181,12 @@ def table(columns: Sequence[Mapping[str, Any]], types: Mapping[str, str]) -> pd.
     """A row a column; cells of a data frame are text, whatever is in them."""
     return pd.DataFrame(
         {
-            "column": [str(c["name"]) for c in columns],
+            "column": [cell(c["name"]) for c in columns],
             "is": [KINDS.get(c["kind"], c["kind"]) for c in columns],
             "read as": [types.get(c["name"], GUESSED) for c in columns],
             "missing": [int(c["missing"]) for c in columns],
             "different": [int(c["distinct"]) for c in columns],
-            "examples": [" · ".join(map(str, c["examples"])) for c in columns],
+            "examples": [" · ".join(map(cell, c["examples"])) for c in columns],
         }
     )
 

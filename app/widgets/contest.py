@@ -12,14 +12,15 @@ import streamlit as st
 from app import session
 from app.charts import pr
 from app.widgets import board, runs
-from app.widgets.parts import chart, heading, numbers
+from app.widgets.naming import said
+from app.widgets.parts import WIDE, chart, heading, numbers
 from app.widgets.status import silence
 from app.widgets.text import duration, many, plain, ratio
 from engine import limits
+from engine.board import FIRST, deciding
 from engine.compare_spec import CompareSpec
 from engine.errors import BadInput, LabError, UnknownName
 from engine.events import Board
-from engine.result import METRICS
 from engine.store import Job
 
 TICK = 1.0
@@ -106,6 +107,20 @@ def _watch(id: str, seen: str) -> None:
         st.rerun()
     if not live.job.active or live.job.state != seen:
         st.rerun()
+    with st.container(key="data-progress"):  # one place whatever it holds: what follows keeps its own
+        _progress(live)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Cancel", icon=":material/stop:", key="data.cancel", on_click=session.cancel, args=(id,))
+        if live.board is not None:
+            _sort(id, board.live(live.board.rows))
+    if live.board is not None:
+        _live(id, live.board)
+    for note in live.notes:
+        st.caption(f":material/info: {plain(note, 400)}")
+
+
+def _progress(live: session.Live) -> None:
+    """How far it is, in time."""
     job = live.job
     alive = bool(session.store().engines())
     budget = float(job.spec.get("budget") or 60)
@@ -119,8 +134,6 @@ def _watch(id: str, seen: str) -> None:
         spent = max(0.0, time.time() - (job.started or time.time()))
         left = budget - spent
         text = [plain(live.phase or "Getting ready", 80)]
-        if live.board is not None and live.board.rounds:
-            text.append(f"round {min(live.board.round + 1, live.board.rounds)} of at most {live.board.rounds}")
         text.append(f"{duration(max(1.0, left))} left" if left > 0.5 else "finishing")
         st.progress(min(1.0, spent / budget), text=" · ".join(text))
         if not alive:
@@ -128,19 +141,11 @@ def _watch(id: str, seen: str) -> None:
                 f"The engine is {silence(session.store())}. If it does not come back, this comparison will be marked as interrupted.",
                 icon=":material/power_off:",
             )
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if live.board is not None:
-            _sort(id, board.live(live.board.rows))
-        st.button("Cancel", icon=":material/stop:", key="data.cancel", on_click=session.cancel, args=(id,))
-    if live.board is not None:
-        _live(id, live.board)
-    for note in live.notes:
-        st.caption(f":material/info: {plain(note, 400)}")
 
 
 def _live(id: str, found: Board) -> None:
     rows = board.live(found.rows)
-    metric = METRICS[str(found.rows[0]["metric"])][0] if found.rows else ""
+    metric = str(found.rows[0]["metric"]) if found.rows else FIRST
     board.draw(board.ordered(rows, order(id, [row.name for row in rows])), metric)
 
 
@@ -198,33 +203,32 @@ def asked_for(spec: Mapping[str, Any]) -> str:
     """'left = yes, 1 min, classes as they are' of a comparison, for a line of markdown."""
     made = "classes as they are" if spec.get("ratio") is None else f"classes at {ratio(float(spec['ratio']))}"
     budget = int(spec.get("budget") or 0)
-    positive = f" = {plain(spec['positive'], 30)}" if spec.get("positive") else ""
-    target = f"{plain(spec['target'], 40)}{positive}, " if spec.get("target") else ""
+    positive = f" = {said(spec['positive'], 30)}" if spec.get("positive") is not None else ""
+    target = f"{said(spec['target'])}{positive}, " if spec.get("target") is not None else ""
     return f"{target}{BUDGETS.get(budget) or duration(budget)}, {made}"
 
 
 def verdict(id: str, result: Mapping[str, Any]) -> None:
     """The sentence, the board, and what was cut to keep the time."""
     rows = board.final(result)
-    label = METRICS[str(result.get("metric") or "average_precision")][0]
     icon = ":material/trophy:" if result.get("best") else ":material/balance:"
     with st.container(key="headline"):
         st.markdown(f"{icon} {plain(result['verdict'], 1200)}")
     data = result["data"]
     counts = data["counts"]
     pairs = counts.items() if isinstance(counts, Mapping) else zip(data["classes"], counts, strict=True)
-    sizes = ", ".join(f"{plain(name, 30)} {n:,}" for name, n in pairs)
+    sizes = ", ".join(f"{said(name, 30)} {n:,}" for name, n in pairs)
     st.caption(
         f"{asked_for(result['spec'])} · {board.replicated(rows)} · {many(data['used_rows'], 'row')} ({sizes}), "
         f"{many(data['features'], 'feature')} · {duration(result['seconds'])}"
     )
     _sort(id, rows)
-    board.draw(board.ordered(rows, order(id, board.by_score(rows))), label, best=result.get("best"))
-    said = [*result["shortened"], *(result.get("notes") or ())]
-    if said:
+    board.draw(board.ordered(rows, order(id, board.by_score(rows))), deciding(result), best=result.get("best"))
+    more = [*result["shortened"], *(result.get("notes") or ())]
+    if more:
         st.markdown(
             "**What was cut to keep the time, and other things to know**\n"
-            + "\n".join(f"- {plain(text, 500)}" for text in said)
+            + "\n".join(f"- {plain(text, 500)}" for text in more)
         )
     else:
         st.caption("Nothing was cut to keep the time.")
@@ -277,5 +281,6 @@ def _curves(
         st.caption("Choose a method to see its curve.")
         return
     prevalence = float(np.mean(arrays["truth"] > 0)) if not several else 1 / len(data["classes"])
-    chart(pr.figure(drawn, prevalence), "chart-pr-compare", pr.alt(drawn, prevalence))
-    numbers("pr-compare", lambda: pr.table(drawn), "Precision at a few recalls, one row a method")
+    with st.container(width=WIDE):
+        chart(pr.figure(drawn, prevalence), "chart-pr-compare", pr.alt(drawn, prevalence))
+        numbers("pr-compare", lambda: pr.table(drawn), "Precision at a few recalls, one row a method")

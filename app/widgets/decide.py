@@ -13,8 +13,9 @@ import streamlit as st
 from app import session
 from app.charts import calibration
 from app.widgets import board
-from app.widgets.parts import chart, heading, numbers
-from app.widgets.text import many, plain
+from app.widgets.naming import BLANK, said
+from app.widgets.parts import WIDE, chart, heading, numbers
+from app.widgets.text import many
 from engine import thresholds
 from engine.text import line
 
@@ -155,7 +156,7 @@ def _outcome(at: Mapping[str, float], result: Mapping[str, Any]) -> None:
     flagged = at["tp"] + at["fp"]
     right = f"{100 * at['precision']:.0f} of 100 are right" if math.isfinite(at["precision"]) else "nothing is flagged"
     st.markdown(
-        f"Of {many(round(at['tp'] + at['fn']), 'row')} of class **{plain(positive, 40)}**, **{round(at['tp']):,}** are found and "
+        f"Of {many(round(at['tp'] + at['fn']), 'row')} of class **{said(positive)}**, **{round(at['tp']):,}** are found and "
         f"{round(at['fn']):,} missed. Of {many(round(flagged), 'flagged row')}, {right}."
     )
     with st.container(horizontal=True, gap="small"):
@@ -173,7 +174,7 @@ def confusion(at: Mapping[str, float], positive: str, others: str) -> str:
     def cell(name: str, words: str, kind: str) -> str:
         return f"<td class='{kind}'><b>{round(at[name]):,}</b>{words}</td>"
 
-    names = [html.escape(line(text, 40), quote=True) for text in (positive, others)]
+    names = [html.escape(line(text, 40) or BLANK, quote=True) for text in (positive, others)]
     return (
         f"{STYLE}<table class='confusion'><caption>What becomes of the tested rows</caption><thead><tr><td></td>"
         f"<th scope='col'>flagged</th><th scope='col'>not flagged</th></tr></thead><tbody>"
@@ -195,11 +196,13 @@ def _cost(table: thresholds.Table, chosen: int, asked: tuple[float, float], kind
 def _calibration(table: thresholds.Table, title: str) -> None:
     found = {KINDS[kind]: thresholds.calibration(table, kind) for kind in thresholds.VARIANTS}
     heading("Are the probabilities right?", f"Calibration on the test rows, before and after correction. {KINDS_HELP}")
-    chart(calibration.figure(found), "chart-calibration", calibration.alt(found, title))
+    with st.container(width=WIDE):
+        chart(calibration.figure(found), "chart-calibration", calibration.alt(found, title))
     best = min(found, key=lambda kind: found[kind]["brier"])
     st.markdown(
         "Brier score (lower is better): "
         + ", ".join(f"{kind.lower()} **{one['brier']:.3f}**" for kind, one in found.items())
         + f". Lowest: {best.lower()}."
     )
-    numbers("calibration", lambda: calibration.table(found), "Bins of predicted probability with the observed share")
+    with st.container(width=WIDE):
+        numbers("calibration", lambda: calibration.table(found), "Bins of predicted probability with the observed share")

@@ -10,6 +10,9 @@ import streamlit as st
 
 from app.charts import palette
 
+WIDE = 900
+"""Pixels beyond which a lone picture gains nothing."""
+
 
 def heading(text: str, help: str) -> None:
     """The name of a picture or table, and what its words mean."""

@@ -66,7 +66,7 @@ def _one(job: str, result: Mapping[str, Any], titles: Mapping[str, str], names: 
     else:
         st.caption(f"No fitted model of {titles[name]} was kept.")
     if f"augmented/{name}" not in there:
-        st.caption(f"{titles[name]} adds no rows to the training set." if f"model/{name}" in there else "")
+        st.caption("There are no augmented training rows of it: it adds none in the table's own columns.")
     with st.expander("Python that measures this row again", icon=":material/code:"):
         st.code(code(result, name), language="python", wrap_lines=True)
 
