@@ -210,7 +210,7 @@ def code(comparison: Mapping[str, Any], name: str, file: str | None = None) -> s
     imports = [
         ("import numpy as np", True),
         ("import pandas as pd", not ours),
-        ("from sklearn.compose import make_column_transformer", True),
+        ("from sklearn.compose import make_column_transformer", not ours),
         (f"from {home} import {made}", made == TREES),
         ("from sklearn.impute import SimpleImputer", True),
         ("from sklearn.pipeline import make_pipeline", True),
@@ -293,7 +293,7 @@ def _own_set(spec: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
         f"classes = {list(data.get('classes') or ())!r}",
         "y = np.array([classes.index(data.classes[k]) for k in data.y])",
         "X = encode(data)[0]",
-        "columns = make_column_transformer((SimpleImputer(), slice(None)))",
+        "columns = SimpleImputer(keep_empty_features=True)",
     ]
 
 
@@ -314,7 +314,7 @@ def _own_table(spec: Mapping[str, Any], data: Mapping[str, Any], file: str | Non
         "table.columns = [f'column {i}' for i in range(1, table.shape[1] + 1)]"
         if options.get("header") is False
         else "table.columns = table.columns.astype(str).str.strip()",
-        f"y = pd.Categorical({texts}, classes).codes.astype(int)",
+        f"y = np.array([classes.index(text) if text in classes else -1 for text in {texts}])",
         "table, y = table[y >= 0], y[y >= 0]  # rows with an answer",
     ]
     if columns:
@@ -344,7 +344,8 @@ def _own_table(spec: Mapping[str, Any], data: Mapping[str, Any], file: str | Non
         "    return (pd.to_datetime(column, errors='coerce', format='mixed') - pd.Timestamp(0)) / pd.Timedelta(days=1)",
         "",
         "",
-        "X = pd.concat([*(numbers(table[name]) for name in numeric), table[categorical].astype('str')], axis=1)",
+        "levels = table[categorical].astype(object).where(table[categorical].notna(), '(missing)').astype(str)",
+        "X = pd.concat([*(numbers(table[name]) for name in numeric), levels], axis=1)",
         "columns = make_column_transformer(",
         "    (SimpleImputer(add_indicator=True, keep_empty_features=True), numeric),",
         "    (OneHotEncoder(handle_unknown='ignore', sparse_output=False), categorical),",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
-import subprocess
-import sys
+import itertools
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ import pytest
 
 from engine import estimators
 from engine.board import (
+    _arguments,
     _classifiers,
     baseline,
     code,
@@ -23,11 +26,16 @@ from engine.board import (
     ordered,
     standing,
 )
+from engine.compare import compare
+from engine.compare_spec import CONTENDERS, TREES, CompareSpec
+from engine.data.dataset import Dataset
+from engine.data.reading import read
+from engine.data.target import features, to_dataset
+from engine.events import unpack
 from engine.methods import methods
 from engine.result import METRICS
+from engine.spec import defaults
 from tests.engine.comparisons import HOSTILE, comparison, hostile
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def cells(text: str) -> list[dict[str, str]]:
@@ -110,53 +118,155 @@ def test_the_catalog_names_the_classifiers():
 # ---- a row as Python
 
 
-def table(classes: tuple[str, ...], seed: int = 0) -> pd.DataFrame:
+def table(classes: tuple[str, ...], counts: tuple[int, ...] = (70, 25, 20), seed: int = 0) -> pd.DataFrame:
+    """Every kind of column there is, with gaps."""
     rng = np.random.default_rng(seed)
-    y = np.repeat(np.arange(len(classes)), (70, 25, 20)[: len(classes)])
-    made = pd.DataFrame(
-        {"customer_id": np.arange(len(y)), "a": rng.normal(size=len(y)) + 2 * (y == 1), "b": rng.normal(size=len(y))}
-    )
-    made["colour"] = [("red", "blue")[k] for k in (rng.random(len(y)) < 0.2 + 0.6 * (y > 0)).astype(int)]
+    y = rng.permutation(np.repeat(np.arange(len(classes)), counts[: len(classes)]))
+    n = len(y)
+    made = pd.DataFrame({"customer_id": np.arange(n) + 5000, "a": rng.normal(size=n) + 2 * (y == 1), "b": rng.normal(size=n)})
+    made["colour"] = [("red", "blue", "green")[k] for k in (rng.random(n) < 0.2 + 0.6 * (y > 0)).astype(int) + (y == 2)]
+    made["member"] = np.where(rng.random(n) < 0.5, "yes", "no")
+    made["since"] = (pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, n), "D")).strftime("%Y-%m-%d")
     made.loc[::9, "b"] = None
+    made.loc[::17, "colour"] = None
     made["left"] = [classes[k] for k in y]
+    made.loc[3, "left"] = None
     return made
 
 
-def execute(script: str, folder: Path) -> str:
-    (folder / "row.py").write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{script}", encoding="utf-8")
-    done = subprocess.run([sys.executable, "row.py"], cwd=folder, capture_output=True, text=True, check=False, timeout=200)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def execute(script: str, folder: Path, monkeypatch) -> dict[str, Any]:
+    """What the script's names are after it ran in the folder."""
+    monkeypatch.chdir(folder)
+    names: dict[str, Any] = {}
+    exec(compile(script, "row.py", "exec"), names)
+    return names
 
 
-@pytest.mark.parametrize(("name", "ratio"), [("smote", None), ("trees", 4.0)])
-def test_the_code_of_a_row_runs(tmp_path, name, ratio):
-    found, _ = comparison()
-    found["spec"]["ratio"] = ratio
+@pytest.fixture(scope="module")
+def compared() -> tuple[pd.DataFrame, Dataset, dict, dict[str, bytes]]:
+    """A comparison as it is made; the clock jumps, so the quick look on 256 training rows is all of it."""
+    frame = table(("no", "yes"), (500, 100))
+    sheet = read(frame.to_csv(index=False, sep=";", decimal=",").encode(), "churn.csv")
+    data = to_dataset(sheet, "left", name="churn.csv")
+    clock = itertools.count(0, 3)
+    left_out = [{"name": c.name, "kind": c.kind} for c in features(sheet, "left")[1]]
+    spec = CompareSpec(
+        {"upload": "u-secret-id"}, "left", methods=("ce", "smote", "trees"), reading={"delimiter": ";", "decimal": ","}, seed=7
+    )
+    steps = compare(data, spec, clock=lambda: float(next(clock)), dropped=left_out)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return frame, data, *end.value
+
+
+@pytest.mark.parametrize("name", ["smote", "trees"])
+def test_the_code_of_a_row_tests_the_rows_that_the_comparison_tested(tmp_path, monkeypatch, capsys, compared, name):
+    frame, data, found, artifacts = compared
+    found = json.loads(json.dumps(found))
+    frame.to_csv(tmp_path / "churn.csv", index=False, sep=";", decimal=",")
     row = next(m for m in found["methods"] if m["name"] == name)
-    row["replicates"] = 2
-    table(("no", "yes")).to_csv(tmp_path / "table.csv", index=False)
+    assert row["numbers"] == [0, 1, 2, 3, 4]
+    row["numbers"] = [1]
     script = code(found, name)
-    said = execute(script, tmp_path)
-    assert "n = 2" in said and 0.2 < float(said.split()[2].rstrip(",")) <= 1
-    assert "u-secret-id" not in script and "customer_id" in script
+    names = execute(script, tmp_path, monkeypatch)
+    assert capsys.readouterr().out.strip() == f"average_precision {names['found'][0]:.3f}, n = 1"
+    assert "u-secret-id" not in script and "customer_id" not in script
+    np.testing.assert_array_equal(names["y"], data.y)
+    arrays = unpack(artifacts["arrays"])
+    tested = arrays["truth"][(arrays["fold"] == 1) & (arrays["seed"] == 0)]
+    np.testing.assert_array_equal(names["y"][names["parts"].test] == 1, tested)
+    # as many training rows, of each class too
+    assert len(names["parts"].train) == row["rows"] and len(names["parts"].train) < found["data"]["rows"] * 0.6
+    fitted = names["model"][-1]
+    if name == "smote":
+        assert isinstance(fitted, estimators.SMOTEClassifier) and fitted.epoch_ >= 1 and fitted.method_.amount == "balance"
+        assert fitted.get_params()["epochs"] == row["params"]["epochs"] and fitted.random_state == 8
+    else:
+        assert fitted.n_iter_ >= 1 and fitted.max_iter == row["params"]["max_iter"]
+    assert 0.2 < names["found"][0] <= 1
 
 
-def test_the_code_of_many_classes_and_odd_names_runs(tmp_path):
+def test_the_columns_of_the_code_are_those_of_the_comparison(tmp_path, monkeypatch, compared):
+    frame, data, found, _ = compared
+    frame.to_csv(tmp_path / "churn.csv", index=False, sep=";", decimal=",")
+    script = code(found, "trees").partition("# the comparison's splits")[0]
+    x = execute(script, tmp_path, monkeypatch)["X"]
+    assert list(x) == [*data.numeric_names, *data.categorical_names] == ["a", "b", "member", "since", "colour"]
+    np.testing.assert_allclose(x[list(data.numeric_names)].to_numpy(), data.numeric)
+    levels = [data.categories[0][k] for k in data.categorical[:, 0]]
+    assert x["colour"].tolist() == levels
+
+
+def test_another_ratio_is_made_by_the_same_rows(tmp_path, monkeypatch, capsys, compared):
+    frame, _, found, _ = compared
+    frame.iloc[:-1].to_csv(tmp_path / "t.csv", index=False, sep=";", decimal=",")
+    found = json.loads(json.dumps(found)) | {"spec": found["spec"] | {"ratio": 12.5}}
+    row = found["methods"][-1]
+    row |= {"numbers": [0], "most_rows": None}
+    names = execute(code(found, "trees", "t.csv"), tmp_path, monkeypatch)
+    train = names["y"][names["parts"].train]
+    assert np.bincount(train)[0] / np.bincount(train)[1] == pytest.approx(12.5, rel=0.1)
+    assert "598 rows have an answer here, 599 had in the comparison" in capsys.readouterr().out
+
+
+def test_the_code_of_many_classes_and_odd_names_runs(tmp_path, monkeypatch):
     odd = ("'a\"\\", "b\n=1", '"""\nraise SystemExit(1)#')
     found, _ = comparison(classes=odd)
     target = "'; raise SystemExit(2) #\u202e"
     found["spec"] |= {"target": target, "reading": {"delimiter": ";", "decimal": ",", "encoding": "utf-8"}}
-    found["methods"][0]["replicates"] = 1
+    found["metric"] = "balanced_accuracy"
+    row = next(m for m in found["methods"] if m["name"] == "trees")
+    row["numbers"] = [0]
     table(odd).rename(columns={"left": target}).to_csv(tmp_path / "t.csv", index=False, sep=";", decimal=",")
-    assert "n = 1" in execute(code(found, "ce", "t.csv"), tmp_path)
+    names = execute(code(found, "trees", "t.csv"), tmp_path, monkeypatch)
+    assert names["model"].classes_.tolist() == [0, 1, 2] and "customer_id" not in names["X"]
+    assert 1 / 3 < names["found"][0] <= 1
 
 
-def test_the_code_of_a_set_of_ours_runs(tmp_path):
-    found, _ = comparison()
+def test_classes_that_are_numbers_and_no_header(tmp_path, monkeypatch):
+    found, _ = comparison(classes=("0", "1.5"))
+    found["spec"] |= {"target": "column 7", "reading": {"header": False}}
+    found["data"]["columns"] = {"numeric": ["column 2", "column 3"], "categorical": ["column 4"]}
+    row = next(m for m in found["methods"] if m["name"] == "trees")
+    row["numbers"] = [0]
+    table(("0.0", "1.50")).to_csv(tmp_path / "t.csv", index=False, header=False)
+    names = execute(code(found, "trees", "t.csv"), tmp_path, monkeypatch)
+    assert np.bincount(names["y"]).tolist() in ([69, 25], [70, 24])
+
+
+def test_the_code_of_a_set_of_ours_runs(tmp_path, monkeypatch):
+    found, _ = comparison(classes=("majority", "minority"))
     found["spec"] |= {"source": {"dataset": "moons"}, "ratio": 10.0, "target": None}
-    found["methods"][0]["replicates"] = 1
-    assert "n = 1" in execute(code(found, "ce"), tmp_path)
+    found["methods"][0]["numbers"] = [0]
+    names = execute(code(found, "ce"), tmp_path, monkeypatch)
+    assert isinstance(names["model"][-1], estimators.CEClassifier) and 0 < names["found"][0] <= 1
+
+
+@pytest.mark.parametrize("name", [name for name in CONTENDERS if name != TREES])
+def test_every_method_takes_its_arguments(name):
+    params = {"patience": 20, **defaults(methods()[name].describe(), "tabular")}
+    cls = estimators.classifiers()[_classifiers()[name]]
+    made = cls(
+        **{k: ast.literal_eval(v) for k, v in _arguments({"params": json.loads(json.dumps(params))}, cls.__name__).items()}
+    )
+    own, door = made._parameters()
+    assert own.name == name and door.patience == 20
+
+
+@pytest.mark.parametrize(
+    ("file", "call"),
+    [
+        ("a.csv", "pd.read_csv('a.csv', dtype={target: str}, na_values=['?', '-', '--', '.'], sep=None, engine='python')"),
+        ("A.XLSX", "pd.read_excel('A.XLSX', sheet_name='two')"),
+        ("a.parquet", "pd.read_parquet('a.parquet')"),
+    ],
+)
+def test_files_are_read_by_their_kind(file, call):
+    found, _ = comparison()
+    found["spec"]["reading"] = {"sheet": "two"} if file == "A.XLSX" else {}
+    assert f"table = {call}\n" in code(found, "ce", file)
 
 
 def test_a_method_that_is_not_there():
