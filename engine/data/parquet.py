@@ -17,7 +17,11 @@ def read(data: bytes) -> tuple[list[str], list[Any], list[bool], list[str]]:
         return _read(data)
     except BadData:
         raise
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
+    except MemoryError:  # also where wrong bytes ask for an absurd amount
+        raise BadData(
+            "The Parquet file is broken, or needs more memory than there is: write it anew, or send fewer rows."
+        ) from None
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError) as error:
         if "encrypt" in str(error).lower() or "decrypt" in str(error).lower():
             raise BadData("The Parquet file is encrypted: save it without encryption.") from None
         raise BadData("The Parquet file is broken or too unusual: write it anew, or as CSV.") from None

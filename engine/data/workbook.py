@@ -43,7 +43,7 @@ def read(data: bytes, wanted: str | None = None) -> Grid:
         warnings.simplefilter("ignore")  # of what it leaves out: charts, validation, conditional colours
         try:
             return _read(openpyxl, data, wanted, formulas)
-        except BadData:
+        except (BadData, MemoryError):
             raise
         except Exception:  # a broken workbook ends in almost anything
             raise BadData("The workbook is broken or unusual: save it anew as .xlsx, or as CSV.") from None

@@ -23,6 +23,7 @@ from engine.data.target import to_dataset
 from engine.data.texts import MARKS
 from engine.errors import BadData
 from tests.engine import hostile
+from tests.engine.data.odd_files import grid, parquet, zipped
 from tests.engine.data.sound import is_sentence, is_sound
 
 # ---- real ones
@@ -191,8 +192,6 @@ def test_caps_have_their_sentence(monkeypatch, cap, value, data, says):
 
 
 def test_caps_hold_for_excel_and_parquet(monkeypatch):
-    from tests.engine.data.odd_files import grid, parquet
-
     book, file = grid(("a", "b"), *((i, 2) for i in range(99))), parquet(a=list(range(99)), b=list(range(99)))
     monkeypatch.setattr(sheet, "MAX_ROWS", 50)
     for data in (book, file):
@@ -285,8 +284,6 @@ def test_any_wrong_bytes_in_a_real_file(format):
     import gzip
     import random
 
-    from tests.engine.data.odd_files import grid, parquet, zipped
-
     text = b"a,b\n" + b"1,x\n2,y\n" * 20
     whole = {
         "xlsx": lambda: grid(("a", "b"), (1, "x"), (2, "y")),
@@ -376,3 +373,17 @@ def test_numbers_are_read_as_they_were_written(numbers, how, thousands):
     for options in ({"decimal": decimal, "thousands": thousands, "types": {"a": "numeric"}}, {"types": {"a": "numeric"}}):
         got = read(text.encode(), "a.csv", options | {"delimiter": delimiter})
         assert got.columns[0].values.tolist() == numbers
+
+
+def test_too_little_memory_is_no_fault_of_a_workbook(monkeypatch):
+    """Who runs the job has a sentence for it. Parquet can ask for any amount where bytes are wrong, so that both are one there."""
+
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    for part in ("workbook", "parquet"):
+        monkeypatch.setattr(f"engine.data.{part}._read", full)
+    with pytest.raises(MemoryError):
+        read(grid(("a", "b"), (1, 2)), "a")
+    with pytest.raises(BadData, match="more memory than there is"):
+        read(parquet(a=[1], b=[2]), "a")
