@@ -347,6 +347,20 @@ def test_owners_who_fell_silent_are_forgotten(store, tmp_path, monkeypatch):
     assert left(tmp_path) == []
 
 
+def test_a_sign_of_life_at_the_last_moment_is_heard(store, monkeypatch):
+    id = store.add_upload("me", "a.csv", b"x")
+    with store.writing() as db:
+        db.execute(OWNERS.update().values(seen=time.time() - 1801))
+    forget_all = store._forget_all
+
+    def late(owner: str, **how: Any) -> tuple[int, int]:
+        store.touch(owner)
+        return forget_all(owner, **how)
+
+    monkeypatch.setattr(store, "_forget_all", late)
+    assert store.expire() == (0, 0, True) and store.upload(id, "me")
+
+
 def test_a_sign_of_life_of_one_who_owns_nothing_writes_nothing(store):
     store.touch("me")
     store.touch(None)
