@@ -25,7 +25,9 @@ from engine.contest import Contest, Level
 from engine.data.dataset import Dataset, Replicate, Task
 from engine.data.prepare import encode, fit_scale, prepare
 from engine.data.profile import proposed_folds
+from engine.data.sheet import Sheet
 from engine.data.split import Parts
+from engine.data.target import features
 from engine.data.thin import draw, sizes, thin
 from engine.errors import BadData, BadParameter
 from engine.events import Event, Note, Phase, pack
@@ -291,6 +293,16 @@ def _of_trees(fitted: Any, task: Task, r: int) -> tuple[np.ndarray, np.ndarray]:
     return valid, test
 
 
+def of_sheet(sheet: Sheet, target: str) -> dict[str, Any]:
+    """What `compare` is told of a table beside its dataset: dropped, readings and guesses."""
+    used, left = features(sheet, target)
+    return {
+        "dropped": [{"name": column.name, "kind": column.kind} for column in left],
+        "readings": {c.name: (c.kind, c.levels) for c in used if c.kind in ("boolean", "date")},
+        "guesses": sheet.guesses,
+    }
+
+
 Comparison = Generator[Event, None, tuple[dict[str, Any], dict[str, bytes]]]
 
 
@@ -308,9 +320,9 @@ def compare(
     and artifacts: `arrays` and `thresholds/<name>` (npz), `model/<name>` (zip of `engine.export`), `augmented/<name>` (CSV, of methods that
     add rows in the table's columns, up to MOST_CELLS cells).
 
-    began: the clock's reading when the budget began (now, by default). dropped: what was left out of the table before, for the result.
-    readings: column -> (kind, levels) of those that were read as dates or as yes and no, for the models (`engine.pipeline.Pipeline.of`).
-    guesses: how the file was read (`Sheet.guesses`), for the result.
+    began: the clock's reading when the budget began (now, by default). The others are what `of_sheet` says of a person's own table.
+    dropped: what was left out of it before, for the result. readings: column -> (kind, levels) of those that were read as dates or as
+    yes and no, for the models (`engine.pipeline.Pipeline.of`). guesses: how the file was read (`Sheet.guesses`), for the result.
 
     Result: methods [{name, title, metrics {metric: {mean, low, high, n, values}}, difference {metric, mean, low, high, p, p_holm, n,
     better, worse} or None, seconds, replicates, numbers, rows, epochs, look, most_rows (training rows allowed, None: all), stopped (the

@@ -51,7 +51,6 @@ def _compare(
     teller(Phase("reading", "Reading the table"))
     from engine.data.profile import profile, to_dataset
     from engine.data.reading import read
-    from engine.data.target import features
 
     assert spec.target is not None
     sheet = read(data, name, spec.reading)
@@ -59,18 +58,10 @@ def _compare(
     for text in (*sheet.notes, *(w["text"] for w in about["warnings"] if w["level"] == "warning")):
         teller(Note(text))
     dataset = to_dataset(sheet, spec.target, spec.positive, name=name)
-    used, left = features(sheet, spec.target)
     teller(Phase("importing", "Starting"))
-    from engine.compare import compare
+    from engine.compare import compare, of_sheet
 
-    running = compare(
-        dataset,
-        spec,
-        began=began,
-        dropped=[{"name": column.name, "kind": column.kind} for column in left],
-        readings={column.name: (column.kind, column.levels) for column in used if column.kind in ("boolean", "date")},
-        guesses=sheet.guesses,
-    )
+    running = compare(dataset, spec, began=began, **of_sheet(sheet, spec.target))
     while True:
         try:
             teller(next(running))

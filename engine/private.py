@@ -22,7 +22,7 @@ from engine.spec import RunSpec, canonical
 
 READING, PROFILE, TARGET = "engine.data.reading", "engine.data.profile", "engine.data.target"
 COMPARE, CATALOG = "engine.compare", "engine.data.catalog"
-"""Modules with read; profile; features and to_dataset; CompareSpec and compare; load."""
+"""Modules with read; profile; to_dataset; CompareSpec, compare and of_sheet; load."""
 
 Table = tuple[str, bytes]
 """A file's name and bytes."""
@@ -74,14 +74,13 @@ def _compare(spec: Mapping[str, Any], table: Table | None) -> Steps:
     module = importlib.import_module(COMPARE)
     asked = module.CompareSpec.from_json(spec)
     yield Phase("reading", "Reading the table" if table else "Reading the data")
-    left_out: list[dict[str, str]] = []
+    more: dict[str, Any] = {"dropped": []}
     if table is None:
         dataset = importlib.import_module(CATALOG).load(asked.source["dataset"])
     else:
         dataset = _dataset(table, spec)
-        unused = importlib.import_module(TARGET).features(_sheet(table, asked.reading), asked.target)[1]
-        left_out = [{"name": column.name, "kind": column.kind} for column in unused]
-    found, artifacts = yield from module.compare(dataset, asked, began=began, dropped=left_out)
+        more = module.of_sheet(_sheet(table, asked.reading), asked.target)
+    found, artifacts = yield from module.compare(dataset, asked, began=began, **more)
     return {"seconds": time.monotonic() - began}, {**artifacts, "comparison": _json(found)}
 
 

@@ -24,7 +24,9 @@ from engine.compare import CompareSpec, compare, given_classes
 from engine.compare_spec import CONTENDERS, PLAIN, TREES
 from engine.data.dataset import Dataset, Task
 from engine.data.prepare import prepare
+from engine.data.reading import read
 from engine.data.split import split
+from engine.data.target import to_dataset
 from engine.errors import BadData, BadParameter
 from engine.events import Board, Event, Note, Phase, Progress, decode, encode, unpack
 from engine.methods import method
@@ -339,18 +341,30 @@ def test_a_method_that_fails_does_not_sink_the_rest(monkeypatch):
     assert [e for e in events if isinstance(e, Board)][-1].rows[1]["failed"] == smote["failed"]
 
 
-def test_yes_and_no_and_dates_are_taken_by_the_model():
-    data = table()
-    data = replace(
-        data,
-        numeric_names=("score", "income", "member"),
-        numeric=np.where([False, False, True], data.numeric > 2, data.numeric),
-    )
-    _, _, artifacts = looked(data, replace(CHEAP, methods=(PLAIN,)), readings={"member": ("boolean", ("no", "yes"))})
-    model = engine.load_model(io.BytesIO(artifacts["model/ce"]))
-    rows = frame(data, np.arange(5)).assign(member=["yes", "no", "yes", "no", "no"])
-    as_numbers = rows.assign(member=[1, 0, 1, 0, 0])
-    np.testing.assert_array_equal(model.predict_proba(rows), model.predict_proba(as_numbers))
+def test_a_model_takes_rows_as_the_file_has_them():
+    """Yes and no, dates, decimal commas and empty cells, as they stand in a person's CSV."""
+    rng = np.random.default_rng(0)
+    lines = ["id;amount;since;member;colour;left"]
+    for i in range(120):
+        amount = "" if i % 9 == 0 else f"{rng.normal() + i % 3:.3f}".replace(".", ",")
+        member, colour = ("yes", "no")[i * 7 % 2], ("red", "blue", "")[i * 5 % 3]
+        lines.append(
+            f"c{i * 31}-{i};{amount};2024-{1 + i % 12:02d}-{1 + i % 28:02d};{member};{colour};{('a', 'b')[i % 4 == 0]}"
+        )
+    sheet = read("\n".join(lines).encode(), "t.csv", {})
+    more = module.of_sheet(sheet, "left")
+    assert more["dropped"] == [{"name": "id", "kind": "id"}] and set(more["readings"]) == {"since", "member"}
+    data = to_dataset(sheet, "left", name="t.csv")
+    _, found, artifacts = looked(data, replace(CHEAP, methods=(PLAIN, TREES)), **more)
+    assert found["data"]["guesses"]["decimal"] == "," and found["data"]["columns"]["categorical"] == ["colour"]
+    arrays = unpack(artifacts["arrays"])
+    test = split(data, RunSpec("x", PLAIN, folds=found["protocol"]["folds"], seeds=10), 0)[0].test
+    rows = pd.read_csv(io.StringIO("\n".join(lines)), sep=";", decimal=",").iloc[test]
+    assert set(rows.member) == {"yes", "no"} and rows.amount.isna().any() and rows.colour.isna().any()
+    for name in (PLAIN, TREES):
+        model = engine.load_model(io.BytesIO(artifacts[f"model/{name}"]))
+        before = arrays[f"score/{name}"][(arrays["seed"] == 0) & (arrays["fold"] == 0)]
+        np.testing.assert_allclose(model.predict_proba(rows)[:, 1], before, rtol=0, atol=1e-6)
 
 
 def test_closing_it_stops_and_forgets():
