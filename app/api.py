@@ -22,7 +22,6 @@ from starlette.routing import Route
 from app.session import NO_OWNER, owner_in
 from engine import board, uploads
 from engine.errors import BadInput, LabError, StoreError, TooLarge, TooSlow, UnknownName, WrongType
-from engine.events import unpack
 from engine.store import Store, default_url
 
 
@@ -150,8 +149,10 @@ def _made(job: str, name: str, owner: str | None) -> tuple[bytes | str, str] | N
     if name == "report.html":
         from engine import report  # most people never ask for it
 
-        arrays = here.answer(job, "arrays", owner)
-        return report.html(comparison, unpack(arrays) if isinstance(arrays, bytes) else {}), "text/html; charset=utf-8"
+        wanted = [key for key in here.artifacts(job, owner=owner) if key == "arrays" or key.startswith("thresholds/")]
+        blobs = {key: data for key in wanted if (data := here.artifact(job, key, owner=owner)) is not None}
+        about, file = _table(here, job, owner, comparison)
+        return report.from_artifacts(comparison, blobs, profile=about, file=file), "text/html; charset=utf-8"
     if name == "comparison.json":
         return json.dumps(comparison, indent=2), "application/json"
     tables = {
@@ -163,6 +164,19 @@ def _made(job: str, name: str, owner: str | None) -> tuple[bytes | str, str] | N
         write, kind = tables[name]
         return write(comparison), kind
     return _of_method(here, job, name, owner, comparison)
+
+
+def _table(here: Store, job: str, owner: str | None, comparison: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, str]:
+    """(profile, name) of the table a comparison is of: the newest profile with its target, read as it was; nothing of a public set."""
+    upload, spec = here.job(job, owner).upload, comparison.get("spec") or {}
+    if upload is None:
+        return None, ""
+    for one in here.jobs(owner=owner, states=("done",), kinds=("profile",)):
+        if one.upload == upload and (one.spec.get("reading") or {}) == (spec.get("reading") or {}):
+            found = here.answer(one.id, "profile", owner)
+            if isinstance(found, dict) and (found.get("target") or {}).get("name") == spec.get("target"):
+                return found, here.upload(upload, owner).name
+    return None, here.upload(upload, owner).name
 
 
 def _of_method(

@@ -18,10 +18,11 @@ from starlette.requests import Request
 from app import api
 from engine import uploads
 from engine.database import OWNERS, PIECES, UPLOADS
+from engine.events import pack
 from engine.store import Store
 from tests.app import fabricate
 from tests.app.test_server import server
-from tests.engine.comparisons import comparison
+from tests.engine.comparisons import comparison, profile, tables
 
 ME, YOU = "m" * 43, "y" * 43
 CANARY = "c4n4ry"
@@ -247,6 +248,28 @@ def test_files_of_a_comparison_are_its_owner_s_alone(served: tuple[int, Store]) 
     assert call(port, "GET", f"/api/jobs/{job}/leaderboard.csv")[2].decode() == api.NO_FILE
     with store.reading() as db:
         assert db.execute(sa.select(OWNERS)).all() == []
+
+
+def test_the_report_is_of_all_that_is_there(served: tuple[int, Store]) -> None:
+    port, store = served
+    upload = store.add_upload(ME, "mine <i>.csv", b"a,b")
+    found, arrays = comparison()
+    for target, name in (("left", "customer_id"), ("other", "not this one")):
+        asked = store.submit_profile(ME, upload, {"target": target})
+        assert store.claim("e", kinds=("profile",)).id == asked.id
+        about = profile(names=(name, target))
+        assert store.save_result(asked.id, ("{}", b""), {"profile": json.dumps(about).encode()}, attempt=1)
+    job = store.submit_compare(ME, {"source": {"upload": upload}, "target": "left", "budget": 15}).id
+    assert store.claim("e", kinds=("compare",)).id == job
+    packed = {f"thresholds/{key}": pack(made) for key, made in tables(found, arrays).items()}
+    artifacts = {"comparison": json.dumps(found).encode(), "arrays": pack(arrays), **packed}
+    assert store.save_result(job, ("{}", b""), artifacts, attempt=1)
+    status, headers, body = call(port, "GET", f"/api/jobs/{job}/report.html")
+    text = body.decode()
+    assert status == 200 and headers["Content-Type"].startswith("text/html") and "attachment" in headers["Content-Disposition"]
+    assert "mine &lt;i&gt;.csv" in text and "customer_id" in text and "not this one" not in text
+    assert "Where to put the threshold" in text and "Precision and recall" in text and upload not in text
+    assert call(port, "GET", f"/api/jobs/{job}/report.html", Cookie=f"lab_owner={YOU}")[0] == 404
 
 
 def test_the_server_writes_names_and_rows_nowhere_but_into_the_store(served: tuple[int, Store]) -> None:
