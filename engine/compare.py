@@ -221,12 +221,13 @@ class Bench:
 
     def _prepare(self, level: Level, seeds: tuple[int, ...]) -> Task:
         if self.task is None or self.prepared != (level, seeds):
-            y = self.dataset.y
+            y, none = self.dataset.y, np.zeros(0, np.int64)
 
             def cut(parts: Parts, r: Replicate) -> Parts:
                 classes = len(self.dataset.classes)
                 self.natural[r.number] = tuple(np.bincount(y[part], minlength=classes) for part in (parts.train, parts.valid))  # type: ignore[assignment]
                 stream = numpy_stream(self.spec.seed, "thin", r.seed, r.fold)
+                parts = replace(parts, withheld=none, elsewhere=none)  # there is no oracle here to give them back to
                 return parts if level.rows is None else thin(parts, y, level.rows, stream)
 
             numbers = [seed * self.spec.folds + fold for seed in seeds for fold in range(self.spec.folds)]

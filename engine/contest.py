@@ -300,6 +300,6 @@ def _why(error: Exception) -> str:
     """A failure in one sentence."""
     if isinstance(error, LabError):
         return str(error)
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or "allocate memory" in str(error):  # the second is torch's
         return "It needed more memory than there is."
     return f"It failed: {line(error, 160) or type(error).__name__}."

@@ -187,6 +187,7 @@ def test_a_level_that_turns_out_too_low_is_left_for_a_higher_one():
         (ValueError("odd\nthings"), "It failed: odd things."),
         (ZeroDivisionError(), "It failed: ZeroDivisionError."),
         (MemoryError(), "It needed more memory than there is."),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "It needed more memory than there is."),
     ],
     ids=lambda v: type(v).__name__,
 )
