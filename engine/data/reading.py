@@ -124,6 +124,8 @@ def _text(data: bytes, given: Mapping[str, Any]) -> Raw:
     if breaks > 4 * MAX_ROWS:
         sheet.check_size(breaks, 1)
     columns, narrow, said = _parse(text, layout)
+    if not len(columns[0]):  # what looked like a row can be a byte order mark alone
+        raise BadData("The file holds no rows: send a table with a header and rows.")
     notes += said
     if layout.skipped:
         notes.append(f"{count(layout.skipped, 'line')} above the table {'is' if layout.skipped == 1 else 'are'} left out.")

@@ -160,6 +160,7 @@ def headers() -> Iterator[Odd]:
     yield Odd("a name over two lines", b'"a\nb",c\n1,2\n3,4\n', shape(2, "a\nb", "c"))
     yield Odd("a header and nothing", b"a,b,c\n", says="no rows")
     yield Odd("comments alone", b"# a\n# b\n", says="no rows")
+    yield Odd("a comment and a mark", b"%\r\xef\xbb\xbf\r", says="no rows")
     yield Odd("one word", b"hello", says="no rows")
     yield Odd("a very long name", b"a" * 5000 + b",b\n1,2\n3,4\n", lambda s: len(s.columns[0].name) == 1000)
 
