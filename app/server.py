@@ -38,7 +38,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from app import api
-from app.session import OWNER_COOKIE, owner_in
+from app.session import OWNER_COOKIE, drop_closed, owner_in
 from engine.errors import LabError
 from engine.store import Store
 
@@ -256,8 +256,9 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
 
 
 async def expire() -> None:
-    """Forget, about once a minute, who fell silent. Engines do it too; but there may be none alive."""
+    """Forget, about once a minute, who fell silent, and what closed tabs showed. Engines do the first too; but there may be none."""
     while True:
+        drop_closed()
         try:
             await asyncio.to_thread(api.store().expire)
         except LabError as error:

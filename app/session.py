@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit import runtime
 
 from app.widgets.text import written
 from engine import fields, limits
@@ -178,6 +179,16 @@ def wipe() -> None:
     """Delete what this session holds of a person's own tables."""
     for key in [key for key in st.session_state if str(key).startswith(MINE)]:
         del st.session_state[key]
+
+
+def drop_closed() -> None:
+    """Let go of the sessions of tabs that were closed too long ago to come back (`server.disconnectedSessionTTL`, two minutes).
+
+    By itself Streamlit does so when the next tab is closed: on a quiet day much later than the tables they show are forgotten.
+    To be called on the server's event loop.
+    """
+    if runtime.exists():
+        len(runtime.get_instance()._session_mgr._session_storage._cache)  # counting them reaps them
 
 
 def keep_alive() -> None:

@@ -21,7 +21,7 @@ from engine.database import OWNERS, PIECES, UPLOADS
 from engine.events import pack
 from engine.store import Store
 from tests.app import fabricate
-from tests.app.test_server import server
+from tests.app.test_server import server, until
 from tests.engine.comparisons import comparison, profile, tables
 
 ME, YOU = "m" * 43, "y" * 43
@@ -33,6 +33,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Stor
     folder = tmp_path_factory.mktemp("store")
     store = fabricate.fresh(folder)
     (folder / "tmp").mkdir()
+    store.add_upload("an owner who is silent", "old.csv", b"a,b")
+    with store.writing() as db:
+        db.execute(OWNERS.update().values(seen=time.time() - 1801))
     with (folder / "server.log").open("wb") as log, server(folder, log=log, TMPDIR=str(folder / "tmp")) as (_, port):
         yield port, store
     store.close()
@@ -65,6 +68,12 @@ def send(port: int, data: Any, **headers: str | None) -> tuple[int, dict[str, An
 def kept(store: Store) -> int:
     with store.reading() as db:
         return int(db.execute(sa.select(sa.func.count()).select_from(UPLOADS)).scalar_one())
+
+
+def test_a_server_without_an_engine_forgets_who_is_silent(served: tuple[int, Store]) -> None:
+    _, store = served
+    until(lambda: not store.uploads("an owner who is silent"), 10)
+    assert "Traceback" not in (store.path.parent / "server.log").read_text()
 
 
 def test_a_table_arrives_whole_under_its_owner(served: tuple[int, Store]) -> None:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import json
 import logging
 import sys
 import time
+import weakref
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import streamlit as st
+from streamlit.runtime.memory_session_storage import MemorySessionStorage
+from streamlit.runtime.runtime import Runtime
+from streamlit.runtime.session_manager import SessionInfo
+from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 from streamlit.testing.v1 import AppTest
 
 from app import session
@@ -235,6 +242,27 @@ def test_the_server_forgets_who_fell_silent_where_no_engine_does(store: Store, m
 
     asyncio.run(asyncio.wait_for(a_while(), 5))
     assert [one.id for one in store.uploads(YOU)] == [kept]
+
+
+def test_the_session_of_a_tab_closed_long_ago_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Session:
+        id = "closed"
+
+    storage = MemorySessionStorage(ttl_seconds=0.1)  # type: ignore[arg-type]
+    manager = WebsocketSessionManager(storage, *[None] * 3)  # type: ignore[arg-type]
+    monkeypatch.setattr(session.runtime, "exists", lambda: True)
+    monkeypatch.setattr(session.runtime, "get_instance", lambda: SimpleNamespace(_session_mgr=manager))
+    closed = Session()
+    storage.save(SessionInfo(client=None, session=closed, script_run_count=1))  # type: ignore[arg-type]
+    left = weakref.ref(closed)
+    del closed
+    session.drop_closed()
+    assert left() is not None, "its tab may come back"
+    time.sleep(0.15)
+    session.drop_closed()
+    gc.collect()
+    assert left() is None
+    assert "self._session_mgr" in inspect.getsource(Runtime), "the way to it is Streamlit's own"
 
 
 def test_what_an_error_says_is_not_logged() -> None:
