@@ -5,50 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import math
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
-from engine.text import UNSEEN, csv_cell, csv_table, html, latex, line, markdown
-
-HOSTILE = [
-    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "' onload='x", "&lt;b&gt;", "</style></svg></title>", "<!--", "]]>",
-    "{{7*7}}", "${x}", "%{x}", "[a](javascript:alert(1))", "| a | b |", "`code`", "# head", "\\end{document}", "\\input{/etc/passwd}",
-    "=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1+1", " =1", "\ufeff=1", '"=1', "a;=1+1", "a\n=1", "x\x00y",
-    "\u202eevil", "a\u2028b", "\ud800", "https://x.test/a", "www.x.test", "<https://x.test>", "a@b.test",
-]  # fmt: skip
+from engine.text import UNSEEN, block, csv_cell, csv_table, html, latex, line, markdown
+from tests.engine.hostile import NAMES, Page
 
 
-class Seen(HTMLParser):
-    """Tags and text of a page."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, list]] = []
-        self.text = ""
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, attrs))
-
-    def handle_data(self, data):
-        self.text += data
-
-    def handle_comment(self, data):
-        self.tags.append(("comment", []))
-
-
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", NAMES)
 def test_html_is_text_in_elements_and_attributes(text):
-    seen = Seen()
-    seen.feed(f"<p title=\"{html(text)}\" class='{html(text)}'>{html(text)}</p>")
-    seen.close()
-    assert seen.tags == [("p", [("title", line(text)), ("class", line(text))])]
-    assert seen.text == line(text)
+    seen = Page(f"<p title=\"{html(text)}\" class='{html(text)}'>{html(text)}</p>")
+    assert seen.elements == [("p", {"title": line(text), "class": line(text)})]
+    assert seen.text == line(text) and not seen.other
     assert "\n" not in html(text)
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", NAMES)
 def test_markdown_has_no_markup_left(text):
     made = markdown(text)
     assert "<" not in made and "\n" not in made
@@ -57,7 +30,7 @@ def test_markdown_has_no_markup_left(text):
         assert bare.count(sign) == bare.count(f"\\{sign}") + (bare.count("&#64;") if sign == "#" else 0), sign
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", NAMES)
 def test_latex_has_no_command_of_the_data(text):
     made = latex(text)
     for ours in ("textbackslash", "textasciicircum", "textasciitilde", "textless", "textgreater", "textbar", "textquotedbl"):
@@ -69,7 +42,7 @@ def test_latex_has_no_command_of_the_data(text):
     assert not set(made) & set('\\{}$&#%_^~<>|"`[]')
 
 
-FORMULA = [t for t in HOSTILE if t.lstrip(' \ufeff"\t\r\n')[:1] in tuple("=+-@\uff1d")]
+FORMULA = [t for t in NAMES if t != "-3.5" and t.lstrip(' \ufeff"\t\r\n')[:1] in tuple("=+-@\uff1d")]
 
 
 @pytest.mark.parametrize("text", FORMULA)
@@ -96,6 +69,13 @@ def test_cells_come_back_as_they_were():
     rows = [["a,b", 'say "x"', "two\nlines", "plain", 1.5], ["", "\u00e4\u4e2d", "3", "b", None]]
     back = list(csv.reader(io.StringIO(csv_table(rows), newline="")))
     assert back == [["a,b", 'say "x"', "two\nlines", "plain", "1.5"], ["", "\u00e4\u4e2d", "3", "b", ""]]
+
+
+def test_a_block_keeps_its_lines_and_nothing_unseen():
+    assert block("if a < b:\n    c('&')\n") == "if a &lt; b:\n    c(&#x27;&amp;&#x27;)\n"
+    for text in NAMES:
+        assert Page(f"<pre>{block(text)}</pre>").skeleton == [("pre", ())]
+        assert len(block(text).splitlines()) <= len(text.split("\n"))
 
 
 def test_a_line_is_one_line_and_cut():
