@@ -153,8 +153,8 @@ def compared(
     return store.job(job.id, owner)
 
 
-def ended(store: Store, table: str, state: str, reason: str = "") -> Job:
+def ended(store: Store, table: str, state: str, reason: str = "", **said: Any) -> Job:
     """A comparison that ended without a result."""
-    job = running(store, table)
+    job = running(store, table, **said)
     assert store.finish(job.id, state, reason)
     return store.job(job.id, OWNER)
