@@ -81,7 +81,8 @@ font:.82rem/1.5 ui-monospace,SFMono-Regular,Consolas,monospace;white-space:pre-w
 footer{margin-top:3rem;padding-top:.8rem;border-top:1px solid var(--rule);color:var(--soft);font-size:.9rem}
 @media(max-width:34rem){.facts{grid-template-columns:1fr;gap:0}.facts dd{margin:0 0 .5rem}body{padding:1rem .9rem 2rem}}
 @media print{:root{color-scheme:light;--ink:#000;--soft:#444;--paper:#fff;--card:#f4f4f4;--rule:#bbb;--plain:#666;
---lead:#005a8e;--warm:#a04300;--green:#00614a}body{padding:0;max-width:none;font-size:10pt}nav{display:none}.scroll{overflow:visible}table{font-size:8pt}
+--lead:#005a8e;--warm:#a04300;--green:#00614a}body{padding:0;max-width:none;font-size:10pt}nav{display:none}.scroll{overflow:visible}
+table{font-size:8pt}.dense{font-size:6.2pt}.dense th,.dense td{padding-right:.2rem}.dense tbody th{min-width:4rem}
 th,td{padding-right:.4rem}h2,h3,figcaption,caption{break-after:avoid}figure,tr,.verdict{break-inside:avoid}thead{display:table-header-group}}
 """
 
