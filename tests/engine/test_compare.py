@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -35,6 +36,7 @@ from engine.scene import Camera
 from engine.spec import RunSpec, defaults
 from engine.thresholds import VARIANTS
 
+BUDGET = 7.0
 COLOURS = ("red", "green", "(missing)")
 SPEC = CompareSpec({"upload": "secret-id"}, target="left")
 CHEAP = replace(SPEC, methods=(PLAIN, "smote"))
@@ -86,9 +88,10 @@ def looked(
 
 @pytest.fixture(scope="module")
 def whole() -> Iterator[tuple[Dataset, list[Event], dict[str, Any], dict[str, bytes]]]:
-    """A real comparison of all methods in a few real seconds."""
+    """A real comparison of all methods in a few seconds, of processor time: other processes take none of them."""
     data = table()
-    events, found, artifacts = drive(compare(data, replace(SPEC, budget=8), dropped=[{"name": "id", "kind": "id"}]))
+    spec, left_out = replace(SPEC, budget=BUDGET), [{"name": "id", "kind": "id"}]
+    events, found, artifacts = drive(compare(data, spec, clock=time.process_time, dropped=left_out))
     yield data, events, found, artifacts
 
 
@@ -113,16 +116,15 @@ def test_every_method_ends_with_a_score(whole):
 
 def test_the_budget_is_kept(whole):
     _, _, found, _ = whole
-    # the look is finished whatever it takes: on a machine that is busy with other things it alone may be longer
-    late = any("took longer than the budget" in s for s in found["shortened"])
-    assert late or found["seconds"] <= 8 * 1.1 + 0.5
+    assert 0 < found["seconds"] <= BUDGET * 1.1
+    assert found["methods"][0]["replicates"] >= 10 and not found["methods"][0]["look"]
 
 
 def test_it_is_plain_json_and_names_no_upload_but_in_its_spec(whole):
     _, _, found, artifacts = whole
     words = json.dumps(found, allow_nan=False)
     assert json.loads(words) == found and words.count("secret-id") == 1
-    assert CompareSpec.from_json(found["spec"]) == replace(SPEC, budget=8)
+    assert CompareSpec.from_json(found["spec"]) == replace(SPEC, budget=BUDGET)
     assert not any(b"secret-id" in data for data in artifacts.values())
 
 
