@@ -279,9 +279,9 @@ def test_forget_all_of_an_owner(store, tmp_path):
         assert db.execute(sa.select(OWNERS.c.owner)).all() == [] and db.execute(sa.select(JOBS.c.id)).all() == []
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, 7])
 def test_no_byte_stays_among_other_people_s_rows(store, tmp_path, seed):
-    """secure_delete alone fails this now and then: SQLite leaves copies of short rows behind when it moves them between pages."""
+    """secure_delete alone fails this with seed 7: SQLite leaves copies of short rows behind when it moves them between pages."""
     rng = random.Random(seed)
     mine = store.add_upload("me", f"{CANARY}.csv", CANARY.encode())
     running: list[tuple[str, str]] = []
