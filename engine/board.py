@@ -302,6 +302,7 @@ def _own_table(spec: Mapping[str, Any], data: Mapping[str, Any], file: str | Non
     target, classes, columns = str(spec.get("target")), [str(c) for c in data.get("classes") or ()], data.get("columns") or {}
     name = str(file or data.get("name") or "table.csv")
     options = {k: v for k, v in {**(data.get("guesses") or {}), **(spec.get("reading") or {})}.items() if v is not None}
+    marked = (spec.get("reading") or {}).get("missing") is not None
     numbers = bool(classes) and all(_is_number(c) for c in classes)
     texts = (
         "pd.to_numeric(table[target], errors='coerce').map('{:.15g}'.format)"
@@ -310,7 +311,7 @@ def _own_table(spec: Mapping[str, Any], data: Mapping[str, Any], file: str | Non
     )
     out = [
         f"target, classes = {target!r}, {classes!r}",
-        f"table = pd.read_{READERS.get(Path(name.lower()).suffix, 'csv')}({name!r}{_reading(name, options)})",
+        f"table = pd.read_{READERS.get(Path(name.lower()).suffix, 'csv')}({name!r}{_reading(name, options, marked=marked)})",
         "table.columns = [f'column {i}' for i in range(1, table.shape[1] + 1)]"
         if options.get("header") is False
         else "table.columns = table.columns.astype(str).str.strip()",
@@ -360,17 +361,19 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _reading(name: str, options: Mapping[str, Any]) -> str:
-    """The arguments of pandas that say the same as the options a table was read with."""
+def _reading(name: str, options: Mapping[str, Any], *, marked: bool) -> str:
+    """The arguments of pandas that say the same as the options a table was read with. marked: a person said what stands for missing."""
     kind = READERS.get(Path(name.lower()).suffix, "csv")
     if kind == "parquet":
         return ""
-    marks = options.get("missing")
+    marks = [
+        v for mark in map(str, options.get("missing") or ()) for v in dict.fromkeys((mark, mark.upper(), mark.capitalize()))
+    ]
     given = {"dtype": "{target: str}"} if kind == "csv" else {}
-    if marks is not None:
-        given |= {"na_values": repr(["", *map(str, marks)]), "keep_default_na": "False"}
-    elif kind == "csv":
-        given["na_values"] = repr(["?", "-", "--", "."])
+    if marked:
+        given |= {"na_values": repr(["", *marks]), "keep_default_na": "False"}
+    else:
+        given["na_values"] = repr(marks or ["?", "-", "--", "."])
     if options.get("header") is False:
         given["header"] = "None"
     if kind == "excel":

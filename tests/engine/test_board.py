@@ -259,7 +259,7 @@ def test_every_method_takes_its_arguments(name):
     ("file", "call"),
     [
         ("a.csv", "pd.read_csv('a.csv', dtype={target: str}, na_values=['?', '-', '--', '.'], sep=None, engine='python')"),
-        ("A.XLSX", "pd.read_excel('A.XLSX', sheet_name='two')"),
+        ("A.XLSX", "pd.read_excel('A.XLSX', na_values=['?', '-', '--', '.'], sheet_name='two')"),
         ("a.parquet", "pd.read_parquet('a.parquet')"),
     ],
 )
@@ -267,6 +267,20 @@ def test_files_are_read_by_their_kind(file, call):
     found, _ = comparison()
     found["spec"]["reading"] = {"sheet": "two"} if file == "A.XLSX" else {}
     assert f"table = {call}\n" in code(found, "ce", file)
+
+
+def test_what_stands_for_missing_is_said(tmp_path, monkeypatch):
+    found, _ = comparison()
+    found["data"]["guesses"] = {"missing": ["na", "?"], "delimiter": ",", "header": True}
+    found["data"]["columns"] = {"numeric": ["a", "b"], "categorical": []}
+    frame = table(("no", "yes"))
+    frame["a"] = frame["a"].astype(object)
+    frame.loc[:2, "a"] = ["NA", "?", "none"]
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    script = code(found, "trees", "t.csv").partition("# the comparison's splits")[0]
+    assert execute(script, tmp_path, monkeypatch)["X"]["a"].isna().tolist()[:4] == [True, True, True, False]
+    found["spec"]["reading"] = {"missing": ["-99"]}
+    assert "na_values=['', '-99'], keep_default_na=False" in code(found, "trees", "t.csv")
 
 
 def test_a_method_that_is_not_there():

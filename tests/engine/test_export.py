@@ -23,8 +23,11 @@ from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingCla
 from sklearn.neighbors import KDTree
 
 import engine
+from engine.data import sheet
 from engine.data.dataset import Dataset
 from engine.data.prepare import encode, fit_scale, prepare
+from engine.data.profile import ENOUGH
+from engine.data.target import FEWEST
 from engine.errors import BadData, BadInput, LabError
 from engine.export import EXAMPLE, FORMAT, TRUSTED, UnknownLevel, augmented_csv, load_model, model_bytes, save_model
 from engine.methods import method
@@ -464,3 +467,16 @@ def test_a_column_of_one_level_keeps_it():
     data, _, out, pipeline, _ = fitted("smote", data)
     _, rows = read_csv(augmented_csv(data, pipeline, np.arange(150), out, target="y", replicate=1))
     assert {r[4] for r in rows} == {"yes"}
+
+
+def test_the_guide_says_what_is_true():
+    text = (ROOT / "docs" / "your-data.md").read_text(encoding="utf-8")
+    assert f"```python\n{EXAMPLE}```" in text
+    for number in (
+        f"{sheet.MAX_BYTES >> 20} MiB",
+        f"{sheet.MAX_ROWS:,} rows",
+        f"{sheet.MAX_COLUMNS:,} columns",
+        f"{sheet.MAX_CELLS:,} cells",
+    ):
+        assert number in text, number
+    assert f"At least {FEWEST} rows of every class" in text and f"below {ENOUGH} a warning" in text

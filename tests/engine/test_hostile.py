@@ -132,6 +132,8 @@ def test_names_are_words_and_no_code_in_the_code():
             for node in ast.walk(tree):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
                     node.value = ""
+                if isinstance(node, ast.List) and all(isinstance(one, ast.Constant) for one in node.elts):
+                    node.elts = []
             texts.append(ast.dump(tree))
         return "".join(texts)
 
