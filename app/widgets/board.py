@@ -114,6 +114,8 @@ def _remark(row: Mapping[str, Any]) -> str:
         said.append("quick look: few rows, few epochs")
     if row.get("stopped") is not None:
         said.append(f"dropped after round {row['stopped']}")
+    if row.get("failed"):
+        said.append(f"failed: {row['failed']}")
     return "; ".join(said)
 
 
