@@ -215,9 +215,9 @@ def rows() -> Iterator[Odd]:
     yield Odd("control-Z at the end", b"a,b\n1,2\n3,4\n\x1a", lambda s: s.rows >= 2)
     yield Odd("a cell of 300,000 characters", b"a,b\n" + b"x" * 300_000 + b",1\ny,2\n", shape(2, "a", "b"))
     yield Odd(
-        "1,500 columns",
-        b",".join(b"c%d" % i for i in range(1500)) + b"\n" + (b"1," * 1500)[:-1] + b"\n",
-        lambda s: len(s.columns) == 1500,
+        "600 columns",
+        b",".join(b"c%d" % i for i in range(600)) + b"\n" + (b"1," * 600)[:-1] + b"\n",
+        lambda s: len(s.columns) == 600,
     )
     yield Odd("2,500 columns", b",".join(b"c%d" % i for i in range(2500)) + b"\n" + b"1," * 2499 + b"2\n", says="2,500 columns")
     yield Odd("a million commas", b"," * 1_000_000, says="columns")
