@@ -26,8 +26,8 @@ Tables = Mapping[str, Mapping[str, np.ndarray]]
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 """Of the file itself: whatever were in it, nothing could be loaded, run or sent."""
 
-SHOWN_COLUMNS, SHOWN_CLASSES = 200, 50
-"""Rows of the tables of columns and classes."""
+SHOWN_COLUMNS, SHOWN_CLASSES, SHOWN_BARS = 200, 50, 12
+"""Rows of the tables of columns and classes, and bars."""
 
 DASH = "\N{EN DASH}"
 
@@ -304,9 +304,9 @@ def _data(comparison: Mapping[str, Any], profile: Mapping[str, Any]) -> str:
     ]
     drawn = [
         Row(name, float(n), f"{n:,} rows ({n / total:.1%})", style="c" if name == _positive(comparison) else "a")
-        for name, n in list(counts.items())[:20]
+        for name, n in list(counts.items())[:SHOWN_BARS]
     ]
-    more = f"<p>{len(counts) - 20} smaller classes are not drawn.</p>" if len(counts) > 20 else ""
+    more = f"<p>And {len(counts) - SHOWN_BARS} more classes, which are not drawn.</p>" if len(counts) > SHOWN_BARS else ""
     figure = (
         _figure(
             "Rows of each class",
@@ -384,7 +384,7 @@ def _board(comparison: Mapping[str, Any]) -> str:
                 _range(found),
                 DASH if own else _range(difference, sign=True),
                 DASH if own else p_value(difference.get("p_holm")),
-                f"{sign} {stands}" if stands else DASH,
+                f'<span class="now">{sign} {stands}</span>' if stands else DASH,
                 str(replicates(row)),
                 _fixed(row.get("seconds"), 1),
                 _note(row),
