@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import session
 from app.widgets import classes, columns, contest, decide, runs, takeaway, top, upload
-from app.widgets.text import duration, many, plain
+from app.widgets.text import many, plain
 from engine.errors import LabError, UnknownName
 from engine.store import Job
 from engine.uploads import Upload
@@ -143,7 +143,7 @@ def _table(table: Upload, job: Job | None) -> None:
             _unread(asked, options)
     else:
         with st.container(key="data-state-profile"):
-            if job is not None and not job.active:
+            if job is not None and job.state == "done":
                 st.markdown(
                     "On this page: [what is to be predicted](#target) · [compare](#compare) · [verdict](#verdict) · [curves](#curves) · "
                     "[decide](#decide) · [take away](#take-away)"
@@ -261,4 +261,3 @@ def _comparison(job: Job) -> None:
         contest.curves(job.id, result)
         decide.section(job.id, result)
         takeaway.section(job.id, result)
-        st.caption(f"Asked for {duration(float(job.spec['budget']))}; took {duration(result['seconds'])} of the engine's time.")

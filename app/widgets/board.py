@@ -120,8 +120,20 @@ def _remark(row: Mapping[str, Any]) -> str:
 
 
 def by_score(rows: Sequence[Row]) -> list[str]:
-    """Names, highest score first; those without one last."""
-    return [r.name for r in sorted(rows, key=lambda r: -r.score.mean if math.isfinite(r.score.mean) else math.inf)]
+    """Names, highest score first; those without one last.
+
+    Methods stand on different replicates, which are not equally hard: what counts is the paired difference to plain training, and the
+    mean itself only where there is no pair.
+    """
+    plain = next((r.score.mean for r in rows if r.name == PLAIN), math.nan)
+
+    def height(row: Row) -> float:
+        if row.against is not None and math.isfinite(row.against.mean):
+            return -row.against.mean
+        gain = row.score.mean - (plain if math.isfinite(plain) else 0.0)
+        return -gain if math.isfinite(gain) else math.inf
+
+    return [r.name for r in sorted(rows, key=height)]
 
 
 def ordered(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:

@@ -38,6 +38,8 @@ def bar(
     """Budget, ratio, and the one press. go(job) is called when it is pressed."""
     st.subheader("Compare", anchor="compare")
     counts = [int(c["rows"]) for c in profile["classes"]]
+    st.session_state.setdefault("data.budget", 60)
+    st.session_state.setdefault("data.ratio.kind", "native")
     left, right = st.columns(2)
     with left:
         budget = st.segmented_control(
@@ -45,7 +47,7 @@ def bar(
             list(BUDGETS),
             format_func=BUDGETS.__getitem__,
             key="data.budget",
-            default=60,
+            persist_state="session",  # it stays chosen while the table is read anew
             required=True,
             help="The comparison ends within it. More time gives more replicates, and narrower intervals.",
         )
@@ -77,7 +79,7 @@ def _ratio(profile: Mapping[str, Any], counts: list[int]) -> float | None:
         ["native", "other"],
         format_func={"native": f"As it is ({native})", "other": "Other"}.__getitem__,
         key="data.ratio.kind",
-        default="native",
+        persist_state="session",
         required=True,
         help="Another ratio leaves out rows of a class, in training and test alike: how would the methods do if the class were rarer?",
     )
@@ -87,7 +89,7 @@ def _ratio(profile: Mapping[str, Any], counts: list[int]) -> float | None:
     state = st.session_state
     if not isinstance(state.get("data.ratio"), float) or not 1 <= state["data.ratio"] <= highest:
         state["data.ratio"] = float(min(highest, max(1.0, round(2 * profile["ratio"]))))
-    value = st.number_input("to 1", 1.0, highest, step=1.0, key="data.ratio", help=plain(why, 300))
+    value = st.number_input("to 1", 1.0, highest, step=1.0, key="data.ratio", persist_state="session", help=plain(why, 300))
     return float(value)
 
 
@@ -161,7 +163,8 @@ def order(id: str, otherwise: list[str]) -> list[str]:
 def _sort(id: str, rows: list[board.Row]) -> None:
     st.button(
         "Sort by score now", icon=":material/sort:", key="data.sort", on_click=_take, args=(id, board.by_score(rows)),
-        help="Rows keep their places while scores change; this puts the highest on top.",
+        help="Rows keep their places while scores change; this puts the highest on top, by the difference to plain training on the same "
+        "replicates.",
     )  # fmt: skip
 
 

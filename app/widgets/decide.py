@@ -77,7 +77,14 @@ def _section(job: str, result: Mapping[str, Any], rows: list[board.Row]) -> None
             help=KINDS_HELP,
         )  # fmt: skip
         goal = st.segmented_control(
-            "Threshold for", list(GOALS), format_func=GOALS.__getitem__, key="data.goal", required=True, default="cost"
+            "Threshold for",
+            list(GOALS),
+            format_func=GOALS.__getitem__,
+            key="data.goal",
+            required=True,
+            default="cost",
+            wrap=True,
+            wrap=True,
         )
         grid = table["grid"]
         found, asked = _goal(table, str(goal), str(kind))

@@ -28,7 +28,7 @@ def privacy() -> str:
     minutes = many(max(1, round(session.kept_seconds() / 60)), "minute")
     return (
         "Your table belongs to this browser: nobody else sees it or what is made from it, not even with the link. It is read and trained "
-        "on by the engine of this machine, goes to no other, and its content is written to no log. **Forget**, or "
+        "on by this server's engine, is sent to nobody else, and its content is written to no log. **Forget**, or "
         f"{minutes} without a sign of your browser, deletes it with everything made from it and ends the processes that read it. "
         "(Not promised: that the memory of a process which has freed it holds no trace.)"
     )
@@ -71,25 +71,25 @@ def head(upload: Upload, all_of_mine: list[Upload], go: Go) -> None:
         st.markdown(
             f":material/table: **{plain(upload.name, 80)}** · {size} · :material/lock: only in this browser", width="stretch"
         )
-        with st.popover("Another table", icon=":material/add:"):
+        with st.popover("Another table", icon=":material/add:", key=f"mine.more.{upload.id}"):
             for one in [u for u in all_of_mine if u.id != upload.id]:
                 st.button(
                     plain(one.name, 60), key=f"mine.open.{one.id}", icon=":material/table:", on_click=go, args=(one.id,),
                     width="stretch",
                 )  # fmt: skip
-            drop("Drop another table", TAKEN, endings=session.ENDINGS, key="mine.another", sent=go, small=True)
+            drop("Drop another table", TAKEN, endings=session.ENDINGS, key=f"mine.another.{upload.id}", sent=go, small=True)
         forget(upload, "top", go)
 
 
 def forget(upload: Upload, place: str, go: Go) -> None:
     """The button, with its one confirmation."""
-    with st.popover("Forget", icon=":material/delete_forever:", key=f"data.forget.{place}"):
+    with st.popover("Forget", icon=":material/delete_forever:", key=f"mine.forget.{place}.{upload.id}"):
         st.markdown(
             f"Delete **{plain(upload.name, 80)}** and everything made from it: what was found in it, comparisons, models and reports? "
             "This cannot be taken back."
         )
         st.button(
-            "Forget it now", key=f"data.forget.{place}.now", type="primary", icon=":material/delete_forever:",
+            "Forget it now", key=f"mine.gone.{place}.{upload.id}", type="primary", icon=":material/delete_forever:",
             on_click=_forget, args=(upload.id, go),
         )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
@@ -140,7 +141,7 @@ def test_forgetting_takes_one_confirmation_and_says_what_is_gone(store: Store, l
     job = tables.compared(store, table)
     page = look(compare=job.id)
     assert "This cannot be taken back" in words(page)
-    settled(button(page, "data.forget.top.now").click().run())
+    settled(button(page, f"mine.gone.top.{table}").click().run())
     assert "1 table and 3 pieces of work made from it are deleted" in words(page) and "Which method helps" in words(page)
     assert store.uploads(tables.OWNER) == [] and not page.query_params
     kept = page.session_state._state.filtered_state
@@ -150,9 +151,10 @@ def test_forgetting_takes_one_confirmation_and_says_what_is_gone(store: Store, l
 
 
 def test_forgetting_while_the_log_is_read_says_so(store: Store, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = look(data=tables.upload(store))
+    table = tables.upload(store)
+    page = look(data=table)
     monkeypatch.setattr(session, "forget", lambda id: Forgotten(1, 0, False))
-    settled(button(page, "data.forget.end.now").click().run())
+    settled(button(page, f"mine.gone.end.{table}").click().run())
     assert "is emptied by the engine as soon as it is free" in words(page)
 
 
@@ -298,6 +300,10 @@ def test_a_comparison_that_runs_shows_its_board_whose_rows_keep_their_places(sto
 
 def test_rows_stay_where_they_were_put_when_scores_change() -> None:
     rows = board.live(tables.live_rows({"ce": 0.41, "smote": 0.9, "trees": 0.1}))
+    lucky = dataclasses.replace(
+        rows[0], name="lucky", score=rows[1].score, against=dataclasses.replace(rows[1].against, mean=-0.1)
+    )
+    assert board.by_score([rows[0], lucky]) == ["ce", "lucky"]  # a higher mean, on easier replicates
     assert [r.name for r in board.ordered(rows, ["trees", "ce"])] == ["trees", "ce", "smote"]
     assert board.by_score(rows) == ["smote", "ce", "trees"]
 
@@ -398,7 +404,9 @@ def test_a_comparison_on_a_public_dataset_is_everybodys(store: Store, look: Look
     job = store.submit_compare(None, spec, fingerprint="fp")
     who["owner"] = tables.STRANGER
     page = look(compare=job.id)
-    assert "Waiting for the engine" in page.get("progress")[-1].proto.text and "data.forget.top.now" not in keys(page)
+    assert "Waiting for the engine" in page.get("progress")[-1].proto.text and not [
+        key for key in keys(page) if key.startswith("mine.")
+    ]
 
 
 def test_earlier_comparisons_of_the_table_are_a_press_away(store: Store, look: Look) -> None:

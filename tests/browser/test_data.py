@@ -145,8 +145,8 @@ def test_a_table_is_sent_compared_decided_on_taken_along_and_forgotten(chromium,
     page.reload()
     until(lambda: me.there("data-state-done"), 40, "the comparison after a reload")
     me.settle()
-    me.press("data-forget-top")
-    page.locator(".st-key-data-forget-top-now button:visible").first.click()
+    page.locator("[class*=st-key-mine-forget-top] button:visible").first.click()
+    page.locator("[class*=st-key-mine-gone-top] button:visible").first.click()
     until(lambda: me.there("data-state-forgotten"), 30, "that it is forgotten")
     assert "Forgotten. 1 table and" in me.text() and me.there("data-state-empty")
     assert me.context.request.get(f"{url}/api/jobs/{job}/report.html").status == 404
