@@ -84,7 +84,6 @@ def _section(job: str, result: Mapping[str, Any], rows: list[board.Row]) -> None
             required=True,
             default="cost",
             wrap=True,
-            wrap=True,
         )
         grid = table["grid"]
         found, asked = _goal(table, str(goal), str(kind))
