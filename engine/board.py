@@ -95,7 +95,17 @@ def leaderboard_csv(comparison: Mapping[str, Any]) -> str:
     head = ["place", "method", "name", "replicates"]
     for metric in METRICS:
         head += [metric, f"{metric}_low", f"{metric}_high"]
-    head += ["difference", "difference_low", "difference_high", "p", "p_holm", "against_plain", "seconds", "dropped_in_round"]
+    head += [
+        "difference",
+        "difference_low",
+        "difference_high",
+        "p",
+        "p_holm",
+        "against_plain",
+        "seconds",
+        "dropped_after_round",
+        "failed",
+    ]
     rows: list[list[Any]] = [head]
     for place, row in enumerate(ordered(comparison), 1):
         cells: list[Any] = [place, row.get("title"), row.get("name"), replicates(row)]
@@ -103,7 +113,7 @@ def leaderboard_csv(comparison: Mapping[str, Any]) -> str:
             cells += value(row, metric).values()
         difference = row.get("difference") or {}
         cells += [difference.get(k) for k in ("mean", "low", "high", "p", "p_holm")]
-        rows.append([*cells, standing(row, comparison), row.get("seconds"), row.get("stopped")])
+        rows.append([*cells, standing(row, comparison), row.get("seconds"), row.get("stopped"), row.get("failed")])
     return csv_table(rows)
 
 

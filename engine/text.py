@@ -52,7 +52,7 @@ def markdown(text: object, limit: int | None = None) -> str:
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-    '"': r"\textquotedbl{}", "-": "-{}", "`": r"\textasciigrave{}", "'": "'{}", "[": "{[}", "]": "{]}",
+    '"': r"\char34{}", "-": "-{}", "`": r"\textasciigrave{}", "'": "'{}", "[": "{[}", "]": "{]}",
 }  # fmt: skip
 
 

@@ -85,6 +85,17 @@ def test_a_title_is_no_formula_no_cell_and_no_command():
     assert {line.replace("\\&", "").count("&") for line in rows} == {rows[0].count("&")}
 
 
+def test_what_befell_a_method_is_in_the_csv():
+    found, _ = comparison()
+    found["methods"][3] |= {"failed": "=SMOTE: too few rows.", "replicates": 0, "difference": None}
+    found["methods"][3]["metrics"] = {m: {"mean": None, "low": None, "high": None, "values": []} for m in METRICS}
+    rows = {r["name"]: r for r in cells(leaderboard_csv(found))}
+    assert rows["smote"]["failed"] == "'=SMOTE: too few rows." and rows["smote"]["average_precision"] == ""
+    assert rows["dos"]["dropped_after_round"] == "1" and rows["ce"]["dropped_after_round"] == rows["ce"]["failed"] == ""
+    assert list(rows)[-1] == "smote"
+    assert "SMOTE & --" in leaderboard_latex(found) and "| SMOTE | \N{EN DASH}" in leaderboard_markdown(found)
+
+
 def test_the_short_tables_show_intervals_and_n():
     found, _ = comparison()
     trees = next(m for m in found["methods"] if m["name"] == "trees")["metrics"]["average_precision"]

@@ -33,7 +33,7 @@ def test_markdown_has_no_markup_left(text):
 @pytest.mark.parametrize("text", NAMES)
 def test_latex_has_no_command_of_the_data(text):
     made = latex(text)
-    for ours in ("textbackslash", "textasciicircum", "textasciitilde", "textless", "textgreater", "textbar", "textquotedbl"):
+    for ours in ("textbackslash", "textasciicircum", "textasciitilde", "textless", "textgreater", "textbar", "char34"):
         made = made.replace(f"\\{ours}{{}}", "")
     made = made.replace("\\textasciigrave{}", "")
     for sign in "{}$&#%_":
