@@ -279,10 +279,11 @@ def test_forget_all_of_an_owner(store, tmp_path):
         assert db.execute(sa.select(OWNERS.c.owner)).all() == [] and db.execute(sa.select(JOBS.c.id)).all() == []
 
 
-@pytest.mark.parametrize("seed", [0, 7])
-def test_no_byte_stays_among_other_people_s_rows(store, tmp_path, seed):
-    """secure_delete alone fails this with seed 7: SQLite leaves copies of short rows behind when it moves them between pages."""
+@pytest.mark.parametrize("seed", [36, 55])
+def test_no_byte_stays_among_other_people_s_rows(store, tmp_path, monkeypatch, seed):
+    """With draws in which secure_delete alone leaves copies of short rows behind (rows of no padding failed both)."""
     rng = random.Random(seed)
+    monkeypatch.setattr(uploads.secrets, "token_hex", lambda n: "ab" * n)  # rows lie by their ids
     mine = store.add_upload("me", f"{CANARY}.csv", CANARY.encode())
     running: list[tuple[str, str]] = []
     for n in range(150):
