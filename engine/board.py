@@ -200,8 +200,8 @@ def code(comparison: Mapping[str, Any], name: str, file: str | None = None) -> s
     """Python that trains and measures a row of the comparison again, through `engine.estimators` (trees: through scikit-learn).
 
     Its splits are the comparison's, so each replicate is tested on the very same rows; so are columns, parameters, training rows and the
-    measure. The rows that choose the epoch are drawn by the classifier itself, so the mean is near the row's and not the same digit for
-    digit. file: the table's name in the code, by default the name it came with.
+    measure. The classifier draws the rows that choose the epoch itself and standardises 0/1 columns too, so the mean is near the row's and
+    not the same digit for digit; after a quick look of a few epochs it can be far off, which a comment then says. file: the table's name in the code, by default the name it came with.
     Raises KeyError for a method that is not in the comparison.
     """
     row = next((m for m in comparison.get("methods") or () if m.get("name") == name), None)
@@ -238,6 +238,11 @@ def code(comparison: Mapping[str, Any], name: str, file: str | None = None) -> s
     ]
     lines = [
         f"# {line(row.get('title') or name, 80)}: {metric} {interval(found)}, n = {len(_numbers(row))}, in the comparison",
+        *(
+            ["# that was a quick look of a few epochs: how columns are scaled still matters then, so this can be far off"]
+            if row.get("look")
+            else []
+        ),
         *(text for text, wanted in imports if wanted),
         "",
         *(_own_set(spec, comparison.get("data") or {}) if ours else _own_table(spec, comparison.get("data") or {}, file)),

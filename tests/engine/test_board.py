@@ -178,12 +178,13 @@ def test_the_code_of_a_row_tests_the_rows_that_the_comparison_tested(tmp_path, m
     found = json.loads(json.dumps(found))
     frame.to_csv(tmp_path / "churn.csv", index=False, sep=";", decimal=",")
     row = next(m for m in found["methods"] if m["name"] == name)
-    assert row["numbers"] == [0, 1, 2, 3, 4]
+    assert row["numbers"] == [0, 1, 2, 3, 4] and row["look"]
     row["numbers"] = [1]
     script = code(found, name)
     names = execute(script, tmp_path, monkeypatch)
     assert capsys.readouterr().out.strip() == f"average_precision {names['found'][0]:.3f}, n = 1"
     assert "u-secret-id" not in script and "customer_id" not in script
+    assert "# that was a quick look" in script and "quick look" not in code({**found, "methods": [row | {"look": False}]}, name)
     np.testing.assert_array_equal(names["y"], data.y)
     arrays = unpack(artifacts["arrays"])
     tested = arrays["truth"][(arrays["fold"] == 1) & (arrays["seed"] == 0)]
