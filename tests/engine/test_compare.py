@@ -432,6 +432,35 @@ def test_taking_a_tuned_threshold_back_gives_plain_probabilities():
         np.testing.assert_allclose(back, plain[r], atol=1e-5)
 
 
+def test_corrections_know_validation_rows_and_training_shares_alone():
+    """Each by its own definition from what was fitted: no test row has a part in either, also where training rows were cut."""
+    data, level = table((300, 30)), module.Level(rows=80, epochs=6)
+    bench, _ = module._bench(data, SPEC, ticking())
+    running = bench.play(PLAIN, level, (0,))
+    try:
+        while True:
+            next(running)
+    except StopIteration as end:
+        outcomes = end.value[0]
+    task, (out, _), parts = bench.task, bench.kept[PLAIN, level], split(data, bench.spec, 0)
+    for r, part in enumerate(parts):
+        with torch.no_grad():
+            valid, test = (out.net(rows.x).double().softmax(-1)[r][rows.mask[r]].numpy() for rows in (task.valid, task.test))
+        y = task.valid.y[r][task.valid.mask[r]].numpy()
+        natural, natural_valid = (np.bincount(data.y[rows], minlength=2) for rows in (part.train, part.valid))
+        used = task.train.counts(2)[r].numpy()
+        assert used.sum() < 90 < natural.sum() and used[0] / used[1] < natural[0] / natural[1]  # the majority was cut
+        corrected = module.threshold_tables.correct_prior(test, used, natural)[:, 1]
+        weight = (natural_valid / np.bincount(y, minlength=2))[y]
+        fitted_on_valid = module.threshold_tables.isotonic(valid[:, 1], y == 1, weight, test[:, 1])
+        scores = outcomes[r].scores
+        np.testing.assert_allclose(scores["as trained"], test[:, 1], atol=1e-6)
+        np.testing.assert_allclose(scores["prior corrected"], corrected, atol=1e-6)
+        np.testing.assert_allclose(scores["isotonic"], fitted_on_valid, atol=1e-6)
+        assert len(test) == len(part.test)  # no test row was cut
+        np.testing.assert_array_equal(outcomes[r].truth, data.y[part.test] == 1)
+
+
 def test_levels_go_down_by_rows_then_epochs():
     bench, _ = module._bench(table((4000, 500)), SPEC, ticking())
     levels = module._levels(bench)
