@@ -196,6 +196,9 @@ READERS = {".xlsx": "excel", ".xlsm": "excel", ".xls": "excel", ".ods": "excel",
 """Ends of file names that pandas reads otherwise than as CSV."""
 
 
+LOOKED = "# that was a quick look of a few epochs: how columns are scaled still matters then, so this can be far off"
+
+
 def code(comparison: Mapping[str, Any], name: str, file: str | None = None) -> str:
     """Python that trains and measures a row of the comparison again, through `engine.estimators` (trees: through scikit-learn).
 
@@ -238,11 +241,7 @@ def code(comparison: Mapping[str, Any], name: str, file: str | None = None) -> s
     ]
     lines = [
         f"# {line(row.get('title') or name, 80)}: {metric} {interval(found)}, n = {len(_numbers(row))}, in the comparison",
-        *(
-            ["# that was a quick look of a few epochs: how columns are scaled still matters then, so this can be far off"]
-            if row.get("look")
-            else []
-        ),
+        *([LOOKED] if row.get("look") else []),
         *(text for text, wanted in imports if wanted),
         "",
         *(_own_set(spec, comparison.get("data") or {}) if ours else _own_table(spec, comparison.get("data") or {}, file)),
