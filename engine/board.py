@@ -204,7 +204,8 @@ def code(comparison: Mapping[str, Any], name: str, file: str | None = None) -> s
 
     Its splits are the comparison's, so each replicate is tested on the very same rows; so are columns, parameters, training rows and the
     measure. The classifier draws the rows that choose the epoch itself and standardises 0/1 columns too, so the mean is near the row's and
-    not the same digit for digit; after a quick look of a few epochs it can be far off, which a comment then says. file: the table's name in the code, by default the name it came with.
+    not the same digit for digit; after a quick look of a few epochs it can be far off, which a comment then says.
+    file: the table's name in the code, by default the name it came with.
     Raises KeyError for a method that is not in the comparison.
     """
     row = next((m for m in comparison.get("methods") or () if m.get("name") == name), None)
