@@ -35,6 +35,7 @@ from engine.result import METRICS
 from engine.scene import Camera
 from engine.spec import RunSpec, defaults
 from engine.thresholds import VARIANTS
+from tests.engine.comparisons import comparison
 
 BUDGET = 7.0
 COLOURS = ("red", "green", "(missing)")
@@ -474,3 +475,19 @@ def test_levels_go_down_by_rows_then_epochs():
     for name in CONTENDERS:  # a lower level is never more work
         work = [bench.work(name, level) for level in levels]
         assert work == sorted(work, reverse=True), name
+
+
+def test_made_up_comparisons_look_like_real_ones(whole):
+    """`tests.engine.comparisons`, which report, tables and page are tested on, has nothing that a comparison has not."""
+    _, _, found, artifacts = whole
+    made, arrays = comparison()
+    assert (
+        set(made) <= set(found) and set(made["data"]) <= set(found["data"]) and set(arrays) == set(unpack(artifacts["arrays"]))
+    )
+    rows = {row["name"]: row for row in found["methods"]}
+    for row in made["methods"]:
+        own = rows[row["name"]]
+        assert set(row) <= set(own) and set(row["metrics"]) == set(own["metrics"]) and row["title"] == own["title"]
+        assert set(row["difference"] or {}) <= set(own["difference"] or {})
+        assert set(row["metrics"]["mcc"]) <= set(own["metrics"]["mcc"])
+        assert {k for one in row["per_class"].values() for k in one} <= {k for one in own["per_class"].values() for k in one}

@@ -143,3 +143,26 @@ def test_a_report_that_cannot_be_written_is_said(tmp_path, monkeypatch, capsys):
     path.write_bytes(b"a,left\n1,x\n")
     assert main(["compare", str(path), "--target", "left", "--report", str(tmp_path / "out.html")]) == 2
     assert "out.html' cannot be written: no space left on device." in capsys.readouterr().err
+
+
+def test_what_is_asked_is_what_is_compared(tmp_path, monkeypatch, capsys):
+    from engine import compare_command
+
+    asked: list[Any] = []
+    found, _ = comparison()
+    monkeypatch.setattr(
+        compare_command, "_compare", lambda data, name, spec, *_: asked.extend((data, name, spec)) or (found, {}, {})
+    )
+    path = write(tmp_path / "t.csv")
+    assert main(["compare", str(path), "--target", "left", "--ratio", "4", "--seed", "3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == found
+    data, name, spec = asked
+    assert data == path.read_bytes() and name == "t.csv" and spec.source == {"file": "t.csv"}  # no folder of this machine
+    assert (spec.target, spec.positive, spec.ratio, spec.budget, spec.seed, spec.methods) == ("left", None, 4.0, 60.0, 3, None)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("engine.data.sheet.MAX_BYTES", 1 << 20)
+    (tmp_path / "big.csv").write_bytes(b"a,b\n" * (1 << 19))
+    assert main(["compare", str(tmp_path / "big.csv"), "--target", "a"]) == 2
+    assert "has more than 1 MiB, and no more are read" in capsys.readouterr().err
