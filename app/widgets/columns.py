@@ -11,7 +11,6 @@ import streamlit as st
 from app.widgets.naming import cell
 from app.widgets.parts import heading
 from app.widgets.text import many, plain
-from engine.data.sheet import FEATURES
 
 TYPES = ("numeric", "categorical", "boolean", "date", "ignore")
 """What a column can be told to be."""
@@ -194,9 +193,3 @@ def table(columns: Sequence[Mapping[str, Any]], types: Mapping[str, str]) -> pd.
 def chosen(columns: Sequence[Mapping[str, Any]], picked: Sequence[Any]) -> dict[str, str]:
     """{column: type} of what was picked for it; all others stay as guessed."""
     return {str(c["name"]): str(p) for c, p in zip(columns, picked, strict=True) if isinstance(p, str) and p in TYPES}
-
-
-def features(profile: Mapping[str, Any]) -> list[str]:
-    """Names of the columns that can be learnt from."""
-    target = (profile.get("target") or {}).get("name")
-    return [str(c["name"]) for c in profile["columns"] if c["kind"] in FEATURES and c["name"] != target]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -416,3 +418,26 @@ def test_earlier_comparisons_of_the_table_are_a_press_away(store: Store, look: L
     page = look(data=table)
     settled(button(page, f"mine.show.{job.id}").click().run())
     assert page.query_params["compare"] == job.id
+
+
+def test_a_rendered_page_has_imported_nothing_heavy(store: Store) -> None:
+    table = tables.upload(store)
+    tables.profiled(store, table, target="left", positive="yes")
+    job = tables.compared(store, table)
+    code = f"""
+import sys
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+from app import session
+session.owner = lambda: {tables.OWNER!r}
+page = AppTest.from_file({str(MAIN)!r}, default_timeout=60)
+page._page_hash = calc_hash("data")
+page.query_params["compare"] = {job.id!r}
+page.run()
+assert not page.exception and len(page.get("plotly_chart")) == 2, page.exception
+print(*sorted({{"torch", "sklearn", "umap", "imblearn", "numba"}} & set(sys.modules)))
+"""
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=MAIN.parents[1], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert out.stdout.strip() == ""
