@@ -544,7 +544,7 @@ def _result(
     counts = limits.targets(bench.dataset.counts.tolist(), bench.spec.imbalance)
     out = {
         "methods": rows,
-        "verdict": LOOKED if looked else sentence(against, CONTENDERS, METRICS[spec.metric][0]),
+        "verdict": LOOKED if looked else sentence(against, CONTENDERS, METRICS[spec.metric][0]) + _proviso(contest, bench),
         "best": None if looked else best(against),
         "metric": spec.metric,
         "interval": CORRECTED_T,
@@ -577,6 +577,17 @@ def _result(
 def _summary(values: Sequence[float], share: float, bounds: tuple[float, float]) -> dict[str, Any]:
     one = corrected_t(np.array(values), share, bounds)
     return {"mean": one.mean, "low": one.low, "high": one.high, "n": one.n, "values": list(values)}
+
+
+def _proviso(contest: Contest, bench: Bench) -> str:
+    """What the verdict holds for, where training was cut to keep the budget; with a space before it."""
+    level, first = contest.level, next(iter(contest.outcomes(contest.names[0]).values()))
+    used, cut = int(first.counts.sum()), []
+    if level.rows is not None and used < bench.train_rows:
+        cut.append(f"on {used:,} of {bench.train_rows:,} training rows")
+    if level.epochs is not None:
+        cut.append(f"for {level.epochs} epochs at most")
+    return f" This is from training {' and '.join(cut)}: with more time it may be otherwise." if cut else ""
 
 
 def _shortened(contest: Contest, bench: Bench) -> list[str]:

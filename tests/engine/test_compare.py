@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -153,6 +154,20 @@ def test_differences_are_paired_on_common_replicates(whole):
     if not plain["look"]:
         assert (found["best"] in better) if better else found["best"] is None
         assert found["verdict"].startswith("No method is better") == (not better)
+
+
+def test_the_verdict_says_what_was_cut(whole):
+    _, _, found, _ = whole
+    cut = any("epochs at the latest" in s or "training rows (classes of" in s for s in found["shortened"])
+    assert found["verdict"].endswith("with more time it may be otherwise.") == cut
+    bench, _ = module._bench(table((4000, 500)), SPEC, ticking())
+    outcome = SimpleNamespace(counts=np.array([460, 51]))
+    contest = SimpleNamespace(level=module.Level(512, 25), names=(PLAIN,), outcomes=lambda name: {0: outcome})
+    rows = f"on 511 of {bench.train_rows:,} training rows"
+    said = module._proviso(contest, bench)
+    assert said == f" This is from training {rows} and for 25 epochs at most: with more time it may be otherwise."
+    contest.level = module.Level()
+    assert module._proviso(contest, bench) == ""
 
 
 def test_a_tuned_threshold_ranks_as_plain_training_does(whole):
