@@ -19,7 +19,7 @@ from engine.text import line
 
 
 def command(asked: argparse.Namespace) -> int:
-    """Read the file, compare, write the report, print the answer; returns the exit status. Raises BadInput."""
+    """Read the file, compare, print the answer, write the report; returns the exit status. Raises BadInput."""
     began = time.monotonic()
     file: Path = asked.file
     spec = CompareSpec(
@@ -32,15 +32,15 @@ def command(asked: argparse.Namespace) -> int:
         found, artifacts, profile = _compare(data, file.name, spec, began, teller)
     finally:
         teller.clear()
-    if asked.report is not None:
+    print(json.dumps(found, allow_nan=False) if asked.json else summary(found))
+    if asked.report is not None:  # last: where it cannot be written, the answer is there all the same
         from engine.report import from_artifacts
 
         try:
             asked.report.write_text(from_artifacts(found, artifacts, profile=profile, file=file.name), encoding="utf-8")
         except OSError as error:
             raise BadParameter(_cannot_write(asked.report, error)) from error
-        print(f"report: {asked.report}", file=sys.stderr)
-    print(json.dumps(found, allow_nan=False) if asked.json else summary(found))
+        print(f"report: {line(asked.report, 200)}", file=sys.stderr)
     return 0
 
 

@@ -141,8 +141,9 @@ def test_a_report_that_cannot_be_written_is_said(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     path = tmp_path / "t.csv"
     path.write_bytes(b"a,left\n1,x\n")
-    assert main(["compare", str(path), "--target", "left", "--report", str(tmp_path / "out.html")]) == 2
-    assert "out.html' cannot be written: no space left on device." in capsys.readouterr().err
+    assert main(["compare", str(path), "--target", "left", "--json", "--report", str(tmp_path / "out.html")]) == 2
+    answer, said = capsys.readouterr()
+    assert "out.html' cannot be written: no space left on device." in said and json.loads(answer) == found
 
 
 def test_what_is_asked_is_what_is_compared(tmp_path, monkeypatch, capsys):
