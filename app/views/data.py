@@ -218,7 +218,7 @@ def _profiled(profile: Mapping[str, Any], table: Upload, options: Mapping[str, A
     if said is not None:
         _say(reading=said, target=None, positive=None)
         st.rerun()
-    ready = classes.section(profile, lambda target, positive: _say(target=target, positive=positive))
+    ready = classes.section(profile, lambda target, positive: _say(target=target, positive=positive), asked.id)
     if profile["target"] is None:
         return
     contest.bar(profile, {"upload": table.id}, options["reading"], ready, lambda job: _begin(table, job))

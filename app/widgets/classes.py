@@ -17,22 +17,23 @@ MOST_CLASSES = 50
 LEVELS = {"refuse": (st.error, ":material/block:"), "warning": (st.warning, ":material/warning:")}
 
 
-def section(profile: Mapping[str, Any], take: Callable[[str | None, str | None], None]) -> bool:
-    """The target, its classes and the warnings. take(target, positive) is called when the person chooses otherwise. False: refused."""
+def section(profile: Mapping[str, Any], take: Callable[[str | None, str | None], None], version: str) -> bool:
+    """The target, its classes and the warnings. take(target, positive) is called when the person chooses otherwise. version: another
+    one begins the choices anew. False: refused."""
     st.subheader("What is to be predicted", anchor="target")
     target = (profile.get("target") or {}).get("name")
     classes = [str(c["name"]) for c in profile["classes"]]
     left, right = st.columns(2)
     with left:
-        _target(profile, target, take)
+        _target(profile, target, take, f"mine.target.{version}")
     if classes:
         with right:
-            _positive(profile, classes, lambda name: take(target, name))
+            _positive(profile, classes, lambda name: take(target, name), f"mine.positive.{version}")
         _counts(profile, classes)
     return warnings(profile)
 
 
-def _target(profile: Mapping[str, Any], target: str | None, take: Callable[[str | None, str | None], None]) -> None:
+def _target(profile: Mapping[str, Any], target: str | None, take: Callable[[str | None, str | None], None], key: str) -> None:
     first = [str(c["name"]) for c in profile["candidates"]]
     rest = [
         str(c["name"])
@@ -44,15 +45,20 @@ def _target(profile: Mapping[str, Any], target: str | None, take: Callable[[str 
         return
     shown = listed(names)
     state = st.session_state
-    state["mine.target"] = target if target in names else None
+    state[key] = target if target in names else None
+
+    def other() -> None:
+        if state[key] != target:  # a browser also tells again what it showed before
+            take(state[key], None)
+
     guessed = (profile.get("target") or {}).get("guessed")
     st.selectbox(
         "Target: the column with the answer",
         names,
         index=0 if target in names else None,
         format_func=shown.__getitem__,
-        key="mine.target",
-        on_change=lambda: take(state["mine.target"], None),
+        key=key,
+        on_change=other,
         placeholder="Choose a column",
         help="Likely ones first. Type to search.",
     )
@@ -61,19 +67,24 @@ def _target(profile: Mapping[str, Any], target: str | None, take: Callable[[str 
         st.caption(f"A guess{': ' + plain(why, 120) if why else ''}. Choose another column if it is wrong.")
 
 
-def _positive(profile: Mapping[str, Any], classes: list[str], take: Callable[[str | None], None]) -> None:
+def _positive(profile: Mapping[str, Any], classes: list[str], take: Callable[[str | None], None], key: str) -> None:
     shown = listed(classes)
     state = st.session_state
     counts = {str(c["name"]): int(c["rows"]) for c in profile["classes"]}
     smallest = min(classes, key=lambda name: counts[name])
     chosen = profile.get("positive")
-    state["mine.positive"] = chosen if chosen in classes else smallest
+    shows = state[key] = chosen if chosen in classes else smallest
+
+    def other() -> None:
+        if state[key] != shows:
+            take(state[key])
+
     st.selectbox(
         "Class looked for",
         classes,
         format_func=shown.__getitem__,
-        key="mine.positive",
-        on_change=lambda: take(state["mine.positive"]),
+        key=key,
+        on_change=other,
         help="The rare one you want to find: precision, recall and thresholds are about it."
         if len(classes) == 2
         else "All classes are learnt and scored; thresholds are about this one against all others.",

@@ -14,7 +14,7 @@ from app.widgets import columns, contest, decide, naming
 from engine.store import Store
 from engine.text import line
 from tests.app import tables
-from tests.app.test_data_page import Look, htmls, look, settled, who  # noqa: F401  (fixtures)
+from tests.app.test_data_page import Look, choice, htmls, look, settled, who  # noqa: F401  (fixtures)
 from tests.app.test_lab import charts
 from tests.engine import comparisons
 from tests.engine.hostile import NAMES, WRITABLE, Page
@@ -75,7 +75,7 @@ def test_a_profile_full_of_hostile_names_is_text(store: Store, look: Look) -> No
         store.forget(tables.OWNER)
         page = look(data=profiled(store, names, file))
         seen.append((prose(page), labels(page), [Page(body).skeleton for body in htmls(page)]))
-        assert len(page.selectbox(key="mine.positive").options) == MOST == len(set(page.selectbox(key="mine.positive").options))
+        assert len(choice(page, "positive").options) == MOST == len(set(choice(page, "positive").options))
         assert all(line(option) == option for box in page.selectbox for option in box.options if box.key.startswith("mine."))
     tame, odd = seen
     for one, other in zip(tame, odd, strict=True):

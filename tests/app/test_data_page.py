@@ -68,6 +68,11 @@ def the_board(page: AppTest) -> str:
     return next(body for body in htmls(page) if 'class="board"' in body)
 
 
+def choice(page: AppTest, what: str) -> Any:
+    """The list of targets, or of classes looked for."""
+    return next(box for box in page.selectbox if (box.key or "").startswith(f"mine.{what}."))
+
+
 def order(page: AppTest) -> list[str]:
     """Methods on the board, from the top."""
     found = Page(the_board(page))
@@ -232,13 +237,13 @@ def test_target_and_class_are_guessed_first_and_chosen_by_the_person(store: Stor
     table = tables.upload(store)
     tables.profiled(store, table)
     page = look(data=table)
-    target, positive = page.selectbox(key="mine.target"), page.selectbox(key="mine.positive")
+    target, positive = choice(page, "target"), choice(page, "positive")
     assert target.value == "left" and positive.value == "yes" and "A guess" in words(page)
     assert "5:1" in words(page) and "40 minority rows: expect intervals" in words(page)
     settled(positive.select("no").run())
     asked = [j.spec for j in store.jobs(owner=tables.OWNER, kinds=("profile",))]
     assert {"upload": table, "target": "left", "positive": "no", "reading": {}} in asked
-    target = look(data=table).selectbox(key="mine.target")
+    target = choice(look(data=table), "target")
     settled(target.select("town").run())
     asked = [j.spec for j in store.jobs(owner=tables.OWNER, kinds=("profile",))]
     assert {"upload": table, "target": "town", "positive": None, "reading": {}} in asked
