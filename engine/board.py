@@ -29,9 +29,20 @@ def deciding(comparison: Mapping[str, Any]) -> str:
 
 
 def ordered(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The methods of a comparison, highest in the deciding metric first; those without a value last, as they come."""
-    rows, metric = [dict(m) for m in comparison.get("methods") or ()], deciding(comparison)
-    return sorted(rows, key=lambda m: -number(value(m, metric)["mean"], -math.inf))
+    """The methods of a comparison, the furthest above plain training in the deciding metric first; those without a value last.
+
+    Methods stand on different replicates, which are not equally hard: what counts is the paired difference to plain training, and the
+    mean itself only where there is no pair.
+    """
+    rows, metric, plain = [dict(m) for m in comparison.get("methods") or ()], deciding(comparison), baseline(comparison)
+    level = next((number(value(m, metric)["mean"], 0.0) for m in rows if m.get("name") == plain), 0.0)
+
+    def height(row: Mapping[str, Any]) -> float:
+        gain = number(value(row, metric)["mean"], -math.inf) - level
+        against = row.get("difference") or {}
+        return -number(against.get("mean"), gain) if against.get("metric") == metric and math.isfinite(gain) else -gain
+
+    return sorted(rows, key=height)
 
 
 def value(row: Mapping[str, Any], metric: str) -> dict[str, Any]:

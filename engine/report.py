@@ -415,7 +415,7 @@ def _board(comparison: Mapping[str, Any]) -> str:
             drawing.intervals(deltas, label=gaps, x_title=f"Difference in {label}", level=0.0),
         )
     kind = safe(comparison.get("interval") or CORRECTED_T)
-    out = _table(f"The board, highest {label} first", head, rows, texts=(4, 7), kept=kept)
+    out = _table(f"The board, the furthest above plain training in {label} first", head, rows, texts=(4, 7), kept=kept)
     out += _how(
         f"Means over replicates, each with its interval ({kind}). Scores of one method overlap with another's far more than "
         "their differences do, because both met the same splits: so compare by the difference, which is paired on common "

@@ -52,6 +52,15 @@ def test_the_best_stands_first_and_the_unmeasured_last():
     assert ordered({}) == [] and baseline({}) == ""
 
 
+def test_a_lucky_mean_on_few_replicates_does_not_stand_first():
+    found, _ = comparison()
+    lucky = next(m for m in found["methods"] if m["name"] == "smote")
+    lucky["metrics"]["average_precision"]["mean"] = 0.999
+    lucky["difference"] = {"metric": "average_precision", "mean": -0.01, "low": -0.1, "high": 0.1}
+    names = [m["name"] for m in ordered(found)]
+    assert names.index("smote") > names.index("ce")
+
+
 def test_the_csv_has_every_metric_with_its_interval():
     found, _ = comparison()
     rows = cells(leaderboard_csv(found))

@@ -113,7 +113,7 @@ def test_the_order_is_that_of_the_deciding_metric():
     found["methods"][0]["metrics"]["roc_auc"]["mean"] = 0.99
     assert ordered(found)[0]["name"] == "ce"
     text = Page(report.html(found, arrays)).text
-    assert "The board, highest ROC AUC first" in text and "Difference in ROC AUC" in text
+    assert "The board, the furthest above plain training in ROC AUC first" in text and "Difference in ROC AUC" in text
 
 
 def test_of_many_methods_two_are_looked_at_closely():
