@@ -9,7 +9,7 @@ if (root := str(Path(__file__).resolve().parent.parent)) not in sys.path:  # `st
 import streamlit as st
 
 from app import session
-from app.views import data, deep, lab
+from app.views import data, deep, lab, papers
 from app.widgets import links
 
 # The icon is a file of ours: Streamlit fetches named icons and emoji for the browser's tab from another host.
@@ -19,6 +19,7 @@ pages = {
     "lab": st.Page(lab.page, title="Lab", url_path="lab", default=True),
     "deep": st.Page(deep.page, title="Deep", url_path="deep"),
     "data": st.Page(data.page, title="Your data", url_path="data"),
+    "papers": st.Page(papers.page, title="Papers", url_path="papers"),
 }
 links.pages(pages)
 session.keep_alive()

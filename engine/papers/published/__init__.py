@@ -55,6 +55,22 @@ TITLES = {
     "dos": "Deep Over-sampling Framework for Classifying Imbalanced Data",
 }
 
+CITATIONS = {
+    "eos": """@inproceedings{dablain2023efficient,
+  title     = {Efficient Augmentation for Imbalanced Deep Learning},
+  author    = {Dablain, Damien A. and Bellinger, Colin and Krawczyk, Bartosz and Chawla, Nitesh V.},
+  booktitle = {IEEE 39th International Conference on Data Engineering (ICDE)},
+  year      = {2023}
+}""",
+    "dos": """@inproceedings{ando2017deep,
+  title     = {Deep Over-sampling Framework for Classifying Imbalanced Data},
+  author    = {Ando, Shin and Huang, Chun Yuan},
+  booktitle = {Machine Learning and Knowledge Discovery in Databases (ECML PKDD)},
+  year      = {2017}
+}""",
+}
+"""BibTeX."""
+
 BALANCED = {"CIFAR-10": 10, "CIFAR-100": 100, "CelebA": 5}
 """Datasets with a class-balanced test part in the EOS paper -> their classes. (SVHN's is not balanced.)"""
 

@@ -1,0 +1,277 @@
+"""Papers: what the papers' tables print, what came of the same experiment here, and which of their claims hold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app import session
+from app.charts import cells
+from app.widgets import links, top
+from app.widgets.parts import chart, folded, heading
+from app.widgets.text import duration, many, plain, signed
+from engine.errors import BadData, LabError, UnknownName
+from engine.papers import measured, published
+from engine.papers.verdicts import FAILS, HOLDS, NOT_MEASURED, UNDECIDED, judge
+from engine.result import METRICS
+from engine.spec import find
+from engine.store import Store
+
+NAMES = {"eos": "EOS · Dablain et al.", "dos": "DOS · Ando and Huang"}
+MARKS = {
+    HOLDS: ":green[:material/check_circle:] **holds**",
+    FAILS: ":red[:material/cancel:] **does not hold**",
+    UNDECIDED: ":material/help: undecided",
+    NOT_MEASURED: ":material/hourglass_empty: not measured here yet",
+}
+LINES = 40
+"""Cells in the picture at most; the table below has all."""
+
+
+def page() -> None:
+    """Draw the page."""
+    top.style()
+    try:
+        store = session.store()
+        catalog = session.catalog()
+    except LabError as error:
+        st.title("Imbalance Lab")
+        st.error(plain(error, 600), icon=":material/error:")
+        return
+    top.head(False)
+    st.subheader("What the papers print, and what came of it here")
+    paper, table = _choose()
+    try:
+        document = measured.measured(paper, table, reduced=True)
+    except BadData as error:
+        st.error(plain(error, 400), icon=":material/error:")
+        document = None
+    if document is None:
+        document = _printed_only(paper, table)
+    st.markdown(f"**{plain(published.TITLES[paper], 200)}**, table {plain(table)}: {plain(document.get('title', ''), 200)}")
+    if document["rows"] and document.get("provenance"):
+        _protocol(document)
+        _claims(document["claims"])
+    else:
+        st.info(
+            "None of this table was measured here yet. These are the printed numbers alone; measure them with the command below.",
+            icon=":material/hourglass_empty:",
+        )
+        _terminal(paper, table)
+    _numbers(document["rows"], store)
+    _open_questions(catalog, paper)
+    with folded("Cite this paper", "papers-cite", ":material/format_quote:"):
+        st.code(published.CITATIONS[paper], language="bibtex")
+
+
+def _choose() -> tuple[str, str]:
+    """Paper and table, kept in the address."""
+    state, query = st.session_state, st.query_params
+    if state.get("page") != "papers" or (query.get("paper"), query.get("table")) != state.get("papers.url"):
+        state["page"] = "papers"
+        asked = query.get("paper", "eos")
+        state["papers.paper"] = asked if asked in published.TABLES else "eos"
+        state["papers.table"] = query.get("table")
+    left, right = st.columns([1, 2], vertical_alignment="bottom")
+    with left:
+        paper = st.segmented_control("Paper", list(NAMES), format_func=NAMES.__getitem__, key="papers.paper", required=True)
+    names = published.tables(paper)
+    there = {name for p, name, _ in measured.tables() if p == paper}
+    if state.get("papers.table") not in names:
+        state["papers.table"] = next((name for name in names if name in there), names[0])
+    with right:
+        table = st.segmented_control(
+            "Table",
+            names,
+            format_func=lambda name: ("in the text" if name == "text" else name) + ("" if name in there else " (printed only)"),
+            key="papers.table",
+            required=True,
+            help="Tables of results, as the paper numbers them.",
+        )
+    query.from_dict({"paper": paper, "table": table})
+    state["papers.url"] = (paper, table)
+    return paper, table
+
+
+def _printed_only(paper: str, table: str) -> dict[str, Any]:
+    """A table of which nothing is shipped: the paper's numbers."""
+    rows = [
+        {
+            "table": table, "dataset": c.dataset, "labels": dict(c.labels), "metric": c.meant, "published": c.value,
+            "printed_as": c.metric, "mark": c.mark, "values": [], "absent": "nothing was run", "incomparable": "",
+            "test_share": 0.0, "runs": [],
+        }
+        for c in published.cells(paper, table)
+    ]  # fmt: skip
+    return {"paper": paper, "table": table, "title": "", "rows": judge(rows, [])[0], "claims": []}
+
+
+def _protocol(document: Mapping[str, Any]) -> None:
+    """What was run, and where it comes from."""
+    facts = document["provenance"]
+    st.info(plain(document["words"], 2000), icon=":material/science:")
+    st.caption(
+        f"{many(facts['runs'], 'run')}, n = {facts['n']} a cell, {duration(facts['seconds'])} of computing on "
+        f"{plain(', '.join(facts['machines']), 120)}, {plain(str(facts['last'])[:10])}"
+    )
+    with folded("How it was made, and how to make it again", "papers-made", ":material/receipt_long:"):
+        st.markdown("The same command finishes what is missing and measures nothing twice:")
+        st.code(facts["command"], language="bash")
+        commits = ", ".join(c[:10] for c in facts["commits"])
+        lines = [f"Between {plain(facts['first'])} and {plain(facts['last'])}", f"torch {plain(', '.join(facts['torch']))}"]
+        lines += [f"Devices: {plain(', '.join(facts['devices']), 200)}", f"Commits: {plain(commits, 400)}"]
+        st.markdown("\n".join(f"- {line}" for line in lines))
+
+
+def _terminal(paper: str, table: str) -> None:
+    st.code(f"python -m engine table {paper} --table {table} --reduced", language="bash")
+
+
+def _claims(claims: Sequence[Mapping[str, Any]]) -> None:
+    """Every claim with its verdict, those that are decided against the paper first."""
+    if not claims:
+        return
+    heading(
+        "Claims of the paper",
+        "Each claim is tested on pairs of runs with the same seed; p is corrected by Holm over the claims of this table on one "
+        "dataset. Holds and does not hold: decided at 5%. Undecided: these replicates cannot tell.",
+    )
+    counts = Counter(c["verdict"] for c in claims)
+    st.markdown(
+        " · ".join(f"{MARKS.get(v, plain(v))}: {counts[v]}" for v in (HOLDS, FAILS, UNDECIDED, NOT_MEASURED) if counts[v])
+    )
+    places = list(dict.fromkeys(c["dataset"] for c in claims))
+    chosen = places
+    if len(places) > 1:
+        chosen = st.pills("Dataset", places, selection_mode="multi", default=places, key="papers.claims") or places
+    order = {FAILS: 0, HOLDS: 1, UNDECIDED: 2, NOT_MEASURED: 3}
+    shown = sorted((c for c in claims if c["dataset"] in chosen), key=lambda c: order.get(c["verdict"], 4))
+    st.markdown("\n".join(f"- {_said(c)}" for c in shown))
+
+
+def _said(claim: Mapping[str, Any]) -> str:
+    text = f"{MARKS.get(claim['verdict'], plain(claim['verdict']))} · {plain(claim['dataset'])} · {plain(claim['text'], 200)}"
+    if claim["reason"]:
+        return f"{text}: {plain(claim['reason'], 200)}"
+    if d := claim["difference"]:
+        p = "" if claim["p_holm"] is None else ", p < 0.0001" if claim["p_holm"] < 1e-4 else f", p = {claim['p_holm']:.2g}"
+        text += f": {signed(d['mean'])} [{signed(d['low'])}, {signed(d['high'])}], n = {claim['n']}{plain(p)}"
+    return text
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    return ", ".join([row["dataset"], *(str(v) for k, v in row["labels"].items() if k != "minority")])
+
+
+def _numbers(rows: Sequence[Mapping[str, Any]], store: Store) -> None:
+    """A picture of one metric's cells, the table of all, and the runs of the one that is chosen."""
+    heading(
+        "Cell by cell",
+        "A printed number is inside, above or below the central 95% of our single-split values where the protocols are the same; "
+        "elsewhere it is not comparable, and says why.",
+    )
+    metrics = list(dict.fromkeys(r["metric"] for r in rows))
+    places = list(dict.fromkeys(r["dataset"] for r in rows))
+    left, right = st.columns(2)
+    if st.session_state.get("papers.metric") not in metrics:
+        st.session_state["papers.metric"] = metrics[0]
+    with left:
+        metric = st.segmented_control("Metric", metrics, format_func=_metric, key="papers.metric", required=True)
+    with right:
+        if st.session_state.get("papers.place") not in places:
+            st.session_state["papers.place"] = places[0]
+        place = st.selectbox("Dataset", places, key="papers.place")
+    shown = [r for r in rows if r["metric"] == metric and r["dataset"] == place]
+    if not shown:
+        st.caption("The paper and the protocol have no such cell.")
+        return
+    lines = [_line(r) for r in shown[:LINES]]
+    if any(line.mean is not None or line.published is not None for line in lines):
+        chart(cells.figure(lines, _metric(metric)), "chart-papers-cells", cells.alt(lines, _metric(metric)))
+    if len(shown) > LINES:
+        st.caption(f"The picture has the first {LINES} of {len(shown)} cells.")
+    picked = st.dataframe(
+        _frame(shown),
+        hide_index=True,
+        key=f"papers-cells-{metric}-{place}",
+        on_select="rerun",
+        selection_mode="single-row",
+        alt=f"{_metric(metric)} on {place}: printed, measured here, and what one says of the other",
+    )
+    marks = sorted({r["mark"] for r in shown if r["mark"]})
+    if marks:
+        st.caption(f"✱ {plain(marks[0], 300)}" + (f" (and {len(marks) - 1} other reasons)" if len(marks) > 1 else ""))
+    chosen = picked["selection"]["rows"]
+    if chosen:
+        _runs(shown[chosen[0]], store)
+    else:
+        st.caption("Choose a row to see its replicates and open their runs.")
+
+
+def _metric(name: str) -> str:
+    return METRICS[name][0] if name in METRICS else name.replace("_", " ")
+
+
+def _line(row: Mapping[str, Any]) -> cells.Line:
+    ours = row["ours"] or {}
+    name = ", ".join(str(v) for k, v in row["labels"].items() if k != "minority") or row["dataset"]
+    return cells.Line(name, ours.get("mean"), ours.get("low"), ours.get("high"), row["published"])
+
+
+def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One line a cell; text, so that a number stands with its interval."""
+    labels = list(dict.fromkeys(k for r in rows for k in r["labels"]))
+    out = []
+    for r in rows:
+        ours = r["ours"]
+        line = {k: str(r["labels"].get(k, "")) for k in labels}
+        line["printed"] = "" if r["published"] is None else f"{r['published']:.4f}{' ✱' if r['mark'] else ''}"
+        line["here"] = "" if ours is None else f"{ours['mean']:.4f}{_bounds(ours)}"
+        line["n"] = "" if ours is None else str(ours["n"])
+        line["the printed number is"] = r["verdict"] + (f": {r['reason']}" if r["reason"] else "")
+        out.append(line)
+    return pd.DataFrame(out)
+
+
+def _bounds(ours: Mapping[str, Any]) -> str:
+    return "" if ours["low"] is None else f" [{ours['low']:.4f}, {ours['high']:.4f}]"
+
+
+def _runs(row: Mapping[str, Any], store: Store) -> None:
+    """The replicates of a cell, and those of its runs that this store has."""
+    ours = row["ours"]
+    if ours is None:
+        st.caption(f"Not measured here yet: {plain(row['reason'], 300)}.")
+        return
+    st.markdown(f"**{plain(_label(row), 200)}**: {many(len(row['values']), 'replicate')} · {plain(ours['interval'], 160)}")
+    st.code(", ".join(f"{v:.4f}" for v in row["values"] if v is not None), language=None, wrap_lines=True)
+    there = []
+    for id in row["runs"]:
+        try:
+            store.job(id)
+        except UnknownName:
+            continue
+        there.append(id)
+    if there:
+        with st.container(horizontal=True):
+            for i, id in enumerate(there[:5], 1):
+                links.to("lab", f"Open run {i} in the Lab", ":material/science:", run=id)
+    else:
+        st.caption("Its runs are not in this store. The command above trains them into it.")
+
+
+def _open_questions(catalog: Mapping[str, Any], paper: str) -> None:
+    """What the paper leaves open, and what was decided."""
+    try:
+        deviations = find(catalog, "methods", paper)["deviations"]
+    except UnknownName:
+        return
+    said = list(dict.fromkeys(s for preset in deviations.values() for s in preset))
+    if not said:
+        return
+    with folded("What the paper leaves open, and what was decided here", "papers-open", ":material/rule:"):
+        st.markdown("\n".join(f"- {plain(s, 400)}" for s in said))

@@ -1,0 +1,123 @@
+"""The Papers page over the tables that are shipped, and over ones made by hand."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+
+from app.charts import cells
+from app.views import papers
+from app.widgets.text import plain
+from engine.papers import measured, published
+from engine.store import Store
+from tests.app import fabricate
+from tests.app.conftest import MAIN
+from tests.app.test_lab import charts, words
+
+Look = Callable[..., AppTest]
+MARKUP = "<img src=x onerror=alert(1)> **b** $x$"
+
+
+@pytest.fixture
+def look(store: Store) -> Look:
+    """look(query...) -> the Papers page, run once; no exception may be on it."""
+
+    def run(**query: str) -> AppTest:
+        page = AppTest.from_file(str(MAIN), default_timeout=60)
+        page._page_hash = calc_hash("papers")
+        page.query_params.update(query)
+        page.run()
+        assert not page.exception, page.exception
+        return page
+
+    return run
+
+
+@pytest.mark.parametrize(("paper", "table"), [(p, t) for p in published.TABLES for t in published.TABLES[p]])
+def test_every_table_is_shown(look: Look, paper: str, table: str) -> None:
+    page = look(paper=paper, table=table)
+    said = words(page)
+    assert plain(published.TITLES[paper], 200) in said
+    assert dict(page.query_params.items()) == {"paper": paper, "table": table}
+    there = (paper, table, True) in measured.tables()
+    assert ("None of this table was measured here yet" in said) == (not there)
+    assert (" of computing on " in said) == there
+    frame = page.dataframe[-1].value
+    assert len(frame) and {"printed", "here", "the printed number is"} <= set(frame.columns)
+    assert all(c.alt for c in charts(page))
+
+
+def test_claims_stand_with_their_verdicts_and_numbers(look: Look) -> None:
+    page = look(paper="eos", table="II")
+    said = words(page)
+    document = measured.measured("eos", "II")
+    assert document is not None
+    for verdict in ("holds", "does not hold", "undecided"):
+        assert f"{verdict}" in said
+        count = sum(c["verdict"] == verdict for c in document["claims"])
+        assert f": {count}" in said
+    claim = next(c for c in document["claims"] if c["dataset"] == "MNIST" and c["text"].startswith("CE: EOS above SMOTE"))
+    shown = papers._said(claim)
+    assert "does not hold" in shown and "−0.029 [−0.042, −0.016], n = 20" in shown
+
+
+def test_a_link_to_what_is_not_there_shows_what_is(look: Look) -> None:
+    page = look(paper="<b>", table="99")
+    assert page.query_params["paper"] in ("eos", ["eos"]) and "cannot" not in words(page)
+
+
+def test_another_paper_has_tables_of_its_own(look: Look) -> None:
+    page = look(paper="eos", table="II")
+    page.session_state["papers.paper"] = "dos"
+    page.run()
+    assert not page.exception
+    assert dict(page.query_params.items()) == {"paper": "dos", "table": "1"}
+
+
+def test_text_of_a_measured_file_stays_text(look: Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document: dict[str, Any] = dict(measured.measured("eos", "IV") or {})
+    document |= {"title": MARKUP, "words": MARKUP}
+    document["claims"] = [c | {"text": MARKUP} for c in document["claims"]]
+    document["rows"] = [r | {"labels": {"method": MARKUP}, "mark": f"suspicious: {MARKUP}"} for r in document["rows"]]
+    monkeypatch.setattr(measured, "HERE", tmp_path)
+    measured.path("eos", "IV", True).write_bytes(gzip.compress(json.dumps(document).encode()))
+    said = words(look(paper="eos", table="IV"))
+    assert "<img" not in said.replace("\\<img", "") and "**b**" not in said
+
+
+def test_a_file_that_cannot_be_read_is_a_sentence(look: Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measured, "HERE", tmp_path)
+    measured.path("eos", "IV", True).write_bytes(b"not a zip")
+    said = words(look(paper="eos", table="IV"))
+    assert "cannot be read" in said and "printed numbers alone" in said
+
+
+def test_a_cells_runs_are_opened_where_this_store_has_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = fabricate.done(store, fabricate.spec())
+    opened: list[str] = []
+    monkeypatch.setattr(papers.links, "to", lambda name, label, icon, **query: opened.append(query["run"]))
+    row = {"dataset": "d", "labels": {}, "metric": "f1", "values": [0.5], "runs": ["0" * 16, run.id], "reason": ""}
+    ours = {"mean": 0.5, "low": None, "high": None, "n": 1, "interval": "no interval"}
+    papers._runs(row | {"ours": ours}, store)
+    assert opened == [run.id]
+
+
+def test_the_picture_has_a_line_a_cell() -> None:
+    lines = [
+        cells.Line("a", 0.5, 0.4, 0.6, 0.7),
+        cells.Line("a", None, None, None, 0.2),
+        cells.Line("<b>", 0.3, None, None, None),
+    ]
+    figure = cells.figure(lines, "F1")
+    ours, printed = figure.data
+    assert list(ours.x) == [0.5, 0.3] and list(printed.x) == [0.7, 0.2]
+    assert list(ours.error_x.array) == pytest.approx([0.1, 0.0]) and list(ours.error_x.arrayminus) == pytest.approx([0.1, 0.0])
+    assert len({*ours.y, *printed.y}) == 3 and not any("<b>" in name for name in ours.y)
+    assert "a: 0.500, printed 0.700" in cells.alt(lines, "F1") and "not measured" in cells.alt(lines, "F1")
