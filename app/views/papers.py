@@ -28,6 +28,10 @@ MARKS = {
     UNDECIDED: ":material/help: undecided",
     NOT_MEASURED: ":material/hourglass_empty: not measured here yet",
 }
+FEW = 6
+"""Undecided claims that are listed without being asked for."""
+WORDS = {"mnr": "minority (mnr)", "mjr": "majority (mjr)"}
+HEADS = {"p": "share removed (p)", "k": "neighbours (k)", "minority": "loses rows"}
 LINES = 40
 """Cells in the picture at most; the table below has all."""
 
@@ -150,7 +154,17 @@ def _claims(claims: Sequence[Mapping[str, Any]]) -> None:
         chosen = st.pills("Dataset", places, selection_mode="multi", default=places, key="papers.claims") or places
     order = {FAILS: 0, HOLDS: 1, UNDECIDED: 2, NOT_MEASURED: 3}
     shown = sorted((c for c in claims if c["dataset"] in chosen), key=lambda c: order.get(c["verdict"], 4))
-    st.markdown("\n".join(f"- {_said(c)}" for c in shown))
+    decided = [c for c in shown if c["verdict"] in (HOLDS, FAILS)]
+    others = [c for c in shown if c["verdict"] not in (HOLDS, FAILS)]
+    st.markdown("\n".join(f"- {_said(c)}" for c in decided))
+    if not others:
+        return
+    if len(others) <= FEW:
+        st.markdown("\n".join(f"- {_said(c)}" for c in others))
+        return
+    with folded(f"{len(others)} claims that these replicates do not decide", "papers-undecided", ":material/help:") as fold:
+        if fold.open:
+            st.markdown("\n".join(f"- {_said(c)}" for c in others))
 
 
 def _said(claim: Mapping[str, Any]) -> str:
@@ -218,7 +232,8 @@ def _metric(name: str) -> str:
 
 def _line(row: Mapping[str, Any]) -> cells.Line:
     ours = row["ours"] or {}
-    name = ", ".join(str(v) for k, v in row["labels"].items() if k != "minority") or row["dataset"]
+    told = [f"{k} {v}" if k in ("p", "k", "digit") else str(v) for k, v in row["labels"].items() if k != "minority"]
+    name = ", ".join(told) or row["dataset"]
     return cells.Line(name, ours.get("mean"), ours.get("low"), ours.get("high"), row["published"])
 
 
@@ -228,7 +243,7 @@ def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     out = []
     for r in rows:
         ours = r["ours"]
-        line = {k: str(r["labels"].get(k, "")) for k in labels}
+        line = {HEADS.get(k, k): WORDS.get(value := str(r["labels"].get(k, "")), value) for k in labels}
         line["printed"] = "" if r["published"] is None else f"{r['published']:.4f}{' ✱' if r['mark'] else ''}"
         line["here"] = "" if ours is None else f"{ours['mean']:.4f}{_bounds(ours)}"
         line["n"] = "" if ours is None else str(ours["n"])
