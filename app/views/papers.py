@@ -211,19 +211,19 @@ def _numbers(rows: Sequence[Mapping[str, Any]], store: Store) -> None:
     picked = st.dataframe(
         _frame(shown),
         hide_index=True,
-        key=f"papers-cells-{metric}-{place}",
+        key=f"papers-cells-{metric}-{places.index(place)}",
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode="multi-row",  # a single one cannot be chosen by keyboard
         alt=f"{_metric(metric)} on {place}: printed, measured here, and what one says of the other",
     )
     marks = sorted({r["mark"] for r in shown if r["mark"]})
     if marks:
         st.caption(f"✱ {plain(marks[0], 300)}" + (f" (and {len(marks) - 1} other reasons)" if len(marks) > 1 else ""))
     chosen = picked["selection"]["rows"]
-    if chosen:
-        _runs(shown[chosen[0]], store)
-    else:
-        st.caption("Choose a row to see its replicates and open their runs.")
+    for i in chosen[:FEW]:
+        _runs(shown[i], store)
+    if not chosen:
+        st.caption("Choose rows (with arrow keys and Shift+Space too) to see their replicates and open their runs.")
 
 
 def _metric(name: str) -> str:

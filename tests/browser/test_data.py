@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 
 from engine.store import Store
 from tests.app import tables
+from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -17,50 +17,13 @@ LONG = 120
 NAME = "<img src=x onerror=alert(1)>.csv"
 
 
-class Visitor:
-    """A browser of its own; what went wrong in it is in `problems`, the addresses it asked for in `requests`."""
+class Data(Visitor):
+    """A visitor of the page of a person's own table."""
 
-    def __init__(self, chromium, url, query="", **context):
-        self.context = chromium.new_context(viewport={"width": 1280, "height": 1000}, **context)
-        self.page = self.context.new_page()
-        self.problems, self.requests = [], []
-        self.page.on("console", self._said)
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.url = url
-        self.page.goto(f"{url}/data{query}")
-        self.page.locator(".st-key-status-line").wait_for(timeout=30_000)
-        self.settle()
-
-    def _said(self, message):
-        # Streamlit looks for its own files below a page's address first, and finds them at the root
-        if message.type == "error" and "/data/_stcore/" not in str(message.location.get("url", "")):
-            self.problems.append(f"{message.text} {message.location}")
-
-    def settle(self):
-        self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=30_000)
-
-    def there(self, key):
-        return self.page.locator(f".st-key-{key}").count() > 0
-
-    def press(self, key):
-        self.page.locator(f".st-key-{key} button:visible").first.click()
+    path = "data"
 
     def text(self):
         return self.page.locator("[data-testid=stMain]").inner_text()
-
-    def over(self):
-        return self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-
-    def shot(self, name):
-        if folder := os.environ.get("LAB_SHOTS"):
-            self.page.screenshot(path=f"{folder}/data-{name}.png", full_page=True)
-
-    def leave(self):
-        assert self.page.locator("[data-testid=stException]").count() == 0
-        self.context.close()
-        strangers = [r for r in self.requests if not r.startswith((self.url, self.url.replace("http", "ws"), "blob:", "data:"))]
-        assert self.problems == [] and strangers == []
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +39,7 @@ def product(serve, tmp_path_factory, until):
 
 def test_a_table_is_sent_compared_decided_on_taken_along_and_forgotten(chromium, product, until, tmp_path):
     url, store = product
-    me = Visitor(chromium, url, accept_downloads=True)
+    me = Data(chromium, url, accept_downloads=True)
     page = me.page
     until(lambda: me.there("data-state-empty"), 20, "the invitation")
     zone = page.locator(".st-key-mine-drop")
@@ -134,7 +97,7 @@ def test_a_table_is_sent_compared_decided_on_taken_along_and_forgotten(chromium,
 
     # another browser with the link finds nothing
     link = page.url
-    you = Visitor(chromium, url, link.removeprefix(f"{url}/data"))
+    you = Data(chromium, url, link.removeprefix(f"{url}/data"))
     until(lambda: you.there("data-state-unknown"), 20, "nothing")
     assert "onerror" not in you.text() and "left" not in you.text()
     answer = you.context.request.get(f"{url}/api/jobs/{job}/report.html")
@@ -180,7 +143,7 @@ def test_every_state_is_drawn_without_an_exception_or_a_sideways_scroll(chromium
     url, found = shelf
     for state, query in found.items():
         owner = tables.STRANGER if state == "empty" else tables.OWNER
-        you = Visitor(chromium, url, query, storage_state=with_cookie(owner))
+        you = Data(chromium, url, query, storage_state=with_cookie(owner))
         page = you.page
         until(lambda you=you, state=state: you.there(f"data-state-{state}"), 20, state)
         if state == "done":

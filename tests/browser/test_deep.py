@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
-from urllib.parse import parse_qs
 
 import pytest
 
 from engine.events import unpack
 from engine.store import Store
 from tests.app import fabricate
+from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -18,34 +17,11 @@ LONG = 240
 """Seconds a run and its companions may take on a busy machine."""
 
 
-class Deep:
-    """A visitor's page; what went wrong in the browser is in `problems`, the addresses it asked for in `requests`."""
+class Deep(Visitor):
+    """A visitor of the Deep page."""
 
-    def __init__(self, chromium, url, query="", **context):
-        self.context = chromium.new_context(viewport={"width": 1280, "height": 1000}, **context)
-        self.page = self.context.new_page()
-        self.problems, self.requests = [], []
-        self.page.on("console", self._said)
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.url = url
-        self.page.goto(f"{url}/deep{query}")
-        self.page.locator(".st-key-run button").wait_for(state="attached", timeout=30_000)
-        self.settle()
-
-    def _said(self, message):
-        # Streamlit looks for its own files below a page's address first, and finds them at the root
-        if message.type == "error" and "/deep/_stcore/" not in str(message.location.get("url", "")):
-            self.problems.append(f"{message.text} {message.location}")
-
-    def settle(self):
-        self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=30_000)
-
-    def there(self, key):
-        return self.page.locator(f".st-key-{key}").count() > 0
-
-    def press(self, key):
-        self.page.locator(f".st-key-{key} button:visible").first.click()
+    path = "deep"
+    ready = ".st-key-run button"
 
     def points(self):
         """Marks that the map shows."""
@@ -63,31 +39,6 @@ class Deep:
         for right, down in ring:
             self.page.mouse.move(x + share * box["width"] * right, y + share * box["height"] * down)
         self.page.mouse.up()
-
-    @property
-    def words(self):
-        return {name: values[0] for name, values in parse_qs(self.page.evaluate("location.search.slice(1)")).items()}
-
-    def over(self):
-        """Pixels by which the page is wider than the window."""
-        return self.page.evaluate(
-            "() => { const m = document.querySelector('[data-testid=stMain]'); return m.scrollWidth - m.clientWidth }"
-        )
-
-    def shot(self, name):
-        """A picture of the whole page for a person to look at, where $LAB_SHOTS names a folder."""
-        if folder := os.environ.get("LAB_SHOTS"):
-            height = self.page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
-            width = self.page.viewport_size["width"]
-            self.page.set_viewport_size({"width": width, "height": min(height + 60, 9000)})
-            self.page.wait_for_timeout(1500)
-            self.page.screenshot(path=os.path.join(folder, f"{name}.png"))
-
-    def leave(self):
-        assert self.page.locator("[data-testid=stException]").count() == 0
-        self.context.close()
-        strangers = [r for r in self.requests if not r.startswith((self.url, self.url.replace("http", "ws"), "blob:", "data:"))]
-        assert self.problems == [] and strangers == []
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from urllib.parse import parse_qs, urlparse
+from urllib.parse import urlparse
 
 import psutil
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from engine.spec import find
 from engine.store import Store
 from tests.app import fabricate
+from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -21,20 +22,11 @@ LONG = 240
 """Seconds a run and its companions may take on a busy machine."""
 
 
-class Lab:
-    """A visitor's page; everything that went wrong in the browser is in `problems`, every address it asked for in `requests`."""
+class Lab(Visitor):
+    """A visitor of the Lab."""
 
-    def __init__(self, chromium, url, query="", **context):
-        self.context = chromium.new_context(viewport={"width": 1280, "height": 900}, **context)
-        self.page = self.context.new_page()
-        self.problems, self.requests = [], []
-        self.page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.url = url
-        self.page.goto(f"{url}/{query}")
-        self.page.locator(".st-key-run button").wait_for(timeout=30_000)
-        self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=30_000)
+    ready = ".st-key-run button"
+    viewport = (1280, 900)
 
     def choose(self, key, text):
         """Pick the first entry of a list that fits the text, as a person does: click, type, Enter."""
@@ -43,32 +35,14 @@ class Lab:
         box.fill(text)
         self.page.get_by_role("option").filter(has_text=text).first.click()
 
-    def press(self, key):
-        """Press a button; Streamlit keeps an unseen copy of some to measure them."""
-        self.page.locator(f".st-key-{key} button:visible").first.click()
-
     def run(self):
         self.press("run")
-
-    def there(self, key):
-        return self.page.locator(f".st-key-{key}").count() > 0
 
     def text(self, key):
         return self.page.locator(f".st-key-{key}").inner_text()
 
     def player(self, name):
         return self.page.locator(".lab-player").first.get_attribute(f"data-{name}", timeout=20_000)
-
-    @property
-    def words(self):
-        """The words of the address, asked of the page: `page.url` stands still while nothing is asked."""
-        return {name: values[0] for name, values in parse_qs(self.page.evaluate("location.search.slice(1)")).items()}
-
-    def leave(self):
-        assert self.page.locator("[data-testid=stException]").count() == 0
-        self.context.close()
-        strangers = [r for r in self.requests if not r.startswith((self.url, self.url.replace("http", "ws"), "blob:", "data:"))]
-        assert self.problems == [] and strangers == []
 
 
 class Watch(threading.Thread):
@@ -248,10 +222,7 @@ def test_every_state_is_drawn_without_an_exception_or_a_sideways_scroll(chromium
         until(lambda lab=lab, expected=expected: lab.there(f"run-state-{expected}"), 20, state)
         if expected == "done":
             lab.page.locator(".st-key-chart-norms .main-svg").first.wait_for(timeout=20_000)
-        over = lab.page.evaluate(
-            "() => { const m = document.querySelector('[data-testid=stMain]'); return m.scrollWidth - m.clientWidth }"
-        )
-        assert over <= 1, f"{state} at {width}px scrolls sideways by {over}px"
+        assert lab.over() <= 1, f"{state} at {width}px scrolls sideways by {lab.over()}px"
         lab.leave()
 
 

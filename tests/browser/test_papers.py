@@ -1,0 +1,65 @@
+"""The Papers page in a real browser, without an engine: it is full on the first day."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.store import Store
+from tests.app import fabricate
+from tests.browser.visitor import Visitor
+
+pytestmark = pytest.mark.browser
+
+
+class Papers(Visitor):
+    """A visitor of the Papers page."""
+
+    path = "papers"
+
+    def text(self):
+        return self.page.locator("[data-testid=stMain]").inner_text()
+
+
+@pytest.fixture(scope="module")
+def address(serve, tmp_path_factory):
+    """A server without an engine over an empty store."""
+    place = f"sqlite:///{tmp_path_factory.mktemp('papers') / 'papers.db'}"
+    store = Store(place)
+    store.publish_catalog(fabricate.catalog())
+    store.close()
+    return serve("app/server.py", {"LAB_STORE": place, "LAB_ENGINE": "off"})
+
+
+def test_from_a_claim_to_a_cells_replicates(chromium, address, until):
+    me = Papers(chromium, address, "?paper=eos&table=II")
+    page = me.page
+    until(lambda: "EOS above SMOTE" in me.text() and "does not hold" in me.text(), 20, "the claims")
+    page.locator(".st-key-papers-undecided summary").click()
+    until(lambda: me.text().count("undecided") > 10, 20, "what is undecided")
+    until(lambda: page.locator(".st-key-chart-papers-cells .scatterlayer .point").count() == 20, 20, "a dot for each cell")
+    me.settle()
+    table = page.locator("[class*=st-key-papers-cells] canvas").first
+    table.wait_for(timeout=20_000)
+    table.focus()
+    for key in ("ArrowDown", "Shift+Space"):
+        page.keyboard.press(key)
+    me.shot("papers-picked")
+    until(lambda: "20 replicates" in me.text(), 20, "the replicates of that cell")
+
+    # another paper, by keyboard; the address is the view
+    page.locator(".st-key-papers-paper button").last.focus()
+    page.keyboard.press("Enter")
+    until(lambda: me.words == {"paper": "dos", "table": "1"}, 20, "the other paper")
+    page.reload()
+    until(lambda: "Deep Over-sampling Framework" in me.text(), 30, "the same view after a reload")
+    me.leave()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
+def test_no_table_scrolls_sideways(chromium, address, until, scheme, width):
+    me = Papers(chromium, address, "?paper=dos&table=6", color_scheme=scheme)
+    me.page.set_viewport_size({"width": width, "height": 900})
+    until(lambda: me.page.locator(".st-key-chart-papers-cells .scatterlayer .point").count() > 10, 20, "the picture")
+    assert me.over() <= 1
+    me.shot(f"papers-{scheme}")
+    me.leave()
