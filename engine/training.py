@@ -146,17 +146,21 @@ class Descent(Step):
         if self.change is not None:
             batch = self.change(batch)
         losses, gradient = self.gradient(batch)
+        self.apply(gradient, batch.alive)
+        return losses
+
+    def apply(self, gradient: Tensor, alive: Tensor) -> None:
+        """The replicates that are `alive` [R] take a step by this gradient [R, P]; the others stay bit for bit, their memory too."""
         if self.decay:
             gradient = gradient.add(self.net.flat, alpha=self.decay)
-        everyone = bool(batch.alive.all())  # `alive` is kept on the CPU: no wait for the device
+        everyone = bool(alive.all())  # `alive` is kept on the CPU: no wait for the device
         state = [self.net.flat, *self.memory()]
         kept = None if everyone else [t.clone() for t in state]
-        self.update(gradient, batch.alive)
+        self.update(gradient, alive)
         if kept is not None:
-            paused = ~batch.alive
+            paused = ~alive
             for tensor, old in zip(state, kept, strict=True):
                 tensor[paused] = old[paused]
-        return losses
 
     def gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(what is minimised of each replicate [R], its gradient [R, P])."""

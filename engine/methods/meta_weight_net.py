@@ -1,0 +1,165 @@
+"""Meta-Weight-Net: a small network learns how much each training row counts."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from engine.batches import Passes
+from engine.data.dataset import Task
+from engine.events import Event, Phase
+from engine.losses import ClassWeighted, cross_entropy, mean_weights, weighted_sum
+from engine.methods.base import Fitted, TableMethod, param
+from engine.models.mlp import MLP
+from engine.models.net import Net
+from engine.scene import Camera
+from engine.training import Adam, Batch, Meter, Step, mean_under, streams, train
+
+
+@dataclass(frozen=True)
+class MetaWeightNet(TableMethod):
+    """A second, small network learns how much a training row counts, from that row's loss: at every step it is changed so that the
+    step would have lowered the loss on validation rows, in which every class weighs as much.
+
+    Nothing says that rare rows should count more: it is learnt, by the meta-gradient that explicit gradient moves its points by.
+    """
+
+    name = "meta-weight-net"
+    title = "Meta-Weight-Net"
+    family = "meta"
+    kinds = ("tabular", "points", "images")
+    source = (
+        "Shu et al. 2019, algorithm 1, with the weights of a batch made to sum to 1 as in their code for imbalance; the meta rows are "
+        "the validation rows."
+    )
+    presets: ClassVar = {
+        **TableMethod.presets,
+        "not normalised": {"normalise": False},
+    }
+    deviations: ClassVar = {
+        "paper": (
+            *TableMethod.deviations["paper"],
+            "Both networks are trained by Adam; the code for imbalance takes gradient descent with momentum for both (0.1 and 0.00001).",
+            "The code draws ten meta images of every class; here all validation rows serve, each class with the same weight.",
+            "Validation rows choose the epoch too, so that their score is optimistic; the score on test rows is not.",
+        ),
+        "not normalised": ("As the code for noisy labels; both networks are trained by Adam here.",),
+    }
+    controls: ClassVar = {"weights not learnt": {"eta_weights": 0.0}}
+
+    eta_weights: float = param(
+        1e-3, low=0.0, high=1.0, log=True, label="step of the weights",
+        help="Step size of Adam for the network that gives the weights; 0 leaves it as it was drawn.",
+    )  # fmt: skip
+    eta_virtual: float = param(
+        0.1, low=1e-5, high=10.0, log=True, label="step looked through", advanced=True,
+        help="Size of the plain step of the classifier through which the weights are judged; the source's own step size is 0.1.",
+    )  # fmt: skip
+    units: int = param(100, low=1, high=1024, advanced=True, help="Hidden units of the network that gives the weights.")
+    batch_outer: int = param(128, low=1, high=4096, log=True, advanced=True, help="Validation rows in one step.")
+    normalise: bool = param(
+        True, advanced=True, help="Weights of a batch sum to 1; without, each is a share of the row's loss, in [0, 1]."
+    )
+    balanced_outer: bool = param(
+        True, advanced=True, help="Every class weighs as much among the validation rows; without, every row does."
+    )
+
+    def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
+        """See Method.fit."""
+        batches = Passes(task.train.sizes.tolist(), self.batch, streams(task, "batch"))
+        meter = Meter(self.epochs * max(batches.per_pass()))
+        yield Phase("training", "Training the network and what weighs its rows")
+        net = self.create(task)
+        assert isinstance(net, MLP)  # the derivative along parameters is written out for it
+        step = Weighing(self, net, task)
+        chosen = yield from train(
+            net, task, step, batches, rows=task.train, epochs=self.epochs, phase="training", meter=meter, camera=camera
+        )
+        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, chosen.score)
+        return Fitted(net, chosen.epoch)
+
+
+class Weighing(Step):
+    """One round of the algorithm for all replicates: the weights learn, then the classifier steps under them. A `training.Step`.
+
+    V gives row i the weight w_i by its loss l_i (a number: nothing is derived through it). With the virtual step
+    theta' = theta - eta sum_i w_i grad l_i(theta) and v = grad M(theta') of the loss M on validation rows,
+
+        dM(theta') / dw_i = -eta <grad l_i(theta), v>,
+
+    the derivative of row i's loss when theta moves along v: a forward-mode pass, no second derivative. V's gradient is that of
+    sum_i w_i dM/dw_i with the latter held.
+    """
+
+    def __init__(self, method: MetaWeightNet, net: MLP, task: Task) -> None:
+        self.method, self.net, self.outer = method, net, task.valid
+        self.minority = task.minority
+        self.weigher = MLP.create(
+            (1, method.units, 1), "relu", streams(task, "weights-init"), device=task.device, dtype=task.dtype
+        )
+        self.model = method.step(net, task, cross_entropy)
+        self.tuner = Adam(self.weigher, cross_entropy, rate=method.eta_weights, betas=(0.9, 0.999))
+        power = 1.0 if method.balanced_outer else 0.0
+        self.judge = ClassWeighted(task.valid.counts(len(task.classes)), power)
+        self.passes = Passes(task.valid.sizes.tolist(), method.batch_outer, streams(task, "outer"))
+        self.others: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.judged = torch.zeros(len(net.flat), dtype=task.dtype, device=task.device)
+        self.rare = torch.zeros_like(self.judged)
+        self.rounds = torch.zeros_like(self.judged)
+
+    def begin(self, wanted: Sequence[int]) -> None:
+        """Draw the epoch's validation batches."""
+        self.model.begin(wanted)
+        self.others = self.passes.take(wanted, self.net.flat.device).rows(self.outer)
+        for tensor in (self.judged, self.rare, self.rounds):
+            tensor.zero_()
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """Change the weights' network, then the classifier."""
+        losses = cross_entropy(self.net(batch.x), batch.y)
+        judged, gradient = self.meta_gradient(batch, losses)
+        if self.method.eta_weights:
+            self.tuner.apply(gradient, batch.alive)
+        weights = self.weigh(self.weigher, losses, batch.mask)
+        _, gradient = self.net.gradient(batch.x, batch.y, weights, cross_entropy)
+        self.model.apply(gradient, batch.alive)
+        self.judged += judged
+        total = weights.sum(1).clamp(min=torch.finfo(weights.dtype).tiny)
+        self.rare += (weights * self.minority[batch.y]).sum(1) / total
+        self.rounds += batch.mask.any(1)
+        return weighted_sum(losses, mean_weights(batch.mask, losses.dtype))
+
+    def meta_gradient(self, batch: Batch, losses: Tensor) -> tuple[Tensor, Tensor]:
+        """(M after the virtual step [R], its gradient in the weights' network [R, P']). losses [R, B]: of the batch's rows."""
+        eta, theta = self.method.eta_virtual, self.net.flat
+        _, gradient = self.net.gradient(batch.x, batch.y, self.weigh(self.weigher, losses, batch.mask), cross_entropy, theta)
+        x, y, mask = self.others[batch.k]
+        weights = mean_under(self.judge, Batch(x, y, mask, batch.alive, batch.k))
+        judged, v = self.net.gradient(x, y, weights, self.judge, theta - eta * gradient)
+        influence = -eta * self.net.along(batch.x, batch.y, cross_entropy, v)
+        return judged, self.weigher.derive(lambda net: (self.weigh(net, losses, batch.mask) * influence).sum(1))[1]
+
+    def weigh(self, weigher: Net, losses: Tensor, mask: Tensor) -> Tensor:
+        """Losses [R, B] -> weights [R, B] of the rows, 0 for padding."""
+        weights = weigher(losses.unsqueeze(2)).squeeze(2).sigmoid() * mask
+        if not self.method.normalise:
+            return weights * mean_weights(mask, weights.dtype)
+        return weights / weights.sum(1, keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)
+
+    def values(self) -> dict[str, Tensor]:
+        """meta_loss: on validation rows after the virtual step, mean over the epoch; minority_weight: share of the weights that
+        rows of the smaller classes have."""
+        rounds = self.rounds.clamp(min=1)
+        return {"meta_loss": self.judged / rounds, "minority_weight": self.rare / rounds}
+
+    def kept(self) -> list[Tensor]:
+        """The weights' network stands with the classifier it helped to train."""
+        return [self.weigher.flat]
+
+    def restore(self, kept: list[Tensor]) -> None:
+        """Put the chosen epoch's back."""
+        (self.weigher.flat,) = kept
