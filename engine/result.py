@@ -57,6 +57,8 @@ class Result:
     gap: generalisation gap (`engine.analysis.gap`, means over features): {classes, before, after, correct, errors, equal_size: [R][C],
         net: {before, after, difference: {mean, low, high, values}}}. before: features of the net before its head (or all of it) was
         trained anew, real training rows; after: final net, real and synthetic rows; the others as `engine.features.gaps` says.
+    contributions: of the synthetic points (`engine.analysis.contributions`), empty where they cannot be had: {points: mean number per
+        replicate, helpful: share of them that lower the validation loss, mean: their mean contribution; both {mean, low, high, values}}.
     weight_norms: {before, after: [R][C]}, None where a head has no such norms (cosine, nearest neighbours).
 
     arrays (R replicates, C classes):
@@ -86,6 +88,7 @@ class Result:
     averages: dict[str, dict[str, Any]] = field(default_factory=dict)
     gap: dict[str, Any] = field(default_factory=dict)
     weight_norms: dict[str, Any] = field(default_factory=dict)
+    contributions: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict, compare=False)
 
     def to_json(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.analysis import curves, metrics, moves
+from engine.analysis import contributions, curves, metrics, moves
 from engine.analysis.bootstrap import draws
 from engine.analysis.gap import over_classes
 from engine.analysis.intervals import BOOTSTRAP, CORRECTED_T, Interval, corrected_t, percentile
@@ -63,7 +63,8 @@ def run(
     frames: int = 100,
     dataset: Dataset | None = None,
 ) -> Run:
-    """Run a spec. A generator of events; its return value is the result and its artifacts (`frames/<replicate>`: a film).
+    """Run a spec. A generator of events; its return value is the result and its artifacts (`frames/<replicate>`: a film,
+    `features/0`, `contributions/<replicate>`: see engine.analysis.sample and .contributions).
 
     device: auto (cuda where there is one), cpu or cuda. frames: pictures of the first replicate, 0 for none. The environment's
     LAB_THREADS: CPU threads, default 1. dataset: the spec's own, where the caller has read it already and runs it often.
@@ -153,12 +154,13 @@ def _fit(
     record: _Record,
 ) -> Generator[Event, None, None]:
     task = prepare(dataset, spec, numbers, device=device, dtype=dtype)
-    fitting = method(spec.method)(**spec.params).fit(task, camera=Camera(task, frames))
+    camera = Camera(task, frames)
+    fitting = method(spec.method)(**spec.params).fit(task, camera=camera)
     while True:
         try:
             event = next(fitting)
         except StopIteration as end:
-            record.add(task, end.value, dataset.images)
+            record.add(task, end.value, dataset.images, camera)
             return
         record.hear(event)
         if isinstance(event, Progress):
@@ -184,6 +186,7 @@ class _Record:
     features: dict[str, np.ndarray] = field(default_factory=dict)
     gap_draws: dict[str, np.ndarray] = field(default_factory=dict)
     lengths: list[Tensor] = field(default_factory=list)
+    points: list[dict[str, np.ndarray]] = field(default_factory=list)
     chosen: list[np.ndarray] = field(default_factory=list)
     counts: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
 
@@ -218,7 +221,7 @@ class _Record:
             self.frames[event.replicate].append(event)
 
     @torch.no_grad()
-    def add(self, task: Task, fitted: Fitted, images: np.ndarray | None) -> None:
+    def add(self, task: Task, fitted: Fitted, images: np.ndarray | None, camera: Camera) -> None:
         """Measure a fitted chunk. The only place where test rows meet a net."""
         probability = fitted.net(task.test.x).double().softmax(-1).cpu().numpy()
         classes = len(task.classes)
@@ -246,11 +249,18 @@ class _Record:
             self.lengths.extend(torch.zeros(len(task.replicates), 0))
         else:
             self.lengths.extend(moves.moves(s.start, s.x, s.mask).cpu())
+        axes = [] if camera.features else [view.plane.axes for view in camera.views]
+        self.points.extend(contributions.of_run(task, fitted, camera.drawn, axes) or [{} for _ in task.replicates])
 
     def artifacts(self) -> dict[str, bytes]:
-        """Every replicate's pictures, and the features of the first."""
+        """Every replicate's pictures and its points' contributions, and the features of the first."""
         films = {f"frames/{r}": pack_film(scene, self.frames[r]) for r, scene in self.scenes.items()}
-        return films | {"features/0": pack(self.features)}
+        points = {
+            f"contributions/{r}": pack({name: values for name, values in one.items() if name != "every"})
+            for r, one in enumerate(self.points)
+            if len(one.get("number", ()))
+        }
+        return films | points | {"features/0": pack(self.features)}
 
     def result(self, spec: RunSpec, dataset: Dataset) -> Result:
         """The result without its identity, time and provenance."""
@@ -338,6 +348,9 @@ class _Record:
             averages=averages,
             gap=self._gap(dataset.classes, summary),
             weight_norms={name: np.concatenate(parts).tolist() for name, parts in self.norms.items()},
+            contributions=contributions.summary(
+                [one.get("every", np.zeros(0)) for one in self.points], lambda values, bounds: summary(values, bounds, None)
+            ),
             arrays=arrays,
         )
 

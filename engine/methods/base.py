@@ -17,10 +17,11 @@ from engine.data.dataset import Rows, Task
 from engine.errors import BadInput
 from engine.events import Epoch, Event, Phase
 from engine.fields import param
-from engine.losses import Loss
+from engine.losses import Loss, cross_entropy
 from engine.models.cnn import CNN, TRUNKS
 from engine.models.mlp import ACTIVATIONS
 from engine.models.net import Net
+from engine.oversampling import NEAR, Draw, machine_notes, oversample
 from engine.result import plain
 from engine.scene import Camera
 from engine.training import SGD, Adam, Augment, Batches, Chosen, Descent, Meter, new_net, streams, train, warm_up_and_drops
@@ -30,12 +31,16 @@ __all__ = ["DeepMethod", "Fitted", "Method", "Synthetic", "TableMethod", "param"
 
 @dataclass(frozen=True)
 class Synthetic:
-    """Synthetic rows in the task's feature space. x, start [R, n, D] (where they are, where they began), y [R, n], mask [R, n]."""
+    """Synthetic rows in the task's feature space. x, start [R, n, D] (where they are, where they began), y [R, n], mask [R, n].
+
+    parent [R, n]: number among the task's training rows of the row that each was copied from; None where they are no copies.
+    """
 
     x: torch.Tensor
     start: torch.Tensor
     y: torch.Tensor
     mask: torch.Tensor
+    parent: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -219,6 +224,24 @@ class TableMethod(Method, abc.ABC):
         net, chosen = yield from self.pretrain(task, loss, rows=rows, meter=meter, camera=camera, batches=batches)
         yield from camera.picture(net, "chosen", chosen.epoch, meter.step, chosen.score)
         return Fitted(net, chosen.epoch, synthetic)
+
+    def fit_sampled(
+        self, task: Task, draw: Draw, *, camera: Camera, share: float = 1.0, near: str = NEAR, most: int | None = None
+    ) -> Generator[Event, None, Fitted]:
+        """The whole of a method that makes new input rows and trains plainly on all. share, near: see `oversampling.oversample`.
+
+        most: rows that a support vector machine was fitted on at most, where there was one.
+        """
+        yield Phase("sampling", "Making synthetic rows")
+        counts = task.train.counts(len(task.classes))
+        balanced = (counts.amax(1) * (counts > 0).sum(1)).tolist()
+        meter = Meter(self.epochs * max(Passes(balanced, self.batch, []).per_pass()))
+        found = yield from oversample(task.train, task, draw, share=share, meter=meter, near=near)
+        assert found.made is not None
+        if most is not None:
+            yield from machine_notes(found, task, most)
+        synthetic = Synthetic(found.made.x, found.made.x, found.made.y, found.made.mask)
+        return (yield from self.fit_plain(task, cross_entropy, camera=camera, rows=found.rows, synthetic=synthetic))
 
 
 OPTIMISERS = ("adam", "sgd")

@@ -162,27 +162,28 @@ class ExplicitGradient(TableMethod):
             camera=camera,
         )
         yield from camera.picture(net, "chosen", chosen.epoch, meter.step, chosen.score)
-        synthetic = Synthetic(step.points, points.x, points.y, points.mask) if points.mask.any() else None
+        synthetic = Synthetic(step.points, points.x, points.y, points.mask, points.number) if points.mask.any() else None
         return Fitted(net, chosen.epoch, synthetic)
 
     def _steps(self, rows: Rows, epochs: int) -> int:
         return epochs * max(Passes(rows.sizes.tolist(), self.batch, []).per_pass())
 
-    def _parts(self, task: Task) -> tuple[Rows, Rows]:
+    def _parts(self, task: Task) -> tuple[Numbered, Rows]:
         """(rows the classifier steps on, rows the points are judged by)."""
+        every = Numbered.of(task.train)
         if self.outer == "validation":
-            return task.train, task.valid
+            return every, task.valid
         held = torch.zeros_like(task.train.mask)
         for r, stream in enumerate(streams(task, "holdout")):
             for c in range(len(task.classes)):
                 own = torch.nonzero(task.train.mask[r] & (task.train.y[r] == c)).squeeze(1).cpu()
                 share = len(own) // 3 if len(own) >= 3 else len(own) // 2
                 held[r, own[torch.randperm(len(own), generator=stream)[:share]].to(held.device)] = True
-        return take(task.train, ~held), take(task.train, held)
+        return every.take(~held), take(task.train, held)
 
     @torch.no_grad()
-    def _copies(self, net: MLP, rows: Rows, task: Task) -> Rows:
-        """The synthetic points where they begin (card A1, decisions EG-7 and EG-8)."""
+    def _copies(self, net: MLP, rows: Numbered, task: Task) -> Numbered:
+        """The synthetic points where they begin, with the numbers of their parents (card A1, decisions EG-7 and EG-8)."""
         chance = net(rows.x).softmax(-1).gather(2, rows.y.unsqueeze(2)).squeeze(2)
         chosen = rows.mask & task.minority[rows.y] & (chance <= self.confidence)
         if self.lowest < 1:
@@ -193,9 +194,10 @@ class ExplicitGradient(TableMethod):
                 chosen &= ~own | (rank < count)
         if not self.copies:
             chosen = torch.zeros_like(chosen)
-        single = take(rows, chosen)
-        repeated = Rows(*(torch.cat([part] * max(1, self.copies), 1) for part in (single.x, single.y, single.mask)))
-        points = take(repeated, repeated.mask)
+        single = rows.take(chosen)
+        parts = (single.x, single.y, single.mask, single.number)
+        repeated = Numbered(*(torch.cat([part] * max(1, self.copies), 1) for part in parts))
+        points = repeated.take(repeated.mask)
         if self.noise:
             for r, replicate in enumerate(task.replicates):
                 stream = torch_stream(task.seed, "points-noise", replicate.seed, replicate.fold)
@@ -205,6 +207,23 @@ class ExplicitGradient(TableMethod):
         if self.clamp:
             points = replace(points, x=points.x.clamp(*_range(rows)))
         return points
+
+
+@dataclass(frozen=True)
+class Numbered(Rows):
+    """Rows that know their number [R, N] among the task's training rows."""
+
+    number: Tensor
+
+    @classmethod
+    def of(cls, rows: Rows) -> Numbered:
+        """The training rows themselves."""
+        return cls(rows.x, rows.y, rows.mask, torch.arange(rows.x.shape[1], device=rows.x.device).expand_as(rows.y))
+
+    def take(self, keep: Tensor) -> Numbered:
+        """As `engine.data.rows.take`."""
+        kept, numbers = take(self, keep), take(Rows(self.number.unsqueeze(2), self.y, self.mask), keep)
+        return Numbered(kept.x, kept.y, kept.mask, numbers.x.squeeze(2))
 
 
 class MetaStep(Step):

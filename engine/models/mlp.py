@@ -134,8 +134,39 @@ class MLP(Net):
         backward pass through it. No Hessian is formed.
         """
         layers, along = self.views(flat), self.views(v)
+        a, da, kept = self._carry(x, layers, along)
+        to_da, to_a = loss.curve(a, y, da)
+        to_da, to_a = to_da * weights.unsqueeze(2), to_a * weights.unsqueeze(2)
+        parts: list[Tensor] = []
+        for k in range(len(kept) - 1, -1, -1):
+            h, dh, into = kept[k]
+            if at_parameters:
+                at_weight = product(h.mT, to_a)
+                if dh is not None:
+                    at_weight = at_weight + product(dh.mT, to_da)
+                parts += [to_a.sum(1), at_weight.flatten(1)]
+            weight_t = layers[2 * k].mT
+            to_h = product(to_a, weight_t) + product(to_da, along[2 * k].mT)
+            if into is None:
+                break
+            to_dh = product(to_da, weight_t)
+            to_a = self._times_slope(to_h, h)
+            if self.activation == "tanh":  # tanh'' = -2 tanh tanh'; relu'' = 0
+                to_a -= 2 * h * self._times_slope(to_dh * into, h)
+            to_da = self._times_slope(to_dh, h)
+        return to_h, torch.cat(parts[::-1], 1) if parts else flat[:, :0]
+
+    def along(self, x: Tensor, y: Tensor, loss: Loss, v: Tensor) -> Tensor:
+        """<grad_flat l(x_i, y_i; flat), v> of every row [R, N]: how its loss changes when the parameters move along v [R, P]."""
+        a, da, _ = self._carry(x, self.views(self.flat), self.views(v))
+        return (loss.slope(a, y)[1] * da).sum(2)
+
+    def _carry(
+        self, x: Tensor, layers: Sequence[Tensor], along: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor, list[tuple[Tensor, Tensor | None, Tensor | None]]]:
+        """Logits a [R, N, C], their derivative da when the layers move along `along`, and (h, dh, da) into each layer."""
         h, dh = x, None
-        kept: list[tuple[Tensor, Tensor | None, Tensor | None]] = []  # (h, dh, da) into each layer
+        kept: list[tuple[Tensor, Tensor | None, Tensor | None]] = []
         da: Tensor | None = None
         for k in range(len(layers) // 2):
             kept.append((h, dh, da))
@@ -147,26 +178,7 @@ class MLP(Net):
                 h = self._activate(a)
                 dh = self._times_slope(da.clone(), h)
         assert da is not None
-        to_da, to_a = loss.curve(a, y, da)
-        to_da, to_a = to_da * weights.unsqueeze(2), to_a * weights.unsqueeze(2)
-        parts: list[Tensor] = []
-        for k in range(len(kept) - 1, -1, -1):
-            h, dh, da = kept[k]
-            if at_parameters:
-                at_weight = product(h.mT, to_a)
-                if dh is not None:
-                    at_weight = at_weight + product(dh.mT, to_da)
-                parts += [to_a.sum(1), at_weight.flatten(1)]
-            weight_t = layers[2 * k].mT
-            to_h = product(to_a, weight_t) + product(to_da, along[2 * k].mT)
-            if da is None:
-                break
-            to_dh = product(to_da, weight_t)
-            to_a = self._times_slope(to_h, h)
-            if self.activation == "tanh":  # tanh'' = -2 tanh tanh'; relu'' = 0
-                to_a -= 2 * h * self._times_slope(to_dh * da, h)
-            to_da = self._times_slope(to_dh, h)
-        return to_h, torch.cat(parts[::-1], 1) if parts else flat[:, :0]
+        return a, da, kept
 
     def _activate(self, a: Tensor) -> Tensor:
         """In place: nothing needs `a` again, both derivatives can be told from the value."""

@@ -14,7 +14,7 @@ from engine.batches import Passes
 from engine.data.dataset import Rows, Task
 from engine.errors import BadParameter
 from engine.losses import Loss, cross_entropy, mean_weights
-from engine.methods.explicit_gradient import ExplicitGradient, MetaStep
+from engine.methods.explicit_gradient import ExplicitGradient, MetaStep, Numbered
 from engine.models.mlp import MLP
 from engine.runner import drive, run
 from engine.spec import Imbalance, RunSpec
@@ -47,7 +47,7 @@ def everything(rows: Rows) -> Batch:
 def meta(on: Task, **changes: Any) -> tuple[MetaStep, MLP, Rows]:
     method = ExplicitGradient(**(SMALL | changes))
     net = new_net(on, method.hidden, method.activation)
-    points = method._copies(net, on.train, on)
+    points = method._copies(net, Numbered.of(on.train), on)
     return MetaStep(method, net, on, on.valid, points), net, points
 
 
@@ -211,26 +211,30 @@ def test_which_rows_are_copied() -> None:
     p = net(on.train.x).softmax(-1).gather(2, on.train.y.unsqueeze(2)).squeeze(2)
     minority = on.train.mask & (on.train.y != 0)
     assert on.largest == 0
-    every = ExplicitGradient(hidden=(5,))._copies(net, on.train, on)
+    every = ExplicitGradient(hidden=(5,))._copies(net, Numbered.of(on.train), on)
     assert torch.equal(every.mask.sum(1), minority.sum(1))
     bound = float(p[minority].median())
-    some = ExplicitGradient(hidden=(5,), confidence=bound)._copies(net, on.train, on)
+    some = ExplicitGradient(hidden=(5,), confidence=bound)._copies(net, Numbered.of(on.train), on)
     assert torch.equal(some.mask.sum(1), (minority & (p <= bound)).sum(1)) and 0 < some.mask.sum() < every.mask.sum()
-    half = ExplicitGradient(hidden=(5,), lowest=0.5)._copies(net, on.train, on)
+    half = ExplicitGradient(hidden=(5,), lowest=0.5)._copies(net, Numbered.of(on.train), on)
     for r in range(3):
         for c in (1, 2):
             own = p[r][minority[r] & (on.train.y[r] == c)].sort().values
             kept = half.x[r][half.mask[r] & (half.y[r] == c)]
             chance = net(half.x)[r].softmax(-1)[half.mask[r] & (half.y[r] == c), c].sort().values
             assert len(kept) == -(-len(own) // 2) and torch.allclose(chance, own[: len(kept)])
-    twice = ExplicitGradient(hidden=(5,), copies=2)._copies(net, on.train, on)
+    twice = ExplicitGradient(hidden=(5,), copies=2)._copies(net, Numbered.of(on.train), on)
+    for r, own in enumerate(twice.mask):
+        assert torch.equal(on.train.x[r, twice.number[r, own]], twice.x[r, own])
     assert torch.equal(twice.mask.sum(1), 2 * minority.sum(1))
-    assert not ExplicitGradient(hidden=(5,), copies=0)._copies(net, on.train, on).mask.any()
+    assert not ExplicitGradient(hidden=(5,), copies=0)._copies(net, Numbered.of(on.train), on).mask.any()
 
 
 def test_the_holdout_is_a_third_of_training_and_disjoint() -> None:
     on = task(blobs((90, 45)), ratio=None, seeds=1)
     inner, outer = ExplicitGradient(outer="holdout")._parts(on)
+    for r, own in enumerate(inner.mask):
+        assert torch.equal(on.train.x[r, inner.number[r, own]], inner.x[r, own])
     for r in range(3):
         whole = {tuple(row) for row in on.train.x[r][on.train.mask[r]].tolist()}
         a, b = ({tuple(row) for row in part.x[r][part.mask[r]].tolist()} for part in (inner, outer))
@@ -282,7 +286,7 @@ def test_alpha_shortens_the_classifiers_step() -> None:
 def test_noise_has_its_standard_deviation() -> None:
     on = task(blobs((900, 400)), ratio=None, seeds=1, folds=2)
     net = new_net(on, (5,))
-    plain, noisy = (ExplicitGradient(hidden=(5,), noise=noise)._copies(net, on.train, on) for noise in (0.0, 0.5))
+    plain, noisy = (ExplicitGradient(hidden=(5,), noise=noise)._copies(net, Numbered.of(on.train), on) for noise in (0.0, 0.5))
     delta = (noisy.x - plain.x)[plain.mask]
     assert float(delta.std()) == pytest.approx(0.5, rel=0.1)
     assert not (noisy.x - plain.x)[~plain.mask].any()
@@ -335,8 +339,8 @@ def test_points_sets_start_from_steps_that_can_be_seen(name: str, ratio: float) 
 
 def test_classes_as_large_as_the_largest_are_no_minority() -> None:
     on = task(blobs((60, 60, 30)), ratio=None, seeds=1, folds=2)
-    points = ExplicitGradient(hidden=(5,))._copies(new_net(on, (5,)), on.train, on)
+    points = ExplicitGradient(hidden=(5,))._copies(new_net(on, (5,)), Numbered.of(on.train), on)
     assert on.minority.tolist() == [False, False, True]
     assert set(points.y[points.mask].tolist()) == {2}
     alike = task(blobs((60, 60)), ratio=None, seeds=1, folds=2)
-    assert not ExplicitGradient(hidden=(5,))._copies(new_net(alike, (5,)), alike.train, alike).mask.any()
+    assert not ExplicitGradient(hidden=(5,))._copies(new_net(alike, (5,)), Numbered.of(alike.train), alike).mask.any()

@@ -22,7 +22,7 @@ from engine.data.catalog import load
 from engine.data.prepare import prepare
 from engine.data.split import split
 from engine.errors import BadData, BadInput, BadParameter, OutOfMemory, UnknownName
-from engine.events import UNIT, Epoch, Event, Frame, Note, Phase, Progress, Scene, unpack_film
+from engine.events import UNIT, Epoch, Event, Frame, Note, Phase, Progress, Scene, unpack, unpack_film
 from engine.methods import method, methods
 from engine.methods.base import Method
 from engine.result import METRICS, Result
@@ -86,7 +86,9 @@ def test_every_method_from_its_spec_to_its_result(name: str, on: dict[str, Any])
     assert all(set(c) == {"support", "precision", "recall", "f1", "average_precision"} for c in result.per_class.values())
     assert set(result.class_counts) == {"train", "validation", "test", "withheld"}
     assert result.positive == ("macro" if len(classes) == 3 else classes[1])
-    assert set(artifacts) == {"frames/0", "frames/1", "features/0"}
+    points = {"contributions/0", "contributions/1"} if result.contributions else set()
+    assert set(artifacts) == {"frames/0", "frames/1", "features/0"} | points
+    assert points or name not in ("explicit-gradient", "smote")
     assert (result.moves is not None) == (name == "explicit-gradient")
     arrays = result.arrays
     assert arrays["pr_precision"].shape == (2, 101) and arrays["weight_norms"].shape == (2, len(classes))
@@ -130,7 +132,8 @@ def test_the_films_are_what_was_shown() -> None:
 def test_without_frames_there_are_no_pictures_and_the_same_numbers() -> None:
     spec = asked("explicit-gradient", folds=2)
     events, result, artifacts = done(spec, frames=0)
-    assert set(artifacts) == {"features/0"} and not any(isinstance(e, (Scene, Frame)) for e in events)
+    assert not any(name.startswith("frames/") for name in artifacts) and "features/0" in artifacts
+    assert not any(isinstance(e, (Scene, Frame)) for e in events)
     same(result, done(spec)[1])
 
 
@@ -330,7 +333,11 @@ def test_more_replicates_than_a_chunk(name: str, monkeypatch: pytest.MonkeyPatch
     assert parts.class_counts == whole.class_counts
     if whole.moves is not None:
         assert parts.moves is not None and parts.moves["values"] == pytest.approx(whole.moves["values"], abs=1e-9)
-    assert set(part_films) == set(films) == {"features/0", *(f"frames/{r}" for r in range(8))}
+    kept = ("frames", "contributions") if whole.contributions else ("frames",)
+    assert set(part_films) == set(films) == {"features/0", *(f"{kind}/{r}" for kind in kept for r in range(8))}
+    for values in part_films.keys() - {"features/0", *(f"frames/{r}" for r in range(8))}:
+        one, two = unpack(films[values]), unpack(part_films[values])
+        assert np.allclose(one["value"], two["value"], rtol=0, atol=1e-6) and np.array_equal(one["row"], two["row"])
     first = [e.first for e in events if isinstance(e, Epoch)]
     assert sorted(set(first)) == [0, 3, 6]
     progress = [e for e in events if isinstance(e, Progress)]
@@ -350,8 +357,10 @@ def test_the_same_spec_gives_the_same_bits() -> None:
     (_, one, films), (_, two, again) = done(spec), done(spec)
     same(one, two)
     assert films["features/0"] == again["features/0"]
-    assert [unpack_film(films[k])[1][-1].surface.tolist() for k in films if k != "features/0"] == [
-        unpack_film(again[k])[1][-1].surface.tolist() for k in films if k != "features/0"
+    assert films["contributions/1"] == again["contributions/1"]
+    pictures = [k for k in films if k.startswith("frames/")]
+    assert [unpack_film(films[k])[1][-1].surface.tolist() for k in pictures] == [
+        unpack_film(again[k])[1][-1].surface.tolist() for k in pictures
     ]
     assert one.metrics != done(asked("explicit-gradient", folds=2, seed=1))[1].metrics
 
@@ -474,7 +483,7 @@ def test_too_little_device_memory_halves_the_chunk_once(name: str, monkeypatch: 
         if not key.endswith("step"):
             assert np.allclose(values, halves.arrays[key], rtol=0, atol=1e-6, equal_nan=True), key
     assert halves.class_counts == whole.class_counts
-    for key in films.keys() - {"features/0"}:  # nothing of the first attempt is left in a film
+    for key in [k for k in films if k.startswith("frames/")]:  # nothing of the first attempt is left in a film
         (_, one), (_, two) = unpack_film(films[key]), unpack_film(again[key])
         assert {f.step for f in two} <= {f.step for f in one} and len({(f.phase, f.step) for f in two}) == len(two)
 
