@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(do=_run)
 
     table = commands.add_parser("table", help="run a paper's tables, and say what became of their numbers and claims")
-    table.add_argument("paper", choices=("eos", "dos"))
+    table.add_argument("paper", choices=("eos", "dos", "adult", "keel", "sine"))
     table.add_argument("--table", nargs="+", default=[], metavar="NAME", help="such as II, or 6; default: all of the paper's")
     table.add_argument(
         "--reduced", action="store_true", help="the small protocol for two cores; never held against the paper's numbers"
@@ -84,7 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--methods", nargs="+", default=[], metavar="METHOD", help="only these rows, named as in the paper")
     table.add_argument("--datasets", nargs="+", default=[], metavar="DATASET", help="only these, named as `list datasets` does")
     table.add_argument("--seeds", type=int, help="replicates (default: the protocol's)")
-    table.add_argument("--folds", type=int, default=1, help="test folds of data without a test part of their own (default 1)")
+    table.add_argument(
+        "--folds", type=int, help="test folds of data without a test part of their own (default: the protocol's)"
+    )
     table.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     table.add_argument("--store", help="the store's URL (default: LAB_STORE, or a file in your data folder)")
     table.add_argument("--folder", type=Path, help="keep the runs as files in this folder instead, which needs no database")

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import BadInput, BadParameter, DataMissing, OutOfMemory
-from engine.papers import dos, eos, measured, published
-from engine.papers.protocol import Arm, Reading, Row, Table
+from engine.papers import adult, dos, eos, keel, measured, published, sine
+from engine.papers.protocol import SINE, Arm, Reading, Row, Table
 from engine.papers.readings import read
-from engine.papers.shelf import InFolder, InStore, Shelf
+from engine.papers.shelf import InFolder, InStore, Shelf, words
 from engine.papers.verdicts import NOT_COMPARABLE, TOO_FEW, judge
 from engine.result import Result, plain
 from engine.spec import RunSpec, canonical, find
 
-PAPERS = {"eos": eos, "dos": dos}
+PAPERS: dict[str, Any] = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine}
 DIGITS = 6
 """Decimals kept of a replicate's value: verdicts are made from what is kept, so they can be made again."""
 
@@ -71,26 +71,34 @@ class Runner:
         self.times: dict[str, list[float]] = defaultdict(list)
         self.read: dict[str, Any] = {}
 
-    def run(self, tables: Sequence[Table], seeds: int | None = None, folds: int = 1) -> Answers:
+    def run(self, tables: Sequence[Table], seeds: int | None = None, folds: int | None = None) -> Answers:
         """All runs of these tables. A run that fails leaves its arm's rows unmeasured, with its reason, and nothing else.
+
+        seeds, folds: of every table instead of its own.
 
         By replicate first: stopped early, every row has nearly as many as every other. Within one, arms keep their order,
         which puts those next to each other that start from the same network.
         """
         answers = Answers()
-        arms = {arm.key: (arm, seeds or table.seeds) for table in tables for arm in table.arms()}
-        for arm, _ in arms.values():
-            if why := self.why_not(arm, folds):
+        arms = {
+            arm.key: (arm, seeds or table.seeds, folds or table.folds)
+            for table in tables
+            for arm in table.arms()
+            if arm.dataset != SINE
+        }
+        self._sine(tables, seeds, answers)
+        for arm, count, cuts in arms.values():
+            if why := self.why_not(arm, cuts, count):
                 answers.absent[arm.key] = why
         plan = [
-            (n, arm)
-            for n in range(max((count for _, count in arms.values()), default=0))
-            for arm, count in arms.values()
+            (n, arm, arm.spec(n, cuts, count))
+            for n in range(max((count for _, count, _ in arms.values()), default=0))
+            for arm, count, cuts in arms.values()
             if n < min(count, arm.most) and arm.key not in answers.absent
         ]
         waiting: list[tuple[int, Arm, RunSpec]] = []
-        for n, arm in plan:
-            spec = arm.spec(n, folds).complete(self.catalog)
+        for n, arm, asked in plan:
+            spec = asked.complete(self.catalog)
             if (kept := self.shelf.get(spec.run_id(self.fingerprint(spec)))) is not None:
                 answers.results[arm.key][n] = kept
             else:
@@ -104,9 +112,8 @@ class Runner:
             if (twin := self.shelf.get(id)) is not None:  # another arm of another table is the same run
                 answers.results[arm.key][n] = twin
                 continue
-            self.say(
-                f"{len(plan) - len(waiting) + i + 1} of {len(plan)}: {_name(arm)}, replicate {n + 1}{self.left(waiting[i:])}"
-            )
+            which = f"{spec.replicates} replicates" if arm.stacked else f"replicate {n + 1}"
+            self.say(f"{len(plan) - len(waiting) + i + 1} of {len(plan)}: {_name(arm)}, {which}{self.left(waiting[i:])}")
             try:
                 result = self.one(spec, arm)
             except (BadInput, DataMissing, OutOfMemory) as error:
@@ -114,8 +121,15 @@ class Runner:
                 self.say(str(error))
                 continue
             self.shelf.put(spec, result, self.fingerprint(spec))
-            answers.results[arm.key][n] = result.to_json()
+            answers.results[arm.key][n] = words(result)
         return answers
+
+    def _sine(self, tables: Sequence[Table], seeds: int | None, answers: Answers) -> None:
+        """The regression problem's arms: no RunSpec can state them, and they take seconds, so nothing is kept."""
+        arms = {arm.key: (arm, seeds or table.seeds) for table in tables for arm in table.arms() if arm.dataset == SINE}
+        for i, (arm, count) in enumerate(arms.values()):
+            self.say(f"{i + 1} of {len(arms)}: {_name(arm)}, {count} draws")
+            answers.results[arm.key][0] = sine.measure(arm, count)
 
     def one(self, spec: RunSpec, arm: Arm) -> Result:
         """One run, in this process and without pictures."""
@@ -135,12 +149,12 @@ class Runner:
         value: str = find(self.catalog, "datasets", spec.dataset)["fingerprint"]
         return value
 
-    def why_not(self, arm: Arm, folds: int) -> str:
+    def why_not(self, arm: Arm, folds: int, seeds: int = 1) -> str:
         """Why an arm cannot be run here, '' where it can: no such method or dataset, or the data are not on this machine."""
         from engine.data.catalog import available
 
         try:
-            arm.spec(0, folds).complete(self.catalog)
+            arm.spec(0, folds, seeds).complete(self.catalog)
             if not available(arm.dataset):
                 return f"the data are not on this machine: {find(self.catalog, 'datasets', arm.dataset)['how_to_get']}"
         except BadInput as error:
@@ -160,10 +174,12 @@ class Runner:
         return f", about {_duration(total)} left"
 
 
-def judged(tables: Sequence[Table], answers: Answers, folds: int = 1) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows and claims of these tables with what was measured and its verdicts, JSON-plain."""
-    rows = [_row(table, row, answers, folds) for table in tables for row in table.rows]
-    claims = [_claim(table, claim, answers, folds) for table in tables for claim in table.claims]
+def judged(
+    tables: Sequence[Table], answers: Answers, folds: int | None = None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows and claims of these tables with what was measured and its verdicts, JSON-plain. folds: as `Runner.run` was given them."""
+    rows = [_row(table, row, answers, folds or table.folds) for table in tables for row in table.rows]
+    claims = [_claim(table, claim, answers, folds or table.folds) for table in tables for claim in table.claims]
     return judge(rows, claims)
 
 
@@ -246,17 +262,31 @@ def command(asked: Any) -> int:
         for table in tables:
             mine, said = ([part for part in several if part["table"] == table.name] for several in (rows, claims))
             where = measured.path(table.paper, table.name, table.reduced) if asked.out is None else _inside(asked.out, table)
-            measured.write(where, _document(table, mine, said, answers, asked))
+            measured.write(where, _document(table, mine, said, answers, asked) | beside(table, mine, answers))
             _say(f"written: {where}")
+    more = {table.name: found for table in tables if (found := beside(table, rows, answers))}
     if asked.json:
-        print(
-            json.dumps(
-                plain({"paper": asked.paper, "reduced": asked.reduced, "rows": rows, "claims": claims, "seconds": seconds})
-            )
-        )
+        answer = {"paper": asked.paper, "reduced": asked.reduced, "rows": rows, "claims": claims, "seconds": seconds}
+        print(json.dumps(plain(answer | ({"beside": more} if more else {}))))
     else:
-        print(text(tables, rows, claims, seconds))
+        print(text(tables, rows, claims, seconds, more))
     return 0
+
+
+def beside(table: Table, rows: Sequence[Mapping[str, Any]], answers: Answers) -> dict[str, Any]:
+    """What a table has beside rows and claims, JSON-plain; empty where it has nothing.
+
+    over_sets: `engine.analysis.significance.over_sets` of ours, and of the published numbers. figures: the paper's figures as lines.
+    """
+    paper = PAPERS[table.paper]
+    out: dict[str, Any] = {}
+    if hasattr(paper, "compared"):
+        out["over_sets"] = paper.compared([row for row in rows if row["table"] == table.name])
+    if hasattr(paper, "figures"):
+        found = {arm.key: answers.results[arm.key].get(0) for arm in table.arms()}
+        out["figures"] = paper.figures(table, {key: result["lines"] for key, result in found.items() if result})
+    kept: dict[str, Any] = plain({name: value for name, value in out.items() if value})
+    return kept
 
 
 def _inside(folder: Path, table: Table) -> Path:
@@ -285,7 +315,7 @@ def _document(table: Table, rows: list[Any], claims: list[Any], answers: Answers
                 ["python -m engine table", table.paper, "--table", table.name, *(["--reduced"] if table.reduced else [])]
             )
             + (f" --seeds {asked.seeds}" if asked.seeds else "")
-            + (f" --folds {asked.folds}" if asked.folds != 1 else ""),
+            + (f" --folds {asked.folds}" if asked.folds else ""),
             "commits": all_of("commit"),
             "machines": all_of("machine"),
             "devices": all_of("device_name"),
@@ -302,12 +332,17 @@ def _document(table: Table, rows: list[Any], claims: list[Any], answers: Answers
 
 
 def text(
-    tables: Sequence[Table], rows: Sequence[Mapping[str, Any]], claims: Sequence[Mapping[str, Any]], seconds: float
+    tables: Sequence[Table],
+    rows: Sequence[Mapping[str, Any]],
+    claims: Sequence[Mapping[str, Any]],
+    seconds: float,
+    more: Mapping[str, Mapping[str, Any]],
 ) -> str:
-    """The answer for a person."""
+    """The answer for a person. more: what `beside` gave, by table."""
     lines: list[str] = []
     for table in tables:
-        lines.append(f"{table.paper.upper()} table {table.name}: {table.title}")
+        shown_as = published.NAMES.get(table.paper, table.paper.upper())
+        lines.append(f"{shown_as} table {table.name}: {table.title}")
         block = [row for row in rows if row["table"] == table.name]
         unmeasured: dict[str, int] = defaultdict(int)
         for row in block:
@@ -331,9 +366,42 @@ def text(
         lines += [f"  not measured here yet, {count} numbers of {why}" for why, count in unmeasured.items()]
         for claim in (c for c in claims if c["table"] == table.name):
             lines.append("  " + _claim_line(claim))
+        for whose, found in more.get(table.name, {}).get("over_sets", {}).items():
+            lines += ["", *_over_sets(whose, found)]
         lines.append("")
     lines.append(f"{_duration(seconds)} of computing")
     return "\n".join(lines)
+
+
+def _over_sets(whose: str, found: Mapping[str, Any]) -> list[str]:
+    """What tests over data sets say, in lines."""
+    margin = f"{found['margin']:g}"
+    lines = [f"  Over {found['sets']} data sets, {whose}:"]
+    if found["friedman"]:
+        f = found["friedman"]
+        lines.append(
+            f"    Friedman chi2 {f['chi2']:.2f}, p = {f['p']:.2g}; Iman and Davenport p = {_or_dash(f['p_f'])}; Nemenyi's critical "
+            f"difference of mean ranks {found['critical_difference']:.2f} (0.05)"
+        )
+    for name in sorted(found["methods"], key=lambda n: (found["ranks"] or {}).get(n, 0.0)):
+        rank = f"mean rank {found['ranks'][name]:.2f}, " if found["ranks"] else ""
+        mean, best, ahead = _number(found["means"].get(name)).strip(), found["best"][name], found["ahead"][name]
+        lines.append(f"    {name}: {rank}mean {mean}, within {margin} of the best on {best} sets, alone ahead on {ahead}")
+    for bar in found["cliques"] or []:
+        lines.append("    no difference by Nemenyi among: " + ", ".join(bar))
+    for pair in found["pairs"]:
+        p = "" if pair["p"] is None else f"; Wilcoxon p = {pair['p']:.2g}, {pair['p_holm']:.2g} after Holm"
+        lines.append(
+            f"    {pair['left']} against {pair['right']}: {_number(pair['mean'], '+').strip()}; {pair['wins']} wins, {pair['ties']} "
+            f"ties, {pair['losses']} losses by more than {margin}{p}"
+        )
+    if claim := found.get("claim"):
+        lines.append(f"    {claim['text']}: {claim['verdict']}")
+    return lines
+
+
+def _or_dash(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2g}"
 
 
 def _label(row: Mapping[str, Any]) -> str:

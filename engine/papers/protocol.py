@@ -6,7 +6,7 @@ No torch here: a protocol is plain values, so it can be listed, tested and shown
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.papers.published import Cell
@@ -14,6 +14,9 @@ from engine.spec import Imbalance, RunSpec, canonical
 
 FIXED_TEST = ("cifar10", "cifar100", "svhn", "stl10", "celeba", "mnist", "mnist-back-rotation")
 """Datasets with a test part of their own. The others are split anew by every seed."""
+
+SINE = "sine"
+"""The regression problem of the first paper: not in the catalog, drawn whole by every replicate (`engine.papers.sine`)."""
 
 REDUCED = "reduced protocol"
 """Why no cell of a reduced protocol is held against a published number."""
@@ -25,6 +28,8 @@ class Arm:
 
     seeds: the seeds of its replicates, where they must be chosen; empty for 0, 1, 2 ... Each replicate is a run of its own, so
     that an interruption loses one run, and whatever a seed draws (such as the classes that lose rows) is drawn anew.
+    stacked: all replicates, folds x seeds, are one run instead, trained together: for tables of numbers, where that is many times
+    faster.
     """
 
     dataset: str
@@ -33,29 +38,31 @@ class Arm:
     params: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     seeds: tuple[int, ...] = ()
+    stacked: bool = False
 
-    def spec(self, number: int, folds: int = 1) -> RunSpec:
-        """The run of replicate `number` (folds > 1: of that many). Raises BadParameter."""
+    def spec(self, number: int, folds: int = 1, seeds: int = 1) -> RunSpec:
+        """The run of replicate `number` (folds > 1: of that many); stacked: of `seeds` seeds at once. Raises BadParameter."""
         seed = self.seeds[number] if self.seeds else number
         folds = 1 if self.fixed_test else folds
+        seeds = seeds if self.stacked else 1
         return RunSpec(
-            self.dataset, self.method, self.imbalance, data=self.data, params=self.params, folds=folds, seeds=1, seed=seed
+            self.dataset, self.method, self.imbalance, data=self.data, params=self.params, folds=folds, seeds=seeds, seed=seed
         )
 
     @property
     def fixed_test(self) -> bool:
         """Whether every seed is measured on the same test rows."""
-        return self.dataset in FIXED_TEST
+        return self.dataset in (*FIXED_TEST, SINE)
 
     @property
     def most(self) -> int:
-        """How many replicates there are."""
-        return len(self.seeds) or 10_000
+        """How many runs there are."""
+        return 1 if self.stacked else len(self.seeds) or 10_000
 
     @property
     def key(self) -> str:
         """Equal for equal arms."""
-        return canonical(self.spec(0).to_json() | {"seeds": list(self.seeds)})
+        return canonical(self.spec(0).to_json() | {"seeds": list(self.seeds), "stacked": self.stacked})
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Table:
-    """One table of a paper as a protocol. words: what is run, for a person. seeds: replicates where nobody asks otherwise."""
+    """One table of a paper as a protocol. words: what is run, for a person. seeds, folds: where nobody asks otherwise."""
 
     paper: str
     name: str
@@ -112,6 +119,7 @@ class Table:
     seeds: int
     rows: tuple[Row, ...]
     claims: tuple[Claim, ...] = ()
+    folds: int = 1
 
     def only(self, methods: Collection[str] = (), datasets: Collection[str] = ()) -> Table:
         """The rows of these methods and datasets (empty: all), and the claims that these rows' runs can answer."""
@@ -123,7 +131,7 @@ class Table:
         )
         arms = {row.reading.arm.key for row in rows if row.reading}
         claims = tuple(c for c in self.claims if {c.left.arm.key, c.right.arm.key} <= arms)
-        return Table(self.paper, self.name, self.title, self.reduced, self.words, self.seeds, rows, claims)
+        return replace(self, rows=rows, claims=claims)
 
     def arms(self) -> list[Arm]:
         """What has to be run, each once, in the order of the rows: runs that share a trained network stand together."""

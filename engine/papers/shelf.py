@@ -7,13 +7,36 @@ import os
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from engine.errors import BadData, StoreError
 from engine.result import Result
 from engine.spec import RunSpec
 
 
+def words(result: Result) -> dict[str, Any]:
+    """A result without its arrays, and under `lines` the means over replicates that figures are drawn from.
+
+    lines: recall, precision [G]: the precision-recall curve; history: <phase>/<name> -> [E], NaN as None; five digits.
+    """
+
+    def mean(values: np.ndarray) -> list[float | None]:
+        found = np.isfinite(values)
+        total = np.where(found, values, 0.0).sum(0) / np.maximum(found.sum(0), 1)
+        return [round(float(v), 5) if any_ else None for v, any_ in zip(total, found.any(0), strict=True)]
+
+    arrays = result.arrays
+    lines: dict[str, Any] = {"history": {}}
+    if {"pr_recall", "pr_precision"} <= arrays.keys():
+        lines |= {"recall": [round(float(v), 5) for v in arrays["pr_recall"]], "precision": mean(arrays["pr_precision"])}
+    for name, values in arrays.items():
+        if name.startswith("history/") and values.ndim == 2:
+            lines["history"][name.removeprefix("history/")] = mean(values)
+    return result.to_json() | {"lines": lines}
+
+
 class Shelf(Protocol):
-    """Results by their run's id, as `Result.to_json` gives them (arrays are not needed here)."""
+    """Results by their run's id, as `words` gives them (arrays are not needed here)."""
 
     def get(self, id: str) -> dict[str, Any] | None:
         """The result, None where there is none."""
@@ -33,7 +56,7 @@ class InStore:
     def get(self, id: str) -> dict[str, Any] | None:
         """See Shelf."""
         found = self.store.result(id)
-        return None if found is None else found.to_json()
+        return None if found is None else words(found)
 
     def put(self, spec: RunSpec, result: Result, fingerprint: str) -> None:
         """See Shelf."""
@@ -65,5 +88,5 @@ class InFolder:
         """See Shelf. Written beside and moved, so that an interruption leaves no half file."""
         path = self.folder / f"{result.run_id}.json"
         part = path.with_suffix(".part")
-        part.write_text(json.dumps(result.to_json()), encoding="utf-8")
+        part.write_text(json.dumps(words(result)), encoding="utf-8")
         os.replace(part, path)

@@ -20,6 +20,9 @@ ALPHA = 0.05
 SAME = 1e-5
 """Two numbers that mathematics says are equal may differ by this much, relative to the larger one or to 1: float32 sums."""
 
+SHARES = ("precision", "recall")
+"""Readings that are at most 1 and are not in METRICS; all others but those (errors, distances) have no upper bound."""
+
 INSIDE, ABOVE, BELOW, TOO_FEW = "inside", "above", "below", "too few"
 NOT_COMPARABLE, NOT_MEASURED, NOT_PUBLISHED = "not comparable", "not measured here yet", "not published"
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
@@ -76,7 +79,7 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     values = _numbers(row["values"])
     verdict, reason = cell_verdict(row["published"], values, row["incomparable"], row["absent"])
     test = t_test(values, row["test_share"])
-    low, high = METRICS[row["metric"]][1] if row["metric"] in METRICS else (0.0, 1.0)
+    low, high = METRICS[row["metric"]][1] if row["metric"] in METRICS else (0.0, 1.0 if row["metric"] in SHARES else np.inf)
     ours = {
         "mean": test.mean,
         "low": max(test.low, low),

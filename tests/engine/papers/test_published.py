@@ -26,6 +26,10 @@ COUNTS = {
     ("dos", "6"): 216,
     ("dos", "7"): 120,
     ("dos", "8"): 30,
+    ("adult", "1"): 72,
+    ("keel", "3"): 110,
+    ("sine", "2"): 0,
+    ("sine", "A"): 0,
 }
 
 
@@ -64,6 +68,10 @@ def test_every_table_is_there_and_whole():
         ("dos", "6", "SVHN", "average_precision", {"method": "DOS", "p": "0.95", "class": "mnr", "k": "5"}, 0.73),
         ("dos", "7", "MNIST", "f1", {"method": "DOS", "k": "10", "class": "mjr"}, 0.96),
         ("dos", "8", "STL-10", "f1", {"method": "CNN-CL"}, 0.39),
+        ("adult", "1", "Adult", "average_precision", {"method": "ExplicitGradient", "ratio": "50:1"}, 0.348),
+        ("adult", "1", "Adult", "precision_at_recall_0.25", {"method": "RS", "ratio": "200:1"}, 0.1785),
+        ("keel", "3", "abalone19", "average_precision", {"method": "ExplicitGradient"}, 0.0655),
+        ("keel", "3", "yeast-2_vs_4", "average_precision", {"method": "Focal"}, 0.91063),
     ],
 )
 def test_cells_as_printed(paper, table, dataset, metric, labels, value):
@@ -74,7 +82,7 @@ def test_the_rest_of_the_numbers_can_be_read_too():
     assert {row["dataset"]: int(row["training_rounds"]) for row in rows("dos_table_4")}["CIFAR-10"] == 4
     assert [row["increase_percent_DOS_over_CNN"] for row in rows("dos_runtime")] == ["11", "12", "32"]
     assert any(row["what"] == "ResNet-32 parameters" for row in rows("eos_text"))
-    with pytest.raises(UnknownName, match="no published table is called 'dos_table_9'; there are: dos_runtime"):
+    with pytest.raises(UnknownName, match="no published table is called 'dos_table_9'; there are: adult_table_1, dos_runtime"):
         rows("dos_table_9")
 
 
@@ -211,6 +219,10 @@ def test_f1_is_the_harmonic_mean_of_each_row(table):
         ("dos", "6", "MNISTrb", "f1", {"method": "CNN", "p": "0.99", "class": "mjr"}),
         ("dos", "6", "SVHN", "f1", {"method": "DOS", "p": "0.95", "class": "mnr"}),
         ("dos", "7", "SVHN", "average_precision", {"method": "DOS", "k": "10", "class": "mnr"}),
+        ("adult", "1", "Adult", "precision_at_recall_0.25", {"method": "Potential", "ratio": "100:1"}),
+        ("adult", "1", "Adult", "precision_at_recall_0.25", {"method": "RS", "ratio": "100:1"}),
+        ("keel", "3", "shuttle-c0-vs-c4", "average_precision", {"method": "CE"}),
+        ("keel", "3", "glass5", "average_precision", {"method": "SMOTE"}),
     ],
 )
 def test_suspicious_cells_are_marked(paper, table, dataset, metric, labels):
@@ -228,6 +240,37 @@ def test_copies_are_copies():
                 mine = one("dos", "7", dataset, metric, method="DOS", k="10", **{"class": share})
                 theirs = one("dos", "6", other, metric, method="DOS", k="5", p=p, **{"class": share})
                 assert mine.value == theirs.value
+
+
+def test_copies_of_the_first_paper_are_copies():
+    def adult(method, ratio, metric):
+        return one("adult", "1", "Adult", metric, method=method, ratio=ratio)
+
+    assert len({adult("Potential", ratio, "precision_at_recall_0.25").value for ratio in ("50:1", "100:1", "200:1")}) == 1
+    for left, right, ratio, metric in (
+        ("CE", "RS", "200:1", "average_precision"),
+        ("RS", "ExplicitGradient", "200:1", "precision_at_recall_0.75"),
+        ("RS", "ExplicitGradient", "50:1", "precision_at_recall_0.75"),
+    ):
+        pair = adult(left, ratio, metric), adult(right, ratio, metric)
+        assert pair[0].value == pair[1].value and all(cell.mark for cell in pair)
+    assert sum(bool(c.mark) for c in cells("adult")) == 3 + 1 + 6
+    alike = {c.dataset for c in cells("keel") if "every method" in c.mark}
+    sets = {d: {c.value for c in cells("keel") if c.dataset == d} for d in {c.dataset for c in cells("keel")}}
+    assert alike == {name for name, values in sets.items() if values == {1.0}} and len(alike) == 4
+    assert sum(bool(c.mark) for c in cells("keel")) == 4 * 5 + 1
+
+
+def test_keel_sizes_are_those_of_the_sets():
+    """Table 2's rows, ratio and minority are the data's: so the sets are the same ones, in the same order."""
+    from engine.data.keel import SETS
+
+    printed = rows("keel_table_2")
+    assert [row["dataset"] for row in printed] == list(SETS) == list(dict.fromkeys(c.dataset for c in cells("keel")))
+    for row in printed:
+        mine = SETS[row["dataset"]]
+        assert (int(row["examples"]), int(row["minority_derived"])) == (mine.negative + mine.positive, mine.positive)
+        assert mine.negative / mine.positive == pytest.approx(float(row["IR"]), abs=0.011)
 
 
 def test_most_cells_carry_no_mark():
