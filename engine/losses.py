@@ -160,6 +160,7 @@ class LDAM(Loss):
         if max_margin < 0 or scale < 0 or not bool(there.any(-1).all()):
             raise ValueError("LDAM needs a row in every replicate, max_margin >= 0 and scale >= 0")
         self.scale, self.deferred, self.weighing = scale, deferred, False
+        self.max_margin, self.beta = max_margin, beta
         least = torch.where(there, counts, counts.amax(-1, keepdim=True)).amin(-1, keepdim=True)
         share = least.double() / counts.double().clamp(min=1)
         self.margins = torch.where(there, max_margin * share**0.25, max_margin)
@@ -223,6 +224,34 @@ class ClassWeighted(Loss):
     def curve(self, logits: Tensor, y: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
         """See Loss."""
         return cross_entropy.curve(logits, y, along)
+
+
+class ClassBalanced(Loss):
+    """A loss averaged under `class_balanced_weights` (Cui et al. 2019, eq. 10; card C3).
+
+    A step divides by the sum of its rows' weights, as torch's weighted mean does, so the weights' own scale does not matter. counts
+    [R, C]: training rows of each class; one without rows has no row to weigh. loss: of a row; cross-entropy or focal. Raises
+    ValueError for beta outside [0, 1).
+    """
+
+    def __init__(self, counts: Tensor, beta: float = 0.9999, loss: Loss | None = None) -> None:
+        self.beta, self.loss = beta, cross_entropy if loss is None else loss
+        self.weights = class_balanced_weights(counts.clamp(min=1), beta)
+
+    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
+        return self.loss(logits, y)
+
+    def row_weights(self, y: Tensor) -> Tensor:
+        """See Loss."""
+        return self.weights.gather(1, y)
+
+    def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """See Loss."""
+        return self.loss.slope(logits, y)
+
+    def curve(self, logits: Tensor, y: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
+        """See Loss."""
+        return self.loss.curve(logits, y, along)
 
 
 @dataclass(frozen=True)

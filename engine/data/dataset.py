@@ -52,6 +52,8 @@ class Task:
     seed: the spec's; with each Replicate it names the random streams (engine.seeds). shape: (channels, height, width) where the
     rows are flat images. source [R][N]: number in the dataset of every training row, and test_source of every test row.
     patience: a phase of training that names none of its own ends after so many epochs without a better validation score, 0: never.
+    levels: how many levels every categorical column has; their columns of 0 and 1 are the task's last ones. Empty where features are
+    no such columns (components).
     held_out: False where no row could be spared for validation; `valid` then holds the training rows, and the last epoch is taken.
     """
 
@@ -70,6 +72,7 @@ class Task:
     test_source: tuple[np.ndarray, ...] = ()
     patience: int = 0
     held_out: bool = True
+    levels: tuple[int, ...] = ()
 
     @property
     def device(self) -> torch.device:

@@ -78,6 +78,7 @@ def prepare(
         shape=None if images is None else (images.shape[1], images.shape[2], images.shape[3]),
         source=tuple(train for train, _ in numbers_of),
         test_source=tuple(test for _, test in numbers_of),
+        levels=() if k else tuple(len(levels) for levels in dataset.categories),
     )
 
 

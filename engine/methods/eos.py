@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from engine import losses
 from engine.batches import Passes
 from engine.data.dataset import Rows, Task
-from engine.data.rows import append, pad
 from engine.errors import BadInput
-from engine.events import Event, Note, Phase, Progress
+from engine.events import Event, Phase
 from engine.heads import HeadSGD, embedded, warm_up
 from engine.losses import Loss, cross_entropy
 from engine.methods.base import DeepMethod, Fitted, Synthetic, param
 from engine.models.net import Net
+from engine.oversampling import DANGER, NEAR, Sampled, machine_notes, oversample
 from engine.samplers.lines import DIRECTIONS, VARIANTS, Drawn, borderline_smote, eos, smote
 from engine.samplers.svm import RELABEL, balanced_svm, most_rows
 from engine.scene import Camera
-from engine.seeds import numpy_stream
-from engine.training import TICK, Meter, streams, train
+from engine.training import Meter, streams, train
 
 LOSSES = ("ce", "focal", "asl", "asl-binary", "ldam")
 SAMPLERS = ("eos", "smote", "borderline-smote", "balanced-svm", "none")
 SPACES = ("feature", "pixel")
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """Rows to train on (the old ones, then the new), the new ones alone, and whom each was drawn towards.
-
-    rows: as given, relabelled where the sampler does that. made: None where nothing was to be made. enemies [R, n]: number among the
-    old rows of the row of another class that a new row was drawn towards, -1 for none.
-    """
-
-    rows: Rows
-    made: Rows | None = None
-    enemies: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -208,31 +192,16 @@ class EOS(DeepMethod):
             return losses.LDAM(counts, deferred=self.deferred)
         return {"ce": cross_entropy, "focal": losses.Focal(), "asl": losses.ASL()}[self.loss]
 
-    @torch.no_grad()
     def _sampled(self, real: Rows, task: Task, meter: Meter) -> Generator[Event, None, Sampled]:
         """New rows for each replicate's rows, which are input rows or features."""
         if self.sampler == "none":
             return Sampled(real)
-        real = Rows(real.x, real.y.clone(), real.mask)
-        parts, towards, instead = [], [], set()
-        said = time.monotonic()
-        for r, replicate in enumerate(task.replicates):
-            x, y = real.x[r][real.mask[r]], real.y[r][real.mask[r]]
-            counts = torch.bincount(y, minlength=len(task.classes)).tolist()
-            wanted = {c: max(counts) - n for c, n in enumerate(counts) if n}
-            drawn = self._draw(x, y, wanted, numpy_stream(task.seed, "points", replicate.seed, replicate.fold))
-            parts.append((drawn.x, drawn.y))
-            enemy = torch.where(y[drawn.other] != y[drawn.base], drawn.other, -1)
-            towards.append((enemy.unsqueeze(1), drawn.y))
-            instead |= set(drawn.instead.values())
-            if drawn.relabelled is not None:
-                real.y[r, : len(y)] = drawn.relabelled
-            if time.monotonic() - said > TICK:
-                said = time.monotonic()
-                yield Progress(meter.done, meter.total)
-        yield from self._notes(instead, real, parts, task.replicates[0].number)
-        made, enemies = pad(parts), pad(towards)
-        return Sampled(append(real, made), made, torch.where(enemies.mask, enemies.x.squeeze(2), -1))
+        thing = "row" if self.space == "pixel" else "embedding"
+        near = DANGER if self.sampler == "borderline-smote" else NEAR
+        found = yield from oversample(real, task, self._draw, meter=meter, thing=thing, near=near)
+        if self.sampler == "balanced-svm":
+            yield from machine_notes(found, task, most_rows(real.x.shape[2]))
+        return found
 
     def _draw(self, x: Tensor, y: Tensor, wanted: Mapping[int, int], rng: np.random.Generator) -> Drawn:
         if self.sampler == "smote":
@@ -245,27 +214,3 @@ class EOS(DeepMethod):
         if self.sampler == "balanced-svm":
             return balanced_svm(x, y, wanted, rng, k_neighbors=self.partners, relabel=self.relabel)
         return eos(x, y, wanted, rng, k_neighbors=self.k_neighbors, direction=self.direction, variant=self.variant)
-
-    def _notes(
-        self, instead: set[str], real: Rows, parts: list[tuple[Tensor, Tensor]], first: int
-    ) -> Generator[Event, None, None]:
-        """What a person should know of how the rows were made. first: number of the first replicate here."""
-        thing = "row" if self.space == "pixel" else "embedding"
-        near = "with another class near it"
-        if self.sampler == "borderline-smote":
-            near = "in danger, that is with enough rows of other classes near it but not only those"
-        if "smote" in instead:
-            yield Note(f"A class has no {thing} {near}, so its new rows were made by SMOTE.", "warning")
-        if "copies" in instead:
-            yield Note(
-                "A class with a single training row has no neighbour to lie towards: it was repeated instead.", "warning"
-            )
-        if self.sampler == "balanced-svm" and first == 0:
-            labels = torch.cat([real.y[0][real.mask[0]], parts[0][1]])
-            sizes, most = torch.bincount(labels).tolist(), most_rows(real.x.shape[2])
-            yield Note(
-                "With the labels of the support vector machine the classes of the first replicate have "
-                f"{', '.join(map(str, sizes))} training rows."
-            )
-            if len(labels) > most:
-                yield Note(f"The machine was fitted on {most} of {len(labels)} rows, as many of every class.")

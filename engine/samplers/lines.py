@@ -1,7 +1,7 @@
-"""New rows on lines through two rows: EOS (towards or away from a near row of another class), SMOTE (within a class) and
-Borderline-SMOTE (within a class, from its border rows).
+"""New rows on lines through two rows: EOS (towards or away from a near row of another class), SMOTE (within a class),
+Borderline-SMOTE (within a class, from its border rows) and ADASYN (within a class, more from rows among other classes).
 
-imbalanced-learn has the last two for arrays of numpy. These draw the same law and are here for rows on an accelerator, without
+imbalanced-learn has the last three for arrays of numpy. These draw the same law and are here for rows on an accelerator, without
 imbalanced-learn there, and with an answer for classes that it leaves alone or refuses; the tests hold them to its rows.
 """
 
@@ -76,17 +76,17 @@ def eos(
         begin = own.stop
         near, here = enemies[own], rows[own]
         bases = torch.nonzero(near.any(1)).squeeze(1)
-        draw = _uniforms(rng, wanted[c], x)
+        draw = uniforms(rng, wanted[c], x)
         if not len(bases):
             instead[c] = "smote" if len(here) > 1 else "copies"
             parts.append(_within(x, here, SMOTE_NEIGHBORS, draw))
             continue
-        picked = bases[_index(draw[0], len(bases))]
+        picked = bases[pick(draw[0], len(bases))]
         ranks = torch.argsort(~near, dim=1, stable=True)[picked]  # enemies first, in the order of distance
-        rank = ranks.gather(1, _index(draw[1], near.sum(1)[picked]).unsqueeze(1))
+        rank = ranks.gather(1, pick(draw[1], near.sum(1)[picked]).unsqueeze(1))
         step = draw[2] if direction == "toward" else -draw[2]
         parts.append((here[picked], table[own][picked].gather(1, rank).squeeze(1), step))
-    return _made(x, y, parts, instead)
+    return on_lines(x, y, parts, instead)
 
 
 @torch.no_grad()
@@ -108,8 +108,8 @@ def smote(
             own = torch.nonzero(y == c).squeeze(1)
             if len(own) == 1:
                 instead[c] = "copies"
-            parts.append(_within(x, own, k_neighbors, _uniforms(rng, wanted[c], x)))
-    return _made(x, y, parts, instead)
+            parts.append(_within(x, own, k_neighbors, uniforms(rng, wanted[c], x)))
+    return on_lines(x, y, parts, instead)
 
 
 @torch.no_grad()
@@ -141,8 +141,45 @@ def borderline_smote(
         if len(own) == 1 or not len(bases):
             instead[c] = "smote" if len(own) > 1 else "copies"
             bases = torch.arange(len(own), device=own.device)
-        parts.append(_within(x, own, k_neighbors, _uniforms(rng, wanted[c], x), bases))
-    return _made(x, y, parts, instead)
+        parts.append(_within(x, own, k_neighbors, uniforms(rng, wanted[c], x), bases))
+    return on_lines(x, y, parts, instead)
+
+
+@torch.no_grad()
+def adasyn(
+    x: Tensor,
+    y: Tensor,
+    wanted: Mapping[int, int],
+    rng: np.random.Generator | np.random.RandomState,
+    *,
+    k_neighbors: int = SMOTE_NEIGHBORS,
+) -> Drawn:
+    """ADASYN (He et al. 2008; card C5): SMOTE from every row of the class, the more often the more enemies are near it.
+
+    Arguments as in `eos`, but the numbers of new rows are not quite those wanted. With r_i the share of rows of other classes
+    among the k_neighbors nearest of row i of class c, that row begins round(wanted[c] r_i / sum r) new rows, half rounded to even;
+    each lies a uniform share of the way to one of its k_neighbors nearest rows in the class. As imbalanced-learn's, which refuses a
+    class of k_neighbors rows or fewer, one without any enemy near it, and one whose numbers all round to 0: here the first uses the
+    neighbours there are, the others are made by SMOTE, a class of one row by copies, and `Drawn.instead` says so.
+    """
+    parts, instead = [], {}
+    for c in sorted(wanted):
+        if wanted[c] <= 0:
+            continue
+        own = torch.nonzero(y == c).squeeze(1)
+        near = nearest(x, own, k_neighbors)
+        # by numpy, in imbalanced-learn's order: halves are common, and a last bit decides where they go
+        shares = (y[near] != c).sum(1).cpu().numpy() / max(1, near.shape[1])
+        each = torch.from_numpy(np.rint(shares / (shares.sum() or 1.0) * wanted[c]).astype(np.int64)).to(y.device)
+        if len(own) == 1 or not each.any():
+            instead[c] = "smote" if len(own) > 1 else "copies"
+            parts.append(_within(x, own, k_neighbors, uniforms(rng, wanted[c], x)))
+            continue
+        at = torch.repeat_interleave(torch.arange(len(own), device=own.device), each)
+        draw = uniforms(rng, len(at), x)
+        table = own[nearest(x[own], torch.arange(len(own), device=own.device), k_neighbors)]
+        parts.append((own[at], table[at, pick(draw[1], table.shape[1])], draw[2]))
+    return on_lines(x, y, parts, instead)
 
 
 @torch.no_grad()
@@ -160,24 +197,24 @@ def _within(x: Tensor, own: Tensor, k: int, draw: Tensor, bases: Tensor | None =
     """SMOTE in the rows `own` of a class from its `bases` (numbers within own; None: all)."""
     bases = torch.arange(len(own), device=own.device) if bases is None else bases
     table = own[nearest(x[own], bases, k)]
-    at = _index(draw[0], len(bases))
+    at = pick(draw[0], len(bases))
     base = own[bases[at]]
-    other = table[at, _index(draw[1], table.shape[1])] if table.shape[1] else base
+    other = table[at, pick(draw[1], table.shape[1])] if table.shape[1] else base
     return base, other, draw[2]
 
 
-def _made(x: Tensor, y: Tensor, parts: list[tuple[Tensor, Tensor, Tensor]], instead: Mapping[int, str]) -> Drawn:
+def on_lines(x: Tensor, y: Tensor, parts: list[tuple[Tensor, Tensor, Tensor]], instead: Mapping[int, str]) -> Drawn:
     base, other = (torch.cat([*(p[i] for p in parts), y.new_zeros(0)]) for i in (0, 1))
     step = torch.cat([*(p[2] for p in parts), x.new_zeros(0, dtype=torch.float64)])
     made = x[base] + step.to(x.dtype).unsqueeze(1) * (x[other] - x[base])
     return Drawn(made, y[base], base, other, step, instead)
 
 
-def _uniforms(rng: np.random.Generator | np.random.RandomState, count: int, like: Tensor) -> Tensor:
+def uniforms(rng: np.random.Generator | np.random.RandomState, count: int, like: Tensor) -> Tensor:
     """[3, count] float64 in [0, 1), drawn on the CPU."""
     return torch.from_numpy(np.ascontiguousarray(rng.random((count, 3)).T)).to(like.device)
 
 
-def _index(u: Tensor, count: int | Tensor) -> Tensor:
+def pick(u: Tensor, count: int | Tensor) -> Tensor:
     """u [m] in [0, 1) -> a number below `count`, each as likely. u <= 1 - 2^-53, so the product rounds to less than count."""
     return (u * count).long()

@@ -22,9 +22,10 @@ def numbers() -> dict[str, Any]:
     """A few numbers of one short float64 run of every method: they change when the maths, the draws or the splits do."""
     out: dict[str, Any] = {"numerics": NUMERICS, "runs": {}}
     for name in methods():
-        fields = {f["name"] for f in find(build_catalog(), "methods", name)["fields"]}
-        params = {k: v for k, v in SMALL.items() if k in fields}
-        spec = RunSpec("moons", name, Imbalance("ratio", 10.0), data={"rows": 400}, params=params, folds=2, seeds=2)
+        entry = find(build_catalog(), "methods", name)
+        params = {k: v for k, v in SMALL.items() if k in {f["name"] for f in entry["fields"]}}
+        dataset, data = ("moons", {"rows": 400}) if "points" in entry["kinds"] else ("breast-cancer", {})
+        spec = RunSpec(dataset, name, Imbalance("ratio", 10.0), data=data, params=params, folds=2, seeds=2)
         _, result, _ = drive(run(spec, device="cpu", dtype=torch.float64, frames=0))
         out["runs"][name] = {
             "average_precision": result.metrics["average_precision"]["values"],

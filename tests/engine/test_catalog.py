@@ -54,7 +54,9 @@ def test_every_file_is_a_method() -> None:
 
 def test_names_give_methods() -> None:
     assert method("ce").name == "ce"
-    with pytest.raises(UnknownName, match="no method is called 'cee'; there are: ce, threshold, class-weights"):
+    with pytest.raises(
+        UnknownName, match="no method is called 'cee'; there are: ce, threshold, asl, class-balanced, class-weights"
+    ):
         method("cee")
 
 

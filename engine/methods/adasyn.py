@@ -1,0 +1,42 @@
+"""ADASYN before training."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import partial
+
+from engine.data.dataset import Task
+from engine.events import Event
+from engine.methods.base import DeepMethod, Fitted, param
+from engine.samplers.lines import adasyn
+from engine.scene import Camera
+
+
+@dataclass(frozen=True)
+class ADASYN(DeepMethod):
+    """As SMOTE, but a minority row begins the more new rows the more rows of other classes are near it: most are made where the
+    classes meet. Made once, before training."""
+
+    name = "adasyn"
+    title = "ADASYN"
+    family = "sampling"
+    kinds = ("tabular", "points", "images")
+    source = (
+        "He et al. 2008, one class against the rest as in imbalanced-learn, whose rows these are for the same draws; numbers are rounded "
+        "row by row, so classes end up about as large as the share asked for, not exactly."
+    )
+
+    share: float = param(
+        1.0, low=0.0, high=1.0,
+        help="Of the rows that a class has fewer than the largest, so many are made (beta): 1 makes all classes alike.",
+    )  # fmt: skip
+    k_neighbors: int = param(
+        5, low=1, high=50,
+        help="Nearest rows: of any class to count those of others among, and of the same class for a new row to lie towards.",
+    )  # fmt: skip
+
+    def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
+        """See Method.fit. A class with no other near it is made by SMOTE, a class of one row is repeated; a Note says so."""
+        draw = partial(adasyn, k_neighbors=self.k_neighbors)
+        return (yield from self.fit_sampled(task, draw, camera=camera, share=self.share))

@@ -1,0 +1,55 @@
+"""Random under-sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.data.dataset import Task
+from engine.data.rows import take
+from engine.events import Event, Phase
+from engine.losses import cross_entropy
+from engine.methods.base import DeepMethod, Fitted, param
+from engine.scene import Camera
+from engine.seeds import numpy_stream
+
+
+@dataclass(frozen=True)
+class RUS(DeepMethod):
+    """Majority rows are dropped at random, once, before training, until no class has more rows than the smallest. Quick, and most
+    rows are never seen."""
+
+    name = "rus"
+    title = "Random under-sampling (RUS)"
+    family = "sampling"
+    kinds = ("tabular", "points", "images")
+    source = "As imbalanced-learn's RandomUnderSampler, whose rows are kept for the same draws; a pass is as short as the rows are few."
+
+    ratio: float = param(
+        1.0, low=1.0, high=1000.0, log=True,
+        help="Rows that a class keeps at most, for each row of the smallest class: 1 makes all classes alike.",
+    )  # fmt: skip
+
+    def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
+        """See Method.fit."""
+        yield Phase("sampling", "Choosing the rows that stay")
+        rows = take(task.train, self.keep(task))
+        return (yield from self.fit_plain(task, cross_entropy, camera=camera, rows=rows))
+
+    def keep(self, task: Task) -> Tensor:
+        """Which training rows stay, [R, N] bool: drawn without replacement, class after class, one stream per replicate."""
+        kept = task.train.mask.clone()
+        for r, replicate in enumerate(task.replicates):
+            stream = numpy_stream(task.seed, "points", replicate.seed, replicate.fold)
+            rng = np.random.RandomState(stream.integers(2**32, dtype=np.uint32))  # imbalanced-learn's own kind
+            members = [torch.nonzero(kept[r] & (task.train.y[r] == c)).squeeze(1) for c in range(len(task.classes))]
+            most = int(self.ratio * min(len(own) for own in members if len(own)))
+            for own in members:
+                if len(own) > most:
+                    kept[r, own] = False
+                    kept[r, own[torch.from_numpy(rng.choice(len(own), most, replace=False)).to(own.device)]] = True
+        return kept

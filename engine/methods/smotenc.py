@@ -1,0 +1,41 @@
+"""SMOTE-NC before training."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import partial
+
+from engine.data.dataset import Task
+from engine.events import Event, Note
+from engine.methods.base import DeepMethod, Fitted, param
+from engine.samplers.lines import smote
+from engine.samplers.mixed import smotenc
+from engine.scene import Camera
+
+
+@dataclass(frozen=True)
+class SMOTENC(DeepMethod):
+    """SMOTE for tables of numbers and categories: a new row's numbers lie on the line between two minority rows, its categories are
+    the most frequent ones near it, never a share of each. Made once, before training."""
+
+    name = "smotenc"
+    title = "SMOTE-NC (mixed data)"
+    family = "sampling"
+    kinds = ("tabular",)
+    source = (
+        "Chawla et al. 2002, section 6.1, as imbalanced-learn's SMOTENC; without categorical columns (a classifier of scikit-learn's kind "
+        "knows of none) it is SMOTE."
+    )
+
+    k_neighbors: int = param(5, low=1, high=50, help="How many nearest rows of the same class a new row may lie towards.")
+
+    def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
+        """See Method.fit. A class of one row is repeated; a Note says so."""
+        if not task.levels:
+            fitting = self.fit_sampled(task, partial(smote, k_neighbors=self.k_neighbors), camera=camera)
+            yield next(fitting)
+            yield Note("These data have no categorical columns: new rows are made as by SMOTE.")
+            return (yield from fitting)
+        draw = partial(smotenc, k_neighbors=self.k_neighbors, levels=task.levels)
+        return (yield from self.fit_sampled(task, draw, camera=camera))
