@@ -128,6 +128,19 @@ def _features(url: str, run: str, attempt: int) -> dict[str, np.ndarray] | None:
     return None if data is None else unpack(data)
 
 
+def contributions(run: str, attempt: int, replicate: int, owner: str | None) -> dict[str, np.ndarray] | None:
+    """What a finished run keeps of a replicate's synthetic points (`engine.analysis.contributions`), None where nothing. Raises BadData."""
+    name = f"contributions/{replicate}"
+    public = _contributions(default_url(), run, attempt, name)
+    return public if public is not None or owner is None else _arrays(run, name, owner)  # what is private is in no cache
+
+
+@st.cache_resource(scope="session", max_entries=8, show_spinner=False)
+def _contributions(url: str, run: str, attempt: int, name: str) -> dict[str, np.ndarray] | None:
+    data = _open(url).artifact(run, name)  # as `_features`
+    return None if data is None else unpack(data)
+
+
 def _arrays(job: str, artifact: str, owner: str | None) -> dict[str, np.ndarray] | None:
     data = store().artifact(job, artifact, owner=owner)
     return None if data is None else unpack(data)

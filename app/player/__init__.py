@@ -68,6 +68,8 @@ def encode_chunk(
     title: str = "",
     group: str = "",
     autoplay: bool = True,
+    contributions: np.ndarray | None = None,
+    downhill: np.ndarray | None = None,
 ) -> bytes:
     """One message to the player.
 
@@ -78,14 +80,18 @@ def encode_chunk(
     run again). labels: phase name -> what the timeline calls it. majority: the largest class's number (default: the class with
     most points in the scene). text: a sentence for the empty stage (default: made from the status). title: shown first in the
     caption. group: players with the same non-empty group share one scrubber. autoplay: a finished run begins to play by itself.
+    contributions [n]: what each point of a frame does to the validation loss at the chosen epoch; downhill [n, 2]: where the meta-gradient
+    would push it, in the plane (`engine.analysis.contributions`). Both are of a finished run, and sent with every chunk of it.
 
     Bytes: u32 length of the head | head, JSON padded with spaces to 4 | zlib of the arrays, see `_body`.
-    Raises ValueError for an unknown status, or frames of another replicate.
+    Raises ValueError for an unknown status, frames of another replicate, or directions of other points than the contributions'.
     """
     if status not in STATES:
         raise ValueError(f"encode_chunk(status={status!r}): must be one of {', '.join(STATES)}.")
     if any(frame.replicate != replicate for frame in frames) or (scene is not None and scene.replicate != replicate):
         raise ValueError(f"encode_chunk(replicate={replicate}): the scene and every frame must be of this replicate.")
+    if downhill is not None and (contributions is None or downhill.shape != (len(contributions), 2)):
+        raise ValueError("encode_chunk(downhill): there must be a direction for every contribution.")
     phases = list(dict.fromkeys(frame.phase for frame in frames))
     head: dict[str, Any] = {
         "run": run,
@@ -121,19 +127,24 @@ def encode_chunk(
             "real": len(scene.points),
             "parents": len(scene.parents),
         }
+    body = _body(scene, frames)
+    if contributions is not None:
+        head["contributions"] = {"n": len(contributions), "arrows": downhill is not None}
+        body += b"".join(np.asarray(a, "<f4").tobytes() for a in (contributions, downhill) if a is not None)
     words = json.dumps(head, separators=(",", ":"), allow_nan=False).encode()
     words += b" " * (-len(words) % 4)
-    body = _body(scene, frames)
     return struct.pack("<I", len(words)) + words + (zlib.compress(body, 9) if body else b"")
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """What `decode_chunk` reads: the head as it was written, the scene's arrays, and the frames."""
+    """What `decode_chunk` reads: the head as it was written, the scene's arrays, the frames, contributions [n] and downhill [n, 2]."""
 
     head: dict[str, Any]
     scene: dict[str, np.ndarray] | None
     frames: list[Frame]
+    contributions: np.ndarray | None = None
+    downhill: np.ndarray | None = None
 
 
 def decode_chunk(payload: bytes) -> Chunk:
@@ -184,11 +195,16 @@ def decode_chunk(payload: bytes) -> Chunk:
         )
         for i in range(len(counts))
     ]
-    return Chunk(head, scene, frames)
+    worth = head.get("contributions")
+    if worth is None:
+        return Chunk(head, scene, frames)
+    values = take(4 * worth["n"]).copy().view("<f4")
+    ways = take(8 * worth["n"]).copy().view("<f4").reshape(-1, 2) if worth["arrows"] else None
+    return Chunk(head, scene, frames, values, ways)
 
 
 def _body(scene: Scene | None, frames: Sequence[Frame]) -> bytes:
-    """The arrays, made small for zlib.
+    """The arrays of scene and frames, made small for zlib; contributions and directions follow them as float32.
 
     Scene: points, labels, parents, parent_labels. Frames: all surfaces, then all points, then all moved. 16-bit values as
     all low bytes, then all high bytes. A frame holds differences (modulo 2^8 or 2^16) to the frame before it in the chunk;

@@ -18,7 +18,7 @@ from app.widgets.command import command
 from app.widgets.sentence import setting
 from app.widgets.status import silence
 from app.widgets.text import duration, many, plain
-from engine.errors import BadInput, UnknownName
+from engine.errors import BadData, BadInput, UnknownName
 from engine.events import Phase, unpack_film
 from engine.family import Member, family
 from engine.spec import RunSpec, find
@@ -251,6 +251,8 @@ def _stage(
     elif feed.frames == 0 and (film := store.artifact(run, f"frames/{replicate}", owner=owner)) is not None:
         scene, frames = unpack_film(film)
         events = [*(event for _, event in store.events(run, kinds=("phase",), owner=owner)), scene, *frames]
+    if job.state == "done":
+        options = {**options, **_contributions(job, replicate, owner)}
     text = begins if job.state == "running" else ""
     chunk = feed.chunk(
         events, status=job.state, engine_alive=bool(store.engines()), take=str(job.attempt), text=text, **options
@@ -258,6 +260,17 @@ def _stage(
     player(chunk, key=key, on_need=feed.rewind)
     if job.active != was_active or (settles and not settling(job)):
         st.rerun()
+
+
+def _contributions(job: Job, replicate: int, owner: str | None) -> dict[str, Any]:
+    """What the player is told of a finished run's points; nothing where nothing is kept, or it cannot be read."""
+    try:
+        known = session.contributions(job.id, job.attempt, replicate, owner)
+    except BadData:
+        return {}  # the film plays without; the table says what is wrong
+    if known is None or not len(known["drawn"]):
+        return {}
+    return {"contributions": known["value"][known["drawn"]], "downhill": known["arrow"] if len(known["arrow"]) else None}
 
 
 def progress(store: Store, job: Job, alive: bool, owner: str | None) -> None:

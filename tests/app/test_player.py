@@ -95,6 +95,26 @@ def test_nonsense_is_refused(film):
         encode(None, film[1][:1], replicate=3)
 
 
+def test_contributions_follow_the_frames_and_change_nothing_of_them(film):
+    scene, frames = film
+    value = np.r_[np.linspace(-1, 1, 59), np.nan].astype(np.float32)
+    ways = np.random.default_rng(0).standard_normal((60, 2)).astype(np.float32)
+    for more in ({"contributions": value}, {"contributions": value, "downhill": ways}):
+        chunk = decode_chunk(encode(scene, frames, **more))
+        np.testing.assert_array_equal(chunk.contributions, value)
+        assert (chunk.downhill is None) == ("downhill" not in more)
+        for sent, read in zip(frames, chunk.frames, strict=True):
+            same(sent, read)
+    np.testing.assert_array_equal(chunk.downhill, ways)
+    alone = decode_chunk(encode(None, [], first=7, contributions=value))
+    np.testing.assert_array_equal(alone.contributions, value)
+    assert decode_chunk(encode(scene, frames)).contributions is None
+    with pytest.raises(ValueError, match="direction"):
+        encode(scene, frames, contributions=value, downhill=ways[:3])
+    with pytest.raises(ValueError, match="direction"):
+        encode(scene, frames, downhill=ways)
+
+
 def test_many_classes_name_the_largest():
     scene, _ = fake.run(frames=2, classes=4)
     assert decode_chunk(encode(scene, [])).head["scene"]["majority"] == 0

@@ -8,6 +8,7 @@ const NEAR = 12; // px: how close a pointer must come to a synthetic point
 const SMALL = 5; // px: below this the largest move cannot be seen
 const REST = 1600; // ms at the end before the loop begins again
 const FACTORS = [1, 3, 10, 30];
+const LONGEST = 46; // px: the longest arrow of the meta-gradient; an arrow a quarter as strong is half as long
 const MOST_DRAWN = 300; // the engine pictures at most so many synthetic points
 const CHOSEN = "chosen"; // the engine's last frame: the epoch that was kept. It stands apart: nothing moves into it
 const FINAL = new Set(["finished", "cancelled", "failed", "interrupted"]);
@@ -59,11 +60,11 @@ const TEMPLATE = `
 
 const LIGHT = {
   majority: "#0072B2", low: "#0072B2", high: "#D55E00", lowMix: 0.42, highMix: 0.46, edge: "#FFFFFF",
-  minority: ["#D55E00", "#8A6100", "#00795A", "#5B5B5B"], trail: "#C4268A", synthetic: "#86125C", fill: "#FFFFFF", halo: "rgba(255,255,255,0.8)",
+  minority: ["#D55E00", "#8A6100", "#00795A", "#5B5B5B"], trail: "#C4268A", synthetic: "#86125C", helps: "#005C42", fill: "#FFFFFF", halo: "rgba(255,255,255,0.8)",
 };
 const DARK = {
   majority: "#56B4E9", low: "#0072B2", high: "#D55E00", lowMix: 0.5, highMix: 0.46, edge: "#10161A",
-  minority: ["#FF8B3D", "#F0C24B", "#3FCFA5", "#C9C9C9"], trail: "#FF86CE", synthetic: "#FFC9EA", fill: "#2A0F20", halo: "rgba(0,0,0,0.55)",
+  minority: ["#FF8B3D", "#F0C24B", "#3FCFA5", "#C9C9C9"], trail: "#FF86CE", synthetic: "#FFC9EA", helps: "#57E3B6", fill: "#2A0F20", halo: "rgba(0,0,0,0.55)",
 };
 const SHAPES = ["triangle", "square", "wedge", "pentagon", "cross"]; // of minority classes, in order; the majority is a circle
 
@@ -88,7 +89,7 @@ class Player {
     this.linePen = this.ui.line.getContext("2d");
     this.field = document.createElement("canvas");
     this.still = document.createElement("canvas"); // real points: they never move
-    this.shown = { majority: true, surface: true, trails: true, threads: true };
+    this.shown = { majority: true, surface: true, trails: true, threads: true, worth: true, arrows: false };
     this.redraws = 0;
     this.gaps = 0;
     this.queue = Promise.resolve();
@@ -104,7 +105,7 @@ class Player {
 
   reset(head) {
     this.run = head.run; this.replicate = head.replicate; this.take = head.take;
-    this.scene = null; this.scenes = 0; this.frames = []; this.labels = {}; this.head = head;
+    this.scene = null; this.scenes = 0; this.frames = []; this.labels = {}; this.head = head; this.worth = null;
     this.pos = 0; this.playing = false; this.live = !FINAL.has(head.status); this.rest = 0; this.speed ||= 1; this.factor ||= 1;
     this.selected = -1; this.hovered = null;
     this.ghost = null; this.ghostFrame = -1; this.stillKey = this.fieldKey = this.contourKey = ""; this.contour = [];
@@ -120,8 +121,8 @@ class Player {
 
   keep() {
     if (!this.run || !this.frames.length) return;
-    const { scene, scenes, frames, labels, pos, playing, live, speed, factor, shown, ghostFrame, low, high } = this;
-    kept.set(identity(this), { scene, scenes, frames, labels, pos, playing, live, speed, factor, shown, ghostFrame, low, high });
+    const { scene, scenes, frames, labels, worth, pos, playing, live, speed, factor, shown, ghostFrame, low, high } = this;
+    kept.set(identity(this), { scene, scenes, frames, labels, worth, pos, playing, live, speed, factor, shown, ghostFrame, low, high });
     if (kept.size > KEPT) kept.delete(kept.keys().next().value);
   }
 
@@ -153,7 +154,10 @@ class Player {
     if (head.scene) this.setScene(head.scene, head.scenes, reader);
     const have = this.frames.length;
     if (head.first > have || head.scenes > this.scenes) this.missing(have);
-    else this.append(head, reader, have - head.first);
+    else {
+      this.append(head, reader, have - head.first);
+      if (head.contributions) this.setWorth(head.contributions, reader);
+    }
     if (fresh && this.frames.length) this.begin();
     if (ran && FINAL.has(head.status) && !fresh && !this.live) this.announce();
     this.state();
@@ -218,6 +222,29 @@ class Player {
     this.asked = -1; // no gap now
     clearTimeout(this.waiter);
     this.ghost = null;
+  }
+
+  // What each point does to the validation loss at the chosen epoch, and where the meta-gradient would push it. Films of earlier
+  // versions have neither; a value that is no number is not shown.
+  setWorth({ n, arrows }, reader) {
+    const values = reader.floats(n);
+    const ways = arrows ? reader.floats(2 * n) : null;
+    if (this.worth) return; // it is sent with every chunk of a finished run
+    const order = [...values.keys()].filter((i) => Number.isFinite(values[i])).sort((p, q) => values[p] - values[q]);
+    if (!order.length) return;
+    const ranks = new Map(order.map((i, rank) => [i, rank + 1]));
+    const top = Math.max(...order.map((i) => Math.abs(values[i])), 1e-30);
+    const lengths = ways ? [...values.keys()].map((i) => Math.hypot(ways[2 * i], ways[2 * i + 1])) : [];
+    const far = Math.max(0, ...lengths.filter(Number.isFinite));
+    this.worth = { values, ways: far > 0 ? ways : null, lengths, far, ranks, top };
+    this.wordsKey = "";
+    if (this.scene) this.legend();
+    this.announce();
+  }
+
+  // The contributions, where they are known and belong to that many points.
+  worthOf(n) {
+    return this.worth && this.worth.values.length === n ? this.worth : null;
   }
 
   begin() {
@@ -692,18 +719,24 @@ class Player {
       if (px < 0 || py < 0 || px > width || py > height) outside.push(i);
       else inside.push(i);
     }
-    pen.beginPath();
-    for (const i of inside) outline(pen, "diamond", places[2 * i], places[2 * i + 1], size);
-    pen.globalAlpha = 0.6; // open: what lies under one, such as its parent, can be seen
-    pen.fillStyle = this.palette.fill;
-    pen.fill();
-    pen.strokeStyle = this.palette.halo;
-    pen.lineWidth = n > 120 ? 2.6 : 4;
-    pen.stroke();
-    pen.globalAlpha = 1;
-    pen.strokeStyle = this.palette.synthetic;
-    pen.lineWidth = n > 120 ? 1.4 : 2;
-    pen.stroke();
+    const worth = this.shown.worth ? this.worthOf(n) : null;
+    const sizeOf = (i) => (worth?.ranks.has(i) ? size * (0.7 + 0.9 * Math.sqrt(Math.abs(worth.values[i]) / worth.top)) : size);
+    const helps = (i) => worth?.values[i] < 0;
+    for (const full of [false, true]) {
+      pen.beginPath();
+      for (const i of inside) if (Boolean(helps(i)) === full) outline(pen, "diamond", places[2 * i], places[2 * i + 1], sizeOf(i));
+      pen.globalAlpha = full ? 0.9 : 0.6; // open: what lies under one, such as its parent, can be seen
+      pen.fillStyle = full ? this.palette.helps : this.palette.fill;
+      pen.fill();
+      pen.strokeStyle = this.palette.halo;
+      pen.lineWidth = n > 120 ? 2.6 : 4;
+      pen.stroke();
+      pen.globalAlpha = 1;
+      pen.strokeStyle = full ? this.palette.helps : this.palette.synthetic;
+      pen.lineWidth = n > 120 ? 1.4 : 2;
+      pen.stroke();
+    }
+    if (this.arrowsShown(n)) this.drawArrows(places, inside);
     if (outside.length) {
       pen.fillStyle = this.palette.synthetic;
       pen.strokeStyle = this.palette.fill;
@@ -733,6 +766,37 @@ class Player {
       pen.stroke();
     }
     this.placeTip();
+  }
+
+  // They belong to the points and the network of the chosen epoch, which is the last frame.
+  arrowsShown(n) {
+    return this.shown.arrows && Math.floor(this.pos) === this.last && Boolean(this.worthOf(n)?.ways);
+  }
+
+  drawArrows(places, inside) {
+    const pen = this.pen;
+    const { ways, lengths, far } = this.worth;
+    pen.beginPath();
+    for (const i of inside) {
+      const length = LONGEST * Math.sqrt(lengths[i] / far);
+      if (!(length >= 3)) continue;
+      const [x, y] = [places[2 * i], places[2 * i + 1]];
+      const turn = Math.atan2(-ways[2 * i + 1], ways[2 * i]);
+      const [tipX, tipY] = [x + length * Math.cos(turn), y + length * Math.sin(turn)];
+      const barb = Math.min(7, length / 2);
+      pen.moveTo(x, y);
+      pen.lineTo(tipX, tipY);
+      for (const side of [2.6, -2.6]) {
+        pen.moveTo(tipX, tipY);
+        pen.lineTo(tipX + barb * Math.cos(turn + side), tipY + barb * Math.sin(turn + side));
+      }
+    }
+    pen.strokeStyle = this.palette.halo;
+    pen.lineWidth = 4;
+    pen.stroke();
+    pen.strokeStyle = this.ink;
+    pen.lineWidth = 1.6;
+    pen.stroke();
   }
 
   drawPath(i) {
@@ -963,7 +1027,7 @@ class Player {
   }
 
   wordsNow() {
-    return `${this.factor}|${this.last}|${this.status}|${this.chosen()}|${this.moving}|${this.stageSize}|${this.head.title}`;
+    return `${this.shown.worth}${this.shown.arrows}|${this.factor}|${this.last}|${this.status}|${this.chosen()}|${this.moving}|${this.stageSize}|${this.head.title}`;
   }
 
   words(index) {
@@ -975,6 +1039,8 @@ class Player {
     const moves = this.moves(index);
     data.drawn = moves.length ? median(moves).toFixed(2) : "";
     data.points = frame ? frame.points.length / 2 : 0;
+    data.worth = this.shown.worth && this.worthOf(frame?.points.length / 2) ? "shown" : "";
+    data.arrows = frame && this.arrowsShown(frame.points.length / 2) ? "shown" : "";
     const parts = [];
     if (frame) {
       parts.push(this.phaseLabel(frame.phase), `epoch ${frame.epoch}`, `step ${frame.step.toLocaleString("en")}`);
@@ -1024,8 +1090,11 @@ class Player {
     if (!this.scene) return takeaway;
     const { classes, labels, axes, exact, share } = this.scene;
     const counts = classes.map((name, number) => `${labels.reduce((sum, label) => sum + (label === number), 0)} of ${name}`);
+    const known = this.worth?.ranks.size ?? 0;
+    const helpful = known ? [...this.worth.values].filter((value) => value < 0).length : 0;
+    const worth = known ? ` To first order ${helpful} of ${known} synthetic points lower the validation loss.` : "";
     const plane = exact ? "" : ` A slice through the training mean; the plane holds ${Math.round(share * 100)}% of the variance.`;
-    return `${takeaway} Real points: ${counts.join(", ")}, over the decision surface, ${axes[0]} against ${axes[1]}.${plane}`;
+    return `${takeaway} Real points: ${counts.join(", ")}, over the decision surface, ${axes[0]} against ${axes[1]}.${worth}${plane}`;
   }
 
   emptyText() {
@@ -1092,7 +1161,15 @@ class Player {
       const { shape, colour } = this.look(label);
       items.push(this.key(name, glyph(shape, colour, this.palette.edge, 6)));
     });
-    if (points) items.push(this.key("synthetic", glyph("diamond", this.palette.fill, this.palette.synthetic, 5.5, 1.9)));
+    const { fill, synthetic, helps } = this.palette;
+    if (points && this.worth && this.shown.worth) {
+      const more = "to first order, by its presence in a step at the chosen epoch; the larger the mark, the more";
+      for (const [text, way, inner, edge] of [["lowers loss", "lowers", helps, helps], ["raises loss", "raises", fill, synthetic]]) {
+        const item = this.key(`synthetic: ${text}`, glyph("diamond", inner, edge, 5.5, 1.9));
+        item.title = `a synthetic point that ${way} the validation loss, ${more}`;
+        items.push(item);
+      }
+    } else if (points) items.push(this.key("synthetic", glyph("diamond", fill, synthetic, 5.5, 1.9)));
     items.push(this.key("boundary", stroke(this.ink, 2.2, "")));
     const first = this.key("starting boundary", stroke(this.ink, 1.8, "2 4"));
     first.title = points ? "where the boundary was when the synthetic points began" : "where the boundary was in the first frame";
@@ -1101,6 +1178,8 @@ class Player {
     if (points) {
       items.push(this.chip("trails", "trails", stroke(this.palette.trail, 3, "")));
       items.push(this.chip("threads", "threads", stroke(this.inkOf(0.7), 1, "")));
+      if (this.worth) items.push(this.chip("worth", "contributions", pair(helps, fill, synthetic)));
+      if (this.worth?.ways) items.push(this.chip("arrows", "meta-gradient", dart(this.ink)));
     }
     ui.legend.replaceChildren(...items);
     if (held) ui.legend.querySelector(`[data-toggle="${held}"]`)?.focus();
@@ -1112,11 +1191,14 @@ class Player {
     button.className = "chip";
     button.dataset.toggle = name;
     button.setAttribute("aria-pressed", String(this.shown[name]));
-    button.title = { majority: `show or hide ${text}`, surface: "show or hide the surface: the model's probability of the minority", trails: "show or hide the way points came", threads: "show or hide the threads from points to the rows they were copied from" }[name];
+    button.title = { majority: `show or hide ${text}`, surface: "show or hide the surface: the model's probability of the minority", trails: "show or hide the way points came", threads: "show or hide the threads from points to the rows they were copied from", worth: "show or hide, by colour, filling and size, what each synthetic point does to the validation loss at the chosen epoch, to first order: not what training without it would give", arrows: "show or hide, on the last frame, where the meta-gradient of all validation rows would push each point at the chosen epoch; the longest arrow has a fixed length" }[name];
     button.addEventListener("click", () => {
       this.shown[name] = !this.shown[name];
       button.setAttribute("aria-pressed", String(this.shown[name]));
       this.stillKey = "";
+      if (name === "worth") this.legend();
+      if (name === "arrows" && this.shown.arrows) this.seek(this.last);
+      this.wordsKey = "";
       this.invalidate();
     });
     return button;
@@ -1226,6 +1308,11 @@ class Player {
     if (chosen >= 0) {
       const frame = this.frames[Math.min(this.last, Math.floor(this.pos + 1e-6))];
       const lines = [`synthetic point #${chosen + 1}`, `moved ${sd(frame.moved[chosen])}`];
+      const worth = this.worthOf(frame.moved.length);
+      if (worth?.ranks.has(chosen)) {
+        const value = worth.values[chosen];
+        lines.push(`at the chosen epoch ${value < 0 ? "lowers" : value > 0 ? "raises" : "leaves"} validation loss: ${signed(value)} per unit of step, rank ${worth.ranks.get(chosen)} of ${worth.ranks.size}`);
+      }
       const row = this.row(chosen);
       const name = this.scene.classes[this.scene.originLabels[chosen]];
       if (row !== undefined) lines.push(`copied from real point #${row + 1}${name ? ` (${name})` : ""}`);
@@ -1413,6 +1500,10 @@ class Reader {
     return this.bytes.subarray(this.place - count, this.place);
   }
 
+  floats(count) {
+    return new Float32Array(this.take(4 * count).slice().buffer);
+  }
+
   // 16-bit values: all low bytes, then all high bytes
   wide(count, Type) {
     const low = this.take(count);
@@ -1421,6 +1512,11 @@ class Reader {
     for (let i = 0; i < count; i++) out[i] = low[i] | (high[i] << 8);
     return out;
   }
+}
+
+// A value with three figures and a true minus.
+function signed(value) {
+  return `${value > 0 ? "+" : ""}${Number(value.toPrecision(3))}`.replaceAll("-", "\u2212");
 }
 
 async function inflate(bytes) {
@@ -1554,6 +1650,16 @@ function glyph(shape, fill, edge, size, width = 1.2) {
   const style = { fill, stroke: edge, "stroke-width": width };
   if (shape === "circle") return picture(svg("circle", { r: size, ...style }));
   return picture(svg("polygon", { points: CORNERS[shape].map(([x, y]) => `${x * size},${y * size}`).join(" "), ...style }));
+}
+
+// A filled mark beside an open one.
+function pair(full, inner, edge) {
+  const mark = (x, fill, stroke, size) => svg("polygon", { points: CORNERS.diamond.map(([dx, dy]) => `${x + dx * size},${dy * size}`).join(" "), fill, stroke, "stroke-width": 1.7 });
+  return picture(mark(-5, full, full, 4.5), mark(6, inner, edge, 3));
+}
+
+function dart(colour) {
+  return picture(svg("path", { d: "M-8 4L7 -4M7 -4L1 -4.4M7 -4L3.6 1.2", fill: "none", stroke: colour, "stroke-width": 1.8, "stroke-linecap": "round" }));
 }
 
 function stroke(colour, width, dash) {
