@@ -10,13 +10,13 @@ import pytest
 from engine import limits
 from engine.catalog import build_catalog
 from engine.errors import UnknownName
-from engine.papers import dos, eos, protocol, published
+from engine.papers import adult, dos, eos, keel, protocol, published, sine
 from engine.papers.protocol import REDUCED, Table
 from engine.seeds import numpy_stream
 from engine.spec import Imbalance, find
 
 CATALOG = build_catalog()
-PAPERS = {"eos": eos, "dos": dos}
+PAPERS = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine}
 EVERY = [(paper, name, reduced) for paper in PAPERS for name in published.tables(paper) for reduced in (False, True)]
 
 
@@ -43,9 +43,12 @@ def test_every_published_cell_has_one_row(paper, name, reduced):
 @pytest.mark.parametrize(("paper", "name", "reduced"), EVERY)
 def test_every_run_can_be_asked_for(paper, name, reduced):
     found = table(paper, name, reduced)
+    assert len(found.rows) > len([row for row in found.rows if row.absent]) or not found.arms()
+    if paper == "sine":  # a problem of its own, which no spec can state
+        assert all(arm.dataset == protocol.SINE and arm.fixed_test for arm in found.arms())
+        return
     specs = [arm.spec(0).complete(CATALOG) for arm in found.arms()]
     assert len({spec.run_id("") for spec in specs}) == len(specs)  # no arm runs twice under two names
-    assert len(found.rows) > len([row for row in found.rows if row.absent]) or not found.arms()
     for arm in found.arms():
         assert ("test_per_class" in {f["name"] for f in find(CATALOG, "datasets", arm.dataset)["fields"]}) == arm.fixed_test
         assert arm.spec(1).seed != arm.spec(0).seed and arm.spec(0).seeds == 1
@@ -121,6 +124,67 @@ def test_a_reduction_leaves_its_share(percent):
     sizes = limits.targets([100_000] * 10, dos.reduction(percent))
     assert sum(sizes) / 1_000_000 == pytest.approx(1 - percent / 100, abs=2e-3) and sizes[0] == 100_000
     assert dos.reduction(0) == Imbalance()
+
+
+@pytest.mark.parametrize(("paper", "name"), [("adult", "1"), ("keel", "3")])
+def test_the_first_papers_tables(paper, name):
+    for reduced in (False, True):
+        found = table(paper, name, reduced)
+        assert (found.folds, found.seeds) == (4, 5) and all(arm.stacked and arm.most == 1 for arm in found.arms())
+        spec = found.arms()[0].spec(0, found.folds, found.seeds)
+        assert (spec.folds, spec.seeds, spec.seed) == (4, 5, 0)
+        # the controls stand in every table, and what goes on from the network of CE next to it
+        methods = list(dict.fromkeys(row.labels["method"] for row in found.rows))
+        assert methods[:4] == ["CE", "ExplicitGradient", "frozen", "CE, equal steps"]
+        assert {row.labels["method"] for row in found.rows if row.cell is None} == {"frozen", "CE, equal steps"}
+        own, frozen, equal = (found.arms()[i].params for i in (1, 2, 3))
+        assert (own["eta_points"], own["eta_model"]) == (10.0, 0.01)
+        assert frozen == {**own, "eta_points": 0.0} and equal == {**own, "copies": 0}
+    full = find(CATALOG, "methods", "explicit-gradient")
+    names = {f["name"]: f["default"] for f in full["fields"]} | full["presets"]["paper"]
+    ours = dict(table(paper, name, False).arms()[1].spec(0).complete(CATALOG).params)
+    different = (
+        {"hidden": [64, 64]} if paper == "keel" else {"patience": 200}
+    )  # the paper tunes the network; it ends at no plateau
+    assert ours == {**names, "hidden": list(names["hidden"]), **different}
+
+
+def test_the_adult_arms_are_table_1s():
+    found = adult.table("1")
+    assert len(found.arms()) == 3 * 8 and len(found.rows) == 3 * 8 * 4
+    assert {arm.imbalance for arm in found.arms()} == {Imbalance("ratio", float(r)) for r in (50, 100, 200)}
+    assert all(arm.data == {"balance": True, "pca": 64} for arm in found.arms())
+    families = {claim.dataset: 0 for claim in found.claims}
+    assert set(families) == {"Adult 50:1", "Adult 100:1", "Adult 200:1"} and len(found.claims) == 3 * (6 + 6 + 1)
+
+
+def test_the_keel_arms_are_table_3s():
+    found = keel.table("3")
+    assert len(found.arms()) == 22 * 7 and len(found.claims) == 22 * 6
+    assert [arm.dataset for arm in found.arms()[::7]] == [c.dataset for c in published.cells("keel")[::5]]
+    part = keel.table("3", settings=replace(keel.FULL, datasets=("glass2",)))
+    assert len(part.arms()) == 7 and sum(bool(row.absent) for row in part.rows) == 21 * 5
+
+
+def test_tests_over_sets_take_what_is_there():
+    rows = [
+        {
+            "dataset": d,
+            "labels": {"method": m},
+            "published": 0.5,
+            "ours": {"mean": 0.5 + 0.02 * (m == keel.OWN) - 0.02 * (d == "c") * i},
+        }
+        for d in "abc"
+        for i, m in enumerate((keel.OWN, *keel.TRADITIONAL))
+    ]
+    found = keel.compared(rows)
+    assert set(found) == {"as published", "ours", "ours with the controls"}
+    assert found["as published"]["claim"]["verdict"] == "does not hold"  # all alike
+    assert found["ours"]["claim"] == {"text": keel.MOST, "verdict": "holds"} and found["ours"]["ahead"][keel.OWN] == 3
+    only = [row | {"ours": None, "published": None} if row["labels"]["method"] == keel.OWN else row for row in rows]
+    assert keel.compared(only) == {}
+    few = [row | {"published": None} for row in rows if row["labels"]["method"] in (keel.OWN, "CE")]
+    assert set(keel.compared(few)) == {"ours", "ours with the controls"} and "claim" not in keel.compared(few)["ours"]
 
 
 def test_only_some_rows():
