@@ -140,6 +140,37 @@ def test_the_keyboard_does_everything(stage, until):
     assert any("time" in name for name in seen) and any("chip" in name for name in seen)
 
 
+def test_contributions_are_shown_and_the_arrows_wait_to_be_asked_for(stage, until):
+    s = stage(worth=1)
+    until(lambda: s.number("frame") >= 0)
+    s.press("End")
+    until(lambda: s["frame"] == "99" and s["worth"] == "shown")
+    assert s["arrows"] == ""
+    legend = s.text(".legend")
+    assert "synthetic: lowers loss" in legend and "synthetic: raises loss" in legend
+
+    def pixels():
+        return s.root.evaluate("e => e.querySelector('.stage canvas').toDataURL()")
+
+    with_both = pixels()
+    s.press("Home")
+    s.button("meta-gradient").click()  # goes to the last frame, to which the arrows belong
+    until(lambda: s["frame"] == "99" and s["arrows"] == "shown")
+    arrows = pixels()
+    assert arrows != with_both
+    s.press("ArrowLeft")
+    until(lambda: s["frame"] == "98" and s["arrows"] == "")
+    s.press("End", "]")
+    tip = s.text(".tip")
+    assert "lowers validation loss: \u22120.2 per unit of step, rank 1 of 48" in tip
+    s.press("Escape")
+    s.button("meta-gradient").click()
+    s.button("contributions").click()
+    until(lambda: s["worth"] == "" and s["arrows"] == "")
+    assert "synthetic: lowers loss" not in s.text(".legend") and pixels() != with_both
+    assert "32 of 48 synthetic points lower the validation loss" in s.root.locator(".stage canvas").get_attribute("aria-label")
+
+
 def test_the_line_is_the_timeline(stage, until):
     s = stage()
     until(lambda: s.number("frame") >= 0)

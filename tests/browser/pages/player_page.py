@@ -1,11 +1,12 @@
 """The player alone, fed with a run that never was. What it is asked for stands in the address; see `pick`.
 
 mode: replay (all at once), live (chunks, by a fragment that runs every `tick` s), empty, still (a scene without a frame),
-pair (two players, one scrubber).
+pair (two players, one scrubber). worth: the finished run has contributions and directions of its points.
 """
 
 import time
 
+import numpy as np
 import streamlit as st
 
 from app.player import Feed, player
@@ -31,6 +32,11 @@ scene, frames = fake.run(
 )
 phases = [Phase("training", "Training a plain classifier"), Phase("points", "Moving the synthetic points")]
 status, alive = pick("status", "done"), bool(pick("alive", 1))
+WORTH = {}
+if pick("worth", 0):
+    many = len(frames[-1].points)
+    WORTH["contributions"] = np.linspace(-0.2, 0.1, many).astype(np.float32)
+    WORTH["downhill"] = np.random.default_rng(1).standard_normal((many, 2)).astype(np.float32)
 LABELS = {"training": "training", "points": "points move"}
 
 
@@ -50,7 +56,7 @@ elif mode == "still":
 elif mode == "replay":
     st.button("rerun")
     events = [*phases, scene, *frames][feed().after :]
-    chunk = feed().chunk(events, status=status, engine_alive=alive, labels=LABELS)
+    chunk = feed().chunk(events, status=status, engine_alive=alive, labels=LABELS, **WORTH)
     feed().after = len(phases) + 1 + len(frames)
     if not st.checkbox("leave"):
         show(chunk)
