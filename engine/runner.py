@@ -412,13 +412,17 @@ def commit() -> str | None:
     """The checked-out commit of this engine, None outside a git checkout."""
     git = Path(__file__).resolve().parent.parent / ".git"
     try:
+        shared = git
+        if git.is_file():  # a linked worktree: its own HEAD, the branches of the checkout it belongs to
+            git = git.parent / git.read_text().strip().removeprefix("gitdir: ")
+            shared = git / (git / "commondir").read_text().strip()
         head = (git / "HEAD").read_text().strip()
         if not head.startswith("ref: "):
             return head
-        ref = git / head.removeprefix("ref: ")
+        ref = shared / head.removeprefix("ref: ")
         if ref.exists():
             return ref.read_text().strip()
-        packed = (git / "packed-refs").read_text().splitlines()
+        packed = (shared / "packed-refs").read_text().splitlines()
         return next((line.split()[0] for line in packed if line.endswith(head.removeprefix("ref: "))), None)
     except OSError:
         return None
