@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(do=_run)
 
     table = commands.add_parser("table", help="run a paper's tables, and say what became of their numbers and claims")
-    table.add_argument("paper", choices=("eos", "dos", "adult", "keel", "sine"))
+    table.add_argument("paper", choices=("eos", "dos", "adult", "keel", "sine", "moving"))
     table.add_argument("--table", nargs="+", default=[], metavar="NAME", help="such as II, or 6; default: all of the paper's")
     table.add_argument(
         "--reduced", action="store_true", help="the small protocol for two cores; never held against the paper's numbers"

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from engine.errors import BadInput, BadParameter, DataMissing, OutOfMemory
-from engine.papers import adult, dos, eos, keel, measured, published, sine
+from engine.papers import adult, dos, eos, keel, measured, moving, published, sine
 from engine.papers.protocol import SINE, Arm, Reading, Row, Table
 from engine.papers.readings import read
 from engine.papers.shelf import InFolder, InStore, Shelf, words
@@ -21,7 +23,7 @@ from engine.papers.verdicts import NOT_COMPARABLE, TOO_FEW, judge
 from engine.result import Result, plain
 from engine.spec import RunSpec, canonical, find
 
-PAPERS: dict[str, Any] = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine}
+PAPERS: dict[str, Any] = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}
 DIGITS = 6
 """Decimals kept of a replicate's value: verdicts are made from what is kept, so they can be made again."""
 
@@ -52,12 +54,23 @@ class Answers:
 
     def of(self, reading: Reading, numbers: Iterable[int]) -> list[float]:
         """Values of a reading, replicate by replicate."""
-        found = self.results[reading.arm.key]
-        return [round(value, DIGITS) for n in numbers for value in read(found[n], reading.what)]
+        return [round(value, DIGITS) for n in numbers for value in self._read(reading, n)]
+
+    def _read(self, reading: Reading, number: int) -> list[float]:
+        results = [self.results[arm.key][number] for arm in reading.arms]
+        values = [read(result, reading.what) for result in results]
+        if not reading.among:
+            return values[0]
+        best = np.argmax([result["validation"] for result in results], axis=0)
+        return [values[which][r] for r, which in enumerate(best)]
 
     def numbers(self, *readings: Reading) -> list[int]:
         """The replicates that all these readings have."""
-        return sorted(set.intersection(*(set(self.results[r.arm.key]) for r in readings)))
+        return sorted(set.intersection(*(set(self.results[arm.key]) for r in readings for arm in r.arms)))
+
+    def why_absent(self, *readings: Reading) -> str:
+        """Why these readings have no replicate in common."""
+        return next((self.absent[arm.key] for r in readings for arm in r.arms if arm.key in self.absent), "nothing was run")
 
 
 class Runner:
@@ -201,19 +214,17 @@ def _row(table: Table, row: Row, answers: Answers, folds: int) -> dict[str, Any]
     }
     if reading is not None:
         numbers = answers.numbers(reading)
-        found = answers.results[reading.arm.key]
         out |= {
             "values": answers.of(reading, numbers),
-            "absent": "" if numbers else answers.absent.get(reading.arm.key, "nothing was run"),
+            "absent": "" if numbers else answers.why_absent(reading),
             "test_share": _share(reading.arm, folds),
-            "runs": [found[n]["run_id"] for n in numbers],
+            "runs": [answers.results[arm.key][n]["run_id"] for n in numbers for arm in reading.arms],
         }
     return out
 
 
 def _claim(table: Table, claim: Any, answers: Answers, folds: int) -> dict[str, Any]:
     numbers = answers.numbers(claim.left, claim.right)
-    why = [answers.absent[r.arm.key] for r in (claim.left, claim.right) if r.arm.key in answers.absent]
     return {
         "table": table.name,
         "dataset": claim.dataset,
@@ -222,7 +233,7 @@ def _claim(table: Table, claim: Any, answers: Answers, folds: int) -> dict[str, 
         "factor": claim.factor,
         "left": answers.of(claim.left, numbers),
         "right": answers.of(claim.right, numbers),
-        "absent": "" if numbers else (why[0] if why else "nothing was run"),
+        "absent": "" if numbers else answers.why_absent(claim.left, claim.right),
         "test_share": _share(claim.left.arm, folds),
     }
 

@@ -67,10 +67,19 @@ class Arm:
 
 @dataclass(frozen=True)
 class Reading:
-    """One number per replicate: of which runs, and what is read off them (`engine.papers.readings`)."""
+    """One number per replicate: of which runs, and what is read off them (`engine.papers.readings`).
+
+    among: each replicate is read off the one of all these arms whose network did best on validation, the first of equals.
+    """
 
     arm: Arm
     what: str
+    among: tuple[Arm, ...] = ()
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """All of them."""
+        return (self.arm, *self.among)
 
 
 @dataclass(frozen=True)
@@ -129,15 +138,15 @@ class Table:
             for row in self.rows
             if (not wanted or row.labels["method"].lower() in wanted) and (not datasets or row.dataset_name in datasets)
         )
-        arms = {row.reading.arm.key for row in rows if row.reading}
-        claims = tuple(c for c in self.claims if {c.left.arm.key, c.right.arm.key} <= arms)
+        arms = {arm.key for row in rows if row.reading for arm in row.reading.arms}
+        claims = tuple(c for c in self.claims if {arm.key for arm in (*c.left.arms, *c.right.arms)} <= arms)
         return replace(self, rows=rows, claims=claims)
 
     def arms(self) -> list[Arm]:
         """What has to be run, each once, in the order of the rows: runs that share a trained network stand together."""
         readings = [row.reading for row in self.rows if row.reading]
         readings += [reading for claim in self.claims for reading in (claim.left, claim.right)]
-        return list({reading.arm.key: reading.arm for reading in readings}.values())
+        return list({arm.key: arm for reading in readings for arm in reading.arms}.values())
 
 
 def unmeasured(cells: Iterable[Cell], why: str) -> list[Row]:

@@ -15,8 +15,9 @@ from engine.spec import RunSpec
 
 
 def words(result: Result) -> dict[str, Any]:
-    """A result without its arrays, and under `lines` the means over replicates that figures are drawn from.
+    """A result without its arrays, with `validation` and, under `lines`, the means over replicates that figures are drawn from.
 
+    validation [R]: average precision on validation of the networks that were kept, in the last phase; empty where there is no history.
     lines: recall, precision [G]: the precision-recall curve; history: <phase>/<name> -> [E], NaN as None; five digits.
     """
 
@@ -32,7 +33,12 @@ def words(result: Result) -> dict[str, Any]:
     for name, values in arrays.items():
         if name.startswith("history/") and values.ndim == 2:
             lines["history"][name.removeprefix("history/")] = mean(values)
-    return result.to_json() | {"lines": lines}
+    ends = {
+        name.split("/")[1]: float(v[-1]) for name, v in arrays.items() if name.startswith("history/") and name.endswith("/step")
+    }
+    last = f"history/{max(ends, key=lambda phase: ends[phase])}/valid_ap" if ends else ""
+    validation = [float(v) for v in np.nanmax(arrays[last], axis=1)] if last in arrays else []
+    return result.to_json() | {"lines": lines, "validation": validation}
 
 
 class Shelf(Protocol):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from engine.papers import adult, dos, eos, keel, measured, sine
+from engine.papers import adult, dos, eos, keel, measured, moving, sine
 from engine.papers.verdicts import ENOUGH, judge
 
-PAPERS = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine}
+PAPERS = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}
 
 
 @pytest.mark.parametrize(("paper", "table", "reduced"), measured.tables())
@@ -25,7 +25,7 @@ def test_a_shipped_table(paper, table, reduced):
         assert (row["absent"], row["incomparable"]) == (wanted.absent, wanted.incomparable)
         if wanted.reading:
             assert len(row["values"]) == row["ours"]["n"] >= ENOUGH
-            assert len(row["runs"]) == (1 if wanted.reading.arm.stacked else len(row["values"]))
+            assert len(row["runs"]) == (len(wanted.reading.arms) if wanted.reading.arm.stacked else len(row["values"]))
             assert len(set(row["runs"])) == len(row["runs"])
     for claim, said in zip(found["claims"], protocol.claims, strict=True):
         assert (claim["text"], claim["dataset"], claim["kind"], claim["factor"]) == (

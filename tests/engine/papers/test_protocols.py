@@ -10,13 +10,13 @@ import pytest
 from engine import limits
 from engine.catalog import build_catalog
 from engine.errors import UnknownName
-from engine.papers import adult, dos, eos, keel, protocol, published, sine
+from engine.papers import adult, dos, eos, keel, moving, protocol, published, sine
 from engine.papers.protocol import REDUCED, Table
 from engine.seeds import numpy_stream
 from engine.spec import Imbalance, find
 
 CATALOG = build_catalog()
-PAPERS = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine}
+PAPERS = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}
 EVERY = [(paper, name, reduced) for paper in PAPERS for name in published.tables(paper) for reduced in (False, True)]
 
 
@@ -164,6 +164,23 @@ def test_the_keel_arms_are_table_3s():
     assert [arm.dataset for arm in found.arms()[::7]] == [c.dataset for c in published.cells("keel")[::5]]
     part = keel.table("3", settings=replace(keel.FULL, datasets=("glass2",)))
     assert len(part.arms()) == 7 and sum(bool(row.absent) for row in part.rows) == 21 * 5
+
+
+def test_the_study_varies_one_thing_at_a_time():
+    base = keel.arms("glass2", keel.FULL)[keel.OWN].params
+    moving_ones, frozen_ones = moving.variants("glass2", keel.FULL)
+    for name, arm in {**moving_ones, **frozen_ones}.items():
+        other = {k for k, v in arm.params.items() if base.get(k) != v} - {"eta_points", "per_row"}
+        assert len(other) <= 1, name
+        assert (arm.params["eta_points"] == 0) == (name in frozen_ones)
+    batch = [a.params["eta_points"] for a in moving_ones.values() if set(a.params) == set(base)]
+    assert max(batch) / min(batch) == 1e4 and batch[0] == base["eta_points"]
+    assert moving_ones["step 10"].key == keel.arms("glass2", keel.FULL)[keel.OWN].key  # run once for both tables
+    found = moving.table("steps")
+    chosen = next(row.reading for row in found.rows if row.labels["method"] == moving.MOVING)
+    assert chosen.arms == tuple(moving.variants(chosen.arm.dataset, keel.FULL)[0].values())
+    assert len(found.arms()) == 22 * (4 + len(moving_ones) + len(frozen_ones))
+    assert len(found.only([moving.MOVING, moving.FROZEN], ["glass2"]).claims) == 1
 
 
 def test_tests_over_sets_take_what_is_there():

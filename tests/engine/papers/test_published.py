@@ -30,6 +30,7 @@ COUNTS = {
     ("keel", "3"): 110,
     ("sine", "2"): 0,
     ("sine", "A"): 0,
+    ("moving", "steps"): 0,
 }
 
 

@@ -14,7 +14,7 @@ import pytest
 from engine import warm
 from engine.catalog import build_catalog
 from engine.cli import main
-from engine.papers import adult, keel, sine
+from engine.papers import adult, keel, moving, sine
 from engine.papers.protocol import Arm
 from engine.papers.shelf import words
 from engine.papers.verdicts import judge
@@ -32,6 +32,8 @@ def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     meta = {**keel.FULL.meta, "meta_epochs": 2}
     monkeypatch.setattr(keel, "FULL", replace(keel.FULL, datasets=SETS, params=SHORT, meta=meta, seeds=2))
     monkeypatch.setattr(sine, "SMALL", replace(sine.SMALL, seeds=3, steps=(5, 5)))
+    study = replace(keel.FULL, datasets=("wine",), seeds=1)
+    monkeypatch.setattr(moving, "FULL", replace(moving.FULL, keel=study))
     yield tmp_path
     warm.forget()
 
@@ -128,6 +130,33 @@ def test_sine_end_to_end(toy, capsys):
     assert document["figures"] == answer["beside"]["2"]["figures"] and document["provenance"]["runs"] == 5
     text = ask(capsys, "sine", "--table", "2", "--reduced", "--folder", str(toy / "runs"))[0]
     assert text.startswith("Sine table 2: Regression of a sine") and "sine, frozen, test mse" in text
+
+
+def test_moving_is_chosen_on_validation(toy, capsys):
+    out, err = ask(capsys, "moving", "--folder", str(toy / "runs"), "--json")
+    answer = json.loads(out)
+    assert "22 of 22: smote on wine, 4 replicates" in err
+    rows = {row["labels"]["method"]: row for row in answer["rows"]}
+    runs = {path.stem: json.loads(path.read_text()) for path in (toy / "runs").glob("*.json")}
+    for method, arms in (
+        (moving.MOVING, moving.variants("wine", keel.FULL)[0]),
+        (moving.FROZEN, moving.variants("wine", keel.FULL)[1]),
+    ):
+        assert len(rows[method]["runs"]) == len(arms) and rows[method]["ours"]["n"] == 4
+        results = [runs[id] for id in rows[method]["runs"]]
+        for r, value in enumerate(rows[method]["values"]):
+            best = max(results, key=lambda result: result["validation"][r])  # the first of equals
+            assert value == pytest.approx(best["metrics"]["average_precision"]["values"][r], abs=1e-6)
+    assert {c["text"] for c in answer["claims"]} >= {f"{moving.MOVING}, above RS, average precision"}
+    over = answer["beside"]["steps"]["over_sets"]
+    assert set(over) == {"chosen on validation", "frozen against each step"} and over["chosen on validation"]["sets"] == 1
+
+
+def test_what_was_chosen_is_the_best_epoch():
+    spec = RunSpec("breast-cancer", "explicit-gradient", params={**SHORT, "meta_epochs": 3}, folds=2, seeds=1)
+    result = drive(run(spec.complete(build_catalog(found=True)), frames=0))[1]
+    history, epoch = result.arrays["history/points/valid_ap"], result.arrays["epoch"].astype(int)
+    assert words(result)["validation"] == pytest.approx([history[r, epoch[r] - 1] for r in range(2)])
 
 
 def test_adults_figures_are_means_over_replicates(toy):
