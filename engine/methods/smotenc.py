@@ -23,19 +23,22 @@ class SMOTENC(DeepMethod):
     title = "SMOTE-NC (mixed data)"
     family = "sampling"
     kinds = ("tabular",)
-    source = (
-        "Chawla et al. 2002, section 6.1, as imbalanced-learn's SMOTENC; without categorical columns (a classifier of scikit-learn's kind "
-        "knows of none) it is SMOTE."
-    )
+    source = "Chawla et al. 2002, section 6.1, as imbalanced-learn's SMOTENC; without categorical columns it is SMOTE."
 
     k_neighbors: int = param(5, low=1, high=50, help="How many nearest rows of the same class a new row may lie towards.")
+    levels: tuple[int, ...] = param(
+        (), low=2, high=10_000, advanced=True,
+        help="How many levels each categorical column has, where the table's last columns are theirs, one for each level, 1 for the "
+        "row's own. Empty: as the data set says; a table given to a classifier says nothing.",
+    )  # fmt: skip
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
-        """See Method.fit. A class of one row is repeated; a Note says so."""
-        if not task.levels:
+        """See Method.fit. A class of one row is repeated; a Note says so. Raises BadData where the last columns are not levels."""
+        levels = self.levels or task.levels
+        if not levels:
             fitting = self.fit_sampled(task, partial(smote, k_neighbors=self.k_neighbors), camera=camera)
             yield next(fitting)
             yield Note("These data have no categorical columns: new rows are made as by SMOTE.")
             return (yield from fitting)
-        draw = partial(smotenc, k_neighbors=self.k_neighbors, levels=task.levels)
+        draw = partial(smotenc, k_neighbors=self.k_neighbors, levels=levels)
         return (yield from self.fit_sampled(task, draw, camera=camera))

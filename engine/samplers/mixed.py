@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.errors import BadData
 from engine.samplers.lines import SMOTE_NEIGHBORS, Drawn, on_lines, pick, uniforms
 from engine.samplers.neighbours import nearest
 
@@ -25,16 +26,16 @@ def smotenc(
 ) -> Drawn:
     """SMOTE-NC (Chawla et al. 2002, section 6.1): numbers as by SMOTE, every category the most frequent among the base's neighbours.
 
-    Arguments as in `lines.smote`. The last sum(levels) columns of x are 0 and 1, one for each level of each categorical column in
-    turn; a column that does not vary may be 0 throughout, and stays so. In the distance two different levels count as much as the
-    median, over the numeric columns, of the standard deviation within the class (1 where there are none). Of equally
-    frequent levels each is as likely. As imbalanced-learn's SMOTENC, which refuses classes of k_neighbors rows or fewer and tables
-    without numeric columns; `Drawn.instead` says where a class of one row was copied. Four numbers or more from `rng` per new row.
-    Raises ValueError where the columns cannot be so many.
+    Arguments as in `lines.smote`. The last sum(levels) columns of x hold, for each level of each categorical column in turn, one of
+    two values, the larger one where the row is of that level: 0 and 1, standardised or not. A categorical column that does not
+    vary may have the same in all its columns, and keeps it. In the distance two different levels count as much as the median, over
+    the numeric columns, of the standard deviation within the class (1 where there are none). Of equally frequent levels each is as
+    likely. As imbalanced-learn's SMOTENC, which refuses classes of k_neighbors rows or fewer and tables without numeric columns;
+    `Drawn.instead` says where a class of one row was copied. 3 + len(levels) numbers from `rng` per new row. Raises BadData where the
+    columns are not so.
     """
     numeric = x.shape[1] - sum(levels)
-    if numeric < 0 or any(n < 1 for n in levels):
-        raise ValueError(f"{x.shape[1]} columns cannot end with the 0/1 columns of {tuple(levels)} levels")
+    low, high, x = _as_levels(x, levels)
     parts, categories, instead = [], [], {}
     for c in sorted(wanted):
         if wanted[c] <= 0:
@@ -56,7 +57,32 @@ def smotenc(
     drawn = on_lines(x, y, parts, instead)
     if not categories:
         return drawn
-    return replace(drawn, x=torch.cat([drawn.x[:, :numeric], torch.cat(categories)], 1))
+    return replace(drawn, x=torch.cat([drawn.x[:, :numeric], low + (high - low) * torch.cat(categories)], 1))
+
+
+def _as_levels(x: Tensor, levels: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+    """(lower and higher value of the columns of levels, x with 0 and 1 in these, 0 where one does not vary). Raises BadData."""
+    numeric = x.shape[1] - sum(levels)
+    if numeric < 0 or any(n < 2 for n in levels):
+        raise BadData(
+            f"{x.shape[1]} columns cannot end with those of categories of {', '.join(map(str, levels))} levels; each has two or more, and "
+            "a column for each of them."
+        )
+    tail = x[:, numeric:]
+    low, high = tail.amin(0), tail.amax(0)
+    own = (tail == high) & (high > low)
+    begin = 0
+    for j, count in enumerate(levels):
+        group = slice(begin, begin + count)
+        begin += count
+        found = own[:, group].sum(1)
+        whole = bool((own[:, group] | (tail[:, group] == low[group])).all())
+        if not whole or not bool((found == found[0]).all()) or int(found[0]) > 1:
+            raise BadData(
+                f"columns {numeric + group.start} to {numeric + group.stop - 1} (from 0) should be the {count} levels of category {j + 1}, "
+                "with 1 in one of them and 0 in the others in every row: encode it by a OneHotEncoder that drops nothing."
+            )
+    return low, high, torch.cat([x[:, :numeric], own.to(x.dtype)], 1)
 
 
 def _frequent(votes: Tensor, base: Tensor, levels: Sequence[int], ties: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +11,10 @@ import torch
 from imblearn.over_sampling import SMOTENC as TheirSMOTENC
 from imblearn.under_sampling import RandomUnderSampler
 
+from engine import estimators
 from engine.data.dataset import Dataset, Rows, Task
 from engine.data.rows import take
+from engine.errors import BadData
 from engine.events import Note
 from engine.methods import method
 from engine.methods.adasyn import ADASYN
@@ -209,15 +212,51 @@ def test_without_categories_it_is_smote_and_says_so() -> None:
     assert torch.equal(smote(x, y, wanted, stream).x, fitted.synthetic.x[0][fitted.synthetic.mask[0]])
 
 
-def test_categories_alone_and_columns_that_cannot_be() -> None:
+def test_categories_alone() -> None:
     rng = np.random.default_rng(0)
     y = torch.from_numpy(np.repeat([0, 1], [20, 8]))
     x = torch.from_numpy(np.concatenate([np.eye(3)[rng.integers(3, size=28)], np.eye(2)[rng.integers(2, size=28)]], 1))
     made = smotenc(x, y, {1: 12}, rng, levels=(3, 2)).x
     assert bool((made[:, :3].sum(1) == 1).all()) and bool((made[:, 3:].sum(1) == 1).all())
-    with pytest.raises(ValueError, match="cannot end with"):
-        smotenc(x, y, {1: 2}, rng, levels=(3, 3))
     assert len(smotenc(x, y, {0: 0}, rng, levels=(3, 2)).x) == 0
+
+
+@pytest.mark.parametrize(
+    ("levels", "change", "sentence"),
+    [
+        ((3, 3), {}, "4 columns cannot end with those of categories of 3, 3 levels"),
+        ((1,), {}, "each has two or more"),
+        ((2, 2), {(0, 0): 0.5}, r"columns 0 to 1 \(from 0\) should be the 2 levels of category 1"),
+        ((2, 2), {(3, 2): 1.0, (3, 3): 1.0}, r"columns 2 to 3 \(from 0\) .* by a OneHotEncoder that drops nothing"),
+        ((2, 2), {(3, 2): 0.0, (3, 3): 0.0}, "columns 2 to 3"),
+    ],
+)
+def test_columns_that_are_no_levels(levels: tuple[int, ...], change: dict[tuple[int, int], float], sentence: str) -> None:
+    x = torch.tensor([[1.0, 0, 0, 1], [0, 1, 1, 0]]).repeat(4, 1).double()
+    for place, value in change.items():
+        x[place] = value
+    with pytest.raises(BadData, match=sentence):
+        smotenc(x, torch.tensor([0, 0, 0, 0, 0, 1, 1, 1]), {1: 2}, np.random.default_rng(0), levels=levels)
+
+
+def test_standardised_levels_are_as_good() -> None:
+    """As an estimator's table has them: the same rows, but for how they are written."""
+    x, y = (torch.from_numpy(part) for part in of(MIXED.train, 0))
+    scale, shift = torch.ones(9, dtype=torch.float64), torch.zeros(9, dtype=torch.float64)
+    scale[2:], shift[2:] = 2.5, -0.3
+    one, other = (smotenc(rows, y, {1: 40}, np.random.default_rng(5), levels=(3, 2, 2)).x for rows in (x, x * scale + shift))
+    assert torch.allclose(one * scale + shift, other, rtol=0, atol=1e-12)
+
+
+def test_a_classifier_is_told_the_levels() -> None:
+    data = mixed((60, 24))
+    x = np.concatenate([data.numeric, np.eye(3)[data.categorical[:, 0]], np.eye(2)[data.categorical[:, 2]]], 1)
+    made = estimators.SMOTENCClassifier(levels=(3, 2), epochs=2, hidden=(4,), random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert made.fit(x, data.y).method_.levels == (3, 2)
+    with pytest.raises(BadData, match="columns 1 to 4"):
+        made.set_params(levels=(4, 2)).fit(x, data.y)
 
 
 def test_alone_equals_stacked_with_categories() -> None:
