@@ -58,7 +58,8 @@ class Result:
         net: {before, after, difference: {mean, low, high, values}}}. before: features of the net before its head (or all of it) was
         trained anew, real training rows; after: final net, real and synthetic rows; the others as `engine.features.gaps` says.
     contributions: of the synthetic points (`engine.analysis.contributions`), empty where they cannot be had: {points: mean number per
-        replicate, helpful: share of them that lower the validation loss, mean: their mean contribution; both {mean, low, high, values}}.
+        replicate, helpful: share of them that lower the validation loss, mean: their mean contribution, helpful_alike, mean_alike: the
+        same with the classes alike; each {mean, low, high, values}}.
     weight_norms: {before, after: [R][C]}, None where a head has no such norms (cosine, nearest neighbours).
 
     arrays (R replicates, C classes):

@@ -349,7 +349,8 @@ class _Record:
             gap=self._gap(dataset.classes, summary),
             weight_norms={name: np.concatenate(parts).tolist() for name, parts in self.norms.items()},
             contributions=contributions.summary(
-                [one.get("every", np.zeros(0)) for one in self.points], lambda values, bounds: summary(values, bounds, None)
+                [one.get("every", np.zeros((2, 0))) for one in self.points],
+                lambda values, bounds: summary(values, bounds, None),
             ),
             arrays=arrays,
         )

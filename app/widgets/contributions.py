@@ -25,7 +25,8 @@ MEANS = (
 MEANS_NOT = (
     "It is **not** what training without the point would give: that is a whole other training, and sign and rank only tend to agree "
     "with it. It looks at one epoch, and at the loss of all validation rows, most of which are of the large classes: a point can raise "
-    "that loss and still lift the average precision. And the validation rows chose this epoch, so it promises nothing for new rows."
+    "that loss and still help its own class; **classes alike** is the same with every class weighed the same. And the validation rows "
+    "chose this epoch, so it promises nothing for new rows."
 )
 
 
@@ -90,7 +91,8 @@ def ranking(found: Mapping[str, np.ndarray], classes: Sequence[str]) -> pd.DataF
         {
             "rank": [ranks[int(i)] for i in at],
             "effect": ["lowers the loss" if value[i] < 0 else "raises the loss" if value[i] > 0 else "none" for i in at],
-            "contribution": [f"{value[i]:+.3g}".replace("-", "−") for i in at],
+            "contribution": [_worth(value[i]) for i in at],
+            "classes alike": [_worth(found["alike"][i]) for i in at],
             "moved (sd)": [f"{found['moved'][i]:.3f}" for i in at],
             "class": [names[c] if 0 <= (c := int(found["label"][i])) < len(names) else "–" for i in at],
             "copied from": [str(found["row"][i]) if found["row"][i] >= 0 else "–" for i in at],
@@ -99,12 +101,18 @@ def ranking(found: Mapping[str, np.ndarray], classes: Sequence[str]) -> pd.DataF
     )
 
 
+def _worth(value: float) -> str:
+    return f"{value:+.3g}".replace("-", "−")
+
+
 def _overall(summary: Mapping[str, Any], n: int) -> str:
-    """The share of points that lower the loss, in a sentence with its interval."""
-    share = summary["helpful"]
-    mean, low, high = (float("nan") if share[key] is None else 100 * float(share[key]) for key in ("mean", "low", "high"))
-    interval = f" [{low:.0f}, {high:.0f}]" if np.isfinite(low) and np.isfinite(high) else ""
-    over = f" (mean of {n} replicates with its 95% interval)" if interval else " (one replicate: no interval)" if n == 1 else ""
-    return (
-        f"Of about {many(round(float(summary['points'])), 'synthetic point')}, **{mean:.0f}%**{plain(interval)} lower it{over}."
-    )
+    """The share of points that lower the loss, plain and with the classes alike, in a sentence with its intervals."""
+    over = f"Means of {n} replicates with their 95% intervals." if n > 1 else "One replicate: no interval."
+    count = many(round(float(summary["points"])), "synthetic point")
+    plainly, alike = _share(summary["helpful"]), _share(summary["helpful_alike"])
+    return f"Of about {count}, {plainly} lower the mean validation loss, and {alike} lower it with the classes alike. {over}"
+
+
+def _share(share: Mapping[str, float | None]) -> str:
+    mean, low, high = (float("nan") if (v := share[key]) is None else 100 * v for key in ("mean", "low", "high"))
+    return f"**{mean:.0f}%**" + (" " + plain(f"[{low:.0f}, {high:.0f}]") if np.isfinite(low) and np.isfinite(high) else "")

@@ -9,6 +9,9 @@ It is the derivative at s = 0 of L(theta - s grad_theta l(z, y; theta)): **negat
 gradient descent of size eta over N rows holds the point's term with weight 1 / N, so to first order in eta its presence there changes
 the validation loss by c(z) eta / N, against the same step without that term.
 
+L is mostly about the large classes, and a minority point usually raises it, whatever it does for its own class. So everything is also told
+of L with the classes alike, the mean over classes of each class's mean.
+
 Explicit gradient learning moves its points down this quantity: the meta-gradient of a point is c's gradient in z times eta / N, at the
 step's own network and held-out batch. `downhill` is -grad_z c(z), where it would push each point here.
 
@@ -51,10 +54,13 @@ def measured(net: Net) -> bool:
 
 
 @torch.no_grad()
-def validation_gradient(net: MLP, valid: Rows) -> Tensor:
-    """grad_theta L [R, P] in float64; 0 for a replicate without validation rows."""
+def validation_gradient(net: MLP, valid: Rows, *, alike: bool = False) -> Tensor:
+    """grad_theta L [R, P] in float64; 0 for a replicate without validation rows. alike: the classes that have rows weigh the same."""
     net = _exact(net)
     weights = mean_weights(valid.mask, torch.float64)
+    if alike:
+        counts = valid.counts(net.classes)
+        weights = valid.mask.double() / counts.gather(1, valid.y).clamp(min=1) / (counts > 0).sum(1, keepdim=True).clamp(min=1)
     total = torch.zeros_like(net.flat)
     for own in _chunks(net, valid.x.shape[1]):
         total += net.gradient(valid.x[:, own].double(), valid.y[:, own], weights[:, own], cross_entropy)[1]
@@ -92,11 +98,12 @@ def of_run(
 
     k points are kept, see MOST, m of them in the picture:
         number [k] int32    number of the point in its replicate, ascending        value [k]    its contribution c
+        alike [k]           c with the classes alike
         moved [k]           how far it stands from where it began, in sd           label [k]    its class, int16
         row [k] int32       the dataset's row that it was copied from, -1 where it is no copy
         drawn [m] int32     place among the k of each point of a frame, in the frame's order
         arrow [m, 2]        `downhill` in the picture's plane; m = 0 there where the plane is not one of input rows
-        every [n]           c of all n points: for the summary, not kept
+        every [2, n]        both of all n points: for the summary, not kept
 
     drawn: numbers of the points of each replicate's frames (`Camera.drawn`), or nothing. axes: [2, D] of each replicate's plane, or
     nothing.
@@ -108,6 +115,7 @@ def of_run(
     points = Rows(s.x, s.y, s.mask)
     gradient = validation_gradient(net, task.valid)
     value, moved = _numpy(contributions(net, points, gradient)), _numpy(moves(s.start, s.x))
+    alike = _numpy(contributions(net, points, validation_gradient(net, task.valid, alike=True)))
     arrows = _arrows(net, points, gradient, drawn, axes) if drawn and axes else None
     out = []
     for r, size in enumerate(s.mask.sum(1).tolist()):
@@ -124,12 +132,13 @@ def of_run(
             {
                 "number": kept.astype(np.int32),
                 "value": value[r, kept].astype(np.float32),
+                "alike": alike[r, kept].astype(np.float32),
                 "moved": moved[r, kept].astype(np.float32),
                 "label": s.y[r].cpu().numpy()[kept].astype(np.int16),
                 "row": rows,
                 "drawn": np.searchsorted(kept, shown).astype(np.int32),
                 "arrow": np.zeros((0, 2), np.float32) if arrows is None else arrows[r],
-                "every": value[r, :size],
+                "every": np.stack([value[r, :size], alike[r, :size]]),
             }
         )
     return out
@@ -138,19 +147,20 @@ def of_run(
 def summary(
     every: Sequence[np.ndarray], interval: Callable[[np.ndarray, tuple[float, float]], dict[str, Any]]
 ) -> dict[str, Any]:
-    """`engine.result.Result.contributions` of each replicate's contributions, [n] each; empty where no replicate has a point.
+    """`engine.result.Result.contributions` of each replicate's contributions, plain and with the classes alike, [2, n] each; empty where
+    no replicate has a point.
 
     interval(values [R], bounds) -> {mean, low, high, values}.
     """
-    if not any(map(len, every)):
+    if not any(c.size for c in every):
         return {}
-    helpful = np.array([np.mean(c < 0) if len(c) else np.nan for c in every])
-    mean = np.array([np.mean(c) if len(c) else np.nan for c in every])
-    return {
-        "points": float(np.mean([len(c) for c in every])),
-        "helpful": interval(helpful, (0.0, 1.0)),
-        "mean": interval(mean, (-np.inf, np.inf)),
-    }
+    helpful = np.array([(c < 0).mean(1) if c.size else (np.nan, np.nan) for c in every])
+    mean = np.array([c.mean(1) if c.size else (np.nan, np.nan) for c in every])
+    out: dict[str, Any] = {"points": float(np.mean([c.shape[1] for c in every]))}
+    for column, suffix in enumerate(("", "_alike")):
+        out["helpful" + suffix] = interval(helpful[:, column], (0.0, 1.0))
+        out["mean" + suffix] = interval(mean[:, column], (-np.inf, np.inf))
+    return out
 
 
 def _arrows(

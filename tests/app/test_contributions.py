@@ -26,6 +26,7 @@ def artifact(n: int = 40, seed: int = 0) -> dict[str, np.ndarray]:
     return {
         "number": np.arange(n, dtype=np.int32),
         "value": (1 + seed) * rng.permutation(np.linspace(-0.3, 0.1, n)).astype(np.float32),
+        "alike": rng.standard_normal(n).astype(np.float32),
         "moved": rng.random(n).astype(np.float32),
         "label": np.ones(n, np.int16),
         "row": np.where(np.arange(n) % 5 == 0, -1, 100 + np.arange(n)).astype(np.int32),
@@ -38,7 +39,9 @@ def finished(store: Store, on: Any = None, *, replicates: int = 3, kept: bool = 
     on = on or spec(folds=replicates)
     share = {"mean": 0.75, "low": 0.7, "high": 0.8, "values": [0.75] * replicates}
     answer = fabricate.result(on, moved=0.4)
-    answer = replace(answer, contributions={"points": 40.0, "helpful": share, "mean": share | {"mean": -0.1}} | more)
+    other = share | {"mean": 0.9, "low": 0.85, "high": 0.95}
+    told = {"points": 40.0, "helpful": share, "helpful_alike": other, "mean": share, "mean_alike": other}
+    answer = replace(answer, contributions=told | more)
     job = fabricate.done(store, on, answer)
     for r in range(replicates if kept else 0):
         store.put_artifact(job.id, f"contributions/{r}", pack(artifact(seed=r)))
@@ -77,14 +80,15 @@ def test_the_ranking_shows_both_ends_of_the_replicate_that_is_shown(store: Store
     assert "–" in set(rows["copied from"]) and set(rows["class"]) == {"minority"}
     words = said(page)
     assert "The table shows the 10 most helpful and the 10 most harmful of 40 points of replicate 3 of 3" in words
-    assert "**not** what training without the point would give" in words and "75%**" in words and "95% interval" in words
+    assert "**not** what training without the point would give" in words and "95% intervals" in words
+    assert "**75%** \\[70, 80\\] lower" in words and "**90%** \\[85, 95\\] lower it with the classes alike" in words
 
 
 def test_one_replicate_has_no_interval_and_says_so(store: Store, look: Look) -> None:
     nothing = {"mean": 0.5, "low": None, "high": None, "values": [0.5]}
-    job = finished(store, spec(), replicates=1, helpful=nothing)
+    job = finished(store, spec(), replicates=1, helpful=nothing, helpful_alike=nothing)
     words = said(opened(look, run=job.id))
-    assert "**50%** lower it (one replicate: no interval)" in words
+    assert "**50%** lower the mean" in words and "One replicate: no interval." in words
 
 
 def test_a_run_of_an_earlier_version_says_that_it_kept_none(store: Store, look: Look) -> None:

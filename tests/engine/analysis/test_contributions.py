@@ -91,6 +91,19 @@ def test_chunks_and_precision_change_nothing(monkeypatch: pytest.MonkeyPatch) ->
     assert contributions(single, points, validation_gradient(single, valid)).dtype == torch.float64
 
 
+def test_with_the_classes_alike_each_has_the_same_say() -> None:
+    net, _, valid = setting(counts=(80, 24, 18))
+    per_class = []
+    for c in range(3):
+        own = Rows(valid.x, valid.y, valid.mask & (valid.y == c))
+        per_class.append(validation_gradient(net, own))
+    torch.testing.assert_close(validation_gradient(net, valid, alike=True), sum(per_class) / 3, rtol=1e-9, atol=1e-12)
+    two = Rows(valid.x, valid.y, valid.mask & (valid.y != 1))  # a class without rows has none
+    torch.testing.assert_close(
+        validation_gradient(net, two, alike=True), (per_class[0] + per_class[2]) / 2, rtol=1e-9, atol=1e-12
+    )
+
+
 def test_a_move_of_explicit_gradient_goes_down_them() -> None:
     """One step on all rows and one move by all validation rows: each point goes eta2 eta1 / N along `downhill` of the next network."""
     on = task()
@@ -178,7 +191,8 @@ def test_what_is_kept_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert every is not None and len(every) == len(on.replicates)
     for r, one in enumerate(every):
         n = int(s.mask[r].sum())
-        assert one["number"].tolist() == list(range(n)) and np.allclose(one["value"], c[r, :n]) and len(one["every"]) == n
+        assert one["number"].tolist() == list(range(n)) and np.allclose(one["value"], c[r, :n])
+        assert np.allclose(one["every"], [c[r, :n], one["alike"]]) and not np.allclose(one["value"], one["alike"])
         assert np.allclose(one["moved"], 0.5) and set(one["label"].tolist()) == {1}
         assert (data.y[one["row"]] == 1).all() and len(set(one["row"].tolist())) == n // 2  # copied twice
         assert one["drawn"].tolist() == [3, 5, 2] and np.allclose(one["arrow"], down[r, [3, 5, 2], :2])
@@ -192,10 +206,10 @@ def test_what_is_kept_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     some = of_run(on, made, drawn, [])
     assert some is not None
     for r, one in enumerate(some):
-        values = c[r, : len(one["every"])]
+        values = c[r, : one["every"].shape[1]]
         assert {2, 3, 5} <= set(one["number"].tolist()) and len(one["number"]) <= 5 and not len(one["arrow"])
         assert np.allclose([one["value"].min(), one["value"].max()], [values.min(), values.max()])
-        assert np.allclose(one["value"][one["drawn"]], c[r, [3, 5, 2]]) and len(one["every"]) == len(values)
+        assert np.allclose(one["value"][one["drawn"]], c[r, [3, 5, 2]])
 
 
 def test_the_summary_counts_the_helpful_and_passes_over_replicates_without_points() -> None:
@@ -205,8 +219,11 @@ def test_the_summary_counts_the_helpful_and_passes_over_replicates_without_point
         asked.append(bounds)
         return {"values": values.tolist()}
 
-    out = summary([np.array([-1.0, 2.0, 3.0, -4.0]), np.zeros(0), np.array([1.0])], interval)
-    assert out["points"] == pytest.approx(5 / 3) and asked == [(0.0, 1.0), (-np.inf, np.inf)]
+    one = np.array([[-1.0, 2.0, 3.0, -4.0], [-1.0, -2.0, -3.0, 2.0]])
+    out = summary([one, np.zeros((2, 0)), np.array([[1.0], [2.0]])], interval)
+    assert out["points"] == pytest.approx(5 / 3) and asked == 2 * [(0.0, 1.0), (-np.inf, np.inf)]
+    np.testing.assert_equal(out["helpful_alike"]["values"], [0.75, np.nan, 0.0])
+    np.testing.assert_equal(out["mean_alike"]["values"], [-1.0, np.nan, 2.0])
     np.testing.assert_equal(out["helpful"]["values"], [0.5, np.nan, 0.0])
     np.testing.assert_equal(out["mean"]["values"], [0.0, np.nan, 1.0])
-    assert summary([np.zeros(0)], interval) == {}
+    assert summary([np.zeros((2, 0))], interval) == {}
