@@ -26,10 +26,10 @@ class ClassBalanced(DeepMethod):
         "the sum of its rows' weights, where their code divides by the number of rows."
     )
 
-    beta: float = param(
-        0.9999, low=0.0, high=0.999999,
-        help="How soon further rows of a class tell nothing new: 0 is plain training, near 1 weighs by inverse class size. Cui et al. "
-        "choose among 0.9, 0.99, 0.999 and 0.9999.",
+    unique_rows: float = param(
+        10_000.0, low=1.0, high=1e6, log=True, label="unique rows",
+        help="How many rows of a class tell something new at most (N); beta is 1 - 1/N. 1 is plain training, many weighs by inverse class "
+        "size. Cui et al. choose among 10, 100, 1000 and 10000, that is beta 0.9 to 0.9999.",
     )  # fmt: skip
     loss: str = param("softmax", choices=("softmax", "focal"), help="The loss that is weighed: cross-entropy, or focal.")
     gamma: float = param(2.0, low=0.0, high=10.0, advanced=True, help="Of the focal loss: how fast well classified rows fade.")
@@ -37,5 +37,5 @@ class ClassBalanced(DeepMethod):
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
         """See Method.fit."""
         each = losses.Focal(self.gamma) if self.loss == "focal" else losses.cross_entropy
-        loss = losses.ClassBalanced(task.train.counts(len(task.classes)), self.beta, each)
+        loss = losses.ClassBalanced(task.train.counts(len(task.classes)), 1 - 1 / self.unique_rows, each)
         return (yield from self.fit_plain(task, loss, camera=camera))

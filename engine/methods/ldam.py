@@ -34,9 +34,8 @@ class LDAM(DeepMethod):
         0.5, low=0.0, high=2.0, help="Margin of the rarest class, in cosines; one of n rows has it times (rarest / n)^(1/4)."
     )
     scale: float = param(30.0, low=0.1, high=1000.0, log=True, help="What cosines are multiplied by before the softmax.")
-    deferred: bool = param(True, help="Rows weigh by their class in the last fifth of the epochs.")
-    beta: float = param(
-        0.9999, low=0.0, high=0.999999, advanced=True, help="Of those weights, (1 - beta) / (1 - beta^n) for a class of n rows."
+    deferred: bool = param(
+        True, help="Rows weigh by the effective number of rows of their class (beta 0.9999) in the last fifth of the epochs."
     )
 
     def create(self, task: Task) -> Net:
@@ -52,6 +51,5 @@ class LDAM(DeepMethod):
             max_margin=self.max_margin,
             scale=self.scale,
             deferred=self.deferred,
-            beta=self.beta,
         )
         return (yield from self.fit_plain(task, loss, camera=camera))
