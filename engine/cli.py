@@ -282,6 +282,11 @@ def _summary(out: dict[str, Any], spec: RunSpec) -> str:
         lines.append(
             f"  synthetic points moved {out['moves']['median']:.3g} sd (median), {out['moves']['largest']:.3g} sd at most"
         )
+    if share := out["contributions"]:
+        lines.append(
+            f"  synthetic points that lower validation loss to first order {_interval(share['helpful'])}; "
+            f"with the classes alike {_interval(share['helpful_alike'])}"
+        )
     for label, control in out["controls"].items():
         difference = control["difference"]
         lines.append(

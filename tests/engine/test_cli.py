@@ -155,6 +155,7 @@ def test_without_json_it_is_for_a_person(ask: Ask) -> None:
     for words in (
         "train: majority 90, minority 18",
         "synthetic points moved",
+        "synthetic points that lower validation loss to first order",
         "control frozen: average precision",
         "difference to it",
     ):
