@@ -299,6 +299,8 @@ def _summary(out: dict[str, Any], spec: RunSpec) -> str:
 
 def _interval(m: dict[str, Any], sign: str = "") -> str:
     mean, low, high = (float("nan") if m[k] is None else m[k] for k in ("mean", "low", "high"))
+    if low != low:  # one replicate has no interval of what no bootstrap tells
+        return f"{mean:{sign}.3f}"
     return f"{mean:{sign}.3f} [{low:{sign}.3f}, {high:{sign}.3f}]"
 
 
