@@ -55,9 +55,10 @@ class Epoch:
     """One epoch of `phase` is over. `values`: name -> one value per replicate (NaN where that replicate has stopped).
 
     Names: train_loss, valid_loss, valid_ap; explicit gradient adds adapted_loss (the stepped classifier on validation
-    rows) and synthetic_loss (on the synthetic points alone); DOS adds, in its rounds, rho_self, variance_minority,
-    variance_majority and variance_0, variance_1, ... by class (see methods/dos.py). `first` is the number of the first
-    replicate in `values`; `step` counts optimiser steps since the run began.
+    rows) and synthetic_loss (on the synthetic points alone); Meta-Weight-Net adds meta_loss (on validation rows after the step it
+    looks through) and minority_weight (share of the weights that rows of the smaller classes have); DOS adds, in its rounds,
+    rho_self, variance_minority, variance_majority and variance_0, variance_1, ... by class (see methods/dos.py). `first` is the
+    number of the first replicate in `values`; `step` counts optimiser steps since the run began.
     """
 
     phase: str
