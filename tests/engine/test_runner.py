@@ -89,6 +89,10 @@ def test_every_method_from_its_spec_to_its_result(name: str, on: dict[str, Any])
     points = {"contributions/0", "contributions/1"} if result.contributions else set()
     assert set(artifacts) == {"frames/0", "frames/1", "features/0"} | points
     assert points or name not in ("explicit-gradient", "smote")
+    for key in points:  # in the order of the film's frames, of the chosen epoch
+        one, last = unpack(artifacts[key]), unpack_film(artifacts[key.replace("contributions", "frames")])[1][-1]
+        assert np.allclose(1000 * one["moved"][one["drawn"]], last.moved, rtol=0, atol=0.6)
+        assert len(one["arrow"]) == len(one["drawn"]) == len(last.points) and np.isfinite(one["arrow"]).all()
     assert (result.moves is not None) == (name == "explicit-gradient")
     arrays = result.arrays
     assert arrays["pr_precision"].shape == (2, 101) and arrays["weight_norms"].shape == (2, len(classes))
