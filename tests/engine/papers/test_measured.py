@@ -52,3 +52,18 @@ def test_nothing_is_shipped_under_a_wrong_name():
     for file in measured.HERE.glob("*.gz"):
         assert file.name in {measured.path(*names).name for names in measured.tables()}
     assert measured.measured("eos", "II", False) is None or ("eos", "II", False) in measured.tables()
+
+
+def test_a_shipped_cell_comes_out_again():
+    """One arm of the sine's grid, run anew: the same values on the same machine, in any case a mean inside the shipped interval."""
+    found = measured.measured("sine", "A", True)
+    assert found is not None
+    protocol = sine.table("A", True)
+    labels = {"method": sine.OWN, "real": "3", "synthetic": "5"}
+    shipped = next(row for row in found["rows"] if row["labels"] == labels)
+    wanted = next(row for row in protocol.rows if dict(row.labels) == labels)
+    assert wanted.reading is not None
+    again = sine.measure(wanted.reading.arm, protocol.seeds)
+    values = again["metrics"][sine.ERROR]["values"]
+    assert shipped["runs"] == [again["run_id"]]
+    assert shipped["ours"]["low"] <= sum(values) / len(values) <= shipped["ours"]["high"]
