@@ -48,8 +48,6 @@ PENS = {
     "tau": Pen("#CC79A7", "dashdot"),
     "ncm": Pen("#009E73", "dot"),
     "remix": Pen("#E69F00", "dashdot"),
-    "threshold": Pen(NEUTRAL, "longdash"),
-    "class-weights": Pen("#D55E00", "dashdot"),
     "class-balanced": Pen("#D55E00", "dash"),
     "ldam": Pen("#D55E00", "longdash"),
     "asl": Pen("#0072B2", "longdash"),
@@ -60,9 +58,9 @@ PENS = {
     "balanced-svm": Pen("#0072B2", "dashdot"),
     "meta-weight-net": Pen("#009E73", "dashdot"),
     "beside": Pen("#D55E00", "longdashdot"),
-    "class-weights": Pen("#CC79A7", "dash"),
-    "threshold": Pen("#56B4E9", "longdash"),
-    "trees": Pen("#D55E00", "dash"),
+    "class-weights": Pen("#D55E00", "dashdot"),
+    "threshold": Pen(NEUTRAL, "longdash"),
+    "trees": Pen("#0072B2", "dot"),
 }
 CLASSES = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C8C00", "#9467BD", "#44AA99", "#8A8A8A",

@@ -72,7 +72,18 @@ def answer(ask: Ask, *words: str) -> dict[str, Any]:
 
 
 KEYS = {"run_id", "spec", "metrics", "per_class", "class_counts", "interval", "n", "seconds", "provenance"}
-MORE = {"test_share", "positive", "prevalence", "moves", "notes", "controls", "averages", "gap", "weight_norms"}
+MORE = {
+    "test_share",
+    "positive",
+    "prevalence",
+    "moves",
+    "notes",
+    "controls",
+    "averages",
+    "gap",
+    "weight_norms",
+    "contributions",
+}
 
 
 def test_a_run_prints_one_object(ask: Ask, store: Store) -> None:
@@ -211,11 +222,12 @@ def test_every_imbalance_on_two_classes_and_on_three(
 def test_presets_are_the_named_values(name: str, preset: str) -> None:
     """Over the defaults, not over the values that suit points; what is set beside them comes last."""
     cls = methods()[name]
-    asked = cli._parser().parse_args([*MOONS, "--method", name, "--preset", preset, "--ratio", "5"])
+    on = MOONS if "points" in find(CATALOG, "methods", name)["kinds"] else ("run", "--dataset", "breast-cancer")
+    asked = cli._parser().parse_args([*on, "--method", name, "--preset", preset, "--ratio", "5"])
     spec = cli.spec_from(asked, CATALOG)
     expected = {d["name"]: d["default"] for d in find(CATALOG, "methods", name)["fields"]}
     assert spec.params == expected | {k: list(v) if isinstance(v, tuple) else v for k, v in cls.presets[preset].items()}
-    asked = cli._parser().parse_args([*MOONS, "--method", name, "--preset", preset, "--set", "epochs=7", "hidden=5,4"])
+    asked = cli._parser().parse_args([*on, "--method", name, "--preset", preset, "--set", "epochs=7", "hidden=5,4"])
     assert cli.spec_from(asked, CATALOG).params == spec.params | {"epochs": 7, "hidden": [5, 4]}
 
 
