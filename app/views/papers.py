@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.charts import cells
+from app.charts import cells, ranks
 from app.widgets import links, top
 from app.widgets.parts import chart, folded, heading
 from app.widgets.text import duration, many, plain, signed
@@ -21,7 +21,16 @@ from engine.result import METRICS
 from engine.spec import find
 from engine.store import Store
 
-NAMES = {"eos": "EOS · Dablain et al.", "dos": "DOS · Ando and Huang"}
+NAMES = {
+    "adult": "Explicit gradient: Adult",
+    "keel": "Explicit gradient: KEEL",
+    "sine": "Explicit gradient: sine",
+    "moving": "Does moving help?",
+    "eos": "EOS (Dablain et al.)",
+    "dos": "DOS (Ando and Huang)",
+}
+METHODS = {"eos": "eos", "dos": "dos"}
+"""Whose decisions stand beside a paper's tables; the others are explicit gradient's."""
 MARKS = {
     HOLDS: ":green[:material/check_circle:] **holds**",
     FAILS: ":red[:material/cancel:] **does not hold**",
@@ -50,7 +59,7 @@ def page() -> None:
     st.subheader("What the papers print, and what came of it here")
     paper, table = _choose()
     try:
-        document = measured.measured(paper, table, reduced=True)
+        document = measured.measured(paper, table, reduced=(paper, table, False) not in measured.tables())
     except BadData as error:
         st.error(plain(error, 400), icon=":material/error:")
         document = None
@@ -59,14 +68,18 @@ def page() -> None:
     st.markdown(f"**{plain(published.TITLES[paper], 200)}**, table {plain(table)}: {plain(document.get('title', ''), 200)}")
     if document["rows"] and document.get("provenance"):
         _protocol(document)
+        _over_sets(document.get("over_sets") or {})
         _claims(document["claims"])
     else:
         st.info(
-            "None of this table was measured here yet. These are the printed numbers alone; measure them with the command below.",
+            "None of this table was measured here yet. "
+            + ("These are the printed numbers alone; " if document["rows"] else "The paper prints no numbers of it; ")
+            + "measure it with this command.",
             icon=":material/hourglass_empty:",
         )
         _terminal(paper, table)
-    _numbers(document["rows"], store)
+    if document["rows"]:
+        _numbers(document["rows"], store)
     _open_questions(catalog, paper)
     with folded("Cite this paper", "papers-cite", ":material/format_quote:"):
         st.code(published.CITATIONS[paper], language="bibtex")
@@ -78,11 +91,11 @@ def _choose() -> tuple[str, str]:
     if state.get("page") != "papers" or (query.get("paper"), query.get("table")) != state.get("papers.url"):
         state["page"] = "papers"
         asked = query.get("paper", "eos")
-        state["papers.paper"] = asked if asked in published.TABLES else "eos"
+        state["papers.paper"] = asked if asked in NAMES else "eos"
         state["papers.table"] = query.get("table")
     left, right = st.columns([1, 2], vertical_alignment="bottom")
     with left:
-        paper = st.segmented_control("Paper", list(NAMES), format_func=NAMES.__getitem__, key="papers.paper", required=True)
+        paper = st.selectbox("Paper", list(NAMES), format_func=NAMES.__getitem__, key="papers.paper")
     names = published.tables(paper)
     there = {name for p, name, _ in measured.tables() if p == paper}
     if state.get("papers.table") not in names:
@@ -165,6 +178,41 @@ def _claims(claims: Sequence[Mapping[str, Any]]) -> None:
     with folded(f"{len(others)} claims that these replicates do not decide", "papers-undecided", ":material/help:") as fold:
         if fold.open:
             st.markdown("\n".join(f"- {_said(c)}" for c in others))
+
+
+def _over_sets(found: Mapping[str, Mapping[str, Any]]) -> None:
+    """What several data sets together say: mean ranks with the critical difference, and pair by pair."""
+    if not found:
+        return
+    heading(
+        "Over all data sets",
+        "Each set gives every method a rank (1 is best). Methods joined by a bar cannot be told apart: their mean ranks differ by "
+        "less than Nemenyi's critical difference at 5%. Friedman's test asks first whether any method differs. Pairs: Wilcoxon's "
+        "signed ranks over the sets, p after Holm; a win or loss is a difference beyond the margin.",
+    )
+    names = list(found)
+    if st.session_state.get("papers.over") not in names:
+        st.session_state["papers.over"] = "ours" if "ours" in names else names[0]
+    which = st.segmented_control("Numbers", names, key="papers.over", required=True)
+    one = found[which]
+    chart(ranks.figure(one), "chart-papers-ranks", ranks.alt(one))
+    p = one["friedman"]["p"]
+    st.markdown(
+        f"{many(one['sets'], 'set')}; Friedman p {'< 0.0001' if p < 1e-4 else f'= {p:.2g}'}. Claim: *{plain(one['claim']['text'], 200)}*: "
+        f"{MARKS.get(one['claim']['verdict'], plain(one['claim']['verdict']))}"
+    )
+    rows = [
+        {
+            "pair": f"{q['left']} against {q['right']}",
+            "mean difference": signed(q["mean"]),
+            "wins": q["wins"],
+            "ties": q["ties"],
+            "losses": q["losses"],
+            "p (Holm)": f"{q['p_holm']:.2g}",
+        }
+        for q in one["pairs"]
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt=f"Pairs of methods over {one['sets']} sets, margin {one['margin']}")
 
 
 def _said(claim: Mapping[str, Any]) -> str:
@@ -282,7 +330,7 @@ def _runs(row: Mapping[str, Any], store: Store) -> None:
 def _open_questions(catalog: Mapping[str, Any], paper: str) -> None:
     """What the paper leaves open, and what was decided."""
     try:
-        deviations = find(catalog, "methods", paper)["deviations"]
+        deviations = find(catalog, "methods", METHODS.get(paper, "explicit-gradient"))["deviations"]
     except UnknownName:
         return
     said = list(dict.fromkeys(s for preset in deviations.values() for s in preset))

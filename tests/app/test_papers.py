@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from app.charts import cells
+from app.charts import cells, ranks
 from app.views import papers
 from app.widgets.text import plain
 from engine.papers import measured, published
@@ -46,9 +46,12 @@ def test_every_table_is_shown(look: Look, paper: str, table: str) -> None:
     said = words(page)
     assert plain(published.TITLES[paper], 200) in said
     assert dict(page.query_params.items()) == {"paper": paper, "table": table}
-    there = (paper, table, True) in measured.tables()
+    there = (paper, table) in {(p, t) for p, t, _ in measured.tables()}
     assert ("None of this table was measured here yet" in said) == (not there)
     assert (" of computing on " in said) == there
+    if not there and not published.cells(paper, table):
+        assert "prints no numbers" in said
+        return
     frame = page.dataframe[-1].value
     assert len(frame) and {"printed", "here", "the printed number is"} <= set(frame.columns)
     assert all(c.alt for c in charts(page))
@@ -121,3 +124,25 @@ def test_the_picture_has_a_line_a_cell() -> None:
     assert list(ours.error_x.array) == pytest.approx([0.1, 0.0]) and list(ours.error_x.arrayminus) == pytest.approx([0.1, 0.0])
     assert len({*ours.y, *printed.y}) == 3 and not any("<b>" in name for name in ours.y)
     assert "a: 0.500, printed 0.700" in cells.alt(lines, "F1") and "not measured" in cells.alt(lines, "F1")
+
+
+def test_many_sets_are_judged_together(look: Look) -> None:
+    page = look(paper="keel", table="3")
+    said = words(page)
+    assert "Friedman p" in said and "22 sets" in said
+    document = measured.measured("keel", "3", reduced=False)
+    assert document is not None
+    pairs = next(d.value for d in page.dataframe if "wins" in d.value.columns)
+    ours = document["over_sets"]["ours"]
+    assert len(pairs) == len(ours["pairs"])
+    assert (pairs["wins"] + pairs["ties"] + pairs["losses"] == 22).all()
+    picture = next(c for c in charts(page) if "chart-papers-ranks" in c.id)
+    assert "Mean ranks over 22 sets" in picture.alt
+
+
+def test_methods_within_the_critical_difference_are_joined() -> None:
+    found = {"ranks": {"a": 1.2, "b": 2.9, "<b>": 1.9}, "critical_difference": 0.8, "cliques": [["a", "<b>"], ["b"]], "sets": 9}
+    width, dots, *bars = ranks.figure(found).data
+    assert list(width.x) == [1.2, 2.0] and list(dots.x) == [1.2, 1.9, 2.9] and not any("<b>" in n for n in dots.y)
+    assert len(bars) == 1 and list(bars[0].y) == list(dots.y[:2])
+    assert "Not told apart: a and <b>." in ranks.alt(found)

@@ -47,7 +47,8 @@ def test_from_a_claim_to_a_cells_replicates(chromium, address, until):
     until(lambda: "20 replicates" in me.text(), 20, "the replicates of that cell")
 
     # another paper, by keyboard; the address is the view
-    page.locator(".st-key-papers-paper button").last.focus()
+    page.locator(".st-key-papers-paper input").focus()
+    page.keyboard.type("DOS")
     page.keyboard.press("Enter")
     until(lambda: me.words == {"paper": "dos", "table": "1"}, 20, "the other paper")
     page.reload()

@@ -88,6 +88,15 @@ CITATIONS = {
   booktitle = {Machine Learning and Knowledge Discovery in Databases (ECML PKDD)},
   year      = {2017}
 }""",
+    **dict.fromkeys(
+        ("adult", "keel", "sine", "moving"),
+        """@misc{yasinnik2022imbalanced,
+  title  = {Imbalanced Classification via Explicit Gradient Learning From Augmented Data},
+  author = {Yasinnik, Bronislav and Salhov, Moshe and Lindenbaum, Ofir and Averbuch, Amir},
+  year   = {2022},
+  note   = {arXiv preprint}
+}""",
+    ),
 }
 """BibTeX."""
 

@@ -1,0 +1,69 @@
+"""Mean ranks of methods over many data sets, and which cannot be told apart: Demsar's critical-difference diagram. No streamlit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import plotly.graph_objects as go
+
+from app.charts.palette import MAJORITY, NEUTRAL, frame, safe
+
+
+def figure(found: Mapping[str, Any]) -> go.Figure:
+    """One line a method, the best at the top; bars at the right join methods within the critical difference.
+
+    found: {ranks: method -> mean rank, critical_difference, cliques: [[method]]}, as `engine.analysis.significance.over_sets` gives.
+    """
+    order = sorted(found["ranks"], key=found["ranks"].__getitem__)
+    names = [f"{i}. {safe(name, 30)}" for i, name in enumerate(order, 1)]  # numbered: two may be cut to the same text
+    values = [found["ranks"][name] for name in order]
+    fig = frame("mean rank (1 is best)", "", height=30 * len(order) + 20, legend_rows=2)
+    best, width = values[0], found["critical_difference"]
+    fig.add_trace(
+        go.Scatter(
+            x=[best, best + width],
+            y=[names[0], names[0]],
+            mode="lines",
+            line={"color": NEUTRAL, "width": 6},
+            opacity=0.5,
+            name=f"critical difference {width:.2f}, from the best",
+        )
+    )
+    fig.add_trace(
+        go.Scatter(
+            x=values,
+            y=names,
+            mode="markers+text",
+            marker={"color": MAJORITY, "size": 10},
+            text=[f"{v:.2f}" for v in values],
+            textposition="middle right",
+            name="mean rank",
+        )
+    )
+    right = max(*values, best + width) + 0.45
+    for i, clique in enumerate(c for c in found["cliques"] if len(c) > 1):
+        members = [n for n, name in zip(names, order, strict=True) if name in clique]
+        fig.add_trace(
+            go.Scatter(
+                x=[right + 0.14 * i] * len(members),
+                y=members,
+                mode="lines+markers",
+                line={"color": NEUTRAL, "width": 4},
+                marker={"color": NEUTRAL, "size": 7},
+                showlegend=False,
+                hoverinfo="skip",
+            )
+        )
+    fig.update_yaxes(categoryorder="array", categoryarray=names[::-1], automargin=True)
+    fig.update_layout(hovermode="closest", margin={"l": 190})
+    fig.layout.annotations = ()
+    return fig
+
+
+def alt(found: Mapping[str, Any]) -> str:
+    """In words, for who cannot see it."""
+    order = sorted(found["ranks"], key=found["ranks"].__getitem__)
+    said = "; ".join(f"{name} {found['ranks'][name]:.2f}" for name in order)
+    joined = "; ".join(" and ".join(c) for c in found["cliques"] if len(c) > 1)
+    return f"Mean ranks over {found['sets']} sets: {said}. Not told apart: {joined or 'none'}."
