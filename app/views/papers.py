@@ -197,10 +197,10 @@ def _over_sets(found: Mapping[str, Mapping[str, Any]]) -> None:
     one = found[which]
     chart(ranks.figure(one), "chart-papers-ranks", ranks.alt(one))
     p = one["friedman"]["p"]
-    st.markdown(
-        f"{many(one['sets'], 'set')}; Friedman p {'< 0.0001' if p < 1e-4 else f'= {p:.2g}'}. Claim: *{plain(one['claim']['text'], 200)}*: "
-        f"{MARKS.get(one['claim']['verdict'], plain(one['claim']['verdict']))}"
-    )
+    said = f"{many(one['sets'], 'set')}; Friedman p {'< 0.0001' if p < 1e-4 else f'= {p:.2g}'}."
+    if claim := one.get("claim"):
+        said += f" Claim: *{plain(claim['text'], 200)}*: {MARKS.get(claim['verdict'], plain(claim['verdict']))}"
+    st.markdown(said)
     rows = [
         {
             "pair": f"{q['left']} against {q['right']}",

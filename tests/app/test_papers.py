@@ -138,6 +138,11 @@ def test_many_sets_are_judged_together(look: Look) -> None:
     assert (pairs["wins"] + pairs["ties"] + pairs["losses"] == 22).all()
     picture = next(c for c in charts(page) if "chart-papers-ranks" in c.id)
     assert "Mean ranks over 22 sets" in picture.alt
+    for name in document["over_sets"]:
+        page.session_state["papers.over"] = name
+        page.run()
+        assert not page.exception
+        assert ("Claim:" in words(page)) == ("claim" in document["over_sets"][name])
 
 
 def test_methods_within_the_critical_difference_are_joined() -> None:
