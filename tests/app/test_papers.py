@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from app.charts import cells, ranks
+from app.charts import cells, drawn, ranks
 from app.views import papers
 from app.widgets.text import plain
 from engine.papers import measured, published
@@ -151,3 +151,29 @@ def test_methods_within_the_critical_difference_are_joined() -> None:
     assert list(width.x) == [1.2, 2.0] and list(dots.x) == [1.2, 1.9, 2.9] and not any("<b>" in n for n in dots.y)
     assert len(bars) == 1 and list(bars[0].y) == list(dots.y[:2])
     assert "Not told apart: a and <b>." in ranks.alt(found)
+
+
+def test_the_first_papers_figures_are_drawn_from_our_runs(look: Look) -> None:
+    page = look(paper="adult", table="1")
+    document = measured.measured("adult", "1", reduced=True)
+    assert document is not None
+    for which, names in (
+        ("3", document["figures"]["3"]["50:1"]),
+        ("4", document["figures"]["4"]),
+        ("5", document["figures"]["5"]),
+    ):
+        page.session_state["papers.figure"] = which
+        page.run()
+        assert not page.exception
+        picture = next(c for c in charts(page) if f"chart-papers-figure-{which}" in c.id)
+        assert len(json.loads(picture.spec)["data"]) == len(names) and all(name in picture.alt for name in names)
+
+
+def test_the_sines_panels_have_the_points_of_the_first_draw(look: Look) -> None:
+    page = look(paper="sine", table="2")
+    panels = [c for c in charts(page) if "chart-papers-sine" in c.id]
+    assert len(panels) == 3 and "20 synthetic points, moved" in panels[2].alt
+    document = measured.measured("sine", "2", reduced=False)
+    assert document is not None
+    figure = drawn.panel(document["figures"]["2"]["right"])
+    assert [t.name for t in figure.data][:2] == ["sin(πx/2)", "the network"] and len(figure.data) == 5

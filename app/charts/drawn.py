@@ -1,0 +1,84 @@
+"""A paper's figures, drawn anew from what was measured here: curves over a common axis, and the sine's three panels. No streamlit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from app.charts.palette import MAJORITY, MINORITY, NEUTRAL, Pen, frame, pen, safe
+
+KEYS = {
+    "CE": "ce", "ExplicitGradient": "explicit-gradient", "RS": "rs", "SMOTE": "smote", "Focal": "focal", "Potential": "potential",
+    "train_loss": "ce", "valid_loss": "smote", "synthetic_loss": "CE, equal steps", "adapted_loss": "explicit-gradient",
+}  # fmt: skip
+"""Names in the tables -> keys of `palette.PENS`; the others are keys already."""
+
+
+def lines(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str) -> go.Figure:
+    """Curves by name, each (x, y), with a colour and a dash of its own."""
+    fig = frame(x, y, height=320, legend_rows=len(curves))
+    for name, (across, up) in curves.items():
+        how: Pen = pen(KEYS.get(name, name))
+        fig.add_trace(
+            go.Scatter(
+                x=list(across),
+                y=list(up),
+                mode="lines",
+                name=safe(name.replace("_", " ")),
+                line={"color": how.colour, "dash": how.dash, "width": 2},
+                hovertemplate=f"%{{y:.3f}}<extra>{safe(name)}</extra>",
+            )
+        )
+    return fig
+
+
+POINTS = {
+    "train": ("training points", MAJORITY, "circle"),
+    "valid": ("validation points", "#009E73", "square"),
+    "synthetic": ("synthetic points, before", MINORITY, "diamond-open"),
+    "moved": ("synthetic points, moved", MINORITY, "diamond"),
+}
+
+
+def panel(found: Mapping[str, Any]) -> go.Figure:
+    """One panel of the sine: the curve looked for, the fit where there is one, and the points.
+
+    found: grid, curve [G], perhaps fit [G], and of `POINTS` those that are there as {x, y}.
+    """
+    there = [name for name in POINTS if name in found]
+    fig = frame("x", "y", height=260, legend_rows=1 + ("fit" in found) + len(there))
+    fig.add_trace(
+        go.Scatter(
+            x=found["grid"],
+            y=found["curve"],
+            mode="lines",
+            name="sin(πx/2)",
+            line={"color": NEUTRAL, "dash": "dash", "width": 2},
+        )
+    )
+    if "fit" in found:
+        fig.add_trace(
+            go.Scatter(x=found["grid"], y=found["fit"], mode="lines", name="the network", line={"color": MAJORITY, "width": 3})
+        )
+    for name in there:
+        label, colour, symbol = POINTS[name]
+        fig.add_trace(
+            go.Scatter(
+                x=found[name]["x"],
+                y=found[name]["y"],
+                mode="markers",
+                name=label,
+                marker={"color": colour, "symbol": symbol, "size": 9},
+            )
+        )
+    fig.update_layout(hovermode="closest")
+    return fig
+
+
+def panel_alt(found: Mapping[str, Any]) -> str:
+    """In words, for who cannot see it."""
+    counts = ", ".join(f"{len(found[name]['x'])} {POINTS[name][0]}" for name in POINTS if name in found)
+    fit = "; the network's fit stands beside it" if "fit" in found else ""
+    return f"A sine over [{found['grid'][0]:g}, {found['grid'][-1]:g}] with {counts}{fit}."
