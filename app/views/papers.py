@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -37,6 +38,8 @@ MARKS = {
     UNDECIDED: ":material/help: undecided",
     NOT_MEASURED: ":material/hourglass_empty: not measured here yet",
 }
+LATE = 5.0
+"""Seconds after a change in which the address of before counts as late, not as a link that was followed."""
 FEW = 6
 """Undecided claims that are listed without being asked for."""
 WORDS = {"mnr": "minority (mnr)", "mjr": "majority (mjr)"}
@@ -89,7 +92,10 @@ def page() -> None:
 def _choose() -> tuple[str, str]:
     """Paper and table, kept in the address."""
     state, query = st.session_state, st.query_params
-    if state.get("page") != "papers" or (query.get("paper"), query.get("table")) != state.get("papers.url"):
+    asked_for = (query.get("paper"), query.get("table"))
+    # for a moment after a change the browser still sends the address of before, which is nobody's wish
+    late = asked_for == state.get("papers.before") and time.monotonic() - state.get("papers.changed", -LATE) < LATE
+    if state.get("page") != "papers" or (asked_for != state.get("papers.url") and not late):
         state["page"] = "papers"
         asked = query.get("paper", "eos")
         state["papers.paper"] = asked if asked in NAMES else "eos"
@@ -110,6 +116,8 @@ def _choose() -> tuple[str, str]:
             required=True,
             help="Tables of results, as the paper numbers them.",
         )
+    if state.get("papers.url") != (paper, table):
+        state["papers.before"], state["papers.changed"] = state.get("papers.url"), time.monotonic()
     query.from_dict({"paper": paper, "table": table})
     state["papers.url"] = (paper, table)
     return paper, table

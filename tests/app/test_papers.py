@@ -84,6 +84,18 @@ def test_another_paper_has_tables_of_its_own(look: Look) -> None:
     assert dict(page.query_params.items()) == {"paper": "dos", "table": "1"}
 
 
+def test_an_address_that_comes_late_changes_nothing_back(look: Look) -> None:
+    page = look(paper="eos", table="II")
+    page.session_state["papers.paper"] = "dos"
+    page.run()
+    page.query_params.update({"paper": "eos", "table": "II"})  # the browser had not heard of the new one yet
+    page.run()
+    assert dict(page.query_params.items()) == {"paper": "dos", "table": "1"}
+    page.query_params.update({"paper": "eos", "table": "IV"})  # a link
+    page.run()
+    assert dict(page.query_params.items()) == {"paper": "eos", "table": "IV"}
+
+
 def test_text_of_a_measured_file_stays_text(look: Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     document: dict[str, Any] = dict(measured.measured("eos", "IV") or {})
     document |= {"title": MARKUP, "words": MARKUP}

@@ -40,15 +40,21 @@ def test_from_a_claim_to_a_cells_replicates(chromium, address, until):
     me.settle()
     table = page.locator("[class*=st-key-papers-cells] canvas").first
     table.wait_for(timeout=20_000)
-    table.focus()
-    for key in ("ArrowDown", "Shift+Space"):
-        page.keyboard.press(key)
-    me.shot("papers-picked")
-    until(lambda: "20 replicates" in me.text(), 20, "the replicates of that cell")
+
+    def choose():
+        table.focus()  # drawn anew, it forgets where one was
+        for key in ("ArrowDown", "Shift+Space"):
+            page.keyboard.press(key)
+        page.wait_for_timeout(1000)
+        return "20 replicates" in me.text()
+
+    until(choose, 30, "the replicates of a cell")
 
     # another paper, by keyboard; the address is the view
+    me.settle()
     page.locator(".st-key-papers-paper input").focus()
     page.keyboard.type("DOS")
+    page.get_by_role("option").filter(has_text="DOS").first.wait_for(timeout=20_000)
     page.keyboard.press("Enter")
     until(lambda: me.words == {"paper": "dos", "table": "1"}, 20, "the other paper")
     page.reload()

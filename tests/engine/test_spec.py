@@ -29,10 +29,10 @@ IMBALANCES = st.one_of(
     ),
     st.builds(Imbalance, st.just("remove"), rate=st.floats(0.01, 0.99), where=st.sampled_from([None, "all", "train"])),
 )
+PAIRS = [(d["name"], m["name"]) for d in CATALOG["datasets"] for m in CATALOG["methods"] if d["kind"] in m["kinds"]]
 SPECS = st.builds(
-    RunSpec,
-    st.sampled_from([d["name"] for d in CATALOG["datasets"]]),
-    st.sampled_from([m["name"] for m in CATALOG["methods"]]),
+    lambda pair, imbalance, **more: RunSpec(*pair, imbalance, **more),
+    st.sampled_from(PAIRS),
     IMBALANCES,
     folds=st.integers(1, 10),
     seeds=st.integers(1, 100),
