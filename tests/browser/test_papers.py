@@ -42,7 +42,8 @@ def test_from_a_claim_to_a_cells_replicates(chromium, address, until):
     table.wait_for(timeout=20_000)
 
     def choose():
-        table.focus()  # drawn anew, it forgets where one was
+        table.scroll_into_view_if_needed()  # out of sight it takes no keys
+        table.focus()
         for key in ("ArrowDown", "Shift+Space"):
             page.keyboard.press(key)
         page.wait_for_timeout(1000)
