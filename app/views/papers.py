@@ -322,7 +322,7 @@ def _numbers(rows: Sequence[Mapping[str, Any]], store: Store) -> None:
     for i in chosen[:FEW]:
         _runs(shown[i], store)
     if not chosen:
-        st.caption("Choose rows (with arrow keys and Shift+Space too) to see their replicates and open their runs.")
+        st.caption("Choose rows to see their replicates and open their runs.")
 
 
 def _metric(name: str) -> str:

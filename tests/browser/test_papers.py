@@ -30,33 +30,19 @@ def address(serve, tmp_path_factory):
     return serve("app/server.py", {"LAB_STORE": place, "LAB_ENGINE": "off"})
 
 
-def test_from_a_claim_to_a_cells_replicates(chromium, address, until):
+def test_from_a_claim_to_another_paper(chromium, address, until):
     me = Papers(chromium, address, "?paper=eos&table=II")
     page = me.page
     until(lambda: "EOS above SMOTE" in me.text() and "does not hold" in me.text(), 20, "the claims")
     page.locator(".st-key-papers-undecided summary").click()
     until(lambda: me.text().count("undecided") > 10, 20, "what is undecided")
     until(lambda: page.locator(".st-key-chart-papers-cells .scatterlayer .point").count() == 20, 20, "a dot for each cell")
+
+    # another paper; the address is the view
     me.settle()
-    table = page.locator("[class*=st-key-papers-cells] canvas").first
-    table.wait_for(timeout=20_000)
-
-    def choose():
-        table.scroll_into_view_if_needed()  # out of sight it takes no keys
-        table.focus()
-        for key in ("ArrowDown", "Shift+Space"):
-            page.keyboard.press(key)
-        page.wait_for_timeout(1000)
-        return "20 replicates" in me.text()
-
-    until(choose, 30, "the replicates of a cell")
-
-    # another paper, by keyboard; the address is the view
-    me.settle()
-    page.locator(".st-key-papers-paper input").focus()
-    page.keyboard.type("DOS")
-    page.get_by_role("option").filter(has_text="DOS").first.wait_for(timeout=20_000)
-    page.keyboard.press("Enter")
+    page.locator(".st-key-papers-paper input").click()
+    page.locator(".st-key-papers-paper input").fill("DOS")
+    page.get_by_role("option").filter(has_text="DOS").first.click()
     until(lambda: me.words == {"paper": "dos", "table": "1"}, 20, "the other paper")
     page.reload()
     until(lambda: "Deep Over-sampling Framework" in me.text(), 30, "the same view after a reload")
