@@ -276,8 +276,9 @@ def _figures(paper: str, found: Mapping[str, Any]) -> None:
     chart(figure, f"chart-papers-figure-{which}", f"{said}: {', '.join(curves)}")
 
 
-def _label(row: Mapping[str, Any]) -> str:
-    return ", ".join([row["dataset"], *(str(v) for k, v in row["labels"].items() if k != "minority")])
+def _names(row: Mapping[str, Any]) -> list[str]:
+    """What names a cell of one dataset; bare numbers with what they count."""
+    return [f"{k} {v}" if k in ("p", "k", "digit") else str(v) for k, v in row["labels"].items() if k != "minority"]
 
 
 def _numbers(rows: Sequence[Mapping[str, Any]], store: Store) -> None:
@@ -331,8 +332,7 @@ def _metric(name: str) -> str:
 
 def _line(row: Mapping[str, Any]) -> cells.Line:
     ours = row["ours"] or {}
-    told = [f"{k} {v}" if k in ("p", "k", "digit") else str(v) for k, v in row["labels"].items() if k != "minority"]
-    name = ", ".join(told) or row["dataset"]
+    name = ", ".join(_names(row)) or row["dataset"]
     return cells.Line(name, ours.get("mean"), ours.get("low"), ours.get("high"), row["published"])
 
 
@@ -361,7 +361,8 @@ def _runs(row: Mapping[str, Any], store: Store) -> None:
     if ours is None:
         st.caption(f"Not measured here yet: {plain(row['reason'], 300)}.")
         return
-    st.markdown(f"**{plain(_label(row), 200)}**: {many(len(row['values']), 'replicate')} · {plain(ours['interval'], 160)}")
+    name = ", ".join([row["dataset"], *_names(row)])
+    st.markdown(f"**{plain(name, 200)}**: {many(len(row['values']), 'replicate')} · {plain(ours['interval'], 160)}")
     st.code(", ".join(f"{v:.4f}" for v in row["values"] if v is not None), language=None, wrap_lines=True)
     there = []
     for id in row["runs"]:

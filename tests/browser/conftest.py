@@ -26,6 +26,8 @@ from typing import Any
 
 import pytest
 
+from engine.store import Store
+
 ROOT = Path(__file__).resolve().parents[2]
 ARGS = [
     "--no-sandbox",
@@ -138,3 +140,14 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait()
     with contextlib.suppress(ProcessLookupError):  # nothing was left
         os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def product(serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory, until: Callable[..., Any]) -> Iterator[Any]:
+    """The address of the whole product, its engine up, and its store; each module has its own."""
+    place = f"sqlite:///{tmp_path_factory.mktemp('product') / 'lab.db'}"
+    url = serve("app/server.py", {"LAB_STORE": place})
+    store = Store(place)
+    until(lambda: any(e.ready for e in store.engines()), 90, "an engine that is ready")
+    yield url, store
+    store.close()

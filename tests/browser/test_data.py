@@ -26,17 +26,6 @@ class Data(Visitor):
         return self.page.locator("[data-testid=stMain]").inner_text()
 
 
-@pytest.fixture(scope="module")
-def product(serve, tmp_path_factory, until):
-    """The address of the whole product, its engine up, and its store."""
-    place = f"sqlite:///{tmp_path_factory.mktemp('data') / 'lab.db'}"
-    url = serve("app/server.py", {"LAB_STORE": place})
-    store = Store(place)
-    until(lambda: any(e.ready for e in store.engines()), 90, "an engine that is ready")
-    yield url, store
-    store.close()
-
-
 def test_a_table_is_sent_compared_decided_on_taken_along_and_forgotten(chromium, product, until, tmp_path):
     url, store = product
     me = Data(chromium, url, accept_downloads=True)

@@ -41,17 +41,6 @@ class Deep(Visitor):
         self.page.mouse.up()
 
 
-@pytest.fixture(scope="module")
-def product(serve, tmp_path_factory, until):
-    """The address of the whole product, its engine up, and its store."""
-    place = f"sqlite:///{tmp_path_factory.mktemp('deep') / 'lab.db'}"
-    url = serve("app/server.py", {"LAB_STORE": place})
-    store = Store(place)
-    until(lambda: any(e.ready for e in store.engines()), 90, "an engine that is ready")
-    yield url, store
-    store.close()
-
-
 def test_from_one_press_to_a_second_run_beside_the_first(chromium, product, until):
     url, store = product
     deep = Deep(chromium, url)

@@ -75,8 +75,8 @@ def test_a_table_for_a_person(answer):
     lines = summary(found).splitlines()
     assert lines[0] == "churn.csv, target left: 160 rows, 4 columns, gone 40, largest to smallest class 3.0:1"
     rows = [line for line in lines if line.startswith("  ")][1:]
-    means = [float(re.search(r" (\d\.\d{3}) \[", row)[1]) for row in rows]
-    assert len(rows) == len(CONTENDERS) and means == sorted(means, reverse=True)
+    gains = [float(gain[1]) if (gain := re.search(r"([+-]\d\.\d{3}) \[[+-]", row)) else 0.0 for row in rows]
+    assert len(rows) == len(CONTENDERS) and gains == sorted(gains, reverse=True)
     plain = next(row for row in rows if "Plain training" in row)
     assert "+" not in plain and sum(bool(re.search(r"[+-]\d\.\d{3} \[[+-]", row)) for row in rows) == len(CONTENDERS) - 1
     assert found["verdict"] in lines and "paired" in summary(found)
