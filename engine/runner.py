@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -399,6 +400,7 @@ def provenance(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
         "device_name": device_name(device.type),
         "precision": str(dtype).removeprefix("torch."),
         "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
+        "cpu": processor(),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -407,6 +409,24 @@ def provenance(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
         "commit": commit(),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+@cache
+def processor() -> str:
+    """The kind of processor, and the instructions torch takes of it: two machines that agree in it, and in torch, give the same bits.
+
+    Where the system does not tell its kind: the architecture.
+    """
+    facts: dict[str, str] = {}
+    try:
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
+        facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
+    except OSError:
+        pass  # not Linux
+    name = facts.get("model name") or platform.processor() or platform.machine()
+    if "model" in facts:  # a virtual machine hides it in the name
+        name += f" (family {facts.get('cpu family', '?')}, model {facts['model']})"
+    return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def commit() -> str | None:

@@ -536,6 +536,7 @@ def test_provenance() -> None:
         "device_name",
         "precision",
         "machine",
+        "cpu",
         "threads",
         "python",
         "torch",
