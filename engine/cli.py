@@ -93,6 +93,13 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--json", action="store_true", help="one JSON object on stdout")
     table.add_argument("--out", type=Path, help="also write each table with where it comes from into this folder")
     table.add_argument("--ship", action="store_true", help="also write each table where the product keeps its measurements")
+    table.add_argument("--jobs", type=int, default=1, help="runs at once, each in a process of its own (default: 1)")
+    table.add_argument(
+        "--check",
+        action="store_true",
+        help="run a shipped cell anew: equal to 1e-9 on this machine and torch, else in its interval?",
+    )
+    table.add_argument("--cell", metavar="NAME", help="with --check: which, such as 'glass2, CE' (default: each table's first)")
     table.set_defaults(do=_table)
 
     compare = commands.add_parser(

@@ -7,80 +7,39 @@ import json
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from engine.errors import BadInput, BadParameter, DataMissing, OutOfMemory
-from engine.papers import adult, dos, eos, keel, measured, moving, published, sine
-from engine.papers.protocol import SINE, Arm, Reading, Row, Table
-from engine.papers.readings import read
-from engine.papers.shelf import InFolder, InStore, Shelf, words
-from engine.papers.verdicts import NOT_COMPARABLE, TOO_FEW, judge
+from engine.papers import measured, published, together
+from engine.papers.protocol import SINE, Arm, Table
+from engine.papers.shelf import InFolder, InStore, Nowhere, Shelf, words
+from engine.papers.tables import Answers, beside, chosen, judged
+from engine.papers.verdicts import NOT_COMPARABLE, TOO_FEW
 from engine.result import Result, plain
 from engine.spec import RunSpec, canonical, find
 
-PAPERS: dict[str, Any] = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}
-DIGITS = 6
-"""Decimals kept of a replicate's value: verdicts are made from what is kept, so they can be made again."""
+EXACT = 1e-9
+"""The same run on the same kind of processor, with the same torch, gives values that differ by no more than this."""
+SAME = {"cpus": "cpu", "torch": "torch", "devices": "device_name", "threads": "threads", "numerics": "numerics"}
+"""What two machines must agree in for a run to come out again: a shipped table's name of it, and a run's."""
 
-
-def chosen(
-    paper: str, names: Sequence[str], reduced: bool, methods: Sequence[str] = (), datasets: Sequence[str] = ()
-) -> list[Table]:
-    """The tables asked for, cut down to methods (as the paper names them) and datasets (as the catalog does).
-
-    Raises UnknownName, BadParameter where a method or dataset is in none of them.
-    """
-    out = [PAPERS[paper].table(name, reduced) for name in names or published.tables(paper)]
-    known = {row.labels["method"] for table in out for row in table.rows}
-    if strange := {m.lower() for m in methods} - {m.lower() for m in known}:
-        raise BadParameter(f"no row is of method {min(strange)!r}; there are: {', '.join(sorted(known))}.")
-    places = {name for table in out for row in table.rows if (name := row.dataset_name)}
-    if unknown := set(datasets) - places:
-        raise BadParameter(f"no row is of dataset {min(unknown)!r}; there are: {', '.join(sorted(places))}.")
-    return [table.only(methods, datasets) for table in out]
-
-
-@dataclass
-class Answers:
-    """What the runs of some tables gave. values: arm -> replicate number -> its result; absent: arm -> why it was not run."""
-
-    results: dict[str, dict[int, dict[str, Any]]] = field(default_factory=lambda: defaultdict(dict))
-    absent: dict[str, str] = field(default_factory=dict)
-
-    def of(self, reading: Reading, numbers: Iterable[int]) -> list[float]:
-        """Values of a reading, replicate by replicate."""
-        return [round(value, DIGITS) for n in numbers for value in self._read(reading, n)]
-
-    def _read(self, reading: Reading, number: int) -> list[float]:
-        results = [self.results[arm.key][number] for arm in reading.arms]
-        values = [read(result, reading.what) for result in results]
-        if not reading.among:
-            return values[0]
-        best = np.argmax([result["validation"] for result in results], axis=0)
-        return [values[which][r] for r, which in enumerate(best)]
-
-    def numbers(self, *readings: Reading) -> list[int]:
-        """The replicates that all these readings have."""
-        return sorted(set.intersection(*(set(self.results[arm.key]) for r in readings for arm in r.arms)))
-
-    def why_absent(self, *readings: Reading) -> str:
-        """Why these readings have no replicate in common."""
-        return next((self.absent[arm.key] for r in readings for arm in r.arms if arm.key in self.absent), "nothing was run")
+Waiting = tuple[int, Arm, RunSpec]
 
 
 class Runner:
     """Runs what tables need and nobody has run yet, one replicate after the other, and keeps each at once.
 
-    catalog: of this engine. shelf: where results are kept. say: told each line of progress.
+    catalog: of this engine. shelf: where results are kept. say: told each line of progress. jobs: processes; with more than one, runs
+    on the same rows stay in one process, which keeps the network they start from.
     """
 
-    def __init__(self, catalog: Mapping[str, Any], shelf: Shelf, say: Any, device: str = "auto") -> None:
-        self.catalog, self.shelf, self.say, self.device = catalog, shelf, say, device
+    def __init__(
+        self, catalog: Mapping[str, Any], shelf: Shelf, say: Callable[[str], None], device: str = "auto", jobs: int = 1
+    ) -> None:
+        self.catalog, self.shelf, self.say, self.device, self.jobs = catalog, shelf, say, device, jobs
         self.times: dict[str, list[float]] = defaultdict(list)
         self.read: dict[str, Any] = {}
 
@@ -109,7 +68,7 @@ class Runner:
             for arm, count, cuts in arms.values()
             if n < min(count, arm.most) and arm.key not in answers.absent
         ]
-        waiting: list[tuple[int, Arm, RunSpec]] = []
+        waiting: list[Waiting] = []
         for n, arm, asked in plan:
             spec = asked.complete(self.catalog)
             if (kept := self.shelf.get(spec.run_id(self.fingerprint(spec)))) is not None:
@@ -118,6 +77,14 @@ class Runner:
                 waiting.append((n, arm, spec))
         if plan:
             self.say(f"{len(plan)} runs, {len(plan) - len(waiting)} of them kept from before")
+        if self.jobs > 1:
+            self._together(waiting, len(plan), answers)
+        else:
+            self._alone(waiting, len(plan), answers)
+        return answers
+
+    def _alone(self, waiting: Sequence[Waiting], of: int, answers: Answers) -> None:
+        """One run after the other, in this process."""
         for i, (n, arm, spec) in enumerate(waiting):
             if arm.key in answers.absent:
                 continue
@@ -125,35 +92,74 @@ class Runner:
             if (twin := self.shelf.get(id)) is not None:  # another arm of another table is the same run
                 answers.results[arm.key][n] = twin
                 continue
-            which = f"{spec.replicates} replicates" if arm.stacked else f"replicate {n + 1}"
-            self.say(f"{len(plan) - len(waiting) + i + 1} of {len(plan)}: {_name(arm)}, {which}{self.left(waiting[i:])}")
+            self._announce(waiting[i], of - len(waiting) + i + 1, of, self.left(waiting[i:]))
             try:
                 result = self.one(spec, arm)
             except (BadInput, DataMissing, OutOfMemory) as error:
-                answers.absent[arm.key] = str(error)
-                self.say(str(error))
+                self._refused(arm, str(error), answers)
                 continue
-            self.shelf.put(spec, result, self.fingerprint(spec))
-            answers.results[arm.key][n] = words(result)
-        return answers
+            self._keep(waiting[i], result, answers)
+
+    def _together(self, waiting: Sequence[Waiting], of: int, answers: Answers) -> None:
+        """Several at once, in processes of their own; what is there is kept as it comes."""
+        unique = {spec.run_id(self.fingerprint(spec)): (n, arm, spec) for n, arm, spec in reversed(waiting)}
+        groups: dict[str, list[Waiting]] = defaultdict(list)
+        for n, arm, spec in reversed(unique.values()):
+            groups[canonical([n, spec.dataset, dict(spec.data), spec.to_json()["imbalance"]])].append((n, arm, spec))
+        # earlier replicates first; of one, what has most rows: a long run that comes last is waited for alone
+        order = sorted(
+            groups.values(), key=lambda group: (group[0][0], -find(self.catalog, "datasets", group[0][2].dataset)["rows"])
+        )
+        todo = [[(one, one[2].to_json()) for one in group] for group in order]
+        first, begun = of - len(unique), 0
+
+        def start(one: Waiting) -> bool:
+            nonlocal begun
+            begun += 1
+            if one[1].key in answers.absent:
+                return False
+            rest = [waits for group in order for waits in group][begun - 1 :]
+            self._announce(one, first + begun, of, self.left(rest, self.jobs))
+            return True
+
+        for one, result in together.run(todo, self.jobs, self.device, start):
+            if isinstance(result, str):
+                self._refused(one[1], result, answers)
+            else:
+                self.times[one[1].key].append(result.seconds)
+                self._keep(one, result, answers)
+        for n, arm, spec in waiting:  # twins
+            if n not in answers.results[arm.key] and (kept := self.shelf.get(spec.run_id(self.fingerprint(spec)))) is not None:
+                answers.results[arm.key][n] = kept
+
+    def _announce(self, one: Waiting, number: int, of: int, left: str) -> None:
+        _, arm, spec = one
+        which = f"{spec.replicates} replicates" if arm.stacked else f"replicate {one[0] + 1}"
+        self.say(f"{number} of {of}: {_name(arm)}, {which}{left}")
+
+    def _refused(self, arm: Arm, why: str, answers: Answers) -> None:
+        if arm.key not in answers.absent:
+            answers.absent[arm.key] = why
+            self.say(why)
+
+    def _keep(self, one: Waiting, result: Result, answers: Answers) -> None:
+        n, arm, spec = one
+        self.shelf.put(spec, result, self.fingerprint(spec))
+        answers.results[arm.key][n] = words(result)
 
     def _sine(self, tables: Sequence[Table], seeds: int | None, answers: Answers) -> None:
         """The regression problem's arms: no RunSpec can state them, and they take seconds, so nothing is kept."""
+        from engine.papers.regression import measure  # needs torch
+
         arms = {arm.key: (arm, seeds or table.seeds) for table in tables for arm in table.arms() if arm.dataset == SINE}
         for i, (arm, count) in enumerate(arms.values()):
             self.say(f"{i + 1} of {len(arms)}: {_name(arm)}, {count} draws")
-            answers.results[arm.key][0] = sine.measure(arm, count)
+            answers.results[arm.key][0] = measure(arm, count)
 
     def one(self, spec: RunSpec, arm: Arm) -> Result:
         """One run, in this process and without pictures."""
-        from engine.data.catalog import load
-        from engine.runner import drive, run
-
         began = time.monotonic()
-        what = canonical([spec.dataset, dict(spec.data)])
-        if what not in self.read:
-            self.read = {what: load(spec.dataset, spec.data)}  # one at a time: whole image sets are large
-        _, result, _ = drive(run(spec, device=self.device, frames=0, dataset=self.read[what]))
+        result = together.one(spec, self.device, self.read)
         self.times[arm.key].append(time.monotonic() - began)
         return result
 
@@ -174,8 +180,8 @@ class Runner:
             return str(error)
         return ""
 
-    def left(self, waiting: Sequence[tuple[int, Arm, RunSpec]]) -> str:
-        """Time left, from what each arm's runs took so far (arms not yet met: the mean of the others)."""
+    def left(self, waiting: Sequence[Waiting], jobs: int = 1) -> str:
+        """Time left with so many processes, from what each arm's runs took so far (arms not yet met: the mean of the others)."""
         seen = [t for times in self.times.values() for t in times]
         if not seen:
             return ""
@@ -184,64 +190,7 @@ class Runner:
         for _, arm, _ in waiting:
             times = self.times.get(arm.key)
             total += sum(times) / len(times) if times else mean
-        return f", about {_duration(total)} left"
-
-
-def judged(
-    tables: Sequence[Table], answers: Answers, folds: int | None = None
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows and claims of these tables with what was measured and its verdicts, JSON-plain. folds: as `Runner.run` was given them."""
-    rows = [_row(table, row, answers, folds or table.folds) for table in tables for row in table.rows]
-    claims = [_claim(table, claim, answers, folds or table.folds) for table in tables for claim in table.claims]
-    return judge(rows, claims)
-
-
-def _row(table: Table, row: Row, answers: Answers, folds: int) -> dict[str, Any]:
-    cell, reading = row.cell, row.reading
-    out: dict[str, Any] = {
-        "table": table.name,
-        "dataset": row.dataset,
-        "labels": dict(row.labels),
-        "metric": row.metric,
-        "published": cell.value if cell else None,
-        "printed_as": cell.metric if cell else "",
-        "mark": cell.mark if cell else "",
-        "values": [],
-        "absent": row.absent,
-        "incomparable": row.incomparable,
-        "test_share": 0.0,
-        "runs": [],
-    }
-    if reading is not None:
-        numbers = answers.numbers(reading)
-        out |= {
-            "values": answers.of(reading, numbers),
-            "absent": "" if numbers else answers.why_absent(reading),
-            "test_share": _share(reading.arm, folds),
-            "runs": [answers.results[arm.key][n]["run_id"] for n in numbers for arm in reading.arms],
-        }
-    return out
-
-
-def _claim(table: Table, claim: Any, answers: Answers, folds: int) -> dict[str, Any]:
-    numbers = answers.numbers(claim.left, claim.right)
-    return {
-        "table": table.name,
-        "dataset": claim.dataset,
-        "text": claim.text,
-        "kind": claim.kind,
-        "factor": claim.factor,
-        "left": answers.of(claim.left, numbers),
-        "right": answers.of(claim.right, numbers),
-        "absent": "" if numbers else answers.why_absent(claim.left, claim.right),
-        "test_share": _share(claim.left.arm, folds),
-    }
-
-
-def _share(arm: Arm, folds: int) -> float:
-    from engine.analysis.significance import split_share
-
-    return 0.0 if arm.fixed_test else split_share(folds)
+        return f", about {_duration(total / jobs)} left"
 
 
 # ---- the command
@@ -255,12 +204,18 @@ def command(asked: Any) -> int:
     for name, value, low, high in (("--seeds", asked.seeds, 1, 1000), ("--folds", asked.folds, 1, 10)):
         if value is not None and not low <= value <= high:
             raise BadParameter(f"{name} {value}: must be a whole number in [{low}, {high}].")
+    if not 1 <= asked.jobs <= 64:
+        raise BadParameter(f"--jobs {asked.jobs}: must be a whole number in [1, 64].")
     if asked.folder is not None and asked.store is not None:
         raise BadParameter("--store and --folder: give one of them.")
+    if asked.cell is not None and not asked.check:
+        raise BadParameter("--cell names a cell to be checked: it goes with --check.")
+    if asked.check:
+        return _check(tables, asked)
     if asked.ship and (asked.methods or asked.datasets):
         raise BadParameter("--ship writes whole tables: leave --methods and --datasets out.")
     shelf: Shelf = InFolder(asked.folder) if asked.folder is not None else InStore(asked.store)
-    runner = Runner(build_catalog(found=True), shelf, _say, asked.device)
+    runner = Runner(build_catalog(found=True), shelf, _say, asked.device, asked.jobs)
     _say(tables[0].words)
     try:
         answers = runner.run(tables, asked.seeds, asked.folds)
@@ -284,22 +239,6 @@ def command(asked: Any) -> int:
     return 0
 
 
-def beside(table: Table, rows: Sequence[Mapping[str, Any]], answers: Answers) -> dict[str, Any]:
-    """What a table has beside rows and claims, JSON-plain; empty where it has nothing.
-
-    over_sets: `engine.analysis.significance.over_sets` of ours, and of the published numbers. figures: the paper's figures as lines.
-    """
-    paper = PAPERS[table.paper]
-    out: dict[str, Any] = {}
-    if hasattr(paper, "compared"):
-        out["over_sets"] = paper.compared([row for row in rows if row["table"] == table.name])
-    if hasattr(paper, "figures"):
-        found = {arm.key: answers.results[arm.key].get(0) for arm in table.arms()}
-        out["figures"] = paper.figures(table, {key: result["lines"] for key, result in found.items() if result})
-    kept: dict[str, Any] = plain({name: value for name, value in out.items() if value})
-    return kept
-
-
 def _inside(folder: Path, table: Table) -> Path:
     return folder / measured.path(table.paper, table.name, table.reduced).name
 
@@ -309,9 +248,6 @@ def _document(table: Table, rows: list[Any], claims: list[Any], answers: Answers
     results = [r for arm in table.arms() for r in answers.results[arm.key].values()]
     runs = {r["run_id"]: r for r in results}
     facts = [r["provenance"] for r in runs.values()]
-
-    def all_of(name: str) -> list[Any]:
-        return sorted({str(f[name]) for f in facts if f.get(name) is not None})
 
     return {
         "paper": table.paper,
@@ -327,11 +263,13 @@ def _document(table: Table, rows: list[Any], claims: list[Any], answers: Answers
             )
             + (f" --seeds {asked.seeds}" if asked.seeds else "")
             + (f" --folds {asked.folds}" if asked.folds else ""),
-            "commits": all_of("commit"),
-            "machines": all_of("machine"),
-            "devices": all_of("device_name"),
-            "torch": all_of("torch"),
-            "numerics": all_of("numerics"),
+            "commits": _all_of(facts, "commit"),
+            "machines": _all_of(facts, "machine"),
+            "cpus": _all_of(facts, "cpu"),
+            "threads": _all_of(facts, "threads"),
+            "devices": _all_of(facts, "device_name"),
+            "torch": _all_of(facts, "torch"),
+            "numerics": _all_of(facts, "numerics"),
             "first": min((f["date"] for f in facts), default=None),
             "last": max((f["date"] for f in facts), default=None),
             "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -339,7 +277,131 @@ def _document(table: Table, rows: list[Any], claims: list[Any], answers: Answers
             "seconds": round(sum(r["seconds"] for r in runs.values()), 1),
             "n": max((row["ours"]["n"] for row in rows if row["ours"]), default=0),
         },
+        "took": {id: round(r["seconds"], 2) for id, r in runs.items()},
     }
+
+
+def _all_of(facts: Sequence[Mapping[str, Any]], name: str) -> list[str]:
+    """The values of one fact of several runs' provenance, each once."""
+    return sorted({str(f[name]) for f in facts if f.get(name) is not None})
+
+
+# ---- whether a shipped number comes out again
+
+
+def _check(tables: Sequence[Table], asked: Any) -> int:
+    """Carry out --check: 0 where every cell came out again, else 1."""
+    for name, given in (("--seeds", asked.seeds), ("--folds", asked.folds), ("--out", asked.out), ("--store", asked.store)):
+        if given is not None:
+            raise BadParameter(f"--check runs a shipped cell anew, as it was: leave {name} out.")
+    if asked.ship or asked.folder is not None:
+        raise BadParameter("--check runs a shipped cell anew and keeps nothing: leave --ship and --folder out.")
+    cells = [
+        again(table, asked.cell, bool(asked.methods or asked.datasets), _say, asked.device, asked.jobs) for table in tables
+    ]
+    found = [cell for several in cells for cell in several]
+    if asked.json:
+        print(json.dumps(plain({"paper": asked.paper, "reduced": asked.reduced, "cells": found})))
+    else:
+        print("\n".join(map(_check_line, found)))
+    return 0 if all(cell["ok"] for cell in found) else 1
+
+
+def again(
+    table: Table, cell: str | None, every: bool, say: Callable[[str], None], device: str = "auto", jobs: int = 1
+) -> list[dict[str, Any]]:
+    """Run cells of a shipped table anew and hold them against what is shipped; nothing is kept. JSON-plain, a cell each:
+
+    table, cell (its name), n, largest (difference of a value; None where their numbers differ), equal (it is at most EXACT), mean, shipped
+    {mean, low, high}, inside (our mean is in the shipped interval), alike (machine and torch are those of the shipped runs), differs
+    (in what they are not: name, shipped, here), ok: equal where alike, else equal or inside.
+    cell: its name, or parts of it between commas, in any order; None: the first, or (every) all there are. Raises BadParameter.
+    """
+    from engine.catalog import build_catalog
+
+    document = measured.measured(table.paper, table.name, table.reduced)
+    protocol = "reduced" if table.reduced else "full"
+    if document is None:
+        other = measured.measured(table.paper, table.name, not table.reduced)
+        more = f"; there is the {'full' if table.reduced else 'reduced'} one" if other else ""
+        raise BadParameter(f"no {protocol} table {table.name} of {table.paper} is shipped{more}.")
+    shipped = {_label(row): row for row in document["rows"] if row["values"]}
+    there = [(_label(_as_shown(row)), row) for row in table.rows if _label(_as_shown(row)) in shipped]
+    if cell is not None:
+        wanted = {part.strip().casefold() for part in cell.split(",")}
+        there = [(name, row) for name, row in there if wanted <= {part.casefold() for part in name.split(", ")} or name == cell]
+    if not there:
+        asked = f"called {cell!r}" if cell is not None else "of these methods and datasets"
+        raise BadParameter(f"table {table.name} of {table.paper} has no measured cell {asked}; one is {next(iter(shipped))!r}.")
+    if cell is None and not every:
+        there = there[:1]
+    rows = tuple(row for _, row in there)
+    runner = Runner(build_catalog(found=True), Nowhere(), say, device, jobs)
+    answers = runner.run([replace(table, rows=rows, claims=())])
+    out = []
+    for name, row in there:
+        assert row.reading is not None
+        numbers = answers.numbers(row.reading)
+        if not numbers:
+            raise BadParameter(f"{name} cannot be run here: {answers.why_absent(row.reading)}")
+        facts = [answers.results[arm.key][n]["provenance"] for arm in row.reading.arms for n in numbers]
+        out.append(
+            {"table": table.name, "cell": name} | _compared(shipped[name], answers.of(row.reading, numbers), document, facts)
+        )
+    return out
+
+
+def _compared(
+    shipped: Mapping[str, Any], values: Sequence[float], document: Mapping[str, Any], facts: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """See `again`."""
+    pairs = list(zip(shipped["values"], plain(list(values)), strict=False))
+    known = len(values) == len(shipped["values"]) and all((a is None) == (b is None) for a, b in pairs)
+    largest = max((abs(a - b) for a, b in pairs if a is not None and b is not None), default=0.0) if known else None
+    numbers = [v for v in values if v == v]
+    mean = sum(numbers) / len(numbers) if numbers else float("nan")
+    ours = shipped["ours"]
+    inside = ours["low"] is not None and ours["low"] <= mean <= ours["high"]
+    equal = largest is not None and largest <= EXACT
+    here = {name: _all_of(facts, mine) for name, mine in SAME.items()}
+    differs = {
+        name: {"shipped": document["provenance"].get(name, []), "here": here[name]}
+        for name in SAME
+        if document["provenance"].get(name, []) != here[name]
+    }
+    return {
+        "n": len(values),
+        "largest": largest,
+        "equal": equal,
+        "mean": mean,
+        "shipped": {name: ours[name] for name in ("mean", "low", "high")},
+        "inside": inside,
+        "alike": not differs,
+        "differs": differs,
+        "ok": equal or (inside and bool(differs)),
+    }
+
+
+def _as_shown(row: Any) -> dict[str, Any]:
+    return {"dataset": row.dataset, "labels": dict(row.labels), "metric": row.metric}
+
+
+def _check_line(cell: Mapping[str, Any]) -> str:
+    """What became of one cell, in words."""
+    said = f"{cell['cell']}, {cell['n']} values: "
+    if cell["equal"]:
+        return said + f"equal to 1e-9 (largest difference {cell['largest']:.2g})"
+    shipped = cell["shipped"]
+    said += "another number of values" if cell["largest"] is None else f"largest difference {cell['largest']:.2g}"
+    said += f"; the mean {_number(cell['mean']).strip()} is {'inside' if cell['inside'] else 'outside'} the shipped interval "
+    said += f"[{_number(shipped['low']).strip()}, {_number(shipped['high']).strip()}]"
+    if cell["alike"]:
+        return said + ". NOT as shipped: the same machine and torch must give the same values"
+    why = "; ".join(
+        f"{name} {' and '.join(d['shipped']) or 'not kept'} there, {' and '.join(d['here'])} here"
+        for name, d in cell["differs"].items()
+    )
+    return said + f" ({why})"
 
 
 def text(

@@ -6,14 +6,22 @@ number r are alike for every n, k and method: the first n points of one list, an
 
 from __future__ import annotations
 
+import hashlib
+import time
 from dataclasses import dataclass
 from math import pi, sqrt
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from engine.papers.protocol import Arm
+from engine.papers.sine import AFTER, BEFORE, ERROR
+from engine.runner import provenance
 from engine.seeds import numpy_stream
+from engine.spec import canonical
+from engine.version import NUMERICS
 
 SPAN = 5.0
 """x lies in [-5, 5]: two and a half periods."""
@@ -127,3 +135,50 @@ def grid_error(weights: Tensor) -> Tensor:
 def distance(x: Tensor, y: Tensor) -> Tensor:
     """Mean height of points above or below the curve [R]."""
     return (y - truth(x)).abs().mean(1)
+
+
+def measure(arm: Arm, count: int) -> dict[str, Any]:
+    """Run an arm on `count` draws. What a result has that tables need: run_id, metrics -> values per draw, seconds, provenance, lines.
+
+    Metrics: test_mse; distance_before, distance_after of the synthetic points, NaN where there are none. lines: the first draw:
+    grid, curve, fit [200]; train, valid, synthetic (before), moved (after): {x, y}; no synthetic points: without the last two.
+    """
+    began = time.monotonic()
+    torch.set_num_threads(1)  # tiny matrices: a second thread only waits
+    p = dict(arm.params)
+    problem = draw(count, p["real"], p.get("synthetic", 0), p["hidden"])
+    points = problem.train.and_(problem.valid) if p["on"] == "both" else problem.train
+    weights = fit(problem.weights, points, p["first_steps"], p["rate"])
+    start = problem.synthetic
+    x = start.x
+    if "eta_points" in p:
+        weights, x = explicit_gradient(weights, problem, p["steps"], p["eta_model"], p["eta_points"])
+    else:
+        weights = go_on(weights, points, p["steps"], p["eta_model"])
+    values = {
+        ERROR: grid_error(weights),
+        BEFORE: distance(start.x, start.y),
+        AFTER: distance(x, start.y),
+    }
+    grid = torch.linspace(-SPAN, SPAN, GRID, dtype=torch.float64)
+
+    def short(row: torch.Tensor) -> list[float]:
+        return [round(float(v), 5) for v in row]
+
+    lines: dict[str, Any] = {
+        "grid": short(grid),
+        "curve": short(truth(grid)),
+        "fit": short(predict(weights[:1], grid[None])[0]),
+    }
+    shown = {"train": problem.train, "valid": problem.valid}
+    if start.x.shape[1]:
+        shown |= {"synthetic": start, "moved": Points(x, start.y)}
+    lines |= {name: {"x": short(one.x[0]), "y": short(one.y[0])} for name, one in shown.items()}
+    facts = {"arm": arm.key, "draws": count, "numerics": NUMERICS}
+    return {
+        "run_id": hashlib.sha256(canonical(facts).encode()).hexdigest()[:16],
+        "metrics": {name: {"values": found.tolist()} for name, found in values.items()},
+        "seconds": time.monotonic() - began,
+        "provenance": provenance(torch.device("cpu"), torch.float64),
+        "lines": lines,
+    }

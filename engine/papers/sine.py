@@ -6,16 +6,13 @@ points and first weights. The appendix's grid is ours.
 
 from __future__ import annotations
 
-import hashlib
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import UnknownName
 from engine.papers.protocol import REDUCED, SINE, Arm, Claim, Reading, Row, Table
-from engine.spec import Imbalance, canonical
-from engine.version import NUMERICS
+from engine.spec import Imbalance
 
 PAPER = "sine"
 OWN, BASELINE, ALONE = "ExplicitGradient", "train + valid", "train only"
@@ -128,64 +125,11 @@ def _appendix(settings: Settings) -> Made:
     return rows, claims
 
 
-def measure(arm: Arm, count: int) -> dict[str, Any]:
-    """Run an arm on `count` draws. What a result has that tables need: run_id, metrics -> values per draw, seconds, provenance, lines.
-
-    Metrics: test_mse; distance_before, distance_after of the synthetic points, NaN where there are none. lines: the first draw:
-    grid, curve, fit [200]; train, valid, synthetic (before), moved (after): {x, y}; no synthetic points: without the last two.
-    """
-    import torch  # a protocol is plain values until it is run
-
-    from engine.papers import regression
-    from engine.papers.regression import Points
-    from engine.runner import provenance
-
-    began = time.monotonic()
-    torch.set_num_threads(1)  # tiny matrices: a second thread only waits
-    p = dict(arm.params)
-    problem = regression.draw(count, p["real"], p.get("synthetic", 0), p["hidden"])
-    points = problem.train.and_(problem.valid) if p["on"] == "both" else problem.train
-    weights = regression.fit(problem.weights, points, p["first_steps"], p["rate"])
-    start = problem.synthetic
-    x = start.x
-    if "eta_points" in p:
-        weights, x = regression.explicit_gradient(weights, problem, p["steps"], p["eta_model"], p["eta_points"])
-    else:
-        weights = regression.go_on(weights, points, p["steps"], p["eta_model"])
-    values = {
-        ERROR: regression.grid_error(weights),
-        BEFORE: regression.distance(start.x, start.y),
-        AFTER: regression.distance(x, start.y),
-    }
-    grid = torch.linspace(-regression.SPAN, regression.SPAN, regression.GRID, dtype=torch.float64)
-
-    def short(row: torch.Tensor) -> list[float]:
-        return [round(float(v), 5) for v in row]
-
-    lines: dict[str, Any] = {
-        "grid": short(grid),
-        "curve": short(regression.truth(grid)),
-        "fit": short(regression.predict(weights[:1], grid[None])[0]),
-    }
-    shown = {"train": problem.train, "valid": problem.valid}
-    if start.x.shape[1]:
-        shown |= {"synthetic": start, "moved": Points(x, start.y)}
-    lines |= {name: {"x": short(one.x[0]), "y": short(one.y[0])} for name, one in shown.items()}
-    facts = {"arm": arm.key, "draws": count, "numerics": NUMERICS}
-    return {
-        "run_id": hashlib.sha256(canonical(facts).encode()).hexdigest()[:16],
-        "metrics": {name: {"values": found.tolist()} for name, found in values.items()},
-        "seconds": time.monotonic() - began,
-        "provenance": provenance(torch.device("cpu"), torch.float64),
-        "lines": lines,
-    }
-
-
 def figures(table: Table, lines: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Figure 2 on the first draw, of that table alone: {"2": {"left", "middle", "right"}}; a panel that was not run is left out.
 
     left: grid, curve, train, valid, synthetic. middle: grid, curve, fit of the baseline, train, valid. right: the same of explicit
-    gradient, with its moved points. See `measure`.
+    gradient, with its moved points. See `engine.papers.regression.measure`.
     """
     if table.name != "2":
         return {}

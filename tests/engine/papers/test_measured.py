@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.papers import adult, dos, eos, keel, measured, moving, sine
+from engine.papers.command import again
 from engine.papers.verdicts import ENOUGH, judge
 
 PAPERS = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}
@@ -45,7 +46,8 @@ def test_a_shipped_table(paper, table, reduced):
     assert all(len(commit) == 40 for commit in said["commits"]) and said["commits"]
     assert said["machines"] and said["torch"] and said["seconds"] > 0 and said["n"] >= ENOUGH
     assert said["first"] <= said["last"] <= said["written"]
-    assert said["runs"] == len({run for row in found["rows"] for run in row["runs"]})
+    runs = {run for row in found["rows"] for run in row["runs"]}
+    assert said["runs"] == len(runs) and runs <= found["took"].keys() and all(s > 0 for s in found["took"].values())
 
 
 def test_nothing_is_shipped_under_a_wrong_name():
@@ -54,16 +56,16 @@ def test_nothing_is_shipped_under_a_wrong_name():
     assert measured.measured("eos", "II", False) is None or ("eos", "II", False) in measured.tables()
 
 
-def test_a_shipped_cell_comes_out_again():
-    """One arm of the sine's grid, run anew: the same values on the same machine, in any case a mean inside the shipped interval."""
-    found = measured.measured("sine", "A", True)
-    assert found is not None
-    protocol = sine.table("A", True)
-    labels = {"method": sine.OWN, "real": "3", "synthetic": "5"}
-    shipped = next(row for row in found["rows"] if row["labels"] == labels)
-    wanted = next(row for row in protocol.rows if dict(row.labels) == labels)
-    assert wanted.reading is not None
-    again = sine.measure(wanted.reading.arm, protocol.seeds)
-    values = again["metrics"][sine.ERROR]["values"]
-    assert shipped["runs"] == [again["run_id"]]
-    assert shipped["ours"]["low"] <= sum(values) / len(values) <= shipped["ours"]["high"]
+@pytest.mark.parametrize(
+    ("paper", "table", "reduced", "cell"),
+    [
+        ("sine", "A", True, "3, 5, ExplicitGradient"),
+        pytest.param("keel", "3", False, "glass-0-1-6_vs_5, CE", marks=pytest.mark.network),
+        pytest.param("moving", "steps", True, "shuttle-c2-vs-c4, step 1000", marks=pytest.mark.network),
+    ],
+)
+def test_a_shipped_cell_comes_out_again(paper, table, reduced, cell):
+    """The same values where machine and torch are those of the shipped runs, elsewhere a mean inside the shipped interval."""
+    (found,) = again(PAPERS[paper].table(table, reduced), cell, False, lambda line: None, "cpu")
+    assert found["n"] >= ENOUGH and found["ok"], found
+    assert found["equal"] or not found["alike"]

@@ -80,7 +80,7 @@ def test_fitting_fits_and_what_diverges_is_bounded():
 def test_what_an_arm_gives():
     runs = sine.arms(TOY)
     assert list(runs) == [sine.BASELINE, sine.ALONE, sine.OWN, sine.FROZEN, sine.EQUAL]
-    found = {name: sine.measure(arm, 3) for name, arm in runs.items()}
+    found = {name: regression.measure(arm, 3) for name, arm in runs.items()}
     assert len({one["run_id"] for one in found.values()}) == 5
     for name, one in found.items():
         values = {metric: of["values"] for metric, of in one["metrics"].items()}
@@ -91,15 +91,15 @@ def test_what_an_arm_gives():
             assert one["lines"]["synthetic"]["y"] == one["lines"]["moved"]["y"]
         else:
             assert "moved" not in one["lines"]
-    again = sine.measure(runs[sine.OWN], 3)
+    again = regression.measure(runs[sine.OWN], 3)
     assert again["metrics"] == found[sine.OWN]["metrics"] and again["run_id"] == found[sine.OWN]["run_id"]
-    more = sine.measure(runs[sine.OWN], 4)
+    more = regression.measure(runs[sine.OWN], 4)
     assert more["metrics"]["test_mse"]["values"][:3] == pytest.approx(again["metrics"]["test_mse"]["values"])
 
 
 def test_the_figures_panels():
     found = sine.table("2", settings=TOY)
-    lines = {arm.key: sine.measure(arm, 2)["lines"] for arm in found.arms()}
+    lines = {arm.key: regression.measure(arm, 2)["lines"] for arm in found.arms()}
     panels = sine.figures(found, lines)["2"]
     assert list(panels) == ["left", "middle", "right"]
     assert len(panels["left"]["synthetic"]["x"]) == 20 and len(panels["right"]["moved"]["x"]) == 20

@@ -14,10 +14,11 @@ import pytest
 from engine import warm
 from engine.catalog import build_catalog
 from engine.cli import main
-from engine.papers import adult, keel, moving, sine
+from engine.papers import adult, keel, measured, moving, sine, together
 from engine.papers.protocol import Arm
 from engine.papers.shelf import words
 from engine.papers.verdicts import judge
+from engine.result import Result
 from engine.runner import drive, run
 from engine.spec import Imbalance, RunSpec
 
@@ -96,6 +97,82 @@ def test_keel_end_to_end(toy, capsys):
         "Nemenyi's critical difference of mean ranks 1.30 (0.05)",
     ):
         assert said in out, said
+
+
+def test_a_shipped_cell_is_checked(toy, capsys, monkeypatch):
+    monkeypatch.setattr(measured, "HERE", toy)
+    ask(capsys, "keel", "--folder", str(toy / "runs"), "--methods", "CE", "RS", "--datasets", "wine", "--out", str(toy))
+
+    def check(status, *words):
+        assert main(["table", "keel", "--check", *words]) == status
+        return capsys.readouterr().out
+
+    assert check(0) == "wine, CE, average precision, 8 values: equal to 1e-9 (largest difference 0)\n"
+    cells = json.loads(check(0, "--json", "--datasets", "wine"))["cells"]
+    assert [(c["cell"], c["equal"], c["alike"], c["ok"]) for c in cells] == [
+        (f"wine, {method}, average precision", True, True, True) for method in ("CE", "RS")
+    ]
+    document = measured.measured("keel", "3", False)
+    row = next(r for r in document["rows"] if r["dataset"] == "wine" and r["labels"]["method"] == "RS")
+    row["values"][3] += 2e-9
+    measured.write(measured.path("keel", "3", False), document)
+    assert "largest difference 2e-09; the mean" in check(1, "--cell", "RS, wine")  # this machine: no excuse
+    document["provenance"]["cpus"] = ["another"]
+    measured.write(measured.path("keel", "3", False), document)
+    assert "is inside the shipped interval" in (said := check(0, "--cell", "rs,WINE")) and "cpus another there, " in said
+    row["ours"] |= {"low": 2.0, "high": 3.0}
+    measured.write(measured.path("keel", "3", False), document)
+    assert "is outside the shipped interval [2.0000, 3.0000]" in check(1, "--cell", "wine, RS, average precision")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--cell", "glass2, CE"), "--cell names a cell to be checked"),
+        (("--check", "--seeds", "2"), "leave --seeds out."),
+        (("--check", "--ship"), "leave --ship and --folder out."),
+        (
+            ("--check", "--cell", "nothing"),
+            "has no measured cell called 'nothing'; one is 'yeast-2_vs_4, CE, average precision'.",
+        ),
+        (("--check", "--reduced"), "no reduced table 3 of keel is shipped; there is the full one."),
+        (("--jobs", "0"), "--jobs 0: must be a whole number in [1, 64]."),
+    ],
+)
+def test_a_check_that_cannot_be_is_one_sentence(capsys, words, said):
+    assert main(["table", "keel", *words]) == 2
+    assert said in (err := capsys.readouterr().err) and err.count("\n") == 1
+
+
+def test_two_at_once_give_what_one_after_the_other_does(toy, capsys):
+    asked = ("keel", "--methods", "CE", "frozen", "RS", "--json")
+    alone = json.loads(ask(capsys, *asked, "--folder", str(toy / "one"))[0])
+    out, err = ask(capsys, *asked, "--folder", str(toy / "two"), "--jobs", "2")
+    together = json.loads(out)
+    assert together["rows"] == alone["rows"] and len(list((toy / "two").glob("*.json"))) == 6
+    assert [line[:6] for line in err.splitlines() if " of 6:" in line] == [f"{i} of 6" for i in range(1, 7)]
+    assert "6 runs, 6 of them kept from before" in ask(capsys, *asked, "--folder", str(toy / "two"), "--jobs", "2")[1]
+
+
+def test_a_process_that_dies_takes_one_run_along(toy, monkeypatch):
+    specs = [RunSpec("wine", "ce", params=SHORT, seed=s).complete(build_catalog(found=True)).to_json() for s in range(2)]
+    bad = specs[0] | {"params": {"epochs": "many"}}
+    strange = specs[0] | {"dataset": "nowhere"}
+    began = []
+
+    def start(item):
+        began.append(item)
+        return item != "left out"
+
+    todo = [[("bad", bad), ("good", specs[1])], [("strange", strange), ("left out", specs[0])]]
+    found = dict(together.run(todo, 1, "cpu", start))
+    assert began == ["bad", "good", "strange", "left out"] and set(found) == {"bad", "good", "strange"}
+    assert isinstance(found["good"], Result) and "nowhere" in found["strange"] and "epochs" in found["bad"]
+    monkeypatch.setattr(together, "_serve", print)  # a child that is gone before it answers
+    assert dict(together.run([[("a", specs[0])], [("b", specs[1])]], 2, "cpu", lambda _: True)) == {
+        "a": together.DIED,
+        "b": together.DIED,
+    }
 
 
 def test_folds_and_seeds_can_be_asked_for(toy, capsys):

@@ -1,0 +1,136 @@
+"""The papers' tables: which there are, what their runs gave, and the verdicts that follow. No torch here: the page judges stored runs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from engine.analysis.significance import split_share
+from engine.errors import BadParameter
+from engine.papers import adult, dos, eos, keel, moving, published, sine
+from engine.papers.protocol import Arm, Claim, Reading, Row, Table
+from engine.papers.readings import read
+from engine.papers.verdicts import judge
+from engine.result import plain
+
+PAPERS: dict[str, Any] = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}
+
+
+def chosen(
+    paper: str, names: Sequence[str], reduced: bool, methods: Sequence[str] = (), datasets: Sequence[str] = ()
+) -> list[Table]:
+    """The tables asked for, cut down to methods (as the paper names them) and datasets (as the catalog does).
+
+    Raises UnknownName, BadParameter where a method or dataset is in none of them.
+    """
+    out = [PAPERS[paper].table(name, reduced) for name in names or published.tables(paper)]
+    known = {row.labels["method"] for table in out for row in table.rows}
+    if strange := {m.lower() for m in methods} - {m.lower() for m in known}:
+        raise BadParameter(f"no row is of method {min(strange)!r}; there are: {', '.join(sorted(known))}.")
+    places = {name for table in out for row in table.rows if (name := row.dataset_name)}
+    if unknown := set(datasets) - places:
+        raise BadParameter(f"no row is of dataset {min(unknown)!r}; there are: {', '.join(sorted(places))}.")
+    return [table.only(methods, datasets) for table in out]
+
+
+@dataclass
+class Answers:
+    """What the runs of some tables gave. values: arm -> replicate number -> its result; absent: arm -> why it was not run."""
+
+    results: dict[str, dict[int, dict[str, Any]]] = field(default_factory=lambda: defaultdict(dict))
+    absent: dict[str, str] = field(default_factory=dict)
+
+    def of(self, reading: Reading, numbers: Iterable[int]) -> list[float]:
+        """Values of a reading, replicate by replicate."""
+        return [value for n in numbers for value in self._read(reading, n)]
+
+    def _read(self, reading: Reading, number: int) -> list[float]:
+        results = [self.results[arm.key][number] for arm in reading.arms]
+        values = [read(result, reading.what) for result in results]
+        if not reading.among:
+            return values[0]
+        best = np.argmax([result["validation"] for result in results], axis=0)
+        return [values[which][r] for r, which in enumerate(best)]
+
+    def numbers(self, *readings: Reading) -> list[int]:
+        """The replicates that all these readings have."""
+        return sorted(set.intersection(*(set(self.results[arm.key]) for r in readings for arm in r.arms)))
+
+    def why_absent(self, *readings: Reading) -> str:
+        """Why these readings have no replicate in common."""
+        return next((self.absent[arm.key] for r in readings for arm in r.arms if arm.key in self.absent), "nothing was run")
+
+
+def judged(
+    tables: Sequence[Table], answers: Answers, folds: int | None = None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows and claims of these tables with what was measured and its verdicts, JSON-plain. folds: as `Runner.run` was given them."""
+    rows = [_row(table, row, answers, folds or table.folds) for table in tables for row in table.rows]
+    claims = [_claim(table, claim, answers, folds or table.folds) for table in tables for claim in table.claims]
+    return judge(rows, claims)
+
+
+def _row(table: Table, row: Row, answers: Answers, folds: int) -> dict[str, Any]:
+    cell, reading = row.cell, row.reading
+    out: dict[str, Any] = {
+        "table": table.name,
+        "dataset": row.dataset,
+        "labels": dict(row.labels),
+        "metric": row.metric,
+        "published": cell.value if cell else None,
+        "printed_as": cell.metric if cell else "",
+        "mark": cell.mark if cell else "",
+        "values": [],
+        "absent": row.absent,
+        "incomparable": row.incomparable,
+        "test_share": 0.0,
+        "runs": [],
+    }
+    if reading is not None:
+        numbers = answers.numbers(reading)
+        out |= {
+            "values": answers.of(reading, numbers),
+            "absent": "" if numbers else answers.why_absent(reading),
+            "test_share": _share(reading.arm, folds),
+            "runs": [answers.results[arm.key][n]["run_id"] for n in numbers for arm in reading.arms],
+        }
+    return out
+
+
+def _claim(table: Table, claim: Claim, answers: Answers, folds: int) -> dict[str, Any]:
+    numbers = answers.numbers(claim.left, claim.right)
+    return {
+        "table": table.name,
+        "dataset": claim.dataset,
+        "text": claim.text,
+        "kind": claim.kind,
+        "factor": claim.factor,
+        "left": answers.of(claim.left, numbers),
+        "right": answers.of(claim.right, numbers),
+        "absent": "" if numbers else answers.why_absent(claim.left, claim.right),
+        "test_share": _share(claim.left.arm, folds),
+    }
+
+
+def _share(arm: Arm, folds: int) -> float:
+    return 0.0 if arm.fixed_test else split_share(folds)
+
+
+def beside(table: Table, rows: Sequence[Mapping[str, Any]], answers: Answers) -> dict[str, Any]:
+    """What a table has beside rows and claims, JSON-plain; empty where it has nothing.
+
+    over_sets: `engine.analysis.significance.over_sets` of ours, and of the published numbers. figures: the paper's figures as lines.
+    """
+    paper = PAPERS[table.paper]
+    out: dict[str, Any] = {}
+    if hasattr(paper, "compared"):
+        out["over_sets"] = paper.compared([row for row in rows if row["table"] == table.name])
+    if hasattr(paper, "figures"):
+        found = {arm.key: answers.results[arm.key].get(0) for arm in table.arms()}
+        out["figures"] = paper.figures(table, {key: result["lines"] for key, result in found.items() if result})
+    kept: dict[str, Any] = plain({name: value for name, value in out.items() if value})
+    return kept
