@@ -12,7 +12,7 @@ import streamlit as st
 
 from app import session
 from app.charts import cells, drawn, ranks
-from app.widgets import links, top
+from app.widgets import links, measuring, top
 from app.widgets.parts import chart, folded, heading
 from app.widgets.text import duration, many, plain, signed
 from engine.errors import BadData, LabError, UnknownName
@@ -44,6 +44,9 @@ FEW = 6
 """Undecided claims that are listed without being asked for."""
 WORDS = {"mnr": "minority (mnr)", "mjr": "majority (mjr)"}
 HEADS = {"p": "share removed (p)", "k": "neighbours (k)", "minority": "loses rows"}
+SHIPPED, LAB = "shipped", "of this lab"
+EXACT = 1e-9
+"""The same run gives values that differ by no more than this where processor and torch are the same."""
 LINES = 40
 """Cells in the picture at most; the table below has all."""
 
@@ -69,21 +72,26 @@ def page() -> None:
     if document is None:
         document = _printed_only(paper, table)
     st.markdown(f"**{plain(published.TITLES[paper], 200)}**, table {plain(table)}: {plain(document.get('title', ''), 200)}")
-    if document["rows"] and document.get("provenance"):
+    shipped = bool(document["rows"] and document.get("provenance"))
+    if shipped:
         _protocol(document)
-        _over_sets(document.get("over_sets") or {})
-        _claims(document["claims"])
-        _figures(paper, document.get("figures") or {})
     else:
         st.info(
             "None of this table was measured here yet. "
-            + ("These are the printed numbers alone; " if document["rows"] else "The paper prints no numbers of it; ")
-            + "measure it with this command.",
+            + ("These are the printed numbers alone." if document["rows"] else "The paper prints no numbers of it."),
             icon=":material/hourglass_empty:",
         )
-        _terminal(paper, table)
-    if document["rows"]:
-        _numbers(document["rows"], store)
+    mine = measuring.here(paper, table, catalog, store)
+    lab = mine is not None and (not shipped or _whose() == LAB)
+    shown = mine if lab and mine is not None else document
+    if lab:
+        st.info(plain(shown["words"], 2000), icon=":material/science:")
+    if shipped or lab:
+        _over_sets(shown.get("over_sets") or {})
+        _claims(shown["claims"])
+        _figures(paper, shown.get("figures") or {})
+    if shown["rows"]:
+        _numbers(shown["rows"], store, mine, lab)
     _open_questions(catalog, paper)
     with folded("Cite this paper", "papers-cite", ":material/format_quote:"):
         st.code(published.CITATIONS[paper], language="bibtex")
@@ -153,8 +161,14 @@ def _protocol(document: Mapping[str, Any]) -> None:
         st.markdown("\n".join(f"- {line}" for line in lines))
 
 
-def _terminal(paper: str, table: str) -> None:
-    st.code(f"python -m engine table {paper} --table {table} --reduced", language="bash")
+def _whose() -> str:
+    """Whose measurements are drawn, where there are two: those that are shipped, or this lab's own."""
+    if st.session_state.get("papers.whose") not in (SHIPPED, LAB):
+        st.session_state["papers.whose"] = SHIPPED
+    return st.segmented_control(
+        "Measurements", [SHIPPED, LAB], key="papers.whose", required=True,
+        help="Verdicts, ranks and figures below are made of these. The table of cells has both, side by side.",
+    )  # fmt: skip
 
 
 def _claims(claims: Sequence[Mapping[str, Any]]) -> None:
@@ -191,6 +205,7 @@ def _claims(claims: Sequence[Mapping[str, Any]]) -> None:
 
 def _over_sets(found: Mapping[str, Mapping[str, Any]]) -> None:
     """What several data sets together say: mean ranks with the critical difference, and pair by pair."""
+    found = {name: one for name, one in found.items() if one["ranks"] and one["friedman"]}  # from two sets on
     if not found:
         return
     heading(
@@ -281,8 +296,11 @@ def _names(row: Mapping[str, Any]) -> list[str]:
     return [f"{k} {v}" if k in ("p", "k", "digit") else str(v) for k, v in row["labels"].items() if k != "minority"]
 
 
-def _numbers(rows: Sequence[Mapping[str, Any]], store: Store) -> None:
-    """A picture of one metric's cells, the table of all, and the runs of the one that is chosen."""
+def _numbers(rows: Sequence[Mapping[str, Any]], store: Store, mine: Mapping[str, Any] | None, lab: bool) -> None:
+    """A picture of one metric's cells, the table of all, and the runs of the one that is chosen.
+
+    mine: this lab's measurements, None without; lab: `rows` are those.
+    """
     heading(
         "Cell by cell",
         "A printed number is inside, above or below the central 95% of our single-split values where the protocols are the same; "
@@ -309,7 +327,7 @@ def _numbers(rows: Sequence[Mapping[str, Any]], store: Store) -> None:
     if len(shown) > LINES:
         st.caption(f"The picture has the first {LINES} of {len(shown)} cells.")
     picked = st.dataframe(
-        _frame(shown),
+        _frame(shown, mine, lab),
         hide_index=True,
         key=f"papers-cells-{metric}-{places.index(place)}",
         on_select="rerun",
@@ -321,7 +339,7 @@ def _numbers(rows: Sequence[Mapping[str, Any]], store: Store) -> None:
         st.caption(f"✱ {plain(marks[0], 300)}" + (f" (and {len(marks) - 1} other reasons)" if len(marks) > 1 else ""))
     chosen = picked["selection"]["rows"]
     for i in chosen[:FEW]:
-        _runs(shown[i], store)
+        _runs(shown[i], store, measuring.row_of(mine, shown[i]))
     if not chosen:
         st.caption("Choose rows to see their replicates and open their runs.")
 
@@ -336,16 +354,21 @@ def _line(row: Mapping[str, Any]) -> cells.Line:
     return cells.Line(name, ours.get("mean"), ours.get("low"), ours.get("high"), row["published"])
 
 
-def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One line a cell; text, so that a number stands with its interval."""
+def _frame(rows: Sequence[Mapping[str, Any]], mine: Mapping[str, Any] | None, lab: bool) -> pd.DataFrame:
+    """One line a cell; text, so that a number stands with its interval. See `_numbers`."""
     labels = list(dict.fromkeys(k for r in rows for k in r["labels"]))
     out = []
     for r in rows:
         ours = r["ours"]
         line = {HEADS.get(k, k): WORDS.get(value := str(r["labels"].get(k, "")), value) for k in labels}
         line["printed"] = "" if r["published"] is None else f"{r['published']:.4f}{' ✱' if r['mark'] else ''}"
-        line["here"] = "" if ours is None else f"{ours['mean']:.4f}{_bounds(ours)}"
-        line["n"] = "" if ours is None else str(ours["n"])
+        if not lab:
+            line["here"] = "" if ours is None else f"{ours['mean']:.4f}{_bounds(ours)}"
+            line["n"] = "" if ours is None else str(ours["n"])
+        if mine is not None:
+            own = measuring.row_of(mine, r)
+            line["in this lab"] = "" if own is None else f"{own['ours']['mean']:.4f}{_bounds(own['ours'])}"
+            line["n, this lab"] = "" if own is None else str(own["ours"]["n"])
         line["the printed number is"] = r["verdict"] + (f": {r['reason']}" if r["reason"] else "")
         out.append(line)
     return pd.DataFrame(out)
@@ -355,17 +378,22 @@ def _bounds(ours: Mapping[str, Any]) -> str:
     return "" if ours["low"] is None else f" [{ours['low']:.4f}, {ours['high']:.4f}]"
 
 
-def _runs(row: Mapping[str, Any], store: Store) -> None:
-    """The replicates of a cell, and those of its runs that this store has."""
-    ours = row["ours"]
-    if ours is None:
+def _runs(row: Mapping[str, Any], store: Store, own: Mapping[str, Any] | None = None) -> None:
+    """The replicates of a cell, and those of its runs that this store has. own: the cell as this lab measured it, None where it did not."""
+    if row["ours"] is None and own is None:
         st.caption(f"Not measured here yet: {plain(row['reason'], 300)}.")
         return
+    best = own or row
     name = ", ".join([row["dataset"], *_names(row)])
-    st.markdown(f"**{plain(name, 200)}**: {many(len(row['values']), 'replicate')} · {plain(ours['interval'], 160)}")
-    st.code(", ".join(f"{v:.4f}" for v in row["values"] if v is not None), language=None, wrap_lines=True)
+    st.markdown(f"**{plain(name, 200)}**: {many(len(best['values']), 'replicate')} · {plain(best['ours']['interval'], 160)}")
+    for whose, one in (("", row), ("In this lab: ", own)):
+        if one is not None and one["ours"] is not None and (one is not own or row["values"] != own["values"]):
+            st.caption(whose) if whose else None
+            st.code(", ".join(f"{v:.4f}" for v in one["values"] if v is not None), language=None, wrap_lines=True)
+    if own is not None and row is not own and row["ours"] is not None:
+        st.caption(_apart(row, own))
     there = []
-    for id in row["runs"]:
+    for id in dict.fromkeys([*(own["runs"] if own else []), *row["runs"]]):
         try:
             store.job(id)
         except UnknownName:
@@ -375,8 +403,24 @@ def _runs(row: Mapping[str, Any], store: Store) -> None:
         with st.container(horizontal=True):
             for i, id in enumerate(there[:5], 1):
                 links.to("lab", f"Open run {i} in the Lab", ":material/science:", run=id)
+        if len(there) > 5:
+            st.caption(f"The first 5 of {len(there)} runs.")
     else:
-        st.caption("Its runs are not in this store. The command above trains them into it.")
+        st.caption("Its runs are not in this store: measure them above.")
+
+
+def _apart(row: Mapping[str, Any], own: Mapping[str, Any]) -> str:
+    """What this lab's values are to the shipped ones."""
+    if row["runs"] != own["runs"]:
+        inside = row["ours"]["low"] is not None and row["ours"]["low"] <= own["ours"]["mean"] <= row["ours"]["high"]
+        return f"Not all of them are the shipped runs; this lab's mean is {'inside' if inside else 'outside'} the shipped interval."
+    off = [abs(a - b) for a, b in zip(row["values"], own["values"], strict=True) if a is not None and b is not None]
+    largest = max(off, default=0.0)
+    return (
+        "Equal to the shipped values to 1e-9."
+        if largest <= EXACT
+        else f"Apart from the shipped values by at most {largest:.2g}."
+    )
 
 
 def _open_questions(catalog: Mapping[str, Any], paper: str) -> None:

@@ -1,0 +1,243 @@
+"""A table's runs in the store: which it needs, how they stand, what they gave. The page measures with it; nothing here trains. No torch."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from engine.database import JOBS, RESULTS, visible
+from engine.errors import BadInput
+from engine.papers import measured
+from engine.papers.protocol import SINE, Arm, Table
+from engine.papers.shelf import words
+from engine.papers.tables import PAPERS, Answers, beside, judged
+from engine.spec import RunSpec, find
+from engine.store import PRIORITY_SWEEP, Store
+
+MOST = 500
+"""Ids in one question: any SQLite takes as many."""
+ACTIVE = ("queued", "running")
+ENDED = ("failed", "cancelled", "interrupted")
+LENGTHS = ("epochs", "meta_epochs", "head_epochs")
+"""Parameters that say how long a run trains. A run of the other protocol that differs in these, its patience and its batch alone tells how
+long this one will take."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a table: of which arm, which replicate's, and its completed spec."""
+
+    arm: str
+    number: int
+    spec: RunSpec
+    fingerprint: str
+    id: str
+
+
+@dataclass(frozen=True)
+class State:
+    """How a run stands in the store. seconds: that it took, None before it is done."""
+
+    state: str
+    reason: str
+    priority: int
+    attempt: int
+    share: float
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of a table in the order they are queued: by replicate first. absent: arm's key -> why it has none.
+
+    Two arms can be the same run: it stands in `runs` for each, and in `each` once.
+    """
+
+    table: Table
+    runs: tuple[Run, ...]
+    absent: Mapping[str, str]
+
+    @property
+    def each(self) -> list[Run]:
+        """Every run once."""
+        return list({run.id: run for run in reversed(self.runs)}.values())[::-1]
+
+    def of(self, states: Mapping[str, State], *which: str) -> list[Run]:
+        """Those in one of these states, each once; '' is not in the store."""
+        return [run for run in self.each if (states[run.id].state if run.id in states else "") in which]
+
+    def missing(self, states: Mapping[str, State]) -> list[Run]:
+        """Those that would have to be queued: not there, or ended without a result."""
+        return self.of(states, "", *ENDED)
+
+
+def plan(table: Table, catalog: Mapping[str, Any]) -> Plan:
+    """What a table needs. Arms that this engine or machine cannot run are absent, with their reason."""
+    absent: dict[str, str] = {}
+    arms: list[tuple[Arm, RunSpec, str]] = []
+    for arm in table.arms():
+        if arm.dataset == SINE:
+            absent[arm.key] = (
+                "it is a regression: no run of this lab can state it; the command draws it anew within a minute or two"
+            )
+            continue
+        try:
+            entry = find(catalog, "datasets", arm.dataset)
+            spec = arm.spec(0, table.folds, table.seeds).complete(catalog)
+        except BadInput as error:
+            absent[arm.key] = str(error)
+            continue
+        if not entry.get("available", True):
+            absent[arm.key] = f"the data are not on this machine: {entry['how_to_get']}"
+            continue
+        arms.append((arm, spec, entry["fingerprint"]))
+    runs = []
+    for n in range(max((min(table.seeds, arm.most) for arm, _, _ in arms), default=0)):
+        for arm, first, fingerprint in arms:
+            if n < min(table.seeds, arm.most):
+                spec = first.with_(seed=arm.seeds[n] if arm.seeds else n)
+                runs.append(Run(arm.key, n, spec, fingerprint, spec.run_id(fingerprint)))
+    return Plan(table, tuple(runs), absent)
+
+
+def states(store: Store, ids: Iterable[str]) -> dict[str, State]:
+    """How everybody's runs of these ids stand; those that are not there are left out."""
+    names = ("id", "state", "reason", "priority", "attempt", "done", "total", "started", "finished")
+    out = {}
+    for some in _portions(ids):
+        query = sa.select(*(JOBS.c[name] for name in names)).where(JOBS.c.id.in_(some), JOBS.c.kind == "run", visible(None))
+        with store.reading() as db:
+            for row in db.execute(query):
+                took = row.finished - row.started if row.state == "done" and row.started and row.finished else None
+                share = row.done / row.total if row.state == "running" and row.total else 0.0
+                out[row.id] = State(row.state, row.reason, row.priority, row.attempt, share, took)
+    return out
+
+
+def ask(store: Store, runs: Sequence[Run]) -> None:
+    """Queue these runs, behind everything that a person waits for."""
+    for run in runs:
+        store.submit(run.spec, fingerprint=run.fingerprint, priority=PRIORITY_SWEEP)
+
+
+def stop(store: Store, runs: Sequence[Run]) -> None:
+    """Cancel those of these runs that wait or run as parts of tables: what somebody asked for alone goes on."""
+    for id, state in states(store, [run.id for run in runs]).items():
+        if state.state in ACTIVE and state.priority >= PRIORITY_SWEEP:
+            store.cancel(id)
+
+
+def document(store: Store, wanted: Plan, kept: MutableMapping[tuple[str, int], dict[str, Any]]) -> dict[str, Any] | None:
+    """The table from what the store has, None where that is nothing: rows, claims, over_sets and figures as `measured.measured` has them.
+
+    kept: what was read of a run's arrays, by its id and attempt, for the next call: that is slow.
+    """
+    standing = {id: state for id, state in states(store, [run.id for run in wanted.each]).items() if state.state == "done"}
+    if not standing:
+        return None
+    said = _words(store, standing)
+    table = wanted.table
+    readings = [row.reading for row in table.rows if row.reading] + [r for c in table.claims for r in (c.left, c.right)]
+    chosen = {arm.key for reading in readings if reading.among for arm in reading.arms}
+    drawn = hasattr(PAPERS[table.paper], "figures")
+    answers = Answers(absent=dict(wanted.absent))
+    for run in wanted.runs:
+        if (one := said.get(run.id)) is None:
+            continue
+        if drawn or run.arm in chosen:
+            known = (run.id, standing[run.id].attempt)
+            if known not in kept:
+                whole = store.result(run.id)
+                more = words(whole) if whole is not None else {}
+                kept[known] = {name: more[name] for name in ("validation", *(["lines"] if drawn else [])) if name in more}
+            one = one | kept[known]
+        answers.results[run.arm][run.number] = one
+    rows, claims = judged([table], answers)
+    base = {"paper": table.paper, "table": table.name, "title": table.title, "reduced": table.reduced, "words": table.words}
+    return base | {"rows": rows, "claims": claims} | beside(table, rows, answers)
+
+
+def _words(store: Store, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """id -> the result without its arrays."""
+    out: dict[str, dict[str, Any]] = {}
+    for some in _portions(ids):
+        query = sa.select(RESULTS.c.job, RESULTS.c.words).where(RESULTS.c.job.in_(some))
+        with store.reading() as db:
+            out |= {row.job: json.loads(row.words) for row in db.execute(query)}
+    return out
+
+
+def _portions(ids: Iterable[str]) -> Iterable[list[str]]:
+    every = list(ids)
+    return (every[i : i + MOST] for i in range(0, len(every), MOST))
+
+
+# ---- time
+
+
+def foreseen(wanted: Plan, standing: Mapping[str, State], todo: Sequence[Run]) -> float | None:
+    """Seconds of computing that these runs will take, by what the shipped tables' took, as fast as this store's engine was at those it has
+    done; None where nobody has timed such runs.
+    """
+    told = _told(wanted)
+    here = {run.id: s for run in wanted.runs if run.id in standing and (s := standing[run.id].seconds) is not None}
+    both = [(here[id], told[id]) for id in here if told.get(id)]
+    pace = sum(mine for mine, _ in both) / sum(theirs for _, theirs in both) if both else 1.0
+    usual = statistics.mean(here.values()) if here else None
+    total = 0.0
+    for run in todo:
+        each = told[run.id] * pace if run.id in told else usual
+        if each is None:
+            return None
+        share = standing[run.id].share if run.id in standing else 0.0
+        total += each * (1 - share)
+    return total
+
+
+def _told(wanted: Plan) -> dict[str, float]:
+    """id -> seconds where the shipped table was made; by the runs of the other protocol where this one is not shipped."""
+    table = wanted.table
+    own = measured.measured(table.paper, table.name, table.reduced)
+    if own is not None:
+        return {id: float(seconds) for id, seconds in own.get("took", {}).items()}
+    other = measured.measured(table.paper, table.name, not table.reduced)
+    if other is None:
+        return {}
+    theirs: Table = PAPERS[table.paper].table(table.name, not table.reduced)
+    took = other.get("took", {})
+    mean: dict[str, float] = {}
+    for row, shipped in zip(theirs.rows, other["rows"], strict=True):
+        times = [took[id] for id in shipped["runs"] if id in took]
+        if row.reading and not row.reading.among and times:
+            mean[row.reading.arm.key] = statistics.mean(times)
+    arms = {_kind(arm): (arm, mean[arm.key]) for arm in theirs.arms() if arm.key in mean}
+    keys = {arm.key: arm for arm in table.arms()}
+    out = {}
+    for run in wanted.runs:
+        if (found := arms.get(_kind(keys[run.arm]))) is not None:
+            arm, seconds = found
+            out[run.id] = seconds * _work(keys[run.arm], table) / _work(arm, theirs)
+    return out
+
+
+def _kind(arm: Arm) -> str:
+    """Equal for arms of two protocols that differ in how long they train alone."""
+    params = {name: value for name, value in arm.params.items() if name not in (*LENGTHS, "patience", "batch")}
+    return json.dumps([arm.dataset, arm.method, arm.spec(0).to_json()["imbalance"], params, dict(arm.data)], sort_keys=True)
+
+
+def _work(arm: Arm, table: Table) -> float:
+    """Steps of a run, up to what is the same in both protocols."""
+    length = sum(arm.params.get(name, 0) for name in LENGTHS) or 1
+    return float(length / arm.params.get("batch", 128) * (table.seeds * table.folds if arm.stacked else table.folds))
+
+
+def counted(wanted: Plan, standing: Mapping[str, State]) -> Counter[str]:
+    """State -> number of runs; '' counts what is not in the store."""
+    return Counter(standing[run.id].state if run.id in standing else "" for run in wanted.each)

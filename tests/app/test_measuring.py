@@ -1,0 +1,156 @@
+"""Measuring a paper's table from the page: asked for, stopped, asked again, and shown beside what is shipped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+
+from app import session
+from engine.papers import measured, stored
+from engine.papers.tables import PAPERS
+from engine.store import PRIORITY_SWEEP, Store
+from tests.app import fabricate
+from tests.app.conftest import MAIN
+from tests.app.test_lab import charts, words
+
+Look = Callable[..., AppTest]
+
+
+@pytest.fixture
+def look(store: Store) -> Look:
+    """look(query...) -> the Papers page over the real catalog, run once."""
+    store.publish_catalog(json.loads(session.CATALOG.read_text()))
+
+    def run(**query: str) -> AppTest:
+        page = AppTest.from_file(str(MAIN), default_timeout=60)
+        page._page_hash = calc_hash("papers")
+        page.query_params.update(query)
+        page.run()
+        assert not page.exception, page.exception
+        return page
+
+    return run
+
+
+def plan(store: Store, *datasets: str) -> stored.Plan:
+    catalog = store.catalog()
+    assert catalog is not None
+    return stored.plan(PAPERS["keel"].table("3").only((), datasets), catalog)
+
+
+def again(page: AppTest) -> AppTest:
+    page.run()
+    assert not page.exception, page.exception
+    return page
+
+
+def frame(page: AppTest):
+    return next(d.value for d in page.dataframe if "printed" in d.value.columns)
+
+
+def test_a_tables_runs_are_asked_for_stopped_and_asked_for_again(store: Store, look: Look) -> None:
+    page = look(paper="keel", table="3")
+    said = words(page)
+    assert "0 of 154 runs** done in this lab" in said and "154 runs with 3,080 replicates in all; about " in said
+    assert "python -m engine table keel --table 3" in [c.value for c in page.code]
+    page.multiselect(key="papers.sets").set_value(["glass2"])
+    again(page)
+    assert page.button(key="papers-run").label == "Measure: 7 runs"
+    page.button(key="papers-run").click()
+    again(page)
+    wanted = plan(store, "glass2")
+    jobs = {job.id: job for job in store.jobs()}
+    assert set(jobs) == {run.id for run in wanted.each} and {job.priority for job in jobs.values()} == {PRIORITY_SWEEP}
+    said = words(again(page))
+    assert "0 of 7 runs** done in this lab · 7 waiting" in said and "no engine is alive" in said
+    fabricate.beat(store)
+    assert "about " in words(again(page)) and " left" in words(page)
+    page.button(key="papers-stop").click()
+    again(page)
+    assert ":red[7 cancelled]" in words(again(page)) and {job.state for job in store.jobs()} == {"cancelled"}
+    page.button(key="papers-run").click()
+    again(page)
+    assert {(job.state, job.attempt) for job in store.jobs()} == {("queued", 2)}
+    # one fails: its reason is told, and it can be asked for again
+    one = store.claim("engine-1")
+    assert one is not None
+    store.finish(one.id, "failed", "It <b>broke</b>.")
+    assert "1 failed" in words(again(page)) and "<b>" not in words(page).replace("\\<b>", "")
+
+
+def fill(store: Store, runs: list[stored.Run], **values: list[float]) -> None:
+    """Results of these runs; values: run's id -> its average precisions instead of made-up ones."""
+    for i, run in enumerate(runs):
+        made = fabricate.result(run.spec, ap=0.3, seed=i)
+        if run.id in values:
+            made.metrics["average_precision"]["values"] = values[run.id]
+        store.record(run.spec, replace(made, run_id=run.id), fingerprint=run.fingerprint)
+
+
+def test_what_was_measured_stands_beside_what_is_shipped(store: Store, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = measured.measured("keel", "3", False)
+    assert document is not None
+    page = look(paper="keel", table="3")
+    assert "in this lab" not in frame(page).columns
+    runs = plan(store, "glass2").each
+    shipped = [row for row in document["rows"] if row["dataset"] == "glass2"]
+    own = {row["runs"][0]: row for row in shipped}
+    fill(store, runs, **{runs[0].id: own[runs[0].id]["values"]})
+    page.session_state["papers.place"] = "glass2"
+    found = frame(again(page))
+    assert len(found) == 7 and list(found["n, this lab"]) == ["20"] * 7 and list(found["n"]) == ["20"] * 7
+    assert found["in this lab"][0] == found["here"][0] and found["in this lab"][1] != found["here"][1]
+    # the verdicts can be made of either
+    assert "22 sets; Friedman" in words(page)
+    page.session_state["papers.whose"] = "of this lab"
+    said = words(again(page))
+    assert page.session_state["papers.over"] == "as published" and "not measured here yet" in said  # one set has no ranks
+    assert {"here", "n"}.isdisjoint(frame(page).columns) and "in this lab" in frame(page).columns
+    assert any("chart-papers-cells" in c.id for c in charts(page))
+    # another protocol's numbers are another table
+    page.session_state["papers.protocol"] = "reduced"
+    assert "in this lab" not in frame(again(page)).columns
+
+
+def test_a_cell_says_how_far_it_is_from_the_shipped_one(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
+    from app.views import papers
+
+    ours = {"mean": 0.5, "low": 0.4, "high": 0.6}
+    row = {"runs": ["a"], "values": [0.1, 0.2], "ours": ours}
+    assert papers._apart(row, row) == "Equal to the shipped values to 1e-9."
+    assert papers._apart(row, row | {"values": [0.1, 0.25]}).endswith("by at most 0.05.")
+    assert "inside the shipped interval" in papers._apart(row, row | {"runs": ["b"]})
+    assert "outside" in papers._apart(row, row | {"runs": ["b"], "ours": ours | {"mean": 0.7}})
+
+
+def test_a_table_that_is_not_shipped_shows_what_this_lab_measured(
+    store: Store, look: Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measured, "HERE", tmp_path)
+    page = look(paper="keel", table="3")
+    assert "None of this table was measured here yet" in words(page) and "nobody has timed such runs" in words(page)
+    page.session_state["papers.protocol"] = "full"
+    again(page)
+    fill(store, plan(store, "glass2").each)
+    page.session_state["papers.place"] = "glass2"
+    assert set(frame(again(page))["n, this lab"]) == {"20"} and "Claims of the paper" in words(page)
+
+
+def test_a_demonstration_queues_nothing(store: Store, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB_DEMO", "1")
+    page = look(paper="keel", table="3")
+    assert "This is a demonstration" in words(page) and "papers-run" not in [b.key for b in page.button]
+    stored.ask(Store(store.url), plan(store, "glass2").each)
+    assert "papers-stop" not in [b.key for b in again(page).button]
+
+
+def test_the_sine_says_that_it_is_no_run(look: Look) -> None:
+    page = look(paper="sine", table="2")
+    assert "it is a regression" in words(page)
+    assert "papers-run" not in [b.key for b in page.button]
