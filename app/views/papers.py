@@ -315,7 +315,7 @@ def _numbers(rows: Sequence[Mapping[str, Any]], store: Store, mine: Mapping[str,
         metric = st.segmented_control("Metric", metrics, format_func=_metric, key="papers.metric", required=True)
     with right:
         if st.session_state.get("papers.place") not in places:
-            st.session_state["papers.place"] = places[0]
+            st.session_state["papers.place"] = next((r["dataset"] for r in rows if r["ours"]), places[0])
         place = st.selectbox("Dataset", places, key="papers.place")
     shown = [r for r in rows if r["metric"] == metric and r["dataset"] == place]
     if not shown:

@@ -51,12 +51,15 @@ def here(paper: str, table: str, catalog: Mapping[str, Any], store: Store) -> di
         chosen: Sequence[str] = []
         if len(names) > 1:
             chosen = st.multiselect(
-                "Datasets", list(names), format_func=lambda name: plain(names[name]), key="papers.sets", placeholder="All of them",
+                "Datasets", list(names), format_func=names.__getitem__, key="papers.sets", placeholder="All of them",
             )  # fmt: skip
-        wanted = _plan(whole, [name for name in chosen if name in names], catalog)
+        chosen = [name for name in chosen if name in names]
+        wanted = _plan(whole, chosen, catalog)
         standing = stored.states(store, [run.id for run in wanted.each])
         state["papers.drawn"] = (stored.counted(wanted, standing)["done"], time.monotonic())
-        _panel(wanted, standing, store, f"python -m engine table {paper} --table {table}{' --reduced' * whole.reduced}")
+        command = ["python -m engine table", paper, "--table", table, *(["--reduced"] if whole.reduced else [])]
+        command += ["--datasets", *chosen] if chosen else []
+        _panel(wanted, standing, store, " ".join(command))
     return _document(_plan(whole, [], catalog), store)
 
 

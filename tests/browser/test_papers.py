@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from engine.papers import stored
+from engine.papers.tables import PAPERS
 from engine.store import Store
 from tests.app import fabricate
 from tests.browser.visitor import Visitor
@@ -56,4 +60,40 @@ def test_no_table_scrolls_sideways(chromium, address, until, scheme, width):
     until(lambda: me.page.locator(".st-key-chart-papers-cells .scatterlayer .point").count() > 10, 20, "the picture")
     assert me.over() <= 1
     me.shot(f"papers-{scheme}")
+    me.leave()
+
+
+@pytest.mark.network
+def test_a_table_is_measured_from_the_page(chromium, product, until):
+    """What is missing of one set, by a real engine: asked for, followed, shown beside the shipped ones."""
+    url, store = product
+    wanted = stored.plan(PAPERS["keel"].table("3", True).only((), ["glass2"]), store.catalog())
+    for run in wanted.each[2:]:  # five of seven are there
+        store.record(run.spec, replace(fabricate.result(run.spec), run_id=run.id), fingerprint=run.fingerprint)
+    me = Papers(chromium, url, "?paper=keel&table=3")
+    page = me.page
+    page.locator(".st-key-papers-measure summary").click()
+    until(lambda: me.there("papers-run"), 20, "the button")
+    page.locator(".st-key-papers-protocol button", has_text="Reduced").click()
+    me.settle()
+    page.locator(".st-key-papers-sets input").click()
+    page.locator(".st-key-papers-sets input").press_sequentially("glass2")
+    page.get_by_role("option", name="glass2", exact=True).click()
+    page.keyboard.press("Escape")
+    until(lambda: "Measure what is missing: 2 runs" in page.locator(".st-key-papers-run").inner_text(), 30, "one set's runs")
+    me.shot("papers-before")
+    me.settle()
+    me.press("papers-run")
+    until(lambda: me.there("papers-stop"), 20, "what is under way")
+    until(lambda: "7 of 7 runs done in this lab" in me.text() and not me.there("papers-run"), 120, "all seven")
+    until(lambda: me.there("papers-whose"), 20, "two kinds of measurements")
+    me.settle()
+    page.locator(".st-key-papers-place input").click()
+    page.locator(".st-key-papers-place input").fill("glass2")
+    page.get_by_role("option", name="glass2", exact=True).click()
+    me.settle()
+    page.locator(".st-key-papers-whose button", has_text="of this lab").click()
+    until(lambda: page.locator(".st-key-chart-papers-cells .scatterlayer .point").count() >= 7, 20, "this lab's cells")
+    assert me.over() <= 1
+    me.shot("papers-measured")
     me.leave()
