@@ -93,6 +93,10 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--json", action="store_true", help="one JSON object on stdout")
     table.add_argument("--out", type=Path, help="also write each table with where it comes from into this folder")
     table.add_argument("--ship", action="store_true", help="also write each table where the product keeps its measurements")
+    table.add_argument(
+        "--tune", type=int, nargs="?", const=20, metavar="TRIALS",
+        help="keel: first choose layers, width and rate per set and method by so many trials on validation (default: 20)",
+    )  # fmt: skip
     table.add_argument("--jobs", type=int, default=1, help="runs at once, each in a process of its own (default: 1)")
     table.add_argument(
         "--check",

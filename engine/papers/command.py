@@ -214,6 +214,9 @@ def command(asked: Any) -> int:
         return _check(tables, asked)
     if asked.ship and (asked.methods or asked.datasets):
         raise BadParameter("--ship writes whole tables: leave --methods and --datasets out.")
+    told: list[dict[str, Any]] = []
+    if asked.tune is not None:
+        tables, told = _tuned(tables, asked)
     shelf: Shelf = InFolder(asked.folder) if asked.folder is not None else InStore(asked.store)
     runner = Runner(build_catalog(found=True), shelf, _say, asked.device, asked.jobs)
     _say(tables[0].words)
@@ -228,15 +231,36 @@ def command(asked: Any) -> int:
         for table in tables:
             mine, said = ([part for part in several if part["table"] == table.name] for several in (rows, claims))
             where = measured.path(table.paper, table.name, table.reduced) if asked.out is None else _inside(asked.out, table)
-            measured.write(where, _document(table, mine, said, answers, asked) | beside(table, mine, answers))
+            document = _document(table, mine, said, answers, asked) | beside(table, mine, answers)
+            measured.write(where, document | ({"tuning": told} if told else {}))
             _say(f"written: {where}")
     more = {table.name: found for table in tables if (found := beside(table, rows, answers))}
     if asked.json:
         answer = {"paper": asked.paper, "reduced": asked.reduced, "rows": rows, "claims": claims, "seconds": seconds}
+        answer |= {"tuning": told} if told else {}
         print(json.dumps(plain(answer | ({"beside": more} if more else {}))))
     else:
         print(text(tables, rows, claims, seconds, more))
     return 0
+
+
+def _tuned(tables: Sequence[Table], asked: Any) -> tuple[list[Table], list[dict[str, Any]]]:
+    """The tables after --tune, and what was chosen."""
+    if asked.folder is None:
+        raise BadParameter("--tune keeps its trials in a folder, to go on from: name one with --folder.")
+    if asked.ship:
+        raise BadParameter("--ship writes the tables that are compared with; one that was tuned goes where --out says.")
+    from engine.catalog import build_catalog
+    from engine.papers import tuning
+
+    out, told = [], []
+    for table in tables:
+        tuning.check(table, asked.tune)
+        table = replace(table, seeds=asked.seeds or table.seeds, folds=asked.folds or table.folds)
+        one, chosen_ = tuning.tuned(table, asked.tune, asked.folder, build_catalog(found=True), asked.device, _say)
+        out.append(one)
+        told += chosen_
+    return out, told
 
 
 def _inside(folder: Path, table: Table) -> Path:
@@ -262,7 +286,8 @@ def _document(table: Table, rows: list[Any], claims: list[Any], answers: Answers
                 ["python -m engine table", table.paper, "--table", table.name, *(["--reduced"] if table.reduced else [])]
             )
             + (f" --seeds {asked.seeds}" if asked.seeds else "")
-            + (f" --folds {asked.folds}" if asked.folds else ""),
+            + (f" --folds {asked.folds}" if asked.folds else "")
+            + (f" --tune {asked.tune}" if asked.tune else ""),
             "commits": _all_of(facts, "commit"),
             "machines": _all_of(facts, "machine"),
             "cpus": _all_of(facts, "cpu"),
@@ -291,7 +316,13 @@ def _all_of(facts: Sequence[Mapping[str, Any]], name: str) -> list[str]:
 
 def _check(tables: Sequence[Table], asked: Any) -> int:
     """Carry out --check: 0 where every cell came out again, else 1."""
-    for name, given in (("--seeds", asked.seeds), ("--folds", asked.folds), ("--out", asked.out), ("--store", asked.store)):
+    for name, given in (
+        ("--seeds", asked.seeds),
+        ("--folds", asked.folds),
+        ("--out", asked.out),
+        ("--store", asked.store),
+        ("--tune", asked.tune),
+    ):
         if given is not None:
             raise BadParameter(f"--check runs a shipped cell anew, as it was: leave {name} out.")
     if asked.ship or asked.folder is not None:
