@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from engine.batches import Passes, Plan, pick
+from engine.batches import Balanced, Passes, Plan, pick
 from engine.data.dataset import Rows, Task
 from engine.data.rows import take
 from engine.errors import BadParameter
@@ -95,8 +95,9 @@ class ExplicitGradient(TableMethod):
     batch_outer: int = param(128, low=1, high=4096, log=True, advanced=True, help="Held-out rows in one step (X2).")
     batch_points: int = param(128, low=1, high=4096, log=True, advanced=True, help="Synthetic points in one step.")
     inner: str = param(
-        "both", choices=("both", "synthetic"), advanced=True,
-        help="The classifier steps on real and synthetic rows (Algorithm 1) or on synthetic rows alone (eq. 1).",
+        "both", choices=("both", "synthetic", "balanced"), advanced=True,
+        help="The classifier steps on real and synthetic rows (Algorithm 1), on synthetic rows alone (eq. 1), or on real rows drawn with "
+        "every class alike and synthetic ones (balanced: not in the paper).",
     )  # fmt: skip
     outer: str = param(
         "validation", choices=("validation", "holdout"), advanced=True,
@@ -125,7 +126,9 @@ class ExplicitGradient(TableMethod):
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
         """See Method.fit."""
         inner, outer = self._parts(task)
-        meter = Meter(self._steps(task.train, self.epochs) + self._steps(inner, self.meta_epochs))
+        batches = self._batches(inner, task)
+        first = Passes(task.train.sizes.tolist(), self.batch, [])
+        meter = Meter(self.epochs * max(first.per_pass()) + self.meta_epochs * max(batches.per_pass()))
         camera.share = 0.25
         yield Phase("training", "Training the first classifier")
         net, _ = yield from self.pretrain(task, cross_entropy, rows=task.train, meter=meter, camera=camera)
@@ -143,7 +146,6 @@ class ExplicitGradient(TableMethod):
             camera.watch(points, lambda: step.points)
         camera.share = 0.75
         yield Phase("points", "Moving the synthetic points" if step.moving else "Training on, nothing moves")
-        batches = Passes(inner.sizes.tolist(), self.batch, streams(task, "meta-batch"))
         if step.moving and self.inner_steps > min(batches.per_pass()):
             raise BadParameter(
                 f"{self.name}(inner_steps={self.inner_steps}): an epoch has {min(batches.per_pass())} steps here, so points would never "
@@ -165,8 +167,12 @@ class ExplicitGradient(TableMethod):
         synthetic = Synthetic(step.points, points.x, points.y, points.mask, points.number) if points.mask.any() else None
         return Fitted(net, chosen.epoch, synthetic)
 
-    def _steps(self, rows: Rows, epochs: int) -> int:
-        return epochs * max(Passes(rows.sizes.tolist(), self.batch, []).per_pass())
+    def _batches(self, rows: Rows, task: Task) -> Passes | Balanced:
+        """Real rows for the second phase, batch by batch."""
+        drawn = streams(task, "meta-batch")
+        if self.inner == "balanced":
+            return Balanced(rows, len(task.classes), self.batch, drawn)
+        return Passes(rows.sizes.tolist(), self.batch, drawn)
 
     def _parts(self, task: Task) -> tuple[Numbered, Rows]:
         """(rows the classifier steps on, rows the points are judged by)."""
@@ -271,7 +277,7 @@ class MetaStep(Step):
             fresh = self.own.fresh[:, batch.k].view(-1, 1, 1)
             self.points = torch.where(fresh, self.start.x, self.points)
         x, y = pick(self.points, index), pick(self.start.y, index)
-        if self.method.inner == "both":
+        if self.method.inner != "synthetic":
             x, y, mask = torch.cat([batch.x, x], 1), torch.cat([batch.y, y], 1), torch.cat([batch.mask, mask], 1)
         weights = mean_weights(mask, x.dtype)
         theta = self.net.flat

@@ -1,8 +1,9 @@
 """Does moving help? A study of ours on the first paper's question, on its 22 KEEL sets.
 
 Everything that decides how far the copies move is varied one at a time: the step (per batch and per row, over four decades), which
-minority rows are copied, how many times, and the rows that judge the move. Each replicate takes the variant that did best on its own
-validation rows and is judged on its test rows, against *frozen* chosen in the same way, and against what needs no moving.
+minority rows are copied, how many times, whether real rows come in balanced batches, and the rows that judge the move. Each replicate
+takes the variant that did best on its own validation rows and is judged on its test rows, against *frozen* chosen in the same way, and
+against what needs no moving.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ BASE = 1000.0
 """The step at which everything else is varied: the released value, where moving starts to show."""
 COPIES = (3, 10)
 CONFIDENCE = 0.5
+BALANCED = "balanced inner batches"
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,9 @@ class Settings:
 
 _SAME = (
     "22 KEEL sets, network, training, folds and seeds as in table keel. Copies move by steps of 1 to 10,000 (per batch) or 0.1 to 1,000 "
-    "(per row); with 1,000 also copies of rows below a confidence of 0.5 alone, 3 or 10 copies of each, or a third of the training rows "
-    "held out to judge the moves. Each replicate takes the variant that did best on its validation rows; frozen is chosen alike "
-    "among its numbers of copies and the confidence bound."
+    "(per row); with 1,000 also copies of rows below a confidence of 0.5 alone, 3 or 10 copies of each, real rows in balanced batches, or "
+    "a third of the training rows held out to judge the moves. Each replicate takes the variant that did best on its validation rows; "
+    "frozen is chosen alike among its numbers of copies, the confidence bound and the balanced batches."
 )
 
 FULL = Settings(False, f"Full protocol: {_SAME}", keel.FULL)
@@ -82,7 +84,9 @@ def variants(dataset: str, settings: keel.Settings) -> tuple[dict[str, Arm], dic
 
     moving = {f"step {step:g}": arm(eta_points=step) for step in STEPS}
     moving |= {f"step {step:g} per row": arm(eta_points=step, per_row=True) for step in STEPS_PER_ROW}
-    with_base = {f"confidence {CONFIDENCE}": {"confidence": CONFIDENCE}} | {f"{n} copies": {"copies": n} for n in COPIES}
+    with_base: dict[str, dict[str, Any]] = {f"confidence {CONFIDENCE}": {"confidence": CONFIDENCE}}
+    with_base |= {f"{n} copies": {"copies": n} for n in COPIES}
+    with_base[BALANCED] = {"inner": "balanced"}
     moving |= {name: arm(eta_points=BASE, **params) for name, params in with_base.items()}
     moving["held-out rows judge"] = arm(eta_points=BASE, outer="holdout")
     frozen = {"frozen": arm(eta_points=0.0)}

@@ -14,11 +14,12 @@ from engine.batches import Passes
 from engine.data.dataset import Rows, Task
 from engine.errors import BadParameter
 from engine.losses import Loss, cross_entropy, mean_weights
+from engine.methods import explicit_gradient
 from engine.methods.explicit_gradient import ExplicitGradient, MetaStep, Numbered
 from engine.models.mlp import MLP
 from engine.runner import drive, run
 from engine.spec import Imbalance, RunSpec
-from engine.training import Batch, new_net, streams
+from engine.training import Batch, Meter, new_net, streams
 from tests.engine.tasks import blobs, task
 from tests.engine.test_methods import fit
 
@@ -344,3 +345,35 @@ def test_classes_as_large_as_the_largest_are_no_minority() -> None:
     assert set(points.y[points.mask].tolist()) == {2}
     alike = task(blobs((60, 60)), ratio=None, seeds=1, folds=2)
     assert not ExplicitGradient(hidden=(5,))._copies(new_net(alike, (5,)), Numbered.of(alike.train), alike).mask.any()
+
+
+def test_balanced_inner_batches_draw_every_class_alike() -> None:
+    """As many real rows of each class in every step, copies beside them; the progress that is foreseen is what is done."""
+    on = task(blobs((90, 12)), ratio=None, seeds=1)
+    method = ExplicitGradient(hidden=(5,), epochs=2, meta_epochs=3, patience=3, batch=16, inner="balanced")
+    batches = method._batches(Numbered.of(on.train), on)
+    wanted = batches.per_pass()
+    plan = batches.take(wanted, on.device)
+    for r, steps in enumerate(wanted):
+        for k in range(steps):
+            assert torch.bincount(on.train.y[r][plan.index[r, k]], minlength=2).tolist() == [8, 8]
+    seen: list[int] = []
+
+    def both(step: MetaStep, batch: Batch) -> Tensor:
+        seen.append(int(batch.mask.sum(1).max()))
+        return called(step, batch)
+
+    called, meters = MetaStep.__call__, []
+
+    def noted(total: int) -> Meter:
+        meters.append(Meter(total))
+        return meters[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MetaStep, "__call__", both)
+        patch.setattr(explicit_gradient, "Meter", noted)
+        _, fitted = fit(method, on)
+    assert set(seen) == {16} and len(seen) == 3 * max(wanted)
+    (meter,) = meters
+    assert meter.done == meter.total == 2 * max(Passes(on.train.sizes.tolist(), 16, []).per_pass()) + len(seen)
+    assert fitted.synthetic is not None and not torch.equal(fitted.synthetic.x, fitted.synthetic.start)
