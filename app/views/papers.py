@@ -82,6 +82,8 @@ def page() -> None:
             icon=":material/hourglass_empty:",
         )
     mine = measuring.here(paper, table, catalog, store)
+    if mine is not None:
+        mine = mine | {"other": shipped and mine["reduced"] != document["reduced"]}
     lab = mine is not None and (not shipped or _whose() == LAB)
     shown = mine if lab and mine is not None else document
     if lab:
@@ -339,7 +341,7 @@ def _numbers(rows: Sequence[Mapping[str, Any]], store: Store, mine: Mapping[str,
         st.caption(f"✱ {plain(marks[0], 300)}" + (f" (and {len(marks) - 1} other reasons)" if len(marks) > 1 else ""))
     chosen = picked["selection"]["rows"]
     for i in chosen[:FEW]:
-        _runs(shown[i], store, measuring.row_of(mine, shown[i]))
+        _runs(shown[i], store, measuring.row_of(mine, shown[i]), bool(mine and mine["other"]))
     if not chosen:
         st.caption("Choose rows to see their replicates and open their runs.")
 
@@ -357,6 +359,7 @@ def _line(row: Mapping[str, Any]) -> cells.Line:
 def _frame(rows: Sequence[Mapping[str, Any]], mine: Mapping[str, Any] | None, lab: bool) -> pd.DataFrame:
     """One line a cell; text, so that a number stands with its interval. See `_numbers`."""
     labels = list(dict.fromkeys(k for r in rows for k in r["labels"]))
+    protocol = "" if mine is None or not mine["other"] else " (reduced)" if mine["reduced"] else " (full)"
     out = []
     for r in rows:
         ours = r["ours"]
@@ -367,7 +370,7 @@ def _frame(rows: Sequence[Mapping[str, Any]], mine: Mapping[str, Any] | None, la
             line["n"] = "" if ours is None else str(ours["n"])
         if mine is not None:
             own = measuring.row_of(mine, r)
-            line["in this lab"] = "" if own is None else f"{own['ours']['mean']:.4f}{_bounds(own['ours'])}"
+            line[f"in this lab{protocol}"] = "" if own is None else f"{own['ours']['mean']:.4f}{_bounds(own['ours'])}"
             line["n, this lab"] = "" if own is None else str(own["ours"]["n"])
         line["the printed number is"] = r["verdict"] + (f": {r['reason']}" if r["reason"] else "")
         out.append(line)
@@ -378,8 +381,11 @@ def _bounds(ours: Mapping[str, Any]) -> str:
     return "" if ours["low"] is None else f" [{ours['low']:.4f}, {ours['high']:.4f}]"
 
 
-def _runs(row: Mapping[str, Any], store: Store, own: Mapping[str, Any] | None = None) -> None:
-    """The replicates of a cell, and those of its runs that this store has. own: the cell as this lab measured it, None where it did not."""
+def _runs(row: Mapping[str, Any], store: Store, own: Mapping[str, Any] | None = None, other: bool = False) -> None:
+    """The replicates of a cell, and those of its runs that this store has.
+
+    own: the cell as this lab measured it, None where it did not; other: by another protocol.
+    """
     if row["ours"] is None and own is None:
         st.caption(f"Not measured here yet: {plain(row['reason'], 300)}.")
         return
@@ -391,7 +397,7 @@ def _runs(row: Mapping[str, Any], store: Store, own: Mapping[str, Any] | None = 
             st.caption(whose) if whose else None
             st.code(", ".join(f"{v:.4f}" for v in one["values"] if v is not None), language=None, wrap_lines=True)
     if own is not None and row is not own and row["ours"] is not None:
-        st.caption(_apart(row, own))
+        st.caption("Another protocol than the shipped one: the two say nothing of each other." if other else _apart(row, own))
     there = []
     for id in dict.fromkeys([*(own["runs"] if own else []), *row["runs"]]):
         try:

@@ -24,6 +24,8 @@ MOST = 500
 """Ids in one question: any SQLite takes as many."""
 ACTIVE = ("queued", "running")
 ENDED = ("failed", "cancelled", "interrupted")
+CREDIT = 60.0
+"""Seconds of this store's runs that count no more than the shipped times: short runs are mostly beginning and end, unlike long ones."""
 LENGTHS = ("epochs", "meta_epochs", "head_epochs")
 """Parameters that say how long a run trains. A run of the other protocol that differs in these, its patience and its batch alone tells how
 long this one will take."""
@@ -188,7 +190,7 @@ def foreseen(wanted: Plan, standing: Mapping[str, State], todo: Sequence[Run]) -
     told = _told(wanted)
     here = {run.id: s for run in wanted.runs if run.id in standing and (s := standing[run.id].seconds) is not None}
     both = [(here[id], told[id]) for id in here if told.get(id)]
-    pace = sum(mine for mine, _ in both) / sum(theirs for _, theirs in both) if both else 1.0
+    pace = (sum(mine for mine, _ in both) + CREDIT) / (sum(theirs for _, theirs in both) + CREDIT)
     usual = statistics.mean(here.values()) if here else None
     total = 0.0
     for run in todo:

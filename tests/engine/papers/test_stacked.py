@@ -212,7 +212,7 @@ def test_sine_end_to_end(toy, capsys):
 def test_moving_is_chosen_on_validation(toy, capsys):
     out, err = ask(capsys, "moving", "--folder", str(toy / "runs"), "--json")
     answer = json.loads(out)
-    assert "22 of 22: smote on wine, 4 replicates" in err
+    assert "24 of 24: smote on wine, 4 replicates" in err
     rows = {row["labels"]["method"]: row for row in answer["rows"]}
     runs = {path.stem: json.loads(path.read_text()) for path in (toy / "runs").glob("*.json")}
     for method, arms in (
