@@ -28,7 +28,8 @@ def measured(paper: str, table: str, reduced: bool = True) -> dict[str, Any] | N
     """What was measured of a table, None where nothing is shipped. Raises BadData for a file that cannot be read.
 
     Keys: paper, table, title, reduced, words (what was run), rows and claims (as `engine.papers.verdicts.judge` gives them),
-    provenance {command, commits, machines, devices, torch, numerics, first, last, written, runs, seconds, n}. Some have more:
+    provenance {command, commits, machines, cpus, threads, devices, torch, numerics, first, last, written, runs, seconds, n} and took (run's
+    id -> its seconds). A table whose runs did not say their processor has no cpus. Some have more:
     over_sets (title -> `engine.analysis.significance.over_sets`, keel with claim {text, verdict}: keel and moving) and figures (the
     paper's figure -> its lines, as `figures` of engine.papers.adult and engine.papers.sine say).
     """
