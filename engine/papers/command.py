@@ -359,8 +359,10 @@ def again(
     shipped = {_label(row): row for row in document["rows"] if row["values"]}
     there = [(_label(_as_shown(row)), row) for row in table.rows if _label(_as_shown(row)) in shipped]
     if cell is not None:
-        wanted = {part.strip().casefold() for part in cell.split(",")}
-        there = [(name, row) for name, row in there if wanted <= {part.casefold() for part in name.split(", ")} or name == cell]
+        wanted = _parts(cell)
+        there = [(name, row) for name, row in there if wanted <= _parts(name)]
+        least = min((len(_parts(name) - wanted) for name, _ in there), default=0)  # 'CE' is not 'CE, equal steps'
+        there = [(name, row) for name, row in there if len(_parts(name) - wanted) == least]
     if not there:
         asked = f"called {cell!r}" if cell is not None else "of these methods and datasets"
         raise BadParameter(f"table {table.name} of {table.paper} has no measured cell {asked}; one is {next(iter(shipped))!r}.")
@@ -411,6 +413,10 @@ def _compared(
         "differs": differs,
         "ok": equal or (inside and bool(differs)),
     }
+
+
+def _parts(name: str) -> set[str]:
+    return {part.strip().casefold() for part in name.split(",")}
 
 
 def _as_shown(row: Any) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def test_nothing_is_shipped_under_a_wrong_name():
 @pytest.mark.parametrize(
     ("paper", "table", "reduced", "cell"),
     [
-        ("sine", "A", True, "3, 5, ExplicitGradient"),
+        ("sine", "A", True, "3, 5, frozen"),
         pytest.param("keel", "3", False, "glass-0-1-6_vs_5, CE", marks=pytest.mark.network),
         pytest.param("moving", "steps", True, "shuttle-c2-vs-c4, step 1000", marks=pytest.mark.network),
     ],
