@@ -290,7 +290,7 @@ def _document(table: Table, rows: list[Any], claims: list[Any], answers: Answers
             + (f" --tune {asked.tune}" if asked.tune else ""),
             "commits": _all_of(facts, "commit"),
             "machines": _all_of(facts, "machine"),
-            "cpus": _all_of(facts, "cpu"),
+            "cpus": _all_of(facts, "cpu") if all("cpu" in f for f in facts) else [],
             "threads": _all_of(facts, "threads"),
             "devices": _all_of(facts, "device_name"),
             "torch": _all_of(facts, "torch"),
