@@ -22,7 +22,7 @@ EVERY = 2.0
 """Seconds between two looks at runs that are under way."""
 REDRAW = 6.0
 """Seconds between two drawings of the whole page while results come in."""
-PROTOCOLS = {"reduced": "Reduced: for two cores", "full": "Full: the paper's"}
+PROTOCOLS = {"reduced": "Reduced: for two cores", "full": "Full"}
 _NAMES = {True: "reduced", False: "full"}
 _HERE = "papers.here"
 _PLAN = "papers.plan"
