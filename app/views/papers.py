@@ -160,7 +160,10 @@ def _protocol(document: Mapping[str, Any]) -> None:
         commits = ", ".join(c[:10] for c in facts["commits"])
         lines = [f"Between {plain(facts['first'])} and {plain(facts['last'])}", f"torch {plain(', '.join(facts['torch']))}"]
         lines += [f"Devices: {plain(', '.join(facts['devices']), 200)}", f"Commits: {plain(commits, 400)}"]
+        lines += [f"Processor: {plain(', '.join(facts['cpus']), 200)}"] if facts.get("cpus") else []
         st.markdown("\n".join(f"- {line}" for line in lines))
+        st.markdown("Whether its first cell comes out again on this machine (`--cell` names another):")
+        st.code(f"{facts['command']} --check", language="bash")
 
 
 def _whose() -> str:

@@ -90,10 +90,15 @@ def _serve(pipe: Connection, device: str) -> None:
             spec = RunSpec.from_json(pipe.recv())
         except EOFError:
             return
+        answer: Result | str
         try:
-            pipe.send(one(spec, device, read))
+            answer = one(spec, device, read)
         except (BadInput, DataMissing, OutOfMemory) as error:
-            pipe.send(str(error))
+            answer = str(error)
+        try:
+            pipe.send(answer)
+        except OSError:
+            return
 
 
 def one(spec: RunSpec, device: str, read: dict[str, Any]) -> Result:
