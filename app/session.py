@@ -8,6 +8,7 @@ link means the same after a default has changed: what a run's numbers depend on 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -45,6 +46,8 @@ CATALOG = ROOT.parent / "engine" / "catalog.json"
 FIRST = {"dataset": "clusters", "method": "explicit-gradient", "ratio": 20.0}
 """What the form shows to a first visitor where no example says otherwise, as far as the catalog has it."""
 DEVICES = ("auto", "cpu", "cuda")
+DEMO = "This is a demonstration: it shows what was recorded, and {what}."
+"""The one line beside a control that is off where `demo()`; `demo_line` fills it in."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _HERE = f"{MINE}here"
 _RUN = re.compile(r"[0-9a-f]{16}")
@@ -60,6 +63,16 @@ class Asked:
     run: str | None = None
     replicate: int = 0
     problems: tuple[str, ...] = field(default=(), compare=False)
+
+
+def demo() -> bool:
+    """True where LAB_DEMO=1: what is stored can be looked at, and nothing can be queued, sent, renamed or deleted."""
+    return os.environ.get("LAB_DEMO", "") == "1"
+
+
+def demo_line(what: str = "nothing can be trained or changed here") -> str:
+    """Why a control is off in a demonstration: one sentence, for a caption, a control's help or an error."""
+    return DEMO.format(what=what)
 
 
 def store() -> Store:
