@@ -160,6 +160,7 @@ class Player {
     }
     if (fresh && this.frames.length) this.begin();
     if (ran && FINAL.has(head.status) && !fresh && !this.live) this.announce();
+    this.agree();
     this.state();
     this.invalidate();
   }
@@ -318,6 +319,7 @@ class Player {
   }
 
   toggle() {
+    if (this.led) return this.leader.toggle();
     if (this.leader) {
       const played = this.leader.playing || this.leader.live;
       this.takeLead();
@@ -336,6 +338,7 @@ class Player {
 
   seek(pos, keep = false) {
     if (this.last < 0) return;
+    if (this.led) return this.leader.seek(pos >= this.last ? this.leader.last : this.leader.placeOf(this.stepAt(Math.max(0, pos))), keep);
     this.takeLead();
     this.live = false;
     if (!keep) this.playing = false;
@@ -371,10 +374,34 @@ class Player {
     if (this.group === name) return;
     groups.get(this.group)?.delete(this);
     this.group = name;
+    this.led = false;
+    this.root.dataset.led = "false";
     if (!name) return;
     if (!groups.has(name)) groups.set(name, new Set());
     groups.get(name).add(this);
   }
+
+  // Once all of a group are finished, one scrubber is left: that of the longest run, so that every frame of each can be reached.
+  agree() {
+    const all = this.group ? [...groups.get(this.group)] : [];
+    const ready = all.length > 1 && all.every((one) => one.last >= 0 && FINAL.has(one.head.status));
+    const guide = ready ? all.reduce((best, one) => (one.end > best.end ? one : best)) : null;
+    for (const one of all) {
+      const led = Boolean(guide) && one !== guide;
+      if (one.led === led) continue;
+      one.led = led;
+      one.leader = led ? guide : null;
+      if (led) one.live = one.playing = false;
+      one.root.dataset.led = String(led);
+      one.state();
+    }
+    if (!guide) return;
+    for (const one of all) if (one !== guide) one.leader = guide; // another one may have led until now
+    guide.leader = null;
+    guide.settle();
+  }
+
+  get end() { return this.frames[this.last].step; }
 
   peers() { return this.group ? [...groups.get(this.group)].filter((other) => other !== this) : []; }
 
@@ -393,7 +420,7 @@ class Player {
     if (!followers.length) return;
     const step = this.stepAt(this.pos);
     for (const other of followers) {
-      const pos = other.placeOf(step);
+      const pos = this.pos >= this.last ? Math.max(other.placeOf(step), other.led ? other.last : 0) : other.placeOf(step);
       if (pos !== other.pos) {
         other.pos = pos;
         other.invalidate();
@@ -1480,8 +1507,10 @@ class Player {
     this.sight.disconnect();
     cancelAnimationFrame(this.ticking);
     clearTimeout(this.waiter);
-    for (const other of this.peers()) if (other.leader === this) other.leader = null;
+    const left = this.peers();
+    for (const other of left) if (other.leader === this) other.leader = null;
     this.join("");
+    left[0]?.agree();
     this.root.remove();
   }
 }
