@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from app.session import NO_OWNER, owner_in
+from app.session import NO_OWNER, demo, demo_line, open_store, owner_in
 from engine import board, uploads
 from engine.errors import BadInput, LabError, StoreError, TooLarge, TooSlow, UnknownName, WrongType
 from engine.store import Store, default_url
@@ -56,7 +56,7 @@ def store() -> Store:
     url = default_url()
     with _opening:
         if url not in _stores:
-            _stores[url] = Store(url)
+            _stores[url] = open_store(url)
         return _stores[url]
 
 
@@ -79,6 +79,8 @@ async def take(request: Request) -> Response:
 
 
 async def _take(request: Request) -> Response:
+    if demo():
+        raise NotAllowed(demo_line("no table is taken"))
     owner = owner_in(request.headers.get("cookie", ""))
     if not _own_page(request.headers):
         raise NotAllowed(FOREIGN)

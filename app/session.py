@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import streamlit as st
@@ -77,12 +77,38 @@ def demo_line(what: str = "nothing can be trained or changed here") -> str:
 
 def store() -> Store:
     """The store that LAB_STORE names, opened once in this process. Raises StoreError."""
-    return _open(default_url())
+    return _open(default_url(), demo())
+
+
+def open_store(url: str) -> Store:
+    """A store as this server uses it: in a demonstration one that refuses. Raises StoreError."""
+    return Exhibit(url) if demo() else Store(url)
+
+
+class Exhibit(Store):
+    """The store of a demonstration: whoever asks it to queue, stop, take in, name or delete gets one sentence, as BadInput.
+
+    The pages draw no control that would ask; this is for what they overlook.
+    """
+
+    CLOSED = (
+        *("submit", "submit_profile", "submit_compare", "submit_embed", "cancel", "delete"),
+        *("add_upload", "receive", "forget", "mark", "keep_sweep"),
+    )
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in Exhibit.CLOSED:
+            return _refuse
+        return super().__getattribute__(name)
+
+
+def _refuse(*_: Any, **__: Any) -> NoReturn:
+    raise BadInput(demo_line())
 
 
 @st.cache_resource(show_spinner=False)
-def _open(url: str) -> Store:
-    return Store(url)
+def _open(url: str, closed: bool) -> Store:
+    return open_store(url)
 
 
 def owner() -> str | None:
@@ -126,7 +152,7 @@ def example() -> str | None:
 
 @st.cache_resource(show_spinner=False)
 def _examples(url: str, folder: str) -> list[str]:
-    return [id for path in sorted(Path(folder).glob("*.zip")) for id in _open(url).load(path)]
+    return [id for path in sorted(Path(folder).glob("*.zip")) for id in _open(url, demo()).load(path)]
 
 
 def features(run: str, attempt: int, owner: str | None) -> dict[str, np.ndarray] | None:
@@ -137,7 +163,7 @@ def features(run: str, attempt: int, owner: str | None) -> dict[str, np.ndarray]
 
 @st.cache_resource(scope="session", max_entries=2, show_spinner=False)
 def _features(url: str, run: str, attempt: int) -> dict[str, np.ndarray] | None:
-    data = _open(url).artifact(run, FEATURES)  # a run that is run again has another attempt
+    data = _open(url, demo()).artifact(run, FEATURES)  # a run that is run again has another attempt
     return None if data is None else unpack(data)
 
 
@@ -150,7 +176,7 @@ def contributions(run: str, attempt: int, replicate: int, owner: str | None) -> 
 
 @st.cache_resource(scope="session", max_entries=8, show_spinner=False)
 def _contributions(url: str, run: str, attempt: int, name: str) -> dict[str, np.ndarray] | None:
-    data = _open(url).artifact(run, name)  # as `_features`
+    data = _open(url, demo()).artifact(run, name)  # as `_features`
     return None if data is None else unpack(data)
 
 
@@ -175,7 +201,7 @@ class Live:
 
 def uploading() -> str:
     """'' where tables are taken from this browser, else the sentence that says why not."""
-    return "" if owner() is not None else NO_OWNER
+    return demo_line("no table is taken") if demo() else "" if owner() is not None else NO_OWNER
 
 
 def kept_seconds() -> int:
@@ -184,9 +210,9 @@ def kept_seconds() -> int:
 
 
 def uploads() -> list[Upload]:
-    """This browser's tables, newest first."""
+    """This browser's tables, newest first; none in a demonstration, which reads none."""
     mine = owner()
-    return [] if mine is None else store().uploads(mine)
+    return [] if mine is None or demo() else store().uploads(mine)
 
 
 def upload(id: str) -> Upload:
@@ -219,6 +245,8 @@ def drop_closed() -> None:
 
 def keep_alive() -> None:
     """Once per script run: signs of life of an open page that has tables, and an empty page as soon as one of them is gone."""
+    if demo():
+        return  # nothing is anybody's
     try:
         some = bool(uploads())
     except LabError:

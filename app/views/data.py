@@ -41,8 +41,8 @@ def page() -> None:
     if table is None and job is None:
         with st.container(key="data-state-empty"):
             upload.empty(_go)
-        if not session.store().engines():
-            st.info(runs.NO_ENGINE, icon=":material/power_off:")
+        if not session.demo():
+            runs.no_engine(session.store())
         return
     if table is not None:
         upload.head(table, mine, _go)

@@ -243,7 +243,7 @@ def _empty(store: Store, catalog: Mapping[str, Any], device: str) -> None:
             type="primary",
             icon=":material/play_arrow:",
             key="deep.example",
-            disabled=not ready,
+            disabled=not ready or session.demo(),
             on_click=_example,
             args=(spec, device),
         )
@@ -252,8 +252,7 @@ def _empty(store: Store, catalog: Mapping[str, Any], device: str) -> None:
             if ready
             else f"These data are not on the engine's machine. {plain(entry['how_to_get'], 300)}"
         )
-        if not store.engines():
-            st.info(runs.NO_ENGINE, icon=":material/power_off:")
+        runs.no_engine(store)
 
 
 def _example(spec: RunSpec, device: str) -> None:

@@ -110,8 +110,7 @@ def _welcome(store: Store) -> None:
             "You will see synthetic minority points move while the network trains, and its precision-recall curve beside "
             "that of plain training."
         )
-        if not store.engines():
-            st.info(runs.NO_ENGINE, icon=":material/power_off:")
+        runs.no_engine(store)
 
 
 def _draw(shown: Shown, asked: session.Asked, catalog: Mapping[str, Any]) -> None:
@@ -195,7 +194,8 @@ def _others(store: Store, owner: str | None, run: str | None) -> None:
                 what = f"{plain(job.spec['method'])} on {plain(job.spec['dataset'])}, seed {plain(job.spec['seed'])}"
                 st.markdown(f"{what} · {job.state}, {done}", width="stretch")
                 st.button("Show", key=f"show-{job.id}", icon=":material/visibility:", on_click=_open, args=(job.id,))
-                st.button("Cancel", key=f"cancel-{job.id}", icon=":material/stop:", on_click=runs.cancel, args=([job.id],))
+                if not session.demo():
+                    st.button("Cancel", key=f"cancel-{job.id}", icon=":material/stop:", on_click=runs.cancel, args=([job.id],))
 
 
 def _open(run: str) -> None:

@@ -112,7 +112,8 @@ def _watch(id: str, seen: str) -> None:
     with st.container(key="data-progress"):  # one place whatever it holds: what follows keeps its own
         _progress(live)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Cancel", icon=":material/stop:", key="data.cancel", on_click=session.cancel, args=(id,))
+        if not session.demo():
+            st.button("Cancel", icon=":material/stop:", key="data.cancel", on_click=session.cancel, args=(id,))
         if live.board is not None:
             _sort(id, board.live(live.board.rows))
     if live.board is not None:
@@ -181,6 +182,8 @@ def ended(job: Job, again: Callable[[], object]) -> None:
     }[job.state]
     reason = f" {plain(job.reason, 600)}" if job.state == "failed" else ""
     DRAWS[job.state](f"**{what}**{reason}", icon=ICONS[job.state])
+    if runs.closed():
+        return
     step = {
         "failed": "Change what the reason names, or try once more.",
         "cancelled": "Start it over, or choose another time or ratio.",

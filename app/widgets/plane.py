@@ -38,9 +38,12 @@ def section(run: str, classes: Sequence[str]) -> None:
     found = session.features(run, job.attempt, owner)
     if found is None:
         st.info(
-            "This run keeps no features: it was made by an earlier version. Run it again to see them.",
+            "This run keeps no features: it was made by an earlier version, or is an example that leaves them out. Run it again to "
+            "see them.",
             icon=":material/history:",
         )
+        if runs.closed():
+            return
         st.button("Run it again", key="deep.remake", icon=":material/replay:", on_click=_remake, args=(job,))
         return
     ways = {entry["technique"]: entry for entry in catalog.get("embeddings", [])}
@@ -108,7 +111,7 @@ def _wait(store: Store, spec: EmbedSpec, found: Mapping[str, np.ndarray], owner:
     except UnknownName:
         job = None
     alive = bool(store.engines())
-    if job is None and alive and seconds < AT_ONCE:
+    if job is None and alive and not session.demo() and seconds < AT_ONCE:
         job = store.submit_embed(spec.run, spec.technique, spec.params, spec.seed, owner)
     if job is not None and job.active:
         st.fragment(_progress, run_every=runs.TICK)(spec, job.state, title, seconds)
@@ -118,6 +121,8 @@ def _wait(store: Store, spec: EmbedSpec, found: Mapping[str, np.ndarray], owner:
         st.warning(
             f"{plain(title)} was {job.state if job.state != 'failed' else 'not computed'}.{reason}", icon=":material/block:"
         )
+    if runs.closed(f"{plain(title)} of this run was not"):
+        return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             f"Compute {plain(title)}",
@@ -157,7 +162,8 @@ def _progress(spec: EmbedSpec, seen: str, title: str, seconds: float) -> None:
             st.progress(
                 min(1.0, share), text=f"Computing {plain(title)}: {duration(spent)} of about {duration(max(seconds, spent))}"
             )
-        st.button("Cancel", key="deep.embed.cancel", icon=":material/stop:", on_click=runs.cancel, args=([job.id],))
+        if not session.demo():
+            st.button("Cancel", key="deep.embed.cancel", icon=":material/stop:", on_click=runs.cancel, args=([job.id],))
     if not store.engines():
         st.warning(runs.NO_ENGINE, icon=":material/power_off:")
 

@@ -70,10 +70,12 @@ def ask(shown: Shown, catalog: Mapping[str, Any]) -> None:
             type="primary",
             icon=":material/call_split:",
             key="deep.whatif",
-            disabled=same,
+            disabled=same or session.demo(),
             on_click=_submit,
             args=(other, shown.job),
         )
+        if runs.closed():
+            return
         st.caption("Choose another value than this run's." if same and not wrong else "Everything else stays as it is.")
 
 
@@ -217,7 +219,8 @@ def _progress(run: str, seen: str) -> None:
     if job.state != seen and not job.active:
         st.rerun()
     runs.progress(store, job, bool(store.engines()), owner)
-    st.button("Cancel", key="deep.beside.cancel", icon=":material/stop:", on_click=runs.cancel, args=([run],))
+    if not session.demo():
+        st.button("Cancel", key="deep.beside.cancel", icon=":material/stop:", on_click=runs.cancel, args=([run],))
 
 
 def short(one: RunSpec, other: RunSpec, most: int = 3) -> str:
