@@ -329,6 +329,36 @@ class Store(Uploads):
         with self.writing() as db:
             return db.execute(query.values(state="queued", engine=None, started=None)).rowcount == 1
 
+    def in_the_way(self, id: str, *, attempt: int) -> bool:
+        """True where a running job is a cell of a sweep that nobody waits for, while something more urgent is queued."""
+        ours = sa.and_(JOBS.c.id == id, JOBS.c.state == "running", _attempt(attempt), JOBS.c.cancel == 0)
+        cell = sa.select(JOBS.c.id).where(ours, JOBS.c.priority >= PRIORITY_SWEEP)
+        urgent = sa.select(JOBS.c.id).where(JOBS.c.state == "queued", JOBS.c.priority < PRIORITY_SWEEP)
+        with self.reading() as db:
+            return bool(db.execute(sa.select(sa.and_(cell.exists(), urgent.exists()))).scalar())
+
+    def give_back(self, id: str, *, attempt: int) -> bool:
+        """Put a running job that was stopped for a more urgent one back to its place in the queue, as if it had not begun.
+
+        What it said is deleted and its attempt raised: nothing comes twice. False where it is not running (any more), runs as another
+        attempt, or somebody wants it cancelled.
+        """
+        ours = sa.and_(JOBS.c.id == id, JOBS.c.state == "running", _attempt(attempt), JOBS.c.cancel == 0)
+        anew = {
+            "state": "queued",
+            "engine": None,
+            "started": None,
+            "done": 0,
+            "total": 0,
+            "last_seq": 0,
+            "attempt": attempt + 1,
+        }
+        with self.writing() as db:
+            if db.execute(JOBS.update().where(ours).values(**anew)).rowcount != 1:
+                return False
+            _clear(db, id)
+            return True
+
     def finish(self, id: str, state: str, reason: str = "", *, attempt: int | None = None) -> bool:
         """End a running job (or, as 'cancelled', a queued one) as failed, cancelled or interrupted, with its sentence.
 
