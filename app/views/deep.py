@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.widgets import answer, form, gaps, inside, links, plane, runs, top, whatif
+from app.widgets import answer, form, gaps, inside, links, plane, runs, share, top, whatif
 from app.widgets.answer import Shown
 from app.widgets.sentence import setting
 from app.widgets.text import many, plain, written
@@ -288,4 +288,4 @@ def _draw(shown: Shown, other: Shown | None, catalog: Mapping[str, Any], device:
     if other is not None:
         whatif.beside(shown, other)
     answer.provenance(shown)
-    runs.terminal(shown, catalog)
+    share.code(shown.main.spec, catalog, "run")

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.widgets import answer, contributions, form, links, runs, top
+from app.widgets import answer, contributions, form, links, runs, share, top
 from app.widgets.answer import Shown
 from app.widgets.text import plain
 from engine.errors import BadInput, LabError
@@ -132,7 +132,7 @@ def _draw(shown: Shown, asked: session.Asked, catalog: Mapping[str, Any]) -> Non
             contributions.section(shown, replicate)
             answer.tables(shown)
             answer.provenance(shown)
-    runs.terminal(shown, catalog)
+    share.code(shown.main.spec, catalog, "run")
 
 
 def _state(shown: Shown, asked: session.Asked) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +13,6 @@ from app.charts.palette import listed
 from app.player import Feed, player
 from app.widgets import form
 from app.widgets.answer import Shown
-from app.widgets.command import command
 from app.widgets.sentence import setting
 from app.widgets.status import silence
 from app.widgets.text import duration, many, plain
@@ -334,12 +332,3 @@ def how_far(store: Store, job: Job | None) -> str:
     if job.state == "failed":
         return f"failed. {plain(job.reason, 300)}"
     return job.state
-
-
-def terminal(shown: Shown, catalog: Mapping[str, Any]) -> None:
-    """The command that gives this run."""
-    with st.expander("Run this from a terminal", icon=":material/terminal:"):
-        try:
-            st.code(shlex.join(command(shown.main.spec, catalog)), language="bash", wrap_lines=True)
-        except BadInput as error:
-            st.caption(plain(error, 300))

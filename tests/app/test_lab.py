@@ -106,6 +106,7 @@ def test_a_finished_run_shows_everything(store: Store, look: Look) -> None:
         "numbers-gap-lab",
         "all-measures",
         "provenance",
+        "code-run",
     ):
         page.session_state[key] = True
     page.run()
