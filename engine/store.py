@@ -28,9 +28,9 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
-from engine import bundles, techniques
+from engine import bundles, jobs, techniques
 from engine.compare_spec import CompareSpec
 from engine.database import (
     ARTIFACT,
@@ -39,7 +39,6 @@ from engine.database import (
     ENGINES,
     EVENTS,
     JOBS,
-    PARTS,
     PRIORITY_INTERACTIVE,
     RESULTS,
     Encoded,
@@ -52,13 +51,15 @@ from engine.database import (
 )
 from engine.errors import BadInput, BadParameter, StoreError, UnknownName
 from engine.events import Event, Progress, decode, encode, unpack
+from engine.jobs import ACTIVE, KINDS, STATES, Job
+from engine.marks import Marks
 from engine.result import Result
 from engine.spec import RunSpec, canonical, table_options, uploaded
 from engine.techniques import FEATURES, EmbedSpec
-from engine.uploads import Uploads, hear, owe, own
+from engine.uploads import hear, own
 from engine.version import NUMERICS
 
-__all__ = ["PRIORITY_INTERACTIVE", "EngineInfo", "Job", "Store", "default_url"]
+__all__ = ["ACTIVE", "KINDS", "PRIORITY_INTERACTIVE", "STATES", "EngineInfo", "Job", "Store", "default_url"]
 
 PRIORITY_COMPANION = 1
 """Shown beside what a person waits for: controls, baseline, ceiling."""
@@ -68,9 +69,6 @@ LEARN = 9
 """Embed jobs of a technique that tell how fast this machine is."""
 STALE = 3.0
 """Seconds without a heartbeat after which an engine counts as gone."""
-KINDS = ("run", "embed", "profile", "compare")
-ACTIVE = ("queued", "running")
-STATES = (*ACTIVE, "done", "failed", "cancelled", "interrupted")
 INTERRUPTED = "The engine stopped while this was running. Run it again to start over."
 CANCELLED = "Cancelled."
 PROFILE_S = 120.0
@@ -79,52 +77,6 @@ PRIVATE_S = 3600.0
 """Seconds a run on a person's own table may take where it names no limit."""
 STEP = 1e-5
 """Seconds between two jobs that are asked for at once: enough to be told apart beside the seconds since 1970."""
-_TURN = ("priority", "created", "id")
-
-
-@dataclass(frozen=True)
-class Job:
-    """A frozen copy of one row of the queue and record.
-
-    kind: 'run' (spec: RunSpec.to_json()), 'embed' (spec: EmbedSpec.to_json(); fingerprint: its run's id), 'profile' (spec: see
-    `engine.spec.table_options`) or 'compare' (spec: `engine.compare_spec.CompareSpec` as JSON). state: queued,
-    running, done, failed, cancelled or interrupted. reason: one sentence for a person when failed, cancelled or interrupted,
-    else ''. owner: None = anyone may see it. priority: 0 goes first. device: auto, cpu or cuda. timeout_s: seconds of running
-    allowed, None = no limit. attempt: from 1, raised each time it is queued again. done, total: the latest Progress (0, 0 before
-    it). created (when queued), started, finished: unix seconds. engine: who claimed it. upload: the table it is made from.
-    """
-
-    id: str
-    kind: str
-    spec: dict[str, Any]
-    fingerprint: str
-    state: str
-    reason: str
-    owner: str | None
-    priority: int
-    device: str
-    timeout_s: float | None
-    attempt: int
-    done: int
-    total: int
-    created: float
-    started: float | None
-    finished: float | None
-    engine: str | None
-    upload: str | None = None
-
-    @property
-    def active(self) -> bool:
-        """Queued or running."""
-        return self.state in ACTIVE
-
-    @property
-    def finished_(self) -> bool:
-        """Not active: done, failed, cancelled or interrupted."""
-        return not self.active
-
-
-_JOB_COLUMNS = [JOBS.c[f.name] for f in dataclasses.fields(Job)]
 
 
 @dataclass(frozen=True)
@@ -153,7 +105,7 @@ class EngineInfo:
         return abs((time.time() if now is None else now) - self.heartbeat) <= limit
 
 
-class Store(Uploads):
+class Store(Marks):
     """A handle on the database; cheap to keep, safe to share between threads, to be opened anew in a child process.
 
     Every method raises StoreError where the database cannot be used. Reads take `owner`: a run owned by somebody else
@@ -244,17 +196,17 @@ class Store(Uploads):
                 if words:
                     query = sa.select(RESULTS.c.job, RESULTS.c.words).where(RESULTS.c.job.in_(some))
                     said = {row.job: row.words for row in db.execute(query)}
-                for row in db.execute(sa.select(*_JOB_COLUMNS).where(JOBS.c.id.in_(some), visible(owner))):
-                    out[row.id] = (_job(row), json.loads(said[row.id]) if row.id in said else None)
+                for row in db.execute(sa.select(*jobs.COLUMNS).where(JOBS.c.id.in_(some), visible(owner))):
+                    out[row.id] = (jobs.read(row), json.loads(said[row.id]) if row.id in said else None)
         return out
 
     def job(self, id: str, owner: str | None = None) -> Job:
         """The job. Raises UnknownName where there is none, or it is somebody else's."""
         with self.reading() as db:
-            row = db.execute(sa.select(*_JOB_COLUMNS).where(JOBS.c.id == id, visible(owner))).first()
+            row = db.execute(sa.select(*jobs.COLUMNS).where(JOBS.c.id == id, visible(owner))).first()
         if row is None:
             raise UnknownName(f"no run is called {id!r} here; it may have been deleted, or belong to another browser.")
-        return _job(row)
+        return jobs.read(row)
 
     def jobs(
         self,
@@ -265,12 +217,12 @@ class Store(Uploads):
         limit: int = 50,
     ) -> list[Job]:
         """Newest first, those that `owner` may see."""
-        query = sa.select(*_JOB_COLUMNS).where(visible(owner), JOBS.c.kind.in_(kinds))
+        query = sa.select(*jobs.COLUMNS).where(visible(owner), JOBS.c.kind.in_(kinds))
         query = query.order_by(JOBS.c.created.desc(), JOBS.c.id).limit(limit)
         if states is not None:
             query = query.where(JOBS.c.state.in_(states))
         with self.reading() as db:
-            return [_job(row) for row in db.execute(query)]
+            return [jobs.read(row) for row in db.execute(query)]
 
     def queue(self) -> dict[str, int]:
         """{'queued': n, 'running': n}, everybody's."""
@@ -282,7 +234,7 @@ class Store(Uploads):
     def position(self, id: str) -> int:
         """Queued jobs that go before this one; 0 where it is next, or not queued."""
         mine = JOBS.alias("mine")
-        before = sa.tuple_(*(JOBS.c[n] for n in _TURN)) < sa.tuple_(*(mine.c[n] for n in _TURN))
+        before = sa.tuple_(*(JOBS.c[n] for n in jobs.TURN)) < sa.tuple_(*(mine.c[n] for n in jobs.TURN))
         query = sa.select(sa.func.count()).select_from(JOBS, mine)
         query = query.where(mine.c.id == id, mine.c.state == "queued", JOBS.c.state == "queued", before)
         with self.reading() as db:
@@ -296,13 +248,13 @@ class Store(Uploads):
         with self.reading() as db:  # an idle engine asks twenty times a second and must not hold the write lock for it
             if db.execute(sa.select(JOBS.c.id).where(queued).limit(1)).first() is None:
                 return None
-        turn = sa.select(JOBS.c.id).where(queued).order_by(*(JOBS.c[n] for n in _TURN)).limit(1)
+        turn = sa.select(JOBS.c.id).where(queued).order_by(*(JOBS.c[n] for n in jobs.TURN)).limit(1)
         taken = JOBS.update().where(JOBS.c.id == turn.scalar_subquery())
         with self.writing() as db:
             row = db.execute(
-                taken.values(state="running", engine=engine_id, started=time.time()).returning(*_JOB_COLUMNS)
+                taken.values(state="running", engine=engine_id, started=time.time()).returning(*jobs.COLUMNS)
             ).first()
-        return None if row is None else _job(row)
+        return None if row is None else jobs.read(row)
 
     def cancel(self, id: str) -> None:
         """A queued job is cancelled at once, a running one is asked to stop; a finished or unknown one stays as it is."""
@@ -356,7 +308,7 @@ class Store(Uploads):
         with self.writing() as db:
             if db.execute(JOBS.update().where(ours).values(**anew)).rowcount != 1:
                 return False
-            _clear(db, id)
+            jobs.clear(db, id)
             return True
 
     def finish(self, id: str, state: str, reason: str = "", *, attempt: int | None = None) -> bool:
@@ -430,14 +382,7 @@ class Store(Uploads):
     def delete(self, id: str) -> None:
         """Forget a job and all that came of it, of a run also its embeddings. An engine that is running it drops it."""
         with self.writing() as db:
-            row = db.execute(sa.select(*_JOB_COLUMNS).where(JOBS.c.id == id)).first()
-            if row is not None and row.kind == "embed":
-                name = techniques.artifact(_job(row).spec["technique"], id)
-                db.execute(ARTIFACTS.delete().where(ARTIFACTS.c.job == row.fingerprint, ARTIFACTS.c.name == name))
-            _clear(db, id)
-            db.execute(JOBS.delete().where(JOBS.c.id == id))
-            if row is not None and row.owner is not None:
-                owe(db)
+            jobs.remove(db, id)
         self.purge()  # where a reader holds the log, an engine does it later
 
     # ---- profiles and comparisons
@@ -743,9 +688,9 @@ def _queue(db: Connection, key: Mapping[str, Any], asked: Mapping[str, Any], *, 
         if asked["priority"] < row.priority:
             db.execute(JOBS.update().where(one).values(priority=asked["priority"]))
     else:
-        _clear(db, key["id"])
+        jobs.clear(db, key["id"])
         db.execute(JOBS.update().where(one).values(**fresh, attempt=JOBS.c.attempt + 1))
-    return _job(db.execute(sa.select(*_JOB_COLUMNS).where(one)).one())
+    return jobs.read(db.execute(sa.select(*jobs.COLUMNS).where(one)).one())
 
 
 def _answered(db: Connection, key: Mapping[str, Any]) -> Job:
@@ -764,17 +709,9 @@ def _answered(db: Connection, key: Mapping[str, Any]) -> Job:
         }
         times = {"created": now, "started": now, "finished": now}
         counts = {"done": 1, "total": 1, "last_seq": 0, "attempt": 1 if row is None else row.attempt + 1}
-        _clear(db, key["id"])
+        jobs.clear(db, key["id"])
         upsert(db, JOBS, dict(key) | fixed | times | counts | {"state": "done"})
-    return _job(db.execute(sa.select(*_JOB_COLUMNS).where(one)).one())
-
-
-def _clear(db: Connection, id: str) -> None:
-    """Delete what came of a job, of a run also its embed jobs: their answers are among its artifacts."""
-    embeds = sa.select(JOBS.c.id).where(JOBS.c.kind == "embed", JOBS.c.fingerprint == id)
-    for part in PARTS:
-        db.execute(part.delete().where(sa.or_(part.c.job == id, part.c.job.in_(embeds))))
-    db.execute(JOBS.delete().where(JOBS.c.kind == "embed", JOBS.c.fingerprint == id))
+    return jobs.read(db.execute(sa.select(*jobs.COLUMNS).where(one)).one())
 
 
 def _portions(ids: Iterable[str]) -> Iterator[list[str]]:
@@ -791,11 +728,6 @@ def _has(db: Connection, id: str, artifact: str) -> bool:
 
 def _attempt(attempt: int | None) -> sa.ColumnElement[bool]:
     return sa.true() if attempt is None else JOBS.c.attempt == attempt
-
-
-def _job(row: Row[Any]) -> Job:
-    values = dict(row._mapping)
-    return Job(**values | {"spec": json.loads(values["spec"])})
 
 
 def _encoded(event: Event | Encoded) -> Encoded:

@@ -423,7 +423,7 @@ def test_an_unknown_schema_is_refused(store, tmp_path):
     with sqlite3.connect(tmp_path / "lab.db") as raw:
         raw.execute("UPDATE meta SET value = '7' WHERE key = 'schema'")
     raw.close()
-    with pytest.raises(StoreError, match="schema 7 and this version reads schema 2"):
+    with pytest.raises(StoreError, match="schema 7 and this version reads schema 3"):
         Store(store.url)
 
 
