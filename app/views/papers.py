@@ -12,7 +12,7 @@ import streamlit as st
 
 from app import session
 from app.charts import cells, drawn, ranks
-from app.widgets import links, top
+from app.widgets import links, share, top
 from app.widgets.parts import chart, folded, heading
 from app.widgets.text import duration, many, plain, signed
 from engine.errors import BadData, LabError, UnknownName
@@ -221,7 +221,9 @@ def _over_sets(found: Mapping[str, Mapping[str, Any]]) -> None:
         }
         for q in one["pairs"]
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt=f"Pairs of methods over {one['sets']} sets, margin {one['margin']}")
+    alt = f"Pairs of methods over {one['sets']} sets, margin {one['margin']}"
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt=alt)
+    share.table(rows, "pairs", f"papers-pairs-{which}", alt)
 
 
 def _said(claim: Mapping[str, Any]) -> str:
@@ -308,14 +310,16 @@ def _numbers(rows: Sequence[Mapping[str, Any]], store: Store) -> None:
         chart(cells.figure(lines, _metric(metric)), "chart-papers-cells", cells.alt(lines, _metric(metric)))
     if len(shown) > LINES:
         st.caption(f"The picture has the first {LINES} of {len(shown)} cells.")
+    frame, alt = _frame(shown), f"{_metric(metric)} on {place}: printed, measured here, and what one says of the other"
     picked = st.dataframe(
-        _frame(shown),
+        frame,
         hide_index=True,
         key=f"papers-cells-{metric}-{places.index(place)}",
         on_select="rerun",
         selection_mode="multi-row",  # a single one cannot be chosen by keyboard
-        alt=f"{_metric(metric)} on {place}: printed, measured here, and what one says of the other",
+        alt=alt,
     )
+    share.table(frame, "cells", "papers-cells", alt)
     marks = sorted({r["mark"] for r in shown if r["mark"]})
     if marks:
         st.caption(f"✱ {plain(marks[0], 300)}" + (f" (and {len(marks) - 1} other reasons)" if len(marks) > 1 else ""))

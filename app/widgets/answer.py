@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from app.charts import learning, losses, norms, pr
-from app.widgets import gaps, perclass
+from app.widgets import gaps, perclass, share
 from app.widgets.parts import chart, folded, heading, numbers
 from app.widgets.sentence import story
 from app.widgets.text import bounds, difference, duration, number, plain
@@ -219,7 +219,9 @@ def _rows(result: Result) -> None:
     for name in result.class_counts.get("train", {}):
         counts = {word: result.class_counts.get(part, {}).get(name, 0.0) for part, word in PARTS.items()}
         rows.append({"class": name} | {word: f"{n:,.0f}" for word, n in counts.items()})
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Rows in each part, one row a class", column_config=perclass.NARROW)
+    alt = "Rows in each part, one row a class"
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt=alt, column_config=perclass.NARROW)
+    share.table(rows, f"rows-{result.run_id}", "rows", alt)
     if result.positive == "macro":
         st.caption(f"On the test rows a random ranking has macro average precision {result.prevalence:.3g}.")
     else:
@@ -234,14 +236,27 @@ def tables(shown: Shown) -> None:
     with folded("All measures of all methods", "all-measures", ":material/table:") as fold:
         if not fold.open:
             return
-        rows = []
-        for name, (label, _, _) in METRICS.items():
-            row = {"measure": label}
-            for member, result in shown.there:
-                if name in result.metrics:
-                    row[member.label] = number(result.metric(name), 3)
-            rows.append(row)
-        st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Every measure with its 95% interval, one column a method")
+        alt = "Every measure with its 95% interval, one column a method"
+        st.dataframe(pd.DataFrame(measures(shown, lambda found: number(found, 3))), hide_index=True, alt=alt)
+        main = shown.there[0][1]
+        caption = f"{alt}, n = {main.n}; {main.interval}"
+        share.table(lambda: measures(shown, _ends), f"measures-{shown.job.id}", "measures", caption)
+
+
+def measures(shown: Shown, said: Callable[[Interval], Any]) -> list[dict[str, Any]]:
+    """One record a measure, one column a method; said: what stands in a cell."""
+    rows = []
+    for name, (label, _, _) in METRICS.items():
+        row: dict[str, Any] = {"measure": label}
+        for member, result in shown.there:
+            if name in result.metrics:
+                row[member.label] = said(result.metric(name))
+        rows.append(row)
+    return rows
+
+
+def _ends(found: Interval) -> dict[str, float]:
+    return {"mean": found.mean, "low": found.low, "high": found.high}
 
 
 def provenance(shown: Shown) -> None:

@@ -11,13 +11,13 @@ import streamlit as st
 
 from app import session
 from app.charts import pr
-from app.widgets import board, runs
+from app.widgets import board, runs, share
 from app.widgets.naming import said
 from app.widgets.parts import WIDE, chart, heading, numbers
 from app.widgets.status import silence
 from app.widgets.text import duration, many, plain, ratio
 from engine import limits
-from engine.board import FIRST, deciding
+from engine.board import FIRST, deciding, leaderboard_csv, leaderboard_latex, leaderboard_markdown
 from engine.compare_spec import CompareSpec
 from engine.errors import BadInput, LabError, UnknownName
 from engine.events import Board
@@ -230,6 +230,16 @@ def verdict(id: str, result: Mapping[str, Any]) -> None:
     )
     _sort(id, rows)
     board.draw(board.ordered(rows, order(id, board.by_score(rows))), deciding(result), best=result.get("best"))
+    share.forms(
+        lambda: {
+            "Markdown": leaderboard_markdown(result),
+            "LaTeX": leaderboard_latex(result),
+            "CSV": leaderboard_csv(result),
+        },
+        "leaderboard",
+        "mine.board",
+        download=False,
+    )
     more = [*result["shortened"], *(result.get("notes") or ())]
     if more:
         st.markdown(
@@ -289,4 +299,4 @@ def _curves(
     prevalence = float(np.mean(arrays["truth"] > 0)) if not several else 1 / len(data["classes"])
     with st.container(width=WIDE):
         chart(pr.figure(drawn, prevalence), "chart-pr-compare", pr.alt(drawn, prevalence))
-        numbers("pr-compare", lambda: pr.table(drawn), "Precision at a few recalls, one row a method")
+        numbers("pr-compare", lambda: pr.table(drawn), "Precision at a few recalls, one row a method", download=False)

@@ -211,4 +211,9 @@ def _calibration(table: thresholds.Table, title: str) -> None:
         + f". Lowest: {best.lower()}."
     )
     with st.container(width=WIDE):
-        numbers("calibration", lambda: calibration.table(found), "Bins of predicted probability with the observed share")
+        numbers(
+            "calibration",
+            lambda: calibration.table(found),
+            "Bins of predicted probability with the observed share",
+            download=False,
+        )

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app.charts import palette
+from app.widgets import share
 
 WIDE = 900
 """Pixels beyond which a lone picture gains nothing."""
@@ -24,12 +25,13 @@ def chart(figure: Any, key: str, alt: str) -> None:
     st.plotly_chart(figure, key=key, alt=alt, config=palette.CONFIG)
 
 
-def numbers(key: str, table: Callable[[], pd.DataFrame], alt: str) -> None:
-    """The numbers behind a picture, made when somebody opens them."""
+def numbers(key: str, table: Callable[[], pd.DataFrame], alt: str, *, download: bool = True) -> None:
+    """The numbers behind a picture, made when somebody opens them, to read and to copy. download: as in `share.table`."""
     with folded("The numbers", f"numbers-{key}", ":material/table:") as fold:
         if fold.open:
             made = table()
             st.dataframe(made, hide_index=made.index.name is None, alt=alt)
+            share.table(made, key, key, alt, download=download)
 
 
 def folded(label: str, key: str, icon: str) -> Any:

@@ -13,7 +13,7 @@ import streamlit as st
 from app import session
 from app.charts import embedding, palette
 from app.charts.embedding import KINDS, Map
-from app.widgets import form, runs, thumbs
+from app.widgets import form, runs, share, thumbs
 from app.widgets.text import duration, many, plain
 from engine.errors import BadInput, UnknownName
 from engine.spec import RunSpec
@@ -206,9 +206,9 @@ def _explore(found: Map, x: np.ndarray, images: np.ndarray | None, classes: list
         )
         picked = _by_table(found, classes, np.flatnonzero(drawn))
     else:
-        st.dataframe(
-            listing(found, classes, picked), hide_index=True, alt="The selected rows", height=min(300, 38 + 35 * len(picked))
-        )
+        chosen_rows = listing(found, classes, picked)
+        st.dataframe(chosen_rows, hide_index=True, alt="The selected rows", height=min(300, 38 + 35 * len(picked)))
+        share.table(chosen_rows, "selected-rows", "deep-selected", "The selected rows")
     if picked:
         _nearest(found, x, images, classes, picked)
 

@@ -29,16 +29,20 @@ def table(found: Table | Callable[[], Table], name: str, key: str, caption: str 
     of this press on its page. caption: what the table is, for a line with it. download: False for what is made of a person's own table,
     since files that Streamlit hands out are not asked whose they are.
     """
-    st.fragment(_table)(found, name, key, caption, download)
+    forms(lambda: written(records(found() if callable(found) else found), caption), name, key, download=download)
 
 
-def _table(found: Table | Callable[[], Table], name: str, key: str, caption: str, download: bool) -> None:
+def forms(made: Callable[[], Mapping[str, str]], name: str, key: str, *, download: bool = True) -> None:
+    """The same of a table that writes itself: made() gives its text in each of FORMS."""
+    st.fragment(_forms)(made, name, key, download)
+
+
+def _forms(made: Callable[[], Mapping[str, str]], name: str, key: str, download: bool) -> None:
     """The press. A fragment, so that opening it draws nothing else anew."""
     with _press("Copy as table", ":material/content_copy:", f"share-{key}") as pressed:
         if not pressed.open:
             return
-        made = found() if callable(found) else found
-        texts = written(records(made), caption)
+        texts = made()
         for tab, (label, (language, end)) in zip(st.tabs(list(FORMS)), FORMS.items(), strict=True):
             with tab:
                 _text(texts[label], language)
@@ -77,7 +81,7 @@ def code(spec: RunSpec, catalog: Mapping[str, Any], key: str) -> None:
 
 
 def _code(spec: RunSpec, catalog: Mapping[str, Any], key: str) -> None:
-    """The press. A fragment, as `_table`."""
+    """The press. A fragment, as `_forms`."""
     with _press("Copy as code", ":material/terminal:", f"code-{key}") as pressed:
         if not pressed.open:
             return
