@@ -25,13 +25,13 @@ def chart(figure: Any, key: str, alt: str) -> None:
     st.plotly_chart(figure, key=key, alt=alt, config=palette.CONFIG)
 
 
-def numbers(key: str, table: Callable[[], pd.DataFrame], alt: str, *, download: bool = True) -> None:
-    """The numbers behind a picture, made when somebody opens them, to read and to copy. download: as in `share.table`."""
+def numbers(key: str, table: Callable[[], pd.DataFrame], alt: str, *, name: str = "", download: bool = True) -> None:
+    """The numbers behind a picture, made when somebody opens them, to read and to copy. name, download: as in `share.table`."""
     with folded("The numbers", f"numbers-{key}", ":material/table:") as fold:
         if fold.open:
             made = table()
             st.dataframe(made, hide_index=made.index.name is None, alt=alt)
-            share.table(made, key, key, alt, download=download)
+            share.table(made, name or key, key, alt, download=download)
 
 
 def folded(label: str, key: str, icon: str) -> Any:
