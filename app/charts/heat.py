@@ -13,7 +13,7 @@ from app.charts.palette import NEUTRAL, frame, safe
 
 ROW = 40
 """Pixels a method takes."""
-COLUMN = 76
+COLUMN = 82
 """Pixels a column takes at least; where they do not fit, the picture scrolls sideways."""
 BETTER, WORSE = "▲", "▼"
 SCALE = [[0.0, "#F0A06B"], [0.5, "#F4F4F2"], [1.0, "#7FB8E0"]]
@@ -72,7 +72,7 @@ def figure(methods: Sequence[str], columns: Sequence[tuple[str, str]], squares: 
             y=[r for r, _, _ in flat],
             mode="text",
             text=[safe(s.text, 14) for _, _, s in flat],
-            textfont={"size": 12, "color": [NEUTRAL if s.mean is None else "#111111" for _, _, s in flat]},
+            textfont={"size": 13, "color": [NEUTRAL if s.mean is None else "#111111" for _, _, s in flat]},
             customdata=[safe(s.full or s.why, 300) for _, _, s in flat],
             hovertemplate="%{customdata}<extra></extra>",
             showlegend=False,
@@ -80,7 +80,8 @@ def figure(methods: Sequence[str], columns: Sequence[tuple[str, str]], squares: 
     )
     fig.update_yaxes(categoryorder="array", categoryarray=rows[::-1], showgrid=False, fixedrange=True)
     fig.update_xaxes(categoryorder="array", categoryarray=heads, showgrid=False, fixedrange=True, tickangle=0)
-    fig.update_layout(hovermode="closest", margin={"l": 178}, width=178 + COLUMN * len(heads) + 12)
+    left = 24 + 7 * max(map(len, rows))
+    fig.update_layout(hovermode="closest", margin={"l": left}, width=left + COLUMN * len(heads) + 12)
     fig.layout.annotations = ()
     return fig
 

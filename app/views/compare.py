@@ -13,7 +13,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.widgets import links, pair, plan, runs, share, sweep_views, sweep_words, top
+from app.widgets import address, links, pair, plan, runs, share, sweep_views, sweep_words, top
 from app.widgets.sweep_views import Sweep
 from app.widgets.text import duration, many, plain, ratio
 from engine import sweep
@@ -22,14 +22,20 @@ from engine.result import METRICS
 from engine.sweep import Standing, SweepSpec
 
 VIEWS = {
-    "ratio": "Against the ratio",
+    "ratio": "By ratio",
     "heat": "Differences",
     "ranks": "Ranks",
-    "cost": "Quality and seconds",
-    "share": "Share recovered",
+    "cost": "Cost",
+    "share": "Potential",
     "curves": "PR curves",
     "pair": "Two runs",
 }
+STYLE = """<style>
+.st-key-compare-heat { overflow-x: auto; }
+.st-key-compare-answer li { line-height: 1.5; }
+:is(.st-key-compare-cell, .st-key-compare-earlier) [data-testid="stPageLink-NavLink"] { background: none; }
+:is(.st-key-compare-cell, .st-key-compare-earlier) [data-testid="stPageLink-NavLink"] * { font-weight: 400; }
+</style>"""
 PLAN = ("datasets", "methods", "ratios", "where", "folds", "seeds", "seed")
 CHOSEN = ("at", "curves", "cell", "run", "beside")
 LATE = 5.0
@@ -45,6 +51,7 @@ FAILED = 8
 def page() -> None:
     """Draw the page."""
     top.style()
+    st.html(STYLE)
     try:
         store, catalog = session.store(), session.catalog()
         session.example()
@@ -69,7 +76,9 @@ def page() -> None:
     st.subheader("What should I use, when?")
     problems = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom", key="compare-views"):
-        st.segmented_control("View", list(VIEWS), format_func=VIEWS.__getitem__, key="compare.view", required=True)
+        st.segmented_control(
+            "View", list(VIEWS), format_func=VIEWS.__getitem__, key="compare.view", required=True, label_visibility="collapsed"
+        )
         if state["compare.view"] not in ("pair", "curves"):
             st.selectbox(
                 "Measure",
@@ -77,7 +86,8 @@ def page() -> None:
                 format_func=lambda name: METRICS[name][0],
                 key="compare.metric.pick",
                 on_change=lambda: state.update({"compare.metric": state["compare.metric.pick"]}),
-                width=260,
+                width=230,
+                label_visibility="collapsed",
             )
     view = state["compare.view"]
     if view == "pair":
@@ -87,7 +97,7 @@ def page() -> None:
         _earlier(catalog)
     else:
         st.fragment(_progress, run_every=TICK if active else None)(spec, active)
-        st.fragment(_board, run_every=2 * TICK if active else None)(spec, view, state["compare.metric"], active)
+        st.fragment(_board, run_every=2 * TICK if active else None)(spec, view, state["compare.metric"])
     _write(catalog, spec)
     with problems:
         for text in state["compare.problems"]:
@@ -99,7 +109,7 @@ def page() -> None:
 
 def _read(catalog: Mapping[str, Any]) -> None:
     """Take over what the address asks for, wherever it is not one that this page wrote."""
-    state, query = st.session_state, st.query_params.to_dict()
+    state, query = st.session_state, address.words()
     now = time.monotonic()
     # for a moment after a change the browser still sends an address of before, which is nobody's wish
     late = any(words == query and now - when < LATE for words, when in state.get("compare.before", []))
@@ -163,7 +173,7 @@ def _write(catalog: Mapping[str, Any], spec: SweepSpec | None) -> None:
         before = [(old, when) for old, when in state["compare.before"] if now - when < LATE and old != words]
         state["compare.before"] = [*before, (state["compare.url"], now)]
         state["compare.url"], state["compare.problems"] = words, []
-        st.query_params.from_dict(words)
+        address.write(words)
     state.pop("compare.kept", None)
 
 
@@ -243,8 +253,9 @@ def _going(now: Standing, total: int) -> None:
     part = sum(c.done / c.total for c in running if c.total)
     st.progress(min(1.0, (now.done + part) / total), text=text)
     if running:
+        names = _titles(session.catalog())
         what = "; ".join(
-            f"{plain(c.cell.method)} on {plain(c.cell.dataset)} at {ratio(c.cell.ratio)}"
+            f"{plain(names[c.cell.method])} on {plain(names[c.cell.dataset])} at {ratio(c.cell.ratio)}"
             + (f", {100 * c.done / c.total:.0f}%" if c.total else "")
             for c in running[:4]
         )
@@ -267,7 +278,7 @@ def _planned(spec: SweepSpec, now: Standing) -> None:
         "It says where a method helps, where it stops helping, and what it costs. The plan is in the form (on a small screen: behind **»** "
         "at the top)."
     )
-    names = {e["name"]: e["title"] for kind in ("datasets", "methods") for e in session.catalog()[kind]}
+    names = _titles(session.catalog())
     datasets, methods = (", ".join(plain(names[n]) for n in given) for given in (spec.datasets, spec.methods))
     st.markdown(f"**The plan**: {methods} on {datasets} at {sweep_words.ratios(spec.ratios)}. {plan.comes_to(spec, now)}")
     runs.no_engine(session.store())
@@ -278,8 +289,9 @@ def _failures(now: Standing) -> None:
     found = [c for c in now.cells if c.state == "failed"]
     if not found:
         return
+    names = _titles(session.catalog())
     lines = [
-        f"- {plain(c.cell.method)} on {plain(c.cell.dataset)} at {ratio(c.cell.ratio)}: {plain(c.reason, 300)}"
+        f"- {plain(names[c.cell.method])} on {plain(names[c.cell.dataset])} at {ratio(c.cell.ratio)}: {plain(c.reason, 300)}"
         for c in found[:FAILED]
     ]
     more = f"\n- and {len(found) - FAILED} more" if len(found) > FAILED else ""
@@ -302,14 +314,14 @@ def _records(spec: SweepSpec, metric: str) -> list[dict[str, Any]]:
     return list(records)
 
 
-def _board(spec: SweepSpec, view: str, metric: str, active: bool) -> None:
+def _board(spec: SweepSpec, view: str, metric: str) -> None:
     """The chosen view. A fragment."""
     catalog = session.catalog()
     records = _records(spec, metric)
     shown = Sweep(spec, records, metric, catalog, st.session_state["compare.chosen"])
     with st.container(key=f"compare-view-{view}"):
         if shown.there:
-            _answer(records, active)
+            _answer(records)
         if shown.there or not _untouched(records):
             sweep_views.draw(view, shown)
     if shown.there:
@@ -322,13 +334,15 @@ def _untouched(records: list[dict[str, Any]]) -> bool:
     return all(r["state"] == "missing" for r in records)
 
 
-def _answer(records: list[dict[str, Any]], active: bool) -> None:
+def _answer(records: list[dict[str, Any]]) -> None:
     """What to use, when: one sentence a dataset."""
     said = sweep_words.answer(records)
     if not said:
         return
+    done = sum(r["mean"] is not None for r in records)
+    so_far = "" if done == len(records) else f", so far ({done} of {many(len(records), 'cell')})"
     with st.container(border=True, key="compare-answer", gap="small"):
-        st.markdown("**So far**" if active else "**What to use, when**", help=sweep_views.HOLM)
+        st.markdown(f"**What to use, when**{so_far}", help=sweep_views.HOLM)
         st.markdown("\n".join(f"- {text}" for text in said[:12]))
         if len(said) > 12:
             st.caption(f"And {len(said) - 12} more datasets.")
@@ -368,10 +382,18 @@ def _earlier(catalog: Mapping[str, Any]) -> None:
         found.append((kept, spec))
     if not found:
         return
-    st.markdown("**Sweeps that were started here**")
-    for kept, spec in found:
-        what = f"{', '.join(spec.methods)} on {', '.join(spec.datasets)} at {sweep_words.ratios(spec.ratios)}"
-        links.to("compare", plain(kept.name or what, 120), ":material/history:", **spec.to_query())
+    names = _titles(catalog)
+    with st.container(key="compare-earlier", gap="small"):
+        st.markdown("**Sweeps that were started here**")
+        for kept, spec in found:
+            datasets, methods = (", ".join(names[n] for n in given) for given in (spec.datasets, spec.methods))
+            what = f"{methods} on {datasets} at {sweep_words.ratios(spec.ratios)}, {many(spec.folds * spec.seeds, 'replicate')}"
+            links.to("compare", plain(kept.name or what, 140), ":material/history:", **spec.to_query())
+
+
+def _titles(catalog: Mapping[str, Any]) -> dict[str, str]:
+    """name -> title of methods and datasets."""
+    return {e["name"]: e["title"] for kind in ("datasets", "methods") for e in catalog[kind]}
 
 
 def _pair(catalog: Mapping[str, Any], spec: SweepSpec | None) -> None:

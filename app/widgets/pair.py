@@ -113,10 +113,8 @@ def _draw(one: Shown, other: Shown) -> None:
                 "plane."
             )
         whatif.beside(one, other, "compare")
-        mine, theirs = one.result, other.result
-        if mine is not None and theirs is not None:
+        if one.result is not None and other.result is not None:
             paired = whatif.same_test_rows(one.main.spec, other.main.spec)
-            share.table(lambda: whatif.compare(mine, theirs, paired), "two-runs", "pair", "Two runs side by side")
             st.markdown(
                 "**What it means.** Look first at what differs: with one setting changed, the difference is its doing; with several it is "
                 f"the doing of all of them together. {_next(paired)}"

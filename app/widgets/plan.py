@@ -80,12 +80,11 @@ def widgets(catalog: Mapping[str, Any]) -> tuple[SweepSpec | None, str]:
         format_func=ratio,
         key="plan.ratios",
     )
-    protocol = st.segmented_control(
+    protocol = st.pills(
         "How careful",
         [*PROTOCOLS, CUSTOM],
         key="plan.protocol",
         required=True,
-        width="stretch",
         help="Folds times seeds are the replicates of every cell. Quick: "
         + ", ".join(
             f"{name if name != 'Quick' else ''} {f} folds × {many(s, 'seed')}".strip() for name, (f, s) in PROTOCOLS.items()

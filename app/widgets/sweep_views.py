@@ -100,11 +100,6 @@ def _unlike(names: Mapping[str, str]) -> dict[str, str]:
     return {key: name if seen.count(name) == 1 else f"{name} ({key})" for key, name in out.items()}
 
 
-def _below(key: str, table: Callable[[], pd.DataFrame], alt: str, name: str) -> None:
-    """The numbers of a picture, to read and to copy."""
-    numbers(key, table, alt, name=name)
-
-
 def _keep(name: str, key: str) -> Callable[[], None]:
     def take() -> None:
         value = st.session_state[key]
@@ -152,11 +147,11 @@ def _one_dataset(sweep: Sweep, own: Sequence[Record], i: int) -> None:
         st.caption(
             "Where methods help cannot be said yet: a test needs plain training beside them, with two replicates or more."
         )
-    _below(
+    numbers(
         f"ratio-{i}",
         lambda: against_ratio.table(lines),
         f"{sweep.label} on {own[0]['dataset_title']}, one row a method",
-        "score",
+        name="score",
     )
 
 
@@ -203,7 +198,9 @@ def differences(sweep: Sweep) -> None:
     st.markdown(sweep_words.heat(sweep.records))
     if notes := dict.fromkeys(r["note"] for r in sweep.records if r["note"]):
         st.caption(" ".join(plain(n, 300) for n in notes))
-    _below("heat", lambda: heat.table(names, heads, squares), f"Differences in {sweep.label} to plain training", "differences")
+    numbers(
+        "heat", lambda: heat.table(names, heads, squares), f"Differences in {sweep.label} to plain training", name="differences"
+    )
 
 
 def square(record: Record | None) -> Square:
@@ -263,7 +260,7 @@ def ranked(sweep: Sweep) -> None:
             row["against plain training (Wilcoxon, Holm)"] = "" if p is None else p_value(p)
         return pd.DataFrame(rows)
 
-    _below("ranks", table, f"Mean ranks by {sweep.label} over {many(found['sets'], 'cell')}", "ranks")
+    numbers("ranks", table, f"Mean ranks by {sweep.label} over {many(found['sets'], 'cell')}", name="ranks")
 
 
 # ---- cost
@@ -306,7 +303,7 @@ def quality(sweep: Sweep) -> None:
         return
     chart(cost.figure(points, sweep.label), "chart-cost", cost.alt(points, sweep.label))
     st.markdown(sweep_words.cost(points))
-    _below("cost", lambda: cost.table(points), f"{sweep.label} and seconds on {place(own[0])}", "seconds")
+    numbers("cost", lambda: cost.table(points), f"{sweep.label} and seconds on {place(own[0])}", name="seconds")
 
 
 # ---- share
@@ -339,7 +336,7 @@ def shared(sweep: Sweep) -> None:
         more = f" and {len(at) - 6} more" if len(at) > 6 else ""
         st.caption(f"{plain('; '.join(at[:6]), 400)}{more}: {plain(why, 300)}")
     if found:
-        _below("share", lambda: recovered.table(found), "Share of the potential recovered", "share")
+        numbers("share", lambda: recovered.table(found), "Share of the potential recovered", name="share")
 
 
 # ---- curves
@@ -375,7 +372,7 @@ def curves(sweep: Sweep) -> None:
         if same
         else "The curves are of different test rows, with other shares of positive ones: heights compare within a dataset and ratio alone."
     )
-    _below("curves", lambda: pr.table(drawn), "Precision at a few recalls, one row a cell", "curves")
+    numbers("curves", lambda: pr.table(drawn), "Precision at a few recalls, one row a cell", name="curves")
 
 
 def _first_curves(sweep: Sweep) -> list[str]:
@@ -426,14 +423,18 @@ def one_cell(sweep: Sweep) -> None:
     chosen = sweep.chosen.get("cell")
     first = next((r["run"] for r in sweep.there if r["role"] == "method"), next(iter(found)))
     state["compare.cell"] = chosen if chosen in found else first
-    with st.container(horizontal=True, vertical_alignment="bottom", key="compare-cell"):
+    st.markdown(
+        "**Look closer at one cell**", help="Watch it train in the Lab, put it beside plain training, or take it along as code."
+    )
+    with st.container(horizontal=True, vertical_alignment="center", key="compare-cell"):
         id = st.selectbox(
             "One cell",
             list(found),
             format_func=found.__getitem__,
             key="compare.cell",
             on_change=_keep("cell", "compare.cell"),
-            help="Watch it train in the Lab, put it beside plain training, or take it along as code.",
+            label_visibility="collapsed",
+            width=380,
         )
         links.to("lab", "Open in the Lab", ":material/science:", run=id)
         own = next(r for r in sweep.there if r["run"] == id)

@@ -186,7 +186,12 @@ def ranks(found: Mapping[str, Any], titles: Mapping[str, str], datasets: int) ->
         joined = {name for clique in found["cliques"] if best in clique for name in clique} - {best}
         said = f"Over {sets} the methods rank differently (Friedman {p_value(p)}). {plain(titles[best])} ranks first"
         said += f", not told apart from {listed([plain(titles[n]) for n in order if n in joined])}." if joined else ", alone."
-        said += " Begin with it on data like these."
+        if "ce" in joined:
+            said += " Plain training is among them: more datasets are needed to rank it lower."
+        elif best == "ce":
+            said += " Nothing ranks above plain training here."
+        else:
+            said += " Begin with it on data like these."
     if datasets == 1:
         said += " All cells are of one dataset, whose ratios share rows: this speaks about that dataset alone."
     return said

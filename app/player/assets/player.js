@@ -385,7 +385,7 @@ class Player {
   agree() {
     const all = this.group ? [...groups.get(this.group)] : [];
     const ready = all.length > 1 && all.every((one) => one.last >= 0 && FINAL.has(one.head.status));
-    const guide = ready ? all.reduce((best, one) => (one.end > best.end ? one : best)) : null;
+    const guide = ready ? all.reduce((best, one) => (one.end > best.end || (one.end === best.end && one.earlier(best)) ? one : best)) : null;
     for (const one of all) {
       const led = Boolean(guide) && one !== guide;
       if (one.led === led) continue;
@@ -402,6 +402,12 @@ class Player {
   }
 
   get end() { return this.frames[this.last].step; }
+
+  // Whether a reader comes to this player first.
+  earlier(other) {
+    const [mine, theirs] = [this.root.getBoundingClientRect(), other.root.getBoundingClientRect()];
+    return mine.top < theirs.top || (mine.top === theirs.top && mine.left < theirs.left);
+  }
 
   peers() { return this.group ? [...groups.get(this.group)].filter((other) => other !== this) : []; }
 
@@ -1267,9 +1273,7 @@ class Player {
   }
 
   point(event) {
-    const box = this.ui.canvas.getBoundingClientRect();
-    const x = event.clientX - box.left;
-    const y = event.clientY - box.top;
+    const [x, y] = within(this.ui.canvas, event);
     let found = null;
     let best = NEAR;
     for (let i = 0; this.drawn && this.last >= 0 && i < this.drawn.length; i += 2) {
@@ -1417,7 +1421,7 @@ class Player {
       this.tip();
       this.invalidate();
     });
-    const x = (event) => event.clientX - ui.line.getBoundingClientRect().left;
+    const x = (event) => within(ui.line, event)[0];
     on(ui.time, "pointerdown", (event) => {
       if (this.last < 0 || event.button) return;
       ui.time.setPointerCapture(event.pointerId);
@@ -1485,7 +1489,7 @@ class Player {
   }
 
   resize() {
-    this.dpr = Math.min(this.sharpest, window.devicePixelRatio || 1);
+    this.dpr = Math.min(this.sharpest, (window.devicePixelRatio || 1) * zoomed(this.root));
     this.font = getComputedStyle(this.root).fontFamily;
     const fit = (canvas, element) => {
       const size = [element.clientWidth, element.clientHeight];
@@ -1708,6 +1712,18 @@ function colour(text) {
   }
   const parts = /^rgba?\(([^)]+)\)/i.exec((text ?? "").trim());
   return parts ? parts[1].split(/[ ,/]+/).slice(0, 3).map(Number) : null;
+}
+
+// how many times as large as its own pixels the page shows an element
+function zoomed(element) {
+  return element.getBoundingClientRect().width / element.offsetWidth || 1;
+}
+
+// where an event is in an element's own pixels
+function within(element, event) {
+  const box = element.getBoundingClientRect();
+  const by = box.width / element.clientWidth || 1;
+  return [(event.clientX - box.left) / by, (event.clientY - box.top) / by];
 }
 
 function identity({ run, replicate, take }) {
