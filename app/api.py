@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from app.session import NO_OWNER, demo, demo_line, open_store, owner_in
+from app.session import BUNDLED, NO_OWNER, demo, demo_line, is_run, open_store, owner_in
 from engine import board, uploads
 from engine.errors import BadInput, LabError, StoreError, TooLarge, TooSlow, UnknownName, WrongType
 from engine.store import Store, default_url
@@ -32,6 +34,7 @@ class NotAllowed(LabError):
 BODY = "application/octet-stream"
 """The content type of a table on its way. A page of another site cannot send it without asking first."""
 FOREIGN = "The table did not come from this page: open the page anew and send it from there."
+NO_BUNDLE = "There is no such file here: a bundle is of finished runs, by their ids, and of a hundred at most."
 NO_FILE = "There is no such file here: the comparison is not finished, was forgotten, or belongs to another browser."
 LISTEN = 2.0
 """Seconds for which the rest of a refused table is read: a browser that is cut off while it sends reads no answer."""
@@ -142,6 +145,28 @@ def file(request: Request) -> Response:
     return Response(data, 200, {**_ALWAYS, "Content-Disposition": f'attachment; filename="{name}"'}, kind)
 
 
+def bundle(request: Request) -> Response:
+    """GET /api/runs/{ids}: finished public runs, ids joined by '-', as one zip. See `app.session.bundle_url`."""
+    ids = list(dict.fromkeys(request.path_params["ids"].split("-")))
+    if len(ids) > BUNDLED or not all(map(is_run, ids)):
+        return PlainTextResponse(NO_BUNDLE, 404, _ALWAYS)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "runs.zip"
+            store().export(ids, path)
+            data = path.open("rb")  # can be read when the folder is gone
+    except LabError as error:
+        return PlainTextResponse(str(error), _status(error), _ALWAYS)
+    words = {**_ALWAYS, "Content-Disposition": 'attachment; filename="runs.zip"'}
+    return StreamingResponse(_pieces(data), 200, words, "application/zip")
+
+
+def _pieces(data: BinaryIO) -> Iterator[bytes]:
+    with data:
+        while piece := data.read(1 << 18):
+            yield piece
+
+
 def _made(job: str, name: str, owner: str | None) -> tuple[bytes | str, str] | None:
     """(content, content type) of a file, None where it cannot be."""
     here = store()
@@ -206,4 +231,8 @@ def _status(error: LabError) -> int:
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
-routes = [Route("/api/uploads", take, methods=["POST"]), Route("/api/jobs/{job}/{file}", file, methods=["GET"])]
+routes = [
+    Route("/api/uploads", take, methods=["POST"]),
+    Route("/api/jobs/{job}/{file}", file, methods=["GET"]),
+    Route("/api/runs/{ids}", bundle, methods=["GET"]),
+]
