@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.widgets import answer, form, gaps, inside, links, plane, runs, share, top, whatif
+from app.widgets import address, answer, form, gaps, inside, links, plane, runs, share, top, whatif
 from app.widgets.answer import Shown
 from app.widgets.sentence import setting
 from app.widgets.text import many, plain, written
@@ -74,7 +74,7 @@ def page() -> None:
 
 def _asked(store: Store, catalog: Mapping[str, Any], jobs: list[Job], owner: str | None) -> Asked:
     """What the address asks for, a deep run that is there where it names none; whenever it has changed, the form follows."""
-    state, query = st.session_state, st.query_params.to_dict()
+    state, query = st.session_state, address.words()
     problems = [
         f"The link has the word {word!r}, which means nothing here; it is left out." for word in query if word not in WORDS
     ]
@@ -95,7 +95,7 @@ def _asked(store: Store, catalog: Mapping[str, Any], jobs: list[Job], owner: str
 
 def _look(run: str | None, beside: str | None = None) -> None:
     """Go to a run, as its link would."""
-    st.query_params.from_dict({name: value for name, value in (("run", run), ("beside", beside)) if value})
+    address.write({name: value for name, value in (("run", run), ("beside", beside)) if value})
 
 
 def _picked(run: str | None, beside: str | None = None) -> None:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from app import session
 from app.charts import cells, drawn, ranks
-from app.widgets import links, share, top
+from app.widgets import address, glossary, links, share, top
 from app.widgets.parts import chart, folded, heading
 from app.widgets.text import duration, many, plain, signed
 from engine.errors import BadData, LabError, UnknownName
@@ -118,7 +118,7 @@ def _choose() -> tuple[str, str]:
         )
     if state.get("papers.url") != (paper, table):
         state["papers.before"], state["papers.changed"] = state.get("papers.url"), time.monotonic()
-    query.from_dict({"paper": paper, "table": table})
+    address.write({"paper": paper, "table": table})
     state["papers.url"] = (paper, table)
     return paper, table
 
@@ -195,9 +195,14 @@ def _over_sets(found: Mapping[str, Mapping[str, Any]]) -> None:
         return
     heading(
         "Over all data sets",
-        "Each set gives every method a rank (1 is best). Methods joined by a bar cannot be told apart: their mean ranks differ by "
-        "less than Nemenyi's critical difference at 5%. Friedman's test asks first whether any method differs. Pairs: Wilcoxon's "
-        "signed ranks over the sets, p after Holm; a win or loss is a difference beyond the margin.",
+        glossary.about(
+            "CD diagram",
+            "critical difference",
+            "Friedman's test",
+            "Wilcoxon's signed ranks",
+            "Holm",
+            last="A win or loss is a difference beyond the margin.",
+        ),
     )
     names = list(found)
     if st.session_state.get("papers.over") not in names:

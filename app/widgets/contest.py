@@ -11,7 +11,7 @@ import streamlit as st
 
 from app import session
 from app.charts import pr
-from app.widgets import board, runs, share
+from app.widgets import board, glossary, runs, share
 from app.widgets.naming import said
 from app.widgets.parts import WIDE, chart, heading, numbers
 from app.widgets.status import silence
@@ -289,9 +289,12 @@ def _curves(
     several = len(data["classes"]) > 2
     heading(
         "Precision and recall on the test rows",
-        "Rows are ranked by the method's score. Recall: the share of all positive rows among those ranked so far; precision: the share of "
-        "those that are positive. The area below a curve is its average precision, AP. Curves are means over replicates"
-        + (" and over all classes, each against the rest." if several else "."),
+        glossary.about(
+            "precision-recall curve",
+            "precision",
+            "recall",
+            last="Curves are means over replicates" + (" and over all classes, each against the rest." if several else "."),
+        ),
     )
     if not drawn:
         st.caption("Choose a method to see its curve.")

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app.charts import palette
-from app.widgets import share
+from app.widgets import share, size
 
 WIDE = 900
 """Pixels beyond which a lone picture gains nothing."""
@@ -22,7 +22,7 @@ def heading(text: str, help: str) -> None:
 
 def chart(figure: Any, key: str, alt: str) -> None:
     """A finished picture."""
-    st.plotly_chart(figure, key=key, alt=alt, config=palette.CONFIG)
+    st.plotly_chart(size.figure(figure), key=key, alt=alt, config=palette.CONFIG)
 
 
 def numbers(key: str, table: Callable[[], pd.DataFrame], alt: str, *, name: str = "", download: bool = True) -> None:

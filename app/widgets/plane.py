@@ -13,17 +13,14 @@ import streamlit as st
 from app import session
 from app.charts import embedding, palette
 from app.charts.embedding import KINDS, Map
-from app.widgets import form, runs, share, thumbs
+from app.widgets import form, glossary, runs, share, size, thumbs
 from app.widgets.text import duration, many, plain
 from engine.errors import BadInput, UnknownName
 from engine.spec import RunSpec
 from engine.store import Job, Store
 from engine.techniques import EmbedSpec
 
-HELP = (
-    "Embedding: what the network makes of a row just before its last layer, one number a feature; here laid out in two dimensions. "
-    "Rows that lie together look alike to the network; where classes mix, its last layer cannot part them."
-)
+HELP = glossary.about("embedding", "enemy")
 AT_ONCE = 2.0
 """A map that takes fewer seconds is made without asking."""
 LISTED = 12
@@ -90,9 +87,9 @@ def _asked(run: str, ways: Mapping[str, Mapping[str, Any]]) -> EmbedSpec | None:
 def _sample(found: Mapping[str, np.ndarray]) -> None:
     """'1,200 of 12,406 training rows, ...'."""
     parts = []
-    for kind, (name, size) in enumerate(zip(KINDS, found["size"].tolist(), strict=True)):
-        if size:
-            parts.append(f"{int((found['part'] == kind).sum()):,} of {size:,} {name}")
+    for kind, (name, count) in enumerate(zip(KINDS, found["size"].tolist(), strict=True)):
+        if count:
+            parts.append(f"{int((found['part'] == kind).sum()):,} of {count:,} {name}")
     every = int(found["size"].sum()) == len(found["y"])
     drawn = "all that there are" if every else "a sample of the first replicate in which small classes keep more of their rows"
     width = found["x"].shape[1]
@@ -190,7 +187,7 @@ def _explore(found: Map, x: np.ndarray, images: np.ndarray | None, classes: list
     axes = ("first component", "second component") if spec.technique == "pca" else ("", "")
     figure = embedding.figure(found, classes, shown=chosen, kinds=layers, enemies=lines, wrong=wrong, axes=axes)
     event = st.plotly_chart(
-        figure,
+        size.figure(figure),
         key=f"chart-map-{spec.id}",
         alt=embedding.alt(found, classes, title),
         on_select="rerun",

@@ -10,8 +10,8 @@ import streamlit as st
 
 from app import session
 from app.charts.palette import listed
-from app.player import Feed, player
-from app.widgets import form
+from app.player import HEIGHT, Feed, player
+from app.widgets import form, size
 from app.widgets.answer import Shown
 from app.widgets.sentence import setting
 from app.widgets.status import silence
@@ -280,7 +280,7 @@ def _stage(
     chunk = feed.chunk(
         events, status=job.state, engine_alive=bool(store.engines()), take=str(job.attempt), text=text, **options
     )
-    player(chunk, key=key, on_need=feed.rewind)
+    player(chunk, key=key, height=round(size.factor() * HEIGHT), on_need=feed.rewind)
     if job.active != was_active or (settles and not settling(job)):
         st.rerun()
 

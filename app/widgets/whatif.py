@@ -11,7 +11,7 @@ import streamlit as st
 
 from app import session
 from app.charts import pr
-from app.widgets import form, runs, share
+from app.widgets import address, form, runs, share
 from app.widgets.answer import AP, Shown
 from app.widgets.gaps import interval
 from app.widgets.parts import chart, heading
@@ -99,7 +99,7 @@ def _submit(spec: RunSpec, job: Job) -> None:
     made = session.store().submit(
         spec, fingerprint=job.fingerprint, owner=job.owner, device=job.device, priority=PRIORITY_INTERACTIVE
     )
-    st.query_params.from_dict({"run": job.id, "beside": made.id})
+    address.write({"run": job.id, "beside": made.id})
 
 
 # ---- both runs
