@@ -42,7 +42,7 @@ from app.session import OWNER_COOKIE, demo, drop_closed, owner_in
 from engine.errors import LabError
 from engine.store import Store
 
-for view in ("lab", "deep", "data", "papers"):  # once, before anybody waits for them
+for view in ("lab", "compare", "deep", "runs", "gallery", "data", "papers"):  # once, before anybody waits for them
     importlib.import_module(f"app.views.{view}")
 
 log = logging.getLogger("imbalance_lab.server")

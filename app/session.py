@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
@@ -24,7 +24,7 @@ from app.widgets.text import written
 from engine import fields, limits
 from engine import uploads as tables
 from engine.compare_spec import CompareSpec
-from engine.errors import BadInput, BadParameter, LabError
+from engine.errors import BadInput, BadParameter, LabError, UnknownName
 from engine.events import Board, Note, Phase, unpack
 from engine.spec import PROFILES, Imbalance, RunSpec, find
 from engine.store import Job, Store, default_url
@@ -45,7 +45,11 @@ EXAMPLES = ROOT / "examples"
 CATALOG = ROOT.parent / "engine" / "catalog.json"
 FIRST = {"dataset": "clusters", "method": "explicit-gradient", "ratio": 20.0}
 """What the form shows to a first visitor where no example says otherwise, as far as the catalog has it."""
+SHOWN_FIRST = "moons"
+"""The example that a first visit shows."""
 DEVICES = ("auto", "cpu", "cuda")
+BUNDLED = 100
+"""Runs that a page's link puts into one file at most."""
 DEMO = "This is a demonstration: it shows what was recorded, and {what}."
 """The one line beside a control that is off where `demo()`; `demo_line` fills it in."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -93,7 +97,7 @@ class Exhibit(Store):
 
     CLOSED = (
         *("submit", "submit_profile", "submit_compare", "submit_embed", "cancel", "delete"),
-        *("add_upload", "receive", "forget", "mark", "keep_sweep"),
+        *("add_upload", "receive", "forget", "mark", "discard", "keep_sweep", "submit_missing", "cancel_all"),
     )
 
     def __getattribute__(self, name: str) -> Any:
@@ -145,14 +149,56 @@ def _committed(changed: int) -> dict[str, Any]:
 
 
 def example() -> str | None:
-    """The id of the bundled example's chosen run, taken into the store on the first call; None where no bundle is there."""
-    ids = _examples(default_url(), str(EXAMPLES))
+    """The id of the run that a first visit shows, taken into the store on the first call; None where its bundle is not there."""
+    ids = _example(default_url(), str(EXAMPLES / f"{SHOWN_FIRST}.zip"))
     return ids[0] if ids else None
 
 
 @st.cache_resource(show_spinner=False)
-def _examples(url: str, folder: str) -> list[str]:
-    return [id for path in sorted(Path(folder).glob("*.zip")) for id in _open(url, demo()).load(path)]
+def _example(url: str, path: str) -> list[str]:
+    return _open(url, demo()).load(path) if Path(path).is_file() else []
+
+
+def cards() -> list[dict[str, Any]]:
+    """The cards of the gallery, as `engine.examples.card` makes them; [] where none are there."""
+    path = EXAMPLES / "index.json"
+    return _cards(str(path), path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _cards(path: str, changed: int) -> list[dict[str, Any]]:
+    return list(json.loads(Path(path).read_text(encoding="utf-8"))) if changed else []
+
+
+def bring(page: str, query: Mapping[str, str]) -> None:
+    """Take the example that an address names into the store, where it is not there: links of the gallery are good from anywhere.
+
+    page: the page's name; query: its words. Raises StoreError and BadData.
+    """
+    for card in cards():
+        named = [id for id in card["jobs"] if id in query.values()]
+        if card["page"] == page and not named and "datasets" in query:
+            named = card["jobs"] if all(query.get(word) == value for word, value in card["words"].items()) else []
+        if any(not _there(id) for id in named):
+            store().load(EXAMPLES / f"{card['name']}.zip")
+
+
+def _there(id: str) -> bool:
+    try:
+        return store().job(id).state == "done"
+    except UnknownName:
+        return False
+
+
+def bundled() -> set[str]:
+    """Ids of what came with the product, all of it."""
+    first = _example(default_url(), str(EXAMPLES / f"{SHOWN_FIRST}.zip"))
+    return {*first, *(id for card in cards() for id in card["jobs"])}
+
+
+def bundle_url(ids: Sequence[str]) -> str:
+    """The link to finished public runs as one file, BUNDLED of them at most."""
+    return f"/api/runs/{'-'.join(ids)}"
 
 
 def features(run: str, attempt: int, owner: str | None) -> dict[str, np.ndarray] | None:

@@ -252,6 +252,7 @@ def _empty(store: Store, catalog: Mapping[str, Any], device: str) -> None:
             if ready
             else f"These data are not on the engine's machine. {plain(entry['how_to_get'], 300)}"
         )
+        links.to("gallery", "Look at recorded ones in the gallery", ":material/collections_bookmark:")
         runs.no_engine(store)
 
 
