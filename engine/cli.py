@@ -1,4 +1,4 @@
-"""The command line: run, table, compare, embed, list, fetch, catalog, serve. Answers go to stdout, everything else to stderr.
+"""The command line: run, table, compare, sweep, embed, list, fetch, catalog, serve. Answers go to stdout, everything else to stderr.
 
 Exit status: 0, 1 for a run that failed, 2 for a request that cannot be (one sentence on stderr), 130 for Ctrl-C.
 """
@@ -109,6 +109,29 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--report", type=Path, metavar="out.html", help="also write one HTML file with everything")
     compare.add_argument("--json", action="store_true", help="one JSON object on stdout")
     compare.set_defaults(do=_compare)
+
+    swept = commands.add_parser(
+        "sweep", help="run methods over ratios and datasets, cheapest first, and hold them side by side"
+    )
+    swept.add_argument("--datasets", required=True, metavar="A,B", help="names, as `list datasets` has them")
+    swept.add_argument(
+        "--methods", required=True, metavar="X,Y", help="names; plain training and the potential come by themselves"
+    )
+    swept.add_argument("--ratios", required=True, metavar="5,20", help="largest / smallest class, 1 to 500")
+    swept.add_argument(
+        "--where", choices=WHERE, default="all", help="all: before the split; train: test rows keep their classes"
+    )
+    swept.add_argument(
+        "--folds", type=int, default=4, help="test folds (default 4); data with a test part of their own have one"
+    )
+    swept.add_argument("--seeds", type=int, default=5, help="repetitions of all that is drawn (default 5)")
+    swept.add_argument("--seed", type=int, default=0, help="the number all draws come from (default 0)")
+    swept.add_argument("--metric", choices=tuple(METRICS), default="average_precision", help="default: average_precision")
+    swept.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    swept.add_argument("--store", help="the store's URL (default: LAB_STORE, or a file in your data folder)")
+    swept.add_argument("--report", type=Path, metavar="out.html", help="also write one HTML file with everything")
+    swept.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    swept.set_defaults(do=_sweep)
 
     embed = commands.add_parser(
         "embed", help="lay out the features of a finished run in two dimensions and keep that with the run"
@@ -312,6 +335,12 @@ def _table(asked: argparse.Namespace) -> int:
 
 def _compare(asked: argparse.Namespace) -> int:
     from engine.compare_command import command
+
+    return command(asked)
+
+
+def _sweep(asked: argparse.Namespace) -> int:
+    from engine.sweep_command import command
 
     return command(asked)
 

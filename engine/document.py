@@ -81,11 +81,12 @@ def document(
     holds: str,
     plain_title: str = "",
     date: str = "",
+    style: str = "",
 ) -> str:
     """The file. title: HTML, escaped already; plain_title: the same without markup, not escaped, where the title has any.
 
     lead: the answer in a sentence or two, not escaped. sections: (id, title, body), title and body escaped already; those without a body
-    are left out. holds: what the file holds, ours.
+    are left out. holds: what the file holds, ours. style: rules beside those that all reports share.
     """
     there = [(key, heading, body) for key, heading, body in sections if body]
     links = "".join(f'<li><a href="#{key}">{heading}</a></li>' for key, heading, _ in there)
@@ -99,7 +100,7 @@ def document(
         f'<meta http-equiv="Content-Security-Policy" content="{safe(POLICY)}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" content="light dark">'
         '<meta name="referrer" content="no-referrer"><meta name="robots" content="noindex">'
-        f"<title>{safe(plain_title, 120) or title}</title><style>{STYLE}{drawing.STYLE}</style></head>\n"
+        f"<title>{safe(plain_title, 120) or title}</title><style>{STYLE}{drawing.STYLE}{style}</style></head>\n"
         f'<body><main><h1>{title}</h1><p class="verdict">{safe(lead)}</p>'
         f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n{body}</main>\n'
         f"<footer><p>Made by Imbalance Lab{when}. This file holds {holds}. It loads nothing and sends nothing.</p></footer>"
@@ -187,6 +188,12 @@ def spread(found: Mapping[str, Any], *, sign: bool = False) -> str:
 def fixed(x: Any, digits: int = 3) -> str:
     found = number(x)
     return DASH if math.isnan(found) else f"{found:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def signed(x: Any, digits: int = 3) -> str:
+    """A difference."""
+    found = number(x)
+    return DASH if math.isnan(found) else f"{found:+,.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def count(x: Any) -> str:

@@ -75,7 +75,7 @@ class CellState:
     """A cell and what became of it.
 
     state: a job's (`engine.store.STATES`), or missing where nobody asked for it. reason: '' or why it ended without a result.
-    done, total: its latest progress.
+    done, total: its latest progress. seconds: about how long it will still take, None before the first cell is done, 0 where it is.
     """
 
     cell: Cell
@@ -83,6 +83,7 @@ class CellState:
     reason: str
     done: int
     total: int
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -291,41 +292,43 @@ def standing(
         else:
             states.append(CellState(cell, job.state, job.reason, job.done, job.total))
         counts[states[-1].state if states[-1].state in STATES else "missing"] += 1
+    foreseen = _foresee(states, jobs)
+    states = [dataclasses.replace(one, seconds=seconds) for one, seconds in zip(states, foreseen, strict=True)]
     if lanes is None:
         lanes = max(1, sum(max(1, engine.slots - 1) for engine in store.engines()))
-    left, missing = _seconds_left(states, jobs, lanes)
-    return Standing(**counts, seconds_left=left, seconds_missing=missing, cells=states)
+    left = _together([one.seconds for one in states if one.state in ("queued", "running")], lanes)
+    missing = _together([one.seconds for one in states if one.state not in ("queued", "running", "done")], lanes)
+    known = counts["done"] > 0
+    return Standing(**counts, seconds_left=left if known else None, seconds_missing=missing if known else None, cells=states)
 
 
-def _seconds_left(states: Sequence[CellState], jobs: Mapping[str, Job], lanes: int) -> tuple[float | None, float | None]:
-    """See `Standing`: the seconds of finished cells of the same method, else of all of them, scaled by cost."""
+def _foresee(states: Sequence[CellState], jobs: Mapping[str, Job]) -> list[float | None]:
+    """Seconds each will still take: what finished cells of the same method took, else all of them, scaled by cost."""
     taken: dict[str, list[tuple[float, float]]] = {}
     for one in states:
         job = jobs.get(one.cell.id)
         if job is not None and one.state == "done" and job.started is not None and job.finished is not None:
             taken.setdefault(one.cell.method, []).append((job.finished - job.started, one.cell.cost))
     if not taken:
-        return None, None
+        return [None] * len(states)
     everything = _rate([pair for pairs in taken.values() for pair in pairs])
     rates = {method: _rate(pairs) for method, pairs in taken.items()}
     now = time.time()
-    active, missing = [], []
+    out: list[float | None] = []
     for one in states:
-        foreseen = one.cell.cost * rates.get(one.cell.method, everything)
-        if one.state in ("queued", "running"):
-            spent = max(0.0, now - (jobs[one.cell.id].started or now)) if one.state == "running" else 0.0
-            active.append(max(0.0, foreseen - spent))
-        elif one.state != "done":
-            missing.append(foreseen)
-    return _together(active, lanes), _together(missing, lanes)
-
-
-def _together(seconds: Sequence[float], lanes: int) -> float:
-    return max(sum(seconds) / lanes, max(seconds)) if seconds else 0.0
+        left = 0.0 if one.state == "done" else one.cell.cost * rates.get(one.cell.method, everything)
+        spent = now - (jobs[one.cell.id].started or now) if one.state == "running" else 0.0
+        out.append(max(0.0, left - max(0.0, spent)))
+    return out
 
 
 def _rate(pairs: Sequence[tuple[float, float]]) -> float:
     return sum(seconds for seconds, _ in pairs) / sum(cost for _, cost in pairs)
+
+
+def _together(seconds: Sequence[float | None], lanes: int) -> float:
+    known = [s for s in seconds if s is not None]
+    return max(sum(known) / lanes, max(known)) if known else 0.0
 
 
 # ---- what came of it
@@ -470,6 +473,12 @@ def over_cells(records: Sequence[Mapping[str, Any]], metric: str = METRIC) -> di
 
 
 # ---- words
+
+
+def command(spec: SweepSpec) -> list[str]:
+    """The words of `python -m engine sweep ...` that give this sweep at a terminal."""
+    words = spec.to_query()
+    return ["python", "-m", "engine", "sweep", *(part for name, text in words.items() for part in (f"--{name}", text))]
 
 
 def listed(text: str) -> list[str]:
