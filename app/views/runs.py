@@ -47,8 +47,10 @@ WORDS: dict[str, Any] = {
 NOT_DONE = ("failed", "cancelled", "interrupted")
 STYLE = """<style>
 .st-key-runs-list label p { line-height: 1.45; text-wrap: pretty; }
-.st-key-runs-list > div { border-top: 1px solid rgba(128, 128, 128, .2); }
-div:has(> .st-key-runs-bar) { position: sticky; bottom: 0; z-index: 5; }
+.st-key-runs-list > div { border-top: 1px solid rgba(128, 128, 128, .2); padding-top: .35rem; }
+.st-key-runs-list [class*="st-key-runs-row-"] { flex-wrap: nowrap; }
+.st-key-runs-list [class*="st-key-runs-row-"] > div:first-child { min-width: 0; flex: 1 1 auto; }
+@media (min-height: 560px) { div:has(> .st-key-runs-bar) { position: sticky; bottom: 0; z-index: 5; } }
 .st-key-runs-bar { padding: .6rem .8rem; border-radius: .5rem; background: light-dark(#F8F8F7, #21201D);
   border: 1px solid rgba(128, 128, 128, .35); }
 </style>"""
@@ -359,7 +361,7 @@ def _bar(
             st.button("Delete …", key="runs.delete", icon=":material/delete:", on_click=_ask, args=(there,))
             st.button("Choose none", key="runs.none", icon=":material/deselect:", on_click=_none)
         if st.session_state.get("runs.asking") == there:
-            _confirm(store, owner, there)
+            _confirm(store, owner, there, len(jobs) < len(there) or any(job.owner is None for job in jobs))
 
 
 def _links(jobs: Sequence[Job], count: int, catalog: Mapping[str, Any]) -> None:
@@ -449,7 +451,7 @@ def _ask(ids: Sequence[str]) -> None:
     st.session_state["runs.asking"] = list(ids)
 
 
-def _confirm(store: Store, owner: str | None, ids: list[str]) -> None:
+def _confirm(store: Store, owner: str | None, ids: list[str], public: bool) -> None:
     """What goes, and the press that does it."""
     kept = session.bundled() & set(ids)
     ids = [id for id in ids if id not in kept]
@@ -467,9 +469,12 @@ def _confirm(store: Store, owner: str | None, ids: list[str]) -> None:
         lines += [f"{many(held.sweeps, 'sweep')} from the list, whose runs stay" if held.sweeps else ""]
         said = ", ".join(line for line in lines if line)
         size = f" ({held.size / 1e6:,.1f} MB)" if held.jobs else ""
+        goes = (
+            " Results, films and names go; a link to one of them opens nothing any more. What is still running is stopped. There is no "
+            "way back, but the same settings give the same numbers again."
+        )
         st.warning(
-            f"**Delete {said}{size}, for everybody?** Results, films and names go; a link to one of them opens nothing any more. What is "
-            "still running is stopped. There is no way back, but the same settings give the same numbers again.",
+            f"**Delete {said}{size}{', for everybody' if public else ''}?**{goes if held.jobs else ''}",
             icon=":material/delete_forever:",
         )
         with st.container(horizontal=True):

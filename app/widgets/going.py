@@ -10,7 +10,6 @@ import streamlit as st
 
 from app import session
 from app.widgets import rows, runs
-from app.widgets.status import silence
 from app.widgets.text import duration, many, plain
 from engine.errors import LabError
 from engine.store import PRIORITY_INTERACTIVE, Job, Store
@@ -18,7 +17,7 @@ from engine.uploads import Upload
 
 LOOK = 2.0
 """Seconds between two looks while something is going on; three times that otherwise."""
-SHOWN = 8
+SHOWN = 5
 """Jobs that wait and are told one by one."""
 RUNNING = 6
 """Jobs that run and are told one by one."""
@@ -36,11 +35,12 @@ def section(catalog: Mapping[str, Any], tables: Sequence[Upload], *, leave: bool
     )
 
 
+KINDS = ("run", "compare", "embed")
+"""Jobs that are told; a profile is done in a moment and belongs to its table."""
+
+
 def _going() -> tuple[str, ...]:
     return tuple(job.id for job in session.store().jobs(owner=session.owner(), states=("running",), kinds=KINDS))
-
-
-KINDS = ("run", "compare", "embed")
 
 
 def _section(catalog: Mapping[str, Any], known: Mapping[str, str], seen: Any, since: float, leave: bool) -> None:
@@ -61,15 +61,17 @@ def _section(catalog: Mapping[str, Any], known: Mapping[str, str], seen: Any, si
     alive = store.engines()
     with st.container(border=True, key="runs-going", gap="small"):
         others = queue["running"] - len(running)
-        st.markdown(f"**Running: {queue['running']}**" + (f", {others} of them of other people's tables" if others > 0 else ""))
+        if queue["running"]:
+            st.markdown(
+                f"**Running: {queue['running']}**" + (f", {others} of them of other people's tables" if others > 0 else "")
+            )
         for job in running[:RUNNING]:
             _running(job, known, catalog)
         if len(running) > RUNNING:
             st.caption(f"and {len(running) - RUNNING} more")
         if queue["queued"]:
             _waiting(store, queue["queued"], waiting, known, catalog, sum(engine.slots for engine in alive))
-        if not alive:
-            st.warning(f"The engine is {silence(store)}. {runs.NO_ENGINE}", icon=":material/power_off:")
+        runs.no_engine(store)
         if changed and leave:
             st.button("Runs came or ended: update the list", key="runs.update", icon=":material/refresh:", on_click=_nothing)
 
@@ -108,7 +110,7 @@ def _waiting(
     st.markdown(f"**Waiting: {total:,}**{expected}")
     lines, now = [], time.time()
     for before, job in waiting:
-        kind = "" if job.priority == PRIORITY_INTERACTIVE else ", behind what people wait for"
+        kind = "" if job.priority == PRIORITY_INTERACTIVE else ", after what people wait for"
         lines.append(
             f"{before + 1}. {rows.asked(job, known, catalog)} · waits for {duration(max(0.0, now - job.created))}{kind}"
         )

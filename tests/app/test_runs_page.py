@@ -187,7 +187,7 @@ def test_what_is_queued_stands_in_order_with_the_pace(store: Store, look: Look) 
     said = words(look())
     assert "Waiting: 2" in said and "about 30 s for all of it" in said and "30 s each, 2 slots" in said
     assert said.index("1. Explicit gradient on Two moons, at 20:1, 1 replicate, seed 2") < said.index("2. Explicit gradient")
-    assert "behind what people wait for" in said.split("2. Explicit gradient")[1] and first.id != late.id
+    assert "after what people wait for" in said.split("2. Explicit gradient")[1] and first.id != late.id
     for job in (late, first):
         store.cancel(job.id)
     fabricate.running(store, fabricate.spec(seed=4))
