@@ -159,9 +159,12 @@ def _parser() -> argparse.ArgumentParser:
     catalog.add_argument("--write", action="store_true", help="write engine/catalog.json, after a method or dataset changed")
     catalog.set_defaults(do=_catalog)
 
-    example = commands.add_parser("example", help="compute a bundled example anew")
+    example = commands.add_parser("example", help="compute a bundled example anew, and its card in the gallery")
     example.add_argument("name")
     example.add_argument("--to", type=Path, required=True, help="the bundle to write, such as app/examples/moons.zip")
+    example.add_argument(
+        "--cards", action="store_true", help="train nothing; only read all cards of that folder anew from their bundles"
+    )
     example.set_defaults(do=_example)
 
     serve = commands.add_parser("serve", help="the engine process: take jobs from the store and run them")
@@ -428,9 +431,12 @@ def _catalog(asked: argparse.Namespace) -> int:
 
 
 def _example(asked: argparse.Namespace) -> int:
-    from engine.examples import make
+    from engine.examples import index, make
 
-    make(asked.name, asked.to, _say)
+    if asked.cards:
+        index(asked.to.parent)
+    else:
+        make(asked.name, asked.to, _say)
     return 0
 
 

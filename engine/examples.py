@@ -103,7 +103,8 @@ class Example:
     """What is run, and the card that shows it.
 
     title; look: what to look at; means: what it means. wanted: runs, each with everything that belongs beside it; or a
-    comparison; or a sweep. page: where the link goes; words: the rest of its address, from the ids. facts and picture: from the bundle.
+    comparison; or a sweep. page: where the link goes; words: the rest of its address, from the ids. facts and picture: from the bundle;
+    legend: what is what in the picture.
     """
 
     title: str
@@ -114,6 +115,7 @@ class Example:
     words: Callable[[Sequence[str]], dict[str, str]]
     facts: Callable[[Bundle], list[Fact]]
     picture: Callable[[Bundle], str]
+    legend: str
 
 
 def _first(ids: Sequence[str]) -> dict[str, str]:
@@ -409,20 +411,11 @@ def _against_ratio(bundle: Bundle) -> str:
 
 DIGITS = Imbalance("exponential", 20.0)
 NETWORK = {"model": "mlp"}
+WAYS = "Dots: real rows, the rare ones larger. Diamonds: where the copies ended, with their way."
 EXAMPLES = {
-    "moons": Example(
-        "Points that move and do not help",
-        "Press play: the diamonds are copies of minority rows that learn where to stand, and the median one goes a long way.",
-        "The curves beside it lie on each other: on two moons at 50:1 moving them changes nothing that can be told from chance.",
-        (RunSpec("moons", "explicit-gradient", Imbalance("ratio", 50.0), data={"rows": 6000}, folds=4, seeds=5),),
-        "lab",
-        _first,
-        _helps_not,
-        _ways,
-    ),
     "rings": Example(
         "Points that move and help",
-        "Press play and watch the copies leave their places; then compare F1 with that of the frozen copies under All measures.",
+        "Watch the copies leave their places; then compare F1 with that of the frozen copies, under All measures of all methods.",
         "Copies that moved raise fewer false alarms than copies that stand still, so F1 is higher. They also find fewer of the rare rows, "
         "and the ranking (average precision) is no better than plain training's.",
         (RunSpec("rings", "explicit-gradient", Imbalance("ratio", 20.0), data={"rows": 6000}, folds=4, seeds=3),),
@@ -430,10 +423,22 @@ EXAMPLES = {
         _first,
         _helps,
         _ways,
+        WAYS,
+    ),
+    "moons": Example(
+        "Points that move and do not help",
+        "Watch the film: the diamonds are copies of minority rows that learn where to stand, and the median one goes a long way.",
+        "The curves beside it lie on each other: on two moons at 50:1 moving them changes nothing that can be told from chance.",
+        (RunSpec("moons", "explicit-gradient", Imbalance("ratio", 50.0), data={"rows": 6000}, folds=4, seeds=5),),
+        "lab",
+        _first,
+        _helps_not,
+        _ways,
+        WAYS,
     ),
     "clusters": Example(
         "Points that move too far and harm",
-        "Press play: with the same step as in the other two films the copies run far out of their clusters.",
+        "Watch the film: with the same step as in the other two the copies run far out of their clusters.",
         "Average precision falls below plain training's and below that of copies that stand still: a step that shows on one dataset is "
         "too long on another.",
         (RunSpec("clusters", "explicit-gradient", Imbalance("ratio", 20.0), data={"rows": 4000}, folds=4, seeds=2),),
@@ -441,6 +446,7 @@ EXAMPLES = {
         _first,
         _harms,
         _ways,
+        WAYS,
     ),
     "gap": Example(
         "The gap rises with the ratio",
@@ -454,6 +460,7 @@ EXAMPLES = {
         lambda ids: {"run": ids[0], "beside": ids[2]},
         _rises,
         _by_ratio,
+        "Mean over the classes, with its 95% interval.",
     ),
     "eos": Example(
         "EOS widens the box of a class",
@@ -468,16 +475,18 @@ EXAMPLES = {
         lambda ids: {"run": ids[0], "beside": ids[4]},
         _widens,
         _by_class,
+        "Solid: EOS. Dashed: SMOTE.",
     ),
     "dos": Example(
         "DOS pulls classes together",
-        "Play the film: after plain training every round draws the rows of a rare class towards their neighbours.",
+        "Watch how it came about: after plain training every round draws the rows of a rare class towards their neighbours.",
         "The spread of the rare classes' features falls from round to round; whether rows are told apart better is another question.",
         (RunSpec("digits", "dos", DIGITS, params=NETWORK, folds=4, seeds=3),),
         "deep",
         _first,
         _pulls,
         _spread,
+        "Solid: rare classes. Dashed: the others.",
     ),
     "calibration": Example(
         "SMOTE breaks calibration",
@@ -485,11 +494,12 @@ EXAMPLES = {
         "promises.",
         "It was trained on classes that it made equal, so it takes the rare one for common; plain training promises about what comes. "
         "Prior corrected shows how much of that can be taken back.",
-        CompareSpec({"dataset": "rings"}, ratio=10.0, methods=("ce", "smote"), budget=30.0),
+        CompareSpec({"dataset": "rings"}, ratio=10.0, methods=("ce", "smote"), budget=90.0),
         "data",
         lambda ids: {"compare": ids[0], "method": "smote"},
         _breaks,
         _reliability,
+        "Solid: SMOTE. Dashed: plain training. Dotted: as it should be.",
     ),
     "sweep": Example(
         "What should I use, when?",
@@ -500,6 +510,7 @@ EXAMPLES = {
         lambda ids: SWEEP.to_query(),
         _swept,
         _against_ratio,
+        "Solid: explicit gradient. Dotted: SMOTE. Dashed: plain training. Dash and dot: the potential.",
     ),
 }
 """name -> example, in the order of the gallery. `moons` is what a first visit shows."""
@@ -639,8 +650,8 @@ def fewer(found: Mapping[str, np.ndarray], most: Sequence[int]) -> dict[str, np.
 
 
 def card(name: str, path: Path) -> dict[str, Any]:
-    """The card of an example from its bundle, JSON-plain: title, look, means, page, words, jobs (ids), facts, picture (SVG), and of a
-    sweep cells (dataset, method, ratio, run).
+    """The card of an example from its bundle, JSON-plain: title, look, means, page, words, jobs (ids), facts, picture (SVG), legend, and
+    of a sweep cells (dataset, method, ratio, run).
 
     Raises BadData where the bundle does not show what the card says, and UnknownName.
     """
@@ -658,7 +669,7 @@ def card(name: str, path: Path) -> dict[str, Any]:
         "means": example.means,
         "page": example.page,
     }
-    out |= {"words": words, "jobs": list(bundle.ids), "facts": facts, "picture": picture}
+    out |= {"words": words, "jobs": list(bundle.ids), "facts": facts, "picture": picture, "legend": example.legend}
     if isinstance(example.wanted, SweepSpec):
         cells = example.wanted.cells(build_catalog())
         out["cells"] = [{"dataset": c.dataset, "method": c.method, "ratio": c.ratio, "run": c.id} for c in cells]

@@ -48,8 +48,7 @@ def _card(card: Mapping[str, Any]) -> None:
     with st.container(border=True, key=f"card-{card['name']}", gap="small"):
         st.markdown(f"##### {plain(card['title'], 80)}")
         examples.picture(card)
+        st.caption(plain(card["legend"], 200))
         st.markdown(f"{plain(card['look'], 300)} {plain(card['means'], 300)}")
         examples.facts(card)
-        links.to(
-            card["page"], f"Open: {card['title']}", ":material/open_in_new:", **card["words"]
-        )
+        links.to(card["page"], f"Open: {card['title']}", ":material/open_in_new:", **card["words"])
