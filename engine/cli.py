@@ -20,6 +20,7 @@ from engine.family import family
 from engine.result import METRICS, plain
 from engine.spec import PROFILES, WHERE, Imbalance, RunSpec, find
 from engine.techniques import TECHNIQUES, EmbedSpec
+from engine.text import line
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--store", help="the store's URL (default: LAB_STORE, or a file in your data folder)")
     run.add_argument("--again", action="store_true", help="compute anew what the store already holds")
     run.add_argument("--no-controls", action="store_true", help="leave out the controls that isolate the method's claim")
+    run.add_argument("--report", type=Path, metavar="out.html", help="also write one HTML file with everything")
     run.add_argument("--json", action="store_true", help="one JSON object on stdout")
     run.set_defaults(do=_run)
 
@@ -174,9 +176,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(asked: argparse.Namespace) -> int:
+    from engine import document
     from engine.catalog import build_catalog
+    from engine.run_report import report
     from engine.store import Store
 
+    document.can_write(asked.report)
     catalog = build_catalog(found=True)
     spec = spec_from(asked, catalog)
     store = Store(asked.store)
@@ -195,6 +200,9 @@ def _run(asked: argparse.Namespace) -> int:
             "difference": {"metric": "average_precision", "mean": delta.mean, "low": delta.low, "high": delta.high},
         }
     print(json.dumps(plain(out)) if asked.json else _summary(out, spec))
+    if asked.report is not None:  # last: where it cannot be written, the answer is there all the same
+        document.write(asked.report, report(store, answer.run_id, catalog))
+        _say(f"report: {line(asked.report, 200)}")
     return 0
 
 
