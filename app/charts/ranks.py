@@ -38,6 +38,7 @@ def figure(found: Mapping[str, Any]) -> go.Figure:
             marker={"color": MAJORITY, "size": 10},
             text=[f"{v:.2f}" for v in values],
             textposition="top center",
+            cliponaxis=False,
             name="mean rank",
         )
     )

@@ -33,7 +33,7 @@ class Share:
 def figure(shares: Sequence[Share]) -> go.Figure:
     """Dots with their interval, the first at the top; 0 is plain training, 1 the potential."""
     methods = list(dict.fromkeys((s.key, s.label) for s in shares))
-    fig = frame("Share of the potential recovered", "", height=LINE * max(1, len(shares)) + 20, legend_rows=len(methods))
+    fig = frame("", "", height=LINE * max(1, len(shares)) + 20, legend_rows=len(methods))
     names = [f"{i}. {safe(s.place, 26)}" for i, s in enumerate(shares, 1)]
     for place, (key, label) in enumerate(methods):
         own = [(n, s) for n, s in zip(names, shares, strict=True) if (s.key, s.label) == (key, label)]
@@ -64,7 +64,7 @@ def figure(shares: Sequence[Share]) -> go.Figure:
     low, high = min([-0.15, *ends]), max([1.15, *ends])
     fig.update_xaxes(range=[max(low, NARROWEST) - 0.05, min(high, WIDEST) + 0.05], tickformat=".0%")
     fig.update_yaxes(categoryorder="array", categoryarray=names[::-1])
-    fig.update_layout(hovermode="closest", margin={"l": 200})
+    fig.update_layout(hovermode="closest", margin={"l": 20 + 7 * max(map(len, names), default=0)})
     fig.layout.annotations = fig.layout.annotations[1:]  # the axis of places needs no name
     return fig
 

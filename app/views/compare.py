@@ -20,6 +20,7 @@ from engine import sweep
 from engine.errors import BadInput, LabError
 from engine.result import METRICS
 from engine.sweep import Standing, SweepSpec
+from engine.sweep_report import html_sweep
 
 VIEWS = {
     "ratio": "By ratio",
@@ -350,9 +351,21 @@ def _answer(records: list[dict[str, Any]]) -> None:
 
 def _export(shown: Sweep) -> None:
     """The whole sweep as a table and as one file."""
-    records = shown.records
-    st.markdown("**Take it along**")
+    spec, records, catalog, metric = shown.spec, list(shown.records), shown.catalog, shown.metric
+    st.markdown(
+        "**Take it along**", help="The address of this page is the link to this view: whoever opens it sees the same numbers."
+    )
     with st.container(horizontal=True, vertical_alignment="center", key="compare-export"):
+        st.download_button(
+            "Report",
+            lambda: html_sweep(spec, records, catalog, metric).encode("utf-8", "replace"),  # made when it is pressed
+            "sweep.html",
+            "text/html",
+            key="compare.report",
+            icon=":material/description:",
+            on_click="ignore",
+            help="One file with everything on this page; it opens anywhere and asks no other host for anything.",
+        )
         share.table(lambda: flat(records, shown.metric), "sweep", "sweep", f"{shown.label}, one row a cell")
 
 

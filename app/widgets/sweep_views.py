@@ -187,13 +187,15 @@ def differences(sweep: Sweep) -> None:
     names = [title for _, title in methods]
     heads = [(title, ratio(value)) for _, title, value in columns]
     figure = heat.figure(names, heads, squares)
+    wide = int(figure.layout.width)
+    st.html(f"<style>.st-key-chart-heat {{ min-width: {wide}px }}</style>")  # on a narrow screen it scrolls, it is not squeezed
     with st.container(key="compare-heat"):
         st.plotly_chart(
             figure,
             key="chart-heat",
             alt=heat.alt(names, heads, squares, sweep.label),
             config=palette.CONFIG,
-            width=int(figure.layout.width),
+            width=wide,
         )
     st.markdown(sweep_words.heat(sweep.records))
     if notes := dict.fromkeys(r["note"] for r in sweep.records if r["note"]):
