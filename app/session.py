@@ -339,8 +339,9 @@ def ask_comparison(spec: CompareSpec, *, again: bool = False) -> Job:
 def comparisons(upload: str | None = None) -> list[Job]:
     """Comparisons of this browser's tables, of one of them where it is named; newest first."""
     mine = owner()
-    found = store().jobs(owner=mine, kinds=("compare",), limit=200) if mine is not None else []
-    return [job for job in found if job.owner is not None and upload in (None, job.upload)]
+    tables = [one.id for one in uploads()] if upload is None else [upload]
+    found = [job for id in tables for job in store().jobs(owner=mine, kinds=("compare",), dataset=f"upload/{id}")]
+    return sorted((job for job in found if job.owner is not None), key=lambda job: -job.created)
 
 
 def live(job: str) -> Live:

@@ -22,7 +22,7 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -215,12 +215,26 @@ class Store(Marks):
         states: Sequence[str] | None = None,
         kinds: Sequence[str] = ("run",),
         limit: int = 50,
+        urgent: int | None = None,
+        dataset: str | None = None,
+        names: Collection[str] | None = None,
     ) -> list[Job]:
-        """Newest first, those that `owner` may see."""
+        """Newest first, those that `owner` may see.
+
+        urgent: only those of this priority or a more urgent one: what was asked for by hand, below the cells of a sweep. dataset: only
+        those on it, `upload/<id>` for a table. names: only those whose method or public dataset is among them.
+        """
         query = sa.select(*jobs.COLUMNS).where(visible(owner), JOBS.c.kind.in_(kinds))
         query = query.order_by(JOBS.c.created.desc(), JOBS.c.id).limit(limit)
         if states is not None:
             query = query.where(JOBS.c.state.in_(states))
+        if urgent is not None:
+            query = query.where(JOBS.c.priority <= urgent)
+        if dataset is not None:
+            upload = uploaded(dataset)
+            query = query.where(JOBS.c.dataset == dataset if upload is None else JOBS.c.upload == upload)
+        if names is not None:
+            query = query.where(sa.or_(JOBS.c.dataset.in_(names), JOBS.c.method.in_(names)))
         with self.reading() as db:
             return [jobs.read(row) for row in db.execute(query)]
 

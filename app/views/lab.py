@@ -181,8 +181,8 @@ def _others(store: Store, owner: str | None, run: str | None) -> None:
     """Runs that go on beside the one shown; companions are listed with the run they belong to."""
     going = [
         job
-        for job in store.jobs(owner=owner, states=("queued", "running"), limit=20)
-        if job.kind == "run" and job.id != run and job.priority == PRIORITY_INTERACTIVE
+        for job in store.jobs(owner=owner, states=("queued", "running"), urgent=PRIORITY_INTERACTIVE, limit=20)
+        if job.id != run
     ]
     if not going:
         return

@@ -332,7 +332,9 @@ def _bar(
     if not chosen:
         return
     answers = store.answers(chosen, owner, words=False)
-    sweeps = {row.id for row in found if row.sweep is not None} | {one.id for one in store.sweeps(200)}
+    sweeps = {row.id for row in found if row.sweep is not None}
+    if not {*answers, *sweeps} >= set(chosen):  # on another page
+        sweeps |= {one.id for one in store.sweeps(1000)}
     there = [id for id in chosen if id in answers or id in sweeps]
     if there != chosen:  # deleted in another tab, or forgotten
         st.session_state["runs.chosen"] = there
