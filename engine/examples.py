@@ -40,8 +40,8 @@ INDEX = "index.json"
 """What the page reads of all examples, beside their bundles."""
 ABOVE, BELOW, HOLDS = "above 0", "below 0", "holds 0"
 """Where the interval of a number lies; '' for a number of which nothing is claimed."""
-FILM, OTHERS = 24, 12
-"""Pictures of a cell, and of each replicate but the first."""
+FILM, HALF, FEW = 60, 30, 8
+"""Pictures of what a link opens, of what stands beside it, and of other replicates and cells."""
 ROWS = (220, 140, 200)
 """Training, test and synthetic rows whose features are kept, at most."""
 SHOWN = 60
@@ -372,6 +372,8 @@ def _swept(bundle: Bundle) -> list[Fact]:
         for name, found in zip(("5:1", "50:1"), unpaired, strict=True)
     ]
     tested = [r for r in records if r["role"] == "method" and r["difference"] is not None]
+    if better := [r["method"] for r in tested if r["difference"]["better"]]:
+        raise BadData(f"{better[0]} is above plain training here, which the card denies.")
     best = max(tested, key=lambda r: r["difference"]["mean"])["difference"]
     return [
         *levels,
@@ -559,8 +561,8 @@ class Keep:
     features: bool = False
 
 
-NOTHING, CELL = Keep(), Keep(FILM)
-LAB, DEEP, BESIDE = Keep(1000, others=True), Keep(2 * FILM, features=True), Keep(2 * FILM)
+NOTHING, CELL = Keep(), Keep(FEW)
+LAB, DEEP, BESIDE = Keep(FILM, others=True), Keep(HALF, features=True), Keep(HALF)
 
 
 def _specs(example: Example, catalog: Mapping[str, Any]) -> list[tuple[RunSpec, Keep]]:
@@ -590,7 +592,7 @@ def _ran(store: Store, spec: RunSpec, catalog: Mapping[str, Any], keep: Keep) ->
         for name in made:
             if name.startswith("frames/") and name != "frames/0":  # the first replicate's are events
                 scene, film = unpack_film(made[name])
-                kept[name] = pack_film(scene, _evenly(film, OTHERS))
+                kept[name] = pack_film(scene, _evenly(film, FEW))
     if keep.features:
         kept[FEATURES] = pack(fewer(unpack(made[FEATURES]), ROWS))
     job = store.record(spec, result, said, kept, fingerprint=find(catalog, "datasets", spec.dataset)["fingerprint"])

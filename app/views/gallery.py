@@ -17,6 +17,8 @@ IN_A_ROW = 3
 
 def page() -> None:
     """Draw the page."""
+    if "run" in st.query_params:  # the address of a link to the Lab, which is the first page, holds no page's name
+        st.switch_page(st.session_state["pages"]["lab"], query_params=st.query_params.to_dict())
     top.style()
     try:
         session.store()
@@ -46,7 +48,7 @@ def page() -> None:
 
 def _card(card: Mapping[str, Any]) -> None:
     with st.container(border=True, key=f"card-{card['name']}", gap="small"):
-        st.markdown(f"##### {plain(card['title'], 80)}")
+        st.markdown(f"#### {plain(card['title'], 80)}")
         examples.picture(card)
         st.caption(plain(card["legend"], 200))
         st.markdown(f"{plain(card['look'], 300)} {plain(card['means'], 300)}")

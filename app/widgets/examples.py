@@ -32,7 +32,10 @@ COLOURS = {
     "dark": ("#F3F2EF", "#B9B7B0", "#3A3833", "#0E1117", "#3CC79A", "#B9B7B0", "#FF9A5C", "#56B4E9"),
 }
 """What `engine.drawing.STYLE` asks for."""
-FRAME = "<style>.card-picture { display: block; width: 100%; max-width: 25rem; margin: 0 auto; }</style>"
+FRAME = """<style>
+.card-picture { display: block; width: 100%; max-width: 25rem; margin: 0 auto; }
+.st-key-gallery h4 { font-size: 1.15rem; }
+</style>"""
 
 
 def picture(card: Mapping[str, Any]) -> None:
