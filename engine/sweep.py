@@ -303,7 +303,7 @@ def standing(
 
 
 def _foresee(states: Sequence[CellState], jobs: Mapping[str, Job]) -> list[float | None]:
-    """Seconds each will still take: what finished cells of the same method took, else all of them, scaled by cost."""
+    """Seconds each will still take: its cost times the rate of two or more finished cells of its method, else of all of them."""
     taken: dict[str, list[tuple[float, float]]] = {}
     for one in states:
         job = jobs.get(one.cell.id)
@@ -312,7 +312,7 @@ def _foresee(states: Sequence[CellState], jobs: Mapping[str, Job]) -> list[float
     if not taken:
         return [None] * len(states)
     everything = _rate([pair for pairs in taken.values() for pair in pairs])
-    rates = {method: _rate(pairs) for method, pairs in taken.items()}
+    rates = {method: _rate(pairs) for method, pairs in taken.items() if len(pairs) > 1}
     now = time.time()
     out: list[float | None] = []
     for one in states:
@@ -323,7 +323,17 @@ def _foresee(states: Sequence[CellState], jobs: Mapping[str, Job]) -> list[float
 
 
 def _rate(pairs: Sequence[tuple[float, float]]) -> float:
-    return sum(seconds for seconds, _ in pairs) / sum(cost for _, cost in pairs)
+    """Seconds for each second foreseen: the median over finished cells, which weigh as much as they cost.
+
+    A median, because single cells take far longer than they should: the first that imports a library, or one beside other work.
+    """
+    order = sorted((seconds / cost, cost) for seconds, cost in pairs)
+    half, passed = sum(cost for _, cost in order) / 2, 0.0
+    for rate, cost in order:
+        passed += cost
+        if passed >= half:
+            return rate
+    return order[-1][0]
 
 
 def _together(seconds: Sequence[float | None], lanes: int) -> float:

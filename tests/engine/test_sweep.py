@@ -235,22 +235,26 @@ def test_standing_counts_every_cell_once(store):
     assert [s.cell for s in found.cells] == cells
 
 
-def timed(store: Store, spec: SweepSpec, seconds: dict[str, float]) -> None:
-    """The cells of these methods are done, in so many seconds for each second they cost."""
+def took(store: Store, cell: Cell, rate: float) -> None:
+    """The cell is done, in that many seconds for each that it costs."""
+    keep(store, cell)
+    with store.writing() as db:
+        db.execute(JOBS.update().where(JOBS.c.id == cell.id).values(started=1000.0, finished=1000.0 + rate * cell.cost))
+
+
+def timed(store: Store, spec: SweepSpec, rates: dict[str, float]) -> None:
+    """All cells of these methods are done. rates: method -> seconds for each second that a cell costs."""
     for cell in spec.cells(CATALOG):
-        if cell.method in seconds:
-            keep(store, cell)
-            took = cell.cost * seconds[cell.method]
-            with store.writing() as db:
-                db.execute(JOBS.update().where(JOBS.c.id == cell.id).values(started=1000.0, finished=1000.0 + took))
+        if cell.method in rates:
+            took(store, cell, rates[cell.method])
 
 
 def test_time_left_is_what_finished_cells_took_scaled_by_cost(store):
     cells = TWO.cells(CATALOG)
-    cost = {m: sum(c.cost for c in cells if c.method == m) for m in ("ce", "smote", "explicit-gradient", "potential")}
-    timed(store, TWO, {"ce": 2.0, "smote": 3.0})
+    cost = {m: sum(c.cost for c in cells if c.method == m) for m in ("explicit-gradient", "potential")}
+    timed(store, TWO, {"ce": 2.0, "smote": 2.0})
     found = standing(store, TWO, CATALOG)
-    overall = (2 * cost["ce"] + 3 * cost["smote"]) / (cost["ce"] + cost["smote"])
+    overall = 2.0
     rest = overall * (cost["explicit-gradient"] + cost["potential"])
     assert found.seconds_left == 0 and found.seconds_missing == pytest.approx(rest)
     submit(store, TWO, CATALOG)
@@ -268,19 +272,16 @@ def test_time_left_is_what_finished_cells_took_scaled_by_cost(store):
     assert standing(store, TWO, CATALOG, lanes=1).seconds_left == pytest.approx(left), "what runs too long is nearly done"
 
 
-def test_a_method_s_own_seconds_count_more_than_the_others(store):
-    one = SweepSpec(("moons",), ("smote",), (5, 20), folds=1, seeds=1)
-    timed(store, one, {"ce": 1.0})
-    cheapest = next(c for c in one.cells(CATALOG) if c.method == "smote")
-    keep(store, cheapest)
-    with store.writing() as db:
-        db.execute(JOBS.update().where(JOBS.c.id == cheapest.id).values(started=0.0, finished=10 * cheapest.cost))
-    rest = {c.method: c.cost for c in one.cells(CATALOG) if c.method == "smote" and c.id != cheapest.id}
-    potential = sum(c.cost for c in one.cells(CATALOG) if c.method == "potential")
-    ce = sum(c.cost for c in one.cells(CATALOG) if c.method == "ce")
-    overall = (ce + 10 * cheapest.cost) / (ce + cheapest.cost)
-    expected = 10 * rest["smote"] + overall * potential
-    assert standing(store, one, CATALOG).seconds_missing == pytest.approx(expected)
+def test_a_method_s_own_seconds_count_more_than_the_others_and_one_slow_cell_for_little(store):
+    three = SweepSpec(("moons",), ("smote",), (5, 10, 15, 20), folds=1, seeds=1)
+    own = [c for c in three.cells(CATALOG) if c.method == "smote"]
+    timed(store, three, {"ce": 1.0})
+    for cell, rate in zip(own[:3], (10.0, 10.0, 500.0), strict=True):
+        took(store, cell, rate)
+    found = standing(store, three, CATALOG)
+    potential = sum(c.cost for c in three.cells(CATALOG) if c.method == "potential")
+    assert found.seconds_missing == pytest.approx(10 * own[3].cost + 1.0 * potential)
+    assert {s.cell.id: s.seconds for s in found.cells}[own[3].id] == pytest.approx(10 * own[3].cost)
 
 
 # ---- what came of it
