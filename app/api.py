@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from app.session import BUNDLED, NO_OWNER, demo, demo_line, is_run, open_store, owner_in
+from app.session import BUNDLED, CATALOG, NO_OWNER, demo, demo_line, is_run, open_store, owner_in
 from engine import board, uploads
 from engine.errors import BadInput, LabError, StoreError, TooLarge, TooSlow, UnknownName, WrongType
 from engine.store import Store, default_url
@@ -133,7 +133,7 @@ def _own_page(headers: Mapping[str, str]) -> bool:
 
 
 def file(request: Request) -> Response:
-    """GET /api/jobs/{job}/{file}: a file of a finished comparison, to those who may see it. See `app.session.file_url`."""
+    """GET /api/jobs/{job}/{file}: a file of a finished comparison or run, to those who may see it. See `app.session.file_url`."""
     job, name = request.path_params["job"], request.path_params["file"]
     try:
         made = _made(job, name, owner_in(request.headers.get("cookie", "")))
@@ -172,7 +172,7 @@ def _made(job: str, name: str, owner: str | None) -> tuple[bytes | str, str] | N
     here = store()
     comparison = here.answer(job, "comparison", owner)
     if not isinstance(comparison, dict):
-        return None
+        return _of_run(here, job, name, owner)
     if name == "report.html":
         from engine import report  # most people never ask for it
 
@@ -191,6 +191,16 @@ def _made(job: str, name: str, owner: str | None) -> tuple[bytes | str, str] | N
         write, kind = tables[name]
         return write(comparison), kind
     return _of_method(here, job, name, owner, comparison)
+
+
+def _of_run(here: Store, job: str, name: str, owner: str | None) -> tuple[str, str] | None:
+    """The report of a finished run."""
+    if name != "report.html" or here.result(job, owner) is None:
+        return None
+    from engine import run_report  # as above
+
+    catalog = here.catalog() or json.loads(CATALOG.read_text(encoding="utf-8"))
+    return run_report.report(here, job, catalog, owner), "text/html; charset=utf-8"
 
 
 def _table(here: Store, job: str, owner: str | None, comparison: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, str]:

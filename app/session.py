@@ -388,7 +388,7 @@ def ask_run(spec: RunSpec, device: str = "auto") -> Job:
 
 
 def file_url(job: str, file: str) -> str:
-    """The link to a file of a finished comparison; it answers those alone who may see the job.
+    """The link to a file of a finished comparison, or to the report.html of a run; it answers those alone who may see the job.
 
     file: report.html, comparison.json, leaderboard.csv, .md or .tex, code-<method>.py, and where the comparison keeps them
     model-<method>.zip and augmented-<method>.csv.

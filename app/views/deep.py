@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.widgets import address, answer, form, gaps, inside, links, plane, runs, share, top, whatif
+from app.widgets import address, answer, form, gaps, inside, links, plane, rows, runs, share, top, whatif
 from app.widgets.answer import Shown
 from app.widgets.sentence import setting
 from app.widgets.text import many, plain
@@ -294,4 +294,4 @@ def _draw(shown: Shown, other: Shown | None, catalog: Mapping[str, Any], device:
     if other is not None:
         whatif.beside(shown, other)
     answer.provenance(shown)
-    share.code(shown.main.spec, catalog, "run")
+    share.run(shown.job.id if shown.result is not None else None, shown.main.spec, catalog)

@@ -132,7 +132,7 @@ def _draw(shown: Shown, asked: session.Asked, catalog: Mapping[str, Any]) -> Non
             contributions.section(shown, replicate)
             answer.tables(shown)
             answer.provenance(shown)
-    share.code(shown.main.spec, catalog, "run")
+    share.run(shown.job.id if shown.result is not None else None, shown.main.spec, catalog)
 
 
 def _state(shown: Shown, asked: session.Asked) -> None:

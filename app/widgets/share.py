@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 import streamlit as st
 
+from app import session
 from app.widgets.text import plain
 from engine import sharing
 from engine.errors import BadInput
@@ -73,6 +74,20 @@ def records(found: Table) -> list[dict[str, Any]]:
         return [dict(row) for row in found]
     frame = found if found.index.name is None else found.reset_index()
     return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
+
+
+def run(id: str | None, spec: RunSpec, catalog: Mapping[str, Any]) -> None:
+    """What is taken along of the run that a page is about: its code and, where it is done (`id`), its report, made when it is pressed."""
+    with st.container(horizontal=True, vertical_alignment="center", key="take-run"):
+        code(spec, catalog, "run")
+        if id is not None:
+            st.link_button(
+                "Report (HTML)",
+                session.file_url(id, "report.html"),
+                type="tertiary",
+                icon=":material/description:",
+                help="One file that opens anywhere and asks no other host for anything, with what the run is compared with.",
+            )
 
 
 def code(spec: RunSpec, catalog: Mapping[str, Any], key: str) -> None:
