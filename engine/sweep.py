@@ -366,7 +366,7 @@ def table(
         spec.cells(catalog),
         key=lambda c: (spec.datasets.index(c.dataset), spec.ratios.index(c.ratio), order.index(c.method)),
     )
-    found = store.answers([cell.id for cell in cells], owner)
+    found = store.answers([cell.id for cell in cells], owner, words=("metrics", "n", "interval", "seconds", "test_share"))
     records, shares = [], []
     for cell in cells:
         job, words = found.get(cell.id, (None, None))
@@ -402,8 +402,7 @@ def table(
         records.append(record)
         shares.append(None if words is None else float(words["test_share"]))
     _compare(records, shares, {cell.id: why_no_potential(cell.spec, entries[cell.dataset]) for cell in cells})
-    answer: list[dict[str, Any]] = plain(records)
-    return answer
+    return records
 
 
 def _compare(records: list[dict[str, Any]], shares: Sequence[float | None], whys: Mapping[str, str]) -> None:
@@ -435,7 +434,8 @@ def _compare(records: list[dict[str, Any]], shares: Sequence[float | None], whys
 
 def _words(test: TTest, p_holm: float) -> dict[str, Any]:
     found = Difference(test, p_holm)
-    return dataclasses.asdict(test) | {"p_holm": p_holm, "better": found.better, "worse": found.worse}
+    words: dict[str, Any] = plain(dataclasses.asdict(test) | {"p_holm": p_holm, "better": found.better, "worse": found.worse})
+    return words
 
 
 def _paired(records: Sequence[Mapping[str, Any]], i: int | None, base: int) -> np.ndarray | None:

@@ -633,6 +633,8 @@ def test_answers_of_many_are_jobs_and_words_of_those_one_may_see(store):
     found = store.answers(ids)
     assert found == {job.id: (job, result_of(job).to_json()), waiting.id: (waiting, None)}
     assert store.answers(ids, "me").keys() == {job.id, waiting.id, mine.id}
+    some = store.answers(ids, words=("metrics", "n", "interval"))[job.id][1]
+    assert some == {name: result_of(job).to_json()[name] for name in ("metrics", "n", "interval")}
     assert store.answers(ids, words=False)[job.id] == (job, None) and store.answers([]) == {}
 
 
