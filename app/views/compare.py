@@ -45,6 +45,8 @@ TICK = 1.0
 """Seconds between two looks at how far a sweep is; its pictures look half as often."""
 EARLIER = 6
 """Sweeps that are offered again at most."""
+AGE = 0.5
+"""Seconds for which an answer to that is taken as fresh."""
 FAILED = 8
 """Cells that ended without a result and are told one by one."""
 
@@ -54,24 +56,24 @@ def page() -> None:
     top.style()
     st.html(STYLE)
     try:
-        store, catalog = session.store(), session.catalog()
+        catalog = session.catalog()
         session.example()
     except LabError as error:
         st.title("Imbalance Lab")
         st.error(plain(error, 600), icon=":material/error:")
         return
     _read(catalog)
-    state, owner = st.session_state, session.owner()
+    state = st.session_state
     standing: Standing | None = None
     with st.sidebar:
         spec, wrong = plan.widgets(catalog)
         place = st.empty()
         if spec is not None:
-            standing = sweep.standing(store, spec, catalog, owner)
+            standing = _standing(spec, catalog, fresh=True)
         with place.container():
             if plan.bar(catalog, spec, wrong, standing) and spec is not None:
                 _start(spec)
-                standing = sweep.standing(store, spec, catalog, owner)
+                standing = _standing(spec, catalog, fresh=True)
     active = standing is not None and standing.active
     top.head(active)
     st.subheader("What should I use, when?")
@@ -183,7 +185,18 @@ def _take(which: str, id: str | None) -> None:
     st.session_state["compare.chosen"][which] = id
 
 
-# ---- starting and stopping
+# ---- starting, stopping, and how far it is
+
+
+def _standing(spec: SweepSpec, catalog: Mapping[str, Any], *, fresh: bool = False) -> Standing:
+    """How far the sweep is; what was just asked is not asked again within one drawing of the page, unless fresh."""
+    now = time.monotonic()
+    when, asked, known = st.session_state.get("compare.now", (-AGE, None, None))
+    if not fresh and isinstance(known, Standing) and asked == spec and now - when < AGE:
+        return known
+    found = sweep.standing(session.store(), spec, catalog, session.owner())
+    st.session_state["compare.now"] = (now, spec, found)
+    return found
 
 
 def _start(spec: SweepSpec) -> None:
@@ -192,18 +205,20 @@ def _start(spec: SweepSpec) -> None:
     try:
         sweep.submit(store, spec, session.catalog())
         store.keep_sweep(spec.to_json())
+        st.session_state.pop("compare.now", None)
     except BadInput as error:
         st.error(plain(error, 400), icon=":material/error:")
 
 
 def _cancel(spec: SweepSpec) -> None:
     sweep.cancel(session.store(), spec, session.catalog())
+    st.session_state.pop("compare.now", None)
 
 
 def _progress(spec: SweepSpec, was_active: bool) -> None:
     """How far the sweep is, what went wrong, and its buttons. A fragment."""
-    store, catalog, owner = session.store(), session.catalog(), session.owner()
-    now = sweep.standing(store, spec, catalog, owner)
+    store, catalog = session.store(), session.catalog()
+    now = _standing(spec, catalog)
     if now.active != was_active:
         st.rerun()
     total = len(now.cells)
@@ -306,7 +321,7 @@ def _failures(now: Standing) -> None:
 def _records(spec: SweepSpec, metric: str) -> list[dict[str, Any]]:
     """The sweep's records, read anew when a cell's state has changed."""
     store, catalog, owner = session.store(), session.catalog(), session.owner()
-    now = sweep.standing(store, spec, catalog, owner)
+    now = _standing(spec, catalog)
     known = (spec, metric, tuple((c.cell.id, c.state) for c in now.cells))
     seen, records = st.session_state.get("compare.records", (None, []))
     if seen != known:

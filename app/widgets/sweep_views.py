@@ -26,7 +26,7 @@ from engine.result import METRICS
 from engine.spec import RunSpec
 from engine.sweep import SweepSpec, over_cells
 
-PICTURES = 8
+PICTURES = 6
 """Datasets with a picture of their own at most."""
 LINES = 40
 """Shares in one picture at most; the table below has all."""
@@ -188,21 +188,22 @@ def differences(sweep: Sweep) -> None:
     heads = [(title, ratio(value)) for _, title, value in columns]
     figure = heat.figure(names, heads, squares)
     wide = int(figure.layout.width)
+    said = sweep_words.heat(sweep.records)
     st.html(f"<style>.st-key-chart-heat {{ min-width: {wide}px }}</style>")  # on a narrow screen it scrolls, it is not squeezed
     with st.container(key="compare-heat"):
         st.plotly_chart(
-            figure,
-            key="chart-heat",
-            alt=heat.alt(names, heads, squares, sweep.label),
-            config=palette.CONFIG,
-            width=wide,
+            figure, key="chart-heat", alt=heat.alt(names, heads, squares, sweep.label), config=palette.CONFIG, width=wide
         )
-    st.markdown(sweep_words.heat(sweep.records))
+        # in what scrolls there has to be something that the keyboard can reach
+        numbers(
+            "heat",
+            lambda: heat.table(names, heads, squares),
+            f"Differences in {sweep.label} to plain training",
+            name="differences",
+        )
+    st.markdown(said)
     if notes := dict.fromkeys(r["note"] for r in sweep.records if r["note"]):
         st.caption(" ".join(plain(n, 300) for n in notes))
-    numbers(
-        "heat", lambda: heat.table(names, heads, squares), f"Differences in {sweep.label} to plain training", name="differences"
-    )
 
 
 def square(record: Record | None) -> Square:
