@@ -116,7 +116,8 @@ def _read(catalog: Mapping[str, Any]) -> None:
     now = time.monotonic()
     # for a moment after a change the browser still sends an address of before, which is nobody's wish
     late = any(words == query and now - when < LATE for words, when in state.get("compare.before", []))
-    if state.get("page") == "compare" and (query == state.get("compare.url") or late):
+    drawn = state.get("page") == "compare" and "plan.datasets" in state  # a widget's value goes when another page is drawn
+    if drawn and (query == state.get("compare.url") or late):
         state["compare.metric.pick"] = state["compare.metric"]
         return
     if not query and "compare.url" in state:  # back by the menu: the session's own view
@@ -151,7 +152,7 @@ def _read(catalog: Mapping[str, Any]) -> None:
     plan.fill(spec)
     state["compare.view"], state["compare.metric"], state["compare.metric.pick"] = view, metric, metric
     state["compare.chosen"], state["compare.problems"] = chosen, problems
-    state["compare.url"], state["compare.before"] = query, []
+    state["compare.url"], state["compare.before"] = address.words(), []
 
 
 def _write(catalog: Mapping[str, Any], spec: SweepSpec | None) -> None:

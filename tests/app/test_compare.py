@@ -219,6 +219,40 @@ def test_hostile_names_are_shown_letter_by_letter(look: Look, store: Store) -> N
             assert "<img" not in c.proto.spec
 
 
+def test_the_view_is_back_when_the_page_is_opened_from_the_menu(look: Look, store: Store) -> None:
+    filled(store)
+    page = look(**query(view="heat", metric="f1"))
+    page._page_hash = calc_hash("papers")
+    page.query_params.clear()
+    page.run()
+    page._page_hash = calc_hash("compare")
+    page.query_params.clear()
+    page.run()
+    assert not page.exception and kept(page) == query(view="heat", metric="f1")
+    assert page.multiselect(key="plan.datasets").value == list(SPEC.datasets) and len(charts(page)) == 1
+
+
+def test_sweeps_that_were_started_are_offered_again(look: Look, store: Store) -> None:
+    page = look(**query(view="ratio"))
+    page.button(key="run").click().run()
+    assert store.sweeps()[0].words == SPEC.to_json()
+    store.keep_sweep(SPEC.to_json() | {"datasets": ["nowhere"]})  # of a catalog that is gone
+    again = look()
+    links = [e.proto for e in again.get("page_link")]
+    found = [p for p in links if "Glass 2" in p.label]
+    assert len(found) == 1 and "datasets=moons%2Cglass2" in found[0].query_string
+    assert not any("nowhere" in p.label for p in links)
+
+
+def test_a_demonstration_starts_nothing(look: Look, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(store, leave=("smote",))
+    monkeypatch.setenv("LAB_DEMO", "1")
+    page = look(**query(view="ratio"))
+    assert page.button(key="run").disabled
+    assert not [b for b in page.button if b.key in ("compare.missing", "compare.cancel")]
+    assert charts(page) and "emonstration" in words(page)
+
+
 # ---- two runs
 
 
