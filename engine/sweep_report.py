@@ -148,6 +148,7 @@ def _against_ratio(done: Sequence[Record], metric: str) -> str:
     """One chart for each dataset and method: the method, plain training, the potential."""
     low, high = (float(bound) for bound in METRICS[metric][1])
     figures, left_out = [], 0
+    wide = True  # rows of names and numbers need more room than lines do
     for methods in _by_place(done).values():
         every = [record for own in methods.values() for record in own]
         ratios = sorted({float(record["ratio"]) for record in every})
@@ -158,6 +159,7 @@ def _against_ratio(done: Sequence[Record], metric: str) -> str:
         if len(ratios) == 1:
             figures.append(_at_one_ratio(every, metric))
             continue
+        wide = False
         place = {ratio: math.log(ratio) for ratio in ratios}
         beside = 0.05 * (place[ratios[-1]] - place[ratios[0]])
         x = (place[ratios[0]] - beside, place[ratios[-1]] + beside)
@@ -192,7 +194,7 @@ def _against_ratio(done: Sequence[Record], metric: str) -> str:
     )
     return (
         legend
-        + f'<div class="few">{"".join(figures)}</div>'
+        + f'<div class="{"two" if wide else "few"}">{"".join(figures)}</div>'
         + doc.and_more(SHOWN_FIGURES + left_out, SHOWN_FIGURES, "charts, whose numbers are under All cells")
         + doc.how(
             "Means over replicates with their intervals. The potential is training with the withheld rows given back: where it meets plain "
