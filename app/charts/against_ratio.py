@@ -31,8 +31,11 @@ class Line:
     oracle: bool = False
 
 
-def figure(lines: Sequence[Line], metric: str, bounds: tuple[float, float]) -> go.Figure:
-    """Lines with bands over a logarithmic axis of ratios; bounds: the metric's range, which the picture never leaves."""
+def figure(lines: Sequence[Line], metric: str, bounds: tuple[float, float], ratios: Sequence[float] = ()) -> go.Figure:
+    """Lines with bands over a logarithmic axis of ratios; bounds: the metric's range, which the picture never leaves.
+
+    ratios: those that the axis has in any case, so that it stands still while lines grow.
+    """
     fig = frame("Largest to smallest class", metric, height=300, legend_rows=len(lines))
     for line in lines:
         if len(line.ratios) > 1:
@@ -53,10 +56,10 @@ def figure(lines: Sequence[Line], metric: str, bounds: tuple[float, float]) -> g
                 hovertemplate=f"%{{y:.3f}}%{{customdata}}<extra>{safe(line.label)}</extra>",
             )
         )
-    ratios = sorted({float(r) for line in lines for r in line.ratios})
-    fig.update_xaxes(type="log", tickvals=ratios, ticktext=[f"{r:g}:1" for r in ratios])
-    if len(ratios) == 1:
-        fig.update_xaxes(range=[np.log10(ratios[0]) - 0.3, np.log10(ratios[0]) + 0.3])
+    ticks = sorted({*map(float, ratios), *(float(r) for line in lines for r in line.ratios)})
+    low, high = np.log10(ticks[0]), np.log10(ticks[-1])
+    room = 0.06 * (high - low) or 0.3
+    fig.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{r:g}:1" for r in ticks], range=[low - room, high + room])
     ends = [v for line in lines for part in (line.mean, line.low, line.high) for v in part if np.isfinite(v)]
     if ends:
         room = 0.06 * max(max(ends) - min(ends), 0.02)

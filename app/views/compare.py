@@ -298,6 +298,11 @@ def _planned(spec: SweepSpec, now: Standing) -> None:
     names = _titles(session.catalog())
     datasets, methods = (", ".join(plain(names[n]) for n in given) for given in (spec.datasets, spec.methods))
     st.markdown(f"**The plan**: {methods} on {datasets} at {sweep_words.ratios(spec.ratios)}. {plan.comes_to(spec, now)}")
+    if found := spec.impossible(session.catalog()):
+        st.caption(
+            f":material/block: {len(found)} of what was asked for cannot be and {'is' if len(found) == 1 else 'are'} left out: "
+            "the form says why."
+        )
     runs.no_engine(session.store())
 
 

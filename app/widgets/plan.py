@@ -134,7 +134,8 @@ def comes_to(spec: SweepSpec, standing: Standing) -> str:
     if standing.seconds_missing:
         said += f" What is missing takes about {duration(standing.seconds_missing)}."
     elif standing.seconds_missing is None and total:
-        said += " How long it takes is foreseen from the first run that ends."
+        rough = sum(c.cell.cost for c in standing.cells if c.state != "done")
+        said += f" Roughly {duration(rough)} on one slow core; better foreseen once the first run has ended."
     return said
 
 

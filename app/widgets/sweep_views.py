@@ -127,6 +127,10 @@ def against(sweep: Sweep) -> None:
         for i, (column, own) in enumerate(zip(columns, shown[start : start + 2], strict=False), start):
             with column:
                 _one_dataset(sweep, own, i)
+    st.caption(
+        "Where a method stops helping, more of it will not do: try another, or look under *Potential* whether the rows that are withheld "
+        "would still bring anything there."
+    )
 
 
 def _one_dataset(sweep: Sweep, own: Sequence[Record], i: int) -> None:
@@ -136,7 +140,7 @@ def _one_dataset(sweep: Sweep, own: Sequence[Record], i: int) -> None:
         st.caption("Nothing is done here yet.")
         return
     chart(
-        against_ratio.figure(lines, sweep.label, METRICS[sweep.metric][1]),
+        against_ratio.figure(lines, sweep.label, METRICS[sweep.metric][1], [r["ratio"] for r in own]),
         f"chart-ratio-{i}",
         against_ratio.alt(lines, sweep.label),
     )

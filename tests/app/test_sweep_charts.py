@@ -32,6 +32,7 @@ def test_lines_stand_over_their_ratios_with_bands_and_never_by_colour_alone() ->
     assert len({(t.line.dash, t.marker.symbol) for t in drawn}) == 3
     assert "not ranked" in drawn[2].name and "not ranked" not in drawn[0].name
     assert list(fig.layout.xaxis.ticktext) == ["5:1", "20:1", "50:1"]
+    assert list(against_ratio.figure(lines[:1], "AP", (0, 1), [2.0, 5.0, 200.0]).layout.xaxis.tickvals) == [2, 5, 20, 50, 200]
     low, high = fig.layout.yaxis.range
     assert -0.01 <= low < 0.25 and 0.95 < high <= 1.01
     assert "SMOTE: 0.800 at 5 to 1" in against_ratio.alt(lines, "Average precision")
