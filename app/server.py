@@ -17,6 +17,7 @@ import asyncio
 import base64
 import fcntl
 import hashlib
+import gc
 import importlib
 import logging
 import os
@@ -44,6 +45,7 @@ from engine.store import Store
 
 for view in ("lab", "compare", "deep", "runs", "gallery", "data", "papers"):  # once, before anybody waits for them
     importlib.import_module(f"app.views.{view}")
+gc.freeze()  # what was imported stays: looking through it for garbage again and again held up a page by 0.1 s now and then
 
 log = logging.getLogger("imbalance_lab.server")
 

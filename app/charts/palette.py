@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -107,14 +108,15 @@ def faint(colour: str, alpha: float) -> str:
     return f"rgba({red},{green},{blue},{alpha:g})"
 
 
-def frame(x: str, y: str, *, height: int = 300, legend_rows: int = 0, ticks: int = 1) -> go.Figure:
+def frame(x: str, y: str, *, height: int = 300, legend_rows: int = 0, ticks: int = 1, **more: Any) -> go.Figure:
     """An empty figure with its axes named ('': not) and the legend below, one line an entry (`legend_rows` of them).
 
-    height: pixels of the plot itself. ticks: lines of text in a tick's label.
+    height: pixels of the plot itself. ticks: lines of text in a tick's label. more: of plotly's layout, above what is usual here, such
+    as xaxis={"range": [0, 1]}: given here it costs nothing, while `update_layout` of a figure takes plotly milliseconds a word.
     """
     below = (26 if x else 8) + 22 * ticks + LEGEND_ROW * legend_rows
     # All at once: made by itself and updated afterwards, a figure takes plotly eight times as long, and a page has six of them.
-    layout = {
+    layout: dict[str, Any] = {
         "height": height + below + 28,
         "margin": {"l": 44, "r": 12, "t": 28, "b": below, "autoexpand": False},
         "hovermode": "x unified",
@@ -138,7 +140,14 @@ def frame(x: str, y: str, *, height: int = 300, legend_rows: int = 0, ticks: int
     }
     # above its axis and level, where it is read without turning the head and needs no margin of its own
     name = {"text": y, "x": 0, "xref": "paper", "xanchor": "left", "xshift": -40, "y": 1, "yref": "paper", "yanchor": "bottom"}
-    return go.Figure(layout=layout | {"annotations": [name | {"yshift": 6, "showarrow": False, "font": {"size": 13}}]})
+    layout["annotations"] = [name | {"yshift": 6, "showarrow": False, "font": {"size": 13}}]
+    for word, value in more.items():
+        usual = layout.get(word)
+        if isinstance(usual, dict) and isinstance(value, dict):
+            layout[word] = usual | value
+        else:
+            layout[word] = [*usual, *value] if isinstance(usual, list) else value
+    return go.Figure(layout=layout)
 
 
 def band(

@@ -46,7 +46,15 @@ def figure(curves: Sequence[Curve], prevalence: float) -> go.Figure:
 
     prevalence: NaN where the curves are of test rows with different ones; then there is no line.
     """
-    fig = frame("Recall", "Precision", height=340, legend_rows=len(curves) + sum(c.oracle for c in curves))
+    ticks = {"tickvals": [0, 0.25, 0.5, 0.75, 1]}
+    fig = frame(
+        "Recall",
+        "Precision",
+        height=340,
+        legend_rows=len(curves) + sum(c.oracle for c in curves),
+        xaxis=ticks | {"range": [0, 1.005], "hoverformat": ".2f"},
+        yaxis=ticks | {"range": [0, 1.03]},
+    )
     for curve in reversed(curves):  # the chosen method is drawn last, above the others
         if len(curve.precision) > 1:
             _, low, high = spread(curve.precision)
@@ -77,8 +85,6 @@ def figure(curves: Sequence[Curve], prevalence: float) -> go.Figure:
                 "x": 0.01,
             },
         )
-    fig.update_xaxes(range=[0, 1.005], hoverformat=".2f", tickvals=[0, 0.25, 0.5, 0.75, 1])
-    fig.update_yaxes(range=[0, 1.03], tickvals=[0, 0.25, 0.5, 0.75, 1])
     return fig
 
 
