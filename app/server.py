@@ -16,8 +16,8 @@ if (root := str(Path(__file__).resolve().parent.parent)) not in sys.path:  # `st
 import asyncio
 import base64
 import fcntl
-import hashlib
 import gc
+import hashlib
 import importlib
 import logging
 import os
