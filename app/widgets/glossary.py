@@ -98,6 +98,10 @@ TERMS: dict[str, str] = {
         "The synthetic points and the decision surface at one moment of training. A run keeps about a hundred of them for the "
         "player."
     ),
+    "Player": (
+        "The film of a run: space plays and pauses, left and right arrows step, Home and End jump, plus and minus change the "
+        "speed. Square brackets go through the synthetic points, and Escape lets go."
+    ),
     "Decision surface": (
         "Where the network changes its mind, drawn over the plane of the data. Above two dimensions it is a slice through the "
         "training mean, not the whole boundary."

@@ -13,7 +13,10 @@ div:has(> .st-key-run-bar) { position: sticky; bottom: 0; z-index: 5; }
 .st-key-run-bar { padding: .6rem 0 .4rem; background: light-dark(#F8F8F7, #21201D); border-top: 1px solid rgba(128, 128, 128, .25); }
 .st-key-headline p { font-size: 1.15rem; line-height: 1.5; text-wrap: pretty; }
 .st-key-findings p { line-height: 1.5; text-wrap: pretty; }
-[data-testid="stCaptionContainer"] { color: light-dark(#595A63, #B5B3AC); }
+label[data-testid="stWidgetLabel"][disabled] { color: light-dark(#595A63, #B5B3AC); }
+[data-testid="stCaptionContainer"] { opacity: 1; color: light-dark(#595A63, #B5B3AC); }
+:is(a, button, summary, input, [tabindex]):focus-visible { outline: 2px solid light-dark(#00644B, #3CC79A); outline-offset: 2px; }
+[data-testid="stMain"]:focus-visible { outline-offset: -3px; }
 .st-key-status-line p { font-size: .875rem; }
 .st-key-run button[kind="primary"]:not(:disabled) { color: light-dark(#FFFFFF, #06281D); }
 @media (min-width: 768px) { [data-testid="stMainBlockContainer"] { padding-left: 2.5rem; padding-right: 2.5rem; } }
