@@ -84,6 +84,7 @@ VIEWS = (
     ),
     ("data", {}),
     ("papers", {}),
+    ("gallery", {}),
     ("runs", {}),
     ("runs", {"text": "wine smote"}),
     ("runs", {"state": "failed", "sort": "method"}),

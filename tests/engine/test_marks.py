@@ -227,6 +227,20 @@ def test_the_list_is_made_of_an_index(store):
     assert [plan for plan in lists if "INDEX jobs_listed" not in plan] == []
 
 
+def test_jobs_below_thousands_of_cells_are_found(store):
+    ids = several(store)
+    upload = store.add_upload("me", "a.csv", b"a,b\n1,2\n")
+    mine = store.submit(private(upload), owner="me").id
+    for seed in range(5):
+        store.submit(SPEC.with_(seed=100 + seed), priority=PRIORITY_SWEEP)
+    assert [job.id for job in store.jobs(owner="me", urgent=0, limit=2)] == [mine, ids["queued"]]
+    assert [job.id for job in store.jobs(owner="me", urgent=0, dataset="glass2")] == [ids["failed"]]
+    assert [job.id for job in store.jobs(owner="me", dataset=f"upload/{upload}")] == [mine]
+    assert store.jobs(owner="you", dataset=f"upload/{upload}") == []
+    assert {job.id for job in store.jobs(names=["smote", "glass2"])} == {ids["second"], ids["failed"]}
+    assert store.jobs(names=[]) == []
+
+
 # ---- sweeps
 
 
