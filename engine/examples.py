@@ -401,9 +401,10 @@ def _against_ratio(bundle: Bundle) -> str:
         lines,
         label="Average precision against the ratio: plain training dashed with rings, SMOTE dotted with triangles, explicit gradient solid "
         "with dots, the potential dash and dot with squares",
-        x_title="ratio, as a power of two",
+        x_title="largest to smallest class",
         y_title="AP",
         x=(math.log2(5), math.log2(50)),
+        x_ticks=[(math.log2(ratio), f"{ratio:g}:1") for ratio in SWEEP.ratios],
         y=(max(0.0, lowest - 0.05), 1.0),
     )
 
@@ -494,8 +495,8 @@ EXAMPLES = {
         "SMOTE breaks calibration",
         "Under Decide, see whether the probabilities are right: SMOTE's line lies below the diagonal, fewer rows are positive than it "
         "promises.",
-        "It was trained on classes that it made equal, so it takes the rare one for common; plain training promises about what comes. "
-        "Prior corrected shows how much of that can be taken back.",
+        "It was trained on classes that it made equal, so it takes the rare one for common; plain training promises about what comes, "
+        "on average. Prior corrected shows how much of that can be taken back.",
         CompareSpec({"dataset": "rings"}, ratio=10.0, methods=("ce", "smote"), budget=90.0),
         "data",
         lambda ids: {"compare": ids[0], "method": "smote"},
@@ -506,7 +507,7 @@ EXAMPLES = {
     "sweep": Example(
         "What should I use, when?",
         "Follow the score against the ratio: four methods, plain training and the potential at three ratios.",
-        "Plain training falls as the ratio rises, and no method is above it here by more than chance.",
+        "The mean of plain training falls as the ratio rises, and no method is above it here by more than chance.",
         SWEEP,
         "compare",
         lambda ids: SWEEP.to_query(),

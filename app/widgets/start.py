@@ -79,7 +79,7 @@ def steps() -> list[Step]:
         Step(
             "Change",
             own,
-            "the curve of plain training is much higher at 5:1 than at 50:1: the ratio alone makes the task hard.",
+            "average precision stands higher at 5:1 than at 50:1: the fewer rare rows there are, the harder they are to find.",
             "lab",
             "Open a run at 5:1",
             {"run": gentle} if gentle else {},
