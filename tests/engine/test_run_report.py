@@ -262,6 +262,24 @@ def test_the_numbers_are_those_of_the_sweep(records):
         assert said in text, said
 
 
+def test_charts_against_the_ratio_carry_intervals_and_the_ratios(records):
+    made = html_sweep(SWEEP, records, CATALOG)
+    charts = re.findall(r"<svg viewBox.*?</svg>", made.split('id="ratio"')[1].split("</section>")[0], flags=re.S)
+    assert len(charts) == 4, "two methods on two datasets"
+    first = charts[0]
+    assert re.findall(r">(5|20|400)</text>", first) == ["5", "20"]
+    smote = [r for r in records if (r["dataset"], r["method"]) == ("moons", "smote")]
+    segments = re.findall(r"M([\d.]+),([\d.]+)V([\d.]+)", re.search(r'<path class="ends a" d="(.*?)"', first)[1])
+    spots = [
+        (float(x), float(y)) for x, y in re.findall(r'class="mark a dot" transform="translate\(([\d.]+) ([\d.]+)\)"', first)
+    ]
+    assert len(segments) == len(spots) == len(smote) == 2
+    for (x, low, high), (at, y), record in zip(segments, spots, sorted(smote, key=lambda r: r["ratio"]), strict=True):
+        assert float(x) == at and float(low) > y > float(high), "low is further down"
+        share = (record["mean"] - record["low"]) / (record["high"] - record["low"])
+        assert (float(low) - y) / (float(low) - float(high)) == pytest.approx(share, abs=0.02)
+
+
 def test_better_and_worse_are_signs_and_words(records):
     odd = copy.deepcopy(records)
     for record, (better, worse) in zip(
