@@ -138,9 +138,12 @@ def _draw(shown: Shown, asked: session.Asked, catalog: Mapping[str, Any]) -> Non
 def _state(shown: Shown, asked: session.Asked) -> None:
     """What is shown and what came of it; for a run that ended without a result, why, and a next step."""
     with st.container(key=f"run-state-{shown.job.state}"):
-        if shown.is_example and not start.offer():
+        if shown.is_example:
+            start.offer()
             st.caption(
-                ":material/movie: A recorded example. Nothing is running: change anything in the form (behind **»** on a small "
+                ":material/movie: A recorded example, and not the only one: see the gallery."
+                if session.demo()
+                else ":material/movie: A recorded example. Nothing is running: change anything in the form (behind **»** on a small "
                 "screen) and press **Run** to train your own."
             )
         runs.ending(shown, asked.device)

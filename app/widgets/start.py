@@ -96,12 +96,10 @@ def steps() -> list[Step]:
     ]
 
 
-def offer() -> bool:
-    """The start on a first visit, unless it was put away; True where it is shown."""
-    if st.session_state.get(SHUT):
-        return False
-    _panel(first=True)
-    return True
+def offer() -> None:
+    """The start on a first visit, unless it was put away."""
+    if not st.session_state.get(SHUT):
+        _panel(first=True)
 
 
 def follow() -> None:
