@@ -142,8 +142,13 @@ def _read(catalog: Mapping[str, Any]) -> None:
             spec = SweepSpec.from_query({name: query.get(name, usual[name]) for name in PLAN}, catalog)
         except BadInput as error:
             problems.append(f"The link's plan cannot be: {error} A usual one is shown instead.")
-    chosen: dict[str, Any] = {"at": query.get("at"), "cell": query.get("cell")}
-    chosen["curves"] = tuple(id for id in query.get("curves", "").split(",") if session.is_run(id))
+    asked = {
+        "at": query.get("at"),
+        "cell": query.get("cell"),
+        "curves": tuple(filter(None, query.get("curves", "").split(","))),
+    }
+    chosen, strangers = _there(spec, catalog, asked)
+    problems += [f"The link's {word} names {one[:60]!r}, which is no cell of its plan." for word, one in strangers]
     for word in ("run", "beside"):
         chosen[word] = query.get(word)
         if chosen[word] is not None and not session.is_run(chosen[word]):
@@ -153,6 +158,23 @@ def _read(catalog: Mapping[str, Any]) -> None:
     state["compare.view"], state["compare.metric"], state["compare.metric.pick"] = view, metric, metric
     state["compare.chosen"], state["compare.problems"] = chosen, problems
     state["compare.url"], state["compare.before"] = address.words(), []
+
+
+def _there(
+    spec: SweepSpec, catalog: Mapping[str, Any], asked: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Of what is selected what the plan has (at, cell: None for nothing), and (word, what it has not)."""
+    cells = spec.cells(catalog) if any(asked.values()) else []
+    ids, places = {c.id for c in cells}, {f"{c.dataset}@{c.ratio:g}" for c in cells}
+    out: dict[str, Any] = {}
+    strangers = []
+    for word in ("at", "cell", "curves"):
+        given = asked.get(word) or ()
+        wanted = [given] if isinstance(given, str) else list(given)
+        found = [one for one in wanted if one in (places if word == "at" else ids)]
+        strangers += [(word, one) for one in wanted if one not in found]
+        out[word] = tuple(found) if word == "curves" else found[0] if found else None
+    return out, strangers
 
 
 def _write(catalog: Mapping[str, Any], spec: SweepSpec | None) -> None:
@@ -165,6 +187,8 @@ def _write(catalog: Mapping[str, Any], spec: SweepSpec | None) -> None:
     words["view"] = view
     if state["compare.metric"] != sweep.METRIC:
         words["metric"] = state["compare.metric"]
+    if spec is not None and view != "pair":
+        chosen = _there(spec, catalog, {word: chosen.get(word) for word in ("at", "cell", "curves")})[0]
     own = {"cost": ("at",), "curves": ("curves",), "pair": ("run", "beside")}.get(view, ())
     for name in (*own, *(("cell",) if view != "pair" else ())):
         if value := chosen.get(name):

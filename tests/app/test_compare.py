@@ -111,6 +111,8 @@ def test_what_cannot_be_is_said_and_left_out(look: Look) -> None:
         ({"folds": "99"}, "folds"),
         ({"methods": ",".join(["smote"] * 3), "run": "<img>"}, "16 of the letters"),
         ({"colour": "red"}, "means nothing here"),
+        ({"at": "moons@<img>"}, "no cell of its plan"),
+        ({"curves": "0123456789abcdef,<b>"}, "no cell of its plan"),
     ],
 )
 def test_a_bad_address_is_said_and_something_is_shown(look: Look, bad: dict[str, str], says: str) -> None:
@@ -192,6 +194,8 @@ def test_a_selection_is_in_the_address(look: Look, store: Store) -> None:
     assert charts(page)[0].alt.count("SMOTE on") == len(picked)
     page = look(**query(view="ratio", cell=picked[1]))
     assert page.selectbox(key="compare.cell").value == picked[1]
+    page.multiselect(key="plan.methods").set_value(["explicit-gradient"]).run()  # what the plan has no more is selected no more
+    assert "cell" not in kept(page) and not page.warning
 
 
 def test_another_measure(look: Look, store: Store) -> None:
