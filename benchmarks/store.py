@@ -49,6 +49,8 @@ SWEEP = SweepSpec(
     datasets=("moons", "rings", "clusters"), methods=("smote", "focal", "class-weights"), ratios=(5.0, 10.0, 20.0, 50.0)
 )
 STATES = ("done",) * 17 + ("failed", "cancelled", "queued")
+QUIET, SMALL = 4, 3000
+"""A view has arrived when for so many seconds fewer bytes than that came in each."""
 LIMIT_MS, LIMIT_BYTES = 300, 1_000_000
 
 
@@ -231,7 +233,11 @@ def sent(browser: Any, url: str, name: str, query: Mapping[str, str]) -> dict[st
     page.goto(f"{url}/{'' if name == 'lab' else name}?{urlencode(query)}")
     page.locator(".st-key-status-line").wait_for(state="attached", timeout=60_000)
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
-    page.wait_for_timeout(2500)
+    quiet = 0
+    while quiet < QUIET:  # films come in pieces that the player asks for; the status line goes on for ever, but is small
+        before = sum(count.values())
+        page.wait_for_timeout(1000)
+        quiet = quiet + 1 if sum(count.values()) - before < SMALL else 0
     context.close()
     return {name: round(size) for name, size in count.items()}
 
