@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.widgets import address, classes, columns, contest, decide, runs, takeaway, top, upload
+from app.widgets import address, classes, columns, contest, decide, links, runs, takeaway, top, upload
 from app.widgets.text import many, plain
 from engine.errors import LabError, UnknownName
 from engine.store import Job
@@ -41,7 +41,9 @@ def page() -> None:
     if table is None and job is None:
         with st.container(key="data-state-empty"):
             upload.empty(_go)
-        if not session.demo():
+        if session.demo():
+            links.to("gallery", "See a recorded comparison in the gallery", ":material/collections_bookmark:")
+        else:
             runs.no_engine(session.store())
         return
     if table is not None:

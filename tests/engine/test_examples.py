@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import examples
+from engine import cli, examples
 from engine.analysis.intervals import Interval
 from engine.analysis.sample import Part, features_artifact
 from engine.catalog import build_catalog
 from engine.compare_spec import CompareSpec
 from engine.errors import BadData, UnknownName
 from engine.events import Frame
-from engine.examples import ABOVE, BELOW, EXAMPLES, HOLDS, INDEX, Fact
+from engine.examples import ABOVE, BELOW, EXAMPLES, HOLDS, INDEX, Example, Fact
+from engine.spec import Imbalance, RunSpec
 from engine.store import Store
 from engine.sweep import SweepSpec
 from engine.version import NUMERICS
@@ -146,3 +147,43 @@ def test_a_bundle_with_another_comparison_inside_is_refused(tmp_path):
         store.load(tmp_path / "other.zip")
     assert store.jobs(kinds=("compare",)) == []
     store.close()
+
+
+def test_an_example_is_made_small_with_its_card(tmp_path, monkeypatch):
+    """Everything `make` does but for the comparison, on two runs that take a second."""
+    moving = RunSpec(
+        "moons",
+        "explicit-gradient",
+        Imbalance("ratio", 5.0),
+        data={"rows": 300},
+        params={"epochs": 3, "meta_epochs": 3},
+        folds=2,
+    )
+    deep = RunSpec("digits", "eos", Imbalance("exponential", 5.0), params={"model": "mlp", "epochs": 2, "head_epochs": 2})
+    tiny = {
+        name: Example(
+            name, "Look.", "Means.", (spec,), page, lambda ids: {"run": ids[0]}, lambda bundle: [], examples._ways, ""
+        )
+        for name, spec, page in (("moving", moving, "lab"), ("deep", deep, "deep"))
+    }
+    monkeypatch.setattr(examples, "EXAMPLES", tiny)
+    said = []
+    for name in tiny:
+        examples.make(name, tmp_path / f"{name}.zip", said.append)
+    assert said[0] == "1 of 5: explicit-gradient on moons" and len(said) == 5 + 4
+    cards = json.loads((tmp_path / INDEX).read_text())
+    assert [card["name"] for card in cards] == list(tiny) and cards[0]["words"] == {"run": cards[0]["jobs"][0]}
+    store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
+    first, *beside = store.load(tmp_path / "moving.zip")
+    assert store.artifacts(first) == [
+        "contributions/0",
+        "contributions/1",
+        "frames/1",
+    ]  # the first replicate's film is its events
+    assert all(not store.artifacts(id) and store.events(id, kinds=("frame",)) == [] for id in beside)
+    assert 2 < len(store.events(first, kinds=("frame",))) <= examples.FILM
+    inside = store.load(tmp_path / "deep.zip")[0]
+    assert "features/0" in store.artifacts(inside) and store.embedding(inside, "pca") is not None
+    store.close()
+    assert cli.main(["example", "deep", "--cards", "--to", str(tmp_path / "deep.zip")]) == 0
+    assert json.loads((tmp_path / INDEX).read_text()) == cards
