@@ -62,7 +62,7 @@ def steps() -> list[Step]:
     return [
         Step(
             "Watch",
-            "Let the picture play (its button, or Space once it has the focus). The outlined points are copies of rare rows.",
+            "Let the picture play (its button, or Space once it has the focus). The diamonds are copies of rare rows.",
             "the copies leave their places while the network trains, and the coloured boundary follows.",
             "lab",
             "Go to the picture",
@@ -70,7 +70,7 @@ def steps() -> list[Step]:
         ),
         Step(
             "Read",
-            "Read the curves of precision and recall beside the picture: the method's, plain training's, and the potential's above them.",
+            "Read the curves of precision and recall beside the picture: the method's, plain training's, and the potential's, a ceiling.",
             "they lie close together here, and the sentence on top says so with an interval. Moving is not yet helping.",
             "lab",
             "Go to the curves",
