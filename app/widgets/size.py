@@ -10,6 +10,7 @@ BY = 1.35
 """How many times as large."""
 _STYLE = f"""<style>
 html:root {{ font-size: {100 * BY:g}%; --lab-zoom: {BY}; }}
+[data-testid="stMetricLabel"] p {{ white-space: normal; }}
 </style>"""
 
 

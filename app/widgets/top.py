@@ -17,6 +17,8 @@ label[data-testid="stWidgetLabel"][disabled] { color: light-dark(#595A63, #B5B3A
 [data-testid="stCaptionContainer"] { opacity: 1; color: light-dark(#595A63, #B5B3AC); }
 :is(a, button, summary, input, [tabindex]):focus-visible { outline: 2px solid light-dark(#00644B, #3CC79A); outline-offset: 2px; }
 [data-testid="stMain"]:focus-visible { outline-offset: -3px; }
+.st-key-top-tools { flex: none; width: auto; flex-wrap: nowrap; }
+.st-key-top-tools > * { flex: none; width: auto; min-width: 0; }
 .st-key-status-line p { font-size: .875rem; }
 .st-key-run button[kind="primary"]:not(:disabled) { color: light-dark(#FFFFFF, #06281D); }
 @media (min-width: 768px) { [data-testid="stMainBlockContainer"] { padding-left: 2.5rem; padding-right: 2.5rem; } }
@@ -39,7 +41,8 @@ def head(active: bool, *, follow: bool = True) -> None:
         st.markdown("##### Imbalance Lab", width="content")
         with st.container(width="stretch"):
             status_line(active=active)
-        glossary.button()
-        size.switch()
+        with st.container(horizontal=True, vertical_alignment="center", width="content", key="top-tools", gap="small"):
+            glossary.button()
+            size.switch()
     if follow:
         start.follow()

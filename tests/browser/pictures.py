@@ -99,23 +99,22 @@ def settled(page: Any, seconds: float = 25.0) -> bytes:
 
 
 def take(browser: Any, url: str, page_name: str, address: str) -> None:
-    """All pictures of one page, out of one visit: light and dark, wide and narrow."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1000}, color_scheme="light", reduced_motion="reduce")
-    page = context.new_page()
-    page.goto(url + address)
-    page.locator(DRAWN[page_name]).first.wait_for(state="attached", timeout=90_000)
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
-    for width, most in WIDTHS.items():
-        page.set_viewport_size({"width": width, "height": 1000})
-        page.wait_for_timeout(1500)
-        height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight") + 60
-        page.set_viewport_size({"width": width, "height": min(height, most)})
-        for theme in THEMES:
-            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    """All pictures of one page: light and dark, each wide and narrow."""
+    for theme in THEMES:
+        context = browser.new_context(viewport={"width": 1280, "height": 1000}, color_scheme=theme, reduced_motion="reduce")
+        page = context.new_page()
+        page.goto(url + address)
+        page.locator(DRAWN[page_name]).first.wait_for(state="attached", timeout=90_000)
+        page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+        for width, most in WIDTHS.items():
+            page.set_viewport_size({"width": width, "height": 1000})
+            page.wait_for_timeout(1500)
+            height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight") + 60
+            page.set_viewport_size({"width": width, "height": min(height, most)})
             data = small(settled(page))
             (OUT / f"{page_name}-{theme}-{width}.png").write_bytes(data)
             print(f"{page_name}-{theme}-{width}.png: {len(data) / 1000:.0f} kB", flush=True)
-    context.close()
+        context.close()
 
 
 def main(pages: list[str]) -> None:
