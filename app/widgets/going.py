@@ -112,7 +112,7 @@ def _waiting(
     for before, job in waiting:
         kind = "" if job.priority == PRIORITY_INTERACTIVE else ", after what people wait for"
         lines.append(
-            f"{before + 1}. {rows.asked(job, known, catalog)} · waits for {duration(max(0.0, now - job.created))}{kind}"
+            f"{before + 1}. {rows.asked(job, known, catalog)} · asked for {rows.ago(now - job.created, job.created)}{kind}"
         )
     if lines:
         st.markdown("\n".join(lines))
@@ -123,4 +123,7 @@ def _waiting(
 
 
 def _cancel(id: str) -> None:
-    session.cancel(id)
+    try:
+        session.cancel(id)
+    except LabError as error:  # deleted meanwhile, or its table forgotten
+        st.session_state["runs.trouble"] = str(error)
