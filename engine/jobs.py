@@ -1,9 +1,10 @@
-"""A job: one row of the queue and record, whatever its kind, and how it goes."""
+"""A job: one row of the queue and record, whatever its kind; how it is queued and how it goes."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from engine import techniques
-from engine.database import ARTIFACTS, JOBS, MARKS, PARTS
-from engine.uploads import owe
+from engine.database import ARTIFACTS, JOBS, MARKS, PARTS, PRIORITY_INTERACTIVE, upsert
+from engine.uploads import hear, owe
 
 KINDS = ("run", "embed", "profile", "compare")
 ACTIVE = ("queued", "running")
@@ -101,3 +102,58 @@ def remove(db: Connection, id: str) -> bool:
     if row is not None and row.owner is not None:
         owe(db)
     return row is not None
+
+
+def queue(db: Connection, key: Mapping[str, Any], asked: Mapping[str, Any], *, again: bool) -> Job:
+    """The job of that key, queued unless it is already, or done and not wanted `again`. See `engine.store.Store.submit`."""
+    fresh = {
+        "state": "queued",
+        "reason": "",
+        "done": 0,
+        "total": 0,
+        "created": time.time(),
+        "started": None,
+        "finished": None,
+        "engine": None,
+        "cancel": 0,
+        "last_seq": 0,
+    } | dict(asked)
+    if key["owner"] is not None:
+        hear(db, key["owner"])
+    one = JOBS.c.id == key["id"]
+    row = db.execute(sa.select(JOBS.c.state, JOBS.c.cancel, JOBS.c.priority).where(one)).first()
+    if row is None:
+        db.execute(JOBS.insert().values(**key, **fresh, attempt=1))
+    elif (row.state in ACTIVE and not row.cancel) or (row.state == "done" and not again):
+        if asked["priority"] < row.priority:
+            db.execute(JOBS.update().where(one).values(priority=asked["priority"]))
+    else:
+        clear(db, key["id"])
+        db.execute(JOBS.update().where(one).values(**fresh, attempt=JOBS.c.attempt + 1))
+    return read(db.execute(sa.select(*COLUMNS).where(one)).one())
+
+
+def answered(db: Connection, key: Mapping[str, Any]) -> Job:
+    """An embed job whose answer the run already keeps, as a done one; whoever is busy with it finds its attempt gone."""
+    one = JOBS.c.id == key["id"]
+    row = db.execute(sa.select(JOBS.c.state, JOBS.c.attempt).where(one)).first()
+    if row is None or row.state != "done":
+        now = time.time()
+        fixed = {
+            "priority": PRIORITY_INTERACTIVE,
+            "device": "cpu",
+            "timeout_s": None,
+            "engine": None,
+            "cancel": 0,
+            "reason": "",
+        }
+        times = {"created": now, "started": now, "finished": now}
+        counts = {"done": 1, "total": 1, "last_seq": 0, "attempt": 1 if row is None else row.attempt + 1}
+        clear(db, key["id"])
+        upsert(db, JOBS, dict(key) | fixed | times | counts | {"state": "done"})
+    return read(db.execute(sa.select(*COLUMNS).where(one)).one())
+
+
+def has(db: Connection, id: str, artifact: str) -> bool:
+    query = sa.select(ARTIFACTS.c.job).where(ARTIFACTS.c.job == id, ARTIFACTS.c.name == artifact)
+    return db.execute(query).first() is not None

@@ -6,10 +6,6 @@ A run that is executed carries its `attempt`. Whoever writes for it passes that 
 no longer the running one changes nothing and returns False: an engine that slept through its own burial cannot spoil
 the run that replaced it.
 
-A job of kind `embed` lays out the features of a finished run in two dimensions. What it leaves is kept with the *run*, as
-the artifact that `EmbedSpec.artifact` names, so that it is exported, deleted and seen with it; the job itself is the run's
-owner's.
-
 Jobs of kind `profile` and `compare` answer with artifacts alone. What is made from an uploaded table (`engine.uploads`) is its
 owner's and goes with it; a comparison on a public dataset is everybody's.
 """
@@ -20,7 +16,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import statistics
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +25,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engine import bundles, jobs, techniques
+from engine import bundles, jobs
 from engine.compare_spec import CompareSpec
 from engine.database import (
     ARTIFACT,
@@ -49,14 +44,14 @@ from engine.database import (
     upsert,
     visible,
 )
-from engine.errors import BadInput, BadParameter, StoreError, UnknownName
+from engine.embeddings import Embeddings
+from engine.errors import BadParameter, StoreError, UnknownName
 from engine.events import Event, Progress, decode, encode, unpack
 from engine.jobs import ACTIVE, KINDS, STATES, Job
-from engine.marks import Marks
 from engine.result import Result
 from engine.spec import RunSpec, canonical, table_options, uploaded
-from engine.techniques import FEATURES, EmbedSpec
-from engine.uploads import hear, own
+from engine.techniques import EmbedSpec
+from engine.uploads import own
 from engine.version import NUMERICS
 
 __all__ = ["ACTIVE", "KINDS", "PRIORITY_INTERACTIVE", "STATES", "EngineInfo", "Job", "Store", "default_url"]
@@ -65,8 +60,6 @@ PRIORITY_COMPANION = 1
 """Shown beside what a person waits for: controls, baseline, ceiling."""
 PRIORITY_SWEEP = 10
 """One cell of many."""
-LEARN = 9
-"""Embed jobs of a technique that tell how fast this machine is."""
 STALE = 3.0
 """Seconds without a heartbeat after which an engine counts as gone."""
 INTERRUPTED = "The engine stopped while this was running. Run it again to start over."
@@ -105,7 +98,7 @@ class EngineInfo:
         return abs((time.time() if now is None else now) - self.heartbeat) <= limit
 
 
-class Store(Marks):
+class Store(Embeddings):
     """A handle on the database; cheap to keep, safe to share between threads, to be opened anew in a child process.
 
     Every method raises StoreError where the database cannot be used. Reads take `owner`: a run owned by somebody else
@@ -144,7 +137,7 @@ class Store(Marks):
                 fingerprint, timeout_s = own(db, upload, owner), timeout_s or PRIVATE_S
             key = {"id": spec.run_id(fingerprint, owner), "kind": "run", "fingerprint": fingerprint, "owner": owner}
             key |= {"spec": self.seal(canonical(spec.to_json()), owner), "upload": upload}
-            return _queue(db, key, {"priority": priority, "device": device, "timeout_s": timeout_s}, again=again)
+            return jobs.queue(db, key, {"priority": priority, "device": device, "timeout_s": timeout_s}, again=again)
 
     def submit_missing(
         self, asked: Sequence[tuple[RunSpec, str]], *, priority: int = PRIORITY_SWEEP, device: str = "auto"
@@ -167,7 +160,7 @@ class Store(Marks):
                 key = {"id": id, "kind": "run", "fingerprint": fingerprint, "owner": None, "upload": None}
                 key |= {"spec": canonical(spec.to_json())}
                 times = {"created": now + STEP * len(out), "timeout_s": None}  # whoever is older goes first
-                out.append(_queue(db, key, {"priority": priority, "device": device, **times}, again=False))
+                out.append(jobs.queue(db, key, {"priority": priority, "device": device, **times}, again=False))
         return out
 
     def cancel_all(self, ids: Sequence[str], *, urgent: int = PRIORITY_SWEEP) -> int:
@@ -457,95 +450,7 @@ class Store(Marks):
     ) -> Job:
         key = {"id": id, "kind": kind, "fingerprint": data, "owner": owner, "upload": upload}
         asked = {"priority": PRIORITY_INTERACTIVE, "device": "auto", "timeout_s": timeout_s}
-        return _queue(db, key | {"spec": self.seal(canonical(spec), owner)}, asked, again=again)
-
-    # ---- embeddings
-
-    def submit_embed(
-        self,
-        run_id: str,
-        technique: str,
-        params: Mapping[str, Any] | None = None,
-        seed: int = 0,
-        owner: str | None = None,
-        *,
-        timeout_s: float | None = None,
-    ) -> Job:
-        """Ask for a finished run's features in two dimensions; asking twice gives the same job, done where the run has the answer.
-
-        owner: who asks, and must be able to see the run; the job is the run's owner's. Raises UnknownName, BadParameter,
-        and BadInput for a run that is not done or keeps no features.
-        """
-        spec = EmbedSpec(run_id, technique, params or {}, seed)
-        with self.writing() as db:
-            whose, upload = self._embeddable(db, run_id, owner)
-            key = {"id": spec.id, "kind": "embed", "fingerprint": run_id, "owner": whose, "upload": upload}
-            key |= {"spec": self.seal(canonical(spec.to_json()), whose)}
-            if _has(db, run_id, spec.artifact):  # also where it came with a bundle
-                return _answered(db, key)
-            one = db.execute(sa.select(JOBS.c.state).where(JOBS.c.id == spec.id)).first()
-            asked = {"priority": PRIORITY_INTERACTIVE, "device": "cpu", "timeout_s": timeout_s}
-            return _queue(db, key, asked, again=one is not None and one.state == "done")
-
-    def features(self, run_id: str, owner: str | None = None) -> bytes:
-        """The artifact FEATURES of a finished run (`engine.analysis.sample.features_artifact`, packed). Raises as `submit_embed`."""
-        with self.reading() as db:
-            self._embeddable(db, run_id, owner)
-            query = sa.select(ARTIFACT).where(ARTIFACTS.c.job == run_id, ARTIFACTS.c.name == FEATURES)
-            return bytes(db.execute(query).scalar_one())
-
-    def embedding(
-        self,
-        run_id: str,
-        technique: str,
-        params: Mapping[str, Any] | None = None,
-        seed: int = 0,
-        owner: str | None = None,
-    ) -> np.ndarray | None:
-        """xy float32 [n, 2] in the order of the rows of the run's features, None while there is none (`submit_embed`).
-
-        Raises UnknownName and BadParameter; BadData where what is kept cannot be read.
-        """
-        data = self.artifact(run_id, EmbedSpec(run_id, technique, params or {}, seed).artifact, owner=owner)
-        return None if data is None else unpack(data)["xy"]
-
-    def record_embedding(self, spec: EmbedSpec, facts: Mapping[str, Any], artifacts: Mapping[str, bytes]) -> Job:
-        """Keep what was computed outside the queue (at a terminal). Raises as `submit_embed` of a public run."""
-        with self.writing() as db:
-            self._embeddable(db, spec.run, None)
-            for name, data in artifacts.items():
-                upsert(db, ARTIFACTS, self.artifact_row(spec.run, name, data, None))
-            words = canonical(spec.to_json())
-            job = _answered(db, {"id": spec.id, "kind": "embed", "fingerprint": spec.run, "owner": None, "spec": words})
-            upsert(db, RESULTS, {"job": spec.id, "words": json.dumps(facts), "arrays": b""})
-            return job
-
-    def embed_seconds(self, technique: str, n: int, d: int, params: Mapping[str, Any] | None = None) -> float:
-        """About how many seconds n rows of d features will take: `Technique.seconds`, times what this store's jobs say of its machine.
-
-        That factor is the median over the latest LEARN embed jobs of the technique of seconds taken / seconds foreseen; 1 without any.
-        """
-        how = techniques.technique(technique, params or {})
-        query = sa.select(RESULTS.c.words).join(JOBS, JOBS.c.id == RESULTS.c.job).order_by(JOBS.c.finished.desc())
-        query = query.where(JOBS.c.kind == "embed", sa.func.json_extract(JOBS.c.spec, "$.technique") == technique)
-        with self.reading() as db:
-            known = [json.loads(words) for words in db.execute(query.limit(LEARN)).scalars()]
-        factors = [facts["seconds"] / facts["foreseen"] for facts in known]
-        return how.seconds(n, d) * (statistics.median(factors) if factors else 1.0)
-
-    def _embeddable(self, db: Connection, run_id: str, owner: str | None) -> tuple[str | None, str | None]:
-        """(owner, upload) of a finished run that `owner` may see and that keeps features."""
-        query = sa.select(JOBS.c.state, JOBS.c.owner, JOBS.c.upload).where(
-            JOBS.c.id == run_id, JOBS.c.kind == "run", visible(owner)
-        )
-        run = db.execute(query).first()
-        if run is None:
-            raise UnknownName(f"no run is called {run_id!r} here; it may have been deleted, or belong to another browser.")
-        if run.state != "done":
-            raise BadInput(f"run {run_id} is {run.state}; the features of a finished one can be embedded.")
-        if not _has(db, run_id, FEATURES):
-            raise BadInput(f"run {run_id} keeps no features, as runs of earlier versions; run it again to embed them.")
-        return run.owner, run.upload
+        return jobs.queue(db, key | {"spec": self.seal(canonical(spec), owner)}, asked, again=again)
 
     # ---- events and artifacts
 
@@ -619,6 +524,21 @@ class Store(Marks):
         with self.reading() as db:
             return list(db.execute(query.where(ARTIFACTS.c.job == id, visible(owner))).scalars())
 
+    def embedding(
+        self,
+        run_id: str,
+        technique: str,
+        params: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        owner: str | None = None,
+    ) -> np.ndarray | None:
+        """xy float32 [n, 2] in the order of the rows of the run's features, None while there is none (`submit_embed`).
+
+        Raises UnknownName and BadParameter; BadData where what is kept cannot be read.
+        """
+        data = self.artifact(run_id, EmbedSpec(run_id, technique, params or {}, seed).artifact, owner=owner)
+        return None if data is None else unpack(data)["xy"]
+
     # ---- catalog and engines
 
     def publish_catalog(self, catalog: Mapping[str, Any]) -> None:
@@ -683,66 +603,11 @@ class Store(Marks):
         return bundles.load(self, path)
 
 
-def _queue(db: Connection, key: Mapping[str, Any], asked: Mapping[str, Any], *, again: bool) -> Job:
-    """The job of that key, queued unless it is already, or done and not wanted `again`. See `Store.submit`."""
-    fresh = {
-        "state": "queued",
-        "reason": "",
-        "done": 0,
-        "total": 0,
-        "created": time.time(),
-        "started": None,
-        "finished": None,
-        "engine": None,
-        "cancel": 0,
-        "last_seq": 0,
-    } | dict(asked)
-    if key["owner"] is not None:
-        hear(db, key["owner"])
-    one = JOBS.c.id == key["id"]
-    row = db.execute(sa.select(JOBS.c.state, JOBS.c.cancel, JOBS.c.priority).where(one)).first()
-    if row is None:
-        db.execute(JOBS.insert().values(**key, **fresh, attempt=1))
-    elif (row.state in ACTIVE and not row.cancel) or (row.state == "done" and not again):
-        if asked["priority"] < row.priority:
-            db.execute(JOBS.update().where(one).values(priority=asked["priority"]))
-    else:
-        jobs.clear(db, key["id"])
-        db.execute(JOBS.update().where(one).values(**fresh, attempt=JOBS.c.attempt + 1))
-    return jobs.read(db.execute(sa.select(*jobs.COLUMNS).where(one)).one())
-
-
-def _answered(db: Connection, key: Mapping[str, Any]) -> Job:
-    """An embed job whose answer the run already keeps, as a done one; whoever is busy with it finds its attempt gone."""
-    one = JOBS.c.id == key["id"]
-    row = db.execute(sa.select(JOBS.c.state, JOBS.c.attempt).where(one)).first()
-    if row is None or row.state != "done":
-        now = time.time()
-        fixed = {
-            "priority": PRIORITY_INTERACTIVE,
-            "device": "cpu",
-            "timeout_s": None,
-            "engine": None,
-            "cancel": 0,
-            "reason": "",
-        }
-        times = {"created": now, "started": now, "finished": now}
-        counts = {"done": 1, "total": 1, "last_seq": 0, "attempt": 1 if row is None else row.attempt + 1}
-        jobs.clear(db, key["id"])
-        upsert(db, JOBS, dict(key) | fixed | times | counts | {"state": "done"})
-    return jobs.read(db.execute(sa.select(*jobs.COLUMNS).where(one)).one())
-
-
 def _portions(ids: Iterable[str]) -> Iterator[list[str]]:
     """As many at once as any SQLite takes in one statement."""
     every = list(dict.fromkeys(ids))
     for first in range(0, len(every), 500):
         yield every[first : first + 500]
-
-
-def _has(db: Connection, id: str, artifact: str) -> bool:
-    query = sa.select(ARTIFACTS.c.job).where(ARTIFACTS.c.job == id, ARTIFACTS.c.name == artifact)
-    return db.execute(query).first() is not None
 
 
 def _attempt(attempt: int | None) -> sa.ColumnElement[bool]:

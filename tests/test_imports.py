@@ -27,6 +27,7 @@ STARRED = (
     "engine.database",
     "engine.jobs",
     "engine.marks",
+    "engine.embeddings",
     "engine.bundles",
     "engine.techniques",
     "engine.version",
@@ -181,6 +182,7 @@ LAYERS = (
     ("engine.bundles", "engine.uploads"),
     ("engine.jobs",),
     ("engine.marks",),
+    ("engine.embeddings",),
     ("engine.limits", "engine.store", "engine.thresholds", "engine.data.table", "engine.data.facts", "engine.data.places"),
     ("engine.family", "engine.report", "engine.data.dataset", "engine.models", "engine.samplers", "engine.analysis"),
     (
