@@ -39,7 +39,7 @@ def figure(lines: Sequence[Line], metric: str, bounds: tuple[float, float], rati
     fig = frame("Largest to smallest class", metric, height=300, legend_rows=len(lines))
     for line in lines:
         if len(line.ratios) > 1:
-            band(fig, line.ratios, line.low, line.high, pen(line.key).colour, line.key, 0.06 if line.oracle else 0.1)
+            band(fig, line.ratios, line.low, line.high, pen(line.key).colour, line.key, 0.03 if line.oracle else 0.05)
     for place, line in enumerate(lines):
         how = pen(line.key)
         fig.add_trace(

@@ -40,6 +40,7 @@ class Square:
         if self.mean is None:
             return self.why
         written = f"{self.mean:+.3f}".replace("-", "−")
+        written = written[1:] if float(f"{self.mean:.3f}") == 0 else written
         return f"{written} {self.mark}".rstrip()
 
 

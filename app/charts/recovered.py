@@ -14,6 +14,8 @@ from app.charts.palette import NEUTRAL, frame, pen, safe
 
 LINE = 26
 """Pixels a share takes."""
+PLACE = 22
+"""Letters of a place's name at most."""
 NARROWEST, WIDEST = -1.0, 2.0
 """Shares beyond these are drawn at the edge: a share of a small worth can be anything."""
 
@@ -34,7 +36,7 @@ def figure(shares: Sequence[Share]) -> go.Figure:
     """Dots with their interval, the first at the top; 0 is plain training, 1 the potential."""
     methods = list(dict.fromkeys((s.key, s.label) for s in shares))
     fig = frame("", "", height=LINE * max(1, len(shares)) + 20, legend_rows=len(methods))
-    names = [f"{i}. {safe(s.place, 26)}" for i, s in enumerate(shares, 1)]
+    names = [f"{i}. {_short(s.place)}" for i, s in enumerate(shares, 1)]
     for place, (key, label) in enumerate(methods):
         own = [(n, s) for n, s in zip(names, shares, strict=True) if (s.key, s.label) == (key, label)]
         at = [min(max(s.mean, NARROWEST), WIDEST) for _, s in own]
@@ -67,6 +69,12 @@ def figure(shares: Sequence[Share]) -> go.Figure:
     fig.update_layout(hovermode="closest", margin={"l": 20 + 7 * max(map(len, names), default=0)})
     fig.layout.annotations = fig.layout.annotations[1:]  # the axis of places needs no name
     return fig
+
+
+def _short(place: str) -> str:
+    """A place cut to fit, its ratio kept."""
+    dataset, _, ratio = place.rpartition(", ")
+    return f"{safe(dataset, max(8, PLACE - len(ratio)))}, {safe(ratio, PLACE)}" if dataset else safe(place, PLACE)
 
 
 def _end(value: float, mean: float) -> float:

@@ -50,13 +50,13 @@ def test_a_single_ratio_has_its_interval_as_a_bar() -> None:
 def test_the_heat_map_says_every_number_in_its_cell() -> None:
     squares = [
         [Square(0.0412, BETTER, full="+0.041"), Square(-0.02, WORSE), Square(None, why="failed")],
-        [Square(0.001), Square(None, why="running"), Square(None, why="no such ratio")],
+        [Square(-0.0002), Square(None, why="running"), Square(None, why="no such ratio")],
     ]
     columns = [("Two moons", "5:1"), ("Two moons", "20:1"), ("Glass", "5:1")]
     fig = heat.figure(["SMOTE", "Focal"], columns, squares)
     z = np.asarray(fig.data[0].z, dtype=float)
     assert z.shape == (2, 3) and np.isnan(z).sum() == 3
-    assert list(fig.data[1].text) == ["+0.041 ▲", "−0.020 ▼", "failed", "+0.001", "running", "no such ratio"]
+    assert list(fig.data[1].text) == ["+0.041 ▲", "−0.020 ▼", "failed", "0.000", "running", "no such ratio"]
     assert fig.data[0].zmax == -fig.data[0].zmin == pytest.approx(heat.DEEP)  # small differences stay pale
     assert len(set(fig.data[0].x)) == 3
     said = heat.alt(["SMOTE", "Focal"], columns, squares, "AP")
@@ -107,6 +107,8 @@ def test_shares_beyond_the_picture_stand_at_its_edge() -> None:
     fig = recovered.figure(shares)
     assert [list(t.x) for t in fig.data] == [[0.43], [recovered.NARROWEST]]
     assert fig.data[0].error_x.array[0] == pytest.approx(0.28)
+    far = recovered.figure([Share("smote", "SMOTE", "A dataset whose name is long (and more), 50:1", 0.4, 0.1, 0.7)])
+    assert far.data[0].y[0].startswith("1. A dataset") and far.data[0].y[0].endswith("…, 50:1")
     assert recovered.words(shares[0]) == "43% [12%, 71%]"
     assert recovered.words(shares[1]) == "−400% [−900%, 100%]"
     assert recovered.table(shares).shape == (2, 3) and "SMOTE on Two moons, 5:1 43%" in recovered.alt(shares)
