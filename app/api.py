@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from app.session import NO_OWNER, owner_in
+from app.session import BUNDLED, CATALOG, NO_OWNER, demo, demo_line, is_run, open_store, owner_in
 from engine import board, uploads
 from engine.errors import BadInput, LabError, StoreError, TooLarge, TooSlow, UnknownName, WrongType
 from engine.store import Store, default_url
@@ -32,6 +34,7 @@ class NotAllowed(LabError):
 BODY = "application/octet-stream"
 """The content type of a table on its way. A page of another site cannot send it without asking first."""
 FOREIGN = "The table did not come from this page: open the page anew and send it from there."
+NO_BUNDLE = "There is no such file here: a bundle is of finished runs, by their ids, and of a hundred at most."
 NO_FILE = "There is no such file here: the comparison is not finished, was forgotten, or belongs to another browser."
 LISTEN = 2.0
 """Seconds for which the rest of a refused table is read: a browser that is cut off while it sends reads no answer."""
@@ -56,7 +59,7 @@ def store() -> Store:
     url = default_url()
     with _opening:
         if url not in _stores:
-            _stores[url] = Store(url)
+            _stores[url] = open_store(url)
         return _stores[url]
 
 
@@ -79,6 +82,8 @@ async def take(request: Request) -> Response:
 
 
 async def _take(request: Request) -> Response:
+    if demo():
+        raise NotAllowed(demo_line("no table is taken"))
     owner = owner_in(request.headers.get("cookie", ""))
     if not _own_page(request.headers):
         raise NotAllowed(FOREIGN)
@@ -128,7 +133,7 @@ def _own_page(headers: Mapping[str, str]) -> bool:
 
 
 def file(request: Request) -> Response:
-    """GET /api/jobs/{job}/{file}: a file of a finished comparison, to those who may see it. See `app.session.file_url`."""
+    """GET /api/jobs/{job}/{file}: a file of a finished comparison or run, to those who may see it. See `app.session.file_url`."""
     job, name = request.path_params["job"], request.path_params["file"]
     try:
         made = _made(job, name, owner_in(request.headers.get("cookie", "")))
@@ -140,12 +145,34 @@ def file(request: Request) -> Response:
     return Response(data, 200, {**_ALWAYS, "Content-Disposition": f'attachment; filename="{name}"'}, kind)
 
 
+def bundle(request: Request) -> Response:
+    """GET /api/runs/{ids}: finished public runs, ids joined by '-', as one zip. See `app.session.bundle_url`."""
+    ids = list(dict.fromkeys(request.path_params["ids"].split("-")))
+    if len(ids) > BUNDLED or not all(map(is_run, ids)):
+        return PlainTextResponse(NO_BUNDLE, 404, _ALWAYS)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "runs.zip"
+            store().export(ids, path)
+            data = path.open("rb")  # can be read when the folder is gone
+    except LabError as error:
+        return PlainTextResponse(str(error), _status(error), _ALWAYS)
+    words = {**_ALWAYS, "Content-Disposition": 'attachment; filename="runs.zip"'}
+    return StreamingResponse(_pieces(data), 200, words, "application/zip")
+
+
+def _pieces(data: BinaryIO) -> Iterator[bytes]:
+    with data:
+        while piece := data.read(1 << 18):
+            yield piece
+
+
 def _made(job: str, name: str, owner: str | None) -> tuple[bytes | str, str] | None:
     """(content, content type) of a file, None where it cannot be."""
     here = store()
     comparison = here.answer(job, "comparison", owner)
     if not isinstance(comparison, dict):
-        return None
+        return _of_run(here, job, name, owner)
     if name == "report.html":
         from engine import report  # most people never ask for it
 
@@ -164,6 +191,16 @@ def _made(job: str, name: str, owner: str | None) -> tuple[bytes | str, str] | N
         write, kind = tables[name]
         return write(comparison), kind
     return _of_method(here, job, name, owner, comparison)
+
+
+def _of_run(here: Store, job: str, name: str, owner: str | None) -> tuple[str, str] | None:
+    """The report of a finished run."""
+    if name != "report.html" or here.result(job, owner) is None:
+        return None
+    from engine import run_report  # as above
+
+    catalog = here.catalog() or json.loads(CATALOG.read_text(encoding="utf-8"))
+    return run_report.report(here, job, catalog, owner), "text/html; charset=utf-8"
 
 
 def _table(here: Store, job: str, owner: str | None, comparison: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, str]:
@@ -204,4 +241,8 @@ def _status(error: LabError) -> int:
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
-routes = [Route("/api/uploads", take, methods=["POST"]), Route("/api/jobs/{job}/{file}", file, methods=["GET"])]
+routes = [
+    Route("/api/uploads", take, methods=["POST"]),
+    Route("/api/jobs/{job}/{file}", file, methods=["GET"]),
+    Route("/api/runs/{ids}", bundle, methods=["GET"]),
+]

@@ -16,6 +16,7 @@ if (root := str(Path(__file__).resolve().parent.parent)) not in sys.path:  # `st
 import asyncio
 import base64
 import fcntl
+import gc
 import hashlib
 import importlib
 import logging
@@ -38,12 +39,13 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from app import api
-from app.session import OWNER_COOKIE, drop_closed, owner_in
+from app.session import OWNER_COOKIE, demo, drop_closed, owner_in
 from engine.errors import LabError
 from engine.store import Store
 
-for view in ("lab", "deep", "data", "papers"):  # once, before anybody waits for them
+for view in ("lab", "compare", "deep", "runs", "gallery", "data", "papers"):  # once, before anybody waits for them
     importlib.import_module(f"app.views.{view}")
+gc.freeze()  # what was imported stays: looking through it for garbage again and again held up a page by 0.1 s now and then
 
 log = logging.getLogger("imbalance_lab.server")
 
@@ -129,14 +131,15 @@ def owner_cookie(token: str, *, secure: bool) -> str:
 
 
 def health(request: Request) -> JSONResponse:
-    """200 with an engine alive, 503 otherwise; JSON either way. Runs on a worker thread: it reads the store."""
+    """200 with an engine alive or in a demonstration, 503 otherwise; JSON either way. Runs on a worker thread: it reads the store."""
     try:
         store = api.store()
         living, queue = store.engines(), store.queue()
     except LabError as error:
         return JSONResponse({"status": "no store", "reason": str(error)}, 503)
-    words = {"status": "ok" if living else "no engine", "engines": len(living), **queue}
-    return JSONResponse(words, 200 if living else 503, {"Cache-Control": "no-store"})
+    status = "demonstration" if demo() else "ok" if living else "no engine"
+    words = {"status": status, "engines": len(living), **queue}
+    return JSONResponse(words, 200 if living or demo() else 503, {"Cache-Control": "no-store"})
 
 
 # ---- the embedded engine
@@ -241,10 +244,10 @@ def keep_quiet(make: Callable[..., logging.LogRecord]) -> Callable[..., logging.
 async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
     """Quiet logs; forget who falls silent; start the embedded engine with the server, end it with the server.
 
-    LAB_ENGINE=off leaves engines to others."""
+    LAB_ENGINE=off leaves engines to others; a demonstration (LAB_DEMO=1) has none."""
     logging.setLogRecordFactory(keep_quiet(logging.LogRecord))
     expiring = asyncio.create_task(expire())
-    engine = Engine(api.store()) if os.environ.get("LAB_ENGINE", "on") != "off" else None
+    engine = Engine(api.store()) if os.environ.get("LAB_ENGINE", "on") != "off" and not demo() else None
     if engine is not None:
         engine.start()
     try:

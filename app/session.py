@@ -8,12 +8,13 @@ link means the same after a default has changed: what a run's numbers depend on 
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import streamlit as st
@@ -23,7 +24,7 @@ from app.widgets.text import written
 from engine import fields, limits
 from engine import uploads as tables
 from engine.compare_spec import CompareSpec
-from engine.errors import BadInput, BadParameter, LabError
+from engine.errors import BadInput, BadParameter, LabError, UnknownName
 from engine.events import Board, Note, Phase, unpack
 from engine.spec import PROFILES, Imbalance, RunSpec, find
 from engine.store import Job, Store, default_url
@@ -44,7 +45,13 @@ EXAMPLES = ROOT / "examples"
 CATALOG = ROOT.parent / "engine" / "catalog.json"
 FIRST = {"dataset": "clusters", "method": "explicit-gradient", "ratio": 20.0}
 """What the form shows to a first visitor where no example says otherwise, as far as the catalog has it."""
+SHOWN_FIRST = "moons"
+"""The example that a first visit shows."""
 DEVICES = ("auto", "cpu", "cuda")
+BUNDLED = 100
+"""Runs that a page's link puts into one file at most."""
+DEMO = "This is a demonstration: it shows what was recorded, and {what}."
+"""The one line beside a control that is off where `demo()`; `demo_line` fills it in."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _HERE = f"{MINE}here"
 _RUN = re.compile(r"[0-9a-f]{16}")
@@ -62,14 +69,50 @@ class Asked:
     problems: tuple[str, ...] = field(default=(), compare=False)
 
 
+def demo() -> bool:
+    """True where LAB_DEMO=1: what is stored can be looked at, and nothing can be queued, sent, renamed or deleted."""
+    return os.environ.get("LAB_DEMO", "") == "1"
+
+
+def demo_line(what: str = "nothing can be trained or changed here") -> str:
+    """Why a control is off in a demonstration: one sentence, for a caption, a control's help or an error."""
+    return DEMO.format(what=what)
+
+
 def store() -> Store:
     """The store that LAB_STORE names, opened once in this process. Raises StoreError."""
-    return _open(default_url())
+    return _open(default_url(), demo())
+
+
+def open_store(url: str) -> Store:
+    """A store as this server uses it: in a demonstration one that refuses. Raises StoreError."""
+    return Exhibit(url) if demo() else Store(url)
+
+
+class Exhibit(Store):
+    """The store of a demonstration: whoever asks it to queue, stop, take in, name or delete gets one sentence, as BadInput.
+
+    The pages draw no control that would ask; this is for what they overlook.
+    """
+
+    CLOSED = (
+        *("submit", "submit_profile", "submit_compare", "submit_embed", "cancel", "delete"),
+        *("add_upload", "receive", "forget", "mark", "discard", "keep_sweep", "submit_missing", "cancel_all"),
+    )
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in Exhibit.CLOSED:
+            return _refuse
+        return super().__getattribute__(name)
+
+
+def _refuse(*_: Any, **__: Any) -> NoReturn:
+    raise BadInput(demo_line())
 
 
 @st.cache_resource(show_spinner=False)
-def _open(url: str) -> Store:
-    return Store(url)
+def _open(url: str, closed: bool) -> Store:
+    return open_store(url)
 
 
 def owner() -> str | None:
@@ -106,14 +149,56 @@ def _committed(changed: int) -> dict[str, Any]:
 
 
 def example() -> str | None:
-    """The id of the bundled example's chosen run, taken into the store on the first call; None where no bundle is there."""
-    ids = _examples(default_url(), str(EXAMPLES))
+    """The id of the run that a first visit shows, taken into the store on the first call; None where its bundle is not there."""
+    ids = _example(default_url(), str(EXAMPLES / f"{SHOWN_FIRST}.zip"))
     return ids[0] if ids else None
 
 
 @st.cache_resource(show_spinner=False)
-def _examples(url: str, folder: str) -> list[str]:
-    return [id for path in sorted(Path(folder).glob("*.zip")) for id in _open(url).load(path)]
+def _example(url: str, path: str) -> list[str]:
+    return _open(url, demo()).load(path) if Path(path).is_file() else []
+
+
+def cards() -> list[dict[str, Any]]:
+    """The cards of the gallery, as `engine.examples.card` makes them; [] where none are there."""
+    path = EXAMPLES / "index.json"
+    return _cards(str(path), path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _cards(path: str, changed: int) -> list[dict[str, Any]]:
+    return list(json.loads(Path(path).read_text(encoding="utf-8"))) if changed else []
+
+
+def bring(page: str, query: Mapping[str, str]) -> None:
+    """Take the example that an address names into the store, where it is not there: links of the gallery are good from anywhere.
+
+    page: the page's name; query: its words. Raises StoreError and BadData.
+    """
+    for card in cards():
+        named = [id for id in card["jobs"] if id in query.values()]
+        if card["page"] == page and not named and "datasets" in query:
+            named = card["jobs"] if all(query.get(word) == value for word, value in card["words"].items()) else []
+        if any(not _there(id) for id in named):
+            store().load(EXAMPLES / f"{card['name']}.zip")
+
+
+def _there(id: str) -> bool:
+    try:
+        return store().job(id).state == "done"
+    except UnknownName:
+        return False
+
+
+def bundled() -> set[str]:
+    """Ids of what came with the product, all of it."""
+    first = _example(default_url(), str(EXAMPLES / f"{SHOWN_FIRST}.zip"))
+    return {*first, *(id for card in cards() for id in card["jobs"])}
+
+
+def bundle_url(ids: Sequence[str]) -> str:
+    """The link to finished public runs as one file, BUNDLED of them at most."""
+    return f"/api/runs/{'-'.join(ids)}"
 
 
 def features(run: str, attempt: int, owner: str | None) -> dict[str, np.ndarray] | None:
@@ -124,7 +209,7 @@ def features(run: str, attempt: int, owner: str | None) -> dict[str, np.ndarray]
 
 @st.cache_resource(scope="session", max_entries=2, show_spinner=False)
 def _features(url: str, run: str, attempt: int) -> dict[str, np.ndarray] | None:
-    data = _open(url).artifact(run, FEATURES)  # a run that is run again has another attempt
+    data = _open(url, demo()).artifact(run, FEATURES)  # a run that is run again has another attempt
     return None if data is None else unpack(data)
 
 
@@ -137,7 +222,7 @@ def contributions(run: str, attempt: int, replicate: int, owner: str | None) -> 
 
 @st.cache_resource(scope="session", max_entries=8, show_spinner=False)
 def _contributions(url: str, run: str, attempt: int, name: str) -> dict[str, np.ndarray] | None:
-    data = _open(url).artifact(run, name)  # as `_features`
+    data = _open(url, demo()).artifact(run, name)  # as `_features`
     return None if data is None else unpack(data)
 
 
@@ -162,7 +247,7 @@ class Live:
 
 def uploading() -> str:
     """'' where tables are taken from this browser, else the sentence that says why not."""
-    return "" if owner() is not None else NO_OWNER
+    return demo_line("no table is taken") if demo() else "" if owner() is not None else NO_OWNER
 
 
 def kept_seconds() -> int:
@@ -171,9 +256,9 @@ def kept_seconds() -> int:
 
 
 def uploads() -> list[Upload]:
-    """This browser's tables, newest first."""
+    """This browser's tables, newest first; none in a demonstration, which reads none."""
     mine = owner()
-    return [] if mine is None else store().uploads(mine)
+    return [] if mine is None or demo() else store().uploads(mine)
 
 
 def upload(id: str) -> Upload:
@@ -206,6 +291,8 @@ def drop_closed() -> None:
 
 def keep_alive() -> None:
     """Once per script run: signs of life of an open page that has tables, and an empty page as soon as one of them is gone."""
+    if demo():
+        return  # nothing is anybody's
     try:
         some = bool(uploads())
     except LabError:
@@ -252,8 +339,9 @@ def ask_comparison(spec: CompareSpec, *, again: bool = False) -> Job:
 def comparisons(upload: str | None = None) -> list[Job]:
     """Comparisons of this browser's tables, of one of them where it is named; newest first."""
     mine = owner()
-    found = store().jobs(owner=mine, kinds=("compare",), limit=200) if mine is not None else []
-    return [job for job in found if job.owner is not None and upload in (None, job.upload)]
+    tables = [one.id for one in uploads()] if upload is None else [upload]
+    found = [job for id in tables for job in store().jobs(owner=mine, kinds=("compare",), dataset=f"upload/{id}")]
+    return sorted((job for job in found if job.owner is not None), key=lambda job: -job.created)
 
 
 def live(job: str) -> Live:
@@ -300,7 +388,7 @@ def ask_run(spec: RunSpec, device: str = "auto") -> Job:
 
 
 def file_url(job: str, file: str) -> str:
-    """The link to a file of a finished comparison; it answers those alone who may see the job.
+    """The link to a file of a finished comparison, or to the report.html of a run; it answers those alone who may see the job.
 
     file: report.html, comparison.json, leaderboard.csv, .md or .tex, code-<method>.py, and where the comparison keeps them
     model-<method>.zip and augmented-<method>.csv.

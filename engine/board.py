@@ -9,8 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from engine import sharing
 from engine.result import METRICS
-from engine.text import csv_table, latex, line, markdown
+from engine.sharing import interval
+from engine.text import csv_table, line, markdown
 
 CATALOG = Path(__file__).with_name("catalog.json")
 FIRST = "average_precision"
@@ -85,16 +87,6 @@ def standing(row: Mapping[str, Any], comparison: Mapping[str, Any]) -> str:
     return "not told apart" if difference else ""
 
 
-def interval(found: Mapping[str, Any], digits: int = 3, *, sign: bool = False) -> str:
-    """'0.412 [0.371, 0.453]'; a dash where there is no number, no bracket where there is no interval."""
-    mean, low, high = (number(found.get(k)) for k in ("mean", "low", "high"))
-    if math.isnan(mean):
-        return "\N{EN DASH}"
-    plus = "+" if sign else ""
-    bracket = "" if math.isnan(low) or math.isnan(high) else f" [{low:{plus}.{digits}f}, {high:{plus}.{digits}f}]"
-    return f"{mean:{plus}.{digits}f}{bracket}".replace("-", "\N{MINUS SIGN}")
-
-
 def p_value(p: Any) -> str:
     """'0.031', '< 0.001', or a dash."""
     found = number(p)
@@ -138,24 +130,23 @@ def _metrics(comparison: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _cells(comparison: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """(head, rows) of the short tables, not yet escaped."""
+def _cells(comparison: Mapping[str, Any]) -> tuple[list[str], list[dict[str, str]]]:
+    """(columns, records) of the short tables, not yet escaped."""
     metrics = _metrics(comparison)
     head = ["Method", *(METRICS[m][0] for m in metrics), "Difference to plain", "p (Holm)", "n", "Seconds"]
     rows = []
     for row in ordered(comparison):
         difference = row.get("difference") or {}
         own = standing(row, comparison) == "reference"
-        rows.append(
-            [
-                str(row.get("title") or row.get("name")),
-                *(interval(value(row, m)) for m in metrics),
-                "reference" if own else interval(difference, sign=True),
-                "" if own else p_value(difference.get("p_holm")),
-                str(replicates(row)),
-                "\N{EN DASH}" if math.isnan(s := number(row.get("seconds"))) else f"{s:.1f}",
-            ]
-        )
+        cells = [
+            str(row.get("title") or row.get("name")),
+            *(interval(value(row, m)) for m in metrics),
+            "reference" if own else interval(difference, sign=True),
+            "" if own else p_value(difference.get("p_holm")),
+            str(replicates(row)),
+            "\N{EN DASH}" if math.isnan(s := number(row.get("seconds"))) else f"{s:.1f}",
+        ]
+        rows.append(dict(zip(head, cells, strict=True)))
     return head, rows
 
 
@@ -171,25 +162,14 @@ def _note(comparison: Mapping[str, Any]) -> str:
 def leaderboard_markdown(comparison: Mapping[str, Any]) -> str:
     """A Markdown table, best first: means with intervals, differences to plain training, n."""
     head, rows = _cells(comparison)
-    lines = ["| " + " | ".join(markdown(cell, 120) for cell in cells) + " |" for cells in (head, *rows)]
-    lines.insert(1, "|" + "|".join([" --- ", *([" ---: "] * (len(head) - 1))]) + "|")
     verdict = markdown(comparison.get("verdict") or "")
-    return "\n".join([*([verdict, ""] if verdict else []), *lines, "", markdown(_note(comparison)), ""])
+    return "\n".join([*([verdict, ""] if verdict else []), sharing.markdown(rows, _note(comparison), head=head)])
 
 
 def leaderboard_latex(comparison: Mapping[str, Any]) -> str:
     """A LaTeX tabular that needs no package, best first: means with intervals, differences to plain training, n."""
     head, rows = _cells(comparison)
-
-    def cells(row: Sequence[str]) -> str:
-        shown = [latex(cell, 120).replace("\N{MINUS SIGN}", "$-$").replace("\N{EN DASH}", "--") for cell in row]
-        return " & ".join(shown) + r" \\"
-
-    body = "\n".join(map(cells, rows))
-    return (
-        f"% {line(_note(comparison))}\n\\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}\n\\hline\n{cells(head)}\n\\hline\n{body}\n"
-        "\\hline\n\\end{tabular}\n"
-    )
+    return sharing.latex(rows, _note(comparison), head=head)
 
 
 # ---- a row as Python
@@ -262,28 +242,16 @@ def code(comparison: Mapping[str, Any], name: str, file: str | None = None) -> s
         "# the comparison's splits: they depend on the classes of the rows alone",
         f"spec = RunSpec('table', 'ce', {imbalance}, folds={folds}, seeds={seeds}, seed={seed})",
         "rows = numeric_only('table', 'tabular', np.zeros((len(y), 0)), y, (), tuple(classes))",
-        "found = []",
-        f"for number in {_numbers(row)}:  # replicates",
-        f"    seed, fold = divmod(number, {folds})",
-        "    parts = split(rows, spec, seed)[fold]",
-        *(
-            [f"    parts = thin(parts, y, {thinned!r}, numpy_stream({seed}, 'thin', seed, fold))"]
-            if thinned is not None
-            else []
+        *sharing.replicates(
+            made,
+            _arguments(row, made),
+            numbers=repr(_numbers(row)),
+            folds=folds,
+            seed=seed,
+            metric=metric,
+            frame=not ours,
+            thinned=thinned,
         ),
-        "    own = np.concatenate([parts.train, parts.valid])",
-        "    share = len(parts.valid) / len(own)  # of the rows that choose when to stop",
-        f"    model = {made}(",
-        *(f"        {k}={v}," for k, v in _arguments(row, made).items()),
-        "        validation_fraction=share,",
-        f"        random_state={f'{seed} + ' if seed else ''}number,",
-        "    )",
-        "    model = make_pipeline(columns, model).fit(X.iloc[own], y[own])"
-        if not ours
-        else "    model = make_pipeline(columns, model).fit(X[own], y[own])",
-        f"    probability = model.predict_proba({'X[parts.test]' if ours else 'X.iloc[parts.test]'})",
-        f"    found.append(float(scores(probability, y[parts.test])[{metric!r}][0]))",
-        f"print(f'{metric} {{np.mean(found):.3f}}, n = {{len(found)}}')",
         "",
     ]
     return "\n".join(lines)

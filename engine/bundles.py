@@ -1,4 +1,4 @@
-"""Finished runs as one file: a zip of JSON and npz, with their events, artifacts and so their embeddings."""
+"""Finished runs and public comparisons as one file: a zip of JSON and npz, with their events, artifacts and so their embeddings."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from engine.compare_spec import CompareSpec
 from engine.database import (
     ARTIFACTS,
     EVENTS,
@@ -32,12 +33,14 @@ from engine.spec import RunSpec, canonical
 BUNDLE_FORMAT = 1
 BUNDLE_LIMIT = 1 << 30
 """A bundle that unpacks to more bytes than this is refused."""
+KINDS = ("run", "compare")
+"""Jobs that a bundle can hold."""
 
 
 def export(store: Database, ids: Sequence[str], path: str | os.PathLike[str]) -> None:
-    """Finished runs with their events and artifacts as one zip of JSON and npz.
+    """Finished runs, or comparisons on public datasets, with their events and artifacts as one zip of JSON and npz.
 
-    Raises UnknownName for an id that is not there, BadInput for a run that is not done or is private.
+    Raises UnknownName for an id that is not there, BadInput for one that is not done or is private.
     """
     partial = Path(path).with_name(Path(path).name + ".part")
     try:
@@ -55,7 +58,7 @@ def _export_one(store: Database, bundle: zipfile.ZipFile, id: str) -> None:
         job = db.execute(sa.select(JOBS).where(JOBS.c.id == id)).first()
         if job is None:
             raise UnknownName(f"no run is called {id!r} here.")
-        if job.kind != "run":
+        if job.kind not in KINDS:
             raise BadInput(f"job {id} is no run; export the run it was made from, which carries it.")
         if job.owner is not None:
             raise BadInput(f"run {id} was made from a private table, which is in no file; it cannot be exported.")
@@ -65,7 +68,7 @@ def _export_one(store: Database, bundle: zipfile.ZipFile, id: str) -> None:
         events = db.execute(sa.select(EVENTS).where(EVENTS.c.job == id).order_by(EVENTS.c.seq)).all()
         artifacts = db.execute(sa.select(ARTIFACTS).where(ARTIFACTS.c.job == id).order_by(ARTIFACTS.c.name)).all()
     facts = {"spec": json.loads(job.spec), "fingerprint": job.fingerprint, "created": job.created, "finished": job.finished}
-    facts |= {"artifacts": [a.name for a in artifacts]}
+    facts |= {"artifacts": [a.name for a in artifacts]} | ({"kind": job.kind} if job.kind != "run" else {})
     _put(bundle, f"{id}/job.json", canonical(facts).encode())
     _put(bundle, f"{id}/result.json", result.words.encode())
     _put(bundle, f"{id}/result.npz", result.arrays)
@@ -109,7 +112,10 @@ def insert_done(
     events: list[Encoded],
     artifacts: Mapping[str, bytes],
 ) -> None:
-    """A finished public run from elsewhere, into an open transaction; nothing where the job is done already."""
+    """A finished public run from elsewhere, into an open transaction; nothing where the job is done already.
+
+    facts: spec, fingerprint, created, finished, and the kind where it is no run.
+    """
     row = db.execute(sa.select(JOBS.c.state, JOBS.c.attempt, JOBS.c.owner).where(JOBS.c.id == id)).first()
     if row is not None and (row.state == "done" or row.owner is not None):
         return
@@ -119,7 +125,7 @@ def insert_done(
     last = progress[-1] if progress else {"done": 0, "total": 0}
     values = {
         "id": id,
-        "kind": "run",
+        "kind": facts.get("kind", "run"),
         "spec": canonical(facts["spec"]),
         "fingerprint": facts["fingerprint"],
         "state": "done",
@@ -153,11 +159,18 @@ def _put(bundle: zipfile.ZipFile, name: str, data: bytes) -> None:
 
 
 def _read_run(bundle: zipfile.ZipFile, id: str) -> tuple[dict[str, Any], tuple[str, bytes], list[Encoded], dict[str, bytes]]:
-    """One run of a bundle, every part of it read once to see that it can be. Raises BadData and what zipfile raises."""
+    """One job of a bundle, every part of it read once to see that it can be. Raises BadData and what zipfile raises."""
     facts = json.loads(bundle.read(f"{id}/job.json"))
-    RunSpec.from_json(facts["spec"])
     words, arrays = bundle.read(f"{id}/result.json").decode(), bundle.read(f"{id}/result.npz")
-    if decode_result(words, arrays).run_id != id:
+    if facts.get("kind", "run") not in KINDS:
+        raise BadData(f"the bundle holds a job of kind {facts['kind']!r}; this version reads {' and '.join(KINDS)}.")
+    if facts.get("kind") == "compare":
+        json.loads(words)
+        own = CompareSpec.from_json(facts["spec"]).id(facts["fingerprint"])
+    else:
+        RunSpec.from_json(facts["spec"])
+        own = decode_result(words, arrays).run_id
+    if own != id:
         raise BadData(f"the bundle's run {id} holds the result of another run.")
     events: list[Encoded] = []
     for number, line in enumerate(bundle.read(f"{id}/events.jsonl").decode().splitlines(), 1):

@@ -1,4 +1,4 @@
-"""The command line: run, table, compare, embed, list, fetch, catalog, serve. Answers go to stdout, everything else to stderr.
+"""The command line: run, table, compare, sweep, embed, list, fetch, catalog, serve. Answers go to stdout, everything else to stderr.
 
 Exit status: 0, 1 for a run that failed, 2 for a request that cannot be (one sentence on stderr), 130 for Ctrl-C.
 """
@@ -20,6 +20,7 @@ from engine.family import family
 from engine.result import METRICS, plain
 from engine.spec import PROFILES, WHERE, Imbalance, RunSpec, find
 from engine.techniques import TECHNIQUES, EmbedSpec
+from engine.text import line
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--store", help="the store's URL (default: LAB_STORE, or a file in your data folder)")
     run.add_argument("--again", action="store_true", help="compute anew what the store already holds")
     run.add_argument("--no-controls", action="store_true", help="leave out the controls that isolate the method's claim")
+    run.add_argument("--report", type=Path, metavar="out.html", help="also write one HTML file with everything")
     run.add_argument("--json", action="store_true", help="one JSON object on stdout")
     run.set_defaults(do=_run)
 
@@ -121,6 +123,29 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--json", action="store_true", help="one JSON object on stdout")
     compare.set_defaults(do=_compare)
 
+    swept = commands.add_parser(
+        "sweep", help="run methods over ratios and datasets, cheapest first, and hold them side by side"
+    )
+    swept.add_argument("--datasets", required=True, metavar="A,B", help="names, as `list datasets` has them")
+    swept.add_argument(
+        "--methods", required=True, metavar="X,Y", help="names; plain training and the potential come by themselves"
+    )
+    swept.add_argument("--ratios", required=True, metavar="5,20", help="largest / smallest class, 1 to 500")
+    swept.add_argument(
+        "--where", choices=WHERE, default="all", help="all: before the split; train: test rows keep their classes"
+    )
+    swept.add_argument(
+        "--folds", type=int, default=4, help="test folds (default 4); data with a test part of their own have one"
+    )
+    swept.add_argument("--seeds", type=int, default=5, help="repetitions of all that is drawn (default 5)")
+    swept.add_argument("--seed", type=int, default=0, help="the number all draws come from (default 0)")
+    swept.add_argument("--metric", choices=tuple(METRICS), default="average_precision", help="default: average_precision")
+    swept.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    swept.add_argument("--store", help="the store's URL (default: LAB_STORE, or a file in your data folder)")
+    swept.add_argument("--report", type=Path, metavar="out.html", help="also write one HTML file with everything")
+    swept.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    swept.set_defaults(do=_sweep)
+
     embed = commands.add_parser(
         "embed", help="lay out the features of a finished run in two dimensions and keep that with the run"
     )
@@ -147,9 +172,12 @@ def _parser() -> argparse.ArgumentParser:
     catalog.add_argument("--write", action="store_true", help="write engine/catalog.json, after a method or dataset changed")
     catalog.set_defaults(do=_catalog)
 
-    example = commands.add_parser("example", help="compute a bundled example anew")
+    example = commands.add_parser("example", help="compute a bundled example anew, and its card in the gallery")
     example.add_argument("name")
     example.add_argument("--to", type=Path, required=True, help="the bundle to write, such as app/examples/moons.zip")
+    example.add_argument(
+        "--cards", action="store_true", help="train nothing; only read all cards of that folder anew from their bundles"
+    )
     example.set_defaults(do=_example)
 
     serve = commands.add_parser("serve", help="the engine process: take jobs from the store and run them")
@@ -159,9 +187,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(asked: argparse.Namespace) -> int:
+    from engine import document
     from engine.catalog import build_catalog
+    from engine.run_report import report
     from engine.store import Store
 
+    document.can_write(asked.report)
     catalog = build_catalog(found=True)
     spec = spec_from(asked, catalog)
     store = Store(asked.store)
@@ -180,6 +211,9 @@ def _run(asked: argparse.Namespace) -> int:
             "difference": {"metric": "average_precision", "mean": delta.mean, "low": delta.low, "high": delta.high},
         }
     print(json.dumps(plain(out)) if asked.json else _summary(out, spec))
+    if asked.report is not None:  # last: where it cannot be written, the answer is there all the same
+        document.write(asked.report, report(store, answer.run_id, catalog))
+        _say(f"report: {line(asked.report, 200)}")
     return 0
 
 
@@ -327,6 +361,12 @@ def _compare(asked: argparse.Namespace) -> int:
     return command(asked)
 
 
+def _sweep(asked: argparse.Namespace) -> int:
+    from engine.sweep_command import command
+
+    return command(asked)
+
+
 def _embed(asked: argparse.Namespace) -> int:
     from engine import embed
     from engine.events import unpack
@@ -410,9 +450,12 @@ def _catalog(asked: argparse.Namespace) -> int:
 
 
 def _example(asked: argparse.Namespace) -> int:
-    from engine.examples import make
+    from engine.examples import index, make
 
-    make(asked.name, asked.to, _say)
+    if asked.cards:
+        index(asked.to.parent)
+    else:
+        make(asked.name, asked.to, _say)
     return 0
 
 

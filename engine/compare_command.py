@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from engine import document
 from engine.board import ordered, standing, value
 from engine.compare_spec import CompareSpec
-from engine.errors import BadData, BadParameter
+from engine.errors import BadData
 from engine.events import Board, Event, Note, Phase
 from engine.result import METRICS
 from engine.text import line
@@ -25,7 +26,7 @@ def command(asked: argparse.Namespace) -> int:
     spec = CompareSpec(
         {"file": file.name or str(file)}, asked.target, asked.positive, budget=asked.budget, ratio=asked.ratio, seed=asked.seed
     )
-    _check_report(asked.report)
+    document.can_write(asked.report)
     data = _bytes(file)
     teller = _Teller()
     try:
@@ -36,10 +37,7 @@ def command(asked: argparse.Namespace) -> int:
     if asked.report is not None:  # last: where it cannot be written, the answer is there all the same
         from engine.report import from_artifacts
 
-        try:
-            asked.report.write_text(from_artifacts(found, artifacts, profile=profile, file=file.name), encoding="utf-8")
-        except OSError as error:
-            raise BadParameter(_cannot_write(asked.report, error)) from error
+        document.write(asked.report, from_artifacts(found, artifacts, profile=profile, file=file.name))
         print(f"report: {line(asked.report, 200)}", file=sys.stderr)
     return 0
 
@@ -80,18 +78,6 @@ def _bytes(file: Path) -> bytes:
         why = (getattr(error, "strerror", None) or str(error)).lower()
         raise BadData(f"{line(file, 200)!r} cannot be read: {why}.") from error
     raise BadData(f"{line(file, 200)!r} has more than {MAX_BYTES >> 20} MiB, and no more are read: send fewer rows or columns.")
-
-
-def _check_report(report: Path | None) -> None:
-    """Before a minute is spent. Raises BadParameter where no report could be written."""
-    if report is None:
-        return
-    if report.is_dir() or not report.parent.is_dir():
-        raise BadParameter(f"--report {line(report, 200)!r}: must be the name of a file in a folder that exists.")
-
-
-def _cannot_write(report: Path, error: OSError) -> str:
-    return f"--report {line(report, 200)!r} cannot be written: {(error.strerror or str(error)).lower()}."
 
 
 class _Teller:

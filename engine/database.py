@@ -29,7 +29,7 @@ from engine.errors import BadData, StoreError
 from engine.events import pack, unpack
 from engine.result import Result
 
-SCHEMA = 2
+SCHEMA = 3
 BUSY_MS = 10_000
 """How long one waits for another's lock."""
 PRIORITY_INTERACTIVE = 0
@@ -40,6 +40,8 @@ Encoded = tuple[str, str, bytes | None]
 
 _meta = sa.MetaData()
 FACTS = sa.Table("meta", _meta, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text, nullable=False))
+_DATASET = "CASE WHEN owner IS NULL THEN coalesce(json_extract(spec, '$.dataset'), json_extract(spec, '$.source.dataset')) END"
+_METHOD = "coalesce(json_extract(spec, '$.method'), json_extract(spec, '$.technique'))"
 JOBS = sa.Table(
     "jobs",
     _meta,
@@ -63,11 +65,15 @@ JOBS = sa.Table(
     sa.Column("cancel", sa.Integer, nullable=False),
     sa.Column("last_seq", sa.Integer, nullable=False),
     sa.Column("upload", sa.Text),
+    sa.Column("dataset", sa.Text, sa.Computed(_DATASET, persisted=False)),
+    sa.Column("method", sa.Text, sa.Computed(_METHOD, persisted=False)),
     sa.Index("jobs_by_turn", "state", "priority", "created"),
     sa.Index("jobs_by_age", "created"),
     sa.Index("jobs_by_owner", "owner", "upload"),
+    sa.Index("jobs_listed", "kind", "dataset", "method", "state", "created", "id", "owner", "upload"),
 )
-"""What follows `spec` in this order is sealed with it, `reason` among them."""
+"""What follows `spec` in this order is sealed with it, `reason` among them. `dataset` and `method` are read out of it, so that
+lists are made of an index alone; of a private job there is no dataset, which its `upload` names."""
 EVENTS = sa.Table(
     "events",
     _meta,
@@ -119,6 +125,27 @@ PIECES = sa.Table(
 """The bytes of an upload in order."""
 OWNERS = sa.Table("owners", _meta, sa.Column("owner", sa.Text, primary_key=True), sa.Column("seen", sa.Float, nullable=False))
 """When those who own something were last heard of, unix seconds."""
+MARKS = sa.Table(
+    "marks",
+    _meta,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, primary_key=True),
+    sa.Column("pinned", sa.Integer, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Index("marks_by_owner", "owner", "pinned"),
+)
+"""What somebody calls a job or sweep, and whether it stays on top of their list. owner: '' for who has no token. name: sealed where
+the job is private."""
+SWEEPS = sa.Table(
+    "sweeps",
+    _meta,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("words", sa.Text, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Index("sweeps_by_age", "created"),
+)
+"""Sweeps that were started, on public datasets. words: what was asked, as JSON; their cells are jobs like any other."""
 CATALOG = sa.Table(
     "catalog", _meta, sa.Column("one", sa.Integer, primary_key=True), sa.Column("words", sa.Text, nullable=False)
 )
@@ -190,6 +217,9 @@ class Database:
                     version = str(SCHEMA)
         if version == "1":
             self._add_uploads()
+            version = "2"
+        if version == "2":
+            self._add_marks()
             version = str(SCHEMA)
         if version != str(SCHEMA):
             raise StoreError(
@@ -204,9 +234,20 @@ class Database:
                 return
             db.execute(sa.text("ALTER TABLE jobs ADD COLUMN upload TEXT"))
             db.execute(sa.text("ALTER TABLE artifacts ADD COLUMN pad INTEGER DEFAULT 0 NOT NULL"))
-            _meta.create_all(db)
-            next(index for index in JOBS.indexes if index.name == "jobs_by_owner").create(db)
-            db.execute(FACTS.update().where(FACTS.c.key == "schema").values(value=str(SCHEMA)))
+            _meta.create_all(db, [UPLOADS, PIECES, OWNERS])
+            _index("jobs_by_owner").create(db)
+            db.execute(FACTS.update().where(FACTS.c.key == "schema").values(value="2"))
+
+    def _add_marks(self) -> None:
+        """Schema 2 -> 3: nothing of what is there changes."""
+        with self.writing() as db:
+            if self._version(db) != "2":  # another process was first
+                return
+            for name, words in (("dataset", _DATASET), ("method", _METHOD)):
+                db.execute(sa.text(f"ALTER TABLE jobs ADD COLUMN {name} TEXT GENERATED ALWAYS AS ({words}) VIRTUAL"))
+            _meta.create_all(db, [MARKS, SWEEPS])
+            _index("jobs_listed").create(db)
+            db.execute(FACTS.update().where(FACTS.c.key == "schema").values(value="3"))
 
     def _version(self, db: Connection) -> str | None:
         """The schema's number as text, None in an empty file."""
@@ -312,6 +353,10 @@ class Database:
                 f"the store {self.path} cannot be written ({said}); check its permissions, or set LAB_STORE to another place."
             )
         return f"the store {self.path} cannot be used: {said}."
+
+
+def _index(name: str) -> sa.Index:
+    return next(index for index in JOBS.indexes if index.name == name)
 
 
 def encode_result(result: Result) -> tuple[str, bytes]:

@@ -43,6 +43,11 @@ svg .name{fill:var(--ink)}
 .d{stroke:var(--green)}.d.mark,.d.bar{fill:var(--green)}
 .d.line{stroke-dasharray:2 3}
 .line.whole{stroke-dasharray:none}
+.ends{fill:none;stroke-width:1.2;stroke-opacity:.8}
+.dots{fill:none;stroke-width:3;stroke-linecap:round}
+.dots.b{stroke-opacity:.45}
+.dots.c{stroke-width:5}
+.trail{fill:none;stroke-width:1.1;stroke-opacity:.75}
 """
 """For the page's style sheet, which defines --ink, --soft, --rule, --paper, --lead, --plain, --warm and --green. Styles of what is drawn:
 a solid, b long dashes, c dash and dot, d dots."""
@@ -50,13 +55,18 @@ a solid, b long dashes, c dash and dot, d dots."""
 
 @dataclass(frozen=True)
 class Line:
-    """x, y [n]: NaN breaks the line. style: a, b, c or d. mark: one of MARKS at every `every`-th point, or none."""
+    """x, y [n]: NaN breaks the line. style: a, b, c or d. mark: one of MARKS at every `every`-th point, or none.
+
+    low, high [n]: ends of each point's interval (NaN: none), or None.
+    """
 
     x: np.ndarray
     y: np.ndarray
     style: str = "a"
     mark: str = ""
     every: int = 1
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -94,8 +104,12 @@ def lines(
     level: float = math.nan,
     diagonal: bool = False,
     size: tuple[int, int] = (280, 210),
+    x_ticks: Sequence[tuple[float, str]] = (),
 ) -> str:
-    """A chart of lines over the ranges x and y. label: what it shows, for who cannot see it. level: a dotted line at this height."""
+    """A chart of lines over the ranges x and y. label: what it shows, for who cannot see it. level: a dotted line at this height.
+
+    x_ticks: (place, what is written there), ours; round numbers by default.
+    """
     width, height = size
     left, right, top, bottom = 40, 8, 8, 36
 
@@ -109,9 +123,9 @@ def lines(
     for tick in ticks(*y):
         out.append(f'<path class="grid" d="M{left},{at_y(tick):.1f}H{width - right}"/>')
         out.append(f'<text x="{left - 5}" y="{at_y(tick) + 4:.1f}" text-anchor="end">{_tick(tick)}</text>')
-    for tick in ticks(*x):
+    for tick, said in x_ticks or [(tick, _tick(tick)) for tick in ticks(*x)]:
         anchor = "end" if at_x(tick) > width - right - 8 else "middle"
-        out.append(f'<text x="{at_x(tick):.1f}" y="{height - bottom + 14}" text-anchor="{anchor}">{_tick(tick)}</text>')
+        out.append(f'<text x="{at_x(tick):.1f}" y="{height - bottom + 14}" text-anchor="{anchor}">{said}</text>')
     out.append(f'<path class="axis" d="M{left},{top}V{height - bottom}H{width - right}"/>')
     out.append(f'<text x="{(left + width - right) / 2}" y="{height - 5}" text-anchor="middle">{html(x_title, 60)}</text>')
     middle = (top + height - bottom) / 2
@@ -128,6 +142,13 @@ def lines(
                 path.append(f"{pen}{at_x(min(max(v, x[0]), x[1])):.1f},{at_y(min(max(w, y[0]), y[1])):.1f}")
             pen = "L" if there else "M"
         out.append(f'<path class="line {line.style}" d="{"".join(path)}"/>')
+        if line.low is not None and line.high is not None:
+            ends = [
+                f"M{at_x(v):.1f},{at_y(min(max(a, y[0]), y[1])):.1f}V{at_y(min(max(b, y[0]), y[1])):.1f}"
+                for v, a, b, there in zip(line.x, line.low, line.high, known, strict=True)
+                if there and np.isfinite(a) and np.isfinite(b)
+            ]
+            out.append(f'<path class="ends {line.style}" d="{"".join(ends)}"/>')
         if line.mark:
             spots = np.flatnonzero(known)[:: max(1, line.every)]
             out += [_mark(line.mark, line.style, at_x(line.x[i]), at_y(line.y[i])) for i in spots]
@@ -186,6 +207,26 @@ def bars(rows: Sequence[Row], *, label: str) -> str:
             long = max(1.0, row.value / most * (width - 2))
             out.append(f'<rect class="bar {row.style}" x="1" y="{y + 4}" width="{long:.1f}" height="9"/>')
     return _svg(width, max(1, step * len(rows)), label, "".join(out))
+
+
+def moves(real: np.ndarray, rare: np.ndarray, start: np.ndarray, end: np.ndarray, *, label: str) -> str:
+    """Points of two classes and the way of others: real [m, 2] in [-1, 1] with rare [m] bool, start and end [n, 2]. Real rows are dots,
+    the rare ones larger; a way is a line that ends in a diamond. What lies outside is drawn at the edge."""
+    width, height, room = 280, 210, 6
+
+    def at(p: np.ndarray) -> np.ndarray:
+        kept = np.clip(np.asarray(p, float), -1, 1)
+        return np.stack(
+            [room + (kept[:, 0] + 1) / 2 * (width - 2 * room), room + (1 - kept[:, 1]) / 2 * (height - 2 * room)], 1
+        )
+
+    def dots(points: np.ndarray, style: str) -> str:
+        return f'<path class="dots {style}" d="{"".join(f"M{x:.0f},{y:.0f}h.1" for x, y in at(points))}"/>'
+
+    ways = "".join(f"M{a:.0f},{b:.0f}L{c:.0f},{d:.0f}" for (a, b), (c, d) in zip(at(start), at(end), strict=True))
+    marks = "".join(_mark("diamond", "a", x, y) for x, y in at(end))
+    drawn = f'{dots(real[~rare], "b")}<path class="trail a" d="{ways}"/>{dots(real[rare], "c")}{marks}'
+    return _svg(width, height, label, drawn)
 
 
 def swatch(style: str, mark: str = "") -> str:

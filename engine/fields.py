@@ -121,6 +121,17 @@ def parse(d: Mapping[str, Any], text: str, who: str) -> Any:
     return check_value(d, value, who)
 
 
+def written(value: Any) -> str:
+    """A value as `parse` reads it back."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return ",".join(str(v) for v in value)
+    if isinstance(value, float):
+        return str(int(value)) if value == int(value) else repr(value)
+    return str(value)
+
+
 def _inside(d: Mapping[str, Any], value: float) -> bool:
     return (d["low"] is None or value >= d["low"]) and (d["high"] is None or value <= d["high"])
 

@@ -7,84 +7,32 @@ No torch: the page makes it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from engine import board, drawing, thresholds
+from engine import document as doc
 from engine.analysis.intervals import CORRECTED_T
-from engine.board import baseline, deciding, interval, number, ordered, p_value, replicates, standing, value
+from engine.board import baseline, deciding, number, ordered, p_value, replicates, standing, value
 from engine.drawing import Line, Row
 from engine.events import unpack
 from engine.result import METRICS
+from engine.sharing import interval
 from engine.text import block
 from engine.text import html as safe
 
 Tables = Mapping[str, Mapping[str, np.ndarray]]
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-"""Of the file itself: whatever were in it, nothing could be loaded, run or sent."""
-
 SHOWN_COLUMNS, SHOWN_CLASSES, SHOWN_BARS = 200, 50, 12
 """Rows of the tables of columns and classes, and bars."""
-
-DASH = "\N{EN DASH}"
 
 SIGNS = {"better": ("up", "a", "\u25b2"), "worse": ("down", "c", "\u25bc"), "reference": ("diamond", "b", "\u25c6")}
 """Standing against plain training -> mark, style, the same as a letter; all else is a ring."""
 
 PENS = {"as trained": ("a", "dot"), "prior corrected": ("c", "up"), "isotonic": ("d", "square")}
 """Variant of the probabilities -> style, mark."""
-
-PROVENANCE = {
-    "date": "Date", "device_name": "Processor", "machine": "Machine", "threads": "Threads", "precision": "Precision",
-    "python": "Python", "torch": "PyTorch", "numpy": "numpy", "numerics": "Numerics", "commit": "Commit",
-}  # fmt: skip
-
-STYLE = """\
-:root{color-scheme:light dark;--ink:#1b1f24;--soft:#57606a;--paper:#fff;--card:#f4f6f8;--rule:#d5dae0;--plain:#767676;--lead:#0072b2;
---warm:#c05000;--green:#00785a}
-@media(prefers-color-scheme:dark){:root{--ink:#e6eaee;--soft:#a5afb9;--paper:#12161b;--card:#1c2229;--rule:#363f49;--plain:#a3a3a3;
---lead:#5cb9ee;--warm:#f39a5c;--green:#35c9a0}}
-*{box-sizing:border-box}
-body{margin:0 auto;padding:1.5rem 1.25rem 3rem;max-width:68rem;background:var(--paper);color:var(--ink);
-font:1rem/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;overflow-wrap:anywhere}
-h1{font-size:1.75rem;line-height:1.2;margin:.2rem 0 1rem}h2{font-size:1.3rem;margin:2.6rem 0 .6rem;padding-top:.9rem;
-border-top:1px solid var(--rule)}h3{font-size:1.02rem;margin:1.5rem 0 .4rem}
-p,ul,dl{margin:.5rem 0;max-width:46rem}
-.verdict{font-size:1.15rem;line-height:1.45;padding:.9rem 1.1rem;margin:1rem 0;max-width:none;background:var(--card);
-border-left:.3rem solid var(--lead);border-radius:.2rem}
-.how{color:var(--soft);font-size:.92rem}.how b{color:var(--ink)}
-.facts{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1.2rem}.facts dt{color:var(--soft)}.facts dd{margin:0}
-nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;padding:0;list-style:none;max-width:none;font-size:.95rem}
-a{color:var(--lead)}
-.scroll{overflow-x:auto;margin:.6rem 0}.scroll:focus-visible,a:focus-visible{outline:2px solid var(--lead);outline-offset:2px}
-table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
-caption{text-align:left;color:var(--soft);padding:.2rem 0 .4rem}
-th,td{padding:.3rem .75rem .3rem 0;text-align:right;vertical-align:top;border-bottom:1px solid var(--rule)}
-th:first-child,td:first-child,.text{text-align:left}thead th{vertical-align:bottom;color:var(--soft);font-weight:600}
-tbody th{font-weight:600}td.text,th.text:not(:first-child){padding-left:.75rem}
-td,thead th{overflow-wrap:normal}td.text{overflow-wrap:break-word;max-width:46rem}
-tbody th{min-width:7rem;max-width:18rem}.range{display:block;color:var(--soft);font-size:.85em;white-space:nowrap}
-.dense{font-size:.79rem}.dense th,.dense td{padding-right:.5rem}.dense tbody th{min-width:5.5rem}
-.now{white-space:nowrap}.kept{background:var(--card)}
-.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(max(20rem,45%),100%),1fr));
-gap:1rem 2rem}
-.few{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(16rem,100%),1fr));gap:1rem 1.5rem}
-figure{margin:.6rem 0;min-width:0;max-width:34rem}figcaption{font-size:.92rem;margin-bottom:.3rem}figcaption b{display:block}
-.legend{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;align-items:center;font-size:.92rem;padding:0;list-style:none}
-.legend li{display:flex;gap:.45rem;align-items:center}svg.swatch{width:2.6rem;flex:none}
-pre{background:var(--card);padding:.8rem 1rem;border-radius:.2rem;overflow-x:auto;
-font:.82rem/1.5 ui-monospace,SFMono-Regular,Consolas,monospace;white-space:pre-wrap}
-.warning{font-weight:600}
-footer{margin-top:3rem;padding-top:.8rem;border-top:1px solid var(--rule);color:var(--soft);font-size:.9rem}
-@media(max-width:34rem){.facts{grid-template-columns:1fr;gap:0}.facts dd{margin:0 0 .5rem}body{padding:1rem .9rem 2rem}}
-@media print{:root{color-scheme:light;--ink:#000;--soft:#444;--paper:#fff;--card:#f4f4f4;--rule:#bbb;--plain:#666;
---lead:#005a8e;--warm:#a04300;--green:#00614a}body{padding:0;max-width:none;font-size:10pt}nav{display:none}.scroll{overflow:visible}
-table{font-size:8pt}.dense{font-size:6.2pt}.dense th,.dense td{padding-right:.2rem}.dense tbody th{min-width:4rem}
-th,td{padding-right:.4rem}h2,h3,figcaption,caption{break-after:avoid}figure,tr,.verdict{break-inside:avoid}thead{display:table-header-group}}
-"""
 
 
 def from_artifacts(comparison: Mapping[str, Any], artifacts: Mapping[str, bytes], **more: Any) -> str:
@@ -123,100 +71,14 @@ def html(
         ("code", "The same in Python", _code(comparison)),
         ("words", "What the measures mean", _words(comparison)),
     ]
-    sections = [(key, title, body) for key, title, body in sections if body]
-    links = "".join(f'<li><a href="#{key}">{title}</a></li>' for key, title, _ in sections)
-    body = "".join(
-        f'<section id="{key}" aria-labelledby="{key}-h"><h2 id="{key}-h">{title}</h2>{text}</section>'
-        for key, title, text in sections
+    return doc.document(
+        f"Which method helps on {doc.name(file)}?" if file else "Which method helps on this table?",
+        str(comparison.get("verdict") or "No verdict was kept."),
+        sections,
+        plain_title=f"Which method helps on {file}?" if file else "",
+        date=str((comparison.get("provenance") or {}).get("date") or "")[:10],
+        holds="names of columns and classes and numbers about all rows; no row of the table is in it",
     )
-    title = f"Which method helps on {_name(file)}?" if file else "Which method helps on this table?"
-    plain_title = f"Which method helps on {safe(file, 80)}?" if file else "Which method helps on this table?"
-    date = safe(str((comparison.get("provenance") or {}).get("date") or "")[:10])
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{safe(POLICY)}">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" content="light dark">'
-        '<meta name="referrer" content="no-referrer"><meta name="robots" content="noindex">'
-        f"<title>{plain_title}</title><style>{STYLE}{drawing.STYLE}</style></head>\n"
-        f'<body><main><h1>{title}</h1><p class="verdict">{safe(comparison.get("verdict") or "No verdict was kept.")}</p>'
-        f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n{body}</main>\n'
-        f"<footer><p>Made by Imbalance Lab{' on ' + date if date else ''}. This file holds names of columns and classes "
-        f"and numbers about "
-        "all rows; no row of the table is in it. It loads nothing and sends nothing.</p></footer></body></html>\n"
-    )
-
-
-# ---- pieces
-
-
-def _name(text: object, limit: int = 80) -> str:
-    """A name from the data: escaped, and its direction of writing kept to itself."""
-    return f"<bdi>{safe(text, limit)}</bdi>"
-
-
-def _how(text: str) -> str:
-    return f'<p class="how"><b>How to read it.</b> {text}</p>'
-
-
-def _list(items: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>" if items else ""
-
-
-def _facts(pairs: Sequence[tuple[str, str]]) -> str:
-    """Terms, ours, with what is said of them, escaped already; those without are left out."""
-    return f'<dl class="facts">{"".join(f"<dt>{term}</dt><dd>{said}</dd>" for term, said in pairs if said)}</dl>'
-
-
-def _table(
-    caption: str,
-    head: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    *,
-    texts: Sequence[int] = (),
-    kept: Sequence[int] = (),
-    dense: bool = False,
-) -> str:
-    """A table whose first column names the rows. All cells are escaped already.
-
-    texts: columns of text; kept: rows that stand out; dense: set small, for many columns.
-    """
-    classes = [' class="text"' if i in texts else "" for i in range(len(head))]
-    top = "".join(f'<th scope="col"{cls}>{cell}</th>' for cell, cls in zip(head, classes, strict=True))
-    body = []
-    for k, row in enumerate(rows):
-        first, *rest = row
-        cells = "".join(f"<td{cls}>{cell}</td>" for cell, cls in zip(rest, classes[1:], strict=True))
-        body.append(f'<tr{" class=kept" if k in kept else ""}><th scope="row">{first}</th>{cells}</tr>')
-    return _scroll(caption, f"<thead><tr>{top}</tr></thead><tbody>{''.join(body)}</tbody>", dense=dense)
-
-
-def _scroll(caption: str, inside: str, *, dense: bool = False) -> str:
-    """A table in a frame that scrolls by itself where the page is narrow, by keyboard too. caption: ours, without markup."""
-    return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{safe(caption, 200)}">'
-        f"<table{' class=dense' if dense else ''}><caption>{caption}</caption>{inside}</table></div>"
-    )
-
-
-def _figure(title: str, said: str, svg: str) -> str:
-    return f"<figure><figcaption><b>{title}</b>{said}</figcaption>{svg}</figure>"
-
-
-def _range(found: Mapping[str, Any], *, sign: bool = False) -> str:
-    """Mean, and under it the interval."""
-    mean, _, rest = interval(found, sign=sign).partition(" ")
-    return f'<span class="now">{mean}</span>' + (f'<span class="range">{rest}</span>' if rest else "")
-
-
-def _fixed(x: Any, digits: int = 3) -> str:
-    found = number(x)
-    return DASH if math.isnan(found) else f"{found:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _rows(x: Any) -> str:
-    """A number of rows, which may be a mean."""
-    found = number(x)
-    return DASH if math.isnan(found) else f"{found:,.0f}" if abs(found - round(found)) < 0.05 else f"{found:,.1f}"
 
 
 def _titles(comparison: Mapping[str, Any]) -> dict[str, str]:
@@ -262,11 +124,11 @@ def _asked(comparison: Mapping[str, Any], file: str) -> str:
     compared = ", ".join(
         safe(titles[name], 60) for name in (m.get("name") for m in comparison.get("methods") or ()) if name in titles
     )
-    return _facts(
+    return doc.facts(
         [
-            ("Table", _name(file) if file else ""),
-            ("Column to predict", _name(spec["target"]) if spec.get("target") else ""),
-            ("Class looked for", _name(_positive(comparison)) if _positive(comparison) else ""),
+            ("Table", doc.name(file) if file else ""),
+            ("Column to predict", doc.name(spec["target"]) if spec.get("target") else ""),
+            ("Class looked for", doc.name(_positive(comparison)) if _positive(comparison) else ""),
             (
                 "Largest / smallest class",
                 "as the data come" if math.isnan(ratio) else f"{ratio:g}, made by leaving out rows before the split",
@@ -275,7 +137,7 @@ def _asked(comparison: Mapping[str, Any], file: str) -> str:
             ("Decided by", safe(METRICS[deciding(comparison)][0])),
             (
                 "Time allowed",
-                f"{number(spec.get('budget'), 0):g} s; {_fixed(comparison.get('seconds'), 1)} s were used"
+                f"{number(spec.get('budget'), 0):g} s; {doc.fixed(comparison.get('seconds'), 1)} s were used"
                 if spec.get("budget")
                 else "",
             ),
@@ -295,12 +157,12 @@ def _data(comparison: Mapping[str, Any], profile: Mapping[str, Any]) -> str:
     data, counts = comparison.get("data") or {}, _counts(comparison)
     total = sum(counts.values())
     pairs = [
-        ("Rows in the table", _rows(profile.get("rows")) if profile.get("rows") else ""),
-        ("Rows with an answer", _rows(data.get("rows"))),
-        ("Rows used", _rows(data.get("used_rows"))),
-        ("Training rows of a replicate", _rows(data.get("train_rows")) if data.get("train_rows") else ""),
-        ("Columns learned from", _rows(data.get("features"))),
-        ("Largest / smallest class", _fixed(data.get("ratio"), 1)),
+        ("Rows in the table", doc.count(profile.get("rows")) if profile.get("rows") else ""),
+        ("Rows with an answer", doc.count(data.get("rows"))),
+        ("Rows used", doc.count(data.get("used_rows"))),
+        ("Training rows of a replicate", doc.count(data.get("train_rows")) if data.get("train_rows") else ""),
+        ("Columns learned from", doc.count(data.get("features"))),
+        ("Largest / smallest class", doc.fixed(data.get("ratio"), 1)),
     ]
     drawn = [
         Row(name, float(n), f"{n:,} rows ({n / total:.1%})", style="c" if name == _positive(comparison) else "a")
@@ -308,16 +170,16 @@ def _data(comparison: Mapping[str, Any], profile: Mapping[str, Any]) -> str:
     ]
     more = f"<p>And {len(counts) - SHOWN_BARS} more classes, which are not drawn.</p>" if len(counts) > SHOWN_BARS else ""
     figure = (
-        _figure(
+        doc.figure(
             "Rows of each class",
-            f"The class looked for: {_name(_positive(comparison), 40)}." if _positive(comparison) else "",
+            f"The class looked for: {doc.name(_positive(comparison), 40)}." if _positive(comparison) else "",
             drawing.bars(drawn, label=_said_counts(counts)),
         )
         if drawn
         else ""
     )
     smallest = min(counts.values(), default=0)
-    out = f'<div class="two"><div>{_facts(pairs)}</div><div>{figure}{more}</div></div>'
+    out = f'<div class="two"><div>{doc.facts(pairs)}</div><div>{figure}{more}</div></div>'
     precision = (profile.get("precision") or {}).get("text")
     if precision:
         out += f"<p>{safe(precision)}</p>"
@@ -328,40 +190,36 @@ def _data(comparison: Mapping[str, Any], profile: Mapping[str, Any]) -> str:
         f'<span class="warning">{safe(w.get("text"))}</span>' if w.get("level") != "info" else safe(w.get("text"))
         for w in profile.get("warnings") or ()
     ]
-    out += f"<h3>What stands out</h3>{_list(said)}" if said else ""
+    out += f"<h3>What stands out</h3>{doc.items(said)}" if said else ""
     if dropped := [_dropped(one) for one in data.get("dropped") or ()]:
-        out += f"<h3>Left out</h3>{_list(dropped[:SHOWN_COLUMNS])}" + _and_more(len(dropped), SHOWN_COLUMNS, "columns")
+        out += f"<h3>Left out</h3>{doc.items(dropped[:SHOWN_COLUMNS])}" + doc.and_more(len(dropped), SHOWN_COLUMNS, "columns")
     if columns := profile.get("columns"):
         rows = [
             [
-                _name(c.get("name")),
+                doc.name(c.get("name")),
                 safe(c.get("kind")),
-                _rows(c.get("distinct")),
-                _rows(c.get("missing")),
+                doc.count(c.get("distinct")),
+                doc.count(c.get("missing")),
                 "guessed" if c.get("guessed") else "given",
             ]
             for c in columns[:SHOWN_COLUMNS]
         ]
-        out += "<h3>Columns</h3>" + _table(
+        out += "<h3>Columns</h3>" + doc.table(
             "Columns of the table", ["Column", "Kind", "Different values", "Missing", "Kind is"], rows, texts=(1, 4)
         )
-        out += _and_more(len(columns), SHOWN_COLUMNS, "columns")
-    return out + _how(
+        out += doc.and_more(len(columns), SHOWN_COLUMNS, "columns")
+    return out + doc.how(
         "The smallest class decides how much can be said: intervals shrink with the square root of its rows, whatever the "
         "method. A column that tells the classes apart by itself is often known only after the answer is."
     )
 
 
-def _and_more(n: int, shown: int, what: str) -> str:
-    return f"<p>And {n - shown:,} more {what}.</p>" if n > shown else ""
-
-
 def _dropped(one: Any) -> str:
     if not isinstance(one, Mapping):
-        return _name(one)
+        return doc.name(one)
     name = one.get("name", one.get("column", ""))
     why = one.get("why") or one.get("reason") or one.get("kind") or ""
-    return _name(name) + (f" ({safe(why, 200)})" if why else "")
+    return doc.name(name) + (f" ({safe(why, 200)})" if why else "")
 
 
 def _said_counts(counts: Mapping[str, int]) -> str:
@@ -381,12 +239,12 @@ def _board(comparison: Mapping[str, Any]) -> str:
         rows.append(
             [
                 safe(title, 80),
-                _range(found),
-                DASH if own else _range(difference, sign=True),
-                DASH if own else p_value(difference.get("p_holm")),
-                f'<span class="now">{sign} {stands}</span>' if stands else DASH,
+                doc.spread(found),
+                doc.DASH if own else doc.spread(difference, sign=True),
+                doc.DASH if own else p_value(difference.get("p_holm")),
+                f'<span class="now">{sign} {stands}</span>' if stands else doc.DASH,
                 str(replicates(row)),
-                _fixed(row.get("seconds"), 1),
+                doc.fixed(row.get("seconds"), 1),
                 _note(row),
             ]
         )
@@ -403,20 +261,20 @@ def _board(comparison: Mapping[str, Any]) -> str:
     gaps = f"Differences in {label} to plain training with their intervals: " + "; ".join(
         f"{r.name[:40]} {r.said}" for r in deltas
     )
-    figures = _figure(
+    figures = doc.figure(
         METRICS[metric][0],
         "Mean and interval; dotted: plain training.",
         drawing.intervals(marks, label=said, x_title=METRICS[metric][0], level=base, lowest=float(METRICS[metric][1][0])),
     )
     if deltas:
-        figures += _figure(
+        figures += doc.figure(
             "Difference to plain training",
             "Right of the dotted line is better.",
             drawing.intervals(deltas, label=gaps, x_title=f"Difference in {label}", level=0.0),
         )
     kind = safe(comparison.get("interval") or CORRECTED_T)
-    out = _table(f"The board, the furthest above plain training in {label} first", head, rows, texts=(4, 7), kept=kept)
-    out += _how(
+    out = doc.table(f"The board, the furthest above plain training in {label} first", head, rows, texts=(4, 7), kept=kept)
+    out += doc.how(
         f"Means over replicates, each with its interval ({kind}). Scores of one method overlap with another's far more than "
         "their differences do, because both met the same splits: so compare by the difference, which is paired on common "
         "replicates. p is corrected by Holm over all methods: below 0.05 a difference is told from none. \u25b2 better than "
@@ -425,8 +283,8 @@ def _board(comparison: Mapping[str, Any]) -> str:
     )
     out += f'<div class="two">{figures}</div>'
     metrics = [m for m in METRICS if any(not math.isnan(number(value(row, m)["mean"])) for row in order)]
-    cells = [[safe(row.get("title") or row.get("name"), 80), *(_range(value(row, m)) for m in metrics)] for row in order]
-    out += "<h3>All measures</h3>" + _table(
+    cells = [[safe(row.get("title") or row.get("name"), 80), *(doc.spread(value(row, m)) for m in metrics)] for row in order]
+    out += "<h3>All measures</h3>" + doc.table(
         "Every measure, mean and interval over replicates", ["Method", *(METRICS[m][0] for m in metrics)], cells, dense=True
     )
     return out + _classes(comparison)
@@ -451,13 +309,13 @@ def _classes(comparison: Mapping[str, Any]) -> str:
     for label in list(shown[0]["per_class"])[:SHOWN_CLASSES]:
         for row in shown:
             found = row["per_class"].get(label) or {}
-            measures = [_range(found.get(m) or {}) for m in ("precision", "recall", "f1", "average_precision")]
-            rows.append([_name(label), safe(row.get("title"), 60), _rows(found.get("support")), *measures])
+            measures = [doc.spread(found.get(m) or {}) for m in ("precision", "recall", "f1", "average_precision")]
+            rows.append([doc.name(label), safe(row.get("title"), 60), doc.count(found.get("support")), *measures])
     head = ["Class", "Method", "Test rows", "Precision", "Recall", "F1", "Average precision"]
     return (
         "<h3>Class by class</h3>"
-        + _table("Measures of each class against all others, mean and interval over replicates", head, rows, texts=(1,))
-        + _and_more(len(shown[0]["per_class"]), SHOWN_CLASSES, "classes")
+        + doc.table("Measures of each class against all others, mean and interval over replicates", head, rows, texts=(1,))
+        + doc.and_more(len(shown[0]["per_class"]), SHOWN_CLASSES, "classes")
     )
 
 
@@ -481,7 +339,7 @@ def _curves(comparison: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> 
         said = f"Precision of {titles[name][:60]} over recall: {', '.join(at)}."
         average = f"Average precision {interval(value(by_name[name], 'average_precision'))}"
         chart = drawing.lines(drawn, label=said, x_title="Recall", y_title="Precision", level=share)
-        figures.append(_figure(safe(titles[name], 60), average, chart))
+        figures.append(doc.figure(safe(titles[name], 60), average, chart))
     legend = (
         f'<ul class="legend"><li>{drawing.swatch("a", "dot")} the method</li><li>{drawing.swatch("b")} plain training</li>'
         + ("<li>dotted: share of the class looked for</li>" if two else "")
@@ -491,7 +349,7 @@ def _curves(comparison: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> 
     return (
         legend
         + f'<div class="few">{"".join(figures)}</div>'
-        + _how(
+        + doc.how(
             "Every threshold is a point: recall is the share of the rows looked for that are found, precision the share of "
             f"the found rows that are right, for {what}. Higher is better. A curve is the mean over replicates. Average "
             "precision is the area under it."
@@ -524,13 +382,13 @@ def _thresholds(comparison: Mapping[str, Any], tables: Tables) -> str:
     for name, title in titles.items():
         rows = [f'<tr><th scope="rowgroup" colspan="{len(head)}">{safe(title, 80)}</th></tr>']
         for chosen, at in found[name]:
-            cells = [DASH] * (len(head) - 1)
+            cells = [doc.DASH] * (len(head) - 1)
             if at is not None:
-                cells = [_fixed(at["threshold"]), *(_rows(at[k]) for k in ("tp", "fp", "fn", "tn"))]
-                cells += [*(_fixed(at[k], 2) for k in ("precision", "recall", "f1")), f"{at['flagged']:.1%}"]
+                cells = [doc.fixed(at["threshold"]), *(doc.count(at[k]) for k in ("tp", "fp", "fn", "tn"))]
+                cells += [*(doc.fixed(at[k], 2) for k in ("precision", "recall", "f1")), f"{at['flagged']:.1%}"]
             rows.append(f'<tr><td class="text">{chosen}</td>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
         groups.append(f"<tbody>{''.join(rows)}</tbody>")
-    positive = _name(_positive(comparison), 40) if _positive(comparison) else "the class looked for"
+    positive = doc.name(_positive(comparison), 40) if _positive(comparison) else "the class looked for"
     figures, confusion = [], []
     for name in (n for n in featured(comparison) if n in titles):
         figures.append(_trade(titles[name], tables[name]))
@@ -545,11 +403,11 @@ def _thresholds(comparison: Mapping[str, Any], tables: Tables) -> str:
         + legend
         + f'<div class="two">{"".join(figures)}</div><h3>Confusion tables</h3><div class="two">{"".join(confusion)}</div>'
         + "<h3>Thresholds to choose from</h3>"
-        + _scroll(
+        + doc.scroll(
             "Rows of one pass over all tested rows, at thresholds chosen in five ways",
             f"<thead><tr>{top}</tr></thead>{''.join(groups)}",
         )
-        + _how(
+        + doc.how(
             "Counts are rows of one pass over all tested rows, each tested once, mean over the passes. The thresholds (but "
             "for 0.5) are chosen on these very rows, so on new rows expect a little less than the numbers beside them. Where "
             "errors have a price, the cheapest threshold is the one to take: with probabilities that are right it is cost of "
@@ -564,23 +422,21 @@ def _trade(title: str, table: Mapping[str, np.ndarray]) -> str:
     grid = np.minimum(np.asarray(table["grid"], float), 1.0)
     every = max(1, len(grid) // 12)
     half = thresholds.at(table, 0.5)
-    said = (
-        f"{title[:60]}: precision {_fixed(half['precision'], 2)} and recall {_fixed(half['recall'], 2)} at a threshold of 0.5."
-    )
+    said = f"{title[:60]}: precision {doc.fixed(half['precision'], 2)} and recall {doc.fixed(half['recall'], 2)} at a threshold of 0.5."
     drawn = [Line(grid, precision, "a", "dot", every), Line(grid, recall, "c", "up", every)]
     chart = drawing.lines(drawn, label=said, x_title="Threshold", y_title="Share", size=(400, 230))
-    return _figure(safe(title, 60), "Precision and recall at every threshold.", chart)
+    return doc.figure(safe(title, 60), "Precision and recall at every threshold.", chart)
 
 
 def _confusion(title: str, chosen: str, at: Mapping[str, float], positive: str) -> str:
-    name = _name(positive, 30) if positive else "looked for"
+    name = doc.name(positive, 30) if positive else "looked for"
     small = chosen[0].lower() + chosen[1:]
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="Confusion table of {safe(title, 60)}, {small}"><table>'
-        f"<caption>{safe(title, 60)}, {small} (threshold {_fixed(at['threshold'])})</caption>"
+        f"<caption>{safe(title, 60)}, {small} (threshold {doc.fixed(at['threshold'])})</caption>"
         f'<thead><tr><th scope="col">In truth</th><th scope="col">Flagged</th><th scope="col">Not flagged</th></tr></thead><tbody>'
-        f'<tr><th scope="row">{name}</th><td>{_rows(at["tp"])}</td><td>{_rows(at["fn"])}</td></tr>'
-        f'<tr><th scope="row">Others</th><td>{_rows(at["fp"])}</td><td>{_rows(at["tn"])}</td></tr></tbody></table></div>'
+        f'<tr><th scope="row">{name}</th><td>{doc.count(at["tp"])}</td><td>{doc.count(at["fn"])}</td></tr>'
+        f'<tr><th scope="row">Others</th><td>{doc.count(at["fp"])}</td><td>{doc.count(at["tn"])}</td></tr></tbody></table></div>'
     )
 
 
@@ -595,18 +451,18 @@ def _calibration(comparison: Mapping[str, Any], tables: Tables) -> str:
             found = thresholds.calibration(tables[name], kind)
             x, y = (np.array([b[k] for b in found["bins"]], float) for k in ("predicted", "observed"))
             drawn.append(Line(x, y, style, mark))
-            cells += [_fixed(found["brier"], 4), _fixed(found["ece"])]
-            said.append(f"{kind} {_fixed(found['ece'])}")
+            cells += [doc.fixed(found["brier"], 4), doc.fixed(found["ece"])]
+            said.append(f"{kind} {doc.fixed(found['ece'])}")
         label = f"Calibration of {title[:60]}: mean distance between probability and share, {', '.join(said)}."
         chart = drawing.lines(drawn, label=label, x_title="Probability given", y_title="Share in truth", diagonal=True)
-        figures.append(_figure(safe(title, 60), f"Mean distance: {', '.join(said)}.", chart))
+        figures.append(doc.figure(safe(title, 60), f"Mean distance: {', '.join(said)}.", chart))
         rows.append([safe(title, 80), *cells])
     head = ["Method", *(f"{what}, {kind}" for kind in PENS for what in ("Brier", "ECE"))]
     legend = "".join(f"<li>{drawing.swatch(*pen)} {kind}</li>" for kind, pen in PENS.items())
     return (
         f'<ul class="legend">{legend}<li>dotted: probabilities that are right</li></ul><div class="few">{"".join(figures)}</div>'
-        + _table("Errors of the probabilities before and after correction; lower is better", head, rows)
-        + _how(
+        + doc.table("Errors of the probabilities before and after correction; lower is better", head, rows)
+        + doc.how(
             "Of the rows that are given a probability of 0.3, three in ten should be of the class looked for: points on the "
             "dotted diagonal. Methods that add or weight rows of the rare class give it too much. Prior correction undoes "
             "what they did to the classes' shares, not what focal loss does; isotonic regression is fitted on validation "
@@ -620,40 +476,35 @@ def _calibration(comparison: Mapping[str, Any], tables: Tables) -> str:
 def _shortened(comparison: Mapping[str, Any]) -> str:
     said = [safe(s) for s in comparison.get("shortened") or ()]
     notes = [safe(s) for s in comparison.get("notes") or ()]
-    out = _list(said) if said else "<p>Nothing: all that was planned fitted into the time.</p>"
-    return out + (f"<h3>Notes</h3>{_list(notes)}" if notes else "")
+    out = doc.items(said) if said else "<p>Nothing: all that was planned fitted into the time.</p>"
+    return out + (f"<h3>Notes</h3>{doc.items(notes)}" if notes else "")
 
 
 def _settings(comparison: Mapping[str, Any]) -> str:
     order = ordered(comparison)
     networks = [row.get("params") or {} for row in order if "hidden" in (row.get("params") or {})]
     shared = {k: v for k, v in networks[0].items() if all(k in p and p[k] == v for p in networks)} if len(networks) > 1 else {}
-    rows = [["All networks", _listed(shared)]] if shared else []
+    rows = [["All networks", doc.values(shared)]] if shared else []
     for row in order:
         params = row.get("params") or {}
         own = {k: v for k, v in params.items() if k not in shared} if params in networks else params
-        rows.append([safe(row.get("title") or row.get("name"), 80), _listed(own)])
+        rows.append([safe(row.get("title") or row.get("name"), 80), doc.values(own)])
     spec, protocol, made = (comparison.get(k) or {} for k in ("spec", "protocol", "provenance"))
-    reading = _listed(spec.get("reading") or {}) if spec.get("reading") else ""
+    reading = doc.values(spec.get("reading") or {}) if spec.get("reading") else ""
     facts = [
         ("Reading", reading),
         (
             "Patience",
             f"{safe(protocol['patience'])} epochs without a better validation score" if protocol.get("patience") else "",
         ),
-        ("n of test / n of training", _fixed(protocol.get("test_share")) if protocol.get("test_share") else ""),
+        ("n of test / n of training", doc.fixed(protocol.get("test_share")) if protocol.get("test_share") else ""),
     ]
-    where = [(term, safe(made[key], 120)) for key, term in PROVENANCE.items() if made.get(key) is not None]
+    where = [(term, safe(made[key], 120)) for key, term in doc.PROVENANCE.items() if made.get(key) is not None]
     return (
-        _facts(facts)
-        + _table("Parameters of each method", ["Method", "Parameters"], rows, texts=(1,))
-        + (f"<h3>Where it was computed</h3>{_facts(where)}" if where else "")
+        doc.facts(facts)
+        + doc.table("Parameters of each method", ["Method", "Parameters"], rows, texts=(1,))
+        + (f"<h3>Where it was computed</h3>{doc.facts(where)}" if where else "")
     )
-
-
-def _listed(params: Mapping[str, Any]) -> str:
-    """name = value, ..., escaped."""
-    return safe(", ".join(f"{k} = {f'{v:g}' if isinstance(v, float) else v}" for k, v in params.items()), 1000) or DASH
 
 
 def _code(comparison: Mapping[str, Any]) -> str:
@@ -669,4 +520,4 @@ def _code(comparison: Mapping[str, Any]) -> str:
 
 def _words(comparison: Mapping[str, Any]) -> str:
     used = [m for m in METRICS if any(m in (row.get("metrics") or {}) for row in comparison.get("methods") or ())]
-    return _facts([(safe(METRICS[m][0]), safe(METRICS[m][2])) for m in used])
+    return doc.facts([(safe(METRICS[m][0]), safe(METRICS[m][2])) for m in used])

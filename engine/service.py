@@ -90,6 +90,7 @@ class Engine:
         self.store, self.executor, self.slots = store, executor, slots
         self._pending: deque[Happened] = deque()
         self._running: dict[Key, Job] = {}
+        self._yielding: set[Key] = set()
         self._pids: list[int] = []
         self._started = time.time()
         self._turned = time.monotonic()
@@ -122,6 +123,7 @@ class Engine:
                     if gone.tables or gone.jobs:
                         log.info("forgot %d tables and %d jobs whose owners are silent", gone.tables, gone.jobs)
                 self._forget()
+                self._make_way()
                 self._claim()
             except StoreError as error:
                 self._wait_for_store(error)
@@ -164,11 +166,14 @@ class Engine:
             return
         if isinstance(news, Returned):
             self.store.release(id, attempt=attempt)
+        elif news.state == "cancelled" and news.key in self._yielding and self.store.give_back(id, attempt=attempt):
+            log.info("run %s made way for one that somebody waits for", id)
         elif news.result is not None:
             self.store.save_result(id, news.result, news.artifacts, attempt=attempt)
         else:
             self.store.finish(id, news.state, news.reason, attempt=attempt)
         self._running.pop(news.key, None)
+        self._yielding.discard(news.key)
 
     def _obey(self) -> None:
         """Stop what somebody wants stopped, and what is no longer ours."""
@@ -191,9 +196,22 @@ class Engine:
                 self.executor.forget(upload)
 
     def _drop(self, key: Key) -> None:
+        self._yielding.discard(key)
         if self._running.pop(key, None) is not None:
             log.info("run %s is no longer this engine's", key[0])
             self.executor.drop(key)
+
+    def _make_way(self) -> None:
+        """With a single slot, stop a sweep's cell where something that a person waits for is queued; `_write_one` gives it back.
+
+        It is asked to stop as by a cancel, so that the worker stays warm and is free within a second.
+        """
+        if self.slots > 1:
+            return
+        for key, job in self._running.items():
+            if job.priority >= PRIORITY_SWEEP and key not in self._yielding and self.store.in_the_way(key[0], attempt=key[1]):
+                self._yielding.add(key)
+                self.executor.cancel(key)
 
     def _claim(self) -> None:
         for _ in range(self.executor.idle):

@@ -6,10 +6,6 @@ A run that is executed carries its `attempt`. Whoever writes for it passes that 
 no longer the running one changes nothing and returns False: an engine that slept through its own burial cannot spoil
 the run that replaced it.
 
-A job of kind `embed` lays out the features of a finished run in two dimensions. What it leaves is kept with the *run*, as
-the artifact that `EmbedSpec.artifact` names, so that it is exported, deleted and seen with it; the job itself is the run's
-owner's.
-
 Jobs of kind `profile` and `compare` answer with artifacts alone. What is made from an uploaded table (`engine.uploads`) is its
 owner's and goes with it; a comparison on a public dataset is everybody's.
 """
@@ -20,17 +16,16 @@ import dataclasses
 import hashlib
 import json
 import os
-import statistics
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
-from engine import bundles, techniques
+from engine import bundles, jobs
 from engine.compare_spec import CompareSpec
 from engine.database import (
     ARTIFACT,
@@ -39,7 +34,6 @@ from engine.database import (
     ENGINES,
     EVENTS,
     JOBS,
-    PARTS,
     PRIORITY_INTERACTIVE,
     RESULTS,
     Encoded,
@@ -50,79 +44,32 @@ from engine.database import (
     upsert,
     visible,
 )
-from engine.errors import BadInput, BadParameter, StoreError, UnknownName
+from engine.embeddings import Embeddings
+from engine.errors import BadParameter, StoreError, UnknownName
 from engine.events import Event, Progress, decode, encode, unpack
+from engine.jobs import ACTIVE, KINDS, STATES, Job
 from engine.result import Result
 from engine.spec import RunSpec, canonical, table_options, uploaded
-from engine.techniques import FEATURES, EmbedSpec
-from engine.uploads import Uploads, hear, owe, own
+from engine.techniques import EmbedSpec
+from engine.uploads import own
 from engine.version import NUMERICS
 
-__all__ = ["PRIORITY_INTERACTIVE", "EngineInfo", "Job", "Store", "default_url"]
+__all__ = ["ACTIVE", "KINDS", "PRIORITY_INTERACTIVE", "STATES", "EngineInfo", "Job", "Store", "default_url"]
 
 PRIORITY_COMPANION = 1
 """Shown beside what a person waits for: controls, baseline, ceiling."""
 PRIORITY_SWEEP = 10
 """One cell of many."""
-LEARN = 9
-"""Embed jobs of a technique that tell how fast this machine is."""
 STALE = 3.0
 """Seconds without a heartbeat after which an engine counts as gone."""
-KINDS = ("run", "embed", "profile", "compare")
-ACTIVE = ("queued", "running")
-STATES = (*ACTIVE, "done", "failed", "cancelled", "interrupted")
 INTERRUPTED = "The engine stopped while this was running. Run it again to start over."
 CANCELLED = "Cancelled."
 PROFILE_S = 120.0
 """Seconds a profile may take."""
 PRIVATE_S = 3600.0
 """Seconds a run on a person's own table may take where it names no limit."""
-_TURN = ("priority", "created", "id")
-
-
-@dataclass(frozen=True)
-class Job:
-    """A frozen copy of one row of the queue and record.
-
-    kind: 'run' (spec: RunSpec.to_json()), 'embed' (spec: EmbedSpec.to_json(); fingerprint: its run's id), 'profile' (spec: see
-    `engine.spec.table_options`) or 'compare' (spec: `engine.compare_spec.CompareSpec` as JSON). state: queued,
-    running, done, failed, cancelled or interrupted. reason: one sentence for a person when failed, cancelled or interrupted,
-    else ''. owner: None = anyone may see it. priority: 0 goes first. device: auto, cpu or cuda. timeout_s: seconds of running
-    allowed, None = no limit. attempt: from 1, raised each time it is queued again. done, total: the latest Progress (0, 0 before
-    it). created (when queued), started, finished: unix seconds. engine: who claimed it. upload: the table it is made from.
-    """
-
-    id: str
-    kind: str
-    spec: dict[str, Any]
-    fingerprint: str
-    state: str
-    reason: str
-    owner: str | None
-    priority: int
-    device: str
-    timeout_s: float | None
-    attempt: int
-    done: int
-    total: int
-    created: float
-    started: float | None
-    finished: float | None
-    engine: str | None
-    upload: str | None = None
-
-    @property
-    def active(self) -> bool:
-        """Queued or running."""
-        return self.state in ACTIVE
-
-    @property
-    def finished_(self) -> bool:
-        """Not active: done, failed, cancelled or interrupted."""
-        return not self.active
-
-
-_JOB_COLUMNS = [JOBS.c[f.name] for f in dataclasses.fields(Job)]
+STEP = 1e-5
+"""Seconds between two jobs that are asked for at once: enough to be told apart beside the seconds since 1970."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +98,7 @@ class EngineInfo:
         return abs((time.time() if now is None else now) - self.heartbeat) <= limit
 
 
-class Store(Uploads):
+class Store(Embeddings):
     """A handle on the database; cheap to keep, safe to share between threads, to be opened anew in a child process.
 
     Every method raises StoreError where the database cannot be used. Reads take `owner`: a run owned by somebody else
@@ -190,15 +137,74 @@ class Store(Uploads):
                 fingerprint, timeout_s = own(db, upload, owner), timeout_s or PRIVATE_S
             key = {"id": spec.run_id(fingerprint, owner), "kind": "run", "fingerprint": fingerprint, "owner": owner}
             key |= {"spec": self.seal(canonical(spec.to_json()), owner), "upload": upload}
-            return _queue(db, key, {"priority": priority, "device": device, "timeout_s": timeout_s}, again=again)
+            return jobs.queue(db, key, {"priority": priority, "device": device, "timeout_s": timeout_s}, again=again)
+
+    def submit_missing(
+        self, asked: Sequence[tuple[RunSpec, str]], *, priority: int = PRIORITY_SWEEP, device: str = "auto"
+    ) -> list[Job]:
+        """Ask for many public runs, (completed spec, fingerprint) each, in one transaction; those that this queued.
+
+        They go in the order given. What is queued, running or done stays as it is, its priority too; what ended without a result
+        is queued anew.
+        """
+        ids = {spec.run_id(fingerprint): (spec, fingerprint) for spec, fingerprint in asked}
+        out: list[Job] = []
+        with self.writing() as db:
+            states = sa.select(JOBS.c.id, JOBS.c.state, JOBS.c.cancel)
+            there = {row.id: row for some in _portions(ids) for row in db.execute(states.where(JOBS.c.id.in_(some)))}
+            now = time.time()
+            for id, (spec, fingerprint) in ids.items():
+                row = there.get(id)
+                if row is not None and (row.state == "done" or (row.state in ACTIVE and not row.cancel)):
+                    continue
+                key = {"id": id, "kind": "run", "fingerprint": fingerprint, "owner": None, "upload": None}
+                key |= {"spec": canonical(spec.to_json())}
+                times = {"created": now + STEP * len(out), "timeout_s": None}  # whoever is older goes first
+                out.append(jobs.queue(db, key, {"priority": priority, "device": device, **times}, again=False))
+        return out
+
+    def cancel_all(self, ids: Sequence[str], *, urgent: int = PRIORITY_SWEEP) -> int:
+        """`cancel` of all those whose priority is `urgent` or less urgent, in one transaction; how many were queued or running."""
+        now, many = time.time(), 0
+        with self.writing() as db:
+            for some in _portions(ids):
+                ours = sa.and_(JOBS.c.id.in_(some), JOBS.c.priority >= urgent)
+                values = {"state": "cancelled", "reason": CANCELLED, "finished": now}
+                many += db.execute(JOBS.update().where(ours, JOBS.c.state == "queued").values(**values)).rowcount
+                running = sa.and_(ours, JOBS.c.state == "running", JOBS.c.cancel == 0)
+                many += db.execute(JOBS.update().where(running).values(cancel=1)).rowcount
+        return many
+
+    def answers(
+        self, ids: Iterable[str], owner: str | None = None, *, words: bool | Sequence[str] = True
+    ) -> dict[str, tuple[Job, dict[str, Any] | None]]:
+        """id -> (job, its result without arrays as `Result.to_json` has it, None while there is none), of those that are there.
+
+        Few queries for hundreds of runs. words: False for the jobs alone, None for every result; or names of fields of
+        `Result`, which alone are read.
+        """
+        out: dict[str, tuple[Job, dict[str, Any] | None]] = {}
+        with self.reading() as db:
+            for some in _portions(ids):
+                said: dict[str, dict[str, Any]] = {}
+                if words:
+                    wanted: sa.ColumnElement[Any] = RESULTS.c.words
+                    if not isinstance(words, bool):  # SQLite finds them far faster than Python reads all the others
+                        pairs = [part for name in words for part in (name, sa.func.json_extract(RESULTS.c.words, f"$.{name}"))]
+                        wanted = sa.func.json_object(*pairs)
+                    found = db.execute(sa.select(RESULTS.c.job, wanted).where(RESULTS.c.job.in_(some)))
+                    said = {job: json.loads(text) for job, text in found}
+                for row in db.execute(sa.select(*jobs.COLUMNS).where(JOBS.c.id.in_(some), visible(owner))):
+                    out[row.id] = (jobs.read(row), said.get(row.id))
+        return out
 
     def job(self, id: str, owner: str | None = None) -> Job:
         """The job. Raises UnknownName where there is none, or it is somebody else's."""
         with self.reading() as db:
-            row = db.execute(sa.select(*_JOB_COLUMNS).where(JOBS.c.id == id, visible(owner))).first()
+            row = db.execute(sa.select(*jobs.COLUMNS).where(JOBS.c.id == id, visible(owner))).first()
         if row is None:
             raise UnknownName(f"no run is called {id!r} here; it may have been deleted, or belong to another browser.")
-        return _job(row)
+        return jobs.read(row)
 
     def jobs(
         self,
@@ -207,14 +213,28 @@ class Store(Uploads):
         states: Sequence[str] | None = None,
         kinds: Sequence[str] = ("run",),
         limit: int = 50,
+        urgent: int | None = None,
+        dataset: str | None = None,
+        names: Collection[str] | None = None,
     ) -> list[Job]:
-        """Newest first, those that `owner` may see."""
-        query = sa.select(*_JOB_COLUMNS).where(visible(owner), JOBS.c.kind.in_(kinds))
+        """Newest first, those that `owner` may see.
+
+        urgent: only those of this priority or a more urgent one: what was asked for by hand, below the cells of a sweep. dataset: only
+        those on it, `upload/<id>` for a table. names: only those whose method or public dataset is among them.
+        """
+        query = sa.select(*jobs.COLUMNS).where(visible(owner), JOBS.c.kind.in_(kinds))
         query = query.order_by(JOBS.c.created.desc(), JOBS.c.id).limit(limit)
         if states is not None:
             query = query.where(JOBS.c.state.in_(states))
+        if urgent is not None:
+            query = query.where(JOBS.c.priority <= urgent)
+        if dataset is not None:
+            upload = uploaded(dataset)
+            query = query.where(JOBS.c.dataset == dataset if upload is None else JOBS.c.upload == upload)
+        if names is not None:
+            query = query.where(sa.or_(JOBS.c.dataset.in_(names), JOBS.c.method.in_(names)))
         with self.reading() as db:
-            return [_job(row) for row in db.execute(query)]
+            return [jobs.read(row) for row in db.execute(query)]
 
     def queue(self) -> dict[str, int]:
         """{'queued': n, 'running': n}, everybody's."""
@@ -226,7 +246,7 @@ class Store(Uploads):
     def position(self, id: str) -> int:
         """Queued jobs that go before this one; 0 where it is next, or not queued."""
         mine = JOBS.alias("mine")
-        before = sa.tuple_(*(JOBS.c[n] for n in _TURN)) < sa.tuple_(*(mine.c[n] for n in _TURN))
+        before = sa.tuple_(*(JOBS.c[n] for n in jobs.TURN)) < sa.tuple_(*(mine.c[n] for n in jobs.TURN))
         query = sa.select(sa.func.count()).select_from(JOBS, mine)
         query = query.where(mine.c.id == id, mine.c.state == "queued", JOBS.c.state == "queued", before)
         with self.reading() as db:
@@ -240,13 +260,13 @@ class Store(Uploads):
         with self.reading() as db:  # an idle engine asks twenty times a second and must not hold the write lock for it
             if db.execute(sa.select(JOBS.c.id).where(queued).limit(1)).first() is None:
                 return None
-        turn = sa.select(JOBS.c.id).where(queued).order_by(*(JOBS.c[n] for n in _TURN)).limit(1)
+        turn = sa.select(JOBS.c.id).where(queued).order_by(*(JOBS.c[n] for n in jobs.TURN)).limit(1)
         taken = JOBS.update().where(JOBS.c.id == turn.scalar_subquery())
         with self.writing() as db:
             row = db.execute(
-                taken.values(state="running", engine=engine_id, started=time.time()).returning(*_JOB_COLUMNS)
+                taken.values(state="running", engine=engine_id, started=time.time()).returning(*jobs.COLUMNS)
             ).first()
-        return None if row is None else _job(row)
+        return None if row is None else jobs.read(row)
 
     def cancel(self, id: str) -> None:
         """A queued job is cancelled at once, a running one is asked to stop; a finished or unknown one stays as it is."""
@@ -272,6 +292,36 @@ class Store(Uploads):
         query = JOBS.update().where(JOBS.c.id == id, JOBS.c.state == "running", _attempt(attempt))
         with self.writing() as db:
             return db.execute(query.values(state="queued", engine=None, started=None)).rowcount == 1
+
+    def in_the_way(self, id: str, *, attempt: int) -> bool:
+        """True where a running job is a cell of a sweep that nobody waits for, while something more urgent is queued."""
+        ours = sa.and_(JOBS.c.id == id, JOBS.c.state == "running", _attempt(attempt), JOBS.c.cancel == 0)
+        cell = sa.select(JOBS.c.id).where(ours, JOBS.c.priority >= PRIORITY_SWEEP)
+        urgent = sa.select(JOBS.c.id).where(JOBS.c.state == "queued", JOBS.c.priority < PRIORITY_SWEEP)
+        with self.reading() as db:
+            return bool(db.execute(sa.select(sa.and_(cell.exists(), urgent.exists()))).scalar())
+
+    def give_back(self, id: str, *, attempt: int) -> bool:
+        """Put a running job that was stopped for a more urgent one back to its place in the queue, as if it had not begun.
+
+        What it said is deleted and its attempt raised: nothing comes twice. False where it is not running (any more), runs as another
+        attempt, or somebody wants it cancelled.
+        """
+        ours = sa.and_(JOBS.c.id == id, JOBS.c.state == "running", _attempt(attempt), JOBS.c.cancel == 0)
+        anew = {
+            "state": "queued",
+            "engine": None,
+            "started": None,
+            "done": 0,
+            "total": 0,
+            "last_seq": 0,
+            "attempt": attempt + 1,
+        }
+        with self.writing() as db:
+            if db.execute(JOBS.update().where(ours).values(**anew)).rowcount != 1:
+                return False
+            jobs.clear(db, id)
+            return True
 
     def finish(self, id: str, state: str, reason: str = "", *, attempt: int | None = None) -> bool:
         """End a running job (or, as 'cancelled', a queued one) as failed, cancelled or interrupted, with its sentence.
@@ -344,14 +394,7 @@ class Store(Uploads):
     def delete(self, id: str) -> None:
         """Forget a job and all that came of it, of a run also its embeddings. An engine that is running it drops it."""
         with self.writing() as db:
-            row = db.execute(sa.select(*_JOB_COLUMNS).where(JOBS.c.id == id)).first()
-            if row is not None and row.kind == "embed":
-                name = techniques.artifact(_job(row).spec["technique"], id)
-                db.execute(ARTIFACTS.delete().where(ARTIFACTS.c.job == row.fingerprint, ARTIFACTS.c.name == name))
-            _clear(db, id)
-            db.execute(JOBS.delete().where(JOBS.c.id == id))
-            if row is not None and row.owner is not None:
-                owe(db)
+            jobs.remove(db, id)
         self.purge()  # where a reader holds the log, an engine does it later
 
     # ---- profiles and comparisons
@@ -407,95 +450,7 @@ class Store(Uploads):
     ) -> Job:
         key = {"id": id, "kind": kind, "fingerprint": data, "owner": owner, "upload": upload}
         asked = {"priority": PRIORITY_INTERACTIVE, "device": "auto", "timeout_s": timeout_s}
-        return _queue(db, key | {"spec": self.seal(canonical(spec), owner)}, asked, again=again)
-
-    # ---- embeddings
-
-    def submit_embed(
-        self,
-        run_id: str,
-        technique: str,
-        params: Mapping[str, Any] | None = None,
-        seed: int = 0,
-        owner: str | None = None,
-        *,
-        timeout_s: float | None = None,
-    ) -> Job:
-        """Ask for a finished run's features in two dimensions; asking twice gives the same job, done where the run has the answer.
-
-        owner: who asks, and must be able to see the run; the job is the run's owner's. Raises UnknownName, BadParameter,
-        and BadInput for a run that is not done or keeps no features.
-        """
-        spec = EmbedSpec(run_id, technique, params or {}, seed)
-        with self.writing() as db:
-            whose, upload = self._embeddable(db, run_id, owner)
-            key = {"id": spec.id, "kind": "embed", "fingerprint": run_id, "owner": whose, "upload": upload}
-            key |= {"spec": self.seal(canonical(spec.to_json()), whose)}
-            if _has(db, run_id, spec.artifact):  # also where it came with a bundle
-                return _answered(db, key)
-            one = db.execute(sa.select(JOBS.c.state).where(JOBS.c.id == spec.id)).first()
-            asked = {"priority": PRIORITY_INTERACTIVE, "device": "cpu", "timeout_s": timeout_s}
-            return _queue(db, key, asked, again=one is not None and one.state == "done")
-
-    def features(self, run_id: str, owner: str | None = None) -> bytes:
-        """The artifact FEATURES of a finished run (`engine.analysis.sample.features_artifact`, packed). Raises as `submit_embed`."""
-        with self.reading() as db:
-            self._embeddable(db, run_id, owner)
-            query = sa.select(ARTIFACT).where(ARTIFACTS.c.job == run_id, ARTIFACTS.c.name == FEATURES)
-            return bytes(db.execute(query).scalar_one())
-
-    def embedding(
-        self,
-        run_id: str,
-        technique: str,
-        params: Mapping[str, Any] | None = None,
-        seed: int = 0,
-        owner: str | None = None,
-    ) -> np.ndarray | None:
-        """xy float32 [n, 2] in the order of the rows of the run's features, None while there is none (`submit_embed`).
-
-        Raises UnknownName and BadParameter; BadData where what is kept cannot be read.
-        """
-        data = self.artifact(run_id, EmbedSpec(run_id, technique, params or {}, seed).artifact, owner=owner)
-        return None if data is None else unpack(data)["xy"]
-
-    def record_embedding(self, spec: EmbedSpec, facts: Mapping[str, Any], artifacts: Mapping[str, bytes]) -> Job:
-        """Keep what was computed outside the queue (at a terminal). Raises as `submit_embed` of a public run."""
-        with self.writing() as db:
-            self._embeddable(db, spec.run, None)
-            for name, data in artifacts.items():
-                upsert(db, ARTIFACTS, self.artifact_row(spec.run, name, data, None))
-            words = canonical(spec.to_json())
-            job = _answered(db, {"id": spec.id, "kind": "embed", "fingerprint": spec.run, "owner": None, "spec": words})
-            upsert(db, RESULTS, {"job": spec.id, "words": json.dumps(facts), "arrays": b""})
-            return job
-
-    def embed_seconds(self, technique: str, n: int, d: int, params: Mapping[str, Any] | None = None) -> float:
-        """About how many seconds n rows of d features will take: `Technique.seconds`, times what this store's jobs say of its machine.
-
-        That factor is the median over the latest LEARN embed jobs of the technique of seconds taken / seconds foreseen; 1 without any.
-        """
-        how = techniques.technique(technique, params or {})
-        query = sa.select(RESULTS.c.words).join(JOBS, JOBS.c.id == RESULTS.c.job).order_by(JOBS.c.finished.desc())
-        query = query.where(JOBS.c.kind == "embed", sa.func.json_extract(JOBS.c.spec, "$.technique") == technique)
-        with self.reading() as db:
-            known = [json.loads(words) for words in db.execute(query.limit(LEARN)).scalars()]
-        factors = [facts["seconds"] / facts["foreseen"] for facts in known]
-        return how.seconds(n, d) * (statistics.median(factors) if factors else 1.0)
-
-    def _embeddable(self, db: Connection, run_id: str, owner: str | None) -> tuple[str | None, str | None]:
-        """(owner, upload) of a finished run that `owner` may see and that keeps features."""
-        query = sa.select(JOBS.c.state, JOBS.c.owner, JOBS.c.upload).where(
-            JOBS.c.id == run_id, JOBS.c.kind == "run", visible(owner)
-        )
-        run = db.execute(query).first()
-        if run is None:
-            raise UnknownName(f"no run is called {run_id!r} here; it may have been deleted, or belong to another browser.")
-        if run.state != "done":
-            raise BadInput(f"run {run_id} is {run.state}; the features of a finished one can be embedded.")
-        if not _has(db, run_id, FEATURES):
-            raise BadInput(f"run {run_id} keeps no features, as runs of earlier versions; run it again to embed them.")
-        return run.owner, run.upload
+        return jobs.queue(db, key | {"spec": self.seal(canonical(spec), owner)}, asked, again=again)
 
     # ---- events and artifacts
 
@@ -569,6 +524,21 @@ class Store(Uploads):
         with self.reading() as db:
             return list(db.execute(query.where(ARTIFACTS.c.job == id, visible(owner))).scalars())
 
+    def embedding(
+        self,
+        run_id: str,
+        technique: str,
+        params: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        owner: str | None = None,
+    ) -> np.ndarray | None:
+        """xy float32 [n, 2] in the order of the rows of the run's features, None while there is none (`submit_embed`).
+
+        Raises UnknownName and BadParameter; BadData where what is kept cannot be read.
+        """
+        data = self.artifact(run_id, EmbedSpec(run_id, technique, params or {}, seed).artifact, owner=owner)
+        return None if data is None else unpack(data)["xy"]
+
     # ---- catalog and engines
 
     def publish_catalog(self, catalog: Mapping[str, Any]) -> None:
@@ -633,76 +603,15 @@ class Store(Uploads):
         return bundles.load(self, path)
 
 
-def _queue(db: Connection, key: Mapping[str, Any], asked: Mapping[str, Any], *, again: bool) -> Job:
-    """The job of that key, queued unless it is already, or done and not wanted `again`. See `Store.submit`."""
-    fresh = dict(asked) | {
-        "state": "queued",
-        "reason": "",
-        "done": 0,
-        "total": 0,
-        "created": time.time(),
-        "started": None,
-        "finished": None,
-        "engine": None,
-        "cancel": 0,
-        "last_seq": 0,
-    }
-    if key["owner"] is not None:
-        hear(db, key["owner"])
-    one = JOBS.c.id == key["id"]
-    row = db.execute(sa.select(JOBS.c.state, JOBS.c.cancel, JOBS.c.priority).where(one)).first()
-    if row is None:
-        db.execute(JOBS.insert().values(**key, **fresh, attempt=1))
-    elif (row.state in ACTIVE and not row.cancel) or (row.state == "done" and not again):
-        if asked["priority"] < row.priority:
-            db.execute(JOBS.update().where(one).values(priority=asked["priority"]))
-    else:
-        _clear(db, key["id"])
-        db.execute(JOBS.update().where(one).values(**fresh, attempt=JOBS.c.attempt + 1))
-    return _job(db.execute(sa.select(*_JOB_COLUMNS).where(one)).one())
-
-
-def _answered(db: Connection, key: Mapping[str, Any]) -> Job:
-    """An embed job whose answer the run already keeps, as a done one; whoever is busy with it finds its attempt gone."""
-    one = JOBS.c.id == key["id"]
-    row = db.execute(sa.select(JOBS.c.state, JOBS.c.attempt).where(one)).first()
-    if row is None or row.state != "done":
-        now = time.time()
-        fixed = {
-            "priority": PRIORITY_INTERACTIVE,
-            "device": "cpu",
-            "timeout_s": None,
-            "engine": None,
-            "cancel": 0,
-            "reason": "",
-        }
-        times = {"created": now, "started": now, "finished": now}
-        counts = {"done": 1, "total": 1, "last_seq": 0, "attempt": 1 if row is None else row.attempt + 1}
-        _clear(db, key["id"])
-        upsert(db, JOBS, dict(key) | fixed | times | counts | {"state": "done"})
-    return _job(db.execute(sa.select(*_JOB_COLUMNS).where(one)).one())
-
-
-def _clear(db: Connection, id: str) -> None:
-    """Delete what came of a job, of a run also its embed jobs: their answers are among its artifacts."""
-    embeds = sa.select(JOBS.c.id).where(JOBS.c.kind == "embed", JOBS.c.fingerprint == id)
-    for part in PARTS:
-        db.execute(part.delete().where(sa.or_(part.c.job == id, part.c.job.in_(embeds))))
-    db.execute(JOBS.delete().where(JOBS.c.kind == "embed", JOBS.c.fingerprint == id))
-
-
-def _has(db: Connection, id: str, artifact: str) -> bool:
-    query = sa.select(ARTIFACTS.c.job).where(ARTIFACTS.c.job == id, ARTIFACTS.c.name == artifact)
-    return db.execute(query).first() is not None
+def _portions(ids: Iterable[str]) -> Iterator[list[str]]:
+    """As many at once as any SQLite takes in one statement."""
+    every = list(dict.fromkeys(ids))
+    for first in range(0, len(every), 500):
+        yield every[first : first + 500]
 
 
 def _attempt(attempt: int | None) -> sa.ColumnElement[bool]:
     return sa.true() if attempt is None else JOBS.c.attempt == attempt
-
-
-def _job(row: Row[Any]) -> Job:
-    values = dict(row._mapping)
-    return Job(**values | {"spec": json.loads(values["spec"])})
 
 
 def _encoded(event: Event | Encoded) -> Encoded:

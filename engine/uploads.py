@@ -21,7 +21,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engine.database import FACTS, JOBS, OWNERS, PARTS, PIECES, UPLOADS, Database, upsert
+from engine.database import FACTS, JOBS, MARKS, OWNERS, PARTS, PIECES, UPLOADS, Database, upsert
 from engine.errors import BadData, BadInput, StoreError, TooLarge, TooSlow, UnknownName, WrongType
 from engine.settings import setting
 
@@ -344,7 +344,7 @@ def _made_from(owner: str, upload: str) -> sa.ColumnElement[bool]:
 def _delete(db: Connection, tables: sa.ColumnElement[bool], jobs: sa.ColumnElement[bool]) -> tuple[int, int]:
     """(tables, jobs) deleted, with all that belongs to them."""
     db.execute(PIECES.delete().where(PIECES.c.upload.in_(sa.select(UPLOADS.c.id).where(tables))))
-    for part in PARTS:
+    for part in (*PARTS, MARKS):
         db.execute(part.delete().where(part.c.job.in_(sa.select(JOBS.c.id).where(jobs))))
     gone = (
         db.execute(UPLOADS.delete().where(tables)).rowcount,

@@ -39,8 +39,20 @@ def figure(
     and the filled marks are.
     """
     names = numbered(classes, 14 if len(classes) <= FEW else 8)
-    fig = frame("", measure, height=260, legend_rows=len(pairs) + 2, ticks=tick_lines(names))
     place = np.arange(len(classes))
+    left = {"overlaying": "y", "side": "left", "rangemode": "tozero", "zeroline": False, "automargin": False}
+    fig = frame(
+        "",
+        measure,
+        height=260,
+        legend_rows=len(pairs) + 2,
+        ticks=tick_lines(names),
+        margin={"r": 52},
+        hovermode="closest",
+        xaxis={"tickvals": place, "ticktext": names, "range": [-0.55, len(classes) - 0.45], "showgrid": False},
+        yaxis={"side": "right", "showgrid": False, "rangemode": "tozero", "nticks": 5},
+        yaxis2=left | {"tickmode": "auto", "nticks": 6},
+    )
     fig.add_trace(
         go.Bar(
             x=place,
@@ -91,21 +103,6 @@ def figure(
         go.Scatter(x=[None], y=[None], mode="markers", yaxis="y2", marker=mark | {"symbol": "circle-open"},
                    name=f"open: {states[0]}; filled: {states[1]}")
     )  # fmt: skip
-    fig.update_layout(
-        margin={"r": 52},
-        hovermode="closest",
-        yaxis={"side": "right", "showgrid": False, "rangemode": "tozero", "nticks": 5},
-        yaxis2={
-            "overlaying": "y",
-            "side": "left",
-            "rangemode": "tozero",
-            "zeroline": False,
-            "automargin": False,
-            "tickmode": "auto",
-            "nticks": 6,
-        },
-    )
-    fig.update_xaxes(tickvals=place, ticktext=names, range=[-0.55, len(classes) - 0.45], showgrid=False)
     return fig
 
 

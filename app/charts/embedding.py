@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -63,8 +64,19 @@ def figure(
     layers = [k for k in range(3) if (keep & (found.part == k)).any()]
     lines = enemies and (keep & found.joined).any()
     crossed = keep & found.wrong if wrong else np.zeros(len(keep), bool)
-    fig = frame(axes[0], axes[1], height=480, legend_rows=len(layers) + bool(lines) + bool(crossed.any()), ticks=0)
-    fig.update_layout(hovermode="closest", dragmode="lasso")
+    bare = {"showticklabels": False, "showgrid": False, "ticks": ""}
+    fig = frame(
+        axes[0],
+        axes[1],
+        height=480,
+        legend_rows=len(layers) + bool(lines) + bool(crossed.any()),
+        ticks=0,
+        hovermode="closest",
+        dragmode="lasso",
+        xaxis=bare,
+        yaxis=bare,
+        annotations=_class_labels(found, keep, names, colours),
+    )
     if lines:
         at = np.flatnonzero(keep & found.joined)
         ends = np.stack([found.xy[at], found.xy[found.enemy[at]], np.full((len(at), 2), np.nan)], axis=1).reshape(-1, 2)
@@ -98,22 +110,21 @@ def figure(
                 text=[_hover(found, i, names) for i in at], hovertemplate="%{text}<extra>misclassified</extra>",
             )
         )  # fmt: skip
-    _label_classes(fig, found, keep, names, colours)
-    fig.update_xaxes(showticklabels=False, showgrid=False, ticks="")
-    fig.update_yaxes(showticklabels=False, showgrid=False, ticks="")
     return fig
 
 
-def _label_classes(fig: go.Figure, found: Map, keep: np.ndarray, names: Sequence[str], colours: np.ndarray) -> None:
+def _class_labels(found: Map, keep: np.ndarray, names: Sequence[str], colours: np.ndarray) -> list[dict[str, Any]]:
+    """The name of each class where the middle of its real rows is, as plotly's annotations."""
+    out = []
     for c, name in enumerate(names):
         real = keep & (found.y == c) & (found.part != SYNTHETIC)
         own = real if real.any() else keep & (found.y == c)
         if own.any():
             x, y = np.median(found.xy[own], axis=0)
-            fig.add_annotation(
-                x=float(x), y=float(y), text=f"<b>{name}</b>", showarrow=False, font={"size": 13, "color": "#FFFFFF"},
-                bgcolor=_deep(str(colours[c])), borderpad=2, opacity=0.92,
-            )  # fmt: skip
+            look = {"showarrow": False, "font": {"size": 13, "color": "#FFFFFF"}, "borderpad": 2, "opacity": 0.92}
+            place = {"x": float(x), "y": float(y), "text": f"<b>{name}</b>", "bgcolor": _deep(str(colours[c]))}
+            out.append(look | place)
+    return out
 
 
 def _deep(colour: str) -> str:

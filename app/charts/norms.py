@@ -41,7 +41,17 @@ def figure(norms: Sequence[Norms], classes: Sequence[str], counts: Sequence[floa
     """
     anew = any(item.anew for item in norms)
     fig = frame(
-        "", "L2 norm of output weights", height=240, legend_rows=len(norms) + anew, ticks=tick_lines(_names(classes, counts))
+        "",
+        "L2 norm of output weights",
+        height=240,
+        legend_rows=len(norms) + anew,
+        ticks=tick_lines(_names(classes, counts)),
+        barmode="group",
+        scattermode="group",
+        bargap=0.3,
+        scattergap=0.3,
+        xaxis={"type": "category"},
+        yaxis={"rangemode": "tozero"},
     )
     for item in norms:
         mean, low, high = spread(item.values)
@@ -74,9 +84,6 @@ def figure(norms: Sequence[Norms], classes: Sequence[str], counts: Sequence[floa
         fig.add_trace(
             go.Scatter(x=[None], y=[None], mode="markers", marker=mark, name="before the last layer was trained anew")
         )
-    fig.update_layout(barmode="group", scattermode="group", bargap=0.3, scattergap=0.3)
-    fig.update_xaxes(type="category")
-    fig.update_yaxes(rangemode="tozero")
     return fig
 
 

@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import NEUTRAL, band, bracket, centre, frame, pen, safe, spread
+from app.charts.palette import NEUTRAL, Pen, band, bracket, centre, frame, pen, safe, spread
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One method's curves: recall [G], precision [R, G], and its average precision with interval (NaN: none)."""
+    """One method's curves: recall [G], precision [R, G], and its average precision with interval (NaN: none).
+
+    key names its pen and is one curve's alone in a picture; drawn: another pen, where a method is there more than once.
+    """
 
     key: str
     label: str
@@ -24,6 +27,12 @@ class Curve:
     low: float
     high: float
     oracle: bool = False
+    drawn: Pen | None = None
+
+    @property
+    def pen(self) -> Pen:
+        """How it is drawn."""
+        return self.drawn or pen(self.key)
 
     @property
     def legend(self) -> str:
@@ -33,12 +42,23 @@ class Curve:
 
 
 def figure(curves: Sequence[Curve], prevalence: float) -> go.Figure:
-    """Means over replicates, the 2.5-97.5% band of the replicates where there are several, and the prevalence line."""
-    fig = frame("Recall", "Precision", height=340, legend_rows=len(curves) + sum(c.oracle for c in curves))
+    """Means over replicates, the 2.5-97.5% band of the replicates where there are several, and the prevalence line.
+
+    prevalence: NaN where the curves are of test rows with different ones; then there is no line.
+    """
+    ticks = {"tickvals": [0, 0.25, 0.5, 0.75, 1]}
+    fig = frame(
+        "Recall",
+        "Precision",
+        height=340,
+        legend_rows=len(curves) + sum(c.oracle for c in curves),
+        xaxis=ticks | {"range": [0, 1.005], "hoverformat": ".2f"},
+        yaxis=ticks | {"range": [0, 1.03]},
+    )
     for curve in reversed(curves):  # the chosen method is drawn last, above the others
         if len(curve.precision) > 1:
             _, low, high = spread(curve.precision)
-            band(fig, curve.recall, low, high, pen(curve.key).colour, curve.key, 0.2 if curve is curves[0] else 0.08)
+            band(fig, curve.recall, low, high, curve.pen.colour, curve.key, 0.2 if curve is curves[0] else 0.08)
     for rank, curve in enumerate(curves):
         mean = centre(curve.precision)
         fig.add_trace(
@@ -48,24 +68,23 @@ def figure(curves: Sequence[Curve], prevalence: float) -> go.Figure:
                 mode="lines",
                 name=curve.legend,
                 legendgroup=curve.key,
-                line={"color": pen(curve.key).colour, "dash": pen(curve.key).dash, "width": 3 if rank == 0 else 2},
+                line={"color": curve.pen.colour, "dash": curve.pen.dash, "width": 3 if rank == 0 else 2},
                 hovertemplate=f"%{{y:.2f}}<extra>{safe(curve.label)}</extra>",
                 zorder=10 if rank == 0 else 1,
             )
         )
-    fig.add_hline(
-        y=prevalence,
-        line={"color": NEUTRAL, "width": 1, "dash": "dot"},
-        annotation={
-            "text": f"random ranking {prevalence:.3g}",
-            "font": {"size": 12, "color": NEUTRAL},
-            "xanchor": "left",
-            "yanchor": "bottom" if prevalence < 0.9 else "top",
-            "x": 0.01,
-        },
-    )
-    fig.update_xaxes(range=[0, 1.005], hoverformat=".2f", tickvals=[0, 0.25, 0.5, 0.75, 1])
-    fig.update_yaxes(range=[0, 1.03], tickvals=[0, 0.25, 0.5, 0.75, 1])
+    if np.isfinite(prevalence):
+        fig.add_hline(
+            y=prevalence,
+            line={"color": NEUTRAL, "width": 1, "dash": "dot"},
+            annotation={
+                "text": f"random ranking {prevalence:.3g}",
+                "font": {"size": 12, "color": NEUTRAL},
+                "xanchor": "left",
+                "yanchor": "bottom" if prevalence < 0.9 else "top",
+                "x": 0.01,
+            },
+        )
     return fig
 
 
@@ -82,4 +101,5 @@ def table(curves: Sequence[Curve], recalls: Sequence[float] = (0.1, 0.25, 0.5, 0
 def alt(curves: Sequence[Curve], prevalence: float) -> str:
     """What the picture says, for someone who cannot see it."""
     parts = "; ".join(f"{c.label} average precision {c.mean:.2f}{bracket(c.low, c.high)}" for c in curves)
-    return f"Precision-recall curves on the test rows. {parts}. A random ranking scores {prevalence:.3g}."
+    chance = f" A random ranking scores {prevalence:.3g}." if np.isfinite(prevalence) else ""
+    return f"Precision-recall curves on the test rows. {parts}.{chance}"

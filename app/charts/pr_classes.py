@@ -16,8 +16,16 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 def figure(recall: np.ndarray, precision: np.ndarray, classes: Sequence[str], scores: Sequence[Interval]) -> go.Figure:
     """Means over replicates. recall [G]; precision [R, C, G]; scores: average precision of each class."""
-    fig = frame("Recall of the class", "Precision", height=320, legend_rows=len(classes))
-    fig.update_layout(hovermode="closest")
+    ticks = {"tickvals": [0, 0.25, 0.5, 0.75, 1]}
+    fig = frame(
+        "Recall of the class",
+        "Precision",
+        height=320,
+        legend_rows=len(classes),
+        hovermode="closest",
+        xaxis=ticks | {"range": [0, 1.005]},
+        yaxis=ticks | {"range": [0, 1.03]},
+    )
     for c, (name, score) in enumerate(zip(numbered(classes), scores, strict=True)):
         fig.add_trace(
             go.Scatter(
@@ -29,8 +37,6 @@ def figure(recall: np.ndarray, precision: np.ndarray, classes: Sequence[str], sc
                 hovertemplate=f"recall %{{x:.2f}}, precision %{{y:.2f}}<extra>{name}</extra>",
             )
         )
-    fig.update_xaxes(range=[0, 1.005], tickvals=[0, 0.25, 0.5, 0.75, 1])
-    fig.update_yaxes(range=[0, 1.03], tickvals=[0, 0.25, 0.5, 0.75, 1])
     return fig
 
 

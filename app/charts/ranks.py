@@ -37,7 +37,8 @@ def figure(found: Mapping[str, Any]) -> go.Figure:
             mode="markers+text",
             marker={"color": MAJORITY, "size": 10},
             text=[f"{v:.2f}" for v in values],
-            textposition="middle right",
+            textposition="top center",
+            cliponaxis=False,
             name="mean rank",
         )
     )

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.widgets import classes, columns, contest, decide, runs, takeaway, top, upload
+from app.widgets import address, classes, columns, contest, decide, links, runs, takeaway, top, upload
 from app.widgets.text import many, plain
 from engine.errors import LabError, UnknownName
 from engine.store import Job
@@ -41,8 +41,10 @@ def page() -> None:
     if table is None and job is None:
         with st.container(key="data-state-empty"):
             upload.empty(_go)
-        if not session.store().engines():
-            st.info(runs.NO_ENGINE, icon=":material/power_off:")
+        if session.demo():
+            links.to("gallery", "See a recorded comparison in the gallery", ":material/collections_bookmark:")
+        else:
+            runs.no_engine(session.store())
         return
     if table is not None:
         upload.head(table, mine, _go)
@@ -61,7 +63,7 @@ def page() -> None:
 
 def _asked(mine: list[Upload]) -> tuple[Upload | None, Job | None] | None:
     """(table, comparison) that the address names, the newest table where it names none; None: it names what is not there for them."""
-    query = st.query_params.to_dict()
+    query = address.words()
     job = None
     try:
         if "compare" in query:
@@ -84,14 +86,16 @@ def _asked(mine: list[Upload]) -> tuple[Upload | None, Job | None] | None:
 
 def _go(table: str | None, compare: str | None = None) -> None:
     """Go to a table, as its link would."""
-    st.query_params.from_dict({word: id for word, id in zip(WORDS, (table, compare), strict=True) if id})
+    address.write({word: id for word, id in zip(WORDS, (table, compare), strict=True) if id})
 
 
 def _remember(job: Job) -> None:
-    """A link to a comparison brings its settings with it, once."""
+    """A link to a comparison brings its settings with it, once, and the method that it says."""
     state = st.session_state
     if state.get("mine.from") != job.id:
         state["mine.from"] = job.id
+        if "method" in st.query_params:
+            state["data.method"] = st.query_params["method"]
         state["mine.options"] = {
             "table": job.upload,
             "reading": dict(job.spec.get("reading") or {}),

@@ -10,10 +10,10 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.widgets import answer, form, gaps, inside, links, plane, runs, top, whatif
+from app.widgets import address, answer, form, gaps, inside, links, plane, rows, runs, share, top, whatif
 from app.widgets.answer import Shown
 from app.widgets.sentence import setting
-from app.widgets.text import many, plain, written
+from app.widgets.text import many, plain
 from engine import limits
 from engine.errors import BadInput, LabError, UnknownName
 from engine.spec import Imbalance, RunSpec, find
@@ -44,7 +44,7 @@ def page() -> None:
         st.error(plain(error, 600), icon=":material/error:")
         return
     owner = session.owner()
-    jobs = [job for job in store.jobs(owner=owner, limit=5 * LISTED) if job.kind == "run"]
+    jobs = _finished(store, catalog, owner)
     asked = _asked(store, catalog, jobs, owner)
     with st.sidebar:
         st.caption("Set up another run. Image data and the methods of family *deep* are what this page is made for.")
@@ -72,9 +72,20 @@ def page() -> None:
 # ---- which run
 
 
+def _finished(store: Store, catalog: Mapping[str, Any], owner: str | None) -> list[Job]:
+    """Finished runs that somebody asked for by hand, those of deep methods and on images first, the newest of each."""
+    deep = [m["name"] for m in catalog["methods"] if m["family"] == "deep"]
+    deep += [d["name"] for d in catalog["datasets"] if d["kind"] == "images"]
+    found: dict[str, Job] = {}
+    for names in (deep, None):
+        newest = store.jobs(owner=owner, states=("done",), urgent=PRIORITY_INTERACTIVE, names=names, limit=LISTED)
+        found |= {job.id: job for job in newest if job.id not in found}
+    return list(found.values())
+
+
 def _asked(store: Store, catalog: Mapping[str, Any], jobs: list[Job], owner: str | None) -> Asked:
     """What the address asks for, a deep run that is there where it names none; whenever it has changed, the form follows."""
-    state, query = st.session_state, st.query_params.to_dict()
+    state, query = st.session_state, address.words()
     problems = [
         f"The link has the word {word!r}, which means nothing here; it is left out." for word in query if word not in WORDS
     ]
@@ -95,7 +106,7 @@ def _asked(store: Store, catalog: Mapping[str, Any], jobs: list[Job], owner: str
 
 def _look(run: str | None, beside: str | None = None) -> None:
     """Go to a run, as its link would."""
-    st.query_params.from_dict({name: value for name, value in (("run", run), ("beside", beside)) if value})
+    address.write({name: value for name, value in (("run", run), ("beside", beside)) if value})
 
 
 def _picked(run: str | None, beside: str | None = None) -> None:
@@ -144,7 +155,7 @@ def _titles(jobs: Iterable[Job], catalog: Mapping[str, Any]) -> dict[str, str]:
         spec = RunSpec.from_json(job.spec)
         how = setting(spec)
         said = f"{names.get(spec.method, spec.method)} on {names.get(spec.dataset, spec.dataset)}, {how[:1].lower()}{how[1:]}"
-        said += f"{_own(spec, catalog)}, {many(spec.replicates, 'replicate')}, seed {spec.seed}"
+        said += f"{''.join(f', {text}' for text in rows.unusual(spec, catalog))}, {many(spec.replicates, 'replicate')}, seed {spec.seed}"
         out[job.id] = said
     return unlike(out)
 
@@ -153,16 +164,6 @@ def unlike(titles: Mapping[str, str]) -> dict[str, str]:
     """Titles by id, those that are there twice with the id's first letters."""
     seen = Counter(titles.values())
     return {id: title if seen[title] == 1 else f"{title}, run {id[:6]}" for id, title in titles.items()}
-
-
-def _own(spec: RunSpec, catalog: Mapping[str, Any]) -> str:
-    """', k_neighbors 3': what is not as usual."""
-    try:
-        usual = spec.with_(params={}).complete(catalog).params
-    except BadInput:
-        return ""
-    changed = [f"{name} {written(value)}" for name, value in spec.params.items() if name in usual and value != usual[name]]
-    return "".join(f", {text}" for text in changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
 
 
 def _choose(
@@ -176,11 +177,12 @@ def _choose(
                 known[id] = store.job(id, owner)
             except UnknownName:
                 continue
-    first = [j.id for j in known.values() if j.id == asked.run or (j.priority == PRIORITY_INTERACTIVE and j.state == "done")]
+    first = sorted((job.id for job in jobs), key=lambda id: not _deep(known[id], catalog))[:LISTED]
+    if asked.run is not None and asked.run in known and asked.run not in first:
+        first.append(asked.run)
     if not first:
         return
     state = st.session_state
-    first = sorted(first, key=lambda id: not _deep(known[id], catalog))[:LISTED]
     titles = _titles([known[id] for id in first], catalog)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         state["deep.pick"] = asked.run if asked.run in first else None
@@ -195,7 +197,10 @@ def _choose(
         )
         if shown is None:
             return
-        same = [j.id for j in known.values() if _comparable(j, shown.job)][:LISTED]
+        dataset, states = shown.main.spec.dataset, ("done", "queued", "running")
+        near = store.jobs(owner=owner, states=states, dataset=dataset, limit=2 * LISTED)
+        known |= {job.id: job for job in near}
+        same = [job.id for job in near if _comparable(job, shown.job)][:LISTED]
         if asked.beside is not None and asked.beside in known and asked.beside not in same:
             same.append(asked.beside)
         state["deep.other"] = asked.beside if asked.beside in same else None
@@ -243,7 +248,7 @@ def _empty(store: Store, catalog: Mapping[str, Any], device: str) -> None:
             type="primary",
             icon=":material/play_arrow:",
             key="deep.example",
-            disabled=not ready,
+            disabled=not ready or session.demo(),
             on_click=_example,
             args=(spec, device),
         )
@@ -252,8 +257,8 @@ def _empty(store: Store, catalog: Mapping[str, Any], device: str) -> None:
             if ready
             else f"These data are not on the engine's machine. {plain(entry['how_to_get'], 300)}"
         )
-        if not store.engines():
-            st.info(runs.NO_ENGINE, icon=":material/power_off:")
+        links.to("gallery", "Look at recorded ones in the gallery", ":material/collections_bookmark:")
+        runs.no_engine(store)
 
 
 def _example(spec: RunSpec, device: str) -> None:
@@ -289,4 +294,4 @@ def _draw(shown: Shown, other: Shown | None, catalog: Mapping[str, Any], device:
     if other is not None:
         whatif.beside(shown, other)
     answer.provenance(shown)
-    runs.terminal(shown, catalog)
+    share.run(shown.job.id if shown.result is not None else None, shown.main.spec, catalog)

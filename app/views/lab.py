@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.widgets import answer, contributions, form, links, runs, top
+from app.widgets import address, answer, contributions, form, links, runs, share, start, top
 from app.widgets.answer import Shown
 from app.widgets.text import plain
 from engine.errors import BadInput, LabError
@@ -40,7 +40,7 @@ def page() -> None:
     asked = replace(asked, problems=tuple(st.session_state["lab.problems"]))
     run = asked.run or example
     shown, problem = runs.load(store, catalog, run, owner, is_example=asked.run is None)
-    top.head(shown is not None and shown.active)
+    top.head(shown is not None and shown.active, follow=shown is None or not shown.is_example)
     with st.container(key="run-top"):  # one place whatever it holds: what follows keeps its place, and the player its picture
         if asked.problems:
             lines = "\n".join(f"- {plain(text, 400)}" for text in asked.problems)
@@ -61,7 +61,7 @@ def page() -> None:
 
 def _asked(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, owner: str | None) -> session.Asked:
     """What the URL asks for. Read only where it is not what this page wrote: a first look, a link, the browser's back button."""
-    state, query = st.session_state, st.query_params.to_dict()
+    state, query = st.session_state, address.words()
     if query != state.get("lab.url") or state.get("page") != "lab":
         asked = session.read(query, catalog, fallback)
         bare = asked.run is not None and not set(query) - {"run", "replicate"}
@@ -82,12 +82,12 @@ def _asked(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, owner: s
 
 
 def _write_url(asked: session.Asked, catalog: Mapping[str, Any], fallback: RunSpec) -> None:
-    untouched = not st.query_params.to_dict() and asked.run is None and asked.spec == fallback and asked.device == "auto"
+    untouched = not address.words() and asked.run is None and asked.spec == fallback and asked.device == "auto"
     if untouched or asked.problems and st.session_state["lab.spec"] == asked.spec:
         return  # a bare first visit stays bare; a faulty link stays as it is until the form is touched
     words = session.write(asked, catalog)
-    if words != st.query_params.to_dict():
-        st.query_params.from_dict(words)
+    if words != address.words():
+        address.write(words)
         st.session_state["lab.problems"] = ()
     st.session_state["lab.url"], st.session_state["lab.spec"] = words, asked.spec
 
@@ -110,8 +110,7 @@ def _welcome(store: Store) -> None:
             "You will see synthetic minority points move while the network trains, and its precision-recall curve beside "
             "that of plain training."
         )
-        if not store.engines():
-            st.info(runs.NO_ENGINE, icon=":material/power_off:")
+        runs.no_engine(store)
 
 
 def _draw(shown: Shown, asked: session.Asked, catalog: Mapping[str, Any]) -> None:
@@ -133,15 +132,18 @@ def _draw(shown: Shown, asked: session.Asked, catalog: Mapping[str, Any]) -> Non
             contributions.section(shown, replicate)
             answer.tables(shown)
             answer.provenance(shown)
-    runs.terminal(shown, catalog)
+    share.run(shown.job.id if shown.result is not None else None, shown.main.spec, catalog)
 
 
 def _state(shown: Shown, asked: session.Asked) -> None:
     """What is shown and what came of it; for a run that ended without a result, why, and a next step."""
     with st.container(key=f"run-state-{shown.job.state}"):
         if shown.is_example:
+            start.offer()
             st.caption(
-                ":material/movie: A recorded example. Nothing is running: change anything in the form (behind **»** on a small "
+                ":material/movie: A recorded example, and not the only one: see the gallery."
+                if session.demo()
+                else ":material/movie: A recorded example. Nothing is running: change anything in the form (behind **»** on a small "
                 "screen) and press **Run** to train your own."
             )
         runs.ending(shown, asked.device)
@@ -182,8 +184,8 @@ def _others(store: Store, owner: str | None, run: str | None) -> None:
     """Runs that go on beside the one shown; companions are listed with the run they belong to."""
     going = [
         job
-        for job in store.jobs(owner=owner, states=("queued", "running"), limit=20)
-        if job.kind == "run" and job.id != run and job.priority == PRIORITY_INTERACTIVE
+        for job in store.jobs(owner=owner, states=("queued", "running"), urgent=PRIORITY_INTERACTIVE, limit=20)
+        if job.id != run
     ]
     if not going:
         return
@@ -195,14 +197,15 @@ def _others(store: Store, owner: str | None, run: str | None) -> None:
                 what = f"{plain(job.spec['method'])} on {plain(job.spec['dataset'])}, seed {plain(job.spec['seed'])}"
                 st.markdown(f"{what} · {job.state}, {done}", width="stretch")
                 st.button("Show", key=f"show-{job.id}", icon=":material/visibility:", on_click=_open, args=(job.id,))
-                st.button("Cancel", key=f"cancel-{job.id}", icon=":material/stop:", on_click=runs.cancel, args=([job.id],))
+                if not session.demo():
+                    st.button("Cancel", key=f"cancel-{job.id}", icon=":material/stop:", on_click=runs.cancel, args=([job.id],))
 
 
 def _open(run: str) -> None:
     """Go to a run as its link would."""
-    st.query_params.from_dict({"run": run})
+    address.write({"run": run})
 
 
 def _leave() -> None:
     """Go to the first view, as a bare link would."""
-    st.query_params.clear()
+    address.write({})

@@ -12,7 +12,7 @@ import streamlit as st
 
 from app import session
 from app.charts import cells, drawn, ranks
-from app.widgets import links, measuring, top
+from app.widgets import address, glossary, links, measuring, share, top
 from app.widgets.parts import chart, folded, heading
 from app.widgets.text import duration, many, plain, signed
 from engine.errors import BadData, LabError, UnknownName
@@ -128,7 +128,7 @@ def _choose() -> tuple[str, str]:
         )
     if state.get("papers.url") != (paper, table):
         state["papers.before"], state["papers.changed"] = state.get("papers.url"), time.monotonic()
-    query.from_dict({"paper": paper, "table": table})
+    address.write({"paper": paper, "table": table})
     state["papers.url"] = (paper, table)
     return paper, table
 
@@ -215,9 +215,14 @@ def _over_sets(found: Mapping[str, Mapping[str, Any]]) -> None:
         return
     heading(
         "Over all data sets",
-        "Each set gives every method a rank (1 is best). Methods joined by a bar cannot be told apart: their mean ranks differ by "
-        "less than Nemenyi's critical difference at 5%. Friedman's test asks first whether any method differs. Pairs: Wilcoxon's "
-        "signed ranks over the sets, p after Holm; a win or loss is a difference beyond the margin.",
+        glossary.about(
+            "CD diagram",
+            "critical difference",
+            "Friedman's test",
+            "Wilcoxon's signed ranks",
+            "Holm",
+            last="A win or loss is a difference beyond the margin.",
+        ),
     )
     names = list(found)
     if st.session_state.get("papers.over") not in names:
@@ -241,7 +246,9 @@ def _over_sets(found: Mapping[str, Mapping[str, Any]]) -> None:
         }
         for q in one["pairs"]
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt=f"Pairs of methods over {one['sets']} sets, margin {one['margin']}")
+    alt = f"Pairs of methods over {one['sets']} sets, margin {one['margin']}"
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt=alt)
+    share.table(rows, "pairs", f"papers-pairs-{which}", alt)
 
 
 def _said(claim: Mapping[str, Any]) -> str:
@@ -331,14 +338,19 @@ def _numbers(rows: Sequence[Mapping[str, Any]], store: Store, mine: Mapping[str,
         chart(cells.figure(lines, _metric(metric)), "chart-papers-cells", cells.alt(lines, _metric(metric)))
     if len(shown) > LINES:
         st.caption(f"The picture has the first {LINES} of {len(shown)} cells.")
-    picked = st.dataframe(
+    frame, alt = (
         _frame(shown, mine, lab),
+        f"{_metric(metric)} on {place}: printed, measured here, and what one says of the other",
+    )
+    picked = st.dataframe(
+        frame,
         hide_index=True,
         key=f"papers-cells-{metric}-{places.index(place)}",
         on_select="rerun",
         selection_mode="multi-row",  # a single one cannot be chosen by keyboard
-        alt=f"{_metric(metric)} on {place}: printed, measured here, and what one says of the other",
+        alt=alt,
     )
+    share.table(frame, "cells", "papers-cells", alt)
     marks = sorted({r["mark"] for r in shown if r["mark"]})
     if marks:
         st.caption(f"✱ {plain(marks[0], 300)}" + (f" (and {len(marks) - 1} other reasons)" if len(marks) > 1 else ""))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from app.charts import learning, losses, norms, pr
-from app.widgets import gaps, perclass
+from app.widgets import gaps, glossary, perclass, share
 from app.widgets.parts import chart, folded, heading, numbers
 from app.widgets.sentence import story
 from app.widgets.text import bounds, difference, duration, number, plain
@@ -99,11 +99,10 @@ def precision_recall(shown: Shown) -> None:
     result = shown.result
     if result is None or not curves:
         return
-    several = " The bands hold 95% of the replicates' curves." if result.n > 1 else ""
+    several = "The bands hold 95% of the replicates' curves." if result.n > 1 else ""
     heading(
         "Precision and recall on the test rows",
-        "Rows are ranked by the network's score. Recall: the share of all positive rows among those ranked so far; precision: the "
-        f"share of those that are positive. The area below a curve is its average precision, AP.{several}",
+        glossary.about("precision-recall curve", "precision", "recall", last=several),
     )
     chart(pr.figure(curves, result.prevalence), "chart-pr", pr.alt(curves, result.prevalence))
     numbers("pr", lambda: pr.table(curves), "Precision at a few recalls, one row a method")
@@ -119,11 +118,11 @@ def cards(shown: Shown) -> None:
     against += ", then the paired difference to CE, coloured only where its interval excludes 0." if baseline else "."
     with st.container(horizontal=True, gap="small", key="cards"):
         for name in CARDS:
-            label, _, help = METRICS[name]
+            label = METRICS[name][0]
             interval = result.metric(name)
             with st.container(border=True, width="stretch", gap=None, key=f"card-{name}"):
                 value = f"{interval.mean:.3f}" if np.isfinite(interval.mean) else "–"
-                st.metric(label, value, help=f"{help} {against}", width="stretch")
+                st.metric(label, value, help=f"{glossary.term(label)} {against}", width="stretch")
                 st.caption(f"{bounds(interval, 3).strip() or 'no interval'}, n = {result.n}")
                 if baseline is not None:
                     st.caption(_gap(result.difference(baseline, name)))
@@ -160,8 +159,7 @@ def pictures(shown: Shown) -> None:
         _rows(result)
     heading(
         "Test results per class",
-        "Means with 95% intervals. Recall: the share of the class's rows that are found; precision: the share of the rows given to it "
-        "that are its own.",
+        glossary.about("precision", "recall", "interval", first="Each class is held against all others."),
     )
     perclass.per_class(result, "classes")
 
@@ -173,9 +171,7 @@ def _learning(shown: Shown) -> None:
         if values.size:
             traces.append(learning.Trace(member.key, member.label, values, phases))
     if traces:
-        heading(
-            "Average precision on the validation rows", "It chooses the epoch; the test rows are touched once, at the very end."
-        )
+        heading("Average precision on the validation rows", glossary.about("epoch", "validation rows"))
         chart(learning.figure(traces), "chart-learning", learning.alt(traces))
         numbers("learning", lambda: learning.table(traces), "Validation average precision per epoch, one column a method")
 
@@ -205,8 +201,7 @@ def _norms(shown: Shown, result: Result) -> None:
     if bars:
         heading(
             "Output weights per class",
-            "Their length (L2 norm). Plain training on imbalanced data leaves small classes with short ones. A diamond is the length "
-            "before a method trained the last layer anew.",
+            glossary.about("weight norm", last="A diamond is the length before a method trained the last layer anew."),
         )
         chart(norms.figure(bars, classes, counts), "chart-norms", norms.alt(bars, classes))
         numbers("norms", lambda: norms.table(bars, classes, counts), "Weight norms, one row a class")
@@ -214,12 +209,14 @@ def _norms(shown: Shown, result: Result) -> None:
 
 def _rows(result: Result) -> None:
     mean = ", means over the replicates" if result.n > 1 else ""
-    heading("Rows of each class", f"How many rows each part has{mean}. Withheld rows were dropped to make the imbalance.")
+    heading("Rows of each class", glossary.about("withheld", "validation rows", first=f"How many rows each part has{mean}."))
     rows = []
     for name in result.class_counts.get("train", {}):
         counts = {word: result.class_counts.get(part, {}).get(name, 0.0) for part, word in PARTS.items()}
         rows.append({"class": name} | {word: f"{n:,.0f}" for word, n in counts.items()})
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Rows in each part, one row a class", column_config=perclass.NARROW)
+    alt = "Rows in each part, one row a class"
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt=alt, column_config=perclass.NARROW)
+    share.table(rows, f"rows-{result.run_id}", "rows", alt)
     if result.positive == "macro":
         st.caption(f"On the test rows a random ranking has macro average precision {result.prevalence:.3g}.")
     else:
@@ -234,14 +231,27 @@ def tables(shown: Shown) -> None:
     with folded("All measures of all methods", "all-measures", ":material/table:") as fold:
         if not fold.open:
             return
-        rows = []
-        for name, (label, _, _) in METRICS.items():
-            row = {"measure": label}
-            for member, result in shown.there:
-                if name in result.metrics:
-                    row[member.label] = number(result.metric(name), 3)
-            rows.append(row)
-        st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Every measure with its 95% interval, one column a method")
+        alt = "Every measure with its 95% interval, one column a method"
+        st.dataframe(pd.DataFrame(measures(shown, lambda found: number(found, 3))), hide_index=True, alt=alt)
+        main = shown.there[0][1]
+        caption = f"{alt}, n = {main.n}; {main.interval}"
+        share.table(lambda: measures(shown, _ends), f"measures-{shown.job.id}", "measures", caption)
+
+
+def measures(shown: Shown, said: Callable[[Interval], Any]) -> list[dict[str, Any]]:
+    """One record a measure, one column a method; said: what stands in a cell."""
+    rows = []
+    for name, (label, _, _) in METRICS.items():
+        row: dict[str, Any] = {"measure": label}
+        for member, result in shown.there:
+            if name in result.metrics:
+                row[member.label] = said(result.metric(name))
+        rows.append(row)
+    return rows
+
+
+def _ends(found: Interval) -> dict[str, float]:
+    return {"mean": found.mean, "low": found.low, "high": found.high}
 
 
 def provenance(shown: Shown) -> None:

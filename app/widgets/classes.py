@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from app.widgets import share
 from app.widgets.naming import cell, listed
 from app.widgets.parts import folded
 from app.widgets.text import many, plain, ratio
@@ -101,19 +102,21 @@ def _counts(profile: Mapping[str, Any], classes: list[str]) -> None:
     if profile["folds"]:
         words.append(f"{many(profile['folds'], 'fold')} proposed")
     st.markdown(" · ".join(words).replace(ratio(profile["ratio"]), f"**{ratio(profile['ratio'])}**", 1))
+    rows = pd.DataFrame(
+        {
+            "class": [cell(name) for name in classes],
+            "rows": counts,
+            "share": [float(c["share"]) for c in profile["classes"]],
+        }
+    )
     st.dataframe(
-        pd.DataFrame(
-            {
-                "class": [cell(name) for name in classes],
-                "rows": counts,
-                "share": [float(c["share"]) for c in profile["classes"]],
-            }
-        ),
+        rows,
         hide_index=True,
         height=min(285, 38 + 35 * len(classes)),
         column_config={"share": st.column_config.ProgressColumn("share", min_value=0.0, max_value=1.0, format="percent")},
         alt="Rows of each class",
     )
+    share.table(rows, "classes", "mine.classes", "Rows of each class", download=False)
 
 
 def warnings(profile: Mapping[str, Any]) -> bool:
@@ -134,7 +137,9 @@ def warnings(profile: Mapping[str, Any]) -> bool:
     if any(s["why"] != "id" for s in profile["suspicious"]):
         with folded("Columns to look at before believing anything", "mine.suspicious", ":material/troubleshoot:") as fold:
             if fold.open:
-                st.dataframe(suspicious(profile), hide_index=True, alt="Columns that tell the classes apart by themselves")
+                alt = "Columns that tell the classes apart by themselves"
+                st.dataframe(suspicious(profile), hide_index=True, alt=alt)
+                share.table(suspicious(profile), "columns", "mine.columns", alt, download=False)
     return not any(w["level"] == "refuse" for w in found)
 
 

@@ -11,13 +11,13 @@ import streamlit as st
 
 from app import session
 from app.charts import pr
-from app.widgets import board, runs
+from app.widgets import board, glossary, runs, share
 from app.widgets.naming import said
 from app.widgets.parts import WIDE, chart, heading, numbers
 from app.widgets.status import silence
 from app.widgets.text import duration, many, plain, ratio
 from engine import limits
-from engine.board import FIRST, deciding
+from engine.board import FIRST, deciding, leaderboard_csv, leaderboard_latex, leaderboard_markdown
 from engine.compare_spec import CompareSpec
 from engine.errors import BadInput, LabError, UnknownName
 from engine.events import Board
@@ -112,7 +112,8 @@ def _watch(id: str, seen: str) -> None:
     with st.container(key="data-progress"):  # one place whatever it holds: what follows keeps its own
         _progress(live)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Cancel", icon=":material/stop:", key="data.cancel", on_click=session.cancel, args=(id,))
+        if not session.demo():
+            st.button("Cancel", icon=":material/stop:", key="data.cancel", on_click=session.cancel, args=(id,))
         if live.board is not None:
             _sort(id, board.live(live.board.rows))
     if live.board is not None:
@@ -181,6 +182,8 @@ def ended(job: Job, again: Callable[[], object]) -> None:
     }[job.state]
     reason = f" {plain(job.reason, 600)}" if job.state == "failed" else ""
     DRAWS[job.state](f"**{what}**{reason}", icon=ICONS[job.state])
+    if runs.closed():
+        return
     step = {
         "failed": "Change what the reason names, or try once more.",
         "cancelled": "Start it over, or choose another time or ratio.",
@@ -227,6 +230,16 @@ def verdict(id: str, result: Mapping[str, Any]) -> None:
     )
     _sort(id, rows)
     board.draw(board.ordered(rows, order(id, board.by_score(rows))), deciding(result), best=result.get("best"))
+    share.forms(
+        lambda: {
+            "Markdown": leaderboard_markdown(result),
+            "LaTeX": leaderboard_latex(result),
+            "CSV": leaderboard_csv(result),
+        },
+        "leaderboard",
+        "mine.board",
+        download=False,
+    )
     more = [*result["shortened"], *(result.get("notes") or ())]
     if more:
         st.markdown(
@@ -276,9 +289,12 @@ def _curves(
     several = len(data["classes"]) > 2
     heading(
         "Precision and recall on the test rows",
-        "Rows are ranked by the method's score. Recall: the share of all positive rows among those ranked so far; precision: the share of "
-        "those that are positive. The area below a curve is its average precision, AP. Curves are means over replicates"
-        + (" and over all classes, each against the rest." if several else "."),
+        glossary.about(
+            "precision-recall curve",
+            "precision",
+            "recall",
+            last="Curves are means over replicates" + (" and over all classes, each against the rest." if several else "."),
+        ),
     )
     if not drawn:
         st.caption("Choose a method to see its curve.")
@@ -286,4 +302,4 @@ def _curves(
     prevalence = float(np.mean(arrays["truth"] > 0)) if not several else 1 / len(data["classes"])
     with st.container(width=WIDE):
         chart(pr.figure(drawn, prevalence), "chart-pr-compare", pr.alt(drawn, prevalence))
-        numbers("pr-compare", lambda: pr.table(drawn), "Precision at a few recalls, one row a method")
+        numbers("pr-compare", lambda: pr.table(drawn), "Precision at a few recalls, one row a method", download=False)

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
+from app.widgets import share
 from app.widgets.answer import Shown
 from app.widgets.parts import folded
 from app.widgets.text import many, plain
@@ -65,11 +66,9 @@ def section(shown: Shown, replicate: int) -> None:
         ends = "all" if kept <= 2 * LISTED else f"the {LISTED} most helpful and the {LISTED} most harmful"
         st.caption(f"The table shows {ends} of {many(kept, 'point')} of {of} that are kept.")
         if kept:
-            st.dataframe(
-                rows,
-                hide_index=True,
-                alt="Synthetic points ranked by contribution, the most helpful first",
-            )
+            alt = "Synthetic points ranked by contribution, the most helpful first"
+            st.dataframe(rows, hide_index=True, alt=alt)
+            share.table(rows, f"contributions-{shown.job.id}", "contributions", alt)
         st.caption(
             "moved: distance in standard deviations of the features from where the point began. copied from: number of the row in the "
             "data, counted from 0; a dash where a point is no copy of one row. point: its number in the replicate, from 1."

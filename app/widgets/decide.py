@@ -12,28 +12,17 @@ import streamlit as st
 
 from app import session
 from app.charts import calibration
-from app.widgets import board
+from app.widgets import board, glossary
 from app.widgets.naming import BLANK, said
 from app.widgets.parts import WIDE, chart, heading, numbers
 from app.widgets.text import many
 from engine import thresholds
 from engine.text import line
 
-HELP = (
-    "A row counts as positive where its probability is at least the threshold. Moving it trades misses against false alarms; the ranking "
-    "of rows, and with it average precision, stays as it is."
-)
+HELP = glossary.term("threshold")
 KINDS = {"as trained": "As trained", "prior corrected": "Prior corrected", "isotonic": "Isotonic"}
-KINDS_HELP = (
-    "Over-sampling and class weights make probabilities too high for the smaller class. Prior correction takes back what they did to the "
-    "class shares; isotonic regression learns from validation rows what a score was worth. Test rows are never used for either."
-)
-WORDS = {
-    "precision": "The share of flagged rows that is positive.",
-    "recall": "The share of all positive rows that is flagged.",
-    "f1": "Precision's and recall's harmonic mean.",
-    "flagged": "The share of all rows that is flagged.",
-}
+KINDS_HELP = glossary.about("prior correction", "isotonic regression")
+WORDS = {word: glossary.term(word) for word in ("precision", "recall", "f1", "flagged")}
 GOALS = {"cost": "Lowest cost", "recall": "Reach a recall", "precision": "Reach a precision", "hand": "By hand"}
 STYLE = """<style>
 table.confusion { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 100%; max-width: 34rem; }
@@ -201,7 +190,9 @@ def _cost(table: thresholds.Table, chosen: int, asked: tuple[float, float], kind
 
 def _calibration(table: thresholds.Table, title: str) -> None:
     found = {KINDS[kind]: thresholds.calibration(table, kind) for kind in thresholds.VARIANTS}
-    heading("Are the probabilities right?", f"Calibration on the test rows, before and after correction. {KINDS_HELP}")
+    heading(
+        "Are the probabilities right?", glossary.about("calibration", "prior correction", "isotonic regression", "Brier score")
+    )
     with st.container(width=WIDE):
         chart(calibration.figure(found), "chart-calibration", calibration.alt(found, title))
     best = min(found, key=lambda kind: found[kind]["brier"])
@@ -211,4 +202,9 @@ def _calibration(table: thresholds.Table, title: str) -> None:
         + f". Lowest: {best.lower()}."
     )
     with st.container(width=WIDE):
-        numbers("calibration", lambda: calibration.table(found), "Bins of predicted probability with the observed share")
+        numbers(
+            "calibration",
+            lambda: calibration.table(found),
+            "Bins of predicted probability with the observed share",
+            download=False,
+        )

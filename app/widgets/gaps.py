@@ -13,21 +13,18 @@ import streamlit as st
 from app.charts import before_after
 from app.charts.before_after import Pair
 from app.charts.palette import centre
+from app.widgets.glossary import about
 from app.widgets.parts import chart, heading, numbers
 from app.widgets.text import bounds, difference, number, plain
 from engine.analysis import intervals
 from engine.analysis.intervals import Interval
 from engine.result import Result
 
-GAP_HELP = (
-    "Generalization gap: how far the features of test rows lie outside the range that a class's training rows span, averaged over "
-    "the features (0: none does; the unit is that of the features). A large one means that the class's training rows do not show "
-    "the network where its test rows lie. For one split the brackets reach down only: resampled test rows span no more than the rows."
+GAP_HELP = about(
+    "generalization gap",
+    last="For one split the brackets reach down only: resampled test rows span no more than the rows.",
 )
-NORM_HELP = (
-    "Weight norm: the length (L2) of the last layer's weights of a class. A class with shorter ones than the others is harder to "
-    "be chosen; plain training leaves small classes with short ones."
-)
+NORM_HELP = about("weight norm")
 EITHER = (0.0, np.inf)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from app.charts import pr_classes, variance
-from app.widgets import gaps, perclass, runs
+from app.widgets import gaps, glossary, perclass, runs
 from app.widgets.answer import Shown
 from app.widgets.gaps import Entry, interval
 from app.widgets.parts import chart, heading, numbers
@@ -74,8 +74,10 @@ def film(shown: Shown, other: Shown | None) -> None:
 def _variance(found: Mapping[str, np.ndarray]) -> None:
     heading(
         "Variance within the classes",
-        "Mean squared distance of a row's features to the mean of its class, averaged over classes, after every round. The targets of a "
-        "row are rows of its own class, so a class is drawn together; one that shrinks to a point has lost its detail.",
+        glossary.about(
+            "variance within the classes",
+            last="It is measured after every round; the targets of a row are rows of its own class, so a class is drawn together.",
+        ),
     )
     chart(variance.figure(found), "chart-variance", variance.alt(found))
     said = []
@@ -99,8 +101,9 @@ def results(shown: Shown) -> None:
     with right:
         heading(
             "Scores",
-            "Means with 95% intervals. Recall: the share of the class's rows that are found; precision: the share of the rows given to "
-            "it that are its own; AP: area below its curve.",
+            glossary.about(
+                "precision", "recall", "average precision", "interval", first="Each class is held against all others."
+            ),
         )
         perclass.per_class(result, "deep")
         st.caption(f"Brackets: {plain(result.interval, 120)}, n = {result.n}.")
@@ -114,7 +117,7 @@ def _curves(result: Result) -> bool:
     recall, precision = result.arrays["pr_recall"], result.arrays["pr_class"]
     heading(
         "Precision and recall of each class",
-        "Rows are ranked by the network's score for the class, against all other classes. The area below a curve is its average precision.",
+        glossary.about("precision-recall curve", first="Each class is held against all others."),
     )
     chart(pr_classes.figure(recall, precision, classes, scores), "chart-pr-classes", pr_classes.alt(classes, scores))
     numbers("pr-classes", lambda: pr_classes.table(recall, precision, classes), "Precision at a few recalls, one row a class")

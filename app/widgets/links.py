@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import streamlit as st
 from streamlit.navigation.page import Page
 
+from app.widgets import address
+
 
 def pages(found: Mapping[str, Page]) -> None:
     """Remember the pages of this session by name, for links between them."""
@@ -15,4 +17,4 @@ def pages(found: Mapping[str, Page]) -> None:
 
 def to(name: str, label: str, icon: str, **query: str) -> None:
     """A link to the page of that name; query: the words of its address."""
-    st.page_link(st.session_state["pages"][name], label=label, icon=icon, query_params=query)
+    st.page_link(st.session_state["pages"][name], label=label, icon=icon, query_params={**query, **address.kept()})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
+from app import session
 from app.widgets.parts import folded
 from app.widgets.text import duration, many, plain
 from engine.errors import LabError
@@ -17,7 +17,6 @@ from engine.papers.stored import ACTIVE, ENDED, Plan, State
 from engine.papers.tables import PAPERS
 from engine.store import Store
 
-DEMO = "This is a demonstration: nothing can be queued here. The command below measures the same on a machine of your own."
 EVERY = 2.0
 """Seconds between two looks at runs that are under way."""
 REDRAW = 6.0
@@ -26,11 +25,6 @@ PROTOCOLS = {"reduced": "Reduced: for two cores", "full": "Full"}
 _NAMES = {True: "reduced", False: "full"}
 _HERE = "papers.here"
 _PLAN = "papers.plan"
-
-
-def demo() -> bool:
-    """Whether this server is a demonstration, in which nothing can be queued."""
-    return os.environ.get("LAB_DEMO", "") == "1"
 
 
 def here(paper: str, table: str, catalog: Mapping[str, Any], store: Store) -> dict[str, Any] | None:
@@ -133,8 +127,8 @@ def _progress(wanted: Plan, store: Store, active: bool) -> None:
         if not living:
             told = "no engine is alive: they wait for one"
         st.caption(told)
-        if demo():
-            st.caption(DEMO)
+        if session.demo():
+            st.caption(session.demo_line())
         elif st.button(
             "Stop", icon=":material/stop:", key="papers-stop", help="What is done stays; the rest can be queued again."
         ):
@@ -146,8 +140,8 @@ def _progress(wanted: Plan, store: Store, active: bool) -> None:
         st.caption(
             f"{many(len(missing), 'run')} with {many(replicates, 'replicate')} in all; {told}; they make way for what anybody waits for."
         )
-        if demo():
-            st.caption(DEMO)
+        if session.demo():
+            st.caption(session.demo_line())
         else:
             word = "Measure" if not done else "Measure what is missing"
             if st.button(

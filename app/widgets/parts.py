@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app.charts import palette
+from app.widgets import share, size
 
 WIDE = 900
 """Pixels beyond which a lone picture gains nothing."""
@@ -21,15 +22,16 @@ def heading(text: str, help: str) -> None:
 
 def chart(figure: Any, key: str, alt: str) -> None:
     """A finished picture."""
-    st.plotly_chart(figure, key=key, alt=alt, config=palette.CONFIG)
+    st.plotly_chart(size.figure(figure), key=key, alt=alt, config=palette.CONFIG)
 
 
-def numbers(key: str, table: Callable[[], pd.DataFrame], alt: str) -> None:
-    """The numbers behind a picture, made when somebody opens them."""
+def numbers(key: str, table: Callable[[], pd.DataFrame], alt: str, *, name: str = "", download: bool = True) -> None:
+    """The numbers behind a picture, made when somebody opens them, to read and to copy. name, download: as in `share.table`."""
     with folded("The numbers", f"numbers-{key}", ":material/table:") as fold:
         if fold.open:
             made = table()
             st.dataframe(made, hide_index=made.index.name is None, alt=alt)
+            share.table(made, name or key, key, alt, download=download)
 
 
 def folded(label: str, key: str, icon: str) -> Any:

@@ -1,4 +1,4 @@
-"""Test results class by class, with the averages over small and large classes; as a table and as a file."""
+"""Test results class by class, with the averages over small and large classes; to read and to take along."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from app.charts import palette
+from app.widgets import share
 from engine.result import Result
-from engine.text import csv_table
 
 SCORES = {"precision": "precision", "recall": "recall", "f1": "F1", "average_precision": "AP"}
 NARROW = {"class": st.column_config.TextColumn(width=130)}
@@ -22,7 +22,7 @@ GROUPS = {"minority": "mean of the minority classes", "majority": "mean of the m
 
 
 def per_class(result: Result, key: str) -> None:
-    """The table and its download; key: of this table on its page."""
+    """The table, to read and to copy; key: of this table on its page."""
     made = rows(result)
     height: Any = "content" if len(made) <= WHOLE else 400
     alt = "Test results with 95% intervals, one row a class"
@@ -34,15 +34,8 @@ def per_class(result: Result, key: str) -> None:
         )
         few = "those that lost rows" if result.spec["imbalance"].get("profile") == "remove" else "those below the largest"
         st.caption(f"{told[:1].upper()}{told[1:]}; the minority classes are {few} in training.")
-    st.download_button(
-        "Download as CSV",
-        lambda: csv(result),
-        f"classes-{result.run_id}.csv",
-        "text/csv",
-        icon=":material/download:",
-        key=f"csv-{key}",
-        on_click="ignore",
-    )
+    caption = f"{alt}, n = {result.n}; {result.interval}"
+    share.table(lambda: records(result), f"classes-{result.run_id}", f"classes-{key}", caption)
 
 
 def rows(result: Result) -> pd.DataFrame:
@@ -58,22 +51,13 @@ def rows(result: Result) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
-def csv(result: Result) -> bytes:
-    """Means and both ends of the intervals as numbers, one row a class, then the averages; UTF-8 with a mark for spreadsheets."""
-    head = [
-        "class",
-        "test rows",
-        "replicates",
-        *(f"{label}{end}" for label in SCORES.values() for end in ("", " low", " high")),
-    ]
-    out: list[list[Any]] = [head]
+def records(result: Result) -> list[dict[str, Any]]:
+    """The same as numbers, means with both ends of their intervals, with the rows and replicates that they are of."""
+    out = []
     for name, values in [*result.per_class.items(), *_averages(result)]:
-        row = [name, values.get("support"), result.n]
-        for metric in SCORES:
-            value = values.get(metric) or {}
-            row += [value.get("mean"), *_ends(value)]
-        out.append(row)
-    return csv_table(out).encode("utf-8-sig")
+        row: dict[str, Any] = {"class": name, "test rows": values.get("support"), "replicates": result.n}
+        out.append(row | {label: values.get(metric) for metric, label in SCORES.items()})
+    return out
 
 
 def _averages(result: Result) -> list[tuple[str, Mapping[str, Any]]]:

@@ -13,17 +13,14 @@ import streamlit as st
 from app import session
 from app.charts import embedding, palette
 from app.charts.embedding import KINDS, Map
-from app.widgets import form, runs, thumbs
+from app.widgets import form, glossary, runs, share, size, thumbs
 from app.widgets.text import duration, many, plain
 from engine.errors import BadInput, UnknownName
 from engine.spec import RunSpec
 from engine.store import Job, Store
 from engine.techniques import EmbedSpec
 
-HELP = (
-    "Embedding: what the network makes of a row just before its last layer, one number a feature; here laid out in two dimensions. "
-    "Rows that lie together look alike to the network; where classes mix, its last layer cannot part them."
-)
+HELP = glossary.about("embedding", "enemy")
 AT_ONCE = 2.0
 """A map that takes fewer seconds is made without asking."""
 LISTED = 12
@@ -38,9 +35,12 @@ def section(run: str, classes: Sequence[str]) -> None:
     found = session.features(run, job.attempt, owner)
     if found is None:
         st.info(
-            "This run keeps no features: it was made by an earlier version. Run it again to see them.",
+            "This run keeps no features: it was made by an earlier version, or is an example that leaves them out. Run it again to "
+            "see them.",
             icon=":material/history:",
         )
+        if runs.closed():
+            return
         st.button("Run it again", key="deep.remake", icon=":material/replay:", on_click=_remake, args=(job,))
         return
     ways = {entry["technique"]: entry for entry in catalog.get("embeddings", [])}
@@ -87,9 +87,9 @@ def _asked(run: str, ways: Mapping[str, Mapping[str, Any]]) -> EmbedSpec | None:
 def _sample(found: Mapping[str, np.ndarray]) -> None:
     """'1,200 of 12,406 training rows, ...'."""
     parts = []
-    for kind, (name, size) in enumerate(zip(KINDS, found["size"].tolist(), strict=True)):
-        if size:
-            parts.append(f"{int((found['part'] == kind).sum()):,} of {size:,} {name}")
+    for kind, (name, count) in enumerate(zip(KINDS, found["size"].tolist(), strict=True)):
+        if count:
+            parts.append(f"{int((found['part'] == kind).sum()):,} of {count:,} {name}")
     every = int(found["size"].sum()) == len(found["y"])
     drawn = "all that there are" if every else "a sample of the first replicate in which small classes keep more of their rows"
     width = found["x"].shape[1]
@@ -108,7 +108,7 @@ def _wait(store: Store, spec: EmbedSpec, found: Mapping[str, np.ndarray], owner:
     except UnknownName:
         job = None
     alive = bool(store.engines())
-    if job is None and alive and seconds < AT_ONCE:
+    if job is None and alive and not session.demo() and seconds < AT_ONCE:
         job = store.submit_embed(spec.run, spec.technique, spec.params, spec.seed, owner)
     if job is not None and job.active:
         st.fragment(_progress, run_every=runs.TICK)(spec, job.state, title, seconds)
@@ -118,6 +118,8 @@ def _wait(store: Store, spec: EmbedSpec, found: Mapping[str, np.ndarray], owner:
         st.warning(
             f"{plain(title)} was {job.state if job.state != 'failed' else 'not computed'}.{reason}", icon=":material/block:"
         )
+    if runs.closed(f"{plain(title)} of this run was not"):
+        return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             f"Compute {plain(title)}",
@@ -157,7 +159,8 @@ def _progress(spec: EmbedSpec, seen: str, title: str, seconds: float) -> None:
             st.progress(
                 min(1.0, share), text=f"Computing {plain(title)}: {duration(spent)} of about {duration(max(seconds, spent))}"
             )
-        st.button("Cancel", key="deep.embed.cancel", icon=":material/stop:", on_click=runs.cancel, args=([job.id],))
+        if not session.demo():
+            st.button("Cancel", key="deep.embed.cancel", icon=":material/stop:", on_click=runs.cancel, args=([job.id],))
     if not store.engines():
         st.warning(runs.NO_ENGINE, icon=":material/power_off:")
 
@@ -184,7 +187,7 @@ def _explore(found: Map, x: np.ndarray, images: np.ndarray | None, classes: list
     axes = ("first component", "second component") if spec.technique == "pca" else ("", "")
     figure = embedding.figure(found, classes, shown=chosen, kinds=layers, enemies=lines, wrong=wrong, axes=axes)
     event = st.plotly_chart(
-        figure,
+        size.figure(figure),
         key=f"chart-map-{spec.id}",
         alt=embedding.alt(found, classes, title),
         on_select="rerun",
@@ -200,9 +203,9 @@ def _explore(found: Map, x: np.ndarray, images: np.ndarray | None, classes: list
         )
         picked = _by_table(found, classes, np.flatnonzero(drawn))
     else:
-        st.dataframe(
-            listing(found, classes, picked), hide_index=True, alt="The selected rows", height=min(300, 38 + 35 * len(picked))
-        )
+        chosen_rows = listing(found, classes, picked)
+        st.dataframe(chosen_rows, hide_index=True, alt="The selected rows", height=min(300, 38 + 35 * len(picked)))
+        share.table(chosen_rows, "selected-rows", "deep-selected", "The selected rows")
     if picked:
         _nearest(found, x, images, classes, picked)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,10 +10,9 @@ import streamlit as st
 
 from app import session
 from app.charts.palette import listed
-from app.player import Feed, player
-from app.widgets import form
+from app.player import HEIGHT, Feed, player
+from app.widgets import form, size
 from app.widgets.answer import Shown
-from app.widgets.command import command
 from app.widgets.sentence import setting
 from app.widgets.status import silence
 from app.widgets.text import duration, many, plain
@@ -35,6 +33,21 @@ NO_ENGINE = (
 """What to say where no engine is alive."""
 BEGINS = "Pictures begin when the network has learnt features, after its first phase."
 """What the empty player says of a run on images."""
+
+
+def closed(what: str = "nothing can be trained or changed here") -> bool:
+    """True in a demonstration, with the line that says why in the place of a control."""
+    if session.demo():
+        st.caption(f":material/movie: {session.demo_line(what)}")
+    return session.demo()
+
+
+def no_engine(store: Store) -> None:
+    """Why nothing can be trained just now, where nothing can."""
+    if session.demo():
+        st.info(session.demo_line(), icon=":material/movie:")
+    elif not store.engines():
+        st.info(NO_ENGINE, icon=":material/power_off:")
 
 
 def spec_of(store: Store, run: str | None, owner: str | None) -> RunSpec | None:
@@ -83,8 +96,15 @@ def run_bar(catalog: Mapping[str, Any], spec: RunSpec | None) -> bool:
     with st.container(key="run-bar"):
         here = spec is not None and form.available(find(catalog, "datasets", spec.dataset))
         pressed = st.button(
-            "Run", type="primary", icon=":material/play_arrow:", width="stretch", key="run", disabled=spec is None or not here
+            "Run",
+            type="primary",
+            icon=":material/play_arrow:",
+            width="stretch",
+            key="run",
+            disabled=spec is None or not here or session.demo(),
         )
+        if closed():
+            return False
         if spec is not None and not here:
             st.caption("The dataset is not here yet.")
         elif spec is not None:
@@ -146,6 +166,8 @@ def ending(shown: Shown, device: str, key: str = "again") -> None:
         icon = {"failed": ":material/error:", "cancelled": ":material/block:", "interrupted": ":material/power_off:"}[job.state]
         reason = "" if job.state != "failed" else f" {plain(job.reason, 600)}"
         draw(f"**{what}**{reason}", icon=icon)
+        if closed():
+            return
         step = {
             "failed": "Change what the reason names, or try once more.",
             "cancelled": "Start it over, or set up another one.",
@@ -184,14 +206,15 @@ def _panel(shown: Shown, seen: Mapping[str, str]) -> None:
     alive = bool(store.engines())
     if main.active:
         progress(store, main, alive, owner)
-        st.button(
-            "Cancel",
-            icon=":material/stop:",
-            key="cancel",
-            on_click=cancel,
-            args=([job.id for job in jobs.values() if job.active],),
-            help="Stops this run and what is compared with it.",
-        )
+        if not closed():
+            st.button(
+                "Cancel",
+                icon=":material/stop:",
+                key="cancel",
+                on_click=cancel,
+                args=([job.id for job in jobs.values() if job.active],),
+                help="Stops this run and what is compared with it.",
+            )
     beside = [m for m in shown.members[1:] if m.key in jobs or main.state == "done"]
     if not beside:
         return
@@ -203,7 +226,7 @@ def _panel(shown: Shown, seen: Mapping[str, str]) -> None:
         lines.append(f"- {shown.why}")
     st.markdown("\n".join(lines))
     absent = [m for m in beside if m.key not in jobs or jobs[m.key].state in ("failed", "cancelled", "interrupted")]
-    if absent and not main.active and main.state == "done":
+    if absent and not main.active and main.state == "done" and not closed():
         st.button(
             "Run what is missing",
             key="missing",
@@ -257,7 +280,7 @@ def _stage(
     chunk = feed.chunk(
         events, status=job.state, engine_alive=bool(store.engines()), take=str(job.attempt), text=text, **options
     )
-    player(chunk, key=key, on_need=feed.rewind)
+    player(chunk, key=key, height=round(size.factor() * HEIGHT), on_need=feed.rewind)
     if job.active != was_active or (settles and not settling(job)):
         st.rerun()
 
@@ -309,12 +332,3 @@ def how_far(store: Store, job: Job | None) -> str:
     if job.state == "failed":
         return f"failed. {plain(job.reason, 300)}"
     return job.state
-
-
-def terminal(shown: Shown, catalog: Mapping[str, Any]) -> None:
-    """The command that gives this run."""
-    with st.expander("Run this from a terminal", icon=":material/terminal:"):
-        try:
-            st.code(shlex.join(command(shown.main.spec, catalog)), language="bash", wrap_lines=True)
-        except BadInput as error:
-            st.caption(plain(error, 300))

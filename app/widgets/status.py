@@ -31,10 +31,15 @@ def _line() -> None:
     except LabError as error:
         st.markdown(f":red[:material/error:] {plain(error, 300)}")
         return
+    if session.demo():
+        with st.container(key="status-demo"):
+            st.markdown(DEMO, help=session.demo_line())
+        return
     with st.container(key="status-alive" if living else "status-silent"):
         st.markdown(words(store, living, queue), help=HELP)
 
 
+DEMO = ":blue[:material/movie:] **Demonstration** · recorded runs; nothing is trained here"
 STARTING = ":blue[:material/hourglass_top:] **Engine starting**"
 HELP = (
     "The engine is the process that trains; this page only shows. Memory is the engine's with its workers. "

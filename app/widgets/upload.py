@@ -42,7 +42,7 @@ def empty(go: Go) -> None:
         "and whether to believe it; you take away a report, the code and the fitted model."
     )
     if why := session.uploading():
-        st.warning(plain(why, 400), icon=":material/cookie_off:")
+        st.warning(plain(why, 400), icon=":material/movie:" if session.demo() else ":material/cookie_off:")
         return
     drop("Drop a table here", TAKEN, endings=session.ENDINGS, key="mine.drop", sent=go)
     with st.container(horizontal=True, vertical_alignment="center"):

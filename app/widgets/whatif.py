@@ -11,7 +11,7 @@ import streamlit as st
 
 from app import session
 from app.charts import pr
-from app.widgets import form, runs
+from app.widgets import address, form, runs, share
 from app.widgets.answer import AP, Shown
 from app.widgets.gaps import interval
 from app.widgets.parts import chart, heading
@@ -70,10 +70,12 @@ def ask(shown: Shown, catalog: Mapping[str, Any]) -> None:
             type="primary",
             icon=":material/call_split:",
             key="deep.whatif",
-            disabled=same,
+            disabled=same or session.demo(),
             on_click=_submit,
             args=(other, shown.job),
         )
+        if runs.closed():
+            return
         st.caption("Choose another value than this run's." if same and not wrong else "Everything else stays as it is.")
 
 
@@ -97,7 +99,7 @@ def _submit(spec: RunSpec, job: Job) -> None:
     made = session.store().submit(
         spec, fingerprint=job.fingerprint, owner=job.owner, device=job.device, priority=PRIORITY_INTERACTIVE
     )
-    st.query_params.from_dict({"run": job.id, "beside": made.id})
+    address.write({"run": job.id, "beside": made.id})
 
 
 # ---- both runs
@@ -160,33 +162,30 @@ def _also(add: Any, one: Result, other: Result, paired: bool, label: str, mine: 
     add(label, interval(mine, one), interval(theirs, other), gap)
 
 
-def beside(shown: Shown, other: Shown) -> None:
-    """Both runs: what differs in what they were asked, and in what came of it."""
+def beside(shown: Shown, other: Shown, key: str = "deep") -> None:
+    """Both runs: what differs in what they were asked, and in what came of it. key: begins the keys of what is drawn."""
     heading("What differs", "Settings that are not the same in both runs. Everything that is not listed is.")
     changed = differing(shown.main.spec, other.main.spec)
     table = pd.DataFrame(changed, columns=["setting", "this run", "the other"])
-    st.dataframe(table, hide_index=True, alt="Settings that differ between the two runs", key="deep.differing")
+    st.dataframe(table, hide_index=True, alt="Settings that differ between the two runs", key=f"{key}.differing")
+    share.table(table, "settings", f"{key}-differing", "Settings that differ between the two runs")
     if other.result is None:
-        with st.container(key=f"deep-beside-{other.job.state}"):
-            runs.ending(other, other.job.device, key="deep.beside.again")
+        with st.container(key=f"{key}-beside-{other.job.state}"):
+            runs.ending(other, other.job.device, key=f"{key}.beside.again")
             if other.job.active:
-                st.fragment(_progress, run_every=2 * runs.TICK)(other.job.id, other.job.state)
+                st.fragment(_progress, run_every=2 * runs.TICK)(other.job.id, other.job.state, key)
         return
     if shown.result is None:
         return
     paired = same_test_rows(shown.main.spec, other.main.spec)
-    with st.container(key="deep-beside-done"):
+    with st.container(key=f"{key}-beside-done"):
         heading(
             "What came of it",
             "Brackets: 95% intervals. A difference is the other run minus this one, paired over replicates on the same test rows.",
         )
         n = shown.result.n
-        st.dataframe(
-            compare(shown.result, other.result, paired),
-            hide_index=True,
-            alt="Measures of both runs with their difference",
-            key="deep.compare",
-        )
+        found, alt = compare(shown.result, other.result, paired), "Measures of both runs with their difference"
+        st.dataframe(found, hide_index=True, alt=alt, key=f"{key}.compare")
         note = f"n = {n}" if n == other.result.n else f"n = {n} and {other.result.n}"
         chance = "the test rows; another split may differ" if n == 1 else "the split"
         st.caption(
@@ -194,6 +193,7 @@ def beside(shown: Shown, other: Shown) -> None:
             if paired
             else f"{note}. The runs were not tested on the same rows, so no paired difference is shown."
         )
+        share.table(found, "two-runs", f"{key}-compare", f"{alt}; {note}; {shown.result.interval}")
         _curves(shown, other)
 
 
@@ -210,14 +210,15 @@ def _curves(shown: Shown, other: Shown) -> None:
         chart(pr.figure(curves, found[0][1].prevalence), "chart-pr-beside", pr.alt(curves, found[0][1].prevalence))
 
 
-def _progress(run: str, seen: str) -> None:
+def _progress(run: str, seen: str, key: str) -> None:
     """How far the other run is. A fragment."""
     store, owner = session.store(), session.owner()
     job = store.job(run, owner)
     if job.state != seen and not job.active:
         st.rerun()
     runs.progress(store, job, bool(store.engines()), owner)
-    st.button("Cancel", key="deep.beside.cancel", icon=":material/stop:", on_click=runs.cancel, args=([run],))
+    if not session.demo():
+        st.button("Cancel", key=f"{key}.beside.cancel", icon=":material/stop:", on_click=runs.cancel, args=([run],))
 
 
 def short(one: RunSpec, other: RunSpec, most: int = 3) -> str:

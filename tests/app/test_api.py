@@ -259,6 +259,33 @@ def test_files_of_a_comparison_are_its_owner_s_alone(served: tuple[int, Store]) 
         assert db.execute(sa.select(OWNERS)).all() == []
 
 
+def test_the_report_of_a_run_is_for_those_who_may_see_it(served: tuple[int, Store]) -> None:
+    port, store = served
+    public = fabricate.family_done(store, fabricate.spec(folds=2, seeds=2))
+    status, headers, body = call(port, "GET", f"/api/jobs/{public.id}/report.html", Cookie=None)
+    assert status == 200 and body.startswith(b"<!DOCTYPE html>") and b"Explicit gradient" in body
+    assert headers["Content-Type"].startswith("text/html") and headers["Content-Disposition"].startswith("attachment")
+    upload = store.add_upload(ME, "mine.csv", b"a,b")
+    spec = (
+        fabricate.spec("glass2", "ce", None)
+        .with_(dataset=f"upload/{upload}", data={"target": "b"})
+        .complete(fabricate.catalog())
+    )
+    answer = fabricate.result(fabricate.spec("glass2", "ce", None))
+    private = store.submit(spec, owner=ME)
+    claimed = store.claim("e", kinds=("run",))
+    assert claimed is not None and claimed.id == private.id
+    waiting = call(port, "GET", f"/api/jobs/{private.id}/report.html")
+    assert waiting[0] == 404 and waiting[2].decode() == api.NO_FILE
+    answer.spec.update(spec.to_json())
+    assert store.save_result(private.id, (json.dumps(answer.to_json()), pack(answer.arrays)), {}, attempt=claimed.attempt)
+    assert call(port, "GET", f"/api/jobs/{private.id}/report.html")[0] == 200
+    for cookie in (None, f"lab_owner={YOU}"):
+        assert call(port, "GET", f"/api/jobs/{private.id}/report.html", Cookie=cookie)[2].decode() == api.NO_FILE
+    assert call(port, "GET", f"/api/jobs/{public.id}/leaderboard.csv")[0] == 404
+    store.forget(ME)
+
+
 def test_the_report_is_of_all_that_is_there(served: tuple[int, Store]) -> None:
     port, store = served
     upload = store.add_upload(ME, "mine <i>.csv", b"a,b")

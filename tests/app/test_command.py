@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from app.widgets.command import command
 from engine import fields
 from engine.family import family
+from engine.sharing import words as command
 from engine.spec import Imbalance, RunSpec, find
 from tests.app.fabricate import catalog, spec
 

@@ -64,7 +64,7 @@ def test_a_first_visit_shows_the_bundled_example_without_pressing_anything(
     chosen = fabricate.family_done(other, spec(data={"noise": 0.3}, folds=4, seeds=5))
     ids = [chosen.id] + [job.id for job in other.jobs() if job.id != chosen.id]
     (tmp_path / "bundle").mkdir()
-    other.export(ids, tmp_path / "bundle" / "first.zip")
+    other.export(ids, tmp_path / "bundle" / "moons.zip")
     monkeypatch.setattr(session, "EXAMPLES", tmp_path / "bundle")
     page = look()
     assert "A recorded example" in words(page) and "reaches average precision" in words(page)
@@ -106,6 +106,7 @@ def test_a_finished_run_shows_everything(store: Store, look: Look) -> None:
         "numbers-gap-lab",
         "all-measures",
         "provenance",
+        "code-run",
     ):
         page.session_state[key] = True
     page.run()

@@ -380,6 +380,8 @@ def test_two_players_share_one_scrubber(stage, until):
     s = stage(mode="pair", seed=1)
     until(lambda: s.players.count() == 2)
     until(lambda: s.players.nth(1).get_attribute("data-frames") == "50" and s["frames"] == "100")
+    until(lambda: s.page.locator(".lab-player .time:visible").count() == 1)  # the longest run's
+    assert s.page.get_by_role("button", name="One frame forward").count() == 1
     s.press("Home")
     s.root.locator(".stage").focus()
     for _ in range(40):
@@ -388,4 +390,9 @@ def test_two_players_share_one_scrubber(stage, until):
     assert s.players.nth(1).get_attribute("data-playing") == "false"
     s.players.nth(1).locator(".stage").focus()
     s.page.keyboard.press("End")
-    until(lambda: s.number("frame") >= 97)
+    until(lambda: s["frame"] == "99" and s.players.nth(1).get_attribute("data-frame") == "49")
+    s.page.keyboard.press("ArrowLeft")
+    until(lambda: s.players.nth(1).get_attribute("data-frame") == "48")
+    s.page.keyboard.press("Home")
+    s.page.keyboard.press(" ")  # the one that follows starts and stops both
+    until(lambda: s["playing"] == "true" and s.number("frame") > 3 and s.players.nth(1).get_attribute("data-frame") != "0")

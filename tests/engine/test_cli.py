@@ -174,6 +174,16 @@ def test_without_json_it_is_for_a_person(ask: Ask) -> None:
     assert "nan" not in out
 
 
+def test_the_run_as_a_file(ask: Ask, tmp_path: Path) -> None:
+    file = tmp_path / "run.html"
+    asked = (*MOONS, "--method", "smote", "--ratio", "5", *QUICK)
+    out = answer(ask, *asked, "--report", str(file))
+    made = file.read_text(encoding="utf-8")
+    assert out["run_id"] in made and f"{out['metrics']['f1']['mean']:.3f}" in made
+    status, said, wrong = ask(*asked, "--report", str(tmp_path / "no" / "where.html"))
+    assert (status, said) == (2, "") and "in a folder that exists" in wrong
+
+
 def test_protocol_and_seed(ask: Ask) -> None:
     out = answer(ask, *MOONS, "--method", "ce", "--ratio", "5", "--folds", "2", "--seeds", "2", "--seed", "3", *QUICK)
     assert out["n"] == 4 and len(out["metrics"]["f1"]["values"]) == 4 and "corrected resampled t" in out["interval"]

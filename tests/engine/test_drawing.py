@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from engine.drawing import MARKS, Line, Row, bars, intervals, lines, swatch, ticks
+from engine.drawing import MARKS, Line, Row, bars, intervals, lines, moves, swatch, ticks
 from tests.engine.hostile import NAMES, Page
 
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
@@ -100,3 +100,14 @@ def test_who_cannot_see_it_hears_it():
     page = Page(bars([Row("a", 1, "one")], label="Rows: a 1"))
     assert page.elements[0][1]["role"] == "img" and page.elements[0][1]["aria-label"] == "Rows: a 1"
     assert page.elements[1][0] == "title" and page.texts[0] == "Rows: a 1"
+
+
+def test_ways_of_points_begin_and_end_where_they_do_and_stay_in_the_picture():
+    real, rare = np.array([[0.0, 0.0], [0.5, -0.5], [9.0, -9.0]]), np.array([False, True, True])
+    svg = moves(real, rare, np.array([[-1.0, -1.0]]), np.array([[1.0, 1.0]]), label="<ways>")
+    (way,) = re.findall(r'<path class="trail a" d="([^"]*)"', svg)
+    assert way == "M6,204L274,6"  # from the lower left to the upper right
+    plain, larger = re.findall(r'<path class="dots ([bc])" d="([^"]*)"', svg)
+    assert plain == ("b", "M140,105h.1") and larger[0] == "c" and larger[1].count("h.1") == 2
+    assert "M274,204h.1" in larger[1]  # what lies outside is drawn at the edge
+    assert svg.count('class="mark a diamond"') == 1 and 'aria-label="&lt;ways&gt;"' in svg

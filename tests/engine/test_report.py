@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from engine import report, thresholds
+from engine import document, report, thresholds
 from engine.board import ordered
 from engine.compare import compare
 from engine.compare_spec import CompareSpec
@@ -161,7 +161,7 @@ def test_nothing_is_loaded_and_nothing_runs(page):
     }
     assert not any(name.startswith("on") or name in ("src", "style", "srcset") for _, a in page.elements for name in a)
     policy = [a["content"] for t, a in page.elements if t == "meta" and a.get("http-equiv") == "Content-Security-Policy"]
-    assert policy == [report.POLICY] and policy[0].startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:")
+    assert policy == [document.POLICY] and policy[0].startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:")
     assert page.other == ["DOCTYPE html"]
 
 
@@ -219,7 +219,7 @@ def luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("theme", [0, 1, 2], ids=["light", "dark", "print"])
 def test_colours_can_be_read(theme):
-    found = re.findall(r":root\{(.*?)\}", report.STYLE, flags=re.S)[theme]
+    found = re.findall(r":root\{(.*?)\}", document.STYLE, flags=re.S)[theme]
     colours = {
         name: c if len(c) == 7 else "#" + "".join(2 * x for x in c[1:]) for name, c in re.findall(r"--(\w+):(#\w+)", found)
     }
@@ -231,7 +231,7 @@ def test_colours_can_be_read(theme):
 
 def test_light_dark_paper_and_small_screens_are_seen_to():
     for said in ("prefers-color-scheme:dark", "@media print", "max-width:34rem", "overflow-x:auto"):
-        assert said in report.STYLE
+        assert said in document.STYLE
     assert 'name="viewport"' in made()
 
 

@@ -26,7 +26,7 @@ from engine.events import Note, Phase, Progress, kind, unpack
 from engine.executors import Work, local
 from engine.settings import setting
 from engine.spec import RunSpec
-from engine.store import PRIORITY_SWEEP, Job, Store
+from engine.store import PRIORITY_COMPANION, PRIORITY_SWEEP, Job, Store
 from engine.techniques import FEATURES, TSNE
 from tests.engine.test_embed import features
 
@@ -226,6 +226,51 @@ def test_people_go_first_and_one_slot_is_never_given_to_sweeps(store, engine):
 def test_with_a_single_slot_sweeps_do_run(store, engine):
     engine(slots=1).up()
     assert ended(store, store.submit(spec("quick"), priority=PRIORITY_SWEEP).id).state == "done"
+
+
+@pytest.mark.parametrize(("method", "priority"), [("steady", 0), ("blocks", PRIORITY_COMPANION)])
+def test_a_single_slot_is_taken_from_a_sweep_by_what_somebody_waits_for(store, engine, tmp_path, method, priority):
+    process = engine(slots=1).up()
+    cell = store.submit(spec(method, seed=1, seconds=1.0), priority=PRIORITY_SWEEP).id
+    later = store.submit(spec("quick", seed=2), priority=PRIORITY_SWEEP).id
+    running(store, cell)
+    asked = time.monotonic()
+    urgent = store.submit(spec("steady", seed=3, seconds=0.3), priority=priority).id
+    running(store, urgent)
+    assert time.monotonic() - asked < 5, "it waited for the sweep"
+    waiting = store.job(cell)
+    assert (waiting.state, waiting.attempt, waiting.done, waiting.total, waiting.started) == ("queued", 2, 0, 0, None)
+    assert store.events(cell) == [] and store.position(cell) == 0 and store.position(later) == 1
+    assert ended(store, urgent).state == "done"
+    job = ended(store, cell)
+    assert (job.state, job.attempt) == ("done", 2)
+    events = store.events(cell)
+    assert [seq for seq, _ in events] == list(range(1, len(events) + 1))
+    assert [kind(event) for _, event in events].count("phase") == 1, "nothing of the first attempt is mixed in"
+    assert ended(store, later).state == "done" and process.popen.poll() is None
+
+
+def test_a_cell_that_somebody_asks_for_himself_keeps_the_single_slot(store, engine):
+    engine(slots=1).up()
+    asked = spec("steady", seed=1, seconds=1.0)
+    cell = store.submit(asked, priority=PRIORITY_SWEEP).id
+    running(store, cell)
+    assert store.submit(asked).priority == 0
+    beside = store.submit(spec("quick", seed=2), priority=PRIORITY_COMPANION).id
+    job = ended(store, cell)
+    assert (job.state, job.attempt) == ("done", 1)
+    assert ended(store, beside).state == "done"
+
+
+def test_a_cell_that_is_cancelled_while_it_makes_way_stays_cancelled(store, engine):
+    engine(slots=1).up()
+    cell = store.submit(spec("blocks", seed=1), priority=PRIORITY_SWEEP).id
+    running(store, cell)
+    urgent = store.submit(spec("quick", seed=2)).id
+    store.cancel(cell)
+    assert ended(store, cell).state == "cancelled"
+    assert ended(store, urgent).state == "done"
+    assert store.job(cell).state == "cancelled"
 
 
 def test_two_engines_share_jobs_and_run_each_once(store, engine, tmp_path):

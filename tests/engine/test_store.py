@@ -423,7 +423,7 @@ def test_an_unknown_schema_is_refused(store, tmp_path):
     with sqlite3.connect(tmp_path / "lab.db") as raw:
         raw.execute("UPDATE meta SET value = '7' WHERE key = 'schema'")
     raw.close()
-    with pytest.raises(StoreError, match="schema 7 and this version reads schema 2"):
+    with pytest.raises(StoreError, match="schema 7 and this version reads schema 3"):
         Store(store.url)
 
 
@@ -589,3 +589,78 @@ def test_a_store_is_shared_between_threads(store):
     for thread in threads:
         thread.join(30)
     assert not errors and len(store.jobs(limit=500)) == 120
+
+
+# ---- many at once
+
+
+def many(n: int) -> list[tuple[RunSpec, str]]:
+    return [(SPEC.with_(seed=k), "print") for k in range(n)]
+
+
+def test_many_are_queued_in_their_order_and_only_where_they_are_missing(store):
+    asked = many(6)
+    ids = [spec.run_id("print") for spec, _ in asked]
+    urgent = store.submit(asked[3][0], fingerprint="print")
+    assert [job.id for job in store.submit_missing(asked[:5])] == [*ids[:3], ids[4]]
+    assert store.submit_missing(asked[:5]) == [] and store.job(ids[3]) == urgent
+    assert [store.claim("e").id for _ in range(3)] == [ids[3], ids[0], ids[1]]
+    store.append(ids[0], [ev.Note("old")])
+    assert store.finish(ids[0], "failed", "No memory.") and store.save_result(ids[1], result_of(store.job(ids[1])))
+    store.cancel(ids[3])  # it runs, and was asked to stop
+    again = store.submit_missing([*asked, asked[5]], priority=4, device="cpu")
+    assert [job.id for job in again] == [ids[0], ids[3], ids[5]] and [job.attempt for job in again] == [2, 2, 1]
+    assert {(job.priority, job.device, job.owner) for job in again} == {(4, "cpu", None)}
+    assert store.events(ids[0]) == [] and store.job(ids[1]).state == "done"
+    assert not store.save_result(ids[3], result_of(store.job(ids[3])), attempt=1), "what was asked to stop is not heard again"
+
+
+def test_many_are_stopped_but_not_what_is_more_urgent(store):
+    jobs = store.submit_missing(many(4))
+    ids = [job.id for job in jobs]
+    store.submit(many(4)[2][0], fingerprint="print")
+    assert [store.claim("e").id for _ in range(2)] == [ids[2], ids[0]]
+    assert store.cancel_all([*ids, "nobody"]) == 3
+    assert [store.job(id).state for id in ids] == ["running", "cancelled", "running", "cancelled"]
+    assert store.cancel_requested("e") == [ids[0]] and store.cancel_all(ids) == 0
+
+
+def test_answers_of_many_are_jobs_and_words_of_those_one_may_see(store):
+    job = finished(store)
+    waiting = store.submit(SPEC.with_(seed=1))
+    mine = store.submit(SPEC.with_(seed=2), owner="me")
+    ids = [job.id, waiting.id, mine.id, "nobody", job.id, *map(str, range(1200))]
+    found = store.answers(ids)
+    assert found == {job.id: (job, result_of(job).to_json()), waiting.id: (waiting, None)}
+    assert store.answers(ids, "me").keys() == {job.id, waiting.id, mine.id}
+    some = store.answers(ids, words=("metrics", "n", "interval"))[job.id][1]
+    assert some == {name: result_of(job).to_json()[name] for name in ("metrics", "n", "interval")}
+    assert store.answers(ids, words=False)[job.id] == (job, None) and store.answers([]) == {}
+
+
+def test_a_cell_that_made_way_is_as_if_it_had_not_begun(store):
+    cell = store.submit(SPEC, priority=PRIORITY_SWEEP)
+    other = store.submit(SPEC.with_(seed=1), priority=PRIORITY_SWEEP)
+    assert store.claim("e").id == cell.id and not store.in_the_way(cell.id, attempt=1)
+    urgent = store.submit(SPEC.with_(seed=2))
+    assert store.in_the_way(cell.id, attempt=1) and not store.in_the_way(cell.id, attempt=2)
+    assert not store.in_the_way(other.id, attempt=1), "it is not running"
+    store.append(cell.id, [ev.Phase("fit", "Training"), ev.Progress(3, 9)], attempt=1)
+    assert not store.give_back(cell.id, attempt=2) and store.give_back(cell.id, attempt=1)
+    given = store.job(cell.id)
+    assert given == dataclasses.replace(cell, attempt=2) and store.events(cell.id) == []
+    assert not store.append(cell.id, [ev.Note("late")], attempt=1) and not store.give_back(cell.id, attempt=1)
+    assert [store.claim("e").id for _ in range(3)] == [urgent.id, cell.id, other.id]
+    store.append(cell.id, [ev.Note("new")], attempt=2)
+    assert [seq for seq, _ in store.events(cell.id)] == [1]
+
+
+def test_a_cell_that_is_asked_for_or_cancelled_does_not_make_way(store):
+    for seed in (0, 1):
+        store.submit(SPEC.with_(seed=seed), priority=PRIORITY_SWEEP)
+    cells = [store.claim("e") for _ in range(2)]
+    store.submit(SPEC.with_(seed=9))
+    store.submit(SPEC.with_(seed=0))  # a person asks for the first cell himself
+    store.cancel(cells[1].id)
+    assert [store.in_the_way(cell.id, attempt=1) for cell in cells] == [False, False]
+    assert not store.give_back(cells[1].id, attempt=1) and store.held("e")[cells[1].id] == (1, True)

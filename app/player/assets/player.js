@@ -160,6 +160,7 @@ class Player {
     }
     if (fresh && this.frames.length) this.begin();
     if (ran && FINAL.has(head.status) && !fresh && !this.live) this.announce();
+    this.agree();
     this.state();
     this.invalidate();
   }
@@ -318,6 +319,7 @@ class Player {
   }
 
   toggle() {
+    if (this.led) return this.leader.toggle();
     if (this.leader) {
       const played = this.leader.playing || this.leader.live;
       this.takeLead();
@@ -336,6 +338,7 @@ class Player {
 
   seek(pos, keep = false) {
     if (this.last < 0) return;
+    if (this.led) return this.leader.seek(pos >= this.last ? this.leader.last : this.leader.placeOf(this.stepAt(Math.max(0, pos))), keep);
     this.takeLead();
     this.live = false;
     if (!keep) this.playing = false;
@@ -371,9 +374,39 @@ class Player {
     if (this.group === name) return;
     groups.get(this.group)?.delete(this);
     this.group = name;
+    this.led = false;
+    this.root.dataset.led = "false";
     if (!name) return;
     if (!groups.has(name)) groups.set(name, new Set());
     groups.get(name).add(this);
+  }
+
+  // Once all of a group are finished, one scrubber is left: that of the longest run, so that every frame of each can be reached.
+  agree() {
+    const all = this.group ? [...groups.get(this.group)] : [];
+    const ready = all.length > 1 && all.every((one) => one.last >= 0 && FINAL.has(one.head.status));
+    const guide = ready ? all.reduce((best, one) => (one.end > best.end || (one.end === best.end && one.earlier(best)) ? one : best)) : null;
+    for (const one of all) {
+      const led = Boolean(guide) && one !== guide;
+      if (one.led === led) continue;
+      one.led = led;
+      one.leader = led ? guide : null;
+      if (led) one.live = one.playing = false;
+      one.root.dataset.led = String(led);
+      one.state();
+    }
+    if (!guide) return;
+    for (const one of all) if (one !== guide) one.leader = guide; // another one may have led until now
+    guide.leader = null;
+    guide.settle();
+  }
+
+  get end() { return this.frames[this.last].step; }
+
+  // Whether a reader comes to this player first.
+  earlier(other) {
+    const [mine, theirs] = [this.root.getBoundingClientRect(), other.root.getBoundingClientRect()];
+    return mine.top < theirs.top || (mine.top === theirs.top && mine.left < theirs.left);
   }
 
   peers() { return this.group ? [...groups.get(this.group)].filter((other) => other !== this) : []; }
@@ -393,7 +426,7 @@ class Player {
     if (!followers.length) return;
     const step = this.stepAt(this.pos);
     for (const other of followers) {
-      const pos = other.placeOf(step);
+      const pos = this.pos >= this.last ? Math.max(other.placeOf(step), other.led ? other.last : 0) : other.placeOf(step);
       if (pos !== other.pos) {
         other.pos = pos;
         other.invalidate();
@@ -1240,9 +1273,7 @@ class Player {
   }
 
   point(event) {
-    const box = this.ui.canvas.getBoundingClientRect();
-    const x = event.clientX - box.left;
-    const y = event.clientY - box.top;
+    const [x, y] = within(this.ui.canvas, event);
     let found = null;
     let best = NEAR;
     for (let i = 0; this.drawn && this.last >= 0 && i < this.drawn.length; i += 2) {
@@ -1390,7 +1421,7 @@ class Player {
       this.tip();
       this.invalidate();
     });
-    const x = (event) => event.clientX - ui.line.getBoundingClientRect().left;
+    const x = (event) => within(ui.line, event)[0];
     on(ui.time, "pointerdown", (event) => {
       if (this.last < 0 || event.button) return;
       ui.time.setPointerCapture(event.pointerId);
@@ -1458,7 +1489,7 @@ class Player {
   }
 
   resize() {
-    this.dpr = Math.min(this.sharpest, window.devicePixelRatio || 1);
+    this.dpr = Math.min(this.sharpest, (window.devicePixelRatio || 1) * zoomed(this.root));
     this.font = getComputedStyle(this.root).fontFamily;
     const fit = (canvas, element) => {
       const size = [element.clientWidth, element.clientHeight];
@@ -1480,8 +1511,10 @@ class Player {
     this.sight.disconnect();
     cancelAnimationFrame(this.ticking);
     clearTimeout(this.waiter);
-    for (const other of this.peers()) if (other.leader === this) other.leader = null;
+    const left = this.peers();
+    for (const other of left) if (other.leader === this) other.leader = null;
     this.join("");
+    left[0]?.agree();
     this.root.remove();
   }
 }
@@ -1679,6 +1712,18 @@ function colour(text) {
   }
   const parts = /^rgba?\(([^)]+)\)/i.exec((text ?? "").trim());
   return parts ? parts[1].split(/[ ,/]+/).slice(0, 3).map(Number) : null;
+}
+
+// how many times as large as its own pixels the page shows an element
+function zoomed(element) {
+  return element.getBoundingClientRect().width / element.offsetWidth || 1;
+}
+
+// where an event is in an element's own pixels
+function within(element, event) {
+  const box = element.getBoundingClientRect();
+  const by = box.width / element.clientWidth || 1;
+  return [(event.clientX - box.left) / by, (event.clientY - box.top) / by];
 }
 
 function identity({ run, replicate, take }) {

@@ -1,0 +1,127 @@
+"""Copy as table, copy as code: what stands on a page, in the words of where it is taken to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import pandas as pd
+import streamlit as st
+
+from app import session
+from app.widgets.text import plain
+from engine import sharing
+from engine.errors import BadInput
+from engine.spec import RunSpec
+
+Table: TypeAlias = "pd.DataFrame | Sequence[Mapping[str, Any]]"
+FORMS = {"Markdown": ("markdown", "md"), "LaTeX": ("latex", "tex"), "CSV": ("csv", "csv")}
+"""Label -> (language that colours it, end of the file's name)."""
+HIGH = 320
+"""Pixels of the text at most; the rest is scrolled to."""
+LONG = 12
+"""Lines that fit without scrolling."""
+
+
+def table(found: Table | Callable[[], Table], name: str, key: str, caption: str = "", *, download: bool = True) -> None:
+    """A press that shows a table as Markdown, LaTeX and CSV, each to copy and to download.
+
+    found: a data frame, records (`engine.sharing`), or what makes them when somebody presses. name: of the files, without an end. key:
+    of this press on its page. caption: what the table is, for a line with it. download: False for what is made of a person's own table,
+    since files that Streamlit hands out are not asked whose they are.
+    """
+    forms(lambda: written(records(found() if callable(found) else found), caption), name, key, download=download)
+
+
+def forms(made: Callable[[], Mapping[str, str]], name: str, key: str, *, download: bool = True) -> None:
+    """The same of a table that writes itself: made() gives its text in each of FORMS."""
+    st.fragment(_forms)(made, name, key, download)
+
+
+def _forms(made: Callable[[], Mapping[str, str]], name: str, key: str, download: bool) -> None:
+    """The press. A fragment, so that opening it draws nothing else anew."""
+    with _press("Copy as table", ":material/content_copy:", f"share-{key}") as pressed:
+        if not pressed.open:
+            return
+        texts = made()
+        for tab, (label, (language, end)) in zip(st.tabs(list(FORMS)), FORMS.items(), strict=True):
+            with tab:
+                _text(texts[label], language)
+                if download:
+                    st.download_button(
+                        f"Download {label}",
+                        texts[label].encode("utf-8-sig" if label == "CSV" else "utf-8"),
+                        f"{name}.{end}",
+                        "text/csv" if label == "CSV" else "text/plain",
+                        icon=":material/download:",
+                        key=f"share-{key}-{end}",
+                        on_click="ignore",
+                    )
+
+
+def written(rows: Sequence[Mapping[str, Any]], caption: str = "") -> dict[str, str]:
+    """A table in each of FORMS."""
+    return {
+        "Markdown": sharing.markdown(rows, caption),
+        "LaTeX": sharing.latex(rows, caption),
+        "CSV": sharing.csv(rows),
+    }
+
+
+def records(found: Table) -> list[dict[str, Any]]:
+    """Rows as mappings; an index with a name is a column."""
+    if not isinstance(found, pd.DataFrame):
+        return [dict(row) for row in found]
+    frame = found if found.index.name is None else found.reset_index()
+    return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
+
+
+def run(id: str | None, spec: RunSpec, catalog: Mapping[str, Any]) -> None:
+    """What is taken along of the run that a page is about: its code and, where it is done (`id`), its report, made when it is pressed."""
+    with st.container(horizontal=True, vertical_alignment="center", key="take-run"):
+        code(spec, catalog, "run")
+        if id is not None:
+            st.link_button(
+                "Report (HTML)",
+                session.file_url(id, "report.html"),
+                type="tertiary",
+                icon=":material/description:",
+                help="One file that opens anywhere and asks no other host for anything, with what the run is compared with.",
+            )
+
+
+def code(spec: RunSpec, catalog: Mapping[str, Any], key: str) -> None:
+    """A press that shows a run as a terminal command and as Python, both to copy. key: of this press on its page."""
+    st.fragment(_code)(spec, catalog, key)
+
+
+def _code(spec: RunSpec, catalog: Mapping[str, Any], key: str) -> None:
+    """The press. A fragment, as `_forms`."""
+    with _press("Copy as code", ":material/terminal:", f"code-{key}") as pressed:
+        if not pressed.open:
+            return
+        try:
+            command, script = sharing.terminal(spec, catalog), sharing.python(spec, catalog)
+            near = sharing.classifier(spec, catalog) is not None
+        except BadInput as error:
+            st.caption(plain(error, 300))
+            return
+        shell, python = st.tabs(["Terminal", "Python"])
+        with shell:
+            _text(command, "bash")
+            st.caption("The same run: the same numbers on the same kind of machine.")
+        with python:
+            _text(script, "python")
+            st.caption(
+                "A scikit-learn classifier on this run's own splits: near its score, not equal digit for digit."
+                if near
+                else "The run itself: the same numbers on the same kind of machine."
+            )
+
+
+def _press(label: str, icon: str, key: str) -> Any:
+    return st.popover(label, icon=icon, type="tertiary", key=key, on_change="rerun")
+
+
+def _text(text: str, language: str) -> None:
+    st.code(text, language=language, wrap_lines=language == "bash", height=HIGH if text.count("\n") > LONG else "content")

@@ -1,0 +1,93 @@
+"""Presenter size: text, pictures and player large enough for the last row of a room. The address says it: `size=big`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+BY = 1.35
+"""How many times as large."""
+_STYLE = f"""<style>
+html:root {{ font-size: {100 * BY:g}%; --lab-zoom: {BY}; }}
+[data-testid="stMetricLabel"] p {{ white-space: normal; }}
+</style>"""
+
+
+def big() -> bool:
+    """True where this session is shown in presenter size."""
+    return bool(st.session_state.get("size.big", False))
+
+
+def factor() -> float:
+    """How many times as large as usual this session is shown."""
+    return BY if big() else 1.0
+
+
+def begin() -> None:
+    """Once per page, before its address is read: a session begins as its address says; from then on the address follows."""
+    state, query = st.session_state, st.query_params
+    if "size.big" not in state:
+        state["size.big"] = query.get("size") == "big"
+    if big() and query.get("size") != "big":
+        query["size"] = "big"
+    elif not big() and "size" in query:
+        del query["size"]
+    if big():
+        st.html(_STYLE)
+
+
+def switch() -> None:
+    """The control itself."""
+    state = st.session_state
+    state["size.pick"] = big()
+
+    def take() -> None:
+        state["size.big"] = bool(state["size.pick"])
+
+    st.toggle("Big", key="size.pick", on_change=take, help="Presenter size: larger text, pictures and player, for a projector.")
+
+
+def figure(made: Any) -> Any:
+    """A plotly figure at the size of this session: its own, or a larger copy of text, lines, marks, margins and height."""
+    return larger(made, BY) if big() else made
+
+
+def larger(made: Any, by: float) -> Any:
+    """The figure itself, everything in it that is measured in pixels `by` times as large, but for its width."""
+    layout = made.layout
+    for name in ("height", "width"):
+        if layout[name]:
+            layout[name] = round(layout[name] * by)
+    layout.font.size = by * (layout.font.size or 12)
+    layout.hoverlabel.font.size = by * (layout.hoverlabel.font.size or 13)
+    layout.legend.font.size = by * (layout.legend.font.size or 12)
+    layout.legend.itemwidth = by * (layout.legend.itemwidth or 30)
+    for side in ("l", "r", "t", "b"):
+        if layout.margin[side] is not None:
+            layout.margin[side] = round(by * layout.margin[side])
+    for axis in (*made.select_xaxes(), *made.select_yaxes()):
+        axis.tickfont.size = by * (axis.tickfont.size or 12)
+        axis.title.font.size = by * (axis.title.font.size or 14)
+        if axis.title.standoff is not None:
+            axis.title.standoff = by * axis.title.standoff
+    for note in layout.annotations:
+        note.font.size = by * (note.font.size or 12)
+        for shift in ("xshift", "yshift", "ax", "ay"):
+            if isinstance(note[shift], (int, float)):
+                note[shift] = by * note[shift]
+    for trace in made.data:
+        for part in ("line", "marker"):
+            if part in trace and trace[part] is not None:
+                _grow(trace[part], by)
+        if "textfont" in trace:
+            trace.textfont.size = by * (trace.textfont.size or 12)
+    return made
+
+
+def _grow(part: Any, by: float) -> None:
+    """Line widths and sizes of marks, alone or one a point."""
+    for name in ("width", "size"):
+        if name in part and part[name] is not None:
+            value = part[name]
+            part[name] = by * value if isinstance(value, (int, float)) else [by * v for v in value]

@@ -1,0 +1,291 @@
+"""How much a full store costs the page: the time of every view's script, what it reads, and the bytes it sends to the browser.
+
+    python -m benchmarks.store [--runs 10000] [--repeats 10] [--folder FOLDER] [--no-browser]
+
+Makes a store of made-up runs: all datasets and methods of the catalog, finished ones with words and arrays as large as those of the
+bundled example, some failed, cancelled and queued, and in front of them a sweep of 60 cells and a few runs that are whole, films and maps
+too. With --folder the store is kept there and used again.
+
+Script time is a whole run of the page's script in this process over an open session (`AppTest`), after the first: seconds of the processor
+(cpu), and by the clock, which on a busy machine says more of what else runs; what it reads is counted in SQLite. Bytes are those of the
+network as Chromium's DevTools see them: of the websocket, of HTTP, and of HTTP Streamlit's own files (/static/) apart, which a browser
+keeps. The server has no engine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import gc
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from benchmarks.page import ARGS, CHROMIUM, until
+from engine.database import JOBS, RESULTS, decode_result
+from engine.events import Phase, pack, pack_film
+from engine.family import family
+from engine.spec import Imbalance, RunSpec, canonical, find
+from engine.store import PRIORITY_COMPANION, PRIORITY_INTERACTIVE, PRIORITY_SWEEP, Store
+from engine.sweep import SweepSpec
+from engine.techniques import FEATURES, EmbedSpec
+from tests.app import fabricate
+from tests.app.reads import reads
+
+ROOT = Path(__file__).resolve().parent.parent
+BATCH = 500
+SWEEP = SweepSpec(
+    datasets=("moons", "rings", "clusters"), methods=("smote", "focal", "class-weights"), ratios=(5.0, 10.0, 20.0, 50.0)
+)
+STATES = ("done",) * 17 + ("failed", "cancelled", "queued")
+QUIET, SMALL = 4, 3000
+"""A view has arrived when for so many seconds fewer bytes than that came in each."""
+LIMIT_MS, LIMIT_BYTES = 300, 1_000_000
+
+
+def fill(store: Store, catalog: Mapping[str, Any], runs: int) -> dict[str, str]:
+    """The runs; returns the ids of those that the views show."""
+    random_state = random.Random(0)
+    store.load(ROOT / "app" / "examples" / "moons.zip")
+    with store.reading() as db:
+        model = db.execute(RESULTS.select().limit(1)).one()
+    answer = decode_result(model.words, model.arrays)
+
+    def row(spec: RunSpec, state: str, created: float, priority: int) -> dict[str, Any]:
+        fingerprint = find(catalog, "datasets", spec.dataset)["fingerprint"]
+        words = {"id": spec.run_id(fingerprint), "kind": "run", "spec": canonical(spec.to_json()), "fingerprint": fingerprint}
+        words |= {"state": state, "reason": "The worker was killed: out of memory." if state == "failed" else "", "owner": None}
+        words |= {"priority": priority, "device": "auto", "attempt": 1, "done": 1, "total": 1, "cancel": 0, "last_seq": 0}
+        times = {"created": created, "started": created + 1, "finished": created + 1 + random_state.expovariate(0.05)}
+        return words | (times if state != "queued" else {"created": created, "started": None, "finished": None})
+
+    made, now = [], time.time()
+    for n in range(runs):
+        method = random_state.choice([m for m in catalog["methods"] if m["name"] != "potential"])
+        dataset = random_state.choice([d for d in catalog["datasets"] if d["kind"] in method["kinds"]])
+        spec = RunSpec(dataset["name"], method["name"], folds=1 if dataset["test_counts"] else 4, seeds=5, seed=n).complete(
+            catalog
+        )
+        priority = random_state.choice((PRIORITY_INTERACTIVE, PRIORITY_COMPANION, PRIORITY_SWEEP))
+        made.append((spec, row(spec, random_state.choice(STATES), now - 90 * 86400 * random_state.random(), priority)))
+    made += [(cell.spec, row(cell.spec, "done", now - 3600, PRIORITY_SWEEP)) for cell in SWEEP.cells(catalog)]
+    for start in range(0, len(made), BATCH):
+        some = made[start : start + BATCH]
+        with store.writing() as db:
+            db.execute(JOBS.insert().prefix_with("OR IGNORE"), [words for _, words in some])
+            kept = []
+            for spec, words in some:
+                if words["state"] != "done":
+                    continue
+                mean = random_state.uniform(0.1, 0.9)
+                values = [min(1.0, max(0.0, random_state.gauss(mean, 0.05))) for _ in range(20)]
+                scored = dict(answer.metrics) | {"average_precision": _summary(values)}
+                facts = answer.to_json() | {"run_id": words["id"], "spec": spec.to_json(), "metrics": scored}
+                kept.append({"job": words["id"], "words": json.dumps(facts), "arrays": model.arrays})
+            db.execute(RESULTS.insert().prefix_with("OR IGNORE"), kept)
+    store.keep_sweep(SWEEP.to_json())
+    return _whole(store, catalog)
+
+
+def _summary(values: list[float]) -> dict[str, Any]:
+    mean = statistics.fmean(values)
+    return {"mean": mean, "low": max(0.0, mean - 0.05), "high": min(1.0, mean + 0.05), "values": values}
+
+
+def _whole(store: Store, catalog: Mapping[str, Any]) -> dict[str, str]:
+    """A run with all that stands beside it and its film, one beside it, and one with features and maps."""
+    spec = RunSpec("moons", "explicit-gradient", Imbalance("ratio", 20.0), folds=4, seeds=5).complete(catalog)
+    beside = spec.with_(method="smote", params={}).complete(catalog)
+    deep = RunSpec("digits", "eos", Imbalance("exponential", 20.0)).complete(catalog)
+    ids = {}
+    for name, one in {"run": spec, "beside": beside, "deep": deep}.items():
+        fingerprint = find(catalog, "datasets", one.dataset)["fingerprint"]
+        for member in family(one, catalog)[0]:
+            id = member.spec.run_id(fingerprint)
+            answer = dataclasses.replace(fabricate.result(member.spec, moved=0.4), run_id=id)
+            classes = answer.per_class.keys()
+            scene, frames = fabricate.film(classes=tuple(classes)[:2])
+            events = [Phase("training", "Training the network"), scene, *frames]
+            films = {f"frames/{r}": pack_film(*fabricate.film(r)) for r in range(min(20, one.replicates))}
+            store.record(member.spec, answer, events, films, fingerprint=fingerprint)
+        ids[name] = one.run_id(fingerprint)
+    features = fabricate.features(10)
+    store.put_artifact(ids["deep"], FEATURES, pack(features))
+    for way in ("pca", "tsne"):
+        wanted = EmbedSpec(ids["deep"], way)
+        facts = {"seconds": 1.0, "foreseen": 1.0}
+        store.record_embedding(wanted, facts, {wanted.artifact: pack({"xy": features["x"][:, :2]})})
+    return ids
+
+
+def views(ids: Mapping[str, str], catalog: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, str]]]:
+    """(page, query) by what it is called here."""
+    first = catalog["datasets"][0]["name"]
+    return {
+        "Lab, a run": ("lab", {"run": ids["run"]}),
+        "Lab, first visit": ("lab", {}),
+        "Deep": ("deep", {"run": ids["deep"]}),
+        "Compare, sweep of 60 cells": ("compare", SWEEP.to_query()),
+        "Compare, heat map": ("compare", SWEEP.to_query() | {"view": "heat"}),
+        "Compare, ranks": ("compare", SWEEP.to_query() | {"view": "ranks"}),
+        "Compare, seconds": ("compare", SWEEP.to_query() | {"view": "cost"}),
+        "Compare, PR curves": ("compare", SWEEP.to_query() | {"view": "curves"}),
+        "Compare, two runs": ("compare", {"view": "pair", "run": ids["run"], "beside": ids["beside"]}),
+        "Your data": ("data", {}),
+        "Papers": ("papers", {}),
+        "Gallery": ("gallery", {}),
+        "Runs": ("runs", {}),
+        "Runs, page 200": ("runs", {"page": "200"}),
+        "Runs, text": ("runs", {"text": "smote seed"}),
+        "Runs, text of many": ("runs", {"text": "e"}),
+        "Runs, a dataset": ("runs", {"dataset": first}),
+        "Runs, a method": ("runs", {"method": "smote"}),
+        "Runs, failed": ("runs", {"state": "failed"}),
+        "Runs, sweeps": ("runs", {"kind": "sweep"}),
+        "Runs, by name": ("runs", {"sort": "name"}),
+        "Runs, by dataset": ("runs", {"sort": "dataset"}),
+        "Runs, longest": ("runs", {"sort": "long"}),
+        "Runs, pinned": ("runs", {"pinned": "1"}),
+    }
+
+
+def scripts(name: str, query: Mapping[str, str], repeats: int) -> dict[str, Any]:
+    """Milliseconds of the page's script, and what one run of it reads."""
+    from streamlit.testing.v1 import AppTest
+    from streamlit.util import calc_hash
+
+    from app import session
+
+    at = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=120)
+    at._page_hash = "" if name == "lab" else calc_hash(name)
+    at.query_params.update(dict(query))
+    at.run()
+    gc.collect()
+    gc.freeze()  # as app/server.py
+    times, worked = [], []
+    for _ in range(repeats):
+        began, busy = time.perf_counter(), time.process_time()
+        at.run()
+        times.append(1000 * (time.perf_counter() - began))
+        worked.append(1000 * (time.process_time() - busy))
+    with reads(session.store()) as found:
+        at.run()
+    assert not at.exception, (name, query, at.exception)
+    spent: dict[str, Any] = {"cpu_ms": round(statistics.median(worked)), "cpu_max_ms": round(max(worked))}
+    spent |= {"clock_ms": round(statistics.median(times)), "clock_max_ms": round(max(times)), "n": repeats}
+    return spent | {"statements": found.statements, "rows": found.rows, "read_kB": round(found.size / 1e3)}
+
+
+@contextmanager
+def serving(port: int) -> Iterator[str]:
+    """The product without an engine."""
+    env = os.environ | {"LAB_ENGINE": "off"}
+    server = subprocess.Popen([sys.executable, "-m", "app.launch", "--port", str(port)], env=env)
+    url = f"http://127.0.0.1:{port}"
+
+    def up() -> bool:
+        try:
+            return bool(urllib.request.urlopen(f"{url}/_stcore/health", timeout=2).status == 200)
+        except OSError:
+            return False
+
+    try:
+        until(up, 120)
+        yield url
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def sent(browser: Any, url: str, name: str, query: Mapping[str, str]) -> dict[str, int]:
+    """Bytes that one opening of a view sends to a browser with nothing kept."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    page = context.new_page()
+    network = context.new_cdp_session(page)
+    network.send("Network.enable")
+    count = {"socket": 0, "view": 0, "static": 0}
+    kinds: dict[str, str] = {}
+
+    def frame(event: Mapping[str, Any]) -> None:
+        response = event["response"]  # of binary frames DevTools give base64
+        count["socket"] += len(response["payloadData"]) * (3 / 4 if response["opcode"] == 2 else 1)
+
+    def response(event: Mapping[str, Any]) -> None:
+        kinds[event["requestId"]] = "static" if "/static/" in event["response"]["url"] else "view"
+
+    def done(event: Mapping[str, Any]) -> None:
+        count[kinds.get(event["requestId"], "view")] += max(0, int(event["encodedDataLength"]))
+
+    network.on("Network.webSocketFrameReceived", frame)
+    network.on("Network.responseReceived", response)
+    network.on("Network.loadingFinished", done)
+    page.goto(f"{url}/{'' if name == 'lab' else name}?{urlencode(query)}")
+    page.locator(".st-key-status-line").wait_for(state="attached", timeout=60_000)
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+    quiet = 0
+    while quiet < QUIET:  # films come in pieces that the player asks for; the status line goes on for ever, but is small
+        before = sum(count.values())
+        page.wait_for_timeout(1000)
+        quiet = quiet + 1 if sum(count.values()) - before < SMALL else 0
+    context.close()
+    return {name: round(size) for name, size in count.items()}
+
+
+def main() -> None:
+    """Measure and print, a line a view."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--port", type=int, default=8795)
+    parser.add_argument("--browser", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--only", default="", help="views whose name begins so")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = asked.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        place = folder / "lab.db"
+        there = place.exists()
+        os.environ["LAB_STORE"] = f"sqlite:///{place}"
+        catalog = json.loads((ROOT / "engine" / "catalog.json").read_text())
+        store = Store()
+        ids = _whole(store, catalog) if there else fill(store, catalog, asked.runs)
+        _, total = store.search(None)
+        store.close()
+        print(
+            json.dumps({"listed": total, "store_MB": round(place.stat().st_size / 1e6), "load": os.getloadavg()[0]}), flush=True
+        )
+        chosen = {what: view for what, view in views(ids, catalog).items() if what.startswith(asked.only)}
+        found: dict[str, dict[str, Any]] = {}
+        for what, view in chosen.items():
+            found[what] = scripts(*view, asked.repeats)
+            print(json.dumps({"view": what, **found[what]}), flush=True)
+        if asked.browser:
+            from playwright.sync_api import sync_playwright
+
+            with serving(asked.port) as url, sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+                for what, view in chosen.items():
+                    found[what] |= {f"{kind}_kB": round(size / 1e3, 1) for kind, size in sent(browser, url, *view).items()}
+                browser.close()
+    for what, figures in found.items():
+        size = figures.get("socket_kB", 0) + figures.get("view_kB", 0)
+        wrong = [
+            word for word, over in (("time", figures["cpu_max_ms"] > LIMIT_MS), ("bytes", size * 1e3 > LIMIT_BYTES)) if over
+        ]
+        print(json.dumps({"view": what, **figures, "over": wrong}))
+
+
+if __name__ == "__main__":
+    main()

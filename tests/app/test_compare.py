@@ -1,0 +1,348 @@
+"""The Compare page over made-up results: every view, every state, hostile names, and addresses that cannot be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+
+from app.views import compare
+from app.widgets import plan, sweep_views, sweep_words
+from app.widgets.text import plain
+from engine import sweep
+from engine.spec import find
+from engine.store import Store
+from engine.sweep import SweepSpec
+from tests.app import fabricate
+from tests.app.conftest import MAIN
+from tests.app.test_lab import charts, words
+
+Look = Callable[..., AppTest]
+SPEC = SweepSpec(("moons", "glass2"), ("smote", "explicit-gradient"), (20.0, 25.0), folds=2, seeds=3)
+LEVEL = {"ce": 0.4, "smote": 0.5, "explicit-gradient": 0.42, "potential": 0.7}
+
+
+@pytest.fixture
+def look(store: Store) -> Look:
+    """look(query...) -> the Compare page, run once; no exception may be on it."""
+
+    def run(**query: str) -> AppTest:
+        page = AppTest.from_file(str(MAIN), default_timeout=60)
+        page._page_hash = calc_hash("compare")
+        page.query_params.update(query)
+        page.run()
+        assert not page.exception, page.exception
+        return page
+
+    return run
+
+
+def filled(
+    store: Store, spec: SweepSpec = SPEC, leave: Sequence[str] = (), level: dict[str, float] = LEVEL
+) -> list[sweep.Cell]:
+    """Results of every cell but those of the methods that are left out."""
+    cells = spec.cells(fabricate.catalog())
+    for number, cell in enumerate(cells):
+        if cell.method not in leave:
+            ap = level[cell.method] - (0.1 if cell.ratio > 20 and cell.method == "smote" else 0.0)
+            answer = fabricate.result(cell.spec, ap=ap, sd=0.01, seed=number)
+            store.record(cell.spec, answer, fingerprint=find(fabricate.catalog(), "datasets", cell.dataset)["fingerprint"])
+    return cells
+
+
+def query(spec: SweepSpec = SPEC, **more: str) -> dict[str, str]:
+    return spec.to_query() | more
+
+
+def kept(page: AppTest) -> dict[str, str]:
+    return {name: value[0] if isinstance(value, list) else value for name, value in page.query_params.items()}
+
+
+# ---- before anything is there
+
+
+def test_a_first_visit_has_a_plan_that_can_be_started(look: Look, store: Store) -> None:
+    page = look()
+    said = words(page)
+    assert "The plan" in said and "What should I use, when?" in said
+    assert plain("No engine is alive")[:9] in said
+    spec = plan.first(fabricate.catalog())
+    assert kept(page) == query(spec, view="ratio")
+    assert not spec.impossible(fabricate.catalog()) and {"moons"} <= set(spec.datasets)
+    page.button(key="compare.missing").click().run()
+    assert not page.exception
+    jobs = store.jobs(limit=100)
+    assert {job.id for job in jobs} == {cell.id for cell in spec.cells(fabricate.catalog())}
+    assert {job.state for job in jobs} == {"queued"} and {job.priority for job in jobs} == {10}
+    assert "time left is known after the first cell" in page.get("progress")[0].proto.text
+    page.button(key="compare.cancel").click().run()
+    assert {job.state for job in store.jobs(limit=100)} == {"cancelled"}
+
+
+def test_the_plan_is_the_form_and_the_form_is_the_address(look: Look) -> None:
+    page = look(**query(view="heat", metric="f1"))
+    assert page.multiselect(key="plan.datasets").value == ["moons", "glass2"]
+    assert page.session_state["plan.protocol"] == plan.CUSTOM
+    page.multiselect(key="plan.datasets").set_value(["moons"]).run()
+    assert kept(page)["datasets"] == "moons" and kept(page)["view"] == "heat" and kept(page)["metric"] == "f1"
+    page.multiselect(key="plan.methods").set_value([]).run()
+    assert "Choose at least one method" in words(page) and page.button(key="run").disabled
+
+
+def test_what_cannot_be_is_said_and_left_out(look: Look) -> None:
+    page = look(**query(SweepSpec(("glass2", "digits"), ("smote",), (20.0, 400.0), folds=4, seeds=1)))
+    said = words(page)
+    assert "Left out, since it cannot be" in said and "400:1" in said.replace("\\", "")
+    assert "smote takes tabular or points data" in said.replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        ({"view": "<b>x</b>"}, "asks for the view"),
+        ({"metric": "accuracy"}, "asks for the measure"),
+        ({"datasets": "nowhere"}, "nowhere"),
+        ({"ratios": "5,x"}, "not a number"),
+        ({"ratios": "0.1"}, "0.1"),
+        ({"folds": "99"}, "folds"),
+        ({"methods": ",".join(["smote"] * 3), "run": "<img>"}, "16 of the letters"),
+        ({"colour": "red"}, "means nothing here"),
+        ({"at": "moons@<img>"}, "no cell of its plan"),
+        ({"curves": "0123456789abcdef,<b>"}, "no cell of its plan"),
+    ],
+)
+def test_a_bad_address_is_said_and_something_is_shown(look: Look, bad: dict[str, str], says: str) -> None:
+    page = look(**bad)
+    assert says in page.warning[0].value.replace("\\", "")
+    assert "<img>" not in page.warning[0].value and "<b>" not in page.warning[0].value
+    assert kept(page) == bad  # as it came, until something is touched
+    page.radio(key="plan.where").set_value("train").run()
+    assert not page.warning and kept(page)["where"] == "train"
+
+
+# ---- with results
+
+
+@pytest.mark.parametrize("view", [v for v in compare.VIEWS if v != "pair"])
+def test_every_view_has_words_numbers_and_a_reading(look: Look, store: Store, view: str) -> None:
+    filled(store)
+    page = look(**query(view=view))
+    said = words(page)
+    assert "What to use, when" in said
+    assert "**SMOTE** is better than plain training" in said
+    shown = charts(page)
+    assert len(shown) == (2 if view == "ratio" else 1) and all(c.alt for c in shown)
+    size = sum(len(c.figure.spec) if hasattr(c, "figure") else len(c.spec) for c in shown)
+    assert size < 300_000
+    assert kept(page) == query(view=view)
+    again = look(**kept(page))
+    assert words(again) == said
+    assert [c.alt for c in charts(again)] == [c.alt for c in shown]
+
+
+def test_it_says_where_a_method_stops_helping(look: Look, store: Store) -> None:
+    filled(store)
+    said = words(look(**query(view="ratio")))
+    assert "helps up to 20:1 and stops by 25:1" in said.replace("\\", "")
+    assert "cannot be told from plain training" in said or "helps" in said
+
+
+def test_the_potential_is_drawn_and_never_ranked(look: Look, store: Store) -> None:
+    filled(store)
+    assert any("not ranked" in c.alt for c in charts(look(**query(view="ratio"))))
+    ranked = charts(look(**query(view="ranks")))[0].alt
+    assert "Potential" not in ranked and "SMOTE" in ranked
+
+
+def test_a_share_is_shown_only_where_there_is_one_to_recover(look: Look, store: Store) -> None:
+    filled(store)
+    said = words(look(**query(view="share"))).replace("\\", "")
+    assert "The most is recovered by" in said
+    filled(store, SweepSpec(("moons",), ("smote",), (5.0,), folds=2, seeds=3), level=LEVEL | {"potential": 0.4})
+    none = look(**query(SweepSpec(("moons",), ("smote",), (5.0,), folds=2, seeds=3), view="share"))
+    assert "does not clearly beat plain training" in words(none) and not charts(none)
+
+
+def test_partly_done_and_failed(look: Look, store: Store) -> None:
+    cells = filled(store, leave=("explicit-gradient",))
+    missing = [cell for cell in cells if cell.method == "explicit-gradient"]
+    fabricate.ended(store, missing[0].spec, "failed", f"Out of luck {fabricate.HOSTILE[0]} {fabricate.HOSTILE[1]}")
+    page = look(**query(view="heat"))
+    said = words(page)
+    assert "1 cell failed" in said and "Out of luck" in said
+    assert "<img" not in said.replace("\\<img", "") and "](https" not in said
+    text = page.get("plotly_chart")[0].proto.spec
+    assert "not run" in text and "failed" in text
+    assert "11 of 14 cells done" in page.get("progress")[0].proto.text or "done, 1 failed" in page.get("progress")[0].proto.text
+    page.button(key="compare.missing").click().run()
+    assert {job.id for job in store.jobs(states=("queued",), limit=50)} == {cell.id for cell in missing}
+
+
+def test_a_selection_is_in_the_address(look: Look, store: Store) -> None:
+    cells = filled(store)
+    page = look(**query(view="cost"))
+    page.selectbox(key="compare.at").set_value("glass2@20").run()
+    assert kept(page)["at"] == "glass2@20" and "Glass 2" in charts(page)[0].alt + words(page)
+    page = look(**query(view="curves"))
+    picked = [c.id for c in cells if c.method == "smote"]
+    page.multiselect(key="compare.curves").set_value(picked).run()
+    assert kept(page)["curves"] == ",".join(picked)
+    assert charts(page)[0].alt.count("SMOTE on") == len(picked)
+    page = look(**query(view="ratio", cell=picked[1]))
+    assert page.selectbox(key="compare.cell").value == picked[1]
+    page.multiselect(key="plan.methods").set_value(["explicit-gradient"]).run()  # what the plan has no more is selected no more
+    assert "cell" not in kept(page) and not page.warning
+
+
+def test_another_measure(look: Look, store: Store) -> None:
+    filled(store)
+    page = look(**query(view="heat"))
+    page.selectbox(key="compare.metric.pick").set_value("g_mean").run()
+    assert kept(page)["metric"] == "g_mean" and "G-mean" in charts(page)[0].alt
+
+
+def test_hostile_names_are_shown_letter_by_letter(look: Look, store: Store) -> None:
+    catalog = fabricate.catalog()
+    for i, entry in enumerate(d for d in catalog["datasets"] if d["name"] in ("moons", "glass2")):
+        entry["title"] = fabricate.HOSTILE[i]
+    for entry in catalog["methods"]:
+        if entry["name"] == "smote":
+            entry["title"] = fabricate.HOSTILE[1]
+    store.publish_catalog(catalog)
+    filled(store)
+    for view in compare.VIEWS:
+        page = look(**query(view=view))
+        said = words(page)
+        assert "<img" not in said.replace("\\<img", "") and "](https" not in said
+        assert not re.search(r"(?<!\\)\*\*bold(?<!\\)\*\*", said)
+        for c in page.get("plotly_chart"):
+            assert "<img" not in c.proto.spec
+
+
+def test_the_view_is_back_when_the_page_is_opened_from_the_menu(look: Look, store: Store) -> None:
+    filled(store)
+    page = look(**query(view="heat", metric="f1"))
+    page._page_hash = calc_hash("papers")
+    page.query_params.clear()
+    page.run()
+    page._page_hash = calc_hash("compare")
+    page.query_params.clear()
+    page.run()
+    assert not page.exception and kept(page) == query(view="heat", metric="f1")
+    assert page.multiselect(key="plan.datasets").value == list(SPEC.datasets) and len(charts(page)) == 1
+
+
+def test_sweeps_that_were_started_are_offered_again(look: Look, store: Store) -> None:
+    page = look(**query(view="ratio"))
+    page.button(key="run").click().run()
+    assert store.sweeps()[0].words == SPEC.to_json()
+    store.keep_sweep(SPEC.to_json() | {"datasets": ["nowhere"]})  # of a catalog that is gone
+    again = look()
+    links = [e.proto for e in again.get("page_link")]
+    found = [p for p in links if "Glass 2" in p.label]
+    assert len(found) == 1 and "datasets=moons%2Cglass2" in found[0].query_string
+    assert not any("nowhere" in p.label for p in links)
+
+
+def test_a_demonstration_starts_nothing(look: Look, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(store, leave=("smote",))
+    monkeypatch.setenv("LAB_DEMO", "1")
+    page = look(**query(view="ratio"))
+    assert page.button(key="run").disabled
+    assert not [b for b in page.button if b.key in ("compare.missing", "compare.cancel")]
+    assert charts(page) and "emonstration" in words(page)
+
+
+# ---- two runs
+
+
+def test_two_runs_in_step(look: Look, store: Store) -> None:
+    one = fabricate.done(store, fabricate.spec(method="smote", ratio=20.0, folds=2, seeds=3), ap=0.4)
+    other = fabricate.done(store, fabricate.spec(method="ce", ratio=20.0, folds=2, seeds=3), ap=0.5)
+    page = look(view="pair", run=one.id, beside=other.id)
+    assert kept(page) == {"view": "pair", "run": one.id, "beside": other.id}
+    said = words(page)
+    assert "What differs" in said and "One scrubber" in said
+    frame = next(f.value for f in page.dataframe if "measure" in f.value.columns)
+    assert "difference" in frame.columns and len(frame) >= 10
+    players = page.get("bidi_component")
+    assert len(players) == 2
+    assert all(b'"group":"compare"' in p.proto.bytes for p in players)
+
+
+def test_two_runs_on_other_rows_are_not_subtracted(look: Look, store: Store) -> None:
+    one = fabricate.done(store, fabricate.spec(method="ce", ratio=20.0))
+    other = fabricate.done(store, fabricate.spec(method="ce", ratio=5.0))
+    page = look(view="pair", run=one.id, beside=other.id)
+    frame = next(f.value for f in page.dataframe if "measure" in f.value.columns)
+    assert "difference" not in frame.columns
+    assert "not tested on the same rows" in words(page)
+
+
+def test_two_runs_one_absent_the_same_or_unfinished(look: Look, store: Store) -> None:
+    one = fabricate.done(store, fabricate.spec(method="ce", ratio=20.0))
+    assert "There is no such run here" in look(view="pair", run=one.id, beside="0" * 16).error[0].value
+    assert "Both are the same run" in look(view="pair", run=one.id, beside=one.id).info[0].value
+    waits = fabricate.queued(store, fabricate.spec(method="smote", ratio=20.0))
+    page = look(view="pair", run=one.id, beside=waits.id)
+    assert "waiting" in " ".join(i.value for i in page.info)
+    assert "Choose two runs" in words(look(view="pair"))
+
+
+def test_somebody_elses_run_reads_as_one_that_is_not_there(look: Look, store: Store) -> None:
+    spec = fabricate.spec(method="smote", ratio=20.0)
+    job = store.submit(spec, fingerprint="fp-moons", owner="x" * 43)
+    assert "There is no such run here" in look(view="pair", run=job.id, beside=job.id).error[0].value
+
+
+# ---- the sentences
+
+
+def record(title: str, at: float, better: bool = False, worse: bool = False, mean: float = 0.1) -> dict[str, Any]:
+    gap = {"mean": mean, "low": 0.0, "high": 0.2, "p_holm": 0.01, "better": better, "worse": worse}
+    return {"dataset": "d", "dataset_title": "D", "title": title, "ratio": at, "role": "method", "difference": gap}
+
+
+@pytest.mark.parametrize(
+    ("marks", "says"),
+    [
+        ("++", "helps at every ratio tested"),
+        ("+0", "helps up to 5:1 and stops by 20:1"),
+        ("0+", "helps from 20:1 on"),
+        ("00", "cannot be told from plain training at 5:1 and 20:1"),
+        ("0-", "helps nowhere, and is worse at 20:1"),
+        ("+0+", "helps at 5:1 and 50:1"),
+        ("+-", "helps up to 5:1 and stops by 20:1, and is worse at 20:1"),
+    ],
+)
+def test_where_a_method_stops(marks: str, says: str) -> None:
+    own = [record("M", at, better=m == "+", worse=m == "-") for m, at in zip(marks, (5.0, 20.0, 50.0), strict=False)]
+    assert sweep_words.stops(own) == [f"**M** {says}."]
+
+
+def test_the_answer_names_the_best_first_and_says_where_nothing_helps() -> None:
+    rows = [record("A", 5.0, True, mean=0.1), record("B", 5.0, True, mean=0.2), record("A", 20.0), record("B", 20.0)]
+    assert sweep_words.answer(rows) == [
+        "D: at 5:1 **B or A** is better than plain training; at 20:1 nothing is clearly better than plain training."
+    ]
+    assert sweep_words.answer([]) == []
+
+
+def test_lines_are_drawn_over_ascending_ratios(store: Store) -> None:
+    filled(store)
+    records = sweep.table(store, SPEC, fabricate.catalog())
+    own = [r for r in records if r["dataset"] == "moons"]
+    lines = sweep_views.lines_of(own[::-1])
+    assert {line.key for line in lines} == set(LEVEL)
+    assert all(list(line.ratios) == [20.0, 25.0] for line in lines)
+
+
+def test_the_flat_table_has_every_cell(store: Store) -> None:
+    cells = filled(store, leave=("potential",))
+    rows = compare.flat(sweep.table(store, SPEC, fabricate.catalog()), "average_precision")
+    assert len(rows) == len(cells) and {r["state"] for r in rows} == {"done", "missing"}
+    assert len({tuple(r) for r in rows}) == 1 and "difference_p_holm" in rows[0]

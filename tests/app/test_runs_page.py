@@ -1,0 +1,347 @@
+"""The page of all runs over a store filled by hand: what it lists, finds, says, and does with what is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+
+from app import session
+from app.widgets import rows
+from engine.database import JOBS
+from engine.errors import UnknownName
+from engine.marks import Mark
+from engine.spec import RunSpec
+from engine.store import PRIORITY_SWEEP, Store
+from tests.app import fabricate
+from tests.app.conftest import MAIN
+from tests.app.test_lab import words
+from tests.engine.test_uploads import spec as private
+
+ME, YOU = "m" * 43, "y" * 43
+Look = Callable[..., AppTest]
+SWEEP = {"datasets": ["moons", "glass2"], "methods": ["ce", "smote"], "ratios": [5.0, 20.0], "seeds": 2}
+
+
+@pytest.fixture(autouse=True)
+def me(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The browser that looks has a cookie."""
+    monkeypatch.setattr(session, "owner", lambda: ME)
+
+
+@pytest.fixture
+def look(store: Store) -> Look:
+    """look(query...) -> the page, run once; no exception may be on it."""
+
+    def run(**query: str) -> AppTest:
+        page = AppTest.from_file(str(MAIN), default_timeout=60)
+        page._page_hash = calc_hash("runs")
+        page.query_params.update(query)
+        page.run()
+        assert not page.exception, page.exception
+        return page
+
+    return run
+
+
+def again(page: AppTest) -> AppTest:
+    page.run()
+    assert not page.exception, page.exception
+    return page
+
+
+def press(page: AppTest, key: str) -> AppTest:
+    page.button(key=key).click()
+    return again(page)
+
+
+def tick(page: AppTest, *ids: str) -> AppTest:
+    for id in ids:
+        page.checkbox(key=f"runs.pick.{id}").check()
+        again(page)
+    return page
+
+
+def listed(page: AppTest) -> list[str]:
+    """Ids of the rows on the page, in order."""
+    return [str(box.key).removeprefix("runs.pick.") for box in page.checkbox if str(box.key).startswith("runs.pick.")]
+
+
+def texts(page: AppTest) -> str:
+    return "\n".join(box.label for box in page.checkbox)
+
+
+def there(page: AppTest, key: str) -> bool:
+    return any(button.key == key for button in page.button)
+
+
+def links(page: AppTest) -> dict[str, str]:
+    """Query of each link by its label and page, the last one of a kind."""
+    return {f"{link.proto.label} {link.proto.page}": link.proto.query_string for link in page.get("page_link")}
+
+
+def several(store: Store) -> dict[str, str]:
+    """A run of each state, a comparison, a map and a sweep, by a short name."""
+    fabricate.beat(store)
+    made = {"done": fabricate.deep(store, fabricate.spec(folds=4, seeds=2)).id}
+    made["other"] = fabricate.done(store, fabricate.spec("glass2", "smote", 15.0)).id
+    for state, reason in (("failed", "Out of memory; choose a smaller network. <b>*"), ("cancelled", ""), ("interrupted", "")):
+        made[state] = fabricate.ended(store, fabricate.spec("wine", "smote", None, seed=len(made)), state, reason).id
+    made["running"] = fabricate.running(store, fabricate.spec(seed=50)).id
+    made["compare"] = store.submit_compare(ME, {"source": {"dataset": "wine"}, "budget": 15}).id
+    made["queued"] = fabricate.queued(store, fabricate.spec(seed=51)).id
+    made["sweep"] = store.keep_sweep(SWEEP)
+    return made
+
+
+def test_an_empty_store_says_what_to_do(look: Look) -> None:
+    page = look()
+    assert "nothing here yet" in words(page) and listed(page) == [] and dict(page.query_params.items()) == {}
+
+
+def test_everything_is_listed_with_how_it_stands_and_a_way_to_it(store: Store, look: Look) -> None:
+    ids = several(store)
+    page = look()
+    assert set(listed(page)) >= set(ids.values())
+    said = texts(page)
+    for part in ("waiting", "running", "done", "cancelled", "interrupted", "failed: Out of memory; choose a smaller network"):
+        assert part in said, part
+    assert "<b>" not in said.replace("\\<b\\>", "") and r"\<b\>\*" in said
+    done = page.checkbox(key=f"runs.pick.{ids['done']}").label
+    assert "Explicit gradient on Two moons, at 20:1, 8 replicates, seed 0" in done
+    assert "average precision 0." in done and ", n = 8" in done and "[" in done
+    assert "95% corrected resampled t" in words(page) and "bootstrap" in words(page)
+    assert "Sweep of 2 methods × 2 ratios on Two moons, Glass 2, 2 seeds" in said and "Comparison on Wine" in said
+    assert "Map (PCA) of run" in said.replace("\\", "")
+    found = links(page)
+    assert f"run={ids['done']}" in {query for name, query in found.items() if "lab" in name or name.startswith("Open")} or any(
+        ids["done"] in query for query in found.values()
+    )
+    assert any("datasets=moons%2Cglass2" in query for query in found.values())
+    assert any(query == f"compare={ids['compare']}" for query in found.values())
+    assert "everybody's" in words(page) and "only this browser sees" in words(page)
+
+
+def test_filters_find_and_the_address_is_the_view(store: Store, look: Look) -> None:
+    ids = several(store)
+    for query, names in (
+        ({"state": "failed"}, {"failed"}),
+        ({"dataset": "glass2"}, {"other", "sweep"}),
+        ({"method": "smote", "kind": "run"}, {"other", "failed", "cancelled", "interrupted"}),
+        ({"text": "two moons"}, {"done", "running", "queued", "sweep"}),
+        ({"text": "memory"}, {"failed"}),
+        ({"text": ids["other"][:8]}, {"other"}),
+        ({"kind": "sweep"}, {"sweep"}),
+        ({"kind": "compare", "state": "queued"}, {"compare"}),
+        ({"pinned": "1"}, set()),
+    ):
+        page = look(**query)
+        assert set(listed(page)) == {ids[name] for name in names}, query
+        assert dict(page.query_params.items()) == query
+    assert "Nothing here is like that" in words(page)
+    page = press(page, "runs.everything")
+    assert len(listed(page)) == 10 and dict(page.query_params.items()) == {}
+    page.selectbox(key="runs.state").select("done")
+    page.selectbox(key="runs.sort").select("old")
+    page = again(page)
+    assert dict(page.query_params.items()) == {"state": "done", "sort": "old"}
+    assert ids["done"] in listed(page) and ids["failed"] not in listed(page)
+
+
+def test_an_address_that_cannot_be_followed_says_so_and_a_late_one_changes_nothing_back(store: Store, look: Look) -> None:
+    several(store)
+    page = look(state="<b>", colour="3", page="-4", sort="no")
+    assert "Not all of this link could be followed: colour, state, sort" in words(page) and len(listed(page)) == 10
+    page.selectbox(key="runs.state").select("failed")
+    page = again(page)
+    page.query_params.clear()  # the browser had not heard of the new one yet
+    page = again(page)
+    assert dict(page.query_params.items()) == {"state": "failed"} and "could be followed" not in words(page)
+    page.query_params.update({"state": "done"})  # a link
+    assert dict(again(page).query_params.items()) == {"state": "done"}
+
+
+def test_pages(store: Store, look: Look) -> None:
+    ids = [fabricate.queued(store, fabricate.spec("wine", "ce", None, seed=n)).id for n in range(60)]
+    page = look()
+    assert listed(page) == ids[:-26:-1] and page.button(key="runs.before.page").disabled
+    assert "1 to 25 of 60" in words(page)
+    page = press(press(page, "runs.next.page"), "runs.next.page")
+    assert listed(page) == ids[9::-1] and page.button(key="runs.next.page").disabled
+    assert dict(page.query_params.items()) == {"page": "3"}
+    assert listed(look(page="3")) == listed(page)
+    page.text_input(key="runs.text").input("seed nothing")
+    assert dict(again(page).query_params.items()) == {"text": "seed nothing"}
+    assert listed(look(page="77")) == ids[9::-1]  # shorter than the link says
+
+
+def test_what_is_queued_stands_in_order_with_the_pace(store: Store, look: Look) -> None:
+    fabricate.beat(store)
+    late = fabricate.queued(store, fabricate.spec(seed=1), priority=PRIORITY_SWEEP)
+    first = fabricate.queued(store, fabricate.spec(seed=2))
+    run = fabricate.done(store, fabricate.spec(seed=3))
+    with store.writing() as db:
+        db.execute(JOBS.update().where(JOBS.c.id == run.id).values(started=100.0, finished=130.0))
+    said = words(look())
+    assert "Waiting: 2" in said and "about 30 s for all of it" in said and "30 s each, 2 slots" in said
+    assert said.index("1. Explicit gradient on Two moons, at 20:1, 1 replicate, seed 2") < said.index("2. Explicit gradient")
+    assert "after what people wait for" in said.split("2. Explicit gradient")[1] and first.id != late.id
+    for job in (late, first):
+        store.cancel(job.id)
+    fabricate.running(store, fabricate.spec(seed=4))
+    page = look()
+    assert "Running: 1" in words(page)
+    stop = next(button for button in page.button if str(button.key).startswith("runs.cancel."))
+    stop.click()
+    again(page)
+    assert store.cancel_requested("engine-1") == [str(stop.key).removeprefix("runs.cancel.")]
+
+
+# ---- what can be done
+
+
+def test_pin_and_name(store: Store, look: Look) -> None:
+    ids = several(store)
+    page = press(tick(look(), ids["done"]), "runs.pin")
+    assert store.marks(ME) == {ids["done"]: Mark("", True)} and store.marks(YOU) == {}
+    assert listed(page)[0] == ids["done"] and ":material/keep:" in page.checkbox(key=f"runs.pick.{ids['done']}").label
+    page.text_input(key=f"mine.runs.name.{ids['done']}").input("**Best** <b>of</b> [all](https://evil.example)")
+    page = again(page)
+    assert store.marks(ME)[ids["done"]].name.startswith("**Best** <b>of</b>")
+    label = page.checkbox(key=f"runs.pick.{ids['done']}").label
+    assert r"\*\*Best\*\* \<b\>of" in label and "https://evil" not in label
+    assert set(listed(look(text="best"))) == {ids["done"]} and set(listed(look(pinned="1"))) == {ids["done"]}
+    page = press(page, "runs.pin")
+    assert store.marks(ME)[ids["done"]].pinned is False
+
+
+def test_two_runs_side_by_side_and_one_run_changed(store: Store, look: Look) -> None:
+    ids = several(store)
+    page = tick(look(), ids["other"])
+    found = links(page)
+    changed = next(query for name, query in found.items() if name.startswith("Change and run"))
+    assert "dataset=glass2" in changed and "method=smote" in changed and "run=" not in changed
+    assert any(name.startswith("Deep") and query == f"run={ids['other']}" for name, query in found.items())
+    page = tick(page, ids["done"])
+    pair = next(query for name, query in links(page).items() if name.startswith("Put side by side"))
+    assert pair == f"view=pair&run={ids['other']}&beside={ids['done']}"
+    assert not any(name.startswith("Change and run") for name in links(page))
+    page = tick(page, ids["failed"])
+    assert not any(name.startswith("Put side by side") for name in links(page)) and "3 rows chosen" in words(page)
+    page = press(page, "runs.none")
+    assert "chosen" not in words(page) and page.session_state["runs.chosen"] == []
+
+
+def test_a_choice_stays_over_pages_and_what_is_gone_drops_out(store: Store, look: Look) -> None:
+    ids = [fabricate.queued(store, fabricate.spec("wine", "ce", None, seed=n)).id for n in range(30)]
+    page = press(look(), "runs.all")
+    assert "25 rows chosen" in words(page)
+    page = press(page, "runs.next.page")
+    assert "25 rows chosen" in words(page) and "25 of them not on this page" in words(page)
+    store.delete(ids[-1])
+    assert "24 rows chosen" in words(again(again(page)))
+
+
+def test_run_again_and_cancel(store: Store, look: Look) -> None:
+    ids = several(store)
+    page = tick(look(), ids["failed"], ids["cancelled"])
+    page = press(page, "runs.again")
+    assert [store.job(ids[name]).state for name in ("failed", "cancelled")] == ["queued", "queued"]
+    assert store.job(ids["failed"]).attempt == 2 and not there(page, "runs.again")
+    page = press(page, "runs.stop")
+    assert [store.job(ids[name]).state for name in ("failed", "cancelled")] == ["cancelled", "cancelled"]
+
+
+def test_deleting_asks_first_and_says_what_goes(store: Store, look: Look) -> None:
+    ids = several(store)
+    store.mark(ids["done"], ME, name="dear")
+    page = press(tick(look(), ids["done"], ids["sweep"]), "runs.delete")
+    said = words(page)
+    assert "1 map drawn of them" in said and "1 sweep from the list, whose runs stay" in said and " MB" in said
+    assert store.job(ids["done"]).state == "done"
+    page = tick(page, ids["failed"])  # another choice: asked anew
+    assert not there(page, "runs.sure")
+    page = press(press(page, "runs.delete"), "runs.keep")
+    assert not there(page, "runs.sure") and store.job(ids["done"])
+    page = press(press(page, "runs.delete"), "runs.sure")
+    for name in ("done", "failed"):
+        with pytest.raises(UnknownName):
+            store.job(ids[name], ME)
+    assert store.sweeps() == [] and store.marks(ME) == {} and store.job(ids["other"]).state == "done"
+    assert "chosen" not in words(page) and ids["done"] not in listed(page)
+
+
+def test_what_came_with_the_product_stays(store: Store, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = several(store)
+    monkeypatch.setattr(session, "bundled", lambda: {ids["done"]})
+    page = press(tick(look(), ids["done"], ids["other"]), "runs.delete")
+    assert "come with this product stay" in words(page)
+    press(page, "runs.sure")
+    assert store.job(ids["done"]).state == "done" and set(store.answers([ids["other"]], ME, words=False)) == set()
+
+
+def test_private_runs_are_their_owners(store: Store, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = store.add_upload(ME, "Sales <b>.csv", b"a,b\n1,2\n")
+    mine = store.submit(private(upload), owner=ME).id
+    page = look(dataset=f"upload/{upload}")
+    assert listed(page) == [mine]
+    label = page.checkbox(key=f"runs.pick.{mine}").label
+    assert label.startswith(":material/lock: Plain training \\(CE\\) on Sales \\<b\\>") and "c4n4ry" not in label
+    page = tick(page, mine)
+    assert not any(name.startswith("Change and run") for name in links(page))
+    monkeypatch.setattr(session, "owner", lambda: YOU)
+    assert mine not in listed(look()) and mine not in listed(look(text=mine)) and "Sales" not in texts(look())
+    page.session_state["runs.chosen"] = [mine]
+    again(page)
+    assert "chosen" not in words(page)
+    monkeypatch.setattr(session, "owner", lambda: ME)
+    page = press(press(tick(look(), mine), "runs.delete"), "runs.sure")
+    assert listed(page) == [] and store.search(ME)[1] == 0
+
+
+def test_a_run_whose_method_is_gone_is_listed_and_cannot_be_changed(store: Store, look: Look) -> None:
+    job = store.submit(RunSpec("no set", "no-method", params={"x": 1}))
+    page = tick(look(), job.id)
+    assert "no\\-method on no set" in texts(page) and not any(name.startswith("Change") for name in links(page))
+
+
+def test_in_a_demonstration_nothing_can_be_done(store: Store, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = several(store)
+    monkeypatch.setenv("LAB_DEMO", "1")
+    page = look()
+    assert listed(page) == [] and not there(page, "runs.all") and not any("cancel" in str(b.key) for b in page.button)
+    assert any(ids["done"] in query for query in links(page).values()) and "Explicit gradient on Two moons" in words(page)
+
+
+def test_what_goes_wrong_in_a_press_is_said(store: Store, look: Look) -> None:
+    ids = several(store)
+    page = press(tick(look(), ids["done"], ids["other"]), "runs.delete")
+    store.delete(ids["other"])
+    page = press(page, "runs.sure")
+    assert "One of these is gone" in words(page) and store.job(ids["done"])
+
+
+def test_the_export_link_names_finished_public_runs(store: Store, look: Look) -> None:
+    ids = several(store)
+    page = tick(look(), ids["done"])
+    urls = [link.proto.url for link in page.get("link_button")]
+    assert urls == [session.bundle_url([ids["done"]])]
+    assert not tick(page, ids["failed"]).get("link_button")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "just now"), (90, "1 min ago"), (7300, "2 h ago"), (3 * 86400, "3 days ago"), (1e7, "1970-01-01")],
+)
+def test_when(seconds: float, said: str) -> None:
+    assert rows.ago(seconds, 100.0) == said
+
+
+def test_titles_that_are_alike_are_told_apart() -> None:
+    assert rows.options(["b", "a", "upload/x"], {"a": "Same", "b": "Same"}) == {
+        "upload/x": "a table that is gone",
+        "a": "Same (a)",
+        "b": "Same (b)",
+    }

@@ -1,0 +1,182 @@
+"""axe-core on every page in its important states: light and wide, dark and narrow. And every page by keyboard alone.
+
+What Streamlit itself does wrong is listed in KNOWN: one rule on one kind of element, with the reason. Nothing else is let through.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from urllib.parse import urlencode
+
+import pytest
+
+from engine.store import Store
+from tests.app import fabricate, tables
+from tests.app.test_compare import SPEC, filled
+from tests.browser.visitor import Visitor
+
+pytestmark = pytest.mark.browser
+
+KNOWN: dict[str, tuple[tuple[str, str], ...]] = {}
+"""Rule of axe -> (CSS selector of the elements it is about, why it cannot be mended here)."""
+BAD = ("serious", "critical")
+SCAN = """async () => (await axe.run(document, {resultTypes: ['violations'], reporter: 'v1'})).violations.flatMap(v =>
+  v.nodes.map(n => ({rule: v.id, impact: n.impact, help: v.help, html: n.html.slice(0, 300), target: n.target.flat(9),
+                     why: n.failureSummary})))"""
+
+WALK = """() => {
+  const seen = new Set(), unseen = [];
+  let at = null;
+  const name = (e) => `${e.tagName.toLowerCase()}[${e.getAttribute('aria-label') || e.innerText?.slice(0, 40) || e.className}]`;
+  const active = () => {
+    let e = document.activeElement;
+    while (e?.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;
+    return e;
+  };
+  const all = (root) => [...root.querySelectorAll('*')].flatMap((e) => e.shadowRoot ? [e, ...all(e.shadowRoot)] : [e]);
+  const tabbable = () => all(document).filter((e) =>
+    e.matches('a[href], button, input, select, textarea, summary, [tabindex]') && e.tabIndex >= 0 && !e.disabled && !e.closest('[inert]')
+    && e.checkVisibility({visibilityProperty: true}) && e.getBoundingClientRect().width > 0);
+  // an outline, a shadow or a border of its own, on the element or on what is drawn for it
+  const marked = (e) => {
+    for (let at = e, up = 0; at && up < 4; at = at.parentElement ?? at.getRootNode().host, up++) {
+      for (const part of [at, ...(up ? [] : at.parentElement?.children ?? [])]) {
+        const style = getComputedStyle(part);
+        if ((style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== 'none') return true;
+      }
+    }
+    return e.tagName === 'CANVAS' || e.tagName === 'INPUT' && getComputedStyle(e).caretColor !== 'transparent';
+  };
+  window.lab = {
+    tabbable, unseen,
+    last: () => name(active()),
+    step: () => {
+      const e = active();
+      if (e === at) return true; // from cell to cell of a table
+      at = e;
+      if (!e || e === document.body || e === document.documentElement || seen.has(e)) return seen.size === 0;
+      seen.add(e);
+      if (!marked(e)) unseen.push(name(e));
+      return true;
+    },
+    // of a group one is reached by Tab, the others by arrow keys
+    missed: () => tabbable().filter((e) => !seen.has(e)
+      && ![...e.closest('[role=radiogroup], [role=toolbar]')?.querySelectorAll('*') ?? []].some((o) => seen.has(o))).map(name),
+  };
+}"""
+
+
+@pytest.fixture(scope="module")
+def shelf(serve, tmp_path_factory):
+    """A server without an engine over a store filled by hand, and the ids in it."""
+    place = f"sqlite:///{tmp_path_factory.mktemp('axe') / 'shelf.db'}"
+    store = Store(place)
+    store.publish_catalog(fabricate.catalog())
+    filled(store)
+    ids = {
+        "run": fabricate.family_done(store, fabricate.spec(folds=2, seeds=2)).id,
+        "deep": fabricate.deep(store).id,
+        "failed": fabricate.ended(store, fabricate.DIGITS.with_(seed=3), "failed", "It was too large.").id,
+        "table": tables.upload(store),
+    }
+    fabricate.queued(store, fabricate.spec(seed=9))
+    tables.profiled(store, ids["table"])
+    tables.profiled(store, ids["table"], target="left", positive="yes")
+    ids["comparison"] = tables.compared(store, ids["table"]).id
+    yield serve("app/server.py", {"LAB_STORE": place, "LAB_ENGINE": "off"}), ids
+    store.close()
+
+
+def states(ids: dict[str, str]) -> dict[str, tuple[str, dict[str, str], str]]:
+    """State -> (page, words of its address, what is there once it is drawn)."""
+    sweep = SPEC.to_query()
+    return {
+        "lab-first": ("", {}, ".st-key-run button"),
+        "lab-run": ("", {"run": ids["run"]}, ".st-key-chart-norms .main-svg"),
+        "lab-failed": ("", {"run": ids["failed"]}, ".st-key-run-state-failed"),
+        "deep": ("deep", {"run": ids["deep"]}, "[class*=st-key-chart-map] .main-svg"),
+        "data-empty": ("data", {}, ".st-key-data-state-empty"),
+        "data-result": ("data", {"data": ids["table"], "compare": ids["comparison"]}, ".st-key-chart-calibration .main-svg"),
+        "papers": ("papers", {"paper": "eos", "table": "1"}, ".st-key-chart-papers-cells .main-svg"),
+        "compare": ("compare", sweep | {"view": "ratio"}, ".st-key-chart-ratio-0 .main-svg"),
+        "compare-heat": ("compare", sweep | {"view": "heat"}, ".st-key-chart-heat .main-svg"),
+        "runs": ("runs", {}, "[class*=st-key-runs-row-]"),
+        "gallery": ("gallery", {}, "[data-testid=stMain] a"),
+    }
+
+
+STATES = tuple(states(dict.fromkeys(("run", "failed", "deep", "table", "comparison"), "")))
+
+
+class Anyone(Visitor):
+    """A visitor of any page, who may be the owner of the table."""
+
+    def __init__(self, chromium, url, state, ids):
+        page, words, there = states(ids)[state]
+        self.path = page
+        cookie = {"name": "lab_owner", "value": tables.OWNER, "url": url}
+        mine = {"storage_state": {"cookies": [cookie], "origins": []}} if state == "data-result" else {}
+        super().__init__(chromium, url, f"?{urlencode(words)}" if words else "", color_scheme="light", **mine)
+        self.page.locator(there).first.wait_for(state="attached", timeout=30_000)
+        self.settle()
+
+    def violations(self):
+        """What axe finds serious or critical, without KNOWN."""
+        if not self.page.evaluate("typeof axe !== 'undefined'"):
+            self.page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
+        self.calm()
+        found = [v for v in self.page.evaluate(SCAN) if v["impact"] in BAD]
+        return [v for v in found if not any(self._is(v, selector) for selector, _ in KNOWN.get(v["rule"], ()))]
+
+    def calm(self):
+        """Wait until nothing is drawn anew: Streamlit fades what it is about to replace."""
+        for _ in range(100):
+            if not self.page.evaluate("document.querySelectorAll('[data-stale=true]').length"):
+                break
+            self.page.wait_for_timeout(100)
+        self.page.wait_for_timeout(400)
+
+    def walk(self):
+        """(what Tab never reaches, where focus cannot be seen), going once through the page from its beginning."""
+        page = self.page
+        page.evaluate(WALK)
+        page.evaluate("document.activeElement?.blur()")
+        for _ in range(page.evaluate("lab.tabbable().length") + 60):
+            page.keyboard.press("Tab")
+            if not page.evaluate("lab.step()"):
+                break
+        else:
+            raise AssertionError(f"Tab does not come out again: {page.evaluate('lab.last()')}")
+        return page.evaluate("lab.missed()"), page.evaluate("lab.unseen")
+
+    def _is(self, violation, selector):
+        try:
+            return self.page.locator(violation["target"][-1]).first.evaluate("(e, s) => e.matches(s)", selector, timeout=2000)
+        except Exception as error:  # gone meanwhile
+            raise AssertionError(violation) from error
+
+
+def told(found):
+    return "\n\n".join(f"{v['rule']} ({v['impact']}): {v['target']}\n{v['html']}\n{v['why']}" for v in found)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_nobody_is_shut_out(chromium, shelf, state):
+    """One visit: axe in light and wide, every control by Tab, then axe in dark and narrow."""
+    url, ids = shelf
+    me = Anyone(chromium, url, state, ids)
+    found = me.violations()
+    assert not found, told(found)
+    missed, unseen = me.walk()
+    assert not missed, f"never reached by Tab: {missed}"
+    assert not unseen, f"focus cannot be seen: {unseen}"
+    me.page.emulate_media(color_scheme="dark")
+    me.page.set_viewport_size({"width": 390, "height": 1000})
+    me.page.wait_for_timeout(700)
+    assert "rgb(23, 22, 20)" in me.page.evaluate(
+        "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
+    )
+    found = me.violations()
+    assert not found, told(found)
+    assert me.over() <= 1
+    me.leave()

@@ -1,0 +1,189 @@
+"""The examples that come with the product: each card says what its bundle shows, and every bundle is small and its example's own."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import xml.etree.ElementTree as ET
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import cli, examples
+from engine.analysis.intervals import Interval
+from engine.analysis.sample import Part, features_artifact
+from engine.catalog import build_catalog
+from engine.compare_spec import CompareSpec
+from engine.errors import BadData, UnknownName
+from engine.events import Frame
+from engine.examples import ABOVE, BELOW, EXAMPLES, HOLDS, INDEX, Example, Fact
+from engine.spec import Imbalance, RunSpec
+from engine.store import Store
+from engine.sweep import SweepSpec
+from engine.version import NUMERICS
+
+FOLDER = Path(__file__).resolve().parents[2] / "app" / "examples"
+CARDS = {card["name"]: card for card in json.loads((FOLDER / INDEX).read_text(encoding="utf-8"))}
+
+
+def test_every_example_is_there_and_all_are_small():
+    assert list(CARDS) == list(EXAMPLES) and 6 <= len(EXAMPLES) <= 8
+    assert {path.name for path in FOLDER.iterdir()} == {INDEX, *(f"{name}.zip" for name in EXAMPLES)}
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 3.6e6
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_card_says_what_its_bundle_shows(name):
+    """Titles, sentences, numbers, senses and picture are made anew from the bundle: `card` raises where an interval lies elsewhere."""
+    assert json.loads(json.dumps(examples.card(name, FOLDER / f"{name}.zip"))) == CARDS[name]
+    facts = CARDS[name]["facts"]
+    assert any(fact["sense"] for fact in facts)
+    for fact in facts:
+        low, high = (math.nan if fact[end] is None else fact[end] for end in ("low", "high"))
+        assert fact["sense"] in {"": True, ABOVE: low > 0, BELOW: high < 0, HOLDS: low <= 0 <= high}
+        assert {"": True, ABOVE: low > 0, BELOW: high < 0, HOLDS: low <= 0 <= high}[fact["sense"]]
+    picture = ET.fromstring(CARDS[name]["picture"])  # well-formed
+    assert picture.get("aria-label") and not re.search(r"https?:|<script|url\(", CARDS[name]["picture"])
+    assert 500 < len(CARDS[name]["picture"]) < 20_000
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_bundle_holds_what_its_example_asks_for_by_today_s_numbers(name, tmp_path):
+    """The ids hash spec, data and NUMERICS: a bundle of an earlier version or of other settings fails here."""
+    store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
+    catalog = build_catalog()
+    assert store.load(FOLDER / f"{name}.zip") == CARDS[name]["jobs"] == examples.jobs(name, catalog)
+    first = CARDS[name]["jobs"][0]
+    if isinstance(EXAMPLES[name].wanted, CompareSpec):
+        assert store.job(first).kind == "compare" and store.answer(first, "comparison")["methods"]
+    else:
+        for id in CARDS[name]["jobs"]:
+            result = store.result(id)
+            assert result.provenance["numerics"] == NUMERICS and result.seconds < 300
+        assert set(CARDS[name]["words"].values()) & set(CARDS[name]["jobs"]) or CARDS[name]["page"] == "compare"
+    if CARDS[name]["page"] in ("lab", "deep"):
+        frames = [e for _, e in store.events(first, kinds=("frame",)) if isinstance(e, Frame)]
+        assert len(frames) > (0 if name == "gap" else 20)  # plain training has features to draw only once they are learnt
+    if CARDS[name]["page"] == "lab":  # every replicate has its pictures
+        replicates = range(1, store.result(first).n)
+        assert {f"frames/{r}" for r in replicates} <= set(store.artifacts(first))
+    if CARDS[name]["page"] == "deep":
+        found = store.embedding(first, "pca")
+        assert found is not None and len(found) > 100  # the map is there without an engine
+    store.close()
+
+
+def test_what_the_steps_of_the_start_promise_is_so():
+    """Plain training is much higher at 5:1 than at 50:1, and the cell that is opened is explicit gradient's."""
+    levels = [fact for fact in CARDS["sweep"]["facts"] if fact["said"].startswith("Plain training")]
+    assert [fact["said"].split()[3].rstrip(":") for fact in levels] == ["5:1", "50:1"]
+    assert levels[0]["mean"] > levels[1]["mean"] + 0.1
+    cells = CARDS["sweep"]["cells"]
+    assert sorted(c["run"] for c in cells) == sorted(CARDS["sweep"]["jobs"])
+    assert [(c["dataset"], c["method"], c["ratio"]) for c in cells].count(("moons", "explicit-gradient", 5.0)) == 1
+    spec = EXAMPLES["sweep"].wanted
+    assert isinstance(spec, SweepSpec) and SweepSpec.from_query(CARDS["sweep"]["words"], build_catalog()) == spec
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "sense"),
+    [(-0.1, 0.2, ABOVE), (0.0, 0.2, ABOVE), (-0.2, 0.0, BELOW), (-0.2, 0.1, BELOW), (0.1, 0.2, HOLDS), (-0.2, -0.1, HOLDS),
+     (math.nan, math.nan, ABOVE), (math.nan, math.nan, HOLDS)],
+)  # fmt: skip
+def test_a_card_cannot_claim_what_is_not_so(low, high, sense):
+    with pytest.raises(BadData, match="which the card says"):
+        Fact("a number", Interval(0.05, low, high, 8, "95%"), sense).to_json()
+
+
+def test_a_number_without_an_interval_claims_nothing():
+    said = Fact("a number", Interval(0.123456789, math.nan, math.nan, 8, "none")).to_json()
+    assert said == {"said": "a number", "mean": 0.12346, "low": None, "high": None, "n": 8, "kind": "none", "sense": ""}
+
+
+def test_fewer_rows_keep_classes_enemies_and_images():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], [60, 20, 4])
+    train = Part(rng.normal(size=(84, 5)), y, y, np.arange(84))
+    test = Part(rng.normal(size=(40, 5)), np.arange(40) % 3, np.arange(40) % 3, 100 + np.arange(40))
+    made = Part(rng.normal(size=(30, 5)), np.full(30, 2), np.full(30, 2), None, np.arange(30))
+    images = rng.integers(0, 255, (200, 1, 8, 8)).astype(np.uint8)
+    found = features_artifact(train, test, made, classes=3, images=images, rng=rng)
+    less = examples.fewer(found, (30, 20, 10))
+    assert [int((less["part"] == p).sum()) for p in range(3)] == [30, 20, 10]
+    assert set(less["y"][less["part"] == 0]) == {0, 1, 2} and (less["size"] == found["size"]).all()
+    real = less["part"] < 2
+    assert (less["thumbs"] == images[less["row"][real]].transpose(0, 2, 3, 1)).all()
+    joined = np.flatnonzero(less["enemy"] >= 0)
+    assert len(joined) and (less["part"][less["enemy"][joined]] == 0).all()
+    by_row = {int(row): i for i, row in enumerate(found["row"]) if row >= 0}
+    for i in joined:  # the same enemy as before, known by its features
+        before = int(np.flatnonzero((found["x"] == less["x"][i]).all(1))[0])
+        assert by_row[int(less["row"][less["enemy"][i]])] == found["enemy"][before]
+
+
+def test_an_unknown_example_is_refused(tmp_path):
+    for ask in (
+        lambda: examples.make("none", tmp_path / "none.zip", print),
+        lambda: examples.card("none", tmp_path / "none.zip"),
+    ):
+        with pytest.raises(UnknownName, match="there are: rings"):
+            ask()
+
+
+def test_a_bundle_with_another_comparison_inside_is_refused(tmp_path):
+    store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
+    with zipfile.ZipFile(FOLDER / "calibration.zip") as bundle, zipfile.ZipFile(tmp_path / "other.zip", "w") as other:
+        for entry in bundle.infolist():
+            data = bundle.read(entry)
+            if entry.filename.endswith("job.json"):
+                facts = json.loads(data)
+                facts["spec"]["ratio"] = 77.0
+                data = json.dumps(facts).encode()
+            other.writestr(entry, data)
+    with pytest.raises(BadData, match="the result of another run"):
+        store.load(tmp_path / "other.zip")
+    assert store.jobs(kinds=("compare",)) == []
+    store.close()
+
+
+def test_an_example_is_made_small_with_its_card(tmp_path, monkeypatch):
+    """Everything `make` does but for the comparison, on two runs that take a second."""
+    moving = RunSpec(
+        "moons",
+        "explicit-gradient",
+        Imbalance("ratio", 5.0),
+        data={"rows": 300},
+        params={"epochs": 3, "meta_epochs": 3},
+        folds=2,
+    )
+    deep = RunSpec("digits", "eos", Imbalance("exponential", 5.0), params={"model": "mlp", "epochs": 2, "head_epochs": 2})
+    tiny = {
+        name: Example(
+            name, "Look.", "Means.", (spec,), page, lambda ids: {"run": ids[0]}, lambda bundle: [], examples._ways, ""
+        )
+        for name, spec, page in (("moving", moving, "lab"), ("deep", deep, "deep"))
+    }
+    monkeypatch.setattr(examples, "EXAMPLES", tiny)
+    said = []
+    for name in tiny:
+        examples.make(name, tmp_path / f"{name}.zip", said.append)
+    assert said[0] == "1 of 5: explicit-gradient on moons" and len(said) == 5 + 4
+    cards = json.loads((tmp_path / INDEX).read_text())
+    assert [card["name"] for card in cards] == list(tiny) and cards[0]["words"] == {"run": cards[0]["jobs"][0]}
+    store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
+    first, *beside = store.load(tmp_path / "moving.zip")
+    assert store.artifacts(first) == [
+        "contributions/0",
+        "contributions/1",
+        "frames/1",
+    ]  # the first replicate's film is its events
+    assert all(not store.artifacts(id) and store.events(id, kinds=("frame",)) == [] for id in beside)
+    assert 2 < len(store.events(first, kinds=("frame",))) <= examples.FILM
+    inside = store.load(tmp_path / "deep.zip")[0]
+    assert "features/0" in store.artifacts(inside) and store.embedding(inside, "pca") is not None
+    store.close()
+    assert cli.main(["example", "deep", "--cards", "--to", str(tmp_path / "deep.zip")]) == 0
+    assert json.loads((tmp_path / INDEX).read_text()) == cards
