@@ -9,19 +9,14 @@ from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
-
-from engine.database import JOBS, RESULTS, visible
 from engine.errors import BadInput
 from engine.papers import measured
 from engine.papers.protocol import SINE, Arm, Table
 from engine.papers.shelf import words
 from engine.papers.tables import PAPERS, Answers, beside, judged
 from engine.spec import RunSpec, find
-from engine.store import PRIORITY_SWEEP, Store
+from engine.store import Store
 
-MOST = 500
-"""Ids in one question: any SQLite takes as many."""
 ACTIVE = ("queued", "running")
 ENDED = ("failed", "cancelled", "interrupted")
 CREDIT = 60.0
@@ -110,29 +105,22 @@ def plan(table: Table, catalog: Mapping[str, Any]) -> Plan:
 
 def states(store: Store, ids: Iterable[str]) -> dict[str, State]:
     """How everybody's runs of these ids stand; those that are not there are left out."""
-    names = ("id", "state", "reason", "priority", "attempt", "done", "total", "started", "finished")
     out = {}
-    for some in _portions(ids):
-        query = sa.select(*(JOBS.c[name] for name in names)).where(JOBS.c.id.in_(some), JOBS.c.kind == "run", visible(None))
-        with store.reading() as db:
-            for row in db.execute(query):
-                took = row.finished - row.started if row.state == "done" and row.started and row.finished else None
-                share = row.done / row.total if row.state == "running" and row.total else 0.0
-                out[row.id] = State(row.state, row.reason, row.priority, row.attempt, share, took)
+    for id, (job, _) in store.answers(ids, words=False).items():
+        took = job.finished - job.started if job.state == "done" and job.started and job.finished else None
+        share = job.done / job.total if job.state == "running" and job.total else 0.0
+        out[id] = State(job.state, job.reason, job.priority, job.attempt, share, took)
     return out
 
 
 def ask(store: Store, runs: Sequence[Run]) -> None:
     """Queue these runs, behind everything that a person waits for."""
-    for run in runs:
-        store.submit(run.spec, fingerprint=run.fingerprint, priority=PRIORITY_SWEEP)
+    store.submit_missing([(run.spec, run.fingerprint) for run in runs])
 
 
 def stop(store: Store, runs: Sequence[Run]) -> None:
     """Cancel those of these runs that wait or run as parts of tables: what somebody asked for alone goes on."""
-    for id, state in states(store, [run.id for run in runs]).items():
-        if state.state in ACTIVE and state.priority >= PRIORITY_SWEEP:
-            store.cancel(id)
+    store.cancel_all([run.id for run in runs])
 
 
 def document(store: Store, wanted: Plan, kept: MutableMapping[tuple[str, int], dict[str, Any]]) -> dict[str, Any] | None:
@@ -143,7 +131,7 @@ def document(store: Store, wanted: Plan, kept: MutableMapping[tuple[str, int], d
     standing = {id: state for id, state in states(store, [run.id for run in wanted.each]).items() if state.state == "done"}
     if not standing:
         return None
-    said = _words(store, standing)
+    said = {id: result for id, (_, result) in store.answers(standing).items() if result is not None}
     table = wanted.table
     readings = [row.reading for row in table.rows if row.reading] + [r for c in table.claims for r in (c.left, c.right)]
     chosen = {arm.key for reading in readings if reading.among for arm in reading.arms}
@@ -163,21 +151,6 @@ def document(store: Store, wanted: Plan, kept: MutableMapping[tuple[str, int], d
     rows, claims = judged([table], answers)
     base = {"paper": table.paper, "table": table.name, "title": table.title, "reduced": table.reduced, "words": table.words}
     return base | {"rows": rows, "claims": claims} | beside(table, rows, answers)
-
-
-def _words(store: Store, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """id -> the result without its arrays."""
-    out: dict[str, dict[str, Any]] = {}
-    for some in _portions(ids):
-        query = sa.select(RESULTS.c.job, RESULTS.c.words).where(RESULTS.c.job.in_(some))
-        with store.reading() as db:
-            out |= {row.job: json.loads(row.words) for row in db.execute(query)}
-    return out
-
-
-def _portions(ids: Iterable[str]) -> Iterable[list[str]]:
-    every = list(ids)
-    return (every[i : i + MOST] for i in range(0, len(every), MOST))
 
 
 # ---- time
