@@ -19,10 +19,10 @@ pages = {
     "lab": st.Page(lab.page, title="Lab", url_path="lab", default=True),
     "compare": st.Page(compare.page, title="Compare", url_path="compare"),
     "deep": st.Page(deep.page, title="Deep", url_path="deep"),
-    "runs": st.Page(runs.page, title="Runs", url_path="runs"),
-    "gallery": st.Page(gallery.page, title="Gallery", url_path="gallery"),
     "data": st.Page(data.page, title="Your data", url_path="data"),
     "papers": st.Page(papers.page, title="Papers", url_path="papers"),
+    "gallery": st.Page(gallery.page, title="Gallery", url_path="gallery"),
+    "runs": st.Page(runs.page, title="Runs", url_path="runs"),
 }
 links.pages(pages)
 session.keep_alive()

@@ -328,7 +328,7 @@ def _breaks(bundle: Bundle) -> list[Fact]:
         ),
         Fact("Plain training: the same", corrected_t(found.each(_promised, "ce"), share, free), HOLDS),
         Fact(
-            "SMOTE after prior correction: the same, of all tested rows at once, without an interval",
+            "SMOTE after prior correction, all rows at once; no interval",
             Interval(left, math.nan, math.nan, found.passes, "no interval"),
         ),
     ]
