@@ -58,9 +58,9 @@ def figure(shares: Sequence[Share]) -> go.Figure:
                 hovertemplate=f"%{{customdata}}<extra>{safe(label)}</extra>",
             )
         )
-    for value, name in ((0.0, "plain training"), (1.0, "potential")):
+    for value, name, side in ((0.0, "plain training", "right"), (1.0, "potential", "left")):
         fig.add_vline(x=value, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, annotation={
-            "text": name, "font": {"size": 12, "color": NEUTRAL}, "yanchor": "bottom", "y": 1, "xanchor": "center", "showarrow": False,
+            "text": name, "font": {"size": 12, "color": NEUTRAL}, "yanchor": "bottom", "y": 1, "xanchor": side, "showarrow": False,
         })  # fmt: skip
     ends = [v for s in shares for v in (s.mean, s.low, s.high) if math.isfinite(v)]
     low, high = min([-0.15, *ends]), max([1.15, *ends])

@@ -133,7 +133,7 @@ def encode_chunk(
         body += b"".join(np.asarray(a, "<f4").tobytes() for a in (contributions, downhill) if a is not None)
     words = json.dumps(head, separators=(",", ":"), allow_nan=False).encode()
     words += b" " * (-len(words) % 4)
-    return struct.pack("<I", len(words)) + words + (zlib.compress(body, 9) if body else b"")
+    return struct.pack("<I", len(words)) + words + (zlib.compress(body, 6) if body else b"")
 
 
 @dataclass(frozen=True)

@@ -316,15 +316,16 @@ def button() -> None:
 
 def _button() -> None:
     """The press. A fragment: nothing else is drawn anew, and the list is sent when somebody opens it."""
-    with st.popover("Glossary", icon=":material/dictionary:", type="tertiary", key="glossary", on_change="rerun") as pressed:
-        if not pressed.open:
-            return
-        asked = st.text_input(
-            "Search the glossary", key="glossary.search", placeholder="interval, AP, potential …", label_visibility="collapsed"
-        )
-        there = found(asked or "")
-        with st.container(height=420, border=False, key="glossary-list"):
-            if there:
-                st.markdown("\n\n".join(f"**{n}.** {TERMS[n]}" for n in there))
-            else:
-                st.caption("No word of the glossary has that in it.")
+    if st.button("Glossary", icon=":material/dictionary:", type="tertiary", key="glossary"):
+        st.dialog("Glossary", width="medium", icon=":material/dictionary:")(listing)()
+
+
+def listing() -> None:
+    """The search and what it finds: in a dialog, which takes the keyboard and gives it back."""
+    asked = st.text_input("Search", key="glossary.search", placeholder="interval, AP, potential …")
+    there = found(asked or "")
+    with st.container(key="glossary-list"):
+        if there:
+            st.markdown("\n\n".join(f"**{n}.** {TERMS[n]}" for n in there))
+        else:
+            st.caption("No word of the glossary has that in it.")

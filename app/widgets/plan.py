@@ -16,10 +16,10 @@ from engine.family import BASELINE, ORACLE
 from engine.spec import MAX_RATIO
 from engine.sweep import Standing, SweepSpec
 
-DATASETS = ("moons", "breast-cancer")
-METHODS = ("smote", "focal", "explicit-gradient")
+DATASETS = ("clusters", "breast-cancer")
+METHODS = ("smote", "rs", "focal", "explicit-gradient")
 RATIOS = (5.0, 20.0, 50.0)
-"""What a first visitor finds, as far as the catalog has it: small data, one method of each sort."""
+"""What a first visitor finds, as far as the catalog has it: small data on which there is something to gain, and a method of each sort."""
 OFFERED = (2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0)
 PROTOCOLS = {"Quick": (4, 1), "Usual": (4, 3), "Careful": (4, 5)}
 CUSTOM = "Custom"

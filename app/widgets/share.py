@@ -15,8 +15,8 @@ from engine.errors import BadInput
 from engine.spec import RunSpec
 
 Table: TypeAlias = "pd.DataFrame | Sequence[Mapping[str, Any]]"
-FORMS = {"Markdown": ("markdown", "md"), "LaTeX": ("latex", "tex"), "CSV": ("csv", "csv")}
-"""Label -> (language that colours it, end of the file's name)."""
+FORMS = {"Markdown": "md", "LaTeX": "tex", "CSV": "csv"}
+"""Label -> end of the file's name."""
 HIGH = 320
 """Pixels of the text at most; the rest is scrolled to."""
 LONG = 12
@@ -44,9 +44,9 @@ def _forms(made: Callable[[], Mapping[str, str]], name: str, key: str, download:
         if not pressed.open:
             return
         texts = made()
-        for tab, (label, (language, end)) in zip(st.tabs(list(FORMS)), FORMS.items(), strict=True):
+        for tab, (label, end) in zip(st.tabs(list(FORMS)), FORMS.items(), strict=True):
             with tab:
-                _text(texts[label], language)
+                _text(texts[label], None)  # Streamlit's colours of Markdown are too pale to read
                 if download:
                     st.download_button(
                         f"Download {label}",
@@ -120,8 +120,9 @@ def _code(spec: RunSpec, catalog: Mapping[str, Any], key: str) -> None:
 
 
 def _press(label: str, icon: str, key: str) -> Any:
-    return st.popover(label, icon=icon, type="tertiary", key=key, on_change="rerun")
+    """A small expander: unlike a popover's, its contents come next for whoever goes on by Tab."""
+    return st.expander(label, icon=icon, key=key, on_change="rerun")
 
 
-def _text(text: str, language: str) -> None:
+def _text(text: str, language: str | None) -> None:
     st.code(text, language=language, wrap_lines=language == "bash", height=HIGH if text.count("\n") > LONG else "content")

@@ -16,7 +16,7 @@ from app.charts import against_ratio, cost, heat, palette, pr, ranks, recovered
 from app.charts.against_ratio import Line
 from app.charts.heat import Square
 from app.charts.recovered import Share
-from app.widgets import links, naming, share, sweep_words
+from app.widgets import links, naming, share, size, sweep_words
 from app.widgets.answer import AP
 from app.widgets.parts import chart, heading, numbers
 from app.widgets.sweep_words import Record, interval, p_value
@@ -190,7 +190,7 @@ def differences(sweep: Sweep) -> None:
     squares = [[square(at.get((m, d, v))) for d, _, v in columns] for m, _ in methods]
     names = [title for _, title in methods]
     heads = [(title, ratio(value)) for _, title, value in columns]
-    figure = heat.figure(names, heads, squares)
+    figure = size.figure(heat.figure(names, heads, squares))
     wide = int(figure.layout.width)
     said = sweep_words.heat(sweep.records)
     st.html(f"<style>.st-key-chart-heat {{ min-width: {wide}px }}</style>")  # on a narrow screen it scrolls, it is not squeezed

@@ -17,6 +17,17 @@ label[data-testid="stWidgetLabel"][disabled] { color: light-dark(#595A63, #B5B3A
 [data-testid="stCaptionContainer"] { opacity: 1; color: light-dark(#595A63, #B5B3AC); }
 :is(a, button, summary, input, [tabindex]):focus-visible { outline: 2px solid light-dark(#00644B, #3CC79A); outline-offset: 2px; }
 [data-testid="stMain"]:focus-visible { outline-offset: -3px; }
+:is([class*="st-key-share-"], [class*="st-key-code-"]):has(> details) { width: auto; max-width: 100%; }
+:is([class*="st-key-share-"], [class*="st-key-code-"]):has(> details[open]) { width: 100%; flex-basis: 100%; }
+:is([class*="st-key-share-"], [class*="st-key-code-"]) > details:not([open]) { border-color: transparent; width: fit-content; }
+/* colours of code: Streamlit's are too pale to read */
+[data-testid="stCode"] .token { color: inherit !important; }
+[data-testid="stCode"] .token.comment { color: light-dark(#595A63, #B5B3AC) !important; }
+[data-testid="stCode"] .token:is(.keyword, .function, .builtin) { color: light-dark(#005A9C, #56B4E9) !important; }
+[data-testid="stCode"] .token.string { color: light-dark(#00644B, #3CC79A) !important; }
+[data-testid="stCode"] .token:is(.number, .parameter) { color: light-dark(#A84300, #FF9A5C) !important; }
+/* a code's copy button: Streamlit hides it, from Tab too, until a mouse comes by */
+[data-testid="stCode"] > div, [data-testid="stCode"] > div > div { visibility: visible; opacity: 1; }
 .st-key-top-tools { flex: none; width: auto; flex-wrap: nowrap; }
 .st-key-top-tools > * { flex: none; width: auto; min-width: 0; }
 .st-key-status-line p { font-size: .875rem; }

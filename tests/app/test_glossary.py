@@ -78,10 +78,20 @@ def test_help_of_a_heading():
 def test_it_is_on_top_of_every_page_and_searched(look: Callable[..., AppTest]):
     page = look()
     assert not any("Nemenyi" in m.value for m in page.markdown)  # closed: not sent
-    page.session_state["glossary"] = True
-    page.run()
+    page.button(key="glossary").click().run()
+    assert any("**Critical difference.**" in m.value and "**Withheld.**" in m.value for m in page.markdown)
+
+
+def listed() -> None:
+    from app.widgets import glossary
+
+    glossary.listing()
+
+
+def test_the_list_is_what_was_searched():
+    page = AppTest.from_function(listed).run()
     page.text_input(key="glossary.search").set_value("withheld").run()
     said = next(m.value for m in page.markdown if m.value.startswith("**Withheld.**"))
     assert "**Potential.**" in said and "**Holm.**" not in said
     page.text_input(key="glossary.search").set_value("<b>xyzzy</b>").run()
-    assert any("No word of the glossary" in c.value for c in page.caption)
+    assert any("No word of the glossary" in c.value for c in page.caption) and not page.markdown

@@ -180,3 +180,44 @@ def test_nobody_is_shut_out(chromium, shelf, state):
     assert not found, told(found)
     assert me.over() <= 1
     me.leave()
+
+
+def test_a_table_and_a_run_are_copied_by_keyboard(chromium, shelf, until):
+    url, ids = shelf
+    me = Anyone(chromium, url, "lab-run", ids)
+    me.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = me.page
+    for key, begins in (("share-rows", "| class |"), ("code-run", "python -m engine run --dataset moons")):
+        page.locator(f".st-key-{key} summary").first.focus()
+        page.keyboard.press("Enter")
+        text = page.locator(f".st-key-{key} [data-testid=stCode]")
+        until(lambda text=text: text.first.is_visible(), 20, "the text")
+        me.calm()
+        me.shot(f"open-{key}")
+        found = me.violations()
+        assert not found, told(found)
+        for _ in range(6):  # nothing else comes between
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.matches('[data-testid=stCode] button')"):
+                break
+        page.keyboard.press("Enter")
+        until(lambda begins=begins: page.evaluate("navigator.clipboard.readText()").startswith(begins), 10, "the copy")
+
+    # the glossary takes the keyboard and gives it back
+    page.locator(".st-key-glossary button").first.focus()
+    page.keyboard.press("Enter")
+    until(lambda: page.locator("[role=dialog] input").count() > 0, 20, "the glossary")
+    me.calm()
+    found = me.violations()
+    assert not found, told(found)
+    for _ in range(4):
+        if page.evaluate("document.activeElement.matches('[role=dialog] input')"):
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.type("withheld")
+    page.keyboard.press("Enter")
+    shown = page.locator(".st-key-glossary-list")
+    until(lambda: "Potential." in shown.inner_text() and "Holm." not in shown.inner_text(), 20, "what was searched")
+    page.keyboard.press("Escape")
+    until(lambda: page.locator("[role=dialog]").count() == 0, 20, "closed")
+    me.leave()

@@ -86,7 +86,7 @@ def test_a_sweep_from_start_to_link_to_reload_to_export(chromium, product, until
     page.wait_for_timeout(500)
 
     # a table and a report to take along
-    page.locator(".st-key-share-sweep button").first.click()
+    page.locator(".st-key-share-sweep summary").first.click()
     page.get_by_role("tab", name="CSV").click()
     with page.expect_download(timeout=20_000) as got:
         page.get_by_role("button", name="Download CSV").click()
