@@ -6,10 +6,10 @@ Makes a store of made-up runs: all datasets and methods of the catalog, finished
 bundled example, some failed, cancelled and queued, and in front of them a sweep of 60 cells and a few runs that are whole, films and maps
 too. With --folder the store is kept there and used again.
 
-Script time is a whole run of the page's script in this process over an open session (`AppTest`), after the first: seconds of the processor
-(cpu), and by the clock, which on a busy machine says more of what else runs; what it reads is counted in SQLite. Bytes are those of the
-network as Chromium's DevTools see them: of the websocket, of HTTP, and of HTTP Streamlit's own files (/static/) apart, which a browser
-keeps. The server has no engine.
+Script time is a whole run of the page's script in this process (`AppTest`): seconds of the processor over an open session (cpu) and as
+the first run of a new one (open), and by the clock, which on a busy machine says more of what else runs; what it reads is counted in
+SQLite. Bytes are those of the network as Chromium's DevTools see them: of the websocket, of HTTP, and of HTTP Streamlit's own files
+(/static/) apart, which a browser keeps. The server has no engine.
 """
 
 from __future__ import annotations
@@ -167,22 +167,31 @@ def scripts(name: str, query: Mapping[str, str], repeats: int) -> dict[str, Any]
 
     from app import session
 
-    at = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=120)
-    at._page_hash = "" if name == "lab" else calc_hash(name)
-    at.query_params.update(dict(query))
+    def session_() -> AppTest:
+        at = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=120)
+        at._page_hash = "" if name == "lab" else calc_hash(name)
+        at.query_params.update(dict(query))
+        return at
+
+    at = session_()
     at.run()
     gc.collect()
     gc.freeze()  # as app/server.py
-    times, worked = [], []
+    times, worked, opened = [], [], []
     for _ in range(repeats):
         began, busy = time.perf_counter(), time.process_time()
         at.run()
         times.append(1000 * (time.perf_counter() - began))
         worked.append(1000 * (time.process_time() - busy))
+    for _ in range(repeats):
+        visitor, busy = session_(), time.process_time()
+        visitor.run()
+        opened.append(1000 * (time.process_time() - busy))
     with reads(session.store()) as found:
         at.run()
     assert not at.exception, (name, query, at.exception)
     spent: dict[str, Any] = {"cpu_ms": round(statistics.median(worked)), "cpu_max_ms": round(max(worked))}
+    spent |= {"open_cpu_ms": round(statistics.median(opened)), "open_cpu_max_ms": round(max(opened))}
     spent |= {"clock_ms": round(statistics.median(times)), "clock_max_ms": round(max(times)), "n": repeats}
     return spent | {"statements": found.statements, "rows": found.rows, "read_kB": round(found.size / 1e3)}
 
@@ -281,9 +290,8 @@ def main() -> None:
                 browser.close()
     for what, figures in found.items():
         size = figures.get("socket_kB", 0) + figures.get("view_kB", 0)
-        wrong = [
-            word for word, over in (("time", figures["cpu_max_ms"] > LIMIT_MS), ("bytes", size * 1e3 > LIMIT_BYTES)) if over
-        ]
+        slowest = max(figures["cpu_max_ms"], figures["open_cpu_max_ms"])
+        wrong = [word for word, over in (("time", slowest > LIMIT_MS), ("bytes", size * 1e3 > LIMIT_BYTES)) if over]
         print(json.dumps({"view": what, **figures, "over": wrong}))
 
 
