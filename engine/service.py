@@ -202,16 +202,17 @@ class Engine:
             self.executor.drop(key)
 
     def _make_way(self) -> None:
-        """With a single slot, stop a sweep's cell where something that a person waits for is queued; `_write_one` gives it back.
+        """Where every slot is taken and something that a person waits for is queued, stop a sweep's cell; `_write_one` gives it back.
 
-        It is asked to stop as by a cancel, so that the worker stays warm and is free within a second.
+        It is asked to stop as by a cancel, so that the worker stays warm and is free within a second. One at a time.
         """
-        if self.slots > 1:
+        if self._yielding or len(self._running) < self.slots:
             return
         for key, job in self._running.items():
-            if job.priority >= PRIORITY_SWEEP and key not in self._yielding and self.store.in_the_way(key[0], attempt=key[1]):
+            if job.priority >= PRIORITY_SWEEP and self.store.in_the_way(key[0], attempt=key[1]):
                 self._yielding.add(key)
                 self.executor.cancel(key)
+                return
 
     def _claim(self) -> None:
         for _ in range(self.executor.idle):

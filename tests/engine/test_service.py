@@ -250,6 +250,17 @@ def test_a_single_slot_is_taken_from_a_sweep_by_what_somebody_waits_for(store, e
     assert ended(store, later).state == "done" and process.popen.poll() is None
 
 
+def test_the_last_slot_is_taken_from_a_sweep_too(store, engine):
+    engine(slots=2).up()
+    cell = store.submit(spec("steady", seed=1, seconds=30.0), priority=PRIORITY_SWEEP).id
+    mine = store.submit(spec("steady", seed=2, seconds=30.0)).id
+    running(store, cell)
+    running(store, mine)
+    running(store, store.submit(spec("steady", seed=3, seconds=0.3)).id)
+    assert store.job(cell).state == "queued" and store.job(mine).state == "running"
+    store.cancel(mine)
+
+
 def test_a_cell_that_somebody_asks_for_himself_keeps_the_single_slot(store, engine):
     engine(slots=1).up()
     asked = spec("steady", seed=1, seconds=1.0)
