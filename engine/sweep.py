@@ -8,6 +8,8 @@ the words of its `SweepSpec`, how far it is from its cells' jobs. The page uses 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import json
 import math
 import re
 import time
@@ -31,6 +33,8 @@ from engine.store import PRIORITY_SWEEP, Job, Store
 METRIC = "average_precision"
 MOST = 2000
 """Cells of a sweep; more would be no picture any more."""
+PLANS = 8
+"""Sweeps whose cells are remembered at most: a page asks for them every second."""
 MARGIN = 0.01
 """Scores closer than this count as a tie between two methods."""
 STATES = ("done", "running", "queued", "failed", "missing")
@@ -192,18 +196,10 @@ class SweepSpec:
 
     def cells(self, catalog: Mapping[str, Any]) -> list[Cell]:
         """Every cell that there can be, cheapest first. Raises UnknownName for a name that the catalog has not."""
-        methods = list(dict.fromkeys([BASELINE, *self.methods, ORACLE]))
-        out = []
-        for entry, ratio, _ in self._grid(catalog):
-            if not self._too_much(entry, ratio):
-                for name in methods:
-                    method = find(catalog, "methods", name)
-                    if entry["kind"] in method["kinds"]:
-                        spec = self._spec(entry, name, ratio).complete(catalog)
-                        if name != ORACLE or not why_no_potential(spec, entry):
-                            id = spec.run_id(entry["fingerprint"])
-                            out.append(Cell(entry["name"], name, ratio, spec, id, cost(spec, entry)))
-        return sorted(out, key=lambda cell: cell.cost)  # stable: plain training stands before what costs the same
+        self._grid(catalog)  # what is missing is told with the names of all that there are
+        names = {"datasets": {*self.datasets}, "methods": {*self.methods, BASELINE, ORACLE}}
+        used = {kind: [entry for entry in catalog[kind] if entry["name"] in names[kind]] for kind in names}
+        return list(_cells(self, json.dumps(used)))
 
     def impossible(self, catalog: Mapping[str, Any]) -> list[Impossible]:
         """What is asked for and cannot be: methods that do not take a dataset's kind, ratios that it cannot have. Raises UnknownName."""
@@ -244,6 +240,26 @@ class SweepSpec:
             if min(left) < 1:
                 return f"No row of the smallest class would remain in the test part of {entry['name']} at {ratio:g}:1."
         return ""
+
+
+@functools.lru_cache(maxsize=PLANS)
+def _cells(spec: SweepSpec, used: str) -> tuple[Cell, ...]:
+    """`SweepSpec.cells`. used: all that they follow from, the catalog's entries of its datasets and methods, as JSON.
+
+    Text, so that an entry which has changed is another question, and no caller's catalog is held.
+    """
+    catalog = json.loads(used)
+    methods = list(dict.fromkeys([BASELINE, *spec.methods, ORACLE]))
+    out = []
+    for entry, ratio, _ in spec._grid(catalog):
+        if not spec._too_much(entry, ratio):
+            for name in methods:
+                method = find(catalog, "methods", name)
+                if entry["kind"] in method["kinds"]:
+                    own = spec._spec(entry, name, ratio).complete(catalog)
+                    if name != ORACLE or not why_no_potential(own, entry):
+                        out.append(Cell(entry["name"], name, ratio, own, own.run_id(entry["fingerprint"]), cost(own, entry)))
+    return tuple(sorted(out, key=lambda cell: cell.cost))  # stable: plain training stands before what costs the same
 
 
 def cost(spec: RunSpec, entry: Mapping[str, Any]) -> float:

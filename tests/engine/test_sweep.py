@@ -129,6 +129,27 @@ def test_cells_are_the_lab_s_own_runs_with_baseline_and_ceiling():
         assert cell.spec == asked and cell.id == asked.run_id(entry["fingerprint"])
 
 
+def test_cells_are_worked_out_once_and_anew_where_the_catalog_changes():
+    mine = copy.deepcopy(CATALOG)
+    cells = TWO.cells(mine)
+    again = TWO.cells(copy.deepcopy(mine))
+    assert all(one is other for one, other in zip(cells, again, strict=True))
+    again.clear()
+    assert TWO.cells(mine) == cells
+    moons, smote = find(mine, "datasets", "moons"), find(mine, "methods", "smote")
+    moons["fingerprint"] = "other rows"
+    changed = {(c.dataset, c.method, c.ratio): c.id for c in TWO.cells(mine)}
+    assert {key[0] for key, id in changed.items() if id not in {c.id for c in cells}} == {"moons"}
+    next(f for f in smote["fields"] if f["name"] == "epochs")["default"] = 7
+    assert {c.spec.params["epochs"] for c in TWO.cells(mine) if c.method == "smote"} == {7}
+    find(mine, "datasets", "glass2")["counts"] = [20, 2]
+    assert {c.dataset for c in TWO.cells(mine)} == {"moons"}
+    mine["methods"].remove(smote)
+    with pytest.raises(UnknownName, match="there are: ce, "):
+        TWO.cells(mine)
+    assert TWO.cells(CATALOG) == cells
+
+
 def test_the_preset_suited_to_the_data_is_taken():
     (cell,) = [c for c in SweepSpec(("moons",), ("explicit-gradient",), (20,)).cells(REAL) if c.method == "explicit-gradient"]
     visible = find(REAL, "methods", "explicit-gradient")["presets"]["visible"]
