@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from engine import text as escape
@@ -22,7 +22,7 @@ LONGEST = 120
 """Characters of a cell of the short tables; the CSV has all of them."""
 METRIC = "average_precision"
 """What the Python of a run measures."""
-_VALUE = rf"[+\-{MINUS}]?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[+\-]?\d+)?%?"
+_VALUE = rf"[+\-{MINUS}]?(?:(?:\d{{1,3}}(?:,\d{{3}})+|\d+)\.?\d*|\.\d+)(?:e[+\-]?\d+)?%?"
 _NUMBER = re.compile(rf"(?:< )?({_VALUE})(?: \[({_VALUE}), ({_VALUE})\])?", re.ASCII)
 _SIGNS = {
     MINUS: "$-$", DASH: "--", "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{PLUS-MINUS SIGN}": r"$\pm$",
@@ -63,10 +63,18 @@ def latex(records: Sequence[Record], note: str = "", *, head: Sequence[str] | No
     return "\n".join([*said, rf"\begin{{tabular}}{{{how}}}", r"\hline", *lines, r"\hline", r"\end{tabular}", ""])
 
 
-def csv(records: Sequence[Record], *, head: Sequence[str] | None = None) -> str:
-    """The same as CSV, numbers in full; a mean with its interval takes three columns. Cells that begin like a formula are escaped."""
+def csv(records: Sequence[Record], *, head: Sequence[str] | None = None, text: Collection[str] = ()) -> str:
+    """The same as CSV, numbers in full; a mean with its interval takes three columns. Cells that begin like a formula are escaped.
+
+    A column of nothing but numbers, intervals and blanks, as people read them ('1,200', '0.41 [0.37, 0.45]', a dash), holds them as
+    numbers; every other column stays as it is, and so do those named in text, whatever they look like: names, values of settings.
+    """
     columns = list(head) if head is not None else heads(records)
-    rows = [{c: _read(record.get(c)) for c in columns} for record in records]
+    rows = [{c: _plain(record.get(c)) for c in columns} for record in records]
+    for column in columns:
+        if column not in text and all(_countable(row[column]) for row in rows):
+            for row in rows:
+                row[column] = _read(row[column])
     spread = {c for c in columns if any(isinstance(row[c], Mapping) for row in rows)}
     out: list[list[Any]] = [[name for c in columns for name in ((c, f"{c} low", f"{c} high") if c in spread else (c,))]]
     for row in rows:
@@ -101,9 +109,13 @@ def _is_interval(value: Any) -> bool:
     return isinstance(value, Mapping) and "mean" in value
 
 
+def _countable(value: Any) -> bool:
+    """True for what a column of numbers may hold."""
+    return not isinstance(value, str) or value in ("", DASH) or _NUMBER.fullmatch(value) is not None
+
+
 def _read(value: Any) -> Any:
-    """A value for a cell of CSV: numbers that a table for people has as text, such as '0.412 [0.371, 0.453]', are numbers again."""
-    value = _plain(value)
+    """A cell of a column of numbers: what a table for people has as text, such as '0.412 [0.371, 0.453]', is a number again."""
     if not isinstance(value, str):
         return value
     if value == DASH:

@@ -216,7 +216,7 @@ def _rows(result: Result) -> None:
         rows.append({"class": name} | {word: f"{n:,.0f}" for word, n in counts.items()})
     alt = "Rows in each part, one row a class"
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt=alt, column_config=perclass.NARROW)
-    share.table(rows, f"rows-{result.run_id}", "rows", alt)
+    share.table(rows, f"rows-{result.run_id}", "rows", alt, text=["class"])
     if result.positive == "macro":
         st.caption(f"On the test rows a random ranking has macro average precision {result.prevalence:.3g}.")
     else:

@@ -35,7 +35,7 @@ def per_class(result: Result, key: str) -> None:
         few = "those that lost rows" if result.spec["imbalance"].get("profile") == "remove" else "those below the largest"
         st.caption(f"{told[:1].upper()}{told[1:]}; the minority classes are {few} in training.")
     caption = f"{alt}, n = {result.n}; {result.interval}"
-    share.table(lambda: records(result), f"classes-{result.run_id}", f"classes-{key}", caption)
+    share.table(lambda: records(result), f"classes-{result.run_id}", f"classes-{key}", caption, text=["class"])
 
 
 def rows(result: Result) -> pd.DataFrame:

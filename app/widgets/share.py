@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -23,14 +23,22 @@ LONG = 12
 """Lines that fit without scrolling."""
 
 
-def table(found: Table | Callable[[], Table], name: str, key: str, caption: str = "", *, download: bool = True) -> None:
+def table(
+    found: Table | Callable[[], Table],
+    name: str,
+    key: str,
+    caption: str = "",
+    *,
+    download: bool = True,
+    text: Collection[str] = (),
+) -> None:
     """A press that shows a table as Markdown, LaTeX and CSV, each to copy and to download.
 
     found: a data frame, records (`engine.sharing`), or what makes them when somebody presses. name: of the files, without an end. key:
     of this press on its page. caption: what the table is, for a line with it. download: False for what is made of a person's own table,
-    since files that Streamlit hands out are not asked whose they are.
+    since files that Streamlit hands out are not asked whose they are. text: columns that hold words even where they look like numbers.
     """
-    forms(lambda: written(records(found() if callable(found) else found), caption), name, key, download=download)
+    forms(lambda: written(records(found() if callable(found) else found), caption, text), name, key, download=download)
 
 
 def forms(made: Callable[[], Mapping[str, str]], name: str, key: str, *, download: bool = True) -> None:
@@ -59,12 +67,12 @@ def _forms(made: Callable[[], Mapping[str, str]], name: str, key: str, download:
                     )
 
 
-def written(rows: Sequence[Mapping[str, Any]], caption: str = "") -> dict[str, str]:
-    """A table in each of FORMS."""
+def written(rows: Sequence[Mapping[str, Any]], caption: str = "", text: Collection[str] = ()) -> dict[str, str]:
+    """A table in each of FORMS. text: as in `table`."""
     return {
         "Markdown": sharing.markdown(rows, caption),
         "LaTeX": sharing.latex(rows, caption),
-        "CSV": sharing.csv(rows),
+        "CSV": sharing.csv(rows, text=text),
     }
 
 

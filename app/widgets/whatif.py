@@ -168,7 +168,7 @@ def beside(shown: Shown, other: Shown, key: str = "deep") -> None:
     changed = differing(shown.main.spec, other.main.spec)
     table = pd.DataFrame(changed, columns=["setting", "this run", "the other"])
     st.dataframe(table, hide_index=True, alt="Settings that differ between the two runs", key=f"{key}.differing")
-    share.table(table, "settings", f"{key}-differing", "Settings that differ between the two runs")
+    share.table(table, "settings", f"{key}-differing", "Settings that differ between the two runs", text=list(table))
     if other.result is None:
         with st.container(key=f"{key}-beside-{other.job.state}"):
             runs.ending(other, other.job.device, key=f"{key}.beside.again")

@@ -66,6 +66,19 @@ def test_numbers_shown_as_text_are_numbers_in_the_csv():
     ]  # fmt: skip
 
 
+def test_words_that_look_like_numbers_stay_words_in_the_csv():
+    rows = [
+        {"setting": "hidden", "this run": "64,64", "class": "1,5", "rows": "1,200", "p": "0.5 [0.4, 0.6]"},
+        {"setting": "layers", "this run": "128,640", "class": "7", "rows": "12,300,000.5", "p": "as it was"},
+    ]
+    assert read(sharing.csv(rows)) == [
+        {"setting": "hidden", "this run": "64,64", "class": "1,5", "rows": "1200", "p": "0.5 [0.4, 0.6]"},
+        {"setting": "layers", "this run": "128,640", "class": "7", "rows": "12300000.5", "p": "as it was"},
+    ]
+    alone = [{"hidden": "128,640", "n": "128,640"}, {"hidden": "–", "n": "–"}]  # nothing else tells them from numbers
+    assert read(sharing.csv(alone, text=["hidden"])) == [{"hidden": "128,640", "n": "128640"}, {"hidden": "–", "n": ""}]
+
+
 def test_full_precision_and_numpy_go_into_the_csv():
     rows = [{"x": np.float64(1) / 3, "k": np.int64(7), "yes": np.bool_(True), "values": [0.5, None]}]
     assert read(sharing.csv(rows))[0] == {"x": repr(1 / 3), "k": "7", "yes": "True", "values": "0.5, None"}
