@@ -41,7 +41,7 @@ Encoded = tuple[str, str, bytes | None]
 _meta = sa.MetaData()
 FACTS = sa.Table("meta", _meta, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text, nullable=False))
 _DATASET = "CASE WHEN owner IS NULL THEN coalesce(json_extract(spec, '$.dataset'), json_extract(spec, '$.source.dataset')) END"
-_METHOD = "coalesce(json_extract(spec, '$.method'), json_extract(spec, '$.technique'))"
+_METHOD = "CASE WHEN owner IS NULL THEN coalesce(json_extract(spec, '$.method'), json_extract(spec, '$.technique')) END"
 JOBS = sa.Table(
     "jobs",
     _meta,
@@ -73,7 +73,8 @@ JOBS = sa.Table(
     sa.Index("jobs_listed", "kind", "dataset", "method", "state", "created", "id", "owner", "upload"),
 )
 """What follows `spec` in this order is sealed with it, `reason` among them. `dataset` and `method` are read out of it, so that
-lists are made of an index alone; of a private job there is no dataset, which its `upload` names."""
+lists are made of an index alone. Of a private job they are NULL: an index is not sealed. Its `upload` names its dataset, and
+`method_of` reads its method."""
 EVENTS = sa.Table(
     "events",
     _meta,
@@ -387,6 +388,19 @@ def _begin(connection: Connection) -> None:
 
 def visible(owner: str | None) -> sa.ColumnElement[bool]:
     return JOBS.c.owner.is_(None) if owner is None else sa.or_(JOBS.c.owner.is_(None), JOBS.c.owner == owner)
+
+
+def method_of(owner: str | None) -> sa.ColumnElement[Any]:
+    """The method of a job, or the technique of a map, in a query of what `owner` may see: of a private one out of its sealed words.
+
+    A query of its own does that, since those words are in no index, and the public jobs of a list are to be read from one alone.
+    """
+    if owner is None:
+        return JOBS.c.method
+    own = JOBS.alias("own")
+    said = (sa.func.json_extract(own.c.spec, path) for path in ("$.method", "$.technique"))
+    sealed = sa.select(sa.func.coalesce(*said)).where(own.c.id == JOBS.c.id).correlate(JOBS).scalar_subquery()
+    return sa.case((JOBS.c.owner.is_(None), JOBS.c.method), else_=sealed)
 
 
 def insert_events(db: Connection, id: str, rows: list[Encoded], first: int) -> None:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine import jobs
-from engine.database import ARTIFACTS, EVENTS, JOBS, MARKS, RESULTS, SWEEPS, upsert, visible
+from engine.database import ARTIFACTS, EVENTS, JOBS, MARKS, RESULTS, SWEEPS, method_of, upsert, visible
 from engine.errors import BadInput, BadParameter, UnknownName
 from engine.jobs import STATES, Job
 from engine.spec import canonical, uploaded
@@ -31,6 +31,8 @@ MAX_NAME = 80
 LISTED = ("run", "sweep", "compare", "embed")
 """Kinds a list can show. A profile is part of a table and is listed with it."""
 SORTS = ("created", "name", "dataset", "method", "state", "seconds")
+MAX_WORDS = 8
+"""Words that are looked for at once: each is looked for in every row."""
 PACE = 20
 """Finished runs that say how long one takes here."""
 
@@ -132,8 +134,8 @@ class Marks(Uploads):
     ) -> tuple[list[Row], int]:
         """A page of what `owner` may see, theirs that are pinned first, and how many there are in all.
 
-        text: words that must all be found, each in the name, the id, the dataset's or method's name or the reason of an ending; or
-        in a title: known is name -> title of datasets and methods, and of the owner's tables under `upload/<id>`. dataset: a name, or
+        text: at most MAX_WORDS words that must all be found, each in the name, the id, the dataset's or method's name or the reason of
+        an ending; or in a title: known is name -> title of datasets and methods, and of the owner's tables under `upload/<id>`. dataset: a name, or
         `upload/<id>`. states, kinds: only these; no states: any (a sweep has none of its own). sort: one of SORTS. pinned: only those
         that are. Maps are found by their technique; they are of no dataset of their own.
 
@@ -144,7 +146,9 @@ class Marks(Uploads):
                 raise BadParameter(f"{name}={value!r}: must be one of {', '.join(allowed)}.")
         if offset < 0 or not 0 <= limit <= 1000:
             raise BadParameter(f"offset={offset}, limit={limit}: must be at least 0, the limit at most 1000.")
-        asked = _Asked(owner, text.split(), dataset, method, tuple(states), pinned, known or {})
+        if len(words := text.split()) > MAX_WORDS:
+            raise BadParameter(f"At most {MAX_WORDS} words can be looked for at once, and these are {len(words)}.")
+        asked = _Asked(owner, words, dataset, method, tuple(states), pinned, known or {})
         parts = []
         if ours := [kind for kind in kinds if kind in ("run", "compare", "embed")]:
             parts.append(_jobs(asked, ours, sort))
@@ -175,7 +179,9 @@ class Marks(Uploads):
 
     def names(self, owner: str | None) -> tuple[list[str], list[str]]:
         """(datasets, methods) that occur among the runs and comparisons that `owner` may see, sorted; tables as `upload/<id>`."""
-        query = _listed(sa.select(JOBS.c.dataset, JOBS.c.method, JOBS.c.upload).distinct(), owner, ("run", "compare"))
+        query = _listed(
+            sa.select(JOBS.c.dataset, method_of(owner).label("method"), JOBS.c.upload).distinct(), owner, ("run", "compare")
+        )
         with self.reading() as db:
             pairs = db.execute(query).all()
         datasets = {row.dataset or f"upload/{row.upload}" for row in pairs}
@@ -260,12 +266,13 @@ class _Asked:
 
 def _jobs(asked: _Asked, kinds: Sequence[str], sort: str) -> sa.Select[Any]:
     pinned, name = _marked()
+    way = method_of(asked.owner)
     mine = sa.and_(MARKS.c.job == JOBS.c.id, MARKS.c.owner == (asked.owner or ""))
     key = {
         "created": JOBS.c.created,
         "name": sa.func.nullif(name, ""),
         "dataset": JOBS.c.dataset,
-        "method": JOBS.c.method,
+        "method": way,
         "state": JOBS.c.state,
         "seconds": JOBS.c.finished - JOBS.c.started,
     }[sort]
@@ -277,17 +284,15 @@ def _jobs(asked: _Asked, kinds: Sequence[str], sort: str) -> sa.Select[Any]:
         upload = uploaded(asked.dataset)
         query = query.where(JOBS.c.dataset == asked.dataset if upload is None else JOBS.c.upload == upload)
     if asked.method is not None:
-        query = query.where(JOBS.c.method == asked.method)
+        query = query.where(way == asked.method)
     if asked.pinned:
         query = query.where(pinned == 1)
     for word in asked.words:
         titled = _titled(word, asked.known)
         tables = [upload for title in titled if (upload := uploaded(title)) is not None]
-        said = [_has(column, word) for column in (name, JOBS.c.id, JOBS.c.dataset, JOBS.c.method, JOBS.c.reason)]
+        said = [_has(column, word) for column in (name, JOBS.c.id, JOBS.c.dataset, way, JOBS.c.reason)]
         query = query.where(
-            sa.or_(
-                *said, JOBS.c.dataset.in_(titled), JOBS.c.method.in_(titled), *([JOBS.c.upload.in_(tables)] if tables else [])
-            )
+            sa.or_(*said, JOBS.c.dataset.in_(titled), way.in_(titled), *([JOBS.c.upload.in_(tables)] if tables else []))
         )
     return query
 

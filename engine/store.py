@@ -41,6 +41,7 @@ from engine.database import (
     default_url,
     encode_result,
     insert_events,
+    method_of,
     upsert,
     visible,
 )
@@ -232,7 +233,7 @@ class Store(Embeddings):
             upload = uploaded(dataset)
             query = query.where(JOBS.c.dataset == dataset if upload is None else JOBS.c.upload == upload)
         if names is not None:
-            query = query.where(sa.or_(JOBS.c.dataset.in_(names), JOBS.c.method.in_(names)))
+            query = query.where(sa.or_(JOBS.c.dataset.in_(names), method_of(owner).in_(names)))
         with self.reading() as db:
             return [jobs.read(row) for row in db.execute(query)]
 

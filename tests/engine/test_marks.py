@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from engine import events as ev
 from engine.database import JOBS, MARKS, SWEEPS
 from engine.errors import BadInput, BadParameter, UnknownName
-from engine.marks import MAX_NAME, Holding, Mark
+from engine.marks import MAX_NAME, MAX_WORDS, Holding, Mark
 from engine.spec import Imbalance, RunSpec
 from engine.store import PRIORITY_SWEEP, Store
 from engine.techniques import FEATURES
@@ -196,6 +196,39 @@ def test_private_rows_are_their_owners_and_found_by_their_table(store):
     assert store.names("me") == (["moons", f"upload/{upload}"], ["ce"]) and store.names("you") == (["moons"], ["ce"])
 
 
+def test_a_private_method_is_in_no_index_and_found_all_the_same(store, tmp_path):
+    way = f"{CANARY}-method"
+    upload = store.add_upload("me", "a.csv", b"a,b\n1,2\n")
+    store.submit(SPEC)
+    mine = [store.submit(private(upload, n=n).with_(method=f"{way}-{n % 3}"), owner="me").id for n in range(60)]
+    with store.reading() as db:
+        kept = db.execute(
+            sa.text("SELECT DISTINCT dataset, method FROM jobs INDEXED BY jobs_listed WHERE owner IS NOT NULL")
+        ).all()
+    assert kept == [(None, None)]
+    assert set(found(store, "me", method=f"{way}-1")) == set(mine[1::3]) and found(store, "you", method=f"{way}-1") == []
+    assert (
+        set(found(store, "me", text=f"{way}-2"))
+        == set(mine[2::3])
+        == {j.id for j in store.jobs(owner="me", names=[f"{way}-2"])}
+    )
+    assert found(store, "me", text="swirl", known={f"{way}-0": "Swirl"}) == found(store, "me", method=f"{way}-0") != []
+    assert store.names("me") == (["moons", f"upload/{upload}"], [f"{way}-0", f"{way}-1", f"{way}-2", "ce"])
+    assert store.names("you") == (["moons"], ["ce"])
+    by_method = found(store, "me", sort="method", descending=False, limit=100)
+    assert set(by_method[:20]) == set(mine[::3]) and len(by_method) == 61
+    store.forget("me", upload)
+    assert store.checkpoint() and [p.name for p in tmp_path.iterdir() if CANARY.encode() in p.read_bytes()] == []
+
+
+def test_more_words_than_can_be_looked_for_are_refused(store):
+    job = store.submit(SPEC)
+    assert found(store, "me", text="moons " * MAX_WORDS) == [job.id]
+    for many in (MAX_WORDS + 1, 1100):
+        with pytest.raises(BadParameter, match=f"At most {MAX_WORDS} words .* these are {many}"):
+            store.search("me", "moons " * many)
+
+
 def test_who_waits_in_which_order_and_how_long_a_run_takes(store):
     assert store.line("me") == [] and store.pace() is None
     cell = store.submit(SPEC.with_(seed=9), priority=PRIORITY_SWEEP)
@@ -222,8 +255,10 @@ def test_the_list_is_made_of_an_index(store):
             store.search(owner, **asked)
         store.names(owner)
     sa.event.remove(store._db, "before_cursor_execute", remember)
-    lists = [plan for plan in said if "jobs" in plan and "sqlite_autoindex_jobs" not in plan]
-    assert len(lists) >= 10
+    own = "SEARCH own USING INDEX sqlite_autoindex_jobs_1 (id=?)"  # what a private row's method is read from, one by one
+    plans = [plan.replace(own, "") for plan in said]
+    lists = [plan for plan in plans if "jobs" in plan and "sqlite_autoindex_jobs" not in plan]
+    assert len(lists) >= 18 and any(own in plan for plan in said)
     assert [plan for plan in lists if "INDEX jobs_listed" not in plan] == []
 
 
