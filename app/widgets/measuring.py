@@ -130,7 +130,11 @@ def _progress(wanted: Plan, store: Store, active: bool) -> None:
         if session.demo():
             st.caption(session.demo_line())
         elif st.button(
-            "Stop", icon=":material/stop:", key="papers-stop", help="What is done stays; the rest can be queued again."
+            "Stop",
+            icon=":material/stop:",
+            key="papers-stop",
+            help="Stops what waits and runs of this table, also where a sweep or another table waits for the same run; what somebody "
+            "asked for in the Lab goes on. What is done stays; the rest can be queued again.",
         ):
             stored.stop(store, running)
             st.rerun()

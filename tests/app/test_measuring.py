@@ -71,6 +71,7 @@ def test_a_tables_runs_are_asked_for_stopped_and_asked_for_again(store: Store, l
     assert "0 of 7 runs** done in this lab · 7 waiting" in said and "no engine is alive" in said
     fabricate.beat(store)
     assert "about " in words(again(page)) and " left" in words(page)
+    assert "where a sweep or another table waits" in page.button(key="papers-stop").help
     page.button(key="papers-stop").click()
     again(page)
     assert ":red[7 cancelled]" in words(again(page)) and {job.state for job in store.jobs()} == {"cancelled"}
