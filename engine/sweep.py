@@ -221,6 +221,10 @@ class SweepSpec:
         entries = [find(catalog, "datasets", name) for name in self.datasets]
         return [(entry, ratio, not k) for entry in entries for k, ratio in enumerate(self.ratios)]
 
+    def replicates(self, catalog: Mapping[str, Any]) -> list[int]:
+        """Of a run on each dataset: folds x seeds, with one fold where it has a test part of its own. Raises UnknownName."""
+        return [self._folds(find(catalog, "datasets", name)) * self.seeds for name in self.datasets]
+
     def _folds(self, entry: Mapping[str, Any]) -> int:
         return 1 if entry.get("test_counts") else self.folds
 

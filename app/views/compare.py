@@ -269,7 +269,8 @@ def _progress(spec: SweepSpec, was_active: bool) -> None:
                     key="compare.cancel",
                     on_click=_cancel,
                     args=(spec,),
-                    help="Stops what waits and runs, but nothing that somebody asked for in the Lab. What is done stays.",
+                    help="Stops what waits and runs of this plan, also where another sweep or a paper's table waits for the same run; what "
+                    "somebody asked for in the Lab goes on. What is done stays; the rest can be asked for again.",
                 )
             if not now.active and now.done < total and not session.demo():
                 st.button(
@@ -388,7 +389,7 @@ def _answer(records: list[dict[str, Any]]) -> None:
     done = sum(r["mean"] is not None for r in records)
     so_far = "" if done == len(records) else f", so far ({done} of {many(len(records), 'cell')})"
     with st.container(border=True, key="compare-answer", gap="small"):
-        st.markdown(f"**What to use, when**{so_far}", help=sweep_views.HOLM)
+        st.markdown(f"**What to use, when**{so_far}", help=sweep_words.holm(records))
         st.markdown("\n".join(f"- {text}" for text in said[:12]))
         if len(said) > 12:
             st.caption(f"And {len(said) - 12} more datasets.")
@@ -445,7 +446,7 @@ def _earlier(catalog: Mapping[str, Any]) -> None:
         st.markdown("**Sweeps that were started here**")
         for kept, spec in found:
             datasets, methods = (", ".join(names[n] for n in given) for given in (spec.datasets, spec.methods))
-            what = f"{methods} on {datasets} at {sweep_words.ratios(spec.ratios)}, {many(spec.folds * spec.seeds, 'replicate')}"
+            what = f"{methods} on {datasets} at {sweep_words.ratios(spec.ratios)}, {plan.replicates(spec.replicates(catalog))}"
             links.to("compare", plain(kept.name or what, 140), ":material/history:", **spec.to_query())
 
 

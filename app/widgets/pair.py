@@ -13,7 +13,7 @@ from app.widgets.answer import Shown
 from app.widgets.sentence import setting
 from app.widgets.sweep_words import STATE
 from app.widgets.text import many, plain
-from engine.errors import UnknownName
+from engine.errors import BadInput, UnknownName
 from engine.spec import RunSpec
 from engine.store import Job
 
@@ -22,10 +22,16 @@ LISTED = 100
 
 
 def titles(jobs: Mapping[str, Job], names: Mapping[str, str]) -> dict[str, str]:
-    """A line for each run: method on dataset, imbalance, replicates, seed; no two alike. names: of methods and datasets."""
+    """A line for each run: method on dataset, imbalance, replicates, seed; no two alike. names: of methods and datasets.
+
+    A run whose words cannot be read, of another version perhaps, has none.
+    """
     said = {}
     for id, job in jobs.items():
-        spec = RunSpec.from_json(job.spec)
+        try:
+            spec = RunSpec.from_json(job.spec)
+        except BadInput:
+            continue
         how = setting(spec)
         line = f"{names.get(spec.method, spec.method)} on {names.get(spec.dataset, spec.dataset)}, {how[:1].lower()}{how[1:]}"
         said[id] = f"{line}, {many(spec.replicates, 'replicate')}, seed {spec.seed}"
@@ -53,23 +59,25 @@ def section(run: str | None, beside: str | None, take: Callable[[str, str | None
     left, right = st.columns(2, gap="medium")
     for column, which, label, id in ((left, "run", "This run", run), (right, "beside", "The other", beside)):
         with column:
-            _pick(which, label, id if id in known else None, lines, take)
-            if id is not None and id not in known:
-                st.error(
-                    "There is no such run here. It may have been deleted, or it belongs to another browser.",
-                    icon=":material/search_off:",
-                )
-    if run not in known or beside not in known or run is None or beside is None:
+            _pick(which, label, id if id in lines else None, lines, take)
+            if id is not None and id not in lines:
+                _absent(runs.load(store, catalog, id, owner)[1])
+    if run not in lines or beside not in lines or run is None or beside is None:
         st.caption("Choose two runs. Their measures are subtracted only where both were tested on the same rows.")
         return
     if run == beside:
         st.info("Both are the same run: choose another one.", icon=":material/info:")
         return
-    one, _ = runs.load(store, catalog, run, owner)
-    other, _ = runs.load(store, catalog, beside, owner)
-    if one is None or other is None:  # deleted this moment
-        st.rerun()
+    one, why = runs.load(store, catalog, run, owner)
+    other, why_not = runs.load(store, catalog, beside, owner)
+    if one is None or other is None:  # deleted this moment, perhaps
+        _absent(why or why_not)
+        return
     _draw(one, other)
+
+
+def _absent(why: str) -> None:
+    st.error(why or "This is no run that can be shown here.", icon=":material/search_off:")
 
 
 def _pick(which: str, label: str, id: str | None, lines: Mapping[str, str], take: Callable[[str, str | None], None]) -> None:

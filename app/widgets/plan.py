@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -123,10 +123,17 @@ def absent(spec: SweepSpec, catalog: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def replicates(each: Sequence[int]) -> str:
+    """'12 replicates', or '3 to 12 replicates' where datasets with a test part of their own have fewer. each: of runs, one or more."""
+    least, most = min(each), max(each)
+    return many(most, "replicate") if least == most else f"{least} to {many(most, 'replicate')}"
+
+
 def comes_to(spec: SweepSpec, standing: Standing) -> str:
     """'30 runs of 12 replicates, plain training and the potential among them. 12 are in the store already, which costs nothing.'"""
     total = len(standing.cells)
-    said = f"{many(total, 'run')} of {many(spec.folds * spec.seeds, 'replicate')}, plain training and the potential among them."
+    each = replicates([c.cell.spec.replicates for c in standing.cells] or [spec.folds * spec.seeds])
+    said = f"{many(total, 'run')} of {each}, plain training and the potential among them."
     if total and standing.done == total:
         return said + " All are in the store: this costs nothing."
     if standing.done:

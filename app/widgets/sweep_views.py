@@ -21,6 +21,7 @@ from app.widgets.answer import AP
 from app.widgets.parts import chart, heading, numbers
 from app.widgets.sweep_words import Record, interval, p_value
 from app.widgets.text import many, plain, ratio
+from app.widgets.whatif import same_test_rows
 from engine.errors import BadData
 from engine.result import METRICS
 from engine.spec import RunSpec
@@ -32,10 +33,6 @@ LINES = 40
 """Shares in one picture at most; the table below has all."""
 CURVES = 6
 """Curves in one picture at most."""
-HOLM = (
-    "Differences are paired, replicate by replicate on the same test rows, to plain training at the same dataset and ratio; p by the "
-    "corrected resampled t (Nadeau and Bengio), corrected by Holm over all methods and cells of this sweep."
-)
 
 
 @dataclass(frozen=True)
@@ -116,7 +113,7 @@ def against(sweep: Sweep) -> None:
     heading(
         f"{sweep.label} against the imbalance ratio",
         f"Means over replicates with their 95% intervals. {METRICS[sweep.metric][2]} The potential has the withheld rows back: it shows "
-        f"what there is to gain and is never ranked. {HOLM}",
+        f"what there is to gain and is never ranked. {sweep_words.holm(sweep.records)}",
     )
     found = sweep_words.places(sweep.records)
     if len(found) > PICTURES:
@@ -179,7 +176,7 @@ def differences(sweep: Sweep) -> None:
     """The heat map of differences to plain training."""
     heading(
         f"Difference in {sweep.label} to plain training",
-        f"{heat.BETTER}: better, {heat.WORSE}: worse, after Holm's correction; no mark: not told apart. {HOLM}",
+        f"{heat.BETTER}: better, {heat.WORSE}: worse, after Holm's correction; no mark: not told apart. {sweep_words.holm(sweep.records)}",
     )
     methods = dict.fromkeys((r["method"], r["title"]) for r in sweep.records if r["role"] == "method")
     columns = dict.fromkeys((r["dataset"], r["dataset_title"], r["ratio"]) for r in sweep.records)
@@ -248,7 +245,7 @@ def ranked(sweep: Sweep) -> None:
         "cliques": [[named[name] for name in clique] for clique in found["cliques"]],
     }
     chart(ranks.figure(drawn), "chart-ranks", ranks.alt(drawn))
-    st.markdown(sweep_words.ranks(found, titles, len(sweep.spec.datasets)))
+    st.markdown(sweep_words.ranks(found, sweep.records))
 
     def table() -> pd.DataFrame:
         rows = [
@@ -309,7 +306,13 @@ def quality(sweep: Sweep) -> None:
         st.caption("These runs kept no seconds.")
         return
     chart(cost.figure(points, sweep.label), "chart-cost", cost.alt(points, sweep.label))
-    st.markdown(sweep_words.cost(points))
+    there = {p.key for p in points}
+    lacking = [
+        r
+        for r in sweep.records
+        if f"{r['dataset']}@{r['ratio']:g}" == at and r["role"] != "oracle" and r["method"] not in there
+    ]
+    st.markdown(sweep_words.cost(points, len(lacking)))
     numbers("cost", lambda: cost.table(points), f"{sweep.label} and seconds on {place(own[0])}", name="seconds")
 
 
@@ -373,11 +376,13 @@ def curves(sweep: Sweep) -> None:
         st.caption("Choose cells that keep curves.")
         return
     chart(pr.figure(drawn, base), "chart-curves", pr.alt(drawn, base))
-    same = len({(r["dataset"], r["ratio"]) for r in sweep.there if r["run"] in picked}) == 1
+    first, *others = [cell.spec for cell in sweep.spec.cells(sweep.catalog) if cell.id in {curve.key for curve in drawn}]
+    same = all(same_test_rows(first, other) for other in others)
+    within = "dataset" if sweep.spec.where == "train" else "dataset and ratio"
     st.markdown(
         "All curves are on the same test rows: the higher one is better at that recall. Read off the precision at the recall that you need."
         if same
-        else "The curves are of different test rows, with other shares of positive ones: heights compare within a dataset and ratio alone."
+        else f"The curves are of different test rows, with other shares of positive ones: heights compare within a {within} alone."
     )
     numbers("curves", lambda: pr.table(drawn), "Precision at a few recalls, one row a cell", name="curves")
 
@@ -450,7 +455,8 @@ def one_cell(sweep: Sweep) -> None:
             None,
         )
         if base is not None and base["run"] != id:
-            links.to("compare", "Beside plain training", ":material/compare:", view="pair", run=base["run"], beside=id)
+            words = {**sweep.spec.to_query(), "view": "pair", "metric": sweep.metric, "run": base["run"], "beside": id}
+            links.to("compare", "Beside plain training", ":material/compare:", **words)
         spec = next((c.spec for c in sweep.spec.cells(sweep.catalog) if c.id == id), None)
         if isinstance(spec, RunSpec):
             share.code(spec, sweep.catalog, "cell")

@@ -1,12 +1,13 @@
 """What a sweep says, in sentences that claim no more than its paired tests allow. Pure functions on `engine.sweep.table`; markdown out.
 
 "Better" and "worse" are `engine.sweep`'s: the corrected resampled t on common replicates, after Holm over all methods and cells of the
-sweep. The potential is an oracle and is named as what there is to gain, never as a choice.
+sweep that could be tested. The potential is an oracle and is named as what there is to gain, never as a choice.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -89,6 +90,17 @@ def tested(records: Sequence[Record]) -> list[Record]:
 def ratios(values: Sequence[float]) -> str:
     """'5:1, 20:1 and 50:1'."""
     return listed([ratio(v) for v in values])
+
+
+def holm(records: Sequence[Record]) -> str:
+    """Over what Holm's correction of these records runs, with how they are compared."""
+    tests = many(len(tested(records)), "difference")
+    partly = any(r["state"] != "done" for r in records)
+    return (
+        "Differences are paired, replicate by replicate on the same test rows, to plain training at the same dataset and ratio; p by the "
+        "corrected resampled t (Nadeau and Bengio), corrected by Holm over "
+        + f"the {tests} {'tested so far' if partly else 'of this sweep'}."
+    )
 
 
 # ---- what to use, when
@@ -174,9 +186,14 @@ def heat(records: Sequence[Record]) -> str:
     return said + "Plain training is enough here, or more seeds are needed to see a gain."
 
 
-def ranks(found: Mapping[str, Any], titles: Mapping[str, str], datasets: int) -> str:
-    """What the mean ranks allow to say. found: `engine.sweep.over_cells`."""
+def ranks(found: Mapping[str, Any], records: Sequence[Record]) -> str:
+    """What the mean ranks allow to say. found: `engine.sweep.over_cells` of the records."""
     p = found["friedman"]["p"]
+    titles = {r["method"]: r["title"] for r in records}
+    there = {(r["dataset"], r["ratio"], r["method"]) for r in records if r["mean"] is not None}
+    places = {(r["dataset"], r["ratio"]) for r in records}
+    ranked = Counter(dataset for dataset, at in places if all((dataset, at, name) in there for name in found["ranks"]))
+    dependent = any(many > 1 for many in ranked.values())
     sets = many(found["sets"], "cell")
     order = sorted(found["ranks"], key=found["ranks"].__getitem__)
     if p >= 0.05:
@@ -190,24 +207,36 @@ def ranks(found: Mapping[str, Any], titles: Mapping[str, str], datasets: int) ->
             said += " Plain training is among them: more datasets are needed to rank it lower."
         elif best == "ce":
             said += " Nothing ranks above plain training here."
+        elif dependent:
+            said += " Rank at one ratio of each of several datasets before taking it for others."
         else:
             said += " Begin with it on data like these."
-    if datasets == 1:
-        said += " All cells are of one dataset, whose ratios share rows: this speaks about that dataset alone."
+    if len(ranked) == 1:
+        said += (
+            " All cells are of one dataset, so this is about that dataset alone: its ratios share rows, and p may be too small."
+        )
+    elif dependent:
+        said += " Ratios of one dataset share its rows, so the cells are not independent, and p may be too small."
     return said
 
 
-def cost(points: Sequence[Point]) -> str:
-    """Which method is worth its seconds."""
+def cost(points: Sequence[Point], lacking: int) -> str:
+    """Which method is worth its seconds. lacking: cells of methods and plain training there that have no point yet."""
     best = frontier(points)
     if not best:
         return "No method is done here yet."
+    so_far = " so far" if lacking else ""
+    if sum(not p.oracle and math.isfinite(p.mean) for p in points) == 1:
+        return f"{plain(best[0].label)} is alone here{so_far}: there is nothing to hold its seconds against."
     if len(best) == 1:
-        return f"{plain(best[0].label)} is the cheapest and has the highest mean: nothing else is worth its seconds here."
+        said = f"{plain(best[0].label)} is the cheapest and has the highest mean{so_far}: "
+        return said + (
+            "nothing else that is done is worth its seconds." if lacking else "nothing else is worth its seconds here."
+        )
     first, last = best[0], best[-1]
     more = last.seconds / max(first.seconds, 1e-9)
     overlap = math.isfinite(first.high) and math.isfinite(last.low) and last.low <= first.high
-    said = f"{plain(last.label)} has the highest mean, for {more:.1f} times the seconds of {plain(first.label)}."
+    said = f"{plain(last.label)} has the highest mean{so_far}, for {more:.1f} times the seconds of {plain(first.label)}."
     if overlap:
         return said + " Their intervals overlap: look at the paired difference in *Differences* before paying for it."
     return said + " Their intervals are apart: the seconds buy something."
@@ -217,8 +246,13 @@ def shares(found: Sequence[Share], without: int) -> str:
     """What is recovered, and what is left."""
     if not found:
         return "No cell has a share to recover: the reasons stand below."
-    top = max(found, key=lambda s: s.mean)
-    high = f"The most is recovered by {plain(top.label)} on {plain(top.place, 90)}: {plain(_share(top))}."
+    sure = [s for s in found if s.low > 0]
+    if sure:
+        top = max(sure, key=lambda s: s.mean)
+        what = "The most" if top.mean == max(s.mean for s in found) else "The most that can be told from nothing"
+        high = f"{what} is recovered by {plain(top.label)} on {plain(top.place, 90)}: {plain(_share(top))}."
+    else:
+        high = "No method recovers a share that can be told from nothing."
     rest = f" In {many(without, 'cell')} there is none, with the reason below." if without else ""
     return (
         high

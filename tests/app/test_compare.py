@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
+from app.charts.cost import Point
+from app.charts.recovered import Share
 from app.views import compare
 from app.widgets import plan, sweep_views, sweep_words
 from app.widgets.text import plain
 from engine import sweep
+from engine.database import JOBS
 from engine.spec import find
 from engine.store import Store
 from engine.sweep import SweepSpec
@@ -257,6 +263,50 @@ def test_a_demonstration_starts_nothing(look: Look, store: Store, monkeypatch: p
     assert charts(page) and "emonstration" in words(page)
 
 
+def leads(page: AppTest, label: str) -> str:
+    """The words of the address that the link of that label leads to."""
+    return next(e.proto.query_string for e in page.get("page_link") if e.proto.label == label)
+
+
+def test_the_link_to_two_runs_takes_the_sweep_along(look: Look, store: Store) -> None:
+    cells = filled(store)
+    own = next(c for c in cells if c.method == "smote")
+    page = look(**query(view="heat", metric="f1", cell=own.id))
+    words = {name: value[0] for name, value in parse_qs(leads(page, "Beside plain training")).items()}
+    pair = look(**words)
+    assert kept(pair)["view"] == "pair" and kept(pair)["beside"] == own.id
+    pair.segmented_control(key="compare.view").set_value("heat").run()
+    assert SweepSpec.from_query(kept(pair), fabricate.catalog()) == SPEC and kept(pair)["metric"] == "f1"
+
+
+@pytest.mark.parametrize("where", ["all", "train"])
+def test_curves_are_of_the_same_test_rows_where_only_training_rows_are_withheld(look: Look, store: Store, where: str) -> None:
+    spec = replace(SPEC, where=where)
+    cells = filled(store, spec)
+    moons = [c.id for c in cells if (c.dataset, c.method) == ("moons", "smote")]
+    said = words(look(**query(spec, view="curves", curves=",".join(moons))))
+    assert len(moons) == 2 and ("All curves are on the same test rows" in said) == (where == "train")
+    glass = [c.id for c in cells if (c.dataset, c.method) == ("glass2", "smote")]
+    said = words(look(**query(spec, view="curves", curves=f"{moons[0]},{glass[0]}")))
+    assert f"heights compare within a dataset{' and ratio' if where == 'all' else ''} alone" in said
+
+
+def test_replicates_are_those_of_the_runs(look: Look, store: Store) -> None:
+    spec = SweepSpec(("moons", "mnist"), ("ce",), (2.0,), folds=4, seeds=3)
+    page = look(**query(spec))
+    assert "4 runs of 3 to 12 replicates" in words(page)
+    page.button(key="run").click().run()
+    offered = [e.proto.label for e in look().get("page_link")]
+    assert any("MNIST" in label and "3 to 12 replicates" in label for label in offered)
+    assert "2 runs of 3 replicates" in words(look(**query(replace(spec, datasets=("mnist",)))))
+
+
+def test_stopping_says_whose_it_also_stops(look: Look, store: Store) -> None:
+    page = look(**query())
+    page.button(key="run").click().run()
+    assert "another sweep or a paper's table" in page.button(key="compare.cancel").help
+
+
 # ---- two runs
 
 
@@ -299,7 +349,74 @@ def test_somebody_elses_run_reads_as_one_that_is_not_there(look: Look, store: St
     assert "There is no such run here" in look(view="pair", run=job.id, beside=job.id).error[0].value
 
 
+@pytest.mark.parametrize("words_of", ["[]", '{"dataset": "moons"}'])
+def test_a_run_whose_words_cannot_be_read_is_left_out_and_told(look: Look, store: Store, words_of: str) -> None:
+    one = fabricate.done(store, fabricate.spec(method="ce", ratio=20.0))
+    other = fabricate.done(store, fabricate.spec(method="smote", ratio=20.0))
+    with store.writing() as db:
+        db.execute(JOBS.update().where(JOBS.c.id == other.id).values(spec=words_of))
+    page = look(view="pair", run=one.id, beside=other.id)
+    assert len(page.error) == 1 and "spec" in page.error[0].value
+    assert len(page.selectbox(key="compare.run").options) == 1
+
+
+def test_a_run_that_cannot_be_loaded_is_told_once(look: Look, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = (fabricate.done(store, fabricate.spec(method=m, ratio=20.0)) for m in ("ce", "smote"))
+    monkeypatch.setattr("app.widgets.pair.runs.load", lambda *_, **__: (None, "It cannot be read."))
+    page = look(view="pair", run=one.id, beside=other.id)
+    assert [e.value for e in page.error] == ["It cannot be read."]
+
+
 # ---- the sentences
+
+
+def of_ranks(cells: Sequence[tuple[str, float]], p: float = 0.01) -> str:
+    records = [
+        {"dataset": d, "ratio": at, "method": m, "title": m.upper(), "mean": 0.5} for d, at in cells for m in ("a", "b", "ce")
+    ]
+    records += [{"dataset": "x", "ratio": at, "method": "a", "title": "A", "mean": None} for at in (5.0, 20.0)]  # not ranked
+    found = {"friedman": {"p": p}, "sets": len(cells), "ranks": {"a": 1.0, "b": 2.0, "ce": 3.0}, "cliques": []}
+    return sweep_words.ranks(found, records)
+
+
+def test_ranks_over_ratios_of_one_dataset_are_taken_with_care() -> None:
+    shared, apart = of_ranks([("d", 5.0), ("d", 20.0), ("e", 5.0)]), of_ranks([("d", 5.0), ("e", 20.0)])
+    assert "p may be too small" in shared and "not independent" in shared and "on data like these" not in shared
+    assert "Begin with it on data like these" in apart and "too small" not in apart
+    alone = of_ranks([("d", 5.0), ("d", 20.0)])
+    assert "about that dataset alone" in alone and "p may be too small" in alone and "on data like these" not in alone
+    assert "too small" in of_ranks([("d", 5.0), ("d", 20.0), ("e", 5.0)], p=0.5)
+
+
+def test_one_method_alone_is_no_bargain() -> None:
+    plain_ce, best = Point("ce", "Plain", 2.0, 0.4, 0.3, 0.5), Point("smote", "SMOTE", 1.0, 0.5, 0.4, 0.6)
+    oracle = Point("potential", "Potential", 9.0, 0.9, 0.8, 1.0, oracle=True)
+    assert (
+        sweep_words.cost([plain_ce, oracle], 3) == "Plain is alone here so far: there is nothing to hold its seconds against."
+    )
+    assert "so far" not in sweep_words.cost([plain_ce], 0)
+    assert "highest mean so far: nothing else that is done is worth" in sweep_words.cost([plain_ce, best], 1)
+    assert sweep_words.cost([plain_ce, best], 0).endswith("nothing else is worth its seconds here.")
+    assert "highest mean so far, for" in sweep_words.cost([replace(plain_ce, seconds=0.5), best], 1)
+    assert sweep_words.cost([oracle], 1) == "No method is done here yet."
+
+
+def test_no_share_is_called_the_most_that_may_be_nothing() -> None:
+    worse = Share("smote", "SMOTE", "D, 5:1", -0.12, -0.5, 0.2)
+    assert "SMOTE" not in sweep_words.shares([worse], 0) and "told from nothing" in sweep_words.shares([worse], 0)
+    wide, sure = replace(worse, label="Wide", mean=0.9, low=-0.1, high=2.0), replace(worse, label="Sure", mean=0.3, low=0.1)
+    assert sweep_words.shares([worse, sure], 0).startswith("The most is recovered by Sure")
+    assert sweep_words.shares([wide, sure], 0).startswith("The most that can be told from nothing is recovered by Sure")
+    assert sweep_words.shares([replace(wide, low=math.nan)], 0).startswith("No method recovers a share")
+
+
+def test_holm_is_over_what_is_tested(store: Store) -> None:
+    filled(store, leave=("explicit-gradient",))
+    said = sweep_words.holm(sweep.table(store, SPEC, fabricate.catalog()))
+    assert said.endswith("over the 4 differences tested so far.")
+    filled(store)
+    said = sweep_words.holm(sweep.table(store, SPEC, fabricate.catalog()))
+    assert said.endswith("over the 8 differences of this sweep.")
 
 
 def record(title: str, at: float, better: bool = False, worse: bool = False, mean: float = 0.1) -> dict[str, Any]:
