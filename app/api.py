@@ -146,11 +146,16 @@ def file(request: Request) -> Response:
 
 
 def bundle(request: Request) -> Response:
-    """GET /api/runs/{ids}: finished public runs, ids joined by '-', as one zip. See `app.session.bundle_url`."""
+    """GET /api/runs/{ids}: finished public runs, ids joined by '-', as one zip. See `app.session.bundle_url`.
+
+    A run of another browser's table is answered like one that is not there.
+    """
     ids = list(dict.fromkeys(request.path_params["ids"].split("-")))
     if len(ids) > BUNDLED or not all(map(is_run, ids)):
         return PlainTextResponse(NO_BUNDLE, 404, _ALWAYS)
     try:
+        for id in ids:
+            store().job(id, owner_in(request.headers.get("cookie", "")))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "runs.zip"
             store().export(ids, path)

@@ -286,6 +286,20 @@ def test_the_report_of_a_run_is_for_those_who_may_see_it(served: tuple[int, Stor
     store.forget(ME)
 
 
+def test_another_browser_s_run_is_answered_like_one_that_is_not_there(served: tuple[int, Store]) -> None:
+    port, store = served
+    job, unknown = finished(store, YOU), "0123456789abcdef"
+    nothing = call(port, "GET", f"/api/runs/{unknown}", Cookie=None)
+    assert nothing[0] == 404
+    for cookie in (None, f"lab_owner={ME}"):
+        status, headers, body = call(port, "GET", f"/api/runs/{job}", Cookie=cookie)
+        assert (status, body) == (404, nothing[2].replace(unknown.encode(), job.encode()))
+        assert headers.keys() == nothing[1].keys()
+    own = call(port, "GET", f"/api/runs/{job}", Cookie=f"lab_owner={YOU}")
+    assert own[0] == 400 and b"private table" in own[2]
+    store.forget(YOU)
+
+
 def test_the_report_is_of_all_that_is_there(served: tuple[int, Store]) -> None:
     port, store = served
     upload = store.add_upload(ME, "mine <i>.csv", b"a,b")
