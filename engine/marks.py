@@ -135,9 +135,9 @@ class Marks(Uploads):
         """A page of what `owner` may see, theirs that are pinned first, and how many there are in all.
 
         text: at most MAX_WORDS words that must all be found, each in the name, the id, the dataset's or method's name or the reason of
-        an ending; or in a title: known is name -> title of datasets and methods, and of the owner's tables under `upload/<id>`. dataset: a name, or
-        `upload/<id>`. states, kinds: only these; no states: any (a sweep has none of its own). sort: one of SORTS. pinned: only those
-        that are. Maps are found by their technique; they are of no dataset of their own.
+        an ending; or in a title: known is name -> title of datasets and methods, and of the owner's tables under `upload/<id>`.
+        dataset: a name, or `upload/<id>`. states, kinds: only these; no states: any (a sweep has none of its own). sort: one of SORTS.
+        pinned: only those that are. Maps are found by their technique; they are of no dataset of their own.
 
         Raises BadParameter.
         """

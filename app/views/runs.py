@@ -14,7 +14,7 @@ from app.widgets import address, going, links, rows, top
 from app.widgets.text import many, plain
 from engine.compare_spec import CompareSpec
 from engine.errors import BadInput, LabError, UnknownName
-from engine.marks import MAX_NAME, Row
+from engine.marks import MAX_NAME, MAX_WORDS, Row
 from engine.spec import RunSpec, uploaded
 from engine.store import PRIORITY_INTERACTIVE, STATES, Job, Store
 from engine.sweep import SweepSpec
@@ -24,6 +24,8 @@ PAGE = 25
 LATE = 5.0
 """Seconds after a change in which the address of before counts as late, not as a link that was followed."""
 EVERY = "all"
+LONGEST = 200
+"""Characters of the words that are looked for."""
 SORTS = {
     "new": ("Newest first", "created", True),
     "old": ("Oldest first", "created", False),
@@ -43,7 +45,9 @@ WORDS: dict[str, Any] = {
     "sort": "new",
     "page": 1,
 }
-"""The address's words, which are also the filters' keys below `runs.`, and what they are where it does not say."""
+"""The address's words, which the filters' keys (`_key`) end in, and what they are where it does not say."""
+URL, BEFORE = f"{session.MINE}runs.url", f"{session.MINE}runs.before"
+"""Keys of the address that shows what is shown, and of the one before it: a link may hold a name of a table."""
 NOT_DONE = ("failed", "cancelled", "interrupted")
 STYLE = """<style>
 .st-key-runs-list label p { line-height: 1.45; text-wrap: pretty; }
@@ -84,19 +88,27 @@ def page() -> None:
         st.error(plain(error, 600), icon=":material/error:")
         return
     known = rows.titles(catalog, mine)
-    _read(datasets, methods)
+    quiet = bool(mine) or any(uploaded(name) is not None for name in datasets)
+    _read(datasets, methods, quiet)
     chosen: list[str] = st.session_state.setdefault("runs.chosen", [])
     top.head(False)
     st.subheader("Runs")
     _trouble()
     going.section(catalog, mine, leave=bool(chosen))
     asked = _filters(rows.options(datasets, known), rows.options(methods, known))
-    found, total = _search(store, owner, asked, known)
-    last = max(1, -(-total // PAGE))
-    if asked.page > last:  # the list is shorter than the address says
-        asked = _turn(asked, last)
+    try:
         found, total = _search(store, owner, asked, known)
-    _write(asked)
+        last = max(1, -(-total // PAGE))
+        if asked.page > last:  # the list is shorter than the address says
+            asked = _turn(asked, last)
+            found, total = _search(store, owner, asked, known)
+    except LabError as error:
+        _write(asked, quiet)
+        with st.container(key="runs-wrong"):
+            st.error(plain(error, 400), icon=":material/error:")
+            _show_everything()
+        return
+    _write(asked, quiet)
     _list(found, total, last, asked, known, catalog)
     if not session.demo():
         _bar(store, owner, chosen, found, known, catalog)
@@ -106,21 +118,31 @@ def page() -> None:
 # ---- what is asked
 
 
-def _read(datasets: Sequence[str], methods: Sequence[str]) -> None:
-    """Make the filters show what the address says, where it is a first look, a link or the browser's back button."""
+def _key(word: str) -> str:
+    """The filter's key. What is looked for may be a name of a person's own table or run, and goes with their tables."""
+    return f"{session.MINE}runs.{word}" if word == "text" else f"runs.{word}"
+
+
+def _read(datasets: Sequence[str], methods: Sequence[str], quiet: bool) -> None:
+    """Make the filters show what the address says, where it is a first look, a link or the browser's back button.
+
+    quiet: the address says nothing of the text that is looked for, which stays as it is.
+    """
     state, query = st.session_state, address.words()
-    late = query == state.get("runs.before") and time.monotonic() - state.get("runs.changed", -LATE) < LATE
-    if state.get("page") == "runs" and (query == state.get("runs.url") or late):
+    late = query == state.get(BEFORE) and time.monotonic() - state.get("runs.changed", -LATE) < LATE
+    if state.get("page") == "runs" and (query == state.get(URL) or late):
         for word, usual in (("dataset", EVERY), ("method", EVERY)):  # the last of its runs may have been deleted
             if state.get(f"runs.{word}") not in (EVERY, *(datasets if word == "dataset" else methods)):
                 state[f"runs.{word}"] = usual
+        state.setdefault(_key("text"), "")  # a wiped one is emptied in the browser too
         return
+    kept = state.get(_key("text"), "") if quiet and state.get("page") == "runs" else ""
     state["page"] = "runs"
-    state["runs.url"] = query
+    state[URL] = query
     allowed = {"kind": rows.KINDS, "state": STATES, "dataset": datasets, "method": methods, "sort": SORTS}
     wrong = [word for word in query if word not in WORDS]
     for word, usual in WORDS.items():
-        value: Any = query.get(word, usual)
+        value: Any = query.get(word, kept if word == "text" else usual)
         if word == "pinned":
             value = value in (True, "1")
         elif word == "page":
@@ -128,20 +150,21 @@ def _read(datasets: Sequence[str], methods: Sequence[str]) -> None:
         elif word in allowed and value != usual and value not in allowed[word]:
             wrong.append(word)
             value = usual
-        state[f"runs.{word}"] = value[:200] if isinstance(value, str) else value
+        state[_key(word)] = value[:LONGEST] if isinstance(value, str) else value
     state["runs.wrong"] = wrong
 
 
-def _write(asked: Asked) -> None:
-    """The address of what is shown: what is as usual is left out."""
+def _write(asked: Asked, quiet: bool) -> None:
+    """The address of what is shown: what is as usual is left out, and so is the text that is looked for where this browser has
+    something of its own: logs and the browser's history keep addresses, and names of one's own are in neither."""
     state = st.session_state
-    said = {word: value for word, value in vars(asked).items() if value != WORDS[word]}
+    said = {w: value for w, value in vars(asked).items() if value != WORDS[w] and not (quiet and w == "text")}
     words = {word: "1" if value is True else str(value) for word, value in said.items()}
-    if state.get("runs.url") != words:
-        state["runs.before"], state["runs.changed"] = state.get("runs.url"), time.monotonic()
+    if state.get(URL) != words:
+        state[BEFORE], state["runs.changed"] = state.get(URL), time.monotonic()
     if words != address.words():
         address.write(words)
-    state["runs.url"] = words
+    state[URL] = words
 
 
 def _filters(datasets: Mapping[str, str], methods: Mapping[str, str]) -> Asked:
@@ -161,11 +184,12 @@ def _filters(datasets: Mapping[str, str], methods: Mapping[str, str]) -> Asked:
     with st.container(horizontal=True, vertical_alignment="bottom", key="runs-filters"):
         st.text_input(
             "Find",
-            key="runs.text",
+            key=_key("text"),
+            max_chars=LONGEST,
             on_change=_anew,
             placeholder="words, or a run's id",
             width=240,
-            help="Words that must all be found in the name, dataset, method, id, or the reason why it failed.",
+            help=f"Words, {MAX_WORDS} at most, that must all be found in the name, dataset, method, id, or the reason why it failed.",
         )
         choose("What", "kind", "everything", rows.KINDS, 150)
         choose("State", "state", "any state", {s: text.split(": ")[1] for s, text in rows.STATES.items()}, 150)
@@ -174,7 +198,7 @@ def _filters(datasets: Mapping[str, str], methods: Mapping[str, str]) -> Asked:
         sorts = {word: text for word, (text, _, _) in SORTS.items()}
         st.selectbox("Sort by", list(sorts), format_func=sorts.__getitem__, key="runs.sort", on_change=_anew, width=160)
         st.checkbox("Pinned only", key="runs.pinned", on_change=_anew)
-    return Asked(**{word: state[f"runs.{word}"] for word in WORDS})
+    return Asked(**{word: state[_key(word)] for word in WORDS})
 
 
 def _anew() -> None:
@@ -185,8 +209,12 @@ def _anew() -> None:
 
 def _everything() -> None:
     for word, usual in WORDS.items():
-        st.session_state[f"runs.{word}"] = usual
+        st.session_state[_key(word)] = usual
     st.session_state["runs.wrong"] = []
+
+
+def _show_everything() -> None:
+    st.button("Show everything", key="runs.everything", icon=":material/filter_alt_off:", on_click=_everything)
 
 
 def _turn(asked: Asked, to: int) -> Asked:
@@ -225,7 +253,7 @@ def _list(
                 st.info("There is nothing here yet: press **Run** in the Lab.", icon=":material/inbox:")
             else:
                 st.info("Nothing here is like that.", icon=":material/search_off:")
-                st.button("Show everything", key="runs.everything", icon=":material/filter_alt_off:", on_click=_everything)
+                _show_everything()
         return
     first = (asked.page - 1) * PAGE
     with st.container(horizontal=True, vertical_alignment="center"):

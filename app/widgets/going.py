@@ -12,7 +12,7 @@ from app import session
 from app.widgets import rows, runs
 from app.widgets.text import duration, many, plain
 from engine.errors import LabError
-from engine.store import PRIORITY_INTERACTIVE, Job, Store
+from engine.store import KINDS, PRIORITY_INTERACTIVE, Job, Store
 from engine.uploads import Upload
 
 LOOK = 2.0
@@ -33,10 +33,6 @@ def section(catalog: Mapping[str, Any], tables: Sequence[Upload], *, leave: bool
     st.fragment(_section, run_every=LOOK if active else 3 * LOOK)(
         catalog, rows.titles(catalog, tables), seen, time.time(), leave
     )
-
-
-KINDS = ("run", "compare", "embed")
-"""Jobs that are told; a profile is done in a moment and belongs to its table."""
 
 
 def _going() -> tuple[str, ...]:

@@ -77,6 +77,8 @@ def asked(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any]) -> str
     own = "" if job.owner is None else ":material/lock: "
     if job.kind == "embed":
         return f"{own}Map ({title(job.spec.get('technique'))}) of run {said(job.fingerprint, 16)}"
+    if job.kind == "profile":
+        return f"{own}Look into {title(f'upload/{job.upload}')}"
     if job.kind == "compare":
         source = job.spec.get("source") or {}
         where = source.get("dataset") or f"upload/{source.get('upload')}"

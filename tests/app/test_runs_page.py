@@ -18,9 +18,11 @@ from engine.store import PRIORITY_SWEEP, Store
 from tests.app import fabricate
 from tests.app.conftest import MAIN
 from tests.app.test_lab import words
+from tests.app.test_private import held
 from tests.engine.test_uploads import spec as private
 
 ME, YOU = "m" * 43, "y" * 43
+FIND = "mine.runs.text"
 Look = Callable[..., AppTest]
 SWEEP = {"datasets": ["moons", "glass2"], "methods": ["ce", "smote"], "ratios": [5.0, 20.0], "seeds": 2}
 
@@ -172,7 +174,7 @@ def test_pages(store: Store, look: Look) -> None:
     assert listed(page) == ids[9::-1] and page.button(key="runs.next.page").disabled
     assert dict(page.query_params.items()) == {"page": "3"}
     assert listed(look(page="3")) == listed(page)
-    page.text_input(key="runs.text").input("seed nothing")
+    page.text_input(key=FIND).input("seed nothing")
     assert dict(again(page).query_params.items()) == {"text": "seed nothing"}
     assert listed(look(page="77")) == ids[9::-1]  # shorter than the link says
 
@@ -299,6 +301,52 @@ def test_private_runs_are_their_owners(store: Store, look: Look, monkeypatch: py
     monkeypatch.setattr(session, "owner", lambda: ME)
     page = press(press(tick(look(), mine), "runs.delete"), "runs.sure")
     assert listed(page) == [] and store.search(ME)[1] == 0
+
+
+def find(page: AppTest, text: str) -> AppTest:
+    page.text_input(key=FIND).input(text)
+    return again(page)
+
+
+def test_what_is_looked_for_is_in_no_address_beside_tables_of_ones_own(store: Store, look: Look) -> None:
+    ids = several(store)
+    page = find(look(), "two moons")
+    assert dict(page.query_params.items()) == {"text": "two moons"}
+    upload = store.add_upload(ME, "c4n4ry.csv", b"a,b\n1,2\n")
+    mine = store.submit(private(upload), owner=ME).id
+    page = find(page, "c4n4ry")
+    assert listed(page) == [mine] and dict(page.query_params.items()) == {}
+    page.selectbox(key="runs.state").select("queued")
+    page = again(page)
+    assert listed(page) == [mine] and dict(page.query_params.items()) == {"state": "queued"}
+    assert [k for k, v in held(page).items() if "c4n4ry" in str(v)] == [FIND]
+    page.query_params.clear()  # the browser's back button, once the address is not late any more
+    page.session_state["runs.changed"] = -1000.0
+    assert listed(again(page)) == [mine] and page.text_input(key=FIND).value == "c4n4ry"
+    page = look(text="c4n4ry")
+    assert listed(page) == [mine] and dict(page.query_params.items()) == {}
+    store.forget(ME)  # in another tab; this one still shows the text
+    page = again(page)
+    assert "c4n4ry" not in str(held(page)) and page.text_input(key=FIND).value == "" and set(listed(page)) >= set(ids.values())
+
+
+def test_too_many_words_are_said_in_a_sentence(store: Store, look: Look) -> None:
+    ids = several(store)
+    page = look(text="a " * 900)
+    assert "At most 8 words can be looked for at once, and these are 100" in words(page) and listed(page) == []
+    assert page.text_input(key=FIND).max_chars == 200
+    assert set(listed(press(page, "runs.everything"))) >= set(ids.values())
+
+
+def test_a_profile_that_runs_is_ones_own(store: Store, look: Look) -> None:
+    fabricate.beat(store)
+    upload = store.add_upload(ME, "Sales.csv", b"a,b\n1,2\n")
+    for state in ("Waiting: 1", "Running: 1"):
+        store.submit_profile(ME, upload)
+        page = look()
+        said = words(page) + str([bar.proto.text for bar in page.get("progress")])
+        assert state in said and "Look into Sales" in said.replace("\\", "") and "other people's tables" not in said, said
+        assert store.claim("e", kinds=("profile",)) is not None or state == "Running: 1"
 
 
 def test_a_run_whose_method_is_gone_is_listed_and_cannot_be_changed(store: Store, look: Look) -> None:

@@ -76,7 +76,7 @@ def test_filters_pages_and_reload(chromium, shop, until):
     me.shot("runs")
     me.press("runs-next-page")
     until(lambda: me.words == {"page": "2"}, 20, "the second page")
-    find = page.locator(".st-key-runs-text input")
+    find = page.locator(".st-key-mine-runs-text input")
     find.fill("out of memory")
     find.press("Enter")
     until(lambda: me.rows() == 1 and "failed: The worker was killed" in me.text(), 20, "what failed and why")
