@@ -396,7 +396,7 @@ def _answer(records: list[dict[str, Any]]) -> None:
 
 
 def _export(shown: Sweep) -> None:
-    """The whole sweep as a table and as one file."""
+    """The whole sweep as one file, as a table and as code."""
     spec, records, catalog, metric = shown.spec, list(shown.records), shown.catalog, shown.metric
     st.markdown(
         "**Take it along**", help="The address of this page is the link to this view: whoever opens it sees the same numbers."
@@ -413,6 +413,7 @@ def _export(shown: Sweep) -> None:
             help="One file with everything on this page; it opens anywhere and asks no other host for anything.",
         )
         share.table(lambda: flat(records, shown.metric), "sweep", "sweep", f"{shown.label}, one row a cell")
+        share.sweep_code(spec, metric, "sweep")
 
 
 def flat(records: Sequence[Mapping[str, Any]], metric: str) -> list[dict[str, Any]]:

@@ -10,17 +10,34 @@ import streamlit as st
 
 from app import session
 from app.widgets.text import plain
-from engine import sharing
+from engine import sharing, sweep
 from engine.errors import BadInput
 from engine.spec import RunSpec
+from engine.sweep import SweepSpec
 
 Table: TypeAlias = "pd.DataFrame | Sequence[Mapping[str, Any]]"
+Code: TypeAlias = tuple[str, str, str, str]
+"""A terminal command and what it does, Python and what that does."""
 FORMS = {"Markdown": "md", "LaTeX": "tex", "CSV": "csv"}
 """Label -> end of the file's name."""
 HIGH = 320
 """Pixels of the text at most; the rest is scrolled to."""
 LONG = 12
 """Lines that fit without scrolling."""
+_OWN = "share.own"
+
+
+def begin() -> None:
+    """Once per page, before anything is drawn: so far nothing on it is made of a person's own table."""
+    st.session_state[_OWN] = False
+
+
+def own() -> None:
+    """Something on this page is made of a person's own table: from here on its tables are copied, not downloaded.
+
+    Files that Streamlit hands out are not asked whose they are.
+    """
+    st.session_state[_OWN] = True
 
 
 def table(
@@ -35,15 +52,15 @@ def table(
     """A press that shows a table as Markdown, LaTeX and CSV, each to copy and to download.
 
     found: a data frame, records (`engine.sharing`), or what makes them when somebody presses. name: of the files, without an end. key:
-    of this press on its page. caption: what the table is, for a line with it. download: False for what is made of a person's own table,
-    since files that Streamlit hands out are not asked whose they are. text: columns that hold words even where they look like numbers.
+    of this press on its page. caption: what the table is, for a line with it. download: False for what is made of a person's own table
+    (as `own`, which says so of a whole page). text: columns that hold words even where they look like numbers.
     """
     forms(lambda: written(records(found() if callable(found) else found), caption, text), name, key, download=download)
 
 
 def forms(made: Callable[[], Mapping[str, str]], name: str, key: str, *, download: bool = True) -> None:
     """The same of a table that writes itself: made() gives its text in each of FORMS."""
-    st.fragment(_forms)(made, name, key, download)
+    st.fragment(_forms)(made, name, key, download and not st.session_state.get(_OWN, False))
 
 
 def _forms(made: Callable[[], Mapping[str, str]], name: str, key: str, download: bool) -> None:
@@ -100,31 +117,52 @@ def run(id: str | None, spec: RunSpec, catalog: Mapping[str, Any]) -> None:
 
 def code(spec: RunSpec, catalog: Mapping[str, Any], key: str) -> None:
     """A press that shows a run as a terminal command and as Python, both to copy. key: of this press on its page."""
-    st.fragment(_code)(spec, catalog, key)
+    st.fragment(_code)(lambda: _of_run(spec, catalog), key)
 
 
-def _code(spec: RunSpec, catalog: Mapping[str, Any], key: str) -> None:
+def sweep_code(spec: SweepSpec, metric: str, key: str) -> None:
+    """The same of a whole sweep, its answer in that metric."""
+    st.fragment(_code)(lambda: _of_sweep(spec, metric), key)
+
+
+def _of_run(spec: RunSpec, catalog: Mapping[str, Any]) -> Code:
+    near = sharing.classifier(spec, catalog) is not None
+    return (
+        sharing.terminal(spec, catalog),
+        "The same run: the same numbers on the same kind of machine.",
+        sharing.python(spec, catalog),
+        "A scikit-learn classifier on this run's own splits: near its score, not equal digit for digit."
+        if near
+        else "The run itself: the same numbers on the same kind of machine.",
+    )
+
+
+def _of_sweep(spec: SweepSpec, metric: str) -> Code:
+    return (
+        sweep.terminal(spec, metric),
+        "Runs the cells that the store lacks, cheapest first, and prints what comes of all of them; --report FILE writes the report.",
+        sweep.python(spec, metric),
+        "Trains every cell anew and keeps nothing: the same numbers on the same kind of machine.",
+    )
+
+
+def _code(made: Callable[[], Code], key: str) -> None:
     """The press. A fragment, as `_forms`."""
     with _press("Copy as code", ":material/terminal:", f"code-{key}") as pressed:
         if not pressed.open:
             return
         try:
-            command, script = sharing.terminal(spec, catalog), sharing.python(spec, catalog)
-            near = sharing.classifier(spec, catalog) is not None
+            command, about, script, about_script = made()
         except BadInput as error:
             st.caption(plain(error, 300))
             return
         shell, python = st.tabs(["Terminal", "Python"])
         with shell:
             _text(command, "bash")
-            st.caption("The same run: the same numbers on the same kind of machine.")
+            st.caption(about)
         with python:
             _text(script, "python")
-            st.caption(
-                "A scikit-learn classifier on this run's own splits: near its score, not equal digit for digit."
-                if near
-                else "The run itself: the same numbers on the same kind of machine."
-            )
+            st.caption(about_script)
 
 
 def _press(label: str, icon: str, key: str) -> Any:

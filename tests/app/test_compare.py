@@ -458,6 +458,17 @@ def test_lines_are_drawn_over_ascending_ratios(store: Store) -> None:
     assert all(list(line.ratios) == [20.0, 25.0] for line in lines)
 
 
+def test_the_whole_sweep_can_be_taken_along_as_code(look: Look, store: Store) -> None:
+    filled(store)
+    page = look(**query(view="heat", metric="f1"))
+    assert not page.code
+    page.session_state["code-sweep"] = True
+    page.run()
+    assert not page.exception
+    shell, python = (block.value for block in page.code)
+    assert shell == " ".join([*sweep.command(SPEC), "--metric", "f1"]) and python == sweep.python(SPEC, "f1").strip()
+
+
 def test_the_flat_table_has_every_cell(store: Store) -> None:
     cells = filled(store, leave=("potential",))
     rows = compare.flat(sweep.table(store, SPEC, fabricate.catalog()), "average_precision")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from engine.errors import OutOfMemory
 from engine.events import Progress
 from engine.spec import RunSpec
 from engine.store import Store
-from engine.sweep import SweepSpec, command, standing, table
+from engine.sweep import SweepSpec, command, python, standing, table, terminal
 from tests.app import fabricate
 from tests.engine.hostile import Page
 
@@ -58,6 +60,25 @@ def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
         return status, captured.out, captured.err
 
     return carry_out
+
+
+def test_the_python_of_a_sweep_trains_its_cells(capsys):
+    spec = SweepSpec(("wine",), ("ce",), (2,), folds=1, seed=3, seeds=1)
+    names: dict[str, Any] = {}
+    exec(compile(python(spec, "f1"), "sweep.py", "exec"), names)
+    assert names["spec"] == spec and list(names["results"]) == [("wine", 2.0, "ce"), ("wine", 2.0, "potential")]
+    assert [result.run_id for result in names["results"].values()] == [cell.id for cell in spec.cells(CATALOG)]
+    said = capsys.readouterr().out.splitlines()
+    for line, ((_, _, method), result) in zip(said, names["results"].items(), strict=True):
+        assert line.startswith(f"wine 2:1 {method} f1 {result.metric('f1').mean:.3f} [") and line.endswith(", n = 1")
+
+
+def test_the_words_of_a_sweep_are_safe_in_a_shell_and_in_python():
+    evil = SweepSpec(("a'); import os #", "$(x) y"), ("smote",), (5,))
+    words = shlex.split(terminal(evil, "f1"))
+    assert words == [*command(evil), "--metric", "f1"] and terminal(evil) == shlex.join(command(evil))
+    made = next(node for node in ast.walk(ast.parse(python(evil))) if isinstance(node, ast.Call))
+    assert {k.arg: ast.literal_eval(k.value) for k in made.keywords} == vars(evil)
 
 
 def test_it_runs_everything_once_cheapest_first_and_tells_a_person(store, ran, ask):
