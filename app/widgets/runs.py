@@ -11,7 +11,7 @@ import streamlit as st
 from app import session
 from app.charts.palette import listed
 from app.player import HEIGHT, Feed, player
-from app.widgets import form, size
+from app.widgets import form, share, size
 from app.widgets.answer import Shown
 from app.widgets.sentence import setting
 from app.widgets.status import silence
@@ -118,7 +118,7 @@ def run_bar(catalog: Mapping[str, Any], spec: RunSpec | None) -> bool:
 def load(
     store: Store, catalog: Mapping[str, Any], run: str | None, owner: str | None, *, is_example: bool = False
 ) -> tuple[Shown | None, str]:
-    """The run on screen, or why there is none ('': nothing was asked for)."""
+    """The run on screen, or why there is none ('': nothing was asked for). Of a private one no table is downloaded (`share.own`)."""
     if run is None:
         return None, ""
     try:
@@ -128,6 +128,8 @@ def load(
         if isinstance(error, UnknownName):
             return None, "There is no such run here. It may have been deleted, or it belongs to another browser."
         return None, plain(error, 400)
+    if job.owner is not None:
+        share.own()
     try:
         members, why = family(spec, catalog)
         entry: Mapping[str, Any] | None = find(catalog, "datasets", spec.dataset)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.widgets import glossary, size, start
+from app.widgets import glossary, share, size, start
 from app.widgets.status import status_line
 
 _STYLE = """<style>
@@ -40,6 +40,7 @@ label[data-testid="stWidgetLabel"][disabled] { color: light-dark(#595A63, #B5B3A
 def style() -> None:
     """Put the styles on the page. First of all that a page does: the address's words that no page owns are read here."""
     size.begin()
+    share.begin()
     st.html(_STYLE)
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
+import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
+from app import session
 from app.widgets import share
+from engine.database import JOBS
+from engine.store import Store
+from tests.app import fabricate
+from tests.app.conftest import MAIN
 from tests.app.fabricate import HOSTILE
 
 
@@ -77,3 +85,56 @@ def test_pressing_shows_both_languages():
     command, script = (block.value for block in page.code)
     assert command.startswith("python -m engine run --dataset moons --method smote ") and "--seed 3" in command
     assert "SmoteClassifier(" in script
+
+
+# ---- on the pages
+
+
+class Taken:
+    """What every 'Copy as table' of a page was given, by its key: the text in each form, and whether it can be downloaded."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.forms: dict[str, Callable[[], Any]] = {}
+        self.download: dict[str, bool] = {}
+
+        def remember(made: Callable[[], Any], name: str, key: str, download: bool) -> None:
+            self.forms[key], self.download[key] = made, download
+
+        monkeypatch.setattr(share, "_forms", remember)
+
+
+def look(name: str, **query: str) -> AppTest:
+    page = AppTest.from_file(str(MAIN), default_timeout=60)
+    page._page_hash = calc_hash(name) if name else ""
+    page.query_params.update(query)
+    page.run()
+    assert not page.exception, page.exception
+    return page
+
+
+def test_what_differs_between_two_runs_is_copied_as_it_is_said(store: Store, monkeypatch: pytest.MonkeyPatch):
+    one = fabricate.deep(store, fabricate.spec("wine", "ce", None))
+    other = fabricate.deep(store, fabricate.spec("wine", "ce", None, params={"hidden": [128, 640]}))
+    taken = Taken(monkeypatch)
+    look("deep", run=one.id, beside=other.id)
+    rows = taken.forms["deep-differing"]()["CSV"].splitlines()
+    assert rows == ["setting,this run,the other", 'hidden,"64,64","128,640"']
+
+
+def test_of_a_private_run_nothing_can_be_downloaded(store: Store, monkeypatch: pytest.MonkeyPatch):
+    me = "m" * 43
+    monkeypatch.setattr(session, "owner", lambda: me)
+    public = fabricate.deep(store, fabricate.spec("wine", "ce", None))
+    mine = fabricate.deep(store, fabricate.spec("wine", "ce", None, seed=1))
+    with store.writing() as db:
+        db.execute(JOBS.update().where(JOBS.c.id == mine.id).values(owner=me))
+    taken = Taken(monkeypatch)
+    for page, query in (("", {"run": mine.id}), ("deep", {"run": mine.id}), ("deep", {"run": public.id, "beside": mine.id})):
+        taken.download.clear()
+        shown = look(page, **query)
+        assert taken.download and not any(taken.download.values()), (page, taken.download)
+    taken.download.clear()
+    shown.query_params.clear()
+    shown.query_params.update({"run": public.id})  # the same tab, another run
+    shown.run()
+    assert not shown.exception and taken.download and all(taken.download.values()), taken.download
