@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.widgets import examples, links, start, top
+from app.widgets import examples, links, share, start, top
 from app.widgets.text import many, plain
 from engine.errors import LabError
 
@@ -44,6 +44,8 @@ def page() -> None:
             for place, card in zip(st.columns(IN_A_ROW, gap="medium"), found[row : row + IN_A_ROW], strict=False):
                 with place:
                     _card(card)
+    words = ("example", "number", "interval", "difference")
+    share.table(lambda: examples.table(found), "examples", "gallery", "The numbers of all examples", text=words)
 
 
 def _card(card: Mapping[str, Any]) -> None:

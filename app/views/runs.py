@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.widgets import address, going, links, rows, top
+from app.widgets import address, going, links, rows, share, top
 from app.widgets.text import many, plain
 from engine.compare_spec import CompareSpec
 from engine.errors import BadInput, LabError, UnknownName
@@ -269,6 +269,14 @@ def _list(
     kinds = sorted({str(row.score["interval"]) for row in found if row.score is not None})
     if kinds:
         st.caption(f"Brackets: {'; '.join(plain(kind, 100) for kind in kinds)}. n: replicates.")
+        share.table(
+            lambda: rows.scores(found, known),
+            "runs",
+            "runs",
+            f"Finished runs of this page of the list; brackets: {'; '.join(kinds)}; n: replicates",
+            download=not any(row.mark.name or row.job is not None and row.job.owner is not None for row in found),  # one's own
+            text=rows.WORDY,
+        )
     if last > 1:
         _pages(asked.page, last)
 

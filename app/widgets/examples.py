@@ -65,6 +65,17 @@ def facts(card: Mapping[str, Any]) -> None:
         st.caption(f"Brackets: {plain(known[0]['kind'], 120)}; n = {_counts(known)}.")
 
 
+def table(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The numbers of all cards, one record each, to take along."""
+    ends = ("mean", "low", "high")
+    return [
+        {"example": card["title"], "number": fact["said"], "value": {end: fact[end] for end in ends}}
+        | {"n": fact["n"], "interval": fact["kind"] if fact["low"] is not None else "", "difference": fact["sense"]}
+        for card in cards
+        for fact in card["facts"]
+    ]
+
+
 def interval(fact: Mapping[str, Any]) -> Interval:
     """A number of a card with its interval; NaN where it has none."""
     mean, low, high = (math.nan if fact[name] is None else float(fact[name]) for name in ("mean", "low", "high"))

@@ -28,6 +28,8 @@ STATES = {
 }
 """How a job stands: a sign and a word."""
 KINDS = {"run": "Runs", "sweep": "Sweeps", "compare": "Comparisons", "embed": "Maps"}
+WORDY = ("run", "name", "dataset", "method", "imbalance", "interval")
+"""Columns of `scores` that hold words, whatever they look like."""
 REASON = 300
 """Characters of a reason in a list."""
 
@@ -129,6 +131,29 @@ def score(found: Mapping[str, Any]) -> str:
     mean, low, high = (math.nan if found[name] is None else float(found[name]) for name in ("mean", "low", "high"))
     n = int(found["n"] or 0)
     return f"average precision {number(Interval(mean, low, high, n, str(found['interval'])))}, n = {n}"
+
+
+def scores(found: Sequence[Row], known: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Those of the rows that have a score, as records to take along; WORDY are their columns of words."""
+    out = []
+    for row in found:
+        if row.job is None or row.score is None:
+            continue
+        spec, job = row.job.spec, row.job
+        try:
+            how = setting(RunSpec.from_json(spec))
+        except BadInput:
+            how = ""
+        names = {"name": row.mark.name} | {
+            word: known.get(str(spec.get(word)), spec.get(word)) for word in ("dataset", "method")
+        }
+        mean = {"average precision": {end: row.score[end] for end in ("mean", "low", "high")}}
+        spent = None if job.started is None or job.finished is None else max(0.0, job.finished - job.started)
+        out.append(
+            {"run": row.id, **names, "imbalance": how, "seed": spec.get("seed"), **mean}
+            | {"n": row.score["n"], "interval": row.score["interval"], "seconds": spent}
+        )
+    return out
 
 
 def ago(seconds: float, when: float) -> str:

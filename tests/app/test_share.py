@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -119,6 +121,34 @@ def test_what_differs_between_two_runs_is_copied_as_it_is_said(store: Store, mon
     look("deep", run=one.id, beside=other.id)
     rows = taken.forms["deep-differing"]()["CSV"].splitlines()
     assert rows == ["setting,this run,the other", 'hidden,"64,64","128,640"']
+
+
+def test_the_scores_of_the_list_and_the_numbers_of_the_gallery_are_copied(store: Store, monkeypatch: pytest.MonkeyPatch):
+    me = "m" * 43
+    monkeypatch.setattr(session, "owner", lambda: me)
+    one = fabricate.deep(store, fabricate.spec("wine", "ce", None, seed=3))
+    fabricate.queued(store, fabricate.spec("wine", "smote", None))
+    store.mark(one.id, me, name="1,500")
+    taken = Taken(monkeypatch)
+    look("runs")
+    found = list(csv.DictReader(io.StringIO(taken.forms["runs"]()["CSV"])))
+    score = store.result(one.id).metric("average_precision")
+    assert [(row["run"], row["name"], row["dataset"], row["seed"]) for row in found] == [(one.id, "1,500", "Wine", "3")]
+    assert [float(found[0][f"average precision{end}"]) for end in ("", " low", " high")] == [score.mean, score.low, score.high]
+    assert found[0]["n"] == str(score.n) and "bootstrap" in found[0]["interval"] and taken.download["runs"] is False
+    store.mark(one.id, me, name="")  # a name is its maker's alone
+    look("runs")
+    assert taken.download["runs"] is True
+    with store.writing() as db:
+        db.execute(JOBS.update().where(JOBS.c.id == one.id).values(owner=me))
+    look("runs")
+    assert taken.download["runs"] is False
+    monkeypatch.setattr(session, "EXAMPLES", session.ROOT / "examples")
+    look("gallery")
+    rows = list(csv.DictReader(io.StringIO(taken.forms["gallery"]()["CSV"])))
+    facts = [fact for card in session.cards() for fact in card["facts"]]
+    assert len(rows) == len(facts) > 5 and [row["number"] for row in rows] == [fact["said"] for fact in facts]
+    assert [float(row["value"]) for row in rows] == [fact["mean"] for fact in facts] and taken.download["gallery"]
 
 
 def test_of_a_private_run_nothing_can_be_downloaded(store: Store, monkeypatch: pytest.MonkeyPatch):
