@@ -401,7 +401,7 @@ def _export(shown: Sweep) -> None:
     st.markdown(
         "**Take it along**", help="The address of this page is the link to this view: whoever opens it sees the same numbers."
     )
-    with st.container(horizontal=True, vertical_alignment="center", key="compare-export"):
+    with st.container(horizontal=True, vertical_alignment="top", key="compare-export"):
         st.download_button(
             "Report",
             lambda: html_sweep(spec, records, catalog, metric).encode("utf-8", "replace"),  # made when it is pressed
