@@ -44,7 +44,7 @@ def page() -> None:
             for place, card in zip(st.columns(IN_A_ROW, gap="medium"), found[row : row + IN_A_ROW], strict=False):
                 with place:
                     _card(card)
-    words = ("example", "number", "interval", "difference")
+    words = ("example", "number", "interval", "against 0")
     share.table(lambda: examples.table(found), "examples", "gallery", "The numbers of all examples", text=words)
 
 

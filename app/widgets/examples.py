@@ -70,7 +70,7 @@ def table(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ends = ("mean", "low", "high")
     return [
         {"example": card["title"], "number": fact["said"], "value": {end: fact[end] for end in ends}}
-        | {"n": fact["n"], "interval": fact["kind"] if fact["low"] is not None else "", "difference": fact["sense"]}
+        | {"n": fact["n"], "interval": fact["kind"] if fact["low"] is not None else "", "against 0": fact["sense"]}
         for card in cards
         for fact in card["facts"]
     ]
