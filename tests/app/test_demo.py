@@ -109,7 +109,8 @@ def test_your_data_takes_no_table_and_reads_none(demo: Store, monkeypatch: pytes
     plain.add_upload(owner, "mine.csv", b"a,b\n1,2\n")  # sent before the server became a demonstration
     monkeypatch.setattr(session, "owner", lambda: owner)
     page = at("data")
-    assert "no table is taken" in words(page) and not page.get("bidi_component") and not page.button
+    assert "no table is taken" in words(page) and not page.get("bidi_component")
+    assert [button.key for button in page.button] == ["glossary"]
     assert plain.jobs(owner=owner, kinds=("profile",)) == [] and session.uploads() == []
 
 
