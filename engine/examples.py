@@ -378,7 +378,7 @@ def _swept(bundle: Bundle) -> list[Fact]:
     return [
         *levels,
         Fact(
-            "Largest difference of a method to plain training",
+            "Largest gain of a method over plain training",
             Interval(best["mean"], best["low"], best["high"], best["n"], levels[0].found.kind),
             HOLDS,
         ),

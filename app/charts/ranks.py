@@ -52,7 +52,8 @@ def figure(found: Mapping[str, Any]) -> go.Figure:
                 mode="lines+markers",
                 line={"color": NEUTRAL, "width": 4},
                 marker={"color": NEUTRAL, "size": 7},
-                showlegend=False,
+                name="joined: not told apart",
+                showlegend=i == 0,
                 hoverinfo="skip",
             )
         )

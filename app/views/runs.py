@@ -14,7 +14,7 @@ from app.widgets import address, going, links, rows, share, top
 from app.widgets.text import many, plain
 from engine.compare_spec import CompareSpec
 from engine.errors import BadInput, LabError, UnknownName
-from engine.marks import MAX_NAME, MAX_WORDS, Row
+from engine.marks import MAX_WORDS, Row
 from engine.spec import RunSpec, uploaded
 from engine.store import PRIORITY_INTERACTIVE, STATES, Job, Store
 from engine.sweep import SweepSpec
@@ -431,7 +431,7 @@ def _name(id: str, now: str) -> None:
     with st.popover("Name", icon=":material/label:", key="runs-naming"):
         key = f"mine.runs.name.{id}"  # of a private run it goes with the table
         st.session_state.setdefault(key, now)
-        st.text_input("Name", key=key, max_chars=MAX_NAME, on_change=_call, args=(id, key), placeholder="what you call it")
+        st.text_input("Name", key=key, on_change=_call, args=(id, key), placeholder="what you call it")
         st.caption("Press Enter. Only this browser shows it; leave it empty to take it away.")
 
 
@@ -516,8 +516,8 @@ def _confirm(store: Store, owner: str | None, ids: list[str], public: bool) -> N
             icon=":material/delete_forever:",
         )
         with st.container(horizontal=True):
-            st.button("Delete them", key="runs.sure", type="primary", icon=":material/delete:", on_click=_delete, args=(ids,))
-            st.button("Keep them", key="runs.keep", on_click=_calm)
+            st.button("Delete", key="runs.sure", type="primary", icon=":material/delete:", on_click=_delete, args=(ids,))
+            st.button("Keep", key="runs.keep", on_click=_calm)
 
 
 def _delete(ids: Sequence[str]) -> None:

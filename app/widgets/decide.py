@@ -158,8 +158,9 @@ def _outcome(at: Mapping[str, float], result: Mapping[str, Any]) -> None:
         for label, key in (("Precision", "precision"), ("Recall", "recall"), ("F1", "f1"), ("Flagged", "flagged")):
             st.metric(label, f"{at[key]:.2f}" if math.isfinite(at[key]) else "–", help=WORDS[key])
     st.caption(
-        "Every tested row counted once: counts are means over passes through the data, so they need not add up to the unit. These are "
-        "readings at one threshold without an interval; how sure the scores are stands on the board."
+        "Every tested row counted once, without the validation rows, which no pass tests: counts are means over passes through the data, "
+        "so they need not add up to the unit. These are readings at one threshold without an interval; how sure the scores are stands on "
+        "the board."
     )
 
 

@@ -105,7 +105,7 @@ def gap_words(result: Result) -> str:
     elif change.above_zero:
         meaning = "The gap has widened: the network was trained on, and its features have moved apart more than the rows fill."
     elif change.mean < 0:
-        meaning = "The gap is smaller here, but the interval holds 0 or is not there: more seeds would tell."
+        meaning = "The gap is smaller here, but not by more than chance: more seeds would tell."
     else:
         meaning = "No change can be told from this: more folds or seeds would tell."
     return said + meaning

@@ -107,14 +107,18 @@ def holm(records: Sequence[Record]) -> str:
 
 
 def answer(records: Sequence[Record]) -> list[str]:
-    """One sentence a dataset: which method at which ratio, where any is better than plain training."""
+    """One sentence a dataset: which method at which ratio, where any is better than plain training, and what is worse."""
     out = []
     for own in places(records).values():
         found: list[tuple[float, tuple[str, ...]]] = []
+        harms: dict[str, list[float]] = {}
         for value, cells in _by_ratio(own):
             ahead = sorted((r for r in tested(cells) if r["difference"]["better"]), key=lambda r: -r["difference"]["mean"])
             if tested(cells):
                 found.append((value, tuple(r["title"] for r in ahead[:NAMED])))
+            for r in tested(cells):
+                if r["difference"]["worse"]:
+                    harms.setdefault(r["title"], []).append(value)
         if not found:
             continue
         parts = []
@@ -124,6 +128,7 @@ def answer(records: Sequence[Record]) -> list[str]:
                 parts.append(f"at {at} nothing is clearly better than plain training")
             else:
                 parts.append(f"at {at} **{' or '.join(plain(n) for n in names)}** is better than plain training")
+        parts += [f"at {ratios(at)} {plain(title)} is worse" for title, at in harms.items()]
         out.append(f"{plain(own[0]['dataset_title'])}: {'; '.join(parts)}.")
     return out
 
@@ -176,7 +181,15 @@ def heat(records: Sequence[Record]) -> str:
         return "No difference can be tested yet: a test needs plain training and a method on the same cell, with two replicates or more."
     better, worse = (sum(r["difference"][word] for r in found) for word in ("better", "worse"))
     said = f"Of {many(len(found), 'difference')} tested, {better} {'is' if better == 1 else 'are'} better than plain training"
-    said += f" and {worse} worse after Holm's correction; the other {len(found) - better - worse} cannot be told apart. "
+    said += f" and {worse} worse after Holm's correction"
+    same = len(found) - better - worse
+    said += f"; the other {same} cannot be told apart. " if same < len(found) else ": none can be told apart. "
+    alone = sum(not (r["difference"]["low"] <= 0 <= r["difference"]["high"]) for r in found) - better - worse
+    if alone > 0:
+        said += (
+            f"Looked at alone, {alone} more {'has an interval that leaves' if alone == 1 else 'have intervals that leave'} out 0, and the "
+            f"Lab says so of such a run; among {len(found)} that can be chance. "
+        )
     if better:
         top = max((r for r in found if r["difference"]["better"]), key=lambda r: r["difference"]["mean"])
         where = f"{plain(top['dataset_title'])} at {ratio(top['ratio'])}"

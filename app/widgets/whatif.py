@@ -168,6 +168,8 @@ def beside(shown: Shown, other: Shown, key: str = "deep") -> None:
     changed = differing(shown.main.spec, other.main.spec)
     table = pd.DataFrame(changed, columns=["setting", "this run", "the other"])
     st.dataframe(table, hide_index=True, alt="Settings that differ between the two runs", key=f"{key}.differing")
+    if any("–" in row[1:] for row in changed):
+        st.caption("–: that method has no such setting.")
     share.table(table, "settings", f"{key}-differing", "Settings that differ between the two runs", text=list(table))
     if other.result is None:
         with st.container(key=f"{key}-beside-{other.job.state}"):
@@ -189,7 +191,7 @@ def beside(shown: Shown, other: Shown, key: str = "deep") -> None:
         note = f"n = {n}" if n == other.result.n else f"n = {n} and {other.result.n}"
         chance = "the test rows; another split may differ" if n == 1 else "the split"
         st.caption(
-            f"{note}. A bracket that excludes 0 is more than the chance of {chance}."
+            f"{note}. A bracket that excludes 0 is more than the chance of {chance}, for this one difference looked at alone."
             if paired
             else f"{note}. The runs were not tested on the same rows, so no paired difference is shown."
         )

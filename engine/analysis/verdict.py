@@ -85,7 +85,7 @@ def sentence(found: Mapping[str, Difference], titles: Mapping[str, str], metric:
         else ""
     )
     return (
-        f"No method is better than plain training here: the largest difference in {metric} is that of {titles[name]}, "
+        f"No method is better than plain training here: the largest gain in {metric} is that of {titles[name]}, "
         f"{_signed(top)}, p = {top.p_holm:.2g} by Holm {over}.{seen}{also}"
     )
 

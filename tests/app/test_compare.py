@@ -447,6 +447,16 @@ def test_the_answer_names_the_best_first_and_says_where_nothing_helps() -> None:
         "D: at 5:1 **B or A** is better than plain training; at 20:1 nothing is clearly better than plain training."
     ]
     assert sweep_words.answer([]) == []
+    harmful = [record("A", 5.0), record("B", 5.0, worse=True), record("B", 20.0, worse=True)]
+    assert sweep_words.answer(harmful)[0].endswith("at 5:1 and 20:1 B is worse.")
+
+
+def test_what_is_clear_alone_and_not_among_many_is_said() -> None:
+    rows = [record("A", 5.0), record("B", 5.0)]
+    for row, low in zip(rows, (-0.5, -0.1), strict=True):
+        row["difference"] |= {"low": low, "high": low + 0.2}
+    said = sweep_words.heat(rows)
+    assert "none can be told apart" in said and "Looked at alone, 1 more has an interval that leaves out 0" in said
 
 
 def test_lines_are_drawn_over_ascending_ratios(store: Store) -> None:

@@ -81,7 +81,7 @@ def test_no_method_is_better_is_an_answer():
     assert best(found) is None
     said = sentence(found, TITLES, "Average precision")
     assert said.startswith(
-        "No method is better than plain training here: the largest difference in average precision is that of Method A"
+        "No method is better than plain training here: the largest gain in average precision is that of Method A"
     )
     half = (found["a"].test.high - found["a"].test.low) / 2
     assert f"{half:.3f} to either side" in said and said.endswith("Worse than plain training: Method B.")
