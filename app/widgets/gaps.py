@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,7 +106,8 @@ def gap_words(result: Result) -> str:
     elif change.above_zero:
         meaning = "The gap has widened: the network was trained on, and its features have moved apart more than the rows fill."
     elif change.mean < 0:
-        meaning = "The gap is smaller here, but not by more than chance: more seeds would tell."
+        why = "there is no interval" if math.isnan(change.low) else "the interval holds 0"
+        meaning = f"The gap is smaller here, but {why}: more seeds would tell."
     else:
         meaning = "No change can be told from this: more folds or seeds would tell."
     return said + meaning
