@@ -13,9 +13,9 @@ from app.widgets.parts import folded
 from app.widgets.text import duration, many, plain
 from engine.errors import LabError
 from engine.papers import measured, stored
-from engine.papers.stored import ACTIVE, ENDED, Plan, State
+from engine.papers.stored import ENDED, Plan, State
 from engine.papers.tables import PAPERS
-from engine.store import Store
+from engine.store import ACTIVE, Store
 
 EVERY = 2.0
 """Seconds between two looks at runs that are under way."""

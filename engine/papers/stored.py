@@ -15,10 +15,9 @@ from engine.papers.protocol import SINE, Arm, Table
 from engine.papers.shelf import words
 from engine.papers.tables import PAPERS, Answers, beside, judged
 from engine.spec import RunSpec, find
-from engine.store import Store
+from engine.store import ACTIVE, STATES, Store
 
-ACTIVE = ("queued", "running")
-ENDED = ("failed", "cancelled", "interrupted")
+ENDED = tuple(state for state in STATES if state not in (*ACTIVE, "done"))
 CREDIT = 60.0
 """Seconds of this store's runs that count no more than the shipped times: short runs are mostly beginning and end, unlike long ones."""
 LENGTHS = ("epochs", "meta_epochs", "head_epochs")

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -24,7 +25,7 @@ from engine.spec import find
 from engine.store import Store
 from engine.sweep import SweepSpec
 from tests.app import fabricate
-from tests.app.conftest import MAIN
+from tests.app.conftest import opened
 from tests.app.test_lab import charts, words
 
 Look = Callable[..., AppTest]
@@ -35,16 +36,7 @@ LEVEL = {"ce": 0.4, "smote": 0.5, "explicit-gradient": 0.42, "potential": 0.7}
 @pytest.fixture
 def look(store: Store) -> Look:
     """look(query...) -> the Compare page, run once; no exception may be on it."""
-
-    def run(**query: str) -> AppTest:
-        page = AppTest.from_file(str(MAIN), default_timeout=60)
-        page._page_hash = calc_hash("compare")
-        page.query_params.update(query)
-        page.run()
-        assert not page.exception, page.exception
-        return page
-
-    return run
+    return partial(opened, "compare")
 
 
 def filled(

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from engine.spec import Imbalance, RunSpec
 from engine.store import Store
 from engine.techniques import EmbedSpec
 from tests.app import fabricate
-from tests.app.conftest import MAIN
+from tests.app.conftest import MAIN, opened
 from tests.app.test_lab import button, charts, picture, words
 
 PAGE = calc_hash("deep")
@@ -30,16 +31,7 @@ PAGE = calc_hash("deep")
 @pytest.fixture
 def look(store: Store) -> Callable[..., AppTest]:
     """look(query...) -> the Deep page, run once; no exception may be on it."""
-
-    def run(**query: str) -> AppTest:
-        page = AppTest.from_file(str(MAIN), default_timeout=60)
-        page._page_hash = PAGE  # a page that is a function has no path that switch_page could take
-        page.query_params.update(query)
-        page.run()
-        assert not page.exception, page.exception
-        return page
-
-    return run
+    return partial(opened, "deep")
 
 
 Look = Callable[..., AppTest]

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_hash
 
 from app import session
 from engine.database import PRIORITY_INTERACTIVE
@@ -18,7 +17,7 @@ from engine.errors import BadInput
 from engine.spec import RunSpec
 from engine.store import Store
 from tests.app import fabricate
-from tests.app.conftest import MAIN
+from tests.app.conftest import opened
 from tests.app.fabricate import spec
 from tests.app.test_lab import keys, words
 from tests.app.test_server import ask, server
@@ -38,13 +37,6 @@ def demo(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     return store
 
 
-def at(name: str, **query: str) -> AppTest:
-    page = AppTest.from_file(str(MAIN), default_timeout=60)
-    page._page_hash = "" if name == "lab" else calc_hash(name)
-    page.query_params.update(query)
-    return settled(page.run())
-
-
 def settled(page: AppTest) -> AppTest:
     assert not page.exception, page.exception
     return page
@@ -52,9 +44,9 @@ def settled(page: AppTest) -> AppTest:
 
 def pressed(name: str, **query: str) -> AppTest:
     """The page, after each button that can be pressed was, on a page of its own."""
-    page = at(name, **query)
+    page = opened(name, **query)
     for key in [b.key for b in page.button if not b.disabled]:
-        again = at(name, **query)
+        again = opened(name, **query)
         found = [b for b in again.button if b.key == key and not b.disabled]
         assert found, key
         settled(found[0].click().run())
@@ -62,7 +54,7 @@ def pressed(name: str, **query: str) -> AppTest:
 
 
 def pages() -> list[str]:
-    return list(at("lab").session_state["pages"])
+    return list(opened("lab").session_state["pages"])
 
 
 def test_every_page_opens_and_no_button_on_it_asks_for_anything(demo: Store) -> None:
@@ -108,7 +100,7 @@ def test_your_data_takes_no_table_and_reads_none(demo: Store, monkeypatch: pytes
     plain = Store(demo.url)
     plain.add_upload(owner, "mine.csv", b"a,b\n1,2\n")  # sent before the server became a demonstration
     monkeypatch.setattr(session, "owner", lambda: owner)
-    page = at("data")
+    page = opened("data")
     assert "no table is taken" in words(page) and not page.get("bidi_component")
     assert [button.key for button in page.button] == ["glossary"]
     assert plain.jobs(owner=owner, kinds=("profile",)) == [] and session.uploads() == []

@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_hash
 
 from app import session
 from app.widgets import examples, start
 from engine.errors import BadData
 from engine.store import Store
-from tests.app.conftest import MAIN
+from tests.app.conftest import opened
 from tests.app.test_lab import charts, keys, words
 
 FOLDER = Path(__file__).resolve().parents[2] / "app" / "examples"
@@ -36,17 +35,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     yield store
     st.cache_resource.clear()
     store.close()
-
-
-def at(name: str, state: dict[str, Any] | None = None, **query: str) -> AppTest:
-    page = AppTest.from_file(str(MAIN), default_timeout=60)
-    page._page_hash = "" if name == "lab" else calc_hash(name)
-    page.query_params.update(query)
-    for key, value in (state or {}).items():
-        page.session_state[key] = value
-    page.run()
-    assert not page.exception, page.exception
-    return page
 
 
 def shown(page: AppTest) -> str:
@@ -68,7 +56,7 @@ def test_the_gallery_has_every_card_with_picture_and_numbers_and_loads_nothing(
     place: Store, monkeypatch: pytest.MonkeyPatch, demo: str
 ) -> None:
     monkeypatch.setenv("LAB_DEMO", demo)
-    page = at("gallery")
+    page = opened("gallery")
     said = shown(page)
     for card in CARDS:
         assert card["title"] in said and card["look"] in said and card["means"] in said
@@ -86,7 +74,7 @@ def test_the_gallery_has_every_card_with_picture_and_numbers_and_loads_nothing(
 def test_each_link_opens_its_example_in_an_empty_store(place: Store, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("LAB_DEMO", "1")
     card = BY_NAME[name]
-    page = at(card["page"], **card["words"])
+    page = opened(card["page"], **card["words"])
     assert set(card["jobs"]) <= jobs(place)
     others = {id for other in CARDS for id in other["jobs"]} - set(card["jobs"]) - set(BY_NAME["moons"]["jobs"])
     assert not others & jobs(place)  # what nobody opened is not loaded; the Lab shows the first one's run by itself
@@ -126,7 +114,7 @@ def test_a_broken_bundle_is_said_in_a_sentence(place: Store, monkeypatch: pytest
     (folder / "index.json").write_text(json.dumps([BY_NAME["calibration"]]))
     (folder / "calibration.zip").write_bytes(b"no zip")
     monkeypatch.setattr(session, "EXAMPLES", folder)
-    page = at("data", **BY_NAME["calibration"]["words"])
+    page = opened("data", **BY_NAME["calibration"]["words"])
     assert "The example of this link cannot be opened" in shown(page)
     with pytest.raises(BadData):
         session.bring("data", BY_NAME["calibration"]["words"])
@@ -136,14 +124,14 @@ def test_without_examples_the_gallery_says_how_to_make_one(
     place: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(session, "EXAMPLES", tmp_path / "none")
-    assert "python -m engine example" in shown(at("gallery"))
+    assert "python -m engine example" in shown(opened("gallery"))
 
 
 def test_the_gallery_costs_little(place: Store) -> None:
     """Page-process time once warm; measured 60 ms on an idle machine, so this only sees a load or a computation coming back."""
-    at("gallery")
+    opened("gallery")
     began = time.process_time()
-    at("gallery")
+    opened("gallery")
     assert time.process_time() - began < 3.0
 
 
@@ -163,7 +151,7 @@ def press(page: AppTest, key: str) -> AppTest:
 
 
 def test_a_first_visit_is_led_through_five_steps_and_each_says_what_is_seen(place: Store) -> None:
-    page = at("lab")
+    page = opened("lab")
     assert "Start here: five steps" in shown(page) and page.query_params == {}
     for number in range(1, 6):
         said = shown(page)
@@ -175,10 +163,10 @@ def test_a_first_visit_is_led_through_five_steps_and_each_says_what_is_seen(plac
 
 
 def test_the_steps_are_put_away_and_brought_back(place: Store) -> None:
-    page = press(at("lab"), "start.shut.now")
+    page = press(opened("lab"), "start.shut.now")
     assert "five steps" not in shown(page) and "A recorded example" in shown(page)
     state = {key: page.session_state[key] for key in (start.AT, start.SHUT) if key in page.session_state}
-    gallery = at("gallery", state)
+    gallery = opened("gallery", state)
     assert "Start here" not in shown(gallery)
     gallery = press(gallery, "gallery.start")
     assert "Start here" in shown(gallery) and gallery.session_state[start.AT] == 0
@@ -186,14 +174,16 @@ def test_the_steps_are_put_away_and_brought_back(place: Store) -> None:
 
 def test_the_steps_go_along_to_the_pages_they_lead_to_and_nowhere_unasked(place: Store) -> None:
     for number, step in enumerate(start.steps()):
-        page = at(step.page, {start.AT: number}, **step.words)
+        page = opened(step.page, {start.AT: number}, **step.words)
         assert step.see in shown(page) and not page.error, step.name
         assert set(step.words.values()) <= set(page.query_params.values())
-    assert "Start here" not in shown(at("papers")) and "start.next" not in keys(at("lab", run=BY_NAME["rings"]["jobs"][0]))
+    assert "Start here" not in shown(opened("papers")) and "start.next" not in keys(
+        opened("lab", run=BY_NAME["rings"]["jobs"][0])
+    )
 
 
 def test_a_step_is_chosen_by_its_name(place: Store) -> None:
-    page = at("lab")
+    page = opened("lab")
     page.segmented_control(key="start.chosen").set_value(3).run()
     assert start.steps()[3].see in shown(page) and page.session_state[start.AT] == 3
 

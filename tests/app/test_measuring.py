@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_hash
 
 from app import session
 from engine.papers import measured, stored
 from engine.papers.tables import PAPERS
 from engine.store import PRIORITY_SWEEP, Store
 from tests.app import fabricate
-from tests.app.conftest import MAIN
+from tests.app.conftest import opened
 from tests.app.test_lab import charts, words
 
 Look = Callable[..., AppTest]
@@ -27,15 +27,7 @@ def look(store: Store) -> Look:
     """look(query...) -> the Papers page over the real catalog, run once."""
     store.publish_catalog(json.loads(session.CATALOG.read_text()))
 
-    def run(**query: str) -> AppTest:
-        page = AppTest.from_file(str(MAIN), default_timeout=60)
-        page._page_hash = calc_hash("papers")
-        page.query_params.update(query)
-        page.run()
-        assert not page.exception, page.exception
-        return page
-
-    return run
+    return partial(opened, "papers")
 
 
 def plan(store: Store, *datasets: str) -> stored.Plan:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_hash
 
 from app.charts import cells, drawn, ranks
 from app.views import papers
@@ -18,7 +18,7 @@ from app.widgets.text import plain
 from engine.papers import measured, published
 from engine.store import Store
 from tests.app import fabricate
-from tests.app.conftest import MAIN
+from tests.app.conftest import opened
 from tests.app.test_lab import charts, words
 
 Look = Callable[..., AppTest]
@@ -28,16 +28,7 @@ MARKUP = "<img src=x onerror=alert(1)> **b** $x$"
 @pytest.fixture
 def look(store: Store) -> Look:
     """look(query...) -> the Papers page, run once; no exception may be on it."""
-
-    def run(**query: str) -> AppTest:
-        page = AppTest.from_file(str(MAIN), default_timeout=60)
-        page._page_hash = calc_hash("papers")
-        page.query_params.update(query)
-        page.run()
-        assert not page.exception, page.exception
-        return page
-
-    return run
+    return partial(opened, "papers")
 
 
 @pytest.mark.parametrize(("paper", "table"), [(p, t) for p in published.TABLES for t in published.TABLES[p]])

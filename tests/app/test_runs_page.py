@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_hash
 
 from app import session
 from app.widgets import rows
@@ -16,7 +16,7 @@ from engine.marks import Mark
 from engine.spec import RunSpec
 from engine.store import PRIORITY_SWEEP, Store
 from tests.app import fabricate
-from tests.app.conftest import MAIN
+from tests.app.conftest import opened
 from tests.app.test_lab import words
 from tests.app.test_private import held
 from tests.engine.test_uploads import spec as private
@@ -36,16 +36,7 @@ def me(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def look(store: Store) -> Look:
     """look(query...) -> the page, run once; no exception may be on it."""
-
-    def run(**query: str) -> AppTest:
-        page = AppTest.from_file(str(MAIN), default_timeout=60)
-        page._page_hash = calc_hash("runs")
-        page.query_params.update(query)
-        page.run()
-        assert not page.exception, page.exception
-        return page
-
-    return run
+    return partial(opened, "runs")
 
 
 def again(page: AppTest) -> AppTest:
