@@ -22,9 +22,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from app.session import BUNDLED, CATALOG, NO_OWNER, demo, demo_line, is_run, open_store, owner_in
-from engine import board, uploads
 from engine.errors import BadInput, LabError, StoreError, TooLarge, TooSlow, UnknownName, WrongType
-from engine.store import Store, default_url
+from engine.report import leaderboard
+from engine.store import Store, uploads
+from engine.store.store import default_url
 
 
 class NotAllowed(LabError):
@@ -179,7 +180,7 @@ def _made(job: str, name: str, owner: str | None) -> tuple[bytes | str, str] | N
     if not isinstance(comparison, dict):
         return _of_run(here, job, name, owner)
     if name == "report.html":
-        from engine import report  # most people never ask for it
+        from engine.report import comparison as report  # most people never ask for it
 
         wanted = [key for key in here.artifacts(job, owner=owner) if key == "arrays" or key.startswith("thresholds/")]
         blobs = {key: data for key in wanted if (data := here.artifact(job, key, owner=owner)) is not None}
@@ -188,9 +189,9 @@ def _made(job: str, name: str, owner: str | None) -> tuple[bytes | str, str] | N
     if name == "comparison.json":
         return json.dumps(comparison, indent=2), "application/json"
     tables = {
-        "leaderboard.csv": (board.leaderboard_csv, "text/csv; charset=utf-8"),
-        "leaderboard.md": (board.leaderboard_markdown, "text/markdown; charset=utf-8"),
-        "leaderboard.tex": (board.leaderboard_latex, "application/x-tex; charset=utf-8"),
+        "leaderboard.csv": (leaderboard.leaderboard_csv, "text/csv; charset=utf-8"),
+        "leaderboard.md": (leaderboard.leaderboard_markdown, "text/markdown; charset=utf-8"),
+        "leaderboard.tex": (leaderboard.leaderboard_latex, "application/x-tex; charset=utf-8"),
     }
     if name in tables:
         write, kind = tables[name]
@@ -202,10 +203,10 @@ def _of_run(here: Store, job: str, name: str, owner: str | None) -> tuple[str, s
     """The report of a finished run."""
     if name != "report.html" or here.result(job, owner) is None:
         return None
-    from engine import run_report  # as above
+    from engine.report import run  # as above
 
     catalog = here.catalog() or json.loads(CATALOG.read_text(encoding="utf-8"))
-    return run_report.report(here, job, catalog, owner), "text/html; charset=utf-8"
+    return run.report(here, job, catalog, owner), "text/html; charset=utf-8"
 
 
 def _table(here: Store, job: str, owner: str | None, comparison: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, str]:
@@ -231,7 +232,7 @@ def _of_method(
         case "code", "py":
             upload = here.job(job, owner).upload
             named = {"file": here.upload(upload, owner).name} if upload is not None else {}
-            return board.code(comparison, found[2], **named), "text/x-python; charset=utf-8"
+            return leaderboard.code(comparison, found[2], **named), "text/x-python; charset=utf-8"
         case "model", "zip":
             kind = "application/zip"
         case "augmented", "csv":

@@ -9,20 +9,27 @@ if (root := str(Path(__file__).resolve().parent.parent)) not in sys.path:  # `st
 import streamlit as st
 
 from app import session
-from app.views import compare, data, deep, gallery, lab, papers, runs
-from app.widgets import examples, links
+from app.frame import links
+from app.views import compare as compare_module
+from app.views import data as data_module
+from app.views import deep as deep_module
+from app.views import gallery as gallery_module
+from app.views import lab as lab_module
+from app.views import papers as papers_module
+from app.views import runs as runs_module
+from app.views.gallery import examples
 
 # The icon is a file of ours: Streamlit fetches named icons and emoji for the browser's tab from another host.
 icon = Path(__file__).resolve().with_name("icon.svg")
 st.set_page_config("Imbalance Lab", page_icon=str(icon), layout="wide", initial_sidebar_state=340)
 pages = {
-    "lab": st.Page(lab.page, title="Lab", url_path="lab", default=True),
-    "compare": st.Page(compare.page, title="Compare", url_path="compare"),
-    "deep": st.Page(deep.page, title="Deep", url_path="deep"),
-    "data": st.Page(data.page, title="Your data", url_path="data"),
-    "papers": st.Page(papers.page, title="Papers", url_path="papers"),
-    "gallery": st.Page(gallery.page, title="Gallery", url_path="gallery"),
-    "runs": st.Page(runs.page, title="Runs", url_path="runs"),
+    "lab": st.Page(lab_module.page, title="Lab", url_path="lab", default=True),
+    "compare": st.Page(compare_module.page, title="Compare", url_path="compare"),
+    "deep": st.Page(deep_module.page, title="Deep", url_path="deep"),
+    "data": st.Page(data_module.page, title="Your data", url_path="data"),
+    "papers": st.Page(papers_module.page, title="Papers", url_path="papers"),
+    "gallery": st.Page(gallery_module.page, title="Gallery", url_path="gallery"),
+    "runs": st.Page(runs_module.page, title="Runs", url_path="runs"),
 }
 links.pages(pages)
 session.keep_alive()

@@ -20,16 +20,17 @@ import numpy as np
 import streamlit as st
 from streamlit import runtime
 
-from app.widgets.text import written
-from engine import fields, limits
-from engine import uploads as tables
-from engine.compare_spec import CompareSpec
+from app.words.text import written
 from engine.errors import BadInput, BadParameter, LabError, UnknownName
 from engine.events import Board, Note, Phase, unpack
-from engine.spec import PROFILES, Imbalance, RunSpec, find
-from engine.store import Job, Store, default_url
-from engine.techniques import FEATURES
-from engine.uploads import ENDINGS, MAX_BYTES, READ, Forgotten, Upload
+from engine.spec import Imbalance, RunSpec, fields, limits
+from engine.spec.comparison import CompareSpec
+from engine.spec.embedding import FEATURES
+from engine.spec.run import PROFILES, find
+from engine.store import Job, Store
+from engine.store import uploads as tables
+from engine.store.store import default_url
+from engine.store.uploads import ENDINGS, MAX_BYTES, READ, Forgotten, Upload
 
 __all__ = ["ENDINGS", "MAX_BYTES", "READ", "Forgotten", "Upload"]
 
@@ -160,7 +161,7 @@ def _example(url: str, path: str) -> list[str]:
 
 
 def cards() -> list[dict[str, Any]]:
-    """The cards of the gallery, as `engine.examples.card` makes them; [] where none are there."""
+    """The cards of the gallery, as `engine.examples.cards.card` makes them; [] where none are there."""
     path = EXAMPLES / "index.json"
     return _cards(str(path), path.stat().st_mtime_ns if path.is_file() else 0)
 
@@ -214,7 +215,7 @@ def _features(url: str, run: str, attempt: int) -> dict[str, np.ndarray] | None:
 
 
 def contributions(run: str, attempt: int, replicate: int, owner: str | None) -> dict[str, np.ndarray] | None:
-    """What a finished run keeps of a replicate's synthetic points (`engine.analysis.contributions`), None where nothing. Raises BadData."""
+    """What a finished run keeps of a replicate's synthetic points (`engine.runner.contributions`), None where nothing. Raises BadData."""
     name = f"contributions/{replicate}"
     public = _contributions(default_url(), run, attempt, name)
     return public if public is not None or owner is None else _arrays(run, name, owner)  # what is private is in no cache
@@ -319,12 +320,12 @@ def _sign_of_life() -> None:
 
 
 def ask_profile(upload: str, options: Mapping[str, Any] | None = None) -> Job:
-    """Ask what is in a table; asking twice is one job. options: `engine.spec.table_options`. Raises UnknownName and BadParameter."""
+    """Ask what is in a table; asking twice is one job. options: `engine.spec.run.table_options`. Raises UnknownName and BadParameter."""
     return store().submit_profile(owner(), upload, options)
 
 
 def profile(job: str) -> dict[str, Any] | None:
-    """What `engine.data.profile.profile` found; None while there is none."""
+    """What `engine.data.tables.profile.profile` found; None while there is none."""
     found = store().answer(job, "profile", owner())
     return found if isinstance(found, dict) else None
 
@@ -356,7 +357,7 @@ def live(job: str) -> Live:
 
 
 def comparison(job: str) -> dict[str, Any] | None:
-    """A finished comparison (`engine.compare.compare`), None while there is none."""
+    """A finished comparison (`engine.compare.comparison.compare`), None while there is none."""
     found = store().answer(job, "comparison", owner())
     return found if isinstance(found, dict) else None
 
@@ -367,7 +368,7 @@ def arrays(job: str) -> dict[str, np.ndarray] | None:
 
 
 def thresholds(job: str, method: str) -> dict[str, np.ndarray] | None:
-    """A method's table of thresholds (`engine.thresholds`), None where it has none."""
+    """A method's table of thresholds (`engine.stats.thresholds`), None where it has none."""
     return _arrays(job, f"thresholds/{method}", owner())
 
 

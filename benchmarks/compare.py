@@ -21,8 +21,8 @@ WITHIN = 0.1
 
 def measure(name: str, budget: float) -> dict[str, object]:
     """One comparison on a dataset of the catalog, in this process."""
-    from engine.compare import CompareSpec, compare
-    from engine.data.catalog import load
+    from engine.compare.comparison import CompareSpec, compare
+    from engine.data.sources import load
     from engine.events import Board
 
     dataset = load(name)

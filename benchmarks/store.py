@@ -33,13 +33,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 from benchmarks.page import ARGS, CHROMIUM, until
-from engine.database import JOBS, RESULTS, decode_result
 from engine.events import Phase, pack, pack_film
-from engine.family import family
-from engine.spec import Imbalance, RunSpec, canonical, find
-from engine.store import PRIORITY_COMPANION, PRIORITY_INTERACTIVE, PRIORITY_SWEEP, Store
+from engine.spec import Imbalance, RunSpec
+from engine.spec.companions import family
+from engine.spec.embedding import FEATURES, EmbedSpec
+from engine.spec.run import canonical, find
+from engine.store import PRIORITY_INTERACTIVE, Store
+from engine.store.database import JOBS, RESULTS, decode_result
+from engine.store.store import PRIORITY_COMPANION, PRIORITY_SWEEP
 from engine.sweep import SweepSpec
-from engine.techniques import FEATURES, EmbedSpec
 from tests.app import fabricate
 from tests.app.reads import reads
 

@@ -20,14 +20,14 @@ from collections.abc import Callable
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from engine.data.catalog import load
 from engine.data.dataset import Task
 from engine.data.prepare import prepare
+from engine.data.sources import load
 from engine.events import Epoch
 from engine.methods import method
-from engine.runner import provenance
-from engine.scene import Camera
+from engine.runner.execute import provenance
 from engine.spec import RunSpec
+from engine.training.camera import Camera
 
 HIDDEN = (64, 64)
 BATCH = 128

@@ -1,7 +1,7 @@
 """The engine computes: data, methods, training, analysis, the store and the processes that run them.
 
 It never imports `app`, streamlit or plotly. Importing this package imports neither torch nor scikit-learn: `load_model`, which reads what
-`engine.export` writes, is imported when it is asked for.
+`engine.export.write` writes, is imported when it is asked for.
 """
 
 from typing import TYPE_CHECKING, Any

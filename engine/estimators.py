@@ -23,20 +23,21 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from engine import fields, spec
-from engine.catalog import choose_device
 from engine.data.dataset import Replicate, Rows, Task
 from engine.data.prepare import Scale, fit_scale
 from engine.data.rows import pad
+from engine.devices import choose_device
 from engine.errors import BadData, OutOfMemory, RunFailed
 from engine.events import Epoch, Note
-from engine.fields import param
 from engine.methods import methods
-from engine.methods.base import Fitted, Method
+from engine.methods.base import Method
 from engine.models.net import Net
-from engine.scene import Camera
 from engine.seeds import numpy_stream
 from engine.settings import setting
+from engine.spec import fields, run
+from engine.spec.fields import param
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
 
 BLOCK = 2**16
 """Rows predicted at once."""
@@ -324,7 +325,7 @@ KINDS = {"int": int, "float": float, "bool": bool, "choice": str, "ints": tuple[
 
 def _make(method: type[Method]) -> type[TableClassifier]:
     """The method's classifier: its fields, then the door's, then `random_state`, all by keyword."""
-    suited = spec.defaults(method.describe(), "tabular")
+    suited = run.defaults(method.describe(), "tabular")
     own = {d["name"]: d | {"default": suited[d["name"]]} for d in fields.describe(method)}
     door = {d["name"]: d for d in fields.describe(Door)}
     if taken := {"random_state", "device", "validation_fraction"} & own.keys():

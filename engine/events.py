@@ -116,7 +116,8 @@ class Frame:
 
 @dataclass(frozen=True)
 class Board:
-    """How a comparison stands: `rows` (JSON-plain, one per method, as `engine.compare.board` makes them) in round `round` of `rounds`, with
+    """How a comparison stands: `rows` (JSON-plain, one per method, as `engine.compare.comparison.board` makes them) in
+    round `round` of `rounds`, with
     `left` seconds of its budget."""
 
     rows: tuple[dict[str, Any], ...]

@@ -23,8 +23,9 @@ from engine.errors import BadInput, StoreError
 from engine.executors import Happened, Key, Learned, Returned, Said, Work
 from engine.executors.local import LocalExecutor
 from engine.settings import setting
-from engine.store import INTERRUPTED, PRIORITY_SWEEP, EngineInfo, Job, Store
-from engine.techniques import FEATURES
+from engine.spec.embedding import FEATURES
+from engine.store import EngineInfo, Job, Store
+from engine.store.store import INTERRUPTED, PRIORITY_SWEEP
 
 TICK = 0.05
 """Seconds between two looks at the store."""
@@ -46,17 +47,17 @@ def serve(
     store_url: str | None = None,
     *,
     slots: int | None = None,
-    target: str = "engine.runner:run",
+    target: str = "engine.runner.execute:run",
     catalog: str = "engine.catalog:build_catalog",
-    prepare: str | None = "engine.embed:compile_",
-    private: str = "engine.private:steps",
+    prepare: str | None = "engine.embed.job:compile_",
+    private: str = "engine.executors.private:steps",
 ) -> None:
     """Be the engine of a store until SIGTERM or SIGINT; then mark what was running as interrupted, and return.
 
     store_url: default as `Store`'s. slots: runs at a time (LAB_SLOTS, else 2). LAB_THREADS: CPU threads of a run (default 1,
-    see `engine.runner`). LAB_WORKER_MEMORY: MiB a run on the CPU may take beyond its idle worker (Linux; default no limit;
+    see `engine.runner.execute`). LAB_WORKER_MEMORY: MiB a run on the CPU may take beyond its idle worker (Linux; default no limit;
     not for runs on a GPU, whose driver reserves addresses by the gigabyte). LAB_PRIVATE_MEMORY: the same for work on people's own
-    tables (default PRIVATE_MB; on the CPU and Linux alone). LAB_FORGET_AFTER: see `engine.uploads`. Raises StoreError, and
+    tables (default PRIVATE_MB; on the CPU and Linux alone). LAB_FORGET_AFTER: see `engine.store.uploads`. Raises StoreError, and
     BadInput for a setting that cannot be. Must be called on the main thread.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")

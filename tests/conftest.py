@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @cache
 def no_data() -> str:
     """Why a test of fetched data cannot run, or ''."""
-    from engine.data import keel
+    from engine.data.sources import keel
 
     return "" if keel.available("glass2") else f"the KEEL data are not on this machine: {keel.HOW}"
 

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.charts.palette import bracket, centre, class_colours, frame, numbered
-from engine.analysis.intervals import Interval
+from engine.stats.intervals import Interval
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 

@@ -81,7 +81,7 @@ def encode_chunk(
     most points in the scene). text: a sentence for the empty stage (default: made from the status). title: shown first in the
     caption. group: players with the same non-empty group share one scrubber. autoplay: a finished run begins to play by itself.
     contributions [n]: what each point of a frame does to the validation loss at the chosen epoch; downhill [n, 2]: where the meta-gradient
-    would push it, in the plane (`engine.analysis.contributions`). Both are of a finished run, and sent with every chunk of it.
+    would push it, in the plane (`engine.runner.contributions`). Both are of a finished run, and sent with every chunk of it.
 
     Bytes: u32 length of the head | head, JSON padded with spaces to 4 | zlib of the arrays, see `_body`.
     Raises ValueError for an unknown status, frames of another replicate, or directions of other points than the contributions'.

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.analysis.bootstrap import draws
-from engine.analysis.intervals import Interval, percentile
+from engine.stats.bootstrap import draws
+from engine.stats.intervals import Interval, percentile
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def bootstrap(
     *,
     n: int = 1000,
 ) -> np.ndarray:
-    """Class gaps (means over features) [n, C] under n stratified bootstrap draws of the test rows (`engine.analysis.bootstrap`).
+    """Class gaps (means over features) [n, C] under n stratified bootstrap draws of the test rows (`engine.stats.bootstrap`).
 
     The same rng state gives the same draws, so nets can be compared on the same rows. No draw is above the gap itself: a
     sample of the rows spans no more than the rows. The intervals show how much the gap hangs on single rows; they

@@ -1,6 +1,6 @@
 """Test metrics of one replicate, also on every bootstrap draw of its rows at once.
 
-A draw is a row of multiplicities (see `engine.analysis.bootstrap`), so the ranking is sorted once per class whatever the
+A draw is a row of multiplicities (see `engine.stats.bootstrap`), so the ranking is sorted once per class whatever the
 number of draws. Definitions follow scikit-learn and imbalanced-learn, with one rule of our own: a class without rows
 has no recall, so whatever needs one is NaN there, never 0.
 """
@@ -20,7 +20,7 @@ CELLS = 1 << 19  # (draw, row) pairs looked at in one go: 4 MiB of float64, whic
 def scores(
     probability: np.ndarray, y: np.ndarray, *, weights: np.ndarray | None = None, positive: int | None = None
 ) -> dict[str, np.ndarray]:
-    """Every metric of `engine.result.METRICS`, each of shape [B], float64.
+    """Every metric of `engine.spec.result.METRICS`, each of shape [B], float64.
 
     probability [T, C] float: any score that ranks rows of a class does; labels are its argmax (the lowest label where
     several are as large). y [T] int in 0..C-1. weights [B, T]: times each row is drawn (None: every row once, B = 1).

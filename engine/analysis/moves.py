@@ -16,7 +16,7 @@ def moves(start: torch.Tensor, end: torch.Tensor, mask: torch.Tensor | None = No
 
 
 def summary(lengths: torch.Tensor) -> dict[str, float | list[float]]:
-    """`engine.result.Result.moves` of lengths [R, n] as `moves` gives them.
+    """`engine.spec.result.Result.moves` of lengths [R, n] as `moves` gives them.
 
     median, largest: over all replicates' points; values: each replicate's median (of an even number, the mean of the
     middle two). NaN where there are no points.

@@ -1,4 +1,5 @@
-"""Tables from which thresholds are read (engine.thresholds), and calibration: what over-sampling does to probabilities, and what undoes it.
+"""Tables from which thresholds are read (engine.stats.thresholds), and calibration: what over-sampling does to
+probabilities, and what undoes it.
 
 Test predictions are pooled over the replicates of whole seeds: within a seed every row outside the validation part is tested once, in one
 fold, so a seed is one pass over the tested rows. Counts are sums over the seeds divided by their number: no row counts twice.
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from engine.thresholds import VARIANTS
+from engine.stats.thresholds import VARIANTS
 
 GRID = np.unique(np.concatenate([np.arange(101) / 100, 1 / (1 + np.exp(-np.arange(-100, 101) / 10)), [np.nextafter(1, 2)]]))
 """Thresholds: every hundredth, and every tenth of log-odds between -10 and 10, as probabilities of rare classes are small; the last
@@ -70,7 +71,8 @@ def reliability(score: np.ndarray, truth: np.ndarray, bins: int = BINS) -> dict[
 
 
 def table(scores: Mapping[str, np.ndarray], truth: np.ndarray, passes: int) -> dict[str, np.ndarray]:
-    """The table of one method (see engine.thresholds). scores: variant -> [n] probabilities of the positive class, of `passes` passes;
+    """The table of one method (see engine.stats.thresholds). scores: variant -> [n] probabilities of the positive class, of
+    `passes` passes;
     truth [n] bool."""
     out: dict[str, list[np.ndarray]] = {}
     for name in VARIANTS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from engine.fields import describe, param
+from engine.spec.fields import describe, param
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from engine.data.facts import Facts
 from engine.data.images import Choose, Copy, ImageOptions, Pictures, SplitImageOptions
 from engine.data.table import Dataset
 from engine.errors import BadData, UnknownName
-from engine.fields import param
+from engine.spec.fields import param
 
 FOLDER = "images"
 ENDINGS = (".png", ".jpg", ".jpeg")

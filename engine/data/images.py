@@ -23,7 +23,7 @@ import numpy as np
 from engine.data import places
 from engine.data.table import Dataset, image_set
 from engine.errors import BadData, DataMissing
-from engine.fields import param
+from engine.spec.fields import param
 
 EDGE = 8 << 20
 """Bytes at either end of a file that tell its identity. The end of a zip holds a checksum of every entry, that of a gz file one

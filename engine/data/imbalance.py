@@ -1,4 +1,4 @@
-"""Which rows an imbalance keeps and which it drops. How many of each class is engine.limits' business."""
+"""Which rows an imbalance keeps and which it drops. How many of each class is engine.spec.limits' business."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine import limits
-from engine.spec import Imbalance
+from engine.spec import Imbalance, limits
 
 
 def targets(

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine import limits
 from engine.data.imbalance import cut, targets
 from engine.data.table import Dataset
 from engine.errors import BadData, BadParameter
-from engine.limits import QUICK, validation_rows
 from engine.seeds import numpy_stream
-from engine.spec import Imbalance, RunSpec
+from engine.spec import Imbalance, RunSpec, limits
+from engine.spec.limits import QUICK, validation_rows
 
 ByClass = list[np.ndarray]  # row numbers per class
 

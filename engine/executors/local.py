@@ -65,7 +65,8 @@ class LocalExecutor:
     memory_mb: MiB a run may take beyond the idle worker; None = no limit. prepare: 'module:function', called once in a process of its
     own, at the lowest priority, when the workers have been idle for SPARE seconds; None for nothing.
 
-    private: 'module:function', steps of what is done with a person's own table; see `engine.private.steps`. Such work goes to workers
+    private: 'module:function', steps of what is done with a person's own table; see `engine.executors.private.steps`. Such
+    work goes to workers
     that touched that table before, where one is idle, and other work to those that touched none.
 
     From the first embed job on, idle workers load what embed jobs use: about a second, and 120 MB each, which those who never look
@@ -76,12 +77,12 @@ class LocalExecutor:
         self,
         slots: int = 2,
         *,
-        target: str = "engine.runner:run",
+        target: str = "engine.runner.execute:run",
         catalog: str = "engine.catalog:build_catalog",
         threads: int = 1,
         memory_mb: int | None = None,
         prepare: str | None = None,
-        private: str = "engine.private:steps",
+        private: str = "engine.executors.private:steps",
     ) -> None:
         self.trouble = ""
         """Why no worker comes up, in one sentence; '' while they do."""

@@ -70,7 +70,7 @@ def work(pipe: Connection, target: str, catalog: str, private: str, threads: int
             if not _run(pipe, run, private, message[1]):
                 return  # what failed may have left this process in any state; the engine starts another
         if message[0] == "warm":
-            _try("engine.embed:warm")
+            _try("engine.embed.job:warm")
         del message  # it may hold a table
 
 
@@ -84,7 +84,7 @@ def prepare(function: str) -> None:
 
 def _let_go() -> None:
     """Empty what keeps something of the last table: its owner may forget it while this process is busy with another's work."""
-    for name in ("engine.private", "engine.warm"):
+    for name in ("engine.executors.private", "engine.training.network_cache"):
         if name in sys.modules:
             sys.modules[name].forget()
 
@@ -132,9 +132,9 @@ def _to_its_end(pipe: Connection, run: Callable[..., Any], private: str, work: W
 
 def _generator(run: Callable[..., Any], private: str, work: Work) -> Generator[Event, None, Any]:
     if work.kind == "embed":
-        from engine import embed
+        from engine.embed import job
 
-        return embed.from_json(work.spec, work.features)
+        return job.from_json(work.spec, work.features)
     if work.kind != "run" or work.table is not None:
         steps: Generator[Event, None, Any] = _load(private)(
             work.kind, work.spec, work.table, run=run, id=work.key[0], device=work.device

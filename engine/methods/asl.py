@@ -10,8 +10,9 @@ from engine.data.dataset import Task
 from engine.errors import BadInput
 from engine.events import Event
 from engine.losses import Loss
-from engine.methods.base import DeepMethod, Fitted, param
-from engine.scene import Camera
+from engine.methods.base import DeepMethod, param
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
 
 FORMS = ("auto", "two classes", "one label")
 

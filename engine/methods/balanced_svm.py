@@ -8,9 +8,10 @@ from functools import partial
 
 from engine.data.dataset import Task
 from engine.events import Event
-from engine.methods.base import DeepMethod, Fitted, param
+from engine.methods.base import DeepMethod, param
 from engine.samplers.svm import RELABEL, balanced_svm, most_rows
-from engine.scene import Camera
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
 
 
 @dataclass(frozen=True)

@@ -9,55 +9,24 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
-
-from engine import fields, warm
-from engine.batches import Balanced, Passes
 from engine.data.dataset import Rows, Task
 from engine.errors import BadInput
 from engine.events import Epoch, Event, Phase
-from engine.fields import param
 from engine.losses import Loss, cross_entropy
 from engine.models.cnn import CNN, TRUNKS
 from engine.models.mlp import ACTIVATIONS
 from engine.models.net import Net
-from engine.oversampling import NEAR, Draw, machine_notes, oversample
-from engine.result import plain
-from engine.scene import Camera
-from engine.training import SGD, Adam, Augment, Batches, Chosen, Descent, Meter, new_net, streams, train, warm_up_and_drops
+from engine.plain import to_plain
+from engine.spec import fields
+from engine.spec.fields import param
+from engine.training import network_cache
+from engine.training.batches import Balanced, Passes
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted, Synthetic
+from engine.training.loop import SGD, Adam, Augment, Batches, Chosen, Descent, Meter, new_net, streams, train, warm_up_and_drops
+from engine.training.oversampling import NEAR, Draw, machine_notes, oversample
 
 __all__ = ["DeepMethod", "Fitted", "Method", "Synthetic", "TableMethod", "param"]
-
-
-@dataclass(frozen=True)
-class Synthetic:
-    """Synthetic rows in the task's feature space. x, start [R, n, D] (where they are, where they began), y [R, n], mask [R, n].
-
-    parent [R, n]: number among the task's training rows of the row that each was copied from; None where they are no copies.
-    """
-
-    x: torch.Tensor
-    start: torch.Tensor
-    y: torch.Tensor
-    mask: torch.Tensor
-    parent: torch.Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A trained net (the epoch chosen on validation) and the synthetic rows it was trained with, if any.
-
-    epoch [R]: the chosen epoch, from 1, in the last phase. embedded: synthetic rows among the features of `net`, x [R, n, H].
-    enemies [R, n]: number among the training rows of the row of another class that each of them was drawn towards, -1 for none.
-    earlier: the net before its head, or all of it, was trained anew.
-    """
-
-    net: Net
-    epoch: torch.Tensor
-    synthetic: Synthetic | None = None
-    embedded: Rows | None = None
-    enemies: torch.Tensor | None = None
-    earlier: Net | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +36,7 @@ class Method(abc.ABC):
     name: as typed at the terminal. title: as shown. family: one of `engine.methods.FAMILIES`. kinds: of data it takes.
     source: which algorithm of which paper, whose variant. ranked: False for oracles. presets: preset -> parameters that
     differ from the defaults; deviations: preset -> what it still does not do as the source. suited: kind of data -> preset whose
-    values are the defaults there (`engine.spec.defaults`). controls: label -> parameters
+    values are the defaults there (`engine.spec.run.defaults`). controls: label -> parameters
     changed to make the control that isolates the method's claim.
     """
 
@@ -109,10 +78,10 @@ class Method(abc.ABC):
             "ranked": cls.ranked,
             "summary": text.split("\n\n")[0].replace("\n    ", " "),
             "fields": fields.describe(cls),
-            "presets": {k: plain(dict(v)) for k, v in cls.presets.items()},
+            "presets": {k: to_plain(dict(v)) for k, v in cls.presets.items()},
             "deviations": {k: list(v) for k, v in cls.deviations.items()},
             "suited": dict(cls.suited),
-            "controls": {k: plain(dict(v)) for k, v in cls.controls.items()},
+            "controls": {k: to_plain(dict(v)) for k, v in cls.controls.items()},
         }
 
 
@@ -147,13 +116,14 @@ class TableMethod(Method, abc.ABC):
     ) -> Generator[Event, None, tuple[Net, Chosen]]:
         """Train a fresh net on `rows`; returns it at the chosen epochs.
 
-        Where no pictures are taken of it and the rows are the task's own, a network trained alike is taken from `engine.warm`.
+        Where no pictures are taken of it and the rows are the task's own, a network trained alike is taken from
+        `engine.training.network_cache`.
         """
         net = self.create(task)
         step = self.step(net, task, loss)
         batches = batches or Passes(rows.sizes.tolist(), self.batch, streams(task, "batch"))
         key = self._recipe(task, loss, net, batches) if rows is task.train and not camera.views else ""
-        kept = warm.find(key) if key else None
+        kept = network_cache.find(key) if key else None
         if kept is not None:
             net.flat = kept.flat.clone()
             net.restore(kept.state)
@@ -173,7 +143,7 @@ class TableMethod(Method, abc.ABC):
                 said.append(event)
             yield event
         if key:
-            warm.keep(key, net, chosen, said, meter.step - began)
+            network_cache.keep(key, net, chosen, said, meter.step - began)
         return net, chosen
 
     def _recipe(self, task: Task, loss: Loss, net: Net, batches: Batches) -> str:

@@ -8,10 +8,11 @@ from functools import partial
 
 from engine.data.dataset import Task
 from engine.events import Event
-from engine.methods.base import DeepMethod, Fitted, param
-from engine.oversampling import DANGER
+from engine.methods.base import DeepMethod, param
 from engine.samplers.lines import borderline_smote
-from engine.scene import Camera
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
+from engine.training.oversampling import DANGER
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from engine.batches import Passes
 from engine.data.dataset import Task
 from engine.events import Event, Note, Phase
 from engine.losses import cross_entropy
-from engine.methods.base import DeepMethod, Fitted, param
-from engine.probes import PROBES, with_probe
-from engine.scene import Camera
-from engine.training import Meter
+from engine.methods.base import DeepMethod, param
+from engine.training.batches import Passes
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
+from engine.training.loop import Meter
+from engine.training.probes import PROBES, with_probe
 
 
 @dataclass(frozen=True)

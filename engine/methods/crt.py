@@ -6,14 +6,15 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from engine.batches import Balanced, Passes
 from engine.data.dataset import Task
 from engine.events import Event, Phase
-from engine.heads import HeadSGD, embedded, half_cosine
 from engine.losses import cross_entropy
-from engine.methods.base import DeepMethod, Fitted, param
-from engine.scene import Camera
-from engine.training import Meter, streams, train
+from engine.methods.base import DeepMethod, param
+from engine.training.batches import Balanced, Passes
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
+from engine.training.heads import HeadSGD, embedded, half_cosine
+from engine.training.loop import Meter, streams, train
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,19 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from engine import overloading
-from engine.batches import Passes, pick
 from engine.data.dataset import Rows, Task
 from engine.data.rows import take
 from engine.events import Event, Note, Phase
 from engine.losses import cross_entropy, mean_weights
-from engine.methods.base import DeepMethod, Fitted, param
+from engine.methods.base import DeepMethod, param
 from engine.models.net import Net
-from engine.overloading import Overloading, in_class, simplex, spread
-from engine.probes import PROBES, with_probe
-from engine.scene import Camera
-from engine.training import Batch, Meter, Step, streams, train
+from engine.samplers import overloading
+from engine.samplers.overloading import Overloading, in_class, simplex, spread
+from engine.training.batches import Passes, pick
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
+from engine.training.loop import Batch, Meter, Step, streams, train
+from engine.training.probes import PROBES, with_probe
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ class DOS(DeepMethod):
 
 
 class Rounds(Step):
-    """An epoch of the second phase: items of all rows, targets stored before it. See engine.overloading for the losses.
+    """An epoch of the second phase: items of all rows, targets stored before it. See engine.samplers.overloading for the losses.
 
     items: x [R, M, 1] int64, number of the item; y [R, M]. `row` [R, M] is the training row it was made of. Every row of a minority
     class (minority [R, C]) is there r times, of the others once.

@@ -10,19 +10,20 @@ import numpy as np
 from torch import Tensor
 
 from engine import losses
-from engine.batches import Passes
 from engine.data.dataset import Rows, Task
 from engine.errors import BadInput
 from engine.events import Event, Phase
-from engine.heads import HeadSGD, embedded, warm_up
 from engine.losses import Loss, cross_entropy
-from engine.methods.base import DeepMethod, Fitted, Synthetic, param
+from engine.methods.base import DeepMethod, param
 from engine.models.net import Net
-from engine.oversampling import DANGER, NEAR, Sampled, machine_notes, oversample
 from engine.samplers.lines import DIRECTIONS, VARIANTS, Drawn, borderline_smote, eos, smote
 from engine.samplers.svm import RELABEL, balanced_svm, most_rows
-from engine.scene import Camera
-from engine.training import Meter, streams, train
+from engine.training.batches import Passes
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted, Synthetic
+from engine.training.heads import HeadSGD, embedded, warm_up
+from engine.training.loop import Meter, streams, train
+from engine.training.oversampling import DANGER, NEAR, Sampled, machine_notes, oversample
 
 LOSSES = ("ce", "focal", "asl", "asl-binary", "ldam")
 SAMPLERS = ("eos", "smote", "borderline-smote", "balanced-svm", "none")

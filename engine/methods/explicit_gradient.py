@@ -9,17 +9,18 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from engine.batches import Balanced, Passes, Plan, pick
 from engine.data.dataset import Rows, Task
 from engine.data.rows import take
 from engine.errors import BadParameter
 from engine.events import Event, Note, Phase
 from engine.losses import Loss, cross_entropy, mean_weights, weighted_sum
-from engine.methods.base import Fitted, Synthetic, TableMethod, param
+from engine.methods.base import TableMethod, param
 from engine.models.mlp import MLP
-from engine.scene import Camera
 from engine.seeds import torch_stream
-from engine.training import Batch, Meter, Step, streams, train
+from engine.training.batches import Balanced, Passes, Plan, pick
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted, Synthetic
+from engine.training.loop import Batch, Meter, Step, streams, train
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from engine import losses
 from engine.data.dataset import Task
 from engine.events import Event
-from engine.methods.base import DeepMethod, Fitted, param
-from engine.scene import Camera
+from engine.methods.base import DeepMethod, param
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from typing import ClassVar
 from engine import losses
 from engine.data.dataset import Task
 from engine.events import Event
-from engine.methods.base import DeepMethod, Fitted, param
+from engine.methods.base import DeepMethod, param
 from engine.models.net import Net
-from engine.scene import Camera
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
 
 
 @dataclass(frozen=True)

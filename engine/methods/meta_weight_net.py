@@ -9,15 +9,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from engine.batches import Passes
 from engine.data.dataset import Task
 from engine.events import Event, Phase
 from engine.losses import ClassWeighted, cross_entropy, mean_weights, weighted_sum
-from engine.methods.base import Fitted, TableMethod, param
+from engine.methods.base import TableMethod, param
 from engine.models.mlp import MLP
 from engine.models.net import Net
-from engine.scene import Camera
-from engine.training import Adam, Batch, Meter, Step, mean_under, streams, train
+from engine.training.batches import Passes
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
+from engine.training.loop import Adam, Batch, Meter, Step, mean_under, streams, train
 
 
 @dataclass(frozen=True)

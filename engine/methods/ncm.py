@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from engine.batches import Passes
-from engine.classifiers import FEATURES, nearest_mean
 from engine.data.dataset import Task
 from engine.events import Event, Phase
-from engine.heads import embedded
 from engine.losses import cross_entropy
-from engine.methods.base import DeepMethod, Fitted, param
+from engine.methods.base import DeepMethod, param
+from engine.models.feature_classifiers import FEATURES, nearest_mean
 from engine.models.net import WithHead
-from engine.scene import Camera
-from engine.training import Meter, evaluate
+from engine.training.batches import Passes
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
+from engine.training.heads import embedded
+from engine.training.loop import Meter, evaluate
 
 
 @dataclass(frozen=True)

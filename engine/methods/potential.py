@@ -11,8 +11,9 @@ from engine.data.rows import append
 from engine.errors import BadInput
 from engine.events import Event
 from engine.losses import cross_entropy
-from engine.methods.base import DeepMethod, Fitted, param
-from engine.scene import Camera
+from engine.methods.base import DeepMethod, param
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
 
 
 @dataclass(frozen=True)

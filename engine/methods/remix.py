@@ -11,12 +11,13 @@ import torch
 from engine.data.dataset import Task
 from engine.events import Event
 from engine.losses import Loss, Mixed, cross_entropy
-from engine.methods.base import DeepMethod, Fitted, param
+from engine.methods.base import DeepMethod, param
 from engine.models.net import Net
 from engine.samplers.remix import remix
-from engine.scene import Camera
 from engine.seeds import numpy_stream
-from engine.training import Batch, Batches, Descent
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
+from engine.training.loop import Batch, Batches, Descent
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from engine.data.dataset import Task
 from engine.events import Event
 from engine.losses import cross_entropy
-from engine.methods.base import DeepMethod, Fitted
-from engine.scene import Camera
+from engine.methods.base import DeepMethod
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from engine.data.dataset import Task
 from engine.data.rows import take
 from engine.events import Event, Phase
 from engine.losses import cross_entropy
-from engine.methods.base import DeepMethod, Fitted, param
-from engine.scene import Camera
+from engine.methods.base import DeepMethod, param
 from engine.seeds import numpy_stream
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
 
 
 @dataclass(frozen=True)

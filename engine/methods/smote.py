@@ -14,9 +14,10 @@ from engine.data.rows import append, pad
 from engine.errors import BadInput
 from engine.events import Event, Note, Phase
 from engine.losses import cross_entropy
-from engine.methods.base import DeepMethod, Fitted, Synthetic, param
-from engine.scene import Camera
+from engine.methods.base import DeepMethod, param
 from engine.seeds import numpy_stream
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted, Synthetic
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from functools import partial
 
 from engine.data.dataset import Task
 from engine.events import Event, Note
-from engine.methods.base import DeepMethod, Fitted, param
+from engine.methods.base import DeepMethod, param
 from engine.samplers.lines import smote
 from engine.samplers.mixed import smotenc
-from engine.scene import Camera
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,15 @@ from typing import ClassVar
 
 import torch
 
-from engine.batches import Passes
-from engine.classifiers import scan_tau, tau_normalised
 from engine.data.dataset import Task
 from engine.events import Event, Phase
 from engine.losses import cross_entropy
-from engine.methods.base import DeepMethod, Fitted, param
-from engine.scene import Camera
-from engine.training import Meter, evaluate
+from engine.methods.base import DeepMethod, param
+from engine.models.feature_classifiers import scan_tau, tau_normalised
+from engine.training.batches import Passes
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
+from engine.training.loop import Meter, evaluate
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import torch
 
 from engine.analysis.shifts import CRITERIA, best_shifts
-from engine.batches import Passes
 from engine.data.dataset import Task
 from engine.events import Event, Phase
 from engine.losses import cross_entropy
-from engine.methods.base import DeepMethod, Fitted, param
-from engine.scene import Camera
-from engine.training import Meter, evaluate
+from engine.methods.base import DeepMethod, param
+from engine.training.batches import Passes
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
+from engine.training.loop import Meter, evaluate
 
 
 @dataclass(frozen=True)

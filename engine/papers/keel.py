@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.analysis.significance import over_sets
 from engine.errors import UnknownName
 from engine.papers.protocol import REDUCED, Arm, Claim, Reading, Row, Table
 from engine.papers.published import KEEL_METHODS, cells
 from engine.papers.verdicts import FAILS, HOLDS
 from engine.spec import Imbalance
+from engine.stats.significance import over_sets
 
 PAPER = "keel"
 METRIC = "average_precision"
@@ -128,7 +128,7 @@ def compared(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Tests over the sets: of the published numbers, of ours for the paper's methods, and of ours with the controls.
 
     rows: of this table, as `engine.papers.verdicts.judge` gives them. A part without scores of two methods, one of them
-    explicit gradient's, is left out. Each part: as `engine.analysis.significance.over_sets` says, with `claim` {text, verdict}: whether
+    explicit gradient's, is left out. Each part: as `engine.stats.significance.over_sets` says, with `claim` {text, verdict}: whether
     explicit gradient is alone ahead of the traditional methods on more than half of the sets.
     """
 

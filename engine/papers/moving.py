@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.analysis.significance import over_sets
 from engine.errors import UnknownName
 from engine.papers import keel
 from engine.papers.protocol import REDUCED, Arm, Claim, Reading, Row, Table
 from engine.spec import Imbalance
+from engine.stats.significance import over_sets
 
 PAPER = "moving"
 METRIC = "average_precision"

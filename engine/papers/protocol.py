@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.papers.published import Cell
-from engine.spec import Imbalance, RunSpec, canonical
+from engine.spec import Imbalance, RunSpec
+from engine.spec.run import canonical
 
 FIXED_TEST = ("cifar10", "cifar100", "svhn", "stl10", "celeba", "mnist", "mnist-back-rotation")
 """Datasets with a test part of their own. The others are split anew by every seed."""

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from engine.errors import BadData, StoreError
-from engine.result import Result
 from engine.spec import RunSpec
+from engine.spec.result import Result
 
 
 def words(result: Result) -> dict[str, Any]:

@@ -129,7 +129,7 @@ def figures(table: Table, lines: Mapping[str, Mapping[str, Any]]) -> dict[str, A
     """Figure 2 on the first draw, of that table alone: {"2": {"left", "middle", "right"}}; a panel that was not run is left out.
 
     left: grid, curve, train, valid, synthetic. middle: grid, curve, fit of the baseline, train, valid. right: the same of explicit
-    gradient, with its moved points. See `engine.papers.regression.measure`.
+    gradient, with its moved points. See `engine.reproduce.regression.measure`.
     """
     if table.name != "2":
         return {}

@@ -14,7 +14,8 @@ from engine.papers import measured
 from engine.papers.protocol import SINE, Arm, Table
 from engine.papers.shelf import words
 from engine.papers.tables import PAPERS, Answers, beside, judged
-from engine.spec import RunSpec, find
+from engine.spec import RunSpec
+from engine.spec.run import find
 from engine.store import ACTIVE, STATES, Store
 
 ENDED = tuple(state for state in STATES if state not in (*ACTIVE, "done"))

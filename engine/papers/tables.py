@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.analysis.significance import split_share
 from engine.errors import BadParameter
 from engine.papers import adult, dos, eos, keel, moving, published, sine
 from engine.papers.protocol import Arm, Claim, Reading, Row, Table
 from engine.papers.readings import read
 from engine.papers.verdicts import judge
-from engine.result import plain
+from engine.plain import to_plain
+from engine.stats.significance import split_share
 
 PAPERS: dict[str, Any] = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}
 
@@ -123,7 +123,7 @@ def _share(arm: Arm, folds: int) -> float:
 def beside(table: Table, rows: Sequence[Mapping[str, Any]], answers: Answers) -> dict[str, Any]:
     """What a table has beside rows and claims, JSON-plain; empty where it has nothing.
 
-    over_sets: `engine.analysis.significance.over_sets` of ours, and of the published numbers. figures: the paper's figures as lines.
+    over_sets: `engine.stats.significance.over_sets` of ours, and of the published numbers. figures: the paper's figures as lines.
     """
     paper = PAPERS[table.paper]
     out: dict[str, Any] = {}
@@ -132,5 +132,5 @@ def beside(table: Table, rows: Sequence[Mapping[str, Any]], answers: Answers) ->
     if hasattr(paper, "figures"):
         found = {arm.key: answers.results[arm.key].get(0) for arm in table.arms()}
         out["figures"] = paper.figures(table, {key: result["lines"] for key, result in found.items() if result})
-    kept: dict[str, Any] = plain({name: value for name, value in out.items() if value})
+    kept: dict[str, Any] = to_plain({name: value for name, value in out.items() if value})
     return kept

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.analysis.significance import FIXED, LEVEL, REDRAWN, holm, t_test
-from engine.result import METRICS, plain
+from engine.plain import to_plain
+from engine.spec.result import METRICS
+from engine.stats.significance import FIXED, LEVEL, REDRAWN, holm, t_test
 
 ENOUGH = 20
 """Fewest single-split values whose central 95% says anything."""
@@ -46,7 +47,7 @@ def judge(rows: Iterable[Mapping[str, Any]], claims: Iterable[Mapping[str, Any]]
     for members in families.values():
         adjusted = holm([float("nan") if tested[i]["p"] is None else tested[i]["p"] for i in members])
         for i, p in zip(members, adjusted, strict=True):
-            tested[i] = plain(tested[i] | {"p_holm": p})
+            tested[i] = to_plain(tested[i] | {"p_holm": p})
             if tested[i]["kind"] == "more" and not tested[i]["absent"]:
                 tested[i]["verdict"], tested[i]["reason"] = _decided(tested[i])
     return judged, tested
@@ -87,7 +88,7 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
         "n": test.n,
         "interval": REDRAWN if row["test_share"] else FIXED,
     }
-    judged: dict[str, Any] = plain(dict(row) | {"ours": ours if test.n else None, "verdict": verdict, "reason": reason})
+    judged: dict[str, Any] = to_plain(dict(row) | {"ours": ours if test.n else None, "verdict": verdict, "reason": reason})
     return judged
 
 
@@ -110,7 +111,7 @@ def _claim(claim: Mapping[str, Any]) -> dict[str, Any]:
         holds = worst <= SAME
         reason = f"largest difference in {test.n} runs: {worst:.2g}"
         out |= {"verdict": HOLDS if holds else FAILS, "reason": reason, "p": float("nan")}
-    judged: dict[str, Any] = plain(out)
+    judged: dict[str, Any] = to_plain(out)
     return judged
 
 

@@ -9,19 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from engine import limits, techniques
-from engine.analysis import intervals
 from engine.events import GRID, UNIT, Epoch, Frame, Phase, Progress, Scene, pack, pack_film
-from engine.family import family
-from engine.result import METRICS, Result, plain
-from engine.spec import Imbalance, RunSpec, find
+from engine.plain import to_plain
+from engine.spec import Imbalance, RunSpec, embedding, limits
+from engine.spec.companions import family
+from engine.spec.result import METRICS, Result
+from engine.spec.run import find
+from engine.stats import intervals
 from engine.store import EngineInfo, Job, Store
 
 HOSTILE = ("<img src=x onerror=alert(1)>", "**bold** :red[x] $x$ [a](https://evil.example) www.evil.example")
 
 
 def field(name: str, kind: str, default: Any, **more: Any) -> dict[str, Any]:
-    """One field as `engine.fields.describe` gives it."""
+    """One field as `engine.spec.fields.describe` gives it."""
     base = {
         "label": name.replace("_", " "),
         "low": None,
@@ -108,7 +109,7 @@ def catalog(*, devices: Sequence[str] = ("cpu",), available: bool = True) -> dic
             ),
             _method("potential", "Potential (oracle)", "oracle", MODEL, ranked=False, kinds=EVERY),
         ],
-        "embeddings": techniques.describe(),
+        "embeddings": embedding.describe(),
         "datasets": [
             _dataset("moons", "Two moons", "points", "points", ("majority", "minority"), (1000, 1000), fields=rows, available=True),
             _dataset("glass2", "Glass 2", "tabular", "keel", ("negative", "positive"), (197, 17), available=available,
@@ -262,8 +263,8 @@ def result(
     averages = {g: {"classes": own} | dict.fromkeys(scores, one) for g, own in (("minority", few), ("majority", many)) if own}
     return Result(
         averages={} if older else averages,
-        gap=plain(gap),
-        weight_norms={} if older else plain({"before": shorter, "after": arrays["weight_norms"]}),
+        gap=to_plain(gap),
+        weight_norms={} if older else to_plain({"before": shorter, "after": arrays["weight_norms"]}),
         run_id=spec.run_id(entry["fingerprint"]),
         spec=spec.to_json(),
         metrics=metrics,
@@ -355,9 +356,9 @@ def deep(
     job = done(store, spec, answer, **more)
     found = features(len(entry["classes"]), entry["kind"] == "images")
     if keeps:
-        store.put_artifact(job.id, techniques.FEATURES, pack(found))
+        store.put_artifact(job.id, embedding.FEATURES, pack(found))
     for name in maps if keeps else ():
-        asked = techniques.EmbedSpec(job.id, name)
+        asked = embedding.EmbedSpec(job.id, name)
         places = found["x"][:, :2]
         store.record_embedding(asked, {"seconds": 1.0, "foreseen": 1.0}, {asked.artifact: pack({"xy": places})})
     return job

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from engine.analysis import threshold_tables
-from engine.compare_spec import CompareSpec
-from engine.data import profile as profiles
-from engine.data.reading import read
+from engine.data.tables import profile as profiles
+from engine.data.tables.reading import read
 from engine.events import Board, Note, Phase, pack
+from engine.spec.comparison import CompareSpec
 from engine.store import Job, Store
 from tests.engine import comparisons
 

@@ -16,10 +16,9 @@ import sqlalchemy as sa
 from starlette.requests import Request
 
 from app import api
-from engine import uploads
-from engine.database import OWNERS, PIECES, UPLOADS
 from engine.events import pack
-from engine.store import Store
+from engine.store import Store, uploads
+from engine.store.database import OWNERS, PIECES, UPLOADS
 from tests.app import fabricate
 from tests.app.test_server import server, until
 from tests.engine.comparisons import comparison, profile, tables

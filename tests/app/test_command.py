@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from engine import fields
-from engine.family import family
-from engine.sharing import words as command
-from engine.spec import Imbalance, RunSpec, find
+from engine.report.formats import words as command
+from engine.spec import Imbalance, RunSpec, fields
+from engine.spec.companions import family
+from engine.spec.run import find
 from tests.app.fabricate import catalog, spec
 
 

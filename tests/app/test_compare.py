@@ -16,14 +16,14 @@ from streamlit.util import calc_hash
 
 from app.charts.cost import Point
 from app.charts.recovered import Share
-from app.views import compare
-from app.widgets import plan, sweep_views, sweep_words
-from app.widgets.text import plain
-from engine import sweep
-from engine.database import JOBS
-from engine.spec import find
+from app.views.compare import plan, sweep_views, sweep_words
+from app.views.compare import view as compare
+from app.words.text import plain
+from engine.spec.run import find
 from engine.store import Store
+from engine.store.database import JOBS
 from engine.sweep import SweepSpec
+from engine.sweep import spec as sweep
 from tests.app import fabricate
 from tests.app.conftest import opened
 from tests.app.test_lab import charts, words
@@ -354,7 +354,7 @@ def test_a_run_whose_words_cannot_be_read_is_left_out_and_told(look: Look, store
 
 def test_a_run_that_cannot_be_loaded_is_told_once(look: Look, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = (fabricate.done(store, fabricate.spec(method=m, ratio=20.0)) for m in ("ce", "smote"))
-    monkeypatch.setattr("app.widgets.pair.runs.load", lambda *_, **__: (None, "It cannot be read."))
+    monkeypatch.setattr("app.views.compare.pair.runs.load", lambda *_, **__: (None, "It cannot be read."))
     page = look(view="pair", run=one.id, beside=other.id)
     assert [e.value for e in page.error] == ["It cannot be read."]
 

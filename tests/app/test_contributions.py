@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.player import decode_chunk
-from app.widgets import contributions
+from app.views.lab import contributions
 from engine.events import pack
 from engine.store import Job, Store
 from tests.app import fabricate

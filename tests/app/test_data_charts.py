@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from app.charts import calibration
-from app.widgets import board, decide
-from engine import thresholds
+from app.views.data import board, decide
 from engine.analysis import threshold_tables
+from engine.stats import thresholds
 from tests.app import tables
 from tests.engine import comparisons
 from tests.engine.hostile import Page

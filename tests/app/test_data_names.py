@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.widgets import columns, contest, decide, naming
+from app.views.data import columns, contest, decide
+from app.words import naming
 from engine.store import Store
 from engine.text import line
 from tests.app import tables

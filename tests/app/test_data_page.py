@@ -14,11 +14,12 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from app import session
-from app.widgets import board, columns, naming, sample
-from engine.data.profile import profile
-from engine.data.reading import read
+from app.views.data import board, columns, sample
+from app.words import naming
+from engine.data.tables.profile import profile
+from engine.data.tables.reading import read
 from engine.store import Store
-from engine.uploads import Forgotten
+from engine.store.uploads import Forgotten
 from tests.app import fabricate, tables
 from tests.app.conftest import MAIN
 from tests.app.test_lab import button, charts, keys

@@ -15,12 +15,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from app.views import deep
-from app.widgets import form, perclass, runs, thumbs, whatif
-from engine import sharing
+from app.form import form
+from app.run import panel, perclass, whatif
+from app.views.deep import thumbs, view
+from engine.report import formats
 from engine.spec import Imbalance, RunSpec
+from engine.spec.embedding import EmbedSpec
 from engine.store import Store
-from engine.techniques import EmbedSpec
 from tests.app import fabricate
 from tests.app.conftest import MAIN, opened
 from tests.app.test_lab import button, charts, picture, words
@@ -104,7 +105,7 @@ def test_a_running_run_says_when_pictures_begin_and_can_be_cancelled(store: Stor
     fabricate.beat(store)
     run = fabricate.running(store, fabricate.DIGITS, frames=0)
     page = look(run=run.id)
-    assert picture(page).head["text"] == runs.BEGINS
+    assert picture(page).head["text"] == panel.BEGINS
     button(page, "cancel").click().run()
     assert store.cancel_requested("engine-1") == [run.id]
 
@@ -123,11 +124,11 @@ def test_a_line_of_the_lists_stays_while_a_run_goes_on(store: Store, look: Look)
 
 def test_a_line_that_is_no_runs_leads_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     went: list[Any] = []
-    monkeypatch.setattr(deep, "_look", lambda *to: went.append(to))
-    deep._picked("EOS on digits, run 012345")
-    deep._picked("0123456789abcdef", "k 3 (queued)")
+    monkeypatch.setattr(view, "_look", lambda *to: went.append(to))
+    view._picked("EOS on digits, run 012345")
+    view._picked("0123456789abcdef", "k 3 (queued)")
     assert went == []
-    deep._picked("0123456789abcdef", None)
+    view._picked("0123456789abcdef", None)
     assert went == [("0123456789abcdef", None)]
 
 
@@ -297,7 +298,7 @@ def test_hostile_names_are_letters(store: Store, look: Look) -> None:
 def test_a_file_of_results_holds_numbers_and_no_formulas() -> None:
     found = fabricate.result(fabricate.DIGITS)
     found.per_class["=1+1"] = found.per_class.pop("0")
-    lines = sharing.csv(perclass.records(found)).splitlines()
+    lines = formats.csv(perclass.records(found)).splitlines()
     assert lines[0].startswith("class,test rows,replicates,precision,precision low,precision high,recall")
     assert any(line.startswith("'=1+1,") for line in lines) and len(lines) == 13
     assert "mean of the minority classes" in lines[11]
@@ -317,10 +318,10 @@ def test_nearest_real_images() -> None:
 
 
 def test_the_page_begins_with_what_the_catalog_has() -> None:
-    made = deep.start(fabricate.catalog())
+    made = view.start(fabricate.catalog())
     assert (made.dataset, made.method, made.imbalance.profile, made.imbalance.ratio) == ("digits", "eos", "exponential", 50)
     less = fabricate.catalog() | {"methods": fabricate.catalog()["methods"][:2]}
-    assert deep.start(less).method == "ce"
+    assert view.start(less).method == "ce"
 
 
 def test_the_form_is_the_last_pages_who_filled_it(store: Store) -> None:

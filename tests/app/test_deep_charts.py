@@ -12,8 +12,8 @@ from app.charts import before_after, embedding, norms, pr_classes, variance
 from app.charts.before_after import Pair
 from app.charts.embedding import Map
 from app.charts.palette import CLASSES, class_colours, numbered
-from app.widgets import gaps
-from engine.analysis.intervals import Interval
+from app.run import gaps
+from engine.stats.intervals import Interval
 from tests.app import fabricate
 from tests.app.fabricate import HOSTILE
 

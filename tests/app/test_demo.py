@@ -12,10 +12,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from engine.database import PRIORITY_INTERACTIVE
 from engine.errors import BadInput
 from engine.spec import RunSpec
-from engine.store import Store
+from engine.store import PRIORITY_INTERACTIVE, Store
 from tests.app import fabricate
 from tests.app.conftest import opened
 from tests.app.fabricate import spec

@@ -16,7 +16,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from app.widgets import examples, start
+from app.frame import start
+from app.views.gallery import examples
 from engine.errors import BadData
 from engine.store import Store
 from tests.app.conftest import opened

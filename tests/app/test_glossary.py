@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.widgets import glossary
-from engine.result import METRICS
+from app.words import glossary
+from engine.spec.result import METRICS
 
 APP = Path(glossary.__file__).resolve().parents[1]
 NEEDED = (
@@ -83,7 +83,7 @@ def test_it_is_on_top_of_every_page_and_searched(look: Callable[..., AppTest]):
 
 
 def listed() -> None:
-    from app.widgets import glossary
+    from app.words import glossary
 
     glossary.listing()
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.form import form
 from app.player import decode_chunk
-from app.widgets import form
 from engine.spec import RunSpec
 from engine.store import Store
 from tests.app import fabricate

@@ -11,9 +11,11 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from app import session
-from engine.database import JOBS
-from engine.spec import RunSpec, canonical
-from engine.store import PRIORITY_SWEEP, Store
+from engine.spec import RunSpec
+from engine.spec.run import canonical
+from engine.store import Store
+from engine.store.database import JOBS
+from engine.store.store import PRIORITY_SWEEP
 from tests.app import fabricate
 from tests.app.conftest import MAIN
 from tests.app.reads import Reads, reads

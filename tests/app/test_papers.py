@@ -13,8 +13,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.charts import cells, drawn, ranks
-from app.views import papers
-from app.widgets.text import plain
+from app.views.papers import view
+from app.words.text import plain
 from engine.papers import measured, published
 from engine.store import Store
 from tests.app import fabricate
@@ -58,7 +58,7 @@ def test_claims_stand_with_their_verdicts_and_numbers(look: Look) -> None:
         count = sum(c["verdict"] == verdict for c in document["claims"])
         assert f": {count}" in said
     claim = next(c for c in document["claims"] if c["dataset"] == "MNIST" and c["text"].startswith("CE: EOS above SMOTE"))
-    shown = papers._said(claim)
+    shown = view._said(claim)
     assert "does not hold" in shown and "−0.029 [−0.042, −0.016], n = 20" in shown
 
 
@@ -108,10 +108,10 @@ def test_a_file_that_cannot_be_read_is_a_sentence(look: Look, tmp_path: Path, mo
 def test_a_cells_runs_are_opened_where_this_store_has_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     run = fabricate.done(store, fabricate.spec())
     opened: list[str] = []
-    monkeypatch.setattr(papers.links, "to", lambda name, label, icon, **query: opened.append(query["run"]))
+    monkeypatch.setattr(view.links, "to", lambda name, label, icon, **query: opened.append(query["run"]))
     row = {"dataset": "d", "labels": {}, "metric": "f1", "values": [0.5], "runs": ["0" * 16, run.id], "reason": ""}
     ours = {"mean": 0.5, "low": None, "high": None, "n": 1, "interval": "no interval"}
-    papers._runs(row | {"ours": ours}, store)
+    view._runs(row | {"ours": ours}, store)
     assert opened == [run.id]
 
 

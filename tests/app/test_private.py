@@ -24,13 +24,13 @@ from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from engine.compare_spec import CompareSpec
-from engine.database import OWNERS, encode_result
 from engine.errors import UnknownName
 from engine.events import Board, Note, Phase, pack
 from engine.spec import RunSpec
+from engine.spec.comparison import CompareSpec
+from engine.spec.embedding import FEATURES
 from engine.store import Store
-from engine.techniques import FEATURES
+from engine.store.database import OWNERS, encode_result
 from tests.app import fabricate
 
 ME, YOU = "m" * 43, "y" * 43

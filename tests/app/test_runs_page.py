@@ -9,12 +9,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from app.widgets import rows
-from engine.database import JOBS
+from app.run import listing
 from engine.errors import UnknownName
-from engine.marks import Mark
 from engine.spec import RunSpec
-from engine.store import PRIORITY_SWEEP, Store
+from engine.store import Store
+from engine.store.database import JOBS
+from engine.store.library import Mark
+from engine.store.store import PRIORITY_SWEEP
 from tests.app import fabricate
 from tests.app.conftest import opened
 from tests.app.test_lab import words
@@ -375,11 +376,11 @@ def test_the_export_link_names_finished_public_runs(store: Store, look: Look) ->
     [(0, "just now"), (90, "1 min ago"), (7300, "2 h ago"), (3 * 86400, "3 days ago"), (1e7, "1970-01-01")],
 )
 def test_when(seconds: float, said: str) -> None:
-    assert rows.ago(seconds, 100.0) == said
+    assert listing.ago(seconds, 100.0) == said
 
 
 def test_titles_that_are_alike_are_told_apart() -> None:
-    assert rows.options(["b", "a", "upload/x"], {"a": "Same", "b": "Same"}) == {
+    assert listing.options(["b", "a", "upload/x"], {"a": "Same", "b": "Same"}) == {
         "upload/x": "a table that is gone",
         "a": "Same (a)",
         "b": "Same (b)",

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from app.widgets.sentence import Story, setting, story
-from engine.family import Member, family
-from engine.result import Result
+from app.words.sentence import Story, setting, story
 from engine.spec import Imbalance, RunSpec
+from engine.spec.companions import Member, family
+from engine.spec.result import Result
 from tests.app import fabricate
 
 

@@ -13,9 +13,9 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from app import session
-from app.widgets import share
-from engine.database import JOBS
+from app.parts import share
 from engine.store import Store
+from engine.store.database import JOBS
 from tests.app import fabricate
 from tests.app.conftest import MAIN
 from tests.app.fabricate import HOSTILE
@@ -43,7 +43,7 @@ def opened(script: Any) -> AppTest:
 
 
 def closed_table() -> None:
-    from app.widgets import share
+    from app.parts import share
 
     def never():
         raise AssertionError("made although nobody pressed")
@@ -54,7 +54,7 @@ def closed_table() -> None:
 def open_table() -> None:
     import streamlit as st
 
-    from app.widgets import share
+    from app.parts import share
 
     st.session_state["share-here"] = True
     share.table([{"class": "=1+1", "AP": 0.5}], "classes", "here", "Test results", download=True)
@@ -68,7 +68,7 @@ def test_nothing_is_made_before_somebody_presses():
 def open_code() -> None:
     import streamlit as st
 
-    from app.widgets import share
+    from app.parts import share
     from engine.spec import Imbalance, RunSpec
     from tests.app.fabricate import catalog
 

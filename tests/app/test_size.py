@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.charts import palette, pr
-from app.widgets import size
+from app.parts import size
 from engine.store import Store
 from tests.app import fabricate
 from tests.app.test_compare import kept

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from app.charts.palette import safe
-from app.widgets.text import difference, duration, number, plain, ratio, written
-from engine import fields
-from engine.analysis.intervals import Interval
+from app.words.text import difference, duration, number, plain, ratio, written
+from engine.spec import fields
+from engine.stats.intervals import Interval
 from tests.app.fabricate import HOSTILE, TABLE
 
 

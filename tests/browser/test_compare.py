@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 import pytest
 
 from engine.catalog import build_catalog
-from engine.sweep import SweepSpec, table
+from engine.sweep import SweepSpec
+from engine.sweep.spec import table
 from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser

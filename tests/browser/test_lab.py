@@ -10,7 +10,7 @@ from urllib.parse import urlparse
 import psutil
 import pytest
 
-from engine.spec import find
+from engine.spec.run import find
 from engine.store import Store
 from tests.app import fabricate
 from tests.browser.visitor import Visitor

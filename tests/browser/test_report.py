@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine import report
+from engine.report import comparison as report
 from tests.engine.comparisons import comparison, profile, tables
 from tests.engine.hostile import NAMES
 

@@ -1,4 +1,4 @@
-"""Comparisons as `engine.compare` leaves them, made up: for what shows and exports them."""
+"""Comparisons as `engine.compare.comparison` leaves them, made up: for what shows and exports them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from engine.analysis import threshold_tables
-from engine.analysis.intervals import CORRECTED_T
-from engine.result import METRICS
+from engine.spec.result import METRICS
+from engine.stats.intervals import CORRECTED_T
 
 HOSTILE = "<script>alert('x')</script>\"onload=x =1+1 | \\end{document} \u202etxt"
 """A name that is markup in HTML, a formula in no place, a cell's end in Markdown and a command in LaTeX."""
@@ -37,7 +37,7 @@ def comparison(
     *, best: str | None = "trees", methods: tuple = METHODS, rows: int = 1200, rare: int = 90, classes: tuple[str, ...] = ("no", "yes"),
     name: str = "churn.csv", seed: int = 0,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:  # fmt: skip
-    """(the JSON, the arrays), as `engine.compare.compare` has them; `tables` makes what goes beside them."""
+    """(the JSON, the arrays), as `engine.compare.comparison.compare` has them; `tables` makes what goes beside them."""
     rng = np.random.default_rng(seed)
     out = []
     counts = dict(zip(classes, (rows - rare, *[rare] * (len(classes) - 1)), strict=True))
@@ -118,7 +118,7 @@ def tables(found: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, di
 def profile(
     names: Sequence[str] = ("customer_id", "a", "b", "colour", "left"), classes: Sequence[str] = ("no", "yes")
 ) -> dict[str, Any]:
-    """As `engine.data.profile.profile` has it."""
+    """As `engine.data.tables.profile.profile` has it."""
     columns = [
         {
             "name": name, "kind": "numeric" if i % 2 else "categorical", "missing": 3 * i, "distinct": 10, "guessed": True,

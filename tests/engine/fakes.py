@@ -20,8 +20,8 @@ import numpy as np
 
 from engine.errors import BadInput, DataMissing, OutOfMemory
 from engine.events import GRID, Event, Frame, Note, Phase, Progress
-from engine.result import Result
 from engine.spec import RunSpec
+from engine.spec.result import Result
 
 METHODS = ("quick", "steady", "late", "large", "blocks", "holds", "stubborn", "exits", "segfaults", "killed", "shows")
 METHODS += ("loaded", "memory", "allocates", "torch_memory", "exhausts", "bad", "missing", "bug", "noisy", "counts")
@@ -55,7 +55,7 @@ def run(spec: RunSpec, *, device: str = "auto", dtype: Any = None) -> Generator[
 
 
 def steps(kind: str, spec: Any, table: Any, *, run: Any, id: str, device: str = "auto") -> Generator[Event, None, Any]:
-    """The stand-in for `engine.private.steps`: what a fake does is named by spec["reading"]; a run is a fake run on the table."""
+    """The stand-in for `engine.executors.private.steps`: what a fake does is named by spec["reading"]; a run is a fake run on the table."""
     if kind == "run":
         yield Note(f"{table[0]}: {table[1].decode()}")
         return (yield from globals()["run"](RunSpec.from_json(spec), device=device))
@@ -68,7 +68,7 @@ def steps(kind: str, spec: Any, table: Any, *, run: Any, id: str, device: str = 
 
 def _keeps():
     """Says how many sheets this process has, and leaves one."""
-    from engine import private
+    from engine.executors import private
 
     yield Note(f"{len(private._sheets)} sheets")
     private._sheets["a"] = "a sheet"

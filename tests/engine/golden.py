@@ -11,7 +11,8 @@ import torch
 from engine.catalog import build_catalog
 from engine.methods import methods
 from engine.runner import drive, run
-from engine.spec import Imbalance, RunSpec, find
+from engine.spec import Imbalance, RunSpec
+from engine.spec.run import find
 from engine.version import NUMERICS
 
 FILE = Path(__file__).with_name("golden.json")

@@ -10,7 +10,6 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from engine.batches import Passes
 from engine.data.dataset import Task
 from engine.data.prepare import prepare
 from engine.data.rows import append
@@ -23,7 +22,8 @@ from engine.methods.focal import Focal
 from engine.methods.potential import Potential
 from engine.methods.rs import RS
 from engine.spec import Imbalance, RunSpec
-from engine.training import Adam, Batch, new_net, streams
+from engine.training.batches import Passes
+from engine.training.loop import Adam, Batch, new_net, streams
 from tests.engine.tasks import blobs, task
 from tests.engine.test_methods import fit
 

@@ -15,7 +15,13 @@ import pandas as pd
 import pytest
 
 from engine import estimators
-from engine.board import (
+from engine.compare.comparison import compare
+from engine.data.dataset import Dataset
+from engine.data.tables.reading import read
+from engine.data.tables.target import features, to_dataset
+from engine.events import unpack
+from engine.methods import methods
+from engine.report.leaderboard import (
     _arguments,
     _classifiers,
     baseline,
@@ -26,15 +32,9 @@ from engine.board import (
     ordered,
     standing,
 )
-from engine.compare import compare
-from engine.compare_spec import CONTENDERS, TREES, CompareSpec
-from engine.data.dataset import Dataset
-from engine.data.reading import read
-from engine.data.target import features, to_dataset
-from engine.events import unpack
-from engine.methods import methods
-from engine.result import METRICS
-from engine.spec import defaults
+from engine.spec.comparison import CONTENDERS, TREES, CompareSpec
+from engine.spec.result import METRICS
+from engine.spec.run import defaults
 from tests.engine.comparisons import HOSTILE, comparison, hostile
 
 

@@ -12,11 +12,12 @@ from types import ModuleType
 
 import pytest
 
-from engine import catalog, fields
+from engine import catalog
 from engine import methods as package
-from engine.data.catalog import datasets
+from engine.data.sources import datasets
 from engine.errors import UnknownName
 from engine.methods import method, methods
+from engine.spec import fields
 from engine.version import NUMERICS
 
 

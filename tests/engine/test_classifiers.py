@@ -9,7 +9,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import NearestCentroid
 from sklearn.preprocessing import normalize
 
-from engine.classifiers import FEATURES, TAUS, balanced_accuracy, nearest_mean, scan_tau, tau_normalised
+from engine.models.feature_classifiers import FEATURES, TAUS, balanced_accuracy, nearest_mean, scan_tau, tau_normalised
 
 F64 = torch.float64
 

@@ -15,22 +15,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import cli, runner
+from engine import runner as runner_module
 from engine.catalog import build_catalog, text
-from engine.cli import main
-from engine.data import keel
-from engine.data.catalog import load
+from engine.commands import main as cli
+from engine.commands.main import main
+from engine.data.sources import keel, load
 from engine.errors import DataMissing, OutOfMemory, StoreError
 from engine.events import Note, Phase, Progress
 from engine.methods import methods
-from engine.result import METRICS, Result
-from engine.runner import FEW
-from engine.spec import Imbalance, RunSpec, find
+from engine.runner.execute import FEW
+from engine.spec import Imbalance, RunSpec
+from engine.spec.embedding import EmbedSpec
+from engine.spec.result import METRICS, Result
+from engine.spec.run import find
 from engine.store import Store
-from engine.techniques import EmbedSpec
 
 CATALOG = build_catalog()
-ROOT = Path(cli.__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 QUICK = ("--set", "epochs=3", "hidden=6", "batch=64")
 QUICK_EG = (*QUICK, "meta_epochs=3")
 MOONS = ("run", "--dataset", "moons", "--data", "rows=300")
@@ -142,13 +143,13 @@ def test_it_says_on_stderr_how_far_it_is(ask: Ask) -> None:
 def test_the_second_time_the_store_answers(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     words = (*MOONS, "--method", "smote", "--ratio", "7", *QUICK)
     first = answer(ask, *words)
-    real = runner.run
-    monkeypatch.setattr(runner, "run", lambda *_, **__: pytest.fail("it was computed again"))
+    real = runner_module.run
+    monkeypatch.setattr(runner_module, "run", lambda *_, **__: pytest.fail("it was computed again"))
     assert answer(ask, *words) == first
     assert answer(ask, *words, "k_neighbors=5") == first, "a default is the same question whether it is given or not"
     status, _, err = ask(*words)
     assert status == 0 and err.startswith(f"already in the store ({first['run_id']}), computed 20") and "--again" in err
-    monkeypatch.setattr(runner, "run", real)
+    monkeypatch.setattr(runner_module, "run", real)
     again = answer(ask, *words, "--again")
     assert again["seconds"] != first["seconds"] and {**again, "seconds": 0, "provenance": 0} == {
         **first,
@@ -320,7 +321,7 @@ def test_a_run_that_fails_is_one_sentence_and_1(ask: Ask, monkeypatch: pytest.Mo
             yield Phase("data", "Reading the data")
             raise error
 
-        monkeypatch.setattr(runner, "run", fails)
+        monkeypatch.setattr(runner_module, "run", fails)
         assert ask(*MOONS, "--method", "ce", "--seed", "99") == (1, "", f"{error}\n")
 
 
@@ -349,7 +350,7 @@ def test_on_a_terminal_the_line_is_written_over(monkeypatch: pytest.MonkeyPatch,
         yield Progress(4, 9)
         raise OutOfMemory("the memory is not enough.")
 
-    monkeypatch.setattr(runner, "run", broken)
+    monkeypatch.setattr(runner_module, "run", broken)
     monkeypatch.setattr(sys, "stderr", Terminal())
     assert main([*MOONS, "--method", "ce", "--seed", "98"]) == 1
     wipe = "\r\x1b[K"

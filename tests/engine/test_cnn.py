@@ -10,7 +10,7 @@ import torch
 from engine.losses import cross_entropy
 from engine.models.cnn import CNN, TRUNKS, parameters
 from engine.models.net import WithHead
-from engine.training import Augment, Batch
+from engine.training.loop import Augment, Batch
 
 F64 = torch.float64
 SHAPE = (1, 8, 8)

@@ -19,23 +19,25 @@ import torch
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, confusion_matrix
 
 import engine
-from engine import compare as module
-from engine import thresholds, warm
-from engine.analysis.significance import holm, t_test
-from engine.compare import CompareSpec, compare, given_classes
-from engine.compare_spec import CONTENDERS, PLAIN, TREES
+from engine.compare import comparison as module
+from engine.compare.comparison import CompareSpec, compare, given_classes
 from engine.data.dataset import Dataset, Task
 from engine.data.prepare import prepare
-from engine.data.reading import read
 from engine.data.split import split
-from engine.data.target import to_dataset
+from engine.data.tables.reading import read
+from engine.data.tables.target import to_dataset
 from engine.errors import BadData, BadParameter
 from engine.events import Board, Event, Note, Phase, Progress, decode, encode, unpack
 from engine.methods import method
-from engine.result import METRICS
-from engine.scene import Camera
-from engine.spec import RunSpec, defaults
-from engine.thresholds import VARIANTS
+from engine.spec import RunSpec
+from engine.spec.comparison import CONTENDERS, PLAIN, TREES
+from engine.spec.result import METRICS
+from engine.spec.run import defaults
+from engine.stats import thresholds
+from engine.stats.significance import holm, t_test
+from engine.stats.thresholds import VARIANTS
+from engine.training import network_cache
+from engine.training.camera import Camera
 from tests.engine.comparisons import comparison
 
 BUDGET = 7.0
@@ -391,7 +393,7 @@ def test_closing_it_stops_and_forgets():
         if isinstance(event, Board):
             break
     running.close()
-    assert not warm._kept and next(running, None) is None
+    assert not network_cache._kept and next(running, None) is None
 
 
 @pytest.mark.parametrize(

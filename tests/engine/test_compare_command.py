@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.cli import main
-from engine.compare_command import summary
-from engine.compare_spec import CONTENDERS
+from engine.commands.compare import summary
+from engine.commands.main import main
+from engine.spec.comparison import CONTENDERS
 from tests.engine.comparisons import HOSTILE, comparison
 
 
@@ -133,11 +133,11 @@ def test_a_mistake_is_one_sentence_and_2(tmp_path, monkeypatch, capsys, words, s
 
 
 def test_a_report_that_cannot_be_written_is_said(tmp_path, monkeypatch, capsys):
-    from engine import compare_command
+    from engine.commands import compare
 
     found, _ = comparison()
-    monkeypatch.setattr(compare_command, "_compare", lambda *_: (found, {}, {}))
-    monkeypatch.setattr("engine.report.from_artifacts", lambda *_, **__: "x")
+    monkeypatch.setattr(compare, "_compare", lambda *_: (found, {}, {}))
+    monkeypatch.setattr("engine.report.comparison.from_artifacts", lambda *_, **__: "x")
     monkeypatch.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     path = tmp_path / "t.csv"
     path.write_bytes(b"a,left\n1,x\n")
@@ -147,13 +147,11 @@ def test_a_report_that_cannot_be_written_is_said(tmp_path, monkeypatch, capsys):
 
 
 def test_what_is_asked_is_what_is_compared(tmp_path, monkeypatch, capsys):
-    from engine import compare_command
+    from engine.commands import compare
 
     asked: list[Any] = []
     found, _ = comparison()
-    monkeypatch.setattr(
-        compare_command, "_compare", lambda data, name, spec, *_: asked.extend((data, name, spec)) or (found, {}, {})
-    )
+    monkeypatch.setattr(compare, "_compare", lambda data, name, spec, *_: asked.extend((data, name, spec)) or (found, {}, {}))
     path = write(tmp_path / "t.csv")
     assert main(["compare", str(path), "--target", "left", "--ratio", "4", "--seed", "3", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == found
@@ -163,7 +161,7 @@ def test_what_is_asked_is_what_is_compared(tmp_path, monkeypatch, capsys):
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("engine.data.sheet.MAX_BYTES", 1 << 20)
+    monkeypatch.setattr("engine.spec.table_limits.MAX_BYTES", 1 << 20)
     (tmp_path / "big.csv").write_bytes(b"a,b\n" * (1 << 19))
     assert main(["compare", str(tmp_path / "big.csv"), "--target", "a"]) == 2
     assert "has more than 1 MiB, and no more are read" in capsys.readouterr().err

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from engine.compare_spec import CONTENDERS, PLAIN, TREES, CompareSpec
 from engine.errors import BadParameter
 from engine.methods import methods
 from engine.spec import Imbalance
+from engine.spec.comparison import CONTENDERS, PLAIN, TREES, CompareSpec
 
 SOURCE = {"upload": "u1"}
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.analysis.verdict import best, differences
-from engine.contest import Contest, Level
+from engine.compare.halving import Contest, Level
 from engine.errors import BadData
 from engine.events import Board, Note, Phase, Progress
+from engine.stats.verdict import best, differences
 
 NAMES = ("plain", "a", "b", "c", "d")
 LOOK = Level(10, 2)

@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 import torch
 
-from engine import warm
-from engine.classifiers import TAUS, scan_tau
 from engine.data.dataset import Task
 from engine.events import Epoch, Frame, Phase, Scene
-from engine.methods.base import Fitted, Method
+from engine.methods.base import Method
 from engine.methods.ce import CE
 from engine.methods.crt import CRT
 from engine.methods.ncm import NearestMean
 from engine.methods.remix import ReMix
 from engine.methods.tau import TauNormalised
+from engine.models.feature_classifiers import TAUS, scan_tau
+from engine.training import network_cache
+from engine.training.fitted import Fitted
 from tests.engine.tasks import blobs, pictures, task
 from tests.engine.test_methods import fit
 
@@ -25,11 +26,11 @@ SEEN: dict[str, Any] = {"model": "lenet", "epochs": 2, "batch": 16}
 
 
 def plain(on: Task) -> Fitted:
-    warm.forget()  # or the method's own network would be this one, remembered
+    network_cache.forget()  # or the method's own network would be this one, remembered
     try:
         return fit(CE(**(SMALL if on.shape is None else SEEN)), on)[1]
     finally:
-        warm.forget()
+        network_cache.forget()
 
 
 def images() -> Task:

@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 import torch
 
-from engine.batches import Passes
 from engine.data.dataset import Task
 from engine.events import Epoch, Frame, Note, Phase, Scene
 from engine.losses import cross_entropy
-from engine.methods.base import Fitted
 from engine.methods.ce import CE
 from engine.methods.cnn_cl import CNNCL
 from engine.methods.dos import DOS, Rounds
 from engine.models.net import WithHead
-from engine.overloading import overloaded
-from engine.probes import with_probe
-from engine.scene import Camera
-from engine.training import Batch, Meter, streams, train
+from engine.samplers.overloading import overloaded
+from engine.training.batches import Passes
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
+from engine.training.loop import Batch, Meter, streams, train
+from engine.training.probes import with_probe
 from tests.engine.tasks import blobs, task
 from tests.engine.test_methods import fit
 

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from engine.drawing import MARKS, Line, Row, bars, intervals, lines, moves, swatch, ticks
+from engine.report.svg import MARKS, Line, Row, bars, intervals, lines, moves, swatch, ticks
 from tests.engine.hostile import NAMES, Page
 
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")

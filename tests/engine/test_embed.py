@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import embed
-from engine.analysis.embedding import embed as lay_out
 from engine.analysis.sample import Part, features_artifact
+from engine.embed import job as embed
+from engine.embed.layout import embed as lay_out
 from engine.errors import BadData, BadInput, BadParameter, UnknownName
 from engine.events import Phase, Progress, pack, unpack
 from engine.spec import RunSpec
+from engine.spec.embedding import FEATURES, PCA, EmbedSpec
 from engine.store import PRIORITY_INTERACTIVE, Job, Store
-from engine.techniques import FEATURES, PCA, EmbedSpec
 from tests.engine import fakes
 
 

@@ -12,13 +12,13 @@ from engine.analysis.gap import gap
 from engine.data.dataset import Rows, Task
 from engine.errors import BadInput
 from engine.events import Epoch, Frame, Note, Phase, Scene
-from engine.heads import embedded
 from engine.losses import cross_entropy
-from engine.methods.base import Fitted
 from engine.methods.ce import CE
 from engine.methods.eos import EOS, LOSSES, SAMPLERS, Sampled
 from engine.models.mlp import MLP
-from engine.training import Meter
+from engine.training.fitted import Fitted
+from engine.training.heads import embedded
+from engine.training.loop import Meter
 from tests.engine.tasks import blobs, pictures, task
 from tests.engine.test_methods import fit
 

@@ -30,7 +30,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from engine import estimators, fields
+from engine import estimators
 from engine.data import prepare as preparing
 from engine.data.dataset import Task
 from engine.data.split import Parts
@@ -49,10 +49,12 @@ from engine.estimators import (
 )
 from engine.events import Event, Phase
 from engine.methods import methods
-from engine.methods.base import Fitted, Method, TableMethod, param
+from engine.methods.base import Method, TableMethod, param
 from engine.methods.ce import CE
-from engine.scene import Camera
-from engine.spec import RunSpec, defaults
+from engine.spec import RunSpec, fields
+from engine.spec.run import defaults
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
 from tests.engine.test_methods import fit as drive
 
 ROOT = Path(__file__).resolve().parents[2]

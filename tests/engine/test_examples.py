@@ -12,15 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import cli, examples
-from engine.analysis.intervals import Interval
 from engine.analysis.sample import Part, features_artifact
 from engine.catalog import build_catalog
-from engine.compare_spec import CompareSpec
+from engine.commands import main
 from engine.errors import BadData, UnknownName
 from engine.events import Frame
-from engine.examples import ABOVE, BELOW, EXAMPLES, HOLDS, INDEX, Example, Fact
+from engine.examples import cards as examples
+from engine.examples.cards import ABOVE, BELOW, EXAMPLES, HOLDS, INDEX, Example, Fact
 from engine.spec import Imbalance, RunSpec
+from engine.spec.comparison import CompareSpec
+from engine.stats.intervals import Interval
 from engine.store import Store
 from engine.sweep import SweepSpec
 from engine.version import NUMERICS
@@ -185,5 +186,5 @@ def test_an_example_is_made_small_with_its_card(tmp_path, monkeypatch):
     inside = store.load(tmp_path / "deep.zip")[0]
     assert "features/0" in store.artifacts(inside) and store.embedding(inside, "pca") is not None
     store.close()
-    assert cli.main(["example", "deep", "--cards", "--to", str(tmp_path / "deep.zip")]) == 0
+    assert main.main(["example", "deep", "--cards", "--to", str(tmp_path / "deep.zip")]) == 0
     assert json.loads((tmp_path / INDEX).read_text()) == cards

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy as torch_ce
 
-from engine.batches import Passes
 from engine.data.dataset import Rows, Task
 from engine.errors import BadParameter
 from engine.losses import Loss, cross_entropy, mean_weights
@@ -19,7 +18,8 @@ from engine.methods.explicit_gradient import ExplicitGradient, MetaStep, Numbere
 from engine.models.mlp import MLP
 from engine.runner import drive, run
 from engine.spec import Imbalance, RunSpec
-from engine.training import Batch, Meter, new_net, streams
+from engine.training.batches import Passes
+from engine.training.loop import Batch, Meter, new_net, streams
 from tests.engine.tasks import blobs, task
 from tests.engine.test_methods import fit
 

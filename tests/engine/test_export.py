@@ -23,17 +23,17 @@ from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingCla
 from sklearn.neighbors import KDTree
 
 import engine
-from engine.data import sheet
 from engine.data.dataset import Dataset
 from engine.data.prepare import encode, fit_scale, prepare
-from engine.data.profile import ENOUGH
-from engine.data.target import FEWEST
+from engine.data.tables.profile import ENOUGH
+from engine.data.tables.target import FEWEST
 from engine.errors import BadData, BadInput, LabError
-from engine.export import EXAMPLE, FORMAT, TRUSTED, UnknownLevel, augmented_csv, load_model, model_bytes, save_model
+from engine.export import load_model
+from engine.export.pipeline import Pipeline
+from engine.export.write import EXAMPLE, FORMAT, TRUSTED, UnknownLevel, augmented_csv, model_bytes, save_model
 from engine.methods import method
-from engine.methods.base import Fitted
-from engine.pipeline import Pipeline
-from engine.spec import Imbalance, RunSpec
+from engine.spec import Imbalance, RunSpec, table_limits
+from engine.training.fitted import Fitted
 from tests.engine import tasks
 from tests.engine.test_methods import fit as drive
 
@@ -346,7 +346,7 @@ def test_other_versions_and_strange_parts(saved):
 
 
 def test_a_bomb_is_not_unpacked(saved, monkeypatch):
-    monkeypatch.setattr("engine.export.MOST", 1 << 20)
+    monkeypatch.setattr("engine.export.write.MOST", 1 << 20)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as zipped:
         zipped.writestr("model.json", b" " * (2 << 20))
@@ -473,10 +473,10 @@ def test_the_guide_says_what_is_true():
     text = (ROOT / "docs" / "your-data.md").read_text(encoding="utf-8")
     assert f"```python\n{EXAMPLE}```" in text
     for number in (
-        f"{sheet.MAX_BYTES >> 20} MiB",
-        f"{sheet.MAX_ROWS:,} rows",
-        f"{sheet.MAX_COLUMNS:,} columns",
-        f"{sheet.MAX_CELLS:,} cells",
+        f"{table_limits.MAX_BYTES >> 20} MiB",
+        f"{table_limits.MAX_ROWS:,} rows",
+        f"{table_limits.MAX_COLUMNS:,} columns",
+        f"{table_limits.MAX_CELLS:,} cells",
     ):
         assert number in text, number
     assert f"At least {FEWEST} rows of every class" in text and f"below {ENOUGH} a warning" in text

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from engine.catalog import build_catalog
-from engine.family import family
 from engine.spec import Imbalance, RunSpec
+from engine.spec.companions import family
 
 
 def beside(method: str, dataset: str = "digits") -> dict[str, RunSpec]:

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import fields
 from engine.errors import BadParameter, UnknownName
-from engine.fields import param
+from engine.spec import fields
+from engine.spec.fields import param
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from engine.catalog import build_catalog
-from engine.database import OWNERS
 from engine.events import Board
 from engine.spec import RunSpec
 from engine.store import Job, Store
-from engine.uploads import FORGET_AFTER
+from engine.store.database import OWNERS
+from engine.store.uploads import FORGET_AFTER
 from tests.engine.test_service import Process, alive, wait
 
 CANARY = "kanar13nv0gel"

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from engine import warm
 from engine.data.dataset import Task
 from engine.data.prepare import prepare
 from engine.events import Epoch, Event, Frame, Scene
 from engine.methods import methods
-from engine.methods.base import DeepMethod, Fitted, Method
-from engine.runner import chunk_size
-from engine.scene import Camera
+from engine.methods.base import DeepMethod, Method
+from engine.runner.execute import chunk_size
 from engine.spec import Imbalance, RunSpec
+from engine.training import network_cache
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
 from tests.engine.tasks import pictures, task
 
 F64 = torch.float64
@@ -42,9 +43,9 @@ def fit(method: Method, on: Task, frames: int = 4) -> tuple[list[Event], Fitted]
 @pytest.fixture(autouse=True)
 def nothing_kept():
     """Otherwise a second training would be the first one remembered."""
-    warm.forget()
+    network_cache.forget()
     yield
-    warm.forget()
+    network_cache.forget()
 
 
 @ALL
@@ -52,11 +53,11 @@ def test_alone_equals_stacked_and_the_bits_are_the_seeds(cls):
     on = task(pictures(), folds=2, seeds=1)
     _, both = fit(small(cls), on)
     for r in range(2):
-        warm.forget()
+        network_cache.forget()
         _, alone = fit(small(cls), task(pictures(), folds=2, seeds=1, numbers=[r]))
         assert torch.allclose(alone.net.flat[0], both.net.flat[r], rtol=0, atol=1e-9)
         assert torch.allclose(alone.net(on.test.x[r : r + 1]), both.net(on.test.x)[r : r + 1], rtol=0, atol=1e-9)
-    warm.forget()
+    network_cache.forget()
     _, again = fit(small(cls), on)
     assert torch.equal(again.net.flat, both.net.flat) and torch.equal(again.epoch, both.epoch)
 
@@ -86,7 +87,7 @@ def test_test_rows_change_nothing(cls):
     on = task(pictures(), folds=1, seeds=1)
     other = dataclasses.replace(on, test=dataclasses.replace(on.test, x=on.test.x * 7 + 3, y=1 - on.test.y.clamp(max=1)))
     _, one = fit(small(cls), on)
-    warm.forget()
+    network_cache.forget()
     _, two = fit(small(cls), other)
     assert torch.equal(one.net.flat, two.net.flat)
 

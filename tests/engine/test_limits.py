@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import limits
-from engine.spec import Imbalance
+from engine.spec import Imbalance, limits
 
 CIFAR = [5000] * 10
 

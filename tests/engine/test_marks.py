@@ -10,12 +10,13 @@ import pytest
 import sqlalchemy as sa
 
 from engine import events as ev
-from engine.database import JOBS, MARKS, SWEEPS
 from engine.errors import BadInput, BadParameter, UnknownName
-from engine.marks import MAX_NAME, MAX_WORDS, Holding, Mark
 from engine.spec import Imbalance, RunSpec
-from engine.store import PRIORITY_SWEEP, Store
-from engine.techniques import FEATURES
+from engine.spec.embedding import FEATURES
+from engine.store import Store
+from engine.store.database import JOBS, MARKS, SWEEPS
+from engine.store.library import MAX_NAME, MAX_WORDS, Holding, Mark
+from engine.store.store import PRIORITY_SWEEP
 from tests.engine.test_store import finished
 from tests.engine.test_uploads import spec as private
 

@@ -13,7 +13,7 @@ from engine.losses import cross_entropy
 from engine.methods.ce import CE
 from engine.methods.meta_weight_net import MetaWeightNet, Weighing
 from engine.models.mlp import MLP
-from engine.training import Batch
+from engine.training.loop import Batch
 from tests.engine.tasks import blobs, task
 from tests.engine.test_methods import fit, small
 

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from engine import fields
 from engine.data.dataset import Task
 from engine.errors import BadParameter
 from engine.events import Epoch, Event, Frame, Phase, Progress, Scene, decode, encode
 from engine.methods import methods
-from engine.methods.base import Fitted, Method
-from engine.scene import Camera
+from engine.methods.base import Method
+from engine.spec import fields
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
 from tests.engine.tasks import blobs, task
 
 SMALL = {"hidden": (6,), "epochs": 7, "meta_epochs": 6, "patience": 3, "rounds": 3}

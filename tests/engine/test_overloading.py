@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from engine.losses import cross_entropy
-from engine.overloading import Overloading, copies, in_class, overloaded, simplex, spread
+from engine.samplers.overloading import Overloading, copies, in_class, overloaded, simplex, spread
 
 
 def item(targets: list[float], weights: list[float], f: float = 0.0) -> dict[str, Tensor]:

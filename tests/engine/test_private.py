@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import private, warm
-from engine.compare_spec import CompareSpec
-from engine.data import reading
+from engine.data.tables import reading
 from engine.errors import BadData
 from engine.events import Event, Phase
-from engine.executors import worker
+from engine.executors import private, worker
 from engine.spec import RunSpec
+from engine.spec.comparison import CompareSpec
+from engine.training import network_cache
 from tests.engine import fakes
 
 
@@ -62,7 +62,7 @@ def test_a_comparison_counts_reading_against_its_budget_and_says_what_was_left_o
         yield Phase("fit", "x")
         return {"methods": [], "data": {"dropped": more["dropped"]}}, {"arrays": b"PK"}
 
-    monkeypatch.setattr("engine.compare.compare", compare)
+    monkeypatch.setattr("engine.compare.comparison.compare", compare)
     spec = CompareSpec({"upload": "u"}, target="answer", budget=15).to_json()
     events, facts, artifacts = done(private.steps("compare", spec, table(), run=None, id="j"))
     assert heard["spec"] == CompareSpec.from_json(spec) and heard["dataset"].counts.tolist() == [45, 15]
@@ -118,6 +118,6 @@ def test_a_table_is_read_once_and_its_sheet_goes_with_the_next_one(monkeypatch):
 
 def test_a_worker_lets_go_of_a_table_before_it_takes_up_something_else():
     done(private.steps("profile", OPTIONS, table(), run=None, id="j"))
-    warm._kept["a network"] = None  # type: ignore[assignment]
+    network_cache._kept["a network"] = None  # type: ignore[assignment]
     worker._let_go()
-    assert private._sheets == {} and not warm._kept
+    assert private._sheets == {} and not network_cache._kept

@@ -10,7 +10,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from engine.methods.ce import CE
 from engine.models.mlp import MLP
-from engine.probes import knn, logistic, with_probe
+from engine.training.probes import knn, logistic, with_probe
 from tests.engine.tasks import blobs, task
 from tests.engine.test_methods import fit
 

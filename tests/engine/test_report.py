@@ -9,13 +9,15 @@ import time
 import numpy as np
 import pytest
 
-from engine import document, report, thresholds
-from engine.board import ordered
-from engine.compare import compare
-from engine.compare_spec import CompareSpec
+from engine.compare.comparison import compare
 from engine.data.table import Dataset
 from engine.errors import BadData
 from engine.events import pack
+from engine.report import comparison as report
+from engine.report import page as document
+from engine.report.leaderboard import ordered
+from engine.spec.comparison import CompareSpec
+from engine.stats import thresholds
 from tests.engine.comparisons import comparison, profile, tables
 from tests.engine.hostile import Page
 

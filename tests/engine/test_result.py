@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from engine.analysis.intervals import BOOTSTRAP, CORRECTED_T, NONE
-from engine.result import METRICS, Result, plain
+from engine.plain import to_plain
+from engine.spec.result import METRICS, Result
+from engine.stats.intervals import BOOTSTRAP, CORRECTED_T, NONE
 
 NAN = float("nan")
 
@@ -60,8 +61,8 @@ def test_nan_becomes_none_and_comes_back_as_nan() -> None:
 
 def test_plain_leaves_no_numpy_and_no_infinity() -> None:
     rich = {1: np.int64(2), "a": (np.float32(0.5), [np.array([1.0, NAN])]), "b": float("inf"), "c": np.bool_(True), "d": None}
-    assert plain(rich) == {"1": 2, "a": [0.5, [[1.0, None]]], "b": None, "c": True, "d": None}
-    assert json.loads(json.dumps(plain(rich), allow_nan=False)) == plain(rich)
+    assert to_plain(rich) == {"1": 2, "a": [0.5, [[1.0, None]]], "b": None, "c": True, "d": None}
+    assert json.loads(json.dumps(to_plain(rich), allow_nan=False)) == to_plain(rich)
 
 
 def test_a_metric_says_its_interval_and_n() -> None:

@@ -15,16 +15,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import document
 from engine.errors import BadInput, UnknownName
 from engine.events import pack_film
-from engine.family import family
-from engine.result import METRICS, Result
-from engine.run_report import html_run, report
-from engine.spec import Imbalance, RunSpec, find
+from engine.report import page as document
+from engine.report.run import html_run, report
+from engine.report.sweep import html_sweep
+from engine.spec import Imbalance, RunSpec
+from engine.spec.companions import family
+from engine.spec.result import METRICS, Result
+from engine.spec.run import find
 from engine.store import Job, Store
-from engine.sweep import SweepSpec, table
-from engine.sweep_report import html_sweep
+from engine.sweep import SweepSpec
+from engine.sweep.spec import table
 from tests.app import fabricate
 from tests.engine.hostile import NAMES, Page
 from tests.engine.test_sweep import fill
@@ -200,7 +202,7 @@ def test_of_the_store_with_its_family_and_film(store):
     assert text.count("<svg") > 8 and "frozen" in text and "First frame" in text and f"<dd>{job.id}</dd>" in text
     for name in store.artifacts(job.id):
         with store.writing() as db:
-            from engine.database import ARTIFACTS
+            from engine.store.database import ARTIFACTS
 
             db.execute(ARTIFACTS.delete().where(ARTIFACTS.c.job == job.id, ARTIFACTS.c.name == name))
     assert "First frame" in report(store, job.id, CATALOG), "as in a bundle: the film is in the events"

@@ -15,20 +15,22 @@ from imblearn.metrics import geometric_mean_score
 from scipy import stats
 from sklearn import metrics as sk
 
-from engine import runner, training
-from engine.analysis.intervals import BOOTSTRAP, CORRECTED_T
 from engine.catalog import build_catalog
-from engine.data.catalog import load
 from engine.data.prepare import prepare
+from engine.data.sources import load
 from engine.data.split import split
 from engine.errors import BadData, BadInput, BadParameter, OutOfMemory, UnknownName
 from engine.events import UNIT, Epoch, Event, Frame, Note, Phase, Progress, Scene, unpack, unpack_film
 from engine.methods import method, methods
 from engine.methods.base import Method
-from engine.result import METRICS, Result
-from engine.runner import commit, drive, run
-from engine.scene import Camera
-from engine.spec import Imbalance, RunSpec, find
+from engine.runner import drive, execute, run
+from engine.runner.execute import commit
+from engine.spec import Imbalance, RunSpec
+from engine.spec.result import METRICS, Result
+from engine.spec.run import find
+from engine.stats.intervals import BOOTSTRAP, CORRECTED_T
+from engine.training import loop
+from engine.training.camera import Camera
 
 CATALOG = build_catalog()
 SMALL: dict[str, Any] = {"hidden": [8], "epochs": 4, "batch": 32, "meta_epochs": 4, "batch_points": 8, "learning_rate": 0.01}
@@ -334,9 +336,9 @@ def test_the_quick_look_is_the_careful_answer_s_first_replicate(name: str) -> No
 @pytest.mark.parametrize("name", ["ce", "smote", "explicit-gradient"])
 def test_more_replicates_than_a_chunk(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = asked(name, folds=4, seeds=2)
-    monkeypatch.setattr(training, "TICK", 0.0)
+    monkeypatch.setattr(loop, "TICK", 0.0)
     _, whole, films = done(spec, dtype=F64)
-    monkeypatch.setattr(runner, "CHUNK", 3)
+    monkeypatch.setattr(execute, "CHUNK", 3)
     events, parts, part_films = done(spec, dtype=F64)
     for key, values in whole.arrays.items():
         if not key.endswith("step"):  # the last chunk's: its longest replicate may have fewer batches
@@ -359,7 +361,7 @@ def test_more_replicates_than_a_chunk(name: str, monkeypatch: pytest.MonkeyPatch
 
 
 def test_progress_of_one_chunk_counts_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "TICK", 0.0)
+    monkeypatch.setattr(loop, "TICK", 0.0)
     events, result, _ = done(asked(folds=3))
     steps = int(result.arrays["history/training/step"][-1])
     assert [e for e in events if isinstance(e, Progress)] == [Progress(k, steps) for k in range(1, steps + 1)]
@@ -450,7 +452,7 @@ class Scarce:
     def __init__(self, room: int, patch: pytest.MonkeyPatch) -> None:
         self.room = room
         self.asked: list[int] = []
-        real = runner.method
+        real = execute.method
 
         def scarce(name: str) -> Any:
             cls: type[Method] = real(name)
@@ -477,7 +479,7 @@ class Scarce:
 
             return made
 
-        patch.setattr(runner, "method", scarce)
+        patch.setattr(execute, "method", scarce)
 
 
 @pytest.mark.parametrize("name", ["ce", "smote", "explicit-gradient"])
@@ -552,6 +554,6 @@ def test_provenance() -> None:
 
 
 def test_the_commit_is_git_s() -> None:
-    root = Path(runner.__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     asked_git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
     assert commit() == (asked_git.stdout.strip() or None)

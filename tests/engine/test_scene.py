@@ -10,12 +10,12 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from engine import scene
 from engine.data.dataset import Rows, Task
 from engine.events import GRID, UNIT, Event, Frame, Scene
 from engine.models.mlp import MLP
-from engine.scene import Camera, fit_plane
-from engine.training import new_net
+from engine.training import camera as scene
+from engine.training.camera import Camera, fit_plane
+from engine.training.loop import new_net
 from tests.engine.tasks import blobs, task
 
 WIDE = blobs((101, 31), features=7)

@@ -18,16 +18,17 @@ from typing import Any
 import psutil
 import pytest
 
-from engine.analysis.embedding import embed
-from engine.database import ARTIFACTS, OWNERS
-from engine.embed import compile_
+from engine.embed.job import compile_
+from engine.embed.layout import embed
 from engine.errors import BadInput
 from engine.events import Note, Phase, Progress, kind, unpack
 from engine.executors import Work, local
 from engine.settings import setting
 from engine.spec import RunSpec
-from engine.store import PRIORITY_COMPANION, PRIORITY_SWEEP, Job, Store
-from engine.techniques import FEATURES, TSNE
+from engine.spec.embedding import FEATURES, TSNE
+from engine.store import Job, Store
+from engine.store.database import ARTIFACTS, OWNERS
+from engine.store.store import PRIORITY_COMPANION, PRIORITY_SWEEP
 from tests.engine.test_embed import features
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import engine
-from engine import spec as module
 from engine.errors import BadParameter, UnknownName
-from engine.spec import MAX_RATIO, PROFILES, Imbalance, RunSpec, canonical, defaults, find, uploaded
+from engine.spec import Imbalance, RunSpec
+from engine.spec import run as module
+from engine.spec.run import MAX_RATIO, PROFILES, canonical, defaults, find, uploaded
 
 CATALOG: dict[str, Any] = json.loads(Path(engine.__file__).with_name("catalog.json").read_text(encoding="utf-8"))
 

@@ -20,15 +20,10 @@ import pytest
 
 from engine import events as ev
 from engine.errors import BadData, BadInput, StoreError, UnknownName
-from engine.result import Result
 from engine.spec import RunSpec
-from engine.store import (
-    PRIORITY_INTERACTIVE,
-    PRIORITY_SWEEP,
-    EngineInfo,
-    Store,
-    default_url,
-)
+from engine.spec.result import Result
+from engine.store import PRIORITY_INTERACTIVE, EngineInfo, Store
+from engine.store.store import PRIORITY_SWEEP, default_url
 
 SPEC = RunSpec(dataset="moons", method="ce", params={"steps": 3})
 
@@ -469,7 +464,7 @@ def test_a_polite_stop_leaves_all_in_one_file(store, tmp_path):
 
 
 def test_the_store_imports_neither_torch_nor_sklearn():
-    code = "import sys, engine.store; print([m for m in ('torch', 'sklearn') if m in sys.modules])"
+    code = "import sys, engine.store.store; print([m for m in ('torch', 'sklearn') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

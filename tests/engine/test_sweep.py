@@ -12,16 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.analysis.intervals import corrected_t
-from engine.analysis.recovered import share
-from engine.analysis.significance import holm, t_test
 from engine.catalog import build_catalog
-from engine.database import JOBS
 from engine.errors import BadInput, BadParameter, UnknownName
-from engine.result import Result
-from engine.spec import find
-from engine.store import PRIORITY_INTERACTIVE, PRIORITY_SWEEP, EngineInfo, Store
-from engine.sweep import Cell, SweepSpec, cancel, over_cells, standing, submit, table
+from engine.spec.result import Result
+from engine.spec.run import find
+from engine.stats.intervals import corrected_t
+from engine.stats.recovered import share
+from engine.stats.significance import holm, t_test
+from engine.store import PRIORITY_INTERACTIVE, EngineInfo, Store
+from engine.store.database import JOBS
+from engine.store.store import PRIORITY_SWEEP
+from engine.sweep import SweepSpec
+from engine.sweep.spec import Cell, cancel, over_cells, standing, submit, table
 from tests.app import fabricate
 
 CATALOG = fabricate.catalog()

@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
-from engine import cli, runner
+from engine import runner as runner_module
 from engine.catalog import build_catalog
+from engine.commands import main
 from engine.errors import OutOfMemory
 from engine.events import Progress
 from engine.spec import RunSpec
 from engine.store import Store
-from engine.sweep import SweepSpec, command, python, standing, table, terminal
+from engine.sweep import SweepSpec
+from engine.sweep.spec import command, python, standing, table, terminal
 from tests.app import fabricate
 from tests.engine.hostile import Page
 
@@ -48,14 +50,14 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[RunSpec]:
         level = {"ce": 0.3, "smote": 0.45, "potential": 0.7}.get(spec.method, 0.3)
         return fabricate.result(spec, ap=level, seed=len(asked)), {}
 
-    monkeypatch.setattr(runner, "run", run)
+    monkeypatch.setattr(runner_module, "run", run)
     return asked
 
 
 @pytest.fixture
 def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
     def carry_out(*words: str) -> tuple[int, str, str]:
-        status = cli.main(words)
+        status = main.main(words)
         captured = capsys.readouterr()
         return status, captured.out, captured.err
 
@@ -117,7 +119,7 @@ def test_what_cannot_be_is_said_and_the_rest_is_run(store, ran, ask):
 
 
 def test_a_failed_cell_stops_nobody_and_ends_in_1(store, ran, ask, monkeypatch):
-    real = runner.run
+    real = runner_module.run
 
     def run(spec: RunSpec, *, device: str = "auto") -> Any:
         if (spec.dataset, spec.method) == ("glass2", "rus"):
@@ -126,30 +128,30 @@ def test_a_failed_cell_stops_nobody_and_ends_in_1(store, ran, ask, monkeypatch):
             raise ZeroDivisionError("by\nzero")
         return (yield from real(spec, device=device))
 
-    monkeypatch.setattr(runner, "run", run)
+    monkeypatch.setattr(runner_module, "run", run)
     status, out, said = ask(*ASKED)
     assert status == 1 and len(ran) == 6
     assert "Random under-sampling (RUS) on glass2 at 20:1 failed: No memory for this." in said
     assert "SMOTE on moons at 20:1 failed: The run failed with an error in the engine (ZeroDivisionError: by zero)." in out
     assert standing(store, SPEC, CATALOG).missing == 2, "they can be asked for again"
-    monkeypatch.setattr(runner, "run", real)
+    monkeypatch.setattr(runner_module, "run", real)
     assert ask(*ASKED)[0] == 0 and len(ran) == 8
 
 
 def test_ctrl_c_keeps_what_is_done_and_the_next_one_goes_on(store, ran, ask, monkeypatch, tmp_path):
-    real = runner.run
+    real = runner_module.run
 
     def run(spec: RunSpec, *, device: str = "auto") -> Any:
         if len(ran) == 3:
             raise KeyboardInterrupt
         return (yield from real(spec, device=device))
 
-    monkeypatch.setattr(runner, "run", run)
+    monkeypatch.setattr(runner_module, "run", run)
     report = tmp_path / "part.html"
     status, out, said = ask(*ASKED, "--report", str(report))
     assert status == 130 and "stopped: 3 of 8 runs are kept" in said
     assert standing(store, SPEC, CATALOG).done == 3 and "missing" in out and "3 of 8 are done" in Page(report.read_text()).text
-    monkeypatch.setattr(runner, "run", real)
+    monkeypatch.setattr(runner_module, "run", real)
     assert ask(*ASKED)[0] == 0 and len(ran) == 8
 
 

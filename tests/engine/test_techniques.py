@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from engine import techniques
 from engine.errors import BadParameter, UnknownName
-from engine.techniques import PCA, TSNE, UMAP, EmbedSpec, technique
+from engine.spec import embedding
+from engine.spec.embedding import PCA, TSNE, UMAP, EmbedSpec, technique
 
 MEASURED = (
     # seconds on the machine that Cost names, libraries loaded: technique, n, d, seconds
@@ -70,12 +70,12 @@ def test_the_id_names_what_is_asked_completely():
 
 def test_other_numerics_are_other_answers(monkeypatch):
     before = EmbedSpec("r1", "pca").id
-    monkeypatch.setattr(techniques, "NUMERICS", techniques.NUMERICS + 1)
+    monkeypatch.setattr(embedding, "NUMERICS", embedding.NUMERICS + 1)
     assert EmbedSpec("r1", "pca").id != before
 
 
 def test_the_catalog_has_all_a_form_and_an_estimate_need():
-    described = techniques.describe()
+    described = embedding.describe()
     assert [d["technique"] for d in described] == ["pca", "tsne", "umap"]
     assert [[f["name"] for f in d["fields"]] for d in described] == [
         [],
@@ -84,10 +84,10 @@ def test_the_catalog_has_all_a_form_and_an_estimate_need():
     ]
     assert json.loads(json.dumps(described)) == described
     for d in described:
-        assert techniques.Cost(**d["seconds"]) == techniques.TECHNIQUES[d["technique"]].cost
+        assert embedding.Cost(**d["seconds"]) == embedding.TECHNIQUES[d["technique"]].cost
 
 
 def test_the_page_can_use_it_without_what_computes():
-    code = "import sys, engine.techniques; print([m for m in ('numpy', 'sklearn', 'umap', 'torch') if m in sys.modules])"
+    code = "import sys, engine.spec.embedding; print([m for m in ('numpy', 'sklearn', 'umap', 'torch') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

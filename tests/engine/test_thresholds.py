@@ -10,10 +10,10 @@ from sklearn.calibration import calibration_curve
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import brier_score_loss, confusion_matrix, precision_recall_fscore_support
 
-from engine import thresholds
 from engine.analysis.threshold_tables import BINS, GRID, correct_prior, counts, isotonic, reliability, table
 from engine.errors import BadParameter
-from engine.thresholds import VARIANTS, at, best_for_cost, calibration, cost, for_precision, for_recall, rates
+from engine.stats import thresholds
+from engine.stats.thresholds import VARIANTS, at, best_for_cost, calibration, cost, for_precision, for_recall, rates
 
 TRUTH = np.array([0, 0, 0, 0, 0, 0, 1, 0, 1, 1], bool)
 SCORE = np.array([0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.45, 0.6, 0.7, 0.9])

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from engine.batches import Balanced, Passes
 from engine.events import Epoch, Progress
 from engine.losses import cross_entropy, mean_weights
 from engine.methods.ce import CE
 from engine.methods.explicit_gradient import ExplicitGradient
-from engine.scene import Camera
-from engine.training import Adam, Batch, Meter, evaluate, new_net, streams, train
+from engine.training.batches import Balanced, Passes
+from engine.training.camera import Camera
+from engine.training.loop import Adam, Batch, Meter, evaluate, new_net, streams, train
 from tests.engine.tasks import blobs, task
 from tests.engine.test_methods import fit
 
@@ -147,7 +147,7 @@ def test_balanced_batches_of_balanced_data_draw_every_row_alike() -> None:
 
 def test_progress_comes_with_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     meter, now = Meter(10), [0.0]
-    monkeypatch.setattr("engine.training.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("engine.training.loop.time.monotonic", lambda: now[0])
     meter.last = 0.0
     said = []
     for _ in range(10):

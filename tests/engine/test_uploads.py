@@ -15,13 +15,12 @@ import pytest
 import sqlalchemy as sa
 
 from engine import events as ev
-from engine import uploads
-from engine.data import sheet, unpack
-from engine.database import FACTS, JOBS, OWNERS, UPLOADS
+from engine.data.tables import unpack
 from engine.errors import BadData, BadInput, BadParameter, TooLarge, TooSlow, UnknownName, WrongType
 from engine.executors import Work
-from engine.spec import RunSpec
-from engine.store import Store
+from engine.spec import RunSpec, table_limits
+from engine.store import Store, uploads
+from engine.store.database import FACTS, JOBS, OWNERS, UPLOADS
 from tests.engine.test_store import finished, result_of
 
 CANARY = "c4n4ry"
@@ -87,7 +86,7 @@ def test_a_table_comes_back_as_it_was_sent(store):
 
 
 def test_an_empty_a_large_and_a_slow_table_are_refused_and_leave_nothing(store, monkeypatch, tmp_path):
-    assert uploads.MAX_BYTES == sheet.MAX_BYTES, "what is taken can be read"
+    assert uploads.MAX_BYTES == table_limits.MAX_BYTES, "what is taken can be read"
     monkeypatch.setattr(uploads, "MAX_BYTES", 3 * uploads.PIECE)
     with pytest.raises(BadData, match="The file is empty"):
         store.add_upload("me", "a", b"")

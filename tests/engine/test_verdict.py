@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from engine.analysis.significance import holm, split_share
-from engine.analysis.verdict import best, differences, sentence
+from engine.stats.significance import holm, split_share
+from engine.stats.verdict import best, differences, sentence
 
 TITLES = {"ce": "Plain training", "a": "Method A", "b": "Method B", "c": "Method C"}
 SHARE = split_share(5)

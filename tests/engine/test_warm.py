@@ -7,19 +7,19 @@ import dataclasses
 import pytest
 import torch
 
-from engine import training, warm
 from engine.events import Epoch
 from engine.methods import method
-from engine.methods.base import Fitted
-from engine.scene import Camera
+from engine.training import loop, network_cache
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
 from tests.engine.tasks import task
 
 
 @pytest.fixture(autouse=True)
 def nothing_kept():
-    warm.forget()
+    network_cache.forget()
     yield
-    warm.forget()
+    network_cache.forget()
 
 
 def fit(name: str = "ce", on=None, **params) -> tuple[list[Epoch], Fitted]:
@@ -39,8 +39,8 @@ def fit(name: str = "ce", on=None, **params) -> tuple[list[Epoch], Fitted]:
 def trained(monkeypatch):
     """How many steps were really taken."""
     steps = []
-    update = training.Adam.update
-    monkeypatch.setattr(training.Adam, "update", lambda self, *a: (steps.append(1), update(self, *a))[1])
+    update = loop.Adam.update
+    monkeypatch.setattr(loop.Adam, "update", lambda self, *a: (steps.append(1), update(self, *a))[1])
     return steps
 
 
@@ -94,7 +94,7 @@ def test_other_rows_another_loss_or_another_seed_train(trained):
 
 
 def test_few_are_kept(trained):
-    for epochs in range(1, warm.MOST + 2):
+    for epochs in range(1, network_cache.MOST + 2):
         fit(epochs=epochs)
     taken = len(trained)
     fit(epochs=2)
@@ -109,7 +109,7 @@ def test_methods_that_begin_with_plain_training_take_it_from_plain_training(trai
     short = {"rounds": 1, "head_epochs": 1, "meta_epochs": 1}
     own = {k: v for k, v in short.items() if k in method(name).__dataclass_fields__}
     alone = fit(name, **own)[1]
-    warm.forget()
+    network_cache.forget()
     fit("ce")
     taken = len(trained)
     after = fit(name, **own)[1]

@@ -3,9 +3,9 @@
 import numpy as np
 from scipy.stats import binom
 
-from engine.analysis import intervals
-from engine.analysis.bootstrap import draws
 from engine.analysis.metrics import scores
+from engine.stats import intervals
+from engine.stats.bootstrap import draws
 
 
 def test_every_draw_keeps_every_class_count():

@@ -10,14 +10,14 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from engine.analysis import contributions as module
-from engine.analysis.contributions import contributions, downhill, measured, of_run, summary, validation_gradient
 from engine.data.dataset import Rows, Task
 from engine.losses import cross_entropy, mean_weights, weighted_sum
-from engine.methods.base import Fitted, Synthetic
 from engine.methods.explicit_gradient import ExplicitGradient, MetaStep, Numbered
 from engine.models.mlp import MLP
-from engine.training import Batch, new_net
+from engine.runner import contributions as module
+from engine.runner.contributions import contributions, downhill, measured, of_run, summary, validation_gradient
+from engine.training.fitted import Fitted, Synthetic
+from engine.training.loop import Batch, new_net
 from tests.engine.tasks import blobs, task
 
 

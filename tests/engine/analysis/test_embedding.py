@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from sklearn.manifold import trustworthiness
 
-from engine.analysis import embedding
-from engine.analysis.embedding import FEWEST, embed
+from engine.embed import layout
+from engine.embed.layout import FEWEST, embed
 from engine.errors import BadData, RunFailed
-from engine.techniques import PCA, TSNE, UMAP
+from engine.spec.embedding import PCA, TSNE, UMAP
 
 HOWS = (PCA(), TSNE(perplexity=12, iterations=400), UMAP(n_neighbors=10))
 
@@ -87,36 +87,36 @@ def test_what_cannot_be_laid_out_is_said():
 
 def test_without_umap_learn_the_others_work(monkeypatch):
     monkeypatch.setitem(sys.modules, "umap", None)
-    embedding._load_umap.cache_clear()
+    layout._load_umap.cache_clear()
     try:
         with pytest.raises(RunFailed, match="umap-learn.*choose PCA or t-SNE"):
             embed(clusters(20)[0], UMAP())
     finally:
-        embedding._load_umap.cache_clear()
+        layout._load_umap.cache_clear()
     assert embed(clusters(20)[0], TSNE()).shape == (20, 2)
 
 
 def test_the_mark_of_what_is_compiled(monkeypatch, tmp_path):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
-    assert not embedding.compiled()
-    embedding.compile_umap()
-    assert embedding.compiled()
-    monkeypatch.setattr(embedding, "version", lambda name: "99")
-    assert not embedding.compiled(), "another version compiles anew"
+    assert not layout.compiled()
+    layout.compile_umap()
+    assert layout.compiled()
+    monkeypatch.setattr(layout, "version", lambda name: "99")
+    assert not layout.compiled(), "another version compiles anew"
 
 
 def test_compiled_code_is_kept_in_a_folder_of_ones_own(monkeypatch, tmp_path):
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    folder = embedding._folder()
+    folder = layout._folder()
     assert folder == tmp_path / "imbalance-lab" / "numba" and folder.stat().st_mode & 0o777 == 0o700
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(blocked / "below"))
-    assert embedding._folder() is None and not embedding.compiled(), "a place that cannot be written is done without"
+    assert layout._folder() is None and not layout.compiled(), "a place that cannot be written is done without"
 
 
 def test_importing_it_imports_nothing_heavy():
-    code = "import sys, engine.analysis.embedding as e; e.compiled(); print([m for m in ('sklearn', 'umap', 'numba') if m in sys.modules])"
+    code = "import sys, engine.embed.layout as e; e.compiled(); print([m for m in ('sklearn', 'umap', 'numba') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert done.stdout.strip() == "[]"

@@ -162,7 +162,7 @@ def test_sample_size_alone_makes_a_rising_curve_and_the_control_takes_it_away() 
 
 
 def test_bootstrap_draws_are_those_of_the_plain_way() -> None:
-    from engine.analysis.bootstrap import draws
+    from engine.stats.bootstrap import draws
 
     drawn = bootstrap(*TRAIN, *TEST, 4, np.random.default_rng(3), n=25)
     weights = draws(TEST[1], np.random.default_rng(3), 25)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from engine.analysis import intervals
-from engine.analysis.bootstrap import draws
-from engine.analysis.intervals import corrected_t, difference, percentile
 from engine.analysis.metrics import scores
+from engine.stats import intervals
+from engine.stats.bootstrap import draws
+from engine.stats.intervals import corrected_t, difference, percentile
 
 
 def test_corrected_t_by_hand():

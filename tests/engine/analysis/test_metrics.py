@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from imblearn.metrics import geometric_mean_score
 from sklearn import metrics as sk
 
-from engine.analysis.bootstrap import draws
 from engine.analysis.metrics import RECALLS, per_class, scores
-from engine.result import METRICS
+from engine.spec.result import METRICS
+from engine.stats.bootstrap import draws
 
 
 def cases(classes: int, rows: int, seed: int, levels: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from engine.analysis.intervals import corrected_t
-from engine.analysis.significance import (
+from engine.errors import BadInput, UnknownName
+from engine.stats.intervals import corrected_t
+from engine.stats.significance import (
     TTest,
     cliques,
     critical_difference,
@@ -19,7 +20,6 @@ from engine.analysis.significance import (
     wilcoxon,
     win_tie_loss,
 )
-from engine.errors import BadInput, UnknownName
 
 
 def test_plain_is_scipys_paired_t():

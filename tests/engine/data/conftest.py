@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from engine.data import catalog
+from engine.data import sources
 
 
 @pytest.fixture
 def adult_here() -> None:
-    if not catalog.available("adult"):
+    if not sources.available("adult"):
         pytest.skip("adult.csv.gz is not on this machine (python -m engine fetch adult)")
 
 

@@ -18,10 +18,10 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.data.dates import DATES
-from engine.data.kinds import PAIRS
-from engine.data.reading import Sheet
-from engine.data.texts import MARKS
+from engine.data.tables.dates import DATES
+from engine.data.tables.kinds import PAIRS
+from engine.data.tables.reading import Sheet
+from engine.data.tables.texts import MARKS
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.data.profile import FOLDS
-from engine.data.reading import KINDS, Sheet
-from engine.data.sheet import MAX_CELLS
-from engine.data.target import FEWEST
+from engine.data.tables.profile import FOLDS
+from engine.data.tables.reading import KINDS, Sheet
+from engine.data.tables.target import FEWEST
+from engine.spec.table_limits import MAX_CELLS
 
 
 def is_sound(sheet: Sheet) -> None:

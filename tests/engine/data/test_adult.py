@@ -12,22 +12,23 @@ import pytest
 from sklearn import datasets
 from sklearn.utils import Bunch
 
-from engine.data import adult, catalog, places
+from engine.data import places, sources
 from engine.data.prepare import encode, prepare
+from engine.data.sources import adult
 from engine.errors import BadData, DataMissing
 from engine.spec import Imbalance, RunSpec
 
 
 @pytest.fixture(scope="module")
 def file():
-    if not catalog.available("adult"):
+    if not sources.available("adult"):
         pytest.skip("adult.csv.gz is not on this machine (python -m engine fetch adult)")
     return places.candidates(adult.FILE)[0]
 
 
 def test_rows_with_missing_values_are_dropped_as_in_the_paper(file):
     assert len(adult.read(file)) == 48_842
-    d = catalog.load("adult")
+    d = sources.load("adult")
     assert d.counts.tolist() == [34_014, 11_208] and len(d.y) == 45_222
     assert (len(d.numeric_names), len(d.categorical_names)) == (6, 8)
     table, names = encode(d)
@@ -37,7 +38,7 @@ def test_rows_with_missing_values_are_dropped_as_in_the_paper(file):
 
 
 def test_the_paper_s_protocol(file):
-    d = catalog.load("adult", {"balance": True, "pca": 64})
+    d = sources.load("adult", {"balance": True, "pca": 64})
     assert d.counts.tolist() == [11_208, 11_208]
     options = {"balance": True, "pca": 64}
     task = prepare(d, RunSpec("adult", "ce", Imbalance("ratio", 50), data=options, folds=4), [0])
@@ -48,12 +49,12 @@ def test_the_paper_s_protocol(file):
 
 
 def test_the_released_code_s_protocol_has_680_positives(file):
-    task = prepare(catalog.load("adult"), RunSpec("adult", "ce", Imbalance("ratio", 50)))
+    task = prepare(sources.load("adult"), RunSpec("adult", "ce", Imbalance("ratio", 50)))
     assert sum(p.counts(2) for p in (task.train, task.valid, task.test)).tolist() == [[34_014, 680]]
 
 
 def test_the_balanced_draw_is_fixed(file):
-    one, two = (catalog.load("adult", {"balance": True}) for _ in range(2))
+    one, two = (sources.load("adult", {"balance": True}) for _ in range(2))
     assert one.numeric.tobytes() == two.numeric.tobytes()
 
 
@@ -71,7 +72,7 @@ def test_broken_files_are_refused(file, bare, harm):
         }[harm]
     )
     with pytest.raises(BadData, match=r"adult.csv.gz .*: delete it; then .*fetch adult.*LAB_DATA"):
-        catalog.load("adult")
+        sources.load("adult")
 
 
 def test_a_whole_file_in_the_cache_serves_beside_a_broken_one(file, bare):
@@ -79,7 +80,7 @@ def test_a_whole_file_in_the_cache_serves_beside_a_broken_one(file, bare):
     cache = places.folders()[1]
     cache.mkdir(parents=True)
     shutil.copy(file, cache / adult.FILE)
-    assert len(catalog.load("adult").y) == 45_222
+    assert len(sources.load("adult").y) == 45_222
 
 
 def openml(file, *, rows: int = 48_842) -> Bunch:
@@ -101,18 +102,18 @@ def openml(file, *, rows: int = 48_842) -> Bunch:
 def test_openml_s_copy_gives_the_same_dataset(file, bare, monkeypatch):
     here = adult.parse(adult.read(file))
     monkeypatch.setattr(datasets, "fetch_openml", lambda **kwargs: openml(file))
-    d = catalog.load("adult")
-    assert os.listdir(bare) == [adult.FILE] and catalog.available("adult")
+    d = sources.load("adult")
+    assert os.listdir(bare) == [adult.FILE] and sources.available("adult")
     assert d.numeric.tobytes() == here.numeric.tobytes() and np.array_equal(d.categorical, here.categorical)
     said: list[str] = []
-    catalog.fetch("adult", said.append)
+    sources.fetch("adult", said.append)
     assert said == [f"Adult is here already: {bare / adult.FILE}."]
 
 
 def test_half_of_openml_s_copy_is_thrown_away(file, bare, monkeypatch):
     monkeypatch.setattr(datasets, "fetch_openml", lambda **kwargs: openml(file, rows=1000))
     with pytest.raises(DataMissing, match="does not hold the expected rows; it was thrown away"):
-        catalog.load("adult")
+        sources.load("adult")
     assert os.listdir(bare) == []
 
 
@@ -122,5 +123,5 @@ def test_offline_says_how_to_get_it(bare, monkeypatch):
 
     monkeypatch.setattr(datasets, "fetch_openml", offline)
     with pytest.raises(DataMissing, match=r"could not be downloaded \(.*no route.*fetch adult.*LAB_DATA"):
-        catalog.load("adult")
-    assert os.listdir(bare) == [] and not catalog.available("adult")
+        sources.load("adult")
+    assert os.listdir(bare) == [] and not sources.available("adult")

@@ -14,7 +14,8 @@ from scipy.io import savemat
 from sklearn import datasets
 from sklearn.utils import Bunch
 
-from engine.data import catalog, celeba, cifar, images, stl10, svhn
+from engine.data import images, sources
+from engine.data.sources import celeba, cifar, stl10, svhn
 from engine.errors import BadData, BadParameter, DataMissing
 from tests.engine.data.pictures import encoded, zipped
 
@@ -23,7 +24,7 @@ KEYS = {"cifar10": b"labels", "cifar100": b"fine_labels"}
 
 
 def entry(name: str) -> dict:
-    return next(e for e in catalog.datasets(found=True) if e["name"] == name)
+    return next(e for e in sources.datasets(found=True) if e["name"] == name)
 
 
 def tarred(path, members: dict[str, bytes]) -> None:
@@ -86,20 +87,20 @@ def tiny(request, bare, monkeypatch):
 
 def test_cifar_archives(tiny):
     name, folder, counts = tiny
-    assert not catalog.available(name) and entry(name)["fingerprint"] == f"{name} 1"
+    assert not sources.available(name) and entry(name)["fingerprint"] == f"{name} 1"
     x, y = put_cifar(folder, name)
-    d = catalog.load(name)
+    d = sources.load(name)
     assert np.array_equal(d.images, x) and np.array_equal(d.y, y) and "official archive" in d.copy
     assert d.official_test.tolist() == list(range(len(y) - 2 * len(d.classes), len(y)))
     assert d.counts.tolist() == [sum(n) for n in zip(*counts, strict=True)]
-    few = catalog.load(name, {"per_class": 1, "test_per_class": 1})
+    few = sources.load(name, {"per_class": 1, "test_per_class": 1})
     assert few.counts.tolist() == [2] * len(d.classes)
     print_ = entry(name)["fingerprint"]
-    assert print_.startswith(f"{name} 1 ") and catalog.available(name)
+    assert print_.startswith(f"{name} 1 ") and sources.available(name)
     put_cifar(folder, name)
     assert entry(name)["fingerprint"] != print_
     with pytest.raises(BadParameter, match="per_class=-1"):
-        catalog.load(name, {"per_class": -1})
+        sources.load(name, {"per_class": -1})
 
 
 def test_a_hundred_fine_labels_in_order():
@@ -131,7 +132,7 @@ def test_a_pickle_that_is_something_else_builds_nothing(bare, monkeypatch, tmp_p
     monkeypatch.chdir(tmp_path)
     put_cifar(bare, "cifar10", lambda members: members.update({"cifar-10-batches-py/test_batch": batch}))
     with pytest.raises(BadData, match=sentence) as caught:
-        catalog.load("cifar10")
+        sources.load("cifar10")
     assert "test_batch" in str(caught.value) and not os.path.exists("evil")
 
 
@@ -140,15 +141,15 @@ def test_cifar_archives_that_are_not_whole(tiny):
     member = cifar.MEMBERS[name][1][0]
     put_cifar(folder, name, lambda members: members.pop(member))
     with pytest.raises(BadData, match=f"does not hold {member}: delete it"):
-        catalog.load(name)
+        sources.load(name)
     classes = len(cifar.CLASSES[name])
     short = pickled(np.zeros((classes, 3072), np.uint8), list(range(classes)), KEYS[name])
     put_cifar(folder, name, lambda members: members.update({member: short}))
     with pytest.raises(BadData, match=f"holds {classes} test images of .* but {2 * classes} .*delete it"):
-        catalog.load(name)
+        sources.load(name)
     (folder / cifar.ARCHIVE[name]).write_bytes(b"no archive")
     with pytest.raises(BadData, match="cannot be read as a gzipped archive"):
-        catalog.load(name)
+        sources.load(name)
 
 
 def test_cifar10_from_a_zip_of_images(bare, monkeypatch):
@@ -160,10 +161,10 @@ def test_cifar10_from_a_zip_of_images(bare, monkeypatch):
         for n in range(k)
     }
     zipped(bare / cifar.ZIP, {name: encoded(x) for name, x in pixels.items()})
-    d = catalog.load("cifar10")
+    d = sources.load("cifar10")
     assert d.y.tolist() == [*range(10)] * 3 and d.official_test.tolist() == list(range(20, 30)) and "cifar10.zip" in d.copy
     assert np.array_equal(d.images[17], pixels["train/horse/0001.png"].transpose(2, 0, 1))
-    few = catalog.load("cifar10", {"per_class": 1})
+    few = sources.load("cifar10", {"per_class": 1})
     assert few.counts.tolist() == [2] * 10
     one = entry("cifar10")["fingerprint"]
     put_cifar(bare, "cifar10")
@@ -177,7 +178,7 @@ def test_half_a_zip_of_cifar10_is_refused(bare):
     zipped(bare / cifar.ZIP, files)
     for options in ({}, {"per_class": 1}):
         with pytest.raises(BadData, match="does not hold 5000 training and 1000 test images of every class"):
-            catalog.load("cifar10", options)
+            sources.load("cifar10", options)
 
 
 def test_cifar10_is_fetched_from_openml_when_asked(bare, monkeypatch):
@@ -186,18 +187,18 @@ def test_cifar10_is_fetched_from_openml_when_asked(bare, monkeypatch):
 
     monkeypatch.setattr(datasets, "fetch_openml", offline)
     with pytest.raises(DataMissing, match="CIFAR-10 is not on this machine; .*fetch cifar10"):
-        catalog.load("cifar10")
+        sources.load("cifar10")
     with pytest.raises(DataMissing, match="could not be downloaded .*no route"):
-        catalog.fetch("cifar10")
+        sources.fetch("cifar10")
     y = np.r_[np.arange(20), np.arange(10)] % 10
     x = RNG.integers(256, size=(30, 3072))
     monkeypatch.setattr(cifar, "COUNTS", cifar.COUNTS | {"cifar10": ((2,) * 10, (1,) * 10)})
     monkeypatch.setattr(cifar.openml, "pictures", lambda *a: openml(x, y, a))
-    catalog.fetch("cifar10")
-    d = catalog.load("cifar10")
+    sources.fetch("cifar10")
+    d = sources.load("cifar10")
     assert np.array_equal(d.images.reshape(30, -1), x) and "OpenML" in d.copy
     said: list[str] = []
-    catalog.fetch("cifar10", said.append)
+    sources.fetch("cifar10", said.append)
     assert said == [f"CIFAR-10 is here already: {bare / cifar.NPZ}."]
 
 
@@ -216,9 +217,9 @@ def test_openml_s_rows_are_checked(monkeypatch, harm):
         openml.pictures(1, (3, 2, 2), np.zeros(4 if harm == "values" else 5, bool), "a set", "how")
 
 
-@pytest.mark.skipif(not catalog.available("cifar10"), reason="CIFAR-10 is not on this machine (python -m engine fetch cifar10)")
+@pytest.mark.skipif(not sources.available("cifar10"), reason="CIFAR-10 is not on this machine (python -m engine fetch cifar10)")
 def test_rows_of_the_real_cifar10():
-    d = catalog.load("cifar10", {"per_class": 20, "test_per_class": 5})
+    d = sources.load("cifar10", {"per_class": 20, "test_per_class": 5})
     assert d.images.shape == (250, 3, 32, 32) and d.counts.tolist() == [25] * 10
     means = [d.images[d.y == c].mean((0, 2, 3)) for c in range(10)]
     assert means[0][2] > means[0][0] and means[8][2] > means[8][0], "planes and ships are blue"
@@ -240,10 +241,10 @@ def test_svhn(bare, monkeypatch):
     monkeypatch.setattr(svhn, "COUNTS", (2,) * 10)
     monkeypatch.setattr(svhn, "TEST_COUNTS", (1,) * 10)
     with pytest.raises(DataMissing, match=r"SVHN is not on this machine; put .*train_32x32.mat"):
-        catalog.load("svhn")
+        sources.load("svhn")
     x, y = put_svhn(bare)
-    assert catalog.available("svhn") and entry("svhn")["fingerprint"].startswith("svhn 1 ")
-    d = catalog.load("svhn")
+    assert sources.available("svhn") and entry("svhn")["fingerprint"].startswith("svhn 1 ")
+    d = sources.load("svhn")
     assert np.array_equal(d.images, x) and np.array_equal(d.y, y) and d.y[9] == 0, "10 is the digit 0"
     assert d.official_test.tolist() == list(range(20, 30))
 
@@ -260,18 +261,18 @@ def test_svhn(bare, monkeypatch):
 def test_svhn_files_that_hold_something_else(bare, harm):
     put_svhn(bare, **harm)
     with pytest.raises(BadData, match="does not hold 32 x 32 colour images with labels 1 to 10"):
-        catalog.load("svhn")
+        sources.load("svhn")
 
 
 def test_svhn_files_that_are_not_whole(bare):
     put_svhn(bare)
     with pytest.raises(BadData, match="holds 20 training images of SVHN .* but 73257"):
-        catalog.load("svhn")
+        sources.load("svhn")
     raw = (bare / svhn.FILES[0]).read_bytes()
     for content in (b"", b"text", bytes(500), raw[: len(raw) // 2]):
         (bare / svhn.FILES[0]).write_bytes(content)
         with pytest.raises(BadData, match="cannot be read as one of SVHN's .mat files"):
-            catalog.load("svhn")
+            sources.load("svhn")
 
 
 # ---- STL-10
@@ -292,7 +293,7 @@ def test_stl10(bare, monkeypatch, packed):
     monkeypatch.setattr(stl10, "COUNTS", (2,) * 10)
     monkeypatch.setattr(stl10, "TEST_COUNTS", (1,) * 10)
     with pytest.raises(DataMissing, match=r"STL-10 is not on this machine; put .*stl10_binary.tar.gz"):
-        catalog.load("stl10")
+        sources.load("stl10")
     files, x, y = stl_files()
     if packed:
         members = {f"stl10_binary/{name}": raw for name, raw in files.items()}
@@ -301,8 +302,8 @@ def test_stl10(bare, monkeypatch, packed):
         (bare / "stl10_binary").mkdir()
         for name, raw in files.items():
             (bare / "stl10_binary" / name).write_bytes(raw)
-    assert catalog.available("stl10") and entry("stl10")["fingerprint"].startswith("stl10 1 ")
-    d = catalog.load("stl10")
+    assert sources.available("stl10") and entry("stl10")["fingerprint"].startswith("stl10 1 ")
+    d = sources.load("stl10")
     assert np.array_equal(d.images, x) and np.array_equal(d.y, y) and d.official_test.tolist() == list(range(20, 30))
 
 
@@ -313,7 +314,7 @@ def test_stl10_files_that_are_not_whole(bare):
     def refused(change: dict, sentence: str) -> None:
         tarred(bare / stl10.ARCHIVE, {k: v for k, v in (members | change).items() if v is not None})
         with pytest.raises(BadData, match=sentence):
-            catalog.load("stl10")
+            sources.load("stl10")
 
     refused({}, "holds 20 training images of STL-10 .* but 5000")
     refused({"stl10_binary/test_X.bin": files["test_X.bin"][:-1]}, "test_X.bin is not one 96 x 96 image for each label")
@@ -321,7 +322,7 @@ def test_stl10_files_that_are_not_whole(bare):
     refused({"stl10_binary/test_y.bin": None}, "does not hold stl10_binary/test_y.bin")
     (bare / stl10.ARCHIVE).write_bytes(b"no archive")
     with pytest.raises(BadData, match="cannot be read as a gzipped archive"):
-        catalog.load("stl10")
+        sources.load("stl10")
 
 
 # ---- CelebA
@@ -355,9 +356,9 @@ def put_celeba(folder, edit=lambda faces: faces) -> list[tuple[str, int, int]]:
 
 def test_celeba(bare):
     with pytest.raises(DataMissing, match=r"CelebA is not on this machine; put .*list_attr_celeba.txt"):
-        catalog.load("celeba")
+        sources.load("celeba")
     used = put_celeba(bare)
-    d = catalog.load("celeba")
+    d = sources.load("celeba")
     assert d.y.tolist() == [c for _, c, _ in used] and d.classes == ("black", "brown", "blond", "gray", "bald")
     assert d.official_test.tolist() == [i for i, (_, _, part) in enumerate(used) if part == 2]
     assert d.images.shape == (16, 3, 32, 32)
@@ -367,28 +368,28 @@ def test_celeba(bare):
         assert x[:, 2:14, 18:30].min() > 235 and x[1, 0, :14].min() > 60, "upright, and cut to the middle square"
     e = entry("celeba")
     assert (e["rows"], e["counts"], e["test_counts"], e["ratio"]) == (16, [2] * 5, [2, 1, 1, 1, 1], 1.0)
-    few = catalog.load("celeba", {"per_class": 1, "test_per_class": 1})
+    few = sources.load("celeba", {"per_class": 1, "test_per_class": 1})
     assert few.counts.tolist() == [2] * 5
 
 
 def test_celeba_files_that_do_not_fit(bare):
     put_celeba(bare, lambda faces: [f for f in faces if f[:2] != (4, 2)])
     with pytest.raises(BadData, match="a hair colour has no test image"):
-        catalog.load("celeba")
+        sources.load("celeba")
     assert entry("celeba")["fingerprint"] == "celeba 1", "and the catalog still lists everything"
     put_celeba(bare)
     whole = (bare / celeba.PARTITION).read_text()
     (bare / celeba.PARTITION).write_text("\n".join(whole.splitlines()[:5]))
     with pytest.raises(BadData, match="cannot be read as CelebA's lists"):
-        catalog.load("celeba")
+        sources.load("celeba")
     (bare / celeba.PARTITION).write_text(whole)
     (bare / celeba.ATTRIBUTES).write_text("1\nBald\n")
     with pytest.raises(BadData, match="cannot be read as CelebA's lists"):
-        catalog.load("celeba")
+        sources.load("celeba")
     put_celeba(bare)
     zipped(bare / celeba.ZIP, {"img_align_celeba/000001.jpg": b"x"})
     with pytest.raises(BadData, match="'000001.jpg' is no readable|is no readable PNG or JPEG"):
-        catalog.load("celeba")
+        sources.load("celeba")
     zipped(bare / celeba.ZIP, {"img_align_celeba/none.jpg": b"x"})
     with pytest.raises(BadData, match="does not hold 'img_align_celeba/000001.jpg'"):
-        catalog.load("celeba")
+        sources.load("celeba")

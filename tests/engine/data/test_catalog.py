@@ -10,19 +10,19 @@ import sys
 import numpy as np
 import pytest
 
-from engine import limits
-from engine.data import catalog
+from engine.data import sources
 from engine.errors import BadParameter, UnknownName
+from engine.spec import limits
 
 KEYS = {
     *("name", "title", "kind", "source", "rows", "features", "classes", "counts", "ratio", "licence", "citation", "url"),
     *("fields", "fingerprint", "how_to_get", "summary", "shape", "test_counts"),
 }
-LOCAL = [e["name"] for e in catalog.datasets() if e["source"] in ("made by this program", "scikit-learn")]
+LOCAL = [e["name"] for e in sources.datasets() if e["source"] in ("made by this program", "scikit-learn")]
 
 
 def test_entries_are_plain_and_complete():
-    entries = catalog.datasets()
+    entries = sources.datasets()
     assert json.loads(json.dumps(entries)) == entries
     assert len({e["name"] for e in entries}) == len(entries) == 4 + 4 + 22 + 1 + 7
     for e in entries:
@@ -44,14 +44,14 @@ def test_the_rows_are_what_the_entry_says(name):
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("name", [e["name"] for e in catalog.datasets() if e["source"] == "KEEL"])
+@pytest.mark.parametrize("name", [e["name"] for e in sources.datasets() if e["source"] == "KEEL"])
 def test_keel_rows_are_what_the_entry_says(name):
     check(name)
 
 
 @pytest.mark.parametrize("name", ["mnist", "mnist-back-rotation", "cifar10"])
 def test_images_are_what_the_entry_says(name):
-    if not catalog.available(name):
+    if not sources.available(name):
         pytest.skip(f"{name} is not on this machine (python -m engine fetch)")
     check(name, {"per_class": 3, "test_per_class": 2})
 
@@ -62,9 +62,9 @@ def test_adult_rows_are_what_the_entry_says(options, adult_here):
 
 
 def check(name: str, options: dict | None = None) -> None:
-    entry = next(e for e in catalog.datasets() if e["name"] == name)
-    d = catalog.load(name, options)
-    assert catalog.available(name)
+    entry = next(e for e in sources.datasets() if e["name"] == name)
+    d = sources.load(name, options)
+    assert sources.available(name)
     assert (d.name, d.kind, list(d.classes)) == (name, entry["kind"], entry["classes"])
     is_test = np.isin(np.arange(len(d.y)), [] if d.official_test is None else d.official_test)
     counts = np.bincount(d.y[~is_test], minlength=len(d.classes)).tolist()
@@ -86,25 +86,25 @@ def check(name: str, options: dict | None = None) -> None:
 
 
 def test_unknown_names_are_answered_with_the_known_ones():
-    for ask in (catalog.load, catalog.available, catalog.fetch):
+    for ask in (sources.load, sources.available, sources.fetch):
         with pytest.raises(UnknownName, match="no dataset is called 'glas2'; there are: .*glass2"):
             ask("glas2")
 
 
 def test_what_needs_no_fetching_says_so():
     with pytest.raises(BadParameter, match="moons is not fetched; fetch takes keel, adult, mnist, cifar10"):
-        catalog.fetch("moons")
+        sources.fetch("moons")
 
 
 def test_class_counts_follow_the_options():
-    moons = next(e for e in catalog.datasets() if e["name"] == "moons")
-    adult = next(e for e in catalog.datasets() if e["name"] == "adult")
+    moons = next(e for e in sources.datasets() if e["name"] == "moons")
+    adult = next(e for e in sources.datasets() if e["name"] == "adult")
     assert limits.class_counts(moons, {"rows": 101}) == [51, 50]
     assert limits.class_counts(adult, {"balance": True}) == [11208, 11208]
 
 
 def test_the_catalog_and_the_limits_need_no_torch_and_no_scikit_learn():
-    code = "import sys, engine.limits; from engine.data import catalog; catalog.datasets(); catalog.available('glass2')"
+    code = "import sys, engine.spec.limits; from engine.data import catalog; catalog.datasets(); catalog.available('glass2')"
     code += "; print(sorted({'torch', 'sklearn', 'pandas'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from engine.catalog import build_catalog
-from engine.data import catalog, folders
+from engine.data import folders, sources
 from engine.data.images import everything
 from engine.errors import BadData, UnknownName
 from tests.engine.data.pictures import colour, encoded, grey, in_folder, zipped
@@ -284,9 +284,9 @@ def mine(bare):
 
 
 def test_own_sets_are_in_the_live_catalog_alone(mine):
-    static = catalog.datasets()
-    assert catalog.datasets(found=True)[: len(static)] == static
-    own = catalog.datasets(found=True)[len(static) :]
+    static = sources.datasets()
+    assert sources.datasets(found=True)[: len(static)] == static
+    own = sources.datasets(found=True)[len(static) :]
     assert [e["name"] for e in own] == ["images/cats & dogs", "images/parts"]
     assert not any(e["name"].startswith("images/") for e in static)
     cats, parts = own
@@ -294,27 +294,27 @@ def test_own_sets_are_in_the_live_catalog_alone(mine):
     assert (parts["rows"], parts["counts"], parts["test_counts"]) == (15, [3, 3, 3], [2, 2, 2])
     assert [f["name"] for f in cats["fields"]] == ["per_class", "side", "colour"]
     assert "test_per_class" in [f["name"] for f in parts["fields"]]
-    assert catalog.available("images/parts") and all(set(e) == set(static[0]) for e in own)
+    assert sources.available("images/parts") and all(set(e) == set(static[0]) for e in own)
     live = build_catalog(live=True)
     assert [e["name"] for e in live["datasets"] if e["name"].startswith("images/")] == ["images/cats & dogs", "images/parts"]
     assert len(live["unreadable"]) == 1 and "bad.zip holds one class, 'only'" in live["unreadable"][0]
 
 
 def test_own_sets_are_read_chosen_from_and_kept(mine):
-    d = catalog.load("images/cats & dogs")
+    d = sources.load("images/cats & dogs")
     assert (d.kind, d.classes, d.counts.tolist(), d.official_test) == ("images", ("cat", "dog"), [12, 12], None)
     assert "cats & dogs, read at 4 x 6 pixels, grey" in d.copy
-    again = catalog.load("images/cats & dogs")
+    again = sources.load("images/cats & dogs")
     assert np.array_equal(d.images, again.images) and np.array_equal(d.y, again.y)
-    few = catalog.load("images/cats & dogs", {"per_class": 5, "side": 3, "colour": "colour"})
+    few = sources.load("images/cats & dogs", {"per_class": 5, "side": 3, "colour": "colour"})
     assert few.images.shape == (10, 3, 3, 2) and few.counts.tolist() == [5, 5]
-    p = catalog.load("images/parts", {"per_class": 2, "test_per_class": 1})
+    p = sources.load("images/parts", {"per_class": 2, "test_per_class": 1})
     assert p.official_test.tolist() == [6, 7, 8] and p.counts.tolist() == [3, 3, 3]
 
 
 def test_a_fingerprint_changes_with_the_content(mine):
     def prints():
-        return {e["name"]: e["fingerprint"] for e in catalog.datasets(found=True) if e["name"].startswith("images/")}
+        return {e["name"]: e["fingerprint"] for e in sources.datasets(found=True) if e["name"].startswith("images/")}
 
     before = prints()
     assert prints() == before
@@ -322,15 +322,15 @@ def test_a_fingerprint_changes_with_the_content(mine):
     zipped(mine / "parts.zip", PARTED | {"train/x/9.png": encoded(grey(9))})
     after = prints()
     assert all(before[name] != after[name] for name in before)
-    assert catalog.load("images/cats & dogs").images[0, 0, 3, 3] == 77, "and what was kept is not served"
-    assert catalog.load("images/parts").counts.tolist() == [6, 5, 5]
+    assert sources.load("images/cats & dogs").images[0, 0, 3, 3] == 77, "and what was kept is not served"
+    assert sources.load("images/parts").counts.tolist() == [6, 5, 5]
 
 
 def test_a_set_that_is_broken_or_gone_says_so(mine):
     with pytest.raises(BadData, match="bad.zip holds one class"):
-        catalog.load("images/bad")
+        sources.load("images/bad")
     with pytest.raises(UnknownName, match="no dataset is called 'images/gone'; there are: .*images/parts"):
-        catalog.load("images/gone")
+        sources.load("images/gone")
 
 
 def test_a_zip_beside_a_folder_of_its_name_keeps_its_ending(mine):

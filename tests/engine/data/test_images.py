@@ -10,7 +10,7 @@ import pytest
 from engine.data import images, places
 from engine.data.images import Copy, Pictures, chooser, everything
 from engine.errors import BadData
-from engine.fields import describe
+from engine.spec.fields import describe
 
 Y = np.repeat([0, 1, 2, 0, 1, 2], [40, 30, 5, 20, 10, 4])
 TEST = np.arange(len(Y)) >= 75

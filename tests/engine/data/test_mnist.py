@@ -12,9 +12,10 @@ from scipy import ndimage
 from sklearn import datasets
 from sklearn.utils import Bunch
 
-from engine.data import catalog, images, mnist
-from engine.data import mnist_back_rotation as rotation
+from engine.data import images, sources
 from engine.data.images import Copy, Pictures, chooser
+from engine.data.sources import mnist
+from engine.data.sources import mnist_back_rotation as rotation
 from engine.errors import BadData, DataMissing
 from tests.engine.data.pictures import encoded, grey, zipped
 
@@ -53,13 +54,13 @@ def put_npz(folder):
 
 @pytest.mark.parametrize("put", [put_idx, put_zip, put_npz])
 def test_every_copy_gives_the_same_rows(tiny, put):
-    assert not catalog.available("mnist") and not catalog.available("mnist-back-rotation")
+    assert not sources.available("mnist") and not sources.available("mnist-back-rotation")
     put(tiny)
-    assert catalog.available("mnist") and catalog.available("mnist-back-rotation")
-    d = catalog.load("mnist")
+    assert sources.available("mnist") and sources.available("mnist-back-rotation")
+    d = sources.load("mnist")
     assert np.array_equal(d.images, TINY.images) and np.array_equal(d.y, Y) and d.copy
     assert d.official_test.tolist() == list(range(TRAIN, TRAIN + TESTED)) and d.classes == tuple("0123456789")
-    few = catalog.load("mnist", {"per_class": 1, "test_per_class": 2})
+    few = sources.load("mnist", {"per_class": 1, "test_per_class": 2})
     rows = chooser({"per_class": 1, "test_per_class": 2})(Y, TINY.test)
     assert np.array_equal(few.images, TINY.images[rows]) and len(few.official_test) == 20
 
@@ -69,7 +70,7 @@ def test_a_copy_that_is_not_mnist_is_refused_also_for_some_rows(bare, put):
     put(bare)
     for options in ({}, {"per_class": 1}):
         with pytest.raises(BadData, match="does not hold its images .*fetch mnist"):
-            catalog.load("mnist", options)
+            sources.load("mnist", options)
 
 
 @pytest.mark.parametrize(
@@ -89,25 +90,25 @@ def test_broken_idx_files_are_named(tiny, file, content):
     put_idx(tiny)
     (tiny / mnist.OFFICIAL[file]).write_bytes(content)
     with pytest.raises(BadData, match="idx|does not hold one 28 x 28 image"):
-        catalog.load("mnist")
+        sources.load("mnist")
 
 
 def test_a_zip_of_other_classes_or_sizes_is_refused(tiny):
     zipped(tiny / mnist.ZIP, {f"{p}/{c}/{i}.png": encoded(grey(1)) for p in ("train", "test") for c in "ab" for i in range(2)})
     with pytest.raises(BadData, match="does not hold train and test folders of the classes 0, 1, 2"):
-        catalog.load("mnist")
+        sources.load("mnist")
     zipped(
         tiny / mnist.ZIP, {f"{p}/{c}/{i}.png": encoded(grey(1)) for p in ("train", "test") for c in range(10) for i in range(2)}
     )
     with pytest.raises(BadData, match="has 4 x 6 pixels, but 28 x 28 are declared"):
-        catalog.load("mnist")
+        sources.load("mnist")
 
 
 def test_it_is_not_fetched_unasked(bare, monkeypatch):
     monkeypatch.setattr(datasets, "fetch_openml", lambda **how: pytest.fail("a connection nobody asked for"))
     for name in ("mnist", "mnist-back-rotation"):
         with pytest.raises(DataMissing, match="MNIST is not on this machine; .*fetch mnist.*LAB_DATA"):
-            catalog.load(name)
+            sources.load(name)
 
 
 def served(pictures: Pictures):
@@ -128,37 +129,37 @@ def test_openml_s_copy_is_fetched_checked_and_kept(tiny, monkeypatch):
     # the declared part begins at row 60,000; of 50 rows none does, so the stand-in's checksum is of that
     monkeypatch.setattr(mnist, "SHA256", images.digest(Pictures(TINY.images, Y, np.zeros(50, bool))))
     said: list[str] = []
-    catalog.fetch("mnist", said.append)
+    sources.fetch("mnist", said.append)
     assert said == ["Downloading MNIST (OpenML 554, 15 MB).", "MNIST is here."]
-    assert np.array_equal(catalog.load("mnist").images, TINY.images)
-    catalog.fetch("mnist-back-rotation", said.append)
+    assert np.array_equal(sources.load("mnist").images, TINY.images)
+    sources.fetch("mnist-back-rotation", said.append)
     assert said[2].startswith("MNIST is here already: ")
 
 
 def test_other_rows_from_openml_are_thrown_away(bare, monkeypatch):
     monkeypatch.setattr(datasets, "fetch_openml", served(TINY))
     with pytest.raises(DataMissing, match="does not hold the expected images; it was thrown away"):
-        catalog.fetch("mnist")
+        sources.fetch("mnist")
 
     def offline(**how):
         raise URLError("no route")
 
     monkeypatch.setattr(datasets, "fetch_openml", offline)
     with pytest.raises(DataMissing, match="could not be downloaded .*no route"):
-        catalog.fetch("mnist")
+        sources.fetch("mnist")
     assert not list(bare.iterdir())
 
 
 @pytest.fixture
 def here():
-    if not catalog.available("mnist"):
+    if not sources.available("mnist"):
         pytest.skip("MNIST is not on this machine (python -m engine fetch mnist)")
 
 
 def test_rows_of_the_real_one(here):
-    d = catalog.load("mnist", {"per_class": 20, "test_per_class": 5})
+    d = sources.load("mnist", {"per_class": 20, "test_per_class": 5})
     assert d.images.shape == (250, 1, 28, 28) and d.counts.tolist() == [25] * 10
-    few = catalog.load("mnist", {"per_class": 10, "test_per_class": 5})
+    few = sources.load("mnist", {"per_class": 10, "test_per_class": 5})
     whole = {x.tobytes() for x in d.images}
     assert all(x.tobytes() in whole for x in few.images)
     ones = d.images[d.y == 1].mean((0, 1))
@@ -239,8 +240,8 @@ def test_parts_have_the_published_sizes():
 
 
 def test_rows_of_the_real_rotation(here):
-    d = catalog.load("mnist-back-rotation", {"per_class": 30, "test_per_class": 10})
+    d = sources.load("mnist-back-rotation", {"per_class": 30, "test_per_class": 10})
     assert d.images.shape == (400, 1, 28, 28) and d.counts.tolist() == [40] * 10
     assert d.images[:, 0, :4].mean() > 50, "corners are background, not black"
-    entry = next(e for e in catalog.datasets() if e["name"] == "mnist-back-rotation")
+    entry = next(e for e in sources.datasets() if e["name"] == "mnist-back-rotation")
     assert "reconstruction" in entry["summary"] and "not the published file" in entry["summary"]

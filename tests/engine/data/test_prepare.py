@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.preprocessing import StandardScaler
 
-from engine.data import catalog
+from engine.data import sources
 from engine.data.prepare import encode, prepare
 from engine.data.split import split
 from engine.data.table import Dataset
@@ -153,7 +153,7 @@ def test_replicates_that_are_not_in_the_spec_are_refused(numbers):
 
 
 def test_points_keep_their_axes():
-    task = prepare(catalog.load("clusters"), RunSpec("clusters", "ce", Imbalance("ratio", 20)))
+    task = prepare(sources.load("clusters"), RunSpec("clusters", "ce", Imbalance("ratio", 20)))
     assert task.features == ("x", "y") and task.kind == "points"
     x = rows(task, "train", 0)
     assert x.mean(0).abs().max() < 1e-5 and (x.std(0, correction=0) - 1).abs().max() < 1e-5

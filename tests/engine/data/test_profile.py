@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.data.profile import ENOUGH, FOLDS, half_width, profile, proposed_folds
-from engine.data.reading import Sheet, read
 from engine.data.split import split
 from engine.data.table import Dataset
-from engine.data.target import FEWEST
+from engine.data.tables.profile import ENOUGH, FOLDS, half_width, profile, proposed_folds
+from engine.data.tables.reading import Sheet, read
+from engine.data.tables.target import FEWEST
 from engine.errors import BadData
 from engine.spec import RunSpec
 from tests.engine.data.sound import is_sentence, is_sound_profile

@@ -16,12 +16,15 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
-from engine.data import catalog, keel, places, sheet, unpack
-from engine.data.profile import profile
-from engine.data.reading import read
-from engine.data.target import to_dataset
-from engine.data.texts import MARKS
+from engine.data import places, sources
+from engine.data.sources import keel
+from engine.data.tables import sheet, unpack
+from engine.data.tables.profile import profile
+from engine.data.tables.reading import read
+from engine.data.tables.target import to_dataset
+from engine.data.tables.texts import MARKS
 from engine.errors import BadData
+from engine.spec import table_limits
 from tests.engine import hostile
 from tests.engine.data.odd_files import grid, parquet, zipped
 from tests.engine.data.sound import is_sentence, is_sound
@@ -37,7 +40,7 @@ def test_adult_with_its_question_marks(adult_here):
         "occupation": 2809,
         "native-country": 857,
     }
-    known = catalog.load("adult")
+    known = sources.load("adult")
     assert tuple(c.name for c in got.columns if c.kind == "numeric") == known.numeric_names
     mine = to_dataset(got, "income")
     assert mine.classes == known.classes and mine.categorical_names == known.categorical_names
@@ -52,7 +55,7 @@ def test_adult_with_its_question_marks(adult_here):
 
 def european(name: str) -> tuple[bytes, object]:
     """A KEEL set as Excel in most of Europe writes it, and the set."""
-    data = catalog.load(name)
+    data = sources.load(name)
     out = io.StringIO()
     write = csv.writer(out, delimiter=";", lineterminator="\r\n").writerow
     write([*data.numeric_names, *data.categorical_names, "Klasse"])
@@ -111,7 +114,7 @@ def test_a_hundred_thousand_rows(ragged):
 
 # ---- hostile names
 
-HOSTILE = list(dict.fromkeys(name.strip()[: sheet.MAX_NAME] for name in hostile.WRITABLE if name.strip()))
+HOSTILE = list(dict.fromkeys(name.strip()[: table_limits.MAX_NAME] for name in hostile.WRITABLE if name.strip()))
 """As columns are called: without the spaces around."""
 
 
@@ -185,7 +188,7 @@ CAPS = [
 @pytest.mark.parametrize(("cap", "value", "data", "says"), CAPS, ids=[c[0] for c in CAPS])
 def test_caps_have_their_sentence(monkeypatch, cap, value, data, says):
     read(data, "a.csv")
-    for module in (sheet, __import__("engine.data.reading", fromlist=["x"])):
+    for module in (sheet, __import__("engine.data.tables.reading", fromlist=["x"])):
         monkeypatch.setattr(module, cap, value)
     with pytest.raises(BadData, match=says):
         read(data, "a.csv")
@@ -193,12 +196,12 @@ def test_caps_have_their_sentence(monkeypatch, cap, value, data, says):
 
 def test_caps_hold_for_excel_and_parquet(monkeypatch):
     book, file = grid(("a", "b"), *((i, 2) for i in range(99))), parquet(a=list(range(99)), b=list(range(99)))
-    monkeypatch.setattr(sheet, "MAX_ROWS", 50)
+    monkeypatch.setattr(table_limits, "MAX_ROWS", 50)
     for data in (book, file):
         with pytest.raises(BadData, match="more than 50 rows"):
             read(data, "a")
     monkeypatch.undo()
-    monkeypatch.setattr("engine.data.workbook.MAX_CELLS", 100)
+    monkeypatch.setattr("engine.data.tables.workbook.MAX_CELLS", 100)
     with pytest.raises(BadData, match="more than 100 cells"):
         read(book, "a")
 
@@ -209,7 +212,7 @@ def test_inflating_stops_at_the_cap(monkeypatch):
     import tracemalloc
 
     bomb = gzip.compress(b"\x00" * (64 << 20))
-    monkeypatch.setattr(sheet, "MAX_INFLATED", 4 << 20)
+    monkeypatch.setattr(table_limits, "MAX_INFLATED", 4 << 20)
     tracemalloc.start()
     try:
         with pytest.raises(BadData, match="inflates to more than 4 MiB"):

@@ -7,10 +7,10 @@ import time
 import numpy as np
 import pytest
 
-from engine.data import sheet as sheets
-from engine.data.profile import profile
-from engine.data.reading import read
+from engine.data.tables.profile import profile
+from engine.data.tables.reading import read
 from engine.errors import BadData
+from engine.spec import table_limits
 from tests.engine.data.odd_files import INFLATED, Odd, corpus, is_table
 from tests.engine.data.sound import is_sentence, is_sound, is_sound_profile
 
@@ -22,7 +22,7 @@ CORPUS = corpus()
 
 @pytest.fixture(autouse=True)
 def smaller_bombs(monkeypatch):
-    monkeypatch.setattr(sheets, "MAX_INFLATED", INFLATED)
+    monkeypatch.setattr(table_limits, "MAX_INFLATED", INFLATED)
 
 
 def test_the_corpus_is_large_and_its_names_differ():

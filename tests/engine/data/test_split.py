@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import limits
 from engine.data.imbalance import cut, targets
 from engine.data.split import Parts, split
 from engine.data.table import Dataset, numeric_only
 from engine.errors import BadData, BadParameter
-from engine.spec import Imbalance, RunSpec
+from engine.spec import Imbalance, RunSpec, limits
 
 
 def table(*counts: int, order: int = 0, test: np.ndarray | None = None) -> Dataset:

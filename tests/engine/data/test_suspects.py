@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from engine.data import suspects
-from engine.data.suspects import alone, auc, duplicates, is_copy, sample
+from engine.data.tables import suspects
+from engine.data.tables.suspects import alone, auc, duplicates, is_copy, sample
 
 NAN = float("nan")
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from engine.data import target
 from engine.data.prepare import prepare
-from engine.data.reading import read
 from engine.data.split import split
-from engine.data.target import FEWEST, labels, to_dataset
+from engine.data.tables import target
+from engine.data.tables.reading import read
+from engine.data.tables.target import FEWEST, labels, to_dataset
 from engine.errors import BadData
 from engine.spec import RunSpec
 

@@ -11,18 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from engine import warm
-from engine.cli import main
+from engine.commands.main import main
 from engine.errors import BadData
-from engine.papers import command, dos, eos, measured
-from engine.papers.command import Runner
+from engine.papers import dos, eos, measured
 from engine.papers.protocol import Arm
 from engine.papers.shelf import InFolder
 from engine.papers.verdicts import judge
-from engine.result import Result, plain
+from engine.plain import to_plain
+from engine.reproduce.table_runner import Runner
 from engine.spec import RunSpec
+from engine.spec.result import Result
+from engine.training import network_cache
 
-ROOT = Path(command.__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 ROW = {"table", "dataset", "labels", "metric", "published", "printed_as", "mark", "values", "absent", "incomparable"}
 ROW |= {"test_share", "runs", "ours", "verdict", "reason"}
 CLAIM = {"table", "dataset", "text", "kind", "factor", "left", "right", "absent", "test_share"}
@@ -54,7 +55,7 @@ def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         ),
     )
     yield
-    warm.forget()
+    network_cache.forget()
 
 
 @pytest.fixture
@@ -218,7 +219,7 @@ def test_what_is_written_can_be_judged_again(
     document = measured.measured("eos", "II", False)
     assert document is not None
     assert document["rows"] == json.loads(out)["rows"]
-    assert plain(judge(document["rows"], document["claims"])) == [document["rows"], document["claims"]]
+    assert to_plain(judge(document["rows"], document["claims"])) == [document["rows"], document["claims"]]
     said = document["provenance"]
     assert said["command"] == "python -m engine table eos --table II --seeds 20"
     assert (said["runs"], said["seconds"], said["n"]) == (400, 800.0, 20)

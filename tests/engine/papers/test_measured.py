@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engine.papers import adult, dos, eos, keel, measured, moving, sine
-from engine.papers.command import again
 from engine.papers.verdicts import ENOUGH, judge
+from engine.reproduce.table_runner import again
 
 PAPERS = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}
 

@@ -7,13 +7,13 @@ from itertools import islice
 
 import pytest
 
-from engine import limits
 from engine.catalog import build_catalog
 from engine.errors import UnknownName
 from engine.papers import adult, dos, eos, keel, moving, protocol, published, sine
 from engine.papers.protocol import REDUCED, Table
 from engine.seeds import numpy_stream
-from engine.spec import Imbalance, find
+from engine.spec import Imbalance, limits
+from engine.spec.run import find
 
 CATALOG = build_catalog()
 PAPERS = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}

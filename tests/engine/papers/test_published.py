@@ -264,7 +264,7 @@ def test_copies_of_the_first_paper_are_copies():
 
 def test_keel_sizes_are_those_of_the_sets():
     """Table 2's rows, ratio and minority are the data's: so the sets are the same ones, in the same order."""
-    from engine.data.keel import SETS
+    from engine.data.sources.keel import SETS
 
     printed = rows("keel_table_2")
     assert [row["dataset"] for row in printed] == list(SETS) == list(dict.fromkeys(c.dataset for c in cells("keel")))

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from engine.papers import regression, sine
-from engine.papers.regression import Points, Problem, error, explicit_gradient, fit, go_on
+from engine.papers import sine
+from engine.reproduce import regression
+from engine.reproduce.regression import Points, Problem, error, explicit_gradient, fit, go_on
 
 TOY = replace(sine.SMALL, seeds=4, steps=(30, 20), grid=((3, 5), (5, 20)))
 

@@ -11,16 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import warm
 from engine.catalog import build_catalog
-from engine.cli import main
-from engine.papers import adult, keel, measured, moving, sine, together
+from engine.commands.main import main
+from engine.papers import adult, keel, measured, moving, sine
 from engine.papers.protocol import Arm
 from engine.papers.shelf import words
 from engine.papers.verdicts import judge
-from engine.result import Result
+from engine.reproduce import parallel
 from engine.runner import drive, run
 from engine.spec import Imbalance, RunSpec
+from engine.spec.result import Result
+from engine.training import network_cache
 
 SETS = ("breast-cancer", "wine")
 SHORT = {"hidden": [8], "epochs": 2}
@@ -36,7 +37,7 @@ def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     study = replace(keel.FULL, datasets=("wine",), seeds=1)
     monkeypatch.setattr(moving, "FULL", replace(moving.FULL, keel=study))
     yield tmp_path
-    warm.forget()
+    network_cache.forget()
 
 
 def ask(capsys: pytest.CaptureFixture[str], *asked: str) -> tuple[str, str]:
@@ -165,13 +166,13 @@ def test_a_process_that_dies_takes_one_run_along(toy, monkeypatch):
         return item != "left out"
 
     todo = [[("bad", bad), ("good", specs[1])], [("strange", strange), ("left out", specs[0])]]
-    found = dict(together.run(todo, 1, "cpu", start))
+    found = dict(parallel.run(todo, 1, "cpu", start))
     assert began == ["bad", "good", "strange", "left out"] and set(found) == {"bad", "good", "strange"}
     assert isinstance(found["good"], Result) and "nowhere" in found["strange"] and "epochs" in found["bad"]
-    monkeypatch.setattr(together, "_serve", print)  # a child that is gone before it answers
-    assert dict(together.run([[("a", specs[0])], [("b", specs[1])]], 2, "cpu", lambda _: True)) == {
-        "a": together.DIED,
-        "b": together.DIED,
+    monkeypatch.setattr(parallel, "_serve", print)  # a child that is gone before it answers
+    assert dict(parallel.run([[("a", specs[0])], [("b", specs[1])]], 2, "cpu", lambda _: True)) == {
+        "a": parallel.DIED,
+        "b": parallel.DIED,
     }
 
 

@@ -8,12 +8,13 @@ import pytest
 
 from engine.catalog import build_catalog
 from engine.papers import keel, measured, stored
-from engine.papers.command import Runner
 from engine.papers.protocol import Arm, Reading, Row, Table
 from engine.papers.shelf import InStore
 from engine.papers.tables import PAPERS, judged
+from engine.reproduce.table_runner import Runner
 from engine.spec import Imbalance
-from engine.store import PRIORITY_SWEEP, Store
+from engine.store import Store
+from engine.store.store import PRIORITY_SWEEP
 from tests.app import fabricate
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine import warm
 from engine.catalog import build_catalog
-from engine.cli import main
-from engine.papers import keel, tuning
+from engine.commands.main import main
+from engine.papers import keel
+from engine.reproduce import tuning
 from engine.spec import RunSpec
+from engine.training import network_cache
 
 SHORT = {"hidden": [8], "epochs": 3}
 
@@ -27,7 +28,7 @@ def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     monkeypatch.setattr(keel, "FULL", replace(keel.FULL, datasets=("wine",), params=SHORT, meta=meta, seeds=1, folds=2))
     monkeypatch.setattr(tuning, "WIDTHS", (2, 4, 8))
     yield tmp_path
-    warm.forget()
+    network_cache.forget()
 
 
 def tune(folder: Path, trials: int, *methods: str):

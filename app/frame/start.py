@@ -1,0 +1,166 @@
+"""The start: five short steps, each of which ends with something seen. Where a person is in it is kept with the session.
+
+On a first visit the Lab offers it in the place of its welcome (`offer`); once begun it goes along to the pages it leads to (`follow`),
+until it is over or put away. The gallery brings it back (`again`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app import session
+from app.frame import links
+
+AT, SHUT = "start.at", "start.shut"
+"""Keys of the session: the step, from 0, None before the first press; True once put away."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step. name: on its button; do: what to do; see: what is seen at its end; page, words, link: where that is."""
+
+    name: str
+    do: str
+    see: str
+    page: str
+    link: str
+    words: Mapping[str, str]
+
+
+def steps() -> list[Step]:
+    """The five, for what this server can do: the links lead to recorded runs, so that each step can be done without an engine."""
+    card = {found["name"]: found for found in session.cards()}
+    sweep: Mapping[str, str] = card["sweep"]["words"] if "sweep" in card else {}
+    cells = {(c["method"], c["ratio"]): c["run"] for c in card.get("sweep", {}).get("cells", ())}
+    gentle = cells.get(("explicit-gradient", 5.0))
+    compared: Mapping[str, str] = card["calibration"]["words"] if "calibration" in card else {}
+    own = (
+        "Choose **Make it skewed** in the form (on a small screen: behind **»**), move the ratio and press **Run**; or open a "
+        "recorded run at 5:1."
+    )
+    table = Step(
+        "Your table",
+        "Drop a table of your own on the next page and say which column is to be predicted.",
+        "a verdict a minute later: which method is better than plain training on your data, by how much, and whether to believe it.",
+        "data",
+        "Go to Your data",
+        {},
+    )
+    if session.demo():
+        own = "In a demonstration nothing can be trained: open a recorded run at 5:1."
+        table = Step(
+            "Your table",
+            "No table is taken in a demonstration; open what a comparison of two methods left.",
+            "a verdict, the curves, and what a threshold does: the same comes of a table of your own where an engine is alive.",
+            "data",
+            "Open a recorded comparison",
+            compared,
+        )
+    return [
+        Step(
+            "Watch",
+            "Let the picture play (its button, or Space once it has the focus). The diamonds are copies of rare rows.",
+            "the copies leave their places while the network trains, and the coloured boundary follows.",
+            "lab",
+            "Go to the picture",
+            {},
+        ),
+        Step(
+            "Read",
+            "Read the curves of precision and recall beside the picture: the method's, plain training's, and the potential's, a ceiling.",
+            "they lie close together here, and the sentence on top says so with an interval. Moving is not yet helping.",
+            "lab",
+            "Go to the curves",
+            {},
+        ),
+        Step(
+            "Change",
+            own,
+            "average precision stands higher at 5:1 than at 50:1: the fewer rare rows there are, the harder they are to find.",
+            "lab",
+            "Open a run at 5:1",
+            {"run": gentle} if gentle else {},
+        ),
+        Step(
+            "Compare",
+            "Open four methods at three ratios side by side.",
+            "one line a method with its band, and which differences to plain training are more than chance.",
+            "compare",
+            "Open the comparison",
+            sweep,
+        ),
+        table,
+    ]
+
+
+def offer() -> None:
+    """The start on a first visit, unless it was put away."""
+    if not st.session_state.get(SHUT):
+        _panel(first=True)
+
+
+def follow() -> None:
+    """The start on the pages that it leads to, where somebody has begun it."""
+    if st.session_state.get(AT) is not None and not st.session_state.get(SHUT):
+        _panel()
+
+
+def again() -> None:
+    """Begin anew: for a button's press."""
+    st.session_state[AT], st.session_state[SHUT] = 0, False
+
+
+def _panel(first: bool = False) -> None:
+    """The steps, the one that somebody is at, and what goes on from there. first: on the page of a first visit."""
+    found, state = steps(), st.session_state
+    at = min(int(state.get(AT) or 0), len(found))
+    with st.container(border=True, key="start-steps", gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown("**Start here: five steps**", width="stretch")
+            st.button(
+                "Put away", key="start.shut.now", icon=":material/close:", type="tertiary", on_click=_shut,
+                help="The gallery brings the five steps back.",
+            )  # fmt: skip
+        if at >= len(found):
+            with st.container(key="start-over"):
+                st.markdown(
+                    "That was all five. Everything on these pages has its address: send it to somebody who should see the same."
+                )
+                links.to("gallery", "See the other examples", ":material/collections_bookmark:")
+            return
+        state["start.chosen"] = at
+        st.segmented_control(
+            "Steps",
+            range(len(found)),
+            format_func=lambda i: f"{i + 1} {found[i].name}",
+            key="start.chosen",
+            required=True,
+            on_change=_choose,
+            label_visibility="collapsed",
+            width="stretch",
+        )
+        step = found[at]
+        with st.container(key=f"start-step-{at + 1}", gap="small"):
+            st.markdown(f"{step.do} **You will see:** {step.see}")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if step.words or step.page != "lab" or not first:
+                links.to(step.page, step.link, ":material/arrow_forward:", **step.words)
+            label = "I have seen it: next step" if at + 1 < len(found) else "I have seen it: done"
+            st.button(label, key="start.next", icon=":material/check:", on_click=_next, args=(at,))
+
+
+def _choose() -> None:
+    chosen = st.session_state["start.chosen"]
+    if chosen is not None:
+        st.session_state[AT] = int(chosen)
+
+
+def _next(at: int) -> None:
+    st.session_state[AT] = at + 1
+
+
+def _shut() -> None:
+    st.session_state[SHUT] = True

@@ -1,0 +1,70 @@
+"""The status line: is an engine alive, on what device, how full is its memory, how long is the queue."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from app import session
+from app.words.text import duration, many, plain
+from engine.errors import LabError
+from engine.store import EngineInfo, Store
+
+REAP_AFTER = 12.0
+"""Seconds of silence after which the page itself marks what was running as interrupted; a new engine would have done so before."""
+_FORGET = 7 * 24 * 3600.0
+
+
+def status_line(*, active: bool) -> None:
+    """Draw the line; it looks again every other second while something runs, else every five."""
+    st.fragment(_line, run_every=2.0 if active else 5.0)()
+
+
+def _line() -> None:
+    try:
+        store = session.store()
+        living = store.engines()
+        queue = store.queue()
+        if not living and queue["running"] and store.reap(REAP_AFTER):
+            st.rerun()
+    except LabError as error:
+        st.markdown(f":red[:material/error:] {plain(error, 300)}")
+        return
+    if session.demo():
+        with st.container(key="status-demo"):
+            st.markdown(DEMO, help=session.demo_line())
+        return
+    with st.container(key="status-alive" if living else "status-silent"):
+        st.markdown(words(store, living, queue), help=HELP)
+
+
+DEMO = ":blue[:material/movie:] **Demonstration** · recorded runs; nothing is trained here"
+STARTING = ":blue[:material/hourglass_top:] **Engine starting**"
+HELP = (
+    "The engine is the process that trains; this page only shows. Memory is the engine's with its workers. "
+    "Queue: runs waiting, everybody's."
+)
+
+
+def words(store: Store, living: list[EngineInfo], queue: dict[str, int]) -> str:
+    """The line as markdown."""
+    waiting = f"{queue['running']} running, {queue['queued']} waiting"
+    if not living:
+        return f":orange[:material/power_off:] **No engine** · {silence(store)} · {waiting}"
+    busy, slots = sum(e.busy for e in living), sum(e.slots for e in living)
+    device = plain(living[0].device or ", ".join(living[0].devices) or "starting", 40)
+    several = "" if len(living) == 1 else f" · {len(living)} engines"
+    memory = sum(e.memory_mb for e in living)
+    mark = ":green[:material/check_circle:] **Engine ready**" if any(e.ready for e in living) else STARTING
+    if trouble := next((e.trouble for e in living if e.trouble), ""):
+        mark = f":orange[:material/warning:] **Engine in trouble**: {plain(trouble, 200)}"
+    return f"{mark}{several} · {device} · {busy} of {many(slots, 'slot')} busy · {memory:,.0f} MiB · {waiting}"
+
+
+def silence(store: Store) -> str:
+    """'silent for 8 s' of the engine heard of last, 'none has run here yet' otherwise."""
+    known = store.engines(alive_within=_FORGET)
+    if not known:
+        return "none is running here"
+    return f"silent for {duration(max(0.0, time.time() - max(e.heartbeat for e in known)))}"

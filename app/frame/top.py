@@ -1,0 +1,62 @@
+"""What every page begins with: its styles and the line with the product's name, the engine's state, the glossary and the size."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.frame import start
+from app.frame.status import status_line
+from app.parts import share, size
+from app.words import glossary
+
+_STYLE = """<style>
+[data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }
+div:has(> .st-key-run-bar) { position: sticky; bottom: 0; z-index: 5; }
+.st-key-run-bar { padding: .6rem 0 .4rem; background: light-dark(#F8F8F7, #21201D); border-top: 1px solid rgba(128, 128, 128, .25); }
+.st-key-headline p { font-size: 1.15rem; line-height: 1.5; text-wrap: pretty; }
+.st-key-findings p { line-height: 1.5; text-wrap: pretty; }
+label[data-testid="stWidgetLabel"][disabled] { color: light-dark(#595A63, #B5B3AC); }
+[data-testid="stCaptionContainer"] { opacity: 1; color: light-dark(#595A63, #B5B3AC); }
+:is(a, button, summary, input, [tabindex]):focus-visible { outline: 2px solid light-dark(#00644B, #3CC79A); outline-offset: 2px; }
+[data-testid="stMain"]:focus-visible { outline-offset: -3px; }
+:is([class*="st-key-share-"], [class*="st-key-code-"]):has(> details) { width: auto; max-width: 100%; }
+:is([class*="st-key-share-"], [class*="st-key-code-"]):has(> details[open]) { width: 100%; flex-basis: 100%; }
+:is([class*="st-key-share-"], [class*="st-key-code-"]) > details:not([open]) { border-color: transparent; width: fit-content; }
+/* colours of code: Streamlit's are too pale to read */
+[data-testid="stCode"] .token { color: inherit !important; }
+[data-testid="stCode"] .token.comment { color: light-dark(#595A63, #B5B3AC) !important; }
+[data-testid="stCode"] .token:is(.keyword, .function, .builtin) { color: light-dark(#005A9C, #56B4E9) !important; }
+[data-testid="stCode"] .token.string { color: light-dark(#00644B, #3CC79A) !important; }
+[data-testid="stCode"] .token:is(.number, .parameter) { color: light-dark(#A84300, #FF9A5C) !important; }
+/* a code's copy button: Streamlit hides it, from Tab too, until a mouse comes by */
+[data-testid="stCode"] > div, [data-testid="stCode"] > div > div { visibility: visible; opacity: 1; }
+.st-key-top-tools { flex: none; width: auto; flex-wrap: nowrap; }
+.st-key-top-tools > * { flex: none; width: auto; min-width: 0; }
+.st-key-status-line p { font-size: .875rem; }
+.st-key-run button[kind="primary"]:not(:disabled) { color: light-dark(#FFFFFF, #06281D); }
+@media (min-width: 768px) { [data-testid="stMainBlockContainer"] { padding-left: 2.5rem; padding-right: 2.5rem; } }
+.st-key-thumbs img { image-rendering: pixelated; border-radius: 4px; border: 1px solid rgba(128, 128, 128, .35); margin: 0 3px; }
+</style>"""
+
+
+def style() -> None:
+    """Put the styles on the page. First of all that a page does: the address's words that no page owns are read here."""
+    size.begin()
+    share.begin()
+    st.html(_STYLE)
+
+
+def head(active: bool, *, follow: bool = True) -> None:
+    """The line itself, and the five steps where somebody is on the way through them.
+
+    active: something on this page is going on. follow: False where the page has a place of its own for the steps.
+    """
+    with st.container(horizontal=True, vertical_alignment="center", key="status-line", gap="medium"):
+        st.markdown("##### Imbalance Lab", width="content")
+        with st.container(width="stretch"):
+            status_line(active=active)
+        with st.container(horizontal=True, vertical_alignment="center", width="content", key="top-tools", gap="small"):
+            glossary.button()
+            size.switch()
+    if follow:
+        start.follow()

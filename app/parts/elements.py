@@ -1,0 +1,39 @@
+"""A heading with help, a chart with words for who cannot see it, and the numbers behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.charts import palette
+from app.parts import share, size
+
+WIDE = 900
+"""Pixels beyond which a lone picture gains nothing."""
+
+
+def heading(text: str, help: str) -> None:
+    """The name of a picture or table, and what its words mean."""
+    st.markdown(f"**{text}**", help=help)
+
+
+def chart(figure: Any, key: str, alt: str) -> None:
+    """A finished picture."""
+    st.plotly_chart(size.figure(figure), key=key, alt=alt, config=palette.CONFIG)
+
+
+def numbers(key: str, table: Callable[[], pd.DataFrame], alt: str, *, name: str = "", download: bool = True) -> None:
+    """The numbers behind a picture, made when somebody opens them, to read and to copy. name, download: as in `share.table`."""
+    with folded("The numbers", f"numbers-{key}", ":material/table:") as fold:
+        if fold.open:
+            made = table()
+            st.dataframe(made, hide_index=made.index.name is None, alt=alt)
+            share.table(made, name or key, key, alt, download=download)
+
+
+def folded(label: str, key: str, icon: str) -> Any:
+    """An expander that knows whether it is open: what is in a closed one need not be made, sent or mounted."""
+    return st.expander(label, key=key, icon=icon, on_change="rerun")

@@ -1,0 +1,1 @@
+"""A run on the page: its film, answers, curves, comparisons."""

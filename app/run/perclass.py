@@ -1,0 +1,69 @@
+"""Test results class by class, with the averages over small and large classes; to read and to take along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app.charts import palette
+from app.parts import share
+from engine.spec.result import Result
+
+SCORES = {"precision": "precision", "recall": "recall", "f1": "F1", "average_precision": "AP"}
+NARROW = {"class": st.column_config.TextColumn(width=130)}
+"""A class may be called anything; its name must not push the numbers out of sight."""
+WHOLE = 15
+"""Rows that are shown without scrolling."""
+GROUPS = {"minority": "mean of the minority classes", "majority": "mean of the majority classes"}
+
+
+def per_class(result: Result, key: str) -> None:
+    """The table, to read and to copy; key: of this table on its page."""
+    made = rows(result)
+    height: Any = "content" if len(made) <= WHOLE else 400
+    alt = "Test results with 95% intervals, one row a class"
+    st.dataframe(made, hide_index=True, alt=alt, column_config=NARROW, height=height)
+    if result.averages:
+        told = "; ".join(
+            f"{name}: {len(group.get('classes', []))} of {len(result.per_class)} classes"
+            for name, group in result.averages.items()
+        )
+        few = "those that lost rows" if result.spec["imbalance"].get("profile") == "remove" else "those below the largest"
+        st.caption(f"{told[:1].upper()}{told[1:]}; the minority classes are {few} in training.")
+    caption = f"{alt}, n = {result.n}; {result.interval}"
+    share.table(lambda: records(result), f"classes-{result.run_id}", f"classes-{key}", caption, text=["class"])
+
+
+def rows(result: Result) -> pd.DataFrame:
+    """Means with intervals as text, one row a class, then the averages."""
+    out = []
+    for name, values in [*result.per_class.items(), *_averages(result)]:
+        row: dict[str, Any] = {"class": name}
+        for metric, label in SCORES.items():
+            value = values.get(metric)
+            if isinstance(value, Mapping) and value.get("mean") is not None:
+                row[label] = f"{value['mean']:.2f}" + palette.bracket(*_ends(value))
+        out.append(row)
+    return pd.DataFrame(out)
+
+
+def records(result: Result) -> list[dict[str, Any]]:
+    """The same as numbers, means with both ends of their intervals, with the rows and replicates that they are of."""
+    out = []
+    for name, values in [*result.per_class.items(), *_averages(result)]:
+        row: dict[str, Any] = {"class": name, "test rows": values.get("support"), "replicates": result.n}
+        out.append(row | {label: values.get(metric) for metric, label in SCORES.items()})
+    return out
+
+
+def _averages(result: Result) -> list[tuple[str, Mapping[str, Any]]]:
+    return [(GROUPS[name], values) for name, values in result.averages.items() if name in GROUPS]
+
+
+def _ends(value: Mapping[str, Any]) -> tuple[float, float]:
+    low, high = (value.get(end) for end in ("low", "high"))
+    return (np.nan if low is None else float(low), np.nan if high is None else float(high))

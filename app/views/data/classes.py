@@ -1,0 +1,154 @@
+"""What is in a table before anything is trained on it: the answer's column, its classes, and what to know beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.parts import share
+from app.parts.elements import folded
+from app.words.naming import cell, listed
+from app.words.text import many, plain, ratio
+
+MOST_CLASSES = 50
+"""A column with more different values is offered as a target only where it is a candidate."""
+LEVELS = {"refuse": (st.error, ":material/block:"), "warning": (st.warning, ":material/warning:")}
+
+
+def section(profile: Mapping[str, Any], take: Callable[[str | None, str | None], None], version: str) -> bool:
+    """The target, its classes and the warnings. take(target, positive) is called when the person chooses otherwise. version: another
+    one begins the choices anew. False: refused."""
+    st.subheader("What is to be predicted", anchor="target")
+    target = (profile.get("target") or {}).get("name")
+    classes = [str(c["name"]) for c in profile["classes"]]
+    left, right = st.columns(2)
+    with left:
+        _target(profile, target, take, f"mine.target.{version}")
+    if classes:
+        with right:
+            _positive(profile, classes, lambda name: take(target, name), f"mine.positive.{version}")
+        _counts(profile, classes)
+    return warnings(profile)
+
+
+def _target(profile: Mapping[str, Any], target: str | None, take: Callable[[str | None, str | None], None], key: str) -> None:
+    first = [str(c["name"]) for c in profile["candidates"]]
+    rest = [
+        str(c["name"])
+        for c in profile["columns"]
+        if c["name"] not in first and 2 <= c["distinct"] <= MOST_CLASSES or c["name"] == target
+    ]
+    names = list(dict.fromkeys([*first, *rest]))
+    if not names:
+        return
+    shown = listed(names)
+    state = st.session_state
+    state[key] = target if target in names else None
+
+    def other() -> None:
+        if state[key] != target:  # a browser also tells again what it showed before
+            take(state[key], None)
+
+    guessed = (profile.get("target") or {}).get("guessed")
+    st.selectbox(
+        "Target: the column with the answer",
+        names,
+        index=0 if target in names else None,
+        format_func=shown.__getitem__,
+        key=key,
+        on_change=other,
+        placeholder="Choose a column",
+        help="Likely ones first. Type to search.",
+    )
+    why = next((str(c.get("why") or "") for c in profile["candidates"] if c["name"] == target), "")
+    if guessed:
+        st.caption(f"A guess{': ' + plain(why, 120) if why else ''}. Choose another column if it is wrong.")
+
+
+def _positive(profile: Mapping[str, Any], classes: list[str], take: Callable[[str | None], None], key: str) -> None:
+    shown = listed(classes)
+    state = st.session_state
+    counts = {str(c["name"]): int(c["rows"]) for c in profile["classes"]}
+    smallest = min(classes, key=lambda name: counts[name])
+    chosen = profile.get("positive")
+    shows = state[key] = chosen if chosen in classes else smallest
+
+    def other() -> None:
+        if state[key] != shows:
+            take(state[key])
+
+    st.selectbox(
+        "Class looked for",
+        classes,
+        format_func=shown.__getitem__,
+        key=key,
+        on_change=other,
+        help="The rare one you want to find: precision, recall and thresholds are about it."
+        if len(classes) == 2
+        else "All classes are learnt and scored; thresholds are about this one against all others.",
+    )
+
+
+def _counts(profile: Mapping[str, Any], classes: list[str]) -> None:
+    counts = [int(c["rows"]) for c in profile["classes"]]
+    words = [
+        f"{many(profile['used'], 'row')} with an answer",
+        f"ratio {ratio(profile['ratio'])}",
+        many(profile["features"], "feature"),
+    ]
+    if profile["folds"]:
+        words.append(f"{many(profile['folds'], 'fold')} proposed")
+    st.markdown(" · ".join(words).replace(ratio(profile["ratio"]), f"**{ratio(profile['ratio'])}**", 1))
+    rows = pd.DataFrame(
+        {
+            "class": [cell(name) for name in classes],
+            "rows": counts,
+            "share": [float(c["share"]) for c in profile["classes"]],
+        }
+    )
+    st.dataframe(
+        rows,
+        hide_index=True,
+        height=min(285, 38 + 35 * len(classes)),
+        column_config={"share": st.column_config.ProgressColumn("share", min_value=0.0, max_value=1.0, format="percent")},
+        alt="Rows of each class",
+    )
+    share.table(rows, "classes", "mine.classes", "Rows of each class", download=False)
+
+
+def warnings(profile: Mapping[str, Any]) -> bool:
+    """Sentences about the data, worst first; False where one of them refuses."""
+    found = profile["warnings"]
+    for level, (draw, icon) in LEVELS.items():
+        texts = [w["text"] for w in found if w["level"] == level]
+        if texts:
+            lines = [plain(text, 500) for text in texts]
+            head = "**These data cannot be compared on.** " if level == "refuse" else ""
+            draw(head + lines[0] if len(lines) == 1 else (head + "\n") + "\n".join(f"- {text}" for text in lines), icon=icon)
+    said = [w["text"] for w in found if w["level"] not in LEVELS]
+    precision = profile.get("precision")
+    if precision and not any(precision["text"].rstrip(".") in w["text"] for w in found):
+        said.append(precision["text"])
+    for text in said:
+        st.caption(f":material/info: {plain(text, 500)}")
+    if any(s["why"] != "id" for s in profile["suspicious"]):
+        with folded("Columns to look at before believing anything", "mine.suspicious", ":material/troubleshoot:") as fold:
+            if fold.open:
+                alt = "Columns that tell the classes apart by themselves"
+                st.dataframe(suspicious(profile), hide_index=True, alt=alt)
+                share.table(suspicious(profile), "columns", "mine.columns", alt, download=False)
+    return not any(w["level"] == "refuse" for w in found)
+
+
+def suspicious(profile: Mapping[str, Any]) -> pd.DataFrame:
+    """Columns that know too much, or number the rows."""
+    return pd.DataFrame(
+        {
+            "column": [cell(s["name"]) for s in profile["suspicious"]],
+            "why": [cell(s["text"]) for s in profile["suspicious"]],
+            "alone": [s["score"] for s in profile["suspicious"]],
+        }
+    )

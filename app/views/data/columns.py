@@ -1,0 +1,195 @@
+"""How a table was read: every guess, and a way to say otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.parts.elements import heading
+from app.words.naming import cell
+from app.words.text import many, plain
+
+TYPES = ("numeric", "categorical", "boolean", "date", "ignore")
+"""What a column can be told to be."""
+ENCODINGS = (
+    "utf-8",
+    "utf-16",
+    "cp1252",
+    "latin-1",
+    "iso8859-15",
+    "cp1250",
+    "cp1251",
+    "mac-roman",
+    "cp932",
+    "gb18030",
+    "big5",
+    "cp949",
+)
+"""Offered; the one that was guessed is always among them."""
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces", "": "nothing: a single column"}
+DECIMALS = {".": "point, 1.5", ",": "comma, 1,5"}
+THOUSANDS = {"": "none", ",": "commas, 1,000", ".": "points, 1.000", " ": "spaces, 1 000", "'": "apostrophes, 1'000"}
+HEADER = {True: "the first row", False: "no row: number the columns"}
+GUESS, GUESSED = "guess", "as guessed"
+KINDS = {
+    "text": "text (left out)",
+    "id": "ID (left out)",
+    "constant": "constant (left out)",
+    "empty": "empty (left out)",
+    "ignored": "ignored",
+}
+"""Kinds that need a word more."""
+
+
+def section(profile: Mapping[str, Any] | None, reading: Mapping[str, Any], version: str) -> dict[str, Any] | None:
+    """The guesses, the columns, and a form to read the table another way; what it asks for once it is sent, else None.
+
+    profile: None where the table could not be read; then the form alone can help. reading: what the person has said so far. version:
+    another one begins the form anew.
+    """
+    guesses: Mapping[str, Any] = (profile or {}).get("guesses") or {}
+    if profile is not None:
+        st.markdown(sentence(profile))
+        for note in list(profile.get("notes") or ())[:8]:
+            st.caption(f":material/info: {plain(note, 300)}")
+    failed = profile is None
+    label = "Read it another way" if failed else "Columns, and how the file was read"
+    fold = st.expander(label, icon=":material/table_edit:", expanded=failed, key=f"mine.columns.{version}")
+    with fold, st.form(f"mine.form.{version}", border=False):
+        said = _format(guesses, reading, version)
+        types = _columns(profile["columns"], reading, version) if profile is not None else dict(reading.get("types") or {})
+        left, right = st.columns([1, 1])
+        sent = left.form_submit_button("Read it this way", icon=":material/refresh:", type="primary", width="stretch")
+        guess = right.form_submit_button("Guess everything again", icon=":material/auto_fix:", width="stretch")
+    if guess:
+        return {}
+    if not sent:
+        return None
+    return said | ({"types": types} if types else {})
+
+
+def sentence(profile: Mapping[str, Any]) -> str:
+    """'1,200 rows, 8 columns. Text in utf-8, columns parted by a comma, ...'."""
+    guesses = profile.get("guesses") or {}
+    parts = []
+    if guesses.get("encoding"):
+        parts.append(f"text in {plain(guesses['encoding'])}")
+    if guesses.get("delimiter") is not None:
+        words = DELIMITERS.get(guesses["delimiter"]) or guesses["delimiter"]
+        parts.append(f"columns parted by {plain(words)}" if guesses["delimiter"] else "a single column")
+    if guesses.get("decimal"):
+        parts.append(f"decimal {'comma' if guesses['decimal'] == ',' else 'point'}")
+    if guesses.get("thousands"):
+        words = THOUSANDS.get(guesses["thousands"], "blanks").partition(",")[0]
+        parts.append(f"thousands parted by {words}")
+    if guesses.get("header") is not None:
+        parts.append("names in the first row" if guesses["header"] else "no row of names")
+    if guesses.get("sheet"):
+        parts.append(f"sheet {plain(guesses['sheet'])}")
+    marks = [plain(mark, 20) for mark in guesses.get("missing") or ()]
+    if marks:
+        parts.append(
+            f"missing where it says {', '.join(marks[:5])}" + (f" and {len(marks) - 5} more" if len(marks) > 5 else "")
+        )
+    how = f" {', '.join(parts)[:1].upper()}{', '.join(parts)[1:]}." if parts else ""
+    return f"**{many(profile['rows'], 'row')}, {many(len(profile['columns']), 'column')}.**{how}"
+
+
+def _format(guesses: Mapping[str, Any], reading: Mapping[str, Any], version: str) -> dict[str, Any]:
+    """Selects for what the file does not say; only what the person chose."""
+    text = guesses.get("format") in (None, "text")
+    out: dict[str, Any] = {}
+    columns = st.columns(3)
+
+    def choose(at: int, key: str, label: str, options: Mapping[Any, str], help: str) -> None:
+        known = dict(options)
+        for value in (guesses.get(key), reading.get(key)):
+            if value is not None and value not in known:
+                known[value] = repr(value)
+        guess = guesses.get(key) if key not in reading else None
+        first = GUESS if guess is None else f"{GUESS}: {known[guess]}"
+        names = [None, *known]
+        with columns[at]:
+            chosen = st.selectbox(
+                label,
+                names,
+                index=names.index(reading[key]) if reading.get(key) in known else 0,
+                format_func=lambda v: first if v is None else known[v],
+                key=f"mine.{key}.{version}",
+                help=help,
+            )
+        if chosen is not None:
+            out[key] = chosen
+
+    if text:
+        choose(0, "encoding", "Encoding", {e: e for e in ENCODINGS}, "How the bytes stand for letters.")
+        choose(1, "delimiter", "Columns parted by", DELIMITERS, "The character between two cells.")
+    choose(2 if text else 0, "header", "Names of columns", HEADER, "Where the columns' names are.")
+    if guesses.get("format") != "parquet":
+        choose(0 if text else 1, "decimal", "Decimal mark", DECIMALS, "What parts whole numbers from fractions.")
+        choose(1 if text else 2, "thousands", "Thousands mark", THOUSANDS, "What groups digits by three.")
+    if guesses.get("sheet") or reading.get("sheet"):
+        with columns[0]:
+            sheet = st.text_input(
+                "Sheet",
+                str(reading.get("sheet") or ""),
+                key=f"mine.sheet.{version}",
+                placeholder="the first that holds a table",
+            )
+        if sheet.strip():
+            out["sheet"] = sheet
+    with columns[2]:
+        marks = st.text_input(
+            "Missing marks, parted by |",
+            "|".join(reading.get("missing") or ()),
+            key=f"mine.missing.{version}",
+            placeholder=GUESS,
+            help="Texts that stand for a missing value, such as ? or n/a or -999. An empty cell always does.",
+        )
+    if found := [mark.strip() for mark in marks.split("|") if mark.strip()]:
+        out["missing"] = found
+    return out
+
+
+def _columns(columns: Sequence[Mapping[str, Any]], reading: Mapping[str, Any], version: str) -> dict[str, str]:
+    """The columns with examples; the types a person gives them in the last column of the list."""
+    types = dict(reading.get("types") or {})
+    heading(
+        "Columns",
+        "Left out of the comparison: texts, IDs, constants and empty columns. Choose in *read as* to overrule a guess: double click, or "
+        "Enter on the keyboard.",
+    )
+    edited = st.data_editor(
+        table(columns, types),
+        hide_index=True,
+        key=f"mine.types.{version}",
+        height=min(420, 38 + 35 * len(columns)),
+        disabled=["column", "is", "missing", "different", "examples"],
+        column_config={
+            "column": st.column_config.TextColumn("column", pinned=True),
+            "read as": st.column_config.SelectboxColumn("read as", options=[GUESSED, *TYPES], required=True),
+        },
+    )
+    return chosen(columns, list(edited["read as"]))
+
+
+def table(columns: Sequence[Mapping[str, Any]], types: Mapping[str, str]) -> pd.DataFrame:
+    """A row a column; cells of a data frame are text, whatever is in them."""
+    return pd.DataFrame(
+        {
+            "column": [cell(c["name"]) for c in columns],
+            "is": [KINDS.get(c["kind"], c["kind"]) for c in columns],
+            "read as": [types.get(c["name"], GUESSED) for c in columns],
+            "missing": [int(c["missing"]) for c in columns],
+            "different": [int(c["distinct"]) for c in columns],
+            "examples": [" · ".join(map(cell, c["examples"])) for c in columns],
+        }
+    )
+
+
+def chosen(columns: Sequence[Mapping[str, Any]], picked: Sequence[Any]) -> dict[str, str]:
+    """{column: type} of what was picked for it; all others stay as guessed."""
+    return {str(c["name"]): str(p) for c, p in zip(columns, picked, strict=True) if isinstance(p, str) and p in TYPES}

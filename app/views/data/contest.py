@@ -1,0 +1,308 @@
+"""The comparison: asked for, watched, ended, and read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from app import session
+from app.charts import pr
+from app.frame.status import silence
+from app.parts import share
+from app.parts.elements import WIDE, chart, heading, numbers
+from app.run import panel
+from app.views.data import board
+from app.words import glossary
+from app.words.naming import said
+from app.words.text import duration, many, plain, ratio
+from engine.errors import BadInput, LabError, UnknownName
+from engine.events import Board
+from engine.report.leaderboard import FIRST, deciding, leaderboard_csv, leaderboard_latex, leaderboard_markdown
+from engine.spec import limits
+from engine.spec.comparison import CompareSpec
+from engine.store import Job
+
+TICK = 1.0
+"""Seconds between two looks at a comparison that is going on."""
+BUDGETS = {15: "15 s", 60: "1 min", 300: "5 min"}
+SHOWN = 4
+"""Curves that are drawn before anybody chooses."""
+ICONS = {"failed": ":material/error:", "cancelled": ":material/block:", "interrupted": ":material/power_off:"}
+DRAWS = {"failed": st.error, "cancelled": st.info, "interrupted": st.warning}
+
+
+def bar(
+    profile: Mapping[str, Any], source: Mapping[str, str], reading: Mapping[str, Any], ready: bool, go: Callable[[Job], object]
+) -> None:
+    """Budget, ratio, and the one press. go(job) is called when it is pressed."""
+    st.subheader("Compare", anchor="compare")
+    counts = [int(c["rows"]) for c in profile["classes"]]
+    st.session_state.setdefault("data.budget", 60)
+    st.session_state.setdefault("data.ratio.kind", "native")
+    left, right = st.columns(2)
+    with left:
+        budget = st.segmented_control(
+            "Time",
+            list(BUDGETS),
+            format_func=BUDGETS.__getitem__,
+            key="data.budget",
+            persist_state="session",  # it stays chosen while the table is read anew
+            required=True,
+            help="The comparison ends within it. More time gives more replicates, and narrower intervals.",
+        )
+    with right:
+        asked = _ratio(profile, counts) if counts else None
+    if st.button("Compare", type="primary", icon=":material/play_arrow:", key="data.compare", disabled=not ready):
+        try:
+            spec = CompareSpec(
+                source,
+                target=profile["target"]["name"],
+                positive=profile["positive"],
+                reading=reading,
+                budget=float(budget or 60),
+                ratio=asked,
+            )
+            go(session.ask_comparison(spec))
+        except LabError as error:
+            st.error(plain(error, 500), icon=":material/error:")
+            return
+        st.rerun()
+    if not ready:
+        st.caption("Nothing can be compared until what is said above in red is mended.")
+
+
+def _ratio(profile: Mapping[str, Any], counts: list[int]) -> float | None:
+    native = ratio(profile["ratio"])
+    kind = st.segmented_control(
+        "Ratio of the classes",
+        ["native", "other"],
+        format_func={"native": f"As it is ({native})", "other": "Other"}.__getitem__,
+        key="data.ratio.kind",
+        persist_state="session",
+        required=True,
+        help="Another ratio leaves out rows of a class, in training and test alike: how would the methods do if the class were rarer?",
+    )
+    if kind != "other":
+        return None
+    highest, why = limits.highest_ratio(counts, profile["folds"] or 1)
+    state = st.session_state
+    if not isinstance(state.get("data.ratio"), float) or not 1 <= state["data.ratio"] <= highest:
+        state["data.ratio"] = float(min(highest, max(1.0, round(2 * profile["ratio"]))))
+    value = st.number_input("to 1", 1.0, highest, step=1.0, key="data.ratio", persist_state="session", help=plain(why, 300))
+    return float(value)
+
+
+# ---- on its way
+
+
+def watch(job: Job) -> None:
+    """The board of a comparison that waits or runs."""
+    st.fragment(_watch, run_every=TICK)(job.id, job.state)
+
+
+def _watch(id: str, seen: str) -> None:
+    """A fragment; it redraws the page when the comparison has ended."""
+    try:
+        live = session.live(id)
+    except UnknownName:
+        st.rerun()
+    if not live.job.active or live.job.state != seen:
+        st.rerun()
+    with st.container(key="data-progress"):  # one place whatever it holds: what follows keeps its own
+        _progress(live)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if not session.demo():
+            st.button("Cancel", icon=":material/stop:", key="data.cancel", on_click=session.cancel, args=(id,))
+        if live.board is not None:
+            _sort(id, board.live(live.board.rows))
+    if live.board is not None:
+        _live(id, live.board)
+    for note in live.notes:
+        st.caption(f":material/info: {plain(note, 400)}")
+
+
+def _progress(live: session.Live) -> None:
+    """How far it is, in time."""
+    job = live.job
+    alive = bool(session.store().engines())
+    budget = float(job.spec.get("budget") or 60)
+    if job.state == "queued":
+        st.progress(
+            0.0, text="Waiting for the engine. " + (f"{many(live.ahead, 'job')} before it." if live.ahead else "Next in line.")
+        )
+        if not alive:
+            st.warning(panel.NO_ENGINE, icon=":material/power_off:")
+    else:
+        spent = max(0.0, time.time() - (job.started or time.time()))
+        left = budget - spent
+        text = [plain(live.phase or "Getting ready", 80)]
+        text.append(f"{duration(max(1.0, left))} left" if left > 0.5 else "finishing")
+        st.progress(min(1.0, spent / budget), text=" · ".join(text))
+        if not alive:
+            st.warning(
+                f"The engine is {silence(session.store())}. If it does not come back, this comparison will be marked as interrupted.",
+                icon=":material/power_off:",
+            )
+
+
+def _live(id: str, found: Board) -> None:
+    rows = board.live(found.rows)
+    metric = str(found.rows[0]["metric"]) if found.rows else FIRST
+    board.draw(board.ordered(rows, order(id, [row.name for row in rows])), metric)
+
+
+def order(id: str, otherwise: list[str]) -> list[str]:
+    """The order somebody asked for, or the first that was shown: rows do not move by themselves."""
+    kept = st.session_state.get("data.order")
+    if kept is None or kept[0] != id:
+        st.session_state["data.order"] = kept = (id, otherwise)
+    names: list[str] = kept[1]
+    return names
+
+
+def _sort(id: str, rows: list[board.Row]) -> None:
+    st.button(
+        "Sort by score now", icon=":material/sort:", key="data.sort", on_click=_take, args=(id, board.by_score(rows)),
+        help="Rows keep their places while scores change; this puts the highest on top, by the difference to plain training on the same "
+        "replicates.",
+    )  # fmt: skip
+
+
+def _take(id: str, names: list[str]) -> None:
+    st.session_state["data.order"] = (id, names)
+
+
+def ended(job: Job, again: Callable[[], object]) -> None:
+    """Why a comparison ended without a result, and the next step."""
+    what = {
+        "failed": "The comparison failed.",
+        "cancelled": "The comparison was cancelled.",
+        "interrupted": "The comparison was interrupted: its engine went away.",
+    }[job.state]
+    reason = f" {plain(job.reason, 600)}" if job.state == "failed" else ""
+    DRAWS[job.state](f"**{what}**{reason}", icon=ICONS[job.state])
+    if panel.closed():
+        return
+    step = {
+        "failed": "Change what the reason names, or try once more.",
+        "cancelled": "Start it over, or choose another time or ratio.",
+        "interrupted": "Start it over; it will wait until an engine is alive.",
+    }[job.state]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Compare again", icon=":material/replay:", key="data.again", on_click=again)
+        st.caption(step)
+
+
+def repeat(job: Job) -> None:
+    """Queue a comparison that ended without a result once more."""
+    try:
+        session.ask_comparison(CompareSpec.from_json(job.spec), again=True)
+    except BadInput as error:
+        st.session_state["data.trouble"] = str(error)
+
+
+# ---- done
+
+
+def asked_for(spec: Mapping[str, Any]) -> str:
+    """'left = yes, 1 min, classes as they are' of a comparison, for a line of markdown."""
+    made = "classes as they are" if spec.get("ratio") is None else f"classes at {ratio(float(spec['ratio']))}"
+    budget = int(spec.get("budget") or 0)
+    positive = f" = {said(spec['positive'], 30)}" if spec.get("positive") is not None else ""
+    target = f"{said(spec['target'])}{positive}, " if spec.get("target") is not None else ""
+    return f"{target}{BUDGETS.get(budget) or duration(budget)}, {made}"
+
+
+def verdict(id: str, result: Mapping[str, Any]) -> None:
+    """The sentence, the board, and what was cut to keep the time."""
+    rows = board.final(result)
+    icon = ":material/trophy:" if result.get("best") else ":material/balance:"
+    with st.container(key="headline"):
+        st.markdown(f"{icon} {plain(result['verdict'], 1200)}")
+    data = result["data"]
+    counts = data["counts"]
+    pairs = counts.items() if isinstance(counts, Mapping) else zip(data["classes"], counts, strict=True)
+    sizes = ", ".join(f"{said(name, 30)} {n:,}" for name, n in pairs)
+    st.caption(
+        f"{asked_for(result['spec'])} · {board.replicated(rows)} · {many(data['used_rows'], 'row')} ({sizes}), "
+        f"{many(data['features'], 'feature')} · {duration(result['seconds'])}"
+    )
+    _sort(id, rows)
+    board.draw(board.ordered(rows, order(id, board.by_score(rows))), deciding(result), best=result.get("best"))
+    share.forms(
+        lambda: {
+            "Markdown": leaderboard_markdown(result),
+            "LaTeX": leaderboard_latex(result),
+            "CSV": leaderboard_csv(result),
+        },
+        "leaderboard",
+        "mine.board",
+        download=False,
+    )
+    more = [*result["shortened"], *(result.get("notes") or ())]
+    if more:
+        st.markdown(
+            "**What was cut to keep the time, and other things to know**\n"
+            + "\n".join(f"- {plain(text, 500)}" for text in more)
+        )
+    else:
+        st.caption("Nothing was cut to keep the time.")
+
+
+def curves(id: str, result: Mapping[str, Any]) -> None:
+    """Precision and recall of each method that is chosen."""
+    arrays = session.arrays(id)
+    rows = [row for row in board.final(result) if arrays is not None and f"pr/{row.name}" in arrays]
+    if arrays is None or not rows:
+        return
+    st.subheader("Precision and recall", anchor="curves")
+    names = board.by_score(rows)
+    first = list(dict.fromkeys([*names[: SHOWN - 1], *(n for n in names if n == board.PLAIN)]))
+    if "data.curves" not in st.session_state:
+        st.session_state["data.curves"] = first
+    titles = {row.name: row.title for row in rows}
+    st.fragment(_curves)(arrays, rows, names, titles, result)
+
+
+def _curves(
+    arrays: Mapping[str, np.ndarray],
+    rows: list[board.Row],
+    names: list[str],
+    titles: Mapping[str, str],
+    result: Mapping[str, Any],
+) -> None:
+    kept = [n for n in st.session_state.get("data.curves") or [] if n in titles]
+    if kept != st.session_state.get("data.curves"):
+        st.session_state["data.curves"] = kept
+    picked = st.pills("Methods", names, selection_mode="multi", format_func=titles.__getitem__, key="data.curves")
+    by_name = {row.name: row for row in rows}
+    grid = arrays.get("pr_recall", np.linspace(0, 1, len(arrays[f"pr/{names[0]}"])))
+    drawn = [
+        pr.Curve(
+            n, titles[n], grid, arrays[f"pr/{n}"][None], by_name[n].score.mean, by_name[n].score.low, by_name[n].score.high
+        )
+        for n in names
+        if n in picked
+    ]
+    data = result["data"]
+    several = len(data["classes"]) > 2
+    heading(
+        "Precision and recall on the test rows",
+        glossary.about(
+            "precision-recall curve",
+            "precision",
+            "recall",
+            last="Curves are means over replicates" + (" and over all classes, each against the rest." if several else "."),
+        ),
+    )
+    if not drawn:
+        st.caption("Choose a method to see its curve.")
+        return
+    prevalence = float(np.mean(arrays["truth"] > 0)) if not several else 1 / len(data["classes"])
+    with st.container(width=WIDE):
+        chart(pr.figure(drawn, prevalence), "chart-pr-compare", pr.alt(drawn, prevalence))
+        numbers("pr-compare", lambda: pr.table(drawn), "Precision at a few recalls, one row a method", download=False)

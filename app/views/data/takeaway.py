@@ -1,0 +1,95 @@
+"""What a person takes along from a comparison: report, tables, rows, model, code. All are links that look at the cookie."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.views.data import board
+from engine.report.leaderboard import code
+
+STYLE = """<style>
+.take { display: flex; flex-wrap: wrap; gap: .5rem; }
+.take a {
+  display: inline-flex; align-items: center; min-height: 2.5rem; padding: .25rem .9rem; border-radius: .5rem; text-decoration: none;
+  color: inherit; border: 1px solid rgba(128, 128, 128, .5);
+}
+.take a:hover, .take a:focus-visible { border-color: light-dark(#00644B, #3CC79A); color: light-dark(#00644B, #3CC79A); }
+.take a.first { background: light-dark(#00644B, #3CC79A); color: light-dark(#FFFFFF, #06281D); font-weight: 600; }
+</style>"""
+
+
+def section(job: str, result: Mapping[str, Any]) -> None:
+    """Links to everything, and the code of one method."""
+    st.subheader(
+        "Take away", anchor="take-away", help="Each link works in this browser alone, and until the table is forgotten."
+    )
+    st.html(
+        links(
+            [
+                ("Report (HTML)", session.file_url(job, "report.html")),
+                ("Leaderboard as CSV", session.file_url(job, "leaderboard.csv")),
+                ("as Markdown", session.file_url(job, "leaderboard.md")),
+                ("as LaTeX", session.file_url(job, "leaderboard.tex")),
+                ("Everything as JSON", session.file_url(job, "comparison.json")),
+            ]
+        )
+    )
+    st.caption("The report is one file that opens anywhere and asks no other host for anything.")
+    rows = board.final(result)
+    titles = {row.name: row.title for row in rows}
+    there = set(session.artifacts(job))
+    names = board.by_score(rows)
+    st.fragment(_one)(job, result, titles, names, there)
+
+
+def _one(job: str, result: Mapping[str, Any], titles: Mapping[str, str], names: list[str], there: set[str]) -> None:
+    """One method: its model, its rows, its code. A fragment."""
+    state = st.session_state
+    if state.get("data.take") not in titles:
+        state["data.take"] = result.get("best") if result.get("best") in titles else names[0]
+    name = st.selectbox("Of one method", names, format_func=titles.__getitem__, key="data.take")
+    found = []
+    if f"model/{name}" in there:
+        found.append(("Fitted model (zip)", session.file_url(job, f"model-{name}.zip")))
+    if f"augmented/{name}" in there:
+        found.append(("Augmented training rows (CSV)", session.file_url(job, f"augmented-{name}.csv")))
+    found.append(("Code (Python)", session.file_url(job, f"code-{name}.py")))
+    st.html(links(found, first=False))
+    if f"model/{name}" in there:
+        st.markdown("**Use the model**")
+        st.code(example(name), language="python", wrap_lines=True)
+    else:
+        st.caption(f"No fitted model of {titles[name]} was kept.")
+    if f"augmented/{name}" not in there:
+        st.caption("There are no augmented training rows of it: it adds none in the table's own columns.")
+    with st.expander("Python that measures this row again", icon=":material/code:"):
+        st.code(code(result, name), language="python", wrap_lines=True)
+
+
+def example(name: str) -> str:
+    """Ten lines that load the model and use it."""
+    return f"""import pandas as pd
+
+import engine
+
+model = engine.load_model("model-{name}.zip")
+table = pd.read_csv("new-rows.csv")  # the columns of your table; the target may be missing
+chances = model.predict_proba(table)
+print(model.classes_)
+print(chances[:5])
+print(model.predict(table)[:5])
+"""
+
+
+def links(found: list[tuple[str, str]], *, first: bool = True) -> str:
+    """Links as HTML; the first one stands out."""
+    made = [
+        f'<a{" class=first" if first and i == 0 else ""} href="{html.escape(url, quote=True)}" download>{html.escape(text)}</a>'
+        for i, (text, url) in enumerate(found)
+    ]
+    return f'{STYLE}<div class="take">{"".join(made)}</div>'

@@ -1,0 +1,134 @@
+"""A person's own table: how it gets here, whose it is, and how nothing of it is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from app import session
+from app.drop import drop
+from app.views.data import sample
+from app.words.text import many, plain
+from engine.errors import LabError
+from engine.spec.table_limits import MAX_CELLS, MAX_COLUMNS, MAX_INFLATED, MAX_ROWS
+from engine.store.uploads import MAX_BYTES, Forgotten, Upload
+
+TAKEN = (
+    f"CSV, TSV, Excel or Parquet, or a zip of one: up to {MAX_BYTES >> 20} MiB ({MAX_INFLATED >> 20} MiB unpacked), {MAX_ROWS:,} rows, "
+    f"{MAX_COLUMNS:,} columns and {MAX_CELLS:,} cells."
+)
+
+Go = Callable[[str | None], object]
+"""Goes to a table by its id; None: to the empty page."""
+
+
+def privacy() -> str:
+    """What happens to the data: three sentences, and what is not promised."""
+    minutes = many(max(1, round(session.kept_seconds() / 60)), "minute")
+    return (
+        "Your table belongs to this browser: nobody else sees it or what is made from it, not even with the link. It is read and trained "
+        "on by this server's engine, is sent to nobody else, and its content is written to no log. **Forget**, or "
+        f"{minutes} without a sign of your browser, deletes it with everything made from it and ends the processes that read it. "
+        "(Not promised: that the memory of a process which has freed it holds no trace.)"
+    )
+
+
+def empty(go: Go) -> None:
+    """Nothing is here yet: a place to drop a table on, what is taken, what becomes of it, and a table to try."""
+    st.subheader("Which method helps on your data?")
+    st.markdown(
+        "Drop a table here. A minute later you know which method for imbalanced classes is better than plain training on it, by how much, "
+        "and whether to believe it; you take away a report, the code and the fitted model."
+    )
+    if why := session.uploading():
+        st.warning(plain(why, 400), icon=":material/movie:" if session.demo() else ":material/cookie_off:")
+        return
+    drop("Drop a table here", TAKEN, endings=session.ENDINGS, key="mine.drop", sent=go)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Try a sample table", key="data.sample", icon=":material/science:", on_click=_sample, args=(go,))
+        st.caption(f"{sample.ROWS:,} made-up customers, some of whom left: it goes the way of a table of your own.")
+    st.caption(f":material/lock: {privacy()}")
+
+
+def _sample(go: Go) -> None:
+    try:
+        go(session.store().add_upload(session.owner(), sample.NAME, sample.table()))
+    except LabError as error:
+        st.session_state["data.trouble"] = str(error)
+
+
+def trouble() -> None:
+    """What went wrong with the last press, once."""
+    if text := st.session_state.pop("data.trouble", ""):
+        st.error(plain(text, 400), icon=":material/error:")
+
+
+def head(upload: Upload, all_of_mine: list[Upload], go: Go) -> None:
+    """The table that is looked at, the others, another one, and the way to forget it."""
+    size = f"{upload.size / 1024:,.0f} KiB" if upload.size < 1 << 20 else f"{upload.size / (1 << 20):,.1f} MiB"
+    with st.container(horizontal=True, vertical_alignment="center", key="data-head"):
+        st.markdown(
+            f":material/table: **{plain(upload.name, 80)}** · {size} · :material/lock: only in this browser", width="stretch"
+        )
+        with st.popover("Another table", icon=":material/add:", key=f"mine.more.{upload.id}"):
+            for one in [u for u in all_of_mine if u.id != upload.id]:
+                st.button(
+                    plain(one.name, 60), key=f"mine.open.{one.id}", icon=":material/table:", on_click=go, args=(one.id,),
+                    width="stretch",
+                )  # fmt: skip
+            drop("Drop another table", TAKEN, endings=session.ENDINGS, key=f"mine.another.{upload.id}", sent=go, small=True)
+        forget(upload, "top", go)
+
+
+def forget(upload: Upload, place: str, go: Go) -> None:
+    """The button, with its one confirmation."""
+    with st.popover("Forget", icon=":material/delete_forever:", key=f"mine.forget.{place}.{upload.id}"):
+        st.markdown(
+            f"Delete **{plain(upload.name, 80)}** and everything made from it: what was found in it, comparisons, models and reports? "
+            "This cannot be taken back."
+        )
+        st.button(
+            "Forget it now", key=f"mine.gone.{place}.{upload.id}", type="primary", icon=":material/delete_forever:",
+            on_click=_forget, args=(upload.id, go),
+        )  # fmt: skip
+
+
+def _forget(id: str, go: Go) -> None:
+    try:
+        gone = session.forget(id)
+    except LabError as error:
+        st.session_state["data.trouble"] = str(error)
+        return
+    go(None)
+    st.session_state["data.forgotten"] = gone
+
+
+def forgotten() -> None:
+    """What forgetting came to, once."""
+    gone: Forgotten | None = st.session_state.pop("data.forgotten", None)
+    if gone is None:
+        return
+    with st.container(key="data-state-forgotten"):
+        if not gone.tables:
+            st.info("There was nothing left to forget.", icon=":material/info:")
+            return
+        what = f"{many(gone.tables, 'table')} and {many(gone.jobs, 'piece')} of work made from it are deleted"
+        st.success(
+            f"**Forgotten.** {what}, and the database's log is emptied."
+            if gone.clean
+            else f"**Forgotten.** {what}; the database's log is being read just now and is emptied by the engine as soon as it is free.",
+            icon=":material/delete_forever:",
+        )
+
+
+def unknown(go: Go) -> None:
+    """A link to what is gone, or somebody else's: both read the same."""
+    minutes = many(max(1, round(session.kept_seconds() / 60)), "minute")
+    with st.container(key="data-state-unknown"):
+        st.warning(
+            "**Nothing here for you.** What this address names was forgotten (by a press, or after "
+            f"{minutes} without a sign of its browser), or it belongs to another browser.",
+            icon=":material/search_off:",
+        )
+        st.button("Start with a table", key="data.start", icon=":material/home:", on_click=go, args=(None,))

@@ -1,0 +1,269 @@
+"""Your data: a private table, how it was read, which method helps on it, where to put the threshold, and what to take along."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.frame import address, links, top
+from app.run import panel
+from app.views.data import classes, columns, contest, decide, takeaway, upload
+from app.words.text import many, plain
+from engine.errors import LabError, UnknownName
+from engine.store import Job
+from engine.store.uploads import Upload
+
+WORDS = ("data", "compare")
+
+
+def page() -> None:
+    """Draw the page."""
+    top.style()
+    try:
+        session.store()
+        mine = session.uploads()
+    except LabError as error:
+        st.title("Imbalance Lab")
+        st.error(plain(error, 600), icon=":material/error:")
+        return
+    found = _asked(mine)
+    job = found[1] if found is not None else None
+    top.head(job is not None and job.active)
+    with st.container(key="data-top"):
+        upload.forgotten()
+        upload.trouble()
+    if found is None:
+        upload.unknown(_go)
+        return
+    table, job = found
+    if table is None and job is None:
+        with st.container(key="data-state-empty"):
+            upload.empty(_go)
+        if session.demo():
+            links.to("gallery", "See a recorded comparison in the gallery", ":material/collections_bookmark:")
+        else:
+            panel.no_engine(session.store())
+        return
+    if table is not None:
+        upload.head(table, mine, _go)
+        _table(table, job)
+    if job is not None:
+        _comparison(job)
+    if table is not None:
+        st.divider()
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f":material/lock: {upload.privacy()}", width="stretch")
+            upload.forget(table, "end", _go)
+
+
+# ---- which table, which comparison
+
+
+def _asked(mine: list[Upload]) -> tuple[Upload | None, Job | None] | None:
+    """(table, comparison) that the address names, the newest table where it names none; None: it names what is not there for them."""
+    query = address.words()
+    job = None
+    try:
+        if "compare" in query:
+            job = session.live(query["compare"]).job
+            if job.kind != "compare":
+                return None
+            _remember(job)
+        id = job.upload if job is not None else query.get("data")
+        if job is not None and id is None:
+            return None, job  # on a public dataset
+        if id is not None:
+            return session.upload(id), job
+    except UnknownName:
+        return None
+    if not mine:
+        return None, None
+    st.query_params["data"] = mine[0].id  # so that this page can say so when the table is gone
+    return mine[0], None
+
+
+def _go(table: str | None, compare: str | None = None) -> None:
+    """Go to a table, as its link would."""
+    address.write({word: id for word, id in zip(WORDS, (table, compare), strict=True) if id})
+
+
+def _remember(job: Job) -> None:
+    """A link to a comparison brings its settings with it, once, and the method that it says."""
+    state = st.session_state
+    if state.get("mine.from") != job.id:
+        state["mine.from"] = job.id
+        if "method" in st.query_params:
+            state["data.method"] = st.query_params["method"]
+        state["mine.options"] = {
+            "table": job.upload,
+            "reading": dict(job.spec.get("reading") or {}),
+            "target": job.spec.get("target"),
+            "positive": job.spec.get("positive"),
+        }
+        budget = int(job.spec.get("budget") or 60)
+        state["data.budget"] = budget if budget in contest.BUDGETS else 60
+        state["data.ratio.kind"] = "native" if job.spec.get("ratio") is None else "other"
+        if job.spec.get("ratio") is not None:
+            state["data.ratio"] = float(job.spec["ratio"])
+
+
+def _begin(table: Upload, job: Job) -> None:
+    """Go to a comparison that was asked for just now; what the person said stays as it is."""
+    st.session_state["mine.from"] = job.id
+    _go(table.id, job.id)
+
+
+def _options(table: Upload) -> dict[str, Any]:
+    """What the person has said of this table."""
+    options: dict[str, Any] = st.session_state.get("mine.options") or {}
+    if options.get("table") != table.id:
+        options = {"table": table.id, "reading": {}, "target": None, "positive": None}
+        st.session_state["mine.options"] = options
+    return options
+
+
+def _say(**changes: Any) -> None:
+    st.session_state["mine.options"] = {**st.session_state["mine.options"], **changes}
+
+
+# ---- the table
+
+
+def _table(table: Upload, job: Job | None) -> None:
+    """How it was read, what is in it, and the press that compares."""
+    options = _options(table)
+    asked = _profile_job(table, options)
+    if asked is None:
+        return
+    if asked.active:
+        with st.container(key="data-state-reading"):
+            st.fragment(_reading, run_every=panel.TICK)(asked.id)
+        return
+    profile = session.profile(asked.id) if asked.state == "done" else None
+    if profile is None:
+        with st.container(key="data-state-unread"):
+            _unread(asked, options)
+    else:
+        with st.container(key="data-state-profile"):
+            if job is not None and job.state == "done":
+                st.markdown(
+                    "On this page: [what is to be predicted](#target) · [compare](#compare) · [verdict](#verdict) · [curves](#curves) · "
+                    "[decide](#decide) · [take away](#take-away)"
+                )
+            _profiled(profile, table, options, asked)
+            return
+    said = columns.section(None, options["reading"], asked.id)
+    if said is not None:
+        _say(reading=said, target=None, positive=None)
+        st.rerun()
+
+
+def _profile_job(table: Upload, options: Mapping[str, Any]) -> Job | None:
+    """The job that reads this table this way: asked for once, so that one that failed stays failed until somebody presses."""
+    state = st.session_state
+    words = {"reading": options["reading"], "target": options["target"], "positive": options["positive"]}
+    wanted = json.dumps([table.id, words], sort_keys=True)
+    try:
+        if state.get("mine.wanted") != wanted:
+            state["mine.profile"] = session.ask_profile(table.id, words).id
+            state["mine.wanted"] = wanted
+        return session.live(state["mine.profile"]).job
+    except LabError as error:
+        st.error(plain(error, 500), icon=":material/error:")
+        if options["reading"] or options["target"]:
+            st.button("Guess everything again", key="data.reset", icon=":material/auto_fix:", on_click=_reset)
+        return None
+
+
+def _reset() -> None:
+    _say(reading={}, target=None, positive=None)
+
+
+def _reading(id: str) -> None:
+    """How far the reading is. A fragment; it redraws the page when that has ended."""
+    try:
+        live = session.live(id)
+    except UnknownName:
+        st.rerun()
+    if not live.job.active:
+        st.rerun()
+    alive = bool(session.store().engines())
+    if live.job.state == "queued":
+        st.progress(
+            0.0, text="Waiting for the engine. " + (f"{many(live.ahead, 'job')} before it." if live.ahead else "Next in line.")
+        )
+    else:
+        st.progress(0.5, text=f"{plain(live.phase or 'Reading the table', 80)} …")
+    if not alive:
+        st.warning(panel.NO_ENGINE, icon=":material/power_off:")
+
+
+def _unread(job: Job, options: Mapping[str, Any]) -> None:
+    """Reading failed: the sentence, and what to do."""
+    if job.state == "failed":
+        st.error(f"**The table could not be read as asked.** {plain(job.reason, 600)}", icon=":material/error:")
+        st.markdown("Say below how it is to be read, mend the file and send it again, or forget it.")
+    else:
+        st.warning(f"**Reading was {job.state}.**", icon=":material/power_off:")
+    with st.container(horizontal=True):
+        st.button("Try again", key="data.reread", icon=":material/replay:", on_click=_reread)
+        if options["reading"] or options["target"]:
+            st.button("Guess everything again", key="data.reset", icon=":material/auto_fix:", on_click=_reset)
+
+
+def _reread() -> None:
+    st.session_state.pop("mine.wanted", None)
+
+
+def _profiled(profile: Mapping[str, Any], table: Upload, options: Mapping[str, Any], asked: Job) -> None:
+    said = columns.section(profile, options["reading"], asked.id)
+    if said is not None:
+        _say(reading=said, target=None, positive=None)
+        st.rerun()
+    ready = classes.section(profile, lambda target, positive: _say(target=target, positive=positive), asked.id)
+    if profile["target"] is None:
+        return
+    contest.bar(profile, {"upload": table.id}, options["reading"], ready, lambda job: _begin(table, job))
+    _earlier(table)
+
+
+def _earlier(table: Upload) -> None:
+    """Other comparisons of this table."""
+    others = [j for j in session.comparisons(table.id) if j.id != st.query_params.get("compare")]
+    if not others:
+        return
+    with st.expander(f"Earlier: {many(len(others), 'comparison')}", icon=":material/history:"):
+        for job in others[:20]:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"{contest.asked_for(job.spec)} · {job.state}", width="stretch")
+                st.button(
+                    "Show", key=f"mine.show.{job.id}", icon=":material/visibility:", on_click=_go, args=(table.id, job.id)
+                )
+
+
+# ---- the comparison
+
+
+def _comparison(job: Job) -> None:
+    st.subheader("Verdict" if job.state == "done" else "Comparison", anchor="verdict")
+    with st.container(key=f"data-state-{job.state}"):
+        if job.active:
+            st.caption(contest.asked_for(job.spec))
+            contest.watch(job)
+            return
+        result = session.comparison(job.id) if job.state == "done" else None
+        if job.state == "done" and result is None:
+            st.warning("What this comparison found is gone; compare again.", icon=":material/search_off:")
+            return
+        if result is None:
+            st.caption(contest.asked_for(job.spec))
+            contest.ended(job, lambda: contest.repeat(job))
+            return
+        contest.verdict(job.id, result)
+        contest.curves(job.id, result)
+        decide.section(job.id, result)
+        takeaway.section(job.id, result)

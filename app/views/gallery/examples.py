@@ -1,0 +1,94 @@
+"""Pieces of a card: its picture and its numbers; and examples that a link names."""
+
+from __future__ import annotations
+
+import base64
+import html
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.words.text import difference, number, plain
+from engine.errors import LabError
+from engine.report import svg
+from engine.stats.intervals import Interval
+
+SENSES = {
+    "above 0": ":material/north_east: above 0",
+    "below 0": ":material/south_east: below 0",
+    "holds 0": ":material/drag_handle: cannot be told from 0",
+    "": "",
+}
+"""What is said of an interval, by where it lies."""
+EXACT = ":material/drag_handle: is 0 in every replicate"
+XML = '<svg xmlns="http://www.w3.org/2000/svg"'
+NAMES = ("ink", "soft", "rule", "paper", "lead", "plain", "warm", "green")
+COLOURS = {
+    "light": ("#1A1A19", "#5B5A56", "#E2E1DC", "#FFFFFF", "#00644B", "#5B5A56", "#B34A00", "#005A9C"),
+    "dark": ("#F3F2EF", "#B9B7B0", "#3A3833", "#0E1117", "#3CC79A", "#B9B7B0", "#FF9A5C", "#56B4E9"),
+}
+"""What `engine.report.svg.STYLE` asks for."""
+FRAME = """<style>
+.card-picture { display: block; width: 100%; max-width: 25rem; margin: 0 auto; }
+.st-key-gallery h4 { font-size: 1.15rem; }
+</style>"""
+
+
+def picture(card: Mapping[str, Any]) -> None:
+    """The card's picture, an SVG of ours, in the colours of the page. An image of its own: pages take no SVG among their text."""
+    colours = zip(NAMES, COLOURS["dark" if st.context.theme.type == "dark" else "light"], strict=True)
+    style = f"<style>:root{{{';'.join(f'--{name}:{colour}' for name, colour in colours)}}}{svg.STYLE}</style>"
+    head, _, rest = card["picture"].partition(">")
+    whole = f"{head.replace('<svg', XML, 1)}>{style}{rest}"
+    said = re.search(r'aria-label="([^"]*)"', head)
+    alt = html.escape(html.unescape(said[1]), quote=True) if said else ""
+    data = base64.b64encode(whole.encode()).decode()
+    st.html(f'{FRAME}<img class="card-picture" src="data:image/svg+xml;base64,{data}" alt="{alt}">')
+
+
+def facts(card: Mapping[str, Any]) -> None:
+    """The card's numbers, one line each, and what their intervals are."""
+    lines = []
+    for fact in card["facts"]:
+        found = interval(fact)
+        digits = 1 if abs(found.mean) >= 5 else 3  # percent, or a score
+        said = difference(found, digits) if fact["sense"] else number(found, digits)
+        sense = f" · {EXACT if found.low == found.high == 0 else SENSES[fact['sense']]}" if fact["sense"] else ""
+        lines.append(f"- {plain(fact['said'], 80)}: **{said}**{sense}")
+    st.markdown("\n".join(lines))
+    known = [fact for fact in card["facts"] if fact["low"] is not None]
+    if known:
+        st.caption(f"Brackets: {plain(known[0]['kind'], 120)}; n = {_counts(known)}.")
+
+
+def table(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The numbers of all cards, one record each, to take along."""
+    ends = ("mean", "low", "high")
+    return [
+        {"example": card["title"], "number": fact["said"], "value": {end: fact[end] for end in ends}}
+        | {"n": fact["n"], "interval": fact["kind"] if fact["low"] is not None else "", "against 0": fact["sense"]}
+        for card in cards
+        for fact in card["facts"]
+    ]
+
+
+def interval(fact: Mapping[str, Any]) -> Interval:
+    """A number of a card with its interval; NaN where it has none."""
+    mean, low, high = (math.nan if fact[name] is None else float(fact[name]) for name in ("mean", "low", "high"))
+    return Interval(mean, low, high, int(fact["n"]), str(fact["kind"]))
+
+
+def _counts(found: Sequence[Mapping[str, Any]]) -> str:
+    return " and ".join(dict.fromkeys(str(fact["n"]) for fact in found))
+
+
+def bring(page: str) -> None:
+    """Before a page is drawn: the example that its address names, where the store does not have it yet."""
+    try:
+        session.bring(page, st.query_params.to_dict())
+    except (LabError, ValueError) as error:
+        st.error(f"The example of this link cannot be opened: {plain(error, 400)}", icon=":material/error:")

@@ -1,0 +1,60 @@
+"""Gallery: recorded examples, each with its picture, its numbers and a link that opens it. It needs no engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.frame import links, start, top
+from app.parts import share
+from app.views.gallery import examples
+from app.words.text import many, plain
+from engine.errors import LabError
+
+IN_A_ROW = 3
+
+
+def page() -> None:
+    """Draw the page."""
+    if "run" in st.query_params:  # the address of a link to the Lab, which is the first page, holds no page's name
+        st.switch_page(st.session_state["pages"]["lab"], query_params=st.query_params.to_dict())
+    top.style()
+    try:
+        session.store()
+        found = session.cards()
+    except (LabError, ValueError) as error:
+        st.title("Imbalance Lab")
+        st.error(plain(error, 600), icon=":material/error:")
+        return
+    top.head(False)
+    st.subheader("Examples worth a look")
+    st.markdown(
+        f"{many(len(found), 'recorded example')}, trained with this program and kept with it: nothing has to run. Every number is read "
+        "from the runs that its link opens."
+    )
+    if not found:
+        st.info("No example came with this copy. `python -m engine example moons` makes one.", icon=":material/history:")
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key="gallery-start"):
+        st.button("Start with five steps", key="gallery.start", icon=":material/directions_walk:", on_click=start.again)
+        st.caption("Watch, read, change, compare, and then your own table.", width="content")
+    with st.container(key="gallery"):
+        for row in range(0, len(found), IN_A_ROW):
+            for place, card in zip(st.columns(IN_A_ROW, gap="medium"), found[row : row + IN_A_ROW], strict=False):
+                with place:
+                    _card(card)
+    words = ("example", "number", "interval", "against 0")
+    share.table(lambda: examples.table(found), "examples", "gallery", "The numbers of all examples", text=words)
+
+
+def _card(card: Mapping[str, Any]) -> None:
+    with st.container(border=True, key=f"card-{card['name']}", gap="small"):
+        st.markdown(f"#### {plain(card['title'], 80)}")
+        examples.picture(card)
+        st.caption(plain(card["legend"], 200))
+        st.markdown(f"{plain(card['look'], 300)} {plain(card['means'], 300)}")
+        examples.facts(card)
+        links.to(card["page"], f"Open: {card['title']}", ":material/open_in_new:", **card["words"])

@@ -1,0 +1,5 @@
+"""The page of the papers' tables."""
+
+from app.views.papers.view import page
+
+__all__ = ["page"]

@@ -1,0 +1,1 @@
+"""Words of the page: numbers, names, sentences, the glossary."""

@@ -1,0 +1,331 @@
+"""The words of the pages: each explained once, in two plain sentences, where it stands and in one list on top of every page."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import streamlit as st
+
+from engine.spec.result import METRICS
+
+_MORE = {
+    "average_precision": "",
+    "balanced_accuracy": "Calling every row the majority scores 0.5 on two classes, however rare the other one is.",
+    "g_mean": "Recall and specificity are averaged over the classes first, so it is not 0 as soon as one class is missed.",
+    "f1": "It is high only where both are.",
+    "mcc": "It looks at all four counts: found, missed, false alarms and rightly left alone.",
+    "kappa": "Unlike accuracy it gives nothing for calling all rows the majority.",
+    "roc_auc": "For a rare class it can look good while precision is poor, since false alarms are held against the many negatives.",
+    "precision_at_recall_0.25": "It reads the precision-recall curve at one place.",
+    "precision_at_recall_0.5": "It reads the precision-recall curve at one place.",
+    "precision_at_recall_0.75": "It reads the precision-recall curve at one place.",
+}
+"""What is said of a metric beside its own sentence."""
+
+TERMS: dict[str, str] = {
+    **{label: f"{help} {_MORE[name]}".strip() for name, (label, _, help) in METRICS.items()},
+    # data
+    "Dataset": (
+        "Rows with the classes they belong to: points in the plane, a table, or images. Its rows are split into training, "
+        "validation and test before anything is learnt."
+    ),
+    "Minority and majority": (
+        "The small class and the large one. Of two classes the minority is the positive one, the one that is looked for; of "
+        "more, every class below the largest counts as small."
+    ),
+    "Ratio": (
+        "How many rows the largest class has for one of the smallest, written 50:1. Where a ratio is asked for, rows are left "
+        "out until it is reached."
+    ),
+    "Profile": (
+        "The law by which classes shrink from the first to the last: to the ratio at once, exponentially, in one step, as a "
+        "Gaussian, or by removing a share of some classes. With two classes all but the last come to the same."
+    ),
+    "Prevalence": (
+        "The share of positive rows among the test rows. A random ranking has this average precision, so a score says little "
+        "without it."
+    ),
+    "Withheld": (
+        "Minority rows that were taken away from training to make the imbalance. They are real rows, so it can be seen what "
+        "having them back would be worth."
+    ),
+    "Potential": (
+        "What the same network reaches with the withheld rows given back. It is an oracle, a ceiling to measure by, and is "
+        "never ranked."
+    ),
+    "Share recovered": (
+        "What a method gains over plain training, as a share of what the potential gains. It is shown only where the "
+        "potential's own gain has an interval above 0."
+    ),
+    # training
+    "Plain training (CE)": (
+        "Training with cross-entropy on the rows as they are, with nothing done about the imbalance. Every other method is "
+        "held against it."
+    ),
+    "Method": (
+        "A way of training on imbalanced data: other rows, other weights, another loss or another last step. Its settings are "
+        "in the form, and each has a default."
+    ),
+    "Over-sampling": (
+        "Giving training more rows of the small classes, copied or made up. It changes how often a class is seen, not how "
+        "much is known of it."
+    ),
+    "SMOTE": (
+        "Over-sampling by points between a minority row and one of its minority neighbours. It fills the room between known "
+        "rows and cannot leave it."
+    ),
+    "EOS": (
+        "Over-sampling in feature space, towards the nearest rows of other classes. It widens the range that a class's "
+        "training rows span, which a narrow class lacks."
+    ),
+    "DOS": (
+        "Deep over-sampling: features of rows are drawn towards features of their own class, round after round. Classes pull "
+        "together while the network is trained."
+    ),
+    "Explicit gradient": (
+        "Copies of minority rows are moved by a gradient so that a step of training on them lowers the loss on held-out rows. "
+        "The player shows them moving."
+    ),
+    "Control": (
+        "The same method with the one thing switched off that it claims to work by. Where the method does no better than its "
+        "control, that thing did not help here."
+    ),
+    "CE, equal steps": (
+        "Plain training that may take as many steps as the method beside it. It tells what more training alone would give."
+    ),
+    "Synthetic point": "A row that a method made up for training. Test rows are always real ones.",
+    "Frame": (
+        "The synthetic points and the decision surface at one moment of training. A run keeps about a hundred of them for the "
+        "player."
+    ),
+    "Player": (
+        "The film of a run: space plays and pauses, left and right arrows step, Home and End jump, plus and minus change the "
+        "speed. Square brackets go through the synthetic points, and Escape lets go."
+    ),
+    "Decision surface": (
+        "Where the network changes its mind, drawn over the plane of the data. Above two dimensions it is a slice through the "
+        "training mean, not the whole boundary."
+    ),
+    "Epoch": (
+        "One pass of training over its rows. The epoch with the best validation score is kept, and the test rows are looked "
+        "at once, for that one."
+    ),
+    "Validation rows": "Rows kept from training to choose the epoch and the threshold. They are never tested on.",
+    "Contribution": (
+        "What a synthetic point's presence in a step does to the validation loss, to first order, at the chosen epoch. Below "
+        "0 it lowers that loss; it is not what training without the point would give."
+    ),
+    # runs
+    "Run": (
+        "One question and its answer: dataset, imbalance, method, splits and seed, and what came of them. The same question "
+        "twice is one run, and its address reopens it."
+    ),
+    "Job": (
+        "A run or another piece of work as the queue holds it. It is queued, running, done, failed, cancelled or interrupted."
+    ),
+    "Engine": "The process that trains, on this machine or on a larger one. The page only shows what it has done.",
+    "Sweep": (
+        "Runs of several methods on several datasets and ratios, cheapest first. Runs that are in the store already cost "
+        "nothing."
+    ),
+    "Cell": "One method on one dataset at one ratio, with all its replicates. It is one run of a sweep.",
+    # numbers
+    "Replicate": (
+        "One training: one fold of one seed. A seed draws withheld rows, validation rows, folds and first weights anew."
+    ),
+    "Fold": (
+        "One of the parts that the rows are cut into, each the test part once. Folds of one seed share their validation rows."
+    ),
+    "Seed": "The number that all random draws come from. The same seed gives the same numbers on the same machine.",
+    "n": "How many replicates a mean is over. More of them give a narrower interval.",
+    "Interval": (
+        "The brackets hold the mean with 95% confidence, by the corrected resampled t over replicates. With one replicate "
+        "they come from drawing its test rows again and again, and say nothing of another split."
+    ),
+    "Corrected resampled t": (
+        "A t interval that allows for replicates sharing training rows, by Nadeau and Bengio. Without the correction it would "
+        "be too narrow."
+    ),
+    "Bootstrap": (
+        "Drawing the test rows again and again, with replacement and by class, to see how much a score depends on them. It is "
+        "used where there is one replicate alone."
+    ),
+    "Paired difference": (
+        "The difference of two methods on the very same test rows, replicate by replicate. Much of the chance is common to "
+        "both and drops out, so it can be sure where two separate intervals overlap."
+    ),
+    "p": "How often a difference at least this large would come by chance if there were none. Small ones speak against chance.",
+    "Holm": (
+        "A correction of p for asking many questions at once: the smallest is multiplied by the number of questions, the next "
+        "by one less. It keeps the chance of any false finding at 5%."
+    ),
+    "Rank": (
+        "The place of a method on one dataset, 1 the best. Mean ranks over many datasets compare methods without mixing their "
+        "scales."
+    ),
+    "Friedman's test": (
+        "Asks whether the mean ranks of several methods over many datasets differ more than by chance. Only then is it worth "
+        "asking which ones differ."
+    ),
+    "Critical difference": (
+        "By how much two mean ranks must differ, at 5%, to be told apart (Nemenyi). It shrinks with the number of datasets "
+        "and grows with the number of methods."
+    ),
+    "CD diagram": (
+        "Methods on a line by their mean rank, the best at 1. A bar joins those that are less than the critical difference "
+        "apart."
+    ),
+    "Wilcoxon's signed ranks": (
+        "A test of two methods over many datasets that looks at the order of the differences, not at their size. One huge "
+        "difference cannot decide it."
+    ),
+    # scores of a class
+    "Precision": "The share of flagged rows that is positive. Few false alarms make it high.",
+    "Recall": "The share of all positive rows that is flagged. Few misses make it high.",
+    "Precision-recall curve": (
+        "Rows are ranked by the network's score; each point of the curve is the precision and recall of flagging all rows "
+        "down to one place. The area below it is the average precision, AP."
+    ),
+    "Flagged": (
+        "The share of all rows that is flagged as positive. It is the work that a threshold makes for whoever looks at them."
+    ),
+    "Threshold": (
+        "A row counts as positive where its probability is at least the threshold. Moving it trades misses against false "
+        "alarms; the ranking of rows, and with it average precision, stays as it is."
+    ),
+    "Calibration": (
+        "Whether probabilities mean what they say: of rows given 30%, are 30 in 100 positive? A ranking can be good and its "
+        "probabilities wrong."
+    ),
+    "Prior correction": (
+        "Over-sampling and class weights make probabilities too high for the smaller class. Prior correction takes back what "
+        "they did to the class shares."
+    ),
+    "Isotonic regression": (
+        "A rising staircase from scores to probabilities, fitted to what scores were worth on the validation rows. Test rows "
+        "are never used for it."
+    ),
+    "Brier score": (
+        "The mean squared distance of the probabilities to the truth, lower is better. Both ranking and calibration go into it."
+    ),
+    # inside a network
+    "Embedding": (
+        "What the network makes of a row just before its last layer, one number a feature; here laid out in two dimensions. "
+        "Rows that lie together look alike to the network; where classes mix, its last layer cannot part them."
+    ),
+    "PCA, t-SNE, UMAP": (
+        "Three ways to lay many dimensions out in two. PCA is a straight projection; t-SNE and UMAP keep neighbours together, "
+        "and their distances between far groups mean little."
+    ),
+    "Generalization gap": (
+        "How far the features of test rows lie outside the range that a class's training rows span, averaged over the "
+        "features (0: none does; the unit is that of the features). A large one means that the class's training rows do not "
+        "show the network where its test rows lie."
+    ),
+    "Weight norm": (
+        "The length (L2) of the last layer's weights of a class. A class with shorter ones than the others is harder to be "
+        "chosen; plain training leaves small classes with short ones."
+    ),
+    "Enemy": "The nearest row of another class, in feature space. EOS makes synthetic rows on the way to it.",
+    "Variance within the classes": (
+        "Mean squared distance of a row's features to the mean of its class, averaged over classes. A class that shrinks to a "
+        "point has lost its detail."
+    ),
+    # comparisons
+    "Quick look": (
+        "The first round of a comparison: few rows and few epochs, so that every method has a number at once. Such numbers "
+        "decide nothing."
+    ),
+    "Board": (
+        "The methods of a comparison with their scores, best first. What counts is the paired difference to plain training."
+    ),
+    "Verdict": (
+        "What a comparison or a claim comes to, as far as the intervals allow. Not told apart means that these replicates "
+        "cannot say."
+    ),
+}
+"""Word -> two sentences. The order is that of the list."""
+
+ALIASES = {
+    "ap": "Average precision",
+    "pr": "Precision-recall curve",
+    "ir": "Ratio",
+    "ce": "Plain training (CE)",
+    "gap": "Generalization gap",
+    "oracle": "Potential",
+    "confidence interval": "Interval",
+    "cd": "Critical difference",
+    "sampler": "Over-sampling",
+    "surface": "Decision surface",
+    "features": "Embedding",
+    "kappa": "Cohen's kappa",
+    "auc": "ROC AUC",
+    "leaderboard": "Board",
+    "nemenyi": "Critical difference",
+}
+"""What else people call them."""
+
+
+def _bare(text: str) -> str:
+    """Letters and digits alone, in small letters, without accents: what a search looks at."""
+    plain = unicodedata.normalize("NFKD", text).casefold()
+    return " ".join("".join(c if c.isalnum() else " " for c in plain if not unicodedata.combining(c)).split())
+
+
+_BY_NAME = {_bare(name): name for name in TERMS}
+
+
+def name(word: str) -> str:
+    """The word as the list has it. Raises KeyError for one that is not there."""
+    bare = _bare(word)
+    return ALIASES[bare] if bare in ALIASES else _BY_NAME[bare]
+
+
+def term(word: str) -> str:
+    """What a word means, in two sentences: for `help=`. Raises KeyError for one that is not in the list."""
+    return TERMS[name(word)]
+
+
+def about(*words: str, first: str = "", last: str = "") -> str:
+    """Help of a heading that uses several words: a sentence of its own, a paragraph a word, a sentence at the end."""
+    return "\n\n".join([*filter(None, [first]), *(f"**{name(w)}**: {term(w)}" for w in words), *filter(None, [last])])
+
+
+def found(asked: str) -> list[str]:
+    """Names of the terms that a search finds: the one it names, those whose name begins so, those whose text has it."""
+    words = _bare(asked).split()
+    if not words:
+        return sorted(TERMS, key=_bare)
+    known = {n: [_bare(n), *(alias for alias, to in ALIASES.items() if to == n)] for n in TERMS}
+
+    def place(n: str) -> int | None:
+        if " ".join(words) in known[n]:
+            return 0
+        if any(all(any(part.startswith(w) for part in text.split()) for w in words) for text in known[n]):
+            return 1
+        return 2 if all(w in _bare(f"{n} {TERMS[n]}") for w in words) else None
+
+    places = {n: found for n in TERMS if (found := place(n)) is not None}
+    return sorted(places, key=lambda n: (places[n], _bare(n)))
+
+
+def button() -> None:
+    """The press that opens the list, with a search."""
+    st.fragment(_button)()
+
+
+def _button() -> None:
+    """The press. A fragment: nothing else is drawn anew, and the list is sent when somebody opens it."""
+    if st.button("Glossary", icon=":material/dictionary:", type="tertiary", key="glossary"):
+        st.dialog("Glossary", width="medium", icon=":material/dictionary:")(listing)()
+
+
+def listing() -> None:
+    """The search and what it finds: in a dialog, which takes the keyboard and gives it back."""
+    asked = st.text_input("Search", key="glossary.search", placeholder="interval, AP, potential …")
+    there = found(asked or "")
+    with st.container(key="glossary-list"):
+        if there:
+            st.markdown("\n\n".join(f"**{n}.** {TERMS[n]}" for n in there))
+        else:
+            st.caption("No word of the glossary has that in it.")

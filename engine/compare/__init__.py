@@ -1,0 +1,1 @@
+"""Methods compared on one table inside a budget of seconds."""

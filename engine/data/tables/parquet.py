@@ -1,0 +1,117 @@
+"""Parquet files as columns of texts. Nothing is unpickled, no extension type is made, nested columns are left out and said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.data.tables import sheet
+from engine.data.tables.sheet import named, short
+from engine.errors import BadData
+from engine.spec import table_limits
+
+
+def read(data: bytes) -> tuple[list[str], list[Any], list[bool], list[str]]:
+    """(names, one pyarrow array of strings per column with null where missing, whether each was no text, notes). Raises BadData."""
+    import pyarrow as pa
+
+    try:
+        return _read(data)
+    except BadData:
+        raise
+    except MemoryError:  # also where wrong bytes ask for an absurd amount
+        raise BadData(
+            "The Parquet file is broken, or needs more memory than there is: write it anew, or send fewer rows."
+        ) from None
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError) as error:
+        if "encrypt" in str(error).lower() or "decrypt" in str(error).lower():
+            raise BadData("The Parquet file is encrypted: save it without encryption.") from None
+        raise BadData("The Parquet file is broken or too unusual: write it anew, or as CSV.") from None
+
+
+def _read(data: bytes) -> tuple[list[str], list[Any], list[bool], list[str]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    source = pa.BufferReader(data)
+    file = pq.ParquetFile(source, thrift_string_size_limit=16 << 20, thrift_container_size_limit=1 << 20)
+    schema = file.schema_arrow
+    # before any value is read: what the file itself says of its size
+    sheet.check_size(file.metadata.num_rows, len(schema))
+    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+    if sum(group.total_byte_size for group in groups) > table_limits.MAX_INFLATED:
+        raise BadData(
+            f"The Parquet file inflates to more than {table_limits.MAX_INFLATED >> 20} MiB, "
+            "and no more are read: send a sample of its rows."
+        )
+    if file.metadata.num_rows == 0 or not len(schema):
+        raise BadData("The Parquet file holds no rows.")
+    flat = [f.name for f in schema if not pa.types.is_nested(f.type)]
+    texts = [f.name for f in schema if _is_text(f.type)]
+    if len(set(schema.names)) == len(schema.names):
+        # a text that fills a million rows is kept once
+        file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts)
+        table = file.read(columns=flat if all("." not in name for name in flat) else None, use_threads=False)
+    else:
+        table = file.read(use_threads=False)
+    names: list[str] = []
+    columns: list[Any] = []
+    typed: list[bool] = []
+    left: list[str] = []
+    for field, column in zip(table.schema, table.columns, strict=True):
+        made = _texts(column)
+        if made is None:
+            left.append(field.name)
+            continue
+        try:
+            made.validate(full=True)
+        except pa.ArrowInvalid:
+            raise BadData(
+                f"Column {short(field.name)!r} holds text that is no UTF-8: write the file anew, or as CSV."
+            ) from None
+        names.append(field.name)
+        columns.append(made)
+        typed.append(not _is_text(field.type))
+    left += [f.name for f in schema if pa.types.is_nested(f.type) and f.name not in left and f.name not in names]
+    notes = [f"{named(left)}: nested or binary columns are left out."] if left else []
+    if not columns:
+        raise BadData("The Parquet file holds no column of plain values: nested and binary ones cannot be read.")
+    return names, columns, typed, notes
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _texts(column: Any) -> Any:
+    """An array of strings, or of codes into strings; None for what is no plain value."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType) or pa.types.is_nested(kind):
+        return None
+    types = pa.types
+    if types.is_dictionary(kind):
+        if _is_text(kind):
+            return column
+        column, kind = column.cast(kind.value_type), kind.value_type
+    if _is_text(kind):
+        return column.cast(pa.string())
+    if types.is_null(kind) or types.is_boolean(kind) or types.is_integer(kind) or types.is_decimal(kind):
+        return column.cast(pa.string())
+    if types.is_floating(kind):
+        column = column.cast(pa.float32()) if types.is_float16(kind) else column
+        return pc.if_else(pc.is_finite(column), column, pa.scalar(None, column.type)).cast(pa.string())
+    if types.is_duration(kind):
+        return column.cast(pa.int64()).cast(pa.string())
+    if types.is_date(kind):
+        return column.cast(pa.date32()).cast(pa.string())
+    if types.is_timestamp(kind):
+        return column.cast(pa.timestamp("us", kind.tz), safe=False).cast(pa.string())
+    if types.is_time(kind):
+        return column.cast(pa.string())
+    return None

@@ -1,0 +1,230 @@
+"""What a table is like before anything is trained on it: classes, missing values, columns that know too much, how much can be said."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from engine.data.tables import suspects
+from engine.data.tables.sheet import Column, Sheet, count, named, short
+from engine.data.tables.target import Labels, candidates, features, labels, to_dataset, too_few
+from engine.spec.limits import validation_rows
+
+__all__ = ["half_width", "profile", "proposed_folds", "to_dataset"]
+
+ENOUGH = 25
+"""Minority rows below which a person is warned."""
+
+FOLDS = 5
+"""Folds that are proposed where there are enough rows."""
+
+IN_FOLD = 4
+"""Minority rows each test fold should have."""
+
+SENTINELS = (-9.0, -99.0, -999.0, -9999.0, -99999.0, 9999.0, 99999.0, 999999.0)
+"""Numbers that often stand for a missing value."""
+
+RECALL = 0.8
+"""The recall whose interval is told beforehand."""
+
+
+def half_width(rows: int) -> float:
+    """Half of the 95% interval of a recall of 0.8 that is measured on so many minority rows: 1.96 sqrt(0.8 * 0.2 / rows)."""
+    return 1.96 * math.sqrt(RECALL * (1 - RECALL) / rows)
+
+
+def proposed_folds(rows: int) -> int:
+    """Folds, 2 to 5, so that each test fold has at least 4 of the smallest class's rows once a fifth is kept for validation."""
+    return max(2, min(FOLDS, (rows - validation_rows(rows)) // IN_FOLD))
+
+
+def profile(sheet: Sheet, target: str | None = None, positive: str | None = None) -> dict[str, Any]:
+    """What there is to know of a table, JSON-plain.
+
+    target: the column with the answer, by default the likeliest one; positive: of two classes the one looked for. Keys:
+    rows; used (rows with an answer); columns [{name, kind, missing, distinct, guessed, examples, levels, low, high}] (low, high: of
+    numbers and dates, in days); guesses, notes (as in the Sheet); candidates [{name, classes, why}]; target {name, guessed} or None;
+    classes [{name, rows, share}], largest first but for a `positive`, which is second; positive; dropped (rows without an answer);
+    ratio (largest / smallest class); folds; precision {rows, half_width, formula, text} or None; suspicious [{name, why: alone | copy |
+    id, score, text}]; duplicates {rows, across}; features (columns to learn from); left_out [{name, kind}];
+    warnings [{level: info | warning | refuse, text}], worst first. Where a warning refuses, nothing can be compared.
+    Raises BadData for a target or class that a person named and that cannot be.
+    """
+    found = candidates(sheet)
+    guessed = target is None
+    if target is None and found:
+        target = str(found[0]["name"])
+    out: dict[str, Any] = {
+        "rows": sheet.rows,
+        "used": 0,
+        "columns": [_described(c) for c in sheet.columns],
+        "guesses": dict(sheet.guesses),
+        "notes": list(sheet.notes),
+        "candidates": found,
+        "target": None,
+        "classes": [],
+        "positive": None,
+        "dropped": 0,
+        "ratio": None,
+        "folds": None,
+        "precision": None,
+        "suspicious": [],
+        "duplicates": {"rows": 0, "across": 0},
+        "features": 0,
+        "left_out": [],
+        "warnings": [],
+    }
+    if target is None:
+        out["warnings"] = [_said("refuse", "No column can be the target: it needs two or more classes, each in several rows.")]
+        return out
+    answers = labels(sheet, target, positive)
+    rows = np.flatnonzero(answers.y >= 0)
+    counts = answers.counts
+    use, left = features(sheet, target)
+    y = answers.y[rows]
+    across = suspects.duplicates([c.values[rows] for c in use], y)
+    two = len(counts) == 2
+    out |= {
+        "used": len(rows),
+        "target": {"name": target, "guessed": guessed},
+        "classes": [
+            {"name": name, "rows": int(n), "share": float(n / len(rows))}
+            for name, n in zip(answers.classes, counts, strict=True)
+        ],
+        "positive": answers.classes[1] if two else positive,
+        "dropped": sheet.rows - len(rows),
+        "ratio": float(counts.max() / counts.min()),
+        "folds": proposed_folds(int(counts.min())),
+        "precision": _precision(int(counts.min())),
+        "suspicious": _suspicious(sheet, target, use, answers, rows),
+        "duplicates": {"rows": across[0], "across": across[1]},
+        "features": len(use),
+        "left_out": [{"name": c.name, "kind": c.kind} for c in left],
+    }
+    out["warnings"] = _warnings(out, sheet, answers, use, left)
+    return out
+
+
+def _said(level: str, text: str) -> dict[str, str]:
+    return {"level": level, "text": text}
+
+
+def _described(column: Column) -> dict[str, Any]:
+    values = column.values[~np.isnan(column.values)] if column.kind in ("numeric", "date") else np.zeros(0)
+    return {
+        "name": column.name,
+        "kind": column.kind,
+        "missing": column.missing,
+        "distinct": column.distinct,
+        "guessed": column.guessed,
+        "examples": list(column.examples),
+        "levels": len(column.levels),
+        "low": float(values.min()) if len(values) else None,
+        "high": float(values.max()) if len(values) else None,
+    }
+
+
+def _precision(rows: int) -> dict[str, Any]:
+    half = half_width(rows)
+    shown = f"{half:.1f}" if half >= 0.1 else f"{half:.2g}"
+    return {
+        "rows": rows,
+        "half_width": half,
+        "formula": f"1.96 · sqrt(0.8 · 0.2 / {rows}), half of the 95% interval of a recall of 0.8 on {count(rows, 'row')}",
+        "text": f"{count(rows, 'minority row')}: expect intervals of about ±{shown}.",
+    }
+
+
+def _suspicious(sheet: Sheet, target: str, use: list[Column], answers: Labels, rows: np.ndarray) -> list[dict[str, Any]]:
+    """Columns a person should look at before believing anything, the worst first."""
+    out: list[dict[str, Any]] = []
+    y = answers.y[rows]
+    part = suspects.sample(y, len(use))
+    classes = len(answers.classes)
+    for column in use:
+        numeric = column.kind != "categorical"
+        values = column.values[rows]
+        score = suspects.alone(values[part], y[part], classes, numeric)
+        if score < suspects.ALMOST:
+            continue
+        codes = np.unique(values, return_inverse=True)[1] if numeric else values
+        copy = suspects.is_copy(codes, y)
+        text = (
+            f"{short(column.name)!r} says the same as the target in every row: it is a copy of it; leave it out."
+            if copy
+            else f"{short(column.name)!r} alone tells the classes apart almost perfectly ({_rounded(score)}): "
+            "is it known before the answer is?"
+        )
+        out.append({"name": column.name, "why": "copy" if copy else "alone", "score": score, "text": text})
+    for column in sheet.columns:
+        if column.kind == "id" and column.name != target:
+            text = f"{short(column.name)!r} numbers the rows and is left out."
+            out.append({"name": column.name, "why": "id", "score": None, "text": text})
+    return sorted(out, key=lambda s: ("copy", "alone", "id").index(s["why"]))
+
+
+def _rounded(score: float) -> str:
+    """Not 1.000 for what is not 1."""
+    return "1" if score == 1 else f"{math.floor(score * 1000) / 1000:.3f}"
+
+
+def _warnings(
+    out: dict[str, Any], sheet: Sheet, answers: Labels, use: list[Column], left: list[Column]
+) -> list[dict[str, str]]:
+    refuse, warning, info = [], [], []
+    smallest = int(answers.counts.min())
+    if few := too_few(answers):
+        refuse.append(few)
+    elif smallest < ENOUGH:
+        folds = out["folds"]
+        fewer = f"; {folds} folds are proposed instead of {FOLDS}" if folds < FOLDS else ""
+        warning.append(f"{out['precision']['text'].rstrip('.')}{fewer}.")
+    if not use:
+        refuse.append("No column is left to learn from: all others are texts, IDs, constant, empty or left out.")
+    tight = [s for s in out["suspicious"] if s["why"] != "id"]
+    warning += [s["text"] for s in tight[:5]]
+    if len(tight) > 5:
+        warning.append(f"{len(tight) - 5:,} more columns tell the classes apart almost perfectly by themselves.")
+    if across := out["duplicates"]["across"]:
+        warning.append(
+            f"{count(across, 'row')} agree in all features with a row of another class: no method can tell them apart."
+        )
+    if same := out["duplicates"]["rows"]:
+        info.append(
+            f"{count(same, 'row')} {'repeats' if same == 1 else 'repeat'} an earlier one in all features: such rows can stand in training "
+            "and test at once."
+        )
+    if out["dropped"]:
+        info.append(f"{count(out['dropped'], 'row')} without an answer in {short(out['target']['name'])!r} left out.")
+    folded = Counter(name.casefold() for name in answers.classes)
+    if alike := [name for name in answers.classes if folded[name.casefold()] > 1]:
+        warning.append(f"Classes {named(alike)} differ in capital letters only: are they the same?")
+    if hollow := [c.name for c in use if 2 * c.missing > sheet.rows]:
+        info.append(f"{named(hollow)}: more than half of the values are missing.")
+    if marks := [c.name for c in use if c.kind == "numeric" and _sentinel(c)]:
+        info.append(
+            f"{named(marks)}: a number such as -999 may stand for a missing value; name it as a missing mark if it does."
+        )
+    if left:
+        kinds = Counter(c.kind for c in left)
+        what = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
+        info.append(f"{count(len(left), 'column')} left out ({what}): {named([c.name for c in left])}.")
+    return [_said(level, text) for level, texts in (("refuse", refuse), ("warning", warning), ("info", info)) for text in texts]
+
+
+def _sentinel(column: Column) -> bool:
+    """Whether the lowest or highest number is one of SENTINELS, frequent, and far from all others."""
+    known = column.values[~np.isnan(column.values)]
+    for mark in SENTINELS:
+        at = known == mark
+        if not 0.005 * len(known) <= at.sum() < len(known):
+            continue
+        rest = known[~at]
+        low, high = float(rest.min()), float(rest.max())
+        reach = max(high - low, 1.0)
+        if mark < low - reach or mark > high + reach:
+            return True
+    return False

@@ -1,0 +1,405 @@
+"""The table in a file that a person sent: CSV and its relatives, Excel, Parquet, alone or in a zip or gz. No torch.
+
+What the file does not say (encoding, delimiter, decimal mark, header, types ...) is guessed; every guess is in the Sheet and can be
+given back as an option. Whatever the bytes are, `read` ends in a Sheet or in one BadData.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from engine.data.tables import kinds, numerals, parquet, sheet, sniff, texts, unpack, workbook
+from engine.data.tables.sheet import KINDS, Column, Sheet, count, named, short
+from engine.errors import BadData
+from engine.spec.table_limits import MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_INFLATED, MAX_NAME, MAX_ROWS
+
+__all__ = ["KINDS", "MAX_BYTES", "MAX_CELLS", "MAX_COLUMNS", "MAX_INFLATED", "MAX_ROWS", "OPTIONS", "Column", "Sheet", "read"]
+
+OPTIONS = ("encoding", "delimiter", "decimal", "thousands", "header", "sheet", "types", "missing")
+"""What a person can say of a file; None is as if it were not said."""
+
+THOUSANDS = ("", ",", ".", " ", "'", "\u00a0", "\u202f", "\u2019")
+
+ADRIFT = 0.5
+"""Share of rows with more cells than the table has columns from which it is no table."""
+
+HEADER_ROWS, HEADER_COLUMNS = 200, 200
+"""What is looked at to tell a header from a row."""
+
+
+@dataclass
+class Raw:
+    """Columns of texts, the header among them or (names) apart. narrow: the first row has one cell less than the others."""
+
+    columns: list[Any]
+    typed: list[bool]
+    names: list[str] | None
+    guesses: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+    narrow: bool = False
+
+
+def read(data: bytes, name: str, options: Mapping[str, Any] | None = None) -> Sheet:
+    """The table in the bytes of one file. name: the file's; its ending decides nothing.
+
+    options, all optional: encoding (one of sniff.ENCODINGS), delimiter (one character, "" for a single column, " " for any run of
+    spaces), decimal ("." or ","), thousands (one character or ""), header (bool), sheet (of a workbook), types {column: numeric |
+    categorical | boolean | date | ignore}, missing (texts that stand for nothing, in any case; an empty cell always does).
+    Raises BadData: a file or an option that cannot be used, or more than the caps above allow.
+    """
+    given = _checked(options or {})
+    inner, _, form = unpack.unpack(bytes(data), name)
+    raw = {"text": _text, "excel": _excel, "parquet": _parquet}[form](inner, given)
+    names, columns = _header(raw, given.get("header"))
+    unknown = [column for column in given.get("types", {}) if column not in names]
+    if unknown:
+        raise BadData(f"The table has no column called {short(unknown[0])!r}; types can be given for its own columns.")
+    return _sheet(raw, names, columns, given)
+
+
+def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that are given. Raises BadData for a name or value that cannot be."""
+    given = {key: value for key, value in options.items() if value is not None}
+    for key in given:
+        if key not in OPTIONS:
+            raise BadData(f"There is no option called {short(str(key))!r}; there are: {', '.join(OPTIONS)}.")
+    right: dict[str, tuple[bool, str]] = {
+        "encoding": (isinstance(given.get("encoding", ""), str), "the name of one"),
+        "delimiter": (isinstance(given.get("delimiter", ""), str), "one character"),
+        "decimal": (given.get("decimal", ".") in (".", ","), "a point or a comma"),
+        "thousands": (given.get("thousands", "") in THOUSANDS, "a point, comma, space, apostrophe or nothing"),
+        "header": (isinstance(given.get("header", True), bool), "true or false"),
+        "sheet": (isinstance(given.get("sheet", ""), str), "the name of one"),
+        "missing": (_are_texts(given.get("missing", [])), "a list of texts"),
+        "types": (
+            isinstance(given.get("types", {}), Mapping) and all(t in kinds.TYPES for t in given.get("types", {}).values()),
+            f"one of {', '.join(kinds.TYPES)} for each column that is named",
+        ),
+    }
+    for key, (fits, what) in right.items():
+        if not fits:
+            raise BadData(f"The option {key} must be {what}.")
+    if given.get("decimal") is not None and given.get("decimal") == given.get("thousands"):
+        raise BadData("The decimal mark and the thousands separator must differ.")
+    return given
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes) and all(isinstance(v, str) for v in value)
+
+
+# ---- the three kinds of file
+
+
+def _text(data: bytes, given: Mapping[str, Any]) -> Raw:
+    text, encoding, notes = sniff.decode(data, given.get("encoding"))
+    _no_binary(text, given.get("delimiter") or "")
+    told = sniff.attributes(text)
+    if told is not None:
+        text = told[1]
+    layout = sniff.layout(text, "," if told is not None and given.get("delimiter") is None else given.get("delimiter"))
+    sheet.check_size(0, layout.width)
+    breaks = text.count("\n") or text.count("\r")
+    if layout.delimiter and text.count(layout.delimiter) + breaks > 2 * MAX_CELLS:
+        raise BadData(f"The table has more than {MAX_CELLS:,} cells, and no more are read: send fewer rows or columns.")
+    if breaks > 4 * MAX_ROWS:
+        sheet.check_size(breaks, 1)
+    columns, narrow, said = _parse(text, layout)
+    if not len(columns[0]):  # what looked like a row can be a byte order mark alone
+        raise BadData("The file holds no rows: send a table with a header and rows.")
+    notes += said
+    if layout.skipped:
+        notes.append(f"{count(layout.skipped, 'line')} above the table {'is' if layout.skipped == 1 else 'are'} left out.")
+    if not layout.quoted:
+        notes.append("A quote is opened and never closed: quotes are read as plain characters.")
+    guesses = {"format": "text", "encoding": encoding, "delimiter": layout.delimiter}
+    raw = Raw(columns, [False] * len(columns), None, guesses, notes, narrow)
+    if told is not None:
+        if len(told[0]) != len(columns):
+            raise BadData(
+                f"The file names {count(len(told[0]), 'column')} and has {len(columns):,} in most rows: they must be as many."
+            )
+        raw.names = told[0]
+        notes.append("The names of the columns are those of the @attribute lines.")
+    elif (
+        layout.heading is not None
+        and given.get("header") is None
+        and len(layout.heading) == len(columns)
+        and not _looks_headed(columns)
+    ):
+        raw.names = list(layout.heading)
+    return raw
+
+
+def _no_binary(text: str, delimiter: str) -> None:
+    head = text[: 1 << 16]
+    odd = sum(c < " " and c not in "\t\n\r\x0b\x0c\x1a" and c != delimiter for c in head)
+    if odd > max((0.3 if len(head) < 256 else 0.03) * len(head), 2):
+        raise BadData(f"The file is no text and no table that can be read; read are {unpack.READ}.")
+
+
+def _parse(text: str, layout: sniff.Layout) -> tuple[list[Any], bool, list[str]]:
+    """(columns, whether the first row is one cell short, notes). Fast where all rows have as many cells; else they are evened first."""
+    import pyarrow as pa
+
+    if layout.delimiter != " " and not layout.spaced:
+        try:
+            columns = _arrow(text[layout.start :].encode(), layout.delimiter or "\x1f", layout.quoted, layout.width)
+        except pa.ArrowInvalid:
+            columns = None
+        if columns is not None:
+            return columns, False, []
+    even, narrow, notes = _evened(text, layout)
+    try:
+        columns = _arrow(even, ",", True, layout.width)
+    except pa.ArrowInvalid:
+        columns = None
+    if columns is None:
+        raise BadData("The rows cannot be told apart: choose the delimiter, or write the file anew as CSV.")
+    return columns, narrow, notes
+
+
+def _arrow(data: bytes, delimiter: str, quoted: bool, width: int) -> list[Any] | None:
+    """The columns, or None where a row has not `width` cells. Raises ArrowInvalid."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    odd = False
+
+    def stop(row: Any) -> str:
+        nonlocal odd
+        odd = True
+        return "error"
+
+    names = [str(i) for i in range(width)]
+    try:
+        table = arrow.read_csv(
+            pa.BufferReader(data),
+            read_options=arrow.ReadOptions(use_threads=False, block_size=min(len(data) + 64, 2**31 - 1), column_names=names),
+            parse_options=arrow.ParseOptions(
+                delimiter=delimiter, quote_char='"' if quoted else False, newlines_in_values=quoted, invalid_row_handler=stop
+            ),
+            convert_options=arrow.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
+        )
+    except pa.ArrowInvalid:
+        if odd:
+            return None
+        raise
+    sheet.check_size(table.num_rows, width)
+    return [column.combine_chunks() for column in table.columns]
+
+
+def _evened(text: str, layout: sniff.Layout) -> tuple[bytes, bool, list[str]]:
+    """The text as plain CSV whose rows all have `width` cells. Raises BadData where most have more."""
+    out = io.StringIO()
+    write = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow
+    width, rows, short_, long, alone, first, comments = layout.width, 0, 0, 0, 0, 0, 0
+    first_long = 0
+    for number, row in enumerate(sniff.reader(text[layout.start :], layout.delimiter, layout.quoted, layout.spaced), 1):
+        if number == 1:
+            first = len(row)
+        if layout.comments and row[0].lstrip().startswith("#"):
+            comments += 1
+            continue
+        if len(row) == 1 and width > 2:
+            alone += 1
+            continue
+        if len(row) > width:
+            if any(cell.strip() for cell in row[width:]):
+                long += 1
+                first_long = first_long or number
+                continue
+            row = row[:width]
+        elif len(row) < width:
+            short_ += number > 1
+            row += [""] * (width - len(row))
+        write(row)
+        rows += 1
+        if rows > MAX_ROWS + 1:
+            sheet.check_size(rows, width)
+    if long > ADRIFT * (rows + long):
+        raise BadData(f"Most rows have more than {count(width, 'cell')}, so they are no table: choose another delimiter.")
+    if not rows:
+        raise BadData("The file holds no rows: send a table with a header and rows.")
+    notes = []
+    if long:
+        notes.append(f"{count(long, 'row')} with more cells than columns left out; the first is row {first_long:,}.")
+    if short_:
+        notes.append(f"{count(short_, 'row')} with fewer cells than columns: the last ones count as missing.")
+    if alone:
+        notes.append(f"{count(alone, 'line')} of a single cell left out, as no {'row' if alone == 1 else 'rows'} of the table.")
+    if comments:
+        notes.append(f"{count(comments, 'comment line')} within the table left out.")
+    return out.getvalue().encode(), first == width - 1, notes
+
+
+def _excel(data: bytes, given: Mapping[str, Any]) -> Raw:
+    import pyarrow as pa
+
+    grid = workbook.read(data, given.get("sheet"))
+    widths = [sum(cell not in (None, "") for cell in row) for row in grid.rows[: sniff.RECORDS]]
+    first = sniff.preamble(widths, sniff.typical(widths))
+    notes = list(grid.notes)
+    if first:
+        notes.append(f"{count(first, 'row')} above the table {'is' if first == 1 else 'are'} left out.")
+    columns = [pa.array([_sound(cell) for cell in column], pa.string()) for column in zip(*grid.rows[first:], strict=True)]
+    return Raw(columns, list(grid.typed), None, {"format": "excel", "sheet": grid.name}, notes)
+
+
+def _sound(text: str | None) -> str:
+    """Without halves of characters, which no file can hold."""
+    return "" if text is None else text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _parquet(data: bytes, given: Mapping[str, Any]) -> Raw:
+    names, columns, typed, notes = parquet.read(data)
+    return Raw(columns, typed, names, {"format": "parquet"}, notes)
+
+
+# ---- header and names
+
+
+def _header(raw: Raw, header: bool | None) -> tuple[list[str], list[Any]]:
+    """(names, columns without the header). Fills in the guess. Raises BadData where nothing is left."""
+    cells: list[str | None] = list(raw.names or [])
+    columns = raw.columns
+    if raw.names is None:
+        if header is None:
+            header = _looks_headed(columns)
+        raw.guesses["header"] = header
+        if header:
+            cells = [column[0].as_py() or "" for column in columns]
+            columns = [column.slice(1) for column in columns]
+            # R writes no name above its row names
+            if raw.narrow and not cells[-1] and any(text.strip() for text in columns[-1].slice(0, HEADER_ROWS).to_pylist()):
+                cells = ["row", *cells[:-1]]
+        else:
+            cells = [None] * len(columns)
+    if not columns or not len(columns[0]):
+        raise BadData("The table has a header and no rows: send it with its rows.")
+    blank = [i for i, cell in enumerate(cells) if raw.names is None and not (cell or "").strip() and _is_blank(columns[i])]
+    if blank:
+        if len(blank) == len(columns):
+            raise BadData("The table holds no values: all its cells are empty.")
+        raw.notes.append(f"{count(len(blank), 'column')} without name and values left out.")
+        keep = [i for i in range(len(columns)) if i not in set(blank)]
+        cells, columns = [cells[i] for i in keep], [columns[i] for i in keep]
+        raw.typed = [raw.typed[i] for i in keep]
+    return _names(cells, raw.notes), columns
+
+
+def _is_blank(column: Any) -> bool:
+    import pyarrow.compute as pc
+
+    if column.slice(0, 1).to_pylist() not in ([""], [None], []) and not (column[0].as_py() or "").isspace():
+        return False
+    return not pc.any(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0)).as_py()
+
+
+def _looks_headed(columns: Sequence[Any]) -> bool:
+    """Whether the first row is a header: its cells are not of the kind that stands below them, and occur there no more."""
+    votes = 0
+    first = [(column[0].as_py() or "").strip() for column in columns]
+    if len(columns[0]) < 2:
+        return not any(_is_value(cell) for cell in first)
+    if len(first) > 2 and first in ([str(i) for i in range(len(first))], [str(i + 1) for i in range(len(first))]):
+        return True  # columns that were numbered
+    for column, cell in zip(columns[:HEADER_COLUMNS], first, strict=False):
+        body = [
+            text.strip()
+            for text in column.slice(1, HEADER_ROWS).to_pylist()
+            if text and text.strip().lower() not in texts.MARKS
+        ]
+        if not body:
+            continue
+        numbers = 2 * sum(_is_value(text) for text in body) > len(body)
+        if not cell or cell.lower() in texts.MARKS:
+            votes -= bool(cell) and numbers
+        elif _is_value(cell):
+            votes -= 1
+        elif numbers:
+            votes += 1
+        elif cell in body:
+            votes -= 1
+    names = [cell for cell in first if cell]
+    return votes > 0 or (votes == 0 and len(set(names)) == len(names) and 2 * len(names) > len(first))
+
+
+def _is_value(text: str) -> bool:
+    """A number, or something that begins as a date does."""
+    return sniff.NUMBER.fullmatch(text) is not None or sniff.DATE.match(text) is not None
+
+
+def _names(cells: Sequence[str | None], notes: list[str]) -> list[str]:
+    """Every column's name, each once. cells: as written, None where there is no header."""
+    names: list[str] = []
+    used: set[str] = set()
+    tried: Counter[str] = Counter()
+    twice: list[str] = []
+    nameless = 0
+    cut = 0
+    for i, cell in enumerate(cells, 1):
+        name = (cell or "").strip()
+        cut += len(name) > MAX_NAME
+        name = name[:MAX_NAME]
+        nameless += not name and cell is not None
+        base = name or f"column {i}"
+        name = base
+        if name in used:
+            twice.append(base)
+        while name in used:
+            tried[base] += 1
+            name = f"{base} ({tried[base] + 1})"
+        used.add(name)
+        names.append(name)
+    if nameless:
+        notes.append(f"{count(nameless, 'column')} without a name: called by {'its' if nameless == 1 else 'their'} number.")
+    if twice:
+        notes.append(f"{named(list(dict.fromkeys(twice)))}: several columns of this name are told apart by a number.")
+    if cut:
+        notes.append(f"{count(cut, 'column name')} cut to {MAX_NAME:,} characters.")
+    return names
+
+
+# ---- kinds
+
+
+def _sheet(raw: Raw, names: list[str], columns: list[Any], given: Mapping[str, Any]) -> Sheet:
+    rows = len(columns[0])
+    sheet.check_size(rows, len(columns))
+    marks = (
+        tuple(dict.fromkeys(["", *(mark.strip().lower() for mark in given["missing"])])) if "missing" in given else texts.MARKS
+    )
+    encoded = [texts.encode(n, c, marks, t) for n, c, t in zip(names, columns, raw.typed, strict=True)]
+    columns.clear()
+    some = np.zeros(rows, bool)
+    for one in encoded:
+        some |= one.codes >= 0
+    if not some.any():
+        raise BadData("The table holds no values: all its cells are empty or stand for a missing value.")
+    if not some.all():
+        raw.notes.append(f"{count(int((~some).sum()), 'row')} without any value left out.")
+        for one in encoded:
+            one.drop(some)
+    style = numerals.style_of(encoded, raw.guesses.get("delimiter"), given.get("decimal"), given.get("thousands"))
+    said = kinds.Notes()
+    types = given.get("types", {})
+    made = tuple(kinds.column(one, style, types.get(one.name), said) for one in encoded)
+    found: Counter[str] = Counter()
+    for one in encoded:
+        found.update(one.marks)
+    guesses: dict[str, Any] = dict.fromkeys(("format", "encoding", "delimiter", "decimal", "thousands", "header", "sheet"))
+    guesses |= raw.guesses | {"missing": sorted(mark for mark in found if mark)}
+    if not all(raw.typed):
+        guesses |= {"decimal": style.decimal, "thousands": style.thousands}
+    notes = [*raw.notes, *said.sentences()]
+    if len(made) == 1 and guesses["format"] == "text":
+        notes.append("The table has a single column: if it should have more, choose the delimiter.")
+    return Sheet(made, int(some.sum()), guesses, tuple(key for key in OPTIONS if key in given), tuple(notes))

@@ -1,0 +1,87 @@
+"""A table as a person sent it, once read: columns with their kinds, what was guessed, what there is to say. No torch, no pandas."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from engine.errors import BadData
+from engine.spec.table_limits import MAX_CELLS, MAX_COLUMNS, MAX_ROWS
+
+KINDS = ("numeric", "categorical", "boolean", "date", "text", "id", "constant", "empty", "ignored")
+"""What a column can be. The first four can be features."""
+
+FEATURES = KINDS[:4]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of n rows.
+
+    values [n]: of numeric, boolean (0, 1) and date (days since 1970-01-01, UTC) float64 with NaN where nothing is known; of all
+    others int64 codes into `levels`, -1 where nothing is known. levels: the texts, most frequent first; of a boolean those of 0 and 1;
+    none for numeric, date, text, id and ignored columns (their codes say only which rows are alike). missing: rows where nothing is
+    known. guessed: False where the person named the type. examples: up to three of its texts as written, most frequent first.
+    distinct: number of different texts.
+    """
+
+    name: str
+    kind: str
+    values: np.ndarray
+    levels: tuple[str, ...]
+    missing: int
+    guessed: bool
+    examples: tuple[str, ...]
+    distinct: int
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What `read` makes of a file.
+
+    guesses: format, encoding, delimiter, decimal, thousands, header, sheet, missing (the marks that occur), with None where it does
+    not apply; every one but format can be given back as an option. given: the options that were. notes: sentences for the person.
+    """
+
+    columns: tuple[Column, ...]
+    rows: int
+    guesses: dict[str, Any] = field(default_factory=dict)
+    given: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def column(self, name: str) -> Column:
+        """The column of that name. Raises BadData."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise BadData(f"The table has no column called {short(name)!r}; choose one of its {len(self.columns)} columns.")
+
+
+def short(name: str, most: int = 40) -> str:
+    """A name for a sentence: one line, nothing that turns or hides letters, at most `most` characters."""
+    seen = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in name[:most])
+    return seen if len(name) <= most else f"{seen[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def named(names: list[str], most: int = 3) -> str:
+    """Some names for a sentence: 'a', 'b', 'c' and 4 more."""
+    shown = ", ".join(repr(short(name)) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
+
+
+def count(n: int, what: str) -> str:
+    """1 row, 2,000 rows."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+def check_size(rows: int, columns: int) -> None:
+    """Raises BadData where a table is too large."""
+    if columns > MAX_COLUMNS:
+        raise BadData(f"The table has {columns:,} columns; at most {MAX_COLUMNS:,} are read: leave some out.")
+    if rows > MAX_ROWS:
+        raise BadData(f"The table has more than {MAX_ROWS:,} rows, and no more are read: send a sample of them.")
+    if rows * columns > MAX_CELLS:
+        raise BadData(f"The table has {rows * columns:,} cells; at most {MAX_CELLS:,} are read: send fewer rows or columns.")

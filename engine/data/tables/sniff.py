@@ -1,0 +1,381 @@
+"""How a text file is written: its encoding, what parts its columns, where the table begins. Only the beginning is looked at."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from engine.errors import BadData
+
+SAMPLE = 1 << 18
+"""Characters that are looked at."""
+
+RECORDS = 1_000
+"""Rows that are looked at."""
+
+ENCODINGS = (
+    *(
+        "utf-8",
+        "utf-16",
+        "utf-16-le",
+        "utf-16-be",
+        "utf-32",
+        "cp1252",
+        "latin-1",
+        "iso8859-15",
+        "cp1250",
+        "iso8859-2",
+        "cp1251",
+    ),
+    *(
+        "koi8-r",
+        "cp1253",
+        "cp1254",
+        "cp1255",
+        "cp1256",
+        "cp1257",
+        "cp437",
+        "cp850",
+        "mac-roman",
+        "cp932",
+        "gb18030",
+        "big5",
+        "cp949",
+    ),
+)
+"""Those a person can name. (Python knows others that are no encodings of text, or slow.)"""
+
+DELIMITERS = ("\t", ";", "|", ",", " ")
+"""In order of preference where several fit as well; a space stands for any run of them, and is tried last."""
+
+NUMBER = re.compile(
+    r"\s*[+\-\u2212]?[$€£¥]?\s?"
+    r"(\d{1,3}([.\u00a0\u202f ’']\d{3})+(,\d+)?|\d{1,3}(,\d{3})+(\.\d+)?|\d+([.,]\d*)?|[.,]\d+)"
+    r"([eE][+-]?\d+)?\s?[%€$£¥]?\s*"
+)
+"""A number in any usual way of writing. (`engine.data.tables.kinds` then reads it in one way.)"""
+
+DATE = re.compile(r"\d{4}-\d\d?-\d\d?|\d\d?[./-]\d\d?[./-]\d{2,4}|\d{4}/\d\d?/\d\d?|\d\d?:\d\d")
+"""How a date or a time begins."""
+
+ATTRIBUTE = re.compile(r"@attribute\s+(?:'((?:[^'\\]|\\.)*)'|\"([^\"]*)\"|([^\s{]+))", re.IGNORECASE)
+"""A line of an ARFF or KEEL file that names a column."""
+
+BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def decode(data: bytes, encoding: str | None = None) -> tuple[str, str, list[str]]:
+    """(text without a byte order mark, encoding, notes). Raises BadData."""
+    if encoding is not None:
+        encoding = _known(encoding)
+        if (read := _decoded(data, encoding)) is None:
+            raise BadData(f"The file cannot be read as {encoding}: leave the encoding open, or choose another.")
+        return read[0], encoding, read[1]
+    for mark, name in BOMS:
+        if data.startswith(mark):
+            if (read := _decoded(data, name)) is None:
+                raise BadData(f"The file is marked as {name} and cannot be read so: write it anew, or choose an encoding.")
+            return read[0], name, read[1]
+    for name in filter(None, (_utf16(data), "utf-8", _eight_bit(data))):
+        if (read := _decoded(data, name)) is not None:
+            return read[0], name, read[1]
+    return data.decode("latin-1"), "latin-1", []
+
+
+BROKEN = 0.05
+"""Share of the characters beyond ASCII that may be broken in a file of an encoding."""
+
+
+def _decoded(data: bytes, encoding: str) -> tuple[str, list[str]] | None:
+    """(text without a byte order mark, notes), or None where more than a few characters are none of this encoding."""
+    try:
+        return data.decode(encoding).removeprefix("\ufeff"), []
+    except UnicodeError as error:
+        cut = isinstance(error, UnicodeDecodeError) and error.end == len(data) and error.start >= len(data) - 4
+    text = data.decode(encoding, "replace").removeprefix("\ufeff")
+    whole = sum(not c.isascii() for c in text)
+    lost = text.count("\N{REPLACEMENT CHARACTER}")
+    if lost > BROKEN * whole and not (cut and lost < whole):
+        return None
+    note = f"{lost:,} broken characters were replaced by \N{REPLACEMENT CHARACTER}: if there are many, choose another encoding."
+    return text, [note if lost > 1 else "One broken character was replaced by \N{REPLACEMENT CHARACTER}."]
+
+
+def _known(encoding: str) -> str:
+    try:
+        name = codecs.lookup(encoding).name
+    except (LookupError, ValueError, TypeError):
+        name = ""
+    for known in ENCODINGS:
+        if codecs.lookup(known).name == name:
+            return known
+    if name == "utf-8-sig":
+        return "utf-8"
+    raise BadData(f"There is no encoding of that name here; choose one of {', '.join(ENCODINGS)}.")
+
+
+def _utf16(data: bytes) -> str:
+    """UTF-16 without a mark: every other byte of plain letters is zero."""
+    head = data[:4096]
+    even, odd = head[::2], head[1::2]
+    if len(odd) >= 4:
+        if odd.count(0) > 0.6 * len(odd) and even.count(0) < 0.1 * len(even):
+            return "utf-16-le"
+        if even.count(0) > 0.6 * len(even) and odd.count(0) < 0.1 * len(odd):
+            return "utf-16-be"
+    return ""
+
+
+def _eight_bit(data: bytes) -> str:
+    """A western code page where most letters are plain ASCII, else what charset-normalizer finds."""
+    high = [i for i, b in enumerate(data[: 1 << 20]) if b > 127]
+    if not high:
+        return "cp1252"
+    start = max(0, high[0] - 2048)
+    part = data[start : start + (1 << 14)]
+    letters = sum(bytes([b]).isalpha() for b in part)
+    above = sum(b > 127 for b in part)
+    beside = sum(a > 127 and b > 127 for a, b in pairwise(part))
+    # western letters beyond ASCII stand alone, others in words
+    if above > 0.3 * (above + letters) and beside > 0.4 * above:
+        from charset_normalizer import from_bytes
+
+        codes = ["cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp932", "gb18030", "big5", "cp949", "cp1252"]
+        for match in from_bytes(part, cp_isolation=codes):
+            half = sum("\uff61" <= c <= "\uff9f" for c in str(match))  # what single bytes are to cp932; nobody writes so
+            if 2 * half < above:
+                return _known(match.encoding)
+    return "latin-1" if any(data[i] in (0x81, 0x8D, 0x8F, 0x90, 0x9D) for i in high) else "cp1252"
+
+
+def attributes(text: str) -> tuple[list[str], str] | None:
+    """(names of the columns, rows as CSV) of a text that begins as ARFF and KEEL files do, None of any other. Raises BadData."""
+    names: list[str] = []
+    at = 0
+    for line in io.StringIO(text, newline=""):
+        at += len(line)
+        bare = line.strip()
+        if found := ATTRIBUTE.match(bare):
+            names.append(found[1].replace("\\'", "'") if found[1] else found[2] or found[3] or "")
+        elif bare[:5].lower() == "@data":
+            break
+        elif bare and not bare.startswith(("%", "@")):
+            return None
+    if not names:
+        return None
+    rows = text[at:]
+    if rows.lstrip().startswith("{"):
+        raise BadData("The ARFF file is a sparse one: write it with all its values, or as CSV.")
+    if "'" in rows:  # its quote
+        out = io.StringIO()
+        before = csv.field_size_limit(len(rows) + 1)
+        try:
+            csv.writer(out).writerows(
+                csv.reader(io.StringIO(rows, newline=""), quotechar="'", escapechar="\\", skipinitialspace=True)
+            )
+        except csv.Error:
+            raise BadData("The ARFF file's quotes cannot be followed: write it anew as CSV.") from None
+        finally:
+            csv.field_size_limit(before)
+        rows = out.getvalue()
+    return names, rows
+
+
+@dataclass(frozen=True)
+class Layout:
+    """start: character at which the first row of the table (its header, if any) begins. quoted: whether " quotes. spaced: whether
+    spaces follow delimiters, before quotes. width: cells of most rows. comments: whether lines that begin with # are comments.
+    heading: names from a comment line right above the table, or None. skipped: lines before the table.
+    """
+
+    delimiter: str
+    start: int
+    quoted: bool
+    spaced: bool
+    width: int
+    comments: bool
+    heading: tuple[str, ...] | None
+    skipped: int
+
+
+def layout(text: str, delimiter: str | None = None) -> Layout:
+    """Guess how a table is laid out in a text. delimiter: where the person named it; "" is a single column. Raises BadData."""
+    if delimiter is not None and (len(delimiter) > 1 or (delimiter and (delimiter in '"\r\n\x00' or not delimiter.isascii()))):
+        raise BadData('A delimiter is one plain character, such as "," or ";", or empty for a single column.')
+    start, skipped, comment, told = _comments(text)
+    if told and delimiter is None:
+        delimiter = told
+    sample = text[start : start + SAMPLE]
+    if start + SAMPLE < len(text) and (end := max(sample.rfind("\n"), sample.rfind("\r"))) > 0:
+        sample = sample[: end + 1]
+    quoted = not _unclosed(text, start)
+    spaced = quoted and re.search(r'[,;|\t] +"', sample) is not None
+    if delimiter is None:
+        delimiter = _delimiter(sample, quoted, spaced)
+    rows = list(_records(sample, delimiter, quoted, spaced))
+    if not rows:
+        raise BadData("The file holds no rows: send a table with a header and rows.")
+    widths = [len(row) for row, _ in rows]
+    width = typical(widths)
+    first = preamble(widths, width)
+    heading = None
+    if comment is not None and not first:
+        cells = [cell.strip() for cell in next(csv.reader([comment], **_dialect(delimiter, quoted, spaced)), [])]
+        if len(cells) == width > 1 and all(cells) and not any(NUMBER.fullmatch(cell) for cell in cells):
+            heading = tuple(cells)
+    if first:
+        start += rows[first - 1][1]
+    return Layout(
+        delimiter, start, quoted, spaced, max(width, _header_width(widths, first, width)), skipped > 0, heading, skipped + first
+    )
+
+
+def typical(widths: Sequence[int]) -> int:
+    """The usual number of cells of a row, the larger of equals; rows of one cell count only where there are no others."""
+    counts = Counter(w for w in widths if w > 1) or Counter(widths)
+    best = max(counts.values(), default=0)
+    return max((w for w, n in counts.items() if n == best), default=0)
+
+
+def preamble(widths: Sequence[int], width: int) -> int:
+    """How many rows at the top are no part of the table: titles and remarks, with at most half of its cells."""
+    for i, w in enumerate(widths):
+        if 2 * w > width:
+            return i
+    return 0
+
+
+def _header_width(widths: Sequence[int], first: int, width: int) -> int:
+    """A header can be wider than its rows, whose last cells are then missing; not much wider."""
+    head = widths[first]
+    return head if width < head <= 2 * width + 2 else width
+
+
+def _comments(text: str) -> tuple[int, int, str | None, str | None]:
+    """(where they end, how many lines, the last one without its mark, the delimiter they name) of comment lines at the top."""
+    at = lines = 0
+    last: str | None = None
+    told: str | None = None
+    for line in io.StringIO(text[: 1 << 20], newline=""):
+        bare = line.strip()
+        if at == 0 and (found := re.fullmatch(r'"?sep=(.)"?', bare, re.IGNORECASE)):
+            told = found[1] if found[1].isascii() and found[1] not in "\"'" else None
+        elif bare.startswith(("#", "%", "//")):
+            last = bare.lstrip("#%/").strip()
+            lines += 1
+        elif bare:
+            break
+        at += len(line)
+    else:
+        if at >= 1 << 20:
+            raise BadData("The file begins with a megabyte of comments: send the table alone.")
+        raise BadData("The file holds no rows: send a table with a header and rows.")
+    return at, lines, last, told
+
+
+def _unclosed(text: str, start: int) -> bool:
+    """Whether a quote is opened and never closed."""
+    if text.count('"', start) % 2 == 0:
+        return False
+    tail = io.StringIO(text[start:], newline="")
+    deepest = 0
+    try:
+        for row in csv.reader(tail, strict=True):
+            deepest = max(deepest, len(row))
+    except csv.Error as error:
+        # strict also stops at what stands after a closing quote; only the end of the file within quotes is meant
+        return "unexpected end" in str(error) or "field larger" in str(error)
+    return False
+
+
+def _dialect(delimiter: str, quoted: bool, spaced: bool) -> dict[str, Any]:
+    """Arguments of csv.reader. A single column is parted by a character that does not occur in texts."""
+    return {
+        "delimiter": delimiter or "\x1f",
+        "quoting": csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+        "skipinitialspace": spaced or delimiter == " ",
+    }
+
+
+def reader(text: str, delimiter: str, quoted: bool, spaced: bool) -> Iterator[list[str]]:
+    """The rows of a text, blank ones left out; whatever the length of its cells."""
+    before = csv.field_size_limit(len(text) + 1)
+    try:
+        for row in csv.reader(io.StringIO(text, newline=""), **_dialect(delimiter, quoted, spaced)):
+            if delimiter == " " and row and not row[-1]:
+                row.pop()
+            if row and (len(row) > 1 or row[0].strip()):
+                yield row
+    except csv.Error:
+        raise BadData("The file's quotes cannot be followed: write it anew as CSV.") from None
+    finally:
+        csv.field_size_limit(before)
+
+
+def _records(sample: str, delimiter: str, quoted: bool, spaced: bool) -> Iterator[tuple[list[str], int]]:
+    """The first rows, each with the character at which the next one begins."""
+    at = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal at
+        for line in io.StringIO(sample, newline=""):
+            at += len(line)
+            yield line
+
+    before = csv.field_size_limit(len(sample) + 1)
+    try:
+        found = 0
+        for row in csv.reader(lines(), **_dialect(delimiter, quoted, spaced)):
+            if delimiter == " " and row and not row[-1]:
+                row.pop()
+            if row and (len(row) > 1 or row[0].strip()):
+                yield row, at
+                found += 1
+                if found == RECORDS:
+                    return
+    except csv.Error:
+        return
+    finally:
+        csv.field_size_limit(before)
+
+
+def _delimiter(sample: str, quoted: bool, spaced: bool) -> str:
+    """The one whose rows are most alike in length and whose cells are whole: numbers, or texts without another delimiter."""
+    scores: dict[str, float] = {}
+    for delimiter in DELIMITERS:
+        if delimiter not in sample or (delimiter == " " and max(scores.values(), default=0) > 0.5):
+            continue
+        rows = [row for row, _ in _records(sample, delimiter, quoted, spaced)]
+        width = typical([len(row) for row in rows])
+        if width < 2:
+            continue
+        body = rows[preamble([len(row) for row in rows], width) :]
+        # a header can lack the name of row names; the last cell can be empty for a delimiter that ends each row
+        alike = sum(abs(len(row) - width) <= (i == 0 or not row[-1].strip()) for i, row in enumerate(body)) / len(rows)
+        cells = [cell for row in body[:200] for cell in row[:100]]
+        numbers = sum(NUMBER.fullmatch(cell) is not None for cell in cells)
+        whole = numbers + sum(not any(d in cell for d in DELIMITERS[:4]) for cell in cells if not NUMBER.fullmatch(cell))
+        if delimiter == " " and (alike < 0.9 or not _has_numbers(body[1:200])):
+            continue
+        scores[delimiter] = alike * whole / len(cells)
+    best = max(scores.values(), default=0)
+    return next((d for d in DELIMITERS if d in scores and scores[d] >= best - 0.02), "") if best > 0.1 else ""
+
+
+def _has_numbers(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether some column is of numbers: words between spaces are a text, no table."""
+    columns = zip(*rows, strict=False)
+    return any(5 * sum(NUMBER.fullmatch(cell) is not None for cell in column) >= 4 * len(rows) for column in columns)

@@ -1,0 +1,201 @@
+"""Which column is the answer, and the table as a Dataset with it. No torch, no pandas."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.data.table import Dataset
+from engine.data.tables.sheet import FEATURES, Column, Sheet, count, named, short
+from engine.errors import BadData
+from engine.spec.table_limits import MAX_CELLS
+
+MAX_CLASSES = 50
+"""More different answers than this are no classes here."""
+
+FEWEST = 5
+"""Rows the smallest class must have."""
+
+MISSING = "(missing)"
+"""The level of a categorical column where nothing is known."""
+
+NAMES = re.compile(
+    r"(^|[\s_.\-])(target|class|klasse|label|labels|y|outcome|output|result|response|answer|ziel|diagnosis|diagnose|churn|churned|exited|"
+    r"fraud|isfraud|is_fraud|default|defaulted|survived|attrition|status|category|type|income|success|converted|purchased|clicked|failure|"
+    r"anomaly|outlier|positive|event|death|died|readmitted|species|quality|approved|stroke|disease)$",
+    re.I,
+)
+"""What answers are often called."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """y int64 [n] into `classes`, -1 where the answer is missing. Largest class first, equals as they come in the file (numbers:
+    in their order); with two classes and `positive` named, that one is 1.
+    """
+
+    y: np.ndarray
+    classes: tuple[str, ...]
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Rows per class [C]."""
+        return np.bincount(self.y[self.y >= 0], minlength=len(self.classes))
+
+
+def labels(sheet: Sheet, target: str, positive: str | None = None) -> Labels:
+    """The answers in a column. positive: which of two classes is the one looked for, the smaller one by default.
+
+    Raises BadData: no such column or class, one class alone, or answers that are no classes.
+    """
+    column = sheet.column(target)
+    codes, names = _classes(column)
+    counts = np.bincount(codes[codes >= 0], minlength=len(names))
+    order = np.argsort(-counts, kind="stable")
+    order = order[counts[order] > 0]
+    if len(order) < 2:
+        raise BadData(
+            f"Column {short(target)!r} holds a single answer, so there is nothing to tell apart: choose another column."
+        )
+    if positive is not None:
+        if positive not in names:
+            raise BadData(
+                f"Column {short(target)!r} has no class called {short(positive)!r}; choose one of its {len(order)} classes."
+            )
+        if len(order) == 2 and names[int(order[0])] == positive:
+            order = order[::-1]
+    new = np.full(len(names) + 1, -1)
+    new[order] = np.arange(len(order))
+    return Labels(new[codes], tuple(names[int(i)] for i in order))
+
+
+def _classes(column: Column) -> tuple[np.ndarray, list[str]]:
+    """(codes with -1 where missing, names)."""
+    who = f"Column {short(column.name)!r}"
+    if column.kind in ("categorical", "constant"):
+        if len(column.levels) > MAX_CLASSES:
+            raise BadData(_too_many(who, column.distinct))
+        return column.values, list(column.levels)
+    if column.kind == "boolean":
+        return np.where(np.isnan(column.values), -1, column.values).astype(np.int64), list(column.levels)
+    if column.kind == "numeric":
+        known = ~np.isnan(column.values)
+        values, codes = np.unique(column.values[known], return_inverse=True)
+        whole = bool((values == np.floor(values)).all())
+        if len(values) > MAX_CLASSES or (not whole and len(values) > 20 and 10 * len(values) > known.sum()):
+            raise BadData(
+                f"{who} holds {len(values):,} different numbers: that is an amount, no class; choose a column of classes, or cut it into "
+                "ranges before."
+            )
+        out = np.full(len(column.values), -1)
+        out[known] = codes
+        return out, [f"{value:.15g}" for value in values]
+    if column.kind in ("text", "id"):
+        raise BadData(_too_many(who, column.distinct))
+    what = {"date": "holds dates, which are no classes", "empty": "is empty", "ignored": "is left out"}[column.kind]
+    raise BadData(f"{who} {what}: choose another column as the target.")
+
+
+def _too_many(who: str, n: int) -> str:
+    return (
+        f"{who} holds {n:,} different texts, more than the {MAX_CLASSES} classes compared here: choose another column, or join rare "
+        "classes."
+    )
+
+
+def candidates(sheet: Sheet) -> list[dict[str, object]]:
+    """Columns that can be the target, best first: name, classes, and why (a few words)."""
+    out: list[tuple[float, dict[str, object]]] = []
+    for i, column in enumerate(sheet.columns):
+        if column.kind not in ("boolean", "categorical", "numeric") or (
+            column.kind == "numeric" and column.distinct > 4 * MAX_CLASSES
+        ):
+            continue
+        try:
+            found = labels(sheet, column.name)
+        except BadData:
+            continue
+        n, rows = len(found.classes), int(found.counts.sum())
+        if int(found.counts[1]) < 2 and n > 2:
+            continue
+        called = NAMES.search(re.sub(r"([a-z])([A-Z])", r"\1 \2", column.name)) is not None
+        last = i == len(sheet.columns) - 1
+        score = 4.0 * called + 2.0 * last + 0.5 * (i == 0) + (n == 2) + 0.5 * (n <= 10) + 0.5 * (column.kind != "numeric")
+        score -= 3.0 * column.missing / max(1, rows + column.missing) + (column.kind == "numeric" and n > 10) + 2.0 * n / rows
+        score -= int(found.counts.min()) < 2
+        why = [*(["its name"] if called else []), *(["the last column"] if last else []), f"{n} classes"]
+        out.append((score, {"name": column.name, "classes": n, "why": ", ".join(why)}))
+    return [entry for _, entry in sorted(out, key=lambda pair: -pair[0])]
+
+
+def features(sheet: Sheet, target: str) -> tuple[list[Column], list[Column]]:
+    """(columns to learn from, columns that cannot be) without the target."""
+    rest = [column for column in sheet.columns if column.name != target]
+    return [c for c in rest if c.kind in FEATURES], [c for c in rest if c.kind not in FEATURES]
+
+
+def to_dataset(sheet: Sheet, target: str, positive: str | None = None, name: str = "table") -> Dataset:
+    """The table with an answer, ready for `prepare`: rows without an answer left out.
+
+    Numeric, boolean (0, 1) and date (days) columns become numeric, NaN where nothing is known. Categorical ones get a level
+    `(missing)` where something is. Text, id, constant, empty and ignored columns are left out. Classes as `labels` orders them.
+    Raises BadData: no such column or class, no features, a class of fewer than 5 rows, more than MAX_CELLS features times rows.
+    """
+    found = labels(sheet, target, positive)
+    rows = np.flatnonzero(found.y >= 0)
+    if refused := too_few(found):
+        raise BadData(refused)
+    use, _ = features(sheet, target)
+    if not use:
+        raise BadData("No column is left to learn from: all others are texts, IDs, constant, empty or left out.")
+    numeric = [c for c in use if c.kind != "categorical"]
+    levelled = [_levelled(c, rows) for c in use if c.kind == "categorical"]
+    width = sum(1 + bool(np.isnan(c.values[rows]).any()) for c in numeric) + sum(len(levels) for _, levels in levelled)
+    if width * len(rows) > MAX_CELLS * 5:
+        widest = sorted((c for c in use if c.kind == "categorical"), key=lambda c: -len(c.levels))
+        raise BadData(
+            f"The table makes {width:,} features for {count(len(rows), 'row')}, more than can be trained on here: leave out columns"
+            + (f", such as {named([c.name for c in widest])}." if widest else ".")
+        )
+    return Dataset(
+        name=name,
+        kind="tabular",
+        numeric=_stacked([c.values[rows] for c in numeric], len(rows), np.float64),
+        categorical=_stacked([codes for codes, _ in levelled], len(rows), np.int64),
+        categories=tuple(levels for _, levels in levelled),
+        numeric_names=tuple(c.name for c in numeric),
+        categorical_names=tuple(c.name for c in use if c.kind == "categorical"),
+        y=found.y[rows],
+        classes=found.classes,
+    )
+
+
+def too_few(found: Labels) -> str:
+    """Why the classes are too small to compare anything; "" where they are not."""
+    counts = found.counts
+    small = [name for name, n in zip(found.classes, counts, strict=True) if n < FEWEST]
+    if not small:
+        return ""
+    if len(small) == 1:
+        has = count(int(counts.min()), "row")
+        return f"Class {short(small[0])!r} has {has}; at least {FEWEST} of every class are needed to say anything."
+    return (
+        f"{len(small)} classes have fewer than {FEWEST} rows ({named(small)}): join them with others, or leave their rows out."
+    )
+
+
+def _levelled(column: Column, rows: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Codes and levels of a categorical column, with a level of their own for rows where nothing is known."""
+    codes = column.values[rows]
+    if not (codes < 0).any():
+        return codes, column.levels
+    level = MISSING
+    while level in column.levels:
+        level = f"({level})"
+    return np.where(codes < 0, len(column.levels), codes), (*column.levels, level)
+
+
+def _stacked(columns: list[np.ndarray], rows: int, kind: type) -> np.ndarray:
+    return np.column_stack(columns).astype(kind) if columns else np.zeros((rows, 0), kind)

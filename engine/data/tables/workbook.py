@@ -1,0 +1,194 @@
+"""Excel workbooks (.xlsx) as rows of texts. Formulas are never evaluated: a cell is what Excel last saved in it."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from engine.data.tables import sheet, unpack
+from engine.data.tables.sheet import short
+from engine.errors import BadData
+from engine.spec import table_limits
+
+MAX_CELLS = 3_000_000
+"""Cells of a workbook: its reader takes some ten microseconds for each."""
+
+EXCEL_ROWS = 1_048_576
+"""Rows a sheet of Excel can have."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One sheet: rows of texts (None where a cell is empty), all of one width, blank ones left out. typed: columns whose cells are
+    mostly numbers, dates or truth values to Excel. name: the sheet's. notes: sentences for the person.
+    """
+
+    rows: list[list[str | None]]
+    typed: tuple[bool, ...]
+    name: str
+    notes: tuple[str, ...]
+
+
+def read(data: bytes, wanted: str | None = None) -> Grid:
+    """The sheet of that name, else the first one that holds anything and is not hidden. Raises BadData."""
+    formulas = _check(data)
+    import openpyxl
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what it leaves out: charts, validation, conditional colours
+        try:
+            return _read(openpyxl, data, wanted, formulas)
+        except (BadData, MemoryError):
+            raise
+        except Exception:  # a broken workbook ends in almost anything
+            raise BadData("The workbook is broken or unusual: save it anew as .xlsx, or as CSV.") from None
+
+
+def _check(data: bytes) -> bool:
+    """Bounds and oddities before anything is parsed; whether there are formulas. Raises BadData."""
+    found: set[bytes] = set()
+    with unpack.members(data) as archive:
+        for info in archive.infolist():
+            try:
+                with archive.open(info) as file:
+                    found |= _found(file, (*FORMULAS, *ODD) if info.filename.startswith("xl/worksheets/") else ODD)
+            except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError):
+                raise BadData("The workbook is broken: save it anew as .xlsx, or as CSV.") from None
+    if found & {*ODD}:
+        raise BadData("The workbook holds XML that Excel does not write: save it anew as .xlsx, or as CSV.")
+    return bool(found)
+
+
+FORMULAS = (b"<f>", b"<f ", b"<f/", b":f>", b":f ")
+"""How a formula begins in a sheet's XML."""
+
+ODD = (b"<!DOCTYPE", b"<!ENTITY", b"\x00")
+"""What could make a little XML much, and what stands in XML of another encoding than UTF-8, where that would be other bytes."""
+
+
+def _found(file: Any, marks: tuple[bytes, ...]) -> set[bytes]:
+    """Which of some short marks are in a part of XML; none in any other part."""
+    piece = file.read(unpack.CHUNK)
+    if not piece.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n").startswith(b"<"):
+        return set()
+    found: set[bytes] = set()
+    while piece:
+        found |= {mark for mark in marks if mark in piece}
+        more = file.read(unpack.CHUNK)
+        piece = piece[-8:] + more if more else b""
+    return found
+
+
+def _read(openpyxl: Any, data: bytes, wanted: str | None, formulas: bool) -> Grid:
+    book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
+    try:
+        sheets = list(book.worksheets)
+        if not sheets:
+            raise BadData("The workbook holds no sheet with cells.")
+        if wanted is not None:
+            sheets = [s for s in sheets if s.title == wanted]
+            if not sheets:
+                raise BadData(f"The workbook has no sheet called {short(wanted)!r}; choose one of its sheets.")
+        else:
+            sheets.sort(key=lambda s: s.sheet_state != "visible")
+        for chosen in sheets:
+            rows, typed = _rows(chosen)
+            if rows:
+                break
+        else:
+            raise BadData("The workbook's sheet is empty: send one with a header and rows.")
+        others = [s.title for s in book.worksheets if s.title != chosen.title]
+        notes = []
+        if others:
+            notes.append(f"Sheet {short(chosen.title)!r} is read; the workbook has {sheet.count(len(others), 'other sheet')}.")
+    finally:
+        book.close()
+    if formulas and (lacking := _uncached(openpyxl, data, chosen.title)):
+        notes.append(
+            f"{sheet.count(lacking, 'cell')} hold a formula without a saved value and count as missing: open and save the file in Excel."
+            if lacking > 1
+            else "One cell holds a formula without a saved value and counts as missing: open and save the file in Excel."
+        )
+    return Grid(rows, typed, chosen.title, tuple(notes))
+
+
+def _rows(chosen: Any) -> tuple[list[list[str | None]], tuple[bool, ...]]:
+    chosen.reset_dimensions()  # what the file says of its size need not be true
+    rows: list[list[str | None]] = []
+    known: list[int] = []
+    filled: list[int] = []
+    cells = 0
+    for number, values in enumerate(chosen.iter_rows(values_only=True), 1):
+        if number > EXCEL_ROWS:
+            raise BadData(f"The sheet says it has more than {EXCEL_ROWS:,} rows: save it as CSV.")
+        last = next((i for i in range(len(values), 0, -1) if values[i - 1] not in (None, "")), 0)
+        if not last:
+            continue
+        cells += last
+        if last > table_limits.MAX_COLUMNS or len(rows) >= table_limits.MAX_ROWS:
+            sheet.check_size(len(rows) + 1, last)
+        if cells > MAX_CELLS:
+            raise BadData(f"The sheet has more than {MAX_CELLS:,} cells, and no more are read from Excel: save it as CSV.")
+        known += [0] * (last - len(known))
+        filled += [0] * (last - len(filled))
+        row: list[str | None] = []
+        for i, value in enumerate(values[:last]):
+            if value is None or isinstance(value, str):
+                row.append(value)
+                filled[i] += value is not None
+            else:
+                row.append(_text(value))
+                filled[i] += 1
+                known[i] += 1
+        rows.append(row)
+    if len(rows) * len(known) > max(MAX_CELLS, 2 * cells + 10_000):
+        raise BadData("The sheet's rows differ too much in length to be a table: keep the table alone in it.")
+    for row in rows:
+        row += [None] * (len(known) - len(row))
+    return rows, tuple(2 * k > f for k, f in zip(known, filled, strict=True))
+
+
+def _text(value: Any) -> str | None:
+    """A value of Excel's as a text that is read back as the same."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, datetime.datetime):
+        midnight = value.time() == datetime.time()
+        return (
+            value.date().isoformat() if midnight else value.isoformat(" ", "microseconds" if value.microsecond else "seconds")
+        )
+    if isinstance(value, datetime.timedelta):
+        return repr(value.total_seconds())
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _uncached(openpyxl: Any, data: bytes, title: str) -> int:
+    """Cells of a sheet that hold a formula and no value of it. The formulas are looked at as texts."""
+    books = [openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=d, keep_links=False) for d in (True, False)]
+    try:
+        both = [book[title] for book in books]
+        for one in both:
+            one.reset_dimensions()
+        lacking = 0
+        for values, written in zip(*map(_cells, both), strict=False):
+            for i, (kind, _) in enumerate(written):
+                lacking += kind == "f" and (i >= len(values) or values[i][1] is None)
+        return lacking
+    finally:
+        for book in books:
+            book.close()
+
+
+def _cells(one: Any) -> Iterator[list[tuple[str, Any]]]:
+    for number, row in enumerate(one.iter_rows()):
+        if number >= EXCEL_ROWS:
+            return
+        yield [(getattr(cell, "data_type", "n"), cell.value) for cell in row]

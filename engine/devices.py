@@ -1,0 +1,29 @@
+"""Which devices this machine has, and which one a run gets."""
+
+from __future__ import annotations
+
+import platform
+
+import torch
+
+from engine.errors import BadParameter
+
+
+def list_devices() -> list[str]:
+    """Devices a run can ask for: cpu, and cuda where there is one."""
+    return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+
+
+def choose_device(asked: str) -> str:
+    """The device meant by auto (cuda where there is one), cpu or cuda. Raises BadParameter for one that is not here."""
+    there = list_devices()
+    if asked == "auto":
+        return there[-1]
+    if asked not in there:
+        raise BadParameter(f"device {asked!r} is not on this machine; it has: {', '.join(there)}.")
+    return asked
+
+
+def device_name(device: str) -> str:
+    """The device in words."""
+    return torch.cuda.get_device_name() if device == "cuda" else f"CPU ({platform.machine()})"

@@ -1,0 +1,1 @@
+"""Maps of feature space: PCA, t-SNE, UMAP."""

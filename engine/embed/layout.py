@@ -1,0 +1,170 @@
+"""Rows of features in two dimensions: PCA, t-SNE, UMAP. Seeded; the same rows and seed give the same bits on one thread.
+
+scikit-learn and umap-learn are imported where they are used. What compiles in umap-learn is kept on disk by numba: compiling
+takes 20 s, once on a machine, and loading what was compiled 1 s, once in a process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+import threading
+import warnings
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.errors import BadData, RunFailed
+from engine.spec.embedding import PCA, TSNE, UMAP, Technique
+
+FEWEST = 5
+"""Rows below which there is nothing to lay out."""
+_loading = threading.Lock()
+
+
+def embed(x: np.ndarray, how: Technique, seed: int = 0) -> np.ndarray:
+    """x float [n, d] -> xy float32 [n, 2], by one technique with its parameters.
+
+    Neighbours and perplexity are lowered to what n rows allow: n - 1 neighbours, a perplexity of a third of that. `seed` changes
+    nothing in PCA. Raises BadData for fewer than FEWEST rows or values that are not finite.
+    """
+    x = np.ascontiguousarray(x, np.float32)
+    if x.ndim != 2 or len(x) < FEWEST:
+        raise BadData(f"these features have {len(x)} rows; a picture of them needs at least {FEWEST}.")
+    if not np.isfinite(x).all():
+        raise BadData("these features hold values that are not finite; the network of this run ran off to infinity.")
+    if x.shape[1] < 2:  # one feature, or none: along a line
+        x = np.hstack([x, np.zeros((len(x), 2 - x.shape[1]), np.float32)])
+    if isinstance(how, TSNE):
+        xy = _tsne(x, how, seed)
+    elif isinstance(how, UMAP):
+        xy = _umap(x, how, seed)
+    else:
+        assert isinstance(how, PCA)
+        xy = _pca(x)
+    return np.ascontiguousarray(xy, np.float32)
+
+
+def _pca(x: np.ndarray) -> np.ndarray:
+    from sklearn.decomposition import PCA
+
+    if not np.ptp(x, 0).any():
+        return np.zeros((len(x), 2))
+    return np.asarray(PCA(2, svd_solver="full").fit_transform(x.astype(np.float64)))
+
+
+def _tsne(x: np.ndarray, how: TSNE, seed: int) -> np.ndarray:
+    from sklearn.manifold import TSNE
+
+    # scikit-learn divides the starting plane by its spread; rows that are all equal have none
+    start = "pca" if np.ptp(x, 0).any() else "random"
+    perplexity = min(how.perplexity, (len(x) - 1) / 3)
+    fitted = TSNE(2, perplexity=perplexity, max_iter=how.iterations, init=start, random_state=seed)
+    return np.asarray(fitted.fit_transform(x))
+
+
+def _umap(x: np.ndarray, how: UMAP, seed: int) -> np.ndarray:
+    from sklearn.neighbors import NearestNeighbors
+
+    umap = load_umap()
+    k = min(how.n_neighbors, len(x) - 1)
+    # Below 4,096 rows umap-learn asks a Python function for each pair of rows, which was two thirds of its time.
+    distances, rows = NearestNeighbors(n_neighbors=k - 1, algorithm="brute").fit(x).kneighbors()
+    itself = np.arange(len(x))[:, None]
+    neighbours = (
+        np.hstack([itself, rows]).astype(np.int32),
+        np.hstack([np.zeros((len(x), 1)), distances]).astype(np.float32),
+    )
+    # Spectral starts need eigenvectors of a graph larger than the few that are asked for.
+    start = "spectral" if len(x) > 2 * FEWEST and np.ptp(x, 0).any() else "random"
+    with warnings.catch_warnings():
+        # Said of neighbours given without an index for new rows (there are none here), of separate clusters (common, harmless), and
+        # of many equal rows, where the start is then random.
+        for said in ("precomputed_knn", "Graph is not fully connected", "Spectral initialisation failed"):
+            warnings.filterwarnings("ignore", rf"\s*{said}", UserWarning)
+        fitted = umap.UMAP(
+            n_neighbors=k, min_dist=how.min_dist, precomputed_knn=neighbours, init=start, random_state=seed, n_jobs=1
+        )
+        return np.asarray(fitted.fit_transform(x))
+
+
+# ---- umap-learn, compiled
+
+
+def load_umap() -> Any:
+    """The module `umap`, what it compiles kept on disk. The first call in a process takes 1 s, on a machine 20 s."""
+    with _loading:
+        return _load_umap()
+
+
+@cache
+def _load_umap() -> Any:
+    folder = _folder()
+    if folder is not None and "NUMBA_CACHE_DIR" not in os.environ:
+        os.environ["NUMBA_CACHE_DIR"] = str(folder)  # read when numba is first imported, which is here
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)
+        try:
+            import umap
+            from umap import layouts, umap_
+        except ModuleNotFoundError as error:
+            raise RunFailed(
+                f"UMAP needs the package umap-learn where the engine runs ({error}); choose PCA or t-SNE."
+            ) from error
+    # umap-learn keeps only some of what it compiles; these three are the slow ones of the others
+    for slow in (
+        umap_.smooth_knn_dist,
+        umap_.compute_membership_strengths,
+        layouts._nb_optimize_layout_euclidean_single_epoch,
+    ):
+        slow.enable_caching()
+    return umap
+
+
+def loaded() -> bool:
+    """Whether this process has umap-learn."""
+    return _load_umap.cache_info().currsize > 0
+
+
+def compile_umap() -> None:
+    """Have all that `embed` needs of umap-learn compiled, on disk and in this process."""
+    rng = np.random.default_rng(0)
+    embed(rng.normal(size=(60, 4)), UMAP())
+    mark = _mark()
+    if mark is not None:
+        mark.touch()
+
+
+def compiled() -> bool:
+    """Whether this machine has compiled umap-learn, as installed now, before."""
+    mark = _mark()
+    return mark is not None and mark.exists()
+
+
+def _folder() -> Path | None:
+    """Where numba keeps what it compiled: NUMBA_CACHE_DIR, or a folder of the user alone; None where none can be made."""
+    import platformdirs
+
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    folder = Path(given) if given else Path(platformdirs.user_cache_dir("imbalance-lab", appauthor=False)) / "numba"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def _mark() -> Path | None:
+    """The file that says that all is compiled, named by all that would have it compiled anew."""
+    folder = _folder()
+    try:
+        facts = [version(name) for name in ("umap-learn", "numba", "numpy")]
+    except PackageNotFoundError:
+        return None
+    facts += [sys.version, platform.node(), platform.machine(), sys.prefix]
+    return folder and folder / f"umap-{hashlib.sha256(' '.join(facts).encode()).hexdigest()[:16]}.compiled"

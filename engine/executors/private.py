@@ -1,0 +1,115 @@
+"""What a worker does with a person's own table: profile it, run a method on it, compare methods. And comparisons on public data.
+
+The functions that do it are imported when they are called. The sheet read last stays in this process - a profile, a comparison
+and runs on one table read it once - until the process takes up work on anything else (`forget`), or ends, as it does when the
+table is forgotten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from engine.errors import BadData
+from engine.events import Event, Phase
+from engine.spec import RunSpec
+from engine.spec.result import Result
+from engine.spec.run import canonical
+
+READING, PROFILE, TARGET = "engine.data.tables.reading", "engine.data.tables.profile", "engine.data.tables.target"
+COMPARE, CATALOG = "engine.compare.comparison", "engine.data.sources"
+"""Modules with read; profile; to_dataset; CompareSpec, compare and of_sheet; load."""
+
+Table = tuple[str, bytes]
+"""A file's name and bytes."""
+Steps = Generator[Event, None, tuple[Result | dict[str, Any], dict[str, bytes]]]
+
+_sheets: dict[str, Any] = {}
+
+
+def steps(
+    kind: str,
+    spec: Mapping[str, Any],
+    table: Table | None,
+    *,
+    run: Callable[..., Any],
+    id: str,
+    device: str = "auto",
+) -> Steps:
+    """The steps of a job: a generator of events that returns its result (facts, where it is no run) and its artifacts.
+
+    kind: run, profile or compare. table: the file, None for a comparison on a public dataset. run: `engine.runner.run`.
+    id: the job's. device: a run's.
+
+    A profile leaves the artifact `profile` (JSON); a comparison `comparison` (JSON) and what it names besides.
+    Raises the errors of engine.errors.
+    """
+    if kind == "profile":
+        return _profile(spec, _needed(table))
+    if kind == "compare":
+        return _compare(spec, table)
+    return _run(RunSpec.from_json(spec), _needed(table), run, id, device)
+
+
+def forget() -> None:
+    """Let go of the sheet that was read last."""
+    _sheets.clear()
+
+
+def _profile(options: Mapping[str, Any], table: Table) -> Steps:
+    began = time.monotonic()
+    yield Phase("reading", "Reading the table")
+    sheet = _sheet(table, options["reading"])
+    yield Phase("profile", "Looking at columns and classes")
+    found = importlib.import_module(PROFILE).profile(sheet, options["target"], options["positive"])
+    return {"seconds": time.monotonic() - began}, {"profile": _json(found)}
+
+
+def _compare(spec: Mapping[str, Any], table: Table | None) -> Steps:
+    began = time.monotonic()
+    module = importlib.import_module(COMPARE)
+    asked = module.CompareSpec.from_json(spec)
+    yield Phase("reading", "Reading the table" if table else "Reading the data")
+    more: dict[str, Any] = {"dropped": []}
+    if table is None:
+        dataset = importlib.import_module(CATALOG).load(asked.source["dataset"])
+    else:
+        dataset = _dataset(table, spec)
+        more = module.of_sheet(_sheet(table, asked.reading), asked.target)
+    found, artifacts = yield from module.compare(dataset, asked, began=began, **more)
+    return {"seconds": time.monotonic() - began}, {**artifacts, "comparison": _json(found)}
+
+
+def _run(spec: RunSpec, table: Table, run: Callable[..., Any], id: str, device: str) -> Steps:
+    yield Phase("reading", "Reading the table")
+    result, artifacts = yield from run(spec, device=device, dataset=_dataset(table, spec.data))
+    return replace(result, run_id=id), artifacts  # the id counts the table and its owner too
+
+
+def _dataset(table: Table, options: Mapping[str, Any]) -> Any:
+    sheet = _sheet(table, options.get("reading") or {})
+    return importlib.import_module(TARGET).to_dataset(sheet, options["target"], options.get("positive"), name=table[0])
+
+
+def _sheet(table: Table, reading: Mapping[str, Any]) -> Any:
+    name, data = table
+    key = hashlib.sha256(canonical([name, dict(reading)]).encode() + data).hexdigest()
+    if key not in _sheets:
+        _sheets.clear()
+        _sheets[key] = importlib.import_module(READING).read(data, name, dict(reading))
+    return _sheets[key]
+
+
+def _needed(table: Table | None) -> Table:
+    if table is None:
+        raise BadData("The table is no longer here; send it again.")
+    return table
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, allow_nan=False).encode()

@@ -1,0 +1,5 @@
+"""Fitted models and augmented rows as files, and read again."""
+
+from engine.export.write import load_model
+
+__all__ = ["load_model"]

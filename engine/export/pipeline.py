@@ -1,0 +1,346 @@
+"""From a table as a person has it to what a network was trained on, and back: columns, levels, means. Plain values, kept as JSON."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.data.prepare import Scale, encode
+from engine.data.table import Dataset
+from engine.errors import BadData, BadInput
+from engine.text import line
+
+KINDS = ("numeric", "boolean", "date", "categorical")
+OTHER = "(other)"
+"""The level that rare ones were made one in; unknown ones belong to it where it is there."""
+GAP = "(missing)"
+"""The level of missing values, the last one; in more brackets where the data have a level of this name."""
+MARKS = ("", "?", "na", "n/a", "nan", "null", "none", "nat", "<na>", "#n/a")
+"""Texts that stand for a missing value, in small letters, where they are no level themselves."""
+
+
+FAR = 1e30
+"""Standard deviations beyond which single precision cannot compute."""
+DAYS = (-719_162, 2_932_896)
+"""0001-01-01 and 9999-12-31."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column a model takes.
+
+    kind: numeric; boolean (levels: how 0 and 1 were written); date (days since 1970-01-01, UTC); categorical, one 0/1 feature per level.
+    indicator: a 0/1 feature says where a number is missing. gap: the level that stands for a missing value, or None.
+    """
+
+    name: str
+    kind: str = "numeric"
+    levels: tuple[str, ...] = ()
+    indicator: bool = False
+    gap: str | None = None
+
+    def numbers(self, values: Sequence[Any] | np.ndarray, marks: frozenset[str] = frozenset(MARKS)) -> np.ndarray:
+        """Values of this column, which is not categorical, as float64 [n], NaN where missing. Raises BadData."""
+        if self.kind != "date" and getattr(getattr(values, "dtype", None), "kind", "") in ("f", "i", "u", "b"):
+            plain = values.to_numpy(np.float64, na_value=np.nan) if hasattr(values, "to_numpy") else values
+            out = np.asarray(plain, np.float64)
+        else:
+            out = np.array([self._number(value, row, marks) for row, value in enumerate(values)], np.float64)
+        if np.isinf(out).any():
+            self._refuse("inf", int(np.isinf(out).argmax()))
+        return out
+
+    def codes(self, values: Sequence[Any] | np.ndarray, marks: frozenset[str] = frozenset(MARKS)) -> np.ndarray:
+        """Values of this categorical column as numbers of its levels [n]; -1 for one that is not among them."""
+        place = {level: i for i, level in enumerate(self.levels)}
+        missing = place.get(self.gap, -1) if self.gap is not None else -1
+        unknown = place.get(OTHER, -1)
+        out = []
+        for value in values:
+            text = _text(value)
+            if text in place:
+                out.append(place[text])
+            else:
+                out.append(missing if text.casefold() in marks else unknown)
+        return np.array(out, np.int64)
+
+    def _number(self, value: Any, row: int, marks: frozenset[str]) -> float:
+        text = _text(value)
+        if self.kind == "boolean" and text.casefold() in (folded := [level.casefold() for level in self.levels]):
+            return float(folded.index(text.casefold()))
+        if self.kind == "boolean" and text in ("False", "True"):
+            return float(text == "True")
+        if text.casefold() in marks:
+            return math.nan
+        try:
+            return _days(value) if self.kind == "date" else float(value)
+        except (TypeError, ValueError, OverflowError):
+            self._refuse(text, row)
+            raise AssertionError from None  # not reached
+
+    def _refuse(self, text: str, row: int) -> None:
+        what = {"date": "a date such as 2024-05-31", "boolean": " or ".join(map(repr, self.levels))}.get(self.kind, "a number")
+        raise BadData(
+            f"Row {row} (from 0) has {line(text, 40)!r} in the column {line(self.name, 40)!r}, where the model takes {what}."
+        ) from None
+
+
+def _gap(levels: Sequence[str]) -> str | None:
+    last = levels[-1] if levels else ""
+    return last if last.startswith("(") and f"({last.strip('()')})" == GAP else None
+
+
+def _text(value: Any) -> str:
+    """As a level is written: whole numbers without a point, nothing around it; nothing for None, NaN, NaT and pandas' NA."""
+    if value is None or type(value).__name__ == "NAType" or value != value:
+        return ""
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def _days(value: Any) -> float:
+    """Days since 1970-01-01, UTC, of a date, a time or their ISO text."""
+    if isinstance(value, np.datetime64):
+        when = float(value.astype("datetime64[us]").astype(np.int64))
+        return when / 86_400e6
+    if isinstance(value, str):
+        value = datetime.datetime.fromisoformat(value.strip())
+    if not isinstance(value, datetime.datetime):
+        if not isinstance(value, datetime.date):
+            raise TypeError
+        value = datetime.datetime(value.year, value.month, value.day)
+    if value.tzinfo is None:
+        value = value.replace(tzinfo=datetime.UTC)
+    return float(value.timestamp()) / 86400
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Rows of a table -> a network's input, fitted on one replicate's training rows.
+
+    columns: numeric, boolean and date ones first, then categorical ones, as in a Dataset. scale: of the D encoded columns, which are the
+    numbers, then an indicator for each of them that has one, then every level of every categorical column.
+    """
+
+    columns: tuple[Column, ...]
+    scale: Scale
+    marks: tuple[str, ...] = MARKS
+
+    @classmethod
+    def of(
+        cls,
+        dataset: Dataset,
+        scale: Scale,
+        readings: Mapping[str, tuple[str, Sequence[str]]] | None = None,
+    ) -> Pipeline:
+        """What `prepare` does with this dataset under this scale.
+
+        readings: column -> (kind, levels) as `engine.data.tables.sheet` has them, for those that were read as dates or as
+        yes and no. Raises
+        BadInput for images.
+        """
+        if dataset.images is not None:
+            raise BadInput("A model for images cannot be exported: what is exported takes the rows of a table.")
+        columns = []
+        for name, values in zip(dataset.numeric_names, dataset.numeric.T, strict=True):
+            kind, levels = (readings or {}).get(name, ("numeric", ()))
+            kind = kind if kind in ("boolean", "date") else "numeric"
+            own = tuple(levels) if kind == "boolean" else ()
+            columns.append(Column(name, kind, own, indicator=bool(np.isnan(values).any())))
+        for name, levels in zip(dataset.categorical_names, dataset.categories, strict=True):
+            columns.append(Column(name, "categorical", tuple(levels), gap=_gap(levels)))
+        made = cls(tuple(columns), scale)
+        if made.encoded_names != encode(dataset)[1]:
+            raise ValueError("the columns of a pipeline are not those that prepare encodes")
+        return made
+
+    @property
+    def numeric(self) -> tuple[Column, ...]:
+        """Columns that are one number each."""
+        return tuple(c for c in self.columns if c.kind != "categorical")
+
+    @property
+    def categorical(self) -> tuple[Column, ...]:
+        """Columns of levels."""
+        return tuple(c for c in self.columns if c.kind == "categorical")
+
+    @property
+    def encoded_names(self) -> tuple[str, ...]:
+        """Of the D encoded columns."""
+        return (
+            *(c.name for c in self.numeric),
+            *(f"{c.name} is missing" for c in self.numeric if c.indicator),
+            *(f"{c.name} = {level}" for c in self.categorical for level in c.levels),
+        )
+
+    @property
+    def width(self) -> int:
+        """Features a network takes: D, or as many as there are principal components."""
+        return len(self.scale.mean) if self.scale.components is None else len(self.scale.components[1])
+
+    def __call__(self, table: Any) -> tuple[np.ndarray, dict[str, int]]:
+        """(features [n, width] float64, column -> rows with a level that training did not know).
+
+        table: a data frame, a list of one mapping per row, or a mapping of columns. Columns may come in any order; others are ignored.
+        Raises BadData for a missing column and for what is no number where one is due.
+        """
+        values, n = _columns_of(table, [c.name for c in self.columns])
+        marks = frozenset(self.marks)
+        unknown: dict[str, int] = {}
+        number = [c.numbers(values[c.name], marks) for c in self.numeric]
+        parts = [np.stack(number, 1) if number else np.zeros((n, 0))]
+        parts += [np.isnan(v)[:, None].astype(np.float64) for c, v in zip(self.numeric, number, strict=True) if c.indicator]
+        for c in self.categorical:
+            codes = c.codes(values[c.name], marks)
+            if lost := int((codes < 0).sum()):
+                unknown[c.name] = lost
+            parts.append((codes[:, None] == np.arange(len(c.levels))).astype(np.float64))
+        rows = np.concatenate(parts, axis=1)
+        # a missing number is the training mean, which is 0 once scaled
+        rows = np.where(np.isnan(rows), self.scale.mean, rows)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = self.scale(rows)
+        lost = ~(np.abs(scaled) <= FAR).all(1)
+        if lost.any():
+            raise BadData(f"Row {int(lost.argmax())} (from 0) holds a number too large to compute with.")
+        return scaled, unknown
+
+    def back(self, x: np.ndarray, constants: np.ndarray) -> list[list[Any]]:
+        """Scaled rows x [n, D] as rows of cells, one for each of `columns`: numbers, levels, None where missing.
+
+        The inverse of the scaling; a categorical column gets its likeliest level, the largest of its features, and a number is missing
+        where its indicator is above one half. Numbers get seven digits, which is what float32 keeps. constants [D]: what the columns
+        that are constant in training are there. Raises BadInput for principal components, which are not all of a row.
+        """
+        if self.scale.components is not None:
+            raise BadInput("Rows made among principal components cannot be turned back into columns.")
+        rows = np.where(self.scale.constant, constants, np.asarray(x, np.float64) * self.scale.sd + self.scale.mean)
+        out: list[list[Any]] = []
+        at = len(self.numeric)
+        for i, c in enumerate(self.numeric):
+            cells: list[Any] = [float(f"{v:.7g}") for v in rows[:, i]]
+            if c.indicator:
+                cells = [None if gone > 0.5 else v for v, gone in zip(cells, rows[:, at], strict=True)]
+                at += 1
+            out.append([_cell(c, v) for v in cells])
+        for c in self.categorical:
+            best = rows[:, at : at + len(c.levels)].argmax(1) if c.levels else []
+            at += len(c.levels)
+            out.append([None if c.levels[i] == c.gap else c.levels[i] for i in best])
+        return [list(row) for row in zip(*out, strict=True)]
+
+    def original(self, dataset: Dataset, which: np.ndarray) -> list[list[Any]]:
+        """Rows `which` of the dataset as rows of cells, one for each of `columns`."""
+        out: list[list[Any]] = [
+            [_cell(c, None if v != v else float(v)) for v in dataset.numeric[which, i]] for i, c in enumerate(self.numeric)
+        ]
+        for i, c in enumerate(self.categorical):
+            levels = [None if level == c.gap else level for level in c.levels]
+            out.append([levels[k] for k in dataset.categorical[which, i]])
+        return [list(row) for row in zip(*out, strict=True)]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-plain."""
+        s = self.scale
+        return {
+            "columns": [
+                {
+                    "name": c.name,
+                    "kind": c.kind,
+                    "levels": list(c.levels),
+                    "missing_indicator": c.indicator,
+                    "missing_level": c.gap,
+                }
+                for c in self.columns
+            ],
+            "missing": list(self.marks),
+            "encoded": [
+                {"name": name, "mean": float(m), "sd": float(d), "constant": bool(k)}
+                for name, m, d, k in zip(self.encoded_names, s.mean, s.sd, s.constant, strict=True)
+            ],
+            "components": None
+            if s.components is None
+            else {"mean": s.components[0].tolist(), "axes": s.components[1].tolist()},
+        }
+
+    @classmethod
+    def from_json(cls, words: Mapping[str, Any]) -> Pipeline:
+        """The pipeline back. Raises ValueError, KeyError or TypeError where the words are not those of one."""
+        columns = tuple(
+            Column(
+                _word(c["name"]), _word(c["kind"]), tuple(map(_word, c["levels"])),
+                indicator=c["missing_indicator"] is True,
+                gap=None if c["missing_level"] is None else _word(c["missing_level"]),
+            )
+            for c in words["columns"]
+        )  # fmt: skip
+        if any(c.kind not in KINDS for c in columns) or [c.kind == "categorical" for c in columns] != sorted(
+            c.kind == "categorical" for c in columns
+        ):
+            raise ValueError("the kinds of its columns are not known, or not in order")
+        encoded = words["encoded"]
+        mean, sd = (np.array([float(e[k]) for e in encoded], np.float64) for k in ("mean", "sd"))
+        constant = np.array([e["constant"] is True for e in encoded], bool)
+        components = None
+        if words["components"] is not None:
+            centre, axes = (np.array(words["components"][k], np.float64) for k in ("mean", "axes"))
+            components = (centre, axes)
+            if centre.shape != mean.shape or axes.ndim != 2 or axes.shape[1:] != mean.shape:
+                raise ValueError("its principal components do not fit its columns")
+        made = cls(columns, Scale(mean, sd, constant, components), tuple(map(_word, words["missing"])))
+        if list(made.encoded_names) != [e["name"] for e in encoded]:
+            raise ValueError("its encoded columns are not those of its columns")
+        if not (np.isfinite(mean).all() and np.isfinite(sd).all() and (sd > 0).all()):
+            raise ValueError("its means and standard deviations are not numbers above 0")
+        return made
+
+
+def _word(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _cell(column: Column, value: float | None) -> Any:
+    """A number as its column was written."""
+    if value is None or column.kind == "numeric":
+        return value
+    if column.kind == "boolean":
+        return column.levels[int(value > 0.5)] if column.levels else value
+    when = datetime.datetime(1970, 1, 1) + datetime.timedelta(days=min(max(value, DAYS[0]), DAYS[1]))
+    return when.date().isoformat() if float(value).is_integer() else when.isoformat(sep=" ", timespec="seconds")
+
+
+def _columns_of(table: Any, names: Sequence[str]) -> tuple[dict[str, Any], int]:
+    """({name: its values}, rows) of a data frame, a mapping of columns, or rows as mappings. Raises BadData."""
+    if hasattr(table, "columns") or isinstance(table, Mapping):
+        keys = list(table.columns if hasattr(table, "columns") else table)
+        found = [str(key) for key in keys]
+        twice = [name for name in names if found.count(name) > 1]
+        if twice:
+            raise BadData(f"The table has {found.count(twice[0])} columns called {line(twice[0], 40)!r}; the model takes one.")
+        wanted = set(names)
+        values = {name: table[key] for name, key in zip(found, keys, strict=True) if name in wanted}
+    elif isinstance(table, Iterable) and not isinstance(table, (str, bytes)):
+        rows = list(table)
+        if not all(isinstance(row, Mapping) for row in rows):
+            raise BadData("The model takes a data frame, or a list of one dict per row.")
+        values = {name: [row.get(name) for row in rows] for name in names if not rows or any(name in row for row in rows)}
+    else:
+        raise BadData("The model takes a data frame, or a list of one dict per row.")
+    absent = [name for name in names if name not in values]
+    if absent:
+        listed = ", ".join(repr(line(name, 40)) for name in absent[:5]) + (
+            f" and {len(absent) - 5} more" if len(absent) > 5 else ""
+        )
+        raise BadData(f"The table lacks {len(absent)} of the {len(names)} columns that the model takes: {listed}.")
+    lengths = {len(v) for v in values.values()} or {0}
+    if len(lengths) > 1:
+        raise BadData("The columns of the table are not equally long.")
+    return values, lengths.pop()

@@ -1,0 +1,193 @@
+"""What the presence of each synthetic point does to the validation loss, to first order.
+
+With theta the network of the chosen epoch, l the cross-entropy of one row and L its mean over the replicate's validation rows, the
+*contribution* of a synthetic point (z, y) is
+
+    c(z) = -<grad_theta l(z, y; theta), grad_theta L(theta)>    (nats per unit of step).
+
+It is the derivative at s = 0 of L(theta - s grad_theta l(z, y; theta)): **negative, the point lowers the validation loss.** A step of
+gradient descent of size eta over N rows holds the point's term with weight 1 / N, so to first order in eta its presence there changes
+the validation loss by c(z) eta / N, against the same step without that term.
+
+L is mostly about the large classes, and a minority point usually raises it, whatever it does for its own class. So everything is also told
+of L with the classes alike, the mean over classes of each class's mean.
+
+Explicit gradient learning moves its points down this quantity: the meta-gradient of a point is c's gradient in z times eta / N, at the
+step's own network and held-out batch. `downhill` is -grad_z c(z), where it would push each point here.
+
+What it is not: the effect of leaving the point out and training anew. That is, near a minimum of the training loss with Hessian H,
+c with the inverse of H between its two gradients. The two agree where H is near a multiple of the identity; otherwise sign and order
+are a guide, no more. It looks at one network, the chosen one, not at those on the way there, and at the loss, not at average precision.
+The validation rows have chosen that network, so it is no estimate for new rows either.
+
+Everything is computed in float64, in chunks, for all replicates at once: one gradient over the validation rows, and for the points one
+forward pass that carries derivatives along it, not a gradient for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.analysis.moves import moves
+from engine.data.dataset import Rows, Task
+from engine.losses import cross_entropy, mean_weights
+from engine.models.mlp import MLP
+from engine.models.net import Net
+from engine.training.fitted import Fitted
+
+VALUES = 4_000_000
+"""Values (replicates x rows x widest layer) in a chunk: 32 MB a tensor."""
+
+MOST = 5000
+"""Points of a replicate up to which all are kept; of more, those in the picture and the ENDS best and worst."""
+ENDS = 200
+
+
+def measured(net: Net) -> bool:
+    """Whether contributions can be had of this network: an MLP with a plain last layer."""
+    return isinstance(net, MLP) and not net.cosine
+
+
+@torch.no_grad()
+def validation_gradient(net: MLP, valid: Rows, *, alike: bool = False) -> Tensor:
+    """grad_theta L [R, P] in float64; 0 for a replicate without validation rows. alike: the classes that have rows weigh the same."""
+    net = _exact(net)
+    weights = mean_weights(valid.mask, torch.float64)
+    if alike:
+        counts = valid.counts(net.classes)
+        weights = valid.mask.double() / counts.gather(1, valid.y).clamp(min=1) / (counts > 0).sum(1, keepdim=True).clamp(min=1)
+    total = torch.zeros_like(net.flat)
+    for own in _chunks(net, valid.x.shape[1]):
+        total += net.gradient(valid.x[:, own].double(), valid.y[:, own], weights[:, own], cross_entropy)[1]
+    return total
+
+
+@torch.no_grad()
+def contributions(net: MLP, points: Rows, gradient: Tensor) -> Tensor:
+    """c of every point [R, n], float64; NaN where points.mask is False. gradient [R, P]: as `validation_gradient` gives it."""
+    net = _exact(net)
+    parts = [
+        net.along(points.x[:, own].double(), points.y[:, own], cross_entropy, gradient)
+        for own in _chunks(net, points.x.shape[1])
+    ]
+    return torch.where(points.mask, -torch.cat(parts, 1), torch.nan)
+
+
+@torch.no_grad()
+def downhill(net: MLP, points: Rows, gradient: Tensor) -> Tensor:
+    """-grad_z c(z) of every point [R, n, D], float64, in loss per unit of step and sd; 0 where points.mask is False."""
+    net = _exact(net)
+    weights = points.mask.double()
+    parts = [
+        net.mixed(points.x[:, own].double(), points.y[:, own], weights[:, own], cross_entropy, net.flat, gradient)[0]
+        for own in _chunks(net, points.x.shape[1])
+    ]
+    return torch.cat(parts, 1)
+
+
+def of_run(
+    task: Task, fitted: Fitted, drawn: Sequence[np.ndarray], axes: Sequence[np.ndarray]
+) -> list[dict[str, np.ndarray]] | None:
+    """What is kept of each replicate's points (the artifact `contributions/<replicate>`), float32 unless said; None where contributions
+    cannot be had: no synthetic points among the input rows, no rows held out for validation, or a network that is not `measured`.
+
+    k points are kept, see MOST, m of them in the picture:
+        number [k] int32    number of the point in its replicate, ascending        value [k]    its contribution c
+        alike [k]           c with the classes alike
+        moved [k]           how far it stands from where it began, in sd           label [k]    its class, int16
+        row [k] int32       the dataset's row that it was copied from, -1 where it is no copy
+        drawn [m] int32     place among the k of each point of a frame, in the frame's order
+        arrow [m, 2]        `downhill` in the picture's plane; m = 0 there where the plane is not one of input rows
+        every [2, n]        both of all n points: for the summary, not kept
+
+    drawn: numbers of the points of each replicate's frames (`Camera.drawn`), or nothing. axes: [2, D] of each replicate's plane, or
+    nothing.
+    """
+    net, s = fitted.net, fitted.synthetic
+    if s is None or not task.held_out or not measured(net):
+        return None
+    assert isinstance(net, MLP)
+    points = Rows(s.x, s.y, s.mask)
+    gradient = validation_gradient(net, task.valid)
+    value, moved = _numpy(contributions(net, points, gradient)), _numpy(moves(s.start, s.x))
+    alike = _numpy(contributions(net, points, validation_gradient(net, task.valid, alike=True)))
+    arrows = _arrows(net, points, gradient, drawn, axes) if drawn and axes else None
+    out = []
+    for r, size in enumerate(s.mask.sum(1).tolist()):
+        shown = np.asarray(drawn[r], np.int64) if drawn else np.zeros(0, np.int64)
+        kept = np.arange(size)
+        if size > MOST:
+            order = np.argsort(value[r, :size], kind="stable")
+            kept = np.unique(np.concatenate([order[:ENDS], order[-ENDS:], shown]))
+        rows = np.full(len(kept), -1, np.int32)
+        if s.parent is not None:
+            parent = s.parent[r].cpu().numpy()[kept]
+            rows[parent >= 0] = task.source[r][parent[parent >= 0]]
+        out.append(
+            {
+                "number": kept.astype(np.int32),
+                "value": value[r, kept].astype(np.float32),
+                "alike": alike[r, kept].astype(np.float32),
+                "moved": moved[r, kept].astype(np.float32),
+                "label": s.y[r].cpu().numpy()[kept].astype(np.int16),
+                "row": rows,
+                "drawn": np.searchsorted(kept, shown).astype(np.int32),
+                "arrow": np.zeros((0, 2), np.float32) if arrows is None else arrows[r],
+                "every": np.stack([value[r, :size], alike[r, :size]]),
+            }
+        )
+    return out
+
+
+def summary(
+    every: Sequence[np.ndarray], interval: Callable[[np.ndarray, tuple[float, float]], dict[str, Any]]
+) -> dict[str, Any]:
+    """`engine.spec.result.Result.contributions` of each replicate's contributions, plain and with the classes alike, [2, n]
+    each; empty where
+    no replicate has a point.
+
+    interval(values [R], bounds) -> {mean, low, high, values}.
+    """
+    if not any(c.size for c in every):
+        return {}
+    helpful = np.array([(c < 0).mean(1) if c.size else (np.nan, np.nan) for c in every])
+    mean = np.array([c.mean(1) if c.size else (np.nan, np.nan) for c in every])
+    out: dict[str, Any] = {"points": float(np.mean([c.shape[1] for c in every]))}
+    for column, suffix in enumerate(("", "_alike")):
+        out["helpful" + suffix] = interval(helpful[:, column], (0.0, 1.0))
+        out["mean" + suffix] = interval(mean[:, column], (-np.inf, np.inf))
+    return out
+
+
+def _arrows(
+    net: MLP, points: Rows, gradient: Tensor, drawn: Sequence[np.ndarray], axes: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """`downhill` of the drawn points alone, in each replicate's plane: [m, 2]."""
+    width = max(1, *map(len, drawn))
+    index = torch.zeros(len(drawn), width, dtype=torch.int64)
+    for r, which in enumerate(drawn):
+        index[r, : len(which)] = torch.from_numpy(np.asarray(which, np.int64))
+    index = index.to(points.x.device)
+    mask = torch.arange(width, device=index.device) < torch.tensor([[len(w)] for w in drawn], device=index.device)
+    x = points.x.gather(1, index.unsqueeze(2).expand(-1, -1, points.x.shape[2]))
+    down = _numpy(downhill(net, Rows(x, points.y.gather(1, index), mask), gradient))
+    return [(down[r, : len(which)] @ axes[r].T).astype(np.float32) for r, which in enumerate(drawn)]
+
+
+def _exact(net: MLP) -> MLP:
+    return MLP(net.sizes, net.activation, net.flat.detach().double(), net.cosine)
+
+
+def _chunks(net: MLP, rows: int) -> Iterator[slice]:
+    size = max(1, VALUES // (len(net.flat) * max(net.sizes)))
+    for first in range(0, rows, size):
+        yield slice(first, first + size)
+
+
+def _numpy(x: Tensor) -> np.ndarray:
+    return x.double().cpu().numpy()

@@ -1,0 +1,132 @@
+"""What a fitted network makes of training, test and synthetic rows, replicate by replicate: for the generalisation gap and for maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.analysis.gap import bootstrap, by_outcome, equal_sizes, gap, over_classes
+from engine.analysis.sample import Part
+from engine.data.dataset import Task
+from engine.models.net import Net
+from engine.seeds import numpy_stream
+from engine.training.fitted import Fitted
+
+EQUAL_DRAWS = 20
+"""Draws over which the equal-size control of the gap is averaged."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One replicate's features, float64 [n, H]. earlier_*: under the net before its head, or all of it, was trained anew (the
+    same arrays where there was none). synthetic: None where the method has no synthetic rows."""
+
+    train: Part
+    test: Part
+    synthetic: Part | None
+    earlier_train: np.ndarray
+    earlier_test: np.ndarray
+    earlier_predicted: np.ndarray
+
+    def known(self) -> tuple[np.ndarray, np.ndarray]:
+        """Features and classes of all that the head was trained on: real rows, then synthetic ones."""
+        if self.synthetic is None:
+            return self.train.x, self.train.y
+        real, made = self.train, self.synthetic
+        return np.concatenate([real.x, made.x]), np.concatenate([real.y, made.y])
+
+
+@torch.no_grad()
+def seen(task: Task, fitted: Fitted) -> Iterator[Seen]:
+    """Every replicate's features, in order."""
+    net = fitted.net
+    train, test = net.embed(task.train.x, task.train.mask), net.embed(task.test.x, task.test.mask)
+    earlier = fitted.earlier or net
+    own, own_test = (train, test) if _same_features(earlier, net) else (earlier.embed(task.train.x), earlier.embed(task.test.x))
+    made = fitted.embedded
+    if made is None and fitted.synthetic is not None:
+        s = fitted.synthetic
+        x, y, mask = net.embed(s.x, s.mask), s.y, s.mask
+    elif made is not None:
+        x, y, mask = made.x, made.y, made.mask
+    else:
+        x = None
+    labels = [net.head(z).argmax(2) for z in (train, test)]
+    before = earlier.head(own_test).argmax(2)
+    for r in range(len(task.replicates)):
+        kept, new = task.train.mask[r], task.test.mask[r]
+        synthetic = None
+        if x is not None:
+            rows = mask[r]
+            enemies = None if fitted.enemies is None else _numbers(fitted.enemies[r][rows])
+            own_labels = net.head(x)[r].argmax(1)
+            synthetic = Part(_floats(x[r][rows]), _numbers(y[r][rows]), _numbers(own_labels[rows]), enemies=enemies)
+        yield Seen(
+            Part(_floats(train[r][kept]), _numbers(task.train.y[r][kept]), _numbers(labels[0][r][kept]), task.source[r]),
+            Part(_floats(test[r][new]), _numbers(task.test.y[r][new]), _numbers(labels[1][r][new]), task.test_source[r]),
+            synthetic,
+            _floats(own[r][kept]),
+            _floats(own_test[r][new]),
+            _numbers(before[r][new]),
+        )
+
+
+def gaps(one: Seen, classes: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Gaps per class [C], means over features (card A5, A6).
+
+    before: of the earlier net, training range of real rows. after: of the final net, training range of real and synthetic rows.
+    correct, errors: as before, test rows that the earlier net got right, and wrong (by true class). equal_size: as before, with as
+    many training and as many test rows of every class, mean over draws: what is left when sample size is taken out.
+    """
+    train, test = one.train, one.test
+    known, known_y = one.known()
+    outcomes = by_outcome(one.earlier_train, train.y, one.earlier_test, test.y, one.earlier_predicted, classes)
+    fewest = int(np.bincount(train.y, minlength=classes).min())
+    equal = equal_sizes(
+        one.earlier_train, train.y, one.earlier_test, test.y, classes, rng, train_rows=fewest, repeats=EQUAL_DRAWS
+    )
+    return {
+        "before": gap(one.earlier_train, train.y, one.earlier_test, test.y, classes).mean,
+        "after": gap(known, known_y, test.x, test.y, classes).mean,
+        "correct": outcomes.correct.mean,
+        "errors": outcomes.errors.mean,
+        "equal_size": equal.mean(0),
+    }
+
+
+def gap_draws(one: Seen, classes: int, stream: Callable[[], np.random.Generator], n: int) -> dict[str, np.ndarray]:
+    """The net gap on n stratified bootstrap draws of the test rows, before and after (the same draws): each [n]."""
+    train, test = one.train, one.test
+    known, known_y = one.known()
+    before = bootstrap(one.earlier_train, train.y, one.earlier_test, test.y, classes, stream(), n=n)
+    after = bootstrap(known, known_y, test.x, test.y, classes, stream(), n=n)
+    return {name: np.array([over_classes(row) for row in rows]) for name, rows in (("before", before), ("after", after))}
+
+
+def equal_draws(task: Task, r: int) -> np.random.Generator:
+    """The generator of replicate r's equal-size control."""
+    replicate = task.replicates[r]
+    return numpy_stream(task.seed, "equal sizes", replicate.seed, replicate.fold)
+
+
+def _same_features(one: Net, other: Net) -> bool:
+    """Whether two nets differ in their heads at most."""
+    if one is other:
+        return True
+    if one.flat.shape != other.flat.shape:
+        return False
+    own = one.flat.shape[1] - (one.width + 1) * one.classes
+    states = zip(one.state(), other.state(), strict=True)
+    return torch.equal(one.flat[:, :own], other.flat[:, :own]) and all(torch.equal(a, b) for a, b in states)
+
+
+def _floats(x: Tensor) -> np.ndarray:
+    return x.double().cpu().numpy()
+
+
+def _numbers(x: Tensor) -> np.ndarray:
+    return x.long().cpu().numpy()

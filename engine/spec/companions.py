@@ -1,0 +1,79 @@
+"""What is run beside a method so that its number means something: its controls, plain cross-entropy, and the ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.spec import limits
+from engine.spec.run import RunSpec, find
+
+BASELINE, ORACLE = "ce", "potential"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a family. key names its pen in the charts; role: method, control, baseline or oracle; spec is completed."""
+
+    key: str
+    label: str
+    role: str
+    spec: RunSpec
+
+    @property
+    def ranked(self) -> bool:
+        """False for the ceiling, which has seen rows that nobody else may see."""
+        return self.role != "oracle"
+
+
+def family(spec: RunSpec, catalog: Mapping[str, Any]) -> tuple[list[Member], str]:
+    """The chosen run first, then its controls, cross-entropy and the potential, all on the same data and protocol.
+
+    The second value says in one sentence why there is no potential, '' where there is one. Raises UnknownName or
+    BadParameter, as `RunSpec.complete`.
+    """
+    spec = spec.complete(catalog)
+    method = find(catalog, "methods", spec.method)
+    control = next((name for name, change in method["controls"].items() if _has(spec, change)), None)
+    label = f"{method['title']}, {control}" if control else method["title"]
+    role = {BASELINE: "baseline"}.get(spec.method, "method") if method["ranked"] else "oracle"
+    members = [Member(control or spec.method, label, role, spec)]
+    for name, change in method["controls"].items():
+        members.append(Member(name, name, "control", spec.with_(params=dict(spec.params) | change).complete(catalog)))
+    others = {entry["name"]: entry for entry in catalog["methods"]}
+    dataset = find(catalog, "datasets", spec.dataset)
+    why = why_no_potential(spec, dataset)
+    for name, role in ((BASELINE, "baseline"), (ORACLE, "oracle")):
+        if name in others and (name != ORACLE or not why):
+            # a method without a choice of network trains the MLP on images too, so what it is compared with must
+            params: dict[str, Any] = {"model": "mlp"} if dataset["kind"] == "images" and "model" not in spec.params else {}
+            params |= {f["name"]: spec.params[f["name"]] for f in others[name]["fields"] if f["name"] in spec.params}
+            members.append(Member(name, others[name]["title"], role, spec.with_(method=name, params=params).complete(catalog)))
+    seen: set[str] = set()
+    unique = []
+    for member in members:  # cross-entropy is its own baseline, a control its own control
+        if (id := member.spec.run_id("")) not in seen:
+            seen.add(id)
+            unique.append(member)
+    return unique, why if spec.method != ORACLE else ""
+
+
+def why_no_potential(spec: RunSpec, dataset: Mapping[str, Any]) -> str:
+    """One sentence where no minority row is withheld, else ''."""
+    if spec.imbalance.profile == "native":
+        return "The data are used as they come: no row was withheld, so there is no potential to compare with."
+    if spec.imbalance.profile == "remove":
+        return ""
+    counts = limits.class_counts(dataset, spec.data)
+    kept = limits.targets(counts, spec.imbalance)
+    if any(kept[c] < counts[c] for c in limits.minority(kept)):
+        return ""
+    return (
+        f"The data are at least as skewed as {spec.imbalance.ratio:g}:1 already, so no minority row was dropped: "
+        "there is no potential to compare with."
+    )
+
+
+def _has(spec: RunSpec, change: Mapping[str, Any]) -> bool:
+    return bool(change) and all(spec.params.get(name) == value for name, value in change.items())

@@ -1,0 +1,126 @@
+"""How many rows each class keeps under an imbalance, and what ratio given data can bear. Plain Python: the page uses it.
+
+The rule of every profile but native and remove: class sizes follow the profile's law exactly, and are as large as the data
+allow. So the head class keeps all its rows where the other classes have enough, and is cut where the data are already more
+skewed than asked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.spec.run import MAX_RATIO, Imbalance
+
+FEWEST = 5
+"""Rows a class must keep to be split into training, validation and test."""
+
+QUICK = 4
+"""One 60/20/20 split is the first replicate of a cut into this many folds."""
+
+_SLACK = 1e-9  # a size of 4.9999999999 is 5: floating point, not a lost row
+
+
+def class_counts(entry: Mapping[str, Any], options: Mapping[str, Any]) -> list[int]:
+    """Rows per class of a catalog entry under its options (defaults where an option is not given)."""
+    counts = list(entry["counts"])
+    values = {f["name"]: f["default"] for f in entry["fields"]} | dict(options)
+    if entry["kind"] == "points":
+        return [values["rows"] - values["rows"] // 2, values["rows"] // 2]
+    if values.get("per_class"):
+        return [min(n, values["per_class"]) for n in counts]
+    return [min(counts)] * len(counts) if values.get("balance") else counts
+
+
+def validation_rows(n: int) -> int:
+    """A fifth of n rows, rounded half up."""
+    return (2 * n + 5) // 10
+
+
+def fewest(folds: int) -> int:
+    """Fewest rows of a class that leave one for training, for validation and for each test fold."""
+    folds = QUICK if folds == 1 else folds
+    return next(n for n in range(FEWEST, 2 * folds + FEWEST) if n - validation_rows(n) >= folds)
+
+
+def head_class(counts: Sequence[int], profile: str) -> int:
+    """The class that stays largest: the largest of all for `ratio` (the first where several are), else class 0."""
+    return max(range(len(counts)), key=lambda c: (counts[c], -c)) if profile == "ratio" else 0
+
+
+def removed_classes(counts: Sequence[int], order: Sequence[int]) -> list[int]:
+    """Classes that lose rows under `remove`: 4 in 10 of them, the first of `order`; on two classes the smaller one."""
+    if len(counts) == 2:
+        return [0 if counts[0] < counts[1] else 1]
+    return sorted(order[: max(1, round(0.4 * len(counts)))])
+
+
+def targets(counts: Sequence[int], imbalance: Imbalance, *, head: int | None = None, removed: Sequence[int] = ()) -> list[int]:
+    """Rows each class keeps, at most counts[c] each.
+
+    head: the class that stays largest (default: `head_class(counts)`); give it when `counts` are those of a part.
+    removed: the classes that lose rows under `remove`.
+    """
+    if imbalance.profile == "native":
+        return list(counts)
+    if imbalance.profile == "remove":
+        assert imbalance.rate is not None
+        left = 1 - imbalance.rate
+        return [math.floor(n * left + _SLACK) if c in removed else n for c, n in enumerate(counts)]
+    assert imbalance.ratio is not None
+    head = head_class(counts, imbalance.profile) if head is None else head
+    by = [imbalance.ratio**p for p in _powers(len(counts), imbalance.profile, head)]
+    size = min(n * d for n, d in zip(counts, by, strict=True))
+    return [min(n, math.floor(size / d + _SLACK)) for n, d in zip(counts, by, strict=True)]
+
+
+def minority(kept: Sequence[int]) -> list[int]:
+    """Classes that keep fewer rows than the largest does."""
+    return [c for c, n in enumerate(kept) if n < max(kept)]
+
+
+def highest_ratio(counts: Sequence[int], folds: int = 1, where: str = "all", profile: str = "ratio") -> tuple[float, str]:
+    """The highest ratio (rounded down to 2 decimals, at most 500) these class counts can be cut to, and why no higher.
+
+    where `all`: `fewest(folds)` rows of the smallest class must remain. where `train`: one of them in training (validation keeps
+    one anyway). Data that cannot be split at all give 1.
+    """
+    need = fewest(folds)
+    if min(counts) < need:
+        return 1.0, f"The smallest class has {min(counts)} rows; {_protocol(folds)} needs {need} of every class."
+    if where == "all":
+        bounds = [n / need for n in counts]
+        why = f"{need} rows of the smallest class must remain for {_protocol(folds)}."
+    else:
+        bounds = [float(training_rows(n, folds)) for n in counts]
+        why = "one row of the smallest class must remain in training."
+    head = head_class(counts, profile)
+    powers = _powers(len(counts), profile, head)
+    # a class of n rows allows sizes n * ratio**p / ratio**q; the smallest class, q = 1, must keep what is needed
+    limit = min((b ** (1 / (1 - p)) for b, p in zip(bounds, powers, strict=True) if p < 1), default=1.0)
+    if limit >= MAX_RATIO:
+        return MAX_RATIO, f"{MAX_RATIO:g}:1 is the highest ratio offered."
+    highest = max(1.0, math.floor(limit * 100 + _SLACK) / 100)
+    return highest, f"At most {highest:g}:1 with {counts[head]} rows in the largest class: {why}"
+
+
+def training_rows(n: int, folds: int) -> int:
+    """Fewest of a class's n rows that any replicate trains on."""
+    folds = QUICK if folds == 1 else folds
+    rest = n - validation_rows(n)
+    return rest - math.ceil(rest / folds)
+
+
+def _protocol(folds: int) -> str:
+    return "one 60/20/20 split" if folds == 1 else f"a validation part and {folds} folds"
+
+
+def _powers(classes: int, profile: str, head: int) -> list[float]:
+    """p per class: a class is 1 / ratio**p as large as the head (p = 0 for the head, 1 for the smallest)."""
+    last = max(1, classes - 1)
+    if profile == "ratio":
+        return [0.0 if c == head else 1.0 for c in range(classes)]
+    if profile == "step":
+        return [0.0 if c < classes - classes // 2 else 1.0 for c in range(classes)]
+    return [(c / last) ** (1 if profile == "exponential" else 2) for c in range(classes)]

@@ -1,0 +1,202 @@
+"""What a person asks for: dataset, imbalance, method, protocol, seed. Frozen, hashable by its JSON, checked on construction.
+
+The page builds one, the store keeps it, the runner runs it. Names and parameters are checked against the catalog
+(`complete`), so that a spec can be made, completed and hashed without torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
+
+from engine.errors import BadParameter, UnknownName
+from engine.spec import fields
+from engine.version import NUMERICS
+
+PROFILES = ("native", "ratio", "exponential", "step", "gaussian", "remove")
+WHERE = ("all", "train")
+MAX_RATIO = 500.0
+UPLOAD = "upload/"
+"""Begins the name of a dataset that is a person's own table: `upload/<id>`."""
+
+
+@dataclass(frozen=True)
+class Imbalance:
+    """Which imbalance is made, and where.
+
+    profile: `native` (as the data come), `ratio` (every class below the largest is cut to largest / ratio; where the
+        data are already more skewed, the largest is cut instead), `exponential`, `step`, `gaussian` (class sizes fall from
+        class 0 to the last by that law, largest / smallest = ratio), `remove` (a share `rate` of the rows of 4 in 10
+        classes drawn at random, on two classes of the minority).
+    ratio: largest / smallest class, in [1, 500]. For the middle four profiles.
+    rate: share removed, in (0, 1). For `remove`.
+    where: `all` cuts before the split (train, validation and test have the ratio), `train` leaves the test part's natural
+        classes. Default: `all` for native and ratio (as Yasinnik et al.), `train` for the others (as Dablain et al., Ando
+        and Huang).
+    """
+
+    profile: str = "native"
+    ratio: float | None = None
+    rate: float | None = None
+    where: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.profile not in PROFILES:
+            raise BadParameter(f"imbalance profile {self.profile!r} is not known; it must be one of {', '.join(PROFILES)}.")
+        needs_ratio = self.profile in ("ratio", "exponential", "step", "gaussian")
+        if needs_ratio and not (_is_number(self.ratio) and 1 <= self.ratio <= MAX_RATIO):
+            raise BadParameter(f"profile {self.profile!r} needs a ratio in [1, {MAX_RATIO:g}]; got {self.ratio!r}.")
+        if not needs_ratio and self.ratio is not None:
+            raise BadParameter(f"profile {self.profile!r} takes no ratio; use profile 'ratio'.")
+        if self.profile == "remove" and not (_is_number(self.rate) and 0 < self.rate < 1):
+            raise BadParameter(f"profile 'remove' needs a rate between 0 and 1, such as 0.9; got {self.rate!r}.")
+        if self.profile != "remove" and self.rate is not None:
+            raise BadParameter(f"profile {self.profile!r} takes no rate; use profile 'remove'.")
+        where = self.where or ("all" if self.profile in ("native", "ratio") else "train")
+        if where not in WHERE:
+            raise BadParameter(f"where={where!r} is not known; it must be 'all' or 'train'.")
+        if self.profile == "native":
+            where = "all"  # nothing is cut, so both mean the same and must have one id
+        object.__setattr__(self, "where", where)
+        if self.ratio is not None:
+            object.__setattr__(self, "ratio", float(self.ratio))
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One question to the engine.
+
+    dataset, method: names in the catalog. data, params: their parameters (JSON-plain; `complete` fills the defaults).
+    folds: 1 (one 60/20/20 split) or 2..10 (20% validation, the rest cut into test folds). seeds: 1..100; a seed redraws
+    withheld rows, validation, folds and initial weights. replicates = folds x seeds. seed: the one number all draws come from.
+    """
+
+    dataset: str
+    method: str
+    imbalance: Imbalance = field(default_factory=Imbalance)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    folds: int = 1
+    seeds: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("folds", 1, 10), ("seeds", 1, 100), ("seed", 0, 2**31 - 1)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                raise BadParameter(f"{name}={value!r}: must be a whole number in [{low}, {high}].")
+        for name in ("data", "params"):  # frozen outside, plain inside
+            object.__setattr__(self, name, json.loads(json.dumps(dict(getattr(self, name)))))
+
+    @property
+    def replicates(self) -> int:
+        """Number of folds x seeds."""
+        return self.folds * self.seeds
+
+    def with_(self, **changes: Any) -> RunSpec:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def complete(self, catalog: Mapping[str, Any]) -> RunSpec:
+        """This spec with names checked and every default filled in, as it is hashed and stored.
+
+        A person's own table is in no catalog: its `data` is what `table_options` says. Raises UnknownName or BadParameter.
+        """
+        method = find(catalog, "methods", self.method)
+        if uploaded(self.dataset):
+            kind, data = "tabular", table_options(self.data)
+        else:
+            dataset = find(catalog, "datasets", self.dataset)
+            kind, data = dataset["kind"], fields.check(dataset["fields"], self.data, self.dataset)
+        if kind not in method["kinds"]:
+            *most, last = method["kinds"]
+            kinds = f"{', '.join(most)} or {last}" if most else last
+            raise BadParameter(f"{self.method} takes {kinds} data; {self.dataset} is of kind {kind}.")
+        return self.with_(
+            data=data, params=fields.check(method["fields"], {**defaults(method, kind), **self.params}, self.method)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-plain; `from_json` gives the same spec back."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> RunSpec:
+        """Raises BadParameter for anything that is not a spec."""
+        imbalance = _fields_of(Imbalance, _fields_of(cls, value, "a run's spec").get("imbalance", {}), "a run's imbalance")
+        for name in ("dataset", "method"):
+            if not isinstance(value.get(name), str):
+                raise BadParameter(f"a run's spec must name its {name}; got {value.get(name)!r}.")
+        for name in ("data", "params"):
+            if not isinstance(value.get(name, {}), Mapping):
+                raise BadParameter(f"{name} of a run's spec must be names with values; got {value[name]!r}.")
+        return cls(**{**value, "imbalance": Imbalance(**imbalance)})
+
+    def run_id(self, fingerprint: str, owner: str | None = None) -> str:
+        """16 hex digits naming this run: the hash of the *completed* spec, data, NUMERICS and, for private data, owner."""
+        facts = {"spec": self.to_json(), "data": fingerprint, "numerics": NUMERICS, "owner": owner}
+        return hashlib.sha256(canonical(facts).encode()).hexdigest()[:16]
+
+
+def uploaded(dataset: str) -> str | None:
+    """The id of a person's own table, None for any other dataset's name."""
+    return dataset.removeprefix(UPLOAD) if dataset.startswith(UPLOAD) else None
+
+
+def table_options(options: Mapping[str, Any], *, target: bool = True) -> dict[str, Any]:
+    """How a person's own table is understood, every key filled in: what `RunSpec.data` holds for `upload/<id>`.
+
+    target: name of the column to predict, needed unless target=False (a profile guesses it). positive: the class that counts
+    as class 1, None for the smaller one. reading: what the person overrides of the file's format (`engine.data.tables.reading.read`).
+    Raises BadParameter.
+    """
+    if extra := options.keys() - {"target", "positive", "reading"}:
+        raise BadParameter(f"a table's options are target, positive and reading; there is no {min(extra, key=str)!r}.")
+    chosen = {name: options.get(name) for name in ("target", "positive")}
+    for name, value in chosen.items():
+        if value is not None and not isinstance(value, str):
+            raise BadParameter(f"{name} of a table must be text; it is of type {type(value).__name__}.")
+    if target and chosen["target"] is None:
+        raise BadParameter("a table's options must name its target, the column to predict.")
+    reading = options.get("reading") or {}
+    if not isinstance(reading, Mapping):
+        raise BadParameter("reading of a table must be names with values.")
+    return {**chosen, "reading": dict(reading)}
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _fields_of(cls: type, value: Any, what: str) -> Mapping[str, Any]:
+    """`value` as it is, where it is a mapping of fields of that dataclass."""
+    if not isinstance(value, Mapping):
+        raise BadParameter(f"{what} must be names with values; got {value!r}.")
+    if extra := value.keys() - {f.name for f in dataclasses.fields(cls)}:
+        raise BadParameter(f"{what} has no field {min(extra, key=str)!r}.")
+    return value
+
+
+def defaults(method: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """A method's default parameters on one kind of data; `method` is its entry in the catalog."""
+    suited = method["presets"].get(method["suited"].get(kind), {})
+    return {d["name"]: suited.get(d["name"], d["default"]) for d in method["fields"]}
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def find(catalog: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:
+    """The catalog's entry of that name; `kind` is 'datasets' or 'methods'. Raises UnknownName."""
+    entry: dict[str, Any]
+    for entry in catalog[kind]:
+        if entry["name"] == name:
+            return entry
+    names = ", ".join(e["name"] for e in catalog[kind])
+    raise UnknownName(f"no {kind[:-1]} is called {name!r}; there are: {names}.")

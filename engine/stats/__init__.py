@@ -1,0 +1,1 @@
+"""Tests, intervals, verdicts and thresholds on arrays of scores. Light: no torch."""

@@ -1,0 +1,1 @@
+"""The stacked training loop and what every method shares."""

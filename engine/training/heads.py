@@ -1,0 +1,63 @@
+"""Training the last layer alone, on embeddings: the third phase of EOS, and classifier re-training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from engine.data.dataset import Rows
+from engine.losses import Loss
+from engine.models.mlp import MLP
+from engine.models.net import Net, fresh_head
+from engine.training.loop import SGD, Batch
+
+
+class HeadSGD(SGD):
+    """SGD with momentum on the last layer of R nets; a gradient step, see `training.Step`. Batches hold embeddings [R, B, H].
+
+    rate(epoch), decay, epochs: as in `training.Descent`; decay covers weights and biases, as in torch's SGD. The layers below are not
+    touched: their bits stay. A cosine head becomes a plain linear one.
+    """
+
+    def __init__(
+        self, net: Net, loss: Loss, *, rate: float | Callable[[int], float], momentum: float, decay: float, epochs: int = 1
+    ) -> None:
+        size = (net.width + 1) * net.classes
+        self.whole = net
+        head = MLP((net.width, net.classes), "relu", net.flat[:, -size:].clone())
+        super().__init__(head, loss, rate=rate, momentum=momentum, decay=decay, epochs=epochs)
+        net.cosine = False
+
+    def replace(self, streams: Sequence[torch.Generator]) -> None:
+        """A fresh last layer, drawn as `fresh_head` draws it, one stream per replicate."""
+        flat = self.net.flat
+        self.net.flat = fresh_head(self.net.width, self.net.classes, streams, device=flat.device, dtype=flat.dtype)
+        self._put()
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """One step on the mean loss of each replicate's embeddings."""
+        losses = super().__call__(batch)
+        self._put()
+        return losses
+
+    def _put(self) -> None:
+        self.whole.flat[:, -self.net.flat.shape[1] :] = self.net.flat
+
+
+def warm_up(rate: float, epochs: int = 5) -> Callable[[int], float]:
+    """A step size that grows linearly over the first epochs, then stays."""
+    return lambda epoch: rate * min(1.0, epoch / max(1, epochs))
+
+
+def half_cosine(rate: float, epochs: int) -> Callable[[int], float]:
+    """A step size that falls from `rate` in the first epoch along half a cosine, to 0 after the last (Loshchilov and Hutter 2017)."""
+    return lambda epoch: rate * (1 + math.cos(math.pi * (epoch - 1) / max(1, epochs))) / 2
+
+
+@torch.no_grad()
+def embedded(net: Net, rows: Rows) -> Rows:
+    """The rows' features under the net as it is now, 0 on padding."""
+    return Rows(net.embed(rows.x, rows.mask) * rows.mask.unsqueeze(2), rows.y, rows.mask)

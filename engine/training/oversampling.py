@@ -1,0 +1,83 @@
+"""New rows for every replicate of a task, by a sampler of `engine.samplers`, and what a person should know of how they were made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.data.dataset import Rows, Task
+from engine.data.rows import append, pad
+from engine.events import Event, Note, Progress
+from engine.samplers.lines import Drawn
+from engine.seeds import numpy_stream
+from engine.training.loop import TICK, Meter
+
+Draw = Callable[[Tensor, Tensor, Mapping[int, int], np.random.Generator], Drawn]
+"""Rows x [n, D], their classes y [n], how many new rows of each class, and the replicate's stream -> the new rows."""
+
+NEAR = "with another class near it"
+DANGER = "in danger, that is with enough rows of other classes near it but not only those"
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Rows to train on (the old ones, then the new), the new ones alone, and whom each was drawn towards.
+
+    rows: as given, relabelled where the sampler does that. made: None where nothing was to be made. enemies [R, n]: number among the
+    old rows of the row of another class that a new row was drawn towards, -1 for none.
+    """
+
+    rows: Rows
+    made: Rows | None = None
+    enemies: Tensor | None = None
+
+
+@torch.no_grad()
+def oversample(
+    real: Rows, task: Task, draw: Draw, *, meter: Meter, share: float = 1.0, thing: str = "row", near: str = NEAR
+) -> Generator[Event, None, Sampled]:
+    """New rows until every class of a replicate is as large as its largest, each replicate by its own stream "points".
+
+    real: input rows or features of the task's replicates. share in [0, 1]: of the difference to the largest class, rounded. meter: the
+    run's, for Progress in between. thing, near: words for a row, and for what a class had no row of, where SMOTE had to step in.
+    """
+    real = Rows(real.x, real.y.clone(), real.mask)
+    parts, towards, instead = [], [], set()
+    said = time.monotonic()
+    for r, replicate in enumerate(task.replicates):
+        x, y = real.x[r][real.mask[r]], real.y[r][real.mask[r]]
+        counts = torch.bincount(y, minlength=len(task.classes)).tolist()
+        wanted = {c: round(share * (max(counts) - n)) for c, n in enumerate(counts) if n}
+        drawn = draw(x, y, wanted, numpy_stream(task.seed, "points", replicate.seed, replicate.fold))
+        parts.append((drawn.x, drawn.y))
+        enemy = torch.where(y[drawn.other] != y[drawn.base], drawn.other, -1)
+        towards.append((enemy.unsqueeze(1), drawn.y))
+        instead |= set(drawn.instead.values())
+        if drawn.relabelled is not None:
+            real.y[r, : len(y)] = drawn.relabelled
+        if time.monotonic() - said > TICK:
+            said = time.monotonic()
+            yield Progress(meter.done, meter.total)
+    if "smote" in instead:
+        yield Note(f"A class has no {thing} {near}, so its new rows were made by SMOTE.", "warning")
+    if "copies" in instead:
+        yield Note("A class with a single training row has no neighbour to lie towards: it was repeated instead.", "warning")
+    made, enemies = pad(parts), pad(towards)
+    return Sampled(append(real, made), made, torch.where(enemies.mask, enemies.x.squeeze(2), -1))
+
+
+def machine_notes(found: Sampled, task: Task, most: int) -> Generator[Event, None, None]:
+    """What the balanced SVM did: the sizes of the classes of the first replicate, and on how many rows it was fitted at `most`."""
+    if task.replicates[0].number == 0:
+        labels = found.rows.y[0][found.rows.mask[0]]
+        yield Note(
+            "With the labels of the support vector machine the classes of the first replicate have "
+            f"{', '.join(map(str, torch.bincount(labels).tolist()))} training rows."
+        )
+        if len(labels) > most:
+            yield Note(f"The machine was fitted on {most} of {len(labels)} rows, as many of every class.")
