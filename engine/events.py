@@ -13,12 +13,16 @@ import json
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
 from engine.errors import BadData
+
+E = TypeVar("E")
+T = TypeVar("T")
 
 GRID = 48
 """The decision surface is GRID x GRID values; row 0 is the lowest y."""
@@ -223,3 +227,42 @@ _UNREADABLE = (
     *(ValueError, OSError, EOFError, KeyError, RuntimeError, MemoryError, OverflowError, SyntaxError, TypeError),
     *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
 )
+
+
+class Running(Generic[E, T]):
+    """A generator being driven: iterating gives its events, and at its end `value` is what it returned.
+
+    A loop that is left early closes the generator.
+    """
+
+    value: T
+
+    def __init__(self, generator: Generator[E, None, T]) -> None:
+        self._generator = generator
+
+    def __iter__(self) -> Iterator[E]:
+        try:
+            self.value = yield from self._generator
+        finally:
+            self.close()
+
+    def pull(self) -> E | None:
+        """The next event, None once the generator has ended. Raises what the generator raises."""
+        try:
+            return next(self._generator)
+        except StopIteration as end:
+            self.value = end.value
+            return None
+
+    def close(self) -> None:
+        """Stops the generator at the event it gave last."""
+        self._generator.close()
+
+
+def finish(generator: Generator[E, None, T], each: Callable[[E], object] | None = None) -> T:
+    """Drives a generator to its end and returns what it returns. each: is called with every event."""
+    running = Running(generator)
+    for event in running:
+        if each is not None:
+            each(event)
+    return running.value

@@ -28,7 +28,7 @@ from engine.data.sources import load
 from engine.data.table import Dataset
 from engine.devices import choose_device, device_name
 from engine.errors import OutOfMemory
-from engine.events import Epoch, Event, Frame, Note, Phase, Progress, Scene, pack, pack_film
+from engine.events import Epoch, Event, Frame, Note, Phase, Progress, Running, Scene, finish, pack, pack_film
 from engine.methods import method
 from engine.runner import contributions
 from engine.runner.features import equal_draws, gap_draws, gaps, seen
@@ -159,18 +159,14 @@ def _fit(
 ) -> Generator[Event, None, None]:
     task = prepare(dataset, spec, numbers, device=device, dtype=dtype)
     camera = Camera(task, frames)
-    fitting = method(spec.method)(**spec.params).fit(task, camera=camera)
-    while True:
-        try:
-            event = next(fitting)
-        except StopIteration as end:
-            record.add(task, end.value, dataset.images, camera)
-            return
+    fitting = Running(method(spec.method)(**spec.params).fit(task, camera=camera))
+    for event in fitting:
         record.hear(event)
         if isinstance(event, Progress):
             event = record.overall(event, numbers)
         if not isinstance(event, (Frame, Scene)) or event.replicate == 0:
             yield event
+    record.add(task, fitting.value, dataset.images, camera)
 
 
 @dataclass
@@ -455,9 +451,5 @@ def commit() -> str | None:
 def drive(running: Run) -> tuple[list[Event], Result, dict[str, bytes]]:
     """Run to the end: (events, result, artifacts)."""
     events: list[Event] = []
-    while True:
-        try:
-            events.append(next(running))
-        except StopIteration as end:
-            result, artifacts = end.value
-            return events, result, artifacts
+    result, artifacts = finish(running, events.append)
+    return events, result, artifacts

@@ -7,6 +7,7 @@ import io
 import json
 import pickle  # noqa: TID251  (to show that it is refused)
 import zipfile
+from collections.abc import Generator
 
 import numpy as np
 import pytest
@@ -15,7 +16,23 @@ from hypothesis import strategies as st
 
 from engine import events
 from engine.errors import BadData
-from engine.events import GRID, UNIT, Epoch, Event, Frame, Note, Phase, Progress, Scene, decode, encode, pack, unpack
+from engine.events import (
+    GRID,
+    UNIT,
+    Epoch,
+    Event,
+    Frame,
+    Note,
+    Phase,
+    Progress,
+    Running,
+    Scene,
+    decode,
+    encode,
+    finish,
+    pack,
+    unpack,
+)
 
 RNG = np.random.default_rng(0)
 NONE = (np.zeros((0, 2), np.int16), np.zeros(0, np.uint16))
@@ -196,3 +213,46 @@ def test_nothing_is_unpickled() -> None:
 def test_what_is_no_npz_is_bad_data(data: bytes) -> None:
     with pytest.raises(BadData, match="the store holds arrays that cannot be read"):
         unpack(data)
+
+
+def counting(closed: list[int]) -> Generator[int, None, str]:
+    """Three events and a return value; `closed` tells at which event it was closed."""
+    at = 0
+    try:
+        for at in (1, 2, 3):
+            yield at
+    except GeneratorExit:
+        closed.append(at)
+        raise
+    return "done"
+
+
+def test_a_generator_is_driven_to_its_value():
+    seen: list[int] = []
+    assert finish(counting([]), seen.append) == "done" and seen == [1, 2, 3]
+    running = Running(counting([]))
+    assert list(running) == [1, 2, 3] and running.value == "done"
+    pulled = Running(counting([]))
+    assert [pulled.pull() for _ in range(4)] == [1, 2, 3, None] and pulled.value == "done"
+
+
+def test_a_loop_that_is_left_closes_the_generator():
+    closed: list[int] = []
+    running = Running(counting(closed))
+    for event in running:
+        if event == 2:
+            break
+    assert closed == [2] and not hasattr(running, "value")
+    running = Running(counting(closed))
+    assert running.pull() == 1
+    running.close()
+    assert closed == [2, 1] and running.pull() is None
+
+
+def test_what_a_generator_raises_passes():
+    def failing() -> Generator[int, None, None]:
+        yield 1
+        raise BadData("no rows")
+
+    with pytest.raises(BadData, match="no rows"):
+        finish(failing())
