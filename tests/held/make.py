@@ -160,19 +160,20 @@ def _code(store: Store, ids: Mapping[str, str], folder: Path) -> dict[str, str]:
 
     run: a method with a class; images: without one; private, public: rows of comparisons; thinned: one with more rows than a method takes.
     """
-    from engine import board, sharing, sweep
+    from engine.report import formats, leaderboard
+    from engine.sweep import spec as sweep
 
     catalog = build_catalog(found=True)
     texts = {
-        "run": sharing.python(RunSpec.from_json(store.job(ids["moons"]).spec), catalog),
-        "images": sharing.python(RunSpec.from_json(store.job(ids["digits"]).spec), catalog),
+        "run": formats.python(RunSpec.from_json(store.job(ids["moons"]).spec), catalog),
+        "images": formats.python(RunSpec.from_json(store.job(ids["digits"]).spec), catalog),
     }
     for name, method, file in (("private", "smote", NAME), ("public", "ce", None)):
         found = store.answer(ids[name], "comparison", OWNER)
         assert isinstance(found, dict)
-        texts[name] = board.code(found, method, file)
+        texts[name] = leaderboard.code(found, method, file)
     found["methods"] = [row | {"most_rows": 100} for row in found["methods"]]
-    printed, texts["thinned"] = {}, board.code(found, "ce")
+    printed, texts["thinned"] = {}, leaderboard.code(found, "ce")
     with chdir(folder):
         Path(NAME).write_bytes(table())
         for name, text in texts.items():
@@ -181,7 +182,7 @@ def _code(store: Store, ids: Mapping[str, str], folder: Path) -> dict[str, str]:
             printed[name] = said.getvalue()
         Path(NAME).unlink()
     texts["sweep"] = sweep.python(SWEEP, "f1")
-    texts["commands"] = "\n".join([sharing.terminal(BASELINE.complete(catalog), catalog), sweep.terminal(SWEEP, "f1"), ""])
+    texts["commands"] = "\n".join([formats.terminal(BASELINE.complete(catalog), catalog), sweep.terminal(SWEEP, "f1"), ""])
     for name, text in texts.items():
         (folder / f"code-{name}.txt").write_text(text)
     return printed

@@ -36,9 +36,11 @@ from engine import export
 from engine.catalog import build_catalog
 from engine.errors import UnknownName
 from engine.events import Phase, Progress, unpack
+from engine.report import formats, leaderboard
 from engine.spec import RunSpec
 from engine.store import Store
 from engine.sweep import SweepSpec
+from engine.sweep import spec as sweep
 from tests.app.conftest import opened
 from tests.held import kept
 from tests.held.kept import BASELINE, DIGITS, LONG, MOONS, NAME, NEW, OWNER, POINTS, SWEEP, TARGET
@@ -149,8 +151,8 @@ def test_names_pins_and_sweeps_are_there(store: Store) -> None:
         IDS["sweep"]: ("", True),
     }
     assert marks(None) == {IDS["moons"]: ("Everybody's", False)} and marks(STRANGER) == {}
-    (sweep,) = store.sweeps()
-    assert (sweep.id, sweep.name, SweepSpec.from_json(sweep.words)) == (IDS["sweep"], "Wine at 3:1", SWEEP)
+    (kept_one,) = store.sweeps()
+    assert (kept_one.id, kept_one.name, SweepSpec.from_json(kept_one.words)) == (IDS["sweep"], "Wine at 3:1", SWEEP)
     assert store.keep_sweep(SWEEP.to_json(), "Wine at 3:1") == IDS["sweep"]
 
     def found(owner: str | None, text: str = "", **how: Any) -> list[str]:
@@ -410,6 +412,20 @@ def test_every_printed_import_still_imports(fresh: dict[str, Any]) -> None:
             assert {alias.name for alias in node.names} <= set(PRINTED[str(node.module)]), line
 
 
+def test_code_is_printed_as_it_was(store: Store) -> None:
+    catalog = store.catalog()
+    assert catalog is not None
+    for name, run in (("run", "moons"), ("images", "digits")):
+        assert formats.python(RunSpec.from_json(store.job(IDS[run]).spec), catalog) == CODE[name]
+    assert sweep.python(SWEEP, "f1") == CODE["sweep"]
+    assert [formats.terminal(BASELINE.complete(catalog), catalog), sweep.terminal(SWEEP, "f1")] == COMMANDS
+    store.load(BUNDLE)
+    comparison = store.answer(IDS["public"], "comparison")
+    assert isinstance(comparison, dict) and leaderboard.code(comparison, "ce") == CODE["public"]
+    comparison["methods"] = [row | {"most_rows": 100} for row in comparison["methods"]]
+    assert leaderboard.code(comparison, "ce") == CODE["thinned"]
+
+
 @pytest.mark.parametrize("name", CARRIED_OUT)
 def test_printed_code_prints_what_it_did(fresh: dict[str, Any], name: str) -> None:
     number = re.compile(r"\d+\.\d+")
@@ -421,13 +437,13 @@ def test_printed_code_prints_what_it_did(fresh: dict[str, Any], name: str) -> No
 
 def test_a_printed_command_shows_what_the_store_has(fresh: dict[str, Any]) -> None:
     assert all(line.startswith("python -m engine ") for line in COMMANDS)
-    (run_status, run), (sweep_status, sweep) = fresh["commands"]
+    (run_status, run), (sweep_status, swept) = fresh["commands"]
     assert (run_status, sweep_status) == (0, 0)
     held = JOBS["baseline"]["result"]
     assert run["run_id"] == IDS["baseline"] and run["metrics"] == held["metrics"]
     assert {name: kept.digest(run[name]) for name in ("spec", "seconds", "provenance")}.items() <= held["words"].items()
-    assert sweep["sweep"] == as_json(SWEEP.to_json()) and len(sweep["cells"]) == 3
-    for cell in sweep["cells"]:
+    assert swept["sweep"] == as_json(SWEEP.to_json()) and len(swept["cells"]) == 3
+    for cell in swept["cells"]:
         name = f"cell {cell['method']}"
         job, metrics = JOBS[name]["job"], JOBS[name]["result"]["metrics"]
         assert (cell["run"], cell["state"]) == (IDS[name], "done")
