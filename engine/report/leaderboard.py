@@ -222,14 +222,14 @@ def code(comparison: Mapping[str, Any], name: str, file: str | None = None) -> s
         ("from sklearn.preprocessing import OneHotEncoder", not ours),
         ("", True),
         ("from engine.analysis.metrics import scores", True),
-        ("from engine.data.sources import load", ours),
+        ("from engine.data.catalog import load", ours),
         ("from engine.data.prepare import encode", ours),
         ("from engine.data.split import split", True),
         ("from engine.data.table import numeric_only", True),
         ("from engine.data.thin import thin", thinned is not None),
         (f"from {home} import {made}", made != TREES),
         ("from engine.seeds import numpy_stream", thinned is not None),
-        ("from engine.spec.run import Imbalance, RunSpec", True),
+        ("from engine.spec import Imbalance, RunSpec", True),
     ]
     lines = [
         f"# {line(row.get('title') or name, 80)}: {metric} {interval(found)}, n = {len(_numbers(row))}, in the comparison",

@@ -527,8 +527,8 @@ def python(spec: SweepSpec, metric: str = METRIC) -> str:
         [
             "# every cell of the sweep, cheapest first: the same numbers on the same kind of machine",
             "from engine.catalog import build_catalog",
-            "from engine.runner.execute import drive, run",
-            "from engine.sweep.spec import SweepSpec",
+            "from engine.runner import drive, run",
+            "from engine.sweep import SweepSpec",
             "",
             "spec = SweepSpec(",
             *(f"    {name}={value!r}," for name, value in vars(spec).items()),
