@@ -21,11 +21,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from app.session import BUNDLED, CATALOG, NO_OWNER, demo, demo_line, is_run, open_store, owner_in
+from app.session.jobs import BUNDLED
+from app.session.lab_address import is_run_id
+from app.session.store import CATALOG, open_store
+from app.session.visitor import NO_OWNER, explain_demo, is_demo, parse_owner
 from engine.errors import BadInput, LabError, StoreError, TooLarge, TooSlow, UnknownName, WrongType
 from engine.report import leaderboard
-from engine.store import Store, uploads
-from engine.store.store import default_url
+from engine.store import Store, default_url, uploads
 
 
 class NotAllowed(LabError):
@@ -83,9 +85,9 @@ async def take(request: Request) -> Response:
 
 
 async def _take(request: Request) -> Response:
-    if demo():
-        raise NotAllowed(demo_line("no table is taken"))
-    owner = owner_in(request.headers.get("cookie", ""))
+    if is_demo():
+        raise NotAllowed(explain_demo("no table is taken"))
+    owner = parse_owner(request.headers.get("cookie", ""))
     if not _own_page(request.headers):
         raise NotAllowed(FOREIGN)
     if owner is None:
@@ -134,10 +136,10 @@ def _own_page(headers: Mapping[str, str]) -> bool:
 
 
 def file(request: Request) -> Response:
-    """GET /api/jobs/{job}/{file}: a file of a finished comparison or run, to those who may see it. See `app.session.file_url`."""
+    """GET /api/jobs/{job}/{file}: a file of a finished comparison or run, to those who may see it. See `app.session.jobs.file_url`."""
     job, name = request.path_params["job"], request.path_params["file"]
     try:
-        made = _made(job, name, owner_in(request.headers.get("cookie", "")))
+        made = _made(job, name, parse_owner(request.headers.get("cookie", "")))
     except LabError as error:
         return PlainTextResponse(str(error), _status(error), _ALWAYS)
     if made is None:
@@ -147,16 +149,16 @@ def file(request: Request) -> Response:
 
 
 def bundle(request: Request) -> Response:
-    """GET /api/runs/{ids}: finished public runs, ids joined by '-', as one zip. See `app.session.bundle_url`.
+    """GET /api/runs/{ids}: finished public runs, ids joined by '-', as one zip. See `app.session.jobs.bundle_url`.
 
     A run of another browser's table is answered like one that is not there.
     """
     ids = list(dict.fromkeys(request.path_params["ids"].split("-")))
-    if len(ids) > BUNDLED or not all(map(is_run, ids)):
+    if len(ids) > BUNDLED or not all(map(is_run_id, ids)):
         return PlainTextResponse(NO_BUNDLE, 404, _ALWAYS)
     try:
         for id in ids:
-            store().job(id, owner_in(request.headers.get("cookie", "")))
+            store().job(id, parse_owner(request.headers.get("cookie", "")))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "runs.zip"
             store().export(ids, path)

@@ -39,7 +39,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from app import api
-from app.session import OWNER_COOKIE, demo, drop_closed, owner_in
+from app.session.visitor import OWNER_COOKIE, drop_closed_sessions, is_demo, parse_owner
 from engine.errors import LabError
 from engine.store import Store
 
@@ -106,7 +106,7 @@ class Guard:
             return
         request = Request(scope)
         kinds = request.headers.get("accept", "")  # an unchanged page is answered without a content type
-        known = owner_in(request.headers.get("cookie", ""))
+        known = parse_owner(request.headers.get("cookie", ""))
 
         async def answer(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
@@ -137,9 +137,9 @@ def health(request: Request) -> JSONResponse:
         living, queue = store.engines(), store.queue()
     except LabError as error:
         return JSONResponse({"status": "no store", "reason": str(error)}, 503)
-    status = "demonstration" if demo() else "ok" if living else "no engine"
+    status = "demonstration" if is_demo() else "ok" if living else "no engine"
     words = {"status": status, "engines": len(living), **queue}
-    return JSONResponse(words, 200 if living or demo() else 503, {"Cache-Control": "no-store"})
+    return JSONResponse(words, 200 if living or is_demo() else 503, {"Cache-Control": "no-store"})
 
 
 # ---- the embedded engine
@@ -247,7 +247,7 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
     LAB_ENGINE=off leaves engines to others; a demonstration (LAB_DEMO=1) has none."""
     logging.setLogRecordFactory(keep_quiet(logging.LogRecord))
     expiring = asyncio.create_task(expire())
-    engine = Engine(api.store()) if os.environ.get("LAB_ENGINE", "on") != "off" and not demo() else None
+    engine = Engine(api.store()) if os.environ.get("LAB_ENGINE", "on") != "off" and not is_demo() else None
     if engine is not None:
         engine.start()
     try:
@@ -261,7 +261,7 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
 async def expire() -> None:
     """Forget, about once a minute, who fell silent, and what closed tabs showed. Engines do the first too; but there may be none."""
     while True:
-        drop_closed()
+        drop_closed_sessions()
         try:
             await asyncio.to_thread(api.store().expire)
         except LabError as error:

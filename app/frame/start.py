@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app import session
 from app.frame import links
+from app.session import recorded, visitor
 
 AT, SHUT = "start.at", "start.shut"
 """Keys of the session: the step, from 0, None before the first press; True once put away."""
@@ -32,7 +32,7 @@ class Step:
 
 def steps() -> list[Step]:
     """The five, for what this server can do: the links lead to recorded runs, so that each step can be done without an engine."""
-    card = {found["name"]: found for found in session.cards()}
+    card = {found["name"]: found for found in recorded.read_cards()}
     sweep: Mapping[str, str] = card["sweep"]["words"] if "sweep" in card else {}
     cells = {(c["method"], c["ratio"]): c["run"] for c in card.get("sweep", {}).get("cells", ())}
     gentle = cells.get(("explicit-gradient", 5.0))
@@ -49,7 +49,7 @@ def steps() -> list[Step]:
         "Go to Your data",
         {},
     )
-    if session.demo():
+    if visitor.is_demo():
         own = "In a demonstration nothing can be trained: open a recorded run at 5:1."
         table = Step(
             "Your table",

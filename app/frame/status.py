@@ -6,7 +6,8 @@ import time
 
 import streamlit as st
 
-from app import session
+from app.session import visitor
+from app.session.store import get_store
 from app.words.text import duration, many, plain
 from engine.errors import LabError
 from engine.store import EngineInfo, Store
@@ -23,7 +24,7 @@ def status_line(*, active: bool) -> None:
 
 def _line() -> None:
     try:
-        store = session.store()
+        store = get_store()
         living = store.engines()
         queue = store.queue()
         if not living and queue["running"] and store.reap(REAP_AFTER):
@@ -31,9 +32,9 @@ def _line() -> None:
     except LabError as error:
         st.markdown(f":red[:material/error:] {plain(error, 300)}")
         return
-    if session.demo():
+    if visitor.is_demo():
         with st.container(key="status-demo"):
-            st.markdown(DEMO, help=session.demo_line())
+            st.markdown(DEMO, help=visitor.explain_demo())
         return
     with st.container(key="status-alive" if living else "status-silent"):
         st.markdown(words(store, living, queue), help=HELP)

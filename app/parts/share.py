@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 import streamlit as st
 
-from app import session
+from app.session import jobs
 from app.words.text import plain
 from engine.errors import BadInput
 from engine.report import formats
@@ -110,7 +110,7 @@ def run(id: str | None, spec: RunSpec, catalog: Mapping[str, Any]) -> None:
         if id is not None:
             st.link_button(
                 "Report (HTML)",
-                session.file_url(id, "report.html"),
+                jobs.file_url(id, "report.html"),
                 type="tertiary",
                 icon=":material/description:",
                 help="One file that opens anywhere and asks no other host for anything, with what the run is compared with.",

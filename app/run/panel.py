@@ -8,13 +8,15 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
 from app.charts.palette import listed
 from app.form import form
 from app.frame.status import silence
 from app.parts import share, size
 from app.player import HEIGHT, Feed, player
 from app.run.shown import Shown
+from app.session import visitor
+from app.session.jobs import read_contributions
+from app.session.store import get_store, read_catalog
 from app.words.sentence import setting
 from app.words.text import duration, many, plain
 from engine.errors import BadData, BadInput, UnknownName
@@ -40,15 +42,15 @@ BEGINS = "Pictures begin when the network has learnt features, after its first p
 
 def closed(what: str = "nothing can be trained or changed here") -> bool:
     """True in a demonstration, with the line that says why in the place of a control."""
-    if session.demo():
-        st.caption(f":material/movie: {session.demo_line(what)}")
-    return session.demo()
+    if visitor.is_demo():
+        st.caption(f":material/movie: {visitor.explain_demo(what)}")
+    return visitor.is_demo()
 
 
 def no_engine(store: Store) -> None:
     """Why nothing can be trained just now, where nothing can."""
-    if session.demo():
-        st.info(session.demo_line(), icon=":material/movie:")
+    if visitor.is_demo():
+        st.info(visitor.explain_demo(), icon=":material/movie:")
     elif not store.engines():
         st.info(NO_ENGINE, icon=":material/power_off:")
 
@@ -78,7 +80,7 @@ def submit(store: Store, catalog: Mapping[str, Any], spec: RunSpec, device: str)
 
 def again(job: Job, spec: RunSpec, device: str) -> None:
     """Queue a run that ended without a result once more, and what it is compared with."""
-    store, catalog = session.store(), session.catalog()
+    store, catalog = get_store(), read_catalog()
     try:
         members, _ = family(spec, catalog)
     except BadInput:
@@ -91,7 +93,7 @@ def again(job: Job, spec: RunSpec, device: str) -> None:
 def cancel(ids: Sequence[str]) -> None:
     """Ask for these jobs to stop."""
     for id in ids:
-        session.store().cancel(id)
+        get_store().cancel(id)
 
 
 def run_bar(catalog: Mapping[str, Any], spec: RunSpec | None) -> bool:
@@ -104,7 +106,7 @@ def run_bar(catalog: Mapping[str, Any], spec: RunSpec | None) -> bool:
             icon=":material/play_arrow:",
             width="stretch",
             key="run",
-            disabled=spec is None or not here or session.demo(),
+            disabled=spec is None or not here or visitor.is_demo(),
         )
         if closed():
             return False
@@ -198,7 +200,7 @@ def panel(shown: Shown) -> None:
 
 def _panel(shown: Shown, seen: Mapping[str, str]) -> None:
     """How far the run and its companions are. A fragment; it redraws the page when one of them has ended."""
-    store, owner = session.store(), session.owner()
+    store, owner = get_store(), visitor.read_owner()
     jobs = {}
     for key, job in shown.jobs.items():
         try:
@@ -261,7 +263,7 @@ def _stage(
     run: str, replicate: int, key: str, was_active: bool, settles: bool, begins: str, options: Mapping[str, Any]
 ) -> None:
     """The player with what is new of the run. A fragment."""
-    store, owner = session.store(), session.owner()
+    store, owner = get_store(), visitor.read_owner()
     try:
         job = store.job(run, owner)
     except UnknownName:
@@ -293,7 +295,7 @@ def _stage(
 def _contributions(job: Job, replicate: int, owner: str | None) -> dict[str, Any]:
     """What the player is told of a finished run's points; nothing where nothing is kept, or it cannot be read."""
     try:
-        known = session.contributions(job.id, job.attempt, replicate, owner)
+        known = read_contributions(job.id, job.attempt, replicate, owner)
     except BadData:
         return {}  # the film plays without; the table says what is wrong
     if known is None or not len(known["drawn"]):

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import session
 from app.charts import pr
 from app.form import form
 from app.frame import address
@@ -19,6 +18,8 @@ from app.run import panel
 from app.run.answer import AP
 from app.run.gaps import interval
 from app.run.shown import Shown
+from app.session import visitor
+from app.session.store import get_store
 from app.words.text import difference, number, plain, ratio, written
 from engine.errors import BadInput
 from engine.spec import Imbalance, RunSpec, limits
@@ -74,7 +75,7 @@ def ask(shown: Shown, catalog: Mapping[str, Any]) -> None:
             type="primary",
             icon=":material/call_split:",
             key="deep.whatif",
-            disabled=same or session.demo(),
+            disabled=same or visitor.is_demo(),
             on_click=_submit,
             args=(other, shown.job),
         )
@@ -100,7 +101,7 @@ def _value(
 
 
 def _submit(spec: RunSpec, job: Job) -> None:
-    made = session.store().submit(
+    made = get_store().submit(
         spec, fingerprint=job.fingerprint, owner=job.owner, device=job.device, priority=PRIORITY_INTERACTIVE
     )
     address.write({"run": job.id, "beside": made.id})
@@ -218,12 +219,12 @@ def _curves(shown: Shown, other: Shown) -> None:
 
 def _progress(run: str, seen: str, key: str) -> None:
     """How far the other run is. A fragment."""
-    store, owner = session.store(), session.owner()
+    store, owner = get_store(), visitor.read_owner()
     job = store.job(run, owner)
     if job.state != seen and not job.active:
         st.rerun()
     panel.progress(store, job, bool(store.engines()), owner)
-    if not session.demo():
+    if not visitor.is_demo():
         st.button("Cancel", key=f"{key}.beside.cancel", icon=":material/stop:", on_click=panel.cancel, args=([run],))
 
 

@@ -13,7 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from app import session
+from app.session import uploads, visitor
 from app.views.data import board, columns, sample
 from app.words import naming
 from engine.data.tables.profile import profile
@@ -33,7 +33,7 @@ Look = Callable[..., AppTest]
 def who(monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
     """Whose browser looks; set `who["owner"]` for another one."""
     seen: dict[str, str | None] = {"owner": tables.OWNER}
-    monkeypatch.setattr(session, "owner", lambda: seen["owner"])
+    monkeypatch.setattr(visitor, "read_owner", lambda: seen["owner"])
     return seen
 
 
@@ -161,7 +161,7 @@ def test_forgetting_takes_one_confirmation_and_says_what_is_gone(store: Store, l
 def test_forgetting_while_the_log_is_read_says_so(store: Store, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     table = tables.upload(store)
     page = look(data=table)
-    monkeypatch.setattr(session, "forget", lambda id: Forgotten(1, 0, False))
+    monkeypatch.setattr(uploads, "forget_uploads", lambda id: Forgotten(1, 0, False))
     settled(button(page, f"mine.gone.end.{table}").click().run())
     assert "is emptied by the engine as soon as it is free" in words(page)
 
@@ -434,8 +434,8 @@ def test_a_rendered_page_has_imported_nothing_heavy(store: Store) -> None:
 import sys
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
-from app import session
-session.owner = lambda: {tables.OWNER!r}
+from app.session import visitor
+visitor.read_owner = lambda: {tables.OWNER!r}
 page = AppTest.from_file({str(MAIN)!r}, default_timeout=60)
 page._page_hash = calc_hash("data")
 page.query_params["compare"] = {job.id!r}

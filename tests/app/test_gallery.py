@@ -15,8 +15,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import session
 from app.frame import start
+from app.session import recorded
 from app.views.gallery import examples
 from engine.errors import BadData
 from engine.store import Store
@@ -93,19 +93,19 @@ def test_each_link_opens_its_example_in_an_empty_store(place: Store, monkeypatch
 
 
 def test_a_link_that_names_no_example_loads_none(place: Store) -> None:
-    session.bring("lab", {"run": "0" * 16})
-    session.bring("compare", {"datasets": "moons", "methods": "smote", "ratios": "5"})
+    recorded.load_examples("lab", {"run": "0" * 16})
+    recorded.load_examples("compare", {"datasets": "moons", "methods": "smote", "ratios": "5"})
     assert jobs(place) == set()
 
 
 def test_what_was_deleted_comes_back_with_its_link_and_what_is_there_stays(place: Store) -> None:
     card = BY_NAME["calibration"]
-    session.bring("data", card["words"])
+    recorded.load_examples("data", card["words"])
     created = place.job(card["jobs"][0]).created
-    session.bring("data", card["words"])
+    recorded.load_examples("data", card["words"])
     assert place.job(card["jobs"][0]).created == created
     place.delete(card["jobs"][0])
-    session.bring("data", card["words"])
+    recorded.load_examples("data", card["words"])
     assert place.job(card["jobs"][0]).state == "done"
 
 
@@ -114,17 +114,17 @@ def test_a_broken_bundle_is_said_in_a_sentence(place: Store, monkeypatch: pytest
     folder.mkdir()
     (folder / "index.json").write_text(json.dumps([BY_NAME["calibration"]]))
     (folder / "calibration.zip").write_bytes(b"no zip")
-    monkeypatch.setattr(session, "EXAMPLES", folder)
+    monkeypatch.setattr(recorded, "EXAMPLES", folder)
     page = opened("data", **BY_NAME["calibration"]["words"])
     assert "The example of this link cannot be opened" in shown(page)
     with pytest.raises(BadData):
-        session.bring("data", BY_NAME["calibration"]["words"])
+        recorded.load_examples("data", BY_NAME["calibration"]["words"])
 
 
 def test_without_examples_the_gallery_says_how_to_make_one(
     place: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(session, "EXAMPLES", tmp_path / "none")
+    monkeypatch.setattr(recorded, "EXAMPLES", tmp_path / "none")
     assert "python -m engine example" in shown(opened("gallery"))
 
 

@@ -58,14 +58,14 @@ def test_a_first_visit_without_example_and_engine_is_calm_and_says_what_to_do(lo
 def test_a_first_visit_shows_the_bundled_example_without_pressing_anything(
     store: Store, look: Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app import session
+    from app.session import recorded
 
     other = Store(f"sqlite:///{tmp_path / 'other.db'}")
     chosen = fabricate.family_done(other, spec(data={"noise": 0.3}, folds=4, seeds=5))
     ids = [chosen.id] + [job.id for job in other.jobs() if job.id != chosen.id]
     (tmp_path / "bundle").mkdir()
     other.export(ids, tmp_path / "bundle" / "moons.zip")
-    monkeypatch.setattr(session, "EXAMPLES", tmp_path / "bundle")
+    monkeypatch.setattr(recorded, "EXAMPLES", tmp_path / "bundle")
     page = look()
     assert "A recorded example" in words(page) and "reaches average precision" in words(page)
     assert len(charts(page)) == 5 and len(picture(page).frames) == 100

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import session
+from app.session.store import CATALOG
 from engine.papers import measured, stored
 from engine.papers.tables import PAPERS
 from engine.store import Store
@@ -26,7 +26,7 @@ Look = Callable[..., AppTest]
 @pytest.fixture
 def look(store: Store) -> Look:
     """look(query...) -> the Papers page over the real catalog, run once."""
-    store.publish_catalog(json.loads(session.CATALOG.read_text()))
+    store.publish_catalog(json.loads(CATALOG.read_text()))
 
     return partial(opened, "papers")
 

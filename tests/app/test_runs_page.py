@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import session
 from app.run import listing
+from app.session import jobs, recorded, visitor
 from engine.errors import UnknownName
 from engine.spec import RunSpec
 from engine.store import Store
@@ -31,7 +31,7 @@ SWEEP = {"datasets": ["moons", "glass2"], "methods": ["ce", "smote"], "ratios": 
 @pytest.fixture(autouse=True)
 def me(monkeypatch: pytest.MonkeyPatch) -> None:
     """The browser that looks has a cookie."""
-    monkeypatch.setattr(session, "owner", lambda: ME)
+    monkeypatch.setattr(visitor, "read_owner", lambda: ME)
 
 
 @pytest.fixture
@@ -269,7 +269,7 @@ def test_deleting_asks_first_and_says_what_goes(store: Store, look: Look) -> Non
 
 def test_what_came_with_the_product_stays(store: Store, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = several(store)
-    monkeypatch.setattr(session, "bundled", lambda: {ids["done"]})
+    monkeypatch.setattr(recorded, "list_bundled", lambda: {ids["done"]})
     page = press(tick(look(), ids["done"], ids["other"]), "runs.delete")
     assert "come with this product stay" in words(page)
     press(page, "runs.sure")
@@ -285,12 +285,12 @@ def test_private_runs_are_their_owners(store: Store, look: Look, monkeypatch: py
     assert label.startswith(":material/lock: Plain training \\(CE\\) on Sales \\<b\\>") and "c4n4ry" not in label
     page = tick(page, mine)
     assert not any(name.startswith("Change and run") for name in links(page))
-    monkeypatch.setattr(session, "owner", lambda: YOU)
+    monkeypatch.setattr(visitor, "read_owner", lambda: YOU)
     assert mine not in listed(look()) and mine not in listed(look(text=mine)) and "Sales" not in texts(look())
     page.session_state["runs.chosen"] = [mine]
     again(page)
     assert "chosen" not in words(page)
-    monkeypatch.setattr(session, "owner", lambda: ME)
+    monkeypatch.setattr(visitor, "read_owner", lambda: ME)
     page = press(press(tick(look(), mine), "runs.delete"), "runs.sure")
     assert listed(page) == [] and store.search(ME)[1] == 0
 
@@ -367,7 +367,7 @@ def test_the_export_link_names_finished_public_runs(store: Store, look: Look) ->
     ids = several(store)
     page = tick(look(), ids["done"])
     urls = [link.proto.url for link in page.get("link_button")]
-    assert urls == [session.bundle_url([ids["done"]])]
+    assert urls == [jobs.bundle_url([ids["done"]])]
     assert not tick(page, ids["failed"]).get("link_button")
 
 

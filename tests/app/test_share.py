@@ -12,8 +12,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from app import session
 from app.parts import share
+from app.session import recorded, visitor
+from app.session.recorded import EXAMPLES
 from engine.store import Store
 from engine.store.database import JOBS
 from tests.app import fabricate
@@ -125,7 +126,7 @@ def test_what_differs_between_two_runs_is_copied_as_it_is_said(store: Store, mon
 
 def test_the_scores_of_the_list_and_the_numbers_of_the_gallery_are_copied(store: Store, monkeypatch: pytest.MonkeyPatch):
     me = "m" * 43
-    monkeypatch.setattr(session, "owner", lambda: me)
+    monkeypatch.setattr(visitor, "read_owner", lambda: me)
     one = fabricate.deep(store, fabricate.spec("wine", "ce", None, seed=3))
     fabricate.queued(store, fabricate.spec("wine", "smote", None))
     store.mark(one.id, me, name="1,500")
@@ -143,17 +144,17 @@ def test_the_scores_of_the_list_and_the_numbers_of_the_gallery_are_copied(store:
         db.execute(JOBS.update().where(JOBS.c.id == one.id).values(owner=me))
     look("runs")
     assert taken.download["runs"] is False
-    monkeypatch.setattr(session, "EXAMPLES", session.ROOT / "examples")
+    monkeypatch.setattr(recorded, "EXAMPLES", EXAMPLES)
     look("gallery")
     rows = list(csv.DictReader(io.StringIO(taken.forms["gallery"]()["CSV"])))
-    facts = [fact for card in session.cards() for fact in card["facts"]]
+    facts = [fact for card in recorded.read_cards() for fact in card["facts"]]
     assert len(rows) == len(facts) > 5 and [row["number"] for row in rows] == [fact["said"] for fact in facts]
     assert [float(row["value"]) for row in rows] == [fact["mean"] for fact in facts] and taken.download["gallery"]
 
 
 def test_of_a_private_run_nothing_can_be_downloaded(store: Store, monkeypatch: pytest.MonkeyPatch):
     me = "m" * 43
-    monkeypatch.setattr(session, "owner", lambda: me)
+    monkeypatch.setattr(visitor, "read_owner", lambda: me)
     public = fabricate.deep(store, fabricate.spec("wine", "ce", None))
     mine = fabricate.deep(store, fabricate.spec("wine", "ce", None, seed=1))
     with store.writing() as db:

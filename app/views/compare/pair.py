@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from app import session
 from app.frame import links
 from app.parts import share
 from app.run import panel, whatif
 from app.run.shown import Shown
+from app.session import lab_address, visitor
+from app.session.store import get_store, read_catalog
 from app.views.compare.sweep_words import STATE
 from app.words import naming
 from app.words.sentence import setting
@@ -45,7 +46,7 @@ def titles(jobs: Mapping[str, Job], names: Mapping[str, str]) -> dict[str, str]:
 
 def section(run: str | None, beside: str | None, take: Callable[[str, str | None], None]) -> None:
     """Both runs. take(which, id): remember what is picked; which is 'run' or 'beside'."""
-    store, owner, catalog = session.store(), session.owner(), session.catalog()
+    store, owner, catalog = get_store(), visitor.read_owner(), read_catalog()
     known = {job.id: job for job in store.jobs(owner=owner, states=("done",), limit=LISTED)}
     for id in (run, beside):
         if id is not None and id not in known:
@@ -88,7 +89,7 @@ def _pick(which: str, label: str, id: str | None, lines: Mapping[str, str], take
     state[key] = id
 
     def taken() -> None:
-        if state[key] is None or session.is_run(state[key]):
+        if state[key] is None or lab_address.is_run_id(state[key]):
             take(which, state[key])
 
     st.selectbox(
@@ -104,7 +105,7 @@ def _pick(which: str, label: str, id: str | None, lines: Mapping[str, str], take
 
 
 def _draw(one: Shown, other: Shown) -> None:
-    catalog = session.catalog()
+    catalog = read_catalog()
     with st.container(key=f"compare-pair-{one.job.state}"):
         left, right = st.columns(2, gap="medium")
         for column, shown, title, which in ((left, one, "this run", "run"), (right, other, "the other", "beside")):

@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
 from app.form import form
+from app.session import visitor
 from app.words import naming
 from app.words.text import duration, many, plain, ratio
 from engine.errors import BadInput
@@ -176,7 +176,7 @@ def bar(catalog: Mapping[str, Any], spec: SweepSpec | None, wrong: str, standing
             icon=":material/play_arrow:",
             width="stretch",
             key="run",
-            disabled=not missing or bool(lacking) or session.demo(),
+            disabled=not missing or bool(lacking) or visitor.is_demo(),
         )
         if wrong:
             st.caption(f":material/error: {plain(wrong, 300)}")

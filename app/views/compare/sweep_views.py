@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import session
 from app.charts import against_ratio, cost, heat, palette, pr, ranks, recovered
 from app.charts.against_ratio import Line
 from app.charts.heat import Square
@@ -21,6 +20,8 @@ from app.parts import share, size
 from app.parts.elements import chart, heading, numbers
 from app.run.answer import AP
 from app.run.whatif import same_test_rows
+from app.session import visitor
+from app.session.store import get_store
 from app.views.compare import sweep_words
 from app.views.compare.sweep_words import Record, interval, p_value
 from app.words import naming
@@ -402,7 +403,7 @@ def _first_curves(sweep: Sweep) -> list[str]:
 
 def _drawn(sweep: Sweep, picked: Sequence[str], names: Mapping[str, str]) -> tuple[list[pr.Curve], float]:
     """The curves of these runs, and the prevalence that all have, else NaN."""
-    store, owner = session.store(), session.owner()
+    store, owner = get_store(), visitor.read_owner()
     known = {r["run"]: r for r in sweep.there}
     methods = [known[id]["method"] for id in picked]
     places = {(known[id]["dataset"], known[id]["ratio"]) for id in picked}

@@ -12,10 +12,11 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
 from app.frame import address, links, top
 from app.parts import share
 from app.run import panel
+from app.session import lab_address, recorded, visitor
+from app.session.store import get_store, read_catalog
 from app.views.compare import pair, plan, sweep_views, sweep_words
 from app.views.compare.sweep_views import Sweep
 from app.words.text import duration, many, plain, ratio
@@ -60,8 +61,8 @@ def page() -> None:
     top.style()
     st.html(STYLE)
     try:
-        catalog = session.catalog()
-        session.example()
+        catalog = read_catalog()
+        recorded.load_first_example()
     except LabError as error:
         st.title("Imbalance Lab")
         st.error(plain(error, 600), icon=":material/error:")
@@ -155,7 +156,7 @@ def _read(catalog: Mapping[str, Any]) -> None:
     problems += [f"The link's {word} names {one[:60]!r}, which is no cell of its plan." for word, one in strangers]
     for word in ("run", "beside"):
         chosen[word] = query.get(word)
-        if chosen[word] is not None and not session.is_run(chosen[word]):
+        if chosen[word] is not None and not lab_address.is_run_id(chosen[word]):
             problems.append(f"The link names a run {chosen[word]!r}; a run's name is 16 of the letters 0-9 and a-f.")
             chosen[word] = None
     plan.fill(spec)
@@ -223,16 +224,16 @@ def _standing(spec: SweepSpec, catalog: Mapping[str, Any], *, fresh: bool = Fals
     when, asked, known = st.session_state.get("compare.now", (-AGE, None, None))
     if not fresh and isinstance(known, Standing) and asked == spec and now - when < AGE:
         return known
-    found = sweep.standing(session.store(), spec, catalog, session.owner())
+    found = sweep.standing(get_store(), spec, catalog, visitor.read_owner())
     st.session_state["compare.now"] = (now, spec, found)
     return found
 
 
 def _start(spec: SweepSpec) -> None:
     """Ask for all that is missing."""
-    store = session.store()
+    store = get_store()
     try:
-        sweep.submit(store, spec, session.catalog())
+        sweep.submit(store, spec, read_catalog())
         store.keep_sweep(spec.to_json())
         st.session_state.pop("compare.now", None)
     except BadInput as error:
@@ -240,13 +241,13 @@ def _start(spec: SweepSpec) -> None:
 
 
 def _cancel(spec: SweepSpec) -> None:
-    sweep.cancel(session.store(), spec, session.catalog())
+    sweep.cancel(get_store(), spec, read_catalog())
     st.session_state.pop("compare.now", None)
 
 
 def _progress(spec: SweepSpec, was_active: bool) -> None:
     """How far the sweep is, what went wrong, and its buttons. A fragment."""
-    store, catalog = session.store(), session.catalog()
+    store, catalog = get_store(), read_catalog()
     now = _standing(spec, catalog)
     if now.active != was_active:
         st.rerun()
@@ -264,8 +265,8 @@ def _progress(spec: SweepSpec, was_active: bool) -> None:
             st.progress(now.done / total, text=f"{now.done} of {many(total, 'cell')} done{_ended(now)}; {_left(now)}")
         _failures(now)
         with st.container(horizontal=True, vertical_alignment="center"):
-            if session.demo():
-                st.caption(f":material/movie: {session.demo_line()}")
+            if visitor.is_demo():
+                st.caption(f":material/movie: {visitor.explain_demo()}")
             elif now.active:
                 st.button(
                     "Cancel",
@@ -276,7 +277,7 @@ def _progress(spec: SweepSpec, was_active: bool) -> None:
                     help="Stops what waits and runs of this plan, also where another sweep or a paper's table waits for the same run; what "
                     "somebody asked for in the Lab goes on. What is done stays; the rest can be asked for again.",
                 )
-            if not now.active and now.done < total and not session.demo():
+            if not now.active and now.done < total and not visitor.is_demo():
                 st.button(
                     "Run what is missing" if word == "partly" else "Start this sweep",
                     type="secondary" if word == "partly" else "primary",
@@ -299,7 +300,7 @@ def _going(now: Standing, total: int) -> None:
     part = sum(c.done / c.total for c in running if c.total)
     st.progress(min(1.0, (now.done + part) / total), text=text)
     if running:
-        names = _titles(session.catalog())
+        names = _titles(read_catalog())
         what = "; ".join(
             f"{plain(names[c.cell.method])} on {plain(names[c.cell.dataset])} at {ratio(c.cell.ratio)}"
             + (f", {100 * c.done / c.total:.0f}%" if c.total else "")
@@ -324,15 +325,15 @@ def _planned(spec: SweepSpec, now: Standing) -> None:
         "It says where a method helps, where it stops helping, and what it costs. The plan is in the form (on a small screen: behind **»** "
         "at the top)."
     )
-    names = _titles(session.catalog())
+    names = _titles(read_catalog())
     datasets, methods = (", ".join(plain(names[n]) for n in given) for given in (spec.datasets, spec.methods))
     st.markdown(f"**The plan**: {methods} on {datasets} at {sweep_words.ratios(spec.ratios)}. {plan.comes_to(spec, now)}")
-    if found := spec.impossible(session.catalog()):
+    if found := spec.impossible(read_catalog()):
         st.caption(
             f":material/block: {len(found)} of what was asked for cannot be and {'is' if len(found) == 1 else 'are'} left out: "
             "the form says why."
         )
-    panel.no_engine(session.store())
+    panel.no_engine(get_store())
 
 
 def _failures(now: Standing) -> None:
@@ -340,7 +341,7 @@ def _failures(now: Standing) -> None:
     found = [c for c in now.cells if c.state == "failed"]
     if not found:
         return
-    names = _titles(session.catalog())
+    names = _titles(read_catalog())
     lines = [
         f"- {plain(names[c.cell.method])} on {plain(names[c.cell.dataset])} at {ratio(c.cell.ratio)}: {plain(c.reason, 300)}"
         for c in found[:FAILED]
@@ -355,7 +356,7 @@ def _failures(now: Standing) -> None:
 
 def _records(spec: SweepSpec, metric: str) -> list[dict[str, Any]]:
     """The sweep's records, read anew when a cell's state has changed."""
-    store, catalog, owner = session.store(), session.catalog(), session.owner()
+    store, catalog, owner = get_store(), read_catalog(), visitor.read_owner()
     now = _standing(spec, catalog)
     known = (spec, metric, tuple((c.cell.id, c.state) for c in now.cells))
     seen, records = st.session_state.get("compare.records", (None, []))
@@ -367,7 +368,7 @@ def _records(spec: SweepSpec, metric: str) -> list[dict[str, Any]]:
 
 def _board(spec: SweepSpec, view: str, metric: str) -> None:
     """The chosen view. A fragment."""
-    catalog = session.catalog()
+    catalog = read_catalog()
     records = _records(spec, metric)
     shown = Sweep(spec, records, metric, catalog, st.session_state["compare.chosen"])
     with st.container(key=f"compare-view-{view}"):
@@ -437,7 +438,7 @@ def flat(records: Sequence[Mapping[str, Any]], metric: str) -> list[dict[str, An
 def _earlier(catalog: Mapping[str, Any]) -> None:
     """Sweeps that were started here before, as links to their plans."""
     found = []
-    for kept in session.store().sweeps(EARLIER):
+    for kept in get_store().sweeps(EARLIER):
         try:
             spec = SweepSpec.from_json(kept.words)
             SweepSpec.from_query(spec.to_query(), catalog)

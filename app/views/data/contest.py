@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import session
 from app.charts import pr
 from app.frame.status import silence
 from app.parts import share
 from app.parts.elements import WIDE, chart, heading, numbers
 from app.run import panel
+from app.session import jobs, visitor
+from app.session.store import get_store
 from app.views.data import board
 from app.words import glossary
 from app.words.naming import said
@@ -66,7 +67,7 @@ def bar(
                 budget=float(budget or 60),
                 ratio=asked,
             )
-            go(session.ask_comparison(spec))
+            go(jobs.ask_comparison(spec))
         except LabError as error:
             st.error(plain(error, 500), icon=":material/error:")
             return
@@ -107,7 +108,7 @@ def watch(job: Job) -> None:
 def _watch(id: str, seen: str) -> None:
     """A fragment; it redraws the page when the comparison has ended."""
     try:
-        live = session.live(id)
+        live = jobs.read_progress(id)
     except UnknownName:
         st.rerun()
     if not live.job.active or live.job.state != seen:
@@ -115,8 +116,8 @@ def _watch(id: str, seen: str) -> None:
     with st.container(key="data-progress"):  # one place whatever it holds: what follows keeps its own
         _progress(live)
     with st.container(horizontal=True, vertical_alignment="center"):
-        if not session.demo():
-            st.button("Cancel", icon=":material/stop:", key="data.cancel", on_click=session.cancel, args=(id,))
+        if not visitor.is_demo():
+            st.button("Cancel", icon=":material/stop:", key="data.cancel", on_click=jobs.cancel_job, args=(id,))
         if live.board is not None:
             _sort(id, board.live(live.board.rows))
     if live.board is not None:
@@ -125,10 +126,10 @@ def _watch(id: str, seen: str) -> None:
         st.caption(f":material/info: {plain(note, 400)}")
 
 
-def _progress(live: session.Live) -> None:
+def _progress(live: jobs.JobProgress) -> None:
     """How far it is, in time."""
     job = live.job
-    alive = bool(session.store().engines())
+    alive = bool(get_store().engines())
     budget = float(job.spec.get("budget") or 60)
     if job.state == "queued":
         st.progress(
@@ -144,7 +145,7 @@ def _progress(live: session.Live) -> None:
         st.progress(min(1.0, spent / budget), text=" · ".join(text))
         if not alive:
             st.warning(
-                f"The engine is {silence(session.store())}. If it does not come back, this comparison will be marked as interrupted.",
+                f"The engine is {silence(get_store())}. If it does not come back, this comparison will be marked as interrupted.",
                 icon=":material/power_off:",
             )
 
@@ -200,7 +201,7 @@ def ended(job: Job, again: Callable[[], object]) -> None:
 def repeat(job: Job) -> None:
     """Queue a comparison that ended without a result once more."""
     try:
-        session.ask_comparison(CompareSpec.from_json(job.spec), again=True)
+        jobs.ask_comparison(CompareSpec.from_json(job.spec), again=True)
     except BadInput as error:
         st.session_state["data.trouble"] = str(error)
 
@@ -255,7 +256,7 @@ def verdict(id: str, result: Mapping[str, Any]) -> None:
 
 def curves(id: str, result: Mapping[str, Any]) -> None:
     """Precision and recall of each method that is chosen."""
-    arrays = session.arrays(id)
+    arrays = jobs.read_arrays(id)
     rows = [row for row in board.final(result) if arrays is not None and f"pr/{row.name}" in arrays]
     if arrays is None or not rows:
         return

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import session
 from app.charts import calibration
 from app.parts.elements import WIDE, chart, heading, numbers
+from app.session import jobs
 from app.views.data import board
 from app.words import glossary
 from app.words.naming import BLANK, said
@@ -40,7 +40,7 @@ table.confusion { border-collapse: collapse; font-variant-numeric: tabular-nums;
 def section(job: str, result: Mapping[str, Any]) -> None:
     """Everything about thresholds of that finished comparison."""
     st.subheader("Decide", help=HELP, anchor="decide")
-    there = set(session.artifacts(job))
+    there = set(jobs.list_artifacts(job))
     rows = [row for row in board.final(result) if f"thresholds/{row.name}" in there]
     if not rows:
         st.info("This comparison keeps no threshold tables.", icon=":material/history:")
@@ -58,7 +58,7 @@ def _section(job: str, result: Mapping[str, Any], rows: list[board.Row]) -> None
     left, right = st.columns([1, 1], gap="large")
     with left:
         name = st.selectbox("Method", list(titles), format_func=titles.__getitem__, key="data.method")
-        table = session.thresholds(job, name)
+        table = jobs.read_thresholds(job, name)
         if table is None:
             st.info("The table of this method is gone.", icon=":material/search_off:")
             return

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
+from app.session import jobs
 from app.views.data import board
 from engine.report.leaderboard import code
 
@@ -31,18 +31,18 @@ def section(job: str, result: Mapping[str, Any]) -> None:
     st.html(
         links(
             [
-                ("Report (HTML)", session.file_url(job, "report.html")),
-                ("Leaderboard as CSV", session.file_url(job, "leaderboard.csv")),
-                ("as Markdown", session.file_url(job, "leaderboard.md")),
-                ("as LaTeX", session.file_url(job, "leaderboard.tex")),
-                ("Everything as JSON", session.file_url(job, "comparison.json")),
+                ("Report (HTML)", jobs.file_url(job, "report.html")),
+                ("Leaderboard as CSV", jobs.file_url(job, "leaderboard.csv")),
+                ("as Markdown", jobs.file_url(job, "leaderboard.md")),
+                ("as LaTeX", jobs.file_url(job, "leaderboard.tex")),
+                ("Everything as JSON", jobs.file_url(job, "comparison.json")),
             ]
         )
     )
     st.caption("The report is one file that opens anywhere and asks no other host for anything.")
     rows = board.final(result)
     titles = {row.name: row.title for row in rows}
-    there = set(session.artifacts(job))
+    there = set(jobs.list_artifacts(job))
     names = board.by_score(rows)
     st.fragment(_one)(job, result, titles, names, there)
 
@@ -55,10 +55,10 @@ def _one(job: str, result: Mapping[str, Any], titles: Mapping[str, str], names: 
     name = st.selectbox("Of one method", names, format_func=titles.__getitem__, key="data.take")
     found = []
     if f"model/{name}" in there:
-        found.append(("Fitted model (zip)", session.file_url(job, f"model-{name}.zip")))
+        found.append(("Fitted model (zip)", jobs.file_url(job, f"model-{name}.zip")))
     if f"augmented/{name}" in there:
-        found.append(("Augmented training rows (CSV)", session.file_url(job, f"augmented-{name}.csv")))
-    found.append(("Code (Python)", session.file_url(job, f"code-{name}.py")))
+        found.append(("Augmented training rows (CSV)", jobs.file_url(job, f"augmented-{name}.csv")))
+    found.append(("Code (Python)", jobs.file_url(job, f"code-{name}.py")))
     st.html(links(found, first=False))
     if f"model/{name}" in there:
         st.markdown("**Use the model**")

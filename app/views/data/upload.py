@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app import session
 from app.drop import drop
+from app.session import uploads, visitor
+from app.session.store import get_store
 from app.views.data import sample
 from app.words.text import many, plain
 from engine.errors import LabError
 from engine.spec.table_limits import MAX_CELLS, MAX_COLUMNS, MAX_INFLATED, MAX_ROWS
-from engine.store.uploads import MAX_BYTES, Forgotten, Upload
+from engine.store.uploads import ENDINGS, MAX_BYTES, Forgotten, Upload
 
 TAKEN = (
     f"CSV, TSV, Excel or Parquet, or a zip of one: up to {MAX_BYTES >> 20} MiB ({MAX_INFLATED >> 20} MiB unpacked), {MAX_ROWS:,} rows, "
@@ -25,7 +26,7 @@ Go = Callable[[str | None], object]
 
 def privacy() -> str:
     """What happens to the data: three sentences, and what is not promised."""
-    minutes = many(max(1, round(session.kept_seconds() / 60)), "minute")
+    minutes = many(max(1, round(uploads.retention_seconds() / 60)), "minute")
     return (
         "Your table belongs to this browser: nobody else sees it or what is made from it, not even with the link. It is read and trained "
         "on by this server's engine, is sent to nobody else, and its content is written to no log. **Forget**, or "
@@ -41,10 +42,10 @@ def empty(go: Go) -> None:
         "Drop a table here. A minute later you know which method for imbalanced classes is better than plain training on it, by how much, "
         "and whether to believe it; you take away a report, the code and the fitted model."
     )
-    if why := session.uploading():
-        st.warning(plain(why, 400), icon=":material/movie:" if session.demo() else ":material/cookie_off:")
+    if why := uploads.explain_refusal():
+        st.warning(plain(why, 400), icon=":material/movie:" if visitor.is_demo() else ":material/cookie_off:")
         return
-    drop("Drop a table here", TAKEN, endings=session.ENDINGS, key="mine.drop", sent=go)
+    drop("Drop a table here", TAKEN, endings=ENDINGS, key="mine.drop", sent=go)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Try a sample table", key="data.sample", icon=":material/science:", on_click=_sample, args=(go,))
         st.caption(f"{sample.ROWS:,} made-up customers, some of whom left: it goes the way of a table of your own.")
@@ -53,7 +54,7 @@ def empty(go: Go) -> None:
 
 def _sample(go: Go) -> None:
     try:
-        go(session.store().add_upload(session.owner(), sample.NAME, sample.table()))
+        go(get_store().add_upload(visitor.read_owner(), sample.NAME, sample.table()))
     except LabError as error:
         st.session_state["data.trouble"] = str(error)
 
@@ -77,7 +78,7 @@ def head(upload: Upload, all_of_mine: list[Upload], go: Go) -> None:
                     plain(one.name, 60), key=f"mine.open.{one.id}", icon=":material/table:", on_click=go, args=(one.id,),
                     width="stretch",
                 )  # fmt: skip
-            drop("Drop another table", TAKEN, endings=session.ENDINGS, key=f"mine.another.{upload.id}", sent=go, small=True)
+            drop("Drop another table", TAKEN, endings=ENDINGS, key=f"mine.another.{upload.id}", sent=go, small=True)
         forget(upload, "top", go)
 
 
@@ -96,7 +97,7 @@ def forget(upload: Upload, place: str, go: Go) -> None:
 
 def _forget(id: str, go: Go) -> None:
     try:
-        gone = session.forget(id)
+        gone = uploads.forget_uploads(id)
     except LabError as error:
         st.session_state["data.trouble"] = str(error)
         return
@@ -124,7 +125,7 @@ def forgotten() -> None:
 
 def unknown(go: Go) -> None:
     """A link to what is gone, or somebody else's: both read the same."""
-    minutes = many(max(1, round(session.kept_seconds() / 60)), "minute")
+    minutes = many(max(1, round(uploads.retention_seconds() / 60)), "minute")
     with st.container(key="data-state-unknown"):
         st.warning(
             "**Nothing here for you.** What this address names was forgotten (by a press, or after "

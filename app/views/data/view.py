@@ -8,9 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
 from app.frame import address, links, top
 from app.run import panel
+from app.session import jobs, uploads, visitor
+from app.session.store import get_store
 from app.views.data import classes, columns, contest, decide, takeaway, upload
 from app.words.text import many, plain
 from engine.errors import LabError, UnknownName
@@ -24,8 +25,8 @@ def page() -> None:
     """Draw the page."""
     top.style()
     try:
-        session.store()
-        mine = session.uploads()
+        get_store()
+        mine = uploads.list_uploads()
     except LabError as error:
         st.title("Imbalance Lab")
         st.error(plain(error, 600), icon=":material/error:")
@@ -43,10 +44,10 @@ def page() -> None:
     if table is None and job is None:
         with st.container(key="data-state-empty"):
             upload.empty(_go)
-        if session.demo():
+        if visitor.is_demo():
             links.to("gallery", "See a recorded comparison in the gallery", ":material/collections_bookmark:")
         else:
-            panel.no_engine(session.store())
+            panel.no_engine(get_store())
         return
     if table is not None:
         upload.head(table, mine, _go)
@@ -69,7 +70,7 @@ def _asked(mine: list[Upload]) -> tuple[Upload | None, Job | None] | None:
     job = None
     try:
         if "compare" in query:
-            job = session.live(query["compare"]).job
+            job = jobs.read_progress(query["compare"]).job
             if job.kind != "compare":
                 return None
             _remember(job)
@@ -77,7 +78,7 @@ def _asked(mine: list[Upload]) -> tuple[Upload | None, Job | None] | None:
         if job is not None and id is None:
             return None, job  # on a public dataset
         if id is not None:
-            return session.upload(id), job
+            return uploads.find_upload(id), job
     except UnknownName:
         return None
     if not mine:
@@ -143,7 +144,7 @@ def _table(table: Upload, job: Job | None) -> None:
         with st.container(key="data-state-reading"):
             st.fragment(_reading, run_every=panel.TICK)(asked.id)
         return
-    profile = session.profile(asked.id) if asked.state == "done" else None
+    profile = jobs.read_profile(asked.id) if asked.state == "done" else None
     if profile is None:
         with st.container(key="data-state-unread"):
             _unread(asked, options)
@@ -169,9 +170,9 @@ def _profile_job(table: Upload, options: Mapping[str, Any]) -> Job | None:
     wanted = json.dumps([table.id, words], sort_keys=True)
     try:
         if state.get("mine.wanted") != wanted:
-            state["mine.profile"] = session.ask_profile(table.id, words).id
+            state["mine.profile"] = jobs.ask_profile(table.id, words).id
             state["mine.wanted"] = wanted
-        return session.live(state["mine.profile"]).job
+        return jobs.read_progress(state["mine.profile"]).job
     except LabError as error:
         st.error(plain(error, 500), icon=":material/error:")
         if options["reading"] or options["target"]:
@@ -186,12 +187,12 @@ def _reset() -> None:
 def _reading(id: str) -> None:
     """How far the reading is. A fragment; it redraws the page when that has ended."""
     try:
-        live = session.live(id)
+        live = jobs.read_progress(id)
     except UnknownName:
         st.rerun()
     if not live.job.active:
         st.rerun()
-    alive = bool(session.store().engines())
+    alive = bool(get_store().engines())
     if live.job.state == "queued":
         st.progress(
             0.0, text="Waiting for the engine. " + (f"{many(live.ahead, 'job')} before it." if live.ahead else "Next in line.")
@@ -233,7 +234,7 @@ def _profiled(profile: Mapping[str, Any], table: Upload, options: Mapping[str, A
 
 def _earlier(table: Upload) -> None:
     """Other comparisons of this table."""
-    others = [j for j in session.comparisons(table.id) if j.id != st.query_params.get("compare")]
+    others = [j for j in jobs.list_comparisons(table.id) if j.id != st.query_params.get("compare")]
     if not others:
         return
     with st.expander(f"Earlier: {many(len(others), 'comparison')}", icon=":material/history:"):
@@ -255,7 +256,7 @@ def _comparison(job: Job) -> None:
             st.caption(contest.asked_for(job.spec))
             contest.watch(job)
             return
-        result = session.comparison(job.id) if job.state == "done" else None
+        result = jobs.read_comparison(job.id) if job.state == "done" else None
         if job.state == "done" and result is None:
             st.warning("What this comparison found is gone; compare again.", icon=":material/search_off:")
             return

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import session
 from app.charts import embedding, palette
 from app.charts.embedding import KINDS, Map
 from app.form import form
 from app.parts import share, size
 from app.run import panel
+from app.session import jobs, visitor
+from app.session.store import get_store, read_catalog
 from app.views.deep import thumbs
 from app.words import glossary
 from app.words.text import duration, many, plain
@@ -34,9 +35,9 @@ LISTED = 12
 def section(run: str, classes: Sequence[str]) -> None:
     """Everything about the map of that finished run. classes: their names, by number."""
     st.subheader("Where the rows lie in feature space", help=HELP, anchor="map")
-    store, owner, catalog = session.store(), session.owner(), session.catalog()
+    store, owner, catalog = get_store(), visitor.read_owner(), read_catalog()
     job = store.job(run, owner)
-    found = session.features(run, job.attempt, owner)
+    found = jobs.read_features(run, job.attempt, owner)
     if found is None:
         st.info(
             "This run keeps no features: it was made by an earlier version, or is an example that leaves them out. Run it again to "
@@ -64,7 +65,7 @@ def section(run: str, classes: Sequence[str]) -> None:
 
 
 def _remake(job: Job) -> None:
-    session.store().submit(
+    get_store().submit(
         RunSpec.from_json(job.spec), fingerprint=job.fingerprint, owner=job.owner, device=job.device, priority=0, again=True
     )
 
@@ -112,7 +113,7 @@ def _wait(store: Store, spec: EmbedSpec, found: Mapping[str, np.ndarray], owner:
     except UnknownName:
         job = None
     alive = bool(store.engines())
-    if job is None and alive and not session.demo() and seconds < AT_ONCE:
+    if job is None and alive and not visitor.is_demo() and seconds < AT_ONCE:
         job = store.submit_embed(spec.run, spec.technique, spec.params, spec.seed, owner)
     if job is not None and job.active:
         st.fragment(_progress, run_every=panel.TICK)(spec, job.state, title, seconds)
@@ -140,16 +141,16 @@ def _wait(store: Store, spec: EmbedSpec, found: Mapping[str, np.ndarray], owner:
 
 def _submit(spec: EmbedSpec) -> None:
     try:
-        session.store().submit_embed(spec.run, spec.technique, spec.params, spec.seed, session.owner())
+        get_store().submit_embed(spec.run, spec.technique, spec.params, spec.seed, visitor.read_owner())
     except BadInput as error:
         st.session_state["deep.trouble"] = str(error)
 
 
 def _progress(spec: EmbedSpec, seen: str, title: str, seconds: float) -> None:
     """How far the map is. A fragment; it redraws the page when that has ended."""
-    store = session.store()
+    store = get_store()
     try:
-        job = store.job(spec.id, session.owner())
+        job = store.job(spec.id, visitor.read_owner())
     except UnknownName:
         st.rerun()
     if not job.active:
@@ -163,7 +164,7 @@ def _progress(spec: EmbedSpec, seen: str, title: str, seconds: float) -> None:
             st.progress(
                 min(1.0, share), text=f"Computing {plain(title)}: {duration(spent)} of about {duration(max(seconds, spent))}"
             )
-        if not session.demo():
+        if not visitor.is_demo():
             st.button("Cancel", key="deep.embed.cancel", icon=":material/stop:", on_click=panel.cancel, args=([job.id],))
     if not store.engines():
         st.warning(panel.NO_ENGINE, icon=":material/power_off:")

@@ -9,12 +9,13 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
 from app.form import form
 from app.frame import address, links, top
 from app.parts import share
 from app.run import answer, gaps, listing, panel, whatif
 from app.run.shown import Shown
+from app.session import lab_address, recorded, visitor
+from app.session.store import get_store, read_catalog
 from app.views.deep import internals, plane
 from app.words.sentence import setting
 from app.words.text import many, plain
@@ -41,13 +42,13 @@ def page() -> None:
     """Draw the page."""
     top.style()
     try:
-        store, catalog = session.store(), session.catalog()
-        session.example()
+        store, catalog = get_store(), read_catalog()
+        recorded.load_first_example()
     except LabError as error:
         st.title("Imbalance Lab")
         st.error(plain(error, 600), icon=":material/error:")
         return
-    owner = session.owner()
+    owner = visitor.read_owner()
     jobs = _finished(store, catalog, owner)
     asked = _asked(store, catalog, jobs, owner)
     with st.sidebar:
@@ -96,7 +97,7 @@ def _asked(store: Store, catalog: Mapping[str, Any], jobs: list[Job], owner: str
     found: dict[str, str | None] = {}
     for word in WORDS:
         found[word] = query.get(word)
-        if word in query and not session.is_run(query[word]):
+        if word in query and not lab_address.is_run_id(query[word]):
             problems.append(f"The link names a run {query[word]!r}; a run's name is 16 of the letters 0-9 and a-f.")
             found[word] = None
     if query != state.get("deep.url") or state.get("page") != "deep":
@@ -115,7 +116,7 @@ def _look(run: str | None, beside: str | None = None) -> None:
 
 def _picked(run: str | None, beside: str | None = None) -> None:
     """Go where a list points; nowhere where its line is no run's any more (two runs have come to have one line)."""
-    if all(id is None or session.is_run(id) for id in (run, beside)):
+    if all(id is None or lab_address.is_run_id(id) for id in (run, beside)):
         _look(run, beside)
 
 
@@ -252,7 +253,7 @@ def _empty(store: Store, catalog: Mapping[str, Any], device: str) -> None:
             type="primary",
             icon=":material/play_arrow:",
             key="deep.example",
-            disabled=not ready or session.demo(),
+            disabled=not ready or visitor.is_demo(),
             on_click=_example,
             args=(spec, device),
         )
@@ -266,7 +267,7 @@ def _empty(store: Store, catalog: Mapping[str, Any], device: str) -> None:
 
 
 def _example(spec: RunSpec, device: str) -> None:
-    _look(panel.submit(session.store(), session.catalog(), spec, device))
+    _look(panel.submit(get_store(), read_catalog(), spec, device))
 
 
 def _draw(shown: Shown, other: Shown | None, catalog: Mapping[str, Any], device: str) -> None:

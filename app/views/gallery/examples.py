@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
+from app.session import recorded
 from app.words.text import difference, number, plain
 from engine.errors import LabError
 from engine.report import svg
@@ -89,6 +89,6 @@ def _counts(found: Sequence[Mapping[str, Any]]) -> str:
 def bring(page: str) -> None:
     """Before a page is drawn: the example that its address names, where the store does not have it yet."""
     try:
-        session.bring(page, st.query_params.to_dict())
+        recorded.load_examples(page, st.query_params.to_dict())
     except (LabError, ValueError) as error:
         st.error(f"The example of this link cannot be opened: {plain(error, 400)}", icon=":material/error:")

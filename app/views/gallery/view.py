@@ -7,9 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
 from app.frame import links, start, top
 from app.parts import share
+from app.session import recorded
+from app.session.store import get_store
 from app.views.gallery import examples
 from app.words.text import many, plain
 from engine.errors import LabError
@@ -23,8 +24,8 @@ def page() -> None:
         st.switch_page(st.session_state["pages"]["lab"], query_params=st.query_params.to_dict())
     top.style()
     try:
-        session.store()
-        found = session.cards()
+        get_store()
+        found = recorded.read_cards()
     except (LabError, ValueError) as error:
         st.title("Imbalance Lab")
         st.error(plain(error, 600), icon=":material/error:")

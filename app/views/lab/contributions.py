@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import session
 from app.parts import share
 from app.parts.elements import folded
 from app.run.shown import Shown
+from app.session import jobs, visitor
 from app.words.text import many, plain
 from engine.errors import BadData
 
@@ -43,7 +43,7 @@ def section(shown: Shown, replicate: int) -> None:
         if not fold.open:
             return
         try:
-            found = session.contributions(shown.job.id, shown.job.attempt, replicate, session.owner())
+            found = jobs.read_contributions(shown.job.id, shown.job.attempt, replicate, visitor.read_owner())
         except BadData as error:
             st.error(plain(error, 300), icon=":material/error:")
             return

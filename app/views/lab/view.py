@@ -8,12 +8,13 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
 from app.form import form
 from app.frame import address, links, start, top
 from app.parts import share
 from app.run import answer, panel
 from app.run.shown import Shown
+from app.session import lab_address, recorded, visitor
+from app.session.store import get_store, read_catalog
 from app.views.lab import contributions
 from app.words.text import plain
 from engine.errors import BadInput, LabError
@@ -26,13 +27,13 @@ def page() -> None:
     """Draw the page."""
     top.style()
     try:
-        store, catalog, example = session.store(), session.catalog(), session.example()
+        store, catalog, example = get_store(), read_catalog(), recorded.load_first_example()
     except LabError as error:
         st.title("Imbalance Lab")
         st.error(plain(error, 600), icon=":material/error:")
         return
-    owner = session.owner()
-    fallback = session.first(catalog, panel.spec_of(store, example, owner))
+    owner = visitor.read_owner()
+    fallback = lab_address.first_spec(catalog, panel.spec_of(store, example, owner))
     asked = _asked(store, catalog, fallback, owner)
     with st.sidebar:
         spec, device = form.form(catalog)
@@ -64,11 +65,11 @@ def page() -> None:
 # ---- what is asked
 
 
-def _asked(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, owner: str | None) -> session.Asked:
+def _asked(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, owner: str | None) -> lab_address.LabAddress:
     """What the URL asks for. Read only where it is not what this page wrote: a first look, a link, the browser's back button."""
     state, query = st.session_state, address.words()
     if query != state.get("lab.url") or state.get("page") != "lab":
-        asked = session.read(query, catalog, fallback)
+        asked = lab_address.read_address(query, catalog, fallback)
         bare = asked.run is not None and not set(query) - {"run", "replicate"}
         spec = panel.spec_of(store, asked.run, owner) if bare else None
         if spec is not None and not uploaded(spec.dataset):  # the form has no place for a person's own table
@@ -81,16 +82,16 @@ def _asked(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, owner: s
         state["lab.url"], state["lab.run"], state["lab.replicate"] = query, asked.run, asked.replicate
         state["lab.problems"] = asked.problems
         state["lab.spec"] = asked.spec
-    return session.Asked(
+    return lab_address.LabAddress(
         state["lab.spec"], "auto", state["lab.run"], int(state["lab.replicate"] or 0), tuple(state["lab.problems"])
     )
 
 
-def _write_url(asked: session.Asked, catalog: Mapping[str, Any], fallback: RunSpec) -> None:
+def _write_url(asked: lab_address.LabAddress, catalog: Mapping[str, Any], fallback: RunSpec) -> None:
     untouched = not address.words() and asked.run is None and asked.spec == fallback and asked.device == "auto"
     if untouched or asked.problems and st.session_state["lab.spec"] == asked.spec:
         return  # a bare first visit stays bare; a faulty link stays as it is until the form is touched
-    words = session.write(asked, catalog)
+    words = lab_address.write_address(asked, catalog)
     if words != address.words():
         address.write(words)
         st.session_state["lab.problems"] = ()
@@ -118,7 +119,7 @@ def _welcome(store: Store) -> None:
         panel.no_engine(store)
 
 
-def _draw(shown: Shown, asked: session.Asked, catalog: Mapping[str, Any]) -> None:
+def _draw(shown: Shown, asked: lab_address.LabAddress, catalog: Mapping[str, Any]) -> None:
     finished = shown.result is not None
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -140,14 +141,14 @@ def _draw(shown: Shown, asked: session.Asked, catalog: Mapping[str, Any]) -> Non
     share.run(shown.job.id if shown.result is not None else None, shown.main.spec, catalog)
 
 
-def _state(shown: Shown, asked: session.Asked) -> None:
+def _state(shown: Shown, asked: lab_address.LabAddress) -> None:
     """What is shown and what came of it; for a run that ended without a result, why, and a next step."""
     with st.container(key=f"run-state-{shown.job.state}"):
         if shown.is_example:
             start.offer()
             st.caption(
                 ":material/movie: A recorded example, and not the only one: see the gallery."
-                if session.demo()
+                if visitor.is_demo()
                 else ":material/movie: A recorded example. Nothing is running: change anything in the form (behind **»** on a small "
                 "screen) and press **Run** to train your own."
             )
@@ -160,7 +161,7 @@ def _state(shown: Shown, asked: session.Asked) -> None:
             links.to("deep", "Open in Deep", ":material/scatter_plot:", run=shown.job.id)
 
 
-def _replicate(shown: Shown, asked: session.Asked) -> int:
+def _replicate(shown: Shown, asked: lab_address.LabAddress) -> int:
     """Which replicate the player shows: a chooser where the run is done and has several."""
     count = shown.result.n if shown.result is not None else 1
     if count < 2:
@@ -202,7 +203,7 @@ def _others(store: Store, owner: str | None, run: str | None) -> None:
                 what = f"{plain(job.spec['method'])} on {plain(job.spec['dataset'])}, seed {plain(job.spec['seed'])}"
                 st.markdown(f"{what} · {job.state}, {done}", width="stretch")
                 st.button("Show", key=f"show-{job.id}", icon=":material/visibility:", on_click=_open, args=(job.id,))
-                if not session.demo():
+                if not visitor.is_demo():
                     st.button("Cancel", key=f"cancel-{job.id}", icon=":material/stop:", on_click=panel.cancel, args=([job.id],))
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
 from app.parts.elements import folded
+from app.session import visitor
 from app.words.text import duration, many, plain
 from engine.errors import LabError
 from engine.papers import measured, stored
@@ -127,8 +127,8 @@ def _progress(wanted: Plan, store: Store, active: bool) -> None:
         if not living:
             told = "no engine is alive: they wait for one"
         st.caption(told)
-        if session.demo():
-            st.caption(session.demo_line())
+        if visitor.is_demo():
+            st.caption(visitor.explain_demo())
         elif st.button(
             "Stop",
             icon=":material/stop:",
@@ -144,8 +144,8 @@ def _progress(wanted: Plan, store: Store, active: bool) -> None:
         st.caption(
             f"{many(len(missing), 'run')} with {many(replicates, 'replicate')} in all; {told}; they make way for what anybody waits for."
         )
-        if session.demo():
-            st.caption(session.demo_line())
+        if visitor.is_demo():
+            st.caption(visitor.explain_demo())
         else:
             word = "Measure" if not done else "Measure what is missing"
             if st.button(

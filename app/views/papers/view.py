@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import session
 from app.charts import cells, drawn, ranks
 from app.frame import address, links, top
 from app.parts import share
 from app.parts.elements import chart, folded, heading
+from app.session.store import get_store, read_catalog
 from app.views.papers import measuring
 from app.words import glossary
 from app.words.text import duration, many, plain, signed
@@ -58,8 +58,8 @@ def page() -> None:
     """Draw the page."""
     top.style()
     try:
-        store = session.store()
-        catalog = session.catalog()
+        store = get_store()
+        catalog = read_catalog()
     except LabError as error:
         st.title("Imbalance Lab")
         st.error(plain(error, 600), icon=":material/error:")

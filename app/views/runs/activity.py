@@ -8,8 +8,9 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
 from app.run import listing, panel
+from app.session import jobs, visitor
+from app.session.store import get_store
 from app.words.text import duration, many, plain
 from engine.errors import LabError
 from engine.store import KINDS, PRIORITY_INTERACTIVE, Job, Store
@@ -27,7 +28,7 @@ PATIENCE = 6.0
 
 def section(catalog: Mapping[str, Any], tables: Sequence[Upload], *, leave: bool) -> None:
     """Draw it; it looks again by itself. leave: the list below is not to be redrawn unasked, since somebody chooses in it."""
-    queue = session.store().queue()
+    queue = get_store().queue()
     active = bool(queue["queued"] or queue["running"])
     seen = (_going(), queue["queued"])
     st.fragment(_section, run_every=LOOK if active else 3 * LOOK)(
@@ -36,11 +37,11 @@ def section(catalog: Mapping[str, Any], tables: Sequence[Upload], *, leave: bool
 
 
 def _going() -> tuple[str, ...]:
-    return tuple(job.id for job in session.store().jobs(owner=session.owner(), states=("running",), kinds=KINDS))
+    return tuple(job.id for job in get_store().jobs(owner=visitor.read_owner(), states=("running",), kinds=KINDS))
 
 
 def _section(catalog: Mapping[str, Any], known: Mapping[str, str], seen: Any, since: float, leave: bool) -> None:
-    store, owner = session.store(), session.owner()
+    store, owner = get_store(), visitor.read_owner()
     try:
         queue = store.queue()
         running = store.jobs(owner=owner, states=("running",), kinds=KINDS)
@@ -85,7 +86,7 @@ def _running(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any]) -> 
             st.progress(
                 share, text=f"{listing.asked(job, known, catalog)} · {100 * share:.0f}%, {duration(spent)} so far{left}"
             )
-        if not session.demo():
+        if not visitor.is_demo():
             st.button("Cancel", key=f"runs.cancel.{job.id}", icon=":material/stop:", on_click=_cancel, args=(job.id,))
 
 
@@ -122,6 +123,6 @@ def _waiting(
 
 def _cancel(id: str) -> None:
     try:
-        session.cancel(id)
+        jobs.cancel_job(id)
     except LabError as error:  # deleted meanwhile, or its table forgotten
         st.session_state["runs.trouble"] = str(error)

@@ -9,10 +9,12 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
 from app.frame import address, links, top
 from app.parts import share
 from app.run import listing
+from app.session import lab_address, recorded, uploads, visitor
+from app.session.jobs import BUNDLED, ask_comparison, bundle_url, cancel_job
+from app.session.store import get_store, read_catalog
 from app.views.runs import activity
 from app.words.text import many, plain
 from engine.errors import BadInput, LabError, UnknownName
@@ -50,7 +52,7 @@ WORDS: dict[str, Any] = {
     "page": 1,
 }
 """The address's words, which the filters' keys (`_key`) end in, and what they are where it does not say."""
-URL, BEFORE = f"{session.MINE}runs.url", f"{session.MINE}runs.before"
+URL, BEFORE = f"{visitor.MINE}runs.url", f"{visitor.MINE}runs.before"
 """Keys of the address that shows what is shown, and of the one before it: a link may hold a name of a table."""
 NOT_DONE = ("failed", "cancelled", "interrupted")
 STYLE = """<style>
@@ -83,9 +85,9 @@ def page() -> None:
     top.style()
     st.html(STYLE)
     try:
-        store, catalog, mine = session.store(), session.catalog(), session.uploads()
-        session.example()
-        owner = session.owner()
+        store, catalog, mine = get_store(), read_catalog(), uploads.list_uploads()
+        recorded.load_first_example()
+        owner = visitor.read_owner()
         datasets, methods = store.names(owner)
     except LabError as error:
         st.title("Imbalance Lab")
@@ -114,7 +116,7 @@ def page() -> None:
         return
     _write(asked, quiet)
     _list(found, total, last, asked, known, catalog)
-    if not session.demo():
+    if not visitor.is_demo():
         _bar(store, owner, chosen, found, known, catalog)
     st.caption(_whose())
 
@@ -124,7 +126,7 @@ def page() -> None:
 
 def _key(word: str) -> str:
     """The filter's key. What is looked for may be a name of a person's own table or run, and goes with their tables."""
-    return f"{session.MINE}runs.{word}" if word == "text" else f"runs.{word}"
+    return f"{visitor.MINE}runs.{word}" if word == "text" else f"runs.{word}"
 
 
 def _read(datasets: Sequence[str], methods: Sequence[str], quiet: bool) -> None:
@@ -262,7 +264,7 @@ def _list(
     first = (asked.page - 1) * PAGE
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{first + 1:,} to {first + len(found):,} of {total:,}**", width="stretch")
-        if not session.demo():
+        if not visitor.is_demo():
             st.button(
                 "Choose all on this page", key="runs.all", icon=":material/select_all:", on_click=_all, args=(_ids(found),)
             )
@@ -310,7 +312,7 @@ def _row(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any], now: fl
     state, key = st.session_state, f"runs.pick.{row.id}"
     text = listing.label(row, known, catalog, now)
     with st.container(horizontal=True, vertical_alignment="center", key=f"runs-row-{row.id}"):
-        if session.demo():
+        if visitor.is_demo():
             st.markdown(text, width="stretch")
         else:
             state[key] = row.id in state["runs.chosen"]
@@ -425,7 +427,7 @@ def change(job: Job, catalog: Mapping[str, Any]) -> dict[str, str]:
         spec = RunSpec.from_json(job.spec)
         if uploaded(spec.dataset):
             return {}
-        return session.write(session.Asked(spec.complete(catalog), job.device), catalog)
+        return lab_address.write_address(lab_address.LabAddress(spec.complete(catalog), job.device), catalog)
     except BadInput:  # its dataset or method has left the catalog
         return {}
 
@@ -442,10 +444,10 @@ def _name(id: str, now: str) -> None:
 def _take(jobs: Sequence[Job], count: int) -> None:
     """The chosen runs as one file."""
     ids = [job.id for job in jobs if job.state == "done" and job.kind == "run" and job.owner is None]
-    if ids and len(ids) == count <= session.BUNDLED:
+    if ids and len(ids) == count <= BUNDLED:
         st.link_button(
             "Export",
-            session.bundle_url(ids),
+            bundle_url(ids),
             key="runs.export",
             icon=":material/download:",
             help="One zip with results, films and maps, as the product's own examples are.",
@@ -455,23 +457,23 @@ def _take(jobs: Sequence[Job], count: int) -> None:
 def _pin(ids: Sequence[str], pinned: bool) -> None:
     with _Said():
         for id in ids:
-            session.store().mark(id, session.owner(), pinned=pinned)
+            get_store().mark(id, visitor.read_owner(), pinned=pinned)
 
 
 def _call(id: str, key: str) -> None:
     with _Said():
-        session.store().mark(id, session.owner(), name=st.session_state[key])
+        get_store().mark(id, visitor.read_owner(), name=st.session_state[key])
 
 
 def _stop(ids: Sequence[str]) -> None:
     with _Said():
         for id in ids:
-            session.cancel(id)
+            cancel_job(id)
 
 
 def _again(jobs: Sequence[Job]) -> None:
     """Queue what ended without a result once more."""
-    store, owner = session.store(), session.owner()
+    store, owner = get_store(), visitor.read_owner()
     with _Said():
         for job in jobs:
             match job.kind:
@@ -481,7 +483,7 @@ def _again(jobs: Sequence[Job]) -> None:
                         spec, fingerprint=job.fingerprint, owner=job.owner, device=job.device, priority=PRIORITY_INTERACTIVE
                     )
                 case "compare":
-                    session.ask_comparison(CompareSpec.from_json(job.spec))
+                    ask_comparison(CompareSpec.from_json(job.spec))
                 case "embed":
                     store.submit_embed(job.fingerprint, job.spec["technique"], job.spec["params"], job.spec["seed"], owner)
 
@@ -495,7 +497,7 @@ def _ask(ids: Sequence[str]) -> None:
 
 def _confirm(store: Store, owner: str | None, ids: list[str], public: bool) -> None:
     """What goes, and the press that does it."""
-    kept = session.bundled() & set(ids)
+    kept = recorded.list_bundled() & set(ids)
     ids = [id for id in ids if id not in kept]
     held = store.holding(ids, owner)
     with st.container(key="runs-confirm"):
@@ -526,7 +528,7 @@ def _confirm(store: Store, owner: str | None, ids: list[str], public: bool) -> N
 
 def _delete(ids: Sequence[str]) -> None:
     with _Said():
-        session.store().discard(ids, session.owner())
+        get_store().discard(ids, visitor.read_owner())
         st.session_state["runs.chosen"] = [id for id in st.session_state["runs.chosen"] if id not in ids]
     _calm()
 
@@ -558,8 +560,8 @@ def _trouble() -> None:
 
 def _whose() -> str:
     """Who may do what, said plainly."""
-    if session.demo():
-        return f":material/movie: {session.demo_line()}"
+    if visitor.is_demo():
+        return f":material/movie: {visitor.explain_demo()}"
     return (
         "Runs with :material/lock: are made of your own tables: only this browser sees, cancels and deletes them, and they go with the "
         "table. All others are everybody's: whoever can open this page can cancel and delete them. Names and pins are this browser's own."
