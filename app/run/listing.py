@@ -35,14 +35,14 @@ REASON = 300
 """Characters of a reason in a list."""
 
 
-def titles(catalog: Mapping[str, Any], tables: Sequence[Upload]) -> dict[str, str]:
+def list_titles(catalog: Mapping[str, Any], tables: Sequence[Upload]) -> dict[str, str]:
     """What people read for a name of a dataset, a method, a way to draw a map, or a table of their own (`upload/<id>`)."""
     out = {one["name"]: str(one["title"]) for room in ("datasets", "methods") for one in catalog[room]}
     out |= {one["technique"]: str(one["title"]) for one in catalog.get("embeddings", ())}
     return out | {f"upload/{one.id}": one.name for one in tables}
 
 
-def options(names: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
+def list_options(names: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
     """Titles of names for a list to choose from, in the order of the titles, no two alike."""
     shown = {name: known.get(name, "a table that is gone" if uploaded(name) else name) for name in names}
     seen = Counter(shown.values())
@@ -50,28 +50,28 @@ def options(names: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
     return dict(sorted(unlike.items(), key=lambda pair: pair[1].casefold()))
 
 
-def label(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any], now: float) -> str:
+def describe_row(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any], now: float) -> str:
     """A row as one line of markdown: its name if it has one, what it is, how it stands, its score, when it was asked for."""
     pin = ":material/keep: " if row.mark.pinned else ""
     name = f"**{said(row.mark.name, 80)}** · " if row.mark.name else ""
-    parts = [pin + name + what(row, known, catalog)]
+    parts = [pin + name + describe_content(row, known, catalog)]
     if row.job is not None:
-        parts.append(stands(row.job))
+        parts.append(describe_state(row.job))
     if row.score is not None:
-        parts.append(score(row.score))
+        parts.append(format_score(row.score))
     if row.job is not None and row.job.state == "done" and row.job.started is not None and row.job.finished is not None:
         parts.append(f"took {duration(max(0.0, row.job.finished - row.job.started))}")
-    return " · ".join([*parts, ago(now - row.created, row.created)])
+    return " · ".join([*parts, format_age(now - row.created, row.created)])
 
 
-def what(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any]) -> str:
+def describe_content(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any]) -> str:
     """'Explicit gradient on Two moons, at 20:1, 20 replicates, seed 0' as markdown."""
     if row.sweep is not None:
-        return sweep(row.sweep, known)
-    return "gone" if row.job is None else asked(row.job, known, catalog)
+        return describe_sweep(row.sweep, known)
+    return "gone" if row.job is None else describe_job(row.job, known, catalog)
 
 
-def asked(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any]) -> str:
+def describe_job(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any]) -> str:
     """What a job was asked to be, as markdown."""
 
     def title(name: object) -> str:
@@ -92,12 +92,12 @@ def asked(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any]) -> str
     except BadInput:
         return f"{own}{title(job.spec.get('method'))} on {title(job.spec.get('dataset'))}"
     how = setting(spec)
-    changed = "".join(f", {said(text, 40)}" for text in unusual(spec, catalog))
+    changed = "".join(f", {said(text, 40)}" for text in list_unusual(spec, catalog))
     replicates = many(spec.replicates, "replicate")
     return f"{own}{title(spec.method)} on {title(spec.dataset)}, {how[:1].lower()}{how[1:]}{changed}, {replicates}, seed {spec.seed}"
 
 
-def sweep(found: Sweep, known: Mapping[str, str]) -> str:
+def describe_sweep(found: Sweep, known: Mapping[str, str]) -> str:
     """What a sweep was asked to be, as markdown."""
     sets = found.words.get("datasets") or []
     counts = [many(len(found.words.get(word) or []), noun) for word, noun in (("methods", "method"), ("ratios", "ratio"))]
@@ -107,7 +107,7 @@ def sweep(found: Sweep, known: Mapping[str, str]) -> str:
     return f"Sweep of {' × '.join(counts)} on {names}, {many(int(found.words.get('seeds') or 0), 'seed')}"
 
 
-def unusual(spec: RunSpec, catalog: Mapping[str, Any], most: int = 3) -> list[str]:
+def list_unusual(spec: RunSpec, catalog: Mapping[str, Any], most: int = 3) -> list[str]:
     """'k_neighbors 3' of each parameter that is not as usual, so many at most and how many more."""
     try:
         usual = spec.with_(params={}).complete(catalog).params
@@ -117,7 +117,7 @@ def unusual(spec: RunSpec, catalog: Mapping[str, Any], most: int = 3) -> list[st
     return changed[:most] + ([f"{len(changed) - most} more"] if len(changed) > most else [])
 
 
-def stands(job: Job) -> str:
+def describe_state(job: Job) -> str:
     """How a job stands: a sign, a word, how far it is or why it ended."""
     text = STATES[job.state]
     if job.state == "running" and job.total:
@@ -127,14 +127,14 @@ def stands(job: Job) -> str:
     return text
 
 
-def score(found: Mapping[str, Any]) -> str:
+def format_score(found: Mapping[str, Any]) -> str:
     """'average precision 0.41 [0.36, 0.46], n = 20'; which interval that is stands below the list."""
     mean, low, high = (math.nan if found[name] is None else float(found[name]) for name in ("mean", "low", "high"))
     n = int(found["n"] or 0)
     return f"average precision {number(Interval(mean, low, high, n, str(found['interval'])))}, n = {n}"
 
 
-def scores(found: Sequence[Row], known: Mapping[str, str]) -> list[dict[str, Any]]:
+def list_scores(found: Sequence[Row], known: Mapping[str, str]) -> list[dict[str, Any]]:
     """Those of the rows that have a score, as records to take along; WORDY are their columns of words."""
     out = []
     for row in found:
@@ -157,7 +157,7 @@ def scores(found: Sequence[Row], known: Mapping[str, str]) -> list[dict[str, Any
     return out
 
 
-def ago(seconds: float, when: float) -> str:
+def format_age(seconds: float, when: float) -> str:
     """'just now', '5 min ago', '3 h ago', '2 days ago', '2026-11-03'."""
     if seconds < 60:
         return "just now"

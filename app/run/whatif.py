@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from app.charts import pr
-from app.form import form
+from app.form import fields, imbalance
 from app.frame import address
 from app.parts import share
 from app.parts.elements import chart, heading
@@ -79,7 +79,7 @@ def ask(shown: Shown, catalog: Mapping[str, Any]) -> None:
             on_click=_submit,
             args=(other, shown.job),
         )
-        if panel.closed():
+        if panel.caption_demo():
             return
         st.caption("Choose another value than this run's." if same and not wrong else "Everything else stays as it is.")
 
@@ -90,11 +90,11 @@ def _value(
     """The spec with the other value, and what is wrong with it."""
     if described is None:
         now = float(spec.imbalance.ratio or 1)
-        stops = sorted({float(s) for s in form.STEPS if s <= highest} | {now, float(highest)})
+        stops = sorted({float(s) for s in imbalance.STEPS if s <= highest} | {now, float(highest)})
         value = st.select_slider("Largest to smallest class", stops, value=now, key=f"deep.w.{run}.ratio", format_func=ratio)
         made = spec.imbalance
         return spec.with_(imbalance=Imbalance(made.profile, float(value), None, made.where)), []
-    values, wrong = form.field_widgets([dict(described) | {"default": spec.params[knob]}], f"deep.w.{run}", spec.method)
+    values, wrong = fields.draw_fields([dict(described) | {"default": spec.params[knob]}], f"deep.w.{run}", spec.method)
     if wrong:
         return None, wrong
     return spec.with_(params=dict(spec.params) | values), []
@@ -178,7 +178,7 @@ def beside(shown: Shown, other: Shown, key: str = "deep") -> None:
     share.table(table, "settings", f"{key}-differing", "Settings that differ between the two runs", text=list(table))
     if other.result is None:
         with st.container(key=f"{key}-beside-{other.job.state}"):
-            panel.ending(other, other.job.device, key=f"{key}.beside.again")
+            panel.draw_ending(other, other.job.device, key=f"{key}.beside.again")
             if other.job.active:
                 st.fragment(_progress, run_every=2 * panel.TICK)(other.job.id, other.job.state, key)
         return
@@ -223,9 +223,9 @@ def _progress(run: str, seen: str, key: str) -> None:
     job = store.job(run, owner)
     if job.state != seen and not job.active:
         st.rerun()
-    panel.progress(store, job, bool(store.engines()), owner)
+    panel.draw_progress(store, job, bool(store.engines()), owner)
     if not visitor.is_demo():
-        st.button("Cancel", key=f"{key}.beside.cancel", icon=":material/stop:", on_click=panel.cancel, args=([run],))
+        st.button("Cancel", key=f"{key}.beside.cancel", icon=":material/stop:", on_click=panel.cancel_jobs, args=([run],))
 
 
 def short(one: RunSpec, other: RunSpec, most: int = 3) -> str:

@@ -15,8 +15,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from app.form import form
-from app.run import panel, perclass, whatif
+from app.form import protocol
+from app.run import perclass, stage, whatif
 from app.views.deep import thumbs, view
 from engine.report import formats
 from engine.spec import Imbalance, RunSpec
@@ -105,7 +105,7 @@ def test_a_running_run_says_when_pictures_begin_and_can_be_cancelled(store: Stor
     fabricate.beat(store)
     run = fabricate.running(store, fabricate.DIGITS, frames=0)
     page = look(run=run.id)
-    assert picture(page).head["text"] == panel.BEGINS
+    assert picture(page).head["text"] == stage.BEGINS
     button(page, "cancel").click().run()
     assert store.cancel_requested("engine-1") == [run.id]
 
@@ -337,7 +337,7 @@ def test_the_form_is_the_last_pages_who_filled_it(store: Store) -> None:
     assert (
         not page.exception
         and page.session_state["method"] == "explicit-gradient"
-        and page.session_state["protocol"] == form.QUICK
+        and page.session_state["protocol"] == protocol.QUICK
     )
 
 

@@ -376,11 +376,11 @@ def test_the_export_link_names_finished_public_runs(store: Store, look: Look) ->
     [(0, "just now"), (90, "1 min ago"), (7300, "2 h ago"), (3 * 86400, "3 days ago"), (1e7, "1970-01-01")],
 )
 def test_when(seconds: float, said: str) -> None:
-    assert listing.ago(seconds, 100.0) == said
+    assert listing.format_age(seconds, 100.0) == said
 
 
 def test_titles_that_are_alike_are_told_apart() -> None:
-    assert listing.options(["b", "a", "upload/x"], {"a": "Same", "b": "Same"}) == {
+    assert listing.list_options(["b", "a", "upload/x"], {"a": "Same", "b": "Same"}) == {
         "upload/x": "a table that is gone",
         "a": "Same (a)",
         "b": "Same (b)",

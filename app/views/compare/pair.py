@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.frame import links
 from app.parts import share
-from app.run import panel, whatif
+from app.run import panel, stage, whatif
 from app.run.shown import Shown
 from app.session import lab_address, visitor
 from app.session.store import get_store, read_catalog
@@ -65,15 +65,15 @@ def section(run: str | None, beside: str | None, take: Callable[[str, str | None
         with column:
             _pick(which, label, id if id in lines else None, lines, take)
             if id is not None and id not in lines:
-                _absent(panel.load(store, catalog, id, owner)[1])
+                _absent(panel.load_run(store, catalog, id, owner)[1])
     if run not in lines or beside not in lines or run is None or beside is None:
         st.caption("Choose two runs. Their measures are subtracted only where both were tested on the same rows.")
         return
     if run == beside:
         st.info("Both are the same run: choose another one.", icon=":material/info:")
         return
-    one, why = panel.load(store, catalog, run, owner)
-    other, why_not = panel.load(store, catalog, beside, owner)
+    one, why = panel.load_run(store, catalog, run, owner)
+    other, why_not = panel.load_run(store, catalog, beside, owner)
     if one is None or other is None:  # deleted this moment, perhaps
         _absent(why or why_not)
         return
@@ -111,10 +111,10 @@ def _draw(one: Shown, other: Shown) -> None:
         for column, shown, title, which in ((left, one, "this run", "run"), (right, other, "the other", "beside")):
             with column:
                 if shown.job.state == "done":
-                    panel.watch(shown, 0, f"compare.player.{which}", group="compare", title=title)
+                    stage.play_film(shown, 0, f"compare.player.{which}", group="compare", title=title)
                 else:
                     st.info(f"{title[:1].upper()}{title[1:]}: {STATE[shown.job.state]}.", icon=":material/hourglass_empty:")
-                    panel.ending(shown, shown.job.device, key=f"compare.again.{which}")
+                    panel.draw_ending(shown, shown.job.device, key=f"compare.again.{which}")
                 with st.container(horizontal=True, vertical_alignment="center"):
                     links.to("lab", "Open in the Lab", ":material/science:", run=shown.job.id)
                     if shown.entry is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.form import form
+from app.form import dataset, imbalance
 from app.session import visitor
 from app.words import naming
 from app.words.text import duration, many, plain, ratio
@@ -31,7 +31,7 @@ LISTED = 6
 
 def first(catalog: Mapping[str, Any]) -> SweepSpec:
     """The plan of a first visit: one press gives something to read within a minute or two. All of it is possible."""
-    here = [d for d in catalog["datasets"] if d["kind"] != "images" and form.available(d)] or list(catalog["datasets"])
+    here = [d for d in catalog["datasets"] if d["kind"] != "images" and dataset.is_available(d)] or list(catalog["datasets"])
     names = [d["name"] for d in here]
     datasets = [n for n in DATASETS if n in names] or names[:1]
     offered = choices(catalog)
@@ -102,7 +102,10 @@ def widgets(catalog: Mapping[str, Any]) -> tuple[SweepSpec | None, str]:
         seeds = int(right.number_input("Seeds", 1, 100, key="plan.seeds"))
     with st.expander("Finer points"):
         where = st.radio(
-            "Where rows are withheld", list(form.WHERE_NAMES), format_func=form.WHERE_NAMES.__getitem__, key="plan.where"
+            "Where rows are withheld",
+            list(imbalance.WHERE_NAMES),
+            format_func=imbalance.WHERE_NAMES.__getitem__,
+            key="plan.where",
         )
         seed = st.number_input(
             "Seed", 0, 2**31 - 1, key="plan.seed", help="All random draws come from it: the same seed gives the same numbers."
@@ -121,7 +124,7 @@ def absent(spec: SweepSpec, catalog: Mapping[str, Any]) -> list[str]:
     return [
         f"{d['title']} is not on the engine's machine. {d['how_to_get']}"
         for d in catalog["datasets"]
-        if d["name"] in spec.datasets and not form.available(d)
+        if d["name"] in spec.datasets and not dataset.is_available(d)
     ]
 
 

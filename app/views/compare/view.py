@@ -288,7 +288,7 @@ def _progress(spec: SweepSpec, was_active: bool) -> None:
                     disabled=bool(plan.absent(spec, catalog)),
                 )
         if now.active:
-            panel.no_engine(store)
+            panel.warn_no_engine(store)
     if word == "planned":
         _earlier(catalog)
 
@@ -333,7 +333,7 @@ def _planned(spec: SweepSpec, now: Standing) -> None:
             f":material/block: {len(found)} of what was asked for cannot be and {'is' if len(found) == 1 else 'are'} left out: "
             "the form says why."
         )
-    panel.no_engine(get_store())
+    panel.warn_no_engine(get_store())
 
 
 def _failures(now: Standing) -> None:

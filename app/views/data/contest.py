@@ -186,7 +186,7 @@ def ended(job: Job, again: Callable[[], object]) -> None:
     }[job.state]
     reason = f" {plain(job.reason, 600)}" if job.state == "failed" else ""
     DRAWS[job.state](f"**{what}**{reason}", icon=ICONS[job.state])
-    if panel.closed():
+    if panel.caption_demo():
         return
     step = {
         "failed": "Change what the reason names, or try once more.",

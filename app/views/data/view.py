@@ -47,7 +47,7 @@ def page() -> None:
         if visitor.is_demo():
             links.to("gallery", "See a recorded comparison in the gallery", ":material/collections_bookmark:")
         else:
-            panel.no_engine(get_store())
+            panel.warn_no_engine(get_store())
         return
     if table is not None:
         upload.head(table, mine, _go)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.charts import pr_classes, variance
 from app.parts.elements import chart, heading, numbers
-from app.run import gaps, panel, perclass
+from app.run import gaps, perclass, stage
 from app.run.gaps import Entry, interval
 from app.run.shown import Shown
 from app.words import glossary
@@ -57,19 +57,19 @@ def film(shown: Shown, other: Shown | None) -> None:
     if other is not None and other.result is not None:
         left, right = st.columns(2, gap="medium")
         with left:
-            panel.watch(shown, 0, "deep.player", group="deep", title="this run")
+            stage.play_film(shown, 0, "deep.player", group="deep", title="this run")
         with right:
-            panel.watch(other, 0, "deep.player.beside", group="deep", title="the run beside it")
+            stage.play_film(other, 0, "deep.player.beside", group="deep", title="the run beside it")
         if found:
             _variance(found)
     elif found:
         left, right = st.columns([3, 2], gap="medium")
         with left:
-            panel.watch(shown, 0, "deep.player")
+            stage.play_film(shown, 0, "deep.player")
         with right:
             _variance(found)
     else:
-        panel.watch(shown, 0, "deep.player")
+        stage.play_film(shown, 0, "deep.player")
 
 
 def _variance(found: Mapping[str, np.ndarray]) -> None:

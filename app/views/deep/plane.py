@@ -12,7 +12,7 @@ import streamlit as st
 
 from app.charts import embedding, palette
 from app.charts.embedding import KINDS, Map
-from app.form import form
+from app.form import fields
 from app.parts import share, size
 from app.run import panel
 from app.session import jobs, visitor
@@ -44,7 +44,7 @@ def section(run: str, classes: Sequence[str]) -> None:
             "see them.",
             icon=":material/history:",
         )
-        if panel.closed():
+        if panel.caption_demo():
             return
         st.button("Run it again", key="deep.remake", icon=":material/replay:", on_click=_remake, args=(job,))
         return
@@ -81,7 +81,7 @@ def _asked(run: str, ways: Mapping[str, Mapping[str, Any]]) -> EmbedSpec | None:
         )
         entry = ways[name]
         with st.popover("Settings", icon=":material/tune:", disabled=not entry["fields"]):
-            values, wrong = form.field_widgets(entry["fields"], f"deep.e.{name}", name)
+            values, wrong = fields.draw_fields(entry["fields"], f"deep.e.{name}", name)
             seed = st.number_input("Seed", 0, 2**31 - 1, key="deep.e.seed", help="t-SNE and UMAP begin at random places.")
     st.caption(plain(entry["summary"], 300))
     for problem in wrong:
@@ -123,7 +123,7 @@ def _wait(store: Store, spec: EmbedSpec, found: Mapping[str, np.ndarray], owner:
         st.warning(
             f"{plain(title)} was {job.state if job.state != 'failed' else 'not computed'}.{reason}", icon=":material/block:"
         )
-    if panel.closed(f"{plain(title)} of this run was not"):
+    if panel.caption_demo(f"{plain(title)} of this run was not"):
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -165,7 +165,7 @@ def _progress(spec: EmbedSpec, seen: str, title: str, seconds: float) -> None:
                 min(1.0, share), text=f"Computing {plain(title)}: {duration(spent)} of about {duration(max(seconds, spent))}"
             )
         if not visitor.is_demo():
-            st.button("Cancel", key="deep.embed.cancel", icon=":material/stop:", on_click=panel.cancel, args=([job.id],))
+            st.button("Cancel", key="deep.embed.cancel", icon=":material/stop:", on_click=panel.cancel_jobs, args=([job.id],))
     if not store.engines():
         st.warning(panel.NO_ENGINE, icon=":material/power_off:")
 

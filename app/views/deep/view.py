@@ -10,9 +10,10 @@ from typing import Any
 import streamlit as st
 
 from app.form import form
+from app.form.dataset import is_available
 from app.frame import address, links, top
 from app.parts import share
-from app.run import answer, gaps, listing, panel, whatif
+from app.run import answer, gaps, listing, panel, stage, whatif
 from app.run.shown import Shown
 from app.session import lab_address, recorded, visitor
 from app.session.store import get_store, read_catalog
@@ -53,12 +54,12 @@ def page() -> None:
     asked = _asked(store, catalog, jobs, owner)
     with st.sidebar:
         st.caption("Set up another run. Image data and the methods of family *deep* are what this page is made for.")
-        spec, device = form.form(catalog)
-        if panel.run_bar(catalog, spec) and spec is not None:
-            _look(panel.submit(store, catalog, spec, device))
+        spec, device = form.draw_form(catalog)
+        if panel.draw_run_bar(catalog, spec) and spec is not None:
+            _look(panel.submit_family(store, catalog, spec, device))
             st.rerun()
-    shown, problem = panel.load(store, catalog, asked.run, owner)
-    other = panel.load(store, catalog, asked.beside, owner)[0] if shown is not None else None
+    shown, problem = panel.load_run(store, catalog, asked.run, owner)
+    other = panel.load_run(store, catalog, asked.beside, owner)[0] if shown is not None else None
     top.head(any(s is not None and s.active for s in (shown, other)))
     for text in asked.problems:
         st.warning(plain(text, 400), icon=":material/link_off:")
@@ -103,7 +104,7 @@ def _asked(store: Store, catalog: Mapping[str, Any], jobs: list[Job], owner: str
     if query != state.get("deep.url") or state.get("page") != "deep":
         newest = next((job.id for job in jobs if job.state == "done" and _deep(job, catalog)), None)
         state["page"], state["deep.url"], state["deep.newest"] = "deep", query, newest
-        _fill(catalog, panel.spec_of(store, found["run"] or newest, owner))
+        _fill(catalog, panel.read_spec(store, found["run"] or newest, owner))
     if "run" not in query:
         found["run"] = state["deep.newest"]
     return Asked(found["run"], found["beside"], tuple(problems))
@@ -144,9 +145,9 @@ def start(catalog: Mapping[str, Any]) -> RunSpec:
 
 def _fill(catalog: Mapping[str, Any], spec: RunSpec | None) -> None:
     try:
-        form.fill((spec or start(catalog)).complete(catalog), "auto", catalog)
+        form.fill_form((spec or start(catalog)).complete(catalog), "auto", catalog)
     except BadInput:  # the run's dataset or method has left the catalog
-        form.fill(start(catalog), "auto", catalog)
+        form.fill_form(start(catalog), "auto", catalog)
 
 
 def _titles(jobs: Iterable[Job], catalog: Mapping[str, Any]) -> dict[str, str]:
@@ -160,7 +161,8 @@ def _titles(jobs: Iterable[Job], catalog: Mapping[str, Any]) -> dict[str, str]:
         spec = RunSpec.from_json(job.spec)
         how = setting(spec)
         said = f"{names.get(spec.method, spec.method)} on {names.get(spec.dataset, spec.dataset)}, {how[:1].lower()}{how[1:]}"
-        said += f"{''.join(f', {text}' for text in listing.unusual(spec, catalog))}, {many(spec.replicates, 'replicate')}, seed {spec.seed}"
+        unusual = "".join(f", {text}" for text in listing.list_unusual(spec, catalog))
+        said += f"{unusual}, {many(spec.replicates, 'replicate')}, seed {spec.seed}"
         out[job.id] = said
     return unlike(out)
 
@@ -247,7 +249,7 @@ def _empty(store: Store, catalog: Mapping[str, Any], device: str) -> None:
         spec = start(catalog)
         entry = find(catalog, "datasets", spec.dataset)
         title = next(m["title"] for m in catalog["methods"] if m["name"] == spec.method)
-        ready = form.available(entry)
+        ready = is_available(entry)
         st.button(
             f"Run {plain(title)} on {plain(entry['title'])}",
             type="primary",
@@ -263,25 +265,25 @@ def _empty(store: Store, catalog: Mapping[str, Any], device: str) -> None:
             else f"These data are not on the engine's machine. {plain(entry['how_to_get'], 300)}"
         )
         links.to("gallery", "Look at recorded ones in the gallery", ":material/collections_bookmark:")
-        panel.no_engine(store)
+        panel.warn_no_engine(store)
 
 
 def _example(spec: RunSpec, device: str) -> None:
-    _look(panel.submit(get_store(), read_catalog(), spec, device))
+    _look(panel.submit_family(get_store(), read_catalog(), spec, device))
 
 
 def _draw(shown: Shown, other: Shown | None, catalog: Mapping[str, Any], device: str) -> None:
-    panel.ending(shown, device)
+    panel.draw_ending(shown, device)
     if shown.result is None:
-        panel.asked_for(shown)
+        panel.describe_request(shown)
         left, right = st.columns([3, 2], gap="medium")
         with left:
-            panel.watch(shown, 0, "deep.player")
+            stage.play_film(shown, 0, "deep.player")
         with right:
-            panel.panel(shown)
+            panel.draw_panel(shown)
         return
     answer.sentences(shown)
-    panel.panel(shown)
+    panel.draw_panel(shown)
     st.markdown(
         "On this page: [map of the features](#map) · [gap and weight norms](#per-class) · [how it came about](#film) · "
         "[results per class](#results) · [what if?](#what-if)"

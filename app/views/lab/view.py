@@ -11,7 +11,7 @@ import streamlit as st
 from app.form import form
 from app.frame import address, links, start, top
 from app.parts import share
-from app.run import answer, panel
+from app.run import answer, panel, stage
 from app.run.shown import Shown
 from app.session import lab_address, recorded, visitor
 from app.session.store import get_store, read_catalog
@@ -33,19 +33,19 @@ def page() -> None:
         st.error(plain(error, 600), icon=":material/error:")
         return
     owner = visitor.read_owner()
-    fallback = lab_address.first_spec(catalog, panel.spec_of(store, example, owner))
+    fallback = lab_address.first_spec(catalog, panel.read_spec(store, example, owner))
     asked = _asked(store, catalog, fallback, owner)
     with st.sidebar:
-        spec, device = form.form(catalog)
-        pressed = panel.run_bar(catalog, spec)
+        spec, device = form.draw_form(catalog)
+        pressed = panel.draw_run_bar(catalog, spec)
     asked = replace(asked, device=device)
     if pressed and spec is not None:
-        asked = replace(asked, run=panel.submit(store, catalog, spec, device), replicate=0, problems=())
+        asked = replace(asked, run=panel.submit_family(store, catalog, spec, device), replicate=0, problems=())
         st.session_state["lab.run"], st.session_state["lab.replicate"], st.session_state["lab.problems"] = asked.run, 0, ()
     _write_url(replace(asked, spec=spec or asked.spec), catalog, fallback)
     asked = replace(asked, problems=tuple(st.session_state["lab.problems"]))
     run = asked.run or example
-    shown, problem = panel.load(store, catalog, run, owner, is_example=asked.run is None)
+    shown, problem = panel.load_run(store, catalog, run, owner, is_example=asked.run is None)
     top.head(shown is not None and shown.active, follow=shown is None or not shown.is_example)
     with st.container(key="run-top"):  # one place whatever it holds: what follows keeps its place, and the player its picture
         if asked.problems:
@@ -71,13 +71,13 @@ def _asked(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, owner: s
     if query != state.get("lab.url") or state.get("page") != "lab":
         asked = lab_address.read_address(query, catalog, fallback)
         bare = asked.run is not None and not set(query) - {"run", "replicate"}
-        spec = panel.spec_of(store, asked.run, owner) if bare else None
+        spec = panel.read_spec(store, asked.run, owner) if bare else None
         if spec is not None and not uploaded(spec.dataset):  # the form has no place for a person's own table
             try:
                 asked = replace(asked, spec=spec.complete(catalog))
             except BadInput as error:  # its dataset or method has left the catalog: the run is shown, the form is not its
                 asked = replace(asked, problems=(*asked.problems, str(error)))
-        form.fill(asked.spec, asked.device, catalog)
+        form.fill_form(asked.spec, asked.device, catalog)
         state["page"] = "lab"  # pages share the form's keys, and whoever filled it last is named here
         state["lab.url"], state["lab.run"], state["lab.replicate"] = query, asked.run, asked.replicate
         state["lab.problems"] = asked.problems
@@ -116,7 +116,7 @@ def _welcome(store: Store) -> None:
             "You will see synthetic minority points move while the network trains, and its precision-recall curve beside "
             "that of plain training."
         )
-        panel.no_engine(store)
+        panel.warn_no_engine(store)
 
 
 def _draw(shown: Shown, asked: lab_address.LabAddress, catalog: Mapping[str, Any]) -> None:
@@ -125,12 +125,12 @@ def _draw(shown: Shown, asked: lab_address.LabAddress, catalog: Mapping[str, Any
     with left:
         with st.container(key="which-replicate"):
             replicate = _replicate(shown, asked)
-        panel.watch(shown, replicate, "player")
+        stage.play_film(shown, replicate, "player")
     with right:
         with st.container(key="run-side"):
             if finished:
                 answer.precision_recall(shown)
-        panel.panel(shown)
+        panel.draw_panel(shown)
     with st.container(key="run-answer"):
         if finished:
             answer.cards(shown)
@@ -152,11 +152,11 @@ def _state(shown: Shown, asked: lab_address.LabAddress) -> None:
                 else ":material/movie: A recorded example. Nothing is running: change anything in the form (behind **»** on a small "
                 "screen) and press **Run** to train your own."
             )
-        panel.ending(shown, asked.device)
+        panel.draw_ending(shown, asked.device)
         if shown.result is not None:
             answer.sentences(shown)
         else:
-            panel.asked_for(shown)
+            panel.describe_request(shown)
         if shown.result is not None and not shown.is_example:
             links.to("deep", "Open in Deep", ":material/scatter_plot:", run=shown.job.id)
 
@@ -204,7 +204,9 @@ def _others(store: Store, owner: str | None, run: str | None) -> None:
                 st.markdown(f"{what} · {job.state}, {done}", width="stretch")
                 st.button("Show", key=f"show-{job.id}", icon=":material/visibility:", on_click=_open, args=(job.id,))
                 if not visitor.is_demo():
-                    st.button("Cancel", key=f"cancel-{job.id}", icon=":material/stop:", on_click=panel.cancel, args=([job.id],))
+                    st.button(
+                        "Cancel", key=f"cancel-{job.id}", icon=":material/stop:", on_click=panel.cancel_jobs, args=([job.id],)
+                    )
 
 
 def _open(run: str) -> None:

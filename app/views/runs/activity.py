@@ -32,7 +32,7 @@ def section(catalog: Mapping[str, Any], tables: Sequence[Upload], *, leave: bool
     active = bool(queue["queued"] or queue["running"])
     seen = (_going(), queue["queued"])
     st.fragment(_section, run_every=LOOK if active else 3 * LOOK)(
-        catalog, listing.titles(catalog, tables), seen, time.time(), leave
+        catalog, listing.list_titles(catalog, tables), seen, time.time(), leave
     )
 
 
@@ -68,7 +68,7 @@ def _section(catalog: Mapping[str, Any], known: Mapping[str, str], seen: Any, si
             st.caption(f"and {len(running) - RUNNING} more")
         if queue["queued"]:
             _waiting(store, queue["queued"], waiting, known, catalog, sum(engine.slots for engine in alive))
-        panel.no_engine(store)
+        panel.warn_no_engine(store)
         if changed and leave:
             st.button("Runs came or ended: update the list", key="runs.update", icon=":material/refresh:", on_click=_nothing)
 
@@ -84,7 +84,7 @@ def _running(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any]) -> 
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.container(width="stretch"):
             st.progress(
-                share, text=f"{listing.asked(job, known, catalog)} · {100 * share:.0f}%, {duration(spent)} so far{left}"
+                share, text=f"{listing.describe_job(job, known, catalog)} · {100 * share:.0f}%, {duration(spent)} so far{left}"
             )
         if not visitor.is_demo():
             st.button("Cancel", key=f"runs.cancel.{job.id}", icon=":material/stop:", on_click=_cancel, args=(job.id,))
@@ -110,9 +110,8 @@ def _waiting(
     lines, now = [], time.time()
     for before, job in waiting:
         kind = "" if job.priority == PRIORITY_INTERACTIVE else ", after what people wait for"
-        lines.append(
-            f"{before + 1}. {listing.asked(job, known, catalog)} · asked for {listing.ago(now - job.created, job.created)}{kind}"
-        )
+        age = listing.format_age(now - job.created, job.created)
+        lines.append(f"{before + 1}. {listing.describe_job(job, known, catalog)} · asked for {age}{kind}")
     if lines:
         st.markdown("\n".join(lines))
     if total > len(lines):
