@@ -64,20 +64,6 @@ class Sweep:
         return [r for r in self.records if r["mean"] is not None]
 
 
-def draw(view: str, sweep: Sweep) -> None:
-    """The view of that name (a key of VIEWS)."""
-    if not sweep.there:
-        with st.container(key="compare-nothing"):
-            st.info(
-                "No cell of this plan is done yet. Pictures appear here with the first ones.", icon=":material/hourglass_empty:"
-            )
-        return
-    VIEWS[view](sweep)
-
-
-# ---- names
-
-
 def place(record: Record) -> str:
     """'Two moons, 20:1'."""
     return f"{record['dataset_title']}, {ratio(record['ratio'])}"
@@ -108,9 +94,6 @@ def _keep(name: str, key: str) -> Callable[[], None]:
         st.session_state["compare.chosen"][name] = tuple(value) if isinstance(value, list) else value
 
     return take
-
-
-# ---- against the ratio
 
 
 def against(sweep: Sweep) -> None:
@@ -174,9 +157,6 @@ def lines_of(own: Sequence[Record]) -> list[Line]:
     return out
 
 
-# ---- differences
-
-
 def differences(sweep: Sweep) -> None:
     """The heat map of differences to plain training."""
     heading(
@@ -224,9 +204,6 @@ def square(record: Record | None) -> Square:
     return Square(float(found["mean"]), mark, full=sweep_words.gap(record))
 
 
-# ---- ranks
-
-
 def ranked(sweep: Sweep) -> None:
     """The critical-difference diagram."""
     heading(
@@ -270,9 +247,6 @@ def ranked(sweep: Sweep) -> None:
         return pd.DataFrame(rows)
 
     numbers("ranks", table, f"Mean ranks by {sweep.label} over {many(found['sets'], 'cell')}", name="ranks")
-
-
-# ---- cost
 
 
 def _at(sweep: Sweep) -> str:
@@ -321,9 +295,6 @@ def quality(sweep: Sweep) -> None:
     numbers("cost", lambda: cost.table(points), f"{sweep.label} and seconds on {place(own[0])}", name="seconds")
 
 
-# ---- share
-
-
 def shared(sweep: Sweep) -> None:
     """The share of the potential that each method recovers."""
     heading(
@@ -352,9 +323,6 @@ def shared(sweep: Sweep) -> None:
         st.caption(f"{plain('; '.join(at[:6]), 400)}{more}: {plain(why, 300)}")
     if found:
         numbers("share", lambda: recovered.table(found), "Share of the potential recovered", name="share")
-
-
-# ---- curves
 
 
 def curves(sweep: Sweep) -> None:
@@ -428,9 +396,6 @@ def _drawn(sweep: Sweep, picked: Sequence[str], names: Mapping[str, str]) -> tup
     return out, prevalences.pop() if len(prevalences) == 1 else math.nan
 
 
-# ---- one cell
-
-
 def one_cell(sweep: Sweep) -> None:
     """A cell to take along: open it in the Lab, beside plain training, or as code."""
     found = _runs(sweep)
@@ -465,13 +430,3 @@ def one_cell(sweep: Sweep) -> None:
         spec = next((c.spec for c in sweep.spec.cells(sweep.catalog) if c.id == id), None)
         if isinstance(spec, RunSpec):
             share.code(spec, sweep.catalog, "cell")
-
-
-VIEWS: dict[str, Callable[[Sweep], None]] = {
-    "ratio": against,
-    "heat": differences,
-    "ranks": ranked,
-    "cost": quality,
-    "share": shared,
-    "curves": curves,
-}

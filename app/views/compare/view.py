@@ -112,9 +112,6 @@ def page() -> None:
             st.warning(plain(text, 400), icon=":material/link_off:")
 
 
-# ---- the address
-
-
 def _read(catalog: Mapping[str, Any]) -> None:
     """Take over what the address asks for, wherever it is not one that this page wrote."""
     state, query = st.session_state, address.words()
@@ -213,9 +210,6 @@ def _write(catalog: Mapping[str, Any], spec: SweepSpec | None) -> None:
 def _take(which: str, id: str | None) -> None:
     """Remember which run is picked."""
     st.session_state["compare.chosen"][which] = id
-
-
-# ---- starting, stopping, and how far it is
 
 
 def _standing(spec: SweepSpec, catalog: Mapping[str, Any], *, fresh: bool = False) -> Standing:
@@ -349,9 +343,6 @@ def _failures(now: Standing) -> None:
     more = f"\n- and {len(found) - FAILED} more" if len(found) > FAILED else ""
     with st.container(key="compare-failed"):
         st.warning(f"{many(len(found), 'cell')} failed:\n" + "\n".join(lines) + more, icon=":material/error:")
-
-
-# ---- what came of it
 
 
 def _records(spec: SweepSpec, metric: str) -> list[dict[str, Any]]:
