@@ -17,4 +17,4 @@ def pages(found: Mapping[str, Page]) -> None:
 
 def to(name: str, label: str, icon: str, **query: str) -> None:
     """A link to the page of that name; query: the words of its address."""
-    st.page_link(st.session_state["pages"][name], label=label, icon=icon, query_params={**query, **address.kept()})
+    st.page_link(st.session_state["pages"][name], label=label, icon=icon, query_params={**query, **address.shared_words()})

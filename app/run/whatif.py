@@ -104,7 +104,7 @@ def _submit(spec: RunSpec, job: Job) -> None:
     made = get_store().submit(
         spec, fingerprint=job.fingerprint, owner=job.owner, device=job.device, priority=PRIORITY_INTERACTIVE
     )
-    address.write({"run": job.id, "beside": made.id})
+    address.follow_link({"run": job.id, "beside": made.id})
 
 
 # ---- both runs

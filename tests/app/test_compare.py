@@ -16,7 +16,8 @@ from streamlit.util import calc_hash
 
 from app.charts.cost import Point
 from app.charts.recovered import Share
-from app.views.compare import plan, sweep_views, sweep_words
+from app.frame.pieces import find_pieces
+from app.views.compare import plan, ratio, sweep_words
 from app.views.compare import view as compare
 from app.words.text import plain
 from engine.spec.run import find
@@ -28,6 +29,7 @@ from tests.app import fabricate
 from tests.app.conftest import opened
 from tests.app.test_lab import charts, words
 
+VIEWS = find_pieces(compare.PACKAGE)
 Look = Callable[..., AppTest]
 SPEC = SweepSpec(("moons", "glass2"), ("smote", "explicit-gradient"), (20.0, 25.0), folds=2, seeds=3)
 LEVEL = {"ce": 0.4, "smote": 0.5, "explicit-gradient": 0.42, "potential": 0.7}
@@ -125,7 +127,7 @@ def test_a_bad_address_is_said_and_something_is_shown(look: Look, bad: dict[str,
 # ---- with results
 
 
-@pytest.mark.parametrize("view", [v for v in compare.VIEWS if v != "pair"])
+@pytest.mark.parametrize("view", [v for v in VIEWS if v != "pair"])
 def test_every_view_has_words_numbers_and_a_reading(look: Look, store: Store, view: str) -> None:
     filled(store)
     page = look(**query(view=view))
@@ -212,7 +214,7 @@ def test_hostile_names_are_shown_letter_by_letter(look: Look, store: Store) -> N
             entry["title"] = fabricate.HOSTILE[1]
     store.publish_catalog(catalog)
     filled(store)
-    for view in compare.VIEWS:
+    for view in VIEWS:
         page = look(**query(view=view))
         said = words(page)
         assert "<img" not in said.replace("\\<img", "") and "](https" not in said
@@ -455,7 +457,7 @@ def test_lines_are_drawn_over_ascending_ratios(store: Store) -> None:
     filled(store)
     records = sweep.table(store, SPEC, fabricate.catalog())
     own = [r for r in records if r["dataset"] == "moons"]
-    lines = sweep_views.lines_of(own[::-1])
+    lines = ratio.make_lines(own[::-1])
     assert {line.key for line in lines} == set(LEVEL)
     assert all(list(line.ratios) == [20.0, 25.0] for line in lines)
 
@@ -473,6 +475,6 @@ def test_the_whole_sweep_can_be_taken_along_as_code(look: Look, store: Store) ->
 
 def test_the_flat_table_has_every_cell(store: Store) -> None:
     cells = filled(store, leave=("potential",))
-    rows = compare.flat(sweep.table(store, SPEC, fabricate.catalog()), "average_precision")
+    rows = compare.flatten_records(sweep.table(store, SPEC, fabricate.catalog()), "average_precision")
     assert len(rows) == len(cells) and {r["state"] for r in rows} == {"done", "missing"}
     assert len({tuple(r) for r in rows}) == 1 and "difference_p_holm" in rows[0]

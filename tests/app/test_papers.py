@@ -13,7 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.charts import cells, drawn, ranks
-from app.views.papers import view
+from app.views.papers import claims, numbers, view
 from app.words.text import plain
 from engine.papers import measured, published
 from engine.store import Store
@@ -58,7 +58,7 @@ def test_claims_stand_with_their_verdicts_and_numbers(look: Look) -> None:
         count = sum(c["verdict"] == verdict for c in document["claims"])
         assert f": {count}" in said
     claim = next(c for c in document["claims"] if c["dataset"] == "MNIST" and c["text"].startswith("CE: EOS above SMOTE"))
-    shown = view._said(claim)
+    shown = claims.describe_claim(claim)
     assert "does not hold" in shown and "−0.029 [−0.042, −0.016], n = 20" in shown
 
 
@@ -111,7 +111,7 @@ def test_a_cells_runs_are_opened_where_this_store_has_them(store: Store, monkeyp
     monkeypatch.setattr(view.links, "to", lambda name, label, icon, **query: opened.append(query["run"]))
     row = {"dataset": "d", "labels": {}, "metric": "f1", "values": [0.5], "runs": ["0" * 16, run.id], "reason": ""}
     ours = {"mean": 0.5, "low": None, "high": None, "n": 1, "interval": "no interval"}
-    view._runs(row | {"ours": ours}, store)
+    numbers.draw_runs(row | {"ours": ours}, store)
     assert opened == [run.id]
 
 

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.run import listing
 from app.session import jobs, recorded, visitor
+from app.views.runs import filters
 from engine.errors import UnknownName
 from engine.spec import RunSpec
 from engine.store import Store
@@ -313,7 +314,7 @@ def test_what_is_looked_for_is_in_no_address_beside_tables_of_ones_own(store: St
     assert listed(page) == [mine] and dict(page.query_params.items()) == {"state": "queued"}
     assert [k for k, v in held(page).items() if "c4n4ry" in str(v)] == [FIND]
     page.query_params.clear()  # the browser's back button, once the address is not late any more
-    page.session_state["runs.changed"] = -1000.0
+    page.session_state[filters.ADDRESS.key].replaced.clear()
     assert listed(again(page)) == [mine] and page.text_input(key=FIND).value == "c4n4ry"
     page = look(text="c4n4ry")
     assert listed(page) == [mine] and dict(page.query_params.items()) == {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
@@ -12,7 +13,8 @@ from app.parts import share
 from app.run import panel, stage, whatif
 from app.run.shown import Shown
 from app.session import lab_address, visitor
-from app.session.store import get_store, read_catalog
+from app.session.store import get_store
+from app.views.compare.context import Context, View
 from app.views.compare.sweep_words import STATE
 from app.words import naming
 from app.words.sentence import setting
@@ -21,11 +23,13 @@ from engine.errors import BadInput, UnknownName
 from engine.spec import RunSpec
 from engine.store import Job
 
+PIECE = View(7, "Two runs", words=("run", "beside"), measured=False)
+
 LISTED = 100
 """Runs in a list at most, the newest."""
 
 
-def titles(jobs: Mapping[str, Job], names: Mapping[str, str]) -> dict[str, str]:
+def list_titles(jobs: Mapping[str, Job], names: Mapping[str, str]) -> dict[str, str]:
     """A line for each run: method on dataset, imbalance, replicates, seed; no two alike. names: of methods and datasets.
 
     A run whose words cannot be read, of another version perhaps, has none.
@@ -44,9 +48,10 @@ def titles(jobs: Mapping[str, Job], names: Mapping[str, str]) -> dict[str, str]:
     return {id: shown[line] if seen[line] == 1 else f"{shown[line]}, run {id[:6]}" for id, line in said.items()}
 
 
-def section(run: str | None, beside: str | None, take: Callable[[str, str | None], None]) -> None:
-    """Both runs. take(which, id): remember what is picked; which is 'run' or 'beside'."""
-    store, owner, catalog = get_store(), visitor.read_owner(), read_catalog()
+def draw(context: Context) -> None:
+    """Both runs."""
+    store, owner, catalog = get_store(), visitor.read_owner(), context.catalog
+    run, beside = context.chosen.get("run"), context.chosen.get("beside")
     known = {job.id: job for job in store.jobs(owner=owner, states=("done",), limit=LISTED)}
     for id in (run, beside):
         if id is not None and id not in known:
@@ -59,11 +64,11 @@ def section(run: str | None, beside: str | None, take: Callable[[str, str | None
     if not known and run is None and beside is None:
         st.info("No run is finished yet. Start a sweep, or run something in the Lab.", icon=":material/hourglass_empty:")
         return
-    lines = titles(known, names)
+    lines = list_titles(known, names)
     left, right = st.columns(2, gap="medium")
     for column, which, label, id in ((left, "run", "This run", run), (right, "beside", "The other", beside)):
         with column:
-            _pick(which, label, id if id in lines else None, lines, take)
+            _pick(which, label, id if id in lines else None, lines)
             if id is not None and id not in lines:
                 _absent(panel.load_run(store, catalog, id, owner)[1])
     if run not in lines or beside not in lines or run is None or beside is None:
@@ -77,20 +82,20 @@ def section(run: str | None, beside: str | None, take: Callable[[str, str | None
     if one is None or other is None:  # deleted this moment, perhaps
         _absent(why or why_not)
         return
-    _draw(one, other)
+    _draw_both(one, other, catalog)
 
 
 def _absent(why: str) -> None:
     st.error(why or "This is no run that can be shown here.", icon=":material/search_off:")
 
 
-def _pick(which: str, label: str, id: str | None, lines: Mapping[str, str], take: Callable[[str, str | None], None]) -> None:
+def _pick(which: str, label: str, id: str | None, lines: Mapping[str, str]) -> None:
     key, state = f"compare.{which}", st.session_state
     state[key] = id
 
     def taken() -> None:
         if state[key] is None or lab_address.is_run_id(state[key]):
-            take(which, state[key])
+            state["compare.chosen"][which] = state[key]
 
     st.selectbox(
         label,
@@ -104,8 +109,7 @@ def _pick(which: str, label: str, id: str | None, lines: Mapping[str, str], take
     )
 
 
-def _draw(one: Shown, other: Shown) -> None:
-    catalog = read_catalog()
+def _draw_both(one: Shown, other: Shown, catalog: Mapping[str, Any]) -> None:
     with st.container(key=f"compare-pair-{one.job.state}"):
         left, right = st.columns(2, gap="medium")
         for column, shown, title, which in ((left, one, "this run", "run"), (right, other, "the other", "beside")):

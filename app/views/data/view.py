@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app.frame import address, links, top
+from app.frame.opening import open_page
 from app.run import panel
 from app.session import jobs, uploads, visitor
 from app.session.store import get_store
@@ -23,13 +24,8 @@ WORDS = ("data", "compare")
 
 def page() -> None:
     """Draw the page."""
-    top.style()
-    try:
-        get_store()
-        mine = uploads.list_uploads()
-    except LabError as error:
-        st.title("Imbalance Lab")
-        st.error(plain(error, 600), icon=":material/error:")
+    mine = open_page(_load)
+    if mine is None:
         return
     found = _asked(mine)
     job = found[1] if found is not None else None
@@ -61,12 +57,14 @@ def page() -> None:
             upload.forget(table, "end", _go)
 
 
-# ---- which table, which comparison
+def _load() -> list[Upload]:
+    get_store()  # raises where there is none, in a demonstration too
+    return uploads.list_uploads()
 
 
 def _asked(mine: list[Upload]) -> tuple[Upload | None, Job | None] | None:
     """(table, comparison) that the address names, the newest table where it names none; None: it names what is not there for them."""
-    query = address.words()
+    query = address.page_words()
     job = None
     try:
         if "compare" in query:
@@ -89,7 +87,7 @@ def _asked(mine: list[Upload]) -> tuple[Upload | None, Job | None] | None:
 
 def _go(table: str | None, compare: str | None = None) -> None:
     """Go to a table, as its link would."""
-    address.write({word: id for word, id in zip(WORDS, (table, compare), strict=True) if id})
+    address.follow_link({word: id for word, id in zip(WORDS, (table, compare), strict=True) if id})
 
 
 def _remember(job: Job) -> None:

@@ -12,6 +12,7 @@ import streamlit as st
 from app.form import form
 from app.form.dataset import is_available
 from app.frame import address, links, top
+from app.frame.opening import open_page
 from app.parts import share
 from app.run import answer, gaps, listing, panel, stage, whatif
 from app.run.shown import Shown
@@ -20,7 +21,7 @@ from app.session.store import get_store, read_catalog
 from app.views.deep import internals, plane
 from app.words.sentence import setting
 from app.words.text import many, plain
-from engine.errors import BadInput, LabError, UnknownName
+from engine.errors import BadInput, UnknownName
 from engine.spec import Imbalance, RunSpec, limits
 from engine.spec.run import find
 from engine.store import PRIORITY_INTERACTIVE, Job, Store
@@ -28,10 +29,11 @@ from engine.store import PRIORITY_INTERACTIVE, Job, Store
 LISTED = 60
 """Runs in a list at most, the newest."""
 WORDS = ("run", "beside")
+ADDRESS = address.Address("deep", {})
 
 
 @dataclass(frozen=True)
-class Asked:
+class DeepAddress:
     """What is looked at: a run, and one beside it; problems: what was wrong with the link."""
 
     run: str | None
@@ -41,14 +43,10 @@ class Asked:
 
 def page() -> None:
     """Draw the page."""
-    top.style()
-    try:
-        store, catalog = get_store(), read_catalog()
-        recorded.load_first_example()
-    except LabError as error:
-        st.title("Imbalance Lab")
-        st.error(plain(error, 600), icon=":material/error:")
+    opened = open_page(lambda: (get_store(), read_catalog(), recorded.load_first_example()))
+    if opened is None:
         return
+    store, catalog, _ = opened
     owner = visitor.read_owner()
     jobs = _finished(store, catalog, owner)
     asked = _asked(store, catalog, jobs, owner)
@@ -89,9 +87,9 @@ def _finished(store: Store, catalog: Mapping[str, Any], owner: str | None) -> li
     return list(found.values())
 
 
-def _asked(store: Store, catalog: Mapping[str, Any], jobs: list[Job], owner: str | None) -> Asked:
+def _asked(store: Store, catalog: Mapping[str, Any], jobs: list[Job], owner: str | None) -> DeepAddress:
     """What the address asks for, a deep run that is there where it names none; whenever it has changed, the form follows."""
-    state, query = st.session_state, address.words()
+    query = address.page_words()
     problems = [
         f"The link has the word {word!r}, which means nothing here; it is left out." for word in query if word not in WORDS
     ]
@@ -101,18 +99,18 @@ def _asked(store: Store, catalog: Mapping[str, Any], jobs: list[Job], owner: str
         if word in query and not lab_address.is_run_id(query[word]):
             problems.append(f"The link names a run {query[word]!r}; a run's name is 16 of the letters 0-9 and a-f.")
             found[word] = None
-    if query != state.get("deep.url") or state.get("page") != "deep":
+    if ADDRESS.read() is not None:
         newest = next((job.id for job in jobs if job.state == "done" and _deep(job, catalog)), None)
-        state["page"], state["deep.url"], state["deep.newest"] = "deep", query, newest
+        st.session_state["deep.newest"] = newest
         _fill(catalog, panel.read_spec(store, found["run"] or newest, owner))
     if "run" not in query:
-        found["run"] = state["deep.newest"]
-    return Asked(found["run"], found["beside"], tuple(problems))
+        found["run"] = st.session_state["deep.newest"]
+    return DeepAddress(found["run"], found["beside"], tuple(problems))
 
 
 def _look(run: str | None, beside: str | None = None) -> None:
     """Go to a run, as its link would."""
-    address.write({name: value for name, value in (("run", run), ("beside", beside)) if value})
+    address.follow_link({name: value for name, value in (("run", run), ("beside", beside)) if value})
 
 
 def _picked(run: str | None, beside: str | None = None) -> None:
@@ -174,7 +172,7 @@ def unlike(titles: Mapping[str, str]) -> dict[str, str]:
 
 
 def _choose(
-    store: Store, catalog: Mapping[str, Any], jobs: list[Job], asked: Asked, shown: Shown | None, owner: str | None
+    store: Store, catalog: Mapping[str, Any], jobs: list[Job], asked: DeepAddress, shown: Shown | None, owner: str | None
 ) -> None:
     """The two lists: the run looked at, and one beside it."""
     known = {job.id: job for job in jobs}

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app.frame import links, start, top
+from app.frame.opening import open_page
 from app.parts import share
 from app.session import recorded
 from app.session.store import get_store
@@ -22,33 +23,33 @@ def page() -> None:
     """Draw the page."""
     if "run" in st.query_params:  # the address of a link to the Lab, which is the first page, holds no page's name
         st.switch_page(st.session_state["pages"]["lab"], query_params=st.query_params.to_dict())
-    top.style()
-    try:
-        get_store()
-        found = recorded.read_cards()
-    except (LabError, ValueError) as error:
-        st.title("Imbalance Lab")
-        st.error(plain(error, 600), icon=":material/error:")
+    cards = open_page(_load, errors=(LabError, ValueError))
+    if cards is None:
         return
     top.head(False)
     st.subheader("Examples worth a look")
     st.markdown(
-        f"{many(len(found), 'recorded example')}, trained with this program and kept with it: nothing has to run. Every number is read "
+        f"{many(len(cards), 'recorded example')}, trained with this program and kept with it: nothing has to run. Every number is read "
         "from the runs that its link opens."
     )
-    if not found:
+    if not cards:
         st.info("No example came with this copy. `python -m engine example moons` makes one.", icon=":material/history:")
         return
     with st.container(horizontal=True, vertical_alignment="center", key="gallery-start"):
         st.button("Start with five steps", key="gallery.start", icon=":material/directions_walk:", on_click=start.again)
         st.caption("Watch, read, change, compare, and then your own table.", width="content")
     with st.container(key="gallery"):
-        for row in range(0, len(found), IN_A_ROW):
-            for place, card in zip(st.columns(IN_A_ROW, gap="medium"), found[row : row + IN_A_ROW], strict=False):
+        for row in range(0, len(cards), IN_A_ROW):
+            for place, card in zip(st.columns(IN_A_ROW, gap="medium"), cards[row : row + IN_A_ROW], strict=False):
                 with place:
                     _card(card)
     words = ("example", "number", "interval", "against 0")
-    share.table(lambda: examples.table(found), "examples", "gallery", "The numbers of all examples", text=words)
+    share.table(lambda: examples.table(cards), "examples", "gallery", "The numbers of all examples", text=words)
+
+
+def _load() -> list[dict[str, Any]]:
+    get_store()  # raises where there is none: links of the cards lead into it
+    return recorded.read_cards()
 
 
 def _card(card: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from app.form import form
 from app.frame import address, links, start, top
+from app.frame.opening import open_page
 from app.parts import share
 from app.run import answer, panel, stage
 from app.run.shown import Shown
@@ -17,21 +18,20 @@ from app.session import lab_address, recorded, visitor
 from app.session.store import get_store, read_catalog
 from app.views.lab import contributions
 from app.words.text import plain
-from engine.errors import BadInput, LabError
+from engine.errors import BadInput
 from engine.spec import RunSpec
 from engine.spec.run import uploaded
 from engine.store import PRIORITY_INTERACTIVE, Store
 
+ADDRESS = address.Address("lab", {})
+
 
 def page() -> None:
     """Draw the page."""
-    top.style()
-    try:
-        store, catalog, example = get_store(), read_catalog(), recorded.load_first_example()
-    except LabError as error:
-        st.title("Imbalance Lab")
-        st.error(plain(error, 600), icon=":material/error:")
+    opened = open_page(lambda: (get_store(), read_catalog(), recorded.load_first_example()))
+    if opened is None:
         return
+    store, catalog, example = opened
     owner = visitor.read_owner()
     fallback = lab_address.first_spec(catalog, panel.read_spec(store, example, owner))
     asked = _asked(store, catalog, fallback, owner)
@@ -67,8 +67,8 @@ def page() -> None:
 
 def _asked(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, owner: str | None) -> lab_address.LabAddress:
     """What the URL asks for. Read only where it is not what this page wrote: a first look, a link, the browser's back button."""
-    state, query = st.session_state, address.words()
-    if query != state.get("lab.url") or state.get("page") != "lab":
+    state, query = st.session_state, ADDRESS.read()
+    if query is not None:
         asked = lab_address.read_address(query, catalog, fallback)
         bare = asked.run is not None and not set(query) - {"run", "replicate"}
         spec = panel.read_spec(store, asked.run, owner) if bare else None
@@ -78,8 +78,7 @@ def _asked(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, owner: s
             except BadInput as error:  # its dataset or method has left the catalog: the run is shown, the form is not its
                 asked = replace(asked, problems=(*asked.problems, str(error)))
         form.fill_form(asked.spec, asked.device, catalog)
-        state["page"] = "lab"  # pages share the form's keys, and whoever filled it last is named here
-        state["lab.url"], state["lab.run"], state["lab.replicate"] = query, asked.run, asked.replicate
+        state["lab.run"], state["lab.replicate"] = asked.run, asked.replicate
         state["lab.problems"] = asked.problems
         state["lab.spec"] = asked.spec
     return lab_address.LabAddress(
@@ -88,14 +87,14 @@ def _asked(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, owner: s
 
 
 def _write_url(asked: lab_address.LabAddress, catalog: Mapping[str, Any], fallback: RunSpec) -> None:
-    untouched = not address.words() and asked.run is None and asked.spec == fallback and asked.device == "auto"
+    untouched = not address.page_words() and asked.run is None and asked.spec == fallback and asked.device == "auto"
     if untouched or asked.problems and st.session_state["lab.spec"] == asked.spec:
         return  # a bare first visit stays bare; a faulty link stays as it is until the form is touched
     words = lab_address.write_address(asked, catalog)
-    if words != address.words():
-        address.write(words)
+    if words != address.page_words():
         st.session_state["lab.problems"] = ()
-    st.session_state["lab.url"], st.session_state["lab.spec"] = words, asked.spec
+    ADDRESS.write(words)
+    st.session_state["lab.spec"] = asked.spec
 
 
 # ---- what is shown
@@ -211,9 +210,9 @@ def _others(store: Store, owner: str | None, run: str | None) -> None:
 
 def _open(run: str) -> None:
     """Go to a run as its link would."""
-    address.write({"run": run})
+    address.follow_link({"run": run})
 
 
 def _leave() -> None:
     """Go to the first view, as a bare link would."""
-    address.write({})
+    address.follow_link({})

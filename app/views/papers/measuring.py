@@ -27,7 +27,7 @@ _HERE = "papers.here"
 _PLAN = "papers.plan"
 
 
-def here(paper: str, table: str, catalog: Mapping[str, Any], store: Store) -> dict[str, Any] | None:
+def draw_measuring(paper: str, table: str, catalog: Mapping[str, Any], store: Store) -> dict[str, Any] | None:
     """The panel; what this store's runs say of the table (`engine.papers.stored.document`), None where they say nothing."""
     state = st.session_state
     if state.get("papers.protocol.of") != (paper, table):
@@ -166,7 +166,7 @@ def _redraw(done: int, active: bool, running: bool) -> None:
         st.rerun()
 
 
-def row_of(document: Mapping[str, Any] | None, row: Mapping[str, Any]) -> dict[str, Any] | None:
+def find_row(document: Mapping[str, Any] | None, row: Mapping[str, Any]) -> dict[str, Any] | None:
     """This lab's row for a shipped one, None where it has none."""
     names = ("dataset", "labels", "metric")
     rows = document["rows"] if document else []

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
-from app.frame import address
+from app.frame.address import Address
 from app.run import listing
 from app.session import visitor
 from app.words.text import plain
@@ -18,8 +17,6 @@ from engine.store.library import MAX_WORDS, Row
 
 PAGE = 25
 """Rows at a time."""
-LATE = 5.0
-"""Seconds after a change in which the address of before counts as late, not as a link that was followed."""
 EVERY = "all"
 LONGEST = 200
 """Characters of the words that are looked for."""
@@ -43,8 +40,7 @@ WORDS: dict[str, Any] = {
     "page": 1,
 }
 """The address's words, which the filters' keys (`_key`) end in, and what they are where it does not say."""
-URL, BEFORE = f"{visitor.MINE}runs.url", f"{visitor.MINE}runs.before"
-"""Keys of the address that shows what is shown, and of the one before it: a link may hold a name of a table."""
+ADDRESS = Address("runs", {word: str(usual) for word, usual in WORDS.items()}, private={"text"})
 
 
 @dataclass(frozen=True)
@@ -71,17 +67,15 @@ def read_filters(datasets: Sequence[str], methods: Sequence[str], quiet: bool) -
 
     quiet: the address says nothing of the text that is looked for, which stays as it is.
     """
-    state, query = st.session_state, address.words()
-    late = query == state.get(BEFORE) and time.monotonic() - state.get("runs.changed", -LATE) < LATE
-    if state.get("page") == "runs" and (query == state.get(URL) or late):
-        for word, usual in (("dataset", EVERY), ("method", EVERY)):  # the last of its runs may have been deleted
-            if state.get(f"runs.{word}") not in (EVERY, *(datasets if word == "dataset" else methods)):
-                state[f"runs.{word}"] = usual
+    state = st.session_state
+    kept = state.get(_key("text"), "") if quiet and state.get("page") == ADDRESS.page else ""
+    query = ADDRESS.read()
+    if query is None:
+        for word, names in (("dataset", datasets), ("method", methods)):  # the last of its runs may have been deleted
+            if state.get(f"runs.{word}") not in (EVERY, *names):
+                state[f"runs.{word}"] = EVERY
         state.setdefault(_key("text"), "")  # a wiped one is emptied in the browser too
         return
-    kept = state.get(_key("text"), "") if quiet and state.get("page") == "runs" else ""
-    state["page"] = "runs"
-    state[URL] = query
     allowed = {"kind": listing.KINDS, "state": STATES, "dataset": datasets, "method": methods, "sort": SORTS}
     wrong = [word for word in query if word not in WORDS]
     for word, usual in WORDS.items():
@@ -98,16 +92,13 @@ def read_filters(datasets: Sequence[str], methods: Sequence[str], quiet: bool) -
 
 
 def write_filters(asked: RunsQuery, quiet: bool) -> None:
-    """The address of what is shown: what is as usual is left out, and so is the text that is looked for where this browser has
-    something of its own: logs and the browser's history keep addresses, and names of one's own are in neither."""
-    state = st.session_state
-    said = {w: value for w, value in vars(asked).items() if value != WORDS[w] and not (quiet and w == "text")}
-    words = {word: "1" if value is True else str(value) for word, value in said.items()}
-    if state.get(URL) != words:
-        state[BEFORE], state["runs.changed"] = state.get(URL), time.monotonic()
-    if words != address.words():
-        address.write(words)
-    state[URL] = words
+    """Put what is asked into the address.
+
+    quiet: this browser has something of its own. The text that is looked for is then left out: logs and the browser's history keep
+    addresses, and names of one's own are in neither.
+    """
+    words = {word: "1" if value is True else str(value) for word, value in vars(asked).items()}
+    ADDRESS.write(words | ({"text": WORDS["text"]} if quiet else {}))
 
 
 def draw_filters(datasets: Mapping[str, str], methods: Mapping[str, str]) -> RunsQuery:

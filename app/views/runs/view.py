@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from app.frame import top
+from app.frame.opening import open_page
 from app.run import listing
 from app.session import recorded, uploads, visitor
 from app.session.store import get_store, read_catalog
@@ -15,6 +18,8 @@ from app.views.runs.list import draw_list
 from app.words.text import plain
 from engine.errors import LabError
 from engine.spec.run import uploaded
+from engine.store import Store
+from engine.store.uploads import Upload
 
 STYLE = """<style>
 .st-key-runs-list label p { line-height: 1.45; text-wrap: pretty; }
@@ -29,17 +34,11 @@ STYLE = """<style>
 
 def page() -> None:
     """Draw the page."""
-    top.style()
-    st.html(STYLE)
-    try:
-        store, catalog, mine = get_store(), read_catalog(), uploads.list_uploads()
-        recorded.load_first_example()
-        owner = visitor.read_owner()
-        datasets, methods = store.names(owner)
-    except LabError as error:
-        st.title("Imbalance Lab")
-        st.error(plain(error, 600), icon=":material/error:")
+    opened = open_page(_load, style=STYLE)
+    if opened is None:
         return
+    store, catalog, mine, (datasets, methods) = opened
+    owner = visitor.read_owner()
     known = listing.list_titles(catalog, mine)
     quiet = bool(mine) or any(uploaded(name) is not None for name in datasets)
     read_filters(datasets, methods, quiet)
@@ -66,6 +65,13 @@ def page() -> None:
     if not visitor.is_demo():
         draw_bar(store, owner, chosen, found, known, catalog)
     st.caption(_whose())
+
+
+def _load() -> tuple[Store, dict[str, Any], list[Upload], tuple[list[str], list[str]]]:
+    """The store, the catalog, this browser's tables, and the names of datasets and methods that runs are of."""
+    store, catalog, mine = get_store(), read_catalog(), uploads.list_uploads()
+    recorded.load_first_example()
+    return store, catalog, mine, store.names(visitor.read_owner())
 
 
 def _whose() -> str:
