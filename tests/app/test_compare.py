@@ -356,7 +356,7 @@ def test_a_run_whose_words_cannot_be_read_is_left_out_and_told(look: Look, store
 
 def test_a_run_that_cannot_be_loaded_is_told_once(look: Look, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = (fabricate.done(store, fabricate.spec(method=m, ratio=20.0)) for m in ("ce", "smote"))
-    monkeypatch.setattr("app.views.compare.pair.runs.load", lambda *_, **__: (None, "It cannot be read."))
+    monkeypatch.setattr("app.run.panel.load_run", lambda *_, **__: (None, "It cannot be read."))
     page = look(view="pair", run=one.id, beside=other.id)
     assert [e.value for e in page.error] == ["It cannot be read."]
 
