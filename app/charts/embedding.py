@@ -78,39 +78,51 @@ def figure(
         annotations=_class_labels(found, keep, names, colours),
     )
     if lines:
-        at = np.flatnonzero(keep & found.joined)
-        ends = np.stack([found.xy[at], found.xy[found.enemy[at]], np.full((len(at), 2), np.nan)], axis=1).reshape(-1, 2)
-        fig.add_trace(
-            go.Scatter(
-                x=ends[:, 0].astype(np.float32), y=ends[:, 1].astype(np.float32), mode="lines", hoverinfo="skip",
-                line={"color": faint(NEUTRAL, 0.35), "width": 1}, name="from a synthetic row to its enemy",
-            )
-        )  # fmt: skip
+        _add_enemies(fig, found, np.flatnonzero(keep & found.joined))
     for kind in layers:
-        at = np.flatnonzero(keep & (found.part == kind))
-        said = [_hover(found, i, names) for i in at]
-        fig.add_trace(
-            go.Scatter(
-                x=found.xy[at, 0].astype(np.float32), y=found.xy[at, 1].astype(np.float32), mode="markers",
-                marker=_MARKS[kind] | {"color": colours[found.y[at]].tolist()}, customdata=at, text=said,
-                hovertemplate=f"%{{text}}<extra>{KINDS[kind]}</extra>", legendgroup=KINDS[kind], showlegend=False,
-                selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 0.25}},
-            )
-        )  # fmt: skip
-        fig.add_trace(  # the layer's own legend entry: in the legend a colour would name a class
-            go.Scatter(x=[None], y=[None], mode="markers", marker=_MARKS[kind] | {"color": NEUTRAL, "opacity": 1},
-                       legendgroup=KINDS[kind], name=KINDS[kind])
-        )  # fmt: skip
+        _add_layer(fig, found, kind, np.flatnonzero(keep & (found.part == kind)), names, colours)
     if crossed.any():
-        at = np.flatnonzero(crossed)
-        fig.add_trace(
-            go.Scatter(
-                x=found.xy[at, 0].astype(np.float32), y=found.xy[at, 1].astype(np.float32), mode="markers", name=WRONG,
-                marker={"symbol": "x-thin", "size": 9, "line": {"width": 2, "color": NEUTRAL}}, customdata=at,
-                text=[_hover(found, i, names) for i in at], hovertemplate="%{text}<extra>misclassified</extra>",
-            )
-        )  # fmt: skip
+        _add_crosses(fig, found, np.flatnonzero(crossed), names)
     return fig
+
+
+def _add_enemies(fig: go.Figure, found: Map, at: np.ndarray) -> None:
+    """Draw a line from each of these synthetic rows to its enemy. at: places in the sample."""
+    ends = np.stack([found.xy[at], found.xy[found.enemy[at]], np.full((len(at), 2), np.nan)], axis=1).reshape(-1, 2)
+    fig.add_trace(
+        go.Scatter(
+            x=ends[:, 0].astype(np.float32), y=ends[:, 1].astype(np.float32), mode="lines", hoverinfo="skip",
+            line={"color": faint(NEUTRAL, 0.35), "width": 1}, name="from a synthetic row to its enemy",
+        )
+    )  # fmt: skip
+
+
+def _add_layer(fig: go.Figure, found: Map, kind: int, at: np.ndarray, names: Sequence[str], colours: np.ndarray) -> None:
+    """Draw the rows of one kind, and their entry of the legend. at: places in the sample."""
+    said = [_hover(found, i, names) for i in at]
+    fig.add_trace(
+        go.Scatter(
+            x=found.xy[at, 0].astype(np.float32), y=found.xy[at, 1].astype(np.float32), mode="markers",
+            marker=_MARKS[kind] | {"color": colours[found.y[at]].tolist()}, customdata=at, text=said,
+            hovertemplate=f"%{{text}}<extra>{KINDS[kind]}</extra>", legendgroup=KINDS[kind], showlegend=False,
+            selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 0.25}},
+        )
+    )  # fmt: skip
+    fig.add_trace(  # the layer's own legend entry: in the legend a colour would name a class
+        go.Scatter(x=[None], y=[None], mode="markers", marker=_MARKS[kind] | {"color": NEUTRAL, "opacity": 1},
+                   legendgroup=KINDS[kind], name=KINDS[kind])
+    )  # fmt: skip
+
+
+def _add_crosses(fig: go.Figure, found: Map, at: np.ndarray, names: Sequence[str]) -> None:
+    """Cross these rows out as misclassified. at: places in the sample."""
+    fig.add_trace(
+        go.Scatter(
+            x=found.xy[at, 0].astype(np.float32), y=found.xy[at, 1].astype(np.float32), mode="markers", name=WRONG,
+            marker={"symbol": "x-thin", "size": 9, "line": {"width": 2, "color": NEUTRAL}}, customdata=at,
+            text=[_hover(found, i, names) for i in at], hovertemplate="%{text}<extra>misclassified</extra>",
+        )
+    )  # fmt: skip
 
 
 def _class_labels(found: Map, keep: np.ndarray, names: Sequence[str], colours: np.ndarray) -> list[dict[str, Any]]:

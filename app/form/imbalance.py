@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -40,27 +40,9 @@ def choose_imbalance(entry: Mapping[str, Any], data: Mapping[str, Any], folds: i
     )
     if state["cut"] == AS_IT_COMES:
         return Imbalance(), ""
-    state.setdefault("profile", "ratio")
-    profile = state["profile"]
     slot = st.container()
     with st.expander("Which rows are withheld"):
-        profile = st.selectbox(
-            "How the classes are cut",
-            [p for p in PROFILES if p != "native"],
-            format_func=PROFILE_NAMES.__getitem__,
-            key="profile",
-            help="With two classes all but the last come to the same.",
-        )
-        default = Imbalance(profile, *((None, 0.5) if profile == "remove" else (2.0,))).where
-        state.setdefault(f"where.{profile}", default)
-        where = st.radio(
-            "Where",
-            list(WHERE_NAMES),
-            format_func=WHERE_NAMES.__getitem__,
-            key=f"where.{profile}",
-            help="Everywhere: the test rows are as skewed as the training rows, as Yasinnik et al. do. Training rows only: the "
-            "test rows keep their natural classes, as Dablain et al. and Ando and Huang do.",
-        )
+        profile, where = _choose_rows()
     with slot:
         if profile == "remove":
             state.setdefault("rate", 0.9)
@@ -73,17 +55,45 @@ def choose_imbalance(entry: Mapping[str, Any], data: Mapping[str, Any], folds: i
                 help="From 4 in 10 classes; from the smaller of two.",
             )
             return Imbalance("remove", None, float(rate), where), ""
-        highest, why = limits.highest_ratio(counts, folds, where, profile)
-        if highest <= 1:
-            return Imbalance(), why
-        value = ratio_slider(highest)
-        made = Imbalance(profile, value, None, where)
-        kept = limits.targets(counts, made)
-        left = f"{kept[0]:,} and {kept[1]:,} rows are left. " if len(kept) == 2 and where == "all" else ""
-        if value >= highest:
-            st.caption(left + plain(why, 300))
-        else:
-            st.caption(f"{left}At most {ratio(highest)}.", help=plain(why, 300))
+        return _choose_ratio(counts, folds, profile, where)
+
+
+def _choose_rows() -> tuple[str, str]:
+    """How the classes are cut (of PROFILES), and where (of WHERE_NAMES)."""
+    st.session_state.setdefault("profile", "ratio")
+    profile = st.selectbox(
+        "How the classes are cut",
+        [p for p in PROFILES if p != "native"],
+        format_func=PROFILE_NAMES.__getitem__,
+        key="profile",
+        help="With two classes all but the last come to the same.",
+    )
+    default = Imbalance(profile, *((None, 0.5) if profile == "remove" else (2.0,))).where
+    st.session_state.setdefault(f"where.{profile}", default)
+    where = st.radio(
+        "Where",
+        list(WHERE_NAMES),
+        format_func=WHERE_NAMES.__getitem__,
+        key=f"where.{profile}",
+        help="Everywhere: the test rows are as skewed as the training rows, as Yasinnik et al. do. Training rows only: the "
+        "test rows keep their natural classes, as Dablain et al. and Ando and Huang do.",
+    )
+    return profile, where
+
+
+def _choose_ratio(counts: Sequence[int], folds: int, profile: str, where: str) -> tuple[Imbalance, str]:
+    """The imbalance up to a ratio, and what is wrong with it ('': nothing)."""
+    highest, why = limits.highest_ratio(counts, folds, where, profile)
+    if highest <= 1:
+        return Imbalance(), why
+    value = ratio_slider(highest)
+    made = Imbalance(profile, value, None, where)
+    kept = limits.targets(counts, made)
+    left = f"{kept[0]:,} and {kept[1]:,} rows are left. " if len(kept) == 2 and where == "all" else ""
+    if value >= highest:
+        st.caption(left + plain(why, 300))
+    else:
+        st.caption(f"{left}At most {ratio(highest)}.", help=plain(why, 300))
     return made, ""
 
 

@@ -156,7 +156,7 @@ def test_a_first_visit_is_led_through_five_steps_and_each_says_what_is_seen(plac
     assert "Start here: five steps" in shown(page) and page.query_params == {}
     for number in range(1, 6):
         said = shown(page)
-        assert said.count("You will see:") == 1 and start.steps()[number - 1].see in said
+        assert said.count("You will see:") == 1 and start.list_steps()[number - 1].see in said
         assert page.segmented_control(key="start.chosen").value == number - 1
         press(page, "start.next")
     assert "That was all five" in shown(page) and page.query_params == {}
@@ -174,7 +174,7 @@ def test_the_steps_are_put_away_and_brought_back(place: Store) -> None:
 
 
 def test_the_steps_go_along_to_the_pages_they_lead_to_and_nowhere_unasked(place: Store) -> None:
-    for number, step in enumerate(start.steps()):
+    for number, step in enumerate(start.list_steps()):
         page = opened(step.page, {start.AT: number}, **step.words)
         assert step.see in shown(page) and not page.error, step.name
         assert set(step.words.values()) <= set(page.query_params.values())
@@ -186,10 +186,10 @@ def test_the_steps_go_along_to_the_pages_they_lead_to_and_nowhere_unasked(place:
 def test_a_step_is_chosen_by_its_name(place: Store) -> None:
     page = opened("lab")
     page.segmented_control(key="start.chosen").set_value(3).run()
-    assert start.steps()[3].see in shown(page) and page.session_state[start.AT] == 3
+    assert start.list_steps()[3].see in shown(page) and page.session_state[start.AT] == 3
 
 
 def test_the_steps_of_a_demonstration_ask_for_nothing_that_it_has_not(place: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAB_DEMO", "1")
-    said = " ".join(step.do for step in start.steps())
-    assert "press **Run**" not in said and "Drop a table" not in said and all(s.words for s in start.steps()[2:])
+    said = " ".join(step.do for step in start.list_steps())
+    assert "press **Run**" not in said and "Drop a table" not in said and all(s.words for s in start.list_steps()[2:])
