@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.frame import address
@@ -51,6 +50,8 @@ def test_a_piece_is_ready_where_the_context_has_what_it_needs() -> None:
 
 def test_an_address_is_read_where_it_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
     def script() -> None:
+        import streamlit as st
+
         from app.frame.address import Address
 
         one, state = Address("one", {"a": "1"}), st.session_state
@@ -61,7 +62,7 @@ def test_an_address_is_read_where_it_is_news(monkeypatch: pytest.MonkeyPatch) ->
             one.write(state["words"])
 
     clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(address.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(address, "time", SimpleNamespace(monotonic=lambda: clock.now))
     page = AppTest.from_function(script)
 
     def at(query: dict[str, str], **state: Any) -> tuple[Any, dict[str, Any]]:
