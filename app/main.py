@@ -31,8 +31,8 @@ pages = {
     "gallery": st.Page(gallery_module.page, title="Gallery", url_path="gallery"),
     "runs": st.Page(runs_module.page, title="Runs", url_path="runs"),
 }
-links.pages(pages)
+links.remember_pages(pages)
 uploads.keep_alive()
 shown = st.navigation(list(pages.values()), position="top")
-examples.bring(next(name for name, page in pages.items() if page == shown))
+examples.open_example(next(name for name, page in pages.items() if page == shown))
 shown.run()

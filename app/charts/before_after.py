@@ -126,10 +126,10 @@ def alt(pairs: Sequence[Pair], classes: Sequence[str], *, measure: str, states: 
     parts = []
     for pair in pairs:
         values = zip(classes, centre(pair.before), centre(pair.after), strict=True)
-        each = ", ".join(f"{name} {_said(a)} and {_said(b)}" for name, a, b in values)
+        each = ", ".join(f"{name} {_format_value(a)} and {_format_value(b)}" for name, a, b in values)
         parts.append(f"{pair.label}: {each}")
     return f"{measure} per class, {states[0]} and {states[1]}. " + "; ".join(parts) + "."
 
 
-def _said(value: float) -> str:
+def _format_value(value: float) -> str:
     return f"{value:.3g}" if np.isfinite(value) else "not measured"

@@ -14,11 +14,11 @@ from app.charts.palette import NEUTRAL, frame
 LOOKS = (("#D55E00", "solid", "circle"), ("#0072B2", "dash", "square"), ("#009E73", "dot", "diamond"))
 """(colour, dash, mark) of each kind of probability, in turn."""
 
-Found = Mapping[str, Mapping[str, Any]]
+Curves = Mapping[str, Mapping[str, Any]]
 """Kind of probability -> {bins [{predicted, observed, rows}], brier, ece}, as `engine.stats.thresholds.calibration` gives it."""
 
 
-def figure(found: Found) -> go.Figure:
+def figure(found: Curves) -> go.Figure:
     """Observed share against mean predicted probability, one line a kind; marks grow with the rows in a bin."""
     fig = frame("Predicted probability", "Observed share", height=300, legend_rows=len(found) + 1)
     fig.update_layout(hovermode="closest")
@@ -48,7 +48,7 @@ def figure(found: Found) -> go.Figure:
     return fig
 
 
-def table(found: Found) -> pd.DataFrame:
+def table(found: Curves) -> pd.DataFrame:
     """The bins, one row each."""
     rows = [
         {"probabilities": kind, "predicted": b["predicted"], "observed": b["observed"], "rows": round(b["rows"], 1)}
@@ -58,7 +58,7 @@ def table(found: Found) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def alt(found: Found, title: str) -> str:
+def alt(found: Curves, title: str) -> str:
     """What the picture says, for someone who cannot see it."""
     said = "; ".join(
         f"{kind}: calibration error {one['ece']:.3f}, Brier score {one['brier']:.3f}" for kind, one in found.items()

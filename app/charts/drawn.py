@@ -16,7 +16,7 @@ KEYS = {
 """Names in the tables -> keys of `palette.PENS`; the others are keys already."""
 
 
-def lines(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str) -> go.Figure:
+def draw_lines(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str) -> go.Figure:
     """Curves by name, each (x, y), with a colour and a dash of its own."""
     fig = frame(x, y, height=320, legend_rows=len(curves))
     for name, (across, up) in curves.items():
@@ -42,7 +42,7 @@ POINTS = {
 }
 
 
-def panel(found: Mapping[str, Any]) -> go.Figure:
+def draw_panel(found: Mapping[str, Any]) -> go.Figure:
     """One panel of the sine: the curve looked for, the fit where there is one, and the points.
 
     found: grid, curve [G], perhaps fit [G], and of `POINTS` those that are there as {x, y}.
@@ -77,7 +77,7 @@ def panel(found: Mapping[str, Any]) -> go.Figure:
     return fig
 
 
-def panel_alt(found: Mapping[str, Any]) -> str:
+def describe_panel(found: Mapping[str, Any]) -> str:
     """In words, for who cannot see it."""
     counts = ", ".join(f"{len(found[name]['x'])} {POINTS[name][0]}" for name in POINTS if name in found)
     fit = "; the network's fit stands beside it" if "fit" in found else ""

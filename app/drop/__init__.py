@@ -20,7 +20,7 @@ from engine.store.uploads import MAX_BYTES
 ASSETS = Path(__file__).resolve().with_name("assets")
 
 
-def drop(
+def draw_drop_zone(
     what: str, taken: str, *, endings: Sequence[str], key: str, sent: Callable[[str], object], small: bool = False
 ) -> None:
     """A place to drop a file on, with a button that does the same.

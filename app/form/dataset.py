@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app.form.fields import draw_fields
-from app.words.text import many, plain, ratio
+from app.words.text import escape, format_count, format_ratio
 from engine.spec import limits
 
 
@@ -38,20 +38,22 @@ def choose_dataset(catalog: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str
         data, wrong = draw_fields(entry["fields"], f"d.{name}", name)
         facts = st.container()
     counts = limits.class_counts(entry, data)
-    skew = ratio(max(counts) / max(1, min(counts)))
+    skew = format_ratio(max(counts) / max(1, min(counts)))
     with summary:
-        st.caption(f"{many(sum(counts), 'row')} · {many(entry['features'], 'feature')} · {len(counts)} classes, {skew}")
+        st.caption(
+            f"{format_count(sum(counts), 'row')} · {format_count(entry['features'], 'feature')} · {len(counts)} classes, {skew}"
+        )
         if not is_available(entry):
             st.warning(
-                f"This dataset is not on the engine's machine. {plain(entry['how_to_get'], 400)}", icon=":material/download:"
+                f"This dataset is not on the engine's machine. {escape(entry['how_to_get'], 400)}", icon=":material/download:"
             )
     with facts:
         if entry["summary"]:
-            st.markdown(plain(entry["summary"], 600))
-        classes = ", ".join(f"{plain(c, 30)} {n:,}" for c, n in zip(entry["classes"], counts, strict=True))
-        lines = [f"Kind: {plain(entry['kind'])}", f"Rows per class: {classes}", f"Largest to smallest class: {skew}"]
-        lines.append(f"Licence: {plain(entry['licence'] or 'not stated', 200)}")
-        lines += [f"Cite: {plain(entry['citation'], 400)}"] if entry["citation"] else []
+            st.markdown(escape(entry["summary"], 600))
+        classes = ", ".join(f"{escape(c, 30)} {n:,}" for c, n in zip(entry["classes"], counts, strict=True))
+        lines = [f"Kind: {escape(entry['kind'])}", f"Rows per class: {classes}", f"Largest to smallest class: {skew}"]
+        lines.append(f"Licence: {escape(entry['licence'] or 'not stated', 200)}")
+        lines += [f"Cite: {escape(entry['citation'], 400)}"] if entry["citation"] else []
         st.markdown("\n".join(f"- {line}" for line in lines))
         if str(entry["url"] or "").startswith("https://"):
             st.link_button("Where they come from", entry["url"], icon=":material/open_in_new:")

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.words.text import plain
+from app.words.text import escape
 from engine.errors import BadInput
 from engine.spec import fields
 from engine.spec.run import defaults
@@ -22,11 +22,11 @@ def choose_method(catalog: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[
         st.session_state["method"] = next(iter(methods))
     name = st.selectbox("Method", list(methods), format_func=lambda n: methods[n]["title"], key="method")
     method: dict[str, Any] = methods[name]
-    st.caption(plain(method["summary"], 400), help=f"Source: {plain(method['source'], 400)}")
+    st.caption(escape(method["summary"], 400), help=f"Source: {escape(method['source'], 400)}")
     return method
 
 
-def _presets(method: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+def _list_presets(method: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
     """Named sets of values, whole, the usual one on this kind of data first."""
     base = {d["name"]: d["default"] for d in method["fields"]}
     whole = {DEFAULTS: base} | {name: base | values for name, values in method["presets"].items()}
@@ -34,9 +34,9 @@ def _presets(method: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
     return {usual: whole[usual]} | whole
 
 
-def method_fields(method: Mapping[str, Any], kind: str) -> tuple[dict[str, Any], list[str]]:
+def draw_method_fields(method: Mapping[str, Any], kind: str) -> tuple[dict[str, Any], list[str]]:
     """The method's own values and what is wrong with them."""
-    who, presets, usual = method["name"], _presets(method, kind), defaults(method, kind)
+    who, presets, usual = method["name"], _list_presets(method, kind), defaults(method, kind)
     described = [d | {"default": usual[d["name"]]} for d in method["fields"]]
     if not described:
         return {}, []
@@ -64,18 +64,18 @@ def method_fields(method: Mapping[str, Any], kind: str) -> tuple[dict[str, Any],
                 "ones whose movement can be seen.",
             )
             for note in method["deviations"].get(same or "", []):
-                st.caption(plain(note, 300))
+                st.caption(escape(note, 300))
         values, wrong = draw_fields([d for d in described if not d["advanced"]], prefix, who)
         if folded := [d for d in described if d["advanced"]]:
             if st.toggle("Finer points", key=f"finer.{prefix}"):
                 more, also = draw_fields(folded, prefix, who)
             else:
-                more, also = _kept(folded, prefix, who)
+                more, also = _read_folded(folded, prefix, who)
             values, wrong = values | more, wrong + also
     return values, wrong
 
 
-def _kept(described: Sequence[Mapping[str, Any]], prefix: str, who: str) -> tuple[dict[str, Any], list[str]]:
+def _read_folded(described: Sequence[Mapping[str, Any]], prefix: str, who: str) -> tuple[dict[str, Any], list[str]]:
     """The values of folded fields as a link or preset left them; Streamlit forgets those of widgets that are not drawn."""
     values, wrong = {}, []
     for d in described:
@@ -95,15 +95,15 @@ def draw_fields(described: Sequence[Mapping[str, Any]], prefix: str, who: str) -
     wrong: list[str] = []
     for d in described:
         try:
-            values[d["name"]] = fields.check_value(d, _widget(d, f"{prefix}.{d['name']}", who), who)
+            values[d["name"]] = fields.check_value(d, _draw_field(d, f"{prefix}.{d['name']}", who), who)
         except BadInput as error:
             wrong.append(str(error))
     return values, wrong
 
 
-def _widget(d: Mapping[str, Any], key: str, who: str) -> Any:
+def _draw_field(d: Mapping[str, Any], key: str, who: str) -> Any:
     label = (d["label"][:1].upper() + d["label"][1:]) + (f" ({d['unit']})" if d["unit"] else "")
-    help, kind, state = plain(d["help"], 600), d["kind"], st.session_state
+    help, kind, state = escape(d["help"], 600), d["kind"], st.session_state
     state.setdefault(key, widget_value(d, d["default"]))
     if kind == "bool":
         return st.toggle(label, key=key, help=help)
@@ -115,7 +115,7 @@ def _widget(d: Mapping[str, Any], key: str, who: str) -> Any:
         return fields.parse(d, st.text_input(label, key=key, help=help), who)
     if d["log"] and d["high"] is not None:
         stops = log_stops(d, state[key])
-        return st.select_slider(label, stops, key=key, help=help, format_func=_figure)
+        return st.select_slider(label, stops, key=key, help=help, format_func=_format_number)
     number = int if kind == "int" else float
     low, high = (None if d[end] is None else number(d[end]) for end in ("low", "high"))
     state[key] = number(state[key])
@@ -142,7 +142,7 @@ def log_stops(d: Mapping[str, Any], value: float) -> list[float]:
     return sorted({number(s) for s in stops})
 
 
-def _figure(value: float) -> str:
+def _format_number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import streamlit as st
 
 from app.form.dataset import choose_dataset
-from app.form.fields import choose_method, method_fields, widget_value
+from app.form.fields import choose_method, draw_method_fields, widget_value
 from app.form.imbalance import AS_IT_COMES, CUT, choose_imbalance
 from app.form.protocol import CUSTOM, choose_protocol, count_folds, list_protocols
-from app.words.text import plain
+from app.words.text import escape
 from engine.errors import BadInput
 from engine.spec import RunSpec
 from engine.spec.run import find
@@ -50,15 +50,15 @@ def draw_form(catalog: Mapping[str, Any]) -> tuple[RunSpec | None, str]:
     method = choose_method(catalog, entry)
     folds = count_folds(entry)
     made, trouble = choose_imbalance(entry, data, folds)
-    params, more = method_fields(method, entry["kind"])
+    params, more = draw_method_fields(method, entry["kind"])
     folds, seeds, seed, device = choose_protocol(catalog, entry)
     problems = wrong + ([trouble] if trouble else []) + more
     for problem in problems:
-        st.error(plain(problem, 400))
+        st.error(escape(problem, 400))
     if problems:
         return None, device
     try:
         return RunSpec(entry["name"], method["name"], made, data, params, folds, seeds, seed).complete(catalog), device
     except BadInput as error:
-        st.error(plain(error, 400))
+        st.error(escape(error, 400))
         return None, device

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.words.text import plain, ratio
+from app.words.text import escape, format_ratio
 from engine.spec import Imbalance, limits
 from engine.spec.run import MAX_RATIO, PROFILES
 
@@ -35,7 +35,7 @@ def choose_imbalance(entry: Mapping[str, Any], data: Mapping[str, Any], folds: i
         key="cut",
         required=True,
         width="stretch",
-        help=f"As the data come, the largest class is {ratio(max(counts) / max(1, min(counts)))} to the smallest. "
+        help=f"As the data come, the largest class is {format_ratio(max(counts) / max(1, min(counts)))} to the smallest. "
         "Rows can be withheld to make it more skewed.",
     )
     if state["cut"] == AS_IT_COMES:
@@ -86,18 +86,18 @@ def _choose_ratio(counts: Sequence[int], folds: int, profile: str, where: str) -
     highest, why = limits.highest_ratio(counts, folds, where, profile)
     if highest <= 1:
         return Imbalance(), why
-    value = ratio_slider(highest)
+    value = choose_ratio(highest)
     made = Imbalance(profile, value, None, where)
     kept = limits.targets(counts, made)
     left = f"{kept[0]:,} and {kept[1]:,} rows are left. " if len(kept) == 2 and where == "all" else ""
     if value >= highest:
-        st.caption(left + plain(why, 300))
+        st.caption(left + escape(why, 300))
     else:
-        st.caption(f"{left}At most {ratio(highest)}.", help=plain(why, 300))
+        st.caption(f"{left}At most {format_ratio(highest)}.", help=escape(why, 300))
     return made, ""
 
 
-def ratio_slider(highest: float) -> float:
+def choose_ratio(highest: float) -> float:
     """The logarithmic slider, from 1:1 to the highest ratio the data can give."""
     asked = min(max(float(st.session_state.get("ratio", 20.0)), 1.0), highest, MAX_RATIO)
     stops = sorted({float(step) for step in STEPS if step <= highest} | {float(highest), asked})
@@ -106,7 +106,7 @@ def ratio_slider(highest: float) -> float:
         "Largest to smallest class",
         stops,
         key="ratio",
-        format_func=ratio,
+        format_func=format_ratio,
         help="Rows of the largest class for one of the smallest.",
     )
     return value

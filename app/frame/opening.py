@@ -8,7 +8,7 @@ from typing import TypeVar
 import streamlit as st
 
 from app.frame import top
-from app.words.text import plain
+from app.words.text import escape
 from engine.errors import LabError
 
 T = TypeVar("T")
@@ -19,12 +19,12 @@ def open_page(read: Callable[[], T], *, style: str = "", errors: tuple[type[Exce
 
     style: the page's own, as HTML. errors: what `read` may raise.
     """
-    top.style()
+    top.draw_styles()
     if style:
         st.html(style)
     try:
         return read()
     except errors as error:
         st.title("Imbalance Lab")
-        st.error(plain(error, 600), icon=":material/error:")
+        st.error(escape(error, 600), icon=":material/error:")
         return None

@@ -103,19 +103,19 @@ def _table_step(words: Mapping[str, str]) -> Step:
     )
 
 
-def offer() -> None:
+def offer_steps() -> None:
     """The start on a first visit, unless it was put away."""
     if not st.session_state.get(SHUT):
         _panel(first=True)
 
 
-def follow() -> None:
+def follow_steps() -> None:
     """The start on the pages that it leads to, where somebody has begun it."""
     if st.session_state.get(AT) is not None and not st.session_state.get(SHUT):
         _panel()
 
 
-def again() -> None:
+def restart_steps() -> None:
     """Begin anew: for a button's press."""
     st.session_state[AT], st.session_state[SHUT] = 0, False
 
@@ -128,7 +128,7 @@ def _panel(first: bool = False) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown("**Start here: five steps**", width="stretch")
             st.button(
-                "Put away", key="start.shut.now", icon=":material/close:", type="tertiary", on_click=_shut,
+                "Put away", key="start.shut.now", icon=":material/close:", type="tertiary", on_click=_put_away,
                 help="The gallery brings the five steps back.",
             )  # fmt: skip
         if at >= len(steps):
@@ -136,7 +136,7 @@ def _panel(first: bool = False) -> None:
                 st.markdown(
                     "That was all five. Everything on these pages has its address: send it to somebody who should see the same."
                 )
-                links.to("gallery", "See the other examples", ":material/collections_bookmark:")
+                links.draw_link("gallery", "See the other examples", ":material/collections_bookmark:")
             return
         state["start.chosen"] = at
         st.segmented_control(
@@ -145,7 +145,7 @@ def _panel(first: bool = False) -> None:
             format_func=lambda i: f"{i + 1} {steps[i].name}",
             key="start.chosen",
             required=True,
-            on_change=_choose,
+            on_change=_go_to_chosen,
             label_visibility="collapsed",
             width="stretch",
         )
@@ -154,20 +154,20 @@ def _panel(first: bool = False) -> None:
             st.markdown(f"{step.do} **You will see:** {step.see}")
         with st.container(horizontal=True, vertical_alignment="center"):
             if step.words or step.page != "lab" or not first:
-                links.to(step.page, step.link, ":material/arrow_forward:", **step.words)
+                links.draw_link(step.page, step.link, ":material/arrow_forward:", **step.words)
             label = "I have seen it: next step" if at + 1 < len(steps) else "I have seen it: done"
-            st.button(label, key="start.next", icon=":material/check:", on_click=_next, args=(at,))
+            st.button(label, key="start.next", icon=":material/check:", on_click=_go_on, args=(at,))
 
 
-def _choose() -> None:
+def _go_to_chosen() -> None:
     chosen = st.session_state["start.chosen"]
     if chosen is not None:
         st.session_state[AT] = int(chosen)
 
 
-def _next(at: int) -> None:
+def _go_on(at: int) -> None:
     st.session_state[AT] = at + 1
 
 
-def _shut() -> None:
+def _put_away() -> None:
     st.session_state[SHUT] = True

@@ -6,41 +6,41 @@ from typing import Any
 
 import streamlit as st
 
-BY = 1.35
+FACTOR = 1.35
 """How many times as large."""
 _STYLE = f"""<style>
-html:root {{ font-size: {100 * BY:g}%; --lab-zoom: {BY}; }}
+html:root {{ font-size: {100 * FACTOR:g}%; --lab-zoom: {FACTOR}; }}
 [data-testid="stMetricLabel"] p {{ white-space: normal; }}
 </style>"""
 
 
-def big() -> bool:
+def is_enlarged() -> bool:
     """True where this session is shown in presenter size."""
     return bool(st.session_state.get("size.big", False))
 
 
-def factor() -> float:
+def size_factor() -> float:
     """How many times as large as usual this session is shown."""
-    return BY if big() else 1.0
+    return FACTOR if is_enlarged() else 1.0
 
 
-def begin() -> None:
+def begin_page() -> None:
     """Once per page, before its address is read: a session begins as its address says; from then on the address follows."""
     state, query = st.session_state, st.query_params
     if "size.big" not in state:
         state["size.big"] = query.get("size") == "big"
-    if big() and query.get("size") != "big":
+    if is_enlarged() and query.get("size") != "big":
         query["size"] = "big"
-    elif not big() and "size" in query:
+    elif not is_enlarged() and "size" in query:
         del query["size"]
-    if big():
+    if is_enlarged():
         st.html(_STYLE)
 
 
-def switch() -> None:
+def draw_switch() -> None:
     """The control itself."""
     state = st.session_state
-    state["size.pick"] = big()
+    state["size.pick"] = is_enlarged()
 
     def take() -> None:
         state["size.big"] = bool(state["size.pick"])
@@ -48,12 +48,12 @@ def switch() -> None:
     st.toggle("Big", key="size.pick", on_change=take, help="Presenter size: larger text, pictures and player, for a projector.")
 
 
-def figure(made: Any) -> Any:
+def fit_figure(made: Any) -> Any:
     """A plotly figure at the size of this session: its own, or a larger copy of text, lines, marks, margins and height."""
-    return larger(made, BY) if big() else made
+    return enlarge_figure(made, FACTOR) if is_enlarged() else made
 
 
-def larger(made: Any, by: float) -> Any:
+def enlarge_figure(made: Any, by: float) -> Any:
     """The figure itself, everything in it that is measured in pixels `by` times as large, but for its width."""
     layout = made.layout
     for name in ("height", "width"):
@@ -79,13 +79,13 @@ def larger(made: Any, by: float) -> Any:
     for trace in made.data:
         for part in ("line", "marker"):
             if part in trace and trace[part] is not None:
-                _grow(trace[part], by)
+                _enlarge_marks(trace[part], by)
         if "textfont" in trace:
             trace.textfont.size = by * (trace.textfont.size or 12)
     return made
 
 
-def _grow(part: Any, by: float) -> None:
+def _enlarge_marks(part: Any, by: float) -> None:
     """Line widths and sizes of marks, alone or one a point."""
     for name in ("width", "size"):
         if name in part and part[name] is not None:

@@ -10,13 +10,13 @@ import streamlit as st
 
 from app.charts.palette import listed
 from app.form import dataset
-from app.frame.status import silence
+from app.frame.status import describe_silence
 from app.parts import share
 from app.run.shown import Shown
 from app.session import visitor
 from app.session.store import get_store, read_catalog
-from app.words.sentence import setting
-from app.words.text import duration, many, plain
+from app.words.sentence import describe_setting
+from app.words.text import escape, format_count, format_duration
 from engine.errors import BadInput, UnknownName
 from engine.events import Phase
 from engine.spec import RunSpec
@@ -108,8 +108,8 @@ def draw_run_bar(catalog: Mapping[str, Any], spec: RunSpec | None) -> bool:
             st.caption("The dataset is not here yet.")
         elif spec is not None:
             members, _ = family(spec, catalog)
-            beside = listed([plain(m.label) for m in members[1:]])
-            replicates = many(spec.replicates, "replicate")
+            beside = listed([escape(m.label) for m in members[1:]])
+            replicates = format_count(spec.replicates, "replicate")
             st.caption(f"{replicates}" + (f"; beside it {beside}" if beside else ""))
     return pressed
 
@@ -126,9 +126,9 @@ def load_run(
     except BadInput as error:
         if isinstance(error, UnknownName):
             return None, "There is no such run here. It may have been deleted, or it belongs to another browser."
-        return None, plain(error, 400)
+        return None, escape(error, 400)
     if job.owner is not None:
-        share.own()
+        share.mark_private()
     try:
         members, why = family(spec, catalog)
         entry: Mapping[str, Any] | None = find(catalog, "datasets", spec.dataset)
@@ -148,9 +148,11 @@ def describe_request(shown: Shown) -> None:
     """What a run without a result is about."""
     spec = shown.main.spec
     title = shown.entry["title"] if shown.entry is not None else spec.dataset
-    replicates = f"{many(spec.folds, 'fold')} × {many(spec.seeds, 'seed')}" if spec.replicates > 1 else "one split"
+    replicates = (
+        f"{format_count(spec.folds, 'fold')} × {format_count(spec.seeds, 'seed')}" if spec.replicates > 1 else "one split"
+    )
     st.markdown(
-        f"**{plain(shown.main.label)}** on **{plain(title)}** · {setting(spec, shown.native)} · {replicates} · seed {spec.seed}"
+        f"**{escape(shown.main.label)}** on **{escape(title)}** · {describe_setting(spec, shown.native)} · {replicates} · seed {spec.seed}"
     )
 
 
@@ -165,7 +167,7 @@ def draw_ending(shown: Shown, device: str, key: str = "again") -> None:
             "interrupted": "The run was interrupted: its engine went away.",
         }[job.state]
         icon = {"failed": ":material/error:", "cancelled": ":material/block:", "interrupted": ":material/power_off:"}[job.state]
-        reason = "" if job.state != "failed" else f" {plain(job.reason, 600)}"
+        reason = "" if job.state != "failed" else f" {escape(job.reason, 600)}"
         draw(f"**{what}**{reason}", icon=icon)
         if caption_demo():
             return
@@ -189,10 +191,10 @@ def draw_panel(shown: Shown) -> None:
     """How far the run and its companions are, where not all have ended well."""
     if len(shown.there) < len(shown.members):
         seen = {key: j.state for key, j in shown.jobs.items()}
-        st.fragment(_panel, run_every=2 * TICK if shown.active else None)(shown, seen)
+        st.fragment(_draw_panel, run_every=2 * TICK if shown.active else None)(shown, seen)
 
 
-def _panel(shown: Shown, seen: Mapping[str, str]) -> None:
+def _draw_panel(shown: Shown, seen: Mapping[str, str]) -> None:
     """How far the run and its companions are. A fragment; it redraws the page when one of them has ended."""
     store, owner = get_store(), visitor.read_owner()
     jobs = {}
@@ -222,7 +224,7 @@ def _panel(shown: Shown, seen: Mapping[str, str]) -> None:
     st.markdown("**Beside it**")
     lines = []
     for member in beside:
-        lines.append(f"- {plain(member.label)}: {describe_progress(store, jobs.get(member.key))}")
+        lines.append(f"- {escape(member.label)}: {describe_progress(store, jobs.get(member.key))}")
     if shown.why:
         lines.append(f"- {shown.why}")
     st.markdown("\n".join(lines))
@@ -241,7 +243,7 @@ def draw_progress(store: Store, job: Job, alive: bool, owner: str | None) -> Non
     """How far a job that waits or runs has come, as a bar with words."""
     if job.state == "queued":
         ahead = store.position(job.id)
-        text = "Next in line." if not ahead else f"{many(ahead, 'run')} before it."
+        text = "Next in line." if not ahead else f"{format_count(ahead, 'run')} before it."
         st.progress(0.0, text=f"Waiting for the engine. {text}")
         if not alive:
             st.warning(NO_ENGINE, icon=":material/power_off:")
@@ -250,13 +252,15 @@ def draw_progress(store: Store, job: Job, alive: bool, owner: str | None) -> Non
     share = min(1.0, job.done / job.total) if job.total else 0.0
     spent = max(0.0, time.time() - (job.started or time.time()))
     left = (
-        f"at most {duration(spent * (1 - share) / share)} left" if share > 0.05 and spent > 1 else f"{duration(spent)} so far"
+        f"at most {format_duration(spent * (1 - share) / share)} left"
+        if share > 0.05 and spent > 1
+        else f"{format_duration(spent)} so far"
     )
-    text = plain(phases[-1].text, 80) if phases else "Getting ready"
+    text = escape(phases[-1].text, 80) if phases else "Getting ready"
     st.progress(share, text=f"{text} · {100 * share:.0f}% · {left}")
     if not alive:
         st.warning(
-            f"The engine is {silence(store)}. If it does not come back, this run will be marked as interrupted.",
+            f"The engine is {describe_silence(store)}. If it does not come back, this run will be marked as interrupted.",
             icon=":material/power_off:",
         )
 
@@ -271,5 +275,5 @@ def describe_progress(store: Store, job: Job | None) -> str:
         ahead = store.position(job.id)
         return f"waiting, {ahead} before it" if ahead else "next in line"
     if job.state == "failed":
-        return f"failed. {plain(job.reason, 300)}"
+        return f"failed. {escape(job.reason, 300)}"
     return job.state

@@ -38,10 +38,10 @@ def play_film(shown: Shown, replicate: int, key: str, **options: Any) -> None:
     job, settles = shown.job, is_settling(shown.job)
     images = shown.entry is not None and shown.entry["kind"] == "images"
     every = TICK if job.active else 4 * TICK if settles else None
-    st.fragment(_stage, run_every=every)(job.id, replicate, key, job.active, settles, BEGINS if images else "", options)
+    st.fragment(_draw_stage, run_every=every)(job.id, replicate, key, job.active, settles, BEGINS if images else "", options)
 
 
-def _stage(
+def _draw_stage(
     run: str, replicate: int, key: str, was_active: bool, settles: bool, begins: str, options: Mapping[str, Any]
 ) -> None:
     """The player with what is new of the run. A fragment."""
@@ -64,17 +64,17 @@ def _stage(
         scene, frames = unpack_film(film)
         events = [*(event for _, event in store.events(run, kinds=("phase",), owner=owner)), scene, *frames]
     if job.state == "done":
-        options = {**options, **_contributions(job, replicate, owner)}
+        options = {**options, **_read_contributions(job, replicate, owner)}
     text = begins if job.state == "running" else ""
     chunk = feed.chunk(
         events, status=job.state, engine_alive=bool(store.engines()), take=str(job.attempt), text=text, **options
     )
-    player(chunk, key=key, height=round(size.factor() * HEIGHT), on_need=feed.rewind)
+    player(chunk, key=key, height=round(size.size_factor() * HEIGHT), on_need=feed.rewind)
     if job.active != was_active or (settles and not is_settling(job)):
         st.rerun()
 
 
-def _contributions(job: Job, replicate: int, owner: str | None) -> dict[str, Any]:
+def _read_contributions(job: Job, replicate: int, owner: str | None) -> dict[str, Any]:
     """What the player is told of a finished run's points; nothing where nothing is kept, or it cannot be read."""
     try:
         known = read_contributions(job.id, job.attempt, replicate, owner)

@@ -30,12 +30,14 @@ def bundle_url(ids: Sequence[str]) -> str:
 
 def read_features(run: str, attempt: int, owner: str | None) -> dict[str, np.ndarray] | None:
     """A finished run's sample of features (`engine.analysis.sample`), None where it keeps none. Raises BadData."""
-    public = _features(default_url(), run, attempt)
-    return public if public is not None or owner is None else _arrays(run, FEATURES, owner)  # what is private is in no cache
+    public = _read_features(default_url(), run, attempt)
+    return (
+        public if public is not None or owner is None else _read_private(run, FEATURES, owner)
+    )  # what is private is in no cache
 
 
 @st.cache_resource(scope="session", max_entries=2, show_spinner=False)
-def _features(url: str, run: str, attempt: int) -> dict[str, np.ndarray] | None:
+def _read_features(url: str, run: str, attempt: int) -> dict[str, np.ndarray] | None:
     data = open_once(url, visitor.is_demo()).artifact(run, FEATURES)  # a run that is run again has another attempt
     return None if data is None else unpack(data)
 
@@ -43,17 +45,17 @@ def _features(url: str, run: str, attempt: int) -> dict[str, np.ndarray] | None:
 def read_contributions(run: str, attempt: int, replicate: int, owner: str | None) -> dict[str, np.ndarray] | None:
     """What a finished run keeps of a replicate's synthetic points (`engine.runner.contributions`), None where nothing. Raises BadData."""
     name = f"contributions/{replicate}"
-    public = _contributions(default_url(), run, attempt, name)
-    return public if public is not None or owner is None else _arrays(run, name, owner)  # what is private is in no cache
+    public = _read_contributions(default_url(), run, attempt, name)
+    return public if public is not None or owner is None else _read_private(run, name, owner)  # what is private is in no cache
 
 
 @st.cache_resource(scope="session", max_entries=8, show_spinner=False)
-def _contributions(url: str, run: str, attempt: int, name: str) -> dict[str, np.ndarray] | None:
+def _read_contributions(url: str, run: str, attempt: int, name: str) -> dict[str, np.ndarray] | None:
     data = open_once(url, visitor.is_demo()).artifact(run, name)  # as `_features`
     return None if data is None else unpack(data)
 
 
-def _arrays(job: str, artifact: str, owner: str | None) -> dict[str, np.ndarray] | None:
+def _read_private(job: str, artifact: str, owner: str | None) -> dict[str, np.ndarray] | None:
     data = get_store().artifact(job, artifact, owner=owner)
     return None if data is None else unpack(data)
 
@@ -117,12 +119,12 @@ def read_comparison(job: str) -> dict[str, Any] | None:
 
 def read_arrays(job: str) -> dict[str, np.ndarray] | None:
     """The arrays of a finished comparison."""
-    return _arrays(job, "arrays", visitor.read_owner())
+    return _read_private(job, "arrays", visitor.read_owner())
 
 
 def read_thresholds(job: str, method: str) -> dict[str, np.ndarray] | None:
     """A method's table of thresholds (`engine.stats.thresholds`), None where it has none."""
-    return _arrays(job, f"thresholds/{method}", visitor.read_owner())
+    return _read_private(job, f"thresholds/{method}", visitor.read_owner())
 
 
 def list_artifacts(job: str) -> list[str]:

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.words.text import written
 from engine.errors import BadInput, BadParameter
 from engine.spec import Imbalance, RunSpec, fields, limits
+from engine.spec.fields import written
 from engine.spec.run import PROFILES, find
 
 FIRST = {"dataset": "clusters", "method": "explicit-gradient", "ratio": 20.0}
@@ -34,7 +34,7 @@ class LabAddress:
     problems: tuple[str, ...] = field(default=(), compare=False)
 
 
-def _number(name: str, text: str) -> float:
+def _parse_number(name: str, text: str) -> float:
     """A number of the link. Raises BadParameter."""
     try:
         return float(text)
@@ -91,9 +91,9 @@ def read_address(query: Mapping[str, str], catalog: Mapping[str, Any], fallback:
         problems.append(f"The link asks for {method}, which takes no {entry['kind']} data; {fitting[0]} is used instead.")
         method = fitting[0]
     # a link that names its dataset or method leaves out what equals a default; one that does not goes on from the fallback
-    data = _parameters("d.", query, entry["fields"], {} if "dataset" in query else fallback.data, dataset, problems)
+    data = _parse_parameters("d.", query, entry["fields"], {} if "dataset" in query else fallback.data, dataset, problems)
     described = find(catalog, "methods", method)["fields"]
-    params = _parameters(
+    params = _parse_parameters(
         "p.", query, described, fallback.params if method == fallback.method and "method" not in query else {}, method, problems
     )
     folds = word("folds", fallback.folds, int, range(1, 11))
@@ -104,7 +104,7 @@ def read_address(query: Mapping[str, str], catalog: Mapping[str, Any], fallback:
     if profile is not None or "ratio" in query or "rate" in query:
         profile = profile or ("remove" if "rate" in query else "ratio")
         try:
-            ratio, rate = (_number(name, query[name]) if name in query else None for name in ("ratio", "rate"))
+            ratio, rate = (_parse_number(name, query[name]) if name in query else None for name in ("ratio", "rate"))
             made = Imbalance(profile, ratio, rate, query.get("where"))
         except BadInput as error:
             problems.append(f"The link's imbalance is not possible: {error} The data are used as they come.")
@@ -142,7 +142,7 @@ def write_address(asked: LabAddress, catalog: Mapping[str, Any]) -> dict[str, st
     return words
 
 
-def _parameters(
+def _parse_parameters(
     prefix: str,
     query: Mapping[str, str],
     described: list[dict[str, Any]],

@@ -21,23 +21,23 @@ SHOWN_FIRST = "moons"
 
 def load_first_example() -> str | None:
     """The id of the run that a first visit shows, taken into the store on the first call; None where its bundle is not there."""
-    ids = _example(default_url(), str(EXAMPLES / f"{SHOWN_FIRST}.zip"))
+    ids = _load_first(default_url(), str(EXAMPLES / f"{SHOWN_FIRST}.zip"))
     return ids[0] if ids else None
 
 
 @st.cache_resource(show_spinner=False)
-def _example(url: str, path: str) -> list[str]:
+def _load_first(url: str, path: str) -> list[str]:
     return open_once(url, is_demo()).load(path) if Path(path).is_file() else []
 
 
 def read_cards() -> list[dict[str, Any]]:
     """The cards of the gallery, as `engine.examples.cards.card` makes them; [] where none are there."""
     path = EXAMPLES / "index.json"
-    return _cards(str(path), path.stat().st_mtime_ns if path.is_file() else 0)
+    return _read_cards(str(path), path.stat().st_mtime_ns if path.is_file() else 0)
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
-def _cards(path: str, changed: int) -> list[dict[str, Any]]:
+def _read_cards(path: str, changed: int) -> list[dict[str, Any]]:
     return list(json.loads(Path(path).read_text(encoding="utf-8"))) if changed else []
 
 
@@ -50,11 +50,11 @@ def load_examples(page: str, query: Mapping[str, str]) -> None:
         named = [id for id in card["jobs"] if id in query.values()]
         if card["page"] == page and not named and "datasets" in query:
             named = card["jobs"] if all(query.get(word) == value for word, value in card["words"].items()) else []
-        if any(not _there(id) for id in named):
+        if any(not _is_there(id) for id in named):
             get_store().load(EXAMPLES / f"{card['name']}.zip")
 
 
-def _there(id: str) -> bool:
+def _is_there(id: str) -> bool:
     try:
         return get_store().job(id).state == "done"
     except UnknownName:
@@ -63,5 +63,5 @@ def _there(id: str) -> bool:
 
 def list_bundled() -> set[str]:
     """Ids of what came with the product, all of it."""
-    first = _example(default_url(), str(EXAMPLES / f"{SHOWN_FIRST}.zip"))
+    first = _load_first(default_url(), str(EXAMPLES / f"{SHOWN_FIRST}.zip"))
     return {*first, *(id for card in read_cards() for id in card["jobs"])}

@@ -54,11 +54,11 @@ def open_once(url: str, closed: bool) -> Store:
 def read_catalog() -> dict[str, Any]:
     """What the engine can do: as a live one last said, else as the committed file says. Raises LabError where neither is there."""
     live = get_store().catalog()
-    return live if live is not None else _committed(CATALOG.stat().st_mtime_ns if CATALOG.is_file() else 0)
+    return live if live is not None else _read_committed(CATALOG.stat().st_mtime_ns if CATALOG.is_file() else 0)
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
-def _committed(changed: int) -> dict[str, Any]:
+def _read_committed(changed: int) -> dict[str, Any]:
     if not changed:
         raise LabError("there is no catalog: no engine has run here yet, and engine/catalog.json is missing. Start the engine.")
     found: dict[str, Any] = json.loads(CATALOG.read_text())

@@ -138,8 +138,8 @@ def test_the_gallery_costs_little(place: Store) -> None:
 
 def test_a_number_is_said_as_exactly_as_it_is(place: Store) -> None:
     fact = {"said": "x", "mean": -45.236, "low": -51.9, "high": -38.5, "n": 12, "kind": "95%", "sense": "below 0"}
-    assert examples.interval(fact).mean == -45.236
-    assert str(examples.interval({**fact, "low": None, "high": None}).low) == "nan"
+    assert examples.read_interval(fact).mean == -45.236
+    assert str(examples.read_interval({**fact, "low": None, "high": None}).low) == "nan"
 
 
 # ---- the five steps

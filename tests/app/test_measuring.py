@@ -117,10 +117,10 @@ def test_a_cell_says_how_far_it_is_from_the_shipped_one(monkeypatch: pytest.Monk
 
     ours = {"mean": 0.5, "low": 0.4, "high": 0.6}
     row = {"runs": ["a"], "values": [0.1, 0.2], "ours": ours}
-    assert numbers._apart(row, row) == "Equal to the shipped values to 1e-9."
-    assert numbers._apart(row, row | {"values": [0.1, 0.25]}).endswith("by at most 0.05.")
-    assert "inside the shipped interval" in numbers._apart(row, row | {"runs": ["b"]})
-    assert "outside" in numbers._apart(row, row | {"runs": ["b"], "ours": ours | {"mean": 0.7}})
+    assert numbers._compare_values(row, row) == "Equal to the shipped values to 1e-9."
+    assert numbers._compare_values(row, row | {"values": [0.1, 0.25]}).endswith("by at most 0.05.")
+    assert "inside the shipped interval" in numbers._compare_values(row, row | {"runs": ["b"]})
+    assert "outside" in numbers._compare_values(row, row | {"runs": ["b"], "ours": ours | {"mean": 0.7}})
 
 
 def test_a_table_that_is_not_shipped_shows_what_this_lab_measured(

@@ -232,10 +232,10 @@ def test_the_server_forgets_who_fell_silent_where_no_engine_does(store: Store, m
     kept = store.add_upload(YOU, "kept.csv", b"a,b")
     with store.writing() as db:
         db.execute(OWNERS.update().where(OWNERS.c.owner == ME).values(seen=time.time() - 1801))
-    monkeypatch.setattr(api, "store", lambda: store)
+    monkeypatch.setattr(api, "get_store", lambda: store)
 
     async def a_while() -> None:
-        task = asyncio.create_task(server.expire())
+        task = asyncio.create_task(server.forget_expired())
         while store.uploads(ME):
             await asyncio.sleep(0.02)
         task.cancel()

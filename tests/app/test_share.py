@@ -24,13 +24,13 @@ from tests.app.fabricate import HOSTILE
 
 def test_a_frame_is_records_with_its_named_index():
     frame = pd.DataFrame({"a": [1, 2]}, index=pd.Index(["x", "y"], name="class"))
-    assert share.records(frame) == [{"class": "x", "a": 1}, {"class": "y", "a": 2}]
-    assert share.records(frame.rename_axis(None)) == [{"a": 1}, {"a": 2}]
-    assert share.records([{"a": 1}]) == [{"a": 1}]
+    assert share.list_records(frame) == [{"class": "x", "a": 1}, {"class": "y", "a": 2}]
+    assert share.list_records(frame.rename_axis(None)) == [{"a": 1}, {"a": 2}]
+    assert share.list_records([{"a": 1}]) == [{"a": 1}]
 
 
 def test_each_form_is_there_and_hostile_text_is_text():
-    texts = share.written([{"class": name, "AP": "0.41 [0.36, 0.46]"} for name in (*HOSTILE, "=1+1")], "What <b>it</b> is")
+    texts = share.write_forms([{"class": name, "AP": "0.41 [0.36, 0.46]"} for name in (*HOSTILE, "=1+1")], "What <b>it</b> is")
     assert list(texts) == list(share.FORMS)
     assert "<img" not in texts["Markdown"] and "<b>" not in texts["Markdown"] and "0.41 [0.36, 0.46]" in texts["Markdown"]
     assert "'=1+1" in texts["CSV"] and "0.41,0.36,0.46" in texts["CSV"] and r"\begin{tabular}{lr}" in texts["LaTeX"]
@@ -49,7 +49,7 @@ def closed_table() -> None:
     def never():
         raise AssertionError("made although nobody pressed")
 
-    share.table(never, "classes", "here")
+    share.offer_table(never, "classes", "here")
 
 
 def open_table() -> None:
@@ -58,7 +58,7 @@ def open_table() -> None:
     from app.parts import share
 
     st.session_state["share-here"] = True
-    share.table([{"class": "=1+1", "AP": 0.5}], "classes", "here", "Test results", download=True)
+    share.offer_table([{"class": "=1+1", "AP": 0.5}], "classes", "here", "Test results", download=True)
 
 
 def test_nothing_is_made_before_somebody_presses():
@@ -74,7 +74,7 @@ def open_code() -> None:
     from tests.app.fabricate import catalog
 
     st.session_state["code-here"] = True
-    share.code(RunSpec("moons", "smote", Imbalance("ratio", 20.0), seed=3), catalog(), "here")
+    share.offer_code(RunSpec("moons", "smote", Imbalance("ratio", 20.0), seed=3), catalog(), "here")
 
 
 def test_pressing_shows_every_form():
@@ -103,7 +103,7 @@ class Taken:
         def remember(made: Callable[[], Any], name: str, key: str, download: bool) -> None:
             self.forms[key], self.download[key] = made, download
 
-        monkeypatch.setattr(share, "_forms", remember)
+        monkeypatch.setattr(share, "_offer_forms", remember)
 
 
 def look(name: str, **query: str) -> AppTest:

@@ -32,7 +32,7 @@ def draw_cell(context: Context) -> None:
             label_visibility="collapsed",
             width=380,
         )
-        links.to("lab", "Open in the Lab", ":material/science:", run=id)
+        links.draw_link("lab", "Open in the Lab", ":material/science:", run=id)
         own = next(r for r in context.there if r["run"] == id)
         base = next(
             (r for r in context.there if (r["dataset"], r["ratio"], r["role"]) == (own["dataset"], own["ratio"], "baseline")),
@@ -40,7 +40,7 @@ def draw_cell(context: Context) -> None:
         )
         if base is not None and base["run"] != id:
             words = {**context.spec.to_query(), "view": "pair", "metric": context.metric, "run": base["run"], "beside": id}
-            links.to("compare", "Beside plain training", ":material/compare:", **words)
+            links.draw_link("compare", "Beside plain training", ":material/compare:", **words)
         spec = next((c.spec for c in context.spec.cells(context.catalog) if c.id == id), None)
         if isinstance(spec, RunSpec):
-            share.code(spec, context.catalog, "cell")
+            share.offer_code(spec, context.catalog, "cell")

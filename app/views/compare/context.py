@@ -11,7 +11,7 @@ import streamlit as st
 from app.frame.pieces import Piece
 from app.views.compare.sweep_words import Record
 from app.words import naming
-from app.words.text import ratio
+from app.words.text import format_ratio
 from engine.spec.result import METRICS
 from engine.sweep import SweepSpec
 
@@ -51,23 +51,23 @@ class Context:
 
 def name_place(record: Record) -> str:
     """'Two moons, 20:1'."""
-    return f"{record['dataset_title']}, {ratio(record['ratio'])}"
+    return f"{record['dataset_title']}, {format_ratio(record['ratio'])}"
 
 
 def list_places(context: Context) -> dict[str, str]:
     """'dataset@ratio' -> name, of the cells with a number."""
     found = {f"{r['dataset']}@{r['ratio']:g}": name_place(r) for r in context.there}
-    return _unlike(found)
+    return _tell_apart(found)
 
 
 def list_runs(context: Context) -> dict[str, str]:
     """Run's id -> 'SMOTE on Two moons, 20:1', of the cells with a number."""
-    return _unlike({r["run"]: f"{r['title']} on {name_place(r)}" for r in context.there})
+    return _tell_apart({r["run"]: f"{r['title']} on {name_place(r)}" for r in context.there})
 
 
-def _unlike(names: Mapping[str, str]) -> dict[str, str]:
+def _tell_apart(names: Mapping[str, str]) -> dict[str, str]:
     """The same with visible names of which no two are equal."""
-    shown = naming.listed(list(dict.fromkeys(names.values())), 90)
+    shown = naming.label_names(list(dict.fromkeys(names.values())), 90)
     out = {key: shown[name] for key, name in names.items()}
     seen = list(out.values())
     return {key: name if seen.count(name) == 1 else f"{name} ({key})" for key, name in out.items()}

@@ -13,7 +13,7 @@ from app.run import panel
 from app.session import visitor
 from app.session.store import get_store, read_catalog
 from app.views.compare import plan, sweep_words
-from app.words.text import duration, many, plain, ratio
+from app.words.text import escape, format_count, format_duration, format_ratio
 from engine.errors import BadInput
 from engine.sweep import SweepSpec
 from engine.sweep import spec as sweep
@@ -48,7 +48,7 @@ def start_sweep(spec: SweepSpec) -> None:
         store.keep_sweep(spec.to_json())
         st.session_state.pop("compare.now", None)
     except BadInput as error:
-        st.error(plain(error, 400), icon=":material/error:")
+        st.error(escape(error, 400), icon=":material/error:")
 
 
 def _cancel(spec: SweepSpec) -> None:
@@ -69,12 +69,15 @@ def draw_progress(spec: SweepSpec, was_active: bool) -> None:
     word = "running" if now.active else "done" if now.done == total else "partly" if now.done or now.failed else "planned"
     with st.container(key=f"compare-state-{word}"):
         if now.active:
-            _going(now, total)
+            _draw_active(now, total)
         elif word == "planned":
-            _planned(spec, now)
+            _draw_planned(spec, now)
         elif word == "partly":
-            st.progress(now.done / total, text=f"{now.done} of {many(total, 'cell')} done{_ended(now)}; {_left(now)}")
-        _failures(now)
+            st.progress(
+                now.done / total,
+                text=f"{now.done} of {format_count(total, 'cell')} done{_describe_failed(now)}; {_describe_rest(now)}",
+            )
+        _draw_failures(now)
         with st.container(horizontal=True, vertical_alignment="center"):
             if visitor.is_demo():
                 st.caption(f":material/movie: {visitor.explain_demo()}")
@@ -96,7 +99,7 @@ def draw_progress(spec: SweepSpec, was_active: bool) -> None:
                     key="compare.missing",
                     on_click=start_sweep,
                     args=(spec,),
-                    disabled=bool(plan.absent(spec, catalog)),
+                    disabled=bool(plan.list_absent(spec, catalog)),
                 )
         if now.active:
             panel.warn_no_engine(store)
@@ -104,41 +107,47 @@ def draw_progress(spec: SweepSpec, was_active: bool) -> None:
         draw_earlier(catalog)
 
 
-def _going(now: Standing, total: int) -> None:
-    left = "time left is known after the first cell" if now.seconds_left is None else f"about {duration(now.seconds_left)} left"
+def _draw_active(now: Standing, total: int) -> None:
+    left = (
+        "time left is known after the first cell"
+        if now.seconds_left is None
+        else f"about {format_duration(now.seconds_left)} left"
+    )
     running = [c for c in now.cells if c.state == "running"]
-    text = f"{now.done} of {many(total, 'cell')} done, {now.running} running, {now.queued} waiting{_ended(now)} · {left}"
+    text = f"{now.done} of {format_count(total, 'cell')} done, {now.running} running, {now.queued} waiting{_describe_failed(now)} · {left}"
     part = sum(c.done / c.total for c in running if c.total)
     st.progress(min(1.0, (now.done + part) / total), text=text)
     if running:
         names = list_titles(read_catalog())
         what = "; ".join(
-            f"{plain(names[c.cell.method])} on {plain(names[c.cell.dataset])} at {ratio(c.cell.ratio)}"
+            f"{escape(names[c.cell.method])} on {escape(names[c.cell.dataset])} at {format_ratio(c.cell.ratio)}"
             + (f", {100 * c.done / c.total:.0f}%" if c.total else "")
             for c in running[:4]
         )
         st.caption(f"Now: {what}")
 
 
-def _ended(now: Standing) -> str:
+def _describe_failed(now: Standing) -> str:
     return f", {now.failed} failed" if now.failed else ""
 
 
-def _left(now: Standing) -> str:
+def _describe_rest(now: Standing) -> str:
     rest = now.missing + now.failed
-    foreseen = f", about {duration(now.seconds_missing)}" if now.seconds_missing else ""
+    foreseen = f", about {format_duration(now.seconds_missing)}" if now.seconds_missing else ""
     return f"{rest} without a result{foreseen}"
 
 
-def _planned(spec: SweepSpec, now: Standing) -> None:
+def _draw_planned(spec: SweepSpec, now: Standing) -> None:
     st.markdown(
         "A sweep trains every method at every ratio on every dataset that you choose, each beside plain training and below the potential. "
         "It says where a method helps, where it stops helping, and what it costs. The plan is in the form (on a small screen: behind **»** "
         "at the top)."
     )
     names = list_titles(read_catalog())
-    datasets, methods = (", ".join(plain(names[n]) for n in given) for given in (spec.datasets, spec.methods))
-    st.markdown(f"**The plan**: {methods} on {datasets} at {sweep_words.ratios(spec.ratios)}. {plan.comes_to(spec, now)}")
+    datasets, methods = (", ".join(escape(names[n]) for n in given) for given in (spec.datasets, spec.methods))
+    st.markdown(
+        f"**The plan**: {methods} on {datasets} at {sweep_words.format_ratios(spec.ratios)}. {plan.describe_total(spec, now)}"
+    )
     if found := spec.impossible(read_catalog()):
         st.caption(
             f":material/block: {len(found)} of what was asked for cannot be and {'is' if len(found) == 1 else 'are'} left out: "
@@ -147,19 +156,19 @@ def _planned(spec: SweepSpec, now: Standing) -> None:
     panel.warn_no_engine(get_store())
 
 
-def _failures(now: Standing) -> None:
+def _draw_failures(now: Standing) -> None:
     """Cells that ended without a result, with the reason."""
     found = [c for c in now.cells if c.state == "failed"]
     if not found:
         return
     names = list_titles(read_catalog())
     lines = [
-        f"- {plain(names[c.cell.method])} on {plain(names[c.cell.dataset])} at {ratio(c.cell.ratio)}: {plain(c.reason, 300)}"
+        f"- {escape(names[c.cell.method])} on {escape(names[c.cell.dataset])} at {format_ratio(c.cell.ratio)}: {escape(c.reason, 300)}"
         for c in found[:FAILED]
     ]
     more = f"\n- and {len(found) - FAILED} more" if len(found) > FAILED else ""
     with st.container(key="compare-failed"):
-        st.warning(f"{many(len(found), 'cell')} failed:\n" + "\n".join(lines) + more, icon=":material/error:")
+        st.warning(f"{format_count(len(found), 'cell')} failed:\n" + "\n".join(lines) + more, icon=":material/error:")
 
 
 def draw_earlier(catalog: Mapping[str, Any]) -> None:
@@ -179,8 +188,9 @@ def draw_earlier(catalog: Mapping[str, Any]) -> None:
         st.markdown("**Sweeps that were started here**")
         for kept, spec in found:
             datasets, methods = (", ".join(names[n] for n in given) for given in (spec.datasets, spec.methods))
-            what = f"{methods} on {datasets} at {sweep_words.ratios(spec.ratios)}, {plan.replicates(spec.replicates(catalog))}"
-            links.to("compare", plain(kept.name or what, 140), ":material/history:", **spec.to_query())
+            replicates = plan.describe_replicates(spec.replicates(catalog))
+            what = f"{methods} on {datasets} at {sweep_words.format_ratios(spec.ratios)}, {replicates}"
+            links.draw_link("compare", escape(kept.name or what, 140), ":material/history:", **spec.to_query())
 
 
 def list_titles(catalog: Mapping[str, Any]) -> dict[str, str]:

@@ -9,11 +9,11 @@ import streamlit as st
 
 from app.charts import against_ratio
 from app.charts.against_ratio import Line
-from app.parts.elements import chart, heading, numbers
+from app.parts.elements import draw_chart, draw_heading, draw_numbers
 from app.views.compare import sweep_words
 from app.views.compare.context import Context, View
-from app.views.compare.sweep_words import Record, interval
-from app.words.text import plain
+from app.views.compare.sweep_words import Record, read_interval
+from app.words.text import escape
 from engine.spec.result import METRICS
 
 PIECE = View(1, "By ratio", needs=("records",))
@@ -24,12 +24,12 @@ PICTURES = 6
 
 def draw(context: Context) -> None:
     """Score against ratio, one picture a dataset, and where each method stops helping."""
-    heading(
+    draw_heading(
         f"{context.label} against the imbalance ratio",
         f"Means over replicates with their 95% intervals. {METRICS[context.metric][2]} The potential has the withheld rows back: it shows "
-        f"what there is to gain and is never ranked. {sweep_words.holm(context.records)}",
+        f"what there is to gain and is never ranked. {sweep_words.describe_correction(context.records)}",
     )
-    found = sweep_words.places(context.records)
+    found = sweep_words.group_places(context.records)
     if len(found) > PICTURES:
         st.caption(f"The first {PICTURES} of {len(found)} datasets are drawn; choose fewer to see the others.")
     shown = list(found.values())[:PICTURES]
@@ -37,32 +37,32 @@ def draw(context: Context) -> None:
         columns = st.columns(2, gap="medium") if len(shown) > 1 else [st.container()]
         for i, (column, own) in enumerate(zip(columns, shown[start : start + 2], strict=False), start):
             with column:
-                _one_dataset(context, own, i)
+                _draw_dataset(context, own, i)
     st.caption(
         "Where a method stops helping, more of it will not do: try another, or look under *Potential* whether the rows that are withheld "
         "would still bring anything there."
     )
 
 
-def _one_dataset(context: Context, own: Sequence[Record], i: int) -> None:
-    st.markdown(f"**{plain(own[0]['dataset_title'])}**")
+def _draw_dataset(context: Context, own: Sequence[Record], i: int) -> None:
+    st.markdown(f"**{escape(own[0]['dataset_title'])}**")
     lines = make_lines(own)
     if not lines:
         st.caption("Nothing is done here yet.")
         return
-    chart(
+    draw_chart(
         against_ratio.figure(lines, context.label, METRICS[context.metric][1], [r["ratio"] for r in own]),
         f"chart-ratio-{i}",
         against_ratio.alt(lines, context.label),
     )
-    said = sweep_words.stops(own)
+    said = sweep_words.describe_stops(own)
     if said:
         st.markdown("\n".join(f"- {text}" for text in said))
     else:
         st.caption(
             "Where methods help cannot be said yet: a test needs plain training beside them, with two replicates or more."
         )
-    numbers(
+    draw_numbers(
         f"ratio-{i}",
         lambda: against_ratio.table(lines),
         f"{context.label} on {own[0]['dataset_title']}, one row a method",
@@ -76,7 +76,7 @@ def make_lines(own: Sequence[Record]) -> list[Line]:
     for method in dict.fromkeys(r["method"] for r in own):
         there = sorted((r for r in own if r["method"] == method and r["mean"] is not None), key=lambda r: r["ratio"])
         if there:
-            found = [interval(r) for r in there]
+            found = [read_interval(r) for r in there]
             mean, low, high = (np.array([getattr(v, name) for v in found]) for name in ("mean", "low", "high"))
             values = np.array([r["ratio"] for r in there])
             out.append(Line(method, there[0]["title"], values, mean, low, high, there[0]["role"] == "oracle"))

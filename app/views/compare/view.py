@@ -22,7 +22,7 @@ from app.views.compare import plan, sweep_words
 from app.views.compare.cell import draw_cell
 from app.views.compare.context import Context, View
 from app.views.compare.progress import TICK, draw_earlier, draw_progress, read_standing, start_sweep
-from app.words.text import many, plain
+from app.words.text import escape, format_count
 from engine.errors import BadInput
 from engine.report.sweep import html_sweep
 from engine.spec.result import METRICS
@@ -54,16 +54,16 @@ def page() -> None:
     state = st.session_state
     standing: Standing | None = None
     with st.sidebar:
-        spec, wrong = plan.widgets(catalog)
+        spec, wrong = plan.draw_plan(catalog)
         place = st.empty()
         if spec is not None:
             standing = read_standing(spec, catalog, fresh=True)
         with place.container():
-            if plan.bar(catalog, spec, wrong, standing) and spec is not None:
+            if plan.draw_bar(catalog, spec, wrong, standing) and spec is not None:
                 start_sweep(spec)
                 standing = read_standing(spec, catalog, fresh=True)
     active = standing is not None and standing.active
-    top.head(active)
+    top.draw_head(active)
     st.subheader("What should I use, when?")
     problems = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom", key="compare-views"):
@@ -83,15 +83,15 @@ def page() -> None:
     if view.is_ready(context):
         views[name].draw(context)
     elif spec is None or standing is None:
-        st.info(plain(wrong, 300), icon=":material/edit:")
+        st.info(escape(wrong, 300), icon=":material/edit:")
         draw_earlier(catalog)
     else:
         st.fragment(draw_progress, run_every=TICK if active else None)(spec, active)
-        st.fragment(_board, run_every=2 * TICK if active else None)(spec, name, context.metric)
+        st.fragment(_draw_view, run_every=2 * TICK if active else None)(spec, name, context.metric)
     _write(catalog, spec, view)
     with problems:
         for text in state["compare.problems"]:
-            st.warning(plain(text, 400), icon=":material/link_off:")
+            st.warning(escape(text, 400), icon=":material/link_off:")
 
 
 def _load() -> dict[str, Any]:
@@ -123,7 +123,7 @@ def _read(catalog: Mapping[str, Any], views: Sequence[str]) -> None:
     if metric not in METRICS:
         problems.append(f"The link asks for the measure {metric!r}; there are: {', '.join(METRICS)}.")
         metric = sweep.METRIC
-    spec = plan.first(catalog)
+    spec = plan.first_plan(catalog)
     if any(word in query for word in PLAN):
         usual = spec.to_query()
         try:
@@ -135,19 +135,19 @@ def _read(catalog: Mapping[str, Any], views: Sequence[str]) -> None:
         "cell": query.get("cell"),
         "curves": tuple(filter(None, query.get("curves", "").split(","))),
     }
-    chosen, strangers = _there(spec, catalog, asked)
+    chosen, strangers = _split_chosen(spec, catalog, asked)
     problems += [f"The link's {word} names {one[:60]!r}, which is no cell of its plan." for word, one in strangers]
     for word in ("run", "beside"):
         chosen[word] = query.get(word)
         if chosen[word] is not None and not lab_address.is_run_id(chosen[word]):
             problems.append(f"The link names a run {chosen[word]!r}; a run's name is 16 of the letters 0-9 and a-f.")
             chosen[word] = None
-    plan.fill(spec)
+    plan.fill_plan(spec)
     state["compare.view"], state["compare.metric"], state["compare.metric.pick"] = view, metric, metric
     state["compare.chosen"], state["compare.problems"] = chosen, problems
 
 
-def _there(
+def _split_chosen(
     spec: SweepSpec, catalog: Mapping[str, Any], asked: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """Of what is selected what the plan has (at, cell: None for nothing), and (word, what it has not)."""
@@ -169,11 +169,11 @@ def _write(catalog: Mapping[str, Any], spec: SweepSpec | None, view: View) -> No
     state = st.session_state
     chosen, of_plan = state["compare.chosen"], bool(view.needs)
     words: dict[str, str] = {}
-    if spec is not None and (of_plan or spec != plan.first(catalog)):
+    if spec is not None and (of_plan or spec != plan.first_plan(catalog)):
         words = spec.to_query()
     words |= {"view": state["compare.view"], "metric": state["compare.metric"]}
     if spec is not None and of_plan:
-        chosen = _there(spec, catalog, {word: chosen.get(word) for word in ("at", "cell", "curves")})[0]
+        chosen = _split_chosen(spec, catalog, {word: chosen.get(word) for word in ("at", "cell", "curves")})[0]
     for word in view.words:
         if value := chosen.get(word):
             words[word] = ",".join(value) if isinstance(value, tuple) else str(value)
@@ -186,7 +186,7 @@ def _write(catalog: Mapping[str, Any], spec: SweepSpec | None, view: View) -> No
     state.pop("compare.kept", None)
 
 
-def _records(spec: SweepSpec, metric: str) -> list[dict[str, Any]]:
+def _read_records(spec: SweepSpec, metric: str) -> list[dict[str, Any]]:
     """The sweep's records, read anew when a cell's state has changed."""
     store, catalog, owner = get_store(), read_catalog(), visitor.read_owner()
     now = read_standing(spec, catalog)
@@ -198,16 +198,16 @@ def _records(spec: SweepSpec, metric: str) -> list[dict[str, Any]]:
     return list(records)
 
 
-def _board(spec: SweepSpec, name: str, metric: str) -> None:
+def _draw_view(spec: SweepSpec, name: str, metric: str) -> None:
     """The chosen view of a sweep. A fragment."""
     catalog, view = read_catalog(), find_pieces(PACKAGE)[name]
-    records = _records(spec, metric)
+    records = _read_records(spec, metric)
     context = Context(spec, records, metric, catalog, st.session_state["compare.chosen"])
     with st.container(key=f"compare-view-{name}"):
         if context.there:
-            _answer(records)
+            _draw_answer(records)
             view.draw(context)
-        elif not _untouched(records):
+        elif not _is_untouched(records):
             with st.container(key="compare-nothing"):
                 st.info(
                     "No cell of this plan is done yet. Pictures appear here with the first ones.",
@@ -215,29 +215,29 @@ def _board(spec: SweepSpec, name: str, metric: str) -> None:
                 )
     if context.there:
         draw_cell(context)
-        _export(context)
+        _draw_export(context)
     _write(catalog, spec, view.PIECE)
 
 
-def _untouched(records: list[dict[str, Any]]) -> bool:
+def _is_untouched(records: list[dict[str, Any]]) -> bool:
     return all(r["state"] == "missing" for r in records)
 
 
-def _answer(records: list[dict[str, Any]]) -> None:
+def _draw_answer(records: list[dict[str, Any]]) -> None:
     """What to use, when: one sentence a dataset."""
-    said = sweep_words.answer(records)
+    said = sweep_words.describe_answer(records)
     if not said:
         return
     done = sum(r["mean"] is not None for r in records)
-    so_far = "" if done == len(records) else f", so far ({done} of {many(len(records), 'cell')})"
+    so_far = "" if done == len(records) else f", so far ({done} of {format_count(len(records), 'cell')})"
     with st.container(border=True, key="compare-answer", gap="small"):
-        st.markdown(f"**What to use, when**{so_far}", help=sweep_words.holm(records))
+        st.markdown(f"**What to use, when**{so_far}", help=sweep_words.describe_correction(records))
         st.markdown("\n".join(f"- {text}" for text in said[:12]))
         if len(said) > 12:
             st.caption(f"And {len(said) - 12} more datasets.")
 
 
-def _export(context: Context) -> None:
+def _draw_export(context: Context) -> None:
     """The whole sweep as one file, as a table and as code."""
     spec, records, catalog, metric = context.spec, list(context.records or ()), context.catalog, context.metric
     st.markdown(
@@ -254,8 +254,10 @@ def _export(context: Context) -> None:
             on_click="ignore",
             help="One file with everything on this page; it opens anywhere and asks no other host for anything.",
         )
-        share.table(lambda: flatten_records(records, context.metric), "sweep", "sweep", f"{context.label}, one row a cell")
-        share.sweep_code(spec, metric, "sweep")
+        share.offer_table(
+            lambda: flatten_records(records, context.metric), "sweep", "sweep", f"{context.label}, one row a cell"
+        )
+        share.offer_sweep_code(spec, metric, "sweep")
 
 
 def flatten_records(records: Sequence[Mapping[str, Any]], metric: str) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from app.run.shown import Shown
 from app.session import lab_address, recorded, visitor
 from app.session.store import get_store, read_catalog
 from app.views.lab import contributions
-from app.words.text import plain
+from app.words.text import escape
 from engine.errors import BadInput
 from engine.spec import RunSpec
 from engine.spec.run import uploaded
@@ -34,7 +34,7 @@ def page() -> None:
     store, catalog, example = opened
     owner = visitor.read_owner()
     fallback = lab_address.first_spec(catalog, panel.read_spec(store, example, owner))
-    asked = _asked(store, catalog, fallback, owner)
+    asked = _read_address(store, catalog, fallback, owner)
     with st.sidebar:
         spec, device = form.draw_form(catalog)
         pressed = panel.draw_run_bar(catalog, spec)
@@ -42,30 +42,30 @@ def page() -> None:
     if pressed and spec is not None:
         asked = replace(asked, run=panel.submit_family(store, catalog, spec, device), replicate=0, problems=())
         st.session_state["lab.run"], st.session_state["lab.replicate"], st.session_state["lab.problems"] = asked.run, 0, ()
-    _write_url(replace(asked, spec=spec or asked.spec), catalog, fallback)
+    _write_address(replace(asked, spec=spec or asked.spec), catalog, fallback)
     asked = replace(asked, problems=tuple(st.session_state["lab.problems"]))
     run = asked.run or example
     shown, problem = panel.load_run(store, catalog, run, owner, is_example=asked.run is None)
-    top.head(shown is not None and shown.active, follow=shown is None or not shown.is_example)
+    top.draw_head(shown is not None and shown.active, follow=shown is None or not shown.is_example)
     with st.container(key="run-top"):  # one place whatever it holds: what follows keeps its place, and the player its picture
         if asked.problems:
-            lines = "\n".join(f"- {plain(text, 400)}" for text in asked.problems)
+            lines = "\n".join(f"- {escape(text, 400)}" for text in asked.problems)
             st.warning(f"Not all of this link could be followed.\n{lines}", icon=":material/link_off:")
         if problem:
-            _unknown(problem)
+            _draw_unknown(problem)
         elif shown is None:
-            _welcome(store)
+            _draw_welcome(store)
         else:
-            _state(shown, asked)
+            _draw_state(shown, asked)
     if shown is not None:
         _draw(shown, asked, catalog)
-    _others(store, owner, run)
+    _draw_others(store, owner, run)
 
 
 # ---- what is asked
 
 
-def _asked(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, owner: str | None) -> lab_address.LabAddress:
+def _read_address(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, owner: str | None) -> lab_address.LabAddress:
     """What the URL asks for. Read only where it is not what this page wrote: a first look, a link, the browser's back button."""
     state, query = st.session_state, ADDRESS.read()
     if query is not None:
@@ -86,7 +86,7 @@ def _asked(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, owner: s
     )
 
 
-def _write_url(asked: lab_address.LabAddress, catalog: Mapping[str, Any], fallback: RunSpec) -> None:
+def _write_address(asked: lab_address.LabAddress, catalog: Mapping[str, Any], fallback: RunSpec) -> None:
     untouched = not address.page_words() and asked.run is None and asked.spec == fallback and asked.device == "auto"
     if untouched or asked.problems and st.session_state["lab.spec"] == asked.spec:
         return  # a bare first visit stays bare; a faulty link stays as it is until the form is touched
@@ -100,14 +100,14 @@ def _write_url(asked: lab_address.LabAddress, catalog: Mapping[str, Any], fallba
 # ---- what is shown
 
 
-def _unknown(problem: str) -> None:
+def _draw_unknown(problem: str) -> None:
     with st.container(key="run-state-unknown"):
         st.error(problem, icon=":material/search_off:")
         st.markdown("Set up a run in the form and press **Run**, or go back to the start.")
         st.button("Back to the start", key="start", icon=":material/home:", on_click=_leave)
 
 
-def _welcome(store: Store) -> None:
+def _draw_welcome(store: Store) -> None:
     with st.container(key="run-state-welcome"):
         st.subheader("What if the classes were this imbalanced?")
         st.markdown(
@@ -123,28 +123,28 @@ def _draw(shown: Shown, asked: lab_address.LabAddress, catalog: Mapping[str, Any
     left, right = st.columns([3, 2], gap="medium")
     with left:
         with st.container(key="which-replicate"):
-            replicate = _replicate(shown, asked)
+            replicate = _choose_replicate(shown, asked)
         stage.play_film(shown, replicate, "player")
     with right:
         with st.container(key="run-side"):
             if finished:
-                answer.precision_recall(shown)
+                answer.draw_precision_recall(shown)
         panel.draw_panel(shown)
     with st.container(key="run-answer"):
         if finished:
-            answer.cards(shown)
-            answer.pictures(shown)
-            contributions.section(shown, replicate)
-            answer.tables(shown)
-            answer.provenance(shown)
-    share.run(shown.job.id if shown.result is not None else None, shown.main.spec, catalog)
+            answer.draw_cards(shown)
+            answer.draw_pictures(shown)
+            contributions.draw_contributions(shown, replicate)
+            answer.draw_measures(shown)
+            answer.draw_provenance(shown)
+    share.offer_run(shown.job.id if shown.result is not None else None, shown.main.spec, catalog)
 
 
-def _state(shown: Shown, asked: lab_address.LabAddress) -> None:
+def _draw_state(shown: Shown, asked: lab_address.LabAddress) -> None:
     """What is shown and what came of it; for a run that ended without a result, why, and a next step."""
     with st.container(key=f"run-state-{shown.job.state}"):
         if shown.is_example:
-            start.offer()
+            start.offer_steps()
             st.caption(
                 ":material/movie: A recorded example, and not the only one: see the gallery."
                 if visitor.is_demo()
@@ -153,14 +153,14 @@ def _state(shown: Shown, asked: lab_address.LabAddress) -> None:
             )
         panel.draw_ending(shown, asked.device)
         if shown.result is not None:
-            answer.sentences(shown)
+            answer.draw_sentences(shown)
         else:
             panel.describe_request(shown)
         if shown.result is not None and not shown.is_example:
-            links.to("deep", "Open in Deep", ":material/scatter_plot:", run=shown.job.id)
+            links.draw_link("deep", "Open in Deep", ":material/scatter_plot:", run=shown.job.id)
 
 
-def _replicate(shown: Shown, asked: lab_address.LabAddress) -> int:
+def _choose_replicate(shown: Shown, asked: lab_address.LabAddress) -> int:
     """Which replicate the player shows: a chooser where the run is done and has several."""
     count = shown.result.n if shown.result is not None else 1
     if count < 2:
@@ -185,7 +185,7 @@ def _replicate(shown: Shown, asked: lab_address.LabAddress) -> int:
     return chosen
 
 
-def _others(store: Store, owner: str | None, run: str | None) -> None:
+def _draw_others(store: Store, owner: str | None, run: str | None) -> None:
     """Runs that go on beside the one shown; companions are listed with the run they belong to."""
     going = [
         job
@@ -199,7 +199,7 @@ def _others(store: Store, owner: str | None, run: str | None) -> None:
         for job in going:
             with st.container(horizontal=True, vertical_alignment="center"):
                 done = f"{100 * job.done / job.total:.0f}%" if job.total else "not begun"
-                what = f"{plain(job.spec['method'])} on {plain(job.spec['dataset'])}, seed {plain(job.spec['seed'])}"
+                what = f"{escape(job.spec['method'])} on {escape(job.spec['dataset'])}, seed {escape(job.spec['seed'])}"
                 st.markdown(f"{what} · {job.state}, {done}", width="stretch")
                 st.button("Show", key=f"show-{job.id}", icon=":material/visibility:", on_click=_open, args=(job.id,))
                 if not visitor.is_demo():

@@ -11,9 +11,9 @@ import streamlit as st
 
 from app.charts import ranks
 from app.parts import share
-from app.parts.elements import chart, folded, heading
+from app.parts.elements import draw_chart, draw_fold, draw_heading
 from app.words import glossary
-from app.words.text import many, plain, signed
+from app.words.text import escape, format_count, format_signed
 from engine.papers.verdicts import FAILS, HOLDS, NOT_MEASURED, UNDECIDED
 
 FEW = 6
@@ -30,14 +30,14 @@ def draw_claims(claims: Sequence[Mapping[str, Any]]) -> None:
     """Every claim with its verdict, those that are decided against the paper first."""
     if not claims:
         return
-    heading(
+    draw_heading(
         "Claims of the paper",
         "Each claim is tested on pairs of runs with the same seed; p is corrected by Holm over the claims of this table on one "
         "dataset. Holds and does not hold: decided at 5%. Undecided: these replicates cannot tell.",
     )
     counts = Counter(c["verdict"] for c in claims)
     st.markdown(
-        " · ".join(f"{MARKS.get(v, plain(v))}: {counts[v]}" for v in (HOLDS, FAILS, UNDECIDED, NOT_MEASURED) if counts[v])
+        " · ".join(f"{MARKS.get(v, escape(v))}: {counts[v]}" for v in (HOLDS, FAILS, UNDECIDED, NOT_MEASURED) if counts[v])
     )
     places = list(dict.fromkeys(c["dataset"] for c in claims))
     chosen = places
@@ -53,7 +53,7 @@ def draw_claims(claims: Sequence[Mapping[str, Any]]) -> None:
     if len(others) <= FEW:
         st.markdown("\n".join(f"- {describe_claim(c)}" for c in others))
         return
-    with folded(f"{len(others)} claims that these replicates do not decide", "papers-undecided", ":material/help:") as fold:
+    with draw_fold(f"{len(others)} claims that these replicates do not decide", "papers-undecided", ":material/help:") as fold:
         if fold.open:
             st.markdown("\n".join(f"- {describe_claim(c)}" for c in others))
 
@@ -63,9 +63,9 @@ def draw_over_sets(found: Mapping[str, Mapping[str, Any]]) -> None:
     found = {name: one for name, one in found.items() if one["ranks"] and one["friedman"]}  # from two sets on
     if not found:
         return
-    heading(
+    draw_heading(
         "Over all data sets",
-        glossary.about(
+        glossary.explain_terms(
             "CD diagram",
             "critical difference",
             "Friedman's test",
@@ -79,16 +79,16 @@ def draw_over_sets(found: Mapping[str, Mapping[str, Any]]) -> None:
         st.session_state["papers.over"] = "ours" if "ours" in names else names[0]
     which = st.segmented_control("Numbers", names, key="papers.over", required=True)
     one = found[which]
-    chart(ranks.figure(one), "chart-papers-ranks", ranks.alt(one))
+    draw_chart(ranks.figure(one), "chart-papers-ranks", ranks.alt(one))
     p = one["friedman"]["p"]
-    said = f"{many(one['sets'], 'set')}; Friedman p {'< 0.0001' if p < 1e-4 else f'= {p:.2g}'}."
+    said = f"{format_count(one['sets'], 'set')}; Friedman p {'< 0.0001' if p < 1e-4 else f'= {p:.2g}'}."
     if claim := one.get("claim"):
-        said += f" Claim: *{plain(claim['text'], 200)}*: {MARKS.get(claim['verdict'], plain(claim['verdict']))}"
+        said += f" Claim: *{escape(claim['text'], 200)}*: {MARKS.get(claim['verdict'], escape(claim['verdict']))}"
     st.markdown(said)
     rows = [
         {
             "pair": f"{q['left']} against {q['right']}",
-            "mean difference": signed(q["mean"]),
+            "mean difference": format_signed(q["mean"]),
             "wins": q["wins"],
             "ties": q["ties"],
             "losses": q["losses"],
@@ -98,14 +98,18 @@ def draw_over_sets(found: Mapping[str, Mapping[str, Any]]) -> None:
     ]
     alt = f"Pairs of methods over {one['sets']} sets, margin {one['margin']}"
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt=alt)
-    share.table(rows, "pairs", f"papers-pairs-{which}", alt)
+    share.offer_table(rows, "pairs", f"papers-pairs-{which}", alt)
 
 
 def describe_claim(claim: Mapping[str, Any]) -> str:
-    text = f"{MARKS.get(claim['verdict'], plain(claim['verdict']))} · {plain(claim['dataset'])} · {plain(claim['text'], 200)}"
+    text = (
+        f"{MARKS.get(claim['verdict'], escape(claim['verdict']))} · {escape(claim['dataset'])} · {escape(claim['text'], 200)}"
+    )
     if claim["reason"]:
-        return f"{text}: {plain(claim['reason'], 200)}"
+        return f"{text}: {escape(claim['reason'], 200)}"
     if d := claim["difference"]:
         p = "" if claim["p_holm"] is None else ", p < 0.0001" if claim["p_holm"] < 1e-4 else f", p = {claim['p_holm']:.2g}"
-        text += f": {signed(d['mean'])} [{signed(d['low'])}, {signed(d['high'])}], n = {claim['n']}{plain(p)}"
+        text += (
+            f": {format_signed(d['mean'])} [{format_signed(d['low'])}, {format_signed(d['high'])}], n = {claim['n']}{escape(p)}"
+        )
     return text

@@ -10,13 +10,13 @@ import streamlit as st
 from app.frame import top
 from app.frame.address import Address
 from app.frame.opening import open_page
-from app.parts.elements import folded
+from app.parts.elements import draw_fold
 from app.session.store import get_store, read_catalog
 from app.views.papers import measuring
 from app.views.papers.claims import draw_claims, draw_over_sets
 from app.views.papers.figures import draw_figures
-from app.views.papers.numbers import draw_numbers
-from app.words.text import duration, many, plain
+from app.views.papers.numbers import draw_cells
+from app.words.text import escape, format_count, format_duration
 from engine.errors import BadData, UnknownName
 from engine.papers import measured, published
 from engine.papers.verdicts import judge
@@ -42,20 +42,20 @@ def page() -> None:
     if opened is None:
         return
     store, catalog = opened
-    top.head(False)
+    top.draw_head(False)
     st.subheader("What the papers print, and what came of it here")
-    paper, table = _choose()
+    paper, table = _choose_table()
     try:
         document = measured.measured(paper, table, reduced=(paper, table, False) not in measured.tables())
     except BadData as error:
-        st.error(plain(error, 400), icon=":material/error:")
+        st.error(escape(error, 400), icon=":material/error:")
         document = None
     if document is None:
-        document = _printed_only(paper, table)
-    st.markdown(f"**{plain(published.TITLES[paper], 200)}**, table {plain(table)}: {plain(document.get('title', ''), 200)}")
+        document = _read_printed(paper, table)
+    st.markdown(f"**{escape(published.TITLES[paper], 200)}**, table {escape(table)}: {escape(document.get('title', ''), 200)}")
     shipped = bool(document["rows"] and document.get("provenance"))
     if shipped:
-        _protocol(document)
+        _draw_protocol(document)
     else:
         st.info(
             "None of this table was measured here yet. "
@@ -65,22 +65,22 @@ def page() -> None:
     mine = measuring.draw_measuring(paper, table, catalog, store)
     if mine is not None:
         mine = mine | {"other": shipped and mine["reduced"] != document["reduced"]}
-    lab = mine is not None and (not shipped or _whose() == LAB)
+    lab = mine is not None and (not shipped or _choose_measurements() == LAB)
     shown = mine if lab and mine is not None else document
     if lab:
-        st.info(plain(shown["words"], 2000), icon=":material/science:")
+        st.info(escape(shown["words"], 2000), icon=":material/science:")
     if shipped or lab:
         draw_over_sets(shown.get("over_sets") or {})
         draw_claims(shown["claims"])
         draw_figures(paper, shown.get("figures") or {})
     if shown["rows"]:
-        draw_numbers(shown["rows"], store, mine, lab)
-    _open_questions(catalog, paper)
-    with folded("Cite this paper", "papers-cite", ":material/format_quote:"):
+        draw_cells(shown["rows"], store, mine, lab)
+    _draw_open_questions(catalog, paper)
+    with draw_fold("Cite this paper", "papers-cite", ":material/format_quote:"):
         st.code(published.CITATIONS[paper], language="bibtex")
 
 
-def _choose() -> tuple[str, str]:
+def _choose_table() -> tuple[str, str]:
     """Paper and table, kept in the address."""
     state, query = st.session_state, ADDRESS.read()
     if query is not None:
@@ -107,7 +107,7 @@ def _choose() -> tuple[str, str]:
     return paper, table
 
 
-def _printed_only(paper: str, table: str) -> dict[str, Any]:
+def _read_printed(paper: str, table: str) -> dict[str, Any]:
     """A table of which nothing is shipped: the paper's numbers."""
     rows = [
         {
@@ -120,27 +120,27 @@ def _printed_only(paper: str, table: str) -> dict[str, Any]:
     return {"paper": paper, "table": table, "title": "", "rows": judge(rows, [])[0], "claims": []}
 
 
-def _protocol(document: Mapping[str, Any]) -> None:
+def _draw_protocol(document: Mapping[str, Any]) -> None:
     """What was run, and where it comes from."""
     facts = document["provenance"]
-    st.info(plain(document["words"], 2000), icon=":material/science:")
+    st.info(escape(document["words"], 2000), icon=":material/science:")
     st.caption(
-        f"{many(facts['runs'], 'run')}, n = {facts['n']} a cell, {duration(facts['seconds'])} of computing on "
-        f"{plain(', '.join(facts['machines']), 120)}, {plain(str(facts['last'])[:10])}"
+        f"{format_count(facts['runs'], 'run')}, n = {facts['n']} a cell, {format_duration(facts['seconds'])} of computing on "
+        f"{escape(', '.join(facts['machines']), 120)}, {escape(str(facts['last'])[:10])}"
     )
-    with folded("How it was made, and how to make it again", "papers-made", ":material/receipt_long:"):
+    with draw_fold("How it was made, and how to make it again", "papers-made", ":material/receipt_long:"):
         st.markdown("The same command finishes what is missing and measures nothing twice:")
         st.code(facts["command"], language="bash")
         commits = ", ".join(c[:10] for c in facts["commits"])
-        lines = [f"Between {plain(facts['first'])} and {plain(facts['last'])}", f"torch {plain(', '.join(facts['torch']))}"]
-        lines += [f"Devices: {plain(', '.join(facts['devices']), 200)}", f"Commits: {plain(commits, 400)}"]
-        lines += [f"Processor: {plain(', '.join(facts['cpus']), 200)}"] if facts.get("cpus") else []
+        lines = [f"Between {escape(facts['first'])} and {escape(facts['last'])}", f"torch {escape(', '.join(facts['torch']))}"]
+        lines += [f"Devices: {escape(', '.join(facts['devices']), 200)}", f"Commits: {escape(commits, 400)}"]
+        lines += [f"Processor: {escape(', '.join(facts['cpus']), 200)}"] if facts.get("cpus") else []
         st.markdown("\n".join(f"- {line}" for line in lines))
         st.markdown("Whether its first cell comes out again on this machine (`--cell` names another):")
         st.code(f"{facts['command']} --check", language="bash")
 
 
-def _whose() -> str:
+def _choose_measurements() -> str:
     """Whose measurements are drawn, where there are two: those that are shipped, or this lab's own."""
     if st.session_state.get("papers.whose") not in (SHIPPED, LAB):
         st.session_state["papers.whose"] = SHIPPED
@@ -150,7 +150,7 @@ def _whose() -> str:
     )  # fmt: skip
 
 
-def _open_questions(catalog: Mapping[str, Any], paper: str) -> None:
+def _draw_open_questions(catalog: Mapping[str, Any], paper: str) -> None:
     """What the paper leaves open, and what was decided."""
     try:
         deviations = find(catalog, "methods", METHODS.get(paper, "explicit-gradient"))["deviations"]
@@ -159,5 +159,5 @@ def _open_questions(catalog: Mapping[str, Any], paper: str) -> None:
     said = list(dict.fromkeys(s for preset in deviations.values() for s in preset))
     if not said:
         return
-    with folded("What the paper leaves open, and what was decided here", "papers-open", ":material/rule:"):
-        st.markdown("\n".join(f"- {plain(s, 400)}" for s in said))
+    with draw_fold("What the paper leaves open, and what was decided here", "papers-open", ":material/rule:"):
+        st.markdown("\n".join(f"- {escape(s, 400)}" for s in said))

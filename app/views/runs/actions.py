@@ -12,7 +12,7 @@ from app.session import lab_address, recorded, visitor
 from app.session.jobs import BUNDLED, ask_comparison, bundle_url, cancel_job
 from app.session.store import get_store
 from app.views.runs.list import choose_none, drop_question
-from app.words.text import many, plain
+from app.words.text import escape, format_count
 from engine.errors import BadInput, LabError, UnknownName
 from engine.spec import RunSpec
 from engine.spec.comparison import CompareSpec
@@ -49,40 +49,40 @@ def draw_bar(
         here = sum(row.id in there for row in found)
         far = f", {len(there) - here} of them not on this page" if here < len(there) else ""
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.markdown(f"**{many(len(there), 'row')} chosen**{far}")
-            _links(jobs, len(there), catalog)
+            st.markdown(f"**{format_count(len(there), 'row')} chosen**{far}")
+            _draw_links(jobs, len(there), catalog)
             pinned = all(id in marks and marks[id].pinned for id in there)
             sign = ":material/keep_off:" if pinned else ":material/keep:"
-            st.button("Unpin" if pinned else "Pin", key="runs.pin", icon=sign, on_click=_pin, args=(there, not pinned))
+            st.button("Unpin" if pinned else "Pin", key="runs.pin", icon=sign, on_click=_set_pin, args=(there, not pinned))
             if len(there) == 1:
-                _name(there[0], marks[there[0]].name if there[0] in marks else "")
+                _draw_name(there[0], marks[there[0]].name if there[0] in marks else "")
             ended = [job for job in jobs if job.state in NOT_DONE]
             if ended:
-                st.button("Run again", key="runs.again", icon=":material/replay:", on_click=_again, args=(ended,))
+                st.button("Run again", key="runs.again", icon=":material/replay:", on_click=_submit_again, args=(ended,))
             active = [job.id for job in jobs if job.active]
             if active:
-                st.button("Cancel", key="runs.stop", icon=":material/stop:", on_click=_stop, args=(active,))
-            _take(jobs, len(there))
-            st.button("Delete …", key="runs.delete", icon=":material/delete:", on_click=_ask, args=(there,))
+                st.button("Cancel", key="runs.stop", icon=":material/stop:", on_click=_cancel_jobs, args=(active,))
+            _draw_export(jobs, len(there))
+            st.button("Delete …", key="runs.delete", icon=":material/delete:", on_click=_ask_deletion, args=(there,))
             st.button("Choose none", key="runs.none", icon=":material/deselect:", on_click=choose_none)
         if st.session_state.get("runs.asking") == there:
-            _confirm(store, owner, there, len(jobs) < len(there) or any(job.owner is None for job in jobs))
+            _draw_question(store, owner, there, len(jobs) < len(there) or any(job.owner is None for job in jobs))
 
 
-def _links(jobs: Sequence[Job], count: int, catalog: Mapping[str, Any]) -> None:
+def _draw_links(jobs: Sequence[Job], count: int, catalog: Mapping[str, Any]) -> None:
     """Ways to other pages with what is chosen."""
     done = [job for job in jobs if job.kind == "run" and job.state == "done"]
     if len(done) == count == 2:
-        links.to("compare", "Put side by side", ":material/compare:", view="pair", run=done[0].id, beside=done[1].id)
+        links.draw_link("compare", "Put side by side", ":material/compare:", view="pair", run=done[0].id, beside=done[1].id)
     if count != 1 or not jobs or jobs[0].kind != "run":
         return
     if done:
-        links.to("deep", "Deep", ":material/scatter_plot:", run=done[0].id)
-    if words := change_words(jobs[0], catalog):
-        links.to("lab", "Change and run", ":material/tune:", **words)
+        links.draw_link("deep", "Deep", ":material/scatter_plot:", run=done[0].id)
+    if words := write_change(jobs[0], catalog):
+        links.draw_link("lab", "Change and run", ":material/tune:", **words)
 
 
-def change_words(job: Job, catalog: Mapping[str, Any]) -> dict[str, str]:
+def write_change(job: Job, catalog: Mapping[str, Any]) -> dict[str, str]:
     """The words of the Lab's address that fill its form with a run's settings and start nothing; {} where the form has no place for it."""
     try:
         spec = RunSpec.from_json(job.spec)
@@ -93,16 +93,16 @@ def change_words(job: Job, catalog: Mapping[str, Any]) -> dict[str, str]:
         return {}
 
 
-def _name(id: str, now: str) -> None:
+def _draw_name(id: str, now: str) -> None:
     """A name for the one that is chosen."""
     with st.popover("Name", icon=":material/label:", key="runs-naming"):
         key = f"mine.runs.name.{id}"  # of a private run it goes with the table
         st.session_state.setdefault(key, now)
-        st.text_input("Name", key=key, on_change=_call, args=(id, key), placeholder="what you call it")
+        st.text_input("Name", key=key, on_change=_set_name, args=(id, key), placeholder="what you call it")
         st.caption("Press Enter. Only this browser shows it; leave it empty to take it away.")
 
 
-def _take(jobs: Sequence[Job], count: int) -> None:
+def _draw_export(jobs: Sequence[Job], count: int) -> None:
     """The chosen runs as one file."""
     ids = [job.id for job in jobs if job.state == "done" and job.kind == "run" and job.owner is None]
     if ids and len(ids) == count <= BUNDLED:
@@ -115,27 +115,27 @@ def _take(jobs: Sequence[Job], count: int) -> None:
         )
 
 
-def _pin(ids: Sequence[str], pinned: bool) -> None:
-    with _Said():
+def _set_pin(ids: Sequence[str], pinned: bool) -> None:
+    with _Reported():
         for id in ids:
             get_store().mark(id, visitor.read_owner(), pinned=pinned)
 
 
-def _call(id: str, key: str) -> None:
-    with _Said():
+def _set_name(id: str, key: str) -> None:
+    with _Reported():
         get_store().mark(id, visitor.read_owner(), name=st.session_state[key])
 
 
-def _stop(ids: Sequence[str]) -> None:
-    with _Said():
+def _cancel_jobs(ids: Sequence[str]) -> None:
+    with _Reported():
         for id in ids:
             cancel_job(id)
 
 
-def _again(jobs: Sequence[Job]) -> None:
+def _submit_again(jobs: Sequence[Job]) -> None:
     """Queue what ended without a result once more."""
     store, owner = get_store(), visitor.read_owner()
-    with _Said():
+    with _Reported():
         for job in jobs:
             match job.kind:
                 case "run":
@@ -152,11 +152,11 @@ def _again(jobs: Sequence[Job]) -> None:
 # ---- deleting
 
 
-def _ask(ids: Sequence[str]) -> None:
+def _ask_deletion(ids: Sequence[str]) -> None:
     st.session_state["runs.asking"] = list(ids)
 
 
-def _confirm(store: Store, owner: str | None, ids: list[str], public: bool) -> None:
+def _draw_question(store: Store, owner: str | None, ids: list[str], public: bool) -> None:
     """What goes, and the press that does it."""
     kept = recorded.list_bundled() & set(ids)
     ids = [id for id in ids if id not in kept]
@@ -164,14 +164,14 @@ def _confirm(store: Store, owner: str | None, ids: list[str], public: bool) -> N
     with st.container(key="runs-confirm"):
         if kept:
             st.info(
-                f"{many(len(kept), 'run')} that come with this product stay: its first page shows them.",
+                f"{format_count(len(kept), 'run')} that come with this product stay: its first page shows them.",
                 icon=":material/verified:",
             )
         if not ids:
             return
         lines = [f"{held.jobs} of the runs, comparisons and maps" if held.jobs > 1 else "what is chosen" if held.jobs else ""]
-        lines += [f"{many(held.maps, 'map')} drawn of them" if held.maps else ""]
-        lines += [f"{many(held.sweeps, 'sweep')} from the list, whose runs stay" if held.sweeps else ""]
+        lines += [f"{format_count(held.maps, 'map')} drawn of them" if held.maps else ""]
+        lines += [f"{format_count(held.sweeps, 'sweep')} from the list, whose runs stay" if held.sweeps else ""]
         said = ", ".join(line for line in lines if line)
         size = f" ({held.size / 1e6:,.1f} MB)" if held.jobs else ""
         goes = (
@@ -183,12 +183,12 @@ def _confirm(store: Store, owner: str | None, ids: list[str], public: bool) -> N
             icon=":material/delete_forever:",
         )
         with st.container(horizontal=True):
-            st.button("Delete", key="runs.sure", type="primary", icon=":material/delete:", on_click=_delete, args=(ids,))
+            st.button("Delete", key="runs.sure", type="primary", icon=":material/delete:", on_click=_delete_chosen, args=(ids,))
             st.button("Keep", key="runs.keep", on_click=drop_question)
 
 
-def _delete(ids: Sequence[str]) -> None:
-    with _Said():
+def _delete_chosen(ids: Sequence[str]) -> None:
+    with _Reported():
         get_store().discard(ids, visitor.read_owner())
         st.session_state["runs.chosen"] = [id for id in st.session_state["runs.chosen"] if id not in ids]
     drop_question()
@@ -197,7 +197,7 @@ def _delete(ids: Sequence[str]) -> None:
 # ---- said
 
 
-class _Said:
+class _Reported:
     """What goes wrong in a press is said at the top of the page."""
 
     def __enter__(self) -> None:
@@ -216,4 +216,4 @@ class _Said:
 
 def draw_trouble() -> None:
     if text := st.session_state.pop("runs.trouble", None):
-        st.error(plain(text, 400), icon=":material/error:")
+        st.error(escape(text, 400), icon=":material/error:")

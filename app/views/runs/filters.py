@@ -11,7 +11,7 @@ import streamlit as st
 from app.frame.address import Address
 from app.run import listing
 from app.session import visitor
-from app.words.text import plain
+from app.words.text import escape
 from engine.store import STATES, Store
 from engine.store.library import MAX_WORDS, Row
 
@@ -29,7 +29,7 @@ SORTS = {
     "state": ("State", "state", False),
     "long": ("Longest first", "seconds", True),
 }
-WORDS: dict[str, Any] = {
+USUAL: dict[str, Any] = {
     "text": "",
     "kind": EVERY,
     "state": EVERY,
@@ -40,7 +40,7 @@ WORDS: dict[str, Any] = {
     "page": 1,
 }
 """The address's words, which the filters' keys (`_key`) end in, and what they are where it does not say."""
-ADDRESS = Address("runs", {word: str(usual) for word, usual in WORDS.items()}, private={"text"})
+ADDRESS = Address("runs", {word: str(usual) for word, usual in USUAL.items()}, private={"text"})
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ def read_filters(datasets: Sequence[str], methods: Sequence[str], quiet: bool) -
         state.setdefault(_key("text"), "")  # a wiped one is emptied in the browser too
         return
     allowed = {"kind": listing.KINDS, "state": STATES, "dataset": datasets, "method": methods, "sort": SORTS}
-    wrong = [word for word in query if word not in WORDS]
-    for word, usual in WORDS.items():
+    wrong = [word for word in query if word not in USUAL]
+    for word, usual in USUAL.items():
         value: Any = query.get(word, kept if word == "text" else usual)
         if word == "pinned":
             value = value in (True, "1")
@@ -98,14 +98,14 @@ def write_filters(asked: RunsQuery, quiet: bool) -> None:
     addresses, and names of one's own are in neither.
     """
     words = {word: "1" if value is True else str(value) for word, value in vars(asked).items()}
-    ADDRESS.write(words | ({"text": WORDS["text"]} if quiet else {}))
+    ADDRESS.write(words | ({"text": USUAL["text"]} if quiet else {}))
 
 
 def draw_filters(datasets: Mapping[str, str], methods: Mapping[str, str]) -> RunsQuery:
     """The filters' row."""
     state = st.session_state
     if wrong := state.get("runs.wrong"):
-        names = ", ".join(plain(word, 30) for word in wrong)
+        names = ", ".join(escape(word, 30) for word in wrong)
         st.warning(
             f"Not all of this link could be followed: {names}. Everything there is is shown instead.",
             icon=":material/link_off:",
@@ -113,14 +113,14 @@ def draw_filters(datasets: Mapping[str, str], methods: Mapping[str, str]) -> Run
 
     def choose(label: str, word: str, every: str, named: Mapping[str, str], width: int) -> None:
         names = {EVERY: every} | dict(named)
-        st.selectbox(label, list(names), format_func=names.__getitem__, key=f"runs.{word}", on_change=_anew, width=width)
+        st.selectbox(label, list(names), format_func=names.__getitem__, key=f"runs.{word}", on_change=_start_over, width=width)
 
     with st.container(horizontal=True, vertical_alignment="bottom", key="runs-filters"):
         st.text_input(
             "Find",
             key=_key("text"),
             max_chars=LONGEST,
-            on_change=_anew,
+            on_change=_start_over,
             placeholder="words, or a run's id",
             width=240,
             help=f"Words, {MAX_WORDS} at most, that must all be found in the name, dataset, method, id, or the reason why it failed.",
@@ -130,25 +130,25 @@ def draw_filters(datasets: Mapping[str, str], methods: Mapping[str, str]) -> Run
         choose("Dataset", "dataset", "any dataset", datasets, 210)
         choose("Method", "method", "any method", methods, 210)
         sorts = {word: text for word, (text, _, _) in SORTS.items()}
-        st.selectbox("Sort by", list(sorts), format_func=sorts.__getitem__, key="runs.sort", on_change=_anew, width=160)
-        st.checkbox("Pinned only", key="runs.pinned", on_change=_anew)
-    return RunsQuery(**{word: state[_key(word)] for word in WORDS})
+        st.selectbox("Sort by", list(sorts), format_func=sorts.__getitem__, key="runs.sort", on_change=_start_over, width=160)
+        st.checkbox("Pinned only", key="runs.pinned", on_change=_start_over)
+    return RunsQuery(**{word: state[_key(word)] for word in USUAL})
 
 
-def _anew() -> None:
+def _start_over() -> None:
     """Another question begins on its first page."""
     st.session_state["runs.page"] = 1
     st.session_state["runs.wrong"] = []
 
 
-def _everything() -> None:
-    for word, usual in WORDS.items():
+def _reset_filters() -> None:
+    for word, usual in USUAL.items():
         st.session_state[_key(word)] = usual
     st.session_state["runs.wrong"] = []
 
 
 def offer_everything() -> None:
-    st.button("Show everything", key="runs.everything", icon=":material/filter_alt_off:", on_click=_everything)
+    st.button("Show everything", key="runs.everything", icon=":material/filter_alt_off:", on_click=_reset_filters)
 
 
 def turn_page(asked: RunsQuery, to: int) -> RunsQuery:

@@ -12,8 +12,8 @@ from app.frame import links
 from app.parts import share
 from app.run import listing
 from app.session import visitor
-from app.views.runs.filters import PAGE, WORDS, RunsQuery, go_to_page, offer_everything
-from app.words.text import plain
+from app.views.runs.filters import PAGE, USUAL, RunsQuery, go_to_page, offer_everything
+from app.words.text import escape
 from engine.errors import BadInput
 from engine.store.library import Row
 from engine.sweep import SweepSpec
@@ -25,7 +25,7 @@ def draw_list(
     """The rows of this page, and a way to the others."""
     if not total:
         with st.container(key="runs-none"):
-            if asked == RunsQuery(**WORDS):
+            if asked == RunsQuery(**USUAL):
                 st.info("There is nothing here yet: press **Run** in the Lab.", icon=":material/inbox:")
             else:
                 st.info("Nothing here is like that.", icon=":material/search_off:")
@@ -36,16 +36,20 @@ def draw_list(
         st.markdown(f"**{first + 1:,} to {first + len(found):,} of {total:,}**", width="stretch")
         if not visitor.is_demo():
             st.button(
-                "Choose all on this page", key="runs.all", icon=":material/select_all:", on_click=_all, args=(_ids(found),)
+                "Choose all on this page",
+                key="runs.all",
+                icon=":material/select_all:",
+                on_click=_choose_all,
+                args=(_list_ids(found),),
             )
     now = time.time()
     with st.container(key="runs-list", gap="small"):
         for row in found:
-            _row(row, known, catalog, now)
+            _draw_row(row, known, catalog, now)
     kinds = sorted({str(row.score["interval"]) for row in found if row.score is not None})
     if kinds:
-        st.caption(f"Brackets: {'; '.join(plain(kind, 100) for kind in kinds)}. n: replicates.")
-        share.table(
+        st.caption(f"Brackets: {'; '.join(escape(kind, 100) for kind in kinds)}. n: replicates.")
+        share.offer_table(
             lambda: listing.list_scores(found, known),
             "runs",
             "runs",
@@ -54,10 +58,10 @@ def draw_list(
             text=listing.WORDY,
         )
     if last > 1:
-        _pages(asked.page, last)
+        _draw_pages(asked.page, last)
 
 
-def _pages(now: int, last: int) -> None:
+def _draw_pages(now: int, last: int) -> None:
     """To the page before and after."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="center", key="runs-pages"):
         for word, to, icon, key in (
@@ -69,11 +73,11 @@ def _pages(now: int, last: int) -> None:
                 st.markdown(f"Page {now:,} of {last:,}", width="content")
 
 
-def _ids(found: Sequence[Row]) -> list[str]:
+def _list_ids(found: Sequence[Row]) -> list[str]:
     return [row.id for row in found]
 
 
-def _row(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any], now: float) -> None:
+def _draw_row(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any], now: float) -> None:
     """One line: a box to choose it by, what it is, and the way to it."""
     state, key = st.session_state, f"runs.pick.{row.id}"
     text = listing.describe_row(row, known, catalog, now)
@@ -82,35 +86,35 @@ def _row(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any], now: fl
             st.markdown(text, width="stretch")
         else:
             state[key] = row.id in state["runs.chosen"]
-            st.checkbox(text, key=key, on_change=_tick, args=(row.id,), width="stretch")
-        _open(row)
+            st.checkbox(text, key=key, on_change=_toggle, args=(row.id,), width="stretch")
+        _draw_open(row)
 
 
-def _open(row: Row) -> None:
+def _draw_open(row: Row) -> None:
     """The link to the page that shows it."""
     if row.sweep is not None:
         try:
             words = SweepSpec.from_json(row.sweep.words).to_query()
         except BadInput:
             return
-        links.to("compare", "Compare", ":material/leaderboard:", **words)
+        links.draw_link("compare", "Compare", ":material/leaderboard:", **words)
     elif row.job is None:
         return
     elif row.job.kind == "compare":
-        links.to("data", "Open", ":material/table_view:", compare=row.id)
+        links.draw_link("data", "Open", ":material/table_view:", compare=row.id)
     elif row.job.kind == "embed":
-        links.to("deep", "Deep", ":material/scatter_plot:", run=row.job.fingerprint)
+        links.draw_link("deep", "Deep", ":material/scatter_plot:", run=row.job.fingerprint)
     else:
-        links.to("lab", "Open", ":material/science:", run=row.id)
+        links.draw_link("lab", "Open", ":material/science:", run=row.id)
 
 
-def _tick(id: str) -> None:
+def _toggle(id: str) -> None:
     chosen = [one for one in st.session_state["runs.chosen"] if one != id]
     st.session_state["runs.chosen"] = [*chosen, id] if st.session_state[f"runs.pick.{id}"] else chosen
     drop_question()
 
 
-def _all(ids: Sequence[str]) -> None:
+def _choose_all(ids: Sequence[str]) -> None:
     st.session_state["runs.chosen"] = list(dict.fromkeys([*st.session_state["runs.chosen"], *ids]))
     drop_question()
 

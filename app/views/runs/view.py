@@ -15,7 +15,7 @@ from app.views.runs import activity
 from app.views.runs.actions import draw_bar, draw_trouble
 from app.views.runs.filters import PAGE, draw_filters, offer_everything, read_filters, search_runs, turn_page, write_filters
 from app.views.runs.list import draw_list
-from app.words.text import plain
+from app.words.text import escape
 from engine.errors import LabError
 from engine.spec.run import uploaded
 from engine.store import Store
@@ -43,10 +43,10 @@ def page() -> None:
     quiet = bool(mine) or any(uploaded(name) is not None for name in datasets)
     read_filters(datasets, methods, quiet)
     chosen: list[str] = st.session_state.setdefault("runs.chosen", [])
-    top.head(False)
+    top.draw_head(False)
     st.subheader("Runs")
     draw_trouble()
-    activity.section(catalog, mine, leave=bool(chosen))
+    activity.draw_activity(catalog, mine, leave=bool(chosen))
     asked = draw_filters(listing.list_options(datasets, known), listing.list_options(methods, known))
     try:
         found, total = search_runs(store, owner, asked, known)
@@ -57,14 +57,14 @@ def page() -> None:
     except LabError as error:
         write_filters(asked, quiet)
         with st.container(key="runs-wrong"):
-            st.error(plain(error, 400), icon=":material/error:")
+            st.error(escape(error, 400), icon=":material/error:")
             offer_everything()
         return
     write_filters(asked, quiet)
     draw_list(found, total, last, asked, known, catalog)
     if not visitor.is_demo():
         draw_bar(store, owner, chosen, found, known, catalog)
-    st.caption(_whose())
+    st.caption(_explain_owners())
 
 
 def _load() -> tuple[Store, dict[str, Any], list[Upload], tuple[list[str], list[str]]]:
@@ -74,7 +74,7 @@ def _load() -> tuple[Store, dict[str, Any], list[Upload], tuple[list[str], list[
     return store, catalog, mine, store.names(visitor.read_owner())
 
 
-def _whose() -> str:
+def _explain_owners() -> str:
     """Who may do what, said plainly."""
     if visitor.is_demo():
         return f":material/movie: {visitor.explain_demo()}"
