@@ -1,7 +1,7 @@
 """The start: five short steps, each of which ends with something seen. Where a person is in it is kept with the session.
 
-On a first visit the Lab offers it in the place of its welcome (`offer`); once begun it goes along to the pages it leads to (`follow`),
-until it is over or put away. The gallery brings it back (`again`).
+On a first visit the Lab offers it in the place of its welcome (`offer_steps`); once begun it goes along to the pages it leads to (`follow_steps`),
+until it is over or put away. The gallery brings it back (`restart_steps`).
 """
 
 from __future__ import annotations

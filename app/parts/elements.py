@@ -26,7 +26,7 @@ def draw_chart(figure: Any, key: str, alt: str) -> None:
 
 
 def draw_numbers(key: str, table: Callable[[], pd.DataFrame], alt: str, *, name: str = "", download: bool = True) -> None:
-    """The numbers behind a picture, made when somebody opens them, to read and to copy. name, download: as in `share.table`."""
+    """The numbers behind a picture, made when somebody opens them, to read and to copy. name, download: as in `share.offer_table`."""
     with draw_fold("The numbers", f"numbers-{key}", ":material/table:") as fold:
         if fold.open:
             made = table()

@@ -55,7 +55,7 @@ def offer_table(
     found: a data frame, records (`engine.report.formats`), or what makes them when somebody presses. name: of the files,
     without an end. key:
     of this press on its page. caption: what the table is, for a line with it. download: False for what is made of a person's own table
-    (as `own`, which says so of a whole page). text: columns that hold words even where they look like numbers.
+    (as `mark_private`, which says so of a whole page). text: columns that hold words even where they look like numbers.
     """
     offer_forms(
         lambda: write_forms(list_records(found() if callable(found) else found), caption, text), name, key, download=download
@@ -89,7 +89,7 @@ def _offer_forms(made: Callable[[], Mapping[str, str]], name: str, key: str, dow
 
 
 def write_forms(rows: Sequence[Mapping[str, Any]], caption: str = "", text: Collection[str] = ()) -> dict[str, str]:
-    """A table in each of FORMS. text: as in `table`."""
+    """A table in each of FORMS. text: as in `offer_table`."""
     return {
         "Markdown": formats.markdown(rows, caption),
         "LaTeX": formats.latex(rows, caption),
@@ -151,7 +151,7 @@ def _write_sweep(spec: SweepSpec, metric: str) -> Code:
 
 
 def _offer_code(made: Callable[[], Code], key: str) -> None:
-    """The press. A fragment, as `_forms`."""
+    """The press. A fragment, as `_offer_forms`."""
     with _draw_press("Copy as code", ":material/terminal:", f"code-{key}") as pressed:
         if not pressed.open:
             return

@@ -31,7 +31,7 @@ STATES = {
 """How a job stands: a sign and a word."""
 KINDS = {"run": "Runs", "sweep": "Sweeps", "compare": "Comparisons", "embed": "Maps"}
 WORDY = ("run", "name", "dataset", "method", "imbalance", "interval")
-"""Columns of `scores` that hold words, whatever they look like."""
+"""Columns of `list_scores` that hold words, whatever they look like."""
 REASON = 300
 """Characters of a reason in a list."""
 

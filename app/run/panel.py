@@ -117,7 +117,7 @@ def draw_run_bar(catalog: Mapping[str, Any], spec: RunSpec | None) -> bool:
 def load_run(
     store: Store, catalog: Mapping[str, Any], run: str | None, owner: str | None, *, is_example: bool = False
 ) -> tuple[Shown | None, str]:
-    """The run on screen, or why there is none ('': nothing was asked for). Of a private one no table is downloaded (`share.own`)."""
+    """The run on screen, or why there is none ('': nothing was asked for). Of a private one no table is downloaded (`share.mark_private`)."""
     if run is None:
         return None, ""
     try:

@@ -97,7 +97,7 @@ def _make_line(row: Mapping[str, Any]) -> cells.Line:
 
 
 def _make_frame(rows: Sequence[Mapping[str, Any]], mine: Mapping[str, Any] | None, lab: bool) -> pd.DataFrame:
-    """One line a cell; text, so that a number stands with its interval. See `_numbers`."""
+    """One line a cell; text, so that a number stands with its interval. See `draw_cells`."""
     labels = list(dict.fromkeys(k for r in rows for k in r["labels"]))
     protocol = "" if mine is None or not mine["other"] else " (reduced)" if mine["reduced"] else " (full)"
     out = []

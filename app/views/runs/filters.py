@@ -45,7 +45,7 @@ ADDRESS = Address("runs", {word: str(usual) for word, usual in USUAL.items()}, p
 
 @dataclass(frozen=True)
 class RunsQuery:
-    """What is looked for, as `WORDS`."""
+    """What is looked for, as `USUAL`."""
 
     text: str
     kind: str
