@@ -15,14 +15,14 @@ TRIES = 100
 """Ports that are tried, from the one asked for."""
 
 
-def main(words: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Replaces this process by the server's; exits with 2 and one sentence where host or port cannot be used."""
     parser = argparse.ArgumentParser(prog="python -m app.launch", description=__doc__)
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen at; 0.0.0.0 shares the page (default: %(default)s)"
     )
     parser.add_argument("--port", default="8501", help="port; a taken one moves to the next free one (default: %(default)s)")
-    asked = parser.parse_args(words)
+    asked = parser.parse_args(arguments)
     try:
         if not asked.port.isdecimal() or not 1 <= (wanted := int(asked.port)) <= 65535:
             raise ValueError(f"PORT={asked.port}: must be a whole number in 1..65535.")

@@ -29,13 +29,13 @@ def draw_drop_zone(
     script reruns, once a file is whole in the store.
     """
 
-    def told() -> None:
+    def take() -> None:
         id = st.session_state[key].get("sent")
         if isinstance(id, str):
             sent(id)
 
     data = {"url": "/api/uploads", "most": MAX_BYTES, "endings": list(endings), "what": what, "taken": taken, "small": small}
-    _mount()(key=key, data=data, height="content", on_sent_change=told)
+    _mount()(key=key, data=data, height="content", on_sent_change=take)
 
 
 def _mount() -> Callable[..., object]:

@@ -26,16 +26,16 @@ def shared_words() -> dict[str, str]:
     return {word: value for word, value in st.query_params.to_dict().items() if word in SHARED}
 
 
-def follow_link(words: Mapping[str, str]) -> None:
+def follow_link(query: Mapping[str, str]) -> None:
     """Put a page's own words into the address, to be read as if a link had been followed; the shared ones stay."""
-    st.query_params.from_dict({**words, **shared_words()})
+    st.query_params.from_dict({**query, **shared_words()})
 
 
 @dataclass
 class _Memory:
-    """The words that the page shows, and those that it wrote over, each with the time of that (s, monotonic)."""
+    """query: the words that the page shows; replaced: those that it wrote over, each with the time of that (s, monotonic)."""
 
-    words: dict[str, str]
+    query: dict[str, str]
     replaced: list[tuple[dict[str, str], float]] = field(default_factory=list)
 
 
@@ -59,37 +59,37 @@ class Address:
         state, query, now = st.session_state, page_words(), time.monotonic()
         memory = state.get(self.key)
         if memory is not None and state.get("page") == self.page:
-            late = any(words == query and now - when < ECHO_SECONDS for words, when in memory.replaced)
-            if query == memory.words or late:
+            late = any(old == query and now - when < ECHO_SECONDS for old, when in memory.replaced)
+            if query == memory.query or late:
                 return None
         state["page"] = self.page  # pages share widgets, and whichever filled them last is named here
         state[self.key] = _Memory(query)
         return query
 
-    def shows(self, words: Mapping[str, str]) -> bool:
+    def shows(self, query: Mapping[str, str]) -> bool:
         """Whether these words, those that are as usual left out, are what the page last read or wrote."""
         memory = st.session_state.get(self.key)
-        return memory is not None and self._shorten(words) == memory.words
+        return memory is not None and self._shorten(query) == memory.query
 
-    def write(self, words: Mapping[str, str]) -> None:
+    def write(self, query: Mapping[str, str]) -> None:
         """Put the page's words into the address, those that are as usual left out; `read` does not report them."""
-        own, now = self._shorten(words), time.monotonic()
+        own, now = self._shorten(query), time.monotonic()
         memory = st.session_state.setdefault(self.key, _Memory(page_words()))
-        if own != memory.words:
+        if own != memory.query:
             recent = [(old, when) for old, when in memory.replaced if now - when < ECHO_SECONDS and old != own]
-            st.session_state[self.key] = _Memory(own, [*recent, (memory.words, now)])
+            st.session_state[self.key] = _Memory(own, [*recent, (memory.query, now)])
         if own != page_words():
             follow_link(own)
 
-    def _shorten(self, words: Mapping[str, str]) -> dict[str, str]:
-        return {word: value for word, value in words.items() if value != self.usual.get(word)}
+    def _shorten(self, query: Mapping[str, str]) -> dict[str, str]:
+        return {word: value for word, value in query.items() if value != self.usual.get(word)}
 
-    def words(self) -> dict[str, str] | None:
+    def last_query(self) -> dict[str, str] | None:
         """The words that the page shows, as they were last read or written; None before its first look in this session."""
         memory = st.session_state.get(self.key)
-        return None if memory is None else dict(memory.words)
+        return None if memory is None else dict(memory.query)
 
     def forget(self) -> None:
-        """Make the next `read` report the address whatever it is. `words` stays."""
+        """Make the next `read` report the address whatever it is. `last_query` stays."""
         if st.session_state.get("page") == self.page:
             del st.session_state["page"]

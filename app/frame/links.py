@@ -10,9 +10,9 @@ from streamlit.navigation.page import Page
 from app.frame import address
 
 
-def remember_pages(found: Mapping[str, Page]) -> None:
+def remember_pages(pages: Mapping[str, Page]) -> None:
     """Remember the pages of this session by name, for links between them."""
-    st.session_state["pages"] = dict(found)
+    st.session_state["pages"] = dict(pages)
 
 
 def draw_link(name: str, label: str, icon: str, **query: str) -> None:

@@ -1,7 +1,7 @@
 """The start: five short steps, each of which ends with something seen. Where a person is in it is kept with the session.
 
-On a first visit the Lab offers it in the place of its welcome (`offer_steps`); once begun it goes along to the pages it leads to (`follow_steps`),
-until it is over or put away. The gallery brings it back (`restart_steps`).
+On a first visit the Lab offers it in the place of its welcome (`offer_steps`). Once begun it goes along to the pages it leads to
+(`follow_steps`), until it is over or put away. The gallery brings it back (`restart_steps`).
 """
 
 from __future__ import annotations
@@ -20,14 +20,17 @@ AT, SHUT = "start.at", "start.shut"
 
 @dataclass(frozen=True)
 class Step:
-    """One step. name: on its button; do: what to do; see: what is seen at its end; page, words, link: where that is."""
+    """One step. name: on its button; do: what to do; see: what is seen at its end.
+
+    page, query, link: where that is, the words of its address, and the label of the link.
+    """
 
     name: str
     do: str
     see: str
     page: str
     link: str
-    words: Mapping[str, str]
+    query: Mapping[str, str]
 
 
 def list_steps() -> list[Step]:
@@ -67,8 +70,8 @@ def list_steps() -> list[Step]:
     ]
 
 
-def _change_step(words: Mapping[str, str]) -> Step:
-    """The step that changes a setting. words: of the address of a recorded run at 5:1."""
+def _change_step(query: Mapping[str, str]) -> Step:
+    """The step that changes a setting. query: of the address of a recorded run at 5:1."""
     return Step(
         "Change",
         "In a demonstration nothing can be trained: open a recorded run at 5:1."
@@ -78,12 +81,12 @@ def _change_step(words: Mapping[str, str]) -> Step:
         "average precision stands higher at 5:1 than at 50:1: the fewer rare rows there are, the harder they are to find.",
         "lab",
         "Open a run at 5:1",
-        words,
+        query,
     )
 
 
-def _table_step(words: Mapping[str, str]) -> Step:
-    """The step with a table of one's own. words: of the address of a recorded comparison, for a demonstration."""
+def _table_step(query: Mapping[str, str]) -> Step:
+    """The step with a table of one's own. query: of the address of a recorded comparison, for a demonstration."""
     if visitor.is_demo():
         return Step(
             "Your table",
@@ -91,7 +94,7 @@ def _table_step(words: Mapping[str, str]) -> Step:
             "a verdict, the curves, and what a threshold does: the same comes of a table of your own where an engine is alive.",
             "data",
             "Open a recorded comparison",
-            words,
+            query,
         )
     return Step(
         "Your table",
@@ -153,8 +156,8 @@ def _panel(first: bool = False) -> None:
         with st.container(key=f"start-step-{at + 1}", gap="small"):
             st.markdown(f"{step.do} **You will see:** {step.see}")
         with st.container(horizontal=True, vertical_alignment="center"):
-            if step.words or step.page != "lab" or not first:
-                links.draw_link(step.page, step.link, ":material/arrow_forward:", **step.words)
+            if step.query or step.page != "lab" or not first:
+                links.draw_link(step.page, step.link, ":material/arrow_forward:", **step.query)
             label = "I have seen it: next step" if at + 1 < len(steps) else "I have seen it: done"
             st.button(label, key="start.next", icon=":material/check:", on_click=_go_on, args=(at,))
 

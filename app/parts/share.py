@@ -42,7 +42,7 @@ def mark_private() -> None:
 
 
 def offer_table(
-    found: Table | Callable[[], Table],
+    rows: Table | Callable[[], Table],
     name: str,
     key: str,
     caption: str = "",
@@ -52,27 +52,27 @@ def offer_table(
 ) -> None:
     """A press that shows a table as Markdown, LaTeX and CSV, each to copy and to download.
 
-    found: a data frame, records (`engine.report.formats`), or what makes them when somebody presses. name: of the files,
+    rows: a data frame, records (`engine.report.formats`), or what makes them when somebody presses. name: of the files,
     without an end. key:
     of this press on its page. caption: what the table is, for a line with it. download: False for what is made of a person's own table
     (as `mark_private`, which says so of a whole page). text: columns that hold words even where they look like numbers.
     """
     offer_forms(
-        lambda: write_forms(list_records(found() if callable(found) else found), caption, text), name, key, download=download
+        lambda: write_forms(list_records(rows() if callable(rows) else rows), caption, text), name, key, download=download
     )
 
 
-def offer_forms(made: Callable[[], Mapping[str, str]], name: str, key: str, *, download: bool = True) -> None:
-    """The same of a table that writes itself: made() gives its text in each of FORMS."""
-    st.fragment(_offer_forms)(made, name, key, download and not st.session_state.get(_PRIVATE, False))
+def offer_forms(write: Callable[[], Mapping[str, str]], name: str, key: str, *, download: bool = True) -> None:
+    """The same of a table that writes itself: write() gives its text in each of FORMS."""
+    st.fragment(_offer_forms)(write, name, key, download and not st.session_state.get(_PRIVATE, False))
 
 
-def _offer_forms(made: Callable[[], Mapping[str, str]], name: str, key: str, download: bool) -> None:
+def _offer_forms(write: Callable[[], Mapping[str, str]], name: str, key: str, download: bool) -> None:
     """The press. A fragment, so that opening it draws nothing else anew."""
     with _draw_press("Copy as table", ":material/content_copy:", f"share-{key}") as pressed:
         if not pressed.open:
             return
-        texts = made()
+        texts = write()
         for tab, (label, end) in zip(st.tabs(list(FORMS)), FORMS.items(), strict=True):
             with tab:
                 _draw_text(texts[label], None)  # Streamlit's colours of Markdown are too pale to read
@@ -97,11 +97,11 @@ def write_forms(rows: Sequence[Mapping[str, Any]], caption: str = "", text: Coll
     }
 
 
-def list_records(found: Table) -> list[dict[str, Any]]:
+def list_records(rows: Table) -> list[dict[str, Any]]:
     """Rows as mappings; an index with a name is a column."""
-    if not isinstance(found, pd.DataFrame):
-        return [dict(row) for row in found]
-    frame = found if found.index.name is None else found.reset_index()
+    if not isinstance(rows, pd.DataFrame):
+        return [dict(row) for row in rows]
+    frame = rows if rows.index.name is None else rows.reset_index()
     return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
 
 
@@ -150,13 +150,13 @@ def _write_sweep(spec: SweepSpec, metric: str) -> Code:
     )
 
 
-def _offer_code(made: Callable[[], Code], key: str) -> None:
+def _offer_code(write: Callable[[], Code], key: str) -> None:
     """The press. A fragment, as `_offer_forms`."""
     with _draw_press("Copy as code", ":material/terminal:", f"code-{key}") as pressed:
         if not pressed.open:
             return
         try:
-            command, about, script, about_script = made()
+            command, about, script, about_script = write()
         except BadInput as error:
             st.caption(escape(error, 300))
             return

@@ -48,14 +48,14 @@ def draw_switch() -> None:
     st.toggle("Big", key="size.pick", on_change=take, help="Presenter size: larger text, pictures and player, for a projector.")
 
 
-def fit_figure(made: Any) -> Any:
+def fit_figure(figure: Any) -> Any:
     """A plotly figure at the size of this session: its own, or a larger copy of text, lines, marks, margins and height."""
-    return enlarge_figure(made, FACTOR) if is_enlarged() else made
+    return enlarge_figure(figure, FACTOR) if is_enlarged() else figure
 
 
-def enlarge_figure(made: Any, by: float) -> Any:
+def enlarge_figure(figure: Any, by: float) -> Any:
     """The figure itself, everything in it that is measured in pixels `by` times as large, but for its width."""
-    layout = made.layout
+    layout = figure.layout
     for name in ("height", "width"):
         if layout[name]:
             layout[name] = round(layout[name] * by)
@@ -66,7 +66,7 @@ def enlarge_figure(made: Any, by: float) -> Any:
     for side in ("l", "r", "t", "b"):
         if layout.margin[side] is not None:
             layout.margin[side] = round(by * layout.margin[side])
-    for axis in (*made.select_xaxes(), *made.select_yaxes()):
+    for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
         axis.tickfont.size = by * (axis.tickfont.size or 12)
         axis.title.font.size = by * (axis.title.font.size or 14)
         if axis.title.standoff is not None:
@@ -76,13 +76,13 @@ def enlarge_figure(made: Any, by: float) -> Any:
         for shift in ("xshift", "yshift", "ax", "ay"):
             if isinstance(note[shift], (int, float)):
                 note[shift] = by * note[shift]
-    for trace in made.data:
+    for trace in figure.data:
         for part in ("line", "marker"):
             if part in trace and trace[part] is not None:
                 _enlarge_marks(trace[part], by)
         if "textfont" in trace:
             trace.textfont.size = by * (trace.textfont.size or 12)
-    return made
+    return figure
 
 
 def _enlarge_marks(part: Any, by: float) -> None:

@@ -189,26 +189,28 @@ def draw_measures(shown: Shown) -> None:
         if not fold.open:
             return
         alt = "Every measure with its 95% interval, one column a method"
-        st.dataframe(pd.DataFrame(list_measures(shown, lambda found: format_interval(found, 3))), hide_index=True, alt=alt)
+        st.dataframe(
+            pd.DataFrame(list_measures(shown, lambda interval: format_interval(interval, 3))), hide_index=True, alt=alt
+        )
         main = shown.there[0][1]
         caption = f"{alt}, n = {main.n}; {main.interval}"
         share.offer_table(lambda: list_measures(shown, _ends), f"measures-{shown.job.id}", "measures", caption)
 
 
-def list_measures(shown: Shown, said: Callable[[Interval], Any]) -> list[dict[str, Any]]:
-    """One record a measure, one column a method; said: what stands in a cell."""
+def list_measures(shown: Shown, show: Callable[[Interval], Any]) -> list[dict[str, Any]]:
+    """One record a measure, one column a method; show: what stands in a cell."""
     rows = []
     for name, (label, _, _) in METRICS.items():
         row: dict[str, Any] = {"measure": label}
         for member, result in shown.there:
             if name in result.metrics:
-                row[member.label] = said(result.metric(name))
+                row[member.label] = show(result.metric(name))
         rows.append(row)
     return rows
 
 
-def _ends(found: Interval) -> dict[str, float]:
-    return {"mean": found.mean, "low": found.low, "high": found.high}
+def _ends(interval: Interval) -> dict[str, float]:
+    return {"mean": interval.mean, "low": interval.low, "high": interval.high}
 
 
 def draw_provenance(shown: Shown) -> None:

@@ -240,9 +240,9 @@ def make_table(
     return pd.DataFrame(columns)
 
 
-def read_interval(words: Mapping[str, Any] | None, result: Result) -> Interval:
+def read_interval(values: Mapping[str, Any] | None, result: Result) -> Interval:
     """An interval out of a result's JSON; NaN where there is none."""
-    found = words or {}
+    found = values or {}
     mean, low, high = (np.nan if found.get(name) is None else float(found[name]) for name in ("mean", "low", "high"))
     return Interval(mean, low, high, result.n, result.interval)
 

@@ -98,16 +98,16 @@ def describe_job(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any])
     return f"{own}{title(spec.method)} on {title(spec.dataset)}, {how[:1].lower()}{how[1:]}{changed}, {replicates}, seed {spec.seed}"
 
 
-def describe_sweep(found: Sweep, known: Mapping[str, str]) -> str:
+def describe_sweep(sweep: Sweep, known: Mapping[str, str]) -> str:
     """What a sweep was asked to be, as markdown."""
-    sets = found.words.get("datasets") or []
+    sets = sweep.words.get("datasets") or []
     counts = [
-        format_count(len(found.words.get(word) or []), noun) for word, noun in (("methods", "method"), ("ratios", "ratio"))
+        format_count(len(sweep.words.get(word) or []), noun) for word, noun in (("methods", "method"), ("ratios", "ratio"))
     ]
     names = ", ".join(shorten_name(known.get(str(name), name), 40) for name in sets[:3]) + (
         f" and {len(sets) - 3} more" if len(sets) > 3 else ""
     )
-    return f"Sweep of {' × '.join(counts)} on {names}, {format_count(int(found.words.get('seeds') or 0), 'seed')}"
+    return f"Sweep of {' × '.join(counts)} on {names}, {format_count(int(sweep.words.get('seeds') or 0), 'seed')}"
 
 
 def list_unusual(spec: RunSpec, catalog: Mapping[str, Any], most: int = 3) -> list[str]:
@@ -130,17 +130,17 @@ def describe_state(job: Job) -> str:
     return text
 
 
-def format_score(found: Mapping[str, Any]) -> str:
+def format_score(score: Mapping[str, Any]) -> str:
     """'average precision 0.41 [0.36, 0.46], n = 20'; which interval that is stands below the list."""
-    mean, low, high = (math.nan if found[name] is None else float(found[name]) for name in ("mean", "low", "high"))
-    n = int(found["n"] or 0)
-    return f"average precision {format_interval(Interval(mean, low, high, n, str(found['interval'])))}, n = {n}"
+    mean, low, high = (math.nan if score[name] is None else float(score[name]) for name in ("mean", "low", "high"))
+    n = int(score["n"] or 0)
+    return f"average precision {format_interval(Interval(mean, low, high, n, str(score['interval'])))}, n = {n}"
 
 
-def list_scores(found: Sequence[Row], known: Mapping[str, str]) -> list[dict[str, Any]]:
+def list_scores(rows: Sequence[Row], known: Mapping[str, str]) -> list[dict[str, Any]]:
     """Those of the rows that have a score, as records to take along; WORDY are their columns of words."""
     out = []
-    for row in found:
+    for row in rows:
         if row.job is None or row.score is None:
             continue
         spec, job = row.job.spec, row.job

@@ -117,7 +117,10 @@ def draw_run_bar(catalog: Mapping[str, Any], spec: RunSpec | None) -> bool:
 def load_run(
     store: Store, catalog: Mapping[str, Any], run: str | None, owner: str | None, *, is_example: bool = False
 ) -> tuple[Shown | None, str]:
-    """The run on screen, or why there is none ('': nothing was asked for). Of a private one no table is downloaded (`share.mark_private`)."""
+    """The run on screen, or why there is none ('': nothing was asked for).
+
+    From a private run on, no table of the page can be downloaded (`share.mark_private`).
+    """
     if run is None:
         return None, ""
     try:
@@ -194,7 +197,7 @@ def draw_panel(shown: Shown) -> None:
         st.fragment(_draw_panel, run_every=2 * TICK if shown.active else None)(shown, seen)
 
 
-def _draw_panel(shown: Shown, seen: Mapping[str, str]) -> None:
+def _draw_panel(shown: Shown, states: Mapping[str, str]) -> None:
     """How far the run and its companions are. A fragment; it redraws the page when one of them has ended."""
     store, owner = get_store(), visitor.read_owner()
     jobs = {}
@@ -203,7 +206,7 @@ def _draw_panel(shown: Shown, seen: Mapping[str, str]) -> None:
             jobs[key] = store.job(job.id, owner)
         except UnknownName:
             st.rerun()
-    if any(seen[key] != job.state and (not job.active or key == shown.main.key) for key, job in jobs.items()):
+    if any(states[key] != job.state and (not job.active or key == shown.main.key) for key, job in jobs.items()):
         st.rerun()
     main = jobs[shown.main.key]
     alive = bool(store.engines())

@@ -220,11 +220,11 @@ def _draw_curves(shown: Shown, other: Shown) -> None:
         draw_chart(pr.figure(curves, found[0][1].prevalence), "chart-pr-beside", pr.alt(curves, found[0][1].prevalence))
 
 
-def _draw_progress(run: str, seen: str, key: str) -> None:
+def _draw_progress(run: str, state: str, key: str) -> None:
     """How far the other run is. A fragment."""
     store, owner = get_store(), visitor.read_owner()
     job = store.job(run, owner)
-    if job.state != seen and not job.active:
+    if job.state != state and not job.active:
         st.rerun()
     panel.draw_progress(store, job, bool(store.engines()), owner)
     if not visitor.is_demo():

@@ -125,10 +125,10 @@ def read_address(query: Mapping[str, str], catalog: Mapping[str, Any], fallback:
     return LabAddress(spec, device, run, replicate, tuple(problems))
 
 
-def write_address(asked: LabAddress, catalog: Mapping[str, Any]) -> dict[str, str]:
-    """The URL's words for what is asked: `read` gives it back. Parameters are written where they differ from their default."""
-    spec, made = asked.spec, asked.spec.imbalance
-    words = {"run": asked.run} if asked.run else {}
+def write_address(link: LabAddress, catalog: Mapping[str, Any]) -> dict[str, str]:
+    """The URL's words for what it asks for: `read_address` gives it back. Parameters are written where they differ from their default."""
+    spec, made = link.spec, link.spec.imbalance
+    words = {"run": link.run} if link.run else {}
     words |= {"dataset": spec.dataset, "method": spec.method, "profile": made.profile}
     words |= {"ratio": written(made.ratio)} if made.ratio is not None else {}
     words |= {"rate": written(made.rate)} if made.rate is not None else {}
@@ -137,8 +137,8 @@ def write_address(asked: LabAddress, catalog: Mapping[str, Any]) -> dict[str, st
     plain = spec.with_(data={}, params={}).complete(catalog)
     for prefix, values, usual in (("d.", spec.data, plain.data), ("p.", spec.params, plain.params)):
         words |= {prefix + name: written(value) for name, value in values.items() if value != usual[name]}
-    words |= {"device": asked.device} if asked.device != "auto" else {}
-    words |= {"replicate": str(asked.replicate)} if asked.replicate else {}
+    words |= {"device": link.device} if link.device != "auto" else {}
+    words |= {"replicate": str(link.replicate)} if link.replicate else {}
     return words
 
 

@@ -286,16 +286,16 @@ def explain_term(word: str) -> str:
     return TERMS[find_name(word)]
 
 
-def explain_terms(*words: str, first: str = "", last: str = "") -> str:
-    """Help of a heading that uses several words: a sentence of its own, a paragraph a word, a sentence at the end."""
+def explain_terms(*names: str, first: str = "", last: str = "") -> str:
+    """Help of a heading that uses several terms: a sentence of its own, a paragraph for each term, a sentence at the end."""
     return "\n\n".join(
-        [*filter(None, [first]), *(f"**{find_name(w)}**: {explain_term(w)}" for w in words), *filter(None, [last])]
+        [*filter(None, [first]), *(f"**{find_name(w)}**: {explain_term(w)}" for w in names), *filter(None, [last])]
     )
 
 
-def search_terms(asked: str) -> list[str]:
+def search_terms(wanted: str) -> list[str]:
     """Names of the terms that a search finds: the one it names, those whose name begins so, those whose text has it."""
-    words = _normalise(asked).split()
+    words = _normalise(wanted).split()
     if not words:
         return sorted(TERMS, key=_normalise)
     known = {n: [_normalise(n), *(alias for alias, to in ALIASES.items() if to == n)] for n in TERMS}

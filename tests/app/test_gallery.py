@@ -175,9 +175,9 @@ def test_the_steps_are_put_away_and_brought_back(place: Store) -> None:
 
 def test_the_steps_go_along_to_the_pages_they_lead_to_and_nowhere_unasked(place: Store) -> None:
     for number, step in enumerate(start.list_steps()):
-        page = opened(step.page, {start.AT: number}, **step.words)
+        page = opened(step.page, {start.AT: number}, **step.query)
         assert step.see in shown(page) and not page.error, step.name
-        assert set(step.words.values()) <= set(page.query_params.values())
+        assert set(step.query.values()) <= set(page.query_params.values())
     assert "Start here" not in shown(opened("papers")) and "start.next" not in keys(
         opened("lab", run=BY_NAME["rings"]["jobs"][0])
     )
@@ -192,4 +192,4 @@ def test_a_step_is_chosen_by_its_name(place: Store) -> None:
 def test_the_steps_of_a_demonstration_ask_for_nothing_that_it_has_not(place: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAB_DEMO", "1")
     said = " ".join(step.do for step in start.list_steps())
-    assert "press **Run**" not in said and "Drop a table" not in said and all(s.words for s in start.list_steps()[2:])
+    assert "press **Run**" not in said and "Drop a table" not in said and all(s.query for s in start.list_steps()[2:])

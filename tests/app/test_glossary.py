@@ -52,7 +52,11 @@ def test_what_the_pages_ask_for_is_in_the_list():
     asked = []
     for path in APP.glob("**/*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("glossary.explain_term", "glossary.explain_terms", "explain_terms"):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in (
+                "glossary.explain_term",
+                "glossary.explain_terms",
+                "explain_terms",
+            ):
                 asked += [a.value for a in node.args if isinstance(a, ast.Constant)]
     assert len(asked) > 20 and all(glossary.find_name(word) in glossary.TERMS for word in asked)
 

@@ -18,9 +18,9 @@ from engine.sweep import SweepSpec
 
 @dataclass(frozen=True)
 class View(Piece):
-    """A view of Compare. words: those of the address that it keeps in `Context.chosen`; measured: it has a measure to choose."""
+    """A view of Compare. selections: words of the address that it keeps in `Context.chosen`; measured: it has a measure to choose."""
 
-    words: tuple[str, ...] = ("cell",)
+    selections: tuple[str, ...] = ("cell",)
     measured: bool = True
 
 

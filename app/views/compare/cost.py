@@ -10,7 +10,7 @@ from app.views.compare import sweep_words
 from app.views.compare.context import Context, View, keep_choice, list_places, name_place
 from app.views.compare.sweep_words import read_interval
 
-PIECE = View(4, "Cost", needs=("records",), words=("at", "cell"))
+PIECE = View(4, "Cost", needs=("records",), selections=("at", "cell"))
 
 
 def _choose_place(context: Context) -> str:

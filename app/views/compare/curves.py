@@ -18,7 +18,7 @@ from app.views.compare.context import Context, View, keep_choice, list_runs
 from app.words.text import escape
 from engine.errors import BadData
 
-PIECE = View(6, "PR curves", needs=("records",), words=("curves", "cell"), measured=False)
+PIECE = View(6, "PR curves", needs=("records",), selections=("curves", "cell"), measured=False)
 
 CURVES = 6
 """Curves in one picture at most."""

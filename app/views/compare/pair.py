@@ -23,7 +23,7 @@ from engine.errors import BadInput, UnknownName
 from engine.spec import RunSpec
 from engine.store import Job
 
-PIECE = View(7, "Two runs", words=("run", "beside"), measured=False)
+PIECE = View(7, "Two runs", selections=("run", "beside"), measured=False)
 
 LISTED = 100
 """Runs in a list at most, the newest."""

@@ -44,18 +44,18 @@ def draw(context: Context) -> None:
     )
 
 
-def _draw_dataset(context: Context, own: Sequence[Record], i: int) -> None:
-    st.markdown(f"**{escape(own[0]['dataset_title'])}**")
-    lines = make_lines(own)
+def _draw_dataset(context: Context, records: Sequence[Record], i: int) -> None:
+    st.markdown(f"**{escape(records[0]['dataset_title'])}**")
+    lines = make_lines(records)
     if not lines:
         st.caption("Nothing is done here yet.")
         return
     draw_chart(
-        against_ratio.figure(lines, context.label, METRICS[context.metric][1], [r["ratio"] for r in own]),
+        against_ratio.figure(lines, context.label, METRICS[context.metric][1], [r["ratio"] for r in records]),
         f"chart-ratio-{i}",
         against_ratio.alt(lines, context.label),
     )
-    said = sweep_words.describe_stops(own)
+    said = sweep_words.describe_stops(records)
     if said:
         st.markdown("\n".join(f"- {text}" for text in said))
     else:
@@ -65,16 +65,16 @@ def _draw_dataset(context: Context, own: Sequence[Record], i: int) -> None:
     draw_numbers(
         f"ratio-{i}",
         lambda: against_ratio.table(lines),
-        f"{context.label} on {own[0]['dataset_title']}, one row a method",
+        f"{context.label} on {records[0]['dataset_title']}, one row a method",
         name="score",
     )
 
 
-def make_lines(own: Sequence[Record]) -> list[Line]:
+def make_lines(records: Sequence[Record]) -> list[Line]:
     """Lines of the methods of one dataset that have a number anywhere, in the records' order."""
     out = []
-    for method in dict.fromkeys(r["method"] for r in own):
-        there = sorted((r for r in own if r["method"] == method and r["mean"] is not None), key=lambda r: r["ratio"])
+    for method in dict.fromkeys(r["method"] for r in records):
+        there = sorted((r for r in records if r["method"] == method and r["mean"] is not None), key=lambda r: r["ratio"])
         if there:
             found = [read_interval(r) for r in there]
             mean, low, high = (np.array([getattr(v, name) for v in found]) for name in ("mean", "low", "high"))

@@ -25,11 +25,11 @@ NAMED = 2
 DASH = "–"
 
 
-def read_interval(words: Mapping[str, Any] | None, n: int = 0, kind: str = "") -> Interval:
+def read_interval(values: Mapping[str, Any] | None, n: int = 0, kind: str = "") -> Interval:
     """{mean, low, high} as an interval; None gives NaN."""
 
     def end(name: str) -> float:
-        return math.nan if words is None or words.get(name) is None else float(words[name])
+        return math.nan if values is None or values.get(name) is None else float(values[name])
 
     return Interval(end("mean"), end("low"), end("high"), n, kind)
 
@@ -151,10 +151,10 @@ def describe_stops(records: Sequence[Record]) -> list[str]:
     return out
 
 
-def _describe_stop(own: Sequence[Record]) -> str:
-    values = [r["ratio"] for r in own]
-    helps = [r["difference"]["better"] for r in own]
-    harms = [value for value, r in zip(values, own, strict=True) if r["difference"]["worse"]]
+def _describe_stop(records: Sequence[Record]) -> str:
+    values = [r["ratio"] for r in records]
+    helps = [r["difference"]["better"] for r in records]
+    harms = [value for value, r in zip(values, records, strict=True) if r["difference"]["worse"]]
     also = f", and is worse at {format_ratios(harms)}" if harms else ""
     if not any(helps):
         return (f"helps nowhere{also}" if harms else "cannot be told from plain training") + _describe_where(values, harms)
@@ -200,21 +200,21 @@ def describe_heat(records: Sequence[Record]) -> str:
     return said + "Plain training is enough here, or more seeds are needed to see a gain."
 
 
-def describe_ranks(found: Mapping[str, Any], records: Sequence[Record]) -> str:
-    """What the mean ranks allow to say. found: `engine.sweep.spec.over_cells` of the records."""
-    p = found["friedman"]["p"]
+def describe_ranks(result: Mapping[str, Any], records: Sequence[Record]) -> str:
+    """What the mean ranks allow to say. result: `engine.sweep.spec.over_cells` of the records."""
+    p = result["friedman"]["p"]
     titles = {r["method"]: r["title"] for r in records}
     there = {(r["dataset"], r["ratio"], r["method"]) for r in records if r["mean"] is not None}
     places = {(r["dataset"], r["ratio"]) for r in records}
-    ranked = Counter(dataset for dataset, at in places if all((dataset, at, name) in there for name in found["ranks"]))
+    ranked = Counter(dataset for dataset, at in places if all((dataset, at, name) in there for name in result["ranks"]))
     dependent = any(many > 1 for many in ranked.values())
-    sets = format_count(found["sets"], "cell")
-    order = sorted(found["ranks"], key=found["ranks"].__getitem__)
+    sets = format_count(result["sets"], "cell")
+    order = sorted(result["ranks"], key=result["ranks"].__getitem__)
     if p >= 0.05:
         said = f"Over {sets} the methods do not rank differently (Friedman {format_p(p)}): choose by cost, or add datasets."
     else:
         best = order[0]
-        joined = {name for clique in found["cliques"] if best in clique for name in clique} - {best}
+        joined = {name for clique in result["cliques"] if best in clique for name in clique} - {best}
         said = f"Over {sets} the methods rank differently (Friedman {format_p(p)}). {escape(titles[best])} ranks first"
         said += f", not told apart from {listed([escape(titles[n]) for n in order if n in joined])}." if joined else ", alone."
         if "ce" in joined:
@@ -256,14 +256,14 @@ def describe_cost(points: Sequence[Point], lacking: int) -> str:
     return said + " Their intervals are apart: the seconds buy something."
 
 
-def describe_shares(found: Sequence[Share], without: int) -> str:
+def describe_shares(shares: Sequence[Share], without: int) -> str:
     """What is recovered, and what is left."""
-    if not found:
+    if not shares:
         return "No cell has a share to recover: the reasons stand below."
-    sure = [s for s in found if s.low > 0]
+    sure = [s for s in shares if s.low > 0]
     if sure:
         top = max(sure, key=lambda s: s.mean)
-        what = "The most" if top.mean == max(s.mean for s in found) else "The most that can be told from nothing"
+        what = "The most" if top.mean == max(s.mean for s in shares) else "The most that can be told from nothing"
         high = f"{what} is recovered by {escape(top.label)} on {escape(top.place, 90)}: {escape(_format_share(top))}."
     else:
         high = "No method recovers a share that can be told from nothing."

@@ -102,7 +102,7 @@ def _load() -> dict[str, Any]:
 
 def _read(catalog: Mapping[str, Any], views: Sequence[str]) -> None:
     """Take over what the address asks for, wherever it is not one that this page wrote."""
-    state, shown = st.session_state, ADDRESS.words()
+    state, shown = st.session_state, ADDRESS.last_query()
     if "plan.datasets" not in state:  # a widget's value goes when another page is drawn
         ADDRESS.forget()
     query = ADDRESS.read()
@@ -148,15 +148,15 @@ def _read(catalog: Mapping[str, Any], views: Sequence[str]) -> None:
 
 
 def _split_chosen(
-    spec: SweepSpec, catalog: Mapping[str, Any], asked: Mapping[str, Any]
+    spec: SweepSpec, catalog: Mapping[str, Any], chosen: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """Of what is selected what the plan has (at, cell: None for nothing), and (word, what it has not)."""
-    cells = spec.cells(catalog) if any(asked.values()) else []
+    cells = spec.cells(catalog) if any(chosen.values()) else []
     ids, places = {c.id for c in cells}, {f"{c.dataset}@{c.ratio:g}" for c in cells}
     out: dict[str, Any] = {}
     strangers = []
     for word in ("at", "cell", "curves"):
-        given = asked.get(word) or ()
+        given = chosen.get(word) or ()
         wanted = [given] if isinstance(given, str) else list(given)
         found = [one for one in wanted if one in (places if word == "at" else ids)]
         strangers += [(word, one) for one in wanted if one not in found]
@@ -174,7 +174,7 @@ def _write(catalog: Mapping[str, Any], spec: SweepSpec | None, view: View) -> No
     words |= {"view": state["compare.view"], "metric": state["compare.metric"]}
     if spec is not None and of_plan:
         chosen = _split_chosen(spec, catalog, {word: chosen.get(word) for word in ("at", "cell", "curves")})[0]
-    for word in view.words:
+    for word in view.selections:
         if value := chosen.get(word):
             words[word] = ",".join(value) if isinstance(value, tuple) else str(value)
     if not ADDRESS.shows(words):

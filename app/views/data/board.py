@@ -103,9 +103,9 @@ def _make_row(row: Mapping[str, Any], score: Mapping[str, Any], remark: str) -> 
     )
 
 
-def _read_interval(found: Mapping[str, Any]) -> Interval:
-    mean, low, high = (number(found.get(k)) for k in ("mean", "low", "high"))
-    return Interval(mean, low, high, replicates({"replicates": found.get("n")}), CORRECTED_T)
+def _read_interval(values: Mapping[str, Any]) -> Interval:
+    mean, low, high = (number(values.get(k)) for k in ("mean", "low", "high"))
+    return Interval(mean, low, high, replicates({"replicates": values.get("n")}), CORRECTED_T)
 
 
 def _write_remark(row: Mapping[str, Any]) -> str:

@@ -105,13 +105,13 @@ def watch_comparison(job: Job) -> None:
     st.fragment(_draw_watch, run_every=TICK)(job.id, job.state)
 
 
-def _draw_watch(id: str, seen: str) -> None:
+def _draw_watch(id: str, state: str) -> None:
     """A fragment; it redraws the page when the comparison has ended."""
     try:
         live = jobs.read_progress(id)
     except UnknownName:
         st.rerun()
-    if not live.job.active or live.job.state != seen:
+    if not live.job.active or live.job.state != state:
         st.rerun()
     with st.container(key="data-progress"):  # one place whatever it holds: what follows keeps its own
         _draw_progress(live)
@@ -152,9 +152,9 @@ def _draw_progress(live: jobs.JobProgress) -> None:
             )
 
 
-def _draw_board(id: str, found: Board) -> None:
-    rows = board.rows_of_event(found.rows)
-    metric = str(found.rows[0]["metric"]) if found.rows else FIRST
+def _draw_board(id: str, event: Board) -> None:
+    rows = board.rows_of_event(event.rows)
+    metric = str(event.rows[0]["metric"]) if event.rows else FIRST
     board.draw_board(board.sort_rows(rows, keep_order(id, [row.name for row in rows])), metric)
 
 

@@ -101,11 +101,11 @@ def _draw_decision(job: str, result: Mapping[str, Any], rows: list[board.Row]) -
     _draw_calibration(table, titles[name])
 
 
-def _find_place(table: thresholds.Table, found: Mapping[str, float], kind: str) -> int:
+def _find_place(table: thresholds.Table, best: Mapping[str, float], kind: str) -> int:
     """Where on the grid a threshold lies; the one that flags nothing is told apart from 1 by its counts."""
     v = thresholds.variant(kind)
-    same = np.flatnonzero((table["tp"][v] == found["tp"]) & (table["fp"][v] == found["fp"]))
-    return int(same[np.abs(table["grid"][same] - found["threshold"]).argmin()])
+    same = np.flatnonzero((table["tp"][v] == best["tp"]) & (table["fp"][v] == best["fp"]))
+    return int(same[np.abs(table["grid"][same] - best["threshold"]).argmin()])
 
 
 def _go_back(place: int) -> None:
@@ -170,8 +170,8 @@ def _draw_outcome(at: Mapping[str, float], result: Mapping[str, Any]) -> None:
 def write_confusion(at: Mapping[str, float], positive: str, others: str) -> str:
     """The four counts as a table of HTML, every text escaped."""
 
-    def cell(name: str, words: str, kind: str) -> str:
-        return f"<td class='{kind}'><b>{round(at[name]):,}</b>{words}</td>"
+    def cell(name: str, meaning: str, kind: str) -> str:
+        return f"<td class='{kind}'><b>{round(at[name]):,}</b>{meaning}</td>"
 
     names = [html.escape(line(text, 40) or BLANK, quote=True) for text in (positive, others)]
     return (
@@ -183,9 +183,9 @@ def write_confusion(at: Mapping[str, float], positive: str, others: str) -> str:
     )
 
 
-def _draw_cost(table: thresholds.Table, chosen: int, asked: tuple[float, float], kind: str) -> None:
-    costs = 1000 * thresholds.cost(table, *asked, kind)
-    expected = asked[1] / sum(asked)
+def _draw_cost(table: thresholds.Table, chosen: int, prices: tuple[float, float], kind: str) -> None:
+    costs = 1000 * thresholds.cost(table, *prices, kind)
+    expected = prices[1] / sum(prices)
     st.markdown(
         f"Cost per 1,000 rows: **{costs[chosen]:,.1f}** here; {costs[-1]:,.1f} if nothing were flagged, {costs[0]:,.1f} if everything "
         f"were. Were the probabilities right, the best threshold would be {format_threshold(expected)}."

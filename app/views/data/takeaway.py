@@ -86,10 +86,10 @@ print(model.predict(table)[:5])
 """
 
 
-def write_links(found: list[tuple[str, str]], *, first: bool = True) -> str:
+def write_links(links: list[tuple[str, str]], *, first: bool = True) -> str:
     """Links as HTML; the first one stands out."""
     made = [
         f'<a{" class=first" if first and i == 0 else ""} href="{html.escape(url, quote=True)}" download>{html.escape(text)}</a>'
-        for i, (text, url) in enumerate(found)
+        for i, (text, url) in enumerate(links)
     ]
     return f'{STYLE}<div class="take">{"".join(made)}</div>'

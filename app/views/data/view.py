@@ -27,7 +27,7 @@ def page() -> None:
     mine = open_page(_load)
     if mine is None:
         return
-    found = _find_asked(mine)
+    found = _read_address(mine)
     job = found[1] if found is not None else None
     top.draw_head(job is not None and job.active)
     with st.container(key="data-top"):
@@ -62,7 +62,7 @@ def _load() -> list[Upload]:
     return uploads.list_uploads()
 
 
-def _find_asked(mine: list[Upload]) -> tuple[Upload | None, Job | None] | None:
+def _read_address(mine: list[Upload]) -> tuple[Upload | None, Job | None] | None:
     """(table, comparison) that the address names, the newest table where it names none; None: it names what is not there for them."""
     query = address.page_words()
     job = None
@@ -220,12 +220,14 @@ def _read_again() -> None:
     st.session_state.pop("mine.wanted", None)
 
 
-def _draw_profile(profile: Mapping[str, Any], table: Upload, options: Mapping[str, Any], asked: Job) -> None:
-    said = columns.draw_columns(profile, options["reading"], asked.id)
+def _draw_profile(profile: Mapping[str, Any], table: Upload, options: Mapping[str, Any], reading_job: Job) -> None:
+    said = columns.draw_columns(profile, options["reading"], reading_job.id)
     if said is not None:
         _change_options(reading=said, target=None, positive=None)
         st.rerun()
-    ready = classes.draw_classes(profile, lambda target, positive: _change_options(target=target, positive=positive), asked.id)
+    ready = classes.draw_classes(
+        profile, lambda target, positive: _change_options(target=target, positive=positive), reading_job.id
+    )
     if profile["target"] is None:
         return
     contest.draw_bar(profile, {"upload": table.id}, options["reading"], ready, lambda job: _go_to_new(table, job))

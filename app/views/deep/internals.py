@@ -72,7 +72,7 @@ def draw_film(shown: Shown, other: Shown | None) -> None:
         stage.play_film(shown, 0, "deep.player")
 
 
-def _draw_variance(found: Mapping[str, np.ndarray]) -> None:
+def _draw_variance(values: Mapping[str, np.ndarray]) -> None:
     draw_heading(
         "Variance within the classes",
         glossary.explain_terms(
@@ -80,13 +80,13 @@ def _draw_variance(found: Mapping[str, np.ndarray]) -> None:
             last="It is measured after every round; the targets of a row are rows of its own class, so a class is drawn together.",
         ),
     )
-    draw_chart(variance.figure(found), "chart-variance", variance.alt(found))
+    draw_chart(variance.figure(values), "chart-variance", variance.alt(values))
     said = []
-    for label, (first, last) in variance.list_ends(found).items():
+    for label, (first, last) in variance.list_ends(values).items():
         word = "fell" if last < first else "rose" if last > first else "stayed"
         said.append(f"{escape(label)} {word} from {first:.3g} to {last:.3g}")
     st.markdown(f"Variance over the rounds, in squared units of the features: {'; '.join(said)}.")
-    draw_numbers("variance", lambda: variance.table(found), "Variance within the classes, one row a round")
+    draw_numbers("variance", lambda: variance.table(values), "Variance within the classes, one row a round")
 
 
 def draw_results(shown: Shown) -> None:

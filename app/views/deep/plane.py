@@ -89,24 +89,24 @@ def _choose_technique(run: str, ways: Mapping[str, Mapping[str, Any]]) -> EmbedS
     return None if wrong else EmbedSpec(run, name, values, int(seed) if entry["fields"] else 0)
 
 
-def _describe_sample(found: Mapping[str, np.ndarray]) -> None:
+def _describe_sample(arrays: Mapping[str, np.ndarray]) -> None:
     """'1,200 of 12,406 training rows, ...'."""
     parts = []
-    for kind, (name, count) in enumerate(zip(KINDS, found["size"].tolist(), strict=True)):
+    for kind, (name, count) in enumerate(zip(KINDS, arrays["size"].tolist(), strict=True)):
         if count:
-            parts.append(f"{int((found['part'] == kind).sum()):,} of {count:,} {name}")
-    every = int(found["size"].sum()) == len(found["y"])
+            parts.append(f"{int((arrays['part'] == kind).sum()):,} of {count:,} {name}")
+    every = int(arrays["size"].sum()) == len(arrays["y"])
     drawn = "all that there are" if every else "a sample of the first replicate in which small classes keep more of their rows"
-    width = found["x"].shape[1]
+    width = arrays["x"].shape[1]
     st.caption(f"Shown: {', '.join(parts)} ({drawn}), each with {format_count(width, 'feature')} of the final network.")
 
 
 # ---- asked for, and on its way
 
 
-def _draw_waiting(store: Store, spec: EmbedSpec, found: Mapping[str, np.ndarray], owner: str | None, title: str) -> None:
+def _draw_waiting(store: Store, spec: EmbedSpec, arrays: Mapping[str, np.ndarray], owner: str | None, title: str) -> None:
     """Nothing is there yet: how long it will take, or how far it is."""
-    n, d = found["x"].shape
+    n, d = arrays["x"].shape
     seconds = store.embed_seconds(spec.technique, n, d, spec.params)
     try:
         job: Job | None = store.job(spec.id, owner)
@@ -146,7 +146,7 @@ def _submit_map(spec: EmbedSpec) -> None:
         st.session_state["deep.trouble"] = str(error)
 
 
-def _draw_progress(spec: EmbedSpec, seen: str, title: str, seconds: float) -> None:
+def _draw_progress(spec: EmbedSpec, state: str, title: str, seconds: float) -> None:
     """How far the map is. A fragment; it redraws the page when that has ended."""
     store = get_store()
     try:
@@ -176,33 +176,33 @@ def _draw_progress(spec: EmbedSpec, seen: str, title: str, seconds: float) -> No
 # ---- explored
 
 
-def _draw_map(found: Map, x: np.ndarray, images: np.ndarray | None, classes: list[str], spec: EmbedSpec, title: str) -> None:
+def _draw_map(sample: Map, x: np.ndarray, images: np.ndarray | None, classes: list[str], spec: EmbedSpec, title: str) -> None:
     """The map with what can be asked of it. A fragment: a selection redraws it alone."""
-    kinds = [k for k in range(3) if (found.part == k).any()]
+    kinds = [k for k in range(3) if (sample.part == k).any()]
     with st.container(horizontal=True, vertical_alignment="bottom", key="map-controls"):
         layers = st.pills("Rows", kinds, selection_mode="multi", default=kinds, format_func=KINDS.__getitem__, key="deep.kinds")
-        chosen = _choose_classes(found, classes)
+        chosen = _choose_classes(sample, classes)
     with st.container(horizontal=True, key="map-marks"):
-        joined = int(found.joined.sum())
+        joined = int(sample.joined.sum())
         lines = joined > 0 and st.toggle(
             "Join synthetic rows to their enemies",
             key="deep.enemies",
             help=f"The enemy is the row of another class towards which a synthetic row was made; {joined:,} of those shown have theirs in "
             "the sample.",
         )
-        missed = int(found.wrong.sum())
+        missed = int(sample.wrong.sum())
         wrong = missed > 0 and st.toggle(f"Cross the {format_count(missed, 'misclassified test row')}", key="deep.wrong")
     axes = ("first component", "second component") if spec.technique == "pca" else ("", "")
-    figure = embedding.figure(found, classes, shown=chosen, kinds=layers, enemies=lines, wrong=wrong, axes=axes)
+    figure = embedding.figure(sample, classes, shown=chosen, kinds=layers, enemies=lines, wrong=wrong, axes=axes)
     event = st.plotly_chart(
         size.fit_figure(figure),
         key=f"chart-map-{spec.id}",
-        alt=embedding.alt(found, classes, title),
+        alt=embedding.alt(sample, classes, title),
         on_select="rerun",
         selection_mode=("points", "box", "lasso"),
         config=palette.CONFIG | {"displayModeBar": True, "modeBarButtonsToRemove": ["autoScale2d"], "scrollZoom": False},
     )
-    drawn = np.isin(found.part, layers) & (np.isin(found.y, chosen) if chosen is not None else True)
+    drawn = np.isin(sample.part, layers) & (np.isin(sample.y, chosen) if chosen is not None else True)
     picked = sorted(
         {int(_read_value(p["customdata"])) for p in event["selection"]["points"] if p.get("customdata") is not None}
     )
@@ -211,22 +211,22 @@ def _draw_map(found: Map, x: np.ndarray, images: np.ndarray | None, classes: lis
         st.caption(
             "Draw around points to see which rows they are. Without a mouse: choose rows in the table, with arrow keys and Shift+Space."
         )
-        picked = _choose_rows(found, classes, np.flatnonzero(drawn))
+        picked = _choose_rows(sample, classes, np.flatnonzero(drawn))
     else:
-        chosen_rows = list_rows(found, classes, picked)
+        chosen_rows = list_rows(sample, classes, picked)
         st.dataframe(chosen_rows, hide_index=True, alt="The selected rows", height=min(300, 38 + 35 * len(picked)))
         share.offer_table(chosen_rows, "selected-rows", "deep-selected", "The selected rows")
     if picked:
-        _draw_nearest(found, x, images, classes, picked)
+        _draw_nearest(sample, x, images, classes, picked)
 
 
 def _read_value(value: Any) -> Any:
     return value[0] if isinstance(value, (list, tuple)) else value
 
 
-def _choose_classes(found: Map, classes: list[str]) -> list[int] | None:
+def _choose_classes(sample: Map, classes: list[str]) -> list[int] | None:
     """Numbers of the classes to show, None: all."""
-    there = [c for c in range(len(classes)) if (found.y == c).any()]
+    there = [c for c in range(len(classes)) if (sample.y == c).any()]
     help = "Nothing chosen: all classes."
 
     def name(c: int) -> str:
@@ -241,29 +241,29 @@ def _choose_classes(found: Map, classes: list[str]) -> list[int] | None:
     return list(picked) or None
 
 
-def list_rows(found: Map, classes: Sequence[str], at: Sequence[int]) -> pd.DataFrame:
+def list_rows(sample: Map, classes: Sequence[str], at: Sequence[int]) -> pd.DataFrame:
     """Those rows of the sample: number in the data, kind, class, what the network takes them for."""
     i = np.asarray(at, dtype=int)
     names = np.array([str(name) for name in classes], dtype=object)
-    enemy = np.where(found.enemy[i] >= 0, found.row[found.enemy[i]], -1)
+    enemy = np.where(sample.enemy[i] >= 0, sample.row[sample.enemy[i]], -1)
     columns: dict[str, Any] = {
-        "row": [str(r) if r >= 0 else "–" for r in found.row[i]],
-        "kind": [KINDS[k].removesuffix(" rows") for k in found.part[i]],
-        "class": names[found.y[i]],
-        "taken for": names[found.predicted[i]],
+        "row": [str(r) if r >= 0 else "–" for r in sample.row[i]],
+        "kind": [KINDS[k].removesuffix(" rows") for k in sample.part[i]],
+        "class": names[sample.y[i]],
+        "taken for": names[sample.predicted[i]],
     }
     if (enemy >= 0).any():
         columns["enemy is row"] = [str(r) if r >= 0 else "–" for r in enemy]
     return pd.DataFrame(columns)
 
 
-def _choose_rows(found: Map, classes: list[str], at: np.ndarray) -> list[int]:
+def _choose_rows(sample: Map, classes: list[str], at: np.ndarray) -> list[int]:
     """Rows chosen in a table, for whoever draws no lassos."""
     with st.expander("Choose rows in a table", icon=":material/table:", key="deep.by-table", on_change="rerun") as fold:
         if not fold.open:
             return []
         event = st.dataframe(
-            list_rows(found, classes, at),
+            list_rows(sample, classes, at),
             hide_index=True,
             height=260,
             key="deep.rows",
@@ -274,15 +274,15 @@ def _choose_rows(found: Map, classes: list[str], at: np.ndarray) -> list[int]:
     return [int(at[r]) for r in event["selection"]["rows"] if r < len(at)]
 
 
-def _draw_nearest(found: Map, x: np.ndarray, images: np.ndarray | None, classes: list[str], picked: list[int]) -> None:
-    counts = ", ".join(f"{n} {KINDS[k]}" for k in range(3) if (n := int((found.part[picked] == k).sum())))
+def _draw_nearest(sample: Map, x: np.ndarray, images: np.ndarray | None, classes: list[str], picked: list[int]) -> None:
+    counts = ", ".join(f"{n} {KINDS[k]}" for k in range(3) if (n := int((sample.part[picked] == k).sum())))
     if images is None:
         st.caption(f"Selected: {counts}. These data are no images, so there are no pictures of the rows.")
         return
-    near = thumbs.find_nearest_real(x, found.part, picked)
+    near = thumbs.find_nearest_real(x, sample.part, picked)
     st.markdown(
         f"**Real images nearest to the selection** ({counts})",
         help=f"At most {thumbs.MOST}, by distance in all {x.shape[1]} features, not in the picture; a real row is nearest to itself. "
         "Synthetic rows have no image: what lies next to them shows what they stand for.",
     )
-    thumbs.draw_thumbs(images, near, found.y, found.predicted, found.part, found.row, classes)
+    thumbs.draw_thumbs(images, near, sample.y, sample.predicted, sample.part, sample.row, classes)

@@ -49,19 +49,19 @@ def page() -> None:
     store, catalog, _ = opened
     owner = visitor.read_owner()
     jobs = _list_finished(store, catalog, owner)
-    asked = _read_address(store, catalog, jobs, owner)
+    link = _read_address(store, catalog, jobs, owner)
     with st.sidebar:
         st.caption("Set up another run. Image data and the methods of family *deep* are what this page is made for.")
         spec, device = form.draw_form(catalog)
         if panel.draw_run_bar(catalog, spec) and spec is not None:
             _go_to(panel.submit_family(store, catalog, spec, device))
             st.rerun()
-    shown, problem = panel.load_run(store, catalog, asked.run, owner)
-    other = panel.load_run(store, catalog, asked.beside, owner)[0] if shown is not None else None
+    shown, problem = panel.load_run(store, catalog, link.run, owner)
+    other = panel.load_run(store, catalog, link.beside, owner)[0] if shown is not None else None
     top.draw_head(any(s is not None and s.active for s in (shown, other)))
-    for text in asked.problems:
+    for text in link.problems:
         st.warning(escape(text, 400), icon=":material/link_off:")
-    _draw_lists(store, catalog, jobs, asked, shown, owner)
+    _draw_lists(store, catalog, jobs, link, shown, owner)
     if problem:
         with st.container(key="deep-state-unknown"):
             st.error(problem, icon=":material/search_off:")
@@ -174,25 +174,25 @@ def tell_apart(titles: Mapping[str, str]) -> dict[str, str]:
 
 
 def _draw_lists(
-    store: Store, catalog: Mapping[str, Any], jobs: list[Job], asked: DeepAddress, shown: Shown | None, owner: str | None
+    store: Store, catalog: Mapping[str, Any], jobs: list[Job], link: DeepAddress, shown: Shown | None, owner: str | None
 ) -> None:
     """The two lists: the run looked at, and one beside it."""
     known = {job.id: job for job in jobs}
-    for id in (asked.run, asked.beside):
+    for id in (link.run, link.beside):
         if id is not None and id not in known:
             try:
                 known[id] = store.job(id, owner)
             except UnknownName:
                 continue
     first = sorted((job.id for job in jobs), key=lambda id: not _is_deep(known[id], catalog))[:LISTED]
-    if asked.run is not None and asked.run in known and asked.run not in first:
-        first.append(asked.run)
+    if link.run is not None and link.run in known and link.run not in first:
+        first.append(link.run)
     if not first:
         return
     state = st.session_state
     titles = _list_titles([known[id] for id in first], catalog)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        state["deep.pick"] = asked.run if asked.run in first else None
+        state["deep.pick"] = link.run if link.run in first else None
         st.selectbox(
             "Run",
             first,
@@ -208,9 +208,9 @@ def _draw_lists(
         near = store.jobs(owner=owner, states=states, dataset=dataset, limit=2 * LISTED)
         known |= {job.id: job for job in near}
         same = [job.id for job in near if _is_comparable(job, shown.job)][:LISTED]
-        if asked.beside is not None and asked.beside in known and asked.beside not in same:
-            same.append(asked.beside)
-        state["deep.other"] = asked.beside if asked.beside in same else None
+        if link.beside is not None and link.beside in known and link.beside not in same:
+            same.append(link.beside)
+        state["deep.other"] = link.beside if link.beside in same else None
         spec = shown.main.spec
         found = {id: whatif.describe_change(spec, RunSpec.from_json(known[id].spec)) for id in same}
         others = tell_apart(found)
@@ -222,7 +222,7 @@ def _draw_lists(
             placeholder="nothing" if same else "no other run on these data",
             disabled=not same,
             key="deep.other",
-            on_change=lambda: _go_to_picked(asked.run, state["deep.other"]),
+            on_change=lambda: _go_to_picked(link.run, state["deep.other"]),
             help="Another run on the same data goes into the pictures below; what differs is at the end of the page.",
         )
         links.draw_link("lab", "Open in the Lab", ":material/science:", run=shown.job.id)

@@ -82,8 +82,8 @@ def read_interval(fact: Mapping[str, Any]) -> Interval:
     return Interval(mean, low, high, int(fact["n"]), str(fact["kind"]))
 
 
-def _format_counts(found: Sequence[Mapping[str, Any]]) -> str:
-    return " and ".join(dict.fromkeys(str(fact["n"]) for fact in found))
+def _format_counts(facts: Sequence[Mapping[str, Any]]) -> str:
+    return " and ".join(dict.fromkeys(str(fact["n"]) for fact in facts))
 
 
 def open_example(page: str) -> None:

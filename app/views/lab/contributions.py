@@ -75,12 +75,12 @@ def draw_contributions(shown: Shown, replicate: int) -> None:
         )
 
 
-def rank_points(found: Mapping[str, np.ndarray], classes: Sequence[str]) -> pd.DataFrame:
+def rank_points(arrays: Mapping[str, np.ndarray], classes: Sequence[str]) -> pd.DataFrame:
     """The best and worst LISTED points of `engine.runner.contributions.of_run`, the most helpful first; all where there are few.
 
     Points whose contribution is no number are left out.
     """
-    value = found["value"]
+    value = arrays["value"]
     order = np.argsort(value, kind="stable")
     order = order[np.isfinite(value[order])]
     at = order if len(order) <= 2 * LISTED else np.concatenate([order[:LISTED], order[-LISTED:]])
@@ -91,11 +91,11 @@ def rank_points(found: Mapping[str, np.ndarray], classes: Sequence[str]) -> pd.D
             "rank": [ranks[int(i)] for i in at],
             "effect": ["lowers the loss" if value[i] < 0 else "raises the loss" if value[i] > 0 else "none" for i in at],
             "contribution": [_format_value(value[i]) for i in at],
-            "classes alike": [_format_value(found["alike"][i]) for i in at],
-            "moved (sd)": [f"{found['moved'][i]:.3f}" for i in at],
-            "class": [names[c] if 0 <= (c := int(found["label"][i])) < len(names) else "–" for i in at],
-            "copied from": [str(found["row"][i]) if found["row"][i] >= 0 else "–" for i in at],
-            "point": [int(found["number"][i]) + 1 for i in at],
+            "classes alike": [_format_value(arrays["alike"][i]) for i in at],
+            "moved (sd)": [f"{arrays['moved'][i]:.3f}" for i in at],
+            "class": [names[c] if 0 <= (c := int(arrays["label"][i])) < len(names) else "–" for i in at],
+            "copied from": [str(arrays["row"][i]) if arrays["row"][i] >= 0 else "–" for i in at],
+            "point": [int(arrays["number"][i]) + 1 for i in at],
         }
     )
 

@@ -34,31 +34,31 @@ def page() -> None:
     store, catalog, example = opened
     owner = visitor.read_owner()
     fallback = lab_address.first_spec(catalog, panel.read_spec(store, example, owner))
-    asked = _read_address(store, catalog, fallback, owner)
+    link = _read_address(store, catalog, fallback, owner)
     with st.sidebar:
         spec, device = form.draw_form(catalog)
         pressed = panel.draw_run_bar(catalog, spec)
-    asked = replace(asked, device=device)
+    link = replace(link, device=device)
     if pressed and spec is not None:
-        asked = replace(asked, run=panel.submit_family(store, catalog, spec, device), replicate=0, problems=())
-        st.session_state["lab.run"], st.session_state["lab.replicate"], st.session_state["lab.problems"] = asked.run, 0, ()
-    _write_address(replace(asked, spec=spec or asked.spec), catalog, fallback)
-    asked = replace(asked, problems=tuple(st.session_state["lab.problems"]))
-    run = asked.run or example
-    shown, problem = panel.load_run(store, catalog, run, owner, is_example=asked.run is None)
+        link = replace(link, run=panel.submit_family(store, catalog, spec, device), replicate=0, problems=())
+        st.session_state["lab.run"], st.session_state["lab.replicate"], st.session_state["lab.problems"] = link.run, 0, ()
+    _write_address(replace(link, spec=spec or link.spec), catalog, fallback)
+    link = replace(link, problems=tuple(st.session_state["lab.problems"]))
+    run = link.run or example
+    shown, problem = panel.load_run(store, catalog, run, owner, is_example=link.run is None)
     top.draw_head(shown is not None and shown.active, follow=shown is None or not shown.is_example)
     with st.container(key="run-top"):  # one place whatever it holds: what follows keeps its place, and the player its picture
-        if asked.problems:
-            lines = "\n".join(f"- {escape(text, 400)}" for text in asked.problems)
+        if link.problems:
+            lines = "\n".join(f"- {escape(text, 400)}" for text in link.problems)
             st.warning(f"Not all of this link could be followed.\n{lines}", icon=":material/link_off:")
         if problem:
             _draw_unknown(problem)
         elif shown is None:
             _draw_welcome(store)
         else:
-            _draw_state(shown, asked)
+            _draw_state(shown, link)
     if shown is not None:
-        _draw(shown, asked, catalog)
+        _draw(shown, link, catalog)
     _draw_others(store, owner, run)
 
 
@@ -69,32 +69,32 @@ def _read_address(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, o
     """What the URL asks for. Read only where it is not what this page wrote: a first look, a link, the browser's back button."""
     state, query = st.session_state, ADDRESS.read()
     if query is not None:
-        asked = lab_address.read_address(query, catalog, fallback)
-        bare = asked.run is not None and not set(query) - {"run", "replicate"}
-        spec = panel.read_spec(store, asked.run, owner) if bare else None
+        link = lab_address.read_address(query, catalog, fallback)
+        bare = link.run is not None and not set(query) - {"run", "replicate"}
+        spec = panel.read_spec(store, link.run, owner) if bare else None
         if spec is not None and not uploaded(spec.dataset):  # the form has no place for a person's own table
             try:
-                asked = replace(asked, spec=spec.complete(catalog))
+                link = replace(link, spec=spec.complete(catalog))
             except BadInput as error:  # its dataset or method has left the catalog: the run is shown, the form is not its
-                asked = replace(asked, problems=(*asked.problems, str(error)))
-        form.fill_form(asked.spec, asked.device, catalog)
-        state["lab.run"], state["lab.replicate"] = asked.run, asked.replicate
-        state["lab.problems"] = asked.problems
-        state["lab.spec"] = asked.spec
+                link = replace(link, problems=(*link.problems, str(error)))
+        form.fill_form(link.spec, link.device, catalog)
+        state["lab.run"], state["lab.replicate"] = link.run, link.replicate
+        state["lab.problems"] = link.problems
+        state["lab.spec"] = link.spec
     return lab_address.LabAddress(
         state["lab.spec"], "auto", state["lab.run"], int(state["lab.replicate"] or 0), tuple(state["lab.problems"])
     )
 
 
-def _write_address(asked: lab_address.LabAddress, catalog: Mapping[str, Any], fallback: RunSpec) -> None:
-    untouched = not address.page_words() and asked.run is None and asked.spec == fallback and asked.device == "auto"
-    if untouched or asked.problems and st.session_state["lab.spec"] == asked.spec:
+def _write_address(link: lab_address.LabAddress, catalog: Mapping[str, Any], fallback: RunSpec) -> None:
+    untouched = not address.page_words() and link.run is None and link.spec == fallback and link.device == "auto"
+    if untouched or link.problems and st.session_state["lab.spec"] == link.spec:
         return  # a bare first visit stays bare; a faulty link stays as it is until the form is touched
-    words = lab_address.write_address(asked, catalog)
+    words = lab_address.write_address(link, catalog)
     if words != address.page_words():
         st.session_state["lab.problems"] = ()
     ADDRESS.write(words)
-    st.session_state["lab.spec"] = asked.spec
+    st.session_state["lab.spec"] = link.spec
 
 
 # ---- what is shown
@@ -118,12 +118,12 @@ def _draw_welcome(store: Store) -> None:
         panel.warn_no_engine(store)
 
 
-def _draw(shown: Shown, asked: lab_address.LabAddress, catalog: Mapping[str, Any]) -> None:
+def _draw(shown: Shown, link: lab_address.LabAddress, catalog: Mapping[str, Any]) -> None:
     finished = shown.result is not None
     left, right = st.columns([3, 2], gap="medium")
     with left:
         with st.container(key="which-replicate"):
-            replicate = _choose_replicate(shown, asked)
+            replicate = _choose_replicate(shown, link)
         stage.play_film(shown, replicate, "player")
     with right:
         with st.container(key="run-side"):
@@ -140,7 +140,7 @@ def _draw(shown: Shown, asked: lab_address.LabAddress, catalog: Mapping[str, Any
     share.offer_run(shown.job.id if shown.result is not None else None, shown.main.spec, catalog)
 
 
-def _draw_state(shown: Shown, asked: lab_address.LabAddress) -> None:
+def _draw_state(shown: Shown, link: lab_address.LabAddress) -> None:
     """What is shown and what came of it; for a run that ended without a result, why, and a next step."""
     with st.container(key=f"run-state-{shown.job.state}"):
         if shown.is_example:
@@ -151,7 +151,7 @@ def _draw_state(shown: Shown, asked: lab_address.LabAddress) -> None:
                 else ":material/movie: A recorded example. Nothing is running: change anything in the form (behind **»** on a small "
                 "screen) and press **Run** to train your own."
             )
-        panel.draw_ending(shown, asked.device)
+        panel.draw_ending(shown, link.device)
         if shown.result is not None:
             answer.draw_sentences(shown)
         else:
@@ -160,12 +160,12 @@ def _draw_state(shown: Shown, asked: lab_address.LabAddress) -> None:
             links.draw_link("deep", "Open in Deep", ":material/scatter_plot:", run=shown.job.id)
 
 
-def _choose_replicate(shown: Shown, asked: lab_address.LabAddress) -> int:
+def _choose_replicate(shown: Shown, link: lab_address.LabAddress) -> int:
     """Which replicate the player shows: a chooser where the run is done and has several."""
     count = shown.result.n if shown.result is not None else 1
     if count < 2:
         return 0
-    st.session_state["replicate"] = min(asked.replicate, count - 1)
+    st.session_state["replicate"] = min(link.replicate, count - 1)
 
     def take() -> None:
         st.session_state["lab.replicate"] = st.session_state["replicate"]

@@ -58,10 +58,10 @@ def draw_claims(claims: Sequence[Mapping[str, Any]]) -> None:
             st.markdown("\n".join(f"- {describe_claim(c)}" for c in others))
 
 
-def draw_over_sets(found: Mapping[str, Mapping[str, Any]]) -> None:
+def draw_over_sets(tables: Mapping[str, Mapping[str, Any]]) -> None:
     """What several data sets together say: mean ranks with the critical difference, and pair by pair."""
-    found = {name: one for name, one in found.items() if one["ranks"] and one["friedman"]}  # from two sets on
-    if not found:
+    tables = {name: one for name, one in tables.items() if one["ranks"] and one["friedman"]}  # from two sets on
+    if not tables:
         return
     draw_heading(
         "Over all data sets",
@@ -74,11 +74,11 @@ def draw_over_sets(found: Mapping[str, Mapping[str, Any]]) -> None:
             last="A win or loss is a difference beyond the margin.",
         ),
     )
-    names = list(found)
+    names = list(tables)
     if st.session_state.get("papers.over") not in names:
         st.session_state["papers.over"] = "ours" if "ours" in names else names[0]
     which = st.segmented_control("Numbers", names, key="papers.over", required=True)
-    one = found[which]
+    one = tables[which]
     draw_chart(ranks.figure(one), "chart-papers-ranks", ranks.alt(one))
     p = one["friedman"]["p"]
     said = f"{format_count(one['sets'], 'set')}; Friedman p {'< 0.0001' if p < 1e-4 else f'= {p:.2g}'}."

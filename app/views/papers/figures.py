@@ -11,9 +11,9 @@ from app.charts import drawn
 from app.parts.elements import draw_chart, draw_heading
 
 
-def draw_figures(paper: str, found: Mapping[str, Any]) -> None:
+def draw_figures(paper: str, figures: Mapping[str, Any]) -> None:
     """The paper's figures, from the means over our replicates (the sine: from its first draw)."""
-    if not found:
+    if not figures:
         return
     draw_heading(
         "Figures of the paper, measured here", "Drawn from the same runs as the numbers: means over the replicates, no bands."
@@ -22,19 +22,21 @@ def draw_figures(paper: str, found: Mapping[str, Any]) -> None:
         titles = {"left": "The task", "middle": "Training and validation points together", "right": "Explicit gradient"}
         places = st.columns(3)
         for place, (name, title) in zip(places, titles.items(), strict=True):
-            if name in found["2"]:
+            if name in figures["2"]:
                 with place:
                     st.markdown(f"Figure 2, {name}: {title}")
                     draw_chart(
-                        drawn.draw_panel(found["2"][name]), f"chart-papers-sine-{name}", drawn.describe_panel(found["2"][name])
+                        drawn.draw_panel(figures["2"][name]),
+                        f"chart-papers-sine-{name}",
+                        drawn.describe_panel(figures["2"][name]),
                     )
         return
     names = {"3": "3: precision and recall", "4": "4: validation while training", "5": "5: losses of explicit gradient"}
-    there = [name for name in names if name in found]
+    there = [name for name in names if name in figures]
     if st.session_state.get("papers.figure") not in there:
         st.session_state["papers.figure"] = there[0]
     which = st.segmented_control("Figure", there, format_func=names.__getitem__, key="papers.figure", required=True)
-    one = found[which]
+    one = figures[which]
     if which == "3":
         ratios = list(one)
         if st.session_state.get("papers.ratio") not in ratios:

@@ -121,29 +121,31 @@ def _format_bounds(ours: Mapping[str, Any]) -> str:
     return "" if ours["low"] is None else f" [{ours['low']:.4f}, {ours['high']:.4f}]"
 
 
-def draw_runs(row: Mapping[str, Any], store: Store, own: Mapping[str, Any] | None = None, other: bool = False) -> None:
+def draw_runs(row: Mapping[str, Any], store: Store, lab_row: Mapping[str, Any] | None = None, other: bool = False) -> None:
     """The replicates of a cell, and those of its runs that this store has.
 
-    own: the cell as this lab measured it, None where it did not; other: by another protocol.
+    lab_row: the cell as this lab measured it, None where it did not; other: by another protocol.
     """
-    if row["ours"] is None and own is None:
+    if row["ours"] is None and lab_row is None:
         st.caption(f"Not measured here yet: {escape(row['reason'], 300)}.")
         return
-    best = own or row
+    best = lab_row or row
     name = ", ".join([row["dataset"], *_name_cell(row)])
     st.markdown(
         f"**{escape(name, 200)}**: {format_count(len(best['values']), 'replicate')} · {escape(best['ours']['interval'], 160)}"
     )
-    for whose, one in (("", row), ("In this lab: ", own)):
-        if one is not None and one["ours"] is not None and (one is not own or row["values"] != own["values"]):
+    for whose, one in (("", row), ("In this lab: ", lab_row)):
+        if one is not None and one["ours"] is not None and (one is not lab_row or row["values"] != lab_row["values"]):
             st.caption(whose) if whose else None
             st.code(", ".join(f"{v:.4f}" for v in one["values"] if v is not None), language=None, wrap_lines=True)
-    if own is not None and row is not own and row["ours"] is not None:
+    if lab_row is not None and row is not lab_row and row["ours"] is not None:
         st.caption(
-            "Another protocol than the shipped one: the two say nothing of each other." if other else _compare_values(row, own)
+            "Another protocol than the shipped one: the two say nothing of each other."
+            if other
+            else _compare_values(row, lab_row)
         )
     there = []
-    for id in dict.fromkeys([*(own["runs"] if own else []), *row["runs"]]):
+    for id in dict.fromkeys([*(lab_row["runs"] if lab_row else []), *row["runs"]]):
         try:
             store.job(id)
         except UnknownName:
@@ -159,12 +161,12 @@ def draw_runs(row: Mapping[str, Any], store: Store, own: Mapping[str, Any] | Non
         st.caption("Its runs are not in this store: measure them above.")
 
 
-def _compare_values(row: Mapping[str, Any], own: Mapping[str, Any]) -> str:
+def _compare_values(row: Mapping[str, Any], lab_row: Mapping[str, Any]) -> str:
     """What this lab's values are to the shipped ones."""
-    if row["runs"] != own["runs"]:
-        inside = row["ours"]["low"] is not None and row["ours"]["low"] <= own["ours"]["mean"] <= row["ours"]["high"]
+    if row["runs"] != lab_row["runs"]:
+        inside = row["ours"]["low"] is not None and row["ours"]["low"] <= lab_row["ours"]["mean"] <= row["ours"]["high"]
         return f"Not all of them are the shipped runs; this lab's mean is {'inside' if inside else 'outside'} the shipped interval."
-    off = [abs(a - b) for a, b in zip(row["values"], own["values"], strict=True) if a is not None and b is not None]
+    off = [abs(a - b) for a, b in zip(row["values"], lab_row["values"], strict=True) if a is not None and b is not None]
     largest = max(off, default=0.0)
     return (
         "Equal to the shipped values to 1e-9."

@@ -27,7 +27,7 @@ def draw_bar(
     store: Store,
     owner: str | None,
     chosen: list[str],
-    found: Sequence[Row],
+    rows: Sequence[Row],
     known: Mapping[str, str],
     catalog: Mapping[str, Any],
 ) -> None:
@@ -35,7 +35,7 @@ def draw_bar(
     if not chosen:
         return
     answers = store.answers(chosen, owner, words=False)
-    sweeps = {row.id for row in found if row.sweep is not None}
+    sweeps = {row.id for row in rows if row.sweep is not None}
     if not {*answers, *sweeps} >= set(chosen):  # on another page
         sweeps |= {one.id for one in store.sweeps(1000)}
     there = [id for id in chosen if id in answers or id in sweeps]
@@ -46,7 +46,7 @@ def draw_bar(
         return
     marks = store.marks(owner)
     with st.container(key="runs-bar"):
-        here = sum(row.id in there for row in found)
+        here = sum(row.id in there for row in rows)
         far = f", {len(there) - here} of them not on this page" if here < len(there) else ""
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"**{format_count(len(there), 'row')} chosen**{far}")

@@ -40,7 +40,7 @@ def _list_running() -> tuple[str, ...]:
     return tuple(job.id for job in get_store().jobs(owner=visitor.read_owner(), states=("running",), kinds=KINDS))
 
 
-def _draw_activity(catalog: Mapping[str, Any], known: Mapping[str, str], seen: Any, since: float, leave: bool) -> None:
+def _draw_activity(catalog: Mapping[str, Any], known: Mapping[str, str], state: Any, since: float, leave: bool) -> None:
     store, owner = get_store(), visitor.read_owner()
     try:
         queue = store.queue()
@@ -49,7 +49,7 @@ def _draw_activity(catalog: Mapping[str, Any], known: Mapping[str, str], seen: A
     except LabError as error:
         st.error(escape(error, 400), icon=":material/error:")
         return
-    changed = (tuple(job.id for job in running), queue["queued"]) != seen
+    changed = (tuple(job.id for job in running), queue["queued"]) != state
     if changed and not leave and time.time() - since > PATIENCE:
         st.rerun()
     if not queue["running"] and not queue["queued"]:

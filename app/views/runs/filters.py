@@ -91,13 +91,13 @@ def read_filters(datasets: Sequence[str], methods: Sequence[str], quiet: bool) -
     state["runs.wrong"] = wrong
 
 
-def write_filters(asked: RunsQuery, quiet: bool) -> None:
+def write_filters(query: RunsQuery, quiet: bool) -> None:
     """Put what is asked into the address.
 
     quiet: this browser has something of its own. The text that is looked for is then left out: logs and the browser's history keep
     addresses, and names of one's own are in neither.
     """
-    words = {word: "1" if value is True else str(value) for word, value in vars(asked).items()}
+    words = {word: "1" if value is True else str(value) for word, value in vars(query).items()}
     ADDRESS.write(words | ({"text": USUAL["text"]} if quiet else {}))
 
 
@@ -151,25 +151,25 @@ def offer_everything() -> None:
     st.button("Show everything", key="runs.everything", icon=":material/filter_alt_off:", on_click=_reset_filters)
 
 
-def turn_page(asked: RunsQuery, to: int) -> RunsQuery:
+def turn_page(query: RunsQuery, to: int) -> RunsQuery:
     go_to_page(to)
-    return RunsQuery(**vars(asked) | {"page": to})
+    return RunsQuery(**vars(query) | {"page": to})
 
 
-def search_runs(store: Store, owner: str | None, asked: RunsQuery, known: Mapping[str, str]) -> tuple[list[Row], int]:
-    _, key, descending = SORTS[asked.sort]
+def search_runs(store: Store, owner: str | None, query: RunsQuery, known: Mapping[str, str]) -> tuple[list[Row], int]:
+    _, key, descending = SORTS[query.sort]
     return store.search(
         owner,
-        asked.text,
-        None if asked.dataset == EVERY else asked.dataset,
-        None if asked.method == EVERY else asked.method,
-        () if asked.state == EVERY else (asked.state,),
-        tuple(listing.KINDS) if asked.kind == EVERY else (asked.kind,),
+        query.text,
+        None if query.dataset == EVERY else query.dataset,
+        None if query.method == EVERY else query.method,
+        () if query.state == EVERY else (query.state,),
+        tuple(listing.KINDS) if query.kind == EVERY else (query.kind,),
         key,
         descending,
-        (asked.page - 1) * PAGE,
+        (query.page - 1) * PAGE,
         PAGE,
-        pinned=asked.pinned,
+        pinned=query.pinned,
         known=known,
     )
 

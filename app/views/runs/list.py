@@ -20,45 +20,45 @@ from engine.sweep import SweepSpec
 
 
 def draw_list(
-    found: Sequence[Row], total: int, last: int, asked: RunsQuery, known: Mapping[str, str], catalog: Mapping[str, Any]
+    rows: Sequence[Row], total: int, last: int, query: RunsQuery, known: Mapping[str, str], catalog: Mapping[str, Any]
 ) -> None:
     """The rows of this page, and a way to the others."""
     if not total:
         with st.container(key="runs-none"):
-            if asked == RunsQuery(**USUAL):
+            if query == RunsQuery(**USUAL):
                 st.info("There is nothing here yet: press **Run** in the Lab.", icon=":material/inbox:")
             else:
                 st.info("Nothing here is like that.", icon=":material/search_off:")
                 offer_everything()
         return
-    first = (asked.page - 1) * PAGE
+    first = (query.page - 1) * PAGE
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{first + 1:,} to {first + len(found):,} of {total:,}**", width="stretch")
+        st.markdown(f"**{first + 1:,} to {first + len(rows):,} of {total:,}**", width="stretch")
         if not visitor.is_demo():
             st.button(
                 "Choose all on this page",
                 key="runs.all",
                 icon=":material/select_all:",
                 on_click=_choose_all,
-                args=(_list_ids(found),),
+                args=(_list_ids(rows),),
             )
     now = time.time()
     with st.container(key="runs-list", gap="small"):
-        for row in found:
+        for row in rows:
             _draw_row(row, known, catalog, now)
-    kinds = sorted({str(row.score["interval"]) for row in found if row.score is not None})
+    kinds = sorted({str(row.score["interval"]) for row in rows if row.score is not None})
     if kinds:
         st.caption(f"Brackets: {'; '.join(escape(kind, 100) for kind in kinds)}. n: replicates.")
         share.offer_table(
-            lambda: listing.list_scores(found, known),
+            lambda: listing.list_scores(rows, known),
             "runs",
             "runs",
             f"Finished runs of this page of the list; brackets: {'; '.join(kinds)}; n: replicates",
-            download=not any(row.mark.name or row.job is not None and row.job.owner is not None for row in found),  # one's own
+            download=not any(row.mark.name or row.job is not None and row.job.owner is not None for row in rows),  # one's own
             text=listing.WORDY,
         )
     if last > 1:
-        _draw_pages(asked.page, last)
+        _draw_pages(query.page, last)
 
 
 def _draw_pages(now: int, last: int) -> None:
@@ -73,8 +73,8 @@ def _draw_pages(now: int, last: int) -> None:
                 st.markdown(f"Page {now:,} of {last:,}", width="content")
 
 
-def _list_ids(found: Sequence[Row]) -> list[str]:
-    return [row.id for row in found]
+def _list_ids(rows: Sequence[Row]) -> list[str]:
+    return [row.id for row in rows]
 
 
 def _draw_row(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any], now: float) -> None:

@@ -47,23 +47,23 @@ def page() -> None:
     st.subheader("Runs")
     draw_trouble()
     activity.draw_activity(catalog, mine, leave=bool(chosen))
-    asked = draw_filters(listing.list_options(datasets, known), listing.list_options(methods, known))
+    query = draw_filters(listing.list_options(datasets, known), listing.list_options(methods, known))
     try:
-        found, total = search_runs(store, owner, asked, known)
+        rows, total = search_runs(store, owner, query, known)
         last = max(1, -(-total // PAGE))
-        if asked.page > last:  # the list is shorter than the address says
-            asked = turn_page(asked, last)
-            found, total = search_runs(store, owner, asked, known)
+        if query.page > last:  # the list is shorter than the address says
+            query = turn_page(query, last)
+            rows, total = search_runs(store, owner, query, known)
     except LabError as error:
-        write_filters(asked, quiet)
+        write_filters(query, quiet)
         with st.container(key="runs-wrong"):
             st.error(escape(error, 400), icon=":material/error:")
             offer_everything()
         return
-    write_filters(asked, quiet)
-    draw_list(found, total, last, asked, known, catalog)
+    write_filters(query, quiet)
+    draw_list(rows, total, last, query, known, catalog)
     if not visitor.is_demo():
-        draw_bar(store, owner, chosen, found, known, catalog)
+        draw_bar(store, owner, chosen, rows, known, catalog)
     st.caption(_explain_owners())
 
 
