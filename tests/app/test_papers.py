@@ -13,8 +13,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.charts import cells, drawn, ranks
-from app.views.papers import view
-from app.words.text import plain
+from app.views.papers import claims, numbers
+from app.words.text import escape
 from engine.papers import measured, published
 from engine.store import Store
 from tests.app import fabricate
@@ -35,7 +35,7 @@ def look(store: Store) -> Look:
 def test_every_table_is_shown(look: Look, paper: str, table: str) -> None:
     page = look(paper=paper, table=table)
     said = words(page)
-    assert plain(published.TITLES[paper], 200) in said
+    assert escape(published.TITLES[paper], 200) in said
     assert dict(page.query_params.items()) == {"paper": paper, "table": table}
     there = (paper, table) in {(p, t) for p, t, _ in measured.tables()}
     assert ("None of this table was measured here yet" in said) == (not there)
@@ -58,7 +58,7 @@ def test_claims_stand_with_their_verdicts_and_numbers(look: Look) -> None:
         count = sum(c["verdict"] == verdict for c in document["claims"])
         assert f": {count}" in said
     claim = next(c for c in document["claims"] if c["dataset"] == "MNIST" and c["text"].startswith("CE: EOS above SMOTE"))
-    shown = view._said(claim)
+    shown = claims.describe_claim(claim)
     assert "does not hold" in shown and "−0.029 [−0.042, −0.016], n = 20" in shown
 
 
@@ -108,10 +108,10 @@ def test_a_file_that_cannot_be_read_is_a_sentence(look: Look, tmp_path: Path, mo
 def test_a_cells_runs_are_opened_where_this_store_has_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     run = fabricate.done(store, fabricate.spec())
     opened: list[str] = []
-    monkeypatch.setattr(view.links, "to", lambda name, label, icon, **query: opened.append(query["run"]))
+    monkeypatch.setattr(numbers.links, "draw_link", lambda name, label, icon, **query: opened.append(query["run"]))
     row = {"dataset": "d", "labels": {}, "metric": "f1", "values": [0.5], "runs": ["0" * 16, run.id], "reason": ""}
     ours = {"mean": 0.5, "low": None, "high": None, "n": 1, "interval": "no interval"}
-    view._runs(row | {"ours": ours}, store)
+    numbers.draw_runs(row | {"ours": ours}, store)
     assert opened == [run.id]
 
 
@@ -178,5 +178,5 @@ def test_the_sines_panels_have_the_points_of_the_first_draw(look: Look) -> None:
     assert len(panels) == 3 and "20 synthetic points, moved" in panels[2].alt
     document = measured.measured("sine", "2", reduced=False)
     assert document is not None
-    figure = drawn.panel(document["figures"]["2"]["right"])
+    figure = drawn.draw_panel(document["figures"]["2"]["right"])
     assert [t.name for t in figure.data][:2] == ["sin(πx/2)", "the network"] and len(figure.data) == 5
