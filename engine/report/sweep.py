@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine.report import page as doc
-from engine.report import svg
+from engine.report import svg, sweep_code
 from engine.report.formats import interval
 from engine.report.leaderboard import number, p_value
 from engine.report.svg import Line, Row
@@ -407,7 +407,7 @@ def _absent(spec: SweepSpec, records: Sequence[Record], catalog: Mapping[str, An
 
 
 def _code(spec: SweepSpec, metric: str) -> str:
-    words = [*sweep.command(spec), *(["--metric", metric] if metric != sweep.METRIC else []), "--report", "sweep.html"]
+    words = [*sweep_code.command(spec), *(["--metric", metric] if metric != sweep.METRIC else []), "--report", "sweep.html"]
     return (
         "<p>Runs what is missing, cheapest first, and writes this report; what the store has is not computed again. With "
         f"<code>--json</code> it prints every number.</p><pre><code>{block(shlex.join(words))}</code></pre>"

@@ -16,10 +16,11 @@ from engine.catalog import build_catalog
 from engine.commands import main
 from engine.errors import OutOfMemory
 from engine.events import Progress
+from engine.report.sweep_code import command, python, terminal
 from engine.spec import RunSpec
 from engine.store import Store
 from engine.sweep import SweepSpec
-from engine.sweep.spec import command, python, standing, table, terminal
+from engine.sweep.spec import standing, table
 from tests.app import fabricate
 from tests.engine.hostile import Page
 
