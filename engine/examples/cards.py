@@ -38,7 +38,7 @@ from engine.stats.intervals import Interval, corrected_t
 from engine.stats.significance import split_share
 from engine.store import Store
 from engine.sweep import SweepSpec
-from engine.sweep.spec import table as sweep_table
+from engine.sweep.table import build_table as sweep_table
 
 INDEX = "index.json"
 """What the page reads of all examples, beside their bundles."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from engine.sweep.spec import METRIC, SweepSpec
+from engine.spec.result import DEFAULT_METRIC
+from engine.sweep import SweepSpec
 
 
 def command(spec: SweepSpec) -> list[str]:
@@ -13,12 +14,12 @@ def command(spec: SweepSpec) -> list[str]:
     return ["python", "-m", "engine", "sweep", *(part for name, text in words.items() for part in (f"--{name}", text))]
 
 
-def terminal(spec: SweepSpec, metric: str = METRIC) -> str:
+def terminal(spec: SweepSpec, metric: str = DEFAULT_METRIC) -> str:
     """The same as a line for a shell. metric: what its answer is in."""
-    return shlex.join([*command(spec), *(["--metric", metric] if metric != METRIC else [])])
+    return shlex.join([*command(spec), *(["--metric", metric] if metric != DEFAULT_METRIC else [])])
 
 
-def python(spec: SweepSpec, metric: str = METRIC) -> str:
+def python(spec: SweepSpec, metric: str = DEFAULT_METRIC) -> str:
     """Python that trains every cell, cheapest first, and prints its score, from the folder that the product lies in."""
     return "\n".join(
         [

@@ -23,7 +23,7 @@ from engine.report import sweep_code
 from engine.spec.run import find
 from engine.store import Store
 from engine.store.database import JOBS
-from engine.sweep import SweepSpec
+from engine.sweep import SweepSpec, table
 from engine.sweep import spec as sweep
 from tests.app import fabricate
 from tests.app.conftest import opened
@@ -405,10 +405,10 @@ def test_no_share_is_called_the_most_that_may_be_nothing() -> None:
 
 def test_holm_is_over_what_is_tested(store: Store) -> None:
     filled(store, leave=("explicit-gradient",))
-    said = sweep_words.holm(sweep.table(store, SPEC, fabricate.catalog()))
+    said = sweep_words.holm(table.build_table(store, SPEC, fabricate.catalog()))
     assert said.endswith("over the 4 differences tested so far.")
     filled(store)
-    said = sweep_words.holm(sweep.table(store, SPEC, fabricate.catalog()))
+    said = sweep_words.holm(table.build_table(store, SPEC, fabricate.catalog()))
     assert said.endswith("over the 8 differences of this sweep.")
 
 
@@ -454,7 +454,7 @@ def test_what_is_clear_alone_and_not_among_many_is_said() -> None:
 
 def test_lines_are_drawn_over_ascending_ratios(store: Store) -> None:
     filled(store)
-    records = sweep.table(store, SPEC, fabricate.catalog())
+    records = table.build_table(store, SPEC, fabricate.catalog())
     own = [r for r in records if r["dataset"] == "moons"]
     lines = sweep_views.lines_of(own[::-1])
     assert {line.key for line in lines} == set(LEVEL)
@@ -474,6 +474,6 @@ def test_the_whole_sweep_can_be_taken_along_as_code(look: Look, store: Store) ->
 
 def test_the_flat_table_has_every_cell(store: Store) -> None:
     cells = filled(store, leave=("potential",))
-    rows = compare.flat(sweep.table(store, SPEC, fabricate.catalog()), "average_precision")
+    rows = compare.flat(table.build_table(store, SPEC, fabricate.catalog()), "average_precision")
     assert len(rows) == len(cells) and {r["state"] for r in rows} == {"done", "missing"}
     assert len({tuple(r) for r in rows}) == 1 and "difference_p_holm" in rows[0]

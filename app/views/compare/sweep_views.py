@@ -29,7 +29,7 @@ from engine.errors import BadData
 from engine.spec import RunSpec
 from engine.spec.result import METRICS
 from engine.sweep import SweepSpec
-from engine.sweep.spec import over_cells
+from engine.sweep.table import compare_over_cells
 
 PICTURES = 6
 """Datasets with a picture of their own at most."""
@@ -41,7 +41,7 @@ CURVES = 6
 
 @dataclass(frozen=True)
 class Sweep:
-    """What is shown: the plan, its records (`engine.sweep.spec.table`) of one metric, the catalog, and where selections are kept.
+    """What is shown: the plan, its records (`engine.sweep.table.build_table`) of one metric, the catalog, and where selections are kept.
 
     chosen: at (dataset@ratio), curves (ids of runs), cell (id of a run); the page writes them into the address.
     """
@@ -234,7 +234,7 @@ def ranked(sweep: Sweep) -> None:
         "cannot be told apart: their mean ranks differ by less than Nemenyi's critical difference at 5%. Friedman's test asks first "
         "whether any differs.",
     )
-    found = over_cells(sweep.records, sweep.metric)
+    found = compare_over_cells(sweep.records, sweep.metric)
     if found is None:
         st.info(
             "Ranks need three methods, plain training among them, done on two cells or more. Add methods, ratios or datasets to the plan.",

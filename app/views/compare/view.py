@@ -21,10 +21,11 @@ from app.views.compare.sweep_views import Sweep
 from app.words.text import duration, many, plain, ratio
 from engine.errors import BadInput, LabError
 from engine.report.sweep import html_sweep
+from engine.spec import result
 from engine.spec.result import METRICS
-from engine.sweep import SweepSpec
-from engine.sweep import spec as sweep
-from engine.sweep.spec import Standing
+from engine.sweep import SweepSpec, table
+from engine.sweep import standing as standing_module
+from engine.sweep.standing import Standing
 
 VIEWS = {
     "ratio": "By ratio",
@@ -132,13 +133,13 @@ def _read(catalog: Mapping[str, Any]) -> None:
         for word in query
         if word not in (*PLAN, *CHOSEN, "view", "metric")
     ]
-    view, metric = query.get("view", "pair" if "run" in query else "ratio"), query.get("metric", sweep.METRIC)
+    view, metric = query.get("view", "pair" if "run" in query else "ratio"), query.get("metric", result.DEFAULT_METRIC)
     if view not in VIEWS:
         problems.append(f"The link asks for the view {view!r}; there are: {', '.join(VIEWS)}.")
         view = "ratio"
     if metric not in METRICS:
         problems.append(f"The link asks for the measure {metric!r}; there are: {', '.join(METRICS)}.")
-        metric = sweep.METRIC
+        metric = result.DEFAULT_METRIC
     spec = plan.first(catalog)
     if any(word in query for word in PLAN):
         usual = spec.to_query()
@@ -189,7 +190,7 @@ def _write(catalog: Mapping[str, Any], spec: SweepSpec | None) -> None:
     if spec is not None and (view != "pair" or spec != plan.first(catalog)):
         words = spec.to_query()
     words["view"] = view
-    if state["compare.metric"] != sweep.METRIC:
+    if state["compare.metric"] != result.DEFAULT_METRIC:
         words["metric"] = state["compare.metric"]
     if spec is not None and view != "pair":
         chosen = _there(spec, catalog, {word: chosen.get(word) for word in ("at", "cell", "curves")})[0]
@@ -223,7 +224,7 @@ def _standing(spec: SweepSpec, catalog: Mapping[str, Any], *, fresh: bool = Fals
     when, asked, known = st.session_state.get("compare.now", (-AGE, None, None))
     if not fresh and isinstance(known, Standing) and asked == spec and now - when < AGE:
         return known
-    found = sweep.standing(session.store(), spec, catalog, session.owner())
+    found = standing_module.read_standing(session.store(), spec, catalog, session.owner())
     st.session_state["compare.now"] = (now, spec, found)
     return found
 
@@ -232,7 +233,7 @@ def _start(spec: SweepSpec) -> None:
     """Ask for all that is missing."""
     store = session.store()
     try:
-        sweep.submit(store, spec, session.catalog())
+        standing_module.submit_sweep(store, spec, session.catalog())
         store.keep_sweep(spec.to_json())
         st.session_state.pop("compare.now", None)
     except BadInput as error:
@@ -240,7 +241,7 @@ def _start(spec: SweepSpec) -> None:
 
 
 def _cancel(spec: SweepSpec) -> None:
-    sweep.cancel(session.store(), spec, session.catalog())
+    standing_module.cancel_sweep(session.store(), spec, session.catalog())
     st.session_state.pop("compare.now", None)
 
 
@@ -360,7 +361,7 @@ def _records(spec: SweepSpec, metric: str) -> list[dict[str, Any]]:
     known = (spec, metric, tuple((c.cell.id, c.state) for c in now.cells))
     seen, records = st.session_state.get("compare.records", (None, []))
     if seen != known:
-        records = sweep.table(store, spec, catalog, metric, owner)
+        records = table.build_table(store, spec, catalog, metric, owner)
         st.session_state["compare.records"] = (known, records)
     return list(records)
 
