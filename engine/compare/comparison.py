@@ -30,7 +30,8 @@ from engine.export.pipeline import Pipeline
 from engine.export.write import augmented_csv, model_bytes
 from engine.methods import method
 from engine.plain import to_plain
-from engine.runner.execute import MOST_VALUES, provenance
+from engine.runner.chunks import MAX_VALUES
+from engine.runner.provenance import collect_provenance
 from engine.samplers.overloading import copies, overloaded
 from engine.seeds import numpy_stream
 from engine.settings import setting
@@ -386,7 +387,7 @@ def _bench(dataset: Dataset, spec: CompareSpec, clock: Callable[[], float]) -> t
         said.append("The official test part was joined with the other rows: every fold is tested in turn.")
     dataset = with_positive(dataset, spec.positive)
     width = encode(dataset.rows(np.arange(min(1, len(dataset.y)))))[0].shape[1]
-    most = min(MOST_ROWS, max(1000, MOST_VALUES // max(1, width)))
+    most = min(MOST_ROWS, max(1000, MAX_VALUES // max(1, width)))
     if len(dataset.y) > most:
         rows, before = len(dataset.y), dataset.counts
         dataset = dataset.rows(draw(dataset.y, np.arange(rows), most, numpy_stream(spec.seed, "sample"), TABLE_RATIO))
@@ -571,7 +572,7 @@ def _result(
         "shortened": [*shortened, *_shortened(contest, bench)],
         "notes": notes,
         "seconds": seconds,
-        "provenance": provenance(torch.device("cpu"), torch.float32),
+        "provenance": collect_provenance(torch.device("cpu"), torch.float32),
     }
     result: dict[str, Any] = to_plain(out)
     return result
@@ -665,7 +666,7 @@ def _models(
             "params": bench.params(name, level),
             "target": spec.target,
             "training_rows": len(train),
-            "provenance": provenance(torch.device("cpu"), torch.float32),
+            "provenance": collect_provenance(torch.device("cpu"), torch.float32),
         }
         own = pipelines[level]
         net = fitted.net if isinstance(fitted, Fitted) else fitted
