@@ -27,7 +27,8 @@ from engine.data.thin import draw, sizes, thin
 from engine.errors import BadData, BadParameter
 from engine.events import Event, Note, Phase, pack
 from engine.export.pipeline import Pipeline
-from engine.export.write import augmented_csv, model_bytes
+from engine.export.rows import write_augmented_csv
+from engine.export.write import model_bytes
 from engine.methods import method
 from engine.plain import to_plain
 from engine.runner.chunks import MAX_VALUES
@@ -674,6 +675,6 @@ def _models(
         if isinstance(fitted, Fitted) and fitted.synthetic is not None:
             added = int(fitted.synthetic.mask[0].sum())
             if (len(train) + added) * (len(own.columns) + 2) <= MOST_CELLS:
-                words = augmented_csv(bench.dataset, own, train, fitted, target=spec.target or "class")
+                words = write_augmented_csv(bench.dataset, own, train, fitted, target=spec.target or "class")
                 out[f"augmented/{name}"] = words.encode()
     return out
