@@ -161,7 +161,7 @@ def _example(url: str, path: str) -> list[str]:
 
 
 def cards() -> list[dict[str, Any]]:
-    """The cards of the gallery, as `engine.examples.cards.card` makes them; [] where none are there."""
+    """The cards of the gallery, as `engine.examples.index.build_card` makes them; [] where none are there."""
     path = EXAMPLES / "index.json"
     return _cards(str(path), path.stat().st_mtime_ns if path.is_file() else 0)
 

@@ -7,99 +7,31 @@ cannot claim what its runs do not show.
 
 from __future__ import annotations
 
-import json
 import math
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.analysis.threshold_tables import reliability
 from engine.catalog import build_catalog
-from engine.embed import job as embed
-from engine.errors import BadData, UnknownName
-from engine.events import UNIT, Epoch, Event, Frame, Progress, Scene, pack, pack_film, unpack, unpack_film
-from engine.executors.private import steps
-from engine.plain import to_plain
+from engine.errors import BadData
+from engine.events import UNIT, unpack
+from engine.examples.bundle import ABOVE, BELOW, HOLDS, Bundle, Fact
 from engine.report import svg
-from engine.runner import drive, run
 from engine.spec import Imbalance, RunSpec
-from engine.spec.companions import family
 from engine.spec.comparison import CompareSpec
-from engine.spec.embedding import FEATURES, EmbedSpec
 from engine.spec.result import METRICS, Result
-from engine.spec.run import find
 from engine.stats import thresholds
 from engine.stats.intervals import Interval, corrected_t
 from engine.stats.significance import split_share
-from engine.store import Store
 from engine.sweep import SweepSpec
 from engine.sweep.table import build_table as sweep_table
 
-INDEX = "index.json"
-"""What the page reads of all examples, beside their bundles."""
-ABOVE, BELOW, HOLDS = "above 0", "below 0", "holds 0"
-"""Where the interval of a number lies; '' for a number of which nothing is claimed."""
-FILM, HALF, FEW = 60, 30, 8
-"""Pictures of what a link opens, of what stands beside it, and of other replicates and cells."""
-ROWS = (220, 140, 200)
-"""Training, test and synthetic rows whose features are kept, at most."""
-SHOWN = 60
+MAX_WAYS = 60
 """Moving points in a card's picture, at most."""
 MINORITY_RECALL = "recall of the minority classes"
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A number of a card. said: what it is; sense: ABOVE, BELOW, HOLDS or ''."""
-
-    said: str
-    found: Interval
-    sense: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON-plain, rounded to five digits. Raises BadData where the interval does not lie where it is said to."""
-        low, high = self.found.low, self.found.high
-        true = {ABOVE: low > 0, BELOW: high < 0, HOLDS: low <= 0 <= high, "": True}[self.sense]
-        if not true:
-            raise BadData(f"{self.said}: [{low:.4g}, {high:.4g}] is not {self.sense}, which the card says.")
-        numbers = {name: float(f"{getattr(self.found, name):.5g}") for name in ("mean", "low", "high")}
-        words: dict[str, Any] = to_plain({"said": self.said, **numbers, "n": self.found.n, "kind": self.found.kind})
-        return words | {"sense": self.sense}
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """A bundle taken into a store of its own, for a card. ids: its jobs, in order."""
-
-    store: Store
-    ids: Sequence[str]
-
-    def result(self, number: int) -> Result:
-        """Of the run with that number."""
-        found = self.store.result(self.ids[number])
-        if found is None:
-            raise BadData(f"run {self.ids[number]} of this bundle has no result.")
-        return found
-
-    def film(self) -> tuple[Scene, Frame]:
-        """What stands still in the first replicate's pictures of the first run, and the last of them."""
-        events = [event for _, event in self.store.events(self.ids[0], kinds=("scene", "frame"))]
-        scenes, frames = [e for e in events if isinstance(e, Scene)], [e for e in events if isinstance(e, Frame)]
-        if not scenes or not frames:
-            raise BadData(f"run {self.ids[0]} of this bundle keeps no pictures.")
-        return scenes[-1], frames[-1]
-
-    def artifact(self, number: int, name: str) -> bytes:
-        """Raises BadData where the job keeps none of that name."""
-        data = self.store.artifact(self.ids[number], name)
-        if data is None:
-            raise BadData(f"job {self.ids[number]} of this bundle keeps no {name}.")
-        return data
 
 
 @dataclass(frozen=True)
@@ -169,7 +101,7 @@ def _helps_not(bundle: Bundle) -> list[Fact]:
 
 def _ways(bundle: Bundle) -> str:
     scene, last = bundle.film()
-    chosen = np.unique(np.linspace(0, len(last.points) - 1, min(SHOWN, len(last.points))).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(last.points) - 1, min(MAX_WAYS, len(last.points))).round().astype(int))
     rare = scene.labels != np.bincount(scene.labels).argmax()
     common = np.flatnonzero(~rare)[:: max(1, int((~rare).sum()) // 160)]
     kept = np.sort(np.concatenate([np.flatnonzero(rare), common]))
@@ -521,184 +453,6 @@ EXAMPLES = {
     ),
 }
 """name -> example, in the order of the gallery. `moons` is what a first visit shows."""
-
-
-# ---- making
-
-
-def make(name: str, path: Path, say: Callable[[str], None]) -> None:
-    """Compute an example, write it as a bundle, and write the index of all that lie beside it. Raises UnknownName."""
-    if name not in EXAMPLES:
-        raise UnknownName(f"no example is called {name!r}; there are: {', '.join(EXAMPLES)}.")
-    catalog = build_catalog()
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(f"sqlite:///{folder}/example.db")
-        wanted = EXAMPLES[name].wanted
-        if isinstance(wanted, CompareSpec):
-            ids = [_compared(store, wanted, catalog, say)]
-        else:
-            specs = _specs(EXAMPLES[name], catalog)
-            ids = []
-            for number, (spec, keeps) in enumerate(specs):
-                say(f"{number + 1} of {len(specs)}: {spec.method} on {spec.dataset}")
-                ids.append(_ran(store, spec, catalog, keeps))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        store.export(ids, path)
-        store.close()
-    index(path.parent)
-
-
-def jobs(name: str, catalog: Mapping[str, Any]) -> list[str]:
-    """The jobs that the bundle of an example holds, in order."""
-    wanted = EXAMPLES[name].wanted
-    if isinstance(wanted, CompareSpec):
-        return [wanted.id(find(catalog, "datasets", wanted.source["dataset"])["fingerprint"])]
-    return [spec.run_id(find(catalog, "datasets", spec.dataset)["fingerprint"]) for spec, _ in _specs(EXAMPLES[name], catalog)]
-
-
-@dataclass(frozen=True)
-class Keep:
-    """What of a run goes into a bundle beside its result. frames: pictures of the first replicate, at most; others: of each other one too;
-    features: those of a sample of rows, with their map."""
-
-    frames: int = 0
-    others: bool = False
-    features: bool = False
-
-
-NOTHING, CELL = Keep(), Keep(FEW)
-LAB, DEEP, BESIDE = Keep(FILM, others=True), Keep(HALF, features=True), Keep(HALF)
-
-
-def _specs(example: Example, catalog: Mapping[str, Any]) -> list[tuple[RunSpec, Keep]]:
-    """(completed spec, what is kept of it), none twice."""
-    if isinstance(example.wanted, SweepSpec):
-        cells = example.wanted.cells(catalog)
-        return [(cell.spec, CELL if cell.method in example.wanted.methods else NOTHING) for cell in cells]
-    assert not isinstance(example.wanted, CompareSpec)
-    out: dict[str, tuple[RunSpec, Keep]] = {}
-    for spec in example.wanted:
-        for number, member in enumerate(family(spec, catalog)[0]):
-            keep = NOTHING if number else LAB if example.page == "lab" else BESIDE if out else DEEP
-            out.setdefault(member.spec.run_id(""), (member.spec, keep))
-    return list(out.values())
-
-
-def _ran(store: Store, spec: RunSpec, catalog: Mapping[str, Any], keep: Keep) -> str:
-    """Run it and keep what the pages show of it; returns its id."""
-    events, result, made = drive(run(spec))
-    frames = [event for event in events if isinstance(event, Frame)]
-    drawn = set(map(id, _evenly(frames, keep.frames)))
-    unseen = (Progress, Epoch) if drawn else (Progress, Epoch, Scene)  # a result holds its history
-    said: list[Event] = [e for e in events if not isinstance(e, unseen) and (not isinstance(e, Frame) or id(e) in drawn)]
-    kept = {name: data for name, data in made.items() if name.startswith("contributions/0") and drawn}
-    if keep.others:
-        kept |= {name: data for name, data in made.items() if name.startswith("contributions/")}
-        for name in made:
-            if name.startswith("frames/") and name != "frames/0":  # the first replicate's are events
-                scene, film = unpack_film(made[name])
-                kept[name] = pack_film(scene, _evenly(film, FEW))
-    if keep.features:
-        kept[FEATURES] = pack(fewer(unpack(made[FEATURES]), ROWS))
-    job = store.record(spec, result, said, kept, fingerprint=find(catalog, "datasets", spec.dataset)["fingerprint"])
-    if FEATURES in kept:
-        asked = EmbedSpec(job.id, "pca")
-        running = embed.run(asked, kept[FEATURES])
-        try:
-            while True:
-                next(running)
-        except StopIteration as end:
-            store.record_embedding(asked, *end.value)
-    return job.id
-
-
-def _compared(store: Store, spec: CompareSpec, catalog: Mapping[str, Any], say: Callable[[str], None]) -> str:
-    """Compare and keep what the page shows; returns the job's id. Models and rows are left out: they are megabytes."""
-    say(f"comparing on {spec.source['dataset']} for {spec.budget:g} s")
-    fingerprint = find(catalog, "datasets", spec.source["dataset"])["fingerprint"]
-    job = store.submit_compare(None, spec.to_json(), fingerprint=fingerprint)
-    store.claim("example")
-    running = steps("compare", spec.to_json(), None, run=run, id=job.id)
-    try:
-        while True:
-            next(running)
-    except StopIteration as end:
-        facts, artifacts = end.value
-    kept = {name: data for name, data in artifacts.items() if not name.startswith(("model/", "augmented/"))}
-    store.save_result(job.id, (json.dumps(facts), b""), kept)
-    return job.id
-
-
-def _evenly(frames: list[Frame], most: int) -> list[Frame]:
-    """At most so many, evenly, the first and the last among them."""
-    some = np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int)
-    return [frames[i] for i in np.unique(some)]
-
-
-def fewer(found: Mapping[str, np.ndarray], most: Sequence[int]) -> dict[str, np.ndarray]:
-    """A sample of features (`engine.analysis.sample`) with at most `most` rows of training, test and synthetic ones, evenly from each
-    class. Enemies that are left out become -1; `size` still says how many rows there are in all."""
-    kept = []
-    for part, limit in enumerate(most):
-        at = np.flatnonzero(found["part"] == part)
-        at = at[np.argsort(found["y"][at], kind="stable")]
-        kept.append(at[np.unique(np.linspace(0, len(at) - 1, min(limit, len(at))).round().astype(int))] if len(at) else at)
-    order = np.sort(np.concatenate(kept))
-    place = np.full(len(found["y"]) + 1, -1, found["enemy"].dtype)  # the last one answers for -1, no enemy
-    place[order] = np.arange(len(order))
-    out = {name: found[name][order] for name in ("x", "y", "part", "row", "predicted")}
-    out |= {"enemy": place[found["enemy"][order]], "size": found["size"]}
-    if "thumbs" in found:
-        out["thumbs"] = found["thumbs"][order[found["part"][order] < 2]]
-    return out
-
-
-# ---- cards
-
-
-def card(name: str, path: Path) -> dict[str, Any]:
-    """The card of an example from its bundle, JSON-plain: title, look, means, page, words, jobs (ids), facts, picture (SVG), legend, and
-    of a sweep cells (dataset, method, ratio, run).
-
-    Raises BadData where the bundle does not show what the card says, and UnknownName.
-    """
-    if name not in EXAMPLES:
-        raise UnknownName(f"no example is called {name!r}; there are: {', '.join(EXAMPLES)}.")
-    example = EXAMPLES[name]
-    with _opened(path) as bundle:
-        facts = [fact.to_json() for fact in example.facts(bundle)]
-        picture = example.picture(bundle)
-        words = example.words(bundle.ids)
-    out: dict[str, Any] = {
-        "name": name,
-        "title": example.title,
-        "look": example.look,
-        "means": example.means,
-        "page": example.page,
-    }
-    out |= {"words": words, "jobs": list(bundle.ids), "facts": facts, "picture": picture, "legend": example.legend}
-    if isinstance(example.wanted, SweepSpec):
-        cells = example.wanted.cells(build_catalog())
-        out["cells"] = [{"dataset": c.dataset, "method": c.method, "ratio": c.ratio, "run": c.id} for c in cells]
-    return out
-
-
-def index(folder: Path) -> None:
-    """Write the cards of the examples whose bundles lie in that folder. Raises BadData as `card`."""
-    cards = [card(name, folder / f"{name}.zip") for name in EXAMPLES if (folder / f"{name}.zip").is_file()]
-    partial = folder / f"{INDEX}.part"
-    partial.write_text(json.dumps(cards, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(folder / INDEX)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Bundle]:
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(f"sqlite:///{folder}/card.db")
-        try:
-            yield Bundle(store, store.load(path))
-        finally:
-            store.close()
 
 
 def _said(found: Interval) -> str:
