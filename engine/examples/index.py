@@ -16,9 +16,6 @@ INDEX = "index.json"
 """What the page reads of all examples, beside their bundles."""
 
 
-# ---- cards
-
-
 def build_card(name: str, path: Path) -> dict[str, Any]:
     """The card of an example from its bundle, JSON-plain: title, look, means, page, words, jobs (ids), facts, picture (SVG), legend, and
     of a sweep cells (dataset, method, ratio, run).

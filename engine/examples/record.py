@@ -33,9 +33,6 @@ FEATURE_ROWS = (220, 140, 200)
 """Training, test and synthetic rows whose features are kept, at most."""
 
 
-# ---- making
-
-
 def record_example(name: str, path: Path, say: Callable[[str], None]) -> None:
     """Compute an example, write it as a bundle, and write the index of all that lie beside it. Raises UnknownName."""
     if name not in EXAMPLES:

@@ -17,8 +17,7 @@ from engine.catalog import build_catalog
 from engine.commands import main
 from engine.errors import BadData, UnknownName
 from engine.events import Frame
-from engine.examples import cards as examples
-from engine.examples import index, record
+from engine.examples import index, pictures, record
 from engine.examples.bundle import ABOVE, BELOW, HOLDS, Fact
 from engine.examples.cards import EXAMPLES, Example
 from engine.examples.index import INDEX
@@ -166,11 +165,12 @@ def test_an_example_is_made_small_with_its_card(tmp_path, monkeypatch):
     deep = RunSpec("digits", "eos", Imbalance("exponential", 5.0), params={"model": "mlp", "epochs": 2, "head_epochs": 2})
     tiny = {
         name: Example(
-            name, "Look.", "Means.", (spec,), page, lambda ids: {"run": ids[0]}, lambda bundle: [], examples._ways, ""
+            name, "Look.", "Means.", (spec,), page, lambda ids: {"run": ids[0]}, lambda bundle: [], pictures.draw_ways, ""
         )
         for name, spec, page in (("moving", moving, "lab"), ("deep", deep, "deep"))
     }
-    monkeypatch.setattr(examples, "EXAMPLES", tiny)
+    for module in (index, record):
+        monkeypatch.setattr(module, "EXAMPLES", tiny)
     said = []
     for name in tiny:
         record.record_example(name, tmp_path / f"{name}.zip", said.append)
