@@ -12,9 +12,9 @@ from app.session import jobs
 from app.words.text import escape
 from engine.errors import BadInput
 from engine.report import formats
+from engine.report import sweep_code as sweep_code_module
 from engine.spec import RunSpec
 from engine.sweep import SweepSpec
-from engine.sweep import spec as sweep
 
 Table: TypeAlias = "pd.DataFrame | Sequence[Mapping[str, Any]]"
 Code: TypeAlias = tuple[str, str, str, str]
@@ -143,9 +143,9 @@ def _write_run(spec: RunSpec, catalog: Mapping[str, Any]) -> Code:
 
 def _write_sweep(spec: SweepSpec, metric: str) -> Code:
     return (
-        sweep.terminal(spec, metric),
+        sweep_code_module.terminal(spec, metric),
         "Runs the cells that the store lacks, cheapest first, and prints what comes of all of them; --report FILE writes the report.",
-        sweep.python(spec, metric),
+        sweep_code_module.python(spec, metric),
         "Trains every cell anew and keeps nothing: the same numbers on the same kind of machine.",
     )
 

@@ -57,9 +57,9 @@ def _compare(
         teller(Note(text))
     dataset = to_dataset(sheet, spec.target, spec.positive, name=name)
     teller(Phase("importing", "Starting"))
-    from engine.compare.comparison import compare, of_sheet
+    from engine.compare.comparison import compare, describe_sheet
 
-    running = compare(dataset, spec, began=began, **of_sheet(sheet, spec.target))
+    running = compare(dataset, spec, began=began, **describe_sheet(sheet, spec.target))
     while True:
         try:
             teller(next(running))

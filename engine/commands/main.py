@@ -451,12 +451,13 @@ def _catalog(asked: argparse.Namespace) -> int:
 
 
 def _example(asked: argparse.Namespace) -> int:
-    from engine.examples.cards import index, make
+    from engine.examples.index import write_index
+    from engine.examples.record import record_example
 
     if asked.cards:
-        index(asked.to.parent)
+        write_index(asked.to.parent)
     else:
-        make(asked.name, asked.to, _say)
+        record_example(asked.name, asked.to, _say)
     return 0
 
 

@@ -11,9 +11,9 @@ from typing import Any
 from engine.errors import LabError
 from engine.report import page
 from engine.report.formats import interval
+from engine.spec import result as result_module
 from engine.spec.result import METRICS
-from engine.sweep import SweepSpec
-from engine.sweep import spec as sweep
+from engine.sweep import SweepSpec, standing, table
 from engine.sweep.spec import Cell
 from engine.text import line
 
@@ -35,7 +35,7 @@ def command(asked: argparse.Namespace) -> int:
     failed, stopped = _fill(store, spec, catalog, asked.device, teller)
     records = [
         record | {"state": "failed", "reason": failed[record["run"]]} if record["run"] in failed else record
-        for record in sweep.table(store, spec, catalog, asked.metric)
+        for record in table.build_table(store, spec, catalog, asked.metric)
     ]
     if asked.json:
         print(json.dumps(_answer(spec, records, catalog, asked.metric), allow_nan=False))
@@ -61,7 +61,7 @@ def _fill(store: Any, spec: SweepSpec, catalog: Mapping[str, Any], device: str, 
     prints = {entry["name"]: entry["fingerprint"] for entry in catalog["datasets"]}
     try:
         while True:
-            states = sweep.standing(store, spec, catalog, lanes=1).cells
+            states = standing.read_standing(store, spec, catalog, lanes=1).cells
             todo = [one for one in states if one.state != "done" and one.cell.id not in failed]
             if not todo:
                 return failed, False
@@ -120,12 +120,15 @@ def _answer(spec: SweepSpec, records: Sequence[Mapping[str, Any]], catalog: Mapp
         "metric": metric,
         "cells": list(records),
         "impossible": [vars(one) for one in spec.impossible(catalog)],
-        "over_cells": sweep.over_cells(records, metric),
+        "over_cells": table.compare_over_cells(records, metric),
     }
 
 
 def summary(
-    spec: SweepSpec, records: Sequence[Mapping[str, Any]], catalog: Mapping[str, Any], metric: str = sweep.METRIC
+    spec: SweepSpec,
+    records: Sequence[Mapping[str, Any]],
+    catalog: Mapping[str, Any],
+    metric: str = result_module.DEFAULT_METRIC,
 ) -> str:
     """The answer for a person: each dataset and ratio with a row a method, ranks over them, and what there is none of."""
     label = METRICS[metric][0]
@@ -147,7 +150,7 @@ def summary(
         out += ["", f"{label}: mean over n replicates; {' / '.join(kinds)}. Differences are paired."]
         if tests:
             out.append(f"p is corrected by Holm over the {tests} differences shown; the potential is no method and has none.")
-    if found := sweep.over_cells(records, metric):
+    if found := table.compare_over_cells(records, metric):
         titles = {record["method"]: line(record["title"], 60) for record in records}
         ranks = ", ".join(f"{titles[name]} {rank:.2f}" for name, rank in sorted(found["ranks"].items(), key=lambda one: one[1]))
         many = "cells of one dataset" if len(spec.datasets) == 1 else "cells"

@@ -42,7 +42,7 @@ TICK = 0.25
 
 
 @dataclass(frozen=True)
-class Level:
+class Resource:
     """rows: training rows of a replicate at most; epochs: passes at most. None: all there are, as many as the methods' own."""
 
     rows: int | None = None
@@ -50,7 +50,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Piece:
+class Evaluation:
     """A method on some seeds: outcomes by replicate number, seconds in all and the part of them that no level changes."""
 
     outcomes: Mapping[int, Any]
@@ -58,12 +58,12 @@ class Piece:
     fixed: float = 0.0
 
 
-Play = Callable[[str, Level, tuple[int, ...]], Generator[Event, None, tuple[Mapping[int, Any], float]]]
+Evaluate = Callable[[str, Resource, tuple[int, ...]], Generator[Event, None, tuple[Mapping[int, Any], float]]]
 """(method, level, seeds) -> events, then (outcomes by replicate number, seconds of it that no level changes)."""
 
 
 @dataclass
-class Contest:
+class SuccessiveHalving:
     """See the module. After `run`: level, pieces, round; stopped: method -> the last round it played before it was dropped; failed:
     method -> why.
 
@@ -75,24 +75,24 @@ class Contest:
 
     names: Sequence[str]
     ready: Callable[[str], None]
-    play: Play
-    work: Callable[[str, Level], float]
+    play: Evaluate
+    work: Callable[[str, Resource], float]
     rounds: Sequence[tuple[int, ...]]
-    levels: Sequence[Level]
-    look: Level
+    levels: Sequence[Resource]
+    look: Resource
     merit: Callable[[Any], float]
     titles: Mapping[str, str]
     clock: Callable[[], float]
     began: float
     ends: float
-    keep: Callable[[Level], float]
-    rows: Callable[[Contest], list[dict[str, Any]]]
-    pieces: dict[Level, dict[str, list[Piece]]] = field(default_factory=dict)
+    keep: Callable[[Resource], float]
+    rows: Callable[[SuccessiveHalving], list[dict[str, Any]]]
+    pieces: dict[Resource, dict[str, list[Evaluation]]] = field(default_factory=dict)
     stopped: dict[str, int] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     round: int = 0
-    level: Level = field(init=False)
-    settled: Level = field(init=False)
+    level: Resource = field(init=False)
+    settled: Resource = field(init=False)
     pace: float = 1.0
     drag: dict[str, float] = field(default_factory=dict)
     overrun: bool = False
@@ -107,12 +107,12 @@ class Contest:
         """Seconds until the end of the contest, at the present level."""
         return self._left(self.level)
 
-    def outcomes(self, name: str, level: Level | None = None) -> dict[int, Any]:
+    def outcomes(self, name: str, level: Resource | None = None) -> dict[int, Any]:
         """What is complete of a method by replicate number: at the level, by default at the one that counts for it."""
         of = self.pieces.get(level or self.level_of(name), {}).get(name, [])
         return {number: outcome for piece in of for number, outcome in piece.outcomes.items()}
 
-    def level_of(self, name: str) -> Level:
+    def level_of(self, name: str) -> Resource:
         """The level that counts for a method: the present one, or, where nothing of it is complete there, the last one that all had."""
         return next((level for level in (self.level, self.settled) if self.pieces.get(level, {}).get(name)), self.look)
 
@@ -120,7 +120,7 @@ class Contest:
         """Spent on a method at the level that counts for it."""
         return sum(piece.seconds for piece in self.pieces.get(self.level_of(name), {}).get(name, []))
 
-    def _left(self, level: Level) -> float:
+    def _left(self, level: Resource) -> float:
         return self.ends - self.keep(level) - self.clock()
 
     @property
@@ -138,7 +138,7 @@ class Contest:
             yield from self._first_seed()
             yield from self._later_rounds()
 
-    def expected(self, name: str, level: Level, seeds: int) -> float:
+    def expected(self, name: str, level: Resource, seeds: int) -> float:
         """Seconds that a method on so many seeds is expected to take: as its slowest piece at this level; else by the work there is, from
         its piece with the most work so far, and where that is the look, at the pace that other methods then turned out to have, or at its
         own where it was given up."""
@@ -150,10 +150,10 @@ class Contest:
         varies = max(0.0, piece.seconds - piece.fixed) * self.work(name, level) / self.work(name, known)
         return seeds * (piece.fixed + varies * (max(self.pace, self.drag.get(name, 0.0)) if known == self.look else 1.0))
 
-    def _seeds(self, piece: Piece) -> int:
+    def _seeds(self, piece: Evaluation) -> int:
         return max(1, len(piece.outcomes) // len(self.pieces[self.look][self.names[0]][0].outcomes))
 
-    def _choose(self, levels: Sequence[Level], share: float, seeds: Sequence[int] = (2, 1)) -> Level | None:
+    def _choose(self, levels: Sequence[Resource], share: float, seeds: Sequence[int] = (2, 1)) -> Resource | None:
         """The first level that fits with two seeds of every method; else the first with one; None where none does."""
         for many in seeds:
             for level in levels:
@@ -188,7 +188,7 @@ class Contest:
                 level = self._choose(self.levels[: self.levels.index(level)], FIRST, (2,))
         self.level = self.settled
 
-    def _first(self, name: str, level: Level, *, lower: bool) -> Generator[Event, None, bool]:
+    def _first(self, name: str, level: Resource, *, lower: bool) -> Generator[Event, None, bool]:
         """A method's first piece at a level. lower: where it takes far too long, there are lower ones to go to."""
         expected = self.expected(name, level, 1)
         allowed = max(1.5 * expected, min(OVER * expected + 1, self.left / 2)) if lower else None
@@ -197,7 +197,7 @@ class Contest:
         self.drag[name] = OVER * max(self.pace, self.drag.get(name, 0.0))
         return False
 
-    def _learn_pace(self, level: Level) -> None:
+    def _learn_pace(self, level: Resource) -> None:
         """How much longer or shorter things take at a level than the look made believe."""
         took = believed = 0.0
         for name, pieces in self.pieces.get(level, {}).items():
@@ -231,7 +231,7 @@ class Contest:
                 self._stop([name], number - 1)  # a round that it missed it cannot make up for: others are behind it
             running = [name for name in kept if name not in self.stopped and name not in self.failed]
 
-    def _total(self, names: Sequence[str], seeds: int, level: Level | None = None) -> float:
+    def _total(self, names: Sequence[str], seeds: int, level: Resource | None = None) -> float:
         return sum(self.expected(name, level or self.level, seeds) for name in names if name not in self.failed)
 
     def _better_half(self, names: Sequence[str]) -> list[str]:
@@ -249,7 +249,7 @@ class Contest:
         self.stopped |= dict.fromkeys(names, played)
 
     def _piece(
-        self, name: str, level: Level, seeds: tuple[int, ...], *, to_the_end: bool = False, allowed: float | None = None
+        self, name: str, level: Resource, seeds: tuple[int, ...], *, to_the_end: bool = False, allowed: float | None = None
     ) -> Generator[Event, None, bool]:
         """Play it; False, and nothing kept, where the time, or what is allowed of it, is up before it ends. True and a sentence in `failed`
         where it fails."""
@@ -264,7 +264,7 @@ class Contest:
             except Exception as error:  # whatever a method or its library says: the others go on
                 if name == self.names[0]:
                     raise
-                self.failed[name] = _why(error)
+                self.failed[name] = _describe_failure(error)
                 yield self._board()
                 return True
             late = self.left <= 0 or (allowed is not None and self.clock() - self.since > allowed)
@@ -276,12 +276,12 @@ class Contest:
             if self.clock() - self.said >= TICK:
                 self.said = self.clock()
                 yield self._progress()
-        self.pieces.setdefault(level, {}).setdefault(name, []).append(Piece(outcomes, self.clock() - self.since, fixed))
+        self.pieces.setdefault(level, {}).setdefault(name, []).append(Evaluation(outcomes, self.clock() - self.since, fixed))
         yield self._board()
         return True
 
     def _playing(
-        self, name: str, level: Level, seeds: tuple[int, ...]
+        self, name: str, level: Resource, seeds: tuple[int, ...]
     ) -> Generator[Event, None, tuple[Mapping[int, Any], float]]:
         self.ready(name)
         self.since = self.clock()
@@ -296,7 +296,7 @@ class Contest:
         return Board(tuple(self.rows(self)), self.round, 1 + len(self.rounds), max(0.0, self.left))
 
 
-def _why(error: Exception) -> str:
+def _describe_failure(error: Exception) -> str:
     """A failure in one sentence."""
     if isinstance(error, LabError):
         return str(error)

@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 
 from engine.report import page as doc
-from engine.report import svg
+from engine.report import svg, sweep_code
 from engine.report.formats import interval
 from engine.report.leaderboard import number, p_value
 from engine.report.svg import Line, Row
+from engine.spec import result
 from engine.spec.companions import BASELINE, ORACLE
 from engine.spec.result import METRICS
 from engine.sweep import SweepSpec
-from engine.sweep import spec as sweep
+from engine.sweep import table as table_module
 from engine.text import block
 from engine.text import html as safe
 
@@ -40,9 +41,14 @@ SHOWN_FIGURES = 60
 
 
 def html_sweep(
-    spec: SweepSpec, records: Sequence[Record], catalog: Mapping[str, Any], metric: str = sweep.METRIC, *, date: str = ""
+    spec: SweepSpec,
+    records: Sequence[Record],
+    catalog: Mapping[str, Any],
+    metric: str = result.DEFAULT_METRIC,
+    *,
+    date: str = "",
 ) -> str:
-    """The report, one HTML document. records: `engine.sweep.spec.table` of that metric, finished or not. date: of the
+    """The report, one HTML document. records: `engine.sweep.table.build_table` of that metric, finished or not. date: of the
     report, as it is written.
 
     Raises UnknownName where the catalog has not what the sweep names.
@@ -273,7 +279,7 @@ def _square(record: Record | None) -> str:
 
 
 def _ranks(spec: SweepSpec, records: Sequence[Record], metric: str) -> str:
-    found = sweep.over_cells(records, metric)
+    found = table_module.compare_over_cells(records, metric)
     if found is None:
         return ""
     titles = {record["method"]: record["title"] for record in records}
@@ -407,7 +413,12 @@ def _absent(spec: SweepSpec, records: Sequence[Record], catalog: Mapping[str, An
 
 
 def _code(spec: SweepSpec, metric: str) -> str:
-    words = [*sweep.command(spec), *(["--metric", metric] if metric != sweep.METRIC else []), "--report", "sweep.html"]
+    words = [
+        *sweep_code.command(spec),
+        *(["--metric", metric] if metric != result.DEFAULT_METRIC else []),
+        "--report",
+        "sweep.html",
+    ]
     return (
         "<p>Runs what is missing, cheapest first, and writes this report; what the store has is not computed again. With "
         f"<code>--json</code> it prints every number.</p><pre><code>{block(shlex.join(words))}</code></pre>"

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from engine.papers.protocol import Arm
 from engine.papers.sine import AFTER, BEFORE, ERROR
-from engine.runner.execute import provenance
+from engine.runner.provenance import collect_provenance
 from engine.seeds import numpy_stream
 from engine.spec.run import canonical
 from engine.version import NUMERICS
@@ -179,6 +179,6 @@ def measure(arm: Arm, count: int) -> dict[str, Any]:
         "run_id": hashlib.sha256(canonical(facts).encode()).hexdigest()[:16],
         "metrics": {name: {"values": found.tolist()} for name, found in values.items()},
         "seconds": time.monotonic() - began,
-        "provenance": provenance(torch.device("cpu"), torch.float64),
+        "provenance": collect_provenance(torch.device("cpu"), torch.float64),
         "lines": lines,
     }

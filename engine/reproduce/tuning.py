@@ -25,7 +25,7 @@ from engine.errors import BadInput, BadParameter, StoreError
 from engine.events import Epoch
 from engine.methods import method
 from engine.papers.protocol import Arm, Claim, Reading, Table
-from engine.runner.execute import CHUNK
+from engine.runner.chunks import CHUNK
 from engine.settings import setting
 from engine.spec import RunSpec
 from engine.training.camera import Camera

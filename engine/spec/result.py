@@ -14,6 +14,9 @@ from engine.plain import to_plain
 from engine.stats import intervals
 from engine.stats.intervals import Interval
 
+DEFAULT_METRIC = "average_precision"
+"""The metric that is shown first and decides where no other is chosen."""
+
 METRICS: dict[str, tuple[str, tuple[float, float], str]] = {
     "average_precision": (
         "Average precision",
@@ -107,7 +110,7 @@ class Result:
         m = self.metrics[name]
         return Interval(_number(m["mean"]), _number(m["low"]), _number(m["high"]), self.n, self.interval)
 
-    def difference(self, other: Result, name: str = "average_precision") -> Interval:
+    def difference(self, other: Result, name: str = DEFAULT_METRIC) -> Interval:
         """Paired difference self - other on one metric. Both must have the same dataset, imbalance and protocol."""
         mine, theirs = (np.array([_number(v) for v in r.metrics[name]["values"]]) for r in (self, other))
         draws = [r.arrays.get(f"bootstrap/{name}") for r in (self, other)]

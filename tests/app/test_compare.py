@@ -20,10 +20,11 @@ from app.frame.pieces import find_pieces
 from app.views.compare import plan, ratio, sweep_words
 from app.views.compare import view as compare
 from app.words.text import escape
+from engine.report import sweep_code
 from engine.spec.run import find
 from engine.store import Store
 from engine.store.database import JOBS
-from engine.sweep import SweepSpec
+from engine.sweep import SweepSpec, table
 from engine.sweep import spec as sweep
 from tests.app import fabricate
 from tests.app.conftest import opened
@@ -411,10 +412,10 @@ def test_no_share_is_called_the_most_that_may_be_nothing() -> None:
 
 def test_holm_is_over_what_is_tested(store: Store) -> None:
     filled(store, leave=("explicit-gradient",))
-    said = sweep_words.describe_correction(sweep.table(store, SPEC, fabricate.catalog()))
+    said = sweep_words.describe_correction(table.build_table(store, SPEC, fabricate.catalog()))
     assert said.endswith("over the 4 differences tested so far.")
     filled(store)
-    said = sweep_words.describe_correction(sweep.table(store, SPEC, fabricate.catalog()))
+    said = sweep_words.describe_correction(table.build_table(store, SPEC, fabricate.catalog()))
     assert said.endswith("over the 8 differences of this sweep.")
 
 
@@ -460,7 +461,7 @@ def test_what_is_clear_alone_and_not_among_many_is_said() -> None:
 
 def test_lines_are_drawn_over_ascending_ratios(store: Store) -> None:
     filled(store)
-    records = sweep.table(store, SPEC, fabricate.catalog())
+    records = table.build_table(store, SPEC, fabricate.catalog())
     own = [r for r in records if r["dataset"] == "moons"]
     lines = ratio.make_lines(own[::-1])
     assert {line.key for line in lines} == set(LEVEL)
@@ -475,11 +476,11 @@ def test_the_whole_sweep_can_be_taken_along_as_code(look: Look, store: Store) ->
     page.run()
     assert not page.exception
     shell, python = (block.value for block in page.code)
-    assert shell == " ".join([*sweep.command(SPEC), "--metric", "f1"]) and python == sweep.python(SPEC, "f1").strip()
+    assert shell == " ".join([*sweep_code.command(SPEC), "--metric", "f1"]) and python == sweep_code.python(SPEC, "f1").strip()
 
 
 def test_the_flat_table_has_every_cell(store: Store) -> None:
     cells = filled(store, leave=("potential",))
-    rows = compare.flatten_records(sweep.table(store, SPEC, fabricate.catalog()), "average_precision")
+    rows = compare.flatten_records(table.build_table(store, SPEC, fabricate.catalog()), "average_precision")
     assert len(rows) == len(cells) and {r["state"] for r in rows} == {"done", "missing"}
     assert len({tuple(r) for r in rows}) == 1 and "difference_p_holm" in rows[0]

@@ -23,7 +23,7 @@ from engine.data.sources import keel, load
 from engine.errors import DataMissing, OutOfMemory, StoreError
 from engine.events import Note, Phase, Progress
 from engine.methods import methods
-from engine.runner.execute import FEW
+from engine.runner.record import FEW_ROWS
 from engine.spec import Imbalance, RunSpec
 from engine.spec.embedding import EmbedSpec
 from engine.spec.result import METRICS, Result
@@ -497,5 +497,5 @@ def test_every_keel_set_from_the_terminal(ask: Ask, dataset: str) -> None:
         assert (out["moves"] is not None) == (name == "explicit-gradient")
         few = int(min(counts["test"].values()))
         assert [note.split(". ")[0] for note in out["notes"]] == (
-            [f"The smallest class has {few} test rows"] if few < FEW else []
+            [f"The smallest class has {few} test rows"] if few < FEW_ROWS else []
         )

@@ -19,8 +19,10 @@ import torch
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, confusion_matrix
 
 import engine
+from engine.compare import bench as bench_module
 from engine.compare import comparison as module
-from engine.compare.comparison import CompareSpec, compare, given_classes
+from engine.compare.bench import given_classes
+from engine.compare.comparison import CompareSpec, compare
 from engine.data.dataset import Dataset, Task
 from engine.data.prepare import prepare
 from engine.data.split import split
@@ -162,7 +164,7 @@ def test_the_verdict_says_what_was_cut(whole):
     _, _, found, _ = whole
     cut = any("epochs at the latest" in s or "training rows (classes of" in s for s in found["shortened"])
     assert found["verdict"].endswith("with more time it may be otherwise.") == cut
-    bench, _ = module._bench(table((4000, 500)), SPEC, ticking())
+    bench, _ = module._make_evaluator(table((4000, 500)), SPEC, ticking())
     outcome = SimpleNamespace(counts=np.array([460, 51]))
     contest = SimpleNamespace(level=module.Level(512, 25), names=(PLAIN,), outcomes=lambda name: {0: outcome})
     rows = f"on 511 of {bench.train_rows:,} training rows"
@@ -275,7 +277,7 @@ def test_rows_that_were_added_can_be_taken_away(monkeypatch):
     own = rows[rows.synthetic == 0]
     assert own.left.value_counts().to_dict() == found["data"]["train_counts"]
     assert rows.left.value_counts().nunique() == 1  # SMOTE makes the classes equal
-    monkeypatch.setattr(module, "MOST_CELLS", 100)
+    monkeypatch.setattr(bench_module, "MAX_CELLS", 100)
     assert "augmented/smote" not in looked()[2]
 
 
@@ -318,7 +320,7 @@ def test_the_larger_class_can_be_the_one_looked_for():
 
 
 def test_a_table_that_is_too_large_loses_majority_rows_first(monkeypatch):
-    monkeypatch.setattr(module, "MOST_ROWS", 120)
+    monkeypatch.setattr(module, "MAX_ROWS", 120)
     monkeypatch.setattr(module, "TABLE_RATIO", 2.0)
     _, found, _ = looked()
     assert found["data"]["counts"] == {"stays": 80, "leaves": 40} and found["data"]["used_rows"] == 120
@@ -329,9 +331,9 @@ def test_a_table_that_is_too_large_loses_majority_rows_first(monkeypatch):
 
 def test_scores_are_pooled_over_whole_seeds(monkeypatch):
     assert unpack(looked()[2]["arrays"])["seed"].max() == 0
-    monkeypatch.setattr(module, "MOST_POOLED", 1)
+    monkeypatch.setattr(bench_module, "MAX_POOLED", 1)
     data = table()
-    bench, _ = module._bench(data, SPEC, ticking())
+    bench, _ = module._make_evaluator(data, SPEC, ticking())
     assert bench.pooled == 1
     running, outcomes = bench.play(PLAIN, module.LOOK, (0, 1)), {}
     try:
@@ -372,7 +374,7 @@ def test_a_model_takes_rows_as_the_file_has_them():
             f"c{i * 31}-{i};{amount};2024-{1 + i % 12:02d}-{1 + i % 28:02d};{member};{colour};{('a', 'b')[i % 4 == 0]}"
         )
     sheet = read("\n".join(lines).encode(), "t.csv", {})
-    more = module.of_sheet(sheet, "left")
+    more = module.describe_sheet(sheet, "left")
     assert more["dropped"] == [{"name": "id", "kind": "id"}] and set(more["readings"]) == {"since", "member"}
     data = to_dataset(sheet, "left", name="t.csv")
     _, found, artifacts = looked(data, replace(CHEAP, methods=(PLAIN, TREES)), **more)
@@ -453,7 +455,7 @@ def test_taking_a_tuned_threshold_back_gives_plain_probabilities():
 def test_corrections_know_validation_rows_and_training_shares_alone():
     """Each by its own definition from what was fitted: no test row has a part in either, also where training rows were cut."""
     data, level = table((300, 30)), module.Level(rows=80, epochs=6)
-    bench, _ = module._bench(data, SPEC, ticking())
+    bench, _ = module._make_evaluator(data, SPEC, ticking())
     running = bench.play(PLAIN, level, (0,))
     try:
         while True:
@@ -480,7 +482,7 @@ def test_corrections_know_validation_rows_and_training_shares_alone():
 
 
 def test_levels_go_down_by_rows_then_epochs():
-    bench, _ = module._bench(table((4000, 500)), SPEC, ticking())
+    bench, _ = module._make_evaluator(table((4000, 500)), SPEC, ticking())
     levels = module._levels(bench)
     rows = [bench.train_rows if level.rows is None else level.rows for level in levels]
     assert rows == sorted(rows, reverse=True) and levels[0] == module.Level()

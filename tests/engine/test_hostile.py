@@ -17,7 +17,8 @@ from engine.data.dataset import Dataset
 from engine.data.prepare import encode, fit_scale, prepare
 from engine.export import load_model
 from engine.export.pipeline import Pipeline
-from engine.export.write import augmented_csv, model_bytes
+from engine.export.rows import write_augmented_csv
+from engine.export.write import model_bytes
 from engine.methods import method
 from engine.report import comparison as report
 from engine.report import leaderboard
@@ -192,7 +193,7 @@ def test_a_model_of_such_columns_is_saved_and_loaded(fitted):
 
 def test_rows_of_such_columns_are_cells_of_a_csv(fitted):
     data, task, out, pipeline = fitted
-    head, *rows = csv.reader(io.StringIO(augmented_csv(data, pipeline, task.source[0], out, target="=y"), newline=""))
+    head, *rows = csv.reader(io.StringIO(write_augmented_csv(data, pipeline, task.source[0], out, target="=y"), newline=""))
     assert head == [*map(csv_cell, COLUMNS), "'=y", "synthetic"]
     assert len(rows) > len(task.source[0]) and {len(row) for row in rows} == {len(head)}
     kinds = {csv_cell(level) for level in data.categories[0]}

@@ -26,7 +26,7 @@ from engine.spec.result import METRICS, Result
 from engine.spec.run import find
 from engine.store import Job, Store
 from engine.sweep import SweepSpec
-from engine.sweep.spec import table
+from engine.sweep.table import build_table
 from tests.app import fabricate
 from tests.engine.hostile import NAMES, Page
 from tests.engine.test_sweep import fill
@@ -49,7 +49,7 @@ def of_run(spec: RunSpec, catalog: dict[str, Any] = CATALOG, **changes: Any) -> 
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     store = Store(f"sqlite:///{tmp_path_factory.mktemp('sweep') / 'lab.db'}")
     fill(store, SWEEP)
-    yield table(store, SWEEP, CATALOG)
+    yield build_table(store, SWEEP, CATALOG)
     store.close()
 
 
@@ -340,7 +340,7 @@ def test_a_wide_sweep_is_small_and_quick(tmp_path):
         ("moons", "wine", "odd"), ("smote", "explicit-gradient", "eos"), tuple(1.5 + k / 4 for k in range(25)), folds=2, seeds=2
     )
     store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
-    blank = table(store, wide, CATALOG)
+    blank = build_table(store, wide, CATALOG)
     store.close()
     rng = np.random.default_rng(0)
     for record in blank:

@@ -23,8 +23,8 @@ from engine.errors import BadData, BadInput, BadParameter, OutOfMemory, UnknownN
 from engine.events import UNIT, Epoch, Event, Frame, Note, Phase, Progress, Scene, unpack, unpack_film
 from engine.methods import method, methods
 from engine.methods.base import Method
-from engine.runner import drive, execute, run
-from engine.runner.execute import commit
+from engine.runner import chunks, drive, execute, run
+from engine.runner.provenance import read_commit
 from engine.spec import Imbalance, RunSpec
 from engine.spec.result import METRICS, Result
 from engine.spec.run import find
@@ -338,7 +338,7 @@ def test_more_replicates_than_a_chunk(name: str, monkeypatch: pytest.MonkeyPatch
     spec = asked(name, folds=4, seeds=2)
     monkeypatch.setattr(loop, "TICK", 0.0)
     _, whole, films = done(spec, dtype=F64)
-    monkeypatch.setattr(execute, "CHUNK", 3)
+    monkeypatch.setattr(chunks, "CHUNK", 3)
     events, parts, part_films = done(spec, dtype=F64)
     for key, values in whole.arrays.items():
         if not key.endswith("step"):  # the last chunk's: its longest replicate may have fewer batches
@@ -556,4 +556,4 @@ def test_provenance() -> None:
 def test_the_commit_is_git_s() -> None:
     root = Path(__file__).resolve().parents[2]
     asked_git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
-    assert commit() == (asked_git.stdout.strip() or None)
+    assert read_commit() == (asked_git.stdout.strip() or None)

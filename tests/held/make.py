@@ -160,8 +160,7 @@ def _code(store: Store, ids: Mapping[str, str], folder: Path) -> dict[str, str]:
 
     run: a method with a class; images: without one; private, public: rows of comparisons; thinned: one with more rows than a method takes.
     """
-    from engine.report import formats, leaderboard
-    from engine.sweep import spec as sweep
+    from engine.report import formats, leaderboard, sweep_code
 
     catalog = build_catalog(found=True)
     texts = {
@@ -181,8 +180,8 @@ def _code(store: Store, ids: Mapping[str, str], folder: Path) -> dict[str, str]:
                 exec(compile(text, name, "exec"), {})
             printed[name] = said.getvalue()
         Path(NAME).unlink()
-    texts["sweep"] = sweep.python(SWEEP, "f1")
-    texts["commands"] = "\n".join([formats.terminal(BASELINE.complete(catalog), catalog), sweep.terminal(SWEEP, "f1"), ""])
+    texts["sweep"] = sweep_code.python(SWEEP, "f1")
+    texts["commands"] = "\n".join([formats.terminal(BASELINE.complete(catalog), catalog), sweep_code.terminal(SWEEP, "f1"), ""])
     for name, text in texts.items():
         (folder / f"code-{name}.txt").write_text(text)
     return printed
