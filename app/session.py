@@ -20,13 +20,13 @@ import numpy as np
 import streamlit as st
 from streamlit import runtime
 
-from app.words.text import written
+from app.words.text import format_value
 from engine.errors import BadInput, BadParameter, LabError, UnknownName
 from engine.events import Board, Note, Phase, unpack
 from engine.spec import Imbalance, RunSpec, fields, limits
 from engine.spec.comparison import CompareSpec
 from engine.spec.embedding import FEATURES
-from engine.spec.run import PROFILES, find
+from engine.spec.run import PROFILES, find_entry
 from engine.store import Job, Store
 from engine.store import uploads as tables
 from engine.store.store import default_url
@@ -333,7 +333,7 @@ def profile(job: str) -> dict[str, Any] | None:
 def ask_comparison(spec: CompareSpec, *, again: bool = False) -> Job:
     """Ask for a comparison; asking twice is one job. Raises UnknownName for a table that is gone, or a dataset there is not."""
     name = spec.source.get("dataset")
-    fingerprint = find(catalog(), "datasets", name)["fingerprint"] if name is not None else ""
+    fingerprint = find_entry(catalog(), "datasets", name)["fingerprint"] if name is not None else ""
     return store().submit_compare(owner(), spec.to_json(), fingerprint=fingerprint, again=again)
 
 
@@ -447,15 +447,15 @@ def read(query: Mapping[str, str], catalog: Mapping[str, Any], fallback: RunSpec
             problems.append(f"The link has the word {name!r}, which means nothing here; it is left out.")
     dataset = word("dataset", fallback.dataset, str, [d["name"] for d in catalog["datasets"]])
     method = word("method", fallback.method, str, [m["name"] for m in catalog["methods"]])
-    kinds = find(catalog, "methods", method)["kinds"]
-    entry = find(catalog, "datasets", dataset)
+    kinds = find_entry(catalog, "methods", method)["kinds"]
+    entry = find_entry(catalog, "datasets", dataset)
     if entry["kind"] not in kinds:
         fitting = [m["name"] for m in catalog["methods"] if entry["kind"] in m["kinds"]]
         problems.append(f"The link asks for {method}, which takes no {entry['kind']} data; {fitting[0]} is used instead.")
         method = fitting[0]
     # a link that names its dataset or method leaves out what equals a default; one that does not goes on from the fallback
     data = _parameters("d.", query, entry["fields"], {} if "dataset" in query else fallback.data, dataset, problems)
-    described = find(catalog, "methods", method)["fields"]
+    described = find_entry(catalog, "methods", method)["fields"]
     params = _parameters(
         "p.", query, described, fallback.params if method == fallback.method and "method" not in query else {}, method, problems
     )
@@ -493,13 +493,13 @@ def write(asked: Asked, catalog: Mapping[str, Any]) -> dict[str, str]:
     spec, made = asked.spec, asked.spec.imbalance
     words = {"run": asked.run} if asked.run else {}
     words |= {"dataset": spec.dataset, "method": spec.method, "profile": made.profile}
-    words |= {"ratio": written(made.ratio)} if made.ratio is not None else {}
-    words |= {"rate": written(made.rate)} if made.rate is not None else {}
+    words |= {"ratio": format_value(made.ratio)} if made.ratio is not None else {}
+    words |= {"rate": format_value(made.rate)} if made.rate is not None else {}
     words |= {"where": str(made.where)} if made.profile != "native" else {}
     words |= {"folds": str(spec.folds), "seeds": str(spec.seeds), "seed": str(spec.seed)}
     plain = spec.with_(data={}, params={}).complete(catalog)
     for prefix, values, usual in (("d.", spec.data, plain.data), ("p.", spec.params, plain.params)):
-        words |= {prefix + name: written(value) for name, value in values.items() if value != usual[name]}
+        words |= {prefix + name: format_value(value) for name, value in values.items() if value != usual[name]}
     words |= {"device": asked.device} if asked.device != "auto" else {}
     words |= {"replicate": str(asked.replicate)} if asked.replicate else {}
     return words

@@ -13,7 +13,7 @@ from app.charts.palette import MAJORITY, NEUTRAL, frame, safe
 def figure(found: Mapping[str, Any]) -> go.Figure:
     """One line a method, the best at the top; bars at the right join methods within the critical difference.
 
-    found: {ranks: method -> mean rank, critical_difference, cliques: [[method]]}, as `engine.stats.significance.over_sets` gives.
+    found: {ranks: method -> mean rank, critical_difference, cliques: [[method]]}, as `engine.stats.significance.compare_over_sets` gives.
     """
     order = sorted(found["ranks"], key=found["ranks"].__getitem__)
     names = [f"{i}. {safe(name, 30)}" for i, name in enumerate(order, 1)]  # numbered: two may be cut to the same text

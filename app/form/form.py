@@ -16,7 +16,7 @@ import streamlit as st
 from app.words.text import many, plain, ratio
 from engine.errors import BadInput
 from engine.spec import Imbalance, RunSpec, fields, limits
-from engine.spec.run import MAX_RATIO, PROFILES, defaults, find
+from engine.spec.run import MAX_RATIO, PROFILES, default_params, find_entry
 
 AS_IT_COMES, CUT = "As the data come", "Make it skewed"
 QUICK, CAREFUL, CUSTOM = "Quick look", "Careful", "Custom"
@@ -47,7 +47,7 @@ def fill(spec: RunSpec, device: str, catalog: Mapping[str, Any]) -> None:
     if made.rate is not None:
         state["rate"] = made.rate
     state[f"where.{state['profile']}"] = made.where if made.profile != "native" else "all"
-    entry, method = find(catalog, "datasets", spec.dataset), find(catalog, "methods", spec.method)
+    entry, method = find_entry(catalog, "datasets", spec.dataset), find_entry(catalog, "methods", spec.method)
     named = next((name for name, shape in protocols(entry).items() if shape == (spec.folds, spec.seeds)), CUSTOM)
     state["protocol"], state["folds"], state["seeds"], state["seed"] = named, spec.folds, spec.seeds, spec.seed
     for prefix, found, values in (
@@ -188,7 +188,7 @@ def _imbalance(entry: Mapping[str, Any], data: Mapping[str, Any], folds: int) ->
             return Imbalance(), why
         value = ratio_slider(highest)
         made = Imbalance(profile, value, None, where)
-        kept = limits.targets(counts, made)
+        kept = limits.target_counts(counts, made)
         left = f"{kept[0]:,} and {kept[1]:,} rows are left. " if len(kept) == 2 and where == "all" else ""
         if value >= highest:
             st.caption(left + plain(why, 300))
@@ -222,7 +222,7 @@ def _presets(method: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
 
 def _method_fields(method: Mapping[str, Any], kind: str) -> tuple[dict[str, Any], list[str]]:
     """The method's own values and what is wrong with them."""
-    who, presets, usual = method["name"], _presets(method, kind), defaults(method, kind)
+    who, presets, usual = method["name"], _presets(method, kind), default_params(method, kind)
     described = [d | {"default": usual[d["name"]]} for d in method["fields"]]
     if not described:
         return {}, []

@@ -10,10 +10,10 @@ from typing import Any
 
 from app.words.naming import said
 from app.words.sentence import setting
-from app.words.text import duration, many, number, plain, ratio, written
+from app.words.text import duration, format_value, many, number, plain, ratio
 from engine.errors import BadInput
 from engine.spec import RunSpec
-from engine.spec.run import uploaded
+from engine.spec.run import upload_id
 from engine.stats.intervals import Interval
 from engine.store import Job
 from engine.store.library import Row, Sweep
@@ -44,7 +44,7 @@ def titles(catalog: Mapping[str, Any], tables: Sequence[Upload]) -> dict[str, st
 
 def options(names: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
     """Titles of names for a list to choose from, in the order of the titles, no two alike."""
-    shown = {name: known.get(name, "a table that is gone" if uploaded(name) else name) for name in names}
+    shown = {name: known.get(name, "a table that is gone" if upload_id(name) else name) for name in names}
     seen = Counter(shown.values())
     unlike = {name: text if seen[text] == 1 else f"{text} ({name})" for name, text in shown.items()}
     return dict(sorted(unlike.items(), key=lambda pair: pair[1].casefold()))
@@ -113,7 +113,7 @@ def unusual(spec: RunSpec, catalog: Mapping[str, Any], most: int = 3) -> list[st
         usual = spec.with_(params={}).complete(catalog).params
     except BadInput:
         return []
-    changed = [f"{name} {written(value)}" for name, value in spec.params.items() if name in usual and value != usual[name]]
+    changed = [f"{name} {format_value(value)}" for name, value in spec.params.items() if name in usual and value != usual[name]]
     return changed[:most] + ([f"{len(changed) - most} more"] if len(changed) > most else [])
 
 

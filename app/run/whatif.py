@@ -19,11 +19,11 @@ from app.run import panel
 from app.run.answer import AP
 from app.run.gaps import interval
 from app.run.shown import Shown
-from app.words.text import difference, number, plain, ratio, written
+from app.words.text import difference, format_value, number, plain, ratio
 from engine.errors import BadInput
 from engine.spec import Imbalance, RunSpec, limits
 from engine.spec.result import METRICS, Result
-from engine.spec.run import find
+from engine.spec.run import find_entry
 from engine.stats import intervals
 from engine.stats.intervals import Interval
 from engine.store import PRIORITY_INTERACTIVE, Job
@@ -38,7 +38,7 @@ def ask(shown: Shown, catalog: Mapping[str, Any]) -> None:
     spec = shown.main.spec
     try:
         spec = spec.complete(catalog)
-        method, entry = find(catalog, "methods", spec.method), find(catalog, "datasets", spec.dataset)
+        method, entry = find_entry(catalog, "methods", spec.method), find_entry(catalog, "datasets", spec.dataset)
     except BadInput as error:
         st.caption(f"This run cannot be varied: {plain(error, 300)}")
         return
@@ -59,7 +59,7 @@ def ask(shown: Shown, catalog: Mapping[str, Any]) -> None:
     left, right = st.columns(2)
     with left:
         knob = st.selectbox("Change one thing", knobs, format_func=label, key="deep.knob")
-        now = ratio(spec.imbalance.ratio or 1) if knob == RATIO else written(spec.params[knob])
+        now = ratio(spec.imbalance.ratio or 1) if knob == RATIO else format_value(spec.params[knob])
         st.caption(f"This run: {plain(now)}")
     with right:
         other, wrong = _value(spec, knob, offered.get(knob), highest, shown.job.id)
@@ -114,10 +114,10 @@ def settings(spec: RunSpec) -> dict[str, str]:
     made = spec.imbalance
     words = {"dataset": spec.dataset, "method": spec.method, "imbalance": made.profile}
     words |= {RATIO: ratio(made.ratio)} if made.ratio is not None else {}
-    words |= {"share removed": written(made.rate)} if made.rate is not None else {}
+    words |= {"share removed": format_value(made.rate)} if made.rate is not None else {}
     words |= {"where it is made": str(made.where), "folds": str(spec.folds), "seeds": str(spec.seeds), "seed": str(spec.seed)}
-    words |= {f"data: {name}": written(value) for name, value in spec.data.items()}
-    return words | {name: written(value) for name, value in spec.params.items()}
+    words |= {f"data: {name}": format_value(value) for name, value in spec.data.items()}
+    return words | {name: format_value(value) for name, value in spec.params.items()}
 
 
 def differing(one: RunSpec, other: RunSpec) -> list[tuple[str, str, str]]:
@@ -162,7 +162,7 @@ def _also(add: Any, one: Result, other: Result, paired: bool, label: str, mine: 
     gap = None
     if paired:
         values = [np.array([np.nan if v is None else v for v in words["values"]], dtype=float) for words in (theirs, mine)]
-        gap = intervals.difference(*values, one.test_share)
+        gap = intervals.difference_interval(*values, one.test_share)
     add(label, interval(mine, one), interval(theirs, other), gap)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from app.words.text import bounds, difference, duration, many, number, plain, ratio
 from engine.spec import Imbalance, RunSpec
-from engine.spec.companions import Member
+from engine.spec.companions import Companion
 from engine.spec.result import Result
 from engine.stats.intervals import Interval
 
@@ -39,7 +39,7 @@ def setting(spec: RunSpec, native: float | None = None) -> str:
 
 
 def story(
-    members: Sequence[Member], results: Mapping[str, Result | None], *, native: float | None = None, why: str = ""
+    members: Sequence[Companion], results: Mapping[str, Result | None], *, native: float | None = None, why: str = ""
 ) -> Story:
     """The story of a finished run. members: its family, the run itself first; results: by Member.key, None while not there.
 
@@ -77,7 +77,7 @@ def story(
     return Story(headline, tuple(findings), _fine(main))
 
 
-def _moving(main: Result, frozen: tuple[Member, Result] | None) -> list[str]:
+def _moving(main: Result, frozen: tuple[Companion, Result] | None) -> list[str]:
     """What the movement of the points did; nothing for a method without points."""
     out = []
     if main.moves is not None and math.isfinite(moved := _number(main.moves.get("median"))):

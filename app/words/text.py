@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from engine.spec.fields import written as written  # what a value is at the terminal, for every page
+from engine.spec.fields import format_value as format_value  # what a value is at the terminal, for every page
 from engine.stats.intervals import Interval
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&=^\"'/@])")

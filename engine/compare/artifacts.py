@@ -37,12 +37,12 @@ def build_arrays(contest: SuccessiveHalving) -> dict[str, bytes]:
         own = list(contest.outcomes(name).values())
         if not own:  # it failed at once
             continue
-        arrays[f"pr/{name}"] = curves.band(np.stack([o.pr for o in own]))[0]
+        arrays[f"pr/{name}"] = curves.percentile_band(np.stack([o.pr for o in own]))[0]
         parts = [o for o in own if o.scores]  # in the order of rounds: the first of plain training's
         scores = {v: np.concatenate([o.scores[v] for o in parts]) for v in parts[0].scores}
         arrays[f"score/{name}"] = scores["as trained"]
         truth, passes = arrays["truth"][: sum(sizes[: len(parts)])], len(parts) // count_folds(contest)
-        out[f"thresholds/{name}"] = pack(threshold_tables.table(scores, truth, passes))
+        out[f"thresholds/{name}"] = pack(threshold_tables.build_table(scores, truth, passes))
     return {"arrays": pack(arrays), **out}
 
 

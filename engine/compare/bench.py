@@ -22,7 +22,7 @@ from engine.samplers.overloading import copies, overloaded
 from engine.seeds import numpy_stream
 from engine.spec import RunSpec, limits
 from engine.spec.comparison import CONTENDERS, PLAIN, TREES
-from engine.spec.run import defaults
+from engine.spec.run import default_params
 from engine.training import trees
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
@@ -94,7 +94,7 @@ class Evaluator:
         epochs = EPOCHS if level.epochs is None else level.epochs
         if name == TREES:
             return {**trees.PARAMS, "max_iter": min(trees.PARAMS["max_iter"], 2 * epochs)}
-        out = defaults(method(name).describe(), "tabular")
+        out = default_params(method(name).describe(), "tabular")
         short = {"epochs": epochs, "meta_epochs": epochs, "rounds": max(2, epochs // 5), "head_epochs": max(2, epochs // 5)}
         for key, value in short.items():
             if key in out:
@@ -122,8 +122,8 @@ class Evaluator:
     @property
     def cut_counts(self) -> list[int]:
         """Training rows of each class, uncut."""
-        counts = limits.targets(self.dataset.counts.tolist(), self.spec.imbalance)
-        return [limits.training_rows(n, self.spec.folds) for n in counts]
+        counts = limits.target_counts(self.dataset.counts.tolist(), self.spec.imbalance)
+        return [limits.count_training_rows(n, self.spec.folds) for n in counts]
 
     @property
     def train_rows(self) -> int:
@@ -181,7 +181,7 @@ class Evaluator:
     @property
     def pooled(self) -> int:
         """Seeds whose scores are kept."""
-        counts = limits.targets(self.dataset.counts.tolist(), self.spec.imbalance)
+        counts = limits.target_counts(self.dataset.counts.tolist(), self.spec.imbalance)
         return max(1, MAX_POOLED // sum(counts))
 
     def _prepare(self, level: Resource, seeds: tuple[int, ...]) -> Task:
@@ -220,12 +220,12 @@ class Evaluator:
             scores = {
                 "as trained": test_p[:, p],
                 "prior corrected": threshold_tables.correct_prior(test_p, given, natural)[:, p],
-                "isotonic": threshold_tables.isotonic(valid_p[:, p], valid_y == p, weight[valid_y], test_p[:, p]),
+                "isotonic": threshold_tables.calibrate_isotonic(valid_p[:, p], valid_y == p, weight[valid_y], test_p[:, p]),
             }
         outcomes[replicate.number] = ReplicateScore(
             replicate,
             {name: float(v[0]) for name, v in metrics.scores(test_p, test_y).items()},
-            {name: v[0] for name, v in metrics.per_class(test_p, test_y).items()},
+            {name: v[0] for name, v in metrics.class_scores(test_p, test_y).items()},
             curves.precision_recall(test_p, test_y),
             test_y == p,
             {name: score.astype(np.float32) for name, score in scores.items()},

@@ -30,13 +30,13 @@ from engine.plain import to_plain
 from engine.runner.chunks import MAX_VALUES
 from engine.runner.provenance import collect_provenance
 from engine.seeds import numpy_stream
-from engine.settings import setting
+from engine.settings import read_setting
 from engine.spec import RunSpec, limits
 from engine.spec.comparison import CONTENDERS, PLAIN, TREES, CompareSpec
 from engine.spec.result import METRICS
 from engine.stats.intervals import CORRECTED_T, corrected_t
 from engine.stats.significance import split_share
-from engine.stats.verdict import best, sentence
+from engine.stats.verdict import find_best, write_verdict
 from engine.training import network_cache
 
 __all__ = ["CompareSpec", "compare"]
@@ -105,7 +105,7 @@ def compare(
     Raises BadData or BadParameter, and what plain training raises; close it at any event to stop.
     """
     began = clock() if began is None else began
-    torch.set_num_threads(setting("LAB_THREADS", 1))
+    torch.set_num_threads(read_setting("LAB_THREADS", 1))
     yield Phase("data", "Getting the rows ready")
     bench, shortened = _make_evaluator(dataset, spec, clock)
     contest = SuccessiveHalving(
@@ -160,11 +160,11 @@ def _make_evaluator(dataset: Dataset, spec: CompareSpec, clock: Callable[[], flo
             f"{len(dataset.y):,} of {rows:,} rows are used ({_list_counts(dataset)})"
             + (", fewer of the larger classes: scores are for this mixture." if mixed else ".")
         )
-    kept = limits.targets(dataset.counts.tolist(), spec.imbalance)
-    if min(kept) < limits.FEWEST:
+    kept = limits.target_counts(dataset.counts.tolist(), spec.imbalance)
+    if min(kept) < limits.MIN_CLASS_ROWS:
         c = int(np.argmin(kept))
         raise BadData(
-            f"class {dataset.classes[c]!r} has {kept[c]} rows here; a comparison needs at least {limits.FEWEST} of every class"
+            f"class {dataset.classes[c]!r} has {kept[c]} rows here; a comparison needs at least {limits.MIN_CLASS_ROWS} of every class"
             + ("." if spec.ratio is None else ": use a lower ratio.")
         )
     run = RunSpec(dataset.name, PLAIN, spec.imbalance, folds=proposed_folds(min(kept)), seeds=MAX_SEEDS, seed=spec.seed)
@@ -249,13 +249,13 @@ def _result(
             }
         )
     first = next(iter(contest.outcomes(contest.names[0]).values()))
-    counts = limits.targets(bench.dataset.counts.tolist(), bench.spec.imbalance)
+    counts = limits.target_counts(bench.dataset.counts.tolist(), bench.spec.imbalance)
     out = {
         "methods": rows,
         "verdict": LOOK_VERDICT
         if looked
-        else sentence(against, CONTENDERS, METRICS[spec.metric][0]) + _proviso(contest, bench),
-        "best": None if looked else best(against),
+        else write_verdict(against, CONTENDERS, METRICS[spec.metric][0]) + _proviso(contest, bench),
+        "best": None if looked else find_best(against),
         "metric": spec.metric,
         "interval": CORRECTED_T,
         "data": {

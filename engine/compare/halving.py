@@ -25,7 +25,7 @@ from typing import Any
 
 from engine.errors import LabError
 from engine.events import Board, Event, Note, Phase, Progress
-from engine.text import line
+from engine.text import one_line
 
 FIRST = 0.7
 """Share of the time left that two seeds of all methods may be expected to take when a level is chosen."""
@@ -302,4 +302,4 @@ def _describe_failure(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError) or "allocate memory" in str(error):  # the second is torch's
         return "It needed more memory than there is."
-    return f"It failed: {line(error, 160) or type(error).__name__}."
+    return f"It failed: {one_line(error, 160) or type(error).__name__}."

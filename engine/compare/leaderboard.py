@@ -12,7 +12,7 @@ from engine.spec.comparison import CONTENDERS
 from engine.spec.result import METRICS
 from engine.stats.intervals import corrected_t
 from engine.stats.significance import split_share
-from engine.stats.verdict import Difference, differences
+from engine.stats.verdict import Difference, compute_differences
 
 
 def find_differences(contest: SuccessiveHalving, metric: str) -> dict[str, Difference]:
@@ -25,7 +25,7 @@ def find_differences(contest: SuccessiveHalving, metric: str) -> dict[str, Diffe
         # values less plain training's, so that methods at two levels can stand in one table while a round runs
         values[name] = {r: o.metrics[metric] - base[r].metrics[metric] for r, o in own.items() if r in base}
     values[plain_name] = {r: 0.0 for own in values.values() for r in own}
-    return differences(values, plain_name, share)
+    return compute_differences(values, plain_name, share)
 
 
 def count_folds(contest: SuccessiveHalving) -> int:

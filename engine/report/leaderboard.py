@@ -12,7 +12,7 @@ from typing import Any
 from engine.report import formats
 from engine.report.formats import interval
 from engine.spec.result import METRICS
-from engine.text import csv_table, line, markdown
+from engine.text import csv_table, markdown, one_line
 
 CATALOG = Path(__file__).resolve().parents[1] / "catalog.json"
 FIRST = "average_precision"
@@ -232,7 +232,7 @@ def code(comparison: Mapping[str, Any], name: str, file: str | None = None) -> s
         ("from engine.spec.run import Imbalance, RunSpec", True),
     ]
     lines = [
-        f"# {line(row.get('title') or name, 80)}: {metric} {interval(found)}, n = {len(_numbers(row))}, in the comparison",
+        f"# {one_line(row.get('title') or name, 80)}: {metric} {interval(found)}, n = {len(_numbers(row))}, in the comparison",
         *([LOOKED] if row.get("look") else []),
         *(text for text, wanted in imports if wanted),
         "",

@@ -12,20 +12,20 @@ import torch
 from torch import Tensor
 
 from engine.analysis import curves, metrics, moves
-from engine.analysis.gap import over_classes
+from engine.analysis.gap import mean_over_classes
 from engine.analysis.norms import weight_norms
-from engine.analysis.sample import features_artifact
+from engine.analysis.sample import make_features_artifact
 from engine.data.dataset import Task
 from engine.data.table import Dataset
 from engine.events import Epoch, Event, Frame, Note, Progress, Scene, pack, pack_film
 from engine.runner import contributions
 from engine.runner.chunks import count_chunks
-from engine.runner.features import equal_draws, gap_draws, gaps, seen
+from engine.runner.features import compute_gaps, draw_gaps, equal_size_stream, extract_features
 from engine.seeds import numpy_stream
 from engine.spec import RunSpec
 from engine.spec.result import METRICS, Result
-from engine.stats.bootstrap import draws
-from engine.stats.intervals import BOOTSTRAP, CORRECTED_T, Interval, corrected_t, percentile
+from engine.stats.bootstrap import bootstrap_weights
+from engine.stats.intervals import BOOTSTRAP, CORRECTED_T, Interval, corrected_t, percentile_interval
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 
@@ -100,15 +100,17 @@ class RunRecord:
         for name, net in (("before", fitted.earlier or fitted.net), ("after", fitted.net)):
             norms = weight_norms(net.head_weights().cpu().numpy())
             self.norms[name].append(np.full_like(norms, np.nan) if net.cosine else norms)
-        for r, one in enumerate(seen(task, fitted)):
-            for name, values in gaps(one, classes, equal_draws(task, r)).items():
+        for r, one in enumerate(extract_features(task, fitted)):
+            for name, values in compute_gaps(one, classes, equal_size_stream(task, r)).items():
                 self.gaps[name].append(values)
             replicate = task.replicates[r]
             if replicate.number == 0:
                 rng = numpy_stream(task.seed, "features", replicate.seed, replicate.fold)
-                self.features = features_artifact(one.train, one.test, one.synthetic, classes=classes, images=images, rng=rng)
+                self.features = make_features_artifact(
+                    one.train, one.test, one.synthetic, classes=classes, images=images, rng=rng
+                )
             if self.replicates == 1:
-                self.gap_draws = gap_draws(one, classes, lambda: numpy_stream(task.seed, "bootstrap"), GAP_DRAWS)
+                self.gap_draws = draw_gaps(one, classes, lambda: numpy_stream(task.seed, "bootstrap"), GAP_DRAWS)
         self.chosen.append(fitted.epoch.cpu().numpy())
         for name, rows in (("train", task.train), ("validation", task.valid), ("test", task.test), ("withheld", task.withheld)):
             self.counts[name].append(rows.counts(len(task.classes)).cpu().numpy())
@@ -116,9 +118,9 @@ class RunRecord:
         if s is None or s.x is s.start:  # no points, or points that do not move
             self.lengths.extend(torch.zeros(len(task.replicates), 0))
         else:
-            self.lengths.extend(moves.moves(s.start, s.x, s.mask).cpu())
+            self.lengths.extend(moves.move_lengths(s.start, s.x, s.mask).cpu())
         axes = [] if camera.features else [view.plane.axes for view in camera.views]
-        self.points.extend(contributions.of_run(task, fitted, camera.drawn, axes) or [{} for _ in task.replicates])
+        self.points.extend(contributions.measure_run(task, fitted, camera.drawn, axes) or [{} for _ in task.replicates])
 
     def artifacts(self) -> dict[str, bytes]:
         """Every replicate's pictures and its points' contributions, and the features of the first."""
@@ -135,18 +137,20 @@ class RunRecord:
         counts = {name: np.concatenate(parts) for name, parts in self.counts.items()}  # [R, C]
         share = float(counts["test"].sum() / counts["train"].sum())
         each = [metrics.scores(p, y) for p, y in zip(self.probability, self.truth, strict=True)]
-        classes = [metrics.per_class(p, y) for p, y in zip(self.probability, self.truth, strict=True)]
+        classes = [metrics.class_scores(p, y) for p, y in zip(self.probability, self.truth, strict=True)]
         weights = None
         arrays: dict[str, np.ndarray] = {}
         by_class: dict[str, np.ndarray] = {}
         if self.replicates == 1:
-            weights = draws(self.truth[0], numpy_stream(spec.seed, "bootstrap"))
+            weights = bootstrap_weights(self.truth[0], numpy_stream(spec.seed, "bootstrap"))
             drawn = metrics.scores(self.probability[0], self.truth[0], weights=weights)
-            by_class = metrics.per_class(self.probability[0], self.truth[0], weights=weights)
+            by_class = metrics.class_scores(self.probability[0], self.truth[0], weights=weights)
             arrays |= {f"bootstrap/{name}": values.astype(np.float32) for name, values in drawn.items()}
 
         def summary(values: np.ndarray, bounds: tuple[float, float], drawn: np.ndarray | None) -> dict[str, Any]:
-            one: Interval = corrected_t(values, share, bounds) if drawn is None else percentile(float(values[0]), drawn)
+            one: Interval = (
+                corrected_t(values, share, bounds) if drawn is None else percentile_interval(float(values[0]), drawn)
+            )
             return {"mean": one.mean, "low": one.low, "high": one.high, "values": values.tolist()}
 
         positive = dataset.classes[1] if len(dataset.classes) == 2 else "macro"
@@ -191,7 +195,7 @@ class RunRecord:
         moved = None
         if width := max(map(len, self.lengths)):
             padded = torch.stack([torch.nn.functional.pad(row, (0, width - len(row)), value=torch.nan) for row in self.lengths])
-            moved = moves.summary(padded)
+            moved = moves.summarise_moves(padded)
         return Result(
             run_id="",
             spec=spec.to_json(),
@@ -216,7 +220,7 @@ class RunRecord:
             averages=averages,
             gap=self._gap(dataset.classes, summary),
             weight_norms={name: np.concatenate(parts).tolist() for name, parts in self.norms.items()},
-            contributions=contributions.summary(
+            contributions=contributions.summarise_contributions(
                 [one.get("every", np.zeros((2, 0))) for one in self.points],
                 lambda values, bounds: summary(values, bounds, None),
             ),
@@ -226,7 +230,7 @@ class RunRecord:
     def _gap(self, classes: Sequence[str], summary: Callable[..., dict[str, Any]]) -> dict[str, Any]:
         """The result's `gap`."""
         each = {name: np.stack(values) for name, values in self.gaps.items()}
-        net = {name: np.array([over_classes(row) for row in values]) for name, values in each.items()}
+        net = {name: np.array([mean_over_classes(row) for row in values]) for name, values in each.items()}
         drawn = self.gap_draws
         change = drawn["after"] - drawn["before"] if drawn else None
         return {

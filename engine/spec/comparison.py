@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.errors import BadParameter
 from engine.spec.result import METRICS
-from engine.spec.run import MAX_RATIO, Imbalance, canonical
+from engine.spec.run import MAX_RATIO, Imbalance, canonical_json
 from engine.version import NUMERICS
 
 PLAIN, TREES = "ce", "trees"
@@ -114,7 +114,7 @@ class CompareSpec:
     def id(self, fingerprint: str, owner: str | None = None) -> str:
         """16 hex digits naming this comparison: the hash of the spec, data, NUMERICS and, for private data, owner."""
         facts = {"compare": self.to_json(), "data": fingerprint, "numerics": NUMERICS, "owner": owner}
-        return hashlib.sha256(canonical(facts).encode()).hexdigest()[:16]
+        return hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:16]
 
 
 def _is_number(value: Any) -> bool:

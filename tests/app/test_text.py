@@ -7,7 +7,7 @@ import re
 import pytest
 
 from app.charts.palette import safe
-from app.words.text import difference, duration, number, plain, ratio, written
+from app.words.text import difference, duration, format_value, number, plain, ratio
 from engine.spec import fields
 from engine.stats.intervals import Interval
 from tests.app.fabricate import HOSTILE, TABLE
@@ -50,4 +50,4 @@ def test_numbers() -> None:
 )
 def test_written_is_read_back_by_parse(name: str, value: object) -> None:
     described = next(d for d in TABLE if d["name"] == name)
-    assert fields.parse(described, written(value), "x") == value
+    assert fields.parse(described, format_value(value), "x") == value

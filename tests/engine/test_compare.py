@@ -34,7 +34,7 @@ from engine.methods import method
 from engine.spec import RunSpec
 from engine.spec.comparison import CONTENDERS, PLAIN, TREES
 from engine.spec.result import METRICS
-from engine.spec.run import defaults
+from engine.spec.run import default_params
 from engine.stats import thresholds
 from engine.stats.significance import holm, t_test
 from engine.stats.thresholds import VARIANTS
@@ -208,7 +208,7 @@ def test_threshold_tables_are_scikit_learns_counts(whole, name):
     truth = arrays["truth"][: len(score)]
     for threshold in (0.1, 0.5, 0.83):
         (tn, fp), (fn, tp) = confusion_matrix(truth, score.astype(float) >= threshold) / passes
-        found = thresholds.at(tab, threshold)
+        found = thresholds.counts_at(tab, threshold)
         assert [found[k] for k in ("tn", "fp", "fn", "tp")] == pytest.approx([tn, fp, fn, tp])
     assert tab["tp"].shape == (len(VARIANTS), len(tab["grid"])) and (tab["tp"] + tab["fn"] == tab["tp"][:, :1]).all()
 
@@ -217,7 +217,7 @@ def test_over_sampled_probabilities_are_repaired(whole):
     """SMOTE's probabilities are too high; corrected ones are nearer to what happens, on test rows that neither correction saw."""
     _, _, _, artifacts = whole
     tab = unpack(artifacts["thresholds/class-weights"])
-    as_trained, corrected, fitted = (thresholds.calibration(tab, v)["ece"] for v in VARIANTS)
+    as_trained, corrected, fitted = (thresholds.describe_calibration(tab, v)["ece"] for v in VARIANTS)
     assert corrected < as_trained and fitted < as_trained
 
 
@@ -418,7 +418,7 @@ def test_what_cannot_be_compared_is_one_sentence(data, spec, error, says):
 def fitted(name: str, params: dict[str, Any]) -> tuple[Task, Any, dict[str, Any]]:
     data = table()
     task = prepare(data, RunSpec(data.name, PLAIN, folds=3), range(2))
-    params = defaults(method(name).describe(), "tabular") | {"epochs": 2, "hidden": [8]} | params
+    params = default_params(method(name).describe(), "tabular") | {"epochs": 2, "hidden": [8]} | params
     running = method(name)(**params).fit(task, camera=Camera(task, 0))
     try:
         while True:

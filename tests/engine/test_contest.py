@@ -12,7 +12,7 @@ import pytest
 from engine.compare.halving import Resource, SuccessiveHalving
 from engine.errors import BadData
 from engine.events import Board, Note, Phase, Progress
-from engine.stats.verdict import best, differences
+from engine.stats.verdict import compute_differences, find_best
 
 NAMES = ("plain", "a", "b", "c", "d")
 LOOK = Resource(10, 2)
@@ -278,5 +278,5 @@ def test_dropping_methods_by_their_scores_names_no_more_winners():
         game.run()
         assert game.contest.stopped
         values = {name: game.contest.outcomes(name) for name in names}
-        named += best(differences(values, "plain", 0.0)) is not None
+        named += find_best(compute_differences(values, "plain", 0.0)) is not None
     assert named <= 12  # of 120 at 5%: 6 expected, 12 with a chance of 1 in 100

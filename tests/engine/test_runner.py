@@ -27,7 +27,7 @@ from engine.runner import chunks, drive, execute, run
 from engine.runner.provenance import read_commit
 from engine.spec import Imbalance, RunSpec
 from engine.spec.result import METRICS, Result
-from engine.spec.run import find
+from engine.spec.run import find_entry
 from engine.stats.intervals import BOOTSTRAP, CORRECTED_T
 from engine.training import loop
 from engine.training.camera import Camera
@@ -48,7 +48,7 @@ def asked(
     name: str = "ce", *, on: dict[str, Any] = MOONS, folds: int = 1, seeds: int = 1, seed: int = 0, **params: Any
 ) -> RunSpec:
     """A completed spec of a method with small parameters."""
-    known = {d["name"] for d in find(CATALOG, "methods", name)["fields"]}
+    known = {d["name"] for d in find_entry(CATALOG, "methods", name)["fields"]}
     values = {k: v for k, v in (SMALL | params).items() if k in known}
     return RunSpec(method=name, params=values, folds=folds, seeds=seeds, seed=seed, **on).complete(CATALOG)
 
@@ -78,14 +78,14 @@ TELLING = ("balanced-svm", "borderline-smote", "smotenc")
 @SETS
 @pytest.mark.parametrize("name", methods())
 def test_every_method_from_its_spec_to_its_result(name: str, on: dict[str, Any]) -> None:
-    entry = find(CATALOG, "datasets", on["dataset"])
-    if entry["kind"] not in find(CATALOG, "methods", name)["kinds"]:
+    entry = find_entry(CATALOG, "datasets", on["dataset"])
+    if entry["kind"] not in find_entry(CATALOG, "methods", name)["kinds"]:
         with pytest.raises(BadParameter, match=f"{name} takes tabular data"):
             asked(name, on=on)
         return
     spec = asked(name, on=on, folds=2)
     events, result, artifacts = done(spec)
-    assert result.run_id == spec.run_id(find(CATALOG, "datasets", spec.dataset)["fingerprint"])
+    assert result.run_id == spec.run_id(find_entry(CATALOG, "datasets", spec.dataset)["fingerprint"])
     assert result.spec == spec.to_json() and RunSpec.from_json(result.spec) == spec
     assert list(result.metrics) == list(METRICS) and result.n == 2
     for metric, (_, (low, high), _) in METRICS.items():

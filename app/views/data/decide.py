@@ -18,7 +18,7 @@ from app.words import glossary
 from app.words.naming import BLANK, said
 from app.words.text import many
 from engine.stats import thresholds
-from engine.text import line
+from engine.text import one_line
 
 HELP = glossary.term("threshold")
 KINDS = {"as trained": "As trained", "prior corrected": "Prior corrected", "isotonic": "Isotonic"}
@@ -92,7 +92,7 @@ def _section(job: str, result: Mapping[str, Any], rows: list[board.Row]) -> None
                 on_click=_back, args=(place,),
             )  # fmt: skip
     with right:
-        at = thresholds.at(table, float(grid[chosen]), str(kind))
+        at = thresholds.counts_at(table, float(grid[chosen]), str(kind))
         _outcome(at, result)
         if goal == "cost" and isinstance(asked, tuple):
             _cost(table, chosen, asked, str(kind))
@@ -101,7 +101,7 @@ def _section(job: str, result: Mapping[str, Any], rows: list[board.Row]) -> None
 
 def _place(table: thresholds.Table, found: Mapping[str, float], kind: str) -> int:
     """Where on the grid a threshold lies; the one that flags nothing is told apart from 1 by its counts."""
-    v = thresholds.variant(kind)
+    v = thresholds.variant_index(kind)
     same = np.flatnonzero((table["tp"][v] == found["tp"]) & (table["fp"][v] == found["fp"]))
     return int(same[np.abs(table["grid"][same] - found["threshold"]).argmin()])
 
@@ -128,17 +128,17 @@ def _goal(table: thresholds.Table, goal: str, kind: str) -> tuple[dict[str, floa
         if miss + alarm <= 0:
             st.warning("One of the two must cost something.", icon=":material/warning:")
             return None, None
-        return thresholds.best_for_cost(table, miss, alarm, kind), (miss, alarm)
+        return thresholds.threshold_for_cost(table, miss, alarm, kind), (miss, alarm)
     if goal == "hand":
         return None, None
     target = st.number_input(
         f"At least this {goal}", 0.01, 1.0, 0.8 if goal == "recall" else 0.5, step=0.05, key=f"data.{goal}",
         help=WORDS[goal],
     )  # fmt: skip
-    find = thresholds.for_recall if goal == "recall" else thresholds.for_precision
+    find = thresholds.threshold_for_recall if goal == "recall" else thresholds.threshold_for_precision
     found = find(table, target, kind)
     if found is None:
-        exact, recall = thresholds.rates(table, kind)
+        exact, recall = thresholds.precision_and_recall(table, kind)
         most = float(np.nanmax(exact if goal == "precision" else recall))
         st.warning(f"No threshold reaches a {goal} of {target:.2f} here; the highest is {most:.2f}.", icon=":material/warning:")
     return found, target
@@ -171,7 +171,7 @@ def confusion(at: Mapping[str, float], positive: str, others: str) -> str:
     def cell(name: str, words: str, kind: str) -> str:
         return f"<td class='{kind}'><b>{round(at[name]):,}</b>{words}</td>"
 
-    names = [html.escape(line(text, 40) or BLANK, quote=True) for text in (positive, others)]
+    names = [html.escape(one_line(text, 40) or BLANK, quote=True) for text in (positive, others)]
     return (
         f"{STYLE}<table class='confusion'><caption>What becomes of the tested rows</caption><thead><tr><td></td>"
         f"<th scope='col'>flagged</th><th scope='col'>not flagged</th></tr></thead><tbody>"
@@ -182,7 +182,7 @@ def confusion(at: Mapping[str, float], positive: str, others: str) -> str:
 
 
 def _cost(table: thresholds.Table, chosen: int, asked: tuple[float, float], kind: str) -> None:
-    costs = 1000 * thresholds.cost(table, *asked, kind)
+    costs = 1000 * thresholds.cost_per_row(table, *asked, kind)
     expected = asked[1] / sum(asked)
     st.markdown(
         f"Cost per 1,000 rows: **{costs[chosen]:,.1f}** here; {costs[-1]:,.1f} if nothing were flagged, {costs[0]:,.1f} if everything "
@@ -191,7 +191,7 @@ def _cost(table: thresholds.Table, chosen: int, asked: tuple[float, float], kind
 
 
 def _calibration(table: thresholds.Table, title: str) -> None:
-    found = {KINDS[kind]: thresholds.calibration(table, kind) for kind in thresholds.VARIANTS}
+    found = {KINDS[kind]: thresholds.describe_calibration(table, kind) for kind in thresholds.VARIANTS}
     heading(
         "Are the probabilities right?", glossary.about("calibration", "prior correction", "isotonic regression", "Brier score")
     )

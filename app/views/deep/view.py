@@ -20,7 +20,7 @@ from app.words.sentence import setting
 from app.words.text import many, plain
 from engine.errors import BadInput, LabError, UnknownName
 from engine.spec import Imbalance, RunSpec, limits
-from engine.spec.run import find
+from engine.spec.run import find_entry
 from engine.store import PRIORITY_INTERACTIVE, Job, Store
 
 LISTED = 60
@@ -122,7 +122,7 @@ def _picked(run: str | None, beside: str | None = None) -> None:
 def _deep(job: Job, catalog: Mapping[str, Any]) -> bool:
     """True for a run of a deep method, or on images."""
     try:
-        method, entry = find(catalog, "methods", job.spec["method"]), find(catalog, "datasets", job.spec["dataset"])
+        method, entry = find_entry(catalog, "methods", job.spec["method"]), find_entry(catalog, "datasets", job.spec["dataset"])
     except UnknownName:
         return False
     return method["family"] == "deep" or entry["kind"] == "images"
@@ -244,7 +244,7 @@ def _empty(store: Store, catalog: Mapping[str, Any], device: str) -> None:
             "the network (the generalization gap), and what changes when one setting does."
         )
         spec = start(catalog)
-        entry = find(catalog, "datasets", spec.dataset)
+        entry = find_entry(catalog, "datasets", spec.dataset)
         title = next(m["title"] for m in catalog["methods"] if m["name"] == spec.method)
         ready = form.available(entry)
         st.button(

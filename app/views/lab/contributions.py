@@ -76,7 +76,7 @@ def section(shown: Shown, replicate: int) -> None:
 
 
 def ranking(found: Mapping[str, np.ndarray], classes: Sequence[str]) -> pd.DataFrame:
-    """The best and worst LISTED points of `engine.runner.contributions.of_run`, the most helpful first; all where there are few.
+    """The best and worst LISTED points of `engine.runner.contributions.measure_run`, the most helpful first; all where there are few.
 
     Points whose contribution is no number are left out.
     """

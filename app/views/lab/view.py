@@ -18,7 +18,7 @@ from app.views.lab import contributions
 from app.words.text import plain
 from engine.errors import BadInput, LabError
 from engine.spec import RunSpec
-from engine.spec.run import uploaded
+from engine.spec.run import upload_id
 from engine.store import PRIORITY_INTERACTIVE, Store
 
 
@@ -71,7 +71,7 @@ def _asked(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, owner: s
         asked = session.read(query, catalog, fallback)
         bare = asked.run is not None and not set(query) - {"run", "replicate"}
         spec = panel.spec_of(store, asked.run, owner) if bare else None
-        if spec is not None and not uploaded(spec.dataset):  # the form has no place for a person's own table
+        if spec is not None and not upload_id(spec.dataset):  # the form has no place for a person's own table
             try:
                 asked = replace(asked, spec=spec.complete(catalog))
             except BadInput as error:  # its dataset or method has left the catalog: the run is shown, the form is not its

@@ -22,7 +22,7 @@ from engine.errors import BadData, LabError, UnknownName
 from engine.papers import measured, published
 from engine.papers.verdicts import FAILS, HOLDS, NOT_MEASURED, UNDECIDED, judge
 from engine.spec.result import METRICS
-from engine.spec.run import find
+from engine.spec.run import find_entry
 from engine.store import Store
 
 NAMES = {
@@ -450,7 +450,7 @@ def _apart(row: Mapping[str, Any], own: Mapping[str, Any]) -> str:
 def _open_questions(catalog: Mapping[str, Any], paper: str) -> None:
     """What the paper leaves open, and what was decided."""
     try:
-        deviations = find(catalog, "methods", METHODS.get(paper, "explicit-gradient"))["deviations"]
+        deviations = find_entry(catalog, "methods", METHODS.get(paper, "explicit-gradient"))["deviations"]
     except UnknownName:
         return
     said = list(dict.fromkeys(s for preset in deviations.values() for s in preset))

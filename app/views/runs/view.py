@@ -18,7 +18,7 @@ from app.words.text import many, plain
 from engine.errors import BadInput, LabError, UnknownName
 from engine.spec import RunSpec
 from engine.spec.comparison import CompareSpec
-from engine.spec.run import uploaded
+from engine.spec.run import upload_id
 from engine.store import PRIORITY_INTERACTIVE, STATES, Job, Store
 from engine.store.library import MAX_WORDS, Row
 from engine.sweep import SweepSpec
@@ -92,7 +92,7 @@ def page() -> None:
         st.error(plain(error, 600), icon=":material/error:")
         return
     known = listing.titles(catalog, mine)
-    quiet = bool(mine) or any(uploaded(name) is not None for name in datasets)
+    quiet = bool(mine) or any(upload_id(name) is not None for name in datasets)
     _read(datasets, methods, quiet)
     chosen: list[str] = st.session_state.setdefault("runs.chosen", [])
     top.head(False)
@@ -423,7 +423,7 @@ def change(job: Job, catalog: Mapping[str, Any]) -> dict[str, str]:
     """The words of the Lab's address that fill its form with a run's settings and start nothing; {} where the form has no place for it."""
     try:
         spec = RunSpec.from_json(job.spec)
-        if uploaded(spec.dataset):
+        if upload_id(spec.dataset):
             return {}
         return session.write(session.Asked(spec.complete(catalog), job.device), catalog)
     except BadInput:  # its dataset or method has left the catalog
