@@ -28,7 +28,7 @@ from engine.data.prepare import Scale, fit_scale
 from engine.data.rows import pad
 from engine.devices import choose_device
 from engine.errors import BadData, OutOfMemory, RunFailed
-from engine.events import Epoch, Note
+from engine.events import Epoch, Note, Running
 from engine.methods import methods
 from engine.methods.base import Method
 from engine.models.net import Net
@@ -267,20 +267,17 @@ def one_thread() -> Iterator[None]:
 
 def _train(method: Method, task: Task) -> tuple[Fitted, list[dict[str, Any]]]:
     """What the method fitted, and its epochs. Its warnings become Python's."""
-    fitting = method.fit(task, camera=Camera(task, 0))
     history: list[dict[str, Any]] = []
-    while True:
-        try:
-            event = next(fitting)
-        except StopIteration as end:
-            fitted: Fitted = end.value
-            break
-        except torch.cuda.OutOfMemoryError as error:
-            raise OutOfMemory("the GPU's memory is not enough; use device='cpu' or a smaller batch.") from error
-        if isinstance(event, Note) and event.level == "warning":
-            warnings.warn(event.text, TrainingWarning, stacklevel=3)
-        elif isinstance(event, Epoch):
-            history.append({"phase": event.phase, "epoch": event.epoch} | {n: v[0] for n, v in event.values.items()})
+    fitting = Running(method.fit(task, camera=Camera(task, 0)))
+    try:
+        for event in fitting:
+            if isinstance(event, Note) and event.level == "warning":
+                warnings.warn(event.text, TrainingWarning, stacklevel=3)
+            elif isinstance(event, Epoch):
+                history.append({"phase": event.phase, "epoch": event.epoch} | {n: v[0] for n, v in event.values.items()})
+    except torch.cuda.OutOfMemoryError as error:
+        raise OutOfMemory("the GPU's memory is not enough; use device='cpu' or a smaller batch.") from error
+    fitted = fitting.value
     if fitted.epoch[0] < 1 or not bool(fitted.net.flat.isfinite().all()):
         raise RunFailed(f"{method.name}: training ran off to no numbers; a smaller learning_rate would keep it in range.")
     return fitted, history

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import LabError
-from engine.events import Board, Event, Note, Phase, Progress
+from engine.events import Board, Event, Note, Phase, Progress, Running
 from engine.text import one_line
 
 FIRST = 0.7
@@ -254,19 +254,19 @@ class SuccessiveHalving:
         """Play it; False, and nothing kept, where the time, or what is allowed of it, is up before it ends. True and a sentence in `failed`
         where it fails."""
         yield Phase("round", f"Round {self.round}: {self.titles[name]}")
-        playing = self._playing(name, level, seeds)
+        playing = Running(self._playing(name, level, seeds))
         while True:
             try:
-                event = next(playing)
-            except StopIteration as end:
-                outcomes, fixed = end.value
-                break
+                event = playing.pull()
             except Exception as error:  # whatever a method or its library says: the others go on
                 if name == self.names[0]:
                     raise
                 self.failed[name] = _describe_failure(error)
                 yield self._board()
                 return True
+            if event is None:
+                outcomes, fixed = playing.value
+                break
             late = self.left <= 0 or (allowed is not None and self.clock() - self.since > allowed)
             if late and not to_the_end:
                 playing.close()

@@ -14,7 +14,7 @@ import numpy as np
 from engine.catalog import build_catalog
 from engine.embed import job as embed
 from engine.errors import UnknownName
-from engine.events import Epoch, Event, Frame, Progress, Scene, pack, pack_film, unpack, unpack_film
+from engine.events import Epoch, Event, Frame, Progress, Scene, finish, pack, pack_film, unpack, unpack_film
 from engine.examples.cards import EXAMPLES, Example
 from engine.examples.index import write_index
 from engine.executors.private import steps
@@ -112,12 +112,7 @@ def _record_run(store: Store, spec: RunSpec, catalog: Mapping[str, Any], keep: K
     job = store.record(spec, result, said, kept, fingerprint=find_entry(catalog, "datasets", spec.dataset)["fingerprint"])
     if FEATURES in kept:
         asked = EmbedSpec(job.id, "pca")
-        running = embed.run(asked, kept[FEATURES])
-        try:
-            while True:
-                next(running)
-        except StopIteration as end:
-            store.record_embedding(asked, *end.value)
+        store.record_embedding(asked, *finish(embed.run(asked, kept[FEATURES])))
     return job.id
 
 
@@ -127,12 +122,7 @@ def _record_comparison(store: Store, spec: CompareSpec, catalog: Mapping[str, An
     fingerprint = find_entry(catalog, "datasets", spec.source["dataset"])["fingerprint"]
     job = store.submit_compare(None, spec.to_json(), fingerprint=fingerprint)
     store.claim("example")
-    running = steps("compare", spec.to_json(), None, run=run, id=job.id)
-    try:
-        while True:
-            next(running)
-    except StopIteration as end:
-        facts, artifacts = end.value
+    facts, artifacts = finish(steps("compare", spec.to_json(), None, run=run, id=job.id))
     kept = {name: data for name, data in artifacts.items() if not name.startswith(("model/", "augmented/"))}
     store.save_result(job.id, (json.dumps(facts), b""), kept)
     return job.id

@@ -10,11 +10,16 @@ import dataclasses
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from engine.errors import BadParameter, UnknownName
 
 KINDS = {int: "int", float: "float", bool: "bool", str: "choice", tuple: "ints"}
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is an int or a float; a bool is neither."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def param(
@@ -89,7 +94,7 @@ def check_value(d: Mapping[str, Any], value: Any, who: str) -> Any:
         if not all(_is_inside(d, v) for v in value):
             raise wrong
         return list(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if not is_number(value):
         raise wrong
     try:
         finite = math.isfinite(value)

@@ -11,10 +11,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Any
 
 from engine.errors import BadParameter, UnknownName
 from engine.spec import fields
+from engine.spec.fields import is_number
 from engine.version import NUMERICS
 
 PROFILES = ("native", "ratio", "exponential", "step", "gaussian", "remove")
@@ -48,11 +49,11 @@ class Imbalance:
         if self.profile not in PROFILES:
             raise BadParameter(f"imbalance profile {self.profile!r} is not known; it must be one of {', '.join(PROFILES)}.")
         needs_ratio = self.profile in ("ratio", "exponential", "step", "gaussian")
-        if needs_ratio and not (_is_number(self.ratio) and 1 <= self.ratio <= MAX_RATIO):
+        if needs_ratio and not (is_number(self.ratio) and 1 <= self.ratio <= MAX_RATIO):
             raise BadParameter(f"profile {self.profile!r} needs a ratio in [1, {MAX_RATIO:g}]; got {self.ratio!r}.")
         if not needs_ratio and self.ratio is not None:
             raise BadParameter(f"profile {self.profile!r} takes no ratio; use profile 'ratio'.")
-        if self.profile == "remove" and not (_is_number(self.rate) and 0 < self.rate < 1):
+        if self.profile == "remove" and not (is_number(self.rate) and 0 < self.rate < 1):
             raise BadParameter(f"profile 'remove' needs a rate between 0 and 1, such as 0.9; got {self.rate!r}.")
         if self.profile != "remove" and self.rate is not None:
             raise BadParameter(f"profile {self.profile!r} takes no rate; use profile 'remove'.")
@@ -166,10 +167,6 @@ def table_options(options: Mapping[str, Any], *, target: bool = True) -> dict[st
     if not isinstance(reading, Mapping):
         raise BadParameter("reading of a table must be names with values.")
     return {**chosen, "reading": dict(reading)}
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _fields_of(cls: type, value: Any, what: str) -> Mapping[str, Any]:

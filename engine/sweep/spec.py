@@ -19,6 +19,7 @@ from urllib.parse import unquote
 from engine.errors import BadParameter
 from engine.spec import Imbalance, RunSpec, limits
 from engine.spec.companions import BASELINE, ORACLE, explain_no_potential
+from engine.spec.fields import is_number
 from engine.spec.run import MAX_RATIO, WHERE, find_entry
 from engine.sweep.cost import estimate_cost
 
@@ -215,7 +216,7 @@ def _quote(name: str) -> str:
 
 
 def _is_ratio(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 1 <= value <= MAX_RATIO
+    return is_number(value) and 1 <= value <= MAX_RATIO
 
 
 def _number(name: str, text: str) -> float:

@@ -29,7 +29,7 @@ from engine.data.split import split
 from engine.data.tables.reading import read
 from engine.data.tables.target import to_dataset
 from engine.errors import BadData, BadParameter
-from engine.events import Board, Event, Note, Phase, Progress, decode, encode, unpack
+from engine.events import Board, Event, Note, Phase, Progress, decode, encode, finish, unpack
 from engine.methods import method
 from engine.spec import RunSpec
 from engine.spec.comparison import CONTENDERS, PLAIN, TREES
@@ -71,12 +71,8 @@ def frame(data: Dataset, rows: np.ndarray) -> pd.DataFrame:
 
 
 def drive(running: Any) -> tuple[list[Event], dict[str, Any], dict[str, bytes]]:
-    events = []
-    while True:
-        try:
-            events.append(next(running))
-        except StopIteration as end:
-            return events, *end.value
+    events: list[Event] = []
+    return events, *finish(running, events.append)
 
 
 def ticking(step: float = 10.0) -> Any:
@@ -335,12 +331,7 @@ def test_scores_are_pooled_over_whole_seeds(monkeypatch):
     data = table()
     bench, _ = module._make_evaluator(data, SPEC, ticking())
     assert bench.pooled == 1
-    running, outcomes = bench.play(PLAIN, module.LOOK, (0, 1)), {}
-    try:
-        while True:
-            next(running)
-    except StopIteration as end:
-        outcomes = end.value[0]
+    outcomes, _ = finish(bench.play(PLAIN, module.LOOK, (0, 1)))
     assert [bool(o.scores) for o in outcomes.values()] == [o.replicate.seed == 0 for o in outcomes.values()]
 
 
@@ -419,12 +410,7 @@ def fitted(name: str, params: dict[str, Any]) -> tuple[Task, Any, dict[str, Any]
     data = table()
     task = prepare(data, RunSpec(data.name, PLAIN, folds=3), range(2))
     params = default_params(method(name).describe(), "tabular") | {"epochs": 2, "hidden": [8]} | params
-    running = method(name)(**params).fit(task, camera=Camera(task, 0))
-    try:
-        while True:
-            next(running)
-    except StopIteration as end:
-        return task, end.value, params
+    return task, finish(method(name)(**params).fit(task, camera=Camera(task, 0))), params
 
 
 def test_shares_that_methods_train_with():
@@ -456,12 +442,7 @@ def test_corrections_know_validation_rows_and_training_shares_alone():
     """Each by its own definition from what was fitted: no test row has a part in either, also where training rows were cut."""
     data, level = table((300, 30)), module.Level(rows=80, epochs=6)
     bench, _ = module._make_evaluator(data, SPEC, ticking())
-    running = bench.play(PLAIN, level, (0,))
-    try:
-        while True:
-            next(running)
-    except StopIteration as end:
-        outcomes = end.value[0]
+    outcomes, _ = finish(bench.play(PLAIN, level, (0,)))
     task, (out, _), parts = bench.task, bench.kept[PLAIN, level], split(data, bench.spec, 0)
     for r, part in enumerate(parts):
         with torch.no_grad():

@@ -13,7 +13,7 @@ from engine.analysis.sample import Part, make_features_artifact
 from engine.embed import job as embed
 from engine.embed.layout import embed as lay_out
 from engine.errors import BadData, BadInput, BadParameter, UnknownName
-from engine.events import Phase, Progress, pack, unpack
+from engine.events import Phase, Progress, finish, pack, unpack
 from engine.spec import RunSpec
 from engine.spec.embedding import FEATURES, PCA, EmbedSpec
 from engine.store import PRIORITY_INTERACTIVE, Job, Store
@@ -52,12 +52,8 @@ def finished(store: Store, owner: str | None = None, artifacts: Any = None, **ch
 
 
 def drive(running: Any) -> tuple[list[Any], dict[str, Any], dict[str, bytes]]:
-    events = []
-    while True:
-        try:
-            events.append(next(running))
-        except StopIteration as end:
-            return events, *end.value
+    events: list[Any] = []
+    return events, *finish(running, events.append)
 
 
 def carry_out(store: Store, job: Job) -> Job:

@@ -20,7 +20,7 @@ from engine.data.prepare import prepare
 from engine.data.sources import load
 from engine.data.split import split
 from engine.errors import BadData, BadInput, BadParameter, OutOfMemory, UnknownName
-from engine.events import UNIT, Epoch, Event, Frame, Note, Phase, Progress, Scene, unpack, unpack_film
+from engine.events import UNIT, Epoch, Event, Frame, Note, Phase, Progress, Running, Scene, finish, unpack, unpack_film
 from engine.methods import method, methods
 from engine.methods.base import Method
 from engine.runner import chunks, drive, execute, run
@@ -176,12 +176,8 @@ def probabilities(spec: RunSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(probability [T, C], truth [T], output weights [H, C]) of a spec's one replicate, without the runner."""
     on = prepare(load(spec.dataset, spec.data), spec)
     fitting = method(spec.method)(**spec.params).fit(on, camera=Camera(on, 0))
-    while True:
-        try:
-            next(fitting)
-        except StopIteration as end:
-            net = end.value.net
-            return net(on.test.x)[0].double().softmax(-1).numpy(), on.test.y[0].numpy(), net.head_weights()[0].numpy()
+    net = finish(fitting).net
+    return net(on.test.x)[0].double().softmax(-1).numpy(), on.test.y[0].numpy(), net.head_weights()[0].numpy()
 
 
 @SETS
@@ -463,12 +459,8 @@ class Scarce:
 
                 def fit(task: Any, *, camera: Camera) -> Any:
                     self.asked.append(len(task.replicates))
-                    fitting, said = whole(task, camera=camera), 0
-                    while True:
-                        try:
-                            event = next(fitting)
-                        except StopIteration as end:
-                            return end.value
+                    fitting, said = Running(whole(task, camera=camera)), 0
+                    for event in fitting:
                         yield event
                         said += isinstance(event, Frame)
                         if said == 9 and len(task.replicates) > self.room:
