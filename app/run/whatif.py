@@ -16,13 +16,12 @@ from app.frame import address
 from app.parts import share
 from app.parts.elements import chart, heading
 from app.run import panel
-from app.run.answer import AP
 from app.run.gaps import interval
 from app.run.shown import Shown
 from app.words.text import difference, format_value, number, plain, ratio
 from engine.errors import BadInput
 from engine.spec import Imbalance, RunSpec, limits
-from engine.spec.result import METRICS, Result
+from engine.spec.result import DEFAULT_METRIC, METRICS, Result
 from engine.spec.run import find_entry
 from engine.stats import intervals
 from engine.stats.intervals import Interval
@@ -209,7 +208,7 @@ def _curves(shown: Shown, other: Shown) -> None:
     curves = []
     for (key, result), label in zip(found, names, strict=True):
         if "pr_recall" in result.arrays:
-            ap = result.metric(AP)
+            ap = result.metric(DEFAULT_METRIC)
             arrays = (result.arrays["pr_recall"], np.atleast_2d(result.arrays["pr_precision"]))
             curves.append(pr.Curve(key, label, *arrays, ap.mean, ap.low, ap.high))
     if len(curves) == 2:

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from app.words.text import bounds, difference, duration, many, number, plain, ratio
 from engine.spec import Imbalance, RunSpec
 from engine.spec.companions import Companion
-from engine.spec.result import Result
+from engine.spec.result import DEFAULT_METRIC, Result
 from engine.stats.intervals import Interval
 
 HARDLY = 0.05
 """Median movement in sd below which the points count as not having moved."""
-AP = "average_precision"
 
 
 @dataclass(frozen=True)
@@ -52,24 +51,24 @@ def story(
     controls = {key: pair for key, pair in there.items() if pair[0].role == "control"}
     baseline = next((pair for pair in there.values() if pair[0].role == "baseline"), None)
     oracle = next((pair for pair in there.values() if pair[0].role == "oracle"), None)
-    gain = oracle[1].difference(baseline[1], AP) if oracle and baseline else None
+    gain = oracle[1].difference(baseline[1], DEFAULT_METRIC) if oracle and baseline else None
     if members[0].role == "baseline" and oracle:
-        gain = oracle[1].difference(main, AP)
+        gain = oracle[1].difference(main, DEFAULT_METRIC)
     where = setting(members[0].spec, native)
     comma = "," if "," in where else ""
-    headline = f"{where}{comma} {plain(members[0].label)} reaches average precision **{number(main.metric(AP))}**"
+    headline = f"{where}{comma} {plain(members[0].label)} reaches average precision **{number(main.metric(DEFAULT_METRIC))}**"
     parts = []
     if "frozen" in controls:
-        parts.append(f"the same points frozen {number(controls['frozen'][1].metric(AP))}")
-    parts += [f"{plain(m.label)} {number(r.metric(AP))}" for key, (m, r) in controls.items() if key != "frozen"]
+        parts.append(f"the same points frozen {number(controls['frozen'][1].metric(DEFAULT_METRIC))}")
+    parts += [f"{plain(m.label)} {number(r.metric(DEFAULT_METRIC))}" for key, (m, r) in controls.items() if key != "frozen"]
     if baseline:
-        parts.append(f"{plain(baseline[0].label)} {number(baseline[1].metric(AP))}")
+        parts.append(f"{plain(baseline[0].label)} {number(baseline[1].metric(DEFAULT_METRIC))}")
     headline += ("; " + ", ".join(parts) if parts else "") + "."
     if gain is not None and oracle and gain.above_zero:
-        headline = headline[:-1] + f"; the withheld real rows would give {oracle[1].metric(AP).mean:.2f}."
+        headline = headline[:-1] + f"; the withheld real rows would give {oracle[1].metric(DEFAULT_METRIC).mean:.2f}."
     findings = _moving(main, controls.get("frozen"))
     if baseline and members[0].role == "method":
-        findings.append(_against(members[0].label, main.difference(baseline[1], AP), baseline[0].label))
+        findings.append(_against(members[0].label, main.difference(baseline[1], DEFAULT_METRIC), baseline[0].label))
     if members[0].role != "oracle":
         findings += _ceiling(main, baseline[1] if baseline else None, gain, members[0].role, why)
     else:
@@ -87,7 +86,7 @@ def _moving(main: Result, frozen: tuple[Companion, Result] | None) -> list[str]:
         else:
             out.append(f"The points moved {moved:.2f} sd in the median, {largest:.2f} at most.")
     if frozen is not None:
-        gap = main.difference(frozen[1], AP)
+        gap = main.difference(frozen[1], DEFAULT_METRIC)
         if gap.above_zero:
             out.append(f"**Moving helps** here: {difference(gap)} over frozen points.")
         elif gap.below_zero:
@@ -118,13 +117,13 @@ def _ceiling(main: Result, baseline: Result | None, gain: Interval | None, role:
         ]
     if role == "baseline" or baseline is None:
         return [f"The withheld rows are worth {difference(gain)} of average precision."]
-    share = 100 * main.difference(baseline, AP).mean / gain.mean
+    share = 100 * main.difference(baseline, DEFAULT_METRIC).mean / gain.mean
     part = f"{share:.0f}%" if share > 0 else "none"
     return [f"Of the {difference(gain)} that the withheld rows are worth, {part} is recovered."]
 
 
 def _fine(main: Result) -> str:
-    interval = main.metric(AP)
+    interval = main.metric(DEFAULT_METRIC)
     has = bool(bounds(interval))
     what = plain(main.interval, 120) if has else "no interval"
     said = f"Brackets: {what}, n = {many(main.n, 'replicate')}." if has else f"No interval, n = {many(main.n, 'replicate')}."

@@ -19,7 +19,7 @@ from engine.plain import to_plain
 from engine.spec import Imbalance, RunSpec, fields
 from engine.spec.companions import list_companions
 from engine.spec.embedding import TECHNIQUES, EmbedSpec
-from engine.spec.result import METRICS
+from engine.spec.result import DEFAULT_METRIC, METRICS
 from engine.spec.run import PROFILES, WHERE, find_entry
 from engine.text import one_line
 
@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     swept.add_argument("--seeds", type=int, default=5, help="repetitions of all that is drawn (default 5)")
     swept.add_argument("--seed", type=int, default=0, help="the number all draws come from (default 0)")
-    swept.add_argument("--metric", choices=tuple(METRICS), default="average_precision", help="default: average_precision")
+    swept.add_argument("--metric", choices=tuple(METRICS), default=DEFAULT_METRIC, help=f"default: {DEFAULT_METRIC}")
     swept.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     swept.add_argument("--store", help="the store's URL (default: LAB_STORE, or a file in your data folder)")
     swept.add_argument("--report", type=Path, metavar="out.html", help="also write one HTML file with everything")

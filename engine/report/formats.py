@@ -15,14 +15,13 @@ from engine import text as escape
 from engine.errors import BadParameter
 from engine.spec import RunSpec
 from engine.spec.fields import format_value
+from engine.spec.result import DEFAULT_METRIC
 from engine.spec.run import find_entry, upload_id
 
 DASH = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 LONGEST = 120
 """Characters of a cell of the short tables; the CSV has all of them."""
-METRIC = "average_precision"
-"""What the Python of a run measures."""
 _VALUE = rf"[+\-{MINUS}]?(?:(?:\d{{1,3}}(?:,\d{{3}})+|\d+)\.?\d*|\.\d+)(?:e[+\-]?\d+)?%?"
 _NUMBER = re.compile(rf"(?:< )?({_VALUE})(?: \[({_VALUE}), ({_VALUE})\])?", re.ASCII)
 _SIGNS = {
@@ -258,8 +257,8 @@ def _run(spec: RunSpec) -> list[str]:
         "    except StopIteration as end:",
         "        result, files = end.value",
         "        break",
-        f"score = result.metric({METRIC!r})",
-        f"print(f'{METRIC} {{score.mean:.3f}} [{{score.low:.3f}}, {{score.high:.3f}}], n = {{result.n}}')",
+        f"score = result.metric({DEFAULT_METRIC!r})",
+        f"print(f'{DEFAULT_METRIC} {{score.mean:.3f}} [{{score.low:.3f}}, {{score.high:.3f}}], n = {{result.n}}')",
     ]
 
 
@@ -286,7 +285,7 @@ def _classified(spec: RunSpec, catalog: Mapping[str, Any], made: str) -> list[st
         "X, y = encode(rows)[0].astype(np.float32), rows.y",
         "columns = SimpleImputer(keep_empty_features=True)",
         "",
-        *replicates(made, arguments, numbers="range(spec.replicates)", folds=spec.folds, seed=spec.seed, metric=METRIC),
+        *replicates(made, arguments, numbers="range(spec.replicates)", folds=spec.folds, seed=spec.seed, metric=DEFAULT_METRIC),
     ]
 
 

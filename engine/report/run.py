@@ -23,15 +23,14 @@ from engine.report.leaderboard import number
 from engine.report.svg import Line, Row
 from engine.spec import RunSpec
 from engine.spec.companions import Companion, list_companions
-from engine.spec.result import METRICS, Result
+from engine.spec.result import DEFAULT_METRIC, METRICS, Result
 from engine.spec.run import find_entry, upload_id
 from engine.stats.intervals import NONE, Interval
 from engine.store import Job, Store
 from engine.text import escape_block
 from engine.text import html as safe
 
-AP = "average_precision"
-MEASURES = ("precision", "recall", "f1", AP)
+MEASURES = ("precision", "recall", "f1", DEFAULT_METRIC)
 SHOWN_CLASSES = 50
 DOTS, WAYS = 200, 80
 """Rows of the largest class, and synthetic points, in the picture."""
@@ -133,13 +132,13 @@ def _replicates(n: int) -> str:
 
 def _verdict(main: Companion, result: Result, others: Sequence[tuple[Companion, Result]]) -> str:
     """The answer in a sentence or two, with which interval it is."""
-    score = result.metrics[AP]
+    score = result.metrics[DEFAULT_METRIC]
     kind = f"{result.interval}, " if number(score["low"]) == number(score["low"]) else ""
     said = f"{main.label}: average precision {interval(score)} ({kind}{_replicates(result.n)}; a random ranking: {result.prevalence:.3f})."
     base = next((found for member, found in others if member.role == "baseline"), None)
     if base is None or base.n != result.n:
         return said
-    gain = result.difference(base, AP)
+    gain = result.difference(base, DEFAULT_METRIC)
     if gain.kind == NONE:
         return said
     stands = "ahead of" if gain.above_zero else "behind" if gain.below_zero else "not told apart from"
@@ -176,9 +175,9 @@ def _board(main: Companion, result: Result, others: Sequence[tuple[Companion, Re
     """The run and what is compared with it: score, and how far the run is ahead of each."""
     rows, marks = [], []
     for member, found in [(main, result), *others]:
-        score = found.metrics[AP]
+        score = found.metrics[DEFAULT_METRIC]
         own = member is main
-        gain = None if own or found.n != result.n else _words(result.difference(found, AP))
+        gain = None if own or found.n != result.n else _words(result.difference(found, DEFAULT_METRIC))
         oracle = ", never ranked" if member.role == "oracle" else ""
         cells = [
             doc.name(member.label, 60) + oracle,

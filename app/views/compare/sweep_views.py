@@ -19,7 +19,6 @@ from app.charts.recovered import Share
 from app.frame import links
 from app.parts import share, size
 from app.parts.elements import chart, heading, numbers
-from app.run.answer import AP
 from app.run.whatif import same_test_rows
 from app.views.compare import sweep_words
 from app.views.compare.sweep_words import Record, interval, p_value
@@ -27,7 +26,7 @@ from app.words import naming
 from app.words.text import many, plain, ratio
 from engine.errors import BadData
 from engine.spec import RunSpec
-from engine.spec.result import METRICS
+from engine.spec.result import DEFAULT_METRIC, METRICS
 from engine.sweep import SweepSpec
 from engine.sweep.table import compare_over_cells
 
@@ -417,7 +416,7 @@ def _drawn(sweep: Sweep, picked: Sequence[str], names: Mapping[str, str]) -> tup
             continue
         if result is None or "pr_recall" not in result.arrays:
             continue
-        ap = result.metric(AP)
+        ap = result.metric(DEFAULT_METRIC)
         record = known[id]
         label = record["title"] if len(places) == 1 else names[id]
         arrays = (result.arrays["pr_recall"], np.atleast_2d(result.arrays["pr_precision"]))

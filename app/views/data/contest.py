@@ -21,9 +21,10 @@ from app.words.naming import said
 from app.words.text import duration, many, plain, ratio
 from engine.errors import BadInput, LabError, UnknownName
 from engine.events import Board
-from engine.report.leaderboard import FIRST, deciding, leaderboard_csv, leaderboard_latex, leaderboard_markdown
+from engine.report.leaderboard import deciding, leaderboard_csv, leaderboard_latex, leaderboard_markdown
 from engine.spec import limits
 from engine.spec.comparison import CompareSpec
+from engine.spec.result import DEFAULT_METRIC
 from engine.store import Job
 
 TICK = 1.0
@@ -151,7 +152,7 @@ def _progress(live: session.Live) -> None:
 
 def _live(id: str, found: Board) -> None:
     rows = board.live(found.rows)
-    metric = str(found.rows[0]["metric"]) if found.rows else FIRST
+    metric = str(found.rows[0]["metric"]) if found.rows else DEFAULT_METRIC
     board.draw(board.ordered(rows, order(id, [row.name for row in rows])), metric)
 
 
