@@ -45,10 +45,11 @@ class Game:
         self.slow = slow or (lambda name, level: 1.0)
         self.fails = dict(fails)
         self.contest = SuccessiveHalving(
-            names=names, ready=lambda name: None, play=self.play, work=lambda name, level: work(level), rounds=rounds, levels=LEVELS,
-            look=LOOK, merit=lambda outcome: outcome, titles={n: n.upper() for n in names}, clock=lambda: self.now, began=self.now,
-            ends=self.now + budget, keep=lambda level: keep * work(level),
-            rows=lambda contest: [{"name": n, "n": len(contest.outcomes(n))} for n in contest.names],
+            names=names, import_needs=lambda name: None, evaluate=self.play, rounds=rounds, levels=LEVELS,
+            estimate_rows=lambda name, level: work(level),
+            look=LOOK, score=lambda outcome: outcome, titles={n: n.upper() for n in names}, clock=lambda: self.now, began=self.now,
+            deadline=self.now + budget, saving_seconds=lambda level: keep * work(level),
+            build_rows=lambda contest: [{"name": n, "n": len(contest.outcomes(n))} for n in contest.names],
         )  # fmt: skip
 
     def play(self, name: str, level: Resource, seeds: tuple[int, ...]) -> Any:
