@@ -69,7 +69,8 @@ class SuccessiveHalving:
 
     names: methods, plain training first. import_needs(name): imports what a method needs; no evaluation's time counts it.
     estimate_rows(name, level): expected work of one seed in any unit, without what no level changes. rounds: seeds of each round after
-    the look, which takes the first of them. score(outcome): what methods are ranked by, as the difference to plain training. deadline: reading of
+    the look, which takes the first of them. score(outcome): what methods are ranked by, as the difference to plain
+    training. deadline: reading of
     `clock` by which all must be over, with what comes after the rounds; saving_seconds(level): seconds that that takes.
     """
 
