@@ -16,7 +16,7 @@ from engine.report import page
 from engine.report.leaderboard import ordered, standing, value
 from engine.spec.comparison import CompareSpec
 from engine.spec.result import METRICS
-from engine.text import line
+from engine.text import one_line
 
 
 def command(asked: argparse.Namespace) -> int:
@@ -38,7 +38,7 @@ def command(asked: argparse.Namespace) -> int:
         from engine.report.comparison import from_artifacts
 
         page.write(asked.report, from_artifacts(found, artifacts, profile=profile, file=file.name))
-        print(f"report: {line(asked.report, 200)}", file=sys.stderr)
+        print(f"report: {one_line(asked.report, 200)}", file=sys.stderr)
     return 0
 
 
@@ -76,8 +76,10 @@ def _bytes(file: Path) -> bytes:
             return file.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
         why = (getattr(error, "strerror", None) or str(error)).lower()
-        raise BadData(f"{line(file, 200)!r} cannot be read: {why}.") from error
-    raise BadData(f"{line(file, 200)!r} has more than {MAX_BYTES >> 20} MiB, and no more are read: send fewer rows or columns.")
+        raise BadData(f"{one_line(file, 200)!r} cannot be read: {why}.") from error
+    raise BadData(
+        f"{one_line(file, 200)!r} has more than {MAX_BYTES >> 20} MiB, and no more are read: send fewer rows or columns."
+    )
 
 
 class _Teller:
@@ -91,7 +93,7 @@ class _Teller:
     def __call__(self, event: Event) -> None:
         """Say it."""
         if isinstance(event, Note):
-            self._line(line(event.text), stay=True)
+            self._line(one_line(event.text), stay=True)
         elif isinstance(event, Board):
             self.left = f", {event.left:.0f} s left"
             if event.round != self.round and not self.live:
@@ -117,10 +119,10 @@ def summary(found: Mapping[str, Any]) -> str:
     """A comparison for a person: what was compared, a row a method, best first, and the verdict."""
     data, spec, metric = found["data"], found["spec"], found["metric"]
     counts, positive = data["counts"], data["positive"]
-    target = f", target {line(spec['target'], 60)}" if spec["target"] else ""
+    target = f", target {one_line(spec['target'], 60)}" if spec["target"] else ""
     out = [
-        f"{line(data['name'], 80)}{target}: {data['used_rows']:,} rows, {data['features']} columns, "
-        f"{line(positive, 40)} {counts[positive]:,}, largest to smallest class {data['ratio']:.1f}:1",
+        f"{one_line(data['name'], 80)}{target}: {data['used_rows']:,} rows, {data['features']} columns, "
+        f"{one_line(positive, 40)} {counts[positive]:,}, largest to smallest class {data['ratio']:.1f}:1",
         "",
     ]
     head = ("", METRICS[metric][0], "against plain training", "p (Holm)", "n", "seconds", "")
@@ -144,7 +146,7 @@ def summary(found: Mapping[str, Any]) -> str:
         cells = (text.rjust(w) if r else text.ljust(w) for text, w, r in zip(texts, widths, right, strict=True))
         out.append(("  " + "  ".join(cells)).rstrip())
     out += ["", found["verdict"], f"Mean over n replicates; {found['interval']}; differences are paired."]
-    out += [f"{row['title']}: {line(row['failed'])}" for row in found["methods"] if row["failed"]]
+    out += [f"{row['title']}: {one_line(row['failed'])}" for row in found["methods"] if row["failed"]]
     out += found["shortened"]
     out.append(f"{found['seconds']:.1f} s of {spec['budget']:g} s on {found['provenance']['device']}")
     return "\n".join(out)

@@ -17,11 +17,11 @@ from typing import Any
 from engine.errors import BadInput, BadParameter, DataMissing, LabError
 from engine.plain import to_plain
 from engine.spec import Imbalance, RunSpec, fields
-from engine.spec.companions import family
+from engine.spec.companions import list_companions
 from engine.spec.embedding import TECHNIQUES, EmbedSpec
-from engine.spec.result import METRICS
-from engine.spec.run import PROFILES, WHERE, find
-from engine.text import line
+from engine.spec.result import DEFAULT_METRIC, METRICS
+from engine.spec.run import PROFILES, WHERE, find_entry
+from engine.text import one_line
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     swept.add_argument("--seeds", type=int, default=5, help="repetitions of all that is drawn (default 5)")
     swept.add_argument("--seed", type=int, default=0, help="the number all draws come from (default 0)")
-    swept.add_argument("--metric", choices=tuple(METRICS), default="average_precision", help="default: average_precision")
+    swept.add_argument("--metric", choices=tuple(METRICS), default=DEFAULT_METRIC, help=f"default: {DEFAULT_METRIC}")
     swept.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     swept.add_argument("--store", help="the store's URL (default: LAB_STORE, or a file in your data folder)")
     swept.add_argument("--report", type=Path, metavar="out.html", help="also write one HTML file with everything")
@@ -199,7 +199,7 @@ def _run(asked: argparse.Namespace) -> int:
     store = Store(asked.store)
     answer = _answer(spec, asked, store, catalog)
     out = answer.to_json() | {"controls": {}}
-    members = [] if asked.no_controls else family(spec, catalog)[0]
+    members = [] if asked.no_controls else list_companions(spec, catalog)[0]
     for member in members:
         if member.role != "control":
             continue
@@ -214,7 +214,7 @@ def _run(asked: argparse.Namespace) -> int:
     print(json.dumps(to_plain(out)) if asked.json else _summary(out, spec))
     if asked.report is not None:  # last: where it cannot be written, the answer is there all the same
         page.write(asked.report, report(store, answer.run_id, catalog))
-        _say(f"report: {line(asked.report, 200)}")
+        _say(f"report: {one_line(asked.report, 200)}")
     return 0
 
 
@@ -223,7 +223,7 @@ def _answer(spec: RunSpec, asked: argparse.Namespace, store: Any, catalog: dict[
     from engine.data.sources import available
     from engine.runner import run
 
-    fingerprint = find(catalog, "datasets", spec.dataset)["fingerprint"]
+    fingerprint = find_entry(catalog, "datasets", spec.dataset)["fingerprint"]
     if not asked.again:
         stored = store.result(spec.run_id(fingerprint))
         if stored is not None:
@@ -248,8 +248,8 @@ def _answer(spec: RunSpec, asked: argparse.Namespace, store: Any, catalog: dict[
 
 def spec_from(asked: argparse.Namespace, catalog: dict[str, Any]) -> RunSpec:
     """The completed spec of parsed `run` arguments. Raises BadInput."""
-    method = find(catalog, "methods", asked.method)
-    dataset = find(catalog, "datasets", asked.dataset)
+    method = find_entry(catalog, "methods", asked.method)
+    dataset = find_entry(catalog, "datasets", asked.dataset)
     profile = asked.profile or ("ratio" if asked.ratio is not None else "remove" if asked.rate is not None else "native")
     params: dict[str, Any] = {}
     if asked.preset is not None:

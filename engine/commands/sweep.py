@@ -15,7 +15,7 @@ from engine.spec import result as result_module
 from engine.spec.result import METRICS
 from engine.sweep import SweepSpec, standing, table
 from engine.sweep.spec import Cell
-from engine.text import line
+from engine.text import one_line
 
 STANDINGS = {"better": "better", "worse": "worse", "same": "not told apart"}
 
@@ -45,7 +45,7 @@ def command(asked: argparse.Namespace) -> int:
         from engine.report.sweep import html_sweep
 
         page.write(asked.report, html_sweep(spec, records, catalog, asked.metric))
-        _say(f"report: {line(asked.report, 200)}")
+        _say(f"report: {one_line(asked.report, 200)}")
     if stopped:
         done = sum(record["state"] == "done" for record in records)
         _say(f"stopped: {done} of {len(records)} runs are kept; the same command goes on from there")
@@ -73,7 +73,9 @@ def _fill(store: Any, spec: SweepSpec, catalog: Mapping[str, Any], device: str, 
             except LabError as error:
                 failed[cell.id] = str(error)
             except Exception as error:  # one cell's error must not stop the others
-                failed[cell.id] = f"The run failed with an error in the engine ({type(error).__name__}: {line(error, 200)})."
+                failed[cell.id] = (
+                    f"The run failed with an error in the engine ({type(error).__name__}: {one_line(error, 200)})."
+                )
             else:
                 store.record(cell.spec, result, events, artifacts, fingerprint=prints[cell.dataset])
             teller.ends(cell, failed.get(cell.id))
@@ -98,7 +100,7 @@ class _Teller:
     def ends(self, cell: Cell, why: str | None) -> None:
         """It is done, or failed for that reason."""
         if why is not None:
-            self._line(f"{self._name(cell)} failed: {line(why, 400)}", stay=True)
+            self._line(f"{self._name(cell)} failed: {one_line(why, 400)}", stay=True)
 
     def clear(self) -> None:
         """Take the line away."""
@@ -106,7 +108,7 @@ class _Teller:
             self._line("", stay=False)
 
     def _name(self, cell: Cell) -> str:
-        return f"{line(self.titles[cell.method], 60)} on {line(cell.dataset, 60)} at {cell.ratio:g}:1"
+        return f"{one_line(self.titles[cell.method], 60)} on {one_line(cell.dataset, 60)} at {cell.ratio:g}:1"
 
     def _line(self, text: str, *, stay: bool) -> None:
         start = "\r\x1b[K" if self.live else ""
@@ -140,7 +142,7 @@ def summary(
     rows = {place: [_row(record) for record in block] for place, block in blocks.items()}
     widths = [max(len(row[i]) for row in [head, *(row for some in rows.values() for row in some)]) for i in range(len(head))]
     for (dataset, ratio), block in rows.items():
-        out += [*([""] if out else []), f"{line(dataset, 60)} {ratio:g}:1"]
+        out += [*([""] if out else []), f"{one_line(dataset, 60)} {ratio:g}:1"]
         for texts in (head, *block):
             cells = (t.rjust(w) if i in (3, 6, 7) else t.ljust(w) for i, (t, w) in enumerate(zip(texts, widths, strict=True)))
             out.append(("  " + "  ".join(cells)).rstrip())
@@ -151,23 +153,24 @@ def summary(
         if tests:
             out.append(f"p is corrected by Holm over the {tests} differences shown; the potential is no method and has none.")
     if found := table.compare_over_cells(records, metric):
-        titles = {record["method"]: line(record["title"], 60) for record in records}
+        titles = {record["method"]: one_line(record["title"], 60) for record in records}
         ranks = ", ".join(f"{titles[name]} {rank:.2f}" for name, rank in sorted(found["ranks"].items(), key=lambda one: one[1]))
         many = "cells of one dataset" if len(spec.datasets) == 1 else "cells"
         out.append(f"Mean rank over {found['sets']} {many}: {ranks}; critical difference {found['critical_difference']:.2f}.")
-    out += list(dict.fromkeys(line(record["note"]) for record in records if record["note"]))
+    out += list(dict.fromkeys(one_line(record["note"]) for record in records if record["note"]))
     out += [
-        f"{line(record['title'], 60)} on {line(record['dataset'], 60)} at {record['ratio']:g}:1 failed: {line(record['reason'])}"
+        f"{one_line(record['title'], 60)} on {one_line(record['dataset'], 60)} at {record['ratio']:g}:1 failed: "
+        f"{one_line(record['reason'])}"
         for record in records
         if record["state"] == "failed"
     ]
     for one in spec.impossible(catalog):
         where = (
-            f"{line(one.dataset, 60)} at {one.ratio:g}:1"
+            f"{one_line(one.dataset, 60)} at {one.ratio:g}:1"
             if one.ratio is not None
-            else f"{one.method} on {line(one.dataset, 60)}"
+            else f"{one.method} on {one_line(one.dataset, 60)}"
         )
-        out.append(f"Not possible: {where}. {line(one.reason)}")
+        out.append(f"Not possible: {where}. {one_line(one.reason)}")
     return "\n".join(out).lstrip("\n")
 
 
@@ -177,7 +180,7 @@ def _row(record: Mapping[str, Any]) -> tuple[str, ...]:
     stands = "better" if tested and difference["better"] else "worse" if tested and difference["worse"] else "same"
     state = record["state"] if record["mean"] is None else interval(record)
     return (
-        line(record["title"], 60),
+        one_line(record["title"], 60),
         state,
         interval(difference, sign=True) if difference is not None else "",
         f"{difference['p_holm']:.3f}" if tested else "",

@@ -21,9 +21,9 @@ from engine.spec.comparison import CONTENDERS, CompareSpec
 from engine.training.fitted import Fitted
 
 
-def build_arrays(contest: SuccessiveHalving) -> dict[str, bytes]:
+def build_arrays(halving: SuccessiveHalving) -> dict[str, bytes]:
     """`arrays` and the threshold tables, of the replicates whose scores are kept."""
-    every = list(contest.outcomes(contest.names[0]).values())
+    every = list(halving.outcomes(halving.names[0]).values())
     pooled = [o for o in every if o.scores]
     sizes = [len(o.truth) for o in pooled]
     arrays: dict[str, np.ndarray] = {
@@ -33,27 +33,27 @@ def build_arrays(contest: SuccessiveHalving) -> dict[str, bytes]:
         "seed": np.repeat([o.replicate.seed for o in pooled], sizes),
     }
     out = {}
-    for name in contest.names:
-        own = list(contest.outcomes(name).values())
+    for name in halving.names:
+        own = list(halving.outcomes(name).values())
         if not own:  # it failed at once
             continue
-        arrays[f"pr/{name}"] = curves.band(np.stack([o.pr for o in own]))[0]
+        arrays[f"pr/{name}"] = curves.percentile_band(np.stack([o.pr for o in own]))[0]
         parts = [o for o in own if o.scores]  # in the order of rounds: the first of plain training's
         scores = {v: np.concatenate([o.scores[v] for o in parts]) for v in parts[0].scores}
         arrays[f"score/{name}"] = scores["as trained"]
-        truth, passes = arrays["truth"][: sum(sizes[: len(parts)])], len(parts) // count_folds(contest)
-        out[f"thresholds/{name}"] = pack(threshold_tables.table(scores, truth, passes))
+        truth, passes = arrays["truth"][: sum(sizes[: len(parts)])], len(parts) // count_folds(halving)
+        out[f"thresholds/{name}"] = pack(threshold_tables.build_table(scores, truth, passes))
     return {"arrays": pack(arrays), **out}
 
 
 def export_models(
-    contest: SuccessiveHalving, bench: Evaluator, spec: CompareSpec, readings: Mapping[str, tuple[str, Sequence[str]]] | None
+    halving: SuccessiveHalving, bench: Evaluator, spec: CompareSpec, readings: Mapping[str, tuple[str, Sequence[str]]] | None
 ) -> dict[str, bytes]:
     """`model/<name>`: what each method fitted on replicate 0, at the level that counts for it; `augmented/<name>`: its training rows with
     those that it added to them."""
     table, pipelines, out = encode(bench.dataset)[0], {}, {}
-    for name in contest.names:
-        level = contest.level_of(name)
+    for name in halving.names:
+        level = halving.level_of(name)
         if (name, level) not in bench.kept:
             continue
         fitted, train = bench.kept[name, level]
@@ -63,7 +63,7 @@ def export_models(
         about = {
             "name": name,
             "title": CONTENDERS[name],
-            "params": bench.params(name, level),
+            "params": bench.choose_params(name, level),
             "target": spec.target,
             "training_rows": len(train),
             "provenance": collect_provenance(torch.device("cpu"), torch.float32),

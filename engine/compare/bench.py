@@ -22,7 +22,7 @@ from engine.samplers.overloading import copies, overloaded
 from engine.seeds import numpy_stream
 from engine.spec import RunSpec, limits
 from engine.spec.comparison import CONTENDERS, PLAIN, TREES
-from engine.spec.run import defaults
+from engine.spec.run import default_params
 from engine.training import trees
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
@@ -77,7 +77,7 @@ class ReplicateScore:
 
 @dataclass
 class Evaluator:
-    """Where pieces are played: the data, prepared once for the methods of a round, and what each fitted on replicate 0."""
+    """Fits and scores methods on a table: the data, prepared once for the methods of a round, and what each fitted on replicate 0."""
 
     dataset: Dataset
     spec: RunSpec
@@ -89,22 +89,22 @@ class Evaluator:
     natural: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     kept: dict[tuple[str, Resource], tuple[Any, np.ndarray]] = field(default_factory=dict)
 
-    def params(self, name: str, level: Resource) -> dict[str, Any]:
+    def choose_params(self, name: str, level: Resource) -> dict[str, Any]:
         """The method's parameters at a level: its defaults on tables, SMOTE until the classes are equal, and as many epochs as allowed."""
         epochs = EPOCHS if level.epochs is None else level.epochs
         if name == TREES:
             return {**trees.PARAMS, "max_iter": min(trees.PARAMS["max_iter"], 2 * epochs)}
-        out = defaults(method(name).describe(), "tabular")
+        out = default_params(method(name).describe(), "tabular")
         short = {"epochs": epochs, "meta_epochs": epochs, "rounds": max(2, epochs // 5), "head_epochs": max(2, epochs // 5)}
         for key, value in short.items():
             if key in out:
                 out[key] = min(out[key], value)
         return out | ({"amount": "balance"} if name == "smote" else {})
 
-    def work(self, name: str, level: Resource) -> float:
-        """Rows gone through by one seed, about, as far as the level decides it."""
-        params = self.params(name, level)
-        counts = self.cut_counts if level.rows is None else sizes(self.cut_counts, level.rows)
+    def estimate_rows(self, name: str, level: Resource) -> float:
+        """Estimated training rows that one seed processes (rows x epochs)."""
+        params = self.choose_params(name, level)
+        counts = self.train_counts if level.rows is None else sizes(self.train_counts, level.rows)
         rows, even = sum(counts) + EPOCH_ROWS, max(counts) * len(counts) + EPOCH_ROWS
         if name == TREES:
             return float(min(params["max_iter"], USUAL_EPOCHS) * (rows + EPOCH_ROWS))
@@ -120,22 +120,22 @@ class Evaluator:
         return float(first + later.get(name, 0.0))
 
     @property
-    def cut_counts(self) -> list[int]:
+    def train_counts(self) -> list[int]:
         """Training rows of each class, uncut."""
-        counts = limits.targets(self.dataset.counts.tolist(), self.spec.imbalance)
-        return [limits.training_rows(n, self.spec.folds) for n in counts]
+        counts = limits.target_counts(self.dataset.counts.tolist(), self.spec.imbalance)
+        return [limits.count_training_rows(n, self.spec.folds) for n in counts]
 
     @property
     def train_rows(self) -> int:
         """Training rows of a replicate, uncut."""
-        return sum(self.cut_counts)
+        return sum(self.train_counts)
 
-    def ready(self, name: str) -> None:
+    def import_needs(self, name: str) -> None:
         """Import what a method needs, and all of them: else its first piece would be taken for slow."""
         for module in (*NEEDS[PLAIN], *NEEDS.get(name, ())):
             importlib.import_module(module)
 
-    def play(
+    def evaluate(
         self, name: str, level: Resource, seeds: tuple[int, ...]
     ) -> Generator[Event, None, tuple[dict[int, ReplicateScore], float]]:
         """See engine.compare.halving.Evaluate."""
@@ -146,7 +146,7 @@ class Evaluator:
         out: dict[int, ReplicateScore] = {}
         if name == TREES:
             for r in range(len(task.replicates)):
-                fitted = trees.fit_trees(task, r, self.params(name, level)["max_iter"])
+                fitted = trees.fit_trees(task, r, self.choose_params(name, level)["max_iter"])
                 yield Phase("measuring", CONTENDERS[name])
                 began = self.clock()
                 given = task.train.counts(len(task.classes))[r].numpy()
@@ -154,11 +154,11 @@ class Evaluator:
                 self._keep(name, level, task, r, fitted)
                 fixed += self.clock() - began
             return out, fixed
-        result: Fitted = yield from method(name)(**self.params(name, level)).fit(task, camera=Camera(task, 0))
+        result: Fitted = yield from method(name)(**self.choose_params(name, level)).fit(task, camera=Camera(task, 0))
         began = self.clock()
         with torch.no_grad():
             valid, test = (result.net(part.x).double().softmax(-1).numpy() for part in (task.valid, task.test))
-        shares = given_classes(name, self.params(name, level), task, result)
+        shares = given_classes(name, self.choose_params(name, level), task, result)
         for r in range(len(task.replicates)):
             own = valid[r][task.valid.mask[r].numpy()], test[r][task.test.mask[r].numpy()]
             self._add(out, task, r, own, shares[r], int(result.epoch[r]))
@@ -170,18 +170,18 @@ class Evaluator:
         if task.replicates[r].number == 0:
             self.kept[name, level] = (fitted, task.source[r])
 
-    def finish(self, level: Resource) -> float:
+    def saving_seconds(self, level: Resource) -> float:
         """Seconds that putting the result together takes at a level, about: tables, models, rows as CSV."""
-        rows = sum(self.cut_counts if level.rows is None else sizes(self.cut_counts, level.rows))
+        rows = sum(self.train_counts if level.rows is None else sizes(self.train_counts, level.rows))
         table = min(MAX_POOLED, 4 * len(self.dataset.y))
         columns = int(self.dataset.numeric.shape[1] + self.dataset.categorical.shape[1])
         cells = 1.5 * rows * (columns + 2) * sum(name in ADDING for name in self.names)
         return 0.4 + len(self.names) * (0.02 + 1e-6 * table) + 3e-6 * min(cells, 2 * MAX_CELLS)
 
     @property
-    def pooled(self) -> int:
+    def pooled_seeds(self) -> int:
         """Seeds whose scores are kept."""
-        counts = limits.targets(self.dataset.counts.tolist(), self.spec.imbalance)
+        counts = limits.target_counts(self.dataset.counts.tolist(), self.spec.imbalance)
         return max(1, MAX_POOLED // sum(counts))
 
     def _prepare(self, level: Resource, seeds: tuple[int, ...]) -> Task:
@@ -215,17 +215,17 @@ class Evaluator:
         valid_y, test_y = (part.y[r][part.mask[r]].numpy() for part in (task.valid, task.test))
         natural, natural_valid = self.natural[replicate.number]
         scores = {}
-        if replicate.seed < self.pooled:
+        if replicate.seed < self.pooled_seeds:
             weight = natural_valid / np.maximum(np.bincount(valid_y, minlength=classes), 1)
             scores = {
                 "as trained": test_p[:, p],
                 "prior corrected": threshold_tables.correct_prior(test_p, given, natural)[:, p],
-                "isotonic": threshold_tables.isotonic(valid_p[:, p], valid_y == p, weight[valid_y], test_p[:, p]),
+                "isotonic": threshold_tables.calibrate_isotonic(valid_p[:, p], valid_y == p, weight[valid_y], test_p[:, p]),
             }
         outcomes[replicate.number] = ReplicateScore(
             replicate,
             {name: float(v[0]) for name, v in metrics.scores(test_p, test_y).items()},
-            {name: v[0] for name, v in metrics.per_class(test_p, test_y).items()},
+            {name: v[0] for name, v in metrics.class_scores(test_p, test_y).items()},
             curves.precision_recall(test_p, test_y),
             test_y == p,
             {name: score.astype(np.float32) for name, score in scores.items()},

@@ -12,41 +12,41 @@ from engine.spec.comparison import CONTENDERS
 from engine.spec.result import METRICS
 from engine.stats.intervals import corrected_t
 from engine.stats.significance import split_share
-from engine.stats.verdict import Difference, differences
+from engine.stats.verdict import Difference, compute_differences
 
 
-def find_differences(contest: SuccessiveHalving, metric: str) -> dict[str, Difference]:
+def find_differences(halving: SuccessiveHalving, metric: str) -> dict[str, Difference]:
     """Every method's difference to plain training, at the level at which the method stands."""
-    share = split_share(count_folds(contest))
-    values, plain_name = {}, contest.names[0]
-    for name in contest.names:
-        own = contest.outcomes(name)
-        base = contest.outcomes(plain_name, contest.level_of(name)) if name != plain_name else own
+    share = split_share(count_folds(halving))
+    values, plain_name = {}, halving.names[0]
+    for name in halving.names:
+        own = halving.outcomes(name)
+        base = halving.outcomes(plain_name, halving.level_of(name)) if name != plain_name else own
         # values less plain training's, so that methods at two levels can stand in one table while a round runs
         values[name] = {r: o.metrics[metric] - base[r].metrics[metric] for r, o in own.items() if r in base}
     values[plain_name] = {r: 0.0 for own in values.values() for r in own}
-    return differences(values, plain_name, share)
+    return compute_differences(values, plain_name, share)
 
 
-def count_folds(contest: SuccessiveHalving) -> int:
-    return len(contest.pieces[contest.look][contest.names[0]][0].outcomes)
+def count_folds(halving: SuccessiveHalving) -> int:
+    return len(halving.evaluations[halving.look][halving.names[0]][0].outcomes)
 
 
-def build_leaderboard(contest: SuccessiveHalving, metric: str) -> list[dict[str, Any]]:
+def build_leaderboard(halving: SuccessiveHalving, metric: str) -> list[dict[str, Any]]:
     """Rows of an events.Board, one per method in the order in which they run, JSON-plain.
 
     name, title, metric, mean, low, high, replicates, difference (as in the result, or None), rows (training rows of a replicate, mean) and
     epochs (allowed; None: as many as the method's own), look (True: from the quick look), stopped (round or None), failed (a sentence or
     None), seconds.
     """
-    share = split_share(count_folds(contest))
-    there = {name: contest.outcomes(name) for name in contest.names}
-    against = find_differences(contest, metric) if there[contest.names[0]] else {}
+    share = split_share(count_folds(halving))
+    there = {name: halving.outcomes(name) for name in halving.names}
+    against = find_differences(halving, metric) if there[halving.names[0]] else {}
     out = []
     for name, own in there.items():
         values = np.array([o.metrics[metric] for o in own.values()])
         one = corrected_t(values, share, METRICS[metric][1])
-        level = contest.level_of(name)
+        level = halving.level_of(name)
         out.append(
             {
                 "name": name,
@@ -59,10 +59,10 @@ def build_leaderboard(contest: SuccessiveHalving, metric: str) -> list[dict[str,
                 "difference": describe_difference(against[name], metric) if name in against else None,
                 "rows": float(np.mean([o.counts.sum() for o in own.values()])) if own else None,
                 "epochs": level.epochs,
-                "look": level == contest.look,
-                "stopped": contest.stopped.get(name),
-                "failed": contest.failed.get(name),
-                "seconds": contest.seconds(name),
+                "look": level == halving.look,
+                "stopped": halving.stopped.get(name),
+                "failed": halving.failed.get(name),
+                "seconds": halving.seconds(name),
             }
         )
     rows: list[dict[str, Any]] = to_plain(out)

@@ -172,7 +172,7 @@ def measure_calibration(bundle: Bundle) -> list[Fact]:
     """How far probabilities lie above the true share: SMOTE, plain training, SMOTE corrected."""
     found = read_scores(bundle)
     share, free = found.test_share, (-math.inf, math.inf)
-    corrected = thresholds.calibration(unpack(bundle.artifact(0, "thresholds/smote")), "prior corrected")["bins"]
+    corrected = thresholds.describe_calibration(unpack(bundle.artifact(0, "thresholds/smote")), "prior corrected")["bins"]
     rows = sum(b["rows"] for b in corrected)
     left = 100 * sum(b["rows"] * (b["predicted"] - b["observed"]) for b in corrected) / rows
     return [

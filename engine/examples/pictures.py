@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from engine.analysis.threshold_tables import reliability
+from engine.analysis.threshold_tables import compute_reliability
 from engine.events import UNIT
 from engine.examples.bundle import Bundle
 from engine.examples.facts import SWEEP, average_gap, read_history, read_records, read_scores
@@ -83,7 +83,7 @@ def draw_reliability(bundle: Bundle) -> str:
     found = read_scores(bundle)
     lines = []
     for name, style, mark in (("smote", "a", "dot"), ("ce", "b", "ring")):
-        bins = reliability(found.score[name], found.truth[: len(found.score[name])])
+        bins = compute_reliability(found.score[name], found.truth[: len(found.score[name])])
         lines.append(svg.Line(bins["mean"], bins["observed"], style, mark))
     return svg.lines(
         lines,

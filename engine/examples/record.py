@@ -14,16 +14,16 @@ import numpy as np
 from engine.catalog import build_catalog
 from engine.embed import job as embed
 from engine.errors import UnknownName
-from engine.events import Epoch, Event, Frame, Progress, Scene, pack, pack_film, unpack, unpack_film
+from engine.events import Epoch, Event, Frame, Progress, Scene, finish, pack, pack_film, unpack, unpack_film
 from engine.examples.cards import EXAMPLES, Example
 from engine.examples.index import write_index
 from engine.executors.private import steps
 from engine.runner import drive, run
 from engine.spec import RunSpec
-from engine.spec.companions import family
+from engine.spec.companions import list_companions
 from engine.spec.comparison import CompareSpec
 from engine.spec.embedding import FEATURES, EmbedSpec
-from engine.spec.run import find
+from engine.spec.run import find_entry
 from engine.store import Store
 from engine.sweep import SweepSpec
 
@@ -59,8 +59,10 @@ def list_jobs(name: str, catalog: Mapping[str, Any]) -> list[str]:
     """The jobs that the bundle of an example holds, in order."""
     wanted = EXAMPLES[name].wanted
     if isinstance(wanted, CompareSpec):
-        return [wanted.id(find(catalog, "datasets", wanted.source["dataset"])["fingerprint"])]
-    return [spec.run_id(find(catalog, "datasets", spec.dataset)["fingerprint"]) for spec, _ in _specs(EXAMPLES[name], catalog)]
+        return [wanted.id(find_entry(catalog, "datasets", wanted.source["dataset"])["fingerprint"])]
+    return [
+        spec.run_id(find_entry(catalog, "datasets", spec.dataset)["fingerprint"]) for spec, _ in _specs(EXAMPLES[name], catalog)
+    ]
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def _specs(example: Example, catalog: Mapping[str, Any]) -> list[tuple[RunSpec, 
     assert not isinstance(example.wanted, CompareSpec)
     out: dict[str, tuple[RunSpec, Keep]] = {}
     for spec in example.wanted:
-        for number, member in enumerate(family(spec, catalog)[0]):
+        for number, member in enumerate(list_companions(spec, catalog)[0]):
             keep = NOTHING if number else LAB if example.page == "lab" else BESIDE if out else DEEP
             out.setdefault(member.spec.run_id(""), (member.spec, keep))
     return list(out.values())
@@ -107,30 +109,20 @@ def _record_run(store: Store, spec: RunSpec, catalog: Mapping[str, Any], keep: K
                 kept[name] = pack_film(scene, _evenly(film, CELL_FRAMES))
     if keep.features:
         kept[FEATURES] = pack(sample_features(unpack(made[FEATURES]), FEATURE_ROWS))
-    job = store.record(spec, result, said, kept, fingerprint=find(catalog, "datasets", spec.dataset)["fingerprint"])
+    job = store.record(spec, result, said, kept, fingerprint=find_entry(catalog, "datasets", spec.dataset)["fingerprint"])
     if FEATURES in kept:
         asked = EmbedSpec(job.id, "pca")
-        running = embed.run(asked, kept[FEATURES])
-        try:
-            while True:
-                next(running)
-        except StopIteration as end:
-            store.record_embedding(asked, *end.value)
+        store.record_embedding(asked, *finish(embed.run(asked, kept[FEATURES])))
     return job.id
 
 
 def _record_comparison(store: Store, spec: CompareSpec, catalog: Mapping[str, Any], say: Callable[[str], None]) -> str:
     """Compare and keep what the page shows; returns the job's id. Models and rows are left out: they are megabytes."""
     say(f"comparing on {spec.source['dataset']} for {spec.budget:g} s")
-    fingerprint = find(catalog, "datasets", spec.source["dataset"])["fingerprint"]
+    fingerprint = find_entry(catalog, "datasets", spec.source["dataset"])["fingerprint"]
     job = store.submit_compare(None, spec.to_json(), fingerprint=fingerprint)
     store.claim("example")
-    running = steps("compare", spec.to_json(), None, run=run, id=job.id)
-    try:
-        while True:
-            next(running)
-    except StopIteration as end:
-        facts, artifacts = end.value
+    facts, artifacts = finish(steps("compare", spec.to_json(), None, run=run, id=job.id))
     kept = {name: data for name, data in artifacts.items() if not name.startswith(("model/", "augmented/"))}
     store.save_result(job.id, (json.dumps(facts), b""), kept)
     return job.id

@@ -24,7 +24,7 @@ from engine.export.pipeline import Pipeline
 from engine.models.feature_classifiers import FEATURES, ClassMeans
 from engine.models.mlp import ACTIVATIONS, MLP
 from engine.models.net import Net, WithHead
-from engine.text import line
+from engine.text import one_line
 from engine.training.probes import Linear, Neighbours
 
 BLOCK = 2**16
@@ -58,7 +58,7 @@ class Model:
         """
         x, unknown = self.pipeline(table)
         if unknown:
-            names = ", ".join(f"{line(name, 40)!r} ({n})" for name, n in list(unknown.items())[:5])
+            names = ", ".join(f"{one_line(name, 40)!r} ({n})" for name, n in list(unknown.items())[:5])
             warnings.warn(
                 f"training did not know the level of some rows in {len(unknown)} columns: {names}; they belong to no level there.",
                 UnknownLevel,
@@ -81,17 +81,17 @@ class Model:
     def describe(self) -> str:
         """What this is, in a few lines."""
         about = self.about
-        name = line(about.get("title") or about.get("name") or "model", 60)
+        name = one_line(about.get("title") or about.get("name") or "model", 60)
         made = about.get("provenance") or {}
         lines = [
             f"{name}: {self.kind}" + (f" with {self.head}" if self.head not in ("", "linear") else ""),
-            f"classes: {', '.join(line(c, 40) for c in self.classes_)}",
-            f"columns: {', '.join(line(c.name, 40) for c in self.pipeline.columns)}",
+            f"classes: {', '.join(one_line(c, 40) for c in self.classes_)}",
+            f"columns: {', '.join(one_line(c.name, 40) for c in self.pipeline.columns)}",
         ]
         if about.get("target"):
-            lines.insert(1, f"predicts: {line(about['target'], 60)}")
+            lines.insert(1, f"predicts: {one_line(about['target'], 60)}")
         if isinstance(made, dict) and made.get("date"):
-            lines.append(f"made: {line(made['date'], 40)}")
+            lines.append(f"made: {one_line(made['date'], 40)}")
         return "\n".join(lines)
 
 
@@ -116,12 +116,16 @@ def load_model(path: str | os.PathLike[str] | BinaryIO) -> Model:
             parts = _members(zipped)
         words, columns = (_json(parts[name]) for name in (MODEL, PREPROCESSING))
         if words["format"] != FORMAT:
-            raise BadData(f"The model was written in format {line(words['format'], 20)}; this version reads format {FORMAT}.")
+            raise BadData(
+                f"The model was written in format {one_line(words['format'], 20)}; this version reads format {FORMAT}."
+            )
         return _model(words, Pipeline.from_json(columns), parts)
     except BadData:
         raise
     except _UNREADABLE as error:
-        raise BadData(f"This is no exported model, or it is damaged: {line(error, 160) or type(error).__name__}.") from error
+        raise BadData(
+            f"This is no exported model, or it is damaged: {one_line(error, 160) or type(error).__name__}."
+        ) from error
 
 
 def _members(zipped: zipfile.ZipFile) -> dict[str, bytes]:
@@ -130,7 +134,7 @@ def _members(zipped: zipfile.ZipFile) -> dict[str, bytes]:
     names = [entry.filename for entry in entries]
     known = {README, MODEL, PREPROCESSING, WEIGHTS, TREES}
     if strange := [name for name in names if name not in known]:
-        raise BadData(f"The file holds {line(strange[0], 40)!r}, which no exported model does; it is not loaded.")
+        raise BadData(f"The file holds {one_line(strange[0], 40)!r}, which no exported model does; it is not loaded.")
     if len(set(names)) != len(names):
         raise BadData("The file holds two parts of one name, which no exported model does; it is not loaded.")
     if sum(entry.file_size for entry in entries) > MAX_UNPACKED:
@@ -249,7 +253,7 @@ def _read_trees(data: bytes, width: int, classes: int) -> Any:
     try:
         if untrusted := set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED):
             raise BadData(
-                f"The trees hold {line(sorted(untrusted)[0], 60)!r}, which no exported model does; they are not loaded."
+                f"The trees hold {one_line(sorted(untrusted)[0], 60)!r}, which no exported model does; they are not loaded."
             )
         trees = skops.io.loads(data, trusted=list(TRUSTED))
     except (UntrustedTypesFoundException, UnsupportedTypeException) as error:

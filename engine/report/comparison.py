@@ -21,7 +21,7 @@ from engine.report.svg import Line, Row
 from engine.spec.result import METRICS
 from engine.stats import thresholds
 from engine.stats.intervals import CORRECTED_T
-from engine.text import block
+from engine.text import escape_block
 from engine.text import html as safe
 
 Tables = Mapping[str, Mapping[str, np.ndarray]]
@@ -361,16 +361,16 @@ def _curves(comparison: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> 
 
 def choices(table: Mapping[str, np.ndarray]) -> list[tuple[str, dict[str, float] | None]]:
     """(how it was chosen, what comes of it) for thresholds of one method on its probabilities as trained; None: there is none."""
-    precision, recall = thresholds.rates(table)
+    precision, recall = thresholds.precision_and_recall(table)
     with np.errstate(invalid="ignore", divide="ignore"):
         f1 = 2 * precision * recall / (precision + recall)
-    best = thresholds.at(table, float(table["grid"][int(np.nan_to_num(f1, nan=-1.0).argmax())]))
+    best = thresholds.counts_at(table, float(table["grid"][int(np.nan_to_num(f1, nan=-1.0).argmax())]))
     return [
-        ("At 0.5", thresholds.at(table, 0.5)),
+        ("At 0.5", thresholds.counts_at(table, 0.5)),
         ("Highest F1", best),
-        ("Finds 80% of them", thresholds.for_recall(table, 0.8)),
-        ("Right 80% of the time", thresholds.for_precision(table, 0.8)),
-        ("Cheapest if a miss costs 10 false alarms", thresholds.best_for_cost(table, 10, 1)),
+        ("Finds 80% of them", thresholds.threshold_for_recall(table, 0.8)),
+        ("Right 80% of the time", thresholds.threshold_for_precision(table, 0.8)),
+        ("Cheapest if a miss costs 10 false alarms", thresholds.threshold_for_cost(table, 10, 1)),
     ]
 
 
@@ -418,10 +418,10 @@ def _thresholds(comparison: Mapping[str, Any], tables: Tables) -> str:
 
 def _trade(title: str, table: Mapping[str, np.ndarray]) -> str:
     """Precision and recall over the threshold."""
-    precision, recall = thresholds.rates(table)
+    precision, recall = thresholds.precision_and_recall(table)
     grid = np.minimum(np.asarray(table["grid"], float), 1.0)
     every = max(1, len(grid) // 12)
-    half = thresholds.at(table, 0.5)
+    half = thresholds.counts_at(table, 0.5)
     said = f"{title[:60]}: precision {doc.fixed(half['precision'], 2)} and recall {doc.fixed(half['recall'], 2)} at a threshold of 0.5."
     drawn = [Line(grid, precision, "a", "dot", every), Line(grid, recall, "c", "up", every)]
     chart = svg.lines(drawn, label=said, x_title="Threshold", y_title="Share", size=(400, 230))
@@ -448,7 +448,7 @@ def _calibration(comparison: Mapping[str, Any], tables: Tables) -> str:
     for name, title in titles.items():
         drawn, cells, said = [], [], []
         for kind, (style, mark) in PENS.items():
-            found = thresholds.calibration(tables[name], kind)
+            found = thresholds.describe_calibration(tables[name], kind)
             x, y = (np.array([b[k] for b in found["bins"]], float) for k in ("predicted", "observed"))
             drawn.append(Line(x, y, style, mark))
             cells += [doc.fixed(found["brier"], 4), doc.fixed(found["ece"])]
@@ -514,7 +514,7 @@ def _code(comparison: Mapping[str, Any]) -> str:
     title = _titles(comparison)[names[-1]]
     return (
         f"<p>{safe(title, 80)}, trained and measured again on the same test rows. It runs beside Imbalance Lab's engine and the table."
-        f"</p><pre><code>{block(leaderboard.code(comparison, names[-1]))}</code></pre>"
+        f"</p><pre><code>{escape_block(leaderboard.code(comparison, names[-1]))}</code></pre>"
     )
 
 

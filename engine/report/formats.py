@@ -14,15 +14,14 @@ from typing import Any
 from engine import text as escape
 from engine.errors import BadParameter
 from engine.spec import RunSpec
-from engine.spec.fields import written
-from engine.spec.run import find, uploaded
+from engine.spec.fields import format_value
+from engine.spec.result import DEFAULT_METRIC
+from engine.spec.run import find_entry, upload_id
 
 DASH = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 LONGEST = 120
 """Characters of a cell of the short tables; the CSV has all of them."""
-METRIC = "average_precision"
-"""What the Python of a run measures."""
 _VALUE = rf"[+\-{MINUS}]?(?:(?:\d{{1,3}}(?:,\d{{3}})+|\d+)\.?\d*|\.\d+)(?:e[+\-]?\d+)?%?"
 _NUMBER = re.compile(rf"(?:< )?({_VALUE})(?: \[({_VALUE}), ({_VALUE})\])?", re.ASCII)
 _SIGNS = {
@@ -60,7 +59,7 @@ def latex(records: Sequence[Record], note: str = "", *, head: Sequence[str] | No
     lines = [" & ".join(map(_latex, row)) + r" \\" for row in (columns, *rows)]
     lines[1:1] = [r"\hline"]
     how = "".join("r" if right else "l" for right in _numeric(columns, rows))
-    said = [f"% {escape.line(note)}"] if note else []
+    said = [f"% {escape.one_line(note)}"] if note else []
     return "\n".join([*said, rf"\begin{{tabular}}{{{how}}}", r"\hline", *lines, r"\hline", r"\end{tabular}", ""])
 
 
@@ -162,7 +161,7 @@ def _numeric(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[bool
 
 def _markdown(cell: str) -> str:
     """Numbers stay as they are read; everything else is escaped sign by sign."""
-    short = escape.line(cell, LONGEST)
+    short = escape.one_line(cell, LONGEST)
     return short if _NUMBER.fullmatch(short) and "<" not in short else escape.markdown(short)
 
 
@@ -183,15 +182,15 @@ def words(spec: RunSpec, catalog: Mapping[str, Any]) -> Sequence[str]:
     out = ["python", "-m", "engine", "run", "--dataset", spec.dataset, "--method", spec.method]
     made = spec.imbalance
     out += ["--profile", made.profile]
-    out += ["--ratio", written(made.ratio)] if made.ratio is not None else []
-    out += ["--rate", written(made.rate)] if made.rate is not None else []
+    out += ["--ratio", format_value(made.ratio)] if made.ratio is not None else []
+    out += ["--rate", format_value(made.rate)] if made.rate is not None else []
     out += ["--where", str(made.where)] if made.profile != "native" else []
     out += ["--folds", str(spec.folds), "--seeds", str(spec.seeds), "--seed", str(spec.seed)]
     usual = spec.with_(data={}, params={}).complete(catalog)
     for flag, values, plain in (("--data", spec.data, usual.data), ("--set", spec.params, usual.params)):
         for name, value in values.items():
             if value != plain[name]:
-                out += [flag, f"{name}={written(value)}"]
+                out += [flag, f"{name}={format_value(value)}"]
     return out
 
 
@@ -202,7 +201,7 @@ def terminal(spec: RunSpec, catalog: Mapping[str, Any]) -> str:
 
 def classifier(spec: RunSpec, catalog: Mapping[str, Any]) -> str | None:
     """The class of `engine.estimators` that trains as this run does; None where there is none: images, oracles, chosen components."""
-    data, method = find(catalog, "datasets", spec.dataset), find(catalog, "methods", spec.method)
+    data, method = find_entry(catalog, "datasets", spec.dataset), find_entry(catalog, "methods", spec.method)
     name: str | None = method.get("classifier")
     return name if name and data["kind"] != "images" and not spec.data.get("pca") else None
 
@@ -216,12 +215,12 @@ def python(spec: RunSpec, catalog: Mapping[str, Any]) -> str:
     """
     spec = _of_catalog(spec, catalog)
     made = classifier(spec, catalog)
-    about = f"# {escape.line(find(catalog, 'methods', spec.method)['title'], 80)} on {spec.dataset}, n = {spec.replicates}"
+    about = f"# {escape.one_line(find_entry(catalog, 'methods', spec.method)['title'], 80)} on {spec.dataset}, n = {spec.replicates}"
     return "\n".join([about, *(_run(spec) if made is None else _classified(spec, catalog, made)), ""])
 
 
 def _of_catalog(spec: RunSpec, catalog: Mapping[str, Any]) -> RunSpec:
-    if uploaded(spec.dataset):
+    if upload_id(spec.dataset):
         raise BadParameter(
             "this run is on a table of your own, which has no name outside this page; Your data has the code of each comparison."
         )
@@ -258,15 +257,15 @@ def _run(spec: RunSpec) -> list[str]:
         "    except StopIteration as end:",
         "        result, files = end.value",
         "        break",
-        f"score = result.metric({METRIC!r})",
-        f"print(f'{METRIC} {{score.mean:.3f}} [{{score.low:.3f}}, {{score.high:.3f}}], n = {{result.n}}')",
+        f"score = result.metric({DEFAULT_METRIC!r})",
+        f"print(f'{DEFAULT_METRIC} {{score.mean:.3f}} [{{score.low:.3f}}, {{score.high:.3f}}], n = {{result.n}}')",
     ]
 
 
 def _classified(spec: RunSpec, catalog: Mapping[str, Any], made: str) -> list[str]:
     # what a run's task says where its method has no patience of its own: a phase goes to its last epoch
     params = {k: tuple(v) if isinstance(v, list) else v for k, v in spec.params.items()}
-    own = {d["name"] for d in find(catalog, "methods", spec.method)["fields"]}
+    own = {d["name"] for d in find_entry(catalog, "methods", spec.method)["fields"]}
     arguments = {k: repr(v) for k, v in (params | ({} if "patience" in own else {"patience": 0})).items()}
     return [
         "# splits, rows and parameters are the run's; the classifier draws the rows that choose the epoch itself: near, not equal",
@@ -286,7 +285,7 @@ def _classified(spec: RunSpec, catalog: Mapping[str, Any], made: str) -> list[st
         "X, y = encode(rows)[0].astype(np.float32), rows.y",
         "columns = SimpleImputer(keep_empty_features=True)",
         "",
-        *replicates(made, arguments, numbers="range(spec.replicates)", folds=spec.folds, seed=spec.seed, metric=METRIC),
+        *replicates(made, arguments, numbers="range(spec.replicates)", folds=spec.folds, seed=spec.seed, metric=DEFAULT_METRIC),
     ]
 
 

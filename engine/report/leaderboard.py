@@ -11,13 +11,11 @@ from typing import Any
 
 from engine.report import formats
 from engine.report.formats import interval
-from engine.spec.result import METRICS
-from engine.text import csv_table, line, markdown
+from engine.spec.result import DEFAULT_METRIC, METRICS
+from engine.text import csv_table, markdown, one_line
 
 CATALOG = Path(__file__).resolve().parents[1] / "catalog.json"
-FIRST = "average_precision"
-"""What a board is ordered by where nothing else was asked for."""
-SHOWN = (FIRST, "balanced_accuracy", "g_mean", "f1", "mcc", "roc_auc")
+SHOWN = (DEFAULT_METRIC, "balanced_accuracy", "g_mean", "f1", "mcc", "roc_auc")
 """Metrics of the short tables; the CSV has all of METRICS."""
 PLAIN = "ce"
 FOLDS = 5
@@ -27,7 +25,7 @@ FOLDS = 5
 def deciding(comparison: Mapping[str, Any]) -> str:
     """The metric that a comparison is decided by."""
     metric = comparison.get("metric")
-    return str(metric) if metric in METRICS else FIRST
+    return str(metric) if metric in METRICS else DEFAULT_METRIC
 
 
 def ordered(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -232,7 +230,7 @@ def code(comparison: Mapping[str, Any], name: str, file: str | None = None) -> s
         ("from engine.spec import Imbalance, RunSpec", True),
     ]
     lines = [
-        f"# {line(row.get('title') or name, 80)}: {metric} {interval(found)}, n = {len(_numbers(row))}, in the comparison",
+        f"# {one_line(row.get('title') or name, 80)}: {metric} {interval(found)}, n = {len(_numbers(row))}, in the comparison",
         *([LOOKED] if row.get("look") else []),
         *(text for text, wanted in imports if wanted),
         "",

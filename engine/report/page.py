@@ -16,7 +16,7 @@ from engine.report import svg as drawing
 from engine.report.formats import interval
 from engine.report.leaderboard import number
 from engine.text import html as safe
-from engine.text import line
+from engine.text import one_line
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 """Of the file itself: whatever were in it, nothing could be loaded, run or sent."""
@@ -111,7 +111,7 @@ def document(
 def can_write(file: Path | None) -> None:
     """Before anything is computed. Raises BadParameter where no report could be written; None is none asked for."""
     if file is not None and (file.is_dir() or not file.parent.is_dir()):
-        raise BadParameter(f"--report {line(file, 200)!r}: must be the name of a file in a folder that exists.")
+        raise BadParameter(f"--report {one_line(file, 200)!r}: must be the name of a file in a folder that exists.")
 
 
 def write(file: Path, made: str) -> None:
@@ -120,7 +120,7 @@ def write(file: Path, made: str) -> None:
         file.write_text(made, encoding="utf-8")
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        raise BadParameter(f"--report {line(file, 200)!r} cannot be written: {why}.") from error
+        raise BadParameter(f"--report {one_line(file, 200)!r} cannot be written: {why}.") from error
 
 
 # ---- pieces

@@ -22,16 +22,15 @@ from engine.report.formats import interval
 from engine.report.leaderboard import number
 from engine.report.svg import Line, Row
 from engine.spec import RunSpec
-from engine.spec.companions import Member, family
-from engine.spec.result import METRICS, Result
-from engine.spec.run import find, uploaded
+from engine.spec.companions import Companion, list_companions
+from engine.spec.result import DEFAULT_METRIC, METRICS, Result
+from engine.spec.run import find_entry, upload_id
 from engine.stats.intervals import NONE, Interval
 from engine.store import Job, Store
-from engine.text import block
+from engine.text import escape_block
 from engine.text import html as safe
 
-AP = "average_precision"
-MEASURES = ("precision", "recall", "f1", AP)
+MEASURES = ("precision", "recall", "f1", DEFAULT_METRIC)
 SHOWN_CLASSES = 50
 DOTS, WAYS = 200, 80
 """Rows of the largest class, and synthetic points, in the picture."""
@@ -44,12 +43,12 @@ def report(store: Store, id: str, catalog: Mapping[str, Any], owner: str | None 
     job = store.job(id, owner)
     spec = RunSpec.from_json(job.spec)
     try:
-        members, why = family(spec, catalog)
+        members, why = list_companions(spec, catalog)
     except BadInput:  # its dataset is a person's own, or has left the catalog
-        members, why = [Member(spec.method, _title(catalog, "methods", spec.method), "method", spec)], ""
+        members, why = [Companion(spec.method, _title(catalog, "methods", spec.method), "method", spec)], ""
     ids = {member.key: member.spec.run_id(job.fingerprint, job.owner) for member in members} | {members[0].key: id}
     results = {key: found for key, run in ids.items() if (found := store.result(run, owner)) is not None}
-    film = None if uploaded(spec.dataset) else _kept(store, id, owner)
+    film = None if upload_id(spec.dataset) else _kept(store, id, owner)
     return html_run(job, members, results, catalog, why=why, film=film)
 
 
@@ -65,7 +64,7 @@ def _kept(store: Store, id: str, owner: str | None) -> tuple[Scene, list[Frame]]
 
 def html_run(
     job: Job,
-    members: Sequence[Member],
+    members: Sequence[Companion],
     results: Mapping[str, Result],
     catalog: Mapping[str, Any],
     *,
@@ -74,7 +73,7 @@ def html_run(
 ) -> str:
     """The report, one HTML document.
 
-    members: as `engine.spec.companions.family` gives them, the run itself first; results: by their keys, the run's own
+    members: as `engine.spec.companions.list_companions` gives them, the run itself first; results: by their keys, the run's own
     among them, others as far
     as they are done. why: why there is no potential. film: of a replicate. Raises BadInput where the run has no result.
     """
@@ -83,7 +82,7 @@ def html_run(
         raise BadInput(f"run {job.id} is {job.state}; a report can be written of a finished one.")
     result = results[main.key]
     others = [(member, results[member.key]) for member in members[1:] if member.key in results]
-    dataset = "a table of one's own" if uploaded(main.spec.dataset) else _title(catalog, "datasets", main.spec.dataset)
+    dataset = "a table of one's own" if upload_id(main.spec.dataset) else _title(catalog, "datasets", main.spec.dataset)
     title = f"{main.label} on {dataset}"
     sections = [
         ("asked", "What was asked", _asked(main, dataset, job)),
@@ -117,7 +116,7 @@ def html_run(
 
 def _title(catalog: Mapping[str, Any], kind: str, name: str) -> str:
     try:
-        return str(find(catalog, kind, name)["title"])
+        return str(find_entry(catalog, kind, name)["title"])
     except UnknownName:
         return name
 
@@ -131,15 +130,15 @@ def _replicates(n: int) -> str:
     return "1 replicate" if n == 1 else f"{n} replicates"
 
 
-def _verdict(main: Member, result: Result, others: Sequence[tuple[Member, Result]]) -> str:
+def _verdict(main: Companion, result: Result, others: Sequence[tuple[Companion, Result]]) -> str:
     """The answer in a sentence or two, with which interval it is."""
-    score = result.metrics[AP]
+    score = result.metrics[DEFAULT_METRIC]
     kind = f"{result.interval}, " if number(score["low"]) == number(score["low"]) else ""
     said = f"{main.label}: average precision {interval(score)} ({kind}{_replicates(result.n)}; a random ranking: {result.prevalence:.3f})."
     base = next((found for member, found in others if member.role == "baseline"), None)
     if base is None or base.n != result.n:
         return said
-    gain = result.difference(base, AP)
+    gain = result.difference(base, DEFAULT_METRIC)
     if gain.kind == NONE:
         return said
     stands = "ahead of" if gain.above_zero else "behind" if gain.below_zero else "not told apart from"
@@ -157,7 +156,7 @@ def _imbalance(spec: RunSpec) -> str:
 # ---- sections
 
 
-def _asked(main: Member, dataset: str, job: Job) -> str:
+def _asked(main: Companion, dataset: str, job: Job) -> str:
     spec = main.spec
     protocol = "one split" if spec.folds == 1 else f"{spec.folds} folds"
     return doc.facts(
@@ -172,13 +171,13 @@ def _asked(main: Member, dataset: str, job: Job) -> str:
     )
 
 
-def _board(main: Member, result: Result, others: Sequence[tuple[Member, Result]], why: str) -> str:
+def _board(main: Companion, result: Result, others: Sequence[tuple[Companion, Result]], why: str) -> str:
     """The run and what is compared with it: score, and how far the run is ahead of each."""
     rows, marks = [], []
     for member, found in [(main, result), *others]:
-        score = found.metrics[AP]
+        score = found.metrics[DEFAULT_METRIC]
         own = member is main
-        gain = None if own or found.n != result.n else _words(result.difference(found, AP))
+        gain = None if own or found.n != result.n else _words(result.difference(found, DEFAULT_METRIC))
         oracle = ", never ranked" if member.role == "oracle" else ""
         cells = [
             doc.name(member.label, 60) + oracle,
@@ -219,7 +218,7 @@ def _board(main: Member, result: Result, others: Sequence[tuple[Member, Result]]
     )
 
 
-def _measures(main: Member, result: Result, others: Sequence[tuple[Member, Result]]) -> str:
+def _measures(main: Companion, result: Result, others: Sequence[tuple[Companion, Result]]) -> str:
     runs = [(main, result), *others]
     head = ["Measure", *(doc.name(member.label, 40) for member, _ in runs)]
     rows = [
@@ -257,7 +256,7 @@ def _mean(values: np.ndarray) -> np.ndarray:
     return mean
 
 
-def _curves(main: Member, result: Result, others: Sequence[tuple[Member, Result]]) -> str:
+def _curves(main: Companion, result: Result, others: Sequence[tuple[Companion, Result]]) -> str:
     if "pr_precision" not in result.arrays:
         return ""
     recall = np.asarray(result.arrays["pr_recall"], float)
@@ -434,13 +433,13 @@ def _gap(result: Result) -> str:
     )
 
 
-def _settings(members: Sequence[Member], results: Mapping[str, Result]) -> str:
+def _settings(members: Sequence[Companion], results: Mapping[str, Result]) -> str:
     rows = [
         [doc.name(member.label, 60), safe(member.role), doc.values(member.spec.params), safe(results[member.key].run_id)]
         for member in members
         if member.key in results
     ]
-    data = doc.values(members[0].spec.data) if members[0].spec.data and not uploaded(members[0].spec.dataset) else ""
+    data = doc.values(members[0].spec.data) if members[0].spec.data and not upload_id(members[0].spec.dataset) else ""
     return doc.facts([("Data", data)]) + doc.table(
         "Parameters of each run", ["Run", "Role", "Parameters", "Id"], rows, texts=(1, 2, 3)
     )
@@ -459,4 +458,4 @@ def _code(spec: RunSpec, catalog: Mapping[str, Any]) -> str:
         terminal, python = formats.terminal(spec, catalog), formats.python(spec, catalog)
     except BadInput as error:
         return f"<p>{safe(error)}</p>"
-    return f"<h3>Terminal</h3><pre><code>{block(terminal)}</code></pre><h3>Python</h3><pre><code>{block(python)}</code></pre>"
+    return f"<h3>Terminal</h3><pre><code>{escape_block(terminal)}</code></pre><h3>Python</h3><pre><code>{escape_block(python)}</code></pre>"

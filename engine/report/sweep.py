@@ -22,7 +22,7 @@ from engine.spec.companions import BASELINE, ORACLE
 from engine.spec.result import METRICS
 from engine.sweep import SweepSpec
 from engine.sweep import table as table_module
-from engine.text import block
+from engine.text import escape_block
 from engine.text import html as safe
 
 Record = Mapping[str, Any]
@@ -421,7 +421,7 @@ def _code(spec: SweepSpec, metric: str) -> str:
     ]
     return (
         "<p>Runs what is missing, cheapest first, and writes this report; what the store has is not computed again. With "
-        f"<code>--json</code> it prints every number.</p><pre><code>{block(shlex.join(words))}</code></pre>"
+        f"<code>--json</code> it prints every number.</p><pre><code>{escape_block(shlex.join(words))}</code></pre>"
     )
 
 

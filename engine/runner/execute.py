@@ -19,10 +19,10 @@ from engine.methods import method
 from engine.runner.chunks import chunk_size, split_replicates
 from engine.runner.provenance import collect_provenance
 from engine.runner.record import RunRecord
-from engine.settings import setting
+from engine.settings import read_setting
 from engine.spec import RunSpec
 from engine.spec.result import Result
-from engine.spec.run import find, uploaded
+from engine.spec.run import find_entry, upload_id
 from engine.training.camera import Camera
 
 Run = Generator[Event, None, tuple[Result, dict[str, bytes]]]
@@ -46,10 +46,10 @@ def run(
     began = time.monotonic()
     # One: the matrices are small, a second thread gains little on an idle machine and, where a browser wants the other core,
     # loses most of its time at barriers. It also makes a result independent of the number of cores.
-    torch.set_num_threads(setting("LAB_THREADS", 1))
+    torch.set_num_threads(read_setting("LAB_THREADS", 1))
     catalog = build_catalog(found=True)
     spec = spec.complete(catalog)
-    fingerprint = "" if uploaded(spec.dataset) else find(catalog, "datasets", spec.dataset)["fingerprint"]
+    fingerprint = "" if upload_id(spec.dataset) else find_entry(catalog, "datasets", spec.dataset)["fingerprint"]
     where = torch.device(choose_device(device))
     yield Phase("data", "Reading the data")
     dataset = load(spec.dataset, spec.data) if dataset is None else dataset

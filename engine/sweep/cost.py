@@ -24,7 +24,7 @@ def estimate_cost(spec: RunSpec, entry: Mapping[str, Any]) -> float:
     """About how many seconds a completed run takes on one slow core, from its dataset's entry and its parameters alone."""
     counts = limits.class_counts(entry, spec.data)
     share = 0.8 if entry.get("test_counts") else 0.6
-    rows = share * sum(counts if spec.method == ORACLE else limits.targets(counts, spec.imbalance))
+    rows = share * sum(counts if spec.method == ORACLE else limits.target_counts(counts, spec.imbalance))
     epochs = spec.params.get("epochs", 1) + spec.params.get("meta_epochs", 0)
     if entry["kind"] == "images" and spec.params.get("model", "mlp") != "mlp":
         once = PIXEL_S * rows * entry["features"]

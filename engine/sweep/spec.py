@@ -18,8 +18,9 @@ from urllib.parse import unquote
 
 from engine.errors import BadParameter
 from engine.spec import Imbalance, RunSpec, limits
-from engine.spec.companions import BASELINE, ORACLE, why_no_potential
-from engine.spec.run import MAX_RATIO, WHERE, find
+from engine.spec.companions import BASELINE, ORACLE, explain_no_potential
+from engine.spec.fields import is_number
+from engine.spec.run import MAX_RATIO, WHERE, find_entry
 from engine.sweep.cost import estimate_cost
 
 MAX_CELLS = 2000
@@ -120,7 +121,7 @@ class SweepSpec:
                 raise BadParameter(f"a sweep needs at least one of its {name}; write {name}=... with commas between.")
         for kind in ("datasets", "methods"):
             for name in asked[kind]:
-                find(catalog, kind, name)
+                find_entry(catalog, kind, name)
         asked["ratios"] = [_number("ratios", text) for text in asked["ratios"]]
         for name in ("folds", "seeds", "seed"):
             if name in words:
@@ -143,7 +144,7 @@ class SweepSpec:
         out = []
         for entry, ratio, first in self._grid(catalog):
             for name in self.methods if first else ():
-                kinds = find(catalog, "methods", name)["kinds"]
+                kinds = find_entry(catalog, "methods", name)["kinds"]
                 if entry["kind"] not in kinds:
                     why = f"{name} takes {' or '.join(kinds)} data; {entry['name']} is of kind {entry['kind']}."
                     out.append(Impossible(entry["name"], name, None, why))
@@ -154,13 +155,13 @@ class SweepSpec:
     def _grid(self, catalog: Mapping[str, Any]) -> list[tuple[dict[str, Any], float, bool]]:
         """(dataset's entry, ratio, whether it is this dataset's first)."""
         for name in self.methods:
-            find(catalog, "methods", name)
-        entries = [find(catalog, "datasets", name) for name in self.datasets]
+            find_entry(catalog, "methods", name)
+        entries = [find_entry(catalog, "datasets", name) for name in self.datasets]
         return [(entry, ratio, not k) for entry in entries for k, ratio in enumerate(self.ratios)]
 
     def replicates(self, catalog: Mapping[str, Any]) -> list[int]:
         """Of a run on each dataset: folds x seeds, with one fold where it has a test part of its own. Raises UnknownName."""
-        return [self._folds(find(catalog, "datasets", name)) * self.seeds for name in self.datasets]
+        return [self._folds(find_entry(catalog, "datasets", name)) * self.seeds for name in self.datasets]
 
     def _folds(self, entry: Mapping[str, Any]) -> int:
         return 1 if entry.get("test_counts") else self.folds
@@ -173,11 +174,11 @@ class SweepSpec:
         """Why the dataset cannot have this ratio, '' where it can."""
         counts, folds = limits.class_counts(entry, {}), self._folds(entry)
         highest, why = limits.highest_ratio(counts, folds, self.where)
-        if ratio > highest or min(counts) < limits.fewest(folds):
+        if ratio > highest or min(counts) < limits.min_class_rows(folds):
             return why
         if entry.get("test_counts") and self.where == "all":
             made = Imbalance("ratio", ratio, None, self.where)
-            left = limits.targets(entry["test_counts"], made, head=limits.head_class(counts, "ratio"))
+            left = limits.target_counts(entry["test_counts"], made, head=limits.head_class(counts, "ratio"))
             if min(left) < 1:
                 return f"No row of the smallest class would remain in the test part of {entry['name']} at {ratio:g}:1."
         return ""
@@ -195,10 +196,10 @@ def _cells(spec: SweepSpec, used: str) -> tuple[Cell, ...]:
     for entry, ratio, _ in spec._grid(catalog):
         if not spec._too_much(entry, ratio):
             for name in methods:
-                method = find(catalog, "methods", name)
+                method = find_entry(catalog, "methods", name)
                 if entry["kind"] in method["kinds"]:
                     own = spec._spec(entry, name, ratio).complete(catalog)
-                    if name != ORACLE or not why_no_potential(own, entry):
+                    if name != ORACLE or not explain_no_potential(own, entry):
                         out.append(
                             Cell(entry["name"], name, ratio, own, own.run_id(entry["fingerprint"]), estimate_cost(own, entry))
                         )
@@ -215,7 +216,7 @@ def _quote(name: str) -> str:
 
 
 def _is_ratio(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 1 <= value <= MAX_RATIO
+    return is_number(value) and 1 <= value <= MAX_RATIO
 
 
 def _number(name: str, text: str) -> float:

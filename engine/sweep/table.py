@@ -11,10 +11,10 @@ import numpy as np
 
 from engine.errors import BadParameter
 from engine.plain import to_plain
-from engine.spec.companions import BASELINE, ORACLE, why_no_potential
+from engine.spec.companions import BASELINE, ORACLE, explain_no_potential
 from engine.spec.result import DEFAULT_METRIC, METRICS
-from engine.stats.recovered import share
-from engine.stats.significance import TTest, holm, over_sets, t_test
+from engine.stats.recovered import recovered_share
+from engine.stats.significance import TTest, compare_over_sets, holm, t_test
 from engine.stats.verdict import Difference
 from engine.store import Store
 from engine.sweep.spec import SweepSpec
@@ -83,7 +83,7 @@ def build_table(
             record["note"] = "It trains the MLP, plain training here a convolutional network: the difference is of both."
         records.append(record)
         shares.append(None if words is None else float(words["test_share"]))
-    _compare(records, shares, {cell.id: why_no_potential(cell.spec, entries[cell.dataset]) for cell in cells})
+    _compare(records, shares, {cell.id: explain_no_potential(cell.spec, entries[cell.dataset]) for cell in cells})
     return records
 
 
@@ -137,7 +137,7 @@ def _recovered(
         record["share_why"] = why
     elif gain is None or room is None or test_share is None:
         record["share_why"] = "The share of the potential needs this cell, plain training and the potential to be done."
-    elif (found := share(gain, room, test_share)) is not None:
+    elif (found := recovered_share(gain, room, test_share)) is not None:
         record["share"] = {"mean": found.mean, "low": found.low, "high": found.high}
     elif len(room) < 2:
         record["share_why"] = "One replicate does not tell whether the withheld rows are worth anything: use more seeds."
@@ -148,7 +148,8 @@ def _recovered(
 
 
 def compare_over_cells(records: Sequence[Mapping[str, Any]], metric: str = DEFAULT_METRIC) -> dict[str, Any] | None:
-    """`engine.stats.significance.over_sets` of the methods and plain training (never the potential), each dataset and ratio as one set.
+    """`engine.stats.significance.compare_over_sets` of the methods and plain training (never the potential), each dataset
+    and ratio as one set.
 
     Cells where a method is missing are left out for all. The ratios of one dataset share its rows, so they are not independent as
     Friedman's test has it: with one dataset the answer is about that dataset alone. None with fewer than three methods or two such cells.
@@ -162,5 +163,5 @@ def compare_over_cells(records: Sequence[Mapping[str, Any]], metric: str = DEFAU
     methods = [name for name in dict.fromkeys(r["method"] for r in ranked) if any(key[0] == name for key in means)]
     if BASELINE not in methods or len(methods) < 3:
         return None
-    found = over_sets({name: [means.get((name, *block)) for block in blocks] for name in methods}, BASELINE, MARGIN)
+    found = compare_over_sets({name: [means.get((name, *block)) for block in blocks] for name in methods}, BASELINE, MARGIN)
     return found | {"metric": metric} if found["ranks"] is not None else None

@@ -21,7 +21,7 @@ from app.views.compare import plan, ratio, sweep_words
 from app.views.compare import view as compare
 from app.words.text import escape
 from engine.report import sweep_code
-from engine.spec.run import find
+from engine.spec.run import find_entry
 from engine.store import Store
 from engine.store.database import JOBS
 from engine.sweep import SweepSpec, table
@@ -51,7 +51,9 @@ def filled(
         if cell.method not in leave:
             ap = level[cell.method] - (0.1 if cell.ratio > 20 and cell.method == "smote" else 0.0)
             answer = fabricate.result(cell.spec, ap=ap, sd=0.01, seed=number)
-            store.record(cell.spec, answer, fingerprint=find(fabricate.catalog(), "datasets", cell.dataset)["fingerprint"])
+            store.record(
+                cell.spec, answer, fingerprint=find_entry(fabricate.catalog(), "datasets", cell.dataset)["fingerprint"]
+            )
     return cells
 
 

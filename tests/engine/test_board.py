@@ -19,7 +19,7 @@ from engine.compare.comparison import compare
 from engine.data.dataset import Dataset
 from engine.data.tables.reading import read
 from engine.data.tables.target import features, to_dataset
-from engine.events import unpack
+from engine.events import finish, unpack
 from engine.methods import methods
 from engine.report.leaderboard import (
     _arguments,
@@ -34,7 +34,7 @@ from engine.report.leaderboard import (
 )
 from engine.spec.comparison import CONTENDERS, TREES, CompareSpec
 from engine.spec.result import METRICS
-from engine.spec.run import defaults
+from engine.spec.run import default_params
 from tests.engine.comparisons import HOSTILE, comparison, hostile
 
 
@@ -174,11 +174,7 @@ def compared() -> tuple[pd.DataFrame, Dataset, dict, dict[str, bytes]]:
         {"upload": "u-secret-id"}, "left", methods=("ce", "smote", "trees"), reading={"delimiter": ";", "decimal": ","}, seed=7
     )
     steps = compare(data, spec, clock=lambda: float(next(clock)), dropped=left_out)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return frame, data, *end.value
+    return frame, data, *finish(steps)
 
 
 @pytest.mark.parametrize("name", ["smote", "trees"])
@@ -267,7 +263,7 @@ def test_the_code_of_a_set_of_ours_runs(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", [name for name in CONTENDERS if name != TREES])
 def test_every_method_takes_its_arguments(name):
-    params = {"patience": 20, **defaults(methods()[name].describe(), "tabular")}
+    params = {"patience": 20, **default_params(methods()[name].describe(), "tabular")}
     cls = estimators.classifiers()[_classifiers()[name]]
     made = cls(
         **{k: ast.literal_eval(v) for k, v in _arguments({"params": json.loads(json.dumps(params))}, cls.__name__).items()}

@@ -12,7 +12,7 @@ import pytest
 from engine.compare.halving import Resource, SuccessiveHalving
 from engine.errors import BadData
 from engine.events import Board, Note, Phase, Progress
-from engine.stats.verdict import best, differences
+from engine.stats.verdict import compute_differences, find_best
 
 NAMES = ("plain", "a", "b", "c", "d")
 LOOK = Resource(10, 2)
@@ -45,10 +45,11 @@ class Game:
         self.slow = slow or (lambda name, level: 1.0)
         self.fails = dict(fails)
         self.contest = SuccessiveHalving(
-            names=names, ready=lambda name: None, play=self.play, work=lambda name, level: work(level), rounds=rounds, levels=LEVELS,
-            look=LOOK, merit=lambda outcome: outcome, titles={n: n.upper() for n in names}, clock=lambda: self.now, began=self.now,
-            ends=self.now + budget, keep=lambda level: keep * work(level),
-            rows=lambda contest: [{"name": n, "n": len(contest.outcomes(n))} for n in contest.names],
+            names=names, import_needs=lambda name: None, evaluate=self.play, rounds=rounds, levels=LEVELS,
+            estimate_rows=lambda name, level: work(level),
+            look=LOOK, score=lambda outcome: outcome, titles={n: n.upper() for n in names}, clock=lambda: self.now, began=self.now,
+            deadline=self.now + budget, saving_seconds=lambda level: keep * work(level),
+            build_rows=lambda contest: [{"name": n, "n": len(contest.outcomes(n))} for n in contest.names],
         )  # fmt: skip
 
     def play(self, name: str, level: Resource, seeds: tuple[int, ...]) -> Any:
@@ -278,5 +279,5 @@ def test_dropping_methods_by_their_scores_names_no_more_winners():
         game.run()
         assert game.contest.stopped
         values = {name: game.contest.outcomes(name) for name in names}
-        named += best(differences(values, "plain", 0.0)) is not None
+        named += find_best(compute_differences(values, "plain", 0.0)) is not None
     assert named <= 12  # of 120 at 5%: 6 expected, 12 with a chance of 1 in 100

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.analysis.sample import Part, features_artifact
+from engine.analysis.sample import Part, make_features_artifact
 from engine.catalog import build_catalog
 from engine.commands import main
 from engine.errors import BadData, UnknownName
@@ -113,7 +113,7 @@ def test_fewer_rows_keep_classes_enemies_and_images():
     test = Part(rng.normal(size=(40, 5)), np.arange(40) % 3, np.arange(40) % 3, 100 + np.arange(40))
     made = Part(rng.normal(size=(30, 5)), np.full(30, 2), np.full(30, 2), None, np.arange(30))
     images = rng.integers(0, 255, (200, 1, 8, 8)).astype(np.uint8)
-    found = features_artifact(train, test, made, classes=3, images=images, rng=rng)
+    found = make_features_artifact(train, test, made, classes=3, images=images, rng=rng)
     less = record.sample_features(found, (30, 20, 10))
     assert [int((less["part"] == p).sum()) for p in range(3)] == [30, 20, 10]
     assert set(less["y"][less["part"] == 0]) == {0, 1, 2} and (less["size"] == found["size"]).all()

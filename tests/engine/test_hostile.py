@@ -23,7 +23,7 @@ from engine.methods import method
 from engine.report import comparison as report
 from engine.report import leaderboard
 from engine.spec import Imbalance, RunSpec
-from engine.text import UNSEEN, block, csv_cell, line
+from engine.text import UNSEEN, csv_cell, escape_block, one_line
 from tests.engine.comparisons import METHODS, comparison, hostile, profile, tables
 from tests.engine.hostile import NAMES, WRITABLE, Page
 from tests.engine.test_methods import fit
@@ -63,7 +63,7 @@ def test_no_name_becomes_markup_in_the_report(plain):
     for name in NAMES:
         found = parsed(name)
         assert found.other == ["DOCTYPE html"], repr(name)
-        if line(name, 30):  # what is empty is left out, with its term
+        if one_line(name, 30):  # what is empty is left out, with its term
             assert found.skeleton == plain.skeleton, repr(name)
             assert found.ends == plain.ends, repr(name)
         assert {tag for tag, _ in found.elements} <= tags, repr(name)
@@ -74,9 +74,9 @@ def test_no_name_becomes_markup_in_the_report(plain):
 def test_names_read_as_they_are_in_the_report():
     for name in NAMES:
         found = parsed(name)
-        if line(name):
-            assert line(name, 80) in found.texts, repr(name)
-            assert line(name) in found.texts, repr(name)  # the verdict is not cut
+        if one_line(name):
+            assert one_line(name, 80) in found.texts, repr(name)
+            assert one_line(name) in found.texts, repr(name)  # the verdict is not cut
         text = found.text + "".join(found.values)
         assert not set(text) & set("\x00\x07\x08\x1b\u202e\u2066\u2028\ud800"), repr(name)
         text.encode()
@@ -146,7 +146,7 @@ def test_names_are_words_and_no_code_in_the_code():
 
 
 def test_code_keeps_its_lines_in_the_report():
-    assert block("a\n    b\t<c>\x1b\u202e") == f"a\n    b{UNSEEN}&lt;c&gt;{UNSEEN}{UNSEEN}"
+    assert escape_block("a\n    b\t<c>\x1b\u202e") == f"a\n    b{UNSEEN}&lt;c&gt;{UNSEEN}{UNSEEN}"
     (script,) = re.findall(r"<pre><code>(.*?)</code></pre>", page("plain"), flags=re.S)
     ast.parse(Page(script).text)
 

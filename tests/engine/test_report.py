@@ -12,7 +12,7 @@ import pytest
 from engine.compare.comparison import compare
 from engine.data.table import Dataset
 from engine.errors import BadData
-from engine.events import pack
+from engine.events import finish, pack
 from engine.report import comparison as report
 from engine.report import page as document
 from engine.report.leaderboard import ordered
@@ -45,11 +45,7 @@ def real() -> tuple[dict, dict[str, bytes]]:
     steps = compare(
         data, CompareSpec({"upload": "u-secret"}, "left", methods=("ce", "trees")), clock=lambda: float(next(clock))
     )
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return finish(steps)
 
 
 # ---- what is in it
@@ -80,9 +76,9 @@ def test_the_numbers_are_those_of_the_comparison(page):
     trees = next(row for row in found["methods"] if row["name"] == "trees")
     assert f"+{trees['difference']['mean']:.3f}" in text
     table = tables(found, arrays)["trees"]
-    half = thresholds.at(table, 0.5)
+    half = thresholds.counts_at(table, 0.5)
     assert f"{half['precision']:.2f}" in text
-    calibrated = thresholds.calibration(table, "isotonic")
+    calibrated = thresholds.describe_calibration(table, "isotonic")
     assert f"{calibrated['brier']:.4f}" in text and f"{calibrated['ece']:.3f}" in text
     for said in (
         "churn.csv",
@@ -130,7 +126,7 @@ def test_thresholds_are_the_best_there_are():
     found, arrays = comparison()
     table = tables(found, arrays)["smote"]
     chosen = dict(report.choices(table))
-    every = [thresholds.at(table, float(t)) for t in table["grid"]]
+    every = [thresholds.counts_at(table, float(t)) for t in table["grid"]]
     assert chosen["Highest F1"]["f1"] == max(e["f1"] for e in every)
     assert chosen["Finds 80% of them"]["recall"] >= 0.8
     assert chosen["Right 80% of the time"]["precision"] >= 0.8

@@ -15,9 +15,9 @@ import pytest
 from engine.catalog import build_catalog
 from engine.errors import BadInput, BadParameter, UnknownName
 from engine.spec.result import Result
-from engine.spec.run import find
+from engine.spec.run import find_entry
 from engine.stats.intervals import corrected_t
-from engine.stats.recovered import share
+from engine.stats.recovered import recovered_share
 from engine.stats.significance import holm, t_test
 from engine.store import PRIORITY_INTERACTIVE, EngineInfo, Store
 from engine.store.database import JOBS
@@ -42,7 +42,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def keep(store: Store, cell: Cell, ap: float = 0.4, answer: Result | None = None, **more: Any) -> None:
     """A finished cell."""
-    fingerprint = find(CATALOG, "datasets", cell.dataset)["fingerprint"]
+    fingerprint = find_entry(CATALOG, "datasets", cell.dataset)["fingerprint"]
     store.record(cell.spec, answer or fabricate.result(cell.spec, ap=ap, **more), fingerprint=fingerprint)
 
 
@@ -128,7 +128,7 @@ def test_cells_are_the_lab_s_own_runs_with_baseline_and_ceiling():
         if (d, m, r) != ("glass2", "potential", 5.0)  # it has 11.6:1 as it comes: nothing is withheld
     }
     for cell in cells:
-        entry = find(CATALOG, "datasets", cell.dataset)
+        entry = find_entry(CATALOG, "datasets", cell.dataset)
         asked = fabricate.spec(cell.dataset, cell.method, cell.ratio, folds=2, seeds=2)
         assert cell.spec == asked and cell.id == asked.run_id(entry["fingerprint"])
 
@@ -140,13 +140,13 @@ def test_cells_are_worked_out_once_and_anew_where_the_catalog_changes():
     assert all(one is other for one, other in zip(cells, again, strict=True))
     again.clear()
     assert TWO.cells(mine) == cells
-    moons, smote = find(mine, "datasets", "moons"), find(mine, "methods", "smote")
+    moons, smote = find_entry(mine, "datasets", "moons"), find_entry(mine, "methods", "smote")
     moons["fingerprint"] = "other rows"
     changed = {(c.dataset, c.method, c.ratio): c.id for c in TWO.cells(mine)}
     assert {key[0] for key, id in changed.items() if id not in {c.id for c in cells}} == {"moons"}
     next(f for f in smote["fields"] if f["name"] == "epochs")["default"] = 7
     assert {c.spec.params["epochs"] for c in TWO.cells(mine) if c.method == "smote"} == {7}
-    find(mine, "datasets", "glass2")["counts"] = [20, 2]
+    find_entry(mine, "datasets", "glass2")["counts"] = [20, 2]
     assert {c.dataset for c in TWO.cells(mine)} == {"moons"}
     mine["methods"].remove(smote)
     with pytest.raises(UnknownName, match="there are: ce, "):
@@ -156,7 +156,7 @@ def test_cells_are_worked_out_once_and_anew_where_the_catalog_changes():
 
 def test_the_preset_suited_to_the_data_is_taken():
     (cell,) = [c for c in SweepSpec(("moons",), ("explicit-gradient",), (20,)).cells(REAL) if c.method == "explicit-gradient"]
-    visible = find(REAL, "methods", "explicit-gradient")["presets"]["visible"]
+    visible = find_entry(REAL, "methods", "explicit-gradient")["presets"]["visible"]
     assert {name: cell.spec.params[name] for name in visible} == visible
 
 
@@ -221,7 +221,7 @@ def test_what_is_there_is_free_and_what_ended_badly_is_asked_for_again(store):
 
 
 def store_print(cell: Cell) -> str:
-    return str(find(CATALOG, "datasets", cell.dataset)["fingerprint"])
+    return str(find_entry(CATALOG, "datasets", cell.dataset)["fingerprint"])
 
 
 def test_cancel_stops_the_sweep_and_not_what_a_person_waits_for(store):
@@ -414,7 +414,7 @@ def test_the_share_of_the_potential_and_why_there_is_none(store):
 
 def test_a_method_with_another_network_than_its_baseline_is_told(store):
     catalog = copy.deepcopy(CATALOG)
-    find(catalog, "methods", "explicit-gradient")["kinds"] = fabricate.EVERY
+    find_entry(catalog, "methods", "explicit-gradient")["kinds"] = fabricate.EVERY
     spec = SweepSpec(("digits",), ("eos", "explicit-gradient"), (5,))
     notes = {r["method"]: r["note"] for r in build_table(store, spec, catalog)}
     assert "a convolutional network" in notes.pop("explicit-gradient") and set(notes.values()) == {""}
@@ -449,9 +449,9 @@ def test_hundreds_of_cells_are_read_quickly(store):
 def test_a_share_by_hand():
     """Where the potential's gain is the same on every replicate, it is the interval of the gain, divided."""
     gain = np.array([0.10, 0.14, 0.12, 0.20])
-    found, plain = share(gain, np.full(4, 0.4), 1 / 3), corrected_t(gain, 1 / 3, bounds=None)
+    found, plain = recovered_share(gain, np.full(4, 0.4), 1 / 3), corrected_t(gain, 1 / 3, bounds=None)
     assert [found.mean, found.low, found.high] == pytest.approx([plain.mean / 0.4, plain.low / 0.4, plain.high / 0.4])
-    always = share(0.25 * gain, gain, 1 / 3)
+    always = recovered_share(0.25 * gain, gain, 1 / 3)
     assert [always.mean, always.low, always.high] == pytest.approx([0.25] * 3), "a constant share has no spread"
 
 
@@ -459,7 +459,7 @@ def test_its_ends_are_the_shares_that_the_paired_test_just_rejects():
     rng = np.random.default_rng(3)
     room = 0.3 + 0.05 * rng.standard_normal(20)
     gain = 0.4 * room + 0.05 * rng.standard_normal(20)
-    found = share(gain, room, 1 / 3)
+    found = recovered_share(gain, room, 1 / 3)
     for end in (found.low, found.high):
         assert t_test(gain - end * room, 1 / 3).p == pytest.approx(0.05)
     assert found.high - found.mean > found.mean - found.low, "wider to the side of large shares"
@@ -468,14 +468,14 @@ def test_its_ends_are_the_shares_that_the_paired_test_just_rejects():
 def test_there_is_none_where_the_potential_is_not_above_plain_training():
     rng = np.random.default_rng(0)
     noise = rng.standard_normal(20)
-    assert share(noise, noise - noise.mean(), 1 / 3) is None
-    assert share(np.ones(20), -np.ones(20) + 0.01 * noise, 1 / 3) is None, "below it"
-    assert share(np.ones(1), np.ones(1), 1 / 3) is None and share(np.array([]), np.array([]), 0.3) is None
-    few = share(np.array([1.0, np.nan, 2.0, 1.5]), np.array([2.0, 2.0, np.nan, 2.1]), 0.0)
+    assert recovered_share(noise, noise - noise.mean(), 1 / 3) is None
+    assert recovered_share(np.ones(20), -np.ones(20) + 0.01 * noise, 1 / 3) is None, "below it"
+    assert recovered_share(np.ones(1), np.ones(1), 1 / 3) is None and recovered_share(np.array([]), np.array([]), 0.3) is None
+    few = recovered_share(np.array([1.0, np.nan, 2.0, 1.5]), np.array([2.0, 2.0, np.nan, 2.1]), 0.0)
     assert few is not None and few.n == 2
     for spread in (0.1, 0.5, 1.0):  # exactly where its own interval leaves out 0
         room = 0.3 + spread * rng.standard_normal(20)
-        assert (share(noise, room, 1 / 3) is not None) == corrected_t(room, 1 / 3, bounds=None).above_zero
+        assert (recovered_share(noise, room, 1 / 3) is not None) == corrected_t(room, 1 / 3, bounds=None).above_zero
 
 
 @pytest.mark.parametrize("test_share", [0.0, 1 / 3])
@@ -488,7 +488,7 @@ def test_it_holds_the_true_share_95_times_in_100(test_share):
         common = np.sqrt(rho) * rng.standard_normal(3) + np.sqrt(1 - rho) * rng.standard_normal((n, 3))
         plain, method, ceiling = (0.3 * common).T
         method, ceiling = 0.3 + 0.5 * plain + 0.5 * method, 1.0 + 0.5 * plain + 0.5 * ceiling
-        found = share(method - plain, ceiling - plain, test_share)
+        found = recovered_share(method - plain, ceiling - plain, test_share)
         if found is not None:
             given += 1
             held += found.low <= truth <= found.high

@@ -22,9 +22,10 @@ from app.words.naming import shorten_name
 from app.words.text import escape, format_count, format_duration, format_ratio
 from engine.errors import BadInput, LabError, UnknownName
 from engine.events import Board
-from engine.report.leaderboard import FIRST, deciding, leaderboard_csv, leaderboard_latex, leaderboard_markdown
+from engine.report.leaderboard import deciding, leaderboard_csv, leaderboard_latex, leaderboard_markdown
 from engine.spec import limits
 from engine.spec.comparison import CompareSpec
+from engine.spec.result import DEFAULT_METRIC
 from engine.store import Job
 
 TICK = 1.0
@@ -154,7 +155,7 @@ def _draw_progress(live: jobs.JobProgress) -> None:
 
 def _draw_board(id: str, event: Board) -> None:
     rows = board.rows_of_event(event.rows)
-    metric = str(event.rows[0]["metric"]) if event.rows else FIRST
+    metric = str(event.rows[0]["metric"]) if event.rows else DEFAULT_METRIC
     board.draw_board(board.sort_rows(rows, keep_order(id, [row.name for row in rows])), metric)
 
 

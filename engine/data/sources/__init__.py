@@ -13,7 +13,7 @@ from engine.data.sources import adult, bundled, celeba, cifar, keel, mnist, mnis
 from engine.data.table import Dataset
 from engine.errors import BadData, BadParameter, DataMissing, UnknownName
 from engine.spec import fields
-from engine.spec.run import find
+from engine.spec.run import find_entry
 
 
 class Source(Protocol):
@@ -93,7 +93,7 @@ def load(name: str, options: Mapping[str, Any] | None = None) -> Dataset:
     if source is folders:
         described = folders.facts_of(name, folders.found()[name]).entry()["fields"]
     else:
-        described = find({"datasets": datasets()}, "datasets", name)["fields"]
+        described = find_entry({"datasets": datasets()}, "datasets", name)["fields"]
     return source.load(name, fields.check(described, options or {}, name))
 
 

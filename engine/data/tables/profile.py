@@ -11,7 +11,7 @@ import numpy as np
 from engine.data.tables import suspects
 from engine.data.tables.sheet import Column, Sheet, count, named, short
 from engine.data.tables.target import Labels, candidates, features, labels, to_dataset, too_few
-from engine.spec.limits import validation_rows
+from engine.spec.limits import count_validation_rows
 
 __all__ = ["half_width", "profile", "proposed_folds", "to_dataset"]
 
@@ -38,7 +38,7 @@ def half_width(rows: int) -> float:
 
 def proposed_folds(rows: int) -> int:
     """Folds, 2 to 5, so that each test fold has at least 4 of the smallest class's rows once a fifth is kept for validation."""
-    return max(2, min(FOLDS, (rows - validation_rows(rows)) // IN_FOLD))
+    return max(2, min(FOLDS, (rows - count_validation_rows(rows)) // IN_FOLD))
 
 
 def profile(sheet: Sheet, target: str | None = None, positive: str | None = None) -> dict[str, Any]:
