@@ -126,15 +126,15 @@ def test_a_feed_sends_each_frame_once(film):
     feed, got = Feed("run"), []
     events = [Phase("training", "Training"), scene, *frames]
     for start in range(0, len(events), 9):
-        chunk = decode_chunk(feed.chunk(events[start : start + 9], status="running", engine_alive=True))
+        chunk = decode_chunk(feed.make_chunk(events[start : start + 9], status="running", engine_alive=True))
         again = len(got) - chunk.head["first"]
         assert again == (0 if start == 0 else 7 if start == 9 else 9)
         assert (chunk.scene is not None) == (start <= 9) and chunk.head["scenes"] == 1
         got += chunk.frames[again:]
     for sent, read in zip(frames, got, strict=True):
         same(sent, read)
-    feed.chunk([], status="done", engine_alive=True)
-    quiet = decode_chunk(feed.chunk([], status="done", engine_alive=True))
+    feed.make_chunk([], status="done", engine_alive=True)
+    quiet = decode_chunk(feed.make_chunk([], status="done", engine_alive=True))
     assert quiet.head["first"] == 100 and quiet.frames == [] and quiet.scene is None
 
 
@@ -144,7 +144,7 @@ def test_any_one_chunk_may_be_lost(film):
     for lost in range(5):
         feed, got, scenes = Feed("run"), [], 0
         for number, start in enumerate(range(0, len(events) + 10, 10)):
-            chunk = decode_chunk(feed.chunk(events[start : start + 10], status="running", engine_alive=True))
+            chunk = decode_chunk(feed.make_chunk(events[start : start + 10], status="running", engine_alive=True))
             if number == lost:
                 continue
             scenes = chunk.head["scenes"] if chunk.scene is not None else scenes
@@ -157,26 +157,26 @@ def test_a_feed_goes_back_where_it_is_asked_to(film):
     scene, frames = film
     events = [scene, *frames]
     feed = Feed("run", after=0)
-    feed.chunk(events, status="running", engine_alive=True)
+    feed.make_chunk(events, status="running", engine_alive=True)
     feed.after = len(events)
     feed.rewind(60)
     assert feed.after == 0
-    chunk = decode_chunk(feed.chunk(events, status="running", engine_alive=True))
+    chunk = decode_chunk(feed.make_chunk(events, status="running", engine_alive=True))
     assert chunk.head["first"] == 60 and len(chunk.frames) == 40 and chunk.scene is not None
     same(frames[60], chunk.frames[0])
     feed.rewind(10_000)
-    assert feed.sent == 100
+    assert feed.frames_sent == 100
     feed.rewind(-3)
-    assert feed.sent == 0
+    assert feed.frames_sent == 0
 
 
 def test_a_feed_passes_over_what_is_not_its_own(film):
     scene, frames = film
     other = [dataclasses.replace(frame, replicate=1) for frame in frames[:3]]
     events = [Epoch("training", 1, 4, 0, {}), *other, dataclasses.replace(scene, replicate=1), scene, *frames[:2]]
-    chunk = decode_chunk(Feed("run").chunk(events, status="running", engine_alive=True))
+    chunk = decode_chunk(Feed("run").make_chunk(events, status="running", engine_alive=True))
     assert len(chunk.frames) == 2 and chunk.scene is not None
-    chunk = decode_chunk(Feed("run", replicate=1).chunk(events, status="running", engine_alive=True))
+    chunk = decode_chunk(Feed("run", replicate=1).make_chunk(events, status="running", engine_alive=True))
     assert len(chunk.frames) == 3 and chunk.head["replicate"] == 1
 
 
@@ -184,9 +184,9 @@ def test_the_last_scene_counts(film):
     scene, frames = film
     bare = dataclasses.replace(scene, parents=scene.parents[:0], parent_labels=scene.parent_labels[:0])
     feed = Feed("run")
-    assert len(decode_chunk(feed.chunk([bare, *frames[:2]], status="running", engine_alive=True)).scene["parents"]) == 0
-    assert len(decode_chunk(feed.chunk([scene, *frames[2:4]], status="running", engine_alive=True)).scene["parents"]) == 60
-    both = decode_chunk(Feed("run").chunk([bare, *frames[:2], scene], status="running", engine_alive=True))
+    assert len(decode_chunk(feed.make_chunk([bare, *frames[:2]], status="running", engine_alive=True)).scene["parents"]) == 0
+    assert len(decode_chunk(feed.make_chunk([scene, *frames[2:4]], status="running", engine_alive=True)).scene["parents"]) == 60
+    both = decode_chunk(Feed("run").make_chunk([bare, *frames[:2], scene], status="running", engine_alive=True))
     assert len(both.scene["parents"]) == 60
 
 
