@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import struct
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.player import Feed, decode_chunk, encode_chunk
+from app.player import ASSETS, Feed, decode_chunk, encode_chunk
 from engine.events import Epoch, Frame, Phase, Scene
 from tests.browser import fake
 
@@ -198,3 +200,17 @@ def test_the_page_mounts_it_by_file_not_by_text():
     assert element.proto.js_source_path == "player.js" and element.proto.css_source_path == "player.css"
     assert not element.proto.js_content and not element.proto.css_content and not element.proto.html_content
     assert len(decode_chunk(element.proto.bytes).frames) == 100
+
+
+def test_its_modules_import_one_another_by_relative_paths_and_without_a_cycle():
+    statement = re.compile(r'\bimport\b[^;"]*"([^"]*)"')
+    imports = {path.name: statement.findall(path.read_text(encoding="utf-8")) for path in ASSETS.glob("*.js")}
+    assert all(path.startswith("./") for paths in imports.values() for path in paths), imports
+    graph = {name: {path.removeprefix("./") for path in paths} for name, paths in imports.items()}
+    assert set().union(*graph.values()) == set(graph) - {"player.js"}, "each module is imported, and each import is a module"
+    assert list(TopologicalSorter(graph).static_order())[-1] == "player.js"  # CycleError where there is a cycle
+
+
+def test_its_modules_are_short():
+    lines = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in ASSETS.glob("*.js")}
+    assert {name: count for name, count in lines.items() if count > (800 if name == "stage.js" else 450)} == {}
