@@ -351,7 +351,7 @@ def _interval(m: dict[str, Any], sign: str = "") -> str:
 
 
 def _table(asked: argparse.Namespace) -> int:
-    from engine.reproduce.table_runner import command
+    from engine.commands.table import command
 
     return command(asked)
 

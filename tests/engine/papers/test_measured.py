@@ -6,7 +6,7 @@ import pytest
 
 from engine.papers import adult, dos, eos, keel, measured, moving, sine
 from engine.papers.verdicts import ENOUGH, judge
-from engine.reproduce.table_runner import again
+from engine.reproduce.check import check_cell
 
 PAPERS = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}
 
@@ -66,6 +66,6 @@ def test_nothing_is_shipped_under_a_wrong_name():
 )
 def test_a_shipped_cell_comes_out_again(paper, table, reduced, cell):
     """The same values where machine and torch are those of the shipped runs, elsewhere a mean inside the shipped interval."""
-    (found,) = again(PAPERS[paper].table(table, reduced), cell, False, lambda line: None, "cpu")
+    (found,) = check_cell(PAPERS[paper].table(table, reduced), cell, False, lambda line: None, "cpu")
     assert found["n"] >= ENOUGH and found["ok"], found
     assert found["equal"] or not found["alike"]

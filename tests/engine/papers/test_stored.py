@@ -11,7 +11,7 @@ from engine.papers import keel, measured, stored
 from engine.papers.protocol import Arm, Reading, Row, Table
 from engine.papers.shelf import InStore
 from engine.papers.tables import PAPERS, judged
-from engine.reproduce.table_runner import Runner
+from engine.reproduce.table_runner import TableRunner
 from engine.spec import Imbalance
 from engine.store import Store
 from engine.store.store import PRIORITY_SWEEP
@@ -46,7 +46,7 @@ def test_the_page_reads_what_the_terminal_does(store, paper, name, count):
     kept: dict = {}
     found = stored.document(store, wanted, kept)
     shelf = InStore(store.url)
-    runner = Runner(catalog, shelf, lambda line: None)
+    runner = TableRunner(catalog, shelf, lambda line: None)
     runner.one = lambda spec, arm: pytest.fail("the terminal does not know a run that the page found")
     answers = runner.run([table(paper, name).only([r.labels["method"] for r in wanted.table.rows[:-1]])])
     rows, claims = judged([wanted.table], answers)
