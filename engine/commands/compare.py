@@ -1,52 +1,75 @@
-"""`python -m engine compare`: the methods on a person's own table, in this process; nothing of it is kept but the report asked for."""
+"""`python -m engine compare`: the methods on a person's own table, in this process. Nothing is kept but the report asked for."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from engine.commands.arguments import add_report
+from engine.commands.progress import ProgressLine, say
 from engine.errors import BadData
-from engine.events import Board, Event, Note, Phase
+from engine.events import Board, Event, Note, Phase, finish
 from engine.report import page
 from engine.report.leaderboard import ordered, standing, value
 from engine.spec.comparison import CompareSpec
 from engine.spec.result import METRICS
 from engine.text import line
 
+NAME = "compare"
+HELP = "compare methods on a table of your own (CSV, TSV, Excel, Parquet, or a zip of one)"
+ORDER = 30
 
-def command(asked: argparse.Namespace) -> int:
-    """Read the file, compare, print the answer, write the report; returns the exit status. Raises BadInput."""
-    began = time.monotonic()
-    file: Path = asked.file
-    spec = CompareSpec(
-        {"file": file.name or str(file)}, asked.target, asked.positive, budget=asked.budget, ratio=asked.ratio, seed=asked.seed
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See `engine.commands.main.Command`."""
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("--target", required=True, metavar="COL", help="the column to predict")
+    parser.add_argument("--positive", metavar="VALUE", help="the class looked for (default: the smallest)")
+    parser.add_argument(
+        "--budget", type=float, default=60.0, metavar="SECONDS", help="from the start to the answer (default 60)"
     )
-    page.can_write(asked.report)
+    parser.add_argument("--ratio", type=float, help="largest / smallest class, such as 20 (default: as the data come)")
+    parser.add_argument("--seed", type=int, default=0, help="the number all draws come from (default 0)")
+    add_report(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Reads the file, compares, prints the answer, writes the report. Raises BadInput."""
+    began = time.monotonic()
+    file: Path = arguments.file
+    spec = CompareSpec(
+        {"file": file.name or str(file)},
+        arguments.target,
+        arguments.positive,
+        budget=arguments.budget,
+        ratio=arguments.ratio,
+        seed=arguments.seed,
+    )
+    page.can_write(arguments.report)
     data = _bytes(file)
-    teller = _Teller()
+    progress = _Progress()
     try:
-        found, artifacts, profile = _compare(data, file.name, spec, began, teller)
+        found, artifacts, profile = _compare(data, file.name, spec, began, progress)
     finally:
-        teller.clear()
-    print(json.dumps(found, allow_nan=False) if asked.json else summary(found))
-    if asked.report is not None:  # last: where it cannot be written, the answer is there all the same
+        progress.clear()
+    print(json.dumps(found, allow_nan=False) if arguments.json else summary(found))
+    if arguments.report is not None:  # last: where it cannot be written, the answer is there all the same
         from engine.report.comparison import from_artifacts
 
-        page.write(asked.report, from_artifacts(found, artifacts, profile=profile, file=file.name))
-        print(f"report: {line(asked.report, 200)}", file=sys.stderr)
+        page.write(arguments.report, from_artifacts(found, artifacts, profile=profile, file=file.name))
+        say(f"report: {line(arguments.report, 200)}")
     return 0
 
 
 def _compare(
-    data: bytes, name: str, spec: CompareSpec, began: float, teller: _Teller
+    data: bytes, name: str, spec: CompareSpec, began: float, progress: _Progress
 ) -> tuple[dict[str, Any], dict[str, bytes], dict[str, Any]]:
     """(the comparison, its artifacts, the table's profile)."""
-    teller(Phase("reading", "Reading the table"))
+    progress(Phase("reading", "Reading the table"))
     from engine.data.tables.profile import profile, to_dataset
     from engine.data.tables.reading import read
 
@@ -54,18 +77,13 @@ def _compare(
     sheet = read(data, name, spec.reading)
     about = profile(sheet, spec.target, spec.positive)
     for text in (*sheet.notes, *(w["text"] for w in about["warnings"] if w["level"] == "warning")):
-        teller(Note(text))
+        progress(Note(text))
     dataset = to_dataset(sheet, spec.target, spec.positive, name=name)
-    teller(Phase("importing", "Starting"))
+    progress(Phase("importing", "Starting"))
     from engine.compare.comparison import compare, of_sheet
 
-    running = compare(dataset, spec, began=began, **of_sheet(sheet, spec.target))
-    while True:
-        try:
-            teller(next(running))
-        except StopIteration as end:
-            found, artifacts = end.value
-            return found, artifacts, about
+    found, artifacts = finish(compare(dataset, spec, began=began, **of_sheet(sheet, spec.target)), progress)
+    return found, artifacts, about
 
 
 def _bytes(file: Path) -> bytes:
@@ -80,34 +98,25 @@ def _bytes(file: Path) -> bytes:
     raise BadData(f"{line(file, 200)!r} has more than {MAX_BYTES >> 20} MiB, and no more are read: send fewer rows or columns.")
 
 
-class _Teller:
-    """How far it is, on stderr: on a terminal one line that is written over, else a line per round; notes stay."""
+class _Progress(ProgressLine):
+    """Progress of a comparison: its rounds, and on a terminal its phases with the seconds left; notes stay."""
 
     def __init__(self) -> None:
-        self.live = sys.stderr.isatty()
+        super().__init__()
         self.round = 0
         self.left = ""
 
     def __call__(self, event: Event) -> None:
-        """Say it."""
+        """Prints an event of a comparison, if it is one of those that are printed."""
         if isinstance(event, Note):
-            self._line(line(event.text), stay=True)
+            self.keep(line(event.text))
         elif isinstance(event, Board):
             self.left = f", {event.left:.0f} s left"
-            if event.round != self.round and not self.live:
-                self._line(f"Round {event.round} of at most {event.rounds}{self.left}", stay=True)
+            if event.round != self.round and not self.is_live:
+                self.keep(f"Round {event.round} of at most {event.rounds}{self.left}")
             self.round = event.round
-        elif isinstance(event, Phase) and self.live:
-            self._line(event.text + self.left, stay=False)
-
-    def clear(self) -> None:
-        """Take the line away."""
-        if self.live:
-            self._line("", stay=False)
-
-    def _line(self, text: str, *, stay: bool) -> None:
-        start = "\r\x1b[K" if self.live else ""
-        print(start + text, end="\n" if stay else "", file=sys.stderr, flush=True)
+        elif isinstance(event, Phase):
+            self.show(event.text + self.left)
 
 
 WORDS = {"reference": "", "better": "better", "worse": "worse", "not told apart": "not told apart", "": ""}

@@ -2,123 +2,174 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from engine.commands.arguments import add_store
+from engine.commands.progress import say
 from engine.errors import BadParameter
-from engine.papers import measured
-from engine.papers.protocol import Table
-from engine.papers.shelf import InFolder, InStore, Shelf
-from engine.papers.tables import beside, chosen, judged
 from engine.plain import to_plain
-from engine.reproduce.check import check_cell, describe_check
-from engine.reproduce.document import build_document, summarise_tables
-from engine.reproduce.table_runner import TableRunner
 
-# ---- the command
+if TYPE_CHECKING:
+    from engine.papers.protocol import Table
+    from engine.papers.tables import Answers
+
+NAME = "table"
+HELP = "run a paper's tables, and say what became of their numbers and claims"
+ORDER = 20
 
 
-def command(asked: Any) -> int:
-    """Carry out `python -m engine table`. Raises the errors of engine.errors; KeyboardInterrupt after saying what is kept."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See `engine.commands.main.Command`."""
+    parser.add_argument("paper", choices=("eos", "dos", "adult", "keel", "sine", "moving"))
+    parser.add_argument("--table", nargs="+", default=[], metavar="NAME", help="such as II, or 6; default: all of the paper's")
+    parser.add_argument(
+        "--reduced", action="store_true", help="the small protocol for two cores; never held against the paper's numbers"
+    )
+    parser.add_argument("--methods", nargs="+", default=[], metavar="METHOD", help="only these rows, named as in the paper")
+    parser.add_argument(
+        "--datasets", nargs="+", default=[], metavar="DATASET", help="only these, named as `list datasets` does"
+    )
+    parser.add_argument("--seeds", type=int, help="replicates (default: the protocol's)")
+    parser.add_argument(
+        "--folds", type=int, help="test folds of data without a test part of their own (default: the protocol's)"
+    )
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add_store(parser)
+    parser.add_argument("--folder", type=Path, help="keep the runs as files in this folder instead, which needs no database")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--out", type=Path, help="also write each table with where it comes from into this folder")
+    parser.add_argument("--ship", action="store_true", help="also write each table where the product keeps its measurements")
+    parser.add_argument(
+        "--tune", type=int, nargs="?", const=20, metavar="TRIALS",
+        help="keel: first choose layers, width and rate per set and method by so many trials on validation (default: 20)",
+    )  # fmt: skip
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once, each in a process of its own (default: 1)")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="run a shipped cell anew: equal to 1e-9 on this machine and torch, else in its interval?",
+    )
+    parser.add_argument(
+        "--cell", metavar="NAME", help="with --check: which, such as 'glass2, CE' (default: each table's first)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints the tables, and writes them where asked. KeyboardInterrupt after printing what is kept. Raises BadInput, StoreError."""
     from engine.catalog import build_catalog
+    from engine.papers.shelf import InFolder, InStore, Shelf
+    from engine.papers.tables import beside, chosen, judged
+    from engine.reproduce.document import summarise_tables
+    from engine.reproduce.table_runner import TableRunner
 
-    tables = chosen(asked.paper, asked.table, asked.reduced, asked.methods, asked.datasets)
-    for name, value, low, high in (("--seeds", asked.seeds, 1, 1000), ("--folds", asked.folds, 1, 10)):
-        if value is not None and not low <= value <= high:
-            raise BadParameter(f"{name} {value}: must be a whole number in [{low}, {high}].")
-    if not 1 <= asked.jobs <= 64:
-        raise BadParameter(f"--jobs {asked.jobs}: must be a whole number in [1, 64].")
-    if asked.folder is not None and asked.store is not None:
-        raise BadParameter("--store and --folder: give one of them.")
-    if asked.cell is not None and not asked.check:
-        raise BadParameter("--cell names a cell to be checked: it goes with --check.")
-    if asked.check:
-        return _check_tables(tables, asked)
-    if asked.ship and (asked.methods or asked.datasets):
+    tables = chosen(arguments.paper, arguments.table, arguments.reduced, arguments.methods, arguments.datasets)
+    _check_arguments(arguments)
+    if arguments.check:
+        return _check_tables(tables, arguments)
+    if arguments.ship and (arguments.methods or arguments.datasets):
         raise BadParameter("--ship writes whole tables: leave --methods and --datasets out.")
-    told: list[dict[str, Any]] = []
-    if asked.tune is not None:
-        tables, told = _tune_tables(tables, asked)
-    shelf: Shelf = InFolder(asked.folder) if asked.folder is not None else InStore(asked.store)
-    runner = TableRunner(build_catalog(found=True), shelf, _say, asked.device, asked.jobs)
-    _say(tables[0].words)
+    tuning: list[dict[str, Any]] = []
+    if arguments.tune is not None:
+        tables, tuning = _tune_tables(tables, arguments)
+    shelf: Shelf = InFolder(arguments.folder) if arguments.folder is not None else InStore(arguments.store)
+    runner = TableRunner(build_catalog(found=True), shelf, say, arguments.device, arguments.jobs)
+    say(tables[0].words)
     try:
-        answers = runner.run(tables, asked.seeds, asked.folds)
+        answers = runner.run(tables, arguments.seeds, arguments.folds)
     except KeyboardInterrupt:
-        _say("every finished run is kept: the same command goes on from here")
+        say("every finished run is kept: the same command goes on from here")
         raise
-    rows, claims = judged(tables, answers, asked.folds)
-    seconds = sum({r["run_id"]: r["seconds"] for of in answers.results.values() for r in of.values()}.values())
-    if asked.ship or asked.out is not None:
-        for table in tables:
-            mine, said = ([part for part in several if part["table"] == table.name] for several in (rows, claims))
-            where = measured.path(table.paper, table.name, table.reduced) if asked.out is None else _file_in(asked.out, table)
-            document = build_document(table, mine, said, answers, asked) | beside(table, mine, answers)
-            measured.write(where, document | ({"tuning": told} if told else {}))
-            _say(f"written: {where}")
+    rows, claims = judged(tables, answers, arguments.folds)
     more = {table.name: found for table in tables if (found := beside(table, rows, answers))}
-    if asked.json:
-        answer = {"paper": asked.paper, "reduced": asked.reduced, "rows": rows, "claims": claims, "seconds": seconds}
-        answer |= {"tuning": told} if told else {}
+    if arguments.ship or arguments.out is not None:
+        for table in tables:
+            _write(table, rows, claims, answers, more.get(table.name, {}), tuning, arguments)
+    seconds = sum({r["run_id"]: r["seconds"] for of in answers.results.values() for r in of.values()}.values())
+    if arguments.json:
+        answer = {"paper": arguments.paper, "reduced": arguments.reduced, "rows": rows, "claims": claims, "seconds": seconds}
+        answer |= {"tuning": tuning} if tuning else {}
         print(json.dumps(to_plain(answer | ({"beside": more} if more else {}))))
     else:
         print(summarise_tables(tables, rows, claims, seconds, more))
     return 0
 
 
-def _tune_tables(tables: Sequence[Table], asked: Any) -> tuple[list[Table], list[dict[str, Any]]]:
+def _check_arguments(arguments: argparse.Namespace) -> None:
+    """Raises BadParameter for values out of range and for arguments that exclude each other."""
+    for name, value, low, high in (("--seeds", arguments.seeds, 1, 1000), ("--folds", arguments.folds, 1, 10)):
+        if value is not None and not low <= value <= high:
+            raise BadParameter(f"{name} {value}: must be a whole number in [{low}, {high}].")
+    if not 1 <= arguments.jobs <= 64:
+        raise BadParameter(f"--jobs {arguments.jobs}: must be a whole number in [1, 64].")
+    if arguments.folder is not None and arguments.store is not None:
+        raise BadParameter("--store and --folder: give one of them.")
+    if arguments.cell is not None and not arguments.check:
+        raise BadParameter("--cell names a cell to be checked: it goes with --check.")
+
+
+def _write(
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    claims: Sequence[Mapping[str, Any]],
+    answers: Answers,
+    more: Mapping[str, Any],
+    tuning: Sequence[Mapping[str, Any]],
+    arguments: argparse.Namespace,
+) -> None:
+    """Writes one table into the folder asked for, or where the product keeps its measurements."""
+    from engine.papers import measured
+    from engine.reproduce.document import build_document
+
+    own, own_claims = ([part for part in several if part["table"] == table.name] for several in (rows, claims))
+    path = measured.path(table.paper, table.name, table.reduced)
+    path = path if arguments.out is None else arguments.out / path.name
+    given = {name: getattr(arguments, name) for name in ("seeds", "folds", "tune") if getattr(arguments, name)}
+    document = build_document(table, own, own_claims, answers, given) | dict(more)
+    measured.write(path, document | ({"tuning": tuning} if tuning else {}))
+    say(f"written: {path}")
+
+
+def _tune_tables(tables: Sequence[Table], arguments: argparse.Namespace) -> tuple[list[Table], list[dict[str, Any]]]:
     """The tables after --tune, and what was chosen."""
-    if asked.folder is None:
-        raise BadParameter("--tune keeps its trials in a folder, to go on from: name one with --folder.")
-    if asked.ship:
-        raise BadParameter("--ship writes the tables that are compared with; one that was tuned goes where --out says.")
     from engine.catalog import build_catalog
+
+    if arguments.folder is None:
+        raise BadParameter("--tune keeps its trials in a folder, to go on from: name one with --folder.")
+    if arguments.ship:
+        raise BadParameter("--ship writes the tables that are compared with; one that was tuned goes where --out says.")
     from engine.reproduce import tuning
 
-    out, told = [], []
+    tuned, chosen = [], []
     for table in tables:
-        tuning.check(table, asked.tune)
-        table = replace(table, seeds=asked.seeds or table.seeds, folds=asked.folds or table.folds)
-        one, chosen_ = tuning.tuned(table, asked.tune, asked.folder, build_catalog(found=True), asked.device, _say)
-        out.append(one)
-        told += chosen_
-    return out, told
+        tuning.check(table, arguments.tune)
+        table = replace(table, seeds=arguments.seeds or table.seeds, folds=arguments.folds or table.folds)
+        catalog = build_catalog(found=True)
+        one, found = tuning.tuned(table, arguments.tune, arguments.folder, catalog, arguments.device, say)
+        tuned.append(one)
+        chosen += found
+    return tuned, chosen
 
 
-def _file_in(folder: Path, table: Table) -> Path:
-    return folder / measured.path(table.paper, table.name, table.reduced).name
+def _check_tables(tables: Sequence[Table], arguments: argparse.Namespace) -> int:
+    """Carries out --check: 0 where every cell came out again, else 1."""
+    from engine.reproduce.check import check_cell, describe_check
 
-
-# ---- whether a shipped number comes out again
-
-
-def _check_tables(tables: Sequence[Table], asked: Any) -> int:
-    """Carry out --check: 0 where every cell came out again, else 1."""
-    for name, given in (
-        ("--seeds", asked.seeds),
-        ("--folds", asked.folds),
-        ("--out", asked.out),
-        ("--store", asked.store),
-        ("--tune", asked.tune),
-    ):
-        if given is not None:
-            raise BadParameter(f"--check runs a shipped cell anew, as it was: leave {name} out.")
-    if asked.ship or asked.folder is not None:
+    for name in ("seeds", "folds", "out", "store", "tune"):
+        if getattr(arguments, name) is not None:
+            raise BadParameter(f"--check runs a shipped cell anew, as it was: leave --{name} out.")
+    if arguments.ship or arguments.folder is not None:
         raise BadParameter("--check runs a shipped cell anew and keeps nothing: leave --ship and --folder out.")
+    every = bool(arguments.methods or arguments.datasets)
     cells = [
-        check_cell(table, asked.cell, bool(asked.methods or asked.datasets), _say, asked.device, asked.jobs) for table in tables
+        cell for table in tables for cell in check_cell(table, arguments.cell, every, say, arguments.device, arguments.jobs)
     ]
-    found = [cell for several in cells for cell in several]
-    if asked.json:
-        print(json.dumps(to_plain({"paper": asked.paper, "reduced": asked.reduced, "cells": found})))
+    if arguments.json:
+        print(json.dumps(to_plain({"paper": arguments.paper, "reduced": arguments.reduced, "cells": cells})))
     else:
-        print("\n".join(map(describe_check, found)))
-    return 0 if all(cell["ok"] for cell in found) else 1
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+        print("\n".join(map(describe_check, cells)))
+    return 0 if all(cell["ok"] for cell in cells) else 1

@@ -13,12 +13,17 @@ from engine.papers.tables import Answers
 from engine.papers.verdicts import NOT_COMPARABLE, TOO_FEW
 
 
-def build_document(table: Table, rows: list[Any], claims: list[Any], answers: Answers, asked: Any) -> dict[str, Any]:
-    """A table as it is shipped, with where its numbers come from."""
+def build_document(
+    table: Table,
+    rows: list[dict[str, Any]],
+    claims: list[dict[str, Any]],
+    answers: Answers,
+    options: Mapping[str, int],
+) -> dict[str, Any]:
+    """A table as it is shipped, with where its numbers come from. options: of the command, beside its default: seeds, folds, tune."""
     results = [r for arm in table.arms() for r in answers.results[arm.key].values()]
     runs = {r["run_id"]: r for r in results}
     facts = [r["provenance"] for r in runs.values()]
-
     return {
         "paper": table.paper,
         "table": table.name,
@@ -31,9 +36,7 @@ def build_document(table: Table, rows: list[Any], claims: list[Any], answers: An
             "command": " ".join(
                 ["python -m engine table", table.paper, "--table", table.name, *(["--reduced"] if table.reduced else [])]
             )
-            + (f" --seeds {asked.seeds}" if asked.seeds else "")
-            + (f" --folds {asked.folds}" if asked.folds else "")
-            + (f" --tune {asked.tune}" if asked.tune else ""),
+            + "".join(f" --{name} {value}" for name, value in options.items()),
             "commits": list_values(facts, "commit"),
             "machines": list_values(facts, "machine"),
             "cpus": list_values(facts, "cpu") if all("cpu" in f for f in facts) else [],

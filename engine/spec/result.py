@@ -14,6 +14,8 @@ from engine.plain import to_plain
 from engine.stats import intervals
 from engine.stats.intervals import Interval
 
+DEFAULT_METRIC = "average_precision"
+"""What runs, comparisons and sweeps are judged by where nothing else is asked for."""
 METRICS: dict[str, tuple[str, tuple[float, float], str]] = {
     "average_precision": (
         "Average precision",

@@ -19,6 +19,7 @@ from engine import runner as runner_module
 from engine.catalog import build_catalog, text
 from engine.commands import main as cli
 from engine.commands.main import main
+from engine.commands.run import build_spec
 from engine.data.sources import keel, load
 from engine.errors import DataMissing, OutOfMemory, StoreError
 from engine.events import Note, Phase, Progress
@@ -234,12 +235,12 @@ def test_presets_are_the_named_values(name: str, preset: str) -> None:
     """Over the defaults, not over the values that suit points; what is set beside them comes last."""
     cls = methods()[name]
     on = MOONS if "points" in find(CATALOG, "methods", name)["kinds"] else ("run", "--dataset", "breast-cancer")
-    asked = cli._parser().parse_args([*on, "--method", name, "--preset", preset, "--ratio", "5"])
-    spec = cli.spec_from(asked, CATALOG)
+    asked = cli.build_parser().parse_args([*on, "--method", name, "--preset", preset, "--ratio", "5"])
+    spec = build_spec(asked, CATALOG)
     expected = {d["name"]: d["default"] for d in find(CATALOG, "methods", name)["fields"]}
     assert spec.params == expected | {k: list(v) if isinstance(v, tuple) else v for k, v in cls.presets[preset].items()}
-    asked = cli._parser().parse_args([*on, "--method", name, "--preset", preset, "--set", "epochs=7", "hidden=5,4"])
-    assert cli.spec_from(asked, CATALOG).params == spec.params | {"epochs": 7, "hidden": [5, 4]}
+    asked = cli.build_parser().parse_args([*on, "--method", name, "--preset", preset, "--set", "epochs=7", "hidden=5,4"])
+    assert build_spec(asked, CATALOG).params == spec.params | {"epochs": 7, "hidden": [5, 4]}
 
 
 @pytest.mark.parametrize("preset", ["paper", "released"])
