@@ -15,8 +15,8 @@ from engine.papers.verdicts import NOT_COMPARABLE, TOO_FEW
 
 def build_document(
     table: Table,
-    rows: list[dict[str, Any]],
-    claims: list[dict[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
+    claims: Sequence[Mapping[str, Any]],
     answers: Answers,
     options: Mapping[str, int],
 ) -> dict[str, Any]:
