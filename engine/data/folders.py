@@ -1,7 +1,7 @@
 """Images in folders: a zip or a folder of `class/image` or `train/class/image` and `test/class/image` (PNG, JPEG).
 
-The one reader of pictures here, and a source of its own: every zip and folder inside `images` in a data folder is the dataset
-`images/NAME`. Nothing is ever unpacked to disk, and no name inside an archive is used as a path of this machine.
+Every source of image files reads them here. Nothing is unpacked to disk, and no name inside an archive is used as a path of this
+machine.
 
 Images come out at one size: the most common one of a sample of 200 (evenly spaced), scaled down to 64 pixels on its longer side
 where it is larger, unless asked otherwise. Others are resized to it. They are grey where all of that sample are, else RGB;
@@ -19,8 +19,8 @@ import warnings
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -28,14 +28,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.data import images, places
-from engine.data.facts import Facts
-from engine.data.images import Choose, Copy, ImageOptions, Pictures, SplitImageOptions
-from engine.data.table import Dataset
-from engine.errors import BadData, UnknownName
-from engine.spec.fields import param
+from engine.data import images
+from engine.data.images import Choose, Copy, Pictures
+from engine.errors import BadData
 
-FOLDER = "images"
 ENDINGS = (".png", ".jpg", ".jpeg")
 PARTS = ("train", "test")
 LARGEST_SIDE = 64
@@ -49,36 +45,11 @@ MAX_TOTAL = 8 << 30  # bytes of all image files
 MAX_PIXELS = 50_000_000  # of one image; a camera's, with room
 MAX_ARRAY = 2 << 30  # bytes of the pixels that are kept
 
-READER = 1
-"""Raise by hand when the same files would be read as other rows; it is part of the fingerprint."""
-
 GREY = ("1", "L", "LA", "I", "I;16", "F")
 DAMAGE = (OSError, ValueError, TypeError, KeyError, IndexError, OverflowError, SyntaxError, EOFError, struct.error, zlib.error)
 """What Pillow ends in where an image file is damaged."""
 
 COLOURS = {"grey": 1, "colour": 3}
-
-
-@dataclass(frozen=True)
-class FolderOptions(ImageOptions):
-    """What a person can ask of their own images."""
-
-    side: int = param(
-        0,
-        low=0,
-        high=LARGEST_SIDE,
-        label="side in pixels",
-        help="resize every image to this many pixels on its longer side; 0 takes the most common size, at most 64",
-        advanced=True,
-    )
-    colour: str = param(
-        "auto", choices=("auto", *COLOURS), help="auto keeps grey images grey where all of a sample are", advanced=True
-    )
-
-
-@dataclass(frozen=True)
-class SplitFolderOptions(SplitImageOptions, FolderOptions):
-    """The same with an official test part."""
 
 
 @dataclass(frozen=True)
@@ -246,10 +217,10 @@ def _folder(path: Path) -> tuple[dict[str, int], list[str]]:
 
     for root, below, found in os.walk(path, onerror=failed):
         here = "" if root == str(path) else os.path.relpath(root, path).replace(os.sep, "/") + "/"
-        below[:] = sorted(b for b in below if not _ignored(b))
+        below[:] = sorted(b for b in below if not is_ignored(b))
         for name in below + found:
             at = os.lstat(os.path.join(root, name))
-            if _ignored(name) or stat.S_ISDIR(at.st_mode):
+            if is_ignored(name) or stat.S_ISDIR(at.st_mode):
                 continue
             if not stat.S_ISREG(at.st_mode):
                 what = "a link" if stat.S_ISLNK(at.st_mode) else "no plain file"
@@ -269,7 +240,7 @@ def _zip(path: Path) -> tuple[dict[str, int], list[str]]:
     with closing(_open_zip(path)) as archive:
         for entry in archive.infolist():
             name = _checked(path, entry.filename)
-            if any(_ignored(p) for p in name.strip("/").split("/")):
+            if any(is_ignored(p) for p in name.strip("/").split("/")):
                 continue
             if stat.S_ISLNK(entry.external_attr >> 16):
                 raise BadData(f"{path}: {_said(name)} is a link; only plain files are read.")
@@ -307,7 +278,7 @@ def _checked(path: Path, name: str) -> str:
     return name
 
 
-def _ignored(name: str) -> bool:
+def is_ignored(name: str) -> bool:
     """What systems leave behind in folders and zips."""
     return name.startswith(".") or name.lower() in ("__macosx", "thumbs.db", "desktop.ini")
 
@@ -413,92 +384,11 @@ def copy(tree: Tree, size: tuple[int, int, int], words: str, *, exact: bool = Fa
     return Copy(words, (tree.path,), read, partly=True, options=options)
 
 
-# ---- a person's own sets
-
-
-def found() -> dict[str, Path]:
-    """Datasets in the `images` folders: name -> zip or folder, in the order of the data folders, then by name."""
-    out: dict[str, Path] = {}
-    for folder in places.folders():
-        with suppress(OSError):  # no such folder, or not for us
-            for path in sorted((folder / FOLDER).iterdir(), key=lambda p: (not p.is_dir(), p.name)):
-                if _ignored(path.name) or not path.name.isprintable() or not (path.is_dir() or path.suffix.lower() == ".zip"):
-                    continue
-                stem = path.name if path.is_dir() else path.stem
-                name = f"{FOLDER}/{stem if f'{FOLDER}/{stem}' not in out else path.name}"
-                out.setdefault(name, path)
-    return out
-
-
-def facts() -> list[Facts]:
-    """The sets that can be read, as the catalog shows them."""
-    return [one for _, one in _readable()]
-
-
-def unreadable() -> list[str]:
-    """For each set in the `images` folders that is none, the sentence why."""
-    out = []
-    for name, path in found().items():
-        try:
-            facts_of(name, path)
-        except BadData as error:
-            out.append(str(error))
-    return out
-
-
-def _readable() -> Iterator[tuple[str, Facts]]:
-    for name, path in found().items():
-        with suppress(BadData):  # `unreadable` says it
-            yield name, facts_of(name, path)
-
-
-def facts_of(name: str, path: Path) -> Facts:
-    """One set as the catalog shows it. Raises BadData."""
-    return _facts(name, path, images.identity(path))
-
-
-@cache
-def _facts(name: str, path: Path, identity: str) -> Facts:
+def survey_numbered(path: Path, classes: tuple[str, ...]) -> Tree:
+    """A zip of images called by numbers, in the order of these: training first. Raises BadData where it has other classes."""
     tree = surveyed(path)
-    channels, height, width = shape(tree)
-    parted = bool(tree.test.any())
-    kind = "grey" if channels == 1 else "colour"
-    return Facts(
-        name=name,
-        title=name.removeprefix(f"{FOLDER}/"),
-        kind="images",
-        source="your images",
-        classes=tree.classes,
-        counts=tree.counts(False),
-        features=channels * height * width,
-        columns=channels * height * width,
-        licence="not stated",
-        citation="Your own images.",
-        url="",
-        fingerprint=f"folders {READER} {identity}",
-        how_to_get=f"It lies in the folder {FOLDER} of your data folder.",
-        summary=(
-            f"Your {len(tree.y)} images in {len(tree.classes)} folders, read at {width} x {height} pixels, {kind}"
-            f"{', with a test part of their own' if parted else ''}."
-        ),
-        options=SplitFolderOptions if parted else FolderOptions,
-        shape=(channels, height, width),
-        test_counts=tree.counts(True) if parted else None,
-    )
-
-
-def available(name: str) -> bool:
-    """Whether a zip or folder of that name is there."""
-    return name in found()
-
-
-def load(name: str, options: Mapping[str, Any]) -> Dataset:
-    """The images of that set. Raises UnknownName, BadData."""
-    path = found().get(name)
-    if path is None:
-        raise UnknownName(f"no zip or folder for {name!r} lies in the folder {FOLDER} of a data folder.")
-    tree = surveyed(path)
-    size = shape(tree, options["side"], options["colour"])
-    channels, height, width = size
-    words = f"{path.name}, read at {width} x {height} pixels, {'grey' if channels == 1 else 'colour'}"
-    return images.load(name, copy(tree, size, words, options=f"{READER} {size}"), options, tree.classes)
+    if tree.classes != classes or not tree.test.any():
+        raise BadData(f"{path} does not hold train and test folders of the classes {', '.join(classes)}.")
+    stems = [Path(name).stem for name in tree.names]
+    numbers = np.array([int(stem[:9]) if stem.isdecimal() else -1 for stem in stems])
+    return tree.ordered(np.lexsort((tree.y, numbers, tree.test)))

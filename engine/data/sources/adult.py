@@ -23,6 +23,9 @@ from engine.data.table import Dataset
 from engine.errors import BadData, DataMissing
 from engine.spec.fields import param
 
+ORDER = 40
+FETCHES = ("adult",)
+
 FILE = "adult.csv.gz"
 OPENML = 1590  # version 2: ages and hours as numbers (179, version 1, has them in bins)
 SHA256 = "e5e94b1d4a8ba70a7ba42d441e9ca265c2dded4102b3cb57e24627babe3c9385"

@@ -17,6 +17,8 @@ from engine.data.images import ImageOptions, chooser
 from engine.data.table import Dataset, image_set, numeric_only
 from engine.errors import BadData
 
+ORDER = 20
+
 LEVEL = 15
 """Pixel value of one grey level of the digits: their 0 to 16 become 0 to 240, exactly, as uint8."""
 

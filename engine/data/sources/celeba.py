@@ -19,6 +19,8 @@ from engine.data.images import Choose, Copy, Pictures, SplitImageOptions
 from engine.data.table import Dataset
 from engine.errors import BadData, DataMissing
 
+ORDER = 100
+
 ZIP, ATTRIBUTES, PARTITION = "img_align_celeba.zip", "list_attr_celeba.txt", "list_eval_partition.txt"
 COLUMNS = ("Black_Hair", "Brown_Hair", "Blond_Hair", "Gray_Hair", "Bald")
 SHAPE = (3, 32, 32)

@@ -21,10 +21,13 @@ import numpy as np
 
 from engine.data import folders, images, openml, places
 from engine.data.facts import Facts
+from engine.data.folders import survey_numbered
 from engine.data.images import Choose, Copy, Pictures, SplitImageOptions
-from engine.data.sources.mnist import numbered
 from engine.data.table import Dataset
 from engine.errors import BadData, DataMissing
+
+ORDER = 70
+FETCHES = ("cifar10",)
 
 SHAPE = (3, 32, 32)
 MAX_MEMBER = 200 << 20
@@ -137,7 +140,7 @@ def _unpacked(path: Path, choose: Choose) -> Pictures:
 
 
 def _zipped(path: Path, choose: Choose) -> Pictures:
-    tree = numbered(path, CLASSES["cifar10"])
+    tree = survey_numbered(path, CLASSES["cifar10"])
     if (tree.counts(False), tree.counts(True)) != COUNTS["cifar10"]:
         raise BadData(
             f"{path} does not hold 5000 training and 1000 test images of every class: delete it; then {HOW['cifar10']}."

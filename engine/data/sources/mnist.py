@@ -17,9 +17,13 @@ import numpy as np
 
 from engine.data import folders, images, openml, places
 from engine.data.facts import Facts
+from engine.data.folders import survey_numbered
 from engine.data.images import Choose, Copy, Pictures, SplitImageOptions
 from engine.data.table import Dataset
 from engine.errors import BadData, DataMissing
+
+ORDER = 50
+FETCHES = ("mnist", "mnist-back-rotation")  # the second is made from the first
 
 ZIP, NPZ = "mnist.zip", "mnist.npz"
 OFFICIAL = (
@@ -114,21 +118,11 @@ def _zipped(path: Path) -> Copy:
     words = f"PNG images in {path.name}"
 
     def read(choose: Choose) -> Pictures:
-        return folders.copy(numbered(path, CLASSES), SHAPE, words, exact=True).read(choose)
+        return folders.copy(survey_numbered(path, CLASSES), SHAPE, words, exact=True).read(choose)
 
     if images.identity(path) == KNOWN:
         return Copy(words, (path,), read, partly=True)
     return _whole(words, (path,), lambda: read(images.everything))
-
-
-def numbered(path: Path, classes: tuple[str, ...]) -> folders.Tree:
-    """A zip of images called by numbers, in the order of these: training first. Raises BadData where it has other classes."""
-    tree = folders.surveyed(path)
-    if tree.classes != classes or not tree.test.any():
-        raise BadData(f"{path} does not hold train and test folders of the classes {', '.join(classes)}.")
-    stems = [Path(name).stem for name in tree.names]
-    numbers = np.array([int(stem[:9]) if stem.isdecimal() else -1 for stem in stems])
-    return tree.ordered(np.lexsort((tree.y, numbers, tree.test)))
 
 
 def read_idx(paths: tuple[Path, ...]) -> Pictures:

@@ -25,6 +25,8 @@ from engine.data.images import Choose, Copy, Pictures, SplitImageOptions
 from engine.data.sources import mnist
 from engine.data.table import Dataset
 
+ORDER = 60
+
 NAME = "mnist-back-rotation"
 TRAIN, TEST = 12_000, 50_000
 COUNTS = (1202, 1363, 1164, 1256, 1143, 1115, 1176, 1228, 1148, 1205)

@@ -16,6 +16,8 @@ from engine.data.images import Choose, Copy, Pictures, SplitImageOptions
 from engine.data.table import Dataset
 from engine.errors import BadData, DataMissing
 
+ORDER = 90
+
 ARCHIVE, FOLDER = "stl10_binary.tar.gz", "stl10_binary"
 MEMBERS = ("train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin")
 SHAPE = (3, 96, 96)

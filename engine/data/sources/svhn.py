@@ -14,6 +14,8 @@ from engine.data.images import Choose, Copy, Pictures, SplitImageOptions
 from engine.data.table import Dataset
 from engine.errors import BadData, DataMissing
 
+ORDER = 80
+
 FILES = ("train_32x32.mat", "test_32x32.mat")
 SHAPE = (3, 32, 32)
 CLASSES = tuple("0123456789")

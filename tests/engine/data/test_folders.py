@@ -17,6 +17,7 @@ from PIL import Image
 from engine.catalog import build_catalog
 from engine.data import folders, sources
 from engine.data.images import everything
+from engine.data.sources import folders as folders_module
 from engine.errors import BadData, UnknownName
 from tests.engine.data.pictures import colour, encoded, grey, in_folder, zipped
 
@@ -335,5 +336,5 @@ def test_a_set_that_is_broken_or_gone_says_so(mine):
 
 def test_a_zip_beside_a_folder_of_its_name_keeps_its_ending(mine):
     in_folder(mine / "parts", PARTED)
-    assert {"images/parts", "images/parts.zip"} <= set(folders.found())
-    assert folders.found()["images/parts"].is_dir()
+    assert {"images/parts", "images/parts.zip"} <= set(folders_module.find_sets())
+    assert folders_module.find_sets()["images/parts"].is_dir()
