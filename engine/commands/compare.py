@@ -14,7 +14,7 @@ from engine.commands.progress import ProgressLine, say
 from engine.errors import BadData
 from engine.events import Board, Event, Note, Phase, finish
 from engine.report import page
-from engine.report.leaderboard import ordered, standing, value
+from engine.report.leaderboard import compare_to_plain, metric_interval, sort_rows
 from engine.spec.comparison import CompareSpec
 from engine.spec.result import METRICS
 from engine.text import line
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         ratio=arguments.ratio,
         seed=arguments.seed,
     )
-    page.can_write(arguments.report)
+    page.check_path(arguments.report)
     data = _bytes(file)
     progress = _Progress()
     try:
@@ -58,9 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
         progress.clear()
     print(json.dumps(found, allow_nan=False) if arguments.json else summary(found))
     if arguments.report is not None:  # last: where it cannot be written, the answer is there all the same
-        from engine.report.comparison import from_artifacts
+        from engine.report.comparison import write_from_artifacts
 
-        page.write(arguments.report, from_artifacts(found, artifacts, profile=profile, file=file.name))
+        page.write_file(arguments.report, write_from_artifacts(found, artifacts, profile=profile, file=file.name))
         say(f"report: {line(arguments.report, 200)}")
     return 0
 
@@ -134,17 +134,17 @@ def summary(found: Mapping[str, Any]) -> str:
     ]
     head = ("", METRICS[metric][0], "against plain training", "p (Holm)", "n", "seconds", "")
     rows = [head]
-    for row in ordered(found):
+    for row in sort_rows(found):
         difference = row["difference"] or {}
         rows.append(
             (
                 row["title"],
-                _interval(value(row, metric)),
+                _interval(metric_interval(row, metric)),
                 _interval(difference, "+") if difference.get("mean") is not None else "",
                 "" if difference.get("p_holm") is None else f"{difference['p_holm']:.3f}",
                 str(row["replicates"]),
                 f"{row['seconds']:.1f}",
-                WORDS[standing(row, found)] if difference.get("p_holm") is not None else "",
+                WORDS[compare_to_plain(row, found)] if difference.get("p_holm") is not None else "",
             )
         )
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]

@@ -51,10 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints the result of the run, with its controls. Raises BadInput."""
     from engine.catalog import build_catalog
     from engine.report import page
-    from engine.report.run import report
+    from engine.report.run import write_stored_run
     from engine.store import Store
 
-    page.can_write(arguments.report)
+    page.check_path(arguments.report)
     catalog = build_catalog(found=True)
     spec = build_spec(arguments, catalog)
     store = Store(arguments.store)
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         }
     print(json.dumps(to_plain(answer)) if arguments.json else _summarise(answer, spec))
     if arguments.report is not None:  # last: where it cannot be written, the answer is there all the same
-        page.write(arguments.report, report(store, result.run_id, catalog))
+        page.write_file(arguments.report, write_stored_run(store, result.run_id, catalog))
         say(f"report: {line(arguments.report, 200)}")
     return 0
 

@@ -11,7 +11,7 @@ from engine.commands.arguments import add_report, add_store
 from engine.commands.progress import ProgressLine, say
 from engine.errors import LabError
 from engine.report import page
-from engine.report.formats import interval
+from engine.report.formats import format_interval
 from engine.spec.result import DEFAULT_METRIC, METRICS
 from engine.spec.run import WHERE
 from engine.text import line
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     from engine.sweep import SweepSpec
     from engine.sweep.spec import table
 
-    page.can_write(arguments.report)
+    page.check_path(arguments.report)
     catalog = build_catalog(found=True)
     words = {
         name: str(getattr(arguments, name)) for name in ("datasets", "methods", "ratios", "where", "folds", "seeds", "seed")
@@ -74,9 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(summary(spec, records, catalog, arguments.metric))
     if arguments.report is not None:
-        from engine.report.sweep import html_sweep
+        from engine.report.sweep import write_sweep
 
-        page.write(arguments.report, html_sweep(spec, records, catalog, arguments.metric))
+        page.write_file(arguments.report, write_sweep(spec, records, catalog, arguments.metric))
         say(f"report: {line(arguments.report, 200)}")
     if stopped:
         done = sum(record["state"] == "done" for record in records)
@@ -205,11 +205,11 @@ def _row(record: Mapping[str, Any]) -> tuple[str, ...]:
     difference, share = record["difference"], record["share"]
     tested = difference is not None and difference["p_holm"] is not None
     stands = "better" if tested and difference["better"] else "worse" if tested and difference["worse"] else "same"
-    state = record["state"] if record["mean"] is None else interval(record)
+    state = record["state"] if record["mean"] is None else format_interval(record)
     return (
         line(record["title"], 60),
         state,
-        interval(difference, sign=True) if difference is not None else "",
+        format_interval(difference, sign=True) if difference is not None else "",
         f"{difference['p_holm']:.3f}" if tested else "",
         STANDINGS[stands] if tested else "",
         "" if share is None else f"{share['mean']:.0%} [{share['low']:.0%}, {share['high']:.0%}]",

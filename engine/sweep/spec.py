@@ -12,7 +12,6 @@ import functools
 import json
 import math
 import re
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -505,44 +504,6 @@ def over_cells(records: Sequence[Mapping[str, Any]], metric: str = METRIC) -> di
         return None
     found = over_sets({name: [means.get((name, *block)) for block in blocks] for name in methods}, BASELINE, MARGIN)
     return found | {"metric": metric} if found["ranks"] is not None else None
-
-
-# ---- words
-
-
-def command(spec: SweepSpec) -> list[str]:
-    """The words of `python -m engine sweep ...` that give this sweep at a terminal."""
-    words = spec.to_query()
-    return ["python", "-m", "engine", "sweep", *(part for name, text in words.items() for part in (f"--{name}", text))]
-
-
-def terminal(spec: SweepSpec, metric: str = METRIC) -> str:
-    """The same as a line for a shell. metric: what its answer is in."""
-    return shlex.join([*command(spec), *(["--metric", metric] if metric != METRIC else [])])
-
-
-def python(spec: SweepSpec, metric: str = METRIC) -> str:
-    """Python that trains every cell, cheapest first, and prints its score, from the folder that the product lies in."""
-    return "\n".join(
-        [
-            "# every cell of the sweep, cheapest first: the same numbers on the same kind of machine",
-            "from engine.catalog import build_catalog",
-            "from engine.runner import drive, run",
-            "from engine.sweep import SweepSpec",
-            "",
-            "spec = SweepSpec(",
-            *(f"    {name}={value!r}," for name, value in vars(spec).items()),
-            ")",
-            "results = {}",
-            "for cell in spec.cells(build_catalog(found=True)):",
-            "    _, result, _ = drive(run(cell.spec))",
-            "    results[cell.dataset, cell.ratio, cell.method] = result",
-            f"    score = result.metric({metric!r})",
-            "    print(f'{cell.dataset} {cell.ratio:g}:1 {cell.method} '",
-            f"          f'{metric} {{score.mean:.3f}} [{{score.low:.3f}}, {{score.high:.3f}}], n = {{result.n}}')",
-            "",
-        ]
-    )
 
 
 def listed(text: str) -> list[str]:

@@ -137,7 +137,7 @@ def test_a_report_that_cannot_be_written_is_said(tmp_path, monkeypatch, capsys):
 
     found, _ = comparison()
     monkeypatch.setattr(compare, "_compare", lambda *_: (found, {}, {}))
-    monkeypatch.setattr("engine.report.comparison.from_artifacts", lambda *_, **__: "x")
+    monkeypatch.setattr("engine.report.comparison.write_from_artifacts", lambda *_, **__: "x")
     monkeypatch.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     path = tmp_path / "t.csv"
     path.write_bytes(b"a,left\n1,x\n")
