@@ -7,7 +7,7 @@ No torch: the page makes it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -142,7 +142,6 @@ def _write_request(comparison: Mapping[str, Any], file: str) -> str:
 
 def _write_data(comparison: Mapping[str, Any], profile: Mapping[str, Any]) -> str:
     data, counts = comparison.get("data") or {}, _count_classes(comparison)
-    total = sum(counts.values())
     pairs = [
         ("Rows in the table", doc.format_count(profile.get("rows")) if profile.get("rows") else ""),
         ("Rows with an answer", doc.format_count(data.get("rows"))),
@@ -151,22 +150,9 @@ def _write_data(comparison: Mapping[str, Any], profile: Mapping[str, Any]) -> st
         ("Columns learned from", doc.format_count(data.get("features"))),
         ("Largest / smallest class", doc.format_fixed(data.get("ratio"), 1)),
     ]
-    drawn = [
-        Row(name, float(n), f"{n:,} rows ({n / total:.1%})", style="c" if name == positive_class(comparison) else "a")
-        for name, n in list(counts.items())[:SHOWN_BARS]
-    ]
-    more = f"<p>And {len(counts) - SHOWN_BARS} more classes, which are not drawn.</p>" if len(counts) > SHOWN_BARS else ""
-    figure = (
-        doc.html_figure(
-            "Rows of each class",
-            f"The class looked for: {doc.html_name(positive_class(comparison), 40)}." if positive_class(comparison) else "",
-            svg.draw_bars(drawn, label=_describe_counts(counts)),
-        )
-        if drawn
-        else ""
-    )
     smallest = min(counts.values(), default=0)
-    out = f'<div class="two"><div>{doc.html_facts(pairs)}</div><div>{figure}{more}</div></div>'
+    figure = _draw_counts(counts, positive_class(comparison))
+    out = f'<div class="two"><div>{doc.html_facts(pairs)}</div><div>{figure}</div></div>'
     precision = (profile.get("precision") or {}).get("text")
     if precision:
         out += f"<p>{safe(precision)}</p>"
@@ -201,6 +187,24 @@ def _write_data(comparison: Mapping[str, Any], profile: Mapping[str, Any]) -> st
         "The smallest class decides how much can be said: intervals shrink with the square root of its rows, whatever the "
         "method. A column that tells the classes apart by itself is often known only after the answer is."
     )
+
+
+def _draw_counts(counts: Mapping[str, int], positive: str) -> str:
+    """Bars of the rows of each class."""
+    total = sum(counts.values())
+    bars = [
+        Row(name, float(n), f"{n:,} rows ({n / total:.1%})", style="c" if name == positive else "a")
+        for name, n in list(counts.items())[:SHOWN_BARS]
+    ]
+    if not bars:
+        return ""
+    figure = doc.html_figure(
+        "Rows of each class",
+        f"The class looked for: {doc.html_name(positive, 40)}." if positive else "",
+        svg.draw_bars(bars, label=_describe_counts(counts)),
+    )
+    more = len(counts) - SHOWN_BARS
+    return figure + (f"<p>And {more} more classes, which are not drawn.</p>" if more > 0 else "")
 
 
 def _describe_dropped(one: Any) -> str:
@@ -246,21 +250,6 @@ def _write_leaderboard(comparison: Mapping[str, Any]) -> str:
         return "<p>No method was run.</p>"
     base = next((to_number(metric_interval(row, metric)["mean"]) for row in order if row.get("name") == plain), math.nan)
     kept = [k for k, row in enumerate(order) if row.get("name") == comparison.get("best")]
-    said = f"{METRICS[metric][0]} of each method with its interval: " + "; ".join(f"{r.name[:40]} {r.said}" for r in marks)
-    gaps = f"Differences in {label} to plain training with their intervals: " + "; ".join(
-        f"{r.name[:40]} {r.said}" for r in deltas
-    )
-    figures = doc.html_figure(
-        METRICS[metric][0],
-        "Mean and interval; dotted: plain training.",
-        svg.draw_intervals(marks, label=said, x_title=METRICS[metric][0], level=base, lowest=float(METRICS[metric][1][0])),
-    )
-    if deltas:
-        figures += doc.html_figure(
-            "Difference to plain training",
-            "Right of the dotted line is better.",
-            svg.draw_intervals(deltas, label=gaps, x_title=f"Difference in {label}", level=0.0),
-        )
     kind = safe(comparison.get("interval") or CORRECTED_T)
     out = doc.html_table(f"The board, the furthest above plain training in {label} first", head, rows, texts=(4, 7), kept=kept)
     out += doc.html_how(
@@ -270,16 +259,34 @@ def _write_leaderboard(comparison: Mapping[str, Any]) -> str:
         "plain training, \u25bc worse, \u25cb not told apart, \u25c6 plain training itself. Methods that were dropped early "
         "have fewer replicates and wider intervals."
     )
-    out += f'<div class="two">{figures}</div>'
+    out += f'<div class="two">{_draw_means(marks, deltas, metric, label, base)}</div>'
+    return out + _write_measures(order) + _write_classes(comparison)
+
+
+def _draw_means(marks: Sequence[Row], differences: Sequence[Row], metric: str, label: str, base: float) -> str:
+    """Means, and differences to plain training, with their intervals. base: the mean of plain training."""
+    title = METRICS[metric][0]
+    said = f"{title} of each method with its interval: " + "; ".join(f"{row.name[:40]} {row.said}" for row in marks)
+    chart = svg.draw_intervals(marks, label=said, x_title=title, level=base, lowest=float(METRICS[metric][1][0]))
+    figures = doc.html_figure(title, "Mean and interval; dotted: plain training.", chart)
+    if not differences:
+        return figures
+    rows = "; ".join(f"{row.name[:40]} {row.said}" for row in differences)
+    said = f"Differences in {label} to plain training with their intervals: {rows}"
+    chart = svg.draw_intervals(differences, label=said, x_title=f"Difference in {label}", level=0.0)
+    return figures + doc.html_figure("Difference to plain training", "Right of the dotted line is better.", chart)
+
+
+def _write_measures(order: Sequence[Mapping[str, Any]]) -> str:
+    """Every measure of every method."""
     metrics = [m for m in METRICS if any(not math.isnan(to_number(metric_interval(row, m)["mean"])) for row in order)]
     cells = [
         [safe(row.get("title") or row.get("name"), 80), *(doc.html_interval(metric_interval(row, m)) for m in metrics)]
         for row in order
     ]
-    out += "<h3>All measures</h3>" + doc.html_table(
+    return "<h3>All measures</h3>" + doc.html_table(
         "Every measure, mean and interval over replicates", ["Method", *(METRICS[m][0] for m in metrics)], cells, dense=True
     )
-    return out + _write_classes(comparison)
 
 
 def _describe_outcome(row: Mapping[str, Any]) -> str:

@@ -58,30 +58,10 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None)
     ratio = to_number(spec.get("ratio"))
     imbalance = "Imbalance()" if math.isnan(ratio) else f"Imbalance('ratio', {ratio!r})"
     metric, found = deciding_metric(comparison), metric_interval(row, deciding_metric(comparison))
-    home = "sklearn.ensemble" if made == TREES else "engine.estimators"
-    imports = [
-        ("import numpy as np", True),
-        ("import pandas as pd", not ours),
-        ("from sklearn.compose import make_column_transformer", not ours),
-        (f"from {home} import {made}", made == TREES),
-        ("from sklearn.impute import SimpleImputer", True),
-        ("from sklearn.pipeline import make_pipeline", True),
-        ("from sklearn.preprocessing import OneHotEncoder", not ours),
-        ("", True),
-        ("from engine.analysis.metrics import scores", True),
-        ("from engine.data.catalog import load", ours),
-        ("from engine.data.prepare import encode", ours),
-        ("from engine.data.split import split", True),
-        ("from engine.data.table import numeric_only", True),
-        ("from engine.data.thin import thin", thinned is not None),
-        (f"from {home} import {made}", made != TREES),
-        ("from engine.seeds import numpy_stream", thinned is not None),
-        ("from engine.spec import Imbalance, RunSpec", True),
-    ]
     lines = [
         f"# {line(row.get('title') or name, 80)}: {metric} {format_interval(found)}, n = {len(_list_replicates(row))}, in the comparison",
         *([QUICK_LOOK] if row.get("look") else []),
-        *(text for text, wanted in imports if wanted),
+        *_list_imports(made, frame=not ours, thinned=thinned is not None),
         "",
         *(_load_dataset(spec, comparison.get("data") or {}) if ours else _load_table(spec, comparison.get("data") or {}, file)),
         *_check_count(comparison.get("data") or {}),
@@ -102,6 +82,31 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None)
         "",
     ]
     return "\n".join(lines)
+
+
+def _list_imports(made: str, *, frame: bool, thinned: bool) -> list[str]:
+    """The imports of a row's Python. frame: the rows are a data frame, not a set of the catalog."""
+    home = "sklearn.ensemble" if made == TREES else "engine.estimators"
+    imports = [
+        ("import numpy as np", True),
+        ("import pandas as pd", frame),
+        ("from sklearn.compose import make_column_transformer", frame),
+        (f"from {home} import {made}", made == TREES),
+        ("from sklearn.impute import SimpleImputer", True),
+        ("from sklearn.pipeline import make_pipeline", True),
+        ("from sklearn.preprocessing import OneHotEncoder", frame),
+        ("", True),
+        ("from engine.analysis.metrics import scores", True),
+        ("from engine.data.catalog import load", not frame),
+        ("from engine.data.prepare import encode", not frame),
+        ("from engine.data.split import split", True),
+        ("from engine.data.table import numeric_only", True),
+        ("from engine.data.thin import thin", thinned),
+        (f"from {home} import {made}", made != TREES),
+        ("from engine.seeds import numpy_stream", thinned),
+        ("from engine.spec import Imbalance, RunSpec", True),
+    ]
+    return [text for text, wanted in imports if wanted]
 
 
 def _list_replicates(row: Mapping[str, Any]) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,11 @@ def profile(sheet: Sheet, target: str | None = None, positive: str | None = None
     if target is None:
         out["warnings"] = [_said("refuse", "No column can be the target: it needs two or more classes, each in several rows.")]
         return out
+    return out | _describe_target(sheet, target, positive, guessed, out)
+
+
+def _describe_target(sheet: Sheet, target: str, positive: str | None, guessed: bool, out: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a profile needs a target. out: the profile so far."""
     answers = labels(sheet, target, positive)
     rows = np.flatnonzero(answers.y >= 0)
     counts = answers.counts
@@ -87,7 +93,7 @@ def profile(sheet: Sheet, target: str | None = None, positive: str | None = None
     y = answers.y[rows]
     across = suspects.duplicates([c.values[rows] for c in use], y)
     two = len(counts) == 2
-    out |= {
+    about = {
         "used": len(rows),
         "target": {"name": target, "guessed": guessed},
         "classes": [
@@ -104,8 +110,7 @@ def profile(sheet: Sheet, target: str | None = None, positive: str | None = None
         "features": len(use),
         "left_out": [{"name": c.name, "kind": c.kind} for c in left],
     }
-    out["warnings"] = _warnings(out, sheet, answers, use, left)
-    return out
+    return about | {"warnings": _warnings({**out, **about}, sheet, answers, use, left)}
 
 
 def _said(level: str, text: str) -> dict[str, str]:
