@@ -13,7 +13,7 @@ from engine.commands.arguments import add_report
 from engine.commands.progress import ProgressLine, say
 from engine.errors import BadData
 from engine.events import Board, Event, Note, Phase, finish
-from engine.report import page
+from engine.report import ReportRequest, page, write_report
 from engine.report.leaderboard import compare_to_plain, metric_interval, sort_rows
 from engine.spec.comparison import CompareSpec
 from engine.spec.result import METRICS
@@ -58,9 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
         progress.clear()
     print(json.dumps(found, allow_nan=False) if arguments.json else summary(found))
     if arguments.report is not None:  # last: where it cannot be written, the answer is there all the same
-        from engine.report.comparison import write_from_artifacts
-
-        page.write_file(arguments.report, write_from_artifacts(found, artifacts, profile=profile, file=file.name))
+        given = {"comparison": found, "artifacts": artifacts, "profile": profile, "file": file.name}
+        page.write_file(arguments.report, write_report("compare", ReportRequest(given=given)))
         say(f"report: {line(arguments.report, 200)}")
     return 0
 

@@ -50,8 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prints the result of the run, with its controls. Raises BadInput."""
     from engine.catalog import build_catalog
-    from engine.report import page
-    from engine.report.run import write_stored_run
+    from engine.report import ReportRequest, page, write_report
     from engine.store import Store
 
     page.check_path(arguments.report)
@@ -74,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         }
     print(json.dumps(to_plain(answer)) if arguments.json else _summarise(answer, spec))
     if arguments.report is not None:  # last: where it cannot be written, the answer is there all the same
-        page.write_file(arguments.report, write_stored_run(store, result.run_id, catalog))
+        page.write_file(arguments.report, write_report("run", ReportRequest(catalog, store, result.run_id)))
         say(f"report: {line(arguments.report, 200)}")
     return 0
 

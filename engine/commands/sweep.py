@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from engine.commands.arguments import add_report, add_store
 from engine.commands.progress import ProgressLine, say
 from engine.errors import LabError
-from engine.report import page
+from engine.report import ReportRequest, page, write_report
 from engine.report.formats import format_interval
 from engine.spec.result import DEFAULT_METRIC, METRICS
 from engine.spec.run import WHERE
@@ -74,9 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(summary(spec, records, catalog, arguments.metric))
     if arguments.report is not None:
-        from engine.report.sweep import write_sweep
-
-        page.write_file(arguments.report, write_sweep(spec, records, catalog, arguments.metric))
+        given = {"spec": spec, "records": records, "metric": arguments.metric}
+        page.write_file(arguments.report, write_report("sweep", ReportRequest(catalog, given=given)))
         say(f"report: {line(arguments.report, 200)}")
     if stopped:
         done = sum(record["state"] == "done" for record in records)

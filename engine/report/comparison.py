@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engine.errors import UnknownName
 from engine.events import unpack
-from engine.report import comparison_code, svg
+from engine.report import ReportRequest, comparison_code, svg
 from engine.report import page as doc
 from engine.report.comparison_thresholds import Tables, write_calibration, write_thresholds
 from engine.report.formats import format_interval
@@ -37,6 +38,12 @@ from engine.stats.intervals import CORRECTED_T
 from engine.text import block
 from engine.text import html as safe
 
+if TYPE_CHECKING:
+    from engine.store import Store
+
+KIND = "compare"
+THRESHOLDS = "thresholds/"
+"""Prefix of the artifacts that hold a method's table of thresholds."""
 SHOWN_COLUMNS, SHOWN_CLASSES, SHOWN_BARS = 200, 50, 12
 """Rows of the tables of columns and classes, and bars."""
 
@@ -44,11 +51,43 @@ SIGNS = {"better": ("up", "a", "\u25b2"), "worse": ("down", "c", "\u25bc"), "ref
 """Standing against plain training -> mark, style, the same as a letter; all else is a ring."""
 
 
+def write_report(request: ReportRequest) -> str:
+    """The report of a comparison. given: comparison, artifacts, profile, file, as `write_from_artifacts` takes them."""
+    given = request.given if request.store is None else _read_comparison(request.store, request.job, request.owner)
+    return write_from_artifacts(**given)
+
+
+def _read_comparison(store: Store, job: str, owner: str | None) -> dict[str, Any]:
+    """A finished comparison of the store. Raises UnknownName where there is none that `owner` may see."""
+    comparison = store.answer(job, "comparison", owner)
+    if not isinstance(comparison, dict):
+        raise UnknownName(f"there is no finished comparison {job!r}.")
+    keys = [key for key in store.artifacts(job, owner=owner) if key == "arrays" or key.startswith(THRESHOLDS)]
+    artifacts = {key: data for key in keys if (data := store.artifact(job, key, owner=owner)) is not None}
+    profile, file = _read_profile(store, job, owner, comparison)
+    return {"comparison": comparison, "artifacts": artifacts, "profile": profile, "file": file}
+
+
+def _read_profile(
+    store: Store, job: str, owner: str | None, comparison: Mapping[str, Any]
+) -> tuple[Mapping[str, Any] | None, str]:
+    """(profile, name) of the table a comparison is of: the newest profile with its target and reading; nothing of a public set."""
+    upload, spec = store.job(job, owner).upload, comparison.get("spec") or {}
+    if upload is None:
+        return None, ""
+    file = store.upload(upload, owner).name
+    for one in store.jobs(owner=owner, states=("done",), kinds=("profile",)):
+        if one.upload == upload and (one.spec.get("reading") or {}) == (spec.get("reading") or {}):
+            profile = store.answer(one.id, "profile", owner)
+            if isinstance(profile, dict) and (profile.get("target") or {}).get("name") == spec.get("target"):
+                return profile, file
+    return None, file
+
+
 def write_from_artifacts(comparison: Mapping[str, Any], artifacts: Mapping[str, bytes], **more: Any) -> str:
     """`html` of what `engine.compare.comparison.compare` returns: the result and its artifacts (npz). Raises BadData for damaged ones."""
     arrays = unpack(artifacts["arrays"]) if "arrays" in artifacts else {}
-    prefix = "thresholds/"
-    tables = {k.removeprefix(prefix): unpack(data) for k, data in artifacts.items() if k.startswith(prefix)}
+    tables = {k.removeprefix(THRESHOLDS): unpack(data) for k, data in artifacts.items() if k.startswith(THRESHOLDS)}
     return write_comparison(comparison, arrays, tables, **more)
 
 

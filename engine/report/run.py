@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from engine.errors import BadInput, UnknownName
 from engine.events import Frame, Scene, unpack_film
 from engine.plain import to_plain
+from engine.report import ReportRequest, run_code
 from engine.report import page as doc
-from engine.report import run_code
 from engine.report import svg as drawing
 from engine.report.formats import format_interval
 from engine.report.leaderboard import to_number
@@ -27,16 +27,21 @@ from engine.spec.companions import Member, family
 from engine.spec.result import DEFAULT_METRIC, METRICS, Result
 from engine.spec.run import find, uploaded
 from engine.stats.intervals import NONE, Interval
-from engine.store import Job, Store
 from engine.text import block
 from engine.text import html as safe
 
+if TYPE_CHECKING:
+    from engine.store import Job, Store
+
+KIND = "run"
 MEASURES = ("precision", "recall", "f1", DEFAULT_METRIC)
 SHOWN_CLASSES = 50
 
 
-def write_stored_run(store: Store, id: str, catalog: Mapping[str, Any], owner: str | None = None) -> str:
-    """`html_run` of a finished run as the store has it. Raises UnknownName where there is none that `owner` may see, BadInput, BadData."""
+def write_report(request: ReportRequest) -> str:
+    """`write_run` of a finished run of the store. Raises UnknownName where there is none that the owner may see, BadInput, BadData."""
+    store, id, catalog, owner = request.store, request.job, request.catalog, request.owner
+    assert store is not None, "a run's report is of a store"
     job = store.job(id, owner)
     spec = RunSpec.from_json(job.spec)
     try:

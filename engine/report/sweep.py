@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from engine.report import ReportRequest, svg, sweep_code
 from engine.report import page as doc
-from engine.report import svg, sweep_code
 from engine.report.formats import format_interval
 from engine.report.leaderboard import format_p, to_number
 from engine.report.svg import Line, Row
@@ -26,6 +26,7 @@ from engine.text import html as safe
 
 Record = Mapping[str, Any]
 
+KIND = "sweep"
 TINTS = (0.02, 0.05, 0.1)
 """Differences from which a square of the heat map is tinted, stronger and strongest."""
 SIGNS = {"better": "\N{BLACK UP-POINTING TRIANGLE}", "worse": "\N{BLACK DOWN-POINTING TRIANGLE}", "same": "\N{WHITE CIRCLE}"}
@@ -37,6 +38,11 @@ STYLE = "".join(
 """Tints of the heat map: beside a sign and a number, never instead of them."""
 SHOWN_FIGURES = 60
 """Charts at most."""
+
+
+def write_report(request: ReportRequest) -> str:
+    """The report of a sweep. given: spec, records, metric and date, as `write_sweep` takes them."""
+    return write_sweep(catalog=request.catalog, **request.given)
 
 
 def write_sweep(

@@ -17,8 +17,9 @@ import pytest
 
 from engine.errors import BadInput, UnknownName
 from engine.events import pack_film
+from engine.report import ReportRequest, write_report
 from engine.report import page as document
-from engine.report.run import write_run, write_stored_run
+from engine.report.run import write_run
 from engine.report.sweep import write_sweep
 from engine.spec import Imbalance, RunSpec
 from engine.spec.companions import family
@@ -198,21 +199,23 @@ def test_many_classes_are_cut_and_counted():
 
 def test_of_the_store_with_its_family_and_film(store):
     job = fabricate.family_done(store, CAREFUL)
-    text = write_stored_run(store, job.id, CATALOG)
+    text = write_report("run", ReportRequest(CATALOG, store, job.id))
     assert text.count("<svg") > 8 and "frozen" in text and "First frame" in text and f"<dd>{job.id}</dd>" in text
     for name in store.artifacts(job.id):
         with store.writing() as db:
             from engine.store.database import ARTIFACTS
 
             db.execute(ARTIFACTS.delete().where(ARTIFACTS.c.job == job.id, ARTIFACTS.c.name == name))
-    assert "First frame" in write_stored_run(store, job.id, CATALOG), "as in a bundle: the film is in the events"
+    assert "First frame" in write_report("run", ReportRequest(CATALOG, store, job.id)), (
+        "as in a bundle: the film is in the events"
+    )
 
 
 def test_a_run_whose_data_have_left_the_catalog(store):
     job = fabricate.family_done(store, CAREFUL)
     less = copy.deepcopy(CATALOG)
     less["datasets"] = [entry for entry in less["datasets"] if entry["name"] != "moons"]
-    text = Page(write_stored_run(store, job.id, less)).text
+    text = Page(write_report("run", ReportRequest(less, store, job.id))).text
     assert "Explicit gradient on moons" in text and "no dataset is called" in text and "frozen" not in text
 
 
@@ -223,19 +226,19 @@ def test_a_private_run_is_its_owner_s_and_shows_no_row(store):
     store.claim("engine-1")
     answer = dataclasses.replace(fabricate.result(fabricate.spec(method="smote")), spec=spec.to_json(), run_id=job.id)
     assert store.save_result(job.id, answer, {"frames/0": pack_film(*fabricate.film())})
-    text = write_stored_run(store, job.id, CATALOG, "me")
+    text = write_report("run", ReportRequest(CATALOG, store, job.id, "me"))
     assert "SMOTE on a table of one's own" in Page(text).text and "First frame" not in text
     assert upload not in text and "secret" not in text and "table of your own" in text
     with pytest.raises(UnknownName):
-        write_stored_run(store, job.id, CATALOG, "you")
+        write_report("run", ReportRequest(CATALOG, store, job.id, "you"))
 
 
 def test_a_run_without_a_result_has_no_report(store):
     job = fabricate.queued(store, CAREFUL)
     with pytest.raises(BadInput, match="is queued; a report can be written of a finished one"):
-        write_stored_run(store, job.id, CATALOG)
+        write_report("run", ReportRequest(CATALOG, store, job.id))
     with pytest.raises(UnknownName):
-        write_stored_run(store, "f" * 16, CATALOG)
+        write_report("run", ReportRequest(CATALOG, store, "f" * 16))
 
 
 # ---- a sweep
