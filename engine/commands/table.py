@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reduced", action="store_true", help="the small protocol for two cores; never held against the paper's numbers"
     )
-    parser.add_argument("--methods", nargs="+", default=[], metavar="METHOD", help="only these rows, named as in the paper")
+    parser.add_argument(
+        "--methods", nargs="+", default=[], metavar="METHOD", help="only these rows, named as in the paper or by their method"
+    )
     parser.add_argument(
         "--datasets", nargs="+", default=[], metavar="DATASET", help="only these, named as `list datasets` does"
     )

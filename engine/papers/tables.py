@@ -23,18 +23,30 @@ PAPERS: dict[str, Any] = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, 
 def chosen(
     paper: str, names: Sequence[str], reduced: bool, methods: Sequence[str] = (), datasets: Sequence[str] = ()
 ) -> list[Table]:
-    """The tables asked for, cut down to methods (as the paper names them) and datasets (as the catalog does).
+    """The tables of these names, cut down to methods (as the paper or the catalog names them) and datasets (as the catalog does).
 
     Raises UnknownName, BadParameter where a method or dataset is in none of them.
     """
     out = [PAPERS[paper].table(name, reduced) for name in names or published.tables(paper)]
-    known = {row.labels["method"] for table in out for row in table.rows}
-    if strange := {m.lower() for m in methods} - {m.lower() for m in known}:
-        raise BadParameter(f"no row is of method {min(strange)!r}; there are: {', '.join(sorted(known))}.")
-    places = {name for table in out for row in table.rows if (name := row.dataset_name)}
-    if unknown := set(datasets) - places:
-        raise BadParameter(f"no row is of dataset {min(unknown)!r}; there are: {', '.join(sorted(places))}.")
-    return [table.only(methods, datasets) for table in out]
+    rows = [row for table in out for row in table.rows]
+    wanted = {word: _find_rows(word, rows) for word in methods}
+    if unknown := sorted(word.lower() for word, found in wanted.items() if not found):
+        known = ", ".join(sorted({row.labels["method"] for row in rows}))
+        raise BadParameter(f"no row is of method {unknown[0]!r}; there are: {known}.")
+    places = {name for row in rows if (name := row.dataset_name)}
+    if strange := set(datasets) - places:
+        raise BadParameter(f"no row is of dataset {min(strange)!r}; there are: {', '.join(sorted(places))}.")
+    return [table.only(set[str]().union(*wanted.values()), datasets) for table in out]
+
+
+def _find_rows(word: str, rows: Sequence[Row]) -> set[str]:
+    """Names of the rows that a word means, upper and lower case alike: the row called so, else all that run the method called so.
+
+    A row's name comes first: in the table of EOS, EOS is one row, and most others run the method eos with another sampler.
+    """
+    named = {row.labels["method"] for row in rows if row.labels["method"].lower() == word.lower()}
+    run = {row.labels["method"] for row in rows if row.reading and word.lower() in {arm.method for arm in row.reading.arms}}
+    return named or run
 
 
 @dataclass

@@ -11,6 +11,7 @@ from engine.catalog import build_catalog
 from engine.errors import UnknownName
 from engine.papers import adult, dos, eos, keel, moving, protocol, published, sine
 from engine.papers.protocol import REDUCED, Table
+from engine.papers.tables import chosen as select_tables
 from engine.seeds import numpy_stream
 from engine.spec import Imbalance, limits
 from engine.spec.run import find
@@ -229,3 +230,19 @@ def test_arms_with_chosen_seeds_end():
     assert arm.most == 20 and arm.spec(19).seed == dos.SEEDS_0456[19]
     assert replace(arm, seeds=()).most > 1000 and replace(arm, seeds=()).key != arm.key
     assert set(protocol.FIXED_TEST) <= {d["name"] for d in CATALOG["datasets"]}
+
+
+@pytest.mark.parametrize(
+    ("paper", "word", "rows"),
+    [
+        ("keel", "ce", {"CE"}),
+        ("keel", "explicitgradient", {"ExplicitGradient"}),
+        ("keel", "explicit-gradient", {"ExplicitGradient", "frozen", "CE, equal steps"}),
+        ("dos", "ce", {"CNN"}),
+        ("eos", "EOS", {"EOS"}),
+        ("eos", "Remix", {"Remix"}),
+    ],
+)
+def test_rows_are_chosen_by_their_name_or_else_by_their_method(paper, word, rows):
+    chosen = select_tables(paper, (), True, [word])
+    assert {row.labels["method"] for part in chosen for row in part.rows} == rows
