@@ -69,12 +69,12 @@ def _compare(
 ) -> tuple[dict[str, Any], dict[str, bytes], dict[str, Any]]:
     """(the comparison, its artifacts, the table's profile)."""
     progress(Phase("reading", "Reading the table"))
-    from engine.data.tables.profile import profile, to_dataset
-    from engine.data.tables.reading import read
+    from engine.data.tables.profile import profile_table, to_dataset
+    from engine.data.tables.reading import read_sheet
 
     assert spec.target is not None
-    sheet = read(data, name, spec.reading)
-    about = profile(sheet, spec.target, spec.positive)
+    sheet = read_sheet(data, name, spec.reading)
+    about = profile_table(sheet, spec.target, spec.positive)
     for text in (*sheet.notes, *(w["text"] for w in about["warnings"] if w["level"] == "warning")):
         progress(Note(text))
     dataset = to_dataset(sheet, spec.target, spec.positive, name=name)

@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"about {max(1, round(store.embed_seconds(spec.technique, n, d, spec.params)))} s")
         progress = ProgressLine()
         try:
-            facts, artifacts = finish(job.run(spec, data), progress)
+            facts, artifacts = finish(job.run_job(spec, data), progress)
         finally:
             progress.clear()
         store.record_embedding(spec, facts, artifacts)

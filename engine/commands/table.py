@@ -64,12 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prints the tables, and writes them where asked. KeyboardInterrupt after printing what is kept. Raises BadInput, StoreError."""
     from engine.catalog import build_catalog
-    from engine.papers.shelf import InFolder, InStore, Shelf
-    from engine.papers.tables import beside, chosen, judged
+    from engine.papers.shelf import FolderCache, ResultCache, StoreCache
+    from engine.papers.tables import compute_extras, judge_tables, select_tables
     from engine.reproduce.document import summarise_tables
     from engine.reproduce.table_runner import TableRunner
 
-    tables = chosen(arguments.paper, arguments.table, arguments.reduced, arguments.methods, arguments.datasets)
+    tables = select_tables(arguments.paper, arguments.table, arguments.reduced, arguments.methods, arguments.datasets)
     _check_arguments(arguments)
     if arguments.check:
         return _check_tables(tables, arguments)
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     tuning: list[dict[str, Any]] = []
     if arguments.tune is not None:
         tables, tuning = _tune_tables(tables, arguments)
-    shelf: Shelf = InFolder(arguments.folder) if arguments.folder is not None else InStore(arguments.store)
+    shelf: ResultCache = FolderCache(arguments.folder) if arguments.folder is not None else StoreCache(arguments.store)
     runner = TableRunner(build_catalog(found=True), shelf, say, arguments.device, arguments.jobs)
     say(tables[0].words)
     try:
@@ -86,8 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         say("every finished run is kept: the same command goes on from here")
         raise
-    rows, claims = judged(tables, answers, arguments.folds)
-    more = {table.name: found for table in tables if (found := beside(table, rows, answers))}
+    rows, claims = judge_tables(tables, answers, arguments.folds)
+    more = {table.name: found for table in tables if (found := compute_extras(table, rows, answers))}
     if arguments.ship or arguments.out is not None:
         for table in tables:
             _write(table, rows, claims, answers, more.get(table.name, {}), tuning, arguments)
@@ -128,11 +128,11 @@ def _write(
     from engine.reproduce.document import build_document
 
     own, own_claims = ([part for part in several if part["table"] == table.name] for several in (rows, claims))
-    path = measured.path(table.paper, table.name, table.reduced)
+    path = measured.table_path(table.paper, table.name, table.reduced)
     path = path if arguments.out is None else arguments.out / path.name
     given = {name: getattr(arguments, name) for name in ("seeds", "folds", "tune") if getattr(arguments, name)}
     document = build_document(table, own, own_claims, answers, given) | dict(more)
-    measured.write(path, document | ({"tuning": tuning} if tuning else {}))
+    measured.write_table(path, document | ({"tuning": tuning} if tuning else {}))
     say(f"written: {path}")
 
 
@@ -148,10 +148,10 @@ def _tune_tables(tables: Sequence[Table], arguments: argparse.Namespace) -> tupl
 
     tuned, chosen = [], []
     for table in tables:
-        tuning.check(table, arguments.tune)
+        tuning.check_table(table, arguments.tune)
         table = replace(table, seeds=arguments.seeds or table.seeds, folds=arguments.folds or table.folds)
         catalog = build_catalog(found=True)
-        one, found = tuning.tuned(table, arguments.tune, arguments.folder, catalog, arguments.device, say)
+        one, found = tuning.tune_table(table, arguments.tune, arguments.folder, catalog, arguments.device, say)
         tuned.append(one)
         chosen += found
     return tuned, chosen

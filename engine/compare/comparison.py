@@ -20,10 +20,10 @@ from engine.compare.halving import Contest, Level
 from engine.data.dataset import Dataset, Replicate, Task
 from engine.data.prepare import encode, fit_scale, prepare
 from engine.data.split import Parts
-from engine.data.tables.profile import proposed_folds
+from engine.data.tables.profile import propose_folds
 from engine.data.tables.sheet import Sheet
-from engine.data.tables.target import features
-from engine.data.thin import draw, sizes, thin
+from engine.data.tables.target import select_features
+from engine.data.thin import draw_rows, reduce_counts, thin
 from engine.errors import BadData, BadParameter
 from engine.events import Event, Note, Phase, pack
 from engine.export.pipeline import Pipeline
@@ -143,7 +143,7 @@ class Bench:
     def work(self, name: str, level: Level) -> float:
         """Rows gone through by one seed, about, as far as the level decides it."""
         params = self.params(name, level)
-        counts = self.cut_counts if level.rows is None else sizes(self.cut_counts, level.rows)
+        counts = self.cut_counts if level.rows is None else reduce_counts(self.cut_counts, level.rows)
         rows, even = sum(counts) + SMALL, max(counts) * len(counts) + SMALL
         if name == TREES:
             return float(min(params["max_iter"], USUAL) * (rows + SMALL))
@@ -209,7 +209,7 @@ class Bench:
 
     def finish(self, level: Level) -> float:
         """Seconds that putting the result together takes at a level, about: tables, models, rows as CSV."""
-        rows = sum(self.cut_counts if level.rows is None else sizes(self.cut_counts, level.rows))
+        rows = sum(self.cut_counts if level.rows is None else reduce_counts(self.cut_counts, level.rows))
         table = min(MOST_POOLED, 4 * len(self.dataset.y))
         columns = int(self.dataset.numeric.shape[1] + self.dataset.categorical.shape[1])
         cells = 1.5 * rows * (columns + 2) * sum(name in ADDING for name in self.names)
@@ -298,7 +298,7 @@ def _of_trees(fitted: Any, task: Task, r: int) -> tuple[np.ndarray, np.ndarray]:
 
 def of_sheet(sheet: Sheet, target: str) -> dict[str, Any]:
     """What `compare` is told of a table beside its dataset: dropped, readings and guesses."""
-    used, left = features(sheet, target)
+    used, left = select_features(sheet, target)
     return {
         "dropped": [{"name": column.name, "kind": column.kind} for column in left],
         "readings": {c.name: (c.kind, c.levels) for c in used if c.kind in ("boolean", "date")},
@@ -389,7 +389,7 @@ def _bench(dataset: Dataset, spec: CompareSpec, clock: Callable[[], float]) -> t
     most = min(MOST_ROWS, max(1000, MOST_VALUES // max(1, width)))
     if len(dataset.y) > most:
         rows, before = len(dataset.y), dataset.counts
-        dataset = dataset.rows(draw(dataset.y, np.arange(rows), most, numpy_stream(spec.seed, "sample"), TABLE_RATIO))
+        dataset = dataset.rows(draw_rows(dataset.y, np.arange(rows), most, numpy_stream(spec.seed, "sample"), TABLE_RATIO))
         mixed = abs(dataset.counts / len(dataset.y) - before / rows).max() > 0.005
         said.append(
             f"{len(dataset.y):,} of {rows:,} rows are used ({_counted(dataset)})"
@@ -402,7 +402,7 @@ def _bench(dataset: Dataset, spec: CompareSpec, clock: Callable[[], float]) -> t
             f"class {dataset.classes[c]!r} has {kept[c]} rows here; a comparison needs at least {limits.FEWEST} of every class"
             + ("." if spec.ratio is None else ": use a lower ratio.")
         )
-    run = RunSpec(dataset.name, PLAIN, spec.imbalance, folds=proposed_folds(min(kept)), seeds=SEEDS, seed=spec.seed)
+    run = RunSpec(dataset.name, PLAIN, spec.imbalance, folds=propose_folds(min(kept)), seeds=SEEDS, seed=spec.seed)
     classes = dataset.classes
     positive = 1 if len(classes) == 2 else classes.index(spec.positive) if spec.positive else int(np.argmin(kept))
     return Bench(dataset, run, spec.names, positive, clock), said

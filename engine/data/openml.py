@@ -11,7 +11,7 @@ from engine.data.images import Pictures
 from engine.errors import BadData, DataMissing
 
 
-def pictures(number: int, shape: tuple[int, int, int], test: np.ndarray, title: str, how: str) -> Pictures:
+def fetch_pictures(number: int, shape: tuple[int, int, int], test: np.ndarray, title: str, how: str) -> Pictures:
     """Download dataset `number`: rows of channels x height x width values 0 to 255, labels 0 to C-1. test [n]: its test part.
 
     Needs a few GB of memory for 60,000 colour images. Raises DataMissing where it cannot be had, BadData where its rows are

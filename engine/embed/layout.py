@@ -27,7 +27,7 @@ FEWEST = 5
 _loading = threading.Lock()
 
 
-def embed(x: np.ndarray, how: Technique, seed: int = 0) -> np.ndarray:
+def lay_out(x: np.ndarray, how: Technique, seed: int = 0) -> np.ndarray:
     """x float [n, d] -> xy float32 [n, 2], by one technique with its parameters.
 
     Neighbours and perplexity are lowered to what n rows allow: n - 1 neighbours, a perplexity of a third of that. `seed` changes
@@ -126,7 +126,7 @@ def _load_umap() -> Any:
     return umap
 
 
-def loaded() -> bool:
+def is_loaded() -> bool:
     """Whether this process has umap-learn."""
     return _load_umap.cache_info().currsize > 0
 
@@ -134,13 +134,13 @@ def loaded() -> bool:
 def compile_umap() -> None:
     """Have all that `embed` needs of umap-learn compiled, on disk and in this process."""
     rng = np.random.default_rng(0)
-    embed(rng.normal(size=(60, 4)), UMAP())
+    lay_out(rng.normal(size=(60, 4)), UMAP())
     mark = _mark()
     if mark is not None:
         mark.touch()
 
 
-def compiled() -> bool:
+def is_compiled() -> bool:
     """Whether this machine has compiled umap-learn, as installed now, before."""
     mark = _mark()
     return mark is not None and mark.exists()

@@ -603,7 +603,7 @@ def _ran(store: Store, spec: RunSpec, catalog: Mapping[str, Any], keep: Keep) ->
     job = store.record(spec, result, said, kept, fingerprint=find(catalog, "datasets", spec.dataset)["fingerprint"])
     if FEATURES in kept:
         asked = EmbedSpec(job.id, "pca")
-        running = embed.run(asked, kept[FEATURES])
+        running = embed.run_job(asked, kept[FEATURES])
         try:
             while True:
                 next(running)

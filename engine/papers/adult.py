@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import UnknownName
-from engine.papers.protocol import REDUCED, Arm, Claim, Reading, Row, Table, left_out_of, unmeasured
-from engine.papers.published import cells
+from engine.papers.protocol import REDUCED, Arm, Claim, Reading, Row, Table, explain_left_out, list_unmeasured
+from engine.papers.published import read_cells
 from engine.spec import Imbalance
 
 PAPER = "adult"
@@ -82,18 +82,18 @@ def table(name: str, reduced: bool = False, settings: Settings | None = None) ->
     settings = settings or (SMALL if reduced else FULL)
     if name not in _TABLES:
         raise UnknownName(f"adult has no table {name!r}; it has: {', '.join(_TABLES)}.")
-    printed = {(c.labels["ratio"], c.labels["method"], c.metric): c for c in cells(PAPER, name)}
+    printed = {(c.labels["ratio"], c.labels["method"], c.metric): c for c in read_cells(PAPER, name)}
     rows: list[Row] = []
     claims: list[Claim] = []
     for ratio in settings.ratios:
-        runs = arms(ratio, settings)
+        runs = build_arms(ratio, settings)
         why = REDUCED if settings.reduced else ""
         for method, arm in runs.items():
             labels = {"method": method, "ratio": ratio}
             rows += [Row(printed.get((ratio, method, m)), SHOWN, labels, m, Reading(arm, m), incomparable=why) for m in METRICS]
         claims += _claims(ratio, runs)
     shown = {id(row.cell) for row in rows}
-    rows += unmeasured([c for c in printed.values() if id(c) not in shown], left_out_of(settings.reduced))
+    rows += list_unmeasured([c for c in printed.values() if id(c) not in shown], explain_left_out(settings.reduced))
     return Table(
         PAPER, name, _TABLES[name], settings.reduced, settings.words, settings.seeds, tuple(rows), tuple(claims), settings.folds
     )
@@ -111,7 +111,7 @@ def _claims(ratio: str, runs: Mapping[str, Arm]) -> list[Claim]:
     return [*out, above(ORACLE, OWN)]
 
 
-def arms(ratio: str, settings: Settings) -> dict[str, Arm]:
+def build_arms(ratio: str, settings: Settings) -> dict[str, Arm]:
     """Method as shown -> its runs at a ratio. Those that go on from the network of CE stand next to it, so that it is trained once."""
     imbalance = Imbalance("ratio", float(ratio.partition(":")[0]))
 
@@ -131,7 +131,7 @@ def arms(ratio: str, settings: Settings) -> dict[str, Arm]:
 
 
 def figures(table: Table, lines: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Figures 3, 4 and 5 as lines, means over replicates. lines: arm's key -> `engine.papers.shelf.words(...)["lines"]`.
+    """Figures 3, 4 and 5 as lines, means over replicates. lines: arm's key -> `engine.papers.shelf.summarise_result(...)["lines"]`.
 
     "3": ratio -> method -> {recall, precision}, precision-recall curves on the test rows. "4": method -> phase -> average precision
     on validation, epoch by epoch, at 50:1. "5": of explicit gradient at 50:1, epoch by epoch: adapted_loss (of the stepped classifier on

@@ -150,11 +150,11 @@ class Table:
         return list({arm.key: arm for reading in readings for arm in reading.arms}.values())
 
 
-def unmeasured(cells: Iterable[Cell], why: str) -> list[Row]:
+def list_unmeasured(cells: Iterable[Cell], why: str) -> list[Row]:
     """Rows of published cells that nothing is run for."""
     return [Row(cell, cell.dataset, cell.labels, cell.meant, None, absent=why) for cell in cells]
 
 
-def left_out_of(reduced: bool) -> str:
+def explain_left_out(reduced: bool) -> str:
     """Why a published cell has no runs, where nothing else stands in the way."""
     return f"the {'reduced' if reduced else 'full'} protocol leaves it out"

@@ -69,7 +69,7 @@ def table(name: str, reduced: bool = False, settings: Settings | None = None) ->
     return Table(PAPER, name, title, settings.reduced, settings.words, settings.seeds, tuple(rows), tuple(claims))
 
 
-def arms(settings: Settings, real: int = 5, synthetic: int = 20) -> dict[str, Arm]:
+def build_arms(settings: Settings, real: int = 5, synthetic: int = 20) -> dict[str, Arm]:
     """Method as shown -> its draws. real: training points, and validation points."""
     first, after = settings.steps
     common = {"real": real, "hidden": 10, "rate": 0.01, "first_steps": first, "steps": after, "eta_model": 0.1}
@@ -100,7 +100,7 @@ Made = tuple[list[Row], list[Claim]]
 
 
 def _figure_2(settings: Settings) -> Made:
-    runs = arms(settings)
+    runs = build_arms(settings)
     rows = [_row(settings, {"method": method}, arm, ERROR) for method, arm in runs.items()]
     rows += [_row(settings, {"method": method}, runs[method], metric) for method in (OWN, FROZEN) for metric in (BEFORE, AFTER)]
     claims = [_below(OWN, other, runs) for other in runs if other != OWN]
@@ -113,7 +113,7 @@ def _appendix(settings: Settings) -> Made:
     claims: list[Claim] = []
     for real in settings.grid[0]:
         for i, synthetic in enumerate(settings.grid[1]):
-            runs = arms(settings, real, synthetic)
+            runs = build_arms(settings, real, synthetic)
             for method, arm in runs.items():
                 labels = {"method": method, "real": str(real)}
                 if method in (OWN, FROZEN):
@@ -129,7 +129,7 @@ def figures(table: Table, lines: Mapping[str, Mapping[str, Any]]) -> dict[str, A
     """Figure 2 on the first draw, of that table alone: {"2": {"left", "middle", "right"}}; a panel that was not run is left out.
 
     left: grid, curve, train, valid, synthetic. middle: grid, curve, fit of the baseline, train, valid. right: the same of explicit
-    gradient, with its moved points. See `engine.reproduce.regression.measure`.
+    gradient, with its moved points. See `engine.reproduce.regression.measure_arm`.
     """
     if table.name != "2":
         return {}

@@ -12,7 +12,7 @@ import numpy as np
 from engine.errors import BadParameter
 from engine.papers import adult, dos, eos, keel, moving, published, sine
 from engine.papers.protocol import Arm, Claim, Reading, Row, Table
-from engine.papers.readings import read
+from engine.papers.readings import read_values
 from engine.papers.verdicts import judge
 from engine.plain import to_plain
 from engine.stats.significance import split_share
@@ -20,14 +20,14 @@ from engine.stats.significance import split_share
 PAPERS: dict[str, Any] = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}
 
 
-def chosen(
+def select_tables(
     paper: str, names: Sequence[str], reduced: bool, methods: Sequence[str] = (), datasets: Sequence[str] = ()
 ) -> list[Table]:
     """The tables of these names, cut down to methods (as the paper or the catalog names them) and datasets (as the catalog does).
 
     Raises UnknownName, BadParameter where a method or dataset is in none of them.
     """
-    out = [PAPERS[paper].table(name, reduced) for name in names or published.tables(paper)]
+    out = [PAPERS[paper].table(name, reduced) for name in names or published.list_tables(paper)]
     rows = [row for table in out for row in table.rows]
     wanted = {word: _find_rows(word, rows) for word in methods}
     if unknown := sorted(word.lower() for word, found in wanted.items() if not found):
@@ -62,7 +62,7 @@ class Answers:
 
     def _read(self, reading: Reading, number: int) -> list[float]:
         results = [self.results[arm.key][number] for arm in reading.arms]
-        values = [read(result, reading.what) for result in results]
+        values = [read_values(result, reading.what) for result in results]
         if not reading.among:
             return values[0]
         best = np.argmax([result["validation"] for result in results], axis=0)
@@ -77,16 +77,16 @@ class Answers:
         return next((self.absent[arm.key] for r in readings for arm in r.arms if arm.key in self.absent), "nothing was run")
 
 
-def judged(
+def judge_tables(
     tables: Sequence[Table], answers: Answers, folds: int | None = None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows and claims of these tables with what was measured and its verdicts, JSON-plain. folds: as `Runner.run` was given them."""
-    rows = [_row(table, row, answers, folds or table.folds) for table in tables for row in table.rows]
-    claims = [_claim(table, claim, answers, folds or table.folds) for table in tables for claim in table.claims]
+    rows = [_measure_row(table, row, answers, folds or table.folds) for table in tables for row in table.rows]
+    claims = [_measure_claim(table, claim, answers, folds or table.folds) for table in tables for claim in table.claims]
     return judge(rows, claims)
 
 
-def _row(table: Table, row: Row, answers: Answers, folds: int) -> dict[str, Any]:
+def _measure_row(table: Table, row: Row, answers: Answers, folds: int) -> dict[str, Any]:
     cell, reading = row.cell, row.reading
     out: dict[str, Any] = {
         "table": table.name,
@@ -107,13 +107,13 @@ def _row(table: Table, row: Row, answers: Answers, folds: int) -> dict[str, Any]
         out |= {
             "values": answers.of(reading, numbers),
             "absent": "" if numbers else answers.why_absent(reading),
-            "test_share": _share(reading.arm, folds),
+            "test_share": _test_share(reading.arm, folds),
             "runs": [answers.results[arm.key][n]["run_id"] for n in numbers for arm in reading.arms],
         }
     return out
 
 
-def _claim(table: Table, claim: Claim, answers: Answers, folds: int) -> dict[str, Any]:
+def _measure_claim(table: Table, claim: Claim, answers: Answers, folds: int) -> dict[str, Any]:
     numbers = answers.numbers(claim.left, claim.right)
     return {
         "table": table.name,
@@ -124,23 +124,23 @@ def _claim(table: Table, claim: Claim, answers: Answers, folds: int) -> dict[str
         "left": answers.of(claim.left, numbers),
         "right": answers.of(claim.right, numbers),
         "absent": "" if numbers else answers.why_absent(claim.left, claim.right),
-        "test_share": _share(claim.left.arm, folds),
+        "test_share": _test_share(claim.left.arm, folds),
     }
 
 
-def _share(arm: Arm, folds: int) -> float:
+def _test_share(arm: Arm, folds: int) -> float:
     return 0.0 if arm.fixed_test else split_share(folds)
 
 
-def beside(table: Table, rows: Sequence[Mapping[str, Any]], answers: Answers) -> dict[str, Any]:
+def compute_extras(table: Table, rows: Sequence[Mapping[str, Any]], answers: Answers) -> dict[str, Any]:
     """What a table has beside rows and claims, JSON-plain; empty where it has nothing.
 
     over_sets: `engine.stats.significance.over_sets` of ours, and of the published numbers. figures: the paper's figures as lines.
     """
     paper = PAPERS[table.paper]
     out: dict[str, Any] = {}
-    if hasattr(paper, "compared"):
-        out["over_sets"] = paper.compared([row for row in rows if row["table"] == table.name])
+    if hasattr(paper, "compare_methods"):
+        out["over_sets"] = paper.compare_methods([row for row in rows if row["table"] == table.name])
     if hasattr(paper, "figures"):
         found = {arm.key: answers.results[arm.key].get(0) for arm in table.arms()}
         out["figures"] = paper.figures(table, {key: result["lines"] for key, result in found.items() if result})

@@ -103,7 +103,7 @@ def write_comparison(
 
     comparison, arrays: as `engine.compare.comparison.compare` has them. tables: method -> its table
     (`engine.stats.thresholds`), for thresholds and
-    calibration. profile: of the table, as `engine.data.tables.profile.profile` has it. file: the table's name for the title.
+    calibration. profile: of the table, as `engine.data.tables.profile.profile_table` has it. file: the table's name for the title.
     """
     file = file or str(
         comparison.get("data", {}).get("name") or comparison.get("spec", {}).get("source", {}).get("dataset") or ""

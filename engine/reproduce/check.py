@@ -9,7 +9,7 @@ from typing import Any
 from engine.errors import BadParameter
 from engine.papers import measured
 from engine.papers.protocol import Table
-from engine.papers.shelf import Nowhere
+from engine.papers.shelf import NoCache
 from engine.plain import to_plain
 from engine.reproduce.document import cell_name, format_number, list_values
 from engine.reproduce.table_runner import TableRunner
@@ -32,10 +32,10 @@ def check_cell(
     """
     from engine.catalog import build_catalog
 
-    document = measured.measured(table.paper, table.name, table.reduced)
+    document = measured.read_table(table.paper, table.name, table.reduced)
     protocol = "reduced" if table.reduced else "full"
     if document is None:
-        other = measured.measured(table.paper, table.name, not table.reduced)
+        other = measured.read_table(table.paper, table.name, not table.reduced)
         more = f"; there is the {'full' if table.reduced else 'reduced'} one" if other else ""
         raise BadParameter(f"no {protocol} table {table.name} of {table.paper} is shipped{more}.")
     shipped = {cell_name(row): row for row in document["rows"] if row["values"]}
@@ -51,7 +51,7 @@ def check_cell(
     if cell is None and not every:
         there = there[:1]
     rows = tuple(row for _, row in there)
-    runner = TableRunner(build_catalog(found=True), Nowhere(), say, device, jobs)
+    runner = TableRunner(build_catalog(found=True), NoCache(), say, device, jobs)
     answers = runner.run([replace(table, rows=rows, claims=())])
     out = []
     for name, row in there:

@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.errors import BadInput, DataMissing, OutOfMemory
 from engine.papers.protocol import SINE, Arm, Table
-from engine.papers.shelf import Shelf, words
+from engine.papers.shelf import ResultCache, summarise_result
 from engine.papers.tables import Answers
 from engine.reproduce import parallel
 from engine.reproduce.document import format_duration
@@ -28,7 +28,7 @@ class TableRunner:
     """
 
     def __init__(
-        self, catalog: Mapping[str, Any], shelf: Shelf, say: Callable[[str], None], device: str = "auto", jobs: int = 1
+        self, catalog: Mapping[str, Any], shelf: ResultCache, say: Callable[[str], None], device: str = "auto", jobs: int = 1
     ) -> None:
         self.catalog, self.shelf, self.say, self.device, self.jobs = catalog, shelf, say, device, jobs
         self.times: dict[str, list[float]] = defaultdict(list)
@@ -113,7 +113,7 @@ class TableRunner:
             self._announce(one, first + begun, of, self.left(rest, self.jobs))
             return True
 
-        for one, result in parallel.run(todo, self.jobs, self.device, start):
+        for one, result in parallel.run_groups(todo, self.jobs, self.device, start):
             if isinstance(result, str):
                 self._refused(one[1], result, answers)
             else:
@@ -136,21 +136,21 @@ class TableRunner:
     def _keep(self, one: Waiting, result: Result, answers: Answers) -> None:
         n, arm, spec = one
         self.shelf.put(spec, result, self.fingerprint(spec))
-        answers.results[arm.key][n] = words(result)
+        answers.results[arm.key][n] = summarise_result(result)
 
     def _sine(self, tables: Sequence[Table], seeds: int | None, answers: Answers) -> None:
         """The regression problem's arms: no RunSpec can state them, and they take seconds, so nothing is kept."""
-        from engine.reproduce.regression import measure  # needs torch
+        from engine.reproduce.regression import measure_arm  # needs torch
 
         arms = {arm.key: (arm, seeds or table.seeds) for table in tables for arm in table.arms() if arm.dataset == SINE}
         for i, (arm, count) in enumerate(arms.values()):
             self.say(f"{i + 1} of {len(arms)}: {_describe_arm(arm)}, {count} draws")
-            answers.results[arm.key][0] = measure(arm, count)
+            answers.results[arm.key][0] = measure_arm(arm, count)
 
     def one(self, spec: RunSpec, arm: Arm) -> Result:
         """One run, in this process and without pictures."""
         began = time.monotonic()
-        result = parallel.one(spec, self.device, self.read)
+        result = parallel.run_spec(spec, self.device, self.read)
         self.times[arm.key].append(time.monotonic() - began)
         return result
 

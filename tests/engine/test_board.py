@@ -17,8 +17,8 @@ import pytest
 from engine import estimators
 from engine.compare.comparison import compare
 from engine.data.dataset import Dataset
-from engine.data.tables.reading import read
-from engine.data.tables.target import features, to_dataset
+from engine.data.tables.reading import read_sheet
+from engine.data.tables.target import select_features, to_dataset
 from engine.events import unpack
 from engine.methods import methods
 from engine.report.comparison_code import _list_arguments, _list_classifiers, write_row
@@ -164,10 +164,10 @@ def execute(script: str, folder: Path, monkeypatch) -> dict[str, Any]:
 def compared() -> tuple[pd.DataFrame, Dataset, dict, dict[str, bytes]]:
     """A comparison as it is made; the clock jumps, so the quick look on 256 training rows is all of it."""
     frame = table(("no", "yes"), (500, 100))
-    sheet = read(frame.to_csv(index=False, sep=";", decimal=",").encode(), "churn.csv")
+    sheet = read_sheet(frame.to_csv(index=False, sep=";", decimal=",").encode(), "churn.csv")
     data = to_dataset(sheet, "left", name="churn.csv")
     clock = itertools.count(0, 3)
-    left_out = [{"name": c.name, "kind": c.kind} for c in features(sheet, "left")[1]]
+    left_out = [{"name": c.name, "kind": c.kind} for c in select_features(sheet, "left")[1]]
     spec = CompareSpec(
         {"upload": "u-secret-id"}, "left", methods=("ce", "smote", "trees"), reading={"delimiter": ";", "decimal": ","}, seed=7
     )

@@ -102,7 +102,7 @@ def datasets(found: bool = False) -> list[dict[str, Any]]:
 def _has_folder() -> bool:
     """Whether there is a data folder: made points need none."""
     with suppress(DataMissing):
-        return bool(places.folders())
+        return bool(places.data_folders())
     return False
 
 

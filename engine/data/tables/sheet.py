@@ -57,22 +57,22 @@ class Sheet:
         for column in self.columns:
             if column.name == name:
                 return column
-        raise BadData(f"The table has no column called {short(name)!r}; choose one of its {len(self.columns)} columns.")
+        raise BadData(f"The table has no column called {shorten(name)!r}; choose one of its {len(self.columns)} columns.")
 
 
-def short(name: str, most: int = 40) -> str:
+def shorten(name: str, most: int = 40) -> str:
     """A name for a sentence: one line, nothing that turns or hides letters, at most `most` characters."""
     seen = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in name[:most])
     return seen if len(name) <= most else f"{seen[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def named(names: list[str], most: int = 3) -> str:
+def list_names(names: list[str], most: int = 3) -> str:
     """Some names for a sentence: 'a', 'b', 'c' and 4 more."""
-    shown = ", ".join(repr(short(name)) for name in names[:most])
+    shown = ", ".join(repr(shorten(name)) for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
 
 
-def count(n: int, what: str) -> str:
+def count_of(n: int, what: str) -> str:
     """1 row, 2,000 rows."""
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 

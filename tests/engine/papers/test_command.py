@@ -15,7 +15,7 @@ from engine.commands.main import main
 from engine.errors import BadData
 from engine.papers import dos, eos, measured
 from engine.papers.protocol import Arm
-from engine.papers.shelf import InFolder
+from engine.papers.shelf import FolderCache
 from engine.papers.verdicts import judge
 from engine.plain import to_plain
 from engine.reproduce.table_runner import TableRunner
@@ -215,8 +215,8 @@ def test_what_is_written_can_be_judged_again(
     status, out, err = ask("eos", "--table", "II", "--seeds", "20", "--json", "--out", str(tmp_path))
     assert status == 0 and "eos_table_II_full.json.gz" in err
     monkeypatch.setattr(measured, "HERE", tmp_path)
-    assert measured.tables() == [("eos", "II", False)] and measured.measured("eos", "II", True) is None
-    document = measured.measured("eos", "II", False)
+    assert measured.list_tables() == [("eos", "II", False)] and measured.read_table("eos", "II", True) is None
+    document = measured.read_table("eos", "II", False)
     assert document is not None
     assert document["rows"] == json.loads(out)["rows"]
     assert to_plain(judge(document["rows"], document["claims"])) == [document["rows"], document["claims"]]
@@ -229,11 +229,11 @@ def test_what_is_written_can_be_judged_again(
         and said["first"] <= said["last"] <= said["written"]
     )
     written = (tmp_path / "eos_table_II_full.json.gz").read_bytes()
-    measured.write(tmp_path / "again.gz", document)
+    measured.write_table(tmp_path / "again.gz", document)
     assert (tmp_path / "again.gz").read_bytes() == written
     (tmp_path / "eos_table_II_full.json.gz").write_bytes(written[:-20])
     with pytest.raises(BadData, match="eos_table_II_full.json.gz cannot be read"):
-        measured.measured("eos", "II", False)
+        measured.read_table("eos", "II", False)
 
 
 @pytest.mark.parametrize(
@@ -286,5 +286,5 @@ raise SystemExit(main(["table", "eos", "--table", "IV", "--seeds", "1", "--json"
 def test_half_a_file_is_not_a_result(tmp_path: Path) -> None:
     (tmp_path / "abc.json").write_text('{"metrics": ')
     with pytest.raises(BadData, match="abc.json is not a run's result"):
-        InFolder(tmp_path).get("abc")
-    assert InFolder(tmp_path).get("def") is None
+        FolderCache(tmp_path).get("abc")
+    assert FolderCache(tmp_path).get("def") is None

@@ -11,9 +11,9 @@ from engine.reproduce.check import check_cell
 PAPERS = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}
 
 
-@pytest.mark.parametrize(("paper", "table", "reduced"), measured.tables())
+@pytest.mark.parametrize(("paper", "table", "reduced"), measured.list_tables())
 def test_a_shipped_table(paper, table, reduced):
-    found = measured.measured(paper, table, reduced)
+    found = measured.read_table(paper, table, reduced)
     assert found is not None
     protocol = PAPERS[paper].table(table, reduced)
     assert (found["title"], found["words"]) == (protocol.title, protocol.words)
@@ -52,8 +52,8 @@ def test_a_shipped_table(paper, table, reduced):
 
 def test_nothing_is_shipped_under_a_wrong_name():
     for file in measured.HERE.glob("*.gz"):
-        assert file.name in {measured.path(*names).name for names in measured.tables()}
-    assert measured.measured("eos", "II", False) is None or ("eos", "II", False) in measured.tables()
+        assert file.name in {measured.table_path(*names).name for names in measured.list_tables()}
+    assert measured.read_table("eos", "II", False) is None or ("eos", "II", False) in measured.list_tables()
 
 
 @pytest.mark.parametrize(

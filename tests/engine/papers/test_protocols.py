@@ -11,14 +11,14 @@ from engine.catalog import build_catalog
 from engine.errors import UnknownName
 from engine.papers import adult, dos, eos, keel, moving, protocol, published, sine
 from engine.papers.protocol import REDUCED, Table
-from engine.papers.tables import chosen as select_tables
+from engine.papers.tables import select_tables
 from engine.seeds import numpy_stream
 from engine.spec import Imbalance, limits
 from engine.spec.run import find
 
 CATALOG = build_catalog()
 PAPERS = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}
-EVERY = [(paper, name, reduced) for paper in PAPERS for name in published.tables(paper) for reduced in (False, True)]
+EVERY = [(paper, name, reduced) for paper in PAPERS for name in published.list_tables(paper) for reduced in (False, True)]
 
 
 def table(paper: str, name: str, reduced: bool) -> Table:
@@ -30,7 +30,7 @@ def table(paper: str, name: str, reduced: bool) -> Table:
 def test_every_published_cell_has_one_row(paper, name, reduced):
     found = table(paper, name, reduced)
     cells = [row.cell for row in found.rows if row.cell]
-    assert sorted(map(repr, cells)) == sorted(map(repr, published.cells(paper, name)))
+    assert sorted(map(repr, cells)) == sorted(map(repr, published.read_cells(paper, name)))
     for row in found.rows:
         assert bool(row.absent) == (row.reading is None)
         assert row.cell or row.reading
@@ -120,11 +120,11 @@ def test_seeds_whose_draw_is_the_papers_digits():
 
 @pytest.mark.parametrize("percent", [20, 40])
 def test_a_reduction_leaves_its_share(percent):
-    ratio = dos.reduction(percent).ratio
+    ratio = dos.reduce_rows(percent).ratio
     assert ratio is not None
-    sizes = limits.targets([100_000] * 10, dos.reduction(percent))
+    sizes = limits.targets([100_000] * 10, dos.reduce_rows(percent))
     assert sum(sizes) / 1_000_000 == pytest.approx(1 - percent / 100, abs=2e-3) and sizes[0] == 100_000
-    assert dos.reduction(0) == Imbalance()
+    assert dos.reduce_rows(0) == Imbalance()
 
 
 @pytest.mark.parametrize(("paper", "name"), [("adult", "1"), ("keel", "3")])
@@ -162,24 +162,24 @@ def test_the_adult_arms_are_table_1s():
 def test_the_keel_arms_are_table_3s():
     found = keel.table("3")
     assert len(found.arms()) == 22 * 7 and len(found.claims) == 22 * 6
-    assert [arm.dataset for arm in found.arms()[::7]] == [c.dataset for c in published.cells("keel")[::5]]
+    assert [arm.dataset for arm in found.arms()[::7]] == [c.dataset for c in published.read_cells("keel")[::5]]
     part = keel.table("3", settings=replace(keel.FULL, datasets=("glass2",)))
     assert len(part.arms()) == 7 and sum(bool(row.absent) for row in part.rows) == 21 * 5
 
 
 def test_the_study_varies_one_thing_at_a_time():
-    base = keel.arms("glass2", keel.FULL)[keel.OWN].params
-    moving_ones, frozen_ones = moving.variants("glass2", keel.FULL)
+    base = keel.build_arms("glass2", keel.FULL)[keel.OWN].params
+    moving_ones, frozen_ones = moving.build_variants("glass2", keel.FULL)
     for name, arm in {**moving_ones, **frozen_ones}.items():
         other = {k for k, v in arm.params.items() if base.get(k) != v} - {"eta_points", "per_row"}
         assert len(other) <= 1, name
         assert (arm.params["eta_points"] == 0) == (name in frozen_ones)
     batch = [a.params["eta_points"] for a in moving_ones.values() if set(a.params) == set(base)]
     assert max(batch) / min(batch) == 1e4 and batch[0] == base["eta_points"]
-    assert moving_ones["step 10"].key == keel.arms("glass2", keel.FULL)[keel.OWN].key  # run once for both tables
+    assert moving_ones["step 10"].key == keel.build_arms("glass2", keel.FULL)[keel.OWN].key  # run once for both tables
     found = moving.table("steps")
     chosen = next(row.reading for row in found.rows if row.labels["method"] == moving.MOVING)
-    assert chosen.arms == tuple(moving.variants(chosen.arm.dataset, keel.FULL)[0].values())
+    assert chosen.arms == tuple(moving.build_variants(chosen.arm.dataset, keel.FULL)[0].values())
     assert len(found.arms()) == 22 * (4 + len(moving_ones) + len(frozen_ones))
     assert len(found.only([moving.MOVING, moving.FROZEN], ["glass2"]).claims) == 1
 
@@ -195,14 +195,17 @@ def test_tests_over_sets_take_what_is_there():
         for d in "abc"
         for i, m in enumerate((keel.OWN, *keel.TRADITIONAL))
     ]
-    found = keel.compared(rows)
+    found = keel.compare_methods(rows)
     assert set(found) == {"as published", "ours", "ours with the controls"}
     assert found["as published"]["claim"]["verdict"] == "does not hold"  # all alike
     assert found["ours"]["claim"] == {"text": keel.MOST, "verdict": "holds"} and found["ours"]["ahead"][keel.OWN] == 3
     only = [row | {"ours": None, "published": None} if row["labels"]["method"] == keel.OWN else row for row in rows]
-    assert keel.compared(only) == {}
+    assert keel.compare_methods(only) == {}
     few = [row | {"published": None} for row in rows if row["labels"]["method"] in (keel.OWN, "CE")]
-    assert set(keel.compared(few)) == {"ours", "ours with the controls"} and "claim" not in keel.compared(few)["ours"]
+    assert (
+        set(keel.compare_methods(few)) == {"ours", "ours with the controls"}
+        and "claim" not in keel.compare_methods(few)["ours"]
+    )
 
 
 def test_only_some_rows():
@@ -222,7 +225,7 @@ def test_strange_tables_are_refused():
 
 def test_table_names_agree():
     for name, paper in PAPERS.items():
-        assert tuple(paper._TABLES) == published.tables(name)
+        assert tuple(paper._TABLES) == published.list_tables(name)
 
 
 def test_arms_with_chosen_seeds_end():
