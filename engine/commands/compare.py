@@ -121,9 +121,9 @@ class _Progress(ProgressLine):
 WORDS = {"reference": "", "better": "better", "worse": "worse", "not told apart": "not told apart", "": ""}
 
 
-def summary(found: Mapping[str, Any]) -> str:
+def summary(comparison: Mapping[str, Any]) -> str:
     """A comparison for a person: what was compared, a row a method, best first, and the verdict."""
-    data, spec, metric = found["data"], found["spec"], found["metric"]
+    data, spec, metric = comparison["data"], comparison["spec"], comparison["metric"]
     counts, positive = data["counts"], data["positive"]
     target = f", target {line(spec['target'], 60)}" if spec["target"] else ""
     out = [
@@ -133,7 +133,7 @@ def summary(found: Mapping[str, Any]) -> str:
     ]
     head = ("", METRICS[metric][0], "against plain training", "p (Holm)", "n", "seconds", "")
     rows = [head]
-    for row in sort_rows(found):
+    for row in sort_rows(comparison):
         difference = row["difference"] or {}
         rows.append(
             (
@@ -143,7 +143,7 @@ def summary(found: Mapping[str, Any]) -> str:
                 "" if difference.get("p_holm") is None else f"{difference['p_holm']:.3f}",
                 str(row["replicates"]),
                 f"{row['seconds']:.1f}",
-                WORDS[compare_to_plain(row, found)] if difference.get("p_holm") is not None else "",
+                WORDS[compare_to_plain(row, comparison)] if difference.get("p_holm") is not None else "",
             )
         )
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
@@ -151,10 +151,10 @@ def summary(found: Mapping[str, Any]) -> str:
     for texts in rows:
         cells = (text.rjust(w) if r else text.ljust(w) for text, w, r in zip(texts, widths, right, strict=True))
         out.append(("  " + "  ".join(cells)).rstrip())
-    out += ["", found["verdict"], f"Mean over n replicates; {found['interval']}; differences are paired."]
-    out += [f"{row['title']}: {line(row['failed'])}" for row in found["methods"] if row["failed"]]
-    out += found["shortened"]
-    out.append(f"{found['seconds']:.1f} s of {spec['budget']:g} s on {found['provenance']['device']}")
+    out += ["", comparison["verdict"], f"Mean over n replicates; {comparison['interval']}; differences are paired."]
+    out += [f"{row['title']}: {line(row['failed'])}" for row in comparison["methods"] if row["failed"]]
+    out += comparison["shortened"]
+    out.append(f"{comparison['seconds']:.1f} s of {spec['budget']:g} s on {comparison['provenance']['device']}")
     return "\n".join(out)
 
 

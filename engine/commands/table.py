@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prints the tables, and writes them where asked. KeyboardInterrupt after printing what is kept. Raises BadInput, StoreError."""
     from engine.catalog import build_catalog
-    from engine.papers.shelf import FolderCache, ResultCache, StoreCache
+    from engine.papers.result_cache import FolderCache, ResultCache, StoreCache
     from engine.papers.tables import compute_extras, judge_tables, select_tables
     from engine.reproduce.document import summarise_tables
     from engine.reproduce.table_runner import TableRunner
@@ -78,9 +78,9 @@ def run(arguments: argparse.Namespace) -> int:
     tuning: list[dict[str, Any]] = []
     if arguments.tune is not None:
         tables, tuning = _tune_tables(tables, arguments)
-    shelf: ResultCache = FolderCache(arguments.folder) if arguments.folder is not None else StoreCache(arguments.store)
-    runner = TableRunner(build_catalog(found=True), shelf, say, arguments.device, arguments.jobs)
-    say(tables[0].words)
+    cache: ResultCache = FolderCache(arguments.folder) if arguments.folder is not None else StoreCache(arguments.store)
+    runner = TableRunner(build_catalog(found=True), cache, say, arguments.device, arguments.jobs)
+    say(tables[0].description)
     try:
         answers = runner.run(tables, arguments.seeds, arguments.folds)
     except KeyboardInterrupt:

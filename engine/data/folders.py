@@ -376,14 +376,14 @@ def open_picture(path: Path, name: str, raw: bytes) -> Any:
     return picture
 
 
-def build_copy(tree: Tree, size: tuple[int, int, int], words: str, *, exact: bool = False, options: str = "") -> Copy:
+def build_copy(tree: Tree, size: tuple[int, int, int], description: str, *, exact: bool = False, options: str = "") -> Copy:
     """A set of images that decodes chosen rows alone."""
 
     def read(choose: Choose) -> Pictures:
         rows = choose(tree.y, tree.test)
         return Pictures(decode_images(tree, rows, size, exact), tree.y[rows], tree.test[rows])
 
-    return Copy(words, (tree.path,), read, partly=True, options=options)
+    return Copy(description, (tree.path,), read, partly=True, options=options)
 
 
 def survey_numbered(path: Path, classes: tuple[str, ...]) -> Tree:

@@ -78,7 +78,7 @@ class Copy:
     options: what else decides on the rows, as text for the name of the cached file.
     """
 
-    words: str
+    description: str
     files: tuple[Path, ...]
     read: Callable[[Choose], Pictures]
     partly: bool = False
@@ -121,7 +121,7 @@ def load_images(
     whole = read_cache(filename)
     if whole is None and copy.partly and choose is not choose_all:
         return _build_dataset(
-            name, _read_recent(f"{filename} {dict(options)}", partial(copy.read, choose)), classes, copy.words
+            name, _read_recent(f"{filename} {dict(options)}", partial(copy.read, choose)), classes, copy.description
         )
     if whole is None:
         whole = copy.read(choose_all)
@@ -130,7 +130,9 @@ def load_images(
         with suppress(DataMissing):
             write_cache(filename, whole)
             _remove_older(name.replace("/", "-"), filename)
-    return _build_dataset(name, whole if choose is choose_all else whole.rows(choose(whole.y, whole.test)), classes, copy.words)
+    return _build_dataset(
+        name, whole if choose is choose_all else whole.rows(choose(whole.y, whole.test)), classes, copy.description
+    )
 
 
 _RECENT: dict[str, Pictures] = {}
@@ -145,9 +147,9 @@ def _read_recent(key: str, read: Callable[[], Pictures]) -> Pictures:
     return _RECENT[key]
 
 
-def _build_dataset(name: str, pictures: Pictures, classes: tuple[str, ...], words: str) -> Dataset:
+def _build_dataset(name: str, pictures: Pictures, classes: tuple[str, ...], description: str) -> Dataset:
     official = np.flatnonzero(pictures.test) if pictures.test.any() else None
-    return image_set(name, pictures.images, pictures.y, classes, official, words)
+    return image_set(name, pictures.images, pictures.y, classes, official, description)
 
 
 def read_cache(filename: str) -> Pictures | None:
@@ -237,7 +239,7 @@ def _identity(path: Path, size: int, changed: int, listing: int) -> str:
 
 
 def build_whole_copy(
-    name: str, where: str, counts: Sequence[int], test_counts: Sequence[int] | None, how: str
+    name: str, where: str, counts: Sequence[int], test_counts: Sequence[int] | None, how_to_get: str
 ) -> Callable[[Pictures], None]:
     """A check that a set has the rows per class and part that are declared."""
 
@@ -248,7 +250,7 @@ def build_whole_copy(
             if found != list(wanted):
                 raise BadData(
                     f"{where} holds {len(y)} {part} images of {name} with {min(found)} to {max(found)} a class, but "
-                    f"{sum(wanted)} with {min(wanted)} to {max(wanted)} are declared: it is not whole; delete it; then {how}."
+                    f"{sum(wanted)} with {min(wanted)} to {max(wanted)} are declared: it is not whole; delete it; then {how_to_get}."
                 )
 
     return check

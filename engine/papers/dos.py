@@ -55,7 +55,7 @@ class Settings:
     """
 
     reduced: bool
-    words: str
+    description: str
     seeds: int
     first: Data
     datasets: tuple[Data, ...]
@@ -77,7 +77,7 @@ _NUMBERS = _table_4("svhn")
 
 FULL = Settings(
     reduced=False,
-    words=(
+    description=(
         "Full protocol: the LeNet of table 4 (5 x 5 kernels, 2 x 2 max pooling), SGD 0.01 with momentum 0.9 and weight decay 0.0005, "
         "batch and rounds of table 4; as many epochs before the first round as there are rounds, and the plain CNN as many epochs in "
         "all. Optimiser, rate and kernels are not the paper's: it gives none. A fifth of the training rows is kept for validation, "
@@ -96,7 +96,7 @@ _FEW = {"per_class": 300, "test_per_class": 100}
 
 SMALL = Settings(
     reduced=True,
-    words=(
+    description=(
         "Reduced protocol: MNIST alone, 300 training images of each digit (a fifth of them validation) and 100 test images of each, the "
         "LeNet of table 4 by Adam at 0.002 in batches of 60; 15 epochs and 3 rounds of DOS, 18 epochs of the others. It tests the "
         "paper's claims on other ground; its numbers are not the paper's."
@@ -123,7 +123,7 @@ def table(name: str, reduced: bool = False, settings: Settings | None = None) ->
     for cell in left_out:
         copied = cell.labels["method"] in ("LMLE", "TL-RS-CSL")
         rows += list_unmeasured([cell], NO_METRIC_LEARNING if copied else explain_left_out(settings.reduced))
-    return Table(PAPER, name, title, settings.reduced, settings.words, settings.seeds, tuple(rows), tuple(claims))
+    return Table(PAPER, name, title, settings.reduced, settings.description, settings.seeds, tuple(rows), tuple(claims))
 
 
 def remove_rows(rate: str) -> Imbalance:
@@ -177,9 +177,9 @@ def _printed(table: str, data: Data) -> dict[Key, Cell]:
     return {(tuple(sorted(c.labels.items())), c.meant): c for c in read_cells(PAPER, table) if c.name == data.cells}
 
 
-def _row(table: str, data: Data, labels: Mapping[str, str], metric: str, runs: Arm, what: str) -> Row:
+def _row(table: str, data: Data, labels: Mapping[str, str], metric: str, runs: Arm, reading: str) -> Row:
     cell = _printed(table, data).get((tuple(sorted(labels.items())), metric))
-    return Row(cell, data.shown, labels, metric, Reading(runs, what), incomparable=data.incomparable)
+    return Row(cell, data.shown, labels, metric, Reading(runs, reading), incomparable=data.incomparable)
 
 
 def _more(text: str, data: Data, left: Reading, right: Reading) -> Claim:

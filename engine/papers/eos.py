@@ -55,7 +55,7 @@ class Settings:
     """What differs between protocols. params: of every run; head: of the third phase; networks: table V's rows, name -> parameters."""
 
     reduced: bool
-    words: str
+    description: str
     seeds: int
     datasets: tuple[Data, ...]
     params: Mapping[str, Any]
@@ -65,7 +65,7 @@ class Settings:
 
 FULL = Settings(
     reduced=False,
-    words=(
+    description=(
         "Full protocol: ResNet-32 (CelebA: ResNet-56), SGD 0.1 with momentum 0.9 and weight decay 0.0002, batches of 128, 200 epochs "
         "(CelebA 50, WideResNet 100), warm-up and drops at 4/5 and 9/10, crops and flips; a new last layer for 10 epochs. Differs from "
         "the paper: a fifth of the training rows is kept for validation, which chooses the epoch; the paper takes the best epoch "
@@ -97,7 +97,7 @@ _FEW = {"per_class": 250, "test_per_class": 100}
 
 SMALL = Settings(
     reduced=True,
-    words=(
+    description=(
         "Reduced protocol: a small ResNet by Adam, few epochs, no augmentation, and few rows: all of digits, and 250 images of each of "
         "CIFAR-10's (and, by cross-entropy in table II, MNIST's) classes with 100 test images of each, all cut to 50:1 after a fifth "
         "was kept for validation; 10 epochs in batches of 64, 20 in batches of 32 on digits, a new last layer for 10 epochs. It "
@@ -130,7 +130,7 @@ def table(name: str, reduced: bool = False, settings: Settings | None = None) ->
     left_out = [cell for cell in read_cells(PAPER, name) if id(cell) not in shown]
     for cell in left_out:
         rows += list_unmeasured([cell], NO_GAN if cell.labels["method"] in GANS else explain_left_out(settings.reduced))
-    return Table(PAPER, name, title, settings.reduced, settings.words, settings.seeds, tuple(rows), tuple(claims))
+    return Table(PAPER, name, title, settings.reduced, settings.description, settings.seeds, tuple(rows), tuple(claims))
 
 
 def build_arm(data: Data, settings: Settings, method: str, **params: Any) -> Arm:

@@ -34,7 +34,7 @@ class Settings:
     """What differs between protocols. params: of every run; meta: of the explicit gradient and its controls. datasets: names."""
 
     reduced: bool
-    words: str
+    description: str
     seeds: int
     folds: int
     datasets: tuple[str, ...]
@@ -47,7 +47,7 @@ _SETS = tuple(dict.fromkeys(cell.dataset for cell in read_cells(PAPER)))
 
 FULL = Settings(
     reduced=False,
-    words=(
+    description=(
         "Full protocol: 22 sets as they come; a fifth is validation, which chooses the epoch, the rest four folds, each in turn the test "
         "part; five seeds. One MLP 64-64 for all sets and methods by Adam 0.001, batches of 128, 200 epochs; explicit gradient goes on "
         "from the network of CE with a copy of every minority row, steps 0.01 and 10, until validation has not risen for 20 epochs, at "
@@ -63,7 +63,7 @@ FULL = Settings(
 
 SMALL = Settings(
     reduced=True,
-    words=(
+    description=(
         "Reduced protocol: the 22 sets, four folds and five seeds of the full one with its MLP, 40 epochs of training and at most 40 of "
         "explicit gradient. It tests the paper's claims after less training; its numbers are not the paper's."
     ),
@@ -103,7 +103,15 @@ def table(name: str, reduced: bool = False, settings: Settings | None = None) ->
         if id(cell) not in shown
     ]
     return Table(
-        PAPER, name, _TABLES[name], settings.reduced, settings.words, settings.seeds, tuple(rows), tuple(claims), settings.folds
+        PAPER,
+        name,
+        _TABLES[name],
+        settings.reduced,
+        settings.description,
+        settings.seeds,
+        tuple(rows),
+        tuple(claims),
+        settings.folds,
     )
 
 

@@ -38,7 +38,7 @@ class Settings:
     """What differs between protocols. keel: sets, network, training and replicates, as in that experiment."""
 
     reduced: bool
-    words: str
+    description: str
     keel: keel.Settings
 
 
@@ -73,7 +73,9 @@ def table(name: str, reduced: bool = False, settings: Settings | None = None) ->
             for other in (FROZEN, EQUAL, "CE", "RS", "SMOTE")
         ]
     k = settings.keel
-    return Table(PAPER, name, _TABLES[name], settings.reduced, settings.words, k.seeds, tuple(rows), tuple(claims), k.folds)
+    return Table(
+        PAPER, name, _TABLES[name], settings.reduced, settings.description, k.seeds, tuple(rows), tuple(claims), k.folds
+    )
 
 
 def build_variants(dataset: str, settings: keel.Settings) -> tuple[dict[str, Arm], dict[str, Arm]]:

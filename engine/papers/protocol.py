@@ -119,13 +119,13 @@ class Claim:
 
 @dataclass(frozen=True)
 class Table:
-    """One table of a paper as a protocol. words: what is run, for a person. seeds, folds: where nobody asks otherwise."""
+    """One table of a paper as a protocol. description: what is run, for a person. seeds, folds: where nobody asks otherwise."""
 
     paper: str
     name: str
     title: str
     reduced: bool
-    words: str
+    description: str
     seeds: int
     rows: tuple[Row, ...]
     claims: tuple[Claim, ...] = ()

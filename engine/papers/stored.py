@@ -12,7 +12,7 @@ from typing import Any
 from engine.errors import BadInput
 from engine.papers import measured
 from engine.papers.protocol import SINE, Arm, Table
-from engine.papers.shelf import summarise_result
+from engine.papers.result_cache import summarise_result
 from engine.papers.tables import PAPERS, Answers, compute_extras, judge_tables
 from engine.spec import RunSpec
 from engine.spec.run import find
@@ -151,7 +151,7 @@ def build_stored_document(
             one = one | kept[known]
         answers.results[run.arm][run.number] = one
     rows, claims = judge_tables([table], answers)
-    base = {"paper": table.paper, "table": table.name, "title": table.title, "reduced": table.reduced, "words": table.words}
+    base = {"paper": table.paper, "table": table.name, "title": table.title, "reduced": table.reduced, "words": table.description}
     return base | {"rows": rows, "claims": claims} | compute_extras(table, rows, answers)
 
 

@@ -246,11 +246,11 @@ def _draw_counts(counts: Mapping[str, int], positive: str) -> str:
     return figure + (f"<p>And {more} more classes, which are not drawn.</p>" if more > 0 else "")
 
 
-def _describe_dropped(one: Any) -> str:
-    if not isinstance(one, Mapping):
-        return doc.html_name(one)
-    name = one.get("name", one.get("column", ""))
-    why = one.get("why") or one.get("reason") or one.get("kind") or ""
+def _describe_dropped(column: Any) -> str:
+    if not isinstance(column, Mapping):
+        return doc.html_name(column)
+    name = column.get("name", column.get("column", ""))
+    why = column.get("why") or column.get("reason") or column.get("kind") or ""
     return doc.html_name(name) + (f" ({safe(why, 200)})" if why else "")
 
 
@@ -305,12 +305,12 @@ def _write_leaderboard(comparison: Mapping[str, Any]) -> str:
 def _draw_means(marks: Sequence[Row], differences: Sequence[Row], metric: str, label: str, base: float) -> str:
     """Means, and differences to plain training, with their intervals. base: the mean of plain training."""
     title = METRICS[metric][0]
-    said = f"{title} of each method with its interval: " + "; ".join(f"{row.name[:40]} {row.said}" for row in marks)
+    said = f"{title} of each method with its interval: " + "; ".join(f"{row.name[:40]} {row.text}" for row in marks)
     chart = svg.draw_intervals(marks, label=said, x_title=title, level=base, lowest=float(METRICS[metric][1][0]))
     figures = doc.html_figure(title, "Mean and interval; dotted: plain training.", chart)
     if not differences:
         return figures
-    rows = "; ".join(f"{row.name[:40]} {row.said}" for row in differences)
+    rows = "; ".join(f"{row.name[:40]} {row.text}" for row in differences)
     said = f"Differences in {label} to plain training with their intervals: {rows}"
     chart = svg.draw_intervals(differences, label=said, x_title=f"Difference in {label}", level=0.0)
     return figures + doc.html_figure("Difference to plain training", "Right of the dotted line is better.", chart)

@@ -51,7 +51,7 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None)
         raise KeyError(name)
     spec = comparison.get("spec") or {}
     ours = "dataset" in (spec.get("source") or {})
-    made = _list_classifiers().get(name, TREES)
+    classifier = _list_classifiers().get(name, TREES)
     thinned = row.get("most_rows")
     seed, folds = int(spec.get("seed") or 0), int((comparison.get("protocol") or {}).get("folds") or FOLDS)
     seeds = int((comparison.get("protocol") or {}).get("seeds") or 1 + max(_list_replicates(row)) // folds)
@@ -61,7 +61,7 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None)
     lines = [
         f"# {line(row.get('title') or name, 80)}: {metric} {format_interval(found)}, n = {len(_list_replicates(row))}, in the comparison",
         *([QUICK_LOOK] if row.get("look") else []),
-        *_list_imports(made, frame=not ours, thinned=thinned is not None),
+        *_list_imports(classifier, frame=not ours, thinned=thinned is not None),
         "",
         *(_load_dataset(spec, comparison.get("data") or {}) if ours else _load_table(spec, comparison.get("data") or {}, file)),
         *_check_count(comparison.get("data") or {}),
@@ -70,8 +70,8 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None)
         f"spec = RunSpec('table', 'ce', {imbalance}, folds={folds}, seeds={seeds}, seed={seed})",
         "rows = numeric_only('table', 'tabular', np.zeros((len(y), 0)), y, (), tuple(classes))",
         *run_code.write_replicates(
-            made,
-            _list_arguments(row, made),
+            classifier,
+            _list_arguments(row, classifier),
             numbers=repr(_list_replicates(row)),
             folds=folds,
             seed=seed,
@@ -84,14 +84,14 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None)
     return "\n".join(lines)
 
 
-def _list_imports(made: str, *, frame: bool, thinned: bool) -> list[str]:
+def _list_imports(classifier: str, *, frame: bool, thinned: bool) -> list[str]:
     """The imports of a row's Python. frame: the rows are a data frame, not a set of the catalog."""
-    home = "sklearn.ensemble" if made == TREES else "engine.estimators"
+    home = "sklearn.ensemble" if classifier == TREES else "engine.estimators"
     imports = [
         ("import numpy as np", True),
         ("import pandas as pd", frame),
         ("from sklearn.compose import make_column_transformer", frame),
-        (f"from {home} import {made}", made == TREES),
+        (f"from {home} import {classifier}", classifier == TREES),
         ("from sklearn.impute import SimpleImputer", True),
         ("from sklearn.pipeline import make_pipeline", True),
         ("from sklearn.preprocessing import OneHotEncoder", frame),
@@ -102,7 +102,7 @@ def _list_imports(made: str, *, frame: bool, thinned: bool) -> list[str]:
         ("from engine.data.split import split", True),
         ("from engine.data.table import numeric_only", True),
         ("from engine.data.thin import thin", thinned),
-        (f"from {home} import {made}", made != TREES),
+        (f"from {home} import {classifier}", classifier != TREES),
         ("from engine.seeds import numpy_stream", thinned),
         ("from engine.spec import Imbalance, RunSpec", True),
     ]
@@ -115,10 +115,10 @@ def _list_replicates(row: Mapping[str, Any]) -> list[int]:
     return [int(n) for n in own] if own else list(range(max(1, count_replicates(row))))
 
 
-def _list_arguments(row: Mapping[str, Any], made: str) -> dict[str, str]:
+def _list_arguments(row: Mapping[str, Any], classifier: str) -> dict[str, str]:
     """Of the classifier, as Python."""
     params = {k: tuple(v) if isinstance(v, list) else v for k, v in (row.get("params") or {}).items() if k.isidentifier()}
-    return {k: repr(v) for k, v in (params | ({"early_stopping": True} if made == TREES else {})).items()}
+    return {k: repr(v) for k, v in (params | ({"early_stopping": True} if classifier == TREES else {})).items()}
 
 
 def _check_count(data: Mapping[str, Any]) -> list[str]:

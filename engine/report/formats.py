@@ -83,9 +83,9 @@ def write_csv(records: Sequence[Record], *, head: Sequence[str] | None = None, t
     return escape.csv_table(out)
 
 
-def format_interval(found: Mapping[str, Any], digits: int = 3, *, sign: bool = False) -> str:
+def format_interval(values: Mapping[str, Any], digits: int = 3, *, sign: bool = False) -> str:
     """'0.412 [0.371, 0.453]'; a dash where there is no number, no bracket where there is no interval."""
-    mean, low, high = (_to_float(found.get(k)) for k in ("mean", "low", "high"))
+    mean, low, high = (_to_float(values.get(k)) for k in ("mean", "low", "high"))
     if math.isnan(mean):
         return DASH
     plus = "+" if sign else ""

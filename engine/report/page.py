@@ -114,10 +114,10 @@ def check_path(file: Path | None) -> None:
         raise BadParameter(f"--report {line(file, 200)!r}: must be the name of a file in a folder that exists.")
 
 
-def write_file(file: Path, made: str) -> None:
+def write_file(file: Path, text: str) -> None:
     """Raises BadParameter where it cannot be written."""
     try:
-        file.write_text(made, encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise BadParameter(f"--report {line(file, 200)!r} cannot be written: {why}.") from error
@@ -175,13 +175,13 @@ def html_scroll(caption: str, inside: str, *, dense: bool = False) -> str:
     )
 
 
-def html_figure(title: str, said: str, svg: str) -> str:
-    return f"<figure><figcaption><b>{title}</b>{said}</figcaption>{svg}</figure>"
+def html_figure(title: str, caption: str, svg: str) -> str:
+    return f"<figure><figcaption><b>{title}</b>{caption}</figcaption>{svg}</figure>"
 
 
-def html_interval(found: Mapping[str, Any], *, sign: bool = False) -> str:
+def html_interval(values: Mapping[str, Any], *, sign: bool = False) -> str:
     """Mean, and under it the interval."""
-    mean, _, rest = format_interval(found, sign=sign).partition(" ")
+    mean, _, rest = format_interval(values, sign=sign).partition(" ")
     return f'<span class="now">{mean}</span>' + (f'<span class="range">{rest}</span>' if rest else "")
 
 
@@ -202,8 +202,8 @@ def format_count(x: Any) -> str:
     return DASH if math.isnan(found) else f"{found:,.0f}" if abs(found - round(found)) < 0.05 else f"{found:,.1f}"
 
 
-def html_more(n: int, shown: int, what: str) -> str:
-    return f"<p>And {n - shown:,} more {what}.</p>" if n > shown else ""
+def html_more(n: int, shown: int, noun: str) -> str:
+    return f"<p>And {n - shown:,} more {noun}.</p>" if n > shown else ""
 
 
 def format_params(params: Mapping[str, Any]) -> str:

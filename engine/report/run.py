@@ -123,8 +123,8 @@ def _find_title(catalog: Mapping[str, Any], kind: str, name: str) -> str:
         return name
 
 
-def _interval_to_plain(found: Interval) -> dict[str, float | None]:
-    out: dict[str, float | None] = to_plain({"mean": found.mean, "low": found.low, "high": found.high})
+def _interval_to_plain(interval: Interval) -> dict[str, float | None]:
+    out: dict[str, float | None] = to_plain({"mean": interval.mean, "low": interval.low, "high": interval.high})
     return out
 
 
@@ -193,7 +193,7 @@ def _write_leaderboard(main: Member, result: Result, others: Sequence[tuple[Memb
         style, mark = ("a", "dot") if own else ("c", "up") if oracle else ("b", "ring")
         ends = [to_number(score[end], math.nan) for end in ("mean", "low", "high")]
         marks.append(Row(member.label, ends[0], format_interval(score), ends[1], ends[2], style, mark))
-    said = "Average precision: " + "; ".join(f"{row.name[:40]} {row.said}" for row in marks)
+    said = "Average precision: " + "; ".join(f"{row.name[:40]} {row.text}" for row in marks)
     chart = drawing.draw_intervals(marks, label=said, x_title="Average precision", level=result.prevalence, lowest=0.0)
     figure = doc.html_figure("Average precision", "Mean and interval; dotted: a random ranking.", chart)
     table = doc.html_table(

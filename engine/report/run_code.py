@@ -57,9 +57,9 @@ def write_python(spec: RunSpec, catalog: Mapping[str, Any]) -> str:
     `engine.runner.execute`, which gives the run's own numbers. Raises as `words`.
     """
     spec = _complete(spec, catalog)
-    made = find_classifier(spec, catalog)
+    classifier = find_classifier(spec, catalog)
     about = f"# {escape.line(find(catalog, 'methods', spec.method)['title'], 80)} on {spec.dataset}, n = {spec.replicates}"
-    return "\n".join([about, *(_write_run(spec) if made is None else _write_classifier(spec, catalog, made)), ""])
+    return "\n".join([about, *(_write_run(spec) if classifier is None else _write_classifier(spec, catalog, classifier)), ""])
 
 
 def _complete(spec: RunSpec, catalog: Mapping[str, Any]) -> RunSpec:
@@ -105,7 +105,7 @@ def _write_run(spec: RunSpec) -> list[str]:
     ]
 
 
-def _write_classifier(spec: RunSpec, catalog: Mapping[str, Any], made: str) -> list[str]:
+def _write_classifier(spec: RunSpec, catalog: Mapping[str, Any], classifier: str) -> list[str]:
     # what a run's task says where its method has no patience of its own: a phase goes to its last epoch
     params = {k: tuple(v) if isinstance(v, list) else v for k, v in spec.params.items()}
     own = {d["name"] for d in find(catalog, "methods", spec.method)["fields"]}
@@ -120,7 +120,7 @@ def _write_classifier(spec: RunSpec, catalog: Mapping[str, Any], made: str) -> l
         "from engine.data.catalog import load",
         "from engine.data.prepare import encode",
         "from engine.data.split import split",
-        f"from engine.estimators import {made}",
+        f"from engine.estimators import {classifier}",
         "from engine.spec import Imbalance, RunSpec",
         "",
         *_write_spec(spec, params=False),
@@ -129,13 +129,13 @@ def _write_classifier(spec: RunSpec, catalog: Mapping[str, Any], made: str) -> l
         "columns = SimpleImputer(keep_empty_features=True)",
         "",
         *write_replicates(
-            made, arguments, numbers="range(spec.replicates)", folds=spec.folds, seed=spec.seed, metric=DEFAULT_METRIC
+            classifier, arguments, numbers="range(spec.replicates)", folds=spec.folds, seed=spec.seed, metric=DEFAULT_METRIC
         ),
     ]
 
 
 def write_replicates(
-    made: str,
+    classifier: str,
     arguments: Mapping[str, str],
     *,
     numbers: str,
@@ -160,7 +160,7 @@ def write_replicates(
         *([] if thinned is None else [thin]),
         "    own = np.concatenate([parts.train, parts.valid])",
         "    share = len(parts.valid) / len(own)  # of the rows that choose when to stop",
-        f"    model = {made}(",
+        f"    model = {classifier}(",
         *(f"        {k}={v}," for k, v in arguments.items()),
         "        validation_fraction=share,",
         f"        random_state={f'{seed} + ' if seed else ''}number,",

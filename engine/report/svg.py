@@ -75,20 +75,20 @@ class Row:
 
     name: str
     value: float
-    said: str
+    text: str
     low: float = math.nan
     high: float = math.nan
     style: str = "a"
     mark: str = "dot"
 
 
-def list_ticks(low: float, high: float, most: int = 5) -> list[float]:
+def list_ticks(low: float, high: float, limit: int = 5) -> list[float]:
     """Round numbers in [low, high], at most `most` + 1: multiples of 1, 2 or 5 times a power of ten. None where there is no room."""
     span = high - low
     if not math.isfinite(span) or span <= 0:
         return []
-    power: float = 10.0 ** math.floor(math.log10(span / most))
-    step = next(power * k for k in (1, 2, 5, 10) if power * k * most >= span * (1 - 1e-9))
+    power: float = 10.0 ** math.floor(math.log10(span / limit))
+    step = next(power * k for k in (1, 2, 5, 10) if power * k * limit >= span * (1 - 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [k * step for k in range(first, last + 1)]
 
@@ -183,7 +183,7 @@ def draw_intervals(rows: Sequence[Row], *, label: str, x_title: str, level: floa
     for k, row in enumerate(rows):
         y = top + step * k + 24
         out.append(f'<text class="name" x="{side}" y="{y - 11}">{html(row.name, 32)}</text>')
-        out.append(f'<text x="{width - side}" y="{y - 11}" text-anchor="end">{html(row.said, 32)}</text>')
+        out.append(f'<text x="{width - side}" y="{y - 11}" text-anchor="end">{html(row.text, 32)}</text>')
         if math.isfinite(row.low) and math.isfinite(row.high):
             a, b = at(max(row.low, low)), at(row.high)
             out.append(
@@ -202,7 +202,7 @@ def draw_bars(rows: Sequence[Row], *, label: str) -> str:
     for k, row in enumerate(rows):
         y = step * k + 14
         out.append(f'<text class="name" x="1" y="{y}">{html(row.name, 34)}</text>')
-        out.append(f'<text x="{width - 1}" y="{y}" text-anchor="end">{html(row.said, 30)}</text>')
+        out.append(f'<text x="{width - 1}" y="{y}" text-anchor="end">{html(row.text, 30)}</text>')
         if math.isfinite(row.value):
             long = max(1.0, row.value / most * (width - 2))
             out.append(f'<rect class="bar {row.style}" x="1" y="{y + 4}" width="{long:.1f}" height="9"/>')

@@ -224,8 +224,8 @@ def _space_ratios(ratios: Sequence[float]) -> list[float]:
     return out
 
 
-def _build_line(own: Sequence[Record], place: Mapping[float, float], style: str, mark: str) -> Line:
-    order = sorted(own, key=lambda record: float(record["ratio"]))
+def _build_line(records: Sequence[Record], place: Mapping[float, float], style: str, mark: str) -> Line:
+    order = sorted(records, key=lambda record: float(record["ratio"]))
     x = np.array([place[record["ratio"]] for record in order])
     y, low, high = (np.array([to_number(record[end], math.nan) for record in order]) for end in ("mean", "low", "high"))
     return Line(x, y, style, mark, low=low, high=high)
@@ -239,7 +239,7 @@ def _draw_one_ratio(every: Sequence[Record], metric: str) -> str:
         ends = [to_number(record[end], math.nan) for end in ("mean", "low", "high")]
         rows.append(Row(record["title"], ends[0], format_interval(record), ends[1], ends[2], style, mark))
     said = f"{METRICS[metric][0]} on {_describe_place(every[0])[:100]}: " + "; ".join(
-        f"{row.name[:40]} {row.said}" for row in rows
+        f"{row.name[:40]} {row.text}" for row in rows
     )
     chart = svg.draw_intervals(rows, label=said, x_title=METRICS[metric][0], lowest=float(METRICS[metric][1][0]))
     return doc.html_figure(doc.html_name(every[0]["dataset_title"], 60), f"at {every[0]['ratio']:g}:1", chart)
@@ -295,7 +295,7 @@ def _draw_ranks(spec: SweepSpec, records: Sequence[Record], metric: str) -> str:
         for name in order
     ]  # fmt: skip
     said = "Mean ranks with half the critical difference to each side: " + "; ".join(
-        f"{row.name[:40]} {row.said}" for row in rows
+        f"{row.name[:40]} {row.text}" for row in rows
     )
     chart = svg.draw_intervals(rows, label=said, x_title="Mean rank, 1 is the best", lowest=0.0)
     friedman = found["friedman"]

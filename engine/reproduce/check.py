@@ -9,7 +9,7 @@ from typing import Any
 from engine.errors import BadParameter
 from engine.papers import measured
 from engine.papers.protocol import Table
-from engine.papers.shelf import NoCache
+from engine.papers.result_cache import NoCache
 from engine.plain import to_plain
 from engine.reproduce.document import cell_name, format_number, list_values
 from engine.reproduce.table_runner import TableRunner

@@ -29,7 +29,7 @@ def build_document(
         "table": table.name,
         "title": table.title,
         "reduced": table.reduced,
-        "words": table.words,
+        "words": table.description,
         "rows": rows,
         "claims": claims,
         "provenance": {
@@ -102,29 +102,29 @@ def summarise_tables(
     return "\n".join(lines)
 
 
-def _summarise_over_sets(whose: str, found: Mapping[str, Any]) -> list[str]:
+def _summarise_over_sets(title: str, tests: Mapping[str, Any]) -> list[str]:
     """What tests over data sets say, in lines."""
-    margin = f"{found['margin']:g}"
-    lines = [f"  Over {found['sets']} data sets, {whose}:"]
-    if found["friedman"]:
-        f = found["friedman"]
+    margin = f"{tests['margin']:g}"
+    lines = [f"  Over {tests['sets']} data sets, {title}:"]
+    if tests["friedman"]:
+        f = tests["friedman"]
         lines.append(
             f"    Friedman chi2 {f['chi2']:.2f}, p = {f['p']:.2g}; Iman and Davenport p = {_format_p(f['p_f'])}; Nemenyi's critical "
-            f"difference of mean ranks {found['critical_difference']:.2f} (0.05)"
+            f"difference of mean ranks {tests['critical_difference']:.2f} (0.05)"
         )
-    for name in sorted(found["methods"], key=lambda n: (found["ranks"] or {}).get(n, 0.0)):
-        rank = f"mean rank {found['ranks'][name]:.2f}, " if found["ranks"] else ""
-        mean, best, ahead = format_number(found["means"].get(name)).strip(), found["best"][name], found["ahead"][name]
+    for name in sorted(tests["methods"], key=lambda n: (tests["ranks"] or {}).get(n, 0.0)):
+        rank = f"mean rank {tests['ranks'][name]:.2f}, " if tests["ranks"] else ""
+        mean, best, ahead = format_number(tests["means"].get(name)).strip(), tests["best"][name], tests["ahead"][name]
         lines.append(f"    {name}: {rank}mean {mean}, within {margin} of the best on {best} sets, alone ahead on {ahead}")
-    for bar in found["cliques"] or []:
+    for bar in tests["cliques"] or []:
         lines.append("    no difference by Nemenyi among: " + ", ".join(bar))
-    for pair in found["pairs"]:
+    for pair in tests["pairs"]:
         p = "" if pair["p"] is None else f"; Wilcoxon p = {pair['p']:.2g}, {pair['p_holm']:.2g} after Holm"
         lines.append(
             f"    {pair['left']} against {pair['right']}: {format_number(pair['mean'], '+').strip()}; {pair['wins']} wins, {pair['ties']} "
             f"ties, {pair['losses']} losses by more than {margin}{p}"
         )
-    if claim := found.get("claim"):
+    if claim := tests.get("claim"):
         lines.append(f"    {claim['text']}: {claim['verdict']}")
     return lines
 

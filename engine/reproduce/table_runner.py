@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.errors import BadInput, DataMissing, OutOfMemory
 from engine.papers.protocol import SINE, Arm, Table
-from engine.papers.shelf import ResultCache, summarise_result
+from engine.papers.result_cache import ResultCache, summarise_result
 from engine.papers.tables import Answers
 from engine.reproduce import parallel
 from engine.reproduce.document import format_duration
@@ -23,14 +23,14 @@ Waiting = tuple[int, Arm, RunSpec]
 class TableRunner:
     """Runs what tables need and nobody has run yet, one replicate after the other, and keeps each at once.
 
-    catalog: of this engine. shelf: where results are kept. say: told each line of progress. jobs: processes; with more than one, runs
+    catalog: of this engine. cache: where results are kept. say: told each line of progress. jobs: processes; with more than one, runs
     on the same rows stay in one process, which keeps the network they start from.
     """
 
     def __init__(
-        self, catalog: Mapping[str, Any], shelf: ResultCache, say: Callable[[str], None], device: str = "auto", jobs: int = 1
+        self, catalog: Mapping[str, Any], cache: ResultCache, say: Callable[[str], None], device: str = "auto", jobs: int = 1
     ) -> None:
-        self.catalog, self.shelf, self.say, self.device, self.jobs = catalog, shelf, say, device, jobs
+        self.catalog, self.cache, self.say, self.device, self.jobs = catalog, cache, say, device, jobs
         self.times: dict[str, list[float]] = defaultdict(list)
         self.read: dict[str, Any] = {}
 
@@ -62,7 +62,7 @@ class TableRunner:
         waiting: list[Waiting] = []
         for n, arm, asked in plan:
             spec = asked.complete(self.catalog)
-            if (kept := self.shelf.get(spec.run_id(self.fingerprint(spec)))) is not None:
+            if (kept := self.cache.get(spec.run_id(self.fingerprint(spec)))) is not None:
                 answers.results[arm.key][n] = kept
             else:
                 waiting.append((n, arm, spec))
@@ -80,7 +80,7 @@ class TableRunner:
             if arm.key in answers.absent:
                 continue
             id = spec.run_id(self.fingerprint(spec))
-            if (twin := self.shelf.get(id)) is not None:  # another arm of another table is the same run
+            if (twin := self.cache.get(id)) is not None:  # another arm of another table is the same run
                 answers.results[arm.key][n] = twin
                 continue
             self._announce(waiting[i], of - len(waiting) + i + 1, of, self.left(waiting[i:]))
@@ -120,7 +120,7 @@ class TableRunner:
                 self.times[one[1].key].append(result.seconds)
                 self._keep(one, result, answers)
         for n, arm, spec in waiting:  # twins
-            if n not in answers.results[arm.key] and (kept := self.shelf.get(spec.run_id(self.fingerprint(spec)))) is not None:
+            if n not in answers.results[arm.key] and (kept := self.cache.get(spec.run_id(self.fingerprint(spec)))) is not None:
                 answers.results[arm.key][n] = kept
 
     def _announce(self, one: Waiting, number: int, of: int, left: str) -> None:
@@ -135,7 +135,7 @@ class TableRunner:
 
     def _keep(self, one: Waiting, result: Result, answers: Answers) -> None:
         n, arm, spec = one
-        self.shelf.put(spec, result, self.fingerprint(spec))
+        self.cache.put(spec, result, self.fingerprint(spec))
         answers.results[arm.key][n] = summarise_result(result)
 
     def _sine(self, tables: Sequence[Table], seeds: int | None, answers: Answers) -> None:

@@ -188,8 +188,8 @@ def _replace_arms(table: Table, new: Mapping[str, Arm], says: str) -> Table:
         return replace(one, left=left, right=right)
 
     rows = tuple(replace(row, reading=moved(row.reading)) for row in table.rows)
-    words = says + table.words[:1].lower() + table.words[1:]
-    return replace(table, rows=rows, claims=tuple(claim(c) for c in table.claims), words=words)
+    description = says + table.description[:1].lower() + table.description[1:]
+    return replace(table, rows=rows, claims=tuple(claim(c) for c in table.claims), description=description)
 
 
 def check_table(table: Table, trials: int) -> None:

@@ -199,7 +199,7 @@ def parse_batch(raw: bytes, where: str, labels: bytes, classes: int) -> tuple[np
 class Pixels:
     """Stands where a pickle names numpy's array: keeps what it is told, builds nothing."""
 
-    def __init__(self, *told: object) -> None:
+    def __init__(self, *state: object) -> None:
         self.state: Any = None
 
     def __setstate__(self, state: object) -> None:
@@ -216,7 +216,7 @@ class Pixels:
 class Kind:
     """Stands where a pickle names numpy's dtype."""
 
-    def __init__(self, code: object = None, *told: object) -> None:
+    def __init__(self, code: object = None, *state: object) -> None:
         self.code = code
 
     def __setstate__(self, state: object) -> None:

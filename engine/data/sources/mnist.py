@@ -98,7 +98,7 @@ def check_counts(pictures: Pictures) -> None:
         raise BadData(f"The copy of MNIST here does not hold its images (their checksum differs): delete it; then {HOW}.")
 
 
-def _build_copy(words: str, files: tuple[Path, ...], read: Callable[[], Pictures]) -> Copy:
+def _build_copy(description: str, files: tuple[Path, ...], read: Callable[[], Pictures]) -> Copy:
     """A copy that is read whole, and its checksum verified, before rows of it are believed."""
 
     def chosen(choose: Choose) -> Pictures:
@@ -106,7 +106,7 @@ def _build_copy(words: str, files: tuple[Path, ...], read: Callable[[], Pictures
         check_counts(pictures)
         return pictures.rows(choose(pictures.y, pictures.test))
 
-    return Copy(words, files, chosen)
+    return Copy(description, files, chosen)
 
 
 def _find_official() -> tuple[Path, ...]:

@@ -85,7 +85,7 @@ def load(name: str, options: Mapping[str, Any]) -> Dataset:
     """The images. Raises DataMissing (MNIST is not here), BadData (a copy is not MNIST)."""
     source = mnist.find_copy()
     copy = Copy(
-        f"made from {source.words}",
+        f"made from {source.description}",
         source.files,
         lambda choose: make_pictures(source, choose),
         source.partly,
@@ -134,8 +134,8 @@ def _draw_all() -> dict[str, np.ndarray]:
     return {"angle": rng.uniform(0, 2 * np.pi, n), "texture": rng.integers(TEXTURES, size=n), "patch": rng.uniform(size=n)}
 
 
-def _rng(what: str) -> np.random.Generator:
-    return np.random.default_rng(zlib.crc32(f"{NAME}.{what}".encode()))
+def _rng(purpose: str) -> np.random.Generator:
+    return np.random.default_rng(zlib.crc32(f"{NAME}.{purpose}".encode()))
 
 
 def rotate(digits: np.ndarray, angle: np.ndarray) -> np.ndarray:

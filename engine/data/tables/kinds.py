@@ -139,7 +139,7 @@ def build_column(encoded: Encoded, style: Style, forced: str | None, notes: Note
 def _build_numeric(
     e: Encoded,
     values: np.ndarray,
-    own: Style,
+    style_of_column: Style,
     style: Style,
     notes: Notes,
     made: Callable[..., Column],
@@ -165,7 +165,7 @@ def _build_numeric(
         return made("constant", np.zeros_like(e.codes), _list_texts(e)[:1])  # however it is written
     if not len(known):
         return made("categorical", *_build_levels(e, notes))
-    return made("numeric", _drop_infinite(e, spread(values), own, style, notes))
+    return made("numeric", _drop_infinite(e, spread(values), style_of_column, style, notes))
 
 
 def _parse_numbers(e: Encoded, style: Style) -> tuple[np.ndarray, Style]:

@@ -60,21 +60,21 @@ class Sheet:
         raise BadData(f"The table has no column called {shorten(name)!r}; choose one of its {len(self.columns)} columns.")
 
 
-def shorten(name: str, most: int = 40) -> str:
+def shorten(name: str, limit: int = 40) -> str:
     """A name for a sentence: one line, nothing that turns or hides letters, at most `most` characters."""
-    seen = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in name[:most])
-    return seen if len(name) <= most else f"{seen[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
+    seen = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in name[:limit])
+    return seen if len(name) <= limit else f"{seen[: limit - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def list_names(names: list[str], most: int = 3) -> str:
+def list_names(names: list[str], limit: int = 3) -> str:
     """Some names for a sentence: 'a', 'b', 'c' and 4 more."""
-    shown = ", ".join(repr(shorten(name)) for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
+    shown = ", ".join(repr(shorten(name)) for name in names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit:,} more"
 
 
-def count_of(n: int, what: str) -> str:
+def count_of(n: int, noun: str) -> str:
     """1 row, 2,000 rows."""
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def check_size(rows: int, columns: int) -> None:

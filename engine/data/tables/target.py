@@ -172,10 +172,10 @@ def to_dataset(sheet: Sheet, target: str, positive: str | None = None, name: str
     )
 
 
-def describe_too_few(found: Labels) -> str:
+def describe_too_few(labels: Labels) -> str:
     """Why the classes are too small to compare anything; "" where they are not."""
-    counts = found.counts
-    small = [name for name, n in zip(found.classes, counts, strict=True) if n < FEWEST]
+    counts = labels.counts
+    small = [name for name, n in zip(labels.classes, counts, strict=True) if n < FEWEST]
     if not small:
         return ""
     if len(small) == 1:

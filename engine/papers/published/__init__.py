@@ -256,19 +256,19 @@ _FAR = 0.15
 """How far the better reading may be from C to be believed."""
 
 
-def _mark_exchanged(found: list[Cell]) -> list[Cell]:
+def _mark_exchanged(cells: list[Cell]) -> list[Cell]:
     """Precision and recall the right way round: `meant` set where the prediction mass says they were exchanged."""
     swap = {"precision": "recall", "recall": "precision"}
     out = []
-    for cell in found:
-        reading = _find_meaning(cell, found)
+    for cell in cells:
+        reading = _find_meaning(cell, cells)
         out.append(replace(cell, meant=swap[cell.metric]) if cell.metric in swap and reading == "exchanged" else cell)
     return out
 
 
-def _find_meaning(cell: Cell, found: list[Cell]) -> str:
+def _find_meaning(cell: Cell, cells: list[Cell]) -> str:
     """How the block of a cell reads: 'as printed', 'exchanged' or 'neither'."""
-    pairs = _find_block(cell, found)
+    pairs = _find_block(cell, cells)
     if not pairs:
         return "as printed"
     classes = sum(n for _, _, n in pairs)
@@ -280,14 +280,14 @@ def _find_meaning(cell: Cell, found: list[Cell]) -> str:
     return "exchanged" if swapped <= _FAR else "neither"
 
 
-def _find_block(cell: Cell, found: list[Cell]) -> list[tuple[float, float, int]]:
+def _find_block(cell: Cell, cells: list[Cell]) -> list[tuple[float, float, int]]:
     """(precision, recall, classes like it) as printed, of the ten classes that a cell was measured with."""
     free = {"digit", "minority", "class"} | ({"setting"} if cell.table == "3" else set())
     whole = cell.labels.get("setting") == "Balanced"
     fixed = {name: value for name, value in cell.labels.items() if name not in free}
     pairs: dict[str, dict[str, float]] = {}
     sizes = {"mnr": 4, "mjr": 6, "Minority": 4, "Majority": 6, "Balanced": 10}
-    for other in found:
+    for other in cells:
         if other.dataset != cell.dataset or any(other.labels.get(name) != value for name, value in fixed.items()):
             continue
         if cell.labels.keys() != other.labels.keys():
@@ -343,12 +343,12 @@ _COPIES: tuple[tuple[str, dict[str, str], str, tuple[str, ...] | None, str], ...
 )  # fmt: skip
 
 
-def _explain_mark(cell: Cell, found: list[Cell]) -> str:
+def _explain_mark(cell: Cell, cells: list[Cell]) -> str:
     """Why a cell cannot be trusted, '' where nothing speaks against it."""
     why = []
     if cell.metric == "g_mean" and cell.dataset in BALANCED:
         other = next(
-            c for c in found if c.metric == "balanced_accuracy" and (c.dataset, c.labels) == (cell.dataset, cell.labels)
+            c for c in cells if c.metric == "balanced_accuracy" and (c.dataset, c.labels) == (cell.dataset, cell.labels)
         )
         if breaks_identity(other.value, cell.value, BALANCED[cell.dataset]):
             right = g_mean_of(other.value, BALANCED[cell.dataset])
@@ -357,7 +357,7 @@ def _explain_mark(cell: Cell, found: list[Cell]) -> str:
             why.append("30 of the 36 G-means of these columns break an identity, so all come from other code or rows")
     if cell.exchanged:
         why.append("precision and recall are exchanged in print, as the sum of recall / precision over the classes shows")
-    elif cell.metric in ("precision", "recall") and _find_meaning(cell, found) == "neither":
+    elif cell.metric in ("precision", "recall") and _find_meaning(cell, cells) == "neither":
         why.append("the sum of recall / precision over the classes fits neither as printed nor exchanged")
     for table, labels, dataset, metrics, reason in _COPIES:
         there = (cell.table, cell.dataset) == (table, dataset) and (metrics is None or cell.metric in metrics)

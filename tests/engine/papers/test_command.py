@@ -15,7 +15,7 @@ from engine.commands.main import main
 from engine.errors import BadData
 from engine.papers import dos, eos, measured
 from engine.papers.protocol import Arm
-from engine.papers.shelf import FolderCache
+from engine.papers.result_cache import FolderCache
 from engine.papers.verdicts import judge
 from engine.plain import to_plain
 from engine.reproduce.table_runner import TableRunner

@@ -15,7 +15,7 @@ from engine.catalog import build_catalog
 from engine.commands.main import main
 from engine.papers import adult, keel, measured, moving, sine
 from engine.papers.protocol import Arm
-from engine.papers.shelf import summarise_result
+from engine.papers.result_cache import summarise_result
 from engine.papers.verdicts import judge
 from engine.reproduce import parallel
 from engine.runner import drive, run

@@ -9,7 +9,7 @@ import pytest
 from engine.catalog import build_catalog
 from engine.papers import keel, measured, stored
 from engine.papers.protocol import Arm, Reading, Row, Table
-from engine.papers.shelf import StoreCache
+from engine.papers.result_cache import StoreCache
 from engine.papers.tables import PAPERS, judge_tables
 from engine.reproduce.table_runner import TableRunner
 from engine.spec import Imbalance
@@ -45,8 +45,8 @@ def test_the_page_reads_what_the_terminal_does(store, paper, name, count):
     fill(store, wanted.each[:-1])  # one is missing
     kept: dict = {}
     found = stored.build_stored_document(store, wanted, kept)
-    shelf = StoreCache(store.url)
-    runner = TableRunner(catalog, shelf, lambda line: None)
+    cache = StoreCache(store.url)
+    runner = TableRunner(catalog, cache, lambda line: None)
     runner.one = lambda spec, arm: pytest.fail("the terminal does not know a run that the page found")
     answers = runner.run([table(paper, name).only([r.labels["method"] for r in wanted.table.rows[:-1]])])
     rows, claims = judge_tables([wanted.table], answers)
@@ -54,7 +54,7 @@ def test_the_page_reads_what_the_terminal_does(store, paper, name, count):
     assert [c for c in found["claims"] if c["difference"]] == [c for c in claims if c["difference"]]
     assert sum(row["ours"] is None for row in found["rows"]) == 1
     assert len(kept) == (0 if paper == "keel" else 20)  # arrays are read where a choice on validation needs them
-    shelf.store.close()
+    cache.store.close()
 
 
 def test_a_run_that_two_arms_share_is_queued_once_and_read_by_both(store):

@@ -95,7 +95,7 @@ def test_test_labels_do_not_change_what_is_chosen(toy, monkeypatch):
 
 def test_a_trial_is_judged_by_what_a_run_keeps(toy):
     """The score is the mean of what `validation` of a result says, and hopeless trials end early."""
-    from engine.papers.shelf import summarise_result
+    from engine.papers.result_cache import summarise_result
     from engine.runner import drive, run
 
     spec = RunSpec("wine", "explicit-gradient", params={**SHORT, **keel.FULL.meta}, folds=2).complete(build_catalog(found=True))
