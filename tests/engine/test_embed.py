@@ -83,9 +83,9 @@ def test_a_job_says_what_it_does_and_returns_places():
 
 
 def test_loading_is_said_before_it_takes_its_time(monkeypatch):
-    monkeypatch.setattr(embed.embedding, "loaded", lambda: False)
-    monkeypatch.setattr(embed.embedding, "compiled", lambda: False)
-    monkeypatch.setattr(embed.embedding, "compile_umap", lambda: None)
+    monkeypatch.setattr(embed.layout, "is_loaded", lambda: False)
+    monkeypatch.setattr(embed.layout, "is_compiled", lambda: False)
+    monkeypatch.setattr(embed.layout, "compile_umap", lambda: None)
     first = next(embed.run_job(EmbedSpec("r1", "umap"), features()))
     assert isinstance(first, Phase) and first.name == "library" and "20 s" in first.text
 

@@ -193,7 +193,7 @@ def test_cifar10_is_fetched_from_openml_when_asked(bare, monkeypatch):
     y = np.r_[np.arange(20), np.arange(10)] % 10
     x = RNG.integers(256, size=(30, 3072))
     monkeypatch.setattr(cifar, "COUNTS", cifar.COUNTS | {"cifar10": ((2,) * 10, (1,) * 10)})
-    monkeypatch.setattr(cifar.openml, "pictures", lambda *a: openml(x, y, a))
+    monkeypatch.setattr(cifar.openml, "fetch_pictures", lambda *a: openml(x, y, a))
     sources.fetch("cifar10")
     d = sources.load("cifar10")
     assert np.array_equal(d.images.reshape(30, -1), x) and "OpenML" in d.copy

@@ -16,7 +16,7 @@ def test_a_shipped_table(paper, table, reduced):
     found = measured.read_table(paper, table, reduced)
     assert found is not None
     protocol = PAPERS[paper].table(table, reduced)
-    assert (found["title"], found["words"]) == (protocol.title, protocol.words)
+    assert (found["title"], found["words"]) == (protocol.title, protocol.description)
     # whole: a row for each of the protocol's, measured often enough wherever there is something to run
     assert len(found["rows"]) == len(protocol.rows) and len(found["claims"]) == len(protocol.claims)
     for row, wanted in zip(found["rows"], protocol.rows, strict=True):

@@ -58,10 +58,10 @@ def test_every_run_can_be_asked_for(paper, name, reduced):
 @pytest.mark.parametrize(("paper", "name"), [(p, n) for p, n, reduced in EVERY if reduced])
 def test_a_reduced_protocol_never_passes_for_the_full_one(paper, name):
     found = table(paper, name, True)
-    assert found.reduced and "Reduced protocol" in found.words and "not the paper's" in found.words
+    assert found.reduced and "Reduced protocol" in found.description and "not the paper's" in found.description
     assert all(REDUCED in row.incomparable for row in found.rows if row.reading)
     full = table(paper, name, False)
-    assert not full.reduced and "Reduced" not in full.words and not any(REDUCED in row.incomparable for row in full.rows)
+    assert not full.reduced and "Reduced" not in full.description and not any(REDUCED in row.incomparable for row in full.rows)
 
 
 def test_what_is_measured_where():

@@ -72,7 +72,7 @@ def test_stopped_and_gone_on_is_as_if_it_had_not_been(toy, monkeypatch):
         tune(toy / "two", 5, "CE")
     monkeypatch.setattr(tuning, "score_epochs", scores)
     assert tune(toy / "two", 5, "CE") == (whole, told)
-    assert "layers 1, 2 or 3" in whole.words and whole.words.endswith("single split.")
+    assert "layers 1, 2 or 3" in whole.description and whole.description.endswith("single split.")
 
 
 def test_test_labels_do_not_change_what_is_chosen(toy, monkeypatch):
