@@ -151,7 +151,13 @@ def build_stored_document(
             one = one | kept[known]
         answers.results[run.arm][run.number] = one
     rows, claims = judge_tables([table], answers)
-    base = {"paper": table.paper, "table": table.name, "title": table.title, "reduced": table.reduced, "words": table.description}
+    base = {
+        "paper": table.paper,
+        "table": table.name,
+        "title": table.title,
+        "reduced": table.reduced,
+        "words": table.description,
+    }
     return base | {"rows": rows, "claims": claims} | compute_extras(table, rows, answers)
 
 

@@ -20,6 +20,7 @@ from app.frame.pieces import find_pieces
 from app.views.compare import plan, ratio, sweep_words
 from app.views.compare import view as compare
 from app.words.text import escape
+from engine.report import sweep_code
 from engine.spec.run import find
 from engine.store import Store
 from engine.store.database import JOBS
@@ -475,7 +476,10 @@ def test_the_whole_sweep_can_be_taken_along_as_code(look: Look, store: Store) ->
     page.run()
     assert not page.exception
     shell, python = (block.value for block in page.code)
-    assert shell == " ".join([*sweep.command(SPEC), "--metric", "f1"]) and python == sweep.python(SPEC, "f1").strip()
+    assert (
+        shell == " ".join([*sweep_code.list_arguments(SPEC), "--metric", "f1"])
+        and python == sweep_code.write_python(SPEC, "f1").strip()
+    )
 
 
 def test_the_flat_table_has_every_cell(store: Store) -> None:
