@@ -50,13 +50,13 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
     )
     page.check_path(arguments.report)
-    data = _bytes(file)
+    data = _read_bytes(file)
     progress = _Progress()
     try:
         found, artifacts, profile = _compare(data, file.name, spec, began, progress)
     finally:
         progress.clear()
-    print(json.dumps(found, allow_nan=False) if arguments.json else summary(found))
+    print(json.dumps(found, allow_nan=False) if arguments.json else summarise_comparison(found))
     if arguments.report is not None:  # last: where it cannot be written, the answer is there all the same
         given = {"comparison": found, "artifacts": artifacts, "profile": profile, "file": file.name}
         page.write_file(arguments.report, write_report("compare", ReportRequest(given=given)))
@@ -85,7 +85,7 @@ def _compare(
     return found, artifacts, about
 
 
-def _bytes(file: Path) -> bytes:
+def _read_bytes(file: Path) -> bytes:
     from engine.spec.table_limits import MAX_BYTES
 
     try:
@@ -121,7 +121,7 @@ class _Progress(ProgressLine):
 WORDS = {"reference": "", "better": "better", "worse": "worse", "not told apart": "not told apart", "": ""}
 
 
-def summary(comparison: Mapping[str, Any]) -> str:
+def summarise_comparison(comparison: Mapping[str, Any]) -> str:
     """A comparison for a person: what was compared, a row a method, best first, and the verdict."""
     data, spec, metric = comparison["data"], comparison["spec"], comparison["metric"]
     counts, positive = data["counts"], data["positive"]
@@ -138,8 +138,8 @@ def summary(comparison: Mapping[str, Any]) -> str:
         rows.append(
             (
                 row["title"],
-                _interval(metric_interval(row, metric)),
-                _interval(difference, "+") if difference.get("mean") is not None else "",
+                _format_interval(metric_interval(row, metric)),
+                _format_interval(difference, "+") if difference.get("mean") is not None else "",
                 "" if difference.get("p_holm") is None else f"{difference['p_holm']:.3f}",
                 str(row["replicates"]),
                 f"{row['seconds']:.1f}",
@@ -158,7 +158,7 @@ def summary(comparison: Mapping[str, Any]) -> str:
     return "\n".join(out)
 
 
-def _interval(m: Mapping[str, Any], sign: str = "") -> str:
+def _format_interval(m: Mapping[str, Any], sign: str = "") -> str:
     if m["mean"] is None:
         return "-"
     bracket = "" if m["low"] is None or m["high"] is None else f" [{m['low']:{sign}.3f}, {m['high']:{sign}.3f}]"

@@ -64,15 +64,15 @@ def run(arguments: argparse.Namespace) -> int:
     store = Store(arguments.store)
     store.keep_sweep(spec.to_json())
     progress = _Progress(catalog)
-    failed, stopped = _fill(store, spec, catalog, arguments.device, progress)
+    failed, stopped = _run_missing(store, spec, catalog, arguments.device, progress)
     records = [
         record | {"state": "failed", "reason": failed[record["run"]]} if record["run"] in failed else record
         for record in table(store, spec, catalog, arguments.metric)
     ]
     if arguments.json:
-        print(json.dumps(_answer(spec, records, catalog, arguments.metric), allow_nan=False))
+        print(json.dumps(_build_answer(spec, records, catalog, arguments.metric), allow_nan=False))
     else:
-        print(summary(spec, records, catalog, arguments.metric))
+        print(summarise_sweep(spec, records, catalog, arguments.metric))
     if arguments.report is not None:
         given = {"spec": spec, "records": records, "metric": arguments.metric}
         page.write_file(arguments.report, write_report("sweep", ReportRequest(catalog, given=given)))
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _fill(
+def _run_missing(
     store: Store, spec: SweepSpec, catalog: Mapping[str, Any], device: str, progress: _Progress
 ) -> tuple[dict[str, str], bool]:
     """Run every cell that is missing; (run -> why it failed, whether Ctrl-C ended it)."""
@@ -141,7 +141,9 @@ class _Progress(ProgressLine):
         return f"{line(self.titles[cell.method], 60)} on {line(cell.dataset, 60)} at {cell.ratio:g}:1"
 
 
-def _answer(spec: SweepSpec, records: Sequence[Mapping[str, Any]], catalog: Mapping[str, Any], metric: str) -> dict[str, Any]:
+def _build_answer(
+    spec: SweepSpec, records: Sequence[Mapping[str, Any]], catalog: Mapping[str, Any], metric: str
+) -> dict[str, Any]:
     """The answer for a program."""
     from engine.sweep.spec import over_cells
 
@@ -154,7 +156,7 @@ def _answer(spec: SweepSpec, records: Sequence[Mapping[str, Any]], catalog: Mapp
     }
 
 
-def summary(
+def summarise_sweep(
     spec: SweepSpec, records: Sequence[Mapping[str, Any]], catalog: Mapping[str, Any], metric: str = DEFAULT_METRIC
 ) -> str:
     """The answer for a person: each dataset and ratio with a row a method, ranks over them, and what there is none of."""
@@ -166,7 +168,7 @@ def summary(
     for record in records:
         blocks.setdefault((record["dataset"], record["ratio"]), []).append(record)
     head = ("", label, "against plain training", "p (Holm)", "", "of the potential", "n", "seconds")
-    rows = {place: [_row(record) for record in block] for place, block in blocks.items()}
+    rows = {place: [_build_row(record) for record in block] for place, block in blocks.items()}
     widths = [max(len(row[i]) for row in [head, *(row for some in rows.values() for row in some)]) for i in range(len(head))]
     for (dataset, ratio), block in rows.items():
         out += [*([""] if out else []), f"{line(dataset, 60)} {ratio:g}:1"]
@@ -200,7 +202,7 @@ def summary(
     return "\n".join(out).lstrip("\n")
 
 
-def _row(record: Mapping[str, Any]) -> tuple[str, ...]:
+def _build_row(record: Mapping[str, Any]) -> tuple[str, ...]:
     difference, share = record["difference"], record["share"]
     tested = difference is not None and difference["p_holm"] is not None
     stands = "better" if tested and difference["better"] else "worse" if tested and difference["worse"] else "same"

@@ -56,7 +56,7 @@ class Arm:
         return self.dataset in (*FIXED_TEST, SINE)
 
     @property
-    def most(self) -> int:
+    def max_runs(self) -> int:
         """How many runs there are."""
         return 1 if self.stacked else len(self.seeds) or 10_000
 
@@ -131,7 +131,7 @@ class Table:
     claims: tuple[Claim, ...] = ()
     folds: int = 1
 
-    def only(self, methods: Collection[str] = (), datasets: Collection[str] = ()) -> Table:
+    def select(self, methods: Collection[str] = (), datasets: Collection[str] = ()) -> Table:
         """The rows of these methods and datasets (empty: all), and the claims that these rows' runs can answer."""
         wanted = {method.lower() for method in methods}
         rows = tuple(

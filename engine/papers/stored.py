@@ -65,13 +65,13 @@ class Plan:
         """Every run once."""
         return list({run.id: run for run in reversed(self.runs)}.values())[::-1]
 
-    def of(self, states: Mapping[str, State], *which: str) -> list[Run]:
+    def in_states(self, states: Mapping[str, State], *which: str) -> list[Run]:
         """Those in one of these states, each once; '' is not in the store."""
         return [run for run in self.each if (states[run.id].state if run.id in states else "") in which]
 
     def missing(self, states: Mapping[str, State]) -> list[Run]:
         """Those that would have to be queued: not there, or ended without a result."""
-        return self.of(states, "", *ENDED)
+        return self.in_states(states, "", *ENDED)
 
 
 def plan_runs(table: Table, catalog: Mapping[str, Any]) -> Plan:
@@ -95,9 +95,9 @@ def plan_runs(table: Table, catalog: Mapping[str, Any]) -> Plan:
             continue
         arms.append((arm, spec, entry["fingerprint"]))
     runs = []
-    for n in range(max((min(table.seeds, arm.most) for arm, _, _ in arms), default=0)):
+    for n in range(max((min(table.seeds, arm.max_runs) for arm, _, _ in arms), default=0)):
         for arm, first, fingerprint in arms:
-            if n < min(table.seeds, arm.most):
+            if n < min(table.seeds, arm.max_runs):
                 spec = first.with_(seed=arm.seeds[n] if arm.seeds else n)
                 runs.append(Run(arm.key, n, spec, fingerprint, spec.run_id(fingerprint)))
     return Plan(table, tuple(runs), absent)

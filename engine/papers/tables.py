@@ -36,7 +36,7 @@ def select_tables(
     places = {name for row in rows if (name := row.dataset_name)}
     if strange := set(datasets) - places:
         raise BadParameter(f"no row is of dataset {min(strange)!r}; there are: {', '.join(sorted(places))}.")
-    return [table.only(set[str]().union(*wanted.values()), datasets) for table in out]
+    return [table.select(set[str]().union(*wanted.values()), datasets) for table in out]
 
 
 def _find_rows(word: str, rows: Sequence[Row]) -> set[str]:
@@ -56,7 +56,7 @@ class Answers:
     results: dict[str, dict[int, dict[str, Any]]] = field(default_factory=lambda: defaultdict(dict))
     absent: dict[str, str] = field(default_factory=dict)
 
-    def of(self, reading: Reading, numbers: Iterable[int]) -> list[float]:
+    def list_values(self, reading: Reading, numbers: Iterable[int]) -> list[float]:
         """Values of a reading, replicate by replicate."""
         return [value for n in numbers for value in self._read(reading, n)]
 
@@ -105,7 +105,7 @@ def _measure_row(table: Table, row: Row, answers: Answers, folds: int) -> dict[s
     if reading is not None:
         numbers = answers.numbers(reading)
         out |= {
-            "values": answers.of(reading, numbers),
+            "values": answers.list_values(reading, numbers),
             "absent": "" if numbers else answers.why_absent(reading),
             "test_share": _test_share(reading.arm, folds),
             "runs": [answers.results[arm.key][n]["run_id"] for n in numbers for arm in reading.arms],
@@ -121,8 +121,8 @@ def _measure_claim(table: Table, claim: Claim, answers: Answers, folds: int) -> 
         "text": claim.text,
         "kind": claim.kind,
         "factor": claim.factor,
-        "left": answers.of(claim.left, numbers),
-        "right": answers.of(claim.right, numbers),
+        "left": answers.list_values(claim.left, numbers),
+        "right": answers.list_values(claim.right, numbers),
         "absent": "" if numbers else answers.why_absent(claim.left, claim.right),
         "test_share": _test_share(claim.left.arm, folds),
     }

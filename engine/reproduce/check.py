@@ -62,7 +62,7 @@ def check_cell(
         facts = [answers.results[arm.key][n]["provenance"] for arm in row.reading.arms for n in numbers]
         out.append(
             {"table": table.name, "cell": name}
-            | _compare_values(shipped[name], answers.of(row.reading, numbers), document, facts)
+            | _compare_values(shipped[name], answers.list_values(row.reading, numbers), document, facts)
         )
     return out
 

@@ -49,15 +49,15 @@ class TableRunner:
             for arm in table.arms()
             if arm.dataset != SINE
         }
-        self._sine(tables, seeds, answers)
+        self._measure_sine(tables, seeds, answers)
         for arm, count, cuts in arms.values():
-            if why := self.why_not(arm, cuts, count):
+            if why := self.explain_absence(arm, cuts, count):
                 answers.absent[arm.key] = why
         plan = [
             (n, arm, arm.spec(n, cuts, count))
             for n in range(max((count for _, count, _ in arms.values()), default=0))
             for arm, count, cuts in arms.values()
-            if n < min(count, arm.most) and arm.key not in answers.absent
+            if n < min(count, arm.max_runs) and arm.key not in answers.absent
         ]
         waiting: list[Waiting] = []
         for n, arm, asked in plan:
@@ -69,12 +69,12 @@ class TableRunner:
         if plan:
             self.say(f"{len(plan)} runs, {len(plan) - len(waiting)} of them kept from before")
         if self.jobs > 1:
-            self._together(waiting, len(plan), answers)
+            self._run_parallel(waiting, len(plan), answers)
         else:
-            self._alone(waiting, len(plan), answers)
+            self._run_here(waiting, len(plan), answers)
         return answers
 
-    def _alone(self, waiting: Sequence[Waiting], of: int, answers: Answers) -> None:
+    def _run_here(self, waiting: Sequence[Waiting], of: int, answers: Answers) -> None:
         """One run after the other, in this process."""
         for i, (n, arm, spec) in enumerate(waiting):
             if arm.key in answers.absent:
@@ -83,15 +83,15 @@ class TableRunner:
             if (twin := self.cache.get(id)) is not None:  # another arm of another table is the same run
                 answers.results[arm.key][n] = twin
                 continue
-            self._announce(waiting[i], of - len(waiting) + i + 1, of, self.left(waiting[i:]))
+            self._announce(waiting[i], of - len(waiting) + i + 1, of, self.describe_left(waiting[i:]))
             try:
-                result = self.one(spec, arm)
+                result = self.run_one(spec, arm)
             except (BadInput, DataMissing, OutOfMemory) as error:
-                self._refused(arm, str(error), answers)
+                self._record_failure(arm, str(error), answers)
                 continue
-            self._keep(waiting[i], result, answers)
+            self._record_result(waiting[i], result, answers)
 
-    def _together(self, waiting: Sequence[Waiting], of: int, answers: Answers) -> None:
+    def _run_parallel(self, waiting: Sequence[Waiting], of: int, answers: Answers) -> None:
         """Several at once, in processes of their own; what is there is kept as it comes."""
         unique = {spec.run_id(self.fingerprint(spec)): (n, arm, spec) for n, arm, spec in reversed(waiting)}
         groups: dict[str, list[Waiting]] = defaultdict(list)
@@ -110,15 +110,15 @@ class TableRunner:
             if one[1].key in answers.absent:
                 return False
             rest = [waits for group in order for waits in group][begun - 1 :]
-            self._announce(one, first + begun, of, self.left(rest, self.jobs))
+            self._announce(one, first + begun, of, self.describe_left(rest, self.jobs))
             return True
 
         for one, result in parallel.run_groups(todo, self.jobs, self.device, start):
             if isinstance(result, str):
-                self._refused(one[1], result, answers)
+                self._record_failure(one[1], result, answers)
             else:
                 self.times[one[1].key].append(result.seconds)
-                self._keep(one, result, answers)
+                self._record_result(one, result, answers)
         for n, arm, spec in waiting:  # twins
             if n not in answers.results[arm.key] and (kept := self.cache.get(spec.run_id(self.fingerprint(spec)))) is not None:
                 answers.results[arm.key][n] = kept
@@ -128,17 +128,17 @@ class TableRunner:
         which = f"{spec.replicates} replicates" if arm.stacked else f"replicate {one[0] + 1}"
         self.say(f"{number} of {of}: {_describe_arm(arm)}, {which}{left}")
 
-    def _refused(self, arm: Arm, why: str, answers: Answers) -> None:
+    def _record_failure(self, arm: Arm, why: str, answers: Answers) -> None:
         if arm.key not in answers.absent:
             answers.absent[arm.key] = why
             self.say(why)
 
-    def _keep(self, one: Waiting, result: Result, answers: Answers) -> None:
+    def _record_result(self, one: Waiting, result: Result, answers: Answers) -> None:
         n, arm, spec = one
         self.cache.put(spec, result, self.fingerprint(spec))
         answers.results[arm.key][n] = summarise_result(result)
 
-    def _sine(self, tables: Sequence[Table], seeds: int | None, answers: Answers) -> None:
+    def _measure_sine(self, tables: Sequence[Table], seeds: int | None, answers: Answers) -> None:
         """The regression problem's arms: no RunSpec can state them, and they take seconds, so nothing is kept."""
         from engine.reproduce.regression import measure_arm  # needs torch
 
@@ -147,7 +147,7 @@ class TableRunner:
             self.say(f"{i + 1} of {len(arms)}: {_describe_arm(arm)}, {count} draws")
             answers.results[arm.key][0] = measure_arm(arm, count)
 
-    def one(self, spec: RunSpec, arm: Arm) -> Result:
+    def run_one(self, spec: RunSpec, arm: Arm) -> Result:
         """One run, in this process and without pictures."""
         began = time.monotonic()
         result = parallel.run_spec(spec, self.device, self.read)
@@ -159,7 +159,7 @@ class TableRunner:
         value: str = find(self.catalog, "datasets", spec.dataset)["fingerprint"]
         return value
 
-    def why_not(self, arm: Arm, folds: int, seeds: int = 1) -> str:
+    def explain_absence(self, arm: Arm, folds: int, seeds: int = 1) -> str:
         """Why an arm cannot be run here, '' where it can: no such method or dataset, or the data are not on this machine."""
         from engine.data.sources import available
 
@@ -171,7 +171,7 @@ class TableRunner:
             return str(error)
         return ""
 
-    def left(self, waiting: Sequence[Waiting], jobs: int = 1) -> str:
+    def describe_left(self, waiting: Sequence[Waiting], jobs: int = 1) -> str:
         """Time left with so many processes, from what each arm's runs took so far (arms not yet met: the mean of the others)."""
         seen = [t for times in self.times.values() for t in times]
         if not seen:

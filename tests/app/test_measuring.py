@@ -34,7 +34,7 @@ def look(store: Store) -> Look:
 def plan(store: Store, *datasets: str) -> stored.Plan:
     catalog = store.catalog()
     assert catalog is not None
-    return stored.plan_runs(PAPERS["keel"].table("3").only((), datasets), catalog)
+    return stored.plan_runs(PAPERS["keel"].table("3").select((), datasets), catalog)
 
 
 def again(page: AppTest) -> AppTest:

@@ -96,7 +96,7 @@ def _draw_panel(wanted: Plan, standing: Mapping[str, State], store: Store, comma
         )
         st.code(command, language="bash")
         return
-    active = bool(wanted.of(standing, *ACTIVE))
+    active = bool(wanted.in_states(standing, *ACTIVE))
     st.fragment(_draw_progress, run_every=EVERY if active else None)(wanted, store, active)
     for why in list(dict.fromkeys(wanted.absent.values()))[:3]:
         st.caption(f"Left out: {escape(why, 300)}")
@@ -113,7 +113,7 @@ def _draw_progress(wanted: Plan, store: Store, active: bool) -> None:
         st.error(escape(error, 300), icon=":material/error:")
         return
     counts, missing = stored.count_states(wanted, standing), wanted.missing(standing)
-    running = wanted.of(standing, *ACTIVE)
+    running = wanted.in_states(standing, *ACTIVE)
     all_of, done = len(wanted.each), counts["done"]
     parts = [f"**{done} of {format_count(all_of, 'run')}** done in this lab"]
     parts += [f"{counts[name]} {word}" for name, word in (("running", "running"), ("queued", "waiting")) if counts[name]]
@@ -163,7 +163,7 @@ def _draw_progress(wanted: Plan, store: Store, active: bool) -> None:
                 with st.spinner("Queueing"):
                     stored.queue_runs(store, missing)
                 st.rerun()
-    for reason in list(dict.fromkeys(standing[run.id].reason for run in wanted.of(standing, "failed")))[:3]:
+    for reason in list(dict.fromkeys(standing[run.id].reason for run in wanted.in_states(standing, "failed")))[:3]:
         st.caption(f"Failed: {escape(reason, 300)}")
     _redraw_page(done, active, bool(running))
 

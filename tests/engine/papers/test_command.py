@@ -84,7 +84,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[RunSpec]:
         metrics = {name: {"mean": value, "low": None, "high": None, "values": [value]} for name in real.metrics}
         return replace(real, run_id=spec.run_id(self.fingerprint(spec)), spec=spec.to_json(), metrics=metrics, seconds=2.0)
 
-    monkeypatch.setattr(TableRunner, "one", one)
+    monkeypatch.setattr(TableRunner, "run_one", one)
     return ran
 
 
@@ -162,17 +162,17 @@ def test_the_text_says_it_all(ask: Ask, quick: list[RunSpec]) -> None:
 
 
 def test_ctrl_c_keeps_what_is_done(ask: Ask, quick: list[RunSpec], monkeypatch: pytest.MonkeyPatch) -> None:
-    one = TableRunner.one
+    one = TableRunner.run_one
 
     def interrupted(self: TableRunner, spec: RunSpec, arm: Arm) -> Result:
         if len(quick) == 7:
             raise KeyboardInterrupt
         return one(self, spec, arm)
 
-    monkeypatch.setattr(TableRunner, "one", interrupted)
+    monkeypatch.setattr(TableRunner, "run_one", interrupted)
     status, out, err = ask("eos", "--table", "IV", "--seeds", "3")
     assert status == 130 and not out and "every finished run is kept" in err and "Traceback" not in err
-    monkeypatch.setattr(TableRunner, "one", one)
+    monkeypatch.setattr(TableRunner, "run_one", one)
     status, _, err = ask("eos", "--table", "IV", "--seeds", "3")
     assert status == 0 and "15 runs, 7 of them kept from before" in err and len(quick) == 15
     # more seeds build on what is there
@@ -184,14 +184,14 @@ def test_ctrl_c_keeps_what_is_done(ask: Ask, quick: list[RunSpec], monkeypatch: 
 
 
 def test_a_run_that_fails_takes_only_its_rows_along(ask: Ask, quick: list[RunSpec], monkeypatch: pytest.MonkeyPatch) -> None:
-    one = TableRunner.one
+    one = TableRunner.run_one
 
     def failing(self: TableRunner, spec: RunSpec, arm: Arm) -> Result:
         if spec.params["k_neighbors"] == 50 and spec.seed == 1:
             raise BadData("digits: too few rows.")
         return one(self, spec, arm)
 
-    monkeypatch.setattr(TableRunner, "one", failing)
+    monkeypatch.setattr(TableRunner, "run_one", failing)
     status, out, err = ask("eos", "--table", "IV", "--seeds", "3", "--json")
     assert status == 0 and err.count("digits: too few rows.") == 1
     answer = json.loads(out)

@@ -131,7 +131,7 @@ def test_a_reduction_leaves_its_share(percent):
 def test_the_first_papers_tables(paper, name):
     for reduced in (False, True):
         found = table(paper, name, reduced)
-        assert (found.folds, found.seeds) == (4, 5) and all(arm.stacked and arm.most == 1 for arm in found.arms())
+        assert (found.folds, found.seeds) == (4, 5) and all(arm.stacked and arm.max_runs == 1 for arm in found.arms())
         spec = found.arms()[0].spec(0, found.folds, found.seeds)
         assert (spec.folds, spec.seeds, spec.seed) == (4, 5, 0)
         # the controls stand in every table, and what goes on from the network of CE next to it
@@ -181,7 +181,7 @@ def test_the_study_varies_one_thing_at_a_time():
     chosen = next(row.reading for row in found.rows if row.labels["method"] == moving.MOVING)
     assert chosen.arms == tuple(moving.build_variants(chosen.arm.dataset, keel.FULL)[0].values())
     assert len(found.arms()) == 22 * (4 + len(moving_ones) + len(frozen_ones))
-    assert len(found.only([moving.MOVING, moving.FROZEN], ["glass2"]).claims) == 1
+    assert len(found.select([moving.MOVING, moving.FROZEN], ["glass2"]).claims) == 1
 
 
 def test_tests_over_sets_take_what_is_there():
@@ -210,11 +210,11 @@ def test_tests_over_sets_take_what_is_there():
 
 def test_only_some_rows():
     whole = eos.table("II", True)
-    some = whole.only(["eos", "Baseline"], ["digits"])
+    some = whole.select(["eos", "Baseline"], ["digits"])
     assert {row.labels["method"] for row in some.rows} == {"EOS", "Baseline"} and len(some.arms()) == 8
     assert {row.dataset for row in some.rows} == {"digits"}
     assert len(some.claims) == 4 + 5 and len(whole.claims) == 2 * (16 + 7) + 4 + 7
-    assert whole.only() == whole
+    assert whole.select() == whole
 
 
 def test_strange_tables_are_refused():
@@ -230,8 +230,8 @@ def test_table_names_agree():
 
 def test_arms_with_chosen_seeds_end():
     arm = dos.table("1", True).arms()[0]
-    assert arm.most == 20 and arm.spec(19).seed == dos.SEEDS_0456[19]
-    assert replace(arm, seeds=()).most > 1000 and replace(arm, seeds=()).key != arm.key
+    assert arm.max_runs == 20 and arm.spec(19).seed == dos.SEEDS_0456[19]
+    assert replace(arm, seeds=()).max_runs > 1000 and replace(arm, seeds=()).key != arm.key
     assert set(protocol.FIXED_TEST) <= {d["name"] for d in CATALOG["datasets"]}
 
 

@@ -260,6 +260,6 @@ def test_adults_figures_are_means_over_replicates(toy):
 
 def test_one_replicate_at_a_time_stays_what_it_was():
     arm = Arm("digits", "ce", Imbalance())
-    assert arm.spec(3, 2, 5) == RunSpec("digits", "ce", folds=2, seed=3) and arm.most > 1000
+    assert arm.spec(3, 2, 5) == RunSpec("digits", "ce", folds=2, seed=3) and arm.max_runs > 1000
     assert replace(arm, stacked=True).spec(0, 2, 5) == RunSpec("digits", "ce", folds=2, seeds=5)
     assert replace(arm, stacked=True).key != arm.key

@@ -26,7 +26,7 @@ def store(tmp_path):
 
 
 def table(paper="keel", name="3", reduced=False, datasets=("glass2",)):
-    return PAPERS[paper].table(name, reduced).only((), datasets)
+    return PAPERS[paper].table(name, reduced).select((), datasets)
 
 
 def fill(store, runs):
@@ -47,8 +47,8 @@ def test_the_page_reads_what_the_terminal_does(store, paper, name, count):
     found = stored.build_stored_document(store, wanted, kept)
     cache = StoreCache(store.url)
     runner = TableRunner(catalog, cache, lambda line: None)
-    runner.one = lambda spec, arm: pytest.fail("the terminal does not know a run that the page found")
-    answers = runner.run([table(paper, name).only([r.labels["method"] for r in wanted.table.rows[:-1]])])
+    runner.run_one = lambda spec, arm: pytest.fail("the terminal does not know a run that the page found")
+    answers = runner.run([table(paper, name).select([r.labels["method"] for r in wanted.table.rows[:-1]])])
     rows, claims = judge_tables([wanted.table], answers)
     assert [row for row in found["rows"] if row["ours"]] == [row for row in rows if row["ours"]]
     assert [c for c in found["claims"] if c["difference"]] == [c for c in claims if c["difference"]]
@@ -99,7 +99,7 @@ def test_time_is_foreseen_by_what_was_shipped_and_by_this_machine(store, monkeyp
     document["rows"] = rows
     small = stored.plan_runs(table(reduced=True), build_catalog())
     whole = keel.table
-    monkeypatch.setattr(keel, "table", lambda name, reduced: whole(name, reduced).only((), ("glass2",)))
+    monkeypatch.setattr(keel, "table", lambda name, reduced: whole(name, reduced).select((), ("glass2",)))
     assert stored.foresee_seconds(small, {}, small.each) == pytest.approx(14.0)
     monkeypatch.setattr(measured, "read_table", lambda *asked: None)
     assert stored.foresee_seconds(wanted, {}, wanted.each) is None

@@ -32,7 +32,7 @@ def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
 
 
 def tune(folder: Path, trials: int, *methods: str):
-    table = keel.table("3").only(methods)
+    table = keel.table("3").select(methods)
     return tuning.tune_table(table, trials, folder, build_catalog(found=True), "cpu", lambda line: None)
 
 
