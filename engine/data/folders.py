@@ -91,7 +91,7 @@ class Reader:
             raise BadData(f"{self.path}: {_quote(name)} cannot be read ({error.strerror}).") from error
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: no file is kept open."""
 
 
 class ZipReader(Reader):
@@ -116,12 +116,12 @@ class ZipReader(Reader):
             raise BadData(f"{self.path}: {_quote(name)} cannot be read ({error}).") from error
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Closes the file."""
         self.zip.close()
 
 
 def survey_cached(path: Path) -> Tree:
-    """`survey`, remembered as long as the content stays."""
+    """`survey`, cached as long as the content stays the same."""
     return _survey(path, images.identity(path))
 
 

@@ -72,7 +72,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Copy:
-    """One copy of a set: words for a person, its files, and how to read it.
+    """One copy of a set: its description, its files, and how to read it.
 
     read: the rows that its argument chooses. partly: whether rows that are not chosen cost next to nothing.
     options: what else decides on the rows, as text for the name of the cached file.
@@ -161,7 +161,7 @@ def read_cache(filename: str) -> Pictures | None:
 
 
 def unpack(path: Path) -> Pictures:
-    """A set as `keep` writes it. Raises BadData where the file is something else, or its content not what was written."""
+    """A set as `write_cache` writes it. Raises BadData where the file is something else, or its content not what was written."""
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             pictures = Pictures(file["images"], file["y"], file["test"])

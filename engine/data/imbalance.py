@@ -1,4 +1,4 @@
-"""Which rows an imbalance keeps and which it drops. How many of each class is engine.spec.limits' business."""
+"""Which rows an imbalance keeps and which it drops. `engine.spec.limits` computes how many of each class."""
 
 from __future__ import annotations
 

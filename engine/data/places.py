@@ -52,7 +52,7 @@ def receive_file(filename: str) -> Iterator[Path]:
     """An empty folder inside the data folder. A file of that name left in it moves to its place when the block ends well.
 
     The move is atomic: other processes see the old state or the whole file. When the block raises, nothing is left; what a
-    process that was killed has left is taken away by `tidy`. Raises DataMissing where the folder cannot be written, as when
+    killed process has left is removed by `remove_unfinished`. Raises DataMissing where the folder cannot be written, as when
     its disk is full.
     """
     folder = _find_writable()
@@ -70,7 +70,7 @@ def receive_file(filename: str) -> Iterator[Path]:
 
 
 def remove_unfinished() -> None:
-    """Take away what killed downloads have left in the data folders: no process holds it, and it has lain there a minute."""
+    """Removes what killed downloads have left in the data folders: folders that no process holds and that are a minute old."""
     for folder in data_folders():
         with suppress(OSError):  # not there, not readable, or somebody else's: nothing of ours
             for left in folder.glob(f"{INCOMING}*"):
@@ -80,7 +80,7 @@ def remove_unfinished() -> None:
 
 @contextmanager
 def _mark_in_use(folder: Path) -> Iterator[None]:
-    """Hold a folder: the kernel lets go of it when this process ends, however it ends."""
+    """Locks a folder while in use; the kernel releases the lock when this process ends, however it ends."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):  # a file system without locks: there `tidy` cannot ask, and leaves everything alone

@@ -1,4 +1,4 @@
-"""An embed job: from a run's features to two dimensions. The one path, for worker and terminal."""
+"""An embed job: from a run's features to two dimensions, for the worker and the terminal."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ Embedding = Generator[Event, None, tuple[dict[str, Any], dict[str, bytes]]]
 
 
 def run_job(spec: EmbedSpec, features: bytes) -> Embedding:
-    """Lay out `features`, the run's artifact `techniques.FEATURES`. A generator of events; it returns facts and artifacts.
+    """Lays out `features`, the run's artifact `engine.spec.embedding.FEATURES`. A generator of events; returns facts and artifacts.
 
-    facts: technique, n, d, seconds (of the computation, libraries loaded) and foreseen, the seconds that its cost promises. Artifacts:
-    `spec.artifact`, npz with xy float32 [n, 2]. Raises BadData. One library call does it: it can be closed before and after.
+    facts: technique, n, d, seconds (of the computation, without loading libraries), foreseen (the estimate in seconds). Artifacts:
+    `spec.artifact`, npz with xy float32 [n, 2]. Raises BadData. One library call computes it, so it can be cancelled before
+    and after alone.
     """
     arrays = unpack(features)
     if not {"x", "part", "size"} <= arrays.keys():
@@ -39,12 +40,12 @@ def run_job(spec: EmbedSpec, features: bytes) -> Embedding:
 
 
 def run_json(spec: Mapping[str, Any], features: bytes) -> Embedding:
-    """As `run`, from `EmbedSpec.to_json()`."""
+    """As `run_job`, from `EmbedSpec.to_json()`."""
     return run_job(EmbedSpec(**spec), features)
 
 
 def load_libraries() -> None:
-    """Load what embed jobs use, if that is a matter of a second; else `compile_` has to be called in a process of its own."""
+    """Loads the libraries of embed jobs, where that takes a second. umap-learn is left out until `compile_library` has run."""
     import sklearn.decomposition
     import sklearn.manifold
     import sklearn.neighbors  # noqa: F401
@@ -54,6 +55,6 @@ def load_libraries() -> None:
 
 
 def compile_library() -> None:
-    """Compile umap-learn onto this machine's disk, where it is not yet."""
+    """Compiles umap-learn onto this machine's disk, where it is not yet."""
     if not layout.is_compiled():
         layout.compile_umap()

@@ -132,7 +132,7 @@ def is_loaded() -> bool:
 
 
 def compile_umap() -> None:
-    """Have all that `embed` needs of umap-learn compiled, on disk and in this process."""
+    """Compiles all that `lay_out` needs of umap-learn, on disk and in this process."""
     rng = np.random.default_rng(0)
     lay_out(rng.normal(size=(60, 4)), UMAP())
     mark = _mark()

@@ -112,7 +112,7 @@ def _readings(dataset: str, settings: keel.Settings) -> dict[str, Reading]:
 
 
 def compare_methods(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Tests over the sets: of the chosen, the controls and the baselines, and of each step against frozen. See keel.compared."""
+    """Tests over the sets: of the chosen, the controls and the baselines, and of each step against frozen. See keel.compare_methods."""
     found = {(row["dataset"], row["labels"]["method"]): row["ours"]["mean"] for row in rows if row["ours"]}
     sets = list(dict.fromkeys(row["dataset"] for row in rows))
     there = {method for _, method in found}

@@ -1,6 +1,6 @@
-"""The words in which a paper's experiments are written down: what is run, what is read off it, which number it stands beside.
+"""A paper's experiments as plain values: what is run, what is read off the results, which published number it is compared with.
 
-No torch here: a protocol is plain values, so it can be listed, tested and shown without running anything.
+No torch here: a protocol can be listed, tested and shown without running anything.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Arm:
 
     @property
     def key(self) -> str:
-        """Equal for equal arms."""
+        """A text that is equal for equal arms."""
         return canonical(self.spec(0).to_json() | {"seeds": list(self.seeds), "stacked": self.stacked})
 
 
@@ -79,7 +79,7 @@ class Reading:
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        """All of them."""
+        """`arm` and `among`."""
         return (self.arm, *self.among)
 
 

@@ -42,13 +42,13 @@ def summarise_result(result: Result) -> dict[str, Any]:
 
 
 class ResultCache(Protocol):
-    """Results by their run's id, as `words` gives them (arrays are not needed here)."""
+    """Results by their run's id, as `summarise_result` gives them (arrays are not needed here)."""
 
     def get(self, id: str) -> dict[str, Any] | None:
         """The result, None where there is none."""
 
     def put(self, spec: RunSpec, result: Result, fingerprint: str) -> None:
-        """Keep a result."""
+        """Keeps a result."""
 
 
 class StoreCache:

@@ -1,4 +1,4 @@
-"""A table's runs in the store: which it needs, how they stand, what they gave. The page measures with it; nothing here trains. No torch."""
+"""A table's runs in the store: which it needs, their states, their results. The page uses it; nothing here trains. No torch."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Run:
 
 @dataclass(frozen=True)
 class State:
-    """How a run stands in the store. seconds: that it took, None before it is done."""
+    """The state of a run in the store. seconds: that it took, None before it is done."""
 
     state: str
     reason: str
@@ -53,7 +53,7 @@ class State:
 class Plan:
     """The runs of a table in the order they are queued: by replicate first. absent: arm's key -> why it has none.
 
-    Two arms can be the same run: it stands in `runs` for each, and in `each` once.
+    Two arms can be the same run: it is in `runs` for each, and in `each` once.
     """
 
     table: Table
@@ -104,7 +104,7 @@ def plan_runs(table: Table, catalog: Mapping[str, Any]) -> Plan:
 
 
 def read_states(store: Store, ids: Iterable[str]) -> dict[str, State]:
-    """How everybody's runs of these ids stand; those that are not there are left out."""
+    """States of the public runs of these ids; those that are not there are left out."""
     out = {}
     for id, (job, _) in store.answers(ids, words=False).items():
         took = job.finished - job.started if job.state == "done" and job.started and job.finished else None
@@ -114,19 +114,19 @@ def read_states(store: Store, ids: Iterable[str]) -> dict[str, State]:
 
 
 def queue_runs(store: Store, runs: Sequence[Run]) -> None:
-    """Queue these runs, behind everything that a person waits for."""
+    """Queues these runs, behind everything that a person waits for."""
     store.submit_missing([(run.spec, run.fingerprint) for run in runs])
 
 
 def cancel_runs(store: Store, runs: Sequence[Run]) -> None:
-    """Cancel those of these runs that wait or run as parts of tables: what somebody asked for alone goes on."""
+    """Cancels those of these runs that wait or run as parts of tables. A run that a person submitted by itself goes on."""
     store.cancel_all([run.id for run in runs])
 
 
 def build_stored_document(
     store: Store, wanted: Plan, kept: MutableMapping[tuple[str, int], dict[str, Any]]
 ) -> dict[str, Any] | None:
-    """The table from what the store has, None where that is nothing: rows, claims, over_sets and figures as `measured.measured` has them.
+    """The table from what the store has, None where it has nothing: rows, claims, over_sets and figures as `measured.read_table` has them.
 
     kept: what was read of a run's arrays, by its id and attempt, for the next call: that is slow.
     """
@@ -165,8 +165,8 @@ def build_stored_document(
 
 
 def foresee_seconds(wanted: Plan, standing: Mapping[str, State], todo: Sequence[Run]) -> float | None:
-    """Seconds of computing that these runs will take, by what the shipped tables' took, as fast as this store's engine was at those it has
-    done; None where nobody has timed such runs.
+    """Estimated seconds of these runs, from the shipped tables' seconds scaled by the speed of this store's engine on finished runs; None
+    where no shipped table has timed such runs.
     """
     told = _expected_seconds(wanted)
     here = {run.id: s for run in wanted.runs if run.id in standing and (s := standing[run.id].seconds) is not None}

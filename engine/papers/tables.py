@@ -80,7 +80,7 @@ class Answers:
 def judge_tables(
     tables: Sequence[Table], answers: Answers, folds: int | None = None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows and claims of these tables with what was measured and its verdicts, JSON-plain. folds: as `Runner.run` was given them."""
+    """Rows and claims of these tables with what was measured and its verdicts, JSON-plain. folds: as `TableRunner.run` was given them."""
     rows = [_measure_row(table, row, answers, folds or table.folds) for table in tables for row in table.rows]
     claims = [_measure_claim(table, claim, answers, folds or table.folds) for table in tables for claim in table.claims]
     return judge(rows, claims)

@@ -1,4 +1,4 @@
-"""What measured values say about a published number or a paper's claim. Pure: plain values in, plain values out. No torch here.
+"""Verdicts on published numbers and claims from measured values. Pure: plain values in, plain values out. No torch here.
 
 A row is a published cell with what was measured for it, a claim two readings that the paper says differ. Both are JSON-plain,
 so that stored measurements can be judged again: `judge(rows, claims)` depends on nothing else.

@@ -85,7 +85,8 @@ def _read_profile(
 
 
 def write_from_artifacts(comparison: Mapping[str, Any], artifacts: Mapping[str, bytes], **more: Any) -> str:
-    """`html` of what `engine.compare.comparison.compare` returns: the result and its artifacts (npz). Raises BadData for damaged ones."""
+    """`write_comparison` of what `engine.compare.comparison.compare` returns: the result and its artifacts (npz). Raises
+    BadData for damaged ones."""
     arrays = unpack(artifacts["arrays"]) if "arrays" in artifacts else {}
     tables = {k.removeprefix(THRESHOLDS): unpack(data) for k, data in artifacts.items() if k.startswith(THRESHOLDS)}
     return write_comparison(comparison, arrays, tables, **more)
@@ -102,8 +103,8 @@ def write_comparison(
     """The report, one HTML document.
 
     comparison, arrays: as `engine.compare.comparison.compare` has them. tables: method -> its table
-    (`engine.stats.thresholds`), for thresholds and
-    calibration. profile: of the table, as `engine.data.tables.profile.profile_table` has it. file: the table's name for the title.
+    (`engine.stats.thresholds`), for thresholds and calibration. profile: of the table, as
+    `engine.data.tables.profile.profile_table` has it. file: the table's name for the title.
     """
     file = file or str(
         comparison.get("data", {}).get("name") or comparison.get("spec", {}).get("source", {}).get("dataset") or ""
@@ -329,7 +330,7 @@ def _write_measures(order: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _describe_outcome(row: Mapping[str, Any]) -> str:
-    """What befell a method."""
+    """Why a method failed or was dropped, '' for neither."""
     if row.get("failed"):
         return f"failed: {safe(row['failed'], 200)}"
     if row.get("look"):

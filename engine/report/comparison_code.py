@@ -19,9 +19,6 @@ FOLDS = 5
 """Where a comparison does not say how many."""
 
 
-# ---- a row as Python
-
-
 @cache
 def _list_classifiers() -> dict[str, str]:
     """Method -> name of its class in engine.estimators."""
@@ -122,7 +119,7 @@ def _list_arguments(row: Mapping[str, Any], classifier: str) -> dict[str, str]:
 
 
 def _check_count(data: Mapping[str, Any]) -> list[str]:
-    """A word where the rows are not those of the comparison: another file, or a large table of which it took a sample."""
+    """Code that warns where the rows are not those of the comparison: another file, or a large table of which it took a sample."""
     if not data.get("rows"):
         return []
     n = int(data["rows"])

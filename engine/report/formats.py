@@ -1,6 +1,6 @@
-"""What is shown, as text to take along: a table as Markdown, LaTeX and CSV; a run as a terminal command and as Python.
+"""Tables as Markdown, LaTeX and CSV.
 
-No torch: the page uses this file. Every cell and every name is other people's words, escaped for where it goes.
+No torch: the page uses this file. Every cell and every name comes from data and is escaped for its format.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def list_columns(records: Sequence[Record]) -> list[str]:
 
 
 def write_markdown(records: Sequence[Record], note: str = "", *, head: Sequence[str] | None = None) -> str:
-    """A Markdown table, then the note. head: the columns and their order, `heads` where it is not given.
+    """A Markdown table, then the note. head: the columns and their order, `list_columns` where it is not given.
 
     A mapping with mean, low and high is shown as a mean with its interval, a missing value as a dash.
     """
@@ -145,7 +145,7 @@ def _format_table(records: Sequence[Record], head: Sequence[str] | None) -> tupl
 
 
 def _find_numeric(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[bool]:
-    """Which columns hold mostly numbers: they stand to the right."""
+    """Which columns hold mostly numbers: they are aligned to the right."""
     out = []
     for place in range(len(columns)):
         cells = [row[place] for row in rows if row[place] not in ("", DASH)]

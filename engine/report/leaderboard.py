@@ -1,4 +1,4 @@
-"""A comparison as tables to take along (CSV, Markdown, LaTeX), and each of its rows as Python. No torch: the page uses this file."""
+"""Reads a comparison: metric, order, standing of its methods; and writes it as CSV, Markdown and LaTeX. No torch: the page uses this."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def deciding_metric(comparison: Mapping[str, Any]) -> str:
 def sort_rows(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The methods of a comparison, the furthest above plain training in the deciding metric first; those without a value last.
 
-    Methods stand on different replicates, which are not equally hard: what counts is the paired difference to plain training, and the
-    mean itself only where there is no pair.
+    Methods are measured on different replicates, which are not equally hard: they are sorted by the paired difference to plain
+    training, and by the mean itself only where there is no pair.
     """
     rows, metric, plain = (
         [dict(m) for m in comparison.get("methods") or ()],

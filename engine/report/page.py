@@ -1,7 +1,7 @@
 """Documents that are kept, printed or sent: one HTML file, no script, no font, no picture and no address from anywhere else.
 
 What all reports share: their look, tables, figures, lists, and the file itself. Texts that are not ours are escaped by whoever builds a
-report of these pieces (`engine.text.html`, `name`); what a piece takes as escaped already says so. No torch: the page uses this file.
+report of these pieces (`engine.text.html`, `html_name`); what a piece takes as escaped already says so. No torch: the page uses this file.
 """
 
 from __future__ import annotations
@@ -109,13 +109,13 @@ def write_document(
 
 
 def check_path(file: Path | None) -> None:
-    """Before anything is computed. Raises BadParameter where no report could be written; None is none asked for."""
+    """Raises BadParameter where no report could be written there. file: None where no report is wanted."""
     if file is not None and (file.is_dir() or not file.parent.is_dir()):
         raise BadParameter(f"--report {line(file, 200)!r}: must be the name of a file in a folder that exists.")
 
 
 def write_file(file: Path, text: str) -> None:
-    """Raises BadParameter where it cannot be written."""
+    """Writes a report. Raises BadParameter where it cannot be written."""
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -127,7 +127,7 @@ def write_file(file: Path, text: str) -> None:
 
 
 def html_name(text: object, limit: int = 80) -> str:
-    """A name from the data: escaped, and its direction of writing kept to itself."""
+    """A name from the data: escaped, its direction of writing isolated (<bdi>)."""
     return f"<bdi>{safe(text, limit)}</bdi>"
 
 
@@ -140,7 +140,7 @@ def html_list(items: Sequence[str]) -> str:
 
 
 def html_facts(pairs: Sequence[tuple[str, str]]) -> str:
-    """Terms, ours, with what is said of them, escaped already; those without are left out."""
+    """A list of (term, text), escaped already; terms without text are left out."""
     return f'<dl class="facts">{"".join(f"<dt>{term}</dt><dd>{said}</dd>" for term, said in pairs if said)}</dl>'
 
 
@@ -168,7 +168,7 @@ def html_table(
 
 
 def html_scroll(caption: str, inside: str, *, dense: bool = False) -> str:
-    """A table in a frame that scrolls by itself where the page is narrow, by keyboard too. caption: ours, without markup."""
+    """A table in a frame that scrolls where the page is narrow, by keyboard too. caption: without markup."""
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{safe(caption, 200)}">'
         f"<table{' class=dense' if dense else ''}><caption>{caption}</caption>{inside}</table></div>"

@@ -52,9 +52,9 @@ def find_classifier(spec: RunSpec, catalog: Mapping[str, Any]) -> str | None:
 def write_python(spec: RunSpec, catalog: Mapping[str, Any]) -> str:
     """Python that trains this run again, from the folder that the product lies in.
 
-    Through `engine.estimators` where it has the method (`classifier`): the splits, rows and parameters are the run's, the classifier
+    Through `engine.estimators` where it has the method (`find_classifier`): the splits, rows and parameters are the run's, the classifier
     draws the rows that choose the epoch by itself, so the mean is near the run's and not the same digit for digit. Else through
-    `engine.runner.execute`, which gives the run's own numbers. Raises as `words`.
+    `engine.runner`, which gives the run's own numbers. Raises as `list_arguments`.
     """
     spec = _complete(spec, catalog)
     classifier = find_classifier(spec, catalog)
@@ -145,7 +145,7 @@ def write_replicates(
     frame: bool = False,
     thinned: Any = None,
 ) -> list[str]:
-    """Lines of Python that train the class `made` on each replicate, and measure it on that replicate's test rows.
+    """Lines of Python that train the class `classifier` on each replicate, and measure it on that replicate's test rows.
 
     They stand on X, y, rows (a Dataset), spec and columns (what fills and encodes). arguments: of the class, as Python. numbers: the
     replicates, as Python. frame: X is a data frame. thinned: training rows at most (`engine.data.thin`), None for all of them.

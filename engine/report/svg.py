@@ -1,7 +1,7 @@
 """Charts as SVG text for a page that may load nothing: lines, intervals, bars. Colours come from the page's style sheet, by class.
 
-Nothing speaks by colour alone: lines differ in dash and mark too, and rows carry their names. Names are other people's words and are
-escaped here; styles and marks are ours.
+Colour is never the only sign: lines differ in dash and mark too, and rows have their names. Names come from data and are escaped
+here.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Row:
-    """A named value with its interval (NaN: none) and how it is said."""
+    """A named value with its interval (NaN: none), and the value as text."""
 
     name: str
     value: float
@@ -83,7 +83,7 @@ class Row:
 
 
 def list_ticks(low: float, high: float, limit: int = 5) -> list[float]:
-    """Round numbers in [low, high], at most `most` + 1: multiples of 1, 2 or 5 times a power of ten. None where there is no room."""
+    """Round numbers in [low, high], at most `limit` + 1: multiples of 1, 2 or 5 times a power of ten. Empty where the range is."""
     span = high - low
     if not math.isfinite(span) or span <= 0:
         return []
@@ -106,7 +106,7 @@ def draw_lines(
     size: tuple[int, int] = (280, 210),
     x_ticks: Sequence[tuple[float, str]] = (),
 ) -> str:
-    """A chart of lines over the ranges x and y. label: what it shows, for who cannot see it. level: a dotted line at this height.
+    """A chart of lines over the ranges x and y. label: the text alternative. level: a dotted line at this height.
 
     x_ticks: (place, what is written there), ours; round numbers by default.
     """
@@ -156,7 +156,7 @@ def draw_lines(
 
 
 def draw_intervals(rows: Sequence[Row], *, label: str, x_title: str, level: float = math.nan, lowest: float = math.nan) -> str:
-    """One row each: name, what is said, and under them a mark with its interval. level: a dotted line through all rows.
+    """One row each: name and text, and under them a mark with its interval. level: a dotted line through all rows.
 
     The range is that of the rows, not below `lowest`.
     """
@@ -195,7 +195,7 @@ def draw_intervals(rows: Sequence[Row], *, label: str, x_title: str, level: floa
 
 
 def draw_bars(rows: Sequence[Row], *, label: str) -> str:
-    """One bar each from 0, with its name and what is said above it."""
+    """One bar each from 0, with its name and text above it."""
     most = max((r.value for r in rows if math.isfinite(r.value)), default=1.0) or 1.0
     width, step = 400, 34
     out = []
@@ -230,7 +230,7 @@ def draw_moves(real: np.ndarray, rare: np.ndarray, start: np.ndarray, end: np.nd
 
 
 def draw_swatch(style: str, mark: str = "") -> str:
-    """A piece of a line, for a legend in running text; what it stands for is said beside it."""
+    """A piece of a line, for a legend in running text; its meaning is written beside it."""
     drawn = f'<path class="line {style}" d="M1,7H41"/>' + (_draw_mark(mark, style, 21, 7) if mark else "")
     return f'<svg class="swatch" viewBox="0 0 42 14" aria-hidden="true" focusable="false">{drawn}</svg>'
 

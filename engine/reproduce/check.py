@@ -1,4 +1,4 @@
-"""Whether a shipped number of a paper's table comes out again when its runs are run anew."""
+"""Runs cells of a shipped table again and compares the numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAME = {"cpus": "cpu", "torch": "torch", "devices": "device_name", "threads": "t
 def check_cell(
     table: Table, cell: str | None, every: bool, say: Callable[[str], None], device: str = "auto", jobs: int = 1
 ) -> list[dict[str, Any]]:
-    """Run cells of a shipped table anew and hold them against what is shipped; nothing is kept. JSON-plain, a cell each:
+    """Runs cells of a shipped table again and compares them with what is shipped; nothing is kept. One JSON-plain dict per cell:
 
     table, cell (its name), n, largest (difference of a value; None where their numbers differ), equal (it is at most EXACT), mean, shipped
     {mean, low, high}, inside (our mean is in the shipped interval), alike (machine and torch are those of the shipped runs), differs
@@ -70,7 +70,7 @@ def check_cell(
 def _compare_values(
     shipped: Mapping[str, Any], values: Sequence[float], document: Mapping[str, Any], facts: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """See `again`."""
+    """The part of `check_cell`'s dict that compares values."""
     pairs = list(zip(shipped["values"], to_plain(list(values)), strict=False))
     known = len(values) == len(shipped["values"]) and all((a is None) == (b is None) for a, b in pairs)
     largest = max((abs(a - b) for a, b in pairs if a is not None and b is not None), default=0.0) if known else None
@@ -107,7 +107,7 @@ def _as_shown(row: Any) -> dict[str, Any]:
 
 
 def describe_check(cell: Mapping[str, Any]) -> str:
-    """What became of one cell, in words."""
+    """The outcome of `check_cell` for one cell, as a sentence."""
     said = f"{cell['cell']}, {cell['n']} values: "
     if cell["equal"]:
         return said + f"equal to 1e-9 (largest difference {cell['largest']:.2g})"

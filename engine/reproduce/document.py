@@ -67,7 +67,7 @@ def summarise_tables(
     seconds: float,
     more: Mapping[str, Mapping[str, Any]],
 ) -> str:
-    """The answer for a person. more: what `beside` gave, by table."""
+    """The tables as text for the terminal. more: `engine.papers.tables.compute_extras` by table."""
     lines: list[str] = []
     for table in tables:
         shown_as = published.NAMES.get(table.paper, table.paper.upper())
@@ -103,7 +103,7 @@ def summarise_tables(
 
 
 def _summarise_over_sets(title: str, tests: Mapping[str, Any]) -> list[str]:
-    """What tests over data sets say, in lines."""
+    """Lines about the tests over data sets (`engine.stats.significance.over_sets`)."""
     margin = f"{tests['margin']:g}"
     lines = [f"  Over {tests['sets']} data sets, {title}:"]
     if tests["friedman"]:

@@ -1,4 +1,4 @@
-"""Runs in several processes at once. The parent keeps what comes; a process that dies takes its one run along and is replaced."""
+"""Runs in several processes at once. A process that dies loses the one run it was at, and is replaced."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DIED = "its process ended before it did: most likely the memory was not enough."
 
 @dataclass
 class _Lane:
-    """A process with the group it is at. now: what it runs."""
+    """A process with its group of items. now: the item that it runs."""
 
     process: BaseProcess
     pipe: Connection
@@ -34,10 +34,10 @@ class _Lane:
 def run_groups(
     groups: Sequence[Sequence[tuple[Item, Mapping[str, Any]]]], jobs: int, device: str, start: Callable[[Item], bool]
 ) -> Iterator[tuple[Item, Result | str]]:
-    """Each item with its result, or with the sentence that says why it has none, as they end.
+    """Each item with its result, or with the reason why it has none, in the order in which they end.
 
-    groups: of (item, RunSpec as JSON); a group stays in one process, in its order. start: told each item before it begins; where it says
-    False the item is left out. Closed early, the processes are ended.
+    groups: of (item, RunSpec as JSON); a group stays in one process, in its order. start: called with each item before
+    it begins; where it returns False the item is left out. When the generator is closed, the processes are terminated.
     """
     todo = deque(groups)
     lanes = [_open_lane(device) for _ in range(min(jobs, len(groups)))]
@@ -83,7 +83,7 @@ def _open_lane(device: str) -> _Lane:
 
 
 def _serve_specs(pipe: Connection, device: str) -> None:
-    """The body of a process: a spec in, its result out, until the parent is gone."""
+    """The body of a process: receives specs and sends results until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends this process
     read: dict[str, Any] = {}
     while True:

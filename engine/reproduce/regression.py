@@ -41,7 +41,7 @@ class Points:
     y: Tensor
 
     def and_(self, other: Points) -> Points:
-        """Both, these first."""
+        """These points followed by the others."""
         return Points(torch.cat([self.x, other.x], 1), torch.cat([self.y, other.y], 1))
 
 
@@ -56,7 +56,7 @@ class Problem:
 
 
 def compute_curve(x: Tensor) -> Tensor:
-    """The curve."""
+    """The target sin(pi/2 x)."""
     return torch.sin(pi / 2 * x)
 
 
@@ -88,7 +88,7 @@ def mean_squared_error(weights: Tensor, points: Points) -> Tensor:
 
 
 def fit(weights: Tensor, points: Points, steps: int, rate: float) -> Tensor:
-    """Adam on all the points, step after step."""
+    """Full-batch Adam for `steps` steps; returns weights [R, 3 H + 1]."""
     weights = weights.clone().requires_grad_()
     adam = torch.optim.Adam([weights], lr=rate)
     for _ in range(steps):
@@ -99,7 +99,7 @@ def fit(weights: Tensor, points: Points, steps: int, rate: float) -> Tensor:
 
 
 def descend(weights: Tensor, points: Points, steps: int, eta_model: float) -> Tensor:
-    """Plain gradient descent on all the points."""
+    """Full-batch gradient descent for `steps` steps; returns weights [R, 3 H + 1]."""
     weights = weights.clone()
     for _ in range(steps):
         weights = weights.requires_grad_()
@@ -138,7 +138,7 @@ def mean_distance(x: Tensor, y: Tensor) -> Tensor:
 
 
 def measure_arm(arm: Arm, count: int) -> dict[str, Any]:
-    """Run an arm on `count` draws. What a result has that tables need: run_id, metrics -> values per draw, seconds, provenance, lines.
+    """Runs an arm on `count` draws. Returns what tables need of a result: run_id, metrics -> values per draw, seconds, provenance, lines.
 
     Metrics: test_mse; distance_before, distance_after of the synthetic points, NaN where there are none. lines: the first draw:
     grid, curve, fit [200]; train, valid, synthetic (before), moved (after): {x, y}; no synthetic points: without the last two.

@@ -1,4 +1,4 @@
-"""`python -m engine table`: run a paper's protocol, go on where it stopped, and say what became of every number and claim."""
+"""Runs what the papers' tables need, and keeps each result as soon as it is there."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ Waiting = tuple[int, Arm, RunSpec]
 
 
 class TableRunner:
-    """Runs what tables need and nobody has run yet, one replicate after the other, and keeps each at once.
+    """Runs what tables need and the cache does not have, replicate by replicate, and keeps each result at once.
 
-    catalog: of this engine. cache: where results are kept. say: told each line of progress. jobs: processes; with more than one, runs
+    catalog: of this engine. cache: where results are kept. say: called with each line of progress. jobs: processes; with
+    more than one, runs
     on the same rows stay in one process, which keeps the network they start from.
     """
 
@@ -92,7 +93,7 @@ class TableRunner:
             self._record_result(waiting[i], result, answers)
 
     def _run_parallel(self, waiting: Sequence[Waiting], of: int, answers: Answers) -> None:
-        """Several at once, in processes of their own; what is there is kept as it comes."""
+        """Several at once, each in its own process; results are kept as they come."""
         unique = {spec.run_id(self.fingerprint(spec)): (n, arm, spec) for n, arm, spec in reversed(waiting)}
         groups: dict[str, list[Waiting]] = defaultdict(list)
         for n, arm, spec in reversed(unique.values()):
@@ -139,7 +140,7 @@ class TableRunner:
         answers.results[arm.key][n] = summarise_result(result)
 
     def _measure_sine(self, tables: Sequence[Table], seeds: int | None, answers: Answers) -> None:
-        """The regression problem's arms: no RunSpec can state them, and they take seconds, so nothing is kept."""
+        """The regression problem's arms. No RunSpec describes them, and they take seconds, so nothing is kept."""
         from engine.reproduce.regression import measure_arm  # needs torch
 
         arms = {arm.key: (arm, seeds or table.seeds) for table in tables for arm in table.arms() if arm.dataset == SINE}
@@ -185,7 +186,7 @@ class TableRunner:
 
 
 def _describe_arm(arm: Arm) -> str:
-    """An arm in a few words."""
+    """An arm as a short text: method, main parameters, dataset."""
     told = [
         str(value)
         for name, value in arm.params.items()

@@ -49,8 +49,8 @@ def tune_table(
 ) -> tuple[Table, list[dict[str, Any]]]:
     """The table with every arm's network and rate chosen on validation, and what was chosen.
 
-    Each: {dataset, method, trials, pruned, value (mean validation score), params}. Trials are kept in `folder`: the same call goes on where
-    it was stopped, and gives what it would have given. Raises BadParameter, StoreError.
+    Each: {dataset, method, trials, pruned, value (mean validation score), params}. Trials are kept in `folder`: the same call continues
+    where it was stopped, with the same outcome. Raises BadParameter, StoreError.
     """
     import optuna
     from optuna.storages import JournalStorage
@@ -99,7 +99,7 @@ def tune_table(
 
 
 def _run_trial(study: Any, arm: Arm, spec: RunSpec, task: Task) -> None:
-    """Ask for a trial and carry it out; one that is interrupted counts for nothing."""
+    """Asks Optuna for a trial and runs it. An interrupted trial is marked as failed and does not count."""
     import optuna
 
     trial = study.ask()

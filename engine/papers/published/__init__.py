@@ -157,7 +157,7 @@ def list_tables(paper: str) -> tuple[str, ...]:
 
 
 def read_rows(file: str) -> list[dict[str, str]]:
-    """The rows of one CSV file as printed, such as `rows("dos_table_4")`: the datasets of the DOS paper. Raises UnknownName."""
+    """The rows of one CSV file as printed, such as `read_rows("dos_table_4")`: the datasets of the DOS paper. Raises UnknownName."""
     path = HERE / f"{file}.csv"
     if not path.exists():
         names = ", ".join(sorted(p.stem for p in HERE.glob("*.csv")))
@@ -182,7 +182,7 @@ def breaks_identity(balanced_accuracy: float, g_mean: float, classes: int) -> bo
 
 
 def sum_ratio(precision_recall: Iterator[tuple[float, float, int]]) -> float:
-    """Sum over classes of recall / precision, from (precision, recall, number of classes like it): C where all is well."""
+    """Sum over classes of recall / precision, from (precision, recall, number of classes like it): C where the columns agree."""
     return sum(n * recall / precision for precision, recall, n in precision_recall)
 
 
@@ -344,7 +344,7 @@ _COPIES: tuple[tuple[str, dict[str, str], str, tuple[str, ...] | None, str], ...
 
 
 def _explain_mark(cell: Cell, cells: list[Cell]) -> str:
-    """Why a cell cannot be trusted, '' where nothing speaks against it."""
+    """Why a cell is marked as suspicious, '' where it is not."""
     why = []
     if cell.metric == "g_mean" and cell.dataset in BALANCED:
         other = next(
