@@ -500,3 +500,13 @@ def test_every_keel_set_from_the_terminal(ask: Ask, dataset: str) -> None:
         assert [note.split(". ")[0] for note in out["notes"]] == (
             [f"The smallest class has {few} test rows"] if few < FEW else []
         )
+
+
+# ---- commands
+
+
+def test_a_command_imports_what_is_heavy_only_when_it_runs() -> None:
+    heavy = ("torch", "sklearn", "sqlalchemy", "pandas", "pyarrow", "streamlit", "umap", "imblearn", "PIL")
+    script = f"import sys\nfrom engine.commands.main import build_parser\nbuild_parser()\nprint(sorted({{*{heavy!r}}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[]\n"
