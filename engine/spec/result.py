@@ -15,7 +15,8 @@ from engine.stats import intervals
 from engine.stats.intervals import Interval
 
 DEFAULT_METRIC = "average_precision"
-"""What runs, comparisons and sweeps are judged by where nothing else is asked for."""
+"""The metric that is shown first and decides where no other is chosen."""
+
 METRICS: dict[str, tuple[str, tuple[float, float], str]] = {
     "average_precision": (
         "Average precision",

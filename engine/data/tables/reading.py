@@ -18,15 +18,10 @@ import numpy as np
 from engine.data.tables import kinds, numerals, parquet, sheet, sniff, texts, unpack, workbook
 from engine.data.tables.sheet import KINDS, Column, Sheet, count_of, list_names, shorten
 from engine.errors import BadData
-from engine.spec.table_limits import MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_INFLATED, MAX_NAME, MAX_ROWS
+from engine.spec import table_limits
 
 __all__ = [
     "KINDS",
-    "MAX_BYTES",
-    "MAX_CELLS",
-    "MAX_COLUMNS",
-    "MAX_INFLATED",
-    "MAX_ROWS",
     "OPTIONS",
     "Column",
     "Sheet",
@@ -118,9 +113,11 @@ def _read_text(data: bytes, given: Mapping[str, Any]) -> Raw:
     layout = sniff.find_layout(text, "," if told is not None and given.get("delimiter") is None else given.get("delimiter"))
     sheet.check_size(0, layout.width)
     breaks = text.count("\n") or text.count("\r")
-    if layout.delimiter and text.count(layout.delimiter) + breaks > 2 * MAX_CELLS:
-        raise BadData(f"The table has more than {MAX_CELLS:,} cells, and no more are read: send fewer rows or columns.")
-    if breaks > 4 * MAX_ROWS:
+    if layout.delimiter and text.count(layout.delimiter) + breaks > 2 * table_limits.MAX_CELLS:
+        raise BadData(
+            f"The table has more than {table_limits.MAX_CELLS:,} cells, and no more are read: send fewer rows or columns."
+        )
+    if breaks > 4 * table_limits.MAX_ROWS:
         sheet.check_size(breaks, 1)
     columns, narrow, said = _parse(text, layout)
     if not len(columns[0]):  # what looked like a row can be a byte order mark alone
@@ -233,7 +230,7 @@ def _even_rows(text: str, layout: sniff.Layout) -> tuple[bytes, bool, list[str]]
             row += [""] * (width - len(row))
         write(row)
         rows += 1
-        if rows > MAX_ROWS + 1:
+        if rows > table_limits.MAX_ROWS + 1:
             sheet.check_size(rows, width)
     if long > ADRIFT * (rows + long):
         raise BadData(f"Most rows have more than {count_of(width, 'cell')}, so they are no table: choose another delimiter.")
@@ -360,8 +357,8 @@ def _name_columns(cells: Sequence[str | None], notes: list[str]) -> list[str]:
     cut = 0
     for i, cell in enumerate(cells, 1):
         name = (cell or "").strip()
-        cut += len(name) > MAX_NAME
-        name = name[:MAX_NAME]
+        cut += len(name) > table_limits.MAX_NAME
+        name = name[: table_limits.MAX_NAME]
         nameless += not name and cell is not None
         base = name or f"column {i}"
         name = base
@@ -377,7 +374,7 @@ def _name_columns(cells: Sequence[str | None], notes: list[str]) -> list[str]:
     if twice:
         notes.append(f"{list_names(list(dict.fromkeys(twice)))}: several columns of this name are told apart by a number.")
     if cut:
-        notes.append(f"{count_of(cut, 'column name')} cut to {MAX_NAME:,} characters.")
+        notes.append(f"{count_of(cut, 'column name')} cut to {table_limits.MAX_NAME:,} characters.")
     return names
 
 

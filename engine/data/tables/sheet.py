@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import BadData
-from engine.spec.table_limits import MAX_CELLS, MAX_COLUMNS, MAX_ROWS
+from engine.spec import table_limits
 
 KINDS = ("numeric", "categorical", "boolean", "date", "text", "id", "constant", "empty", "ignored")
 """What a column can be. The first four can be features."""
@@ -79,9 +79,11 @@ def count_of(n: int, noun: str) -> str:
 
 def check_size(rows: int, columns: int) -> None:
     """Raises BadData where a table is too large."""
-    if columns > MAX_COLUMNS:
-        raise BadData(f"The table has {columns:,} columns; at most {MAX_COLUMNS:,} are read: leave some out.")
-    if rows > MAX_ROWS:
-        raise BadData(f"The table has more than {MAX_ROWS:,} rows, and no more are read: send a sample of them.")
-    if rows * columns > MAX_CELLS:
-        raise BadData(f"The table has {rows * columns:,} cells; at most {MAX_CELLS:,} are read: send fewer rows or columns.")
+    if columns > table_limits.MAX_COLUMNS:
+        raise BadData(f"The table has {columns:,} columns; at most {table_limits.MAX_COLUMNS:,} are read: leave some out.")
+    if rows > table_limits.MAX_ROWS:
+        raise BadData(f"The table has more than {table_limits.MAX_ROWS:,} rows, and no more are read: send a sample of them.")
+    if rows * columns > table_limits.MAX_CELLS:
+        raise BadData(
+            f"The table has {rows * columns:,} cells; at most {table_limits.MAX_CELLS:,} are read: send fewer rows or columns."
+        )

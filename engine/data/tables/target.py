@@ -10,7 +10,7 @@ import numpy as np
 from engine.data.table import Dataset
 from engine.data.tables.sheet import FEATURES, Column, Sheet, count_of, list_names, shorten
 from engine.errors import BadData
-from engine.spec.table_limits import MAX_CELLS
+from engine.spec import table_limits
 
 MAX_CLASSES = 50
 """More different answers than this are no classes here."""
@@ -153,7 +153,7 @@ def to_dataset(sheet: Sheet, target: str, positive: str | None = None, name: str
     numeric = [c for c in use if c.kind != "categorical"]
     levelled = [_encode_levels(c, rows) for c in use if c.kind == "categorical"]
     width = sum(1 + bool(np.isnan(c.values[rows]).any()) for c in numeric) + sum(len(levels) for _, levels in levelled)
-    if width * len(rows) > MAX_CELLS * 5:
+    if width * len(rows) > table_limits.MAX_CELLS * 5:
         widest = sorted((c for c in use if c.kind == "categorical"), key=lambda c: -len(c.levels))
         raise BadData(
             f"The table makes {width:,} features for {count_of(len(rows), 'row')}, more than can be trained on here: leave out columns"

@@ -82,7 +82,7 @@ def test_an_interrupted_download_leaves_nothing(bare):
 WAITS = """
 import sys, time
 from engine.data import places
-with places.incoming("a.bin") as scratch:
+with places.receive_file("a.bin") as scratch:
     (scratch / "a.bin").write_bytes(b"hal")
     print(scratch, flush=True)
     time.sleep(60)

@@ -18,7 +18,7 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from engine.data import places, sources
 from engine.data.sources import keel
-from engine.data.tables import sheet, unpack
+from engine.data.tables import unpack
 from engine.data.tables.profile import profile_table
 from engine.data.tables.reading import read_sheet
 from engine.data.tables.target import to_dataset
@@ -188,8 +188,7 @@ CAPS = [
 @pytest.mark.parametrize(("cap", "value", "data", "says"), CAPS, ids=[c[0] for c in CAPS])
 def test_caps_have_their_sentence(monkeypatch, cap, value, data, says):
     read_sheet(data, "a.csv")
-    for module in (sheet, __import__("engine.data.tables.reading", fromlist=["x"])):
-        monkeypatch.setattr(module, cap, value)
+    monkeypatch.setattr(table_limits, cap, value)
     with pytest.raises(BadData, match=says):
         read_sheet(data, "a.csv")
 
@@ -395,8 +394,8 @@ def test_too_little_memory_is_no_fault_of_a_workbook(monkeypatch):
     def full(*_: object) -> None:
         raise MemoryError
 
-    for part in ("workbook", "parquet"):
-        monkeypatch.setattr(f"engine.data.{part}._read", full)
+    monkeypatch.setattr("engine.data.tables.workbook._read_grid", full)
+    monkeypatch.setattr("engine.data.tables.parquet._read_columns", full)
     with pytest.raises(MemoryError):
         read_sheet(grid(("a", "b"), (1, 2)), "a")
     with pytest.raises(BadData, match="more memory than there is"):
