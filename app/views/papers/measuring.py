@@ -28,7 +28,7 @@ _PLAN = "papers.plan"
 
 
 def draw_measuring(paper: str, table: str, catalog: Mapping[str, Any], store: Store) -> dict[str, Any] | None:
-    """The panel; what this store's runs say of the table (`engine.papers.stored.document`), None where they say nothing."""
+    """The panel; what this store's runs say of the table (`engine.papers.stored.build_stored_document`), None where they say nothing."""
     state = st.session_state
     if state.get("papers.protocol.of") != (paper, table):
         there = {
