@@ -197,7 +197,7 @@ def parse_batch(raw: bytes, where: str, labels: bytes, classes: int) -> tuple[np
 
 
 class Pixels:
-    """Stands where a pickle names numpy's array: keeps what it is told, builds nothing."""
+    """Takes the place of numpy's array in a pickle: keeps its state, builds nothing."""
 
     def __init__(self, *state: object) -> None:
         self.state: Any = None
@@ -214,7 +214,7 @@ class Pixels:
 
 
 class Kind:
-    """Stands where a pickle names numpy's dtype."""
+    """Takes the place of numpy's dtype in a pickle."""
 
     def __init__(self, code: object = None, *state: object) -> None:
         self.code = code

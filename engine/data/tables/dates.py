@@ -63,6 +63,6 @@ def parse_dates(column: Encoded, style: Style, forced: bool) -> tuple[np.ndarray
 
 
 def _parse_time(text: str) -> float:
-    """The part of a day after the first space: h:m or h:m:s, or nothing. NaN for what no clock shows."""
+    """The part of a day after the first space: h:m or h:m:s, or nothing. NaN for what is no time of day."""
     hour, minute, second = [*map(int, text.partition(" ")[2].replace(":", " ").split()), 0, 0, 0][:3]
     return hour / 24 + minute / 1440 + second / 86400 if hour < 24 and minute < 60 and second < 60 else np.nan

@@ -1,4 +1,4 @@
-"""What a column of texts is: numbers, dates, yes and no, levels, names. Each distinct text is looked at once."""
+"""The kind of a column of texts: numeric, date, boolean, categorical, text. Each distinct text is looked at once."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ID_NAME = re.compile(
 
 @dataclass
 class Notes:
-    """What there is to say, gathered by kind so that a hundred columns make one sentence."""
+    """Notes for the person, gathered by kind, so that a hundred columns give one sentence."""
 
     stray: dict[str, int] = field(default_factory=dict)
     styles: list[str] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Notes:
     large: dict[str, int] = field(default_factory=dict)
 
     def sentences(self) -> list[str]:
-        """One for each kind of remark."""
+        """One sentence for each kind of note."""
         out = []
         if self.stray:
             n = sum(self.stray.values())

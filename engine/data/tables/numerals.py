@@ -26,7 +26,7 @@ class Style:
 
     @property
     def pattern(self) -> str:
-        """A number of this style, in RE2's words."""
+        """A regular expression (RE2) of a number in this style."""
         d, t = re.escape(self.decimal), _group(self.thousands)
         whole = f"(?:[0-9]{{1,3}}(?:{t}[0-9]{{3}})+|[0-9]+)" if self.thousands else "[0-9]+"
         return rf"^{SIGN}(?:{MONEY}?\s?(?:{whole}(?:{d}[0-9]*)?|{d}[0-9]+){EXPONENT}\s?(?:%|{MONEY})?|(?i:inf|infinity))$"

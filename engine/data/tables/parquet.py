@@ -1,4 +1,4 @@
-"""Parquet files as columns of texts. Nothing is unpickled, no extension type is made, nested columns are left out and said."""
+"""Parquet files as columns of texts. Nothing is unpickled, no extension type is made, nested columns are left out with a note."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a table is like before anything is trained on it: classes, missing values, columns that know too much, how much can be said."""
+"""The profile of a table: classes, missing values, suspicious columns, expected precision. Nothing is trained."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def propose_folds(rows: int) -> int:
 
 
 def profile_table(sheet: Sheet, target: str | None = None, positive: str | None = None) -> dict[str, Any]:
-    """What there is to know of a table, JSON-plain.
+    """The profile of a table, JSON-plain.
 
     target: the column with the answer, by default the likeliest one; positive: of two classes the one looked for. Keys:
     rows; used (rows with an answer); columns [{name, kind, missing, distinct, guessed, examples, levels, low, high}] (low, high: of
@@ -144,7 +144,7 @@ def _describe_precision(rows: int) -> dict[str, Any]:
 
 
 def _list_suspicious(sheet: Sheet, target: str, use: list[Column], answers: Labels, rows: np.ndarray) -> list[dict[str, Any]]:
-    """Columns a person should look at before believing anything, the worst first."""
+    """Columns that may leak the answer, the most suspicious first."""
     out: list[dict[str, Any]] = []
     y = answers.y[rows]
     part = suspects.sample(y, len(use))
@@ -172,7 +172,7 @@ def _list_suspicious(sheet: Sheet, target: str, use: list[Column], answers: Labe
 
 
 def _format_score(score: float) -> str:
-    """Not 1.000 for what is not 1."""
+    """Three decimals, but never 1.000 for less than 1."""
     return "1" if score == 1 else f"{math.floor(score * 1000) / 1000:.3f}"
 
 

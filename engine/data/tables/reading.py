@@ -1,7 +1,7 @@
 """The table in a file that a person sent: CSV and its relatives, Excel, Parquet, alone or in a zip or gz. No torch.
 
 What the file does not say (encoding, delimiter, decimal mark, header, types ...) is guessed; every guess is in the Sheet and can be
-given back as an option. Whatever the bytes are, `read` ends in a Sheet or in one BadData.
+given back as an option. Whatever the bytes are, `read_sheet` returns a Sheet or raises BadData.
 """
 
 from __future__ import annotations
@@ -264,7 +264,7 @@ def _read_workbook(data: bytes, given: Mapping[str, Any]) -> Raw:
 
 
 def _clean(text: str | None) -> str:
-    """Without halves of characters, which no file can hold."""
+    """The text without lone surrogates, which no file can hold."""
     return "" if text is None else text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
@@ -348,7 +348,7 @@ def _is_value(text: str) -> bool:
 
 
 def _name_columns(cells: Sequence[str | None], notes: list[str]) -> list[str]:
-    """Every column's name, each once. cells: as written, None where there is no header."""
+    """Unique names of the columns. cells: as written, None where there is no header."""
     names: list[str] = []
     used: set[str] = set()
     tried: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""A table as a person sent it, once read: columns with their kinds, what was guessed, what there is to say. No torch, no pandas."""
+"""A table as it was read: columns with their kinds, what was guessed, notes for the person. No torch, no pandas."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Sheet:
-    """What `read` makes of a file.
+    """What `read_sheet` returns.
 
     guesses: format, encoding, delimiter, decimal, thousands, header, sheet, missing (the marks that occur), with None where it does
     not apply; every one but format can be given back as an option. given: the options that were. notes: sentences for the person.
@@ -61,7 +61,7 @@ class Sheet:
 
 
 def shorten(name: str, limit: int = 40) -> str:
-    """A name for a sentence: one line, nothing that turns or hides letters, at most `most` characters."""
+    """A name for a sentence: one line, nothing that turns or hides letters, at most `limit` characters."""
     seen = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in name[:limit])
     return seen if len(name) <= limit else f"{seen[: limit - 1]}\N{HORIZONTAL ELLIPSIS}"
 
@@ -73,7 +73,7 @@ def list_names(names: list[str], limit: int = 3) -> str:
 
 
 def count_of(n: int, noun: str) -> str:
-    """1 row, 2,000 rows."""
+    """A number with its noun: 1 row, 2,000 rows."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 

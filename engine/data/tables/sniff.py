@@ -1,4 +1,4 @@
-"""How a text file is written: its encoding, what parts its columns, where the table begins. Only the beginning is looked at."""
+"""How a text file is written: its encoding, its delimiter, where the table begins. Only the beginning is looked at."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns that know the answer, and rows that contradict each other. Pure functions of arrays; numpy alone."""
+"""Columns that leak the answer, and rows that contradict each other. Pure functions of arrays; numpy alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which column is the answer, and the table as a Dataset with it. No torch, no pandas."""
+"""The target column of a table, and the table as a Dataset. No torch, no pandas."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def to_dataset(sheet: Sheet, target: str, positive: str | None = None, name: str
     """The table with an answer, ready for `prepare`: rows without an answer left out.
 
     Numeric, boolean (0, 1) and date (days) columns become numeric, NaN where nothing is known. Categorical ones get a level
-    `(missing)` where something is. Text, id, constant, empty and ignored columns are left out. Classes as `labels` orders them.
+    `(missing)` where something is. Text, id, constant, empty and ignored columns are left out. Classes as `build_labels` orders them.
     Raises BadData: no such column or class, no features, a class of fewer than 5 rows, more than MAX_CELLS features times rows.
     """
     found = build_labels(sheet, target, positive)

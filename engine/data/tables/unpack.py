@@ -145,7 +145,7 @@ def _unzip(data: bytes) -> tuple[bytes, str]:
 
 
 def _is_litter(name: str) -> bool:
-    """What a Mac and Windows put beside the files."""
+    """Files that macOS and Windows add to archives."""
     path = PurePosixPath(name)
     return "__MACOSX" in path.parts or path.name in (".DS_Store", "Thumbs.db", "desktop.ini") or path.name.startswith("._")
 

@@ -51,7 +51,7 @@ def read_workbook(data: bytes, wanted: str | None = None) -> Grid:
 
 
 def _check_zip(data: bytes) -> bool:
-    """Bounds and oddities before anything is parsed; whether there are formulas. Raises BadData."""
+    """Checks the zip's bounds before anything is parsed; returns whether there are formulas. Raises BadData."""
     found: set[bytes] = set()
     with unpack.open_members(data) as archive:
         for info in archive.infolist():
