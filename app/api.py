@@ -26,7 +26,7 @@ from app.session.lab_address import is_run_id
 from app.session.store import CATALOG, open_store
 from app.session.visitor import NO_OWNER, explain_demo, is_demo, parse_owner
 from engine.errors import BadInput, LabError, StoreError, TooLarge, TooSlow, UnknownName, WrongType
-from engine.report import leaderboard
+from engine.report import comparison_code, leaderboard
 from engine.store import Store, default_url, uploads
 
 
@@ -178,22 +178,17 @@ def _read_chunks(data: BinaryIO) -> Iterator[bytes]:
 def _make_file(job: str, name: str, owner: str | None) -> tuple[bytes | str, str] | None:
     """(content, content type) of a file, None where it cannot be."""
     here = get_store()
+    if name == "report.html":
+        return _make_report(here, job, owner)
     comparison = here.answer(job, "comparison", owner)
     if not isinstance(comparison, dict):
-        return _make_run_report(here, job, name, owner)
-    if name == "report.html":
-        from engine.report import comparison as report  # most people never ask for it
-
-        wanted = [key for key in here.artifacts(job, owner=owner) if key == "arrays" or key.startswith("thresholds/")]
-        blobs = {key: data for key in wanted if (data := here.artifact(job, key, owner=owner)) is not None}
-        about, file = _find_table(here, job, owner, comparison)
-        return report.from_artifacts(comparison, blobs, profile=about, file=file), "text/html; charset=utf-8"
+        return None
     if name == "comparison.json":
         return json.dumps(comparison, indent=2), "application/json"
     tables = {
-        "leaderboard.csv": (leaderboard.leaderboard_csv, "text/csv; charset=utf-8"),
-        "leaderboard.md": (leaderboard.leaderboard_markdown, "text/markdown; charset=utf-8"),
-        "leaderboard.tex": (leaderboard.leaderboard_latex, "application/x-tex; charset=utf-8"),
+        "leaderboard.csv": (leaderboard.write_leaderboard_csv, "text/csv; charset=utf-8"),
+        "leaderboard.md": (leaderboard.write_leaderboard_markdown, "text/markdown; charset=utf-8"),
+        "leaderboard.tex": (leaderboard.write_leaderboard_latex, "application/x-tex; charset=utf-8"),
     }
     if name in tables:
         write, kind = tables[name]
@@ -201,29 +196,15 @@ def _make_file(job: str, name: str, owner: str | None) -> tuple[bytes | str, str
     return _make_method_file(here, job, name, owner, comparison)
 
 
-def _make_run_report(here: Store, job: str, name: str, owner: str | None) -> tuple[str, str] | None:
-    """The report of a finished run."""
-    if name != "report.html" or here.result(job, owner) is None:
+def _make_report(here: Store, job: str, owner: str | None) -> tuple[str, str] | None:
+    """The report of a finished job, if there is one of its kind."""
+    from engine.report import ReportRequest, kinds, write_report  # most people never ask for it
+
+    found, _ = here.answers([job], owner, words=False).get(job, (None, None))
+    if found is None or found.state != "done" or found.kind not in kinds():
         return None
-    from engine.report import run  # as above
-
     catalog = here.catalog() or json.loads(CATALOG.read_text(encoding="utf-8"))
-    return run.report(here, job, catalog, owner), "text/html; charset=utf-8"
-
-
-def _find_table(
-    here: Store, job: str, owner: str | None, comparison: Mapping[str, Any]
-) -> tuple[Mapping[str, Any] | None, str]:
-    """(profile, name) of the table a comparison is of: the newest profile with its target, read as it was; nothing of a public set."""
-    upload, spec = here.job(job, owner).upload, comparison.get("spec") or {}
-    if upload is None:
-        return None, ""
-    for one in here.jobs(owner=owner, states=("done",), kinds=("profile",)):
-        if one.upload == upload and (one.spec.get("reading") or {}) == (spec.get("reading") or {}):
-            found = here.answer(one.id, "profile", owner)
-            if isinstance(found, dict) and (found.get("target") or {}).get("name") == spec.get("target"):
-                return found, here.upload(upload, owner).name
-    return None, here.upload(upload, owner).name
+    return write_report(found.kind, ReportRequest(catalog, here, job, owner)), "text/html; charset=utf-8"
 
 
 def _make_method_file(
@@ -236,7 +217,7 @@ def _make_method_file(
         case "code", "py":
             upload = here.job(job, owner).upload
             named = {"file": here.upload(upload, owner).name} if upload is not None else {}
-            return leaderboard.code(comparison, found[2], **named), "text/x-python; charset=utf-8"
+            return comparison_code.write_row(comparison, found[2], **named), "text/x-python; charset=utf-8"
         case "model", "zip":
             kind = "application/zip"
         case "augmented", "csv":

@@ -11,7 +11,7 @@ import streamlit as st
 from app.session import jobs
 from app.words.text import escape
 from engine.errors import BadInput
-from engine.report import formats
+from engine.report import formats, run_code
 from engine.report import sweep_code as sweep_code_module
 from engine.spec import RunSpec
 from engine.sweep import SweepSpec
@@ -91,9 +91,9 @@ def _offer_forms(write: Callable[[], Mapping[str, str]], name: str, key: str, do
 def write_forms(rows: Sequence[Mapping[str, Any]], caption: str = "", text: Collection[str] = ()) -> dict[str, str]:
     """A table in each of FORMS. text: as in `offer_table`."""
     return {
-        "Markdown": formats.markdown(rows, caption),
-        "LaTeX": formats.latex(rows, caption),
-        "CSV": formats.csv(rows, text=text),
+        "Markdown": formats.write_markdown(rows, caption),
+        "LaTeX": formats.write_latex(rows, caption),
+        "CSV": formats.write_csv(rows, text=text),
     }
 
 
@@ -130,11 +130,11 @@ def offer_sweep_code(spec: SweepSpec, metric: str, key: str) -> None:
 
 
 def _write_run(spec: RunSpec, catalog: Mapping[str, Any]) -> Code:
-    near = formats.classifier(spec, catalog) is not None
+    near = run_code.find_classifier(spec, catalog) is not None
     return (
-        formats.terminal(spec, catalog),
+        run_code.write_command(spec, catalog),
         "The same run: the same numbers on the same kind of machine.",
-        formats.python(spec, catalog),
+        run_code.write_python(spec, catalog),
         "A scikit-learn classifier on this run's own splits: near its score, not equal digit for digit."
         if near
         else "The run itself: the same numbers on the same kind of machine.",
@@ -143,9 +143,9 @@ def _write_run(spec: RunSpec, catalog: Mapping[str, Any]) -> Code:
 
 def _write_sweep(spec: SweepSpec, metric: str) -> Code:
     return (
-        sweep_code_module.terminal(spec, metric),
+        sweep_code_module.write_command(spec, metric),
         "Runs the cells that the store lacks, cheapest first, and prints what comes of all of them; --report FILE writes the report.",
-        sweep_code_module.python(spec, metric),
+        sweep_code_module.write_python(spec, metric),
         "Trains every cell anew and keeps nothing: the same numbers on the same kind of machine.",
     )
 

@@ -80,7 +80,7 @@ def ask_profile(upload: str, options: Mapping[str, Any] | None = None) -> Job:
 
 
 def read_profile(job: str) -> dict[str, Any] | None:
-    """What `engine.data.tables.profile.profile` found; None while there is none."""
+    """What `engine.data.tables.profile.profile_table` found; None while there is none."""
     found = get_store().answer(job, "profile", visitor.read_owner())
     return found if isinstance(found, dict) else None
 

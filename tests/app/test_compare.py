@@ -478,7 +478,10 @@ def test_the_whole_sweep_can_be_taken_along_as_code(look: Look, store: Store) ->
     page.run()
     assert not page.exception
     shell, python = (block.value for block in page.code)
-    assert shell == " ".join([*sweep_code.command(SPEC), "--metric", "f1"]) and python == sweep_code.python(SPEC, "f1").strip()
+    assert (
+        shell == " ".join([*sweep_code.list_arguments(SPEC), "--metric", "f1"])
+        and python == sweep_code.write_python(SPEC, "f1").strip()
+    )
 
 
 def test_the_flat_table_has_every_cell(store: Store) -> None:

@@ -16,8 +16,8 @@ from streamlit.util import calc_hash
 from app.session import uploads, visitor
 from app.views.data import board, columns, sample
 from app.words import naming
-from engine.data.tables.profile import profile
-from engine.data.tables.reading import read
+from engine.data.tables.profile import profile_table
+from engine.data.tables.reading import read_sheet
 from engine.store import Store
 from engine.store.uploads import Forgotten
 from tests.app import fabricate, tables
@@ -99,8 +99,8 @@ def test_a_press_tries_a_sample_table(store: Store, look: Look) -> None:
     (mine,) = store.uploads(tables.OWNER)
     assert mine.name == sample.NAME and page.query_params["data"] == mine.id
     assert sample.NAME in words(page) and "Waiting for the engine" in page.get("progress")[0].proto.text
-    sheet = read(sample.write_sample(), sample.NAME)
-    found = profile(sheet)
+    sheet = read_sheet(sample.write_sample(), sample.NAME)
+    found = profile_table(sheet)
     assert (
         found["target"]["name"] == "left"
         and 10 < found["ratio"] < 20
@@ -218,7 +218,7 @@ def test_a_table_that_cannot_be_read_says_why_and_what_to_do(store: Store, look:
 
 
 def test_types_are_what_was_picked() -> None:
-    found = profile(read(tables.csv(), "t.csv"))["columns"]
+    found = profile_table(read_sheet(tables.csv(), "t.csv"))["columns"]
     shown = columns.make_table(found, {"town": "ignore"})
     assert list(shown["read as"]) == ["as guessed", "as guessed", "ignore", "as guessed"]
     assert columns.list_chosen(found, ["categorical", "as guessed", None, "no such type"]) == {"age": "categorical"}

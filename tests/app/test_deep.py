@@ -298,7 +298,7 @@ def test_hostile_names_are_letters(store: Store, look: Look) -> None:
 def test_a_file_of_results_holds_numbers_and_no_formulas() -> None:
     found = fabricate.result(fabricate.DIGITS)
     found.per_class["=1+1"] = found.per_class.pop("0")
-    lines = formats.csv(perclass.list_records(found)).splitlines()
+    lines = formats.write_csv(perclass.list_records(found)).splitlines()
     assert lines[0].startswith("class,test rows,replicates,precision,precision low,precision high,recall")
     assert any(line.startswith("'=1+1,") for line in lines) and len(lines) == 13
     assert "mean of the minority classes" in lines[11]

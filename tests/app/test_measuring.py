@@ -34,7 +34,7 @@ def look(store: Store) -> Look:
 def plan(store: Store, *datasets: str) -> stored.Plan:
     catalog = store.catalog()
     assert catalog is not None
-    return stored.plan(PAPERS["keel"].table("3").only((), datasets), catalog)
+    return stored.plan_runs(PAPERS["keel"].table("3").select((), datasets), catalog)
 
 
 def again(page: AppTest) -> AppTest:
@@ -88,7 +88,7 @@ def fill(store: Store, runs: list[stored.Run], **values: list[float]) -> None:
 
 
 def test_what_was_measured_stands_beside_what_is_shipped(store: Store, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    document = measured.measured("keel", "3", False)
+    document = measured.read_table("keel", "3", False)
     assert document is not None
     page = look(paper="keel", table="3")
     assert "in this lab" not in frame(page).columns
@@ -140,7 +140,7 @@ def test_a_demonstration_queues_nothing(store: Store, look: Look, monkeypatch: p
     monkeypatch.setenv("LAB_DEMO", "1")
     page = look(paper="keel", table="3")
     assert "This is a demonstration" in words(page) and "papers-run" not in [b.key for b in page.button]
-    stored.ask(Store(store.url), plan(store, "glass2").each)
+    stored.queue_runs(Store(store.url), plan(store, "glass2").each)
     assert "papers-stop" not in [b.key for b in again(page).button]
 
 

@@ -160,19 +160,19 @@ def _code(store: Store, ids: Mapping[str, str], folder: Path) -> dict[str, str]:
 
     run: a method with a class; images: without one; private, public: rows of comparisons; thinned: one with more rows than a method takes.
     """
-    from engine.report import formats, leaderboard, sweep_code
+    from engine.report import comparison_code, run_code, sweep_code
 
     catalog = build_catalog(found=True)
     texts = {
-        "run": formats.python(RunSpec.from_json(store.job(ids["moons"]).spec), catalog),
-        "images": formats.python(RunSpec.from_json(store.job(ids["digits"]).spec), catalog),
+        "run": run_code.write_python(RunSpec.from_json(store.job(ids["moons"]).spec), catalog),
+        "images": run_code.write_python(RunSpec.from_json(store.job(ids["digits"]).spec), catalog),
     }
     for name, method, file in (("private", "smote", NAME), ("public", "ce", None)):
         found = store.answer(ids[name], "comparison", OWNER)
         assert isinstance(found, dict)
-        texts[name] = leaderboard.code(found, method, file)
+        texts[name] = comparison_code.write_row(found, method, file)
     found["methods"] = [row | {"most_rows": 100} for row in found["methods"]]
-    printed, texts["thinned"] = {}, leaderboard.code(found, "ce")
+    printed, texts["thinned"] = {}, comparison_code.write_row(found, "ce")
     with chdir(folder):
         Path(NAME).write_bytes(table())
         for name, text in texts.items():
@@ -180,8 +180,10 @@ def _code(store: Store, ids: Mapping[str, str], folder: Path) -> dict[str, str]:
                 exec(compile(text, name, "exec"), {})
             printed[name] = said.getvalue()
         Path(NAME).unlink()
-    texts["sweep"] = sweep_code.python(SWEEP, "f1")
-    texts["commands"] = "\n".join([formats.terminal(BASELINE.complete(catalog), catalog), sweep_code.terminal(SWEEP, "f1"), ""])
+    texts["sweep"] = sweep_code.write_python(SWEEP, "f1")
+    texts["commands"] = "\n".join(
+        [run_code.write_command(BASELINE.complete(catalog), catalog), sweep_code.write_command(SWEEP, "f1"), ""]
+    )
     for name, text in texts.items():
         (folder / f"code-{name}.txt").write_text(text)
     return printed

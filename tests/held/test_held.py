@@ -36,7 +36,7 @@ from engine import export
 from engine.catalog import build_catalog
 from engine.errors import UnknownName
 from engine.events import Phase, Progress, unpack
-from engine.report import formats, leaderboard, sweep_code
+from engine.report import comparison_code, run_code, sweep_code
 from engine.spec import RunSpec
 from engine.store import Store
 from engine.sweep import SweepSpec
@@ -415,14 +415,14 @@ def test_code_is_printed_as_it_was(store: Store) -> None:
     catalog = store.catalog()
     assert catalog is not None
     for name, run in (("run", "moons"), ("images", "digits")):
-        assert formats.python(RunSpec.from_json(store.job(IDS[run]).spec), catalog) == CODE[name]
-    assert sweep_code.python(SWEEP, "f1") == CODE["sweep"]
-    assert [formats.terminal(BASELINE.complete(catalog), catalog), sweep_code.terminal(SWEEP, "f1")] == COMMANDS
+        assert run_code.write_python(RunSpec.from_json(store.job(IDS[run]).spec), catalog) == CODE[name]
+    assert sweep_code.write_python(SWEEP, "f1") == CODE["sweep"]
+    assert [run_code.write_command(BASELINE.complete(catalog), catalog), sweep_code.write_command(SWEEP, "f1")] == COMMANDS
     store.load(BUNDLE)
     comparison = store.answer(IDS["public"], "comparison")
-    assert isinstance(comparison, dict) and leaderboard.code(comparison, "ce") == CODE["public"]
+    assert isinstance(comparison, dict) and comparison_code.write_row(comparison, "ce") == CODE["public"]
     comparison["methods"] = [row | {"most_rows": 100} for row in comparison["methods"]]
-    assert leaderboard.code(comparison, "ce") == CODE["thinned"]
+    assert comparison_code.write_row(comparison, "ce") == CODE["thinned"]
 
 
 @pytest.mark.parametrize("name", CARRIED_OUT)

@@ -24,7 +24,7 @@ from app.views.compare.context import Context, View
 from app.views.compare.progress import TICK, draw_earlier, draw_progress, read_standing, start_sweep
 from app.words.text import escape, format_count
 from engine.errors import BadInput
-from engine.report.sweep import html_sweep
+from engine.report.sweep import write_sweep
 from engine.spec import result
 from engine.spec.result import METRICS
 from engine.sweep import SweepSpec, table
@@ -246,7 +246,7 @@ def _draw_export(context: Context) -> None:
     with st.container(horizontal=True, vertical_alignment="top", key="compare-export"):
         st.download_button(
             "Report",
-            lambda: html_sweep(spec, records, catalog, metric).encode("utf-8", "replace"),  # made when it is pressed
+            lambda: write_sweep(spec, records, catalog, metric).encode("utf-8", "replace"),  # made when it is pressed
             "sweep.html",
             "text/html",
             key="compare.report",

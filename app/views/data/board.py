@@ -14,7 +14,8 @@ from typing import Any
 import streamlit as st
 
 from app.words.text import format_bounds, format_count, format_signed
-from engine.report.leaderboard import PLAIN, deciding, number, p_value, replicates, value
+from engine.report.leaderboard import count_replicates, deciding_metric, format_p, metric_interval, to_number
+from engine.spec.companions import BASELINE
 from engine.spec.result import METRICS
 from engine.stats.intervals import CORRECTED_T, Interval
 from engine.text import one_line
@@ -80,37 +81,40 @@ def rows_of_event(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
 
 def rows_of_result(comparison: Mapping[str, Any]) -> list[Row]:
     """Rows of a finished comparison, in the order in which they ran."""
-    return [_make_row(row, value(row, deciding(comparison)), _write_remark(row)) for row in comparison.get("methods") or ()]
+    return [
+        _make_row(row, metric_interval(row, deciding_metric(comparison)), _write_remark(row))
+        for row in comparison.get("methods") or ()
+    ]
 
 
 def _make_row(row: Mapping[str, Any], score: Mapping[str, Any], remark: str) -> Row:
     against = row.get("difference") or None
     standing = ""
-    if row["name"] == PLAIN:
+    if row["name"] == BASELINE:
         standing = "reference"
-    elif against and not row.get("look") and not math.isnan(number(against.get("p_holm"))):
+    elif against and not row.get("look") and not math.isnan(to_number(against.get("p_holm"))):
         standing = "better" if against.get("better") else "worse" if against.get("worse") else "not told apart"
     return Row(
         str(row["name"]),
         str(row.get("title") or row["name"]),
         _read_interval(score),
-        replicates(row),
+        count_replicates(row),
         _read_interval(against) if against else None,
-        number(against.get("p_holm")) if against else math.nan,
+        to_number(against.get("p_holm")) if against else math.nan,
         standing,
         remark,
-        number(row.get("seconds"), 0.0),
+        to_number(row.get("seconds"), 0.0),
     )
 
 
 def _read_interval(values: Mapping[str, Any]) -> Interval:
-    mean, low, high = (number(values.get(k)) for k in ("mean", "low", "high"))
-    return Interval(mean, low, high, replicates({"replicates": values.get("n")}), CORRECTED_T)
+    mean, low, high = (to_number(values.get(k)) for k in ("mean", "low", "high"))
+    return Interval(mean, low, high, count_replicates({"replicates": values.get("n")}), CORRECTED_T)
 
 
 def _write_remark(row: Mapping[str, Any]) -> str:
     said = []
-    if row.get("look") and replicates(row):
+    if row.get("look") and count_replicates(row):
         said.append("quick look: few rows, few epochs")
     if row.get("stopped") is not None:
         said.append(f"dropped after round {row['stopped']}")
@@ -125,7 +129,7 @@ def rank_names(rows: Sequence[Row]) -> list[str]:
     Methods stand on different replicates, which are not equally hard: what counts is the paired difference to plain training, and the
     mean itself only where there is no pair.
     """
-    plain = next((r.score.mean for r in rows if r.name == PLAIN), math.nan)
+    plain = next((r.score.mean for r in rows if r.name == BASELINE), math.nan)
 
     def height(row: Row) -> float:
         if row.against is not None and math.isfinite(row.against.mean):
@@ -160,7 +164,7 @@ def write_board(rows: Sequence[Row], metric: str, *, best: str | None = None) ->
     places = {name: i for i, name in enumerate(rank_names([r for r in rows if math.isfinite(r.score.mean)]), 1)}
     label, bounds_of, _ = METRICS[metric]
     ends = _scale_ends(rows, bounds_of)
-    plain = next((r.score.mean for r in rows if r.name == PLAIN), math.nan)
+    plain = next((r.score.mean for r in rows if r.name == BASELINE), math.nan)
     body = "".join(_write_row(row, places.get(row.name), ends, plain, row.name == best) for row in rows)
     scale = f"from {ends[0]:.1f} to {ends[1]:.1f}, dotted: plain training"
     return (
@@ -198,7 +202,7 @@ def _write_difference(row: Row) -> str:
     if row.against is None or not math.isfinite(row.against.mean):
         return "<span class='none'>not yet</span>" if row.n < 2 else "<span class='none'>no pair yet</span>"
     words = format_signed(row.against.mean) + format_bounds(row.against, 3, sign=True)
-    p = p_value(row.p)
+    p = format_p(row.p)
     p = f"<small>p {_escape(p) if p.startswith('<') else f'= {p}'} (Holm)</small>" if row.standing else ""
     kind = row.standing if row.standing in ("better", "worse") else ""
     mark = f"<span class='{kind}'>{MARKS[row.standing]}</span> " if row.standing else ""

@@ -22,8 +22,14 @@ from app.words.naming import shorten_name
 from app.words.text import escape, format_count, format_duration, format_ratio
 from engine.errors import BadInput, LabError, UnknownName
 from engine.events import Board
-from engine.report.leaderboard import deciding, leaderboard_csv, leaderboard_latex, leaderboard_markdown
+from engine.report.leaderboard import (
+    deciding_metric,
+    write_leaderboard_csv,
+    write_leaderboard_latex,
+    write_leaderboard_markdown,
+)
 from engine.spec import limits
+from engine.spec.companions import BASELINE
 from engine.spec.comparison import CompareSpec
 from engine.spec.result import DEFAULT_METRIC
 from engine.store import Job
@@ -236,12 +242,14 @@ def draw_verdict(id: str, result: Mapping[str, Any]) -> None:
         f"{format_count(data['features'], 'feature')} · {format_duration(result['seconds'])}"
     )
     _draw_sort(id, rows)
-    board.draw_board(board.sort_rows(rows, keep_order(id, board.rank_names(rows))), deciding(result), best=result.get("best"))
+    board.draw_board(
+        board.sort_rows(rows, keep_order(id, board.rank_names(rows))), deciding_metric(result), best=result.get("best")
+    )
     share.offer_forms(
         lambda: {
-            "Markdown": leaderboard_markdown(result),
-            "LaTeX": leaderboard_latex(result),
-            "CSV": leaderboard_csv(result),
+            "Markdown": write_leaderboard_markdown(result),
+            "LaTeX": write_leaderboard_latex(result),
+            "CSV": write_leaderboard_csv(result),
         },
         "leaderboard",
         "mine.board",
@@ -265,7 +273,7 @@ def draw_curves(id: str, result: Mapping[str, Any]) -> None:
         return
     st.subheader("Precision and recall", anchor="curves")
     names = board.rank_names(rows)
-    first = list(dict.fromkeys([*names[: SHOWN - 1], *(n for n in names if n == board.PLAIN)]))
+    first = list(dict.fromkeys([*names[: SHOWN - 1], *(n for n in names if n == BASELINE)]))
     if "data.curves" not in st.session_state:
         st.session_state["data.curves"] = first
     titles = {row.name: row.title for row in rows}

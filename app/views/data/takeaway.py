@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.session import jobs
 from app.views.data import board
-from engine.report.leaderboard import code
+from engine.report.comparison_code import write_row
 
 STYLE = """<style>
 .take { display: flex; flex-wrap: wrap; gap: .5rem; }
@@ -68,7 +68,7 @@ def _draw_method(job: str, result: Mapping[str, Any], titles: Mapping[str, str],
     if f"augmented/{name}" not in there:
         st.caption("There are no augmented training rows of it: it adds none in the table's own columns.")
     with st.expander("Python that measures this row again", icon=":material/code:"):
-        st.code(code(result, name), language="python", wrap_lines=True)
+        st.code(write_row(result, name), language="python", wrap_lines=True)
 
 
 def write_example(name: str) -> str:

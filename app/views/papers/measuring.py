@@ -28,10 +28,12 @@ _PLAN = "papers.plan"
 
 
 def draw_measuring(paper: str, table: str, catalog: Mapping[str, Any], store: Store) -> dict[str, Any] | None:
-    """The panel; what this store's runs say of the table (`engine.papers.stored.document`), None where they say nothing."""
+    """The panel; what this store's runs say of the table (`engine.papers.stored.build_stored_document`), None where they say nothing."""
     state = st.session_state
     if state.get("papers.protocol.of") != (paper, table):
-        there = {protocol for p, t, reduced in measured.tables() if (p, t) == (paper, table) for protocol in [_NAMES[reduced]]}
+        there = {
+            protocol for p, t, reduced in measured.list_tables() if (p, t) == (paper, table) for protocol in [_NAMES[reduced]]
+        }
         state["papers.protocol.of"] = (paper, table)
         state["papers.protocol"] = "full" if "full" in there else "reduced"  # what is shown beside is the same protocol's
         state.pop("papers.sets", None)
@@ -49,8 +51,8 @@ def draw_measuring(paper: str, table: str, catalog: Mapping[str, Any], store: St
             )  # fmt: skip
         chosen = [name for name in chosen if name in names]
         wanted = _read_plan(whole, chosen, catalog)
-        standing = stored.states(store, [run.id for run in wanted.each])
-        state["papers.drawn"] = (stored.counted(wanted, standing)["done"], time.monotonic())
+        standing = stored.read_states(store, [run.id for run in wanted.each])
+        state["papers.drawn"] = (stored.count_states(wanted, standing)["done"], time.monotonic())
         command = ["python -m engine table", paper, "--table", table, *(["--reduced"] if whole.reduced else [])]
         command += ["--datasets", *chosen] if chosen else []
         _draw_panel(wanted, standing, store, " ".join(command))
@@ -65,13 +67,13 @@ def _read_plan(table: Any, datasets: Sequence[str], catalog: Mapping[str, Any]) 
     if key not in kept:
         while len(kept) > 3:
             kept.pop(next(iter(kept)))
-        kept[key] = stored.plan(table.only((), datasets) if datasets else table, catalog)
+        kept[key] = stored.plan_runs(table.only((), datasets) if datasets else table, catalog)
     return kept[key]
 
 
 def _read_document(wanted: Plan, store: Store) -> dict[str, Any] | None:
     """What this store's runs say of the whole table; made anew when there are more of them."""
-    standing = stored.states(store, [run.id for run in wanted.each])
+    standing = stored.read_states(store, [run.id for run in wanted.each])
     done = tuple((id, state.attempt) for id, state in standing.items() if state.state == "done")
     if not done:
         return None
@@ -80,7 +82,7 @@ def _read_document(wanted: Plan, store: Store) -> dict[str, Any] | None:
     if kept.get("key") != key:
         if kept.get("key", ())[:3] != key[:3]:
             kept["arrays"] = {}
-        kept["document"], kept["key"] = stored.document(store, wanted, kept["arrays"]), key
+        kept["document"], kept["key"] = stored.build_stored_document(store, wanted, kept["arrays"]), key
     document: dict[str, Any] | None = kept["document"]
     return document
 
@@ -94,7 +96,7 @@ def _draw_panel(wanted: Plan, standing: Mapping[str, State], store: Store, comma
         )
         st.code(command, language="bash")
         return
-    active = bool(wanted.of(standing, *ACTIVE))
+    active = bool(wanted.in_states(standing, *ACTIVE))
     st.fragment(_draw_progress, run_every=EVERY if active else None)(wanted, store, active)
     for why in list(dict.fromkeys(wanted.absent.values()))[:3]:
         st.caption(f"Left out: {escape(why, 300)}")
@@ -105,13 +107,13 @@ def _draw_panel(wanted: Plan, standing: Mapping[str, State], store: Store, comma
 def _draw_progress(wanted: Plan, store: Store, active: bool) -> None:
     """The state of the runs, with what can be done about it; looks again by itself while some are under way."""
     try:
-        standing = stored.states(store, [run.id for run in wanted.each])
+        standing = stored.read_states(store, [run.id for run in wanted.each])
         living = store.engines()
     except LabError as error:
         st.error(escape(error, 300), icon=":material/error:")
         return
-    counts, missing = stored.counted(wanted, standing), wanted.missing(standing)
-    running = wanted.of(standing, *ACTIVE)
+    counts, missing = stored.count_states(wanted, standing), wanted.missing(standing)
+    running = wanted.in_states(standing, *ACTIVE)
     all_of, done = len(wanted.each), counts["done"]
     parts = [f"**{done} of {format_count(all_of, 'run')}** done in this lab"]
     parts += [f"{counts[name]} {word}" for name, word in (("running", "running"), ("queued", "waiting")) if counts[name]]
@@ -121,7 +123,7 @@ def _draw_progress(wanted: Plan, store: Store, active: bool) -> None:
         share = sum(standing[run.id].share for run in running)
         st.progress((done + share) / all_of)
     slots = max(1, sum(engine.slots for engine in living) - 1)  # one is kept for what a person waits for
-    left = stored.foreseen(wanted, standing, running or missing)
+    left = stored.foresee_seconds(wanted, standing, running or missing)
     if running:
         told = (
             "time left: known once the first runs are done" if left is None else f"about {format_duration(left / slots)} left"
@@ -138,7 +140,7 @@ def _draw_progress(wanted: Plan, store: Store, active: bool) -> None:
             help="Stops what waits and runs of this table, also where a sweep or another table waits for the same run; what somebody "
             "asked for in the Lab goes on. What is done stays; the rest can be queued again.",
         ):
-            stored.stop(store, running)
+            stored.cancel_runs(store, running)
             st.rerun()
     elif missing:
         told = (
@@ -159,9 +161,9 @@ def _draw_progress(wanted: Plan, store: Store, active: bool) -> None:
                 f"{word}: {format_count(len(missing), 'run')}", icon=":material/play_arrow:", key="papers-run", type="primary"
             ):
                 with st.spinner("Queueing"):
-                    stored.ask(store, missing)
+                    stored.queue_runs(store, missing)
                 st.rerun()
-    for reason in list(dict.fromkeys(standing[run.id].reason for run in wanted.of(standing, "failed")))[:3]:
+    for reason in list(dict.fromkeys(standing[run.id].reason for run in wanted.in_states(standing, "failed")))[:3]:
         st.caption(f"Failed: {escape(reason, 300)}")
     _redraw_page(done, active, bool(running))
 

@@ -46,7 +46,7 @@ def page() -> None:
     st.subheader("What the papers print, and what came of it here")
     paper, table = _choose_table()
     try:
-        document = measured.measured(paper, table, reduced=(paper, table, False) not in measured.tables())
+        document = measured.read_table(paper, table, reduced=(paper, table, False) not in measured.list_tables())
     except BadData as error:
         st.error(escape(error, 400), icon=":material/error:")
         document = None
@@ -90,8 +90,8 @@ def _choose_table() -> tuple[str, str]:
     left, right = st.columns([1, 2], vertical_alignment="bottom")
     with left:
         paper = st.selectbox("Paper", list(NAMES), format_func=NAMES.__getitem__, key="papers.paper")
-    names = published.tables(paper)
-    there = {name for p, name, _ in measured.tables() if p == paper}
+    names = published.list_tables(paper)
+    there = {name for p, name, _ in measured.list_tables() if p == paper}
     if state.get("papers.table") not in names:
         state["papers.table"] = next((name for name in names if name in there), names[0])
     with right:
@@ -115,7 +115,7 @@ def _read_printed(paper: str, table: str) -> dict[str, Any]:
             "printed_as": c.metric, "mark": c.mark, "values": [], "absent": "nothing was run", "incomparable": "",
             "test_share": 0.0, "runs": [],
         }
-        for c in published.cells(paper, table)
+        for c in published.read_cells(paper, table)
     ]  # fmt: skip
     return {"paper": paper, "table": table, "title": "", "rows": judge(rows, [])[0], "claims": []}
 
