@@ -190,7 +190,8 @@ def summarise_sweep(
         out.append(f"Mean rank over {found['sets']} {many}: {ranks}; critical difference {found['critical_difference']:.2f}.")
     out += list(dict.fromkeys(one_line(record["note"]) for record in records if record["note"]))
     out += [
-        f"{one_line(record['title'], 60)} on {one_line(record['dataset'], 60)} at {record['ratio']:g}:1 failed: {one_line(record['reason'])}"
+        f"{one_line(record['title'], 60)} on {one_line(record['dataset'], 60)} at {record['ratio']:g}:1 failed: "
+        f"{one_line(record['reason'])}"
         for record in records
         if record["state"] == "failed"
     ]
