@@ -27,7 +27,7 @@ from app.session.store import CATALOG, open_store
 from app.session.visitor import NO_OWNER, explain_demo, is_demo, parse_owner
 from engine.errors import BadInput, LabError, StoreError, TooLarge, TooSlow, UnknownName, WrongType
 from engine.report import leaderboard
-from engine.store import Store, default_url, uploads
+from engine.store import Store, arrival, default_url
 
 
 class NotAllowed(LabError):
@@ -96,20 +96,20 @@ async def _store_table(request: Request) -> Response:
         raise WrongType(f"A table is sent as it is, as {BODY}; forms are not taken.")
     length = request.headers.get("content-length", "")
     name = unquote(request.headers.get("x-file-name", ""), errors="replace")
-    arrival = await asyncio.to_thread(_begin_upload, owner, name, int(length) if length.isdecimal() else None)
+    writer = await asyncio.to_thread(_begin_upload, owner, name, int(length) if length.isdecimal() else None)
     whole = False
     try:
         try:
-            async with asyncio.timeout(uploads.ARRIVAL):
+            async with asyncio.timeout(arrival.ARRIVAL):
                 async for piece in request.stream():
-                    await asyncio.to_thread(arrival.write, piece)
+                    await asyncio.to_thread(writer.write, piece)
         except TimeoutError:
-            raise TooSlow(uploads.too_slow()) from None
-        id = await asyncio.to_thread(arrival.finish)
+            raise TooSlow(arrival.too_slow()) from None
+        id = await asyncio.to_thread(writer.finish)
         whole = True
     finally:
         if not whole:
-            arrival.abandon()  # here and now: this task may be cancelled, and wait for nothing
+            writer.abandon()  # here and now: this task may be cancelled, and wait for nothing
     one = await asyncio.to_thread(get_store().upload, id, owner)
     return JSONResponse({"id": id, "name": one.name, "bytes": one.size}, 201, _ALWAYS)
 
@@ -121,7 +121,7 @@ async def _drain(request: Request) -> None:
                 pass
 
 
-def _begin_upload(owner: str, name: str, size: int | None) -> uploads.Arrival:
+def _begin_upload(owner: str, name: str, size: int | None) -> arrival.UploadWriter:
     return get_store().receive(owner, name, size)
 
 

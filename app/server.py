@@ -213,7 +213,7 @@ class Engine:
     def _alone(self) -> bool:
         """True where this server holds the lock file, now or from now on."""
         if self._lock is None:
-            lock = open(f"{self.store.path}.engine-lock", "w")  # noqa: SIM115  (held until the server ends)
+            lock = open(self.store.database.lock_path, "w")  # noqa: SIM115  (held until the server ends)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -25,7 +25,7 @@ from engine.executors.local import LocalExecutor
 from engine.settings import setting
 from engine.spec.embedding import FEATURES
 from engine.store import EngineInfo, Job, Store
-from engine.store.store import INTERRUPTED, PRIORITY_SWEEP
+from engine.store.jobs import INTERRUPTED, PRIORITY_SWEEP
 
 TICK = 0.05
 """Seconds between two looks at the store."""
@@ -106,7 +106,7 @@ class Engine:
 
     def work(self, stopping: threading.Event) -> None:
         """The loop. Raises StoreError where the store has refused for PATIENCE seconds."""
-        log.info("engine %s: %d slots, store %s", self.id, self.slots, self.store.path)
+        log.info("engine %s: %d slots, store %s", self.id, self.slots, self.store.database.place)
         looked = float("-inf")
         while not stopping.is_set():
             self._turned = time.monotonic()
@@ -142,7 +142,7 @@ class Engine:
             for id, attempt in self._running:
                 self.store.finish(id, "interrupted", INTERRUPTED, attempt=attempt)
             self.store.retire(self.id)
-            self.store.checkpoint()
+            self.store.database.empty_log()
         except StoreError as error:
             log.error("%s What was running will be marked by the next engine.", error)
         log.info("engine %s stopped", self.id)

@@ -106,7 +106,7 @@ def plan(table: Table, catalog: Mapping[str, Any]) -> Plan:
 def states(store: Store, ids: Iterable[str]) -> dict[str, State]:
     """How everybody's runs of these ids stand; those that are not there are left out."""
     out = {}
-    for id, (job, _) in store.answers(ids, words=False).items():
+    for id, (job, _) in store.answers(ids, fields=False).items():
         took = job.finished - job.started if job.state == "done" and job.started and job.finished else None
         share = job.done / job.total if job.state == "running" and job.total else 0.0
         out[id] = State(job.state, job.reason, job.priority, job.attempt, share, took)

@@ -31,7 +31,7 @@ from engine.stats.recovered import share
 from engine.stats.significance import TTest, holm, over_sets, t_test
 from engine.stats.verdict import Difference
 from engine.store import Job, Store
-from engine.store.store import PRIORITY_SWEEP
+from engine.store.jobs import PRIORITY_SWEEP
 
 METRIC = "average_precision"
 MOST = 2000
@@ -81,7 +81,7 @@ class Impossible:
 class CellState:
     """A cell and what became of it.
 
-    state: a job's (`engine.store.store.STATES`), or missing where nobody asked for it. reason: '' or why it ended without a result.
+    state: a job's (`engine.store.STATES`), or missing where nobody asked for it. reason: '' or why it ended without a result.
     done, total: its latest progress. seconds: about how long it will still take, None before the first cell is done, 0 where it is.
     """
 
@@ -305,7 +305,7 @@ def standing(
 ) -> Standing:
     """How far it is, from one short query. lanes: cells at a time, by default as many as the engines alive give to sweeps."""
     cells = spec.cells(catalog)
-    jobs = {id: job for id, (job, _) in store.answers([cell.id for cell in cells], owner, words=False).items()}
+    jobs = {id: job for id, (job, _) in store.answers([cell.id for cell in cells], owner, fields=False).items()}
     states = []
     counts = dict.fromkeys(STATES, 0)
     for cell in cells:
@@ -389,7 +389,7 @@ def table(
         spec.cells(catalog),
         key=lambda c: (spec.datasets.index(c.dataset), spec.ratios.index(c.ratio), order.index(c.method)),
     )
-    found = store.answers([cell.id for cell in cells], owner, words=("metrics", "n", "interval", "seconds", "test_share"))
+    found = store.answers([cell.id for cell in cells], owner, fields=("metrics", "n", "interval", "seconds", "test_share"))
     records, shares = [], []
     for cell in cells:
         job, words = found.get(cell.id, (None, None))

@@ -148,4 +148,4 @@ def test_the_server_takes_no_table_starts_no_engine_and_calls_itself_healthy(ser
     assert store.uploads("m" * 43) == []
     status, _, body = ask(port, "/api/health")
     assert status == 200 and json.loads(body)["status"] == "demonstration"
-    assert store.engines(alive_within=3600) == [] and not list(Path(store.path).parent.glob("*.engine-lock"))
+    assert store.engines(alive_within=3600) == [] and not list(store.database.lock_path.parent.glob("*.engine-lock"))

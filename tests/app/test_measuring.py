@@ -15,7 +15,7 @@ from app.session.store import CATALOG
 from engine.papers import measured, stored
 from engine.papers.tables import PAPERS
 from engine.store import Store
-from engine.store.store import PRIORITY_SWEEP
+from engine.store.jobs import PRIORITY_SWEEP
 from tests.app import fabricate
 from tests.app.conftest import opened
 from tests.app.test_lab import charts, words

@@ -19,8 +19,8 @@ from engine.catalog import build_catalog
 from engine.events import Board
 from engine.spec import RunSpec
 from engine.store import Job, Store
-from engine.store.database import OWNERS
-from engine.store.uploads import FORGET_AFTER
+from engine.store.forgetting import FORGET_AFTER
+from engine.store.schema import OWNERS
 from tests.engine.test_service import Process, alive, wait
 
 CANARY = "kanar13nv0gel"
@@ -129,7 +129,7 @@ def forgets(store: Store, upload: str) -> None:
 
 
 def falls_silent(store: Store, upload: str) -> None:
-    with store.writing() as db:  # half an hour and a second pass
+    with store.database.writing() as db:  # half an hour and a second pass
         db.execute(OWNERS.update().values(seen=time.time() - FORGET_AFTER - 1))
 
 

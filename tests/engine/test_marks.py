@@ -14,9 +14,10 @@ from engine.errors import BadInput, BadParameter, UnknownName
 from engine.spec import Imbalance, RunSpec
 from engine.spec.embedding import FEATURES
 from engine.store import Store
-from engine.store.database import JOBS, MARKS, SWEEPS
-from engine.store.library import MAX_NAME, MAX_WORDS, Holding, Mark
-from engine.store.store import PRIORITY_SWEEP
+from engine.store.bookmarks import MAX_NAME, Bookmark
+from engine.store.jobs import PRIORITY_SWEEP
+from engine.store.library import MAX_WORDS, Contents
+from engine.store.schema import BOOKMARKS, JOBS, SWEEPS
 from tests.engine.test_store import finished
 from tests.engine.test_uploads import spec as private
 
@@ -53,15 +54,15 @@ def found(store: Store, owner: str | None = None, **asked) -> list[str]:
 def test_a_mark_is_its_makers_and_stays_when_the_run_is_run_again(store):
     job = store.submit(SPEC)
     assert store.marks("me") == {}
-    assert store.mark(job.id, "me", name="  the\tgood\u202e one ", pinned=True) == Mark("the good\ufffd one", True)
-    assert store.mark(job.id, "me", name="the good one") == Mark("the good one", True)
-    assert store.mark(job.id, None, pinned=True) == Mark("", True)
-    assert store.marks("me") == {job.id: Mark("the good one", True)} and store.marks("you") == {}
-    assert store.marks(None) == {job.id: Mark("", True)}
+    assert store.mark(job.id, "me", name="  the\tgood\u202e one ", pinned=True) == Bookmark("the good\ufffd one", True)
+    assert store.mark(job.id, "me", name="the good one") == Bookmark("the good one", True)
+    assert store.mark(job.id, None, pinned=True) == Bookmark("", True)
+    assert store.marks("me") == {job.id: Bookmark("the good one", True)} and store.marks("you") == {}
+    assert store.marks(None) == {job.id: Bookmark("", True)}
     store.cancel(job.id)
     store.submit(SPEC)
     assert store.job(job.id).attempt == 2 and store.marks("me")[job.id].name == "the good one"
-    assert store.mark(job.id, "me", name="", pinned=False) == Mark() and store.marks("me") == {}
+    assert store.mark(job.id, "me", name="", pinned=False) == Bookmark() and store.marks("me") == {}
     store.delete(job.id)
     assert store.marks(None) == {}
 
@@ -97,7 +98,7 @@ def test_no_byte_of_a_private_runs_name_is_left(store, tmp_path):
     store.discard([job.id for job in jobs[20:25]], "me")
     assert len(store.marks("me")) == 15
     store.forget("me", upload)
-    assert store.marks("me") == {} and store.checkpoint() and left() == []
+    assert store.marks("me") == {} and store.database.empty_log() and left() == []
 
 
 def test_deleting_a_run_takes_its_maps_and_all_their_marks(store):
@@ -109,8 +110,8 @@ def test_deleting_a_run_takes_its_maps_and_all_their_marks(store):
     held = store.holding([job.id], "me")
     assert (held.jobs, held.maps, held.sweeps) == (1, 1, 0) and held.size > 100
     assert store.discard([job.id], "me") == held
-    with store.reading() as db:
-        assert [db.execute(sa.select(sa.func.count()).select_from(t)).scalar_one() for t in (JOBS, MARKS)] == [0, 0]
+    with store.database.reading() as db:
+        assert [db.execute(sa.select(sa.func.count()).select_from(t)).scalar_one() for t in (JOBS, BOOKMARKS)] == [0, 0]
 
 
 def test_of_several_all_or_none_are_deleted_and_nobody_elses(store):
@@ -124,7 +125,7 @@ def test_of_several_all_or_none_are_deleted_and_nobody_elses(store):
     sweep = store.keep_sweep(WORDS)
     assert store.discard([public.id, mine.id, sweep], "me")[:3] == (2, 1, 0)
     assert found(store, "me") == [] and store.sweeps() == []
-    assert store.holding(["0" * 16], "me") == Holding(0, 0, 0, 0)
+    assert store.holding(["0" * 16], "me") == Contents(0, 0, 0, 0)
 
 
 # ---- the list
@@ -181,7 +182,7 @@ def test_a_row_says_what_is_known_of_it(store):
     rows = {row.id: row for row in store.search("me")[0]}
     assert rows[ids["first"]].score == {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 1, "interval": "no interval"}
     assert rows[ids["failed"]].job.reason == "Killed: out of memory." and rows[ids["failed"]].score is None
-    assert rows[ids["compare"]].kind == "compare" and rows[ids["first"]].mark == Mark()
+    assert rows[ids["compare"]].kind == "compare" and rows[ids["first"]].bookmark == Bookmark()
     for asked in ({"sort": "size"}, {"states": ("gone",)}, {"offset": -1}, {"limit": 10**6}):
         with pytest.raises(BadParameter):
             store.search("me", **asked)
@@ -202,7 +203,7 @@ def test_a_private_method_is_in_no_index_and_found_all_the_same(store, tmp_path)
     upload = store.add_upload("me", "a.csv", b"a,b\n1,2\n")
     store.submit(SPEC)
     mine = [store.submit(private(upload, n=n).with_(method=f"{way}-{n % 3}"), owner="me").id for n in range(60)]
-    with store.reading() as db:
+    with store.database.reading() as db:
         kept = db.execute(
             sa.text("SELECT DISTINCT dataset, method FROM jobs INDEXED BY jobs_listed WHERE owner IS NOT NULL")
         ).all()
@@ -219,7 +220,7 @@ def test_a_private_method_is_in_no_index_and_found_all_the_same(store, tmp_path)
     by_method = found(store, "me", sort="method", descending=False, limit=100)
     assert set(by_method[:20]) == set(mine[::3]) and len(by_method) == 61
     store.forget("me", upload)
-    assert store.checkpoint() and [p.name for p in tmp_path.iterdir() if CANARY.encode() in p.read_bytes()] == []
+    assert store.database.empty_log() and [p.name for p in tmp_path.iterdir() if CANARY.encode() in p.read_bytes()] == []
 
 
 def test_more_words_than_can_be_looked_for_are_refused(store):
@@ -238,7 +239,7 @@ def test_who_waits_in_which_order_and_how_long_a_run_takes(store):
     last = store.submit(SPEC)
     assert [(n, job.id) for n, job in store.line("me")] == [(1, last.id), (2, cell.id)]
     assert [n for n, _ in store.line("you", limit=2)] == [0, 1]
-    with store.writing() as db:
+    with store.database.writing() as db:
         db.execute(JOBS.update().where(JOBS.c.id == cell.id).values(state="done", started=100.0, finished=112.0))
     assert store.pace() == 12.0
 
@@ -250,13 +251,13 @@ def test_the_list_is_made_of_an_index(store):
         cursor = connection.connection.driver_connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
         said.append(" ".join(row[3] for row in cursor))
 
-    sa.event.listen(store._db, "before_cursor_execute", remember)
+    sa.event.listen(store.database.sql_engine, "before_cursor_execute", remember)
     for owner in (None, "me"):
         for asked in ({}, {"text": ""}, {"dataset": "moons", "method": "ce", "states": ("done",)}, {"sort": "method"}):
             store.search(owner, **asked)
         store.names(owner)
-    sa.event.remove(store._db, "before_cursor_execute", remember)
-    own = "SEARCH own USING INDEX sqlite_autoindex_jobs_1 (id=?)"  # what a private row's method is read from, one by one
+    sa.event.remove(store.database.sql_engine, "before_cursor_execute", remember)
+    own = "SEARCH private USING INDEX sqlite_autoindex_jobs_1 (id=?)"  # what a private row's method is read from, one by one
     plans = [plan.replace(own, "") for plan in said]
     lists = [plan for plan in plans if "jobs" in plan and "sqlite_autoindex_jobs" not in plan]
     assert len(lists) >= 18 and any(own in plan for plan in said)
@@ -284,7 +285,7 @@ def test_a_sweep_that_was_started_is_remembered_once(store):
     id = store.keep_sweep(WORDS)
     assert len(id) == 16 and store.keep_sweep(dict(reversed(WORDS.items()))) == id
     before = store.sweeps()[0]
-    assert before.words == WORDS and before.name == ""
+    assert before.spec == WORDS and before.name == ""
     time.sleep(0.01)
     other = store.keep_sweep(WORDS | {"seeds": 1}, "Quick")
     assert [one.id for one in store.sweeps()] == [other, id] and [one.id for one in store.sweeps(1)] == [other]
@@ -301,7 +302,7 @@ def test_sweeps_stand_among_the_runs(store):
     assert found(store, dataset="glass") == [] and found(store, states=("queued",)) == [run.id]
     store.mark(sweep, "me", name="Friday's", pinned=True)
     rows, _ = store.search("me", text="friday")
-    assert rows[0].sweep.words == WORDS and rows[0].mark == Mark("Friday's", True) and rows[0].job is None
+    assert rows[0].sweep.spec == WORDS and rows[0].bookmark == Bookmark("Friday's", True) and rows[0].job is None
 
 
 # ---- a store of the schema before
@@ -314,7 +315,7 @@ def test_a_store_of_the_second_schema_is_taken_over(tmp_path):
     upload = fresh.add_upload("me", "a.csv", b"a,b\n1,2\n")
     mine = fresh.submit(private(upload), owner="me")
     names = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY 1, 2"
-    with fresh.reading() as db:
+    with fresh.database.reading() as db:
         facts = [db.execute(sa.text(f"PRAGMA table_xinfo({t})")).all() for t in ("jobs", "marks", "sweeps")]
         here = db.execute(sa.text(names)).all()
     fresh.close()
@@ -332,13 +333,13 @@ def test_a_store_of_the_second_schema_is_taken_over(tmp_path):
     assert store.job(job.id).state == "done" and store.result(job.id).n == 1
     assert found(store, dataset="moons") == [job.id] and set(found(store, "me")) == {job.id, mine.id}
     assert store.mark(job.id, "me", name="kept").name == "kept" and store.keep_sweep(WORDS)
-    with store.reading() as db:
+    with store.database.reading() as db:
         assert [row[:2] for row in db.execute(sa.text(names))] == [row[:2] for row in here]
         assert [db.execute(sa.text(f"PRAGMA table_xinfo({t})")).all() for t in ("jobs", "marks", "sweeps")] == facts
         assert db.execute(sa.select(SWEEPS.c.id)).scalar() is not None
     store.close()
     again = Store(url)
-    assert again.marks("me") == {job.id: Mark("kept", False)}
+    assert again.marks("me") == {job.id: Bookmark("kept", False)}
     again.close()
 
 
@@ -354,10 +355,8 @@ def test_two_take_a_store_over_at_once(tmp_path):
             """
         )
     raw.close()
-    late = Store.__new__(Store)
     one = Store(url)
-    late.__dict__ |= one.__dict__
-    late._add_marks()  # read schema 2 before the other was done
+    one.database._add_bookmarks()  # what a process does that read schema 2 before the other was done
     assert one.search(None) == ([], 0)
     one.close()
 

@@ -27,8 +27,8 @@ from engine.settings import setting
 from engine.spec import RunSpec
 from engine.spec.embedding import FEATURES, TSNE
 from engine.store import Job, Store
-from engine.store.database import ARTIFACTS, OWNERS
-from engine.store.store import PRIORITY_COMPANION, PRIORITY_SWEEP
+from engine.store.jobs import PRIORITY_COMPANION, PRIORITY_SWEEP
+from engine.store.schema import ARTIFACTS, OWNERS
 from tests.engine.test_embed import features
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -685,7 +685,7 @@ def test_a_stranger_s_run_is_not_ended_by_somebody_who_forgets(store, engine):
 
 def test_the_engine_forgets_who_is_silent_also_where_it_was_not_running(store, engine, tmp_path):
     old = private(store, b"secret-value-42" * 9)
-    with store.writing() as db:
+    with store.database.writing() as db:
         db.execute(OWNERS.update().values(seen=time.time() - 3600))
     process = engine(slots=1, LAB_FORGET_AFTER="2")
     wait(lambda: store.uploads("me") == [], 5)
@@ -694,7 +694,7 @@ def test_the_engine_forgets_who_is_silent_also_where_it_was_not_running(store, e
     job = ended(store, private(store, b"secret-value-42" * 9).id, owner="me")
     for _ in range(6):  # a sign of life keeps it
         time.sleep(0.5)
-        with store.writing() as db:
+        with store.database.writing() as db:
             db.execute(OWNERS.update().values(seen=time.time()))
         assert store.uploads("me")
     (worker,) = process.workers()
@@ -756,7 +756,7 @@ def test_features_that_went_while_it_waited(store, engine):
     run = featured(store)
     process.kill()
     id = store.submit_embed(run.id, "pca").id
-    with store.writing() as db:
+    with store.database.writing() as db:
         db.execute(ARTIFACTS.delete().where(ARTIFACTS.c.job == run.id))
     engine(slots=1)
     job = ended(store, id)

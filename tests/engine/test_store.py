@@ -22,8 +22,8 @@ from engine import events as ev
 from engine.errors import BadData, BadInput, StoreError, UnknownName
 from engine.spec import RunSpec
 from engine.spec.result import Result
-from engine.store import PRIORITY_INTERACTIVE, EngineInfo, Store
-from engine.store.store import PRIORITY_SWEEP, default_url
+from engine.store import PRIORITY_INTERACTIVE, EngineInfo, Store, default_url
+from engine.store.jobs import PRIORITY_SWEEP
 
 SPEC = RunSpec(dataset="moons", method="ce", params={"steps": 3})
 
@@ -225,11 +225,11 @@ def test_delete_leaves_no_byte(store, tmp_path):
     with pytest.raises(UnknownName):
         store.job(job.id)
     assert store.events(job.id) == [] and store.result(job.id) is None
-    assert store.checkpoint()
+    assert store.database.empty_log()
     assert all(secret not in file.read_bytes() for file in tmp_path.iterdir())
 
 
-def test_another_owners_run_reads_like_one_that_is_not_there(store):
+def test_another_owners_run_reads_like_one_that_is_not_there(store, tmp_path):
     mine = store.submit(SPEC, owner="me")
     assert mine.id != store.submit(SPEC, priority=1).id
     job = store.claim("e")
@@ -251,7 +251,7 @@ def test_another_owners_run_reads_like_one_that_is_not_there(store):
     assert store.result(mine.id, "me") is not None and store.events(mine.id, owner="me")
     assert store.artifacts(mine.id, owner="me") == ["a"] and store.artifact(mine.id, "a", owner="me") == b"private"
     with pytest.raises(BadInput, match="private"):
-        store.export([mine.id], store.path.with_name("b.zip"))
+        store.export([mine.id], tmp_path / "b.zip")
 
 
 # ---- catalog, engines, reaping
@@ -404,7 +404,7 @@ def test_a_file_that_is_no_database_is_one_sentence(tmp_path, content):
 def test_a_half_written_database_is_one_sentence(store, tmp_path):
     job = finished(store)
     store.put_artifact(job.id, "big", os.urandom(200_000))
-    store.checkpoint()
+    store.database.empty_log()
     store.close()
     data = (tmp_path / "lab.db").read_bytes()
     half = tmp_path / "half.db"
@@ -455,7 +455,7 @@ def test_the_default_store_is_private(tmp_path, monkeypatch):
 
 def test_a_polite_stop_leaves_all_in_one_file(store, tmp_path):
     job = finished(store)
-    assert store.checkpoint()
+    assert store.database.empty_log()
     assert (tmp_path / "lab.db-wal").stat().st_size == 0
     (tmp_path / "copy.db").write_bytes((tmp_path / "lab.db").read_bytes())
     copy = Store(f"sqlite:///{tmp_path / 'copy.db'}")
@@ -628,9 +628,9 @@ def test_answers_of_many_are_jobs_and_words_of_those_one_may_see(store):
     found = store.answers(ids)
     assert found == {job.id: (job, result_of(job).to_json()), waiting.id: (waiting, None)}
     assert store.answers(ids, "me").keys() == {job.id, waiting.id, mine.id}
-    some = store.answers(ids, words=("metrics", "n", "interval"))[job.id][1]
+    some = store.answers(ids, fields=("metrics", "n", "interval"))[job.id][1]
     assert some == {name: result_of(job).to_json()[name] for name in ("metrics", "n", "interval")}
-    assert store.answers(ids, words=False)[job.id] == (job, None) and store.answers([]) == {}
+    assert store.answers(ids, fields=False)[job.id] == (job, None) and store.answers([]) == {}
 
 
 def test_a_cell_that_made_way_is_as_if_it_had_not_begun(store):

@@ -20,8 +20,8 @@ from engine.stats.intervals import corrected_t
 from engine.stats.recovered import share
 from engine.stats.significance import holm, t_test
 from engine.store import PRIORITY_INTERACTIVE, EngineInfo, Store
-from engine.store.database import JOBS
-from engine.store.store import PRIORITY_SWEEP
+from engine.store.jobs import PRIORITY_SWEEP
+from engine.store.schema import JOBS
 from engine.sweep import SweepSpec
 from engine.sweep.spec import Cell, cancel, over_cells, standing, submit, table
 from tests.app import fabricate
@@ -261,7 +261,7 @@ def test_standing_counts_every_cell_once(store):
 def took(store: Store, cell: Cell, rate: float) -> None:
     """The cell is done, in that many seconds for each that it costs."""
     keep(store, cell)
-    with store.writing() as db:
+    with store.database.writing() as db:
         db.execute(JOBS.update().where(JOBS.c.id == cell.id).values(started=1000.0, finished=1000.0 + rate * cell.cost))
 
 
@@ -289,7 +289,7 @@ def test_time_left_is_what_finished_cells_took_scaled_by_cost(store):
         store.beat(EngineInfo(id, "here", 1, now, now, slots=3))
     assert standing(store, TWO, CATALOG).seconds_left == pytest.approx(rest / 4), "a slot of each is for people"
     first = store.claim("a")
-    with store.writing() as db:
+    with store.database.writing() as db:
         db.execute(JOBS.update().where(JOBS.c.id == first.id).values(started=now - 1e6))
     left = rest - overall * next(c.cost for c in cells if c.id == first.id)
     assert standing(store, TWO, CATALOG, lanes=1).seconds_left == pytest.approx(left), "what runs too long is nearly done"

@@ -34,7 +34,7 @@ def draw_bar(
     """What can be done with the chosen rows, wherever they are."""
     if not chosen:
         return
-    answers = store.answers(chosen, owner, words=False)
+    answers = store.answers(chosen, owner, fields=False)
     sweeps = {row.id for row in rows if row.sweep is not None}
     if not {*answers, *sweeps} >= set(chosen):  # on another page
         sweeps |= {one.id for one in store.sweeps(1000)}

@@ -14,7 +14,7 @@ from engine.papers.tables import PAPERS, judged
 from engine.reproduce.table_runner import Runner
 from engine.spec import Imbalance
 from engine.store import Store
-from engine.store.store import PRIORITY_SWEEP
+from engine.store.jobs import PRIORITY_SWEEP
 from tests.app import fabricate
 
 
