@@ -122,7 +122,7 @@ async def _drain(request: Request) -> None:
 
 
 def _begin_upload(owner: str, name: str, size: int | None) -> arrival.UploadWriter:
-    return get_store().receive(owner, name, size)
+    return get_store().begin_upload(owner, name, size)
 
 
 def _is_same_origin(headers: Mapping[str, str]) -> bool:
@@ -178,7 +178,7 @@ def _read_chunks(data: BinaryIO) -> Iterator[bytes]:
 def _make_file(job: str, name: str, owner: str | None) -> tuple[bytes | str, str] | None:
     """(content, content type) of a file, None where it cannot be."""
     here = get_store()
-    comparison = here.answer(job, "comparison", owner)
+    comparison = here.read_answer(job, "comparison", owner)
     if not isinstance(comparison, dict):
         return _make_run_report(here, job, name, owner)
     if name == "report.html":
@@ -220,7 +220,7 @@ def _find_table(
         return None, ""
     for one in here.jobs(owner=owner, states=("done",), kinds=("profile",)):
         if one.upload == upload and (one.spec.get("reading") or {}) == (spec.get("reading") or {}):
-            found = here.answer(one.id, "profile", owner)
+            found = here.read_answer(one.id, "profile", owner)
             if isinstance(found, dict) and (found.get("target") or {}).get("name") == spec.get("target"):
                 return found, here.upload(upload, owner).name
     return None, here.upload(upload, owner).name

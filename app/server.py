@@ -134,7 +134,7 @@ def report_health(request: Request) -> JSONResponse:
     """200 with an engine alive or in a demonstration, 503 otherwise; JSON either way. Runs on a worker thread: it reads the store."""
     try:
         store = api.get_store()
-        living, queue = store.engines(), store.queue()
+        living, queue = store.engines(), store.count_active()
     except LabError as error:
         return JSONResponse({"status": "no store", "reason": str(error)}, 503)
     status = "demonstration" if is_demo() else "ok" if living else "no engine"

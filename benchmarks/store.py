@@ -121,7 +121,7 @@ def _whole(store: Store, catalog: Mapping[str, Any]) -> dict[str, str]:
             scene, frames = fabricate.film(classes=tuple(classes)[:2])
             events = [Phase("training", "Training the network"), scene, *frames]
             films = {f"frames/{r}": pack_film(*fabricate.film(r)) for r in range(min(20, one.replicates))}
-            store.record(member.spec, answer, events, films, fingerprint=fingerprint)
+            store.record_run(member.spec, answer, events, films, fingerprint=fingerprint)
         ids[name] = one.run_id(fingerprint)
     features = fabricate.features(10)
     store.put_artifact(ids["deep"], FEATURES, pack(features))

@@ -100,7 +100,9 @@ class Engine:
         self._device = ""
         self._devices: list[str] = []
         self._end = threading.Event()
-        self.store.beat(self._info())  # before the first claim: a claim by an engine nobody heard of would be reaped
+        self.store.record_heartbeat(
+            self._info()
+        )  # before the first claim: a claim by an engine nobody heard of would be reaped
         self._heart = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
         self._heart.start()
 
@@ -117,8 +119,8 @@ class Engine:
                 self._obey()
                 if time.monotonic() - looked >= BEAT:
                     looked = time.monotonic()
-                    self.store.beat(self._info())  # or, after a long stop, it would bury its own runs
-                    for id in self.store.reap():
+                    self.store.record_heartbeat(self._info())  # or, after a long stop, it would bury its own runs
+                    for id in self.store.interrupt_orphans():
                         log.info("run %s was interrupted: its engine is gone", id)
                     gone = self.store.expire()
                     if gone.tables or gone.jobs:
@@ -167,7 +169,7 @@ class Engine:
             return
         if isinstance(news, Returned):
             self.store.release(id, attempt=attempt)
-        elif news.state == "cancelled" and news.key in self._yielding and self.store.give_back(id, attempt=attempt):
+        elif news.state == "cancelled" and news.key in self._yielding and self.store.requeue(id, attempt=attempt):
             log.info("run %s made way for one that somebody waits for", id)
         elif news.result is not None:
             self.store.save_result(id, news.result, news.artifacts, attempt=attempt)
@@ -180,7 +182,7 @@ class Engine:
         """Stop what somebody wants stopped, and what is no longer ours."""
         if not self._running:
             return
-        held = self.store.held(self.id)
+        held = self.store.list_running(self.id)
         for key in list(self._running):
             attempt, cancel = held.get(key[0], (0, False))
             if attempt != key[1]:
@@ -191,7 +193,7 @@ class Engine:
     def _forget(self) -> None:
         """End the workers that touched a table that is no longer there."""
         if touched := self.executor.touched:
-            for upload in touched - self.store.there(touched):
+            for upload in touched - self.store.list_existing(touched):
                 for key in [key for key, job in self._running.items() if job.upload == upload]:
                     self._drop(key)
                 self.executor.forget(upload)
@@ -210,7 +212,7 @@ class Engine:
         if self._yielding or len(self._running) < self.slots:
             return
         for key, job in self._running.items():
-            if job.priority >= PRIORITY_SWEEP and self.store.in_the_way(key[0], attempt=key[1]):
+            if job.priority >= PRIORITY_SWEEP and self.store.should_yield(key[0], attempt=key[1]):
                 self._yielding.add(key)
                 self.executor.cancel(key)
                 return
@@ -241,7 +243,7 @@ class Engine:
         if job.kind != "embed":
             if job.upload is None:
                 return work
-            table = self.store.content(job.upload, job.owner)
+            table = self.store.read_upload(job.upload, job.owner)
             return None if table is None else replace(work, table=table)
         features = self.store.artifact(job.spec["run"], FEATURES, owner=job.owner)
         return None if features is None else replace(work, features=features)
@@ -262,7 +264,7 @@ class Engine:
             if time.monotonic() - self._turned > STUCK:
                 continue
             try:
-                self.store.beat(self._info())
+                self.store.record_heartbeat(self._info())
             except StoreError as error:
                 log.warning("no heartbeat: %s", error)
 

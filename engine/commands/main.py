@@ -242,7 +242,7 @@ def _answer(spec: RunSpec, asked: argparse.Namespace, store: Any, catalog: dict[
     _say(f"done in {result.seconds:.1f} s")
     if asked.again:
         store.delete(spec.run_id(fingerprint))  # a finished run is never written over
-    store.record(spec, result, events, artifacts, fingerprint=fingerprint)
+    store.record_run(spec, result, events, artifacts, fingerprint=fingerprint)
     return result
 
 

@@ -75,7 +75,7 @@ def _fill(store: Any, spec: SweepSpec, catalog: Mapping[str, Any], device: str, 
             except Exception as error:  # one cell's error must not stop the others
                 failed[cell.id] = f"The run failed with an error in the engine ({type(error).__name__}: {line(error, 200)})."
             else:
-                store.record(cell.spec, result, events, artifacts, fingerprint=prints[cell.dataset])
+                store.record_run(cell.spec, result, events, artifacts, fingerprint=prints[cell.dataset])
             teller.ends(cell, failed.get(cell.id))
     except KeyboardInterrupt:
         return failed, True

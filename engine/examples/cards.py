@@ -600,7 +600,7 @@ def _ran(store: Store, spec: RunSpec, catalog: Mapping[str, Any], keep: Keep) ->
                 kept[name] = pack_film(scene, _evenly(film, FEW))
     if keep.features:
         kept[FEATURES] = pack(fewer(unpack(made[FEATURES]), ROWS))
-    job = store.record(spec, result, said, kept, fingerprint=find(catalog, "datasets", spec.dataset)["fingerprint"])
+    job = store.record_run(spec, result, said, kept, fingerprint=find(catalog, "datasets", spec.dataset)["fingerprint"])
     if FEATURES in kept:
         asked = EmbedSpec(job.id, "pca")
         running = embed.run(asked, kept[FEATURES])

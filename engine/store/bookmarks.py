@@ -33,7 +33,7 @@ class Bookmark:
 class Bookmarks(Part):
     """Names and pins of jobs and sweeps."""
 
-    def mark(self, id: str, owner: str | None, name: str | None = None, pinned: bool | None = None) -> Bookmark:
+    def bookmark(self, id: str, owner: str | None, name: str | None = None, pinned: bool | None = None) -> Bookmark:
         """Name a job or sweep, or pin it; what is None stays as it is. Returns what is stored.
 
         Raises UnknownName where there is none, or it is somebody else's, and BadInput for a name that is too long.
@@ -59,7 +59,7 @@ class Bookmarks(Part):
             purge(self.database)
         return after
 
-    def marks(self, owner: str | None) -> dict[str, Bookmark]:
+    def bookmarks(self, owner: str | None) -> dict[str, Bookmark]:
         """All bookmarks of this owner, by the id of the job or sweep."""
         query = sa.select(BOOKMARKS.c.job, BOOKMARKS.c.pinned, BOOKMARKS.c.name).where(BOOKMARKS.c.owner == (owner or ""))
         with self.database.reading() as connection:

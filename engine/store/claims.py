@@ -46,9 +46,9 @@ class Claims(Part):
 
     def cancel_requested(self, engine_id: str) -> list[str]:
         """Ids of this engine's running jobs that somebody wants stopped."""
-        return [id for id, (_, cancel) in self.held(engine_id).items() if cancel]
+        return [id for id, (_, cancel) in self.list_running(engine_id).items() if cancel]
 
-    def held(self, engine_id: str) -> dict[str, tuple[int, bool]]:
+    def list_running(self, engine_id: str) -> dict[str, tuple[int, bool]]:
         """id -> (attempt, cancel requested) of the jobs that this engine runs according to the store."""
         query = sa.select(JOBS.c.id, JOBS.c.attempt, JOBS.c.cancel)
         with self.database.reading() as connection:
@@ -61,14 +61,14 @@ class Claims(Part):
         with self.database.writing() as connection:
             return connection.execute(query.values(state="queued", engine=None, started=None)).rowcount == 1
 
-    def in_the_way(self, id: str, *, attempt: int) -> bool:
+    def should_yield(self, id: str, *, attempt: int) -> bool:
         """Whether this running sweep cell should stop so that a queued interactive job can start."""
         cell = sa.select(JOBS.c.id).where(is_running(id, attempt), JOBS.c.cancel == 0, JOBS.c.priority >= PRIORITY_SWEEP)
         urgent = sa.select(JOBS.c.id).where(JOBS.c.state == "queued", JOBS.c.priority < PRIORITY_SWEEP)
         with self.database.reading() as connection:
             return bool(connection.execute(sa.select(sa.and_(cell.exists(), urgent.exists()))).scalar())
 
-    def give_back(self, id: str, *, attempt: int) -> bool:
+    def requeue(self, id: str, *, attempt: int) -> bool:
         """Put a running job that was stopped for a more urgent one back to its place in the queue, as if it had not begun.
 
         Its events are deleted and its attempt raised: nothing comes twice. False where it is not running (any more), runs as another

@@ -64,7 +64,7 @@ class Engines(Part):
             words = connection.execute(sa.select(CATALOG.c.words)).scalar()
         return None if words is None else dict(json.loads(words))
 
-    def beat(self, info: EngineInfo) -> None:
+    def record_heartbeat(self, info: EngineInfo) -> None:
         """Store an engine's heartbeat."""
         row = {"id": info.id, "heartbeat": info.heartbeat, "words": json.dumps(dataclasses.asdict(info))}
         with self.database.writing() as connection:
@@ -82,7 +82,7 @@ class Engines(Part):
         with self.database.writing() as connection:
             connection.execute(ENGINES.delete().where(ENGINES.c.id == engine_id))
 
-    def reap(self, stale_after: float = STALE) -> list[str]:
+    def interrupt_orphans(self, stale_after: float = STALE) -> list[str]:
         """Mark running jobs whose engine has had no heartbeat for `stale_after` seconds as interrupted; returns their ids.
 
         Engine and page may both call it, at any rate. After the machine slept or its clock was set, every heartbeat

@@ -62,7 +62,7 @@ class Events(Part):
             rows = connection.execute(query.order_by(EVENTS.c.seq).limit(limit)).all()
         return [(row.seq, decode(row.kind, row.words, row.arrays)) for row in rows]
 
-    def latest(self, id: str, kind: str, *, owner: str | None = None) -> Event | None:
+    def last_event(self, id: str, kind: str, *, owner: str | None = None) -> Event | None:
         """The last event of a kind, such as 'board'; None where there is none. Raises BadData for an unreadable one."""
         query = sa.select(EVENTS.c.kind, EVENTS.c.words, EVENTS.c.arrays).join(JOBS, JOBS.c.id == EVENTS.c.job)
         query = query.where(EVENTS.c.job == id, EVENTS.c.kind == kind, visible_to(owner)).order_by(EVENTS.c.seq.desc())

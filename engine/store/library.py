@@ -106,7 +106,7 @@ class Library(Part):
                 count = int(connection.execute(sa.select(sa.func.count()).select_from(matches)).scalar_one())
             return _complete_rows(self.database, connection, rows), count
 
-    def names(self, owner: str | None) -> tuple[list[str], list[str]]:
+    def list_names(self, owner: str | None) -> tuple[list[str], list[str]]:
         """(datasets, methods) that occur among the runs and comparisons that `owner` may see, sorted; tables as `upload/<id>`."""
         query = sa.select(JOBS.c.dataset, method_of(self.database, owner).label("method"), JOBS.c.upload).distinct()
         with self.database.reading() as connection:
@@ -114,8 +114,8 @@ class Library(Part):
         datasets = {row.dataset or f"upload/{row.upload}" for row in rows}
         return sorted(datasets), sorted({row.method for row in rows if row.method})
 
-    def holding(self, ids: Sequence[str], owner: str | None) -> Contents:
-        """What `discard` of them would take along. Of what is not there, or somebody else's, nothing is counted."""
+    def count_contents(self, ids: Sequence[str], owner: str | None) -> Contents:
+        """What `delete_many` of them would take along. Of what is not there, or somebody else's, nothing is counted."""
         with self.database.reading() as connection:
             own = list(connection.execute(sa.select(JOBS.c.id).where(JOBS.c.id.in_(ids), visible_to(owner))).scalars())
             embeds = sa.select(JOBS.c.id).where(JOBS.c.kind == "embed", JOBS.c.fingerprint.in_(own), JOBS.c.id.not_in(own))
@@ -127,13 +127,13 @@ class Library(Part):
             sweeps = connection.execute(sa.select(sa.func.count()).where(SWEEPS.c.id.in_(ids))).scalar_one()
         return Contents(len(own), int(sweeps), len(maps), size)
 
-    def discard(self, ids: Sequence[str], owner: str | None) -> Contents:
+    def delete_many(self, ids: Sequence[str], owner: str | None) -> Contents:
         """Delete jobs with all that came of them, and sweeps from the list (their runs stay), in one transaction.
 
         An engine that is running one of them drops it. Public ones may be deleted by anybody who can see this page. Raises
         UnknownName where one is not there, or somebody else's: then nothing is deleted.
         """
-        contents = self.holding(ids, owner)
+        contents = self.count_contents(ids, owner)
         with self.database.writing() as connection:
             owners = [find_owner(connection, id, owner) for id in ids]
             for id in ids:

@@ -150,7 +150,7 @@ class Queue(Part):
         with self.database.reading() as connection:
             return [job_from_row(row) for row in connection.execute(query)]
 
-    def answers(
+    def read_results(
         self, ids: Iterable[str], owner: str | None = None, *, fields: bool | Sequence[str] = True
     ) -> dict[str, tuple[Job, dict[str, Any] | None]]:
         """id -> (job, its result without arrays as `Result.to_json` has it, None while there is none), of those that are there.
@@ -174,7 +174,7 @@ class Queue(Part):
 
     # ---- who waits, and how long
 
-    def queue(self) -> dict[str, int]:
+    def count_active(self) -> dict[str, int]:
         """{'queued': n, 'running': n}, everybody's."""
         query = sa.select(JOBS.c.state, sa.func.count()).where(JOBS.c.state.in_(ACTIVE)).group_by(JOBS.c.state)
         with self.database.reading() as connection:
@@ -190,7 +190,7 @@ class Queue(Part):
         with self.database.reading() as connection:
             return int(connection.execute(query).scalar_one())
 
-    def line(self, owner: str | None, limit: int = 20) -> list[tuple[int, Job]]:
+    def list_queued(self, owner: str | None, limit: int = 20) -> list[tuple[int, Job]]:
         """(how many go before it, job) of those queued that `owner` may see, in order."""
         turn = sa.func.row_number().over(order_by=[JOBS.c[name] for name in TURN])
         queued = sa.select(JOBS.c.id, (turn - 1).label("before")).where(JOBS.c.state == "queued").subquery()
@@ -200,7 +200,7 @@ class Queue(Part):
             rows = [dict(row._mapping) for row in connection.execute(query)]
         return [(int(row.pop("before")), job_from_values(row)) for row in rows]
 
-    def pace(self) -> float | None:
+    def median_seconds(self) -> float | None:
         """Median seconds of the latest PACE finished runs, everybody's; None without any."""
         took = JOBS.c.finished - JOBS.c.started
         query = sa.select(took).where(JOBS.c.kind == "run", JOBS.c.state == "done").order_by(JOBS.c.created.desc())

@@ -29,7 +29,7 @@ class Requests(Part):
     """Profiles of tables and comparisons of methods."""
 
     def submit_profile(self, owner: str | None, upload: str, options: Mapping[str, Any] | None = None) -> Job:
-        """Ask what is in a table; asking twice gives the same job. Its answer is `answer(id, "profile", owner)`.
+        """Ask what is in a table; asking twice gives the same job. Its answer is `read_answer(id, "profile", owner)`.
 
         options: see `engine.spec.run.table_options`; all may be left out. Raises UnknownName where the table is not the owner's, and
         BadParameter.
@@ -43,7 +43,7 @@ class Requests(Part):
             return self._enqueue(connection, key, spec, PROFILE_S)
 
     def submit_compare(self, owner: str | None, spec: Mapping[str, Any], *, fingerprint: str = "", again: bool = False) -> Job:
-        """Ask for a comparison of methods; asking twice gives the same job. Its answer is `answer(id, "comparison", owner)`.
+        """Ask for a comparison of methods; asking twice gives the same job. Its answer is `read_answer(id, "comparison", owner)`.
 
         spec: `engine.spec.comparison.CompareSpec` as JSON; its source names the owner's table {"upload": id} or a public dataset
         {"dataset": name}, whose `fingerprint` is the catalog's: that comparison is everybody's, whoever asks. Raises UnknownName
@@ -63,7 +63,7 @@ class Requests(Part):
             key = {"id": id, "kind": "compare", "fingerprint": data, "owner": whose, "upload": upload}
             return self._enqueue(connection, key, compare.to_json(), limit, again=again)
 
-    def answer(self, id: str, name: str, owner: str | None = None) -> dict[str, Any] | bytes | None:
+    def read_answer(self, id: str, name: str, owner: str | None = None) -> dict[str, Any] | bytes | None:
         """An artifact of a profile or comparison: `profile` and `comparison` read from JSON, all others as bytes; None without it."""
         data = read_artifact(self.database, id, name, owner)
         if data is None or name not in ("profile", "comparison"):

@@ -57,7 +57,7 @@ class Results(Part):
             row = connection.execute(query.where(JOBS.c.id == id, JOBS.c.kind == "run", visible_to(owner))).first()
         return None if row is None else decode_result(row.words, row.arrays)
 
-    def record(
+    def record_run(
         self,
         spec: RunSpec,
         result: Result,

@@ -51,11 +51,11 @@ class Uploads(Part):
 
     def add_upload(self, owner: str | None, name: str, data: bytes) -> str:
         """Store a table; returns its id. Raises as `begin_upload` and `UploadWriter`."""
-        writer = self.receive(owner, name)
+        writer = self.begin_upload(owner, name)
         writer.write(data)
         return writer.finish()
 
-    def receive(self, owner: str | None, name: str, size: int | None = None) -> UploadWriter:
+    def begin_upload(self, owner: str | None, name: str, size: int | None = None) -> UploadWriter:
         """Begin to take in a table. size: bytes, where it is known.
 
         Raises BadInput without an owner or without room, WrongType for a name that is no table's, TooLarge.
@@ -92,7 +92,7 @@ class Uploads(Part):
             rows = connection.execute(query.order_by(UPLOADS.c.created.desc(), UPLOADS.c.id)).all()
         return [Upload(row.id, row.name.lstrip(" "), row.size, row.created, row.digest) for row in rows]
 
-    def content(self, id: str, owner: str | None) -> tuple[str, bytes] | None:
+    def read_upload(self, id: str, owner: str | None) -> tuple[str, bytes] | None:
         """(name, bytes) of a table for the worker that parses it; None where it was deleted, or is somebody else's."""
         one = sa.select(UPLOADS.c.name).where(UPLOADS.c.id == id, UPLOADS.c.owner == owner, UPLOADS.c.whole == 1)
         pieces = sa.select(PIECES.c.data).where(PIECES.c.upload == id).order_by(PIECES.c.n)
@@ -100,7 +100,7 @@ class Uploads(Part):
             name: str | None = connection.execute(one).scalar()
             return None if name is None else (name.lstrip(" "), b"".join(connection.execute(pieces).scalars()))
 
-    def there(self, ids: Collection[str]) -> set[str]:
+    def list_existing(self, ids: Collection[str]) -> set[str]:
         """Those of these uploads that the store has."""
         with self.database.reading() as connection:
             return set(connection.execute(sa.select(UPLOADS.c.id).where(UPLOADS.c.id.in_(ids))).scalars())

@@ -305,7 +305,7 @@ def standing(
 ) -> Standing:
     """How far it is, from one short query. lanes: cells at a time, by default as many as the engines alive give to sweeps."""
     cells = spec.cells(catalog)
-    jobs = {id: job for id, (job, _) in store.answers([cell.id for cell in cells], owner, fields=False).items()}
+    jobs = {id: job for id, (job, _) in store.read_results([cell.id for cell in cells], owner, fields=False).items()}
     states = []
     counts = dict.fromkeys(STATES, 0)
     for cell in cells:
@@ -389,7 +389,7 @@ def table(
         spec.cells(catalog),
         key=lambda c: (spec.datasets.index(c.dataset), spec.ratios.index(c.ratio), order.index(c.method)),
     )
-    found = store.answers([cell.id for cell in cells], owner, fields=("metrics", "n", "interval", "seconds", "test_share"))
+    found = store.read_results([cell.id for cell in cells], owner, fields=("metrics", "n", "interval", "seconds", "test_share"))
     records, shares = [], []
     for cell in cells:
         job, words = found.get(cell.id, (None, None))

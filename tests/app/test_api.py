@@ -81,10 +81,10 @@ def test_a_table_arrives_whole_under_its_owner(served: tuple[int, Store]) -> Non
     data = bytes(range(256)) * 10_000  # 2.5 MB, in many pieces
     status, answer = send(port, data, X_File_Name="Umsatz%20%C3%BC%3Cb%3E.csv")
     assert (status, answer) == (201, {"id": answer["id"], "name": "Umsatz ü<b>.csv", "bytes": len(data)})
-    assert store.content(answer["id"], ME) == ("Umsatz ü<b>.csv", data) and store.uploads(YOU) == []
+    assert store.read_upload(answer["id"], ME) == ("Umsatz ü<b>.csv", data) and store.uploads(YOU) == []
     pieces = (data[start : start + 100_000] for start in range(0, len(data), 100_000))
     status, chunked = send(port, pieces, Sec_Fetch_Site="same-origin", Origin=None)
-    assert status == 201 and store.content(chunked["id"], ME) == ("mine.csv", data), "and without a length said before"
+    assert status == 201 and store.read_upload(chunked["id"], ME) == ("mine.csv", data), "and without a length said before"
     store.forget(ME)
 
 

@@ -50,7 +50,7 @@ def filled(
         if cell.method not in leave:
             ap = level[cell.method] - (0.1 if cell.ratio > 20 and cell.method == "smote" else 0.0)
             answer = fabricate.result(cell.spec, ap=ap, sd=0.01, seed=number)
-            store.record(cell.spec, answer, fingerprint=find(fabricate.catalog(), "datasets", cell.dataset)["fingerprint"])
+            store.record_run(cell.spec, answer, fingerprint=find(fabricate.catalog(), "datasets", cell.dataset)["fingerprint"])
     return cells
 
 

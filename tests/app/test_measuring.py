@@ -84,7 +84,7 @@ def fill(store: Store, runs: list[stored.Run], **values: list[float]) -> None:
         made = fabricate.result(run.spec, ap=0.3, seed=i)
         if run.id in values:
             made.metrics["average_precision"]["values"] = values[run.id]
-        store.record(run.spec, replace(made, run_id=run.id), fingerprint=run.fingerprint)
+        store.record_run(run.spec, replace(made, run_id=run.id), fingerprint=run.fingerprint)
 
 
 def test_what_was_measured_stands_beside_what_is_shipped(store: Store, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:

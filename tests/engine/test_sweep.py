@@ -41,7 +41,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def keep(store: Store, cell: Cell, ap: float = 0.4, answer: Result | None = None, **more: Any) -> None:
     """A finished cell."""
     fingerprint = find(CATALOG, "datasets", cell.dataset)["fingerprint"]
-    store.record(cell.spec, answer or fabricate.result(cell.spec, ap=ap, **more), fingerprint=fingerprint)
+    store.record_run(cell.spec, answer or fabricate.result(cell.spec, ap=ap, **more), fingerprint=fingerprint)
 
 
 def fill(store: Store, spec: SweepSpec, **levels: float) -> None:
@@ -286,7 +286,7 @@ def test_time_left_is_what_finished_cells_took_scaled_by_cost(store):
     assert standing(store, TWO, CATALOG, lanes=2).seconds_left == pytest.approx(rest / 2)
     now = time.time()
     for id in ("a", "b"):
-        store.beat(EngineInfo(id, "here", 1, now, now, slots=3))
+        store.record_heartbeat(EngineInfo(id, "here", 1, now, now, slots=3))
     assert standing(store, TWO, CATALOG).seconds_left == pytest.approx(rest / 4), "a slot of each is for people"
     first = store.claim("a")
     with store.database.writing() as db:

@@ -76,15 +76,15 @@ def test_a_table_comes_back_as_it_was_sent(store):
     one = store.upload(id, "me")
     assert (one.name, one.size) == ("table.csv", len(data)) and abs(one.created - time.time()) < 5
     assert one.digest not in repr(one)
-    assert store.content(id, "me") == ("table.csv", data)
-    writer = store.receive("me", "pieces.csv")
+    assert store.read_upload(id, "me") == ("table.csv", data)
+    writer = store.begin_upload("me", "pieces.csv")
     for start in range(0, len(data), 77_777):
         writer.write(data[start : start + 77_777])
     assert store.uploads("me")[0].name != "pieces.csv", "it is not there before it is whole"
-    assert store.content(writer.finish(), "me")[1] == data
+    assert store.read_upload(writer.finish(), "me")[1] == data
     assert store.upload(writer.id, "me").digest == one.digest
     exact = store.add_upload("me", "exact", data[: 2 * arrival.PIECE])
-    assert store.content(exact, "me")[1] == data[: 2 * arrival.PIECE]
+    assert store.read_upload(exact, "me")[1] == data[: 2 * arrival.PIECE]
 
 
 def test_an_empty_a_large_and_a_slow_table_are_refused_and_leave_nothing(store, monkeypatch, tmp_path):
@@ -92,14 +92,14 @@ def test_an_empty_a_large_and_a_slow_table_are_refused_and_leave_nothing(store, 
     with pytest.raises(BadData, match="The file is empty"):
         store.add_upload("me", "a", b"")
     with pytest.raises(TooLarge, match="more than 3 MiB"):
-        store.receive("me", "a", 3 * arrival.PIECE + 1)
-    writer = store.receive("me", "a")
+        store.begin_upload("me", "a", 3 * arrival.PIECE + 1)
+    writer = store.begin_upload("me", "a")
     writer.write(bytes(2 * arrival.PIECE))
     with pytest.raises(TooLarge, match="more than 3 MiB"):
         writer.write(bytes(arrival.PIECE + 1))
-    slow = store.receive("me", "a")
+    slow = store.begin_upload("me", "a")
     monkeypatch.setattr(arrival, "ARRIVAL", -1.0)
-    late = store.receive("me", "a")
+    late = store.begin_upload("me", "a")
     slow.write(b"x")
     with pytest.raises(TooSlow, match="minutes to arrive"):
         late.write(bytes(arrival.PIECE))
@@ -148,7 +148,7 @@ def test_a_file_s_name_is_text_without_folders_and_hidden_letters(store, sent, k
 @pytest.mark.parametrize("name", ["photo.png", "A.PDF", "x.csv.exe", "notes.docx", "old.xls"])
 def test_a_name_that_no_table_has_is_refused_before_a_byte_of_it(store, name):
     with pytest.raises(WrongType, match=r"Files that end in \.[a-z]+ are not read here; read are CSV"):
-        store.receive("me", name)
+        store.begin_upload("me", name)
     assert uploads.READ == unpack.READ
 
 
@@ -162,12 +162,12 @@ def test_a_name_that_may_be_a_table_s_is_taken(store, name):
 
 def test_nobody_else_finds_a_table_or_what_was_made_from_it(store):
     id, jobs = made(store)
-    assert store.answer(jobs[0], "profile", "me") == {"columns": [CANARY]}
-    assert store.answer(jobs[0], "a/9", "me") == CANARY.encode() * 9 and store.answer(jobs[0], "none", "me") is None
+    assert store.read_answer(jobs[0], "profile", "me") == {"columns": [CANARY]}
+    assert store.read_answer(jobs[0], "a/9", "me") == CANARY.encode() * 9 and store.read_answer(jobs[0], "none", "me") is None
     assert store.job(jobs[3], "me").reason == f"There is no column {CANARY}."
     assert store.job(jobs[0], "me").upload == id and store.job(jobs[0], "me").spec["target"] == f"{CANARY}-column"
     for owner in (None, "", "you"):
-        assert store.uploads(owner) == [] and store.content(id, owner) is None
+        assert store.uploads(owner) == [] and store.read_upload(id, owner) is None
         for ask in (store.upload, lambda id, owner: store.submit(spec(id), owner=owner)):
             with pytest.raises(UnknownName, match="belong to another browser"):
                 ask(id, owner)
@@ -179,7 +179,7 @@ def test_nobody_else_finds_a_table_or_what_was_made_from_it(store):
             with pytest.raises(UnknownName):
                 store.job(job, owner)
             assert store.events(job, owner=owner) == [] and store.artifacts(job, owner=owner) == []
-            assert store.answer(job, "profile", owner) is None and store.result(job, owner) is None
+            assert store.read_answer(job, "profile", owner) is None and store.result(job, owner) is None
         assert store.jobs(owner=owner, kinds=("run", "profile", "compare")) == []
         assert store.forget(owner, id) == (0, 0, True)
     assert store.upload(id, "me").name == f"{CANARY}.csv" and len(store.events(jobs[0], owner="me")) == 30
@@ -189,12 +189,12 @@ def test_the_latest_event_of_a_kind_is_its_owner_s(store):
     id = store.add_upload("me", "a.csv", b"x")
     job = store.submit_compare("me", {"source": {"upload": id}, "target": "y", "budget": 15})
     boards = [ev.Board(({"name": "ce", "of": CANARY},), n, 3, 9.5) for n in (1, 2)]
-    assert store.latest(job.id, "board", owner="me") is None
+    assert store.last_event(job.id, "board", owner="me") is None
     store.claim("e")
     store.append(job.id, [boards[0], ev.Note("a"), boards[1], ev.Note("b")], attempt=1)
-    last = store.latest(job.id, "board", owner="me")
+    last = store.last_event(job.id, "board", owner="me")
     assert isinstance(last, ev.Board) and (last.round, list(last.rows)) == (2, [{"name": "ce", "of": CANARY}])
-    assert store.latest(job.id, "phase", owner="me") is None and store.latest(job.id, "board", owner="you") is None
+    assert store.last_event(job.id, "phase", owner="me") is None and store.last_event(job.id, "board", owner="you") is None
 
 
 def test_asking_twice_is_one_job_and_other_words_another(store):
@@ -221,7 +221,7 @@ def test_a_comparison_on_a_public_dataset_is_everybody_s(store, owner):
     assert store.submit_compare("you", {**asked, "seed": 0}, fingerprint="f") == job != store.submit_compare("you", asked)
     assert store.claim("e").id == job.id
     store.save_result(job.id, ("{}", b""), {"comparison": b'{"methods": []}'}, attempt=1)
-    assert store.answer(job.id, "comparison") == {"methods": []}
+    assert store.read_answer(job.id, "comparison") == {"methods": []}
     assert store.forget("me").tables == 0 and store.job(job.id).state == "done"
 
 
@@ -375,7 +375,7 @@ def test_a_sign_of_life_of_one_who_owns_nothing_writes_nothing(store):
 
 
 def test_an_arrival_that_ended_midway_goes_too(store, tmp_path, monkeypatch):
-    writer = store.receive("me", CANARY)
+    writer = store.begin_upload("me", CANARY)
     writer.write(CANARY.encode() * arrival.PIECE)
     assert left(tmp_path) and store.expire() == (0, 0, True)
     with store.database.writing() as db:
@@ -383,7 +383,7 @@ def test_an_arrival_that_ended_midway_goes_too(store, tmp_path, monkeypatch):
     assert store.expire() == (1, 0, True) and left(tmp_path) == []
     with pytest.raises(BadInput, match="forgotten while it arrived"):
         writer.finish()
-    left_alone = store.receive("me", "a")
+    left_alone = store.begin_upload("me", "a")
     left_alone.write(CANARY.encode() * arrival.PIECE)
     left_alone.abandon()
     assert left(tmp_path) == []
@@ -435,7 +435,7 @@ def test_what_still_comes_from_a_forgotten_job_is_not_kept(store, tmp_path):
     assert store.release(run.id, attempt=job.attempt) is False
     with pytest.raises(UnknownName):
         store.put_artifact(run.id, "a", CANARY.encode())
-    assert store.there([id]) == set() and store.database.empty_log() and left(tmp_path) == []
+    assert store.list_existing([id]) == set() and store.database.empty_log() and left(tmp_path) == []
 
 
 def test_a_store_of_the_first_schema_is_taken_over(tmp_path):
