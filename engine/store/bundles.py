@@ -49,7 +49,7 @@ class Bundles(Part):
     def load(self, path: str | os.PathLike[str]) -> list[str]:
         """Add the runs of a bundle; returns the ids of all its runs. Those already done here stay as they are.
 
-        Raises BadData for a file that is no bundle; then nothing of it was kept.
+        Raises BadData for a file that is no bundle; then nothing of it is stored.
         """
         try:
             with zipfile.ZipFile(path) as bundle:
@@ -105,24 +105,24 @@ def _put(bundle: zipfile.ZipFile, name: str, data: bytes) -> None:
 
 
 def _read_run(bundle: zipfile.ZipFile, id: str) -> tuple[dict[str, Any], tuple[str, bytes], list[Encoded], dict[str, bytes]]:
-    """One job of a bundle, every part of it read once to see that it can be. Raises BadData and what zipfile raises."""
+    """One job of a bundle, each part decoded once to check it. Raises BadData and what zipfile raises."""
     facts = json.loads(bundle.read(f"{id}/job.json"))
-    words, arrays = bundle.read(f"{id}/result.json").decode(), bundle.read(f"{id}/result.npz")
+    result, arrays = bundle.read(f"{id}/result.json").decode(), bundle.read(f"{id}/result.npz")
     if facts.get("kind", "run") not in KINDS:
         raise BadData(f"the bundle holds a job of kind {facts['kind']!r}; this version reads {' and '.join(KINDS)}.")
     if facts.get("kind") == "compare":
-        json.loads(words)
+        json.loads(result)
         id_inside = CompareSpec.from_json(facts["spec"]).id(facts["fingerprint"])
     else:
         RunSpec.from_json(facts["spec"])
-        id_inside = decode_result(words, arrays).run_id
+        id_inside = decode_result(result, arrays).run_id
     if id_inside != id:
         raise BadData(f"the bundle's run {id} holds the result of another run.")
     events: list[Encoded] = []
     for number, line in enumerate(bundle.read(f"{id}/events.jsonl").decode().splitlines(), 1):
-        kind, said, has_arrays = json.loads(line)
-        event = (kind, said, bundle.read(f"{id}/events/{number}.npz") if has_arrays else None)
+        kind, text, has_arrays = json.loads(line)
+        event = (kind, text, bundle.read(f"{id}/events/{number}.npz") if has_arrays else None)
         decode(*event)
         events.append(event)
     artifacts = {str(name): bundle.read(f"{id}/artifacts/{n}") for n, name in enumerate(facts["artifacts"])}
-    return facts, (words, arrays), events, artifacts
+    return facts, (result, arrays), events, artifacts

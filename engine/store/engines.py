@@ -61,8 +61,8 @@ class Engines(Part):
     def catalog(self) -> dict[str, Any] | None:
         """The catalog last published, None where none ever was."""
         with self.database.reading() as connection:
-            words = connection.execute(sa.select(CATALOG.c.words)).scalar()
-        return None if words is None else dict(json.loads(words))
+            text = connection.execute(sa.select(CATALOG.c.words)).scalar()
+        return None if text is None else dict(json.loads(text))
 
     def record_heartbeat(self, info: EngineInfo) -> None:
         """Store an engine's heartbeat."""
@@ -73,7 +73,7 @@ class Engines(Part):
     def engines(self, alive_within: float = STALE) -> list[EngineInfo]:
         """Engines whose heartbeat is at most that many seconds old, the longest running first."""
         with self.database.reading() as connection:
-            known = [EngineInfo(**json.loads(words)) for words in connection.execute(sa.select(ENGINES.c.words)).scalars()]
+            known = [EngineInfo(**json.loads(text)) for text in connection.execute(sa.select(ENGINES.c.words)).scalars()]
         now = time.time()
         return sorted((e for e in known if e.alive(now, alive_within)), key=lambda e: e.started)
 

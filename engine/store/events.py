@@ -28,7 +28,7 @@ class Events(Part):
         """
         rows = [encode_event(event) for event in events]
         values: dict[str, Any] = {"last_seq": JOBS.c.last_seq + len(rows)}
-        latest = [words for kind, words, _ in rows if kind == "progress"]
+        latest = [text for kind, text, _ in rows if kind == "progress"]
         if latest:
             progress = Progress(**json.loads(latest[-1]))
             values |= {"done": progress.done, "total": progress.total}
@@ -37,7 +37,7 @@ class Events(Part):
             row = connection.execute(query.returning(JOBS.c.last_seq, JOBS.c.owner)).first()
             if row is None:
                 return False
-            padded = [(kind, self.database.pad_private(words, row.owner), arrays) for kind, words, arrays in rows]
+            padded = [(kind, self.database.pad_private(text, row.owner), arrays) for kind, text, arrays in rows]
             insert_events(connection, id, padded, row.last_seq - len(rows) + 1)
             return True
 

@@ -83,7 +83,7 @@ class Library(Part):
         Raises BadParameter.
         """
         words = text.split()
-        _check(sort, states, offset, limit, words)
+        _check_search(sort, states, offset, limit, words)
         request = _Request(self.database, owner, words, dataset, method, tuple(states), pinned, known or {}, sort)
         parts = []
         if listed := [kind for kind in kinds if kind in ("run", "compare", "embed")]:
@@ -117,15 +117,17 @@ class Library(Part):
     def count_contents(self, ids: Sequence[str], owner: str | None) -> Contents:
         """What `delete_many` of them would take along. Of what is not there, or somebody else's, nothing is counted."""
         with self.database.reading() as connection:
-            own = list(connection.execute(sa.select(JOBS.c.id).where(JOBS.c.id.in_(ids), visible_to(owner))).scalars())
-            embeds = sa.select(JOBS.c.id).where(JOBS.c.kind == "embed", JOBS.c.fingerprint.in_(own), JOBS.c.id.not_in(own))
+            visible = list(connection.execute(sa.select(JOBS.c.id).where(JOBS.c.id.in_(ids), visible_to(owner))).scalars())
+            embeds = sa.select(JOBS.c.id).where(
+                JOBS.c.kind == "embed", JOBS.c.fingerprint.in_(visible), JOBS.c.id.not_in(visible)
+            )
             maps = list(connection.execute(embeds).scalars())
             size = 0
             for table, column in ((EVENTS, EVENTS.c.arrays), (RESULTS, RESULTS.c.arrays), (ARTIFACTS, ARTIFACTS.c.data)):
-                query = sa.select(sa.func.sum(sa.func.length(column))).where(table.c.job.in_([*own, *maps]))
+                query = sa.select(sa.func.sum(sa.func.length(column))).where(table.c.job.in_([*visible, *maps]))
                 size += int(connection.execute(query).scalar() or 0)
             sweeps = connection.execute(sa.select(sa.func.count()).where(SWEEPS.c.id.in_(ids))).scalar_one()
-        return Contents(len(own), int(sweeps), len(maps), size)
+        return Contents(len(visible), int(sweeps), len(maps), size)
 
     def delete_many(self, ids: Sequence[str], owner: str | None) -> Contents:
         """Delete jobs with all that came of them, and sweeps from the list (their runs stay), in one transaction.
@@ -159,7 +161,7 @@ class _Request:
     sort: str
 
 
-def _check(sort: str, states: Sequence[str], offset: int, limit: int, words: Sequence[str]) -> None:
+def _check_search(sort: str, states: Sequence[str], offset: int, limit: int, words: Sequence[str]) -> None:
     for name, value, allowed in (("sort", sort, SORTS), *(("state", s, STATES) for s in states)):
         if value not in allowed:
             raise BadParameter(f"{name}={value!r}: must be one of {', '.join(allowed)}.")
@@ -172,7 +174,7 @@ def _check(sort: str, states: Sequence[str], offset: int, limit: int, words: Seq
 def _select_jobs(request: _Request, kinds: Sequence[str]) -> sa.Select[Any]:
     pinned, name = _bookmark_columns()
     method = method_of(request.database, request.owner)
-    own = sa.and_(BOOKMARKS.c.job == JOBS.c.id, BOOKMARKS.c.owner == (request.owner or ""))
+    on = sa.and_(BOOKMARKS.c.job == JOBS.c.id, BOOKMARKS.c.owner == (request.owner or ""))
     key = {
         "created": JOBS.c.created,
         "name": sa.func.nullif(name, ""),
@@ -182,7 +184,7 @@ def _select_jobs(request: _Request, kinds: Sequence[str]) -> sa.Select[Any]:
         "seconds": JOBS.c.finished - JOBS.c.started,
     }[request.sort]
     columns = (JOBS.c.id, JOBS.c.kind, JOBS.c.created, pinned.label("pinned"), name.label("name"), key.label("key"))
-    query: sa.Select[Any] = sa.select(*columns).select_from(JOBS.outerjoin(BOOKMARKS, own))
+    query: sa.Select[Any] = sa.select(*columns).select_from(JOBS.outerjoin(BOOKMARKS, on))
     query = _restrict(query, request.database, request.owner, kinds)
     if request.states:
         query = query.where(request.database.unindexed(JOBS.c.state).in_(request.states))
@@ -214,7 +216,7 @@ def _restrict(query: sa.Select[Any], database: Database, owner: str | None, kind
 def _select_sweeps(request: _Request) -> sa.Select[Any]:
     pinned, given = _bookmark_columns()
     name = sa.func.coalesce(sa.func.nullif(given, ""), SWEEPS.c.name)
-    own = sa.and_(BOOKMARKS.c.job == SWEEPS.c.id, BOOKMARKS.c.owner == (request.owner or ""))
+    on = sa.and_(BOOKMARKS.c.job == SWEEPS.c.id, BOOKMARKS.c.owner == (request.owner or ""))
     key = {
         "created": SWEEPS.c.created,
         "name": sa.func.nullif(name, ""),
@@ -222,7 +224,7 @@ def _select_sweeps(request: _Request) -> sa.Select[Any]:
         "method": request.database.field(SWEEPS.c.words, "methods.0"),
     }.get(request.sort, sa.null())
     columns = (SWEEPS.c.id, sa.literal("sweep").label("kind"), SWEEPS.c.created, pinned.label("pinned"), name.label("name"))
-    query = sa.select(*columns, key.label("key")).select_from(SWEEPS.outerjoin(BOOKMARKS, own))
+    query = sa.select(*columns, key.label("key")).select_from(SWEEPS.outerjoin(BOOKMARKS, on))
     for wanted, path in ((request.dataset, "datasets"), (request.method, "methods")):
         if wanted is not None:
             query = query.where(_contains(request.database.field(SWEEPS.c.words, path), json.dumps(wanted)))

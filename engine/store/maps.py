@@ -71,8 +71,8 @@ class Maps(Part):
             _require_features(connection, spec.run, None)
             for name, data in artifacts.items():
                 self.database.upsert(connection, ARTIFACTS, self.database.artifact_row(spec.run, name, data, None))
-            words = canonical(spec.to_json())
-            key = {"id": spec.id, "kind": "embed", "fingerprint": spec.run, "owner": None, "spec": words}
+            key = {"id": spec.id, "kind": "embed", "fingerprint": spec.run, "owner": None}
+            key |= {"spec": canonical(spec.to_json())}
             job = complete_job(self.database, connection, key)
             self.database.upsert(connection, RESULTS, {"job": spec.id, "words": json.dumps(facts), "arrays": b""})
             return job
@@ -101,7 +101,7 @@ class Maps(Part):
         query = sa.select(RESULTS.c.words).join(JOBS, JOBS.c.id == RESULTS.c.job).order_by(JOBS.c.finished.desc())
         query = query.where(JOBS.c.kind == "embed", self.database.field(JOBS.c.spec, "technique") == technique)
         with self.database.reading() as connection:
-            latest = [json.loads(words) for words in connection.execute(query.limit(LEARN)).scalars()]
+            latest = [json.loads(text) for text in connection.execute(query.limit(LEARN)).scalars()]
         factors = [facts["seconds"] / facts["foreseen"] for facts in latest]
         return how.seconds(n, d) * (statistics.median(factors) if factors else 1.0)
 

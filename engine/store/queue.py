@@ -163,10 +163,10 @@ class Queue(Part):
             for some in _split(ids):
                 results: dict[str, dict[str, Any]] = {}
                 if fields:
-                    words: sa.ColumnElement[Any] = RESULTS.c.words
+                    json_text: sa.ColumnElement[Any] = RESULTS.c.words
                     if not isinstance(fields, bool):  # the database finds them far faster than Python reads all the others
-                        words = self.database.object(words, fields)
-                    rows = connection.execute(sa.select(RESULTS.c.job, words).where(RESULTS.c.job.in_(some)))
+                        json_text = self.database.object(json_text, fields)
+                    rows = connection.execute(sa.select(RESULTS.c.job, json_text).where(RESULTS.c.job.in_(some)))
                     results = {job: json.loads(text) for job, text in rows}
                 for row in connection.execute(sa.select(*COLUMNS).where(JOBS.c.id.in_(some), visible_to(owner))):
                     out[row.id] = (job_from_row(row), results.get(row.id))

@@ -37,13 +37,13 @@ class Results(Part):
         For a job that is no run `result` is (its facts as JSON, b""); an embed job's artifacts are stored with the run. False, and
         nothing stored, where the job is not running (any more), or runs as another attempt.
         """
-        words, arrays = encode_result(result) if isinstance(result, Result) else result
+        text, arrays = encode_result(result) if isinstance(result, Result) else result
         query = JOBS.update().where(is_running(id, attempt)).values(state="done", reason="", finished=time.time())
         with self.database.writing() as connection:
             row = connection.execute(query.returning(JOBS.c.kind, JOBS.c.fingerprint, JOBS.c.owner)).first()
             if row is None:
                 return False
-            padded = self.database.pad_private(words, row.owner)
+            padded = self.database.pad_private(text, row.owner)
             self.database.upsert(connection, RESULTS, {"job": id, "words": padded, "arrays": arrays})
             home = row.fingerprint if row.kind == "embed" else id
             for name, data in (artifacts or {}).items():
@@ -74,9 +74,9 @@ class Results(Part):
         now = time.time()
         facts = {"spec": spec.to_json(), "fingerprint": fingerprint, "created": now - result.seconds, "finished": now}
         rows = [encode_event(event) for event in events]
-        words = encode_result(result)
+        encoded = encode_result(result)
         with self.database.writing() as connection:
-            insert_finished(self.database, connection, id, facts, words, rows, artifacts or {})
+            insert_finished(self.database, connection, id, facts, encoded, rows, artifacts or {})
         return read_job(self.database, id, None)
 
 
@@ -85,10 +85,10 @@ def encode_result(result: Result) -> tuple[str, bytes]:
     return json.dumps(result.to_json(), allow_nan=False), pack(result.arrays)
 
 
-def decode_result(words: str, arrays: bytes) -> Result:
+def decode_result(text: str, arrays: bytes) -> Result:
     """The result of its JSON and npz. Raises BadData where they do not make one."""
     try:
-        return Result.from_json(json.loads(words), unpack(arrays))
+        return Result.from_json(json.loads(text), unpack(arrays))
     except (TypeError, ValueError, AttributeError) as error:
         if isinstance(error, BadData):
             raise
@@ -104,16 +104,16 @@ def insert_finished(
     events: list[Encoded],
     artifacts: Mapping[str, bytes],
 ) -> None:
-    """A finished public run from elsewhere, into an open transaction; nothing where the job is done already.
+    """Store a finished public job from elsewhere; nothing changes where the job is done already.
 
-    facts: spec, fingerprint, created, finished, and the kind where it is no run.
+    facts: spec, fingerprint, created, finished, and the kind where it is no run. result: (JSON, npz).
     """
     row = connection.execute(sa.select(JOBS.c.state, JOBS.c.attempt, JOBS.c.owner).where(JOBS.c.id == id)).first()
     if row is not None and (row.state == "done" or row.owner is not None):
         return
     for table in JOB_TABLES:
         connection.execute(table.delete().where(table.c.job == id))
-    progress = [json.loads(words) for kind, words, _ in events if kind == "progress"]
+    progress = [json.loads(text) for kind, text, _ in events if kind == "progress"]
     last = progress[-1] if progress else {"done": 0, "total": 0}
     values = {
         "id": id,

@@ -5,10 +5,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 SCHEMA = 3
+"""The version of these tables, which the table `meta` has under `schema`."""
 
 
 class PublicSpecField(sa.ColumnElement[str]):
-    """The first of these JSON paths that `spec` has, NULL for a private job. The database's module compiles it."""
+    """The value at the first of these paths that the JSON text `spec` has; NULL for a private job.
+
+    A database's module compiles it (`sqlalchemy.ext.compiler`), as `engine.store.sqlite` does.
+    """
 
     inherit_cache = False
 
@@ -18,6 +22,7 @@ class PublicSpecField(sa.ColumnElement[str]):
 
 METADATA = sa.MetaData()
 FACTS = sa.Table("meta", METADATA, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text, nullable=False))
+"""The schema's version, and the request to empty the write-ahead log (`engine.store.forgetting`)."""
 JOBS = sa.Table(
     "jobs",
     METADATA,
@@ -48,9 +53,9 @@ JOBS = sa.Table(
     sa.Index("jobs_by_owner", "owner", "upload"),
     sa.Index("jobs_listed", "kind", "dataset", "method", "state", "created", "id", "owner", "upload"),
 )
-"""What follows `spec` in this order is sealed with it, `reason` among them. `dataset` and `method` are read out of it, so that
-lists are made of an index alone. Of a private job they are NULL: an index is not sealed. Its `upload` names its dataset, and
-`method_of` reads its method."""
+"""The padding of a private spec also covers the columns that follow it, `reason` among them. `dataset` and `method` are computed
+from `spec`, so that lists are read from an index alone. Of a private job they are NULL, since an index has no padding: its
+`upload` names its dataset, and `jobs.method_of` reads its method."""
 EVENTS = sa.Table(
     "events",
     METADATA,
@@ -75,7 +80,7 @@ ARTIFACTS = sa.Table(
     sa.Column("data", sa.LargeBinary, nullable=False),
     sa.Column("pad", sa.Integer, nullable=False, server_default="0"),
 )
-"""pad: bytes before the data."""
+"""pad: bytes of padding before the data."""
 UPLOADS = sa.Table(
     "uploads",
     METADATA,
@@ -88,7 +93,7 @@ UPLOADS = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Index("uploads_by_owner", "owner"),
 )
-"""whole: 0 while it arrives. digest: SHA-256 of the bytes. name: sealed."""
+"""whole: 0 while it arrives. digest: SHA-256 of the bytes. name: padded."""
 PIECES = sa.Table(
     "pieces",
     METADATA,
@@ -97,11 +102,11 @@ PIECES = sa.Table(
     sa.Column("pad", sa.LargeBinary, nullable=False),
     sa.Column("data", sa.LargeBinary, nullable=False),
 )
-"""The bytes of an upload in order."""
+"""The bytes of an upload in pieces, numbered from 0. pad: zeros before the data."""
 OWNERS = sa.Table(
     "owners", METADATA, sa.Column("owner", sa.Text, primary_key=True), sa.Column("seen", sa.Float, nullable=False)
 )
-"""When those who own something were last heard of, unix seconds."""
+"""seen: when an owner of something was last seen, unix seconds."""
 BOOKMARKS = sa.Table(
     "marks",
     METADATA,
@@ -111,8 +116,8 @@ BOOKMARKS = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Index("marks_by_owner", "owner", "pinned"),
 )
-"""What somebody calls a job or sweep, and whether it stays on top of their list. owner: '' for who has no token. name: sealed where
-the job is private."""
+"""The name that somebody gives a job or sweep, and whether it is pinned. owner: '' for who has no token. name: padded where the
+job is private."""
 SWEEPS = sa.Table(
     "sweeps",
     METADATA,
@@ -122,7 +127,7 @@ SWEEPS = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Index("sweeps_by_age", "created"),
 )
-"""Sweeps that were started, on public datasets. words: what was asked, as JSON; their cells are jobs like any other."""
+"""Sweeps that were started, on public datasets. words: `SweepSpec` as JSON. Their cells are jobs like any other."""
 CATALOG = sa.Table(
     "catalog", METADATA, sa.Column("one", sa.Integer, primary_key=True), sa.Column("words", sa.Text, nullable=False)
 )
@@ -134,4 +139,4 @@ ENGINES = sa.Table(
     sa.Column("words", sa.Text, nullable=False),
 )
 JOB_TABLES = (EVENTS, RESULTS, ARTIFACTS)
-"""What belongs to a job and goes with it."""
+"""Rows of these belong to a job (column `job`) and are deleted with it."""

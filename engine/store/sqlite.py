@@ -268,8 +268,8 @@ def _json_path(path: str) -> str:
 
 
 def _write_public_field(field: PublicSpecField) -> str:
-    found = ", ".join(f"json_extract(spec, '{_json_path(path)}')" for path in field.paths)
-    return f"CASE WHEN owner IS NULL THEN coalesce({found}) END"
+    values = ", ".join(f"json_extract(spec, '{_json_path(path)}')" for path in field.paths)
+    return f"CASE WHEN owner IS NULL THEN coalesce({values}) END"
 
 
 @compiles(PublicSpecField, "sqlite")

@@ -33,9 +33,9 @@ class Sweeps(Part):
 
     def keep_sweep(self, spec: Mapping[str, Any], name: str = "") -> str:
         """Record a sweep that was started (`SweepSpec.to_json()`), or started again. Returns its id, 16 of 0-9a-f."""
-        words = canonical(spec)
-        id = hashlib.sha256(f"sweep {words}".encode()).hexdigest()[:16]
-        row = {"id": id, "words": words, "created": time.time(), "name": clean_title(name)}
+        text = canonical(spec)
+        id = hashlib.sha256(f"sweep {text}".encode()).hexdigest()[:16]
+        row = {"id": id, "words": text, "created": time.time(), "name": clean_title(name)}
         with self.database.writing() as connection:
             self.database.upsert(connection, SWEEPS, row)
         return id
