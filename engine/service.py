@@ -100,9 +100,7 @@ class Engine:
         self._device = ""
         self._devices: list[str] = []
         self._end = threading.Event()
-        self.store.record_heartbeat(
-            self._info()
-        )  # before the first claim: a claim by an engine nobody heard of would be reaped
+        self.store.record_heartbeat(self._info())  # a job claimed by an engine without a heartbeat is an orphan
         self._heart = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
         self._heart.start()
 
@@ -119,7 +117,7 @@ class Engine:
                 self._obey()
                 if time.monotonic() - looked >= BEAT:
                     looked = time.monotonic()
-                    self.store.record_heartbeat(self._info())  # or, after a long stop, it would bury its own runs
+                    self.store.record_heartbeat(self._info())  # after a long stop, or its own runs would be orphans
                     for id in self.store.interrupt_orphans():
                         log.info("run %s was interrupted: its engine is gone", id)
                     gone = self.store.expire()

@@ -254,7 +254,7 @@ def test_another_owners_run_reads_like_one_that_is_not_there(store, tmp_path):
         store.export([mine.id], tmp_path / "b.zip")
 
 
-# ---- catalog, engines, reaping
+# ---- catalog, engines, orphans
 
 
 def test_the_catalog_is_one_row_that_an_engines_restart_does_not_empty(store):
@@ -277,7 +277,7 @@ def test_engines_are_those_heard_of_lately(store):
     assert store.engines() == []
 
 
-def test_reap_marks_the_runs_of_silent_engines_alone(store):
+def test_runs_of_engines_without_a_heartbeat_alone_are_interrupted(store):
     ids = {}
     for n, (engine, age) in enumerate((("alive", 0), ("silent", 5), ("unheard", None))):
         ids[engine] = store.submit(SPEC.with_(seed=n), priority=n).id
@@ -292,7 +292,7 @@ def test_reap_marks_the_runs_of_silent_engines_alone(store):
     assert store.interrupt_orphans() == []
 
 
-def test_after_a_suspended_laptop_wakes_nobody_is_reaped_before_it_could_speak(store, monkeypatch):
+def test_after_a_sleep_no_run_is_interrupted_before_its_engine_can_beat(store, monkeypatch):
     store.submit(SPEC)
     store.record_heartbeat(info("e"))
     id = store.claim("e").id

@@ -307,7 +307,7 @@ def test_no_byte_stays_among_other_people_s_rows(store, tmp_path, monkeypatch, s
     assert left(tmp_path) == []
 
 
-def test_what_is_private_is_sealed_and_reads_the_same(store):
+def test_what_is_private_is_padded_and_reads_the_same(store):
     id, jobs = made(store)
     with store.database.reading() as db:
         for table, column in (("jobs", "spec"), ("events", "words"), ("results", "words"), ("uploads", "name")):
