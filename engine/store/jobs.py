@@ -70,11 +70,6 @@ class Job:
         """Queued or running."""
         return self.state in ACTIVE
 
-    @property
-    def finished_(self) -> bool:
-        """Not active: done, failed, cancelled or interrupted."""
-        return not self.active
-
 
 COLUMNS = [JOBS.c[f.name] for f in dataclasses.fields(Job)]
 """The columns that make a Job."""

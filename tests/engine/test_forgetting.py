@@ -89,7 +89,7 @@ def samples(store: Store, upload: str, jobs: list[str]) -> list[bytes]:
 
 
 def over(store: Store, id: str) -> Job:
-    return wait(lambda: (job := store.job(id, "me")).finished_ and job, 90)
+    return wait(lambda: not (job := store.job(id, "me")).active and job, 90)
 
 
 def everything(store: Store, engine: Engine, folder: Path) -> tuple[str, list[str]]:

@@ -162,7 +162,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 
 
 def ended(store: Store, id: str, seconds: float = 15.0, owner: str | None = None) -> Job:
-    return wait(lambda: (job := store.job(id, owner)).finished_ and job, seconds)
+    return wait(lambda: not (job := store.job(id, owner)).active and job, seconds)
 
 
 def running(store: Store, id: str) -> Job:
@@ -440,7 +440,7 @@ def test_a_killed_busy_worker_fails_its_run_alone(store, engine):
     for id in ids:
         running(store, id)
     process.workers()[0].kill()
-    victim = wait(lambda: next((job for job in map(store.job, ids) if job.finished_), None), 2)
+    victim = wait(lambda: next((job for job in map(store.job, ids) if not job.active), None), 2)
     assert victim.state == "failed" and "signal 9" in victim.reason
     (other,) = set(ids) - {victim.id}
     assert ended(store, store.submit(spec("quick")).id, 5).state == "done"

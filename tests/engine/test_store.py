@@ -89,7 +89,7 @@ def test_the_same_spec_twice_is_the_same_job(store):
 def test_a_finished_run_is_answered_from_the_record(store):
     job = finished(store)
     asked = store.submit(SPEC)
-    assert asked == job and asked.state == "done" and asked.finished_ and not asked.active
+    assert asked == job and asked.state == "done" and not asked.active
     assert store.result(asked.id) == result_of(job)
     assert np.array_equal(store.result(asked.id).arrays["pr_recall"], np.linspace(0, 1, 5))
 
