@@ -518,16 +518,16 @@ def test_three_claimers_and_two_readers_meet_no_lock_and_share_every_job_once(tm
         there.close()
         crowd.append((name, process, here))
     for _, _, pipe in crowd:
-        assert pipe.poll(30) and pipe.recv() == "ready"
+        assert pipe.poll(150) and pipe.recv() == "ready"
     for name in "abc":
         store.record_heartbeat(info(name))
     for _, _, pipe in crowd:
         pipe.send("go")
     said = {}
     for name, process, pipe in crowd:
-        assert pipe.poll(60)
+        assert pipe.poll(150)
         said[name] = pipe.recv()
-        process.join(10)
+        process.join(60)
         assert process.exitcode == 0
         pipe.close()
     claimed = [said[name] for name in "abc"]
@@ -538,7 +538,7 @@ def test_three_claimers_and_two_readers_meet_no_lock_and_share_every_job_once(tm
 
 
 def opener(url: str, barrier, pipe) -> None:
-    barrier.wait(30)
+    barrier.wait(150)
     try:
         store = Store(url)
         store.submit(SPEC)
@@ -558,8 +558,8 @@ def test_several_first_openers_make_one_store(tmp_path):
         there.close()
         pipes.append((process, here))
     for process, pipe in pipes:
-        assert pipe.poll(60) and pipe.recv() == ""
-        process.join(10)
+        assert pipe.poll(150) and pipe.recv() == ""
+        process.join(60)
         pipe.close()
     store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
     assert len(store.jobs()) == 1
