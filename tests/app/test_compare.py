@@ -23,7 +23,7 @@ from app.words.text import escape
 from engine.report import sweep_code
 from engine.spec.run import find_entry
 from engine.store import Store
-from engine.store.database import JOBS
+from engine.store.schema import JOBS
 from engine.sweep import SweepSpec, table
 from engine.sweep import spec as sweep
 from tests.app import fabricate
@@ -51,7 +51,7 @@ def filled(
         if cell.method not in leave:
             ap = level[cell.method] - (0.1 if cell.ratio > 20 and cell.method == "smote" else 0.0)
             answer = fabricate.result(cell.spec, ap=ap, sd=0.01, seed=number)
-            store.record(
+            store.record_run(
                 cell.spec, answer, fingerprint=find_entry(fabricate.catalog(), "datasets", cell.dataset)["fingerprint"]
             )
     return cells
