@@ -21,11 +21,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from app.session import BUNDLED, CATALOG, NO_OWNER, demo, demo_line, is_run, open_store, owner_in
+from app.session.jobs import BUNDLED
+from app.session.lab_address import is_run_id
+from app.session.store import CATALOG, open_store
+from app.session.visitor import NO_OWNER, explain_demo, is_demo, parse_owner
 from engine.errors import BadInput, LabError, StoreError, TooLarge, TooSlow, UnknownName, WrongType
-from engine.report import leaderboard
-from engine.store import Store, uploads
-from engine.store.store import default_url
+from engine.report import comparison_code, leaderboard
+from engine.store import Store, default_url, uploads
 
 
 class NotAllowed(LabError):
@@ -55,7 +57,7 @@ _stores: dict[str, Store] = {}
 _opening = threading.Lock()
 
 
-def store() -> Store:
+def get_store() -> Store:
     """The store that LAB_STORE names, opened once for the server's own threads. Raises StoreError."""
     url = default_url()
     with _opening:
@@ -67,26 +69,26 @@ def store() -> Store:
 # ---- in
 
 
-async def take(request: Request) -> Response:
+async def receive_table(request: Request) -> Response:
     """POST /api/uploads: the bytes of a table as the body, its name percent-encoded in X-File-Name.
 
     201 {"id", "name", "bytes"}; else {"error": one sentence} and nothing is kept.
     """
     try:
-        answer = await _take(request)
+        answer = await _store_table(request)
     except ClientDisconnect:
         return Response(status_code=400)  # nobody reads it
     except LabError as error:
-        await _rest(request)
-        return JSONResponse({"error": str(error)}, _status(error), _ALWAYS)
+        await _drain(request)
+        return JSONResponse({"error": str(error)}, _status_code(error), _ALWAYS)
     return answer
 
 
-async def _take(request: Request) -> Response:
-    if demo():
-        raise NotAllowed(demo_line("no table is taken"))
-    owner = owner_in(request.headers.get("cookie", ""))
-    if not _own_page(request.headers):
+async def _store_table(request: Request) -> Response:
+    if is_demo():
+        raise NotAllowed(explain_demo("no table is taken"))
+    owner = parse_owner(request.headers.get("cookie", ""))
+    if not _is_same_origin(request.headers):
         raise NotAllowed(FOREIGN)
     if owner is None:
         raise NotAllowed(NO_OWNER)
@@ -94,7 +96,7 @@ async def _take(request: Request) -> Response:
         raise WrongType(f"A table is sent as it is, as {BODY}; forms are not taken.")
     length = request.headers.get("content-length", "")
     name = unquote(request.headers.get("x-file-name", ""), errors="replace")
-    arrival = await asyncio.to_thread(_begin, owner, name, int(length) if length.isdecimal() else None)
+    arrival = await asyncio.to_thread(_begin_upload, owner, name, int(length) if length.isdecimal() else None)
     whole = False
     try:
         try:
@@ -108,22 +110,22 @@ async def _take(request: Request) -> Response:
     finally:
         if not whole:
             arrival.abandon()  # here and now: this task may be cancelled, and wait for nothing
-    one = await asyncio.to_thread(store().upload, id, owner)
+    one = await asyncio.to_thread(get_store().upload, id, owner)
     return JSONResponse({"id": id, "name": one.name, "bytes": one.size}, 201, _ALWAYS)
 
 
-async def _rest(request: Request) -> None:
+async def _drain(request: Request) -> None:
     with suppress(TimeoutError, ClientDisconnect, RuntimeError):  # the last where all was read
         async with asyncio.timeout(LISTEN):
             async for _ in request.stream():
                 pass
 
 
-def _begin(owner: str, name: str, size: int | None) -> uploads.Arrival:
-    return store().receive(owner, name, size)
+def _begin_upload(owner: str, name: str, size: int | None) -> uploads.Arrival:
+    return get_store().receive(owner, name, size)
 
 
-def _own_page(headers: Mapping[str, str]) -> bool:
+def _is_same_origin(headers: Mapping[str, str]) -> bool:
     """Sent by a page of this server. Browsers say where a request comes from; who says nothing is no page of ours."""
     if "sec-fetch-site" in headers:
         return headers["sec-fetch-site"] == "same-origin"
@@ -133,96 +135,79 @@ def _own_page(headers: Mapping[str, str]) -> bool:
 # ---- out
 
 
-def file(request: Request) -> Response:
-    """GET /api/jobs/{job}/{file}: a file of a finished comparison or run, to those who may see it. See `app.session.file_url`."""
+def send_file(request: Request) -> Response:
+    """GET /api/jobs/{job}/{file}: a file of a finished comparison or run, to those who may see it. See `app.session.jobs.file_url`."""
     job, name = request.path_params["job"], request.path_params["file"]
     try:
-        made = _made(job, name, owner_in(request.headers.get("cookie", "")))
+        made = _make_file(job, name, parse_owner(request.headers.get("cookie", "")))
     except LabError as error:
-        return PlainTextResponse(str(error), _status(error), _ALWAYS)
+        return PlainTextResponse(str(error), _status_code(error), _ALWAYS)
     if made is None:
         return PlainTextResponse(NO_FILE, 404, _ALWAYS)
     data, kind = made
     return Response(data, 200, {**_ALWAYS, "Content-Disposition": f'attachment; filename="{name}"'}, kind)
 
 
-def bundle(request: Request) -> Response:
-    """GET /api/runs/{ids}: finished public runs, ids joined by '-', as one zip. See `app.session.bundle_url`.
+def send_bundle(request: Request) -> Response:
+    """GET /api/runs/{ids}: finished public runs, ids joined by '-', as one zip. See `app.session.jobs.bundle_url`.
 
     A run of another browser's table is answered like one that is not there.
     """
     ids = list(dict.fromkeys(request.path_params["ids"].split("-")))
-    if len(ids) > BUNDLED or not all(map(is_run, ids)):
+    if len(ids) > BUNDLED or not all(map(is_run_id, ids)):
         return PlainTextResponse(NO_BUNDLE, 404, _ALWAYS)
     try:
         for id in ids:
-            store().job(id, owner_in(request.headers.get("cookie", "")))
+            get_store().job(id, parse_owner(request.headers.get("cookie", "")))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "runs.zip"
-            store().export(ids, path)
+            get_store().export(ids, path)
             data = path.open("rb")  # can be read when the folder is gone
     except LabError as error:
-        return PlainTextResponse(str(error), _status(error), _ALWAYS)
+        return PlainTextResponse(str(error), _status_code(error), _ALWAYS)
     words = {**_ALWAYS, "Content-Disposition": 'attachment; filename="runs.zip"'}
-    return StreamingResponse(_pieces(data), 200, words, "application/zip")
+    return StreamingResponse(_read_chunks(data), 200, words, "application/zip")
 
 
-def _pieces(data: BinaryIO) -> Iterator[bytes]:
+def _read_chunks(data: BinaryIO) -> Iterator[bytes]:
     with data:
         while piece := data.read(1 << 18):
             yield piece
 
 
-def _made(job: str, name: str, owner: str | None) -> tuple[bytes | str, str] | None:
+def _make_file(job: str, name: str, owner: str | None) -> tuple[bytes | str, str] | None:
     """(content, content type) of a file, None where it cannot be."""
-    here = store()
+    here = get_store()
+    if name == "report.html":
+        return _make_report(here, job, owner)
     comparison = here.answer(job, "comparison", owner)
     if not isinstance(comparison, dict):
-        return _of_run(here, job, name, owner)
-    if name == "report.html":
-        from engine.report import comparison as report  # most people never ask for it
-
-        wanted = [key for key in here.artifacts(job, owner=owner) if key == "arrays" or key.startswith("thresholds/")]
-        blobs = {key: data for key in wanted if (data := here.artifact(job, key, owner=owner)) is not None}
-        about, file = _table(here, job, owner, comparison)
-        return report.from_artifacts(comparison, blobs, profile=about, file=file), "text/html; charset=utf-8"
+        return None
     if name == "comparison.json":
         return json.dumps(comparison, indent=2), "application/json"
     tables = {
-        "leaderboard.csv": (leaderboard.leaderboard_csv, "text/csv; charset=utf-8"),
-        "leaderboard.md": (leaderboard.leaderboard_markdown, "text/markdown; charset=utf-8"),
-        "leaderboard.tex": (leaderboard.leaderboard_latex, "application/x-tex; charset=utf-8"),
+        "leaderboard.csv": (leaderboard.write_leaderboard_csv, "text/csv; charset=utf-8"),
+        "leaderboard.md": (leaderboard.write_leaderboard_markdown, "text/markdown; charset=utf-8"),
+        "leaderboard.tex": (leaderboard.write_leaderboard_latex, "application/x-tex; charset=utf-8"),
     }
     if name in tables:
         write, kind = tables[name]
         return write(comparison), kind
-    return _of_method(here, job, name, owner, comparison)
+    return _make_method_file(here, job, name, owner, comparison)
 
 
-def _of_run(here: Store, job: str, name: str, owner: str | None) -> tuple[str, str] | None:
-    """The report of a finished run."""
-    if name != "report.html" or here.result(job, owner) is None:
+def _make_report(here: Store, job: str, owner: str | None) -> tuple[str, str] | None:
+    """The report of a finished job, if there is one of its kind."""
+    from engine.report import ReportRequest, kinds, write_report  # most people never ask for it
+
+    found, _ = here.answers([job], owner, words=False).get(job, (None, None))
+    if found is None or found.state != "done" or found.kind not in kinds():
         return None
-    from engine.report import run  # as above
-
     catalog = here.catalog() or json.loads(CATALOG.read_text(encoding="utf-8"))
-    return run.report(here, job, catalog, owner), "text/html; charset=utf-8"
+    return write_report(found.kind, ReportRequest(catalog, here, job, owner)), "text/html; charset=utf-8"
 
 
-def _table(here: Store, job: str, owner: str | None, comparison: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, str]:
-    """(profile, name) of the table a comparison is of: the newest profile with its target, read as it was; nothing of a public set."""
-    upload, spec = here.job(job, owner).upload, comparison.get("spec") or {}
-    if upload is None:
-        return None, ""
-    for one in here.jobs(owner=owner, states=("done",), kinds=("profile",)):
-        if one.upload == upload and (one.spec.get("reading") or {}) == (spec.get("reading") or {}):
-            found = here.answer(one.id, "profile", owner)
-            if isinstance(found, dict) and (found.get("target") or {}).get("name") == spec.get("target"):
-                return found, here.upload(upload, owner).name
-    return None, here.upload(upload, owner).name
-
-
-def _of_method(
+def _make_method_file(
     here: Store, job: str, name: str, owner: str | None, comparison: Mapping[str, Any]
 ) -> tuple[bytes | str, str] | None:
     found = _METHOD.fullmatch(name)
@@ -232,7 +217,7 @@ def _of_method(
         case "code", "py":
             upload = here.job(job, owner).upload
             named = {"file": here.upload(upload, owner).name} if upload is not None else {}
-            return leaderboard.code(comparison, found[2], **named), "text/x-python; charset=utf-8"
+            return comparison_code.write_row(comparison, found[2], **named), "text/x-python; charset=utf-8"
         case "model", "zip":
             kind = "application/zip"
         case "augmented", "csv":
@@ -243,12 +228,12 @@ def _of_method(
     return None if data is None else (data, kind)
 
 
-def _status(error: LabError) -> int:
+def _status_code(error: LabError) -> int:
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
 routes = [
-    Route("/api/uploads", take, methods=["POST"]),
-    Route("/api/jobs/{job}/{file}", file, methods=["GET"]),
-    Route("/api/runs/{ids}", bundle, methods=["GET"]),
+    Route("/api/uploads", receive_table, methods=["POST"]),
+    Route("/api/jobs/{job}/{file}", send_file, methods=["GET"]),
+    Route("/api/runs/{ids}", send_bundle, methods=["GET"]),
 ]

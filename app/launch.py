@@ -15,18 +15,18 @@ TRIES = 100
 """Ports that are tried, from the one asked for."""
 
 
-def main(words: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Replaces this process by the server's; exits with 2 and one sentence where host or port cannot be used."""
     parser = argparse.ArgumentParser(prog="python -m app.launch", description=__doc__)
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen at; 0.0.0.0 shares the page (default: %(default)s)"
     )
     parser.add_argument("--port", default="8501", help="port; a taken one moves to the next free one (default: %(default)s)")
-    asked = parser.parse_args(words)
+    asked = parser.parse_args(arguments)
     try:
         if not asked.port.isdecimal() or not 1 <= (wanted := int(asked.port)) <= 65535:
             raise ValueError(f"PORT={asked.port}: must be a whole number in 1..65535.")
-        port = free_port(asked.host, wanted)
+        port = find_port(asked.host, wanted)
     except ValueError as error:
         parser.exit(2, f"{error}\n")
     if port != wanted:
@@ -36,12 +36,12 @@ def main(words: list[str] | None = None) -> None:
             f"WARNING: everyone who can reach this machine can use this page and its processor: it listens at {asked.host}. "
             "Plain `make run` keeps it to this machine."
         )
-    print(f"Imbalance Lab: {url(asked.host, port)} (Ctrl+C stops it)", flush=True)
+    print(f"Imbalance Lab: {page_url(asked.host, port)} (Ctrl+C stops it)", flush=True)
     os.chdir(ROOT)  # Streamlit reads .streamlit/config.toml from here
-    os.execv(sys.executable, command(asked.host, port))
+    os.execv(sys.executable, server_command(asked.host, port))
 
 
-def free_port(host: str, port: int) -> int:
+def find_port(host: str, port: int) -> int:
     """The first free port at `host` from `port` (in 1..65535) on. Raises ValueError, with a sentence, where there is none to be had."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -72,14 +72,14 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def url(host: str, port: int) -> str:
+def page_url(host: str, port: int) -> str:
     """Where a browser on this machine finds the page."""
     if host in ("0.0.0.0", "::"):  # all addresses, so also this one
         host = "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def command(host: str, port: int) -> list[str]:
+def server_command(host: str, port: int) -> list[str]:
     """The server's command line."""
     flags = [
         f"--server.address={host}",

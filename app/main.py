@@ -8,8 +8,8 @@ if (root := str(Path(__file__).resolve().parent.parent)) not in sys.path:  # `st
 
 import streamlit as st
 
-from app import session
 from app.frame import links
+from app.session import uploads
 from app.views import compare as compare_module
 from app.views import data as data_module
 from app.views import deep as deep_module
@@ -31,8 +31,8 @@ pages = {
     "gallery": st.Page(gallery_module.page, title="Gallery", url_path="gallery"),
     "runs": st.Page(runs_module.page, title="Runs", url_path="runs"),
 }
-links.pages(pages)
-session.keep_alive()
+links.remember_pages(pages)
+uploads.keep_alive()
 shown = st.navigation(list(pages.values()), position="top")
-examples.bring(next(name for name, page in pages.items() if page == shown))
+examples.open_example(next(name for name, page in pages.items() if page == shown))
 shown.run()

@@ -39,7 +39,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from app import api
-from app.session import OWNER_COOKIE, demo, drop_closed, owner_in
+from app.session.visitor import OWNER_COOKIE, drop_closed_sessions, is_demo, parse_owner
 from engine.errors import LabError
 from engine.store import Store
 
@@ -57,18 +57,18 @@ _MONTH = 30 * 24 * 3600
 # ---- headers and cookie
 
 
-def script_hashes(page: str) -> list[str]:
+def hash_scripts(page: str) -> list[str]:
     """CSP sources for every inline script of an HTML page: 'sha256-...' of its text."""
     inline = re.findall(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", page, flags=re.S)
     return [f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in inline]
 
 
-def content_policy(page: str) -> str:
+def write_policy(page: str) -> str:
     """The content security policy: this server alone, its own scripts, and the inline ones of Streamlit's index page.
 
     `blob:` is for components whose script Streamlit hands over as text. No host of anybody else is named.
     """
-    scripts = " ".join(["'self'", "blob:", *script_hashes(page)])
+    scripts = " ".join(["'self'", "blob:", *hash_scripts(page)])
     return (
         f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
         "font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; frame-ancestors 'self'; object-src 'none'; "
@@ -76,11 +76,11 @@ def content_policy(page: str) -> str:
     )
 
 
-def security_headers() -> dict[str, str]:
+def list_headers() -> dict[str, str]:
     """What every answer carries. Reads the index page of the Streamlit that is installed."""
     index = Path(st.__file__).parent / "static" / "index.html"
     return {
-        "Content-Security-Policy": content_policy(index.read_text(encoding="utf-8")),
+        "Content-Security-Policy": write_policy(index.read_text(encoding="utf-8")),
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "SAMEORIGIN",
         "Referrer-Policy": "same-origin",
@@ -106,7 +106,7 @@ class Guard:
             return
         request = Request(scope)
         kinds = request.headers.get("accept", "")  # an unchanged page is answered without a content type
-        known = owner_in(request.headers.get("cookie", ""))
+        known = parse_owner(request.headers.get("cookie", ""))
 
         async def answer(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
@@ -115,13 +115,13 @@ class Guard:
                     headers[name] = value
                 if not known and request.method == "GET" and "text/html" in kinds + headers.get("content-type", ""):
                     https = "https" in (scope["scheme"], request.headers.get("x-forwarded-proto", ""))
-                    headers.append("Set-Cookie", owner_cookie(secrets.token_urlsafe(32), secure=https))
+                    headers.append("Set-Cookie", write_cookie(secrets.token_urlsafe(32), secure=https))
             await send(message)
 
         await self.app(scope, receive, answer)
 
 
-def owner_cookie(token: str, *, secure: bool) -> str:
+def write_cookie(token: str, *, secure: bool) -> str:
     """The Set-Cookie line of an owner's token."""
     line = f"{OWNER_COOKIE}={token}; Path=/; Max-Age={_MONTH}; HttpOnly; SameSite=Lax"
     return line + ("; Secure" if secure else "")
@@ -130,16 +130,16 @@ def owner_cookie(token: str, *, secure: bool) -> str:
 # ---- health
 
 
-def health(request: Request) -> JSONResponse:
+def report_health(request: Request) -> JSONResponse:
     """200 with an engine alive or in a demonstration, 503 otherwise; JSON either way. Runs on a worker thread: it reads the store."""
     try:
-        store = api.store()
+        store = api.get_store()
         living, queue = store.engines(), store.queue()
     except LabError as error:
         return JSONResponse({"status": "no store", "reason": str(error)}, 503)
-    status = "demonstration" if demo() else "ok" if living else "no engine"
+    status = "demonstration" if is_demo() else "ok" if living else "no engine"
     words = {"status": status, "engines": len(living), **queue}
-    return JSONResponse(words, 200 if living or demo() else 503, {"Cache-Control": "no-store"})
+    return JSONResponse(words, 200 if living or is_demo() else 503, {"Cache-Control": "no-store"})
 
 
 # ---- the embedded engine
@@ -246,8 +246,8 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
 
     LAB_ENGINE=off leaves engines to others; a demonstration (LAB_DEMO=1) has none."""
     logging.setLogRecordFactory(keep_quiet(logging.LogRecord))
-    expiring = asyncio.create_task(expire())
-    engine = Engine(api.store()) if os.environ.get("LAB_ENGINE", "on") != "off" and not demo() else None
+    expiring = asyncio.create_task(forget_expired())
+    engine = Engine(api.get_store()) if os.environ.get("LAB_ENGINE", "on") != "off" and not is_demo() else None
     if engine is not None:
         engine.start()
     try:
@@ -258,12 +258,12 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
             await asyncio.to_thread(engine.stop)
 
 
-async def expire() -> None:
+async def forget_expired() -> None:
     """Forget, about once a minute, who fell silent, and what closed tabs showed. Engines do the first too; but there may be none."""
     while True:
-        drop_closed()
+        drop_closed_sessions()
         try:
-            await asyncio.to_thread(api.store().expire)
+            await asyncio.to_thread(api.get_store().expire)
         except LabError as error:
             log.warning("those who fell silent cannot be forgotten now: %s", error)
         await asyncio.sleep(EXPIRE)
@@ -272,6 +272,6 @@ async def expire() -> None:
 app = st.App(
     Path(__file__).resolve().with_name("main.py"),
     lifespan=lifespan,
-    routes=[Route("/api/health", health), *api.routes],
-    middleware=[Middleware(Guard, headers=security_headers())],
+    routes=[Route("/api/health", report_health), *api.routes],
+    middleware=[Middleware(Guard, headers=list_headers())],
 )

@@ -172,7 +172,7 @@ def scripts(name: str, query: Mapping[str, str], repeats: int) -> dict[str, Any]
     from streamlit.testing.v1 import AppTest
     from streamlit.util import calc_hash
 
-    from app import session
+    from app.session.store import get_store
 
     def session_() -> AppTest:
         at = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=120)
@@ -194,7 +194,7 @@ def scripts(name: str, query: Mapping[str, str], repeats: int) -> dict[str, Any]
         visitor, busy = session_(), time.process_time()
         visitor.run()
         opened.append(1000 * (time.process_time() - busy))
-    with reads(session.store()) as found:
+    with reads(get_store()) as found:
         at.run()
     assert not at.exception, (name, query, at.exception)
     spent: dict[str, Any] = {"cpu_ms": round(statistics.median(worked)), "cpu_max_ms": round(max(worked))}

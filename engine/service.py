@@ -49,7 +49,7 @@ def serve(
     slots: int | None = None,
     target: str = "engine.runner.execute:run",
     catalog: str = "engine.catalog:build_catalog",
-    prepare: str | None = "engine.embed.job:compile_",
+    prepare: str | None = "engine.embed.job:compile_library",
     private: str = "engine.executors.private:steps",
 ) -> None:
     """Be the engine of a store until SIGTERM or SIGINT; then mark what was running as interrupted, and return.

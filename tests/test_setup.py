@@ -151,9 +151,9 @@ def test_a_taken_port_moves_to_the_next_free_one():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert launch.free_port("127.0.0.1", port) > port
-        assert launch.free_port("localhost", port) > port
-    assert launch.free_port("127.0.0.1", port) == port
+        assert launch.find_port("127.0.0.1", port) > port
+        assert launch.find_port("localhost", port) > port
+    assert launch.find_port("127.0.0.1", port) == port
 
 
 def test_a_port_taken_at_every_address_is_taken_here():
@@ -161,7 +161,7 @@ def test_a_port_taken_at_every_address_is_taken_here():
         taken.bind(("0.0.0.0", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert launch.free_port("127.0.0.1", port) > port
+        assert launch.find_port("127.0.0.1", port) > port
 
 
 def test_no_port_left(monkeypatch):
@@ -171,7 +171,7 @@ def test_no_port_left(monkeypatch):
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(ValueError, match="are taken; name a free one"):
-            launch.free_port("127.0.0.1", port)
+            launch.find_port("127.0.0.1", port)
 
 
 @pytest.mark.parametrize(
@@ -204,9 +204,9 @@ def test_a_wrong_host_or_port_is_one_sentence(words, said, capsys):
     ],
 )
 def test_address_and_who_is_let_in(host, address, shared):
-    assert launch.url(host, 80) == address
+    assert launch.page_url(host, 80) == address
     assert launch.is_loopback(host) is not shared
-    flags = launch.command(host, 80)
+    flags = launch.server_command(host, 80)
     assert ("--server.allowedHosts=127.0.0.1" in flags) is not shared
     assert f"--server.address={host}" in flags and "--server.port=80" in flags
 

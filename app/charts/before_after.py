@@ -65,45 +65,49 @@ def figure(
     )
     step = 0.8 / max(1, len(pairs))
     for rank, pair in enumerate(pairs):
-        x = place + (rank - (len(pairs) - 1) / 2) * step
-        ink, symbol = pen(pair.key).colour, SYMBOLS[rank % len(SYMBOLS)]
-        centres = [centre(values) for values in (pair.before, pair.after)]
-        ways = np.column_stack([*centres, np.full(len(classes), np.nan)]).ravel()
-        fig.add_trace(
-            go.Scatter(
-                x=np.repeat(x, 3).astype(np.float32), y=ways.astype(np.float32), mode="lines", yaxis="y2",
-                line={"color": ink, "width": 1.5}, legendgroup=pair.key, showlegend=False, hoverinfo="skip",
-            )
-        )  # fmt: skip
-        for state, values in zip(states, (pair.before, pair.after), strict=True):
-            filled = state == states[1]
-            mean, low, high = spread(values)
-            whiskers = {"type": "data", "array": high - mean, "arrayminus": mean - low, "thickness": 1.2, "width": 3}
-            fig.add_trace(
-                go.Scatter(
-                    x=x.astype(np.float32),
-                    y=mean.astype(np.float32),
-                    yaxis="y2",
-                    mode="markers",
-                    name=safe(pair.label),
-                    marker={
-                        "symbol": symbol if filled else f"{symbol}-open",
-                        "size": 8,
-                        "color": ink,
-                        "line": {"width": 2, "color": ink},
-                    },
-                    error_y=whiskers if len(values) > 1 else None,
-                    legendgroup=pair.key,
-                    showlegend=filled,
-                    hovertemplate=f"%{{y:.3g}}<extra>{safe(pair.label)}, {state}</extra>",
-                )
-            )
+        _add_pair(fig, pair, place + (rank - (len(pairs) - 1) / 2) * step, SYMBOLS[rank % len(SYMBOLS)], states)
     mark = {"size": 9, "color": NEUTRAL, "line": {"width": 2, "color": NEUTRAL}}
     fig.add_trace(
         go.Scatter(x=[None], y=[None], mode="markers", yaxis="y2", marker=mark | {"symbol": "circle-open"},
                    name=f"open: {states[0]}; filled: {states[1]}")
     )  # fmt: skip
     return fig
+
+
+def _add_pair(fig: go.Figure, pair: Pair, x: np.ndarray, symbol: str, states: tuple[str, str]) -> None:
+    """Draw one method's marks at x [C], each class's two joined by a line, with whiskers where there are several replicates."""
+    ink = pen(pair.key).colour
+    centres = [centre(values) for values in (pair.before, pair.after)]
+    ways = np.column_stack([*centres, np.full(len(x), np.nan)]).ravel()
+    fig.add_trace(
+        go.Scatter(
+            x=np.repeat(x, 3).astype(np.float32), y=ways.astype(np.float32), mode="lines", yaxis="y2",
+            line={"color": ink, "width": 1.5}, legendgroup=pair.key, showlegend=False, hoverinfo="skip",
+        )
+    )  # fmt: skip
+    for state, values in zip(states, (pair.before, pair.after), strict=True):
+        filled = state == states[1]
+        mean, low, high = spread(values)
+        whiskers = {"type": "data", "array": high - mean, "arrayminus": mean - low, "thickness": 1.2, "width": 3}
+        fig.add_trace(
+            go.Scatter(
+                x=x.astype(np.float32),
+                y=mean.astype(np.float32),
+                yaxis="y2",
+                mode="markers",
+                name=safe(pair.label),
+                marker={
+                    "symbol": symbol if filled else f"{symbol}-open",
+                    "size": 8,
+                    "color": ink,
+                    "line": {"width": 2, "color": ink},
+                },
+                error_y=whiskers if len(values) > 1 else None,
+                legendgroup=pair.key,
+                showlegend=filled,
+                hovertemplate=f"%{{y:.3g}}<extra>{safe(pair.label)}, {state}</extra>",
+            )
+        )
 
 
 def table(
@@ -122,10 +126,10 @@ def alt(pairs: Sequence[Pair], classes: Sequence[str], *, measure: str, states: 
     parts = []
     for pair in pairs:
         values = zip(classes, centre(pair.before), centre(pair.after), strict=True)
-        each = ", ".join(f"{name} {_said(a)} and {_said(b)}" for name, a, b in values)
+        each = ", ".join(f"{name} {_format_value(a)} and {_format_value(b)}" for name, a, b in values)
         parts.append(f"{pair.label}: {each}")
     return f"{measure} per class, {states[0]} and {states[1]}. " + "; ".join(parts) + "."
 
 
-def _said(value: float) -> str:
+def _format_value(value: float) -> str:
     return f"{value:.3g}" if np.isfinite(value) else "not measured"

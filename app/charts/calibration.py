@@ -14,13 +14,13 @@ from app.charts.palette import NEUTRAL, frame
 LOOKS = (("#D55E00", "solid", "circle"), ("#0072B2", "dash", "square"), ("#009E73", "dot", "diamond"))
 """(colour, dash, mark) of each kind of probability, in turn."""
 
-Found = Mapping[str, Mapping[str, Any]]
+Curves = Mapping[str, Mapping[str, Any]]
 """Kind of probability -> {bins [{predicted, observed, rows}], brier, ece}, as `engine.stats.thresholds.describe_calibration` gives it."""
 
 
-def figure(found: Found) -> go.Figure:
+def figure(curves: Curves) -> go.Figure:
     """Observed share against mean predicted probability, one line a kind; marks grow with the rows in a bin."""
-    fig = frame("Predicted probability", "Observed share", height=300, legend_rows=len(found) + 1)
+    fig = frame("Predicted probability", "Observed share", height=300, legend_rows=len(curves) + 1)
     fig.update_layout(hovermode="closest")
     fig.add_trace(
         go.Scatter(
@@ -28,8 +28,8 @@ def figure(found: Found) -> go.Figure:
             hoverinfo="skip",
         )
     )  # fmt: skip
-    most = max((b["rows"] for one in found.values() for b in one["bins"]), default=1.0)
-    for (kind, one), (colour, dash, mark) in zip(found.items(), LOOKS, strict=False):
+    most = max((b["rows"] for one in curves.values() for b in one["bins"]), default=1.0)
+    for (kind, one), (colour, dash, mark) in zip(curves.items(), LOOKS, strict=False):
         rows = np.array([b["rows"] for b in one["bins"]])
         fig.add_trace(
             go.Scatter(
@@ -48,19 +48,19 @@ def figure(found: Found) -> go.Figure:
     return fig
 
 
-def table(found: Found) -> pd.DataFrame:
+def table(curves: Curves) -> pd.DataFrame:
     """The bins, one row each."""
     rows = [
         {"probabilities": kind, "predicted": b["predicted"], "observed": b["observed"], "rows": round(b["rows"], 1)}
-        for kind, one in found.items()
+        for kind, one in curves.items()
         for b in one["bins"]
     ]
     return pd.DataFrame(rows)
 
 
-def alt(found: Found, title: str) -> str:
+def alt(curves: Curves, title: str) -> str:
     """What the picture says, for someone who cannot see it."""
     said = "; ".join(
-        f"{kind}: calibration error {one['ece']:.3f}, Brier score {one['brier']:.3f}" for kind, one in found.items()
+        f"{kind}: calibration error {one['ece']:.3f}, Brier score {one['brier']:.3f}" for kind, one in curves.items()
     )
     return f"Calibration of {title}: observed share of positive rows against predicted probability. {said}."

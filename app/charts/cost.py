@@ -27,7 +27,7 @@ class Point:
     oracle: bool = False
 
 
-def frontier(points: Sequence[Point]) -> list[Point]:
+def find_frontier(points: Sequence[Point]) -> list[Point]:
     """Those that no cheaper method equals in the mean, cheapest first; oracles left out."""
     out: list[Point] = []
     for point in sorted((p for p in points if not p.oracle and math.isfinite(p.mean)), key=lambda p: (p.seconds, -p.mean)):
@@ -38,7 +38,7 @@ def frontier(points: Sequence[Point]) -> list[Point]:
 
 def figure(points: Sequence[Point], metric: str) -> go.Figure:
     """Points with intervals over a logarithmic axis of seconds, and the line of what nothing cheaper equals."""
-    best = frontier(points)
+    best = find_frontier(points)
     fig = frame("Seconds of training", metric, height=320, legend_rows=len(points) + (len(best) > 1))
     if len(best) > 1:
         fig.add_trace(
@@ -85,7 +85,7 @@ def table(points: Sequence[Point]) -> pd.DataFrame:
             "method": p.label,
             "seconds": round(p.seconds, 2),
             "score": f"{p.mean:.3f}{bracket(p.low, p.high, 3)}",
-            "nothing cheaper is as good": "yes" if p in frontier(points) else "",
+            "nothing cheaper is as good": "yes" if p in find_frontier(points) else "",
         }
         for p in sorted(points, key=lambda p: p.seconds)
     ]

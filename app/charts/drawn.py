@@ -16,7 +16,7 @@ KEYS = {
 """Names in the tables -> keys of `palette.PENS`; the others are keys already."""
 
 
-def lines(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str) -> go.Figure:
+def draw_lines(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str) -> go.Figure:
     """Curves by name, each (x, y), with a colour and a dash of its own."""
     fig = frame(x, y, height=320, legend_rows=len(curves))
     for name, (across, up) in curves.items():
@@ -42,32 +42,32 @@ POINTS = {
 }
 
 
-def panel(found: Mapping[str, Any]) -> go.Figure:
+def draw_panel(panel: Mapping[str, Any]) -> go.Figure:
     """One panel of the sine: the curve looked for, the fit where there is one, and the points.
 
-    found: grid, curve [G], perhaps fit [G], and of `POINTS` those that are there as {x, y}.
+    panel: grid, curve [G], perhaps fit [G], and of `POINTS` those that are there as {x, y}.
     """
-    there = [name for name in POINTS if name in found]
-    fig = frame("x", "y", height=260, legend_rows=1 + ("fit" in found) + len(there))
+    there = [name for name in POINTS if name in panel]
+    fig = frame("x", "y", height=260, legend_rows=1 + ("fit" in panel) + len(there))
     fig.add_trace(
         go.Scatter(
-            x=found["grid"],
-            y=found["curve"],
+            x=panel["grid"],
+            y=panel["curve"],
             mode="lines",
             name="sin(πx/2)",
             line={"color": NEUTRAL, "dash": "dash", "width": 2},
         )
     )
-    if "fit" in found:
+    if "fit" in panel:
         fig.add_trace(
-            go.Scatter(x=found["grid"], y=found["fit"], mode="lines", name="the network", line={"color": MAJORITY, "width": 3})
+            go.Scatter(x=panel["grid"], y=panel["fit"], mode="lines", name="the network", line={"color": MAJORITY, "width": 3})
         )
     for name in there:
         label, colour, symbol = POINTS[name]
         fig.add_trace(
             go.Scatter(
-                x=found[name]["x"],
-                y=found[name]["y"],
+                x=panel[name]["x"],
+                y=panel[name]["y"],
                 mode="markers",
                 name=label,
                 marker={"color": colour, "symbol": symbol, "size": 9},
@@ -77,8 +77,8 @@ def panel(found: Mapping[str, Any]) -> go.Figure:
     return fig
 
 
-def panel_alt(found: Mapping[str, Any]) -> str:
+def describe_panel(panel: Mapping[str, Any]) -> str:
     """In words, for who cannot see it."""
-    counts = ", ".join(f"{len(found[name]['x'])} {POINTS[name][0]}" for name in POINTS if name in found)
-    fit = "; the network's fit stands beside it" if "fit" in found else ""
-    return f"A sine over [{found['grid'][0]:g}, {found['grid'][-1]:g}] with {counts}{fit}."
+    counts = ", ".join(f"{len(panel[name]['x'])} {POINTS[name][0]}" for name in POINTS if name in panel)
+    fit = "; the network's fit stands beside it" if "fit" in panel else ""
+    return f"A sine over [{panel['grid'][0]:g}, {panel['grid'][-1]:g}] with {counts}{fit}."

@@ -44,7 +44,7 @@ class Map:
 
 
 def figure(
-    found: Map,
+    sample: Map,
     classes: Sequence[str],
     *,
     shown: Collection[int] | None = None,
@@ -58,12 +58,12 @@ def figure(
     shown: numbers of the classes to draw, None: all. enemies: join synthetic rows to their enemies. wrong: cross misclassified
     test rows.
     """
-    keep = np.isin(found.part, list(kinds))
-    keep &= True if shown is None else np.isin(found.y, list(shown))
+    keep = np.isin(sample.part, list(kinds))
+    keep &= True if shown is None else np.isin(sample.y, list(shown))
     names, colours = numbered(classes, 16), np.array(class_colours(len(classes)))
-    layers = [k for k in range(3) if (keep & (found.part == k)).any()]
-    lines = enemies and (keep & found.joined).any()
-    crossed = keep & found.wrong if wrong else np.zeros(len(keep), bool)
+    layers = [k for k in range(3) if (keep & (sample.part == k)).any()]
+    lines = enemies and (keep & sample.joined).any()
+    crossed = keep & sample.wrong if wrong else np.zeros(len(keep), bool)
     bare = {"showticklabels": False, "showgrid": False, "ticks": ""}
     fig = frame(
         axes[0],
@@ -75,52 +75,64 @@ def figure(
         dragmode="lasso",
         xaxis=bare,
         yaxis=bare,
-        annotations=_class_labels(found, keep, names, colours),
+        annotations=_class_labels(sample, keep, names, colours),
     )
     if lines:
-        at = np.flatnonzero(keep & found.joined)
-        ends = np.stack([found.xy[at], found.xy[found.enemy[at]], np.full((len(at), 2), np.nan)], axis=1).reshape(-1, 2)
-        fig.add_trace(
-            go.Scatter(
-                x=ends[:, 0].astype(np.float32), y=ends[:, 1].astype(np.float32), mode="lines", hoverinfo="skip",
-                line={"color": faint(NEUTRAL, 0.35), "width": 1}, name="from a synthetic row to its enemy",
-            )
-        )  # fmt: skip
+        _add_enemies(fig, sample, np.flatnonzero(keep & sample.joined))
     for kind in layers:
-        at = np.flatnonzero(keep & (found.part == kind))
-        said = [_hover(found, i, names) for i in at]
-        fig.add_trace(
-            go.Scatter(
-                x=found.xy[at, 0].astype(np.float32), y=found.xy[at, 1].astype(np.float32), mode="markers",
-                marker=_MARKS[kind] | {"color": colours[found.y[at]].tolist()}, customdata=at, text=said,
-                hovertemplate=f"%{{text}}<extra>{KINDS[kind]}</extra>", legendgroup=KINDS[kind], showlegend=False,
-                selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 0.25}},
-            )
-        )  # fmt: skip
-        fig.add_trace(  # the layer's own legend entry: in the legend a colour would name a class
-            go.Scatter(x=[None], y=[None], mode="markers", marker=_MARKS[kind] | {"color": NEUTRAL, "opacity": 1},
-                       legendgroup=KINDS[kind], name=KINDS[kind])
-        )  # fmt: skip
+        _add_layer(fig, sample, kind, np.flatnonzero(keep & (sample.part == kind)), names, colours)
     if crossed.any():
-        at = np.flatnonzero(crossed)
-        fig.add_trace(
-            go.Scatter(
-                x=found.xy[at, 0].astype(np.float32), y=found.xy[at, 1].astype(np.float32), mode="markers", name=WRONG,
-                marker={"symbol": "x-thin", "size": 9, "line": {"width": 2, "color": NEUTRAL}}, customdata=at,
-                text=[_hover(found, i, names) for i in at], hovertemplate="%{text}<extra>misclassified</extra>",
-            )
-        )  # fmt: skip
+        _add_crosses(fig, sample, np.flatnonzero(crossed), names)
     return fig
 
 
-def _class_labels(found: Map, keep: np.ndarray, names: Sequence[str], colours: np.ndarray) -> list[dict[str, Any]]:
+def _add_enemies(fig: go.Figure, sample: Map, at: np.ndarray) -> None:
+    """Draw a line from each of these synthetic rows to its enemy. at: places in the sample."""
+    ends = np.stack([sample.xy[at], sample.xy[sample.enemy[at]], np.full((len(at), 2), np.nan)], axis=1).reshape(-1, 2)
+    fig.add_trace(
+        go.Scatter(
+            x=ends[:, 0].astype(np.float32), y=ends[:, 1].astype(np.float32), mode="lines", hoverinfo="skip",
+            line={"color": faint(NEUTRAL, 0.35), "width": 1}, name="from a synthetic row to its enemy",
+        )
+    )  # fmt: skip
+
+
+def _add_layer(fig: go.Figure, sample: Map, kind: int, at: np.ndarray, names: Sequence[str], colours: np.ndarray) -> None:
+    """Draw the rows of one kind, and their entry of the legend. at: places in the sample."""
+    said = [_hover(sample, i, names) for i in at]
+    fig.add_trace(
+        go.Scatter(
+            x=sample.xy[at, 0].astype(np.float32), y=sample.xy[at, 1].astype(np.float32), mode="markers",
+            marker=_MARKS[kind] | {"color": colours[sample.y[at]].tolist()}, customdata=at, text=said,
+            hovertemplate=f"%{{text}}<extra>{KINDS[kind]}</extra>", legendgroup=KINDS[kind], showlegend=False,
+            selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 0.25}},
+        )
+    )  # fmt: skip
+    fig.add_trace(  # the layer's own legend entry: in the legend a colour would name a class
+        go.Scatter(x=[None], y=[None], mode="markers", marker=_MARKS[kind] | {"color": NEUTRAL, "opacity": 1},
+                   legendgroup=KINDS[kind], name=KINDS[kind])
+    )  # fmt: skip
+
+
+def _add_crosses(fig: go.Figure, sample: Map, at: np.ndarray, names: Sequence[str]) -> None:
+    """Cross these rows out as misclassified. at: places in the sample."""
+    fig.add_trace(
+        go.Scatter(
+            x=sample.xy[at, 0].astype(np.float32), y=sample.xy[at, 1].astype(np.float32), mode="markers", name=WRONG,
+            marker={"symbol": "x-thin", "size": 9, "line": {"width": 2, "color": NEUTRAL}}, customdata=at,
+            text=[_hover(sample, i, names) for i in at], hovertemplate="%{text}<extra>misclassified</extra>",
+        )
+    )  # fmt: skip
+
+
+def _class_labels(sample: Map, keep: np.ndarray, names: Sequence[str], colours: np.ndarray) -> list[dict[str, Any]]:
     """The name of each class where the middle of its real rows is, as plotly's annotations."""
     out = []
     for c, name in enumerate(names):
-        real = keep & (found.y == c) & (found.part != SYNTHETIC)
-        own = real if real.any() else keep & (found.y == c)
+        real = keep & (sample.y == c) & (sample.part != SYNTHETIC)
+        own = real if real.any() else keep & (sample.y == c)
         if own.any():
-            x, y = np.median(found.xy[own], axis=0)
+            x, y = np.median(sample.xy[own], axis=0)
             look = {"showarrow": False, "font": {"size": 13, "color": "#FFFFFF"}, "borderpad": 2, "opacity": 0.92}
             place = {"x": float(x), "y": float(y), "text": f"<b>{name}</b>", "bgcolor": _deep(str(colours[c]))}
             out.append(look | place)
@@ -133,22 +145,22 @@ def _deep(colour: str) -> str:
     return f"#{red:02X}{green:02X}{blue:02X}"
 
 
-def _hover(found: Map, i: int, names: Sequence[str]) -> str:
-    taken = names[found.predicted[i]]
-    own = f"class {names[found.y[i]]}"
-    said = "" if found.part[i] == SYNTHETIC else f"row {found.row[i]}, "
-    return f"{said}{own}" + ("" if found.predicted[i] == found.y[i] else f", taken for {taken}")
+def _hover(sample: Map, i: int, names: Sequence[str]) -> str:
+    taken = names[sample.predicted[i]]
+    own = f"class {names[sample.y[i]]}"
+    said = "" if sample.part[i] == SYNTHETIC else f"row {sample.row[i]}, "
+    return f"{said}{own}" + ("" if sample.predicted[i] == sample.y[i] else f", taken for {taken}")
 
 
-def alt(found: Map, classes: Sequence[str], technique: str) -> str:
+def alt(sample: Map, classes: Sequence[str], technique: str) -> str:
     """What the picture says, for someone who cannot see it."""
-    counts = [int((found.part == k).sum()) for k in range(3)]
+    counts = [int((sample.part == k).sum()) for k in range(3)]
     parts = ", ".join(f"{n} {kind}" for n, kind in zip(counts, KINDS, strict=True) if n)
-    wrong, tests = int(found.wrong.sum()), counts[TEST]
+    wrong, tests = int(sample.wrong.sum()), counts[TEST]
     errors = f" {wrong} of the {tests} test rows are misclassified." if tests else ""
     middles = []
     for c, name in enumerate(classes):
-        own = (found.y == c) & (found.part == TRAIN)
+        own = (sample.y == c) & (sample.part == TRAIN)
         if own.any():
             middles.append(f"{safe(name, 30)} {own.sum()}")
     return f"{technique} of the network's features: {parts}.{errors} Training rows shown of each class: {', '.join(middles)}."

@@ -22,7 +22,7 @@ class Trace:
     phases: tuple[tuple[str, int], ...] = ()
 
 
-def joined(arrays: dict[str, np.ndarray], name: str) -> tuple[np.ndarray, tuple[tuple[str, int], ...]]:
+def join_phases(arrays: dict[str, np.ndarray], name: str) -> tuple[np.ndarray, tuple[tuple[str, int], ...]]:
     """`history/<phase>/<name>` of all phases in the order they ran: (values [R, E], phases as in Trace).
 
     A phase that lacks the name leaves a gap of NaN as long as it ran. A replicate that stopped early keeps its last value:

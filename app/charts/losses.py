@@ -19,7 +19,7 @@ LINES = {
 """history name -> (label, colour, dash), in order of display."""
 
 
-def history(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def read_history(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The losses of the phase that moves the points, or of the last phase that has any: name of LINES -> [R, E]."""
     phases: dict[str, dict[str, np.ndarray]] = {}
     for key, value in arrays.items():

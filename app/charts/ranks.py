@@ -10,16 +10,16 @@ import plotly.graph_objects as go
 from app.charts.palette import MAJORITY, NEUTRAL, frame, safe
 
 
-def figure(found: Mapping[str, Any]) -> go.Figure:
+def figure(result: Mapping[str, Any]) -> go.Figure:
     """One line a method, the best at the top; bars at the right join methods within the critical difference.
 
-    found: {ranks: method -> mean rank, critical_difference, cliques: [[method]]}, as `engine.stats.significance.compare_over_sets` gives.
+    result: {ranks: method -> mean rank, critical_difference, cliques: [[method]]}, as `engine.stats.significance.over_sets` gives.
     """
-    order = sorted(found["ranks"], key=found["ranks"].__getitem__)
+    order = sorted(result["ranks"], key=result["ranks"].__getitem__)
     names = [f"{i}. {safe(name, 30)}" for i, name in enumerate(order, 1)]  # numbered: two may be cut to the same text
-    values = [found["ranks"][name] for name in order]
+    values = [result["ranks"][name] for name in order]
     fig = frame("mean rank (1 is best)", "", height=30 * len(order) + 20, legend_rows=2)
-    best, width = values[0], found["critical_difference"]
+    best, width = values[0], result["critical_difference"]
     fig.add_trace(
         go.Scatter(
             x=[best, best + width],
@@ -43,7 +43,7 @@ def figure(found: Mapping[str, Any]) -> go.Figure:
         )
     )
     right = max(*values, best + width) + 0.45
-    for i, clique in enumerate(c for c in found["cliques"] if len(c) > 1):
+    for i, clique in enumerate(c for c in result["cliques"] if len(c) > 1):
         members = [n for n, name in zip(names, order, strict=True) if name in clique]
         fig.add_trace(
             go.Scatter(
@@ -63,9 +63,9 @@ def figure(found: Mapping[str, Any]) -> go.Figure:
     return fig
 
 
-def alt(found: Mapping[str, Any]) -> str:
+def alt(result: Mapping[str, Any]) -> str:
     """In words, for who cannot see it."""
-    order = sorted(found["ranks"], key=found["ranks"].__getitem__)
-    said = "; ".join(f"{name} {found['ranks'][name]:.2f}" for name in order)
-    joined = "; ".join(" and ".join(c) for c in found["cliques"] if len(c) > 1)
-    return f"Mean ranks over {found['sets']} sets: {said}. Not told apart: {joined or 'none'}."
+    order = sorted(result["ranks"], key=result["ranks"].__getitem__)
+    said = "; ".join(f"{name} {result['ranks'][name]:.2f}" for name in order)
+    joined = "; ".join(" and ".join(c) for c in result["cliques"] if len(c) > 1)
+    return f"Mean ranks over {result['sets']} sets: {said}. Not told apart: {joined or 'none'}."

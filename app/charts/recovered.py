@@ -36,7 +36,7 @@ def figure(shares: Sequence[Share]) -> go.Figure:
     """Dots with their interval, the first at the top; 0 is plain training, 1 the potential."""
     methods = list(dict.fromkeys((s.key, s.label) for s in shares))
     fig = frame("", "", height=LINE * max(1, len(shares)) + 20, legend_rows=len(methods))
-    names = [f"{i}. {_short(s.place)}" for i, s in enumerate(shares, 1)]
+    names = [f"{i}. {_shorten_place(s.place)}" for i, s in enumerate(shares, 1)]
     for place, (key, label) in enumerate(methods):
         own = [(n, s) for n, s in zip(names, shares, strict=True) if (s.key, s.label) == (key, label)]
         at = [min(max(s.mean, NARROWEST), WIDEST) for _, s in own]
@@ -49,12 +49,12 @@ def figure(shares: Sequence[Share]) -> go.Figure:
                 error_x={
                     "type": "data",
                     "symmetric": False,
-                    "array": [max(0.0, _end(s.high, s.mean) - a) for (_, s), a in zip(own, at, strict=True)],
-                    "arrayminus": [max(0.0, a - _end(s.low, s.mean)) for (_, s), a in zip(own, at, strict=True)],
+                    "array": [max(0.0, _clip_end(s.high, s.mean) - a) for (_, s), a in zip(own, at, strict=True)],
+                    "arrayminus": [max(0.0, a - _clip_end(s.low, s.mean)) for (_, s), a in zip(own, at, strict=True)],
                     "thickness": 1.5,
                 },
                 name=safe(label),
-                customdata=[safe(words(s), 80) for _, s in own],
+                customdata=[safe(format_share(s), 80) for _, s in own],
                 hovertemplate=f"%{{customdata}}<extra>{safe(label)}</extra>",
             )
         )
@@ -71,17 +71,17 @@ def figure(shares: Sequence[Share]) -> go.Figure:
     return fig
 
 
-def _short(place: str) -> str:
+def _shorten_place(place: str) -> str:
     """A place cut to fit, its ratio kept."""
     dataset, _, ratio = place.rpartition(", ")
     return f"{safe(dataset, max(8, PLACE - len(ratio)))}, {safe(ratio, PLACE)}" if dataset else safe(place, PLACE)
 
 
-def _end(value: float, mean: float) -> float:
+def _clip_end(value: float, mean: float) -> float:
     return min(max(value if math.isfinite(value) else mean, NARROWEST), WIDEST)
 
 
-def words(share: Share) -> str:
+def format_share(share: Share) -> str:
     """'43% [12%, 71%]'."""
     said = f"{100 * share.mean:.0f}%"
     if math.isfinite(share.low) and math.isfinite(share.high):
@@ -92,11 +92,11 @@ def words(share: Share) -> str:
 def table(shares: Sequence[Share]) -> pd.DataFrame:
     """One row a share."""
     return pd.DataFrame(
-        [{"place": s.place, "method": s.label, "share recovered": words(s)} for s in shares],
+        [{"place": s.place, "method": s.label, "share recovered": format_share(s)} for s in shares],
         columns=["place", "method", "share recovered"],
     )
 
 
 def alt(shares: Sequence[Share]) -> str:
     """What the picture says, for someone who cannot see it."""
-    return "Share of the potential recovered. " + "; ".join(f"{s.label} on {s.place} {words(s)}" for s in shares) + "."
+    return "Share of the potential recovered. " + "; ".join(f"{s.label} on {s.place} {format_share(s)}" for s in shares) + "."

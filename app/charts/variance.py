@@ -17,7 +17,7 @@ LINES = {
 """history name -> (label, colour, dash)."""
 
 
-def history(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def read_history(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """name of LINES -> [R, rounds], of the phase that has any; {} for a method without rounds."""
     found: dict[str, np.ndarray] = {}
     for key, values in arrays.items():
@@ -58,7 +58,7 @@ def table(values: Mapping[str, np.ndarray]) -> pd.DataFrame:
     return pd.DataFrame(columns).rename_axis("round").rename(index=lambda i: i + 1)
 
 
-def ends(values: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]]:
+def list_ends(values: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]]:
     """label -> (first, last) of the means that are there."""
     out = {}
     for name, rows in values.items():
@@ -71,5 +71,5 @@ def ends(values: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]]:
 
 def alt(values: Mapping[str, np.ndarray]) -> str:
     """What the picture says, for someone who cannot see it."""
-    each = "; ".join(f"{label} from {a:.3g} to {b:.3g}" for label, (a, b) in ends(values).items())
+    each = "; ".join(f"{label} from {a:.3g} to {b:.3g}" for label, (a, b) in list_ends(values).items())
     return f"Variance of the features within a class, mean over classes, round by round. {each or 'No values'}."

@@ -20,7 +20,7 @@ from engine.store.uploads import MAX_BYTES
 ASSETS = Path(__file__).resolve().with_name("assets")
 
 
-def drop(
+def draw_drop_zone(
     what: str, taken: str, *, endings: Sequence[str], key: str, sent: Callable[[str], object], small: bool = False
 ) -> None:
     """A place to drop a file on, with a button that does the same.
@@ -29,13 +29,13 @@ def drop(
     script reruns, once a file is whole in the store.
     """
 
-    def told() -> None:
+    def take() -> None:
         id = st.session_state[key].get("sent")
         if isinstance(id, str):
             sent(id)
 
     data = {"url": "/api/uploads", "most": MAX_BYTES, "endings": list(endings), "what": what, "taken": taken, "small": small}
-    _mount()(key=key, data=data, height="content", on_sent_change=told)
+    _mount()(key=key, data=data, height="content", on_sent_change=take)
 
 
 def _mount() -> Callable[..., object]:

@@ -10,11 +10,11 @@ from streamlit.navigation.page import Page
 from app.frame import address
 
 
-def pages(found: Mapping[str, Page]) -> None:
+def remember_pages(pages: Mapping[str, Page]) -> None:
     """Remember the pages of this session by name, for links between them."""
-    st.session_state["pages"] = dict(found)
+    st.session_state["pages"] = dict(pages)
 
 
-def to(name: str, label: str, icon: str, **query: str) -> None:
+def draw_link(name: str, label: str, icon: str, **query: str) -> None:
     """A link to the page of that name; query: the words of its address."""
-    st.page_link(st.session_state["pages"][name], label=label, icon=icon, query_params={**query, **address.kept()})
+    st.page_link(st.session_state["pages"][name], label=label, icon=icon, query_params={**query, **address.shared_words()})

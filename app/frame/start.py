@@ -1,7 +1,7 @@
 """The start: five short steps, each of which ends with something seen. Where a person is in it is kept with the session.
 
-On a first visit the Lab offers it in the place of its welcome (`offer`); once begun it goes along to the pages it leads to (`follow`),
-until it is over or put away. The gallery brings it back (`again`).
+On a first visit the Lab offers it in the place of its welcome (`offer_steps`). Once begun it goes along to the pages it leads to
+(`follow_steps`), until it is over or put away. The gallery brings it back (`restart_steps`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app import session
 from app.frame import links
+from app.session import recorded, visitor
 
 AT, SHUT = "start.at", "start.shut"
 """Keys of the session: the step, from 0, None before the first press; True once put away."""
@@ -20,45 +20,26 @@ AT, SHUT = "start.at", "start.shut"
 
 @dataclass(frozen=True)
 class Step:
-    """One step. name: on its button; do: what to do; see: what is seen at its end; page, words, link: where that is."""
+    """One step. name: on its button; do: what to do; see: what is seen at its end.
+
+    page, query, link: where that is, the words of its address, and the label of the link.
+    """
 
     name: str
     do: str
     see: str
     page: str
     link: str
-    words: Mapping[str, str]
+    query: Mapping[str, str]
 
 
-def steps() -> list[Step]:
+def list_steps() -> list[Step]:
     """The five, for what this server can do: the links lead to recorded runs, so that each step can be done without an engine."""
-    card = {found["name"]: found for found in session.cards()}
+    card = {found["name"]: found for found in recorded.read_cards()}
     sweep: Mapping[str, str] = card["sweep"]["words"] if "sweep" in card else {}
     cells = {(c["method"], c["ratio"]): c["run"] for c in card.get("sweep", {}).get("cells", ())}
     gentle = cells.get(("explicit-gradient", 5.0))
     compared: Mapping[str, str] = card["calibration"]["words"] if "calibration" in card else {}
-    own = (
-        "Choose **Make it skewed** in the form (on a small screen: behind **»**), move the ratio and press **Run**; or open a "
-        "recorded run at 5:1."
-    )
-    table = Step(
-        "Your table",
-        "Drop a table of your own on the next page and say which column is to be predicted.",
-        "a verdict a minute later: which method is better than plain training on your data, by how much, and whether to believe it.",
-        "data",
-        "Go to Your data",
-        {},
-    )
-    if session.demo():
-        own = "In a demonstration nothing can be trained: open a recorded run at 5:1."
-        table = Step(
-            "Your table",
-            "No table is taken in a demonstration; open what a comparison of two methods left.",
-            "a verdict, the curves, and what a threshold does: the same comes of a table of your own where an engine is alive.",
-            "data",
-            "Open a recorded comparison",
-            compared,
-        )
     return [
         Step(
             "Watch",
@@ -76,14 +57,7 @@ def steps() -> list[Step]:
             "Go to the curves",
             {},
         ),
-        Step(
-            "Change",
-            own,
-            "average precision stands higher at 5:1 than at 50:1: the fewer rare rows there are, the harder they are to find.",
-            "lab",
-            "Open a run at 5:1",
-            {"run": gentle} if gentle else {},
-        ),
+        _change_step({"run": gentle} if gentle else {}),
         Step(
             "Compare",
             "Open four methods at three ratios side by side.",
@@ -92,75 +66,111 @@ def steps() -> list[Step]:
             "Open the comparison",
             sweep,
         ),
-        table,
+        _table_step(compared),
     ]
 
 
-def offer() -> None:
+def _change_step(query: Mapping[str, str]) -> Step:
+    """The step that changes a setting. query: of the address of a recorded run at 5:1."""
+    return Step(
+        "Change",
+        "In a demonstration nothing can be trained: open a recorded run at 5:1."
+        if visitor.is_demo()
+        else "Choose **Make it skewed** in the form (on a small screen: behind **»**), move the ratio and press **Run**; or open a "
+        "recorded run at 5:1.",
+        "average precision stands higher at 5:1 than at 50:1: the fewer rare rows there are, the harder they are to find.",
+        "lab",
+        "Open a run at 5:1",
+        query,
+    )
+
+
+def _table_step(query: Mapping[str, str]) -> Step:
+    """The step with a table of one's own. query: of the address of a recorded comparison, for a demonstration."""
+    if visitor.is_demo():
+        return Step(
+            "Your table",
+            "No table is taken in a demonstration; open what a comparison of two methods left.",
+            "a verdict, the curves, and what a threshold does: the same comes of a table of your own where an engine is alive.",
+            "data",
+            "Open a recorded comparison",
+            query,
+        )
+    return Step(
+        "Your table",
+        "Drop a table of your own on the next page and say which column is to be predicted.",
+        "a verdict a minute later: which method is better than plain training on your data, by how much, and whether to believe it.",
+        "data",
+        "Go to Your data",
+        {},
+    )
+
+
+def offer_steps() -> None:
     """The start on a first visit, unless it was put away."""
     if not st.session_state.get(SHUT):
         _panel(first=True)
 
 
-def follow() -> None:
+def follow_steps() -> None:
     """The start on the pages that it leads to, where somebody has begun it."""
     if st.session_state.get(AT) is not None and not st.session_state.get(SHUT):
         _panel()
 
 
-def again() -> None:
+def restart_steps() -> None:
     """Begin anew: for a button's press."""
     st.session_state[AT], st.session_state[SHUT] = 0, False
 
 
 def _panel(first: bool = False) -> None:
     """The steps, the one that somebody is at, and what goes on from there. first: on the page of a first visit."""
-    found, state = steps(), st.session_state
-    at = min(int(state.get(AT) or 0), len(found))
+    steps, state = list_steps(), st.session_state
+    at = min(int(state.get(AT) or 0), len(steps))
     with st.container(border=True, key="start-steps", gap="small"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown("**Start here: five steps**", width="stretch")
             st.button(
-                "Put away", key="start.shut.now", icon=":material/close:", type="tertiary", on_click=_shut,
+                "Put away", key="start.shut.now", icon=":material/close:", type="tertiary", on_click=_put_away,
                 help="The gallery brings the five steps back.",
             )  # fmt: skip
-        if at >= len(found):
+        if at >= len(steps):
             with st.container(key="start-over"):
                 st.markdown(
                     "That was all five. Everything on these pages has its address: send it to somebody who should see the same."
                 )
-                links.to("gallery", "See the other examples", ":material/collections_bookmark:")
+                links.draw_link("gallery", "See the other examples", ":material/collections_bookmark:")
             return
         state["start.chosen"] = at
         st.segmented_control(
             "Steps",
-            range(len(found)),
-            format_func=lambda i: f"{i + 1} {found[i].name}",
+            range(len(steps)),
+            format_func=lambda i: f"{i + 1} {steps[i].name}",
             key="start.chosen",
             required=True,
-            on_change=_choose,
+            on_change=_go_to_chosen,
             label_visibility="collapsed",
             width="stretch",
         )
-        step = found[at]
+        step = steps[at]
         with st.container(key=f"start-step-{at + 1}", gap="small"):
             st.markdown(f"{step.do} **You will see:** {step.see}")
         with st.container(horizontal=True, vertical_alignment="center"):
-            if step.words or step.page != "lab" or not first:
-                links.to(step.page, step.link, ":material/arrow_forward:", **step.words)
-            label = "I have seen it: next step" if at + 1 < len(found) else "I have seen it: done"
-            st.button(label, key="start.next", icon=":material/check:", on_click=_next, args=(at,))
+            if step.query or step.page != "lab" or not first:
+                links.draw_link(step.page, step.link, ":material/arrow_forward:", **step.query)
+            label = "I have seen it: next step" if at + 1 < len(steps) else "I have seen it: done"
+            st.button(label, key="start.next", icon=":material/check:", on_click=_go_on, args=(at,))
 
 
-def _choose() -> None:
+def _go_to_chosen() -> None:
     chosen = st.session_state["start.chosen"]
     if chosen is not None:
         st.session_state[AT] = int(chosen)
 
 
-def _next(at: int) -> None:
+def _go_on(at: int) -> None:
     st.session_state[AT] = at + 1
 
 
-def _shut() -> None:
+def _put_away() -> None:
     st.session_state[SHUT] = True

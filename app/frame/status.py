@@ -6,8 +6,9 @@ import time
 
 import streamlit as st
 
-from app import session
-from app.words.text import duration, many, plain
+from app.session import visitor
+from app.session.store import get_store
+from app.words.text import escape, format_count, format_duration
 from engine.errors import LabError
 from engine.store import EngineInfo, Store
 
@@ -16,27 +17,27 @@ REAP_AFTER = 12.0
 _FORGET = 7 * 24 * 3600.0
 
 
-def status_line(*, active: bool) -> None:
+def draw_status(*, active: bool) -> None:
     """Draw the line; it looks again every other second while something runs, else every five."""
-    st.fragment(_line, run_every=2.0 if active else 5.0)()
+    st.fragment(_draw_status, run_every=2.0 if active else 5.0)()
 
 
-def _line() -> None:
+def _draw_status() -> None:
     try:
-        store = session.store()
+        store = get_store()
         living = store.engines()
         queue = store.queue()
         if not living and queue["running"] and store.reap(REAP_AFTER):
             st.rerun()
     except LabError as error:
-        st.markdown(f":red[:material/error:] {plain(error, 300)}")
+        st.markdown(f":red[:material/error:] {escape(error, 300)}")
         return
-    if session.demo():
+    if visitor.is_demo():
         with st.container(key="status-demo"):
-            st.markdown(DEMO, help=session.demo_line())
+            st.markdown(DEMO, help=visitor.explain_demo())
         return
     with st.container(key="status-alive" if living else "status-silent"):
-        st.markdown(words(store, living, queue), help=HELP)
+        st.markdown(describe_status(store, living, queue), help=HELP)
 
 
 DEMO = ":blue[:material/movie:] **Demonstration** · recorded runs; nothing is trained here"
@@ -47,24 +48,24 @@ HELP = (
 )
 
 
-def words(store: Store, living: list[EngineInfo], queue: dict[str, int]) -> str:
+def describe_status(store: Store, living: list[EngineInfo], queue: dict[str, int]) -> str:
     """The line as markdown."""
     waiting = f"{queue['running']} running, {queue['queued']} waiting"
     if not living:
-        return f":orange[:material/power_off:] **No engine** · {silence(store)} · {waiting}"
+        return f":orange[:material/power_off:] **No engine** · {describe_silence(store)} · {waiting}"
     busy, slots = sum(e.busy for e in living), sum(e.slots for e in living)
-    device = plain(living[0].device or ", ".join(living[0].devices) or "starting", 40)
+    device = escape(living[0].device or ", ".join(living[0].devices) or "starting", 40)
     several = "" if len(living) == 1 else f" · {len(living)} engines"
     memory = sum(e.memory_mb for e in living)
     mark = ":green[:material/check_circle:] **Engine ready**" if any(e.ready for e in living) else STARTING
     if trouble := next((e.trouble for e in living if e.trouble), ""):
-        mark = f":orange[:material/warning:] **Engine in trouble**: {plain(trouble, 200)}"
-    return f"{mark}{several} · {device} · {busy} of {many(slots, 'slot')} busy · {memory:,.0f} MiB · {waiting}"
+        mark = f":orange[:material/warning:] **Engine in trouble**: {escape(trouble, 200)}"
+    return f"{mark}{several} · {device} · {busy} of {format_count(slots, 'slot')} busy · {memory:,.0f} MiB · {waiting}"
 
 
-def silence(store: Store) -> str:
+def describe_silence(store: Store) -> str:
     """'silent for 8 s' of the engine heard of last, 'none has run here yet' otherwise."""
     known = store.engines(alive_within=_FORGET)
     if not known:
         return "none is running here"
-    return f"silent for {duration(max(0.0, time.time() - max(e.heartbeat for e in known)))}"
+    return f"silent for {format_duration(max(0.0, time.time() - max(e.heartbeat for e in known)))}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.frame import start
-from app.frame.status import status_line
+from app.frame.status import draw_status
 from app.parts import share, size
 from app.words import glossary
 
@@ -39,14 +39,14 @@ label[data-testid="stWidgetLabel"][disabled] { color: light-dark(#595A63, #B5B3A
 </style>"""
 
 
-def style() -> None:
+def draw_styles() -> None:
     """Put the styles on the page. First of all that a page does: the address's words that no page owns are read here."""
-    size.begin()
-    share.begin()
+    size.begin_page()
+    share.begin_page()
     st.html(_STYLE)
 
 
-def head(active: bool, *, follow: bool = True) -> None:
+def draw_head(active: bool, *, follow: bool = True) -> None:
     """The line itself, and the five steps where somebody is on the way through them.
 
     active: something on this page is going on. follow: False where the page has a place of its own for the steps.
@@ -54,9 +54,9 @@ def head(active: bool, *, follow: bool = True) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="status-line", gap="medium"):
         st.markdown("##### Imbalance Lab", width="content")
         with st.container(width="stretch"):
-            status_line(active=active)
+            draw_status(active=active)
         with st.container(horizontal=True, vertical_alignment="center", width="content", key="top-tools", gap="small"):
-            glossary.button()
-            size.switch()
+            glossary.draw_button()
+            size.draw_switch()
     if follow:
-        start.follow()
+        start.follow_steps()

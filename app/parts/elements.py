@@ -15,25 +15,25 @@ WIDE = 900
 """Pixels beyond which a lone picture gains nothing."""
 
 
-def heading(text: str, help: str) -> None:
+def draw_heading(text: str, help: str) -> None:
     """The name of a picture or table, and what its words mean."""
     st.markdown(f"**{text}**", help=help)
 
 
-def chart(figure: Any, key: str, alt: str) -> None:
+def draw_chart(figure: Any, key: str, alt: str) -> None:
     """A finished picture."""
-    st.plotly_chart(size.figure(figure), key=key, alt=alt, config=palette.CONFIG)
+    st.plotly_chart(size.fit_figure(figure), key=key, alt=alt, config=palette.CONFIG)
 
 
-def numbers(key: str, table: Callable[[], pd.DataFrame], alt: str, *, name: str = "", download: bool = True) -> None:
-    """The numbers behind a picture, made when somebody opens them, to read and to copy. name, download: as in `share.table`."""
-    with folded("The numbers", f"numbers-{key}", ":material/table:") as fold:
+def draw_numbers(key: str, table: Callable[[], pd.DataFrame], alt: str, *, name: str = "", download: bool = True) -> None:
+    """The numbers behind a picture, made when somebody opens them, to read and to copy. name, download: as in `share.offer_table`."""
+    with draw_fold("The numbers", f"numbers-{key}", ":material/table:") as fold:
         if fold.open:
             made = table()
             st.dataframe(made, hide_index=made.index.name is None, alt=alt)
-            share.table(made, name or key, key, alt, download=download)
+            share.offer_table(made, name or key, key, alt, download=download)
 
 
-def folded(label: str, key: str, icon: str) -> Any:
+def draw_fold(label: str, key: str, icon: str) -> Any:
     """An expander that knows whether it is open: what is in a closed one need not be made, sent or mounted."""
     return st.expander(label, key=key, icon=icon, on_change="rerun")

@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 import pandas as pd
 import streamlit as st
 
-from app import session
-from app.words.text import plain
+from app.session import jobs
+from app.words.text import escape
 from engine.errors import BadInput
-from engine.report import formats
+from engine.report import formats, run_code
 from engine.report import sweep_code as sweep_code_module
 from engine.spec import RunSpec
 from engine.sweep import SweepSpec
@@ -25,24 +25,24 @@ HIGH = 320
 """Pixels of the text at most; the rest is scrolled to."""
 LONG = 12
 """Lines that fit without scrolling."""
-_OWN = "share.own"
+_PRIVATE = "share.own"
 
 
-def begin() -> None:
+def begin_page() -> None:
     """Once per page, before anything is drawn: so far nothing on it is made of a person's own table."""
-    st.session_state[_OWN] = False
+    st.session_state[_PRIVATE] = False
 
 
-def own() -> None:
+def mark_private() -> None:
     """Something on this page is made of a person's own table: from here on its tables are copied, not downloaded.
 
     Files that Streamlit hands out are not asked whose they are.
     """
-    st.session_state[_OWN] = True
+    st.session_state[_PRIVATE] = True
 
 
-def table(
-    found: Table | Callable[[], Table],
+def offer_table(
+    rows: Table | Callable[[], Table],
     name: str,
     key: str,
     caption: str = "",
@@ -52,28 +52,30 @@ def table(
 ) -> None:
     """A press that shows a table as Markdown, LaTeX and CSV, each to copy and to download.
 
-    found: a data frame, records (`engine.report.formats`), or what makes them when somebody presses. name: of the files,
+    rows: a data frame, records (`engine.report.formats`), or what makes them when somebody presses. name: of the files,
     without an end. key:
     of this press on its page. caption: what the table is, for a line with it. download: False for what is made of a person's own table
-    (as `own`, which says so of a whole page). text: columns that hold words even where they look like numbers.
+    (as `mark_private`, which says so of a whole page). text: columns that hold words even where they look like numbers.
     """
-    forms(lambda: written(records(found() if callable(found) else found), caption, text), name, key, download=download)
+    offer_forms(
+        lambda: write_forms(list_records(rows() if callable(rows) else rows), caption, text), name, key, download=download
+    )
 
 
-def forms(made: Callable[[], Mapping[str, str]], name: str, key: str, *, download: bool = True) -> None:
-    """The same of a table that writes itself: made() gives its text in each of FORMS."""
-    st.fragment(_forms)(made, name, key, download and not st.session_state.get(_OWN, False))
+def offer_forms(write: Callable[[], Mapping[str, str]], name: str, key: str, *, download: bool = True) -> None:
+    """The same of a table that writes itself: write() gives its text in each of FORMS."""
+    st.fragment(_offer_forms)(write, name, key, download and not st.session_state.get(_PRIVATE, False))
 
 
-def _forms(made: Callable[[], Mapping[str, str]], name: str, key: str, download: bool) -> None:
+def _offer_forms(write: Callable[[], Mapping[str, str]], name: str, key: str, download: bool) -> None:
     """The press. A fragment, so that opening it draws nothing else anew."""
-    with _press("Copy as table", ":material/content_copy:", f"share-{key}") as pressed:
+    with _draw_press("Copy as table", ":material/content_copy:", f"share-{key}") as pressed:
         if not pressed.open:
             return
-        texts = made()
+        texts = write()
         for tab, (label, end) in zip(st.tabs(list(FORMS)), FORMS.items(), strict=True):
             with tab:
-                _text(texts[label], None)  # Streamlit's colours of Markdown are too pale to read
+                _draw_text(texts[label], None)  # Streamlit's colours of Markdown are too pale to read
                 if download:
                     st.download_button(
                         f"Download {label}",
@@ -86,91 +88,91 @@ def _forms(made: Callable[[], Mapping[str, str]], name: str, key: str, download:
                     )
 
 
-def written(rows: Sequence[Mapping[str, Any]], caption: str = "", text: Collection[str] = ()) -> dict[str, str]:
-    """A table in each of FORMS. text: as in `table`."""
+def write_forms(rows: Sequence[Mapping[str, Any]], caption: str = "", text: Collection[str] = ()) -> dict[str, str]:
+    """A table in each of FORMS. text: as in `offer_table`."""
     return {
-        "Markdown": formats.markdown(rows, caption),
-        "LaTeX": formats.latex(rows, caption),
-        "CSV": formats.csv(rows, text=text),
+        "Markdown": formats.write_markdown(rows, caption),
+        "LaTeX": formats.write_latex(rows, caption),
+        "CSV": formats.write_csv(rows, text=text),
     }
 
 
-def records(found: Table) -> list[dict[str, Any]]:
+def list_records(rows: Table) -> list[dict[str, Any]]:
     """Rows as mappings; an index with a name is a column."""
-    if not isinstance(found, pd.DataFrame):
-        return [dict(row) for row in found]
-    frame = found if found.index.name is None else found.reset_index()
+    if not isinstance(rows, pd.DataFrame):
+        return [dict(row) for row in rows]
+    frame = rows if rows.index.name is None else rows.reset_index()
     return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
 
 
-def run(id: str | None, spec: RunSpec, catalog: Mapping[str, Any]) -> None:
+def offer_run(id: str | None, spec: RunSpec, catalog: Mapping[str, Any]) -> None:
     """What is taken along of the run that a page is about: its code and, where it is done (`id`), its report, made when it is pressed."""
     with st.container(horizontal=True, vertical_alignment="center", key="take-run"):
-        code(spec, catalog, "run")
+        offer_code(spec, catalog, "run")
         if id is not None:
             st.link_button(
                 "Report (HTML)",
-                session.file_url(id, "report.html"),
+                jobs.file_url(id, "report.html"),
                 type="tertiary",
                 icon=":material/description:",
                 help="One file that opens anywhere and asks no other host for anything, with what the run is compared with.",
             )
 
 
-def code(spec: RunSpec, catalog: Mapping[str, Any], key: str) -> None:
+def offer_code(spec: RunSpec, catalog: Mapping[str, Any], key: str) -> None:
     """A press that shows a run as a terminal command and as Python, both to copy. key: of this press on its page."""
-    st.fragment(_code)(lambda: _of_run(spec, catalog), key)
+    st.fragment(_offer_code)(lambda: _write_run(spec, catalog), key)
 
 
-def sweep_code(spec: SweepSpec, metric: str, key: str) -> None:
+def offer_sweep_code(spec: SweepSpec, metric: str, key: str) -> None:
     """The same of a whole sweep, its answer in that metric."""
-    st.fragment(_code)(lambda: _of_sweep(spec, metric), key)
+    st.fragment(_offer_code)(lambda: _write_sweep(spec, metric), key)
 
 
-def _of_run(spec: RunSpec, catalog: Mapping[str, Any]) -> Code:
-    near = formats.classifier(spec, catalog) is not None
+def _write_run(spec: RunSpec, catalog: Mapping[str, Any]) -> Code:
+    near = run_code.find_classifier(spec, catalog) is not None
     return (
-        formats.terminal(spec, catalog),
+        run_code.write_command(spec, catalog),
         "The same run: the same numbers on the same kind of machine.",
-        formats.python(spec, catalog),
+        run_code.write_python(spec, catalog),
         "A scikit-learn classifier on this run's own splits: near its score, not equal digit for digit."
         if near
         else "The run itself: the same numbers on the same kind of machine.",
     )
 
 
-def _of_sweep(spec: SweepSpec, metric: str) -> Code:
+def _write_sweep(spec: SweepSpec, metric: str) -> Code:
     return (
-        sweep_code_module.terminal(spec, metric),
+        sweep_code_module.write_command(spec, metric),
         "Runs the cells that the store lacks, cheapest first, and prints what comes of all of them; --report FILE writes the report.",
-        sweep_code_module.python(spec, metric),
+        sweep_code_module.write_python(spec, metric),
         "Trains every cell anew and keeps nothing: the same numbers on the same kind of machine.",
     )
 
 
-def _code(made: Callable[[], Code], key: str) -> None:
-    """The press. A fragment, as `_forms`."""
-    with _press("Copy as code", ":material/terminal:", f"code-{key}") as pressed:
+def _offer_code(write: Callable[[], Code], key: str) -> None:
+    """The press. A fragment, as `_offer_forms`."""
+    with _draw_press("Copy as code", ":material/terminal:", f"code-{key}") as pressed:
         if not pressed.open:
             return
         try:
-            command, about, script, about_script = made()
+            command, about, script, about_script = write()
         except BadInput as error:
-            st.caption(plain(error, 300))
+            st.caption(escape(error, 300))
             return
         shell, python = st.tabs(["Terminal", "Python"])
         with shell:
-            _text(command, "bash")
+            _draw_text(command, "bash")
             st.caption(about)
         with python:
-            _text(script, "python")
+            _draw_text(script, "python")
             st.caption(about_script)
 
 
-def _press(label: str, icon: str, key: str) -> Any:
+def _draw_press(label: str, icon: str, key: str) -> Any:
     """A small expander: unlike a popover's, its contents come next for whoever goes on by Tab."""
     return st.expander(label, icon=icon, key=key, on_change="rerun")
 
 
-def _text(text: str, language: str | None) -> None:
+def _draw_text(text: str, language: str | None) -> None:
     st.code(text, language=language, wrap_lines=language == "bash", height=HIGH if text.count("\n") > LONG else "content")

@@ -6,41 +6,41 @@ from typing import Any
 
 import streamlit as st
 
-BY = 1.35
+FACTOR = 1.35
 """How many times as large."""
 _STYLE = f"""<style>
-html:root {{ font-size: {100 * BY:g}%; --lab-zoom: {BY}; }}
+html:root {{ font-size: {100 * FACTOR:g}%; --lab-zoom: {FACTOR}; }}
 [data-testid="stMetricLabel"] p {{ white-space: normal; }}
 </style>"""
 
 
-def big() -> bool:
+def is_enlarged() -> bool:
     """True where this session is shown in presenter size."""
     return bool(st.session_state.get("size.big", False))
 
 
-def factor() -> float:
+def size_factor() -> float:
     """How many times as large as usual this session is shown."""
-    return BY if big() else 1.0
+    return FACTOR if is_enlarged() else 1.0
 
 
-def begin() -> None:
+def begin_page() -> None:
     """Once per page, before its address is read: a session begins as its address says; from then on the address follows."""
     state, query = st.session_state, st.query_params
     if "size.big" not in state:
         state["size.big"] = query.get("size") == "big"
-    if big() and query.get("size") != "big":
+    if is_enlarged() and query.get("size") != "big":
         query["size"] = "big"
-    elif not big() and "size" in query:
+    elif not is_enlarged() and "size" in query:
         del query["size"]
-    if big():
+    if is_enlarged():
         st.html(_STYLE)
 
 
-def switch() -> None:
+def draw_switch() -> None:
     """The control itself."""
     state = st.session_state
-    state["size.pick"] = big()
+    state["size.pick"] = is_enlarged()
 
     def take() -> None:
         state["size.big"] = bool(state["size.pick"])
@@ -48,14 +48,14 @@ def switch() -> None:
     st.toggle("Big", key="size.pick", on_change=take, help="Presenter size: larger text, pictures and player, for a projector.")
 
 
-def figure(made: Any) -> Any:
+def fit_figure(figure: Any) -> Any:
     """A plotly figure at the size of this session: its own, or a larger copy of text, lines, marks, margins and height."""
-    return larger(made, BY) if big() else made
+    return enlarge_figure(figure, FACTOR) if is_enlarged() else figure
 
 
-def larger(made: Any, by: float) -> Any:
+def enlarge_figure(figure: Any, by: float) -> Any:
     """The figure itself, everything in it that is measured in pixels `by` times as large, but for its width."""
-    layout = made.layout
+    layout = figure.layout
     for name in ("height", "width"):
         if layout[name]:
             layout[name] = round(layout[name] * by)
@@ -66,7 +66,7 @@ def larger(made: Any, by: float) -> Any:
     for side in ("l", "r", "t", "b"):
         if layout.margin[side] is not None:
             layout.margin[side] = round(by * layout.margin[side])
-    for axis in (*made.select_xaxes(), *made.select_yaxes()):
+    for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
         axis.tickfont.size = by * (axis.tickfont.size or 12)
         axis.title.font.size = by * (axis.title.font.size or 14)
         if axis.title.standoff is not None:
@@ -76,16 +76,16 @@ def larger(made: Any, by: float) -> Any:
         for shift in ("xshift", "yshift", "ax", "ay"):
             if isinstance(note[shift], (int, float)):
                 note[shift] = by * note[shift]
-    for trace in made.data:
+    for trace in figure.data:
         for part in ("line", "marker"):
             if part in trace and trace[part] is not None:
-                _grow(trace[part], by)
+                _enlarge_marks(trace[part], by)
         if "textfont" in trace:
             trace.textfont.size = by * (trace.textfont.size or 12)
-    return made
+    return figure
 
 
-def _grow(part: Any, by: float) -> None:
+def _enlarge_marks(part: Any, by: float) -> None:
     """Line widths and sizes of marks, alone or one a point."""
     for name in ("width", "size"):
         if name in part and part[name] is not None:

@@ -11,58 +11,59 @@ import streamlit as st
 
 from app.charts import learning, losses, norms, pr
 from app.parts import share
-from app.parts.elements import chart, folded, heading, numbers
+from app.parts.elements import draw_chart, draw_fold, draw_heading, draw_numbers
 from app.run import gaps, perclass
 from app.run.shown import Shown
 from app.words import glossary
-from app.words.sentence import story
-from app.words.text import bounds, difference, duration, number, plain
-from engine.spec.result import DEFAULT_METRIC, METRICS, Result
+from app.words.sentence import write_story
+from app.words.text import escape, format_bounds, format_difference, format_duration, format_interval
+from engine.spec.result import METRICS, Result
 from engine.stats.intervals import Interval
 
-CARDS = (DEFAULT_METRIC, "balanced_accuracy", "g_mean", "f1")
+AP = "average_precision"
+CARDS = (AP, "balanced_accuracy", "g_mean", "f1")
 PARTS = {"train": "training", "validation": "validation", "test": "test", "withheld": "withheld"}
 
 
-def entries(shown: Shown) -> list[gaps.Entry]:
+def list_entries(shown: Shown) -> list[gaps.Entry]:
     """The finished runs of a family for the pictures per class, the run itself first."""
     return [gaps.Entry(m.key, m.label, r) for m, r in shown.there]
 
 
-def sentences(shown: Shown) -> None:
+def draw_sentences(shown: Shown) -> None:
     """What is shown and what came of it."""
-    told = story(shown.members, shown.results, native=shown.native, why=shown.why)
-    title = plain(shown.entry["title"] if shown.entry is not None else shown.main.spec.dataset)
+    told = write_story(shown.members, shown.results, native=shown.native, why=shown.why)
+    title = escape(shown.entry["title"] if shown.entry is not None else shown.main.spec.dataset)
     with st.container(key="headline", gap=None):
         st.markdown(f"**{title}.** {told.headline}")
     with st.container(key="findings", gap=None):
         st.markdown(" ".join(told.findings))
         st.caption(told.fine)
         for note in shown.result.notes if shown.result is not None else ():
-            st.caption(f":material/info: {plain(note, 300)}")
+            st.caption(f":material/info: {escape(note, 300)}")
 
 
-def precision_recall(shown: Shown) -> None:
+def draw_precision_recall(shown: Shown) -> None:
     """The curves on the test rows."""
     curves = []
     for member, result in shown.there:
         if "pr_recall" in result.arrays:
-            ap = result.metric(DEFAULT_METRIC)
+            ap = result.metric(AP)
             arrays = (result.arrays["pr_recall"], np.atleast_2d(result.arrays["pr_precision"]))
             curves.append(pr.Curve(member.key, member.label, *arrays, ap.mean, ap.low, ap.high, member.role == "oracle"))
     result = shown.result
     if result is None or not curves:
         return
     several = "The bands hold 95% of the replicates' curves." if result.n > 1 else ""
-    heading(
+    draw_heading(
         "Precision and recall on the test rows",
-        glossary.about("precision-recall curve", "precision", "recall", last=several),
+        glossary.explain_terms("precision-recall curve", "precision", "recall", last=several),
     )
-    chart(pr.figure(curves, result.prevalence), "chart-pr", pr.alt(curves, result.prevalence))
-    numbers("pr", lambda: pr.table(curves), "Precision at a few recalls, one row a method")
+    draw_chart(pr.figure(curves, result.prevalence), "chart-pr", pr.alt(curves, result.prevalence))
+    draw_numbers("pr", lambda: pr.table(curves), "Precision at a few recalls, one row a method")
 
 
-def cards(shown: Shown) -> None:
+def draw_cards(shown: Shown) -> None:
     """A few measures with interval and paired difference to plain training."""
     result = shown.result
     if result is None:
@@ -76,148 +77,152 @@ def cards(shown: Shown) -> None:
             interval = result.metric(name)
             with st.container(border=True, width="stretch", gap=None, key=f"card-{name}"):
                 value = f"{interval.mean:.3f}" if np.isfinite(interval.mean) else "–"
-                st.metric(label, value, help=f"{glossary.term(label)} {against}", width="stretch")
-                st.caption(f"{bounds(interval, 3).strip() or 'no interval'}, n = {result.n}")
+                st.metric(label, value, help=f"{glossary.explain_term(label)} {against}", width="stretch")
+                st.caption(f"{format_bounds(interval, 3).strip() or 'no interval'}, n = {result.n}")
                 if baseline is not None:
-                    st.caption(_gap(result.difference(baseline, name)))
+                    st.caption(_format_gap(result.difference(baseline, name)))
 
 
-def _gap(gap: Interval) -> str:
+def _format_gap(gap: Interval) -> str:
     """'▲ +0.08 [+0.04, +0.12] to CE', green or red where the interval excludes 0."""
-    words = plain(difference(gap, 2))
+    words = escape(format_difference(gap, 2))
     if gap.above_zero or gap.below_zero:
         colour, sign = ("green", "▲") if gap.above_zero else ("red", "▼")
         return f":{colour}[{sign} {words}] to CE"
     return f"{words} to CE"
 
 
-def pictures(shown: Shown) -> None:
+def draw_pictures(shown: Shown) -> None:
     """Validation score, losses, weight norms, gap, the rows they were made from, and results per class."""
     result = shown.result
     if result is None:
         return
     left, right = st.columns(2, gap="large")
     with left:
-        _learning(shown)
+        _draw_learning(shown)
     with right:
-        _losses(result)
+        _draw_losses(result)
     left, right = st.columns(2, gap="large")
     with left:
-        _norms(shown, result)
+        _draw_norms(shown, result)
     with right:
         if result.gap:
-            gaps.gap_picture(entries(shown), "lab")
+            gaps.draw_gap(list_entries(shown), "lab")
         else:
-            _rows(result)
+            _draw_rows(result)
     if result.gap:
-        _rows(result)
-    heading(
+        _draw_rows(result)
+    draw_heading(
         "Test results per class",
-        glossary.about("precision", "recall", "interval", first="Each class is held against all others."),
+        glossary.explain_terms("precision", "recall", "interval", first="Each class is held against all others."),
     )
-    perclass.per_class(result, "classes")
+    perclass.draw_classes(result, "classes")
 
 
-def _learning(shown: Shown) -> None:
+def _draw_learning(shown: Shown) -> None:
     traces = []
     for member, found in shown.there:
-        values, phases = learning.joined(found.arrays, "valid_ap")
+        values, phases = learning.join_phases(found.arrays, "valid_ap")
         if values.size:
             traces.append(learning.Trace(member.key, member.label, values, phases))
     if traces:
-        heading("Average precision on the validation rows", glossary.about("epoch", "validation rows"))
-        chart(learning.figure(traces), "chart-learning", learning.alt(traces))
-        numbers("learning", lambda: learning.table(traces), "Validation average precision per epoch, one column a method")
+        draw_heading("Average precision on the validation rows", glossary.explain_terms("epoch", "validation rows"))
+        draw_chart(learning.figure(traces), "chart-learning", learning.alt(traces))
+        draw_numbers("learning", lambda: learning.table(traces), "Validation average precision per epoch, one column a method")
 
 
-def _losses(result: Result) -> None:
-    found = losses.history(result.arrays)
+def _draw_losses(result: Result) -> None:
+    found = losses.read_history(result.arrays)
     if found:
-        heading(
+        draw_heading(
             "Losses while the points move" if "adapted_loss" in found else "Losses",
             "As figure 5 of Yasinnik et al. The points move to bring down the stepped classifier's loss on the validation rows; "
             "the loss on the synthetic points alone says how hard they have become."
             if "adapted_loss" in found
             else "Mean cross-entropy per row.",
         )
-        chart(losses.figure(found), "chart-losses", losses.alt(found))
-        numbers("losses", lambda: losses.table(found), "Losses per epoch")
+        draw_chart(losses.figure(found), "chart-losses", losses.alt(found))
+        draw_numbers("losses", lambda: losses.table(found), "Losses per epoch")
 
 
-def _norms(shown: Shown, result: Result) -> None:
+def _draw_norms(shown: Shown, result: Result) -> None:
     classes = list(result.class_counts.get("train", {}))
     counts = [float(n) for n in result.class_counts.get("train", {}).values()]
     bars = [
-        norms.Norms(m.key, m.label, values, gaps.norms_of(r, "before"))
+        norms.Norms(m.key, m.label, values, gaps.read_norms(r, "before"))
         for m, r in shown.there
-        if (values := gaps.norms_of(r, "after")) is not None and values.shape[1] == len(classes)
+        if (values := gaps.read_norms(r, "after")) is not None and values.shape[1] == len(classes)
     ]
     if bars:
-        heading(
+        draw_heading(
             "Output weights per class",
-            glossary.about("weight norm", last="A diamond is the length before a method trained the last layer anew."),
+            glossary.explain_terms("weight norm", last="A diamond is the length before a method trained the last layer anew."),
         )
-        chart(norms.figure(bars, classes, counts), "chart-norms", norms.alt(bars, classes))
-        numbers("norms", lambda: norms.table(bars, classes, counts), "Weight norms, one row a class")
+        draw_chart(norms.figure(bars, classes, counts), "chart-norms", norms.alt(bars, classes))
+        draw_numbers("norms", lambda: norms.table(bars, classes, counts), "Weight norms, one row a class")
 
 
-def _rows(result: Result) -> None:
+def _draw_rows(result: Result) -> None:
     mean = ", means over the replicates" if result.n > 1 else ""
-    heading("Rows of each class", glossary.about("withheld", "validation rows", first=f"How many rows each part has{mean}."))
+    draw_heading(
+        "Rows of each class", glossary.explain_terms("withheld", "validation rows", first=f"How many rows each part has{mean}.")
+    )
     rows = []
     for name in result.class_counts.get("train", {}):
         counts = {word: result.class_counts.get(part, {}).get(name, 0.0) for part, word in PARTS.items()}
         rows.append({"class": name} | {word: f"{n:,.0f}" for word, n in counts.items()})
     alt = "Rows in each part, one row a class"
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt=alt, column_config=perclass.NARROW)
-    share.table(rows, f"rows-{result.run_id}", "rows", alt, text=["class"])
+    share.offer_table(rows, f"rows-{result.run_id}", "rows", alt, text=["class"])
     if result.positive == "macro":
         st.caption(f"On the test rows a random ranking has macro average precision {result.prevalence:.3g}.")
     else:
         st.caption(
-            f"{100 * result.prevalence:.3g}% of the test rows are positive ({plain(result.positive, 30)}): "
+            f"{100 * result.prevalence:.3g}% of the test rows are positive ({escape(result.positive, 30)}): "
             f"a random ranking has average precision {result.prevalence:.3g}."
         )
 
 
-def tables(shown: Shown) -> None:
+def draw_measures(shown: Shown) -> None:
     """Every measure of everything that was run."""
-    with folded("All measures of all methods", "all-measures", ":material/table:") as fold:
+    with draw_fold("All measures of all methods", "all-measures", ":material/table:") as fold:
         if not fold.open:
             return
         alt = "Every measure with its 95% interval, one column a method"
-        st.dataframe(pd.DataFrame(measures(shown, lambda found: number(found, 3))), hide_index=True, alt=alt)
+        st.dataframe(
+            pd.DataFrame(list_measures(shown, lambda interval: format_interval(interval, 3))), hide_index=True, alt=alt
+        )
         main = shown.there[0][1]
         caption = f"{alt}, n = {main.n}; {main.interval}"
-        share.table(lambda: measures(shown, _ends), f"measures-{shown.job.id}", "measures", caption)
+        share.offer_table(lambda: list_measures(shown, _ends), f"measures-{shown.job.id}", "measures", caption)
 
 
-def measures(shown: Shown, said: Callable[[Interval], Any]) -> list[dict[str, Any]]:
-    """One record a measure, one column a method; said: what stands in a cell."""
+def list_measures(shown: Shown, show: Callable[[Interval], Any]) -> list[dict[str, Any]]:
+    """One record a measure, one column a method; show: what stands in a cell."""
     rows = []
     for name, (label, _, _) in METRICS.items():
         row: dict[str, Any] = {"measure": label}
         for member, result in shown.there:
             if name in result.metrics:
-                row[member.label] = said(result.metric(name))
+                row[member.label] = show(result.metric(name))
         rows.append(row)
     return rows
 
 
-def _ends(found: Interval) -> dict[str, float]:
-    return {"mean": found.mean, "low": found.low, "high": found.high}
+def _ends(interval: Interval) -> dict[str, float]:
+    return {"mean": interval.mean, "low": interval.low, "high": interval.high}
 
 
-def provenance(shown: Shown) -> None:
+def draw_provenance(shown: Shown) -> None:
     """Where and how the numbers were made, in one line and in full."""
     result = shown.result
     if result is None:
         return
     made = result.provenance
-    words = [f"Run {plain(shown.job.id)}", f"trained on {plain(made.get('device', 'an unknown device'))}"]
-    words[-1] += f" in {duration(result.seconds)}"
-    words += [plain(made[name], 60) for name in ("machine", "cpu", "date") if made.get(name)]
+    words = [f"Run {escape(shown.job.id)}", f"trained on {escape(made.get('device', 'an unknown device'))}"]
+    words[-1] += f" in {format_duration(result.seconds)}"
+    words += [escape(made[name], 60) for name in ("machine", "cpu", "date") if made.get(name)]
     st.caption(" · ".join(words))
-    with folded("How it was made", "provenance", ":material/receipt_long:") as fold:
+    with draw_fold("How it was made", "provenance", ":material/receipt_long:") as fold:
         if fold.open:
             st.json({"spec": result.spec, "provenance": made}, expanded=1)

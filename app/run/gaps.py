@@ -14,18 +14,18 @@ import streamlit as st
 from app.charts import before_after
 from app.charts.before_after import Pair
 from app.charts.palette import centre
-from app.parts.elements import chart, heading, numbers
-from app.words.glossary import about
-from app.words.text import bounds, difference, number, plain
+from app.parts.elements import draw_chart, draw_heading, draw_numbers
+from app.words.glossary import explain_terms
+from app.words.text import escape, format_bounds, format_difference, format_interval
 from engine.spec.result import Result
 from engine.stats import intervals
 from engine.stats.intervals import Interval
 
-GAP_HELP = about(
+GAP_HELP = explain_terms(
     "generalization gap",
     last="For one split the brackets reach down only: resampled test rows span no more than the rows.",
 )
-NORM_HELP = about("weight norm")
+NORM_HELP = explain_terms("weight norm")
 EITHER = (0.0, np.inf)
 
 
@@ -38,61 +38,62 @@ class Entry:
     result: Result
 
 
-def classes_of(result: Result) -> tuple[list[str], list[float]]:
+def list_classes(result: Result) -> tuple[list[str], list[float]]:
     """Class names and training rows of each."""
     return list(result.class_counts.get("train", {})), [float(n) for n in result.class_counts.get("train", {}).values()]
 
 
-def gap_of(result: Result, state: str) -> np.ndarray | None:
+def read_gap(result: Result, state: str) -> np.ndarray | None:
     """One of the gap's arrays [R, C]; None where the run has none (one of an earlier version)."""
-    return _array(result.gap.get(state))
+    return _read_array(result.gap.get(state))
 
 
-def norms_of(result: Result, state: str) -> np.ndarray | None:
+def read_norms(result: Result, state: str) -> np.ndarray | None:
     """Weight norms [R, C] before or after; None where the head has none."""
-    found = _array(result.weight_norms.get(state))
+    found = _read_array(result.weight_norms.get(state))
     if found is None and state == "after" and "weight_norms" in result.arrays:
         found = np.atleast_2d(np.asarray(result.arrays["weight_norms"], dtype=float))
     return found if found is not None and np.isfinite(found).any() else None
 
 
-def _array(rows: Any) -> np.ndarray | None:
+def _read_array(rows: Any) -> np.ndarray | None:
     return None if not rows else np.array([[np.nan if v is None else v for v in row] for row in rows], dtype=float)
 
 
-def _places(wide: bool) -> tuple[Any, Any]:
+def _make_places(wide: bool) -> tuple[Any, Any]:
     """Where a picture and its words go: beside each other, or one below the other."""
     left, right = st.columns([3, 2], gap="large") if wide else (st.container(), st.container())
     return left, right
 
 
-def gap_picture(entries: Sequence[Entry], key: str, wide: bool = False) -> bool:
+def draw_gap(entries: Sequence[Entry], key: str, wide: bool = False) -> bool:
     """The gap before and after over-sampling, with its words (wide: beside it); False where the first entry has none."""
-    pairs = _pairs(entries, gap_of, ("before", "after"))
+    pairs = _make_pairs(entries, read_gap, ("before", "after"))
     if not pairs:
         return False
-    result, (classes, counts) = entries[0].result, classes_of(entries[0].result)
-    heading("Generalization gap per class", GAP_HELP)
+    result, (classes, counts) = entries[0].result, list_classes(entries[0].result)
+    draw_heading("Generalization gap per class", GAP_HELP)
     measure = "Gap, in units of the features"
-    picture, said = _places(wide)
+    picture, said = _make_places(wide)
     with picture:
-        chart(
+        draw_chart(
             before_after.figure(pairs, classes, counts, measure=measure),
             f"chart-gap-{key}",
             before_after.alt(pairs, classes, measure="Generalization gap"),
         )
     with said:
-        st.markdown(gap_words(result))
-        numbers(f"gap-{key}", lambda: table(pairs, entries, classes, counts), "Gap before and after, one row a class")
+        st.markdown(describe_gap(result))
+        draw_numbers(f"gap-{key}", lambda: make_table(pairs, entries, classes, counts), "Gap before and after, one row a class")
     return True
 
 
-def gap_words(result: Result) -> str:
+def describe_gap(result: Result) -> str:
     """What the net gap and its change mean."""
     net = result.gap.get("net", {})
-    before, after, change = (interval(net.get(name), result) for name in ("before", "after", "difference"))
-    said = f"Mean over classes: **{number(before, 3)}** before, **{number(after, 3)}** after; change {difference(change)}"
-    said += f" ({plain(change.kind, 80)}, n = {result.n}). " if bounds(change) else f" (no interval, n = {result.n}). "
+    before, after, change = (read_interval(net.get(name), result) for name in ("before", "after", "difference"))
+    said = f"Mean over classes: **{format_interval(before, 3)}** before, **{format_interval(after, 3)}** after; "
+    said += f"change {format_difference(change)}"
+    said += f" ({escape(change.kind, 80)}, n = {result.n}). " if format_bounds(change) else f" (no interval, n = {result.n}). "
     if change.mean == 0:
         meaning = (
             "Nothing has changed: no synthetic row leaves the range of the real rows. SMOTE cannot, as its rows lie between rows of "
@@ -113,19 +114,19 @@ def gap_words(result: Result) -> str:
     return said + meaning
 
 
-def outcome_picture(result: Result, entry: Entry, key: str) -> bool:
+def draw_outcomes(result: Result, entry: Entry, key: str) -> bool:
     """Correct test rows against errors, by true class."""
     states = ("classified correctly", "errors")
-    pairs = _pairs([entry], gap_of, ("correct", "errors"))
+    pairs = _make_pairs([entry], read_gap, ("correct", "errors"))
     if not pairs:
         return False
-    classes, counts = classes_of(result)
-    heading(
+    classes, counts = list_classes(result)
+    draw_heading(
         "Gap of correct rows and of errors",
         "The same gap, measured on the test rows that the network gets right and on those it gets wrong, each counted with its true "
         "class. A class without errors has no mark; few errors reach less far by their number alone.",
     )
-    chart(
+    draw_chart(
         before_after.figure(pairs, classes, counts, measure="Gap, in units of the features", states=states),
         f"chart-outcome-{key}",
         before_after.alt(pairs, classes, measure="Generalization gap", states=states),
@@ -140,33 +141,33 @@ def outcome_picture(result: Result, entry: Entry, key: str) -> bool:
             f"In {further} of {int(both.sum())} classes with both, errors lie further outside the "
             "training range than correct rows. Where they do, more or wider training rows of that class are worth trying."
         )
-    numbers(f"outcome-{key}", lambda: before_after.table(pairs, classes, counts, states), "Gap of correct rows and errors")
+    draw_numbers(f"outcome-{key}", lambda: before_after.table(pairs, classes, counts, states), "Gap of correct rows and errors")
     return True
 
 
-def equal_picture(result: Result, entry: Entry, key: str) -> bool:
+def draw_equal_sizes(result: Result, entry: Entry, key: str) -> bool:
     """The gap with equally many rows of every class: what is left when sample size is taken out."""
     states = ("all rows", "equally many rows of every class")
-    pairs = _pairs([entry], gap_of, ("before", "equal_size"))
+    pairs = _make_pairs([entry], read_gap, ("before", "equal_size"))
     if not pairs:
         return False
-    classes, counts = classes_of(result)
-    heading(
+    classes, counts = list_classes(result)
+    draw_heading(
         "How much of it is sample size",
         "A range grows with the number of rows, so a class with few training rows has a larger gap even where nothing else is wrong. "
         "The control draws as many training and test rows of every class and averages over draws.",
     )
-    chart(
+    draw_chart(
         before_after.figure(pairs, classes, counts, measure="Gap, in units of the features", states=states),
         f"chart-equal-{key}",
         before_after.alt(pairs, classes, measure="Generalization gap", states=states),
     )
-    st.markdown(equal_words(pairs[0], classes, counts))
-    numbers(f"equal-{key}", lambda: before_after.table(pairs, classes, counts, states), "Gap with all and with equal rows")
+    st.markdown(describe_equal_sizes(pairs[0], classes, counts))
+    draw_numbers(f"equal-{key}", lambda: before_after.table(pairs, classes, counts, states), "Gap with all and with equal rows")
     return True
 
 
-def equal_words(pair: Pair, classes: Sequence[str], counts: Sequence[float]) -> str:
+def describe_equal_sizes(pair: Pair, classes: Sequence[str], counts: Sequence[float]) -> str:
     """How much the smallest class stands out, with and without its size."""
     small, large = int(np.argmin(counts)), int(np.argmax(counts))
     every, equal = centre(pair.before), centre(pair.after)
@@ -175,8 +176,8 @@ def equal_words(pair: Pair, classes: Sequence[str], counts: Sequence[float]) -> 
         return "The smallest or largest class has too few rows for this control."
     excess, left = every[small] - every[large], equal[small] - equal[large]
     said = (
-        f"The smallest class ({plain(classes[small], 30)}) lies {excess:.3g} above the largest ({plain(classes[large], 30)}) on all rows, "
-        f"and {left:.3g} on equally many. "
+        f"The smallest class ({escape(classes[small], 30)}) lies {excess:.3g} above the largest ({escape(classes[large], 30)}) "
+        f"on all rows, and {left:.3g} on equally many. "
     )
     if excess <= 0:
         return said + "It does not stand out."
@@ -187,28 +188,30 @@ def equal_words(pair: Pair, classes: Sequence[str], counts: Sequence[float]) -> 
     return said + "The number of rows does not explain the difference."
 
 
-def norm_picture(entries: Sequence[Entry], key: str, wide: bool = False) -> bool:
+def draw_norms(entries: Sequence[Entry], key: str, wide: bool = False) -> bool:
     """Weight norms before and after, with their words (wide: beside them); False where the first entry has none."""
-    after = norms_of(entries[0].result, "after")
+    after = read_norms(entries[0].result, "after")
     if after is None:
         return False
-    pairs = _pairs(entries, norms_of, ("before", "after"))
-    classes, counts = classes_of(entries[0].result)
-    heading("Weight norms per class", NORM_HELP)
-    picture, said = _places(wide)
+    pairs = _make_pairs(entries, read_norms, ("before", "after"))
+    classes, counts = list_classes(entries[0].result)
+    draw_heading("Weight norms per class", NORM_HELP)
+    picture, said = _make_places(wide)
     with picture:
-        chart(
+        draw_chart(
             before_after.figure(pairs, classes, counts, measure="L2 norm of output weights"),
             f"chart-norm-{key}",
             before_after.alt(pairs, classes, measure="L2 norm of output weights"),
         )
     with said:
-        st.markdown(norm_words(pairs[0], counts))
-        numbers(f"norm-{key}", lambda: table(pairs, entries, classes, counts), "Weight norms before and after, one row a class")
+        st.markdown(describe_norms(pairs[0], counts))
+        draw_numbers(
+            f"norm-{key}", lambda: make_table(pairs, entries, classes, counts), "Weight norms before and after, one row a class"
+        )
     return True
 
 
-def norm_words(pair: Pair, counts: Sequence[float]) -> str:
+def describe_norms(pair: Pair, counts: Sequence[float]) -> str:
     """How even the norms are."""
     small, large = int(np.argmin(counts)), int(np.argmax(counts))
     shares = [v[small] / v[large] if v[large] else np.nan for v in (centre(pair.before), centre(pair.after))]
@@ -224,31 +227,33 @@ def norm_words(pair: Pair, counts: Sequence[float]) -> str:
     return said + "They are less even than before."
 
 
-def table(pairs: Sequence[Pair], entries: Sequence[Entry], classes: Sequence[str], counts: Sequence[float]) -> pd.DataFrame:
+def make_table(
+    pairs: Sequence[Pair], entries: Sequence[Entry], classes: Sequence[str], counts: Sequence[float]
+) -> pd.DataFrame:
     """Means with the 95% interval over replicates where there are several, one row a class."""
     share = {entry.key: entry.result.test_share for entry in entries}
     columns: dict[str, Any] = {"class": list(classes), "training rows": [f"{c:,.0f}" for c in counts]}
     for pair in pairs:
         for state, values in (("before", pair.before), ("after", pair.after)):
             found = [intervals.corrected_t(values[:, c], share[pair.key], EITHER) for c in range(len(classes))]
-            columns[f"{pair.label}, {state}"] = [number(one, 3) for one in found]
+            columns[f"{pair.label}, {state}"] = [format_interval(one, 3) for one in found]
     return pd.DataFrame(columns)
 
 
-def interval(words: Mapping[str, Any] | None, result: Result) -> Interval:
+def read_interval(values: Mapping[str, Any] | None, result: Result) -> Interval:
     """An interval out of a result's JSON; NaN where there is none."""
-    found = words or {}
+    found = values or {}
     mean, low, high = (np.nan if found.get(name) is None else float(found[name]) for name in ("mean", "low", "high"))
     return Interval(mean, low, high, result.n, result.interval)
 
 
-def _pairs(entries: Sequence[Entry], get: Any, states: tuple[str, str]) -> list[Pair]:
+def _make_pairs(entries: Sequence[Entry], get: Any, states: tuple[str, str]) -> list[Pair]:
     """Those entries that have both states and the first one's classes; [] where the first has not."""
     out = []
-    classes = classes_of(entries[0].result)[0]
+    classes = list_classes(entries[0].result)[0]
     for entry in entries:
         before, after = (get(entry.result, state) for state in states)
-        if after is None or classes_of(entry.result)[0] != classes:
+        if after is None or list_classes(entry.result)[0] != classes:
             continue
         out.append(Pair(entry.key, entry.label, np.full_like(after, np.nan) if before is None else before, after))
     return out if out and out[0].key == entries[0].key else []

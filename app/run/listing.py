@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from app.words.naming import said
-from app.words.sentence import setting
-from app.words.text import duration, format_value, many, number, plain, ratio
+from app.words.naming import shorten_name
+from app.words.sentence import describe_setting
+from app.words.text import escape, format_count, format_duration, format_interval, format_ratio
 from engine.errors import BadInput
 from engine.spec import RunSpec
+from engine.spec.fields import format_value
 from engine.spec.run import upload_id
 from engine.stats.intervals import Interval
 from engine.store import Job
@@ -30,19 +31,19 @@ STATES = {
 """How a job stands: a sign and a word."""
 KINDS = {"run": "Runs", "sweep": "Sweeps", "compare": "Comparisons", "embed": "Maps"}
 WORDY = ("run", "name", "dataset", "method", "imbalance", "interval")
-"""Columns of `scores` that hold words, whatever they look like."""
+"""Columns of `list_scores` that hold words, whatever they look like."""
 REASON = 300
 """Characters of a reason in a list."""
 
 
-def titles(catalog: Mapping[str, Any], tables: Sequence[Upload]) -> dict[str, str]:
+def list_titles(catalog: Mapping[str, Any], tables: Sequence[Upload]) -> dict[str, str]:
     """What people read for a name of a dataset, a method, a way to draw a map, or a table of their own (`upload/<id>`)."""
     out = {one["name"]: str(one["title"]) for room in ("datasets", "methods") for one in catalog[room]}
     out |= {one["technique"]: str(one["title"]) for one in catalog.get("embeddings", ())}
     return out | {f"upload/{one.id}": one.name for one in tables}
 
 
-def options(names: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
+def list_options(names: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
     """Titles of names for a list to choose from, in the order of the titles, no two alike."""
     shown = {name: known.get(name, "a table that is gone" if upload_id(name) else name) for name in names}
     seen = Counter(shown.values())
@@ -50,64 +51,66 @@ def options(names: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
     return dict(sorted(unlike.items(), key=lambda pair: pair[1].casefold()))
 
 
-def label(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any], now: float) -> str:
+def describe_row(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any], now: float) -> str:
     """A row as one line of markdown: its name if it has one, what it is, how it stands, its score, when it was asked for."""
     pin = ":material/keep: " if row.mark.pinned else ""
-    name = f"**{said(row.mark.name, 80)}** · " if row.mark.name else ""
-    parts = [pin + name + what(row, known, catalog)]
+    name = f"**{shorten_name(row.mark.name, 80)}** · " if row.mark.name else ""
+    parts = [pin + name + describe_content(row, known, catalog)]
     if row.job is not None:
-        parts.append(stands(row.job))
+        parts.append(describe_state(row.job))
     if row.score is not None:
-        parts.append(score(row.score))
+        parts.append(format_score(row.score))
     if row.job is not None and row.job.state == "done" and row.job.started is not None and row.job.finished is not None:
-        parts.append(f"took {duration(max(0.0, row.job.finished - row.job.started))}")
-    return " · ".join([*parts, ago(now - row.created, row.created)])
+        parts.append(f"took {format_duration(max(0.0, row.job.finished - row.job.started))}")
+    return " · ".join([*parts, format_age(now - row.created, row.created)])
 
 
-def what(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any]) -> str:
+def describe_content(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any]) -> str:
     """'Explicit gradient on Two moons, at 20:1, 20 replicates, seed 0' as markdown."""
     if row.sweep is not None:
-        return sweep(row.sweep, known)
-    return "gone" if row.job is None else asked(row.job, known, catalog)
+        return describe_sweep(row.sweep, known)
+    return "gone" if row.job is None else describe_job(row.job, known, catalog)
 
 
-def asked(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any]) -> str:
+def describe_job(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any]) -> str:
     """What a job was asked to be, as markdown."""
 
     def title(name: object) -> str:
-        return said(known.get(str(name), name), 60)
+        return shorten_name(known.get(str(name), name), 60)
 
     own = "" if job.owner is None else ":material/lock: "
     if job.kind == "embed":
-        return f"{own}Map ({title(job.spec.get('technique'))}) of run {said(job.fingerprint, 16)}"
+        return f"{own}Map ({title(job.spec.get('technique'))}) of run {shorten_name(job.fingerprint, 16)}"
     if job.kind == "profile":
         return f"{own}Look into {title(f'upload/{job.upload}')}"
     if job.kind == "compare":
         source = job.spec.get("source") or {}
         where = source.get("dataset") or f"upload/{source.get('upload')}"
-        skew = "" if job.spec.get("ratio") is None else f", classes at {ratio(float(job.spec['ratio']))}"
-        return f"{own}Comparison on {title(where)}{skew}, {duration(float(job.spec.get('budget') or 0))}"
+        skew = "" if job.spec.get("ratio") is None else f", classes at {format_ratio(float(job.spec['ratio']))}"
+        return f"{own}Comparison on {title(where)}{skew}, {format_duration(float(job.spec.get('budget') or 0))}"
     try:
         spec = RunSpec.from_json(job.spec)
     except BadInput:
         return f"{own}{title(job.spec.get('method'))} on {title(job.spec.get('dataset'))}"
-    how = setting(spec)
-    changed = "".join(f", {said(text, 40)}" for text in unusual(spec, catalog))
-    replicates = many(spec.replicates, "replicate")
+    how = describe_setting(spec)
+    changed = "".join(f", {shorten_name(text, 40)}" for text in list_unusual(spec, catalog))
+    replicates = format_count(spec.replicates, "replicate")
     return f"{own}{title(spec.method)} on {title(spec.dataset)}, {how[:1].lower()}{how[1:]}{changed}, {replicates}, seed {spec.seed}"
 
 
-def sweep(found: Sweep, known: Mapping[str, str]) -> str:
+def describe_sweep(sweep: Sweep, known: Mapping[str, str]) -> str:
     """What a sweep was asked to be, as markdown."""
-    sets = found.words.get("datasets") or []
-    counts = [many(len(found.words.get(word) or []), noun) for word, noun in (("methods", "method"), ("ratios", "ratio"))]
-    names = ", ".join(said(known.get(str(name), name), 40) for name in sets[:3]) + (
+    sets = sweep.words.get("datasets") or []
+    counts = [
+        format_count(len(sweep.words.get(word) or []), noun) for word, noun in (("methods", "method"), ("ratios", "ratio"))
+    ]
+    names = ", ".join(shorten_name(known.get(str(name), name), 40) for name in sets[:3]) + (
         f" and {len(sets) - 3} more" if len(sets) > 3 else ""
     )
-    return f"Sweep of {' × '.join(counts)} on {names}, {many(int(found.words.get('seeds') or 0), 'seed')}"
+    return f"Sweep of {' × '.join(counts)} on {names}, {format_count(int(sweep.words.get('seeds') or 0), 'seed')}"
 
 
-def unusual(spec: RunSpec, catalog: Mapping[str, Any], most: int = 3) -> list[str]:
+def list_unusual(spec: RunSpec, catalog: Mapping[str, Any], most: int = 3) -> list[str]:
     """'k_neighbors 3' of each parameter that is not as usual, so many at most and how many more."""
     try:
         usual = spec.with_(params={}).complete(catalog).params
@@ -117,32 +120,32 @@ def unusual(spec: RunSpec, catalog: Mapping[str, Any], most: int = 3) -> list[st
     return changed[:most] + ([f"{len(changed) - most} more"] if len(changed) > most else [])
 
 
-def stands(job: Job) -> str:
+def describe_state(job: Job) -> str:
     """How a job stands: a sign, a word, how far it is or why it ended."""
     text = STATES[job.state]
     if job.state == "running" and job.total:
         text += f", {100 * job.done / job.total:.0f}%"
     if job.state == "failed":
-        text += f": {plain(job.reason, REASON)}"
+        text += f": {escape(job.reason, REASON)}"
     return text
 
 
-def score(found: Mapping[str, Any]) -> str:
+def format_score(score: Mapping[str, Any]) -> str:
     """'average precision 0.41 [0.36, 0.46], n = 20'; which interval that is stands below the list."""
-    mean, low, high = (math.nan if found[name] is None else float(found[name]) for name in ("mean", "low", "high"))
-    n = int(found["n"] or 0)
-    return f"average precision {number(Interval(mean, low, high, n, str(found['interval'])))}, n = {n}"
+    mean, low, high = (math.nan if score[name] is None else float(score[name]) for name in ("mean", "low", "high"))
+    n = int(score["n"] or 0)
+    return f"average precision {format_interval(Interval(mean, low, high, n, str(score['interval'])))}, n = {n}"
 
 
-def scores(found: Sequence[Row], known: Mapping[str, str]) -> list[dict[str, Any]]:
+def list_scores(rows: Sequence[Row], known: Mapping[str, str]) -> list[dict[str, Any]]:
     """Those of the rows that have a score, as records to take along; WORDY are their columns of words."""
     out = []
-    for row in found:
+    for row in rows:
         if row.job is None or row.score is None:
             continue
         spec, job = row.job.spec, row.job
         try:
-            how = setting(RunSpec.from_json(spec))
+            how = describe_setting(RunSpec.from_json(spec))
         except BadInput:
             how = ""
         names = {"name": row.mark.name} | {
@@ -157,7 +160,7 @@ def scores(found: Sequence[Row], known: Mapping[str, str]) -> list[dict[str, Any
     return out
 
 
-def ago(seconds: float, when: float) -> str:
+def format_age(seconds: float, when: float) -> str:
     """'just now', '5 min ago', '3 h ago', '2 days ago', '2026-11-03'."""
     if seconds < 60:
         return "just now"

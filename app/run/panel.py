@@ -8,17 +8,17 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
 from app.charts.palette import listed
-from app.form import form
-from app.frame.status import silence
-from app.parts import share, size
-from app.player import HEIGHT, Feed, player
+from app.form import dataset
+from app.frame.status import describe_silence
+from app.parts import share
 from app.run.shown import Shown
-from app.words.sentence import setting
-from app.words.text import duration, many, plain
-from engine.errors import BadData, BadInput, UnknownName
-from engine.events import Phase, unpack_film
+from app.session import visitor
+from app.session.store import get_store, read_catalog
+from app.words.sentence import describe_setting
+from app.words.text import escape, format_count, format_duration
+from engine.errors import BadInput, UnknownName
+from engine.events import Phase
 from engine.spec import RunSpec
 from engine.spec.companions import Companion, list_companions
 from engine.spec.run import find_entry
@@ -27,33 +27,29 @@ from engine.store.store import PRIORITY_COMPANION
 
 TICK = 0.5
 """Seconds between two looks at a run that is going on."""
-SETTLE = 20.0
-"""Seconds after its end in which a run is still looked at now and then."""
 NO_ENGINE = (
     "No engine is alive, so nothing can be trained just now. `make run` starts one with the page; by itself it starts with "
     "`python -m engine serve`. What is stored can be looked at meanwhile, and a run that you ask for waits."
 )
 """What to say where no engine is alive."""
-BEGINS = "Pictures begin when the network has learnt features, after its first phase."
-"""What the empty player says of a run on images."""
 
 
-def closed(what: str = "nothing can be trained or changed here") -> bool:
+def caption_demo(what: str = "nothing can be trained or changed here") -> bool:
     """True in a demonstration, with the line that says why in the place of a control."""
-    if session.demo():
-        st.caption(f":material/movie: {session.demo_line(what)}")
-    return session.demo()
+    if visitor.is_demo():
+        st.caption(f":material/movie: {visitor.explain_demo(what)}")
+    return visitor.is_demo()
 
 
-def no_engine(store: Store) -> None:
+def warn_no_engine(store: Store) -> None:
     """Why nothing can be trained just now, where nothing can."""
-    if session.demo():
-        st.info(session.demo_line(), icon=":material/movie:")
+    if visitor.is_demo():
+        st.info(visitor.explain_demo(), icon=":material/movie:")
     elif not store.engines():
         st.info(NO_ENGINE, icon=":material/power_off:")
 
 
-def spec_of(store: Store, run: str | None, owner: str | None) -> RunSpec | None:
+def read_spec(store: Store, run: str | None, owner: str | None) -> RunSpec | None:
     """What that run was asked to be; None where there is no such run or it is somebody else's."""
     if run is None:
         return None
@@ -63,7 +59,7 @@ def spec_of(store: Store, run: str | None, owner: str | None) -> RunSpec | None:
         return None
 
 
-def submit(store: Store, catalog: Mapping[str, Any], spec: RunSpec, device: str) -> str:
+def submit_family(store: Store, catalog: Mapping[str, Any], spec: RunSpec, device: str) -> str:
     """Ask for the run and, behind it, for what it is compared with; returns the run's id."""
     members, _ = list_companions(spec, catalog)
     fingerprint = find_entry(catalog, "datasets", spec.dataset)["fingerprint"]
@@ -76,9 +72,9 @@ def submit(store: Store, catalog: Mapping[str, Any], spec: RunSpec, device: str)
     return ids[0]
 
 
-def again(job: Job, spec: RunSpec, device: str) -> None:
+def submit_again(job: Job, spec: RunSpec, device: str) -> None:
     """Queue a run that ended without a result once more, and what it is compared with."""
-    store, catalog = session.store(), session.catalog()
+    store, catalog = get_store(), read_catalog()
     try:
         members, _ = list_companions(spec, catalog)
     except BadInput:
@@ -88,40 +84,43 @@ def again(job: Job, spec: RunSpec, device: str) -> None:
         store.submit(member.spec, fingerprint=job.fingerprint, owner=job.owner, device=device, priority=PRIORITY_COMPANION)
 
 
-def cancel(ids: Sequence[str]) -> None:
+def cancel_jobs(ids: Sequence[str]) -> None:
     """Ask for these jobs to stop."""
     for id in ids:
-        session.store().cancel(id)
+        get_store().cancel(id)
 
 
-def run_bar(catalog: Mapping[str, Any], spec: RunSpec | None) -> bool:
+def draw_run_bar(catalog: Mapping[str, Any], spec: RunSpec | None) -> bool:
     """The Run button with one line on what it will do."""
     with st.container(key="run-bar"):
-        here = spec is not None and form.available(find_entry(catalog, "datasets", spec.dataset))
+        here = spec is not None and dataset.is_available(find_entry(catalog, "datasets", spec.dataset))
         pressed = st.button(
             "Run",
             type="primary",
             icon=":material/play_arrow:",
             width="stretch",
             key="run",
-            disabled=spec is None or not here or session.demo(),
+            disabled=spec is None or not here or visitor.is_demo(),
         )
-        if closed():
+        if caption_demo():
             return False
         if spec is not None and not here:
             st.caption("The dataset is not here yet.")
         elif spec is not None:
             members, _ = list_companions(spec, catalog)
-            beside = listed([plain(m.label) for m in members[1:]])
-            replicates = many(spec.replicates, "replicate")
+            beside = listed([escape(m.label) for m in members[1:]])
+            replicates = format_count(spec.replicates, "replicate")
             st.caption(f"{replicates}" + (f"; beside it {beside}" if beside else ""))
     return pressed
 
 
-def load(
+def load_run(
     store: Store, catalog: Mapping[str, Any], run: str | None, owner: str | None, *, is_example: bool = False
 ) -> tuple[Shown | None, str]:
-    """The run on screen, or why there is none ('': nothing was asked for). Of a private one no table is downloaded (`share.own`)."""
+    """The run on screen, or why there is none ('': nothing was asked for).
+
+    From a private run on, no table of the page can be downloaded (`share.mark_private`).
+    """
     if run is None:
         return None, ""
     try:
@@ -130,9 +129,9 @@ def load(
     except BadInput as error:
         if isinstance(error, UnknownName):
             return None, "There is no such run here. It may have been deleted, or it belongs to another browser."
-        return None, plain(error, 400)
+        return None, escape(error, 400)
     if job.owner is not None:
-        share.own()
+        share.mark_private()
     try:
         members, why = list_companions(spec, catalog)
         entry: Mapping[str, Any] | None = find_entry(catalog, "datasets", spec.dataset)
@@ -148,17 +147,19 @@ def load(
     return Shown(job, members, why, jobs, results, entry, is_example), ""
 
 
-def asked_for(shown: Shown) -> None:
+def describe_request(shown: Shown) -> None:
     """What a run without a result is about."""
     spec = shown.main.spec
     title = shown.entry["title"] if shown.entry is not None else spec.dataset
-    replicates = f"{many(spec.folds, 'fold')} × {many(spec.seeds, 'seed')}" if spec.replicates > 1 else "one split"
+    replicates = (
+        f"{format_count(spec.folds, 'fold')} × {format_count(spec.seeds, 'seed')}" if spec.replicates > 1 else "one split"
+    )
     st.markdown(
-        f"**{plain(shown.main.label)}** on **{plain(title)}** · {setting(spec, shown.native)} · {replicates} · seed {spec.seed}"
+        f"**{escape(shown.main.label)}** on **{escape(title)}** · {describe_setting(spec, shown.native)} · {replicates} · seed {spec.seed}"
     )
 
 
-def ending(shown: Shown, device: str, key: str = "again") -> None:
+def draw_ending(shown: Shown, device: str, key: str = "again") -> None:
     """Why a run ended without a result, and the next step; nothing for any other."""
     job = shown.job
     if job.state in ("failed", "cancelled", "interrupted"):
@@ -169,9 +170,9 @@ def ending(shown: Shown, device: str, key: str = "again") -> None:
             "interrupted": "The run was interrupted: its engine went away.",
         }[job.state]
         icon = {"failed": ":material/error:", "cancelled": ":material/block:", "interrupted": ":material/power_off:"}[job.state]
-        reason = "" if job.state != "failed" else f" {plain(job.reason, 600)}"
+        reason = "" if job.state != "failed" else f" {escape(job.reason, 600)}"
         draw(f"**{what}**{reason}", icon=icon)
-        if closed():
+        if caption_demo():
             return
         step = {
             "failed": "Change what the reason names, or try once more.",
@@ -183,40 +184,40 @@ def ending(shown: Shown, device: str, key: str = "again") -> None:
                 "Run again",
                 icon=":material/replay:",
                 key=key,
-                on_click=again,
+                on_click=submit_again,
                 args=(job, shown.main.spec, device),
             )
             st.caption(step)
 
 
-def panel(shown: Shown) -> None:
+def draw_panel(shown: Shown) -> None:
     """How far the run and its companions are, where not all have ended well."""
     if len(shown.there) < len(shown.members):
         seen = {key: j.state for key, j in shown.jobs.items()}
-        st.fragment(_panel, run_every=2 * TICK if shown.active else None)(shown, seen)
+        st.fragment(_draw_panel, run_every=2 * TICK if shown.active else None)(shown, seen)
 
 
-def _panel(shown: Shown, seen: Mapping[str, str]) -> None:
+def _draw_panel(shown: Shown, states: Mapping[str, str]) -> None:
     """How far the run and its companions are. A fragment; it redraws the page when one of them has ended."""
-    store, owner = session.store(), session.owner()
+    store, owner = get_store(), visitor.read_owner()
     jobs = {}
     for key, job in shown.jobs.items():
         try:
             jobs[key] = store.job(job.id, owner)
         except UnknownName:
             st.rerun()
-    if any(seen[key] != job.state and (not job.active or key == shown.main.key) for key, job in jobs.items()):
+    if any(states[key] != job.state and (not job.active or key == shown.main.key) for key, job in jobs.items()):
         st.rerun()
     main = jobs[shown.main.key]
     alive = bool(store.engines())
     if main.active:
-        progress(store, main, alive, owner)
-        if not closed():
+        draw_progress(store, main, alive, owner)
+        if not caption_demo():
             st.button(
                 "Cancel",
                 icon=":material/stop:",
                 key="cancel",
-                on_click=cancel,
+                on_click=cancel_jobs,
                 args=([job.id for job in jobs.values() if job.active],),
                 help="Stops this run and what is compared with it.",
             )
@@ -226,86 +227,26 @@ def _panel(shown: Shown, seen: Mapping[str, str]) -> None:
     st.markdown("**Beside it**")
     lines = []
     for member in beside:
-        lines.append(f"- {plain(member.label)}: {how_far(store, jobs.get(member.key))}")
+        lines.append(f"- {escape(member.label)}: {describe_progress(store, jobs.get(member.key))}")
     if shown.why:
         lines.append(f"- {shown.why}")
     st.markdown("\n".join(lines))
     absent = [m for m in beside if m.key not in jobs or jobs[m.key].state in ("failed", "cancelled", "interrupted")]
-    if absent and not main.active and main.state == "done" and not closed():
+    if absent and not main.active and main.state == "done" and not caption_demo():
         st.button(
             "Run what is missing",
             key="missing",
             icon=":material/playlist_add:",
-            on_click=again,
+            on_click=submit_again,
             args=(main, shown.main.spec, main.device),
         )
 
 
-def settling(job: Job) -> bool:
-    """True for a while after a run has ended: the player may still have to ask for a chunk that was lost."""
-    return job.finished is not None and time.time() - job.finished < SETTLE
-
-
-def watch(shown: Shown, replicate: int, key: str, **options: Any) -> None:
-    """The player with a run's pictures, under that key, and a look now and then at what is new.
-
-    options: as in `app.player.encode_chunk`, such as title and group.
-    """
-    job, settles = shown.job, settling(shown.job)
-    images = shown.entry is not None and shown.entry["kind"] == "images"
-    every = TICK if job.active else 4 * TICK if settles else None
-    st.fragment(_stage, run_every=every)(job.id, replicate, key, job.active, settles, BEGINS if images else "", options)
-
-
-def _stage(
-    run: str, replicate: int, key: str, was_active: bool, settles: bool, begins: str, options: Mapping[str, Any]
-) -> None:
-    """The player with what is new of the run. A fragment."""
-    store, owner = session.store(), session.owner()
-    try:
-        job = store.job(run, owner)
-    except UnknownName:
-        st.rerun()
-    take, slot = f"{run}/{job.attempt}/{replicate}", f"feed.{key}"
-    fed, feed = st.session_state.get(slot, ("", None))
-    if not isinstance(feed, Feed) or fed != take:
-        feed = Feed(run, replicate)
-        st.session_state[slot] = (take, feed)
-    events: list[Any] = []
-    if replicate == 0:
-        rows = store.events(run, feed.after, ("phase", "scene", "frame"), owner=owner)
-        feed.after = rows[-1][0] if rows else feed.after
-        events = [event for _, event in rows]
-    elif feed.frames == 0 and (film := store.artifact(run, f"frames/{replicate}", owner=owner)) is not None:
-        scene, frames = unpack_film(film)
-        events = [*(event for _, event in store.events(run, kinds=("phase",), owner=owner)), scene, *frames]
-    if job.state == "done":
-        options = {**options, **_contributions(job, replicate, owner)}
-    text = begins if job.state == "running" else ""
-    chunk = feed.chunk(
-        events, status=job.state, engine_alive=bool(store.engines()), take=str(job.attempt), text=text, **options
-    )
-    player(chunk, key=key, height=round(size.factor() * HEIGHT), on_need=feed.rewind)
-    if job.active != was_active or (settles and not settling(job)):
-        st.rerun()
-
-
-def _contributions(job: Job, replicate: int, owner: str | None) -> dict[str, Any]:
-    """What the player is told of a finished run's points; nothing where nothing is kept, or it cannot be read."""
-    try:
-        known = session.contributions(job.id, job.attempt, replicate, owner)
-    except BadData:
-        return {}  # the film plays without; the table says what is wrong
-    if known is None or not len(known["drawn"]):
-        return {}
-    return {"contributions": known["value"][known["drawn"]], "downhill": known["arrow"] if len(known["arrow"]) else None}
-
-
-def progress(store: Store, job: Job, alive: bool, owner: str | None) -> None:
+def draw_progress(store: Store, job: Job, alive: bool, owner: str | None) -> None:
     """How far a job that waits or runs has come, as a bar with words."""
     if job.state == "queued":
         ahead = store.position(job.id)
-        text = "Next in line." if not ahead else f"{many(ahead, 'run')} before it."
+        text = "Next in line." if not ahead else f"{format_count(ahead, 'run')} before it."
         st.progress(0.0, text=f"Waiting for the engine. {text}")
         if not alive:
             st.warning(NO_ENGINE, icon=":material/power_off:")
@@ -314,18 +255,20 @@ def progress(store: Store, job: Job, alive: bool, owner: str | None) -> None:
     share = min(1.0, job.done / job.total) if job.total else 0.0
     spent = max(0.0, time.time() - (job.started or time.time()))
     left = (
-        f"at most {duration(spent * (1 - share) / share)} left" if share > 0.05 and spent > 1 else f"{duration(spent)} so far"
+        f"at most {format_duration(spent * (1 - share) / share)} left"
+        if share > 0.05 and spent > 1
+        else f"{format_duration(spent)} so far"
     )
-    text = plain(phases[-1].text, 80) if phases else "Getting ready"
+    text = escape(phases[-1].text, 80) if phases else "Getting ready"
     st.progress(share, text=f"{text} · {100 * share:.0f}% · {left}")
     if not alive:
         st.warning(
-            f"The engine is {silence(store)}. If it does not come back, this run will be marked as interrupted.",
+            f"The engine is {describe_silence(store)}. If it does not come back, this run will be marked as interrupted.",
             icon=":material/power_off:",
         )
 
 
-def how_far(store: Store, job: Job | None) -> str:
+def describe_progress(store: Store, job: Job | None) -> str:
     """The same in a few words; None: nobody has asked for it."""
     if job is None:
         return "not asked for"
@@ -335,5 +278,5 @@ def how_far(store: Store, job: Job | None) -> str:
         ahead = store.position(job.id)
         return f"waiting, {ahead} before it" if ahead else "next in line"
     if job.state == "failed":
-        return f"failed. {plain(job.reason, 300)}"
+        return f"failed. {escape(job.reason, 300)}"
     return job.state

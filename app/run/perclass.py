@@ -21,9 +21,9 @@ WHOLE = 15
 GROUPS = {"minority": "mean of the minority classes", "majority": "mean of the majority classes"}
 
 
-def per_class(result: Result, key: str) -> None:
+def draw_classes(result: Result, key: str) -> None:
     """The table, to read and to copy; key: of this table on its page."""
-    made = rows(result)
+    made = make_rows(result)
     height: Any = "content" if len(made) <= WHOLE else 400
     alt = "Test results with 95% intervals, one row a class"
     st.dataframe(made, hide_index=True, alt=alt, column_config=NARROW, height=height)
@@ -35,13 +35,13 @@ def per_class(result: Result, key: str) -> None:
         few = "those that lost rows" if result.spec["imbalance"].get("profile") == "remove" else "those below the largest"
         st.caption(f"{told[:1].upper()}{told[1:]}; the minority classes are {few} in training.")
     caption = f"{alt}, n = {result.n}; {result.interval}"
-    share.table(lambda: records(result), f"classes-{result.run_id}", f"classes-{key}", caption, text=["class"])
+    share.offer_table(lambda: list_records(result), f"classes-{result.run_id}", f"classes-{key}", caption, text=["class"])
 
 
-def rows(result: Result) -> pd.DataFrame:
+def make_rows(result: Result) -> pd.DataFrame:
     """Means with intervals as text, one row a class, then the averages."""
     out = []
-    for name, values in [*result.per_class.items(), *_averages(result)]:
+    for name, values in [*result.per_class.items(), *_list_averages(result)]:
         row: dict[str, Any] = {"class": name}
         for metric, label in SCORES.items():
             value = values.get(metric)
@@ -51,16 +51,16 @@ def rows(result: Result) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
-def records(result: Result) -> list[dict[str, Any]]:
+def list_records(result: Result) -> list[dict[str, Any]]:
     """The same as numbers, means with both ends of their intervals, with the rows and replicates that they are of."""
     out = []
-    for name, values in [*result.per_class.items(), *_averages(result)]:
+    for name, values in [*result.per_class.items(), *_list_averages(result)]:
         row: dict[str, Any] = {"class": name, "test rows": values.get("support"), "replicates": result.n}
         out.append(row | {label: values.get(metric) for metric, label in SCORES.items()})
     return out
 
 
-def _averages(result: Result) -> list[tuple[str, Mapping[str, Any]]]:
+def _list_averages(result: Result) -> list[tuple[str, Mapping[str, Any]]]:
     return [(GROUPS[name], values) for name, values in result.averages.items() if name in GROUPS]
 
 

@@ -9,19 +9,22 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import session
 from app.charts import pr
-from app.form import form
+from app.form import fields, imbalance
 from app.frame import address
 from app.parts import share
-from app.parts.elements import chart, heading
+from app.parts.elements import draw_chart, draw_heading
 from app.run import panel
-from app.run.gaps import interval
+from app.run.answer import AP
+from app.run.gaps import read_interval
 from app.run.shown import Shown
-from app.words.text import difference, format_value, number, plain, ratio
+from app.session import visitor
+from app.session.store import get_store
+from app.words.text import escape, format_difference, format_interval, format_ratio
 from engine.errors import BadInput
 from engine.spec import Imbalance, RunSpec, limits
-from engine.spec.result import DEFAULT_METRIC, METRICS, Result
+from engine.spec.fields import format_value
+from engine.spec.result import METRICS, Result
 from engine.spec.run import find_entry
 from engine.stats import intervals
 from engine.stats.intervals import Interval
@@ -32,14 +35,14 @@ KNOBS = ("sampler", "k_neighbors", "k", "r", "loss")
 RATIO = "imbalance ratio"
 
 
-def ask(shown: Shown, catalog: Mapping[str, Any]) -> None:
+def draw_what_if(shown: Shown, catalog: Mapping[str, Any]) -> None:
     """Choose one setting and its other value; the button asks for that run and puts it beside this one."""
     spec = shown.main.spec
     try:
         spec = spec.complete(catalog)
         method, entry = find_entry(catalog, "methods", spec.method), find_entry(catalog, "datasets", spec.dataset)
     except BadInput as error:
-        st.caption(f"This run cannot be varied: {plain(error, 300)}")
+        st.caption(f"This run cannot be varied: {escape(error, 300)}")
         return
     offered = {d["name"]: d for name in KNOBS for d in method["fields"] if d["name"] == name}
     highest, why = limits.highest_ratio(
@@ -58,14 +61,14 @@ def ask(shown: Shown, catalog: Mapping[str, Any]) -> None:
     left, right = st.columns(2)
     with left:
         knob = st.selectbox("Change one thing", knobs, format_func=label, key="deep.knob")
-        now = ratio(spec.imbalance.ratio or 1) if knob == RATIO else format_value(spec.params[knob])
-        st.caption(f"This run: {plain(now)}")
+        now = format_ratio(spec.imbalance.ratio or 1) if knob == RATIO else format_value(spec.params[knob])
+        st.caption(f"This run: {escape(now)}")
     with right:
-        other, wrong = _value(spec, knob, offered.get(knob), highest, shown.job.id)
+        other, wrong = _choose_value(spec, knob, offered.get(knob), highest, shown.job.id)
     if knob == RATIO:
-        st.caption(plain(why, 300))
+        st.caption(escape(why, 300))
     for problem in wrong:
-        st.error(plain(problem, 300))
+        st.error(escape(problem, 300))
     same = other is None or other == spec
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -73,73 +76,75 @@ def ask(shown: Shown, catalog: Mapping[str, Any]) -> None:
             type="primary",
             icon=":material/call_split:",
             key="deep.whatif",
-            disabled=same or session.demo(),
+            disabled=same or visitor.is_demo(),
             on_click=_submit,
             args=(other, shown.job),
         )
-        if panel.closed():
+        if panel.caption_demo():
             return
         st.caption("Choose another value than this run's." if same and not wrong else "Everything else stays as it is.")
 
 
-def _value(
+def _choose_value(
     spec: RunSpec, knob: str, described: Mapping[str, Any] | None, highest: float, run: str
 ) -> tuple[RunSpec | None, list[str]]:
     """The spec with the other value, and what is wrong with it."""
     if described is None:
         now = float(spec.imbalance.ratio or 1)
-        stops = sorted({float(s) for s in form.STEPS if s <= highest} | {now, float(highest)})
-        value = st.select_slider("Largest to smallest class", stops, value=now, key=f"deep.w.{run}.ratio", format_func=ratio)
+        stops = sorted({float(s) for s in imbalance.STEPS if s <= highest} | {now, float(highest)})
+        value = st.select_slider(
+            "Largest to smallest class", stops, value=now, key=f"deep.w.{run}.ratio", format_func=format_ratio
+        )
         made = spec.imbalance
         return spec.with_(imbalance=Imbalance(made.profile, float(value), None, made.where)), []
-    values, wrong = form.field_widgets([dict(described) | {"default": spec.params[knob]}], f"deep.w.{run}", spec.method)
+    values, wrong = fields.draw_fields([dict(described) | {"default": spec.params[knob]}], f"deep.w.{run}", spec.method)
     if wrong:
         return None, wrong
     return spec.with_(params=dict(spec.params) | values), []
 
 
 def _submit(spec: RunSpec, job: Job) -> None:
-    made = session.store().submit(
+    made = get_store().submit(
         spec, fingerprint=job.fingerprint, owner=job.owner, device=job.device, priority=PRIORITY_INTERACTIVE
     )
-    address.write({"run": job.id, "beside": made.id})
+    address.follow_link({"run": job.id, "beside": made.id})
 
 
 # ---- both runs
 
 
-def settings(spec: RunSpec) -> dict[str, str]:
+def list_settings(spec: RunSpec) -> dict[str, str]:
     """Everything a run was asked, by name."""
     made = spec.imbalance
     words = {"dataset": spec.dataset, "method": spec.method, "imbalance": made.profile}
-    words |= {RATIO: ratio(made.ratio)} if made.ratio is not None else {}
+    words |= {RATIO: format_ratio(made.ratio)} if made.ratio is not None else {}
     words |= {"share removed": format_value(made.rate)} if made.rate is not None else {}
     words |= {"where it is made": str(made.where), "folds": str(spec.folds), "seeds": str(spec.seeds), "seed": str(spec.seed)}
     words |= {f"data: {name}": format_value(value) for name, value in spec.data.items()}
     return words | {name: format_value(value) for name, value in spec.params.items()}
 
 
-def differing(one: RunSpec, other: RunSpec) -> list[tuple[str, str, str]]:
+def find_differences(one: RunSpec, other: RunSpec) -> list[tuple[str, str, str]]:
     """(setting, this run's, the other's) where they differ; '–': it has no such setting."""
-    mine, theirs = settings(one), settings(other)
+    mine, theirs = list_settings(one), list_settings(other)
     names = list(dict.fromkeys([*mine, *theirs]))
     return [(n, mine.get(n, "–"), theirs.get(n, "–")) for n in names if mine.get(n) != theirs.get(n)]
 
 
-def same_test_rows(one: RunSpec, other: RunSpec) -> bool:
+def has_same_test_rows(one: RunSpec, other: RunSpec) -> bool:
     """True where both runs were tested on the same rows, replicate by replicate: only then a difference is a paired one."""
     if any(getattr(one, name) != getattr(other, name) for name in ("dataset", "data", "folds", "seeds", "seed")):
         return False
     return one.imbalance == other.imbalance or one.imbalance.where == other.imbalance.where == "train"
 
 
-def compare(one: Result, other: Result, paired: bool) -> pd.DataFrame:
+def compare_runs(one: Result, other: Result, paired: bool) -> pd.DataFrame:
     """Measures of both runs, one row a measure; a difference (other minus this) only where it is paired."""
     rows = []
 
     def add(label: str, mine: Interval, theirs: Interval, gap: Interval | None) -> None:
-        row = {"measure": label, "this run": number(mine, 3), "the other": number(theirs, 3)}
-        rows.append(row | ({"difference": difference(gap)} if gap is not None else {}))
+        row = {"measure": label, "this run": format_interval(mine, 3), "the other": format_interval(theirs, 3)}
+        rows.append(row | ({"difference": format_difference(gap)} if gap is not None else {}))
 
     for name, (label, _, _) in METRICS.items():
         if name in one.metrics and name in other.metrics:
@@ -147,14 +152,14 @@ def compare(one: Result, other: Result, paired: bool) -> pd.DataFrame:
     pairs = [(r.averages.get("minority", {}), "Minority classes: ") for r in (one, other)]
     if pairs[0][0].get("classes") == pairs[1][0].get("classes"):
         for name, word in (("recall", "recall"), ("precision", "precision"), ("f1", "F1")):
-            _also(add, one, other, paired, f"Minority classes, mean {word}", *(found.get(name) for found, _ in pairs))
+            _add_measure(add, one, other, paired, f"Minority classes, mean {word}", *(found.get(name) for found, _ in pairs))
     for state in ("before", "after"):
         label = f"Net gap {state} (features' units)"
-        _also(add, one, other, paired, label, *(r.gap.get("net", {}).get(state) for r in (one, other)))
+        _add_measure(add, one, other, paired, label, *(r.gap.get("net", {}).get(state) for r in (one, other)))
     return pd.DataFrame(rows)
 
 
-def _also(add: Any, one: Result, other: Result, paired: bool, label: str, mine: Any, theirs: Any) -> None:
+def _add_measure(add: Any, one: Result, other: Result, paired: bool, label: str, mine: Any, theirs: Any) -> None:
     """A measure that is kept as {mean, low, high, values}."""
     if not mine or not theirs:
         return
@@ -162,34 +167,34 @@ def _also(add: Any, one: Result, other: Result, paired: bool, label: str, mine: 
     if paired:
         values = [np.array([np.nan if v is None else v for v in words["values"]], dtype=float) for words in (theirs, mine)]
         gap = intervals.difference_interval(*values, one.test_share)
-    add(label, interval(mine, one), interval(theirs, other), gap)
+    add(label, read_interval(mine, one), read_interval(theirs, other), gap)
 
 
-def beside(shown: Shown, other: Shown, key: str = "deep") -> None:
+def draw_beside(shown: Shown, other: Shown, key: str = "deep") -> None:
     """Both runs: what differs in what they were asked, and in what came of it. key: begins the keys of what is drawn."""
-    heading("What differs", "Settings that are not the same in both runs. Everything that is not listed is.")
-    changed = differing(shown.main.spec, other.main.spec)
+    draw_heading("What differs", "Settings that are not the same in both runs. Everything that is not listed is.")
+    changed = find_differences(shown.main.spec, other.main.spec)
     table = pd.DataFrame(changed, columns=["setting", "this run", "the other"])
     st.dataframe(table, hide_index=True, alt="Settings that differ between the two runs", key=f"{key}.differing")
     if any("–" in row[1:] for row in changed):
         st.caption("–: that method has no such setting.")
-    share.table(table, "settings", f"{key}-differing", "Settings that differ between the two runs", text=list(table))
+    share.offer_table(table, "settings", f"{key}-differing", "Settings that differ between the two runs", text=list(table))
     if other.result is None:
         with st.container(key=f"{key}-beside-{other.job.state}"):
-            panel.ending(other, other.job.device, key=f"{key}.beside.again")
+            panel.draw_ending(other, other.job.device, key=f"{key}.beside.again")
             if other.job.active:
-                st.fragment(_progress, run_every=2 * panel.TICK)(other.job.id, other.job.state, key)
+                st.fragment(_draw_progress, run_every=2 * panel.TICK)(other.job.id, other.job.state, key)
         return
     if shown.result is None:
         return
-    paired = same_test_rows(shown.main.spec, other.main.spec)
+    paired = has_same_test_rows(shown.main.spec, other.main.spec)
     with st.container(key=f"{key}-beside-done"):
-        heading(
+        draw_heading(
             "What came of it",
             "Brackets: 95% intervals. A difference is the other run minus this one, paired over replicates on the same test rows.",
         )
         n = shown.result.n
-        found, alt = compare(shown.result, other.result, paired), "Measures of both runs with their difference"
+        found, alt = compare_runs(shown.result, other.result, paired), "Measures of both runs with their difference"
         st.dataframe(found, hide_index=True, alt=alt, key=f"{key}.compare")
         note = f"n = {n}" if n == other.result.n else f"n = {n} and {other.result.n}"
         chance = "the test rows; another split may differ" if n == 1 else "the split"
@@ -198,37 +203,37 @@ def beside(shown: Shown, other: Shown, key: str = "deep") -> None:
             if paired
             else f"{note}. The runs were not tested on the same rows, so no paired difference is shown."
         )
-        share.table(found, "two-runs", f"{key}-compare", f"{alt}; {note}; {shown.result.interval}")
-        _curves(shown, other)
+        share.offer_table(found, "two-runs", f"{key}-compare", f"{alt}; {note}; {shown.result.interval}")
+        _draw_curves(shown, other)
 
 
-def _curves(shown: Shown, other: Shown) -> None:
+def _draw_curves(shown: Shown, other: Shown) -> None:
     found = [(key, s.result) for key, s in ((shown.main.key, shown), ("beside", other)) if s.result is not None]
     names = ["this run", "the other"]
     curves = []
     for (key, result), label in zip(found, names, strict=True):
         if "pr_recall" in result.arrays:
-            ap = result.metric(DEFAULT_METRIC)
+            ap = result.metric(AP)
             arrays = (result.arrays["pr_recall"], np.atleast_2d(result.arrays["pr_precision"]))
             curves.append(pr.Curve(key, label, *arrays, ap.mean, ap.low, ap.high))
     if len(curves) == 2:
-        chart(pr.figure(curves, found[0][1].prevalence), "chart-pr-beside", pr.alt(curves, found[0][1].prevalence))
+        draw_chart(pr.figure(curves, found[0][1].prevalence), "chart-pr-beside", pr.alt(curves, found[0][1].prevalence))
 
 
-def _progress(run: str, seen: str, key: str) -> None:
+def _draw_progress(run: str, state: str, key: str) -> None:
     """How far the other run is. A fragment."""
-    store, owner = session.store(), session.owner()
+    store, owner = get_store(), visitor.read_owner()
     job = store.job(run, owner)
-    if job.state != seen and not job.active:
+    if job.state != state and not job.active:
         st.rerun()
-    panel.progress(store, job, bool(store.engines()), owner)
-    if not session.demo():
-        st.button("Cancel", key=f"{key}.beside.cancel", icon=":material/stop:", on_click=panel.cancel, args=([run],))
+    panel.draw_progress(store, job, bool(store.engines()), owner)
+    if not visitor.is_demo():
+        st.button("Cancel", key=f"{key}.beside.cancel", icon=":material/stop:", on_click=panel.cancel_jobs, args=([run],))
 
 
-def short(one: RunSpec, other: RunSpec, most: int = 3) -> str:
+def describe_change(one: RunSpec, other: RunSpec, most: int = 3) -> str:
     """'k_neighbors 5, loss focal': how the other differs, for a list."""
-    changed: Sequence[tuple[str, str, str]] = differing(one, other)
+    changed: Sequence[tuple[str, str, str]] = find_differences(one, other)
     said = ", ".join(f"{name} {theirs}" for name, _, theirs in changed[:most] if theirs != "–")
     more = len(changed) - most
     return (said or "the same settings") + (f" and {more} more" if more > 0 else "")

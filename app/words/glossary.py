@@ -266,64 +266,66 @@ ALIASES = {
 """What else people call them."""
 
 
-def _bare(text: str) -> str:
+def _normalise(text: str) -> str:
     """Letters and digits alone, in small letters, without accents: what a search looks at."""
     plain = unicodedata.normalize("NFKD", text).casefold()
     return " ".join("".join(c if c.isalnum() else " " for c in plain if not unicodedata.combining(c)).split())
 
 
-_BY_NAME = {_bare(name): name for name in TERMS}
+_BY_NAME = {_normalise(name): name for name in TERMS}
 
 
-def name(word: str) -> str:
+def find_name(word: str) -> str:
     """The word as the list has it. Raises KeyError for one that is not there."""
-    bare = _bare(word)
+    bare = _normalise(word)
     return ALIASES[bare] if bare in ALIASES else _BY_NAME[bare]
 
 
-def term(word: str) -> str:
+def explain_term(word: str) -> str:
     """What a word means, in two sentences: for `help=`. Raises KeyError for one that is not in the list."""
-    return TERMS[name(word)]
+    return TERMS[find_name(word)]
 
 
-def about(*words: str, first: str = "", last: str = "") -> str:
-    """Help of a heading that uses several words: a sentence of its own, a paragraph a word, a sentence at the end."""
-    return "\n\n".join([*filter(None, [first]), *(f"**{name(w)}**: {term(w)}" for w in words), *filter(None, [last])])
+def explain_terms(*names: str, first: str = "", last: str = "") -> str:
+    """Help of a heading that uses several terms: a sentence of its own, a paragraph for each term, a sentence at the end."""
+    return "\n\n".join(
+        [*filter(None, [first]), *(f"**{find_name(w)}**: {explain_term(w)}" for w in names), *filter(None, [last])]
+    )
 
 
-def found(asked: str) -> list[str]:
+def search_terms(wanted: str) -> list[str]:
     """Names of the terms that a search finds: the one it names, those whose name begins so, those whose text has it."""
-    words = _bare(asked).split()
+    words = _normalise(wanted).split()
     if not words:
-        return sorted(TERMS, key=_bare)
-    known = {n: [_bare(n), *(alias for alias, to in ALIASES.items() if to == n)] for n in TERMS}
+        return sorted(TERMS, key=_normalise)
+    known = {n: [_normalise(n), *(alias for alias, to in ALIASES.items() if to == n)] for n in TERMS}
 
     def place(n: str) -> int | None:
         if " ".join(words) in known[n]:
             return 0
         if any(all(any(part.startswith(w) for part in text.split()) for w in words) for text in known[n]):
             return 1
-        return 2 if all(w in _bare(f"{n} {TERMS[n]}") for w in words) else None
+        return 2 if all(w in _normalise(f"{n} {TERMS[n]}") for w in words) else None
 
-    places = {n: found for n in TERMS if (found := place(n)) is not None}
-    return sorted(places, key=lambda n: (places[n], _bare(n)))
+    places = {n: search_terms for n in TERMS if (search_terms := place(n)) is not None}
+    return sorted(places, key=lambda n: (places[n], _normalise(n)))
 
 
-def button() -> None:
+def draw_button() -> None:
     """The press that opens the list, with a search."""
-    st.fragment(_button)()
+    st.fragment(_draw_button)()
 
 
-def _button() -> None:
+def _draw_button() -> None:
     """The press. A fragment: nothing else is drawn anew, and the list is sent when somebody opens it."""
     if st.button("Glossary", icon=":material/dictionary:", type="tertiary", key="glossary"):
-        st.dialog("Glossary", width="medium", icon=":material/dictionary:")(listing)()
+        st.dialog("Glossary", width="medium", icon=":material/dictionary:")(draw_list)()
 
 
-def listing() -> None:
+def draw_list() -> None:
     """The search and what it finds: in a dialog, which takes the keyboard and gives it back."""
     asked = st.text_input("Search", key="glossary.search", placeholder="interval, AP, potential …")
-    there = found(asked or "")
+    there = search_terms(asked or "")
     with st.container(key="glossary-list"):
         if there:
             st.markdown("\n\n".join(f"**{n}.** {TERMS[n]}" for n in there))

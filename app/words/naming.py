@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from app.words.text import plain
+from app.words.text import escape
 from engine.text import one_line
 
 BLANK = "(blank)"
 """Stands for a name that shows nothing."""
 
 
-def listed(names: Sequence[str], limit: int = 60) -> dict[str, str]:
+def label_names(names: Sequence[str], limit: int = 60) -> dict[str, str]:
     """Each name as one visible line of a list, which shows text as it is but must tell options apart by it: those that would look
     alike have their number in front."""
     shown = [one_line(name, limit) or BLANK for name in names]
@@ -23,11 +23,11 @@ def listed(names: Sequence[str], limit: int = 60) -> dict[str, str]:
     }
 
 
-def said(name: object, limit: int = 40) -> str:
+def shorten_name(name: object, limit: int = 40) -> str:
     """A name as markdown that shows it letter by letter."""
-    return plain(one_line(name, limit), limit) or plain(BLANK)
+    return escape(one_line(name, limit), limit) or escape(BLANK)
 
 
-def cell(name: object) -> str:
+def format_cell(name: object) -> str:
     """A name for a cell of a table, where all text is safe but half a letter cannot be sent."""
     return str(name).encode("utf-8", "replace").decode()

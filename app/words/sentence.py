@@ -6,14 +6,23 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.words.text import bounds, difference, duration, many, number, plain, ratio
+from app.words.text import (
+    escape,
+    format_bounds,
+    format_count,
+    format_difference,
+    format_duration,
+    format_interval,
+    format_ratio,
+)
 from engine.spec import Imbalance, RunSpec
 from engine.spec.companions import Companion
-from engine.spec.result import DEFAULT_METRIC, Result
+from engine.spec.result import Result
 from engine.stats.intervals import Interval
 
 HARDLY = 0.05
 """Median movement in sd below which the points count as not having moved."""
+AP = "average_precision"
 
 
 @dataclass(frozen=True)
@@ -25,19 +34,19 @@ class Story:
     fine: str
 
 
-def setting(spec: RunSpec, native: float | None = None) -> str:
+def describe_setting(spec: RunSpec, native: float | None = None) -> str:
     """'At 50:1', 'As the data come (11.6:1)', 'At 50:1, falling exponentially, in the training rows only'."""
     made: Imbalance = spec.imbalance
     if made.profile == "native":
-        return "As the data come" + (f" ({ratio(native)})" if native else "")
+        return "As the data come" + (f" ({format_ratio(native)})" if native else "")
     only = ", in the training rows only" if made.where == "train" else ""
     if made.profile == "remove":
         return f"With {100 * (made.rate or 0):.3g}% of the rows of some classes removed{only}"
     how = {"exponential": ", falling exponentially", "step": ", in one step", "gaussian": ", falling as a Gaussian"}
-    return f"At {ratio(made.ratio or 1)}{how.get(made.profile, '')}{only}"
+    return f"At {format_ratio(made.ratio or 1)}{how.get(made.profile, '')}{only}"
 
 
-def story(
+def write_story(
     members: Sequence[Companion], results: Mapping[str, Result | None], *, native: float | None = None, why: str = ""
 ) -> Story:
     """The story of a finished run. members: its family, the run itself first; results: by Member.key, None while not there.
@@ -51,90 +60,97 @@ def story(
     controls = {key: pair for key, pair in there.items() if pair[0].role == "control"}
     baseline = next((pair for pair in there.values() if pair[0].role == "baseline"), None)
     oracle = next((pair for pair in there.values() if pair[0].role == "oracle"), None)
-    gain = oracle[1].difference(baseline[1], DEFAULT_METRIC) if oracle and baseline else None
+    gain = oracle[1].difference(baseline[1], AP) if oracle and baseline else None
     if members[0].role == "baseline" and oracle:
-        gain = oracle[1].difference(main, DEFAULT_METRIC)
-    where = setting(members[0].spec, native)
+        gain = oracle[1].difference(main, AP)
+    where = describe_setting(members[0].spec, native)
     comma = "," if "," in where else ""
-    headline = f"{where}{comma} {plain(members[0].label)} reaches average precision **{number(main.metric(DEFAULT_METRIC))}**"
+    headline = f"{where}{comma} {escape(members[0].label)} reaches average precision **{format_interval(main.metric(AP))}**"
     parts = []
     if "frozen" in controls:
-        parts.append(f"the same points frozen {number(controls['frozen'][1].metric(DEFAULT_METRIC))}")
-    parts += [f"{plain(m.label)} {number(r.metric(DEFAULT_METRIC))}" for key, (m, r) in controls.items() if key != "frozen"]
+        parts.append(f"the same points frozen {format_interval(controls['frozen'][1].metric(AP))}")
+    parts += [f"{escape(m.label)} {format_interval(r.metric(AP))}" for key, (m, r) in controls.items() if key != "frozen"]
     if baseline:
-        parts.append(f"{plain(baseline[0].label)} {number(baseline[1].metric(DEFAULT_METRIC))}")
+        parts.append(f"{escape(baseline[0].label)} {format_interval(baseline[1].metric(AP))}")
     headline += ("; " + ", ".join(parts) if parts else "") + "."
     if gain is not None and oracle and gain.above_zero:
-        headline = headline[:-1] + f"; the withheld real rows would give {oracle[1].metric(DEFAULT_METRIC).mean:.2f}."
-    findings = _moving(main, controls.get("frozen"))
+        headline = headline[:-1] + f"; the withheld real rows would give {oracle[1].metric(AP).mean:.2f}."
+    findings = _describe_movement(main, controls.get("frozen"))
     if baseline and members[0].role == "method":
-        findings.append(_against(members[0].label, main.difference(baseline[1], DEFAULT_METRIC), baseline[0].label))
+        findings.append(_describe_difference(members[0].label, main.difference(baseline[1], AP), baseline[0].label))
     if members[0].role != "oracle":
-        findings += _ceiling(main, baseline[1] if baseline else None, gain, members[0].role, why)
+        findings += _describe_potential(main, baseline[1] if baseline else None, gain, members[0].role, why)
     else:
         findings.append("This is an oracle: it trains with the withheld rows given back, and is never ranked with the others.")
-    return Story(headline, tuple(findings), _fine(main))
+    return Story(headline, tuple(findings), _describe_interval(main))
 
 
-def _moving(main: Result, frozen: tuple[Companion, Result] | None) -> list[str]:
+def _describe_movement(main: Result, frozen: tuple[Companion, Result] | None) -> list[str]:
     """What the movement of the points did; nothing for a method without points."""
     out = []
-    if main.moves is not None and math.isfinite(moved := _number(main.moves.get("median"))):
-        largest = _number(main.moves.get("largest"))
+    if main.moves is not None and math.isfinite(moved := _read_number(main.moves.get("median"))):
+        largest = _read_number(main.moves.get("largest"))
         if moved < HARDLY:
             out.append(f"The points hardly moved: {moved:.2g} sd in the median, {largest:.2g} at most.")
         else:
             out.append(f"The points moved {moved:.2f} sd in the median, {largest:.2f} at most.")
     if frozen is not None:
-        gap = main.difference(frozen[1], DEFAULT_METRIC)
+        gap = main.difference(frozen[1], AP)
         if gap.above_zero:
-            out.append(f"**Moving helps** here: {difference(gap)} over frozen points.")
+            out.append(f"**Moving helps** here: {format_difference(gap)} over frozen points.")
         elif gap.below_zero:
-            out.append(f"**Moving hurts** here: {difference(gap)} against frozen points.")
+            out.append(f"**Moving hurts** here: {format_difference(gap)} against frozen points.")
         elif math.isfinite(gap.low):
-            out.append(f"Whether moving helps cannot be told from this: {difference(gap)} against frozen points.")
+            out.append(f"Whether moving helps cannot be told from this: {format_difference(gap)} against frozen points.")
         else:
-            out.append(f"Whether moving helps cannot be told: {difference(gap)} against frozen points, without an interval.")
+            out.append(
+                f"Whether moving helps cannot be told: {format_difference(gap)} against frozen points, without an interval."
+            )
     return out
 
 
-def _against(label: str, gap: Interval, other: str) -> str:
+def _describe_difference(label: str, gap: Interval, other: str) -> str:
     if gap.above_zero:
-        return f"{plain(label)} is ahead of {plain(other)} by {difference(gap)}."
+        return f"{escape(label)} is ahead of {escape(other)} by {format_difference(gap)}."
     if gap.below_zero:
-        return f"{plain(label)} is behind {plain(other)}: {difference(gap)}."
-    return f"It cannot be told apart from {plain(other)}: {difference(gap)}."
+        return f"{escape(label)} is behind {escape(other)}: {format_difference(gap)}."
+    return f"It cannot be told apart from {escape(other)}: {format_difference(gap)}."
 
 
-def _ceiling(main: Result, baseline: Result | None, gain: Interval | None, role: str, why: str) -> list[str]:
+def _describe_potential(main: Result, baseline: Result | None, gain: Interval | None, role: str, why: str) -> list[str]:
     if why:
         return [why]
     if gain is None:
         return []
     if not gain.above_zero:
         return [
-            f"Giving the withheld rows back does not clearly beat cross-entropy ({difference(gain)}), so there is no share to recover."
+            f"Giving the withheld rows back does not clearly beat cross-entropy ({format_difference(gain)}), so there is no share to "
+            "recover."
         ]
     if role == "baseline" or baseline is None:
-        return [f"The withheld rows are worth {difference(gain)} of average precision."]
-    share = 100 * main.difference(baseline, DEFAULT_METRIC).mean / gain.mean
+        return [f"The withheld rows are worth {format_difference(gain)} of average precision."]
+    share = 100 * main.difference(baseline, AP).mean / gain.mean
     part = f"{share:.0f}%" if share > 0 else "none"
-    return [f"Of the {difference(gain)} that the withheld rows are worth, {part} is recovered."]
+    return [f"Of the {format_difference(gain)} that the withheld rows are worth, {part} is recovered."]
 
 
-def _fine(main: Result) -> str:
-    interval = main.metric(DEFAULT_METRIC)
-    has = bool(bounds(interval))
-    what = plain(main.interval, 120) if has else "no interval"
-    said = f"Brackets: {what}, n = {many(main.n, 'replicate')}." if has else f"No interval, n = {many(main.n, 'replicate')}."
+def _describe_interval(main: Result) -> str:
+    interval = main.metric(AP)
+    has = bool(format_bounds(interval))
+    what = escape(main.interval, 120) if has else "no interval"
+    said = (
+        f"Brackets: {what}, n = {format_count(main.n, 'replicate')}."
+        if has
+        else f"No interval, n = {format_count(main.n, 'replicate')}."
+    )
     quick = " One split is a quick look: another split may turn these differences." if main.n == 1 else ""
     chance = f"{main.prevalence:.3g} is what a random ranking would reach"
     if main.positive == "macro":
         chance += ", averaged over the classes"
     else:
         chance += f", as {100 * main.prevalence:.3g}% of the test rows are positive"
-    return f"{said}{quick} All on test rows; {chance}. Took {duration(main.seconds)}."
+    return f"{said}{quick} All on test rows; {chance}. Took {format_duration(main.seconds)}."
 
 
-def _number(value: object) -> float:
+def _read_number(value: object) -> float:
     return float(value) if isinstance(value, (int, float)) else math.nan

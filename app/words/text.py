@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 
-from engine.spec.fields import format_value as format_value  # what a value is at the terminal, for every page
 from engine.stats.intervals import Interval
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&=^\"'/@])")
@@ -13,7 +12,7 @@ _LINK = re.compile(r"(?i)(http|www|ftp|mailto|xmpp)")
 _JOINER = "\u2060"  # invisible; keeps Streamlit's markdown from turning a bare address into a link
 
 
-def plain(text: object, limit: int = 60) -> str:
+def escape(text: object, limit: int = 60) -> str:
     """Any text as markdown that shows it letter by letter, on one line, cut to `limit` characters."""
     words = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
     words = words if len(words) <= limit else words[: limit - 1] + "…"
@@ -21,43 +20,45 @@ def plain(text: object, limit: int = 60) -> str:
     return _LINK.sub(lambda m: m[0][0] + _JOINER + m[0][1:], words).replace(r"\@", "\\@" + _JOINER)
 
 
-def ratio(value: float) -> str:
+def format_ratio(value: float) -> str:
     """'50:1', '11.6:1'."""
     return f"{value:.0f}:1" if value >= 100 or abs(value - round(value)) < 0.05 else f"{value:.1f}:1"
 
 
-def number(interval: Interval, digits: int = 2) -> str:
+def format_interval(interval: Interval, digits: int = 2) -> str:
     """'0.41 [0.36, 0.46]', or '0.41' where there is no interval."""
     if not math.isfinite(interval.mean):
         return "not defined"
-    return f"{interval.mean:.{digits}f}{bounds(interval, digits)}"
+    return f"{interval.mean:.{digits}f}{format_bounds(interval, digits)}"
 
 
-def bounds(interval: Interval, digits: int = 2, sign: bool = False) -> str:
+def format_bounds(interval: Interval, digits: int = 2, sign: bool = False) -> str:
     """' [0.36, 0.46]', or '' where there is no interval."""
     if not (math.isfinite(interval.low) and math.isfinite(interval.high)):
         return ""
-    low, high = (signed(v, digits) if sign else f"{v:.{digits}f}".replace("-", "−") for v in (interval.low, interval.high))
+    low, high = (
+        format_signed(v, digits) if sign else f"{v:.{digits}f}".replace("-", "−") for v in (interval.low, interval.high)
+    )
     return f" [{low}, {high}]"
 
 
-def signed(value: float, digits: int = 3) -> str:
+def format_signed(value: float, digits: int = 3) -> str:
     """'+0.041', '−0.002', '0.000'."""
     text = f"{value:+.{digits}f}"
     return text[1:] if float(text) == 0 else text.replace("-", "−")
 
 
-def difference(interval: Interval, digits: int = 3) -> str:
+def format_difference(interval: Interval, digits: int = 3) -> str:
     """'+0.041 [+0.012, +0.070]'."""
-    return signed(interval.mean, digits) + bounds(interval, digits, sign=True)
+    return format_signed(interval.mean, digits) + format_bounds(interval, digits, sign=True)
 
 
-def many(count: float, noun: str) -> str:
+def format_count(count: float, noun: str) -> str:
     """'1 row', '1,200 rows'."""
     return f"{count:,.0f} {noun}" + ("" if count == 1 else "s")
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """'0.4 s', '12 s', '3 min 20 s', '1 h 5 min'."""
     if seconds < 10:
         return f"{seconds:.1f} s"

@@ -1,74 +1,91 @@
-"""`python -m engine compare`: the methods on a person's own table, in this process; nothing of it is kept but the report asked for."""
+"""`python -m engine compare`: the methods on a person's own table, in this process. Nothing is kept but the report asked for."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from engine.commands.arguments import add_report
+from engine.commands.progress import ProgressLine, say
 from engine.errors import BadData
-from engine.events import Board, Event, Note, Phase
-from engine.report import page
-from engine.report.leaderboard import ordered, standing, value
+from engine.events import Board, Event, Note, Phase, finish
+from engine.report import ReportRequest, page, write_report
+from engine.report.leaderboard import compare_to_plain, metric_interval, sort_rows
 from engine.spec.comparison import CompareSpec
 from engine.spec.result import METRICS
 from engine.text import one_line
 
+NAME = "compare"
+HELP = "compare methods on a table of your own (CSV, TSV, Excel, Parquet, or a zip of one)"
+ORDER = 30
 
-def command(asked: argparse.Namespace) -> int:
-    """Read the file, compare, print the answer, write the report; returns the exit status. Raises BadInput."""
-    began = time.monotonic()
-    file: Path = asked.file
-    spec = CompareSpec(
-        {"file": file.name or str(file)}, asked.target, asked.positive, budget=asked.budget, ratio=asked.ratio, seed=asked.seed
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See `engine.commands.main.Command`."""
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("--target", required=True, metavar="COL", help="the column to predict")
+    parser.add_argument("--positive", metavar="VALUE", help="the class looked for (default: the smallest)")
+    parser.add_argument(
+        "--budget", type=float, default=60.0, metavar="SECONDS", help="from the start to the answer (default 60)"
     )
-    page.can_write(asked.report)
-    data = _bytes(file)
-    teller = _Teller()
-    try:
-        found, artifacts, profile = _compare(data, file.name, spec, began, teller)
-    finally:
-        teller.clear()
-    print(json.dumps(found, allow_nan=False) if asked.json else summary(found))
-    if asked.report is not None:  # last: where it cannot be written, the answer is there all the same
-        from engine.report.comparison import from_artifacts
+    parser.add_argument("--ratio", type=float, help="largest / smallest class, such as 20 (default: as the data come)")
+    parser.add_argument("--seed", type=int, default=0, help="the number all draws come from (default 0)")
+    add_report(parser)
 
-        page.write(asked.report, from_artifacts(found, artifacts, profile=profile, file=file.name))
-        print(f"report: {one_line(asked.report, 200)}", file=sys.stderr)
+
+def run(arguments: argparse.Namespace) -> int:
+    """Reads the file, compares, prints the answer, writes the report. Raises BadInput."""
+    began = time.monotonic()
+    file: Path = arguments.file
+    spec = CompareSpec(
+        {"file": file.name or str(file)},
+        arguments.target,
+        arguments.positive,
+        budget=arguments.budget,
+        ratio=arguments.ratio,
+        seed=arguments.seed,
+    )
+    page.check_path(arguments.report)
+    data = _read_bytes(file)
+    progress = _Progress()
+    try:
+        found, artifacts, profile = _compare(data, file.name, spec, began, progress)
+    finally:
+        progress.clear()
+    print(json.dumps(found, allow_nan=False) if arguments.json else summarise_comparison(found))
+    if arguments.report is not None:  # last: where it cannot be written, the answer is there all the same
+        given = {"comparison": found, "artifacts": artifacts, "profile": profile, "file": file.name}
+        page.write_file(arguments.report, write_report("compare", ReportRequest(given=given)))
+        say(f"report: {one_line(arguments.report, 200)}")
     return 0
 
 
 def _compare(
-    data: bytes, name: str, spec: CompareSpec, began: float, teller: _Teller
+    data: bytes, name: str, spec: CompareSpec, began: float, progress: _Progress
 ) -> tuple[dict[str, Any], dict[str, bytes], dict[str, Any]]:
     """(the comparison, its artifacts, the table's profile)."""
-    teller(Phase("reading", "Reading the table"))
-    from engine.data.tables.profile import profile, to_dataset
-    from engine.data.tables.reading import read
+    progress(Phase("reading", "Reading the table"))
+    from engine.data.tables.profile import profile_table, to_dataset
+    from engine.data.tables.reading import read_sheet
 
     assert spec.target is not None
-    sheet = read(data, name, spec.reading)
-    about = profile(sheet, spec.target, spec.positive)
+    sheet = read_sheet(data, name, spec.reading)
+    about = profile_table(sheet, spec.target, spec.positive)
     for text in (*sheet.notes, *(w["text"] for w in about["warnings"] if w["level"] == "warning")):
-        teller(Note(text))
+        progress(Note(text))
     dataset = to_dataset(sheet, spec.target, spec.positive, name=name)
-    teller(Phase("importing", "Starting"))
+    progress(Phase("importing", "Starting"))
     from engine.compare.comparison import compare, describe_sheet
 
-    running = compare(dataset, spec, began=began, **describe_sheet(sheet, spec.target))
-    while True:
-        try:
-            teller(next(running))
-        except StopIteration as end:
-            found, artifacts = end.value
-            return found, artifacts, about
+    found, artifacts = finish(compare(dataset, spec, began=began, **describe_sheet(sheet, spec.target)), progress)
+    return found, artifacts, about
 
 
-def _bytes(file: Path) -> bytes:
+def _read_bytes(file: Path) -> bytes:
     from engine.spec.table_limits import MAX_BYTES
 
     try:
@@ -82,42 +99,33 @@ def _bytes(file: Path) -> bytes:
     )
 
 
-class _Teller:
-    """How far it is, on stderr: on a terminal one line that is written over, else a line per round; notes stay."""
+class _Progress(ProgressLine):
+    """Progress of a comparison: its rounds, and on a terminal its phases with the seconds left; notes stay."""
 
     def __init__(self) -> None:
-        self.live = sys.stderr.isatty()
+        super().__init__()
         self.round = 0
         self.left = ""
 
     def __call__(self, event: Event) -> None:
-        """Say it."""
+        """Prints an event of a comparison, if it is one of those that are printed."""
         if isinstance(event, Note):
-            self._line(one_line(event.text), stay=True)
+            self.keep(one_line(event.text))
         elif isinstance(event, Board):
             self.left = f", {event.left:.0f} s left"
-            if event.round != self.round and not self.live:
-                self._line(f"Round {event.round} of at most {event.rounds}{self.left}", stay=True)
+            if event.round != self.round and not self.is_live:
+                self.keep(f"Round {event.round} of at most {event.rounds}{self.left}")
             self.round = event.round
-        elif isinstance(event, Phase) and self.live:
-            self._line(event.text + self.left, stay=False)
-
-    def clear(self) -> None:
-        """Take the line away."""
-        if self.live:
-            self._line("", stay=False)
-
-    def _line(self, text: str, *, stay: bool) -> None:
-        start = "\r\x1b[K" if self.live else ""
-        print(start + text, end="\n" if stay else "", file=sys.stderr, flush=True)
+        elif isinstance(event, Phase):
+            self.show(event.text + self.left)
 
 
 WORDS = {"reference": "", "better": "better", "worse": "worse", "not told apart": "not told apart", "": ""}
 
 
-def summary(found: Mapping[str, Any]) -> str:
+def summarise_comparison(comparison: Mapping[str, Any]) -> str:
     """A comparison for a person: what was compared, a row a method, best first, and the verdict."""
-    data, spec, metric = found["data"], found["spec"], found["metric"]
+    data, spec, metric = comparison["data"], comparison["spec"], comparison["metric"]
     counts, positive = data["counts"], data["positive"]
     target = f", target {one_line(spec['target'], 60)}" if spec["target"] else ""
     out = [
@@ -127,17 +135,17 @@ def summary(found: Mapping[str, Any]) -> str:
     ]
     head = ("", METRICS[metric][0], "against plain training", "p (Holm)", "n", "seconds", "")
     rows = [head]
-    for row in ordered(found):
+    for row in sort_rows(comparison):
         difference = row["difference"] or {}
         rows.append(
             (
                 row["title"],
-                _interval(value(row, metric)),
-                _interval(difference, "+") if difference.get("mean") is not None else "",
+                _format_interval(metric_interval(row, metric)),
+                _format_interval(difference, "+") if difference.get("mean") is not None else "",
                 "" if difference.get("p_holm") is None else f"{difference['p_holm']:.3f}",
                 str(row["replicates"]),
                 f"{row['seconds']:.1f}",
-                WORDS[standing(row, found)] if difference.get("p_holm") is not None else "",
+                WORDS[compare_to_plain(row, comparison)] if difference.get("p_holm") is not None else "",
             )
         )
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
@@ -145,14 +153,14 @@ def summary(found: Mapping[str, Any]) -> str:
     for texts in rows:
         cells = (text.rjust(w) if r else text.ljust(w) for text, w, r in zip(texts, widths, right, strict=True))
         out.append(("  " + "  ".join(cells)).rstrip())
-    out += ["", found["verdict"], f"Mean over n replicates; {found['interval']}; differences are paired."]
-    out += [f"{row['title']}: {one_line(row['failed'])}" for row in found["methods"] if row["failed"]]
-    out += found["shortened"]
-    out.append(f"{found['seconds']:.1f} s of {spec['budget']:g} s on {found['provenance']['device']}")
+    out += ["", comparison["verdict"], f"Mean over n replicates; {comparison['interval']}; differences are paired."]
+    out += [f"{row['title']}: {one_line(row['failed'])}" for row in comparison["methods"] if row["failed"]]
+    out += comparison["shortened"]
+    out.append(f"{comparison['seconds']:.1f} s of {spec['budget']:g} s on {comparison['provenance']['device']}")
     return "\n".join(out)
 
 
-def _interval(m: Mapping[str, Any], sign: str = "") -> str:
+def _format_interval(m: Mapping[str, Any], sign: str = "") -> str:
     if m["mean"] is None:
         return "-"
     bracket = "" if m["low"] is None or m["high"] is None else f" [{m['low']:{sign}.3f}, {m['high']:{sign}.3f}]"

@@ -15,7 +15,7 @@ from engine.compare.halving import Resource
 from engine.data.dataset import Dataset, Replicate, Task
 from engine.data.prepare import prepare
 from engine.data.split import Parts
-from engine.data.thin import sizes, thin
+from engine.data.thin import reduce_counts, thin
 from engine.events import Event, Phase
 from engine.methods import method
 from engine.samplers.overloading import copies, overloaded
@@ -104,7 +104,7 @@ class Evaluator:
     def estimate_rows(self, name: str, level: Resource) -> float:
         """Estimated training rows that one seed processes (rows x epochs)."""
         params = self.choose_params(name, level)
-        counts = self.train_counts if level.rows is None else sizes(self.train_counts, level.rows)
+        counts = self.train_counts if level.rows is None else reduce_counts(self.train_counts, level.rows)
         rows, even = sum(counts) + EPOCH_ROWS, max(counts) * len(counts) + EPOCH_ROWS
         if name == TREES:
             return float(min(params["max_iter"], USUAL_EPOCHS) * (rows + EPOCH_ROWS))
@@ -172,7 +172,7 @@ class Evaluator:
 
     def saving_seconds(self, level: Resource) -> float:
         """Seconds that putting the result together takes at a level, about: tables, models, rows as CSV."""
-        rows = sum(self.train_counts if level.rows is None else sizes(self.train_counts, level.rows))
+        rows = sum(self.train_counts if level.rows is None else reduce_counts(self.train_counts, level.rows))
         table = min(MAX_POOLED, 4 * len(self.dataset.y))
         columns = int(self.dataset.numeric.shape[1] + self.dataset.categorical.shape[1])
         cells = 1.5 * rows * (columns + 2) * sum(name in ADDING for name in self.names)

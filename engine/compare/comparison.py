@@ -21,10 +21,10 @@ from engine.compare.leaderboard import build_leaderboard
 from engine.compare.result import describe_table, make_result
 from engine.data.dataset import Dataset
 from engine.data.prepare import encode
-from engine.data.tables.profile import proposed_folds
+from engine.data.tables.profile import propose_folds
 from engine.data.tables.sheet import Sheet
-from engine.data.tables.target import features
-from engine.data.thin import draw
+from engine.data.tables.target import select_features
+from engine.data.thin import draw_rows
 from engine.errors import BadData, BadParameter
 from engine.events import Event, Note, Phase
 from engine.runner.chunks import MAX_VALUES
@@ -56,7 +56,7 @@ TABLE_RATIO = 50.0
 
 def describe_sheet(sheet: Sheet, target: str) -> dict[str, Any]:
     """What `compare` is told of a table beside its dataset: dropped, readings and guesses."""
-    used, left = features(sheet, target)
+    used, left = select_features(sheet, target)
     return {
         "dropped": [{"name": column.name, "kind": column.kind} for column in left],
         "readings": {c.name: (c.kind, c.levels) for c in used if c.kind in ("boolean", "date")},
@@ -146,7 +146,7 @@ def _make_evaluator(dataset: Dataset, spec: CompareSpec, clock: Callable[[], flo
     most = min(MAX_ROWS, max(1000, MAX_VALUES // max(1, width)))
     if len(dataset.y) > most:
         rows, before = len(dataset.y), dataset.counts
-        dataset = dataset.rows(draw(dataset.y, np.arange(rows), most, numpy_stream(spec.seed, "sample"), TABLE_RATIO))
+        dataset = dataset.rows(draw_rows(dataset.y, np.arange(rows), most, numpy_stream(spec.seed, "sample"), TABLE_RATIO))
         mixed = abs(dataset.counts / len(dataset.y) - before / rows).max() > 0.005
         said.append(
             f"{len(dataset.y):,} of {rows:,} rows are used ({_list_counts(dataset)})"
@@ -159,7 +159,7 @@ def _make_evaluator(dataset: Dataset, spec: CompareSpec, clock: Callable[[], flo
             f"class {dataset.classes[c]!r} has {kept[c]} rows here; a comparison needs at least {limits.MIN_CLASS_ROWS} of every class"
             + ("." if spec.ratio is None else ": use a lower ratio.")
         )
-    run = RunSpec(dataset.name, PLAIN, spec.imbalance, folds=proposed_folds(min(kept)), seeds=MAX_SEEDS, seed=spec.seed)
+    run = RunSpec(dataset.name, PLAIN, spec.imbalance, folds=propose_folds(min(kept)), seeds=MAX_SEEDS, seed=spec.seed)
     classes = dataset.classes
     positive = 1 if len(classes) == 2 else classes.index(spec.positive) if spec.positive else int(np.argmin(kept))
     return Evaluator(dataset, run, spec.names, positive, clock), said

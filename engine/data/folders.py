@@ -1,7 +1,7 @@
 """Images in folders: a zip or a folder of `class/image` or `train/class/image` and `test/class/image` (PNG, JPEG).
 
-The one reader of pictures here, and a source of its own: every zip and folder inside `images` in a data folder is the dataset
-`images/NAME`. Nothing is ever unpacked to disk, and no name inside an archive is used as a path of this machine.
+Every source of image files reads them here. Nothing is unpacked to disk, and no name inside an archive is used as a path of this
+machine.
 
 Images come out at one size: the most common one of a sample of 200 (evenly spaced), scaled down to 64 pixels on its longer side
 where it is larger, unless asked otherwise. Others are resized to it. They are grey where all of that sample are, else RGB;
@@ -19,8 +19,8 @@ import warnings
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -28,14 +28,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.data import images, places
-from engine.data.facts import Facts
-from engine.data.images import Choose, Copy, ImageOptions, Pictures, SplitImageOptions
-from engine.data.table import Dataset
-from engine.errors import BadData, UnknownName
-from engine.spec.fields import param
+from engine.data import images
+from engine.data.images import Choose, Copy, Pictures
+from engine.errors import BadData
 
-FOLDER = "images"
 ENDINGS = (".png", ".jpg", ".jpeg")
 PARTS = ("train", "test")
 LARGEST_SIDE = 64
@@ -49,36 +45,11 @@ MAX_TOTAL = 8 << 30  # bytes of all image files
 MAX_PIXELS = 50_000_000  # of one image; a camera's, with room
 MAX_ARRAY = 2 << 30  # bytes of the pixels that are kept
 
-READER = 1
-"""Raise by hand when the same files would be read as other rows; it is part of the fingerprint."""
-
 GREY = ("1", "L", "LA", "I", "I;16", "F")
 DAMAGE = (OSError, ValueError, TypeError, KeyError, IndexError, OverflowError, SyntaxError, EOFError, struct.error, zlib.error)
 """What Pillow ends in where an image file is damaged."""
 
 COLOURS = {"grey": 1, "colour": 3}
-
-
-@dataclass(frozen=True)
-class FolderOptions(ImageOptions):
-    """What a person can ask of their own images."""
-
-    side: int = param(
-        0,
-        low=0,
-        high=LARGEST_SIDE,
-        label="side in pixels",
-        help="resize every image to this many pixels on its longer side; 0 takes the most common size, at most 64",
-        advanced=True,
-    )
-    colour: str = param(
-        "auto", choices=("auto", *COLOURS), help="auto keeps grey images grey where all of a sample are", advanced=True
-    )
-
-
-@dataclass(frozen=True)
-class SplitFolderOptions(SplitImageOptions, FolderOptions):
-    """The same with an official test part."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +88,10 @@ class Reader:
             with open(handle, "rb") as file:
                 return file.read(MAX_FILE + 1)
         except OSError as error:
-            raise BadData(f"{self.path}: {_said(name)} cannot be read ({error.strerror}).") from error
+            raise BadData(f"{self.path}: {_quote(name)} cannot be read ({error.strerror}).") from error
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: no file is kept open."""
 
 
 class ZipReader(Reader):
@@ -135,20 +106,22 @@ class ZipReader(Reader):
         try:
             entry = self.zip.getinfo(name)
             if entry.file_size > MAX_FILE:  # never more than this is unpacked, whatever the data hold
-                raise BadData(f"{self.path}: {_said(name)} has {entry.file_size >> 20} MiB; at most {MAX_FILE >> 20} are read.")
+                raise BadData(
+                    f"{self.path}: {_quote(name)} has {entry.file_size >> 20} MiB; at most {MAX_FILE >> 20} are read."
+                )
             return self.zip.read(entry)
         except KeyError:
-            raise BadData(f"{self.path} does not hold {_said(name)}.") from None
+            raise BadData(f"{self.path} does not hold {_quote(name)}.") from None
         except (OSError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-            raise BadData(f"{self.path}: {_said(name)} cannot be read ({error}).") from error
+            raise BadData(f"{self.path}: {_quote(name)} cannot be read ({error}).") from error
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Closes the file."""
         self.zip.close()
 
 
-def surveyed(path: Path) -> Tree:
-    """`survey`, remembered as long as the content stays."""
+def survey_cached(path: Path) -> Tree:
+    """`survey`, cached as long as the content stays the same."""
     return _survey(path, images.identity(path))
 
 
@@ -161,13 +134,13 @@ def survey(path: Path) -> Tree:
     """What a zip or folder holds, without reading an image. Raises BadData, with one sentence, for what is no set of images."""
     if path.is_symlink():
         raise BadData(f"{path} is a link; put the zip or folder itself there.")
-    files, empty = _folder(path) if path.is_dir() else _zip(path)
+    files, empty = _list_folder(path) if path.is_dir() else _list_zip(path)
     if len(files) > MAX_FILES:
         raise BadData(f"{path} holds {len(files)} files; at most {MAX_FILES} are read.")
     if sum(files.values()) > MAX_TOTAL:
         raise BadData(f"{path} holds {sum(files.values()) / 2**30:.0f} GiB of files; at most {MAX_TOTAL >> 30} are read.")
     split = {name: tuple(name.split("/")) for name in files}
-    top = _top([p for p in split.values() if p[-1].lower().endswith(ENDINGS)])
+    top = _find_top([p for p in split.values() if p[-1].lower().endswith(ENDINGS)])
     split = {name: p[len(top) :] for name, p in split.items() if p[: len(top)] == top}
     pictures = {name: p for name, p in split.items() if p[-1].lower().endswith(ENDINGS)}
     if not pictures:
@@ -176,17 +149,17 @@ def survey(path: Path) -> Tree:
     depth = 3 if parted else 2
     for name, p in split.items():
         if name not in pictures and len(p) >= depth:
-            raise BadData(f"{path}: {_said(name)} is no PNG or JPEG image; take it out.")
+            raise BadData(f"{path}: {_quote(name)} is no PNG or JPEG image; take it out.")
         if name in pictures and len(p) != depth:
-            raise BadData(f"{path}: {_said(name)} is not where an image belongs; {LAYOUT}.")
+            raise BadData(f"{path}: {_quote(name)} is not where an image belongs; {LAYOUT}.")
         if name in pictures and files[name] > MAX_FILE:
-            raise BadData(f"{path}: {_said(name)} has {files[name] >> 20} MiB; at most {MAX_FILE >> 20} are read.")
+            raise BadData(f"{path}: {_quote(name)} has {files[name] >> 20} MiB; at most {MAX_FILE >> 20} are read.")
     found = {(p[0].lower() if parted else "", p[-2]) for p in pictures.values()}
     for folder in empty:
         p = tuple(folder.strip("/").split("/"))
         inside = p[len(top) :]
         if p[: len(top)] == top and len(inside) == depth - 1 and (inside[0].lower() if parted else "", inside[-1]) not in found:
-            raise BadData(f"{path}: class folder {_said(folder)} holds no image; fill it or take it out.")
+            raise BadData(f"{path}: class folder {_quote(folder)} holds no image; fill it or take it out.")
     parts = {part for part, _ in found}
     names = {c for _, c in found}
     for part in sorted(parts):
@@ -199,9 +172,9 @@ def survey(path: Path) -> Tree:
     if len(names) > MAX_CLASSES:
         raise BadData(f"{path} holds {len(names)} classes; at most {MAX_CLASSES} are read.")
     rows = [(parted and p[0].lower() == "test", p[-2], name) for name, p in pictures.items()]
-    classes = _class_order(Counter(c for test, c, _ in rows if not test))
+    classes = _order_classes(Counter(c for test, c, _ in rows if not test))
     place = {c: i for i, c in enumerate(classes)}
-    rows.sort(key=lambda r: (r[0], place[r[1]], _natural(r[2])))
+    rows.sort(key=lambda r: (r[0], place[r[1]], _natural_key(r[2])))
     return Tree(
         path=path,
         classes=classes,
@@ -212,7 +185,7 @@ def survey(path: Path) -> Tree:
     )
 
 
-def _top(pictures: list[tuple[str, ...]]) -> tuple[str, ...]:
+def _find_top(pictures: list[tuple[str, ...]]) -> tuple[str, ...]:
     """The folders around everything, to be taken away: all images lie in them, and at least class and image remain."""
     top: tuple[str, ...] = ()
     while pictures and len({p[0] for p in pictures}) == 1 and min(map(len, pictures)) > 2:
@@ -223,38 +196,38 @@ def _top(pictures: list[tuple[str, ...]]) -> tuple[str, ...]:
     return top
 
 
-def _class_order(counts: Mapping[str, int]) -> tuple[str, ...]:
+def _order_classes(counts: Mapping[str, int]) -> tuple[str, ...]:
     """By name, numbers by their value; of two classes the larger one first."""
     if len(counts) == 2:
-        return tuple(sorted(counts, key=lambda c: (-counts[c], _natural(c))))
-    return tuple(sorted(counts, key=_natural))
+        return tuple(sorted(counts, key=lambda c: (-counts[c], _natural_key(c))))
+    return tuple(sorted(counts, key=_natural_key))
 
 
-def _natural(name: str) -> tuple[Any, ...]:
+def _natural_key(name: str) -> tuple[Any, ...]:
     """A key that puts 2 before 10; equal for no two names."""
     pieces = re.split(r"([0-9]+)", name)
     return (*((0, int(p[:4000]), "") if i % 2 else (1, 0, p) for i, p in enumerate(pieces)), (2, 0, name))
 
 
-def _folder(path: Path) -> tuple[dict[str, int], list[str]]:
+def _list_folder(path: Path) -> tuple[dict[str, int], list[str]]:
     """Files with their sizes, and folders without files, by name below `path`."""
     files: dict[str, int] = {}
     folders = []
 
     def failed(error: OSError) -> None:
-        raise BadData(f"{path}: {_said(str(error.filename))} cannot be read ({error.strerror}).") from error
+        raise BadData(f"{path}: {_quote(str(error.filename))} cannot be read ({error.strerror}).") from error
 
     for root, below, found in os.walk(path, onerror=failed):
         here = "" if root == str(path) else os.path.relpath(root, path).replace(os.sep, "/") + "/"
-        below[:] = sorted(b for b in below if not _ignored(b))
+        below[:] = sorted(b for b in below if not is_ignored(b))
         for name in below + found:
             at = os.lstat(os.path.join(root, name))
-            if _ignored(name) or stat.S_ISDIR(at.st_mode):
+            if is_ignored(name) or stat.S_ISDIR(at.st_mode):
                 continue
             if not stat.S_ISREG(at.st_mode):
                 what = "a link" if stat.S_ISLNK(at.st_mode) else "no plain file"
-                raise BadData(f"{path}: {_said(here + name)} is {what}; only plain files are read.")
-            files[_checked(path, here + name)] = at.st_size
+                raise BadData(f"{path}: {_quote(here + name)} is {what}; only plain files are read.")
+            files[_check_name(path, here + name)] = at.st_size
         if len(files) > MAX_FILES:
             return files, []
         if here:
@@ -262,24 +235,24 @@ def _folder(path: Path) -> tuple[dict[str, int], list[str]]:
     return files, [f for f in folders if not any(name.startswith(f) for name in files)] if len(folders) < 5_000 else []
 
 
-def _zip(path: Path) -> tuple[dict[str, int], list[str]]:
+def _list_zip(path: Path) -> tuple[dict[str, int], list[str]]:
     """Files with their sizes, and folders, by name in the archive."""
     files: dict[str, int] = {}
     folders = []
     with closing(_open_zip(path)) as archive:
         for entry in archive.infolist():
-            name = _checked(path, entry.filename)
-            if any(_ignored(p) for p in name.strip("/").split("/")):
+            name = _check_name(path, entry.filename)
+            if any(is_ignored(p) for p in name.strip("/").split("/")):
                 continue
             if stat.S_ISLNK(entry.external_attr >> 16):
-                raise BadData(f"{path}: {_said(name)} is a link; only plain files are read.")
+                raise BadData(f"{path}: {_quote(name)} is a link; only plain files are read.")
             if entry.is_dir():
                 folders.append(name)
                 continue
             if entry.flag_bits & 1:
-                raise BadData(f"{path}: {_said(name)} is encrypted; only plain files are read.")
+                raise BadData(f"{path}: {_quote(name)} is encrypted; only plain files are read.")
             if name in files:
-                raise BadData(f"{path} holds {_said(name)} twice.")
+                raise BadData(f"{path} holds {_quote(name)} twice.")
             files[name] = entry.file_size
     return files, folders
 
@@ -291,7 +264,7 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
         raise BadData(f"{path} cannot be read as a zip ({error}).") from error
 
 
-def _checked(path: Path, name: str) -> str:
+def _check_name(path: Path, name: str) -> str:
     """A name inside a set: relative, within it, printable."""
     parts = name.rstrip("/").split("/")
     if (
@@ -301,23 +274,23 @@ def _checked(path: Path, name: str) -> str:
         or not all(parts)
         or {".", ".."} & set(parts)
     ):
-        raise BadData(f"{path}: {_said(name)} is not a path inside it; names must be relative and without '..'.")
+        raise BadData(f"{path}: {_quote(name)} is not a path inside it; names must be relative and without '..'.")
     if not name.isprintable() or any(len(p) > 200 for p in parts):
-        raise BadData(f"{path}: {_said(name)} is no usable name; names must be printable, of at most 200 characters.")
+        raise BadData(f"{path}: {_quote(name)} is no usable name; names must be printable, of at most 200 characters.")
     return name
 
 
-def _ignored(name: str) -> bool:
+def is_ignored(name: str) -> bool:
     """What systems leave behind in folders and zips."""
     return name.startswith(".") or name.lower() in ("__macosx", "thumbs.db", "desktop.ini")
 
 
-def _said(name: str) -> str:
+def _quote(name: str) -> str:
     """A name in a sentence: quoted, escaped, short."""
     return repr(name if len(name) <= 100 else f"{name[:100]}...")
 
 
-def shape(tree: Tree, side: int = 0, colour: str = "auto") -> tuple[int, int, int]:
+def choose_shape(tree: Tree, side: int = 0, colour: str = "auto") -> tuple[int, int, int]:
     """Channels, height and width that images are read at, by the rule on top. Raises BadData."""
     sizes: Counter[tuple[int, int]] = Counter()
     grey = True
@@ -329,7 +302,7 @@ def shape(tree: Tree, side: int = 0, colour: str = "auto") -> tuple[int, int, in
                 try:  # a PNG would be decoded whole to look for the note
                     turned = opened.format == "JPEG" and opened.getexif().get(0x0112) in (5, 6, 7, 8)
                 except DAMAGE as error:
-                    raise BadData(f"{tree.path}: {_said(name)} is damaged ({error}).") from error
+                    raise BadData(f"{tree.path}: {_quote(name)} is damaged ({error}).") from error
                 sizes[(height, width) if not turned else (width, height)] += 1
                 grey = grey and opened.mode in GREY
     (height, width), _ = sizes.most_common(1)[0]  # of equally common ones the first met
@@ -339,7 +312,7 @@ def shape(tree: Tree, side: int = 0, colour: str = "auto") -> tuple[int, int, in
     return (COLOURS.get(colour) or (1 if grey else 3), *scaled)
 
 
-def decode(tree: Tree, rows: np.ndarray, size: tuple[int, int, int], exact: bool = False) -> np.ndarray:
+def decode_images(tree: Tree, rows: np.ndarray, size: tuple[int, int, int], exact: bool = False) -> np.ndarray:
     """These rows as uint8 [n, channels, height, width]. exact: another size is an error, not resized. Raises BadData."""
     from PIL import Image, ImageOps
 
@@ -357,7 +330,7 @@ def decode(tree: Tree, rows: np.ndarray, size: tuple[int, int, int], exact: bool
             with open_picture(tree.path, name, reader.read(name)) as opened:
                 if exact and opened.size != (width, height):
                     raise BadData(
-                        f"{tree.path}: {_said(name)} has {opened.size[0]} x {opened.size[1]} pixels, "
+                        f"{tree.path}: {_quote(name)} has {opened.size[0]} x {opened.size[1]} pixels, "
                         f"but {width} x {height} are declared."
                     )
                 if max(opened.size) > 4 * LARGEST_SIDE:
@@ -366,16 +339,16 @@ def decode(tree: Tree, rows: np.ndarray, size: tuple[int, int, int], exact: bool
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore")  # odd metadata is no matter here
                         picture = ImageOps.exif_transpose(opened) if opened.format == "JPEG" and not exact else opened
-                        picture = _eight_bits(picture).convert(mode)
+                        picture = _to_eight_bits(picture).convert(mode)
                         if picture.size != (width, height):
                             picture = picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0)
                 except DAMAGE as error:
-                    raise BadData(f"{tree.path}: {_said(name)} is damaged ({error}).") from error
+                    raise BadData(f"{tree.path}: {_quote(name)} is damaged ({error}).") from error
                 out[i] = np.asarray(picture).reshape(height, width, channels)
     return np.ascontiguousarray(out.transpose(0, 3, 1, 2))
 
 
-def _eight_bits(picture: Any) -> Any:
+def _to_eight_bits(picture: Any) -> Any:
     """16-bit grey brought to 8 bits; Pillow alone would cut at 255."""
     if not picture.mode.startswith("I"):
         return picture
@@ -389,116 +362,35 @@ def open_picture(path: Path, name: str, raw: bytes) -> Any:
     from PIL import Image
 
     if len(raw) > MAX_FILE:
-        raise BadData(f"{path}: {_said(name)} has more than {MAX_FILE >> 20} MiB.")
+        raise BadData(f"{path}: {_quote(name)} has more than {MAX_FILE >> 20} MiB.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of too many pixels, which are counted below
             picture = Image.open(io.BytesIO(raw), formats=("PNG", "JPEG"))
     except (Image.DecompressionBombError, *DAMAGE) as error:
         if isinstance(error, Image.DecompressionBombError):
-            raise BadData(f"{path}: {_said(name)} has more than {MAX_PIXELS:,} pixels.") from error
-        raise BadData(f"{path}: {_said(name)} is no readable PNG or JPEG image.") from error
+            raise BadData(f"{path}: {_quote(name)} has more than {MAX_PIXELS:,} pixels.") from error
+        raise BadData(f"{path}: {_quote(name)} is no readable PNG or JPEG image.") from error
     if picture.width * picture.height > MAX_PIXELS:
-        raise BadData(f"{path}: {_said(name)} has {picture.width * picture.height:,} pixels; at most {MAX_PIXELS:,} are read.")
+        raise BadData(f"{path}: {_quote(name)} has {picture.width * picture.height:,} pixels; at most {MAX_PIXELS:,} are read.")
     return picture
 
 
-def copy(tree: Tree, size: tuple[int, int, int], words: str, *, exact: bool = False, options: str = "") -> Copy:
+def build_copy(tree: Tree, size: tuple[int, int, int], description: str, *, exact: bool = False, options: str = "") -> Copy:
     """A set of images that decodes chosen rows alone."""
 
     def read(choose: Choose) -> Pictures:
         rows = choose(tree.y, tree.test)
-        return Pictures(decode(tree, rows, size, exact), tree.y[rows], tree.test[rows])
+        return Pictures(decode_images(tree, rows, size, exact), tree.y[rows], tree.test[rows])
 
-    return Copy(words, (tree.path,), read, partly=True, options=options)
-
-
-# ---- a person's own sets
+    return Copy(description, (tree.path,), read, partly=True, options=options)
 
 
-def found() -> dict[str, Path]:
-    """Datasets in the `images` folders: name -> zip or folder, in the order of the data folders, then by name."""
-    out: dict[str, Path] = {}
-    for folder in places.folders():
-        with suppress(OSError):  # no such folder, or not for us
-            for path in sorted((folder / FOLDER).iterdir(), key=lambda p: (not p.is_dir(), p.name)):
-                if _ignored(path.name) or not path.name.isprintable() or not (path.is_dir() or path.suffix.lower() == ".zip"):
-                    continue
-                stem = path.name if path.is_dir() else path.stem
-                name = f"{FOLDER}/{stem if f'{FOLDER}/{stem}' not in out else path.name}"
-                out.setdefault(name, path)
-    return out
-
-
-def facts() -> list[Facts]:
-    """The sets that can be read, as the catalog shows them."""
-    return [one for _, one in _readable()]
-
-
-def unreadable() -> list[str]:
-    """For each set in the `images` folders that is none, the sentence why."""
-    out = []
-    for name, path in found().items():
-        try:
-            facts_of(name, path)
-        except BadData as error:
-            out.append(str(error))
-    return out
-
-
-def _readable() -> Iterator[tuple[str, Facts]]:
-    for name, path in found().items():
-        with suppress(BadData):  # `unreadable` says it
-            yield name, facts_of(name, path)
-
-
-def facts_of(name: str, path: Path) -> Facts:
-    """One set as the catalog shows it. Raises BadData."""
-    return _facts(name, path, images.identity(path))
-
-
-@cache
-def _facts(name: str, path: Path, identity: str) -> Facts:
-    tree = surveyed(path)
-    channels, height, width = shape(tree)
-    parted = bool(tree.test.any())
-    kind = "grey" if channels == 1 else "colour"
-    return Facts(
-        name=name,
-        title=name.removeprefix(f"{FOLDER}/"),
-        kind="images",
-        source="your images",
-        classes=tree.classes,
-        counts=tree.counts(False),
-        features=channels * height * width,
-        columns=channels * height * width,
-        licence="not stated",
-        citation="Your own images.",
-        url="",
-        fingerprint=f"folders {READER} {identity}",
-        how_to_get=f"It lies in the folder {FOLDER} of your data folder.",
-        summary=(
-            f"Your {len(tree.y)} images in {len(tree.classes)} folders, read at {width} x {height} pixels, {kind}"
-            f"{', with a test part of their own' if parted else ''}."
-        ),
-        options=SplitFolderOptions if parted else FolderOptions,
-        shape=(channels, height, width),
-        test_counts=tree.counts(True) if parted else None,
-    )
-
-
-def available(name: str) -> bool:
-    """Whether a zip or folder of that name is there."""
-    return name in found()
-
-
-def load(name: str, options: Mapping[str, Any]) -> Dataset:
-    """The images of that set. Raises UnknownName, BadData."""
-    path = found().get(name)
-    if path is None:
-        raise UnknownName(f"no zip or folder for {name!r} lies in the folder {FOLDER} of a data folder.")
-    tree = surveyed(path)
-    size = shape(tree, options["side"], options["colour"])
-    channels, height, width = size
-    words = f"{path.name}, read at {width} x {height} pixels, {'grey' if channels == 1 else 'colour'}"
-    return images.load(name, copy(tree, size, words, options=f"{READER} {size}"), options, tree.classes)
+def survey_numbered(path: Path, classes: tuple[str, ...]) -> Tree:
+    """A zip of images called by numbers, in the order of these: training first. Raises BadData where it has other classes."""
+    tree = survey_cached(path)
+    if tree.classes != classes or not tree.test.any():
+        raise BadData(f"{path} does not hold train and test folders of the classes {', '.join(classes)}.")
+    stems = [Path(name).stem for name in tree.names]
+    numbers = np.array([int(stem[:9]) if stem.isdecimal() else -1 for stem in stems])
+    return tree.ordered(np.lexsort((tree.y, numbers, tree.test)))

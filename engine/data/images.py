@@ -72,29 +72,29 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Copy:
-    """One copy of a set: words for a person, its files, and how to read it.
+    """One copy of a set: its description, its files, and how to read it.
 
     read: the rows that its argument chooses. partly: whether rows that are not chosen cost next to nothing.
     options: what else decides on the rows, as text for the name of the cached file.
     """
 
-    words: str
+    description: str
     files: tuple[Path, ...]
     read: Callable[[Choose], Pictures]
     partly: bool = False
     options: str = ""
 
 
-def everything(y: np.ndarray, test: np.ndarray) -> np.ndarray:
+def choose_all(y: np.ndarray, test: np.ndarray) -> np.ndarray:
     """The choice of all rows."""
     return np.arange(len(y))
 
 
-def chooser(options: Mapping[str, Any]) -> Choose:
+def build_chooser(options: Mapping[str, Any]) -> Choose:
     """The choice that `per_class` and `test_per_class` ask for: fixed, and nested (a larger number contains the smaller)."""
     limits = (int(options.get("per_class", 0)), int(options.get("test_per_class", 0)))
     if not any(limits):
-        return everything
+        return choose_all
 
     def choose(y: np.ndarray, test: np.ndarray) -> np.ndarray:
         kept = []
@@ -108,7 +108,7 @@ def chooser(options: Mapping[str, Any]) -> Choose:
     return choose
 
 
-def load(
+def load_images(
     name: str, copy: Copy, options: Mapping[str, Any], classes: tuple[str, ...], check: Callable[[Pictures], None] | None = None
 ) -> Dataset:
     """A dataset from a copy of it. check: raises BadData where the whole set is not what it should be.
@@ -116,26 +116,30 @@ def load(
     A whole set is read from its cached file where there is one, else from the copy and then kept (where a folder can be
     written: a full disk is no reason to fail).
     """
-    choose = chooser(options)
+    choose = build_chooser(options)
     filename = f"{name.replace('/', '-')}-{_key(copy)}.npz"
-    whole = cached(filename)
-    if whole is None and copy.partly and choose is not everything:
-        return _dataset(name, _recent(f"{filename} {dict(options)}", partial(copy.read, choose)), classes, copy.words)
+    whole = read_cache(filename)
+    if whole is None and copy.partly and choose is not choose_all:
+        return _build_dataset(
+            name, _read_recent(f"{filename} {dict(options)}", partial(copy.read, choose)), classes, copy.description
+        )
     if whole is None:
-        whole = copy.read(everything)
+        whole = copy.read(choose_all)
         if check is not None:
             check(whole)
         with suppress(DataMissing):
-            keep(filename, whole)
-            _forget(name.replace("/", "-"), filename)
-    return _dataset(name, whole if choose is everything else whole.rows(choose(whole.y, whole.test)), classes, copy.words)
+            write_cache(filename, whole)
+            _remove_older(name.replace("/", "-"), filename)
+    return _build_dataset(
+        name, whole if choose is choose_all else whole.rows(choose(whole.y, whole.test)), classes, copy.description
+    )
 
 
 _RECENT: dict[str, Pictures] = {}
 """The chosen rows that this process read last: a worker runs many specs on the same ones."""
 
 
-def _recent(key: str, read: Callable[[], Pictures]) -> Pictures:
+def _read_recent(key: str, read: Callable[[], Pictures]) -> Pictures:
     if key not in _RECENT:
         pictures = read()
         _RECENT.clear()
@@ -143,21 +147,21 @@ def _recent(key: str, read: Callable[[], Pictures]) -> Pictures:
     return _RECENT[key]
 
 
-def _dataset(name: str, pictures: Pictures, classes: tuple[str, ...], words: str) -> Dataset:
+def _build_dataset(name: str, pictures: Pictures, classes: tuple[str, ...], description: str) -> Dataset:
     official = np.flatnonzero(pictures.test) if pictures.test.any() else None
-    return image_set(name, pictures.images, pictures.y, classes, official, words)
+    return image_set(name, pictures.images, pictures.y, classes, official, description)
 
 
-def cached(filename: str) -> Pictures | None:
+def read_cache(filename: str) -> Pictures | None:
     """The set kept under that name; None where there is none or where it is damaged."""
-    for path in places.candidates(filename):
+    for path in places.find_files(filename):
         with suppress(BadData):
             return unpack(path)
     return None
 
 
 def unpack(path: Path) -> Pictures:
-    """A set as `keep` writes it. Raises BadData where the file is something else, or its content not what was written."""
+    """A set as `write_cache` writes it. Raises BadData where the file is something else, or its content not what was written."""
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             pictures = Pictures(file["images"], file["y"], file["test"])
@@ -169,9 +173,9 @@ def unpack(path: Path) -> Pictures:
     return pictures
 
 
-def keep(filename: str, pictures: Pictures) -> None:
+def write_cache(filename: str, pictures: Pictures) -> None:
     """Write a set into a data folder, whole or not at all. Raises DataMissing where none can be written."""
-    with places.incoming(filename) as scratch:
+    with places.receive_file(filename) as scratch:
         np.savez(
             scratch / filename,
             images=pictures.images,
@@ -181,9 +185,9 @@ def keep(filename: str, pictures: Pictures) -> None:
         )
 
 
-def _forget(stem: str, kept: str) -> None:
+def _remove_older(stem: str, kept: str) -> None:
     """Delete cached files of the same set that other files have made."""
-    for folder in places.folders():
+    for folder in places.data_folders():
         for old in folder.glob(f"{stem}-{'[0-9a-f]' * 16}.npz"):
             if old.name != kept:
                 with suppress(OSError):  # read-only, or another process was quicker
@@ -204,10 +208,10 @@ def _key(copy: Copy) -> str:
 
 def identity(*paths: Path) -> str:
     """16 hex digits that change when the content does: of a file its size and both ends, of a folder names, sizes and times."""
-    return hashlib.sha256(" ".join(_identity(path, *_stamp(path)) for path in paths).encode()).hexdigest()[:16]
+    return hashlib.sha256(" ".join(_identity(path, *_stat(path)) for path in paths).encode()).hexdigest()[:16]
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
+def _stat(path: Path) -> tuple[int, int, int]:
     at = path.stat()
     return (at.st_size, at.st_mtime_ns, 0) if path.is_file() else (0, at.st_mtime_ns, _listing(path))
 
@@ -234,8 +238,8 @@ def _identity(path: Path, size: int, changed: int, listing: int) -> str:
     return out.hexdigest()[:16]
 
 
-def whole(
-    name: str, where: str, counts: Sequence[int], test_counts: Sequence[int] | None, how: str
+def build_whole_copy(
+    name: str, where: str, counts: Sequence[int], test_counts: Sequence[int] | None, how_to_get: str
 ) -> Callable[[Pictures], None]:
     """A check that a set has the rows per class and part that are declared."""
 
@@ -246,7 +250,7 @@ def whole(
             if found != list(wanted):
                 raise BadData(
                     f"{where} holds {len(y)} {part} images of {name} with {min(found)} to {max(found)} a class, but "
-                    f"{sum(wanted)} with {min(wanted)} to {max(wanted)} are declared: it is not whole; delete it; then {how}."
+                    f"{sum(wanted)} with {min(wanted)} to {max(wanted)} are declared: it is not whole; delete it; then {how_to_get}."
                 )
 
     return check

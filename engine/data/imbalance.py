@@ -1,4 +1,4 @@
-"""Which rows an imbalance keeps and which it drops. How many of each class is engine.spec.limits' business."""
+"""Which rows an imbalance keeps and which it drops. `engine.spec.limits` computes how many of each class."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from engine.spec import Imbalance, limits
 
 
-def targets(
+def target_counts(
     counts: Sequence[int], imbalance: Imbalance, rng: np.random.Generator, *, whole: Sequence[int] | None = None
 ) -> list[int]:
     """Rows each class keeps, at most counts[c] each; a pure function of counts, imbalance and the generator's state.
@@ -22,7 +22,7 @@ def targets(
     return limits.target_counts(counts, imbalance, head=limits.head_class(whole, imbalance.profile), removed=removed)
 
 
-def cut(rows: Sequence[np.ndarray], kept: Sequence[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def cut_rows(rows: Sequence[np.ndarray], kept: Sequence[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Per class the first kept[c] of rows[c], and the dropped rest of the minority classes (those keeping the fewer rows).
 
     rows[c]: row numbers of class c in random order. A higher ratio keeps a part of what a lower one keeps. Dropped rows of

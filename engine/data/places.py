@@ -21,7 +21,7 @@ GRACE = 60.0
 """Seconds between the making of a folder for a download and the last moment at which nobody may hold it yet."""
 
 
-def folders() -> list[Path]:
+def data_folders() -> list[Path]:
     """Folders that are searched, in order. Raises DataMissing where there is none to search.
 
     An accelerator machine may have no platformdirs: there LAB_DATA is the only one.
@@ -36,9 +36,9 @@ def folders() -> list[Path]:
     return [*out, user_cache_path(APP, appauthor=False)]
 
 
-def candidates(filename: str) -> list[Path]:
+def find_files(filename: str) -> list[Path]:
     """Files of that name in the data folders, in the order they are to be tried."""
-    return [path for folder in folders() if (path := folder / filename).is_file()]
+    return [path for folder in data_folders() if (path := folder / filename).is_file()]
 
 
 def digest(path: Path) -> str:
@@ -48,16 +48,16 @@ def digest(path: Path) -> str:
 
 
 @contextmanager
-def incoming(filename: str) -> Iterator[Path]:
+def receive_file(filename: str) -> Iterator[Path]:
     """An empty folder inside the data folder. A file of that name left in it moves to its place when the block ends well.
 
     The move is atomic: other processes see the old state or the whole file. When the block raises, nothing is left; what a
-    process that was killed has left is taken away by `tidy`. Raises DataMissing where the folder cannot be written, as when
+    killed process has left is removed by `remove_unfinished`. Raises DataMissing where the folder cannot be written, as when
     its disk is full.
     """
-    folder = _writable()
+    folder = _find_writable()
     try:
-        with tempfile.TemporaryDirectory(prefix=INCOMING, dir=folder) as scratch, _in_use(Path(scratch)):
+        with tempfile.TemporaryDirectory(prefix=INCOMING, dir=folder) as scratch, _mark_in_use(Path(scratch)):
             yield Path(scratch)
             os.replace(Path(scratch) / filename, folder / filename)
     except LabError:
@@ -69,18 +69,18 @@ def incoming(filename: str) -> Iterator[Path]:
         ) from error
 
 
-def tidy() -> None:
-    """Take away what killed downloads have left in the data folders: no process holds it, and it has lain there a minute."""
-    for folder in folders():
+def remove_unfinished() -> None:
+    """Removes what killed downloads have left in the data folders: folders that no process holds and that are a minute old."""
+    for folder in data_folders():
         with suppress(OSError):  # not there, not readable, or somebody else's: nothing of ours
             for left in folder.glob(f"{INCOMING}*"):
-                if time.time() - left.stat().st_mtime > GRACE and not _held(left):
+                if time.time() - left.stat().st_mtime > GRACE and not _is_in_use(left):
                     shutil.rmtree(left)
 
 
 @contextmanager
-def _in_use(folder: Path) -> Iterator[None]:
-    """Hold a folder: the kernel lets go of it when this process ends, however it ends."""
+def _mark_in_use(folder: Path) -> Iterator[None]:
+    """Locks a folder while in use; the kernel releases the lock when this process ends, however it ends."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):  # a file system without locks: there `tidy` cannot ask, and leaves everything alone
@@ -90,7 +90,7 @@ def _in_use(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _held(folder: Path) -> bool:
+def _is_in_use(folder: Path) -> bool:
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -101,10 +101,10 @@ def _held(folder: Path) -> bool:
     return False
 
 
-def _writable() -> Path:
+def _find_writable() -> Path:
     """The first data folder a file can be written to. A folder marked read-only is left alone, by root too."""
     tried = []
-    for folder in folders():
+    for folder in data_folders():
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             if os.access(folder, os.W_OK | os.X_OK) and folder.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):

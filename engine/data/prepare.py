@@ -46,12 +46,9 @@ def prepare(
     if k:
         features = tuple(f"component {i + 1}" for i in range(k))
     images = dataset.images
-    # one list of (x, y) per part
     pieces: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {name: [] for name in PARTS}
-    numbers_of: list[tuple[np.ndarray, np.ndarray]] = []
-    for r in replicates:
-        parts: Parts = cuts[r.seed][r.fold] if thin is None else thin(cuts[r.seed][r.fold], r)
-        numbers_of.append((parts.train, parts.test))
+    chosen = [cuts[r.seed][r.fold] if thin is None else thin(cuts[r.seed][r.fold], r) for r in replicates]
+    for parts in chosen:
         rows_of = (
             _table_rows(table, fit_scale(table, len(dataset.numeric_names), parts.train, k, dataset.name), dtype)
             if images is None
@@ -60,26 +57,27 @@ def prepare(
         for name in PARTS:
             which = getattr(parts, name)
             pieces[name].append((rows_of(which), torch.from_numpy(dataset.y[which])))
-    made = {}
-    for name, pairs in pieces.items():
-        rows = pad(pairs)
-        made[name] = Rows(rows.x.to(device), rows.y.to(device), rows.mask.to(device))
+    rows = {name: _move(pad(pairs), device) for name, pairs in pieces.items()}
     return Task(
         classes=dataset.classes,
         features=features,
         kind=dataset.kind,
-        train=made["train"],
-        valid=made["valid"],
-        test=made["test"],
-        withheld=made["withheld"],
-        withheld_elsewhere=made["elsewhere"],
+        train=rows["train"],
+        valid=rows["valid"],
+        test=rows["test"],
+        withheld=rows["withheld"],
+        withheld_elsewhere=rows["elsewhere"],
         replicates=replicates,
         seed=spec.seed,
         shape=None if images is None else (images.shape[1], images.shape[2], images.shape[3]),
-        source=tuple(train for train, _ in numbers_of),
-        test_source=tuple(test for _, test in numbers_of),
+        source=tuple(parts.train for parts in chosen),
+        test_source=tuple(parts.test for parts in chosen),
         levels=() if k else tuple(len(levels) for levels in dataset.categories),
     )
+
+
+def _move(rows: Rows, device: torch.device | str) -> Rows:
+    return Rows(rows.x.to(device), rows.y.to(device), rows.mask.to(device))
 
 
 RowsOf = Callable[[np.ndarray], torch.Tensor]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.data.imbalance import cut, targets
+from engine.data.imbalance import cut_rows, target_counts
 from engine.data.table import Dataset
 from engine.errors import BadData, BadParameter
 from engine.seeds import numpy_stream
@@ -55,19 +55,21 @@ def split(dataset: Dataset, spec: RunSpec, index: int) -> list[Parts]:
 def _cut_first(dataset: Dataset, spec: RunSpec, rows: ByClass, official: ByClass | None) -> list[Parts]:
     """where = all: the ratio is made on all rows, then kept and dropped rows are dealt in the same proportions."""
     need = limits.min_class_rows(spec.folds)
-    sizes = _targets(rows, dataset, spec)
+    sizes = _target_counts(rows, dataset, spec)
     for c, n in enumerate(sizes):
         if n < need:
-            raise BadData(_too_few(dataset, spec, c, f"keeps {n} of its {len(rows[c])} rows", f"at least {need}"))
-    kept, dropped = cut(rows, sizes)
+            raise BadData(_describe_too_few(dataset, spec, c, f"keeps {n} of its {len(rows[c])} rows", f"at least {need}"))
+    kept, dropped = cut_rows(rows, sizes)
     if official is not None:
-        test, spare = cut(official, _targets(official, dataset, spec))
+        test, spare = cut_rows(official, _target_counts(official, dataset, spec))
         (valid, train), (no_valid, no_train) = _deal(kept, 1), _deal(dropped, 1)
-        return [_parts(dataset, spec, train, valid, test, no_train, _both(no_valid, spare))]
+        return [_build_parts(dataset, spec, train, valid, test, no_train, _join(no_valid, spare))]
     k = QUICK if spec.folds == 1 else spec.folds
     (valid, *folds), (no_valid, *no_folds) = _deal(kept, k), _deal(dropped, k)
     return [
-        _parts(dataset, spec, _but(folds, f), valid, folds[f], _but(no_folds, f), _both(no_valid, no_folds[f]))
+        _build_parts(
+            dataset, spec, _join_others(folds, f), valid, folds[f], _join_others(no_folds, f), _join(no_valid, no_folds[f])
+        )
         for f in range(spec.folds)
     ]
 
@@ -80,23 +82,23 @@ def _split_first(dataset: Dataset, spec: RunSpec, rows: ByClass, official: ByCla
     need = limits.min_class_rows(spec.folds)
     for c, r in enumerate(rows):
         if len(r) < need:
-            raise BadData(_too_few(dataset, spec, c, f"has {len(r)} rows", f"at least {need}"))
+            raise BadData(_describe_too_few(dataset, spec, c, f"has {len(r)} rows", f"at least {need}"))
     k = 1 if official is not None else QUICK if spec.folds == 1 else spec.folds
     whole_valid, *folds = _deal(rows, k)
-    valid, no_valid = cut(whole_valid, [max(1, n) for n in _targets(whole_valid, dataset, spec)])
+    valid, no_valid = cut_rows(whole_valid, [max(1, n) for n in _target_counts(whole_valid, dataset, spec)])
     out = []
     for f in range(spec.folds):
-        share = folds[0] if official is not None else _but(folds, f)
-        train, no_train = cut(share, _targets(share, dataset, spec))
+        share = folds[0] if official is not None else _join_others(folds, f)
+        train, no_train = cut_rows(share, _target_counts(share, dataset, spec))
         test = folds[f] if official is None else official
-        out.append(_parts(dataset, spec, train, valid, test, no_train, no_valid))
+        out.append(_build_parts(dataset, spec, train, valid, test, no_train, no_valid))
     return out
 
 
-def _targets(rows: ByClass, dataset: Dataset, spec: RunSpec) -> list[int]:
+def _target_counts(rows: ByClass, dataset: Dataset, spec: RunSpec) -> list[int]:
     # the classes that `remove` draws belong to the spec, so that all its replicates speak of the same minority
     rng = numpy_stream(spec.seed, "classes")
-    return targets([len(r) for r in rows], spec.imbalance, rng, whole=dataset.counts.tolist())
+    return target_counts([len(r) for r in rows], spec.imbalance, rng, whole=dataset.counts.tolist())
 
 
 def _deal(rows: ByClass, k: int) -> list[ByClass]:
@@ -116,7 +118,7 @@ def _deal(rows: ByClass, k: int) -> list[ByClass]:
     return parts
 
 
-def _but(folds: Sequence[ByClass], left_out: int) -> ByClass:
+def _join_others(folds: Sequence[ByClass], left_out: int) -> ByClass:
     """By class, the rows of all folds but one, one fold's row after the other's: any first n come from all of them."""
     out = []
     for by_fold in zip(*(f for i, f in enumerate(folds) if i != left_out), strict=True):
@@ -125,19 +127,21 @@ def _but(folds: Sequence[ByClass], left_out: int) -> ByClass:
     return out
 
 
-def _both(a: ByClass, b: ByClass) -> ByClass:
+def _join(a: ByClass, b: ByClass) -> ByClass:
     return [np.concatenate(pair) for pair in zip(a, b, strict=True)]
 
 
-def _parts(dataset: Dataset, spec: RunSpec, train: ByClass, valid: ByClass, test: ByClass, *rest: ByClass) -> Parts:
+def _build_parts(dataset: Dataset, spec: RunSpec, train: ByClass, valid: ByClass, test: ByClass, *rest: ByClass) -> Parts:
     for name, part in (("training", train), ("validation", valid), ("test", test)):
         for c, r in enumerate(part):
             if not len(r):
-                raise BadData(_too_few(dataset, spec, c, f"is left with no row in the {name} part", "one in every part"))
+                raise BadData(
+                    _describe_too_few(dataset, spec, c, f"is left with no row in the {name} part", "one in every part")
+                )
     return Parts(*(np.sort(np.concatenate(by_class)) for by_class in (train, valid, test, *rest)))
 
 
-def _too_few(dataset: Dataset, spec: RunSpec, c: int, has: str, needs: str) -> str:
+def _describe_too_few(dataset: Dataset, spec: RunSpec, c: int, has: str, needs: str) -> str:
     """The sentence for class c: what it has, what is needed, what would be right."""
     imbalance: Imbalance = spec.imbalance
     protocol = "one 60/20/20 split" if spec.folds == 1 else f"{spec.folds} folds"

@@ -17,38 +17,38 @@ FEW = 10
 """Rows that a class keeps, or all it has, however small its share."""
 
 
-def sizes(counts: Sequence[int], most: int, ratio: float = KEPT_RATIO) -> list[int]:
+def reduce_counts(counts: Sequence[int], limit: int, ratio: float = KEPT_RATIO) -> list[int]:
     """Rows each class keeps so that they are `most` together, about: first the larger classes are cut to a common size, until the largest
     is `ratio` times the smallest; then all are cut by the same factor. Every class keeps FEW rows, or all.
 
     Data less skewed than `ratio` are cut by one factor alone. A smaller `most` never keeps more of any class.
     """
     total = sum(counts)
-    if total <= most:
+    if total <= limit:
         return list(counts)
     smallest = min(n for n in counts if n) if any(counts) else 0
     lowest = min(max(counts), int(smallest * ratio))
-    level = _level(counts, most)
+    level = _find_level(counts, limit)
     if level >= lowest:
         return [min(n, level) for n in counts]
     cut = [min(n, lowest) for n in counts]
-    share = most / sum(cut)
+    share = limit / sum(cut)
     return [min(n, max(int(n * share), min(n, FEW))) for n in cut]
 
 
-def _level(counts: Sequence[int], most: int) -> int:
+def _find_level(counts: Sequence[int], limit: int) -> int:
     """The largest size L for which classes cut to L are at most `most` rows together."""
     low, high = 0, max(counts)
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if sum(min(n, middle) for n in counts) <= most else (low, middle - 1)
+        low, high = (middle, high) if sum(min(n, middle) for n in counts) <= limit else (low, middle - 1)
     return low
 
 
-def draw(y: np.ndarray, rows: np.ndarray, most: int, rng: np.random.Generator, ratio: float = KEPT_RATIO) -> np.ndarray:
+def draw_rows(y: np.ndarray, rows: np.ndarray, limit: int, rng: np.random.Generator, ratio: float = KEPT_RATIO) -> np.ndarray:
     """The rows kept of `rows` [m] (numbers into y [n]), ascending; the same generator state keeps a part of what a larger `most` keeps."""
     by_class = [rng.permutation(rows[y[rows] == c]) for c in range(int(y.max()) + 1)]
-    kept = sizes([len(r) for r in by_class], most, ratio)
+    kept = reduce_counts([len(r) for r in by_class], limit, ratio)
     return np.sort(np.concatenate([r[:n] for r, n in zip(by_class, kept, strict=True)]))
 
 
@@ -57,5 +57,5 @@ def thin(parts: Parts, y: np.ndarray, most: int, rng: np.random.Generator) -> Pa
     share = most / len(parts.train)
     if share >= 1:
         return parts
-    train = draw(y, parts.train, most, rng)
-    return replace(parts, train=train, valid=draw(y, parts.valid, max(1, round(share * len(parts.valid))), rng))
+    train = draw_rows(y, parts.train, most, rng)
+    return replace(parts, train=train, valid=draw_rows(y, parts.valid, max(1, round(share * len(parts.valid))), rng))

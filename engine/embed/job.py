@@ -1,4 +1,4 @@
-"""An embed job: from a run's features to two dimensions. The one path, for worker and terminal."""
+"""An embed job: from a run's features to two dimensions, for the worker and the terminal."""
 
 from __future__ import annotations
 
@@ -14,46 +14,47 @@ from engine.spec.embedding import UMAP, EmbedSpec
 Embedding = Generator[Event, None, tuple[dict[str, Any], dict[str, bytes]]]
 
 
-def run(spec: EmbedSpec, features: bytes) -> Embedding:
-    """Lay out `features`, the run's artifact `techniques.FEATURES`. A generator of events; it returns facts and artifacts.
+def run_job(spec: EmbedSpec, features: bytes) -> Embedding:
+    """Lays out `features`, the run's artifact `engine.spec.embedding.FEATURES`. A generator of events; returns facts and artifacts.
 
-    facts: technique, n, d, seconds (of the computation, libraries loaded) and foreseen, the seconds that its cost promises. Artifacts:
-    `spec.artifact`, npz with xy float32 [n, 2]. Raises BadData. One library call does it: it can be closed before and after.
+    facts: technique, n, d, seconds (of the computation, without loading libraries), foreseen (the estimate in seconds). Artifacts:
+    `spec.artifact`, npz with xy float32 [n, 2]. Raises BadData. One library call computes it, so it can be cancelled before
+    and after alone.
     """
     arrays = unpack(features)
     if not {"x", "part", "size"} <= arrays.keys():
         raise BadData(f"the features of run {spec.run} cannot be read; run it again.")
     x, how = arrays["x"], spec.how
-    if isinstance(how, UMAP) and not layout.loaded():
-        once = "" if layout.compiled() else "; the first time on a machine it is compiled, which takes about 20 s"
+    if isinstance(how, UMAP) and not layout.is_loaded():
+        once = "" if layout.is_compiled() else "; the first time on a machine it is compiled, which takes about 20 s"
         yield Phase("library", f"Loading UMAP{once}")
         layout.compile_umap()
     yield Phase("embedding", f"{how.title} of {len(x):,} of {int(arrays['size'].sum()):,} rows")
     yield Progress(0, 1)
     began = time.monotonic()
-    xy = layout.embed(x, how, spec.seed)
+    xy = layout.lay_out(x, how, spec.seed)
     seconds = time.monotonic() - began
     yield Progress(1, 1)
     facts = {"technique": spec.technique, "n": len(x), "d": x.shape[1], "seconds": seconds}
     return facts | {"foreseen": how.seconds(*x.shape)}, {spec.artifact: pack({"xy": xy})}
 
 
-def from_json(spec: Mapping[str, Any], features: bytes) -> Embedding:
-    """As `run`, from `EmbedSpec.to_json()`."""
-    return run(EmbedSpec(**spec), features)
+def run_json(spec: Mapping[str, Any], features: bytes) -> Embedding:
+    """As `run_job`, from `EmbedSpec.to_json()`."""
+    return run_job(EmbedSpec(**spec), features)
 
 
-def warm() -> None:
-    """Load what embed jobs use, if that is a matter of a second; else `compile_` has to be called in a process of its own."""
+def load_libraries() -> None:
+    """Loads the libraries of embed jobs, where that takes a second. umap-learn is left out until `compile_library` has run."""
     import sklearn.decomposition
     import sklearn.manifold
     import sklearn.neighbors  # noqa: F401
 
-    if layout.compiled() and not layout.loaded():
+    if layout.is_compiled() and not layout.is_loaded():
         layout.compile_umap()
 
 
-def compile_() -> None:
-    """Compile umap-learn onto this machine's disk, where it is not yet."""
-    if not layout.compiled():
+def compile_library() -> None:
+    """Compiles umap-learn onto this machine's disk, where it is not yet."""
+    if not layout.is_compiled():
         layout.compile_umap()

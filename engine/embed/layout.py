@@ -27,7 +27,7 @@ FEWEST = 5
 _loading = threading.Lock()
 
 
-def embed(x: np.ndarray, how: Technique, seed: int = 0) -> np.ndarray:
+def lay_out(x: np.ndarray, technique: Technique, seed: int = 0) -> np.ndarray:
     """x float [n, d] -> xy float32 [n, 2], by one technique with its parameters.
 
     Neighbours and perplexity are lowered to what n rows allow: n - 1 neighbours, a perplexity of a third of that. `seed` changes
@@ -40,12 +40,12 @@ def embed(x: np.ndarray, how: Technique, seed: int = 0) -> np.ndarray:
         raise BadData("these features hold values that are not finite; the network of this run ran off to infinity.")
     if x.shape[1] < 2:  # one feature, or none: along a line
         x = np.hstack([x, np.zeros((len(x), 2 - x.shape[1]), np.float32)])
-    if isinstance(how, TSNE):
-        xy = _tsne(x, how, seed)
-    elif isinstance(how, UMAP):
-        xy = _umap(x, how, seed)
+    if isinstance(technique, TSNE):
+        xy = _tsne(x, technique, seed)
+    elif isinstance(technique, UMAP):
+        xy = _umap(x, technique, seed)
     else:
-        assert isinstance(how, PCA)
+        assert isinstance(technique, PCA)
         xy = _pca(x)
     return np.ascontiguousarray(xy, np.float32)
 
@@ -58,21 +58,21 @@ def _pca(x: np.ndarray) -> np.ndarray:
     return np.asarray(PCA(2, svd_solver="full").fit_transform(x.astype(np.float64)))
 
 
-def _tsne(x: np.ndarray, how: TSNE, seed: int) -> np.ndarray:
+def _tsne(x: np.ndarray, technique: TSNE, seed: int) -> np.ndarray:
     from sklearn.manifold import TSNE
 
     # scikit-learn divides the starting plane by its spread; rows that are all equal have none
     start = "pca" if np.ptp(x, 0).any() else "random"
-    perplexity = min(how.perplexity, (len(x) - 1) / 3)
-    fitted = TSNE(2, perplexity=perplexity, max_iter=how.iterations, init=start, random_state=seed)
+    perplexity = min(technique.perplexity, (len(x) - 1) / 3)
+    fitted = TSNE(2, perplexity=perplexity, max_iter=technique.iterations, init=start, random_state=seed)
     return np.asarray(fitted.fit_transform(x))
 
 
-def _umap(x: np.ndarray, how: UMAP, seed: int) -> np.ndarray:
+def _umap(x: np.ndarray, technique: UMAP, seed: int) -> np.ndarray:
     from sklearn.neighbors import NearestNeighbors
 
     umap = load_umap()
-    k = min(how.n_neighbors, len(x) - 1)
+    k = min(technique.n_neighbors, len(x) - 1)
     # Below 4,096 rows umap-learn asks a Python function for each pair of rows, which was two thirds of its time.
     distances, rows = NearestNeighbors(n_neighbors=k - 1, algorithm="brute").fit(x).kneighbors()
     itself = np.arange(len(x))[:, None]
@@ -88,7 +88,7 @@ def _umap(x: np.ndarray, how: UMAP, seed: int) -> np.ndarray:
         for said in ("precomputed_knn", "Graph is not fully connected", "Spectral initialisation failed"):
             warnings.filterwarnings("ignore", rf"\s*{said}", UserWarning)
         fitted = umap.UMAP(
-            n_neighbors=k, min_dist=how.min_dist, precomputed_knn=neighbours, init=start, random_state=seed, n_jobs=1
+            n_neighbors=k, min_dist=technique.min_dist, precomputed_knn=neighbours, init=start, random_state=seed, n_jobs=1
         )
         return np.asarray(fitted.fit_transform(x))
 
@@ -126,21 +126,21 @@ def _load_umap() -> Any:
     return umap
 
 
-def loaded() -> bool:
+def is_loaded() -> bool:
     """Whether this process has umap-learn."""
     return _load_umap.cache_info().currsize > 0
 
 
 def compile_umap() -> None:
-    """Have all that `embed` needs of umap-learn compiled, on disk and in this process."""
+    """Compiles all that `lay_out` needs of umap-learn, on disk and in this process."""
     rng = np.random.default_rng(0)
-    embed(rng.normal(size=(60, 4)), UMAP())
+    lay_out(rng.normal(size=(60, 4)), UMAP())
     mark = _mark()
     if mark is not None:
         mark.touch()
 
 
-def compiled() -> bool:
+def is_compiled() -> bool:
     """Whether this machine has compiled umap-learn, as installed now, before."""
     mark = _mark()
     return mark is not None and mark.exists()

@@ -24,7 +24,7 @@ def draw_ways(bundle: Bundle) -> str:
     rare = scene.labels != np.bincount(scene.labels).argmax()
     common = np.flatnonzero(~rare)[:: max(1, int((~rare).sum()) // 160)]
     kept = np.sort(np.concatenate([np.flatnonzero(rare), common]))
-    return svg.moves(
+    return svg.draw_moves(
         scene.points[kept] / UNIT,
         rare[kept],
         scene.parents[chosen] / UNIT,
@@ -39,7 +39,7 @@ def draw_gap_by_ratio(bundle: Bundle) -> str:
     for number, name in ((2, "5:1"), (4, "20:1"), (0, "100:1")):
         found = average_gap(bundle.result(number), "before", name).found
         rows.append(svg.Row(name, found.mean, _format_interval(found), found.low, found.high))
-    return svg.intervals(
+    return svg.draw_intervals(
         rows, label="Mean generalization gap of plain training at three ratios", x_title="Generalization gap", lowest=0.0
     )
 
@@ -50,7 +50,7 @@ def draw_gap_by_class(bundle: Bundle) -> str:
     gaps = [np.nanmean(np.array(r.gap["after"], float), axis=0) for r in (eos, smote)]
     classes = np.arange(len(gaps[0]), dtype=float)
     top = float(np.nanmax(gaps)) * 1.1
-    return svg.lines(
+    return svg.draw_lines(
         [svg.Line(classes, gaps[0], "a", "dot"), svg.Line(classes, gaps[1], "b", "ring")],
         label="Gap of each class after over-sampling: EOS as a solid line with dots, SMOTE as a dashed one with rings",
         x_title="class, the rarest at the right",
@@ -68,7 +68,7 @@ def draw_spread(bundle: Bundle) -> str:
         mean = np.nanmean(read_history(result, name), axis=0)
         lines.append(svg.Line(np.arange(len(mean), dtype=float), mean, style, mark))
         top = max(top, float(np.nanmax(mean)))
-    return svg.lines(
+    return svg.draw_lines(
         lines,
         label="Spread of the features within a class, by round: minority as a solid line with dots, majority as a dashed one with rings",
         x_title="round",
@@ -85,7 +85,7 @@ def draw_reliability(bundle: Bundle) -> str:
     for name, style, mark in (("smote", "a", "dot"), ("ce", "b", "ring")):
         bins = compute_reliability(found.score[name], found.truth[: len(found.score[name])])
         lines.append(svg.Line(bins["mean"], bins["observed"], style, mark))
-    return svg.lines(
+    return svg.draw_lines(
         lines,
         label="Observed share against promised probability: SMOTE as a solid line with dots, plain training dashed with rings; dotted: as "
         "it should be",
@@ -108,7 +108,7 @@ def draw_ratios(bundle: Bundle) -> str:
         own = [r for r in records if r["method"] == method and r["mean"] is not None]
         lines.append(svg.Line(np.log2([r["ratio"] for r in own]), np.array([r["mean"] for r in own], float), style, mark))
     lowest = min(float(line.y.min()) for line in lines)
-    return svg.lines(
+    return svg.draw_lines(
         lines,
         label="Average precision against the ratio: plain training dashed with rings, SMOTE dotted with triangles, explicit gradient solid "
         "with dots, the potential dash and dot with squares",

@@ -112,7 +112,7 @@ def _record_run(store: Store, spec: RunSpec, catalog: Mapping[str, Any], keep: K
     job = store.record(spec, result, said, kept, fingerprint=find_entry(catalog, "datasets", spec.dataset)["fingerprint"])
     if FEATURES in kept:
         asked = EmbedSpec(job.id, "pca")
-        store.record_embedding(asked, *finish(embed.run(asked, kept[FEATURES])))
+        store.record_embedding(asked, *finish(embed.run_job(asked, kept[FEATURES])))
     return job.id
 
 

@@ -23,7 +23,7 @@ from engine.spec.run import canonical_json
 
 READING, PROFILE, TARGET = "engine.data.tables.reading", "engine.data.tables.profile", "engine.data.tables.target"
 COMPARE, CATALOG = "engine.compare.comparison", "engine.data.sources"
-"""Modules with read; profile; to_dataset; CompareSpec, compare and of_sheet; load."""
+"""Modules with read_sheet; profile_table; to_dataset; CompareSpec, compare and of_sheet; load."""
 
 Table = tuple[str, bytes]
 """A file's name and bytes."""
@@ -66,7 +66,7 @@ def _profile(options: Mapping[str, Any], table: Table) -> Steps:
     yield Phase("reading", "Reading the table")
     sheet = _sheet(table, options["reading"])
     yield Phase("profile", "Looking at columns and classes")
-    found = importlib.import_module(PROFILE).profile(sheet, options["target"], options["positive"])
+    found = importlib.import_module(PROFILE).profile_table(sheet, options["target"], options["positive"])
     return {"seconds": time.monotonic() - began}, {"profile": _json(found)}
 
 
@@ -101,7 +101,7 @@ def _sheet(table: Table, reading: Mapping[str, Any]) -> Any:
     key = hashlib.sha256(canonical_json([name, dict(reading)]).encode() + data).hexdigest()
     if key not in _sheets:
         _sheets.clear()
-        _sheets[key] = importlib.import_module(READING).read(data, name, dict(reading))
+        _sheets[key] = importlib.import_module(READING).read_sheet(data, name, dict(reading))
     return _sheets[key]
 
 

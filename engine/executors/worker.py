@@ -70,7 +70,7 @@ def work(pipe: Connection, target: str, catalog: str, private: str, threads: int
             if not _run(pipe, run, private, message[1]):
                 return  # what failed may have left this process in any state; the engine starts another
         if message[0] == "warm":
-            _try("engine.embed.job:warm")
+            _try("engine.embed.job:load_libraries")
         del message  # it may hold a table
 
 
@@ -134,7 +134,7 @@ def _generator(run: Callable[..., Any], private: str, work: Work) -> Generator[E
     if work.kind == "embed":
         from engine.embed import job
 
-        return job.from_json(work.spec, work.features)
+        return job.run_json(work.spec, work.features)
     if work.kind != "run" or work.table is not None:
         steps: Generator[Event, None, Any] = _load(private)(
             work.kind, work.spec, work.table, run=run, id=work.key[0], device=work.device

@@ -1,1 +1,1 @@
-"""The EOS and DOS papers: their published numbers, their experiments as runs, what was measured here, and what follows."""
+"""The papers: their published numbers, their experiments as protocols, what was measured here, and the verdicts."""

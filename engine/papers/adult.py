@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import UnknownName
-from engine.papers.protocol import REDUCED, Arm, Claim, Reading, Row, Table, left_out_of, unmeasured
-from engine.papers.published import cells
+from engine.papers.protocol import REDUCED, Arm, Claim, Reading, Row, Table, explain_left_out, list_unmeasured
+from engine.papers.published import read_cells
 from engine.spec import Imbalance
 
 PAPER = "adult"
@@ -33,7 +33,7 @@ class Settings:
     """What differs between protocols. params: of every run; meta: of the explicit gradient and its controls; data: of Adult."""
 
     reduced: bool
-    words: str
+    description: str
     seeds: int
     folds: int
     ratios: tuple[str, ...]
@@ -47,7 +47,7 @@ _DATA = {"balance": True, "pca": 64}
 
 FULL = Settings(
     reduced=False,
-    words=(
+    description=(
         "Full protocol: Adult cut to 11,208 rows of each class, then minority rows dropped to 50:1, 100:1 and 200:1; standardised and "
         "one-hot, 64 principal components, all fitted on the training part; a fifth is validation, which chooses the epoch, the rest "
         "four folds; five seeds. MLP 128-16 by Adam 0.001, batches of 128, 200 epochs; explicit gradient goes on from the network of CE "
@@ -64,7 +64,7 @@ FULL = Settings(
 
 SMALL = Settings(
     reduced=True,
-    words=(
+    description=(
         "Reduced protocol: the rows, folds, seeds and network of the full one, batches of 512, 20 epochs of training and at most 20 of "
         "explicit gradient. It tests the paper's claims after less training; its numbers are not the paper's."
     ),
@@ -82,20 +82,28 @@ def table(name: str, reduced: bool = False, settings: Settings | None = None) ->
     settings = settings or (SMALL if reduced else FULL)
     if name not in _TABLES:
         raise UnknownName(f"adult has no table {name!r}; it has: {', '.join(_TABLES)}.")
-    printed = {(c.labels["ratio"], c.labels["method"], c.metric): c for c in cells(PAPER, name)}
+    printed = {(c.labels["ratio"], c.labels["method"], c.metric): c for c in read_cells(PAPER, name)}
     rows: list[Row] = []
     claims: list[Claim] = []
     for ratio in settings.ratios:
-        runs = arms(ratio, settings)
+        runs = build_arms(ratio, settings)
         why = REDUCED if settings.reduced else ""
         for method, arm in runs.items():
             labels = {"method": method, "ratio": ratio}
             rows += [Row(printed.get((ratio, method, m)), SHOWN, labels, m, Reading(arm, m), incomparable=why) for m in METRICS]
         claims += _claims(ratio, runs)
     shown = {id(row.cell) for row in rows}
-    rows += unmeasured([c for c in printed.values() if id(c) not in shown], left_out_of(settings.reduced))
+    rows += list_unmeasured([c for c in printed.values() if id(c) not in shown], explain_left_out(settings.reduced))
     return Table(
-        PAPER, name, _TABLES[name], settings.reduced, settings.words, settings.seeds, tuple(rows), tuple(claims), settings.folds
+        PAPER,
+        name,
+        _TABLES[name],
+        settings.reduced,
+        settings.description,
+        settings.seeds,
+        tuple(rows),
+        tuple(claims),
+        settings.folds,
     )
 
 
@@ -111,7 +119,7 @@ def _claims(ratio: str, runs: Mapping[str, Arm]) -> list[Claim]:
     return [*out, above(ORACLE, OWN)]
 
 
-def arms(ratio: str, settings: Settings) -> dict[str, Arm]:
+def build_arms(ratio: str, settings: Settings) -> dict[str, Arm]:
     """Method as shown -> its runs at a ratio. Those that go on from the network of CE stand next to it, so that it is trained once."""
     imbalance = Imbalance("ratio", float(ratio.partition(":")[0]))
 
@@ -131,7 +139,7 @@ def arms(ratio: str, settings: Settings) -> dict[str, Arm]:
 
 
 def figures(table: Table, lines: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Figures 3, 4 and 5 as lines, means over replicates. lines: arm's key -> `engine.papers.shelf.words(...)["lines"]`.
+    """Figures 3, 4 and 5 as lines, means over replicates. lines: arm's key -> `engine.papers.result_cache.summarise_result(...)["lines"]`.
 
     "3": ratio -> method -> {recall, precision}, precision-recall curves on the test rows. "4": method -> phase -> average precision
     on validation, epoch by epoch, at 50:1. "5": of explicit gradient at 50:1, epoch by epoch: adapted_loss (of the stepped classifier on

@@ -13,9 +13,9 @@ from math import exp
 from typing import Any
 
 from engine.errors import UnknownName
-from engine.papers.protocol import REDUCED, Arm, Claim, Reading, Row, Table, left_out_of, unmeasured
-from engine.papers.published import DATASETS, Cell, cells
-from engine.papers.published import rows as printed_rows
+from engine.papers.protocol import REDUCED, Arm, Claim, Reading, Row, Table, explain_left_out, list_unmeasured
+from engine.papers.published import DATASETS, Cell, read_cells
+from engine.papers.published import read_rows as printed_rows
 from engine.spec import Imbalance
 
 PAPER = "dos"
@@ -55,7 +55,7 @@ class Settings:
     """
 
     reduced: bool
-    words: str
+    description: str
     seeds: int
     first: Data
     datasets: tuple[Data, ...]
@@ -77,7 +77,7 @@ _NUMBERS = _table_4("svhn")
 
 FULL = Settings(
     reduced=False,
-    words=(
+    description=(
         "Full protocol: the LeNet of table 4 (5 x 5 kernels, 2 x 2 max pooling), SGD 0.01 with momentum 0.9 and weight decay 0.0005, "
         "batch and rounds of table 4; as many epochs before the first round as there are rounds, and the plain CNN as many epochs in "
         "all. Optimiser, rate and kernels are not the paper's: it gives none. A fifth of the training rows is kept for validation, "
@@ -96,7 +96,7 @@ _FEW = {"per_class": 300, "test_per_class": 100}
 
 SMALL = Settings(
     reduced=True,
-    words=(
+    description=(
         "Reduced protocol: MNIST alone, 300 training images of each digit (a fifth of them validation) and 100 test images of each, the "
         "LeNet of table 4 by Adam at 0.002 in batches of 60; 15 epochs and 3 rounds of DOS, 18 epochs of the others. It tests the "
         "paper's claims on other ground; its numbers are not the paper's."
@@ -119,19 +119,19 @@ def table(name: str, reduced: bool = False, settings: Settings | None = None) ->
     title, make = _TABLES[name]
     rows, claims = make(settings)
     shown = {id(row.cell) for row in rows}
-    left_out = [cell for cell in cells(PAPER, name) if id(cell) not in shown]
+    left_out = [cell for cell in read_cells(PAPER, name) if id(cell) not in shown]
     for cell in left_out:
         copied = cell.labels["method"] in ("LMLE", "TL-RS-CSL")
-        rows += unmeasured([cell], NO_METRIC_LEARNING if copied else left_out_of(settings.reduced))
-    return Table(PAPER, name, title, settings.reduced, settings.words, settings.seeds, tuple(rows), tuple(claims))
+        rows += list_unmeasured([cell], NO_METRIC_LEARNING if copied else explain_left_out(settings.reduced))
+    return Table(PAPER, name, title, settings.reduced, settings.description, settings.seeds, tuple(rows), tuple(claims))
 
 
-def removed(rate: str) -> Imbalance:
+def remove_rows(rate: str) -> Imbalance:
     """Four random classes lose this share of their rows."""
     return Imbalance("remove", rate=float(rate))
 
 
-def reduction(percent: int) -> Imbalance:
+def reduce_rows(percent: int) -> Imbalance:
     """Class sizes that fall by the Gaussian law until this share of all rows is gone (table 5).
 
     The paper gives neither the law's width nor over what it runs; here it runs over the classes in label order, the first
@@ -174,12 +174,12 @@ Key = tuple[tuple[tuple[str, str], ...], str]
 
 def _printed(table: str, data: Data) -> dict[Key, Cell]:
     """A dataset's published cells, by their labels and what they most likely are."""
-    return {(tuple(sorted(c.labels.items())), c.meant): c for c in cells(PAPER, table) if c.name == data.cells}
+    return {(tuple(sorted(c.labels.items())), c.meant): c for c in read_cells(PAPER, table) if c.name == data.cells}
 
 
-def _row(table: str, data: Data, labels: Mapping[str, str], metric: str, runs: Arm, what: str) -> Row:
+def _row(table: str, data: Data, labels: Mapping[str, str], metric: str, runs: Arm, reading: str) -> Row:
     cell = _printed(table, data).get((tuple(sorted(labels.items())), metric))
-    return Row(cell, data.shown, labels, metric, Reading(runs, what), incomparable=data.incomparable)
+    return Row(cell, data.shown, labels, metric, Reading(runs, reading), incomparable=data.incomparable)
 
 
 def _more(text: str, data: Data, left: Reading, right: Reading) -> Claim:
@@ -195,7 +195,7 @@ def _by_digit(table: str, method: str, settings: Settings) -> Made:
     data = settings.first
     rows: list[Row] = []
     runs: dict[str, Arm] = {}
-    for setting, imbalance in (("balanced", Imbalance()), ("imbalanced", removed(_CUT))):
+    for setting, imbalance in (("balanced", Imbalance()), ("imbalanced", remove_rows(_CUT))):
         plain, deep = cnn(data, settings, imbalance, SEEDS_0456), cnn_cl(data, settings, imbalance, "f1", SEEDS_0456)
         one = runs[setting] = plain if method == "CNN" else deep
         for digit in map(str, range(10)):
@@ -231,8 +231,8 @@ def _table_3(settings: Settings) -> Made:
     data = settings.first
     rows: list[Row] = []
     runs = {
-        "CNN": (cnn(data, settings, Imbalance()), cnn(data, settings, removed(_CUT))),
-        "DeepRep+kNN": (cnn_cl(data, settings, Imbalance(), "f1"), cnn_cl(data, settings, removed(_CUT), "f1")),
+        "CNN": (cnn(data, settings, Imbalance()), cnn(data, settings, remove_rows(_CUT))),
+        "DeepRep+kNN": (cnn_cl(data, settings, Imbalance(), "f1"), cnn_cl(data, settings, remove_rows(_CUT), "f1")),
     }
     for method, (whole, cut) in runs.items():
         for setting, one, share in (("Balanced", whole, "all"), ("Minority", cut, "minority"), ("Majority", cut, "majority")):
@@ -254,7 +254,7 @@ def _table_5(settings: Settings) -> Made:
     data = replace(settings.first, incomparable=f"{MADE_HERE}; the training rows are not augmented ten-fold")
     by_percent = {}
     for percent in (0, 20, 40):
-        imbalance = reduction(percent)
+        imbalance = reduce_rows(percent)
         names = {"DOS": "softmax", "DOS-LR": "lr", "DOS-kNN": "knn"}
         runs = {name: dos(data, settings, imbalance, classifier=classifier) for name, classifier in names.items()}
         by_percent[percent] = runs
@@ -294,7 +294,7 @@ def _table_6(settings: Settings) -> Made:
     claims: list[Claim] = []
     for data in settings.datasets:
         for rate in RATES:
-            models = _models(data, settings, removed(rate), ("5",))
+            models = _models(data, settings, remove_rows(rate), ("5",))
             rows += _share_rows("6", data, models, {"p": rate})
             claims += _dos_claims(f"p = {rate}: DOS", data, models, "5")
     return rows, claims
@@ -320,7 +320,7 @@ def _table_7(settings: Settings) -> Made:
     for data in settings.datasets:
         # as the cells agree with table 6's: the rotated digits are those of p = 0.90
         rate = "0.90" if data.cells == "mnist-back-rotation" else "0.99"
-        models = _models(data, settings, removed(rate), KS)
+        models = _models(data, settings, remove_rows(rate), KS)
         rows += _share_rows("7", data, models, {})
         for k in KS:
             left, right = Reading(models["DOS", k]["f1"], "minority/f1"), Reading(models["CNN", ""]["f1"], "minority/f1")

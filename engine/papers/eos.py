@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import UnknownName
-from engine.papers.protocol import REDUCED, Arm, Claim, Reading, Row, Table, left_out_of, unmeasured
-from engine.papers.published import Cell, cells
+from engine.papers.protocol import REDUCED, Arm, Claim, Reading, Row, Table, explain_left_out, list_unmeasured
+from engine.papers.published import Cell, read_cells
 from engine.spec import Imbalance
 
 PAPER = "eos"
@@ -55,7 +55,7 @@ class Settings:
     """What differs between protocols. params: of every run; head: of the third phase; networks: table V's rows, name -> parameters."""
 
     reduced: bool
-    words: str
+    description: str
     seeds: int
     datasets: tuple[Data, ...]
     params: Mapping[str, Any]
@@ -65,7 +65,7 @@ class Settings:
 
 FULL = Settings(
     reduced=False,
-    words=(
+    description=(
         "Full protocol: ResNet-32 (CelebA: ResNet-56), SGD 0.1 with momentum 0.9 and weight decay 0.0002, batches of 128, 200 epochs "
         "(CelebA 50, WideResNet 100), warm-up and drops at 4/5 and 9/10, crops and flips; a new last layer for 10 epochs. Differs from "
         "the paper: a fifth of the training rows is kept for validation, which chooses the epoch; the paper takes the best epoch "
@@ -97,7 +97,7 @@ _FEW = {"per_class": 250, "test_per_class": 100}
 
 SMALL = Settings(
     reduced=True,
-    words=(
+    description=(
         "Reduced protocol: a small ResNet by Adam, few epochs, no augmentation, and few rows: all of digits, and 250 images of each of "
         "CIFAR-10's (and, by cross-entropy in table II, MNIST's) classes with 100 test images of each, all cut to 50:1 after a fifth "
         "was kept for validation; 10 epochs in batches of 64, 20 in batches of 32 on digits, a new last layer for 10 epochs. It "
@@ -127,34 +127,34 @@ def table(name: str, reduced: bool = False, settings: Settings | None = None) ->
     rows, claims = make(settings)
     # published cells of datasets that the protocol leaves out
     shown = {id(row.cell) for row in rows}
-    left_out = [cell for cell in cells(PAPER, name) if id(cell) not in shown]
+    left_out = [cell for cell in read_cells(PAPER, name) if id(cell) not in shown]
     for cell in left_out:
-        rows += unmeasured([cell], NO_GAN if cell.labels["method"] in GANS else left_out_of(settings.reduced))
-    return Table(PAPER, name, title, settings.reduced, settings.words, settings.seeds, tuple(rows), tuple(claims))
+        rows += list_unmeasured([cell], NO_GAN if cell.labels["method"] in GANS else explain_left_out(settings.reduced))
+    return Table(PAPER, name, title, settings.reduced, settings.description, settings.seeds, tuple(rows), tuple(claims))
 
 
-def arm(data: Data, settings: Settings, method: str, **params: Any) -> Arm:
+def build_arm(data: Data, settings: Settings, method: str, **params: Any) -> Arm:
     """Runs of a method on a dataset, with the protocol's parameters and those given."""
     return Arm(data.name, method, data.imbalance, {**settings.params, **data.params, **params}, data.data)
 
 
-def three_phase(data: Data, settings: Settings, sampler: str, loss: str = "ce", **params: Any) -> Arm:
+def build_three_phase(data: Data, settings: Settings, sampler: str, loss: str = "ce", **params: Any) -> Arm:
     """The three-phase framework: the network by `loss`, `sampler` among its embeddings, a new last layer."""
-    return arm(data, settings, "eos", sampler=sampler, loss=loss, **{**settings.head, **params})
+    return build_arm(data, settings, "eos", sampler=sampler, loss=loss, **{**settings.head, **params})
 
 
-def pixels(data: Data, settings: Settings, sampler: str) -> Arm:
+def build_pixel_arm(data: Data, settings: Settings, sampler: str) -> Arm:
     """`sampler` among the images themselves, then the network by cross-entropy on the balanced rows."""
-    return arm(data, settings, "eos", sampler=sampler, loss="ce", space="pixel")
+    return build_arm(data, settings, "eos", sampler=sampler, loss="ce", space="pixel")
 
 
-def baseline(data: Data, settings: Settings, loss: str = "ce", **params: Any) -> Arm:
+def build_baseline(data: Data, settings: Settings, loss: str = "ce", **params: Any) -> Arm:
     """The network alone, by `loss`: the very network that the three-phase framework starts from."""
-    return arm(data, settings, "eos", sampler="none", loss=loss, space="pixel", **params)
+    return build_arm(data, settings, "eos", sampler="none", loss=loss, space="pixel", **params)
 
 
 def _by_labels(table: str, shown: str) -> dict[tuple[tuple[tuple[str, str], ...], str], Cell]:
-    return {(tuple(sorted(c.labels.items())), c.meant): c for c in cells(PAPER, table) if c.dataset == shown}
+    return {(tuple(sorted(c.labels.items())), c.meant): c for c in read_cells(PAPER, table) if c.dataset == shown}
 
 
 def _rows(table: str, data: Data, labels: Mapping[str, str], runs: Arm) -> list[Row]:
@@ -176,7 +176,7 @@ def _better(text: str, data: Data, left: Arm, right: Arm) -> Claim:
 Made = tuple[list[Row], list[Claim]]
 
 
-def everywhere(settings: Settings) -> list[Data]:
+def list_datasets(settings: Settings) -> list[Data]:
     """The datasets of every table."""
     return [data for data in settings.datasets if data.everywhere]
 
@@ -184,12 +184,12 @@ def everywhere(settings: Settings) -> list[Data]:
 def _table_i(settings: Settings) -> Made:
     rows: list[Row] = []
     claims: list[Claim] = []
-    for data in everywhere(settings):
-        pre = {short: pixels(data, settings, SAMPLERS[long]) for short, long in SHORT.items()}
-        post = {short: three_phase(data, settings, SAMPLERS[long]) for short, long in SHORT.items()}
+    for data in list_datasets(settings):
+        pre = {short: build_pixel_arm(data, settings, SAMPLERS[long]) for short, long in SHORT.items()}
+        post = {short: build_three_phase(data, settings, SAMPLERS[long]) for short, long in SHORT.items()}
         for short, runs in pre.items():
             rows += _rows("I", data, {"method": f"Pre-{short}"}, runs)
-        rows += _rows("I", data, {"method": "Remix"}, arm(data, settings, "remix"))
+        rows += _rows("I", data, {"method": "Remix"}, build_arm(data, settings, "remix"))
         for short, runs in post.items():
             rows += _rows("I", data, {"method": f"Post-{short}"}, runs)
             claims.append(_better(f"Post-{short} above Pre-{short}", data, runs, pre[short]))
@@ -201,8 +201,8 @@ def _table_ii(settings: Settings) -> Made:
     claims: list[Claim] = []
     for data in settings.datasets:
         for shown, loss in ((shown, LOSSES[shown]) for shown in data.losses):
-            runs = {"Baseline": baseline(data, settings, loss)}
-            runs |= {name: three_phase(data, settings, sampler, loss) for name, sampler in SAMPLERS.items()}
+            runs = {"Baseline": build_baseline(data, settings, loss)}
+            runs |= {name: build_three_phase(data, settings, sampler, loss) for name, sampler in SAMPLERS.items()}
             for name, one in runs.items():
                 rows += _rows("II", data, {"loss": shown, "method": name}, one)
             claims += [_better(f"{shown}: EOS above {name}", data, runs["EOS"], runs[name]) for name in runs if name != "EOS"]
@@ -229,17 +229,17 @@ def _gap_claims(data: Data, runs: Mapping[str, Arm]) -> Iterator[Claim]:
 
 def _table_iii(settings: Settings) -> Made:
     rows = []
-    for data in everywhere(settings):
+    for data in list_datasets(settings):
         for shown, loss in LOSSES.items():
-            rows += _rows("III", data, {"loss": shown, "method": "EOS"}, three_phase(data, settings, "eos", loss))
+            rows += _rows("III", data, {"loss": shown, "method": "EOS"}, build_three_phase(data, settings, "eos", loss))
     return rows, []
 
 
 def _table_iv(settings: Settings) -> Made:
     rows: list[Row] = []
     claims: list[Claim] = []
-    for data in everywhere(settings):
-        runs = {k: three_phase(data, settings, "eos", k_neighbors=int(k)) for k in NEIGHBOURS}
+    for data in list_datasets(settings):
+        runs = {k: build_three_phase(data, settings, "eos", k_neighbors=int(k)) for k in NEIGHBOURS}
         for k, one in runs.items():
             rows += _rows("IV", data, {"method": "EOS", "k": k}, one)
         claims += [_better(f"K = {k} above K = 10", data, runs[k], runs["10"]) for k in NEIGHBOURS[1:]]
@@ -251,7 +251,7 @@ def _table_v(settings: Settings) -> Made:
     claims: list[Claim] = []
     data = next(d for d in settings.datasets if d.shown == "CIFAR-10")
     for network, params in settings.networks.items():
-        plain, eos = baseline(data, settings, **params), three_phase(data, settings, "eos", **params)
+        plain, eos = build_baseline(data, settings, **params), build_three_phase(data, settings, "eos", **params)
         rows += _rows("V", data, {"method": "Baseline", "network": network}, plain)
         rows += _rows("V", data, {"method": "EOS", "network": network}, eos)
         claims.append(_better(f"{network}: EOS above Baseline", data, eos, plain))
@@ -260,7 +260,7 @@ def _table_v(settings: Settings) -> Made:
 
 def _pixels(settings: Settings) -> Made:
     data = next(d for d in settings.datasets if d.shown == "CIFAR-10")
-    pixel, feature = pixels(data, settings, "eos"), three_phase(data, settings, "eos")
+    pixel, feature = build_pixel_arm(data, settings, "eos"), build_three_phase(data, settings, "eos")
     rows = _rows("text", data, {"method": "EOS, in pixels"}, pixel)
     return rows, [_better("EOS in features above EOS in pixels", data, feature, pixel)]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.errors import UnknownName
 from engine.papers.protocol import REDUCED, Arm, Claim, Reading, Row, Table
-from engine.papers.published import KEEL_METHODS, cells
+from engine.papers.published import KEEL_METHODS, read_cells
 from engine.papers.verdicts import FAILS, HOLDS
 from engine.spec import Imbalance
 from engine.stats.significance import compare_over_sets
@@ -34,7 +34,7 @@ class Settings:
     """What differs between protocols. params: of every run; meta: of the explicit gradient and its controls. datasets: names."""
 
     reduced: bool
-    words: str
+    description: str
     seeds: int
     folds: int
     datasets: tuple[str, ...]
@@ -43,11 +43,11 @@ class Settings:
 
 
 _NETWORK = {"hidden": [64, 64], "learning_rate": 1e-3, "batch": 128}
-_SETS = tuple(dict.fromkeys(cell.dataset for cell in cells(PAPER)))
+_SETS = tuple(dict.fromkeys(cell.dataset for cell in read_cells(PAPER)))
 
 FULL = Settings(
     reduced=False,
-    words=(
+    description=(
         "Full protocol: 22 sets as they come; a fifth is validation, which chooses the epoch, the rest four folds, each in turn the test "
         "part; five seeds. One MLP 64-64 for all sets and methods by Adam 0.001, batches of 128, 200 epochs; explicit gradient goes on "
         "from the network of CE with a copy of every minority row, steps 0.01 and 10, until validation has not risen for 20 epochs, at "
@@ -63,7 +63,7 @@ FULL = Settings(
 
 SMALL = Settings(
     reduced=True,
-    words=(
+    description=(
         "Reduced protocol: the 22 sets, four folds and five seeds of the full one with its MLP, 40 epochs of training and at most 40 of "
         "explicit gradient. It tests the paper's claims after less training; its numbers are not the paper's."
     ),
@@ -80,11 +80,11 @@ def table(name: str, reduced: bool = False, settings: Settings | None = None) ->
     settings = settings or (SMALL if reduced else FULL)
     if name not in _TABLES:
         raise UnknownName(f"keel has no table {name!r}; it has: {', '.join(_TABLES)}.")
-    printed = {(cell.dataset, cell.labels["method"]): cell for cell in cells(PAPER, name)}
+    printed = {(cell.dataset, cell.labels["method"]): cell for cell in read_cells(PAPER, name)}
     rows: list[Row] = []
     claims: list[Claim] = []
     for dataset in settings.datasets:
-        runs = arms(dataset, settings)
+        runs = build_arms(dataset, settings)
         readings = {method: Reading(arm, METRIC) for method, arm in runs.items()}
         why = REDUCED if settings.reduced else ""
         rows += [
@@ -103,11 +103,19 @@ def table(name: str, reduced: bool = False, settings: Settings | None = None) ->
         if id(cell) not in shown
     ]
     return Table(
-        PAPER, name, _TABLES[name], settings.reduced, settings.words, settings.seeds, tuple(rows), tuple(claims), settings.folds
+        PAPER,
+        name,
+        _TABLES[name],
+        settings.reduced,
+        settings.description,
+        settings.seeds,
+        tuple(rows),
+        tuple(claims),
+        settings.folds,
     )
 
 
-def arms(dataset: str, settings: Settings) -> dict[str, Arm]:
+def build_arms(dataset: str, settings: Settings) -> dict[str, Arm]:
     """Method as shown -> its runs on a set. Those that go on from the network of CE stand next to it, so that it is trained once."""
 
     def arm(method: str, **params: Any) -> Arm:
@@ -124,7 +132,7 @@ def arms(dataset: str, settings: Settings) -> dict[str, Arm]:
     }
 
 
-def compared(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def compare_methods(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Tests over the sets: of the published numbers, of ours for the paper's methods, and of ours with the controls.
 
     rows: of this table, as `engine.papers.verdicts.judge` gives them. A part without scores of two methods, one of them

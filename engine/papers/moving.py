@@ -38,7 +38,7 @@ class Settings:
     """What differs between protocols. keel: sets, network, training and replicates, as in that experiment."""
 
     reduced: bool
-    words: str
+    description: str
     keel: keel.Settings
 
 
@@ -73,10 +73,12 @@ def table(name: str, reduced: bool = False, settings: Settings | None = None) ->
             for other in (FROZEN, EQUAL, "CE", "RS", "SMOTE")
         ]
     k = settings.keel
-    return Table(PAPER, name, _TABLES[name], settings.reduced, settings.words, k.seeds, tuple(rows), tuple(claims), k.folds)
+    return Table(
+        PAPER, name, _TABLES[name], settings.reduced, settings.description, k.seeds, tuple(rows), tuple(claims), k.folds
+    )
 
 
-def variants(dataset: str, settings: keel.Settings) -> tuple[dict[str, Arm], dict[str, Arm]]:
+def build_variants(dataset: str, settings: keel.Settings) -> tuple[dict[str, Arm], dict[str, Arm]]:
     """(moving, frozen): what each variant is called -> its runs."""
 
     def arm(**params: Any) -> Arm:
@@ -96,8 +98,8 @@ def variants(dataset: str, settings: keel.Settings) -> tuple[dict[str, Arm], dic
 
 def _readings(dataset: str, settings: keel.Settings) -> dict[str, Reading]:
     """Method as shown -> what is read. CE stands first: most others go on from its network."""
-    plain = keel.arms(dataset, settings)
-    moving, frozen = variants(dataset, settings)
+    plain = keel.build_arms(dataset, settings)
+    moving, frozen = build_variants(dataset, settings)
 
     def chosen(arms: Sequence[Arm]) -> Reading:
         return Reading(arms[0], METRIC, tuple(arms[1:]))
@@ -109,8 +111,8 @@ def _readings(dataset: str, settings: keel.Settings) -> dict[str, Reading]:
     return out | {name: Reading(plain[name], METRIC) for name in ("RS", "SMOTE")}
 
 
-def compared(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Tests over the sets: of the chosen, the controls and the baselines, and of each step against frozen. See keel.compared."""
+def compare_methods(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Tests over the sets: of the chosen, the controls and the baselines, and of each step against frozen. See keel.compare_methods."""
     found = {(row["dataset"], row["labels"]["method"]): row["ours"]["mean"] for row in rows if row["ours"]}
     sets = list(dict.fromkeys(row["dataset"] for row in rows))
     there = {method for _, method in found}

@@ -1,6 +1,6 @@
-"""The words in which a paper's experiments are written down: what is run, what is read off it, which number it stands beside.
+"""A paper's experiments as plain values: what is run, what is read off the results, which published number it is compared with.
 
-No torch here: a protocol is plain values, so it can be listed, tested and shown without running anything.
+No torch here: a protocol can be listed, tested and shown without running anything.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ class Arm:
         return self.dataset in (*FIXED_TEST, SINE)
 
     @property
-    def most(self) -> int:
+    def max_runs(self) -> int:
         """How many runs there are."""
         return 1 if self.stacked else len(self.seeds) or 10_000
 
     @property
     def key(self) -> str:
-        """Equal for equal arms."""
+        """A text that is equal for equal arms."""
         return canonical_json(self.spec(0).to_json() | {"seeds": list(self.seeds), "stacked": self.stacked})
 
 
@@ -79,7 +79,7 @@ class Reading:
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        """All of them."""
+        """`arm` and `among`."""
         return (self.arm, *self.among)
 
 
@@ -119,19 +119,19 @@ class Claim:
 
 @dataclass(frozen=True)
 class Table:
-    """One table of a paper as a protocol. words: what is run, for a person. seeds, folds: where nobody asks otherwise."""
+    """One table of a paper as a protocol. description: what is run, for a person. seeds, folds: where nobody asks otherwise."""
 
     paper: str
     name: str
     title: str
     reduced: bool
-    words: str
+    description: str
     seeds: int
     rows: tuple[Row, ...]
     claims: tuple[Claim, ...] = ()
     folds: int = 1
 
-    def only(self, methods: Collection[str] = (), datasets: Collection[str] = ()) -> Table:
+    def select(self, methods: Collection[str] = (), datasets: Collection[str] = ()) -> Table:
         """The rows of these methods and datasets (empty: all), and the claims that these rows' runs can answer."""
         wanted = {method.lower() for method in methods}
         rows = tuple(
@@ -150,11 +150,11 @@ class Table:
         return list({arm.key: arm for reading in readings for arm in reading.arms}.values())
 
 
-def unmeasured(cells: Iterable[Cell], why: str) -> list[Row]:
+def list_unmeasured(cells: Iterable[Cell], why: str) -> list[Row]:
     """Rows of published cells that nothing is run for."""
     return [Row(cell, cell.dataset, cell.labels, cell.meant, None, absent=why) for cell in cells]
 
 
-def left_out_of(reduced: bool) -> str:
+def explain_left_out(reduced: bool) -> str:
     """Why a published cell has no runs, where nothing else stands in the way."""
     return f"the {'reduced' if reduced else 'full'} protocol leaves it out"

@@ -10,7 +10,7 @@ import numpy as np
 from engine.errors import UnknownName
 
 
-def read(result: Mapping[str, Any], what: str) -> list[float]:
+def read_values(result: Mapping[str, Any], what: str) -> list[float]:
     """The values [R] of one reading of a result's JSON, NaN where it has none.
 
     what: a metric's name · `all/M`, `minority/M`, `majority/M`, `classes/a,b/M`: the mean over those classes of M = precision,

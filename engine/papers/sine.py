@@ -26,7 +26,7 @@ class Settings:
     """What differs between protocols. steps: (of the first fit, of what comes after). seeds: draws. grid: (real, synthetic points)."""
 
     reduced: bool
-    words: str
+    description: str
     seeds: int
     steps: tuple[int, int]
     grid: tuple[tuple[int, ...], tuple[int, ...]]
@@ -42,7 +42,7 @@ _SAME = (
 
 FULL = Settings(
     reduced=False,
-    words="Full protocol: " + _SAME.format("2,000", "5,000") + " 100 draws.",
+    description="Full protocol: " + _SAME.format("2,000", "5,000") + " 100 draws.",
     seeds=100,
     steps=(2000, 5000),
     grid=((3, 5, 10, 20), (5, 10, 20, 40)),
@@ -50,7 +50,7 @@ FULL = Settings(
 
 SMALL = Settings(
     reduced=True,
-    words="Reduced protocol: "
+    description="Reduced protocol: "
     + _SAME.format("500", "500")
     + " 50 draws. It tests the paper's claims after less training; its numbers are not the paper's.",
     seeds=50,
@@ -66,10 +66,10 @@ def table(name: str, reduced: bool = False, settings: Settings | None = None) ->
         raise UnknownName(f"sine has no table {name!r}; it has: {', '.join(_TABLES)}.")
     title, make = _TABLES[name]
     rows, claims = make(settings)
-    return Table(PAPER, name, title, settings.reduced, settings.words, settings.seeds, tuple(rows), tuple(claims))
+    return Table(PAPER, name, title, settings.reduced, settings.description, settings.seeds, tuple(rows), tuple(claims))
 
 
-def arms(settings: Settings, real: int = 5, synthetic: int = 20) -> dict[str, Arm]:
+def build_arms(settings: Settings, real: int = 5, synthetic: int = 20) -> dict[str, Arm]:
     """Method as shown -> its draws. real: training points, and validation points."""
     first, after = settings.steps
     common = {"real": real, "hidden": 10, "rate": 0.01, "first_steps": first, "steps": after, "eta_model": 0.1}
@@ -91,16 +91,16 @@ def _row(settings: Settings, labels: Mapping[str, str], arm: Arm, metric: str) -
     return Row(None, SINE, labels, metric, Reading(arm, metric), incomparable=REDUCED if settings.reduced else "")
 
 
-def _below(left: str, right: str, runs: Mapping[str, Arm], said: str = "") -> Claim:
+def _below(left: str, right: str, runs: Mapping[str, Arm], text: str = "") -> Claim:
     """The error of `left` is below that of `right`."""
-    return Claim(f"{said}{left} below {right}, test error", SINE, Reading(runs[right], ERROR), Reading(runs[left], ERROR))
+    return Claim(f"{text}{left} below {right}, test error", SINE, Reading(runs[right], ERROR), Reading(runs[left], ERROR))
 
 
 Made = tuple[list[Row], list[Claim]]
 
 
 def _figure_2(settings: Settings) -> Made:
-    runs = arms(settings)
+    runs = build_arms(settings)
     rows = [_row(settings, {"method": method}, arm, ERROR) for method, arm in runs.items()]
     rows += [_row(settings, {"method": method}, runs[method], metric) for method in (OWN, FROZEN) for metric in (BEFORE, AFTER)]
     claims = [_below(OWN, other, runs) for other in runs if other != OWN]
@@ -113,7 +113,7 @@ def _appendix(settings: Settings) -> Made:
     claims: list[Claim] = []
     for real in settings.grid[0]:
         for i, synthetic in enumerate(settings.grid[1]):
-            runs = arms(settings, real, synthetic)
+            runs = build_arms(settings, real, synthetic)
             for method, arm in runs.items():
                 labels = {"method": method, "real": str(real)}
                 if method in (OWN, FROZEN):
@@ -129,7 +129,7 @@ def figures(table: Table, lines: Mapping[str, Mapping[str, Any]]) -> dict[str, A
     """Figure 2 on the first draw, of that table alone: {"2": {"left", "middle", "right"}}; a panel that was not run is left out.
 
     left: grid, curve, train, valid, synthetic. middle: grid, curve, fit of the baseline, train, valid. right: the same of explicit
-    gradient, with its moved points. See `engine.reproduce.regression.measure`.
+    gradient, with its moved points. See `engine.reproduce.regression.measure_arm`.
     """
     if table.name != "2":
         return {}

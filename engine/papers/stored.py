@@ -1,4 +1,4 @@
-"""A table's runs in the store: which it needs, how they stand, what they gave. The page measures with it; nothing here trains. No torch."""
+"""A table's runs in the store: which it needs, their states, their results. The page uses it; nothing here trains. No torch."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 from engine.errors import BadInput
 from engine.papers import measured
 from engine.papers.protocol import SINE, Arm, Table
-from engine.papers.shelf import words
-from engine.papers.tables import PAPERS, Answers, beside, judged
+from engine.papers.result_cache import summarise_result
+from engine.papers.tables import PAPERS, Answers, compute_extras, judge_tables
 from engine.spec import RunSpec
 from engine.spec.run import find_entry
 from engine.store import ACTIVE, STATES, Store
@@ -39,7 +39,7 @@ class Run:
 
 @dataclass(frozen=True)
 class State:
-    """How a run stands in the store. seconds: that it took, None before it is done."""
+    """The state of a run in the store. seconds: that it took, None before it is done."""
 
     state: str
     reason: str
@@ -53,7 +53,7 @@ class State:
 class Plan:
     """The runs of a table in the order they are queued: by replicate first. absent: arm's key -> why it has none.
 
-    Two arms can be the same run: it stands in `runs` for each, and in `each` once.
+    Two arms can be the same run: it is in `runs` for each, and in `each` once.
     """
 
     table: Table
@@ -65,16 +65,16 @@ class Plan:
         """Every run once."""
         return list({run.id: run for run in reversed(self.runs)}.values())[::-1]
 
-    def of(self, states: Mapping[str, State], *which: str) -> list[Run]:
+    def in_states(self, states: Mapping[str, State], *which: str) -> list[Run]:
         """Those in one of these states, each once; '' is not in the store."""
         return [run for run in self.each if (states[run.id].state if run.id in states else "") in which]
 
     def missing(self, states: Mapping[str, State]) -> list[Run]:
         """Those that would have to be queued: not there, or ended without a result."""
-        return self.of(states, "", *ENDED)
+        return self.in_states(states, "", *ENDED)
 
 
-def plan(table: Table, catalog: Mapping[str, Any]) -> Plan:
+def plan_runs(table: Table, catalog: Mapping[str, Any]) -> Plan:
     """What a table needs. Arms that this engine or machine cannot run are absent, with their reason."""
     absent: dict[str, str] = {}
     arms: list[tuple[Arm, RunSpec, str]] = []
@@ -95,16 +95,16 @@ def plan(table: Table, catalog: Mapping[str, Any]) -> Plan:
             continue
         arms.append((arm, spec, entry["fingerprint"]))
     runs = []
-    for n in range(max((min(table.seeds, arm.most) for arm, _, _ in arms), default=0)):
+    for n in range(max((min(table.seeds, arm.max_runs) for arm, _, _ in arms), default=0)):
         for arm, first, fingerprint in arms:
-            if n < min(table.seeds, arm.most):
+            if n < min(table.seeds, arm.max_runs):
                 spec = first.with_(seed=arm.seeds[n] if arm.seeds else n)
                 runs.append(Run(arm.key, n, spec, fingerprint, spec.run_id(fingerprint)))
     return Plan(table, tuple(runs), absent)
 
 
-def states(store: Store, ids: Iterable[str]) -> dict[str, State]:
-    """How everybody's runs of these ids stand; those that are not there are left out."""
+def read_states(store: Store, ids: Iterable[str]) -> dict[str, State]:
+    """States of the public runs of these ids; those that are not there are left out."""
     out = {}
     for id, (job, _) in store.answers(ids, words=False).items():
         took = job.finished - job.started if job.state == "done" and job.started and job.finished else None
@@ -113,22 +113,24 @@ def states(store: Store, ids: Iterable[str]) -> dict[str, State]:
     return out
 
 
-def ask(store: Store, runs: Sequence[Run]) -> None:
-    """Queue these runs, behind everything that a person waits for."""
+def queue_runs(store: Store, runs: Sequence[Run]) -> None:
+    """Queues these runs, behind everything that a person waits for."""
     store.submit_missing([(run.spec, run.fingerprint) for run in runs])
 
 
-def stop(store: Store, runs: Sequence[Run]) -> None:
-    """Cancel those of these runs that wait or run as parts of tables: what somebody asked for alone goes on."""
+def cancel_runs(store: Store, runs: Sequence[Run]) -> None:
+    """Cancels those of these runs that wait or run as parts of tables. A run that a person submitted by itself goes on."""
     store.cancel_all([run.id for run in runs])
 
 
-def document(store: Store, wanted: Plan, kept: MutableMapping[tuple[str, int], dict[str, Any]]) -> dict[str, Any] | None:
-    """The table from what the store has, None where that is nothing: rows, claims, over_sets and figures as `measured.measured` has them.
+def build_stored_document(
+    store: Store, wanted: Plan, kept: MutableMapping[tuple[str, int], dict[str, Any]]
+) -> dict[str, Any] | None:
+    """The table from what the store has, None where it has nothing: rows, claims, over_sets and figures as `measured.read_table` has them.
 
     kept: what was read of a run's arrays, by its id and attempt, for the next call: that is slow.
     """
-    standing = {id: state for id, state in states(store, [run.id for run in wanted.each]).items() if state.state == "done"}
+    standing = {id: state for id, state in read_states(store, [run.id for run in wanted.each]).items() if state.state == "done"}
     if not standing:
         return None
     said = {id: result for id, (_, result) in store.answers(standing).items() if result is not None}
@@ -144,23 +146,29 @@ def document(store: Store, wanted: Plan, kept: MutableMapping[tuple[str, int], d
             known = (run.id, standing[run.id].attempt)
             if known not in kept:
                 whole = store.result(run.id)
-                more = words(whole) if whole is not None else {}
+                more = summarise_result(whole) if whole is not None else {}
                 kept[known] = {name: more[name] for name in ("validation", *(["lines"] if drawn else [])) if name in more}
             one = one | kept[known]
         answers.results[run.arm][run.number] = one
-    rows, claims = judged([table], answers)
-    base = {"paper": table.paper, "table": table.name, "title": table.title, "reduced": table.reduced, "words": table.words}
-    return base | {"rows": rows, "claims": claims} | beside(table, rows, answers)
+    rows, claims = judge_tables([table], answers)
+    base = {
+        "paper": table.paper,
+        "table": table.name,
+        "title": table.title,
+        "reduced": table.reduced,
+        "words": table.description,
+    }
+    return base | {"rows": rows, "claims": claims} | compute_extras(table, rows, answers)
 
 
 # ---- time
 
 
-def foreseen(wanted: Plan, standing: Mapping[str, State], todo: Sequence[Run]) -> float | None:
-    """Seconds of computing that these runs will take, by what the shipped tables' took, as fast as this store's engine was at those it has
-    done; None where nobody has timed such runs.
+def foresee_seconds(wanted: Plan, standing: Mapping[str, State], todo: Sequence[Run]) -> float | None:
+    """Estimated seconds of these runs, from the shipped tables' seconds scaled by the speed of this store's engine on finished runs; None
+    where no shipped table has timed such runs.
     """
-    told = _told(wanted)
+    told = _expected_seconds(wanted)
     here = {run.id: s for run in wanted.runs if run.id in standing and (s := standing[run.id].seconds) is not None}
     both = [(here[id], told[id]) for id in here if told.get(id)]
     pace = (sum(mine for mine, _ in both) + CREDIT) / (sum(theirs for _, theirs in both) + CREDIT)
@@ -175,13 +183,13 @@ def foreseen(wanted: Plan, standing: Mapping[str, State], todo: Sequence[Run]) -
     return total
 
 
-def _told(wanted: Plan) -> dict[str, float]:
+def _expected_seconds(wanted: Plan) -> dict[str, float]:
     """id -> seconds where the shipped table was made; by the runs of the other protocol where this one is not shipped."""
     table = wanted.table
-    own = measured.measured(table.paper, table.name, table.reduced)
+    own = measured.read_table(table.paper, table.name, table.reduced)
     if own is not None:
         return {id: float(seconds) for id, seconds in own.get("took", {}).items()}
-    other = measured.measured(table.paper, table.name, not table.reduced)
+    other = measured.read_table(table.paper, table.name, not table.reduced)
     if other is None:
         return {}
     theirs: Table = PAPERS[table.paper].table(table.name, not table.reduced)
@@ -191,28 +199,28 @@ def _told(wanted: Plan) -> dict[str, float]:
         times = [took[id] for id in shipped["runs"] if id in took]
         if row.reading and not row.reading.among and times:
             mean[row.reading.arm.key] = statistics.mean(times)
-    arms = {_kind(arm): (arm, mean[arm.key]) for arm in theirs.arms() if arm.key in mean}
+    arms = {_arm_kind(arm): (arm, mean[arm.key]) for arm in theirs.arms() if arm.key in mean}
     keys = {arm.key: arm for arm in table.arms()}
     out = {}
     for run in wanted.runs:
-        if (found := arms.get(_kind(keys[run.arm]))) is not None:
+        if (found := arms.get(_arm_kind(keys[run.arm]))) is not None:
             arm, seconds = found
-            out[run.id] = seconds * _work(keys[run.arm], table) / _work(arm, theirs)
+            out[run.id] = seconds * _estimate_work(keys[run.arm], table) / _estimate_work(arm, theirs)
     return out
 
 
-def _kind(arm: Arm) -> str:
+def _arm_kind(arm: Arm) -> str:
     """Equal for arms of two protocols that differ in how long they train alone."""
     params = {name: value for name, value in arm.params.items() if name not in (*LENGTHS, "patience", "batch")}
     return json.dumps([arm.dataset, arm.method, arm.spec(0).to_json()["imbalance"], params, dict(arm.data)], sort_keys=True)
 
 
-def _work(arm: Arm, table: Table) -> float:
+def _estimate_work(arm: Arm, table: Table) -> float:
     """Steps of a run, up to what is the same in both protocols."""
     length = sum(arm.params.get(name, 0) for name in LENGTHS) or 1
     return float(length / arm.params.get("batch", 128) * (table.seeds * table.folds if arm.stacked else table.folds))
 
 
-def counted(wanted: Plan, standing: Mapping[str, State]) -> Counter[str]:
+def count_states(wanted: Plan, standing: Mapping[str, State]) -> Counter[str]:
     """State -> number of runs; '' counts what is not in the store."""
     return Counter(standing[run.id].state if run.id in standing else "" for run in wanted.each)

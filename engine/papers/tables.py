@@ -12,7 +12,7 @@ import numpy as np
 from engine.errors import BadParameter
 from engine.papers import adult, dos, eos, keel, moving, published, sine
 from engine.papers.protocol import Arm, Claim, Reading, Row, Table
-from engine.papers.readings import read
+from engine.papers.readings import read_values
 from engine.papers.verdicts import judge
 from engine.plain import to_plain
 from engine.stats.significance import split_share
@@ -20,21 +20,33 @@ from engine.stats.significance import split_share
 PAPERS: dict[str, Any] = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}
 
 
-def chosen(
+def select_tables(
     paper: str, names: Sequence[str], reduced: bool, methods: Sequence[str] = (), datasets: Sequence[str] = ()
 ) -> list[Table]:
-    """The tables asked for, cut down to methods (as the paper names them) and datasets (as the catalog does).
+    """The tables of these names, cut down to methods (as the paper or the catalog names them) and datasets (as the catalog does).
 
     Raises UnknownName, BadParameter where a method or dataset is in none of them.
     """
-    out = [PAPERS[paper].table(name, reduced) for name in names or published.tables(paper)]
-    known = {row.labels["method"] for table in out for row in table.rows}
-    if strange := {m.lower() for m in methods} - {m.lower() for m in known}:
-        raise BadParameter(f"no row is of method {min(strange)!r}; there are: {', '.join(sorted(known))}.")
-    places = {name for table in out for row in table.rows if (name := row.dataset_name)}
-    if unknown := set(datasets) - places:
-        raise BadParameter(f"no row is of dataset {min(unknown)!r}; there are: {', '.join(sorted(places))}.")
-    return [table.only(methods, datasets) for table in out]
+    out = [PAPERS[paper].table(name, reduced) for name in names or published.list_tables(paper)]
+    rows = [row for table in out for row in table.rows]
+    wanted = {word: _find_rows(word, rows) for word in methods}
+    if unknown := sorted(word.lower() for word, found in wanted.items() if not found):
+        known = ", ".join(sorted({row.labels["method"] for row in rows}))
+        raise BadParameter(f"no row is of method {unknown[0]!r}; there are: {known}.")
+    places = {name for row in rows if (name := row.dataset_name)}
+    if strange := set(datasets) - places:
+        raise BadParameter(f"no row is of dataset {min(strange)!r}; there are: {', '.join(sorted(places))}.")
+    return [table.select(set[str]().union(*wanted.values()), datasets) for table in out]
+
+
+def _find_rows(word: str, rows: Sequence[Row]) -> set[str]:
+    """Names of the rows that a word means, upper and lower case alike: the row called so, else all that run the method called so.
+
+    A row's name comes first: in the table of EOS, EOS is one row, and most others run the method eos with another sampler.
+    """
+    named = {row.labels["method"] for row in rows if row.labels["method"].lower() == word.lower()}
+    run = {row.labels["method"] for row in rows if row.reading and word.lower() in {arm.method for arm in row.reading.arms}}
+    return named or run
 
 
 @dataclass
@@ -44,13 +56,13 @@ class Answers:
     results: dict[str, dict[int, dict[str, Any]]] = field(default_factory=lambda: defaultdict(dict))
     absent: dict[str, str] = field(default_factory=dict)
 
-    def of(self, reading: Reading, numbers: Iterable[int]) -> list[float]:
+    def list_values(self, reading: Reading, numbers: Iterable[int]) -> list[float]:
         """Values of a reading, replicate by replicate."""
         return [value for n in numbers for value in self._read(reading, n)]
 
     def _read(self, reading: Reading, number: int) -> list[float]:
         results = [self.results[arm.key][number] for arm in reading.arms]
-        values = [read(result, reading.what) for result in results]
+        values = [read_values(result, reading.what) for result in results]
         if not reading.among:
             return values[0]
         best = np.argmax([result["validation"] for result in results], axis=0)
@@ -65,16 +77,16 @@ class Answers:
         return next((self.absent[arm.key] for r in readings for arm in r.arms if arm.key in self.absent), "nothing was run")
 
 
-def judged(
+def judge_tables(
     tables: Sequence[Table], answers: Answers, folds: int | None = None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows and claims of these tables with what was measured and its verdicts, JSON-plain. folds: as `Runner.run` was given them."""
-    rows = [_row(table, row, answers, folds or table.folds) for table in tables for row in table.rows]
-    claims = [_claim(table, claim, answers, folds or table.folds) for table in tables for claim in table.claims]
+    """Rows and claims of these tables with what was measured and its verdicts, JSON-plain. folds: as `TableRunner.run` was given them."""
+    rows = [_measure_row(table, row, answers, folds or table.folds) for table in tables for row in table.rows]
+    claims = [_measure_claim(table, claim, answers, folds or table.folds) for table in tables for claim in table.claims]
     return judge(rows, claims)
 
 
-def _row(table: Table, row: Row, answers: Answers, folds: int) -> dict[str, Any]:
+def _measure_row(table: Table, row: Row, answers: Answers, folds: int) -> dict[str, Any]:
     cell, reading = row.cell, row.reading
     out: dict[str, Any] = {
         "table": table.name,
@@ -93,15 +105,15 @@ def _row(table: Table, row: Row, answers: Answers, folds: int) -> dict[str, Any]
     if reading is not None:
         numbers = answers.numbers(reading)
         out |= {
-            "values": answers.of(reading, numbers),
+            "values": answers.list_values(reading, numbers),
             "absent": "" if numbers else answers.why_absent(reading),
-            "test_share": _share(reading.arm, folds),
+            "test_share": _test_share(reading.arm, folds),
             "runs": [answers.results[arm.key][n]["run_id"] for n in numbers for arm in reading.arms],
         }
     return out
 
 
-def _claim(table: Table, claim: Claim, answers: Answers, folds: int) -> dict[str, Any]:
+def _measure_claim(table: Table, claim: Claim, answers: Answers, folds: int) -> dict[str, Any]:
     numbers = answers.numbers(claim.left, claim.right)
     return {
         "table": table.name,
@@ -109,26 +121,26 @@ def _claim(table: Table, claim: Claim, answers: Answers, folds: int) -> dict[str
         "text": claim.text,
         "kind": claim.kind,
         "factor": claim.factor,
-        "left": answers.of(claim.left, numbers),
-        "right": answers.of(claim.right, numbers),
+        "left": answers.list_values(claim.left, numbers),
+        "right": answers.list_values(claim.right, numbers),
         "absent": "" if numbers else answers.why_absent(claim.left, claim.right),
-        "test_share": _share(claim.left.arm, folds),
+        "test_share": _test_share(claim.left.arm, folds),
     }
 
 
-def _share(arm: Arm, folds: int) -> float:
+def _test_share(arm: Arm, folds: int) -> float:
     return 0.0 if arm.fixed_test else split_share(folds)
 
 
-def beside(table: Table, rows: Sequence[Mapping[str, Any]], answers: Answers) -> dict[str, Any]:
+def compute_extras(table: Table, rows: Sequence[Mapping[str, Any]], answers: Answers) -> dict[str, Any]:
     """What a table has beside rows and claims, JSON-plain; empty where it has nothing.
 
     over_sets: `engine.stats.significance.compare_over_sets` of ours, and of the published numbers. figures: the paper's figures as lines.
     """
     paper = PAPERS[table.paper]
     out: dict[str, Any] = {}
-    if hasattr(paper, "compared"):
-        out["over_sets"] = paper.compared([row for row in rows if row["table"] == table.name])
+    if hasattr(paper, "compare_methods"):
+        out["over_sets"] = paper.compare_methods([row for row in rows if row["table"] == table.name])
     if hasattr(paper, "figures"):
         found = {arm.key: answers.results[arm.key].get(0) for arm in table.arms()}
         out["figures"] = paper.figures(table, {key: result["lines"] for key, result in found.items() if result})

@@ -1,4 +1,4 @@
-"""What measured values say about a published number or a paper's claim. Pure: plain values in, plain values out. No torch here.
+"""Verdicts on published numbers and claims from measured values. Pure: plain values in, plain values out. No torch here.
 
 A row is a published cell with what was measured for it, a claim two readings that the paper says differ. Both are JSON-plain,
 so that stored measurements can be judged again: `judge(rows, claims)` depends on nothing else.
@@ -39,8 +39,8 @@ def judge(rows: Iterable[Mapping[str, Any]], claims: Iterable[Mapping[str, Any]]
     Holm's correction runs over the tested claims of one table on one dataset, so that no answer depends on which other
     tables or datasets were asked for.
     """
-    judged = [_row(row) for row in rows]
-    tested = [_claim(claim) for claim in claims]
+    judged = [_judge_row(row) for row in rows]
+    tested = [_judge_claim(claim) for claim in claims]
     families: dict[tuple[Any, Any], list[int]] = {}
     for i, claim in enumerate(tested):
         families.setdefault((claim.get("table"), claim.get("dataset")), []).append(i)
@@ -49,11 +49,11 @@ def judge(rows: Iterable[Mapping[str, Any]], claims: Iterable[Mapping[str, Any]]
         for i, p in zip(members, adjusted, strict=True):
             tested[i] = to_plain(tested[i] | {"p_holm": p})
             if tested[i]["kind"] == "more" and not tested[i]["absent"]:
-                tested[i]["verdict"], tested[i]["reason"] = _decided(tested[i])
+                tested[i]["verdict"], tested[i]["reason"] = _decide(tested[i])
     return judged, tested
 
 
-def cell_verdict(
+def judge_cell(
     published: float | None, values: Sequence[float] | np.ndarray, incomparable: str = "", absent: str = ""
 ) -> tuple[str, str]:
     """(verdict, reason) of one published number against our single-split values.
@@ -76,9 +76,9 @@ def cell_verdict(
     return where, f"the central 95% of ours is {low:.4f} to {high:.4f}"
 
 
-def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    values = _numbers(row["values"])
-    verdict, reason = cell_verdict(row["published"], values, row["incomparable"], row["absent"])
+def _judge_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    values = _to_array(row["values"])
+    verdict, reason = judge_cell(row["published"], values, row["incomparable"], row["absent"])
     test = t_test(values, row["test_share"])
     low, high = METRICS[row["metric"]][1] if row["metric"] in METRICS else (0.0, 1.0 if row["metric"] in SHARES else np.inf)
     ours = {
@@ -92,8 +92,8 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     return judged
 
 
-def _claim(claim: Mapping[str, Any]) -> dict[str, Any]:
-    left, right = _numbers(claim["left"]), _numbers(claim["right"])
+def _judge_claim(claim: Mapping[str, Any]) -> dict[str, Any]:
+    left, right = _to_array(claim["left"]), _to_array(claim["right"])
     difference = left - claim["factor"] * right
     test = t_test(difference, claim["test_share"])
     out = dict(claim) | {
@@ -115,7 +115,7 @@ def _claim(claim: Mapping[str, Any]) -> dict[str, Any]:
     return judged
 
 
-def _decided(claim: Mapping[str, Any]) -> tuple[str, str]:
+def _decide(claim: Mapping[str, Any]) -> tuple[str, str]:
     """A tested claim's verdict: significant after Holm's correction one way or the other, or undecided."""
     if claim["n"] == 0:
         return claim["verdict"], claim["reason"]
@@ -126,5 +126,5 @@ def _decided(claim: Mapping[str, Any]) -> tuple[str, str]:
     return (HOLDS if claim["difference"]["mean"] > 0 else FAILS), ""
 
 
-def _numbers(values: Sequence[float | None]) -> np.ndarray:
+def _to_array(values: Sequence[float | None]) -> np.ndarray:
     return np.array([np.nan if value is None else value for value in values], dtype=float)

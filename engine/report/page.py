@@ -1,7 +1,7 @@
 """Documents that are kept, printed or sent: one HTML file, no script, no font, no picture and no address from anywhere else.
 
 What all reports share: their look, tables, figures, lists, and the file itself. Texts that are not ours are escaped by whoever builds a
-report of these pieces (`engine.text.html`, `name`); what a piece takes as escaped already says so. No torch: the page uses this file.
+report of these pieces (`engine.text.html`, `html_name`); what a piece takes as escaped already says so. No torch: the page uses this file.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 from engine.errors import BadParameter
 from engine.report import svg as drawing
-from engine.report.formats import interval
-from engine.report.leaderboard import number
+from engine.report.formats import format_interval
+from engine.report.leaderboard import to_number
 from engine.text import html as safe
 from engine.text import one_line
 
@@ -73,7 +73,7 @@ th,td{padding-right:.4rem}h2,h3,figcaption,caption{break-after:avoid}figure,tr,.
 """
 
 
-def document(
+def write_document(
     title: str,
     lead: str,
     sections: Sequence[tuple[str, str, str]],
@@ -108,16 +108,16 @@ def document(
     )
 
 
-def can_write(file: Path | None) -> None:
-    """Before anything is computed. Raises BadParameter where no report could be written; None is none asked for."""
+def check_path(file: Path | None) -> None:
+    """Raises BadParameter where no report could be written there. file: None where no report is wanted."""
     if file is not None and (file.is_dir() or not file.parent.is_dir()):
         raise BadParameter(f"--report {one_line(file, 200)!r}: must be the name of a file in a folder that exists.")
 
 
-def write(file: Path, made: str) -> None:
-    """Raises BadParameter where it cannot be written."""
+def write_file(file: Path, text: str) -> None:
+    """Writes a report. Raises BadParameter where it cannot be written."""
     try:
-        file.write_text(made, encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise BadParameter(f"--report {one_line(file, 200)!r} cannot be written: {why}.") from error
@@ -126,25 +126,25 @@ def write(file: Path, made: str) -> None:
 # ---- pieces
 
 
-def name(text: object, limit: int = 80) -> str:
-    """A name from the data: escaped, and its direction of writing kept to itself."""
+def html_name(text: object, limit: int = 80) -> str:
+    """A name from the data: escaped, its direction of writing isolated (<bdi>)."""
     return f"<bdi>{safe(text, limit)}</bdi>"
 
 
-def how(text: str) -> str:
+def html_how(text: str) -> str:
     return f'<p class="how"><b>How to read it.</b> {text}</p>'
 
 
-def items(items: Sequence[str]) -> str:
+def html_list(items: Sequence[str]) -> str:
     return f"<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>" if items else ""
 
 
-def facts(pairs: Sequence[tuple[str, str]]) -> str:
-    """Terms, ours, with what is said of them, escaped already; those without are left out."""
+def html_facts(pairs: Sequence[tuple[str, str]]) -> str:
+    """A list of (term, text), escaped already; terms without text are left out."""
     return f'<dl class="facts">{"".join(f"<dt>{term}</dt><dd>{said}</dd>" for term, said in pairs if said)}</dl>'
 
 
-def table(
+def html_table(
     caption: str,
     head: Sequence[str],
     rows: Sequence[Sequence[str]],
@@ -164,48 +164,48 @@ def table(
         first, *rest = row
         cells = "".join(f"<td{cls}>{cell}</td>" for cell, cls in zip(rest, classes[1:], strict=True))
         body.append(f'<tr{" class=kept" if k in kept else ""}><th scope="row">{first}</th>{cells}</tr>')
-    return scroll(caption, f"<thead><tr>{top}</tr></thead><tbody>{''.join(body)}</tbody>", dense=dense)
+    return html_scroll(caption, f"<thead><tr>{top}</tr></thead><tbody>{''.join(body)}</tbody>", dense=dense)
 
 
-def scroll(caption: str, inside: str, *, dense: bool = False) -> str:
-    """A table in a frame that scrolls by itself where the page is narrow, by keyboard too. caption: ours, without markup."""
+def html_scroll(caption: str, inside: str, *, dense: bool = False) -> str:
+    """A table in a frame that scrolls where the page is narrow, by keyboard too. caption: without markup."""
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{safe(caption, 200)}">'
         f"<table{' class=dense' if dense else ''}><caption>{caption}</caption>{inside}</table></div>"
     )
 
 
-def figure(title: str, said: str, svg: str) -> str:
-    return f"<figure><figcaption><b>{title}</b>{said}</figcaption>{svg}</figure>"
+def html_figure(title: str, caption: str, svg: str) -> str:
+    return f"<figure><figcaption><b>{title}</b>{caption}</figcaption>{svg}</figure>"
 
 
-def spread(found: Mapping[str, Any], *, sign: bool = False) -> str:
+def html_interval(values: Mapping[str, Any], *, sign: bool = False) -> str:
     """Mean, and under it the interval."""
-    mean, _, rest = interval(found, sign=sign).partition(" ")
+    mean, _, rest = format_interval(values, sign=sign).partition(" ")
     return f'<span class="now">{mean}</span>' + (f'<span class="range">{rest}</span>' if rest else "")
 
 
-def fixed(x: Any, digits: int = 3) -> str:
-    found = number(x)
+def format_fixed(x: Any, digits: int = 3) -> str:
+    found = to_number(x)
     return DASH if math.isnan(found) else f"{found:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
-def signed(x: Any, digits: int = 3) -> str:
+def format_signed(x: Any, digits: int = 3) -> str:
     """A difference."""
-    found = number(x)
+    found = to_number(x)
     return DASH if math.isnan(found) else f"{found:+,.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
-def count(x: Any) -> str:
+def format_count(x: Any) -> str:
     """A number of rows, which may be a mean."""
-    found = number(x)
+    found = to_number(x)
     return DASH if math.isnan(found) else f"{found:,.0f}" if abs(found - round(found)) < 0.05 else f"{found:,.1f}"
 
 
-def and_more(n: int, shown: int, what: str) -> str:
-    return f"<p>And {n - shown:,} more {what}.</p>" if n > shown else ""
+def html_more(n: int, shown: int, noun: str) -> str:
+    return f"<p>And {n - shown:,} more {noun}.</p>" if n > shown else ""
 
 
-def values(params: Mapping[str, Any]) -> str:
+def format_params(params: Mapping[str, Any]) -> str:
     """name = value, ..., escaped."""
     return safe(", ".join(f"{k} = {f'{v:g}' if isinstance(v, float) else v}" for k, v in params.items()), 1000) or DASH

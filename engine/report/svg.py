@@ -1,7 +1,7 @@
 """Charts as SVG text for a page that may load nothing: lines, intervals, bars. Colours come from the page's style sheet, by class.
 
-Nothing speaks by colour alone: lines differ in dash and mark too, and rows carry their names. Names are other people's words and are
-escaped here; styles and marks are ours.
+Colour is never the only sign: lines differ in dash and mark too, and rows have their names. Names come from data and are escaped
+here.
 """
 
 from __future__ import annotations
@@ -71,29 +71,29 @@ class Line:
 
 @dataclass(frozen=True)
 class Row:
-    """A named value with its interval (NaN: none) and how it is said."""
+    """A named value with its interval (NaN: none), and the value as text."""
 
     name: str
     value: float
-    said: str
+    text: str
     low: float = math.nan
     high: float = math.nan
     style: str = "a"
     mark: str = "dot"
 
 
-def ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Round numbers in [low, high], at most `most` + 1: multiples of 1, 2 or 5 times a power of ten. None where there is no room."""
+def list_ticks(low: float, high: float, limit: int = 5) -> list[float]:
+    """Round numbers in [low, high], at most `limit` + 1: multiples of 1, 2 or 5 times a power of ten. Empty where the range is."""
     span = high - low
     if not math.isfinite(span) or span <= 0:
         return []
-    power: float = 10.0 ** math.floor(math.log10(span / most))
-    step = next(power * k for k in (1, 2, 5, 10) if power * k * most >= span * (1 - 1e-9))
+    power: float = 10.0 ** math.floor(math.log10(span / limit))
+    step = next(power * k for k in (1, 2, 5, 10) if power * k * limit >= span * (1 - 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [k * step for k in range(first, last + 1)]
 
 
-def lines(
+def draw_lines(
     drawn: Sequence[Line],
     *,
     label: str,
@@ -106,7 +106,7 @@ def lines(
     size: tuple[int, int] = (280, 210),
     x_ticks: Sequence[tuple[float, str]] = (),
 ) -> str:
-    """A chart of lines over the ranges x and y. label: what it shows, for who cannot see it. level: a dotted line at this height.
+    """A chart of lines over the ranges x and y. label: the text alternative. level: a dotted line at this height.
 
     x_ticks: (place, what is written there), ours; round numbers by default.
     """
@@ -120,10 +120,10 @@ def lines(
         return height - bottom - (v - y[0]) / (y[1] - y[0]) * (height - top - bottom)
 
     out = []
-    for tick in ticks(*y):
+    for tick in list_ticks(*y):
         out.append(f'<path class="grid" d="M{left},{at_y(tick):.1f}H{width - right}"/>')
-        out.append(f'<text x="{left - 5}" y="{at_y(tick) + 4:.1f}" text-anchor="end">{_tick(tick)}</text>')
-    for tick, said in x_ticks or [(tick, _tick(tick)) for tick in ticks(*x)]:
+        out.append(f'<text x="{left - 5}" y="{at_y(tick) + 4:.1f}" text-anchor="end">{_format_tick(tick)}</text>')
+    for tick, said in x_ticks or [(tick, _format_tick(tick)) for tick in list_ticks(*x)]:
         anchor = "end" if at_x(tick) > width - right - 8 else "middle"
         out.append(f'<text x="{at_x(tick):.1f}" y="{height - bottom + 14}" text-anchor="{anchor}">{said}</text>')
     out.append(f'<path class="axis" d="M{left},{top}V{height - bottom}H{width - right}"/>')
@@ -151,12 +151,12 @@ def lines(
             out.append(f'<path class="ends {line.style}" d="{"".join(ends)}"/>')
         if line.mark:
             spots = np.flatnonzero(known)[:: max(1, line.every)]
-            out += [_mark(line.mark, line.style, at_x(line.x[i]), at_y(line.y[i])) for i in spots]
-    return _svg(width, height, label, "".join(out))
+            out += [_draw_mark(line.mark, line.style, at_x(line.x[i]), at_y(line.y[i])) for i in spots]
+    return _write_svg(width, height, label, "".join(out))
 
 
-def intervals(rows: Sequence[Row], *, label: str, x_title: str, level: float = math.nan, lowest: float = math.nan) -> str:
-    """One row each: name, what is said, and under them a mark with its interval. level: a dotted line through all rows.
+def draw_intervals(rows: Sequence[Row], *, label: str, x_title: str, level: float = math.nan, lowest: float = math.nan) -> str:
+    """One row each: name and text, and under them a mark with its interval. level: a dotted line through all rows.
 
     The range is that of the rows, not below `lowest`.
     """
@@ -173,43 +173,43 @@ def intervals(rows: Sequence[Row], *, label: str, x_title: str, level: float = m
 
     out = []
     base = top + step * len(rows) + 2
-    for tick in ticks(low, high):
+    for tick in list_ticks(low, high):
         edge = "start" if at(tick) < 16 else "end" if at(tick) > width - 16 else "middle"
         out.append(f'<path class="grid" d="M{at(tick):.1f},{top}V{base}"/>')
-        out.append(f'<text x="{at(tick):.1f}" y="{base + 13}" text-anchor="{edge}">{_tick(tick)}</text>')
+        out.append(f'<text x="{at(tick):.1f}" y="{base + 13}" text-anchor="{edge}">{_format_tick(tick)}</text>')
     if math.isfinite(level):
         out.append(f'<path class="level" d="M{at(level):.1f},{top}V{base}"/>')
     out.append(f'<text x="{width / 2}" y="{height - 5}" text-anchor="middle">{html(x_title, 70)}</text>')
     for k, row in enumerate(rows):
         y = top + step * k + 24
         out.append(f'<text class="name" x="{side}" y="{y - 11}">{html(row.name, 32)}</text>')
-        out.append(f'<text x="{width - side}" y="{y - 11}" text-anchor="end">{html(row.said, 32)}</text>')
+        out.append(f'<text x="{width - side}" y="{y - 11}" text-anchor="end">{html(row.text, 32)}</text>')
         if math.isfinite(row.low) and math.isfinite(row.high):
             a, b = at(max(row.low, low)), at(row.high)
             out.append(
                 f'<path class="line {row.style} whole" d="M{a:.1f},{y}H{b:.1f}M{a:.1f},{y - 4}V{y + 4}M{b:.1f},{y - 4}V{y + 4}"/>'
             )
         if math.isfinite(row.value):
-            out.append(_mark(row.mark, row.style, at(max(row.value, low)), y))
-    return _svg(width, height, label, "".join(out))
+            out.append(_draw_mark(row.mark, row.style, at(max(row.value, low)), y))
+    return _write_svg(width, height, label, "".join(out))
 
 
-def bars(rows: Sequence[Row], *, label: str) -> str:
-    """One bar each from 0, with its name and what is said above it."""
+def draw_bars(rows: Sequence[Row], *, label: str) -> str:
+    """One bar each from 0, with its name and text above it."""
     most = max((r.value for r in rows if math.isfinite(r.value)), default=1.0) or 1.0
     width, step = 400, 34
     out = []
     for k, row in enumerate(rows):
         y = step * k + 14
         out.append(f'<text class="name" x="1" y="{y}">{html(row.name, 34)}</text>')
-        out.append(f'<text x="{width - 1}" y="{y}" text-anchor="end">{html(row.said, 30)}</text>')
+        out.append(f'<text x="{width - 1}" y="{y}" text-anchor="end">{html(row.text, 30)}</text>')
         if math.isfinite(row.value):
             long = max(1.0, row.value / most * (width - 2))
             out.append(f'<rect class="bar {row.style}" x="1" y="{y + 4}" width="{long:.1f}" height="9"/>')
-    return _svg(width, max(1, step * len(rows)), label, "".join(out))
+    return _write_svg(width, max(1, step * len(rows)), label, "".join(out))
 
 
-def moves(real: np.ndarray, rare: np.ndarray, start: np.ndarray, end: np.ndarray, *, label: str) -> str:
+def draw_moves(real: np.ndarray, rare: np.ndarray, start: np.ndarray, end: np.ndarray, *, label: str) -> str:
     """Points of two classes and the way of others: real [m, 2] in [-1, 1] with rare [m] bool, start and end [n, 2]. Real rows are dots,
     the rare ones larger; a way is a line that ends in a diamond. What lies outside is drawn at the edge."""
     width, height, room = 280, 210, 6
@@ -224,25 +224,25 @@ def moves(real: np.ndarray, rare: np.ndarray, start: np.ndarray, end: np.ndarray
         return f'<path class="dots {style}" d="{"".join(f"M{x:.0f},{y:.0f}h.1" for x, y in at(points))}"/>'
 
     ways = "".join(f"M{a:.0f},{b:.0f}L{c:.0f},{d:.0f}" for (a, b), (c, d) in zip(at(start), at(end), strict=True))
-    marks = "".join(_mark("diamond", "a", x, y) for x, y in at(end))
+    marks = "".join(_draw_mark("diamond", "a", x, y) for x, y in at(end))
     drawn = f'{dots(real[~rare], "b")}<path class="trail a" d="{ways}"/>{dots(real[rare], "c")}{marks}'
-    return _svg(width, height, label, drawn)
+    return _write_svg(width, height, label, drawn)
 
 
-def swatch(style: str, mark: str = "") -> str:
-    """A piece of a line, for a legend in running text; what it stands for is said beside it."""
-    drawn = f'<path class="line {style}" d="M1,7H41"/>' + (_mark(mark, style, 21, 7) if mark else "")
+def draw_swatch(style: str, mark: str = "") -> str:
+    """A piece of a line, for a legend in running text; its meaning is written beside it."""
+    drawn = f'<path class="line {style}" d="M1,7H41"/>' + (_draw_mark(mark, style, 21, 7) if mark else "")
     return f'<svg class="swatch" viewBox="0 0 42 14" aria-hidden="true" focusable="false">{drawn}</svg>'
 
 
-def _mark(kind: str, style: str, x: float, y: float) -> str:
+def _draw_mark(kind: str, style: str, x: float, y: float) -> str:
     return f'<path class="mark {style} {kind}" transform="translate({x:.1f} {y:.1f})" d="{MARKS[kind]}"/>'
 
 
-def _tick(value: float) -> str:
+def _format_tick(value: float) -> str:
     return f"{value:.6g}".replace("-", "\N{MINUS SIGN}") if abs(value) > 1e-12 else "0"
 
 
-def _svg(width: int, height: int, label: str, inside: str) -> str:
+def _write_svg(width: int, height: int, label: str, inside: str) -> str:
     said = html(label, 400)
     return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{said}"><title>{said}</title>{inside}</svg>'

@@ -1,4 +1,4 @@
-"""Code that trains a sweep again: a line for a shell, and Python."""
+"""A sweep as a terminal command and as Python. No torch: the page uses this file."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ import shlex
 from engine.spec.result import DEFAULT_METRIC
 from engine.sweep import SweepSpec
 
+# ---- words
 
-def command(spec: SweepSpec) -> list[str]:
+
+def list_arguments(spec: SweepSpec) -> list[str]:
     """The words of `python -m engine sweep ...` that give this sweep at a terminal."""
     words = spec.to_query()
     return ["python", "-m", "engine", "sweep", *(part for name, text in words.items() for part in (f"--{name}", text))]
 
 
-def terminal(spec: SweepSpec, metric: str = DEFAULT_METRIC) -> str:
+def write_command(spec: SweepSpec, metric: str = DEFAULT_METRIC) -> str:
     """The same as a line for a shell. metric: what its answer is in."""
-    return shlex.join([*command(spec), *(["--metric", metric] if metric != DEFAULT_METRIC else [])])
+    return shlex.join([*list_arguments(spec), *(["--metric", metric] if metric != DEFAULT_METRIC else [])])
 
 
-def python(spec: SweepSpec, metric: str = DEFAULT_METRIC) -> str:
+def write_python(spec: SweepSpec, metric: str = DEFAULT_METRIC) -> str:
     """Python that trains every cell, cheapest first, and prints its score, from the folder that the product lies in."""
     return "\n".join(
         [

@@ -1,1 +1,1 @@
-"""Running the papers' tables."""
+"""Runs the papers' tables."""

@@ -1,4 +1,4 @@
-"""Runs in several processes at once. The parent keeps what comes; a process that dies takes its one run along and is replaced."""
+"""Runs in several processes at once. A process that dies loses the one run it was at, and is replaced."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DIED = "its process ended before it did: most likely the memory was not enough."
 
 @dataclass
 class _Lane:
-    """A process with the group it is at. now: what it runs."""
+    """A process with its group of items. now: the item that it runs."""
 
     process: BaseProcess
     pipe: Connection
@@ -31,16 +31,16 @@ class _Lane:
     now: Any = None
 
 
-def run(
+def run_groups(
     groups: Sequence[Sequence[tuple[Item, Mapping[str, Any]]]], jobs: int, device: str, start: Callable[[Item], bool]
 ) -> Iterator[tuple[Item, Result | str]]:
-    """Each item with its result, or with the sentence that says why it has none, as they end.
+    """Each item with its result, or with the reason why it has none, in the order in which they end.
 
-    groups: of (item, RunSpec as JSON); a group stays in one process, in its order. start: told each item before it begins; where it says
-    False the item is left out. Closed early, the processes are ended.
+    groups: of (item, RunSpec as JSON); a group stays in one process, in its order. start: called with each item before
+    it begins; where it returns False the item is left out. When the generator is closed, the processes are terminated.
     """
     todo = deque(groups)
-    lanes = [_open(device) for _ in range(min(jobs, len(groups)))]
+    lanes = [_open_lane(device) for _ in range(min(jobs, len(groups)))]
     try:
         while True:
             for lane in lanes:
@@ -64,7 +64,7 @@ def run(
                     result: Result | str = lane.pipe.recv()
                 except (EOFError, OSError):
                     result = DIED
-                    lanes[i] = _open(device)
+                    lanes[i] = _open_lane(device)
                     lanes[i].group = lane.group
                 yield item, result
     finally:
@@ -73,17 +73,17 @@ def run(
             lane.process.join()
 
 
-def _open(device: str) -> _Lane:
+def _open_lane(device: str) -> _Lane:
     context = multiprocessing.get_context("spawn")
     mine, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, device), daemon=True)
+    process = context.Process(target=_serve_specs, args=(theirs, device), daemon=True)
     process.start()
     theirs.close()
     return _Lane(process, mine)
 
 
-def _serve(pipe: Connection, device: str) -> None:
-    """The body of a process: a spec in, its result out, until the parent is gone."""
+def _serve_specs(pipe: Connection, device: str) -> None:
+    """The body of a process: receives specs and sends results until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends this process
     read: dict[str, Any] = {}
     while True:
@@ -93,7 +93,7 @@ def _serve(pipe: Connection, device: str) -> None:
             return
         answer: Result | str
         try:
-            answer = one(spec, device, read)
+            answer = run_spec(spec, device, read)
         except (BadInput, DataMissing, OutOfMemory) as error:
             answer = str(error)
         try:
@@ -102,7 +102,7 @@ def _serve(pipe: Connection, device: str) -> None:
             return
 
 
-def one(spec: RunSpec, device: str, read: dict[str, Any]) -> Result:
+def run_spec(spec: RunSpec, device: str, read: dict[str, Any]) -> Result:
     """One run, in this process and without pictures. read: the dataset that was read last, for the next run on it."""
     from engine.data.sources import load
     from engine.runner import drive

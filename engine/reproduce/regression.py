@@ -29,7 +29,7 @@ GRID = 200
 WORST = 10.0
 """An error above this, twenty times that of always answering 0, counts as this: a step of 0.1 makes some small fits diverge, and
 one such draw would be all that a mean tells."""
-MOST = 64
+MAX_POINTS = 64
 """Points of each kind that a draw has at most."""
 
 
@@ -41,7 +41,7 @@ class Points:
     y: Tensor
 
     def and_(self, other: Points) -> Points:
-        """Both, these first."""
+        """These points followed by the others."""
         return Points(torch.cat([self.x, other.x], 1), torch.cat([self.y, other.y], 1))
 
 
@@ -55,23 +55,23 @@ class Problem:
     weights: Tensor
 
 
-def truth(x: Tensor) -> Tensor:
-    """The curve."""
+def compute_curve(x: Tensor) -> Tensor:
+    """The target sin(pi/2 x)."""
     return torch.sin(pi / 2 * x)
 
 
-def draw(count: int, real: int, synthetic: int, hidden: int) -> Problem:
+def draw_problems(count: int, real: int, synthetic: int, hidden: int) -> Problem:
     """`count` draws. Real points lie on the curve at x ~ U[-5, 5]; synthetic ones at x ~ U[-5, 5] with a fixed y ~ U[-1, 1]."""
     parts = []
     for r in range(count):
         rng = numpy_stream(0, "sine", r)
-        spots = rng.uniform(-SPAN, SPAN, (3, MOST))
-        heights = rng.uniform(-1, 1, MOST)
+        spots = rng.uniform(-SPAN, SPAN, (3, MAX_POINTS))
+        heights = rng.uniform(-1, 1, MAX_POINTS)
         # as torch begins a Linear layer: uniform within 1 / sqrt(inputs)
         first = np.concatenate([rng.uniform(-1, 1, 2 * hidden), rng.uniform(-1, 1, hidden + 1) / sqrt(hidden)])
         parts.append((spots[0, :real], spots[1, :real], spots[2, :synthetic], heights[:synthetic], first))
     x1, x2, x3, y3, weights = (torch.from_numpy(np.stack(several)) for several in zip(*parts, strict=True))
-    return Problem(Points(x1, truth(x1)), Points(x2, truth(x2)), Points(x3, y3), weights)
+    return Problem(Points(x1, compute_curve(x1)), Points(x2, compute_curve(x2)), Points(x3, y3), weights)
 
 
 def predict(weights: Tensor, x: Tensor) -> Tensor:
@@ -82,28 +82,28 @@ def predict(weights: Tensor, x: Tensor) -> Tensor:
     return (torch.tanh(x.unsqueeze(2) * into.unsqueeze(1) + shift.unsqueeze(1)) * out.unsqueeze(1)).sum(2) + bias
 
 
-def error(weights: Tensor, points: Points) -> Tensor:
+def mean_squared_error(weights: Tensor, points: Points) -> Tensor:
     """Mean squared error of each network [R]."""
     return (predict(weights, points.x) - points.y).square().mean(1)
 
 
 def fit(weights: Tensor, points: Points, steps: int, rate: float) -> Tensor:
-    """Adam on all the points, step after step."""
+    """Full-batch Adam for `steps` steps; returns weights [R, 3 H + 1]."""
     weights = weights.clone().requires_grad_()
     adam = torch.optim.Adam([weights], lr=rate)
     for _ in range(steps):
         adam.zero_grad()
-        error(weights, points).sum().backward()  # type: ignore[no-untyped-call]
+        mean_squared_error(weights, points).sum().backward()  # type: ignore[no-untyped-call]
         adam.step()
     return weights.detach()
 
 
-def go_on(weights: Tensor, points: Points, steps: int, eta_model: float) -> Tensor:
-    """Plain gradient descent on all the points."""
+def descend(weights: Tensor, points: Points, steps: int, eta_model: float) -> Tensor:
+    """Full-batch gradient descent for `steps` steps; returns weights [R, 3 H + 1]."""
     weights = weights.clone()
     for _ in range(steps):
         weights = weights.requires_grad_()
-        (slope,) = torch.autograd.grad(error(weights, points).sum(), weights)
+        (slope,) = torch.autograd.grad(mean_squared_error(weights, points).sum(), weights)
         weights = (weights - eta_model * slope).detach()
     return weights.detach()
 
@@ -116,11 +116,11 @@ def explicit_gradient(
     weights = weights.clone()
     for _ in range(steps):
         weights, x = weights.requires_grad_(), x.requires_grad_()
-        inner = error(weights, problem.train.and_(Points(x, problem.synthetic.y))).sum()
+        inner = mean_squared_error(weights, problem.train.and_(Points(x, problem.synthetic.y))).sum()
         (slope,) = torch.autograd.grad(inner, weights, create_graph=eta_points > 0)
         stepped = weights - eta_model * slope
         if eta_points > 0:
-            (uphill,) = torch.autograd.grad(error(stepped, problem.valid).sum(), x)
+            (uphill,) = torch.autograd.grad(mean_squared_error(stepped, problem.valid).sum(), x)
             x = (x - eta_points * uphill).detach()
         weights, x = stepped.detach(), x.detach()
     return weights.detach(), x.detach()
@@ -129,16 +129,16 @@ def explicit_gradient(
 def grid_error(weights: Tensor) -> Tensor:
     """Mean squared error on 200 points of [-5, 5], evenly spaced [R]; WORST where it is larger or not a number."""
     x = torch.linspace(-SPAN, SPAN, GRID, dtype=weights.dtype).expand(len(weights), -1)
-    return error(weights, Points(x, truth(x))).nan_to_num(nan=WORST).clamp(max=WORST)
+    return mean_squared_error(weights, Points(x, compute_curve(x))).nan_to_num(nan=WORST).clamp(max=WORST)
 
 
-def distance(x: Tensor, y: Tensor) -> Tensor:
+def mean_distance(x: Tensor, y: Tensor) -> Tensor:
     """Mean height of points above or below the curve [R]."""
-    return (y - truth(x)).abs().mean(1)
+    return (y - compute_curve(x)).abs().mean(1)
 
 
-def measure(arm: Arm, count: int) -> dict[str, Any]:
-    """Run an arm on `count` draws. What a result has that tables need: run_id, metrics -> values per draw, seconds, provenance, lines.
+def measure_arm(arm: Arm, count: int) -> dict[str, Any]:
+    """Runs an arm on `count` draws. Returns what tables need of a result: run_id, metrics -> values per draw, seconds, provenance, lines.
 
     Metrics: test_mse; distance_before, distance_after of the synthetic points, NaN where there are none. lines: the first draw:
     grid, curve, fit [200]; train, valid, synthetic (before), moved (after): {x, y}; no synthetic points: without the last two.
@@ -146,7 +146,7 @@ def measure(arm: Arm, count: int) -> dict[str, Any]:
     began = time.monotonic()
     torch.set_num_threads(1)  # tiny matrices: a second thread only waits
     p = dict(arm.params)
-    problem = draw(count, p["real"], p.get("synthetic", 0), p["hidden"])
+    problem = draw_problems(count, p["real"], p.get("synthetic", 0), p["hidden"])
     points = problem.train.and_(problem.valid) if p["on"] == "both" else problem.train
     weights = fit(problem.weights, points, p["first_steps"], p["rate"])
     start = problem.synthetic
@@ -154,11 +154,11 @@ def measure(arm: Arm, count: int) -> dict[str, Any]:
     if "eta_points" in p:
         weights, x = explicit_gradient(weights, problem, p["steps"], p["eta_model"], p["eta_points"])
     else:
-        weights = go_on(weights, points, p["steps"], p["eta_model"])
+        weights = descend(weights, points, p["steps"], p["eta_model"])
     values = {
         ERROR: grid_error(weights),
-        BEFORE: distance(start.x, start.y),
-        AFTER: distance(x, start.y),
+        BEFORE: mean_distance(start.x, start.y),
+        AFTER: mean_distance(x, start.y),
     }
     grid = torch.linspace(-SPAN, SPAN, GRID, dtype=torch.float64)
 
@@ -167,7 +167,7 @@ def measure(arm: Arm, count: int) -> dict[str, Any]:
 
     lines: dict[str, Any] = {
         "grid": short(grid),
-        "curve": short(truth(grid)),
+        "curve": short(compute_curve(grid)),
         "fit": short(predict(weights[:1], grid[None])[0]),
     }
     shown = {"train": problem.train, "valid": problem.valid}

@@ -36,21 +36,21 @@ RATES = (0.1, 0.01, 0.001)
 """The paper's space (its E0.3): the same width for all layers."""
 TRIALS = 20
 """Of each method on each set, as in the paper's released code."""
-MOST = len(LAYERS) * len(WIDTHS) * len(RATES)
+MAX_TRIALS = len(LAYERS) * len(WIDTHS) * len(RATES)
 FILE = "tuning.journal"
-SAYS = (
+DESCRIPTION = (
     "Tuned: layers 1, 2 or 3, width 16, 32, 64 or 128 and rate 0.1, 0.01 or 0.001, chosen for every set and method by {0} trials of "
     "Optuna (TPE, median pruner) on the validation rows. Otherwise as "
 )
 
 
-def tuned(
+def tune_table(
     table: Table, trials: int, folder: Path, catalog: Mapping[str, Any], device: str, say: Callable[[str], None]
 ) -> tuple[Table, list[dict[str, Any]]]:
     """The table with every arm's network and rate chosen on validation, and what was chosen.
 
-    Each: {dataset, method, trials, pruned, value (mean validation score), params}. Trials are kept in `folder`: the same call goes on where
-    it was stopped, and gives what it would have given. Raises BadParameter, StoreError.
+    Each: {dataset, method, trials, pruned, value (mean validation score), params}. Trials are kept in `folder`: the same call continues
+    where it was stopped, with the same outcome. Raises BadParameter, StoreError.
     """
     import optuna
     from optuna.storages import JournalStorage
@@ -72,22 +72,22 @@ def tuned(
         arm = row.reading.arm
         spec = arm.spec(0, table.folds, table.seeds).complete(catalog)
         if arm.dataset not in tasks:
-            tasks = {arm.dataset: blind(_task(spec, device))}
+            tasks = {arm.dataset: remove_test_rows(_prepare_task(spec, device))}
         name = f"{arm.key} {table.folds}x{table.seeds}"
         study = optuna.create_study(
             study_name=name, storage=storage, direction="maximize", load_if_exists=True,
             pruner=optuna.pruners.MedianPruner(n_warmup_steps=spec.params["epochs"] // 10),
         )  # fmt: skip
-        say(f"{row.labels['method']} on {arm.dataset}: {_finished(study)} of {trials} trials kept from before")
-        while (number := _finished(study)) < trials:
+        say(f"{row.labels['method']} on {arm.dataset}: {_count_finished(study)} of {trials} trials kept from before")
+        while (number := _count_finished(study)) < trials:
             # a sampler of its own for each trial: what is proposed follows from the trials before, not from when this process began
             study.sampler = optuna.samplers.TPESampler(seed=zlib.crc32(f"{name} {number}".encode()))
-            _one(study, arm, spec, tasks[arm.dataset])
+            _run_trial(study, arm, spec, tasks[arm.dataset])
         done = [
             t for t in study.get_trials(deepcopy=False) if t.state.is_finished() and t.state != optuna.trial.TrialState.FAIL
         ][:trials]
         best = max((t for t in done if t.state == optuna.trial.TrialState.COMPLETE), key=lambda t: (t.value, -t.number))
-        chosen = _params(best.params)
+        chosen = _to_params(best.params)
         new[arm.key] = replace(arm, params={**arm.params, **chosen})
         pruned = sum(t.state == optuna.trial.TrialState.PRUNED for t in done)
         said = {"dataset": arm.dataset, "method": row.labels["method"], "trials": len(done), "pruned": pruned}
@@ -95,16 +95,16 @@ def tuned(
         say(
             f"  chosen: {chosen['hidden']}, rate {chosen['learning_rate']:g}, validation {best.value:.4f}, {pruned} trials pruned"
         )
-    return _with(table, new, SAYS.format(trials)), told
+    return _replace_arms(table, new, DESCRIPTION.format(trials)), told
 
 
-def _one(study: Any, arm: Arm, spec: RunSpec, task: Task) -> None:
-    """Ask for a trial and carry it out; one that is interrupted counts for nothing."""
+def _run_trial(study: Any, arm: Arm, spec: RunSpec, task: Task) -> None:
+    """Asks Optuna for a trial and runs it. An interrupted trial is marked as failed and does not count."""
     import optuna
 
     trial = study.ask()
     try:
-        chosen = _params(
+        chosen = _to_params(
             {
                 "layers": trial.suggest_categorical("layers", LAYERS),
                 "width": trial.suggest_categorical("width", WIDTHS),
@@ -120,7 +120,7 @@ def _one(study: Any, arm: Arm, spec: RunSpec, task: Task) -> None:
             study.tell(trial, same[0].value)
             return
         value = 0.0
-        for step, value in enumerate(scores(spec.with_(params={**spec.params, **chosen}), task)):
+        for step, value in enumerate(score_epochs(spec.with_(params={**spec.params, **chosen}), task)):
             trial.report(value, step)
             if trial.should_prune():
                 study.tell(trial, state=optuna.trial.TrialState.PRUNED)
@@ -131,7 +131,7 @@ def _one(study: Any, arm: Arm, spec: RunSpec, task: Task) -> None:
         raise
 
 
-def scores(spec: RunSpec, task: Task) -> Iterator[float]:
+def score_epochs(spec: RunSpec, task: Task) -> Iterator[float]:
     """Train a spec on a task; after every epoch the mean over replicates of the best validation score of the phase that is under way."""
     best: dict[int, float] = {}
     phase = ""
@@ -149,34 +149,34 @@ def scores(spec: RunSpec, task: Task) -> Iterator[float]:
         fitting.close()
 
 
-def blind(task: Task) -> Task:
+def remove_test_rows(task: Task) -> Task:
     """A task without its test rows, and without those that were withheld."""
-    test, withheld, elsewhere = (_none(rows) for rows in (task.test, task.withheld, task.withheld_elsewhere))
+    test, withheld, elsewhere = (_mask_all(rows) for rows in (task.test, task.withheld, task.withheld_elsewhere))
     sources = tuple(source[:0] for source in task.test_source)
     return replace(task, test=test, withheld=withheld, withheld_elsewhere=elsewhere, test_source=sources)
 
 
-def _none(rows: Rows) -> Rows:
+def _mask_all(rows: Rows) -> Rows:
     return replace(rows, x=torch.zeros_like(rows.x), y=torch.zeros_like(rows.y), mask=torch.zeros_like(rows.mask))
 
 
-def _task(spec: RunSpec, device: str) -> Task:
+def _prepare_task(spec: RunSpec, device: str) -> Task:
     numbers = range(min(spec.replicates, CHUNK))
     return prepare(load(spec.dataset, spec.data), spec, numbers, device=torch.device(choose_device(device)))
 
 
-def _params(chosen: Mapping[str, Any]) -> dict[str, Any]:
+def _to_params(chosen: Mapping[str, Any]) -> dict[str, Any]:
     return {"hidden": [chosen["width"]] * chosen["layers"], "learning_rate": chosen["rate"]}
 
 
-def _finished(study: Any) -> int:
+def _count_finished(study: Any) -> int:
     import optuna
 
     states = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
     return len(study.get_trials(deepcopy=False, states=states))
 
 
-def _with(table: Table, new: Mapping[str, Arm], says: str) -> Table:
+def _replace_arms(table: Table, new: Mapping[str, Arm], says: str) -> Table:
     """The table with other arms."""
 
     def moved(reading: Reading | None) -> Reading | None:
@@ -188,16 +188,18 @@ def _with(table: Table, new: Mapping[str, Arm], says: str) -> Table:
         return replace(one, left=left, right=right)
 
     rows = tuple(replace(row, reading=moved(row.reading)) for row in table.rows)
-    words = says + table.words[:1].lower() + table.words[1:]
-    return replace(table, rows=rows, claims=tuple(claim(c) for c in table.claims), words=words)
+    description = says + table.description[:1].lower() + table.description[1:]
+    return replace(table, rows=rows, claims=tuple(claim(c) for c in table.claims), description=description)
 
 
-def check(table: Table, trials: int) -> None:
+def check_table(table: Table, trials: int) -> None:
     """Raises BadParameter where a table cannot be tuned so."""
     if table.paper != "keel":
         raise BadParameter("--tune is for keel: no other table of a paper says that it was tuned.")
-    if not 1 <= trials <= MOST:
-        raise BadParameter(f"--tune {trials}: must be a whole number in [1, {MOST}]; the paper's space has {MOST} settings.")
+    if not 1 <= trials <= MAX_TRIALS:
+        raise BadParameter(
+            f"--tune {trials}: must be a whole number in [1, {MAX_TRIALS}]; the paper's space has {MAX_TRIALS} settings."
+        )
     try:
         import optuna  # noqa: F401
     except ImportError as error:

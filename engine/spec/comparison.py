@@ -40,7 +40,7 @@ class CompareSpec:
     """One comparison.
 
     source: {"upload": id}, {"dataset": name in the catalog} or, at the terminal, {"file": name}. reading: options of
-    `engine.data.tables.reading.read`, for an upload. target:
+    `engine.data.tables.reading.read_sheet`, for an upload. target:
     column with the classes; positive: the class looked for (default: the smaller of two, the smallest of more), for a catalog's dataset
     as well. budget: seconds, in BUDGETS. ratio: largest / smallest class, made by leaving out rows before the split; None: as the data
     come. methods: of CONTENDERS, None for all; plain training is always among them. metric: what decides, of engine.spec.result.METRICS.

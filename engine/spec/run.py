@@ -152,7 +152,7 @@ def table_options(options: Mapping[str, Any], *, target: bool = True) -> dict[st
     """How a person's own table is understood, every key filled in: what `RunSpec.data` holds for `upload/<id>`.
 
     target: name of the column to predict, needed unless target=False (a profile guesses it). positive: the class that counts
-    as class 1, None for the smaller one. reading: what the person overrides of the file's format (`engine.data.tables.reading.read`).
+    as class 1, None for the smaller one. reading: what the person overrides of the file's format (`engine.data.tables.reading.read_sheet`).
     Raises BadParameter.
     """
     if extra := options.keys() - {"target", "positive", "reading"}:

@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from app import session
+from app.session import recorded
 from engine.store import Store
 from tests.app import fabricate
 
@@ -37,7 +37,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """An empty store with the small catalog; no bundled example is in it."""
     store = fabricate.fresh(tmp_path)
     monkeypatch.setenv("LAB_STORE", store.url)
-    monkeypatch.setattr(session, "EXAMPLES", tmp_path / "no examples")
+    monkeypatch.setattr(recorded, "EXAMPLES", tmp_path / "no examples")
     yield store
     st.cache_resource.clear()
     store.close()

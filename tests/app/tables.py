@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.analysis import threshold_tables
 from engine.data.tables import profile as profiles
-from engine.data.tables.reading import read
+from engine.data.tables.reading import read_sheet
 from engine.events import Board, Note, Phase, pack
 from engine.spec.comparison import CompareSpec
 from engine.store import Job, Store
@@ -64,8 +64,8 @@ def work(store: Store, job: Job, owner: str = OWNER) -> Job:
     assert claimed is not None and claimed.id == job.id
     name, data = store.content(str(job.upload), owner) or ("", b"")
     try:
-        sheet = read(data, name, job.spec["reading"])
-        found = profiles.profile(sheet, job.spec["target"], job.spec["positive"])
+        sheet = read_sheet(data, name, job.spec["reading"])
+        found = profiles.profile_table(sheet, job.spec["target"], job.spec["positive"])
     except Exception as error:
         assert type(error).__module__ == "engine.errors", repr(error)
         store.finish(job.id, "failed", str(error), attempt=claimed.attempt)

@@ -144,7 +144,7 @@ def test_an_empty_table_and_one_too_many_are_refused(served: tuple[int, Store]) 
 
 def ask(store: Store, monkeypatch: pytest.MonkeyPatch, pieces: list[Any], **headers: str) -> tuple[int, Any]:
     """POST with those pieces; "gone" ends the connection, "waits" sends nothing more."""
-    monkeypatch.setattr(api, "store", lambda: store)
+    monkeypatch.setattr(api, "get_store", lambda: store)
     named = {"host": "h", "origin": "http://h", "cookie": f"lab_owner={ME}", "content-type": api.BODY, "x-file-name": CANARY}
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in (named | headers).items()]
     left = list(pieces)
@@ -157,7 +157,7 @@ def ask(store: Store, monkeypatch: pytest.MonkeyPatch, pieces: list[Any], **head
             await asyncio.sleep(60)
         return {"type": "http.request", "body": one, "more_body": bool(left)}
 
-    answer = asyncio.run(api.take(Request({"type": "http", "method": "POST", "headers": raw, "path": "/"}, receive)))
+    answer = asyncio.run(api.receive_table(Request({"type": "http", "method": "POST", "headers": raw, "path": "/"}, receive)))
     return answer.status_code, bytes(answer.body)
 
 
@@ -190,7 +190,7 @@ def test_a_browser_that_leaves_or_falls_asleep_leaves_nothing(
 
 
 def test_a_stop_of_the_server_leaves_nothing(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "store", lambda: store)
+    monkeypatch.setattr(api, "get_store", lambda: store)
 
     async def scenario() -> None:
         arrived = asyncio.Event()
@@ -203,7 +203,7 @@ def test_a_stop_of_the_server_leaves_nothing(store: Store, tmp_path: Path, monke
 
         raw = {"host": "h", "origin": "http://h", "cookie": f"lab_owner={ME}", "content-type": api.BODY}
         headers = [(name.encode(), value.encode()) for name, value in raw.items()]
-        task = asyncio.create_task(api.take(Request({"type": "http", "method": "POST", "headers": headers}, receive)))
+        task = asyncio.create_task(api.receive_table(Request({"type": "http", "method": "POST", "headers": headers}, receive)))
         await arrived.wait()
         await asyncio.sleep(0.3)
         assert kept(store) == 1

@@ -68,29 +68,29 @@ def test_history_is_joined_in_the_order_it_ran() -> None:
         "history/first/valid_ap": np.array([[0.1, 0.2, 0.3]]),
         "history/first/adapted_loss": np.array([[9.0, 9.0, 9.0]]),
     }
-    values, phases = learning.joined(arrays, "valid_ap")
+    values, phases = learning.join_phases(arrays, "valid_ap")
     np.testing.assert_allclose(values, [[0.1, 0.2, 0.3, 0.4, 0.5]])
     assert phases == (("first", 0), ("second", 3))
     fig = learning.figure([learning.Trace("ce", "CE", values, phases)])
     assert traces(fig)[0]["x"].tolist() == [1, 2, 3, 4, 5]
     assert {"first", "second"} <= {a["text"] for a in fig.to_dict()["layout"]["annotations"]}
     assert "peaks at 0.50 after 5 epochs" in learning.alt([learning.Trace("ce", "CE", values, phases)])
-    gap, _ = learning.joined(arrays, "adapted_loss")
+    gap, _ = learning.join_phases(arrays, "adapted_loss")
     assert np.isnan(gap[0, 3:]).all() and gap.shape == (1, 5)
 
 
 def test_a_history_without_the_name_is_empty() -> None:
-    assert learning.joined({"history/a/step": np.array([1])}, "valid_ap")[0].size == 0
-    assert learning.joined({}, "valid_ap")[0].size == 0
+    assert learning.join_phases({"history/a/step": np.array([1])}, "valid_ap")[0].size == 0
+    assert learning.join_phases({}, "valid_ap")[0].size == 0
 
 
 def test_losses_are_those_of_the_phase_that_moves() -> None:
     arrays = {f"history/{phase}/train_loss": np.full((2, 3), v) for phase, v in (("training", 1.0), ("points", 0.5))}
     arrays |= {"history/training/step": np.array([1, 2, 3]), "history/points/step": np.array([4, 5, 6])}
-    assert losses.history(arrays)["train_loss"][0, 0] == 0.5  # the last phase
+    assert losses.read_history(arrays)["train_loss"][0, 0] == 0.5  # the last phase
     arrays["history/training/adapted_loss"] = np.full((2, 3), 0.7)
-    assert list(losses.history(arrays)) == ["adapted_loss", "train_loss"]
-    assert losses.history({}) == {}
+    assert list(losses.read_history(arrays)) == ["adapted_loss", "train_loss"]
+    assert losses.read_history({}) == {}
 
 
 @pytest.mark.parametrize(("low", "kind"), [(0.5, None), (0.001, "log")])

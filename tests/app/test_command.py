@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from engine.report.formats import words as command
+from engine.report.run_code import list_arguments as command
 from engine.spec import Imbalance, RunSpec, fields
 from engine.spec.companions import list_companions
 from engine.spec.run import find_entry

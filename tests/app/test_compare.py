@@ -16,9 +16,10 @@ from streamlit.util import calc_hash
 
 from app.charts.cost import Point
 from app.charts.recovered import Share
-from app.views.compare import plan, sweep_views, sweep_words
+from app.frame.pieces import find_pieces
+from app.views.compare import plan, ratio, sweep_words
 from app.views.compare import view as compare
-from app.words.text import plain
+from app.words.text import escape
 from engine.report import sweep_code
 from engine.spec.run import find_entry
 from engine.store import Store
@@ -29,6 +30,7 @@ from tests.app import fabricate
 from tests.app.conftest import opened
 from tests.app.test_lab import charts, words
 
+VIEWS = find_pieces(compare.PACKAGE)
 Look = Callable[..., AppTest]
 SPEC = SweepSpec(("moons", "glass2"), ("smote", "explicit-gradient"), (20.0, 25.0), folds=2, seeds=3)
 LEVEL = {"ce": 0.4, "smote": 0.5, "explicit-gradient": 0.42, "potential": 0.7}
@@ -70,8 +72,8 @@ def test_a_first_visit_has_a_plan_that_can_be_started(look: Look, store: Store) 
     page = look()
     said = words(page)
     assert "The plan" in said and "What should I use, when?" in said
-    assert plain("No engine is alive")[:9] in said
-    spec = plan.first(fabricate.catalog())
+    assert escape("No engine is alive")[:9] in said
+    spec = plan.first_plan(fabricate.catalog())
     assert kept(page) == query(spec, view="ratio")
     assert not spec.impossible(fabricate.catalog()) and {"moons"} <= set(spec.datasets)
     page.button(key="compare.missing").click().run()
@@ -128,7 +130,7 @@ def test_a_bad_address_is_said_and_something_is_shown(look: Look, bad: dict[str,
 # ---- with results
 
 
-@pytest.mark.parametrize("view", [v for v in compare.VIEWS if v != "pair"])
+@pytest.mark.parametrize("view", [v for v in VIEWS if v != "pair"])
 def test_every_view_has_words_numbers_and_a_reading(look: Look, store: Store, view: str) -> None:
     filled(store)
     page = look(**query(view=view))
@@ -215,7 +217,7 @@ def test_hostile_names_are_shown_letter_by_letter(look: Look, store: Store) -> N
             entry["title"] = fabricate.HOSTILE[1]
     store.publish_catalog(catalog)
     filled(store)
-    for view in compare.VIEWS:
+    for view in VIEWS:
         page = look(**query(view=view))
         said = words(page)
         assert "<img" not in said.replace("\\<img", "") and "](https" not in said
@@ -357,7 +359,7 @@ def test_a_run_whose_words_cannot_be_read_is_left_out_and_told(look: Look, store
 
 def test_a_run_that_cannot_be_loaded_is_told_once(look: Look, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = (fabricate.done(store, fabricate.spec(method=m, ratio=20.0)) for m in ("ce", "smote"))
-    monkeypatch.setattr("app.views.compare.pair.runs.load", lambda *_, **__: (None, "It cannot be read."))
+    monkeypatch.setattr("app.run.panel.load_run", lambda *_, **__: (None, "It cannot be read."))
     page = look(view="pair", run=one.id, beside=other.id)
     assert [e.value for e in page.error] == ["It cannot be read."]
 
@@ -371,7 +373,7 @@ def of_ranks(cells: Sequence[tuple[str, float]], p: float = 0.01) -> str:
     ]
     records += [{"dataset": "x", "ratio": at, "method": "a", "title": "A", "mean": None} for at in (5.0, 20.0)]  # not ranked
     found = {"friedman": {"p": p}, "sets": len(cells), "ranks": {"a": 1.0, "b": 2.0, "ce": 3.0}, "cliques": []}
-    return sweep_words.ranks(found, records)
+    return sweep_words.describe_ranks(found, records)
 
 
 def test_ranks_over_ratios_of_one_dataset_are_taken_with_care() -> None:
@@ -387,30 +389,35 @@ def test_one_method_alone_is_no_bargain() -> None:
     plain_ce, best = Point("ce", "Plain", 2.0, 0.4, 0.3, 0.5), Point("smote", "SMOTE", 1.0, 0.5, 0.4, 0.6)
     oracle = Point("potential", "Potential", 9.0, 0.9, 0.8, 1.0, oracle=True)
     assert (
-        sweep_words.cost([plain_ce, oracle], 3) == "Plain is alone here so far: there is nothing to hold its seconds against."
+        sweep_words.describe_cost([plain_ce, oracle], 3)
+        == "Plain is alone here so far: there is nothing to hold its seconds against."
     )
-    assert "so far" not in sweep_words.cost([plain_ce], 0)
-    assert "highest mean so far: nothing else that is done is worth" in sweep_words.cost([plain_ce, best], 1)
-    assert sweep_words.cost([plain_ce, best], 0).endswith("nothing else is worth its seconds here.")
-    assert "highest mean so far, for" in sweep_words.cost([replace(plain_ce, seconds=0.5), best], 1)
-    assert sweep_words.cost([oracle], 1) == "No method is done here yet."
+    assert "so far" not in sweep_words.describe_cost([plain_ce], 0)
+    assert "highest mean so far: nothing else that is done is worth" in sweep_words.describe_cost([plain_ce, best], 1)
+    assert sweep_words.describe_cost([plain_ce, best], 0).endswith("nothing else is worth its seconds here.")
+    assert "highest mean so far, for" in sweep_words.describe_cost([replace(plain_ce, seconds=0.5), best], 1)
+    assert sweep_words.describe_cost([oracle], 1) == "No method is done here yet."
 
 
 def test_no_share_is_called_the_most_that_may_be_nothing() -> None:
     worse = Share("smote", "SMOTE", "D, 5:1", -0.12, -0.5, 0.2)
-    assert "SMOTE" not in sweep_words.shares([worse], 0) and "told from nothing" in sweep_words.shares([worse], 0)
+    assert "SMOTE" not in sweep_words.describe_shares([worse], 0) and "told from nothing" in sweep_words.describe_shares(
+        [worse], 0
+    )
     wide, sure = replace(worse, label="Wide", mean=0.9, low=-0.1, high=2.0), replace(worse, label="Sure", mean=0.3, low=0.1)
-    assert sweep_words.shares([worse, sure], 0).startswith("The most is recovered by Sure")
-    assert sweep_words.shares([wide, sure], 0).startswith("The most that can be told from nothing is recovered by Sure")
-    assert sweep_words.shares([replace(wide, low=math.nan)], 0).startswith("No method recovers a share")
+    assert sweep_words.describe_shares([worse, sure], 0).startswith("The most is recovered by Sure")
+    assert sweep_words.describe_shares([wide, sure], 0).startswith(
+        "The most that can be told from nothing is recovered by Sure"
+    )
+    assert sweep_words.describe_shares([replace(wide, low=math.nan)], 0).startswith("No method recovers a share")
 
 
 def test_holm_is_over_what_is_tested(store: Store) -> None:
     filled(store, leave=("explicit-gradient",))
-    said = sweep_words.holm(table.build_table(store, SPEC, fabricate.catalog()))
+    said = sweep_words.describe_correction(table.build_table(store, SPEC, fabricate.catalog()))
     assert said.endswith("over the 4 differences tested so far.")
     filled(store)
-    said = sweep_words.holm(table.build_table(store, SPEC, fabricate.catalog()))
+    said = sweep_words.describe_correction(table.build_table(store, SPEC, fabricate.catalog()))
     assert said.endswith("over the 8 differences of this sweep.")
 
 
@@ -433,24 +440,24 @@ def record(title: str, at: float, better: bool = False, worse: bool = False, mea
 )
 def test_where_a_method_stops(marks: str, says: str) -> None:
     own = [record("M", at, better=m == "+", worse=m == "-") for m, at in zip(marks, (5.0, 20.0, 50.0), strict=False)]
-    assert sweep_words.stops(own) == [f"**M** {says}."]
+    assert sweep_words.describe_stops(own) == [f"**M** {says}."]
 
 
 def test_the_answer_names_the_best_first_and_says_where_nothing_helps() -> None:
     rows = [record("A", 5.0, True, mean=0.1), record("B", 5.0, True, mean=0.2), record("A", 20.0), record("B", 20.0)]
-    assert sweep_words.answer(rows) == [
+    assert sweep_words.describe_answer(rows) == [
         "D: at 5:1 **B or A** is better than plain training; at 20:1 nothing is clearly better than plain training."
     ]
-    assert sweep_words.answer([]) == []
+    assert sweep_words.describe_answer([]) == []
     harmful = [record("A", 5.0), record("B", 5.0, worse=True), record("B", 20.0, worse=True)]
-    assert sweep_words.answer(harmful)[0].endswith("at 5:1 and 20:1 B is worse.")
+    assert sweep_words.describe_answer(harmful)[0].endswith("at 5:1 and 20:1 B is worse.")
 
 
 def test_what_is_clear_alone_and_not_among_many_is_said() -> None:
     rows = [record("A", 5.0), record("B", 5.0)]
     for row, low in zip(rows, (-0.5, -0.1), strict=True):
         row["difference"] |= {"low": low, "high": low + 0.2}
-    said = sweep_words.heat(rows)
+    said = sweep_words.describe_heat(rows)
     assert "none can be told apart" in said and "Looked at alone, 1 more has an interval that leaves out 0" in said
 
 
@@ -458,7 +465,7 @@ def test_lines_are_drawn_over_ascending_ratios(store: Store) -> None:
     filled(store)
     records = table.build_table(store, SPEC, fabricate.catalog())
     own = [r for r in records if r["dataset"] == "moons"]
-    lines = sweep_views.lines_of(own[::-1])
+    lines = ratio.make_lines(own[::-1])
     assert {line.key for line in lines} == set(LEVEL)
     assert all(list(line.ratios) == [20.0, 25.0] for line in lines)
 
@@ -471,11 +478,14 @@ def test_the_whole_sweep_can_be_taken_along_as_code(look: Look, store: Store) ->
     page.run()
     assert not page.exception
     shell, python = (block.value for block in page.code)
-    assert shell == " ".join([*sweep_code.command(SPEC), "--metric", "f1"]) and python == sweep_code.python(SPEC, "f1").strip()
+    assert (
+        shell == " ".join([*sweep_code.list_arguments(SPEC), "--metric", "f1"])
+        and python == sweep_code.write_python(SPEC, "f1").strip()
+    )
 
 
 def test_the_flat_table_has_every_cell(store: Store) -> None:
     cells = filled(store, leave=("potential",))
-    rows = compare.flat(table.build_table(store, SPEC, fabricate.catalog()), "average_precision")
+    rows = compare.flatten_records(table.build_table(store, SPEC, fabricate.catalog()), "average_precision")
     assert len(rows) == len(cells) and {r["state"] for r in rows} == {"done", "missing"}
     assert len({tuple(r) for r in rows}) == 1 and "difference_p_holm" in rows[0]

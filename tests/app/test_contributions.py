@@ -134,7 +134,7 @@ def test_the_player_gets_the_points_of_its_frames_in_their_order(store: Store, l
 
 @pytest.mark.parametrize("n, listed", [(0, 0), (1, 1), (20, 20), (21, 20)])
 def test_few_points_are_all_listed_once(n: int, listed: int) -> None:
-    rows = contributions.ranking(artifact(n), ["a"])
+    rows = contributions.rank_points(artifact(n), ["a"])
     assert len(rows) == listed and rows["rank"].is_unique and set(rows["class"]) <= {"–"}
 
 
@@ -142,5 +142,5 @@ def test_what_is_no_number_is_left_out() -> None:
     found = artifact(30)
     found["value"][:4] = np.nan
     found["value"][4] = 0.0
-    rows = contributions.ranking(found, ["a", "b"])
+    rows = contributions.rank_points(found, ["a", "b"])
     assert not {1, 2, 3, 4} & set(rows["point"]) and rows["rank"].max() == 26

@@ -41,8 +41,8 @@ def test_a_kind_without_rows_is_no_error() -> None:
 
 def test_the_board_says_in_words_what_its_marks_show() -> None:
     comparison, _ = comparisons.comparison()
-    rows = board.final(comparison)
-    page = Page(board.table(board.ordered(rows, board.by_score(rows)), "average_precision", best="trees"))
+    rows = board.rows_of_result(comparison)
+    page = Page(board.write_board(board.sort_rows(rows, board.rank_names(rows)), "average_precision", best="trees"))
     assert [t for t in page.texts if t in {r.title for r in rows}][0] == "Gradient-boosted trees"
     assert page.text.count("▲ better") == 1 and page.text.count("what the others are held against") == 1
     assert "0.521 [0.475, 0.567]" in page.text and "+0.109 [+0.059, +0.159]" in page.text and "n = 10" in page.text
@@ -54,24 +54,32 @@ def test_the_board_says_in_words_what_its_marks_show() -> None:
 
 
 def test_the_scale_stays_within_what_the_metric_can_be() -> None:
-    rows = board.live(tables.live_rows({"ce": 0.02}))
-    assert "from 0.0 to 0.1" in Page(board.table(rows, "average_precision")).text
-    assert "from 0.0 to 1.0" in Page(board.table([], "average_precision")).text
+    rows = board.rows_of_event(tables.live_rows({"ce": 0.02}))
+    assert "from 0.0 to 0.1" in Page(board.write_board(rows, "average_precision")).text
+    assert "from 0.0 to 1.0" in Page(board.write_board([], "average_precision")).text
 
 
 def test_a_quick_look_claims_nothing() -> None:
     row = tables.live_rows()[1] | {"look": True}
     row["difference"] = row["difference"] | {"better": True, "p_holm": 0.001}
-    (shown,) = board.live([row])
-    assert shown.standing == "" and "▲" not in Page(board.table([shown], "average_precision")).text
+    (shown,) = board.rows_of_event([row])
+    assert shown.standing == "" and "▲" not in Page(board.write_board([shown], "average_precision")).text
 
 
 def test_rows_without_scores_come_last_and_say_so() -> None:
-    rows = board.live([{"name": "ce", "title": "CE", "metric": "average_precision"}, *tables.live_rows({"smote": 0.3})])
-    assert board.by_score(rows) == ["smote", "ce"] and math.isnan(rows[0].score.mean)
-    assert "not yet" in Page(board.table(rows, "average_precision")).text
+    rows = board.rows_of_event(
+        [{"name": "ce", "title": "CE", "metric": "average_precision"}, *tables.live_rows({"smote": 0.3})]
+    )
+    assert board.rank_names(rows) == ["smote", "ce"] and math.isnan(rows[0].score.mean)
+    assert "not yet" in Page(board.write_board(rows, "average_precision")).text
 
 
 def test_thresholds_are_read_as_written() -> None:
     grid = threshold_tables.GRID
-    assert [decide.shown(t) for t in (0.0, 0.35, 1.0, grid[-1], 0.000045)] == ["0.00", "0.35", "1.00", "flag none", "4.5e-05"]
+    assert [decide.format_threshold(t) for t in (0.0, 0.35, 1.0, grid[-1], 0.000045)] == [
+        "0.00",
+        "0.35",
+        "1.00",
+        "flag none",
+        "4.5e-05",
+    ]

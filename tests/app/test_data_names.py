@@ -119,17 +119,17 @@ def test_a_comparison_full_of_hostile_names_is_text(store: Store, look: Look) ->
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 def test_each_name_alone_is_text(name: str) -> None:
-    plain = Page(decide.confusion(AT, "a", "b"))
-    found = Page(decide.confusion(AT, name, f"{name} too"))
+    plain = Page(decide.write_confusion(AT, "a", "b"))
+    found = Page(decide.write_confusion(AT, name, f"{name} too"))
     assert found.skeleton == plain.skeleton and found.ends == plain.ends and found.other == []
     spec = {"target": name, "positive": name, "budget": 15.0, "ratio": None}
-    assert bare(contest.asked_for(spec)) == bare(contest.asked_for(spec | {"target": "a", "positive": "b"}))
-    shown = naming.listed([name, "another"])[name]
-    assert one_line(shown) == shown and shown.strip() and bare(naming.said(name)) == ""
+    assert bare(contest.describe_request(spec)) == bare(contest.describe_request(spec | {"target": "a", "positive": "b"}))
+    shown = naming.label_names([name, "another"])[name]
+    assert one_line(shown) == shown and shown.strip() and bare(naming.shorten_name(name)) == ""
     column = {"name": name, "kind": "text", "missing": 0, "distinct": 1, "examples": [name]}
-    cells = columns.table([column], {name: "ignore"})
+    cells = columns.make_table([column], {name: "ignore"})
     assert list(cells["read as"]) == ["ignore"] and cells["column"][0].encode() == cells["column"][0].encode("utf-8", "replace")
     guesses = {"encoding": name, "delimiter": name, "decimal": ".", "thousands": name, "header": True, "sheet": name}
-    said = columns.sentence({"rows": 1, "columns": [column], "guesses": guesses | {"missing": [name] * 7}, "notes": []})
+    said = columns.describe_reading({"rows": 1, "columns": [column], "guesses": guesses | {"missing": [name] * 7}, "notes": []})
     tame = {**guesses, "encoding": "a", "delimiter": "a", "thousands": "a", "sheet": "a", "missing": ["a"] * 7}
-    assert bare(said) == bare(columns.sentence({"rows": 1, "columns": [column], "guesses": tame, "notes": []}))
+    assert bare(said) == bare(columns.describe_reading({"rows": 1, "columns": [column], "guesses": tame, "notes": []}))

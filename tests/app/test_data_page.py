@@ -13,11 +13,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from app import session
+from app.session import uploads, visitor
 from app.views.data import board, columns, sample
 from app.words import naming
-from engine.data.tables.profile import profile
-from engine.data.tables.reading import read
+from engine.data.tables.profile import profile_table
+from engine.data.tables.reading import read_sheet
 from engine.store import Store
 from engine.store.uploads import Forgotten
 from tests.app import fabricate, tables
@@ -33,7 +33,7 @@ Look = Callable[..., AppTest]
 def who(monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
     """Whose browser looks; set `who["owner"]` for another one."""
     seen: dict[str, str | None] = {"owner": tables.OWNER}
-    monkeypatch.setattr(session, "owner", lambda: seen["owner"])
+    monkeypatch.setattr(visitor, "read_owner", lambda: seen["owner"])
     return seen
 
 
@@ -99,8 +99,8 @@ def test_a_press_tries_a_sample_table(store: Store, look: Look) -> None:
     (mine,) = store.uploads(tables.OWNER)
     assert mine.name == sample.NAME and page.query_params["data"] == mine.id
     assert sample.NAME in words(page) and "Waiting for the engine" in page.get("progress")[0].proto.text
-    sheet = read(sample.table(), sample.NAME)
-    found = profile(sheet)
+    sheet = read_sheet(sample.write_sample(), sample.NAME)
+    found = profile_table(sheet)
     assert (
         found["target"]["name"] == "left"
         and 10 < found["ratio"] < 20
@@ -161,7 +161,7 @@ def test_forgetting_takes_one_confirmation_and_says_what_is_gone(store: Store, l
 def test_forgetting_while_the_log_is_read_says_so(store: Store, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     table = tables.upload(store)
     page = look(data=table)
-    monkeypatch.setattr(session, "forget", lambda id: Forgotten(1, 0, False))
+    monkeypatch.setattr(uploads, "forget_uploads", lambda id: Forgotten(1, 0, False))
     settled(button(page, f"mine.gone.end.{table}").click().run())
     assert "is emptied by the engine as soon as it is free" in words(page)
 
@@ -218,17 +218,17 @@ def test_a_table_that_cannot_be_read_says_why_and_what_to_do(store: Store, look:
 
 
 def test_types_are_what_was_picked() -> None:
-    found = profile(read(tables.csv(), "t.csv"))["columns"]
-    shown = columns.table(found, {"town": "ignore"})
+    found = profile_table(read_sheet(tables.csv(), "t.csv"))["columns"]
+    shown = columns.make_table(found, {"town": "ignore"})
     assert list(shown["read as"]) == ["as guessed", "as guessed", "ignore", "as guessed"]
-    assert columns.chosen(found, ["categorical", "as guessed", None, "no such type"]) == {"age": "categorical"}
+    assert columns.list_chosen(found, ["categorical", "as guessed", None, "no such type"]) == {"age": "categorical"}
     assert "10," in shown["examples"][1] or "," in shown["examples"][1]
 
 
 def test_names_that_look_alike_are_told_apart() -> None:
-    shown = naming.listed(["a", "a\u202e", " ", "", "x" * 100, "x" * 99])
+    shown = naming.label_names(["a", "a\u202e", " ", "", "x" * 100, "x" * 99])
     assert len(set(shown.values())) == 6 and shown["a"] == "a" and shown[""].endswith("(blank)")
-    assert naming.said("") == "\\(blank\\)"
+    assert naming.shorten_name("") == "\\(blank\\)"
 
 
 # ---- profiled
@@ -307,13 +307,13 @@ def test_a_comparison_that_runs_shows_its_board_whose_rows_keep_their_places(sto
 
 
 def test_rows_stay_where_they_were_put_when_scores_change() -> None:
-    rows = board.live(tables.live_rows({"ce": 0.41, "smote": 0.9, "trees": 0.1}))
+    rows = board.rows_of_event(tables.live_rows({"ce": 0.41, "smote": 0.9, "trees": 0.1}))
     lucky = dataclasses.replace(
         rows[0], name="lucky", score=rows[1].score, against=dataclasses.replace(rows[1].against, mean=-0.1)
     )
-    assert board.by_score([rows[0], lucky]) == ["ce", "lucky"]  # a higher mean, on easier replicates
-    assert [r.name for r in board.ordered(rows, ["trees", "ce"])] == ["trees", "ce", "smote"]
-    assert board.by_score(rows) == ["smote", "ce", "trees"]
+    assert board.rank_names([rows[0], lucky]) == ["ce", "lucky"]  # a higher mean, on easier replicates
+    assert [r.name for r in board.sort_rows(rows, ["trees", "ce"])] == ["trees", "ce", "smote"]
+    assert board.rank_names(rows) == ["smote", "ce", "trees"]
 
 
 def test_without_an_engine_the_comparison_says_that_it_waits(store: Store, look: Look) -> None:
@@ -434,8 +434,8 @@ def test_a_rendered_page_has_imported_nothing_heavy(store: Store) -> None:
 import sys
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
-from app import session
-session.owner = lambda: {tables.OWNER!r}
+from app.session import visitor
+visitor.read_owner = lambda: {tables.OWNER!r}
 page = AppTest.from_file({str(MAIN)!r}, default_timeout=60)
 page._page_hash = calc_hash("data")
 page.query_params["compare"] = {job.id!r}

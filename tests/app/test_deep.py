@@ -15,8 +15,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from app.form import form
-from app.run import panel, perclass, whatif
+from app.form import protocol
+from app.run import perclass, stage, whatif
 from app.views.deep import thumbs, view
 from engine.report import formats
 from engine.spec import Imbalance, RunSpec
@@ -105,7 +105,7 @@ def test_a_running_run_says_when_pictures_begin_and_can_be_cancelled(store: Stor
     fabricate.beat(store)
     run = fabricate.running(store, fabricate.DIGITS, frames=0)
     page = look(run=run.id)
-    assert picture(page).head["text"] == panel.BEGINS
+    assert picture(page).head["text"] == stage.BEGINS
     button(page, "cancel").click().run()
     assert store.cancel_requested("engine-1") == [run.id]
 
@@ -124,11 +124,11 @@ def test_a_line_of_the_lists_stays_while_a_run_goes_on(store: Store, look: Look)
 
 def test_a_line_that_is_no_runs_leads_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     went: list[Any] = []
-    monkeypatch.setattr(view, "_look", lambda *to: went.append(to))
-    view._picked("EOS on digits, run 012345")
-    view._picked("0123456789abcdef", "k 3 (queued)")
+    monkeypatch.setattr(view, "_go_to", lambda *to: went.append(to))
+    view._go_to_picked("EOS on digits, run 012345")
+    view._go_to_picked("0123456789abcdef", "k 3 (queued)")
     assert went == []
-    view._picked("0123456789abcdef", None)
+    view._go_to_picked("0123456789abcdef", None)
     assert went == [("0123456789abcdef", None)]
 
 
@@ -251,7 +251,7 @@ def test_one_thing_is_changed_and_run_beside(store: Store, look: Look) -> None:
     button(page, "deep.whatif").click().run()
     other = store.job(page.query_params["beside"])
     assert other.priority == 0 and page.query_params["run"] == run.id
-    assert whatif.differing(RunSpec.from_json(run.spec), RunSpec.from_json(other.spec)) == [("k_neighbors", "10", "3")]
+    assert whatif.find_differences(RunSpec.from_json(run.spec), RunSpec.from_json(other.spec)) == [("k_neighbors", "10", "3")]
     assert "Waiting for the engine" in page.get("progress")[0].proto.text
 
 
@@ -278,9 +278,9 @@ def test_runs_on_other_test_rows_are_shown_without_a_paired_difference(store: St
 
 def test_pairs_are_known() -> None:
     a = fabricate.DIGITS
-    assert whatif.same_test_rows(a, a.with_(imbalance=Imbalance("exponential", 5.0)))
-    assert not whatif.same_test_rows(a, a.with_(seed=1))
-    assert not whatif.same_test_rows(a, a.with_(imbalance=Imbalance("exponential", 5.0, None, "all")))
+    assert whatif.has_same_test_rows(a, a.with_(imbalance=Imbalance("exponential", 5.0)))
+    assert not whatif.has_same_test_rows(a, a.with_(seed=1))
+    assert not whatif.has_same_test_rows(a, a.with_(imbalance=Imbalance("exponential", 5.0, None, "all")))
 
 
 # ---- what data say is never markup, and never a formula
@@ -298,7 +298,7 @@ def test_hostile_names_are_letters(store: Store, look: Look) -> None:
 def test_a_file_of_results_holds_numbers_and_no_formulas() -> None:
     found = fabricate.result(fabricate.DIGITS)
     found.per_class["=1+1"] = found.per_class.pop("0")
-    lines = formats.csv(perclass.records(found)).splitlines()
+    lines = formats.write_csv(perclass.list_records(found)).splitlines()
     assert lines[0].startswith("class,test rows,replicates,precision,precision low,precision high,recall")
     assert any(line.startswith("'=1+1,") for line in lines) and len(lines) == 13
     assert "mean of the minority classes" in lines[11]
@@ -310,18 +310,18 @@ def test_a_file_of_results_holds_numbers_and_no_formulas() -> None:
 def test_nearest_real_images() -> None:
     x = np.array([[0.0], [1.0], [2.0], [5.0], [1.9], [4.0]])
     part = np.array([0, 0, 1, 0, 2, 2])
-    assert thumbs.nearest_real(x, part, [4]) == [2, 1, 0, 3]
-    assert thumbs.nearest_real(x, part, [4], most=1) == [2]
-    assert thumbs.nearest_real(x, part, [4, 5], most=2) == [2, 3]
-    assert thumbs.nearest_real(x, part, [3], most=1) == [3]
-    assert thumbs.nearest_real(x, part, []) == []
+    assert thumbs.find_nearest_real(x, part, [4]) == [2, 1, 0, 3]
+    assert thumbs.find_nearest_real(x, part, [4], most=1) == [2]
+    assert thumbs.find_nearest_real(x, part, [4, 5], most=2) == [2, 3]
+    assert thumbs.find_nearest_real(x, part, [3], most=1) == [3]
+    assert thumbs.find_nearest_real(x, part, []) == []
 
 
 def test_the_page_begins_with_what_the_catalog_has() -> None:
-    made = view.start(fabricate.catalog())
+    made = view.first_spec(fabricate.catalog())
     assert (made.dataset, made.method, made.imbalance.profile, made.imbalance.ratio) == ("digits", "eos", "exponential", 50)
     less = fabricate.catalog() | {"methods": fabricate.catalog()["methods"][:2]}
-    assert view.start(less).method == "ce"
+    assert view.first_spec(less).method == "ce"
 
 
 def test_the_form_is_the_last_pages_who_filled_it(store: Store) -> None:
@@ -337,7 +337,7 @@ def test_the_form_is_the_last_pages_who_filled_it(store: Store) -> None:
     assert (
         not page.exception
         and page.session_state["method"] == "explicit-gradient"
-        and page.session_state["protocol"] == form.QUICK
+        and page.session_state["protocol"] == protocol.QUICK
     )
 
 

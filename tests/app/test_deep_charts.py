@@ -121,9 +121,9 @@ def test_variance_over_the_rounds() -> None:
         "history/training/variance_minority": np.full((2, 4), np.nan),
         "history/rounds/rho_self": np.ones((2, 2)),
     }
-    found = variance.history(arrays)
-    assert list(found) == ["variance_minority", "variance_majority"] and variance.history({}) == {}
-    assert variance.ends(found) == {"minority classes": (4.0, 2.0), "majority classes": (2.0, 2.5)}
+    found = variance.read_history(arrays)
+    assert list(found) == ["variance_minority", "variance_majority"] and variance.read_history({}) == {}
+    assert variance.list_ends(found) == {"minority classes": (4.0, 2.0), "majority classes": (2.0, 2.5)}
     lines = [t for t in drawn(variance.figure(found)) if t.get("mode") == "lines+markers"]
     np.testing.assert_allclose(lines[0]["y"], [4.0, 2.0])
     assert variance.table(found).index.tolist() == [1, 2]
@@ -153,7 +153,7 @@ def test_names_from_data_are_letters_in_every_chart() -> None:
 def change(mean: float, low: float | None, high: float | None) -> str:
     found = fabricate.result(fabricate.DIGITS)
     found.gap["net"]["difference"] = {"mean": mean, "low": low, "high": high, "values": [mean]}
-    return gaps.gap_words(found)
+    return gaps.describe_gap(found)
 
 
 def test_words_on_the_gap_claim_no_more_than_the_interval() -> None:
@@ -169,15 +169,19 @@ def test_words_on_the_gap_claim_no_more_than_the_interval() -> None:
     [((0.1, 0.15), "Nearly all"), ((0.1, 0.5), "A part"), ((0.1, 0.9), "does not explain")],
 )
 def test_words_on_sample_size(equal: tuple[float, float], said: str) -> None:
-    found = gaps.equal_words(Pair("x", "x", np.array([[0.1, 0.9]]), np.array([equal])), NAMES, COUNTS)
+    found = gaps.describe_equal_sizes(Pair("x", "x", np.array([[0.1, 0.9]]), np.array([equal])), NAMES, COUNTS)
     assert said in found
-    assert "does not stand out" in gaps.equal_words(Pair("x", "x", np.array([[0.9, 0.1]]), np.array([equal])), NAMES, COUNTS)
-    assert "too few rows" in gaps.equal_words(Pair("x", "x", np.array([[0.9, np.nan]]), np.array([equal])), NAMES, COUNTS)
+    assert "does not stand out" in gaps.describe_equal_sizes(
+        Pair("x", "x", np.array([[0.9, 0.1]]), np.array([equal])), NAMES, COUNTS
+    )
+    assert "too few rows" in gaps.describe_equal_sizes(
+        Pair("x", "x", np.array([[0.9, np.nan]]), np.array([equal])), NAMES, COUNTS
+    )
 
 
 def test_words_on_norms() -> None:
     def said(before: list[float], after: list[float]) -> str:
-        return gaps.norm_words(Pair("x", "x", np.array([before]), np.array([after])), COUNTS)
+        return gaps.describe_norms(Pair("x", "x", np.array([before]), np.array([after])), COUNTS)
 
     assert "more even" in said([2.0, 1.0], [2.0, 1.9]) and "0.50 times" in said([2.0, 1.0], [2.0, 1.9])
     assert "less even" in said([2.0, 1.9], [2.0, 1.0]) and "as before" in said([2.0, 1.0], [4.0, 2.0])

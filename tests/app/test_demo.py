@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import session
+from app.session import uploads, visitor
+from app.session.store import get_store
 from engine.errors import BadInput
 from engine.spec import RunSpec
 from engine.store import PRIORITY_INTERACTIVE, Store
@@ -32,7 +33,7 @@ def demo(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     def asked(*_: Any, **__: Any) -> None:
         pytest.fail("a page of a demonstration asked the store to queue, stop, take in, name or delete something")
 
-    monkeypatch.setattr(session, "_refuse", asked)
+    monkeypatch.setattr("app.session.store._refuse", asked)
     return store
 
 
@@ -98,17 +99,17 @@ def test_your_data_takes_no_table_and_reads_none(demo: Store, monkeypatch: pytes
     owner = "o" * 43
     plain = Store(demo.url)
     plain.add_upload(owner, "mine.csv", b"a,b\n1,2\n")  # sent before the server became a demonstration
-    monkeypatch.setattr(session, "owner", lambda: owner)
+    monkeypatch.setattr(visitor, "read_owner", lambda: owner)
     page = opened("data")
     assert "no table is taken" in words(page) and not page.get("bidi_component")
     assert [button.key for button in page.button] == ["glossary"]
-    assert plain.jobs(owner=owner, kinds=("profile",)) == [] and session.uploads() == []
+    assert plain.jobs(owner=owner, kinds=("profile",)) == [] and uploads.list_uploads() == []
 
 
 def test_the_store_of_a_demonstration_refuses_with_a_sentence(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAB_DEMO", "1")
     run = fabricate.done(store, spec())
-    closed = session.store()
+    closed = get_store()
     for ask_for in (
         lambda: closed.submit(RunSpec.from_json(run.spec)),
         lambda: closed.submit_embed(run.id, "pca"),
@@ -124,7 +125,7 @@ def test_the_store_of_a_demonstration_refuses_with_a_sentence(store: Store, monk
             ask_for()
     assert closed.job(run.id).state == "done" and closed.result(run.id) is not None
     monkeypatch.delenv("LAB_DEMO")
-    assert session.store().submit(RunSpec.from_json(run.spec).with_(seed=9)).state == "queued"
+    assert get_store().submit(RunSpec.from_json(run.spec).with_(seed=9)).state == "queued"
 
 
 @pytest.fixture(scope="module")

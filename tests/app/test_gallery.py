@@ -15,8 +15,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import session
 from app.frame import start
+from app.session import recorded
 from app.views.gallery import examples
 from engine.errors import BadData
 from engine.store import Store
@@ -93,19 +93,19 @@ def test_each_link_opens_its_example_in_an_empty_store(place: Store, monkeypatch
 
 
 def test_a_link_that_names_no_example_loads_none(place: Store) -> None:
-    session.bring("lab", {"run": "0" * 16})
-    session.bring("compare", {"datasets": "moons", "methods": "smote", "ratios": "5"})
+    recorded.load_examples("lab", {"run": "0" * 16})
+    recorded.load_examples("compare", {"datasets": "moons", "methods": "smote", "ratios": "5"})
     assert jobs(place) == set()
 
 
 def test_what_was_deleted_comes_back_with_its_link_and_what_is_there_stays(place: Store) -> None:
     card = BY_NAME["calibration"]
-    session.bring("data", card["words"])
+    recorded.load_examples("data", card["words"])
     created = place.job(card["jobs"][0]).created
-    session.bring("data", card["words"])
+    recorded.load_examples("data", card["words"])
     assert place.job(card["jobs"][0]).created == created
     place.delete(card["jobs"][0])
-    session.bring("data", card["words"])
+    recorded.load_examples("data", card["words"])
     assert place.job(card["jobs"][0]).state == "done"
 
 
@@ -114,17 +114,17 @@ def test_a_broken_bundle_is_said_in_a_sentence(place: Store, monkeypatch: pytest
     folder.mkdir()
     (folder / "index.json").write_text(json.dumps([BY_NAME["calibration"]]))
     (folder / "calibration.zip").write_bytes(b"no zip")
-    monkeypatch.setattr(session, "EXAMPLES", folder)
+    monkeypatch.setattr(recorded, "EXAMPLES", folder)
     page = opened("data", **BY_NAME["calibration"]["words"])
     assert "The example of this link cannot be opened" in shown(page)
     with pytest.raises(BadData):
-        session.bring("data", BY_NAME["calibration"]["words"])
+        recorded.load_examples("data", BY_NAME["calibration"]["words"])
 
 
 def test_without_examples_the_gallery_says_how_to_make_one(
     place: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(session, "EXAMPLES", tmp_path / "none")
+    monkeypatch.setattr(recorded, "EXAMPLES", tmp_path / "none")
     assert "python -m engine example" in shown(opened("gallery"))
 
 
@@ -138,8 +138,8 @@ def test_the_gallery_costs_little(place: Store) -> None:
 
 def test_a_number_is_said_as_exactly_as_it_is(place: Store) -> None:
     fact = {"said": "x", "mean": -45.236, "low": -51.9, "high": -38.5, "n": 12, "kind": "95%", "sense": "below 0"}
-    assert examples.interval(fact).mean == -45.236
-    assert str(examples.interval({**fact, "low": None, "high": None}).low) == "nan"
+    assert examples.read_interval(fact).mean == -45.236
+    assert str(examples.read_interval({**fact, "low": None, "high": None}).low) == "nan"
 
 
 # ---- the five steps
@@ -156,7 +156,7 @@ def test_a_first_visit_is_led_through_five_steps_and_each_says_what_is_seen(plac
     assert "Start here: five steps" in shown(page) and page.query_params == {}
     for number in range(1, 6):
         said = shown(page)
-        assert said.count("You will see:") == 1 and start.steps()[number - 1].see in said
+        assert said.count("You will see:") == 1 and start.list_steps()[number - 1].see in said
         assert page.segmented_control(key="start.chosen").value == number - 1
         press(page, "start.next")
     assert "That was all five" in shown(page) and page.query_params == {}
@@ -174,10 +174,10 @@ def test_the_steps_are_put_away_and_brought_back(place: Store) -> None:
 
 
 def test_the_steps_go_along_to_the_pages_they_lead_to_and_nowhere_unasked(place: Store) -> None:
-    for number, step in enumerate(start.steps()):
-        page = opened(step.page, {start.AT: number}, **step.words)
+    for number, step in enumerate(start.list_steps()):
+        page = opened(step.page, {start.AT: number}, **step.query)
         assert step.see in shown(page) and not page.error, step.name
-        assert set(step.words.values()) <= set(page.query_params.values())
+        assert set(step.query.values()) <= set(page.query_params.values())
     assert "Start here" not in shown(opened("papers")) and "start.next" not in keys(
         opened("lab", run=BY_NAME["rings"]["jobs"][0])
     )
@@ -186,10 +186,10 @@ def test_the_steps_go_along_to_the_pages_they_lead_to_and_nowhere_unasked(place:
 def test_a_step_is_chosen_by_its_name(place: Store) -> None:
     page = opened("lab")
     page.segmented_control(key="start.chosen").set_value(3).run()
-    assert start.steps()[3].see in shown(page) and page.session_state[start.AT] == 3
+    assert start.list_steps()[3].see in shown(page) and page.session_state[start.AT] == 3
 
 
 def test_the_steps_of_a_demonstration_ask_for_nothing_that_it_has_not(place: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAB_DEMO", "1")
-    said = " ".join(step.do for step in start.steps())
-    assert "press **Run**" not in said and "Drop a table" not in said and all(s.words for s in start.steps()[2:])
+    said = " ".join(step.do for step in start.list_steps())
+    assert "press **Run**" not in said and "Drop a table" not in said and all(s.query for s in start.list_steps()[2:])

@@ -28,15 +28,15 @@ def test_a_word_has_two_plain_sentences(word):
 
 
 def test_every_word_that_pages_need_is_there():
-    assert all(glossary.term(word) for word in (*NEEDED, *(label for label, _, _ in METRICS.values())))
+    assert all(glossary.explain_term(word) for word in (*NEEDED, *(label for label, _, _ in METRICS.values())))
     assert all(to in glossary.TERMS for to in glossary.ALIASES.values())
     assert not set(glossary.ALIASES) & set(glossary._BY_NAME)
     with pytest.raises(KeyError):
-        glossary.term("nothing of the sort")
+        glossary.explain_term("nothing of the sort")
 
 
 def test_a_metric_says_what_the_results_say_of_it():
-    assert all(glossary.term(label).startswith(help) for label, _, help in METRICS.values())
+    assert all(glossary.explain_term(label).startswith(help) for label, _, help in METRICS.values())
 
 
 def test_no_text_is_there_twice():
@@ -52,25 +52,29 @@ def test_what_the_pages_ask_for_is_in_the_list():
     asked = []
     for path in APP.glob("**/*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("glossary.term", "glossary.about", "about"):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in (
+                "glossary.explain_term",
+                "glossary.explain_terms",
+                "explain_terms",
+            ):
                 asked += [a.value for a in node.args if isinstance(a, ast.Constant)]
-    assert len(asked) > 20 and all(glossary.name(word) in glossary.TERMS for word in asked)
+    assert len(asked) > 20 and all(glossary.find_name(word) in glossary.TERMS for word in asked)
 
 
 def test_searching():
-    assert glossary.found("ap")[0] == "Average precision" and glossary.found("Holm")[0] == "Holm"
-    assert glossary.found("  GENERALISATION ") == [] and glossary.found("generaliz")[0] == "Generalization gap"
-    assert "Precision" in glossary.found("false alarms")
-    assert sorted(glossary.found("")) == sorted(glossary.TERMS) and glossary.found("")[0] == "Average precision"
-    assert glossary.found("xyzzy") == []
+    assert glossary.search_terms("ap")[0] == "Average precision" and glossary.search_terms("Holm")[0] == "Holm"
+    assert glossary.search_terms("  GENERALISATION ") == [] and glossary.search_terms("generaliz")[0] == "Generalization gap"
+    assert "Precision" in glossary.search_terms("false alarms")
+    assert sorted(glossary.search_terms("")) == sorted(glossary.TERMS) and glossary.search_terms("")[0] == "Average precision"
+    assert glossary.search_terms("xyzzy") == []
 
 
 def test_help_of_a_heading():
-    text = glossary.about("ap", "recall", first="One.", last="Two.")
+    text = glossary.explain_terms("ap", "recall", first="One.", last="Two.")
     assert text.split("\n\n") == [
         "One.",
-        f"**Average precision**: {glossary.term('average precision')}",
-        f"**Recall**: {glossary.term('recall')}",
+        f"**Average precision**: {glossary.explain_term('average precision')}",
+        f"**Recall**: {glossary.explain_term('recall')}",
         "Two.",
     ]
 
@@ -85,7 +89,7 @@ def test_it_is_on_top_of_every_page_and_searched(look: Callable[..., AppTest]):
 def listed() -> None:
     from app.words import glossary
 
-    glossary.listing()
+    glossary.draw_list()
 
 
 def test_the_list_is_what_was_searched():

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.form import form
+from app.form import imbalance, protocol
 from app.player import decode_chunk
 from engine.spec import RunSpec
 from engine.store import Store
@@ -58,20 +58,20 @@ def test_a_first_visit_without_example_and_engine_is_calm_and_says_what_to_do(lo
 def test_a_first_visit_shows_the_bundled_example_without_pressing_anything(
     store: Store, look: Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app import session
+    from app.session import recorded
 
     other = Store(f"sqlite:///{tmp_path / 'other.db'}")
     chosen = fabricate.family_done(other, spec(data={"noise": 0.3}, folds=4, seeds=5))
     ids = [chosen.id] + [job.id for job in other.jobs() if job.id != chosen.id]
     (tmp_path / "bundle").mkdir()
     other.export(ids, tmp_path / "bundle" / "moons.zip")
-    monkeypatch.setattr(session, "EXAMPLES", tmp_path / "bundle")
+    monkeypatch.setattr(recorded, "EXAMPLES", tmp_path / "bundle")
     page = look()
     assert "A recorded example" in words(page) and "reaches average precision" in words(page)
     assert len(charts(page)) == 5 and len(picture(page).frames) == 100
     assert page.query_params == {}  # still a bare link
     assert page.session_state["d.moons.noise"] == 0.3  # the form stands at the example's values
-    assert page.session_state["protocol"] == form.QUICK
+    assert page.session_state["protocol"] == protocol.QUICK
     button(page, "run").click().run()
     assert page.query_params["run"] != chosen.id and "A recorded example" not in words(page)
 
@@ -123,7 +123,7 @@ def test_the_form_shows_the_run_of_a_bare_link(store: Store, look: Look) -> None
     page = look(run=fabricate.family_done(store, asked).id)
     state = page.session_state
     assert (state["dataset"], state["method"], state["cut"], state["protocol"], state["seed"]) == (
-        "glass2", "smote", form.AS_IT_COMES, form.CAREFUL, 3,
+        "glass2", "smote", imbalance.AS_IT_COMES, protocol.CAREFUL, 3,
     )  # fmt: skip
     assert page.query_params["p.neighbours"] == "9" and page.query_params["seeds"] == "5"
 
@@ -231,9 +231,9 @@ def test_another_owners_run_reads_as_one_that_is_not_there(store: Store, look: L
 def test_data_with_test_rows_of_their_own_are_not_folded(store: Store, look: Look) -> None:
     fabricate.beat(store)
     page = look(dataset="mnist", method="ce", folds="1", seeds="5")
-    assert page.session_state["protocol"] == form.CAREFUL and not page.error
+    assert page.session_state["protocol"] == protocol.CAREFUL and not page.error
     assert not any(i.label == "Folds" for i in page.number_input)
-    page.session_state["protocol"] = form.CUSTOM
+    page.session_state["protocol"] = protocol.CUSTOM
     page.session_state["folds"] = 4  # as the last data had it
     page.run()
     folds = next(i for i in page.number_input if i.label == "Folds")

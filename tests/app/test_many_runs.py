@@ -10,7 +10,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from app import session
+from app.session import recorded
+from app.session.store import get_store
 from engine.spec import RunSpec
 from engine.spec.run import canonical_json
 from engine.store import Store
@@ -59,7 +60,7 @@ def view(name: str, query: dict[str, str]) -> tuple[AppTest, Reads]:
     page._page_hash = "" if name == "lab" else calc_hash(name)
     page.query_params.update(query)
     page.run()
-    with reads(session.store()) as found:
+    with reads(get_store()) as found:
         page.run()
     assert not page.exception, page.exception
     return page, found
@@ -72,7 +73,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, dict
         folder = tmp_path_factory.mktemp("many")
         store = fabricate.fresh(folder)
         patch.setenv("LAB_STORE", store.url)
-        patch.setattr(session, "EXAMPLES", Path(folder) / "no examples")
+        patch.setattr(recorded, "EXAMPLES", Path(folder) / "no examples")
         ids = {"run": fabricate.family_done(store, fabricate.spec(folds=4, seeds=2)).id, "deep": fabricate.deep(store).id}
         ids["beside"] = fabricate.done(store, fabricate.spec(method="smote", folds=4, seeds=2)).id
         fill(store, MANY)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import session
+from app.session.store import CATALOG
 from engine.papers import measured, stored
 from engine.papers.tables import PAPERS
 from engine.store import Store
@@ -26,7 +26,7 @@ Look = Callable[..., AppTest]
 @pytest.fixture
 def look(store: Store) -> Look:
     """look(query...) -> the Papers page over the real catalog, run once."""
-    store.publish_catalog(json.loads(session.CATALOG.read_text()))
+    store.publish_catalog(json.loads(CATALOG.read_text()))
 
     return partial(opened, "papers")
 
@@ -34,7 +34,7 @@ def look(store: Store) -> Look:
 def plan(store: Store, *datasets: str) -> stored.Plan:
     catalog = store.catalog()
     assert catalog is not None
-    return stored.plan(PAPERS["keel"].table("3").only((), datasets), catalog)
+    return stored.plan_runs(PAPERS["keel"].table("3").select((), datasets), catalog)
 
 
 def again(page: AppTest) -> AppTest:
@@ -88,7 +88,7 @@ def fill(store: Store, runs: list[stored.Run], **values: list[float]) -> None:
 
 
 def test_what_was_measured_stands_beside_what_is_shipped(store: Store, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    document = measured.measured("keel", "3", False)
+    document = measured.read_table("keel", "3", False)
     assert document is not None
     page = look(paper="keel", table="3")
     assert "in this lab" not in frame(page).columns
@@ -113,14 +113,14 @@ def test_what_was_measured_stands_beside_what_is_shipped(store: Store, look: Loo
 
 
 def test_a_cell_says_how_far_it_is_from_the_shipped_one(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
-    from app.views.papers import view
+    from app.views.papers import numbers
 
     ours = {"mean": 0.5, "low": 0.4, "high": 0.6}
     row = {"runs": ["a"], "values": [0.1, 0.2], "ours": ours}
-    assert view._apart(row, row) == "Equal to the shipped values to 1e-9."
-    assert view._apart(row, row | {"values": [0.1, 0.25]}).endswith("by at most 0.05.")
-    assert "inside the shipped interval" in view._apart(row, row | {"runs": ["b"]})
-    assert "outside" in view._apart(row, row | {"runs": ["b"], "ours": ours | {"mean": 0.7}})
+    assert numbers._compare_values(row, row) == "Equal to the shipped values to 1e-9."
+    assert numbers._compare_values(row, row | {"values": [0.1, 0.25]}).endswith("by at most 0.05.")
+    assert "inside the shipped interval" in numbers._compare_values(row, row | {"runs": ["b"]})
+    assert "outside" in numbers._compare_values(row, row | {"runs": ["b"], "ours": ours | {"mean": 0.7}})
 
 
 def test_a_table_that_is_not_shipped_shows_what_this_lab_measured(
@@ -140,7 +140,7 @@ def test_a_demonstration_queues_nothing(store: Store, look: Look, monkeypatch: p
     monkeypatch.setenv("LAB_DEMO", "1")
     page = look(paper="keel", table="3")
     assert "This is a demonstration" in words(page) and "papers-run" not in [b.key for b in page.button]
-    stored.ask(Store(store.url), plan(store, "glass2").each)
+    stored.queue_runs(Store(store.url), plan(store, "glass2").each)
     assert "papers-stop" not in [b.key for b in again(page).button]
 
 

@@ -13,8 +13,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.charts import cells, drawn, ranks
-from app.views.papers import view
-from app.words.text import plain
+from app.views.papers import claims, numbers
+from app.words.text import escape
 from engine.papers import measured, published
 from engine.store import Store
 from tests.app import fabricate
@@ -35,12 +35,12 @@ def look(store: Store) -> Look:
 def test_every_table_is_shown(look: Look, paper: str, table: str) -> None:
     page = look(paper=paper, table=table)
     said = words(page)
-    assert plain(published.TITLES[paper], 200) in said
+    assert escape(published.TITLES[paper], 200) in said
     assert dict(page.query_params.items()) == {"paper": paper, "table": table}
-    there = (paper, table) in {(p, t) for p, t, _ in measured.tables()}
+    there = (paper, table) in {(p, t) for p, t, _ in measured.list_tables()}
     assert ("None of this table was measured here yet" in said) == (not there)
     assert (" of computing on " in said) == there
-    if not there and not published.cells(paper, table):
+    if not there and not published.read_cells(paper, table):
         assert "prints no numbers" in said
         return
     frame = page.dataframe[-1].value
@@ -51,14 +51,14 @@ def test_every_table_is_shown(look: Look, paper: str, table: str) -> None:
 def test_claims_stand_with_their_verdicts_and_numbers(look: Look) -> None:
     page = look(paper="eos", table="II")
     said = words(page)
-    document = measured.measured("eos", "II")
+    document = measured.read_table("eos", "II")
     assert document is not None
     for verdict in ("holds", "does not hold", "undecided"):
         assert f"{verdict}" in said
         count = sum(c["verdict"] == verdict for c in document["claims"])
         assert f": {count}" in said
     claim = next(c for c in document["claims"] if c["dataset"] == "MNIST" and c["text"].startswith("CE: EOS above SMOTE"))
-    shown = view._said(claim)
+    shown = claims.describe_claim(claim)
     assert "does not hold" in shown and "−0.029 [−0.042, −0.016], n = 20" in shown
 
 
@@ -88,19 +88,19 @@ def test_an_address_that_comes_late_changes_nothing_back(look: Look) -> None:
 
 
 def test_text_of_a_measured_file_stays_text(look: Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    document: dict[str, Any] = dict(measured.measured("eos", "IV") or {})
+    document: dict[str, Any] = dict(measured.read_table("eos", "IV") or {})
     document |= {"title": MARKUP, "words": MARKUP}
     document["claims"] = [c | {"text": MARKUP} for c in document["claims"]]
     document["rows"] = [r | {"labels": {"method": MARKUP}, "mark": f"suspicious: {MARKUP}"} for r in document["rows"]]
     monkeypatch.setattr(measured, "HERE", tmp_path)
-    measured.path("eos", "IV", True).write_bytes(gzip.compress(json.dumps(document).encode()))
+    measured.table_path("eos", "IV", True).write_bytes(gzip.compress(json.dumps(document).encode()))
     said = words(look(paper="eos", table="IV"))
     assert "<img" not in said.replace("\\<img", "") and "**b**" not in said
 
 
 def test_a_file_that_cannot_be_read_is_a_sentence(look: Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measured, "HERE", tmp_path)
-    measured.path("eos", "IV", True).write_bytes(b"not a zip")
+    measured.table_path("eos", "IV", True).write_bytes(b"not a zip")
     said = words(look(paper="eos", table="IV"))
     assert "cannot be read" in said and "printed numbers alone" in said
 
@@ -108,10 +108,10 @@ def test_a_file_that_cannot_be_read_is_a_sentence(look: Look, tmp_path: Path, mo
 def test_a_cells_runs_are_opened_where_this_store_has_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     run = fabricate.done(store, fabricate.spec())
     opened: list[str] = []
-    monkeypatch.setattr(view.links, "to", lambda name, label, icon, **query: opened.append(query["run"]))
+    monkeypatch.setattr(numbers.links, "draw_link", lambda name, label, icon, **query: opened.append(query["run"]))
     row = {"dataset": "d", "labels": {}, "metric": "f1", "values": [0.5], "runs": ["0" * 16, run.id], "reason": ""}
     ours = {"mean": 0.5, "low": None, "high": None, "n": 1, "interval": "no interval"}
-    view._runs(row | {"ours": ours}, store)
+    numbers.draw_runs(row | {"ours": ours}, store)
     assert opened == [run.id]
 
 
@@ -133,7 +133,7 @@ def test_many_sets_are_judged_together(look: Look) -> None:
     page = look(paper="keel", table="3")
     said = words(page)
     assert "Friedman p" in said and "22 sets" in said
-    document = measured.measured("keel", "3", reduced=False)
+    document = measured.read_table("keel", "3", reduced=False)
     assert document is not None
     pairs = next(d.value for d in page.dataframe if "wins" in d.value.columns)
     ours = document["over_sets"]["ours"]
@@ -158,7 +158,7 @@ def test_methods_within_the_critical_difference_are_joined() -> None:
 
 def test_the_first_papers_figures_are_drawn_from_our_runs(look: Look) -> None:
     page = look(paper="adult", table="1")
-    document = measured.measured("adult", "1", reduced=True)
+    document = measured.read_table("adult", "1", reduced=True)
     assert document is not None
     for which, names in (
         ("3", document["figures"]["3"]["50:1"]),
@@ -176,7 +176,7 @@ def test_the_sines_panels_have_the_points_of_the_first_draw(look: Look) -> None:
     page = look(paper="sine", table="2")
     panels = [c for c in charts(page) if "chart-papers-sine" in c.id]
     assert len(panels) == 3 and "20 synthetic points, moved" in panels[2].alt
-    document = measured.measured("sine", "2", reduced=False)
+    document = measured.read_table("sine", "2", reduced=False)
     assert document is not None
-    figure = drawn.panel(document["figures"]["2"]["right"])
+    figure = drawn.draw_panel(document["figures"]["2"]["right"])
     assert [t.name for t in figure.data][:2] == ["sin(πx/2)", "the network"] and len(figure.data) == 5

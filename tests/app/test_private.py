@@ -23,7 +23,7 @@ from streamlit.runtime.session_manager import SessionInfo
 from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 from streamlit.testing.v1 import AppTest
 
-from app import session
+from app.session import jobs, uploads, visitor
 from engine.errors import UnknownName
 from engine.events import Board, Note, Phase, pack
 from engine.spec import RunSpec
@@ -42,7 +42,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
     """looks(token): who is looking from now on."""
 
     def looks(token: str | None) -> None:
-        monkeypatch.setattr(session, "owner", lambda: token)
+        monkeypatch.setattr(visitor, "read_owner", lambda: token)
 
     looks(ME)
     return looks
@@ -51,7 +51,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
 def compared(store: Store) -> tuple[str, str]:
     """(upload, comparison) of ME: one that is done."""
     upload = store.add_upload(ME, f"{CANARY}.csv", b"a,b")
-    job = session.ask_comparison(CompareSpec({"upload": upload}, target=CANARY, budget=15))
+    job = jobs.ask_comparison(CompareSpec({"upload": upload}, target=CANARY, budget=15))
     claimed = store.claim("e")
     assert claimed is not None and claimed.id == job.id
     told = [
@@ -73,7 +73,7 @@ def compared(store: Store) -> tuple[str, str]:
 def run_on(store: Store, upload: str) -> str:
     """A finished run on a table, with features."""
     spec = RunSpec(f"upload/{upload}", "ce", data={"target": CANARY})
-    job = session.ask_run(spec)
+    job = jobs.ask_run(spec)
     claimed = store.claim("e")
     assert claimed is not None and claimed.id == job.id
     answer = fabricate.result(fabricate.spec("moons", "ce"))
@@ -84,48 +84,48 @@ def run_on(store: Store, upload: str) -> str:
 
 def test_the_owner_gets_all_of_it_and_nobody_else_anything(store: Store, looks: Callable[[str | None], None]) -> None:
     upload, job = compared(store)
-    assert [one.id for one in session.uploads()] == [upload] and session.upload(upload).name == f"{CANARY}.csv"
-    live = session.live(job)
+    assert [one.id for one in uploads.list_uploads()] == [upload] and uploads.find_upload(upload).name == f"{CANARY}.csv"
+    live = jobs.read_progress(job)
     assert (live.job.id, live.phase, live.notes, live.ahead) == (job, "Class weights", [CANARY], 0)
     assert live.board is not None and live.board.round == 2
-    found = session.comparison(job)
+    found = jobs.read_comparison(job)
     assert found is not None and found["verdict"] == CANARY
-    curve, table = session.arrays(job), session.thresholds(job, "ce")
+    curve, table = jobs.read_arrays(job), jobs.read_thresholds(job, "ce")
     assert curve is not None and curve["pr/ce"].tolist() == [0, 1, 2] and table is not None and list(table) == ["grid"]
-    assert session.artifacts(job) == ["arrays", "comparison", "thresholds/ce"]
-    assert [one.id for one in session.comparisons()] == [job] == [one.id for one in session.comparisons(upload)]
-    assert session.comparisons("another") == [] and session.thresholds(job, "no") is None
-    profile = session.ask_profile(upload)
-    assert session.ask_profile(upload, {"reading": {}}) == profile and session.profile(profile.id) is None
+    assert jobs.list_artifacts(job) == ["arrays", "comparison", "thresholds/ce"]
+    assert [one.id for one in jobs.list_comparisons()] == [job] == [one.id for one in jobs.list_comparisons(upload)]
+    assert jobs.list_comparisons("another") == [] and jobs.read_thresholds(job, "no") is None
+    profile = jobs.ask_profile(upload)
+    assert jobs.ask_profile(upload, {"reading": {}}) == profile and jobs.read_profile(profile.id) is None
 
     for other in (YOU, None):
         looks(other)
-        assert session.uploads() == [] and session.comparisons() == [] and session.artifacts(job) == []
-        assert session.comparison(job) is None and session.arrays(job) is None and session.thresholds(job, "ce") is None
+        assert uploads.list_uploads() == [] and jobs.list_comparisons() == [] and jobs.list_artifacts(job) == []
+        assert jobs.read_comparison(job) is None and jobs.read_arrays(job) is None and jobs.read_thresholds(job, "ce") is None
         for ask in (
-            lambda: session.upload(upload),
-            lambda: session.live(job),
-            lambda: session.cancel(profile.id),
-            lambda: session.ask_profile(upload),
-            lambda: session.ask_comparison(CompareSpec({"upload": upload}, target=CANARY, budget=15)),
-            lambda: session.ask_run(RunSpec(f"upload/{upload}", "ce", data={"target": CANARY})),
+            lambda: uploads.find_upload(upload),
+            lambda: jobs.read_progress(job),
+            lambda: jobs.cancel_job(profile.id),
+            lambda: jobs.ask_profile(upload),
+            lambda: jobs.ask_comparison(CompareSpec({"upload": upload}, target=CANARY, budget=15)),
+            lambda: jobs.ask_run(RunSpec(f"upload/{upload}", "ce", data={"target": CANARY})),
         ):
             with pytest.raises(UnknownName, match="belong to another browser"):
                 ask()
-    assert session.uploading() == session.NO_OWNER
+    assert uploads.explain_refusal() == visitor.NO_OWNER
     looks(ME)
-    assert session.uploading() == "" and store.job(profile.id, ME).state == "queued", "a stranger cannot cancel it"
-    session.cancel(profile.id)
+    assert uploads.explain_refusal() == "" and store.job(profile.id, ME).state == "queued", "a stranger cannot cancel it"
+    jobs.cancel_job(profile.id)
     assert store.job(profile.id, ME).state == "cancelled"
 
 
 def test_a_comparison_on_a_public_dataset_is_everybody_s(store: Store, looks: Callable[[str | None], None]) -> None:
     asked = CompareSpec({"dataset": "glass2"}, budget=15)
-    job = session.ask_comparison(asked)
+    job = jobs.ask_comparison(asked)
     looks(YOU)
-    assert session.ask_comparison(asked) == job and session.live(job.id).job == job and session.comparisons() == []
+    assert jobs.ask_comparison(asked) == job and jobs.read_progress(job.id).job == job and jobs.list_comparisons() == []
     with pytest.raises(UnknownName, match="no dataset is called"):
-        session.ask_comparison(CompareSpec({"dataset": "nothing"}, budget=15))
+        jobs.ask_comparison(CompareSpec({"dataset": "nothing"}, budget=15))
 
 
 def held(at: AppTest) -> dict[str, Any]:
@@ -137,10 +137,10 @@ def page() -> None:
     """A page that keeps something of a table as long as there is one."""
     import streamlit as st
 
-    from app import session
+    from app.session import uploads
 
-    session.keep_alive()
-    for one in session.uploads():
+    uploads.keep_alive()
+    for one in uploads.list_uploads():
         st.session_state[f"mine.{one.id}"] = one.name
         st.selectbox("Column", [one.name], key=f"mine.column.{one.id}")
     st.session_state["other"] = "stays"
@@ -156,7 +156,7 @@ def test_an_open_page_keeps_a_table_and_drops_all_of_it_when_it_is_gone(
     at.run()
     with store.reading() as db:
         assert time.time() - db.execute(OWNERS.select()).one().seen < 60, "a page that is open is a sign of life"
-    kept = [key for key in held(at) if key.startswith(session.MINE)]
+    kept = [key for key in held(at) if key.startswith(visitor.MINE)]
     assert len(kept) == 3 and CANARY in str(held(at))
     store.forget(ME, upload)  # in another tab
     at.run()
@@ -168,12 +168,12 @@ def test_forgetting_empties_the_session(store: Store, looks: Callable[[str | Non
     def script() -> None:
         import streamlit as st
 
-        from app import session
+        from app.session import uploads
 
-        session.keep_alive()
-        for one in session.uploads():
+        uploads.keep_alive()
+        for one in uploads.list_uploads():
             st.session_state["mine.name"] = one.name
-            st.button("Forget", on_click=session.forget, args=(one.id,))
+            st.button("Forget", on_click=uploads.forget_uploads, args=(one.id,))
 
     store.add_upload(ME, f"{CANARY}.csv", b"a,b")
     at = AppTest.from_function(script, default_timeout=30).run()
@@ -187,10 +187,10 @@ def test_what_is_private_is_in_no_cache_of_the_page(store: Store, looks: Callabl
     def script() -> None:
         import streamlit as st
 
-        from app import session
+        from app.session import jobs, visitor
 
         run = st.query_params["run"]
-        found = session.features(run, 1, session.owner())
+        found = jobs.read_features(run, 1, visitor.read_owner())
         st.text("none" if found is None else str(len(found["x"])))
 
     def shown(run: str) -> str:
@@ -204,7 +204,7 @@ def test_what_is_private_is_in_no_cache_of_the_page(store: Store, looks: Callabl
     looks(YOU)
     assert shown(mine) == "none" and int(shown(public)) > 0
     looks(ME)
-    session.forget()
+    uploads.forget_uploads()
     assert shown(mine) == "none", "and not from what an earlier look left"
 
 
@@ -232,10 +232,10 @@ def test_the_server_forgets_who_fell_silent_where_no_engine_does(store: Store, m
     kept = store.add_upload(YOU, "kept.csv", b"a,b")
     with store.writing() as db:
         db.execute(OWNERS.update().where(OWNERS.c.owner == ME).values(seen=time.time() - 1801))
-    monkeypatch.setattr(api, "store", lambda: store)
+    monkeypatch.setattr(api, "get_store", lambda: store)
 
     async def a_while() -> None:
-        task = asyncio.create_task(server.expire())
+        task = asyncio.create_task(server.forget_expired())
         while store.uploads(ME):
             await asyncio.sleep(0.02)
         task.cancel()
@@ -250,16 +250,16 @@ def test_the_session_of_a_tab_closed_long_ago_is_gone(monkeypatch: pytest.Monkey
 
     storage = MemorySessionStorage(ttl_seconds=0.1)  # type: ignore[arg-type]
     manager = WebsocketSessionManager(storage, *[None] * 3)  # type: ignore[arg-type]
-    monkeypatch.setattr(session.runtime, "exists", lambda: True)
-    monkeypatch.setattr(session.runtime, "get_instance", lambda: SimpleNamespace(_session_mgr=manager))
+    monkeypatch.setattr(visitor.runtime, "exists", lambda: True)
+    monkeypatch.setattr(visitor.runtime, "get_instance", lambda: SimpleNamespace(_session_mgr=manager))
     closed = Session()
     storage.save(SessionInfo(client=None, session=closed, script_run_count=1))  # type: ignore[arg-type]
     left = weakref.ref(closed)
     del closed
-    session.drop_closed()
+    visitor.drop_closed_sessions()
     assert left() is not None, "its tab may come back"
     time.sleep(0.15)
-    session.drop_closed()
+    visitor.drop_closed_sessions()
     gc.collect()
     assert left() is None
     assert "self._session_mgr" in inspect.getsource(Runtime), "the way to it is Streamlit's own"
@@ -292,4 +292,4 @@ def test_what_an_error_says_is_not_logged() -> None:
     ],
 )
 def test_only_a_token_of_this_server_s_making_is_an_owner(header: str, token: Any) -> None:
-    assert session.owner_in(header) == token
+    assert visitor.parse_owner(header) == token

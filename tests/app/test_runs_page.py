@@ -8,8 +8,9 @@ from functools import partial
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import session
 from app.run import listing
+from app.session import jobs, recorded, visitor
+from app.views.runs import filters
 from engine.errors import UnknownName
 from engine.spec import RunSpec
 from engine.store import Store
@@ -31,7 +32,7 @@ SWEEP = {"datasets": ["moons", "glass2"], "methods": ["ce", "smote"], "ratios": 
 @pytest.fixture(autouse=True)
 def me(monkeypatch: pytest.MonkeyPatch) -> None:
     """The browser that looks has a cookie."""
-    monkeypatch.setattr(session, "owner", lambda: ME)
+    monkeypatch.setattr(visitor, "read_owner", lambda: ME)
 
 
 @pytest.fixture
@@ -269,7 +270,7 @@ def test_deleting_asks_first_and_says_what_goes(store: Store, look: Look) -> Non
 
 def test_what_came_with_the_product_stays(store: Store, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = several(store)
-    monkeypatch.setattr(session, "bundled", lambda: {ids["done"]})
+    monkeypatch.setattr(recorded, "list_bundled", lambda: {ids["done"]})
     page = press(tick(look(), ids["done"], ids["other"]), "runs.delete")
     assert "come with this product stay" in words(page)
     press(page, "runs.sure")
@@ -285,12 +286,12 @@ def test_private_runs_are_their_owners(store: Store, look: Look, monkeypatch: py
     assert label.startswith(":material/lock: Plain training \\(CE\\) on Sales \\<b\\>") and "c4n4ry" not in label
     page = tick(page, mine)
     assert not any(name.startswith("Change and run") for name in links(page))
-    monkeypatch.setattr(session, "owner", lambda: YOU)
+    monkeypatch.setattr(visitor, "read_owner", lambda: YOU)
     assert mine not in listed(look()) and mine not in listed(look(text=mine)) and "Sales" not in texts(look())
     page.session_state["runs.chosen"] = [mine]
     again(page)
     assert "chosen" not in words(page)
-    monkeypatch.setattr(session, "owner", lambda: ME)
+    monkeypatch.setattr(visitor, "read_owner", lambda: ME)
     page = press(press(tick(look(), mine), "runs.delete"), "runs.sure")
     assert listed(page) == [] and store.search(ME)[1] == 0
 
@@ -313,7 +314,7 @@ def test_what_is_looked_for_is_in_no_address_beside_tables_of_ones_own(store: St
     assert listed(page) == [mine] and dict(page.query_params.items()) == {"state": "queued"}
     assert [k for k, v in held(page).items() if "c4n4ry" in str(v)] == [FIND]
     page.query_params.clear()  # the browser's back button, once the address is not late any more
-    page.session_state["runs.changed"] = -1000.0
+    page.session_state[filters.ADDRESS.key].replaced.clear()
     assert listed(again(page)) == [mine] and page.text_input(key=FIND).value == "c4n4ry"
     page = look(text="c4n4ry")
     assert listed(page) == [mine] and dict(page.query_params.items()) == {}
@@ -367,7 +368,7 @@ def test_the_export_link_names_finished_public_runs(store: Store, look: Look) ->
     ids = several(store)
     page = tick(look(), ids["done"])
     urls = [link.proto.url for link in page.get("link_button")]
-    assert urls == [session.bundle_url([ids["done"]])]
+    assert urls == [jobs.bundle_url([ids["done"]])]
     assert not tick(page, ids["failed"]).get("link_button")
 
 
@@ -376,11 +377,11 @@ def test_the_export_link_names_finished_public_runs(store: Store, look: Look) ->
     [(0, "just now"), (90, "1 min ago"), (7300, "2 h ago"), (3 * 86400, "3 days ago"), (1e7, "1970-01-01")],
 )
 def test_when(seconds: float, said: str) -> None:
-    assert listing.ago(seconds, 100.0) == said
+    assert listing.format_age(seconds, 100.0) == said
 
 
 def test_titles_that_are_alike_are_told_apart() -> None:
-    assert listing.options(["b", "a", "upload/x"], {"a": "Same", "b": "Same"}) == {
+    assert listing.list_options(["b", "a", "upload/x"], {"a": "Same", "b": "Same"}) == {
         "upload/x": "a table that is gone",
         "a": "Same (a)",
         "b": "Same (b)",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.words.sentence import Story, setting, story
+from app.words.sentence import Story, describe_setting, write_story
 from engine.spec import Imbalance, RunSpec
 from engine.spec.companions import Companion, list_companions
 from engine.spec.result import Result
@@ -25,7 +25,7 @@ def told(
         for i, m in enumerate(members)
         if only is None or m.role in only
     }
-    return story(members, results, native=11.6, why=why)
+    return write_story(members, results, native=11.6, why=why)
 
 
 def words(value: Story) -> str:
@@ -96,7 +96,7 @@ def test_several_classes_are_macro() -> None:
 def test_a_label_is_harmless() -> None:
     spec = fabricate.spec()
     member = Companion("x", "**bold** <b>", "method", spec)
-    assert "\\*\\*bold" in story([member], {"x": fabricate.result(spec)}).headline
+    assert "\\*\\*bold" in write_story([member], {"x": fabricate.result(spec)}).headline
 
 
 @pytest.mark.parametrize(
@@ -109,4 +109,4 @@ def test_a_label_is_harmless() -> None:
     ],
 )
 def test_settings(made: Imbalance, words: str) -> None:
-    assert setting(dataclasses.replace(fabricate.spec(), imbalance=made)) == words
+    assert describe_setting(dataclasses.replace(fabricate.spec(), imbalance=made)) == words

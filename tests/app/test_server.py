@@ -109,19 +109,19 @@ def test_every_answer_carries_the_security_headers(served: tuple[int, Store]) ->
 
 
 def test_the_policy_allows_the_inline_scripts_of_the_page_that_is_served(served: tuple[int, Store]) -> None:
-    from app.server import script_hashes
+    from app.server import hash_scripts
 
     _, headers, body = ask(served[0])
-    hashes = script_hashes(body.decode())
+    hashes = hash_scripts(body.decode())
     assert hashes and all(h in headers["Content-Security-Policy"] for h in hashes)
     assert body.decode() == (Path(streamlit.__file__).parent / "static" / "index.html").read_text()
 
 
 def test_script_hashes_are_those_of_the_text_alone() -> None:
-    from app.server import script_hashes
+    from app.server import hash_scripts
 
     page = '<script src="a.js"></script><script type="module">alert(1)</script><script>\n</script>'
-    assert script_hashes(page) == [
+    assert hash_scripts(page) == [
         "'sha256-bhHHL3z2vDgxUt0W3dWQOrprscmda2Y5pLsLg4GF+pI='",
         "'sha256-AbpHGcgLb+kRsJGnwFEktk7uzpZOCcBY74+YBdrKVGs='",
     ]

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from app import session
-from app.session import Asked
+from app.session import lab_address
+from app.session.lab_address import LabAddress
+from app.session.store import read_catalog
 from engine.spec import Imbalance, RunSpec
 from tests.app import fabricate
 from tests.app.fabricate import catalog, spec
@@ -19,24 +20,24 @@ RUN = "0123456789abcdef"
 @pytest.mark.parametrize(
     "asked",
     [
-        Asked(USUAL),
-        Asked(spec("glass2", "smote", None), run=RUN),
-        Asked(spec("glass2", ratio=None, folds=4, seeds=5, seed=7), "cuda", RUN, 3),
-        Asked(spec(data={"rows": 333, "noise": 0.35}, params={"eta_points": 12.5, "hidden": [8], "reset": True})),
-        Asked(spec("wine", "ce", None).with_(imbalance=Imbalance("remove", rate=0.85))),
-        Asked(spec("moons", "ce").with_(imbalance=Imbalance("step", 12.34, where="all"))),
+        LabAddress(USUAL),
+        LabAddress(spec("glass2", "smote", None), run=RUN),
+        LabAddress(spec("glass2", ratio=None, folds=4, seeds=5, seed=7), "cuda", RUN, 3),
+        LabAddress(spec(data={"rows": 333, "noise": 0.35}, params={"eta_points": 12.5, "hidden": [8], "reset": True})),
+        LabAddress(spec("wine", "ce", None).with_(imbalance=Imbalance("remove", rate=0.85))),
+        LabAddress(spec("moons", "ce").with_(imbalance=Imbalance("step", 12.34, where="all"))),
     ],
 )
 @pytest.mark.parametrize(
     "fallback", [USUAL, spec("wine", "ce", None, seed=5), spec(data={"rows": 100}, params={"copies": 2.0})]
 )
-def test_every_view_has_a_link_that_gives_it_back(asked: Asked, fallback: RunSpec) -> None:
-    back = session.read(session.write(asked, catalog()), catalog(), fallback)
+def test_every_view_has_a_link_that_gives_it_back(asked: LabAddress, fallback: RunSpec) -> None:
+    back = lab_address.read_address(lab_address.write_address(asked, catalog()), catalog(), fallback)
     assert back == asked and back.problems == ()
 
 
 def test_nothing_asked_is_the_fallback() -> None:
-    assert session.read({}, catalog(), USUAL) == Asked(USUAL)
+    assert lab_address.read_address({}, catalog(), USUAL) == LabAddress(USUAL)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_nothing_asked_is_the_fallback() -> None:
     ],
 )
 def test_a_faulty_word_is_said_and_the_rest_is_kept(query: dict[str, str], said: str) -> None:
-    asked = session.read(query | {"seeds": query.get("seeds", "3")}, catalog(), USUAL)
+    asked = lab_address.read_address(query | {"seeds": query.get("seeds", "3")}, catalog(), USUAL)
     assert len(asked.problems) == 1 and said in asked.problems[0], asked.problems
     assert asked.run is None and asked.spec.complete(catalog()) == asked.spec
     if "seeds" not in query:
@@ -71,35 +72,35 @@ def test_a_faulty_word_is_said_and_the_rest_is_kept(query: dict[str, str], said:
 
 
 def test_a_ratio_too_high_is_lowered_to_what_the_data_give() -> None:
-    made = session.read({"dataset": "glass2", "ratio": "400"}, catalog(), USUAL).spec.imbalance
+    made = lab_address.read_address({"dataset": "glass2", "ratio": "400"}, catalog(), USUAL).spec.imbalance
     assert made.profile == "ratio" and 1 < (made.ratio or 0) < 400
 
 
 def test_a_link_is_not_changed_by_what_a_first_visitor_sees() -> None:
-    words = session.write(Asked(USUAL), catalog())
+    words = lab_address.write_address(LabAddress(USUAL), catalog())
     other = spec(data={"noise": 0.9}, params={"eta_points": 1.0})
-    assert session.read(words, catalog(), other).spec == USUAL
+    assert lab_address.read_address(words, catalog(), other).spec == USUAL
 
 
 def test_the_first_form_is_the_examples_or_what_the_catalog_has() -> None:
     shown = spec("glass2", ratio=None, seed=4, folds=4, seeds=5)
-    assert session.first(catalog(), shown) == shown.with_(folds=1, seeds=1)  # one press away from seeing it live
+    assert lab_address.first_spec(catalog(), shown) == shown.with_(folds=1, seeds=1)  # one press away from seeing it live
     gone = RunSpec("gone", "ce")
     plain: dict[str, Any] = catalog()
-    first = session.first(plain, gone)
-    assert first == session.first(plain) and first.method == "explicit-gradient" and first.dataset == "moons"
+    first = lab_address.first_spec(plain, gone)
+    assert first == lab_address.first_spec(plain) and first.method == "explicit-gradient" and first.dataset == "moons"
     assert first.imbalance == Imbalance("ratio", 20.0)
 
 
 def test_the_committed_catalog_makes_a_form_without_an_engine(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(store), "catalog", lambda self: None)
-    found = session.catalog()
+    found = read_catalog()
     assert {"explicit-gradient", "ce", "potential"} <= {m["name"] for m in found["methods"]}
-    assert session.first(found).complete(found) == session.first(found)
+    assert lab_address.first_spec(found).complete(found) == lab_address.first_spec(found)
 
 
 def test_fabricated_catalog_has_the_shape_of_the_real_one(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(store), "catalog", lambda self: None)
-    real, small = session.catalog(), fabricate.catalog()
+    real, small = read_catalog(), fabricate.catalog()
     for kind in ("methods", "datasets"):
         assert set(real[kind][0]) <= set(small[kind][0])

@@ -12,8 +12,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from app import session
 from app.parts import share
+from app.session import recorded, visitor
+from app.session.recorded import EXAMPLES
 from engine.store import Store
 from engine.store.database import JOBS
 from tests.app import fabricate
@@ -23,13 +24,13 @@ from tests.app.fabricate import HOSTILE
 
 def test_a_frame_is_records_with_its_named_index():
     frame = pd.DataFrame({"a": [1, 2]}, index=pd.Index(["x", "y"], name="class"))
-    assert share.records(frame) == [{"class": "x", "a": 1}, {"class": "y", "a": 2}]
-    assert share.records(frame.rename_axis(None)) == [{"a": 1}, {"a": 2}]
-    assert share.records([{"a": 1}]) == [{"a": 1}]
+    assert share.list_records(frame) == [{"class": "x", "a": 1}, {"class": "y", "a": 2}]
+    assert share.list_records(frame.rename_axis(None)) == [{"a": 1}, {"a": 2}]
+    assert share.list_records([{"a": 1}]) == [{"a": 1}]
 
 
 def test_each_form_is_there_and_hostile_text_is_text():
-    texts = share.written([{"class": name, "AP": "0.41 [0.36, 0.46]"} for name in (*HOSTILE, "=1+1")], "What <b>it</b> is")
+    texts = share.write_forms([{"class": name, "AP": "0.41 [0.36, 0.46]"} for name in (*HOSTILE, "=1+1")], "What <b>it</b> is")
     assert list(texts) == list(share.FORMS)
     assert "<img" not in texts["Markdown"] and "<b>" not in texts["Markdown"] and "0.41 [0.36, 0.46]" in texts["Markdown"]
     assert "'=1+1" in texts["CSV"] and "0.41,0.36,0.46" in texts["CSV"] and r"\begin{tabular}{lr}" in texts["LaTeX"]
@@ -48,7 +49,7 @@ def closed_table() -> None:
     def never():
         raise AssertionError("made although nobody pressed")
 
-    share.table(never, "classes", "here")
+    share.offer_table(never, "classes", "here")
 
 
 def open_table() -> None:
@@ -57,7 +58,7 @@ def open_table() -> None:
     from app.parts import share
 
     st.session_state["share-here"] = True
-    share.table([{"class": "=1+1", "AP": 0.5}], "classes", "here", "Test results", download=True)
+    share.offer_table([{"class": "=1+1", "AP": 0.5}], "classes", "here", "Test results", download=True)
 
 
 def test_nothing_is_made_before_somebody_presses():
@@ -73,7 +74,7 @@ def open_code() -> None:
     from tests.app.fabricate import catalog
 
     st.session_state["code-here"] = True
-    share.code(RunSpec("moons", "smote", Imbalance("ratio", 20.0), seed=3), catalog(), "here")
+    share.offer_code(RunSpec("moons", "smote", Imbalance("ratio", 20.0), seed=3), catalog(), "here")
 
 
 def test_pressing_shows_every_form():
@@ -102,7 +103,7 @@ class Taken:
         def remember(made: Callable[[], Any], name: str, key: str, download: bool) -> None:
             self.forms[key], self.download[key] = made, download
 
-        monkeypatch.setattr(share, "_forms", remember)
+        monkeypatch.setattr(share, "_offer_forms", remember)
 
 
 def look(name: str, **query: str) -> AppTest:
@@ -125,7 +126,7 @@ def test_what_differs_between_two_runs_is_copied_as_it_is_said(store: Store, mon
 
 def test_the_scores_of_the_list_and_the_numbers_of_the_gallery_are_copied(store: Store, monkeypatch: pytest.MonkeyPatch):
     me = "m" * 43
-    monkeypatch.setattr(session, "owner", lambda: me)
+    monkeypatch.setattr(visitor, "read_owner", lambda: me)
     one = fabricate.deep(store, fabricate.spec("wine", "ce", None, seed=3))
     fabricate.queued(store, fabricate.spec("wine", "smote", None))
     store.mark(one.id, me, name="1,500")
@@ -143,17 +144,17 @@ def test_the_scores_of_the_list_and_the_numbers_of_the_gallery_are_copied(store:
         db.execute(JOBS.update().where(JOBS.c.id == one.id).values(owner=me))
     look("runs")
     assert taken.download["runs"] is False
-    monkeypatch.setattr(session, "EXAMPLES", session.ROOT / "examples")
+    monkeypatch.setattr(recorded, "EXAMPLES", EXAMPLES)
     look("gallery")
     rows = list(csv.DictReader(io.StringIO(taken.forms["gallery"]()["CSV"])))
-    facts = [fact for card in session.cards() for fact in card["facts"]]
+    facts = [fact for card in recorded.read_cards() for fact in card["facts"]]
     assert len(rows) == len(facts) > 5 and [row["number"] for row in rows] == [fact["said"] for fact in facts]
     assert [float(row["value"]) for row in rows] == [fact["mean"] for fact in facts] and taken.download["gallery"]
 
 
 def test_of_a_private_run_nothing_can_be_downloaded(store: Store, monkeypatch: pytest.MonkeyPatch):
     me = "m" * 43
-    monkeypatch.setattr(session, "owner", lambda: me)
+    monkeypatch.setattr(visitor, "read_owner", lambda: me)
     public = fabricate.deep(store, fabricate.spec("wine", "ce", None))
     mine = fabricate.deep(store, fabricate.spec("wine", "ce", None, seed=1))
     with store.writing() as db:

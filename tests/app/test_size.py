@@ -44,18 +44,20 @@ def test_a_view_keeps_its_own_words(look: Callable[..., AppTest], store: Store) 
 def test_a_figure_grows_whole() -> None:
     grid = np.linspace(0, 1, 5)
     curves = [pr.Curve("ce", "CE", grid, np.ones((1, 5)), 0.5, 0.4, 0.6)]
-    small, made = pr.figure(curves, 0.1), size.larger(pr.figure(curves, 0.1), 2)
+    small, made = pr.figure(curves, 0.1), size.enlarge_figure(pr.figure(curves, 0.1), 2)
     assert made.layout.height == 2 * small.layout.height and made.layout.margin.b == 2 * small.layout.margin.b
     assert made.layout.legend.font.size == 26 and made.layout.annotations[0].font.size == 26
     assert made.layout.annotations[0].yshift == 2 * small.layout.annotations[0].yshift
     lines = [(a.line.width, b.line.width) for a, b in zip(small.data, made.data, strict=True) if a.line.width]
     assert lines and all(b == 2 * a for a, b in lines)
-    each = size.larger(go.Figure(go.Scatter(x=[1, 2], y=[1, 2], marker={"size": [3, 4]})), 2)
+    each = size.enlarge_figure(go.Figure(go.Scatter(x=[1, 2], y=[1, 2], marker={"size": [3, 4]})), 2)
     assert list(each.data[0].marker.size) == [6, 8]
 
 
 def test_nothing_grows_where_nobody_asked() -> None:
     figure = palette.frame("x", "y")
     assert (
-        size.figure(figure) is figure and size.factor() == 1 and figure.layout.height == palette.frame("x", "y").layout.height
+        size.fit_figure(figure) is figure
+        and size.size_factor() == 1
+        and figure.layout.height == palette.frame("x", "y").layout.height
     )

@@ -89,7 +89,7 @@ def test_the_frontier_holds_what_nothing_cheaper_equals() -> None:
         Point("eos", "EOS", 90.0, 0.50, 0.4, 0.6),
         Point("potential", "Potential", 1.0, 0.90, 0.8, 1.0, oracle=True),
     ]
-    assert [p.key for p in cost.frontier(points)] == ["ce", "smote"]
+    assert [p.key for p in cost.find_frontier(points)] == ["ce", "smote"]
     fig = cost.figure(points, "AP")
     assert list(fig.data[0].x) == [2.0, 4.0]
     assert 1 < len(fig.layout.xaxis.tickvals) <= 7
@@ -109,8 +109,8 @@ def test_shares_beyond_the_picture_stand_at_its_edge() -> None:
     assert fig.data[0].error_x.array[0] == pytest.approx(0.28)
     far = recovered.figure([Share("smote", "SMOTE", "A dataset whose name is long (and more), 50:1", 0.4, 0.1, 0.7)])
     assert far.data[0].y[0].startswith("1. A dataset") and far.data[0].y[0].endswith("…, 50:1")
-    assert recovered.words(shares[0]) == "43% [12%, 71%]"
-    assert recovered.words(shares[1]) == "−400% [−900%, 100%]"
+    assert recovered.format_share(shares[0]) == "43% [12%, 71%]"
+    assert recovered.format_share(shares[1]) == "−400% [−900%, 100%]"
     assert recovered.table(shares).shape == (2, 3) and "SMOTE on Two moons, 5:1 43%" in recovered.alt(shares)
 
 

@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from app.session import EXAMPLES
+from app.session.recorded import EXAMPLES
 from tests.browser.conftest import ARGS, ROOT, _end, _free_port, _healthy
 
 OUT = ROOT / "docs" / "pages"

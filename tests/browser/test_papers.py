@@ -67,7 +67,7 @@ def test_no_table_scrolls_sideways(chromium, address, until, scheme, width):
 def test_a_table_is_measured_from_the_page(chromium, product, until):
     """What is missing of one set, by a real engine: asked for, followed, shown beside the shipped ones."""
     url, store = product
-    wanted = stored.plan(PAPERS["keel"].table("3", True).only((), ["glass2"]), store.catalog())
+    wanted = stored.plan_runs(PAPERS["keel"].table("3", True).select((), ["glass2"]), store.catalog())
     for run in wanted.each[2:]:  # five of seven are there
         store.record(run.spec, replace(fabricate.result(run.spec), run_id=run.id), fingerprint=run.fingerprint)
     me = Papers(chromium, url, "?paper=keel&table=3")

@@ -20,7 +20,7 @@ def opened(chromium, tmp_path_factory):
         row["title"] = NAMES[i]
     found |= {"verdict": " ".join(NAMES), "shortened": list(NAMES), "notes": list(NAMES)}
     file = tmp_path_factory.mktemp("report") / "report.html"
-    file.write_text(report.html(found, arrays, tables(found, arrays), profile=profile(NAMES)), encoding="utf-8")
+    file.write_text(report.write_comparison(found, arrays, tables(found, arrays), profile=profile(NAMES)), encoding="utf-8")
     context = chromium.new_context(viewport={"width": 390, "height": 800})
     page = context.new_page()
     asked, said = [], []

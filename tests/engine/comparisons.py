@@ -118,7 +118,7 @@ def tables(found: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, di
 def profile(
     names: Sequence[str] = ("customer_id", "a", "b", "colour", "left"), classes: Sequence[str] = ("no", "yes")
 ) -> dict[str, Any]:
-    """As `engine.data.tables.profile.profile` has it."""
+    """As `engine.data.tables.profile.profile_table` has it."""
     columns = [
         {
             "name": name, "kind": "numeric" if i % 2 else "categorical", "missing": 3 * i, "distinct": 10, "guessed": True,

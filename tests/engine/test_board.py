@@ -17,20 +17,18 @@ import pytest
 from engine import estimators
 from engine.compare.comparison import compare
 from engine.data.dataset import Dataset
-from engine.data.tables.reading import read
-from engine.data.tables.target import features, to_dataset
-from engine.events import finish, unpack
+from engine.data.tables.reading import read_sheet
+from engine.data.tables.target import select_features, to_dataset
+from engine.events import unpack
 from engine.methods import methods
+from engine.report.comparison_code import _list_arguments, _list_classifiers, write_row
 from engine.report.leaderboard import (
-    _arguments,
-    _classifiers,
-    baseline,
-    code,
-    leaderboard_csv,
-    leaderboard_latex,
-    leaderboard_markdown,
-    ordered,
-    standing,
+    compare_to_plain,
+    find_baseline,
+    sort_rows,
+    write_leaderboard_csv,
+    write_leaderboard_latex,
+    write_leaderboard_markdown,
 )
 from engine.spec.comparison import CONTENDERS, TREES, CompareSpec
 from engine.spec.result import METRICS
@@ -44,12 +42,12 @@ def cells(text: str) -> list[dict[str, str]]:
 
 def test_the_best_stands_first_and_the_unmeasured_last():
     found, _ = comparison()
-    assert ordered(found)[0]["name"] == "trees"
+    assert sort_rows(found)[0]["name"] == "trees"
     found["methods"][0]["metrics"] = {}
     found["methods"][3]["metrics"]["average_precision"]["mean"] = None
-    assert [m["name"] for m in ordered(found)][-2:] == ["ce", "smote"]
-    assert baseline(found) == "ce"
-    assert ordered({}) == [] and baseline({}) == ""
+    assert [m["name"] for m in sort_rows(found)][-2:] == ["ce", "smote"]
+    assert find_baseline(found) == "ce"
+    assert sort_rows({}) == [] and find_baseline({}) == ""
 
 
 def test_a_lucky_mean_on_few_replicates_does_not_stand_first():
@@ -57,14 +55,14 @@ def test_a_lucky_mean_on_few_replicates_does_not_stand_first():
     lucky = next(m for m in found["methods"] if m["name"] == "smote")
     lucky["metrics"]["average_precision"]["mean"] = 0.999
     lucky["difference"] = {"metric": "average_precision", "mean": -0.01, "low": -0.1, "high": 0.1}
-    names = [m["name"] for m in ordered(found)]
+    names = [m["name"] for m in sort_rows(found)]
     assert names.index("smote") > names.index("ce")
 
 
 def test_the_csv_has_every_metric_with_its_interval():
     found, _ = comparison()
-    rows = cells(leaderboard_csv(found))
-    assert [r["name"] for r in rows] == [m["name"] for m in ordered(found)]
+    rows = cells(write_leaderboard_csv(found))
+    assert [r["name"] for r in rows] == [m["name"] for m in sort_rows(found)]
     by_name = {m["name"]: m for m in found["methods"]}
     for row in rows:
         one = by_name[row["name"]]
@@ -73,7 +71,7 @@ def test_the_csv_has_every_metric_with_its_interval():
                 one["metrics"][metric][k] for k in ("mean", "low", "high")
             ]
         assert int(row["replicates"]) == one["replicates"]
-        assert row["against_plain"] == standing(one, found)
+        assert row["against_plain"] == compare_to_plain(one, found)
         assert row["p_holm"] == "" if one["difference"] is None else float(row["p_holm"]) == one["difference"]["p_holm"]
     assert {r["against_plain"] for r in rows} == {"better", "reference", "not told apart"}
 
@@ -81,14 +79,14 @@ def test_the_csv_has_every_metric_with_its_interval():
 def test_a_title_is_no_formula_no_cell_and_no_command():
     found, _ = hostile()
     found["methods"][0]["title"] = "=HYPERLINK(1)"
-    titles = {r["method"] for r in cells(leaderboard_csv(found))}
+    titles = {r["method"] for r in cells(write_leaderboard_csv(found))}
     assert titles == {"'=HYPERLINK(1)", HOSTILE}
-    text = leaderboard_markdown(found)
+    text = write_leaderboard_markdown(found)
     assert "<script" not in text and "[a](" not in text
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert len(table) == 2 + len(found["methods"])
     assert {line.replace("\\|", "").count("|") for line in table} == {table[1].count("|")}
-    latex = leaderboard_latex(found)
+    latex = write_leaderboard_latex(found)
     assert "\\end{document}" not in latex and latex.count("\\end{") == 1
     rows = [line for line in latex.splitlines() if line.endswith("\\\\")]
     assert {line.replace("\\&", "").count("&") for line in rows} == {rows[0].count("&")}
@@ -98,20 +96,20 @@ def test_what_befell_a_method_is_in_the_csv():
     found, _ = comparison()
     found["methods"][3] |= {"failed": "=SMOTE: too few rows.", "replicates": 0, "difference": None}
     found["methods"][3]["metrics"] = {m: {"mean": None, "low": None, "high": None, "values": []} for m in METRICS}
-    rows = {r["name"]: r for r in cells(leaderboard_csv(found))}
+    rows = {r["name"]: r for r in cells(write_leaderboard_csv(found))}
     assert rows["smote"]["failed"] == "'=SMOTE: too few rows." and rows["smote"]["average_precision"] == ""
     assert rows["dos"]["dropped_after_round"] == "1" and rows["ce"]["dropped_after_round"] == rows["ce"]["failed"] == ""
     assert list(rows)[-1] == "smote"
-    assert "SMOTE & --" in leaderboard_latex(found) and "| SMOTE | \N{EN DASH}" in leaderboard_markdown(found)
+    assert "SMOTE & --" in write_leaderboard_latex(found) and "| SMOTE | \N{EN DASH}" in write_leaderboard_markdown(found)
 
 
 def test_the_short_tables_show_intervals_and_n():
     found, _ = comparison()
     trees = next(m for m in found["methods"] if m["name"] == "trees")["metrics"]["average_precision"]
     shown = f"{trees['mean']:.3f} [{trees['low']:.3f}, {trees['high']:.3f}]"
-    latex = leaderboard_latex(found)
+    latex = write_leaderboard_latex(found)
     assert shown.replace("[", "{[}").replace("]", "{]}") in latex and "& 10 &" in latex
-    text = leaderboard_markdown(found)
+    text = write_leaderboard_markdown(found)
     assert f"| {shown} |" in text
     assert text.startswith("Gradient\\-boosted trees beat plain training") and "reference" in text
 
@@ -124,15 +122,15 @@ def test_tables_of_little_are_tables():
         "difference": None,
     }
     for found in ({}, {"methods": []}, {"methods": [row]}, {"methods": [row | {"metrics": {}}]}):
-        assert leaderboard_csv(found).startswith("place,method") and "tabular" in leaderboard_latex(found)
-        assert "Method" in leaderboard_markdown(found)
+        assert write_leaderboard_csv(found).startswith("place,method") and "tabular" in write_leaderboard_latex(found)
+        assert "Method" in write_leaderboard_markdown(found)
 
 
 def test_the_catalog_names_the_classifiers():
     named = {m.name: m.describe()["classifier"] for m in methods().values()}
     assert {name for name in named.values() if name} == set(estimators.classifiers())
     assert all(estimators.classifiers()[c].method.name == m for m, c in named.items() if c)
-    assert all(named[m] == c for m, c in _classifiers().items())
+    assert all(named[m] == c for m, c in _list_classifiers().items())
 
 
 # ---- a row as Python
@@ -166,15 +164,19 @@ def execute(script: str, folder: Path, monkeypatch) -> dict[str, Any]:
 def compared() -> tuple[pd.DataFrame, Dataset, dict, dict[str, bytes]]:
     """A comparison as it is made; the clock jumps, so the quick look on 256 training rows is all of it."""
     frame = table(("no", "yes"), (500, 100))
-    sheet = read(frame.to_csv(index=False, sep=";", decimal=",").encode(), "churn.csv")
+    sheet = read_sheet(frame.to_csv(index=False, sep=";", decimal=",").encode(), "churn.csv")
     data = to_dataset(sheet, "left", name="churn.csv")
     clock = itertools.count(0, 3)
-    left_out = [{"name": c.name, "kind": c.kind} for c in features(sheet, "left")[1]]
+    left_out = [{"name": c.name, "kind": c.kind} for c in select_features(sheet, "left")[1]]
     spec = CompareSpec(
         {"upload": "u-secret-id"}, "left", methods=("ce", "smote", "trees"), reading={"delimiter": ";", "decimal": ","}, seed=7
     )
     steps = compare(data, spec, clock=lambda: float(next(clock)), dropped=left_out)
-    return frame, data, *finish(steps)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return frame, data, *end.value
 
 
 @pytest.mark.parametrize("name", ["smote", "trees"])
@@ -185,11 +187,13 @@ def test_the_code_of_a_row_tests_the_rows_that_the_comparison_tested(tmp_path, m
     row = next(m for m in found["methods"] if m["name"] == name)
     assert row["numbers"] == [0, 1, 2, 3, 4] and row["look"]
     row["numbers"] = [1]
-    script = code(found, name)
+    script = write_row(found, name)
     names = execute(script, tmp_path, monkeypatch)
     assert capsys.readouterr().out.strip() == f"average_precision {names['found'][0]:.3f}, n = 1"
     assert "u-secret-id" not in script and "customer_id" not in script
-    assert "# that was a quick look" in script and "quick look" not in code({**found, "methods": [row | {"look": False}]}, name)
+    assert "# that was a quick look" in script and "quick look" not in write_row(
+        {**found, "methods": [row | {"look": False}]}, name
+    )
     np.testing.assert_array_equal(names["y"], data.y)
     arrays = unpack(artifacts["arrays"])
     tested = arrays["truth"][(arrays["fold"] == 1) & (arrays["seed"] == 0)]
@@ -208,7 +212,7 @@ def test_the_code_of_a_row_tests_the_rows_that_the_comparison_tested(tmp_path, m
 def test_the_columns_of_the_code_are_those_of_the_comparison(tmp_path, monkeypatch, compared):
     frame, data, found, _ = compared
     frame.to_csv(tmp_path / "churn.csv", index=False, sep=";", decimal=",")
-    script = code(found, "trees").partition("# the comparison's splits")[0]
+    script = write_row(found, "trees").partition("# the comparison's splits")[0]
     x = execute(script, tmp_path, monkeypatch)["X"]
     assert list(x) == [*data.numeric_names, *data.categorical_names] == ["a", "b", "member", "since", "colour"]
     np.testing.assert_allclose(x[list(data.numeric_names)].to_numpy(), data.numeric)
@@ -222,7 +226,7 @@ def test_another_ratio_is_made_by_the_same_rows(tmp_path, monkeypatch, capsys, c
     found = json.loads(json.dumps(found)) | {"spec": found["spec"] | {"ratio": 12.5}}
     row = found["methods"][-1]
     row |= {"numbers": [0], "most_rows": None}
-    names = execute(code(found, "trees", "t.csv"), tmp_path, monkeypatch)
+    names = execute(write_row(found, "trees", "t.csv"), tmp_path, monkeypatch)
     train = names["y"][names["parts"].train]
     assert np.bincount(train)[0] / np.bincount(train)[1] == pytest.approx(12.5, rel=0.1)
     assert "598 rows have an answer here, 599 had in the comparison" in capsys.readouterr().out
@@ -237,7 +241,7 @@ def test_the_code_of_many_classes_and_odd_names_runs(tmp_path, monkeypatch):
     row = next(m for m in found["methods"] if m["name"] == "trees")
     row["numbers"] = [0]
     table(odd).rename(columns={"left": target}).to_csv(tmp_path / "t.csv", index=False, sep=";", decimal=",")
-    names = execute(code(found, "trees", "t.csv"), tmp_path, monkeypatch)
+    names = execute(write_row(found, "trees", "t.csv"), tmp_path, monkeypatch)
     assert names["model"].classes_.tolist() == [0, 1, 2] and "customer_id" not in names["X"]
     assert 1 / 3 < names["found"][0] <= 1
 
@@ -249,7 +253,7 @@ def test_classes_that_are_numbers_and_no_header(tmp_path, monkeypatch):
     row = next(m for m in found["methods"] if m["name"] == "trees")
     row["numbers"] = [0]
     table(("0.0", "1.50")).to_csv(tmp_path / "t.csv", index=False, header=False)
-    names = execute(code(found, "trees", "t.csv"), tmp_path, monkeypatch)
+    names = execute(write_row(found, "trees", "t.csv"), tmp_path, monkeypatch)
     assert np.bincount(names["y"]).tolist() in ([69, 25], [70, 24])
 
 
@@ -257,16 +261,16 @@ def test_the_code_of_a_set_of_ours_runs(tmp_path, monkeypatch):
     found, _ = comparison(classes=("majority", "minority"))
     found["spec"] |= {"source": {"dataset": "moons"}, "ratio": 10.0, "target": None}
     found["methods"][0]["numbers"] = [0]
-    names = execute(code(found, "ce"), tmp_path, monkeypatch)
+    names = execute(write_row(found, "ce"), tmp_path, monkeypatch)
     assert isinstance(names["model"][-1], estimators.CEClassifier) and 0 < names["found"][0] <= 1
 
 
 @pytest.mark.parametrize("name", [name for name in CONTENDERS if name != TREES])
 def test_every_method_takes_its_arguments(name):
     params = {"patience": 20, **default_params(methods()[name].describe(), "tabular")}
-    cls = estimators.classifiers()[_classifiers()[name]]
+    cls = estimators.classifiers()[_list_classifiers()[name]]
     made = cls(
-        **{k: ast.literal_eval(v) for k, v in _arguments({"params": json.loads(json.dumps(params))}, cls.__name__).items()}
+        **{k: ast.literal_eval(v) for k, v in _list_arguments({"params": json.loads(json.dumps(params))}, cls.__name__).items()}
     )
     own, door = made._parameters()
     assert own.name == name and door.patience == 20
@@ -283,7 +287,7 @@ def test_every_method_takes_its_arguments(name):
 def test_files_are_read_by_their_kind(file, call):
     found, _ = comparison()
     found["spec"]["reading"] = {"sheet": "two"} if file == "A.XLSX" else {}
-    assert f"table = {call}\n" in code(found, "ce", file)
+    assert f"table = {call}\n" in write_row(found, "ce", file)
 
 
 def test_what_stands_for_missing_is_said(tmp_path, monkeypatch):
@@ -294,12 +298,12 @@ def test_what_stands_for_missing_is_said(tmp_path, monkeypatch):
     frame["a"] = frame["a"].astype(object)
     frame.loc[:2, "a"] = ["NA", "?", "none"]
     frame.to_csv(tmp_path / "t.csv", index=False)
-    script = code(found, "trees", "t.csv").partition("# the comparison's splits")[0]
+    script = write_row(found, "trees", "t.csv").partition("# the comparison's splits")[0]
     assert execute(script, tmp_path, monkeypatch)["X"]["a"].isna().tolist()[:4] == [True, True, True, False]
     found["spec"]["reading"] = {"missing": ["-99"]}
-    assert "na_values=['', '-99'], keep_default_na=False" in code(found, "trees", "t.csv")
+    assert "na_values=['', '-99'], keep_default_na=False" in write_row(found, "trees", "t.csv")
 
 
 def test_a_method_that_is_not_there():
     with pytest.raises(KeyError):
-        code(comparison()[0], "nothing")
+        write_row(comparison()[0], "nothing")

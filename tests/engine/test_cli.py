@@ -19,6 +19,7 @@ from engine import runner as runner_module
 from engine.catalog import build_catalog, text
 from engine.commands import main as cli
 from engine.commands.main import main
+from engine.commands.run import build_spec
 from engine.data.sources import keel, load
 from engine.errors import DataMissing, OutOfMemory, StoreError
 from engine.events import Note, Phase, Progress
@@ -234,12 +235,12 @@ def test_presets_are_the_named_values(name: str, preset: str) -> None:
     """Over the defaults, not over the values that suit points; what is set beside them comes last."""
     cls = methods()[name]
     on = MOONS if "points" in find_entry(CATALOG, "methods", name)["kinds"] else ("run", "--dataset", "breast-cancer")
-    asked = cli._parser().parse_args([*on, "--method", name, "--preset", preset, "--ratio", "5"])
-    spec = cli.spec_from(asked, CATALOG)
+    asked = cli.build_parser().parse_args([*on, "--method", name, "--preset", preset, "--ratio", "5"])
+    spec = build_spec(asked, CATALOG)
     expected = {d["name"]: d["default"] for d in find_entry(CATALOG, "methods", name)["fields"]}
     assert spec.params == expected | {k: list(v) if isinstance(v, tuple) else v for k, v in cls.presets[preset].items()}
-    asked = cli._parser().parse_args([*on, "--method", name, "--preset", preset, "--set", "epochs=7", "hidden=5,4"])
-    assert cli.spec_from(asked, CATALOG).params == spec.params | {"epochs": 7, "hidden": [5, 4]}
+    asked = cli.build_parser().parse_args([*on, "--method", name, "--preset", preset, "--set", "epochs=7", "hidden=5,4"])
+    assert build_spec(asked, CATALOG).params == spec.params | {"epochs": 7, "hidden": [5, 4]}
 
 
 @pytest.mark.parametrize("preset", ["paper", "released"])
@@ -499,3 +500,13 @@ def test_every_keel_set_from_the_terminal(ask: Ask, dataset: str) -> None:
         assert [note.split(". ")[0] for note in out["notes"]] == (
             [f"The smallest class has {few} test rows"] if few < FEW_ROWS else []
         )
+
+
+# ---- commands
+
+
+def test_a_command_imports_what_is_heavy_only_when_it_runs() -> None:
+    heavy = ("torch", "sklearn", "sqlalchemy", "pandas", "pyarrow", "streamlit", "umap", "imblearn", "PIL")
+    script = f"import sys\nfrom engine.commands.main import build_parser\nbuild_parser()\nprint(sorted({{*{heavy!r}}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[]\n"

@@ -29,7 +29,7 @@ from engine.compare.halving import Resource
 from engine.data.dataset import Dataset, Task
 from engine.data.prepare import prepare
 from engine.data.split import split
-from engine.data.tables.reading import read
+from engine.data.tables.reading import read_sheet
 from engine.data.tables.target import to_dataset
 from engine.errors import BadData, BadParameter
 from engine.events import Board, Event, Note, Phase, Progress, decode, encode, finish, unpack
@@ -367,7 +367,7 @@ def test_a_model_takes_rows_as_the_file_has_them():
         lines.append(
             f"c{i * 31}-{i};{amount};2024-{1 + i % 12:02d}-{1 + i % 28:02d};{member};{colour};{('a', 'b')[i % 4 == 0]}"
         )
-    sheet = read("\n".join(lines).encode(), "t.csv", {})
+    sheet = read_sheet("\n".join(lines).encode(), "t.csv", {})
     more = module.describe_sheet(sheet, "left")
     assert more["dropped"] == [{"name": "id", "kind": "id"}] and set(more["readings"]) == {"since", "member"}
     data = to_dataset(sheet, "left", name="t.csv")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.commands.compare import summary
+from engine.commands.compare import summarise_comparison
 from engine.commands.main import main
 from engine.spec.comparison import CONTENDERS
 from tests.engine.comparisons import HOSTILE, comparison
@@ -72,15 +72,15 @@ def test_it_says_on_stderr_how_far_it_is(answer):
 
 def test_a_table_for_a_person(answer):
     found, _, _ = answer
-    lines = summary(found).splitlines()
+    lines = summarise_comparison(found).splitlines()
     assert lines[0] == "churn.csv, target left: 160 rows, 4 columns, gone 40, largest to smallest class 3.0:1"
     rows = [line for line in lines if line.startswith("  ")][1:]
     gains = [float(gain[1]) if (gain := re.search(r"([+-]\d\.\d{3}) \[[+-]", row)) else 0.0 for row in rows]
     assert len(rows) == len(CONTENDERS) and gains == sorted(gains, reverse=True)
     plain = next(row for row in rows if "Plain training" in row)
     assert "+" not in plain and sum(bool(re.search(r"[+-]\d\.\d{3} \[[+-]", row)) for row in rows) == len(CONTENDERS) - 1
-    assert found["verdict"] in lines and "paired" in summary(found)
-    summary(found).encode("ascii")
+    assert found["verdict"] in lines and "paired" in summarise_comparison(found)
+    summarise_comparison(found).encode("ascii")
 
 
 def test_a_failed_method_has_its_sentence_and_text_stays_text():
@@ -92,7 +92,7 @@ def test_a_failed_method_has_its_sentence_and_text_stays_text():
     eos = found["methods"][6]
     eos |= {"failed": "It needed more memory than there is.", "replicates": 0, "difference": dict.fromkeys(eos["difference"])}
     eos["metrics"]["average_precision"] = dict.fromkeys(("mean", "low", "high"))
-    said = summary(found)
+    said = summarise_comparison(found)
     assert "EOS (three-phase): It needed more memory than there is." in said
     assert next(line for line in said.splitlines() if line.startswith("  EOS")).split()[2] == "-"
     assert "\u202e" not in said and "better" in next(line for line in said.splitlines() if "boosted" in line)
@@ -137,7 +137,7 @@ def test_a_report_that_cannot_be_written_is_said(tmp_path, monkeypatch, capsys):
 
     found, _ = comparison()
     monkeypatch.setattr(compare, "_compare", lambda *_: (found, {}, {}))
-    monkeypatch.setattr("engine.report.comparison.from_artifacts", lambda *_, **__: "x")
+    monkeypatch.setattr("engine.report.comparison.write_from_artifacts", lambda *_, **__: "x")
     monkeypatch.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     path = tmp_path / "t.csv"
     path.write_bytes(b"a,left\n1,x\n")

@@ -11,7 +11,7 @@ import pytest
 
 from engine.analysis.sample import Part, make_features_artifact
 from engine.embed import job as embed
-from engine.embed.layout import embed as lay_out
+from engine.embed.layout import lay_out
 from engine.errors import BadData, BadInput, BadParameter, UnknownName
 from engine.events import Phase, Progress, finish, pack, unpack
 from engine.spec import RunSpec
@@ -62,7 +62,7 @@ def carry_out(store: Store, job: Job) -> Job:
     assert claimed is not None and claimed.id == job.id and claimed.kind == "embed"
     data = store.artifact(claimed.spec["run"], FEATURES, owner=claimed.owner)
     assert data is not None
-    events, facts, artifacts = drive(embed.from_json(claimed.spec, data))
+    events, facts, artifacts = drive(embed.run_json(claimed.spec, data))
     assert store.append(job.id, events, attempt=claimed.attempt)
     assert store.save_result(job.id, (json.dumps(facts), b""), artifacts, attempt=claimed.attempt)
     return store.job(job.id, job.owner)
@@ -70,7 +70,7 @@ def carry_out(store: Store, job: Job) -> Job:
 
 def test_a_job_says_what_it_does_and_returns_places():
     asked = EmbedSpec("r1", "pca")
-    events, facts, artifacts = drive(embed.run(asked, features()))
+    events, facts, artifacts = drive(embed.run_job(asked, features()))
     assert events == [Phase("embedding", "PCA of 90 of 90 rows"), Progress(0, 1), Progress(1, 1)]
     assert (facts["technique"], facts["n"], facts["d"]) == ("pca", 90, 5)
     assert 0 < facts["seconds"] < 5 and facts["foreseen"] == PCA().seconds(90, 5)
@@ -79,17 +79,17 @@ def test_a_job_says_what_it_does_and_returns_places():
 
 
 def test_loading_is_said_before_it_takes_its_time(monkeypatch):
-    monkeypatch.setattr(embed.embedding, "loaded", lambda: False)
-    monkeypatch.setattr(embed.embedding, "compiled", lambda: False)
-    monkeypatch.setattr(embed.embedding, "compile_umap", lambda: None)
-    first = next(embed.run(EmbedSpec("r1", "umap"), features()))
+    monkeypatch.setattr(embed.layout, "is_loaded", lambda: False)
+    monkeypatch.setattr(embed.layout, "is_compiled", lambda: False)
+    monkeypatch.setattr(embed.layout, "compile_umap", lambda: None)
+    first = next(embed.run_job(EmbedSpec("r1", "umap"), features()))
     assert isinstance(first, Phase) and first.name == "library" and "20 s" in first.text
 
 
 @pytest.mark.parametrize("data", [b"no arrays", pack({"other": np.zeros(3)})])
 def test_features_that_cannot_be_read(data):
     with pytest.raises(BadData):
-        next(embed.run(EmbedSpec("r1", "pca"), data))
+        next(embed.run_job(EmbedSpec("r1", "pca"), data))
 
 
 def test_asking_twice_is_one_job_and_then_an_answer(store):
@@ -215,7 +215,7 @@ def test_bundles_carry_embeddings(store, tmp_path):
 def test_from_the_terminal_it_is_kept_alike(store):
     run = finished(store)
     asked = EmbedSpec(run.id, "pca")
-    _, facts, artifacts = drive(embed.run(asked, store.features(run.id)))
+    _, facts, artifacts = drive(embed.run_job(asked, store.features(run.id)))
     job = store.record_embedding(asked, facts, artifacts)
     assert job == store.submit_embed(run.id, "pca") and job.state == "done"
     assert store.embedding(run.id, "pca") is not None
@@ -230,7 +230,7 @@ def test_the_terminal_takes_over_what_an_engine_is_busy_with(store):
     store.submit_embed(run.id, "pca")
     busy = store.claim("e")
     asked = EmbedSpec(run.id, "pca")
-    _, facts, artifacts = drive(embed.run(asked, store.features(run.id)))
+    _, facts, artifacts = drive(embed.run_job(asked, store.features(run.id)))
     assert store.record_embedding(asked, facts, artifacts).state == "done"
     assert not store.finish(busy.id, "failed", "late", attempt=busy.attempt)
 

@@ -21,7 +21,7 @@ from engine.export.rows import write_augmented_csv
 from engine.export.write import model_bytes
 from engine.methods import method
 from engine.report import comparison as report
-from engine.report import leaderboard
+from engine.report import comparison_code, leaderboard
 from engine.spec import Imbalance, RunSpec
 from engine.text import UNSEEN, csv_cell, escape_block, one_line
 from tests.engine.comparisons import METHODS, comparison, hostile, profile, tables
@@ -43,7 +43,7 @@ TABLES = tables(*ARRAYS)
 @cache
 def page(name: str) -> str:
     found, _ = hostile(name, methods=FEW)
-    return report.html(found, ARRAYS[1], TABLES, profile=profile((name,) * 3, (f"a{name}", name)))
+    return report.write_comparison(found, ARRAYS[1], TABLES, profile=profile((name,) * 3, (f"a{name}", name)))
 
 
 @cache
@@ -85,7 +85,7 @@ def test_names_read_as_they_are_in_the_report():
 @pytest.mark.parametrize("name", NAMES)
 def test_names_come_back_from_the_leaderboards(name):
     found, _ = hostile(name, methods=FEW)
-    head, *rows = csv.reader(io.StringIO(leaderboard.leaderboard_csv(found), newline=""))
+    head, *rows = csv.reader(io.StringIO(leaderboard.write_leaderboard_csv(found), newline=""))
     assert len(rows) == len(FEW) and {len(row) for row in rows} == {len(head)}
     for row in rows:
         cell = row[head.index("method")]
@@ -93,12 +93,12 @@ def test_names_come_back_from_the_leaderboards(name):
         assert without_marks(cell) == without_marks(name.replace("\0", UNSEEN))
         for seen in row:
             assert seen[:1] not in tuple("=+@\t\r\n") and (seen[:1] != "-" or float(seen))
-    text = leaderboard.leaderboard_markdown(found)
+    text = leaderboard.write_leaderboard_markdown(found)
     lines = [one for one in text.splitlines() if one.startswith("|")]
     assert len(lines) == 2 + len(FEW)
     assert len({bare(one).count("|") for one in lines}) == 1
     assert not re.search(r"<[a-zA-Z/!?]", text) and "](" not in bare(text) and "`" not in bare(text)
-    latex = leaderboard.leaderboard_latex(found)
+    latex = leaderboard.write_leaderboard_latex(found)
     commands = set(re.findall(r"\\([a-zA-Z]+|.)", latex.replace("\n", " ")))
     ours = {"begin", "end", "hline", "\\"} | set("{}$&#%_") | {
         *("textbackslash", "textasciicircum", "textasciitilde", "textless", "textgreater", "textbar", "char", "textasciigrave", "ldots"),
@@ -128,7 +128,7 @@ def test_names_are_words_and_no_code_in_the_code():
         found["data"]["classes"] = ["a", name]
         texts = []
         for key in ("ce", "trees"):
-            script = leaderboard.code(found, key, "t.csv")
+            script = comparison_code.write_row(found, key, "t.csv")
             tree = ast.parse(script)
             values = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
             assert name in values, repr(name)

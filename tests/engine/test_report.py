@@ -12,10 +12,11 @@ import pytest
 from engine.compare.comparison import compare
 from engine.data.table import Dataset
 from engine.errors import BadData
-from engine.events import finish, pack
+from engine.events import pack
 from engine.report import comparison as report
+from engine.report import comparison_thresholds, leaderboard
 from engine.report import page as document
-from engine.report.leaderboard import ordered
+from engine.report.leaderboard import sort_rows
 from engine.spec.comparison import CompareSpec
 from engine.stats import thresholds
 from tests.engine.comparisons import comparison, profile, tables
@@ -26,7 +27,7 @@ HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 def made(**how) -> str:
     found, arrays = comparison(**how)
-    return report.html(found, arrays, tables(found, arrays), profile=profile(classes=found["data"]["classes"]))
+    return report.write_comparison(found, arrays, tables(found, arrays), profile=profile(classes=found["data"]["classes"]))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,11 @@ def real() -> tuple[dict, dict[str, bytes]]:
     steps = compare(
         data, CompareSpec({"upload": "u-secret"}, "left", methods=("ce", "trees")), clock=lambda: float(next(clock))
     )
-    return finish(steps)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 # ---- what is in it
@@ -109,23 +114,23 @@ def test_the_order_is_that_of_the_deciding_metric():
     found, arrays = comparison()
     found["metric"] = "roc_auc"
     found["methods"][0]["metrics"]["roc_auc"]["mean"] = 0.99
-    assert ordered(found)[0]["name"] == "ce"
-    text = Page(report.html(found, arrays)).text
+    assert sort_rows(found)[0]["name"] == "ce"
+    text = Page(report.write_comparison(found, arrays)).text
     assert "The board, the furthest above plain training in ROC AUC first" in text and "Difference in ROC AUC" in text
 
 
 def test_of_many_methods_two_are_looked_at_closely():
-    assert report.featured(comparison()[0]) == ["ce", "trees"]
-    assert report.featured(comparison(best=None)[0]) == ["ce", "trees"]  # the highest of the others
-    assert report.featured(comparison(best="smote")[0]) == ["ce", "smote"]
-    assert report.featured(comparison(methods=(("ce", "CE", 0.4, 5),), best=None)[0]) == ["ce"]
-    assert report.featured({}) == []
+    assert leaderboard.list_featured(comparison()[0]) == ["ce", "trees"]
+    assert leaderboard.list_featured(comparison(best=None)[0]) == ["ce", "trees"]  # the highest of the others
+    assert leaderboard.list_featured(comparison(best="smote")[0]) == ["ce", "smote"]
+    assert leaderboard.list_featured(comparison(methods=(("ce", "CE", 0.4, 5),), best=None)[0]) == ["ce"]
+    assert leaderboard.list_featured({}) == []
 
 
 def test_thresholds_are_the_best_there_are():
     found, arrays = comparison()
     table = tables(found, arrays)["smote"]
-    chosen = dict(report.choices(table))
+    chosen = dict(comparison_thresholds.choose_thresholds(table))
     every = [thresholds.counts_at(table, float(t)) for t in table["grid"]]
     assert chosen["Highest F1"]["f1"] == max(e["f1"] for e in every)
     assert chosen["Finds 80% of them"]["recall"] >= 0.8
@@ -200,7 +205,7 @@ def test_charts_can_be_heard(page):
 
 
 def test_no_chart_speaks_by_colour_alone():
-    pens = list(report.PENS.values())
+    pens = list(comparison_thresholds.PENS.values())
     assert len({style for style, _ in pens}) == len({mark for _, mark in pens}) == len(pens)
     marks = [mark for mark, _, _ in report.SIGNS.values()]
     assert len(set(marks)) == len(marks) and "ring" not in marks
@@ -241,7 +246,7 @@ def test_it_is_small_and_quick_with_a_hundred_thousand_scores():
     made_of = tables(found, arrays)
     assert len(arrays["truth"]) == 100_000 and len(found["methods"]) == 9
     began = time.perf_counter()
-    text = report.html(found, arrays, made_of, profile=profile([f"column {i}" for i in range(2000)]))
+    text = report.write_comparison(found, arrays, made_of, profile=profile([f"column {i}" for i in range(2000)]))
     assert time.perf_counter() - began < 3
     assert len(text.encode()) < 1_000_000
     assert "And 1,800 more columns." in text
@@ -259,7 +264,7 @@ def test_more_than_two_classes():
 
 def test_what_is_not_there_is_left_out():
     found, arrays = comparison()
-    text = Page(report.html(found, {})).text
+    text = Page(report.write_comparison(found, {})).text
     assert "Where to put the threshold" not in text and "The methods compared" in text and "expect intervals of about" in text
     for little in (
         {},
@@ -267,7 +272,7 @@ def test_what_is_not_there_is_left_out():
         {"methods": [{"name": "ce"}]},
         {"methods": [{"name": "ce", "title": "CE", "metrics": {}}], "data": {}},
     ):
-        assert "<h1>" in report.html(little, {})
+        assert "<h1>" in report.write_comparison(little, {})
 
 
 def test_a_method_that_failed_says_so():
@@ -284,7 +289,7 @@ def test_a_method_that_failed_says_so():
     row["metrics"] = {m: {"mean": None, "low": None, "high": None, "values": []} for m in row["metrics"]}
     del arrays["pr/smote"], arrays["score/smote"]
     made_of = {name: table for name, table in tables(*comparison()).items() if name != "smote"}
-    page = Page(report.html(found, arrays, made_of))
+    page = Page(report.write_comparison(found, arrays, made_of))
     assert "failed: SMOTE: too <few> rows." in page.text and "nan" not in page.text
 
 
@@ -293,7 +298,7 @@ def test_a_method_that_failed_says_so():
 
 def test_a_comparison_as_it_is_made_becomes_a_report(real):
     found, artifacts = real
-    text = report.from_artifacts(found, artifacts, profile=profile())
+    text = report.write_from_artifacts(found, artifacts, profile=profile())
     page = Page(text)
     assert "Which method helps on small.csv?" in page.text and found["verdict"] in page.text
     assert text.count(">quick look alone</td>") == 2 and "Whether the probabilities can be believed" in page.text
@@ -309,6 +314,6 @@ def test_a_comparison_as_it_is_made_becomes_a_report(real):
 def test_damaged_artifacts_are_refused(real):
     found, _ = real
     with pytest.raises(BadData):
-        report.from_artifacts(found, {"arrays": b"not an npz"})
-    ids = [a.get("id") for _, a in Page(report.from_artifacts(found, {"arrays": pack({})})).elements]
+        report.write_from_artifacts(found, {"arrays": b"not an npz"})
+    ids = [a.get("id") for _, a in Page(report.write_from_artifacts(found, {"arrays": pack({})})).elements]
     assert "board" in ids and "precision-recall" not in ids and "thresholds" not in ids

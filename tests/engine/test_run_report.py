@@ -17,9 +17,10 @@ import pytest
 
 from engine.errors import BadInput, UnknownName
 from engine.events import pack_film
+from engine.report import ReportRequest, write_report
 from engine.report import page as document
-from engine.report.run import html_run, report
-from engine.report.sweep import html_sweep
+from engine.report.run import write_run
+from engine.report.sweep import write_sweep
 from engine.spec import Imbalance, RunSpec
 from engine.spec.companions import list_companions
 from engine.spec.result import METRICS, Result
@@ -42,7 +43,7 @@ def of_run(spec: RunSpec, catalog: dict[str, Any] = CATALOG, **changes: Any) -> 
     level = {"method": 0.45, "control": 0.42, "baseline": 0.37, "oracle": 0.6}
     results = {m.key: fabricate.result(m.spec, ap=level[m.role], seed=k) for k, m in enumerate(members)}
     results[members[0].key] = dataclasses.replace(results[members[0].key], **changes)
-    return html_run(JOB, members, results, catalog, why=why, film=fabricate.film())
+    return write_run(JOB, members, results, catalog, why=why, film=fabricate.film())
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def made(request: pytest.FixtureRequest, records: list[dict[str, Any]]) -> str:
         return of_run(CAREFUL, notes=["A note."])
     if request.param == "classes":
         return of_run(fabricate.DIGITS.with_(folds=2, seeds=2))
-    return html_sweep(SWEEP, records, CATALOG, date="2026-11-21")
+    return write_sweep(SWEEP, records, CATALOG, date="2026-11-21")
 
 
 # ---- every report
@@ -152,7 +153,7 @@ def test_the_numbers_are_those_of_the_run():
 def test_the_verdict_follows_the_paired_difference(ap, said):
     members, why = list_companions(CAREFUL, CATALOG)
     results = {m.key: fabricate.result(m.spec, ap=ap if m is members[0] else 0.37, seed=3) for m in members}
-    assert said in Page(html_run(JOB, members, results, CATALOG, why=why)).text
+    assert said in Page(write_run(JOB, members, results, CATALOG, why=why)).text
 
 
 def test_one_replicate_says_bootstrap():
@@ -166,14 +167,14 @@ def test_a_run_of_an_earlier_version_and_one_alone():
     spec = fabricate.spec(method="ce", ratio=None, folds=2, seeds=2)
     members, why = list_companions(spec, CATALOG)
     old = fabricate.result(spec, older=True)
-    text = Page(html_run(JOB, members, {members[0].key: old}, CATALOG, why=why)).text
+    text = Page(write_run(JOB, members, {members[0].key: old}, CATALOG, why=why)).text
     assert "no row was withheld" in text and "Generalisation gap" not in text and "Synthetic points" not in text
     bare = dataclasses.replace(old, arrays={}, per_class={}, class_counts={}, provenance={}, averages={})
-    assert "Plain training" in Page(html_run(JOB, members, {members[0].key: bare}, CATALOG)).text
+    assert "Plain training" in Page(write_run(JOB, members, {members[0].key: bare}, CATALOG)).text
     silent = {name: m | {"low": float("nan"), "high": None} for name, m in old.metrics.items()}
     assert (
         "["
-        not in Page(html_run(JOB, members, {members[0].key: dataclasses.replace(old, metrics=silent)}, CATALOG)).text.split(
+        not in Page(write_run(JOB, members, {members[0].key: dataclasses.replace(old, metrics=silent)}, CATALOG)).text.split(
             "What was"
         )[0]
     )
@@ -189,7 +190,7 @@ def test_many_classes_are_cut_and_counted():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fabricate, "catalog", lambda: catalog)
         results = {m.key: fabricate.result(m.spec) for m in members}
-    text = Page(html_run(JOB, members, results, catalog, why=why)).text
+    text = Page(write_run(JOB, members, results, catalog, why=why)).text
     assert text.count("And 20 more classes.") == 3 and "kind 049x" in text and "kind 050x" not in text
 
 
@@ -198,21 +199,23 @@ def test_many_classes_are_cut_and_counted():
 
 def test_of_the_store_with_its_family_and_film(store):
     job = fabricate.family_done(store, CAREFUL)
-    text = report(store, job.id, CATALOG)
+    text = write_report("run", ReportRequest(CATALOG, store, job.id))
     assert text.count("<svg") > 8 and "frozen" in text and "First frame" in text and f"<dd>{job.id}</dd>" in text
     for name in store.artifacts(job.id):
         with store.writing() as db:
             from engine.store.database import ARTIFACTS
 
             db.execute(ARTIFACTS.delete().where(ARTIFACTS.c.job == job.id, ARTIFACTS.c.name == name))
-    assert "First frame" in report(store, job.id, CATALOG), "as in a bundle: the film is in the events"
+    assert "First frame" in write_report("run", ReportRequest(CATALOG, store, job.id)), (
+        "as in a bundle: the film is in the events"
+    )
 
 
 def test_a_run_whose_data_have_left_the_catalog(store):
     job = fabricate.family_done(store, CAREFUL)
     less = copy.deepcopy(CATALOG)
     less["datasets"] = [entry for entry in less["datasets"] if entry["name"] != "moons"]
-    text = Page(report(store, job.id, less)).text
+    text = Page(write_report("run", ReportRequest(less, store, job.id))).text
     assert "Explicit gradient on moons" in text and "no dataset is called" in text and "frozen" not in text
 
 
@@ -223,26 +226,26 @@ def test_a_private_run_is_its_owner_s_and_shows_no_row(store):
     store.claim("engine-1")
     answer = dataclasses.replace(fabricate.result(fabricate.spec(method="smote")), spec=spec.to_json(), run_id=job.id)
     assert store.save_result(job.id, answer, {"frames/0": pack_film(*fabricate.film())})
-    text = report(store, job.id, CATALOG, "me")
+    text = write_report("run", ReportRequest(CATALOG, store, job.id, "me"))
     assert "SMOTE on a table of one's own" in Page(text).text and "First frame" not in text
     assert upload not in text and "secret" not in text and "table of your own" in text
     with pytest.raises(UnknownName):
-        report(store, job.id, CATALOG, "you")
+        write_report("run", ReportRequest(CATALOG, store, job.id, "you"))
 
 
 def test_a_run_without_a_result_has_no_report(store):
     job = fabricate.queued(store, CAREFUL)
     with pytest.raises(BadInput, match="is queued; a report can be written of a finished one"):
-        report(store, job.id, CATALOG)
+        write_report("run", ReportRequest(CATALOG, store, job.id))
     with pytest.raises(UnknownName):
-        report(store, "f" * 16, CATALOG)
+        write_report("run", ReportRequest(CATALOG, store, "f" * 16))
 
 
 # ---- a sweep
 
 
 def test_the_numbers_are_those_of_the_sweep(records):
-    text = Page(html_sweep(SWEEP, records, CATALOG)).text
+    text = Page(write_sweep(SWEEP, records, CATALOG)).text
     for record in records:
         assert record["run"] in text and f"{record['mean']:.3f}[{record['low']:.3f}, {record['high']:.3f}]" in text
         if record["difference"]:
@@ -265,7 +268,7 @@ def test_the_numbers_are_those_of_the_sweep(records):
 
 
 def test_charts_against_the_ratio_carry_intervals_and_the_ratios(records):
-    made = html_sweep(SWEEP, records, CATALOG)
+    made = write_sweep(SWEEP, records, CATALOG)
     charts = re.findall(r"<svg viewBox.*?</svg>", made.split('id="ratio"')[1].split("</section>")[0], flags=re.S)
     assert len(charts) == 4, "two methods on two datasets"
     first = charts[0]
@@ -293,7 +296,7 @@ def test_better_and_worse_are_signs_and_words(records):
             "mean": 0.2 if better else -0.2 if worse else 0.0,
             "p_holm": 0.01,
         }
-    made = html_sweep(SWEEP, odd, CATALOG)
+    made = write_sweep(SWEEP, odd, CATALOG)
     own = sum(r["role"] == "method" for r in odd)
     assert made.count('<td class="over2"><span class="now">\u25b2 +0.200') == -(-own // 3)
     assert made.count('<td class="under2"><span class="now">\u25bc \u22120.200') == -(-(own - 1) // 3)
@@ -325,7 +328,7 @@ def test_a_sweep_that_is_not_done_is_a_report_too(records, part):
         some[1] |= empty | {"state": "failed", "reason": "Out of memory."}
     else:
         some = [record if record["role"] == "baseline" else record | empty | {"state": "missing"} for record in some]
-    text = Page(html_sweep(spec, some, CATALOG)).text
+    text = Page(write_sweep(spec, some, CATALOG)).text
     assert not re.search(r"\b(nan|None)\b", text)
     assert {
         "nothing": "0 of",
@@ -357,7 +360,7 @@ def test_a_wide_sweep_is_small_and_quick(tmp_path):
             "worse": False,
         }
     began = time.perf_counter()
-    made = html_sweep(wide, blank, CATALOG)
+    made = write_sweep(wide, blank, CATALOG)
     assert time.perf_counter() - began < 5 and len(made.encode()) < 1_000_000 and len(blank) > 350
 
 
@@ -392,7 +395,7 @@ def hostile_run(name: str) -> str:
     scene, frames = a_film()
     frames = [dataclasses.replace(frame, phase=name) for frame in frames]
     results: dict[str, Result] = {m.key: dataclasses.replace(answer, **changed) for m in members}
-    return html_run(JOB, members, results, catalog, why=f".{name}", film=(scene, frames))
+    return write_run(JOB, members, results, catalog, why=f".{name}", film=(scene, frames))
 
 
 HOSTILE_SWEEP = dataclasses.replace(SWEEP, ratios=(20, 400))
@@ -403,7 +406,7 @@ def hostile_sweep(name: str, records: list[dict[str, Any]]) -> str:
     for k, record in enumerate(odd):
         record |= {"dataset_title": name, "title": name, "note": f".{name}", "share_why": f".{name}", "interval": f".{name}"}
         record |= {"state": "failed", "reason": f".{name}"} if k == 1 else {}
-    return html_sweep(HOSTILE_SWEEP, odd, hostile_catalog(name))
+    return write_sweep(HOSTILE_SWEEP, odd, hostile_catalog(name))
 
 
 @pytest.mark.parametrize("which", ["run", "sweep"])

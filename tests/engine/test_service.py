@@ -18,8 +18,8 @@ from typing import Any
 import psutil
 import pytest
 
-from engine.embed.job import compile_
-from engine.embed.layout import embed
+from engine.embed.job import compile_library
+from engine.embed.layout import lay_out
 from engine.errors import BadInput
 from engine.events import Note, Phase, Progress, kind, unpack
 from engine.executors import Work, local
@@ -736,7 +736,7 @@ def test_an_embedding_is_the_same_in_a_worker_as_here(shared):
     params = {"iterations": 250, "perplexity": 8}
     assert ended(store, store.submit_embed(run.id, "tsne", params, seed=3).id, 30).state == "done"
     x = unpack(store.artifact(run.id, FEATURES))["x"]
-    assert (store.embedding(run.id, "tsne", params, seed=3) == embed(x, TSNE(8.0, 250), 3)).all()
+    assert (store.embedding(run.id, "tsne", params, seed=3) == lay_out(x, TSNE(8.0, 250), 3)).all()
 
 
 def test_an_embed_job_of_a_private_run_is_its_owner_s_and_leaves_no_trace(store, engine, tmp_path):
@@ -780,7 +780,7 @@ def test_cancel_of_an_embed_job_inside_a_library_takes_a_second(shared):
 
 
 def test_umap_is_kept_warm_once_somebody_looked_at_features(store, engine):
-    compile_()  # the first time on a machine, which workers do not wait for
+    compile_library()  # the first time on a machine, which workers do not wait for
     engine(slots=1).up()
     run = featured(store)
 

@@ -13,7 +13,7 @@ import pytest
 from engine import estimators
 from engine.catalog import FILE, build_catalog
 from engine.errors import BadParameter, UnknownName
-from engine.report import formats
+from engine.report import formats, run_code
 from engine.spec import Imbalance, RunSpec
 from tests.engine.comparisons import HOSTILE
 
@@ -43,13 +43,13 @@ def read(text: str) -> list[dict[str, str]]:
 
 
 def test_a_table_is_the_same_table_in_every_form():
-    md = formats.markdown(RECORDS, "Means; 95% intervals.").splitlines()
+    md = formats.write_markdown(RECORDS, "Means; 95% intervals.").splitlines()
     assert md[0] == "| method | AP | n | p |" and md[1] == "| --- | ---: | ---: | ---: |"
     assert md[2] == "| CE | 0.500 [0.400, 0.600] | 20 | – |" and md[-1] == "Means; 95% intervals\\."
-    tex = formats.latex(RECORDS, "Means; 95% intervals.").splitlines()
+    tex = formats.write_latex(RECORDS, "Means; 95% intervals.").splitlines()
     assert tex[0] == "% Means; 95% intervals." and tex[1] == r"\begin{tabular}{lrrr}"
     assert r"SMOTE & $-$0.250 & 5 & 0.031 \\" in tex and r"CE & 0.500 {[}0.400, 0.600{]} & 20 & -- \\" in tex
-    assert read(formats.csv(RECORDS)) == [
+    assert read(formats.write_csv(RECORDS)) == [
         {"method": "CE", "AP": "0.5", "AP low": "0.4", "AP high": "0.6", "n": "20", "p": ""},
         {"method": "SMOTE", "AP": "-0.25", "AP low": "", "AP high": "", "n": "5", "p": "0.031"},
     ]
@@ -59,7 +59,7 @@ def test_numbers_shown_as_text_are_numbers_in_the_csv():
     shown = [
         {"class": "a", "F1": "−0.02 [−0.05, +0.01]", "rows": "1,200", "gap": "+0.04", "p": "< 0.001", "share": "50%", "d": "–"}
     ]
-    assert read(formats.csv(shown)) == [
+    assert read(formats.write_csv(shown)) == [
         {
             "class": "a", "F1": "-0.02", "F1 low": "-0.05", "F1 high": "+0.01", "rows": "1200", "gap": "+0.04", "p": "< 0.001",
             "share": "50%", "d": "",
@@ -72,38 +72,40 @@ def test_words_that_look_like_numbers_stay_words_in_the_csv():
         {"setting": "hidden", "this run": "64,64", "class": "1,5", "rows": "1,200", "p": "0.5 [0.4, 0.6]"},
         {"setting": "layers", "this run": "128,640", "class": "7", "rows": "12,300,000.5", "p": "as it was"},
     ]
-    assert read(formats.csv(rows)) == [
+    assert read(formats.write_csv(rows)) == [
         {"setting": "hidden", "this run": "64,64", "class": "1,5", "rows": "1200", "p": "0.5 [0.4, 0.6]"},
         {"setting": "layers", "this run": "128,640", "class": "7", "rows": "12300000.5", "p": "as it was"},
     ]
     alone = [{"hidden": "128,640", "n": "128,640"}, {"hidden": "–", "n": "–"}]  # nothing else tells them from numbers
-    assert read(formats.csv(alone, text=["hidden"])) == [{"hidden": "128,640", "n": "128640"}, {"hidden": "–", "n": ""}]
+    assert read(formats.write_csv(alone, text=["hidden"])) == [{"hidden": "128,640", "n": "128640"}, {"hidden": "–", "n": ""}]
 
 
 def test_full_precision_and_numpy_go_into_the_csv():
     rows = [{"x": np.float64(1) / 3, "k": np.int64(7), "yes": np.bool_(True), "values": [0.5, None]}]
-    assert read(formats.csv(rows))[0] == {"x": repr(1 / 3), "k": "7", "yes": "True", "values": "0.5, None"}
-    assert formats.markdown(rows).splitlines()[2] == "| 0.333333 | 7 | yes | 0\\.5, None |"
+    assert read(formats.write_csv(rows))[0] == {"x": repr(1 / 3), "k": "7", "yes": "True", "values": "0.5, None"}
+    assert formats.write_markdown(rows).splitlines()[2] == "| 0.333333 | 7 | yes | 0\\.5, None |"
 
 
 def test_a_key_that_one_record_lacks_is_a_gap():
-    assert formats.markdown([{"a": 1}, {"b": 2}]).splitlines()[2:] == ["| 1 | – |", "| – | 2 |"]
-    assert read(formats.csv([{"a": 1}, {"b": 2}])) == [{"a": "1", "b": ""}, {"a": "", "b": "2"}]
-    assert formats.markdown([], head=["a", "b"]).startswith("| a | b |") and "tabular" in formats.latex([], head=["a"])
+    assert formats.write_markdown([{"a": 1}, {"b": 2}]).splitlines()[2:] == ["| 1 | – |", "| – | 2 |"]
+    assert read(formats.write_csv([{"a": 1}, {"b": 2}])) == [{"a": "1", "b": ""}, {"a": "", "b": "2"}]
+    assert formats.write_markdown([], head=["a", "b"]).startswith("| a | b |") and "tabular" in formats.write_latex(
+        [], head=["a"]
+    )
 
 
 @pytest.mark.parametrize("evil", EVIL)
 def test_other_peoples_words_stay_words(evil):
     rows = [{evil: evil, "n": 1}, {evil: "plain", "n": 2}]
-    lines = [line.replace("\\|", "") for line in formats.markdown(rows, evil).splitlines()]
+    lines = [line.replace("\\|", "") for line in formats.write_markdown(rows, evil).splitlines()]
     assert [line.count("|") for line in lines[:4]] == [3] * 4 and len(lines) == 6
-    text = formats.markdown(rows, evil)
+    text = formats.write_markdown(rows, evil)
     assert "<img" not in text and "](" not in text and "\x00" not in text
-    tex = formats.latex(rows, evil)
+    tex = formats.write_latex(rows, evil)
     body = "\n".join(tex.splitlines()[1:])  # below the comment
     assert r"\input" not in body and body.replace(r"\&", "").count("&") == 3 and len(tex.splitlines()) == 9
     assert "\n*" not in body and "$x$" not in body and tex.splitlines()[0].startswith("% ")
-    for row in csv.reader(io.StringIO(formats.csv(rows), newline="")):
+    for row in csv.reader(io.StringIO(formats.write_csv(rows), newline="")):
         assert len(row) == 2 and all(cell[:1] not in "=+-@\t\r\n" for cell in row)
 
 
@@ -124,7 +126,7 @@ def test_the_python_of_a_run_tests_the_rows_that_the_run_tested(catalog, capsys)
     from engine.data.sources import load
     from engine.data.split import split
 
-    names = execute(formats.python(SMALL, catalog))
+    names = execute(run_code.write_python(SMALL, catalog))
     assert capsys.readouterr().out.strip() == f"average_precision {np.mean(names['found']):.3f}, n = 2"
     assert len(names["found"]) == 2 and all(0 < ap <= 1 for ap in names["found"])
     spec = SMALL.complete(catalog)
@@ -145,8 +147,8 @@ def test_the_python_of_a_run_tests_the_rows_that_the_run_tested(catalog, capsys)
     ids=["oracle", "images"],
 )
 def test_what_no_classifier_trains_is_run_as_it_was(catalog, capsys, spec):
-    assert formats.classifier(spec.complete(catalog), catalog) is None
-    names = execute(formats.python(spec, catalog))
+    assert run_code.find_classifier(spec.complete(catalog), catalog) is None
+    names = execute(run_code.write_python(spec, catalog))
     assert names["spec"] == spec.complete(catalog)
     assert names["result"].n == spec.replicates and "average_precision" in capsys.readouterr().out
 
@@ -154,8 +156,8 @@ def test_what_no_classifier_trains_is_run_as_it_was(catalog, capsys, spec):
 @pytest.mark.parametrize("method", ["explicit-gradient", "eos", "smote", "ce"])
 def test_every_argument_is_one_the_classifier_takes(catalog, method):
     spec = RunSpec("glass2", method).complete(catalog)
-    made = estimators.classifiers()[formats.classifier(spec, catalog)]
-    script = formats.python(spec, catalog)
+    made = estimators.classifiers()[run_code.find_classifier(spec, catalog)]
+    script = run_code.write_python(spec, catalog)
     call = script[script.index(f"{made.__name__}(\n") : script.index("    model = make_pipeline")]
     model = eval(call.strip(), {made.__name__: made, "share": 0.2, "number": 0})
     own, door = model._parameters()
@@ -164,20 +166,20 @@ def test_every_argument_is_one_the_classifier_takes(catalog, method):
 
 def test_a_title_is_no_line_of_the_script(catalog):
     evil = {**catalog, "methods": [m | {"title": 'x\n"""; raise SystemExit(3) #\u202e'} for m in catalog["methods"]]}
-    script = formats.python(SMALL, evil)
-    assert script.count("\n") == formats.python(SMALL, catalog).count("\n") and script.splitlines()[0].startswith("# x ")
+    script = run_code.write_python(SMALL, evil)
+    assert script.count("\n") == run_code.write_python(SMALL, catalog).count("\n") and script.splitlines()[0].startswith("# x ")
 
 
 def test_what_cannot_be_told_is_refused_in_a_sentence(catalog):
     with pytest.raises(BadParameter, match="table of your own"):
-        formats.terminal(RunSpec("upload/abc", "ce", data={"target": "y"}), catalog)
+        run_code.write_command(RunSpec("upload/abc", "ce", data={"target": "y"}), catalog)
     with pytest.raises(UnknownName, match="no dataset"):
-        formats.python(SMALL.with_(dataset="nothing"), catalog)
+        run_code.write_python(SMALL.with_(dataset="nothing"), catalog)
 
 
 def test_the_committed_catalog_is_enough():
     import json
 
-    assert formats.terminal(SMALL, json.loads(FILE.read_text())).startswith(
+    assert run_code.write_command(SMALL, json.loads(FILE.read_text())).startswith(
         "python -m engine run --dataset moons --method smote "
     )

@@ -16,7 +16,7 @@ from engine.catalog import build_catalog
 from engine.commands import main
 from engine.errors import OutOfMemory
 from engine.events import Progress
-from engine.report.sweep_code import command, python, terminal
+from engine.report.sweep_code import list_arguments, write_command, write_python
 from engine.spec import RunSpec
 from engine.store import Store
 from engine.sweep import SweepSpec
@@ -69,7 +69,7 @@ def ask(capsys: pytest.CaptureFixture[str]) -> Ask:
 def test_the_python_of_a_sweep_trains_its_cells(capsys):
     spec = SweepSpec(("wine",), ("ce",), (2,), folds=1, seed=3, seeds=1)
     names: dict[str, Any] = {}
-    exec(compile(python(spec, "f1"), "sweep.py", "exec"), names)
+    exec(compile(write_python(spec, "f1"), "sweep.py", "exec"), names)
     assert names["spec"] == spec and list(names["results"]) == [("wine", 2.0, "ce"), ("wine", 2.0, "potential")]
     assert [result.run_id for result in names["results"].values()] == [cell.id for cell in spec.cells(CATALOG)]
     said = capsys.readouterr().out.splitlines()
@@ -79,9 +79,9 @@ def test_the_python_of_a_sweep_trains_its_cells(capsys):
 
 def test_the_words_of_a_sweep_are_safe_in_a_shell_and_in_python():
     evil = SweepSpec(("a'); import os #", "$(x) y"), ("smote",), (5,))
-    words = shlex.split(terminal(evil, "f1"))
-    assert words == [*command(evil), "--metric", "f1"] and terminal(evil) == shlex.join(command(evil))
-    made = next(node for node in ast.walk(ast.parse(python(evil))) if isinstance(node, ast.Call))
+    words = shlex.split(write_command(evil, "f1"))
+    assert words == [*list_arguments(evil), "--metric", "f1"] and write_command(evil) == shlex.join(list_arguments(evil))
+    made = next(node for node in ast.walk(ast.parse(write_python(evil))) if isinstance(node, ast.Call))
     assert {k.arg: ast.literal_eval(k.value) for k in made.keywords} == vars(evil)
 
 
@@ -166,7 +166,7 @@ def test_the_report_is_one_file_that_says_how_to_get_it(store, ran, ask, tmp_pat
     assert ask(*ASKED, "--report", str(report))[0] == 0
     text = Page(report.read_text(encoding="utf-8")).text
     assert "python -m engine sweep --datasets glass2,moons --methods smote,rus --ratios 20" in text and "SMOTE" in text
-    words = command(SPEC)
+    words = list_arguments(SPEC)
     assert words[:4] == ["python", "-m", "engine", "sweep"]
     ran.clear()
     assert ask(*words[3:])[0] == 0 and ran == [], "that command is this sweep"

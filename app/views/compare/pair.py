@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
-from app import session
 from app.frame import links
 from app.parts import share
-from app.run import panel, whatif
+from app.run import panel, stage, whatif
 from app.run.shown import Shown
+from app.session import lab_address, visitor
+from app.session.store import get_store
+from app.views.compare.context import Context, View
 from app.views.compare.sweep_words import STATE
 from app.words import naming
-from app.words.sentence import setting
-from app.words.text import many, plain
+from app.words.sentence import describe_setting
+from app.words.text import escape, format_count
 from engine.errors import BadInput, UnknownName
 from engine.spec import RunSpec
 from engine.store import Job
+
+PIECE = View(7, "Two runs", selections=("run", "beside"), measured=False)
 
 LISTED = 100
 """Runs in a list at most, the newest."""
 
 
-def titles(jobs: Mapping[str, Job], names: Mapping[str, str]) -> dict[str, str]:
+def list_titles(jobs: Mapping[str, Job], names: Mapping[str, str]) -> dict[str, str]:
     """A line for each run: method on dataset, imbalance, replicates, seed; no two alike. names: of methods and datasets.
 
     A run whose words cannot be read, of another version perhaps, has none.
@@ -35,17 +40,18 @@ def titles(jobs: Mapping[str, Job], names: Mapping[str, str]) -> dict[str, str]:
             spec = RunSpec.from_json(job.spec)
         except BadInput:
             continue
-        how = setting(spec)
+        how = describe_setting(spec)
         line = f"{names.get(spec.method, spec.method)} on {names.get(spec.dataset, spec.dataset)}, {how[:1].lower()}{how[1:]}"
-        said[id] = f"{line}, {many(spec.replicates, 'replicate')}, seed {spec.seed}"
-    shown = naming.listed(list(dict.fromkeys(said.values())), 140)
+        said[id] = f"{line}, {format_count(spec.replicates, 'replicate')}, seed {spec.seed}"
+    shown = naming.label_names(list(dict.fromkeys(said.values())), 140)
     seen = Counter(said.values())
     return {id: shown[line] if seen[line] == 1 else f"{shown[line]}, run {id[:6]}" for id, line in said.items()}
 
 
-def section(run: str | None, beside: str | None, take: Callable[[str, str | None], None]) -> None:
-    """Both runs. take(which, id): remember what is picked; which is 'run' or 'beside'."""
-    store, owner, catalog = session.store(), session.owner(), session.catalog()
+def draw(context: Context) -> None:
+    """Both runs."""
+    store, owner, catalog = get_store(), visitor.read_owner(), context.catalog
+    run, beside = context.chosen.get("run"), context.chosen.get("beside")
     known = {job.id: job for job in store.jobs(owner=owner, states=("done",), limit=LISTED)}
     for id in (run, beside):
         if id is not None and id not in known:
@@ -58,38 +64,38 @@ def section(run: str | None, beside: str | None, take: Callable[[str, str | None
     if not known and run is None and beside is None:
         st.info("No run is finished yet. Start a sweep, or run something in the Lab.", icon=":material/hourglass_empty:")
         return
-    lines = titles(known, names)
+    lines = list_titles(known, names)
     left, right = st.columns(2, gap="medium")
     for column, which, label, id in ((left, "run", "This run", run), (right, "beside", "The other", beside)):
         with column:
-            _pick(which, label, id if id in lines else None, lines, take)
+            _draw_list(which, label, id if id in lines else None, lines)
             if id is not None and id not in lines:
-                _absent(panel.load(store, catalog, id, owner)[1])
+                _draw_absent(panel.load_run(store, catalog, id, owner)[1])
     if run not in lines or beside not in lines or run is None or beside is None:
         st.caption("Choose two runs. Their measures are subtracted only where both were tested on the same rows.")
         return
     if run == beside:
         st.info("Both are the same run: choose another one.", icon=":material/info:")
         return
-    one, why = panel.load(store, catalog, run, owner)
-    other, why_not = panel.load(store, catalog, beside, owner)
+    one, why = panel.load_run(store, catalog, run, owner)
+    other, why_not = panel.load_run(store, catalog, beside, owner)
     if one is None or other is None:  # deleted this moment, perhaps
-        _absent(why or why_not)
+        _draw_absent(why or why_not)
         return
-    _draw(one, other)
+    _draw_both(one, other, catalog)
 
 
-def _absent(why: str) -> None:
+def _draw_absent(why: str) -> None:
     st.error(why or "This is no run that can be shown here.", icon=":material/search_off:")
 
 
-def _pick(which: str, label: str, id: str | None, lines: Mapping[str, str], take: Callable[[str, str | None], None]) -> None:
+def _draw_list(which: str, label: str, id: str | None, lines: Mapping[str, str]) -> None:
     key, state = f"compare.{which}", st.session_state
     state[key] = id
 
     def taken() -> None:
-        if state[key] is None or session.is_run(state[key]):
-            take(which, state[key])
+        if state[key] is None or lab_address.is_run_id(state[key]):
+            state["compare.chosen"][which] = state[key]
 
     st.selectbox(
         label,
@@ -103,36 +109,35 @@ def _pick(which: str, label: str, id: str | None, lines: Mapping[str, str], take
     )
 
 
-def _draw(one: Shown, other: Shown) -> None:
-    catalog = session.catalog()
+def _draw_both(one: Shown, other: Shown, catalog: Mapping[str, Any]) -> None:
     with st.container(key=f"compare-pair-{one.job.state}"):
         left, right = st.columns(2, gap="medium")
         for column, shown, title, which in ((left, one, "this run", "run"), (right, other, "the other", "beside")):
             with column:
                 if shown.job.state == "done":
-                    panel.watch(shown, 0, f"compare.player.{which}", group="compare", title=title)
+                    stage.play_film(shown, 0, f"compare.player.{which}", group="compare", title=title)
                 else:
                     st.info(f"{title[:1].upper()}{title[1:]}: {STATE[shown.job.state]}.", icon=":material/hourglass_empty:")
-                    panel.ending(shown, shown.job.device, key=f"compare.again.{which}")
+                    panel.draw_ending(shown, shown.job.device, key=f"compare.again.{which}")
                 with st.container(horizontal=True, vertical_alignment="center"):
-                    links.to("lab", "Open in the Lab", ":material/science:", run=shown.job.id)
+                    links.draw_link("lab", "Open in the Lab", ":material/science:", run=shown.job.id)
                     if shown.entry is not None:
-                        share.code(shown.main.spec, catalog, f"pair-{which}")
+                        share.offer_code(shown.main.spec, catalog, f"pair-{which}")
         if one.job.state == other.job.state == "done":
             st.caption(
                 "One scrubber, that of the run with more steps, moves both pictures to the same optimiser step. Each is drawn in its own "
                 "plane."
             )
-        whatif.beside(one, other, "compare")
+        whatif.draw_beside(one, other, "compare")
         if one.result is not None and other.result is not None:
-            paired = whatif.same_test_rows(one.main.spec, other.main.spec)
+            paired = whatif.has_same_test_rows(one.main.spec, other.main.spec)
             st.markdown(
                 "**What it means.** Look first at what differs: with one setting changed, the difference is its doing; with several it is "
-                f"the doing of all of them together. {_next(paired)}"
+                f"the doing of all of them together. {_suggest_next(paired)}"
             )
 
 
-def _next(paired: bool) -> str:
+def _suggest_next(paired: bool) -> str:
     if paired:
         return "Where a bracket excludes 0, try the same change at another ratio: start a sweep."
-    return f"To subtract them, run one of them again with the other's {plain('dataset, imbalance, folds, seeds and seed')}."
+    return f"To subtract them, run one of them again with the other's {escape('dataset, imbalance, folds, seeds and seed')}."

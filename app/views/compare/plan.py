@@ -7,10 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
-from app.form import form
+from app.form import dataset, imbalance
+from app.session import visitor
 from app.words import naming
-from app.words.text import duration, many, plain, ratio
+from app.words.text import escape, format_count, format_duration, format_ratio
 from engine.errors import BadInput
 from engine.spec import limits
 from engine.spec.companions import BASELINE, ORACLE
@@ -29,12 +29,12 @@ LISTED = 6
 """Impossible cells that are named without being asked for."""
 
 
-def first(catalog: Mapping[str, Any]) -> SweepSpec:
+def first_plan(catalog: Mapping[str, Any]) -> SweepSpec:
     """The plan of a first visit: one press gives something to read within a minute or two. All of it is possible."""
-    here = [d for d in catalog["datasets"] if d["kind"] != "images" and form.available(d)] or list(catalog["datasets"])
+    here = [d for d in catalog["datasets"] if d["kind"] != "images" and dataset.is_available(d)] or list(catalog["datasets"])
     names = [d["name"] for d in here]
     datasets = [n for n in DATASETS if n in names] or names[:1]
-    offered = choices(catalog)
+    offered = list_methods(catalog)
     methods = [n for n in METHODS if n in offered] or [BASELINE]
     folds, seeds = PROTOCOLS["Usual"]
     lowest = min(
@@ -44,12 +44,12 @@ def first(catalog: Mapping[str, Any]) -> SweepSpec:
     return SweepSpec(tuple(datasets), tuple(methods), tuple(ratios), folds=folds, seeds=seeds)
 
 
-def choices(catalog: Mapping[str, Any]) -> dict[str, str]:
+def list_methods(catalog: Mapping[str, Any]) -> dict[str, str]:
     """name -> title of the methods that can be chosen: all but the oracle, which every cell has by itself."""
     return {m["name"]: m["title"] for m in catalog["methods"] if m["name"] != ORACLE}
 
 
-def fill(spec: SweepSpec) -> None:
+def fill_plan(spec: SweepSpec) -> None:
     """Make the widgets show a plan. To be called before they are drawn."""
     state = st.session_state
     state["plan.datasets"], state["plan.ratios"] = list(spec.datasets), sorted(spec.ratios)
@@ -59,15 +59,15 @@ def fill(spec: SweepSpec) -> None:
     state["plan.seed"], state["plan.where"] = spec.seed, spec.where
 
 
-def widgets(catalog: Mapping[str, Any]) -> tuple[SweepSpec | None, str]:
+def draw_plan(catalog: Mapping[str, Any]) -> tuple[SweepSpec | None, str]:
     """Draw them; returns the plan, or None and what is wrong with it in a sentence."""
     state = st.session_state
-    titles = naming.listed([d["title"] for d in catalog["datasets"]])
+    titles = naming.label_names([d["title"] for d in catalog["datasets"]])
     names = {d["name"]: titles[d["title"]] for d in catalog["datasets"]}
     datasets = st.multiselect(
         "Datasets", list(names), format_func=names.__getitem__, key="plan.datasets", help="Type to search."
     )
-    offered = choices(catalog)
+    offered = list_methods(catalog)
     methods = st.multiselect(
         "Methods",
         list(offered),
@@ -79,7 +79,7 @@ def widgets(catalog: Mapping[str, Any]) -> tuple[SweepSpec | None, str]:
         "Ratios, largest to smallest class",
         sorted({*OFFERED, *(r for r in state.get("plan.ratios", []) if 1 <= r <= MAX_RATIO)}),
         selection_mode="multi",
-        format_func=ratio,
+        format_func=format_ratio,
         key="plan.ratios",
     )
     protocol = st.pills(
@@ -89,7 +89,8 @@ def widgets(catalog: Mapping[str, Any]) -> tuple[SweepSpec | None, str]:
         required=True,
         help="Folds times seeds are the replicates of every cell. Quick: "
         + ", ".join(
-            f"{name if name != 'Quick' else ''} {f} folds × {many(s, 'seed')}".strip() for name, (f, s) in PROTOCOLS.items()
+            f"{name if name != 'Quick' else ''} {f} folds × {format_count(s, 'seed')}".strip()
+            for name, (f, s) in PROTOCOLS.items()
         )
         + ". More replicates: narrower intervals, longer waiting.",
     )
@@ -102,7 +103,10 @@ def widgets(catalog: Mapping[str, Any]) -> tuple[SweepSpec | None, str]:
         seeds = int(right.number_input("Seeds", 1, 100, key="plan.seeds"))
     with st.expander("Finer points"):
         where = st.radio(
-            "Where rows are withheld", list(form.WHERE_NAMES), format_func=form.WHERE_NAMES.__getitem__, key="plan.where"
+            "Where rows are withheld",
+            list(imbalance.WHERE_NAMES),
+            format_func=imbalance.WHERE_NAMES.__getitem__,
+            key="plan.where",
         )
         seed = st.number_input(
             "Seed", 0, 2**31 - 1, key="plan.seed", help="All random draws come from it: the same seed gives the same numbers."
@@ -116,47 +120,47 @@ def widgets(catalog: Mapping[str, Any]) -> tuple[SweepSpec | None, str]:
         return None, str(error)
 
 
-def absent(spec: SweepSpec, catalog: Mapping[str, Any]) -> list[str]:
+def list_absent(spec: SweepSpec, catalog: Mapping[str, Any]) -> list[str]:
     """Why datasets of the plan cannot be trained on here, one sentence each."""
     return [
         f"{d['title']} is not on the engine's machine. {d['how_to_get']}"
         for d in catalog["datasets"]
-        if d["name"] in spec.datasets and not form.available(d)
+        if d["name"] in spec.datasets and not dataset.is_available(d)
     ]
 
 
-def replicates(each: Sequence[int]) -> str:
+def describe_replicates(each: Sequence[int]) -> str:
     """'12 replicates', or '3 to 12 replicates' where datasets with a test part of their own have fewer. each: of runs, one or more."""
     least, most = min(each), max(each)
-    return many(most, "replicate") if least == most else f"{least} to {many(most, 'replicate')}"
+    return format_count(most, "replicate") if least == most else f"{least} to {format_count(most, 'replicate')}"
 
 
-def comes_to(spec: SweepSpec, standing: Standing) -> str:
+def describe_total(spec: SweepSpec, standing: Standing) -> str:
     """'30 runs of 12 replicates, plain training and the potential among them. 12 are in the store already, which costs nothing.'"""
     total = len(standing.cells)
-    each = replicates([c.cell.spec.replicates for c in standing.cells] or [spec.folds * spec.seeds])
-    said = f"{many(total, 'run')} of {each}, plain training and the potential among them."
+    each = describe_replicates([c.cell.spec.replicates for c in standing.cells] or [spec.folds * spec.seeds])
+    said = f"{format_count(total, 'run')} of {each}, plain training and the potential among them."
     if total and standing.done == total:
         return said + " All are in the store: this costs nothing."
     if standing.done:
         said += f" {standing.done} {'is' if standing.done == 1 else 'are'} in the store already, which costs nothing."
     if standing.seconds_missing:
-        said += f" What is missing takes about {duration(standing.seconds_missing)}."
+        said += f" What is missing takes about {format_duration(standing.seconds_missing)}."
     elif standing.seconds_missing is None and total:
         rough = sum(c.cell.cost for c in standing.cells if c.state != "done")
-        said += f" Roughly {duration(rough)} on one slow core; better foreseen once the first run has ended."
+        said += f" Roughly {format_duration(rough)} on one slow core; better foreseen once the first run has ended."
     return said
 
 
-def impossible(spec: SweepSpec, catalog: Mapping[str, Any]) -> None:
+def draw_impossible(spec: SweepSpec, catalog: Mapping[str, Any]) -> None:
     """What of the plan cannot be, and why."""
     found = spec.impossible(catalog)
     if not found:
         return
     lines = []
     for one in found:
-        what = " · ".join(x for x in (one.dataset, one.method, ratio(one.ratio) if one.ratio is not None else "") if x)
-        lines.append(f"- {plain(what, 90)}: {plain(one.reason, 300)}")
+        what = " · ".join(x for x in (one.dataset, one.method, format_ratio(one.ratio) if one.ratio is not None else "") if x)
+        lines.append(f"- {escape(what, 90)}: {escape(one.reason, 300)}")
     with st.container(key="plan-impossible"):
         st.caption(f"Left out, since it cannot be ({len(found)}):\n" + "\n".join(lines[:LISTED]))
         if len(lines) > LISTED:
@@ -164,25 +168,25 @@ def impossible(spec: SweepSpec, catalog: Mapping[str, Any]) -> None:
                 st.caption("\n".join(lines[LISTED:]))
 
 
-def bar(catalog: Mapping[str, Any], spec: SweepSpec | None, wrong: str, standing: Standing | None) -> bool:
+def draw_bar(catalog: Mapping[str, Any], spec: SweepSpec | None, wrong: str, standing: Standing | None) -> bool:
     """The button with one line on what it will do; True where it was pressed."""
     with st.container(key="run-bar"):
         missing = 0 if standing is None else standing.missing + standing.failed
         label = "Start" if standing is None or not standing.done else "Run what is missing"
-        lacking = absent(spec, catalog) if spec is not None else []
+        lacking = list_absent(spec, catalog) if spec is not None else []
         pressed = st.button(
             label,
             type="primary",
             icon=":material/play_arrow:",
             width="stretch",
             key="run",
-            disabled=not missing or bool(lacking) or session.demo(),
+            disabled=not missing or bool(lacking) or visitor.is_demo(),
         )
         if wrong:
-            st.caption(f":material/error: {plain(wrong, 300)}")
+            st.caption(f":material/error: {escape(wrong, 300)}")
         for text in lacking:
-            st.caption(f":material/download: {plain(text, 300)}")
+            st.caption(f":material/download: {escape(text, 300)}")
         if spec is not None and standing is not None:
-            st.caption(comes_to(spec, standing))
-            impossible(spec, catalog)
+            st.caption(describe_total(spec, standing))
+            draw_impossible(spec, catalog)
     return pressed

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from app.charts.cost import Point, frontier
+from app.charts.cost import Point, find_frontier
 from app.charts.palette import listed
 from app.charts.recovered import Share
-from app.words.text import bounds, many, number, plain, ratio, signed
+from app.words.text import escape, format_bounds, format_count, format_interval, format_ratio, format_signed
 from engine.stats.intervals import Interval
 
 Record = Mapping[str, Any]
@@ -25,18 +25,18 @@ NAMED = 2
 DASH = "–"
 
 
-def interval(words: Mapping[str, Any] | None, n: int = 0, kind: str = "") -> Interval:
+def read_interval(values: Mapping[str, Any] | None, n: int = 0, kind: str = "") -> Interval:
     """{mean, low, high} as an interval; None gives NaN."""
 
     def end(name: str) -> float:
-        return math.nan if words is None or words.get(name) is None else float(words[name])
+        return math.nan if values is None or values.get(name) is None else float(values[name])
 
     return Interval(end("mean"), end("low"), end("high"), n, kind)
 
 
-def score(record: Record, digits: int = 3) -> str:
+def describe_score(record: Record, digits: int = 3) -> str:
     """'0.412 [0.36, 0.46]', or the cell's state."""
-    return number(interval(record, record["n"]), digits) if record["mean"] is not None else STATE[record["state"]]
+    return format_interval(read_interval(record, record["n"]), digits) if record["mean"] is not None else STATE[record["state"]]
 
 
 STATE = {
@@ -51,31 +51,31 @@ STATE = {
 """What stands in a cell without a number."""
 
 
-def gap(record: Record) -> str:
+def describe_difference(record: Record) -> str:
     """'+0.041 [+0.012, +0.070], p = 0.003 after Holm: better', or why there is none."""
     found = record["difference"]
     if found is None:
         return STATE[record["state"]] if record["mean"] is None else "plain training is not done here"
-    one = interval(found)
+    one = read_interval(found)
     if not math.isfinite(one.mean):
         return "not defined"
-    said = signed(one.mean) + bounds(one, 3, sign=True)
+    said = format_signed(one.mean) + format_bounds(one, 3, sign=True)
     if (p := found.get("p_holm")) is not None:
-        said += f", {p_value(p)} after Holm: {verdict(found)}"
+        said += f", {format_p(p)} after Holm: {name_verdict(found)}"
     return said
 
 
-def p_value(p: float) -> str:
+def format_p(p: float) -> str:
     """'p = 0.003', 'p < 0.0001'."""
     return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
 
 
-def verdict(difference: Mapping[str, Any]) -> str:
+def name_verdict(difference: Mapping[str, Any]) -> str:
     """'better', 'worse' or 'not told apart'."""
     return "better" if difference["better"] else "worse" if difference["worse"] else "not told apart"
 
 
-def places(records: Sequence[Record]) -> dict[str, list[Record]]:
+def group_places(records: Sequence[Record]) -> dict[str, list[Record]]:
     """dataset -> its records, in their order."""
     out: dict[str, list[Record]] = {}
     for record in records:
@@ -83,19 +83,19 @@ def places(records: Sequence[Record]) -> dict[str, list[Record]]:
     return out
 
 
-def tested(records: Sequence[Record]) -> list[Record]:
+def list_tested(records: Sequence[Record]) -> list[Record]:
     """Methods' cells with a paired test against plain training."""
     return [r for r in records if r["role"] == "method" and r["difference"] and r["difference"]["p_holm"] is not None]
 
 
-def ratios(values: Sequence[float]) -> str:
+def format_ratios(values: Sequence[float]) -> str:
     """'5:1, 20:1 and 50:1'."""
-    return listed([ratio(v) for v in values])
+    return listed([format_ratio(v) for v in values])
 
 
-def holm(records: Sequence[Record]) -> str:
+def describe_correction(records: Sequence[Record]) -> str:
     """Over what Holm's correction of these records runs, with how they are compared."""
-    tests = many(len(tested(records)), "difference")
+    tests = format_count(len(list_tested(records)), "difference")
     partly = any(r["state"] != "done" for r in records)
     return (
         "Differences are paired, replicate by replicate on the same test rows, to plain training at the same dataset and ratio; p by the "
@@ -107,34 +107,34 @@ def holm(records: Sequence[Record]) -> str:
 # ---- what to use, when
 
 
-def answer(records: Sequence[Record]) -> list[str]:
+def describe_answer(records: Sequence[Record]) -> list[str]:
     """One sentence a dataset: which method at which ratio, where any is better than plain training, and what is worse."""
     out = []
-    for own in places(records).values():
+    for own in group_places(records).values():
         found: list[tuple[float, tuple[str, ...]]] = []
         harms: dict[str, list[float]] = {}
-        for value, cells in _by_ratio(own):
-            ahead = sorted((r for r in tested(cells) if r["difference"]["better"]), key=lambda r: -r["difference"]["mean"])
-            if tested(cells):
+        for value, cells in _group_ratios(own):
+            ahead = sorted((r for r in list_tested(cells) if r["difference"]["better"]), key=lambda r: -r["difference"]["mean"])
+            if list_tested(cells):
                 found.append((value, tuple(r["title"] for r in ahead[:NAMED])))
-            for r in tested(cells):
+            for r in list_tested(cells):
                 if r["difference"]["worse"]:
                     harms.setdefault(r["title"], []).append(value)
         if not found:
             continue
         parts = []
         for names, group in groupby(found, key=lambda pair: pair[1]):
-            at = ratios([value for value, _ in group])
+            at = format_ratios([value for value, _ in group])
             if not names:
                 parts.append(f"at {at} nothing is clearly better than plain training")
             else:
-                parts.append(f"at {at} **{' or '.join(plain(n) for n in names)}** is better than plain training")
-        parts += [f"at {ratios(at)} {plain(title)} is worse" for title, at in harms.items()]
-        out.append(f"{plain(own[0]['dataset_title'])}: {'; '.join(parts)}.")
+                parts.append(f"at {at} **{' or '.join(escape(n) for n in names)}** is better than plain training")
+        parts += [f"at {format_ratios(at)} {escape(title)} is worse" for title, at in harms.items()]
+        out.append(f"{escape(own[0]['dataset_title'])}: {'; '.join(parts)}.")
     return out
 
 
-def _by_ratio(records: Sequence[Record]) -> list[tuple[float, list[Record]]]:
+def _group_ratios(records: Sequence[Record]) -> list[tuple[float, list[Record]]]:
     values = sorted({r["ratio"] for r in records})
     return [(value, [r for r in records if r["ratio"] == value]) for value in values]
 
@@ -142,46 +142,46 @@ def _by_ratio(records: Sequence[Record]) -> list[tuple[float, list[Record]]]:
 # ---- against the ratio
 
 
-def stops(records: Sequence[Record]) -> list[str]:
+def describe_stops(records: Sequence[Record]) -> list[str]:
     """One sentence a method of one dataset: at which ratios it helps, and where it stops. records: of one dataset."""
     out = []
-    for title in dict.fromkeys(r["title"] for r in tested(records)):
-        own = sorted((r for r in tested(records) if r["title"] == title), key=lambda r: r["ratio"])
-        out.append(f"**{plain(title)}** {_stops(own)}.")
+    for title in dict.fromkeys(r["title"] for r in list_tested(records)):
+        own = sorted((r for r in list_tested(records) if r["title"] == title), key=lambda r: r["ratio"])
+        out.append(f"**{escape(title)}** {_describe_stop(own)}.")
     return out
 
 
-def _stops(own: Sequence[Record]) -> str:
-    values = [r["ratio"] for r in own]
-    helps = [r["difference"]["better"] for r in own]
-    harms = [value for value, r in zip(values, own, strict=True) if r["difference"]["worse"]]
-    also = f", and is worse at {ratios(harms)}" if harms else ""
+def _describe_stop(records: Sequence[Record]) -> str:
+    values = [r["ratio"] for r in records]
+    helps = [r["difference"]["better"] for r in records]
+    harms = [value for value, r in zip(values, records, strict=True) if r["difference"]["worse"]]
+    also = f", and is worse at {format_ratios(harms)}" if harms else ""
     if not any(helps):
-        return (f"helps nowhere{also}" if harms else "cannot be told from plain training") + _where(values, harms)
+        return (f"helps nowhere{also}" if harms else "cannot be told from plain training") + _describe_where(values, harms)
     if all(helps):
-        return "helps at every ratio tested" if len(values) > 1 else f"helps at {ratio(values[0])}"
+        return "helps at every ratio tested" if len(values) > 1 else f"helps at {format_ratio(values[0])}"
     first, last = helps.index(True), len(helps) - 1 - helps[::-1].index(True)
     if all(helps[: last + 1]):
-        return f"helps up to {ratio(values[last])} and stops by {ratio(values[last + 1])}{also}"
+        return f"helps up to {format_ratio(values[last])} and stops by {format_ratio(values[last + 1])}{also}"
     if all(helps[first:]):
-        return f"helps from {ratio(values[first])} on{also}"
-    return f"helps at {ratios([v for v, h in zip(values, helps, strict=True) if h])}{also}"
+        return f"helps from {format_ratio(values[first])} on{also}"
+    return f"helps at {format_ratios([v for v, h in zip(values, helps, strict=True) if h])}{also}"
 
 
-def _where(values: Sequence[float], harms: Sequence[float]) -> str:
-    return "" if harms else f" at {ratios(values)}"
+def _describe_where(values: Sequence[float], harms: Sequence[float]) -> str:
+    return "" if harms else f" at {format_ratios(values)}"
 
 
 # ---- the other views
 
 
-def heat(records: Sequence[Record]) -> str:
+def describe_heat(records: Sequence[Record]) -> str:
     """What the differences say together, and what to do next."""
-    found = tested(records)
+    found = list_tested(records)
     if not found:
         return "No difference can be tested yet: a test needs plain training and a method on the same cell, with two replicates or more."
     better, worse = (sum(r["difference"][word] for r in found) for word in ("better", "worse"))
-    said = f"Of {many(len(found), 'difference')} tested, {better} {'is' if better == 1 else 'are'} better than plain training"
+    said = f"Of {format_count(len(found), 'difference')} tested, {better} {'is' if better == 1 else 'are'} better than plain training"
     said += f" and {worse} worse after Holm's correction"
     same = len(found) - better - worse
     said += f"; the other {same} cannot be told apart. " if same < len(found) else ": none can be told apart. "
@@ -193,30 +193,30 @@ def heat(records: Sequence[Record]) -> str:
         )
     if better:
         top = max((r for r in found if r["difference"]["better"]), key=lambda r: r["difference"]["mean"])
-        where = f"{plain(top['dataset_title'])} at {ratio(top['ratio'])}"
+        where = f"{escape(top['dataset_title'])} at {format_ratio(top['ratio'])}"
         return (
-            said + f"The largest gain is {plain(top['title'])} on {where}. Open a ▲ cell in the Lab to see how it comes about."
+            said + f"The largest gain is {escape(top['title'])} on {where}. Open a ▲ cell in the Lab to see how it comes about."
         )
     return said + "Plain training is enough here, or more seeds are needed to see a gain."
 
 
-def ranks(found: Mapping[str, Any], records: Sequence[Record]) -> str:
-    """What the mean ranks allow to say. found: `engine.sweep.table.compare_over_cells` of the records."""
-    p = found["friedman"]["p"]
+def describe_ranks(result: Mapping[str, Any], records: Sequence[Record]) -> str:
+    """What the mean ranks allow to say. result: `engine.sweep.table.compare_over_cells` of the records."""
+    p = result["friedman"]["p"]
     titles = {r["method"]: r["title"] for r in records}
     there = {(r["dataset"], r["ratio"], r["method"]) for r in records if r["mean"] is not None}
     places = {(r["dataset"], r["ratio"]) for r in records}
-    ranked = Counter(dataset for dataset, at in places if all((dataset, at, name) in there for name in found["ranks"]))
+    ranked = Counter(dataset for dataset, at in places if all((dataset, at, name) in there for name in result["ranks"]))
     dependent = any(many > 1 for many in ranked.values())
-    sets = many(found["sets"], "cell")
-    order = sorted(found["ranks"], key=found["ranks"].__getitem__)
+    sets = format_count(result["sets"], "cell")
+    order = sorted(result["ranks"], key=result["ranks"].__getitem__)
     if p >= 0.05:
-        said = f"Over {sets} the methods do not rank differently (Friedman {p_value(p)}): choose by cost, or add datasets."
+        said = f"Over {sets} the methods do not rank differently (Friedman {format_p(p)}): choose by cost, or add datasets."
     else:
         best = order[0]
-        joined = {name for clique in found["cliques"] if best in clique for name in clique} - {best}
-        said = f"Over {sets} the methods rank differently (Friedman {p_value(p)}). {plain(titles[best])} ranks first"
-        said += f", not told apart from {listed([plain(titles[n]) for n in order if n in joined])}." if joined else ", alone."
+        joined = {name for clique in result["cliques"] if best in clique for name in clique} - {best}
+        said = f"Over {sets} the methods rank differently (Friedman {format_p(p)}). {escape(titles[best])} ranks first"
+        said += f", not told apart from {listed([escape(titles[n]) for n in order if n in joined])}." if joined else ", alone."
         if "ce" in joined:
             said += " Plain training is among them: more datasets are needed to rank it lower."
         elif best == "ce":
@@ -234,40 +234,40 @@ def ranks(found: Mapping[str, Any], records: Sequence[Record]) -> str:
     return said
 
 
-def cost(points: Sequence[Point], lacking: int) -> str:
+def describe_cost(points: Sequence[Point], lacking: int) -> str:
     """Which method is worth its seconds. lacking: cells of methods and plain training there that have no point yet."""
-    best = frontier(points)
+    best = find_frontier(points)
     if not best:
         return "No method is done here yet."
     so_far = " so far" if lacking else ""
     if sum(not p.oracle and math.isfinite(p.mean) for p in points) == 1:
-        return f"{plain(best[0].label)} is alone here{so_far}: there is nothing to hold its seconds against."
+        return f"{escape(best[0].label)} is alone here{so_far}: there is nothing to hold its seconds against."
     if len(best) == 1:
-        said = f"{plain(best[0].label)} is the cheapest and has the highest mean{so_far}: "
+        said = f"{escape(best[0].label)} is the cheapest and has the highest mean{so_far}: "
         return said + (
             "nothing else that is done is worth its seconds." if lacking else "nothing else is worth its seconds here."
         )
     first, last = best[0], best[-1]
     more = last.seconds / max(first.seconds, 1e-9)
     overlap = math.isfinite(first.high) and math.isfinite(last.low) and last.low <= first.high
-    said = f"{plain(last.label)} has the highest mean{so_far}, for {more:.1f} times the seconds of {plain(first.label)}."
+    said = f"{escape(last.label)} has the highest mean{so_far}, for {more:.1f} times the seconds of {escape(first.label)}."
     if overlap:
         return said + " Their intervals overlap: look at the paired difference in *Differences* before paying for it."
     return said + " Their intervals are apart: the seconds buy something."
 
 
-def shares(found: Sequence[Share], without: int) -> str:
+def describe_shares(shares: Sequence[Share], without: int) -> str:
     """What is recovered, and what is left."""
-    if not found:
+    if not shares:
         return "No cell has a share to recover: the reasons stand below."
-    sure = [s for s in found if s.low > 0]
+    sure = [s for s in shares if s.low > 0]
     if sure:
         top = max(sure, key=lambda s: s.mean)
-        what = "The most" if top.mean == max(s.mean for s in found) else "The most that can be told from nothing"
-        high = f"{what} is recovered by {plain(top.label)} on {plain(top.place, 90)}: {plain(_share(top))}."
+        what = "The most" if top.mean == max(s.mean for s in shares) else "The most that can be told from nothing"
+        high = f"{what} is recovered by {escape(top.label)} on {escape(top.place, 90)}: {escape(_format_share(top))}."
     else:
         high = "No method recovers a share that can be told from nothing."
-    rest = f" In {many(without, 'cell')} there is none, with the reason below." if without else ""
+    rest = f" In {format_count(without, 'cell')} there is none, with the reason below." if without else ""
     return (
         high
         + " 0% is plain training, 100% having the withheld rows back; what is missing only more minority rows can give."
@@ -275,7 +275,7 @@ def shares(found: Sequence[Share], without: int) -> str:
     )
 
 
-def _share(one: Share) -> str:
+def _format_share(one: Share) -> str:
     found = Interval(100 * one.mean, 100 * one.low, 100 * one.high, 0, "")
     text = f"{found.mean:.0f}%" + (f" [{found.low:.0f}%, {found.high:.0f}%]" if math.isfinite(found.low) else "")
     return text.replace("-", "−")

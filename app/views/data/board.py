@@ -13,8 +13,9 @@ from typing import Any
 
 import streamlit as st
 
-from app.words.text import bounds, many, signed
-from engine.report.leaderboard import PLAIN, deciding, number, p_value, replicates, value
+from app.words.text import format_bounds, format_count, format_signed
+from engine.report.leaderboard import count_replicates, deciding_metric, format_p, metric_interval, to_number
+from engine.spec.companions import BASELINE
 from engine.spec.result import METRICS
 from engine.stats.intervals import CORRECTED_T, Interval
 from engine.text import one_line
@@ -73,44 +74,47 @@ class Row:
     seconds: float
 
 
-def live(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
+def rows_of_event(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
     """Rows of an events.Board."""
-    return [_row(row, row, _remark(row)) for row in rows]
+    return [_make_row(row, row, _write_remark(row)) for row in rows]
 
 
-def final(comparison: Mapping[str, Any]) -> list[Row]:
+def rows_of_result(comparison: Mapping[str, Any]) -> list[Row]:
     """Rows of a finished comparison, in the order in which they ran."""
-    return [_row(row, value(row, deciding(comparison)), _remark(row)) for row in comparison.get("methods") or ()]
+    return [
+        _make_row(row, metric_interval(row, deciding_metric(comparison)), _write_remark(row))
+        for row in comparison.get("methods") or ()
+    ]
 
 
-def _row(row: Mapping[str, Any], score: Mapping[str, Any], remark: str) -> Row:
+def _make_row(row: Mapping[str, Any], score: Mapping[str, Any], remark: str) -> Row:
     against = row.get("difference") or None
     standing = ""
-    if row["name"] == PLAIN:
+    if row["name"] == BASELINE:
         standing = "reference"
-    elif against and not row.get("look") and not math.isnan(number(against.get("p_holm"))):
+    elif against and not row.get("look") and not math.isnan(to_number(against.get("p_holm"))):
         standing = "better" if against.get("better") else "worse" if against.get("worse") else "not told apart"
     return Row(
         str(row["name"]),
         str(row.get("title") or row["name"]),
-        _interval(score),
-        replicates(row),
-        _interval(against) if against else None,
-        number(against.get("p_holm")) if against else math.nan,
+        _read_interval(score),
+        count_replicates(row),
+        _read_interval(against) if against else None,
+        to_number(against.get("p_holm")) if against else math.nan,
         standing,
         remark,
-        number(row.get("seconds"), 0.0),
+        to_number(row.get("seconds"), 0.0),
     )
 
 
-def _interval(found: Mapping[str, Any]) -> Interval:
-    mean, low, high = (number(found.get(k)) for k in ("mean", "low", "high"))
-    return Interval(mean, low, high, replicates({"replicates": found.get("n")}), CORRECTED_T)
+def _read_interval(values: Mapping[str, Any]) -> Interval:
+    mean, low, high = (to_number(values.get(k)) for k in ("mean", "low", "high"))
+    return Interval(mean, low, high, count_replicates({"replicates": values.get("n")}), CORRECTED_T)
 
 
-def _remark(row: Mapping[str, Any]) -> str:
+def _write_remark(row: Mapping[str, Any]) -> str:
     said = []
-    if row.get("look") and replicates(row):
+    if row.get("look") and count_replicates(row):
         said.append("quick look: few rows, few epochs")
     if row.get("stopped") is not None:
         said.append(f"dropped after round {row['stopped']}")
@@ -119,13 +123,13 @@ def _remark(row: Mapping[str, Any]) -> str:
     return "; ".join(said)
 
 
-def by_score(rows: Sequence[Row]) -> list[str]:
+def rank_names(rows: Sequence[Row]) -> list[str]:
     """Names, highest score first; those without one last.
 
     Methods stand on different replicates, which are not equally hard: what counts is the paired difference to plain training, and the
     mean itself only where there is no pair.
     """
-    plain = next((r.score.mean for r in rows if r.name == PLAIN), math.nan)
+    plain = next((r.score.mean for r in rows if r.name == BASELINE), math.nan)
 
     def height(row: Row) -> float:
         if row.against is not None and math.isfinite(row.against.mean):
@@ -136,7 +140,7 @@ def by_score(rows: Sequence[Row]) -> list[str]:
     return [r.name for r in sorted(rows, key=height)]
 
 
-def ordered(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
+def sort_rows(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
     """Rows in the order of `names`; those that are not among them come last, as they are."""
     places = {name: i for i, name in enumerate(names)}
     return sorted(rows, key=lambda r: places.get(r.name, len(places)))
@@ -150,62 +154,62 @@ MARKS = {
 }
 
 
-def draw(rows: Sequence[Row], metric: str, *, best: str | None = None) -> None:
+def draw_board(rows: Sequence[Row], metric: str, *, best: str | None = None) -> None:
     """The table. metric: of engine.spec.result.METRICS; best: the method that is named the best."""
-    st.html(table(rows, metric, best=best))
+    st.html(write_board(rows, metric, best=best))
 
 
-def table(rows: Sequence[Row], metric: str, *, best: str | None = None) -> str:
+def write_board(rows: Sequence[Row], metric: str, *, best: str | None = None) -> str:
     """The same as HTML, every text escaped."""
-    places = {name: i for i, name in enumerate(by_score([r for r in rows if math.isfinite(r.score.mean)]), 1)}
+    places = {name: i for i, name in enumerate(rank_names([r for r in rows if math.isfinite(r.score.mean)]), 1)}
     label, bounds_of, _ = METRICS[metric]
-    ends = _ends(rows, bounds_of)
-    plain = next((r.score.mean for r in rows if r.name == PLAIN), math.nan)
-    body = "".join(_line(row, places.get(row.name), ends, plain, row.name == best) for row in rows)
+    ends = _scale_ends(rows, bounds_of)
+    plain = next((r.score.mean for r in rows if r.name == BASELINE), math.nan)
+    body = "".join(_write_row(row, places.get(row.name), ends, plain, row.name == best) for row in rows)
     scale = f"from {ends[0]:.1f} to {ends[1]:.1f}, dotted: plain training"
     return (
         f'{STYLE}<table class="board"><caption>Mean over n replicates with its 95% interval; the difference to plain training is paired, '
         f"p is corrected by Holm over all methods.</caption><thead><tr><th scope='col'>#</th><th scope='col'>Method</th>"
-        f"<th scope='col'>{_text(label)}, {scale}</th><th scope='col'>Mean [interval]</th>"
+        f"<th scope='col'>{_escape(label)}, {scale}</th><th scope='col'>Mean [interval]</th>"
         f"<th scope='col'>Against plain training</th></tr></thead><tbody>{body}</tbody></table>"
     )
 
 
-def _line(row: Row, place: int | None, ends: tuple[float, float], plain: float, best: bool) -> str:
+def _write_row(row: Row, place: int | None, ends: tuple[float, float], plain: float, best: bool) -> str:
     known = math.isfinite(row.score.mean)
     marks = ""
     if known:
         if math.isfinite(row.score.low) and math.isfinite(row.score.high):
-            left, right = _at(row.score.low, ends), _at(row.score.high, ends)
+            left, right = _position(row.score.low, ends), _position(row.score.high, ends)
             marks += f'<span class="reach" style="left:{left:.1f}%;width:{max(right - left, 0.5):.1f}%"></span>'
-        marks += f'<span class="mean" style="left:{_at(row.score.mean, ends):.1f}%"></span>'
+        marks += f'<span class="mean" style="left:{_position(row.score.mean, ends):.1f}%"></span>'
     if math.isfinite(plain):
-        marks += f'<span class="plain" style="left:{_at(plain, ends):.1f}%"></span>'
-    score = f"{row.score.mean:.3f}{bounds(row.score, 3)}" if known else "not yet"
+        marks += f'<span class="plain" style="left:{_position(plain, ends):.1f}%"></span>'
+    score = f"{row.score.mean:.3f}{format_bounds(row.score, 3)}" if known else "not yet"
     count = f"<small>n = {row.n}</small>" if row.n else ""
-    said = f"<small>{_text(row.remark)}</small>" if row.remark else ""
+    said = f"<small>{_escape(row.remark)}</small>" if row.remark else ""
     named = "<small>the best here</small>" if best else ""
     return (
         f"<tr{' class=best' if best else ''}><td class='place'>{place if place is not None else ''}</td>"
-        f"<th scope='row'>{_text(row.title)}{named}{said}</th><td class='bar'><span class='scale' aria-hidden='true'>{marks}</span></td>"
-        f"<td class='num'>{score}{count}</td><td>{_against(row)}</td></tr>"
+        f"<th scope='row'>{_escape(row.title)}{named}{said}</th><td class='bar'><span class='scale' aria-hidden='true'>{marks}</span></td>"
+        f"<td class='num'>{score}{count}</td><td>{_write_difference(row)}</td></tr>"
     )
 
 
-def _against(row: Row) -> str:
+def _write_difference(row: Row) -> str:
     if row.standing == "reference":
         return f"<span class='none'>{MARKS['reference']}</span>"
     if row.against is None or not math.isfinite(row.against.mean):
         return "<span class='none'>not yet</span>" if row.n < 2 else "<span class='none'>no pair yet</span>"
-    words = signed(row.against.mean) + bounds(row.against, 3, sign=True)
-    p = p_value(row.p)
-    p = f"<small>p {_text(p) if p.startswith('<') else f'= {p}'} (Holm)</small>" if row.standing else ""
+    words = format_signed(row.against.mean) + format_bounds(row.against, 3, sign=True)
+    p = format_p(row.p)
+    p = f"<small>p {_escape(p) if p.startswith('<') else f'= {p}'} (Holm)</small>" if row.standing else ""
     kind = row.standing if row.standing in ("better", "worse") else ""
     mark = f"<span class='{kind}'>{MARKS[row.standing]}</span> " if row.standing else ""
     return f"{mark}<span class='num'>{words}</span>{p}"
 
 
-def _ends(rows: Sequence[Row], within: tuple[float, float]) -> tuple[float, float]:
+def _scale_ends(rows: Sequence[Row], within: tuple[float, float]) -> tuple[float, float]:
     """The scale: tenths around all that is drawn, within what the metric can be."""
     seen = [v for r in rows for v in (r.score.mean, r.score.low, r.score.high) if math.isfinite(v)]
     if not seen:
@@ -214,15 +218,15 @@ def _ends(rows: Sequence[Row], within: tuple[float, float]) -> tuple[float, floa
     return max(low, within[0]), min(max(high, low + 0.1), within[1])
 
 
-def _at(value: float, ends: tuple[float, float]) -> float:
+def _position(value: float, ends: tuple[float, float]) -> float:
     return 100 * min(1.0, max(0.0, (value - ends[0]) / (ends[1] - ends[0])))
 
 
-def _text(text: str) -> str:
+def _escape(text: str) -> str:
     return html.escape(one_line(text, 120), quote=True)
 
 
-def replicated(rows: Sequence[Row]) -> str:
+def describe_replicates(rows: Sequence[Row]) -> str:
     """'9 methods, up to 20 replicates each'."""
     most = max((r.n for r in rows), default=0)
-    return f"{many(len(rows), 'method')}, up to {many(most, 'replicate')} each"
+    return f"{format_count(len(rows), 'method')}, up to {format_count(most, 'replicate')} each"

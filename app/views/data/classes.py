@@ -9,16 +9,16 @@ import pandas as pd
 import streamlit as st
 
 from app.parts import share
-from app.parts.elements import folded
-from app.words.naming import cell, listed
-from app.words.text import many, plain, ratio
+from app.parts.elements import draw_fold
+from app.words.naming import format_cell, label_names
+from app.words.text import escape, format_count, format_ratio
 
 MOST_CLASSES = 50
 """A column with more different values is offered as a target only where it is a candidate."""
 LEVELS = {"refuse": (st.error, ":material/block:"), "warning": (st.warning, ":material/warning:")}
 
 
-def section(profile: Mapping[str, Any], take: Callable[[str | None, str | None], None], version: str) -> bool:
+def draw_classes(profile: Mapping[str, Any], take: Callable[[str | None, str | None], None], version: str) -> bool:
     """The target, its classes and the warnings. take(target, positive) is called when the person chooses otherwise. version: another
     one begins the choices anew. False: refused."""
     st.subheader("What is to be predicted", anchor="target")
@@ -26,15 +26,17 @@ def section(profile: Mapping[str, Any], take: Callable[[str | None, str | None],
     classes = [str(c["name"]) for c in profile["classes"]]
     left, right = st.columns(2)
     with left:
-        _target(profile, target, take, f"mine.target.{version}")
+        _choose_target(profile, target, take, f"mine.target.{version}")
     if classes:
         with right:
-            _positive(profile, classes, lambda name: take(target, name), f"mine.positive.{version}")
-        _counts(profile, classes)
-    return warnings(profile)
+            _choose_positive(profile, classes, lambda name: take(target, name), f"mine.positive.{version}")
+        _draw_counts(profile, classes)
+    return draw_warnings(profile)
 
 
-def _target(profile: Mapping[str, Any], target: str | None, take: Callable[[str | None, str | None], None], key: str) -> None:
+def _choose_target(
+    profile: Mapping[str, Any], target: str | None, take: Callable[[str | None, str | None], None], key: str
+) -> None:
     first = [str(c["name"]) for c in profile["candidates"]]
     rest = [
         str(c["name"])
@@ -44,7 +46,7 @@ def _target(profile: Mapping[str, Any], target: str | None, take: Callable[[str 
     names = list(dict.fromkeys([*first, *rest]))
     if not names:
         return
-    shown = listed(names)
+    shown = label_names(names)
     state = st.session_state
     state[key] = target if target in names else None
 
@@ -65,11 +67,11 @@ def _target(profile: Mapping[str, Any], target: str | None, take: Callable[[str 
     )
     why = next((str(c.get("why") or "") for c in profile["candidates"] if c["name"] == target), "")
     if guessed:
-        st.caption(f"A guess{': ' + plain(why, 120) if why else ''}. Choose another column if it is wrong.")
+        st.caption(f"A guess{': ' + escape(why, 120) if why else ''}. Choose another column if it is wrong.")
 
 
-def _positive(profile: Mapping[str, Any], classes: list[str], take: Callable[[str | None], None], key: str) -> None:
-    shown = listed(classes)
+def _choose_positive(profile: Mapping[str, Any], classes: list[str], take: Callable[[str | None], None], key: str) -> None:
+    shown = label_names(classes)
     state = st.session_state
     counts = {str(c["name"]): int(c["rows"]) for c in profile["classes"]}
     smallest = min(classes, key=lambda name: counts[name])
@@ -92,19 +94,19 @@ def _positive(profile: Mapping[str, Any], classes: list[str], take: Callable[[st
     )
 
 
-def _counts(profile: Mapping[str, Any], classes: list[str]) -> None:
+def _draw_counts(profile: Mapping[str, Any], classes: list[str]) -> None:
     counts = [int(c["rows"]) for c in profile["classes"]]
     words = [
-        f"{many(profile['used'], 'row')} with an answer",
-        f"ratio {ratio(profile['ratio'])}",
-        many(profile["features"], "feature"),
+        f"{format_count(profile['used'], 'row')} with an answer",
+        f"ratio {format_ratio(profile['ratio'])}",
+        format_count(profile["features"], "feature"),
     ]
     if profile["folds"]:
-        words.append(f"{many(profile['folds'], 'fold')} proposed")
-    st.markdown(" · ".join(words).replace(ratio(profile["ratio"]), f"**{ratio(profile['ratio'])}**", 1))
+        words.append(f"{format_count(profile['folds'], 'fold')} proposed")
+    st.markdown(" · ".join(words).replace(format_ratio(profile["ratio"]), f"**{format_ratio(profile['ratio'])}**", 1))
     rows = pd.DataFrame(
         {
-            "class": [cell(name) for name in classes],
+            "class": [format_cell(name) for name in classes],
             "rows": counts,
             "share": [float(c["share"]) for c in profile["classes"]],
         }
@@ -116,16 +118,16 @@ def _counts(profile: Mapping[str, Any], classes: list[str]) -> None:
         column_config={"share": st.column_config.ProgressColumn("share", min_value=0.0, max_value=1.0, format="percent")},
         alt="Rows of each class",
     )
-    share.table(rows, "classes", "mine.classes", "Rows of each class", download=False)
+    share.offer_table(rows, "classes", "mine.classes", "Rows of each class", download=False)
 
 
-def warnings(profile: Mapping[str, Any]) -> bool:
+def draw_warnings(profile: Mapping[str, Any]) -> bool:
     """Sentences about the data, worst first; False where one of them refuses."""
     found = profile["warnings"]
     for level, (draw, icon) in LEVELS.items():
         texts = [w["text"] for w in found if w["level"] == level]
         if texts:
-            lines = [plain(text, 500) for text in texts]
+            lines = [escape(text, 500) for text in texts]
             head = "**These data cannot be compared on.** " if level == "refuse" else ""
             draw(head + lines[0] if len(lines) == 1 else (head + "\n") + "\n".join(f"- {text}" for text in lines), icon=icon)
     said = [w["text"] for w in found if w["level"] not in LEVELS]
@@ -133,22 +135,22 @@ def warnings(profile: Mapping[str, Any]) -> bool:
     if precision and not any(precision["text"].rstrip(".") in w["text"] for w in found):
         said.append(precision["text"])
     for text in said:
-        st.caption(f":material/info: {plain(text, 500)}")
+        st.caption(f":material/info: {escape(text, 500)}")
     if any(s["why"] != "id" for s in profile["suspicious"]):
-        with folded("Columns to look at before believing anything", "mine.suspicious", ":material/troubleshoot:") as fold:
+        with draw_fold("Columns to look at before believing anything", "mine.suspicious", ":material/troubleshoot:") as fold:
             if fold.open:
                 alt = "Columns that tell the classes apart by themselves"
-                st.dataframe(suspicious(profile), hide_index=True, alt=alt)
-                share.table(suspicious(profile), "columns", "mine.columns", alt, download=False)
+                st.dataframe(list_suspicious(profile), hide_index=True, alt=alt)
+                share.offer_table(list_suspicious(profile), "columns", "mine.columns", alt, download=False)
     return not any(w["level"] == "refuse" for w in found)
 
 
-def suspicious(profile: Mapping[str, Any]) -> pd.DataFrame:
+def list_suspicious(profile: Mapping[str, Any]) -> pd.DataFrame:
     """Columns that know too much, or number the rows."""
     return pd.DataFrame(
         {
-            "column": [cell(s["name"]) for s in profile["suspicious"]],
-            "why": [cell(s["text"]) for s in profile["suspicious"]],
+            "column": [format_cell(s["name"]) for s in profile["suspicious"]],
+            "why": [format_cell(s["text"]) for s in profile["suspicious"]],
             "alone": [s["score"] for s in profile["suspicious"]],
         }
     )

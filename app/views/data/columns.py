@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.parts.elements import heading
-from app.words.naming import cell
-from app.words.text import many, plain
+from app.parts.elements import draw_heading
+from app.words.naming import format_cell
+from app.words.text import escape, format_count
 
 TYPES = ("numeric", "categorical", "boolean", "date", "ignore")
 """What a column can be told to be."""
@@ -44,7 +44,7 @@ KINDS = {
 """Kinds that need a word more."""
 
 
-def section(profile: Mapping[str, Any] | None, reading: Mapping[str, Any], version: str) -> dict[str, Any] | None:
+def draw_columns(profile: Mapping[str, Any] | None, reading: Mapping[str, Any], version: str) -> dict[str, Any] | None:
     """The guesses, the columns, and a form to read the table another way; what it asks for once it is sent, else None.
 
     profile: None where the table could not be read; then the form alone can help. reading: what the person has said so far. version:
@@ -52,15 +52,15 @@ def section(profile: Mapping[str, Any] | None, reading: Mapping[str, Any], versi
     """
     guesses: Mapping[str, Any] = (profile or {}).get("guesses") or {}
     if profile is not None:
-        st.markdown(sentence(profile))
+        st.markdown(describe_reading(profile))
         for note in list(profile.get("notes") or ())[:8]:
-            st.caption(f":material/info: {plain(note, 300)}")
+            st.caption(f":material/info: {escape(note, 300)}")
     failed = profile is None
     label = "Read it another way" if failed else "Columns, and how the file was read"
     fold = st.expander(label, icon=":material/table_edit:", expanded=failed, key=f"mine.columns.{version}")
     with fold, st.form(f"mine.form.{version}", border=False):
-        said = _format(guesses, reading, version)
-        types = _columns(profile["columns"], reading, version) if profile is not None else dict(reading.get("types") or {})
+        said = _choose_format(guesses, reading, version)
+        types = _choose_types(profile["columns"], reading, version) if profile is not None else dict(reading.get("types") or {})
         left, right = st.columns([1, 1])
         sent = left.form_submit_button("Read it this way", icon=":material/refresh:", type="primary", width="stretch")
         guess = right.form_submit_button("Guess everything again", icon=":material/auto_fix:", width="stretch")
@@ -71,15 +71,15 @@ def section(profile: Mapping[str, Any] | None, reading: Mapping[str, Any], versi
     return said | ({"types": types} if types else {})
 
 
-def sentence(profile: Mapping[str, Any]) -> str:
+def describe_reading(profile: Mapping[str, Any]) -> str:
     """'1,200 rows, 8 columns. Text in utf-8, columns parted by a comma, ...'."""
     guesses = profile.get("guesses") or {}
     parts = []
     if guesses.get("encoding"):
-        parts.append(f"text in {plain(guesses['encoding'])}")
+        parts.append(f"text in {escape(guesses['encoding'])}")
     if guesses.get("delimiter") is not None:
         words = DELIMITERS.get(guesses["delimiter"]) or guesses["delimiter"]
-        parts.append(f"columns parted by {plain(words)}" if guesses["delimiter"] else "a single column")
+        parts.append(f"columns parted by {escape(words)}" if guesses["delimiter"] else "a single column")
     if guesses.get("decimal"):
         parts.append(f"decimal {'comma' if guesses['decimal'] == ',' else 'point'}")
     if guesses.get("thousands"):
@@ -88,17 +88,17 @@ def sentence(profile: Mapping[str, Any]) -> str:
     if guesses.get("header") is not None:
         parts.append("names in the first row" if guesses["header"] else "no row of names")
     if guesses.get("sheet"):
-        parts.append(f"sheet {plain(guesses['sheet'])}")
-    marks = [plain(mark, 20) for mark in guesses.get("missing") or ()]
+        parts.append(f"sheet {escape(guesses['sheet'])}")
+    marks = [escape(mark, 20) for mark in guesses.get("missing") or ()]
     if marks:
         parts.append(
             f"missing where it says {', '.join(marks[:5])}" + (f" and {len(marks) - 5} more" if len(marks) > 5 else "")
         )
     how = f" {', '.join(parts)[:1].upper()}{', '.join(parts)[1:]}." if parts else ""
-    return f"**{many(profile['rows'], 'row')}, {many(len(profile['columns']), 'column')}.**{how}"
+    return f"**{format_count(profile['rows'], 'row')}, {format_count(len(profile['columns']), 'column')}.**{how}"
 
 
-def _format(guesses: Mapping[str, Any], reading: Mapping[str, Any], version: str) -> dict[str, Any]:
+def _choose_format(guesses: Mapping[str, Any], reading: Mapping[str, Any], version: str) -> dict[str, Any]:
     """Selects for what the file does not say; only what the person chose."""
     text = guesses.get("format") in (None, "text")
     out: dict[str, Any] = {}
@@ -154,16 +154,16 @@ def _format(guesses: Mapping[str, Any], reading: Mapping[str, Any], version: str
     return out
 
 
-def _columns(columns: Sequence[Mapping[str, Any]], reading: Mapping[str, Any], version: str) -> dict[str, str]:
+def _choose_types(columns: Sequence[Mapping[str, Any]], reading: Mapping[str, Any], version: str) -> dict[str, str]:
     """The columns with examples; the types a person gives them in the last column of the list."""
     types = dict(reading.get("types") or {})
-    heading(
+    draw_heading(
         "Columns",
         "Left out of the comparison: texts, IDs, constants and empty columns. Choose in *read as* to overrule a guess: double click, or "
         "Enter on the keyboard.",
     )
     edited = st.data_editor(
-        table(columns, types),
+        make_table(columns, types),
         hide_index=True,
         key=f"mine.types.{version}",
         height=min(420, 38 + 35 * len(columns)),
@@ -173,23 +173,23 @@ def _columns(columns: Sequence[Mapping[str, Any]], reading: Mapping[str, Any], v
             "read as": st.column_config.SelectboxColumn("read as", options=[GUESSED, *TYPES], required=True),
         },
     )
-    return chosen(columns, list(edited["read as"]))
+    return list_chosen(columns, list(edited["read as"]))
 
 
-def table(columns: Sequence[Mapping[str, Any]], types: Mapping[str, str]) -> pd.DataFrame:
+def make_table(columns: Sequence[Mapping[str, Any]], types: Mapping[str, str]) -> pd.DataFrame:
     """A row a column; cells of a data frame are text, whatever is in them."""
     return pd.DataFrame(
         {
-            "column": [cell(c["name"]) for c in columns],
+            "column": [format_cell(c["name"]) for c in columns],
             "is": [KINDS.get(c["kind"], c["kind"]) for c in columns],
             "read as": [types.get(c["name"], GUESSED) for c in columns],
             "missing": [int(c["missing"]) for c in columns],
             "different": [int(c["distinct"]) for c in columns],
-            "examples": [" · ".join(map(cell, c["examples"])) for c in columns],
+            "examples": [" · ".join(map(format_cell, c["examples"])) for c in columns],
         }
     )
 
 
-def chosen(columns: Sequence[Mapping[str, Any]], picked: Sequence[Any]) -> dict[str, str]:
+def list_chosen(columns: Sequence[Mapping[str, Any]], picked: Sequence[Any]) -> dict[str, str]:
     """{column: type} of what was picked for it; all others stay as guessed."""
     return {str(c["name"]): str(p) for c, p in zip(columns, picked, strict=True) if isinstance(p, str) and p in TYPES}

@@ -9,20 +9,27 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import session
 from app.charts import pr
-from app.frame.status import silence
+from app.frame.status import describe_silence
 from app.parts import share
-from app.parts.elements import WIDE, chart, heading, numbers
+from app.parts.elements import WIDE, draw_chart, draw_heading, draw_numbers
 from app.run import panel
+from app.session import jobs, visitor
+from app.session.store import get_store
 from app.views.data import board
 from app.words import glossary
-from app.words.naming import said
-from app.words.text import duration, many, plain, ratio
+from app.words.naming import shorten_name
+from app.words.text import escape, format_count, format_duration, format_ratio
 from engine.errors import BadInput, LabError, UnknownName
 from engine.events import Board
-from engine.report.leaderboard import deciding, leaderboard_csv, leaderboard_latex, leaderboard_markdown
+from engine.report.leaderboard import (
+    deciding_metric,
+    write_leaderboard_csv,
+    write_leaderboard_latex,
+    write_leaderboard_markdown,
+)
 from engine.spec import limits
+from engine.spec.companions import BASELINE
 from engine.spec.comparison import CompareSpec
 from engine.spec.result import DEFAULT_METRIC
 from engine.store import Job
@@ -36,7 +43,7 @@ ICONS = {"failed": ":material/error:", "cancelled": ":material/block:", "interru
 DRAWS = {"failed": st.error, "cancelled": st.info, "interrupted": st.warning}
 
 
-def bar(
+def draw_bar(
     profile: Mapping[str, Any], source: Mapping[str, str], reading: Mapping[str, Any], ready: bool, go: Callable[[Job], object]
 ) -> None:
     """Budget, ratio, and the one press. go(job) is called when it is pressed."""
@@ -56,7 +63,7 @@ def bar(
             help="The comparison ends within it. More time gives more replicates, and narrower intervals.",
         )
     with right:
-        asked = _ratio(profile, counts) if counts else None
+        asked = _choose_ratio(profile, counts) if counts else None
     if st.button("Compare", type="primary", icon=":material/play_arrow:", key="data.compare", disabled=not ready):
         try:
             spec = CompareSpec(
@@ -67,17 +74,17 @@ def bar(
                 budget=float(budget or 60),
                 ratio=asked,
             )
-            go(session.ask_comparison(spec))
+            go(jobs.ask_comparison(spec))
         except LabError as error:
-            st.error(plain(error, 500), icon=":material/error:")
+            st.error(escape(error, 500), icon=":material/error:")
             return
         st.rerun()
     if not ready:
         st.caption("Nothing can be compared until what is said above in red is mended.")
 
 
-def _ratio(profile: Mapping[str, Any], counts: list[int]) -> float | None:
-    native = ratio(profile["ratio"])
+def _choose_ratio(profile: Mapping[str, Any], counts: list[int]) -> float | None:
+    native = format_ratio(profile["ratio"])
     kind = st.segmented_control(
         "Ratio of the classes",
         ["native", "other"],
@@ -93,70 +100,72 @@ def _ratio(profile: Mapping[str, Any], counts: list[int]) -> float | None:
     state = st.session_state
     if not isinstance(state.get("data.ratio"), float) or not 1 <= state["data.ratio"] <= highest:
         state["data.ratio"] = float(min(highest, max(1.0, round(2 * profile["ratio"]))))
-    value = st.number_input("to 1", 1.0, highest, step=1.0, key="data.ratio", persist_state="session", help=plain(why, 300))
+    value = st.number_input("to 1", 1.0, highest, step=1.0, key="data.ratio", persist_state="session", help=escape(why, 300))
     return float(value)
 
 
 # ---- on its way
 
 
-def watch(job: Job) -> None:
+def watch_comparison(job: Job) -> None:
     """The board of a comparison that waits or runs."""
-    st.fragment(_watch, run_every=TICK)(job.id, job.state)
+    st.fragment(_draw_watch, run_every=TICK)(job.id, job.state)
 
 
-def _watch(id: str, seen: str) -> None:
+def _draw_watch(id: str, state: str) -> None:
     """A fragment; it redraws the page when the comparison has ended."""
     try:
-        live = session.live(id)
+        live = jobs.read_progress(id)
     except UnknownName:
         st.rerun()
-    if not live.job.active or live.job.state != seen:
+    if not live.job.active or live.job.state != state:
         st.rerun()
     with st.container(key="data-progress"):  # one place whatever it holds: what follows keeps its own
-        _progress(live)
+        _draw_progress(live)
     with st.container(horizontal=True, vertical_alignment="center"):
-        if not session.demo():
-            st.button("Cancel", icon=":material/stop:", key="data.cancel", on_click=session.cancel, args=(id,))
+        if not visitor.is_demo():
+            st.button("Cancel", icon=":material/stop:", key="data.cancel", on_click=jobs.cancel_job, args=(id,))
         if live.board is not None:
-            _sort(id, board.live(live.board.rows))
+            _draw_sort(id, board.rows_of_event(live.board.rows))
     if live.board is not None:
-        _live(id, live.board)
+        _draw_board(id, live.board)
     for note in live.notes:
-        st.caption(f":material/info: {plain(note, 400)}")
+        st.caption(f":material/info: {escape(note, 400)}")
 
 
-def _progress(live: session.Live) -> None:
+def _draw_progress(live: jobs.JobProgress) -> None:
     """How far it is, in time."""
     job = live.job
-    alive = bool(session.store().engines())
+    alive = bool(get_store().engines())
     budget = float(job.spec.get("budget") or 60)
     if job.state == "queued":
         st.progress(
-            0.0, text="Waiting for the engine. " + (f"{many(live.ahead, 'job')} before it." if live.ahead else "Next in line.")
+            0.0,
+            text="Waiting for the engine. "
+            + (f"{format_count(live.ahead, 'job')} before it." if live.ahead else "Next in line."),
         )
         if not alive:
             st.warning(panel.NO_ENGINE, icon=":material/power_off:")
     else:
         spent = max(0.0, time.time() - (job.started or time.time()))
         left = budget - spent
-        text = [plain(live.phase or "Getting ready", 80)]
-        text.append(f"{duration(max(1.0, left))} left" if left > 0.5 else "finishing")
+        text = [escape(live.phase or "Getting ready", 80)]
+        text.append(f"{format_duration(max(1.0, left))} left" if left > 0.5 else "finishing")
         st.progress(min(1.0, spent / budget), text=" · ".join(text))
         if not alive:
             st.warning(
-                f"The engine is {silence(session.store())}. If it does not come back, this comparison will be marked as interrupted.",
+                f"The engine is {describe_silence(get_store())}. If it does not come back, this comparison will be marked as interrupted.",
                 icon=":material/power_off:",
             )
 
 
-def _live(id: str, found: Board) -> None:
-    rows = board.live(found.rows)
-    metric = str(found.rows[0]["metric"]) if found.rows else DEFAULT_METRIC
-    board.draw(board.ordered(rows, order(id, [row.name for row in rows])), metric)
+def _draw_board(id: str, event: Board) -> None:
+    rows = board.rows_of_event(event.rows)
+    metric = str(event.rows[0]["metric"]) if event.rows else DEFAULT_METRIC
+    board.draw_board(board.sort_rows(rows, keep_order(id, [row.name for row in rows])), metric)
 
 
-def order(id: str, otherwise: list[str]) -> list[str]:
+def keep_order(id: str, otherwise: list[str]) -> list[str]:
     """The order somebody asked for, or the first that was shown: rows do not move by themselves."""
     kept = st.session_state.get("data.order")
     if kept is None or kept[0] != id:
@@ -165,28 +174,28 @@ def order(id: str, otherwise: list[str]) -> list[str]:
     return names
 
 
-def _sort(id: str, rows: list[board.Row]) -> None:
+def _draw_sort(id: str, rows: list[board.Row]) -> None:
     st.button(
-        "Sort by score now", icon=":material/sort:", key="data.sort", on_click=_take, args=(id, board.by_score(rows)),
+        "Sort by score now", icon=":material/sort:", key="data.sort", on_click=_take_order, args=(id, board.rank_names(rows)),
         help="Rows keep their places while scores change; this puts the highest on top, by the difference to plain training on the same "
         "replicates.",
     )  # fmt: skip
 
 
-def _take(id: str, names: list[str]) -> None:
+def _take_order(id: str, names: list[str]) -> None:
     st.session_state["data.order"] = (id, names)
 
 
-def ended(job: Job, again: Callable[[], object]) -> None:
+def draw_ending(job: Job, again: Callable[[], object]) -> None:
     """Why a comparison ended without a result, and the next step."""
     what = {
         "failed": "The comparison failed.",
         "cancelled": "The comparison was cancelled.",
         "interrupted": "The comparison was interrupted: its engine went away.",
     }[job.state]
-    reason = f" {plain(job.reason, 600)}" if job.state == "failed" else ""
+    reason = f" {escape(job.reason, 600)}" if job.state == "failed" else ""
     DRAWS[job.state](f"**{what}**{reason}", icon=ICONS[job.state])
-    if panel.closed():
+    if panel.caption_demo():
         return
     step = {
         "failed": "Change what the reason names, or try once more.",
@@ -198,10 +207,10 @@ def ended(job: Job, again: Callable[[], object]) -> None:
         st.caption(step)
 
 
-def repeat(job: Job) -> None:
+def repeat_comparison(job: Job) -> None:
     """Queue a comparison that ended without a result once more."""
     try:
-        session.ask_comparison(CompareSpec.from_json(job.spec), again=True)
+        jobs.ask_comparison(CompareSpec.from_json(job.spec), again=True)
     except BadInput as error:
         st.session_state["data.trouble"] = str(error)
 
@@ -209,36 +218,38 @@ def repeat(job: Job) -> None:
 # ---- done
 
 
-def asked_for(spec: Mapping[str, Any]) -> str:
+def describe_request(spec: Mapping[str, Any]) -> str:
     """'left = yes, 1 min, classes as they are' of a comparison, for a line of markdown."""
-    made = "classes as they are" if spec.get("ratio") is None else f"classes at {ratio(float(spec['ratio']))}"
+    made = "classes as they are" if spec.get("ratio") is None else f"classes at {format_ratio(float(spec['ratio']))}"
     budget = int(spec.get("budget") or 0)
-    positive = f" = {said(spec['positive'], 30)}" if spec.get("positive") is not None else ""
-    target = f"{said(spec['target'])}{positive}, " if spec.get("target") is not None else ""
-    return f"{target}{BUDGETS.get(budget) or duration(budget)}, {made}"
+    positive = f" = {shorten_name(spec['positive'], 30)}" if spec.get("positive") is not None else ""
+    target = f"{shorten_name(spec['target'])}{positive}, " if spec.get("target") is not None else ""
+    return f"{target}{BUDGETS.get(budget) or format_duration(budget)}, {made}"
 
 
-def verdict(id: str, result: Mapping[str, Any]) -> None:
+def draw_verdict(id: str, result: Mapping[str, Any]) -> None:
     """The sentence, the board, and what was cut to keep the time."""
-    rows = board.final(result)
+    rows = board.rows_of_result(result)
     icon = ":material/trophy:" if result.get("best") else ":material/balance:"
     with st.container(key="headline"):
-        st.markdown(f"{icon} {plain(result['verdict'], 1200)}")
+        st.markdown(f"{icon} {escape(result['verdict'], 1200)}")
     data = result["data"]
     counts = data["counts"]
     pairs = counts.items() if isinstance(counts, Mapping) else zip(data["classes"], counts, strict=True)
-    sizes = ", ".join(f"{said(name, 30)} {n:,}" for name, n in pairs)
+    sizes = ", ".join(f"{shorten_name(name, 30)} {n:,}" for name, n in pairs)
     st.caption(
-        f"{asked_for(result['spec'])} · {board.replicated(rows)} · {many(data['used_rows'], 'row')} ({sizes}), "
-        f"{many(data['features'], 'feature')} · {duration(result['seconds'])}"
+        f"{describe_request(result['spec'])} · {board.describe_replicates(rows)} · {format_count(data['used_rows'], 'row')} ({sizes}), "
+        f"{format_count(data['features'], 'feature')} · {format_duration(result['seconds'])}"
     )
-    _sort(id, rows)
-    board.draw(board.ordered(rows, order(id, board.by_score(rows))), deciding(result), best=result.get("best"))
-    share.forms(
+    _draw_sort(id, rows)
+    board.draw_board(
+        board.sort_rows(rows, keep_order(id, board.rank_names(rows))), deciding_metric(result), best=result.get("best")
+    )
+    share.offer_forms(
         lambda: {
-            "Markdown": leaderboard_markdown(result),
-            "LaTeX": leaderboard_latex(result),
-            "CSV": leaderboard_csv(result),
+            "Markdown": write_leaderboard_markdown(result),
+            "LaTeX": write_leaderboard_latex(result),
+            "CSV": write_leaderboard_csv(result),
         },
         "leaderboard",
         "mine.board",
@@ -248,28 +259,28 @@ def verdict(id: str, result: Mapping[str, Any]) -> None:
     if more:
         st.markdown(
             "**What was cut to keep the time, and other things to know**\n"
-            + "\n".join(f"- {plain(text, 500)}" for text in more)
+            + "\n".join(f"- {escape(text, 500)}" for text in more)
         )
     else:
         st.caption("Nothing was cut to keep the time.")
 
 
-def curves(id: str, result: Mapping[str, Any]) -> None:
+def draw_curves(id: str, result: Mapping[str, Any]) -> None:
     """Precision and recall of each method that is chosen."""
-    arrays = session.arrays(id)
-    rows = [row for row in board.final(result) if arrays is not None and f"pr/{row.name}" in arrays]
+    arrays = jobs.read_arrays(id)
+    rows = [row for row in board.rows_of_result(result) if arrays is not None and f"pr/{row.name}" in arrays]
     if arrays is None or not rows:
         return
     st.subheader("Precision and recall", anchor="curves")
-    names = board.by_score(rows)
-    first = list(dict.fromkeys([*names[: SHOWN - 1], *(n for n in names if n == board.PLAIN)]))
+    names = board.rank_names(rows)
+    first = list(dict.fromkeys([*names[: SHOWN - 1], *(n for n in names if n == BASELINE)]))
     if "data.curves" not in st.session_state:
         st.session_state["data.curves"] = first
     titles = {row.name: row.title for row in rows}
-    st.fragment(_curves)(arrays, rows, names, titles, result)
+    st.fragment(_make_curves)(arrays, rows, names, titles, result)
 
 
-def _curves(
+def _make_curves(
     arrays: Mapping[str, np.ndarray],
     rows: list[board.Row],
     names: list[str],
@@ -291,9 +302,9 @@ def _curves(
     ]
     data = result["data"]
     several = len(data["classes"]) > 2
-    heading(
+    draw_heading(
         "Precision and recall on the test rows",
-        glossary.about(
+        glossary.explain_terms(
             "precision-recall curve",
             "precision",
             "recall",
@@ -305,5 +316,5 @@ def _curves(
         return
     prevalence = float(np.mean(arrays["truth"] > 0)) if not several else 1 / len(data["classes"])
     with st.container(width=WIDE):
-        chart(pr.figure(drawn, prevalence), "chart-pr-compare", pr.alt(drawn, prevalence))
-        numbers("pr-compare", lambda: pr.table(drawn), "Precision at a few recalls, one row a method", download=False)
+        draw_chart(pr.figure(drawn, prevalence), "chart-pr-compare", pr.alt(drawn, prevalence))
+        draw_numbers("pr-compare", lambda: pr.table(drawn), "Precision at a few recalls, one row a method", download=False)

@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from app import session
 from app.charts import calibration
-from app.parts.elements import WIDE, chart, heading, numbers
+from app.parts.elements import WIDE, draw_chart, draw_heading, draw_numbers
+from app.session import jobs
 from app.views.data import board
 from app.words import glossary
-from app.words.naming import BLANK, said
-from app.words.text import many
+from app.words.naming import BLANK, shorten_name
+from app.words.text import format_count
 from engine.stats import thresholds
 from engine.text import one_line
 
-HELP = glossary.term("threshold")
+HELP = glossary.explain_term("threshold")
 KINDS = {"as trained": "As trained", "prior corrected": "Prior corrected", "isotonic": "Isotonic"}
-KINDS_HELP = glossary.about("prior correction", "isotonic regression")
-WORDS = {word: glossary.term(word) for word in ("precision", "recall", "f1", "flagged")}
+KINDS_HELP = glossary.explain_terms("prior correction", "isotonic regression")
+TERMS = {word: glossary.explain_term(word) for word in ("precision", "recall", "f1", "flagged")}
 GOALS = {"cost": "Lowest cost", "recall": "Reach a recall", "precision": "Reach a precision", "hand": "By hand"}
 STYLE = """<style>
 table.confusion { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 100%; max-width: 34rem; }
@@ -37,28 +37,28 @@ table.confusion { border-collapse: collapse; font-variant-numeric: tabular-nums;
 </style>"""
 
 
-def section(job: str, result: Mapping[str, Any]) -> None:
+def draw_decision(job: str, result: Mapping[str, Any]) -> None:
     """Everything about thresholds of that finished comparison."""
     st.subheader("Decide", help=HELP, anchor="decide")
-    there = set(session.artifacts(job))
-    rows = [row for row in board.final(result) if f"thresholds/{row.name}" in there]
+    there = set(jobs.list_artifacts(job))
+    rows = [row for row in board.rows_of_result(result) if f"thresholds/{row.name}" in there]
     if not rows:
         st.info("This comparison keeps no threshold tables.", icon=":material/history:")
         return
-    st.fragment(_section)(job, result, rows)
+    st.fragment(_draw_decision)(job, result, rows)
 
 
-def _section(job: str, result: Mapping[str, Any], rows: list[board.Row]) -> None:
+def _draw_decision(job: str, result: Mapping[str, Any], rows: list[board.Row]) -> None:
     """A fragment: a move of the threshold redraws it alone."""
     titles = {row.name: row.title for row in rows}
-    first = result.get("best") if result.get("best") in titles else board.by_score(rows)[0]
+    first = result.get("best") if result.get("best") in titles else board.rank_names(rows)[0]
     state = st.session_state
     if state.get("data.method") not in titles:
         state["data.method"] = first
     left, right = st.columns([1, 1], gap="large")
     with left:
         name = st.selectbox("Method", list(titles), format_func=titles.__getitem__, key="data.method")
-        table = session.thresholds(job, name)
+        table = jobs.read_thresholds(job, name)
         if table is None:
             st.info("The table of this method is gone.", icon=":material/search_off:")
             return
@@ -76,48 +76,50 @@ def _section(job: str, result: Mapping[str, Any], rows: list[board.Row]) -> None
             wrap=True,
         )
         grid = table["grid"]
-        found, asked = _goal(table, str(goal), str(kind))
+        found, asked = _find_threshold(table, str(goal), str(kind))
         wanted = (job, name, kind, goal, asked)
-        place = _place(table, found, str(kind)) if found else None
+        place = _find_place(table, found, str(kind)) if found else None
         if "data.threshold" not in state or (state.get("data.wanted") != wanted and place is not None):
             state["data.threshold"] = place if place is not None else int(np.abs(grid - 0.5).argmin())
         state["data.threshold"] = min(int(state["data.threshold"]), len(grid) - 1)
         state["data.wanted"] = wanted
         chosen = int(
-            st.select_slider("Threshold", range(len(grid)), format_func=lambda i: shown(grid[i]), key="data.threshold")
+            st.select_slider(
+                "Threshold", range(len(grid)), format_func=lambda i: format_threshold(grid[i]), key="data.threshold"
+            )
         )
         if place is not None and chosen != place:
             st.button(
-                f"Back to {shown(grid[place])}, {GOALS[str(goal)].lower()}", key="data.back", icon=":material/undo:",
-                on_click=_back, args=(place,),
+                f"Back to {format_threshold(grid[place])}, {GOALS[str(goal)].lower()}", key="data.back", icon=":material/undo:",
+                on_click=_go_back, args=(place,),
             )  # fmt: skip
     with right:
         at = thresholds.counts_at(table, float(grid[chosen]), str(kind))
-        _outcome(at, result)
+        _draw_outcome(at, result)
         if goal == "cost" and isinstance(asked, tuple):
-            _cost(table, chosen, asked, str(kind))
-    _calibration(table, titles[name])
+            _draw_cost(table, chosen, asked, str(kind))
+    _draw_calibration(table, titles[name])
 
 
-def _place(table: thresholds.Table, found: Mapping[str, float], kind: str) -> int:
+def _find_place(table: thresholds.Table, best: Mapping[str, float], kind: str) -> int:
     """Where on the grid a threshold lies; the one that flags nothing is told apart from 1 by its counts."""
     v = thresholds.variant_index(kind)
-    same = np.flatnonzero((table["tp"][v] == found["tp"]) & (table["fp"][v] == found["fp"]))
-    return int(same[np.abs(table["grid"][same] - found["threshold"]).argmin()])
+    same = np.flatnonzero((table["tp"][v] == best["tp"]) & (table["fp"][v] == best["fp"]))
+    return int(same[np.abs(table["grid"][same] - best["threshold"]).argmin()])
 
 
-def _back(place: int) -> None:
+def _go_back(place: int) -> None:
     st.session_state["data.threshold"] = place
 
 
-def shown(threshold: float) -> str:
+def format_threshold(threshold: float) -> str:
     """'0.35', '0.0123', 'none' for what flags nothing."""
     if threshold > 1:
         return "flag none"
     return f"{threshold:.2f}" if abs(threshold * 100 - round(threshold * 100)) < 1e-9 else f"{threshold:.3g}"
 
 
-def _goal(table: thresholds.Table, goal: str, kind: str) -> tuple[dict[str, float] | None, Any]:
+def _find_threshold(table: thresholds.Table, goal: str, kind: str) -> tuple[dict[str, float] | None, Any]:
     """(the threshold that does what is asked, what was asked); a sentence where none does."""
     if goal == "cost":
         left, right = st.columns(2)
@@ -133,7 +135,7 @@ def _goal(table: thresholds.Table, goal: str, kind: str) -> tuple[dict[str, floa
         return None, None
     target = st.number_input(
         f"At least this {goal}", 0.01, 1.0, 0.8 if goal == "recall" else 0.5, step=0.05, key=f"data.{goal}",
-        help=WORDS[goal],
+        help=TERMS[goal],
     )  # fmt: skip
     find = thresholds.threshold_for_recall if goal == "recall" else thresholds.threshold_for_precision
     found = find(table, target, kind)
@@ -144,20 +146,20 @@ def _goal(table: thresholds.Table, goal: str, kind: str) -> tuple[dict[str, floa
     return found, target
 
 
-def _outcome(at: Mapping[str, float], result: Mapping[str, Any]) -> None:
+def _draw_outcome(at: Mapping[str, float], result: Mapping[str, Any]) -> None:
     data = result.get("data") or {}
     positive = str(data.get("positive"))
     others = [str(c) for c in data.get("classes") or () if str(c) != positive]
-    st.html(confusion(at, positive, others[0] if len(others) == 1 else "any other class"))
+    st.html(write_confusion(at, positive, others[0] if len(others) == 1 else "any other class"))
     flagged = at["tp"] + at["fp"]
     right = f"{100 * at['precision']:.0f} of 100 are right" if math.isfinite(at["precision"]) else "nothing is flagged"
     st.markdown(
-        f"Of {many(round(at['tp'] + at['fn']), 'row')} of class **{said(positive)}**, **{round(at['tp']):,}** are found and "
-        f"{round(at['fn']):,} missed. Of {many(round(flagged), 'flagged row')}, {right}."
+        f"Of {format_count(round(at['tp'] + at['fn']), 'row')} of class **{shorten_name(positive)}**, **{round(at['tp']):,}** are found "
+        f"and {round(at['fn']):,} missed. Of {format_count(round(flagged), 'flagged row')}, {right}."
     )
     with st.container(horizontal=True, gap="small"):
         for label, key in (("Precision", "precision"), ("Recall", "recall"), ("F1", "f1"), ("Flagged", "flagged")):
-            st.metric(label, f"{at[key]:.2f}" if math.isfinite(at[key]) else "–", help=WORDS[key])
+            st.metric(label, f"{at[key]:.2f}" if math.isfinite(at[key]) else "–", help=TERMS[key])
     st.caption(
         "Every tested row counted once, without the validation rows, which no pass tests: counts are means over passes through the data, "
         "so they need not add up to the unit. These are readings at one threshold without an interval; how sure the scores are stands on "
@@ -165,11 +167,11 @@ def _outcome(at: Mapping[str, float], result: Mapping[str, Any]) -> None:
     )
 
 
-def confusion(at: Mapping[str, float], positive: str, others: str) -> str:
+def write_confusion(at: Mapping[str, float], positive: str, others: str) -> str:
     """The four counts as a table of HTML, every text escaped."""
 
-    def cell(name: str, words: str, kind: str) -> str:
-        return f"<td class='{kind}'><b>{round(at[name]):,}</b>{words}</td>"
+    def cell(name: str, meaning: str, kind: str) -> str:
+        return f"<td class='{kind}'><b>{round(at[name]):,}</b>{meaning}</td>"
 
     names = [html.escape(one_line(text, 40) or BLANK, quote=True) for text in (positive, others)]
     return (
@@ -181,22 +183,23 @@ def confusion(at: Mapping[str, float], positive: str, others: str) -> str:
     )
 
 
-def _cost(table: thresholds.Table, chosen: int, asked: tuple[float, float], kind: str) -> None:
-    costs = 1000 * thresholds.cost_per_row(table, *asked, kind)
-    expected = asked[1] / sum(asked)
+def _draw_cost(table: thresholds.Table, chosen: int, prices: tuple[float, float], kind: str) -> None:
+    costs = 1000 * thresholds.cost_per_row(table, *prices, kind)
+    expected = prices[1] / sum(prices)
     st.markdown(
         f"Cost per 1,000 rows: **{costs[chosen]:,.1f}** here; {costs[-1]:,.1f} if nothing were flagged, {costs[0]:,.1f} if everything "
-        f"were. Were the probabilities right, the best threshold would be {shown(expected)}."
+        f"were. Were the probabilities right, the best threshold would be {format_threshold(expected)}."
     )
 
 
-def _calibration(table: thresholds.Table, title: str) -> None:
+def _draw_calibration(table: thresholds.Table, title: str) -> None:
     found = {KINDS[kind]: thresholds.describe_calibration(table, kind) for kind in thresholds.VARIANTS}
-    heading(
-        "Are the probabilities right?", glossary.about("calibration", "prior correction", "isotonic regression", "Brier score")
+    draw_heading(
+        "Are the probabilities right?",
+        glossary.explain_terms("calibration", "prior correction", "isotonic regression", "Brier score"),
     )
     with st.container(width=WIDE):
-        chart(calibration.figure(found), "chart-calibration", calibration.alt(found, title))
+        draw_chart(calibration.figure(found), "chart-calibration", calibration.alt(found, title))
     best = min(found, key=lambda kind: found[kind]["brier"])
     st.markdown(
         "Brier score (lower is better): "
@@ -204,7 +207,7 @@ def _calibration(table: thresholds.Table, title: str) -> None:
         + f". Lowest: {best.lower()}."
     )
     with st.container(width=WIDE):
-        numbers(
+        draw_numbers(
             "calibration",
             lambda: calibration.table(found),
             "Bins of predicted probability with the observed share",

@@ -8,7 +8,7 @@ NAME = "sample-customers.csv"
 ROWS = 1_200
 
 
-def table() -> bytes:
+def write_sample() -> bytes:
     """A CSV of ROWS made-up customers, about one in thirteen of whom left; some values are missing, two columns are texts."""
     rng = np.random.default_rng(20)
     months = rng.integers(1, 73, ROWS)

@@ -8,9 +8,9 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
+from app.session import jobs
 from app.views.data import board
-from engine.report.leaderboard import code
+from engine.report.comparison_code import write_row
 
 STYLE = """<style>
 .take { display: flex; flex-wrap: wrap; gap: .5rem; }
@@ -23,31 +23,31 @@ STYLE = """<style>
 </style>"""
 
 
-def section(job: str, result: Mapping[str, Any]) -> None:
+def draw_takeaway(job: str, result: Mapping[str, Any]) -> None:
     """Links to everything, and the code of one method."""
     st.subheader(
         "Take away", anchor="take-away", help="Each link works in this browser alone, and until the table is forgotten."
     )
     st.html(
-        links(
+        write_links(
             [
-                ("Report (HTML)", session.file_url(job, "report.html")),
-                ("Leaderboard as CSV", session.file_url(job, "leaderboard.csv")),
-                ("as Markdown", session.file_url(job, "leaderboard.md")),
-                ("as LaTeX", session.file_url(job, "leaderboard.tex")),
-                ("Everything as JSON", session.file_url(job, "comparison.json")),
+                ("Report (HTML)", jobs.file_url(job, "report.html")),
+                ("Leaderboard as CSV", jobs.file_url(job, "leaderboard.csv")),
+                ("as Markdown", jobs.file_url(job, "leaderboard.md")),
+                ("as LaTeX", jobs.file_url(job, "leaderboard.tex")),
+                ("Everything as JSON", jobs.file_url(job, "comparison.json")),
             ]
         )
     )
     st.caption("The report is one file that opens anywhere and asks no other host for anything.")
-    rows = board.final(result)
+    rows = board.rows_of_result(result)
     titles = {row.name: row.title for row in rows}
-    there = set(session.artifacts(job))
-    names = board.by_score(rows)
-    st.fragment(_one)(job, result, titles, names, there)
+    there = set(jobs.list_artifacts(job))
+    names = board.rank_names(rows)
+    st.fragment(_draw_method)(job, result, titles, names, there)
 
 
-def _one(job: str, result: Mapping[str, Any], titles: Mapping[str, str], names: list[str], there: set[str]) -> None:
+def _draw_method(job: str, result: Mapping[str, Any], titles: Mapping[str, str], names: list[str], there: set[str]) -> None:
     """One method: its model, its rows, its code. A fragment."""
     state = st.session_state
     if state.get("data.take") not in titles:
@@ -55,23 +55,23 @@ def _one(job: str, result: Mapping[str, Any], titles: Mapping[str, str], names: 
     name = st.selectbox("Of one method", names, format_func=titles.__getitem__, key="data.take")
     found = []
     if f"model/{name}" in there:
-        found.append(("Fitted model (zip)", session.file_url(job, f"model-{name}.zip")))
+        found.append(("Fitted model (zip)", jobs.file_url(job, f"model-{name}.zip")))
     if f"augmented/{name}" in there:
-        found.append(("Augmented training rows (CSV)", session.file_url(job, f"augmented-{name}.csv")))
-    found.append(("Code (Python)", session.file_url(job, f"code-{name}.py")))
-    st.html(links(found, first=False))
+        found.append(("Augmented training rows (CSV)", jobs.file_url(job, f"augmented-{name}.csv")))
+    found.append(("Code (Python)", jobs.file_url(job, f"code-{name}.py")))
+    st.html(write_links(found, first=False))
     if f"model/{name}" in there:
         st.markdown("**Use the model**")
-        st.code(example(name), language="python", wrap_lines=True)
+        st.code(write_example(name), language="python", wrap_lines=True)
     else:
         st.caption(f"No fitted model of {titles[name]} was kept.")
     if f"augmented/{name}" not in there:
         st.caption("There are no augmented training rows of it: it adds none in the table's own columns.")
     with st.expander("Python that measures this row again", icon=":material/code:"):
-        st.code(code(result, name), language="python", wrap_lines=True)
+        st.code(write_row(result, name), language="python", wrap_lines=True)
 
 
-def example(name: str) -> str:
+def write_example(name: str) -> str:
     """Ten lines that load the model and use it."""
     return f"""import pandas as pd
 
@@ -86,10 +86,10 @@ print(model.predict(table)[:5])
 """
 
 
-def links(found: list[tuple[str, str]], *, first: bool = True) -> str:
+def write_links(links: list[tuple[str, str]], *, first: bool = True) -> str:
     """Links as HTML; the first one stands out."""
     made = [
         f'<a{" class=first" if first and i == 0 else ""} href="{html.escape(url, quote=True)}" download>{html.escape(text)}</a>'
-        for i, (text, url) in enumerate(found)
+        for i, (text, url) in enumerate(links)
     ]
     return f'{STYLE}<div class="take">{"".join(made)}</div>'

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app import session
-from app.drop import drop
+from app.drop import draw_drop_zone
+from app.session import uploads, visitor
+from app.session.store import get_store
 from app.views.data import sample
-from app.words.text import many, plain
+from app.words.text import escape, format_count
 from engine.errors import LabError
 from engine.spec.table_limits import MAX_CELLS, MAX_COLUMNS, MAX_INFLATED, MAX_ROWS
-from engine.store.uploads import MAX_BYTES, Forgotten, Upload
+from engine.store.uploads import ENDINGS, MAX_BYTES, Forgotten, Upload
 
 TAKEN = (
     f"CSV, TSV, Excel or Parquet, or a zip of one: up to {MAX_BYTES >> 20} MiB ({MAX_INFLATED >> 20} MiB unpacked), {MAX_ROWS:,} rows, "
@@ -23,9 +24,9 @@ Go = Callable[[str | None], object]
 """Goes to a table by its id; None: to the empty page."""
 
 
-def privacy() -> str:
+def explain_privacy() -> str:
     """What happens to the data: three sentences, and what is not promised."""
-    minutes = many(max(1, round(session.kept_seconds() / 60)), "minute")
+    minutes = format_count(max(1, round(uploads.retention_seconds() / 60)), "minute")
     return (
         "Your table belongs to this browser: nobody else sees it or what is made from it, not even with the link. It is read and trained "
         "on by this server's engine, is sent to nobody else, and its content is written to no log. **Forget**, or "
@@ -34,69 +35,69 @@ def privacy() -> str:
     )
 
 
-def empty(go: Go) -> None:
+def draw_empty(go: Go) -> None:
     """Nothing is here yet: a place to drop a table on, what is taken, what becomes of it, and a table to try."""
     st.subheader("Which method helps on your data?")
     st.markdown(
         "Drop a table here. A minute later you know which method for imbalanced classes is better than plain training on it, by how much, "
         "and whether to believe it; you take away a report, the code and the fitted model."
     )
-    if why := session.uploading():
-        st.warning(plain(why, 400), icon=":material/movie:" if session.demo() else ":material/cookie_off:")
+    if why := uploads.explain_refusal():
+        st.warning(escape(why, 400), icon=":material/movie:" if visitor.is_demo() else ":material/cookie_off:")
         return
-    drop("Drop a table here", TAKEN, endings=session.ENDINGS, key="mine.drop", sent=go)
+    draw_drop_zone("Drop a table here", TAKEN, endings=ENDINGS, key="mine.drop", sent=go)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Try a sample table", key="data.sample", icon=":material/science:", on_click=_sample, args=(go,))
+        st.button("Try a sample table", key="data.sample", icon=":material/science:", on_click=_take_sample, args=(go,))
         st.caption(f"{sample.ROWS:,} made-up customers, some of whom left: it goes the way of a table of your own.")
-    st.caption(f":material/lock: {privacy()}")
+    st.caption(f":material/lock: {explain_privacy()}")
 
 
-def _sample(go: Go) -> None:
+def _take_sample(go: Go) -> None:
     try:
-        go(session.store().add_upload(session.owner(), sample.NAME, sample.table()))
+        go(get_store().add_upload(visitor.read_owner(), sample.NAME, sample.write_sample()))
     except LabError as error:
         st.session_state["data.trouble"] = str(error)
 
 
-def trouble() -> None:
+def draw_trouble() -> None:
     """What went wrong with the last press, once."""
     if text := st.session_state.pop("data.trouble", ""):
-        st.error(plain(text, 400), icon=":material/error:")
+        st.error(escape(text, 400), icon=":material/error:")
 
 
-def head(upload: Upload, all_of_mine: list[Upload], go: Go) -> None:
+def draw_head(upload: Upload, all_of_mine: list[Upload], go: Go) -> None:
     """The table that is looked at, the others, another one, and the way to forget it."""
     size = f"{upload.size / 1024:,.0f} KiB" if upload.size < 1 << 20 else f"{upload.size / (1 << 20):,.1f} MiB"
     with st.container(horizontal=True, vertical_alignment="center", key="data-head"):
         st.markdown(
-            f":material/table: **{plain(upload.name, 80)}** · {size} · :material/lock: only in this browser", width="stretch"
+            f":material/table: **{escape(upload.name, 80)}** · {size} · :material/lock: only in this browser", width="stretch"
         )
         with st.popover("Another table", icon=":material/add:", key=f"mine.more.{upload.id}"):
             for one in [u for u in all_of_mine if u.id != upload.id]:
                 st.button(
-                    plain(one.name, 60), key=f"mine.open.{one.id}", icon=":material/table:", on_click=go, args=(one.id,),
+                    escape(one.name, 60), key=f"mine.open.{one.id}", icon=":material/table:", on_click=go, args=(one.id,),
                     width="stretch",
                 )  # fmt: skip
-            drop("Drop another table", TAKEN, endings=session.ENDINGS, key=f"mine.another.{upload.id}", sent=go, small=True)
-        forget(upload, "top", go)
+            draw_drop_zone("Drop another table", TAKEN, endings=ENDINGS, key=f"mine.another.{upload.id}", sent=go, small=True)
+        draw_forget(upload, "top", go)
 
 
-def forget(upload: Upload, place: str, go: Go) -> None:
+def draw_forget(upload: Upload, place: str, go: Go) -> None:
     """The button, with its one confirmation."""
     with st.popover("Forget", icon=":material/delete_forever:", key=f"mine.forget.{place}.{upload.id}"):
         st.markdown(
-            f"Delete **{plain(upload.name, 80)}** and everything made from it: what was found in it, comparisons, models and reports? "
+            f"Delete **{escape(upload.name, 80)}** and everything made from it: what was found in it, comparisons, models and reports? "
             "This cannot be taken back."
         )
         st.button(
             "Forget it now", key=f"mine.gone.{place}.{upload.id}", type="primary", icon=":material/delete_forever:",
-            on_click=_forget, args=(upload.id, go),
+            on_click=_forget_table, args=(upload.id, go),
         )  # fmt: skip
 
 
-def _forget(id: str, go: Go) -> None:
+def _forget_table(id: str, go: Go) -> None:
     try:
-        gone = session.forget(id)
+        gone = uploads.forget_uploads(id)
     except LabError as error:
         st.session_state["data.trouble"] = str(error)
         return
@@ -104,7 +105,7 @@ def _forget(id: str, go: Go) -> None:
     st.session_state["data.forgotten"] = gone
 
 
-def forgotten() -> None:
+def draw_forgotten() -> None:
     """What forgetting came to, once."""
     gone: Forgotten | None = st.session_state.pop("data.forgotten", None)
     if gone is None:
@@ -113,7 +114,7 @@ def forgotten() -> None:
         if not gone.tables:
             st.info("There was nothing left to forget.", icon=":material/info:")
             return
-        what = f"{many(gone.tables, 'table')} and {many(gone.jobs, 'piece')} of work made from it are deleted"
+        what = f"{format_count(gone.tables, 'table')} and {format_count(gone.jobs, 'piece')} of work made from it are deleted"
         st.success(
             f"**Forgotten.** {what}, and the database's log is emptied."
             if gone.clean
@@ -122,9 +123,9 @@ def forgotten() -> None:
         )
 
 
-def unknown(go: Go) -> None:
+def draw_unknown(go: Go) -> None:
     """A link to what is gone, or somebody else's: both read the same."""
-    minutes = many(max(1, round(session.kept_seconds() / 60)), "minute")
+    minutes = format_count(max(1, round(uploads.retention_seconds() / 60)), "minute")
     with st.container(key="data-state-unknown"):
         st.warning(
             "**Nothing here for you.** What this address names was forgotten (by a press, or after "

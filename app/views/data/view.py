@@ -8,76 +8,75 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
 from app.frame import address, links, top
+from app.frame.opening import open_page
 from app.run import panel
+from app.session import jobs, uploads, visitor
+from app.session.store import get_store
 from app.views.data import classes, columns, contest, decide, takeaway, upload
-from app.words.text import many, plain
+from app.words.text import escape, format_count
 from engine.errors import LabError, UnknownName
 from engine.store import Job
 from engine.store.uploads import Upload
 
-WORDS = ("data", "compare")
+ADDRESS_WORDS = ("data", "compare")
 
 
 def page() -> None:
     """Draw the page."""
-    top.style()
-    try:
-        session.store()
-        mine = session.uploads()
-    except LabError as error:
-        st.title("Imbalance Lab")
-        st.error(plain(error, 600), icon=":material/error:")
+    mine = open_page(_load)
+    if mine is None:
         return
-    found = _asked(mine)
+    found = _read_address(mine)
     job = found[1] if found is not None else None
-    top.head(job is not None and job.active)
+    top.draw_head(job is not None and job.active)
     with st.container(key="data-top"):
-        upload.forgotten()
-        upload.trouble()
+        upload.draw_forgotten()
+        upload.draw_trouble()
     if found is None:
-        upload.unknown(_go)
+        upload.draw_unknown(_go_to)
         return
     table, job = found
     if table is None and job is None:
         with st.container(key="data-state-empty"):
-            upload.empty(_go)
-        if session.demo():
-            links.to("gallery", "See a recorded comparison in the gallery", ":material/collections_bookmark:")
+            upload.draw_empty(_go_to)
+        if visitor.is_demo():
+            links.draw_link("gallery", "See a recorded comparison in the gallery", ":material/collections_bookmark:")
         else:
-            panel.no_engine(session.store())
+            panel.warn_no_engine(get_store())
         return
     if table is not None:
-        upload.head(table, mine, _go)
-        _table(table, job)
+        upload.draw_head(table, mine, _go_to)
+        _draw_table(table, job)
     if job is not None:
-        _comparison(job)
+        _draw_comparison(job)
     if table is not None:
         st.divider()
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(f":material/lock: {upload.privacy()}", width="stretch")
-            upload.forget(table, "end", _go)
+            st.caption(f":material/lock: {upload.explain_privacy()}", width="stretch")
+            upload.draw_forget(table, "end", _go_to)
 
 
-# ---- which table, which comparison
+def _load() -> list[Upload]:
+    get_store()  # raises where there is none, in a demonstration too
+    return uploads.list_uploads()
 
 
-def _asked(mine: list[Upload]) -> tuple[Upload | None, Job | None] | None:
+def _read_address(mine: list[Upload]) -> tuple[Upload | None, Job | None] | None:
     """(table, comparison) that the address names, the newest table where it names none; None: it names what is not there for them."""
-    query = address.words()
+    query = address.page_words()
     job = None
     try:
         if "compare" in query:
-            job = session.live(query["compare"]).job
+            job = jobs.read_progress(query["compare"]).job
             if job.kind != "compare":
                 return None
-            _remember(job)
+            _take_settings(job)
         id = job.upload if job is not None else query.get("data")
         if job is not None and id is None:
             return None, job  # on a public dataset
         if id is not None:
-            return session.upload(id), job
+            return uploads.find_upload(id), job
     except UnknownName:
         return None
     if not mine:
@@ -86,12 +85,12 @@ def _asked(mine: list[Upload]) -> tuple[Upload | None, Job | None] | None:
     return mine[0], None
 
 
-def _go(table: str | None, compare: str | None = None) -> None:
+def _go_to(table: str | None, compare: str | None = None) -> None:
     """Go to a table, as its link would."""
-    address.write({word: id for word, id in zip(WORDS, (table, compare), strict=True) if id})
+    address.follow_link({word: id for word, id in zip(ADDRESS_WORDS, (table, compare), strict=True) if id})
 
 
-def _remember(job: Job) -> None:
+def _take_settings(job: Job) -> None:
     """A link to a comparison brings its settings with it, once, and the method that it says."""
     state = st.session_state
     if state.get("mine.from") != job.id:
@@ -111,13 +110,13 @@ def _remember(job: Job) -> None:
             state["data.ratio"] = float(job.spec["ratio"])
 
 
-def _begin(table: Upload, job: Job) -> None:
+def _go_to_new(table: Upload, job: Job) -> None:
     """Go to a comparison that was asked for just now; what the person said stays as it is."""
     st.session_state["mine.from"] = job.id
-    _go(table.id, job.id)
+    _go_to(table.id, job.id)
 
 
-def _options(table: Upload) -> dict[str, Any]:
+def _read_options(table: Upload) -> dict[str, Any]:
     """What the person has said of this table."""
     options: dict[str, Any] = st.session_state.get("mine.options") or {}
     if options.get("table") != table.id:
@@ -126,27 +125,27 @@ def _options(table: Upload) -> dict[str, Any]:
     return options
 
 
-def _say(**changes: Any) -> None:
+def _change_options(**changes: Any) -> None:
     st.session_state["mine.options"] = {**st.session_state["mine.options"], **changes}
 
 
 # ---- the table
 
 
-def _table(table: Upload, job: Job | None) -> None:
+def _draw_table(table: Upload, job: Job | None) -> None:
     """How it was read, what is in it, and the press that compares."""
-    options = _options(table)
-    asked = _profile_job(table, options)
+    options = _read_options(table)
+    asked = _find_profile_job(table, options)
     if asked is None:
         return
     if asked.active:
         with st.container(key="data-state-reading"):
-            st.fragment(_reading, run_every=panel.TICK)(asked.id)
+            st.fragment(_draw_reading, run_every=panel.TICK)(asked.id)
         return
-    profile = session.profile(asked.id) if asked.state == "done" else None
+    profile = jobs.read_profile(asked.id) if asked.state == "done" else None
     if profile is None:
         with st.container(key="data-state-unread"):
-            _unread(asked, options)
+            _draw_unread(asked, options)
     else:
         with st.container(key="data-state-profile"):
             if job is not None and job.state == "done":
@@ -154,116 +153,120 @@ def _table(table: Upload, job: Job | None) -> None:
                     "On this page: [what is to be predicted](#target) · [compare](#compare) · [verdict](#verdict) · [curves](#curves) · "
                     "[decide](#decide) · [take away](#take-away)"
                 )
-            _profiled(profile, table, options, asked)
+            _draw_profile(profile, table, options, asked)
             return
-    said = columns.section(None, options["reading"], asked.id)
+    said = columns.draw_columns(None, options["reading"], asked.id)
     if said is not None:
-        _say(reading=said, target=None, positive=None)
+        _change_options(reading=said, target=None, positive=None)
         st.rerun()
 
 
-def _profile_job(table: Upload, options: Mapping[str, Any]) -> Job | None:
+def _find_profile_job(table: Upload, options: Mapping[str, Any]) -> Job | None:
     """The job that reads this table this way: asked for once, so that one that failed stays failed until somebody presses."""
     state = st.session_state
     words = {"reading": options["reading"], "target": options["target"], "positive": options["positive"]}
     wanted = json.dumps([table.id, words], sort_keys=True)
     try:
         if state.get("mine.wanted") != wanted:
-            state["mine.profile"] = session.ask_profile(table.id, words).id
+            state["mine.profile"] = jobs.ask_profile(table.id, words).id
             state["mine.wanted"] = wanted
-        return session.live(state["mine.profile"]).job
+        return jobs.read_progress(state["mine.profile"]).job
     except LabError as error:
-        st.error(plain(error, 500), icon=":material/error:")
+        st.error(escape(error, 500), icon=":material/error:")
         if options["reading"] or options["target"]:
-            st.button("Guess everything again", key="data.reset", icon=":material/auto_fix:", on_click=_reset)
+            st.button("Guess everything again", key="data.reset", icon=":material/auto_fix:", on_click=_reset_options)
         return None
 
 
-def _reset() -> None:
-    _say(reading={}, target=None, positive=None)
+def _reset_options() -> None:
+    _change_options(reading={}, target=None, positive=None)
 
 
-def _reading(id: str) -> None:
+def _draw_reading(id: str) -> None:
     """How far the reading is. A fragment; it redraws the page when that has ended."""
     try:
-        live = session.live(id)
+        live = jobs.read_progress(id)
     except UnknownName:
         st.rerun()
     if not live.job.active:
         st.rerun()
-    alive = bool(session.store().engines())
+    alive = bool(get_store().engines())
     if live.job.state == "queued":
         st.progress(
-            0.0, text="Waiting for the engine. " + (f"{many(live.ahead, 'job')} before it." if live.ahead else "Next in line.")
+            0.0,
+            text="Waiting for the engine. "
+            + (f"{format_count(live.ahead, 'job')} before it." if live.ahead else "Next in line."),
         )
     else:
-        st.progress(0.5, text=f"{plain(live.phase or 'Reading the table', 80)} …")
+        st.progress(0.5, text=f"{escape(live.phase or 'Reading the table', 80)} …")
     if not alive:
         st.warning(panel.NO_ENGINE, icon=":material/power_off:")
 
 
-def _unread(job: Job, options: Mapping[str, Any]) -> None:
+def _draw_unread(job: Job, options: Mapping[str, Any]) -> None:
     """Reading failed: the sentence, and what to do."""
     if job.state == "failed":
-        st.error(f"**The table could not be read as asked.** {plain(job.reason, 600)}", icon=":material/error:")
+        st.error(f"**The table could not be read as asked.** {escape(job.reason, 600)}", icon=":material/error:")
         st.markdown("Say below how it is to be read, mend the file and send it again, or forget it.")
     else:
         st.warning(f"**Reading was {job.state}.**", icon=":material/power_off:")
     with st.container(horizontal=True):
-        st.button("Try again", key="data.reread", icon=":material/replay:", on_click=_reread)
+        st.button("Try again", key="data.reread", icon=":material/replay:", on_click=_read_again)
         if options["reading"] or options["target"]:
-            st.button("Guess everything again", key="data.reset", icon=":material/auto_fix:", on_click=_reset)
+            st.button("Guess everything again", key="data.reset", icon=":material/auto_fix:", on_click=_reset_options)
 
 
-def _reread() -> None:
+def _read_again() -> None:
     st.session_state.pop("mine.wanted", None)
 
 
-def _profiled(profile: Mapping[str, Any], table: Upload, options: Mapping[str, Any], asked: Job) -> None:
-    said = columns.section(profile, options["reading"], asked.id)
+def _draw_profile(profile: Mapping[str, Any], table: Upload, options: Mapping[str, Any], reading_job: Job) -> None:
+    said = columns.draw_columns(profile, options["reading"], reading_job.id)
     if said is not None:
-        _say(reading=said, target=None, positive=None)
+        _change_options(reading=said, target=None, positive=None)
         st.rerun()
-    ready = classes.section(profile, lambda target, positive: _say(target=target, positive=positive), asked.id)
+    ready = classes.draw_classes(
+        profile, lambda target, positive: _change_options(target=target, positive=positive), reading_job.id
+    )
     if profile["target"] is None:
         return
-    contest.bar(profile, {"upload": table.id}, options["reading"], ready, lambda job: _begin(table, job))
-    _earlier(table)
+    contest.draw_bar(profile, {"upload": table.id}, options["reading"], ready, lambda job: _go_to_new(table, job))
+    _draw_earlier(table)
 
 
-def _earlier(table: Upload) -> None:
+def _draw_earlier(table: Upload) -> None:
     """Other comparisons of this table."""
-    others = [j for j in session.comparisons(table.id) if j.id != st.query_params.get("compare")]
+    others = [j for j in jobs.list_comparisons(table.id) if j.id != st.query_params.get("compare")]
     if not others:
         return
-    with st.expander(f"Earlier: {many(len(others), 'comparison')}", icon=":material/history:"):
+    with st.expander(f"Earlier: {format_count(len(others), 'comparison')}", icon=":material/history:"):
         for job in others[:20]:
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"{contest.asked_for(job.spec)} · {job.state}", width="stretch")
+                st.markdown(f"{contest.describe_request(job.spec)} · {job.state}", width="stretch")
                 st.button(
-                    "Show", key=f"mine.show.{job.id}", icon=":material/visibility:", on_click=_go, args=(table.id, job.id)
+                    "Show", key=f"mine.show.{job.id}", icon=":material/visibility:", on_click=_go_to, args=(table.id, job.id)
                 )
 
 
 # ---- the comparison
 
 
-def _comparison(job: Job) -> None:
+def _draw_comparison(job: Job) -> None:
     st.subheader("Verdict" if job.state == "done" else "Comparison", anchor="verdict")
     with st.container(key=f"data-state-{job.state}"):
         if job.active:
-            st.caption(contest.asked_for(job.spec))
-            contest.watch(job)
+            st.caption(contest.describe_request(job.spec))
+            contest.watch_comparison(job)
             return
-        result = session.comparison(job.id) if job.state == "done" else None
+        result = jobs.read_comparison(job.id) if job.state == "done" else None
         if job.state == "done" and result is None:
             st.warning("What this comparison found is gone; compare again.", icon=":material/search_off:")
             return
         if result is None:
-            st.caption(contest.asked_for(job.spec))
-            contest.ended(job, lambda: contest.repeat(job))
+            st.caption(contest.describe_request(job.spec))
+            contest.draw_ending(job, lambda: contest.repeat_comparison(job))
             return
-        contest.verdict(job.id, result)
-        contest.curves(job.id, result)
-        decide.section(job.id, result)
-        takeaway.section(job.id, result)
+        contest.draw_verdict(job.id, result)
+        contest.draw_curves(job.id, result)
+        decide.draw_decision(job.id, result)
+        takeaway.draw_takeaway(job.id, result)

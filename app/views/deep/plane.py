@@ -10,161 +10,165 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import session
 from app.charts import embedding, palette
 from app.charts.embedding import KINDS, Map
-from app.form import form
+from app.form import fields
 from app.parts import share, size
 from app.run import panel
+from app.session import jobs, visitor
+from app.session.store import get_store, read_catalog
 from app.views.deep import thumbs
 from app.words import glossary
-from app.words.text import duration, many, plain
+from app.words.text import escape, format_count, format_duration
 from engine.errors import BadInput, UnknownName
 from engine.spec import RunSpec
 from engine.spec.embedding import EmbedSpec
 from engine.store import Job, Store
 
-HELP = glossary.about("embedding", "enemy")
+HELP = glossary.explain_terms("embedding", "enemy")
 AT_ONCE = 2.0
 """A map that takes fewer seconds is made without asking."""
 LISTED = 12
 """Up to so many classes are chosen by buttons, more from a list."""
 
 
-def section(run: str, classes: Sequence[str]) -> None:
+def draw_map(run: str, classes: Sequence[str]) -> None:
     """Everything about the map of that finished run. classes: their names, by number."""
     st.subheader("Where the rows lie in feature space", help=HELP, anchor="map")
-    store, owner, catalog = session.store(), session.owner(), session.catalog()
+    store, owner, catalog = get_store(), visitor.read_owner(), read_catalog()
     job = store.job(run, owner)
-    found = session.features(run, job.attempt, owner)
+    found = jobs.read_features(run, job.attempt, owner)
     if found is None:
         st.info(
             "This run keeps no features: it was made by an earlier version, or is an example that leaves them out. Run it again to "
             "see them.",
             icon=":material/history:",
         )
-        if panel.closed():
+        if panel.caption_demo():
             return
-        st.button("Run it again", key="deep.remake", icon=":material/replay:", on_click=_remake, args=(job,))
+        st.button("Run it again", key="deep.remake", icon=":material/replay:", on_click=_submit_run, args=(job,))
         return
     ways = {entry["technique"]: entry for entry in catalog.get("embeddings", [])}
     if not ways:
         st.info("The engine's catalog names no way to lay out features. Start the engine once: it publishes a newer one.")
         return
-    spec = _asked(run, ways)
-    _sample(found)
+    spec = _choose_technique(run, ways)
+    _describe_sample(found)
     if spec is None:
         return
     xy = store.embedding(run, spec.technique, spec.params, spec.seed, owner)
     if xy is None or len(xy) != len(found["y"]):
-        _wait(store, spec, found, owner, ways[spec.technique]["title"])
+        _draw_waiting(store, spec, found, owner, ways[spec.technique]["title"])
         return
     at = Map(xy, *(found[name] for name in ("y", "part", "predicted", "row", "enemy")))
-    st.fragment(_explore)(at, found["x"], found.get("thumbs"), list(classes), spec, ways[spec.technique]["title"])
+    st.fragment(_draw_map)(at, found["x"], found.get("thumbs"), list(classes), spec, ways[spec.technique]["title"])
 
 
-def _remake(job: Job) -> None:
-    session.store().submit(
+def _submit_run(job: Job) -> None:
+    get_store().submit(
         RunSpec.from_json(job.spec), fingerprint=job.fingerprint, owner=job.owner, device=job.device, priority=0, again=True
     )
 
 
-def _asked(run: str, ways: Mapping[str, Mapping[str, Any]]) -> EmbedSpec | None:
+def _choose_technique(run: str, ways: Mapping[str, Mapping[str, Any]]) -> EmbedSpec | None:
     """The way that is chosen, with its settings; None, and a sentence, where they cannot be."""
     names = list(ways)
     if st.session_state.get("deep.technique") not in names:
         st.session_state["deep.technique"] = names[0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.segmented_control(
-            "Laid out by", names, format_func=lambda n: plain(ways[n]["title"]), key="deep.technique", required=True
+            "Laid out by", names, format_func=lambda n: escape(ways[n]["title"]), key="deep.technique", required=True
         )
         entry = ways[name]
         with st.popover("Settings", icon=":material/tune:", disabled=not entry["fields"]):
-            values, wrong = form.field_widgets(entry["fields"], f"deep.e.{name}", name)
+            values, wrong = fields.draw_fields(entry["fields"], f"deep.e.{name}", name)
             seed = st.number_input("Seed", 0, 2**31 - 1, key="deep.e.seed", help="t-SNE and UMAP begin at random places.")
-    st.caption(plain(entry["summary"], 300))
+    st.caption(escape(entry["summary"], 300))
     for problem in wrong:
-        st.error(plain(problem, 300))
+        st.error(escape(problem, 300))
     return None if wrong else EmbedSpec(run, name, values, int(seed) if entry["fields"] else 0)
 
 
-def _sample(found: Mapping[str, np.ndarray]) -> None:
+def _describe_sample(arrays: Mapping[str, np.ndarray]) -> None:
     """'1,200 of 12,406 training rows, ...'."""
     parts = []
-    for kind, (name, count) in enumerate(zip(KINDS, found["size"].tolist(), strict=True)):
+    for kind, (name, count) in enumerate(zip(KINDS, arrays["size"].tolist(), strict=True)):
         if count:
-            parts.append(f"{int((found['part'] == kind).sum()):,} of {count:,} {name}")
-    every = int(found["size"].sum()) == len(found["y"])
+            parts.append(f"{int((arrays['part'] == kind).sum()):,} of {count:,} {name}")
+    every = int(arrays["size"].sum()) == len(arrays["y"])
     drawn = "all that there are" if every else "a sample of the first replicate in which small classes keep more of their rows"
-    width = found["x"].shape[1]
-    st.caption(f"Shown: {', '.join(parts)} ({drawn}), each with {many(width, 'feature')} of the final network.")
+    width = arrays["x"].shape[1]
+    st.caption(f"Shown: {', '.join(parts)} ({drawn}), each with {format_count(width, 'feature')} of the final network.")
 
 
 # ---- asked for, and on its way
 
 
-def _wait(store: Store, spec: EmbedSpec, found: Mapping[str, np.ndarray], owner: str | None, title: str) -> None:
+def _draw_waiting(store: Store, spec: EmbedSpec, arrays: Mapping[str, np.ndarray], owner: str | None, title: str) -> None:
     """Nothing is there yet: how long it will take, or how far it is."""
-    n, d = found["x"].shape
+    n, d = arrays["x"].shape
     seconds = store.embed_seconds(spec.technique, n, d, spec.params)
     try:
         job: Job | None = store.job(spec.id, owner)
     except UnknownName:
         job = None
     alive = bool(store.engines())
-    if job is None and alive and not session.demo() and seconds < AT_ONCE:
+    if job is None and alive and not visitor.is_demo() and seconds < AT_ONCE:
         job = store.submit_embed(spec.run, spec.technique, spec.params, spec.seed, owner)
     if job is not None and job.active:
-        st.fragment(_progress, run_every=panel.TICK)(spec, job.state, title, seconds)
+        st.fragment(_draw_progress, run_every=panel.TICK)(spec, job.state, title, seconds)
         return
     if job is not None and job.state in ("failed", "cancelled", "interrupted"):
-        reason = f" {plain(job.reason, 400)}" if job.state == "failed" else ""
+        reason = f" {escape(job.reason, 400)}" if job.state == "failed" else ""
         st.warning(
-            f"{plain(title)} was {job.state if job.state != 'failed' else 'not computed'}.{reason}", icon=":material/block:"
+            f"{escape(title)} was {job.state if job.state != 'failed' else 'not computed'}.{reason}", icon=":material/block:"
         )
-    if panel.closed(f"{plain(title)} of this run was not"):
+    if panel.caption_demo(f"{escape(title)} of this run was not"):
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            f"Compute {plain(title)}",
+            f"Compute {escape(title)}",
             type="primary",
             key="deep.embed",
             icon=":material/scatter_plot:",
-            on_click=_submit,
+            on_click=_submit_map,
             args=(spec,),
         )
-        st.caption(f"About {duration(seconds)} on this machine; it is kept with the run.")
+        st.caption(f"About {format_duration(seconds)} on this machine; it is kept with the run.")
     if not alive:
         st.info(panel.NO_ENGINE, icon=":material/power_off:")
 
 
-def _submit(spec: EmbedSpec) -> None:
+def _submit_map(spec: EmbedSpec) -> None:
     try:
-        session.store().submit_embed(spec.run, spec.technique, spec.params, spec.seed, session.owner())
+        get_store().submit_embed(spec.run, spec.technique, spec.params, spec.seed, visitor.read_owner())
     except BadInput as error:
         st.session_state["deep.trouble"] = str(error)
 
 
-def _progress(spec: EmbedSpec, seen: str, title: str, seconds: float) -> None:
+def _draw_progress(spec: EmbedSpec, state: str, title: str, seconds: float) -> None:
     """How far the map is. A fragment; it redraws the page when that has ended."""
-    store = session.store()
+    store = get_store()
     try:
-        job = store.job(spec.id, session.owner())
+        job = store.job(spec.id, visitor.read_owner())
     except UnknownName:
         st.rerun()
     if not job.active:
         st.rerun()
     with st.container(key="deep-embedding", horizontal=True, vertical_alignment="center"):
         if job.state == "queued":
-            st.progress(0.0, text=f"{plain(title)} waits for the engine: {many(store.position(job.id), 'job')} before it.")
+            st.progress(
+                0.0, text=f"{escape(title)} waits for the engine: {format_count(store.position(job.id), 'job')} before it."
+            )
         else:
             spent = max(0.0, time.time() - (job.started or time.time()))
             share = job.done / job.total if job.total > 1 else min(0.95, spent / max(seconds, 0.1))
             st.progress(
-                min(1.0, share), text=f"Computing {plain(title)}: {duration(spent)} of about {duration(max(seconds, spent))}"
+                min(1.0, share),
+                text=f"Computing {escape(title)}: {format_duration(spent)} of about {format_duration(max(seconds, spent))}",
             )
-        if not session.demo():
-            st.button("Cancel", key="deep.embed.cancel", icon=":material/stop:", on_click=panel.cancel, args=([job.id],))
+        if not visitor.is_demo():
+            st.button("Cancel", key="deep.embed.cancel", icon=":material/stop:", on_click=panel.cancel_jobs, args=([job.id],))
     if not store.engines():
         st.warning(panel.NO_ENGINE, icon=":material/power_off:")
 
@@ -172,59 +176,61 @@ def _progress(spec: EmbedSpec, seen: str, title: str, seconds: float) -> None:
 # ---- explored
 
 
-def _explore(found: Map, x: np.ndarray, images: np.ndarray | None, classes: list[str], spec: EmbedSpec, title: str) -> None:
+def _draw_map(sample: Map, x: np.ndarray, images: np.ndarray | None, classes: list[str], spec: EmbedSpec, title: str) -> None:
     """The map with what can be asked of it. A fragment: a selection redraws it alone."""
-    kinds = [k for k in range(3) if (found.part == k).any()]
+    kinds = [k for k in range(3) if (sample.part == k).any()]
     with st.container(horizontal=True, vertical_alignment="bottom", key="map-controls"):
         layers = st.pills("Rows", kinds, selection_mode="multi", default=kinds, format_func=KINDS.__getitem__, key="deep.kinds")
-        chosen = _classes(found, classes)
+        chosen = _choose_classes(sample, classes)
     with st.container(horizontal=True, key="map-marks"):
-        joined = int(found.joined.sum())
+        joined = int(sample.joined.sum())
         lines = joined > 0 and st.toggle(
             "Join synthetic rows to their enemies",
             key="deep.enemies",
             help=f"The enemy is the row of another class towards which a synthetic row was made; {joined:,} of those shown have theirs in "
             "the sample.",
         )
-        missed = int(found.wrong.sum())
-        wrong = missed > 0 and st.toggle(f"Cross the {many(missed, 'misclassified test row')}", key="deep.wrong")
+        missed = int(sample.wrong.sum())
+        wrong = missed > 0 and st.toggle(f"Cross the {format_count(missed, 'misclassified test row')}", key="deep.wrong")
     axes = ("first component", "second component") if spec.technique == "pca" else ("", "")
-    figure = embedding.figure(found, classes, shown=chosen, kinds=layers, enemies=lines, wrong=wrong, axes=axes)
+    figure = embedding.figure(sample, classes, shown=chosen, kinds=layers, enemies=lines, wrong=wrong, axes=axes)
     event = st.plotly_chart(
-        size.figure(figure),
+        size.fit_figure(figure),
         key=f"chart-map-{spec.id}",
-        alt=embedding.alt(found, classes, title),
+        alt=embedding.alt(sample, classes, title),
         on_select="rerun",
         selection_mode=("points", "box", "lasso"),
         config=palette.CONFIG | {"displayModeBar": True, "modeBarButtonsToRemove": ["autoScale2d"], "scrollZoom": False},
     )
-    drawn = np.isin(found.part, layers) & (np.isin(found.y, chosen) if chosen is not None else True)
-    picked = sorted({int(_one(p["customdata"])) for p in event["selection"]["points"] if p.get("customdata") is not None})
+    drawn = np.isin(sample.part, layers) & (np.isin(sample.y, chosen) if chosen is not None else True)
+    picked = sorted(
+        {int(_read_value(p["customdata"])) for p in event["selection"]["points"] if p.get("customdata") is not None}
+    )
     picked = [i for i in picked if drawn[i]]
     if not picked:
         st.caption(
             "Draw around points to see which rows they are. Without a mouse: choose rows in the table, with arrow keys and Shift+Space."
         )
-        picked = _by_table(found, classes, np.flatnonzero(drawn))
+        picked = _choose_rows(sample, classes, np.flatnonzero(drawn))
     else:
-        chosen_rows = listing(found, classes, picked)
+        chosen_rows = list_rows(sample, classes, picked)
         st.dataframe(chosen_rows, hide_index=True, alt="The selected rows", height=min(300, 38 + 35 * len(picked)))
-        share.table(chosen_rows, "selected-rows", "deep-selected", "The selected rows")
+        share.offer_table(chosen_rows, "selected-rows", "deep-selected", "The selected rows")
     if picked:
-        _nearest(found, x, images, classes, picked)
+        _draw_nearest(sample, x, images, classes, picked)
 
 
-def _one(value: Any) -> Any:
+def _read_value(value: Any) -> Any:
     return value[0] if isinstance(value, (list, tuple)) else value
 
 
-def _classes(found: Map, classes: list[str]) -> list[int] | None:
+def _choose_classes(sample: Map, classes: list[str]) -> list[int] | None:
     """Numbers of the classes to show, None: all."""
-    there = [c for c in range(len(classes)) if (found.y == c).any()]
+    there = [c for c in range(len(classes)) if (sample.y == c).any()]
     help = "Nothing chosen: all classes."
 
     def name(c: int) -> str:
-        return plain(classes[c], 24)
+        return escape(classes[c], 24)
 
     if len(there) <= LISTED:
         picked = st.pills("Classes", there, selection_mode="multi", format_func=name, key="deep.classes", help=help)
@@ -235,29 +241,29 @@ def _classes(found: Map, classes: list[str]) -> list[int] | None:
     return list(picked) or None
 
 
-def listing(found: Map, classes: Sequence[str], at: Sequence[int]) -> pd.DataFrame:
+def list_rows(sample: Map, classes: Sequence[str], at: Sequence[int]) -> pd.DataFrame:
     """Those rows of the sample: number in the data, kind, class, what the network takes them for."""
     i = np.asarray(at, dtype=int)
     names = np.array([str(name) for name in classes], dtype=object)
-    enemy = np.where(found.enemy[i] >= 0, found.row[found.enemy[i]], -1)
+    enemy = np.where(sample.enemy[i] >= 0, sample.row[sample.enemy[i]], -1)
     columns: dict[str, Any] = {
-        "row": [str(r) if r >= 0 else "–" for r in found.row[i]],
-        "kind": [KINDS[k].removesuffix(" rows") for k in found.part[i]],
-        "class": names[found.y[i]],
-        "taken for": names[found.predicted[i]],
+        "row": [str(r) if r >= 0 else "–" for r in sample.row[i]],
+        "kind": [KINDS[k].removesuffix(" rows") for k in sample.part[i]],
+        "class": names[sample.y[i]],
+        "taken for": names[sample.predicted[i]],
     }
     if (enemy >= 0).any():
         columns["enemy is row"] = [str(r) if r >= 0 else "–" for r in enemy]
     return pd.DataFrame(columns)
 
 
-def _by_table(found: Map, classes: list[str], at: np.ndarray) -> list[int]:
+def _choose_rows(sample: Map, classes: list[str], at: np.ndarray) -> list[int]:
     """Rows chosen in a table, for whoever draws no lassos."""
     with st.expander("Choose rows in a table", icon=":material/table:", key="deep.by-table", on_change="rerun") as fold:
         if not fold.open:
             return []
         event = st.dataframe(
-            listing(found, classes, at),
+            list_rows(sample, classes, at),
             hide_index=True,
             height=260,
             key="deep.rows",
@@ -268,15 +274,15 @@ def _by_table(found: Map, classes: list[str], at: np.ndarray) -> list[int]:
     return [int(at[r]) for r in event["selection"]["rows"] if r < len(at)]
 
 
-def _nearest(found: Map, x: np.ndarray, images: np.ndarray | None, classes: list[str], picked: list[int]) -> None:
-    counts = ", ".join(f"{n} {KINDS[k]}" for k in range(3) if (n := int((found.part[picked] == k).sum())))
+def _draw_nearest(sample: Map, x: np.ndarray, images: np.ndarray | None, classes: list[str], picked: list[int]) -> None:
+    counts = ", ".join(f"{n} {KINDS[k]}" for k in range(3) if (n := int((sample.part[picked] == k).sum())))
     if images is None:
         st.caption(f"Selected: {counts}. These data are no images, so there are no pictures of the rows.")
         return
-    near = thumbs.nearest_real(x, found.part, picked)
+    near = thumbs.find_nearest_real(x, sample.part, picked)
     st.markdown(
         f"**Real images nearest to the selection** ({counts})",
         help=f"At most {thumbs.MOST}, by distance in all {x.shape[1]} features, not in the picture; a real row is nearest to itself. "
         "Synthetic rows have no image: what lies next to them shows what they stand for.",
     )
-    thumbs.pictures(images, near, found.y, found.predicted, found.part, found.row, classes)
+    thumbs.draw_thumbs(images, near, sample.y, sample.predicted, sample.part, sample.row, classes)

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from app.charts.embedding import SYNTHETIC, TEST
-from app.words.text import plain
+from app.words.text import escape
 
 MOST = 24
 """Pictures shown at most."""
@@ -16,7 +16,7 @@ SIDE = 56
 """Pixels a side."""
 
 
-def nearest_real(x: np.ndarray, part: np.ndarray, chosen: Sequence[int], most: int = MOST) -> list[int]:
+def find_nearest_real(x: np.ndarray, part: np.ndarray, chosen: Sequence[int], most: int = MOST) -> list[int]:
     """Places in the sample of at most `most` real rows that are nearest to the chosen ones, each once.
 
     x [n, H] features, part [n]. Each chosen row (a real one is nearest to itself) gives its most // len(chosen) nearest real
@@ -31,7 +31,7 @@ def nearest_real(x: np.ndarray, part: np.ndarray, chosen: Sequence[int], most: i
     votes, distance = np.zeros(len(real)), np.full(len(real), np.inf)
     each = min(max(1, most // len(rows)), len(real))
     for row in rows:
-        apart = np.maximum(square - 2 * known @ x[row].astype(float) + square_of(x[row]), 0)
+        apart = np.maximum(square - 2 * known @ x[row].astype(float) + squared_length(x[row]), 0)
         apart[real == row] = -1  # itself, also where another row has the same features
         own = np.argpartition(apart, each - 1)[:each]
         votes[own] += 1
@@ -40,12 +40,12 @@ def nearest_real(x: np.ndarray, part: np.ndarray, chosen: Sequence[int], most: i
     return [int(real[i]) for i in order[:most] if votes[i]]
 
 
-def square_of(row: np.ndarray) -> float:
+def squared_length(row: np.ndarray) -> float:
     """Squared length."""
     return float((row.astype(float) ** 2).sum())
 
 
-def pictures(
+def draw_thumbs(
     thumbs: np.ndarray,
     at: Sequence[int],
     y: np.ndarray,
@@ -57,8 +57,8 @@ def pictures(
     """The thumbnails of these places, each with its class, and what it was taken for where that is another one."""
     shown, captions, alts = [], [], []
     for i in at:
-        own, taken = plain(classes[y[i]], 14), plain(classes[predicted[i]], 14)
-        shown.append(_large(thumbs[i]))
+        own, taken = escape(classes[y[i]], 14), escape(classes[predicted[i]], 14)
+        shown.append(_enlarge(thumbs[i]))
         captions.append(own if y[i] == predicted[i] else f"{own}, taken for {taken}")
         kind = "test" if part[i] == TEST else "training"
         said = "" if y[i] == predicted[i] else f", taken for {classes[predicted[i]]}"
@@ -67,7 +67,7 @@ def pictures(
         st.image(shown, caption=captions, width=SIDE, alt=alts)
 
 
-def _large(image: np.ndarray) -> np.ndarray:
+def _enlarge(image: np.ndarray) -> np.ndarray:
     """Every pixel as a block, so that the browser need not blur a picture of 8 x 8."""
     times = max(1, SIDE // max(image.shape[:2]))
     big = image.repeat(times, axis=0).repeat(times, axis=1)

@@ -9,27 +9,31 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
 from app.form import form
+from app.form.dataset import is_available
 from app.frame import address, links, top
+from app.frame.opening import open_page
 from app.parts import share
-from app.run import answer, gaps, listing, panel, whatif
+from app.run import answer, gaps, listing, panel, stage, whatif
 from app.run.shown import Shown
+from app.session import lab_address, recorded, visitor
+from app.session.store import get_store, read_catalog
 from app.views.deep import internals, plane
-from app.words.sentence import setting
-from app.words.text import many, plain
-from engine.errors import BadInput, LabError, UnknownName
+from app.words.sentence import describe_setting
+from app.words.text import escape, format_count
+from engine.errors import BadInput, UnknownName
 from engine.spec import Imbalance, RunSpec, limits
 from engine.spec.run import find_entry
 from engine.store import PRIORITY_INTERACTIVE, Job, Store
 
 LISTED = 60
 """Runs in a list at most, the newest."""
-WORDS = ("run", "beside")
+ADDRESS_WORDS = ("run", "beside")
+ADDRESS = address.Address("deep", {})
 
 
 @dataclass(frozen=True)
-class Asked:
+class DeepAddress:
     """What is looked at: a run, and one beside it; problems: what was wrong with the link."""
 
     run: str | None
@@ -39,35 +43,31 @@ class Asked:
 
 def page() -> None:
     """Draw the page."""
-    top.style()
-    try:
-        store, catalog = session.store(), session.catalog()
-        session.example()
-    except LabError as error:
-        st.title("Imbalance Lab")
-        st.error(plain(error, 600), icon=":material/error:")
+    opened = open_page(lambda: (get_store(), read_catalog(), recorded.load_first_example()))
+    if opened is None:
         return
-    owner = session.owner()
-    jobs = _finished(store, catalog, owner)
-    asked = _asked(store, catalog, jobs, owner)
+    store, catalog, _ = opened
+    owner = visitor.read_owner()
+    jobs = _list_finished(store, catalog, owner)
+    link = _read_address(store, catalog, jobs, owner)
     with st.sidebar:
         st.caption("Set up another run. Image data and the methods of family *deep* are what this page is made for.")
-        spec, device = form.form(catalog)
-        if panel.run_bar(catalog, spec) and spec is not None:
-            _look(panel.submit(store, catalog, spec, device))
+        spec, device = form.draw_form(catalog)
+        if panel.draw_run_bar(catalog, spec) and spec is not None:
+            _go_to(panel.submit_family(store, catalog, spec, device))
             st.rerun()
-    shown, problem = panel.load(store, catalog, asked.run, owner)
-    other = panel.load(store, catalog, asked.beside, owner)[0] if shown is not None else None
-    top.head(any(s is not None and s.active for s in (shown, other)))
-    for text in asked.problems:
-        st.warning(plain(text, 400), icon=":material/link_off:")
-    _choose(store, catalog, jobs, asked, shown, owner)
+    shown, problem = panel.load_run(store, catalog, link.run, owner)
+    other = panel.load_run(store, catalog, link.beside, owner)[0] if shown is not None else None
+    top.draw_head(any(s is not None and s.active for s in (shown, other)))
+    for text in link.problems:
+        st.warning(escape(text, 400), icon=":material/link_off:")
+    _draw_lists(store, catalog, jobs, link, shown, owner)
     if problem:
         with st.container(key="deep-state-unknown"):
             st.error(problem, icon=":material/search_off:")
-            st.button("Look at another run", key="deep.leave", icon=":material/home:", on_click=_look, args=(None,))
+            st.button("Look at another run", key="deep.leave", icon=":material/home:", on_click=_go_to, args=(None,))
     elif shown is None:
-        _empty(store, catalog, device)
+        _draw_empty(store, catalog, device)
     else:
         with st.container(key=f"deep-state-{shown.job.state}"):
             _draw(shown, other, catalog, device)
@@ -76,7 +76,7 @@ def page() -> None:
 # ---- which run
 
 
-def _finished(store: Store, catalog: Mapping[str, Any], owner: str | None) -> list[Job]:
+def _list_finished(store: Store, catalog: Mapping[str, Any], owner: str | None) -> list[Job]:
     """Finished runs that somebody asked for by hand, those of deep methods and on images first, the newest of each."""
     deep = [m["name"] for m in catalog["methods"] if m["family"] == "deep"]
     deep += [d["name"] for d in catalog["datasets"] if d["kind"] == "images"]
@@ -87,39 +87,41 @@ def _finished(store: Store, catalog: Mapping[str, Any], owner: str | None) -> li
     return list(found.values())
 
 
-def _asked(store: Store, catalog: Mapping[str, Any], jobs: list[Job], owner: str | None) -> Asked:
+def _read_address(store: Store, catalog: Mapping[str, Any], jobs: list[Job], owner: str | None) -> DeepAddress:
     """What the address asks for, a deep run that is there where it names none; whenever it has changed, the form follows."""
-    state, query = st.session_state, address.words()
+    query = address.page_words()
     problems = [
-        f"The link has the word {word!r}, which means nothing here; it is left out." for word in query if word not in WORDS
+        f"The link has the word {word!r}, which means nothing here; it is left out."
+        for word in query
+        if word not in ADDRESS_WORDS
     ]
     found: dict[str, str | None] = {}
-    for word in WORDS:
+    for word in ADDRESS_WORDS:
         found[word] = query.get(word)
-        if word in query and not session.is_run(query[word]):
+        if word in query and not lab_address.is_run_id(query[word]):
             problems.append(f"The link names a run {query[word]!r}; a run's name is 16 of the letters 0-9 and a-f.")
             found[word] = None
-    if query != state.get("deep.url") or state.get("page") != "deep":
-        newest = next((job.id for job in jobs if job.state == "done" and _deep(job, catalog)), None)
-        state["page"], state["deep.url"], state["deep.newest"] = "deep", query, newest
-        _fill(catalog, panel.spec_of(store, found["run"] or newest, owner))
+    if ADDRESS.read() is not None:
+        newest = next((job.id for job in jobs if job.state == "done" and _is_deep(job, catalog)), None)
+        st.session_state["deep.newest"] = newest
+        _fill_form(catalog, panel.read_spec(store, found["run"] or newest, owner))
     if "run" not in query:
-        found["run"] = state["deep.newest"]
-    return Asked(found["run"], found["beside"], tuple(problems))
+        found["run"] = st.session_state["deep.newest"]
+    return DeepAddress(found["run"], found["beside"], tuple(problems))
 
 
-def _look(run: str | None, beside: str | None = None) -> None:
+def _go_to(run: str | None, beside: str | None = None) -> None:
     """Go to a run, as its link would."""
-    address.write({name: value for name, value in (("run", run), ("beside", beside)) if value})
+    address.follow_link({name: value for name, value in (("run", run), ("beside", beside)) if value})
 
 
-def _picked(run: str | None, beside: str | None = None) -> None:
+def _go_to_picked(run: str | None, beside: str | None = None) -> None:
     """Go where a list points; nowhere where its line is no run's any more (two runs have come to have one line)."""
-    if all(id is None or session.is_run(id) for id in (run, beside)):
-        _look(run, beside)
+    if all(id is None or lab_address.is_run_id(id) for id in (run, beside)):
+        _go_to(run, beside)
 
 
-def _deep(job: Job, catalog: Mapping[str, Any]) -> bool:
+def _is_deep(job: Job, catalog: Mapping[str, Any]) -> bool:
     """True for a run of a deep method, or on images."""
     try:
         method, entry = find_entry(catalog, "methods", job.spec["method"]), find_entry(catalog, "datasets", job.spec["dataset"])
@@ -128,7 +130,7 @@ def _deep(job: Job, catalog: Mapping[str, Any]) -> bool:
     return method["family"] == "deep" or entry["kind"] == "images"
 
 
-def start(catalog: Mapping[str, Any]) -> RunSpec:
+def first_spec(catalog: Mapping[str, Any]) -> RunSpec:
     """What the form begins with: EOS on digits at 50:1, falling exponentially, as far as the catalog has it."""
     methods, datasets = catalog["methods"], catalog["datasets"]
     method = next((m for m in methods if m["name"] == "eos"), next((m for m in methods if m["family"] == "deep"), methods[0]))
@@ -141,14 +143,14 @@ def start(catalog: Mapping[str, Any]) -> RunSpec:
     return RunSpec(entry["name"], method["name"], made).complete(catalog)
 
 
-def _fill(catalog: Mapping[str, Any], spec: RunSpec | None) -> None:
+def _fill_form(catalog: Mapping[str, Any], spec: RunSpec | None) -> None:
     try:
-        form.fill((spec or start(catalog)).complete(catalog), "auto", catalog)
+        form.fill_form((spec or first_spec(catalog)).complete(catalog), "auto", catalog)
     except BadInput:  # the run's dataset or method has left the catalog
-        form.fill(start(catalog), "auto", catalog)
+        form.fill_form(first_spec(catalog), "auto", catalog)
 
 
-def _titles(jobs: Iterable[Job], catalog: Mapping[str, Any]) -> dict[str, str]:
+def _list_titles(jobs: Iterable[Job], catalog: Mapping[str, Any]) -> dict[str, str]:
     """A line for each run by its id: what, on what, and how, no two equal.
 
     Not how far it is: the list tells runs apart by their lines, and a line that changed while the list stood would be no run's.
@@ -157,45 +159,46 @@ def _titles(jobs: Iterable[Job], catalog: Mapping[str, Any]) -> dict[str, str]:
     out: dict[str, str] = {}
     for job in jobs:
         spec = RunSpec.from_json(job.spec)
-        how = setting(spec)
+        how = describe_setting(spec)
         said = f"{names.get(spec.method, spec.method)} on {names.get(spec.dataset, spec.dataset)}, {how[:1].lower()}{how[1:]}"
-        said += f"{''.join(f', {text}' for text in listing.unusual(spec, catalog))}, {many(spec.replicates, 'replicate')}, seed {spec.seed}"
+        unusual = "".join(f", {text}" for text in listing.list_unusual(spec, catalog))
+        said += f"{unusual}, {format_count(spec.replicates, 'replicate')}, seed {spec.seed}"
         out[job.id] = said
-    return unlike(out)
+    return tell_apart(out)
 
 
-def unlike(titles: Mapping[str, str]) -> dict[str, str]:
+def tell_apart(titles: Mapping[str, str]) -> dict[str, str]:
     """Titles by id, those that are there twice with the id's first letters."""
     seen = Counter(titles.values())
     return {id: title if seen[title] == 1 else f"{title}, run {id[:6]}" for id, title in titles.items()}
 
 
-def _choose(
-    store: Store, catalog: Mapping[str, Any], jobs: list[Job], asked: Asked, shown: Shown | None, owner: str | None
+def _draw_lists(
+    store: Store, catalog: Mapping[str, Any], jobs: list[Job], link: DeepAddress, shown: Shown | None, owner: str | None
 ) -> None:
     """The two lists: the run looked at, and one beside it."""
     known = {job.id: job for job in jobs}
-    for id in (asked.run, asked.beside):
+    for id in (link.run, link.beside):
         if id is not None and id not in known:
             try:
                 known[id] = store.job(id, owner)
             except UnknownName:
                 continue
-    first = sorted((job.id for job in jobs), key=lambda id: not _deep(known[id], catalog))[:LISTED]
-    if asked.run is not None and asked.run in known and asked.run not in first:
-        first.append(asked.run)
+    first = sorted((job.id for job in jobs), key=lambda id: not _is_deep(known[id], catalog))[:LISTED]
+    if link.run is not None and link.run in known and link.run not in first:
+        first.append(link.run)
     if not first:
         return
     state = st.session_state
-    titles = _titles([known[id] for id in first], catalog)
+    titles = _list_titles([known[id] for id in first], catalog)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        state["deep.pick"] = asked.run if asked.run in first else None
+        state["deep.pick"] = link.run if link.run in first else None
         st.selectbox(
             "Run",
             first,
             format_func=titles.__getitem__,
             key="deep.pick",
-            on_change=lambda: _picked(state["deep.pick"]),
+            on_change=lambda: _go_to_picked(state["deep.pick"]),
             placeholder="Choose a run",
             help="Finished runs, those of deep methods and on images first. Type to search.",
         )
@@ -204,13 +207,13 @@ def _choose(
         dataset, states = shown.main.spec.dataset, ("done", "queued", "running")
         near = store.jobs(owner=owner, states=states, dataset=dataset, limit=2 * LISTED)
         known |= {job.id: job for job in near}
-        same = [job.id for job in near if _comparable(job, shown.job)][:LISTED]
-        if asked.beside is not None and asked.beside in known and asked.beside not in same:
-            same.append(asked.beside)
-        state["deep.other"] = asked.beside if asked.beside in same else None
+        same = [job.id for job in near if _is_comparable(job, shown.job)][:LISTED]
+        if link.beside is not None and link.beside in known and link.beside not in same:
+            same.append(link.beside)
+        state["deep.other"] = link.beside if link.beside in same else None
         spec = shown.main.spec
-        found = {id: whatif.short(spec, RunSpec.from_json(known[id].spec)) for id in same}
-        others = unlike(found)
+        found = {id: whatif.describe_change(spec, RunSpec.from_json(known[id].spec)) for id in same}
+        others = tell_apart(found)
         st.selectbox(
             "Compare with",
             same,
@@ -219,13 +222,13 @@ def _choose(
             placeholder="nothing" if same else "no other run on these data",
             disabled=not same,
             key="deep.other",
-            on_change=lambda: _picked(asked.run, state["deep.other"]),
+            on_change=lambda: _go_to_picked(link.run, state["deep.other"]),
             help="Another run on the same data goes into the pictures below; what differs is at the end of the page.",
         )
-        links.to("lab", "Open in the Lab", ":material/science:", run=shown.job.id)
+        links.draw_link("lab", "Open in the Lab", ":material/science:", run=shown.job.id)
 
 
-def _comparable(job: Job, other: Job) -> bool:
+def _is_comparable(job: Job, other: Job) -> bool:
     if job.id == other.id or job.state not in ("done", "queued", "running"):
         return False
     return bool(job.spec["dataset"] == other.spec["dataset"] and job.spec["data"] == other.spec["data"])
@@ -234,7 +237,7 @@ def _comparable(job: Job, other: Job) -> bool:
 # ---- what is shown
 
 
-def _empty(store: Store, catalog: Mapping[str, Any], device: str) -> None:
+def _draw_empty(store: Store, catalog: Mapping[str, Any], device: str) -> None:
     """Nobody has run anything deep yet: what this page is for, and one press to begin."""
     with st.container(key="deep-state-empty"):
         st.subheader("What does a network make of rare classes?")
@@ -243,59 +246,59 @@ def _empty(store: Store, catalog: Mapping[str, Any], device: str) -> None:
             "and test rows with the synthetic ones that EOS or DOS puts among them, how far test rows lie outside what training showed "
             "the network (the generalization gap), and what changes when one setting does."
         )
-        spec = start(catalog)
+        spec = first_spec(catalog)
         entry = find_entry(catalog, "datasets", spec.dataset)
         title = next(m["title"] for m in catalog["methods"] if m["name"] == spec.method)
-        ready = form.available(entry)
+        ready = is_available(entry)
         st.button(
-            f"Run {plain(title)} on {plain(entry['title'])}",
+            f"Run {escape(title)} on {escape(entry['title'])}",
             type="primary",
             icon=":material/play_arrow:",
             key="deep.example",
-            disabled=not ready or session.demo(),
-            on_click=_example,
+            disabled=not ready or visitor.is_demo(),
+            on_click=_run_example,
             args=(spec, device),
         )
         st.caption(
-            f"{setting(spec)}, one split. Or set up another run in the form (on a small screen: behind **»** at the top)."
+            f"{describe_setting(spec)}, one split. Or set up another run in the form (on a small screen: behind **»** at the top)."
             if ready
-            else f"These data are not on the engine's machine. {plain(entry['how_to_get'], 300)}"
+            else f"These data are not on the engine's machine. {escape(entry['how_to_get'], 300)}"
         )
-        links.to("gallery", "Look at recorded ones in the gallery", ":material/collections_bookmark:")
-        panel.no_engine(store)
+        links.draw_link("gallery", "Look at recorded ones in the gallery", ":material/collections_bookmark:")
+        panel.warn_no_engine(store)
 
 
-def _example(spec: RunSpec, device: str) -> None:
-    _look(panel.submit(session.store(), session.catalog(), spec, device))
+def _run_example(spec: RunSpec, device: str) -> None:
+    _go_to(panel.submit_family(get_store(), read_catalog(), spec, device))
 
 
 def _draw(shown: Shown, other: Shown | None, catalog: Mapping[str, Any], device: str) -> None:
-    panel.ending(shown, device)
+    panel.draw_ending(shown, device)
     if shown.result is None:
-        panel.asked_for(shown)
+        panel.describe_request(shown)
         left, right = st.columns([3, 2], gap="medium")
         with left:
-            panel.watch(shown, 0, "deep.player")
+            stage.play_film(shown, 0, "deep.player")
         with right:
-            panel.panel(shown)
+            panel.draw_panel(shown)
         return
-    answer.sentences(shown)
-    panel.panel(shown)
+    answer.draw_sentences(shown)
+    panel.draw_panel(shown)
     st.markdown(
         "On this page: [map of the features](#map) · [gap and weight norms](#per-class) · [how it came about](#film) · "
         "[results per class](#results) · [what if?](#what-if)"
     )
-    classes, _ = gaps.classes_of(shown.result)
-    plane.section(shown.job.id, classes)
-    entries = answer.entries(shown)
+    classes, _ = gaps.list_classes(shown.result)
+    plane.draw_map(shown.job.id, classes)
+    entries = answer.list_entries(shown)
     if other is not None and other.result is not None and all(m.spec != other.main.spec for m, _ in shown.there):
-        entries.append(gaps.Entry("beside", f"with {whatif.short(shown.main.spec, other.main.spec)}", other.result))
-    internals.per_class(shown, entries)
-    internals.film(shown, other)
-    internals.results(shown)
+        entries.append(gaps.Entry("beside", f"with {whatif.describe_change(shown.main.spec, other.main.spec)}", other.result))
+    internals.draw_per_class(shown, entries)
+    internals.draw_film(shown, other)
+    internals.draw_results(shown)
     st.subheader("What if?", anchor="what-if", help="One setting is changed, everything else stays: what differs is its doing.")
-    whatif.ask(shown, catalog)
+    whatif.draw_what_if(shown, catalog)
     if other is not None:
-        whatif.beside(shown, other)
-    answer.provenance(shown)
-    share.run(shown.job.id if shown.result is not None else None, shown.main.spec, catalog)
+        whatif.draw_beside(shown, other)
+    answer.draw_provenance(shown)
+    share.offer_run(shown.job.id if shown.result is not None else None, shown.main.spec, catalog)

@@ -11,8 +11,8 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
-from app.words.text import difference, number, plain
+from app.session import recorded
+from app.words.text import escape, format_difference, format_interval
 from engine.errors import LabError
 from engine.report import svg
 from engine.stats.intervals import Interval
@@ -38,7 +38,7 @@ FRAME = """<style>
 </style>"""
 
 
-def picture(card: Mapping[str, Any]) -> None:
+def draw_picture(card: Mapping[str, Any]) -> None:
     """The card's picture, an SVG of ours, in the colours of the page. An image of its own: pages take no SVG among their text."""
     colours = zip(NAMES, COLOURS["dark" if st.context.theme.type == "dark" else "light"], strict=True)
     style = f"<style>:root{{{';'.join(f'--{name}:{colour}' for name, colour in colours)}}}{svg.STYLE}</style>"
@@ -50,22 +50,22 @@ def picture(card: Mapping[str, Any]) -> None:
     st.html(f'{FRAME}<img class="card-picture" src="data:image/svg+xml;base64,{data}" alt="{alt}">')
 
 
-def facts(card: Mapping[str, Any]) -> None:
+def draw_facts(card: Mapping[str, Any]) -> None:
     """The card's numbers, one line each, and what their intervals are."""
     lines = []
     for fact in card["facts"]:
-        found = interval(fact)
+        found = read_interval(fact)
         digits = 1 if abs(found.mean) >= 5 else 3  # percent, or a score
-        said = difference(found, digits) if fact["sense"] else number(found, digits)
+        said = format_difference(found, digits) if fact["sense"] else format_interval(found, digits)
         sense = f" · {EXACT if found.low == found.high == 0 else SENSES[fact['sense']]}" if fact["sense"] else ""
-        lines.append(f"- {plain(fact['said'], 80)}: **{said}**{sense}")
+        lines.append(f"- {escape(fact['said'], 80)}: **{said}**{sense}")
     st.markdown("\n".join(lines))
     known = [fact for fact in card["facts"] if fact["low"] is not None]
     if known:
-        st.caption(f"Brackets: {plain(known[0]['kind'], 120)}; n = {_counts(known)}.")
+        st.caption(f"Brackets: {escape(known[0]['kind'], 120)}; n = {_format_counts(known)}.")
 
 
-def table(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def list_facts(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The numbers of all cards, one record each, to take along."""
     ends = ("mean", "low", "high")
     return [
@@ -76,19 +76,19 @@ def table(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def interval(fact: Mapping[str, Any]) -> Interval:
+def read_interval(fact: Mapping[str, Any]) -> Interval:
     """A number of a card with its interval; NaN where it has none."""
     mean, low, high = (math.nan if fact[name] is None else float(fact[name]) for name in ("mean", "low", "high"))
     return Interval(mean, low, high, int(fact["n"]), str(fact["kind"]))
 
 
-def _counts(found: Sequence[Mapping[str, Any]]) -> str:
-    return " and ".join(dict.fromkeys(str(fact["n"]) for fact in found))
+def _format_counts(facts: Sequence[Mapping[str, Any]]) -> str:
+    return " and ".join(dict.fromkeys(str(fact["n"]) for fact in facts))
 
 
-def bring(page: str) -> None:
+def open_example(page: str) -> None:
     """Before a page is drawn: the example that its address names, where the store does not have it yet."""
     try:
-        session.bring(page, st.query_params.to_dict())
+        recorded.load_examples(page, st.query_params.to_dict())
     except (LabError, ValueError) as error:
-        st.error(f"The example of this link cannot be opened: {plain(error, 400)}", icon=":material/error:")
+        st.error(f"The example of this link cannot be opened: {escape(error, 400)}", icon=":material/error:")

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import session
 from app.parts import share
-from app.parts.elements import folded
+from app.parts.elements import draw_fold
 from app.run.shown import Shown
-from app.words.text import many, plain
+from app.session import jobs, visitor
+from app.words.text import escape, format_count
 from engine.errors import BadData
 
 LISTED = 10
@@ -31,7 +31,7 @@ MEANS_NOT = (
 )
 
 
-def section(shown: Shown, replicate: int) -> None:
+def draw_contributions(shown: Shown, replicate: int) -> None:
     """The ranking of a replicate's points, folded away; nothing where a method makes no synthetic rows.
 
     A run of an earlier version, which kept no contributions, is said to be one.
@@ -39,13 +39,13 @@ def section(shown: Shown, replicate: int) -> None:
     result = shown.result
     if result is None or (not result.contributions and result.moves is None):
         return
-    with folded("What each synthetic point does to the validation loss", "contributions", ":material/scatter_plot:") as fold:
+    with draw_fold("What each synthetic point does to the validation loss", "contributions", ":material/scatter_plot:") as fold:
         if not fold.open:
             return
         try:
-            found = session.contributions(shown.job.id, shown.job.attempt, replicate, session.owner())
+            found = jobs.read_contributions(shown.job.id, shown.job.attempt, replicate, visitor.read_owner())
         except BadData as error:
-            st.error(plain(error, 300), icon=":material/error:")
+            st.error(escape(error, 300), icon=":material/error:")
             return
         if not result.contributions:
             st.caption(
@@ -55,32 +55,32 @@ def section(shown: Shown, replicate: int) -> None:
             return
         st.markdown(MEANS)
         st.markdown(MEANS_NOT)
-        st.markdown(_overall(result.contributions, result.n))
+        st.markdown(_describe_all(result.contributions, result.n))
         if found is None:
             which = f"replicate {replicate + 1}" if result.n > 1 else "this run"
             st.caption(f"The points of {which} are not kept: it made none, or only its numbers are in the store.")
             return
         classes = list(result.class_counts.get("train", {}))
-        rows, kept = ranking(found, classes), int(np.isfinite(found["value"]).sum())
+        rows, kept = rank_points(found, classes), int(np.isfinite(found["value"]).sum())
         of = f"replicate {replicate + 1} of {result.n}" if result.n > 1 else "this run"
         ends = "all" if kept <= 2 * LISTED else f"the {LISTED} most helpful and the {LISTED} most harmful"
-        st.caption(f"The table shows {ends} of {many(kept, 'point')} of {of} that are kept.")
+        st.caption(f"The table shows {ends} of {format_count(kept, 'point')} of {of} that are kept.")
         if kept:
             alt = "Synthetic points ranked by contribution, the most helpful first"
             st.dataframe(rows, hide_index=True, alt=alt)
-            share.table(rows, f"contributions-{shown.job.id}", "contributions", alt)
+            share.offer_table(rows, f"contributions-{shown.job.id}", "contributions", alt)
         st.caption(
             "moved: distance in standard deviations of the features from where the point began. copied from: number of the row in the "
             "data, counted from 0; a dash where a point is no copy of one row. point: its number in the replicate, from 1."
         )
 
 
-def ranking(found: Mapping[str, np.ndarray], classes: Sequence[str]) -> pd.DataFrame:
-    """The best and worst LISTED points of `engine.runner.contributions.measure_run`, the most helpful first; all where there are few.
+def rank_points(arrays: Mapping[str, np.ndarray], classes: Sequence[str]) -> pd.DataFrame:
+    """The best and worst LISTED points of `engine.runner.contributions.of_run`, the most helpful first; all where there are few.
 
     Points whose contribution is no number are left out.
     """
-    value = found["value"]
+    value = arrays["value"]
     order = np.argsort(value, kind="stable")
     order = order[np.isfinite(value[order])]
     at = order if len(order) <= 2 * LISTED else np.concatenate([order[:LISTED], order[-LISTED:]])
@@ -90,28 +90,28 @@ def ranking(found: Mapping[str, np.ndarray], classes: Sequence[str]) -> pd.DataF
         {
             "rank": [ranks[int(i)] for i in at],
             "effect": ["lowers the loss" if value[i] < 0 else "raises the loss" if value[i] > 0 else "none" for i in at],
-            "contribution": [_worth(value[i]) for i in at],
-            "classes alike": [_worth(found["alike"][i]) for i in at],
-            "moved (sd)": [f"{found['moved'][i]:.3f}" for i in at],
-            "class": [names[c] if 0 <= (c := int(found["label"][i])) < len(names) else "–" for i in at],
-            "copied from": [str(found["row"][i]) if found["row"][i] >= 0 else "–" for i in at],
-            "point": [int(found["number"][i]) + 1 for i in at],
+            "contribution": [_format_value(value[i]) for i in at],
+            "classes alike": [_format_value(arrays["alike"][i]) for i in at],
+            "moved (sd)": [f"{arrays['moved'][i]:.3f}" for i in at],
+            "class": [names[c] if 0 <= (c := int(arrays["label"][i])) < len(names) else "–" for i in at],
+            "copied from": [str(arrays["row"][i]) if arrays["row"][i] >= 0 else "–" for i in at],
+            "point": [int(arrays["number"][i]) + 1 for i in at],
         }
     )
 
 
-def _worth(value: float) -> str:
+def _format_value(value: float) -> str:
     return f"{value:+.3g}".replace("-", "−")
 
 
-def _overall(summary: Mapping[str, Any], n: int) -> str:
+def _describe_all(summary: Mapping[str, Any], n: int) -> str:
     """The share of points that lower the loss, plain and with the classes alike, in a sentence with its intervals."""
     over = f"Means of {n} replicates with their 95% intervals." if n > 1 else "One replicate: no interval."
-    count = many(round(float(summary["points"])), "synthetic point")
-    plainly, alike = _share(summary["helpful"]), _share(summary["helpful_alike"])
+    count = format_count(round(float(summary["points"])), "synthetic point")
+    plainly, alike = _format_share(summary["helpful"]), _format_share(summary["helpful_alike"])
     return f"Of about {count}, {plainly} lower the mean validation loss, and {alike} lower it with the classes alike. {over}"
 
 
-def _share(share: Mapping[str, float | None]) -> str:
+def _format_share(share: Mapping[str, float | None]) -> str:
     mean, low, high = (float("nan") if (v := share[key]) is None else 100 * v for key in ("mean", "low", "high"))
-    return f"**{mean:.0f}%**" + (" " + plain(f"[{low:.0f}, {high:.0f}]") if np.isfinite(low) and np.isfinite(high) else "")
+    return f"**{mean:.0f}%**" + (" " + escape(f"[{low:.0f}, {high:.0f}]") if np.isfinite(low) and np.isfinite(high) else "")

@@ -8,106 +8,106 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
 from app.form import form
 from app.frame import address, links, start, top
+from app.frame.opening import open_page
 from app.parts import share
-from app.run import answer, panel
+from app.run import answer, panel, stage
 from app.run.shown import Shown
+from app.session import lab_address, recorded, visitor
+from app.session.store import get_store, read_catalog
 from app.views.lab import contributions
-from app.words.text import plain
-from engine.errors import BadInput, LabError
+from app.words.text import escape
+from engine.errors import BadInput
 from engine.spec import RunSpec
 from engine.spec.run import upload_id
 from engine.store import PRIORITY_INTERACTIVE, Store
 
+ADDRESS = address.Address("lab", {})
+
 
 def page() -> None:
     """Draw the page."""
-    top.style()
-    try:
-        store, catalog, example = session.store(), session.catalog(), session.example()
-    except LabError as error:
-        st.title("Imbalance Lab")
-        st.error(plain(error, 600), icon=":material/error:")
+    opened = open_page(lambda: (get_store(), read_catalog(), recorded.load_first_example()))
+    if opened is None:
         return
-    owner = session.owner()
-    fallback = session.first(catalog, panel.spec_of(store, example, owner))
-    asked = _asked(store, catalog, fallback, owner)
+    store, catalog, example = opened
+    owner = visitor.read_owner()
+    fallback = lab_address.first_spec(catalog, panel.read_spec(store, example, owner))
+    link = _read_address(store, catalog, fallback, owner)
     with st.sidebar:
-        spec, device = form.form(catalog)
-        pressed = panel.run_bar(catalog, spec)
-    asked = replace(asked, device=device)
+        spec, device = form.draw_form(catalog)
+        pressed = panel.draw_run_bar(catalog, spec)
+    link = replace(link, device=device)
     if pressed and spec is not None:
-        asked = replace(asked, run=panel.submit(store, catalog, spec, device), replicate=0, problems=())
-        st.session_state["lab.run"], st.session_state["lab.replicate"], st.session_state["lab.problems"] = asked.run, 0, ()
-    _write_url(replace(asked, spec=spec or asked.spec), catalog, fallback)
-    asked = replace(asked, problems=tuple(st.session_state["lab.problems"]))
-    run = asked.run or example
-    shown, problem = panel.load(store, catalog, run, owner, is_example=asked.run is None)
-    top.head(shown is not None and shown.active, follow=shown is None or not shown.is_example)
+        link = replace(link, run=panel.submit_family(store, catalog, spec, device), replicate=0, problems=())
+        st.session_state["lab.run"], st.session_state["lab.replicate"], st.session_state["lab.problems"] = link.run, 0, ()
+    _write_address(replace(link, spec=spec or link.spec), catalog, fallback)
+    link = replace(link, problems=tuple(st.session_state["lab.problems"]))
+    run = link.run or example
+    shown, problem = panel.load_run(store, catalog, run, owner, is_example=link.run is None)
+    top.draw_head(shown is not None and shown.active, follow=shown is None or not shown.is_example)
     with st.container(key="run-top"):  # one place whatever it holds: what follows keeps its place, and the player its picture
-        if asked.problems:
-            lines = "\n".join(f"- {plain(text, 400)}" for text in asked.problems)
+        if link.problems:
+            lines = "\n".join(f"- {escape(text, 400)}" for text in link.problems)
             st.warning(f"Not all of this link could be followed.\n{lines}", icon=":material/link_off:")
         if problem:
-            _unknown(problem)
+            _draw_unknown(problem)
         elif shown is None:
-            _welcome(store)
+            _draw_welcome(store)
         else:
-            _state(shown, asked)
+            _draw_state(shown, link)
     if shown is not None:
-        _draw(shown, asked, catalog)
-    _others(store, owner, run)
+        _draw(shown, link, catalog)
+    _draw_others(store, owner, run)
 
 
 # ---- what is asked
 
 
-def _asked(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, owner: str | None) -> session.Asked:
+def _read_address(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, owner: str | None) -> lab_address.LabAddress:
     """What the URL asks for. Read only where it is not what this page wrote: a first look, a link, the browser's back button."""
-    state, query = st.session_state, address.words()
-    if query != state.get("lab.url") or state.get("page") != "lab":
-        asked = session.read(query, catalog, fallback)
-        bare = asked.run is not None and not set(query) - {"run", "replicate"}
-        spec = panel.spec_of(store, asked.run, owner) if bare else None
+    state, query = st.session_state, ADDRESS.read()
+    if query is not None:
+        link = lab_address.read_address(query, catalog, fallback)
+        bare = link.run is not None and not set(query) - {"run", "replicate"}
+        spec = panel.read_spec(store, link.run, owner) if bare else None
         if spec is not None and not upload_id(spec.dataset):  # the form has no place for a person's own table
             try:
-                asked = replace(asked, spec=spec.complete(catalog))
+                link = replace(link, spec=spec.complete(catalog))
             except BadInput as error:  # its dataset or method has left the catalog: the run is shown, the form is not its
-                asked = replace(asked, problems=(*asked.problems, str(error)))
-        form.fill(asked.spec, asked.device, catalog)
-        state["page"] = "lab"  # pages share the form's keys, and whoever filled it last is named here
-        state["lab.url"], state["lab.run"], state["lab.replicate"] = query, asked.run, asked.replicate
-        state["lab.problems"] = asked.problems
-        state["lab.spec"] = asked.spec
-    return session.Asked(
+                link = replace(link, problems=(*link.problems, str(error)))
+        form.fill_form(link.spec, link.device, catalog)
+        state["lab.run"], state["lab.replicate"] = link.run, link.replicate
+        state["lab.problems"] = link.problems
+        state["lab.spec"] = link.spec
+    return lab_address.LabAddress(
         state["lab.spec"], "auto", state["lab.run"], int(state["lab.replicate"] or 0), tuple(state["lab.problems"])
     )
 
 
-def _write_url(asked: session.Asked, catalog: Mapping[str, Any], fallback: RunSpec) -> None:
-    untouched = not address.words() and asked.run is None and asked.spec == fallback and asked.device == "auto"
-    if untouched or asked.problems and st.session_state["lab.spec"] == asked.spec:
+def _write_address(link: lab_address.LabAddress, catalog: Mapping[str, Any], fallback: RunSpec) -> None:
+    untouched = not address.page_words() and link.run is None and link.spec == fallback and link.device == "auto"
+    if untouched or link.problems and st.session_state["lab.spec"] == link.spec:
         return  # a bare first visit stays bare; a faulty link stays as it is until the form is touched
-    words = session.write(asked, catalog)
-    if words != address.words():
-        address.write(words)
+    words = lab_address.write_address(link, catalog)
+    if words != address.page_words():
         st.session_state["lab.problems"] = ()
-    st.session_state["lab.url"], st.session_state["lab.spec"] = words, asked.spec
+    ADDRESS.write(words)
+    st.session_state["lab.spec"] = link.spec
 
 
 # ---- what is shown
 
 
-def _unknown(problem: str) -> None:
+def _draw_unknown(problem: str) -> None:
     with st.container(key="run-state-unknown"):
         st.error(problem, icon=":material/search_off:")
         st.markdown("Set up a run in the form and press **Run**, or go back to the start.")
         st.button("Back to the start", key="start", icon=":material/home:", on_click=_leave)
 
 
-def _welcome(store: Store) -> None:
+def _draw_welcome(store: Store) -> None:
     with st.container(key="run-state-welcome"):
         st.subheader("What if the classes were this imbalanced?")
         st.markdown(
@@ -115,57 +115,57 @@ def _welcome(store: Store) -> None:
             "You will see synthetic minority points move while the network trains, and its precision-recall curve beside "
             "that of plain training."
         )
-        panel.no_engine(store)
+        panel.warn_no_engine(store)
 
 
-def _draw(shown: Shown, asked: session.Asked, catalog: Mapping[str, Any]) -> None:
+def _draw(shown: Shown, link: lab_address.LabAddress, catalog: Mapping[str, Any]) -> None:
     finished = shown.result is not None
     left, right = st.columns([3, 2], gap="medium")
     with left:
         with st.container(key="which-replicate"):
-            replicate = _replicate(shown, asked)
-        panel.watch(shown, replicate, "player")
+            replicate = _choose_replicate(shown, link)
+        stage.play_film(shown, replicate, "player")
     with right:
         with st.container(key="run-side"):
             if finished:
-                answer.precision_recall(shown)
-        panel.panel(shown)
+                answer.draw_precision_recall(shown)
+        panel.draw_panel(shown)
     with st.container(key="run-answer"):
         if finished:
-            answer.cards(shown)
-            answer.pictures(shown)
-            contributions.section(shown, replicate)
-            answer.tables(shown)
-            answer.provenance(shown)
-    share.run(shown.job.id if shown.result is not None else None, shown.main.spec, catalog)
+            answer.draw_cards(shown)
+            answer.draw_pictures(shown)
+            contributions.draw_contributions(shown, replicate)
+            answer.draw_measures(shown)
+            answer.draw_provenance(shown)
+    share.offer_run(shown.job.id if shown.result is not None else None, shown.main.spec, catalog)
 
 
-def _state(shown: Shown, asked: session.Asked) -> None:
+def _draw_state(shown: Shown, link: lab_address.LabAddress) -> None:
     """What is shown and what came of it; for a run that ended without a result, why, and a next step."""
     with st.container(key=f"run-state-{shown.job.state}"):
         if shown.is_example:
-            start.offer()
+            start.offer_steps()
             st.caption(
                 ":material/movie: A recorded example, and not the only one: see the gallery."
-                if session.demo()
+                if visitor.is_demo()
                 else ":material/movie: A recorded example. Nothing is running: change anything in the form (behind **»** on a small "
                 "screen) and press **Run** to train your own."
             )
-        panel.ending(shown, asked.device)
+        panel.draw_ending(shown, link.device)
         if shown.result is not None:
-            answer.sentences(shown)
+            answer.draw_sentences(shown)
         else:
-            panel.asked_for(shown)
+            panel.describe_request(shown)
         if shown.result is not None and not shown.is_example:
-            links.to("deep", "Open in Deep", ":material/scatter_plot:", run=shown.job.id)
+            links.draw_link("deep", "Open in Deep", ":material/scatter_plot:", run=shown.job.id)
 
 
-def _replicate(shown: Shown, asked: session.Asked) -> int:
+def _choose_replicate(shown: Shown, link: lab_address.LabAddress) -> int:
     """Which replicate the player shows: a chooser where the run is done and has several."""
     count = shown.result.n if shown.result is not None else 1
     if count < 2:
         return 0
-    st.session_state["replicate"] = min(asked.replicate, count - 1)
+    st.session_state["replicate"] = min(link.replicate, count - 1)
 
     def take() -> None:
         st.session_state["lab.replicate"] = st.session_state["replicate"]
@@ -185,7 +185,7 @@ def _replicate(shown: Shown, asked: session.Asked) -> int:
     return chosen
 
 
-def _others(store: Store, owner: str | None, run: str | None) -> None:
+def _draw_others(store: Store, owner: str | None, run: str | None) -> None:
     """Runs that go on beside the one shown; companions are listed with the run they belong to."""
     going = [
         job
@@ -199,18 +199,20 @@ def _others(store: Store, owner: str | None, run: str | None) -> None:
         for job in going:
             with st.container(horizontal=True, vertical_alignment="center"):
                 done = f"{100 * job.done / job.total:.0f}%" if job.total else "not begun"
-                what = f"{plain(job.spec['method'])} on {plain(job.spec['dataset'])}, seed {plain(job.spec['seed'])}"
+                what = f"{escape(job.spec['method'])} on {escape(job.spec['dataset'])}, seed {escape(job.spec['seed'])}"
                 st.markdown(f"{what} · {job.state}, {done}", width="stretch")
                 st.button("Show", key=f"show-{job.id}", icon=":material/visibility:", on_click=_open, args=(job.id,))
-                if not session.demo():
-                    st.button("Cancel", key=f"cancel-{job.id}", icon=":material/stop:", on_click=panel.cancel, args=([job.id],))
+                if not visitor.is_demo():
+                    st.button(
+                        "Cancel", key=f"cancel-{job.id}", icon=":material/stop:", on_click=panel.cancel_jobs, args=([job.id],)
+                    )
 
 
 def _open(run: str) -> None:
     """Go to a run as its link would."""
-    address.write({"run": run})
+    address.follow_link({"run": run})
 
 
 def _leave() -> None:
     """Go to the first view, as a bare link would."""
-    address.write({})
+    address.follow_link({})

@@ -8,9 +8,9 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
-from app.parts.elements import folded
-from app.words.text import duration, many, plain
+from app.parts.elements import draw_fold
+from app.session import visitor
+from app.words.text import escape, format_count, format_duration
 from engine.errors import LabError
 from engine.papers import measured, stored
 from engine.papers.stored import ENDED, Plan, State
@@ -27,15 +27,17 @@ _HERE = "papers.here"
 _PLAN = "papers.plan"
 
 
-def here(paper: str, table: str, catalog: Mapping[str, Any], store: Store) -> dict[str, Any] | None:
-    """The panel; what this store's runs say of the table (`engine.papers.stored.document`), None where they say nothing."""
+def draw_measuring(paper: str, table: str, catalog: Mapping[str, Any], store: Store) -> dict[str, Any] | None:
+    """The panel; what this store's runs say of the table (`engine.papers.stored.build_stored_document`), None where they say nothing."""
     state = st.session_state
     if state.get("papers.protocol.of") != (paper, table):
-        there = {protocol for p, t, reduced in measured.tables() if (p, t) == (paper, table) for protocol in [_NAMES[reduced]]}
+        there = {
+            protocol for p, t, reduced in measured.list_tables() if (p, t) == (paper, table) for protocol in [_NAMES[reduced]]
+        }
         state["papers.protocol.of"] = (paper, table)
         state["papers.protocol"] = "full" if "full" in there else "reduced"  # what is shown beside is the same protocol's
         state.pop("papers.sets", None)
-    with folded("Measure it in this lab", "papers-measure", ":material/play_circle:"):
+    with draw_fold("Measure it in this lab", "papers-measure", ":material/play_circle:"):
         protocol = st.segmented_control(
             "Protocol", list(PROTOCOLS), format_func=PROTOCOLS.__getitem__, key="papers.protocol", required=True,
             help="Reduced protocols train less, on fewer rows: they test the claims, their numbers are not the paper's.",
@@ -48,16 +50,16 @@ def here(paper: str, table: str, catalog: Mapping[str, Any], store: Store) -> di
                 "Datasets", list(names), format_func=names.__getitem__, key="papers.sets", placeholder="All of them",
             )  # fmt: skip
         chosen = [name for name in chosen if name in names]
-        wanted = _plan(whole, chosen, catalog)
-        standing = stored.states(store, [run.id for run in wanted.each])
-        state["papers.drawn"] = (stored.counted(wanted, standing)["done"], time.monotonic())
+        wanted = _read_plan(whole, chosen, catalog)
+        standing = stored.read_states(store, [run.id for run in wanted.each])
+        state["papers.drawn"] = (stored.count_states(wanted, standing)["done"], time.monotonic())
         command = ["python -m engine table", paper, "--table", table, *(["--reduced"] if whole.reduced else [])]
         command += ["--datasets", *chosen] if chosen else []
-        _panel(wanted, standing, store, " ".join(command))
-    return _document(_plan(whole, [], catalog), store)
+        _draw_panel(wanted, standing, store, " ".join(command))
+    return _read_document(_read_plan(whole, [], catalog), store)
 
 
-def _plan(table: Any, datasets: Sequence[str], catalog: Mapping[str, Any]) -> Plan:
+def _read_plan(table: Any, datasets: Sequence[str], catalog: Mapping[str, Any]) -> Plan:
     """The plan, remembered: working out hundreds of runs' names takes a while."""
     data = [(d["name"], d["fingerprint"], d.get("available")) for d in catalog["datasets"]]
     key = (table.paper, table.name, table.reduced, tuple(datasets), hash(str((data, catalog["numerics"]))))
@@ -65,13 +67,13 @@ def _plan(table: Any, datasets: Sequence[str], catalog: Mapping[str, Any]) -> Pl
     if key not in kept:
         while len(kept) > 3:
             kept.pop(next(iter(kept)))
-        kept[key] = stored.plan(table.only((), datasets) if datasets else table, catalog)
+        kept[key] = stored.plan_runs(table.only((), datasets) if datasets else table, catalog)
     return kept[key]
 
 
-def _document(wanted: Plan, store: Store) -> dict[str, Any] | None:
+def _read_document(wanted: Plan, store: Store) -> dict[str, Any] | None:
     """What this store's runs say of the whole table; made anew when there are more of them."""
-    standing = stored.states(store, [run.id for run in wanted.each])
+    standing = stored.read_states(store, [run.id for run in wanted.each])
     done = tuple((id, state.attempt) for id, state in standing.items() if state.state == "done")
     if not done:
         return None
@@ -80,40 +82,40 @@ def _document(wanted: Plan, store: Store) -> dict[str, Any] | None:
     if kept.get("key") != key:
         if kept.get("key", ())[:3] != key[:3]:
             kept["arrays"] = {}
-        kept["document"], kept["key"] = stored.document(store, wanted, kept["arrays"]), key
+        kept["document"], kept["key"] = stored.build_stored_document(store, wanted, kept["arrays"]), key
     document: dict[str, Any] | None = kept["document"]
     return document
 
 
-def _panel(wanted: Plan, standing: Mapping[str, State], store: Store, command: str) -> None:
+def _draw_panel(wanted: Plan, standing: Mapping[str, State], store: Store, command: str) -> None:
     if not wanted.runs:
         why = list(dict.fromkeys(wanted.absent.values()))
         st.info(
-            f"Nothing of it can be queued here: {plain('; '.join(why) or 'the protocol leaves it out', 400)}",
+            f"Nothing of it can be queued here: {escape('; '.join(why) or 'the protocol leaves it out', 400)}",
             icon=":material/info:",
         )
         st.code(command, language="bash")
         return
-    active = bool(wanted.of(standing, *ACTIVE))
-    st.fragment(_progress, run_every=EVERY if active else None)(wanted, store, active)
+    active = bool(wanted.in_states(standing, *ACTIVE))
+    st.fragment(_draw_progress, run_every=EVERY if active else None)(wanted, store, active)
     for why in list(dict.fromkeys(wanted.absent.values()))[:3]:
-        st.caption(f"Left out: {plain(why, 300)}")
+        st.caption(f"Left out: {escape(why, 300)}")
     st.caption("From a terminal the same runs, kept in the same store:")
     st.code(command, language="bash")
 
 
-def _progress(wanted: Plan, store: Store, active: bool) -> None:
+def _draw_progress(wanted: Plan, store: Store, active: bool) -> None:
     """The state of the runs, with what can be done about it; looks again by itself while some are under way."""
     try:
-        standing = stored.states(store, [run.id for run in wanted.each])
+        standing = stored.read_states(store, [run.id for run in wanted.each])
         living = store.engines()
     except LabError as error:
-        st.error(plain(error, 300), icon=":material/error:")
+        st.error(escape(error, 300), icon=":material/error:")
         return
-    counts, missing = stored.counted(wanted, standing), wanted.missing(standing)
-    running = wanted.of(standing, *ACTIVE)
+    counts, missing = stored.count_states(wanted, standing), wanted.missing(standing)
+    running = wanted.in_states(standing, *ACTIVE)
     all_of, done = len(wanted.each), counts["done"]
-    parts = [f"**{done} of {many(all_of, 'run')}** done in this lab"]
+    parts = [f"**{done} of {format_count(all_of, 'run')}** done in this lab"]
     parts += [f"{counts[name]} {word}" for name, word in (("running", "running"), ("queued", "waiting")) if counts[name]]
     parts += [f":red[{counts[name]} {name}]" for name in ENDED if counts[name]]
     st.markdown(" · ".join(parts))
@@ -121,14 +123,16 @@ def _progress(wanted: Plan, store: Store, active: bool) -> None:
         share = sum(standing[run.id].share for run in running)
         st.progress((done + share) / all_of)
     slots = max(1, sum(engine.slots for engine in living) - 1)  # one is kept for what a person waits for
-    left = stored.foreseen(wanted, standing, running or missing)
+    left = stored.foresee_seconds(wanted, standing, running or missing)
     if running:
-        told = "time left: known once the first runs are done" if left is None else f"about {duration(left / slots)} left"
+        told = (
+            "time left: known once the first runs are done" if left is None else f"about {format_duration(left / slots)} left"
+        )
         if not living:
             told = "no engine is alive: they wait for one"
         st.caption(told)
-        if session.demo():
-            st.caption(session.demo_line())
+        if visitor.is_demo():
+            st.caption(visitor.explain_demo())
         elif st.button(
             "Stop",
             icon=":material/stop:",
@@ -136,37 +140,42 @@ def _progress(wanted: Plan, store: Store, active: bool) -> None:
             help="Stops what waits and runs of this table, also where a sweep or another table waits for the same run; what somebody "
             "asked for in the Lab goes on. What is done stays; the rest can be queued again.",
         ):
-            stored.stop(store, running)
+            stored.cancel_runs(store, running)
             st.rerun()
     elif missing:
-        told = "nobody has timed such runs" if left is None else f"about {duration(left / slots)} on {many(slots, 'slot')}"
+        told = (
+            "nobody has timed such runs"
+            if left is None
+            else f"about {format_duration(left / slots)} on {format_count(slots, 'slot')}"
+        )
         replicates = sum(run.spec.replicates for run in missing)
         st.caption(
-            f"{many(len(missing), 'run')} with {many(replicates, 'replicate')} in all; {told}; they make way for what anybody waits for."
+            f"{format_count(len(missing), 'run')} with {format_count(replicates, 'replicate')} in all; {told}; they make way for what "
+            "anybody waits for."
         )
-        if session.demo():
-            st.caption(session.demo_line())
+        if visitor.is_demo():
+            st.caption(visitor.explain_demo())
         else:
             word = "Measure" if not done else "Measure what is missing"
             if st.button(
-                f"{word}: {many(len(missing), 'run')}", icon=":material/play_arrow:", key="papers-run", type="primary"
+                f"{word}: {format_count(len(missing), 'run')}", icon=":material/play_arrow:", key="papers-run", type="primary"
             ):
                 with st.spinner("Queueing"):
-                    stored.ask(store, missing)
+                    stored.queue_runs(store, missing)
                 st.rerun()
-    for reason in list(dict.fromkeys(standing[run.id].reason for run in wanted.of(standing, "failed")))[:3]:
-        st.caption(f"Failed: {plain(reason, 300)}")
-    _redraw(done, active, bool(running))
+    for reason in list(dict.fromkeys(standing[run.id].reason for run in wanted.in_states(standing, "failed")))[:3]:
+        st.caption(f"Failed: {escape(reason, 300)}")
+    _redraw_page(done, active, bool(running))
 
 
-def _redraw(done: int, active: bool, running: bool) -> None:
+def _redraw_page(done: int, active: bool, running: bool) -> None:
     """The whole page again where there are new results, not too often, or where the looking must begin or end."""
     drawn, when = st.session_state["papers.drawn"]
     if active != running or (done != drawn and (time.monotonic() - when > REDRAW or not running)):
         st.rerun()
 
 
-def row_of(document: Mapping[str, Any] | None, row: Mapping[str, Any]) -> dict[str, Any] | None:
+def find_row(document: Mapping[str, Any] | None, row: Mapping[str, Any]) -> dict[str, Any] | None:
     """This lab's row for a shipped one, None where it has none."""
     names = ("dataset", "labels", "metric")
     rows = document["rows"] if document else []

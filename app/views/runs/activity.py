@@ -8,9 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
 from app.run import listing, panel
-from app.words.text import duration, many, plain
+from app.session import jobs, visitor
+from app.session.store import get_store
+from app.words.text import escape, format_count, format_duration
 from engine.errors import LabError
 from engine.store import KINDS, PRIORITY_INTERACTIVE, Job, Store
 from engine.store.uploads import Upload
@@ -25,30 +26,30 @@ PATIENCE = 6.0
 """Seconds for which the list is left alone at least, though runs come and go."""
 
 
-def section(catalog: Mapping[str, Any], tables: Sequence[Upload], *, leave: bool) -> None:
+def draw_activity(catalog: Mapping[str, Any], tables: Sequence[Upload], *, leave: bool) -> None:
     """Draw it; it looks again by itself. leave: the list below is not to be redrawn unasked, since somebody chooses in it."""
-    queue = session.store().queue()
+    queue = get_store().queue()
     active = bool(queue["queued"] or queue["running"])
-    seen = (_going(), queue["queued"])
-    st.fragment(_section, run_every=LOOK if active else 3 * LOOK)(
-        catalog, listing.titles(catalog, tables), seen, time.time(), leave
+    seen = (_list_running(), queue["queued"])
+    st.fragment(_draw_activity, run_every=LOOK if active else 3 * LOOK)(
+        catalog, listing.list_titles(catalog, tables), seen, time.time(), leave
     )
 
 
-def _going() -> tuple[str, ...]:
-    return tuple(job.id for job in session.store().jobs(owner=session.owner(), states=("running",), kinds=KINDS))
+def _list_running() -> tuple[str, ...]:
+    return tuple(job.id for job in get_store().jobs(owner=visitor.read_owner(), states=("running",), kinds=KINDS))
 
 
-def _section(catalog: Mapping[str, Any], known: Mapping[str, str], seen: Any, since: float, leave: bool) -> None:
-    store, owner = session.store(), session.owner()
+def _draw_activity(catalog: Mapping[str, Any], known: Mapping[str, str], state: Any, since: float, leave: bool) -> None:
+    store, owner = get_store(), visitor.read_owner()
     try:
         queue = store.queue()
         running = store.jobs(owner=owner, states=("running",), kinds=KINDS)
         waiting = store.line(owner, SHOWN) if queue["queued"] else []
     except LabError as error:
-        st.error(plain(error, 400), icon=":material/error:")
+        st.error(escape(error, 400), icon=":material/error:")
         return
-    changed = (tuple(job.id for job in running), queue["queued"]) != seen
+    changed = (tuple(job.id for job in running), queue["queued"]) != state
     if changed and not leave and time.time() - since > PATIENCE:
         st.rerun()
     if not queue["running"] and not queue["queued"]:
@@ -62,34 +63,35 @@ def _section(catalog: Mapping[str, Any], known: Mapping[str, str], seen: Any, si
                 f"**Running: {queue['running']}**" + (f", {others} of them of other people's tables" if others > 0 else "")
             )
         for job in running[:RUNNING]:
-            _running(job, known, catalog)
+            _draw_running(job, known, catalog)
         if len(running) > RUNNING:
             st.caption(f"and {len(running) - RUNNING} more")
         if queue["queued"]:
-            _waiting(store, queue["queued"], waiting, known, catalog, sum(engine.slots for engine in alive))
-        panel.no_engine(store)
+            _draw_waiting(store, queue["queued"], waiting, known, catalog, sum(engine.slots for engine in alive))
+        panel.warn_no_engine(store)
         if changed and leave:
-            st.button("Runs came or ended: update the list", key="runs.update", icon=":material/refresh:", on_click=_nothing)
+            st.button("Runs came or ended: update the list", key="runs.update", icon=":material/refresh:", on_click=_do_nothing)
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     """A press alone redraws the page."""
 
 
-def _running(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any]) -> None:
+def _draw_running(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any]) -> None:
     share = min(1.0, job.done / job.total) if job.total else 0.0
     spent = max(0.0, time.time() - (job.started or time.time()))
-    left = f", at most {duration(spent * (1 - share) / share)} left" if share > 0.05 and spent > 1 else ""
+    left = f", at most {format_duration(spent * (1 - share) / share)} left" if share > 0.05 and spent > 1 else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.container(width="stretch"):
             st.progress(
-                share, text=f"{listing.asked(job, known, catalog)} · {100 * share:.0f}%, {duration(spent)} so far{left}"
+                share,
+                text=f"{listing.describe_job(job, known, catalog)} · {100 * share:.0f}%, {format_duration(spent)} so far{left}",
             )
-        if not session.demo():
-            st.button("Cancel", key=f"runs.cancel.{job.id}", icon=":material/stop:", on_click=_cancel, args=(job.id,))
+        if not visitor.is_demo():
+            st.button("Cancel", key=f"runs.cancel.{job.id}", icon=":material/stop:", on_click=_cancel_job, args=(job.id,))
 
 
-def _waiting(
+def _draw_waiting(
     store: Store,
     total: int,
     waiting: Sequence[tuple[int, Job]],
@@ -102,16 +104,15 @@ def _waiting(
     expected = ""
     if pace is not None and slots:
         expected = (
-            f" · about {duration(pace * total / slots)} for all of it, at the pace of the latest runs "
-            f"({duration(pace)} each, {many(slots, 'slot')})"
+            f" · about {format_duration(pace * total / slots)} for all of it, at the pace of the latest runs "
+            f"({format_duration(pace)} each, {format_count(slots, 'slot')})"
         )
     st.markdown(f"**Waiting: {total:,}**{expected}")
     lines, now = [], time.time()
     for before, job in waiting:
         kind = "" if job.priority == PRIORITY_INTERACTIVE else ", after what people wait for"
-        lines.append(
-            f"{before + 1}. {listing.asked(job, known, catalog)} · asked for {listing.ago(now - job.created, job.created)}{kind}"
-        )
+        age = listing.format_age(now - job.created, job.created)
+        lines.append(f"{before + 1}. {listing.describe_job(job, known, catalog)} · asked for {age}{kind}")
     if lines:
         st.markdown("\n".join(lines))
     if total > len(lines):
@@ -120,8 +121,8 @@ def _waiting(
         )
 
 
-def _cancel(id: str) -> None:
+def _cancel_job(id: str) -> None:
     try:
-        session.cancel(id)
+        jobs.cancel_job(id)
     except LabError as error:  # deleted meanwhile, or its table forgotten
         st.session_state["runs.trouble"] = str(error)

@@ -1,23 +1,30 @@
-"""Every dataset: its facts, whether it is on this machine, its rows. A source is one module with facts, available and load."""
+"""Every dataset: its facts, whether it is on this machine, its rows. One file per source; adding one is adding a file.
+
+The package is scanned for `Source` modules: ORDER, `facts`, `available`, `load`. A module without `facts` is a helper. Optional:
+`live` (`Live`), FETCHES and `fetch` (`Fetched`), `facts_of`, `find_sets` and `unreadable` (`Local`).
+"""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any, Protocol, cast
 
-from engine.data import folders, places
+from engine.data import places
 from engine.data.facts import Facts
-from engine.data.sources import adult, bundled, celeba, cifar, keel, mnist, mnist_back_rotation, points, stl10, svhn
 from engine.data.table import Dataset
 from engine.errors import BadData, BadParameter, DataMissing, UnknownName
 from engine.spec import fields
-from engine.spec.run import find_entry
 
 
 class Source(Protocol):
-    """What a module of datasets offers."""
+    """What a module of datasets offers. ORDER: its place among the sources."""
+
+    ORDER: int
 
     def facts(self) -> list[Facts]:
         """Its datasets, without reading them."""
@@ -36,12 +43,44 @@ class Live(Source, Protocol):
         """What the copy on this machine changes in the entry, its fingerprint above all. Raises BadData."""
 
 
-LIVE: tuple[Live, ...] = tuple(cast(Live, module) for module in (cifar, svhn, stl10, celeba))
-SOURCES: tuple[Source, ...] = (
-    *(cast(Source, module) for module in (points, bundled, keel, adult, mnist, mnist_back_rotation)),
-    *LIVE,
-)
-"""The sets that everyone's catalog lists. `folders` adds those that lie on this machine."""
+class Fetched(Source, Protocol):
+    """A source that can be downloaded. FETCHES: the names `fetch` takes for it; the first stands for all in sentences."""
+
+    FETCHES: tuple[str, ...]
+
+    def fetch(self, say: Callable[[str], None]) -> None:
+        """Brings it onto this machine. say: told each step. Raises BadData, DataMissing."""
+
+
+class Local(Source, Protocol):
+    """A source of a person's own sets, which lie on this machine alone. Its `facts` read the disk."""
+
+    def find_sets(self) -> Mapping[str, Path]:
+        """Names of its sets with where they lie, those that cannot be read too."""
+
+    def facts_of(self, name: str) -> Facts:
+        """One set. Raises UnknownName, BadData."""
+
+    def unreadable(self) -> list[str]:
+        """For each set that cannot be read the sentence why."""
+
+
+@cache
+def sources() -> tuple[Source, ...]:
+    """The sources of this package, by ORDER and name."""
+    names = [module.name for module in pkgutil.iter_modules(__path__)]
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
+    found = [cast(Source, module) for module in modules if hasattr(module, "facts")]
+    return tuple(sorted(found, key=lambda source: source.ORDER))  # the scan is by name, and a sort keeps the order of equals
+
+
+def _common() -> list[Source]:
+    """The sources that everyone's catalog lists."""
+    return [source for source in sources() if not hasattr(source, "unreadable")]
+
+
+def _local() -> list[Local]:
+    return [cast(Local, source) for source in sources() if hasattr(source, "unreadable")]
 
 
 def datasets(found: bool = False) -> list[dict[str, Any]]:
@@ -53,35 +92,35 @@ def datasets(found: bool = False) -> list[dict[str, Any]]:
     engine.spec.fields describes them), fingerprint (changes when the rows would), how_to_get, summary. Counts are those of the
     default options.
 
-    found: as it is on this machine, with the sets in the folders `images`, and with the copies that are here in fingerprints.
+    found: as it is on this machine, with local sets, and with the copies that are here in fingerprints.
     """
-    found = found and _searchable()
-    entries = [facts.entry() | (_live(source, facts.name) if found else {}) for source in SOURCES for facts in source.facts()]
-    return [*entries, *(facts.entry() for facts in folders.facts())] if found else entries
+    found = found and _has_folder()
+    entries = [facts.entry() | (_live(source, facts.name) if found else {}) for source in _common() for facts in source.facts()]
+    return [*entries, *(facts.entry() for source in _local() for facts in source.facts())] if found else entries
 
 
-def _searchable() -> bool:
+def _has_folder() -> bool:
     """Whether there is a data folder: made points need none."""
     with suppress(DataMissing):
-        return bool(places.folders())
+        return bool(places.data_folders())
     return False
 
 
 def _live(source: Source, name: str) -> dict[str, Any]:
     try:
-        return source.live(name) if source in LIVE else {}
-    except BadData:  # said when it is loaded; here it would hide every other dataset
+        return cast(Live, source).live(name) if hasattr(source, "live") else {}
+    except BadData:  # raised again when it is loaded; here it would hide every other dataset
         return {}
 
 
 def unreadable() -> list[str]:
-    """Why zips and folders in the folders `images` are no datasets: a sentence for each."""
-    return folders.unreadable() if _searchable() else []
+    """Why local sets cannot be read: a sentence for each."""
+    return [sentence for source in _local() for sentence in source.unreadable()] if _has_folder() else []
 
 
 def available(name: str) -> bool:
     """Whether the rows are on this machine: a look at the disk, nothing is read or fetched. Raises UnknownName."""
-    return _source(name).available(name)
+    return find_source(name).available(name)
 
 
 def load(name: str, options: Mapping[str, Any] | None = None) -> Dataset:
@@ -89,37 +128,45 @@ def load(name: str, options: Mapping[str, Any] | None = None) -> Dataset:
 
     Raises UnknownName, BadParameter, BadData (a file that is not what it should be), DataMissing (not here, cannot be had).
     """
-    source = _source(name)
-    if source is folders:
-        described = folders.facts_of(name, folders.found()[name]).entry()["fields"]
+    source = find_source(name)
+    if hasattr(source, "facts_of"):
+        facts = cast(Local, source).facts_of(name)
     else:
-        described = find_entry({"datasets": datasets()}, "datasets", name)["fields"]
-    return source.load(name, fields.check(described, options or {}, name))
+        facts = next(facts for facts in source.facts() if facts.name == name)
+    return source.load(name, fields.check(facts.entry()["fields"], options or {}, name))
 
 
 def fetch(name: str, say: Callable[[str], None] = print) -> None:
-    """Bring a source (keel, adult, mnist, cifar10) or one of its datasets onto this machine. Raises UnknownName, BadData, DataMissing.
+    """Brings a source or one of its datasets onto this machine. Raises UnknownName, BadParameter, BadData, DataMissing.
 
-    say: told each step in a sentence.
+    name: one of a source's FETCHES. say: told each step in a sentence.
     """
-    fetchers = {"keel": keel.fetch, "adult": adult.fetch, "mnist": mnist.fetch, "cifar10": cifar.fetch}
-    aliases = {f.name: "keel" for f in keel.facts()} | {mnist_back_rotation.NAME: "mnist"}
-    source = aliases.get(name, name)
-    if source not in fetchers:
-        _source(name)  # raises where there is no such dataset
-        raise BadParameter(f"{name} is not fetched; fetch takes {', '.join(fetchers)} or one of their datasets.")
-    fetchers[source](say)
+    fetched = [cast(Fetched, source) for source in _common() if hasattr(source, "FETCHES")]
+    source = next((source for source in fetched if name in source.FETCHES), None)
+    if source is None:
+        find_source(name)  # raises where there is no such dataset
+        names = ", ".join(source.FETCHES[0] for source in fetched)
+        raise BadParameter(f"{name} is not fetched; fetch takes {names} or one of their datasets.")
+    source.fetch(say)
 
 
 @cache
 def _index() -> dict[str, Source]:
-    return {facts.name: source for source in SOURCES for facts in source.facts()}
+    """Every dataset of everyone's catalog with its source. Raises TypeError where two have one name."""
+    out: dict[str, Source] = {}
+    for source in _common():
+        for facts in source.facts():
+            if facts.name in out:
+                raise TypeError(f"two datasets are called {facts.name!r}")
+            out[facts.name] = source
+    return out
 
 
-def _source(name: str) -> Source:
-    index = _index()
-    if name in index:
-        return index[name]
-    if name in (found := folders.found()):
-        return cast(Source, folders)
-    raise UnknownName(f"no dataset is called {name!r}; there are: {', '.join([*index, *found])}.")
+def find_source(name: str) -> Source:
+    """The source of a dataset. Raises UnknownName."""
+    if name in _index():
+        return _index()[name]
+    local = {own: source for source in _local() for own in source.find_sets()}
+    if name in local:
+        return local[name]
+    raise UnknownName(f"no dataset is called {name!r}; there are: {', '.join([*_index(), *local])}.")

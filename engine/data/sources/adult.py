@@ -23,6 +23,9 @@ from engine.data.table import Dataset
 from engine.errors import BadData, DataMissing
 from engine.spec.fields import param
 
+ORDER = 40
+FETCHES = ("adult",)
+
 FILE = "adult.csv.gz"
 OPENML = 1590  # version 2: ages and hours as numbers (179, version 1, has them in bins)
 SHA256 = "e5e94b1d4a8ba70a7ba42d441e9ca265c2dded4102b3cb57e24627babe3c9385"
@@ -98,7 +101,7 @@ def facts() -> list[Facts]:
 
 def available(name: str) -> bool:
     """Whether a file of that name lies in a data folder (its checksum is verified when it is read)."""
-    return name == "adult" and bool(places.candidates(FILE))
+    return name == "adult" and bool(places.find_files(FILE))
 
 
 def load(name: str, options: Mapping[str, Any]) -> Dataset:
@@ -106,23 +109,23 @@ def load(name: str, options: Mapping[str, Any]) -> Dataset:
 
     Raises DataMissing (cannot be fetched), BadData (a file that does not hold Adult's rows).
     """
-    found = places.candidates(FILE)
+    found = places.find_files(FILE)
     if not found:
         fetch()
-        found = places.candidates(FILE)
+        found = places.find_files(FILE)
     broken: BadData | None = None
     for path in found:
         try:
-            dataset = parse(read(path))
+            dataset = parse(read_lines(path))
         except BadData as error:
             broken = broken or error
         else:
-            return _balanced(dataset) if options["balance"] else dataset
+            return _balance(dataset) if options["balance"] else dataset
     assert broken is not None
     raise BadData(f"{str(broken).rstrip('.')}: delete it; then {HOW}.") from broken
 
 
-def read(path: Path) -> list[str]:
+def read_lines(path: Path) -> list[str]:
     """The rows of the file as sorted lines, header left out. Raises BadData where they are not Adult's 48,842 rows."""
     try:
         header, *lines = gzip.decompress(path.read_bytes()).decode().splitlines()
@@ -160,7 +163,7 @@ def parse(lines: list[str]) -> Dataset:
     )
 
 
-def _balanced(dataset: Dataset) -> Dataset:
+def _balance(dataset: Dataset) -> Dataset:
     """Both classes with the minority's number of rows. The draw is fixed: these rows are the dataset, a seed splits it."""
     rng = np.random.default_rng(zlib.crc32(b"adult.balance"))
     smaller = int(dataset.counts.min())
@@ -170,18 +173,18 @@ def _balanced(dataset: Dataset) -> Dataset:
 
 def fetch(say: Callable[[str], None] = lambda sentence: None) -> None:
     """Download OpenML's copy and keep it as `adult.csv.gz`, unless a whole one is there. Raises DataMissing, BadData."""
-    places.tidy()
-    for path in places.candidates(FILE):
+    places.remove_unfinished()
+    for path in places.find_files(FILE):
         try:
-            read(path)
+            read_lines(path)
         except BadData as error:
             say(str(error))
         else:
             say(f"Adult is here already: {path}.")
             return
     say(f"Downloading Adult (OpenML {OPENML}, 6 MB).")
-    with places.incoming(FILE) as scratch:
-        lines = sorted(_openml(scratch))
+    with places.receive_file(FILE) as scratch:
+        lines = sorted(_fetch_openml(scratch))
         if _digest(lines) != SHA256:
             raise DataMissing(f"OpenML's copy of Adult does not hold the expected rows; it was thrown away; {HOW}.")
         text = "\n".join([",".join(COLUMNS), *lines, ""])
@@ -189,7 +192,7 @@ def fetch(say: Callable[[str], None] = lambda sentence: None) -> None:
     say("Adult is here.")
 
 
-def _openml(scratch: Path) -> list[str]:
+def _fetch_openml(scratch: Path) -> list[str]:
     """OpenML's rows as lines of our file; what is downloaded on the way lies in `scratch`."""
     from sklearn import datasets
 

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from engine.data.facts import Facts, TableOptions
-from engine.data.images import ImageOptions, chooser
+from engine.data.images import ImageOptions, build_chooser
 from engine.data.table import Dataset, image_set, numeric_only
 from engine.errors import BadData
+
+ORDER = 20
 
 LEVEL = 15
 """Pixel value of one grey level of the digits: their 0 to 16 become 0 to 240, exactly, as uint8."""
@@ -139,7 +141,7 @@ def load(name: str, options: Mapping[str, Any]) -> Dataset:
         raise BadData(f"{name} as bundled with this scikit-learn has checksum {found[:12]}, not {wanted.sha256[:12]}.")
     if wanted.shape is not None:
         pixels = (x * LEVEL).astype(np.uint8).reshape(-1, *wanted.shape)
-        rows = chooser(options)(y, np.zeros(len(y), bool))
+        rows = build_chooser(options)(y, np.zeros(len(y), bool))
         return image_set(name, pixels[rows], y[rows], wanted.classes)
     names = tuple(str(n) for n in source.feature_names)
     return numeric_only(name, "tabular", x, 1 - y if wanted.swap else y, names, wanted.classes)

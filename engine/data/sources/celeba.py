@@ -19,6 +19,8 @@ from engine.data.images import Choose, Copy, Pictures, SplitImageOptions
 from engine.data.table import Dataset
 from engine.errors import BadData, DataMissing
 
+ORDER = 100
+
 ZIP, ATTRIBUTES, PARTITION = "img_align_celeba.zip", "list_attr_celeba.txt", "list_eval_partition.txt"
 COLUMNS = ("Black_Hair", "Brown_Hair", "Blond_Hair", "Gray_Hair", "Bald")
 SHAPE = (3, 32, 32)
@@ -64,7 +66,7 @@ def facts() -> list[Facts]:
 
 def available(name: str) -> bool:
     """Whether the three files lie in a data folder."""
-    return all(places.candidates(file) for file in (ZIP, ATTRIBUTES, PARTITION))
+    return all(places.find_files(file) for file in (ZIP, ATTRIBUTES, PARTITION))
 
 
 def live(name: str) -> dict[str, Any]:
@@ -72,7 +74,7 @@ def live(name: str) -> dict[str, Any]:
     if not available(name):
         return {}
     paths = _paths()
-    _, y, test = rows(*paths[1:])
+    _, y, test = read_rows(*paths[1:])
     counts, tested = (np.bincount(y[test == part], minlength=len(CLASSES)).tolist() for part in (False, True))
     return {
         "fingerprint": f"celeba {READER} {images.identity(*paths)}",
@@ -88,22 +90,22 @@ def load(name: str, options: Mapping[str, Any]) -> Dataset:
     if not available(name):
         raise DataMissing(f"CelebA is not on this machine; {HOW}.")
     paths = _paths()
-    copy = Copy("the official aligned images", paths, lambda choose: read(paths, choose), partly=True)
-    return images.load(name, copy, options, CLASSES)
+    copy = Copy("the official aligned images", paths, lambda choose: read_pictures(paths, choose), partly=True)
+    return images.load_images(name, copy, options, CLASSES)
 
 
 def _paths() -> tuple[Path, Path, Path]:
-    one, two, three = (places.candidates(file)[0] for file in (ZIP, ATTRIBUTES, PARTITION))
+    one, two, three = (places.find_files(file)[0] for file in (ZIP, ATTRIBUTES, PARTITION))
     return one, two, three
 
 
-def rows(attributes: Path, partition: Path) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+def read_rows(attributes: Path, partition: Path) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     """File names, y and test of the faces with exactly one of the attributes, in the files' order. Raises BadData."""
-    return _rows(attributes, partition, images.identity(attributes, partition))
+    return _read_rows(attributes, partition, images.identity(attributes, partition))
 
 
 @cache
-def _rows(attributes: Path, partition: Path, identity: str) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+def _read_rows(attributes: Path, partition: Path, identity: str) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     try:
         _, header, *lines = attributes.read_text(encoding="ascii").splitlines()
         where = [header.split().index(column) + 1 for column in COLUMNS]
@@ -123,11 +125,11 @@ def _rows(attributes: Path, partition: Path, identity: str) -> tuple[tuple[str, 
     return tuple(names[i] for i in kept), y, test
 
 
-def read(paths: tuple[Path, Path, Path], choose: Choose = images.everything) -> Pictures:
+def read_pictures(paths: tuple[Path, Path, Path], choose: Choose = images.choose_all) -> Pictures:
     """The chosen faces. Raises BadData."""
     from PIL import Image
 
-    names, y, test = rows(*paths[1:])
+    names, y, test = read_rows(*paths[1:])
     which = choose(y, test)
     out = np.empty((len(which), 32, 32, 3), np.uint8)
     reader = folders.ZipReader(paths[0])

@@ -21,10 +21,13 @@ import numpy as np
 
 from engine.data import folders, images, openml, places
 from engine.data.facts import Facts
+from engine.data.folders import survey_numbered
 from engine.data.images import Choose, Copy, Pictures, SplitImageOptions
-from engine.data.sources.mnist import numbered
 from engine.data.table import Dataset
 from engine.errors import BadData, DataMissing
+
+ORDER = 70
+FETCHES = ("cifar10",)
 
 SHAPE = (3, 32, 32)
 MAX_MEMBER = 200 << 20
@@ -103,49 +106,49 @@ def facts() -> list[Facts]:
 def available(name: str) -> bool:
     """Whether a copy lies in a data folder."""
     others = (ZIP, NPZ) if name == "cifar10" else ()
-    return any(places.candidates(file) for file in (ARCHIVE[name], *others))
+    return any(places.find_files(file) for file in (ARCHIVE[name], *others))
 
 
 def live(name: str) -> dict[str, Any]:
     """What the copy on this machine changes in the entry."""
-    return {"fingerprint": f"{name} {READER} {images.identity(*copy_here(name).files)}"} if available(name) else {}
+    return {"fingerprint": f"{name} {READER} {images.identity(*find_copy(name).files)}"} if available(name) else {}
 
 
 def load(name: str, options: Mapping[str, Any]) -> Dataset:
     """The images. Raises DataMissing (no copy is here), BadData (a copy that is not whole)."""
-    copy = copy_here(name)
-    return images.load(
-        name, copy, options, CLASSES[name], images.whole(TITLES[name], str(copy.files[0]), *COUNTS[name], HOW[name])
+    copy = find_copy(name)
+    return images.load_images(
+        name, copy, options, CLASSES[name], images.build_whole_copy(TITLES[name], str(copy.files[0]), *COUNTS[name], HOW[name])
     )
 
 
-def copy_here(name: str) -> Copy:
+def find_copy(name: str) -> Copy:
     """The copy that is read: the official archive, else OpenML's, else the zip. Raises DataMissing."""
-    for path in places.candidates(ARCHIVE[name]):
-        return Copy(f"the official archive ({path.name})", (path,), partial(archive, path, name))
+    for path in places.find_files(ARCHIVE[name]):
+        return Copy(f"the official archive ({path.name})", (path,), partial(read_archive, path, name))
     if name == "cifar10":
-        for path in places.candidates(NPZ):
-            return Copy(f"OpenML's copy ({NPZ})", (path,), partial(_unpacked, path))
-        for path in places.candidates(ZIP):
-            return Copy(f"images in {ZIP}", (path,), partial(_zipped, path), partly=True)
+        for path in places.find_files(NPZ):
+            return Copy(f"OpenML's copy ({NPZ})", (path,), partial(_read_folder, path))
+        for path in places.find_files(ZIP):
+            return Copy(f"images in {ZIP}", (path,), partial(_read_zip, path), partly=True)
     raise DataMissing(f"{TITLES[name]} is not on this machine; {HOW[name]}.")
 
 
-def _unpacked(path: Path, choose: Choose) -> Pictures:
+def _read_folder(path: Path, choose: Choose) -> Pictures:
     pictures = images.unpack(path)
     return pictures.rows(choose(pictures.y, pictures.test))
 
 
-def _zipped(path: Path, choose: Choose) -> Pictures:
-    tree = numbered(path, CLASSES["cifar10"])
+def _read_zip(path: Path, choose: Choose) -> Pictures:
+    tree = survey_numbered(path, CLASSES["cifar10"])
     if (tree.counts(False), tree.counts(True)) != COUNTS["cifar10"]:
         raise BadData(
             f"{path} does not hold 5000 training and 1000 test images of every class: delete it; then {HOW['cifar10']}."
         )
-    return folders.copy(tree, SHAPE, path.name, exact=True).read(choose)
+    return folders.build_copy(tree, SHAPE, path.name, exact=True).read(choose)
 
 
-def archive(path: Path, name: str, choose: Choose = images.everything) -> Pictures:
+def read_archive(path: Path, name: str, choose: Choose = images.choose_all) -> Pictures:
     """The official archive: batches of rows of 3072 bytes, red, green, blue, each row by row. Raises BadData."""
     parts = MEMBERS[name]
     found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -159,7 +162,7 @@ def archive(path: Path, name: str, choose: Choose = images.everything) -> Pictur
                         )
                     file = tar.extractfile(member)
                     assert file is not None  # a regular file has content
-                    found[member.name] = batch(file.read(), f"{path}: {member.name}", LABELS[name], len(CLASSES[name]))
+                    found[member.name] = parse_batch(file.read(), f"{path}: {member.name}", LABELS[name], len(CLASSES[name]))
     except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise BadData(f"{path} cannot be read as a gzipped archive ({error}): delete it; then {HOW[name]}.") from error
     if missing := [m for part in parts for m in part if m not in found]:
@@ -169,7 +172,7 @@ def archive(path: Path, name: str, choose: Choose = images.everything) -> Pictur
     return Pictures(x, y, test).rows(choose(y, test))
 
 
-def batch(raw: bytes, where: str, labels: bytes, classes: int) -> tuple[np.ndarray, np.ndarray]:
+def parse_batch(raw: bytes, where: str, labels: bytes, classes: int) -> tuple[np.ndarray, np.ndarray]:
     """One pickled batch: images uint8 [n, 3, 32, 32] and labels [n] int64. Raises BadData."""
     try:
         table = Plain(io.BytesIO(raw), encoding="bytes").load()
@@ -194,9 +197,9 @@ def batch(raw: bytes, where: str, labels: bytes, classes: int) -> tuple[np.ndarr
 
 
 class Pixels:
-    """Stands where a pickle names numpy's array: keeps what it is told, builds nothing."""
+    """Takes the place of numpy's array in a pickle: keeps its state, builds nothing."""
 
-    def __init__(self, *told: object) -> None:
+    def __init__(self, *state: object) -> None:
         self.state: Any = None
 
     def __setstate__(self, state: object) -> None:
@@ -211,9 +214,9 @@ class Pixels:
 
 
 class Kind:
-    """Stands where a pickle names numpy's dtype."""
+    """Takes the place of numpy's dtype in a pickle."""
 
-    def __init__(self, code: object = None, *told: object) -> None:
+    def __init__(self, code: object = None, *state: object) -> None:
         self.code = code
 
     def __setstate__(self, state: object) -> None:
@@ -238,16 +241,16 @@ class Plain(pickle.Unpickler):
 
 def fetch(say: Callable[[str], None] = lambda sentence: None) -> None:
     """Download OpenML's copy of CIFAR-10 and keep it as `cifar10.npz`, unless its pixels are here. Raises DataMissing."""
-    if places.candidates(ARCHIVE["cifar10"]) or places.candidates(NPZ):
-        say(f"CIFAR-10 is here already: {copy_here('cifar10').files[0]}.")
+    if places.find_files(ARCHIVE["cifar10"]) or places.find_files(NPZ):
+        say(f"CIFAR-10 is here already: {find_copy('cifar10').files[0]}.")
         return
-    places.tidy()
+    places.remove_unfinished()
     say(f"Downloading CIFAR-10 (OpenML {OPENML}, 650 MB; it takes some minutes and about 4 GB of memory).")
-    check = images.whole("CIFAR-10", "OpenML's copy", *COUNTS["cifar10"], HOW["cifar10"])
+    check = images.build_whole_copy("CIFAR-10", "OpenML's copy", *COUNTS["cifar10"], HOW["cifar10"])
     try:
-        pictures = openml.pictures(OPENML, SHAPE, np.arange(60_000) >= 50_000, "CIFAR-10", HOW["cifar10"])
+        pictures = openml.fetch_pictures(OPENML, SHAPE, np.arange(60_000) >= 50_000, "CIFAR-10", HOW["cifar10"])
         check(pictures)
     except BadData as error:
         raise DataMissing(f"OpenML's copy of CIFAR-10 is not what it should be ({error}); it was thrown away.") from error
-    images.keep(NPZ, pictures)
+    images.write_cache(NPZ, pictures)
     say("CIFAR-10 is here.")

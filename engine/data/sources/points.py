@@ -18,6 +18,8 @@ from engine.data.facts import Facts
 from engine.data.table import Dataset, numeric_only
 from engine.spec.fields import param
 
+ORDER = 10
+
 GENERATOR = 1
 """Raise by hand when the same options would give other points; it is part of every points set's fingerprint."""
 

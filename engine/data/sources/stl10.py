@@ -16,6 +16,8 @@ from engine.data.images import Choose, Copy, Pictures, SplitImageOptions
 from engine.data.table import Dataset
 from engine.errors import BadData, DataMissing
 
+ORDER = 90
+
 ARCHIVE, FOLDER = "stl10_binary.tar.gz", "stl10_binary"
 MEMBERS = ("train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin")
 SHAPE = (3, 96, 96)
@@ -68,22 +70,24 @@ def load(name: str, options: Mapping[str, Any]) -> Dataset:
     files = _files()
     if not files:
         raise DataMissing(f"STL-10 is not on this machine; {HOW}.")
-    copy = Copy("the official binary files", files, lambda choose: read(files, choose))
-    return images.load(name, copy, options, CLASSES, images.whole("STL-10", str(files[0]), COUNTS, TEST_COUNTS, HOW))
+    copy = Copy("the official binary files", files, lambda choose: read_pictures(files, choose))
+    return images.load_images(
+        name, copy, options, CLASSES, images.build_whole_copy("STL-10", str(files[0]), COUNTS, TEST_COUNTS, HOW)
+    )
 
 
 def _files() -> tuple[Path, ...]:
     """The four files, or the archive, or nothing."""
-    found = [places.candidates(f"{FOLDER}/{member}") for member in MEMBERS]
-    return tuple(paths[0] for paths in found) if all(found) else tuple(places.candidates(ARCHIVE)[:1])
+    found = [places.find_files(f"{FOLDER}/{member}") for member in MEMBERS]
+    return tuple(paths[0] for paths in found) if all(found) else tuple(places.find_files(ARCHIVE)[:1])
 
 
-def read(files: tuple[Path, ...], choose: Choose = images.everything) -> Pictures:
+def read_pictures(files: tuple[Path, ...], choose: Choose = images.choose_all) -> Pictures:
     """The four files (or the archive with them): images as bytes, channel by channel, column by column; labels 1 to 10.
 
     Raises BadData.
     """
-    raw = _unpacked(files[0]) if len(files) == 1 else {path.name: path.read_bytes() for path in files}
+    raw = _read_archive(files[0]) if len(files) == 1 else {path.name: path.read_bytes() for path in files}
     xs, ys = [], []
     for part in ("train", "test"):
         x, y = (np.frombuffer(raw[f"{part}_{letter}.bin"], np.uint8) for letter in "Xy")
@@ -96,7 +100,7 @@ def read(files: tuple[Path, ...], choose: Choose = images.everything) -> Picture
     return pictures.rows(choose(pictures.y, pictures.test))
 
 
-def _unpacked(path: Path) -> dict[str, bytes]:
+def _read_archive(path: Path) -> dict[str, bytes]:
     wanted = {f"{FOLDER}/{member}": member for member in MEMBERS}
     out: dict[str, bytes] = {}
     try:

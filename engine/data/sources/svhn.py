@@ -14,6 +14,8 @@ from engine.data.images import Choose, Copy, Pictures, SplitImageOptions
 from engine.data.table import Dataset
 from engine.errors import BadData, DataMissing
 
+ORDER = 80
+
 FILES = ("train_32x32.mat", "test_32x32.mat")
 SHAPE = (3, 32, 32)
 CLASSES = tuple("0123456789")
@@ -55,7 +57,7 @@ def facts() -> list[Facts]:
 
 def available(name: str) -> bool:
     """Whether both files lie in a data folder."""
-    return all(places.candidates(file) for file in FILES)
+    return all(places.find_files(file) for file in FILES)
 
 
 def live(name: str) -> dict[str, Any]:
@@ -68,23 +70,25 @@ def load(name: str, options: Mapping[str, Any]) -> Dataset:
     if not available(name):
         raise DataMissing(f"SVHN is not on this machine; {HOW}.")
     paths = _paths()
-    copy = Copy("the official files of cropped digits", paths, lambda choose: read(paths, choose))
-    return images.load(name, copy, options, CLASSES, images.whole("SVHN", str(paths[0].parent), COUNTS, TEST_COUNTS, HOW))
+    copy = Copy("the official files of cropped digits", paths, lambda choose: read_pictures(paths, choose))
+    return images.load_images(
+        name, copy, options, CLASSES, images.build_whole_copy("SVHN", str(paths[0].parent), COUNTS, TEST_COUNTS, HOW)
+    )
 
 
 def _paths() -> tuple[Path, ...]:
-    return tuple(places.candidates(file)[0] for file in FILES)
+    return tuple(places.find_files(file)[0] for file in FILES)
 
 
-def read(paths: tuple[Path, ...], choose: Choose = images.everything) -> Pictures:
+def read_pictures(paths: tuple[Path, ...], choose: Choose = images.choose_all) -> Pictures:
     """Training file and test file: X uint8 [height, width, channels, n], y [n, 1] with 10 for the digit 0. Raises BadData."""
-    xs, ys = zip(*(_mat(path) for path in paths), strict=True)
+    xs, ys = zip(*(_read_mat(path) for path in paths), strict=True)
     test = np.arange(sum(map(len, ys))) >= len(ys[0])
     pictures = Pictures(np.concatenate(xs), np.concatenate(ys), test)
     return pictures.rows(choose(pictures.y, pictures.test))
 
 
-def _mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _read_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 

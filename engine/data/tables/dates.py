@@ -25,7 +25,7 @@ DATES: tuple[tuple[str, tuple[str, ...]], ...] = (
 """What a date looks like, and how it can be read; where two readings are as good, the first with a decimal comma, else the second."""
 
 
-def dates(column: Encoded, style: Style, forced: bool) -> tuple[np.ndarray, str] | None:
+def parse_dates(column: Encoded, style: Style, forced: bool) -> tuple[np.ndarray, str] | None:
     """(days since 1970-01-01 of each text, NaN where it is no date; the format), or None where few are dates."""
     import pandas as pd
     import pyarrow as pa
@@ -39,7 +39,7 @@ def dates(column: Encoded, style: Style, forced: bool) -> tuple[np.ndarray, str]
         written = column.texts.filter(pa.array(fits)).to_pylist()
         clock = np.zeros(len(written))
         if _TIME in pattern:
-            clock = np.array([_clock(text) for text in written])
+            clock = np.array([_parse_time(text) for text in written])
             written = [text.split(" ")[0] for text in written]
         elif "-%b-" in formats[0]:
             written = [text.replace(" ", "-") for text in written]
@@ -62,7 +62,7 @@ def dates(column: Encoded, style: Style, forced: bool) -> tuple[np.ndarray, str]
     return None
 
 
-def _clock(text: str) -> float:
-    """The part of a day after the first space: h:m or h:m:s, or nothing. NaN for what no clock shows."""
+def _parse_time(text: str) -> float:
+    """The part of a day after the first space: h:m or h:m:s, or nothing. NaN for what is no time of day."""
     hour, minute, second = [*map(int, text.partition(" ")[2].replace(":", " ").split()), 0, 0, 0][:3]
     return hour / 24 + minute / 1440 + second / 86400 if hour < 24 and minute < 60 and second < 60 else np.nan

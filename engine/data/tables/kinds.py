@@ -1,4 +1,4 @@
-"""What a column of texts is: numbers, dates, yes and no, levels, names. Each distinct text is looked at once."""
+"""The kind of a column of texts: numeric, date, boolean, categorical, text. Each distinct text is looked at once."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from engine.data.tables.dates import dates
-from engine.data.tables.numerals import PLAIN, Style, evidence, numbers, style_of
-from engine.data.tables.sheet import Column, count, named, short
-from engine.data.tables.texts import MOSTLY, Encoded, matches
+from engine.data.tables.dates import parse_dates
+from engine.data.tables.numerals import PLAIN, Style, count_evidence, find_style, parse_numbers
+from engine.data.tables.sheet import Column, count_of, list_names, shorten
+from engine.data.tables.texts import MOSTLY, Encoded, count_matches
 from engine.errors import BadData
 
 TYPES = ("numeric", "categorical", "boolean", "date", "ignore")
@@ -44,7 +44,7 @@ ID_NAME = re.compile(
 
 @dataclass
 class Notes:
-    """What there is to say, gathered by kind so that a hundred columns make one sentence."""
+    """Notes for the person, gathered by kind, so that a hundred columns give one sentence."""
 
     stray: dict[str, int] = field(default_factory=dict)
     styles: list[str] = field(default_factory=list)
@@ -53,32 +53,32 @@ class Notes:
     large: dict[str, int] = field(default_factory=dict)
 
     def sentences(self) -> list[str]:
-        """One for each kind of remark."""
+        """One sentence for each kind of note."""
         out = []
         if self.stray:
             n = sum(self.stray.values())
             what = "is no number or date there and counts" if n == 1 else "are no numbers or dates there and count"
-            out.append(f"{count(n, 'value')} in {named(list(self.stray))} {what} as missing.")
+            out.append(f"{count_of(n, 'value')} in {list_names(list(self.stray))} {what} as missing.")
         if self.large:
             n = sum(self.large.values())
             what = "is too large to compute with and counts" if n == 1 else "are too large to compute with and count"
-            out.append(f"{count(n, 'number')} in {named(list(self.large))} {what} as missing.")
+            out.append(f"{count_of(n, 'number')} in {list_names(list(self.large))} {what} as missing.")
         if self.styles:
-            out.append(f"{named(self.styles)}: numbers are written in another way than in the other columns.")
+            out.append(f"{list_names(self.styles)}: numbers are written in another way than in the other columns.")
         if self.pooled:
             name, n = max(self.pooled.items(), key=lambda item: item[1])
             out.append(
-                f"{named(list(self.pooled))}: more than {MANY_LEVELS} levels (up to {n:,}); the {MANY_LEVELS - 1} most frequent are kept, "
-                f"the rest is {OTHER}."
+                f"{list_names(list(self.pooled))}: more than {MANY_LEVELS} levels (up to {n:,}); the {MANY_LEVELS - 1} most frequent "
+                f"are kept, the rest is {OTHER}."
             )
         for form in sorted({f for f in self.dates.values() if f[:2] in ("%d", "%m")}):
             names = [name for name, f in self.dates.items() if f == form]
             order = "day before month" if form.startswith("%d") else "month before day"
-            out.append(f"{named(names)}: dates are read with the {order}.")
+            out.append(f"{list_names(names)}: dates are read with the {order}.")
         return out
 
 
-def column(encoded: Encoded, style: Style, forced: str | None, notes: Notes) -> Column:
+def build_column(encoded: Encoded, style: Style, forced: str | None, notes: Notes) -> Column:
     """The column, of the kind it seems to be, or of the type `forced`. Raises BadData where it cannot be that."""
     e, n = encoded, len(encoded.codes)
     style = PLAIN if e.typed else style
@@ -99,47 +99,47 @@ def column(encoded: Encoded, style: Style, forced: str | None, notes: Notes) -> 
     if not present:
         return made("empty", e.codes)
     if forced == "categorical":
-        return made("categorical", *_levels(e, notes))
-    pair = _pair(e)
+        return made("categorical", *_build_levels(e, notes))
+    pair = _find_pair(e)
     if forced == "boolean":
         if pair is None:
-            raise BadData(f"Column {short(e.name)!r} cannot be read as yes and no: it does not hold two such values.")
+            raise BadData(f"Column {shorten(e.name)!r} cannot be read as yes and no: it does not hold two such values.")
         return made("boolean", spread(pair[0]), pair[1])
     if forced == "date":
-        when = dates(e, style, forced=True)
+        when = parse_dates(e, style, forced=True)
         if when is None:
-            raise BadData(f"Column {short(e.name)!r} cannot be read as dates: fewer than half of its values are dates.")
+            raise BadData(f"Column {shorten(e.name)!r} cannot be read as dates: fewer than half of its values are dates.")
         notes.dates[e.name] = when[1]
-        return made("date", _stray(e, spread(when[0]), notes))
+        return made("date", _drop_stray(e, spread(when[0]), notes))
     if forced == "numeric":
-        values, own = _numbers(e, style)
+        values, own = _parse_numbers(e, style)
         if not (np.abs(values) <= LARGEST).any():
-            raise BadData(f"Column {short(e.name)!r} cannot be read as numbers: none of its values can be computed with.")
-        return made("numeric", _finite(e, spread(values), own, style, notes))
+            raise BadData(f"Column {shorten(e.name)!r} cannot be read as numbers: none of its values can be computed with.")
+        return made("numeric", _drop_infinite(e, spread(values), own, style, notes))
     if len(e.texts) == 1:
         # a mark in some rows and nothing in the others says two things
-        return made("constant", e.codes, _texts(e)) if present == n else made("categorical", e.codes, _texts(e))
+        return made("constant", e.codes, _list_texts(e)) if present == n else made("categorical", e.codes, _list_texts(e))
     if pair is not None:
         return made("boolean", spread(pair[0]), pair[1])
-    values, own = _numbers(e, style)
-    if e.counts[~np.isnan(values)].sum() >= MOSTLY * present and not _codes_of_digits(e):
-        return _numeric(e, values, own, style, notes, made, spread)
-    when = dates(e, style, forced=False)
+    values, own = _parse_numbers(e, style)
+    if e.counts[~np.isnan(values)].sum() >= MOSTLY * present and not _are_codes(e):
+        return _build_numeric(e, values, own, style, notes, made, spread)
+    when = parse_dates(e, style, forced=False)
     if when is not None:
         notes.dates[e.name] = when[1]
-        return made("date", _stray(e, spread(when[0]), notes))
+        return made("date", _drop_stray(e, spread(when[0]), notes))
     distinct = len(e.texts)
     if present >= FEW and distinct == present:
-        return made("id" if not _wordy(e) else "text", e.codes)
+        return made("id" if not _is_free_text(e) else "text", e.codes)
     if present >= FEW and (2 * distinct > present or (distinct > MANY_LEVELS and distinct * 5 > present)):
         return made("text", e.codes)
-    return made("categorical", *_levels(e, notes))
+    return made("categorical", *_build_levels(e, notes))
 
 
-def _numeric(
+def _build_numeric(
     e: Encoded,
     values: np.ndarray,
-    own: Style,
+    style_of_column: Style,
     style: Style,
     notes: Notes,
     made: Callable[..., Column],
@@ -150,7 +150,7 @@ def _numeric(
     known = values[np.abs(values) <= LARGEST]
     stray = int(np.isnan(values).sum())
     if stray and len(known) <= FEW:
-        return made("categorical", *_levels(e, notes))
+        return made("categorical", *_build_levels(e, notes))
     whole = bool(len(known)) and bool((known == np.floor(known)).all())
     if whole and not stray and present >= FEW:
         different = len(np.unique(known))
@@ -160,27 +160,27 @@ def _numeric(
         if counts_rows or called or (beyond and 2 * len(e.texts) > present):
             return made("id", e.codes)
         if beyond:
-            return made("categorical", *_levels(e, notes))
+            return made("categorical", *_build_levels(e, notes))
     if len(np.unique(known)) == 1 and present == len(e.codes) and len(known) == len(values):
-        return made("constant", np.zeros_like(e.codes), _texts(e)[:1])  # however it is written
+        return made("constant", np.zeros_like(e.codes), _list_texts(e)[:1])  # however it is written
     if not len(known):
-        return made("categorical", *_levels(e, notes))
-    return made("numeric", _finite(e, spread(values), own, style, notes))
+        return made("categorical", *_build_levels(e, notes))
+    return made("numeric", _drop_infinite(e, spread(values), style_of_column, style, notes))
 
 
-def _numbers(e: Encoded, style: Style) -> tuple[np.ndarray, Style]:
+def _parse_numbers(e: Encoded, style: Style) -> tuple[np.ndarray, Style]:
     """In the file's style, or in that of this column's own where it says plainly that it has another."""
-    comma, point = evidence(e)
+    comma, point = count_evidence(e)
     if not e.typed and ((style.decimal == "." and comma > point) or (style.decimal == "," and point > comma)):
-        other = style_of([e], None, None, None)
-        values, others = numbers(e.texts, style), numbers(e.texts, other)
+        other = find_style([e], None, None, None)
+        values, others = parse_numbers(e.texts, style), parse_numbers(e.texts, other)
         if e.counts[~np.isnan(others)].sum() > e.counts[~np.isnan(values)].sum():
             return others, other
         return values, style
-    return numbers(e.texts, style), style
+    return parse_numbers(e.texts, style), style
 
 
-def _finite(e: Encoded, rows: np.ndarray, own: Style, style: Style, notes: Notes) -> np.ndarray:
+def _drop_infinite(e: Encoded, rows: np.ndarray, own: Style, style: Style, notes: Notes) -> np.ndarray:
     """Numbers too large become missing; strays are noted."""
     if own != style:
         notes.styles.append(e.name)
@@ -188,29 +188,29 @@ def _finite(e: Encoded, rows: np.ndarray, own: Style, style: Style, notes: Notes
     if large.any():
         notes.large[e.name] = int(large.sum())
     rows = np.where(large, 0.0, rows)
-    return np.where(large, np.nan, _stray(e, rows, notes))
+    return np.where(large, np.nan, _drop_stray(e, rows, notes))
 
 
 LARGEST = 1e100
 """Numbers beyond cannot be squared and summed."""
 
 
-def _stray(e: Encoded, rows: np.ndarray, notes: Notes) -> np.ndarray:
+def _drop_stray(e: Encoded, rows: np.ndarray, notes: Notes) -> np.ndarray:
     lost = int((np.isnan(rows) & (e.codes >= 0)).sum())
     if lost:
         notes.stray[e.name] = lost
     return rows
 
 
-def _texts(e: Encoded) -> list[str]:
+def _list_texts(e: Encoded) -> list[str]:
     out: list[str] = e.texts.to_pylist()
     return out
 
 
-def _levels(e: Encoded, notes: Notes) -> tuple[np.ndarray, list[str]]:
+def _build_levels(e: Encoded, notes: Notes) -> tuple[np.ndarray, list[str]]:
     """Codes and levels, the rarest made one where there are too many."""
     if len(e.texts) <= MANY_LEVELS:
-        return e.codes, _texts(e)
+        return e.codes, _list_texts(e)
     notes.pooled[e.name] = len(e.texts)
     kept: list[str] = e.texts[: MANY_LEVELS - 1].to_pylist()
     other = OTHER
@@ -219,11 +219,11 @@ def _levels(e: Encoded, notes: Notes) -> tuple[np.ndarray, list[str]]:
     return np.minimum(e.codes, MANY_LEVELS - 1), [*kept, other]
 
 
-def _pair(e: Encoded) -> tuple[np.ndarray, tuple[str, str]] | None:
+def _find_pair(e: Encoded) -> tuple[np.ndarray, tuple[str, str]] | None:
     """(0 or 1 of each text, how 0 and 1 are written most often) where the texts are one of PAIRS."""
     if not 2 <= len(e.texts) <= 8:
         return None
-    texts = _texts(e)
+    texts = _list_texts(e)
     folded = [t.casefold() for t in texts]
     for no, yes in PAIRS:
         if set(folded) == {no, yes}:
@@ -231,15 +231,15 @@ def _pair(e: Encoded) -> tuple[np.ndarray, tuple[str, str]] | None:
     return None
 
 
-def _codes_of_digits(e: Encoded) -> bool:
+def _are_codes(e: Encoded) -> bool:
     """Digits with leading zeros, all of one length: codes such as 01067, no numbers."""
-    if not matches(e, r"^0[0-9]+$"):
+    if not count_matches(e, r"^0[0-9]+$"):
         return False
     lengths = {len(t) for t in e.texts[:2_000].to_pylist()}
-    return len(lengths) == 1 and matches(e, r"^[0-9]+$") == min(len(e.texts), 2_000)
+    return len(lengths) == 1 and count_matches(e, r"^[0-9]+$") == min(len(e.texts), 2_000)
 
 
-def _wordy(e: Encoded) -> bool:
+def _is_free_text(e: Encoded) -> bool:
     """Whether most of the first texts have several words, or are long."""
     first = e.texts[:100].to_pylist()
     return 2 * sum(" " in t or len(t) > 64 for t in first) > len(first)

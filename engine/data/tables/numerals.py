@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.data.tables.texts import Encoded, matches
+from engine.data.tables.texts import Encoded, count_matches
 
 SIGN, MONEY = r"[+\-\x{2212}]?", r"[$€£¥]"
 EXPONENT = r"(?:[eE][+\-]?[0-9]+)?"
@@ -26,7 +26,7 @@ class Style:
 
     @property
     def pattern(self) -> str:
-        """A number of this style, in RE2's words."""
+        """A regular expression (RE2) of a number in this style."""
         d, t = re.escape(self.decimal), _group(self.thousands)
         whole = f"(?:[0-9]{{1,3}}(?:{t}[0-9]{{3}})+|[0-9]+)" if self.thousands else "[0-9]+"
         return rf"^{SIGN}(?:{MONEY}?\s?(?:{whole}(?:{d}[0-9]*)?|{d}[0-9]+){EXPONENT}\s?(?:%|{MONEY})?|(?i:inf|infinity))$"
@@ -35,21 +35,23 @@ class Style:
 PLAIN = Style(".", "")
 
 
-def style_of(columns: Sequence[Encoded], delimiter: str | None, decimal: str | None, thousands: str | None) -> Style:
+def find_style(columns: Sequence[Encoded], delimiter: str | None, decimal: str | None, thousands: str | None) -> Style:
     """The style of most columns whose numbers can be read in one way only; where there are none, of the others."""
     if decimal is None:
         comma, point = 0, 0
         for column in columns:
-            c, p = evidence(column)
+            c, p = count_evidence(column)
             comma, point = comma + (c > p), point + (p > c)
         grouped = comma == point and any(
-            matches(column, r"^[+\-]?[0-9]{1,3},[0-9]{3}$") for column in columns if not column.typed
+            count_matches(column, r"^[+\-]?[0-9]{1,3},[0-9]{3}$") for column in columns if not column.typed
         )
         decimal = "," if comma > point or (grouped and delimiter == ";") else "."
         if thousands == decimal:
             decimal = "," if thousands == "." else "."
     if thousands is None:
-        seen = {t: sum(matches(c, _grouped(t, decimal)) for c in columns if not c.typed) for t in GROUPS if t != decimal}
+        seen = {
+            t: sum(count_matches(c, _match_grouped(t, decimal)) for c in columns if not c.typed) for t in GROUPS if t != decimal
+        }
         thousands = max(seen, key=lambda t: seen[t]) if any(seen.values()) else ""
     return Style(decimal, thousands)
 
@@ -61,12 +63,12 @@ def _group(thousands: str) -> str:
     return r"['’]" if thousands in ("'", "’") else re.escape(thousands)
 
 
-def _grouped(thousands: str, decimal: str) -> str:
+def _match_grouped(thousands: str, decimal: str) -> str:
     """A number with this character between thousands."""
     return rf"^{SIGN}{MONEY}?\s?[0-9]{{1,3}}(?:{_group(thousands)}[0-9]{{3}})+(?:{re.escape(decimal)}[0-9]*)?\s?{MONEY}?$"
 
 
-def _sure(decimal: str, other: str) -> str:
+def _match_certain(decimal: str, other: str) -> str:
     """Numbers that are ones with this decimal mark alone: 1,5 and 0,125 and 1.234,567 and 1.234.567 but not 1,234."""
     d, g = re.escape(decimal), re.escape(other)
     ways = (
@@ -79,14 +81,14 @@ def _sure(decimal: str, other: str) -> str:
     return rf"^{SIGN}{MONEY}?\s?(?:{'|'.join(ways)})\s?(?:%|{MONEY})?$"
 
 
-def evidence(column: Encoded) -> tuple[int, int]:
+def count_evidence(column: Encoded) -> tuple[int, int]:
     """How many of the first texts are numbers only with a decimal comma, and only with a decimal point."""
     if column.typed:
         return 0, 0
-    return matches(column, _sure(",", ".")), matches(column, _sure(".", ","))
+    return count_matches(column, _match_certain(",", ".")), count_matches(column, _match_certain(".", ","))
 
 
-def numbers(texts: Any, style: Style) -> np.ndarray:
+def parse_numbers(texts: Any, style: Style) -> np.ndarray:
     """float64, NaN for what is no number of this style, inf for what is too large to be one."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -1,21 +1,21 @@
-"""Parquet files as columns of texts. Nothing is unpickled, no extension type is made, nested columns are left out and said."""
+"""Parquet files as columns of texts. Nothing is unpickled, no extension type is made, nested columns are left out with a note."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from engine.data.tables import sheet
-from engine.data.tables.sheet import named, short
+from engine.data.tables.sheet import list_names, shorten
 from engine.errors import BadData
 from engine.spec import table_limits
 
 
-def read(data: bytes) -> tuple[list[str], list[Any], list[bool], list[str]]:
+def read_parquet(data: bytes) -> tuple[list[str], list[Any], list[bool], list[str]]:
     """(names, one pyarrow array of strings per column with null where missing, whether each was no text, notes). Raises BadData."""
     import pyarrow as pa
 
     try:
-        return _read(data)
+        return _read_columns(data)
     except BadData:
         raise
     except MemoryError:  # also where wrong bytes ask for an absurd amount
@@ -28,7 +28,7 @@ def read(data: bytes) -> tuple[list[str], list[Any], list[bool], list[str]]:
         raise BadData("The Parquet file is broken or too unusual: write it anew, or as CSV.") from None
 
 
-def _read(data: bytes) -> tuple[list[str], list[Any], list[bool], list[str]]:
+def _read_columns(data: bytes) -> tuple[list[str], list[Any], list[bool], list[str]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -58,7 +58,7 @@ def _read(data: bytes) -> tuple[list[str], list[Any], list[bool], list[str]]:
     typed: list[bool] = []
     left: list[str] = []
     for field, column in zip(table.schema, table.columns, strict=True):
-        made = _texts(column)
+        made = _to_texts(column)
         if made is None:
             left.append(field.name)
             continue
@@ -66,13 +66,13 @@ def _read(data: bytes) -> tuple[list[str], list[Any], list[bool], list[str]]:
             made.validate(full=True)
         except pa.ArrowInvalid:
             raise BadData(
-                f"Column {short(field.name)!r} holds text that is no UTF-8: write the file anew, or as CSV."
+                f"Column {shorten(field.name)!r} holds text that is no UTF-8: write the file anew, or as CSV."
             ) from None
         names.append(field.name)
         columns.append(made)
         typed.append(not _is_text(field.type))
     left += [f.name for f in schema if pa.types.is_nested(f.type) and f.name not in left and f.name not in names]
-    notes = [f"{named(left)}: nested or binary columns are left out."] if left else []
+    notes = [f"{list_names(left)}: nested or binary columns are left out."] if left else []
     if not columns:
         raise BadData("The Parquet file holds no column of plain values: nested and binary ones cannot be read.")
     return names, columns, typed, notes
@@ -86,7 +86,7 @@ def _is_text(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def _texts(column: Any) -> Any:
+def _to_texts(column: Any) -> Any:
     """An array of strings, or of codes into strings; None for what is no plain value."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -1,19 +1,20 @@
-"""What a table is like before anything is trained on it: classes, missing values, columns that know too much, how much can be said."""
+"""The profile of a table: classes, missing values, suspicious columns, expected precision. Nothing is trained."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from engine.data.tables import suspects
-from engine.data.tables.sheet import Column, Sheet, count, named, short
-from engine.data.tables.target import Labels, candidates, features, labels, to_dataset, too_few
+from engine.data.tables.sheet import Column, Sheet, count_of, list_names, shorten
+from engine.data.tables.target import Labels, build_labels, describe_too_few, list_candidates, select_features, to_dataset
 from engine.spec.limits import count_validation_rows
 
-__all__ = ["half_width", "profile", "proposed_folds", "to_dataset"]
+__all__ = ["half_width", "profile_table", "propose_folds", "to_dataset"]
 
 ENOUGH = 25
 """Minority rows below which a person is warned."""
@@ -36,13 +37,13 @@ def half_width(rows: int) -> float:
     return 1.96 * math.sqrt(RECALL * (1 - RECALL) / rows)
 
 
-def proposed_folds(rows: int) -> int:
+def propose_folds(rows: int) -> int:
     """Folds, 2 to 5, so that each test fold has at least 4 of the smallest class's rows once a fifth is kept for validation."""
     return max(2, min(FOLDS, (rows - count_validation_rows(rows)) // IN_FOLD))
 
 
-def profile(sheet: Sheet, target: str | None = None, positive: str | None = None) -> dict[str, Any]:
-    """What there is to know of a table, JSON-plain.
+def profile_table(sheet: Sheet, target: str | None = None, positive: str | None = None) -> dict[str, Any]:
+    """The profile of a table, JSON-plain.
 
     target: the column with the answer, by default the likeliest one; positive: of two classes the one looked for. Keys:
     rows; used (rows with an answer); columns [{name, kind, missing, distinct, guessed, examples, levels, low, high}] (low, high: of
@@ -53,14 +54,14 @@ def profile(sheet: Sheet, target: str | None = None, positive: str | None = None
     warnings [{level: info | warning | refuse, text}], worst first. Where a warning refuses, nothing can be compared.
     Raises BadData for a target or class that a person named and that cannot be.
     """
-    found = candidates(sheet)
+    found = list_candidates(sheet)
     guessed = target is None
     if target is None and found:
         target = str(found[0]["name"])
     out: dict[str, Any] = {
         "rows": sheet.rows,
         "used": 0,
-        "columns": [_described(c) for c in sheet.columns],
+        "columns": [_describe_column(c) for c in sheet.columns],
         "guesses": dict(sheet.guesses),
         "notes": list(sheet.notes),
         "candidates": found,
@@ -78,16 +79,21 @@ def profile(sheet: Sheet, target: str | None = None, positive: str | None = None
         "warnings": [],
     }
     if target is None:
-        out["warnings"] = [_said("refuse", "No column can be the target: it needs two or more classes, each in several rows.")]
+        out["warnings"] = [_warn("refuse", "No column can be the target: it needs two or more classes, each in several rows.")]
         return out
-    answers = labels(sheet, target, positive)
+    return out | _describe_target(sheet, target, positive, guessed, out)
+
+
+def _describe_target(sheet: Sheet, target: str, positive: str | None, guessed: bool, out: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a profile needs a target. out: the profile so far."""
+    answers = build_labels(sheet, target, positive)
     rows = np.flatnonzero(answers.y >= 0)
     counts = answers.counts
-    use, left = features(sheet, target)
+    use, left = select_features(sheet, target)
     y = answers.y[rows]
-    across = suspects.duplicates([c.values[rows] for c in use], y)
+    across = suspects.count_duplicates([c.values[rows] for c in use], y)
     two = len(counts) == 2
-    out |= {
+    about = {
         "used": len(rows),
         "target": {"name": target, "guessed": guessed},
         "classes": [
@@ -97,22 +103,21 @@ def profile(sheet: Sheet, target: str | None = None, positive: str | None = None
         "positive": answers.classes[1] if two else positive,
         "dropped": sheet.rows - len(rows),
         "ratio": float(counts.max() / counts.min()),
-        "folds": proposed_folds(int(counts.min())),
-        "precision": _precision(int(counts.min())),
-        "suspicious": _suspicious(sheet, target, use, answers, rows),
+        "folds": propose_folds(int(counts.min())),
+        "precision": _describe_precision(int(counts.min())),
+        "suspicious": _list_suspicious(sheet, target, use, answers, rows),
         "duplicates": {"rows": across[0], "across": across[1]},
         "features": len(use),
         "left_out": [{"name": c.name, "kind": c.kind} for c in left],
     }
-    out["warnings"] = _warnings(out, sheet, answers, use, left)
-    return out
+    return about | {"warnings": _list_warnings({**out, **about}, sheet, answers, use, left)}
 
 
-def _said(level: str, text: str) -> dict[str, str]:
+def _warn(level: str, text: str) -> dict[str, str]:
     return {"level": level, "text": text}
 
 
-def _described(column: Column) -> dict[str, Any]:
+def _describe_column(column: Column) -> dict[str, Any]:
     values = column.values[~np.isnan(column.values)] if column.kind in ("numeric", "date") else np.zeros(0)
     return {
         "name": column.name,
@@ -127,19 +132,19 @@ def _described(column: Column) -> dict[str, Any]:
     }
 
 
-def _precision(rows: int) -> dict[str, Any]:
+def _describe_precision(rows: int) -> dict[str, Any]:
     half = half_width(rows)
     shown = f"{half:.1f}" if half >= 0.1 else f"{half:.2g}"
     return {
         "rows": rows,
         "half_width": half,
-        "formula": f"1.96 · sqrt(0.8 · 0.2 / {rows}), half of the 95% interval of a recall of 0.8 on {count(rows, 'row')}",
-        "text": f"{count(rows, 'minority row')}: expect intervals of about ±{shown}.",
+        "formula": f"1.96 · sqrt(0.8 · 0.2 / {rows}), half of the 95% interval of a recall of 0.8 on {count_of(rows, 'row')}",
+        "text": f"{count_of(rows, 'minority row')}: expect intervals of about ±{shown}.",
     }
 
 
-def _suspicious(sheet: Sheet, target: str, use: list[Column], answers: Labels, rows: np.ndarray) -> list[dict[str, Any]]:
-    """Columns a person should look at before believing anything, the worst first."""
+def _list_suspicious(sheet: Sheet, target: str, use: list[Column], answers: Labels, rows: np.ndarray) -> list[dict[str, Any]]:
+    """Columns that may leak the answer, the most suspicious first."""
     out: list[dict[str, Any]] = []
     y = answers.y[rows]
     part = suspects.sample(y, len(use))
@@ -147,36 +152,36 @@ def _suspicious(sheet: Sheet, target: str, use: list[Column], answers: Labels, r
     for column in use:
         numeric = column.kind != "categorical"
         values = column.values[rows]
-        score = suspects.alone(values[part], y[part], classes, numeric)
+        score = suspects.score_alone(values[part], y[part], classes, numeric)
         if score < suspects.ALMOST:
             continue
         codes = np.unique(values, return_inverse=True)[1] if numeric else values
         copy = suspects.is_copy(codes, y)
         text = (
-            f"{short(column.name)!r} says the same as the target in every row: it is a copy of it; leave it out."
+            f"{shorten(column.name)!r} says the same as the target in every row: it is a copy of it; leave it out."
             if copy
-            else f"{short(column.name)!r} alone tells the classes apart almost perfectly ({_rounded(score)}): "
+            else f"{shorten(column.name)!r} alone tells the classes apart almost perfectly ({_format_score(score)}): "
             "is it known before the answer is?"
         )
         out.append({"name": column.name, "why": "copy" if copy else "alone", "score": score, "text": text})
     for column in sheet.columns:
         if column.kind == "id" and column.name != target:
-            text = f"{short(column.name)!r} numbers the rows and is left out."
+            text = f"{shorten(column.name)!r} numbers the rows and is left out."
             out.append({"name": column.name, "why": "id", "score": None, "text": text})
     return sorted(out, key=lambda s: ("copy", "alone", "id").index(s["why"]))
 
 
-def _rounded(score: float) -> str:
-    """Not 1.000 for what is not 1."""
+def _format_score(score: float) -> str:
+    """Three decimals, but never 1.000 for less than 1."""
     return "1" if score == 1 else f"{math.floor(score * 1000) / 1000:.3f}"
 
 
-def _warnings(
+def _list_warnings(
     out: dict[str, Any], sheet: Sheet, answers: Labels, use: list[Column], left: list[Column]
 ) -> list[dict[str, str]]:
     refuse, warning, info = [], [], []
     smallest = int(answers.counts.min())
-    if few := too_few(answers):
+    if few := describe_too_few(answers):
         refuse.append(few)
     elif smallest < ENOUGH:
         folds = out["folds"]
@@ -190,32 +195,32 @@ def _warnings(
         warning.append(f"{len(tight) - 5:,} more columns tell the classes apart almost perfectly by themselves.")
     if across := out["duplicates"]["across"]:
         warning.append(
-            f"{count(across, 'row')} agree in all features with a row of another class: no method can tell them apart."
+            f"{count_of(across, 'row')} agree in all features with a row of another class: no method can tell them apart."
         )
     if same := out["duplicates"]["rows"]:
         info.append(
-            f"{count(same, 'row')} {'repeats' if same == 1 else 'repeat'} an earlier one in all features: such rows can stand in training "
-            "and test at once."
+            f"{count_of(same, 'row')} {'repeats' if same == 1 else 'repeat'} an earlier one in all features: such rows can stand in "
+            "training and test at once."
         )
     if out["dropped"]:
-        info.append(f"{count(out['dropped'], 'row')} without an answer in {short(out['target']['name'])!r} left out.")
+        info.append(f"{count_of(out['dropped'], 'row')} without an answer in {shorten(out['target']['name'])!r} left out.")
     folded = Counter(name.casefold() for name in answers.classes)
     if alike := [name for name in answers.classes if folded[name.casefold()] > 1]:
-        warning.append(f"Classes {named(alike)} differ in capital letters only: are they the same?")
+        warning.append(f"Classes {list_names(alike)} differ in capital letters only: are they the same?")
     if hollow := [c.name for c in use if 2 * c.missing > sheet.rows]:
-        info.append(f"{named(hollow)}: more than half of the values are missing.")
-    if marks := [c.name for c in use if c.kind == "numeric" and _sentinel(c)]:
+        info.append(f"{list_names(hollow)}: more than half of the values are missing.")
+    if marks := [c.name for c in use if c.kind == "numeric" and _has_sentinel(c)]:
         info.append(
-            f"{named(marks)}: a number such as -999 may stand for a missing value; name it as a missing mark if it does."
+            f"{list_names(marks)}: a number such as -999 may stand for a missing value; name it as a missing mark if it does."
         )
     if left:
         kinds = Counter(c.kind for c in left)
         what = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
-        info.append(f"{count(len(left), 'column')} left out ({what}): {named([c.name for c in left])}.")
-    return [_said(level, text) for level, texts in (("refuse", refuse), ("warning", warning), ("info", info)) for text in texts]
+        info.append(f"{count_of(len(left), 'column')} left out ({what}): {list_names([c.name for c in left])}.")
+    return [_warn(level, text) for level, texts in (("refuse", refuse), ("warning", warning), ("info", info)) for text in texts]
 
 
-def _sentinel(column: Column) -> bool:
+def _has_sentinel(column: Column) -> bool:
     """Whether the lowest or highest number is one of SENTINELS, frequent, and far from all others."""
     known = column.values[~np.isnan(column.values)]
     for mark in SENTINELS:

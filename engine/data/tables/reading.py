@@ -1,7 +1,7 @@
 """The table in a file that a person sent: CSV and its relatives, Excel, Parquet, alone or in a zip or gz. No torch.
 
 What the file does not say (encoding, delimiter, decimal mark, header, types ...) is guessed; every guess is in the Sheet and can be
-given back as an option. Whatever the bytes are, `read` ends in a Sheet or in one BadData.
+given back as an option. Whatever the bytes are, `read_sheet` returns a Sheet or raises BadData.
 """
 
 from __future__ import annotations
@@ -16,11 +16,17 @@ from typing import Any
 import numpy as np
 
 from engine.data.tables import kinds, numerals, parquet, sheet, sniff, texts, unpack, workbook
-from engine.data.tables.sheet import KINDS, Column, Sheet, count, named, short
+from engine.data.tables.sheet import KINDS, Column, Sheet, count_of, list_names, shorten
 from engine.errors import BadData
-from engine.spec.table_limits import MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_INFLATED, MAX_NAME, MAX_ROWS
+from engine.spec import table_limits
 
-__all__ = ["KINDS", "MAX_BYTES", "MAX_CELLS", "MAX_COLUMNS", "MAX_INFLATED", "MAX_ROWS", "OPTIONS", "Column", "Sheet", "read"]
+__all__ = [
+    "KINDS",
+    "OPTIONS",
+    "Column",
+    "Sheet",
+    "read_sheet",
+]
 
 OPTIONS = ("encoding", "delimiter", "decimal", "thousands", "header", "sheet", "types", "missing")
 """What a person can say of a file; None is as if it were not said."""
@@ -46,7 +52,7 @@ class Raw:
     narrow: bool = False
 
 
-def read(data: bytes, name: str, options: Mapping[str, Any] | None = None) -> Sheet:
+def read_sheet(data: bytes, name: str, options: Mapping[str, Any] | None = None) -> Sheet:
     """The table in the bytes of one file. name: the file's; its ending decides nothing.
 
     options, all optional: encoding (one of sniff.ENCODINGS), delimiter (one character, "" for a single column, " " for any run of
@@ -54,22 +60,22 @@ def read(data: bytes, name: str, options: Mapping[str, Any] | None = None) -> Sh
     categorical | boolean | date | ignore}, missing (texts that stand for nothing, in any case; an empty cell always does).
     Raises BadData: a file or an option that cannot be used, or more than the caps above allow.
     """
-    given = _checked(options or {})
-    inner, _, form = unpack.unpack(bytes(data), name)
-    raw = {"text": _text, "excel": _excel, "parquet": _parquet}[form](inner, given)
-    names, columns = _header(raw, given.get("header"))
+    given = _check_options(options or {})
+    inner, _, form = unpack.unpack_file(bytes(data), name)
+    raw = {"text": _read_text, "excel": _read_workbook, "parquet": _read_parquet}[form](inner, given)
+    names, columns = _split_header(raw, given.get("header"))
     unknown = [column for column in given.get("types", {}) if column not in names]
     if unknown:
-        raise BadData(f"The table has no column called {short(unknown[0])!r}; types can be given for its own columns.")
-    return _sheet(raw, names, columns, given)
+        raise BadData(f"The table has no column called {shorten(unknown[0])!r}; types can be given for its own columns.")
+    return _build_sheet(raw, names, columns, given)
 
 
-def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
+def _check_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Those that are given. Raises BadData for a name or value that cannot be."""
     given = {key: value for key, value in options.items() if value is not None}
     for key in given:
         if key not in OPTIONS:
-            raise BadData(f"There is no option called {short(str(key))!r}; there are: {', '.join(OPTIONS)}.")
+            raise BadData(f"There is no option called {shorten(str(key))!r}; there are: {', '.join(OPTIONS)}.")
     right: dict[str, tuple[bool, str]] = {
         "encoding": (isinstance(given.get("encoding", ""), str), "the name of one"),
         "delimiter": (isinstance(given.get("delimiter", ""), str), "one character"),
@@ -98,25 +104,27 @@ def _are_texts(value: Any) -> bool:
 # ---- the three kinds of file
 
 
-def _text(data: bytes, given: Mapping[str, Any]) -> Raw:
-    text, encoding, notes = sniff.decode(data, given.get("encoding"))
-    _no_binary(text, given.get("delimiter") or "")
-    told = sniff.attributes(text)
+def _read_text(data: bytes, given: Mapping[str, Any]) -> Raw:
+    text, encoding, notes = sniff.decode_text(data, given.get("encoding"))
+    _refuse_binary(text, given.get("delimiter") or "")
+    told = sniff.parse_arff(text)
     if told is not None:
         text = told[1]
-    layout = sniff.layout(text, "," if told is not None and given.get("delimiter") is None else given.get("delimiter"))
+    layout = sniff.find_layout(text, "," if told is not None and given.get("delimiter") is None else given.get("delimiter"))
     sheet.check_size(0, layout.width)
     breaks = text.count("\n") or text.count("\r")
-    if layout.delimiter and text.count(layout.delimiter) + breaks > 2 * MAX_CELLS:
-        raise BadData(f"The table has more than {MAX_CELLS:,} cells, and no more are read: send fewer rows or columns.")
-    if breaks > 4 * MAX_ROWS:
+    if layout.delimiter and text.count(layout.delimiter) + breaks > 2 * table_limits.MAX_CELLS:
+        raise BadData(
+            f"The table has more than {table_limits.MAX_CELLS:,} cells, and no more are read: send fewer rows or columns."
+        )
+    if breaks > 4 * table_limits.MAX_ROWS:
         sheet.check_size(breaks, 1)
     columns, narrow, said = _parse(text, layout)
     if not len(columns[0]):  # what looked like a row can be a byte order mark alone
         raise BadData("The file holds no rows: send a table with a header and rows.")
     notes += said
     if layout.skipped:
-        notes.append(f"{count(layout.skipped, 'line')} above the table {'is' if layout.skipped == 1 else 'are'} left out.")
+        notes.append(f"{count_of(layout.skipped, 'line')} above the table {'is' if layout.skipped == 1 else 'are'} left out.")
     if not layout.quoted:
         notes.append("A quote is opened and never closed: quotes are read as plain characters.")
     guesses = {"format": "text", "encoding": encoding, "delimiter": layout.delimiter}
@@ -124,7 +132,7 @@ def _text(data: bytes, given: Mapping[str, Any]) -> Raw:
     if told is not None:
         if len(told[0]) != len(columns):
             raise BadData(
-                f"The file names {count(len(told[0]), 'column')} and has {len(columns):,} in most rows: they must be as many."
+                f"The file names {count_of(len(told[0]), 'column')} and has {len(columns):,} in most rows: they must be as many."
             )
         raw.names = told[0]
         notes.append("The names of the columns are those of the @attribute lines.")
@@ -138,7 +146,7 @@ def _text(data: bytes, given: Mapping[str, Any]) -> Raw:
     return raw
 
 
-def _no_binary(text: str, delimiter: str) -> None:
+def _refuse_binary(text: str, delimiter: str) -> None:
     head = text[: 1 << 16]
     odd = sum(c < " " and c not in "\t\n\r\x0b\x0c\x1a" and c != delimiter for c in head)
     if odd > max((0.3 if len(head) < 256 else 0.03) * len(head), 2):
@@ -151,14 +159,14 @@ def _parse(text: str, layout: sniff.Layout) -> tuple[list[Any], bool, list[str]]
 
     if layout.delimiter != " " and not layout.spaced:
         try:
-            columns = _arrow(text[layout.start :].encode(), layout.delimiter or "\x1f", layout.quoted, layout.width)
+            columns = _parse_arrow(text[layout.start :].encode(), layout.delimiter or "\x1f", layout.quoted, layout.width)
         except pa.ArrowInvalid:
             columns = None
         if columns is not None:
             return columns, False, []
-    even, narrow, notes = _evened(text, layout)
+    even, narrow, notes = _even_rows(text, layout)
     try:
-        columns = _arrow(even, ",", True, layout.width)
+        columns = _parse_arrow(even, ",", True, layout.width)
     except pa.ArrowInvalid:
         columns = None
     if columns is None:
@@ -166,7 +174,7 @@ def _parse(text: str, layout: sniff.Layout) -> tuple[list[Any], bool, list[str]]
     return columns, narrow, notes
 
 
-def _arrow(data: bytes, delimiter: str, quoted: bool, width: int) -> list[Any] | None:
+def _parse_arrow(data: bytes, delimiter: str, quoted: bool, width: int) -> list[Any] | None:
     """The columns, or None where a row has not `width` cells. Raises ArrowInvalid."""
     import pyarrow as pa
     from pyarrow import csv as arrow
@@ -196,13 +204,13 @@ def _arrow(data: bytes, delimiter: str, quoted: bool, width: int) -> list[Any] |
     return [column.combine_chunks() for column in table.columns]
 
 
-def _evened(text: str, layout: sniff.Layout) -> tuple[bytes, bool, list[str]]:
+def _even_rows(text: str, layout: sniff.Layout) -> tuple[bytes, bool, list[str]]:
     """The text as plain CSV whose rows all have `width` cells. Raises BadData where most have more."""
     out = io.StringIO()
     write = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow
     width, rows, short_, long, alone, first, comments = layout.width, 0, 0, 0, 0, 0, 0
     first_long = 0
-    for number, row in enumerate(sniff.reader(text[layout.start :], layout.delimiter, layout.quoted, layout.spaced), 1):
+    for number, row in enumerate(sniff.read_rows(text[layout.start :], layout.delimiter, layout.quoted, layout.spaced), 1):
         if number == 1:
             first = len(row)
         if layout.comments and row[0].lstrip().startswith("#"):
@@ -222,51 +230,53 @@ def _evened(text: str, layout: sniff.Layout) -> tuple[bytes, bool, list[str]]:
             row += [""] * (width - len(row))
         write(row)
         rows += 1
-        if rows > MAX_ROWS + 1:
+        if rows > table_limits.MAX_ROWS + 1:
             sheet.check_size(rows, width)
     if long > ADRIFT * (rows + long):
-        raise BadData(f"Most rows have more than {count(width, 'cell')}, so they are no table: choose another delimiter.")
+        raise BadData(f"Most rows have more than {count_of(width, 'cell')}, so they are no table: choose another delimiter.")
     if not rows:
         raise BadData("The file holds no rows: send a table with a header and rows.")
     notes = []
     if long:
-        notes.append(f"{count(long, 'row')} with more cells than columns left out; the first is row {first_long:,}.")
+        notes.append(f"{count_of(long, 'row')} with more cells than columns left out; the first is row {first_long:,}.")
     if short_:
-        notes.append(f"{count(short_, 'row')} with fewer cells than columns: the last ones count as missing.")
+        notes.append(f"{count_of(short_, 'row')} with fewer cells than columns: the last ones count as missing.")
     if alone:
-        notes.append(f"{count(alone, 'line')} of a single cell left out, as no {'row' if alone == 1 else 'rows'} of the table.")
+        notes.append(
+            f"{count_of(alone, 'line')} of a single cell left out, as no {'row' if alone == 1 else 'rows'} of the table."
+        )
     if comments:
-        notes.append(f"{count(comments, 'comment line')} within the table left out.")
+        notes.append(f"{count_of(comments, 'comment line')} within the table left out.")
     return out.getvalue().encode(), first == width - 1, notes
 
 
-def _excel(data: bytes, given: Mapping[str, Any]) -> Raw:
+def _read_workbook(data: bytes, given: Mapping[str, Any]) -> Raw:
     import pyarrow as pa
 
-    grid = workbook.read(data, given.get("sheet"))
+    grid = workbook.read_workbook(data, given.get("sheet"))
     widths = [sum(cell not in (None, "") for cell in row) for row in grid.rows[: sniff.RECORDS]]
-    first = sniff.preamble(widths, sniff.typical(widths))
+    first = sniff.count_preamble(widths, sniff.typical_width(widths))
     notes = list(grid.notes)
     if first:
-        notes.append(f"{count(first, 'row')} above the table {'is' if first == 1 else 'are'} left out.")
-    columns = [pa.array([_sound(cell) for cell in column], pa.string()) for column in zip(*grid.rows[first:], strict=True)]
+        notes.append(f"{count_of(first, 'row')} above the table {'is' if first == 1 else 'are'} left out.")
+    columns = [pa.array([_clean(cell) for cell in column], pa.string()) for column in zip(*grid.rows[first:], strict=True)]
     return Raw(columns, list(grid.typed), None, {"format": "excel", "sheet": grid.name}, notes)
 
 
-def _sound(text: str | None) -> str:
-    """Without halves of characters, which no file can hold."""
+def _clean(text: str | None) -> str:
+    """The text without lone surrogates, which no file can hold."""
     return "" if text is None else text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def _parquet(data: bytes, given: Mapping[str, Any]) -> Raw:
-    names, columns, typed, notes = parquet.read(data)
+def _read_parquet(data: bytes, given: Mapping[str, Any]) -> Raw:
+    names, columns, typed, notes = parquet.read_parquet(data)
     return Raw(columns, typed, names, {"format": "parquet"}, notes)
 
 
 # ---- header and names
 
 
-def _header(raw: Raw, header: bool | None) -> tuple[list[str], list[Any]]:
+def _split_header(raw: Raw, header: bool | None) -> tuple[list[str], list[Any]]:
     """(names, columns without the header). Fills in the guess. Raises BadData where nothing is left."""
     cells: list[str | None] = list(raw.names or [])
     columns = raw.columns
@@ -288,11 +298,11 @@ def _header(raw: Raw, header: bool | None) -> tuple[list[str], list[Any]]:
     if blank:
         if len(blank) == len(columns):
             raise BadData("The table holds no values: all its cells are empty.")
-        raw.notes.append(f"{count(len(blank), 'column')} without name and values left out.")
+        raw.notes.append(f"{count_of(len(blank), 'column')} without name and values left out.")
         keep = [i for i in range(len(columns)) if i not in set(blank)]
         cells, columns = [cells[i] for i in keep], [columns[i] for i in keep]
         raw.typed = [raw.typed[i] for i in keep]
-    return _names(cells, raw.notes), columns
+    return _name_columns(cells, raw.notes), columns
 
 
 def _is_blank(column: Any) -> bool:
@@ -337,8 +347,8 @@ def _is_value(text: str) -> bool:
     return sniff.NUMBER.fullmatch(text) is not None or sniff.DATE.match(text) is not None
 
 
-def _names(cells: Sequence[str | None], notes: list[str]) -> list[str]:
-    """Every column's name, each once. cells: as written, None where there is no header."""
+def _name_columns(cells: Sequence[str | None], notes: list[str]) -> list[str]:
+    """Unique names of the columns. cells: as written, None where there is no header."""
     names: list[str] = []
     used: set[str] = set()
     tried: Counter[str] = Counter()
@@ -347,8 +357,8 @@ def _names(cells: Sequence[str | None], notes: list[str]) -> list[str]:
     cut = 0
     for i, cell in enumerate(cells, 1):
         name = (cell or "").strip()
-        cut += len(name) > MAX_NAME
-        name = name[:MAX_NAME]
+        cut += len(name) > table_limits.MAX_NAME
+        name = name[: table_limits.MAX_NAME]
         nameless += not name and cell is not None
         base = name or f"column {i}"
         name = base
@@ -360,24 +370,24 @@ def _names(cells: Sequence[str | None], notes: list[str]) -> list[str]:
         used.add(name)
         names.append(name)
     if nameless:
-        notes.append(f"{count(nameless, 'column')} without a name: called by {'its' if nameless == 1 else 'their'} number.")
+        notes.append(f"{count_of(nameless, 'column')} without a name: called by {'its' if nameless == 1 else 'their'} number.")
     if twice:
-        notes.append(f"{named(list(dict.fromkeys(twice)))}: several columns of this name are told apart by a number.")
+        notes.append(f"{list_names(list(dict.fromkeys(twice)))}: several columns of this name are told apart by a number.")
     if cut:
-        notes.append(f"{count(cut, 'column name')} cut to {MAX_NAME:,} characters.")
+        notes.append(f"{count_of(cut, 'column name')} cut to {table_limits.MAX_NAME:,} characters.")
     return names
 
 
 # ---- kinds
 
 
-def _sheet(raw: Raw, names: list[str], columns: list[Any], given: Mapping[str, Any]) -> Sheet:
+def _build_sheet(raw: Raw, names: list[str], columns: list[Any], given: Mapping[str, Any]) -> Sheet:
     rows = len(columns[0])
     sheet.check_size(rows, len(columns))
     marks = (
         tuple(dict.fromkeys(["", *(mark.strip().lower() for mark in given["missing"])])) if "missing" in given else texts.MARKS
     )
-    encoded = [texts.encode(n, c, marks, t) for n, c, t in zip(names, columns, raw.typed, strict=True)]
+    encoded = [texts.encode_texts(n, c, marks, t) for n, c, t in zip(names, columns, raw.typed, strict=True)]
     columns.clear()
     some = np.zeros(rows, bool)
     for one in encoded:
@@ -385,13 +395,13 @@ def _sheet(raw: Raw, names: list[str], columns: list[Any], given: Mapping[str, A
     if not some.any():
         raise BadData("The table holds no values: all its cells are empty or stand for a missing value.")
     if not some.all():
-        raw.notes.append(f"{count(int((~some).sum()), 'row')} without any value left out.")
+        raw.notes.append(f"{count_of(int((~some).sum()), 'row')} without any value left out.")
         for one in encoded:
             one.drop(some)
-    style = numerals.style_of(encoded, raw.guesses.get("delimiter"), given.get("decimal"), given.get("thousands"))
+    style = numerals.find_style(encoded, raw.guesses.get("delimiter"), given.get("decimal"), given.get("thousands"))
     said = kinds.Notes()
     types = given.get("types", {})
-    made = tuple(kinds.column(one, style, types.get(one.name), said) for one in encoded)
+    made = tuple(kinds.build_column(one, style, types.get(one.name), said) for one in encoded)
     found: Counter[str] = Counter()
     for one in encoded:
         found.update(one.marks)

@@ -1,4 +1,4 @@
-"""A table as a person sent it, once read: columns with their kinds, what was guessed, what there is to say. No torch, no pandas."""
+"""A table as it was read: columns with their kinds, what was guessed, notes for the person. No torch, no pandas."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import BadData
-from engine.spec.table_limits import MAX_CELLS, MAX_COLUMNS, MAX_ROWS
+from engine.spec import table_limits
 
 KINDS = ("numeric", "categorical", "boolean", "date", "text", "id", "constant", "empty", "ignored")
 """What a column can be. The first four can be features."""
@@ -40,7 +40,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Sheet:
-    """What `read` makes of a file.
+    """What `read_sheet` returns.
 
     guesses: format, encoding, delimiter, decimal, thousands, header, sheet, missing (the marks that occur), with None where it does
     not apply; every one but format can be given back as an option. given: the options that were. notes: sentences for the person.
@@ -57,31 +57,33 @@ class Sheet:
         for column in self.columns:
             if column.name == name:
                 return column
-        raise BadData(f"The table has no column called {short(name)!r}; choose one of its {len(self.columns)} columns.")
+        raise BadData(f"The table has no column called {shorten(name)!r}; choose one of its {len(self.columns)} columns.")
 
 
-def short(name: str, most: int = 40) -> str:
-    """A name for a sentence: one line, nothing that turns or hides letters, at most `most` characters."""
-    seen = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in name[:most])
-    return seen if len(name) <= most else f"{seen[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
+def shorten(name: str, limit: int = 40) -> str:
+    """A name for a sentence: one line, nothing that turns or hides letters, at most `limit` characters."""
+    seen = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in name[:limit])
+    return seen if len(name) <= limit else f"{seen[: limit - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def named(names: list[str], most: int = 3) -> str:
+def list_names(names: list[str], limit: int = 3) -> str:
     """Some names for a sentence: 'a', 'b', 'c' and 4 more."""
-    shown = ", ".join(repr(short(name)) for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
+    shown = ", ".join(repr(shorten(name)) for name in names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit:,} more"
 
 
-def count(n: int, what: str) -> str:
-    """1 row, 2,000 rows."""
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+def count_of(n: int, noun: str) -> str:
+    """A number with its noun: 1 row, 2,000 rows."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def check_size(rows: int, columns: int) -> None:
     """Raises BadData where a table is too large."""
-    if columns > MAX_COLUMNS:
-        raise BadData(f"The table has {columns:,} columns; at most {MAX_COLUMNS:,} are read: leave some out.")
-    if rows > MAX_ROWS:
-        raise BadData(f"The table has more than {MAX_ROWS:,} rows, and no more are read: send a sample of them.")
-    if rows * columns > MAX_CELLS:
-        raise BadData(f"The table has {rows * columns:,} cells; at most {MAX_CELLS:,} are read: send fewer rows or columns.")
+    if columns > table_limits.MAX_COLUMNS:
+        raise BadData(f"The table has {columns:,} columns; at most {table_limits.MAX_COLUMNS:,} are read: leave some out.")
+    if rows > table_limits.MAX_ROWS:
+        raise BadData(f"The table has more than {table_limits.MAX_ROWS:,} rows, and no more are read: send a sample of them.")
+    if rows * columns > table_limits.MAX_CELLS:
+        raise BadData(
+            f"The table has {rows * columns:,} cells; at most {table_limits.MAX_CELLS:,} are read: send fewer rows or columns."
+        )

@@ -1,4 +1,4 @@
-"""How a text file is written: its encoding, what parts its columns, where the table begins. Only the beginning is looked at."""
+"""How a text file is written: its encoding, its delimiter, where the table begins. Only the beginning is looked at."""
 
 from __future__ import annotations
 
@@ -77,20 +77,20 @@ BOMS = (
 )
 
 
-def decode(data: bytes, encoding: str | None = None) -> tuple[str, str, list[str]]:
+def decode_text(data: bytes, encoding: str | None = None) -> tuple[str, str, list[str]]:
     """(text without a byte order mark, encoding, notes). Raises BadData."""
     if encoding is not None:
-        encoding = _known(encoding)
-        if (read := _decoded(data, encoding)) is None:
+        encoding = _check_encoding(encoding)
+        if (read := _try_decode(data, encoding)) is None:
             raise BadData(f"The file cannot be read as {encoding}: leave the encoding open, or choose another.")
         return read[0], encoding, read[1]
     for mark, name in BOMS:
         if data.startswith(mark):
-            if (read := _decoded(data, name)) is None:
+            if (read := _try_decode(data, name)) is None:
                 raise BadData(f"The file is marked as {name} and cannot be read so: write it anew, or choose an encoding.")
             return read[0], name, read[1]
-    for name in filter(None, (_utf16(data), "utf-8", _eight_bit(data))):
-        if (read := _decoded(data, name)) is not None:
+    for name in filter(None, (_guess_utf16(data), "utf-8", _guess_eight_bit(data))):
+        if (read := _try_decode(data, name)) is not None:
             return read[0], name, read[1]
     return data.decode("latin-1"), "latin-1", []
 
@@ -99,7 +99,7 @@ BROKEN = 0.05
 """Share of the characters beyond ASCII that may be broken in a file of an encoding."""
 
 
-def _decoded(data: bytes, encoding: str) -> tuple[str, list[str]] | None:
+def _try_decode(data: bytes, encoding: str) -> tuple[str, list[str]] | None:
     """(text without a byte order mark, notes), or None where more than a few characters are none of this encoding."""
     try:
         return data.decode(encoding).removeprefix("\ufeff"), []
@@ -114,7 +114,7 @@ def _decoded(data: bytes, encoding: str) -> tuple[str, list[str]] | None:
     return text, [note if lost > 1 else "One broken character was replaced by \N{REPLACEMENT CHARACTER}."]
 
 
-def _known(encoding: str) -> str:
+def _check_encoding(encoding: str) -> str:
     try:
         name = codecs.lookup(encoding).name
     except (LookupError, ValueError, TypeError):
@@ -127,7 +127,7 @@ def _known(encoding: str) -> str:
     raise BadData(f"There is no encoding of that name here; choose one of {', '.join(ENCODINGS)}.")
 
 
-def _utf16(data: bytes) -> str:
+def _guess_utf16(data: bytes) -> str:
     """UTF-16 without a mark: every other byte of plain letters is zero."""
     head = data[:4096]
     even, odd = head[::2], head[1::2]
@@ -139,7 +139,7 @@ def _utf16(data: bytes) -> str:
     return ""
 
 
-def _eight_bit(data: bytes) -> str:
+def _guess_eight_bit(data: bytes) -> str:
     """A western code page where most letters are plain ASCII, else what charset-normalizer finds."""
     high = [i for i, b in enumerate(data[: 1 << 20]) if b > 127]
     if not high:
@@ -157,11 +157,11 @@ def _eight_bit(data: bytes) -> str:
         for match in from_bytes(part, cp_isolation=codes):
             half = sum("\uff61" <= c <= "\uff9f" for c in str(match))  # what single bytes are to cp932; nobody writes so
             if 2 * half < above:
-                return _known(match.encoding)
+                return _check_encoding(match.encoding)
     return "latin-1" if any(data[i] in (0x81, 0x8D, 0x8F, 0x90, 0x9D) for i in high) else "cp1252"
 
 
-def attributes(text: str) -> tuple[list[str], str] | None:
+def parse_arff(text: str) -> tuple[list[str], str] | None:
     """(names of the columns, rows as CSV) of a text that begins as ARFF and KEEL files do, None of any other. Raises BadData."""
     names: list[str] = []
     at = 0
@@ -211,29 +211,29 @@ class Layout:
     skipped: int
 
 
-def layout(text: str, delimiter: str | None = None) -> Layout:
+def find_layout(text: str, delimiter: str | None = None) -> Layout:
     """Guess how a table is laid out in a text. delimiter: where the person named it; "" is a single column. Raises BadData."""
     if delimiter is not None and (len(delimiter) > 1 or (delimiter and (delimiter in '"\r\n\x00' or not delimiter.isascii()))):
         raise BadData('A delimiter is one plain character, such as "," or ";", or empty for a single column.')
-    start, skipped, comment, told = _comments(text)
+    start, skipped, comment, told = _find_comments(text)
     if told and delimiter is None:
         delimiter = told
     sample = text[start : start + SAMPLE]
     if start + SAMPLE < len(text) and (end := max(sample.rfind("\n"), sample.rfind("\r"))) > 0:
         sample = sample[: end + 1]
-    quoted = not _unclosed(text, start)
+    quoted = not _has_open_quote(text, start)
     spaced = quoted and re.search(r'[,;|\t] +"', sample) is not None
     if delimiter is None:
         delimiter = _delimiter(sample, quoted, spaced)
-    rows = list(_records(sample, delimiter, quoted, spaced))
+    rows = list(_read_records(sample, delimiter, quoted, spaced))
     if not rows:
         raise BadData("The file holds no rows: send a table with a header and rows.")
     widths = [len(row) for row, _ in rows]
-    width = typical(widths)
-    first = preamble(widths, width)
+    width = typical_width(widths)
+    first = count_preamble(widths, width)
     heading = None
     if comment is not None and not first:
-        cells = [cell.strip() for cell in next(csv.reader([comment], **_dialect(delimiter, quoted, spaced)), [])]
+        cells = [cell.strip() for cell in next(csv.reader([comment], **_build_dialect(delimiter, quoted, spaced)), [])]
         if len(cells) == width > 1 and all(cells) and not any(NUMBER.fullmatch(cell) for cell in cells):
             heading = tuple(cells)
     if first:
@@ -243,14 +243,14 @@ def layout(text: str, delimiter: str | None = None) -> Layout:
     )
 
 
-def typical(widths: Sequence[int]) -> int:
+def typical_width(widths: Sequence[int]) -> int:
     """The usual number of cells of a row, the larger of equals; rows of one cell count only where there are no others."""
     counts = Counter(w for w in widths if w > 1) or Counter(widths)
     best = max(counts.values(), default=0)
     return max((w for w, n in counts.items() if n == best), default=0)
 
 
-def preamble(widths: Sequence[int], width: int) -> int:
+def count_preamble(widths: Sequence[int], width: int) -> int:
     """How many rows at the top are no part of the table: titles and remarks, with at most half of its cells."""
     for i, w in enumerate(widths):
         if 2 * w > width:
@@ -264,7 +264,7 @@ def _header_width(widths: Sequence[int], first: int, width: int) -> int:
     return head if width < head <= 2 * width + 2 else width
 
 
-def _comments(text: str) -> tuple[int, int, str | None, str | None]:
+def _find_comments(text: str) -> tuple[int, int, str | None, str | None]:
     """(where they end, how many lines, the last one without its mark, the delimiter they name) of comment lines at the top."""
     at = lines = 0
     last: str | None = None
@@ -286,7 +286,7 @@ def _comments(text: str) -> tuple[int, int, str | None, str | None]:
     return at, lines, last, told
 
 
-def _unclosed(text: str, start: int) -> bool:
+def _has_open_quote(text: str, start: int) -> bool:
     """Whether a quote is opened and never closed."""
     if text.count('"', start) % 2 == 0:
         return False
@@ -301,7 +301,7 @@ def _unclosed(text: str, start: int) -> bool:
     return False
 
 
-def _dialect(delimiter: str, quoted: bool, spaced: bool) -> dict[str, Any]:
+def _build_dialect(delimiter: str, quoted: bool, spaced: bool) -> dict[str, Any]:
     """Arguments of csv.reader. A single column is parted by a character that does not occur in texts."""
     return {
         "delimiter": delimiter or "\x1f",
@@ -310,11 +310,11 @@ def _dialect(delimiter: str, quoted: bool, spaced: bool) -> dict[str, Any]:
     }
 
 
-def reader(text: str, delimiter: str, quoted: bool, spaced: bool) -> Iterator[list[str]]:
+def read_rows(text: str, delimiter: str, quoted: bool, spaced: bool) -> Iterator[list[str]]:
     """The rows of a text, blank ones left out; whatever the length of its cells."""
     before = csv.field_size_limit(len(text) + 1)
     try:
-        for row in csv.reader(io.StringIO(text, newline=""), **_dialect(delimiter, quoted, spaced)):
+        for row in csv.reader(io.StringIO(text, newline=""), **_build_dialect(delimiter, quoted, spaced)):
             if delimiter == " " and row and not row[-1]:
                 row.pop()
             if row and (len(row) > 1 or row[0].strip()):
@@ -325,7 +325,7 @@ def reader(text: str, delimiter: str, quoted: bool, spaced: bool) -> Iterator[li
         csv.field_size_limit(before)
 
 
-def _records(sample: str, delimiter: str, quoted: bool, spaced: bool) -> Iterator[tuple[list[str], int]]:
+def _read_records(sample: str, delimiter: str, quoted: bool, spaced: bool) -> Iterator[tuple[list[str], int]]:
     """The first rows, each with the character at which the next one begins."""
     at = 0
 
@@ -338,7 +338,7 @@ def _records(sample: str, delimiter: str, quoted: bool, spaced: bool) -> Iterato
     before = csv.field_size_limit(len(sample) + 1)
     try:
         found = 0
-        for row in csv.reader(lines(), **_dialect(delimiter, quoted, spaced)):
+        for row in csv.reader(lines(), **_build_dialect(delimiter, quoted, spaced)):
             if delimiter == " " and row and not row[-1]:
                 row.pop()
             if row and (len(row) > 1 or row[0].strip()):
@@ -358,11 +358,11 @@ def _delimiter(sample: str, quoted: bool, spaced: bool) -> str:
     for delimiter in DELIMITERS:
         if delimiter not in sample or (delimiter == " " and max(scores.values(), default=0) > 0.5):
             continue
-        rows = [row for row, _ in _records(sample, delimiter, quoted, spaced)]
-        width = typical([len(row) for row in rows])
+        rows = [row for row, _ in _read_records(sample, delimiter, quoted, spaced)]
+        width = typical_width([len(row) for row in rows])
         if width < 2:
             continue
-        body = rows[preamble([len(row) for row in rows], width) :]
+        body = rows[count_preamble([len(row) for row in rows], width) :]
         # a header can lack the name of row names; the last cell can be empty for a delimiter that ends each row
         alike = sum(abs(len(row) - width) <= (i == 0 or not row[-1].strip()) for i, row in enumerate(body)) / len(rows)
         cells = [cell for row in body[:200] for cell in row[:100]]

@@ -1,4 +1,4 @@
-"""Columns that know the answer, and rows that contradict each other. Pure functions of arrays; numpy alone."""
+"""Columns that leak the answer, and rows that contradict each other. Pure functions of arrays; numpy alone."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def auc(score: np.ndarray, positive: np.ndarray) -> float:
     return float((ranks[positive].sum() - p * (p + 1) / 2) / (p * n))
 
 
-def alone(values: np.ndarray, y: np.ndarray, classes: int, numeric: bool) -> float:
+def score_alone(values: np.ndarray, y: np.ndarray, classes: int, numeric: bool) -> float:
     """How well one column tells the classes apart by itself. values [n]: float64 with NaN, or codes with -1 where missing.
 
     Two classes and numbers: ROC AUC in the better direction, rows where it is missing at the side that is worse for it. Else:
@@ -58,15 +58,15 @@ def alone(values: np.ndarray, y: np.ndarray, classes: int, numeric: bool) -> flo
         sides = (known.min() - 1, known.max() + 1) if len(known) < len(values) else (0.0,)
         found = [auc(np.where(np.isnan(values), side, values), y == 1) for side in sides]
         return max(min(found), 1 - max(found))
-    codes = _binned(values) if numeric else values + 1
+    codes = _bin(values) if numeric else values + 1
     rank = np.empty(len(y), np.int64)  # the halves share out each class evenly
     order = np.argsort(y, kind="stable")
     rank[order] = np.arange(len(y))
     half = rank % 2 == 0
-    return (_rule(codes, y, classes, half) + _rule(codes, y, classes, ~half)) / 2
+    return (_score_rule(codes, y, classes, half) + _score_rule(codes, y, classes, ~half)) / 2
 
 
-def _rule(codes: np.ndarray, y: np.ndarray, classes: int, learn: np.ndarray) -> float:
+def _score_rule(codes: np.ndarray, y: np.ndarray, classes: int, learn: np.ndarray) -> float:
     """Balanced accuracy on the rows that are not `learn`."""
     table = np.zeros((int(codes.max()) + 1, classes))
     np.add.at(table, (codes[learn], y[learn]), 1)
@@ -76,7 +76,7 @@ def _rule(codes: np.ndarray, y: np.ndarray, classes: int, learn: np.ndarray) -> 
     return float(np.mean(right)) if right else 0.0
 
 
-def _binned(values: np.ndarray) -> np.ndarray:
+def _bin(values: np.ndarray) -> np.ndarray:
     """0 where missing, else which part of the numbers, from 1."""
     known = np.unique(values[~np.isnan(values)])
     if len(known) > BINS:
@@ -91,7 +91,7 @@ def is_copy(codes: np.ndarray, y: np.ndarray) -> bool:
     return len(pairs) == len(np.unique(pairs[:, 0])) == len(np.unique(pairs[:, 1]))
 
 
-def duplicates(columns: Sequence[np.ndarray], y: np.ndarray) -> tuple[int, int]:
+def count_duplicates(columns: Sequence[np.ndarray], y: np.ndarray) -> tuple[int, int]:
     """(rows whose features are those of an earlier row, rows whose features also occur with another class).
 
     columns: float64 (NaN equals NaN) or int64, each [n]. Rows are compared by a 64-bit hash.

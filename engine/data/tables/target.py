@@ -1,4 +1,4 @@
-"""Which column is the answer, and the table as a Dataset with it. No torch, no pandas."""
+"""The target column of a table, and the table as a Dataset. No torch, no pandas."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.data.table import Dataset
-from engine.data.tables.sheet import FEATURES, Column, Sheet, count, named, short
+from engine.data.tables.sheet import FEATURES, Column, Sheet, count_of, list_names, shorten
 from engine.errors import BadData
-from engine.spec.table_limits import MAX_CELLS
+from engine.spec import table_limits
 
 MAX_CLASSES = 50
 """More different answers than this are no classes here."""
@@ -45,24 +45,24 @@ class Labels:
         return np.bincount(self.y[self.y >= 0], minlength=len(self.classes))
 
 
-def labels(sheet: Sheet, target: str, positive: str | None = None) -> Labels:
+def build_labels(sheet: Sheet, target: str, positive: str | None = None) -> Labels:
     """The answers in a column. positive: which of two classes is the one looked for, the smaller one by default.
 
     Raises BadData: no such column or class, one class alone, or answers that are no classes.
     """
     column = sheet.column(target)
-    codes, names = _classes(column)
+    codes, names = _build_classes(column)
     counts = np.bincount(codes[codes >= 0], minlength=len(names))
     order = np.argsort(-counts, kind="stable")
     order = order[counts[order] > 0]
     if len(order) < 2:
         raise BadData(
-            f"Column {short(target)!r} holds a single answer, so there is nothing to tell apart: choose another column."
+            f"Column {shorten(target)!r} holds a single answer, so there is nothing to tell apart: choose another column."
         )
     if positive is not None:
         if positive not in names:
             raise BadData(
-                f"Column {short(target)!r} has no class called {short(positive)!r}; choose one of its {len(order)} classes."
+                f"Column {shorten(target)!r} has no class called {shorten(positive)!r}; choose one of its {len(order)} classes."
             )
         if len(order) == 2 and names[int(order[0])] == positive:
             order = order[::-1]
@@ -71,12 +71,12 @@ def labels(sheet: Sheet, target: str, positive: str | None = None) -> Labels:
     return Labels(new[codes], tuple(names[int(i)] for i in order))
 
 
-def _classes(column: Column) -> tuple[np.ndarray, list[str]]:
+def _build_classes(column: Column) -> tuple[np.ndarray, list[str]]:
     """(codes with -1 where missing, names)."""
-    who = f"Column {short(column.name)!r}"
+    who = f"Column {shorten(column.name)!r}"
     if column.kind in ("categorical", "constant"):
         if len(column.levels) > MAX_CLASSES:
-            raise BadData(_too_many(who, column.distinct))
+            raise BadData(_describe_too_many(who, column.distinct))
         return column.values, list(column.levels)
     if column.kind == "boolean":
         return np.where(np.isnan(column.values), -1, column.values).astype(np.int64), list(column.levels)
@@ -93,19 +93,19 @@ def _classes(column: Column) -> tuple[np.ndarray, list[str]]:
         out[known] = codes
         return out, [f"{value:.15g}" for value in values]
     if column.kind in ("text", "id"):
-        raise BadData(_too_many(who, column.distinct))
+        raise BadData(_describe_too_many(who, column.distinct))
     what = {"date": "holds dates, which are no classes", "empty": "is empty", "ignored": "is left out"}[column.kind]
     raise BadData(f"{who} {what}: choose another column as the target.")
 
 
-def _too_many(who: str, n: int) -> str:
+def _describe_too_many(who: str, n: int) -> str:
     return (
         f"{who} holds {n:,} different texts, more than the {MAX_CLASSES} classes compared here: choose another column, or join rare "
         "classes."
     )
 
 
-def candidates(sheet: Sheet) -> list[dict[str, object]]:
+def list_candidates(sheet: Sheet) -> list[dict[str, object]]:
     """Columns that can be the target, best first: name, classes, and why (a few words)."""
     out: list[tuple[float, dict[str, object]]] = []
     for i, column in enumerate(sheet.columns):
@@ -114,7 +114,7 @@ def candidates(sheet: Sheet) -> list[dict[str, object]]:
         ):
             continue
         try:
-            found = labels(sheet, column.name)
+            found = build_labels(sheet, column.name)
         except BadData:
             continue
         n, rows = len(found.classes), int(found.counts.sum())
@@ -130,7 +130,7 @@ def candidates(sheet: Sheet) -> list[dict[str, object]]:
     return [entry for _, entry in sorted(out, key=lambda pair: -pair[0])]
 
 
-def features(sheet: Sheet, target: str) -> tuple[list[Column], list[Column]]:
+def select_features(sheet: Sheet, target: str) -> tuple[list[Column], list[Column]]:
     """(columns to learn from, columns that cannot be) without the target."""
     rest = [column for column in sheet.columns if column.name != target]
     return [c for c in rest if c.kind in FEATURES], [c for c in rest if c.kind not in FEATURES]
@@ -140,30 +140,30 @@ def to_dataset(sheet: Sheet, target: str, positive: str | None = None, name: str
     """The table with an answer, ready for `prepare`: rows without an answer left out.
 
     Numeric, boolean (0, 1) and date (days) columns become numeric, NaN where nothing is known. Categorical ones get a level
-    `(missing)` where something is. Text, id, constant, empty and ignored columns are left out. Classes as `labels` orders them.
+    `(missing)` where something is. Text, id, constant, empty and ignored columns are left out. Classes as `build_labels` orders them.
     Raises BadData: no such column or class, no features, a class of fewer than 5 rows, more than MAX_CELLS features times rows.
     """
-    found = labels(sheet, target, positive)
+    found = build_labels(sheet, target, positive)
     rows = np.flatnonzero(found.y >= 0)
-    if refused := too_few(found):
+    if refused := describe_too_few(found):
         raise BadData(refused)
-    use, _ = features(sheet, target)
+    use, _ = select_features(sheet, target)
     if not use:
         raise BadData("No column is left to learn from: all others are texts, IDs, constant, empty or left out.")
     numeric = [c for c in use if c.kind != "categorical"]
-    levelled = [_levelled(c, rows) for c in use if c.kind == "categorical"]
+    levelled = [_encode_levels(c, rows) for c in use if c.kind == "categorical"]
     width = sum(1 + bool(np.isnan(c.values[rows]).any()) for c in numeric) + sum(len(levels) for _, levels in levelled)
-    if width * len(rows) > MAX_CELLS * 5:
+    if width * len(rows) > table_limits.MAX_CELLS * 5:
         widest = sorted((c for c in use if c.kind == "categorical"), key=lambda c: -len(c.levels))
         raise BadData(
-            f"The table makes {width:,} features for {count(len(rows), 'row')}, more than can be trained on here: leave out columns"
-            + (f", such as {named([c.name for c in widest])}." if widest else ".")
+            f"The table makes {width:,} features for {count_of(len(rows), 'row')}, more than can be trained on here: leave out columns"
+            + (f", such as {list_names([c.name for c in widest])}." if widest else ".")
         )
     return Dataset(
         name=name,
         kind="tabular",
-        numeric=_stacked([c.values[rows] for c in numeric], len(rows), np.float64),
-        categorical=_stacked([codes for codes, _ in levelled], len(rows), np.int64),
+        numeric=_stack([c.values[rows] for c in numeric], len(rows), np.float64),
+        categorical=_stack([codes for codes, _ in levelled], len(rows), np.int64),
         categories=tuple(levels for _, levels in levelled),
         numeric_names=tuple(c.name for c in numeric),
         categorical_names=tuple(c.name for c in use if c.kind == "categorical"),
@@ -172,21 +172,19 @@ def to_dataset(sheet: Sheet, target: str, positive: str | None = None, name: str
     )
 
 
-def too_few(found: Labels) -> str:
+def describe_too_few(labels: Labels) -> str:
     """Why the classes are too small to compare anything; "" where they are not."""
-    counts = found.counts
-    small = [name for name, n in zip(found.classes, counts, strict=True) if n < FEWEST]
+    counts = labels.counts
+    small = [name for name, n in zip(labels.classes, counts, strict=True) if n < FEWEST]
     if not small:
         return ""
     if len(small) == 1:
-        has = count(int(counts.min()), "row")
-        return f"Class {short(small[0])!r} has {has}; at least {FEWEST} of every class are needed to say anything."
-    return (
-        f"{len(small)} classes have fewer than {FEWEST} rows ({named(small)}): join them with others, or leave their rows out."
-    )
+        has = count_of(int(counts.min()), "row")
+        return f"Class {shorten(small[0])!r} has {has}; at least {FEWEST} of every class are needed to say anything."
+    return f"{len(small)} classes have fewer than {FEWEST} rows ({list_names(small)}): join them with others, or leave their rows out."
 
 
-def _levelled(column: Column, rows: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+def _encode_levels(column: Column, rows: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     """Codes and levels of a categorical column, with a level of their own for rows where nothing is known."""
     codes = column.values[rows]
     if not (codes < 0).any():
@@ -197,5 +195,5 @@ def _levelled(column: Column, rows: np.ndarray) -> tuple[np.ndarray, tuple[str, 
     return np.where(codes < 0, len(column.levels), codes), (*column.levels, level)
 
 
-def _stacked(columns: list[np.ndarray], rows: int, kind: type) -> np.ndarray:
+def _stack(columns: list[np.ndarray], rows: int, kind: type) -> np.ndarray:
     return np.column_stack(columns).astype(kind) if columns else np.zeros((rows, 0), kind)

@@ -57,7 +57,7 @@ class Encoded:
         self.codes = self.codes[keep]
 
 
-def encode(name: str, values: Any, marks: Sequence[str], typed: bool = False) -> Encoded:
+def encode_texts(name: str, values: Any, marks: Sequence[str], typed: bool = False) -> Encoded:
     """values: a pyarrow array of strings (or of codes into strings), null where missing. marks: in small letters."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -66,13 +66,13 @@ def encode(name: str, values: Any, marks: Sequence[str], typed: bool = False) ->
         if isinstance(values, pa.ChunkedArray):
             values = values.unify_dictionaries().combine_chunks()
         pairs = pc.dictionary_encode(pc.utf8_trim_whitespace(pc.cast(values.dictionary, pa.string())))
-        of_old = np.append(_plain(pc.fill_null(pairs.indices, -1)), -1)
-        codes = of_old[_plain(pc.fill_null(values.indices, -1))]
+        of_old = np.append(_to_codes(pc.fill_null(pairs.indices, -1)), -1)
+        codes = of_old[_to_codes(pc.fill_null(values.indices, -1))]
     else:
         pairs = pc.dictionary_encode(pc.utf8_trim_whitespace(values))
         if isinstance(pairs, pa.ChunkedArray):
             pairs = pairs.combine_chunks()
-        codes = _plain(pc.fill_null(pairs.indices, -1))
+        codes = _to_codes(pc.fill_null(pairs.indices, -1))
     texts = pairs.dictionary
     counts = np.bincount(codes + 1, minlength=len(texts) + 1)[1:]
     gone = pc.is_in(pc.utf8_lower(texts), pa.array(marks, pa.string())).to_numpy(zero_copy_only=False)
@@ -88,13 +88,13 @@ def encode(name: str, values: Any, marks: Sequence[str], typed: bool = False) ->
     return Encoded(name, new[codes], texts.take(pa.array(order)), counts[order], found, typed)
 
 
-def _plain(codes: Any) -> np.ndarray:
+def _to_codes(codes: Any) -> np.ndarray:
     """A pyarrow array of whole numbers as int64."""
     out: np.ndarray = codes.to_numpy(zero_copy_only=False).astype(np.int64)
     return out
 
 
-def matches(column: Encoded, pattern: str, first: int = 2_000) -> int:
+def count_matches(column: Encoded, pattern: str, first: int = 2_000) -> int:
     """How many of the first texts match."""
     import pyarrow.compute as pc
 

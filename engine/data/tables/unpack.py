@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from pathlib import PurePosixPath
 
-from engine.data.tables.sheet import short
+from engine.data.tables.sheet import shorten
 from engine.errors import BadData
 from engine.spec import table_limits
 
@@ -53,7 +53,7 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, Runt
 """What `zipfile` ends in on bytes that are no whole zip; NotImplementedError (a compression it lacks) is a RuntimeError."""
 
 
-def unpack(data: bytes, name: str) -> tuple[bytes, str, str]:
+def unpack_file(data: bytes, name: str) -> tuple[bytes, str, str]:
     """(bytes, name, format) of the one table in a file; format is text, excel or parquet. Raises BadData."""
     if len(data) > table_limits.MAX_BYTES:
         raise BadData(
@@ -64,14 +64,14 @@ def unpack(data: bytes, name: str) -> tuple[bytes, str, str]:
         name = name[:-3] if name.lower().endswith(".gz") else name
         if data[257:262] == b"ustar":
             raise BadData("The file is a tar archive: send a zip or gz of one table.")
-        _no_archive(data)
+        _refuse_archive(data)
     elif data.startswith(ZIP) and not _is_workbook(data):
         data, name = _unzip(data)
-        _no_archive(data)
-    return data, name, _format(data)
+        _refuse_archive(data)
+    return data, name, _find_format(data)
 
 
-def members(data: bytes) -> zipfile.ZipFile:
+def open_members(data: bytes) -> zipfile.ZipFile:
     """A zip whose parts can be read within bounds: none encrypted, what they hold together at most MAX_INFLATED. Raises BadData."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
@@ -80,7 +80,7 @@ def members(data: bytes) -> zipfile.ZipFile:
         raise BadData("The zip is broken: make it anew.") from None
     # a part never inflates to more than it says here: zipfile cuts it there
     if sum(info.file_size for info in infos) > table_limits.MAX_INFLATED:
-        raise BadData(_too_large())
+        raise BadData(_describe_too_large())
     if any(info.flag_bits & 1 for info in infos):
         raise BadData("The zip is encrypted: send it without a password.")
     if any(info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for info in infos):
@@ -88,7 +88,7 @@ def members(data: bytes) -> zipfile.ZipFile:
     return archive
 
 
-def _format(data: bytes) -> str:
+def _find_format(data: bytes) -> str:
     if not data.strip(b" \t\r\n\x00\xef\xbb\xbf"):
         raise BadData("The file is empty: send a table with a header and rows.")
     binary = not data[:1024].isascii() or b"\x00" in data[:1024]  # a table's first column can be called ORC
@@ -122,14 +122,14 @@ def _is_workbook(data: bytes) -> bool:
     return "xl/workbook.xml" in names
 
 
-def _no_archive(data: bytes) -> None:
+def _refuse_archive(data: bytes) -> None:
     if data.startswith(GZ) or (data.startswith(ZIP) and not _is_workbook(data)):
         raise BadData("The archive holds another archive: send a zip or gz of one table.")
 
 
 def _unzip(data: bytes) -> tuple[bytes, str]:
-    with members(data) as archive:
-        infos = [info for info in archive.infolist() if not info.is_dir() and not _litter(info.filename)]
+    with open_members(data) as archive:
+        infos = [info for info in archive.infolist() if not info.is_dir() and not _is_litter(info.filename)]
         if not infos:
             raise BadData("The zip is empty: put one table into it.")
         if len(infos) > 1:
@@ -140,12 +140,12 @@ def _unzip(data: bytes) -> tuple[bytes, str]:
         except _BROKEN:
             raise BadData("The zip is broken: make it anew.") from None
     if len(out) > table_limits.MAX_INFLATED:
-        raise BadData(_too_large())
+        raise BadData(_describe_too_large())
     return out, PurePosixPath(infos[0].filename).name
 
 
-def _litter(name: str) -> bool:
-    """What a Mac and Windows put beside the files."""
+def _is_litter(name: str) -> bool:
+    """Files that macOS and Windows add to archives."""
     path = PurePosixPath(name)
     return "__MACOSX" in path.parts or path.name in (".DS_Store", "Thumbs.db", "desktop.ini") or path.name.startswith("._")
 
@@ -173,18 +173,18 @@ def _gunzip(data: bytes) -> bytes:
                 raise BadData("The gz file is broken: make it anew.") from None
             size += len(out[-1])
             if size > table_limits.MAX_INFLATED:
-                raise BadData(_too_large())
+                raise BadData(_describe_too_large())
             piece = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
     if not inflate.eof:
         raise BadData("The gz file ends too early: make it anew.")
     return b"".join(out)
 
 
-def _too_large() -> str:
+def _describe_too_large() -> str:
     return f"The file inflates to more than {table_limits.MAX_INFLATED >> 20} MiB, and no more are read: send a sample of its rows."
 
 
-def title(name: str) -> str:
+def strip_ending(name: str) -> str:
     """A file's name without folders and endings, as text for a person."""
     stem = PurePosixPath(name.replace("\\", "/")).name
     for ending in (
@@ -204,4 +204,4 @@ def title(name: str) -> str:
     ):
         if stem.lower().endswith(ending) and len(stem) > len(ending):
             stem = stem[: -len(ending)]
-    return short(stem, 80) or "table"
+    return shorten(stem, 80) or "table"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.data.tables import sheet, unpack
-from engine.data.tables.sheet import short
+from engine.data.tables.sheet import shorten
 from engine.errors import BadData
 from engine.spec import table_limits
 
@@ -35,29 +35,29 @@ class Grid:
     notes: tuple[str, ...]
 
 
-def read(data: bytes, wanted: str | None = None) -> Grid:
+def read_workbook(data: bytes, wanted: str | None = None) -> Grid:
     """The sheet of that name, else the first one that holds anything and is not hidden. Raises BadData."""
-    formulas = _check(data)
+    formulas = _check_zip(data)
     import openpyxl
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what it leaves out: charts, validation, conditional colours
         try:
-            return _read(openpyxl, data, wanted, formulas)
+            return _read_grid(openpyxl, data, wanted, formulas)
         except (BadData, MemoryError):
             raise
         except Exception:  # a broken workbook ends in almost anything
             raise BadData("The workbook is broken or unusual: save it anew as .xlsx, or as CSV.") from None
 
 
-def _check(data: bytes) -> bool:
-    """Bounds and oddities before anything is parsed; whether there are formulas. Raises BadData."""
+def _check_zip(data: bytes) -> bool:
+    """Checks the zip's bounds before anything is parsed; returns whether there are formulas. Raises BadData."""
     found: set[bytes] = set()
-    with unpack.members(data) as archive:
+    with unpack.open_members(data) as archive:
         for info in archive.infolist():
             try:
                 with archive.open(info) as file:
-                    found |= _found(file, (*FORMULAS, *ODD) if info.filename.startswith("xl/worksheets/") else ODD)
+                    found |= _find_marks(file, (*FORMULAS, *ODD) if info.filename.startswith("xl/worksheets/") else ODD)
             except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError):
                 raise BadData("The workbook is broken: save it anew as .xlsx, or as CSV.") from None
     if found & {*ODD}:
@@ -72,7 +72,7 @@ ODD = (b"<!DOCTYPE", b"<!ENTITY", b"\x00")
 """What could make a little XML much, and what stands in XML of another encoding than UTF-8, where that would be other bytes."""
 
 
-def _found(file: Any, marks: tuple[bytes, ...]) -> set[bytes]:
+def _find_marks(file: Any, marks: tuple[bytes, ...]) -> set[bytes]:
     """Which of some short marks are in a part of XML; none in any other part."""
     piece = file.read(unpack.CHUNK)
     if not piece.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n").startswith(b"<"):
@@ -85,7 +85,7 @@ def _found(file: Any, marks: tuple[bytes, ...]) -> set[bytes]:
     return found
 
 
-def _read(openpyxl: Any, data: bytes, wanted: str | None, formulas: bool) -> Grid:
+def _read_grid(openpyxl: Any, data: bytes, wanted: str | None, formulas: bool) -> Grid:
     book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
     try:
         sheets = list(book.worksheets)
@@ -94,11 +94,11 @@ def _read(openpyxl: Any, data: bytes, wanted: str | None, formulas: bool) -> Gri
         if wanted is not None:
             sheets = [s for s in sheets if s.title == wanted]
             if not sheets:
-                raise BadData(f"The workbook has no sheet called {short(wanted)!r}; choose one of its sheets.")
+                raise BadData(f"The workbook has no sheet called {shorten(wanted)!r}; choose one of its sheets.")
         else:
             sheets.sort(key=lambda s: s.sheet_state != "visible")
         for chosen in sheets:
-            rows, typed = _rows(chosen)
+            rows, typed = _read_rows(chosen)
             if rows:
                 break
         else:
@@ -106,19 +106,21 @@ def _read(openpyxl: Any, data: bytes, wanted: str | None, formulas: bool) -> Gri
         others = [s.title for s in book.worksheets if s.title != chosen.title]
         notes = []
         if others:
-            notes.append(f"Sheet {short(chosen.title)!r} is read; the workbook has {sheet.count(len(others), 'other sheet')}.")
+            notes.append(
+                f"Sheet {shorten(chosen.title)!r} is read; the workbook has {sheet.count_of(len(others), 'other sheet')}."
+            )
     finally:
         book.close()
-    if formulas and (lacking := _uncached(openpyxl, data, chosen.title)):
+    if formulas and (lacking := _count_uncached(openpyxl, data, chosen.title)):
         notes.append(
-            f"{sheet.count(lacking, 'cell')} hold a formula without a saved value and count as missing: open and save the file in Excel."
+            f"{sheet.count_of(lacking, 'cell')} hold a formula without a saved value and count as missing: open and save the file in Excel."
             if lacking > 1
             else "One cell holds a formula without a saved value and counts as missing: open and save the file in Excel."
         )
     return Grid(rows, typed, chosen.title, tuple(notes))
 
 
-def _rows(chosen: Any) -> tuple[list[list[str | None]], tuple[bool, ...]]:
+def _read_rows(chosen: Any) -> tuple[list[list[str | None]], tuple[bool, ...]]:
     chosen.reset_dimensions()  # what the file says of its size need not be true
     rows: list[list[str | None]] = []
     known: list[int] = []
@@ -143,7 +145,7 @@ def _rows(chosen: Any) -> tuple[list[list[str | None]], tuple[bool, ...]]:
                 row.append(value)
                 filled[i] += value is not None
             else:
-                row.append(_text(value))
+                row.append(_to_text(value))
                 filled[i] += 1
                 known[i] += 1
         rows.append(row)
@@ -154,7 +156,7 @@ def _rows(chosen: Any) -> tuple[list[list[str | None]], tuple[bool, ...]]:
     return rows, tuple(2 * k > f for k, f in zip(known, filled, strict=True))
 
 
-def _text(value: Any) -> str | None:
+def _to_text(value: Any) -> str | None:
     """A value of Excel's as a text that is read back as the same."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -170,7 +172,7 @@ def _text(value: Any) -> str | None:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _uncached(openpyxl: Any, data: bytes, title: str) -> int:
+def _count_uncached(openpyxl: Any, data: bytes, title: str) -> int:
     """Cells of a sheet that hold a formula and no value of it. The formulas are looked at as texts."""
     books = [openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=d, keep_links=False) for d in (True, False)]
     try:
@@ -178,7 +180,7 @@ def _uncached(openpyxl: Any, data: bytes, title: str) -> int:
         for one in both:
             one.reset_dimensions()
         lacking = 0
-        for values, written in zip(*map(_cells, both), strict=False):
+        for values, written in zip(*map(_iterate_cells, both), strict=False):
             for i, (kind, _) in enumerate(written):
                 lacking += kind == "f" and (i >= len(values) or values[i][1] is None)
         return lacking
@@ -187,7 +189,7 @@ def _uncached(openpyxl: Any, data: bytes, title: str) -> int:
             book.close()
 
 
-def _cells(one: Any) -> Iterator[list[tuple[str, Any]]]:
+def _iterate_cells(one: Any) -> Iterator[list[tuple[str, Any]]]:
     for number, row in enumerate(one.iter_rows()):
         if number >= EXCEL_ROWS:
             return

@@ -13,18 +13,18 @@ from engine.errors import BadData, StoreError
 HERE = Path(__file__).parent
 
 
-def tables() -> list[tuple[str, str, bool]]:
+def list_tables() -> list[tuple[str, str, bool]]:
     """(paper, table, reduced) of everything that is shipped, in alphabetical order."""
     found = (name.name.removesuffix(".json.gz").split("_") for name in sorted(HERE.glob("*.json.gz")))
     return [(paper, table, protocol == "reduced") for paper, _, table, protocol in found]
 
 
-def path(paper: str, table: str, reduced: bool) -> Path:
+def table_path(paper: str, table: str, reduced: bool) -> Path:
     """Where a table's measurements are, or would be."""
     return HERE / f"{paper}_table_{table}_{'reduced' if reduced else 'full'}.json.gz"
 
 
-def measured(paper: str, table: str, reduced: bool = True) -> dict[str, Any] | None:
+def read_table(paper: str, table: str, reduced: bool = True) -> dict[str, Any] | None:
     """What was measured of a table, None where nothing is shipped. Raises BadData for a file that cannot be read.
 
     Keys: paper, table, title, reduced, words (what was run), rows and claims (as `engine.papers.verdicts.judge` gives them),
@@ -33,7 +33,7 @@ def measured(paper: str, table: str, reduced: bool = True) -> dict[str, Any] | N
     over_sets (title -> `engine.stats.significance.compare_over_sets`, keel with claim {text, verdict}: keel and moving) and figures (the
     paper's figure -> its lines, as `figures` of engine.papers.adult and engine.papers.sine say).
     """
-    file = path(paper, table, reduced)
+    file = table_path(paper, table, reduced)
     if not file.exists():
         return None
     try:
@@ -43,7 +43,7 @@ def measured(paper: str, table: str, reduced: bool = True) -> dict[str, Any] | N
     return found
 
 
-def write(file: Path, document: Mapping[str, Any]) -> None:
+def write_table(file: Path, document: Mapping[str, Any]) -> None:
     """Write one table's measurements; the same document gives the same bytes."""
     text = json.dumps(document, separators=(",", ":"), allow_nan=False)
     try:

@@ -137,27 +137,27 @@ class Cell:
 
 
 @cache
-def cells(paper: str, table: str | None = None) -> tuple[Cell, ...]:
+def read_cells(paper: str, table: str | None = None) -> tuple[Cell, ...]:
     """The cells of one table, or of all of a paper's, in the order of print. Raises UnknownName."""
-    tables(paper)
+    list_tables(paper)
     if table is None:
-        return tuple(cell for one in TABLES[paper] for cell in cells(paper, one))
+        return tuple(cell for one in TABLES[paper] for cell in read_cells(paper, one))
     if table not in TABLES[paper]:
         raise UnknownName(f"{paper} has no table of results {table!r}; it has: {', '.join(TABLES[paper])}.")
-    plain = [replace(cell, meant=cell.metric) for cell in _read(paper, table)]
-    marked = _exchanged(plain) if paper == "dos" else plain
-    return tuple(replace(cell, mark=f"suspicious: {why}") if (why := _why(cell, marked)) else cell for cell in marked)
+    plain = [replace(cell, meant=cell.metric) for cell in _read_table(paper, table)]
+    marked = _mark_exchanged(plain) if paper == "dos" else plain
+    return tuple(replace(cell, mark=f"suspicious: {why}") if (why := _explain_mark(cell, marked)) else cell for cell in marked)
 
 
-def tables(paper: str) -> tuple[str, ...]:
+def list_tables(paper: str) -> tuple[str, ...]:
     """A paper's tables of results. Raises UnknownName."""
     if paper not in TABLES:
         raise UnknownName(f"no paper is called {paper!r}; there are: {', '.join(TABLES)}.")
     return TABLES[paper]
 
 
-def rows(file: str) -> list[dict[str, str]]:
-    """The rows of one CSV file as printed, such as `rows("dos_table_4")`: the datasets of the DOS paper. Raises UnknownName."""
+def read_rows(file: str) -> list[dict[str, str]]:
+    """The rows of one CSV file as printed, such as `read_rows("dos_table_4")`: the datasets of the DOS paper. Raises UnknownName."""
     path = HERE / f"{file}.csv"
     if not path.exists():
         names = ", ".join(sorted(p.stem for p in HERE.glob("*.csv")))
@@ -181,8 +181,8 @@ def breaks_identity(balanced_accuracy: float, g_mean: float, classes: int) -> bo
     return not low - 1e-12 <= g_mean <= high + 1e-12
 
 
-def mass(precision_recall: Iterator[tuple[float, float, int]]) -> float:
-    """Sum over classes of recall / precision, from (precision, recall, number of classes like it): C where all is well."""
+def sum_ratio(precision_recall: Iterator[tuple[float, float, int]]) -> float:
+    """Sum over classes of recall / precision, from (precision, recall, number of classes like it): C where the columns agree."""
     return sum(n * recall / precision for precision, recall, n in precision_recall)
 
 
@@ -194,16 +194,16 @@ KEEL_METHODS = ("CE", "RS", "Focal", "SMOTE", "ExplicitGradient")
 _ROMAN = {"I": 1, "II": 2, "III": 3, "IV": 4, "V": 5}
 
 
-def _read(paper: str, table: str) -> Iterator[Cell]:
+def _read_table(paper: str, table: str) -> Iterator[Cell]:
     if table == "text":
-        for row in rows("eos_text"):
+        for row in read_rows("eos_text"):
             if row["what"].startswith("EOS pixel space CIFAR-10 "):
                 metric = METRICS[row["what"].rpartition(" ")[2]]
                 yield Cell(paper, table, "CIFAR-10", {"method": "EOS, in pixels"}, metric, float(row["value"]))
         return
     if paper in ("sine", "moving"):
         return
-    for row in rows(f"{paper}_table_{_ROMAN.get(table, table)}"):
+    for row in read_rows(f"{paper}_table_{_ROMAN.get(table, table)}"):
         if paper == "keel":
             for method in KEEL_METHODS:
                 yield Cell(paper, table, row["dataset"], {"method": method}, "average_precision", float(row[method]))
@@ -256,38 +256,38 @@ _FAR = 0.15
 """How far the better reading may be from C to be believed."""
 
 
-def _exchanged(found: list[Cell]) -> list[Cell]:
+def _mark_exchanged(cells: list[Cell]) -> list[Cell]:
     """Precision and recall the right way round: `meant` set where the prediction mass says they were exchanged."""
     swap = {"precision": "recall", "recall": "precision"}
     out = []
-    for cell in found:
-        reading = _reading(cell, found)
+    for cell in cells:
+        reading = _find_meaning(cell, cells)
         out.append(replace(cell, meant=swap[cell.metric]) if cell.metric in swap and reading == "exchanged" else cell)
     return out
 
 
-def _reading(cell: Cell, found: list[Cell]) -> str:
+def _find_meaning(cell: Cell, cells: list[Cell]) -> str:
     """How the block of a cell reads: 'as printed', 'exchanged' or 'neither'."""
-    pairs = _block(cell, found)
+    pairs = _find_block(cell, cells)
     if not pairs:
         return "as printed"
     classes = sum(n for _, _, n in pairs)
-    printed = abs(log(mass(iter(pairs)) / classes))
-    swapped = abs(log(mass((recall, precision, n) for precision, recall, n in pairs) / classes))
+    printed = abs(log(sum_ratio(iter(pairs)) / classes))
+    swapped = abs(log(sum_ratio((recall, precision, n) for precision, recall, n in pairs) / classes))
     slack = _OFF_UNBALANCED if cell.dataset == "SVHN" else _OFF
     if printed <= slack or printed <= swapped:
         return "as printed" if printed <= _FAR else "neither"
     return "exchanged" if swapped <= _FAR else "neither"
 
 
-def _block(cell: Cell, found: list[Cell]) -> list[tuple[float, float, int]]:
+def _find_block(cell: Cell, cells: list[Cell]) -> list[tuple[float, float, int]]:
     """(precision, recall, classes like it) as printed, of the ten classes that a cell was measured with."""
     free = {"digit", "minority", "class"} | ({"setting"} if cell.table == "3" else set())
     whole = cell.labels.get("setting") == "Balanced"
     fixed = {name: value for name, value in cell.labels.items() if name not in free}
     pairs: dict[str, dict[str, float]] = {}
     sizes = {"mnr": 4, "mjr": 6, "Minority": 4, "Majority": 6, "Balanced": 10}
-    for other in found:
+    for other in cells:
         if other.dataset != cell.dataset or any(other.labels.get(name) != value for name, value in fixed.items()):
             continue
         if cell.labels.keys() != other.labels.keys():
@@ -343,12 +343,12 @@ _COPIES: tuple[tuple[str, dict[str, str], str, tuple[str, ...] | None, str], ...
 )  # fmt: skip
 
 
-def _why(cell: Cell, found: list[Cell]) -> str:
-    """Why a cell cannot be trusted, '' where nothing speaks against it."""
+def _explain_mark(cell: Cell, cells: list[Cell]) -> str:
+    """Why a cell is marked as suspicious, '' where it is not."""
     why = []
     if cell.metric == "g_mean" and cell.dataset in BALANCED:
         other = next(
-            c for c in found if c.metric == "balanced_accuracy" and (c.dataset, c.labels) == (cell.dataset, cell.labels)
+            c for c in cells if c.metric == "balanced_accuracy" and (c.dataset, c.labels) == (cell.dataset, cell.labels)
         )
         if breaks_identity(other.value, cell.value, BALANCED[cell.dataset]):
             right = g_mean_of(other.value, BALANCED[cell.dataset])
@@ -357,7 +357,7 @@ def _why(cell: Cell, found: list[Cell]) -> str:
             why.append("30 of the 36 G-means of these columns break an identity, so all come from other code or rows")
     if cell.exchanged:
         why.append("precision and recall are exchanged in print, as the sum of recall / precision over the classes shows")
-    elif cell.metric in ("precision", "recall") and _reading(cell, found) == "neither":
+    elif cell.metric in ("precision", "recall") and _find_meaning(cell, cells) == "neither":
         why.append("the sum of recall / precision over the classes fits neither as printed nor exchanged")
     for table, labels, dataset, metrics, reason in _COPIES:
         there = (cell.table, cell.dataset) == (table, dataset) and (metrics is None or cell.metric in metrics)

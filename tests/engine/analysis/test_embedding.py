@@ -14,7 +14,7 @@ import pytest
 from sklearn.manifold import trustworthiness
 
 from engine.embed import layout
-from engine.embed.layout import FEWEST, embed
+from engine.embed.layout import FEWEST, lay_out
 from engine.errors import BadData, RunFailed
 from engine.spec.embedding import PCA, TSNE, UMAP
 
@@ -31,15 +31,15 @@ def test_pca_is_the_singular_value_decomposition():
     x, _ = clusters()
     centred = x.astype(np.float64) - x.mean(0, dtype=np.float64)
     u, s, _ = np.linalg.svd(centred, full_matrices=False)
-    got = embed(x, PCA())
+    got = lay_out(x, PCA())
     assert np.allclose(np.abs(got), np.abs(u[:, :2] * s[:2]), atol=1e-4)
-    assert (embed(x, PCA(), 0) == embed(x, PCA(), 7)).all(), "no seed in it"
+    assert (lay_out(x, PCA(), 0) == lay_out(x, PCA(), 7)).all(), "no seed in it"
 
 
 @pytest.mark.parametrize("how", HOWS, ids=lambda how: how.name)
 def test_near_rows_stay_near_and_clusters_apart(how):
     x, y = clusters()
-    xy = embed(x, how)
+    xy = lay_out(x, how)
     assert xy.shape == (240, 2) and xy.dtype == np.float32
     assert trustworthiness(x, xy, n_neighbors=10) > (0.75 if how.name == "pca" else 0.88)
     nearest = np.linalg.norm(xy[:, None] - xy[None], axis=2)
@@ -50,14 +50,14 @@ def test_near_rows_stay_near_and_clusters_apart(how):
 @pytest.mark.parametrize("how", HOWS, ids=lambda how: how.name)
 def test_the_same_seed_gives_the_same_bits(how):
     x, _ = clusters(120)
-    first = embed(x, how, 3)
+    first = lay_out(x, how, 3)
     np.random.seed(99)  # somebody else's global draws change nothing
-    assert (embed(x.astype(np.float64), how, 3) == first).all()
+    assert (lay_out(x.astype(np.float64), how, 3) == first).all()
 
 
 def test_umap_with_another_seed_differs():
     x, _ = clusters(120)
-    assert (embed(x, UMAP(), 0) != embed(x, UMAP(), 1)).any()
+    assert (lay_out(x, UMAP(), 0) != lay_out(x, UMAP(), 1)).any()
 
 
 @pytest.mark.parametrize("n", [FEWEST, 2 * FEWEST, 2 * FEWEST + 1, 40])
@@ -72,17 +72,17 @@ def test_rows_that_are_hard_to_lay_out(n, rows):
         "plain": rng.normal(size=(n, 3)),
     }[rows]
     for how in (PCA(), TSNE(iterations=250), UMAP()):  # neighbours and perplexity are more than there are rows
-        xy = embed(x, how)
+        xy = lay_out(x, how)
         assert xy.shape == (n, 2) and np.isfinite(xy).all(), how
 
 
 def test_what_cannot_be_laid_out_is_said():
     with pytest.raises(BadData, match="4 rows; a picture of them needs at least 5"):
-        embed(np.zeros((4, 3)), PCA())
+        lay_out(np.zeros((4, 3)), PCA())
     x, _ = clusters(20)
     x[3, 1] = np.nan
     with pytest.raises(BadData, match="not finite"):
-        embed(x, UMAP())
+        lay_out(x, UMAP())
 
 
 def test_without_umap_learn_the_others_work(monkeypatch):
@@ -90,19 +90,19 @@ def test_without_umap_learn_the_others_work(monkeypatch):
     layout._load_umap.cache_clear()
     try:
         with pytest.raises(RunFailed, match="umap-learn.*choose PCA or t-SNE"):
-            embed(clusters(20)[0], UMAP())
+            lay_out(clusters(20)[0], UMAP())
     finally:
         layout._load_umap.cache_clear()
-    assert embed(clusters(20)[0], TSNE()).shape == (20, 2)
+    assert lay_out(clusters(20)[0], TSNE()).shape == (20, 2)
 
 
 def test_the_mark_of_what_is_compiled(monkeypatch, tmp_path):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
-    assert not layout.compiled()
+    assert not layout.is_compiled()
     layout.compile_umap()
-    assert layout.compiled()
+    assert layout.is_compiled()
     monkeypatch.setattr(layout, "version", lambda name: "99")
-    assert not layout.compiled(), "another version compiles anew"
+    assert not layout.is_compiled(), "another version compiles anew"
 
 
 def test_compiled_code_is_kept_in_a_folder_of_ones_own(monkeypatch, tmp_path):
@@ -113,7 +113,7 @@ def test_compiled_code_is_kept_in_a_folder_of_ones_own(monkeypatch, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(blocked / "below"))
-    assert layout._folder() is None and not layout.compiled(), "a place that cannot be written is done without"
+    assert layout._folder() is None and not layout.is_compiled(), "a place that cannot be written is done without"
 
 
 def test_importing_it_imports_nothing_heavy():

@@ -151,9 +151,9 @@ def test_bars_of_a_diagram():
 
 def test_what_the_papers_own_table_says():
     """Table 3 of Yasinnik et al., as counted by hand from its print."""
-    from engine.papers.published import KEEL_METHODS, cells
+    from engine.papers.published import KEEL_METHODS, read_cells
 
-    scores = {m: [c.value for c in cells("keel", "3") if c.labels["method"] == m] for m in KEEL_METHODS}
+    scores = {m: [c.value for c in read_cells("keel", "3") if c.labels["method"] == m] for m in KEEL_METHODS}
     found = compare_over_sets(scores, "ExplicitGradient", 0.0)
     means = {"CE": 0.6746, "RS": 0.7153, "Focal": 0.6458, "SMOTE": 0.7133, "ExplicitGradient": 0.7071}
     assert found["sets"] == 22 and found["means"] == pytest.approx(means, abs=5e-5)

@@ -23,11 +23,11 @@ from engine.spec import Imbalance, RunSpec
 def file():
     if not sources.available("adult"):
         pytest.skip("adult.csv.gz is not on this machine (python -m engine fetch adult)")
-    return places.candidates(adult.FILE)[0]
+    return places.find_files(adult.FILE)[0]
 
 
 def test_rows_with_missing_values_are_dropped_as_in_the_paper(file):
-    assert len(adult.read(file)) == 48_842
+    assert len(adult.read_lines(file)) == 48_842
     d = sources.load("adult")
     assert d.counts.tolist() == [34_014, 11_208] and len(d.y) == 45_222
     assert (len(d.numeric_names), len(d.categorical_names)) == (6, 8)
@@ -77,7 +77,7 @@ def test_broken_files_are_refused(file, bare, harm):
 
 def test_a_whole_file_in_the_cache_serves_beside_a_broken_one(file, bare):
     (bare / adult.FILE).write_bytes(b"broken")
-    cache = places.folders()[1]
+    cache = places.data_folders()[1]
     cache.mkdir(parents=True)
     shutil.copy(file, cache / adult.FILE)
     assert len(sources.load("adult").y) == 45_222
@@ -100,7 +100,7 @@ def openml(file, *, rows: int = 48_842) -> Bunch:
 
 
 def test_openml_s_copy_gives_the_same_dataset(file, bare, monkeypatch):
-    here = adult.parse(adult.read(file))
+    here = adult.parse(adult.read_lines(file))
     monkeypatch.setattr(datasets, "fetch_openml", lambda **kwargs: openml(file))
     d = sources.load("adult")
     assert os.listdir(bare) == [adult.FILE] and sources.available("adult")

@@ -193,7 +193,7 @@ def test_cifar10_is_fetched_from_openml_when_asked(bare, monkeypatch):
     y = np.r_[np.arange(20), np.arange(10)] % 10
     x = RNG.integers(256, size=(30, 3072))
     monkeypatch.setattr(cifar, "COUNTS", cifar.COUNTS | {"cifar10": ((2,) * 10, (1,) * 10)})
-    monkeypatch.setattr(cifar.openml, "pictures", lambda *a: openml(x, y, a))
+    monkeypatch.setattr(cifar.openml, "fetch_pictures", lambda *a: openml(x, y, a))
     sources.fetch("cifar10")
     d = sources.load("cifar10")
     assert np.array_equal(d.images.reshape(30, -1), x) and "OpenML" in d.copy
@@ -214,7 +214,7 @@ def test_openml_s_rows_are_checked(monkeypatch, harm):
     x = np.zeros((4, 12)) + (0.5 if harm == "values" else 0)
     monkeypatch.setattr(datasets, "fetch_openml", lambda **how: Bunch(data=x, target=["0", "1", "0", "1"]))
     with pytest.raises(BadData, match="no whole numbers" if harm == "values" else "has 4 rows of 12 values, not 5 of 12"):
-        openml.pictures(1, (3, 2, 2), np.zeros(4 if harm == "values" else 5, bool), "a set", "how")
+        openml.fetch_pictures(1, (3, 2, 2), np.zeros(4 if harm == "values" else 5, bool), "a set", "how")
 
 
 @pytest.mark.skipif(not sources.available("cifar10"), reason="CIFAR-10 is not on this machine (python -m engine fetch cifar10)")

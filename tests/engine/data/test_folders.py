@@ -16,7 +16,8 @@ from PIL import Image
 
 from engine.catalog import build_catalog
 from engine.data import folders, sources
-from engine.data.images import everything
+from engine.data.images import choose_all
+from engine.data.sources import folders as folders_module
 from engine.errors import BadData, UnknownName
 from tests.engine.data.pictures import colour, encoded, grey, in_folder, zipped
 
@@ -32,8 +33,8 @@ def make(request, tmp_path):
 
 def read(path, **how):
     tree = folders.survey(path)
-    size = folders.shape(tree, **how)
-    return tree, folders.decode(tree, np.arange(len(tree.y)), size)
+    size = folders.choose_shape(tree, **how)
+    return tree, folders.decode_images(tree, np.arange(len(tree.y)), size)
 
 
 def test_folders_are_classes_in_order_of_their_names_as_text_or_numbers(make):
@@ -124,10 +125,10 @@ def test_only_chosen_rows_are_decoded(make):
     files = dict(PLAIN) | {"b/9.png": b"broken"}
     tree = folders.survey(make(files))
     size = (1, 6, 4)
-    got = folders.copy(tree, size, "words").read(lambda y, test: np.flatnonzero(y < 2))
+    got = folders.build_copy(tree, size, "words").read(lambda y, test: np.flatnonzero(y < 2))
     assert got.y.tolist() == [0] * 3 + [1] * 3
     with pytest.raises(BadData, match="'b/9.png' is no readable PNG or JPEG image"):
-        folders.copy(tree, size, "words").read(everything)
+        folders.build_copy(tree, size, "words").read(choose_all)
 
 
 # ---- what is refused, with one sentence
@@ -335,5 +336,5 @@ def test_a_set_that_is_broken_or_gone_says_so(mine):
 
 def test_a_zip_beside_a_folder_of_its_name_keeps_its_ending(mine):
     in_folder(mine / "parts", PARTED)
-    assert {"images/parts", "images/parts.zip"} <= set(folders.found())
-    assert folders.found()["images/parts"].is_dir()
+    assert {"images/parts", "images/parts.zip"} <= set(folders_module.find_sets())
+    assert folders_module.find_sets()["images/parts"].is_dir()

@@ -118,7 +118,7 @@ def index(bare, tmp_path, monkeypatch) -> Path:
 @pytest.fixture
 def whole() -> Path:
     """A whole wheel, found before the folders are pointed elsewhere."""
-    return next(p for p in places.candidates(keel.WHEEL) if places.digest(p) == keel.SHA256)
+    return next(p for p in places.find_files(keel.WHEEL) if places.digest(p) == keel.SHA256)
 
 
 @pytest.mark.network
@@ -183,7 +183,7 @@ def test_a_truncated_wheel_is_not_available_and_fetching_repairs_it(whole, index
 @pytest.mark.network
 def test_a_whole_wheel_in_the_cache_serves_beside_a_broken_one(whole, bare):
     (bare / keel.WHEEL).write_bytes(b"broken")
-    cache = places.folders()[1]
+    cache = places.data_folders()[1]
     cache.mkdir(parents=True)
     shutil.copy(whole, cache / keel.WHEEL)
     assert sources.load("glass2").counts.tolist() == [197, 17]

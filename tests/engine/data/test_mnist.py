@@ -13,7 +13,7 @@ from sklearn import datasets
 from sklearn.utils import Bunch
 
 from engine.data import images, sources
-from engine.data.images import Copy, Pictures, chooser
+from engine.data.images import Copy, Pictures, build_chooser
 from engine.data.sources import mnist
 from engine.data.sources import mnist_back_rotation as rotation
 from engine.errors import BadData, DataMissing
@@ -49,7 +49,7 @@ def put_zip(folder):
 
 
 def put_npz(folder):
-    images.keep(mnist.NPZ, TINY)
+    images.write_cache(mnist.NPZ, TINY)
 
 
 @pytest.mark.parametrize("put", [put_idx, put_zip, put_npz])
@@ -61,7 +61,7 @@ def test_every_copy_gives_the_same_rows(tiny, put):
     assert np.array_equal(d.images, TINY.images) and np.array_equal(d.y, Y) and d.copy
     assert d.official_test.tolist() == list(range(TRAIN, TRAIN + TESTED)) and d.classes == tuple("0123456789")
     few = sources.load("mnist", {"per_class": 1, "test_per_class": 2})
-    rows = chooser({"per_class": 1, "test_per_class": 2})(Y, TINY.test)
+    rows = build_chooser({"per_class": 1, "test_per_class": 2})(Y, TINY.test)
     assert np.array_equal(few.images, TINY.images[rows]) and len(few.official_test) == 20
 
 
@@ -172,7 +172,7 @@ def test_rows_of_the_real_one(here):
 def test_a_turned_digit_is_scipy_s():
     digits = TINY.images[:6, 0] * (np.hypot(*(np.mgrid[:28, :28] - 13.5)) < 13)
     angle = np.array([0, 0.3, np.pi / 2, 2.0, np.pi, 5.5])
-    turned = rotation.rotated(digits, angle)
+    turned = rotation.rotate(digits, angle)
     assert turned.dtype == np.float32 and np.allclose(turned[0], digits[0], atol=1e-3)
     assert np.allclose(turned[2], np.rot90(digits[2], -1), atol=0.05), "a quarter turn, clockwise as seen"
     for one, x, a in zip(turned, digits, angle, strict=True):
@@ -182,16 +182,16 @@ def test_a_turned_digit_is_scipy_s():
 
 def test_ink_is_white_over_a_background_and_nothing_elsewhere():
     ink = np.array([0, 255, 127.5], np.float32)
-    assert rotation.over(ink, np.array([0.2, 0.2, 0.2], np.float32)).tolist() == [51, 255, 153]
+    assert rotation.overlay(ink, np.array([0.2, 0.2, 0.2], np.float32)).tolist() == [51, 255, 153]
 
 
 def test_patches_have_contrast_and_come_from_many_pictures():
     texture = np.arange(rotation.TEXTURES).repeat(5)
     place = np.tile([0.0, 0.25, 0.5, 0.75, 0.9999999], rotation.TEXTURES)
-    got = rotation.patches(texture, place)
+    got = rotation.cut_patches(texture, place)
     assert got.shape == (100, 28, 28) and got.min() >= 0 and got.max() <= 1
     assert got.std((1, 2)).min() >= rotation.CONTRAST - 1e-4 and len({p.tobytes() for p in got}) == 100
-    assert min(map(len, rotation._usable())) > 1000, "no picture is used up by a few places"
+    assert min(map(len, rotation._find_usable())) > 1000, "no picture is used up by a few places"
 
 
 def source() -> Copy:
@@ -210,21 +210,21 @@ def source() -> Copy:
 
 def test_rows_do_not_depend_on_which_others_are_asked_for(monkeypatch):
     some = np.array([0, 5, 11_999, 12_000, 30_000, 61_999])
-    alone = [rotation.make(source(), lambda y, test, i=i: np.array([i])) for i in some]
+    alone = [rotation.make_pictures(source(), lambda y, test, i=i: np.array([i])) for i in some]
     monkeypatch.setattr(rotation, "BLOCK", 4)
-    together = rotation.make(source(), lambda y, test: some)
+    together = rotation.make_pictures(source(), lambda y, test: some)
     assert np.array_equal(np.concatenate([a.images for a in alone]), together.images)
     assert together.y.tolist() == [int(a.y[0]) for a in alone]
     assert together.test.tolist() == [False] * 3 + [True] * 3
-    other = rotation.make(source(), lambda y, test: some[:2] + 1)
+    other = rotation.make_pictures(source(), lambda y, test: some[:2] + 1)
     assert not np.array_equal(other.images, together.images[:2])
 
 
 def test_labels_go_with_their_images_and_no_image_is_in_both_parts(monkeypatch):
     """With no turn and a black background the image says which row of MNIST it is."""
-    monkeypatch.setattr(rotation, "rotated", lambda digits, angle: digits.astype(np.float32))
-    monkeypatch.setattr(rotation, "patches", lambda texture, place: np.zeros((len(place), 28, 28), np.float32))
-    got = rotation.make(source(), chooser({"per_class": 40, "test_per_class": 160}))
+    monkeypatch.setattr(rotation, "rotate", lambda digits, angle: digits.astype(np.float32))
+    monkeypatch.setattr(rotation, "cut_patches", lambda texture, place: np.zeros((len(place), 28, 28), np.float32))
+    got = rotation.make_pictures(source(), build_chooser({"per_class": 40, "test_per_class": 160}))
     x = got.images[:, 0].astype(int)
     row = x[:, 13, 13] * 65536 + x[:, 13, 14] * 256 + x[:, 14, 13]
     assert np.array_equal(got.y, row * 7 % 10) and len(set(row.tolist())) == len(row) == 2000
@@ -233,7 +233,7 @@ def test_labels_go_with_their_images_and_no_image_is_in_both_parts(monkeypatch):
 
 def test_parts_have_the_published_sizes():
     test = np.arange(70_000) >= 60_000
-    members = rotation._members(test)
+    members = rotation._choose_members(test)
     assert len(members) == len(set(members.tolist())) == 62_000
     assert not test[members[:12_000]].any() and test[members[12_000:]].sum() == 10_000
     assert (sum(rotation.COUNTS), sum(rotation.TEST_COUNTS)) == (12_000, 50_000)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from engine.data.split import split
 from engine.data.table import Dataset
-from engine.data.tables.profile import ENOUGH, FOLDS, half_width, profile, proposed_folds
-from engine.data.tables.reading import Sheet, read
+from engine.data.tables.profile import ENOUGH, FOLDS, half_width, profile_table, propose_folds
+from engine.data.tables.reading import Sheet, read_sheet
 from engine.data.tables.target import FEWEST
 from engine.errors import BadData
 from engine.spec import RunSpec
@@ -27,7 +27,7 @@ def sheet(**columns: list[Any]) -> Sheet:
     out = io.StringIO()
     rows = zip(*([("" if v is None else v) for v in values] for values in columns.values()), strict=True)
     csv.writer(out).writerows([list(columns), *rows])
-    return read(out.getvalue().encode(), "a.csv", {"delimiter": ",", "header": True})
+    return read_sheet(out.getvalue().encode(), "a.csv", {"delimiter": ",", "header": True})
 
 
 def noise(n: int, seed: int = 0) -> list[float]:
@@ -48,7 +48,7 @@ def said(found: dict[str, Any], level: str) -> list[str]:
 
 def test_classes_are_counted_where_there_is_an_answer():
     answers = [*classes(no=30, yes=10), None, None]
-    found = profile(sheet(x=noise(42), answer=answers))
+    found = profile_table(sheet(x=noise(42), answer=answers))
     assert (found["rows"], found["used"], found["dropped"], found["ratio"]) == (42, 40, 2, 3.0)
     assert found["target"] == {"name": "answer", "guessed": True} and found["positive"] == "yes"
     assert found["classes"] == [{"name": "no", "rows": 30, "share": 0.75}, {"name": "yes", "rows": 10, "share": 0.25}]
@@ -57,28 +57,28 @@ def test_classes_are_counted_where_there_is_an_answer():
 
 def test_the_class_looked_for_is_chosen():
     table = sheet(x=noise(40), answer=classes(no=30, yes=10))
-    found = profile(table, "answer", "no")
+    found = profile_table(table, "answer", "no")
     assert [c["name"] for c in found["classes"]] == ["yes", "no"] and found["positive"] == "no"
     assert (found["ratio"], found["target"]["guessed"]) == (3.0, False)
     with pytest.raises(BadData, match="no class called 'maybe'; choose one of its 2 classes"):
-        profile(table, "answer", "maybe")
+        profile_table(table, "answer", "maybe")
 
 
 def test_many_classes():
     table = sheet(x=noise(160), kind=classes(b=30, a=100, c=20, d=10))
-    found = profile(table, "kind", "c")
+    found = profile_table(table, "kind", "c")
     assert [(c["name"], c["rows"]) for c in found["classes"]] == [("a", 100), ("b", 30), ("c", 20), ("d", 10)]
     assert (found["ratio"], found["positive"], found["precision"]["rows"]) == (10.0, "c", 10)
-    assert profile(table, "kind")["positive"] is None
+    assert profile_table(table, "kind")["positive"] is None
 
 
 def test_numbers_can_be_classes_in_their_order():
-    found = profile(sheet(x=noise(60), grade=[1, 2, 3] * 20), "grade")
+    found = profile_table(sheet(x=noise(60), grade=[1, 2, 3] * 20), "grade")
     assert [(c["name"], c["rows"]) for c in found["classes"]] == [("1", 20), ("2", 20), ("3", 20)]
 
 
 def test_classes_that_differ_in_capital_letters_are_said():
-    found = profile(sheet(x=noise(60), answer=classes(Cat=30, cat=20, dog=10)), "answer")
+    found = profile_table(sheet(x=noise(60), answer=classes(Cat=30, cat=20, dog=10)), "answer")
     assert any("differ in capital letters only" in text for text in said(found, "warning"))
 
 
@@ -87,10 +87,10 @@ def test_classes_that_differ_in_capital_letters_are_said():
 
 def test_the_precision_is_computed():
     assert half_width(12) == pytest.approx(1.96 * math.sqrt(0.8 * 0.2 / 12)) == pytest.approx(0.2263, abs=1e-4)
-    found = profile(sheet(x=noise(112), answer=classes(no=100, yes=12)))["precision"]
+    found = profile_table(sheet(x=noise(112), answer=classes(no=100, yes=12)))["precision"]
     assert found["text"] == "12 minority rows: expect intervals of about ±0.2."
     assert found["rows"] == 12 and found["half_width"] == half_width(12) and "0.8 · 0.2 / 12" in found["formula"]
-    many = profile(sheet(x=noise(800), answer=classes(no=400, yes=400)))["precision"]
+    many = profile_table(sheet(x=noise(800), answer=classes(no=400, yes=400)))["precision"]
     assert many["text"] == "400 minority rows: expect intervals of about ±0.039."
 
 
@@ -105,7 +105,7 @@ def test_the_precision_is_what_repeated_measuring_shows(n):
     ("minority", "level"), [(2, "refuse"), (4, "refuse"), (5, "warning"), (24, "warning"), (25, None), (40, None)]
 )
 def test_few_rows_are_refused_or_warned_of(minority, level):
-    found = profile(sheet(x=noise(100 + minority), answer=classes(no=100, yes=minority)), "answer")
+    found = profile_table(sheet(x=noise(100 + minority), answer=classes(no=100, yes=minority)), "answer")
     assert {w["level"] for w in found["warnings"]} == ({level} if level else set())
     if level == "refuse":
         assert said(found, "refuse") == [
@@ -120,13 +120,13 @@ def test_few_rows_are_refused_or_warned_of(minority, level):
 
 
 def test_the_limits_meet():
-    assert [FEWEST, ENOUGH] == [5, 25] and proposed_folds(ENOUGH) == FOLDS and proposed_folds(ENOUGH - 1) < FOLDS
-    folds = [proposed_folds(n) for n in range(FEWEST, 60)]
+    assert [FEWEST, ENOUGH] == [5, 25] and propose_folds(ENOUGH) == FOLDS and propose_folds(ENOUGH - 1) < FOLDS
+    folds = [propose_folds(n) for n in range(FEWEST, 60)]
     assert folds == sorted(folds) and folds[0] == 2
 
 
 def test_several_small_classes_are_refused_in_one_sentence():
-    found = profile(sheet(x=noise(57), kind=classes(a=50, b=4, c=3)), "kind")
+    found = profile_table(sheet(x=noise(57), kind=classes(a=50, b=4, c=3)), "kind")
     assert said(found, "refuse") == [
         "2 classes have fewer than 5 rows ('b', 'c'): join them with others, or leave their rows out."
     ]
@@ -138,13 +138,13 @@ def test_no_part_is_empty_with_the_folds_proposed(n):
     y = np.r_[np.zeros(90, int), np.ones(n, int), np.full(n + 1, 2)]
     x = np.arange(len(y), dtype=float)[:, None]
     data = Dataset("a", "tabular", x, np.zeros((len(y), 0), int), (), ("x",), (), y, ("a", "b", "c"))
-    for parts in split(data, RunSpec("a", "ce", folds=proposed_folds(n)), 0):
+    for parts in split(data, RunSpec("a", "ce", folds=propose_folds(n)), 0):
         for part in (parts.train, parts.valid, parts.test):
             assert set(data.y[part]) == {0, 1, 2}
 
 
 def test_nothing_to_learn_from_is_refused():
-    found = profile(sheet(same=["x"] * 40, number=list(range(40)), answer=classes(no=30, yes=10)), "answer")
+    found = profile_table(sheet(same=["x"] * 40, number=list(range(40)), answer=classes(no=30, yes=10)), "answer")
     assert said(found, "refuse") == ["No column is left to learn from: all others are texts, IDs, constant, empty or left out."]
     assert found["features"] == 0 and found["left_out"] == [
         {"name": "same", "kind": "constant"},
@@ -153,7 +153,7 @@ def test_nothing_to_learn_from_is_refused():
 
 
 def test_no_target_is_refused():
-    found = profile(sheet(x=noise(40), z=noise(40, 1)))
+    found = profile_table(sheet(x=noise(40), z=noise(40, 1)))
     assert found["target"] is None and found["candidates"] == [] and found["classes"] == []
     assert said(found, "refuse") == ["No column can be the target: it needs two or more classes, each in several rows."]
 
@@ -175,7 +175,7 @@ def test_a_target_that_cannot_be_ends_in_a_sentence(target, says):
         x=noise(60), same=["x"] * 60, when=days, name=[f"n{i * 7919:x}" for i in range(60)], void=[None] * 60, y=[0, 1] * 30
     )
     with pytest.raises(BadData, match=says):
-        profile(table, target)
+        profile_table(table, target)
 
 
 # ---- the target is guessed
@@ -193,13 +193,13 @@ def test_a_target_that_cannot_be_ends_in_a_sentence(target, says):
     ],
 )
 def test_the_target_is_guessed(columns, target):
-    found = profile(sheet(**columns))
+    found = profile_table(sheet(**columns))
     assert found["target"] == {"name": target, "guessed": True}
     assert found["candidates"][0]["name"] == target and found["candidates"][0]["why"].endswith("classes")
     names = [c["name"] for c in found["candidates"]]
     assert len(set(names)) == len(names) and "id" not in names and "x" not in names
     for other in names:  # whatever is proposed can be taken
-        assert profile(sheet(**columns), other)["target"] == {"name": other, "guessed": False}
+        assert profile_table(sheet(**columns), other)["target"] == {"name": other, "guessed": False}
 
 
 # ---- columns that know too much
@@ -211,7 +211,7 @@ def test_columns_that_know_the_answer():
     rng = np.random.default_rng(0)
     gap = np.where(truth, 3.0, 0.0) + rng.uniform(0, 1, 200)  # classes do not overlap
     hint = truth + rng.normal(0, 0.7, 200)  # and here they do
-    found = profile(
+    found = profile_table(
         sheet(
             honest=noise(200),
             hint=hint.round(4).tolist(),
@@ -238,30 +238,30 @@ def test_almost_perfect_is_not_called_perfect():
     y = [0] * 900 + [1] * 100
     leak = [*np.linspace(0, 1, 900).round(6), *np.linspace(2, 3, 100).round(6)]
     leak[-1] = -1.0  # one row in the wrong place: 99 of 100 above all others
-    found = profile(sheet(leak=leak, x=noise(1000), y=y), "y")
+    found = profile_table(sheet(leak=leak, x=noise(1000), y=y), "y")
     assert found["suspicious"] == []  # 0.99 is below
     leak[-1] = 0.7
-    (one,) = profile(sheet(leak=leak, x=noise(1000), y=y), "y")["suspicious"]
+    (one,) = profile_table(sheet(leak=leak, x=noise(1000), y=y), "y")["suspicious"]
     assert one["score"] == pytest.approx(0.99 + 0.01 * 0.7, abs=2e-4) and "(0.997)" in one["text"]
 
 
 def test_a_copy_among_many_classes():
     y = ["a", "b", "c", "d"] * 30
-    found = profile(sheet(x=noise(120), code=[{"a": 4, "b": 3, "c": 9, "d": 1}[v] for v in y], y=y), "y")
+    found = profile_table(sheet(x=noise(120), code=[{"a": 4, "b": 3, "c": 9, "d": 1}[v] for v in y], y=y), "y")
     assert [(s["name"], s["why"]) for s in found["suspicious"]] == [("code", "copy")]
 
 
 def test_a_column_that_is_missing_where_the_answer_is_yes():
     y = classes(no=180, yes=20)
     text = [v if a == "no" else None for v, a in zip(["r", "g", "b"] * 60 + ["r"] * 20, y, strict=True)]
-    found = profile(sheet(x=noise(200), reason=text, y=y), "y")
+    found = profile_table(sheet(x=noise(200), reason=text, y=y), "y")
     assert [(s["name"], s["why"]) for s in found["suspicious"]] == [("reason", "alone")]
 
 
 def test_many_such_columns_make_no_long_list():
     y = [0, 1] * 50
     rng = np.random.default_rng(0)
-    found = profile(
+    found = profile_table(
         sheet(**{f"c{i}": (np.array(y) * 3 + rng.uniform(0, 1, 100)).round(4).tolist() for i in range(8)}, y=y), "y"
     )
     assert len(found["suspicious"]) == 8
@@ -277,7 +277,7 @@ def test_duplicates_within_and_across_classes():
         c=["r", "r", "g", "g", "g", "b", "b", *["r", "g"] * 10],
         y=[0, 0, 0, 1, 1, 0, 1, *[0, 1] * 10],
     )
-    found = profile(table, "y")
+    found = profile_table(table, "y")
     # 1.5 r once again; 2.5 g twice again, in both classes; nothing known and b once again, in both
     assert found["duplicates"] == {"rows": 4, "across": 5}
     assert any(t.startswith("5 rows agree in all features with a row of another class") for t in said(found, "warning"))
@@ -294,7 +294,7 @@ def test_columns_are_described():
         c=["r", "g", None, "b"] * 10,
         y=classes(no=30, yes=10),
     )
-    found = {c["name"]: c for c in profile(table)["columns"]}
+    found = {c["name"]: c for c in profile_table(table)["columns"]}
     assert {name: (c["kind"], c["missing"]) for name, c in found.items()} == {
         "x": ("numeric", 1),
         "when": ("date", 0),
@@ -307,17 +307,17 @@ def test_columns_are_described():
 
 
 def test_a_type_that_was_told_is_no_guess():
-    got = read(b"a,b,y\n1,2,0\n2,3,1\n" * 10, "a.csv", {"types": {"a": "categorical"}})
-    found = profile(got, "y")
+    got = read_sheet(b"a,b,y\n1,2,0\n2,3,1\n" * 10, "a.csv", {"types": {"a": "categorical"}})
+    found = profile_table(got, "y")
     assert [c["guessed"] for c in found["columns"]] == [False, True, True] and found["columns"][0]["kind"] == "categorical"
 
 
 def test_hollow_columns_and_numbers_that_stand_for_nothing_are_said():
     x = [-999.0 if i % 10 == 0 else v for i, v in enumerate(noise(100))]
-    found = profile(sheet(age=x, rare=[v if i % 3 == 0 else None for i, v in enumerate(noise(100))], y=[0, 1] * 50), "y")
+    found = profile_table(sheet(age=x, rare=[v if i % 3 == 0 else None for i, v in enumerate(noise(100))], y=[0, 1] * 50), "y")
     assert any(t.startswith("'age': a number such as -999") for t in said(found, "info"))
     assert any(t.startswith("'rare': more than half") for t in said(found, "info"))
-    plain = profile(sheet(age=noise(100), y=[0, 1] * 50), "y")
+    plain = profile_table(sheet(age=noise(100), y=[0, 1] * 50), "y")
     assert plain["warnings"] == []
 
 
@@ -342,10 +342,10 @@ def test_any_table_and_any_target(rows):
         table = sheet(**{name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)})
     except BadData:
         return
-    is_sound_profile(profile(table))
+    is_sound_profile(profile_table(table))
     for column in table.columns:
         try:
-            found = profile(table, column.name)
+            found = profile_table(table, column.name)
         except BadData as error:
             assert is_sentence(str(error))
         else:

@@ -18,9 +18,9 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from engine.data import places, sources
 from engine.data.sources import keel
-from engine.data.tables import sheet, unpack
-from engine.data.tables.profile import profile
-from engine.data.tables.reading import read
+from engine.data.tables import unpack
+from engine.data.tables.profile import profile_table
+from engine.data.tables.reading import read_sheet
 from engine.data.tables.target import to_dataset
 from engine.data.tables.texts import MARKS
 from engine.errors import BadData
@@ -33,7 +33,7 @@ from tests.engine.data.sound import is_sentence, is_sound
 
 
 def test_adult_with_its_question_marks(adult_here):
-    got = read(places.candidates("adult.csv.gz")[0].read_bytes(), "adult.csv.gz")
+    got = read_sheet(places.find_files("adult.csv.gz")[0].read_bytes(), "adult.csv.gz")
     assert (got.rows, len(got.columns), got.guesses["missing"], got.notes) == (48_842, 15, ["?"], ())
     assert {c.name: c.missing for c in got.columns if c.missing} == {
         "workclass": 2799,
@@ -69,7 +69,7 @@ def european(name: str) -> tuple[bytes, object]:
 @pytest.mark.parametrize("name", keel.SETS)
 def test_keel_sets_as_european_csv_are_the_originals(name):
     text, known = european(name)
-    got = read(text, f"{name}.csv")
+    got = read_sheet(text, f"{name}.csv")
     assert got.guesses["delimiter"] == ";" and not got.notes
     mine = to_dataset(got, "Klasse")
     assert mine.classes == known.classes and np.array_equal(mine.y, known.y)
@@ -101,7 +101,7 @@ def test_a_hundred_thousand_rows(ragged):
         lines[500] += ",x"
     text = "\n".join([",".join([*(f"x{i}" for i in range(12)), "colour", "number", "y"]), *lines]).encode()
     start = time.process_time()
-    got = read(text, "large.csv")
+    got = read_sheet(text, "large.csv")
     assert time.process_time() - start < 3
     assert got.rows == n - ragged and [c.kind for c in got.columns[12:]] == [
         "categorical",
@@ -153,14 +153,14 @@ def test_hostile_names_survive_as_text(format):
         [*(str(i * j % 7 + 0.5) for j in range(len(names))), *(part[i % len(part)] for part in parts), names[i % 5]]
         for i in range(2 * len(names))
     ]
-    got = read(written([header, *body], format), "<b>.csv")
+    got = read_sheet(written([header, *body], format), "<b>.csv")
     is_sound(got)
     assert [c.name for c in got.columns] == header
     for column, part in zip(("levels", "others"), parts, strict=True):
         assert set(got.column(column).levels) == {name for name in part if name.lower() not in MARKS}
     dataset = to_dataset(got, "class", name="<b>.csv")
     assert set(dataset.classes) == set(names[:5]) and dataset.name == "<b>.csv"
-    shown = profile(got, "class")
+    shown = profile_table(got, "class")
     assert [c["name"] for c in shown["columns"]] == header
     assert {c["name"] for c in shown["classes"]} == set(names[:5])
     assert all(warning["text"].isprintable() for warning in shown["warnings"])
@@ -171,7 +171,7 @@ def test_sentences_hold_no_name_that_could_turn_or_end_a_line(name):
     data = written([[name, "b"], ["x", "1"], ["y", "2"]], "csv")
     for options in ({"types": {name + "?": "date"}}, {"types": {name: "date"}}):
         with pytest.raises(BadData) as caught:
-            read(data, "x", options)
+            read_sheet(data, "x", options)
         assert str(caught.value).isprintable() and len(str(caught.value)) < 200
 
 
@@ -187,11 +187,10 @@ CAPS = [
 
 @pytest.mark.parametrize(("cap", "value", "data", "says"), CAPS, ids=[c[0] for c in CAPS])
 def test_caps_have_their_sentence(monkeypatch, cap, value, data, says):
-    read(data, "a.csv")
-    for module in (sheet, __import__("engine.data.tables.reading", fromlist=["x"])):
-        monkeypatch.setattr(module, cap, value)
+    read_sheet(data, "a.csv")
+    monkeypatch.setattr(table_limits, cap, value)
     with pytest.raises(BadData, match=says):
-        read(data, "a.csv")
+        read_sheet(data, "a.csv")
 
 
 def test_caps_hold_for_excel_and_parquet(monkeypatch):
@@ -199,11 +198,11 @@ def test_caps_hold_for_excel_and_parquet(monkeypatch):
     monkeypatch.setattr(table_limits, "MAX_ROWS", 50)
     for data in (book, file):
         with pytest.raises(BadData, match="more than 50 rows"):
-            read(data, "a")
+            read_sheet(data, "a")
     monkeypatch.undo()
     monkeypatch.setattr("engine.data.tables.workbook.MAX_CELLS", 100)
     with pytest.raises(BadData, match="more than 100 cells"):
-        read(book, "a")
+        read_sheet(book, "a")
 
 
 def test_inflating_stops_at_the_cap(monkeypatch):
@@ -216,16 +215,16 @@ def test_inflating_stops_at_the_cap(monkeypatch):
     tracemalloc.start()
     try:
         with pytest.raises(BadData, match="inflates to more than 4 MiB"):
-            unpack.unpack(bomb, "a.gz")
+            unpack.unpack_file(bomb, "a.gz")
         assert tracemalloc.get_traced_memory()[1] < 12 << 20
     finally:
         tracemalloc.stop()
 
 
 def test_a_title_is_the_files_name():
-    assert unpack.title("C:\\data\\my table.csv.gz") == "my table"
-    assert unpack.title("../.csv") == ".csv" and unpack.title("") == "table"
-    assert "\n" not in unpack.title("a\nb.csv")
+    assert unpack.strip_ending("C:\\data\\my table.csv.gz") == "my table"
+    assert unpack.strip_ending("../.csv") == ".csv" and unpack.strip_ending("") == "table"
+    assert "\n" not in unpack.strip_ending("a\nb.csv")
 
 
 # ---- whatever hypothesis can think of
@@ -248,7 +247,7 @@ OPTIONS = st.fixed_dictionaries(
 def ends_well(data: bytes, options: dict | None = None) -> None:
     start = time.process_time()
     try:
-        got = read(data, "fuzz", options)
+        got = read_sheet(data, "fuzz", options)
     except BadData as error:
         assert is_sentence(str(error)), error
     else:
@@ -317,10 +316,10 @@ def test_any_wrong_bytes_in_a_real_file(format):
 @given(st.text(alphabet="abc019.,;|\t \n\r\"'-/?\u00e9\u2212", max_size=200).map(str.encode) | st.binary(max_size=60))
 def test_any_guesses_given_back_say_the_same(data):
     try:
-        first = read(data, "a")
+        first = read_sheet(data, "a")
     except BadData:
         return
-    again = read(data, "a", {key: value for key, value in first.guesses.items() if key != "format"})
+    again = read_sheet(data, "a", {key: value for key, value in first.guesses.items() if key != "format"})
     assert [(c.name, c.kind, c.levels) for c in again.columns] == [(c.name, c.kind, c.levels) for c in first.columns]
     assert all(np.array_equal(a.values, b.values, equal_nan=True) for a, b in zip(first.columns, again.columns, strict=True))
 
@@ -344,7 +343,7 @@ def test_any_table_that_is_written_properly_keeps_its_shape(data, width, delimit
     out = io.StringIO()
     csv.writer(out, delimiter=delimiter, quoting=csv.QUOTE_ALL, lineterminator=end).writerows([names, *rows])
     try:
-        got = read(
+        got = read_sheet(
             out.getvalue().encode("utf-8", "replace"),
             "a.csv",
             {"delimiter": delimiter, "header": True, "encoding": "utf-8", "missing": []},
@@ -385,7 +384,7 @@ def test_numbers_are_read_as_they_were_written(numbers, how, thousands):
 
     text = f"a{delimiter}b\n" + "".join(f"{write(x)}{delimiter}x{i % 2}\n" for i, x in enumerate(numbers))
     for options in ({"decimal": decimal, "thousands": thousands, "types": {"a": "numeric"}}, {"types": {"a": "numeric"}}):
-        got = read(text.encode(), "a.csv", options | {"delimiter": delimiter})
+        got = read_sheet(text.encode(), "a.csv", options | {"delimiter": delimiter})
         assert got.columns[0].values.tolist() == numbers
 
 
@@ -395,9 +394,9 @@ def test_too_little_memory_is_no_fault_of_a_workbook(monkeypatch):
     def full(*_: object) -> None:
         raise MemoryError
 
-    for part in ("workbook", "parquet"):
-        monkeypatch.setattr(f"engine.data.{part}._read", full)
+    monkeypatch.setattr("engine.data.tables.workbook._read_grid", full)
+    monkeypatch.setattr("engine.data.tables.parquet._read_columns", full)
     with pytest.raises(MemoryError):
-        read(grid(("a", "b"), (1, 2)), "a")
+        read_sheet(grid(("a", "b"), (1, 2)), "a")
     with pytest.raises(BadData, match="more memory than there is"):
-        read(parquet(a=[1], b=[2]), "a")
+        read_sheet(parquet(a=[1], b=[2]), "a")

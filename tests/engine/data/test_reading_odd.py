@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from engine.data.tables.profile import profile
-from engine.data.tables.reading import read
+from engine.data.tables.profile import profile_table
+from engine.data.tables.reading import read_sheet
 from engine.errors import BadData
 from engine.spec import table_limits
 from tests.engine.data.odd_files import INFLATED, Odd, corpus, is_table
@@ -34,7 +34,7 @@ def test_the_corpus_is_large_and_its_names_differ():
 def test_an_odd_file(odd: Odd):
     start = time.process_time()
     try:
-        sheet = read(odd.data, f"{odd.id}.csv", odd.options)
+        sheet = read_sheet(odd.data, f"{odd.id}.csv", odd.options)
     except BadData as error:
         assert is_sentence(str(error))
         assert odd.check is None, error
@@ -42,7 +42,7 @@ def test_an_odd_file(odd: Odd):
     else:
         assert odd.says is None, sheet
         is_sound(sheet)
-        is_sound_profile(profile(sheet))
+        is_sound_profile(profile_table(sheet))
         if odd.check is not None:
             assert odd.check(sheet) in (None, True), sheet
     assert time.process_time() - start < SECONDS
@@ -50,9 +50,9 @@ def test_an_odd_file(odd: Odd):
 
 @pytest.mark.parametrize("odd", [o for o in CORPUS if o.check], ids=[o.id for o in CORPUS if o.check])
 def test_guesses_given_back_say_the_same(odd: Odd):
-    first = read(odd.data, "a", odd.options)
+    first = read_sheet(odd.data, "a", odd.options)
     said = {key: value for key, value in first.guesses.items() if key != "format"}
-    again = read(odd.data, "a", (odd.options or {}) | said)
+    again = read_sheet(odd.data, "a", (odd.options or {}) | said)
     assert (again.rows, [c.name for c in again.columns]) == (first.rows, [c.name for c in first.columns])
     for a, b in zip(first.columns, again.columns, strict=True):
         assert (a.kind, a.levels, a.missing) == (b.kind, b.levels, b.missing)
@@ -62,7 +62,7 @@ def test_guesses_given_back_say_the_same(odd: Odd):
 @pytest.mark.parametrize("name", ["", "a", "a.csv", "a.xlsx", "a.parquet", "a.zip", "a.csv.gz", "../a.exe", "<b>.CSV"])
 @pytest.mark.parametrize("file", ["utf-8 ',' '.'", "xlsx", "parquet", "zip ',' '.'", "gz ',' '.'"])
 def test_a_files_name_decides_nothing(file, name):
-    is_table(read(next(odd.data for odd in CORPUS if odd.id == file), name))
+    is_table(read_sheet(next(odd.data for odd in CORPUS if odd.id == file), name))
 
 
 CANARY = "canary-4711"
@@ -86,5 +86,5 @@ REFUSED = {
 def test_sentences_hold_no_values_of_the_data(why):
     text, options = REFUSED[why]
     with pytest.raises(BadData) as caught:
-        read(text.encode(), f"{CANARY}.csv", options)
+        read_sheet(text.encode(), f"{CANARY}.csv", options)
     assert CANARY not in str(caught.value)

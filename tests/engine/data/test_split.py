@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.data.imbalance import cut, targets
+from engine.data.imbalance import cut_rows, target_counts
 from engine.data.split import Parts, split
 from engine.data.table import Dataset, numeric_only
 from engine.errors import BadData, BadParameter
@@ -165,7 +165,7 @@ def test_too_few_rows_say_what_would_be_right(counts, imbalance, folds, says):
 
 def test_cut_is_the_first_of_each_class_and_drops_only_minority_rows():
     rows = [np.arange(10), np.arange(10, 20), np.arange(20, 25)]
-    kept, dropped = cut(rows, [8, 8, 3])
+    kept, dropped = cut_rows(rows, [8, 8, 3])
     assert [k.tolist() for k in kept] == [list(range(8)), list(range(10, 18)), [20, 21, 22]]
     assert [d.tolist() for d in dropped] == [[], [], [23, 24]]
 
@@ -175,9 +175,9 @@ def test_targets_use_the_generator_for_remove_alone():
         def permutation(self, n):
             raise AssertionError("drawn")
 
-    assert targets([50, 50], Imbalance("ratio", 10), Never()) == [50, 5]
+    assert target_counts([50, 50], Imbalance("ratio", 10), Never()) == [50, 5]
     with pytest.raises(AssertionError, match="drawn"):
-        targets([50, 50], Imbalance("remove", rate=0.5), Never())
+        target_counts([50, 50], Imbalance("remove", rate=0.5), Never())
 
 
 imbalances = st.one_of(

@@ -12,8 +12,8 @@ import torch
 from engine.data.prepare import prepare
 from engine.data.split import split
 from engine.data.tables import target
-from engine.data.tables.reading import read
-from engine.data.tables.target import FEWEST, labels, to_dataset
+from engine.data.tables.reading import read_sheet
+from engine.data.tables.target import FEWEST, build_labels, to_dataset
 from engine.errors import BadData
 from engine.spec import RunSpec
 
@@ -32,7 +32,7 @@ USED = [i for i in range(40) if i != 7]
 
 @pytest.fixture(scope="module")
 def table():
-    return read(TABLE.encode(), "a.csv")
+    return read_sheet(TABLE.encode(), "a.csv")
 
 
 def test_columns_become_features_of_their_kind(table):
@@ -51,19 +51,19 @@ def test_columns_become_features_of_their_kind(table):
 
 
 def test_the_larger_class_is_0_unless_the_other_is_looked_for(table):
-    assert labels(table, "ill").classes == ("well", "sick") == labels(table, "ill", "sick").classes
-    assert labels(table, "ill", "well").classes == ("sick", "well")
-    assert labels(table, "ill").counts.tolist() == [29, 10] and labels(table, "ill").y[7] == -1
+    assert build_labels(table, "ill").classes == ("well", "sick") == build_labels(table, "ill", "sick").classes
+    assert build_labels(table, "ill", "well").classes == ("sick", "well")
+    assert build_labels(table, "ill").counts.tolist() == [29, 10] and build_labels(table, "ill").y[7] == -1
     assert np.array_equal(to_dataset(table, "ill", "well").y, 1 - to_dataset(table, "ill").y)
 
 
 def test_equal_classes_come_as_they_stand_in_the_file():
-    equal = read(b"x,y\n1,b\n2,a\n3,a\n4,b\n", "a.csv")
-    assert labels(equal, "y").classes == ("b", "a") and labels(equal, "y", "b").classes == ("a", "b")
+    equal = read_sheet(b"x,y\n1,b\n2,a\n3,a\n4,b\n", "a.csv")
+    assert build_labels(equal, "y").classes == ("b", "a") and build_labels(equal, "y", "b").classes == ("a", "b")
 
 
 def test_many_classes_come_by_size_whichever_is_looked_for():
-    found = labels(read(b"x,y\n" + b"1.5,a\n" * 3 + b"2.5,b\n" * 5 + b"0.5,c\n" * 4, "a"), "y", "a")
+    found = build_labels(read_sheet(b"x,y\n" + b"1.5,a\n" * 3 + b"2.5,b\n" * 5 + b"0.5,c\n" * 4, "a"), "y", "a")
     assert found.classes == ("b", "c", "a") and found.counts.tolist() == [5, 4, 3]
 
 
@@ -79,20 +79,22 @@ def test_many_classes_come_by_size_whichever_is_looked_for():
     ],
 )
 def test_answers_of_any_writing_are_classes(cells, classes):
-    found = labels(read(("x;y\n" + "".join(f"{i}.5;{c}\n" for i, c in enumerate(cells.split(",") * 9))).encode(), "a"), "y")
+    found = build_labels(
+        read_sheet(("x;y\n" + "".join(f"{i}.5;{c}\n" for i, c in enumerate(cells.split(",") * 9))).encode(), "a"), "y"
+    )
     assert found.classes == classes and found.counts.tolist() == [18, 9]
 
 
 def test_a_level_called_missing_keeps_its_name():
     rows = "".join(f"{('(missing)', '', 'x', 'z')[i % 4]},{i % 2}\n" for i in range(40))
-    data = to_dataset(read(f"a,y\n{rows}".encode(), "a.csv"), "y")
+    data = to_dataset(read_sheet(f"a,y\n{rows}".encode(), "a.csv"), "y")
     assert data.categories[0][-1] == "((missing))" and "(missing)" in data.categories[0][:-1]
     assert np.bincount(data.categorical[:, 0]).tolist() == [10] * 4
 
 
 def test_a_gap_in_a_row_without_an_answer_makes_no_level():
     rows = "".join(f"{'xz'[i % 2]},{i % 2}\n" for i in range(40))
-    data = to_dataset(read(f"a,y\n{rows},\n".encode(), "a.csv"), "y")
+    data = to_dataset(read_sheet(f"a,y\n{rows},\n".encode(), "a.csv"), "y")
     assert data.categories == (("x", "z"),) and len(data.y) == 40
 
 
@@ -107,7 +109,7 @@ def test_a_gap_in_a_row_without_an_answer_makes_no_level():
 )
 def test_what_cannot_be_compared_ends_in_a_sentence(text, says):
     with pytest.raises(BadData, match=says):
-        to_dataset(read(text.encode(), "a.csv", {"header": True}), "y")
+        to_dataset(read_sheet(text.encode(), "a.csv", {"header": True}), "y")
 
 
 def test_too_many_features_are_refused(table, monkeypatch):

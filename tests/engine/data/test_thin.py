@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.data.split import Parts
-from engine.data.thin import FEW, draw, sizes, thin
+from engine.data.thin import FEW, draw_rows, reduce_counts, thin
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from engine.data.thin import FEW, draw, sizes, thin
     ],
 )
 def test_sizes_by_hand(counts, most, kept):
-    assert sizes(counts, most, ratio=1.0) == kept
+    assert reduce_counts(counts, most, ratio=1.0) == kept
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,8 @@ def test_sizes_by_hand(counts, most, kept):
     ],
 )
 def test_the_ratio_stays_near_ten(counts, most, kept):
-    assert sizes(counts, most) == pytest.approx(kept, abs=6)
-    assert sizes(counts, most)[1] == pytest.approx(kept[1], abs=1)
+    assert reduce_counts(counts, most) == pytest.approx(kept, abs=6)
+    assert reduce_counts(counts, most)[1] == pytest.approx(kept[1], abs=1)
 
 
 COUNTS = st.lists(st.integers(0, 3000), min_size=2, max_size=6).filter(any)
@@ -48,7 +48,7 @@ COUNTS = st.lists(st.integers(0, 3000), min_size=2, max_size=6).filter(any)
 
 @given(COUNTS, st.integers(1, 4000), st.integers(1, 4000))
 def test_sizes_always(counts, a, b):
-    few, many = sizes(counts, min(a, b)), sizes(counts, max(a, b))
+    few, many = reduce_counts(counts, min(a, b)), reduce_counts(counts, max(a, b))
     assert all(x <= y <= n for x, y, n in zip(few, many, counts, strict=True)), "more rows never keep fewer of a class"
     assert all(k >= min(n, FEW) for k, n in zip(few, counts, strict=True))
     assert sum(few) <= min(a, b) + FEW * len(counts)
@@ -57,9 +57,9 @@ def test_sizes_always(counts, a, b):
 def test_draws_are_nested_and_of_the_rows_given():
     y = np.r_[np.zeros(800, int), np.ones(60, int), np.full(140, 2)]
     rows = np.flatnonzero(np.arange(1000) % 3 > 0)
-    kept = [set(draw(y, rows, most, np.random.default_rng(5)).tolist()) for most in (80, 200, 400, 9999)]
+    kept = [set(draw_rows(y, rows, most, np.random.default_rng(5)).tolist()) for most in (80, 200, 400, 9999)]
     assert kept[0] < kept[1] < kept[2] < kept[3] == set(rows.tolist())
-    assert draw(y, rows, 200, np.random.default_rng(5)).tolist() == sorted(kept[1])
+    assert draw_rows(y, rows, 200, np.random.default_rng(5)).tolist() == sorted(kept[1])
 
 
 def test_training_and_validation_are_cut_in_proportion_and_test_is_not():

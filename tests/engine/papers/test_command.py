@@ -15,10 +15,10 @@ from engine.commands.main import main
 from engine.errors import BadData
 from engine.papers import dos, eos, measured
 from engine.papers.protocol import Arm
-from engine.papers.shelf import InFolder
+from engine.papers.result_cache import FolderCache
 from engine.papers.verdicts import judge
 from engine.plain import to_plain
-from engine.reproduce.table_runner import Runner
+from engine.reproduce.table_runner import TableRunner
 from engine.spec import RunSpec
 from engine.spec.result import Result
 from engine.training import network_cache
@@ -77,14 +77,14 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[RunSpec]:
     ran: list[RunSpec] = []
     real = _real()
 
-    def one(self: Runner, spec: RunSpec, arm: Arm) -> Result:
+    def one(self: TableRunner, spec: RunSpec, arm: Arm) -> Result:
         ran.append(spec)
         bonus = {"eos": 0.02, "smote": 0.01}.get(spec.params.get("sampler", ""), 0.0)
         value = 0.7 + bonus + 0.001 * (spec.seed % 7) + 0.0003 * (len(spec.params) * spec.seed % 5)
         metrics = {name: {"mean": value, "low": None, "high": None, "values": [value]} for name in real.metrics}
         return replace(real, run_id=spec.run_id(self.fingerprint(spec)), spec=spec.to_json(), metrics=metrics, seconds=2.0)
 
-    monkeypatch.setattr(Runner, "one", one)
+    monkeypatch.setattr(TableRunner, "run_one", one)
     return ran
 
 
@@ -162,17 +162,17 @@ def test_the_text_says_it_all(ask: Ask, quick: list[RunSpec]) -> None:
 
 
 def test_ctrl_c_keeps_what_is_done(ask: Ask, quick: list[RunSpec], monkeypatch: pytest.MonkeyPatch) -> None:
-    one = Runner.one
+    one = TableRunner.run_one
 
-    def interrupted(self: Runner, spec: RunSpec, arm: Arm) -> Result:
+    def interrupted(self: TableRunner, spec: RunSpec, arm: Arm) -> Result:
         if len(quick) == 7:
             raise KeyboardInterrupt
         return one(self, spec, arm)
 
-    monkeypatch.setattr(Runner, "one", interrupted)
+    monkeypatch.setattr(TableRunner, "run_one", interrupted)
     status, out, err = ask("eos", "--table", "IV", "--seeds", "3")
     assert status == 130 and not out and "every finished run is kept" in err and "Traceback" not in err
-    monkeypatch.setattr(Runner, "one", one)
+    monkeypatch.setattr(TableRunner, "run_one", one)
     status, _, err = ask("eos", "--table", "IV", "--seeds", "3")
     assert status == 0 and "15 runs, 7 of them kept from before" in err and len(quick) == 15
     # more seeds build on what is there
@@ -184,14 +184,14 @@ def test_ctrl_c_keeps_what_is_done(ask: Ask, quick: list[RunSpec], monkeypatch: 
 
 
 def test_a_run_that_fails_takes_only_its_rows_along(ask: Ask, quick: list[RunSpec], monkeypatch: pytest.MonkeyPatch) -> None:
-    one = Runner.one
+    one = TableRunner.run_one
 
-    def failing(self: Runner, spec: RunSpec, arm: Arm) -> Result:
+    def failing(self: TableRunner, spec: RunSpec, arm: Arm) -> Result:
         if spec.params["k_neighbors"] == 50 and spec.seed == 1:
             raise BadData("digits: too few rows.")
         return one(self, spec, arm)
 
-    monkeypatch.setattr(Runner, "one", failing)
+    monkeypatch.setattr(TableRunner, "run_one", failing)
     status, out, err = ask("eos", "--table", "IV", "--seeds", "3", "--json")
     assert status == 0 and err.count("digits: too few rows.") == 1
     answer = json.loads(out)
@@ -215,8 +215,8 @@ def test_what_is_written_can_be_judged_again(
     status, out, err = ask("eos", "--table", "II", "--seeds", "20", "--json", "--out", str(tmp_path))
     assert status == 0 and "eos_table_II_full.json.gz" in err
     monkeypatch.setattr(measured, "HERE", tmp_path)
-    assert measured.tables() == [("eos", "II", False)] and measured.measured("eos", "II", True) is None
-    document = measured.measured("eos", "II", False)
+    assert measured.list_tables() == [("eos", "II", False)] and measured.read_table("eos", "II", True) is None
+    document = measured.read_table("eos", "II", False)
     assert document is not None
     assert document["rows"] == json.loads(out)["rows"]
     assert to_plain(judge(document["rows"], document["claims"])) == [document["rows"], document["claims"]]
@@ -229,11 +229,11 @@ def test_what_is_written_can_be_judged_again(
         and said["first"] <= said["last"] <= said["written"]
     )
     written = (tmp_path / "eos_table_II_full.json.gz").read_bytes()
-    measured.write(tmp_path / "again.gz", document)
+    measured.write_table(tmp_path / "again.gz", document)
     assert (tmp_path / "again.gz").read_bytes() == written
     (tmp_path / "eos_table_II_full.json.gz").write_bytes(written[:-20])
     with pytest.raises(BadData, match="eos_table_II_full.json.gz cannot be read"):
-        measured.measured("eos", "II", False)
+        measured.read_table("eos", "II", False)
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ import sys
 for name in ("sqlalchemy", "imblearn", "umap", "numba", "pandas", "pyarrow", "platformdirs", "psutil", "streamlit", "PIL"):
     sys.modules[name] = None
 from dataclasses import replace
-from engine.cli import main
+from engine.commands.main import main
 from engine.papers import eos
 toy = {{**eos.FULL.params, "model": "mlp", "epochs": 1}}
 eos.FULL = replace(eos.FULL, datasets=(eos.Data("CIFAR-10", "digits", 10.0),), params=toy, head={{"head_epochs": 1}})
@@ -286,5 +286,5 @@ raise SystemExit(main(["table", "eos", "--table", "IV", "--seeds", "1", "--json"
 def test_half_a_file_is_not_a_result(tmp_path: Path) -> None:
     (tmp_path / "abc.json").write_text('{"metrics": ')
     with pytest.raises(BadData, match="abc.json is not a run's result"):
-        InFolder(tmp_path).get("abc")
-    assert InFolder(tmp_path).get("def") is None
+        FolderCache(tmp_path).get("abc")
+    assert FolderCache(tmp_path).get("def") is None

@@ -6,17 +6,17 @@ import pytest
 
 from engine.papers import adult, dos, eos, keel, measured, moving, sine
 from engine.papers.verdicts import ENOUGH, judge
-from engine.reproduce.table_runner import again
+from engine.reproduce.check import check_cell
 
 PAPERS = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}
 
 
-@pytest.mark.parametrize(("paper", "table", "reduced"), measured.tables())
+@pytest.mark.parametrize(("paper", "table", "reduced"), measured.list_tables())
 def test_a_shipped_table(paper, table, reduced):
-    found = measured.measured(paper, table, reduced)
+    found = measured.read_table(paper, table, reduced)
     assert found is not None
     protocol = PAPERS[paper].table(table, reduced)
-    assert (found["title"], found["words"]) == (protocol.title, protocol.words)
+    assert (found["title"], found["words"]) == (protocol.title, protocol.description)
     # whole: a row for each of the protocol's, measured often enough wherever there is something to run
     assert len(found["rows"]) == len(protocol.rows) and len(found["claims"]) == len(protocol.claims)
     for row, wanted in zip(found["rows"], protocol.rows, strict=True):
@@ -52,8 +52,8 @@ def test_a_shipped_table(paper, table, reduced):
 
 def test_nothing_is_shipped_under_a_wrong_name():
     for file in measured.HERE.glob("*.gz"):
-        assert file.name in {measured.path(*names).name for names in measured.tables()}
-    assert measured.measured("eos", "II", False) is None or ("eos", "II", False) in measured.tables()
+        assert file.name in {measured.table_path(*names).name for names in measured.list_tables()}
+    assert measured.read_table("eos", "II", False) is None or ("eos", "II", False) in measured.list_tables()
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,6 @@ def test_nothing_is_shipped_under_a_wrong_name():
 )
 def test_a_shipped_cell_comes_out_again(paper, table, reduced, cell):
     """The same values where machine and torch are those of the shipped runs, elsewhere a mean inside the shipped interval."""
-    (found,) = again(PAPERS[paper].table(table, reduced), cell, False, lambda line: None, "cpu")
+    (found,) = check_cell(PAPERS[paper].table(table, reduced), cell, False, lambda line: None, "cpu")
     assert found["n"] >= ENOUGH and found["ok"], found
     assert found["equal"] or not found["alike"]

@@ -11,13 +11,14 @@ from engine.catalog import build_catalog
 from engine.errors import UnknownName
 from engine.papers import adult, dos, eos, keel, moving, protocol, published, sine
 from engine.papers.protocol import REDUCED, Table
+from engine.papers.tables import select_tables
 from engine.seeds import numpy_stream
 from engine.spec import Imbalance, limits
 from engine.spec.run import find_entry
 
 CATALOG = build_catalog()
 PAPERS = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}
-EVERY = [(paper, name, reduced) for paper in PAPERS for name in published.tables(paper) for reduced in (False, True)]
+EVERY = [(paper, name, reduced) for paper in PAPERS for name in published.list_tables(paper) for reduced in (False, True)]
 
 
 def table(paper: str, name: str, reduced: bool) -> Table:
@@ -29,7 +30,7 @@ def table(paper: str, name: str, reduced: bool) -> Table:
 def test_every_published_cell_has_one_row(paper, name, reduced):
     found = table(paper, name, reduced)
     cells = [row.cell for row in found.rows if row.cell]
-    assert sorted(map(repr, cells)) == sorted(map(repr, published.cells(paper, name)))
+    assert sorted(map(repr, cells)) == sorted(map(repr, published.read_cells(paper, name)))
     for row in found.rows:
         assert bool(row.absent) == (row.reading is None)
         assert row.cell or row.reading
@@ -59,10 +60,10 @@ def test_every_run_can_be_asked_for(paper, name, reduced):
 @pytest.mark.parametrize(("paper", "name"), [(p, n) for p, n, reduced in EVERY if reduced])
 def test_a_reduced_protocol_never_passes_for_the_full_one(paper, name):
     found = table(paper, name, True)
-    assert found.reduced and "Reduced protocol" in found.words and "not the paper's" in found.words
+    assert found.reduced and "Reduced protocol" in found.description and "not the paper's" in found.description
     assert all(REDUCED in row.incomparable for row in found.rows if row.reading)
     full = table(paper, name, False)
-    assert not full.reduced and "Reduced" not in full.words and not any(REDUCED in row.incomparable for row in full.rows)
+    assert not full.reduced and "Reduced" not in full.description and not any(REDUCED in row.incomparable for row in full.rows)
 
 
 def test_what_is_measured_where():
@@ -121,18 +122,18 @@ def test_seeds_whose_draw_is_the_papers_digits():
 
 @pytest.mark.parametrize("percent", [20, 40])
 def test_a_reduction_leaves_its_share(percent):
-    ratio = dos.reduction(percent).ratio
+    ratio = dos.reduce_rows(percent).ratio
     assert ratio is not None
-    sizes = limits.target_counts([100_000] * 10, dos.reduction(percent))
+    sizes = limits.target_counts([100_000] * 10, dos.reduce_rows(percent))
     assert sum(sizes) / 1_000_000 == pytest.approx(1 - percent / 100, abs=2e-3) and sizes[0] == 100_000
-    assert dos.reduction(0) == Imbalance()
+    assert dos.reduce_rows(0) == Imbalance()
 
 
 @pytest.mark.parametrize(("paper", "name"), [("adult", "1"), ("keel", "3")])
 def test_the_first_papers_tables(paper, name):
     for reduced in (False, True):
         found = table(paper, name, reduced)
-        assert (found.folds, found.seeds) == (4, 5) and all(arm.stacked and arm.most == 1 for arm in found.arms())
+        assert (found.folds, found.seeds) == (4, 5) and all(arm.stacked and arm.max_runs == 1 for arm in found.arms())
         spec = found.arms()[0].spec(0, found.folds, found.seeds)
         assert (spec.folds, spec.seeds, spec.seed) == (4, 5, 0)
         # the controls stand in every table, and what goes on from the network of CE next to it
@@ -163,26 +164,26 @@ def test_the_adult_arms_are_table_1s():
 def test_the_keel_arms_are_table_3s():
     found = keel.table("3")
     assert len(found.arms()) == 22 * 7 and len(found.claims) == 22 * 6
-    assert [arm.dataset for arm in found.arms()[::7]] == [c.dataset for c in published.cells("keel")[::5]]
+    assert [arm.dataset for arm in found.arms()[::7]] == [c.dataset for c in published.read_cells("keel")[::5]]
     part = keel.table("3", settings=replace(keel.FULL, datasets=("glass2",)))
     assert len(part.arms()) == 7 and sum(bool(row.absent) for row in part.rows) == 21 * 5
 
 
 def test_the_study_varies_one_thing_at_a_time():
-    base = keel.arms("glass2", keel.FULL)[keel.OWN].params
-    moving_ones, frozen_ones = moving.variants("glass2", keel.FULL)
+    base = keel.build_arms("glass2", keel.FULL)[keel.OWN].params
+    moving_ones, frozen_ones = moving.build_variants("glass2", keel.FULL)
     for name, arm in {**moving_ones, **frozen_ones}.items():
         other = {k for k, v in arm.params.items() if base.get(k) != v} - {"eta_points", "per_row"}
         assert len(other) <= 1, name
         assert (arm.params["eta_points"] == 0) == (name in frozen_ones)
     batch = [a.params["eta_points"] for a in moving_ones.values() if set(a.params) == set(base)]
     assert max(batch) / min(batch) == 1e4 and batch[0] == base["eta_points"]
-    assert moving_ones["step 10"].key == keel.arms("glass2", keel.FULL)[keel.OWN].key  # run once for both tables
+    assert moving_ones["step 10"].key == keel.build_arms("glass2", keel.FULL)[keel.OWN].key  # run once for both tables
     found = moving.table("steps")
     chosen = next(row.reading for row in found.rows if row.labels["method"] == moving.MOVING)
-    assert chosen.arms == tuple(moving.variants(chosen.arm.dataset, keel.FULL)[0].values())
+    assert chosen.arms == tuple(moving.build_variants(chosen.arm.dataset, keel.FULL)[0].values())
     assert len(found.arms()) == 22 * (4 + len(moving_ones) + len(frozen_ones))
-    assert len(found.only([moving.MOVING, moving.FROZEN], ["glass2"]).claims) == 1
+    assert len(found.select([moving.MOVING, moving.FROZEN], ["glass2"]).claims) == 1
 
 
 def test_tests_over_sets_take_what_is_there():
@@ -196,23 +197,26 @@ def test_tests_over_sets_take_what_is_there():
         for d in "abc"
         for i, m in enumerate((keel.OWN, *keel.TRADITIONAL))
     ]
-    found = keel.compared(rows)
+    found = keel.compare_methods(rows)
     assert set(found) == {"as published", "ours", "ours with the controls"}
     assert found["as published"]["claim"]["verdict"] == "does not hold"  # all alike
     assert found["ours"]["claim"] == {"text": keel.MOST, "verdict": "holds"} and found["ours"]["ahead"][keel.OWN] == 3
     only = [row | {"ours": None, "published": None} if row["labels"]["method"] == keel.OWN else row for row in rows]
-    assert keel.compared(only) == {}
+    assert keel.compare_methods(only) == {}
     few = [row | {"published": None} for row in rows if row["labels"]["method"] in (keel.OWN, "CE")]
-    assert set(keel.compared(few)) == {"ours", "ours with the controls"} and "claim" not in keel.compared(few)["ours"]
+    assert (
+        set(keel.compare_methods(few)) == {"ours", "ours with the controls"}
+        and "claim" not in keel.compare_methods(few)["ours"]
+    )
 
 
 def test_only_some_rows():
     whole = eos.table("II", True)
-    some = whole.only(["eos", "Baseline"], ["digits"])
+    some = whole.select(["eos", "Baseline"], ["digits"])
     assert {row.labels["method"] for row in some.rows} == {"EOS", "Baseline"} and len(some.arms()) == 8
     assert {row.dataset for row in some.rows} == {"digits"}
     assert len(some.claims) == 4 + 5 and len(whole.claims) == 2 * (16 + 7) + 4 + 7
-    assert whole.only() == whole
+    assert whole.select() == whole
 
 
 def test_strange_tables_are_refused():
@@ -223,11 +227,27 @@ def test_strange_tables_are_refused():
 
 def test_table_names_agree():
     for name, paper in PAPERS.items():
-        assert tuple(paper._TABLES) == published.tables(name)
+        assert tuple(paper._TABLES) == published.list_tables(name)
 
 
 def test_arms_with_chosen_seeds_end():
     arm = dos.table("1", True).arms()[0]
-    assert arm.most == 20 and arm.spec(19).seed == dos.SEEDS_0456[19]
-    assert replace(arm, seeds=()).most > 1000 and replace(arm, seeds=()).key != arm.key
+    assert arm.max_runs == 20 and arm.spec(19).seed == dos.SEEDS_0456[19]
+    assert replace(arm, seeds=()).max_runs > 1000 and replace(arm, seeds=()).key != arm.key
     assert set(protocol.FIXED_TEST) <= {d["name"] for d in CATALOG["datasets"]}
+
+
+@pytest.mark.parametrize(
+    ("paper", "word", "rows"),
+    [
+        ("keel", "ce", {"CE"}),
+        ("keel", "explicitgradient", {"ExplicitGradient"}),
+        ("keel", "explicit-gradient", {"ExplicitGradient", "frozen", "CE, equal steps"}),
+        ("dos", "ce", {"CNN"}),
+        ("eos", "EOS", {"EOS"}),
+        ("eos", "Remix", {"Remix"}),
+    ],
+)
+def test_rows_are_chosen_by_their_name_or_else_by_their_method(paper, word, rows):
+    chosen = select_tables(paper, (), True, [word])
+    assert {row.labels["method"] for part in chosen for row in part.rows} == rows

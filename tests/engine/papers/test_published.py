@@ -10,7 +10,7 @@ import pytest
 from engine.analysis.metrics import scores
 from engine.errors import UnknownName
 from engine.papers import published
-from engine.papers.published import BALANCED, Cell, breaks_identity, cells, g_mean_of, mass, rows
+from engine.papers.published import BALANCED, Cell, breaks_identity, g_mean_of, read_cells, read_rows, sum_ratio
 
 COUNTS = {
     ("eos", "I"): 84,
@@ -36,20 +36,20 @@ COUNTS = {
 
 def one(paper: str, table: str, dataset: str, metric: str, **labels: str) -> Cell:
     """The one cell with these labels, by the metric its column is printed as."""
-    found = [c for c in cells(paper, table) if (c.dataset, c.metric) == (dataset, metric)]
+    found = [c for c in read_cells(paper, table) if (c.dataset, c.metric) == (dataset, metric)]
     (cell,) = [c for c in found if labels.items() <= c.labels.items()]
     return cell
 
 
 def test_every_table_is_there_and_whole():
-    assert {(p, t) for p in published.TABLES for t in published.tables(p)} == set(COUNTS)
+    assert {(p, t) for p in published.TABLES for t in published.list_tables(p)} == set(COUNTS)
     for (paper, table), count in COUNTS.items():
-        found = cells(paper, table)
+        found = read_cells(paper, table)
         assert len(found) == count, (paper, table)
         assert all(0 < c.value <= 1 and c.name and c.labels["method"] and c.metric for c in found)
         keys = [(c.dataset, tuple(sorted(c.labels.items())), c.metric) for c in found]
         assert len(set(keys)) == count
-    assert len(cells("eos")) == sum(n for (paper, _), n in COUNTS.items() if paper == "eos")
+    assert len(read_cells("eos")) == sum(n for (paper, _), n in COUNTS.items() if paper == "eos")
 
 
 @pytest.mark.parametrize(
@@ -80,18 +80,18 @@ def test_cells_as_printed(paper, table, dataset, metric, labels, value):
 
 
 def test_the_rest_of_the_numbers_can_be_read_too():
-    assert {row["dataset"]: int(row["training_rounds"]) for row in rows("dos_table_4")}["CIFAR-10"] == 4
-    assert [row["increase_percent_DOS_over_CNN"] for row in rows("dos_runtime")] == ["11", "12", "32"]
-    assert any(row["what"] == "ResNet-32 parameters" for row in rows("eos_text"))
+    assert {row["dataset"]: int(row["training_rounds"]) for row in read_rows("dos_table_4")}["CIFAR-10"] == 4
+    assert [row["increase_percent_DOS_over_CNN"] for row in read_rows("dos_runtime")] == ["11", "12", "32"]
+    assert any(row["what"] == "ResNet-32 parameters" for row in read_rows("eos_text"))
     with pytest.raises(UnknownName, match="no published table is called 'dos_table_9'; there are: adult_table_1, dos_runtime"):
-        rows("dos_table_9")
+        read_rows("dos_table_9")
 
 
 def test_strange_names_are_refused():
     with pytest.raises(UnknownName, match="no paper is called 'gan'"):
-        cells("gan")
+        read_cells("gan")
     with pytest.raises(UnknownName, match="eos has no table of results '2'; it has: I, II"):
-        cells("eos", "2")
+        read_cells("eos", "2")
 
 
 # ---- G-mean identity (EOS)
@@ -108,7 +108,7 @@ def test_the_identity_is_that_of_our_g_mean():
 def test_what_the_identity_finds():
     """114 cells of ordinary training on balanced test parts: 105 agree, 5 are off by up to 0.0005, 4 by more than 0.001."""
     off, gan = [], []
-    for cell in cells("eos"):
+    for cell in read_cells("eos"):
         if cell.metric != "g_mean" or cell.dataset not in BALANCED or cell.table == "text":
             continue
         bac = one("eos", cell.table, cell.dataset, "balanced_accuracy", **cell.labels).value
@@ -134,7 +134,7 @@ def sums(table: str, setting: str) -> tuple[float, float]:
         tuple(one("dos", table, "MNISTrb", m, setting=setting, digit=str(d)).value for m in ("precision", "recall"))
         for d in range(10)
     ]
-    return mass((p, r, 1) for p, r in pairs), mass((r, p, 1) for p, r in pairs)
+    return sum_ratio((p, r, 1) for p, r in pairs), sum_ratio((r, p, 1) for p, r in pairs)
 
 
 @pytest.mark.parametrize(
@@ -155,47 +155,47 @@ def test_mass_of_real_predictions_is_the_number_of_classes():
     y = np.repeat(np.arange(5), 40)
     labels = np.where(rng.random(200) < 0.6, y, rng.integers(5, size=200))
     pairs = [((y[labels == c] == c).mean(), (labels[y == c] == c).mean(), 1) for c in range(5)]
-    assert mass(iter(pairs)) == pytest.approx(5)
+    assert sum_ratio(iter(pairs)) == pytest.approx(5)
 
 
 def test_columns_are_turned_round_where_the_mass_says_so():
-    wrong = [c for c in cells("dos", "1") if c.exchanged]
+    wrong = [c for c in read_cells("dos", "1") if c.exchanged]
     assert {c.labels["setting"] for c in wrong} == {"imbalanced"} and len(wrong) == 20
     assert all(c.mark.startswith("suspicious: ") for c in wrong)
-    assert not any(c.exchanged for c in cells("dos", "2"))
-    assert {(c.labels["method"], c.labels["setting"]) for c in cells("dos", "3") if c.exchanged} == {
+    assert not any(c.exchanged for c in read_cells("dos", "2"))
+    assert {(c.labels["method"], c.labels["setting"]) for c in read_cells("dos", "3") if c.exchanged} == {
         ("CNN", "Minority"),
         ("CNN", "Majority"),
     }
     # the MNIST cells of p = 0.90 and 0.95 are printed the right way round, CNN's of 0.99 are not
-    mnist = {(c.labels["method"], c.labels["p"]) for c in cells("dos", "6") if c.dataset == "MNIST" and c.exchanged}
+    mnist = {(c.labels["method"], c.labels["p"]) for c in read_cells("dos", "6") if c.dataset == "MNIST" and c.exchanged}
     assert mnist == {("CNN", "0.99"), ("CNN-CL", "0.99")}
     # what fits neither way is marked, and left as it is
-    neither = [c for c in cells("dos", "6") if "fits neither" in c.mark]
+    neither = [c for c in read_cells("dos", "6") if "fits neither" in c.mark]
     assert {(c.dataset, c.labels["p"]) for c in neither} == {("MNISTrb", "0.95")} and not any(c.exchanged for c in neither)
 
 
 def test_read_the_right_way_round_the_masses_are_right():
     for table, key in (("6", "p"), ("7", "k")):
         blocks: dict[tuple[str, ...], list[tuple[float, float, int]]] = {}
-        for cell in cells("dos", table):
+        for cell in read_cells("dos", table):
             if cell.meant == "precision" and "fits neither" not in cell.mark and cell.dataset != "SVHN":
                 other = next(
                     c
-                    for c in cells("dos", table)
+                    for c in read_cells("dos", table)
                     if c.meant == "recall" and (c.dataset, c.labels) == (cell.dataset, cell.labels)
                 )
                 block = blocks.setdefault((cell.dataset, cell.labels["method"], cell.labels.get(key, "")), [])
                 block.append((cell.value, other.value, 4 if cell.labels["class"] == "mnr" else 6))
         assert len(blocks) == (15 if table == "6" else 10)
         for name, pairs in blocks.items():
-            assert abs(log(mass(iter(pairs)) / 10)) < 0.03, name
+            assert abs(log(sum_ratio(iter(pairs)) / 10)) < 0.03, name
 
 
 @pytest.mark.parametrize("table", ["1", "2"])
 def test_f1_is_the_harmonic_mean_of_each_row(table):
     """As printed or exchanged: F1 cannot tell. Inputs of two digits, so the bound is what rounding allows."""
-    for cell in cells("dos", table):
+    for cell in read_cells("dos", table):
         if cell.metric == "f1":
             p, r = (one("dos", table, "MNISTrb", m, **cell.labels).value for m in ("precision", "recall"))
             half = 0.0005 if min(p, r) < 0.1 else 0.005
@@ -255,19 +255,19 @@ def test_copies_of_the_first_paper_are_copies():
     ):
         pair = adult(left, ratio, metric), adult(right, ratio, metric)
         assert pair[0].value == pair[1].value and all(cell.mark for cell in pair)
-    assert sum(bool(c.mark) for c in cells("adult")) == 3 + 1 + 6
-    alike = {c.dataset for c in cells("keel") if "every method" in c.mark}
-    sets = {d: {c.value for c in cells("keel") if c.dataset == d} for d in {c.dataset for c in cells("keel")}}
+    assert sum(bool(c.mark) for c in read_cells("adult")) == 3 + 1 + 6
+    alike = {c.dataset for c in read_cells("keel") if "every method" in c.mark}
+    sets = {d: {c.value for c in read_cells("keel") if c.dataset == d} for d in {c.dataset for c in read_cells("keel")}}
     assert alike == {name for name, values in sets.items() if values == {1.0}} and len(alike) == 4
-    assert sum(bool(c.mark) for c in cells("keel")) == 4 * 5 + 1
+    assert sum(bool(c.mark) for c in read_cells("keel")) == 4 * 5 + 1
 
 
 def test_keel_sizes_are_those_of_the_sets():
     """Table 2's rows, ratio and minority are the data's: so the sets are the same ones, in the same order."""
     from engine.data.sources.keel import SETS
 
-    printed = rows("keel_table_2")
-    assert [row["dataset"] for row in printed] == list(SETS) == list(dict.fromkeys(c.dataset for c in cells("keel")))
+    printed = read_rows("keel_table_2")
+    assert [row["dataset"] for row in printed] == list(SETS) == list(dict.fromkeys(c.dataset for c in read_cells("keel")))
     for row in printed:
         mine = SETS[row["dataset"]]
         assert (int(row["examples"]), int(row["minority_derived"])) == (mine.negative + mine.positive, mine.positive)
@@ -276,5 +276,5 @@ def test_keel_sizes_are_those_of_the_sets():
 
 def test_most_cells_carry_no_mark():
     for table, most in (("I", 4), ("II", 7), ("IV", 10), ("V", 3)):
-        assert sum(bool(c.mark) for c in cells("eos", table)) == most
-    assert not any(c.mark for c in [*cells("dos", "2"), *cells("dos", "5"), *cells("dos", "8")])
+        assert sum(bool(c.mark) for c in read_cells("eos", table)) == most
+    assert not any(c.mark for c in [*read_cells("dos", "2"), *read_cells("dos", "5"), *read_cells("dos", "8")])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.errors import UnknownName
-from engine.papers.readings import read
+from engine.papers.readings import read_values
 
 NAN = None  # as JSON has it
 
@@ -51,10 +51,10 @@ RESULT = {
     ],
 )
 def test_readings(what, values):
-    assert read(RESULT, what) == pytest.approx(values, nan_ok=True)
+    assert read_values(RESULT, what) == pytest.approx(values, nan_ok=True)
 
 
 @pytest.mark.parametrize("what", ["accuracy", "minority/speed", "classes/a,z/precision", "gap/sideways", "norms/", "all/"])
 def test_strange_readings_are_refused(what):
     with pytest.raises(UnknownName, match="no reading"):
-        read(RESULT, what)
+        read_values(RESULT, what)

@@ -15,7 +15,7 @@ from engine.catalog import build_catalog
 from engine.commands.main import main
 from engine.papers import adult, keel, measured, moving, sine
 from engine.papers.protocol import Arm
-from engine.papers.shelf import words
+from engine.papers.result_cache import summarise_result
 from engine.papers.verdicts import judge
 from engine.reproduce import parallel
 from engine.runner import drive, run
@@ -59,7 +59,7 @@ def test_keel_end_to_end(toy, capsys):
         and len({run for row in here for run in row["runs"]}) == 14
     )
     # the same as the runs by themselves: folds in order, seed after seed
-    arm = keel.arms("wine", keel.FULL)["RS"]
+    arm = keel.build_arms("wine", keel.FULL)["RS"]
     alone = drive(run(arm.spec(0, 4, 2).complete(build_catalog(found=True)), frames=0))[1]
     mine = next(row for row in here if row["dataset"] == "wine" and row["labels"]["method"] == "RS")
     assert mine["values"] == pytest.approx(alone.metrics["average_precision"]["values"], abs=1e-6)
@@ -113,16 +113,16 @@ def test_a_shipped_cell_is_checked(toy, capsys, monkeypatch):
     assert [(c["cell"], c["equal"], c["alike"], c["ok"]) for c in cells] == [
         (f"wine, {method}, average precision", True, True, True) for method in ("CE", "RS")
     ]
-    document = measured.measured("keel", "3", False)
+    document = measured.read_table("keel", "3", False)
     row = next(r for r in document["rows"] if r["dataset"] == "wine" and r["labels"]["method"] == "RS")
     row["values"][3] += 2e-9
-    measured.write(measured.path("keel", "3", False), document)
+    measured.write_table(measured.table_path("keel", "3", False), document)
     assert "largest difference 2e-09; the mean" in check(1, "--cell", "RS, wine")  # this machine: no excuse
     document["provenance"]["cpus"] = ["another"]
-    measured.write(measured.path("keel", "3", False), document)
+    measured.write_table(measured.table_path("keel", "3", False), document)
     assert "is inside the shipped interval" in (said := check(0, "--cell", "rs,WINE")) and "cpus another there, " in said
     row["ours"] |= {"low": 2.0, "high": 3.0}
-    measured.write(measured.path("keel", "3", False), document)
+    measured.write_table(measured.table_path("keel", "3", False), document)
     assert "is outside the shipped interval [2.0000, 3.0000]" in check(1, "--cell", "wine, RS, average precision")
 
 
@@ -166,11 +166,11 @@ def test_a_process_that_dies_takes_one_run_along(toy, monkeypatch):
         return item != "left out"
 
     todo = [[("bad", bad), ("good", specs[1])], [("strange", strange), ("left out", specs[0])]]
-    found = dict(parallel.run(todo, 1, "cpu", start))
+    found = dict(parallel.run_groups(todo, 1, "cpu", start))
     assert began == ["bad", "good", "strange", "left out"] and set(found) == {"bad", "good", "strange"}
     assert isinstance(found["good"], Result) and "nowhere" in found["strange"] and "epochs" in found["bad"]
-    monkeypatch.setattr(parallel, "_serve", print)  # a child that is gone before it answers
-    assert dict(parallel.run([[("a", specs[0])], [("b", specs[1])]], 2, "cpu", lambda _: True)) == {
+    monkeypatch.setattr(parallel, "_serve_specs", print)  # a child that is gone before it answers
+    assert dict(parallel.run_groups([[("a", specs[0])], [("b", specs[1])]], 2, "cpu", lambda _: True)) == {
         "a": parallel.DIED,
         "b": parallel.DIED,
     }
@@ -217,8 +217,8 @@ def test_moving_is_chosen_on_validation(toy, capsys):
     rows = {row["labels"]["method"]: row for row in answer["rows"]}
     runs = {path.stem: json.loads(path.read_text()) for path in (toy / "runs").glob("*.json")}
     for method, arms in (
-        (moving.MOVING, moving.variants("wine", keel.FULL)[0]),
-        (moving.FROZEN, moving.variants("wine", keel.FULL)[1]),
+        (moving.MOVING, moving.build_variants("wine", keel.FULL)[0]),
+        (moving.FROZEN, moving.build_variants("wine", keel.FULL)[1]),
     ):
         assert len(rows[method]["runs"]) == len(arms) and rows[method]["ours"]["n"] == 4
         results = [runs[id] for id in rows[method]["runs"]]
@@ -234,7 +234,7 @@ def test_what_was_chosen_is_the_best_epoch():
     spec = RunSpec("breast-cancer", "explicit-gradient", params={**SHORT, "meta_epochs": 3}, folds=2, seeds=1)
     result = drive(run(spec.complete(build_catalog(found=True)), frames=0))[1]
     history, epoch = result.arrays["history/points/valid_ap"], result.arrays["epoch"].astype(int)
-    assert words(result)["validation"] == pytest.approx([history[r, epoch[r] - 1] for r in range(2)])
+    assert summarise_result(result)["validation"] == pytest.approx([history[r, epoch[r] - 1] for r in range(2)])
 
 
 def test_adults_figures_are_means_over_replicates(toy):
@@ -242,11 +242,11 @@ def test_adults_figures_are_means_over_replicates(toy):
         "breast-cancer", "explicit-gradient", Imbalance("ratio", 5.0), params={**SHORT, "meta_epochs": 3}, folds=2, seeds=2
     )
     result = drive(run(spec.complete(build_catalog(found=True)), frames=0))[1]
-    lines = words(result)["lines"]
+    lines = summarise_result(result)["lines"]
     assert lines["precision"] == pytest.approx(result.arrays["pr_precision"].mean(0), abs=1e-5)
     history = result.arrays["history/points/adapted_loss"]
     assert lines["history"]["points/adapted_loss"] == pytest.approx(np.nanmean(history, 0), abs=1e-5)
-    json.dumps(words(result), allow_nan=False)
+    json.dumps(summarise_result(result), allow_nan=False)
     found = adult.table("1")
     keys = {arm.key: lines for arm in found.arms()}
     figures = adult.figures(found, keys)
@@ -260,6 +260,6 @@ def test_adults_figures_are_means_over_replicates(toy):
 
 def test_one_replicate_at_a_time_stays_what_it_was():
     arm = Arm("digits", "ce", Imbalance())
-    assert arm.spec(3, 2, 5) == RunSpec("digits", "ce", folds=2, seed=3) and arm.most > 1000
+    assert arm.spec(3, 2, 5) == RunSpec("digits", "ce", folds=2, seed=3) and arm.max_runs > 1000
     assert replace(arm, stacked=True).spec(0, 2, 5) == RunSpec("digits", "ce", folds=2, seeds=5)
     assert replace(arm, stacked=True).key != arm.key

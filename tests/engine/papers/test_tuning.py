@@ -32,8 +32,8 @@ def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
 
 
 def tune(folder: Path, trials: int, *methods: str):
-    table = keel.table("3").only(methods)
-    return tuning.tuned(table, trials, folder, build_catalog(found=True), "cpu", lambda line: None)
+    table = keel.table("3").select(methods)
+    return tuning.tune_table(table, trials, folder, build_catalog(found=True), "cpu", lambda line: None)
 
 
 def test_every_method_has_the_same_budget_and_is_run_with_what_was_chosen(toy, capsys):
@@ -61,22 +61,22 @@ def test_every_method_has_the_same_budget_and_is_run_with_what_was_chosen(toy, c
 def test_stopped_and_gone_on_is_as_if_it_had_not_been(toy, monkeypatch):
     whole, told = tune(toy / "one", 5, "CE")
     tune(toy / "two", 2, "CE")
-    scores = tuning.scores
+    scores = tuning.score_epochs
 
     def interrupted(spec, task):
         yield next(scores(spec, task))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tuning, "scores", interrupted)
+    monkeypatch.setattr(tuning, "score_epochs", interrupted)
     with pytest.raises(KeyboardInterrupt):
         tune(toy / "two", 5, "CE")
-    monkeypatch.setattr(tuning, "scores", scores)
+    monkeypatch.setattr(tuning, "score_epochs", scores)
     assert tune(toy / "two", 5, "CE") == (whole, told)
-    assert "layers 1, 2 or 3" in whole.words and whole.words.endswith("single split.")
+    assert "layers 1, 2 or 3" in whole.description and whole.description.endswith("single split.")
 
 
 def test_test_labels_do_not_change_what_is_chosen(toy, monkeypatch):
-    made = tuning._task
+    made = tuning._prepare_task
 
     def permuted(spec, device):
         task = made(spec, device)
@@ -84,10 +84,10 @@ def test_test_labels_do_not_change_what_is_chosen(toy, monkeypatch):
         return replace(task, test=replace(task.test, y=task.test.y.roll(7, 1), x=torch.full_like(task.test.x, torch.nan)))
 
     _, told = tune(toy / "one", 3, "SMOTE", "ExplicitGradient")
-    monkeypatch.setattr(tuning, "_task", permuted)
+    monkeypatch.setattr(tuning, "_prepare_task", permuted)
     assert tune(toy / "two", 3, "SMOTE", "ExplicitGradient")[1] == told
     spec = RunSpec("wine", "ce", params=SHORT, folds=2).complete(build_catalog(found=True))
-    task = tuning.blind(made(spec, "cpu"))
+    task = tuning.remove_test_rows(made(spec, "cpu"))
     for part in (task.test, task.withheld, task.withheld_elsewhere):
         assert not part.mask.any() and not part.x.any() and not part.y.any()
     assert all(len(source) == 0 for source in task.test_source)
@@ -95,12 +95,12 @@ def test_test_labels_do_not_change_what_is_chosen(toy, monkeypatch):
 
 def test_a_trial_is_judged_by_what_a_run_keeps(toy):
     """The score is the mean of what `validation` of a result says, and hopeless trials end early."""
-    from engine.papers.shelf import words
+    from engine.papers.result_cache import summarise_result
     from engine.runner import drive, run
 
     spec = RunSpec("wine", "explicit-gradient", params={**SHORT, **keel.FULL.meta}, folds=2).complete(build_catalog(found=True))
-    *_, last = tuning.scores(spec, tuning.blind(tuning._task(spec, "cpu")))
-    validation = words(drive(run(spec, frames=0))[1])["validation"]
+    *_, last = tuning.score_epochs(spec, tuning.remove_test_rows(tuning._prepare_task(spec, "cpu")))
+    validation = summarise_result(drive(run(spec, frames=0))[1])["validation"]
     assert last == pytest.approx(sum(validation) / 2, abs=1e-6)
 
 
@@ -114,7 +114,7 @@ def test_hopeless_trials_end_early_and_count(toy, monkeypatch):
             asked[-1] += 1
             yield value
 
-    monkeypatch.setattr(tuning, "scores", scores)
+    monkeypatch.setattr(tuning, "score_epochs", scores)
     _, (told,) = tune(toy, 20, "CE")
     assert told["trials"] == 20 and told["pruned"] > 0 and told["params"]["learning_rate"] == 0.01
     assert min(asked) < 10 and len(asked) <= 20  # a setting that was tried is not tried again
@@ -132,6 +132,6 @@ def test_hopeless_trials_end_early_and_count(toy, monkeypatch):
 )
 def test_what_cannot_be_is_one_sentence(capsys, monkeypatch, toy, words, said):
     monkeypatch.chdir(toy)
-    monkeypatch.setattr(tuning, "MOST", 27)
+    monkeypatch.setattr(tuning, "MAX_TRIALS", 27)
     assert main(["table", *words]) == 2
     assert said in (err := capsys.readouterr().err) and "Traceback" not in err

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.papers.verdicts import cell_verdict, judge
+from engine.papers.verdicts import judge, judge_cell
 
 TWENTY = np.linspace(0.60, 0.79, 20)
 
@@ -30,19 +30,19 @@ def claim(left: Any, right: Any, **changes: Any) -> dict[str, Any]:
 def test_where_a_published_number_lies(published, word):
     low, high = np.quantile(TWENTY, [0.025, 0.975])
     assert 0.6 < low < 0.61 and 0.78 < high < 0.79
-    assert cell_verdict(published, TWENTY)[0] == word
+    assert judge_cell(published, TWENTY)[0] == word
 
 
 def test_few_values_say_nothing():
-    assert cell_verdict(0.7, TWENTY[:19]) == ("too few", "19 values; a range needs 20")
-    assert cell_verdict(0.7, [*TWENTY[:19], float("nan")])[0] == "too few"
+    assert judge_cell(0.7, TWENTY[:19]) == ("too few", "19 values; a range needs 20")
+    assert judge_cell(0.7, [*TWENTY[:19], float("nan")])[0] == "too few"
 
 
 def test_reasons_go_before_numbers():
-    assert cell_verdict(0.7, TWENTY, incomparable="reduced protocol") == ("not comparable", "reduced protocol")
-    assert cell_verdict(None, TWENTY, incomparable="reduced protocol")[0] == "not published"
-    assert cell_verdict(0.7, [], absent="no data")[:2] == ("not measured here yet", "no data")
-    assert cell_verdict(0.7, [], incomparable="reduced protocol")[0] == "not measured here yet"
+    assert judge_cell(0.7, TWENTY, incomparable="reduced protocol") == ("not comparable", "reduced protocol")
+    assert judge_cell(None, TWENTY, incomparable="reduced protocol")[0] == "not published"
+    assert judge_cell(0.7, [], absent="no data")[:2] == ("not measured here yet", "no data")
+    assert judge_cell(0.7, [], incomparable="reduced protocol")[0] == "not measured here yet"
 
 
 def test_a_row_carries_its_mean_and_which_interval():

@@ -1,4 +1,4 @@
-"""Where finished runs of a table are kept, so that it goes on where it stopped: the store, or a folder of JSON files."""
+"""Where finished runs of a table are kept, so that it continues where it stopped: the store, or a folder of JSON files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engine.spec import RunSpec
 from engine.spec.result import Result
 
 
-def words(result: Result) -> dict[str, Any]:
+def summarise_result(result: Result) -> dict[str, Any]:
     """A result without its arrays, with `validation` and, under `lines`, the means over replicates that figures are drawn from.
 
     validation [R]: average precision on validation of the networks that were kept, in the last phase; empty where there is no history.
@@ -41,17 +41,17 @@ def words(result: Result) -> dict[str, Any]:
     return result.to_json() | {"lines": lines, "validation": validation}
 
 
-class Shelf(Protocol):
-    """Results by their run's id, as `words` gives them (arrays are not needed here)."""
+class ResultCache(Protocol):
+    """Results by their run's id, as `summarise_result` gives them (arrays are not needed here)."""
 
     def get(self, id: str) -> dict[str, Any] | None:
         """The result, None where there is none."""
 
     def put(self, spec: RunSpec, result: Result, fingerprint: str) -> None:
-        """Keep a result."""
+        """Keeps a result."""
 
 
-class InStore:
+class StoreCache:
     """In the store, where the page sees them too; without films and samples of features, which thousands of runs would fill it with."""
 
     def __init__(self, url: str | None = None) -> None:
@@ -60,16 +60,16 @@ class InStore:
         self.store = Store(url)
 
     def get(self, id: str) -> dict[str, Any] | None:
-        """See Shelf."""
+        """See ResultCache."""
         found = self.store.result(id)
-        return None if found is None else words(found)
+        return None if found is None else summarise_result(found)
 
     def put(self, spec: RunSpec, result: Result, fingerprint: str) -> None:
-        """See Shelf."""
+        """See ResultCache."""
         self.store.record(spec, result, fingerprint=fingerprint)
 
 
-class InFolder:
+class FolderCache:
     """In a folder, one JSON file per run: for a machine that has torch, numpy and scikit-learn alone."""
 
     def __init__(self, folder: Path) -> None:
@@ -80,7 +80,7 @@ class InFolder:
             raise StoreError(f"the folder {folder} cannot be made ({error.strerror}); name another one.") from error
 
     def get(self, id: str) -> dict[str, Any] | None:
-        """See Shelf. Raises BadData for a file that is not a result."""
+        """See ResultCache. Raises BadData for a file that is not a result."""
         path = self.folder / f"{id}.json"
         if not path.exists():
             return None
@@ -91,19 +91,19 @@ class InFolder:
         return found
 
     def put(self, spec: RunSpec, result: Result, fingerprint: str) -> None:
-        """See Shelf. Written beside and moved, so that an interruption leaves no half file."""
+        """See ResultCache. Written beside and moved, so that an interruption leaves no half file."""
         path = self.folder / f"{result.run_id}.json"
         part = path.with_suffix(".part")
-        part.write_text(json.dumps(words(result)), encoding="utf-8")
+        part.write_text(json.dumps(summarise_result(result)), encoding="utf-8")
         os.replace(part, path)
 
 
-class Nowhere:
+class NoCache:
     """Nothing is kept: every run is run."""
 
     def get(self, id: str) -> dict[str, Any] | None:
-        """See Shelf."""
+        """See ResultCache."""
         return None
 
     def put(self, spec: RunSpec, result: Result, fingerprint: str) -> None:
-        """See Shelf."""
+        """See ResultCache."""

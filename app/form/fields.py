@@ -1,0 +1,151 @@
+"""The form's choice of a method, and one widget for each described field."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from app.words.text import escape
+from engine.errors import BadInput
+from engine.spec import fields
+from engine.spec.run import default_params
+
+DEFAULTS = "defaults"
+
+
+def choose_method(catalog: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    methods = {m["name"]: m for m in catalog["methods"] if entry["kind"] in m["kinds"]}
+    if st.session_state.get("method") not in methods:
+        st.session_state["method"] = next(iter(methods))
+    name = st.selectbox("Method", list(methods), format_func=lambda n: methods[n]["title"], key="method")
+    method: dict[str, Any] = methods[name]
+    st.caption(escape(method["summary"], 400), help=f"Source: {escape(method['source'], 400)}")
+    return method
+
+
+def _list_presets(method: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    """Named sets of values, whole, the usual one on this kind of data first."""
+    base = {d["name"]: d["default"] for d in method["fields"]}
+    whole = {DEFAULTS: base} | {name: base | values for name, values in method["presets"].items()}
+    usual = method["suited"].get(kind, DEFAULTS)
+    return {usual: whole[usual]} | whole
+
+
+def draw_method_fields(method: Mapping[str, Any], kind: str) -> tuple[dict[str, Any], list[str]]:
+    """The method's own values and what is wrong with them."""
+    who, presets, usual = method["name"], _list_presets(method, kind), default_params(method, kind)
+    described = [d | {"default": usual[d["name"]]} for d in method["fields"]]
+    if not described:
+        return {}, []
+    prefix = f"p.{who}.{kind}"
+
+    def shown(name: str) -> dict[str, Any]:
+        return {d["name"]: widget_value(d, presets[name][d["name"]]) for d in described}
+
+    def take() -> None:
+        chosen = st.session_state[f"preset.{prefix}"]
+        if chosen in presets:
+            st.session_state.update({f"{prefix}.{name}": value for name, value in shown(chosen).items()})
+
+    with st.expander("Settings of the method"):
+        if len(presets) > 1:
+            now = {d["name"]: st.session_state.get(f"{prefix}.{d['name']}", widget_value(d, d["default"])) for d in described}
+            same = next((name for name in presets if shown(name) == now), None)
+            st.session_state[f"preset.{prefix}"] = same
+            st.segmented_control(
+                "Start from",
+                list(presets),
+                key=f"preset.{prefix}",
+                on_change=take,
+                help="The defaults are this tool's, `paper` the paper's values, `released` those of its published code, `visible` "
+                "ones whose movement can be seen.",
+            )
+            for note in method["deviations"].get(same or "", []):
+                st.caption(escape(note, 300))
+        values, wrong = draw_fields([d for d in described if not d["advanced"]], prefix, who)
+        if folded := [d for d in described if d["advanced"]]:
+            if st.toggle("Finer points", key=f"finer.{prefix}"):
+                more, also = draw_fields(folded, prefix, who)
+            else:
+                more, also = _read_folded(folded, prefix, who)
+            values, wrong = values | more, wrong + also
+    return values, wrong
+
+
+def _read_folded(described: Sequence[Mapping[str, Any]], prefix: str, who: str) -> tuple[dict[str, Any], list[str]]:
+    """The values of folded fields as a link or preset left them; Streamlit forgets those of widgets that are not drawn."""
+    values, wrong = {}, []
+    for d in described:
+        key = f"{prefix}.{d['name']}"
+        value = st.session_state.setdefault(key, widget_value(d, d["default"]))
+        st.session_state[key] = value
+        try:
+            values[d["name"]] = fields.parse(d, value, who) if d["kind"] == "ints" else fields.check_value(d, value, who)
+        except BadInput as error:
+            wrong.append(str(error))
+    return values, wrong
+
+
+def draw_fields(described: Sequence[Mapping[str, Any]], prefix: str, who: str) -> tuple[dict[str, Any], list[str]]:
+    """One widget per described field (engine.spec.fields.describe); returns the values and what is wrong with them, in sentences."""
+    values: dict[str, Any] = {}
+    wrong: list[str] = []
+    for d in described:
+        try:
+            values[d["name"]] = fields.check_value(d, _draw_field(d, f"{prefix}.{d['name']}", who), who)
+        except BadInput as error:
+            wrong.append(str(error))
+    return values, wrong
+
+
+def _draw_field(d: Mapping[str, Any], key: str, who: str) -> Any:
+    label = (d["label"][:1].upper() + d["label"][1:]) + (f" ({d['unit']})" if d["unit"] else "")
+    help, kind, state = escape(d["help"], 600), d["kind"], st.session_state
+    state.setdefault(key, widget_value(d, d["default"]))
+    if kind == "bool":
+        return st.toggle(label, key=key, help=help)
+    if kind == "choice":
+        if state[key] not in d["choices"]:
+            state[key] = d["default"]
+        return st.selectbox(label, d["choices"], key=key, help=help)
+    if kind == "ints":
+        return fields.parse(d, st.text_input(label, key=key, help=help), who)
+    if d["log"] and d["high"] is not None:
+        stops = log_stops(d, state[key])
+        return st.select_slider(label, stops, key=key, help=help, format_func=_format_number)
+    number = int if kind == "int" else float
+    low, high = (None if d[end] is None else number(d[end]) for end in ("low", "high"))
+    state[key] = number(state[key])
+    if low is not None and high is not None and (kind == "float" or high - low <= 100):
+        step = 1 if kind == "int" else (high - low) / 100
+        return st.slider(label, low, high, key=key, step=step, help=help, format=None if kind == "int" else "%.3g")
+    return st.number_input(label, low, high, key=key, help=help, step=1 if kind == "int" else None)
+
+
+def log_stops(d: Mapping[str, Any], value: float) -> list[float]:
+    """Stops of a logarithmic slider: 1, 2, 5 in every decade between the field's ends, with its ends, its default and `value`.
+
+    A lower end of 0 is a stop of its own, four decades below the upper end or one below the smallest other value.
+    """
+    number = int if d["kind"] == "int" else float
+    high = float(d["high"])
+    low = float(d["low"]) if d["low"] else min([high / 1e4] + [v / 10 for v in (float(d["default"]), float(value)) if v > 0])
+    if d["kind"] == "int":
+        low = max(low, 1.0)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    stops = {float(f"{m}e{e}") for e in decades for m in (1, 2, 5)}
+    stops = {s for s in stops if low <= s <= high} | {high, float(d["default"]), float(value)}
+    stops |= {float(d["low"])} if d["low"] is not None else set()
+    return sorted({number(s) for s in stops})
+
+
+def _format_number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+
+
+def widget_value(d: Mapping[str, Any], value: Any) -> Any:
+    """A value as its widget keeps it: ints as text, the others as they are."""
+    return ", ".join(str(v) for v in value) if d["kind"] == "ints" else value

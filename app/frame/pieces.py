@@ -1,0 +1,54 @@
+"""The pieces of a page: files of its package with a `PIECE` and a `draw(context)`. A file that is dropped there is a tab more."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import streamlit as st
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What a file says of its piece. order: its place among the tabs; title, icon: what its tab shows.
+
+    needs: fields of the page's context; the piece is drawn where none of them is None.
+    """
+
+    order: int
+    title: str
+    icon: str = ""
+    needs: tuple[str, ...] = ()
+
+    def is_ready(self, context: object) -> bool:
+        """Whether the context has all that this piece needs."""
+        return all(getattr(context, name) is not None for name in self.needs)
+
+
+class PieceFile(Protocol):
+    """A module that is a piece of a page."""
+
+    PIECE: Any
+
+    def draw(self, context: Any) -> None:
+        """Draw the piece. context: what its page gives to all of them."""
+
+
+def find_pieces(package: str) -> dict[str, PieceFile]:
+    """The pieces of a page by the names of their files, in the order of their tabs. package: the page's, such as `app.views.compare`."""
+    folder = importlib.import_module(package)
+    modules = {each.name: importlib.import_module(f"{package}.{each.name}") for each in pkgutil.iter_modules(folder.__path__)}
+    found: dict[str, Any] = {name: module for name, module in modules.items() if hasattr(module, "PIECE")}
+    return dict(sorted(found.items(), key=lambda pair: (pair[1].PIECE.order, pair[0])))
+
+
+def choose_piece(pieces: Mapping[str, PieceFile], label: str, key: str) -> str:
+    """The tabs as a row of which one is chosen; returns its name, which the session keeps under `key`. label: for screen readers."""
+    titles = {name: f"{module.PIECE.icon} {module.PIECE.title}".strip() for name, module in pieces.items()}
+    name: str = st.segmented_control(
+        label, list(titles), format_func=titles.__getitem__, key=key, required=True, label_visibility="collapsed"
+    )
+    return name

@@ -1,0 +1,85 @@
+"""The film of a run: the player, fed with the run's events as they come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app.parts import size
+from app.player import HEIGHT, Feed, mount_player
+from app.run.panel import TICK
+from app.run.shown import Shown
+from app.session import visitor
+from app.session.jobs import read_contributions
+from app.session.store import get_store
+from engine.errors import BadData, UnknownName
+from engine.events import unpack_film
+from engine.store import Job
+
+SETTLE = 20.0
+"""Seconds after its end in which a run is still looked at now and then."""
+BEGINS = "Pictures begin when the network has learnt features, after its first phase."
+"""What the empty player says of a run on images."""
+
+
+def is_settling(job: Job) -> bool:
+    """True for a while after a run has ended: the player may still have to ask for a chunk that was lost."""
+    return job.finished is not None and time.time() - job.finished < SETTLE
+
+
+def play_film(shown: Shown, replicate: int, key: str, **options: Any) -> None:
+    """The player with a run's pictures, under that key, and a look now and then at what is new.
+
+    options: as in `app.player.encode_chunk`, such as title and group.
+    """
+    job, settles = shown.job, is_settling(shown.job)
+    images = shown.entry is not None and shown.entry["kind"] == "images"
+    every = TICK if job.active else 4 * TICK if settles else None
+    st.fragment(_draw_stage, run_every=every)(job.id, replicate, key, job.active, settles, BEGINS if images else "", options)
+
+
+def _draw_stage(
+    run: str, replicate: int, key: str, was_active: bool, settles: bool, begins: str, options: Mapping[str, Any]
+) -> None:
+    """The player with what is new of the run. A fragment."""
+    store, owner = get_store(), visitor.read_owner()
+    try:
+        job = store.job(run, owner)
+    except UnknownName:
+        st.rerun()
+    take, slot = f"{run}/{job.attempt}/{replicate}", f"feed.{key}"
+    fed, feed = st.session_state.get(slot, ("", None))
+    if not isinstance(feed, Feed) or fed != take:
+        feed = Feed(run, replicate)
+        st.session_state[slot] = (take, feed)
+    events: list[Any] = []
+    if replicate == 0:
+        rows = store.events(run, feed.after, ("phase", "scene", "frame"), owner=owner)
+        feed.after = rows[-1][0] if rows else feed.after
+        events = [event for _, event in rows]
+    elif feed.frames_read == 0 and (film := store.artifact(run, f"frames/{replicate}", owner=owner)) is not None:
+        scene, frames = unpack_film(film)
+        events = [*(event for _, event in store.events(run, kinds=("phase",), owner=owner)), scene, *frames]
+    if job.state == "done":
+        options = {**options, **_read_contributions(job, replicate, owner)}
+    text = begins if job.state == "running" else ""
+    chunk = feed.make_chunk(
+        events, status=job.state, engine_alive=bool(store.engines()), take=str(job.attempt), text=text, **options
+    )
+    mount_player(chunk, key=key, height=round(size.size_factor() * HEIGHT), on_need=feed.rewind)
+    if job.active != was_active or (settles and not is_settling(job)):
+        st.rerun()
+
+
+def _read_contributions(job: Job, replicate: int, owner: str | None) -> dict[str, Any]:
+    """What the player is told of a finished run's points; nothing where nothing is kept, or it cannot be read."""
+    try:
+        known = read_contributions(job.id, job.attempt, replicate, owner)
+    except BadData:
+        return {}  # the film plays without; the table says what is wrong
+    if known is None or not len(known["drawn"]):
+        return {}
+    return {"contributions": known["value"][known["drawn"]], "downhill": known["arrow"] if len(known["arrow"]) else None}

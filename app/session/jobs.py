@@ -1,0 +1,152 @@
+"""Jobs on a person's own tables, and the arrays that finished runs keep. What is private is read anew each time and never cached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from app.session import visitor
+from app.session.store import get_store, open_once, read_catalog
+from app.session.uploads import list_uploads
+from engine.events import Board, Note, Phase, unpack
+from engine.spec import RunSpec
+from engine.spec.comparison import CompareSpec
+from engine.spec.embedding import FEATURES
+from engine.spec.run import find_entry
+from engine.store import Job, default_url
+
+BUNDLED = 100
+"""Runs that a page's link puts into one file at most."""
+
+
+def bundle_url(ids: Sequence[str]) -> str:
+    """The link to finished public runs as one file, BUNDLED of them at most."""
+    return f"/api/runs/{'-'.join(ids)}"
+
+
+def read_features(run: str, attempt: int, owner: str | None) -> dict[str, np.ndarray] | None:
+    """A finished run's sample of features (`engine.analysis.sample`), None where it keeps none. Raises BadData."""
+    public = _read_features(default_url(), run, attempt)
+    return (
+        public if public is not None or owner is None else _read_private(run, FEATURES, owner)
+    )  # what is private is in no cache
+
+
+@st.cache_resource(scope="session", max_entries=2, show_spinner=False)
+def _read_features(url: str, run: str, attempt: int) -> dict[str, np.ndarray] | None:
+    data = open_once(url, visitor.is_demo()).artifact(run, FEATURES)  # a run that is run again has another attempt
+    return None if data is None else unpack(data)
+
+
+def read_contributions(run: str, attempt: int, replicate: int, owner: str | None) -> dict[str, np.ndarray] | None:
+    """What a finished run keeps of a replicate's synthetic points (`engine.runner.contributions`), None where nothing. Raises BadData."""
+    name = f"contributions/{replicate}"
+    public = _read_contributions(default_url(), run, attempt, name)
+    return public if public is not None or owner is None else _read_private(run, name, owner)  # what is private is in no cache
+
+
+@st.cache_resource(scope="session", max_entries=8, show_spinner=False)
+def _read_contributions(url: str, run: str, attempt: int, name: str) -> dict[str, np.ndarray] | None:
+    data = open_once(url, visitor.is_demo()).artifact(run, name)  # as `_features`
+    return None if data is None else unpack(data)
+
+
+def _read_private(job: str, artifact: str, owner: str | None) -> dict[str, np.ndarray] | None:
+    data = get_store().artifact(job, artifact, owner=owner)
+    return None if data is None else unpack(data)
+
+
+# ---- a person's own tables, and comparisons: read anew each time, kept nowhere in this process
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """A job as it stands. phase: what it is doing, '' before it began. board: the latest of a comparison. ahead: jobs before it."""
+
+    job: Job
+    phase: str
+    board: Board | None
+    notes: list[str]
+    ahead: int
+
+
+def ask_profile(upload: str, options: Mapping[str, Any] | None = None) -> Job:
+    """Ask what is in a table; asking twice is one job. options: `engine.spec.run.table_options`. Raises UnknownName and BadParameter."""
+    return get_store().submit_profile(visitor.read_owner(), upload, options)
+
+
+def read_profile(job: str) -> dict[str, Any] | None:
+    """What `engine.data.tables.profile.profile_table` found; None while there is none."""
+    found = get_store().answer(job, "profile", visitor.read_owner())
+    return found if isinstance(found, dict) else None
+
+
+def ask_comparison(spec: CompareSpec, *, again: bool = False) -> Job:
+    """Ask for a comparison; asking twice is one job. Raises UnknownName for a table that is gone, or a dataset there is not."""
+    name = spec.source.get("dataset")
+    fingerprint = find_entry(read_catalog(), "datasets", name)["fingerprint"] if name is not None else ""
+    return get_store().submit_compare(visitor.read_owner(), spec.to_json(), fingerprint=fingerprint, again=again)
+
+
+def list_comparisons(upload: str | None = None) -> list[Job]:
+    """Comparisons of this browser's tables, of one of them where it is named; newest first."""
+    mine = visitor.read_owner()
+    tables = [one.id for one in list_uploads()] if upload is None else [upload]
+    found = [job for id in tables for job in get_store().jobs(owner=mine, kinds=("compare",), dataset=f"upload/{id}")]
+    return sorted((job for job in found if job.owner is not None), key=lambda job: -job.created)
+
+
+def read_progress(job: str) -> JobProgress:
+    """How a job stands. Raises UnknownName where there is none, or it is another browser's."""
+    here, mine = get_store(), visitor.read_owner()
+    one = here.job(job, mine)
+    phase, latest = here.latest(job, "phase", owner=mine), here.latest(job, "board", owner=mine)
+    notes = [event.text for _, event in here.events(job, kinds=("note",), owner=mine) if isinstance(event, Note)]
+    ahead = here.position(job) if one.state == "queued" else 0
+    told = phase.text if isinstance(phase, Phase) else ""
+    return JobProgress(one, told, latest if isinstance(latest, Board) else None, notes, ahead)
+
+
+def read_comparison(job: str) -> dict[str, Any] | None:
+    """A finished comparison (`engine.compare.comparison.compare`), None while there is none."""
+    found = get_store().answer(job, "comparison", visitor.read_owner())
+    return found if isinstance(found, dict) else None
+
+
+def read_arrays(job: str) -> dict[str, np.ndarray] | None:
+    """The arrays of a finished comparison."""
+    return _read_private(job, "arrays", visitor.read_owner())
+
+
+def read_thresholds(job: str, method: str) -> dict[str, np.ndarray] | None:
+    """A method's table of thresholds (`engine.stats.thresholds`), None where it has none."""
+    return _read_private(job, f"thresholds/{method}", visitor.read_owner())
+
+
+def list_artifacts(job: str) -> list[str]:
+    """Names of what a job keeps, sorted."""
+    return get_store().artifacts(job, owner=visitor.read_owner())
+
+
+def cancel_job(job: str) -> None:
+    """Ask a job to stop. Raises UnknownName where there is none, or it is another browser's."""
+    get_store().job(job, visitor.read_owner())
+    get_store().cancel(job)
+
+
+def ask_run(spec: RunSpec, device: str = "auto") -> Job:
+    """Ask for a run on this browser's own table (dataset `upload/<id>`). Raises UnknownName and BadParameter."""
+    return get_store().submit(spec.complete(read_catalog()), owner=visitor.read_owner(), device=device)
+
+
+def file_url(job: str, file: str) -> str:
+    """The link to a file of a finished comparison, or to the report.html of a run; it answers those alone who may see the job.
+
+    file: report.html, comparison.json, leaderboard.csv, .md or .tex, code-<method>.py, and where the comparison keeps them
+    model-<method>.zip and augmented-<method>.csv.
+    """
+    return f"/api/jobs/{job}/{file}"

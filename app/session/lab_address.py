@@ -1,0 +1,165 @@
+"""The Lab's address: `run` names the run that is shown, the other words are the form.
+
+The words are written here rather than by Streamlit's own binding, so that a link is checked as a whole, everything wrong with it is said
+in a sentence, and a link means the same after a default has changed: what a run's numbers depend on is always written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.errors import BadInput, BadParameter
+from engine.spec import Imbalance, RunSpec, fields, limits
+from engine.spec.fields import format_value
+from engine.spec.run import PROFILES, find_entry
+
+FIRST = {"dataset": "clusters", "method": "explicit-gradient", "ratio": 20.0}
+"""What the form shows to a first visitor where no example says otherwise, as far as the catalog has it."""
+DEVICES = ("auto", "cpu", "cuda")
+_RUN = re.compile(r"[0-9a-f]{16}")
+_PLAIN = ("run", "dataset", "method", "profile", "ratio", "rate", "where", "folds", "seeds", "seed", "device", "replicate")
+
+
+@dataclass(frozen=True)
+class LabAddress:
+    """What a URL asks for: a completed spec, a device, and which run's which replicate is shown; problems: what was wrong."""
+
+    spec: RunSpec
+    device: str = "auto"
+    run: str | None = None
+    replicate: int = 0
+    problems: tuple[str, ...] = field(default=(), compare=False)
+
+
+def _parse_number(name: str, text: str) -> float:
+    """A number of the link. Raises BadParameter."""
+    try:
+        return float(text)
+    except ValueError:
+        raise BadParameter(f"{name}={text[:40]!r} is not a number.") from None
+
+
+def is_run_id(text: str) -> bool:
+    """True for what can be a run's id."""
+    return _RUN.fullmatch(text) is not None
+
+
+def first_spec(catalog: Mapping[str, Any], shown: RunSpec | None = None) -> RunSpec:
+    """The completed spec a form without a link starts from: the example's as a quick look, else FIRST as far as the catalog has it."""
+    if shown is not None:
+        try:
+            return shown.with_(folds=1, seeds=1).complete(catalog)
+        except BadInput:
+            pass  # a bundle of an older version: its picture is shown, the form starts from the catalog
+    methods, datasets = catalog["methods"], catalog["datasets"]
+    method = next((m for m in methods if m["name"] == FIRST["method"]), methods[0])
+    fitting = [d for d in datasets if d["kind"] in method["kinds"]] or datasets
+    dataset = next((d for d in fitting if d["name"] == FIRST["dataset"]), fitting[0])
+    highest, _ = limits.highest_ratio(limits.class_counts(dataset, {}), 1)
+    made = Imbalance("ratio", min(FIRST["ratio"], highest)) if dataset["kind"] == "points" else Imbalance()
+    return RunSpec(dataset["name"], method["name"], made).complete(catalog)
+
+
+def read_address(query: Mapping[str, str], catalog: Mapping[str, Any], fallback: RunSpec) -> LabAddress:
+    """What the URL's words ask for; whatever cannot be is replaced by `fallback`'s value (a completed spec) and said so."""
+    problems: list[str] = []
+
+    def word(name: str, default: Any, kind: type, allowed: Any = None) -> Any:
+        if name not in query:
+            return default
+        try:
+            value = kind(query[name])
+            if allowed is not None and value not in allowed:
+                raise ValueError
+            return value
+        except (ValueError, OverflowError):
+            problems.append(f"The link says {name}={query[name]!r}, which is not possible; {default!r} is used instead.")
+            return default
+
+    for name in query:
+        if name not in _PLAIN and name[:2] not in ("p.", "d."):
+            problems.append(f"The link has the word {name!r}, which means nothing here; it is left out.")
+    dataset = word("dataset", fallback.dataset, str, [d["name"] for d in catalog["datasets"]])
+    method = word("method", fallback.method, str, [m["name"] for m in catalog["methods"]])
+    kinds = find_entry(catalog, "methods", method)["kinds"]
+    entry = find_entry(catalog, "datasets", dataset)
+    if entry["kind"] not in kinds:
+        fitting = [m["name"] for m in catalog["methods"] if entry["kind"] in m["kinds"]]
+        problems.append(f"The link asks for {method}, which takes no {entry['kind']} data; {fitting[0]} is used instead.")
+        method = fitting[0]
+    # a link that names its dataset or method leaves out what equals a default; one that does not goes on from the fallback
+    data = _parse_parameters("d.", query, entry["fields"], {} if "dataset" in query else fallback.data, dataset, problems)
+    described = find_entry(catalog, "methods", method)["fields"]
+    params = _parse_parameters(
+        "p.", query, described, fallback.params if method == fallback.method and "method" not in query else {}, method, problems
+    )
+    folds = word("folds", fallback.folds, int, range(1, 11))
+    seeds = word("seeds", fallback.seeds, int, range(1, 101))
+    seed = word("seed", fallback.seed, int, range(2**31))
+    profile = word("profile", None, str, PROFILES)
+    made = fallback.imbalance if dataset == fallback.dataset else Imbalance()
+    if profile is not None or "ratio" in query or "rate" in query:
+        profile = profile or ("remove" if "rate" in query else "ratio")
+        try:
+            ratio, rate = (_parse_number(name, query[name]) if name in query else None for name in ("ratio", "rate"))
+            made = Imbalance(profile, ratio, rate, query.get("where"))
+        except BadInput as error:
+            problems.append(f"The link's imbalance is not possible: {error} The data are used as they come.")
+            made = Imbalance()
+    if made.ratio is not None:
+        counts = limits.class_counts(entry, data)
+        highest, why = limits.highest_ratio(counts, folds, str(made.where), made.profile)
+        if made.ratio > highest:
+            problems.append(f"{made.ratio:g}:1 is more than {dataset} can give. {why}")
+            made = Imbalance(made.profile, highest, None, made.where)
+    run = query.get("run")
+    if run is not None and not _RUN.fullmatch(run):
+        problems.append(f"The link names a run {run!r}; a run's name is 16 of the letters 0-9 and a-f.")
+        run = None
+    spec = RunSpec(dataset, method, made, data, params, folds, seeds, seed).complete(catalog)
+    device = word("device", "auto", str, DEVICES)
+    replicate = word("replicate", 0, int, range(1000))
+    return LabAddress(spec, device, run, replicate, tuple(problems))
+
+
+def write_address(link: LabAddress, catalog: Mapping[str, Any]) -> dict[str, str]:
+    """The URL's words for what it asks for: `read_address` gives it back. Parameters are written where they differ from their default."""
+    spec, made = link.spec, link.spec.imbalance
+    words = {"run": link.run} if link.run else {}
+    words |= {"dataset": spec.dataset, "method": spec.method, "profile": made.profile}
+    words |= {"ratio": format_value(made.ratio)} if made.ratio is not None else {}
+    words |= {"rate": format_value(made.rate)} if made.rate is not None else {}
+    words |= {"where": str(made.where)} if made.profile != "native" else {}
+    words |= {"folds": str(spec.folds), "seeds": str(spec.seeds), "seed": str(spec.seed)}
+    plain = spec.with_(data={}, params={}).complete(catalog)
+    for prefix, values, usual in (("d.", spec.data, plain.data), ("p.", spec.params, plain.params)):
+        words |= {prefix + name: format_value(value) for name, value in values.items() if value != usual[name]}
+    words |= {"device": link.device} if link.device != "auto" else {}
+    words |= {"replicate": str(link.replicate)} if link.replicate else {}
+    return words
+
+
+def _parse_parameters(
+    prefix: str,
+    query: Mapping[str, str],
+    described: list[dict[str, Any]],
+    start: Mapping[str, Any],
+    who: str,
+    problems: list[str],
+) -> dict[str, Any]:
+    """The parameters that the URL gives, above those of `start`; what cannot be is left at its default and said so."""
+    known = {d["name"]: d for d in described}
+    out = dict(start)
+    for name, text in query.items():
+        if not name.startswith(prefix):
+            continue
+        try:
+            if name[2:] not in known:
+                raise BadInput(f"{who} has no parameter {name[2:]!r}; it is left out.")
+            out[name[2:]] = fields.parse(known[name[2:]], text, who)
+        except BadInput as error:
+            problems.append(str(error))
+    return out

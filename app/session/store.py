@@ -1,0 +1,65 @@
+"""The store that this server shows, opened once, and the engine's catalog."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+import streamlit as st
+
+from app.session.visitor import explain_demo, is_demo
+from engine.errors import BadInput, LabError
+from engine.store import Store, default_url
+
+CATALOG = Path(__file__).resolve().parents[2] / "engine" / "catalog.json"
+
+
+def get_store() -> Store:
+    """The store that LAB_STORE names, opened once in this process. Raises StoreError."""
+    return open_once(default_url(), is_demo())
+
+
+def open_store(url: str) -> Store:
+    """A store as this server uses it: in a demonstration one that refuses. Raises StoreError."""
+    return Exhibit(url) if is_demo() else Store(url)
+
+
+class Exhibit(Store):
+    """The store of a demonstration: whoever asks it to queue, stop, take in, name or delete gets one sentence, as BadInput.
+
+    The pages draw no control that would ask; this is for what they overlook.
+    """
+
+    CLOSED = (
+        *("submit", "submit_profile", "submit_compare", "submit_embed", "cancel", "delete"),
+        *("add_upload", "receive", "forget", "mark", "discard", "keep_sweep", "submit_missing", "cancel_all"),
+    )
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in Exhibit.CLOSED:
+            return _refuse
+        return super().__getattribute__(name)
+
+
+def _refuse(*_: Any, **__: Any) -> NoReturn:
+    raise BadInput(explain_demo())
+
+
+@st.cache_resource(show_spinner=False)
+def open_once(url: str, closed: bool) -> Store:
+    return open_store(url)
+
+
+def read_catalog() -> dict[str, Any]:
+    """What the engine can do: as a live one last said, else as the committed file says. Raises LabError where neither is there."""
+    live = get_store().catalog()
+    return live if live is not None else _read_committed(CATALOG.stat().st_mtime_ns if CATALOG.is_file() else 0)
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _read_committed(changed: int) -> dict[str, Any]:
+    if not changed:
+        raise LabError("there is no catalog: no engine has run here yet, and engine/catalog.json is missing. Start the engine.")
+    found: dict[str, Any] = json.loads(CATALOG.read_text())
+    return found

@@ -1,0 +1,78 @@
+"""A person's own tables. They are read anew each time; no cache of this process holds them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.session import visitor
+from app.session.store import get_store
+from engine.errors import LabError
+from engine.store import uploads as tables
+from engine.store.uploads import Forgotten, Upload
+
+ALIVE = 60.0
+"""Seconds between two signs of life of an open page."""
+_HERE = f"{visitor.MINE}here"
+
+
+def explain_refusal() -> str:
+    """'' where tables are taken from this browser, else the sentence that says why not."""
+    return (
+        visitor.explain_demo("no table is taken")
+        if visitor.is_demo()
+        else ""
+        if visitor.read_owner() is not None
+        else visitor.NO_OWNER
+    )
+
+
+def retention_seconds() -> int:
+    """Seconds without a sign of life after which this browser's tables are forgotten. Raises BadInput for a setting that cannot be."""
+    return tables.kept_seconds()
+
+
+def list_uploads() -> list[Upload]:
+    """This browser's tables, newest first; none in a demonstration, which reads none."""
+    mine = visitor.read_owner()
+    return [] if mine is None or visitor.is_demo() else get_store().uploads(mine)
+
+
+def find_upload(id: str) -> Upload:
+    """Raises UnknownName where there is none, or it is another browser's."""
+    return get_store().upload(id, visitor.read_owner())
+
+
+def forget_uploads(id: str | None = None) -> Forgotten:
+    """Forget a table, all of this browser's where none is named, with every job made of it and what this session holds of them."""
+    gone = get_store().forget(visitor.read_owner(), id)
+    visitor.clear_session()
+    return gone
+
+
+def keep_alive() -> None:
+    """Once per script run: signs of life of an open page that has tables, and an empty page as soon as one of them is gone."""
+    if visitor.is_demo():
+        return  # nothing is anybody's
+    try:
+        some = bool(list_uploads())
+    except LabError:
+        return  # the page says what is wrong with the store
+    st.fragment(_sign_of_life, run_every=ALIVE if some else None)()
+
+
+def _sign_of_life() -> None:
+    mine = visitor.read_owner()
+    if mine is None:
+        return
+    try:
+        get_store().touch(mine)
+        here = {one.id for one in get_store().uploads(mine)}
+    except LabError:
+        return  # the next one is in a minute
+    gone = st.session_state.get(_HERE, set()) - here
+    if gone:  # forgotten in another tab, or expired
+        visitor.clear_session()
+    if here:
+        st.session_state[_HERE] = here
+    if gone:
+        st.rerun()

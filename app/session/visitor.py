@@ -1,0 +1,64 @@
+"""Who is looking: the browser's owner token, demonstration mode, and what a session holds of a person's own tables."""
+
+from __future__ import annotations
+
+import os
+import re
+from http.cookies import CookieError, SimpleCookie
+
+import streamlit as st
+from streamlit import runtime
+
+OWNER_COOKIE = "lab_owner"
+"""The unguessable token that `app/server.py` sets; private runs belong to it."""
+NO_OWNER = "Without this site's cookie nobody could tell whose table it is: allow cookies here and load the page again."
+MINE = "mine."
+"""Begins the key of all that a session keeps of a person's own tables, widgets among it."""
+DEMO = "This is a demonstration: it shows what was recorded, and {what}."
+"""The one line beside a control that is off where `is_demo()`; `explain_demo` fills it in."""
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+def is_demo() -> bool:
+    """True where LAB_DEMO=1: what is stored can be looked at, and nothing can be queued, sent, renamed or deleted."""
+    return os.environ.get("LAB_DEMO", "") == "1"
+
+
+def explain_demo(what: str = "nothing can be trained or changed here") -> str:
+    """Why a control is off in a demonstration: one sentence, for a caption, a control's help or an error."""
+    return DEMO.format(what=what)
+
+
+def read_owner() -> str | None:
+    """The token of the browser that looks, None where the page was started without `app/server.py`."""
+    return _token(str(st.context.cookies.get(OWNER_COOKIE) or ""))
+
+
+def parse_owner(header: str) -> str | None:
+    """The token in a request's Cookie header, None where it has none that this server can have made."""
+    jar: SimpleCookie = SimpleCookie()
+    try:
+        jar.load(header)
+    except CookieError:
+        return None
+    return _token(jar[OWNER_COOKIE].value) if OWNER_COOKIE in jar else None
+
+
+def _token(text: str) -> str | None:
+    return text if _TOKEN.fullmatch(text) else None
+
+
+def clear_session() -> None:
+    """Delete what this session holds of a person's own tables."""
+    for key in [key for key in st.session_state if str(key).startswith(MINE)]:
+        del st.session_state[key]
+
+
+def drop_closed_sessions() -> None:
+    """Let go of the sessions of tabs that were closed too long ago to come back (`server.disconnectedSessionTTL`, two minutes).
+
+    By itself Streamlit does so when the next tab is closed: on a quiet day much later than the tables they show are forgotten.
+    To be called on the server's event loop.
+    """
+    if runtime.exists():
+        len(runtime.get_instance()._session_mgr._session_storage._cache)  # counting them reaps them

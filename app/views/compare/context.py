@@ -1,0 +1,83 @@
+"""What the views of Compare are given, the names of places and runs in them, and what a view says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from app.frame.pieces import Piece
+from app.views.compare.sweep_words import Record
+from app.words import naming
+from app.words.text import format_ratio
+from engine.spec.result import METRICS
+from engine.sweep import SweepSpec
+
+
+@dataclass(frozen=True)
+class View(Piece):
+    """A view of Compare. selections: words of the address that it keeps in `Context.chosen`; measured: it has a measure to choose."""
+
+    selections: tuple[str, ...] = ("cell",)
+    measured: bool = True
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is shown: the plan, its records (`engine.sweep.table.build_table`) of one metric, the catalog, and where selections are kept.
+
+    spec: None where the form has no plan. records: None where no plan is drawn. chosen: at (dataset@ratio), curves (ids of runs), cell,
+    run and beside (ids of a run); the page writes them into the address.
+    """
+
+    spec: SweepSpec | None
+    records: Sequence[Record] | None
+    metric: str
+    catalog: Mapping[str, Any]
+    chosen: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """The metric in words."""
+        return METRICS[self.metric][0]
+
+    @property
+    def there(self) -> list[Record]:
+        """Records with a number."""
+        return [r for r in self.records or () if r["mean"] is not None]
+
+
+def name_place(record: Record) -> str:
+    """'Two moons, 20:1'."""
+    return f"{record['dataset_title']}, {format_ratio(record['ratio'])}"
+
+
+def list_places(context: Context) -> dict[str, str]:
+    """'dataset@ratio' -> name, of the cells with a number."""
+    found = {f"{r['dataset']}@{r['ratio']:g}": name_place(r) for r in context.there}
+    return _tell_apart(found)
+
+
+def list_runs(context: Context) -> dict[str, str]:
+    """Run's id -> 'SMOTE on Two moons, 20:1', of the cells with a number."""
+    return _tell_apart({r["run"]: f"{r['title']} on {name_place(r)}" for r in context.there})
+
+
+def _tell_apart(names: Mapping[str, str]) -> dict[str, str]:
+    """The same with visible names of which no two are equal."""
+    shown = naming.label_names(list(dict.fromkeys(names.values())), 90)
+    out = {key: shown[name] for key, name in names.items()}
+    seen = list(out.values())
+    return {key: name if seen.count(name) == 1 else f"{name} ({key})" for key, name in out.items()}
+
+
+def keep_choice(name: str, key: str) -> Callable[[], None]:
+    """What keeps a widget's value as the selection of that name. key: the widget's."""
+
+    def take() -> None:
+        value = st.session_state[key]
+        st.session_state["compare.chosen"][name] = tuple(value) if isinstance(value, list) else value
+
+    return take

@@ -1,0 +1,219 @@
+"""What can be done with the chosen runs: links, names, pins, running again, cancelling, exporting, deleting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from app.frame import links
+from app.session import lab_address, recorded, visitor
+from app.session.jobs import BUNDLED, ask_comparison, bundle_url, cancel_job
+from app.session.store import get_store
+from app.views.runs.list import choose_none, drop_question
+from app.words.text import escape, format_count
+from engine.errors import BadInput, LabError, UnknownName
+from engine.spec import RunSpec
+from engine.spec.comparison import CompareSpec
+from engine.spec.run import upload_id
+from engine.store import PRIORITY_INTERACTIVE, Job, Store
+from engine.store.library import Row
+
+NOT_DONE = ("failed", "cancelled", "interrupted")
+
+
+def draw_bar(
+    store: Store,
+    owner: str | None,
+    chosen: list[str],
+    rows: Sequence[Row],
+    known: Mapping[str, str],
+    catalog: Mapping[str, Any],
+) -> None:
+    """What can be done with the chosen rows, wherever they are."""
+    if not chosen:
+        return
+    answers = store.answers(chosen, owner, words=False)
+    sweeps = {row.id for row in rows if row.sweep is not None}
+    if not {*answers, *sweeps} >= set(chosen):  # on another page
+        sweeps |= {one.id for one in store.sweeps(1000)}
+    there = [id for id in chosen if id in answers or id in sweeps]
+    if there != chosen:  # deleted in another tab, or forgotten
+        st.session_state["runs.chosen"] = there
+    jobs = [answers[id][0] for id in there if id in answers]
+    if not there:
+        return
+    marks = store.marks(owner)
+    with st.container(key="runs-bar"):
+        here = sum(row.id in there for row in rows)
+        far = f", {len(there) - here} of them not on this page" if here < len(there) else ""
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(f"**{format_count(len(there), 'row')} chosen**{far}")
+            _draw_links(jobs, len(there), catalog)
+            pinned = all(id in marks and marks[id].pinned for id in there)
+            sign = ":material/keep_off:" if pinned else ":material/keep:"
+            st.button("Unpin" if pinned else "Pin", key="runs.pin", icon=sign, on_click=_set_pin, args=(there, not pinned))
+            if len(there) == 1:
+                _draw_name(there[0], marks[there[0]].name if there[0] in marks else "")
+            ended = [job for job in jobs if job.state in NOT_DONE]
+            if ended:
+                st.button("Run again", key="runs.again", icon=":material/replay:", on_click=_submit_again, args=(ended,))
+            active = [job.id for job in jobs if job.active]
+            if active:
+                st.button("Cancel", key="runs.stop", icon=":material/stop:", on_click=_cancel_jobs, args=(active,))
+            _draw_export(jobs, len(there))
+            st.button("Delete …", key="runs.delete", icon=":material/delete:", on_click=_ask_deletion, args=(there,))
+            st.button("Choose none", key="runs.none", icon=":material/deselect:", on_click=choose_none)
+        if st.session_state.get("runs.asking") == there:
+            _draw_question(store, owner, there, len(jobs) < len(there) or any(job.owner is None for job in jobs))
+
+
+def _draw_links(jobs: Sequence[Job], count: int, catalog: Mapping[str, Any]) -> None:
+    """Ways to other pages with what is chosen."""
+    done = [job for job in jobs if job.kind == "run" and job.state == "done"]
+    if len(done) == count == 2:
+        links.draw_link("compare", "Put side by side", ":material/compare:", view="pair", run=done[0].id, beside=done[1].id)
+    if count != 1 or not jobs or jobs[0].kind != "run":
+        return
+    if done:
+        links.draw_link("deep", "Deep", ":material/scatter_plot:", run=done[0].id)
+    if words := write_change(jobs[0], catalog):
+        links.draw_link("lab", "Change and run", ":material/tune:", **words)
+
+
+def write_change(job: Job, catalog: Mapping[str, Any]) -> dict[str, str]:
+    """The words of the Lab's address that fill its form with a run's settings and start nothing; {} where the form has no place for it."""
+    try:
+        spec = RunSpec.from_json(job.spec)
+        if upload_id(spec.dataset):
+            return {}
+        return lab_address.write_address(lab_address.LabAddress(spec.complete(catalog), job.device), catalog)
+    except BadInput:  # its dataset or method has left the catalog
+        return {}
+
+
+def _draw_name(id: str, now: str) -> None:
+    """A name for the one that is chosen."""
+    with st.popover("Name", icon=":material/label:", key="runs-naming"):
+        key = f"mine.runs.name.{id}"  # of a private run it goes with the table
+        st.session_state.setdefault(key, now)
+        st.text_input("Name", key=key, on_change=_set_name, args=(id, key), placeholder="what you call it")
+        st.caption("Press Enter. Only this browser shows it; leave it empty to take it away.")
+
+
+def _draw_export(jobs: Sequence[Job], count: int) -> None:
+    """The chosen runs as one file."""
+    ids = [job.id for job in jobs if job.state == "done" and job.kind == "run" and job.owner is None]
+    if ids and len(ids) == count <= BUNDLED:
+        st.link_button(
+            "Export",
+            bundle_url(ids),
+            key="runs.export",
+            icon=":material/download:",
+            help="One zip with results, films and maps, as the product's own examples are.",
+        )
+
+
+def _set_pin(ids: Sequence[str], pinned: bool) -> None:
+    with _Reported():
+        for id in ids:
+            get_store().mark(id, visitor.read_owner(), pinned=pinned)
+
+
+def _set_name(id: str, key: str) -> None:
+    with _Reported():
+        get_store().mark(id, visitor.read_owner(), name=st.session_state[key])
+
+
+def _cancel_jobs(ids: Sequence[str]) -> None:
+    with _Reported():
+        for id in ids:
+            cancel_job(id)
+
+
+def _submit_again(jobs: Sequence[Job]) -> None:
+    """Queue what ended without a result once more."""
+    store, owner = get_store(), visitor.read_owner()
+    with _Reported():
+        for job in jobs:
+            match job.kind:
+                case "run":
+                    spec = RunSpec.from_json(job.spec)
+                    store.submit(
+                        spec, fingerprint=job.fingerprint, owner=job.owner, device=job.device, priority=PRIORITY_INTERACTIVE
+                    )
+                case "compare":
+                    ask_comparison(CompareSpec.from_json(job.spec))
+                case "embed":
+                    store.submit_embed(job.fingerprint, job.spec["technique"], job.spec["params"], job.spec["seed"], owner)
+
+
+# ---- deleting
+
+
+def _ask_deletion(ids: Sequence[str]) -> None:
+    st.session_state["runs.asking"] = list(ids)
+
+
+def _draw_question(store: Store, owner: str | None, ids: list[str], public: bool) -> None:
+    """What goes, and the press that does it."""
+    kept = recorded.list_bundled() & set(ids)
+    ids = [id for id in ids if id not in kept]
+    held = store.holding(ids, owner)
+    with st.container(key="runs-confirm"):
+        if kept:
+            st.info(
+                f"{format_count(len(kept), 'run')} that come with this product stay: its first page shows them.",
+                icon=":material/verified:",
+            )
+        if not ids:
+            return
+        lines = [f"{held.jobs} of the runs, comparisons and maps" if held.jobs > 1 else "what is chosen" if held.jobs else ""]
+        lines += [f"{format_count(held.maps, 'map')} drawn of them" if held.maps else ""]
+        lines += [f"{format_count(held.sweeps, 'sweep')} from the list, whose runs stay" if held.sweeps else ""]
+        said = ", ".join(line for line in lines if line)
+        size = f" ({held.size / 1e6:,.1f} MB)" if held.jobs else ""
+        goes = (
+            " Results, films and names go; a link to one of them opens nothing any more. What is still running is stopped. There is no "
+            "way back, but the same settings give the same numbers again."
+        )
+        st.warning(
+            f"**Delete {said}{size}{', for everybody' if public else ''}?**{goes if held.jobs else ''}",
+            icon=":material/delete_forever:",
+        )
+        with st.container(horizontal=True):
+            st.button("Delete", key="runs.sure", type="primary", icon=":material/delete:", on_click=_delete_chosen, args=(ids,))
+            st.button("Keep", key="runs.keep", on_click=drop_question)
+
+
+def _delete_chosen(ids: Sequence[str]) -> None:
+    with _Reported():
+        get_store().discard(ids, visitor.read_owner())
+        st.session_state["runs.chosen"] = [id for id in st.session_state["runs.chosen"] if id not in ids]
+    drop_question()
+
+
+# ---- said
+
+
+class _Reported:
+    """What goes wrong in a press is said at the top of the page."""
+
+    def __enter__(self) -> None:
+        st.session_state.pop("runs.trouble", None)
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        if isinstance(error, LabError):
+            st.session_state["runs.trouble"] = (
+                "One of these is gone: it was deleted, or its table forgotten."
+                if isinstance(error, UnknownName)
+                else str(error)
+            )
+            return True
+        return False
+
+
+def draw_trouble() -> None:
+    if text := st.session_state.pop("runs.trouble", None):
+        st.error(escape(text, 400), icon=":material/error:")
