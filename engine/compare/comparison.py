@@ -132,7 +132,7 @@ def compare(
             "provenance": collect_provenance(torch.device("cpu"), torch.float32),
         }, artifacts
     finally:
-        network_cache.forget()
+        network_cache.clear()
 
 
 def _make_evaluator(dataset: Dataset, spec: CompareSpec, clock: Callable[[], float]) -> tuple[Evaluator, list[str]]:
