@@ -23,20 +23,16 @@ def measure(name: str, budget: float) -> dict[str, object]:
     """One comparison on a dataset of the catalog, in this process."""
     from engine.compare.comparison import CompareSpec, compare
     from engine.data.sources import load
-    from engine.events import Board
+    from engine.events import Board, Running
 
     dataset = load(name)
     load_before = os.getloadavg()[0]
     began, busy, first = time.monotonic(), time.process_time(), None
-    running = compare(dataset, CompareSpec({"dataset": name}, budget=budget))
-    while True:
-        try:
-            event = next(running)
-        except StopIteration as end:
-            found, artifacts = end.value
-            break
+    running = Running(compare(dataset, CompareSpec({"dataset": name}, budget=budget)))
+    for event in running:
         if isinstance(event, Board) and first is None:
             first = time.monotonic() - began
+    found, artifacts = running.value
     seconds = time.monotonic() - began
     assert first is not None
     replicates = [m["replicates"] for m in found["methods"]]

@@ -35,9 +35,9 @@ from urllib.parse import urlencode
 from benchmarks.page import ARGS, CHROMIUM, until
 from engine.events import Phase, pack, pack_film
 from engine.spec import Imbalance, RunSpec
-from engine.spec.companions import family
+from engine.spec.companions import list_companions
 from engine.spec.embedding import FEATURES, EmbedSpec
-from engine.spec.run import canonical, find
+from engine.spec.run import canonical_json, find_entry
 from engine.store import PRIORITY_INTERACTIVE, Store
 from engine.store.database import JOBS, RESULTS, decode_result
 from engine.store.store import PRIORITY_COMPANION, PRIORITY_SWEEP
@@ -65,8 +65,13 @@ def fill(store: Store, catalog: Mapping[str, Any], runs: int) -> dict[str, str]:
     answer = decode_result(model.words, model.arrays)
 
     def row(spec: RunSpec, state: str, created: float, priority: int) -> dict[str, Any]:
-        fingerprint = find(catalog, "datasets", spec.dataset)["fingerprint"]
-        words = {"id": spec.run_id(fingerprint), "kind": "run", "spec": canonical(spec.to_json()), "fingerprint": fingerprint}
+        fingerprint = find_entry(catalog, "datasets", spec.dataset)["fingerprint"]
+        words = {
+            "id": spec.run_id(fingerprint),
+            "kind": "run",
+            "spec": canonical_json(spec.to_json()),
+            "fingerprint": fingerprint,
+        }
         words |= {"state": state, "reason": "The worker was killed: out of memory." if state == "failed" else "", "owner": None}
         words |= {"priority": priority, "device": "auto", "attempt": 1, "done": 1, "total": 1, "cancel": 0, "last_seq": 0}
         times = {"created": created, "started": created + 1, "finished": created + 1 + random_state.expovariate(0.05)}
@@ -112,8 +117,8 @@ def _whole(store: Store, catalog: Mapping[str, Any]) -> dict[str, str]:
     deep = RunSpec("digits", "eos", Imbalance("exponential", 20.0)).complete(catalog)
     ids = {}
     for name, one in {"run": spec, "beside": beside, "deep": deep}.items():
-        fingerprint = find(catalog, "datasets", one.dataset)["fingerprint"]
-        for member in family(one, catalog)[0]:
+        fingerprint = find_entry(catalog, "datasets", one.dataset)["fingerprint"]
+        for member in list_companions(one, catalog)[0]:
             id = member.spec.run_id(fingerprint)
             answer = dataclasses.replace(fabricate.result(member.spec, moved=0.4), run_id=id)
             classes = answer.per_class.keys()

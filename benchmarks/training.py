@@ -25,7 +25,7 @@ from engine.data.prepare import prepare
 from engine.data.sources import load
 from engine.events import Epoch
 from engine.methods import method
-from engine.runner.execute import provenance
+from engine.runner.provenance import collect_provenance
 from engine.spec import RunSpec
 from engine.training.camera import Camera
 
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     asked = parser.parse_args()
-    out = {"provenance": provenance(torch.device("cpu"), torch.float32), "replicates": asked.replicates, "rows": []}
+    out = {"provenance": collect_provenance(torch.device("cpu"), torch.float32), "replicates": asked.replicates, "rows": []}
     for threads in asked.threads:
         torch.set_num_threads(threads)
         for name in asked.sets:

@@ -16,7 +16,7 @@ FILE = Path(__file__).with_name("catalog.json")
 
 
 def build_catalog(live: bool = False, found: bool = False) -> dict[str, Any]:
-    """JSON-plain: numerics, methods, datasets, embeddings (`engine.spec.embedding.describe`).
+    """JSON-plain: numerics, methods, datasets, embeddings (`engine.spec.embedding.describe_techniques`).
 
     found: datasets as they are on this machine, with a person's own images. live: found, and devices, the device `auto` means,
     which datasets are here, and why others in the folder for images cannot be read (`unreadable`, sentences).
@@ -25,7 +25,7 @@ def build_catalog(live: bool = False, found: bool = False) -> dict[str, Any]:
         "numerics": NUMERICS,
         "methods": [method.describe() for method in methods().values()],
         "datasets": datasets(found=found or live),
-        "embeddings": embedding.describe(),
+        "embeddings": embedding.describe_techniques(),
     }
     if live:
         catalog["devices"] = list_devices()

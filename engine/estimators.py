@@ -28,26 +28,26 @@ from engine.data.prepare import Scale, fit_scale
 from engine.data.rows import pad
 from engine.devices import choose_device
 from engine.errors import BadData, OutOfMemory, RunFailed
-from engine.events import Epoch, Note
+from engine.events import Epoch, Note, Running
 from engine.methods import methods
 from engine.methods.base import Method
 from engine.models.net import Net
 from engine.seeds import numpy_stream
-from engine.settings import setting
+from engine.settings import read_setting
 from engine.spec import fields, run
 from engine.spec.fields import param
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 
-BLOCK = 2**16
+BLOCK_ROWS = 2**16
 """Rows predicted at once."""
 
-NEVER = 1000.0
+NEVER_LOG_ODDS = 1000.0
 """Log-odds whose probability is 0 in double precision."""
 
 
 @dataclass(frozen=True)
-class Door:
+class CommonParameters:
     """What every classifier takes beside its method's fields and `random_state`."""
 
     validation_fraction: float = param(
@@ -64,7 +64,7 @@ class Door:
     )
 
 
-DOOR = frozenset(f.name for f in dataclasses.fields(Door))
+COMMON = frozenset(f.name for f in dataclasses.fields(CommonParameters))
 
 RANDOM_STATE = (
     "Draws the validation rows, the initial weights, the batches and the synthetic rows. An int gives the same classifier every time; "
@@ -110,7 +110,7 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self._names(),
             fraction=door.validation_fraction,
             patience=door.patience,
-            seed=_seed(self.random_state),
+            seed=_draw_seed(self.random_state),
             device=choose_device(door.device),
         )
         with one_thread():
@@ -136,12 +136,14 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         labels: np.ndarray = self.classes_[best]
         return labels
 
-    def _parameters(self) -> tuple[Method, Door]:
+    def _parameters(self) -> tuple[Method, CommonParameters]:
         """The method and what is beside it, both checked. Numbers and arrays of numpy are taken for plain ones."""
         given = {name: _plain(value) for name, value in self.get_params(deep=False).items() if name != "random_state"}
         own = {f.name for f in dataclasses.fields(self.method)}
-        beside = fields.check(fields.describe(Door), {n: v for n, v in given.items() if n in DOOR}, type(self).__name__)
-        return self.method(**{n: v for n, v in given.items() if n in own}), Door(**beside)
+        beside = fields.check(
+            fields.describe(CommonParameters), {n: v for n, v in given.items() if n in COMMON}, type(self).__name__
+        )
+        return self.method(**{n: v for n, v in given.items() if n in own}), CommonParameters(**beside)
 
     @torch.no_grad()
     def _logits(self, X: Any) -> torch.Tensor:
@@ -149,10 +151,10 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         table = self._read(X)
         net: Net = self.net_
-        x = torch.from_numpy(_scaled(self.scale_, table, self._names(), self._dtype)).to(net.flat.device)
-        logits = torch.cat([net(part.unsqueeze(0))[0] for part in torch.split(x, BLOCK)]).to("cpu", torch.float64)
+        x = torch.from_numpy(_scale(self.scale_, table, self._names(), self._dtype)).to(net.flat.device)
+        logits = torch.cat([net(part.unsqueeze(0))[0] for part in torch.split(x, BLOCK_ROWS)]).to("cpu", torch.float64)
         # a class that cannot be, such as one without a neighbour: as good as -inf, and a number
-        logits = torch.where(logits == -torch.inf, logits.amax(1, keepdim=True) - NEVER, logits)
+        logits = torch.where(logits == -torch.inf, logits.amax(1, keepdim=True) - NEVER_LOG_ODDS, logits)
         if not bool(logits.isfinite().all()):
             row = int((~logits.isfinite()).any(1).int().argmax())
             raise BadData(
@@ -187,7 +189,7 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tuple(given) if given is not None else tuple(f"x{i}" for i in range(self.n_features_in_))
 
 
-def held_out(y: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def split_validation(y: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """(training rows, validation rows), ascending: of each class this share, rounded half up, at least one row and never all.
 
     y [n] int64. No validation rows with fraction 0, or where a class has a single row.
@@ -217,10 +219,10 @@ def make_task(
     table [n, D] float32 or float64, the task's precision; y [n] int64 in 0..C-1, every class there. fraction: for validation, see
     `held_out`; where that is nothing although it was asked for, a TrainingWarning says so, and the last epoch will be taken.
     """
-    train, valid = held_out(y, fraction, seed)
+    train, valid = split_validation(y, fraction, seed)
     with np.errstate(over="ignore", invalid="ignore"):
         scale = fit_scale(table.astype(np.float64), table.shape[1], train)
-    x = _scaled(scale, table, features, table.dtype)
+    x = _scale(scale, table, features, table.dtype)
     if fraction and not len(valid):
         single = [repr(name) for name, n in zip(classes, np.bincount(y), strict=True) if n == 1]
         who = f"class {single[0]} has" if len(single) == 1 else f"{len(single)} classes ({single[0]}, ...) have"
@@ -256,7 +258,7 @@ def make_task(
 def one_thread() -> Iterator[None]:
     """As many CPU threads as runs have (LAB_THREADS, 1), then what the caller had: small matrices lose by more, and sums change."""
     before = torch.get_num_threads()
-    torch.set_num_threads(setting("LAB_THREADS", 1))
+    torch.set_num_threads(read_setting("LAB_THREADS", 1))
     try:
         yield
     finally:
@@ -265,26 +267,23 @@ def one_thread() -> Iterator[None]:
 
 def _train(method: Method, task: Task) -> tuple[Fitted, list[dict[str, Any]]]:
     """What the method fitted, and its epochs. Its warnings become Python's."""
-    fitting = method.fit(task, camera=Camera(task, 0))
     history: list[dict[str, Any]] = []
-    while True:
-        try:
-            event = next(fitting)
-        except StopIteration as end:
-            fitted: Fitted = end.value
-            break
-        except torch.cuda.OutOfMemoryError as error:
-            raise OutOfMemory("the GPU's memory is not enough; use device='cpu' or a smaller batch.") from error
-        if isinstance(event, Note) and event.level == "warning":
-            warnings.warn(event.text, TrainingWarning, stacklevel=3)
-        elif isinstance(event, Epoch):
-            history.append({"phase": event.phase, "epoch": event.epoch} | {n: v[0] for n, v in event.values.items()})
+    fitting = Running(method.fit(task, camera=Camera(task, 0)))
+    try:
+        for event in fitting:
+            if isinstance(event, Note) and event.level == "warning":
+                warnings.warn(event.text, TrainingWarning, stacklevel=3)
+            elif isinstance(event, Epoch):
+                history.append({"phase": event.phase, "epoch": event.epoch} | {n: v[0] for n, v in event.values.items()})
+    except torch.cuda.OutOfMemoryError as error:
+        raise OutOfMemory("the GPU's memory is not enough; use device='cpu' or a smaller batch.") from error
+    fitted = fitting.value
     if fitted.epoch[0] < 1 or not bool(fitted.net.flat.isfinite().all()):
         raise RunFailed(f"{method.name}: training ran off to no numbers; a smaller learning_rate would keep it in range.")
     return fitted, history
 
 
-def _scaled(scale: Scale, table: np.ndarray, names: tuple[str, ...], dtype: np.dtype[Any]) -> np.ndarray:
+def _scale(scale: Scale, table: np.ndarray, names: tuple[str, ...], dtype: np.dtype[Any]) -> np.ndarray:
     """The features of rows [n, D], rounded once. Raises BadData where values are too large to have a mean, or to be scaled."""
     with np.errstate(over="ignore", invalid="ignore"):
         x: np.ndarray = scale(table.astype(np.float64)).astype(dtype)
@@ -306,7 +305,7 @@ def _text_column(X: Any) -> str:
     return ""
 
 
-def _seed(random_state: Any) -> int:
+def _draw_seed(random_state: Any) -> int:
     """An int is the seed itself; a generator, numpy's global one for None, gives one draw. Raises ValueError as scikit-learn does."""
     generator = check_random_state(random_state)
     return int(random_state) if isinstance(random_state, numbers.Integral) else int(generator.randint(2**31 - 1))
@@ -325,9 +324,9 @@ KINDS = {"int": int, "float": float, "bool": bool, "choice": str, "ints": tuple[
 
 def _make(method: type[Method]) -> type[TableClassifier]:
     """The method's classifier: its fields, then the door's, then `random_state`, all by keyword."""
-    suited = run.defaults(method.describe(), "tabular")
+    suited = run.default_params(method.describe(), "tabular")
     own = {d["name"]: d | {"default": suited[d["name"]]} for d in fields.describe(method)}
-    door = {d["name"]: d for d in fields.describe(Door)}
+    door = {d["name"]: d for d in fields.describe(CommonParameters)}
     if taken := {"random_state", "device", "validation_fraction"} & own.keys():
         raise TypeError(
             f"method {method.name!r}: a classifier's own parameters cannot be fields too: {', '.join(sorted(taken))}"

@@ -120,7 +120,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Board:
-    """How a comparison stands: `rows` (JSON-plain, one per method, as `engine.compare.comparison.board` makes them) in
+    """How a comparison stands: `rows` (JSON-plain, one per method, as `engine.compare.leaderboard.build_leaderboard` makes them) in
     round `round` of `rounds`, with
     `left` seconds of its budget."""
 

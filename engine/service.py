@@ -20,9 +20,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import BadInput, StoreError
-from engine.executors import Happened, Key, Learned, Returned, Said, Work
+from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkReturned
 from engine.executors.local import LocalExecutor
-from engine.settings import setting
+from engine.settings import read_setting
 from engine.spec.embedding import FEATURES
 from engine.store import EngineInfo, Job, Store
 from engine.store.store import INTERRUPTED, PRIORITY_SWEEP
@@ -61,12 +61,12 @@ def serve(
     BadInput for a setting that cannot be. Must be called on the main thread.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    slots = slots or setting("LAB_SLOTS", 2)
-    threads = setting("LAB_THREADS", 1)
-    memory_mb = setting("LAB_WORKER_MEMORY", 0) or None
+    slots = slots or read_setting("LAB_SLOTS", 2)
+    threads = read_setting("LAB_THREADS", 1)
+    memory_mb = read_setting("LAB_WORKER_MEMORY", 0) or None
     if memory_mb is not None and not Path("/proc/self/statm").exists():
         raise BadInput("LAB_WORKER_MEMORY works on Linux alone; unset it here.")
-    private_mb = setting("LAB_PRIVATE_MEMORY", PRIVATE_MB)
+    private_mb = read_setting("LAB_PRIVATE_MEMORY", PRIVATE_MB)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash would leave memory, private tables too, in a file
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -89,7 +89,7 @@ class Engine:
     def __init__(self, store: Store, executor: LocalExecutor, slots: int, private_mb: int = PRIVATE_MB) -> None:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.store, self.executor, self.slots = store, executor, slots
-        self._pending: deque[Happened] = deque()
+        self._pending: deque[ExecutorEvent] = deque()
         self._running: dict[Key, Job] = {}
         self._yielding: set[Key] = set()
         self._pids: list[int] = []
@@ -155,17 +155,17 @@ class Engine:
             self._write_one(self._pending[0])
             self._pending.popleft()
 
-    def _write_one(self, news: Happened) -> None:
-        if isinstance(news, Learned):
+    def _write_one(self, news: ExecutorEvent) -> None:
+        if isinstance(news, CatalogReceived):
             self._device, self._devices = str(news.catalog["device"]), list(news.catalog["devices"])
             self.store.publish_catalog(news.catalog)
             return
         id, attempt = news.key
-        if isinstance(news, Said):
+        if isinstance(news, WorkerEvents):
             if not self.store.append(id, news.events, attempt=attempt):
                 self._drop(news.key)
             return
-        if isinstance(news, Returned):
+        if isinstance(news, WorkReturned):
             self.store.release(id, attempt=attempt)
         elif news.state == "cancelled" and news.key in self._yielding and self.store.give_back(id, attempt=attempt):
             log.info("run %s made way for one that somebody waits for", id)

@@ -7,7 +7,7 @@ import os
 from engine.errors import BadInput
 
 
-def setting(name: str, default: int) -> int:
+def read_setting(name: str, default: int) -> int:
     """A whole number of at least 1 from the environment; `default` where it is not set. Raises BadInput."""
     text = os.environ.get(name, "")
     if not text:

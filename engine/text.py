@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INSIDE = re.compile(rf"([;\t\r\n][\s\"']*)(?=[{re.escape(_FORMULA)}])")
 
 
-def line(text: object, limit: int | None = None) -> str:
+def one_line(text: object, limit: int | None = None) -> str:
     """One line of visible text: runs of white space become a blank, control and direction characters become UNSEEN; cut to `limit`."""
     words = " ".join(str(text).split())
     words = "".join(c if c in _KEPT or unicodedata.category(c) not in _HIDDEN else UNSEEN for c in words)
@@ -33,10 +33,10 @@ _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 
 def html(text: object, limit: int | None = None) -> str:
     """For text and quoted attributes of HTML and SVG."""
-    return _html.escape(line(text, limit), quote=True)
+    return _html.escape(one_line(text, limit), quote=True)
 
 
-def block(text: str) -> str:
+def escape_block(text: str) -> str:
     """Lines of a program or a file for a <pre> of HTML: line ends and indents stay, what is not seen becomes UNSEEN."""
     seen = "".join(c if c == "\n" or c in _KEPT or unicodedata.category(c) not in _HIDDEN else UNSEEN for c in text)
     return _html.escape(seen, quote=True)
@@ -45,7 +45,7 @@ def block(text: str) -> str:
 def markdown(text: object, limit: int | None = None) -> str:
     """For running text and table cells of Markdown: every ASCII sign is escaped, so nothing is a link, a tag or a cell's end."""
     special = set(string.punctuation) - set(",;'\"%")
-    safe = "".join(f"\\{c}" if c in special else c for c in line(text, limit))
+    safe = "".join(f"\\{c}" if c in special else c for c in one_line(text, limit))
     return safe.replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\&", "&amp;").replace("\\@", "&#64;")
 
 
@@ -58,7 +58,7 @@ _LATEX = {
 
 def latex(text: object, limit: int | None = None) -> str:
     """For running text and table cells of LaTeX."""
-    return "".join(_LATEX.get(c, c) for c in line(text, limit))
+    return "".join(_LATEX.get(c, c) for c in one_line(text, limit))
 
 
 def csv_cell(value: Any) -> str:

@@ -273,15 +273,12 @@ def test_training_needs_torch_numpy_and_scikit_learn_alone():
         + importing(["engine.executors.worker", *below("engine.methods")])
         + """
 from engine.catalog import build_catalog
+from engine.events import finish
 from engine.runner.execute import run
 from engine.spec.run import Imbalance, RunSpec
 spec = RunSpec("moons", "ce", Imbalance("ratio", 5), params={"epochs": 1}).complete(build_catalog())
-running = run(spec, device="cpu")
-try:
-    while True:
-        next(running)
-except StopIteration as end:
-    assert 0 < end.value[0].metric("average_precision").mean <= 1
+result, _ = finish(run(spec, device="cpu"))
+assert 0 < result.metric("average_precision").mean <= 1
 """
     )
     assert "torch" in loaded

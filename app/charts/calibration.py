@@ -15,7 +15,7 @@ LOOKS = (("#D55E00", "solid", "circle"), ("#0072B2", "dash", "square"), ("#009E7
 """(colour, dash, mark) of each kind of probability, in turn."""
 
 Curves = Mapping[str, Mapping[str, Any]]
-"""Kind of probability -> {bins [{predicted, observed, rows}], brier, ece}, as `engine.stats.thresholds.calibration` gives it."""
+"""Kind of probability -> {bins [{predicted, observed, rows}], brier, ece}, as `engine.stats.thresholds.describe_calibration` gives it."""
 
 
 def figure(curves: Curves) -> go.Figure:

@@ -11,7 +11,7 @@ import streamlit as st
 from app.words.text import escape
 from engine.errors import BadInput
 from engine.spec import fields
-from engine.spec.run import defaults
+from engine.spec.run import default_params
 
 DEFAULTS = "defaults"
 
@@ -36,7 +36,7 @@ def _list_presets(method: Mapping[str, Any], kind: str) -> dict[str, dict[str, A
 
 def draw_method_fields(method: Mapping[str, Any], kind: str) -> tuple[dict[str, Any], list[str]]:
     """The method's own values and what is wrong with them."""
-    who, presets, usual = method["name"], _list_presets(method, kind), defaults(method, kind)
+    who, presets, usual = method["name"], _list_presets(method, kind), default_params(method, kind)
     described = [d | {"default": usual[d["name"]]} for d in method["fields"]]
     if not described:
         return {}, []

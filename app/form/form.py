@@ -19,7 +19,7 @@ from app.form.protocol import CUSTOM, choose_protocol, count_folds, list_protoco
 from app.words.text import escape
 from engine.errors import BadInput
 from engine.spec import RunSpec
-from engine.spec.run import find
+from engine.spec.run import find_entry
 
 
 def fill_form(spec: RunSpec, device: str, catalog: Mapping[str, Any]) -> None:
@@ -33,7 +33,7 @@ def fill_form(spec: RunSpec, device: str, catalog: Mapping[str, Any]) -> None:
     if made.rate is not None:
         state["rate"] = made.rate
     state[f"where.{state['profile']}"] = made.where if made.profile != "native" else "all"
-    entry, method = find(catalog, "datasets", spec.dataset), find(catalog, "methods", spec.method)
+    entry, method = find_entry(catalog, "datasets", spec.dataset), find_entry(catalog, "methods", spec.method)
     named = next((name for name, shape in list_protocols(entry).items() if shape == (spec.folds, spec.seeds)), CUSTOM)
     state["protocol"], state["folds"], state["seeds"], state["seed"] = named, spec.folds, spec.seeds, spec.seed
     for prefix, found, values in (

@@ -88,7 +88,7 @@ def _choose_ratio(counts: Sequence[int], folds: int, profile: str, where: str) -
         return Imbalance(), why
     value = choose_ratio(highest)
     made = Imbalance(profile, value, None, where)
-    kept = limits.targets(counts, made)
+    kept = limits.target_counts(counts, made)
     left = f"{kept[0]:,} and {kept[1]:,} rows are left. " if len(kept) == 2 and where == "all" else ""
     if value >= highest:
         st.caption(left + escape(why, 300))

@@ -1,16 +1,16 @@
 """The player: synthetic points moving over the decision surface, on one canvas in the browser.
 
 The page sends chunks: what is new since the last one, as raw bytes. `Feed` remembers what a player was sent and makes the next
-chunk out of a run's events; `player` mounts the component. The browser keeps what it has; where it finds a gap (a message
+chunk out of a run's events; `mount_player` mounts the component. The browser keeps what it has; where it finds a gap (a message
 lost, a page left and entered again) it asks for a resend, once, through a trigger.
 
     feed = st.session_state.setdefault("feed", Feed(run_id))
     rows = store.events(run_id, after=feed.after)
-    chunk = feed.chunk([decode(...) for row in rows], status="running", engine_alive=True)
+    chunk = feed.make_chunk([decode(...) for row in rows], status="running", engine_alive=True)
     feed.after = rows[-1].seq if rows else feed.after
-    player(chunk, key="player", on_need=feed.rewind)
+    mount_player(chunk, key="player", on_need=feed.rewind)
 
-JavaScript and CSS are served as files, not sent along: Streamlit would repeat inline text at every mount call.
+JavaScript modules and CSS are served as files, not sent along: Streamlit would repeat inline text at every mount call.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from engine.events import GRID, Event, Frame, Phase, Scene
 
 HEIGHT = 520
 """Pixels, with the controls."""
-STATES = {
+BADGES = {
     "waiting": "waiting",
     "queued": "waiting",
     "training": "training",
@@ -46,7 +46,7 @@ STATES = {
     "failed": "failed",
     "interrupted": "interrupted",
 }
-"""A job's state, in the store's words or the player's -> the player's badge."""
+"""A job's state, by the store's name or the player's -> the player's badge."""
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -75,65 +75,99 @@ def encode_chunk(
 
     frames: only what is new; `first` is the number of frames[0] in the run's list, from 0. scene: None where the player has
     it; scenes: how many there were so far, with this one, for a player that missed one (default: 1 with a scene, else 0).
-    status: one of STATES. engine_alive: False turns the badge of an unfinished run into "engine silent".
+    status: one of BADGES. engine_alive: False turns the badge of an unfinished run into "engine silent".
     The player forgets all it holds when run, replicate or take changes (take: the number of the attempt, where a run can be
     run again). labels: phase name -> what the timeline calls it. majority: the largest class's number (default: the class with
     most points in the scene). text: a sentence for the empty stage (default: made from the status). title: shown first in the
     caption. group: players with the same non-empty group share one scrubber. autoplay: a finished run begins to play by itself.
-    contributions [n]: what each point of a frame does to the validation loss at the chosen epoch; downhill [n, 2]: where the meta-gradient
-    would push it, in the plane (`engine.runner.contributions`). Both are of a finished run, and sent with every chunk of it.
+    contributions [n]: what each point of a frame does to the validation loss at the chosen epoch; downhill [n, 2]: where the
+    meta-gradient would push it, in the plane (`engine.runner.contributions`). Both are of a finished run, and sent with every
+    chunk of it.
 
-    Bytes: u32 length of the head | head, JSON padded with spaces to 4 | zlib of the arrays, see `_body`.
+    Bytes: u32 length of the head | head, JSON padded with spaces to 4 | zlib of the arrays, see `_pack_arrays`.
     Raises ValueError for an unknown status, frames of another replicate, or directions of other points than the contributions'.
     """
-    if status not in STATES:
-        raise ValueError(f"encode_chunk(status={status!r}): must be one of {', '.join(STATES)}.")
+    if status not in BADGES:
+        raise ValueError(f"encode_chunk(status={status!r}): must be one of {', '.join(BADGES)}.")
     if any(frame.replicate != replicate for frame in frames) or (scene is not None and scene.replicate != replicate):
         raise ValueError(f"encode_chunk(replicate={replicate}): the scene and every frame must be of this replicate.")
     if downhill is not None and (contributions is None or downhill.shape != (len(contributions), 2)):
         raise ValueError("encode_chunk(downhill): there must be a direction for every contribution.")
+    head: dict[str, Any] = {"run": run, "replicate": replicate, "take": take, "first": first}
+    head["scenes"] = scenes if scenes is not None else int(scene is not None)
+    head |= {"status": BADGES[status], "alive": engine_alive, **_describe_frames(frames, labels or {})}
+    head |= {"text": text, "title": title, "group": group, "autoplay": autoplay}
+    if scene is not None:
+        head["scene"] = _describe_scene(scene, majority)
+    body = _pack_arrays(scene, frames)
+    if contributions is not None:
+        head["contributions"] = {"n": len(contributions), "arrows": downhill is not None}
+        body += b"".join(np.asarray(a, "<f4").tobytes() for a in (contributions, downhill) if a is not None)
+    text_of_head = json.dumps(head, separators=(",", ":"), allow_nan=False).encode()
+    text_of_head += b" " * (-len(text_of_head) % 4)
+    return struct.pack("<I", len(text_of_head)) + text_of_head + (zlib.compress(body, 6) if body else b"")
+
+
+def _describe_frames(frames: Sequence[Frame], labels: Mapping[str, str]) -> dict[str, Any]:
+    """The head's keys on the frames: lists with an entry for each, and the phases they name."""
     phases = list(dict.fromkeys(frame.phase for frame in frames))
-    head: dict[str, Any] = {
-        "run": run,
-        "replicate": replicate,
-        "take": take,
-        "first": first,
-        "scenes": scenes if scenes is not None else int(scene is not None),
-        "status": STATES[status],
-        "alive": engine_alive,
+    return {
         "phases": phases,
-        "labels": {name: label for name, label in (labels or {}).items() if name in phases},
+        "labels": {name: label for name, label in labels.items() if name in phases},
         "phase": [phases.index(frame.phase) for frame in frames],
         "epoch": [frame.epoch for frame in frames],
         "step": [frame.step for frame in frames],
         "score": [None if math.isnan(frame.score) else round(frame.score, 5) for frame in frames],
         "n": [len(frame.points) for frame in frames],
-        "text": text,
-        "title": title,
-        "group": group,
-        "autoplay": autoplay,
     }
+
+
+def _describe_scene(scene: Scene, majority: int | None) -> dict[str, Any]:
+    if majority is None:
+        majority = int(np.bincount(scene.labels).argmax()) if len(scene.labels) else 0
+    return {
+        "centre": list(scene.centre),
+        "half": list(scene.half),
+        "share": scene.share,
+        "exact": scene.exact,
+        "axes": list(scene.axes),
+        "classes": list(scene.classes),
+        "majority": majority,
+        "real": len(scene.points),
+        "parents": len(scene.parents),
+    }
+
+
+def _pack_arrays(scene: Scene | None, frames: Sequence[Frame]) -> bytes:
+    """The arrays of scene and frames, made small for zlib; contributions and directions follow them as float32.
+
+    Scene: points, labels, parents, parent_labels. Frames: all surfaces, then all points, then all moved. 16-bit values as
+    all low bytes, then all high bytes. A frame holds differences (modulo 2^8 or 2^16) to the frame before it in the chunk;
+    the first one, and points whose number has changed, stand as they are, the first surface as differences along its rows.
+    """
+    parts: list[bytes] = []
     if scene is not None:
-        if majority is None:
-            majority = int(np.bincount(scene.labels).argmax()) if len(scene.labels) else 0
-        head["scene"] = {
-            "centre": list(scene.centre),
-            "half": list(scene.half),
-            "share": scene.share,
-            "exact": scene.exact,
-            "axes": list(scene.axes),
-            "classes": list(scene.classes),
-            "majority": majority,
-            "real": len(scene.points),
-            "parents": len(scene.parents),
-        }
-    body = _body(scene, frames)
-    if contributions is not None:
-        head["contributions"] = {"n": len(contributions), "arrows": downhill is not None}
-        body += b"".join(np.asarray(a, "<f4").tobytes() for a in (contributions, downhill) if a is not None)
-    words = json.dumps(head, separators=(",", ":"), allow_nan=False).encode()
-    words += b" " * (-len(words) % 4)
-    return struct.pack("<I", len(words)) + words + (zlib.compress(body, 6) if body else b"")
+        for points, labels in ((scene.points, scene.labels), (scene.parents, scene.parent_labels)):
+            parts += [_split_bytes(points), np.asarray(labels, np.uint8).tobytes()]
+    before: np.ndarray | None = None
+    for frame in frames:
+        surface = np.asarray(frame.surface, np.uint8).ravel()
+        parts.append((np.diff(surface, prepend=np.uint8(0)) if before is None else surface - before).tobytes())
+        before = surface
+    for name in ("points", "moved"):
+        before = None
+        for frame in frames:
+            values = np.ascontiguousarray(getattr(frame, name)).view(np.uint16).ravel()
+            is_difference = before is not None and len(before) == len(values)
+            parts.append(_split_bytes(values - before if is_difference else values))
+            before = values
+    return b"".join(parts)
+
+
+def _split_bytes(values: np.ndarray) -> bytes:
+    """16-bit integers as all low bytes, then all high bytes."""
+    little = np.ascontiguousarray(values).astype("<i2" if values.dtype == np.int16 else "<u2")
+    return little.view(np.uint8).reshape(-1, 2).T.tobytes()
 
 
 @dataclass(frozen=True)
@@ -148,41 +182,39 @@ class Chunk:
 
 
 def decode_chunk(payload: bytes) -> Chunk:
-    """The reference reader of `encode_chunk`: what player.js does, for tests of what a page sends."""
+    """The reference reader of `encode_chunk`: what assets/data.js does, for tests of what a page sends."""
     (length,) = struct.unpack_from("<I", payload)
     head = json.loads(payload[4 : 4 + length])
-    body = zlib.decompress(payload[4 + length :]) if len(payload) > 4 + length else b""
-    place = 0
-
-    def take(count: int) -> np.ndarray:
-        nonlocal place
-        place += count
-        return np.frombuffer(body, np.uint8, count, place - count)
-
-    def wide(count: int, dtype: type) -> np.ndarray:
-        low, high = take(count).astype(np.uint16), take(count).astype(np.uint16)
-        return (low | high << 8).view(dtype)
-
+    reader = _Reader(zlib.decompress(payload[4 + length :]) if len(payload) > 4 + length else b"")
     scene = None
     if "scene" in head:
         m, n = head["scene"]["real"], head["scene"]["parents"]
-        scene = {"points": wide(2 * m, np.int16).reshape(m, 2), "labels": take(m)}
-        scene |= {"parents": wide(2 * n, np.int16).reshape(n, 2), "parent_labels": take(n)}
+        scene = {"points": reader.take16(2 * m, np.int16).reshape(m, 2), "labels": reader.take(m)}
+        scene |= {"parents": reader.take16(2 * n, np.int16).reshape(n, 2), "parent_labels": reader.take(n)}
+    frames = _read_frames(head, reader)
+    known = head.get("contributions")
+    if known is None:
+        return Chunk(head, scene, frames)
+    contributions = reader.take_floats(known["n"])
+    downhill = reader.take_floats(2 * known["n"]).reshape(-1, 2) if known["arrows"] else None
+    return Chunk(head, scene, frames, contributions, downhill)
+
+
+def _read_frames(head: Mapping[str, Any], reader: _Reader) -> list[Frame]:
     counts = head["n"]
-    surfaces, points, moved = [], [], []
-    for number in range(len(counts)):
-        values = take(GRID * GRID)
-        if number:
-            surfaces.append(surfaces[-1] + values)
-        else:
-            surfaces.append(np.cumsum(values, dtype=np.uint8))
-    for kept, width, dtype in ((points, 2, np.int16), (moved, 1, np.uint16)):
+    surfaces: list[np.ndarray] = []
+    for _ in counts:
+        values = reader.take(GRID * GRID)
+        surfaces.append(surfaces[-1] + values if surfaces else np.cumsum(values, dtype=np.uint8))
+    points: list[np.ndarray] = []
+    moved: list[np.ndarray] = []
+    for arrays, width, dtype in ((points, 2, np.int16), (moved, 1, np.uint16)):
         for number, n in enumerate(counts):
-            values = wide(width * n, np.uint16)
+            values = reader.take16(width * n, np.uint16)
             if number and counts[number - 1] == n:
-                values = values + kept[-1].view(np.uint16).ravel()
-            kept.append(values.view(dtype).reshape((n, 2) if width == 2 else n))
-    frames = [
+                values = values + arrays[-1].view(np.uint16).ravel()
+            arrays.append(values.view(dtype).reshape((n, 2) if width == 2 else n))
+    return [
         Frame(
             head["replicate"],
             head["phases"][head["phase"][i]],
@@ -195,51 +227,26 @@ def decode_chunk(payload: bytes) -> Chunk:
         )
         for i in range(len(counts))
     ]
-    worth = head.get("contributions")
-    if worth is None:
-        return Chunk(head, scene, frames)
-    values = take(4 * worth["n"]).copy().view("<f4")
-    ways = take(8 * worth["n"]).copy().view("<f4").reshape(-1, 2) if worth["arrows"] else None
-    return Chunk(head, scene, frames, values, ways)
 
 
-def _body(scene: Scene | None, frames: Sequence[Frame]) -> bytes:
-    """The arrays of scene and frames, made small for zlib; contributions and directions follow them as float32.
+class _Reader:
+    """Takes arrays off a chunk's body, one after the other."""
 
-    Scene: points, labels, parents, parent_labels. Frames: all surfaces, then all points, then all moved. 16-bit values as
-    all low bytes, then all high bytes. A frame holds differences (modulo 2^8 or 2^16) to the frame before it in the chunk;
-    the first one, and points whose number has changed, stand as they are, the first surface as differences along its rows.
-    """
-    parts: list[bytes] = []
-    if scene is not None:
-        parts += [_wide(scene.points), _bytes(scene.labels), _wide(scene.parents), _bytes(scene.parent_labels)]
-    before: np.ndarray | None = None
-    for frame in frames:
-        surface = np.asarray(frame.surface, np.uint8).ravel()
-        parts.append((np.diff(surface, prepend=np.uint8(0)) if before is None else surface - before).tobytes())
-        before = surface
-    for name in ("points", "moved"):
-        before = None
-        for frame in frames:
-            values = np.ascontiguousarray(getattr(frame, name)).view(np.uint16).ravel()
-            same = before is not None and len(before) == len(values)
-            parts.append(_wide(values - before if same else values))
-            before = values
-    return b"".join(parts)
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.offset = 0
 
+    def take(self, count: int) -> np.ndarray:
+        self.offset += count
+        return np.frombuffer(self.body, np.uint8, count, self.offset - count)
 
-def _wide(values: np.ndarray) -> bytes:
-    return (
-        np.ascontiguousarray(values)
-        .astype("<i2" if values.dtype == np.int16 else "<u2")
-        .view(np.uint8)
-        .reshape(-1, 2)
-        .T.tobytes()
-    )
+    def take16(self, count: int, dtype: type) -> np.ndarray:
+        """The reverse of `_split_bytes`."""
+        low, high = self.take(count).astype(np.uint16), self.take(count).astype(np.uint16)
+        return (low | high << 8).view(dtype)
 
-
-def _bytes(values: np.ndarray) -> bytes:
-    return np.asarray(values, np.uint8).tobytes()
+    def take_floats(self, count: int) -> np.ndarray:
+        return self.take(4 * count).copy().view("<f4")
 
 
 @dataclass
@@ -247,7 +254,7 @@ class Feed:
     """What one player has been sent of one replicate: plain values, made to live in st.session_state.
 
     after: the store's number of the last event taken; the page reads from there and writes it back (0: from the start).
-    frames, scenes: how many the events up to `after` held. sent: how many frames were sent. labels: phase name -> text.
+    frames_read, scenes_read: how many the events up to `after` held. frames_sent: how many were sent. labels: phase name -> text.
     last: the scene and frames of the last chunk. They are sent once more with the next: Streamlit drops a message that is
     overtaken while the browser is busy, and asking for it again costs more.
     """
@@ -255,13 +262,13 @@ class Feed:
     run: str = ""
     replicate: int = 0
     after: int = 0
-    frames: int = 0
-    scenes: int = 0
-    sent: int = 0
+    frames_read: int = 0
+    scenes_read: int = 0
+    frames_sent: int = 0
     labels: dict[str, str] = field(default_factory=dict)
     last: tuple[Scene | None, list[Frame]] = field(default=(None, []), repr=False, compare=False)
 
-    def chunk(self, events: Iterable[Event], *, status: str, engine_alive: bool, **options: Any) -> bytes:
+    def make_chunk(self, events: Iterable[Event], *, status: str, engine_alive: bool, **options: Any) -> bytes:
         """The next message, out of the run's events since `after`; options as in `encode_chunk`.
 
         Other replicates' events are passed over, as are frames sent before the last chunk.
@@ -273,18 +280,18 @@ class Feed:
                 self.labels[event.name] = event.text
             elif isinstance(event, Scene) and event.replicate == self.replicate:
                 scene = event
-                self.scenes += 1
+                self.scenes_read += 1
             elif isinstance(event, Frame) and event.replicate == self.replicate:
-                if self.frames >= self.sent:
+                if self.frames_read >= self.frames_sent:
                     new.append(event)
-                self.frames += 1
+                self.frames_read += 1
         scene_before, before = self.last
-        first, self.sent = self.sent - len(before), self.sent + len(new)
+        first, self.frames_sent = self.frames_sent - len(before), self.frames_sent + len(new)
         self.last = (scene, new)
         return encode_chunk(
             self.run,
             scene=scene or scene_before,
-            scenes=self.scenes,
+            scenes=self.scenes_read,
             frames=[*before, *new],
             first=first,
             status=status,
@@ -294,35 +301,35 @@ class Feed:
         )
 
     def rewind(self, first: int = 0) -> None:
-        """Send frames again from `first` on: the next `chunk` wants the run's events from the start (after = 0)."""
-        self.sent = max(0, min(int(first), self.sent))
-        self.after = self.frames = self.scenes = 0
+        """Send frames again from `first` on: the next chunk needs the run's events from the start (after = 0)."""
+        self.frames_sent = max(0, min(int(first), self.frames_sent))
+        self.after = self.frames_read = self.scenes_read = 0
         self.last = (None, [])
 
 
-def player(
+def mount_player(
     payload: bytes, *, key: str, height: int = HEIGHT, on_need: Callable[[int], object] | None = None
 ) -> st.components.v2.types.ComponentResult:
-    """Mount the player, or hand the mounted one its next chunk. One `key` is one player: it keeps what it was sent.
+    """Mounts the player, or hands the mounted one its next chunk. One `key` is one player: it keeps what it was sent.
 
     on_need(n) is called before the script or fragment reruns when the browser lacks frames from number n on. The result's
     `need` holds the same number in that one rerun, else None. height: pixels, controls included.
     """
 
-    def need() -> None:
-        wanted = st.session_state[key].get("need")
-        if on_need is not None and wanted is not None:
-            on_need(int(wanted))
+    def request_frames() -> None:
+        first = st.session_state[key].get("need")
+        if on_need is not None and first is not None:
+            on_need(int(first))
 
-    return _mount()(key=key, data=payload, height=height, on_need_change=need)
+    return _register_component()(key=key, data=payload, height=height, on_need_change=request_frames)
 
 
-def _mount() -> Callable[..., st.components.v2.types.ComponentResult]:
+def _register_component() -> Callable[..., st.components.v2.types.ComponentResult]:
     """The component's mounting command, registered with the Streamlit runtime that runs this script.
 
     The name carries a hash of the files, and with it the address they are served at: no browser keeps an old version.
     """
-    name = f"player-{_version()}"
+    name = f"player-{_hash_assets()}"
     manager = get_bidi_component_manager()
     if manager.get_component_asset_root(f"lab.{name}") is None:
         # What Streamlit does for a component of an installed package; this one lives in the app.
@@ -331,5 +338,5 @@ def _mount() -> Callable[..., st.components.v2.types.ComponentResult]:
 
 
 @cache
-def _version() -> str:
+def _hash_assets() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(ASSETS.iterdir()))).hexdigest()[:12]

@@ -13,8 +13,8 @@ from app.words.sentence import describe_setting
 from app.words.text import escape, format_count, format_duration, format_interval, format_ratio
 from engine.errors import BadInput
 from engine.spec import RunSpec
-from engine.spec.fields import written
-from engine.spec.run import uploaded
+from engine.spec.fields import format_value
+from engine.spec.run import upload_id
 from engine.stats.intervals import Interval
 from engine.store import Job
 from engine.store.library import Row, Sweep
@@ -45,7 +45,7 @@ def list_titles(catalog: Mapping[str, Any], tables: Sequence[Upload]) -> dict[st
 
 def list_options(names: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
     """Titles of names for a list to choose from, in the order of the titles, no two alike."""
-    shown = {name: known.get(name, "a table that is gone" if uploaded(name) else name) for name in names}
+    shown = {name: known.get(name, "a table that is gone" if upload_id(name) else name) for name in names}
     seen = Counter(shown.values())
     unlike = {name: text if seen[text] == 1 else f"{text} ({name})" for name, text in shown.items()}
     return dict(sorted(unlike.items(), key=lambda pair: pair[1].casefold()))
@@ -116,7 +116,7 @@ def list_unusual(spec: RunSpec, catalog: Mapping[str, Any], most: int = 3) -> li
         usual = spec.with_(params={}).complete(catalog).params
     except BadInput:
         return []
-    changed = [f"{name} {written(value)}" for name, value in spec.params.items() if name in usual and value != usual[name]]
+    changed = [f"{name} {format_value(value)}" for name, value in spec.params.items() if name in usual and value != usual[name]]
     return changed[:most] + ([f"{len(changed) - most} more"] if len(changed) > most else [])
 
 

@@ -20,8 +20,8 @@ from app.words.text import escape, format_count, format_duration
 from engine.errors import BadInput, UnknownName
 from engine.events import Phase
 from engine.spec import RunSpec
-from engine.spec.companions import Member, family
-from engine.spec.run import find
+from engine.spec.companions import Companion, list_companions
+from engine.spec.run import find_entry
 from engine.store import PRIORITY_INTERACTIVE, Job, Store
 from engine.store.store import PRIORITY_COMPANION
 
@@ -61,8 +61,8 @@ def read_spec(store: Store, run: str | None, owner: str | None) -> RunSpec | Non
 
 def submit_family(store: Store, catalog: Mapping[str, Any], spec: RunSpec, device: str) -> str:
     """Ask for the run and, behind it, for what it is compared with; returns the run's id."""
-    members, _ = family(spec, catalog)
-    fingerprint = find(catalog, "datasets", spec.dataset)["fingerprint"]
+    members, _ = list_companions(spec, catalog)
+    fingerprint = find_entry(catalog, "datasets", spec.dataset)["fingerprint"]
     ids = [
         store.submit(
             m.spec, fingerprint=fingerprint, device=device, priority=PRIORITY_COMPANION if i else PRIORITY_INTERACTIVE
@@ -76,7 +76,7 @@ def submit_again(job: Job, spec: RunSpec, device: str) -> None:
     """Queue a run that ended without a result once more, and what it is compared with."""
     store, catalog = get_store(), read_catalog()
     try:
-        members, _ = family(spec, catalog)
+        members, _ = list_companions(spec, catalog)
     except BadInput:
         members = []
     store.submit(spec, fingerprint=job.fingerprint, owner=job.owner, device=device, priority=PRIORITY_INTERACTIVE)
@@ -93,7 +93,7 @@ def cancel_jobs(ids: Sequence[str]) -> None:
 def draw_run_bar(catalog: Mapping[str, Any], spec: RunSpec | None) -> bool:
     """The Run button with one line on what it will do."""
     with st.container(key="run-bar"):
-        here = spec is not None and dataset.is_available(find(catalog, "datasets", spec.dataset))
+        here = spec is not None and dataset.is_available(find_entry(catalog, "datasets", spec.dataset))
         pressed = st.button(
             "Run",
             type="primary",
@@ -107,7 +107,7 @@ def draw_run_bar(catalog: Mapping[str, Any], spec: RunSpec | None) -> bool:
         if spec is not None and not here:
             st.caption("The dataset is not here yet.")
         elif spec is not None:
-            members, _ = family(spec, catalog)
+            members, _ = list_companions(spec, catalog)
             beside = listed([escape(m.label) for m in members[1:]])
             replicates = format_count(spec.replicates, "replicate")
             st.caption(f"{replicates}" + (f"; beside it {beside}" if beside else ""))
@@ -133,10 +133,10 @@ def load_run(
     if job.owner is not None:
         share.mark_private()
     try:
-        members, why = family(spec, catalog)
-        entry: Mapping[str, Any] | None = find(catalog, "datasets", spec.dataset)
+        members, why = list_companions(spec, catalog)
+        entry: Mapping[str, Any] | None = find_entry(catalog, "datasets", spec.dataset)
     except BadInput:
-        members, why, entry = [Member(spec.method, spec.method, "method", spec)], "", None
+        members, why, entry = [Companion(spec.method, spec.method, "method", spec)], "", None
     jobs: dict[str, Job] = {members[0].key: job}
     for member in members[1:]:
         try:

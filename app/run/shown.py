@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.spec.companions import Member
+from engine.spec.companions import Companion
 from engine.spec.limits import class_counts
 from engine.spec.result import Result
 from engine.store import Job
@@ -20,7 +20,7 @@ class Shown:
     """
 
     job: Job
-    members: list[Member]
+    members: list[Companion]
     why: str
     jobs: dict[str, Job]
     results: dict[str, Result | None]
@@ -28,7 +28,7 @@ class Shown:
     is_example: bool = False
 
     @property
-    def main(self) -> Member:
+    def main(self) -> Companion:
         """The run itself."""
         return self.members[0]
 
@@ -38,7 +38,7 @@ class Shown:
         return self.results.get(self.main.key)
 
     @property
-    def there(self) -> list[tuple[Member, Result]]:
+    def there(self) -> list[tuple[Companion, Result]]:
         """Members that are done, with their results, the run itself first."""
         return [(m, r) for m in self.members if (r := self.results.get(m.key)) is not None]
 

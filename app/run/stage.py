@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app.parts import size
-from app.player import HEIGHT, Feed, player
+from app.player import HEIGHT, Feed, mount_player
 from app.run.panel import TICK
 from app.run.shown import Shown
 from app.session import visitor
@@ -60,16 +60,16 @@ def _draw_stage(
         rows = store.events(run, feed.after, ("phase", "scene", "frame"), owner=owner)
         feed.after = rows[-1][0] if rows else feed.after
         events = [event for _, event in rows]
-    elif feed.frames == 0 and (film := store.artifact(run, f"frames/{replicate}", owner=owner)) is not None:
+    elif feed.frames_read == 0 and (film := store.artifact(run, f"frames/{replicate}", owner=owner)) is not None:
         scene, frames = unpack_film(film)
         events = [*(event for _, event in store.events(run, kinds=("phase",), owner=owner)), scene, *frames]
     if job.state == "done":
         options = {**options, **_read_contributions(job, replicate, owner)}
     text = begins if job.state == "running" else ""
-    chunk = feed.chunk(
+    chunk = feed.make_chunk(
         events, status=job.state, engine_alive=bool(store.engines()), take=str(job.attempt), text=text, **options
     )
-    player(chunk, key=key, height=round(size.size_factor() * HEIGHT), on_need=feed.rewind)
+    mount_player(chunk, key=key, height=round(size.size_factor() * HEIGHT), on_need=feed.rewind)
     if job.active != was_active or (settles and not is_settling(job)):
         st.rerun()
 

@@ -23,9 +23,9 @@ from app.session.store import get_store
 from app.words.text import escape, format_difference, format_interval, format_ratio
 from engine.errors import BadInput
 from engine.spec import Imbalance, RunSpec, limits
-from engine.spec.fields import written
+from engine.spec.fields import format_value
 from engine.spec.result import METRICS, Result
-from engine.spec.run import find
+from engine.spec.run import find_entry
 from engine.stats import intervals
 from engine.stats.intervals import Interval
 from engine.store import PRIORITY_INTERACTIVE, Job
@@ -40,7 +40,7 @@ def draw_what_if(shown: Shown, catalog: Mapping[str, Any]) -> None:
     spec = shown.main.spec
     try:
         spec = spec.complete(catalog)
-        method, entry = find(catalog, "methods", spec.method), find(catalog, "datasets", spec.dataset)
+        method, entry = find_entry(catalog, "methods", spec.method), find_entry(catalog, "datasets", spec.dataset)
     except BadInput as error:
         st.caption(f"This run cannot be varied: {escape(error, 300)}")
         return
@@ -61,7 +61,7 @@ def draw_what_if(shown: Shown, catalog: Mapping[str, Any]) -> None:
     left, right = st.columns(2)
     with left:
         knob = st.selectbox("Change one thing", knobs, format_func=label, key="deep.knob")
-        now = format_ratio(spec.imbalance.ratio or 1) if knob == RATIO else written(spec.params[knob])
+        now = format_ratio(spec.imbalance.ratio or 1) if knob == RATIO else format_value(spec.params[knob])
         st.caption(f"This run: {escape(now)}")
     with right:
         other, wrong = _choose_value(spec, knob, offered.get(knob), highest, shown.job.id)
@@ -118,10 +118,10 @@ def list_settings(spec: RunSpec) -> dict[str, str]:
     made = spec.imbalance
     words = {"dataset": spec.dataset, "method": spec.method, "imbalance": made.profile}
     words |= {RATIO: format_ratio(made.ratio)} if made.ratio is not None else {}
-    words |= {"share removed": written(made.rate)} if made.rate is not None else {}
+    words |= {"share removed": format_value(made.rate)} if made.rate is not None else {}
     words |= {"where it is made": str(made.where), "folds": str(spec.folds), "seeds": str(spec.seeds), "seed": str(spec.seed)}
-    words |= {f"data: {name}": written(value) for name, value in spec.data.items()}
-    return words | {name: written(value) for name, value in spec.params.items()}
+    words |= {f"data: {name}": format_value(value) for name, value in spec.data.items()}
+    return words | {name: format_value(value) for name, value in spec.params.items()}
 
 
 def find_differences(one: RunSpec, other: RunSpec) -> list[tuple[str, str, str]]:
@@ -166,7 +166,7 @@ def _add_measure(add: Any, one: Result, other: Result, paired: bool, label: str,
     gap = None
     if paired:
         values = [np.array([np.nan if v is None else v for v in words["values"]], dtype=float) for words in (theirs, mine)]
-        gap = intervals.difference(*values, one.test_share)
+        gap = intervals.difference_interval(*values, one.test_share)
     add(label, read_interval(mine, one), read_interval(theirs, other), gap)
 
 

@@ -16,7 +16,7 @@ from engine.events import Board, Note, Phase, unpack
 from engine.spec import RunSpec
 from engine.spec.comparison import CompareSpec
 from engine.spec.embedding import FEATURES
-from engine.spec.run import find
+from engine.spec.run import find_entry
 from engine.store import Job, default_url
 
 BUNDLED = 100
@@ -88,7 +88,7 @@ def read_profile(job: str) -> dict[str, Any] | None:
 def ask_comparison(spec: CompareSpec, *, again: bool = False) -> Job:
     """Ask for a comparison; asking twice is one job. Raises UnknownName for a table that is gone, or a dataset there is not."""
     name = spec.source.get("dataset")
-    fingerprint = find(read_catalog(), "datasets", name)["fingerprint"] if name is not None else ""
+    fingerprint = find_entry(read_catalog(), "datasets", name)["fingerprint"] if name is not None else ""
     return get_store().submit_compare(visitor.read_owner(), spec.to_json(), fingerprint=fingerprint, again=again)
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from engine.errors import BadInput, BadParameter
 from engine.spec import Imbalance, RunSpec, fields, limits
-from engine.spec.fields import written
-from engine.spec.run import PROFILES, find
+from engine.spec.fields import format_value
+from engine.spec.run import PROFILES, find_entry
 
 FIRST = {"dataset": "clusters", "method": "explicit-gradient", "ratio": 20.0}
 """What the form shows to a first visitor where no example says otherwise, as far as the catalog has it."""
@@ -84,15 +84,15 @@ def read_address(query: Mapping[str, str], catalog: Mapping[str, Any], fallback:
             problems.append(f"The link has the word {name!r}, which means nothing here; it is left out.")
     dataset = word("dataset", fallback.dataset, str, [d["name"] for d in catalog["datasets"]])
     method = word("method", fallback.method, str, [m["name"] for m in catalog["methods"]])
-    kinds = find(catalog, "methods", method)["kinds"]
-    entry = find(catalog, "datasets", dataset)
+    kinds = find_entry(catalog, "methods", method)["kinds"]
+    entry = find_entry(catalog, "datasets", dataset)
     if entry["kind"] not in kinds:
         fitting = [m["name"] for m in catalog["methods"] if entry["kind"] in m["kinds"]]
         problems.append(f"The link asks for {method}, which takes no {entry['kind']} data; {fitting[0]} is used instead.")
         method = fitting[0]
     # a link that names its dataset or method leaves out what equals a default; one that does not goes on from the fallback
     data = _parse_parameters("d.", query, entry["fields"], {} if "dataset" in query else fallback.data, dataset, problems)
-    described = find(catalog, "methods", method)["fields"]
+    described = find_entry(catalog, "methods", method)["fields"]
     params = _parse_parameters(
         "p.", query, described, fallback.params if method == fallback.method and "method" not in query else {}, method, problems
     )
@@ -130,13 +130,13 @@ def write_address(link: LabAddress, catalog: Mapping[str, Any]) -> dict[str, str
     spec, made = link.spec, link.spec.imbalance
     words = {"run": link.run} if link.run else {}
     words |= {"dataset": spec.dataset, "method": spec.method, "profile": made.profile}
-    words |= {"ratio": written(made.ratio)} if made.ratio is not None else {}
-    words |= {"rate": written(made.rate)} if made.rate is not None else {}
+    words |= {"ratio": format_value(made.ratio)} if made.ratio is not None else {}
+    words |= {"rate": format_value(made.rate)} if made.rate is not None else {}
     words |= {"where": str(made.where)} if made.profile != "native" else {}
     words |= {"folds": str(spec.folds), "seeds": str(spec.seeds), "seed": str(spec.seed)}
     plain = spec.with_(data={}, params={}).complete(catalog)
     for prefix, values, usual in (("d.", spec.data, plain.data), ("p.", spec.params, plain.params)):
-        words |= {prefix + name: written(value) for name, value in values.items() if value != usual[name]}
+        words |= {prefix + name: format_value(value) for name, value in values.items() if value != usual[name]}
     words |= {"device": link.device} if link.device != "auto" else {}
     words |= {"replicate": str(link.replicate)} if link.replicate else {}
     return words

@@ -31,7 +31,7 @@ def _load_first(url: str, path: str) -> list[str]:
 
 
 def read_cards() -> list[dict[str, Any]]:
-    """The cards of the gallery, as `engine.examples.cards.card` makes them; [] where none are there."""
+    """The cards of the gallery, as `engine.examples.index.build_card` makes them; [] where none are there."""
     path = EXAMPLES / "index.json"
     return _read_cards(str(path), path.stat().st_mtime_ns if path.is_file() else 0)
 

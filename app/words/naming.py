@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from app.words.text import escape
-from engine.text import line
+from engine.text import one_line
 
 BLANK = "(blank)"
 """Stands for a name that shows nothing."""
@@ -15,7 +15,7 @@ BLANK = "(blank)"
 def label_names(names: Sequence[str], limit: int = 60) -> dict[str, str]:
     """Each name as one visible line of a list, which shows text as it is but must tell options apart by it: those that would look
     alike have their number in front."""
-    shown = [line(name, limit) or BLANK for name in names]
+    shown = [one_line(name, limit) or BLANK for name in names]
     seen = Counter(shown)
     return {
         name: text if seen[text] == 1 else f"{number}: {text}"
@@ -25,7 +25,7 @@ def label_names(names: Sequence[str], limit: int = 60) -> dict[str, str]:
 
 def shorten_name(name: object, limit: int = 40) -> str:
     """A name as markdown that shows it letter by letter."""
-    return escape(line(name, limit), limit) or escape(BLANK)
+    return escape(one_line(name, limit), limit) or escape(BLANK)
 
 
 def format_cell(name: object) -> str:

@@ -16,7 +16,7 @@ from app.words.text import (
     format_ratio,
 )
 from engine.spec import Imbalance, RunSpec
-from engine.spec.companions import Member
+from engine.spec.companions import Companion
 from engine.spec.result import Result
 from engine.stats.intervals import Interval
 
@@ -47,7 +47,7 @@ def describe_setting(spec: RunSpec, native: float | None = None) -> str:
 
 
 def write_story(
-    members: Sequence[Member], results: Mapping[str, Result | None], *, native: float | None = None, why: str = ""
+    members: Sequence[Companion], results: Mapping[str, Result | None], *, native: float | None = None, why: str = ""
 ) -> Story:
     """The story of a finished run. members: its family, the run itself first; results: by Member.key, None while not there.
 
@@ -85,7 +85,7 @@ def write_story(
     return Story(headline, tuple(findings), _describe_interval(main))
 
 
-def _describe_movement(main: Result, frozen: tuple[Member, Result] | None) -> list[str]:
+def _describe_movement(main: Result, frozen: tuple[Companion, Result] | None) -> list[str]:
     """What the movement of the points did; nothing for a method without points."""
     out = []
     if main.moves is not None and math.isfinite(moved := _read_number(main.moves.get("median"))):

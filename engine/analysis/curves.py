@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.analysis.metrics import Ranking, ratio
+from engine.analysis.metrics import Ranking, safe_ratio
 
 GRID = np.arange(101) / 100
 """Recalls 0, 0.01, ..., 1. Quotients, so that 29 of 100 positive rows found is exactly the grid's 0.29."""
@@ -25,7 +25,7 @@ def precision_on_grid(score: np.ndarray, positive: np.ndarray, grid: np.ndarray 
     if not positive.any():
         return np.full(len(grid), np.nan)
     hits, seen = Ranking.of(score, positive).tally(np.ones((len(score), 1)))
-    recall, precision = hits[:, 0] / hits[-1, 0], ratio(hits, seen, 0.0)[:, 0]
+    recall, precision = hits[:, 0] / hits[-1, 0], safe_ratio(hits, seen, 0.0)[:, 0]
     found = recall > 0
     curve: np.ndarray = precision[found][np.searchsorted(recall[found], grid)]
     return curve
@@ -54,7 +54,7 @@ def precision_recall(
     return precision_on_grid(probability[:, c], y == c, grid)
 
 
-def band(curves: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def percentile_band(curves: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean, 2.5% and 97.5% quantile over replicates, each [G]. curves [R, G]; replicates with NaN are left out.
 
     With one replicate all three are its curve; with none left all are NaN.

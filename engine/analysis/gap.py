@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.stats.bootstrap import draws
-from engine.stats.intervals import Interval, percentile
+from engine.stats.bootstrap import bootstrap_weights
+from engine.stats.intervals import Interval, percentile_interval
 
 
 @dataclass(frozen=True)
@@ -42,16 +42,16 @@ class Gap:
     @property
     def net(self) -> float:
         """Mean over the classes that are there of `mean`; NaN where none is."""
-        return over_classes(self.mean)
+        return mean_over_classes(self.mean)
 
 
-def over_classes(values: np.ndarray) -> float:
+def mean_over_classes(values: np.ndarray) -> float:
     """Mean of values [C] without NaN; NaN where all are."""
     there = values[~np.isnan(values)]
     return float(there.mean()) if len(there) else float("nan")
 
 
-def gap(
+def compute_gap(
     train: np.ndarray, train_y: np.ndarray, test: np.ndarray, test_y: np.ndarray, classes: int, *, literal: bool = False
 ) -> Gap:
     """The gap of every class and feature.
@@ -85,10 +85,10 @@ class Outcomes:
         both = ~np.isnan(self.correct.mean) & ~np.isnan(self.errors.mean)
         if not both.any() or not self.correct.mean[both].any():
             return float("nan")
-        return over_classes(self.errors.mean[both]) / over_classes(self.correct.mean[both])
+        return mean_over_classes(self.errors.mean[both]) / mean_over_classes(self.correct.mean[both])
 
 
-def by_outcome(
+def gaps_by_outcome(
     train: np.ndarray,
     train_y: np.ndarray,
     test: np.ndarray,
@@ -116,11 +116,11 @@ def by_outcome(
             for rows in (hits, misses):
                 kept[equal.permutation(rows)[count:]] = False
     parts = [kept & right, kept & ~right]
-    gaps = [gap(train, train_y, test[part], group[part], classes) for part in parts]
+    gaps = [compute_gap(train, train_y, test[part], group[part], classes) for part in parts]
     return Outcomes(gaps[0], gaps[1], np.array([np.bincount(group[part], minlength=classes) for part in parts]))
 
 
-def equal_sizes(
+def gaps_at_equal_sizes(
     train: np.ndarray,
     train_y: np.ndarray,
     test: np.ndarray,
@@ -142,19 +142,19 @@ def equal_sizes(
         test_rows = int(counts[counts > 0].min(initial=len(test_y)))
     out = np.full((repeats, classes), np.nan)
     for repeat in range(repeats):
-        new = _equally(test_y, classes, test_rows, rng)
-        known = slice(None) if train_rows is None else _equally(train_y, classes, train_rows, rng)
-        out[repeat] = gap(train[known], train_y[known], test[new], test_y[new], classes).mean
+        new = _draw_equally(test_y, classes, test_rows, rng)
+        known = slice(None) if train_rows is None else _draw_equally(train_y, classes, train_rows, rng)
+        out[repeat] = compute_gap(train[known], train_y[known], test[new], test_y[new], classes).mean
     return out
 
 
-def _equally(y: np.ndarray, classes: int, count: int, rng: np.random.Generator) -> np.ndarray:
+def _draw_equally(y: np.ndarray, classes: int, count: int, rng: np.random.Generator) -> np.ndarray:
     """Numbers of `count` rows of every class that has as many."""
     drawn = [rng.permutation(np.flatnonzero(y == c))[:count] for c in range(classes)]
     return np.concatenate([np.zeros(0, dtype=np.int64), *(rows for rows in drawn if len(rows) == count)])
 
 
-def bootstrap(
+def bootstrap_gap(
     train: np.ndarray,
     train_y: np.ndarray,
     test: np.ndarray,
@@ -170,7 +170,7 @@ def bootstrap(
     sample of the rows spans no more than the rows. The intervals show how much the gap hangs on single rows; they
     do not cover the gap that more test rows would show.
     """
-    present = draws(test_y, rng, n) > 0
+    present = bootstrap_weights(test_y, rng, n) > 0
     out = np.full((n, classes), np.nan)
     for c in range(classes):
         known, own = train[train_y == c], np.flatnonzero(test_y == c)
@@ -189,8 +189,8 @@ def bootstrap(
     return out
 
 
-def intervals(found: Gap, drawn: np.ndarray) -> tuple[list[Interval], Interval]:
+def gap_intervals(found: Gap, drawn: np.ndarray) -> tuple[list[Interval], Interval]:
     """95% percentile intervals of every class's mean gap and of the net's, from `bootstrap`'s draws [n, C]."""
-    per_class = [percentile(float(value), drawn[:, c]) for c, value in enumerate(found.mean)]
-    net = np.array([over_classes(row) for row in drawn])
-    return per_class, percentile(found.net, net)
+    per_class = [percentile_interval(float(value), drawn[:, c]) for c, value in enumerate(found.mean)]
+    net = np.array([mean_over_classes(row) for row in drawn])
+    return per_class, percentile_interval(found.net, net)

@@ -14,7 +14,7 @@ import numpy as np
 
 RECALLS = (0.25, 0.5, 0.75)
 """Recalls at which precision is reported."""
-CELLS = 1 << 19  # (draw, row) pairs looked at in one go: 4 MiB of float64, which stays in a processor's cache
+BLOCK_CELLS = 1 << 19  # (draw, row) pairs looked at in one go: 4 MiB of float64, which stays in a processor's cache
 
 
 def scores(
@@ -30,7 +30,7 @@ def scores(
     none, ROC AUC also where the others have none; MCC and kappa where only one class has any.
     Raises ValueError for shapes that do not fit, labels outside 0..C-1 and NaN in `probability`.
     """
-    probability, y, weights = _checked(probability, y, weights)
+    probability, y, weights = _check_arrays(probability, y, weights)
     classes = probability.shape[1]
     if positive is None and classes == 2:
         positive = 1
@@ -47,12 +47,12 @@ def scores(
     return {name: np.concatenate([part[name] for part in parts]) for name in _NAMES}
 
 
-def per_class(probability: np.ndarray, y: np.ndarray, *, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+def class_scores(probability: np.ndarray, y: np.ndarray, *, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """support, precision, recall, f1 and average_precision (one against the rest), each [B, C]; arguments as `scores`.
 
     A class without drawn rows has NaN for all but its support. A class that is never predicted has precision and F1 of 0.
     """
-    probability, y, weights = _checked(probability, y, weights)
+    probability, y, weights = _check_arrays(probability, y, weights)
     classes = probability.shape[1]
     rankings = [Ranking.of(probability[:, c], y == c) for c in range(classes)]
     labels = probability.argmax(1)
@@ -76,7 +76,9 @@ _NAMES = (
 )
 
 
-def _checked(probability: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _check_arrays(
+    probability: np.ndarray, y: np.ndarray, weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     probability, y = np.asarray(probability, dtype=float), np.asarray(y)
     if probability.ndim != 2 or probability.shape[1] < 2 or y.shape != probability.shape[:1] or not len(y):
         raise ValueError(f"probability must be [T, C] with T > 0, C > 1 and y [T]; got {probability.shape} and {y.shape}")
@@ -92,7 +94,7 @@ def _checked(probability: np.ndarray, y: np.ndarray, weights: np.ndarray | None)
 
 def _chunks(weights: np.ndarray) -> Iterator[np.ndarray]:
     """The draws as [T, b] float64, some at a time: adding up rows of this layout runs over contiguous draws."""
-    size = max(1, CELLS // weights.shape[1])
+    size = max(1, BLOCK_CELLS // weights.shape[1])
     for i in range(0, len(weights), size):
         yield weights[i : i + size].T.astype(float, order="C")
 
@@ -139,13 +141,13 @@ class Ranking:
         found, total = hits[-1], seen[-1]
         step = np.diff(hits, axis=0, prepend=0)
         misses = np.diff(seen, axis=0, prepend=0) - step
-        precision = ratio(hits, seen, 0.0)  # nothing drawn so far: no step either
-        recall = ratio(hits, found, np.nan)
+        precision = safe_ratio(hits, seen, 0.0)  # nothing drawn so far: no step either
+        recall = safe_ratio(hits, found, np.nan)
         # A pair of equal score counts a half, which is the trapezium under the ROC curve.
         pairs = (misses * (hits - step / 2)).sum(0)
         out = {
-            "average_precision": ratio((step * precision).sum(0), found, np.nan),
-            "roc_auc": ratio(pairs, found * (total - found), np.nan),
+            "average_precision": safe_ratio((step * precision).sum(0), found, np.nan),
+            "roc_auc": safe_ratio(pairs, found * (total - found), np.nan),
         }
         for r in RECALLS:
             first = (recall >= r).argmax(0)
@@ -154,7 +156,7 @@ class Ranking:
         return out
 
 
-def ratio(above: np.ndarray, below: np.ndarray, empty: float) -> np.ndarray:
+def safe_ratio(above: np.ndarray, below: np.ndarray, empty: float) -> np.ndarray:
     """above / below, and `empty` where below is 0."""
     out = np.full(np.broadcast_shapes(above.shape, below.shape), empty)
     np.divide(above, below, out=out, where=np.broadcast_to(below != 0, out.shape))
@@ -177,9 +179,9 @@ def _class_scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
     absent = support == 0
     return {
         "support": support,
-        "precision": np.where(absent, np.nan, ratio(hits, predicted, 0.0)),
-        "recall": ratio(hits, support, np.nan),
-        "f1": ratio(np.where(absent, np.nan, 2 * hits), support + predicted, np.nan),
+        "precision": np.where(absent, np.nan, safe_ratio(hits, predicted, 0.0)),
+        "recall": safe_ratio(hits, support, np.nan),
+        "f1": safe_ratio(np.where(absent, np.nan, 2 * hits), support + predicted, np.nan),
     }
 
 
@@ -188,7 +190,7 @@ def _label_scores(confusion: np.ndarray, positive: int | None) -> dict[str, np.n
     support, predicted = each["support"], confusion.sum(1)
     hits, n = np.diagonal(confusion, axis1=1, axis2=2), confusion.sum((1, 2))
     others = n[:, None] - support
-    specificity = ratio(others - (predicted - hits), others, np.nan)
+    specificity = safe_ratio(others - (predicted - hits), others, np.nan)
     recall = each["recall"].mean(1)
     # Products of counts, so that a perfect answer is exactly 1 and a constant one exactly 0.
     by_chance = (support * predicted).sum(1)
@@ -199,6 +201,6 @@ def _label_scores(confusion: np.ndarray, positive: int | None) -> dict[str, np.n
         "balanced_accuracy": recall,
         "g_mean": np.sqrt(recall * specificity.mean(1)),
         "f1": each["f1"].mean(1) if positive is None else each["f1"][:, positive],
-        "mcc": np.where(defined, ratio(agreement, np.sqrt(spread * (n**2 - (predicted**2).sum(1))), 0.0), np.nan),
-        "kappa": np.where(defined, ratio(agreement, n**2 - by_chance, np.nan), np.nan),
+        "mcc": np.where(defined, safe_ratio(agreement, np.sqrt(spread * (n**2 - (predicted**2).sum(1))), 0.0), np.nan),
+        "kappa": np.where(defined, safe_ratio(agreement, n**2 - by_chance, np.nan), np.nan),
     }

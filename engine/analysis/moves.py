@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 
-def moves(start: torch.Tensor, end: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+def move_lengths(start: torch.Tensor, end: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
     """Straight-line distance of each point from where it began: [R, n], NaN where `mask` is False.
 
     start, end [R, n, D] in a task's feature space, where one unit is one sd of a feature in training. mask [R, n] bool,
@@ -15,7 +15,7 @@ def moves(start: torch.Tensor, end: torch.Tensor, mask: torch.Tensor | None = No
     return length if mask is None else torch.where(mask, length, torch.nan)
 
 
-def summary(lengths: torch.Tensor) -> dict[str, float | list[float]]:
+def summarise_moves(lengths: torch.Tensor) -> dict[str, float | list[float]]:
     """`engine.spec.result.Result.moves` of lengths [R, n] as `moves` gives them.
 
     median, largest: over all replicates' points; values: each replicate's median (of an even number, the mean of the

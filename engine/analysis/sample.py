@@ -15,9 +15,9 @@ from engine.errors import BadData
 
 TRAIN, TEST, SYNTHETIC = range(3)
 """Values of `part`."""
-MOST = (1200, 600, 700)
+MAX_SAMPLED = (1200, 600, 700)
 """At most so many rows of each part."""
-THUMB = 32
+THUMB_SIDE = 32
 """Pixels: the longer side of a thumbnail, at most."""
 
 
@@ -40,7 +40,7 @@ class Part:
         return len(self.y)
 
 
-def features_artifact(
+def make_features_artifact(
     train: Part,
     test: Part,
     synthetic: Part | None,
@@ -48,7 +48,7 @@ def features_artifact(
     classes: int,
     images: np.ndarray | None = None,
     rng: np.random.Generator,
-    most: tuple[int, int, int] = MOST,
+    most: tuple[int, int, int] = MAX_SAMPLED,
 ) -> dict[str, np.ndarray]:
     """The arrays of the artifact `features/<replicate>`, in the order training, test, synthetic.
 
@@ -66,11 +66,13 @@ def features_artifact(
     if len(widths) > 1:
         raise BadData(f"the parts have features of {sorted(widths)} columns; they must be of one net's feature space.")
     streams = rng.spawn(3)  # how many rows one part draws changes nothing in another
-    drawn = [stratified(part.y, classes, limit, stream) for part, limit, stream in zip(parts, most, streams, strict=False)]
+    drawn = [
+        sample_stratified(part.y, classes, limit, stream) for part, limit, stream in zip(parts, most, streams, strict=False)
+    ]
     enemies = None if synthetic is None else synthetic.enemies
     if enemies is not None:
         wanted = enemies[drawn[SYNTHETIC]]
-        drawn[TRAIN] = _with_enemies(train.y, classes, most[TRAIN], wanted[wanted >= 0], rng.spawn(1)[0])
+        drawn[TRAIN] = _sample_with_enemies(train.y, classes, most[TRAIN], wanted[wanted >= 0], rng.spawn(1)[0])
     enemy = np.full(sum(map(len, drawn)), -1, np.int32)
     if enemies is not None:
         place = np.full(len(train) + 1, -1, np.int32)  # the last one answers for -1, no enemy
@@ -91,11 +93,11 @@ def features_artifact(
         "size": np.array([len(train), len(test), 0 if synthetic is None else len(synthetic)], np.int64),
     }
     if images is not None:
-        out["thumbs"] = thumbnails(images[np.concatenate(rows[:SYNTHETIC])])
+        out["thumbs"] = make_thumbnails(images[np.concatenate(rows[:SYNTHETIC])])
     return out
 
 
-def quotas(counts: np.ndarray, most: int) -> np.ndarray:
+def split_quota(counts: np.ndarray, most: int) -> np.ndarray:
     """Rows of each class to draw, int [C], given how many there are [C]: all where they are at most `most`, else `most` in sum.
 
     Every class first gets what it has up to half of an equal share; the rest goes by the rows still left, by largest remainder.
@@ -112,15 +114,15 @@ def quotas(counts: np.ndarray, most: int) -> np.ndarray:
     return np.asarray(given + whole)
 
 
-def stratified(y: np.ndarray, classes: int, most: int, rng: np.random.Generator) -> np.ndarray:
+def sample_stratified(y: np.ndarray, classes: int, most: int, rng: np.random.Generator) -> np.ndarray:
     """Positions, ascending, of at most `most` of the rows with classes y [n]; `quotas` says how many of each class."""
-    wanted = quotas(np.bincount(y, minlength=classes), most)
+    wanted = split_quota(np.bincount(y, minlength=classes), most)
     return _draw(y, wanted, np.zeros(len(y)), rng)
 
 
-def _with_enemies(y: np.ndarray, classes: int, most: int, enemies: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _sample_with_enemies(y: np.ndarray, classes: int, most: int, enemies: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """As `stratified`, the positions in `enemies` (with repeats) first, in at most half of each class's places."""
-    wanted = quotas(np.bincount(y, minlength=classes), most)
+    wanted = split_quota(np.bincount(y, minlength=classes), most)
     often = np.bincount(enemies, minlength=len(y)).astype(float)
     for c in range(classes):
         of_class = np.flatnonzero(y == c)
@@ -136,15 +138,15 @@ def _draw(y: np.ndarray, wanted: np.ndarray, first: np.ndarray, rng: np.random.G
     return np.sort(np.concatenate([order[y[order] == c][:count] for c, count in enumerate(wanted)]))
 
 
-def thumbnails(images: np.ndarray) -> np.ndarray:
+def make_thumbnails(images: np.ndarray) -> np.ndarray:
     """uint8 [n, channels, height, width] -> [n, h, w, channels] with h, w <= THUMB; larger ones are shrunk by area averages."""
     shrunk = images.transpose(0, 2, 3, 1)
     longest = max(shrunk.shape[1:3])
-    if longest > THUMB:
+    if longest > THUMB_SIDE:
         means: np.ndarray = shrunk.astype(np.float32)
         for axis in (1, 2):
             side = shrunk.shape[axis]
-            cuts = np.linspace(0, side, max(1, round(side * THUMB / longest)) + 1).round().astype(int)
+            cuts = np.linspace(0, side, max(1, round(side * THUMB_SIDE / longest)) + 1).round().astype(int)
             sizes = np.diff(cuts).reshape([-1 if a == axis else 1 for a in range(4)])
             means = np.add.reduceat(means, cuts[:-1], axis) / sizes
         shrunk = means.round().astype(np.uint8)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 CRITERIA = ("balanced accuracy", "f1", "g-mean")
-SWEEPS = 20
+MAX_SWEEPS = 20
 """Times all classes are gone through at most."""
-ALIKE = 1e-12
+TIE_TOLERANCE = 1e-12
 """Two values of a criterion that differ by less are equal: sums of quotients of counts."""
 
 
-def best_shifts(logits: np.ndarray, y: np.ndarray, criterion: str = "balanced accuracy") -> np.ndarray:
+def find_shifts(logits: np.ndarray, y: np.ndarray, criterion: str = "balanced accuracy") -> np.ndarray:
     """Shifts [C] float64: argmax(logits + shifts) scores highest on these rows. logits [N, C], y [N] int in 0..C-1.
 
     Two classes: the shift of class 1, exactly the best threshold, halfway between the two rows it falls between. More: one class's
@@ -26,10 +26,10 @@ def best_shifts(logits: np.ndarray, y: np.ndarray, criterion: str = "balanced ac
     shifts = np.zeros(classes)
     if not len(y) or not np.isfinite(logits).all():
         return shifts
-    for _ in range(SWEEPS):
+    for _ in range(MAX_SWEEPS):
         moved = False
         for c in range(1 if classes == 2 else 0, classes):
-            new = _along(logits + shifts, y, c, criterion)
+            new = _best_shift(logits + shifts, y, c, criterion)
             shifts[c] += new
             moved |= new != 0
         if not moved or classes == 2:
@@ -37,7 +37,7 @@ def best_shifts(logits: np.ndarray, y: np.ndarray, criterion: str = "balanced ac
     return shifts
 
 
-def _along(logits: np.ndarray, y: np.ndarray, c: int, criterion: str) -> float:
+def _best_shift(logits: np.ndarray, y: np.ndarray, c: int, criterion: str) -> float:
     """The best change of class c's logit, every other class as it is; 0 where nothing is better than none."""
     n, classes = logits.shape
     others = logits.copy()
@@ -55,18 +55,18 @@ def _along(logits: np.ndarray, y: np.ndarray, c: int, criterion: str) -> float:
     right[:, c] = np.concatenate([[0], np.cumsum(own == c)])
     said[:, c] = np.arange(n + 1)
 
-    value = _value(right, said, np.bincount(y, minlength=classes), criterion)
+    value = _evaluate_criterion(right, said, np.bincount(y, minlength=classes), criterion)
     stands = np.concatenate([[True], margin[1:] > margin[:-1], [True]])  # between equal margins no threshold can stand
     now = int(np.searchsorted(margin, 0.0))
     best = value[stands].max()
-    if value[now] >= best - ALIKE:
+    if value[now] >= best - TIE_TOLERANCE:
         return 0.0
     between = np.concatenate([[margin[0] - 1], (margin[1:] + margin[:-1]) / 2, [margin[-1] + 1]])
-    equal = np.flatnonzero(stands & (value >= best - ALIKE))
+    equal = np.flatnonzero(stands & (value >= best - TIE_TOLERANCE))
     return float(between[equal[np.abs(between[equal]).argmin()]])
 
 
-def _value(right: np.ndarray, said: np.ndarray, support: np.ndarray, criterion: str) -> np.ndarray:
+def _evaluate_criterion(right: np.ndarray, said: np.ndarray, support: np.ndarray, criterion: str) -> np.ndarray:
     """The criterion [K] of right, said [K, C]: definitions as `engine.analysis.metrics`, over the classes that have rows."""
     there = support > 0
     recall: np.ndarray = (right[:, there] / support[there]).mean(1)

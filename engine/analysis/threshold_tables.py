@@ -32,7 +32,7 @@ def correct_prior(probability: np.ndarray, given: np.ndarray, natural: np.ndarra
     return corrected
 
 
-def isotonic(score: np.ndarray, truth: np.ndarray, weight: np.ndarray, new: np.ndarray) -> np.ndarray:
+def calibrate_isotonic(score: np.ndarray, truth: np.ndarray, weight: np.ndarray, new: np.ndarray) -> np.ndarray:
     """Probabilities of `new` [m] scores by isotonic regression of truth [n] on score [n], between scores on a straight line, beyond the
     ends as at them (scikit-learn's IsotonicRegression; scipy's is there sooner).
 
@@ -47,7 +47,7 @@ def isotonic(score: np.ndarray, truth: np.ndarray, weight: np.ndarray, new: np.n
     return out
 
 
-def counts(score: np.ndarray, truth: np.ndarray, grid: np.ndarray = GRID) -> dict[str, np.ndarray]:
+def count_outcomes(score: np.ndarray, truth: np.ndarray, grid: np.ndarray = GRID) -> dict[str, np.ndarray]:
     """tp, fp, fn, tn [G] of flagging rows whose score [n] is at least the threshold; truth [n] bool."""
     place = np.searchsorted(grid, score, side="right")  # thresholds 0 .. place - 1 flag it
     hits = np.bincount(place[truth], minlength=len(grid) + 1)
@@ -56,7 +56,7 @@ def counts(score: np.ndarray, truth: np.ndarray, grid: np.ndarray = GRID) -> dic
     return {"tp": tp, "fp": fp, "fn": truth.sum() - tp, "tn": (~truth).sum() - fp}
 
 
-def reliability(score: np.ndarray, truth: np.ndarray, bins: int = BINS) -> dict[str, np.ndarray]:
+def compute_reliability(score: np.ndarray, truth: np.ndarray, bins: int = BINS) -> dict[str, np.ndarray]:
     """mean (score), observed (share of positive rows) and count of rows [B] in bins of equal width over [0, 1]; NaN where none is.
 
     Bins are open below and closed above but for the first, as scikit-learn's calibration_curve has them.
@@ -70,15 +70,15 @@ def reliability(score: np.ndarray, truth: np.ndarray, bins: int = BINS) -> dict[
     return {"mean": mean, "observed": observed, "count": n}
 
 
-def table(scores: Mapping[str, np.ndarray], truth: np.ndarray, passes: int) -> dict[str, np.ndarray]:
+def build_table(scores: Mapping[str, np.ndarray], truth: np.ndarray, passes: int) -> dict[str, np.ndarray]:
     """The table of one method (see engine.stats.thresholds). scores: variant -> [n] probabilities of the positive class, of
     `passes` passes;
     truth [n] bool."""
     out: dict[str, list[np.ndarray]] = {}
     for name in VARIANTS:
         score = np.asarray(scores[name], np.float64)
-        parts = {key: value / passes for key, value in counts(score, truth).items()}
-        bins = reliability(score, truth)
+        parts = {key: value / passes for key, value in count_outcomes(score, truth).items()}
+        bins = compute_reliability(score, truth)
         held = bins["count"] > 0
         gap = np.abs(bins["mean"][held] - bins["observed"][held])
         parts |= {"mean": bins["mean"], "observed": bins["observed"], "count": bins["count"] / passes}

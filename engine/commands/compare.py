@@ -17,7 +17,7 @@ from engine.report import ReportRequest, page, write_report
 from engine.report.leaderboard import compare_to_plain, metric_interval, sort_rows
 from engine.spec.comparison import CompareSpec
 from engine.spec.result import METRICS
-from engine.text import line
+from engine.text import one_line
 
 NAME = "compare"
 HELP = "compare methods on a table of your own (CSV, TSV, Excel, Parquet, or a zip of one)"
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.report is not None:  # last: where it cannot be written, the answer is there all the same
         given = {"comparison": found, "artifacts": artifacts, "profile": profile, "file": file.name}
         page.write_file(arguments.report, write_report("compare", ReportRequest(given=given)))
-        say(f"report: {line(arguments.report, 200)}")
+        say(f"report: {one_line(arguments.report, 200)}")
     return 0
 
 
@@ -79,9 +79,9 @@ def _compare(
         progress(Note(text))
     dataset = to_dataset(sheet, spec.target, spec.positive, name=name)
     progress(Phase("importing", "Starting"))
-    from engine.compare.comparison import compare, of_sheet
+    from engine.compare.comparison import compare, describe_sheet
 
-    found, artifacts = finish(compare(dataset, spec, began=began, **of_sheet(sheet, spec.target)), progress)
+    found, artifacts = finish(compare(dataset, spec, began=began, **describe_sheet(sheet, spec.target)), progress)
     return found, artifacts, about
 
 
@@ -93,8 +93,10 @@ def _read_bytes(file: Path) -> bytes:
             return file.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
         why = (getattr(error, "strerror", None) or str(error)).lower()
-        raise BadData(f"{line(file, 200)!r} cannot be read: {why}.") from error
-    raise BadData(f"{line(file, 200)!r} has more than {MAX_BYTES >> 20} MiB, and no more are read: send fewer rows or columns.")
+        raise BadData(f"{one_line(file, 200)!r} cannot be read: {why}.") from error
+    raise BadData(
+        f"{one_line(file, 200)!r} has more than {MAX_BYTES >> 20} MiB, and no more are read: send fewer rows or columns."
+    )
 
 
 class _Progress(ProgressLine):
@@ -108,7 +110,7 @@ class _Progress(ProgressLine):
     def __call__(self, event: Event) -> None:
         """Prints an event of a comparison, if it is one of those that are printed."""
         if isinstance(event, Note):
-            self.keep(line(event.text))
+            self.keep(one_line(event.text))
         elif isinstance(event, Board):
             self.left = f", {event.left:.0f} s left"
             if event.round != self.round and not self.is_live:
@@ -125,10 +127,10 @@ def summarise_comparison(comparison: Mapping[str, Any]) -> str:
     """A comparison for a person: what was compared, a row a method, best first, and the verdict."""
     data, spec, metric = comparison["data"], comparison["spec"], comparison["metric"]
     counts, positive = data["counts"], data["positive"]
-    target = f", target {line(spec['target'], 60)}" if spec["target"] else ""
+    target = f", target {one_line(spec['target'], 60)}" if spec["target"] else ""
     out = [
-        f"{line(data['name'], 80)}{target}: {data['used_rows']:,} rows, {data['features']} columns, "
-        f"{line(positive, 40)} {counts[positive]:,}, largest to smallest class {data['ratio']:.1f}:1",
+        f"{one_line(data['name'], 80)}{target}: {data['used_rows']:,} rows, {data['features']} columns, "
+        f"{one_line(positive, 40)} {counts[positive]:,}, largest to smallest class {data['ratio']:.1f}:1",
         "",
     ]
     head = ("", METRICS[metric][0], "against plain training", "p (Holm)", "n", "seconds", "")
@@ -152,7 +154,7 @@ def summarise_comparison(comparison: Mapping[str, Any]) -> str:
         cells = (text.rjust(w) if r else text.ljust(w) for text, w, r in zip(texts, widths, right, strict=True))
         out.append(("  " + "  ".join(cells)).rstrip())
     out += ["", comparison["verdict"], f"Mean over n replicates; {comparison['interval']}; differences are paired."]
-    out += [f"{row['title']}: {line(row['failed'])}" for row in comparison["methods"] if row["failed"]]
+    out += [f"{row['title']}: {one_line(row['failed'])}" for row in comparison["methods"] if row["failed"]]
     out += comparison["shortened"]
     out.append(f"{comparison['seconds']:.1f} s of {spec['budget']:g} s on {comparison['provenance']['device']}")
     return "\n".join(out)

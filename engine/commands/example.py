@@ -23,10 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Writes the bundle and its card, or with --cards the cards of that folder alone."""
-    from engine.examples.cards import index, make
+    from engine.examples.index import write_index
+    from engine.examples.record import record_example
 
     if arguments.cards:
-        index(arguments.to.parent)
+        write_index(arguments.to.parent)
     else:
-        make(arguments.name, arguments.to, say)
+        record_example(arguments.name, arguments.to, say)
     return 0

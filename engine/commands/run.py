@@ -13,10 +13,10 @@ from engine.errors import BadParameter
 from engine.events import Event, Running
 from engine.plain import to_plain
 from engine.spec import Imbalance, RunSpec
-from engine.spec.companions import family
+from engine.spec.companions import list_companions
 from engine.spec.result import DEFAULT_METRIC, METRICS, Result
-from engine.spec.run import PROFILES, WHERE, find
-from engine.text import line
+from engine.spec.run import PROFILES, WHERE, find_entry
+from engine.text import one_line
 
 if TYPE_CHECKING:
     from engine.store import Store  # a bare accelerator machine has no sqlalchemy
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     store = Store(arguments.store)
     result = _compute(spec, arguments, store, catalog)
     answer = result.to_json() | {"controls": {}}
-    members = [] if arguments.no_controls else family(spec, catalog)[0]
+    members = [] if arguments.no_controls else list_companions(spec, catalog)[0]
     for member in members:
         if member.role != "control":
             continue
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(json.dumps(to_plain(answer)) if arguments.json else _summarise(answer, spec))
     if arguments.report is not None:  # last: where it cannot be written, the answer is there all the same
         page.write_file(arguments.report, write_report("run", ReportRequest(catalog, store, result.run_id)))
-        say(f"report: {line(arguments.report, 200)}")
+        say(f"report: {one_line(arguments.report, 200)}")
     return 0
 
 
@@ -83,7 +83,7 @@ def _compute(spec: RunSpec, arguments: argparse.Namespace, store: Store, catalog
     from engine.data.sources import available
     from engine.runner import run
 
-    fingerprint = find(catalog, "datasets", spec.dataset)["fingerprint"]
+    fingerprint = find_entry(catalog, "datasets", spec.dataset)["fingerprint"]
     if not arguments.again:
         stored = store.result(spec.run_id(fingerprint))
         if stored is not None:
@@ -108,8 +108,8 @@ def _compute(spec: RunSpec, arguments: argparse.Namespace, store: Store, catalog
 
 def build_spec(arguments: argparse.Namespace, catalog: Mapping[str, Any]) -> RunSpec:
     """The completed spec of parsed `run` arguments. Raises BadInput."""
-    method = find(catalog, "methods", arguments.method)
-    dataset = find(catalog, "datasets", arguments.dataset)
+    method = find_entry(catalog, "methods", arguments.method)
+    dataset = find_entry(catalog, "datasets", arguments.dataset)
     profile = arguments.profile or (
         "ratio" if arguments.ratio is not None else "remove" if arguments.rate is not None else "native"
     )

@@ -14,7 +14,7 @@ from engine.report import ReportRequest, page, write_report
 from engine.report.formats import format_interval
 from engine.spec.result import DEFAULT_METRIC, METRICS
 from engine.spec.run import WHERE
-from engine.text import line
+from engine.text import one_line
 
 if TYPE_CHECKING:
     from engine.store import Store
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     from engine.catalog import build_catalog
     from engine.store import Store
     from engine.sweep import SweepSpec
-    from engine.sweep.spec import table
+    from engine.sweep.table import build_table
 
     page.check_path(arguments.report)
     catalog = build_catalog(found=True)
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     failed, stopped = _run_missing(store, spec, catalog, arguments.device, progress)
     records = [
         record | {"state": "failed", "reason": failed[record["run"]]} if record["run"] in failed else record
-        for record in table(store, spec, catalog, arguments.metric)
+        for record in build_table(store, spec, catalog, arguments.metric)
     ]
     if arguments.json:
         print(json.dumps(_build_answer(spec, records, catalog, arguments.metric), allow_nan=False))
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.report is not None:
         given = {"spec": spec, "records": records, "metric": arguments.metric}
         page.write_file(arguments.report, write_report("sweep", ReportRequest(catalog, given=given)))
-        say(f"report: {line(arguments.report, 200)}")
+        say(f"report: {one_line(arguments.report, 200)}")
     if stopped:
         done = sum(record["state"] == "done" for record in records)
         say(f"stopped: {done} of {len(records)} runs are kept; the same command goes on from there")
@@ -90,13 +90,13 @@ def _run_missing(
     """Run every cell that is missing; (run -> why it failed, whether Ctrl-C ended it)."""
     from engine.runner import drive
     from engine.runner import run as run_spec
-    from engine.sweep.spec import standing
+    from engine.sweep.standing import read_standing
 
     failed: dict[str, str] = {}
     prints = {entry["name"]: entry["fingerprint"] for entry in catalog["datasets"]}
     try:
         while True:
-            states = standing(store, spec, catalog, lanes=1).cells
+            states = read_standing(store, spec, catalog, lanes=1).cells
             todo = [one for one in states if one.state != "done" and one.cell.id not in failed]
             if not todo:
                 return failed, False
@@ -110,7 +110,9 @@ def _run_missing(
             except LabError as error:
                 failed[cell.id] = str(error)
             except Exception as error:  # one cell's error must not stop the others
-                failed[cell.id] = f"The run failed with an error in the engine ({type(error).__name__}: {line(error, 200)})."
+                failed[cell.id] = (
+                    f"The run failed with an error in the engine ({type(error).__name__}: {one_line(error, 200)})."
+                )
             else:
                 store.record(cell.spec, result, events, artifacts, fingerprint=prints[cell.dataset])
             progress.end(cell, failed.get(cell.id))
@@ -135,24 +137,24 @@ class _Progress(ProgressLine):
     def end(self, cell: Cell, why: str | None) -> None:
         """It is done, or failed for that reason."""
         if why is not None:
-            self.keep(f"{self._describe(cell)} failed: {line(why, 400)}")
+            self.keep(f"{self._describe(cell)} failed: {one_line(why, 400)}")
 
     def _describe(self, cell: Cell) -> str:
-        return f"{line(self.titles[cell.method], 60)} on {line(cell.dataset, 60)} at {cell.ratio:g}:1"
+        return f"{one_line(self.titles[cell.method], 60)} on {one_line(cell.dataset, 60)} at {cell.ratio:g}:1"
 
 
 def _build_answer(
     spec: SweepSpec, records: Sequence[Mapping[str, Any]], catalog: Mapping[str, Any], metric: str
 ) -> dict[str, Any]:
     """The answer for a program."""
-    from engine.sweep.spec import over_cells
+    from engine.sweep.table import compare_over_cells
 
     return {
         "sweep": spec.to_json(),
         "metric": metric,
         "cells": list(records),
         "impossible": [vars(one) for one in spec.impossible(catalog)],
-        "over_cells": over_cells(records, metric),
+        "over_cells": compare_over_cells(records, metric),
     }
 
 
@@ -160,7 +162,7 @@ def summarise_sweep(
     spec: SweepSpec, records: Sequence[Mapping[str, Any]], catalog: Mapping[str, Any], metric: str = DEFAULT_METRIC
 ) -> str:
     """The answer for a person: each dataset and ratio with a row a method, ranks over them, and what there is none of."""
-    from engine.sweep.spec import over_cells
+    from engine.sweep.table import compare_over_cells
 
     label = METRICS[metric][0]
     out: list[str] = []
@@ -171,7 +173,7 @@ def summarise_sweep(
     rows = {place: [_build_row(record) for record in block] for place, block in blocks.items()}
     widths = [max(len(row[i]) for row in [head, *(row for some in rows.values() for row in some)]) for i in range(len(head))]
     for (dataset, ratio), block in rows.items():
-        out += [*([""] if out else []), f"{line(dataset, 60)} {ratio:g}:1"]
+        out += [*([""] if out else []), f"{one_line(dataset, 60)} {ratio:g}:1"]
         for texts in (head, *block):
             cells = (t.rjust(w) if i in (3, 6, 7) else t.ljust(w) for i, (t, w) in enumerate(zip(texts, widths, strict=True)))
             out.append(("  " + "  ".join(cells)).rstrip())
@@ -181,24 +183,25 @@ def summarise_sweep(
         out += ["", f"{label}: mean over n replicates; {' / '.join(kinds)}. Differences are paired."]
         if tests:
             out.append(f"p is corrected by Holm over the {tests} differences shown; the potential is no method and has none.")
-    if found := over_cells(records, metric):
-        titles = {record["method"]: line(record["title"], 60) for record in records}
+    if found := compare_over_cells(records, metric):
+        titles = {record["method"]: one_line(record["title"], 60) for record in records}
         ranks = ", ".join(f"{titles[name]} {rank:.2f}" for name, rank in sorted(found["ranks"].items(), key=lambda one: one[1]))
         many = "cells of one dataset" if len(spec.datasets) == 1 else "cells"
         out.append(f"Mean rank over {found['sets']} {many}: {ranks}; critical difference {found['critical_difference']:.2f}.")
-    out += list(dict.fromkeys(line(record["note"]) for record in records if record["note"]))
+    out += list(dict.fromkeys(one_line(record["note"]) for record in records if record["note"]))
     out += [
-        f"{line(record['title'], 60)} on {line(record['dataset'], 60)} at {record['ratio']:g}:1 failed: {line(record['reason'])}"
+        f"{one_line(record['title'], 60)} on {one_line(record['dataset'], 60)} at {record['ratio']:g}:1 failed: "
+        f"{one_line(record['reason'])}"
         for record in records
         if record["state"] == "failed"
     ]
     for one in spec.impossible(catalog):
         where = (
-            f"{line(one.dataset, 60)} at {one.ratio:g}:1"
+            f"{one_line(one.dataset, 60)} at {one.ratio:g}:1"
             if one.ratio is not None
-            else f"{one.method} on {line(one.dataset, 60)}"
+            else f"{one.method} on {one_line(one.dataset, 60)}"
         )
-        out.append(f"Not possible: {where}. {line(one.reason)}")
+        out.append(f"Not possible: {where}. {one_line(one.reason)}")
     return "\n".join(out).lstrip("\n")
 
 
@@ -208,7 +211,7 @@ def _build_row(record: Mapping[str, Any]) -> tuple[str, ...]:
     stands = "better" if tested and difference["better"] else "worse" if tested and difference["worse"] else "same"
     state = record["state"] if record["mean"] is None else format_interval(record)
     return (
-        line(record["title"], 60),
+        one_line(record["title"], 60),
         state,
         format_interval(difference, sign=True) if difference is not None else "",
         f"{difference['p_holm']:.3f}" if tested else "",

@@ -24,13 +24,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import LabError
-from engine.events import Board, Event, Note, Phase, Progress
-from engine.text import line
+from engine.events import Board, Event, Note, Phase, Progress, Running
+from engine.text import one_line
 
-FIRST = 0.7
+FIRST_SHARE = 0.7
 """Share of the time left that two seeds of all methods may be expected to take when a level is chosen."""
 
-LATER = 0.9
+LATER_SHARE = 0.9
 """The same once a level turned out too high, when costs are known better."""
 
 OVER = 4.0
@@ -42,7 +42,7 @@ TICK = 0.25
 
 
 @dataclass(frozen=True)
-class Level:
+class Resource:
     """rows: training rows of a replicate at most; epochs: passes at most. None: all there are, as many as the methods' own."""
 
     rows: int | None = None
@@ -50,7 +50,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Piece:
+class Evaluation:
     """A method on some seeds: outcomes by replicate number, seconds in all and the part of them that no level changes."""
 
     outcomes: Mapping[int, Any]
@@ -58,70 +58,73 @@ class Piece:
     fixed: float = 0.0
 
 
-Play = Callable[[str, Level, tuple[int, ...]], Generator[Event, None, tuple[Mapping[int, Any], float]]]
+Evaluate = Callable[[str, Resource, tuple[int, ...]], Generator[Event, None, tuple[Mapping[int, Any], float]]]
 """(method, level, seeds) -> events, then (outcomes by replicate number, seconds of it that no level changes)."""
 
 
 @dataclass
-class Contest:
-    """See the module. After `run`: level, pieces, round; stopped: method -> the last round it played before it was dropped; failed:
-    method -> why.
+class SuccessiveHalving:
+    """Trains methods in rounds; see the module. After `run`: level, evaluations, round; stopped: method -> its last round
+    before it was dropped; failed: method -> why.
 
-    names: methods, plain training first. ready(name): what has to be done once before a method plays; no piece's time counts it.
-    work(name, level): expected work of one seed in any unit, without what no level changes. rounds: seeds of each round after the look,
-    which plays the first of them. merit(outcome): what methods are ranked by, as the difference to plain training. ends: reading of
-    `clock` by which all must be over, with what comes after the contest; keep(level): seconds that that takes.
+    names: methods, plain training first. import_needs(name): imports what a method needs; no evaluation's time counts it.
+    estimate_rows(name, level): expected work of one seed in any unit, without what no level changes. rounds: seeds of each round after
+    the look, which takes the first of them. score(outcome): what methods are ranked by, as the difference to plain
+    training. deadline: reading of
+    `clock` by which all must be over, with what comes after the rounds; saving_seconds(level): seconds that that takes.
     """
 
     names: Sequence[str]
-    ready: Callable[[str], None]
-    play: Play
-    work: Callable[[str, Level], float]
+    import_needs: Callable[[str], None]
+    evaluate: Evaluate
+    estimate_rows: Callable[[str, Resource], float]
     rounds: Sequence[tuple[int, ...]]
-    levels: Sequence[Level]
-    look: Level
-    merit: Callable[[Any], float]
+    levels: Sequence[Resource]
+    look: Resource
+    score: Callable[[Any], float]
     titles: Mapping[str, str]
     clock: Callable[[], float]
     began: float
-    ends: float
-    keep: Callable[[Level], float]
-    rows: Callable[[Contest], list[dict[str, Any]]]
-    pieces: dict[Level, dict[str, list[Piece]]] = field(default_factory=dict)
+    deadline: float
+    saving_seconds: Callable[[Resource], float]
+    build_rows: Callable[[SuccessiveHalving], list[dict[str, Any]]]
+    evaluations: dict[Resource, dict[str, list[Evaluation]]] = field(default_factory=dict)
     stopped: dict[str, int] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     round: int = 0
-    level: Level = field(init=False)
-    settled: Level = field(init=False)
+    level: Resource = field(init=False)
+    complete_level: Resource = field(init=False)
     pace: float = 1.0
     drag: dict[str, float] = field(default_factory=dict)
     overrun: bool = False
-    said: float = float("-inf")
-    since: float = 0.0
+    reported_at: float = float("-inf")
+    started_at: float = 0.0
 
     def __post_init__(self) -> None:
-        self.level = self.settled = self.look
+        self.level = self.complete_level = self.look
 
     @property
-    def left(self) -> float:
+    def seconds_left(self) -> float:
         """Seconds until the end of the contest, at the present level."""
-        return self._left(self.level)
+        return self._seconds_left(self.level)
 
-    def outcomes(self, name: str, level: Level | None = None) -> dict[int, Any]:
+    def outcomes(self, name: str, level: Resource | None = None) -> dict[int, Any]:
         """What is complete of a method by replicate number: at the level, by default at the one that counts for it."""
-        of = self.pieces.get(level or self.level_of(name), {}).get(name, [])
+        of = self.evaluations.get(level or self.level_of(name), {}).get(name, [])
         return {number: outcome for piece in of for number, outcome in piece.outcomes.items()}
 
-    def level_of(self, name: str) -> Level:
+    def level_of(self, name: str) -> Resource:
         """The level that counts for a method: the present one, or, where nothing of it is complete there, the last one that all had."""
-        return next((level for level in (self.level, self.settled) if self.pieces.get(level, {}).get(name)), self.look)
+        return next(
+            (level for level in (self.level, self.complete_level) if self.evaluations.get(level, {}).get(name)), self.look
+        )
 
     def seconds(self, name: str) -> float:
         """Spent on a method at the level that counts for it."""
-        return sum(piece.seconds for piece in self.pieces.get(self.level_of(name), {}).get(name, []))
+        return sum(piece.seconds for piece in self.evaluations.get(self.level_of(name), {}).get(name, []))
 
-    def _left(self, level: Level) -> float:
-        return self.ends - self.keep(level) - self.clock()
+    def _seconds_left(self, level: Resource) -> float:
+        return self.deadline - self.saving_seconds(level) - self.clock()
 
     @property
     def active(self) -> list[str]:
@@ -132,32 +135,34 @@ class Contest:
         """All rounds. Leaves `level` at the highest one at which every method has its first seed."""
         self.round = 1
         for name in self.names:
-            yield from self._piece(name, self.look, self.rounds[0], to_the_end=True)
-        self.overrun = self.left <= 0
+            yield from self._run(name, self.look, self.rounds[0], to_the_end=True)
+        self.overrun = self.seconds_left <= 0
         if not self.overrun:
             yield from self._first_seed()
             yield from self._later_rounds()
 
-    def expected(self, name: str, level: Level, seeds: int) -> float:
+    def expect_seconds(self, name: str, level: Resource, seeds: int) -> float:
         """Seconds that a method on so many seeds is expected to take: as its slowest piece at this level; else by the work there is, from
         its piece with the most work so far, and where that is the look, at the pace that other methods then turned out to have, or at its
         own where it was given up."""
-        own = self.pieces.get(level, {}).get(name)
+        own = self.evaluations.get(level, {}).get(name)
         if own:
             return seeds * max(piece.seconds / self._seeds(piece) for piece in own)
-        known = max((of for of, there in self.pieces.items() if there.get(name)), key=lambda of: self.work(name, of))
-        piece = self.pieces[known][name][0]
-        varies = max(0.0, piece.seconds - piece.fixed) * self.work(name, level) / self.work(name, known)
+        known = max(
+            (of for of, there in self.evaluations.items() if there.get(name)), key=lambda of: self.estimate_rows(name, of)
+        )
+        piece = self.evaluations[known][name][0]
+        varies = max(0.0, piece.seconds - piece.fixed) * self.estimate_rows(name, level) / self.estimate_rows(name, known)
         return seeds * (piece.fixed + varies * (max(self.pace, self.drag.get(name, 0.0)) if known == self.look else 1.0))
 
-    def _seeds(self, piece: Piece) -> int:
-        return max(1, len(piece.outcomes) // len(self.pieces[self.look][self.names[0]][0].outcomes))
+    def _seeds(self, piece: Evaluation) -> int:
+        return max(1, len(piece.outcomes) // len(self.evaluations[self.look][self.names[0]][0].outcomes))
 
-    def _choose(self, levels: Sequence[Level], share: float, seeds: Sequence[int] = (2, 1)) -> Level | None:
+    def _choose(self, levels: Sequence[Resource], share: float, seeds: Sequence[int] = (2, 1)) -> Resource | None:
         """The first level that fits with two seeds of every method; else the first with one; None where none does."""
         for many in seeds:
             for level in levels:
-                if self._total(self.active, many, level) <= share * self._left(level):
+                if self._expect_total(self.active, many, level) <= share * self._seconds_left(level):
                     return level
         return None
 
@@ -169,41 +174,45 @@ class Contest:
         """
         self.round = 2
         below = list(self.levels)
-        level = self._choose(below, FIRST)
+        level = self._choose(below, FIRST_SHARE)
         while level is not None:
-            self.level, first = level, self.settled == self.look
+            self.level, first = level, self.complete_level == self.look
             below = below[below.index(level) + 1 :] if first else []
             waiting = self.active
             while waiting and (yield from self._first(waiting[0], level, lower=bool(below))):
                 self._learn_pace(level)
                 waiting.pop(0)
-                if self._total(waiting, 1) > self.left and (not first or self._choose(below, LATER) is not None):
+                if self._expect_total(waiting, 1) > self.seconds_left and (
+                    not first or self._choose(below, LATER_SHARE) is not None
+                ):
                     break
             if waiting and not first:
                 break  # back to the level that is complete
             if waiting:
-                level = self._choose(below, LATER) if self.left > 0 else None
+                level = self._choose(below, LATER_SHARE) if self.seconds_left > 0 else None
             else:
-                self.settled = level
-                level = self._choose(self.levels[: self.levels.index(level)], FIRST, (2,))
-        self.level = self.settled
+                self.complete_level = level
+                level = self._choose(self.levels[: self.levels.index(level)], FIRST_SHARE, (2,))
+        self.level = self.complete_level
 
-    def _first(self, name: str, level: Level, *, lower: bool) -> Generator[Event, None, bool]:
+    def _first(self, name: str, level: Resource, *, lower: bool) -> Generator[Event, None, bool]:
         """A method's first piece at a level. lower: where it takes far too long, there are lower ones to go to."""
-        expected = self.expected(name, level, 1)
-        allowed = max(1.5 * expected, min(OVER * expected + 1, self.left / 2)) if lower else None
-        if (yield from self._piece(name, level, self.rounds[0], allowed=allowed)):
+        expected = self.expect_seconds(name, level, 1)
+        allowed = max(1.5 * expected, min(OVER * expected + 1, self.seconds_left / 2)) if lower else None
+        if (yield from self._run(name, level, self.rounds[0], allowed=allowed)):
             return True
         self.drag[name] = OVER * max(self.pace, self.drag.get(name, 0.0))
         return False
 
-    def _learn_pace(self, level: Level) -> None:
+    def _learn_pace(self, level: Resource) -> None:
         """How much longer or shorter things take at a level than the look made believe."""
         took = believed = 0.0
-        for name, pieces in self.pieces.get(level, {}).items():
-            look = self.pieces[self.look][name][0]
+        for name, pieces in self.evaluations.get(level, {}).items():
+            look = self.evaluations[self.look][name][0]
             took += max(0.0, pieces[0].seconds - pieces[0].fixed)
-            believed += max(0.0, look.seconds - look.fixed) * self.work(name, level) / self.work(name, self.look)
+            believed += (
+                max(0.0, look.seconds - look.fixed) * self.estimate_rows(name, level) / self.estimate_rows(name, self.look)
+            )
         if believed > 0:
             self.pace = took / believed
 
@@ -212,27 +221,27 @@ class Contest:
         alone = len(self.names) == 1
         for number, seeds in enumerate(self.rounds[1:], 3):
             kept, planned = running, sum(map(len, self.rounds[number - 2 :]))
-            if number > 3 and self._total([plain, *kept], planned) > self.left:
+            if number > 3 and self._expect_total([plain, *kept], planned) > self.seconds_left:
                 kept = self._better_half(kept)
-            while self._total([plain, *kept], len(seeds)) > self.left:
+            while self._expect_total([plain, *kept], len(seeds)) > self.seconds_left:
                 if len(kept) < 2:
                     return
                 kept = self._better_half(kept)
             self.round = number
-            if not (kept or alone) or not (yield from self._piece(plain, self.level, seeds)):
+            if not (kept or alone) or not (yield from self._run(plain, self.level, seeds)):
                 return  # plain training alone would tell nothing more
             self._stop([name for name in running if name not in kept], number - 1)
             for name in kept:
-                fits = self.expected(name, self.level, len(seeds)) <= self.left
-                if fits and (yield from self._piece(name, self.level, seeds)):
+                fits = self.expect_seconds(name, self.level, len(seeds)) <= self.seconds_left
+                if fits and (yield from self._run(name, self.level, seeds)):
                     continue
-                if self.left <= 0:
+                if self.seconds_left <= 0:
                     return
                 self._stop([name], number - 1)  # a round that it missed it cannot make up for: others are behind it
             running = [name for name in kept if name not in self.stopped and name not in self.failed]
 
-    def _total(self, names: Sequence[str], seeds: int, level: Level | None = None) -> float:
-        return sum(self.expected(name, level or self.level, seeds) for name in names if name not in self.failed)
+    def _expect_total(self, names: Sequence[str], seeds: int, level: Resource | None = None) -> float:
+        return sum(self.expect_seconds(name, level or self.level, seeds) for name in names if name not in self.failed)
 
     def _better_half(self, names: Sequence[str]) -> list[str]:
         """Half of them, rounded up, by the mean difference to plain training; of one, it. In the order in which they run."""
@@ -241,65 +250,67 @@ class Contest:
 
     def _lead(self, name: str) -> float:
         base, own = self.outcomes(self.names[0]), self.outcomes(name)
-        gains = [self.merit(own[r]) - self.merit(base[r]) for r in own.keys() & base.keys()]
+        gains = [self.score(own[r]) - self.score(base[r]) for r in own.keys() & base.keys()]
         gains = [g for g in gains if g == g]
         return sum(gains) / len(gains) if gains else float("-inf")
 
     def _stop(self, names: Sequence[str], played: int) -> None:
         self.stopped |= dict.fromkeys(names, played)
 
-    def _piece(
-        self, name: str, level: Level, seeds: tuple[int, ...], *, to_the_end: bool = False, allowed: float | None = None
+    def _run(
+        self, name: str, level: Resource, seeds: tuple[int, ...], *, to_the_end: bool = False, allowed: float | None = None
     ) -> Generator[Event, None, bool]:
         """Play it; False, and nothing kept, where the time, or what is allowed of it, is up before it ends. True and a sentence in `failed`
         where it fails."""
         yield Phase("round", f"Round {self.round}: {self.titles[name]}")
-        playing = self._playing(name, level, seeds)
+        running = Running(self._evaluating(name, level, seeds))
         while True:
             try:
-                event = next(playing)
-            except StopIteration as end:
-                outcomes, fixed = end.value
-                break
+                event = running.pull()
             except Exception as error:  # whatever a method or its library says: the others go on
                 if name == self.names[0]:
                     raise
-                self.failed[name] = _why(error)
+                self.failed[name] = _describe_failure(error)
                 yield self._board()
                 return True
-            late = self.left <= 0 or (allowed is not None and self.clock() - self.since > allowed)
+            if event is None:
+                outcomes, fixed = running.value
+                break
+            late = self.seconds_left <= 0 or (allowed is not None and self.clock() - self.started_at > allowed)
             if late and not to_the_end:
-                playing.close()
+                running.close()
                 return False
             if isinstance(event, Note):
                 yield event
-            if self.clock() - self.said >= TICK:
-                self.said = self.clock()
+            if self.clock() - self.reported_at >= TICK:
+                self.reported_at = self.clock()
                 yield self._progress()
-        self.pieces.setdefault(level, {}).setdefault(name, []).append(Piece(outcomes, self.clock() - self.since, fixed))
+        self.evaluations.setdefault(level, {}).setdefault(name, []).append(
+            Evaluation(outcomes, self.clock() - self.started_at, fixed)
+        )
         yield self._board()
         return True
 
-    def _playing(
-        self, name: str, level: Level, seeds: tuple[int, ...]
+    def _evaluating(
+        self, name: str, level: Resource, seeds: tuple[int, ...]
     ) -> Generator[Event, None, tuple[Mapping[int, Any], float]]:
-        self.ready(name)
-        self.since = self.clock()
-        return (yield from self.play(name, level, seeds))
+        self.import_needs(name)
+        self.started_at = self.clock()
+        return (yield from self.evaluate(name, level, seeds))
 
     def _progress(self) -> Progress:
         """Tenths of seconds of the budget."""
-        whole = max(1, round(10 * (self.ends - self.began)))
+        whole = max(1, round(10 * (self.deadline - self.began)))
         return Progress(min(whole, round(10 * (self.clock() - self.began))), whole)
 
     def _board(self) -> Board:
-        return Board(tuple(self.rows(self)), self.round, 1 + len(self.rounds), max(0.0, self.left))
+        return Board(tuple(self.build_rows(self)), self.round, 1 + len(self.rounds), max(0.0, self.seconds_left))
 
 
-def _why(error: Exception) -> str:
+def _describe_failure(error: Exception) -> str:
     """A failure in one sentence."""
     if isinstance(error, LabError):
         return str(error)
     if isinstance(error, MemoryError) or "allocate memory" in str(error):  # the second is torch's
         return "It needed more memory than there is."
-    return f"It failed: {line(error, 160) or type(error).__name__}."
+    return f"It failed: {one_line(error, 160) or type(error).__name__}."

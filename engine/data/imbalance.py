@@ -19,7 +19,7 @@ def target_counts(
     """
     whole = counts if whole is None else whole
     removed = limits.removed_classes(whole, rng.permutation(len(whole)).tolist()) if imbalance.profile == "remove" else ()
-    return limits.targets(counts, imbalance, head=limits.head_class(whole, imbalance.profile), removed=removed)
+    return limits.target_counts(counts, imbalance, head=limits.head_class(whole, imbalance.profile), removed=removed)
 
 
 def cut_rows(rows: Sequence[np.ndarray], kept: Sequence[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -28,6 +28,6 @@ def cut_rows(rows: Sequence[np.ndarray], kept: Sequence[int]) -> tuple[list[np.n
     rows[c]: row numbers of class c in random order. A higher ratio keeps a part of what a lower one keeps. Dropped rows of
     majority classes are in neither list.
     """
-    small = limits.minority(kept)
+    small = limits.minority_classes(kept)
     dropped = [r[n:] if c in small else r[:0] for c, (r, n) in enumerate(zip(rows, kept, strict=True))]
     return [r[:n] for r, n in zip(rows, kept, strict=True)], dropped

@@ -12,7 +12,7 @@ from engine.data.table import Dataset
 from engine.errors import BadData, BadParameter
 from engine.seeds import numpy_stream
 from engine.spec import Imbalance, RunSpec, limits
-from engine.spec.limits import QUICK, validation_rows
+from engine.spec.limits import QUICK, count_validation_rows
 
 ByClass = list[np.ndarray]  # row numbers per class
 
@@ -54,7 +54,7 @@ def split(dataset: Dataset, spec: RunSpec, index: int) -> list[Parts]:
 
 def _cut_first(dataset: Dataset, spec: RunSpec, rows: ByClass, official: ByClass | None) -> list[Parts]:
     """where = all: the ratio is made on all rows, then kept and dropped rows are dealt in the same proportions."""
-    need = limits.fewest(spec.folds)
+    need = limits.min_class_rows(spec.folds)
     sizes = _target_counts(rows, dataset, spec)
     for c, n in enumerate(sizes):
         if n < need:
@@ -79,7 +79,7 @@ def _split_first(dataset: Dataset, spec: RunSpec, rows: ByClass, official: ByCla
 
     Validation keeps a row of every class: with a fifth of the rows it would lose the smallest ones long before training does.
     """
-    need = limits.fewest(spec.folds)
+    need = limits.min_class_rows(spec.folds)
     for c, r in enumerate(rows):
         if len(r) < need:
             raise BadData(_describe_too_few(dataset, spec, c, f"has {len(r)} rows", f"at least {need}"))
@@ -109,7 +109,7 @@ def _deal(rows: ByClass, k: int) -> list[ByClass]:
     parts: list[ByClass] = [[] for _ in range(k + 1)]
     odd = 0
     for r in rows:
-        v = validation_rows(len(r))
+        v = count_validation_rows(len(r))
         size, extra = divmod(len(r) - v, k)
         sizes = [size + ((f - odd) % k < extra) for f in range(k)]
         odd += extra
@@ -146,7 +146,7 @@ def _describe_too_few(dataset: Dataset, spec: RunSpec, c: int, has: str, needs: 
     imbalance: Imbalance = spec.imbalance
     protocol = "one 60/20/20 split" if spec.folds == 1 else f"{spec.folds} folds"
     sentence = f"{dataset.name}: class {dataset.classes[c]!r} {has}, but {protocol} needs {needs}; "
-    if min(dataset.counts) < limits.fewest(spec.folds):
+    if min(dataset.counts) < limits.min_class_rows(spec.folds):
         return sentence + ("use fewer folds." if spec.folds > 1 else "use a dataset with more rows of it.")
     if imbalance.ratio is not None:
         assert imbalance.where is not None

@@ -34,14 +34,14 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Learned:
+class CatalogReceived:
     """A worker is up: the live catalog, as `engine.catalog.build_catalog(live=True)` gives it."""
 
     catalog: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Said:
+class WorkerEvents:
     """Events of a run in order, each as `engine.events.encode` gives it: (kind, JSON, npz or None)."""
 
     key: Key
@@ -49,7 +49,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Ended:
+class WorkFinished:
     """The last word on a run. state: done, failed or cancelled; reason: one sentence for a person unless done.
 
     result: (JSON, npz) of the Result, where done; of an embed job (its facts as JSON, b""). artifacts: name -> bytes.
@@ -63,10 +63,10 @@ class Ended:
 
 
 @dataclass(frozen=True)
-class Returned:
+class WorkReturned:
     """The worker was gone before it took the run up: nobody has begun it, and it can be started again."""
 
     key: Key
 
 
-Happened = Learned | Said | Ended | Returned
+ExecutorEvent = CatalogReceived | WorkerEvents | WorkFinished | WorkReturned

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from typing import Any
 
-from engine.executors import Ended, Happened, Key, Learned, Returned, Said, Work
+from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkFinished, WorkReturned
 from engine.executors.worker import CANCELLED, prepare, work
 
 GRACE = 0.8
@@ -156,7 +156,7 @@ class LocalExecutor:
                 slot.touched.discard(upload)
                 slot.stale = True
 
-    def poll(self, timeout: float) -> list[Happened]:
+    def poll(self, timeout: float) -> list[ExecutorEvent]:
         """What happened, in order; waits at most `timeout` seconds for the first of it."""
         happened = self._overdue()
         self._use_spare_time()
@@ -238,11 +238,11 @@ class LocalExecutor:
             return False
         return True
 
-    def _hear(self, slot: _Slot, message: Any) -> list[Happened]:
+    def _hear(self, slot: _Slot, message: Any) -> list[ExecutorEvent]:
         if message is None:
             return self._died(slot)
         if message[0] == "catalog":
-            return [Learned(message[1])]
+            return [CatalogReceived(message[1])]
         if message[0] == "ready":
             slot.ready, self._failures, self.trouble = True, 0, ""
             if self._embeds:
@@ -252,17 +252,17 @@ class LocalExecutor:
         elif message[0] == "began" and slot.run is not None:
             slot.run.begun = True
         elif message[0] == "events":
-            return [Said(message[1], message[2])]
+            return [WorkerEvents(message[1], message[2])]
         elif message[0] == "ended":
             slot.run = None
             if slot.stale or not message[-1]:
                 self._replace(slot)
             elif self._embeds:
                 self._warm(slot)
-            return [Ended(*message[1:-1])]
+            return [WorkFinished(*message[1:-1])]
         return []
 
-    def _died(self, slot: _Slot) -> list[Happened]:
+    def _died(self, slot: _Slot) -> list[ExecutorEvent]:
         slot.process.join(1)
         run, code = slot.run, slot.process.exitcode
         if not slot.ready:
@@ -274,27 +274,27 @@ class LocalExecutor:
         if run is None:
             return []
         if not run.begun and run.kill_at == float("inf"):
-            return [Returned(run.work.key)]
+            return [WorkReturned(run.work.key)]
         log.warning("worker %d ended during run %s: %s", slot.process.pid, run.work.key[0], _how(code))
         if run.kill_at != float("inf"):
-            return [Ended(run.work.key, "cancelled", CANCELLED)]
+            return [WorkFinished(run.work.key, "cancelled", CANCELLED)]
         if code == -signal.SIGKILL:
             reason = "The worker process was killed (signal 9), most likely because the machine ran out of memory."
         else:
             reason = f"The worker process {_how(code)} before the run was over."
-        return [Ended(run.work.key, "failed", reason)]
+        return [WorkFinished(run.work.key, "failed", reason)]
 
-    def _overdue(self) -> list[Happened]:
+    def _overdue(self) -> list[ExecutorEvent]:
         """Kill what did not stop in time, and start the replacements that are due."""
         now = time.monotonic()
-        ended: list[Happened] = []
+        ended: list[ExecutorEvent] = []
         for slot in list(self._slots):
             if slot.run is not None and now >= min(slot.run.kill_at, slot.run.deadline):
                 work = slot.run.work
                 if now >= slot.run.kill_at:
-                    ended.append(Ended(work.key, "cancelled", CANCELLED))
+                    ended.append(WorkFinished(work.key, "cancelled", CANCELLED))
                 else:
-                    ended.append(Ended(work.key, "failed", f"Stopped at its time limit of {work.timeout_s:g} s."))
+                    ended.append(WorkFinished(work.key, "failed", f"Stopped at its time limit of {work.timeout_s:g} s."))
                 self._replace(slot)
         while self._waiting and now >= self._waiting[0]:
             self._waiting.pop(0)

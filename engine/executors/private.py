@@ -19,7 +19,7 @@ from engine.errors import BadData
 from engine.events import Event, Phase
 from engine.spec import RunSpec
 from engine.spec.result import Result
-from engine.spec.run import canonical
+from engine.spec.run import canonical_json
 
 READING, PROFILE, TARGET = "engine.data.tables.reading", "engine.data.tables.profile", "engine.data.tables.target"
 COMPARE, CATALOG = "engine.compare.comparison", "engine.data.sources"
@@ -98,7 +98,7 @@ def _dataset(table: Table, options: Mapping[str, Any]) -> Any:
 
 def _sheet(table: Table, reading: Mapping[str, Any]) -> Any:
     name, data = table
-    key = hashlib.sha256(canonical([name, dict(reading)]).encode() + data).hexdigest()
+    key = hashlib.sha256(canonical_json([name, dict(reading)]).encode() + data).hexdigest()
     if key not in _sheets:
         _sheets.clear()
         _sheets[key] = importlib.import_module(READING).read_sheet(data, name, dict(reading))

@@ -151,20 +151,18 @@ _Done = tuple[tuple[str, bytes], dict[str, bytes]]
 
 def _drive(generator: Generator[Event, None, Any], pipe: Connection, key: Key, outbox: _Outbox) -> _Done | None:
     """(encoded result, artifacts), or None as soon as somebody wants it cancelled."""
-    from engine.events import encode, pack
+    from engine.events import Running, encode, pack
 
-    while True:
-        try:
-            event = next(generator)
-        except StopIteration as stop:
-            result, artifacts = stop.value
-            if isinstance(result, dict):  # the facts of a job that is no run
-                return (json.dumps(result, allow_nan=False), b""), artifacts
-            return (json.dumps(result.to_json(), allow_nan=False), pack(result.arrays)), artifacts
+    running = Running(generator)
+    while (event := running.pull()) is not None:  # not a loop over it: what closing it raises is the caller's
         outbox.put(encode(event))
         while pipe.poll():
             if pipe.recv() == ("cancel", key):
                 return None
+    result, artifacts = running.value
+    if isinstance(result, dict):  # the facts of a job that is no run
+        return (json.dumps(result, allow_nan=False), b""), artifacts
+    return (json.dumps(result.to_json(), allow_nan=False), pack(result.arrays)), artifacts
 
 
 class _Outbox:

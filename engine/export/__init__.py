@@ -1,5 +1,5 @@
 """Fitted models and augmented rows as files, and read again."""
 
-from engine.export.write import load_model
+from engine.export.read import load_model
 
 __all__ = ["load_model"]

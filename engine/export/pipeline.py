@@ -13,20 +13,20 @@ import numpy as np
 from engine.data.prepare import Scale, encode
 from engine.data.table import Dataset
 from engine.errors import BadData, BadInput
-from engine.text import line
+from engine.text import one_line
 
 KINDS = ("numeric", "boolean", "date", "categorical")
 OTHER = "(other)"
 """The level that rare ones were made one in; unknown ones belong to it where it is there."""
-GAP = "(missing)"
+MISSING = "(missing)"
 """The level of missing values, the last one; in more brackets where the data have a level of this name."""
-MARKS = ("", "?", "na", "n/a", "nan", "null", "none", "nat", "<na>", "#n/a")
+MISSING_MARKS = ("", "?", "na", "n/a", "nan", "null", "none", "nat", "<na>", "#n/a")
 """Texts that stand for a missing value, in small letters, where they are no level themselves."""
 
 
-FAR = 1e30
+MAX_MAGNITUDE = 1e30
 """Standard deviations beyond which single precision cannot compute."""
-DAYS = (-719_162, 2_932_896)
+DAY_RANGE = (-719_162, 2_932_896)
 """0001-01-01 and 9999-12-31."""
 
 
@@ -44,7 +44,7 @@ class Column:
     indicator: bool = False
     gap: str | None = None
 
-    def numbers(self, values: Sequence[Any] | np.ndarray, marks: frozenset[str] = frozenset(MARKS)) -> np.ndarray:
+    def numbers(self, values: Sequence[Any] | np.ndarray, marks: frozenset[str] = frozenset(MISSING_MARKS)) -> np.ndarray:
         """Values of this column, which is not categorical, as float64 [n], NaN where missing. Raises BadData."""
         if self.kind != "date" and getattr(getattr(values, "dtype", None), "kind", "") in ("f", "i", "u", "b"):
             plain = values.to_numpy(np.float64, na_value=np.nan) if hasattr(values, "to_numpy") else values
@@ -55,7 +55,7 @@ class Column:
             self._refuse("inf", int(np.isinf(out).argmax()))
         return out
 
-    def codes(self, values: Sequence[Any] | np.ndarray, marks: frozenset[str] = frozenset(MARKS)) -> np.ndarray:
+    def codes(self, values: Sequence[Any] | np.ndarray, marks: frozenset[str] = frozenset(MISSING_MARKS)) -> np.ndarray:
         """Values of this categorical column as numbers of its levels [n]; -1 for one that is not among them."""
         place = {level: i for i, level in enumerate(self.levels)}
         missing = place.get(self.gap, -1) if self.gap is not None else -1
@@ -86,13 +86,13 @@ class Column:
     def _refuse(self, text: str, row: int) -> None:
         what = {"date": "a date such as 2024-05-31", "boolean": " or ".join(map(repr, self.levels))}.get(self.kind, "a number")
         raise BadData(
-            f"Row {row} (from 0) has {line(text, 40)!r} in the column {line(self.name, 40)!r}, where the model takes {what}."
+            f"Row {row} (from 0) has {one_line(text, 40)!r} in the column {one_line(self.name, 40)!r}, where the model takes {what}."
         ) from None
 
 
-def _gap(levels: Sequence[str]) -> str | None:
+def _missing_level(levels: Sequence[str]) -> str | None:
     last = levels[-1] if levels else ""
-    return last if last.startswith("(") and f"({last.strip('()')})" == GAP else None
+    return last if last.startswith("(") and f"({last.strip('()')})" == MISSING else None
 
 
 def _text(value: Any) -> str:
@@ -130,7 +130,7 @@ class Pipeline:
 
     columns: tuple[Column, ...]
     scale: Scale
-    marks: tuple[str, ...] = MARKS
+    marks: tuple[str, ...] = MISSING_MARKS
 
     @classmethod
     def of(
@@ -154,7 +154,7 @@ class Pipeline:
             own = tuple(levels) if kind == "boolean" else ()
             columns.append(Column(name, kind, own, indicator=bool(np.isnan(values).any())))
         for name, levels in zip(dataset.categorical_names, dataset.categories, strict=True):
-            columns.append(Column(name, "categorical", tuple(levels), gap=_gap(levels)))
+            columns.append(Column(name, "categorical", tuple(levels), gap=_missing_level(levels)))
         made = cls(tuple(columns), scale)
         if made.encoded_names != encode(dataset)[1]:
             raise ValueError("the columns of a pipeline are not those that prepare encodes")
@@ -206,7 +206,7 @@ class Pipeline:
         rows = np.where(np.isnan(rows), self.scale.mean, rows)
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = self.scale(rows)
-        lost = ~(np.abs(scaled) <= FAR).all(1)
+        lost = ~(np.abs(scaled) <= MAX_MAGNITUDE).all(1)
         if lost.any():
             raise BadData(f"Row {int(lost.argmax())} (from 0) holds a number too large to compute with.")
         return scaled, unknown
@@ -228,7 +228,7 @@ class Pipeline:
             if c.indicator:
                 cells = [None if gone > 0.5 else v for v, gone in zip(cells, rows[:, at], strict=True)]
                 at += 1
-            out.append([_cell(c, v) for v in cells])
+            out.append([_format_cell(c, v) for v in cells])
         for c in self.categorical:
             best = rows[:, at : at + len(c.levels)].argmax(1) if c.levels else []
             at += len(c.levels)
@@ -238,7 +238,8 @@ class Pipeline:
     def original(self, dataset: Dataset, which: np.ndarray) -> list[list[Any]]:
         """Rows `which` of the dataset as rows of cells, one for each of `columns`."""
         out: list[list[Any]] = [
-            [_cell(c, None if v != v else float(v)) for v in dataset.numeric[which, i]] for i, c in enumerate(self.numeric)
+            [_format_cell(c, None if v != v else float(v)) for v in dataset.numeric[which, i]]
+            for i, c in enumerate(self.numeric)
         ]
         for i, c in enumerate(self.categorical):
             levels = [None if level == c.gap else level for level in c.levels]
@@ -274,9 +275,9 @@ class Pipeline:
         """The pipeline back. Raises ValueError, KeyError or TypeError where the words are not those of one."""
         columns = tuple(
             Column(
-                _word(c["name"]), _word(c["kind"]), tuple(map(_word, c["levels"])),
+                _check_text(c["name"]), _check_text(c["kind"]), tuple(map(_check_text, c["levels"])),
                 indicator=c["missing_indicator"] is True,
-                gap=None if c["missing_level"] is None else _word(c["missing_level"]),
+                gap=None if c["missing_level"] is None else _check_text(c["missing_level"]),
             )
             for c in words["columns"]
         )  # fmt: skip
@@ -293,7 +294,7 @@ class Pipeline:
             components = (centre, axes)
             if centre.shape != mean.shape or axes.ndim != 2 or axes.shape[1:] != mean.shape:
                 raise ValueError("its principal components do not fit its columns")
-        made = cls(columns, Scale(mean, sd, constant, components), tuple(map(_word, words["missing"])))
+        made = cls(columns, Scale(mean, sd, constant, components), tuple(map(_check_text, words["missing"])))
         if list(made.encoded_names) != [e["name"] for e in encoded]:
             raise ValueError("its encoded columns are not those of its columns")
         if not (np.isfinite(mean).all() and np.isfinite(sd).all() and (sd > 0).all()):
@@ -301,19 +302,19 @@ class Pipeline:
         return made
 
 
-def _word(value: Any) -> str:
+def _check_text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
     return value
 
 
-def _cell(column: Column, value: float | None) -> Any:
+def _format_cell(column: Column, value: float | None) -> Any:
     """A number as its column was written."""
     if value is None or column.kind == "numeric":
         return value
     if column.kind == "boolean":
         return column.levels[int(value > 0.5)] if column.levels else value
-    when = datetime.datetime(1970, 1, 1) + datetime.timedelta(days=min(max(value, DAYS[0]), DAYS[1]))
+    when = datetime.datetime(1970, 1, 1) + datetime.timedelta(days=min(max(value, DAY_RANGE[0]), DAY_RANGE[1]))
     return when.date().isoformat() if float(value).is_integer() else when.isoformat(sep=" ", timespec="seconds")
 
 
@@ -324,7 +325,9 @@ def _columns_of(table: Any, names: Sequence[str]) -> tuple[dict[str, Any], int]:
         found = [str(key) for key in keys]
         twice = [name for name in names if found.count(name) > 1]
         if twice:
-            raise BadData(f"The table has {found.count(twice[0])} columns called {line(twice[0], 40)!r}; the model takes one.")
+            raise BadData(
+                f"The table has {found.count(twice[0])} columns called {one_line(twice[0], 40)!r}; the model takes one."
+            )
         wanted = set(names)
         values = {name: table[key] for name, key in zip(found, keys, strict=True) if name in wanted}
     elif isinstance(table, Iterable) and not isinstance(table, (str, bytes)):
@@ -336,7 +339,7 @@ def _columns_of(table: Any, names: Sequence[str]) -> tuple[dict[str, Any], int]:
         raise BadData("The model takes a data frame, or a list of one dict per row.")
     absent = [name for name in names if name not in values]
     if absent:
-        listed = ", ".join(repr(line(name, 40)) for name in absent[:5]) + (
+        listed = ", ".join(repr(one_line(name, 40)) for name in absent[:5]) + (
             f" and {len(absent) - 5} more" if len(absent) > 5 else ""
         )
         raise BadData(f"The table lacks {len(absent)} of the {len(names)} columns that the model takes: {listed}.")

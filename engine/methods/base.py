@@ -36,7 +36,7 @@ class Method(abc.ABC):
     name: as typed at the terminal. title: as shown. family: one of `engine.methods.FAMILIES`. kinds: of data it takes.
     source: which algorithm of which paper, whose variant. ranked: False for oracles. presets: preset -> parameters that
     differ from the defaults; deviations: preset -> what it still does not do as the source. suited: kind of data -> preset whose
-    values are the defaults there (`engine.spec.run.defaults`). controls: label -> parameters
+    values are the defaults there (`engine.spec.run.default_params`). controls: label -> parameters
     changed to make the control that isolates the method's claim.
     """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from engine.analysis.shifts import CRITERIA, best_shifts
+from engine.analysis.shifts import CRITERIA, find_shifts
 from engine.data.dataset import Task
 from engine.events import Event, Phase
 from engine.losses import cross_entropy
@@ -47,7 +47,7 @@ class Threshold(DeepMethod):
             logits = net(valid.x).double().cpu()
             shifts = torch.stack(
                 [
-                    torch.from_numpy(best_shifts(z[mask].numpy(), y[mask].numpy(), self.criterion))
+                    torch.from_numpy(find_shifts(z[mask].numpy(), y[mask].numpy(), self.criterion))
                     for z, y, mask in zip(logits, valid.y.cpu(), valid.mask.cpu(), strict=True)
                 ]
             )

@@ -17,7 +17,7 @@ from engine.models.lenet import LeNet
 from engine.models.net import Net, apply_head, fresh_head, split_head
 from engine.models.resnet import ResNet, small
 from engine.models.wideresnet import WideResNet
-from engine.settings import setting
+from engine.settings import read_setting
 
 Shape = tuple[int, int, int]
 
@@ -85,7 +85,7 @@ class CNN(Net):
             stats.append(torch.cat([*buffers, torch.zeros(0, dtype=torch.float64)]))
         flat, statistics = (torch.stack(t).to(device=device, dtype=dtype) for t in (rows, stats))
         net = cls(model, shape, classes, flat, statistics, cosine)
-        if setting("LAB_COMPILE", 0):
+        if read_setting("LAB_COMPILE", 0):
             net._trunks = [cast(nn.Module, torch.compile(trunk)) for trunk in net._trunks]
         return net
 

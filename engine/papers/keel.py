@@ -16,7 +16,7 @@ from engine.papers.protocol import REDUCED, Arm, Claim, Reading, Row, Table
 from engine.papers.published import KEEL_METHODS, read_cells
 from engine.papers.verdicts import FAILS, HOLDS
 from engine.spec import Imbalance
-from engine.stats.significance import over_sets
+from engine.stats.significance import compare_over_sets
 
 PAPER = "keel"
 METRIC = "average_precision"
@@ -136,7 +136,8 @@ def compare_methods(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Tests over the sets: of the published numbers, of ours for the paper's methods, and of ours with the controls.
 
     rows: of this table, as `engine.papers.verdicts.judge` gives them. A part without scores of two methods, one of them
-    explicit gradient's, is left out. Each part: as `engine.stats.significance.over_sets` says, with `claim` {text, verdict}: whether
+    explicit gradient's, is left out. Each part: as `engine.stats.significance.compare_over_sets` says, with `claim` {text,
+    verdict}: whether
     explicit gradient is alone ahead of the traditional methods on more than half of the sets.
     """
 
@@ -146,7 +147,7 @@ def compare_methods(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         if OWN not in there or len(there) < 2:
             return None
         sets = list(dict.fromkeys(d for d, _ in found))
-        tested = over_sets({m: [found.get((d, m)) for d in sets] for m in there}, OWN, margin)
+        tested = compare_over_sets({m: [found.get((d, m)) for d in sets] for m in there}, OWN, margin)
         if tested["sets"] and set(there) == {OWN, *TRADITIONAL}:
             tested["claim"] = {"text": MOST, "verdict": HOLDS if 2 * tested["ahead"][OWN] > tested["sets"] else FAILS}
         return tested

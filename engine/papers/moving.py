@@ -16,7 +16,7 @@ from engine.errors import UnknownName
 from engine.papers import keel
 from engine.papers.protocol import REDUCED, Arm, Claim, Reading, Row, Table
 from engine.spec import Imbalance
-from engine.stats.significance import over_sets
+from engine.stats.significance import compare_over_sets
 
 PAPER = "moving"
 METRIC = "average_precision"
@@ -121,7 +121,7 @@ def compare_methods(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         kept = [m for m in methods if m in there]
         if first not in kept or len(kept) < 2:
             return None
-        return over_sets({m: [found.get((d, m)) for d in sets] for m in kept}, first, keel.MARGIN)
+        return compare_over_sets({m: [found.get((d, m)) for d in sets] for m in kept}, first, keel.MARGIN)
 
     steps = [f"step {step:g}" for step in STEPS] + [f"step {step:g} per row" for step in STEPS_PER_ROW]
     parts = {

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.papers.published import Cell
 from engine.spec import Imbalance, RunSpec
-from engine.spec.run import canonical
+from engine.spec.run import canonical_json
 
 FIXED_TEST = ("cifar10", "cifar100", "svhn", "stl10", "celeba", "mnist", "mnist-back-rotation")
 """Datasets with a test part of their own. The others are split anew by every seed."""
@@ -63,7 +63,7 @@ class Arm:
     @property
     def key(self) -> str:
         """A text that is equal for equal arms."""
-        return canonical(self.spec(0).to_json() | {"seeds": list(self.seeds), "stacked": self.stacked})
+        return canonical_json(self.spec(0).to_json() | {"seeds": list(self.seeds), "stacked": self.stacked})
 
 
 @dataclass(frozen=True)

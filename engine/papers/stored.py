@@ -15,7 +15,7 @@ from engine.papers.protocol import SINE, Arm, Table
 from engine.papers.result_cache import summarise_result
 from engine.papers.tables import PAPERS, Answers, compute_extras, judge_tables
 from engine.spec import RunSpec
-from engine.spec.run import find
+from engine.spec.run import find_entry
 from engine.store import ACTIVE, STATES, Store
 
 ENDED = tuple(state for state in STATES if state not in (*ACTIVE, "done"))
@@ -85,7 +85,7 @@ def plan_runs(table: Table, catalog: Mapping[str, Any]) -> Plan:
             )
             continue
         try:
-            entry = find(catalog, "datasets", arm.dataset)
+            entry = find_entry(catalog, "datasets", arm.dataset)
             spec = arm.spec(0, table.folds, table.seeds).complete(catalog)
         except BadInput as error:
             absent[arm.key] = str(error)

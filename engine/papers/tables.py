@@ -135,7 +135,7 @@ def _test_share(arm: Arm, folds: int) -> float:
 def compute_extras(table: Table, rows: Sequence[Mapping[str, Any]], answers: Answers) -> dict[str, Any]:
     """What a table has beside rows and claims, JSON-plain; empty where it has nothing.
 
-    over_sets: `engine.stats.significance.over_sets` of ours, and of the published numbers. figures: the paper's figures as lines.
+    over_sets: `engine.stats.significance.compare_over_sets` of ours, and of the published numbers. figures: the paper's figures as lines.
     """
     paper = PAPERS[table.paper]
     out: dict[str, Any] = {}

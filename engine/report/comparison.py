@@ -35,7 +35,7 @@ from engine.report.leaderboard import (
 from engine.report.svg import Line, Row
 from engine.spec.result import METRICS
 from engine.stats.intervals import CORRECTED_T
-from engine.text import block
+from engine.text import escape_block
 from engine.text import html as safe
 
 if TYPE_CHECKING:
@@ -437,7 +437,7 @@ def _write_code(comparison: Mapping[str, Any]) -> str:
     title = list_titles(comparison)[names[-1]]
     return (
         f"<p>{safe(title, 80)}, trained and measured again on the same test rows. It runs beside Imbalance Lab's engine and the table."
-        f"</p><pre><code>{block(comparison_code.write_row(comparison, names[-1]))}</code></pre>"
+        f"</p><pre><code>{escape_block(comparison_code.write_row(comparison, names[-1]))}</code></pre>"
     )
 
 

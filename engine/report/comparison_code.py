@@ -12,7 +12,7 @@ from typing import Any
 from engine.report import run_code
 from engine.report.formats import format_interval
 from engine.report.leaderboard import count_replicates, deciding_metric, metric_interval, to_number
-from engine.text import line
+from engine.text import one_line
 
 CATALOG = Path(__file__).resolve().parents[1] / "catalog.json"
 FOLDS = 5
@@ -56,7 +56,8 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None)
     imbalance = "Imbalance()" if math.isnan(ratio) else f"Imbalance('ratio', {ratio!r})"
     metric, found = deciding_metric(comparison), metric_interval(row, deciding_metric(comparison))
     lines = [
-        f"# {line(row.get('title') or name, 80)}: {metric} {format_interval(found)}, n = {len(_list_replicates(row))}, in the comparison",
+        f"# {one_line(row.get('title') or name, 80)}: {metric} {format_interval(found)}, "
+        f"n = {len(_list_replicates(row))}, in the comparison",
         *([QUICK_LOOK] if row.get("look") else []),
         *_list_imports(classifier, frame=not ours, thinned=thinned is not None),
         "",

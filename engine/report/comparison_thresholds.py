@@ -22,16 +22,16 @@ PENS = {"as trained": ("a", "dot"), "prior corrected": ("c", "up"), "isotonic": 
 
 def choose_thresholds(table: Mapping[str, np.ndarray]) -> list[tuple[str, dict[str, float] | None]]:
     """(how it was chosen, what comes of it) for thresholds of one method on its probabilities as trained; None: there is none."""
-    precision, recall = thresholds.rates(table)
+    precision, recall = thresholds.precision_and_recall(table)
     with np.errstate(invalid="ignore", divide="ignore"):
         f1 = 2 * precision * recall / (precision + recall)
-    best = thresholds.at(table, float(table["grid"][int(np.nan_to_num(f1, nan=-1.0).argmax())]))
+    best = thresholds.counts_at(table, float(table["grid"][int(np.nan_to_num(f1, nan=-1.0).argmax())]))
     return [
-        ("At 0.5", thresholds.at(table, 0.5)),
+        ("At 0.5", thresholds.counts_at(table, 0.5)),
         ("Highest F1", best),
-        ("Finds 80% of them", thresholds.for_recall(table, 0.8)),
-        ("Right 80% of the time", thresholds.for_precision(table, 0.8)),
-        ("Cheapest if a miss costs 10 false alarms", thresholds.best_for_cost(table, 10, 1)),
+        ("Finds 80% of them", thresholds.threshold_for_recall(table, 0.8)),
+        ("Right 80% of the time", thresholds.threshold_for_precision(table, 0.8)),
+        ("Cheapest if a miss costs 10 false alarms", thresholds.threshold_for_cost(table, 10, 1)),
     ]
 
 
@@ -83,10 +83,10 @@ def write_thresholds(comparison: Mapping[str, Any], tables: Tables) -> str:
 
 def _draw_trade_off(title: str, table: Mapping[str, np.ndarray]) -> str:
     """Precision and recall over the threshold."""
-    precision, recall = thresholds.rates(table)
+    precision, recall = thresholds.precision_and_recall(table)
     grid = np.minimum(np.asarray(table["grid"], float), 1.0)
     every = max(1, len(grid) // 12)
-    half = thresholds.at(table, 0.5)
+    half = thresholds.counts_at(table, 0.5)
     at_half = " and ".join(f"{kind} {doc.format_fixed(half[kind], 2)}" for kind in ("precision", "recall"))
     said = f"{title[:60]}: {at_half} at a threshold of 0.5."
     drawn = [Line(grid, precision, "a", "dot", every), Line(grid, recall, "c", "up", every)]
@@ -115,7 +115,7 @@ def write_calibration(comparison: Mapping[str, Any], tables: Tables) -> str:
     for name, title in titles.items():
         drawn, cells, said = [], [], []
         for kind, (style, mark) in PENS.items():
-            found = thresholds.calibration(tables[name], kind)
+            found = thresholds.describe_calibration(tables[name], kind)
             x, y = (np.array([b[k] for b in found["bins"]], float) for k in ("predicted", "observed"))
             drawn.append(Line(x, y, style, mark))
             cells += [doc.format_fixed(found["brier"], 4), doc.format_fixed(found["ece"])]

@@ -53,7 +53,7 @@ def write_latex(records: Sequence[Record], note: str = "", *, head: Sequence[str
     lines = [" & ".join(map(_escape_latex, row)) + r" \\" for row in (columns, *rows)]
     lines[1:1] = [r"\hline"]
     how = "".join("r" if right else "l" for right in _find_numeric(columns, rows))
-    said = [f"% {escape.line(note)}"] if note else []
+    said = [f"% {escape.one_line(note)}"] if note else []
     return "\n".join([*said, rf"\begin{{tabular}}{{{how}}}", r"\hline", *lines, r"\hline", r"\end{tabular}", ""])
 
 
@@ -155,7 +155,7 @@ def _find_numeric(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list
 
 def _escape_markdown(cell: str) -> str:
     """Numbers stay as they are read; everything else is escaped sign by sign."""
-    short = escape.line(cell, LONGEST)
+    short = escape.one_line(cell, LONGEST)
     return short if _NUMBER.fullmatch(short) and "<" not in short else escape.markdown(short)
 
 

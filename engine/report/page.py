@@ -16,7 +16,7 @@ from engine.report import svg as drawing
 from engine.report.formats import format_interval
 from engine.report.leaderboard import to_number
 from engine.text import html as safe
-from engine.text import line
+from engine.text import one_line
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 """Of the file itself: whatever were in it, nothing could be loaded, run or sent."""
@@ -111,7 +111,7 @@ def write_document(
 def check_path(file: Path | None) -> None:
     """Raises BadParameter where no report could be written there. file: None where no report is wanted."""
     if file is not None and (file.is_dir() or not file.parent.is_dir()):
-        raise BadParameter(f"--report {line(file, 200)!r}: must be the name of a file in a folder that exists.")
+        raise BadParameter(f"--report {one_line(file, 200)!r}: must be the name of a file in a folder that exists.")
 
 
 def write_file(file: Path, text: str) -> None:
@@ -120,7 +120,7 @@ def write_file(file: Path, text: str) -> None:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        raise BadParameter(f"--report {line(file, 200)!r} cannot be written: {why}.") from error
+        raise BadParameter(f"--report {one_line(file, 200)!r} cannot be written: {why}.") from error
 
 
 # ---- pieces

@@ -23,11 +23,11 @@ from engine.report.leaderboard import to_number
 from engine.report.run_pictures import draw_curves, draw_learning, draw_points, mean_over_replicates
 from engine.report.svg import Row
 from engine.spec import RunSpec
-from engine.spec.companions import Member, family
+from engine.spec.companions import Companion, list_companions
 from engine.spec.result import DEFAULT_METRIC, METRICS, Result
-from engine.spec.run import find, uploaded
+from engine.spec.run import find_entry, upload_id
 from engine.stats.intervals import NONE, Interval
-from engine.text import block
+from engine.text import escape_block
 from engine.text import html as safe
 
 if TYPE_CHECKING:
@@ -45,12 +45,12 @@ def write_report(request: ReportRequest) -> str:
     job = store.job(id, owner)
     spec = RunSpec.from_json(job.spec)
     try:
-        members, why = family(spec, catalog)
+        members, why = list_companions(spec, catalog)
     except BadInput:  # its dataset is a person's own, or has left the catalog
-        members, why = [Member(spec.method, _find_title(catalog, "methods", spec.method), "method", spec)], ""
+        members, why = [Companion(spec.method, _find_title(catalog, "methods", spec.method), "method", spec)], ""
     ids = {member.key: member.spec.run_id(job.fingerprint, job.owner) for member in members} | {members[0].key: id}
     results = {key: found for key, run in ids.items() if (found := store.result(run, owner)) is not None}
-    film = None if uploaded(spec.dataset) else _read_film(store, id, owner)
+    film = None if upload_id(spec.dataset) else _read_film(store, id, owner)
     return write_run(job, members, results, catalog, why=why, film=film)
 
 
@@ -66,7 +66,7 @@ def _read_film(store: Store, id: str, owner: str | None) -> tuple[Scene, list[Fr
 
 def write_run(
     job: Job,
-    members: Sequence[Member],
+    members: Sequence[Companion],
     results: Mapping[str, Result],
     catalog: Mapping[str, Any],
     *,
@@ -84,7 +84,7 @@ def write_run(
         raise BadInput(f"run {job.id} is {job.state}; a report can be written of a finished one.")
     result = results[main.key]
     others = [(member, results[member.key]) for member in members[1:] if member.key in results]
-    dataset = "a table of one's own" if uploaded(main.spec.dataset) else _find_title(catalog, "datasets", main.spec.dataset)
+    dataset = "a table of one's own" if upload_id(main.spec.dataset) else _find_title(catalog, "datasets", main.spec.dataset)
     title = f"{main.label} on {dataset}"
     sections = [
         ("asked", "What was asked", _write_request(main, dataset, job)),
@@ -118,7 +118,7 @@ def write_run(
 
 def _find_title(catalog: Mapping[str, Any], kind: str, name: str) -> str:
     try:
-        return str(find(catalog, kind, name)["title"])
+        return str(find_entry(catalog, kind, name)["title"])
     except UnknownName:
         return name
 
@@ -132,7 +132,7 @@ def _describe_replicates(n: int) -> str:
     return "1 replicate" if n == 1 else f"{n} replicates"
 
 
-def _write_verdict(main: Member, result: Result, others: Sequence[tuple[Member, Result]]) -> str:
+def _write_verdict(main: Companion, result: Result, others: Sequence[tuple[Companion, Result]]) -> str:
     """The answer in a sentence or two, with which interval it is."""
     score = result.metrics[DEFAULT_METRIC]
     kind = f"{result.interval}, " if to_number(score["low"]) == to_number(score["low"]) else ""
@@ -161,7 +161,7 @@ def _describe_imbalance(spec: RunSpec) -> str:
 # ---- sections
 
 
-def _write_request(main: Member, dataset: str, job: Job) -> str:
+def _write_request(main: Companion, dataset: str, job: Job) -> str:
     spec = main.spec
     protocol = "one split" if spec.folds == 1 else f"{spec.folds} folds"
     return doc.html_facts(
@@ -176,7 +176,7 @@ def _write_request(main: Member, dataset: str, job: Job) -> str:
     )
 
 
-def _write_leaderboard(main: Member, result: Result, others: Sequence[tuple[Member, Result]], why: str) -> str:
+def _write_leaderboard(main: Companion, result: Result, others: Sequence[tuple[Companion, Result]], why: str) -> str:
     """The run and what is compared with it: score, and how far the run is ahead of each."""
     rows, marks = [], []
     for member, found in [(main, result), *others]:
@@ -226,7 +226,7 @@ def _write_leaderboard(main: Member, result: Result, others: Sequence[tuple[Memb
     )
 
 
-def _write_measures(main: Member, result: Result, others: Sequence[tuple[Member, Result]]) -> str:
+def _write_measures(main: Companion, result: Result, others: Sequence[tuple[Companion, Result]]) -> str:
     runs = [(main, result), *others]
     head = ["Measure", *(doc.html_name(member.label, 40) for member, _ in runs)]
     rows = [
@@ -312,7 +312,7 @@ def _write_gap(result: Result) -> str:
     )
 
 
-def _write_settings(members: Sequence[Member], results: Mapping[str, Result]) -> str:
+def _write_settings(members: Sequence[Companion], results: Mapping[str, Result]) -> str:
     rows = [
         [
             doc.html_name(member.label, 60),
@@ -323,7 +323,7 @@ def _write_settings(members: Sequence[Member], results: Mapping[str, Result]) ->
         for member in members
         if member.key in results
     ]
-    data = doc.format_params(members[0].spec.data) if members[0].spec.data and not uploaded(members[0].spec.dataset) else ""
+    data = doc.format_params(members[0].spec.data) if members[0].spec.data and not upload_id(members[0].spec.dataset) else ""
     return doc.html_facts([("Data", data)]) + doc.html_table(
         "Parameters of each run", ["Run", "Role", "Parameters", "Id"], rows, texts=(1, 2, 3)
     )
@@ -342,4 +342,4 @@ def _write_code(spec: RunSpec, catalog: Mapping[str, Any]) -> str:
         terminal, python = run_code.write_command(spec, catalog), run_code.write_python(spec, catalog)
     except BadInput as error:
         return f"<p>{safe(error)}</p>"
-    return f"<h3>Terminal</h3><pre><code>{block(terminal)}</code></pre><h3>Python</h3><pre><code>{block(python)}</code></pre>"
+    return f"<h3>Terminal</h3><pre><code>{escape_block(terminal)}</code></pre><h3>Python</h3><pre><code>{escape_block(python)}</code></pre>"

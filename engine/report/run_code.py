@@ -9,9 +9,9 @@ from typing import Any
 from engine import text as escape
 from engine.errors import BadParameter
 from engine.spec import RunSpec
-from engine.spec.fields import written
+from engine.spec.fields import format_value
 from engine.spec.result import DEFAULT_METRIC
-from engine.spec.run import find, uploaded
+from engine.spec.run import find_entry, upload_id
 
 # ---- a run
 
@@ -25,15 +25,15 @@ def list_arguments(spec: RunSpec, catalog: Mapping[str, Any]) -> Sequence[str]:
     out = ["python", "-m", "engine", "run", "--dataset", spec.dataset, "--method", spec.method]
     made = spec.imbalance
     out += ["--profile", made.profile]
-    out += ["--ratio", written(made.ratio)] if made.ratio is not None else []
-    out += ["--rate", written(made.rate)] if made.rate is not None else []
+    out += ["--ratio", format_value(made.ratio)] if made.ratio is not None else []
+    out += ["--rate", format_value(made.rate)] if made.rate is not None else []
     out += ["--where", str(made.where)] if made.profile != "native" else []
     out += ["--folds", str(spec.folds), "--seeds", str(spec.seeds), "--seed", str(spec.seed)]
     usual = spec.with_(data={}, params={}).complete(catalog)
     for flag, values, plain in (("--data", spec.data, usual.data), ("--set", spec.params, usual.params)):
         for name, value in values.items():
             if value != plain[name]:
-                out += [flag, f"{name}={written(value)}"]
+                out += [flag, f"{name}={format_value(value)}"]
     return out
 
 
@@ -44,7 +44,7 @@ def write_command(spec: RunSpec, catalog: Mapping[str, Any]) -> str:
 
 def find_classifier(spec: RunSpec, catalog: Mapping[str, Any]) -> str | None:
     """The class of `engine.estimators` that trains as this run does; None where there is none: images, oracles, chosen components."""
-    data, method = find(catalog, "datasets", spec.dataset), find(catalog, "methods", spec.method)
+    data, method = find_entry(catalog, "datasets", spec.dataset), find_entry(catalog, "methods", spec.method)
     name: str | None = method.get("classifier")
     return name if name and data["kind"] != "images" and not spec.data.get("pca") else None
 
@@ -58,12 +58,12 @@ def write_python(spec: RunSpec, catalog: Mapping[str, Any]) -> str:
     """
     spec = _complete(spec, catalog)
     classifier = find_classifier(spec, catalog)
-    about = f"# {escape.line(find(catalog, 'methods', spec.method)['title'], 80)} on {spec.dataset}, n = {spec.replicates}"
+    about = f"# {escape.one_line(find_entry(catalog, 'methods', spec.method)['title'], 80)} on {spec.dataset}, n = {spec.replicates}"
     return "\n".join([about, *(_write_run(spec) if classifier is None else _write_classifier(spec, catalog, classifier)), ""])
 
 
 def _complete(spec: RunSpec, catalog: Mapping[str, Any]) -> RunSpec:
-    if uploaded(spec.dataset):
+    if upload_id(spec.dataset):
         raise BadParameter(
             "this run is on a table of your own, which has no name outside this page; Your data has the code of each comparison."
         )
@@ -108,7 +108,7 @@ def _write_run(spec: RunSpec) -> list[str]:
 def _write_classifier(spec: RunSpec, catalog: Mapping[str, Any], classifier: str) -> list[str]:
     # what a run's task says where its method has no patience of its own: a phase goes to its last epoch
     params = {k: tuple(v) if isinstance(v, list) else v for k, v in spec.params.items()}
-    own = {d["name"] for d in find(catalog, "methods", spec.method)["fields"]}
+    own = {d["name"] for d in find_entry(catalog, "methods", spec.method)["fields"]}
     arguments = {k: repr(v) for k, v in (params | ({} if "patience" in own else {"patience": 0})).items()}
     return [
         "# splits, rows and parameters are the run's; the classifier draws the rows that choose the epoch itself: near, not equal",

@@ -10,7 +10,7 @@ from engine.events import UNIT, Frame, Scene
 from engine.report import page as doc
 from engine.report import svg as drawing
 from engine.report.svg import Line
-from engine.spec.companions import Member
+from engine.spec.companions import Companion
 from engine.spec.result import Result
 from engine.text import html as safe
 
@@ -29,7 +29,7 @@ def mean_over_replicates(values: np.ndarray) -> np.ndarray:
     return mean
 
 
-def draw_curves(main: Member, result: Result, others: Sequence[tuple[Member, Result]]) -> str:
+def draw_curves(main: Companion, result: Result, others: Sequence[tuple[Companion, Result]]) -> str:
     if "pr_precision" not in result.arrays:
         return ""
     recall = np.asarray(result.arrays["pr_recall"], float)

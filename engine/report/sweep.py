@@ -20,8 +20,8 @@ from engine.report.svg import Line, Row
 from engine.spec.companions import BASELINE, ORACLE
 from engine.spec.result import DEFAULT_METRIC, METRICS
 from engine.sweep import SweepSpec
-from engine.sweep import spec as sweep
-from engine.text import block
+from engine.sweep.table import compare_over_cells
+from engine.text import escape_block
 from engine.text import html as safe
 
 Record = Mapping[str, Any]
@@ -48,7 +48,7 @@ def write_report(request: ReportRequest) -> str:
 def write_sweep(
     spec: SweepSpec, records: Sequence[Record], catalog: Mapping[str, Any], metric: str = DEFAULT_METRIC, *, date: str = ""
 ) -> str:
-    """The report, one HTML document. records: `engine.sweep.spec.table` of that metric, finished or not. date: of the
+    """The report, one HTML document. records: `engine.sweep.table.build_table` of that metric, finished or not. date: of the
     report, as it is written.
 
     Raises UnknownName where the catalog has not what the sweep names.
@@ -283,7 +283,7 @@ def _write_square(record: Record | None) -> str:
 
 
 def _draw_ranks(spec: SweepSpec, records: Sequence[Record], metric: str) -> str:
-    found = sweep.over_cells(records, metric)
+    found = compare_over_cells(records, metric)
     if found is None:
         return ""
     titles = {record["method"]: record["title"] for record in records}
@@ -425,7 +425,7 @@ def _write_code(spec: SweepSpec, metric: str) -> str:
     ]
     return (
         "<p>Runs what is missing, cheapest first, and writes this report; what the store has is not computed again. With "
-        f"<code>--json</code> it prints every number.</p><pre><code>{block(shlex.join(words))}</code></pre>"
+        f"<code>--json</code> it prints every number.</p><pre><code>{escape_block(shlex.join(words))}</code></pre>"
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from engine.errors import BadInput, DataMissing, OutOfMemory
 from engine.spec import RunSpec
 from engine.spec.result import Result
-from engine.spec.run import canonical
+from engine.spec.run import canonical_json
 
 Item = TypeVar("Item")
 DIED = "its process ended before it did: most likely the memory was not enough."
@@ -108,7 +108,7 @@ def run_spec(spec: RunSpec, device: str, read: dict[str, Any]) -> Result:
     from engine.runner import drive
     from engine.runner import run as steps
 
-    what = canonical([spec.dataset, dict(spec.data)])
+    what = canonical_json([spec.dataset, dict(spec.data)])
     if what not in read:
         read.clear()  # one at a time: whole image sets are large
         read[what] = load(spec.dataset, spec.data)

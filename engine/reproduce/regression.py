@@ -18,9 +18,9 @@ from torch import Tensor
 
 from engine.papers.protocol import Arm
 from engine.papers.sine import AFTER, BEFORE, ERROR
-from engine.runner.execute import provenance
+from engine.runner.provenance import collect_provenance
 from engine.seeds import numpy_stream
-from engine.spec.run import canonical
+from engine.spec.run import canonical_json
 from engine.version import NUMERICS
 
 SPAN = 5.0
@@ -176,9 +176,9 @@ def measure_arm(arm: Arm, count: int) -> dict[str, Any]:
     lines |= {name: {"x": short(one.x[0]), "y": short(one.y[0])} for name, one in shown.items()}
     facts = {"arm": arm.key, "draws": count, "numerics": NUMERICS}
     return {
-        "run_id": hashlib.sha256(canonical(facts).encode()).hexdigest()[:16],
+        "run_id": hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:16],
         "metrics": {name: {"values": found.tolist()} for name, found in values.items()},
         "seconds": time.monotonic() - began,
-        "provenance": provenance(torch.device("cpu"), torch.float64),
+        "provenance": collect_provenance(torch.device("cpu"), torch.float64),
         "lines": lines,
     }

@@ -15,7 +15,7 @@ from engine.reproduce import parallel
 from engine.reproduce.document import format_duration
 from engine.spec import RunSpec
 from engine.spec.result import Result
-from engine.spec.run import canonical, find
+from engine.spec.run import canonical_json, find_entry
 
 Waiting = tuple[int, Arm, RunSpec]
 
@@ -97,10 +97,10 @@ class TableRunner:
         unique = {spec.run_id(self.fingerprint(spec)): (n, arm, spec) for n, arm, spec in reversed(waiting)}
         groups: dict[str, list[Waiting]] = defaultdict(list)
         for n, arm, spec in reversed(unique.values()):
-            groups[canonical([n, spec.dataset, dict(spec.data), spec.to_json()["imbalance"]])].append((n, arm, spec))
+            groups[canonical_json([n, spec.dataset, dict(spec.data), spec.to_json()["imbalance"]])].append((n, arm, spec))
         # earlier replicates first; of one, what has most rows: a long run that comes last is waited for alone
         order = sorted(
-            groups.values(), key=lambda group: (group[0][0], -find(self.catalog, "datasets", group[0][2].dataset)["rows"])
+            groups.values(), key=lambda group: (group[0][0], -find_entry(self.catalog, "datasets", group[0][2].dataset)["rows"])
         )
         todo = [[(one, one[2].to_json()) for one in group] for group in order]
         first, begun = of - len(unique), 0
@@ -157,7 +157,7 @@ class TableRunner:
 
     def fingerprint(self, spec: RunSpec) -> str:
         """Of the data a spec is about."""
-        value: str = find(self.catalog, "datasets", spec.dataset)["fingerprint"]
+        value: str = find_entry(self.catalog, "datasets", spec.dataset)["fingerprint"]
         return value
 
     def explain_absence(self, arm: Arm, folds: int, seeds: int = 1) -> str:
@@ -167,7 +167,7 @@ class TableRunner:
         try:
             arm.spec(0, folds, seeds).complete(self.catalog)
             if not available(arm.dataset):
-                return f"the data are not on this machine: {find(self.catalog, 'datasets', arm.dataset)['how_to_get']}"
+                return f"the data are not on this machine: {find_entry(self.catalog, 'datasets', arm.dataset)['how_to_get']}"
         except BadInput as error:
             return str(error)
         return ""

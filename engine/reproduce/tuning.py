@@ -25,8 +25,8 @@ from engine.errors import BadInput, BadParameter, StoreError
 from engine.events import Epoch
 from engine.methods import method
 from engine.papers.protocol import Arm, Claim, Reading, Table
-from engine.runner.execute import CHUNK
-from engine.settings import setting
+from engine.runner.chunks import CHUNK
+from engine.settings import read_setting
 from engine.spec import RunSpec
 from engine.training.camera import Camera
 
@@ -57,7 +57,7 @@ def tune_table(
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    torch.set_num_threads(setting("LAB_THREADS", 1))
+    torch.set_num_threads(read_setting("LAB_THREADS", 1))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         storage = JournalStorage(JournalFileBackend(str(folder / FILE)))

@@ -33,22 +33,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.analysis.moves import moves
+from engine.analysis.moves import move_lengths
 from engine.data.dataset import Rows, Task
 from engine.losses import cross_entropy, mean_weights
 from engine.models.mlp import MLP
 from engine.models.net import Net
 from engine.training.fitted import Fitted
 
-VALUES = 4_000_000
+MAX_VALUES = 4_000_000
 """Values (replicates x rows x widest layer) in a chunk: 32 MB a tensor."""
 
-MOST = 5000
+MAX_POINTS = 5000
 """Points of a replicate up to which all are kept; of more, those in the picture and the ENDS best and worst."""
-ENDS = 200
+MAX_ARROWS = 200
 
 
-def measured(net: Net) -> bool:
+def is_supported(net: Net) -> bool:
     """Whether contributions can be had of this network: an MLP with a plain last layer."""
     return isinstance(net, MLP) and not net.cosine
 
@@ -56,7 +56,7 @@ def measured(net: Net) -> bool:
 @torch.no_grad()
 def validation_gradient(net: MLP, valid: Rows, *, alike: bool = False) -> Tensor:
     """grad_theta L [R, P] in float64; 0 for a replicate without validation rows. alike: the classes that have rows weigh the same."""
-    net = _exact(net)
+    net = _to_double(net)
     weights = mean_weights(valid.mask, torch.float64)
     if alike:
         counts = valid.counts(net.classes)
@@ -68,9 +68,9 @@ def validation_gradient(net: MLP, valid: Rows, *, alike: bool = False) -> Tensor
 
 
 @torch.no_grad()
-def contributions(net: MLP, points: Rows, gradient: Tensor) -> Tensor:
+def compute_contributions(net: MLP, points: Rows, gradient: Tensor) -> Tensor:
     """c of every point [R, n], float64; NaN where points.mask is False. gradient [R, P]: as `validation_gradient` gives it."""
-    net = _exact(net)
+    net = _to_double(net)
     parts = [
         net.along(points.x[:, own].double(), points.y[:, own], cross_entropy, gradient)
         for own in _chunks(net, points.x.shape[1])
@@ -79,9 +79,9 @@ def contributions(net: MLP, points: Rows, gradient: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def downhill(net: MLP, points: Rows, gradient: Tensor) -> Tensor:
+def compute_descent(net: MLP, points: Rows, gradient: Tensor) -> Tensor:
     """-grad_z c(z) of every point [R, n, D], float64, in loss per unit of step and sd; 0 where points.mask is False."""
-    net = _exact(net)
+    net = _to_double(net)
     weights = points.mask.double()
     parts = [
         net.mixed(points.x[:, own].double(), points.y[:, own], weights[:, own], cross_entropy, net.flat, gradient)[0]
@@ -90,7 +90,7 @@ def downhill(net: MLP, points: Rows, gradient: Tensor) -> Tensor:
     return torch.cat(parts, 1)
 
 
-def of_run(
+def measure_run(
     task: Task, fitted: Fitted, drawn: Sequence[np.ndarray], axes: Sequence[np.ndarray]
 ) -> list[dict[str, np.ndarray]] | None:
     """What is kept of each replicate's points (the artifact `contributions/<replicate>`), float32 unless said; None where contributions
@@ -109,21 +109,21 @@ def of_run(
     nothing.
     """
     net, s = fitted.net, fitted.synthetic
-    if s is None or not task.held_out or not measured(net):
+    if s is None or not task.held_out or not is_supported(net):
         return None
     assert isinstance(net, MLP)
     points = Rows(s.x, s.y, s.mask)
     gradient = validation_gradient(net, task.valid)
-    value, moved = _numpy(contributions(net, points, gradient)), _numpy(moves(s.start, s.x))
-    alike = _numpy(contributions(net, points, validation_gradient(net, task.valid, alike=True)))
-    arrows = _arrows(net, points, gradient, drawn, axes) if drawn and axes else None
+    value, moved = _numpy(compute_contributions(net, points, gradient)), _numpy(move_lengths(s.start, s.x))
+    alike = _numpy(compute_contributions(net, points, validation_gradient(net, task.valid, alike=True)))
+    arrows = _sample_arrows(net, points, gradient, drawn, axes) if drawn and axes else None
     out = []
     for r, size in enumerate(s.mask.sum(1).tolist()):
         shown = np.asarray(drawn[r], np.int64) if drawn else np.zeros(0, np.int64)
         kept = np.arange(size)
-        if size > MOST:
+        if size > MAX_POINTS:
             order = np.argsort(value[r, :size], kind="stable")
-            kept = np.unique(np.concatenate([order[:ENDS], order[-ENDS:], shown]))
+            kept = np.unique(np.concatenate([order[:MAX_ARROWS], order[-MAX_ARROWS:], shown]))
         rows = np.full(len(kept), -1, np.int32)
         if s.parent is not None:
             parent = s.parent[r].cpu().numpy()[kept]
@@ -144,7 +144,7 @@ def of_run(
     return out
 
 
-def summary(
+def summarise_contributions(
     every: Sequence[np.ndarray], interval: Callable[[np.ndarray, tuple[float, float]], dict[str, Any]]
 ) -> dict[str, Any]:
     """`engine.spec.result.Result.contributions` of each replicate's contributions, plain and with the classes alike, [2, n]
@@ -164,7 +164,7 @@ def summary(
     return out
 
 
-def _arrows(
+def _sample_arrows(
     net: MLP, points: Rows, gradient: Tensor, drawn: Sequence[np.ndarray], axes: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
     """`downhill` of the drawn points alone, in each replicate's plane: [m, 2]."""
@@ -175,16 +175,16 @@ def _arrows(
     index = index.to(points.x.device)
     mask = torch.arange(width, device=index.device) < torch.tensor([[len(w)] for w in drawn], device=index.device)
     x = points.x.gather(1, index.unsqueeze(2).expand(-1, -1, points.x.shape[2]))
-    down = _numpy(downhill(net, Rows(x, points.y.gather(1, index), mask), gradient))
+    down = _numpy(compute_descent(net, Rows(x, points.y.gather(1, index), mask), gradient))
     return [(down[r, : len(which)] @ axes[r].T).astype(np.float32) for r, which in enumerate(drawn)]
 
 
-def _exact(net: MLP) -> MLP:
+def _to_double(net: MLP) -> MLP:
     return MLP(net.sizes, net.activation, net.flat.detach().double(), net.cosine)
 
 
 def _chunks(net: MLP, rows: int) -> Iterator[slice]:
-    size = max(1, VALUES // (len(net.flat) * max(net.sizes)))
+    size = max(1, MAX_VALUES // (len(net.flat) * max(net.sizes)))
     for first in range(0, rows, size):
         yield slice(first, first + size)
 

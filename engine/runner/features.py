@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.analysis.gap import bootstrap, by_outcome, equal_sizes, gap, over_classes
+from engine.analysis.gap import bootstrap_gap, compute_gap, gaps_at_equal_sizes, gaps_by_outcome, mean_over_classes
 from engine.analysis.sample import Part
 from engine.data.dataset import Task
 from engine.models.net import Net
@@ -21,7 +21,7 @@ EQUAL_DRAWS = 20
 
 
 @dataclass(frozen=True)
-class Seen:
+class Extracted:
     """One replicate's features, float64 [n, H]. earlier_*: under the net before its head, or all of it, was trained anew (the
     same arrays where there was none). synthetic: None where the method has no synthetic rows."""
 
@@ -41,7 +41,7 @@ class Seen:
 
 
 @torch.no_grad()
-def seen(task: Task, fitted: Fitted) -> Iterator[Seen]:
+def extract_features(task: Task, fitted: Fitted) -> Iterator[Extracted]:
     """Every replicate's features, in order."""
     net = fitted.net
     train, test = net.embed(task.train.x, task.train.mask), net.embed(task.test.x, task.test.mask)
@@ -65,7 +65,7 @@ def seen(task: Task, fitted: Fitted) -> Iterator[Seen]:
             enemies = None if fitted.enemies is None else _numbers(fitted.enemies[r][rows])
             own_labels = net.head(x)[r].argmax(1)
             synthetic = Part(_floats(x[r][rows]), _numbers(y[r][rows]), _numbers(own_labels[rows]), enemies=enemies)
-        yield Seen(
+        yield Extracted(
             Part(_floats(train[r][kept]), _numbers(task.train.y[r][kept]), _numbers(labels[0][r][kept]), task.source[r]),
             Part(_floats(test[r][new]), _numbers(task.test.y[r][new]), _numbers(labels[1][r][new]), task.test_source[r]),
             synthetic,
@@ -75,7 +75,7 @@ def seen(task: Task, fitted: Fitted) -> Iterator[Seen]:
         )
 
 
-def gaps(one: Seen, classes: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def compute_gaps(one: Extracted, classes: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Gaps per class [C], means over features (card A5, A6).
 
     before: of the earlier net, training range of real rows. after: of the final net, training range of real and synthetic rows.
@@ -84,30 +84,30 @@ def gaps(one: Seen, classes: int, rng: np.random.Generator) -> dict[str, np.ndar
     """
     train, test = one.train, one.test
     known, known_y = one.known()
-    outcomes = by_outcome(one.earlier_train, train.y, one.earlier_test, test.y, one.earlier_predicted, classes)
+    outcomes = gaps_by_outcome(one.earlier_train, train.y, one.earlier_test, test.y, one.earlier_predicted, classes)
     fewest = int(np.bincount(train.y, minlength=classes).min())
-    equal = equal_sizes(
+    equal = gaps_at_equal_sizes(
         one.earlier_train, train.y, one.earlier_test, test.y, classes, rng, train_rows=fewest, repeats=EQUAL_DRAWS
     )
     return {
-        "before": gap(one.earlier_train, train.y, one.earlier_test, test.y, classes).mean,
-        "after": gap(known, known_y, test.x, test.y, classes).mean,
+        "before": compute_gap(one.earlier_train, train.y, one.earlier_test, test.y, classes).mean,
+        "after": compute_gap(known, known_y, test.x, test.y, classes).mean,
         "correct": outcomes.correct.mean,
         "errors": outcomes.errors.mean,
         "equal_size": equal.mean(0),
     }
 
 
-def gap_draws(one: Seen, classes: int, stream: Callable[[], np.random.Generator], n: int) -> dict[str, np.ndarray]:
+def draw_gaps(one: Extracted, classes: int, stream: Callable[[], np.random.Generator], n: int) -> dict[str, np.ndarray]:
     """The net gap on n stratified bootstrap draws of the test rows, before and after (the same draws): each [n]."""
     train, test = one.train, one.test
     known, known_y = one.known()
-    before = bootstrap(one.earlier_train, train.y, one.earlier_test, test.y, classes, stream(), n=n)
-    after = bootstrap(known, known_y, test.x, test.y, classes, stream(), n=n)
-    return {name: np.array([over_classes(row) for row in rows]) for name, rows in (("before", before), ("after", after))}
+    before = bootstrap_gap(one.earlier_train, train.y, one.earlier_test, test.y, classes, stream(), n=n)
+    after = bootstrap_gap(known, known_y, test.x, test.y, classes, stream(), n=n)
+    return {name: np.array([mean_over_classes(row) for row in rows]) for name, rows in (("before", before), ("after", after))}
 
 
-def equal_draws(task: Task, r: int) -> np.random.Generator:
+def equal_size_stream(task: Task, r: int) -> np.random.Generator:
     """The generator of replicate r's equal-size control."""
     replicate = task.replicates[r]
     return numpy_stream(task.seed, "equal sizes", replicate.seed, replicate.fold)

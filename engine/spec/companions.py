@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.spec import limits
-from engine.spec.run import RunSpec, find
+from engine.spec.run import RunSpec, find_entry
 
 BASELINE, ORACLE = "ce", "potential"
 
 
 @dataclass(frozen=True)
-class Member:
+class Companion:
     """One run of a family. key names its pen in the charts; role: method, control, baseline or oracle; spec is completed."""
 
     key: str
@@ -27,29 +27,31 @@ class Member:
         return self.role != "oracle"
 
 
-def family(spec: RunSpec, catalog: Mapping[str, Any]) -> tuple[list[Member], str]:
+def list_companions(spec: RunSpec, catalog: Mapping[str, Any]) -> tuple[list[Companion], str]:
     """The chosen run first, then its controls, cross-entropy and the potential, all on the same data and protocol.
 
     The second value says in one sentence why there is no potential, '' where there is one. Raises UnknownName or
     BadParameter, as `RunSpec.complete`.
     """
     spec = spec.complete(catalog)
-    method = find(catalog, "methods", spec.method)
-    control = next((name for name, change in method["controls"].items() if _has(spec, change)), None)
+    method = find_entry(catalog, "methods", spec.method)
+    control = next((name for name, change in method["controls"].items() if _has_values(spec, change)), None)
     label = f"{method['title']}, {control}" if control else method["title"]
     role = {BASELINE: "baseline"}.get(spec.method, "method") if method["ranked"] else "oracle"
-    members = [Member(control or spec.method, label, role, spec)]
+    members = [Companion(control or spec.method, label, role, spec)]
     for name, change in method["controls"].items():
-        members.append(Member(name, name, "control", spec.with_(params=dict(spec.params) | change).complete(catalog)))
+        members.append(Companion(name, name, "control", spec.with_(params=dict(spec.params) | change).complete(catalog)))
     others = {entry["name"]: entry for entry in catalog["methods"]}
-    dataset = find(catalog, "datasets", spec.dataset)
-    why = why_no_potential(spec, dataset)
+    dataset = find_entry(catalog, "datasets", spec.dataset)
+    why = explain_no_potential(spec, dataset)
     for name, role in ((BASELINE, "baseline"), (ORACLE, "oracle")):
         if name in others and (name != ORACLE or not why):
             # a method without a choice of network trains the MLP on images too, so what it is compared with must
             params: dict[str, Any] = {"model": "mlp"} if dataset["kind"] == "images" and "model" not in spec.params else {}
             params |= {f["name"]: spec.params[f["name"]] for f in others[name]["fields"] if f["name"] in spec.params}
-            members.append(Member(name, others[name]["title"], role, spec.with_(method=name, params=params).complete(catalog)))
+            members.append(
+                Companion(name, others[name]["title"], role, spec.with_(method=name, params=params).complete(catalog))
+            )
     seen: set[str] = set()
     unique = []
     for member in members:  # cross-entropy is its own baseline, a control its own control
@@ -59,15 +61,15 @@ def family(spec: RunSpec, catalog: Mapping[str, Any]) -> tuple[list[Member], str
     return unique, why if spec.method != ORACLE else ""
 
 
-def why_no_potential(spec: RunSpec, dataset: Mapping[str, Any]) -> str:
+def explain_no_potential(spec: RunSpec, dataset: Mapping[str, Any]) -> str:
     """One sentence where no minority row is withheld, else ''."""
     if spec.imbalance.profile == "native":
         return "The data are used as they come: no row was withheld, so there is no potential to compare with."
     if spec.imbalance.profile == "remove":
         return ""
     counts = limits.class_counts(dataset, spec.data)
-    kept = limits.targets(counts, spec.imbalance)
-    if any(kept[c] < counts[c] for c in limits.minority(kept)):
+    kept = limits.target_counts(counts, spec.imbalance)
+    if any(kept[c] < counts[c] for c in limits.minority_classes(kept)):
         return ""
     return (
         f"The data are at least as skewed as {spec.imbalance.ratio:g}:1 already, so no minority row was dropped: "
@@ -75,5 +77,5 @@ def why_no_potential(spec: RunSpec, dataset: Mapping[str, Any]) -> str:
     )
 
 
-def _has(spec: RunSpec, change: Mapping[str, Any]) -> bool:
+def _has_values(spec: RunSpec, change: Mapping[str, Any]) -> bool:
     return bool(change) and all(spec.params.get(name) == value for name, value in change.items())

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import BadParameter
-from engine.spec.result import METRICS
-from engine.spec.run import MAX_RATIO, Imbalance, canonical
+from engine.spec.fields import is_number
+from engine.spec.result import DEFAULT_METRIC, METRICS
+from engine.spec.run import MAX_RATIO, Imbalance, canonical_json
 from engine.version import NUMERICS
 
 PLAIN, TREES = "ce", "trees"
@@ -52,7 +53,7 @@ class CompareSpec:
     budget: float = 60.0
     ratio: float | None = None
     methods: tuple[str, ...] | None = None
-    metric: str = "average_precision"
+    metric: str = DEFAULT_METRIC
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -67,9 +68,9 @@ class CompareSpec:
         if not isinstance(self.reading, Mapping):
             raise BadParameter("reading must be options with values.")
         low, high = BUDGETS
-        if not _is_number(self.budget) or not low <= self.budget <= high:
+        if not is_number(self.budget) or not low <= self.budget <= high:
             raise BadParameter(f"budget={self.budget!r}: must be in [{low:g}, {high:g}] seconds.")
-        if self.ratio is not None and (not _is_number(self.ratio) or not 1 <= self.ratio <= MAX_RATIO):
+        if self.ratio is not None and (not is_number(self.ratio) or not 1 <= self.ratio <= MAX_RATIO):
             raise BadParameter(f"ratio={self.ratio!r}: must be in [1, {MAX_RATIO:g}], or nothing for the data as they come.")
         if self.metric not in METRICS:
             raise BadParameter(f"metric={self.metric!r}: must be one of {', '.join(METRICS)}.")
@@ -114,8 +115,4 @@ class CompareSpec:
     def id(self, fingerprint: str, owner: str | None = None) -> str:
         """16 hex digits naming this comparison: the hash of the spec, data, NUMERICS and, for private data, owner."""
         facts = {"compare": self.to_json(), "data": fingerprint, "numerics": NUMERICS, "owner": owner}
-        return hashlib.sha256(canonical(facts).encode()).hexdigest()[:16]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+        return hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:16]

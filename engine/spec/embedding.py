@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from engine.errors import BadParameter, UnknownName
 from engine.spec import fields
 from engine.spec.fields import param
-from engine.spec.run import canonical
+from engine.spec.run import canonical_json
 from engine.version import NUMERICS
 
 FEATURES = "features/0"
@@ -109,14 +109,14 @@ class UMAP(Technique):
 TECHNIQUES: dict[str, type[Technique]] = {t.name: t for t in (PCA, TSNE, UMAP)}
 
 
-def technique(name: str, params: Mapping[str, Any]) -> Technique:
+def make_technique(name: str, params: Mapping[str, Any]) -> Technique:
     """The technique of that name, parameters checked and defaults filled in. Raises UnknownName or BadParameter."""
     if name not in TECHNIQUES:
         raise UnknownName(f"no technique is called {name!r}; there are: {', '.join(TECHNIQUES)}.")
     return TECHNIQUES[name](**fields.check(fields.describe(TECHNIQUES[name]), params, name))
 
 
-def describe() -> list[dict[str, Any]]:
+def describe_techniques() -> list[dict[str, Any]]:
     """The catalog's `embeddings`: {technique, title, summary, fields, seconds}; `seconds` holds the numbers of `Cost`."""
     return [
         {
@@ -130,7 +130,7 @@ def describe() -> list[dict[str, Any]]:
     ]
 
 
-def artifact(technique: str, job: str) -> str:
+def artifact_name(technique: str, job: str) -> str:
     """The name under which a run keeps what the embed job of that id found."""
     return f"embedding/{technique}-{job[:8]}"
 
@@ -147,23 +147,23 @@ class EmbedSpec:
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**31:
             raise BadParameter(f"seed={self.seed!r}: must be a whole number in [0, {2**31 - 1}].")
-        object.__setattr__(self, "params", dataclasses.asdict(technique(self.technique, self.params)))
+        object.__setattr__(self, "params", dataclasses.asdict(make_technique(self.technique, self.params)))
 
     @property
     def how(self) -> Technique:
         """The technique with its parameters."""
-        return technique(self.technique, self.params)
+        return make_technique(self.technique, self.params)
 
     @property
     def id(self) -> str:
         """16 hex digits naming the job: the hash of run, technique, completed parameters, seed, NUMERICS and kind."""
         facts = {"kind": "embed", "spec": self.to_json(), "numerics": NUMERICS}
-        return hashlib.sha256(canonical(facts).encode()).hexdigest()[:16]
+        return hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:16]
 
     @property
     def artifact(self) -> str:
         """The name under which the run keeps the answer: npz with `xy` float32 [n, 2], in the order of the features' rows."""
-        return artifact(self.technique, self.id)
+        return artifact_name(self.technique, self.id)
 
     def to_json(self) -> dict[str, Any]:
         """JSON-plain; `EmbedSpec(**value)` gives the same spec back."""

@@ -10,11 +10,16 @@ import dataclasses
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from engine.errors import BadParameter, UnknownName
 
 KINDS = {int: "int", float: "float", bool: "bool", str: "choice", tuple: "ints"}
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether a value is an int or a float; a bool is neither."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def param(
@@ -74,7 +79,7 @@ def check(described: list[dict[str, Any]], values: Mapping[str, Any], who: str) 
 def check_value(d: Mapping[str, Any], value: Any, who: str) -> Any:
     """One value against one field's description; returns it in its field's type (a list for `ints`)."""
     name, kind = d["name"], d["kind"]
-    wrong = BadParameter(f"{who}({name}={value!r}): must be {_allowed(d)}.")
+    wrong = BadParameter(f"{who}({name}={value!r}): must be {_describe_range(d)}.")
     if kind == "bool":
         if not isinstance(value, bool):
             raise wrong
@@ -86,10 +91,10 @@ def check_value(d: Mapping[str, Any], value: Any, who: str) -> Any:
     if kind == "ints":
         if not isinstance(value, (list, tuple)) or not all(isinstance(v, int) and not isinstance(v, bool) for v in value):
             raise wrong
-        if not all(_inside(d, v) for v in value):
+        if not all(_is_inside(d, v) for v in value):
             raise wrong
         return list(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if not is_number(value):
         raise wrong
     try:
         finite = math.isfinite(value)
@@ -98,7 +103,7 @@ def check_value(d: Mapping[str, Any], value: Any, who: str) -> Any:
     if not finite or (kind == "int" and value != int(value)):
         raise wrong
     value = int(value) if kind == "int" else float(value) + 0.0  # -0.0 becomes 0.0: equal values must have one id
-    if not _inside(d, value):
+    if not _is_inside(d, value):
         raise wrong
     return value
 
@@ -117,11 +122,11 @@ def parse(d: Mapping[str, Any], text: str, who: str) -> Any:
             value = float(text)
             value = int(value) if kind == "int" and value.is_integer() else value
     except (KeyError, ValueError):
-        raise BadParameter(f"{who}({d['name']}={text!r}): must be {_allowed(d)}.") from None
+        raise BadParameter(f"{who}({d['name']}={text!r}): must be {_describe_range(d)}.") from None
     return check_value(d, value, who)
 
 
-def written(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as `parse` reads it back."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -132,11 +137,11 @@ def written(value: Any) -> str:
     return str(value)
 
 
-def _inside(d: Mapping[str, Any], value: float) -> bool:
+def _is_inside(d: Mapping[str, Any], value: float) -> bool:
     return (d["low"] is None or value >= d["low"]) and (d["high"] is None or value <= d["high"])
 
 
-def _allowed(d: Mapping[str, Any]) -> str:
+def _describe_range(d: Mapping[str, Any]) -> str:
     if d["kind"] == "bool":
         return "true or false"
     if d["kind"] == "choice":

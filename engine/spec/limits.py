@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.spec.run import MAX_RATIO, Imbalance
 
-FEWEST = 5
+MIN_CLASS_ROWS = 5
 """Rows a class must keep to be split into training, validation and test."""
 
 QUICK = 4
@@ -33,15 +33,15 @@ def class_counts(entry: Mapping[str, Any], options: Mapping[str, Any]) -> list[i
     return [min(counts)] * len(counts) if values.get("balance") else counts
 
 
-def validation_rows(n: int) -> int:
+def count_validation_rows(n: int) -> int:
     """A fifth of n rows, rounded half up."""
     return (2 * n + 5) // 10
 
 
-def fewest(folds: int) -> int:
+def min_class_rows(folds: int) -> int:
     """Fewest rows of a class that leave one for training, for validation and for each test fold."""
     folds = QUICK if folds == 1 else folds
-    return next(n for n in range(FEWEST, 2 * folds + FEWEST) if n - validation_rows(n) >= folds)
+    return next(n for n in range(MIN_CLASS_ROWS, 2 * folds + MIN_CLASS_ROWS) if n - count_validation_rows(n) >= folds)
 
 
 def head_class(counts: Sequence[int], profile: str) -> int:
@@ -56,7 +56,9 @@ def removed_classes(counts: Sequence[int], order: Sequence[int]) -> list[int]:
     return sorted(order[: max(1, round(0.4 * len(counts)))])
 
 
-def targets(counts: Sequence[int], imbalance: Imbalance, *, head: int | None = None, removed: Sequence[int] = ()) -> list[int]:
+def target_counts(
+    counts: Sequence[int], imbalance: Imbalance, *, head: int | None = None, removed: Sequence[int] = ()
+) -> list[int]:
     """Rows each class keeps, at most counts[c] each.
 
     head: the class that stays largest (default: `head_class(counts)`); give it when `counts` are those of a part.
@@ -75,7 +77,7 @@ def targets(counts: Sequence[int], imbalance: Imbalance, *, head: int | None = N
     return [min(n, math.floor(size / d + _SLACK)) for n, d in zip(counts, by, strict=True)]
 
 
-def minority(kept: Sequence[int]) -> list[int]:
+def minority_classes(kept: Sequence[int]) -> list[int]:
     """Classes that keep fewer rows than the largest does."""
     return [c for c, n in enumerate(kept) if n < max(kept)]
 
@@ -86,14 +88,14 @@ def highest_ratio(counts: Sequence[int], folds: int = 1, where: str = "all", pro
     where `all`: `fewest(folds)` rows of the smallest class must remain. where `train`: one of them in training (validation keeps
     one anyway). Data that cannot be split at all give 1.
     """
-    need = fewest(folds)
+    need = min_class_rows(folds)
     if min(counts) < need:
         return 1.0, f"The smallest class has {min(counts)} rows; {_protocol(folds)} needs {need} of every class."
     if where == "all":
         bounds = [n / need for n in counts]
         why = f"{need} rows of the smallest class must remain for {_protocol(folds)}."
     else:
-        bounds = [float(training_rows(n, folds)) for n in counts]
+        bounds = [float(count_training_rows(n, folds)) for n in counts]
         why = "one row of the smallest class must remain in training."
     head = head_class(counts, profile)
     powers = _powers(len(counts), profile, head)
@@ -105,10 +107,10 @@ def highest_ratio(counts: Sequence[int], folds: int = 1, where: str = "all", pro
     return highest, f"At most {highest:g}:1 with {counts[head]} rows in the largest class: {why}"
 
 
-def training_rows(n: int, folds: int) -> int:
+def count_training_rows(n: int, folds: int) -> int:
     """Fewest of a class's n rows that any replicate trains on."""
     folds = QUICK if folds == 1 else folds
-    rest = n - validation_rows(n)
+    rest = n - count_validation_rows(n)
     return rest - math.ceil(rest / folds)
 
 

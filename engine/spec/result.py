@@ -60,7 +60,7 @@ class Result:
         classes that lost rows under profile `remove`, else over those below the largest in training, and over the others.
     gap: generalisation gap (`engine.analysis.gap`, means over features): {classes, before, after, correct, errors, equal_size: [R][C],
         net: {before, after, difference: {mean, low, high, values}}}. before: features of the net before its head (or all of it) was
-        trained anew, real training rows; after: final net, real and synthetic rows; the others as `engine.runner.features.gaps` says.
+        trained anew, real training rows; after: final net, real and synthetic rows; the others as `engine.runner.features.compute_gaps` says.
     contributions: of the synthetic points (`engine.runner.contributions`), empty where they cannot be had: {points: mean number per
         replicate, helpful: share of them that lower the validation loss, mean: their mean contribution, helpful_alike, mean_alike: the
         same with the classes alike; each {mean, low, high, values}}.
@@ -110,11 +110,11 @@ class Result:
         m = self.metrics[name]
         return Interval(_number(m["mean"]), _number(m["low"]), _number(m["high"]), self.n, self.interval)
 
-    def difference(self, other: Result, name: str = "average_precision") -> Interval:
+    def difference(self, other: Result, name: str = DEFAULT_METRIC) -> Interval:
         """Paired difference self - other on one metric. Both must have the same dataset, imbalance and protocol."""
         mine, theirs = (np.array([_number(v) for v in r.metrics[name]["values"]]) for r in (self, other))
         draws = [r.arrays.get(f"bootstrap/{name}") for r in (self, other)]
-        return intervals.difference(mine, theirs, self.test_share, *draws)
+        return intervals.difference_interval(mine, theirs, self.test_share, *draws)
 
 
 def _number(value: float | None) -> float:

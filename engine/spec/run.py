@@ -11,10 +11,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Any
 
 from engine.errors import BadParameter, UnknownName
 from engine.spec import fields
+from engine.spec.fields import is_number
 from engine.version import NUMERICS
 
 PROFILES = ("native", "ratio", "exponential", "step", "gaussian", "remove")
@@ -48,11 +49,11 @@ class Imbalance:
         if self.profile not in PROFILES:
             raise BadParameter(f"imbalance profile {self.profile!r} is not known; it must be one of {', '.join(PROFILES)}.")
         needs_ratio = self.profile in ("ratio", "exponential", "step", "gaussian")
-        if needs_ratio and not (_is_number(self.ratio) and 1 <= self.ratio <= MAX_RATIO):
+        if needs_ratio and not (is_number(self.ratio) and 1 <= self.ratio <= MAX_RATIO):
             raise BadParameter(f"profile {self.profile!r} needs a ratio in [1, {MAX_RATIO:g}]; got {self.ratio!r}.")
         if not needs_ratio and self.ratio is not None:
             raise BadParameter(f"profile {self.profile!r} takes no ratio; use profile 'ratio'.")
-        if self.profile == "remove" and not (_is_number(self.rate) and 0 < self.rate < 1):
+        if self.profile == "remove" and not (is_number(self.rate) and 0 < self.rate < 1):
             raise BadParameter(f"profile 'remove' needs a rate between 0 and 1, such as 0.9; got {self.rate!r}.")
         if self.profile != "remove" and self.rate is not None:
             raise BadParameter(f"profile {self.profile!r} takes no rate; use profile 'remove'.")
@@ -106,18 +107,18 @@ class RunSpec:
 
         A person's own table is in no catalog: its `data` is what `table_options` says. Raises UnknownName or BadParameter.
         """
-        method = find(catalog, "methods", self.method)
-        if uploaded(self.dataset):
+        method = find_entry(catalog, "methods", self.method)
+        if upload_id(self.dataset):
             kind, data = "tabular", table_options(self.data)
         else:
-            dataset = find(catalog, "datasets", self.dataset)
+            dataset = find_entry(catalog, "datasets", self.dataset)
             kind, data = dataset["kind"], fields.check(dataset["fields"], self.data, self.dataset)
         if kind not in method["kinds"]:
             *most, last = method["kinds"]
             kinds = f"{', '.join(most)} or {last}" if most else last
             raise BadParameter(f"{self.method} takes {kinds} data; {self.dataset} is of kind {kind}.")
         return self.with_(
-            data=data, params=fields.check(method["fields"], {**defaults(method, kind), **self.params}, self.method)
+            data=data, params=fields.check(method["fields"], {**default_params(method, kind), **self.params}, self.method)
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -139,10 +140,10 @@ class RunSpec:
     def run_id(self, fingerprint: str, owner: str | None = None) -> str:
         """16 hex digits naming this run: the hash of the *completed* spec, data, NUMERICS and, for private data, owner."""
         facts = {"spec": self.to_json(), "data": fingerprint, "numerics": NUMERICS, "owner": owner}
-        return hashlib.sha256(canonical(facts).encode()).hexdigest()[:16]
+        return hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:16]
 
 
-def uploaded(dataset: str) -> str | None:
+def upload_id(dataset: str) -> str | None:
     """The id of a person's own table, None for any other dataset's name."""
     return dataset.removeprefix(UPLOAD) if dataset.startswith(UPLOAD) else None
 
@@ -168,10 +169,6 @@ def table_options(options: Mapping[str, Any], *, target: bool = True) -> dict[st
     return {**chosen, "reading": dict(reading)}
 
 
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def _fields_of(cls: type, value: Any, what: str) -> Mapping[str, Any]:
     """`value` as it is, where it is a mapping of fields of that dataclass."""
     if not isinstance(value, Mapping):
@@ -181,18 +178,18 @@ def _fields_of(cls: type, value: Any, what: str) -> Mapping[str, Any]:
     return value
 
 
-def defaults(method: Mapping[str, Any], kind: str) -> dict[str, Any]:
+def default_params(method: Mapping[str, Any], kind: str) -> dict[str, Any]:
     """A method's default parameters on one kind of data; `method` is its entry in the catalog."""
     suited = method["presets"].get(method["suited"].get(kind), {})
     return {d["name"]: suited.get(d["name"], d["default"]) for d in method["fields"]}
 
 
-def canonical(value: Any) -> str:
+def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def find(catalog: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:
+def find_entry(catalog: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:
     """The catalog's entry of that name; `kind` is 'datasets' or 'methods'. Raises UnknownName."""
     entry: dict[str, Any]
     for entry in catalog[kind]:

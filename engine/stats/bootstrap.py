@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def draws(y: np.ndarray, rng: np.random.Generator, n: int = 1000) -> np.ndarray:
+def bootstrap_weights(y: np.ndarray, rng: np.random.Generator, n: int = 1000) -> np.ndarray:
     """How often each of n stratified bootstrap draws holds each row: [n, T] uint16.
 
     Rows are drawn with replacement within their class, so every draw keeps every class's count. y [T] int. The same y and

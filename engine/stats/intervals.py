@@ -54,7 +54,7 @@ def corrected_t(values: np.ndarray, test_share: float, bounds: tuple[float, floa
     return Interval(mean, low, high, n, CORRECTED_T)
 
 
-def percentile(value: float, draws: np.ndarray) -> Interval:
+def percentile_interval(value: float, draws: np.ndarray) -> Interval:
     """95% percentile interval of one replicate's value from its bootstrap draws (NaN draws are left out).
 
     Widened to hold the value: the draws repeat rows, which lifts the average precision of a ranking worse than chance so far
@@ -68,7 +68,7 @@ def percentile(value: float, draws: np.ndarray) -> Interval:
     return Interval(float(value), min(float(low), float(value)), max(float(high), float(value)), 1, BOOTSTRAP)
 
 
-def difference(
+def difference_interval(
     values: np.ndarray,
     other: np.ndarray,
     test_share: float,
@@ -78,5 +78,5 @@ def difference(
     """Paired difference `values - other` on common replicates; one replicate uses bootstrap draws of the same test rows."""
     delta = np.asarray(values, dtype=float) - np.asarray(other, dtype=float)
     if len(delta) == 1 and draws is not None and other_draws is not None:
-        return percentile(float(delta[0]), np.asarray(draws) - np.asarray(other_draws))
+        return percentile_interval(float(delta[0]), np.asarray(draws) - np.asarray(other_draws))
     return corrected_t(delta, test_share, bounds=None)

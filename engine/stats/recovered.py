@@ -10,7 +10,7 @@ from engine.stats.intervals import LEVEL, Interval
 FIELLER = "95% Fieller interval with the corrected resampled t's variance (Nadeau and Bengio)"
 
 
-def share(gain: np.ndarray, room: np.ndarray, test_share: float) -> Interval | None:
+def recovered_share(gain: np.ndarray, room: np.ndarray, test_share: float) -> Interval | None:
     """mean(gain) / mean(room) over replicates, with its 95% interval; None where `room` is not above 0 by the corrected resampled t.
 
     gain, room [n]: on each replicate, the method minus plain training and the potential minus plain training. test_share: as

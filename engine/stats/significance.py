@@ -101,9 +101,7 @@ def wilcoxon(left: Sequence[float] | np.ndarray, right: Sequence[float] | np.nda
     return float(signed_rank(difference, zero_method="zsplit", method="exact" if exact else "asymptotic").pvalue)
 
 
-def win_tie_loss(
-    left: Sequence[float] | np.ndarray, right: Sequence[float] | np.ndarray, margin: float
-) -> tuple[int, int, int]:
+def count_wins(left: Sequence[float], right: Sequence[float], margin: float) -> tuple[int, int, int]:
     """How often left is above right by more than `margin`, within it, below by more than it. Pairs with a NaN do not count."""
     difference = np.asarray(left, dtype=float) - np.asarray(right, dtype=float)
     difference = difference[np.isfinite(difference)]
@@ -158,7 +156,7 @@ def critical_difference(methods: int, sets: int, alpha: float = 0.05) -> float:
     return float(q * np.sqrt(methods * (methods + 1) / (6 * sets)))
 
 
-def cliques(ranks: Sequence[float], difference: float) -> list[list[int]]:
+def find_cliques(ranks: Sequence[float], difference: float) -> list[list[int]]:
     """The bars of a critical-difference diagram: largest groups of two or more methods whose ranks span at most `difference`.
 
     Methods by their number in `ranks`, in order of rank.
@@ -176,7 +174,7 @@ def cliques(ranks: Sequence[float], difference: float) -> list[list[int]]:
     return out
 
 
-def over_sets(scores: Mapping[str, Sequence[float | None]], first: str, margin: float) -> dict[str, Any]:
+def compare_over_sets(scores: Mapping[str, Sequence[float | None]], first: str, margin: float) -> dict[str, Any]:
     """Everything this file says of methods on several data sets, JSON-plain. scores: method -> score per set, sets in one order.
 
     first: the method that is held against each of the others. margin: smaller differences count as ties. Sets where a method has no
@@ -194,9 +192,30 @@ def over_sets(scores: Mapping[str, Sequence[float | None]], first: str, margin: 
     n = len(table)
     tested = friedman(table) if n >= 2 and len(names) >= 3 else None
     apart = critical_difference(len(names), n) if tested else None
+    own = table[:, names.index(first)]
+    pairs: list[dict[str, Any]] = []
+    for name in names:
+        if name == first:
+            continue
+        other = table[:, names.index(name)]
+        wins, ties, losses = count_wins(own, other, margin)
+        gain = float((own - other).mean()) if n else float("nan")
+        pairs.append(
+            {
+                "left": first,
+                "right": name,
+                "mean": gain,
+                "wins": wins,
+                "ties": ties,
+                "losses": losses,
+                "p": wilcoxon(own, other),
+            }
+        )
+    for pair, p in zip(pairs, holm([pair["p"] for pair in pairs]), strict=True):
+        pair["p_holm"] = p
     if n and len(names) > 1:
         others = [np.delete(table, i, axis=1).max(1) for i in range(len(names))]
-        ahead = [win_tie_loss(table[:, i], other, margin)[0] for i, other in enumerate(others)]
+        ahead = [count_wins(table[:, i], other, margin)[0] for i, other in enumerate(others)]
     else:
         ahead = [0] * len(names)
     best = (table >= table.max(1, keepdims=True) - margin - 1e-12).sum(0) if n else [0] * len(names)
@@ -210,27 +229,10 @@ def over_sets(scores: Mapping[str, Sequence[float | None]], first: str, margin: 
             "ahead": dict(zip(names, ahead, strict=True)),
             "friedman": {"chi2": tested.chi2, "p": tested.p, "f": tested.f, "p_f": tested.p_f} if tested else None,
             "critical_difference": apart,
-            "cliques": [[names[i] for i in bar] for bar in cliques(tested.ranks, apart)] if tested and apart else None,
+            "cliques": [[names[i] for i in bar] for bar in find_cliques(tested.ranks, apart)] if tested and apart else None,
             "margin": margin,
             "first": first,
-            "pairs": _compare_pairs(table, names, first, margin),
+            "pairs": pairs,
         }
     )
     return answer
-
-
-def _compare_pairs(table: np.ndarray, names: Sequence[str], first: str, margin: float) -> list[dict[str, Any]]:
-    """`over_sets`' pairs. table [N, methods]: scores."""
-    own = table[:, names.index(first)]
-    pairs: list[dict[str, Any]] = []
-    for i, name in enumerate(names):
-        if name == first:
-            continue
-        other = table[:, i]
-        wins, ties, losses = win_tie_loss(own, other, margin)
-        gain = float((own - other).mean()) if len(table) else float("nan")
-        pair = {"left": first, "right": name, "mean": gain, "wins": wins, "ties": ties, "losses": losses}
-        pairs.append(pair | {"p": wilcoxon(own, other)})
-    for pair, p in zip(pairs, holm([pair["p"] for pair in pairs]), strict=True):
-        pair["p_holm"] = p
-    return pairs

@@ -1,6 +1,7 @@
 """Where to put the threshold: reading the tables of a comparison. numpy alone, at once: nothing is computed from rows here.
 
-A table is what `engine.analysis.threshold_tables.table` makes: `grid` [G] thresholds, a row counts as positive where its score is at least
+A table is what `engine.analysis.threshold_tables.build_table` makes: `grid` [G] thresholds, a row counts as positive where
+its score is at least
 that; `tp`, `fp`, `fn`, `tn` [V, G] rows of one pass over the tested rows (mean over `passes` passes); for each of V variants of the
 probabilities, VARIANTS. `mean`, `observed`, `count` [V, B]: reliability in bins; `brier`, `ece` [V].
 """
@@ -21,20 +22,20 @@ on validation rows."""
 Table = Mapping[str, np.ndarray]
 
 
-def variant(name: str) -> int:
+def variant_index(name: str) -> int:
     """Its place among VARIANTS. Raises BadParameter."""
     if name not in VARIANTS:
         raise BadParameter(f"probabilities {name!r} are not in the table; it has: {', '.join(VARIANTS)}.")
     return VARIANTS.index(name)
 
 
-def at(table: Table, threshold: float, kind: str = VARIANTS[0]) -> dict[str, float]:
+def counts_at(table: Table, threshold: float, kind: str = VARIANTS[0]) -> dict[str, float]:
     """What comes of this threshold, or of the grid's nearest one: threshold, tp, fp, fn, tn, precision, recall, f1, false_alarms (share of
     the negative rows) and flagged (share of all rows). Precision is NaN where nothing is flagged."""
-    return _described(table, int(np.abs(table["grid"] - threshold).argmin()), variant(kind))
+    return _describe(table, int(np.abs(table["grid"] - threshold).argmin()), variant_index(kind))
 
 
-def cost(table: Table, miss: float, alarm: float, kind: str = VARIANTS[0]) -> np.ndarray:
+def cost_per_row(table: Table, miss: float, alarm: float, kind: str = VARIANTS[0]) -> np.ndarray:
     """Cost per tested row at every threshold [G]: miss for a positive row that is not flagged, alarm for a negative one that is.
 
     Raises BadParameter for negative costs, or where both are 0.
@@ -43,48 +44,48 @@ def cost(table: Table, miss: float, alarm: float, kind: str = VARIANTS[0]) -> np
         raise BadParameter(
             f"costs must be at least 0, one of them above; got {miss:g} for a miss and {alarm:g} for a false alarm."
         )
-    v = variant(kind)
-    total: np.ndarray = (miss * table["fn"][v] + alarm * table["fp"][v]) / _rows(table, v)
+    v = variant_index(kind)
+    total: np.ndarray = (miss * table["fn"][v] + alarm * table["fp"][v]) / _count_rows(table, v)
     return total
 
 
-def best_for_cost(table: Table, miss: float, alarm: float, kind: str = VARIANTS[0]) -> dict[str, float]:
+def threshold_for_cost(table: Table, miss: float, alarm: float, kind: str = VARIANTS[0]) -> dict[str, float]:
     """The threshold of lowest cost, as `at`, with cost (per row) and expected: the threshold that would be best were the probabilities
     right, alarm / (miss + alarm). Among equals the nearest to that one."""
-    costs = cost(table, miss, alarm, kind)
+    costs = cost_per_row(table, miss, alarm, kind)
     expected = alarm / (miss + alarm)
     equal = np.flatnonzero(costs <= costs.min() + 1e-12)
     i = int(equal[np.abs(table["grid"][equal] - expected).argmin()])
-    return _described(table, i, variant(kind)) | {"cost": float(costs[i]), "expected": expected}
+    return _describe(table, i, variant_index(kind)) | {"cost": float(costs[i]), "expected": expected}
 
 
-def for_recall(table: Table, recall: float, kind: str = VARIANTS[0]) -> dict[str, float] | None:
+def threshold_for_recall(table: Table, recall: float, kind: str = VARIANTS[0]) -> dict[str, float] | None:
     """The threshold of highest precision among those that find at least this share of the positive rows; None where none does."""
-    v = _target(table, recall, "recall", kind)
-    precision, found = rates(table, kind)
+    v = _check_target(table, recall, "recall", kind)
+    precision, found = precision_and_recall(table, kind)
     fits = np.flatnonzero(found >= recall - 1e-12)
-    return _described(table, _highest(precision, found, fits), v) if len(fits) else None
+    return _describe(table, _highest(precision, found, fits), v) if len(fits) else None
 
 
-def for_precision(table: Table, precision: float, kind: str = VARIANTS[0]) -> dict[str, float] | None:
+def threshold_for_precision(table: Table, precision: float, kind: str = VARIANTS[0]) -> dict[str, float] | None:
     """The threshold of highest recall among those whose flagged rows are positive at least this often; None where none does."""
-    v = _target(table, precision, "precision", kind)
-    exact, found = rates(table, kind)
+    v = _check_target(table, precision, "precision", kind)
+    exact, found = precision_and_recall(table, kind)
     fits = np.flatnonzero(np.nan_to_num(exact, nan=-1.0) >= precision - 1e-12)
-    return _described(table, _highest(found, exact, fits), v) if len(fits) else None
+    return _describe(table, _highest(found, exact, fits), v) if len(fits) else None
 
 
-def rates(table: Table, kind: str = VARIANTS[0]) -> tuple[np.ndarray, np.ndarray]:
+def precision_and_recall(table: Table, kind: str = VARIANTS[0]) -> tuple[np.ndarray, np.ndarray]:
     """(precision [G], NaN where nothing is flagged, recall [G]) at every threshold."""
-    v = variant(kind)
+    v = variant_index(kind)
     tp, flagged = table["tp"][v], table["tp"][v] + table["fp"][v]
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(flagged > 0, tp / flagged, np.nan), tp / (tp + table["fn"][v])
 
 
-def calibration(table: Table, kind: str = VARIANTS[0]) -> dict[str, Any]:
+def describe_calibration(table: Table, kind: str = VARIANTS[0]) -> dict[str, Any]:
     """Reliability of the probabilities, JSON-plain: bins that hold rows (mean predicted, observed share, rows of one pass), brier, ece."""
-    v = variant(kind)
+    v = variant_index(kind)
     held = table["count"][v] > 0
     return {
         "bins": [
@@ -96,10 +97,10 @@ def calibration(table: Table, kind: str = VARIANTS[0]) -> dict[str, Any]:
     }
 
 
-def _target(table: Table, value: float, what: str, kind: str) -> int:
+def _check_target(table: Table, value: float, what: str, kind: str) -> int:
     if not 0 < value <= 1:
         raise BadParameter(f"{what} must be above 0 and at most 1; got {value:g}.")
-    return variant(kind)
+    return variant_index(kind)
 
 
 def _highest(values: np.ndarray, then: np.ndarray, fits: np.ndarray) -> int:
@@ -108,11 +109,11 @@ def _highest(values: np.ndarray, then: np.ndarray, fits: np.ndarray) -> int:
     return int(fits[by[-1]])
 
 
-def _rows(table: Table, v: int) -> float:
+def _count_rows(table: Table, v: int) -> float:
     return float(sum(table[name][v, 0] for name in ("tp", "fp", "fn", "tn")))
 
 
-def _described(table: Table, i: int, v: int) -> dict[str, float]:
+def _describe(table: Table, i: int, v: int) -> dict[str, float]:
     tp, fp, fn, tn = (float(table[name][v, i]) for name in ("tp", "fp", "fn", "tn"))
     nan = float("nan")
     return {

@@ -34,7 +34,7 @@ Values = Mapping[int, float]
 """Replicate's number -> value."""
 
 
-def differences(values: Mapping[str, Values], plain: str, test_share: float) -> dict[str, Difference]:
+def compute_differences(values: Mapping[str, Values], plain: str, test_share: float) -> dict[str, Difference]:
     """Every other method against `plain`, by the corrected resampled t on the replicates they have in common.
 
     values: method -> its values; those that are not finite do not count. test_share: as `significance.t_test`.
@@ -49,13 +49,13 @@ def differences(values: Mapping[str, Values], plain: str, test_share: float) -> 
     return {name: Difference(test, p) for (name, test), p in zip(tests.items(), adjusted, strict=True)}
 
 
-def best(found: Mapping[str, Difference]) -> str | None:
+def find_best(found: Mapping[str, Difference]) -> str | None:
     """The method with the largest mean difference among those that are better than plain training after Holm, if any is."""
     better = {name: d.test.mean for name, d in found.items() if d.better}
     return max(better, key=lambda name: better[name]) if better else None
 
 
-def sentence(found: Mapping[str, Difference], titles: Mapping[str, str], metric: str) -> str:
+def write_verdict(found: Mapping[str, Difference], titles: Mapping[str, str], metric: str) -> str:
     """The verdict in words, with its precision. titles: name -> title; metric: its label."""
     tested = {name: d for name, d in found.items() if np.isfinite(d.test.p)}
     metric = metric[0].lower() + metric[1:] if metric[1:2].islower() else metric
@@ -65,15 +65,15 @@ def sentence(found: Mapping[str, Difference], titles: Mapping[str, str], metric:
         return f"Too few replicates were completed to compare anything: a difference in {metric} needs at least two."
     many = len(tested)
     over = f"over {many} methods" if many > 1 else "for one method"
-    name = best(tested)
+    name = find_best(tested)
     worse = [titles[n] for n, d in tested.items() if d.worse]
-    also = f" Worse than plain training: {_listed(worse)}." if worse else ""
+    also = f" Worse than plain training: {_join_names(worse)}." if worse else ""
     if name is not None:
         top = tested[name]
         beside = [titles[n] for n, d in tested.items() if d.better and n != name]
-        rest = f" Also better than plain training: {_listed(beside)}." if beside else ""
+        rest = f" Also better than plain training: {_join_names(beside)}." if beside else ""
         return (
-            f"{titles[name]} is better than plain training here: {metric} {_signed(top)}, "
+            f"{titles[name]} is better than plain training here: {metric} {_format_difference(top)}, "
             f"p = {top.p_holm:.2g} by Holm {over}, on {top.test.n} replicates.{rest}{also}"
         )
     name = max(tested, key=lambda n: tested[n].test.mean)
@@ -86,13 +86,13 @@ def sentence(found: Mapping[str, Difference], titles: Mapping[str, str], metric:
     )
     return (
         f"No method is better than plain training here: the largest gain in {metric} is that of {titles[name]}, "
-        f"{_signed(top)}, p = {top.p_holm:.2g} by Holm {over}.{seen}{also}"
+        f"{_format_difference(top)}, p = {top.p_holm:.2g} by Holm {over}.{seen}{also}"
     )
 
 
-def _signed(d: Difference) -> str:
+def _format_difference(d: Difference) -> str:
     return f"{d.test.mean:+.3f} [{d.test.low:+.3f}, {d.test.high:+.3f}]"
 
 
-def _listed(names: list[str]) -> str:
+def _join_names(names: list[str]) -> str:
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

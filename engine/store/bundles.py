@@ -16,7 +16,7 @@ from engine.errors import BadData, BadInput, LabError, UnknownName
 from engine.events import decode
 from engine.spec import RunSpec
 from engine.spec.comparison import CompareSpec
-from engine.spec.run import canonical
+from engine.spec.run import canonical_json
 from engine.store.database import (
     ARTIFACTS,
     EVENTS,
@@ -46,7 +46,7 @@ def export(store: Database, ids: Sequence[str], path: str | os.PathLike[str]) ->
     partial = Path(path).with_name(Path(path).name + ".part")
     try:
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as bundle:
-            _put(bundle, "bundle.json", canonical({"format": BUNDLE_FORMAT, "runs": list(ids)}).encode())
+            _put(bundle, "bundle.json", canonical_json({"format": BUNDLE_FORMAT, "runs": list(ids)}).encode())
             for id in ids:
                 _export_one(store, bundle, id)
         partial.replace(path)  # a half-written bundle never has its name
@@ -70,7 +70,7 @@ def _export_one(store: Database, bundle: zipfile.ZipFile, id: str) -> None:
         artifacts = db.execute(sa.select(ARTIFACTS).where(ARTIFACTS.c.job == id).order_by(ARTIFACTS.c.name)).all()
     facts = {"spec": json.loads(job.spec), "fingerprint": job.fingerprint, "created": job.created, "finished": job.finished}
     facts |= {"artifacts": [a.name for a in artifacts]} | ({"kind": job.kind} if job.kind != "run" else {})
-    _put(bundle, f"{id}/job.json", canonical(facts).encode())
+    _put(bundle, f"{id}/job.json", canonical_json(facts).encode())
     _put(bundle, f"{id}/result.json", result.words.encode())
     _put(bundle, f"{id}/result.npz", result.arrays)
     lines = [json.dumps([e.kind, e.words, e.arrays is not None]) for e in events]
@@ -127,7 +127,7 @@ def insert_done(
     values = {
         "id": id,
         "kind": facts.get("kind", "run"),
-        "spec": canonical(facts["spec"]),
+        "spec": canonical_json(facts["spec"]),
         "fingerprint": facts["fingerprint"],
         "state": "done",
         "reason": "",

@@ -94,7 +94,7 @@ def remove(db: Connection, id: str) -> bool:
     """Delete a job with all that came of it and its marks. False where there is none."""
     row = db.execute(sa.select(*COLUMNS).where(JOBS.c.id == id)).first()
     if row is not None and row.kind == "embed":
-        name = embedding.artifact(read(row).spec["technique"], id)
+        name = embedding.artifact_name(read(row).spec["technique"], id)
         db.execute(ARTIFACTS.delete().where(ARTIFACTS.c.job == row.fingerprint, ARTIFACTS.c.name == name))
     clear(db, id)
     db.execute(MARKS.delete().where(MARKS.c.job == id))

@@ -19,12 +19,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine.errors import BadInput, BadParameter, UnknownName
-from engine.spec.run import canonical, uploaded
+from engine.spec.run import canonical_json, upload_id
 from engine.store import jobs
 from engine.store.database import ARTIFACTS, EVENTS, JOBS, MARKS, RESULTS, SWEEPS, method_of, upsert, visible
 from engine.store.jobs import STATES, Job
 from engine.store.uploads import Uploads, owe
-from engine.text import line
+from engine.text import one_line
 
 MAX_NAME = 80
 """Characters of a name that a person gives a run."""
@@ -240,7 +240,7 @@ class Marks(Uploads):
 
     def keep_sweep(self, words: Mapping[str, Any], name: str = "") -> str:
         """Remember a sweep that was started (`SweepSpec.to_json()`); started again, it is as new. Returns its id, 16 of 0-9a-f."""
-        said = canonical(words)
+        said = canonical_json(words)
         id = hashlib.sha256(f"sweep {said}".encode()).hexdigest()[:16]
         with self.writing() as db:
             upsert(db, SWEEPS, {"id": id, "words": said, "created": time.time(), "name": _clean(name)})
@@ -281,7 +281,7 @@ def _jobs(asked: _Asked, kinds: Sequence[str], sort: str) -> sa.Select[Any]:
     if asked.states:
         query = query.where(_plain(JOBS.c.state).in_(asked.states))
     if asked.dataset is not None:
-        upload = uploaded(asked.dataset)
+        upload = upload_id(asked.dataset)
         query = query.where(JOBS.c.dataset == asked.dataset if upload is None else JOBS.c.upload == upload)
     if asked.method is not None:
         query = query.where(way == asked.method)
@@ -289,7 +289,7 @@ def _jobs(asked: _Asked, kinds: Sequence[str], sort: str) -> sa.Select[Any]:
         query = query.where(pinned == 1)
     for word in asked.words:
         titled = _titled(word, asked.known)
-        tables = [upload for title in titled if (upload := uploaded(title)) is not None]
+        tables = [upload for title in titled if (upload := upload_id(title)) is not None]
         said = [_has(column, word) for column in (name, JOBS.c.id, JOBS.c.dataset, way, JOBS.c.reason)]
         query = query.where(
             sa.or_(*said, JOBS.c.dataset.in_(titled), way.in_(titled), *([JOBS.c.upload.in_(tables)] if tables else []))
@@ -380,7 +380,7 @@ def _owner(db: Connection, id: str, owner: str | None) -> str | None:
 
 def _clean(name: str) -> str:
     """A name as one visible line. Raises BadInput where it is too long."""
-    seen = line(name)
+    seen = one_line(name)
     if len(seen) > MAX_NAME:
         raise BadInput(f"A name may have {MAX_NAME} characters, and this one has {len(seen)}.")
     return seen

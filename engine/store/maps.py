@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from engine.errors import BadInput, UnknownName
 from engine.spec import embedding
 from engine.spec.embedding import FEATURES, EmbedSpec
-from engine.spec.run import canonical
+from engine.spec.run import canonical_json
 from engine.store import jobs
 from engine.store.database import ARTIFACT, ARTIFACTS, JOBS, PRIORITY_INTERACTIVE, RESULTS, upsert, visible
 from engine.store.jobs import Job
@@ -49,7 +49,7 @@ class Embeddings(Marks):
         with self.writing() as db:
             whose, upload = self._embeddable(db, run_id, owner)
             key = {"id": spec.id, "kind": "embed", "fingerprint": run_id, "owner": whose, "upload": upload}
-            key |= {"spec": self.seal(canonical(spec.to_json()), whose)}
+            key |= {"spec": self.seal(canonical_json(spec.to_json()), whose)}
             if jobs.has(db, run_id, spec.artifact):  # also where it came with a bundle
                 return jobs.answered(db, key)
             one = db.execute(sa.select(JOBS.c.state).where(JOBS.c.id == spec.id)).first()
@@ -57,7 +57,7 @@ class Embeddings(Marks):
             return jobs.queue(db, key, asked, again=one is not None and one.state == "done")
 
     def features(self, run_id: str, owner: str | None = None) -> bytes:
-        """The artifact FEATURES of a finished run (`engine.analysis.sample.features_artifact`, packed). Raises as `submit_embed`."""
+        """The artifact FEATURES of a finished run (`engine.analysis.sample.make_features_artifact`, packed). Raises as `submit_embed`."""
         with self.reading() as db:
             self._embeddable(db, run_id, owner)
             query = sa.select(ARTIFACT).where(ARTIFACTS.c.job == run_id, ARTIFACTS.c.name == FEATURES)
@@ -69,7 +69,7 @@ class Embeddings(Marks):
             self._embeddable(db, spec.run, None)
             for name, data in artifacts.items():
                 upsert(db, ARTIFACTS, self.artifact_row(spec.run, name, data, None))
-            words = canonical(spec.to_json())
+            words = canonical_json(spec.to_json())
             job = jobs.answered(db, {"id": spec.id, "kind": "embed", "fingerprint": spec.run, "owner": None, "spec": words})
             upsert(db, RESULTS, {"job": spec.id, "words": json.dumps(facts), "arrays": b""})
             return job
@@ -79,7 +79,7 @@ class Embeddings(Marks):
 
         That factor is the median over the latest LEARN embed jobs of the technique of seconds taken / seconds foreseen; 1 without any.
         """
-        how = embedding.technique(technique, params or {})
+        how = embedding.make_technique(technique, params or {})
         query = sa.select(RESULTS.c.words).join(JOBS, JOBS.c.id == RESULTS.c.job).order_by(JOBS.c.finished.desc())
         query = query.where(JOBS.c.kind == "embed", sa.func.json_extract(JOBS.c.spec, "$.technique") == technique)
         with self.reading() as db:

@@ -31,7 +31,7 @@ from engine.spec import RunSpec
 from engine.spec.comparison import CompareSpec
 from engine.spec.embedding import EmbedSpec
 from engine.spec.result import Result
-from engine.spec.run import canonical, table_options, uploaded
+from engine.spec.run import canonical_json, table_options, upload_id
 from engine.store import bundles, jobs
 from engine.store.database import (
     ARTIFACT,
@@ -133,12 +133,12 @@ class Store(Embeddings):
 
         On `upload/<id>` the fingerprint is the table's. Raises UnknownName where that is not the owner's.
         """
-        upload = uploaded(spec.dataset)
+        upload = upload_id(spec.dataset)
         with self.writing() as db:
             if upload is not None:
                 fingerprint, timeout_s = own(db, upload, owner), timeout_s or PRIVATE_S
             key = {"id": spec.run_id(fingerprint, owner), "kind": "run", "fingerprint": fingerprint, "owner": owner}
-            key |= {"spec": self.seal(canonical(spec.to_json()), owner), "upload": upload}
+            key |= {"spec": self.seal(canonical_json(spec.to_json()), owner), "upload": upload}
             return jobs.queue(db, key, {"priority": priority, "device": device, "timeout_s": timeout_s}, again=again)
 
     def submit_missing(
@@ -160,7 +160,7 @@ class Store(Embeddings):
                 if row is not None and (row.state == "done" or (row.state in ACTIVE and not row.cancel)):
                     continue
                 key = {"id": id, "kind": "run", "fingerprint": fingerprint, "owner": None, "upload": None}
-                key |= {"spec": canonical(spec.to_json())}
+                key |= {"spec": canonical_json(spec.to_json())}
                 times = {"created": now + STEP * len(out), "timeout_s": None}  # whoever is older goes first
                 out.append(jobs.queue(db, key, {"priority": priority, "device": device, **times}, again=False))
         return out
@@ -231,7 +231,7 @@ class Store(Embeddings):
         if urgent is not None:
             query = query.where(JOBS.c.priority <= urgent)
         if dataset is not None:
-            upload = uploaded(dataset)
+            upload = upload_id(dataset)
             query = query.where(JOBS.c.dataset == dataset if upload is None else JOBS.c.upload == upload)
         if names is not None:
             query = query.where(sa.or_(JOBS.c.dataset.in_(names), method_of(owner).in_(names)))
@@ -411,7 +411,7 @@ class Store(Embeddings):
         with self.writing() as db:
             data = own(db, upload, owner)
             facts = {"profile": spec, "data": data, "numerics": NUMERICS, "owner": owner}
-            id = hashlib.sha256(canonical(facts).encode()).hexdigest()[:16]
+            id = hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:16]
             return self._ask(db, "profile", id, spec, data, owner, upload, PROFILE_S)
 
     def submit_compare(self, owner: str | None, spec: Mapping[str, Any], *, fingerprint: str = "", again: bool = False) -> Job:
@@ -452,7 +452,7 @@ class Store(Embeddings):
     ) -> Job:
         key = {"id": id, "kind": kind, "fingerprint": data, "owner": owner, "upload": upload}
         asked = {"priority": PRIORITY_INTERACTIVE, "device": "auto", "timeout_s": timeout_s}
-        return jobs.queue(db, key | {"spec": self.seal(canonical(spec), owner)}, asked, again=again)
+        return jobs.queue(db, key | {"spec": self.seal(canonical_json(spec), owner)}, asked, again=again)
 
     # ---- events and artifacts
 

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine.errors import BadData, BadInput, StoreError, TooLarge, TooSlow, UnknownName, WrongType
-from engine.settings import setting
+from engine.settings import read_setting
 from engine.store.database import FACTS, JOBS, MARKS, OWNERS, PARTS, PIECES, UPLOADS, Database, upsert
 
 MAX_BYTES = 64 << 20
@@ -318,7 +318,7 @@ def clean(name: str) -> str:
 
 def kept_seconds() -> int:
     """Seconds without a sign of life of an owner after which all that is theirs goes. Raises BadInput for a setting that cannot be."""
-    return setting("LAB_FORGET_AFTER", FORGET_AFTER)
+    return read_setting("LAB_FORGET_AFTER", FORGET_AFTER)
 
 
 def too_slow() -> str:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.analysis.moves import moves
+from engine.analysis.moves import move_lengths
 from engine.data.dataset import Rows, Task
 from engine.events import GRID, UNIT, Event, Frame, Scene
 from engine.models.net import Net
@@ -172,7 +172,7 @@ class Camera:
         minority = 1 - (some.head(grid) if self.features else some(grid)).softmax(-1)[..., task.largest]
         surface = (255 * minority.nan_to_num(0.0)).round().to(torch.uint8).cpu().numpy().reshape(count, GRID, GRID)
         now = None if self.current is None else self.current()
-        length = None if now is None or self.start is None else moves(self.start.x, now, self.start.mask)
+        length = None if now is None or self.start is None else move_lengths(self.start.x, now, self.start.mask)
         scores = score.tolist()
         for r in range(count):
             points, moved = np.zeros((0, 2), np.int16), np.zeros(0, np.uint16)

@@ -12,9 +12,9 @@ import numpy as np
 from engine.events import GRID, UNIT, Epoch, Frame, Phase, Progress, Scene, pack, pack_film
 from engine.plain import to_plain
 from engine.spec import Imbalance, RunSpec, embedding, limits
-from engine.spec.companions import family
+from engine.spec.companions import list_companions
 from engine.spec.result import METRICS, Result
-from engine.spec.run import find
+from engine.spec.run import find_entry
 from engine.stats import intervals
 from engine.store import EngineInfo, Job, Store
 
@@ -109,7 +109,7 @@ def catalog(*, devices: Sequence[str] = ("cpu",), available: bool = True) -> dic
             ),
             _method("potential", "Potential (oracle)", "oracle", MODEL, ranked=False, kinds=EVERY),
         ],
-        "embeddings": embedding.describe(),
+        "embeddings": embedding.describe_techniques(),
         "datasets": [
             _dataset("moons", "Two moons", "points", "points", ("majority", "minority"), (1000, 1000), fields=rows, available=True),
             _dataset("glass2", "Glass 2", "tabular", "keel", ("negative", "positive"), (197, 17), available=available,
@@ -194,7 +194,7 @@ def result(
 
     older: as an earlier version left it, without gap, averages, curves per class and norms before.
     """
-    entry = find(catalog(), "datasets", spec.dataset)
+    entry = find_entry(catalog(), "datasets", spec.dataset)
     rng, luck = np.random.default_rng(seed), np.random.default_rng(common)
     n, classes = spec.replicates, entry["classes"]
     values = np.clip(ap + 0.05 * luck.standard_normal(n) * (n > 1) + sd * rng.standard_normal(n) * (n > 1), 0.01, 0.99)
@@ -205,7 +205,7 @@ def result(
         draws = each[0] + 0.06 * np.random.default_rng(common + 1).standard_normal(400) + sd * rng.standard_normal(400)
         if n == 1:
             arrays[f"bootstrap/{name}"] = draws
-        got = intervals.percentile(float(each[0]), draws) if n == 1 else intervals.corrected_t(each, 0.33, bounds)
+        got = intervals.percentile_interval(float(each[0]), draws) if n == 1 else intervals.corrected_t(each, 0.33, bounds)
         metrics[name] = {"mean": got.mean, "low": got.low, "high": got.high, "values": each.tolist()}
     recall = np.linspace(0, 1, 101)
     arrays["pr_recall"] = recall
@@ -227,7 +227,7 @@ def result(
     arrays["weight_norms"] = np.abs(1.5 - 0.4 * np.arange(len(classes)) + 0.05 * rng.standard_normal((n, len(classes))))
     arrays["epoch"] = np.full(n, 30)
     counts = limits.class_counts(entry, spec.data)
-    kept = limits.targets(counts, spec.imbalance)
+    kept = limits.target_counts(counts, spec.imbalance)
     parts = {
         "train": {c: 0.6 * k for c, k in zip(classes, kept, strict=True)},
         "validation": {c: 0.2 * k for c, k in zip(classes, kept, strict=True)},
@@ -329,7 +329,7 @@ def running(store: Store, spec: RunSpec, *, frames: int = 20, share: float = 0.4
 
 def queued(store: Store, spec: RunSpec, *, priority: int = 0) -> Job:
     """A job that waits."""
-    return store.submit(spec, fingerprint=find(catalog(), "datasets", spec.dataset)["fingerprint"], priority=priority)
+    return store.submit(spec, fingerprint=find_entry(catalog(), "datasets", spec.dataset)["fingerprint"], priority=priority)
 
 
 def done(store: Store, spec: RunSpec, answer: Result | None = None, **more: Any) -> Job:
@@ -337,7 +337,7 @@ def done(store: Store, spec: RunSpec, answer: Result | None = None, **more: Any)
     scene, pictures = film()
     kept = {f"frames/{r}": pack_film(*film(r)) for r in range(min(3, spec.replicates))}
     events = [Phase("training", "Training the network"), Phase("moving", "Moving the points"), scene, *pictures]
-    fingerprint = find(catalog(), "datasets", spec.dataset)["fingerprint"]
+    fingerprint = find_entry(catalog(), "datasets", spec.dataset)["fingerprint"]
     return store.record(spec, answer or result(spec, **more), events, kept, fingerprint=fingerprint)
 
 
@@ -352,7 +352,7 @@ def deep(
 ) -> Job:
     """A finished run with features, and the maps that were made of them."""
     spec = spec or DIGITS
-    entry = find(catalog(), "datasets", spec.dataset)
+    entry = find_entry(catalog(), "datasets", spec.dataset)
     job = done(store, spec, answer, **more)
     found = features(len(entry["classes"]), entry["kind"] == "images")
     if keeps:
@@ -368,7 +368,7 @@ def family_done(store: Store, spec: RunSpec, **aps: float) -> Job:
     """A run with all its companions; aps: role or key with '_' -> mean average precision."""
     level = {"method": 0.45, "control": 0.42, "baseline": 0.37, "oracle": 0.6} | aps
     jobs = []
-    for number, member in enumerate(family(spec, catalog())[0]):
+    for number, member in enumerate(list_companions(spec, catalog())[0]):
         moved = 0.42 if member.key == "explicit-gradient" else 0.0 if member.key == "frozen" else None
         jobs.append(done(store, member.spec, result(member.spec, ap=level[member.role], moved=moved, seed=number)))
     return jobs[0]

@@ -147,7 +147,7 @@ def compared(
         score = np.asarray(arrays[f"score/{row['name']}"], float)
         truth = np.asarray(arrays["truth"][: len(score)]) > 0
         low = {"as trained": score, "prior corrected": score**2, "isotonic": score**3}
-        kept[f"thresholds/{row['name']}"] = pack(threshold_tables.table(low, truth, 2))
+        kept[f"thresholds/{row['name']}"] = pack(threshold_tables.build_table(low, truth, 2))
     kept |= dict.fromkeys(artifacts, b"zip")
     assert store.save_result(job.id, ("{}", b""), kept, attempt=claimed.attempt)
     return store.job(job.id, owner)

@@ -8,17 +8,17 @@ import pytest
 
 from engine.report.run_code import list_arguments as command
 from engine.spec import Imbalance, RunSpec, fields
-from engine.spec.companions import family
-from engine.spec.run import find
+from engine.spec.companions import list_companions
+from engine.spec.run import find_entry
 from tests.app.fabricate import catalog, spec
 
 
 def keys(run: RunSpec) -> list[str]:
-    return [m.key for m in family(run, catalog())[0]]
+    return [m.key for m in list_companions(run, catalog())[0]]
 
 
 def test_explicit_gradient_has_its_controls_the_baseline_and_the_ceiling() -> None:
-    members, why = family(spec(seed=3), catalog())
+    members, why = list_companions(spec(seed=3), catalog())
     assert [(m.key, m.role) for m in members] == [
         ("explicit-gradient", "method"),
         ("frozen", "control"),
@@ -34,7 +34,7 @@ def test_explicit_gradient_has_its_controls_the_baseline_and_the_ceiling() -> No
 
 
 def test_companions_train_the_same_network() -> None:
-    members, _ = family(spec(params={"hidden": [8], "epochs": 20}), catalog())
+    members, _ = list_companions(spec(params={"hidden": [8], "epochs": 20}), catalog())
     assert all(m.spec.params["hidden"] == [8] and m.spec.params["epochs"] == 20 for m in members)
 
 
@@ -48,7 +48,7 @@ def test_no_run_stands_beside_itself() -> None:
     ("run", "why"), [(spec("glass2", ratio=None), "as they come"), (spec("glass2", ratio=5.0), "at least as skewed")]
 )
 def test_no_potential_where_nothing_is_withheld(run: RunSpec, why: str) -> None:
-    members, said = family(run, catalog())
+    members, said = list_companions(run, catalog())
     assert "potential" not in [m.key for m in members] and why in said
 
 
@@ -67,7 +67,7 @@ def read_command(words: Sequence[str]) -> RunSpec:
     )
 
     def values(flag: str, kind: str, name: str) -> dict[str, object]:
-        described = {d["name"]: d for d in find(catalog(), kind, name)["fields"]}
+        described = {d["name"]: d for d in find_entry(catalog(), kind, name)["fields"]}
         pairs = [text.split("=", 1) for text in got.get(flag, [])]
         return {name: fields.parse(described[name], text, "x") for name, text in pairs}
 

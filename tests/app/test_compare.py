@@ -21,10 +21,10 @@ from app.views.compare import plan, ratio, sweep_words
 from app.views.compare import view as compare
 from app.words.text import escape
 from engine.report import sweep_code
-from engine.spec.run import find
+from engine.spec.run import find_entry
 from engine.store import Store
 from engine.store.database import JOBS
-from engine.sweep import SweepSpec
+from engine.sweep import SweepSpec, table
 from engine.sweep import spec as sweep
 from tests.app import fabricate
 from tests.app.conftest import opened
@@ -51,7 +51,9 @@ def filled(
         if cell.method not in leave:
             ap = level[cell.method] - (0.1 if cell.ratio > 20 and cell.method == "smote" else 0.0)
             answer = fabricate.result(cell.spec, ap=ap, sd=0.01, seed=number)
-            store.record(cell.spec, answer, fingerprint=find(fabricate.catalog(), "datasets", cell.dataset)["fingerprint"])
+            store.record(
+                cell.spec, answer, fingerprint=find_entry(fabricate.catalog(), "datasets", cell.dataset)["fingerprint"]
+            )
     return cells
 
 
@@ -412,10 +414,10 @@ def test_no_share_is_called_the_most_that_may_be_nothing() -> None:
 
 def test_holm_is_over_what_is_tested(store: Store) -> None:
     filled(store, leave=("explicit-gradient",))
-    said = sweep_words.describe_correction(sweep.table(store, SPEC, fabricate.catalog()))
+    said = sweep_words.describe_correction(table.build_table(store, SPEC, fabricate.catalog()))
     assert said.endswith("over the 4 differences tested so far.")
     filled(store)
-    said = sweep_words.describe_correction(sweep.table(store, SPEC, fabricate.catalog()))
+    said = sweep_words.describe_correction(table.build_table(store, SPEC, fabricate.catalog()))
     assert said.endswith("over the 8 differences of this sweep.")
 
 
@@ -461,7 +463,7 @@ def test_what_is_clear_alone_and_not_among_many_is_said() -> None:
 
 def test_lines_are_drawn_over_ascending_ratios(store: Store) -> None:
     filled(store)
-    records = sweep.table(store, SPEC, fabricate.catalog())
+    records = table.build_table(store, SPEC, fabricate.catalog())
     own = [r for r in records if r["dataset"] == "moons"]
     lines = ratio.make_lines(own[::-1])
     assert {line.key for line in lines} == set(LEVEL)
@@ -476,14 +478,11 @@ def test_the_whole_sweep_can_be_taken_along_as_code(look: Look, store: Store) ->
     page.run()
     assert not page.exception
     shell, python = (block.value for block in page.code)
-    assert (
-        shell == " ".join([*sweep_code.list_arguments(SPEC), "--metric", "f1"])
-        and python == sweep_code.write_python(SPEC, "f1").strip()
-    )
+    assert shell == " ".join([*sweep_code.command(SPEC), "--metric", "f1"]) and python == sweep_code.python(SPEC, "f1").strip()
 
 
 def test_the_flat_table_has_every_cell(store: Store) -> None:
     cells = filled(store, leave=("potential",))
-    rows = compare.flatten_records(sweep.table(store, SPEC, fabricate.catalog()), "average_precision")
+    rows = compare.flatten_records(table.build_table(store, SPEC, fabricate.catalog()), "average_precision")
     assert len(rows) == len(cells) and {r["state"] for r in rows} == {"done", "missing"}
     assert len({tuple(r) for r in rows}) == 1 and "difference_p_holm" in rows[0]

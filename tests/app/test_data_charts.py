@@ -18,8 +18,8 @@ from tests.engine.hostile import Page
 def found() -> dict[str, dict]:
     truth = np.arange(1000) < 500
     score = np.linspace(0, 1, 1000)
-    table = threshold_tables.table(dict.fromkeys(thresholds.VARIANTS, score), truth, 1)
-    return {kind: thresholds.calibration(table, kind) for kind in thresholds.VARIANTS}
+    table = threshold_tables.build_table(dict.fromkeys(thresholds.VARIANTS, score), truth, 1)
+    return {kind: thresholds.describe_calibration(table, kind) for kind in thresholds.VARIANTS}
 
 
 def test_calibration_draws_each_kind_with_its_own_mark_and_the_line_it_should_be_on() -> None:

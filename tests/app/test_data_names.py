@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from app.views.data import columns, contest, decide
 from app.words import naming
 from engine.store import Store
-from engine.text import line
+from engine.text import one_line
 from tests.app import tables
 from tests.app.test_data_page import Look, choice, htmls, look, settled, who  # noqa: F401  (fixtures)
 from tests.app.test_lab import charts
@@ -77,7 +77,9 @@ def test_a_profile_full_of_hostile_names_is_text(store: Store, look: Look) -> No
         page = look(data=profiled(store, names, file))
         seen.append((prose(page), labels(page), [Page(body).skeleton for body in htmls(page)]))
         assert len(choice(page, "positive").options) == MOST == len(set(choice(page, "positive").options))
-        assert all(line(option) == option for box in page.selectbox for option in box.options if box.key.startswith("mine."))
+        assert all(
+            one_line(option) == option for box in page.selectbox for option in box.options if box.key.startswith("mine.")
+        )
     tame, odd = seen
     for one, other in zip(tame, odd, strict=True):
         assert one == other
@@ -123,7 +125,7 @@ def test_each_name_alone_is_text(name: str) -> None:
     spec = {"target": name, "positive": name, "budget": 15.0, "ratio": None}
     assert bare(contest.describe_request(spec)) == bare(contest.describe_request(spec | {"target": "a", "positive": "b"}))
     shown = naming.label_names([name, "another"])[name]
-    assert line(shown) == shown and shown.strip() and bare(naming.shorten_name(name)) == ""
+    assert one_line(shown) == shown and shown.strip() and bare(naming.shorten_name(name)) == ""
     column = {"name": name, "kind": "text", "missing": 0, "distinct": 1, "examples": [name]}
     cells = columns.make_table([column], {name: "ignore"})
     assert list(cells["read as"]) == ["ignore"] and cells["column"][0].encode() == cells["column"][0].encode("utf-8", "replace")

@@ -13,7 +13,7 @@ from streamlit.util import calc_hash
 from app.session import recorded
 from app.session.store import get_store
 from engine.spec import RunSpec
-from engine.spec.run import canonical
+from engine.spec.run import canonical_json
 from engine.store import Store
 from engine.store.database import JOBS
 from engine.store.store import PRIORITY_SWEEP
@@ -43,7 +43,12 @@ def fill(store: Store, count: int) -> None:
     made = []
     for n in range(count):
         spec = RunSpec(datasets[n % len(datasets)], methods[n // 7 % len(methods)], seed=n)
-        words = {"id": f"{n:016x}", "spec": canonical(spec.to_json()), "state": STATES[n % len(STATES)], "created": 2e9 + n}
+        words = {
+            "id": f"{n:016x}",
+            "spec": canonical_json(spec.to_json()),
+            "state": STATES[n % len(STATES)],
+            "created": 2e9 + n,
+        }
         made.append(plain | words)
     with store.writing() as db:
         db.execute(JOBS.insert(), made)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import struct
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.player import Feed, decode_chunk, encode_chunk
+from app.player import ASSETS, Feed, decode_chunk, encode_chunk
 from engine.events import Epoch, Frame, Phase, Scene
 from tests.browser import fake
 
@@ -126,15 +128,15 @@ def test_a_feed_sends_each_frame_once(film):
     feed, got = Feed("run"), []
     events = [Phase("training", "Training"), scene, *frames]
     for start in range(0, len(events), 9):
-        chunk = decode_chunk(feed.chunk(events[start : start + 9], status="running", engine_alive=True))
+        chunk = decode_chunk(feed.make_chunk(events[start : start + 9], status="running", engine_alive=True))
         again = len(got) - chunk.head["first"]
         assert again == (0 if start == 0 else 7 if start == 9 else 9)
         assert (chunk.scene is not None) == (start <= 9) and chunk.head["scenes"] == 1
         got += chunk.frames[again:]
     for sent, read in zip(frames, got, strict=True):
         same(sent, read)
-    feed.chunk([], status="done", engine_alive=True)
-    quiet = decode_chunk(feed.chunk([], status="done", engine_alive=True))
+    feed.make_chunk([], status="done", engine_alive=True)
+    quiet = decode_chunk(feed.make_chunk([], status="done", engine_alive=True))
     assert quiet.head["first"] == 100 and quiet.frames == [] and quiet.scene is None
 
 
@@ -144,7 +146,7 @@ def test_any_one_chunk_may_be_lost(film):
     for lost in range(5):
         feed, got, scenes = Feed("run"), [], 0
         for number, start in enumerate(range(0, len(events) + 10, 10)):
-            chunk = decode_chunk(feed.chunk(events[start : start + 10], status="running", engine_alive=True))
+            chunk = decode_chunk(feed.make_chunk(events[start : start + 10], status="running", engine_alive=True))
             if number == lost:
                 continue
             scenes = chunk.head["scenes"] if chunk.scene is not None else scenes
@@ -157,26 +159,26 @@ def test_a_feed_goes_back_where_it_is_asked_to(film):
     scene, frames = film
     events = [scene, *frames]
     feed = Feed("run", after=0)
-    feed.chunk(events, status="running", engine_alive=True)
+    feed.make_chunk(events, status="running", engine_alive=True)
     feed.after = len(events)
     feed.rewind(60)
     assert feed.after == 0
-    chunk = decode_chunk(feed.chunk(events, status="running", engine_alive=True))
+    chunk = decode_chunk(feed.make_chunk(events, status="running", engine_alive=True))
     assert chunk.head["first"] == 60 and len(chunk.frames) == 40 and chunk.scene is not None
     same(frames[60], chunk.frames[0])
     feed.rewind(10_000)
-    assert feed.sent == 100
+    assert feed.frames_sent == 100
     feed.rewind(-3)
-    assert feed.sent == 0
+    assert feed.frames_sent == 0
 
 
 def test_a_feed_passes_over_what_is_not_its_own(film):
     scene, frames = film
     other = [dataclasses.replace(frame, replicate=1) for frame in frames[:3]]
     events = [Epoch("training", 1, 4, 0, {}), *other, dataclasses.replace(scene, replicate=1), scene, *frames[:2]]
-    chunk = decode_chunk(Feed("run").chunk(events, status="running", engine_alive=True))
+    chunk = decode_chunk(Feed("run").make_chunk(events, status="running", engine_alive=True))
     assert len(chunk.frames) == 2 and chunk.scene is not None
-    chunk = decode_chunk(Feed("run", replicate=1).chunk(events, status="running", engine_alive=True))
+    chunk = decode_chunk(Feed("run", replicate=1).make_chunk(events, status="running", engine_alive=True))
     assert len(chunk.frames) == 3 and chunk.head["replicate"] == 1
 
 
@@ -184,9 +186,9 @@ def test_the_last_scene_counts(film):
     scene, frames = film
     bare = dataclasses.replace(scene, parents=scene.parents[:0], parent_labels=scene.parent_labels[:0])
     feed = Feed("run")
-    assert len(decode_chunk(feed.chunk([bare, *frames[:2]], status="running", engine_alive=True)).scene["parents"]) == 0
-    assert len(decode_chunk(feed.chunk([scene, *frames[2:4]], status="running", engine_alive=True)).scene["parents"]) == 60
-    both = decode_chunk(Feed("run").chunk([bare, *frames[:2], scene], status="running", engine_alive=True))
+    assert len(decode_chunk(feed.make_chunk([bare, *frames[:2]], status="running", engine_alive=True)).scene["parents"]) == 0
+    assert len(decode_chunk(feed.make_chunk([scene, *frames[2:4]], status="running", engine_alive=True)).scene["parents"]) == 60
+    both = decode_chunk(Feed("run").make_chunk([bare, *frames[:2], scene], status="running", engine_alive=True))
     assert len(both.scene["parents"]) == 60
 
 
@@ -198,3 +200,17 @@ def test_the_page_mounts_it_by_file_not_by_text():
     assert element.proto.js_source_path == "player.js" and element.proto.css_source_path == "player.css"
     assert not element.proto.js_content and not element.proto.css_content and not element.proto.html_content
     assert len(decode_chunk(element.proto.bytes).frames) == 100
+
+
+def test_its_modules_import_one_another_by_relative_paths_and_without_a_cycle():
+    statement = re.compile(r'\bimport\b[^;"]*"([^"]*)"')
+    imports = {path.name: statement.findall(path.read_text(encoding="utf-8")) for path in ASSETS.glob("*.js")}
+    assert all(path.startswith("./") for paths in imports.values() for path in paths), imports
+    graph = {name: {path.removeprefix("./") for path in paths} for name, paths in imports.items()}
+    assert set().union(*graph.values()) == set(graph) - {"player.js"}, "each module is imported, and each import is a module"
+    assert list(TopologicalSorter(graph).static_order())[-1] == "player.js"  # CycleError where there is a cycle
+
+
+def test_its_modules_are_short():
+    lines = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in ASSETS.glob("*.js")}
+    assert {name: count for name, count in lines.items() if count > (800 if name == "stage.js" else 450)} == {}

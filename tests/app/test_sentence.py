@@ -9,7 +9,7 @@ import pytest
 
 from app.words.sentence import Story, describe_setting, write_story
 from engine.spec import Imbalance, RunSpec
-from engine.spec.companions import Member, family
+from engine.spec.companions import Companion, list_companions
 from engine.spec.result import Result
 from tests.app import fabricate
 
@@ -18,7 +18,7 @@ def told(
     spec: RunSpec, *, moved: float | None = 0.4, sd: float = 0.001, only: tuple[str, ...] | None = None, **aps: float
 ) -> Story:
     """A story with these average precisions (by role); sd: independent luck of each run, small = clear differences."""
-    members, why = family(spec, fabricate.catalog())
+    members, why = list_companions(spec, fabricate.catalog())
     level = {"method": 0.45, "control": 0.40, "baseline": 0.35, "oracle": 0.60} | aps
     results: dict[str, Result | None] = {
         m.key: fabricate.result(m.spec, ap=level[m.role], sd=sd, seed=i, moved=moved if i == 0 else None)
@@ -95,7 +95,7 @@ def test_several_classes_are_macro() -> None:
 
 def test_a_label_is_harmless() -> None:
     spec = fabricate.spec()
-    member = Member("x", "**bold** <b>", "method", spec)
+    member = Companion("x", "**bold** <b>", "method", spec)
     assert "\\*\\*bold" in write_story([member], {"x": fabricate.result(spec)}).headline
 
 

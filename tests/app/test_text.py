@@ -9,7 +9,7 @@ import pytest
 from app.charts.palette import safe
 from app.words.text import escape, format_difference, format_duration, format_interval, format_ratio
 from engine.spec import fields
-from engine.spec.fields import written
+from engine.spec.fields import format_value
 from engine.stats.intervals import Interval
 from tests.app.fabricate import HOSTILE, TABLE
 
@@ -51,4 +51,4 @@ def test_numbers() -> None:
 )
 def test_written_is_read_back_by_parse(name: str, value: object) -> None:
     described = next(d for d in TABLE if d["name"] == name)
-    assert fields.parse(described, written(value), "x") == value
+    assert fields.parse(described, format_value(value), "x") == value

@@ -10,7 +10,7 @@ import pytest
 
 from engine.catalog import build_catalog
 from engine.sweep import SweepSpec
-from engine.sweep.spec import table
+from engine.sweep.table import build_table
 from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
@@ -64,7 +64,7 @@ def test_a_sweep_from_start_to_link_to_reload_to_export(chromium, product, until
     until(lambda: len([c for c in me.cells() if re.match(r"[+−]?0\.\d", c)]) == PICTURED, 20, "every cell of the picture")
     until(lambda: "so far" not in me.text("compare-answer"), 20, "all of it counted")
     shown, said = me.cells(), me.text("compare-answer")
-    records = table(store, SPEC, build_catalog())
+    records = build_table(store, SPEC, build_catalog())
     wanted = [f"{r['difference']['mean']:+.3f}".replace("-", "−") for r in records if r["role"] == "method"]
     assert sorted(c.split()[0] for c in shown) == sorted(wanted)
 

@@ -10,7 +10,7 @@ from urllib.parse import urlparse
 import psutil
 import pytest
 
-from engine.spec.run import find
+from engine.spec.run import find_entry
 from engine.store import Store
 from tests.app import fabricate
 from tests.browser.visitor import Visitor
@@ -153,7 +153,7 @@ def test_points_move_and_the_curve_stands_beside_the_baseline_and_the_ceiling(ch
 
 def test_a_keel_set(chromium, product, until):
     url, store = product
-    if not find(store.catalog(), "datasets", "glass2")["available"]:
+    if not find_entry(store.catalog(), "datasets", "glass2")["available"]:
         pytest.skip("the KEEL data are not on this machine (python -m engine fetch keel)")
     lab = Lab(chromium, url, "?dataset=wine&method=ce&profile=ratio&ratio=2")
     see_it_through(lab, until, dataset="glass2", at_least=15)

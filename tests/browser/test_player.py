@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from app.player import ASSETS
+
 pytestmark = pytest.mark.browser
 
 
@@ -17,10 +19,11 @@ class Stage:
     def __init__(self, browser, url, query, **context):
         self.context = browser.new_context(viewport={"width": 900, "height": 620}, **context)
         self.page = self.context.new_page()
-        self.problems, self.requests, self.bytes, self.messages = [], [], 0, 0
+        self.problems, self.requests, self.responses, self.bytes, self.messages = [], [], [], 0, 0
         self.page.on("console", lambda m: self.problems.append(m.text) if m.type in ("error", "warning") else None)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("response", self.responses.append)
         self.page.on("websocket", lambda socket: socket.on("framereceived", self._count))
         # Streamlit's own protobuf looks whether WebAssembly works and lives without it; all else is ours.
         self.page.add_init_script(
@@ -72,6 +75,17 @@ def stage(chromium, serve):
         problems, strangers = made.problems, [r for r in made.requests if not r.startswith((url, "blob:", "data:"))]
         made.context.close()
         assert problems == [] and strangers == []
+
+
+def test_each_module_is_served_as_a_file_of_its_own(stage, until):
+    s = stage()
+    until(lambda: s["frames"] == "100")
+    served = {r.url.rsplit("/", 1)[1].split("?")[0]: r for r in s.responses if "/lab.player-" in r.url}
+    assert set(served) == {path.name for path in ASSETS.iterdir()}
+    for name, response in served.items():
+        kind = "css" if name.endswith(".css") else "javascript"
+        assert response.status == 200 and kind in response.headers["content-type"], name
+        assert response.body() == (ASSETS / name).read_bytes(), name
 
 
 def test_a_finished_run_plays_by_itself_and_can_be_held(stage, until):
@@ -144,7 +158,7 @@ def test_contributions_are_shown_and_the_arrows_wait_to_be_asked_for(stage, unti
     s = stage(worth=1)
     until(lambda: s.number("frame") >= 0)
     s.press("End")
-    until(lambda: s["frame"] == "99" and s["worth"] == "shown")
+    until(lambda: s["frame"] == "99" and s["contributions"] == "shown")
     assert s["arrows"] == ""
     legend = s.text(".legend")
     assert "synthetic: lowers loss" in legend and "synthetic: raises loss" in legend
@@ -166,7 +180,7 @@ def test_contributions_are_shown_and_the_arrows_wait_to_be_asked_for(stage, unti
     s.press("Escape")
     s.button("meta-gradient").click()
     s.button("contributions").click()
-    until(lambda: s["worth"] == "" and s["arrows"] == "")
+    until(lambda: s["contributions"] == "" and s["arrows"] == "")
     assert "synthetic: lowers loss" not in s.text(".legend") and pixels() != with_both
     assert "32 of 48 synthetic points lower the validation loss" in s.root.locator(".stage canvas").get_attribute("aria-label")
 

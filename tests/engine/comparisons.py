@@ -111,7 +111,7 @@ def tables(found: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, di
     for row in found["methods"]:
         score, truth = arrays[f"score/{row['name']}"].astype(float), arrays["truth"]
         scores = {"as trained": score, "prior corrected": score**1.5, "isotonic": score**2}
-        out[row["name"]] = threshold_tables.table(scores, truth, 2)
+        out[row["name"]] = threshold_tables.build_table(scores, truth, 2)
     return out
 
 

@@ -12,7 +12,7 @@ from engine.catalog import build_catalog
 from engine.methods import methods
 from engine.runner import drive, run
 from engine.spec import Imbalance, RunSpec
-from engine.spec.run import find
+from engine.spec.run import find_entry
 from engine.version import NUMERICS
 
 FILE = Path(__file__).with_name("golden.json")
@@ -23,7 +23,7 @@ def numbers() -> dict[str, Any]:
     """A few numbers of one short float64 run of every method: they change when the maths, the draws or the splits do."""
     out: dict[str, Any] = {"numerics": NUMERICS, "runs": {}}
     for name in methods():
-        entry = find(build_catalog(), "methods", name)
+        entry = find_entry(build_catalog(), "methods", name)
         params = {k: v for k, v in SMALL.items() if k in {f["name"] for f in entry["fields"]}}
         dataset, data = ("moons", {"rows": 400}) if "points" in entry["kinds"] else ("breast-cancer", {})
         spec = RunSpec(dataset, name, Imbalance("ratio", 10.0), data=data, params=params, folds=2, seeds=2)

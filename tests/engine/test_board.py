@@ -32,7 +32,7 @@ from engine.report.leaderboard import (
 )
 from engine.spec.comparison import CONTENDERS, TREES, CompareSpec
 from engine.spec.result import METRICS
-from engine.spec.run import defaults
+from engine.spec.run import default_params
 from tests.engine.comparisons import HOSTILE, comparison, hostile
 
 
@@ -267,7 +267,7 @@ def test_the_code_of_a_set_of_ours_runs(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", [name for name in CONTENDERS if name != TREES])
 def test_every_method_takes_its_arguments(name):
-    params = {"patience": 20, **defaults(methods()[name].describe(), "tabular")}
+    params = {"patience": 20, **default_params(methods()[name].describe(), "tabular")}
     cls = estimators.classifiers()[_list_classifiers()[name]]
     made = cls(
         **{k: ast.literal_eval(v) for k, v in _list_arguments({"params": json.loads(json.dumps(params))}, cls.__name__).items()}

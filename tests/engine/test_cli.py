@@ -24,11 +24,11 @@ from engine.data.sources import keel, load
 from engine.errors import DataMissing, OutOfMemory, StoreError
 from engine.events import Note, Phase, Progress
 from engine.methods import methods
-from engine.runner.execute import FEW
+from engine.runner.record import FEW_ROWS
 from engine.spec import Imbalance, RunSpec
 from engine.spec.embedding import EmbedSpec
 from engine.spec.result import METRICS, Result
-from engine.spec.run import find
+from engine.spec.run import find_entry
 from engine.store import Store
 
 CATALOG = build_catalog()
@@ -234,10 +234,10 @@ def test_every_imbalance_on_two_classes_and_on_three(
 def test_presets_are_the_named_values(name: str, preset: str) -> None:
     """Over the defaults, not over the values that suit points; what is set beside them comes last."""
     cls = methods()[name]
-    on = MOONS if "points" in find(CATALOG, "methods", name)["kinds"] else ("run", "--dataset", "breast-cancer")
+    on = MOONS if "points" in find_entry(CATALOG, "methods", name)["kinds"] else ("run", "--dataset", "breast-cancer")
     asked = cli.build_parser().parse_args([*on, "--method", name, "--preset", preset, "--ratio", "5"])
     spec = build_spec(asked, CATALOG)
-    expected = {d["name"]: d["default"] for d in find(CATALOG, "methods", name)["fields"]}
+    expected = {d["name"]: d["default"] for d in find_entry(CATALOG, "methods", name)["fields"]}
     assert spec.params == expected | {k: list(v) if isinstance(v, tuple) else v for k, v in cls.presets[preset].items()}
     asked = cli.build_parser().parse_args([*on, "--method", name, "--preset", preset, "--set", "epochs=7", "hidden=5,4"])
     assert build_spec(asked, CATALOG).params == spec.params | {"epochs": 7, "hidden": [5, 4]}
@@ -498,7 +498,7 @@ def test_every_keel_set_from_the_terminal(ask: Ask, dataset: str) -> None:
         assert (out["moves"] is not None) == (name == "explicit-gradient")
         few = int(min(counts["test"].values()))
         assert [note.split(". ")[0] for note in out["notes"]] == (
-            [f"The smallest class has {few} test rows"] if few < FEW else []
+            [f"The smallest class has {few} test rows"] if few < FEW_ROWS else []
         )
 
 

@@ -19,20 +19,25 @@ import torch
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, confusion_matrix
 
 import engine
+from engine.compare import artifacts as artifacts_module
+from engine.compare import bench as bench_module
 from engine.compare import comparison as module
-from engine.compare.comparison import CompareSpec, compare, given_classes
+from engine.compare import result
+from engine.compare.bench import given_classes
+from engine.compare.comparison import CompareSpec, compare
+from engine.compare.halving import Resource
 from engine.data.dataset import Dataset, Task
 from engine.data.prepare import prepare
 from engine.data.split import split
 from engine.data.tables.reading import read_sheet
 from engine.data.tables.target import to_dataset
 from engine.errors import BadData, BadParameter
-from engine.events import Board, Event, Note, Phase, Progress, decode, encode, unpack
+from engine.events import Board, Event, Note, Phase, Progress, decode, encode, finish, unpack
 from engine.methods import method
 from engine.spec import RunSpec
 from engine.spec.comparison import CONTENDERS, PLAIN, TREES
 from engine.spec.result import METRICS
-from engine.spec.run import defaults
+from engine.spec.run import default_params
 from engine.stats import thresholds
 from engine.stats.significance import holm, t_test
 from engine.stats.thresholds import VARIANTS
@@ -69,12 +74,8 @@ def frame(data: Dataset, rows: np.ndarray) -> pd.DataFrame:
 
 
 def drive(running: Any) -> tuple[list[Event], dict[str, Any], dict[str, bytes]]:
-    events = []
-    while True:
-        try:
-            events.append(next(running))
-        except StopIteration as end:
-            return events, *end.value
+    events: list[Event] = []
+    return events, *finish(running, events.append)
 
 
 def ticking(step: float = 10.0) -> Any:
@@ -162,14 +163,14 @@ def test_the_verdict_says_what_was_cut(whole):
     _, _, found, _ = whole
     cut = any("epochs at the latest" in s or "training rows (classes of" in s for s in found["shortened"])
     assert found["verdict"].endswith("with more time it may be otherwise.") == cut
-    bench, _ = module._bench(table((4000, 500)), SPEC, ticking())
+    bench, _ = module._make_evaluator(table((4000, 500)), SPEC, ticking())
     outcome = SimpleNamespace(counts=np.array([460, 51]))
-    contest = SimpleNamespace(level=module.Level(512, 25), names=(PLAIN,), outcomes=lambda name: {0: outcome})
+    contest = SimpleNamespace(level=Resource(512, 25), names=(PLAIN,), outcomes=lambda name: {0: outcome})
     rows = f"on 511 of {bench.train_rows:,} training rows"
-    said = module._proviso(contest, bench)
+    said = result._proviso(contest, bench)
     assert said == f" This is from training {rows} and for 25 epochs at most: with more time it may be otherwise."
-    contest.level = module.Level()
-    assert module._proviso(contest, bench) == ""
+    contest.level = Resource()
+    assert result._proviso(contest, bench) == ""
 
 
 def test_a_tuned_threshold_ranks_as_plain_training_does(whole):
@@ -206,7 +207,7 @@ def test_threshold_tables_are_scikit_learns_counts(whole, name):
     truth = arrays["truth"][: len(score)]
     for threshold in (0.1, 0.5, 0.83):
         (tn, fp), (fn, tp) = confusion_matrix(truth, score.astype(float) >= threshold) / passes
-        found = thresholds.at(tab, threshold)
+        found = thresholds.counts_at(tab, threshold)
         assert [found[k] for k in ("tn", "fp", "fn", "tp")] == pytest.approx([tn, fp, fn, tp])
     assert tab["tp"].shape == (len(VARIANTS), len(tab["grid"])) and (tab["tp"] + tab["fn"] == tab["tp"][:, :1]).all()
 
@@ -215,7 +216,7 @@ def test_over_sampled_probabilities_are_repaired(whole):
     """SMOTE's probabilities are too high; corrected ones are nearer to what happens, on test rows that neither correction saw."""
     _, _, _, artifacts = whole
     tab = unpack(artifacts["thresholds/class-weights"])
-    as_trained, corrected, fitted = (thresholds.calibration(tab, v)["ece"] for v in VARIANTS)
+    as_trained, corrected, fitted = (thresholds.describe_calibration(tab, v)["ece"] for v in VARIANTS)
     assert corrected < as_trained and fitted < as_trained
 
 
@@ -275,7 +276,7 @@ def test_rows_that_were_added_can_be_taken_away(monkeypatch):
     own = rows[rows.synthetic == 0]
     assert own.left.value_counts().to_dict() == found["data"]["train_counts"]
     assert rows.left.value_counts().nunique() == 1  # SMOTE makes the classes equal
-    monkeypatch.setattr(module, "MOST_CELLS", 100)
+    monkeypatch.setattr(artifacts_module, "MAX_CELLS", 100)
     assert "augmented/smote" not in looked()[2]
 
 
@@ -318,7 +319,7 @@ def test_the_larger_class_can_be_the_one_looked_for():
 
 
 def test_a_table_that_is_too_large_loses_majority_rows_first(monkeypatch):
-    monkeypatch.setattr(module, "MOST_ROWS", 120)
+    monkeypatch.setattr(module, "MAX_ROWS", 120)
     monkeypatch.setattr(module, "TABLE_RATIO", 2.0)
     _, found, _ = looked()
     assert found["data"]["counts"] == {"stays": 80, "leaves": 40} and found["data"]["used_rows"] == 120
@@ -329,16 +330,11 @@ def test_a_table_that_is_too_large_loses_majority_rows_first(monkeypatch):
 
 def test_scores_are_pooled_over_whole_seeds(monkeypatch):
     assert unpack(looked()[2]["arrays"])["seed"].max() == 0
-    monkeypatch.setattr(module, "MOST_POOLED", 1)
+    monkeypatch.setattr(bench_module, "MAX_POOLED", 1)
     data = table()
-    bench, _ = module._bench(data, SPEC, ticking())
-    assert bench.pooled == 1
-    running, outcomes = bench.play(PLAIN, module.LOOK, (0, 1)), {}
-    try:
-        while True:
-            next(running)
-    except StopIteration as end:
-        outcomes = end.value[0]
+    bench, _ = module._make_evaluator(data, SPEC, ticking())
+    assert bench.pooled_seeds == 1
+    outcomes, _ = finish(bench.evaluate(PLAIN, module.LOOK, (0, 1)))
     assert [bool(o.scores) for o in outcomes.values()] == [o.replicate.seed == 0 for o in outcomes.values()]
 
 
@@ -372,7 +368,7 @@ def test_a_model_takes_rows_as_the_file_has_them():
             f"c{i * 31}-{i};{amount};2024-{1 + i % 12:02d}-{1 + i % 28:02d};{member};{colour};{('a', 'b')[i % 4 == 0]}"
         )
     sheet = read_sheet("\n".join(lines).encode(), "t.csv", {})
-    more = module.of_sheet(sheet, "left")
+    more = module.describe_sheet(sheet, "left")
     assert more["dropped"] == [{"name": "id", "kind": "id"}] and set(more["readings"]) == {"since", "member"}
     data = to_dataset(sheet, "left", name="t.csv")
     _, found, artifacts = looked(data, replace(CHEAP, methods=(PLAIN, TREES)), **more)
@@ -416,13 +412,8 @@ def test_what_cannot_be_compared_is_one_sentence(data, spec, error, says):
 def fitted(name: str, params: dict[str, Any]) -> tuple[Task, Any, dict[str, Any]]:
     data = table()
     task = prepare(data, RunSpec(data.name, PLAIN, folds=3), range(2))
-    params = defaults(method(name).describe(), "tabular") | {"epochs": 2, "hidden": [8]} | params
-    running = method(name)(**params).fit(task, camera=Camera(task, 0))
-    try:
-        while True:
-            next(running)
-    except StopIteration as end:
-        return task, end.value, params
+    params = default_params(method(name).describe(), "tabular") | {"epochs": 2, "hidden": [8]} | params
+    return task, finish(method(name)(**params).fit(task, camera=Camera(task, 0))), params
 
 
 def test_shares_that_methods_train_with():
@@ -452,14 +443,9 @@ def test_taking_a_tuned_threshold_back_gives_plain_probabilities():
 
 def test_corrections_know_validation_rows_and_training_shares_alone():
     """Each by its own definition from what was fitted: no test row has a part in either, also where training rows were cut."""
-    data, level = table((300, 30)), module.Level(rows=80, epochs=6)
-    bench, _ = module._bench(data, SPEC, ticking())
-    running = bench.play(PLAIN, level, (0,))
-    try:
-        while True:
-            next(running)
-    except StopIteration as end:
-        outcomes = end.value[0]
+    data, level = table((300, 30)), Resource(rows=80, epochs=6)
+    bench, _ = module._make_evaluator(data, SPEC, ticking())
+    outcomes, _ = finish(bench.evaluate(PLAIN, level, (0,)))
     task, (out, _), parts = bench.task, bench.kept[PLAIN, level], split(data, bench.spec, 0)
     for r, part in enumerate(parts):
         with torch.no_grad():
@@ -480,17 +466,19 @@ def test_corrections_know_validation_rows_and_training_shares_alone():
 
 
 def test_levels_go_down_by_rows_then_epochs():
-    bench, _ = module._bench(table((4000, 500)), SPEC, ticking())
+    bench, _ = module._make_evaluator(table((4000, 500)), SPEC, ticking())
     levels = module._levels(bench)
     rows = [bench.train_rows if level.rows is None else level.rows for level in levels]
-    assert rows == sorted(rows, reverse=True) and levels[0] == module.Level()
+    assert rows == sorted(rows, reverse=True) and levels[0] == Resource()
     cut = [level.epochs for level in levels if level.epochs is not None]
     assert cut == sorted(cut, reverse=True) and {level.rows for level in levels if level.epochs is not None} == {rows[-1]}
     assert all(
-        math.isfinite(bench.work(name, level)) and bench.work(name, level) > 0 for name in CONTENDERS for level in levels
+        math.isfinite(bench.estimate_rows(name, level)) and bench.estimate_rows(name, level) > 0
+        for name in CONTENDERS
+        for level in levels
     )
     for name in CONTENDERS:  # a lower level is never more work
-        work = [bench.work(name, level) for level in levels]
+        work = [bench.estimate_rows(name, level) for level in levels]
         assert work == sorted(work, reverse=True), name
 
 

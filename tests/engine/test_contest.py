@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.compare.halving import Contest, Level
+from engine.compare.halving import Resource, SuccessiveHalving
 from engine.errors import BadData
 from engine.events import Board, Note, Phase, Progress
-from engine.stats.verdict import best, differences
+from engine.stats.verdict import compute_differences, find_best
 
 NAMES = ("plain", "a", "b", "c", "d")
-LOOK = Level(10, 2)
-LEVELS = (Level(None), Level(400), Level(200), Level(100), Level(100, 50), Level(100, 25))
+LOOK = Resource(10, 2)
+LEVELS = (Resource(None), Resource(400), Resource(200), Resource(100), Resource(100, 50), Resource(100, 25))
 ROUNDS = tuple((seed,) for seed in range(6))
 MERIT = {"plain": 0.5, "a": 0.9, "b": 0.2, "c": 0.7, "d": 0.4}
 
 
-def work(level: Level) -> float:
+def work(level: Resource) -> float:
     return (level.rows or 1000) * (level.epochs or 100)
 
 
@@ -37,21 +37,22 @@ class Game:
         *,
         names=NAMES,
         rounds=ROUNDS,
-        slow: Callable[[str, Level], float] | None = None,
+        slow: Callable[[str, Resource], float] | None = None,
         fails=(),
         keep=0.0,
     ):
         self.now, self.closed, self.played = 100.0, [], []
         self.slow = slow or (lambda name, level: 1.0)
         self.fails = dict(fails)
-        self.contest = Contest(
-            names=names, ready=lambda name: None, play=self.play, work=lambda name, level: work(level), rounds=rounds, levels=LEVELS,
-            look=LOOK, merit=lambda outcome: outcome, titles={n: n.upper() for n in names}, clock=lambda: self.now, began=self.now,
-            ends=self.now + budget, keep=lambda level: keep * work(level),
-            rows=lambda contest: [{"name": n, "n": len(contest.outcomes(n))} for n in contest.names],
+        self.contest = SuccessiveHalving(
+            names=names, import_needs=lambda name: None, evaluate=self.play, rounds=rounds, levels=LEVELS,
+            estimate_rows=lambda name, level: work(level),
+            look=LOOK, score=lambda outcome: outcome, titles={n: n.upper() for n in names}, clock=lambda: self.now, began=self.now,
+            deadline=self.now + budget, saving_seconds=lambda level: keep * work(level),
+            build_rows=lambda contest: [{"name": n, "n": len(contest.outcomes(n))} for n in contest.names],
         )  # fmt: skip
 
-    def play(self, name: str, level: Level, seeds: tuple[int, ...]) -> Any:
+    def play(self, name: str, level: Resource, seeds: tuple[int, ...]) -> Any:
         self.played.append((name, level, seeds))
         seconds = len(seeds) * 1e-5 * work(level) * self.slow(name, level)
         steps = max(20, round(seconds / 0.05))
@@ -85,7 +86,7 @@ def replicates(game: Game) -> dict[str, int]:
 def test_with_time_enough_nothing_is_cut():
     game = Game(1000)
     game.run()
-    assert game.contest.level == Level(None) and not game.contest.stopped and not game.contest.failed
+    assert game.contest.level == Resource(None) and not game.contest.stopped and not game.contest.failed
     assert set(replicates(game).values()) == {12}
     assert game.used < 1000
 
@@ -205,7 +206,7 @@ def test_a_method_that_fails_says_why_and_the_others_go_on(error, says):
 
 
 def test_a_method_that_fails_later_keeps_its_look():
-    game = Game(1000, fails={("b", Level(None)): ValueError("no")})
+    game = Game(1000, fails={("b", Resource(None)): ValueError("no")})
     game.run()
     assert set(game.contest.failed) == {"b"} and game.contest.level_of("b") == LOOK
     assert replicates(game) == {"plain": 12, "a": 12, "b": 2, "c": 12, "d": 12}
@@ -278,5 +279,5 @@ def test_dropping_methods_by_their_scores_names_no_more_winners():
         game.run()
         assert game.contest.stopped
         values = {name: game.contest.outcomes(name) for name in names}
-        named += best(differences(values, "plain", 0.0)) is not None
+        named += find_best(compute_differences(values, "plain", 0.0)) is not None
     assert named <= 12  # of 120 at 5%: 6 expected, 12 with a chance of 1 in 100

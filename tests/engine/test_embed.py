@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.analysis.sample import Part, features_artifact
+from engine.analysis.sample import Part, make_features_artifact
 from engine.embed import job as embed
 from engine.embed.layout import lay_out
 from engine.errors import BadData, BadInput, BadParameter, UnknownName
-from engine.events import Phase, Progress, pack, unpack
+from engine.events import Phase, Progress, finish, pack, unpack
 from engine.spec import RunSpec
 from engine.spec.embedding import FEATURES, PCA, EmbedSpec
 from engine.store import PRIORITY_INTERACTIVE, Job, Store
@@ -37,7 +37,7 @@ def features(n: int = 60, d: int = 5) -> bytes:
     def part(n: int) -> Part:
         return Part(rng.normal(size=(n, d)), rng.integers(0, 2, n), np.zeros(n, int), np.arange(n))
 
-    return pack(features_artifact(part(n), part(n // 2), None, classes=2, rng=rng))
+    return pack(make_features_artifact(part(n), part(n // 2), None, classes=2, rng=rng))
 
 
 def finished(store: Store, owner: str | None = None, artifacts: Any = None, **changes: Any) -> Job:
@@ -52,12 +52,8 @@ def finished(store: Store, owner: str | None = None, artifacts: Any = None, **ch
 
 
 def drive(running: Any) -> tuple[list[Any], dict[str, Any], dict[str, bytes]]:
-    events = []
-    while True:
-        try:
-            events.append(next(running))
-        except StopIteration as end:
-            return events, *end.value
+    events: list[Any] = []
+    return events, *finish(running, events.append)
 
 
 def carry_out(store: Store, job: Job) -> Job:

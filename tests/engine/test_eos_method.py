@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.analysis.gap import gap
+from engine.analysis.gap import compute_gap
 from engine.data.dataset import Rows, Task
 from engine.errors import BadInput
 from engine.events import Epoch, Frame, Note, Phase, Scene
@@ -160,8 +160,8 @@ def test_the_gap_stays_under_smote_and_never_grows(options: dict[str, Any]) -> N
         real, own = train.x[r][train.mask[r]].numpy(), train.y[r][train.mask[r]].numpy()
         new, to = test.x[r][test.mask[r]].numpy(), test.y[r][test.mask[r]].numpy()
         made, labels = (t[r][whole.embedded.mask[r]].numpy() for t in (whole.embedded.x, whole.embedded.y))
-        before = gap(real, own, new, to, 3).features
-        after = gap(np.concatenate([real, made]), np.concatenate([own, labels]), new, to, 3).features
+        before = compute_gap(real, own, new, to, 3).features
+        after = compute_gap(np.concatenate([real, made]), np.concatenate([own, labels]), new, to, 3).features
         assert (after <= before).all() and before.max() > 0
         if "smote" in options.get("sampler", ""):
             assert np.allclose(after, before, rtol=0, atol=1e-12)  # x + 1 (z - x) may miss z by a rounding

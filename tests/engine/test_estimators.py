@@ -44,15 +44,15 @@ from engine.estimators import (
     TableClassifier,
     TrainingWarning,
     classifiers,
-    held_out,
     make_task,
+    split_validation,
 )
 from engine.events import Event, Phase
 from engine.methods import methods
 from engine.methods.base import Method, TableMethod, param
 from engine.methods.ce import CE
 from engine.spec import RunSpec, fields
-from engine.spec.run import defaults
+from engine.spec.run import default_params
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 from tests.engine.test_methods import fit as drive
@@ -130,7 +130,7 @@ def test_parameters_are_the_methods_fields(cls: type[TableClassifier]) -> None:
         "random_state",
     ]
     for d in described:
-        default, suited = parameters[d["name"]].default, defaults(cls.method.describe(), "tabular")[d["name"]]
+        default, suited = parameters[d["name"]].default, default_params(cls.method.describe(), "tabular")[d["name"]]
         assert default == (tuple(suited) if d["kind"] == "ints" else suited)
         assert getattr(cls(), d["name"]) == default == cls().get_params()[d["name"]]
         if d["name"] != "patience":
@@ -186,14 +186,14 @@ def test_it_trains_what_the_method_trains(cls: type[TableClassifier], dtype: typ
     _, theirs = drive(fitted.method_, task, frames=0)
     assert torch.equal(theirs.net.flat, fitted.net_.flat) and int(theirs.epoch[0]) == fitted.epoch_
     p = theirs.net(task.valid.x).softmax(2)[0].double().numpy()
-    _, valid = held_out(y, 0.2, 5)
+    _, valid = split_validation(y, 0.2, 5)
     assert np.allclose(fitted.predict_proba(x.astype(dtype))[valid], p, rtol=0, atol=1e-6)
 
 
 def test_the_task_is_the_one_that_runs_prepare(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = rows((70, 40, 21))
     x[:, 2] = 3.0  # constant
-    train, valid = held_out(y, 0.2, 5)
+    train, valid = split_validation(y, 0.2, 5)
     dataset = numeric_only("made", "tabular", x, y, ("x0", "x1", "x2", "x3"), ("0", "1", "2"))
     nothing = np.arange(0)
     monkeypatch.setattr(preparing, "split", lambda *_: [Parts(train, valid, nothing, nothing, nothing)])
@@ -209,12 +209,14 @@ def test_the_task_is_the_one_that_runs_prepare(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("fraction", [0.1, 0.2, 0.5, 0.9])
 def test_validation_rows_are_a_share_of_every_class(fraction: float) -> None:
     y = rows((60, 31, 5, 2))[1]
-    train, valid = held_out(y, fraction, 0)
+    train, valid = split_validation(y, fraction, 0)
     assert sorted([*train, *valid]) == list(range(len(y)))
     for c, n in enumerate((60, 31, 5, 2)):
         kept = int((y[valid] == c).sum())
         assert 1 <= kept < n and abs(kept - n * fraction) <= max(0.5, 1 - n * fraction, 1 - n * (1 - fraction)) + 1e-9
-    assert np.array_equal(held_out(y, fraction, 0)[1], valid) and not np.array_equal(held_out(y, fraction, 1)[1], valid)
+    assert np.array_equal(split_validation(y, fraction, 0)[1], valid) and not np.array_equal(
+        split_validation(y, fraction, 1)[1], valid
+    )
 
 
 @QUIET
@@ -331,7 +333,7 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = rows()
     fitted = small(CEClassifier).fit(x, y)
     whole = fitted.predict_proba(x)
-    monkeypatch.setattr(estimators, "BLOCK", 7)
+    monkeypatch.setattr(estimators, "BLOCK_ROWS", 7)
     assert np.allclose(fitted.predict_proba(x), whole, rtol=0, atol=1e-12)
 
 

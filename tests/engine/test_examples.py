@@ -12,13 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.analysis.sample import Part, features_artifact
+from engine.analysis.sample import Part, make_features_artifact
 from engine.catalog import build_catalog
 from engine.commands import main
 from engine.errors import BadData, UnknownName
 from engine.events import Frame
-from engine.examples import cards as examples
-from engine.examples.cards import ABOVE, BELOW, EXAMPLES, HOLDS, INDEX, Example, Fact
+from engine.examples import index, pictures, record
+from engine.examples.bundle import ABOVE, BELOW, HOLDS, Fact
+from engine.examples.cards import EXAMPLES, Example
+from engine.examples.index import INDEX
 from engine.spec import Imbalance, RunSpec
 from engine.spec.comparison import CompareSpec
 from engine.stats.intervals import Interval
@@ -39,7 +41,7 @@ def test_every_example_is_there_and_all_are_small():
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_card_says_what_its_bundle_shows(name):
     """Titles, sentences, numbers, senses and picture are made anew from the bundle: `card` raises where an interval lies elsewhere."""
-    assert json.loads(json.dumps(examples.card(name, FOLDER / f"{name}.zip"))) == CARDS[name]
+    assert json.loads(json.dumps(index.build_card(name, FOLDER / f"{name}.zip"))) == CARDS[name]
     facts = CARDS[name]["facts"]
     assert any(fact["sense"] for fact in facts)
     for fact in facts:
@@ -56,7 +58,7 @@ def test_a_bundle_holds_what_its_example_asks_for_by_today_s_numbers(name, tmp_p
     """The ids hash spec, data and NUMERICS: a bundle of an earlier version or of other settings fails here."""
     store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
     catalog = build_catalog()
-    assert store.load(FOLDER / f"{name}.zip") == CARDS[name]["jobs"] == examples.jobs(name, catalog)
+    assert store.load(FOLDER / f"{name}.zip") == CARDS[name]["jobs"] == record.list_jobs(name, catalog)
     first = CARDS[name]["jobs"][0]
     if isinstance(EXAMPLES[name].wanted, CompareSpec):
         assert store.job(first).kind == "compare" and store.answer(first, "comparison")["methods"]
@@ -111,8 +113,8 @@ def test_fewer_rows_keep_classes_enemies_and_images():
     test = Part(rng.normal(size=(40, 5)), np.arange(40) % 3, np.arange(40) % 3, 100 + np.arange(40))
     made = Part(rng.normal(size=(30, 5)), np.full(30, 2), np.full(30, 2), None, np.arange(30))
     images = rng.integers(0, 255, (200, 1, 8, 8)).astype(np.uint8)
-    found = features_artifact(train, test, made, classes=3, images=images, rng=rng)
-    less = examples.fewer(found, (30, 20, 10))
+    found = make_features_artifact(train, test, made, classes=3, images=images, rng=rng)
+    less = record.sample_features(found, (30, 20, 10))
     assert [int((less["part"] == p).sum()) for p in range(3)] == [30, 20, 10]
     assert set(less["y"][less["part"] == 0]) == {0, 1, 2} and (less["size"] == found["size"]).all()
     real = less["part"] < 2
@@ -127,8 +129,8 @@ def test_fewer_rows_keep_classes_enemies_and_images():
 
 def test_an_unknown_example_is_refused(tmp_path):
     for ask in (
-        lambda: examples.make("none", tmp_path / "none.zip", print),
-        lambda: examples.card("none", tmp_path / "none.zip"),
+        lambda: record.record_example("none", tmp_path / "none.zip", print),
+        lambda: index.build_card("none", tmp_path / "none.zip"),
     ):
         with pytest.raises(UnknownName, match="there are: rings"):
             ask()
@@ -163,14 +165,15 @@ def test_an_example_is_made_small_with_its_card(tmp_path, monkeypatch):
     deep = RunSpec("digits", "eos", Imbalance("exponential", 5.0), params={"model": "mlp", "epochs": 2, "head_epochs": 2})
     tiny = {
         name: Example(
-            name, "Look.", "Means.", (spec,), page, lambda ids: {"run": ids[0]}, lambda bundle: [], examples._ways, ""
+            name, "Look.", "Means.", (spec,), page, lambda ids: {"run": ids[0]}, lambda bundle: [], pictures.draw_ways, ""
         )
         for name, spec, page in (("moving", moving, "lab"), ("deep", deep, "deep"))
     }
-    monkeypatch.setattr(examples, "EXAMPLES", tiny)
+    for module in (index, record):
+        monkeypatch.setattr(module, "EXAMPLES", tiny)
     said = []
     for name in tiny:
-        examples.make(name, tmp_path / f"{name}.zip", said.append)
+        record.record_example(name, tmp_path / f"{name}.zip", said.append)
     assert said[0] == "1 of 5: explicit-gradient on moons" and len(said) == 5 + 4
     cards = json.loads((tmp_path / INDEX).read_text())
     assert [card["name"] for card in cards] == list(tiny) and cards[0]["words"] == {"run": cards[0]["jobs"][0]}
@@ -182,7 +185,7 @@ def test_an_example_is_made_small_with_its_card(tmp_path, monkeypatch):
         "frames/1",
     ]  # the first replicate's film is its events
     assert all(not store.artifacts(id) and store.events(id, kinds=("frame",)) == [] for id in beside)
-    assert 2 < len(store.events(first, kinds=("frame",))) <= examples.FILM
+    assert 2 < len(store.events(first, kinds=("frame",))) <= record.LAB_FRAMES
     inside = store.load(tmp_path / "deep.zip")[0]
     assert "features/0" in store.artifacts(inside) and store.embedding(inside, "pca") is not None
     store.close()

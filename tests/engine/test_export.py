@@ -29,8 +29,12 @@ from engine.data.tables.profile import ENOUGH
 from engine.data.tables.target import FEWEST
 from engine.errors import BadData, BadInput, LabError
 from engine.export import load_model
+from engine.export.format import FORMAT, TRUSTED
 from engine.export.pipeline import Pipeline
-from engine.export.write import EXAMPLE, FORMAT, TRUSTED, UnknownLevel, augmented_csv, model_bytes, save_model
+from engine.export.read import UnknownLevel
+from engine.export.readme import EXAMPLE
+from engine.export.rows import write_augmented_csv
+from engine.export.write import model_bytes, save_model
 from engine.methods import method
 from engine.spec import Imbalance, RunSpec, table_limits
 from engine.training.fitted import Fitted
@@ -346,7 +350,7 @@ def test_other_versions_and_strange_parts(saved):
 
 
 def test_a_bomb_is_not_unpacked(saved, monkeypatch):
-    monkeypatch.setattr("engine.export.write.MOST", 1 << 20)
+    monkeypatch.setattr("engine.export.read.MAX_UNPACKED", 1 << 20)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as zipped:
         zipped.writestr("model.json", b" " * (2 << 20))
@@ -431,7 +435,9 @@ def test_augmented_rows_come_back_in_the_columns(name, params):
     data, _, out, pipeline, _ = fitted(name, **params)
     task = prepare(data, RunSpec(data.name, name, Imbalance("native"), folds=3))
     train = task.source[1]
-    head, rows = read_csv(augmented_csv(data, pipeline, train, out, target="=target", replicate=1, order=["owner", "income"]))
+    head, rows = read_csv(
+        write_augmented_csv(data, pipeline, train, out, target="=target", replicate=1, order=["owner", "income"])
+    )
     assert head == ["owner", "income", "age", "same", "'- score", "colour", "'=target", "synthetic"]
     real, made = [r for r in rows if r[-1] == "0"], [r for r in rows if r[-1] == "1"]
     assert len(real) == len(train) and len(made) == int(out.synthetic.mask[1].sum()) > 0
@@ -453,19 +459,19 @@ def test_augmented_rows_come_back_in_the_columns(name, params):
 def test_synthetic_is_a_name_of_its_own_and_reasons_are_given():
     data = replace(table(), numeric_names=("synthetic", "a", "b", "c"))
     data, _, out, pipeline, _ = fitted("smote", data)
-    head, _ = read_csv(augmented_csv(data, pipeline, np.arange(100), out, target="synthetic_", replicate=1))
+    head, _ = read_csv(write_augmented_csv(data, pipeline, np.arange(100), out, target="synthetic_", replicate=1))
     assert head[-2:] == ["synthetic_", "synthetic__"]
     for name, words in (("eos", "among the features of the network"), ("ce", "makes no rows")):
         data, _, out, pipeline, _ = fitted(name)
         with pytest.raises(BadInput, match=words):
-            augmented_csv(data, pipeline, np.arange(100), out, target="y")
+            write_augmented_csv(data, pipeline, np.arange(100), out, target="y")
 
 
 def test_a_column_of_one_level_keeps_it():
     data = table()
     data = replace(data, categorical=np.stack([np.ones(150, np.int64), data.categorical[:, 1]], 1))
     data, _, out, pipeline, _ = fitted("smote", data)
-    _, rows = read_csv(augmented_csv(data, pipeline, np.arange(150), out, target="y", replicate=1))
+    _, rows = read_csv(write_augmented_csv(data, pipeline, np.arange(150), out, target="y", replicate=1))
     assert {r[4] for r in rows} == {"yes"}
 
 

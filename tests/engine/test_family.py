@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from engine.catalog import build_catalog
 from engine.spec import Imbalance, RunSpec
-from engine.spec.companions import family
+from engine.spec.companions import list_companions
 
 
 def beside(method: str, dataset: str = "digits") -> dict[str, RunSpec]:
-    members, _ = family(RunSpec(dataset, method, Imbalance("ratio", 10)), build_catalog())
+    members, _ = list_companions(RunSpec(dataset, method, Imbalance("ratio", 10)), build_catalog())
     return {m.key: m.spec for m in members}
 
 

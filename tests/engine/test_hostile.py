@@ -17,12 +17,13 @@ from engine.data.dataset import Dataset
 from engine.data.prepare import encode, fit_scale, prepare
 from engine.export import load_model
 from engine.export.pipeline import Pipeline
-from engine.export.write import augmented_csv, model_bytes
+from engine.export.rows import write_augmented_csv
+from engine.export.write import model_bytes
 from engine.methods import method
 from engine.report import comparison as report
 from engine.report import comparison_code, leaderboard
 from engine.spec import Imbalance, RunSpec
-from engine.text import UNSEEN, block, csv_cell, line
+from engine.text import UNSEEN, csv_cell, escape_block, one_line
 from tests.engine.comparisons import METHODS, comparison, hostile, profile, tables
 from tests.engine.hostile import NAMES, WRITABLE, Page
 from tests.engine.test_methods import fit
@@ -62,7 +63,7 @@ def test_no_name_becomes_markup_in_the_report(plain):
     for name in NAMES:
         found = parsed(name)
         assert found.other == ["DOCTYPE html"], repr(name)
-        if line(name, 30):  # what is empty is left out, with its term
+        if one_line(name, 30):  # what is empty is left out, with its term
             assert found.skeleton == plain.skeleton, repr(name)
             assert found.ends == plain.ends, repr(name)
         assert {tag for tag, _ in found.elements} <= tags, repr(name)
@@ -73,9 +74,9 @@ def test_no_name_becomes_markup_in_the_report(plain):
 def test_names_read_as_they_are_in_the_report():
     for name in NAMES:
         found = parsed(name)
-        if line(name):
-            assert line(name, 80) in found.texts, repr(name)
-            assert line(name) in found.texts, repr(name)  # the verdict is not cut
+        if one_line(name):
+            assert one_line(name, 80) in found.texts, repr(name)
+            assert one_line(name) in found.texts, repr(name)  # the verdict is not cut
         text = found.text + "".join(found.values)
         assert not set(text) & set("\x00\x07\x08\x1b\u202e\u2066\u2028\ud800"), repr(name)
         text.encode()
@@ -145,7 +146,7 @@ def test_names_are_words_and_no_code_in_the_code():
 
 
 def test_code_keeps_its_lines_in_the_report():
-    assert block("a\n    b\t<c>\x1b\u202e") == f"a\n    b{UNSEEN}&lt;c&gt;{UNSEEN}{UNSEEN}"
+    assert escape_block("a\n    b\t<c>\x1b\u202e") == f"a\n    b{UNSEEN}&lt;c&gt;{UNSEEN}{UNSEEN}"
     (script,) = re.findall(r"<pre><code>(.*?)</code></pre>", page("plain"), flags=re.S)
     ast.parse(Page(script).text)
 
@@ -192,7 +193,7 @@ def test_a_model_of_such_columns_is_saved_and_loaded(fitted):
 
 def test_rows_of_such_columns_are_cells_of_a_csv(fitted):
     data, task, out, pipeline = fitted
-    head, *rows = csv.reader(io.StringIO(augmented_csv(data, pipeline, task.source[0], out, target="=y"), newline=""))
+    head, *rows = csv.reader(io.StringIO(write_augmented_csv(data, pipeline, task.source[0], out, target="=y"), newline=""))
     assert head == [*map(csv_cell, COLUMNS), "'=y", "synthetic"]
     assert len(rows) > len(task.source[0]) and {len(row) for row in rows} == {len(head)}
     kinds = {csv_cell(level) for level in data.categories[0]}

@@ -13,7 +13,7 @@ from engine.data.prepare import prepare
 from engine.events import Epoch, Event, Frame, Scene
 from engine.methods import methods
 from engine.methods.base import DeepMethod, Method
-from engine.runner.execute import chunk_size
+from engine.runner.chunks import chunk_size
 from engine.spec import Imbalance, RunSpec
 from engine.training import network_cache
 from engine.training.camera import Camera

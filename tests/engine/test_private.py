@@ -11,7 +11,7 @@ import pytest
 
 from engine.data.tables import reading
 from engine.errors import BadData
-from engine.events import Event, Phase
+from engine.events import Event, Phase, finish
 from engine.executors import private, worker
 from engine.spec import RunSpec
 from engine.spec.comparison import CompareSpec
@@ -29,12 +29,8 @@ def table(name: str = "mine.csv", rows: int = 60) -> private.Table:
 
 
 def done(steps: Generator[Event, None, Any]) -> tuple[list[Event], Any, dict[str, bytes]]:
-    events = []
-    while True:
-        try:
-            events.append(next(steps))
-        except StopIteration as end:
-            return events, *end.value
+    events: list[Event] = []
+    return events, *finish(steps, events.append)
 
 
 OPTIONS = {"upload": "u", "target": "answer", "positive": None, "reading": {}}

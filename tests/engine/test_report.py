@@ -81,9 +81,9 @@ def test_the_numbers_are_those_of_the_comparison(page):
     trees = next(row for row in found["methods"] if row["name"] == "trees")
     assert f"+{trees['difference']['mean']:.3f}" in text
     table = tables(found, arrays)["trees"]
-    half = thresholds.at(table, 0.5)
+    half = thresholds.counts_at(table, 0.5)
     assert f"{half['precision']:.2f}" in text
-    calibrated = thresholds.calibration(table, "isotonic")
+    calibrated = thresholds.describe_calibration(table, "isotonic")
     assert f"{calibrated['brier']:.4f}" in text and f"{calibrated['ece']:.3f}" in text
     for said in (
         "churn.csv",
@@ -131,7 +131,7 @@ def test_thresholds_are_the_best_there_are():
     found, arrays = comparison()
     table = tables(found, arrays)["smote"]
     chosen = dict(comparison_thresholds.choose_thresholds(table))
-    every = [thresholds.at(table, float(t)) for t in table["grid"]]
+    every = [thresholds.counts_at(table, float(t)) for t in table["grid"]]
     assert chosen["Highest F1"]["f1"] == max(e["f1"] for e in every)
     assert chosen["Finds 80% of them"]["recall"] >= 0.8
     assert chosen["Right 80% of the time"]["precision"] >= 0.8

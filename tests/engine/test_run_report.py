@@ -22,12 +22,12 @@ from engine.report import page as document
 from engine.report.run import write_run
 from engine.report.sweep import write_sweep
 from engine.spec import Imbalance, RunSpec
-from engine.spec.companions import family
+from engine.spec.companions import list_companions
 from engine.spec.result import METRICS, Result
-from engine.spec.run import find
+from engine.spec.run import find_entry
 from engine.store import Job, Store
 from engine.sweep import SweepSpec
-from engine.sweep.spec import table
+from engine.sweep.table import build_table
 from tests.app import fabricate
 from tests.engine.hostile import NAMES, Page
 from tests.engine.test_sweep import fill
@@ -39,7 +39,7 @@ JOB = Job("0" * 16, "run", {}, "f", "done", "", None, 0, "auto", None, 1, 1, 1, 
 
 def of_run(spec: RunSpec, catalog: dict[str, Any] = CATALOG, **changes: Any) -> str:
     """The report of a made-up run with its whole family. changes: of its own result."""
-    members, why = family(spec, catalog)
+    members, why = list_companions(spec, catalog)
     level = {"method": 0.45, "control": 0.42, "baseline": 0.37, "oracle": 0.6}
     results = {m.key: fabricate.result(m.spec, ap=level[m.role], seed=k) for k, m in enumerate(members)}
     results[members[0].key] = dataclasses.replace(results[members[0].key], **changes)
@@ -50,7 +50,7 @@ def of_run(spec: RunSpec, catalog: dict[str, Any] = CATALOG, **changes: Any) -> 
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     store = Store(f"sqlite:///{tmp_path_factory.mktemp('sweep') / 'lab.db'}")
     fill(store, SWEEP)
-    yield table(store, SWEEP, CATALOG)
+    yield build_table(store, SWEEP, CATALOG)
     store.close()
 
 
@@ -131,7 +131,7 @@ def test_tables_and_charts_speak_to_those_who_cannot_see(made):
 def test_the_numbers_are_those_of_the_run():
     spec = CAREFUL
     text = Page(of_run(spec, notes=["A note."])).text
-    members, _ = family(spec, CATALOG)
+    members, _ = list_companions(spec, CATALOG)
     own, base = (fabricate.result(members[k].spec, ap=ap, seed=k) for k, ap in ((0, 0.45), (3, 0.37)))
     assert members[3].role == "baseline"
     for name, (label, _, _) in METRICS.items():
@@ -151,7 +151,7 @@ def test_the_numbers_are_those_of_the_run():
     ("ap", "said"), [(0.45, "ahead of plain training"), (0.37, "not told apart from"), (0.30, "behind plain training")]
 )
 def test_the_verdict_follows_the_paired_difference(ap, said):
-    members, why = family(CAREFUL, CATALOG)
+    members, why = list_companions(CAREFUL, CATALOG)
     results = {m.key: fabricate.result(m.spec, ap=ap if m is members[0] else 0.37, seed=3) for m in members}
     assert said in Page(write_run(JOB, members, results, CATALOG, why=why)).text
 
@@ -165,7 +165,7 @@ def test_one_replicate_says_bootstrap():
 
 def test_a_run_of_an_earlier_version_and_one_alone():
     spec = fabricate.spec(method="ce", ratio=None, folds=2, seeds=2)
-    members, why = family(spec, CATALOG)
+    members, why = list_companions(spec, CATALOG)
     old = fabricate.result(spec, older=True)
     text = Page(write_run(JOB, members, {members[0].key: old}, CATALOG, why=why)).text
     assert "no row was withheld" in text and "Generalisation gap" not in text and "Synthetic points" not in text
@@ -183,10 +183,10 @@ def test_a_run_of_an_earlier_version_and_one_alone():
 def test_many_classes_are_cut_and_counted():
     catalog = copy.deepcopy(CATALOG)
     names = [f"kind {i:03d}x" for i in range(70)]
-    entry = find(catalog, "datasets", "wine")
+    entry = find_entry(catalog, "datasets", "wine")
     entry |= {"classes": names, "counts": [90] * 70}
     spec = RunSpec("wine", "smote", Imbalance("ratio", 2.0), folds=2).complete(catalog)
-    members, why = family(spec, catalog)
+    members, why = list_companions(spec, catalog)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fabricate, "catalog", lambda: catalog)
         results = {m.key: fabricate.result(m.spec) for m in members}
@@ -343,7 +343,7 @@ def test_a_wide_sweep_is_small_and_quick(tmp_path):
         ("moons", "wine", "odd"), ("smote", "explicit-gradient", "eos"), tuple(1.5 + k / 4 for k in range(25)), folds=2, seeds=2
     )
     store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
-    blank = table(store, wide, CATALOG)
+    blank = build_table(store, wide, CATALOG)
     store.close()
     rng = np.random.default_rng(0)
     for record in blank:
@@ -369,7 +369,7 @@ def test_a_wide_sweep_is_small_and_quick(tmp_path):
 
 def hostile_catalog(name: str) -> dict[str, Any]:
     catalog = CATALOG | {kind: [entry | {"title": name} for entry in CATALOG[kind]] for kind in ("datasets", "methods")}
-    find(catalog, "datasets", "moons")["classes"] = [f"a{name}", name]
+    find_entry(catalog, "datasets", "moons")["classes"] = [f"a{name}", name]
     return catalog
 
 
@@ -385,7 +385,7 @@ def a_film() -> Any:
 
 def hostile_run(name: str) -> str:
     catalog = hostile_catalog(name)
-    members, _ = family(fabricate.spec(method="smote", folds=2), catalog)
+    members, _ = list_companions(fabricate.spec(method="smote", folds=2), catalog)
     answer = an_answer()
     renamed = {label: {f"a{name}": v["majority"], name: v["minority"]} for label, v in answer.class_counts.items()}
     changed: dict[str, Any] = {"class_counts": renamed, "positive": name, "notes": [f".{name}"], "interval": name}

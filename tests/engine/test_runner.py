@@ -20,14 +20,14 @@ from engine.data.prepare import prepare
 from engine.data.sources import load
 from engine.data.split import split
 from engine.errors import BadData, BadInput, BadParameter, OutOfMemory, UnknownName
-from engine.events import UNIT, Epoch, Event, Frame, Note, Phase, Progress, Scene, unpack, unpack_film
+from engine.events import UNIT, Epoch, Event, Frame, Note, Phase, Progress, Running, Scene, finish, unpack, unpack_film
 from engine.methods import method, methods
 from engine.methods.base import Method
-from engine.runner import drive, execute, run
-from engine.runner.execute import commit
+from engine.runner import chunks, drive, execute, run
+from engine.runner.provenance import read_commit
 from engine.spec import Imbalance, RunSpec
 from engine.spec.result import METRICS, Result
-from engine.spec.run import find
+from engine.spec.run import find_entry
 from engine.stats.intervals import BOOTSTRAP, CORRECTED_T
 from engine.training import loop
 from engine.training.camera import Camera
@@ -48,7 +48,7 @@ def asked(
     name: str = "ce", *, on: dict[str, Any] = MOONS, folds: int = 1, seeds: int = 1, seed: int = 0, **params: Any
 ) -> RunSpec:
     """A completed spec of a method with small parameters."""
-    known = {d["name"] for d in find(CATALOG, "methods", name)["fields"]}
+    known = {d["name"] for d in find_entry(CATALOG, "methods", name)["fields"]}
     values = {k: v for k, v in (SMALL | params).items() if k in known}
     return RunSpec(method=name, params=values, folds=folds, seeds=seeds, seed=seed, **on).complete(CATALOG)
 
@@ -78,14 +78,14 @@ TELLING = ("balanced-svm", "borderline-smote", "smotenc")
 @SETS
 @pytest.mark.parametrize("name", methods())
 def test_every_method_from_its_spec_to_its_result(name: str, on: dict[str, Any]) -> None:
-    entry = find(CATALOG, "datasets", on["dataset"])
-    if entry["kind"] not in find(CATALOG, "methods", name)["kinds"]:
+    entry = find_entry(CATALOG, "datasets", on["dataset"])
+    if entry["kind"] not in find_entry(CATALOG, "methods", name)["kinds"]:
         with pytest.raises(BadParameter, match=f"{name} takes tabular data"):
             asked(name, on=on)
         return
     spec = asked(name, on=on, folds=2)
     events, result, artifacts = done(spec)
-    assert result.run_id == spec.run_id(find(CATALOG, "datasets", spec.dataset)["fingerprint"])
+    assert result.run_id == spec.run_id(find_entry(CATALOG, "datasets", spec.dataset)["fingerprint"])
     assert result.spec == spec.to_json() and RunSpec.from_json(result.spec) == spec
     assert list(result.metrics) == list(METRICS) and result.n == 2
     for metric, (_, (low, high), _) in METRICS.items():
@@ -176,12 +176,8 @@ def probabilities(spec: RunSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(probability [T, C], truth [T], output weights [H, C]) of a spec's one replicate, without the runner."""
     on = prepare(load(spec.dataset, spec.data), spec)
     fitting = method(spec.method)(**spec.params).fit(on, camera=Camera(on, 0))
-    while True:
-        try:
-            next(fitting)
-        except StopIteration as end:
-            net = end.value.net
-            return net(on.test.x)[0].double().softmax(-1).numpy(), on.test.y[0].numpy(), net.head_weights()[0].numpy()
+    net = finish(fitting).net
+    return net(on.test.x)[0].double().softmax(-1).numpy(), on.test.y[0].numpy(), net.head_weights()[0].numpy()
 
 
 @SETS
@@ -338,7 +334,7 @@ def test_more_replicates_than_a_chunk(name: str, monkeypatch: pytest.MonkeyPatch
     spec = asked(name, folds=4, seeds=2)
     monkeypatch.setattr(loop, "TICK", 0.0)
     _, whole, films = done(spec, dtype=F64)
-    monkeypatch.setattr(execute, "CHUNK", 3)
+    monkeypatch.setattr(chunks, "CHUNK", 3)
     events, parts, part_films = done(spec, dtype=F64)
     for key, values in whole.arrays.items():
         if not key.endswith("step"):  # the last chunk's: its longest replicate may have fewer batches
@@ -463,12 +459,8 @@ class Scarce:
 
                 def fit(task: Any, *, camera: Camera) -> Any:
                     self.asked.append(len(task.replicates))
-                    fitting, said = whole(task, camera=camera), 0
-                    while True:
-                        try:
-                            event = next(fitting)
-                        except StopIteration as end:
-                            return end.value
+                    fitting, said = Running(whole(task, camera=camera)), 0
+                    for event in fitting:
                         yield event
                         said += isinstance(event, Frame)
                         if said == 9 and len(task.replicates) > self.room:
@@ -556,4 +548,4 @@ def test_provenance() -> None:
 def test_the_commit_is_git_s() -> None:
     root = Path(__file__).resolve().parents[2]
     asked_git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
-    assert commit() == (asked_git.stdout.strip() or None)
+    assert read_commit() == (asked_git.stdout.strip() or None)

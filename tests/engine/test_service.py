@@ -23,7 +23,7 @@ from engine.embed.layout import lay_out
 from engine.errors import BadInput
 from engine.events import Note, Phase, Progress, kind, unpack
 from engine.executors import Work, local
-from engine.settings import setting
+from engine.settings import read_setting
 from engine.spec import RunSpec
 from engine.spec.embedding import FEATURES, TSNE
 from engine.store import Job, Store
@@ -857,10 +857,10 @@ def test_nothing_is_left_when_the_engine_is_killed_while_torch_is_imported(store
 
 def test_settings_are_whole_numbers(monkeypatch):
     monkeypatch.delenv("LAB_SLOTS", raising=False)
-    assert setting("LAB_SLOTS", 2) == 2
+    assert read_setting("LAB_SLOTS", 2) == 2
     monkeypatch.setenv("LAB_SLOTS", "5")
-    assert setting("LAB_SLOTS", 2) == 5
+    assert read_setting("LAB_SLOTS", 2) == 5
     for text in ("0", "many", "-1", "2.5"):
         monkeypatch.setenv("LAB_SLOTS", text)
         with pytest.raises(BadInput, match="LAB_SLOTS"):
-            setting("LAB_SLOTS", 2)
+            read_setting("LAB_SLOTS", 2)

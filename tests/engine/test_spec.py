@@ -15,7 +15,7 @@ import engine
 from engine.errors import BadParameter, UnknownName
 from engine.spec import Imbalance, RunSpec
 from engine.spec import run as module
-from engine.spec.run import MAX_RATIO, PROFILES, canonical, defaults, find, uploaded
+from engine.spec.run import MAX_RATIO, PROFILES, canonical_json, default_params, find_entry, upload_id
 
 CATALOG: dict[str, Any] = json.loads(Path(engine.__file__).with_name("catalog.json").read_text(encoding="utf-8"))
 
@@ -172,7 +172,7 @@ def test_what_is_no_spec_is_said(words: Any, says: str) -> None:
 def test_defaults_are_filled_in() -> None:
     spec = completed(RunSpec("glass2", "smote", params={"amount": "balance"}))
     assert spec.data == {"pca": 0}
-    assert list(spec.params) == [d["name"] for d in find(CATALOG, "methods", "smote")["fields"]]
+    assert list(spec.params) == [d["name"] for d in find_entry(CATALOG, "methods", "smote")["fields"]]
     assert spec.params["amount"] == "balance" and spec.params["k_neighbors"] == 5
 
 
@@ -194,8 +194,8 @@ def test_the_id_does_not_depend_on_which_defaults_were_given(spec: RunSpec, data
 
 def test_defaults_depend_on_the_kind_of_data() -> None:
     """On points, explicit gradient starts from values at which the points can be seen to move."""
-    entry = find(CATALOG, "methods", "explicit-gradient")
-    tabular, points = defaults(entry, "tabular"), defaults(entry, "points")
+    entry = find_entry(CATALOG, "methods", "explicit-gradient")
+    tabular, points = default_params(entry, "tabular"), default_params(entry, "points")
     assert tabular == {d["name"]: d["default"] for d in entry["fields"]}
     assert points == tabular | entry["presets"]["visible"] and points != tabular
     assert completed(RunSpec("moons", "explicit-gradient")).params == points
@@ -253,7 +253,7 @@ def test_the_id_changes_with_everything_that_changes_the_answer(monkeypatch: pyt
         (Imbalance(), Imbalance("step", 20, where="all"), Imbalance("ratio", 20, where="train"), Imbalance("remove", rate=0.5))
     ):
         ids[f"imbalance {i}"] = BASE.with_(imbalance=other).run_id("f")
-    for d in find(CATALOG, "methods", "explicit-gradient")["fields"]:
+    for d in find_entry(CATALOG, "methods", "explicit-gradient")["fields"]:
         ids[d["name"]] = BASE.with_(params={**BASE.params, d["name"]: other_value(d)}).run_id("f")
     ids["pca"] = BASE.with_(data={"pca": 2}).run_id("f")
     monkeypatch.setattr(module, "NUMERICS", module.NUMERICS + 1)
@@ -274,12 +274,12 @@ def other_value(d: dict[str, Any]) -> Any:
 @given(st.dictionaries(st.text(), st.integers() | st.text() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans()))
 def test_canonical_text_knows_no_order(values: dict[str, Any]) -> None:
     turned = dict(reversed(values.items()))
-    assert canonical(values) == canonical(turned) and json.loads(canonical(values)) == values
+    assert canonical_json(values) == canonical_json(turned) and json.loads(canonical_json(values)) == values
 
 
 def test_canonical_text_has_no_nan() -> None:
     with pytest.raises(ValueError, match="JSON"):
-        canonical({"a": float("nan")})
+        canonical_json({"a": float("nan")})
 
 
 # ---- a person's own table
@@ -289,7 +289,7 @@ def test_a_table_of_ones_own_needs_no_entry_but_its_target() -> None:
     spec = completed(RunSpec("upload/ab", "ce", data={"target": "y"}))
     assert spec.data == {"target": "y", "positive": None, "reading": {}} and spec == completed(spec)
     assert spec.run_id("digest", "me") != spec.run_id("digest", "you")
-    assert (uploaded("upload/ab"), uploaded("moons")) == ("ab", None)
+    assert (upload_id("upload/ab"), upload_id("moons")) == ("ab", None)
     for data, said in (
         ({}, "must name its target"),
         ({"target": 3}, "target of a table must be text; it is of type int"),

@@ -22,8 +22,8 @@ from engine import events as ev
 from engine.errors import BadData, BadInput, StoreError, UnknownName
 from engine.spec import RunSpec
 from engine.spec.result import Result
-from engine.store import PRIORITY_INTERACTIVE, EngineInfo, Store
-from engine.store.store import PRIORITY_SWEEP, default_url
+from engine.store import PRIORITY_INTERACTIVE, EngineInfo, Store, default_url
+from engine.store.store import PRIORITY_SWEEP
 
 SPEC = RunSpec(dataset="moons", method="ce", params={"steps": 3})
 

@@ -15,15 +15,17 @@ import pytest
 from engine.catalog import build_catalog
 from engine.errors import BadInput, BadParameter, UnknownName
 from engine.spec.result import Result
-from engine.spec.run import find
+from engine.spec.run import find_entry
 from engine.stats.intervals import corrected_t
-from engine.stats.recovered import share
+from engine.stats.recovered import recovered_share
 from engine.stats.significance import holm, t_test
 from engine.store import PRIORITY_INTERACTIVE, EngineInfo, Store
 from engine.store.database import JOBS
 from engine.store.store import PRIORITY_SWEEP
 from engine.sweep import SweepSpec
-from engine.sweep.spec import Cell, cancel, over_cells, standing, submit, table
+from engine.sweep.spec import Cell
+from engine.sweep.standing import cancel_sweep, read_standing, submit_sweep
+from engine.sweep.table import build_table, compare_over_cells
 from tests.app import fabricate
 
 CATALOG = fabricate.catalog()
@@ -40,7 +42,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def keep(store: Store, cell: Cell, ap: float = 0.4, answer: Result | None = None, **more: Any) -> None:
     """A finished cell."""
-    fingerprint = find(CATALOG, "datasets", cell.dataset)["fingerprint"]
+    fingerprint = find_entry(CATALOG, "datasets", cell.dataset)["fingerprint"]
     store.record(cell.spec, answer or fabricate.result(cell.spec, ap=ap, **more), fingerprint=fingerprint)
 
 
@@ -126,7 +128,7 @@ def test_cells_are_the_lab_s_own_runs_with_baseline_and_ceiling():
         if (d, m, r) != ("glass2", "potential", 5.0)  # it has 11.6:1 as it comes: nothing is withheld
     }
     for cell in cells:
-        entry = find(CATALOG, "datasets", cell.dataset)
+        entry = find_entry(CATALOG, "datasets", cell.dataset)
         asked = fabricate.spec(cell.dataset, cell.method, cell.ratio, folds=2, seeds=2)
         assert cell.spec == asked and cell.id == asked.run_id(entry["fingerprint"])
 
@@ -138,13 +140,13 @@ def test_cells_are_worked_out_once_and_anew_where_the_catalog_changes():
     assert all(one is other for one, other in zip(cells, again, strict=True))
     again.clear()
     assert TWO.cells(mine) == cells
-    moons, smote = find(mine, "datasets", "moons"), find(mine, "methods", "smote")
+    moons, smote = find_entry(mine, "datasets", "moons"), find_entry(mine, "methods", "smote")
     moons["fingerprint"] = "other rows"
     changed = {(c.dataset, c.method, c.ratio): c.id for c in TWO.cells(mine)}
     assert {key[0] for key, id in changed.items() if id not in {c.id for c in cells}} == {"moons"}
     next(f for f in smote["fields"] if f["name"] == "epochs")["default"] = 7
     assert {c.spec.params["epochs"] for c in TWO.cells(mine) if c.method == "smote"} == {7}
-    find(mine, "datasets", "glass2")["counts"] = [20, 2]
+    find_entry(mine, "datasets", "glass2")["counts"] = [20, 2]
     assert {c.dataset for c in TWO.cells(mine)} == {"moons"}
     mine["methods"].remove(smote)
     with pytest.raises(UnknownName, match="there are: ce, "):
@@ -154,7 +156,7 @@ def test_cells_are_worked_out_once_and_anew_where_the_catalog_changes():
 
 def test_the_preset_suited_to_the_data_is_taken():
     (cell,) = [c for c in SweepSpec(("moons",), ("explicit-gradient",), (20,)).cells(REAL) if c.method == "explicit-gradient"]
-    visible = find(REAL, "methods", "explicit-gradient")["presets"]["visible"]
+    visible = find_entry(REAL, "methods", "explicit-gradient")["presets"]["visible"]
     assert {name: cell.spec.params[name] for name in visible} == visible
 
 
@@ -195,7 +197,7 @@ def test_cheap_cells_come_first():
 
 def test_cells_are_queued_cheapest_first_and_claimed_in_that_order(store):
     cells = TWO.cells(CATALOG)
-    assert submit(store, TWO, CATALOG) == len(cells) == 15
+    assert submit_sweep(store, TWO, CATALOG) == len(cells) == 15
     jobs = [store.job(cell.id) for cell in cells]
     assert {job.priority for job in jobs} == {PRIORITY_SWEEP}
     assert all(a.created < b.created for a, b in zip(jobs, jobs[1:], strict=False))
@@ -207,33 +209,33 @@ def test_what_is_there_is_free_and_what_ended_badly_is_asked_for_again(store):
     cells = TWO.cells(CATALOG)
     keep(store, cells[3])
     lab = store.submit(cells[5].spec, fingerprint=store_print(cells[5]))
-    assert submit(store, TWO, CATALOG, device="cpu") == 13
-    assert submit(store, TWO, CATALOG) == 0, "asking twice asks once"
+    assert submit_sweep(store, TWO, CATALOG, device="cpu") == 13
+    assert submit_sweep(store, TWO, CATALOG) == 0, "asking twice asks once"
     assert store.job(lab.id) == lab, "what a person asked for stays his"
     assert store.job(cells[0].id).device == "cpu"
     for _ in range(3):
         store.claim("engine-1")
     assert store.finish(cells[0].id, "failed", "Out of memory.") and store.finish(cells[1].id, "interrupted", "Gone.")
-    assert submit(store, TWO, CATALOG) == 2
+    assert submit_sweep(store, TWO, CATALOG) == 2
     assert [store.job(c.id).attempt for c in cells[:3]] == [2, 2, 1]
 
 
 def store_print(cell: Cell) -> str:
-    return str(find(CATALOG, "datasets", cell.dataset)["fingerprint"])
+    return str(find_entry(CATALOG, "datasets", cell.dataset)["fingerprint"])
 
 
 def test_cancel_stops_the_sweep_and_not_what_a_person_waits_for(store):
     cells = TWO.cells(CATALOG)
-    submit(store, TWO, CATALOG)
+    submit_sweep(store, TWO, CATALOG)
     store.submit(cells[2].spec, fingerprint=store_print(cells[2]), priority=PRIORITY_INTERACTIVE)
     waiting = store.submit(fabricate.spec("wine", "ce", 2.0))
     assert [store.claim("engine-1").id for _ in range(3)] == [cells[2].id, waiting.id, cells[0].id]
-    assert cancel(store, TWO, CATALOG) == 14
+    assert cancel_sweep(store, TWO, CATALOG) == 14
     assert store.cancel_requested("engine-1") == [cells[0].id]
     assert store.job(cells[2].id).active and store.job(waiting.id).active
     assert {store.job(c.id).state for c in cells[3:]} == {"cancelled"}
-    assert cancel(store, TWO, CATALOG) == 0
-    assert submit(store, TWO, CATALOG) == 14, "and it goes on from there"
+    assert cancel_sweep(store, TWO, CATALOG) == 0
+    assert submit_sweep(store, TWO, CATALOG) == 14, "and it goes on from there"
 
 
 # ---- how far it is
@@ -241,16 +243,16 @@ def test_cancel_stops_the_sweep_and_not_what_a_person_waits_for(store):
 
 def test_standing_counts_every_cell_once(store):
     cells = TWO.cells(CATALOG)
-    found = standing(store, TWO, CATALOG)
+    found = read_standing(store, TWO, CATALOG)
     assert (found.missing, found.active, found.seconds_left, found.seconds_missing) == (15, False, None, None)
-    submit(store, TWO, CATALOG)
+    submit_sweep(store, TWO, CATALOG)
     for _ in range(4):
         store.claim("engine-1")
     store.finish(cells[0].id, "failed", "Out of memory.")
     store.finish(cells[1].id, "interrupted", "Gone.")
     assert store.append(cells[2].id, [fabricate.Progress(3, 10)])
     keep(store, cells[-1])
-    found = standing(store, TWO, CATALOG)
+    found = read_standing(store, TWO, CATALOG)
     assert (found.done, found.running, found.queued, found.failed, found.missing) == (1, 2, 10, 1, 1) and found.active
     states = {s.cell.id: s for s in found.cells}
     assert states[cells[0].id].reason == "Out of memory." and states[cells[1].id].state == "interrupted"
@@ -276,23 +278,23 @@ def test_time_left_is_what_finished_cells_took_scaled_by_cost(store):
     cells = TWO.cells(CATALOG)
     cost = {m: sum(c.cost for c in cells if c.method == m) for m in ("explicit-gradient", "potential")}
     timed(store, TWO, {"ce": 2.0, "smote": 2.0})
-    found = standing(store, TWO, CATALOG)
+    found = read_standing(store, TWO, CATALOG)
     overall = 2.0
     rest = overall * (cost["explicit-gradient"] + cost["potential"])
     assert found.seconds_left == 0 and found.seconds_missing == pytest.approx(rest)
-    submit(store, TWO, CATALOG)
-    found = standing(store, TWO, CATALOG)
+    submit_sweep(store, TWO, CATALOG)
+    found = read_standing(store, TWO, CATALOG)
     assert found.seconds_left == pytest.approx(rest) and found.seconds_missing == 0
-    assert standing(store, TWO, CATALOG, lanes=2).seconds_left == pytest.approx(rest / 2)
+    assert read_standing(store, TWO, CATALOG, lanes=2).seconds_left == pytest.approx(rest / 2)
     now = time.time()
     for id in ("a", "b"):
         store.beat(EngineInfo(id, "here", 1, now, now, slots=3))
-    assert standing(store, TWO, CATALOG).seconds_left == pytest.approx(rest / 4), "a slot of each is for people"
+    assert read_standing(store, TWO, CATALOG).seconds_left == pytest.approx(rest / 4), "a slot of each is for people"
     first = store.claim("a")
     with store.writing() as db:
         db.execute(JOBS.update().where(JOBS.c.id == first.id).values(started=now - 1e6))
     left = rest - overall * next(c.cost for c in cells if c.id == first.id)
-    assert standing(store, TWO, CATALOG, lanes=1).seconds_left == pytest.approx(left), "what runs too long is nearly done"
+    assert read_standing(store, TWO, CATALOG, lanes=1).seconds_left == pytest.approx(left), "what runs too long is nearly done"
 
 
 def test_a_method_s_own_seconds_count_more_than_the_others_and_one_slow_cell_for_little(store):
@@ -301,7 +303,7 @@ def test_a_method_s_own_seconds_count_more_than_the_others_and_one_slow_cell_for
     timed(store, three, {"ce": 1.0})
     for cell, rate in zip(own[:3], (10.0, 10.0, 500.0), strict=True):
         took(store, cell, rate)
-    found = standing(store, three, CATALOG)
+    found = read_standing(store, three, CATALOG)
     potential = sum(c.cost for c in three.cells(CATALOG) if c.method == "potential")
     assert found.seconds_missing == pytest.approx(10 * own[3].cost + 1.0 * potential)
     assert {s.cell.id: s.seconds for s in found.cells}[own[3].id] == pytest.approx(10 * own[3].cost)
@@ -311,7 +313,7 @@ def test_a_method_s_own_seconds_count_more_than_the_others_and_one_slow_cell_for
 
 
 def test_the_table_before_anything_is_done(store):
-    records = table(store, TWO, CATALOG)
+    records = build_table(store, TWO, CATALOG)
     assert len(records) == 15 and json.loads(json.dumps(records, allow_nan=False)) == records
     assert [(r["dataset"], r["ratio"], r["method"]) for r in records][:5] == [
         ("moons", 5.0, "ce"), ("moons", 5.0, "smote"), ("moons", 5.0, "explicit-gradient"), ("moons", 5.0, "potential"),
@@ -320,12 +322,12 @@ def test_the_table_before_anything_is_done(store):
     one = by_name(records, "smote")
     assert (one["state"], one["n"], one["mean"], one["values"], one["difference"]) == ("missing", 0, None, [], None)
     assert one["share"] is None and "to be done" in one["share_why"]
-    assert over_cells(records) is None
+    assert compare_over_cells(records) is None
 
 
 def test_differences_are_paired_corrected_and_held_against_everything_shown(store):
     fill(store, TWO)
-    records = table(store, TWO, CATALOG)
+    records = build_table(store, TWO, CATALOG)
     assert json.loads(json.dumps(records, allow_nan=False)) == records
     tests = []
     for record in records:
@@ -351,21 +353,21 @@ def test_differences_are_paired_corrected_and_held_against_everything_shown(stor
 
 def test_another_metric_is_another_table(store):
     fill(store, TWO)
-    score, f1 = (by_name(table(store, TWO, CATALOG, metric), "smote")["mean"] for metric in ("average_precision", "f1"))
+    score, f1 = (by_name(build_table(store, TWO, CATALOG, metric), "smote")["mean"] for metric in ("average_precision", "f1"))
     assert f1 == pytest.approx(score + 0.2)
     with pytest.raises(BadParameter, match="no metric is called 'luck'"):
-        table(store, TWO, CATALOG, "luck")
+        build_table(store, TWO, CATALOG, "luck")
 
 
 def test_a_failed_cell_is_told_and_the_others_are_compared(store):
     cells = TWO.cells(CATALOG)
-    submit(store, TWO, CATALOG)
+    submit_sweep(store, TWO, CATALOG)
     failed = store.claim("engine-1")
     store.finish(failed.id, "failed", "Out of memory.")
     for number, cell in enumerate(cells):
         if cell.id != failed.id:
             keep(store, cell, 0.3 if cell.method == "ce" else 0.4, seed=number)
-    records = table(store, TWO, CATALOG)
+    records = build_table(store, TWO, CATALOG)
     bad = next(r for r in records if r["run"] == failed.id)
     assert (bad["state"], bad["reason"], bad["mean"]) == ("failed", "Out of memory.", None)
     there = [r for r in records if r["role"] == "method" and (r["dataset"], r["ratio"]) != (bad["dataset"], bad["ratio"])]
@@ -379,14 +381,14 @@ def test_replicates_without_a_value_are_left_out_of_both(store):
         if cell.method == "smote":
             answer.metrics["average_precision"]["values"][1] = None
         keep(store, cell, answer=answer)
-    found = by_name(table(store, one, CATALOG), "smote")
+    found = by_name(build_table(store, one, CATALOG), "smote")
     assert found["difference"]["n"] == 3 and found["values"][1] is None
 
 
 def test_one_replicate_gives_a_mean_and_no_test(store):
     one = SweepSpec(("moons",), ("smote",), (20,), folds=1, seeds=1)
     fill(store, one)
-    found = by_name(table(store, one, CATALOG), "smote")
+    found = by_name(build_table(store, one, CATALOG), "smote")
     assert found["n"] == 1 and found["low"] < found["mean"] < found["high"]
     assert found["difference"]["mean"] == pytest.approx(0.12) and found["difference"]["low"] is None
     assert found["difference"]["p_holm"] is None and not found["difference"]["better"]
@@ -400,7 +402,7 @@ def test_the_share_of_the_potential_and_why_there_is_none(store):
         if (cell.dataset, cell.ratio) == ("moons", 5.0):
             level = 0.3
         keep(store, cell, level, seed=number)
-    records = table(store, more, CATALOG)
+    records = build_table(store, more, CATALOG)
     found = by_name(records, "smote")["share"]
     assert found["low"] < found["mean"] < found["high"] and found["mean"] == pytest.approx(0.4, abs=0.08)
     assert by_name(records, "smote")["share_why"] == ""
@@ -412,22 +414,22 @@ def test_the_share_of_the_potential_and_why_there_is_none(store):
 
 def test_a_method_with_another_network_than_its_baseline_is_told(store):
     catalog = copy.deepcopy(CATALOG)
-    find(catalog, "methods", "explicit-gradient")["kinds"] = fabricate.EVERY
+    find_entry(catalog, "methods", "explicit-gradient")["kinds"] = fabricate.EVERY
     spec = SweepSpec(("digits",), ("eos", "explicit-gradient"), (5,))
-    notes = {r["method"]: r["note"] for r in table(store, spec, catalog)}
+    notes = {r["method"]: r["note"] for r in build_table(store, spec, catalog)}
     assert "a convolutional network" in notes.pop("explicit-gradient") and set(notes.values()) == {""}
 
 
 def test_ranks_over_the_cells_never_count_the_potential(store):
     fill(store, TWO)
-    records = table(store, TWO, CATALOG)
-    found = over_cells(records)
+    records = build_table(store, TWO, CATALOG)
+    found = compare_over_cells(records)
     assert found["methods"] == ["ce", "smote", "explicit-gradient"] and found["sets"] == 4
     assert min(found["ranks"], key=found["ranks"].get) == "smote" and found["critical_difference"] > 0
-    assert over_cells([r for r in records if r["method"] != "explicit-gradient"]) is None, "two methods have no ranks"
-    assert over_cells([r for r in records if (r["dataset"], r["ratio"]) == ("moons", 5.0)]) is None, "nor has one cell"
+    assert compare_over_cells([r for r in records if r["method"] != "explicit-gradient"]) is None, "two methods have no ranks"
+    assert compare_over_cells([r for r in records if (r["dataset"], r["ratio"]) == ("moons", 5.0)]) is None, "nor has one cell"
     with pytest.raises(BadParameter):
-        over_cells(records, "luck")
+        compare_over_cells(records, "luck")
 
 
 def test_hundreds_of_cells_are_read_quickly(store):
@@ -435,9 +437,9 @@ def test_hundreds_of_cells_are_read_quickly(store):
         ("moons", "wine"), ("smote", "explicit-gradient", "eos"), tuple(2 + k / 10 for k in range(20)), folds=2, seeds=2
     )
     cells = wide.cells(CATALOG)
-    assert submit(store, wide, CATALOG) == len(cells) == 200
+    assert submit_sweep(store, wide, CATALOG) == len(cells) == 200
     began = time.perf_counter()
-    assert standing(store, wide, CATALOG).queued == 200
+    assert read_standing(store, wide, CATALOG).queued == 200
     assert time.perf_counter() - began < 2.0, "a bound that holds on a busy machine; alone it takes a tenth"
 
 
@@ -447,9 +449,9 @@ def test_hundreds_of_cells_are_read_quickly(store):
 def test_a_share_by_hand():
     """Where the potential's gain is the same on every replicate, it is the interval of the gain, divided."""
     gain = np.array([0.10, 0.14, 0.12, 0.20])
-    found, plain = share(gain, np.full(4, 0.4), 1 / 3), corrected_t(gain, 1 / 3, bounds=None)
+    found, plain = recovered_share(gain, np.full(4, 0.4), 1 / 3), corrected_t(gain, 1 / 3, bounds=None)
     assert [found.mean, found.low, found.high] == pytest.approx([plain.mean / 0.4, plain.low / 0.4, plain.high / 0.4])
-    always = share(0.25 * gain, gain, 1 / 3)
+    always = recovered_share(0.25 * gain, gain, 1 / 3)
     assert [always.mean, always.low, always.high] == pytest.approx([0.25] * 3), "a constant share has no spread"
 
 
@@ -457,7 +459,7 @@ def test_its_ends_are_the_shares_that_the_paired_test_just_rejects():
     rng = np.random.default_rng(3)
     room = 0.3 + 0.05 * rng.standard_normal(20)
     gain = 0.4 * room + 0.05 * rng.standard_normal(20)
-    found = share(gain, room, 1 / 3)
+    found = recovered_share(gain, room, 1 / 3)
     for end in (found.low, found.high):
         assert t_test(gain - end * room, 1 / 3).p == pytest.approx(0.05)
     assert found.high - found.mean > found.mean - found.low, "wider to the side of large shares"
@@ -466,14 +468,14 @@ def test_its_ends_are_the_shares_that_the_paired_test_just_rejects():
 def test_there_is_none_where_the_potential_is_not_above_plain_training():
     rng = np.random.default_rng(0)
     noise = rng.standard_normal(20)
-    assert share(noise, noise - noise.mean(), 1 / 3) is None
-    assert share(np.ones(20), -np.ones(20) + 0.01 * noise, 1 / 3) is None, "below it"
-    assert share(np.ones(1), np.ones(1), 1 / 3) is None and share(np.array([]), np.array([]), 0.3) is None
-    few = share(np.array([1.0, np.nan, 2.0, 1.5]), np.array([2.0, 2.0, np.nan, 2.1]), 0.0)
+    assert recovered_share(noise, noise - noise.mean(), 1 / 3) is None
+    assert recovered_share(np.ones(20), -np.ones(20) + 0.01 * noise, 1 / 3) is None, "below it"
+    assert recovered_share(np.ones(1), np.ones(1), 1 / 3) is None and recovered_share(np.array([]), np.array([]), 0.3) is None
+    few = recovered_share(np.array([1.0, np.nan, 2.0, 1.5]), np.array([2.0, 2.0, np.nan, 2.1]), 0.0)
     assert few is not None and few.n == 2
     for spread in (0.1, 0.5, 1.0):  # exactly where its own interval leaves out 0
         room = 0.3 + spread * rng.standard_normal(20)
-        assert (share(noise, room, 1 / 3) is not None) == corrected_t(room, 1 / 3, bounds=None).above_zero
+        assert (recovered_share(noise, room, 1 / 3) is not None) == corrected_t(room, 1 / 3, bounds=None).above_zero
 
 
 @pytest.mark.parametrize("test_share", [0.0, 1 / 3])
@@ -486,7 +488,7 @@ def test_it_holds_the_true_share_95_times_in_100(test_share):
         common = np.sqrt(rho) * rng.standard_normal(3) + np.sqrt(1 - rho) * rng.standard_normal((n, 3))
         plain, method, ceiling = (0.3 * common).T
         method, ceiling = 0.3 + 0.5 * plain + 0.5 * method, 1.0 + 0.5 * plain + 0.5 * ceiling
-        found = share(method - plain, ceiling - plain, test_share)
+        found = recovered_share(method - plain, ceiling - plain, test_share)
         if found is not None:
             given += 1
             held += found.low <= truth <= found.high

@@ -20,7 +20,8 @@ from engine.report.sweep_code import list_arguments, write_command, write_python
 from engine.spec import RunSpec
 from engine.store import Store
 from engine.sweep import SweepSpec
-from engine.sweep.spec import standing, table
+from engine.sweep.standing import read_standing
+from engine.sweep.table import build_table
 from tests.app import fabricate
 from tests.engine.hostile import Page
 
@@ -92,7 +93,7 @@ def test_it_runs_everything_once_cheapest_first_and_tells_a_person(store, ran, a
     assert all("; about " in line and " left" in line for line in said.splitlines()[1:8])
     assert out.splitlines()[0] == "glass2 20:1" and "moons 20:1" in out.splitlines()
     row = next(line for line in out.splitlines() if "SMOTE" in line)
-    smote = table(store, SPEC, CATALOG)[1]
+    smote = build_table(store, SPEC, CATALOG)[1]
     assert (
         f"{smote['mean']:.3f} [{smote['low']:.3f}, {smote['high']:.3f}]" in row and f"{smote['difference']['mean']:+.3f}" in row
     )
@@ -105,7 +106,7 @@ def test_it_runs_everything_once_cheapest_first_and_tells_a_person(store, ran, a
 def test_the_program_s_answer_is_the_table(store, ran, ask):
     status, out, _ = ask(*ASKED, "--json", "--metric", "f1")
     answer = json.loads(out)
-    assert status == 0 and answer["cells"] == table(store, SPEC, CATALOG, "f1") and answer["metric"] == "f1"
+    assert status == 0 and answer["cells"] == build_table(store, SPEC, CATALOG, "f1") and answer["metric"] == "f1"
     assert SweepSpec.from_json(answer["sweep"]) == SPEC
     assert answer["impossible"] == [] and answer["over_cells"]["sets"] == 2
 
@@ -134,7 +135,7 @@ def test_a_failed_cell_stops_nobody_and_ends_in_1(store, ran, ask, monkeypatch):
     assert status == 1 and len(ran) == 6
     assert "Random under-sampling (RUS) on glass2 at 20:1 failed: No memory for this." in said
     assert "SMOTE on moons at 20:1 failed: The run failed with an error in the engine (ZeroDivisionError: by zero)." in out
-    assert standing(store, SPEC, CATALOG).missing == 2, "they can be asked for again"
+    assert read_standing(store, SPEC, CATALOG).missing == 2, "they can be asked for again"
     monkeypatch.setattr(runner_module, "run", real)
     assert ask(*ASKED)[0] == 0 and len(ran) == 8
 
@@ -151,7 +152,11 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_one_goes_on(store, ran, ask, mon
     report = tmp_path / "part.html"
     status, out, said = ask(*ASKED, "--report", str(report))
     assert status == 130 and "stopped: 3 of 8 runs are kept" in said
-    assert standing(store, SPEC, CATALOG).done == 3 and "missing" in out and "3 of 8 are done" in Page(report.read_text()).text
+    assert (
+        read_standing(store, SPEC, CATALOG).done == 3
+        and "missing" in out
+        and "3 of 8 are done" in Page(report.read_text()).text
+    )
     monkeypatch.setattr(runner_module, "run", real)
     assert ask(*ASKED)[0] == 0 and len(ran) == 8
 

@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import BadParameter, UnknownName
 from engine.spec import embedding
-from engine.spec.embedding import PCA, TSNE, UMAP, EmbedSpec, technique
+from engine.spec.embedding import PCA, TSNE, UMAP, EmbedSpec, make_technique
 
 MEASURED = (
     # seconds on the machine that Cost names, libraries loaded: technique, n, d, seconds
@@ -40,14 +40,14 @@ def test_costs_rise_with_all_that_makes_work():
 
 
 def test_parameters_are_completed_and_checked():
-    assert technique("tsne", {"perplexity": 5}) == TSNE(perplexity=5.0)
-    assert technique("umap", {}) == UMAP(n_neighbors=15, min_dist=0.1)
+    assert make_technique("tsne", {"perplexity": 5}) == TSNE(perplexity=5.0)
+    assert make_technique("umap", {}) == UMAP(n_neighbors=15, min_dist=0.1)
     with pytest.raises(UnknownName, match="no technique is called 'lda'; there are: pca, tsne, umap"):
-        technique("lda", {})
+        make_technique("lda", {})
     with pytest.raises(BadParameter, match="n_neighbors"):
-        technique("umap", {"n_neighbors": 1})
+        make_technique("umap", {"n_neighbors": 1})
     with pytest.raises(UnknownName, match="pca has no parameter"):
-        technique("pca", {"perplexity": 30})
+        make_technique("pca", {"perplexity": 30})
 
 
 def test_the_id_names_what_is_asked_completely():
@@ -75,7 +75,7 @@ def test_other_numerics_are_other_answers(monkeypatch):
 
 
 def test_the_catalog_has_all_a_form_and_an_estimate_need():
-    described = embedding.describe()
+    described = embedding.describe_techniques()
     assert [d["technique"] for d in described] == ["pca", "tsne", "umap"]
     assert [[f["name"] for f in d["fields"]] for d in described] == [
         [],

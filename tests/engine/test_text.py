@@ -9,15 +9,15 @@ import math
 import numpy as np
 import pytest
 
-from engine.text import UNSEEN, block, csv_cell, csv_table, html, latex, line, markdown
+from engine.text import UNSEEN, csv_cell, csv_table, escape_block, html, latex, markdown, one_line
 from tests.engine.hostile import NAMES, Page
 
 
 @pytest.mark.parametrize("text", NAMES)
 def test_html_is_text_in_elements_and_attributes(text):
     seen = Page(f"<p title=\"{html(text)}\" class='{html(text)}'>{html(text)}</p>")
-    assert seen.elements == [("p", {"title": line(text), "class": line(text)})]
-    assert seen.text == line(text) and not seen.other
+    assert seen.elements == [("p", {"title": one_line(text), "class": one_line(text)})]
+    assert seen.text == one_line(text) and not seen.other
     assert "\n" not in html(text)
 
 
@@ -72,15 +72,15 @@ def test_cells_come_back_as_they_were():
 
 
 def test_a_block_keeps_its_lines_and_nothing_unseen():
-    assert block("if a < b:\n    c('&')\n") == "if a &lt; b:\n    c(&#x27;&amp;&#x27;)\n"
+    assert escape_block("if a < b:\n    c('&')\n") == "if a &lt; b:\n    c(&#x27;&amp;&#x27;)\n"
     for text in NAMES:
-        assert Page(f"<pre>{block(text)}</pre>").skeleton == [("pre", ())]
-        assert len(block(text).splitlines()) <= len(text.split("\n"))
+        assert Page(f"<pre>{escape_block(text)}</pre>").skeleton == [("pre", ())]
+        assert len(escape_block(text).splitlines()) <= len(text.split("\n"))
 
 
 def test_a_line_is_one_line_and_cut():
-    assert line(" a \n\t b ") == "a b"
-    assert line("abcdef", 4) == "abc\N{HORIZONTAL ELLIPSIS}"
-    assert line("a\u202eb\x07\u2066") == f"a{UNSEEN}b{UNSEEN}{UNSEEN}"
+    assert one_line(" a \n\t b ") == "a b"
+    assert one_line("abcdef", 4) == "abc\N{HORIZONTAL ELLIPSIS}"
+    assert one_line("a\u202eb\x07\u2066") == f"a{UNSEEN}b{UNSEEN}{UNSEEN}"
     family = "\U0001f468\N{ZERO WIDTH JOINER}\U0001f467"
-    assert line(family) == family
+    assert one_line(family) == family

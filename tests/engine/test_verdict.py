@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from engine.stats.significance import holm, split_share
-from engine.stats.verdict import best, differences, sentence
+from engine.stats.verdict import compute_differences, find_best, write_verdict
 
 TITLES = {"ce": "Plain training", "a": "Method A", "b": "Method B", "c": "Method C"}
 SHARE = split_share(5)
@@ -27,7 +27,7 @@ def on(base: dict[int, float], mean: float, spread: float, n: int | None = None,
 
 def test_a_difference_is_the_corrected_paired_t_by_hand():
     base = runs(0.5, 0.1)
-    found = differences({"ce": base, "a": on(base, 0.04, 0.02)}, "ce", SHARE)["a"]
+    found = compute_differences({"ce": base, "a": on(base, 0.04, 0.02)}, "ce", SHARE)["a"]
     error = np.sqrt((1 / 10 + 1 / 4) * 0.02**2)
     assert found.test.mean == pytest.approx(0.04)
     assert found.test.p == pytest.approx(2 * stats.t.sf(0.04 / error, 9))
@@ -38,10 +38,10 @@ def test_a_difference_is_the_corrected_paired_t_by_hand():
 
 def test_only_common_replicates_are_paired():
     base = runs(0.5, 0.1, 20)
-    found = differences({"ce": base, "a": on(base, 0.04, 0.02, 5), "b": {100: 0.9, 101: 0.8}}, "ce", SHARE)
+    found = compute_differences({"ce": base, "a": on(base, 0.04, 0.02, 5), "b": {100: 0.9, 101: 0.8}}, "ce", SHARE)
     assert found["a"].test.n == 5 and found["a"].test.mean == pytest.approx(0.04)
     assert found["b"].test.n == 0 and np.isnan(found["b"].p_holm) and not found["b"].better
-    gone = differences({"ce": base | {0: float("nan")}, "a": on(base, 0.04, 0.02, 5)}, "ce", SHARE)
+    gone = compute_differences({"ce": base | {0: float("nan")}, "a": on(base, 0.04, 0.02, 5)}, "ce", SHARE)
     assert gone["a"].test.n == 4
 
 
@@ -53,13 +53,13 @@ def test_holm_is_over_all_methods():
         "b": on(base, 0.01, 0.02, seed=3),
         "c": on(base, 0.02, 0.02, seed=4),
     }
-    found = differences(values, "ce", SHARE)
+    found = compute_differences(values, "ce", SHARE)
     names = ["a", "b", "c"]
     raw = [found[n].test.p for n in names]
     assert [found[n].p_holm for n in names] == holm(raw)
     assert found["a"].p_holm == pytest.approx(3 * found["a"].test.p)
     # better by itself, no longer among three
-    alone = differences({"ce": base, "c": values["c"]}, "ce", SHARE)["c"]
+    alone = compute_differences({"ce": base, "c": values["c"]}, "ce", SHARE)["c"]
     assert alone.better == (alone.test.p < 0.05)
     assert found["c"].p_holm >= 2 * alone.test.p - 1e-12
 
@@ -67,9 +67,9 @@ def test_holm_is_over_all_methods():
 def test_the_best_is_the_largest_of_those_that_are_better():
     base = runs(0.5, 0.1)
     values = {"ce": base, "a": on(base, 0.05, 0.01), "b": on(base, 0.04, 0.005, seed=5), "c": on(base, 0.2, 0.6, seed=6)}
-    found = differences(values, "ce", SHARE)
-    assert best(found) == "a"  # c gains more on average, and nobody can say whether it does
-    said = sentence(found, TITLES, "Average precision")
+    found = compute_differences(values, "ce", SHARE)
+    assert find_best(found) == "a"  # c gains more on average, and nobody can say whether it does
+    said = write_verdict(found, TITLES, "Average precision")
     assert said.startswith("Method A is better than plain training here: average precision +0.050 [")
     assert "Also better than plain training: Method B." in said and "Method C" not in said and "10 replicates" in said
 
@@ -77,9 +77,9 @@ def test_the_best_is_the_largest_of_those_that_are_better():
 def test_no_method_is_better_is_an_answer():
     base = runs(0.5, 0.1)
     values = {"ce": base, "a": on(base, 0.01, 0.05), "b": on(base, -0.05, 0.01, seed=7)}
-    found = differences(values, "ce", SHARE)
-    assert best(found) is None
-    said = sentence(found, TITLES, "Average precision")
+    found = compute_differences(values, "ce", SHARE)
+    assert find_best(found) is None
+    said = write_verdict(found, TITLES, "Average precision")
     assert said.startswith(
         "No method is better than plain training here: the largest gain in average precision is that of Method A"
     )
@@ -89,20 +89,20 @@ def test_no_method_is_better_is_an_answer():
 
 def test_equal_values_are_no_difference():
     base = runs(0.5, 0.1)
-    found = differences({"ce": base, "a": dict(base)}, "ce", SHARE)
-    assert found["a"].p_holm == 1 and found["a"].test.mean == 0 and best(found) is None
-    said = sentence(found, TITLES, "Average precision")
+    found = compute_differences({"ce": base, "a": dict(base)}, "ce", SHARE)
+    assert found["a"].p_holm == 1 and found["a"].test.mean == 0 and find_best(found) is None
+    said = write_verdict(found, TITLES, "Average precision")
     assert "for one method" in said and "to either side" not in said
 
 
 def test_too_little_to_compare():
     base = runs(0.5, 0.1)
-    assert "nothing to compare" in sentence(differences({"ce": base}, "ce", SHARE), TITLES, "MCC")
-    one = differences({"ce": base, "a": {0: 0.9}}, "ce", SHARE)
+    assert "nothing to compare" in write_verdict(compute_differences({"ce": base}, "ce", SHARE), TITLES, "MCC")
+    one = compute_differences({"ce": base, "a": {0: 0.9}}, "ce", SHARE)
     assert (
-        best(one) is None
-        and "at least two" in sentence(one, TITLES, "MCC")
-        and "difference in MCC" in sentence(one, TITLES, "MCC")
+        find_best(one) is None
+        and "at least two" in write_verdict(one, TITLES, "MCC")
+        and "difference in MCC" in write_verdict(one, TITLES, "MCC")
     )
 
 
@@ -113,5 +113,5 @@ def test_names_are_few_false_alarms():
     for _ in range(400):
         base = dict(enumerate(rng.normal(0.5, 0.1, 10)))
         values = {"ce": base} | {f"m{k}": {r: v + rng.normal(0, 0.05) for r, v in base.items()} for k in range(8)}
-        named += best(differences(values, "ce", 0.0)) is not None
+        named += find_best(compute_differences(values, "ce", 0.0)) is not None
     assert named / 400 < 0.06

@@ -26,7 +26,7 @@ class View(Piece):
 
 @dataclass(frozen=True)
 class Context:
-    """What is shown: the plan, its records (`engine.sweep.spec.table`) of one metric, the catalog, and where selections are kept.
+    """What is shown: the plan, its records (`engine.sweep.table.build_table`) of one metric, the catalog, and where selections are kept.
 
     spec: None where the form has no plan. records: None where no plan is drawn. chosen: at (dataset@ratio), curves (ids of runs), cell,
     run and beside (ids of a run); the page writes them into the address.

@@ -16,7 +16,7 @@ from engine.spec import limits
 from engine.spec.companions import BASELINE, ORACLE
 from engine.spec.run import MAX_RATIO
 from engine.sweep import SweepSpec
-from engine.sweep.spec import Standing
+from engine.sweep.standing import Standing
 
 DATASETS = ("clusters", "breast-cancer")
 METHODS = ("smote", "rs", "focal", "explicit-gradient")

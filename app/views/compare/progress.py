@@ -15,9 +15,8 @@ from app.session.store import get_store, read_catalog
 from app.views.compare import plan, sweep_words
 from app.words.text import escape, format_count, format_duration, format_ratio
 from engine.errors import BadInput
-from engine.sweep import SweepSpec
-from engine.sweep import spec as sweep
-from engine.sweep.spec import Standing
+from engine.sweep import SweepSpec, standing
+from engine.sweep.standing import Standing
 
 TICK = 1.0
 """Seconds between two looks at how far a sweep is; its pictures look half as often."""
@@ -35,7 +34,7 @@ def read_standing(spec: SweepSpec, catalog: Mapping[str, Any], *, fresh: bool = 
     when, asked, known = st.session_state.get("compare.now", (-AGE, None, None))
     if not fresh and isinstance(known, Standing) and asked == spec and now - when < AGE:
         return known
-    found = sweep.standing(get_store(), spec, catalog, visitor.read_owner())
+    found = standing.read_standing(get_store(), spec, catalog, visitor.read_owner())
     st.session_state["compare.now"] = (now, spec, found)
     return found
 
@@ -44,7 +43,7 @@ def start_sweep(spec: SweepSpec) -> None:
     """Ask for all that is missing."""
     store = get_store()
     try:
-        sweep.submit(store, spec, read_catalog())
+        standing.submit_sweep(store, spec, read_catalog())
         store.keep_sweep(spec.to_json())
         st.session_state.pop("compare.now", None)
     except BadInput as error:
@@ -52,7 +51,7 @@ def start_sweep(spec: SweepSpec) -> None:
 
 
 def _cancel(spec: SweepSpec) -> None:
-    sweep.cancel(get_store(), spec, read_catalog())
+    standing.cancel_sweep(get_store(), spec, read_catalog())
     st.session_state.pop("compare.now", None)
 
 

@@ -12,7 +12,7 @@ from app.views.compare.context import Context, View
 from app.views.compare.sweep_words import format_p
 from app.words import naming
 from app.words.text import format_count
-from engine.sweep.spec import over_cells
+from engine.sweep.table import compare_over_cells
 
 PIECE = View(3, "Ranks", needs=("records",))
 
@@ -25,7 +25,7 @@ def draw(context: Context) -> None:
         "cannot be told apart: their mean ranks differ by less than Nemenyi's critical difference at 5%. Friedman's test asks first "
         "whether any differs.",
     )
-    found = over_cells(context.records, context.metric)
+    found = compare_over_cells(context.records, context.metric)
     if found is None:
         st.info(
             "Ranks need three methods, plain training among them, done on two cells or more. Add methods, ratios or datasets to the plan.",

@@ -1,5 +1,5 @@
 """What a sweep says, in sentences that claim no more than its paired tests allow. Pure functions on
-`engine.sweep.spec.table`; markdown out.
+`engine.sweep.table.build_table`; markdown out.
 
 "Better" and "worse" are `engine.sweep.spec`'s: the corrected resampled t on common replicates, after Holm over all methods and cells of the
 sweep that could be tested. The potential is an oracle and is named as what there is to gain, never as a choice.
@@ -201,7 +201,7 @@ def describe_heat(records: Sequence[Record]) -> str:
 
 
 def describe_ranks(result: Mapping[str, Any], records: Sequence[Record]) -> str:
-    """What the mean ranks allow to say. result: `engine.sweep.spec.over_cells` of the records."""
+    """What the mean ranks allow to say. result: `engine.sweep.table.compare_over_cells` of the records."""
     p = result["friedman"]["p"]
     titles = {r["method"]: r["title"] for r in records}
     there = {(r["dataset"], r["ratio"], r["method"]) for r in records if r["mean"] is not None}

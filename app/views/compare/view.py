@@ -25,10 +25,10 @@ from app.views.compare.progress import TICK, draw_earlier, draw_progress, read_s
 from app.words.text import escape, format_count
 from engine.errors import BadInput
 from engine.report import ReportRequest, write_report
+from engine.spec import result
 from engine.spec.result import METRICS
-from engine.sweep import SweepSpec
-from engine.sweep import spec as sweep
-from engine.sweep.spec import Standing
+from engine.sweep import SweepSpec, table
+from engine.sweep.standing import Standing
 
 PACKAGE = "app.views.compare"
 FIRST, FIRST_OF_RUNS = "ratio", "pair"
@@ -41,7 +41,7 @@ STYLE = """<style>
 </style>"""
 PLAN = ("datasets", "methods", "ratios", "where", "folds", "seeds", "seed")
 CHOSEN = ("at", "curves", "cell", "run", "beside")
-ADDRESS = Address("compare", {"metric": sweep.METRIC})
+ADDRESS = Address("compare", {"metric": result.DEFAULT_METRIC})
 
 
 def page() -> None:
@@ -116,13 +116,13 @@ def _read(catalog: Mapping[str, Any], views: Sequence[str]) -> None:
         for word in query
         if word not in (*PLAN, *CHOSEN, "view", "metric")
     ]
-    view, metric = query.get("view", FIRST_OF_RUNS if "run" in query else FIRST), query.get("metric", sweep.METRIC)
+    view, metric = query.get("view", FIRST_OF_RUNS if "run" in query else FIRST), query.get("metric", result.DEFAULT_METRIC)
     if view not in views:
         problems.append(f"The link asks for the view {view!r}; there are: {', '.join(views)}.")
         view = FIRST
     if metric not in METRICS:
         problems.append(f"The link asks for the measure {metric!r}; there are: {', '.join(METRICS)}.")
-        metric = sweep.METRIC
+        metric = result.DEFAULT_METRIC
     spec = plan.first_plan(catalog)
     if any(word in query for word in PLAN):
         usual = spec.to_query()
@@ -193,7 +193,7 @@ def _read_records(spec: SweepSpec, metric: str) -> list[dict[str, Any]]:
     known = (spec, metric, tuple((c.cell.id, c.state) for c in now.cells))
     seen, records = st.session_state.get("compare.records", (None, []))
     if seen != known:
-        records = sweep.table(store, spec, catalog, metric, owner)
+        records = table.build_table(store, spec, catalog, metric, owner)
         st.session_state["compare.records"] = (known, records)
     return list(records)
 

@@ -18,7 +18,7 @@ from engine.report.leaderboard import count_replicates, deciding_metric, format_
 from engine.spec.companions import BASELINE
 from engine.spec.result import METRICS
 from engine.stats.intervals import CORRECTED_T, Interval
-from engine.text import line
+from engine.text import one_line
 
 STYLE = """<style>
 table.board { width: 100%; border-collapse: collapse; font-size: .95rem; font-variant-numeric: tabular-nums; }
@@ -223,7 +223,7 @@ def _position(value: float, ends: tuple[float, float]) -> float:
 
 
 def _escape(text: str) -> str:
-    return html.escape(line(text, 120), quote=True)
+    return html.escape(one_line(text, 120), quote=True)
 
 
 def describe_replicates(rows: Sequence[Row]) -> str:

@@ -18,7 +18,7 @@ from app.words import glossary
 from app.words.naming import BLANK, shorten_name
 from app.words.text import format_count
 from engine.stats import thresholds
-from engine.text import line
+from engine.text import one_line
 
 HELP = glossary.explain_term("threshold")
 KINDS = {"as trained": "As trained", "prior corrected": "Prior corrected", "isotonic": "Isotonic"}
@@ -94,7 +94,7 @@ def _draw_decision(job: str, result: Mapping[str, Any], rows: list[board.Row]) -
                 on_click=_go_back, args=(place,),
             )  # fmt: skip
     with right:
-        at = thresholds.at(table, float(grid[chosen]), str(kind))
+        at = thresholds.counts_at(table, float(grid[chosen]), str(kind))
         _draw_outcome(at, result)
         if goal == "cost" and isinstance(asked, tuple):
             _draw_cost(table, chosen, asked, str(kind))
@@ -103,7 +103,7 @@ def _draw_decision(job: str, result: Mapping[str, Any], rows: list[board.Row]) -
 
 def _find_place(table: thresholds.Table, best: Mapping[str, float], kind: str) -> int:
     """Where on the grid a threshold lies; the one that flags nothing is told apart from 1 by its counts."""
-    v = thresholds.variant(kind)
+    v = thresholds.variant_index(kind)
     same = np.flatnonzero((table["tp"][v] == best["tp"]) & (table["fp"][v] == best["fp"]))
     return int(same[np.abs(table["grid"][same] - best["threshold"]).argmin()])
 
@@ -130,17 +130,17 @@ def _find_threshold(table: thresholds.Table, goal: str, kind: str) -> tuple[dict
         if miss + alarm <= 0:
             st.warning("One of the two must cost something.", icon=":material/warning:")
             return None, None
-        return thresholds.best_for_cost(table, miss, alarm, kind), (miss, alarm)
+        return thresholds.threshold_for_cost(table, miss, alarm, kind), (miss, alarm)
     if goal == "hand":
         return None, None
     target = st.number_input(
         f"At least this {goal}", 0.01, 1.0, 0.8 if goal == "recall" else 0.5, step=0.05, key=f"data.{goal}",
         help=TERMS[goal],
     )  # fmt: skip
-    find = thresholds.for_recall if goal == "recall" else thresholds.for_precision
+    find = thresholds.threshold_for_recall if goal == "recall" else thresholds.threshold_for_precision
     found = find(table, target, kind)
     if found is None:
-        exact, recall = thresholds.rates(table, kind)
+        exact, recall = thresholds.precision_and_recall(table, kind)
         most = float(np.nanmax(exact if goal == "precision" else recall))
         st.warning(f"No threshold reaches a {goal} of {target:.2f} here; the highest is {most:.2f}.", icon=":material/warning:")
     return found, target
@@ -173,7 +173,7 @@ def write_confusion(at: Mapping[str, float], positive: str, others: str) -> str:
     def cell(name: str, meaning: str, kind: str) -> str:
         return f"<td class='{kind}'><b>{round(at[name]):,}</b>{meaning}</td>"
 
-    names = [html.escape(line(text, 40) or BLANK, quote=True) for text in (positive, others)]
+    names = [html.escape(one_line(text, 40) or BLANK, quote=True) for text in (positive, others)]
     return (
         f"{STYLE}<table class='confusion'><caption>What becomes of the tested rows</caption><thead><tr><td></td>"
         f"<th scope='col'>flagged</th><th scope='col'>not flagged</th></tr></thead><tbody>"
@@ -184,7 +184,7 @@ def write_confusion(at: Mapping[str, float], positive: str, others: str) -> str:
 
 
 def _draw_cost(table: thresholds.Table, chosen: int, prices: tuple[float, float], kind: str) -> None:
-    costs = 1000 * thresholds.cost(table, *prices, kind)
+    costs = 1000 * thresholds.cost_per_row(table, *prices, kind)
     expected = prices[1] / sum(prices)
     st.markdown(
         f"Cost per 1,000 rows: **{costs[chosen]:,.1f}** here; {costs[-1]:,.1f} if nothing were flagged, {costs[0]:,.1f} if everything "
@@ -193,7 +193,7 @@ def _draw_cost(table: thresholds.Table, chosen: int, prices: tuple[float, float]
 
 
 def _draw_calibration(table: thresholds.Table, title: str) -> None:
-    found = {KINDS[kind]: thresholds.calibration(table, kind) for kind in thresholds.VARIANTS}
+    found = {KINDS[kind]: thresholds.describe_calibration(table, kind) for kind in thresholds.VARIANTS}
     draw_heading(
         "Are the probabilities right?",
         glossary.explain_terms("calibration", "prior correction", "isotonic regression", "Brier score"),

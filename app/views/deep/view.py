@@ -23,7 +23,7 @@ from app.words.sentence import describe_setting
 from app.words.text import escape, format_count
 from engine.errors import BadInput, UnknownName
 from engine.spec import Imbalance, RunSpec, limits
-from engine.spec.run import find
+from engine.spec.run import find_entry
 from engine.store import PRIORITY_INTERACTIVE, Job, Store
 
 LISTED = 60
@@ -124,7 +124,7 @@ def _go_to_picked(run: str | None, beside: str | None = None) -> None:
 def _is_deep(job: Job, catalog: Mapping[str, Any]) -> bool:
     """True for a run of a deep method, or on images."""
     try:
-        method, entry = find(catalog, "methods", job.spec["method"]), find(catalog, "datasets", job.spec["dataset"])
+        method, entry = find_entry(catalog, "methods", job.spec["method"]), find_entry(catalog, "datasets", job.spec["dataset"])
     except UnknownName:
         return False
     return method["family"] == "deep" or entry["kind"] == "images"
@@ -247,7 +247,7 @@ def _draw_empty(store: Store, catalog: Mapping[str, Any], device: str) -> None:
             "the network (the generalization gap), and what changes when one setting does."
         )
         spec = first_spec(catalog)
-        entry = find(catalog, "datasets", spec.dataset)
+        entry = find_entry(catalog, "datasets", spec.dataset)
         title = next(m["title"] for m in catalog["methods"] if m["name"] == spec.method)
         ready = is_available(entry)
         st.button(

@@ -20,7 +20,7 @@ from app.views.lab import contributions
 from app.words.text import escape
 from engine.errors import BadInput
 from engine.spec import RunSpec
-from engine.spec.run import uploaded
+from engine.spec.run import upload_id
 from engine.store import PRIORITY_INTERACTIVE, Store
 
 ADDRESS = address.Address("lab", {})
@@ -72,7 +72,7 @@ def _read_address(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, o
         link = lab_address.read_address(query, catalog, fallback)
         bare = link.run is not None and not set(query) - {"run", "replicate"}
         spec = panel.read_spec(store, link.run, owner) if bare else None
-        if spec is not None and not uploaded(spec.dataset):  # the form has no place for a person's own table
+        if spec is not None and not upload_id(spec.dataset):  # the form has no place for a person's own table
             try:
                 link = replace(link, spec=spec.complete(catalog))
             except BadInput as error:  # its dataset or method has left the catalog: the run is shown, the form is not its

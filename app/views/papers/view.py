@@ -20,7 +20,7 @@ from app.words.text import escape, format_count, format_duration
 from engine.errors import BadData, UnknownName
 from engine.papers import measured, published
 from engine.papers.verdicts import judge
-from engine.spec.run import find
+from engine.spec.run import find_entry
 
 NAMES = {
     "adult": "Explicit gradient: Adult",
@@ -153,7 +153,7 @@ def _choose_measurements() -> str:
 def _draw_open_questions(catalog: Mapping[str, Any], paper: str) -> None:
     """What the paper leaves open, and what was decided."""
     try:
-        deviations = find(catalog, "methods", METHODS.get(paper, "explicit-gradient"))["deviations"]
+        deviations = find_entry(catalog, "methods", METHODS.get(paper, "explicit-gradient"))["deviations"]
     except UnknownName:
         return
     said = list(dict.fromkeys(s for preset in deviations.values() for s in preset))

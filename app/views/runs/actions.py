@@ -16,7 +16,7 @@ from app.words.text import escape, format_count
 from engine.errors import BadInput, LabError, UnknownName
 from engine.spec import RunSpec
 from engine.spec.comparison import CompareSpec
-from engine.spec.run import uploaded
+from engine.spec.run import upload_id
 from engine.store import PRIORITY_INTERACTIVE, Job, Store
 from engine.store.library import Row
 
@@ -86,7 +86,7 @@ def write_change(job: Job, catalog: Mapping[str, Any]) -> dict[str, str]:
     """The words of the Lab's address that fill its form with a run's settings and start nothing; {} where the form has no place for it."""
     try:
         spec = RunSpec.from_json(job.spec)
-        if uploaded(spec.dataset):
+        if upload_id(spec.dataset):
             return {}
         return lab_address.write_address(lab_address.LabAddress(spec.complete(catalog), job.device), catalog)
     except BadInput:  # its dataset or method has left the catalog

@@ -17,7 +17,7 @@ from app.views.runs.filters import PAGE, draw_filters, offer_everything, read_fi
 from app.views.runs.list import draw_list
 from app.words.text import escape
 from engine.errors import LabError
-from engine.spec.run import uploaded
+from engine.spec.run import upload_id
 from engine.store import Store
 from engine.store.uploads import Upload
 
@@ -40,7 +40,7 @@ def page() -> None:
     store, catalog, mine, (datasets, methods) = opened
     owner = visitor.read_owner()
     known = listing.list_titles(catalog, mine)
-    quiet = bool(mine) or any(uploaded(name) is not None for name in datasets)
+    quiet = bool(mine) or any(upload_id(name) is not None for name in datasets)
     read_filters(datasets, methods, quiet)
     chosen: list[str] = st.session_state.setdefault("runs.chosen", [])
     top.draw_head(False)

@@ -12,7 +12,7 @@ import numpy as np
 from engine.data.tables import suspects
 from engine.data.tables.sheet import Column, Sheet, count_of, list_names, shorten
 from engine.data.tables.target import Labels, build_labels, describe_too_few, list_candidates, select_features, to_dataset
-from engine.spec.limits import validation_rows
+from engine.spec.limits import count_validation_rows
 
 __all__ = ["half_width", "profile_table", "propose_folds", "to_dataset"]
 
@@ -39,7 +39,7 @@ def half_width(rows: int) -> float:
 
 def propose_folds(rows: int) -> int:
     """Folds, 2 to 5, so that each test fold has at least 4 of the smallest class's rows once a fifth is kept for validation."""
-    return max(2, min(FOLDS, (rows - validation_rows(rows)) // IN_FOLD))
+    return max(2, min(FOLDS, (rows - count_validation_rows(rows)) // IN_FOLD))
 
 
 def profile_table(sheet: Sheet, target: str | None = None, positive: str | None = None) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def read_table(paper: str, table: str, reduced: bool = True) -> dict[str, Any] |
     Keys: paper, table, title, reduced, words (what was run), rows and claims (as `engine.papers.verdicts.judge` gives them),
     provenance {command, commits, machines, cpus, threads, devices, torch, numerics, first, last, written, runs, seconds, n} and took (run's
     id -> its seconds). A table whose runs did not say their processor has no cpus. Some have more:
-    over_sets (title -> `engine.stats.significance.over_sets`, keel with claim {text, verdict}: keel and moving) and figures (the
+    over_sets (title -> `engine.stats.significance.compare_over_sets`, keel with claim {text, verdict}: keel and moving) and figures (the
     paper's figure -> its lines, as `figures` of engine.papers.adult and engine.papers.sine say).
     """
     file = table_path(paper, table, reduced)

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import streamlit as st
 
-from app.player import Feed, player
+from app.player import Feed, mount_player
 from engine.events import Phase
 from tests.browser import fake
 
@@ -46,17 +46,17 @@ def feed(name="feed"):
 
 def show(chunk, of=None, key="player"):
     of = of or feed()
-    player(chunk, key=key, on_need=of.rewind)
+    mount_player(chunk, key=key, on_need=of.rewind)
 
 
 if mode == "empty":
-    show(feed().chunk([], status=status, engine_alive=alive))
+    show(feed().make_chunk([], status=status, engine_alive=alive))
 elif mode == "still":
-    show(feed().chunk([scene], status=status, engine_alive=alive))
+    show(feed().make_chunk([scene], status=status, engine_alive=alive))
 elif mode == "replay":
     st.button("rerun")
     events = [*phases, scene, *frames][feed().after :]
-    chunk = feed().chunk(events, status=status, engine_alive=alive, labels=LABELS, **WORTH)
+    chunk = feed().make_chunk(events, status=status, engine_alive=alive, labels=LABELS, **WORTH)
     feed().after = len(phases) + 1 + len(frames)
     if not st.checkbox("leave"):
         show(chunk)
@@ -67,7 +67,7 @@ elif mode == "pair":
         with column:
             mine = st.session_state.setdefault(name, Feed(run=name))
             film = film if name == "a" else [type(f)(**{**vars(f), "step": f.step * 2}) for f in film]
-            chunk = mine.chunk(
+            chunk = mine.make_chunk(
                 [scene, *film][mine.after :], status="done", engine_alive=True, title=title, group="run", labels=LABELS
             )
             mine.after = 1 + len(film)
@@ -85,7 +85,9 @@ else:
         if done > before:
             events += [phases[1], scene, *frames[before:done]]
         now = feed()
-        chunk = now.chunk(events[now.after :], status="done" if done == count else "running", engine_alive=alive, labels=LABELS)
+        chunk = now.make_chunk(
+            events[now.after :], status="done" if done == count else "running", engine_alive=alive, labels=LABELS
+        )
         now.after = len(events)
         st.session_state.chunks = st.session_state.get("chunks", 0) + 1
         if lose <= st.session_state.chunks < lose + pick("lost", 1):

@@ -15,7 +15,14 @@ from engine.losses import cross_entropy, mean_weights, weighted_sum
 from engine.methods.explicit_gradient import ExplicitGradient, MetaStep, Numbered
 from engine.models.mlp import MLP
 from engine.runner import contributions as module
-from engine.runner.contributions import contributions, downhill, measured, of_run, summary, validation_gradient
+from engine.runner.contributions import (
+    compute_contributions,
+    compute_descent,
+    is_supported,
+    measure_run,
+    summarise_contributions,
+    validation_gradient,
+)
 from engine.training.fitted import Fitted, Synthetic
 from engine.training.loop import Batch, new_net
 from tests.engine.tasks import blobs, task
@@ -58,8 +65,8 @@ def test_they_are_what_their_definition_says(activation: str, counts: tuple[int,
     net, points, valid = setting(activation, counts)
     v = validation_gradient(net, valid)
     c, down = by_autograd(net, points, valid)
-    torch.testing.assert_close(contributions(net, points, v), c, rtol=1e-9, atol=1e-12, equal_nan=True)
-    torch.testing.assert_close(downhill(net, points, v), down, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(compute_contributions(net, points, v), c, rtol=1e-9, atol=1e-12, equal_nan=True)
+    torch.testing.assert_close(compute_descent(net, points, v), down, rtol=1e-9, atol=1e-12)
     assert (c[points.mask] < 0).any() and (c[points.mask] > 0).any()
 
 
@@ -67,7 +74,7 @@ def test_they_are_the_change_that_a_little_of_a_point_makes() -> None:
     """The weight of one point is changed by epsilon in a step: what the validation loss then does."""
     net, points, valid = setting()
     v, eps, eta = validation_gradient(net, valid), 1e-4, 0.1
-    c = contributions(net, points, v)
+    c = compute_contributions(net, points, v)
 
     def after(i: int, weight: float) -> Tensor:
         weights = torch.zeros_like(points.mask, dtype=torch.float64)
@@ -83,12 +90,12 @@ def test_they_are_the_change_that_a_little_of_a_point_makes() -> None:
 def test_chunks_and_precision_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     net, points, valid = setting()
     v = validation_gradient(net, valid)
-    whole = contributions(net, points, v), downhill(net, points, v)
-    monkeypatch.setattr(module, "VALUES", 1)
+    whole = compute_contributions(net, points, v), compute_descent(net, points, v)
+    monkeypatch.setattr(module, "MAX_VALUES", 1)
     torch.testing.assert_close(validation_gradient(net, valid), v, rtol=1e-12, atol=1e-15)
-    torch.testing.assert_close((contributions(net, points, v), downhill(net, points, v)), whole, equal_nan=True)
+    torch.testing.assert_close((compute_contributions(net, points, v), compute_descent(net, points, v)), whole, equal_nan=True)
     single = MLP(net.sizes, net.activation, net.flat.float())
-    assert contributions(single, points, validation_gradient(single, valid)).dtype == torch.float64
+    assert compute_contributions(single, points, validation_gradient(single, valid)).dtype == torch.float64
 
 
 def test_with_the_classes_alike_each_has_the_same_say() -> None:
@@ -115,7 +122,7 @@ def test_a_move_of_explicit_gradient_goes_down_them() -> None:
     everyone = torch.ones(len(on.replicates), dtype=torch.bool)
     step(Batch(on.train.x, on.train.y, on.train.mask, everyone, 0))
     rows = (on.train.mask.sum(1) + points.mask.sum(1)).view(-1, 1, 1)
-    down = downhill(net, points, validation_gradient(net, on.valid))
+    down = compute_descent(net, points, validation_gradient(net, on.valid))
     expected = 3.0 * 1e-5 / rows * down
     torch.testing.assert_close(step.points - points.x, expected, rtol=1e-3, atol=1e-12)  # eta1 is small, not 0
 
@@ -161,7 +168,7 @@ def test_against_leaving_each_point_out_and_training_anew() -> None:
         one = MLP(net.sizes, net.activation, net.flat[:1])
         real = Rows(valid[0], valid[1], torch.ones_like(valid[1], dtype=torch.bool))
         points = Rows(every[:, 170:], labels[:, 170:], torch.ones(1, 30, dtype=torch.bool))
-        c = contributions(one, points, validation_gradient(one, real))[0].numpy()
+        c = compute_contributions(one, points, validation_gradient(one, real))[0].numpy()
         shares.append(float(np.mean(np.sign(c) == np.sign(true))))
         ranks.append(float(spearmanr(c, true).statistic))
     print(f"sign agrees in {np.round(shares, 2)}, Spearman {np.round(ranks, 2)}")
@@ -185,9 +192,9 @@ def test_what_is_kept_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = [np.array([3, 5, 2]) for _ in on.replicates]
     axes = [np.eye(3)[:2] for _ in on.replicates]
     gradient = validation_gradient(made.net, on.valid)
-    c = contributions(made.net, Rows(s.x, s.y, s.mask), gradient).numpy()
-    down = downhill(made.net, Rows(s.x, s.y, s.mask), gradient).numpy()
-    every = of_run(on, made, drawn, axes)
+    c = compute_contributions(made.net, Rows(s.x, s.y, s.mask), gradient).numpy()
+    down = compute_descent(made.net, Rows(s.x, s.y, s.mask), gradient).numpy()
+    every = measure_run(on, made, drawn, axes)
     assert every is not None and len(every) == len(on.replicates)
     for r, one in enumerate(every):
         n = int(s.mask[r].sum())
@@ -196,14 +203,14 @@ def test_what_is_kept_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
         assert np.allclose(one["moved"], 0.5) and set(one["label"].tolist()) == {1}
         assert (data.y[one["row"]] == 1).all() and len(set(one["row"].tolist())) == n // 2  # copied twice
         assert one["drawn"].tolist() == [3, 5, 2] and np.allclose(one["arrow"], down[r, [3, 5, 2], :2])
-    assert of_run(on, replace(made, synthetic=None), drawn, axes) is None
-    assert of_run(replace(on, held_out=False), made, drawn, axes) is None
+    assert measure_run(on, replace(made, synthetic=None), drawn, axes) is None
+    assert measure_run(replace(on, held_out=False), made, drawn, axes) is None
     made.net.cosine = True
-    assert not measured(made.net) and of_run(on, made, drawn, axes) is None
+    assert not is_supported(made.net) and measure_run(on, made, drawn, axes) is None
     made.net.cosine = False
-    monkeypatch.setattr(module, "MOST", 4)
-    monkeypatch.setattr(module, "ENDS", 1)
-    some = of_run(on, made, drawn, [])
+    monkeypatch.setattr(module, "MAX_POINTS", 4)
+    monkeypatch.setattr(module, "MAX_ARROWS", 1)
+    some = measure_run(on, made, drawn, [])
     assert some is not None
     for r, one in enumerate(some):
         values = c[r, : one["every"].shape[1]]
@@ -220,10 +227,10 @@ def test_the_summary_counts_the_helpful_and_passes_over_replicates_without_point
         return {"values": values.tolist()}
 
     one = np.array([[-1.0, 2.0, 3.0, -4.0], [-1.0, -2.0, -3.0, 2.0]])
-    out = summary([one, np.zeros((2, 0)), np.array([[1.0], [2.0]])], interval)
+    out = summarise_contributions([one, np.zeros((2, 0)), np.array([[1.0], [2.0]])], interval)
     assert out["points"] == pytest.approx(5 / 3) and asked == 2 * [(0.0, 1.0), (-np.inf, np.inf)]
     np.testing.assert_equal(out["helpful_alike"]["values"], [0.75, np.nan, 0.0])
     np.testing.assert_equal(out["mean_alike"]["values"], [-1.0, np.nan, 2.0])
     np.testing.assert_equal(out["helpful"]["values"], [0.5, np.nan, 0.0])
     np.testing.assert_equal(out["mean"]["values"], [0.0, np.nan, 1.0])
-    assert summary([np.zeros((2, 0))], interval) == {}
+    assert summarise_contributions([np.zeros((2, 0))], interval) == {}

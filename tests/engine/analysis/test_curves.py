@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import precision_recall_curve
 
-from engine.analysis.curves import GRID, band, macro_precision_on_grid, precision_on_grid, precision_recall
+from engine.analysis.curves import GRID, macro_precision_on_grid, percentile_band, precision_on_grid, precision_recall
 from engine.analysis.metrics import scores
 
 
@@ -69,11 +69,11 @@ def test_no_positive_row_no_curve():
 
 def test_band_leaves_out_replicates_without_a_curve():
     curves = np.array([[0.0, 1.0], [1.0, 0.0], [np.nan, np.nan], [0.5, 0.5]])
-    mean, low, high = band(curves)
+    mean, low, high = percentile_band(curves)
     np.testing.assert_allclose(mean, [0.5, 0.5])
     np.testing.assert_allclose(low, [0.025, 0.025])  # quantile 0.025 of 0, 0.5, 1: a twentieth of the way to 0.5
     np.testing.assert_allclose(high, [0.975, 0.975])
-    for part in band(curves[:1]):
+    for part in percentile_band(curves[:1]):
         np.testing.assert_array_equal(part, curves[0])
-    for part in band(curves[2:3]):
+    for part in percentile_band(curves[2:3]):
         assert np.isnan(part).all()

@@ -8,8 +8,8 @@ from scipy import stats
 
 from engine.analysis.metrics import scores
 from engine.stats import intervals
-from engine.stats.bootstrap import draws
-from engine.stats.intervals import corrected_t, difference, percentile
+from engine.stats.bootstrap import bootstrap_weights
+from engine.stats.intervals import corrected_t, difference_interval, percentile_interval
 
 
 def test_corrected_t_by_hand():
@@ -84,16 +84,16 @@ def test_coverage_with_correlated_replicates():
 def test_percentile_closed_form():
     # Draws 0, 1, ..., 1000 in thousandths: the 2.5% and 97.5% quantiles are 0.025 and 0.975.
     draws = np.random.default_rng(0).permutation(1001) / 1000
-    got = percentile(0.4, draws)
+    got = percentile_interval(0.4, draws)
     assert (got.mean, got.n, got.kind) == (0.4, 1, intervals.BOOTSTRAP)
     assert got.low == pytest.approx(0.025) and got.high == pytest.approx(0.975)
-    with_gaps = percentile(0.4, np.concatenate([draws, [np.nan] * 50]))
+    with_gaps = percentile_interval(0.4, np.concatenate([draws, [np.nan] * 50]))
     assert (with_gaps.low, with_gaps.high) == (got.low, got.high)
 
 
 @pytest.mark.parametrize(("value", "draws"), [(0.5, [0.4]), (0.5, [np.nan, np.nan, 0.3]), (np.nan, [0.1, 0.2, 0.3])])
 def test_percentile_without_draws_or_value(value, draws):
-    got = percentile(value, np.array(draws))
+    got = percentile_interval(value, np.array(draws))
     assert got.kind == intervals.NONE and math.isnan(got.low) and math.isnan(got.high)
 
 
@@ -101,19 +101,19 @@ def test_difference_is_paired():
     rng = np.random.default_rng(2)
     hard = rng.normal(0.5, 0.2, 6)  # how hard each replicate is: common to both methods
     mine, theirs = hard + np.array([0.03, 0.02, 0.04, 0.03, 0.02, 0.04]), hard
-    got = difference(mine, theirs, 0.25)
+    got = difference_interval(mine, theirs, 0.25)
     assert got == corrected_t(mine - theirs, 0.25, bounds=None)
     assert got.above_zero and not got.below_zero and got.mean == pytest.approx(0.03)
-    assert difference(theirs, mine, 0.25).below_zero
+    assert difference_interval(theirs, mine, 0.25).below_zero
     assert corrected_t(mine, 0.25).low < corrected_t(theirs, 0.25).high  # unpaired they overlap
 
 
 def test_difference_of_one_replicate_uses_the_same_draws():
     common = np.random.default_rng(3).normal(0.5, 0.1, 2000)
-    got = difference(np.array([0.55]), np.array([0.5]), 0.25, common + 0.05, common)
+    got = difference_interval(np.array([0.55]), np.array([0.5]), 0.25, common + 0.05, common)
     assert got.kind == intervals.BOOTSTRAP and got.above_zero
     assert got.low == pytest.approx(0.05) and got.high == pytest.approx(0.05)
-    bare = difference(np.array([0.55]), np.array([0.5]), 0.25)
+    bare = difference_interval(np.array([0.55]), np.array([0.5]), 0.25)
     assert bare.kind == intervals.NONE and not bare.above_zero and not bare.below_zero
 
 
@@ -123,8 +123,8 @@ def test_an_interval_holds_its_value():
     score = np.linspace(1, 0, 100)
     probability = np.column_stack([1 - score, score])
     value = float(scores(probability, y)["average_precision"][0])
-    drawn = scores(probability, y, weights=draws(y, np.random.default_rng(0)))["average_precision"]
+    drawn = scores(probability, y, weights=bootstrap_weights(y, np.random.default_rng(0)))["average_precision"]
     assert np.quantile(drawn, 0.025) > value, "the case must be one"
-    got = percentile(value, drawn)
+    got = percentile_interval(value, drawn)
     assert got.low == value == got.mean < got.high
-    assert percentile(0.9, np.linspace(0.1, 0.8, 100)).high == 0.9
+    assert percentile_interval(0.9, np.linspace(0.1, 0.8, 100)).high == 0.9

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from imblearn.metrics import geometric_mean_score
 from sklearn import metrics as sk
 
-from engine.analysis.metrics import RECALLS, per_class, scores
+from engine.analysis.metrics import RECALLS, class_scores, scores
 from engine.spec.result import METRICS
-from engine.stats.bootstrap import draws
+from engine.stats.bootstrap import bootstrap_weights
 
 
 def cases(classes: int, rows: int, seed: int, levels: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -21,7 +21,7 @@ def cases(classes: int, rows: int, seed: int, levels: int | None) -> tuple[np.nd
     p = rng.dirichlet(np.ones(classes), rows) + 0.7 * np.eye(classes)[y] * rng.random((rows, 1))
     if levels:
         p = np.round(p * levels) / levels
-    return p, y, draws(y, rng, 4)
+    return p, y, bootstrap_weights(y, rng, 4)
 
 
 def expected(p: np.ndarray, y: np.ndarray, w: np.ndarray, positive: int | None) -> dict[str, float]:
@@ -86,7 +86,7 @@ def test_a_weight_is_as_many_copies_of_the_row(classes, seed, levels):
 @given(classes=st.integers(2, 4), seed=st.integers(0, 10**6), levels=st.sampled_from([None, 3]))
 def test_per_class_equals_scikit_learn(classes, seed, levels):
     p, y, weights = cases(classes, 40, seed, levels)
-    got = per_class(p, y, weights=weights)
+    got = class_scores(p, y, weights=weights)
     for b, w in enumerate(weights):
         want = sk.precision_recall_fscore_support(
             y, p.argmax(1), labels=list(range(classes)), sample_weight=w.astype(float), zero_division=0
@@ -154,7 +154,7 @@ def test_a_class_absent_from_a_draw_is_not_a_number():
     assert only_positives["average_precision"] == only_positives["precision_at_recall_0.5"] == 1
     assert only_positives["f1"] == pytest.approx(sk.f1_score(y[y == 1], p[y == 1].argmax(1)))
 
-    each = per_class(p, y, weights=weights)
+    each = class_scores(p, y, weights=weights)
     assert each["support"][1, 1] == 0
     for name in ("precision", "recall", "f1", "average_precision"):
         assert np.isnan(each[name][1, 1])
@@ -174,7 +174,7 @@ def test_a_class_never_predicted_scores_zero():
     y = np.array([0, 0, 0, 1])
     p = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4]])
     assert scores(p, y)["f1"][0] == 0
-    each = per_class(p, y)
+    each = class_scores(p, y)
     assert each["precision"][0, 1] == each["f1"][0, 1] == 0
     assert each["average_precision"][0, 1] == 1
 
@@ -207,7 +207,7 @@ def test_a_thousand_draws_of_five_thousand_rows_take_about_a_second():
     rng = np.random.default_rng(0)
     y = (rng.random(5000) < 0.1).astype(int)
     p = rng.dirichlet([1, 1], 5000)
-    weights = draws(y, rng, 1000)
+    weights = bootstrap_weights(y, rng, 1000)
     began = time.perf_counter()
     scores(p, y, weights=weights)
     assert time.perf_counter() - began < 2  # 0.05 s on an idle core; room for a busy machine
@@ -215,7 +215,7 @@ def test_a_thousand_draws_of_five_thousand_rows_take_about_a_second():
 
 def test_draws_beyond_one_chunk_equal_those_alone():
     p, y, _ = cases(3, 600, 1, 5)
-    weights = draws(y, np.random.default_rng(1), 1000)
+    weights = bootstrap_weights(y, np.random.default_rng(1), 1000)
     together = scores(p, y, weights=weights)
     for b in (0, 872, 873, 874, 999):
         for name, value in scores(p, y, weights=weights[b : b + 1]).items():

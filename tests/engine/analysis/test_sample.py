@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from engine.analysis.sample import (
-    MOST,
+    MAX_SAMPLED,
     SYNTHETIC,
     TEST,
-    THUMB,
+    THUMB_SIDE,
     TRAIN,
     Part,
-    features_artifact,
-    quotas,
-    stratified,
-    thumbnails,
+    make_features_artifact,
+    make_thumbnails,
+    sample_stratified,
+    split_quota,
 )
 from engine.errors import BadData
 from engine.events import pack, unpack
@@ -52,7 +52,7 @@ def with_enemies(n: int, train: Part, pool: np.ndarray, seed: int = 5) -> Part:
     ],
 )
 def test_quotas_by_hand(counts, most, expected):
-    assert quotas(np.array(counts), most).tolist() == expected
+    assert split_quota(np.array(counts), most).tolist() == expected
 
 
 def test_quotas_never_pass_what_there_is_and_sum_to_the_limit():
@@ -60,7 +60,7 @@ def test_quotas_never_pass_what_there_is_and_sum_to_the_limit():
     for _ in range(300):
         counts = rng.integers(0, 200, rng.integers(2, 12)) ** rng.integers(1, 3)
         most = int(rng.integers(1, 800))
-        got = quotas(counts, most)
+        got = split_quota(counts, most)
         assert (got <= counts).all() and got.sum() == min(most, counts.sum())
         floor = most // (2 * max(1, np.count_nonzero(counts)))
         assert (got >= np.minimum(counts, floor)).all()
@@ -68,18 +68,18 @@ def test_quotas_never_pass_what_there_is_and_sum_to_the_limit():
 
 def test_stratified_draws_each_row_once_in_order_and_by_its_generator():
     y = np.repeat([0, 1, 2], [500, 40, 3])
-    at = stratified(y, 3, 100, np.random.default_rng(1))
+    at = sample_stratified(y, 3, 100, np.random.default_rng(1))
     assert (np.diff(at) > 0).all() and len(at) == 100
-    assert np.bincount(y[at]).tolist() == quotas(np.array([500, 40, 3]), 100).tolist()
-    assert (at == stratified(y, 3, 100, np.random.default_rng(1))).all()
-    assert (at != stratified(y, 3, 100, np.random.default_rng(2))).any()
+    assert np.bincount(y[at]).tolist() == split_quota(np.array([500, 40, 3]), 100).tolist()
+    assert (at == sample_stratified(y, 3, 100, np.random.default_rng(1))).all()
+    assert (at != sample_stratified(y, 3, 100, np.random.default_rng(2))).any()
 
 
 def test_the_artifact_keeps_what_belongs_together():
     train, test = part([3000, 300, 20], 0), part([900, 90, 6], 10_000)
     synthetic = with_enemies(2500, train, np.flatnonzero(train.y == 0)[:150])
-    out = features_artifact(train, test, synthetic, classes=3, rng=np.random.default_rng(0))
-    assert np.bincount(out["part"]).tolist() == list(MOST)
+    out = make_features_artifact(train, test, synthetic, classes=3, rng=np.random.default_rng(0))
+    assert np.bincount(out["part"]).tolist() == list(MAX_SAMPLED)
     assert out["size"].tolist() == [3320, 996, 2500]
     kinds = {name: array.dtype.name for name, array in out.items()}
     int_kinds = {"y": "int16", "part": "uint8", "row": "int64", "enemy": "int32", "predicted": "int16", "size": "int64"}
@@ -101,7 +101,7 @@ def test_enemies_point_into_the_sample_and_are_there_where_they_fit():
     joined = {}
     for name, pool in (("few", few), ("many", many)):
         synthetic = with_enemies(2500, train, pool)
-        out = features_artifact(train, test, synthetic, classes=3, rng=np.random.default_rng(0))
+        out = make_features_artifact(train, test, synthetic, classes=3, rng=np.random.default_rng(0))
         new = out["part"] == SYNTHETIC
         assert (out["enemy"][~new] == -1).all()
         asked, got = out["x"][new, 1].astype(int), out["enemy"][new]
@@ -118,22 +118,22 @@ def test_enemies_point_into_the_sample_and_are_there_where_they_fit():
 
 def test_without_synthetic_rows_and_with_fewer_rows_than_places():
     train, test = part([30, 4], 0), part([10, 1], 50)
-    out = features_artifact(train, test, None, classes=2, rng=np.random.default_rng(0))
+    out = make_features_artifact(train, test, None, classes=2, rng=np.random.default_rng(0))
     assert sorted(out["row"][:34]) == list(range(34)) and out["size"].tolist() == [34, 11, 0]
     none = Part(np.zeros((0, 5)), np.zeros(0, int), np.zeros(0, int), enemies=np.zeros(0, int))
-    again = features_artifact(train, test, none, classes=2, rng=np.random.default_rng(0))
+    again = make_features_artifact(train, test, none, classes=2, rng=np.random.default_rng(0))
     assert all((out[name] == again[name]).all() for name in out)
 
 
 def test_parts_of_two_feature_spaces_are_refused():
     with pytest.raises(BadData, match=r"\[4, 5\]"):
-        features_artifact(part([3, 3], 0), part([3, 3], 9, width=4), None, classes=2, rng=np.random.default_rng(0))
+        make_features_artifact(part([3, 3], 0), part([3, 3], 9, width=4), None, classes=2, rng=np.random.default_rng(0))
 
 
 def test_thumbnails_follow_the_real_rows_of_the_sample():
     train, test = part([1300, 30], 0), part([20, 4], 1330)
     images = (np.arange(1354)[:, None, None, None] % 251 * np.ones((1, 3, 8, 8))).astype(np.uint8)
-    out = features_artifact(train, test, None, classes=2, images=images, rng=np.random.default_rng(0))
+    out = make_features_artifact(train, test, None, classes=2, images=images, rng=np.random.default_rng(0))
     assert out["thumbs"].shape == (1224, 8, 8, 3)
     assert (out["thumbs"][:, 0, 0, 0] == out["row"] % 251).all()
 
@@ -142,8 +142,8 @@ def test_large_images_are_averaged_by_area():
     image = np.zeros((1, 1, 96, 48), np.uint8)
     image[0, 0, :3, :3] = 90  # exactly one cell of 3 x 3
     image[0, 0, 3, 3] = 90  # a ninth of the next
-    small = thumbnails(image)
-    assert small.shape == (1, THUMB, 16, 1)
+    small = make_thumbnails(image)
+    assert small.shape == (1, THUMB_SIDE, 16, 1)
     assert small[0, :2, :2, 0].tolist() == [[90, 0], [0, 10]] and small.sum() == 100
-    uneven = thumbnails(np.full((2, 3, 100, 70), 200, np.uint8))
+    uneven = make_thumbnails(np.full((2, 3, 100, 70), 200, np.uint8))
     assert uneven.shape == (2, 32, 22, 3) and (uneven == 200).all()

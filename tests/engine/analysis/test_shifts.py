@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from engine.analysis import metrics
-from engine.analysis.shifts import CRITERIA, best_shifts
+from engine.analysis.shifts import CRITERIA, find_shifts
 
 OURS = {"balanced accuracy": "balanced_accuracy", "f1": "f1", "g-mean": "g_mean"}
 
@@ -28,7 +28,7 @@ def value(logits: np.ndarray, y: np.ndarray, criterion: str) -> float:
 @pytest.mark.parametrize("digits", [None, 1])
 def test_two_classes_reach_the_best_threshold_there_is(criterion: str, seed: int, digits: int | None) -> None:
     logits, y = drawn((60, 9), seed, digits)
-    shifts = best_shifts(logits, y, criterion)
+    shifts = find_shifts(logits, y, criterion)
     assert shifts[0] == 0
     # rounded logits have equal ones: thresholds stand between, never on them
     cuts = np.unique(logits[:, 0] - logits[:, 1])
@@ -40,7 +40,7 @@ def test_two_classes_reach_the_best_threshold_there_is(criterion: str, seed: int
 def test_the_values_are_scikit_learn_s() -> None:
     logits, y = drawn((60, 9), 3)
     for criterion, score in (("balanced accuracy", balanced_accuracy_score), ("f1", f1_score)):
-        shifted = (logits + best_shifts(logits, y, criterion)).argmax(1)
+        shifted = (logits + find_shifts(logits, y, criterion)).argmax(1)
         tried = [score(y, (logits[:, 1] - logits[:, 0] > -cut).astype(int)) for cut in np.linspace(-6, 6, 2401)]
         assert score(y, shifted) >= max(tried) - 1e-12
 
@@ -49,7 +49,7 @@ def test_the_values_are_scikit_learn_s() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_many_classes_never_lose_and_no_single_shift_gains_more(criterion: str, seed: int) -> None:
     logits, y = drawn((80, 25, 12, 6), seed)
-    shifted = logits + best_shifts(logits, y, criterion)
+    shifted = logits + find_shifts(logits, y, criterion)
     at = value(shifted, y, criterion)
     assert at >= value(logits, y, criterion)
     for c in range(4):
@@ -63,23 +63,23 @@ def test_the_tuned_decision_undoes_a_known_shift() -> None:
     y = np.repeat([0, 1], 4000)
     score = np.where(y == 1, 1.0, -1.0) + rng.normal(size=8000)
     logits = np.stack([np.zeros(8000) + 3, 2 * score], 1)
-    assert best_shifts(logits, y)[1] == pytest.approx(3, abs=0.3)
+    assert find_shifts(logits, y)[1] == pytest.approx(3, abs=0.3)
 
 
 def test_where_nothing_gains_nothing_moves() -> None:
     y = np.array([0, 0, 0, 1, 1])
     right = 5 * np.eye(2)[y]
-    assert (best_shifts(right, y) == 0).all()
-    assert (best_shifts(np.zeros((0, 2)), y[:0]) == 0).all()
-    assert (best_shifts(np.full((5, 2), np.nan), y) == 0).all()
-    assert (best_shifts(5 * np.eye(3)[y], y, "f1") == 0).all()  # a class without rows does not count
+    assert (find_shifts(right, y) == 0).all()
+    assert (find_shifts(np.zeros((0, 2)), y[:0]) == 0).all()
+    assert (find_shifts(np.full((5, 2), np.nan), y) == 0).all()
+    assert (find_shifts(5 * np.eye(3)[y], y, "f1") == 0).all()  # a class without rows does not count
 
 
 def test_the_shift_is_halfway_between_rows() -> None:
     logits = np.array([[0, -4], [0, -3], [0, -1.0]])
-    assert best_shifts(logits, np.array([0, 0, 1])).tolist() == [0, 2.0]
+    assert find_shifts(logits, np.array([0, 0, 1])).tolist() == [0, 2.0]
 
 
 def test_an_unknown_criterion_is_refused() -> None:
     with pytest.raises(ValueError, match="criterion must be one of"):
-        best_shifts(np.zeros((2, 2)), np.array([0, 1]), "luck")
+        find_shifts(np.zeros((2, 2)), np.array([0, 1]), "luck")

@@ -10,15 +10,15 @@ from engine.errors import BadInput, UnknownName
 from engine.stats.intervals import corrected_t
 from engine.stats.significance import (
     TTest,
-    cliques,
+    compare_over_sets,
+    count_wins,
     critical_difference,
+    find_cliques,
     friedman,
     holm,
-    over_sets,
     split_share,
     t_test,
     wilcoxon,
-    win_tie_loss,
 )
 
 
@@ -138,15 +138,15 @@ def test_wilcoxon_is_scipys():
 
 
 def test_wins_ties_and_losses():
-    assert win_tie_loss([0.94, 0.50, 0.30, 0.2, np.nan], [0.93, 0.48, 0.32, 0.2, 0.5], 0.01) == (1, 2, 1)
-    assert win_tie_loss([1.0, 2.0], [0.0, 2.0], 0.0) == (1, 1, 0)
+    assert count_wins([0.94, 0.50, 0.30, 0.2, np.nan], [0.93, 0.48, 0.32, 0.2, 0.5], 0.01) == (1, 2, 1)
+    assert count_wins([1.0, 2.0], [0.0, 2.0], 0.0) == (1, 1, 0)
 
 
 def test_bars_of_a_diagram():
-    assert cliques([3.143, 2.0, 2.893, 1.964], 1.25) == [[3, 1, 2, 0]]
-    assert cliques([3.143, 2.0, 2.893, 1.964], 1.0) == [[3, 1, 2], [2, 0]]
-    assert cliques([1.0, 2.0, 3.0, 4.0], 1.0) == [[0, 1], [1, 2], [2, 3]]
-    assert cliques([1.0, 2.0, 3.0], 0.5) == [] and cliques([1.0, 1.1, 1.2], 0.3) == [[0, 1, 2]]
+    assert find_cliques([3.143, 2.0, 2.893, 1.964], 1.25) == [[3, 1, 2, 0]]
+    assert find_cliques([3.143, 2.0, 2.893, 1.964], 1.0) == [[3, 1, 2], [2, 0]]
+    assert find_cliques([1.0, 2.0, 3.0, 4.0], 1.0) == [[0, 1], [1, 2], [2, 3]]
+    assert find_cliques([1.0, 2.0, 3.0], 0.5) == [] and find_cliques([1.0, 1.1, 1.2], 0.3) == [[0, 1, 2]]
 
 
 def test_what_the_papers_own_table_says():
@@ -154,7 +154,7 @@ def test_what_the_papers_own_table_says():
     from engine.papers.published import KEEL_METHODS, read_cells
 
     scores = {m: [c.value for c in read_cells("keel", "3") if c.labels["method"] == m] for m in KEEL_METHODS}
-    found = over_sets(scores, "ExplicitGradient", 0.0)
+    found = compare_over_sets(scores, "ExplicitGradient", 0.0)
     means = {"CE": 0.6746, "RS": 0.7153, "Focal": 0.6458, "SMOTE": 0.7133, "ExplicitGradient": 0.7071}
     assert found["sets"] == 22 and found["means"] == pytest.approx(means, abs=5e-5)
     ranks = {"RS": 2.41, "SMOTE": 2.66, "ExplicitGradient": 2.86, "CE": 3.09, "Focal": 3.98}
@@ -168,9 +168,9 @@ def test_what_the_papers_own_table_says():
 
 
 def test_over_few_sets_or_methods():
-    found = over_sets({"a": [0.5, None], "b": [0.4, 0.3]}, "a", 0.01)
+    found = compare_over_sets({"a": [0.5, None], "b": [0.4, 0.3]}, "a", 0.01)
     assert (found["sets"], found["ranks"], found["friedman"], found["cliques"]) == (1, None, None, None)
     assert found["pairs"][0]["p"] is None and found["pairs"][0]["wins"] == 1
-    assert over_sets({"a": [None], "b": [0.4]}, "a", 0.01)["sets"] == 0
+    assert compare_over_sets({"a": [None], "b": [0.4]}, "a", 0.01)["sets"] == 0
     with pytest.raises(UnknownName, match="no scores of 'c'; there are: a, b"):
-        over_sets({"a": [1.0], "b": [1.0]}, "c", 0.0)
+        compare_over_sets({"a": [1.0], "b": [1.0]}, "c", 0.0)

@@ -210,7 +210,7 @@ def test_every_split_keeps_the_rules(counts, imbalance, folds, seed):
         kept = train + valid + test
         natural = np.array(counts)
         if imbalance.where == "all":
-            sizes = np.array(kept if imbalance.profile == "remove" else limits.targets(counts, imbalance))
+            sizes = np.array(kept if imbalance.profile == "remove" else limits.target_counts(counts, imbalance))
             assert np.array_equal(kept, sizes)
             fold = max(folds, 4) if folds == 1 else folds
             assert np.abs(test - (kept - valid) / fold).max() < 1 and np.abs(valid - kept / 5).max() <= 0.5
@@ -218,7 +218,7 @@ def test_every_split_keeps_the_rules(counts, imbalance, folds, seed):
             assert np.array_equal((kept + withheld + elsewhere)[small], natural[small])
         else:
             fold = 4 if folds == 1 else folds
-            share = natural - np.array([limits.validation_rows(n) for n in counts])
+            share = natural - np.array([limits.count_validation_rows(n) for n in counts])
             assert np.abs(test - share / fold).max() < 1, "test keeps its classes"
             small = train < train.max()
             assert np.array_equal((train + withheld)[small], (share - test)[small])

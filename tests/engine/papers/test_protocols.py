@@ -14,7 +14,7 @@ from engine.papers.protocol import REDUCED, Table
 from engine.papers.tables import select_tables
 from engine.seeds import numpy_stream
 from engine.spec import Imbalance, limits
-from engine.spec.run import find
+from engine.spec.run import find_entry
 
 CATALOG = build_catalog()
 PAPERS = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}
@@ -51,7 +51,9 @@ def test_every_run_can_be_asked_for(paper, name, reduced):
     specs = [arm.spec(0).complete(CATALOG) for arm in found.arms()]
     assert len({spec.run_id("") for spec in specs}) == len(specs)  # no arm runs twice under two names
     for arm in found.arms():
-        assert ("test_per_class" in {f["name"] for f in find(CATALOG, "datasets", arm.dataset)["fields"]}) == arm.fixed_test
+        assert (
+            "test_per_class" in {f["name"] for f in find_entry(CATALOG, "datasets", arm.dataset)["fields"]}
+        ) == arm.fixed_test
         assert arm.spec(1).seed != arm.spec(0).seed and arm.spec(0).seeds == 1
 
 
@@ -78,7 +80,7 @@ def test_the_full_eos_protocol_is_the_released_codes():
     arm = eos.table("II").arms()[4]
     assert (arm.dataset, arm.method, arm.imbalance) == ("cifar10", "eos", Imbalance("exponential", 100.0))
     assert arm.imbalance.where == "train" and not arm.data
-    method = find(CATALOG, "methods", "eos")
+    method = find_entry(CATALOG, "methods", "eos")
     paper = {f["name"]: f["default"] for f in method["fields"]} | method["presets"]["eos-paper"]
     assert arm.spec(0).complete(CATALOG).params == paper
 
@@ -122,7 +124,7 @@ def test_seeds_whose_draw_is_the_papers_digits():
 def test_a_reduction_leaves_its_share(percent):
     ratio = dos.reduce_rows(percent).ratio
     assert ratio is not None
-    sizes = limits.targets([100_000] * 10, dos.reduce_rows(percent))
+    sizes = limits.target_counts([100_000] * 10, dos.reduce_rows(percent))
     assert sum(sizes) / 1_000_000 == pytest.approx(1 - percent / 100, abs=2e-3) and sizes[0] == 100_000
     assert dos.reduce_rows(0) == Imbalance()
 
@@ -141,7 +143,7 @@ def test_the_first_papers_tables(paper, name):
         own, frozen, equal = (found.arms()[i].params for i in (1, 2, 3))
         assert (own["eta_points"], own["eta_model"]) == (10.0, 0.01)
         assert frozen == {**own, "eta_points": 0.0} and equal == {**own, "copies": 0}
-    full = find(CATALOG, "methods", "explicit-gradient")
+    full = find_entry(CATALOG, "methods", "explicit-gradient")
     names = {f["name"]: f["default"] for f in full["fields"]} | full["presets"]["paper"]
     ours = dict(table(paper, name, False).arms()[1].spec(0).complete(CATALOG).params)
     different = (

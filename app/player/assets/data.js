@@ -1,0 +1,265 @@
+// The film of one replicate: scene, frames and contributions, read from the chunks that app/player/__init__.py writes.
+// A chunk holds only what is new: what has arrived stays here.
+
+export const GRID = 48; // values along each side of the surface
+export const UNIT = 8191; // coordinates are integers: the view box reaches from -UNIT to UNIT
+export const HALF = 127.5; // the surface's value at probability one half
+export const CHOSEN = "chosen"; // phase of the engine's last frame, the epoch that was kept: no point moves into it
+const ENDED = new Set(["finished", "cancelled", "failed", "interrupted"]); // states in which no frame follows
+const MAX_REQUESTS = 6; // for one gap
+
+export class Film {
+  // reset(head): another film begins; showChunk(change): a chunk is in.
+  constructor(callbacks) {
+    this.callbacks = callbacks;
+    this.request = null; // request(from): asks the page for the frames from number `from` on
+    this.queue = Promise.resolve(); // chunks are read one after the other
+    this.isClosed = false;
+    this.head = {}; // of the newest chunk
+    this.scene = null;
+    this.sceneCount = 0; // scenes of the run so far
+    this.frames = [];
+    this.labels = {}; // phase -> text
+    this.contributions = null;
+    this.startIndex = -1; // the frame in which synthetic points begin: the first one until they do, -1 without frames
+    this.lowest = NaN; // validation score
+    this.highest = NaN;
+    this.requestedFrom = -1; // the number of the first missing frame, -1 without a gap
+    this.retryTimer = 0;
+    this.gaps = 0; // requests sent
+  }
+
+  reset(head) {
+    this.head = head;
+    this.scene = null;
+    this.sceneCount = 0;
+    this.frames = [];
+    this.labels = {};
+    this.contributions = null;
+    this.startIndex = -1;
+    this.lowest = this.highest = NaN;
+    this.endRequest();
+  }
+
+  // All that a player needs to show the film again without its chunks.
+  snapshot() {
+    const { scene, sceneCount, frames, labels, contributions, startIndex, lowest, highest } = this;
+    return { scene, sceneCount, frames, labels, contributions, startIndex, lowest, highest };
+  }
+
+  restore(snapshot) {
+    Object.assign(this, snapshot);
+  }
+
+  close() {
+    this.isClosed = true;
+    clearTimeout(this.retryTimer);
+  }
+
+  get last() { return this.frames.length - 1; }
+  get hasEnded() { return ENDED.has(this.head.status); }
+  get hasPoints() { return this.frames.some((frame) => frame.points.length); }
+  get startFrame() { return this.frames[this.startIndex]; }
+
+  get status() {
+    return !this.hasEnded && this.head.alive === false ? "engine silent" : this.head.status ?? "waiting";
+  }
+
+  // ---- chunks ----
+
+  receive(data) {
+    if (!data || data.byteLength < 4) return;
+    const bytes = data.slice(); // a copy: Streamlit keeps its buffer, and the copy is aligned
+    this.queue = this.queue.then(() => this.add(bytes)).catch((error) => {
+      if (!this.isClosed) console.error("player: a chunk could not be read", error);
+    });
+  }
+
+  async add(bytes) {
+    const length = new DataView(bytes.buffer).getUint32(0, true);
+    const head = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
+    const packed = bytes.subarray(4 + length);
+    const reader = new Reader(packed.length ? await inflate(packed) : packed);
+    if (this.isClosed) return;
+    if (identify(head) !== identify(this.head)) this.callbacks.reset(head);
+    const count = this.frames.length;
+    const hadEnded = this.hasEnded;
+    const known = this.contributions;
+    this.head = head;
+    if (head.scene) this.setScene(head.scene, head.scenes, reader);
+    if (head.first > count || head.scenes > this.sceneCount) this.requestFrames(count);
+    else {
+      this.append(readFrames(head, reader).slice(count - head.first), head.labels);
+      if (head.contributions) this.setContributions(head.contributions, reader);
+    }
+    this.callbacks.showChunk({
+      hasScene: Boolean(head.scene),
+      hasContributions: this.contributions !== known,
+      isFirst: !count && this.frames.length > 0,
+      isEnd: count > 0 && !hadEnded && this.hasEnded,
+    });
+  }
+
+  // Asks once per gap, then again after 2, 4, ... s while no answer comes.
+  requestFrames(from) {
+    if (this.requestedFrom === from) return;
+    this.endRequest();
+    this.requestedFrom = from;
+    let requests = 0;
+    const send = () => {
+      this.gaps += 1;
+      this.request(from);
+      if (++requests < MAX_REQUESTS) this.retryTimer = setTimeout(send, 1000 * 2 ** requests);
+    };
+    send();
+  }
+
+  endRequest() {
+    this.requestedFrom = -1;
+    clearTimeout(this.retryTimer);
+  }
+
+  setScene(scene, count, reader) {
+    scene.points = reader.take16(2 * scene.real, Int16Array);
+    scene.labels = reader.take(scene.real).slice();
+    scene.origins = reader.take16(2 * scene.parents, Int16Array);
+    scene.originLabels = reader.take(scene.parents).slice();
+    scene.rows = new Map(); // "x,y" of a minority point -> its number
+    scene.labels.forEach((label, row) => {
+      const key = `${scene.points[2 * row]},${scene.points[2 * row + 1]}`;
+      if (label !== scene.majority && !scene.rows.has(key)) scene.rows.set(key, row);
+    });
+    this.scene = scene;
+    this.sceneCount = count;
+  }
+
+  append(frames, labels) {
+    this.labels = { ...this.labels, ...labels };
+    for (const frame of frames) {
+      this.frames.push(frame);
+      if (this.startIndex < 0 || (frame.points.length && !this.startFrame.points.length)) this.startIndex = this.last;
+      if (Number.isNaN(frame.score)) continue;
+      this.lowest = this.lowest <= frame.score ? this.lowest : frame.score;
+      this.highest = this.highest >= frame.score ? this.highest : frame.score;
+    }
+    this.endRequest();
+  }
+
+  // What each point does to the validation loss at the chosen epoch, and where the meta-gradient would push it. Films of
+  // earlier versions have neither; a value that is not finite is not shown.
+  setContributions({ n, arrows }, reader) {
+    const values = reader.takeFloats(n);
+    const downhill = arrows ? reader.takeFloats(2 * n) : null;
+    if (this.contributions) return; // every chunk of a finished run repeats them
+    const order = [...values.keys()].filter((i) => Number.isFinite(values[i])).sort((p, q) => values[p] - values[q]);
+    if (!order.length) return;
+    const ranks = new Map(order.map((i, rank) => [i, rank + 1]));
+    const largest = Math.max(...order.map((i) => Math.abs(values[i])), 1e-30);
+    const lengths = downhill ? [...values.keys()].map((i) => Math.hypot(downhill[2 * i], downhill[2 * i + 1])) : [];
+    const longest = Math.max(0, ...lengths.filter(Number.isFinite));
+    this.contributions = { values, downhill: longest > 0 ? downhill : null, lengths, longest, ranks, largest };
+  }
+
+  // ---- questions ----
+
+  // The contributions where they are known and of n points, else null.
+  contributionsOf(n) {
+    return this.contributions?.values.length === n ? this.contributions : null;
+  }
+
+  isChosen(index) {
+    return this.frames[index]?.phase === CHOSEN;
+  }
+
+  // For the chosen frame: the frame of the same epoch among those before it. Else the index itself.
+  trainedIndex(index) {
+    if (!this.isChosen(index)) return index;
+    let at = index - 1;
+    const phase = this.frames[at]?.phase;
+    while (at > 0 && this.frames[at].epoch > this.frames[index].epoch && this.frames[at - 1].phase === phase) at--;
+    return Math.max(0, at);
+  }
+
+  // Where points are magnified from: their parents, or where they were first seen if the scene does not know the parents.
+  originsOf(length) {
+    return this.scene.origins.length === length ? this.scene.origins : this.startFrame.points;
+  }
+
+  // The number of the real point that synthetic point i was copied from: the one that stands where its parent stands.
+  findSourceRow(i) {
+    const { origins, rows } = this.scene;
+    return rows.get(`${origins[2 * i]},${origins[2 * i + 1]}`);
+  }
+
+  // P(minority) at synthetic point i of a frame, bilinear; null outside the surface.
+  probabilityAt(index, i) {
+    const { points, surface } = this.frames[index];
+    const gridX = ((points[2 * i] / UNIT + 1) / 2) * (GRID - 1);
+    const gridY = ((points[2 * i + 1] / UNIT + 1) / 2) * (GRID - 1);
+    if (gridX < 0 || gridY < 0 || gridX > GRID - 1 || gridY > GRID - 1) return null;
+    const x = Math.min(GRID - 2, Math.floor(gridX));
+    const y = Math.min(GRID - 2, Math.floor(gridY));
+    const value = (dx, dy) => surface[(y + dy) * GRID + x + dx];
+    const low = value(0, 0) + (value(1, 0) - value(0, 0)) * (gridX - x);
+    const high = value(0, 1) + (value(1, 1) - value(0, 1)) * (gridX - x);
+    return (low + (high - low) * (gridY - y)) / 255;
+  }
+}
+
+// What names a film: equal for all its chunks.
+export function identify({ run, replicate, take }) {
+  return JSON.stringify([run, replicate, take]);
+}
+
+async function inflate(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+// The frames of a chunk. Each holds differences to the one before it, the first surface differences along its rows.
+function readFrames(head, reader) {
+  const frames = head.n.map((_, i) => {
+    const surface = reader.take(GRID * GRID).slice();
+    if (!i) for (let c = 1; c < surface.length; c++) surface[c] += surface[c - 1];
+    const phase = head.phases[head.phase[i]];
+    return { surface, phase, epoch: head.epoch[i], step: head.step[i], score: head.score[i] ?? NaN };
+  });
+  for (let i = 1; i < frames.length; i++) addTo(frames[i].surface, frames[i - 1].surface);
+  for (const [name, width, Type] of [["points", 2, Int16Array], ["moved", 1, Uint16Array]]) {
+    frames.forEach((frame, i) => {
+      frame[name] = reader.take16(width * head.n[i], Type);
+      if (i && head.n[i] === head.n[i - 1]) addTo(frame[name], frames[i - 1][name]);
+    });
+  }
+  return frames;
+}
+
+function addTo(values, others) {
+  for (let c = 0; c < values.length; c++) values[c] += others[c];
+}
+
+class Reader {
+  constructor(bytes) {
+    this.bytes = bytes;
+    this.offset = 0;
+  }
+
+  take(count) {
+    if (this.offset + count > this.bytes.length) throw new RangeError("the chunk ends too early");
+    this.offset += count;
+    return this.bytes.subarray(this.offset - count, this.offset);
+  }
+
+  takeFloats(count) {
+    return new Float32Array(this.take(4 * count).slice().buffer);
+  }
+
+  // 16-bit values: all low bytes, then all high bytes
+  take16(count, Type) {
+    const low = this.take(count);
+    const high = this.take(count);
+    const out = new Type(count);
+    for (let i = 0; i < count; i++) out[i] = low[i] | (high[i] << 8);
+    return out;
+  }
+}

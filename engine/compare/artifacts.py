@@ -1,0 +1,79 @@
+"""What a comparison leaves beside its result: curves, threshold tables, models, augmented rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from engine.analysis import curves, threshold_tables
+from engine.compare.bench import MAX_CELLS, Evaluator
+from engine.compare.halving import SuccessiveHalving
+from engine.compare.leaderboard import count_folds
+from engine.data.prepare import encode, fit_scale
+from engine.events import pack
+from engine.export.pipeline import Pipeline
+from engine.export.rows import write_augmented_csv
+from engine.export.write import model_bytes
+from engine.runner.provenance import collect_provenance
+from engine.spec.comparison import CONTENDERS, CompareSpec
+from engine.training.fitted import Fitted
+
+
+def build_arrays(halving: SuccessiveHalving) -> dict[str, bytes]:
+    """`arrays` and the threshold tables, of the replicates whose scores are kept."""
+    every = list(halving.outcomes(halving.names[0]).values())
+    pooled = [o for o in every if o.scores]
+    sizes = [len(o.truth) for o in pooled]
+    arrays: dict[str, np.ndarray] = {
+        "pr_recall": curves.GRID,
+        "truth": np.concatenate([o.truth for o in pooled]),
+        "fold": np.repeat([o.replicate.fold for o in pooled], sizes),
+        "seed": np.repeat([o.replicate.seed for o in pooled], sizes),
+    }
+    out = {}
+    for name in halving.names:
+        own = list(halving.outcomes(name).values())
+        if not own:  # it failed at once
+            continue
+        arrays[f"pr/{name}"] = curves.percentile_band(np.stack([o.pr for o in own]))[0]
+        parts = [o for o in own if o.scores]  # in the order of rounds: the first of plain training's
+        scores = {v: np.concatenate([o.scores[v] for o in parts]) for v in parts[0].scores}
+        arrays[f"score/{name}"] = scores["as trained"]
+        truth, passes = arrays["truth"][: sum(sizes[: len(parts)])], len(parts) // count_folds(halving)
+        out[f"thresholds/{name}"] = pack(threshold_tables.build_table(scores, truth, passes))
+    return {"arrays": pack(arrays), **out}
+
+
+def export_models(
+    halving: SuccessiveHalving, bench: Evaluator, spec: CompareSpec, readings: Mapping[str, tuple[str, Sequence[str]]] | None
+) -> dict[str, bytes]:
+    """`model/<name>`: what each method fitted on replicate 0, at the level that counts for it; `augmented/<name>`: its training rows with
+    those that it added to them."""
+    table, pipelines, out = encode(bench.dataset)[0], {}, {}
+    for name in halving.names:
+        level = halving.level_of(name)
+        if (name, level) not in bench.kept:
+            continue
+        fitted, train = bench.kept[name, level]
+        if level not in pipelines:
+            scale = fit_scale(table, len(bench.dataset.numeric_names), train, name=bench.dataset.name)
+            pipelines[level] = Pipeline.of(bench.dataset, scale, readings)
+        about = {
+            "name": name,
+            "title": CONTENDERS[name],
+            "params": bench.choose_params(name, level),
+            "target": spec.target,
+            "training_rows": len(train),
+            "provenance": collect_provenance(torch.device("cpu"), torch.float32),
+        }
+        own = pipelines[level]
+        net = fitted.net if isinstance(fitted, Fitted) else fitted
+        out[f"model/{name}"] = model_bytes(net, own, classes=bench.dataset.classes, about=about)
+        if isinstance(fitted, Fitted) and fitted.synthetic is not None:
+            added = int(fitted.synthetic.mask[0].sum())
+            if (len(train) + added) * (len(own.columns) + 2) <= MAX_CELLS:
+                words = write_augmented_csv(bench.dataset, own, train, fitted, target=spec.target or "class")
+                out[f"augmented/{name}"] = words.encode()
+    return out

@@ -1,0 +1,259 @@
+"""Fits and scores a method on some seeds of a table, and estimates the work of it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from engine.analysis import curves, metrics, threshold_tables
+from engine.compare.halving import Resource
+from engine.data.dataset import Dataset, Replicate, Task
+from engine.data.prepare import prepare
+from engine.data.split import Parts
+from engine.data.thin import reduce_counts, thin
+from engine.events import Event, Phase
+from engine.methods import method
+from engine.samplers.overloading import copies, overloaded
+from engine.seeds import numpy_stream
+from engine.spec import RunSpec, limits
+from engine.spec.comparison import CONTENDERS, PLAIN, TREES
+from engine.spec.run import default_params
+from engine.training import trees
+from engine.training.camera import Camera
+from engine.training.fitted import Fitted
+
+PATIENCE = 20
+"""Epochs without a better validation score that end a phase, as in `engine.estimators`."""
+
+EPOCHS = 200
+"""Passes at most where time allows, the methods' own default."""
+
+USUAL_EPOCHS = 50
+"""Epochs after which a phase with that patience is usually over: what is planned with; the clock decides."""
+
+NEEDS = {
+    PLAIN: ("scipy.optimize", "safetensors.torch"),
+    "smote": ("imblearn.over_sampling",),
+    TREES: ("sklearn.ensemble", "skops.io"),
+}
+"""What a method imports when it is first used; plain training, which comes first, for all."""
+
+ADDING = ("smote", "explicit-gradient")
+"""Methods that add rows in the columns of the table."""
+
+MAX_CELLS = 400_000
+"""Cells of an augmented training set that is written down."""
+
+MAX_POOLED = 150_000
+"""Tested rows whose scores are kept, in whole seeds: threshold tables gain nothing from more."""
+
+EPOCH_ROWS = 300.0
+"""Rows that an epoch takes the time of beside those it goes through."""
+
+
+@dataclass(frozen=True)
+class ReplicateScore:
+    """One replicate of one method.
+
+    metrics: name -> value. per_class: name -> [C]. pr [G]: precision on the grid of recalls. truth [t] bool; scores: variant (engine.
+    thresholds.VARIANTS) -> [t] probabilities of the positive class, none for seeds beyond those that are pooled; counts [C]: training
+    rows. epoch: the one chosen, or trees grown.
+    """
+
+    replicate: Replicate
+    metrics: dict[str, float]
+    per_class: dict[str, np.ndarray]
+    pr: np.ndarray
+    truth: np.ndarray
+    scores: dict[str, np.ndarray]
+    counts: np.ndarray
+    epoch: int
+
+
+@dataclass
+class Evaluator:
+    """Fits and scores methods on a table: the data, prepared once for the methods of a round, and what each fitted on replicate 0."""
+
+    dataset: Dataset
+    spec: RunSpec
+    names: Sequence[str]
+    positive: int
+    clock: Callable[[], float]
+    task: Task | None = None
+    prepared: tuple[Resource, tuple[int, ...]] | None = None
+    natural: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    kept: dict[tuple[str, Resource], tuple[Any, np.ndarray]] = field(default_factory=dict)
+
+    def choose_params(self, name: str, level: Resource) -> dict[str, Any]:
+        """The method's parameters at a level: its defaults on tables, SMOTE until the classes are equal, and as many epochs as allowed."""
+        epochs = EPOCHS if level.epochs is None else level.epochs
+        if name == TREES:
+            return {**trees.PARAMS, "max_iter": min(trees.PARAMS["max_iter"], 2 * epochs)}
+        out = default_params(method(name).describe(), "tabular")
+        short = {"epochs": epochs, "meta_epochs": epochs, "rounds": max(2, epochs // 5), "head_epochs": max(2, epochs // 5)}
+        for key, value in short.items():
+            if key in out:
+                out[key] = min(out[key], value)
+        return out | ({"amount": "balance"} if name == "smote" else {})
+
+    def estimate_rows(self, name: str, level: Resource) -> float:
+        """Estimated training rows that one seed processes (rows x epochs)."""
+        params = self.choose_params(name, level)
+        counts = self.train_counts if level.rows is None else reduce_counts(self.train_counts, level.rows)
+        rows, even = sum(counts) + EPOCH_ROWS, max(counts) * len(counts) + EPOCH_ROWS
+        if name == TREES:
+            return float(min(params["max_iter"], USUAL_EPOCHS) * (rows + EPOCH_ROWS))
+        usual = min(params["epochs"], USUAL_EPOCHS)
+        first = usual * (even if name == "smote" else rows)
+        if PLAIN in self.names and name in ("threshold", "explicit-gradient", "eos", "dos"):
+            first = rows  # plain training is there already
+        later = {
+            "explicit-gradient": 2.5 * min(params.get("meta_epochs", 0), 2 * USUAL_EPOCHS) * sum(counts),
+            "eos": params.get("head_epochs", 0) * even / 5,
+            "dos": 3 * params.get("rounds", 0) * even,
+        }
+        return float(first + later.get(name, 0.0))
+
+    @property
+    def train_counts(self) -> list[int]:
+        """Training rows of each class, uncut."""
+        counts = limits.target_counts(self.dataset.counts.tolist(), self.spec.imbalance)
+        return [limits.count_training_rows(n, self.spec.folds) for n in counts]
+
+    @property
+    def train_rows(self) -> int:
+        """Training rows of a replicate, uncut."""
+        return sum(self.train_counts)
+
+    def import_needs(self, name: str) -> None:
+        """Import what a method needs, and all of them: else its first piece would be taken for slow."""
+        for module in (*NEEDS[PLAIN], *NEEDS.get(name, ())):
+            importlib.import_module(module)
+
+    def evaluate(
+        self, name: str, level: Resource, seeds: tuple[int, ...]
+    ) -> Generator[Event, None, tuple[dict[int, ReplicateScore], float]]:
+        """See engine.compare.halving.Evaluate."""
+        began = self.clock()
+        task = self._prepare(level, seeds)
+        fixed = self.clock() - began
+        yield Phase("fit", CONTENDERS[name])
+        out: dict[int, ReplicateScore] = {}
+        if name == TREES:
+            for r in range(len(task.replicates)):
+                fitted = trees.fit_trees(task, r, self.choose_params(name, level)["max_iter"])
+                yield Phase("measuring", CONTENDERS[name])
+                began = self.clock()
+                given = task.train.counts(len(task.classes))[r].numpy()
+                self._add(out, task, r, _predict_trees(fitted, task, r), given, fitted.n_iter_)
+                self._keep(name, level, task, r, fitted)
+                fixed += self.clock() - began
+            return out, fixed
+        result: Fitted = yield from method(name)(**self.choose_params(name, level)).fit(task, camera=Camera(task, 0))
+        began = self.clock()
+        with torch.no_grad():
+            valid, test = (result.net(part.x).double().softmax(-1).numpy() for part in (task.valid, task.test))
+        shares = given_classes(name, self.choose_params(name, level), task, result)
+        for r in range(len(task.replicates)):
+            own = valid[r][task.valid.mask[r].numpy()], test[r][task.test.mask[r].numpy()]
+            self._add(out, task, r, own, shares[r], int(result.epoch[r]))
+        self._keep(name, level, task, 0, result)
+        return out, fixed + self.clock() - began
+
+    def _keep(self, name: str, level: Resource, task: Task, r: int, fitted: Any) -> None:
+        """What was fitted on replicate 0, to be taken away."""
+        if task.replicates[r].number == 0:
+            self.kept[name, level] = (fitted, task.source[r])
+
+    def saving_seconds(self, level: Resource) -> float:
+        """Seconds that putting the result together takes at a level, about: tables, models, rows as CSV."""
+        rows = sum(self.train_counts if level.rows is None else reduce_counts(self.train_counts, level.rows))
+        table = min(MAX_POOLED, 4 * len(self.dataset.y))
+        columns = int(self.dataset.numeric.shape[1] + self.dataset.categorical.shape[1])
+        cells = 1.5 * rows * (columns + 2) * sum(name in ADDING for name in self.names)
+        return 0.4 + len(self.names) * (0.02 + 1e-6 * table) + 3e-6 * min(cells, 2 * MAX_CELLS)
+
+    @property
+    def pooled_seeds(self) -> int:
+        """Seeds whose scores are kept."""
+        counts = limits.target_counts(self.dataset.counts.tolist(), self.spec.imbalance)
+        return max(1, MAX_POOLED // sum(counts))
+
+    def _prepare(self, level: Resource, seeds: tuple[int, ...]) -> Task:
+        if self.task is None or self.prepared != (level, seeds):
+            y, none = self.dataset.y, np.zeros(0, np.int64)
+
+            def cut(parts: Parts, r: Replicate) -> Parts:
+                classes = len(self.dataset.classes)
+                self.natural[r.number] = tuple(np.bincount(y[part], minlength=classes) for part in (parts.train, parts.valid))  # type: ignore[assignment]
+                stream = numpy_stream(self.spec.seed, "thin", r.seed, r.fold)
+                parts = replace(parts, withheld=none, elsewhere=none)  # there is no oracle here to give them back to
+                return parts if level.rows is None else thin(parts, y, level.rows, stream)
+
+            numbers = [seed * self.spec.folds + fold for seed in seeds for fold in range(self.spec.folds)]
+            self.task = replace(prepare(self.dataset, self.spec, numbers, thin=cut), patience=PATIENCE)
+            self.prepared = (level, seeds)
+        return self.task
+
+    def _add(
+        self,
+        outcomes: dict[int, ReplicateScore],
+        task: Task,
+        r: int,
+        probability: tuple[np.ndarray, np.ndarray],
+        given: np.ndarray,
+        epoch: int,
+    ) -> None:
+        """Measure one replicate. probability: of validation and test rows. given [C]: class shares the model was trained with."""
+        replicate, classes = task.replicates[r], len(task.classes)
+        (valid_p, test_p), p = probability, self.positive
+        valid_y, test_y = (part.y[r][part.mask[r]].numpy() for part in (task.valid, task.test))
+        natural, natural_valid = self.natural[replicate.number]
+        scores = {}
+        if replicate.seed < self.pooled_seeds:
+            weight = natural_valid / np.maximum(np.bincount(valid_y, minlength=classes), 1)
+            scores = {
+                "as trained": test_p[:, p],
+                "prior corrected": threshold_tables.correct_prior(test_p, given, natural)[:, p],
+                "isotonic": threshold_tables.calibrate_isotonic(valid_p[:, p], valid_y == p, weight[valid_y], test_p[:, p]),
+            }
+        outcomes[replicate.number] = ReplicateScore(
+            replicate,
+            {name: float(v[0]) for name, v in metrics.scores(test_p, test_y).items()},
+            {name: v[0] for name, v in metrics.class_scores(test_p, test_y).items()},
+            curves.precision_recall(test_p, test_y),
+            test_y == p,
+            {name: score.astype(np.float32) for name, score in scores.items()},
+            task.train.counts(classes)[r].numpy(),
+            epoch,
+        )
+
+
+def given_classes(name: str, params: Mapping[str, Any], task: Task, fitted: Fitted) -> np.ndarray:
+    """Class shares [R, C], up to a factor, that a method trains with: real rows, synthetic ones (input rows or features), weights, copies;
+    of a tuned decision what its shift amounts to. Focal loss distorts probabilities by more than shares, which this does not know."""
+    classes = len(task.classes)
+    counts = task.train.counts(classes)
+    out = counts.double()
+    if name == "class-weights":
+        out = out * (out.mean(1, keepdim=True) / out.clamp(min=1)) ** params["power"]
+    elif name == "dos":
+        out = out * torch.where(overloaded(counts), params["r"] or copies(counts), 1)
+    elif name == "threshold" and fitted.earlier is not None:
+        out = out * (fitted.net.flat[:, -classes:] - fitted.earlier.flat[:, -classes:]).double().exp()
+    for made in (fitted.synthetic, fitted.embedded):
+        if made is not None:
+            out = out + (torch.nn.functional.one_hot(made.y, classes) * made.mask.unsqueeze(2)).sum(1)
+    shares: np.ndarray = out.cpu().numpy()
+    return shares
+
+
+def _predict_trees(fitted: Any, task: Task, r: int) -> tuple[np.ndarray, np.ndarray]:
+    classes = len(task.classes)
+    valid, test = (trees.probabilities(fitted, part.x[r][part.mask[r]].numpy(), classes) for part in (task.valid, task.test))
+    return valid, test

@@ -1,0 +1,51 @@
+"""The cards of the gallery as JSON, read from the bundles."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from engine.catalog import build_catalog
+from engine.errors import UnknownName
+from engine.examples.bundle import open_bundle
+from engine.examples.cards import EXAMPLES
+from engine.sweep import SweepSpec
+
+INDEX = "index.json"
+"""What the page reads of all examples, beside their bundles."""
+
+
+def build_card(name: str, path: Path) -> dict[str, Any]:
+    """The card of an example from its bundle, JSON-plain: title, look, means, page, words, jobs (ids), facts, picture (SVG), legend, and
+    of a sweep cells (dataset, method, ratio, run).
+
+    Raises BadData where the bundle does not show what the card says, and UnknownName.
+    """
+    if name not in EXAMPLES:
+        raise UnknownName(f"no example is called {name!r}; there are: {', '.join(EXAMPLES)}.")
+    example = EXAMPLES[name]
+    with open_bundle(path) as bundle:
+        facts = [fact.to_json() for fact in example.facts(bundle)]
+        picture = example.picture(bundle)
+        words = example.words(bundle.ids)
+    out: dict[str, Any] = {
+        "name": name,
+        "title": example.title,
+        "look": example.look,
+        "means": example.means,
+        "page": example.page,
+    }
+    out |= {"words": words, "jobs": list(bundle.ids), "facts": facts, "picture": picture, "legend": example.legend}
+    if isinstance(example.wanted, SweepSpec):
+        cells = example.wanted.cells(build_catalog())
+        out["cells"] = [{"dataset": c.dataset, "method": c.method, "ratio": c.ratio, "run": c.id} for c in cells]
+    return out
+
+
+def write_index(folder: Path) -> None:
+    """Write the cards of the examples whose bundles lie in that folder. Raises BadData as `card`."""
+    cards = [build_card(name, folder / f"{name}.zip") for name in EXAMPLES if (folder / f"{name}.zip").is_file()]
+    partial = folder / f"{INDEX}.part"
+    partial.write_text(json.dumps(cards, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    partial.replace(folder / INDEX)

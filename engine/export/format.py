@@ -1,0 +1,46 @@
+"""The parts of an exported model's zip, and what is accepted in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+FORMAT = 1
+"""Raised when an older program could not read what is written."""
+
+MAX_UNPACKED = 256 << 20
+"""Bytes that a model may unpack to."""
+
+TRUSTED = ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",)
+"""The one type beyond those skops itself trusts: the tables of nodes that scikit-learn's boosted trees are. Its code is scikit-learn's and
+takes plain arrays; skops leaves it out because it is a private class. What is in the tables is checked on loading (`check_trees`)."""
+
+MODEL, PREPROCESSING, WEIGHTS, TREES, README = (
+    "model.json",
+    "preprocessing.json",
+    "weights.safetensors",
+    "trees.skops",
+    "README.md",
+)
+
+
+def check_trees(trees: Any, width: int) -> None:
+    """Raises ValueError where following the nodes could leave them: scikit-learn's compiled code does not look."""
+    if trees.n_features_in_ != width or trees._n_features != width or trees.is_categorical_ is not None:
+        raise ValueError("its trees do not fit its columns")
+    if trees._preprocessor is not None or not trees._predictors:
+        raise ValueError("its trees cannot predict")
+    for predictor in (p for stage in trees._predictors for p in stage):
+        nodes = predictor.nodes
+        if nodes.ndim != 1 or not len(nodes):
+            raise ValueError("its trees have no nodes")
+        inner = nodes[nodes["is_leaf"] == 0]
+        own = np.flatnonzero(nodes["is_leaf"] == 0)
+        # children stand after their parent, so every path ends
+        for side in ("left", "right"):
+            to = inner[side].astype(np.int64)
+            if (to <= own).any() or (to >= len(nodes)).any():
+                raise ValueError("the nodes of its trees do not end")
+        if (inner["feature_idx"] < 0).any() or (inner["feature_idx"] >= width).any() or nodes["is_categorical"].any():
+            raise ValueError("its trees ask for columns that are not there")

@@ -1,0 +1,266 @@
+"""Reads an exported model. Nothing of the file is run: numbers and text are checked and put into classes of this program."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import struct
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.errors import BadData
+from engine.export.format import FORMAT, MAX_UNPACKED, MODEL, PREPROCESSING, README, TREES, TRUSTED, WEIGHTS, check_trees
+from engine.export.pipeline import Pipeline
+from engine.models.feature_classifiers import FEATURES, ClassMeans
+from engine.models.mlp import ACTIVATIONS, MLP
+from engine.models.net import Net, WithHead
+from engine.text import one_line
+from engine.training.probes import Linear, Neighbours
+
+BLOCK = 2**16
+"""Rows predicted at once."""
+
+
+class UnknownLevel(UserWarning):
+    """Rows have levels of a categorical column that no training row had."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A fitted model, read by `load_model`.
+
+    classes_: labels [C], columns of `predict_proba`. about: the facts that were saved with it. pipeline: its columns and scaling.
+    """
+
+    classes_: np.ndarray
+    pipeline: Pipeline
+    about: dict[str, Any]
+    kind: str
+    head: str
+    _probabilities: Callable[[np.ndarray], np.ndarray] = field(repr=False)
+
+    def predict_proba(self, table: Any) -> np.ndarray:
+        """Probabilities [n, C] float64 of the rows of a data frame, or of a list of one dict per row.
+
+        Columns may come in any order, and others are ignored. A missing number counts as the training mean; a level that training did
+        not know belongs to none (or to "(other)"), and an UnknownLevel warning names the columns. Raises BadData for a column that is
+        not there, and for text where a number is due.
+        """
+        x, unknown = self.pipeline(table)
+        if unknown:
+            names = ", ".join(f"{one_line(name, 40)!r} ({n})" for name, n in list(unknown.items())[:5])
+            warnings.warn(
+                f"training did not know the level of some rows in {len(unknown)} columns: {names}; they belong to no level there.",
+                UnknownLevel,
+                stacklevel=2,
+            )
+        parts = [self._probabilities(x[i : i + BLOCK]) for i in range(0, len(x), BLOCK)]
+        out = np.concatenate(parts) if parts else np.zeros((0, len(self.classes_)))
+        if np.isnan(out).any():
+            raise BadData(
+                f"Row {int(np.isnan(out).any(1).argmax())} (from 0) lies too far from the training rows to be computed."
+            )
+        return out
+
+    def predict(self, table: Any) -> np.ndarray:
+        """The likeliest class of each row [n], as `predict_proba` has it."""
+        best = self.predict_proba(table).argmax(1)
+        labels: np.ndarray = self.classes_[best]
+        return labels
+
+    def describe(self) -> str:
+        """What this is, in a few lines."""
+        about = self.about
+        name = one_line(about.get("title") or about.get("name") or "model", 60)
+        made = about.get("provenance") or {}
+        lines = [
+            f"{name}: {self.kind}" + (f" with {self.head}" if self.head not in ("", "linear") else ""),
+            f"classes: {', '.join(one_line(c, 40) for c in self.classes_)}",
+            f"columns: {', '.join(one_line(c.name, 40) for c in self.pipeline.columns)}",
+        ]
+        if about.get("target"):
+            lines.insert(1, f"predicts: {one_line(about['target'], 60)}")
+        if isinstance(made, dict) and made.get("date"):
+            lines.append(f"made: {one_line(made['date'], 40)}")
+        return "\n".join(lines)
+
+
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError),
+    *(MemoryError, RuntimeError, ImportError, struct.error, zipfile.BadZipFile, zlib.error),
+)
+"""What readers say of bytes that are not what they should be."""
+
+
+def load_model(path: str | os.PathLike[str] | BinaryIO) -> Model:
+    """The model in a zip of `save_model`; a file's name or an open file. Nothing of the file is run and nothing unpickled.
+
+    Raises BadData, with one sentence, for a file that is damaged, was written by a newer program, or holds what no exported model does.
+    OSError as `open` raises it where there is no such file.
+    """
+    if not hasattr(path, "read"):
+        with open(path, "rb") as file:
+            return load_model(file)
+    try:
+        with zipfile.ZipFile(path) as zipped:
+            parts = _members(zipped)
+        words, columns = (_json(parts[name]) for name in (MODEL, PREPROCESSING))
+        if words["format"] != FORMAT:
+            raise BadData(
+                f"The model was written in format {one_line(words['format'], 20)}; this version reads format {FORMAT}."
+            )
+        return _model(words, Pipeline.from_json(columns), parts)
+    except BadData:
+        raise
+    except _UNREADABLE as error:
+        raise BadData(
+            f"This is no exported model, or it is damaged: {one_line(error, 160) or type(error).__name__}."
+        ) from error
+
+
+def _members(zipped: zipfile.ZipFile) -> dict[str, bytes]:
+    """The parts by name, each read into memory: nothing is written to a disk under a name of the file's choice."""
+    entries = zipped.infolist()
+    names = [entry.filename for entry in entries]
+    known = {README, MODEL, PREPROCESSING, WEIGHTS, TREES}
+    if strange := [name for name in names if name not in known]:
+        raise BadData(f"The file holds {one_line(strange[0], 40)!r}, which no exported model does; it is not loaded.")
+    if len(set(names)) != len(names):
+        raise BadData("The file holds two parts of one name, which no exported model does; it is not loaded.")
+    if sum(entry.file_size for entry in entries) > MAX_UNPACKED:
+        raise BadData(
+            f"The file unpacks to more than {MAX_UNPACKED >> 20} MiB, which no exported model does; it is not loaded."
+        )
+    if absent := [name for name in (MODEL, PREPROCESSING) if name not in names] or (
+        ["weights"] if len({WEIGHTS, TREES} & set(names)) != 1 else []
+    ):
+        raise BadData(f"The file has no {absent[0]}, so it is no exported model.")
+    return {entry.filename: zipped.read(entry) for entry in entries}
+
+
+def _json(data: bytes) -> Any:
+    def refuse(name: str) -> float:
+        raise ValueError(f"{name} is no number")
+
+    return json.loads(data.decode(), parse_constant=refuse)
+
+
+def _model(words: Mapping[str, Any], pipeline: Pipeline, parts: Mapping[str, bytes]) -> Model:
+    classes = np.array(words["classes"], object)
+    if not len(classes) or not all(isinstance(c, str) for c in classes):
+        raise ValueError("its classes are not names")
+    about = words["about"]
+    if not isinstance(about, dict):
+        raise TypeError("its facts are not named")
+    dtype = {"float32": np.float32, "float64": np.float64}[words["precision"]]
+    if words["kind"] == "trees":
+        trees = _read_trees(parts[TREES], pipeline.width, len(classes))
+
+        def of_trees(x: np.ndarray) -> np.ndarray:
+            out = np.zeros((len(x), len(classes)))
+            out[:, trees.classes_.astype(int)] = trees.predict_proba(x.astype(dtype))
+            return out
+
+        try:
+            of_trees(np.zeros((1, pipeline.width)))
+        except _UNREADABLE as error:
+            raise BadData("The trees in this file cannot predict; it is damaged.") from error
+        return Model(classes, pipeline, about, "gradient-boosted trees", "", of_trees)
+    if words["kind"] != "network":
+        raise ValueError("it is of an unknown kind")
+    net = _read_network(words, parts[WEIGHTS], pipeline.width, len(classes))
+
+    @torch.no_grad()
+    def of_network(x: np.ndarray) -> np.ndarray:
+        logits = net(torch.from_numpy(x.astype(dtype)).unsqueeze(0))[0]
+        probabilities: np.ndarray = logits.double().softmax(-1).numpy()
+        return probabilities
+
+    return Model(classes, pipeline, about, "neural network", str(words["head"]["kind"]), of_network)
+
+
+def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: int) -> Net:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        tensors = load(data)
+    except SafetensorError as error:
+        raise ValueError(f"its weights cannot be read ({error})") from error
+    shape, head = words["network"], words["head"]
+    sizes = shape["sizes"]
+    if not all(type(n) is int and n > 0 for n in sizes) or len(sizes) < 2 or (sizes[0], sizes[-1]) != (width, classes):
+        raise ValueError("its layers do not fit its columns and classes")
+    if shape["activation"] not in ACTIVATIONS:
+        raise ValueError("its activation is unknown")
+    dtype = getattr(torch, words["precision"])
+
+    def take(name: str, *size: int, dtype: torch.dtype = dtype, low: float = -math.inf) -> Tensor:
+        tensor = tensors.pop(name)
+        if tensor.shape != size or tensor.dtype != dtype or bool((tensor != tensor).any()) or bool((tensor == math.inf).any()):
+            raise ValueError(f"its weights {name!r} are not {' x '.join(map(str, size))} numbers of {words['precision']}")
+        if low == -math.inf and bool((tensor == -math.inf).any()) and name != "head.bias":
+            raise ValueError(f"its weights {name!r} are not finite")
+        return tensor
+
+    flat = []
+    for k, (i, o) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        flat += [take(f"layers.{k}.weight", o, i).T.reshape(-1), take(f"layers.{k}.bias", o)]
+    net = MLP(sizes, shape["activation"], torch.cat(flat).unsqueeze(0), shape["cosine"] is True)
+    h = sizes[-2]
+    made: Net = net
+    if head["kind"] == "class means":
+        if head["features"] not in FEATURES:
+            raise ValueError("its features are unknown")
+        means, counts, centre = take("head.means", classes, h), take("head.counts", classes), take("head.centre", 1, h)
+        made = WithHead(net, ClassMeans(means.unsqueeze(0), counts.unsqueeze(0), centre.unsqueeze(0), head["features"]))
+    elif head["kind"] == "logistic regression":
+        weight, bias = take("head.weight", classes, h), take("head.bias", classes)
+        made = WithHead(net, Linear(weight.T.unsqueeze(0), bias.view(1, 1, -1)))
+    elif head["kind"] == "nearest neighbours":
+        n, k = len(tensors["head.rows"]), head["k"]
+        rows, labels = take("head.rows", n, h, dtype=torch.float64), take("head.labels", n, dtype=torch.int64)
+        if type(k) is not int or k < 1 or not n or int(labels.min()) < 0 or int(labels.max()) >= classes:
+            raise ValueError("its neighbours are not of its classes")
+        made = WithHead(net, Neighbours(((rows, torch.nn.functional.one_hot(labels, classes).double()),), k))
+    elif head["kind"] != "linear":
+        raise ValueError("its last layer is of an unknown kind")
+    if tensors:
+        raise ValueError("it has weights that its layers do not use")
+    return made
+
+
+def _read_trees(data: bytes, width: int, classes: int) -> Any:
+    import skops.io
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
+
+    with zipfile.ZipFile(io.BytesIO(data)) as inner:
+        if sum(entry.file_size for entry in inner.infolist()) > MAX_UNPACKED:
+            raise BadData(
+                f"The trees unpack to more than {MAX_UNPACKED >> 20} MiB, which no exported model does; they are not loaded."
+            )
+    try:
+        if untrusted := set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED):
+            raise BadData(
+                f"The trees hold {one_line(sorted(untrusted)[0], 60)!r}, which no exported model does; they are not loaded."
+            )
+        trees = skops.io.loads(data, trusted=list(TRUSTED))
+    except (UntrustedTypesFoundException, UnsupportedTypeException) as error:
+        raise BadData("The trees hold things that no exported model does; they are not loaded.") from error
+    if type(trees) is not HistGradientBoostingClassifier:
+        raise BadData("The trees in this file are none of scikit-learn's gradient-boosted ones; they are not loaded.")
+    check_trees(trees, width)
+    if not set(np.asarray(trees.classes_).tolist()) <= set(range(classes)):
+        raise ValueError("its trees are not of its classes")
+    return trees

@@ -1,0 +1,81 @@
+"""A method's training rows with its synthetic ones, as CSV in the columns of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.data.table import Dataset
+from engine.errors import BadInput
+from engine.export.pipeline import Pipeline
+from engine.text import csv_table
+from engine.training.fitted import Fitted
+
+
+def explain_no_rows(fitted: Fitted) -> str:
+    """Why there is no augmented training set, in one sentence; nothing where there is one."""
+    if fitted.synthetic is not None:
+        return ""
+    if fitted.embedded is not None:
+        return (
+            "This method makes its rows among the features of the network, after training it: they have no values in the columns of the "
+            "table, so there is no augmented training set to take away."
+        )
+    return "This method makes no rows, so its training set is the table's own."
+
+
+def write_augmented_csv(
+    dataset: Dataset,
+    pipeline: Pipeline,
+    train: np.ndarray,
+    fitted: Fitted,
+    *,
+    target: str,
+    replicate: int = 0,
+    order: Sequence[str] | None = None,
+) -> str:
+    """A replicate's training rows, as they came, and the method's synthetic ones, as CSV in the columns of the table.
+
+    train [n]: numbers of the training rows in the dataset, as `Task.source` has them. Then the column of the target, and `synthetic`, 0 or
+    1. Numbers of synthetic rows are the inverse of the scaling, with seven digits, so whole numbers become fractions; categorical columns
+    have the likeliest level; what is constant in training stays. order: names of columns, where they should come in another order than
+    numbers first. Cells that a spreadsheet would take for a formula have an apostrophe before them. Raises BadInput where there are no
+    such rows.
+    """
+    if reason := explain_no_rows(fitted):
+        raise BadInput(reason)
+    assert fitted.synthetic is not None
+    own = fitted.synthetic.mask[replicate]
+    x = fitted.synthetic.x[replicate][own].detach().double().cpu().numpy()
+    labels = fitted.synthetic.y[replicate][own].cpu().numpy()
+    constants = _constants(pipeline, dataset, train)
+    names = [c.name for c in pipeline.columns]
+    wanted = [names.index(name) for name in order if name in names] if order is not None else []
+    wanted += [i for i in range(len(names)) if i not in set(wanted)]
+    mark = "synthetic"
+    while mark in (*names, target):
+        mark += "_"
+
+    def rows() -> Iterator[list[Any]]:
+        yield [names[i] for i in wanted] + [target, mark]
+        for cells, y in zip(pipeline.original(dataset, train), dataset.y[train], strict=True):
+            yield [cells[i] for i in wanted] + [dataset.classes[y], 0]
+        for cells, y in zip(pipeline.back(x, constants), labels, strict=True):
+            yield [cells[i] for i in wanted] + [dataset.classes[y], 1]
+
+    return csv_table(rows())
+
+
+def _constants(pipeline: Pipeline, dataset: Dataset, train: np.ndarray) -> np.ndarray:
+    """What the first training row has in each of the encoded columns [D]."""
+    first = train[0]
+    numbers = dataset.numeric[first]
+    gone = np.isnan(numbers)
+    indicators = [gone[i] for i, c in enumerate(pipeline.numeric) if c.indicator]
+    levels = [
+        float(dataset.categorical[first, j] == k) for j, c in enumerate(pipeline.categorical) for k in range(len(c.levels))
+    ]
+    means = pipeline.scale.mean[: len(numbers)]
+    return np.array([*np.where(gone, means, numbers), *indicators, *levels], np.float64)

@@ -1,0 +1,72 @@
+"""Where and with what a result was made."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from engine.devices import device_name
+from engine.version import NUMERICS
+
+
+def collect_provenance(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
+    """Where and with what a result was made."""
+    return {
+        "device": device.type,
+        "device_name": device_name(device.type),
+        "precision": str(dtype).removeprefix("torch."),
+        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
+        "cpu": describe_processor(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "numerics": NUMERICS,
+        "commit": read_commit(),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+@cache
+def describe_processor() -> str:
+    """The kind of processor, and the instructions torch takes of it: two machines that agree in it, and in torch, give the same bits.
+
+    Where the system does not tell its kind: the architecture.
+    """
+    facts: dict[str, str] = {}
+    try:
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
+        facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
+    except OSError:
+        pass  # not Linux
+    name = facts.get("model name") or platform.processor() or platform.machine()
+    if "model" in facts:  # a virtual machine hides it in the name
+        name += f" (family {facts.get('cpu family', '?')}, model {facts['model']})"
+    return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def read_commit() -> str | None:
+    """The checked-out commit of this engine, None outside a git checkout."""
+    git = Path(__file__).resolve().parents[2] / ".git"
+    try:
+        shared = git
+        if git.is_file():  # a linked worktree: its own HEAD, the branches of the checkout it belongs to
+            git = git.parent / git.read_text().strip().removeprefix("gitdir: ")
+            shared = git / (git / "commondir").read_text().strip()
+        head = (git / "HEAD").read_text().strip()
+        if not head.startswith("ref: "):
+            return head
+        ref = shared / head.removeprefix("ref: ")
+        if ref.exists():
+            return ref.read_text().strip()
+        packed = (shared / "packed-refs").read_text().splitlines()
+        return next((line.split()[0] for line in packed if line.endswith(head.removeprefix("ref: "))), None)
+    except OSError:
+        return None

@@ -1,0 +1,167 @@
+"""The scores of a sweep: one record per cell, paired with plain training, and methods compared over all cells."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.errors import BadParameter
+from engine.plain import to_plain
+from engine.spec.companions import BASELINE, ORACLE, explain_no_potential
+from engine.spec.result import DEFAULT_METRIC, METRICS
+from engine.stats.recovered import recovered_share
+from engine.stats.significance import TTest, compare_over_sets, holm, t_test
+from engine.stats.verdict import Difference
+from engine.store import Store
+from engine.sweep.spec import SweepSpec
+
+MARGIN = 0.01
+"""Scores closer than this count as a tie between two methods."""
+
+
+# ---- what came of it
+
+
+def build_table(
+    store: Store, spec: SweepSpec, catalog: Mapping[str, Any], metric: str = DEFAULT_METRIC, owner: str | None = None
+) -> list[dict[str, Any]]:
+    """One JSON-plain record per cell, in the order of datasets, ratios and methods; plain training first, the potential last.
+
+    dataset, dataset_title, method, title, ratio, run (id), state (see `CellState`), reason, seconds (of training), role: 'method',
+    'baseline' or 'oracle'. n, mean, low, high, values [n], interval (which one, in words): of the metric, None, 0 or [] before it is
+    done. difference: to `ce` on the same dataset and ratio, on common replicates by the corrected resampled t: {mean, low, high, n, p,
+    p_holm, better, worse}, None without both. Holm's correction runs over all methods of all cells of this sweep that could be tested,
+    not over the potential. One replicate gives a mean and no more. share: {mean, low, high} of the potential's gain that is recovered
+    (`engine.stats.recovered`), only where the potential is above `ce`; share_why: '' or why there is none. note: '' or what to know
+    before the difference is believed. Raises BadParameter for a metric that there is not.
+    """
+    if metric not in METRICS:
+        raise BadParameter(f"no metric is called {metric!r}; there are: {', '.join(METRICS)}.")
+    titles = {kind: {entry["name"]: entry["title"] for entry in catalog[kind]} for kind in ("datasets", "methods")}
+    entries = {entry["name"]: entry for entry in catalog["datasets"]}
+    order = list(dict.fromkeys([BASELINE, *(m for m in spec.methods if m != ORACLE), ORACLE]))
+    cells = sorted(
+        spec.cells(catalog),
+        key=lambda c: (spec.datasets.index(c.dataset), spec.ratios.index(c.ratio), order.index(c.method)),
+    )
+    found = store.answers([cell.id for cell in cells], owner, words=("metrics", "n", "interval", "seconds", "test_share"))
+    records, shares = [], []
+    for cell in cells:
+        job, words = found.get(cell.id, (None, None))
+        role = {BASELINE: "baseline", ORACLE: "oracle"}.get(cell.method, "method")
+        record: dict[str, Any] = {
+            "dataset": cell.dataset,
+            "dataset_title": titles["datasets"][cell.dataset],
+            "method": cell.method,
+            "title": titles["methods"][cell.method],
+            "ratio": cell.ratio,
+            "role": role,
+            "run": cell.id,
+            "state": "missing" if job is None else job.state,
+            "reason": "" if job is None else job.reason,
+            "n": 0,
+            "mean": None,
+            "low": None,
+            "high": None,
+            "values": [],
+            "interval": "",
+            "seconds": None,
+            "difference": None,
+            "share": None,
+            "share_why": "",
+            "note": "",
+        }
+        if words is not None:
+            scores = words["metrics"][metric]
+            record |= {name: scores[name] for name in ("mean", "low", "high", "values")}
+            record |= {"n": words["n"], "interval": words["interval"], "seconds": words["seconds"]}
+        if role == "method" and entries[cell.dataset]["kind"] == "images" and "model" not in cell.spec.params:
+            record["note"] = "It trains the MLP, plain training here a convolutional network: the difference is of both."
+        records.append(record)
+        shares.append(None if words is None else float(words["test_share"]))
+    _compare(records, shares, {cell.id: explain_no_potential(cell.spec, entries[cell.dataset]) for cell in cells})
+    return records
+
+
+def _compare(records: list[dict[str, Any]], shares: Sequence[float | None], whys: Mapping[str, str]) -> None:
+    """Fill in difference, share and share_why. shares: n_test / n_train of each; whys: why there is no potential, by run."""
+    blocks: dict[tuple[str, float], dict[str, int]] = {}
+    for i, record in enumerate(records):
+        blocks.setdefault((record["dataset"], record["ratio"]), {})[record["method"]] = i
+    tested: list[tuple[dict[str, Any], TTest]] = []
+    for block in blocks.values():
+        base = block[BASELINE]
+        # plain training's rows are the split's, cut as everybody's; the potential has more, and would count as less overlapping
+        share_of_test = shares[base]
+        room = _paired(records, block.get(ORACLE), base)
+        for name, i in block.items():
+            record = records[i]
+            if name == BASELINE:
+                continue
+            gain = _paired(records, i, base)
+            if gain is not None and share_of_test is not None:
+                test = t_test(gain, share_of_test)
+                record["difference"] = _describe_test(test, math.nan)
+                if name != ORACLE:
+                    tested.append((record, test))
+            if name != ORACLE:
+                _recovered(record, gain, room, share_of_test, whys[record["run"]])
+    for (record, test), p in zip(tested, holm([test.p for _, test in tested]), strict=True):
+        record["difference"] = _describe_test(test, p)
+
+
+def _describe_test(test: TTest, p_holm: float) -> dict[str, Any]:
+    found = Difference(test, p_holm)
+    words: dict[str, Any] = to_plain(
+        dataclasses.asdict(test) | {"p_holm": p_holm, "better": found.better, "worse": found.worse}
+    )
+    return words
+
+
+def _paired(records: Sequence[Mapping[str, Any]], i: int | None, base: int) -> np.ndarray | None:
+    """Replicate by replicate, one cell minus another; NaN where either has no value; None where either has no result."""
+    if i is None or not records[i]["values"] or not records[base]["values"]:
+        return None
+    mine, theirs = (np.array(records[k]["values"], dtype=float) for k in (i, base))
+    return mine - theirs if len(mine) == len(theirs) else None
+
+
+def _recovered(
+    record: dict[str, Any], gain: np.ndarray | None, room: np.ndarray | None, test_share: float | None, why: str
+) -> None:
+    if why:
+        record["share_why"] = why
+    elif gain is None or room is None or test_share is None:
+        record["share_why"] = "The share of the potential needs this cell, plain training and the potential to be done."
+    elif (found := recovered_share(gain, room, test_share)) is not None:
+        record["share"] = {"mean": found.mean, "low": found.low, "high": found.high}
+    elif len(room) < 2:
+        record["share_why"] = "One replicate does not tell whether the withheld rows are worth anything: use more seeds."
+    else:
+        record["share_why"] = (
+            "Giving the withheld rows back does not clearly beat plain training here: there is no share to recover."
+        )
+
+
+def compare_over_cells(records: Sequence[Mapping[str, Any]], metric: str = DEFAULT_METRIC) -> dict[str, Any] | None:
+    """`engine.stats.significance.compare_over_sets` of the methods and plain training (never the potential), each dataset
+    and ratio as one set.
+
+    Cells where a method is missing are left out for all. The ratios of one dataset share its rows, so they are not independent as
+    Friedman's test has it: with one dataset the answer is about that dataset alone. None with fewer than three methods or two such cells.
+    metric: that of the records, for its name alone. Raises BadParameter for a metric that there is not.
+    """
+    if metric not in METRICS:
+        raise BadParameter(f"no metric is called {metric!r}; there are: {', '.join(METRICS)}.")
+    ranked = [record for record in records if record["role"] != "oracle"]
+    blocks = list(dict.fromkeys((record["dataset"], record["ratio"]) for record in ranked))
+    means = {(r["method"], r["dataset"], r["ratio"]): r["mean"] for r in ranked if r["mean"] is not None}
+    methods = [name for name in dict.fromkeys(r["method"] for r in ranked) if any(key[0] == name for key in means)]
+    if BASELINE not in methods or len(methods) < 3:
+        return None
+    found = compare_over_sets({name: [means.get((name, *block)) for block in blocks] for name in methods}, BASELINE, MARGIN)
+    return found | {"metric": metric} if found["ranks"] is not None else None
