@@ -124,7 +124,7 @@ run = fabricate.deep(store, fabricate.spec())
 spec = EmbedSpec(run.id, "pca")
 for job in (spec.id, run.id):
     path = {"job": job, "file": "report.html"}
-    answer = api.file(Request({"type": "http", "headers": [], "path_params": path}))
+    answer = api.send_file(Request({"type": "http", "headers": [], "path_params": path}))
     print(answer.status_code, answer.body.decode()[:60])
 """
     embedding, run = run_in(tree, "-c", script, FOLDER=str(tmp_path)).splitlines()[:2]

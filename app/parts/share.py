@@ -12,7 +12,7 @@ from app.session import jobs
 from app.words.text import escape
 from engine.errors import BadInput
 from engine.report import formats, run_code
-from engine.report import sweep_code as sweep_code_module
+from engine.report import sweep_code as sweep_writers
 from engine.spec import RunSpec
 from engine.sweep import SweepSpec
 
@@ -143,9 +143,9 @@ def _write_run(spec: RunSpec, catalog: Mapping[str, Any]) -> Code:
 
 def _write_sweep(spec: SweepSpec, metric: str) -> Code:
     return (
-        sweep_code_module.write_command(spec, metric),
+        sweep_writers.write_command(spec, metric),
         "Runs the cells that the store lacks, cheapest first, and prints what comes of all of them; --report FILE writes the report.",
-        sweep_code_module.write_python(spec, metric),
+        sweep_writers.write_python(spec, metric),
         "Trains every cell anew and keeps nothing: the same numbers on the same kind of machine.",
     )
 

@@ -20,7 +20,7 @@ from engine.report.svg import Line, Row
 from engine.spec.companions import BASELINE, ORACLE
 from engine.spec.result import DEFAULT_METRIC, METRICS
 from engine.sweep import SweepSpec
-from engine.sweep import table as table_module
+from engine.sweep.table import compare_over_cells
 from engine.text import escape_block
 from engine.text import html as safe
 
@@ -283,7 +283,7 @@ def _write_square(record: Record | None) -> str:
 
 
 def _draw_ranks(spec: SweepSpec, records: Sequence[Record], metric: str) -> str:
-    found = table_module.compare_over_cells(records, metric)
+    found = compare_over_cells(records, metric)
     if found is None:
         return ""
     titles = {record["method"]: record["title"] for record in records}

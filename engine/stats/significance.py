@@ -101,7 +101,7 @@ def wilcoxon(left: Sequence[float] | np.ndarray, right: Sequence[float] | np.nda
     return float(signed_rank(difference, zero_method="zsplit", method="exact" if exact else "asymptotic").pvalue)
 
 
-def count_wins(left: Sequence[float], right: Sequence[float], margin: float) -> tuple[int, int, int]:
+def count_wins(left: Sequence[float] | np.ndarray, right: Sequence[float] | np.ndarray, margin: float) -> tuple[int, int, int]:
     """How often left is above right by more than `margin`, within it, below by more than it. Pairs with a NaN do not count."""
     difference = np.asarray(left, dtype=float) - np.asarray(right, dtype=float)
     difference = difference[np.isfinite(difference)]
@@ -192,27 +192,6 @@ def compare_over_sets(scores: Mapping[str, Sequence[float | None]], first: str, 
     n = len(table)
     tested = friedman(table) if n >= 2 and len(names) >= 3 else None
     apart = critical_difference(len(names), n) if tested else None
-    own = table[:, names.index(first)]
-    pairs: list[dict[str, Any]] = []
-    for name in names:
-        if name == first:
-            continue
-        other = table[:, names.index(name)]
-        wins, ties, losses = count_wins(own, other, margin)
-        gain = float((own - other).mean()) if n else float("nan")
-        pairs.append(
-            {
-                "left": first,
-                "right": name,
-                "mean": gain,
-                "wins": wins,
-                "ties": ties,
-                "losses": losses,
-                "p": wilcoxon(own, other),
-            }
-        )
-    for pair, p in zip(pairs, holm([pair["p"] for pair in pairs]), strict=True):
-        pair["p_holm"] = p
     if n and len(names) > 1:
         others = [np.delete(table, i, axis=1).max(1) for i in range(len(names))]
         ahead = [count_wins(table[:, i], other, margin)[0] for i, other in enumerate(others)]
@@ -232,7 +211,24 @@ def compare_over_sets(scores: Mapping[str, Sequence[float | None]], first: str, 
             "cliques": [[names[i] for i in bar] for bar in find_cliques(tested.ranks, apart)] if tested and apart else None,
             "margin": margin,
             "first": first,
-            "pairs": pairs,
+            "pairs": _compare_pairs(table, names, first, margin),
         }
     )
     return answer
+
+
+def _compare_pairs(table: np.ndarray, names: Sequence[str], first: str, margin: float) -> list[dict[str, Any]]:
+    """The pairs of `compare_over_sets`. table [N, methods]: scores."""
+    own = table[:, names.index(first)]
+    pairs: list[dict[str, Any]] = []
+    for i, name in enumerate(names):
+        if name == first:
+            continue
+        other = table[:, i]
+        wins, ties, losses = count_wins(own, other, margin)
+        gain = float((own - other).mean()) if len(table) else float("nan")
+        pair = {"left": first, "right": name, "mean": gain, "wins": wins, "ties": ties, "losses": losses}
+        pairs.append(pair | {"p": wilcoxon(own, other)})
+    for pair, p in zip(pairs, holm([pair["p"] for pair in pairs]), strict=True):
+        pair["p_holm"] = p
+    return pairs

@@ -24,7 +24,7 @@ from app.views.compare.context import Context, View
 from app.views.compare.progress import TICK, draw_earlier, draw_progress, read_standing, start_sweep
 from app.words.text import escape, format_count
 from engine.errors import BadInput
-from engine.report.sweep import write_sweep
+from engine.report import ReportRequest, write_report
 from engine.spec import result
 from engine.spec.result import METRICS
 from engine.sweep import SweepSpec, table
@@ -240,13 +240,14 @@ def _draw_answer(records: list[dict[str, Any]]) -> None:
 def _draw_export(context: Context) -> None:
     """The whole sweep as one file, as a table and as code."""
     spec, records, catalog, metric = context.spec, list(context.records or ()), context.catalog, context.metric
+    request = ReportRequest(catalog, given={"spec": spec, "records": records, "metric": metric})
     st.markdown(
         "**Take it along**", help="The address of this page is the link to this view: whoever opens it sees the same numbers."
     )
     with st.container(horizontal=True, vertical_alignment="top", key="compare-export"):
         st.download_button(
             "Report",
-            lambda: write_sweep(spec, records, catalog, metric).encode("utf-8", "replace"),  # made when it is pressed
+            lambda: write_report("sweep", request).encode("utf-8", "replace"),  # made when it is pressed
             "sweep.html",
             "text/html",
             key="compare.report",

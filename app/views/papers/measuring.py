@@ -67,7 +67,7 @@ def _read_plan(table: Any, datasets: Sequence[str], catalog: Mapping[str, Any]) 
     if key not in kept:
         while len(kept) > 3:
             kept.pop(next(iter(kept)))
-        kept[key] = stored.plan_runs(table.only((), datasets) if datasets else table, catalog)
+        kept[key] = stored.plan_runs(table.select((), datasets) if datasets else table, catalog)
     return kept[key]
 
 
