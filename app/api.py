@@ -1,7 +1,7 @@
-"""What the server answers besides the page: a table taken in, and files of a person's jobs handed out, each to its owner alone.
+"""The server's routes besides the page: a table is taken in, and files of a person's jobs are handed out to their owner alone.
 
-Both are routes rather than Streamlit's own uploader and download button, which would keep the bytes in the page's process, and
-answer anybody who has the link. Names of files are data: they travel in headers and bodies, never in an address, which logs keep.
+They are routes of our own because Streamlit's uploader and download button keep the bytes in the page's process and answer
+anybody who has the link. Names of files travel in headers and bodies and never in an address, since logs keep addresses.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from engine.store import Store, arrival, default_url
 
 
 class NotAllowed(LabError):
-    """Asked by somebody who may not."""
+    """The request comes from somebody who may not do this."""
 
 
 BODY = "application/octet-stream"
@@ -58,7 +58,7 @@ _opening = threading.Lock()
 
 
 def get_store() -> Store:
-    """The store that LAB_STORE names, opened once for the server's own threads. Raises StoreError."""
+    """Return the store that LAB_STORE names, opened once for the server's own threads. Raises StoreError."""
     url = default_url()
     with _opening:
         if url not in _stores:
@@ -126,7 +126,8 @@ def _begin_upload(owner: str, name: str, size: int | None) -> arrival.UploadWrit
 
 
 def _is_same_origin(headers: Mapping[str, str]) -> bool:
-    """Sent by a page of this server. Browsers say where a request comes from; who says nothing is no page of ours."""
+    """Whether the request comes from a page of this server. A browser names its origin; a request that names none is
+    refused."""
     if "sec-fetch-site" in headers:
         return headers["sec-fetch-site"] == "same-origin"
     return bool(headers.get("host")) and urlsplit(headers.get("origin", "")).netloc == headers["host"]
@@ -136,7 +137,8 @@ def _is_same_origin(headers: Mapping[str, str]) -> bool:
 
 
 def send_file(request: Request) -> Response:
-    """GET /api/jobs/{job}/{file}: a file of a finished comparison or run, to those who may see it. See `app.session.jobs.file_url`."""
+    """GET /api/jobs/{job}/{file}: a file of a finished comparison or run, to those who may see it.
+    See `app.session.jobs.file_url`."""
     job, name = request.path_params["job"], request.path_params["file"]
     try:
         made = _make_file(job, name, parse_owner(request.headers.get("cookie", "")))
@@ -176,7 +178,7 @@ def _read_chunks(data: BinaryIO) -> Iterator[bytes]:
 
 
 def _make_file(job: str, name: str, owner: str | None) -> tuple[bytes | str, str] | None:
-    """(content, content type) of a file, None where it cannot be."""
+    """Return (content, content type) of a file, None where it cannot be made."""
     here = get_store()
     if name == "report.html":
         return _make_report(here, job, owner)

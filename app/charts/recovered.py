@@ -1,4 +1,4 @@
-"""How much of what the withheld rows are worth each method recovers, one line a method and place. No streamlit."""
+"""The share of the potential's gain that each method recovers, one line a method and place."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ NARROWEST, WIDEST = -1.0, 2.0
 
 @dataclass(frozen=True)
 class Share:
-    """One method at one place (dataset, ratio): share of potential minus plain training that it recovers, with interval (NaN: none)."""
+    """One method at one place (dataset, ratio): share of potential minus plain training that it recovers, with interval (NaN:
+    none)."""
 
     key: str
     label: str
@@ -81,7 +82,7 @@ def _clip_end(value: float, mean: float) -> float:
 
 
 def format_share(share: Share) -> str:
-    """'43% [12%, 71%]'."""
+    """Return '43% [12%, 71%]'."""
     said = f"{100 * share.mean:.0f}%"
     if math.isfinite(share.low) and math.isfinite(share.high):
         said += f" [{100 * share.low:.0f}%, {100 * share.high:.0f}%]"

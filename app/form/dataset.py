@@ -13,12 +13,12 @@ from engine.spec import limits
 
 
 def is_available(entry: Mapping[str, Any]) -> bool:
-    """False where a live engine has said that the dataset is not on its machine."""
+    """Whether the dataset is on the engine's machine, as far as an engine has said."""
     return bool(entry.get("available", True))
 
 
 def choose_dataset(catalog: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
-    """The chosen entry, its options, and what is wrong with them."""
+    """Draw the choice of a dataset; return its catalog entry, its options, and what is wrong with them."""
     sources = list(dict.fromkeys(d["source"] for d in catalog["datasets"]))
     by_name = {d["name"]: d for d in sorted(catalog["datasets"], key=lambda d: sources.index(d["source"]))}
 

@@ -1,4 +1,4 @@
-"""The words of the address: a page's own, and those that stay from page to page because they are about who looks, not at what."""
+"""The words of the address: those of a page, and those that all pages share because they are about the visitor."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ ECHO_SECONDS = 5.0
 
 
 def page_words() -> dict[str, str]:
-    """The page's own words of the address."""
+    """Return the page's own words of the address."""
     return {word: value for word, value in st.query_params.to_dict().items() if word not in SHARED}
 
 
 def shared_words() -> dict[str, str]:
-    """The words that no page owns."""
+    """Return the words of the address that no page owns."""
     return {word: value for word, value in st.query_params.to_dict().items() if word in SHARED}
 
 
 def follow_link(query: Mapping[str, str]) -> None:
-    """Put a page's own words into the address, to be read as if a link had been followed; the shared ones stay."""
+    """Put a page's words into the address as a link to it would, so that `Address.read` reports them. The shared words stay."""
     st.query_params.from_dict({**query, **shared_words()})
 
 
@@ -40,12 +40,13 @@ class _Memory:
 
 
 class Address:
-    """The address of one page, read where it is news and written where the page has changed."""
+    """The address of one page: read where it has changed, and written where the page has changed."""
 
     def __init__(self, page: str, usual: Mapping[str, str], *, private: Collection[str] = frozenset()) -> None:
         """page: its name. usual: values that are left out of the address.
 
-        private: words that may hold the name of a person's own table; what this session remembers of the address then goes with it.
+        private: words that may hold the name of a person's own table; what this session remembers of the address then goes
+        with it.
         """
         self.page = page
         self.usual = dict(usual)

@@ -1,7 +1,8 @@
 """The Lab's address: `run` names the run that is shown, the other words are the form.
 
-The words are written here rather than by Streamlit's own binding, so that a link is checked as a whole, everything wrong with it is said
-in a sentence, and a link means the same after a default has changed: what a run's numbers depend on is always written.
+The words are written here rather than by Streamlit's own binding, so that a link is checked as a whole, everything wrong with
+it is said in a sentence, and a link means the same after a default has changed: what a run's numbers depend on is always
+written.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ _PLAIN = ("run", "dataset", "method", "profile", "ratio", "rate", "where", "fold
 
 @dataclass(frozen=True)
 class LabAddress:
-    """What a URL asks for: a completed spec, a device, and which run's which replicate is shown; problems: what was wrong."""
+    """What an address of the Lab asks for: a completed spec, a device, and the run and replicate to show; problems: what was
+    wrong."""
 
     spec: RunSpec
     device: str = "auto"
@@ -35,7 +37,7 @@ class LabAddress:
 
 
 def _parse_number(name: str, text: str) -> float:
-    """A number of the link. Raises BadParameter."""
+    """Return a number of the address. Raises BadParameter."""
     try:
         return float(text)
     except ValueError:
@@ -43,12 +45,13 @@ def _parse_number(name: str, text: str) -> float:
 
 
 def is_run_id(text: str) -> bool:
-    """True for what can be a run's id."""
+    """Whether the text has the form of a run's id."""
     return _RUN.fullmatch(text) is not None
 
 
 def first_spec(catalog: Mapping[str, Any], shown: RunSpec | None = None) -> RunSpec:
-    """The completed spec a form without a link starts from: the example's as a quick look, else FIRST as far as the catalog has it."""
+    """Return the completed spec of a form without a link: the example's with one replicate, else FIRST as far as the catalog
+    has it."""
     if shown is not None:
         try:
             return shown.with_(folds=1, seeds=1).complete(catalog)
@@ -64,7 +67,8 @@ def first_spec(catalog: Mapping[str, Any], shown: RunSpec | None = None) -> RunS
 
 
 def read_address(query: Mapping[str, str], catalog: Mapping[str, Any], fallback: RunSpec) -> LabAddress:
-    """What the URL's words ask for; whatever cannot be is replaced by `fallback`'s value (a completed spec) and said so."""
+    """Return what the words of an address ask for. What is not possible is replaced by `fallback`'s value and named in
+    `problems`."""
     problems: list[str] = []
 
     def word(name: str, default: Any, kind: type, allowed: Any = None) -> Any:
@@ -126,7 +130,8 @@ def read_address(query: Mapping[str, str], catalog: Mapping[str, Any], fallback:
 
 
 def write_address(link: LabAddress, catalog: Mapping[str, Any]) -> dict[str, str]:
-    """The URL's words for what it asks for: `read_address` gives it back. Parameters are written where they differ from their default."""
+    """Return the words of an address that `read_address` turns back into it.
+    Parameters are written where they are not the default."""
     spec, made = link.spec, link.spec.imbalance
     words = {"run": link.run} if link.run else {}
     words |= {"dataset": spec.dataset, "method": spec.method, "profile": made.profile}
@@ -150,7 +155,8 @@ def _parse_parameters(
     who: str,
     problems: list[str],
 ) -> dict[str, Any]:
-    """The parameters that the URL gives, above those of `start`; what cannot be is left at its default and said so."""
+    """Return the parameters that the address gives, above those of `start`.
+    What is not possible stays and is added to `problems`."""
     known = {d["name"]: d for d in described}
     out = dict(start)
     for name, text in query.items():

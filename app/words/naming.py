@@ -1,4 +1,4 @@
-"""Names out of people's own tables, for each place where the page shows them."""
+"""Names from people's own tables, made safe for each place where the page shows them."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def shorten_name(name: object, limit: int = 40) -> str:
 
 
 def format_cell(name: object) -> str:
-    """A name for a cell of a table, where all text is safe but half a letter cannot be sent."""
+    """Return a name for a cell of a data frame: all text is safe there but half a surrogate pair."""
     return str(name).encode("utf-8", "replace").decode()

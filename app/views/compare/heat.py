@@ -1,4 +1,4 @@
-"""Compare's heat map of differences to plain training."""
+"""Compare's view of differences to plain training, as a heat map."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PIECE = View(2, "Differences", needs=("records",))
 
 
 def draw(context: Context) -> None:
-    """The heat map of differences to plain training."""
+    """Draw the heat map of differences to plain training."""
     draw_heading(
         f"Difference in {context.label} to plain training",
         f"{heat.BETTER}: better, {heat.WORSE}: worse, after Holm's correction; no mark: not told apart. "
@@ -55,7 +55,7 @@ def draw(context: Context) -> None:
 
 
 def make_square(record: Record | None) -> Square:
-    """A cell of the heat map."""
+    """Return a cell of the heat map."""
     if record is None:
         return Square(None, why="–", full="This cannot be run.")
     found = record["difference"]

@@ -1,4 +1,4 @@
-"""The comparison: asked for, watched, ended, and read."""
+"""A comparison of methods on a table: asked for, watched while it runs, and read."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ DRAWS = {"failed": st.error, "cancelled": st.info, "interrupted": st.warning}
 def draw_bar(
     profile: Mapping[str, Any], source: Mapping[str, str], reading: Mapping[str, Any], ready: bool, go: Callable[[Job], object]
 ) -> None:
-    """Budget, ratio, and the one press. go(job) is called when it is pressed."""
+    """Draw budget, ratio and the Compare button. go(job) is called when it is pressed."""
     st.subheader("Compare", anchor="compare")
     counts = [int(c["rows"]) for c in profile["classes"]]
     st.session_state.setdefault("data.budget", 60)
@@ -108,12 +108,12 @@ def _choose_ratio(profile: Mapping[str, Any], counts: list[int]) -> float | None
 
 
 def watch_comparison(job: Job) -> None:
-    """The board of a comparison that waits or runs."""
+    """Draw the leaderboard of a comparison that waits or runs."""
     st.fragment(_draw_watch, run_every=TICK)(job.id, job.state)
 
 
 def _draw_watch(id: str, state: str) -> None:
-    """A fragment; it redraws the page when the comparison has ended."""
+    """Draw the leaderboard and the progress. A fragment; it reruns the page when the comparison has ended."""
     try:
         live = jobs.read_progress(id)
     except UnknownName:
@@ -134,7 +134,7 @@ def _draw_watch(id: str, state: str) -> None:
 
 
 def _draw_progress(live: jobs.JobProgress) -> None:
-    """How far it is, in time."""
+    """Draw the progress, in time."""
     job = live.job
     alive = bool(get_store().engines())
     budget = float(job.spec.get("budget") or 60)
@@ -166,7 +166,7 @@ def _draw_board(id: str, event: Board) -> None:
 
 
 def keep_order(id: str, otherwise: list[str]) -> list[str]:
-    """The order somebody asked for, or the first that was shown: rows do not move by themselves."""
+    """Return the order that somebody asked for, else the first that was shown, so that rows do not move by themselves."""
     kept = st.session_state.get("data.order")
     if kept is None or kept[0] != id:
         st.session_state["data.order"] = kept = (id, otherwise)
@@ -187,7 +187,7 @@ def _take_order(id: str, names: list[str]) -> None:
 
 
 def draw_ending(job: Job, again: Callable[[], object]) -> None:
-    """Why a comparison ended without a result, and the next step."""
+    """Draw why a comparison ended without a result, and the next step."""
     what = {
         "failed": "The comparison failed.",
         "cancelled": "The comparison was cancelled.",
@@ -219,7 +219,7 @@ def repeat_comparison(job: Job) -> None:
 
 
 def describe_request(spec: Mapping[str, Any]) -> str:
-    """'left = yes, 1 min, classes as they are' of a comparison, for a line of markdown."""
+    """Return 'left = yes, 1 min, classes as they are' of a comparison, as markdown."""
     made = "classes as they are" if spec.get("ratio") is None else f"classes at {format_ratio(float(spec['ratio']))}"
     budget = int(spec.get("budget") or 0)
     positive = f" = {shorten_name(spec['positive'], 30)}" if spec.get("positive") is not None else ""
@@ -228,7 +228,7 @@ def describe_request(spec: Mapping[str, Any]) -> str:
 
 
 def draw_verdict(id: str, result: Mapping[str, Any]) -> None:
-    """The sentence, the board, and what was cut to keep the time."""
+    """Draw the sentence, the leaderboard, and what was cut to keep the time."""
     rows = board.rows_of_result(result)
     icon = ":material/trophy:" if result.get("best") else ":material/balance:"
     with st.container(key="headline"):
@@ -266,7 +266,7 @@ def draw_verdict(id: str, result: Mapping[str, Any]) -> None:
 
 
 def draw_curves(id: str, result: Mapping[str, Any]) -> None:
-    """Precision and recall of each method that is chosen."""
+    """Draw precision-recall curves of the chosen methods."""
     arrays = jobs.read_arrays(id)
     rows = [row for row in board.rows_of_result(result) if arrays is not None and f"pr/{row.name}" in arrays]
     if arrays is None or not rows:

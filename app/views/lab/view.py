@@ -66,7 +66,7 @@ def page() -> None:
 
 
 def _read_address(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, owner: str | None) -> lab_address.LabAddress:
-    """What the URL asks for. Read only where it is not what this page wrote: a first look, a link, the browser's back button."""
+    """Return what the address asks for. It is read where it has changed: a first look, a link, the browser's back button."""
     state, query = st.session_state, ADDRESS.read()
     if query is not None:
         link = lab_address.read_address(query, catalog, fallback)
@@ -141,7 +141,7 @@ def _draw(shown: Shown, link: lab_address.LabAddress, catalog: Mapping[str, Any]
 
 
 def _draw_state(shown: Shown, link: lab_address.LabAddress) -> None:
-    """What is shown and what came of it; for a run that ended without a result, why, and a next step."""
+    """Draw what is shown and what was measured; for a run that ended without a result, why, and a next step."""
     with st.container(key=f"run-state-{shown.job.state}"):
         if shown.is_example:
             start.offer_steps()
@@ -161,7 +161,7 @@ def _draw_state(shown: Shown, link: lab_address.LabAddress) -> None:
 
 
 def _choose_replicate(shown: Shown, link: lab_address.LabAddress) -> int:
-    """Which replicate the player shows: a chooser where the run is done and has several."""
+    """Draw the choice of the replicate that the player shows, where the run is done and has several; return it."""
     count = shown.result.n if shown.result is not None else 1
     if count < 2:
         return 0
@@ -186,7 +186,7 @@ def _choose_replicate(shown: Shown, link: lab_address.LabAddress) -> int:
 
 
 def _draw_others(store: Store, owner: str | None, run: str | None) -> None:
-    """Runs that go on beside the one shown; companions are listed with the run they belong to."""
+    """Draw the other runs that wait or run; companions are listed with the run they belong to."""
     going = [
         job
         for job in store.jobs(owner=owner, states=("queued", "running"), urgent=PRIORITY_INTERACTIVE, limit=20)
@@ -214,5 +214,5 @@ def _open(run: str) -> None:
 
 
 def _leave() -> None:
-    """Go to the first view, as a bare link would."""
+    """Go to the first view as a bare link would."""
     address.follow_link({})

@@ -1,4 +1,4 @@
-"""Measuring a paper's table in this lab: what is missing, how long it will take, the button, the progress, and what came of it."""
+"""Measuring a paper's table in this lab: the runs that are missing, their time, the button, the progress, and the results."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def draw_measuring(paper: str, table: str, catalog: Mapping[str, Any], store: St
 
 
 def _read_plan(table: Any, datasets: Sequence[str], catalog: Mapping[str, Any]) -> Plan:
-    """The plan, remembered: working out hundreds of runs' names takes a while."""
+    """Return the plan, kept in the session: computing the ids of hundreds of runs takes a while."""
     data = [(d["name"], d["fingerprint"], d.get("available")) for d in catalog["datasets"]]
     key = (table.paper, table.name, table.reduced, tuple(datasets), hash(str((data, catalog["numerics"]))))
     kept: dict[Any, Plan] = st.session_state.setdefault(_PLAN, {})
@@ -105,7 +105,7 @@ def _draw_panel(wanted: Plan, standing: Mapping[str, State], store: Store, comma
 
 
 def _draw_progress(wanted: Plan, store: Store, active: bool) -> None:
-    """The state of the runs, with what can be done about it; looks again by itself while some are under way."""
+    """Draw the state of the runs with its buttons. A fragment that is drawn again while some wait or run."""
     try:
         standing = stored.read_states(store, [run.id for run in wanted.each])
         living = store.engines()
@@ -169,14 +169,14 @@ def _draw_progress(wanted: Plan, store: Store, active: bool) -> None:
 
 
 def _redraw_page(done: int, active: bool, running: bool) -> None:
-    """The whole page again where there are new results, not too often, or where the looking must begin or end."""
+    """Rerun the whole page where there are new results, not too often, or where the watching must begin or end."""
     drawn, when = st.session_state["papers.drawn"]
     if active != running or (done != drawn and (time.monotonic() - when > REDRAW or not running)):
         st.rerun()
 
 
 def find_row(document: Mapping[str, Any] | None, row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """This lab's row for a shipped one, None where it has none."""
+    """Return this lab's row for a shipped one, None where it has none."""
     names = ("dataset", "labels", "metric")
     rows = document["rows"] if document else []
     return next((mine for mine in rows if mine["ours"] and all(mine[name] == row[name] for name in names)), None)

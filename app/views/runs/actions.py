@@ -1,4 +1,4 @@
-"""What can be done with the chosen runs: links, names, pins, running again, cancelling, exporting, deleting."""
+"""Actions on the chosen runs: links, names, pins, running again, cancelling, exporting, deleting."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def draw_bar(
     known: Mapping[str, str],
     catalog: Mapping[str, Any],
 ) -> None:
-    """What can be done with the chosen rows, wherever they are."""
+    """Draw the actions on the chosen rows, whichever page of the list they are on."""
     if not chosen:
         return
     answers = store.read_results(chosen, owner, fields=False)
@@ -70,7 +70,7 @@ def draw_bar(
 
 
 def _draw_links(jobs: Sequence[Job], count: int, catalog: Mapping[str, Any]) -> None:
-    """Ways to other pages with what is chosen."""
+    """Draw links to other pages with the chosen runs."""
     done = [job for job in jobs if job.kind == "run" and job.state == "done"]
     if len(done) == count == 2:
         links.draw_link("compare", "Put side by side", ":material/compare:", view="pair", run=done[0].id, beside=done[1].id)
@@ -83,7 +83,10 @@ def _draw_links(jobs: Sequence[Job], count: int, catalog: Mapping[str, Any]) -> 
 
 
 def write_change(job: Job, catalog: Mapping[str, Any]) -> dict[str, str]:
-    """The words of the Lab's address that fill its form with a run's settings and start nothing; {} where the form has no place for it."""
+    """Return the words of the Lab's address that fill its form with a run's settings and start nothing.
+
+    {} where the form has no place for the run.
+    """
     try:
         spec = RunSpec.from_json(job.spec)
         if upload_id(spec.dataset):
@@ -94,7 +97,7 @@ def write_change(job: Job, catalog: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _draw_name(id: str, now: str) -> None:
-    """A name for the one that is chosen."""
+    """Draw the field for the name of the chosen row."""
     with st.popover("Name", icon=":material/label:", key="runs-naming"):
         key = f"mine.runs.name.{id}"  # of a private run it goes with the table
         st.session_state.setdefault(key, now)
@@ -103,7 +106,7 @@ def _draw_name(id: str, now: str) -> None:
 
 
 def _draw_export(jobs: Sequence[Job], count: int) -> None:
-    """The chosen runs as one file."""
+    """Draw the link to the chosen runs as one file."""
     ids = [job.id for job in jobs if job.state == "done" and job.kind == "run" and job.owner is None]
     if ids and len(ids) == count <= BUNDLED:
         st.link_button(
@@ -133,7 +136,7 @@ def _cancel_jobs(ids: Sequence[str]) -> None:
 
 
 def _submit_again(jobs: Sequence[Job]) -> None:
-    """Queue what ended without a result once more."""
+    """Queue jobs that ended without a result once more."""
     store, owner = get_store(), visitor.read_owner()
     with _Reported():
         for job in jobs:
@@ -157,7 +160,7 @@ def _ask_deletion(ids: Sequence[str]) -> None:
 
 
 def _draw_question(store: Store, owner: str | None, ids: list[str], public: bool) -> None:
-    """What goes, and the press that does it."""
+    """Draw what is about to be deleted, and the button that does it."""
     kept = recorded.list_bundled() & set(ids)
     ids = [id for id in ids if id not in kept]
     held = store.count_contents(ids, owner)
@@ -198,7 +201,7 @@ def _delete_chosen(ids: Sequence[str]) -> None:
 
 
 class _Reported:
-    """What goes wrong in a press is said at the top of the page."""
+    """Catches the errors of a button's callback, which `draw_trouble` then shows on top of the page."""
 
     def __enter__(self) -> None:
         st.session_state.pop("runs.trouble", None)
@@ -215,5 +218,6 @@ class _Reported:
 
 
 def draw_trouble() -> None:
+    """Draw the error of the last button's callback, once."""
     if text := st.session_state.pop("runs.trouble", None):
         st.error(escape(text, 400), icon=":material/error:")

@@ -1,4 +1,4 @@
-"""What is going on in the store: what runs, what waits, in which order and how long it may take."""
+"""What runs and what waits in the store, in which order, and how long it may take."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _draw_activity(catalog: Mapping[str, Any], known: Mapping[str, str], state: 
 
 
 def _do_nothing() -> None:
-    """A press alone redraws the page."""
+    """Do nothing: the press of a button redraws the page."""
 
 
 def _draw_running(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any]) -> None:
