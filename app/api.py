@@ -66,9 +66,6 @@ def get_store() -> Store:
         return _stores[url]
 
 
-# ---- in
-
-
 async def receive_table(request: Request) -> Response:
     """POST /api/uploads: the bytes of a table as the body, its name percent-encoded in X-File-Name.
 
@@ -77,7 +74,7 @@ async def receive_table(request: Request) -> Response:
     try:
         answer = await _store_table(request)
     except ClientDisconnect:
-        return Response(status_code=400)  # nobody reads it
+        return Response(status_code=400)  # the client is gone
     except LabError as error:
         await _drain(request)
         return JSONResponse({"error": str(error)}, _status_code(error), _ALWAYS)
@@ -115,7 +112,7 @@ async def _store_table(request: Request) -> Response:
 
 
 async def _drain(request: Request) -> None:
-    with suppress(TimeoutError, ClientDisconnect, RuntimeError):  # the last where all was read
+    with suppress(TimeoutError, ClientDisconnect, RuntimeError):  # RuntimeError: the body was read already
         async with asyncio.timeout(LISTEN):
             async for _ in request.stream():
                 pass
@@ -131,9 +128,6 @@ def _is_same_origin(headers: Mapping[str, str]) -> bool:
     if "sec-fetch-site" in headers:
         return headers["sec-fetch-site"] == "same-origin"
     return bool(headers.get("host")) and urlsplit(headers.get("origin", "")).netloc == headers["host"]
-
-
-# ---- out
 
 
 def send_file(request: Request) -> Response:

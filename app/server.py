@@ -44,9 +44,17 @@ from app.session.visitor import OWNER_COOKIE, drop_closed_sessions, is_demo, par
 from engine.errors import LabError
 from engine.store import Store
 
-for view in ("lab", "compare", "deep", "runs", "gallery", "data", "papers"):  # once, before anybody waits for them
+for view in (
+    "lab",
+    "compare",
+    "deep",
+    "runs",
+    "gallery",
+    "data",
+    "papers",
+):  # at start, so that no visitor waits for the imports
     importlib.import_module(f"app.views.{view}")
-gc.freeze()  # what was imported stays: looking through it for garbage again and again held up a page by 0.1 s now and then
+gc.freeze()  # imported objects stay: collecting them delayed pages by 0.1 s
 
 log = logging.getLogger("imbalance_lab.server")
 

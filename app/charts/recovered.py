@@ -67,7 +67,7 @@ def figure(shares: Sequence[Share]) -> go.Figure:
     fig.update_xaxes(range=[max(low, NARROWEST) - 0.05, min(high, WIDEST) + 0.05], tickformat=".0%")
     fig.update_yaxes(categoryorder="array", categoryarray=names[::-1])
     fig.update_layout(hovermode="closest", margin={"l": 20 + 7 * max(map(len, names), default=0)})
-    fig.layout.annotations = fig.layout.annotations[1:]  # the axis of places needs no name
+    fig.layout.annotations = fig.layout.annotations[1:]  # no title for the axis of places
     return fig
 
 

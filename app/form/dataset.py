@@ -28,7 +28,7 @@ def choose_dataset(catalog: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str
         return f"{d['title'].removesuffix(' (' + d['source'] + ')')} · {d['source']}" + ("" if here else " · not here")
 
     if (chosen := st.session_state.get("dataset")) not in by_name:
-        # the browser sends labels back, and an engine that has just come up may have changed the chosen one's
+        # the browser sends labels back; an engine that starts meanwhile may have changed the chosen label
         before = {label(name, here): name for name in by_name for here in (True, False)}
         st.session_state["dataset"] = before.get(chosen or "", next(iter(by_name)))
     name = st.selectbox("Dataset", list(by_name), format_func=label, key="dataset", help="Type to search.")

@@ -63,7 +63,7 @@ class Address:
             late = any(old == query and now - when < ECHO_SECONDS for old, when in memory.replaced)
             if query == memory.query or late:
                 return None
-        state["page"] = self.page  # pages share widgets, and whichever filled them last is named here
+        state["page"] = self.page  # pages share widgets; this is the page that filled them last
         state[self.key] = _Memory(query)
         return query
 

@@ -79,7 +79,7 @@ def _read_contributions(job: Job, replicate: int, owner: str | None) -> dict[str
     try:
         known = read_contributions(job.id, job.attempt, replicate, owner)
     except BadData:
-        return {}  # the film plays without; the table says what is wrong
+        return {}  # the film plays without them; the table shows the error
     if known is None or not len(known["drawn"]):
         return {}
     return {"contributions": known["value"][known["drawn"]], "downhill": known["arrow"] if len(known["arrow"]) else None}

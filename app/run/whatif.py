@@ -110,9 +110,6 @@ def _submit(spec: RunSpec, job: Job) -> None:
     address.follow_link({"run": job.id, "beside": made.id})
 
 
-# ---- both runs
-
-
 def list_settings(spec: RunSpec) -> dict[str, str]:
     """Return everything a run was asked, by name."""
     made = spec.imbalance

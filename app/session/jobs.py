@@ -34,12 +34,12 @@ def read_features(run: str, attempt: int, owner: str | None) -> dict[str, np.nda
     public = _read_features(default_url(), run, attempt)
     return (
         public if public is not None or owner is None else _read_private(run, FEATURES, owner)
-    )  # what is private is in no cache
+    )  # private arrays are not cached
 
 
 @st.cache_resource(scope="session", max_entries=2, show_spinner=False)
 def _read_features(url: str, run: str, attempt: int) -> dict[str, np.ndarray] | None:
-    data = open_once(url, visitor.is_demo()).artifact(run, FEATURES)  # a run that is run again has another attempt
+    data = open_once(url, visitor.is_demo()).artifact(run, FEATURES)  # a run that is repeated has another attempt
     return None if data is None else unpack(data)
 
 
@@ -48,7 +48,7 @@ def read_contributions(run: str, attempt: int, replicate: int, owner: str | None
     Raises BadData."""
     name = f"contributions/{replicate}"
     public = _read_contributions(default_url(), run, attempt, name)
-    return public if public is not None or owner is None else _read_private(run, name, owner)  # what is private is in no cache
+    return public if public is not None or owner is None else _read_private(run, name, owner)  # private arrays are not cached
 
 
 @st.cache_resource(scope="session", max_entries=8, show_spinner=False)
@@ -60,9 +60,6 @@ def _read_contributions(url: str, run: str, attempt: int, name: str) -> dict[str
 def _read_private(job: str, artifact: str, owner: str | None) -> dict[str, np.ndarray] | None:
     data = get_store().artifact(job, artifact, owner=owner)
     return None if data is None else unpack(data)
-
-
-# ---- a person's own tables, and comparisons: read anew each time, kept nowhere in this process
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def first_spec(catalog: Mapping[str, Any], shown: RunSpec | None = None) -> RunS
         try:
             return shown.with_(folds=1, seeds=1).complete(catalog)
         except BadInput:
-            pass  # a bundle of an older version: its picture is shown, the form starts from the catalog
+            pass  # the example is of an older version: the form starts from the catalog
     methods, datasets = catalog["methods"], catalog["datasets"]
     method = next((m for m in methods if m["name"] == FIRST["method"]), methods[0])
     fitting = [d for d in datasets if d["kind"] in method["kinds"]] or datasets
@@ -94,7 +94,7 @@ def read_address(query: Mapping[str, str], catalog: Mapping[str, Any], fallback:
         fitting = [m["name"] for m in catalog["methods"] if entry["kind"] in m["kinds"]]
         problems.append(f"The link asks for {method}, which takes no {entry['kind']} data; {fitting[0]} is used instead.")
         method = fitting[0]
-    # a link that names its dataset or method leaves out what equals a default; one that does not goes on from the fallback
+    # a link that names its dataset or method leaves defaults out; one that does not continues from the fallback
     data = _parse_parameters("d.", query, entry["fields"], {} if "dataset" in query else fallback.data, dataset, problems)
     described = find_entry(catalog, "methods", method)["fields"]
     params = _parse_parameters(

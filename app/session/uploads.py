@@ -54,11 +54,11 @@ def keep_alive() -> None:
     """Record signs of life of an open page that has tables, and empty the page when one of them is gone.
     Call it once a script run."""
     if visitor.is_demo():
-        return  # nothing is anybody's
+        return  # a demonstration has no owners
     try:
         some = bool(list_uploads())
     except LabError:
-        return  # the page says what is wrong with the store
+        return  # the page itself shows the error
     st.fragment(_sign_of_life, run_every=ALIVE if some else None)()
 
 
@@ -70,7 +70,7 @@ def _sign_of_life() -> None:
         get_store().touch(mine)
         here = {one.id for one in get_store().uploads(mine)}
     except LabError:
-        return  # the next one is in a minute
+        return  # tried again in ALIVE seconds
     gone = st.session_state.get(_HERE, set()) - here
     if gone:  # forgotten in another tab, or expired
         visitor.clear_session()

@@ -61,4 +61,4 @@ def drop_closed_sessions() -> None:
     Call it on the server's event loop.
     """
     if runtime.exists():
-        len(runtime.get_instance()._session_mgr._session_storage._cache)  # counting them reaps them
+        len(runtime.get_instance()._session_mgr._session_storage._cache)  # len() removes expired sessions

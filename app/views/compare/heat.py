@@ -37,12 +37,12 @@ def draw(context: Context) -> None:
     figure = size.fit_figure(heat.figure(names, heads, squares))
     wide = int(figure.layout.width)
     said = sweep_words.describe_heat(context.records)
-    st.html(f"<style>.st-key-chart-heat {{ min-width: {wide}px }}</style>")  # on a narrow screen it scrolls, it is not squeezed
+    st.html(f"<style>.st-key-chart-heat {{ min-width: {wide}px }}</style>")  # a narrow screen scrolls it
     with st.container(key="compare-heat"):
         st.plotly_chart(
             figure, key="chart-heat", alt=heat.alt(names, heads, squares, context.label), config=palette.CONFIG, width=wide
         )
-        # in what scrolls there has to be something that the keyboard can reach
+        # a region that scrolls needs an element that the keyboard can reach
         draw_numbers(
             "heat",
             lambda: heat.table(names, heads, squares),

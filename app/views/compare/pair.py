@@ -79,7 +79,7 @@ def draw(context: Context) -> None:
         return
     one, why = panel.load_run(store, catalog, run, owner)
     other, why_not = panel.load_run(store, catalog, beside, owner)
-    if one is None or other is None:  # deleted this moment, perhaps
+    if one is None or other is None:  # deleted meanwhile
         _draw_absent(why or why_not)
         return
     _draw_both(one, other, catalog)

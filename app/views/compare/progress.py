@@ -177,7 +177,7 @@ def draw_earlier(catalog: Mapping[str, Any]) -> None:
         try:
             spec = SweepSpec.from_json(kept.words)
             SweepSpec.from_query(spec.to_query(), catalog)
-        except BadInput:  # its dataset or method has left the catalog
+        except BadInput:  # the catalog lacks its dataset or method
             continue
         found.append((kept, spec))
     if not found:

@@ -105,9 +105,6 @@ def describe_correction(records: Sequence[Record]) -> str:
     )
 
 
-# ---- what to use, when
-
-
 def describe_answer(records: Sequence[Record]) -> list[str]:
     """Return one sentence a dataset: which method is better than plain training at which ratio, and which is worse."""
     out = []
@@ -140,9 +137,6 @@ def _group_ratios(records: Sequence[Record]) -> list[tuple[float, list[Record]]]
     return [(value, [r for r in records if r["ratio"] == value]) for value in values]
 
 
-# ---- against the ratio
-
-
 def describe_stops(records: Sequence[Record]) -> list[str]:
     """Return one sentence a method: at which ratios it helps, and where it stops. records: of one dataset."""
     out = []
@@ -171,9 +165,6 @@ def _describe_stop(records: Sequence[Record]) -> str:
 
 def _describe_where(values: Sequence[float], harms: Sequence[float]) -> str:
     return "" if harms else f" at {format_ratios(values)}"
-
-
-# ---- the other views
 
 
 def describe_heat(records: Sequence[Record]) -> str:

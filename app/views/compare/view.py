@@ -103,13 +103,13 @@ def _load() -> dict[str, Any]:
 def _read(catalog: Mapping[str, Any], views: Sequence[str]) -> None:
     """Take over what the address asks for, where it has changed."""
     state, shown = st.session_state, ADDRESS.last_query()
-    if "plan.datasets" not in state:  # a widget's value goes when another page is drawn
+    if "plan.datasets" not in state:  # Streamlit drops a widget's value when another page is drawn
         ADDRESS.forget()
     query = ADDRESS.read()
     if query is None:
         state["compare.metric.pick"] = state["compare.metric"]
         return
-    if not query and shown is not None:  # back by the menu: the session's own view
+    if not query and shown is not None:  # back by the menu: the view that this session had
         query = shown
     problems = [
         f"The link has the word {word!r}, which means nothing here; it is left out."
@@ -179,7 +179,7 @@ def _write(catalog: Mapping[str, Any], spec: SweepSpec | None, view: View) -> No
             words[word] = ",".join(value) if isinstance(value, tuple) else str(value)
     if not ADDRESS.shows(words):
         if state["compare.problems"] and words == state.get("compare.kept", words):
-            state["compare.kept"] = words  # a faulty link stays as it is until something is touched
+            state["compare.kept"] = words  # a faulty link stays until something changes
             return
         state["compare.problems"] = []
         ADDRESS.write(words)

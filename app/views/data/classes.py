@@ -53,7 +53,7 @@ def _choose_target(
     state[key] = target if target in names else None
 
     def other() -> None:
-        if state[key] != target:  # a browser also tells again what it showed before
+        if state[key] != target:  # a browser may also send the value that it showed before
             take(state[key], None)
 
     guessed = (profile.get("target") or {}).get("guessed")

@@ -58,7 +58,7 @@ def draw_bar(
             list(BUDGETS),
             format_func=BUDGETS.__getitem__,
             key="data.budget",
-            persist_state="session",  # it stays chosen while the table is read anew
+            persist_state="session",  # the choice stays while the table is read again
             required=True,
             help="The comparison ends within it. More time gives more replicates, and narrower intervals.",
         )
@@ -104,9 +104,6 @@ def _choose_ratio(profile: Mapping[str, Any], counts: list[int]) -> float | None
     return float(value)
 
 
-# ---- on its way
-
-
 def watch_comparison(job: Job) -> None:
     """Draw the leaderboard of a comparison that waits or runs."""
     st.fragment(_draw_watch, run_every=TICK)(job.id, job.state)
@@ -120,7 +117,7 @@ def _draw_watch(id: str, state: str) -> None:
         st.rerun()
     if not live.job.active or live.job.state != state:
         st.rerun()
-    with st.container(key="data-progress"):  # one place whatever it holds: what follows keeps its own
+    with st.container(key="data-progress"):  # always one container, so that what follows keeps its place
         _draw_progress(live)
     with st.container(horizontal=True, vertical_alignment="center"):
         if not visitor.is_demo():
@@ -213,9 +210,6 @@ def repeat_comparison(job: Job) -> None:
         jobs.ask_comparison(CompareSpec.from_json(job.spec), again=True)
     except BadInput as error:
         st.session_state["data.trouble"] = str(error)
-
-
-# ---- done
 
 
 def describe_request(spec: Mapping[str, Any]) -> str:

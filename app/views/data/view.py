@@ -58,7 +58,7 @@ def page() -> None:
 
 
 def _load() -> list[Upload]:
-    get_store()  # raises where there is none, in a demonstration too
+    get_store()  # raises StoreError, in a demonstration too
     return uploads.list_uploads()
 
 
@@ -82,7 +82,7 @@ def _read_address(mine: list[Upload]) -> tuple[Upload | None, Job | None] | None
         return None
     if not mine:
         return None, None
-    st.query_params["data"] = mine[0].id  # so that this page can say so when the table is gone
+    st.query_params["data"] = mine[0].id  # so that the page can say when this table is gone
     return mine[0], None
 
 
@@ -128,9 +128,6 @@ def _read_options(table: Upload) -> dict[str, Any]:
 
 def _change_options(**changes: Any) -> None:
     st.session_state["mine.options"] = {**st.session_state["mine.options"], **changes}
-
-
-# ---- the table
 
 
 def _draw_table(table: Upload, job: Job | None) -> None:
@@ -247,9 +244,6 @@ def _draw_earlier(table: Upload) -> None:
                 st.button(
                     "Show", key=f"mine.show.{job.id}", icon=":material/visibility:", on_click=_go_to, args=(table.id, job.id)
                 )
-
-
-# ---- the comparison
 
 
 def _draw_comparison(job: Job) -> None:

@@ -101,9 +101,6 @@ def _describe_sample(arrays: Mapping[str, np.ndarray]) -> None:
     st.caption(f"Shown: {', '.join(parts)} ({drawn}), each with {format_count(width, 'feature')} of the final network.")
 
 
-# ---- asked for, and on its way
-
-
 def _draw_waiting(store: Store, spec: EmbedSpec, arrays: Mapping[str, np.ndarray], owner: str | None, title: str) -> None:
     """Draw a map that is not there yet: how long it takes, or its progress."""
     n, d = arrays["x"].shape
@@ -171,9 +168,6 @@ def _draw_progress(spec: EmbedSpec, state: str, title: str, seconds: float) -> N
             st.button("Cancel", key="deep.embed.cancel", icon=":material/stop:", on_click=panel.cancel_jobs, args=([job.id],))
     if not store.engines():
         st.warning(panel.NO_ENGINE, icon=":material/power_off:")
-
-
-# ---- explored
 
 
 def _draw_map(sample: Map, x: np.ndarray, images: np.ndarray | None, classes: list[str], spec: EmbedSpec, title: str) -> None:

@@ -73,9 +73,6 @@ def page() -> None:
             _draw(shown, other, catalog, device)
 
 
-# ---- which run
-
-
 def _list_finished(store: Store, catalog: Mapping[str, Any], owner: str | None) -> list[Job]:
     """Return finished runs that somebody asked for by hand, those of deep methods and on images first, the newest of each."""
     deep = [m["name"] for m in catalog["methods"] if m["family"] == "deep"]
@@ -147,7 +144,7 @@ def first_spec(catalog: Mapping[str, Any]) -> RunSpec:
 def _fill_form(catalog: Mapping[str, Any], spec: RunSpec | None) -> None:
     try:
         form.fill_form((spec or first_spec(catalog)).complete(catalog), "auto", catalog)
-    except BadInput:  # the run's dataset or method has left the catalog
+    except BadInput:  # the catalog lacks the run's dataset or method
         form.fill_form(first_spec(catalog), "auto", catalog)
 
 
@@ -233,9 +230,6 @@ def _is_comparable(job: Job, other: Job) -> bool:
     if job.id == other.id or job.state not in ("done", "queued", "running"):
         return False
     return bool(job.spec["dataset"] == other.spec["dataset"] and job.spec["data"] == other.spec["data"])
-
-
-# ---- what is shown
 
 
 def _draw_empty(store: Store, catalog: Mapping[str, Any], device: str) -> None:

@@ -62,9 +62,6 @@ def page() -> None:
     _draw_others(store, owner, run)
 
 
-# ---- what is asked
-
-
 def _read_address(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, owner: str | None) -> lab_address.LabAddress:
     """Return what the address asks for. It is read where it has changed: a first look, a link, the browser's back button."""
     state, query = st.session_state, ADDRESS.read()
@@ -75,7 +72,7 @@ def _read_address(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, o
         if spec is not None and not upload_id(spec.dataset):  # the form has no place for a person's own table
             try:
                 link = replace(link, spec=spec.complete(catalog))
-            except BadInput as error:  # its dataset or method has left the catalog: the run is shown, the form is not its
+            except BadInput as error:  # the catalog lacks its dataset or method: the run is shown, the form stays
                 link = replace(link, problems=(*link.problems, str(error)))
         form.fill_form(link.spec, link.device, catalog)
         state["lab.run"], state["lab.replicate"] = link.run, link.replicate
@@ -89,15 +86,12 @@ def _read_address(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, o
 def _write_address(link: lab_address.LabAddress, catalog: Mapping[str, Any], fallback: RunSpec) -> None:
     untouched = not address.page_words() and link.run is None and link.spec == fallback and link.device == "auto"
     if untouched or link.problems and st.session_state["lab.spec"] == link.spec:
-        return  # a bare first visit stays bare; a faulty link stays as it is until the form is touched
+        return  # a first visit keeps its empty address; a faulty link stays until the form changes
     words = lab_address.write_address(link, catalog)
     if words != address.page_words():
         st.session_state["lab.problems"] = ()
     ADDRESS.write(words)
     st.session_state["lab.spec"] = link.spec
-
-
-# ---- what is shown
 
 
 def _draw_unknown(problem: str) -> None:

@@ -35,7 +35,7 @@ def draw_measuring(paper: str, table: str, catalog: Mapping[str, Any], store: St
             protocol for p, t, reduced in measured.list_tables() if (p, t) == (paper, table) for protocol in [_NAMES[reduced]]
         }
         state["papers.protocol.of"] = (paper, table)
-        state["papers.protocol"] = "full" if "full" in there else "reduced"  # what is shown beside is the same protocol's
+        state["papers.protocol"] = "full" if "full" in there else "reduced"  # the protocol of what is shown beside
         state.pop("papers.sets", None)
     with draw_fold("Measure it in this lab", "papers-measure", ":material/play_circle:"):
         protocol = st.segmented_control(

@@ -36,7 +36,7 @@ def draw_bar(
         return
     answers = store.read_results(chosen, owner, fields=False)
     sweeps = {row.id for row in rows if row.sweep is not None}
-    if not {*answers, *sweeps} >= set(chosen):  # on another page
+    if not {*answers, *sweeps} >= set(chosen):  # some are on another page of the list
         sweeps |= {one.id for one in store.sweeps(1000)}
     there = [id for id in chosen if id in answers or id in sweeps]
     if there != chosen:  # deleted in another tab, or forgotten
@@ -92,14 +92,14 @@ def write_change(job: Job, catalog: Mapping[str, Any]) -> dict[str, str]:
         if upload_id(spec.dataset):
             return {}
         return lab_address.write_address(lab_address.LabAddress(spec.complete(catalog), job.device), catalog)
-    except BadInput:  # its dataset or method has left the catalog
+    except BadInput:  # the catalog lacks its dataset or method
         return {}
 
 
 def _draw_name(id: str, now: str) -> None:
     """Draw the field for the name of the chosen row."""
     with st.popover("Name", icon=":material/label:", key="runs-naming"):
-        key = f"mine.runs.name.{id}"  # of a private run it goes with the table
+        key = f"mine.runs.name.{id}"  # the key of a private run's name is deleted with its table
         st.session_state.setdefault(key, now)
         st.text_input("Name", key=key, on_change=_set_name, args=(id, key), placeholder="what you call it")
         st.caption("Press Enter. Only this browser shows it; leave it empty to take it away.")
@@ -152,9 +152,6 @@ def _submit_again(jobs: Sequence[Job]) -> None:
                     store.submit_embed(job.fingerprint, job.spec["technique"], job.spec["params"], job.spec["seed"], owner)
 
 
-# ---- deleting
-
-
 def _ask_deletion(ids: Sequence[str]) -> None:
     st.session_state["runs.asking"] = list(ids)
 
@@ -195,9 +192,6 @@ def _delete_chosen(ids: Sequence[str]) -> None:
         get_store().delete_many(ids, visitor.read_owner())
         st.session_state["runs.chosen"] = [id for id in st.session_state["runs.chosen"] if id not in ids]
     drop_question()
-
-
-# ---- said
 
 
 class _Reported:

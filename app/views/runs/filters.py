@@ -74,7 +74,7 @@ def read_filters(datasets: Sequence[str], methods: Sequence[str], quiet: bool) -
         for word, names in (("dataset", datasets), ("method", methods)):  # the last of its runs may have been deleted
             if state.get(f"runs.{word}") not in (EVERY, *names):
                 state[f"runs.{word}"] = EVERY
-        state.setdefault(_key("text"), "")  # a wiped one is emptied in the browser too
+        state.setdefault(_key("text"), "")  # an empty value also empties the field in the browser
         return
     allowed = {"kind": listing.KINDS, "state": STATES, "dataset": datasets, "method": methods, "sort": SORTS}
     wrong = [word for word in query if word not in USUAL]
