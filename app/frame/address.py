@@ -42,12 +42,15 @@ class _Memory:
 class Address:
     """The address of one page: read where it has changed, and written where the page has changed."""
 
-    def __init__(self, page: str, usual: Mapping[str, str], *, private: Collection[str] = frozenset()) -> None:
+    def __init__(
+        self, page: str, usual: Mapping[str, str], *, private: Collection[str] = frozenset(), echo_seconds: float = ECHO_SECONDS
+    ) -> None:
         """page: its name. usual: values that are left out of the address.
 
         private: words that may hold the name of a person's own table; what this session remembers of the address then goes
-        with it.
+        with it. echo_seconds: 0 where the browser's back button has to work at once after a change.
         """
+        self.echo_seconds = echo_seconds
         self.page = page
         self.usual = dict(usual)
         self.key = f"{visitor.MINE if private else ''}{page}.address"
@@ -55,12 +58,12 @@ class Address:
     def read(self) -> dict[str, str] | None:
         """The words of the address on a first look at the page, after a link or the browser's back button; None otherwise.
 
-        None: this page wrote them, or wrote over them less than ECHO_SECONDS ago.
+        None: this page wrote them, or wrote over them less than `echo_seconds` ago.
         """
         state, query, now = st.session_state, page_words(), time.monotonic()
         memory = state.get(self.key)
         if memory is not None and state.get("page") == self.page:
-            late = any(old == query and now - when < ECHO_SECONDS for old, when in memory.replaced)
+            late = any(old == query and now - when < self.echo_seconds for old, when in memory.replaced)
             if query == memory.query or late:
                 return None
         state["page"] = self.page  # pages share widgets; this is the page that filled them last
@@ -77,7 +80,7 @@ class Address:
         own, now = self._shorten(query), time.monotonic()
         memory = st.session_state.setdefault(self.key, _Memory(page_words()))
         if own != memory.query:
-            recent = [(old, when) for old, when in memory.replaced if now - when < ECHO_SECONDS and old != own]
+            recent = [(old, when) for old, when in memory.replaced if now - when < self.echo_seconds and old != own]
             st.session_state[self.key] = _Memory(own, [*recent, (memory.query, now)])
         if own != page_words():
             follow_link(own)

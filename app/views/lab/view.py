@@ -23,7 +23,8 @@ from engine.spec import RunSpec
 from engine.spec.run import upload_id
 from engine.store import PRIORITY_INTERACTIVE, Store
 
-ADDRESS = address.Address("lab", {})
+ADDRESS = address.Address("lab", {}, echo_seconds=0.0)
+"""Only runs of the whole page write it, so the browser's back button can work at once."""
 
 
 def page() -> None:
