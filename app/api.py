@@ -35,12 +35,12 @@ class NotAllowed(LabError):
 
 
 BODY = "application/octet-stream"
-"""The content type of a table on its way. A page of another site cannot send it without asking first."""
+"""The content type of a table that is sent. A page of another site cannot send it without a preflight request."""
 FOREIGN = "The table did not come from this page: open the page anew and send it from there."
 NO_BUNDLE = "There is no such file here: a bundle is of finished runs, by their ids, and of a hundred at most."
 NO_FILE = "There is no such file here: the comparison is not finished, was forgotten, or belongs to another browser."
 LISTEN = 2.0
-"""Seconds for which the rest of a refused table is read: a browser that is cut off while it sends reads no answer."""
+"""Seconds for which the rest of a refused table is read, since a browser that is cut off while it sends reads no answer."""
 _STATUS = (
     (NotAllowed, 403),
     (TooLarge, 413),

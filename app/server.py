@@ -59,7 +59,7 @@ gc.freeze()  # imported objects stay: collecting them delayed pages by 0.1 s
 log = logging.getLogger("imbalance_lab.server")
 
 EXPIRE = 60.0
-"""Seconds between two looks at who fell silent."""
+"""Seconds between two searches for owners without a sign of life."""
 _MONTH = 30 * 24 * 3600
 
 

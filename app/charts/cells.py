@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from app.charts.palette import MAJORITY, MINORITY, frame, safe
 
 LINE = 26
-"""Pixels a cell takes."""
+"""Pixels for each cell."""
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ import plotly.graph_objects as go
 from app.charts.palette import NEUTRAL, frame, safe
 
 ROW = 40
-"""Pixels a method takes."""
+"""Pixels for each method."""
 COLUMN = 82
-"""Pixels a column takes at least; where they do not fit, the picture scrolls sideways."""
+"""Pixels for each column at least; where they do not fit, the picture scrolls sideways."""
 BETTER, WORSE = "▲", "▼"
 SCALE = [[0.0, "#F0A06B"], [0.5, "#F4F4F2"], [1.0, "#7FB8E0"]]
 """From worse (vermilion) over nothing to better (blue), light enough everywhere for black text."""
 DEEP = 0.05
-"""Differences of at least this size have the full colour where none is larger: noise must not look like news."""
+"""Differences of at least this size have the full colour where none is larger, so that noise has no strong colour."""
 
 
 @dataclass(frozen=True)

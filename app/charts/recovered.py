@@ -12,11 +12,11 @@ import plotly.graph_objects as go
 from app.charts.palette import NEUTRAL, frame, safe, stroke
 
 LINE = 26
-"""Pixels a share takes."""
+"""Pixels for each share."""
 PLACE = 22
 """Letters of a place's name at most."""
 NARROWEST, WIDEST = -1.0, 2.0
-"""Shares beyond these are drawn at the edge: a share of a small worth can be anything."""
+"""Shares beyond these are drawn at the edge: where the potential gains little, a share can have any size."""
 
 
 @dataclass(frozen=True)

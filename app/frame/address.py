@@ -13,7 +13,7 @@ from app.session import visitor
 SHARED = ("size",)
 """Words that no page owns."""
 ECHO_SECONDS = 5.0
-"""For so long after this server has changed the address, the browser may still send the one before: nobody followed a link."""
+"""Seconds after a change of the address in which the browser may still send the one before, though nobody followed a link."""
 
 
 def page_words() -> dict[str, str]:

@@ -15,7 +15,7 @@ from app.frame import links
 from app.session import recorded, visitor
 
 AT, SHUT = "start.at", "start.shut"
-"""Keys of the session: the step, from 0, None before the first press; True once put away."""
+"""Session keys: the step, from 0, None before the first press; True once the steps are closed."""
 
 
 @dataclass(frozen=True)

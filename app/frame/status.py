@@ -13,7 +13,7 @@ from engine.errors import LabError
 from engine.store import EngineInfo, Store
 
 REAP_AFTER = 12.0
-"""Seconds of silence after which the page itself marks what was running as interrupted; a new engine would have done so before."""
+"""Seconds without a heartbeat after which the page marks running jobs as interrupted, where no new engine has done so."""
 _FORGET = 7 * 24 * 3600.0
 
 

@@ -12,7 +12,7 @@ from app.charts import palette
 from app.parts import share, size
 
 WIDE = 900
-"""Pixels beyond which a lone picture gains nothing."""
+"""Pixels of width at most for a single picture."""
 
 
 def draw_heading(text: str, help: str) -> None:

@@ -29,10 +29,10 @@ STATES = {
     "cancelled": ":material/block: cancelled",
     "interrupted": ":material/power_off: interrupted",
 }
-"""How a job stands: a sign and a word."""
+"""State of a job -> a sign and a word."""
 KINDS = {"run": "Runs", "sweep": "Sweeps", "compare": "Comparisons", "embed": "Maps"}
 WORDY = ("run", "name", "dataset", "method", "imbalance", "interval")
-"""Columns of `list_scores` that hold words, whatever they look like."""
+"""Columns of `list_scores` that hold words, even where they look like numbers."""
 REASON = 300
 """Characters of a reason in a list."""
 

@@ -26,7 +26,7 @@ from engine.store import PRIORITY_INTERACTIVE, Job, Store
 from engine.store.jobs import PRIORITY_COMPANION
 
 TICK = 0.5
-"""Seconds between two looks at a run that is going on."""
+"""Seconds between two reads of a run that is going on."""
 NO_ENGINE = (
     "No engine is alive, so nothing can be trained just now. `make run` starts one with the page; by itself it starts with "
     "`python -m engine serve`. What is stored can be looked at meanwhile, and a run that you ask for waits."

@@ -15,7 +15,7 @@ from engine.spec.result import Result
 
 SCORES = {"precision": "precision", "recall": "recall", "f1": "F1", "average_precision": "AP"}
 NARROW = {"class": st.column_config.TextColumn(width=130)}
-"""A class may be called anything; its name must not push the numbers out of sight."""
+"""Width of the column of names: a long name must not push the numbers out of sight."""
 WHOLE = 15
 """Rows that are shown without scrolling."""
 GROUPS = {"minority": "mean of the minority classes", "majority": "mean of the majority classes"}

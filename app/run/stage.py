@@ -20,7 +20,7 @@ from engine.events import unpack_film
 from engine.store import Job
 
 SETTLE = 20.0
-"""Seconds after its end in which a run is still looked at now and then."""
+"""Seconds after its end in which a run is still read now and then."""
 BEGINS = "Pictures begin when the network has learnt features, after its first phase."
 """What the empty player says of a run on images."""
 

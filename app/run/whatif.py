@@ -31,7 +31,7 @@ from engine.stats.intervals import Interval
 from engine.store import PRIORITY_INTERACTIVE, Job
 
 KNOBS = ("sampler", "k_neighbors", "k", "r", "loss")
-"""Parameters that are offered, of whatever method has them; the ratio goes with every method."""
+"""Parameters that are offered where the method has them; the ratio is offered for every method."""
 RATIO = "imbalance ratio"
 
 

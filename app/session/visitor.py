@@ -13,9 +13,9 @@ OWNER_COOKIE = "lab_owner"
 """The unguessable token that `app/server.py` sets; private runs belong to it."""
 NO_OWNER = "Without this site's cookie nobody could tell whose table it is: allow cookies here and load the page again."
 MINE = "mine."
-"""Begins the key of all that a session keeps of a person's own tables, widgets among it."""
+"""Prefix of the keys of everything that a session keeps of a person's own tables, widgets too."""
 DEMO = "This is a demonstration: it shows what was recorded, and {what}."
-"""The one line beside a control that is off where `is_demo()`; `explain_demo` fills it in."""
+"""The line beside a control that is off in a demonstration; `explain_demo` fills it in."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 

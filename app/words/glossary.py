@@ -20,7 +20,7 @@ _MORE = {
     "precision_at_recall_0.5": "It reads the precision-recall curve at one place.",
     "precision_at_recall_0.75": "It reads the precision-recall curve at one place.",
 }
-"""What is said of a metric beside its own sentence."""
+"""The second sentence of each metric."""
 
 TERMS: dict[str, str] = {
     **{label: f"{help} {_MORE[name]}".strip() for name, (label, _, help) in METRICS.items()},
@@ -263,7 +263,7 @@ ALIASES = {
     "leaderboard": "Board",
     "nemenyi": "Critical difference",
 }
-"""What else people call them."""
+"""Other names of the terms."""
 
 
 def _normalise(text: str) -> str:

@@ -9,7 +9,7 @@ from app.words.text import escape
 from engine.text import one_line
 
 BLANK = "(blank)"
-"""Stands for a name that shows nothing."""
+"""Shown for a name without visible letters."""
 
 
 def label_names(names: Sequence[str], limit: int = 60) -> dict[str, str]:

@@ -27,7 +27,7 @@ OFFERED = (2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0)
 PROTOCOLS = {"Quick": (4, 1), "Usual": (4, 3), "Careful": (4, 5)}
 CUSTOM = "Custom"
 LISTED = 6
-"""Impossible cells that are named without being asked for."""
+"""Impossible cells that are listed before an expander takes the rest."""
 
 
 def first_plan(catalog: Mapping[str, Any]) -> SweepSpec:

@@ -19,13 +19,13 @@ from engine.sweep import SweepSpec, standing
 from engine.sweep.standing import Standing
 
 TICK = 1.0
-"""Seconds between two looks at how far a sweep is; its pictures look half as often."""
+"""Seconds between two reads of a sweep's progress; its pictures are drawn half as often."""
 EARLIER = 6
 """Sweeps that are offered again at most."""
 AGE = 0.5
-"""Seconds for which an answer to that is taken as fresh."""
+"""Seconds for which the progress is not read again."""
 FAILED = 8
-"""Cells that ended without a result and are told one by one."""
+"""Cells without a result that are listed one by one."""
 
 
 def read_standing(spec: SweepSpec, catalog: Mapping[str, Any], *, fresh: bool = False) -> Standing:

@@ -13,7 +13,7 @@ from app.words.naming import format_cell
 from app.words.text import escape, format_count
 
 TYPES = ("numeric", "categorical", "boolean", "date", "ignore")
-"""What a column can be told to be."""
+"""Types that a column can be given."""
 ENCODINGS = (
     "utf-8",
     "utf-16",
@@ -41,7 +41,7 @@ KINDS = {
     "empty": "empty (left out)",
     "ignored": "ignored",
 }
-"""Kinds that need a word more."""
+"""Kinds whose meaning needs an explanation."""
 
 
 def draw_columns(profile: Mapping[str, Any] | None, reading: Mapping[str, Any], version: str) -> dict[str, Any] | None:

@@ -35,10 +35,10 @@ from engine.spec.result import DEFAULT_METRIC
 from engine.store import Job
 
 TICK = 1.0
-"""Seconds between two looks at a comparison that is going on."""
+"""Seconds between two reads of a comparison that is going on."""
 BUDGETS = {15: "15 s", 60: "1 min", 300: "5 min"}
 SHOWN = 4
-"""Curves that are drawn before anybody chooses."""
+"""Curves that are drawn first."""
 ICONS = {"failed": ":material/error:", "cancelled": ":material/block:", "interrupted": ":material/power_off:"}
 DRAWS = {"failed": st.error, "cancelled": st.info, "interrupted": st.warning}
 

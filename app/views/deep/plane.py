@@ -27,7 +27,7 @@ from engine.store import Job, Store
 
 HELP = glossary.explain_terms("embedding", "enemy")
 AT_ONCE = 2.0
-"""A map that takes fewer seconds is made without asking."""
+"""A map that takes fewer seconds is made without a press."""
 LISTED = 12
 """Up to so many classes are chosen by buttons, more from a list."""
 

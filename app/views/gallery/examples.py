@@ -23,7 +23,7 @@ SENSES = {
     "holds 0": ":material/drag_handle: cannot be told from 0",
     "": "",
 }
-"""What is said of an interval, by where it lies."""
+"""Words for an interval by its place relative to 0."""
 EXACT = ":material/drag_handle: is 0 in every replicate"
 XML = '<svg xmlns="http://www.w3.org/2000/svg"'
 NAMES = ("ink", "soft", "rule", "paper", "lead", "plain", "warm", "green")
@@ -31,7 +31,7 @@ COLOURS = {
     "light": ("#1A1A19", "#5B5A56", "#E2E1DC", "#FFFFFF", "#00644B", "#5B5A56", "#B34A00", "#005A9C"),
     "dark": ("#F3F2EF", "#B9B7B0", "#3A3833", "#0E1117", "#3CC79A", "#B9B7B0", "#FF9A5C", "#56B4E9"),
 }
-"""What `engine.report.svg.STYLE` asks for."""
+"""Values of the colours that `engine.report.svg.STYLE` names."""
 FRAME = """<style>
 .card-picture { display: block; width: 100%; max-width: 25rem; margin: 0 auto; }
 .st-key-gallery h4 { font-size: 1.15rem; }

@@ -17,7 +17,7 @@ from app.words.text import escape, format_count, format_signed
 from engine.papers.verdicts import FAILS, HOLDS, NOT_MEASURED, UNDECIDED
 
 FEW = 6
-"""Undecided claims that are listed without being asked for."""
+"""Undecided claims that are listed without an expander."""
 MARKS = {
     HOLDS: ":green[:material/check_circle:] **holds**",
     FAILS: ":red[:material/cancel:] **does not hold**",

@@ -18,9 +18,9 @@ from engine.papers.tables import PAPERS
 from engine.store import ACTIVE, Store
 
 EVERY = 2.0
-"""Seconds between two looks at runs that are under way."""
+"""Seconds between two reads of runs that wait or run."""
 REDRAW = 6.0
-"""Seconds between two drawings of the whole page while results come in."""
+"""Seconds between two reruns of the whole page while results come in."""
 PROTOCOLS = {"reduced": "Reduced: for two cores", "full": "Full"}
 _NAMES = {True: "reduced", False: "full"}
 _HERE = "papers.here"

@@ -23,7 +23,7 @@ PICKED = 6
 LABELS = {"mnr": "minority (mnr)", "mjr": "majority (mjr)"}
 HEADS = {"p": "share removed (p)", "k": "neighbours (k)", "minority": "loses rows"}
 EXACT = 1e-9
-"""The same run gives values that differ by no more than this where processor and torch are the same."""
+"""Values of the same run differ by no more than this where processor and torch are the same."""
 LINES = 40
 """Cells in the picture at most; the table below has all."""
 

@@ -17,13 +17,13 @@ from engine.store import KINDS, PRIORITY_INTERACTIVE, Job, Store
 from engine.store.uploads import Upload
 
 LOOK = 2.0
-"""Seconds between two looks while something is going on; three times that otherwise."""
+"""Seconds between two reads while something waits or runs; three times that otherwise."""
 SHOWN = 5
-"""Jobs that wait and are told one by one."""
+"""Waiting jobs that are listed one by one."""
 RUNNING = 6
-"""Jobs that run and are told one by one."""
+"""Running jobs that are listed one by one."""
 PATIENCE = 6.0
-"""Seconds for which the list is left alone at least, though runs come and go."""
+"""Seconds between two redraws of the list at least, while runs come and end."""
 
 
 def draw_activity(catalog: Mapping[str, Any], tables: Sequence[Upload], *, leave: bool) -> None:

@@ -39,7 +39,7 @@ USUAL: dict[str, Any] = {
     "sort": "new",
     "page": 1,
 }
-"""The address's words, which the filters' keys (`_key`) end in, and what they are where it does not say."""
+"""Word of the address -> its value where the address lacks it. The filters' keys (`_key`) end in these words."""
 ADDRESS = Address("runs", {word: str(usual) for word, usual in USUAL.items()}, private={"text"})
 
 
