@@ -36,7 +36,7 @@ def _list_presets(method: Mapping[str, Any], kind: str) -> dict[str, dict[str, A
 
 
 def draw_method_fields(method: Mapping[str, Any], kind: str) -> tuple[dict[str, Any], list[str]]:
-    """The method's own values and what is wrong with them."""
+    """Draw the method's own fields; return their values and what is wrong with them, in sentences."""
     who, presets, usual = method["name"], _list_presets(method, kind), default_params(method, kind)
     described = [d | {"default": usual[d["name"]]} for d in method["fields"]]
     if not described:

@@ -45,7 +45,7 @@ def list_titles(catalog: Mapping[str, Any], tables: Sequence[Upload]) -> dict[st
 
 
 def list_options(names: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
-    """Titles of names for a list to choose from, in the order of the titles, no two alike."""
+    """Return name -> title for a list to choose from, in the order of the titles, no two titles alike."""
     shown = {name: known.get(name, "a table that is gone" if upload_id(name) else name) for name in names}
     seen = Counter(shown.values())
     unlike = {name: text if seen[text] == 1 else f"{text} ({name})" for name, text in shown.items()}

@@ -60,7 +60,7 @@ def read_spec(store: Store, run: str | None, owner: str | None) -> RunSpec | Non
 
 
 def submit_family(store: Store, catalog: Mapping[str, Any], spec: RunSpec, device: str) -> str:
-    """Ask for the run and, behind it, for what it is compared with; returns the run's id."""
+    """Queue a run and, with lower priority, the runs it is compared with; return the run's id."""
     members, _ = list_companions(spec, catalog)
     fingerprint = find_entry(catalog, "datasets", spec.dataset)["fingerprint"]
     ids = [

@@ -13,8 +13,7 @@ BLANK = "(blank)"
 
 
 def label_names(names: Sequence[str], limit: int = 60) -> dict[str, str]:
-    """Each name as one visible line of a list, which shows text as it is but must tell options apart by it: those that would look
-    alike have their number in front."""
+    """Return each name as one visible line of a list. Lines that would look alike have their number in front."""
     shown = [one_line(name, limit) or BLANK for name in names]
     seen = Counter(shown)
     return {
@@ -24,7 +23,7 @@ def label_names(names: Sequence[str], limit: int = 60) -> dict[str, str]:
 
 
 def shorten_name(name: object, limit: int = 40) -> str:
-    """A name as markdown that shows it letter by letter."""
+    """Return a name as markdown that shows it letter by letter."""
     return escape(one_line(name, limit), limit) or escape(BLANK)
 
 

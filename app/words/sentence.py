@@ -87,7 +87,7 @@ def write_story(
 
 
 def _describe_movement(main: Result, frozen: tuple[Companion, Result] | None) -> list[str]:
-    """What the movement of the points did; nothing for a method without points."""
+    """Return what the movement of the points did; nothing for a method without points."""
     out = []
     if main.moves is not None and math.isfinite(moved := _read_number(main.moves.get("median"))):
         largest = _read_number(main.moves.get("largest"))

@@ -193,7 +193,7 @@ def describe_heat(records: Sequence[Record]) -> str:
 
 
 def describe_ranks(result: Mapping[str, Any], records: Sequence[Record]) -> str:
-    """Return what the mean ranks mean. result: `engine.sweep.spec.over_cells` of the records."""
+    """Return what the mean ranks mean. result: `engine.sweep.table.compare_over_cells` of the records."""
     p = result["friedman"]["p"]
     titles = {r["method"]: r["title"] for r in records}
     there = {(r["dataset"], r["ratio"], r["method"]) for r in records if r["mean"] is not None}

@@ -82,7 +82,7 @@ def rows_of_event(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
 
 
 def rows_of_result(comparison: Mapping[str, Any]) -> list[Row]:
-    """Rows of a finished comparison, in the order in which they ran."""
+    """Return the rows of a finished comparison, in the order in which they ran."""
     return [
         _make_row(row, metric_interval(row, deciding_metric(comparison)), _write_remark(row))
         for row in comparison.get("methods") or ()

@@ -103,7 +103,7 @@ def _draw_decision(job: str, result: Mapping[str, Any], rows: list[board.Row]) -
 
 
 def _find_place(table: thresholds.Table, best: Mapping[str, float], kind: str) -> int:
-    """Where on the grid a threshold lies; the one that flags nothing is told apart from 1 by its counts."""
+    """Return the place of a threshold on the grid. The one that flags nothing is told apart from 1 by its counts."""
     v = thresholds.variant_index(kind)
     same = np.flatnonzero((table["tp"][v] == best["tp"]) & (table["fp"][v] == best["fp"]))
     return int(same[np.abs(table["grid"][same] - best["threshold"]).argmin()])

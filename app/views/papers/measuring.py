@@ -28,7 +28,8 @@ _PLAN = "papers.plan"
 
 
 def draw_measuring(paper: str, table: str, catalog: Mapping[str, Any], store: Store) -> dict[str, Any] | None:
-    """The panel; what this store's runs say of the table (`engine.papers.stored.build_stored_document`), None where they say nothing."""
+    """Draw the panel; return what this store's runs give for the table (`engine.papers.stored.build_stored_document`), None
+    where they give nothing."""
     state = st.session_state
     if state.get("papers.protocol.of") != (paper, table):
         there = {
@@ -72,7 +73,7 @@ def _read_plan(table: Any, datasets: Sequence[str], catalog: Mapping[str, Any]) 
 
 
 def _read_document(wanted: Plan, store: Store) -> dict[str, Any] | None:
-    """What this store's runs say of the whole table; made anew when there are more of them."""
+    """Return what this store's runs give for the whole table; made again when there are more of them."""
     standing = stored.read_states(store, [run.id for run in wanted.each])
     done = tuple((id, state.attempt) for id, state in standing.items() if state.state == "done")
     if not done:
