@@ -106,19 +106,8 @@ def read_address(query: Mapping[str, str], catalog: Mapping[str, Any], fallback:
     profile = word("profile", None, str, PROFILES)
     made = fallback.imbalance if dataset == fallback.dataset else Imbalance()
     if profile is not None or "ratio" in query or "rate" in query:
-        profile = profile or ("remove" if "rate" in query else "ratio")
-        try:
-            ratio, rate = (_parse_number(name, query[name]) if name in query else None for name in ("ratio", "rate"))
-            made = Imbalance(profile, ratio, rate, query.get("where"))
-        except BadInput as error:
-            problems.append(f"The link's imbalance is not possible: {error} The data are used as they come.")
-            made = Imbalance()
-    if made.ratio is not None:
-        counts = limits.class_counts(entry, data)
-        highest, why = limits.highest_ratio(counts, folds, str(made.where), made.profile)
-        if made.ratio > highest:
-            problems.append(f"{made.ratio:g}:1 is more than {dataset} can give. {why}")
-            made = Imbalance(made.profile, highest, None, made.where)
+        made = _parse_imbalance(profile or ("remove" if "rate" in query else "ratio"), query, problems)
+    made = _limit_ratio(made, entry, data, folds, problems)
     run = query.get("run")
     if run is not None and not _RUN.fullmatch(run):
         problems.append(f"The link names a run {run!r}; a run's name is 16 of the letters 0-9 and a-f.")
@@ -127,6 +116,29 @@ def read_address(query: Mapping[str, str], catalog: Mapping[str, Any], fallback:
     device = word("device", "auto", str, DEVICES)
     replicate = word("replicate", 0, int, range(1000))
     return LabAddress(spec, device, run, replicate, tuple(problems))
+
+
+def _parse_imbalance(profile: str, query: Mapping[str, str], problems: list[str]) -> Imbalance:
+    """Return the imbalance that the address gives; one that is not possible is none, and is added to `problems`."""
+    try:
+        ratio, rate = (_parse_number(name, query[name]) if name in query else None for name in ("ratio", "rate"))
+        return Imbalance(profile, ratio, rate, query.get("where"))
+    except BadInput as error:
+        problems.append(f"The link's imbalance is not possible: {error} The data are used as they come.")
+        return Imbalance()
+
+
+def _limit_ratio(
+    imbalance: Imbalance, entry: Mapping[str, Any], data: Mapping[str, Any], folds: int, problems: list[str]
+) -> Imbalance:
+    """Return the imbalance with a ratio that the data can give; a higher one is added to `problems`."""
+    if imbalance.ratio is None:
+        return imbalance
+    highest, why = limits.highest_ratio(limits.class_counts(entry, data), folds, str(imbalance.where), imbalance.profile)
+    if imbalance.ratio <= highest:
+        return imbalance
+    problems.append(f"{imbalance.ratio:g}:1 is more than {entry['name']} can give. {why}")
+    return Imbalance(imbalance.profile, highest, None, imbalance.where)
 
 
 def write_address(link: LabAddress, catalog: Mapping[str, Any]) -> dict[str, str]:

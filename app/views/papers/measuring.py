@@ -13,7 +13,7 @@ from app.session import visitor
 from app.words.text import escape, format_count, format_duration
 from engine.errors import LabError
 from engine.papers import measured, stored
-from engine.papers.stored import ENDED, Plan, State
+from engine.papers.stored import ENDED, Plan, Run, State
 from engine.papers.tables import PAPERS
 from engine.store import ACTIVE, Store
 
@@ -126,47 +126,48 @@ def _draw_progress(wanted: Plan, store: Store, active: bool) -> None:
     slots = max(1, sum(engine.slots for engine in living) - 1)  # one is kept for what a person waits for
     left = stored.foresee_seconds(wanted, standing, running or missing)
     if running:
-        told = (
-            "time left: known once the first runs are done" if left is None else f"about {format_duration(left / slots)} left"
-        )
-        if not living:
-            told = "no engine is alive: they wait for one"
-        st.caption(told)
-        if visitor.is_demo():
-            st.caption(visitor.explain_demo())
-        elif st.button(
-            "Stop",
-            icon=":material/stop:",
-            key="papers-stop",
-            help="Stops what waits and runs of this table, also where a sweep or another table waits for the same run; what somebody "
-            "asked for in the Lab goes on. What is done stays; the rest can be queued again.",
-        ):
-            stored.cancel_runs(store, running)
-            st.rerun()
+        _draw_running(running, store, None if left is None else left / slots, bool(living))
     elif missing:
-        told = (
-            "nobody has timed such runs"
-            if left is None
-            else f"about {format_duration(left / slots)} on {format_count(slots, 'slot')}"
-        )
-        replicates = sum(run.spec.replicates for run in missing)
-        st.caption(
-            f"{format_count(len(missing), 'run')} with {format_count(replicates, 'replicate')} in all; {told}; they make way for what "
-            "anybody waits for."
-        )
-        if visitor.is_demo():
-            st.caption(visitor.explain_demo())
-        else:
-            word = "Measure" if not done else "Measure what is missing"
-            if st.button(
-                f"{word}: {format_count(len(missing), 'run')}", icon=":material/play_arrow:", key="papers-run", type="primary"
-            ):
-                with st.spinner("Queueing"):
-                    stored.queue_runs(store, missing)
-                st.rerun()
+        label = "Measure what is missing" if done else "Measure"
+        _draw_missing(missing, store, None if left is None else left / slots, slots, label)
     for reason in list(dict.fromkeys(standing[run.id].reason for run in wanted.in_states(standing, "failed")))[:3]:
         st.caption(f"Failed: {escape(reason, 300)}")
     _redraw_page(done, active, bool(running))
+
+
+def _draw_running(running: Sequence[Run], store: Store, left: float | None, living: bool) -> None:
+    """Draw the time left (s) of the runs that wait or run, and the button that stops them. living: an engine is alive."""
+    text = "time left: known once the first runs are done" if left is None else f"about {format_duration(left)} left"
+    st.caption(text if living else "no engine is alive: they wait for one")
+    if visitor.is_demo():
+        st.caption(visitor.explain_demo())
+    elif st.button(
+        "Stop",
+        icon=":material/stop:",
+        key="papers-stop",
+        help="Stops what waits and runs of this table, also where a sweep or another table waits for the same run; what somebody "
+        "asked for in the Lab goes on. What is done stays; the rest can be queued again.",
+    ):
+        stored.cancel_runs(store, running)
+        st.rerun()
+
+
+def _draw_missing(missing: Sequence[Run], store: Store, left: float | None, slots: int, label: str) -> None:
+    """Draw how many runs are missing, their time (s) on that many slots, and the button that queues them."""
+    text = "nobody has timed such runs" if left is None else f"about {format_duration(left)} on {format_count(slots, 'slot')}"
+    replicates = sum(run.spec.replicates for run in missing)
+    st.caption(
+        f"{format_count(len(missing), 'run')} with {format_count(replicates, 'replicate')} in all; {text}; they make way for what "
+        "anybody waits for."
+    )
+    if visitor.is_demo():
+        st.caption(visitor.explain_demo())
+    elif st.button(
+        f"{label}: {format_count(len(missing), 'run')}", icon=":material/play_arrow:", key="papers-run", type="primary"
+    ):
+        with st.spinner("Queueing"):
+            stored.queue_runs(store, missing)
+        st.rerun()
 
 
 def _redraw_page(done: int, active: bool, running: bool) -> None:
