@@ -1,4 +1,4 @@
-"""A score against the imbalance ratio, one line a method: where does a method stop helping? No streamlit."""
+"""A score against the imbalance ratio, one line a method. It shows where a method stops helping."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ class Line:
 
 
 def figure(lines: Sequence[Line], metric: str, bounds: tuple[float, float], ratios: Sequence[float] = ()) -> go.Figure:
-    """Lines with bands over a logarithmic axis of ratios; bounds: the metric's range, which the picture never leaves.
+    """Draw lines with bands over a logarithmic axis of ratios.
 
-    ratios: those that the axis has in any case, so that it stands still while lines grow.
+    bounds: range of the metric; the axis stays within it. ratios: always on the axis, so that it does not move while lines
+    grow.
     """
     fig = frame("Largest to smallest class", metric, height=300, legend_rows=len(lines))
     for line in lines:
@@ -65,7 +66,7 @@ def figure(lines: Sequence[Line], metric: str, bounds: tuple[float, float], rati
 
 
 def _bar(line: Line) -> dict[str, object]:
-    """A lone point's interval."""
+    """Draw the interval of a line with one point."""
     up, down = (np.nan_to_num(np.abs(end - line.mean)) for end in (line.high, line.low))
     return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 2}
 

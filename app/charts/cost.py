@@ -1,4 +1,4 @@
-"""Quality against the seconds that training took, one point a method: what does a better score cost? No streamlit."""
+"""A score against the seconds of training, one point a method."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Point:
 
 
 def find_frontier(points: Sequence[Point]) -> list[Point]:
-    """Those that no cheaper method equals in the mean, cheapest first; oracles left out."""
+    """Return the points that no cheaper method equals in the mean, cheapest first; oracles are left out."""
     out: list[Point] = []
     for point in sorted((p for p in points if not p.oracle and math.isfinite(p.mean)), key=lambda p: (p.seconds, -p.mean)):
         if not out or point.mean > out[-1].mean:
@@ -36,7 +36,7 @@ def find_frontier(points: Sequence[Point]) -> list[Point]:
 
 
 def figure(points: Sequence[Point], metric: str) -> go.Figure:
-    """Points with intervals over a logarithmic axis of seconds, and the line of what nothing cheaper equals."""
+    """Draw points with intervals over a logarithmic axis of seconds, and a line through the frontier."""
     best = find_frontier(points)
     fig = frame("Seconds of training", metric, height=320, legend_rows=len(points) + (len(best) > 1))
     if len(best) > 1:

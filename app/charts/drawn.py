@@ -1,4 +1,4 @@
-"""A paper's figures, drawn anew from what was measured here: curves over a common axis, and the sine's three panels. No streamlit."""
+"""A paper's figures, drawn from what was measured here: curves over a common axis, and the three panels of the sine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOSSES = {
 
 
 def draw_lines(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str) -> go.Figure:
-    """Curves by name, each (x, y), with a colour and a dash of its own."""
+    """Draw curves by name, each (x, y), with a colour and a dash of its own."""
     fig = frame(x, y, height=320, legend_rows=len(curves))
     for name, (across, up) in curves.items():
         how = LOSSES.get(name) or stroke(name)
@@ -45,7 +45,7 @@ POINTS = {
 
 
 def draw_panel(panel: Mapping[str, Any]) -> go.Figure:
-    """One panel of the sine: the curve looked for, the fit where there is one, and the points.
+    """Draw one panel of the sine: the true curve, the fit where there is one, and the points.
 
     panel: grid, curve [G], perhaps fit [G], and of `POINTS` those that are there as {x, y}.
     """

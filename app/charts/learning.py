@@ -43,7 +43,7 @@ def join_phases(arrays: dict[str, np.ndarray], name: str) -> tuple[np.ndarray, t
 
 
 def _held(values: np.ndarray) -> np.ndarray:
-    """values [R, E] with every NaN replaced by the last value before it in its row."""
+    """Return values [R, E] with every NaN replaced by the last value before it in its row."""
     return pd.DataFrame(values).ffill(axis=1).to_numpy()
 
 

@@ -1,4 +1,4 @@
-"""How much of what the withheld rows are worth each method recovers, one line a method and place. No streamlit."""
+"""The share of the potential's gain that each method recovers, one line a method and place."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ import plotly.graph_objects as go
 from app.charts.palette import NEUTRAL, frame, safe, stroke
 
 LINE = 26
-"""Pixels a share takes."""
+"""Pixels for each share."""
 PLACE = 22
 """Letters of a place's name at most."""
 NARROWEST, WIDEST = -1.0, 2.0
-"""Shares beyond these are drawn at the edge: a share of a small worth can be anything."""
+"""Shares beyond these are drawn at the edge: where the potential gains little, a share can have any size."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """One method at one place (dataset, ratio): share of potential minus plain training that it recovers, with interval (NaN: none)."""
+    """One method at one place (dataset, ratio): share of potential minus plain training that it recovers, with interval (NaN:
+    none)."""
 
     key: str
     label: str
@@ -66,7 +67,7 @@ def figure(shares: Sequence[Share]) -> go.Figure:
     fig.update_xaxes(range=[max(low, NARROWEST) - 0.05, min(high, WIDEST) + 0.05], tickformat=".0%")
     fig.update_yaxes(categoryorder="array", categoryarray=names[::-1])
     fig.update_layout(hovermode="closest", margin={"l": 20 + 7 * max(map(len, names), default=0)})
-    fig.layout.annotations = fig.layout.annotations[1:]  # the axis of places needs no name
+    fig.layout.annotations = fig.layout.annotations[1:]  # no title for the axis of places
     return fig
 
 
@@ -81,7 +82,7 @@ def _clip_end(value: float, mean: float) -> float:
 
 
 def format_share(share: Share) -> str:
-    """'43% [12%, 71%]'."""
+    """Return '43% [12%, 71%]'."""
     said = f"{100 * share.mean:.0f}%"
     if math.isfinite(share.low) and math.isfinite(share.high):
         said += f" [{100 * share.low:.0f}%, {100 * share.high:.0f}%]"

@@ -1,4 +1,4 @@
-"""Compare's precision-recall curves of chosen cells."""
+"""Compare's view of precision-recall curves of chosen cells."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CURVES = 6
 
 
 def draw(context: Context) -> None:
-    """Precision-recall curves of chosen cells."""
+    """Draw precision-recall curves of chosen cells."""
     draw_heading(
         "Precision and recall on the test rows",
         "Rows are ranked by the network's score. Recall: the share of all positive rows among those ranked so far; precision: the share of "
@@ -60,7 +60,7 @@ def draw(context: Context) -> None:
 
 
 def _choose_first(context: Context) -> list[str]:
-    """The cells at the place with most of them, those of the highest ratio before others."""
+    """Return the ids of the cells at the place that has most of them; of equal places, the one with the highest ratio."""
     by_place: dict[tuple[str, float], list[str]] = {}
     for r in context.there:
         by_place.setdefault((r["dataset"], r["ratio"]), []).append(r["run"])
@@ -69,7 +69,7 @@ def _choose_first(context: Context) -> list[str]:
 
 
 def _read_curves(context: Context, picked: Sequence[str], names: Mapping[str, str]) -> tuple[list[pr.Curve], float]:
-    """The curves of these runs, and the prevalence that all have, else NaN."""
+    """Return the curves of these runs, and the prevalence that all have, else NaN."""
     store, owner = get_store(), visitor.read_owner()
     known = {r["run"]: r for r in context.there}
     methods = [known[id]["method"] for id in picked]

@@ -1,4 +1,4 @@
-"""Papers: what the papers' tables print, what came of the same experiment here, and which of their claims hold."""
+"""Papers: what the papers' tables print, what the same experiment gives here, and which of their claims hold."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def page() -> None:
 
 
 def _choose_table() -> tuple[str, str]:
-    """Paper and table, kept in the address."""
+    """Draw the choice of paper and table, kept in the address; return both."""
     state, query = st.session_state, ADDRESS.read()
     if query is not None:
         paper = query.get("paper", "eos")
@@ -107,7 +107,7 @@ def _choose_table() -> tuple[str, str]:
 
 
 def _read_printed(paper: str, table: str) -> dict[str, Any]:
-    """A table of which nothing is shipped: the paper's numbers."""
+    """Return a table of which nothing is shipped: the paper's numbers alone."""
     rows = [
         {
             "table": table, "dataset": c.dataset, "labels": dict(c.labels), "metric": c.meant, "published": c.value,
@@ -120,7 +120,7 @@ def _read_printed(paper: str, table: str) -> dict[str, Any]:
 
 
 def _draw_protocol(document: Mapping[str, Any]) -> None:
-    """What was run, and where it comes from."""
+    """Draw what was run, and where it comes from."""
     facts = document["provenance"]
     st.info(escape(document["words"], 2000), icon=":material/science:")
     st.caption(
@@ -140,7 +140,7 @@ def _draw_protocol(document: Mapping[str, Any]) -> None:
 
 
 def _choose_measurements() -> str:
-    """Whose measurements are drawn, where there are two: those that are shipped, or this lab's own."""
+    """Draw the choice between the shipped measurements and this lab's own; return it."""
     if st.session_state.get("papers.whose") not in (SHIPPED, LAB):
         st.session_state["papers.whose"] = SHIPPED
     return st.segmented_control(
@@ -150,7 +150,7 @@ def _choose_measurements() -> str:
 
 
 def _draw_open_questions(catalog: Mapping[str, Any], paper: str) -> None:
-    """What the paper leaves open, and what was decided."""
+    """Draw what the paper leaves open, and what was decided here."""
     try:
         deviations = find_entry(catalog, "methods", PAPERS[paper].METHOD)["deviations"]
     except UnknownName:
