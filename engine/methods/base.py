@@ -37,7 +37,8 @@ class Method(abc.ABC):
     source: which algorithm of which paper, whose variant. ranked: False for oracles. presets: preset -> parameters that
     differ from the defaults; deviations: preset -> what it still does not do as the source. suited: kind of data -> preset whose
     values are the defaults there (`engine.spec.run.defaults`). controls: label -> parameters
-    changed to make the control that isolates the method's claim.
+    changed to make the control that isolates the method's claim. expected_failed_checks: scikit-learn's check -> why the method's
+    classifier fails it by design, with its default parameters.
     """
 
     name: ClassVar[str]
@@ -50,6 +51,7 @@ class Method(abc.ABC):
     deviations: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     suited: ClassVar[Mapping[str, str]] = {}
     controls: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    expected_failed_checks: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self) -> None:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}

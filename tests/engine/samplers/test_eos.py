@@ -19,11 +19,8 @@ from engine.samplers import EOS
 from engine.samplers.lines import Drawn, eos, smote
 from engine.samplers.neighbours import nearest
 
-# fixed random_state: several of these checks fit twice and compare
-suite = parametrize_with_checks([EOS(random_state=0, **o) for o in ({}, {"direction": "away"}, {"variant": "released"})])
 
-
-@pytest.mark.parametrize("estimator, check", list(suite.args[1]), ids=suite.kwargs["ids"])
+@parametrize_with_checks([EOS(), EOS(direction="away"), EOS(variant="released")])
 def test_imbalanced_learns_suite(estimator: Any, check: Any) -> None:
     check(estimator)
 
