@@ -19,8 +19,11 @@ from engine.samplers import EOS
 from engine.samplers.lines import Drawn, eos, smote
 from engine.samplers.neighbours import nearest
 
+# Default parameters apart from random_state: several of these checks fit twice and compare, and set none themselves.
+suite = parametrize_with_checks([EOS(random_state=0, **o) for o in ({}, {"direction": "away"}, {"variant": "released"})])
 
-@parametrize_with_checks([EOS(), EOS(direction="away"), EOS(variant="released")])
+
+@pytest.mark.parametrize("estimator, check", list(suite.args[1]), ids=suite.kwargs["ids"])
 def test_imbalanced_learns_suite(estimator: Any, check: Any) -> None:
     check(estimator)
 
