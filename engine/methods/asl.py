@@ -32,6 +32,10 @@ class ASL(DeepMethod):
         "smoothing alone at its own values."
     )
     pen = Pen("blue", "longdash", "diamond")
+    expected_failed_checks = {
+        "check_classifiers_train": "on two classes of equal size the one that counts as the larger costs little (gamma_negative, "
+        "margin), so the other is predicted too often: accuracy is at most .83, and the check asks for more."
+    }
 
     form: str = param(
         "auto", choices=FORMS,

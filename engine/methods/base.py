@@ -64,6 +64,7 @@ class Method(abc.ABC):
     reuses_plain: its first phase is plain training, so `engine.training.network_cache` may already have it.
     suggested: place among the first choices of a new sweep; None: not among them.
     paper_rows: names of rows of the papers' tables that are this method.
+    expected_failed_checks: scikit-learn's check -> why the method's classifier fails it by design, with its default parameters.
     """
 
     name: ClassVar[str]
@@ -86,6 +87,7 @@ class Method(abc.ABC):
     reuses_plain: ClassVar[bool] = False
     suggested: ClassVar[int | None] = None
     paper_rows: ClassVar[tuple[str, ...]] = ()
+    expected_failed_checks: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self) -> None:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
