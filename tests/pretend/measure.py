@@ -95,11 +95,11 @@ class Ledger:
         return counted
 
 
-def request(method: str, dataset: str, data: Mapping[str, Any], batch: int) -> RunSpec:
+def request(method: str, dataset: str, data: Mapping[str, Any], batch: int, ratio: float = 4.0) -> RunSpec:
     """A short run of two replicates."""
     known = {field["name"] for field in find(build_catalog(), "methods", method)["fields"]}
     params = {name: value for name, value in (SMALL | {"batch": batch}).items() if name in known}
-    return RunSpec(dataset, method, Imbalance("ratio", 4.0), data=dict(data), params=params, folds=2, seeds=1)
+    return RunSpec(dataset, method, Imbalance("ratio", ratio), data=dict(data), params=params, folds=2, seeds=1)
 
 
 def on_cpu(spec: RunSpec) -> dict[str, Any]:
