@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine import devices
-from engine.data.catalog import load
+from engine.data.sources import load
 from engine.estimators import CEClassifier
 from engine.methods import methods
 from engine.training.loop import Adam

@@ -6,6 +6,7 @@ What is done once a run is not.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections import Counter
@@ -18,12 +19,10 @@ from unittest import mock
 import numpy as np
 
 from engine import devices
-from engine.catalog import build_catalog
 from engine.events import Epoch, Event, Progress, Running, encode, unpack
 from engine.methods import methods
 from engine.runner import run
 from engine.spec import Imbalance, RunSpec
-from engine.spec.run import find
 from engine.training import network_cache
 from engine.training.loop import Step
 from tests.pretend.device import NAME, Tally, pretend
@@ -97,7 +96,7 @@ class Ledger:
 
 def request(method: str, dataset: str, data: Mapping[str, Any], batch: int, ratio: float = 4.0) -> RunSpec:
     """A short run of two replicates."""
-    known = {field["name"] for field in find(build_catalog(), "methods", method)["fields"]}
+    known = {field.name for field in dataclasses.fields(methods()[method])}
     params = {name: value for name, value in (SMALL | {"batch": batch}).items() if name in known}
     return RunSpec(dataset, method, Imbalance("ratio", ratio), data=dict(data), params=params, folds=2, seeds=1)
 
