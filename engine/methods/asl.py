@@ -11,6 +11,7 @@ from engine.errors import BadInput
 from engine.events import Event
 from engine.losses import Loss
 from engine.methods.base import DeepMethod, param
+from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 
@@ -30,6 +31,7 @@ class ASL(DeepMethod):
         "Ben-Baruch et al. 2021, eqs. 4 to 7 for two classes, their single-label code for more: that one is cross-entropy with label "
         "smoothing alone at its own values."
     )
+    pen = Pen("blue", "longdash", "diamond")
 
     form: str = param(
         "auto", choices=FORMS,

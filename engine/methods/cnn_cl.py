@@ -9,6 +9,7 @@ from engine.data.dataset import Task
 from engine.events import Event, Note, Phase
 from engine.losses import cross_entropy
 from engine.methods.base import DeepMethod, param
+from engine.spec.pens import Pen
 from engine.training.batches import Passes
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
@@ -29,6 +30,8 @@ class CNNCL(DeepMethod):
     family = "deep"
     kinds = ("tabular", "points", "images")
     source = "CNN-CL of Ando and Huang 2017 (k not given: 5), with scikit-learn's penalty for logistic regression."
+    pen = Pen("blue", "dash", "square")
+    reuses_plain = True
 
     classifier: str = param("knn", choices=PROBES, help="5 nearest neighbours, or logistic regression.")
 

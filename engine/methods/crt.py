@@ -10,6 +10,7 @@ from engine.data.dataset import Task
 from engine.events import Event, Phase
 from engine.losses import cross_entropy
 from engine.methods.base import DeepMethod, param
+from engine.spec.pens import Pen
 from engine.training.batches import Balanced, Passes
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
@@ -41,6 +42,9 @@ class CRT(DeepMethod):
         ),
     }
     controls: ClassVar = {"as the classes come": {"balanced": False}}
+    pen = Pen("pink", "solid", "triangle-up")
+    control_pens: ClassVar = {"as the classes come": Pen("pink", "dash", "square")}
+    reuses_plain = True
 
     head_epochs: int = param(
         10, low=1, high=500, log=True, help="Passes over the features of the largest class, each with as many of every other."

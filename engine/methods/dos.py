@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,10 +13,11 @@ from engine.data.dataset import Rows, Task
 from engine.data.rows import take
 from engine.events import Event, Note, Phase
 from engine.losses import cross_entropy, mean_weights
-from engine.methods.base import DeepMethod, param
+from engine.methods.base import DeepMethod, balanced_rows, param
 from engine.models.net import Net
 from engine.samplers import overloading
 from engine.samplers.overloading import Overloading, in_class, simplex, spread
+from engine.spec.pens import Pen
 from engine.training.batches import Passes, pick
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
@@ -70,6 +71,14 @@ class DOS(DeepMethod):
         "CE, equal epochs": {"k": 0, "k_majority": 0, "lambda_f": 0.0, "r": 1},
         "CE on copies, equal steps": {"k": 0, "k_majority": 0, "lambda_f": 0.0},
     }
+    pen = Pen("green", "longdash", "square")
+    control_pens: ClassVar = {
+        "CE, equal epochs": Pen("orange", "longdash", "x"),
+        "CE on copies, equal steps": Pen("sky", "dot", "star"),
+    }
+    cost = 2.0
+    comparison = 7
+    reuses_plain = True
 
     k: int = param(
         5, low=0, high=50,
@@ -157,6 +166,17 @@ class DOS(DeepMethod):
                 yield Note("Logistic regression on the features reached its limit of steps.", "warning")
         yield from camera.picture(final, "chosen", chosen.epoch, meter.step, chosen.score)
         return Fitted(final, chosen.epoch, earlier=earlier)
+
+    @classmethod
+    def estimate_rows(cls, params: Mapping[str, Any], counts: Sequence[int]) -> float:
+        """See Method.estimate_rows. An item of a round costs about as much as three rows."""
+        return float(super().estimate_rows(params, counts) + 3 * params["rounds"] * balanced_rows(counts))
+
+    def class_shares(self, task: Task, fitted: Fitted) -> Tensor:
+        """See Method.class_shares. Rows of a minority class count once for every copy."""
+        counts = task.train.counts(len(task.classes))
+        copies = torch.where(overloading.overloaded(counts), self.r or overloading.copies(counts), 1)
+        return super().class_shares(task, fitted) * copies
 
     @staticmethod
     @torch.no_grad()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor
@@ -14,10 +14,11 @@ from engine.data.dataset import Rows, Task
 from engine.errors import BadInput
 from engine.events import Event, Phase
 from engine.losses import Loss, cross_entropy
-from engine.methods.base import DeepMethod, param
+from engine.methods.base import DeepMethod, balanced_rows, param
 from engine.models.net import Net
 from engine.samplers.lines import DIRECTIONS, VARIANTS, Drawn, borderline_smote, eos, smote
 from engine.samplers.svm import RELABEL, balanced_svm, most_rows
+from engine.spec.pens import Pen
 from engine.training.batches import Passes
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted, Synthetic
@@ -65,6 +66,11 @@ class EOS(DeepMethod):
         ),
     }
     controls: ClassVar = {"no over-sampling": {"sampler": "none"}}
+    pen = Pen("blue", "solid", "triangle-down")
+    control_pens: ClassVar = {"no over-sampling": Pen("orange", "dash", "circle")}
+    cost = 1.1
+    comparison = 6
+    reuses_plain = True
 
     sampler: str = param(
         "eos", choices=SAMPLERS,
@@ -133,6 +139,11 @@ class EOS(DeepMethod):
             return (yield from self._in_pixels(task, meter, camera))
         meter = Meter(self.epochs * self._steps(task.train.sizes) + self.head_epochs * self._steps(balanced))
         return (yield from self._among_features(task, meter, camera))
+
+    @classmethod
+    def estimate_rows(cls, params: Mapping[str, Any], counts: Sequence[int]) -> float:
+        """See Method.estimate_rows. A row of the last layer's training costs about a fifth of one of the network's."""
+        return float(super().estimate_rows(params, counts) + params["head_epochs"] * balanced_rows(counts) / 5)
 
     def _in_pixels(self, task: Task, meter: Meter, camera: Camera) -> Generator[Event, None, Fitted]:
         yield Phase("sampling", "Making new input rows")

@@ -15,6 +15,7 @@ from engine.losses import ClassWeighted, cross_entropy, mean_weights, weighted_s
 from engine.methods.base import TableMethod, param
 from engine.models.mlp import MLP
 from engine.models.net import Net
+from engine.spec.pens import Pen
 from engine.training.batches import Passes
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
@@ -51,6 +52,9 @@ class MetaWeightNet(TableMethod):
         "not normalised": ("As the code for noisy labels; both networks are trained by Adam here.",),
     }
     controls: ClassVar = {"weights not learnt": {"eta_weights": 0.0}}
+    pen = Pen("green", "dashdot", "triangle-up")
+    control_pens: ClassVar = {"weights not learnt": Pen("green", "longdashdot", "star")}
+    cost = 5.0
 
     eta_weights: float = param(
         1e-3, low=0.0, high=1.0, log=True, label="step of the weights",

@@ -11,6 +11,7 @@ from engine.losses import cross_entropy
 from engine.methods.base import DeepMethod, param
 from engine.models.feature_classifiers import FEATURES, nearest_mean
 from engine.models.net import WithHead
+from engine.spec.pens import Pen
 from engine.training.batches import Passes
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
@@ -30,6 +31,8 @@ class NearestMean(DeepMethod):
     source = (
         "Kang et al. 2020, nearest class mean; squared Euclidean distance as in their code. Scores are minus the distances."
     )
+    pen = Pen("green", "dot", "diamond")
+    reuses_plain = True
 
     features: str = param(
         "cl2n", choices=FEATURES,

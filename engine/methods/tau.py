@@ -13,6 +13,7 @@ from engine.events import Event, Phase
 from engine.losses import cross_entropy
 from engine.methods.base import DeepMethod, param
 from engine.models.feature_classifiers import scan_tau, tau_normalised
+from engine.spec.pens import Pen
 from engine.training.batches import Passes
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
@@ -33,6 +34,9 @@ class TauNormalised(DeepMethod):
         "accuracy on validation rows as they come."
     )
     controls: ClassVar = {"without biases": {"choose": False, "tau": 0.0}}
+    pen = Pen("pink", "dashdot", "pentagon")
+    control_pens: ClassVar = {"without biases": Pen("pink", "longdashdot", "diamond")}
+    reuses_plain = True
 
     choose: bool = param(True, help="Validation rows choose tau from 0, 0.1, ... 2 for each replicate; off, it is as given.")
     tau: float = param(

@@ -6,12 +6,14 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from engine.analysis.shifts import CRITERIA, find_shifts
 from engine.data.dataset import Task
 from engine.events import Event, Phase
 from engine.losses import cross_entropy
 from engine.methods.base import DeepMethod, param
+from engine.spec.pens import Pen
 from engine.training.batches import Passes
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
@@ -31,6 +33,9 @@ class Threshold(DeepMethod):
         "Moving the threshold (Provost 2000), as scikit-learn's TunedThresholdClassifierCV but on the validation rows, and for more "
         "than two classes a number added to each class's logit, found one class after the other."
     )
+    pen = Pen("grey", "longdash", "hexagon")
+    comparison = 2
+    reuses_plain = True
 
     criterion: str = param(
         "balanced accuracy", choices=CRITERIA, help="What is made as large as can be on the validation rows; F1 is macro for many classes."
@@ -57,3 +62,9 @@ class Threshold(DeepMethod):
             score, _ = evaluate(net, valid)
         yield from camera.picture(net, "chosen", chosen.epoch, meter.step, score)
         return Fitted(net, chosen.epoch, earlier=earlier)
+
+    def class_shares(self, task: Task, fitted: Fitted) -> Tensor:
+        """See Method.class_shares. A shift of a class's logit acts as its share of the rows times exp(shift)."""
+        assert fitted.earlier is not None
+        biases, before = (net.flat[:, -net.classes :] for net in (fitted.net, fitted.earlier))
+        return super().class_shares(task, fitted) * (biases - before).double().exp()
