@@ -9,10 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import band, bracket, frame, pen, safe
-
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star", "pentagon", "hexagon")
-"""Marker symbols in turn, so that two methods never differ by colour alone."""
+from app.charts.palette import band, bracket, frame, safe, stroke
 
 
 @dataclass(frozen=True)
@@ -39,9 +36,9 @@ def figure(lines: Sequence[Line], metric: str, bounds: tuple[float, float], rati
     fig = frame("Largest to smallest class", metric, height=300, legend_rows=len(lines))
     for line in lines:
         if len(line.ratios) > 1:
-            band(fig, line.ratios, line.low, line.high, pen(line.key).colour, line.key, 0.03 if line.oracle else 0.05)
-    for place, line in enumerate(lines):
-        how = pen(line.key)
+            band(fig, line.ratios, line.low, line.high, stroke(line.key).colour, line.key, 0.03 if line.oracle else 0.05)
+    for line in lines:
+        how = stroke(line.key)
         fig.add_trace(
             go.Scatter(
                 x=line.ratios,
@@ -50,7 +47,7 @@ def figure(lines: Sequence[Line], metric: str, bounds: tuple[float, float], rati
                 name=safe(line.label) + (" · an oracle, not ranked" if line.oracle else ""),
                 legendgroup=line.key,
                 line={"color": how.colour, "dash": how.dash, "width": 2},
-                marker={"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 9},
+                marker={"symbol": how.marker, "size": 9},
                 error_y=None if len(line.ratios) > 1 else _bar(line),
                 customdata=[bracket(low, high, 3) for low, high in zip(line.low, line.high, strict=True)],
                 hovertemplate=f"%{{y:.3f}}%{{customdata}}<extra>{safe(line.label)}</extra>",

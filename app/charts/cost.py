@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.against_ratio import SYMBOLS
-from app.charts.palette import NEUTRAL, bracket, frame, pen, safe
+from app.charts.palette import NEUTRAL, bracket, frame, safe, stroke
 
 
 @dataclass(frozen=True)
@@ -51,14 +50,14 @@ def figure(points: Sequence[Point], metric: str) -> go.Figure:
                 hoverinfo="skip",
             )
         )
-    for place, point in enumerate(points):
+    for point in points:
         up, down = (0.0 if not math.isfinite(end) else abs(end - point.mean) for end in (point.high, point.low))
         fig.add_trace(
             go.Scatter(
                 x=[point.seconds],
                 y=[point.mean],
                 mode="markers",
-                marker={"color": pen(point.key).colour, "symbol": SYMBOLS[place % len(SYMBOLS)], "size": 12},
+                marker={"color": stroke(point.key).colour, "symbol": stroke(point.key).marker, "size": 12},
                 error_y={"type": "data", "symmetric": False, "array": [up], "arrayminus": [down], "thickness": 1.5},
                 name=safe(point.label) + (" · an oracle, not ranked" if point.oracle else ""),
                 hovertemplate=f"{point.seconds:.3g} s, %{{y:.3f}}{bracket(point.low, point.high, 3)}"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import NEUTRAL, band, centre, frame, pen, safe, spread
+from app.charts.palette import NEUTRAL, band, centre, frame, safe, spread, stroke
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def figure(traces: Sequence[Trace]) -> go.Figure:
     for rank, trace in enumerate(traces):
         mean, low, high = spread(trace.values)
         epochs = np.arange(1, len(mean) + 1)
-        ink = pen(trace.key)
+        ink = stroke(trace.key)
         if rank == 0 and len(trace.values) > 1:
             band(fig, epochs, low, high, ink.colour, trace.key)
         fig.add_trace(

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.against_ratio import SYMBOLS
-from app.charts.palette import NEUTRAL, frame, pen, safe
+from app.charts.palette import NEUTRAL, frame, safe, stroke
 
 LINE = 26
 """Pixels a share takes."""
@@ -37,7 +36,7 @@ def figure(shares: Sequence[Share]) -> go.Figure:
     methods = list(dict.fromkeys((s.key, s.label) for s in shares))
     fig = frame("", "", height=LINE * max(1, len(shares)) + 20, legend_rows=len(methods))
     names = [f"{i}. {_shorten_place(s.place)}" for i, s in enumerate(shares, 1)]
-    for place, (key, label) in enumerate(methods):
+    for key, label in methods:
         own = [(n, s) for n, s in zip(names, shares, strict=True) if (s.key, s.label) == (key, label)]
         at = [min(max(s.mean, NARROWEST), WIDEST) for _, s in own]
         fig.add_trace(
@@ -45,7 +44,7 @@ def figure(shares: Sequence[Share]) -> go.Figure:
                 x=at,
                 y=[n for n, _ in own],
                 mode="markers",
-                marker={"color": pen(key).colour, "symbol": SYMBOLS[place % len(SYMBOLS)], "size": 10},
+                marker={"color": stroke(key).colour, "symbol": stroke(key).marker, "size": 10},
                 error_x={
                     "type": "data",
                     "symmetric": False,

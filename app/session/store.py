@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
+from app.charts.palette import use_catalog
 from app.session.visitor import explain_demo, is_demo
 from engine.errors import BadInput, LabError
 from engine.store import Store, default_url
@@ -54,7 +55,9 @@ def open_once(url: str, closed: bool) -> Store:
 def read_catalog() -> dict[str, Any]:
     """What the engine can do: as a live one last said, else as the committed file says. Raises LabError where neither is there."""
     live = get_store().catalog()
-    return live if live is not None else _read_committed(CATALOG.stat().st_mtime_ns if CATALOG.is_file() else 0)
+    catalog = live if live is not None else _read_committed(CATALOG.stat().st_mtime_ns if CATALOG.is_file() else 0)
+    use_catalog(catalog)
+    return catalog
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)

@@ -75,7 +75,7 @@ def _read_curves(context: Context, picked: Sequence[str], names: Mapping[str, st
     methods = [known[id]["method"] for id in picked]
     places = {(known[id]["dataset"], known[id]["ratio"]) for id in picked}
     twice = len(set(methods)) < len(methods)
-    pens = [pen for name, pen in palette.PENS.items() if name not in ("frozen", "beside")]
+    strokes = palette.distinct(len(picked))
     out, prevalences = [], set()
     for i, id in enumerate(picked):
         try:
@@ -89,7 +89,7 @@ def _read_curves(context: Context, picked: Sequence[str], names: Mapping[str, st
         record = known[id]
         label = record["title"] if len(places) == 1 else names[id]
         arrays = (result.arrays["pr_recall"], np.atleast_2d(result.arrays["pr_precision"]))
-        pen = pens[i % len(pens)] if twice else palette.pen(record["method"])
-        out.append(pr.Curve(id, label, *arrays, ap.mean, ap.low, ap.high, record["role"] == "oracle", pen))
+        stroke = strokes[i] if twice else palette.stroke(record["method"])
+        out.append(pr.Curve(id, label, *arrays, ap.mean, ap.low, ap.high, record["role"] == "oracle", stroke))
         prevalences.add(round(result.prevalence, 6))
     return out, prevalences.pop() if len(prevalences) == 1 else math.nan

@@ -14,14 +14,14 @@ from app.words.text import escape, format_count, format_duration, format_ratio
 from engine.errors import BadInput
 from engine.spec import limits
 from engine.spec.companions import BASELINE, ORACLE
+from engine.spec.fields import catalog_field
 from engine.spec.run import MAX_RATIO
 from engine.sweep import SweepSpec
 from engine.sweep.standing import Standing
 
 DATASETS = ("clusters", "breast-cancer")
-METHODS = ("smote", "rs", "focal", "explicit-gradient")
 RATIOS = (5.0, 20.0, 50.0)
-"""What a first visitor finds, as far as the catalog has it: small data on which there is something to gain, and a method of each sort."""
+"""What a first visitor finds, as far as the catalog has it: small data on which there is something to gain. Methods: `suggested`."""
 OFFERED = (2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0)
 PROTOCOLS = {"Quick": (4, 1), "Usual": (4, 3), "Careful": (4, 5)}
 CUSTOM = "Custom"
@@ -35,7 +35,8 @@ def first_plan(catalog: Mapping[str, Any]) -> SweepSpec:
     names = [d["name"] for d in here]
     datasets = [n for n in DATASETS if n in names] or names[:1]
     offered = list_methods(catalog)
-    methods = [n for n in METHODS if n in offered] or [BASELINE]
+    places = {m["name"]: catalog_field(m, "suggested") for m in catalog["methods"] if m["name"] in offered}
+    methods = sorted((n for n, place in places.items() if place is not None), key=lambda n: (places[n], n)) or [BASELINE]
     folds, seeds = PROTOCOLS["Usual"]
     lowest = min(
         limits.highest_ratio(limits.class_counts(d, {}), folds, "all")[0] for d in catalog["datasets"] if d["name"] in datasets

@@ -19,6 +19,7 @@ from app.views.papers.numbers import draw_cells
 from app.words.text import escape, format_count, format_duration
 from engine.errors import BadData, UnknownName
 from engine.papers import measured, published
+from engine.papers.tables import PAPERS
 from engine.papers.verdicts import judge
 from engine.spec.run import find_entry
 
@@ -30,8 +31,6 @@ NAMES = {
     "eos": "EOS (Dablain et al.)",
     "dos": "DOS (Ando and Huang)",
 }
-METHODS = {"eos": "eos", "dos": "dos"}
-"""Whose decisions stand beside a paper's tables; the others are explicit gradient's."""
 ADDRESS = Address("papers", {})
 SHIPPED, LAB = "shipped", "of this lab"
 
@@ -153,7 +152,7 @@ def _choose_measurements() -> str:
 def _draw_open_questions(catalog: Mapping[str, Any], paper: str) -> None:
     """What the paper leaves open, and what was decided."""
     try:
-        deviations = find_entry(catalog, "methods", METHODS.get(paper, "explicit-gradient"))["deviations"]
+        deviations = find_entry(catalog, "methods", PAPERS[paper].METHOD)["deviations"]
     except UnknownName:
         return
     said = list(dict.fromkeys(s for preset in deviations.values() for s in preset))
