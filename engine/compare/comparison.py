@@ -117,7 +117,7 @@ def compare(
             "provenance": collect_provenance(torch.device("cpu"), torch.float32),
         }, artifacts
     finally:
-        network_cache.forget()
+        network_cache.clear()
 
 
 def _make_halving(bench: Evaluator, spec: CompareSpec, clock: Callable[[], float], began: float) -> SuccessiveHalving:

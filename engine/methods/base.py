@@ -27,7 +27,8 @@ from engine.training import network_cache
 from engine.training.batches import Balanced, Passes
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted, Synthetic
-from engine.training.loop import SGD, Adam, Augment, Batches, Chosen, Descent, Meter, new_net, streams, train, warm_up_and_drops
+from engine.training.loop import Batches, Chosen, Meter, new_net, streams, train
+from engine.training.optimisers import SGD, Adam, Augment, Descent, warm_up_and_drops
 from engine.training.oversampling import NEAR, Draw, machine_notes, oversample
 
 __all__ = ["DeepMethod", "Fitted", "Method", "Synthetic", "TableMethod", "param"]
@@ -189,7 +190,7 @@ class TableMethod(Method, abc.ABC):
         step = self.step(net, task, loss)
         batches = batches or Passes(rows.sizes.tolist(), self.batch, streams(task, "batch"))
         key = self._recipe(task, loss, net, batches) if rows is task.train and not camera.views else ""
-        kept = network_cache.find(key) if key else None
+        kept = network_cache.get(key) if key else None
         if kept is not None:
             net.flat = kept.flat.clone()
             net.restore(kept.state)
@@ -209,7 +210,7 @@ class TableMethod(Method, abc.ABC):
                 said.append(event)
             yield event
         if key:
-            network_cache.keep(key, net, chosen, said, meter.step - began)
+            network_cache.put(key, net, chosen, said, meter.step - began)
         return net, chosen
 
     def _recipe(self, task: Task, loss: Loss, net: Net, batches: Batches) -> str:
@@ -248,7 +249,7 @@ class TableMethod(Method, abc.ABC):
         """The whole of a method that only changes the rows, the batches or the loss."""
         rows = task.train if rows is None else rows
         if synthetic is not None:
-            camera.watch(Rows(synthetic.start, synthetic.y, synthetic.mask), lambda: synthetic.x)
+            camera.track_points(Rows(synthetic.start, synthetic.y, synthetic.mask), lambda: synthetic.x)
         chances = streams(task, "batch")
         batches: Batches = (
             Balanced(rows, len(task.classes), self.batch, chances)
@@ -258,7 +259,7 @@ class TableMethod(Method, abc.ABC):
         yield Phase("training", "Training the network")
         meter = Meter(self.epochs * max(batches.per_pass()))
         net, chosen = yield from self.pretrain(task, loss, rows=rows, meter=meter, camera=camera, batches=batches)
-        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, chosen.score)
+        yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, chosen.score)
         return Fitted(net, chosen.epoch, synthetic)
 
     def fit_sampled(

@@ -44,5 +44,5 @@ class CNNCL(DeepMethod):
         final, converged = with_probe(net, task.train, self.classifier)
         if not converged:
             yield Note("Logistic regression on the features reached its limit of steps.", "warning")
-        yield from camera.picture(final, "chosen", chosen.epoch, meter.step, chosen.score)
+        yield from camera.record_final_frame(final, "chosen", chosen.epoch, meter.step, chosen.score)
         return Fitted(final, chosen.epoch, earlier=net)

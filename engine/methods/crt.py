@@ -71,7 +71,7 @@ class CRT(DeepMethod):
         camera.share = 0.3
         if task.shape is not None:
             camera.share = 1.0
-            camera.enter(net)
+            camera.show_features(net)
         yield Phase("head", "Training a new last layer on balanced batches")
         rate = half_cosine(self.head_rate, self.head_epochs)
         step = HeadSGD(net, cross_entropy, rate=rate, momentum=0.9, decay=5e-4)
@@ -81,5 +81,5 @@ class CRT(DeepMethod):
             net, task, step, batches,
             rows=embedded(net, rows), epochs=self.head_epochs, phase="head", meter=meter, camera=camera,
         )  # fmt: skip
-        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, chosen.score)
+        yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, chosen.score)
         return Fitted(net, chosen.epoch, earlier=earlier)

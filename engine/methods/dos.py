@@ -136,7 +136,7 @@ class DOS(DeepMethod):
         batches = Passes(step.items.sizes.tolist(), self.batch, streams(task, "round-batch"))
         first = Passes(task.train.sizes.tolist(), self.batch, [])
         meter = Meter(self.epochs * max(first.per_pass()) + self.rounds * max(batches.per_pass()))
-        camera.quiet()
+        camera.hide_rows()
         yield Phase("training", "Training the network")
         earlier, _ = yield from self.pretrain(task, cross_entropy, rows=task.train, meter=meter, camera=camera)
         if not minority.any():
@@ -164,7 +164,7 @@ class DOS(DeepMethod):
             final, converged = with_probe(net, task.train, self.classifier)
             if not converged:
                 yield Note("Logistic regression on the features reached its limit of steps.", "warning")
-        yield from camera.picture(final, "chosen", chosen.epoch, meter.step, chosen.score)
+        yield from camera.record_final_frame(final, "chosen", chosen.epoch, meter.step, chosen.score)
         return Fitted(final, chosen.epoch, earlier=earlier)
 
     @classmethod
@@ -190,14 +190,14 @@ class DOS(DeepMethod):
     @staticmethod
     def _watch(net: Net, task: Task, minority: Tensor, camera: Camera) -> None:
         """From now on the picture shows the features, and those of minority rows move."""
-        camera.enter(net)
+        camera.show_features(net)
         few = take(task.train, minority.gather(1, task.train.y))
         if camera.frames and bool(few.mask.any()):
 
             def now() -> Tensor:
                 return net.embed(few.x, few.mask) * few.mask.unsqueeze(2)
 
-            camera.watch(replace(few, x=now()), now)
+            camera.track_points(replace(few, x=now()), now)
 
 
 class Rounds(Step):

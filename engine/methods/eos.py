@@ -152,16 +152,16 @@ class EOS(DeepMethod):
         if found.made is not None:
             synthetic = Synthetic(found.made.x, found.made.x, found.made.y, found.made.mask)
             if task.shape is None:
-                camera.watch(found.made, lambda: synthetic.x)
+                camera.track_points(found.made, lambda: synthetic.x)
         yield Phase("training", "Training the network")
         loss = self._loss(task, found.rows.counts(len(task.classes)))
         net, chosen = yield from self.pretrain(task, loss, rows=found.rows, meter=meter, camera=camera)
         if task.shape is not None:
-            camera.enter(net)
+            camera.show_features(net)
             if found.made is not None:
                 seen = embedded(net, found.made)
-                camera.watch(seen, lambda: seen.x)
-        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, chosen.score)
+                camera.track_points(seen, lambda: seen.x)
+        yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, chosen.score)
         return Fitted(net, chosen.epoch, synthetic, enemies=found.enemies)
 
     def _among_features(self, task: Task, meter: Meter, camera: Camera) -> Generator[Event, None, Fitted]:
@@ -175,10 +175,10 @@ class EOS(DeepMethod):
         found = yield from self._sampled(embedded(net, task.train), task, meter)
         camera.share = 1.0 if images else 0.3
         if images:
-            camera.enter(net)
+            camera.show_features(net)
             if found.made is not None:
                 made = found.made
-                camera.watch(made, lambda: made.x)
+                camera.track_points(made, lambda: made.x)
         yield Phase("head", "Training the last layer")
         step = HeadSGD(net, cross_entropy, rate=warm_up(self.head_rate), momentum=0.9, decay=2e-4)
         if not self.warm_start:
@@ -187,7 +187,7 @@ class EOS(DeepMethod):
         chosen = yield from train(
             net, task, step, batches, rows=found.rows, epochs=self.head_epochs, phase="head", meter=meter, camera=camera
         )
-        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, chosen.score)
+        yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, chosen.score)
         return Fitted(net, chosen.epoch, embedded=found.made, enemies=found.enemies, earlier=earlier)
 
     def _steps(self, sizes: Tensor) -> int:

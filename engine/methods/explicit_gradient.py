@@ -153,7 +153,7 @@ class ExplicitGradient(TableMethod):
                 "warning",
             )
         if points.mask.any():
-            camera.watch(points, lambda: step.points)
+            camera.track_points(points, lambda: step.points)
         camera.share = 0.75
         yield Phase("points", "Moving the synthetic points" if step.moving else "Training on, nothing moves")
         if step.moving and self.inner_steps > min(batches.per_pass()):
@@ -173,7 +173,7 @@ class ExplicitGradient(TableMethod):
             meter=meter,
             camera=camera,
         )
-        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, chosen.score)
+        yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, chosen.score)
         synthetic = Synthetic(step.points, points.x, points.y, points.mask, points.number) if points.mask.any() else None
         return Fitted(net, chosen.epoch, synthetic)
 

@@ -19,7 +19,8 @@ from engine.spec.pens import Pen
 from engine.training.batches import Passes
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
-from engine.training.loop import Adam, Batch, Meter, Step, mean_under, streams, train
+from engine.training.loop import Batch, Meter, Step, streams, train
+from engine.training.optimisers import Adam, mean_under
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class MetaWeightNet(TableMethod):
         chosen = yield from train(
             net, task, step, batches, rows=task.train, epochs=self.epochs, phase="training", meter=meter, camera=camera
         )
-        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, chosen.score)
+        yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, chosen.score)
         return Fitted(net, chosen.epoch)
 
 

@@ -48,5 +48,5 @@ class NearestMean(DeepMethod):
         seen = embedded(earlier, task.train)
         net = WithHead(earlier, *nearest_mean(seen.x, seen.y, seen.mask, len(task.classes), self.features))
         score, _ = evaluate(net, task.valid)
-        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, score)
+        yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, score)
         return Fitted(net, chosen.epoch, earlier=earlier)

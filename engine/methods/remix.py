@@ -18,7 +18,8 @@ from engine.seeds import numpy_stream
 from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
-from engine.training.loop import Batch, Batches, Descent
+from engine.training.loop import Batch, Batches
+from engine.training.optimisers import Descent
 
 
 @dataclass(frozen=True)

@@ -60,5 +60,5 @@ class TauNormalised(DeepMethod):
             flat[:, -(net.width + 1) * net.classes :] = torch.cat([head, torch.zeros_like(head[:, : net.classes])], 1)
             net.flat = flat
             score, _ = evaluate(net, valid)
-        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, score)
+        yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, score)
         return Fitted(net, chosen.epoch, earlier=earlier)

@@ -60,7 +60,7 @@ class Threshold(DeepMethod):
             flat[:, -net.classes :] += shifts.to(flat)
             net.flat = flat
             score, _ = evaluate(net, valid)
-        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, score)
+        yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, score)
         return Fitted(net, chosen.epoch, earlier=earlier)
 
     def class_shares(self, task: Task, fitted: Fitted) -> Tensor:
