@@ -24,7 +24,7 @@ from engine.spec import fields
 from engine.spec.fields import param
 from engine.spec.pens import Pen
 from engine.training import network_cache
-from engine.training.batches import Balanced, Passes
+from engine.training.batches import Balanced, Passes, steps_of_pass
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted, Synthetic
 from engine.training.loop import Batches, Chosen, Meter, new_net, streams, train
@@ -272,7 +272,7 @@ class TableMethod(Method, abc.ABC):
         yield Phase("sampling", "Making synthetic rows")
         counts = task.train.counts(len(task.classes))
         balanced = (counts.amax(1) * (counts > 0).sum(1)).tolist()
-        meter = Meter(self.epochs * max(Passes(balanced, self.batch, []).per_pass()))
+        meter = Meter(self.epochs * steps_of_pass(balanced, self.batch))
         found = yield from oversample(task.train, task, draw, share=share, meter=meter, near=near)
         assert found.made is not None
         if most is not None:

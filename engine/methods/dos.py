@@ -18,7 +18,7 @@ from engine.models.net import Net
 from engine.samplers import overloading
 from engine.samplers.overloading import Overloading, in_class, simplex, spread
 from engine.spec.pens import Pen
-from engine.training.batches import Passes, pick
+from engine.training.batches import Passes, pick, steps_of_pass
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 from engine.training.loop import Batch, Meter, Step, streams, train
@@ -134,8 +134,8 @@ class DOS(DeepMethod):
         minority = overloading.overloaded(task.train.counts(len(task.classes)))
         step = Rounds(self, task, minority)
         batches = Passes(step.items.sizes.tolist(), self.batch, streams(task, "round-batch"))
-        first = Passes(task.train.sizes.tolist(), self.batch, [])
-        meter = Meter(self.epochs * max(first.per_pass()) + self.rounds * max(batches.per_pass()))
+        first = steps_of_pass(task.train.sizes.tolist(), self.batch)
+        meter = Meter(self.epochs * first + self.rounds * max(batches.per_pass()))
         camera.hide_rows()
         yield Phase("training", "Training the network")
         earlier, _ = yield from self.pretrain(task, cross_entropy, rows=task.train, meter=meter, camera=camera)

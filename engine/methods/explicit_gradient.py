@@ -18,7 +18,7 @@ from engine.methods.base import USUAL_EPOCHS, TableMethod, param
 from engine.models.mlp import MLP
 from engine.seeds import torch_stream
 from engine.spec.pens import Pen
-from engine.training.batches import Balanced, Passes, Plan, pick
+from engine.training.batches import Balanced, Passes, Plan, pick, steps_of_pass
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted, Synthetic
 from engine.training.loop import Batch, Meter, Step, streams, train
@@ -137,8 +137,8 @@ class ExplicitGradient(TableMethod):
         """See Method.fit."""
         inner, outer = self._parts(task)
         batches = self._batches(inner, task)
-        first = Passes(task.train.sizes.tolist(), self.batch, [])
-        meter = Meter(self.epochs * max(first.per_pass()) + self.meta_epochs * max(batches.per_pass()))
+        first = steps_of_pass(task.train.sizes.tolist(), self.batch)
+        meter = Meter(self.epochs * first + self.meta_epochs * max(batches.per_pass()))
         camera.share = 0.25
         yield Phase("training", "Training the first classifier")
         net, _ = yield from self.pretrain(task, cross_entropy, rows=task.train, meter=meter, camera=camera)
