@@ -9,13 +9,12 @@ from typing import ClassVar
 from engine.data.dataset import Task
 from engine.events import Event, Phase
 from engine.methods.base import param
-from engine.methods.decoupled import DecoupledMethod, Refit, head_frames, train_head
+from engine.methods.decoupled import DecoupledMethod, Refit, head_batches, head_frames, train_head
 from engine.models.net import Net
 from engine.spec.pens import Pen
-from engine.training.batches import Balanced, Passes
 from engine.training.camera import Camera
 from engine.training.heads import embedded, half_cosine
-from engine.training.loop import Chosen, Meter, streams
+from engine.training.loop import Chosen, Meter
 
 
 @dataclass(frozen=True)
@@ -58,18 +57,14 @@ class CRT(DecoupledMethod):
 
     def head_steps(self, task: Task) -> int:
         """See DecoupledMethod."""
-        return self.head_epochs * max(self._batches(task).per_pass())
+        return self.head_epochs * max(head_batches(task, self.batch, balanced=self.balanced).per_pass())
 
     def refit(self, net: Net, task: Task, *, chosen: Chosen, meter: Meter, camera: Camera) -> Generator[Event, None, Refit]:
         """See DecoupledMethod."""
         head_frames(net, task, camera)
         yield Phase("head", "Training a new last layer on balanced batches")
+        batches = head_batches(task, self.batch, balanced=self.balanced)
         return (yield from train_head(
-            task, net, embedded(net, task.train), self._batches(task), rate=half_cosine(self.head_rate, self.head_epochs), decay=5e-4,
+            task, net, embedded(net, task.train), batches, rate=half_cosine(self.head_rate, self.head_epochs), decay=5e-4,
             epochs=self.head_epochs, warm_start=self.warm_start, meter=meter, camera=camera,
         ))  # fmt: skip
-
-    def _batches(self, task: Task) -> Balanced | Passes:
-        rows, chances = task.train, streams(task, "head-batch")
-        balanced = Balanced(rows, len(task.classes), self.batch, chances)
-        return balanced if self.balanced else Passes(rows.sizes.tolist(), self.batch, chances)

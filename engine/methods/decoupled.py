@@ -14,7 +14,7 @@ from engine.events import Event, Phase
 from engine.losses import Loss, cross_entropy
 from engine.methods.base import DeepMethod
 from engine.models.net import Net
-from engine.training.batches import steps_of_pass
+from engine.training.batches import Balanced, Passes, steps_of_pass
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 from engine.training.heads import HeadSGD
@@ -98,6 +98,12 @@ def train_head(
         step.replace(streams(task, "head-init"))
     chosen = yield from train(net, task, step, batches, rows=rows, epochs=epochs, phase="head", meter=meter, camera=camera)
     return Refit(net, chosen.score, chosen.epoch)
+
+
+def head_batches(task: Task, size: int, *, balanced: bool) -> Batches:
+    """Batches of at most `size` training rows for the last layer; balanced: with equally many rows of every class."""
+    rows, chances = task.train, streams(task, "head-batch")
+    return Balanced(rows, len(task.classes), size, chances) if balanced else Passes(rows.sizes.tolist(), size, chances)
 
 
 def set_head(net: Net, head: Tensor) -> None:
