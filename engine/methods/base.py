@@ -14,7 +14,7 @@ from torch import Tensor
 
 from engine.data.dataset import Rows, Task
 from engine.errors import BadInput
-from engine.events import Epoch, Event, Phase
+from engine.events import Epoch, Event, Phase, Running
 from engine.losses import Loss, cross_entropy
 from engine.models.cnn import CNN, TRUNKS
 from engine.models.mlp import ACTIVATIONS
@@ -29,7 +29,7 @@ from engine.training.camera import Camera
 from engine.training.fitted import Fitted, Synthetic
 from engine.training.loop import Batches, Chosen, Meter, new_net, streams, train
 from engine.training.optimisers import SGD, Adam, Augment, Descent, warm_up_and_drops
-from engine.training.oversampling import NEAR, Draw, machine_notes, oversample
+from engine.training.oversampling import NEAR, Draw, explain_machine, oversample
 
 __all__ = ["DeepMethod", "Fitted", "Method", "Synthetic", "TableMethod", "param"]
 
@@ -198,19 +198,17 @@ class TableMethod(Method, abc.ABC):
             meter.done += self.epochs * max(batches.per_pass())
             yield from kept.epochs
             return net, kept.chosen
-        began, said = meter.step, []
-        training = train(net, task, step, batches, rows=rows, epochs=self.epochs, phase="training", meter=meter, camera=camera)
-        while True:
-            try:
-                event = next(training)
-            except StopIteration as end:
-                chosen: Chosen = end.value
-                break
+        began, epochs = meter.step, []
+        training = Running(
+            train(net, task, step, batches, rows=rows, epochs=self.epochs, phase="training", meter=meter, camera=camera)
+        )
+        for event in training:
             if isinstance(event, Epoch):
-                said.append(event)
+                epochs.append(event)
             yield event
+        chosen = training.value
         if key:
-            network_cache.put(key, net, chosen, said, meter.step - began)
+            network_cache.put(key, net, chosen, epochs, meter.step - began)
         return net, chosen
 
     def _recipe(self, task: Task, loss: Loss, net: Net, batches: Batches) -> str:
@@ -273,12 +271,12 @@ class TableMethod(Method, abc.ABC):
         counts = task.train.counts(len(task.classes))
         balanced = (counts.amax(1) * (counts > 0).sum(1)).tolist()
         meter = Meter(self.epochs * steps_of_pass(balanced, self.batch))
-        found = yield from oversample(task.train, task, draw, share=share, meter=meter, near=near)
-        assert found.made is not None
+        sampled = yield from oversample(task.train, task, draw, share=share, meter=meter, near=near)
+        assert sampled.new is not None
         if most is not None:
-            yield from machine_notes(found, task, most)
-        synthetic = Synthetic(found.made.x, found.made.x, found.made.y, found.made.mask)
-        return (yield from self.fit_plain(task, cross_entropy, camera=camera, rows=found.rows, synthetic=synthetic))
+            yield from explain_machine(sampled, task, most)
+        synthetic = Synthetic(sampled.new.x, sampled.new.x, sampled.new.y, sampled.new.mask)
+        return (yield from self.fit_plain(task, cross_entropy, camera=camera, rows=sampled.rows, synthetic=synthetic))
 
 
 OPTIMISERS = ("adam", "sgd")

@@ -68,11 +68,11 @@ class DecoupledMethod(DeepMethod, abc.ABC):
         yield Phase("training", "Training the network")
         net, chosen = yield from self.pretrain(task, loss, rows=task.train, meter=meter, camera=camera)
         earlier = net.copy()
-        made = yield from self.refit(net, task, chosen=chosen, meter=meter, camera=camera)
-        score = evaluate(made.net, task.valid)[0] if made.score is None else made.score
-        epoch = chosen.epoch if made.epoch is None else made.epoch
-        yield from camera.record_final_frame(made.net, "chosen", epoch, meter.step, score)
-        return Fitted(made.net, epoch, embedded=made.embedded, enemies=made.enemies, earlier=earlier)
+        refitted = yield from self.refit(net, task, chosen=chosen, meter=meter, camera=camera)
+        score = evaluate(refitted.net, task.valid)[0] if refitted.score is None else refitted.score
+        epoch = chosen.epoch if refitted.epoch is None else refitted.epoch
+        yield from camera.record_final_frame(refitted.net, "chosen", epoch, meter.step, score)
+        return Fitted(refitted.net, epoch, embedded=refitted.embedded, enemies=refitted.enemies, earlier=earlier)
 
 
 def train_head(

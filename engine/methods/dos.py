@@ -216,15 +216,15 @@ class Rounds(Step):
         copies = torch.where(minority, method.r or overloading.copies(counts), 1)
         self.k = torch.where(minority, method.k, method.k_majority).tolist()
         times = copies.gather(1, rows.y) * rows.mask  # [R, N]
-        made = [torch.repeat_interleave(torch.arange(len(t), device=t.device), t) for t in times]
-        self.row = torch.nn.utils.rnn.pad_sequence(made, batch_first=True)
+        copies_of = [torch.repeat_interleave(torch.arange(len(t), device=t.device), t) for t in times]
+        self.row = torch.nn.utils.rnn.pad_sequence(copies_of, batch_first=True)
         mask = torch.arange(self.row.shape[1], device=times.device) < times.sum(1, keepdim=True)
         number = torch.arange(self.row.shape[1], device=times.device) * mask
         self.items = Rows(number.unsqueeze(2), rows.y.gather(1, self.row) * mask, mask)
         self.minority = minority
         self.stored: Tensor | None = None
         self.at = self.row[:, :0]
-        self.seen = self.own = torch.zeros(0)
+        self.mixed_items = self.rho_sum = torch.zeros(0)
 
     def start(self, net: Net) -> None:
         """Rounds of this network begin."""
@@ -239,11 +239,11 @@ class Rounds(Step):
         rows, method = self.task.train, self.method
         if self.stored is None:
             self.stored = self._features()
-        found = [in_class(z, y, k) for z, y, k in zip(self._kept(self.stored), self._kept(rows.y), self.k, strict=True)]
+        neighbours = [in_class(z, y, k) for z, y, k in zip(self._kept(self.stored), self._kept(rows.y), self.k, strict=True)]
         places = max(method.k, method.k_majority) + 1
         blank = self.row.new_zeros(*rows.y.shape, places)
         self.near, self.there = blank, blank.bool()
-        for r, (near, there) in enumerate(found):
+        for r, (near, there) in enumerate(neighbours):
             self.near[r, : near.shape[0], : near.shape[1]] = near
             self.there[r, : there.shape[0], : there.shape[1]] = there
         self.weights = self.stored.new_zeros(*self.row.shape, places)
@@ -253,7 +253,7 @@ class Rounds(Step):
         variance = spread(self.stored, rows.y, rows.mask, len(self.task.classes))
         apart = torch.where(variance > 0, 2 * variance, 1.0)  # of a class with one row, or all in one place
         self.scale = apart.gather(1, rows.y) if method.scaled else None
-        self.seen = self.own = torch.zeros(len(self.row), dtype=self.stored.dtype, device=self.row.device)
+        self.mixed_items = self.rho_sum = torch.zeros(len(self.row), dtype=self.stored.dtype, device=self.row.device)
 
     def __call__(self, batch: Batch) -> Tensor:
         """One step on items."""
@@ -270,7 +270,7 @@ class Rounds(Step):
         variance = spread(self.stored, rows.y, rows.mask, len(self.task.classes))
         nan = torch.full_like(variance, torch.nan)
         return {
-            "rho_self": torch.where(self.seen > 0, self.own / self.seen.clamp(min=1), 1.0),
+            "rho_self": torch.where(self.mixed_items > 0, self.rho_sum / self.mixed_items.clamp(min=1), 1.0),
             "variance_minority": torch.where(self.minority, variance, nan).nanmean(1),
             "variance_majority": torch.where(self.minority, nan, variance).nanmean(1),
         } | {f"variance_{c}": variance[:, c] for c in range(variance.shape[1])}
@@ -285,8 +285,8 @@ class Rounds(Step):
         z = net.embed(batch.x, batch.mask)
         loss_f, loss_g, rho = self.loss(net.head, z, batch.y, targets, pick(self.weights, at), there, scale)
         among = batch.mask & there[:, :, 1:].any(2)
-        self.seen = self.seen + among.sum(1)
-        self.own = self.own + (rho.detach()[:, :, 0] * among).sum(1)
+        self.mixed_items = self.mixed_items + among.sum(1)
+        self.rho_sum = self.rho_sum + (rho.detach()[:, :, 0] * among).sum(1)
         return ((loss_g + self.method.lambda_f * loss_f) * mean_weights(batch.mask, z.dtype)).sum(1)
 
     def _features(self) -> Tensor:

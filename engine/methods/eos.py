@@ -25,7 +25,7 @@ from engine.training.camera import Camera
 from engine.training.fitted import Fitted, Synthetic
 from engine.training.heads import embedded, warm_up
 from engine.training.loop import Chosen, Meter, streams
-from engine.training.oversampling import DANGER, NEAR, Sampled, machine_notes, oversample
+from engine.training.oversampling import DANGER, NEAR, Sampled, explain_machine, oversample
 
 LOSSES = ("ce", "focal", "asl", "asl-binary", "ldam")
 SAMPLERS = ("eos", "smote", "borderline-smote", "balanced-svm", "none")
@@ -153,38 +153,38 @@ class EOS(DecoupledMethod):
     def _fit_pixels(self, task: Task, camera: Camera) -> Generator[Event, None, Fitted]:
         meter = Meter(self.epochs * self._sampled_steps(task))
         yield Phase("sampling", "Making new input rows")
-        found = yield from self._sampled(task.train, task, meter)
+        sampled = yield from self._sampled(task.train, task, meter)
         synthetic = None
-        if found.made is not None:
-            synthetic = Synthetic(found.made.x, found.made.x, found.made.y, found.made.mask)
+        if sampled.new is not None:
+            synthetic = Synthetic(sampled.new.x, sampled.new.x, sampled.new.y, sampled.new.mask)
             if task.shape is None:
-                camera.track_points(found.made, lambda: synthetic.x)
+                camera.track_points(sampled.new, lambda: synthetic.x)
         yield Phase("training", "Training the network")
-        loss = self._loss(task, found.rows.counts(len(task.classes)))
-        net, chosen = yield from self.pretrain(task, loss, rows=found.rows, meter=meter, camera=camera)
+        loss = self._loss(task, sampled.rows.counts(len(task.classes)))
+        net, chosen = yield from self.pretrain(task, loss, rows=sampled.rows, meter=meter, camera=camera)
         if task.shape is not None:
             camera.show_features(net)
-            if found.made is not None:
-                seen = embedded(net, found.made)
-                camera.track_points(seen, lambda: seen.x)
+            if sampled.new is not None:
+                features = embedded(net, sampled.new)
+                camera.track_points(features, lambda: features.x)
         yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, chosen.score)
-        return Fitted(net, chosen.epoch, synthetic, enemies=found.enemies)
+        return Fitted(net, chosen.epoch, synthetic, enemies=sampled.enemies)
 
     def refit(self, net: Net, task: Task, *, chosen: Chosen, meter: Meter, camera: Camera) -> Generator[Event, None, Refit]:
         """See DecoupledMethod."""
         yield Phase("sampling", "Making new rows among the features")
-        found = yield from self._sampled(embedded(net, task.train), task, meter)
+        sampled = yield from self._sampled(embedded(net, task.train), task, meter)
         head_frames(net, task, camera)
-        if task.shape is not None and found.made is not None:  # a table's picture stays the plane of its input rows
-            made = found.made
-            camera.track_points(made, lambda: made.x)
+        if task.shape is not None and sampled.new is not None:  # a table's picture stays the plane of its input rows
+            new = sampled.new
+            camera.track_points(new, lambda: new.x)
         yield Phase("head", "Training the last layer")
-        batches = Passes(found.rows.sizes.tolist(), self.batch, streams(task, "head-batch"))
+        batches = Passes(sampled.rows.sizes.tolist(), self.batch, streams(task, "head-batch"))
         trained = yield from train_head(
-            task, net, found.rows, batches, rate=warm_up(self.head_rate), decay=2e-4, epochs=self.head_epochs,
+            task, net, sampled.rows, batches, rate=warm_up(self.head_rate), decay=2e-4, epochs=self.head_epochs,
             warm_start=self.warm_start, meter=meter, camera=camera,
         )  # fmt: skip
-        return replace(trained, embedded=found.made, enemies=found.enemies)
+        return replace(trained, embedded=sampled.new, enemies=sampled.enemies)
 
     def _sampled_steps(self, task: Task) -> int:
         """Steps of one pass over the rows once they are sampled."""
@@ -208,10 +208,10 @@ class EOS(DecoupledMethod):
             return Sampled(real)
         thing = "row" if self.space == "pixel" else "embedding"
         near = DANGER if self.sampler == "borderline-smote" else NEAR
-        found = yield from oversample(real, task, self._draw, meter=meter, thing=thing, near=near)
+        sampled = yield from oversample(real, task, self._draw, meter=meter, thing=thing, near=near)
         if self.sampler == "balanced-svm":
-            yield from machine_notes(found, task, most_rows(real.x.shape[2]))
-        return found
+            yield from explain_machine(sampled, task, most_rows(real.x.shape[2]))
+        return sampled
 
     def _draw(self, x: Tensor, y: Tensor, wanted: Mapping[int, int], rng: np.random.Generator) -> Drawn:
         if self.sampler == "smote":

@@ -267,11 +267,11 @@ class MetaStep(Step):
         self.loss: Loss = cross_entropy
         self.moving = method.eta_points > 0 and bool(points.mask.any())
         self.rate = method.eta_model * (1 - method.alpha)
-        self.own_passes = Passes(points.mask.sum(1).tolist(), method.batch_points, streams(task, "points"))
+        self.point_passes = Passes(points.mask.sum(1).tolist(), method.batch_points, streams(task, "points"))
         self.outer_passes = Passes(outer.sizes.tolist(), method.batch_outer, streams(task, "outer"))
         self.range = _range(task.train)
         self.trail: list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]] = []
-        self.own: Plan
+        self.point_plan: Plan
         self.others: list[tuple[Tensor, Tensor, Tensor]] = []
         self.adapted = torch.zeros(len(points.x), dtype=points.x.dtype, device=points.x.device)
         self.rounds = torch.zeros_like(self.adapted)
@@ -279,7 +279,7 @@ class MetaStep(Step):
     def begin(self, wanted: Sequence[int]) -> None:
         """Draw the epoch's synthetic batches, and its held-out ones where points move."""
         device = self.points.device
-        self.own = self.own_passes.take(wanted, device)
+        self.point_plan = self.point_passes.take(wanted, device)
         self.others = self.outer_passes.take(wanted, device).rows(self.outer) if self.moving else []
         self.adapted.zero_()
         self.rounds.zero_()
@@ -287,10 +287,10 @@ class MetaStep(Step):
 
     def __call__(self, batch: Batch) -> Tensor:
         """Step the classifier on X1 u Z; after `inner_steps` of them move the points."""
-        width = self.own.widths[batch.k]
-        index, mask = self.own.index[:, batch.k, :width], self.own.mask[:, batch.k, :width]
+        width = self.point_plan.widths[batch.k]
+        index, mask = self.point_plan.index[:, batch.k, :width], self.point_plan.mask[:, batch.k, :width]
         if self.method.reset_each_pass:
-            fresh = self.own.fresh[:, batch.k].view(-1, 1, 1)
+            fresh = self.point_plan.fresh[:, batch.k].view(-1, 1, 1)
             self.points = torch.where(fresh, self.start.x, self.points)
         x, y = pick(self.points, index), pick(self.start.y, index)
         if self.method.inner != "synthetic":

@@ -145,22 +145,19 @@ def train(
     default all epochs. meter counts the steps; camera takes the pictures.
     """
     patience = task.patience or None if patience is None else patience
-    best = [tensor.clone() for tensor in (net.flat, *net.state(), *step.kept())]
-    best_score = torch.full((len(net.flat),), -torch.inf, dtype=net.flat.dtype, device=net.flat.device)
-    best_loss = -best_score
-    best_epoch = torch.zeros(len(net.flat), dtype=torch.int64, device=net.flat.device)
+    best = _Best(net, step)
     going = torch.ones(len(net.flat), dtype=torch.bool)
     per_pass = batches.per_pass()
     planned = epochs * max(per_pass)
     taken = 0
-    score = torch.full_like(best_score, torch.nan)
+    score = torch.full_like(best.score, torch.nan)
     for epoch in range(1, epochs + 1):
         wanted = [n if go else 0 for n, go in zip(per_pass, going.tolist(), strict=True)]
         plan = batches.take(wanted, task.device)
         drawn = plan.rows(rows)
         step.begin(wanted)
         wanted_now = torch.tensor(wanted)
-        total = torch.zeros_like(best_loss)
+        total = torch.zeros_like(best.loss)
         for k in range(plan.length):
             yield from camera.record_frame(net, phase, epoch, meter.step, score, taken=taken, planned=planned)
             x, y, mask = drawn[k]
@@ -169,24 +166,43 @@ def train(
             if (tick := meter.tick()) is not None:
                 yield tick
         score, loss = evaluate(net, task.valid)
-        better = (score > best_score) | ((score == best_score) & (loss < best_loss))
-        better = (better | (not task.held_out)) & going.to(better.device)
-        best = [_where(better, new, old) for new, old in zip((net.flat, *net.state(), *step.kept()), best, strict=True)]
-        best_score, best_loss = torch.where(better, score, best_score), torch.where(better, loss, best_loss)
-        best_epoch = torch.where(better, epoch, best_epoch)
+        best.update(net, step, epoch, score, loss, going, every=not task.held_out)
         train_loss = total.cpu() / wanted_now.clamp(min=1)
         reported = {"train_loss": train_loss, "valid_loss": loss, "valid_ap": score} | step.values()
         yield Epoch(phase, epoch, meter.step, task.replicates[0].number, {n: _listed(v, going) for n, v in reported.items()})
         if patience is not None:
-            going &= epoch - best_epoch.cpu() < patience
+            going &= epoch - best.epoch.cpu() < patience
             if not going.any():
                 break
     meter.done += planned - taken
-    beside = 1 + len(net.state())
-    net.flat = best[0]
-    net.restore(best[1:beside])
-    step.restore(best[beside:])
-    return Chosen(best_epoch, best_score)
+    best.restore(net, step)
+    return Chosen(best.epoch, best.score)
+
+
+class _Best:
+    """The best epoch of each replicate so far: its parameters and state, number [R], validation score [R] and loss [R]."""
+
+    def __init__(self, net: Net, step: Step) -> None:
+        self.tensors = [tensor.clone() for tensor in (net.flat, *net.state(), *step.kept())]
+        self.score = torch.full((len(net.flat),), -torch.inf, dtype=net.flat.dtype, device=net.flat.device)
+        self.loss = -self.score
+        self.epoch = torch.zeros(len(net.flat), dtype=torch.int64, device=net.flat.device)
+
+    def update(self, net: Net, step: Step, epoch: int, score: Tensor, loss: Tensor, going: Tensor, *, every: bool) -> None:
+        """Take over this epoch where it is better, of replicates that are `going` [R]. every: without comparing."""
+        better = (score > self.score) | ((score == self.score) & (loss < self.loss))
+        better = (better | every) & going.to(better.device)
+        now = (net.flat, *net.state(), *step.kept())
+        self.tensors = [_where(better, new, old) for new, old in zip(now, self.tensors, strict=True)]
+        self.score, self.loss = torch.where(better, score, self.score), torch.where(better, loss, self.loss)
+        self.epoch = torch.where(better, epoch, self.epoch)
+
+    def restore(self, net: Net, step: Step) -> None:
+        """Put the best parameters and state back."""
+        beside = 1 + len(net.state())
+        net.flat = self.tensors[0]
+        net.restore(self.tensors[1:beside])
+        step.restore(self.tensors[beside:])
 
 
 def _where(which: Tensor, new: Tensor, old: Tensor) -> Tensor:
