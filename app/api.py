@@ -27,7 +27,7 @@ from app.session.store import CATALOG, open_store
 from app.session.visitor import NO_OWNER, explain_demo, is_demo, parse_owner
 from engine.errors import BadInput, LabError, StoreError, TooLarge, TooSlow, UnknownName, WrongType
 from engine.report import comparison_code, leaderboard
-from engine.store import Store, default_url, uploads
+from engine.store import Store, arrival, default_url
 
 
 class NotAllowed(LabError):
@@ -96,20 +96,20 @@ async def _store_table(request: Request) -> Response:
         raise WrongType(f"A table is sent as it is, as {BODY}; forms are not taken.")
     length = request.headers.get("content-length", "")
     name = unquote(request.headers.get("x-file-name", ""), errors="replace")
-    arrival = await asyncio.to_thread(_begin_upload, owner, name, int(length) if length.isdecimal() else None)
+    writer = await asyncio.to_thread(_begin_upload, owner, name, int(length) if length.isdecimal() else None)
     whole = False
     try:
         try:
-            async with asyncio.timeout(uploads.ARRIVAL):
+            async with asyncio.timeout(arrival.ARRIVAL):
                 async for piece in request.stream():
-                    await asyncio.to_thread(arrival.write, piece)
+                    await asyncio.to_thread(writer.write, piece)
         except TimeoutError:
-            raise TooSlow(uploads.too_slow()) from None
-        id = await asyncio.to_thread(arrival.finish)
+            raise TooSlow(arrival.too_slow()) from None
+        id = await asyncio.to_thread(writer.finish)
         whole = True
     finally:
         if not whole:
-            arrival.abandon()  # here and now: this task may be cancelled, and wait for nothing
+            writer.abandon()  # here and now: this task may be cancelled, and wait for nothing
     one = await asyncio.to_thread(get_store().upload, id, owner)
     return JSONResponse({"id": id, "name": one.name, "bytes": one.size}, 201, _ALWAYS)
 
@@ -121,8 +121,8 @@ async def _drain(request: Request) -> None:
                 pass
 
 
-def _begin_upload(owner: str, name: str, size: int | None) -> uploads.Arrival:
-    return get_store().receive(owner, name, size)
+def _begin_upload(owner: str, name: str, size: int | None) -> arrival.UploadWriter:
+    return get_store().begin_upload(owner, name, size)
 
 
 def _is_same_origin(headers: Mapping[str, str]) -> bool:
@@ -180,7 +180,7 @@ def _make_file(job: str, name: str, owner: str | None) -> tuple[bytes | str, str
     here = get_store()
     if name == "report.html":
         return _make_report(here, job, owner)
-    comparison = here.answer(job, "comparison", owner)
+    comparison = here.read_answer(job, "comparison", owner)
     if not isinstance(comparison, dict):
         return None
     if name == "comparison.json":
@@ -200,7 +200,7 @@ def _make_report(here: Store, job: str, owner: str | None) -> tuple[str, str] | 
     """The report of a finished job, if there is one of its kind."""
     from engine.report import ReportRequest, kinds, write_report  # most people never ask for it
 
-    found, _ = here.answers([job], owner, words=False).get(job, (None, None))
+    found, _ = here.read_results([job], owner, fields=False).get(job, (None, None))
     if found is None or found.state != "done" or found.kind not in kinds():
         return None
     catalog = here.catalog() or json.loads(CATALOG.read_text(encoding="utf-8"))

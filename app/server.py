@@ -134,7 +134,7 @@ def report_health(request: Request) -> JSONResponse:
     """200 with an engine alive or in a demonstration, 503 otherwise; JSON either way. Runs on a worker thread: it reads the store."""
     try:
         store = api.get_store()
-        living, queue = store.engines(), store.queue()
+        living, queue = store.engines(), store.count_active()
     except LabError as error:
         return JSONResponse({"status": "no store", "reason": str(error)}, 503)
     status = "demonstration" if is_demo() else "ok" if living else "no engine"
@@ -213,7 +213,7 @@ class Engine:
     def _alone(self) -> bool:
         """True where this server holds the lock file, now or from now on."""
         if self._lock is None:
-            lock = open(f"{self.store.path}.engine-lock", "w")  # noqa: SIM115  (held until the server ends)
+            lock = open(self.store.database.lock_path, "w")  # noqa: SIM115  (held until the server ends)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -39,8 +39,9 @@ from engine.spec.companions import list_companions
 from engine.spec.embedding import FEATURES, EmbedSpec
 from engine.spec.run import canonical_json, find_entry
 from engine.store import PRIORITY_INTERACTIVE, Store
-from engine.store.database import JOBS, RESULTS, decode_result
-from engine.store.store import PRIORITY_COMPANION, PRIORITY_SWEEP
+from engine.store.jobs import PRIORITY_COMPANION, PRIORITY_SWEEP
+from engine.store.results import decode_result
+from engine.store.schema import JOBS, RESULTS
 from engine.sweep import SweepSpec
 from tests.app import fabricate
 from tests.app.reads import reads
@@ -60,7 +61,7 @@ def fill(store: Store, catalog: Mapping[str, Any], runs: int) -> dict[str, str]:
     """The runs; returns the ids of those that the views show."""
     random_state = random.Random(0)
     store.load(ROOT / "app" / "examples" / "moons.zip")
-    with store.reading() as db:
+    with store.database.reading() as db:
         model = db.execute(RESULTS.select().limit(1)).one()
     answer = decode_result(model.words, model.arrays)
 
@@ -89,7 +90,7 @@ def fill(store: Store, catalog: Mapping[str, Any], runs: int) -> dict[str, str]:
     made += [(cell.spec, row(cell.spec, "done", now - 3600, PRIORITY_SWEEP)) for cell in SWEEP.cells(catalog)]
     for start in range(0, len(made), BATCH):
         some = made[start : start + BATCH]
-        with store.writing() as db:
+        with store.database.writing() as db:
             db.execute(JOBS.insert().prefix_with("OR IGNORE"), [words for _, words in some])
             kept = []
             for spec, words in some:
@@ -125,7 +126,7 @@ def _whole(store: Store, catalog: Mapping[str, Any]) -> dict[str, str]:
             scene, frames = fabricate.film(classes=tuple(classes)[:2])
             events = [Phase("training", "Training the network"), scene, *frames]
             films = {f"frames/{r}": pack_film(*fabricate.film(r)) for r in range(min(20, one.replicates))}
-            store.record(member.spec, answer, events, films, fingerprint=fingerprint)
+            store.record_run(member.spec, answer, events, films, fingerprint=fingerprint)
         ids[name] = one.run_id(fingerprint)
     features = fabricate.features(10)
     store.put_artifact(ids["deep"], FEATURES, pack(features))

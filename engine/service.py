@@ -25,7 +25,7 @@ from engine.executors.local import LocalExecutor
 from engine.settings import read_setting
 from engine.spec.embedding import FEATURES
 from engine.store import EngineInfo, Job, Store
-from engine.store.store import INTERRUPTED, PRIORITY_SWEEP
+from engine.store.jobs import INTERRUPTED, PRIORITY_SWEEP
 
 TICK = 0.05
 """Seconds between two looks at the store."""
@@ -100,13 +100,13 @@ class Engine:
         self._device = ""
         self._devices: list[str] = []
         self._end = threading.Event()
-        self.store.beat(self._info())  # before the first claim: a claim by an engine nobody heard of would be reaped
+        self.store.record_heartbeat(self._info())  # a job claimed by an engine without a heartbeat is an orphan
         self._heart = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
         self._heart.start()
 
     def work(self, stopping: threading.Event) -> None:
         """The loop. Raises StoreError where the store has refused for PATIENCE seconds."""
-        log.info("engine %s: %d slots, store %s", self.id, self.slots, self.store.path)
+        log.info("engine %s: %d slots, store %s", self.id, self.slots, self.store.database.place)
         looked = float("-inf")
         while not stopping.is_set():
             self._turned = time.monotonic()
@@ -117,8 +117,8 @@ class Engine:
                 self._obey()
                 if time.monotonic() - looked >= BEAT:
                     looked = time.monotonic()
-                    self.store.beat(self._info())  # or, after a long stop, it would bury its own runs
-                    for id in self.store.reap():
+                    self.store.record_heartbeat(self._info())  # after a long stop, or its own runs would be orphans
+                    for id in self.store.interrupt_orphans():
                         log.info("run %s was interrupted: its engine is gone", id)
                     gone = self.store.expire()
                     if gone.tables or gone.jobs:
@@ -142,7 +142,7 @@ class Engine:
             for id, attempt in self._running:
                 self.store.finish(id, "interrupted", INTERRUPTED, attempt=attempt)
             self.store.retire(self.id)
-            self.store.checkpoint()
+            self.store.database.empty_log()
         except StoreError as error:
             log.error("%s What was running will be marked by the next engine.", error)
         log.info("engine %s stopped", self.id)
@@ -167,7 +167,7 @@ class Engine:
             return
         if isinstance(news, WorkReturned):
             self.store.release(id, attempt=attempt)
-        elif news.state == "cancelled" and news.key in self._yielding and self.store.give_back(id, attempt=attempt):
+        elif news.state == "cancelled" and news.key in self._yielding and self.store.requeue(id, attempt=attempt):
             log.info("run %s made way for one that somebody waits for", id)
         elif news.result is not None:
             self.store.save_result(id, news.result, news.artifacts, attempt=attempt)
@@ -180,7 +180,7 @@ class Engine:
         """Stop what somebody wants stopped, and what is no longer ours."""
         if not self._running:
             return
-        held = self.store.held(self.id)
+        held = self.store.list_running(self.id)
         for key in list(self._running):
             attempt, cancel = held.get(key[0], (0, False))
             if attempt != key[1]:
@@ -191,7 +191,7 @@ class Engine:
     def _forget(self) -> None:
         """End the workers that touched a table that is no longer there."""
         if touched := self.executor.touched:
-            for upload in touched - self.store.there(touched):
+            for upload in touched - self.store.list_existing(touched):
                 for key in [key for key, job in self._running.items() if job.upload == upload]:
                     self._drop(key)
                 self.executor.forget(upload)
@@ -210,7 +210,7 @@ class Engine:
         if self._yielding or len(self._running) < self.slots:
             return
         for key, job in self._running.items():
-            if job.priority >= PRIORITY_SWEEP and self.store.in_the_way(key[0], attempt=key[1]):
+            if job.priority >= PRIORITY_SWEEP and self.store.should_yield(key[0], attempt=key[1]):
                 self._yielding.add(key)
                 self.executor.cancel(key)
                 return
@@ -241,7 +241,7 @@ class Engine:
         if job.kind != "embed":
             if job.upload is None:
                 return work
-            table = self.store.content(job.upload, job.owner)
+            table = self.store.read_upload(job.upload, job.owner)
             return None if table is None else replace(work, table=table)
         features = self.store.artifact(job.spec["run"], FEATURES, owner=job.owner)
         return None if features is None else replace(work, features=features)
@@ -262,7 +262,7 @@ class Engine:
             if time.monotonic() - self._turned > STUCK:
                 continue
             try:
-                self.store.beat(self._info())
+                self.store.record_heartbeat(self._info())
             except StoreError as error:
                 log.warning("no heartbeat: %s", error)
 

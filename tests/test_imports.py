@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from functools import cache
@@ -210,6 +211,20 @@ def test_charts_and_words_know_no_streamlit():
     for name in below("app.charts"):
         assert "streamlit" not in theirs(name), name
         assert {m for m in ours(name) if m.startswith("app.")} <= {"app", *below("app.charts")}, name
+
+
+def test_modules_named_in_strings_exist():
+    """'module' and 'module:function', as the engine process and the worker are told them; a stale one would go unseen."""
+    named = set()
+    for path in modules().values():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                named |= {node.value} if re.fullmatch(r"engine(\.\w+)+(:\w+)?", node.value) else set()
+    assert {"engine.executors.private", "engine.training.network_cache", "engine.executors.private:steps"} <= named
+    for name in named:
+        module, _, function = name.partition(":")
+        assert module in modules(), name
+        assert not function or re.search(rf"^def {function}\(", modules()[module].read_text(encoding="utf-8"), re.M), name
 
 
 def test_a_method_imports_no_sibling():

@@ -15,7 +15,7 @@ import streamlit as st
 from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
 from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
 
-from engine.store.uploads import MAX_BYTES
+from engine.spec.table_limits import MAX_BYTES
 
 ASSETS = Path(__file__).resolve().with_name("assets")
 

@@ -26,8 +26,8 @@ def _draw_status() -> None:
     try:
         store = get_store()
         living = store.engines()
-        queue = store.queue()
-        if not living and queue["running"] and store.reap(REAP_AFTER):
+        queue = store.count_active()
+        if not living and queue["running"] and store.interrupt_orphans(REAP_AFTER):
             st.rerun()
     except LabError as error:
         st.markdown(f":red[:material/error:] {escape(error, 300)}")

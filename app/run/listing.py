@@ -17,7 +17,8 @@ from engine.spec.fields import format_value
 from engine.spec.run import upload_id
 from engine.stats.intervals import Interval
 from engine.store import Job
-from engine.store.library import Row, Sweep
+from engine.store.library import Row
+from engine.store.sweeps import Sweep
 from engine.store.uploads import Upload
 
 STATES = {
@@ -53,8 +54,8 @@ def list_options(names: Sequence[str], known: Mapping[str, str]) -> dict[str, st
 
 def describe_row(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any], now: float) -> str:
     """A row as one line of markdown: its name if it has one, what it is, how it stands, its score, when it was asked for."""
-    pin = ":material/keep: " if row.mark.pinned else ""
-    name = f"**{shorten_name(row.mark.name, 80)}** · " if row.mark.name else ""
+    pin = ":material/keep: " if row.bookmark.pinned else ""
+    name = f"**{shorten_name(row.bookmark.name, 80)}** · " if row.bookmark.name else ""
     parts = [pin + name + describe_content(row, known, catalog)]
     if row.job is not None:
         parts.append(describe_state(row.job))
@@ -100,14 +101,14 @@ def describe_job(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any])
 
 def describe_sweep(sweep: Sweep, known: Mapping[str, str]) -> str:
     """What a sweep was asked to be, as markdown."""
-    sets = sweep.words.get("datasets") or []
+    sets = sweep.spec.get("datasets") or []
     counts = [
-        format_count(len(sweep.words.get(word) or []), noun) for word, noun in (("methods", "method"), ("ratios", "ratio"))
+        format_count(len(sweep.spec.get(word) or []), noun) for word, noun in (("methods", "method"), ("ratios", "ratio"))
     ]
     names = ", ".join(shorten_name(known.get(str(name), name), 40) for name in sets[:3]) + (
         f" and {len(sets) - 3} more" if len(sets) > 3 else ""
     )
-    return f"Sweep of {' × '.join(counts)} on {names}, {format_count(int(sweep.words.get('seeds') or 0), 'seed')}"
+    return f"Sweep of {' × '.join(counts)} on {names}, {format_count(int(sweep.spec.get('seeds') or 0), 'seed')}"
 
 
 def list_unusual(spec: RunSpec, catalog: Mapping[str, Any], most: int = 3) -> list[str]:
@@ -148,7 +149,7 @@ def list_scores(rows: Sequence[Row], known: Mapping[str, str]) -> list[dict[str,
             how = describe_setting(RunSpec.from_json(spec))
         except BadInput:
             how = ""
-        names = {"name": row.mark.name} | {
+        names = {"name": row.bookmark.name} | {
             word: known.get(str(spec.get(word)), spec.get(word)) for word in ("dataset", "method")
         }
         mean = {"average precision": {end: row.score[end] for end in ("mean", "low", "high")}}

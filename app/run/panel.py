@@ -23,7 +23,7 @@ from engine.spec import RunSpec
 from engine.spec.companions import Companion, list_companions
 from engine.spec.run import find_entry
 from engine.store import PRIORITY_INTERACTIVE, Job, Store
-from engine.store.store import PRIORITY_COMPANION
+from engine.store.jobs import PRIORITY_COMPANION
 
 TICK = 0.5
 """Seconds between two looks at a run that is going on."""

@@ -81,7 +81,7 @@ def ask_profile(upload: str, options: Mapping[str, Any] | None = None) -> Job:
 
 def read_profile(job: str) -> dict[str, Any] | None:
     """What `engine.data.tables.profile.profile_table` found; None while there is none."""
-    found = get_store().answer(job, "profile", visitor.read_owner())
+    found = get_store().read_answer(job, "profile", visitor.read_owner())
     return found if isinstance(found, dict) else None
 
 
@@ -104,7 +104,7 @@ def read_progress(job: str) -> JobProgress:
     """How a job stands. Raises UnknownName where there is none, or it is another browser's."""
     here, mine = get_store(), visitor.read_owner()
     one = here.job(job, mine)
-    phase, latest = here.latest(job, "phase", owner=mine), here.latest(job, "board", owner=mine)
+    phase, latest = here.last_event(job, "phase", owner=mine), here.last_event(job, "board", owner=mine)
     notes = [event.text for _, event in here.events(job, kinds=("note",), owner=mine) if isinstance(event, Note)]
     ahead = here.position(job) if one.state == "queued" else 0
     told = phase.text if isinstance(phase, Phase) else ""
@@ -113,7 +113,7 @@ def read_progress(job: str) -> JobProgress:
 
 def read_comparison(job: str) -> dict[str, Any] | None:
     """A finished comparison (`engine.compare.comparison.compare`), None while there is none."""
-    found = get_store().answer(job, "comparison", visitor.read_owner())
+    found = get_store().read_answer(job, "comparison", visitor.read_owner())
     return found if isinstance(found, dict) else None
 
 

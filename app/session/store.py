@@ -22,10 +22,10 @@ def get_store() -> Store:
 
 def open_store(url: str) -> Store:
     """A store as this server uses it: in a demonstration one that refuses. Raises StoreError."""
-    return Exhibit(url) if is_demo() else Store(url)
+    return ReadOnlyStore(url) if is_demo() else Store(url)
 
 
-class Exhibit(Store):
+class ReadOnlyStore(Store):
     """The store of a demonstration: whoever asks it to queue, stop, take in, name or delete gets one sentence, as BadInput.
 
     The pages draw no control that would ask; this is for what they overlook.
@@ -33,11 +33,11 @@ class Exhibit(Store):
 
     CLOSED = (
         *("submit", "submit_profile", "submit_compare", "submit_embed", "cancel", "delete"),
-        *("add_upload", "receive", "forget", "mark", "discard", "keep_sweep", "submit_missing", "cancel_all"),
+        *("add_upload", "begin_upload", "forget", "bookmark", "delete_many", "keep_sweep", "submit_missing", "cancel_all"),
     )
 
     def __getattribute__(self, name: str) -> Any:
-        if name in Exhibit.CLOSED:
+        if name in ReadOnlyStore.CLOSED:
             return _refuse
         return super().__getattribute__(name)
 

@@ -7,8 +7,9 @@ import streamlit as st
 from app.session import visitor
 from app.session.store import get_store
 from engine.errors import LabError
-from engine.store import uploads as tables
-from engine.store.uploads import Forgotten, Upload
+from engine.store import forgetting
+from engine.store.forgetting import Forgotten
+from engine.store.uploads import Upload
 
 ALIVE = 60.0
 """Seconds between two signs of life of an open page."""
@@ -28,7 +29,7 @@ def explain_refusal() -> str:
 
 def retention_seconds() -> int:
     """Seconds without a sign of life after which this browser's tables are forgotten. Raises BadInput for a setting that cannot be."""
-    return tables.kept_seconds()
+    return forgetting.kept_seconds()
 
 
 def list_uploads() -> list[Upload]:

@@ -102,7 +102,7 @@ def _compute(spec: RunSpec, arguments: argparse.Namespace, store: Store, catalog
     say(f"done in {result.seconds:.1f} s")
     if arguments.again:
         store.delete(spec.run_id(fingerprint))  # a finished run is never written over
-    store.record(spec, result, events, artifacts, fingerprint=fingerprint)
+    store.record_run(spec, result, events, artifacts, fingerprint=fingerprint)
     return result
 
 

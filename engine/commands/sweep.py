@@ -114,7 +114,7 @@ def _run_missing(
                     f"The run failed with an error in the engine ({type(error).__name__}: {one_line(error, 200)})."
                 )
             else:
-                store.record(cell.spec, result, events, artifacts, fingerprint=prints[cell.dataset])
+                store.record_run(cell.spec, result, events, artifacts, fingerprint=prints[cell.dataset])
             progress.end(cell, failed.get(cell.id))
     except KeyboardInterrupt:
         return failed, True

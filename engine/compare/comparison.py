@@ -95,22 +95,7 @@ def compare(
     torch.set_num_threads(read_setting("LAB_THREADS", 1))
     yield Phase("data", "Getting the rows ready")
     bench, shortened = _make_evaluator(dataset, spec, clock)
-    halving = SuccessiveHalving(
-        names=bench.names,
-        import_needs=bench.import_needs,
-        evaluate=bench.evaluate,
-        estimate_rows=bench.estimate_rows,
-        rounds=_rounds(bench),
-        levels=_levels(bench),
-        look=replace(LOOK, rows=min(bench.train_rows, LOOK.rows or 0)),
-        score=lambda outcome: float(outcome.metrics[spec.metric]),
-        titles=CONTENDERS,
-        clock=clock,
-        began=began,
-        deadline=began + spec.budget,
-        saving_seconds=bench.saving_seconds,
-        build_rows=lambda halving: build_leaderboard(halving, spec.metric),
-    )
+    halving = _make_halving(bench, spec, clock, began)
     notes: list[str] = []
     try:
         for event in halving.run():
@@ -131,6 +116,25 @@ def compare(
         }, artifacts
     finally:
         network_cache.forget()
+
+
+def _make_halving(bench: Evaluator, spec: CompareSpec, clock: Callable[[], float], began: float) -> SuccessiveHalving:
+    return SuccessiveHalving(
+        names=bench.names,
+        import_needs=bench.import_needs,
+        evaluate=bench.evaluate,
+        estimate_rows=bench.estimate_rows,
+        rounds=_rounds(bench),
+        levels=_levels(bench),
+        look=replace(LOOK, rows=min(bench.train_rows, LOOK.rows or 0)),
+        score=lambda outcome: float(outcome.metrics[spec.metric]),
+        titles=CONTENDERS,
+        clock=clock,
+        began=began,
+        deadline=began + spec.budget,
+        saving_seconds=bench.saving_seconds,
+        build_rows=lambda halving: build_leaderboard(halving, spec.metric),
+    )
 
 
 def _make_evaluator(dataset: Dataset, spec: CompareSpec, clock: Callable[[], float]) -> tuple[Evaluator, list[str]]:

@@ -109,7 +109,7 @@ def _record_run(store: Store, spec: RunSpec, catalog: Mapping[str, Any], keep: K
                 kept[name] = pack_film(scene, _evenly(film, CELL_FRAMES))
     if keep.features:
         kept[FEATURES] = pack(sample_features(unpack(made[FEATURES]), FEATURE_ROWS))
-    job = store.record(spec, result, said, kept, fingerprint=find_entry(catalog, "datasets", spec.dataset)["fingerprint"])
+    job = store.record_run(spec, result, said, kept, fingerprint=find_entry(catalog, "datasets", spec.dataset)["fingerprint"])
     if FEATURES in kept:
         asked = EmbedSpec(job.id, "pca")
         store.record_embedding(asked, *finish(embed.run_job(asked, kept[FEATURES])))

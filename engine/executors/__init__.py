@@ -14,7 +14,7 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True)
 class Work:
-    """One job to do. spec: the job's (`engine.store.store.Job`). device: auto, cpu or cuda. timeout_s: seconds allowed, None = no limit.
+    """One job to do. spec: the job's (`engine.store.Job`). device: auto, cpu or cuda. timeout_s: seconds allowed, None = no limit.
 
     kind: the job's, run, embed, profile or compare. features: for an embed job what is laid out, the run's artifact: a worker reads
     no store. private: made from a private table, so that nothing of it may be written to a log. upload: the table's id; table: its

@@ -66,7 +66,7 @@ class StoreCache:
 
     def put(self, spec: RunSpec, result: Result, fingerprint: str) -> None:
         """See ResultCache."""
-        self.store.record(spec, result, fingerprint=fingerprint)
+        self.store.record_run(spec, result, fingerprint=fingerprint)
 
 
 class FolderCache:

@@ -106,7 +106,7 @@ def plan_runs(table: Table, catalog: Mapping[str, Any]) -> Plan:
 def read_states(store: Store, ids: Iterable[str]) -> dict[str, State]:
     """States of the public runs of these ids; those that are not there are left out."""
     out = {}
-    for id, (job, _) in store.answers(ids, words=False).items():
+    for id, (job, _) in store.read_results(ids, fields=False).items():
         took = job.finished - job.started if job.state == "done" and job.started and job.finished else None
         share = job.done / job.total if job.state == "running" and job.total else 0.0
         out[id] = State(job.state, job.reason, job.priority, job.attempt, share, took)
@@ -133,7 +133,7 @@ def build_stored_document(
     standing = {id: state for id, state in read_states(store, [run.id for run in wanted.each]).items() if state.state == "done"}
     if not standing:
         return None
-    said = {id: result for id, (_, result) in store.answers(standing).items() if result is not None}
+    said = {id: result for id, (_, result) in store.read_results(standing).items() if result is not None}
     table = wanted.table
     readings = [row.reading for row in table.rows if row.reading] + [r for c in table.claims for r in (c.left, c.right)]
     chosen = {arm.key for reading in readings if reading.among for arm in reading.arms}

@@ -59,7 +59,7 @@ def write_report(request: ReportRequest) -> str:
 
 def _read_comparison(store: Store, job: str, owner: str | None) -> dict[str, Any]:
     """A finished comparison of the store. Raises UnknownName where there is none that `owner` may see."""
-    comparison = store.answer(job, "comparison", owner)
+    comparison = store.read_answer(job, "comparison", owner)
     if not isinstance(comparison, dict):
         raise UnknownName(f"there is no finished comparison {job!r}.")
     keys = [key for key in store.artifacts(job, owner=owner) if key == "arrays" or key.startswith(THRESHOLDS)]
@@ -78,7 +78,7 @@ def _read_profile(
     file = store.upload(upload, owner).name
     for one in store.jobs(owner=owner, states=("done",), kinds=("profile",)):
         if one.upload == upload and (one.spec.get("reading") or {}) == (spec.get("reading") or {}):
-            profile = store.answer(one.id, "profile", owner)
+            profile = store.read_answer(one.id, "profile", owner)
             if isinstance(profile, dict) and (profile.get("target") or {}).get("name") == spec.get("target"):
                 return profile, file
     return None, file

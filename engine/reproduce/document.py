@@ -103,7 +103,7 @@ def summarise_tables(
 
 
 def _summarise_over_sets(title: str, tests: Mapping[str, Any]) -> list[str]:
-    """Lines about the tests over data sets (`engine.stats.significance.over_sets`)."""
+    """Lines about the tests over data sets (`engine.stats.significance.compare_over_sets`)."""
     margin = f"{tests['margin']:g}"
     lines = [f"  Over {tests['sets']} data sets, {title}:"]
     if tests["friedman"]:

@@ -5,31 +5,21 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from engine.errors import BadData, BadInput, LabError, UnknownName
 from engine.events import decode
 from engine.spec import RunSpec
 from engine.spec.comparison import CompareSpec
 from engine.spec.run import canonical_json
-from engine.store.database import (
-    ARTIFACTS,
-    EVENTS,
-    JOBS,
-    PARTS,
-    PRIORITY_INTERACTIVE,
-    RESULTS,
-    Database,
-    Encoded,
-    decode_result,
-    insert_events,
-    upsert,
-)
+from engine.store.database import Database, Part
+from engine.store.events import Encoded
+from engine.store.results import decode_result, insert_finished
+from engine.store.schema import ARTIFACTS, EVENTS, JOBS, RESULTS
 
 BUNDLE_FORMAT = 1
 BUNDLE_LIMIT = 1 << 30
@@ -38,25 +28,50 @@ KINDS = ("run", "compare")
 """Jobs that a bundle can hold."""
 
 
-def export(store: Database, ids: Sequence[str], path: str | os.PathLike[str]) -> None:
-    """Finished runs, or comparisons on public datasets, with their events and artifacts as one zip of JSON and npz.
+class Bundles(Part):
+    """Finished jobs written to a file and read from one."""
 
-    Raises UnknownName for an id that is not there, BadInput for one that is not done or is private.
-    """
-    partial = Path(path).with_name(Path(path).name + ".part")
-    try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as bundle:
-            _put(bundle, "bundle.json", canonical_json({"format": BUNDLE_FORMAT, "runs": list(ids)}).encode())
-            for id in ids:
-                _export_one(store, bundle, id)
-        partial.replace(path)  # a half-written bundle never has its name
-    finally:
-        partial.unlink(missing_ok=True)
+    def export(self, ids: Sequence[str], path: str | os.PathLike[str]) -> None:
+        """Finished runs, or comparisons on public datasets, with their events and artifacts as one zip of JSON and npz.
+
+        Raises UnknownName for an id that is not there, BadInput for one that is not done or is private.
+        """
+        partial = Path(path).with_name(Path(path).name + ".part")
+        try:
+            with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as bundle:
+                _put(bundle, "bundle.json", canonical_json({"format": BUNDLE_FORMAT, "runs": list(ids)}).encode())
+                for id in ids:
+                    _export_one(self.database, bundle, id)
+            partial.replace(path)  # a half-written bundle never has its name
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def load(self, path: str | os.PathLike[str]) -> list[str]:
+        """Add the runs of a bundle; returns the ids of all its runs. Those already done here stay as they are.
+
+        Raises BadData for a file that is no bundle; then nothing of it is stored.
+        """
+        try:
+            with zipfile.ZipFile(path) as bundle:
+                if sum(entry.file_size for entry in bundle.infolist()) > BUNDLE_LIMIT:
+                    raise BadData(f"{path} unpacks to more than {BUNDLE_LIMIT >> 20} MiB, which no bundle of runs does.")
+                head = json.loads(bundle.read("bundle.json"))
+                if head["format"] != BUNDLE_FORMAT:
+                    raise BadData(f"{path} is a bundle of format {head['format']}; this version reads format {BUNDLE_FORMAT}.")
+                runs = [(str(id), *_read_run(bundle, str(id))) for id in head["runs"]]
+        except (OSError, EOFError, zipfile.BadZipFile, KeyError, TypeError, ValueError, RuntimeError) as error:
+            if isinstance(error, LabError):
+                raise
+            raise BadData(f"{path} is no bundle of runs: {error}.") from error
+        for run in runs:
+            with self.database.writing() as connection:
+                insert_finished(self.database, connection, *run)
+        return [run[0] for run in runs]
 
 
-def _export_one(store: Database, bundle: zipfile.ZipFile, id: str) -> None:
-    with store.reading() as db:
-        job = db.execute(sa.select(JOBS).where(JOBS.c.id == id)).first()
+def _export_one(database: Database, bundle: zipfile.ZipFile, id: str) -> None:
+    with database.reading() as connection:
+        job = connection.execute(sa.select(JOBS).where(JOBS.c.id == id)).first()
         if job is None:
             raise UnknownName(f"no run is called {id!r} here.")
         if job.kind not in KINDS:
@@ -65,9 +80,9 @@ def _export_one(store: Database, bundle: zipfile.ZipFile, id: str) -> None:
             raise BadInput(f"run {id} was made from a private table, which is in no file; it cannot be exported.")
         if job.state != "done":
             raise BadInput(f"run {id} is {job.state}; only a finished one can be exported.")
-        result = db.execute(sa.select(RESULTS).where(RESULTS.c.job == id)).one()
-        events = db.execute(sa.select(EVENTS).where(EVENTS.c.job == id).order_by(EVENTS.c.seq)).all()
-        artifacts = db.execute(sa.select(ARTIFACTS).where(ARTIFACTS.c.job == id).order_by(ARTIFACTS.c.name)).all()
+        result = connection.execute(sa.select(RESULTS).where(RESULTS.c.job == id)).one()
+        events = connection.execute(sa.select(EVENTS).where(EVENTS.c.job == id).order_by(EVENTS.c.seq)).all()
+        artifacts = connection.execute(sa.select(ARTIFACTS).where(ARTIFACTS.c.job == id).order_by(ARTIFACTS.c.name)).all()
     facts = {"spec": json.loads(job.spec), "fingerprint": job.fingerprint, "created": job.created, "finished": job.finished}
     facts |= {"artifacts": [a.name for a in artifacts]} | ({"kind": job.kind} if job.kind != "run" else {})
     _put(bundle, f"{id}/job.json", canonical_json(facts).encode())
@@ -82,76 +97,6 @@ def _export_one(store: Database, bundle: zipfile.ZipFile, id: str) -> None:
         _put(bundle, f"{id}/artifacts/{number}", artifact.data)
 
 
-def load(store: Database, path: str | os.PathLike[str]) -> list[str]:
-    """Take in the runs of a bundle; returns the ids of all its runs. Those already done here stay as they are.
-
-    Raises BadData for a file that is no bundle; then nothing of it was kept.
-    """
-    try:
-        with zipfile.ZipFile(path) as bundle:
-            if sum(entry.file_size for entry in bundle.infolist()) > BUNDLE_LIMIT:
-                raise BadData(f"{path} unpacks to more than {BUNDLE_LIMIT >> 20} MiB, which no bundle of runs does.")
-            head = json.loads(bundle.read("bundle.json"))
-            if head["format"] != BUNDLE_FORMAT:
-                raise BadData(f"{path} is a bundle of format {head['format']}; this version reads format {BUNDLE_FORMAT}.")
-            runs = [(str(id), *_read_run(bundle, str(id))) for id in head["runs"]]
-    except (OSError, EOFError, zipfile.BadZipFile, KeyError, TypeError, ValueError, RuntimeError) as error:
-        if isinstance(error, LabError):
-            raise
-        raise BadData(f"{path} is no bundle of runs: {error}.") from error
-    for run in runs:
-        with store.writing() as db:
-            insert_done(db, *run)
-    return [run[0] for run in runs]
-
-
-def insert_done(
-    db: Connection,
-    id: str,
-    facts: Mapping[str, Any],
-    result: tuple[str, bytes],
-    events: list[Encoded],
-    artifacts: Mapping[str, bytes],
-) -> None:
-    """A finished public run from elsewhere, into an open transaction; nothing where the job is done already.
-
-    facts: spec, fingerprint, created, finished, and the kind where it is no run.
-    """
-    row = db.execute(sa.select(JOBS.c.state, JOBS.c.attempt, JOBS.c.owner).where(JOBS.c.id == id)).first()
-    if row is not None and (row.state == "done" or row.owner is not None):
-        return
-    for part in PARTS:
-        db.execute(part.delete().where(part.c.job == id))
-    progress = [json.loads(words) for kind, words, _ in events if kind == "progress"]
-    last = progress[-1] if progress else {"done": 0, "total": 0}
-    values = {
-        "id": id,
-        "kind": facts.get("kind", "run"),
-        "spec": canonical_json(facts["spec"]),
-        "fingerprint": facts["fingerprint"],
-        "state": "done",
-        "reason": "",
-        "owner": None,
-        "priority": PRIORITY_INTERACTIVE,
-        "device": "auto",
-        "timeout_s": None,
-        "attempt": 1 if row is None else row.attempt + 1,
-        "done": int(last["done"]),
-        "total": int(last["total"]),
-        "created": float(facts["created"]),
-        "started": float(facts["created"]),
-        "finished": float(facts["finished"]),
-        "engine": None,
-        "cancel": 0,
-        "last_seq": len(events),
-    }
-    upsert(db, JOBS, values)
-    upsert(db, RESULTS, {"job": id, "words": result[0], "arrays": result[1]})
-    insert_events(db, id, events, 1)
-    for name, data in artifacts.items():
-        upsert(db, ARTIFACTS, {"job": id, "name": name, "data": data})
-
-
 def _put(bundle: zipfile.ZipFile, name: str, data: bytes) -> None:
     # A fixed date: the same runs give the same file, so a committed bundle changes only when its runs do.
     entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
@@ -160,24 +105,24 @@ def _put(bundle: zipfile.ZipFile, name: str, data: bytes) -> None:
 
 
 def _read_run(bundle: zipfile.ZipFile, id: str) -> tuple[dict[str, Any], tuple[str, bytes], list[Encoded], dict[str, bytes]]:
-    """One job of a bundle, every part of it read once to see that it can be. Raises BadData and what zipfile raises."""
+    """One job of a bundle, each part decoded once to check it. Raises BadData and what zipfile raises."""
     facts = json.loads(bundle.read(f"{id}/job.json"))
-    words, arrays = bundle.read(f"{id}/result.json").decode(), bundle.read(f"{id}/result.npz")
+    result, arrays = bundle.read(f"{id}/result.json").decode(), bundle.read(f"{id}/result.npz")
     if facts.get("kind", "run") not in KINDS:
         raise BadData(f"the bundle holds a job of kind {facts['kind']!r}; this version reads {' and '.join(KINDS)}.")
     if facts.get("kind") == "compare":
-        json.loads(words)
-        own = CompareSpec.from_json(facts["spec"]).id(facts["fingerprint"])
+        json.loads(result)
+        id_inside = CompareSpec.from_json(facts["spec"]).id(facts["fingerprint"])
     else:
         RunSpec.from_json(facts["spec"])
-        own = decode_result(words, arrays).run_id
-    if own != id:
+        id_inside = decode_result(result, arrays).run_id
+    if id_inside != id:
         raise BadData(f"the bundle's run {id} holds the result of another run.")
     events: list[Encoded] = []
     for number, line in enumerate(bundle.read(f"{id}/events.jsonl").decode().splitlines(), 1):
-        kind, said, has_arrays = json.loads(line)
-        event = (kind, said, bundle.read(f"{id}/events/{number}.npz") if has_arrays else None)
+        kind, text, has_arrays = json.loads(line)
+        event = (kind, text, bundle.read(f"{id}/events/{number}.npz") if has_arrays else None)
         decode(*event)
         events.append(event)
     artifacts = {str(name): bundle.read(f"{id}/artifacts/{n}") for n, name in enumerate(facts["artifacts"])}
-    return facts, (words, arrays), events, artifacts
+    return facts, (result, arrays), events, artifacts

@@ -1,4 +1,7 @@
-"""A job: one row of the queue and record, whatever its kind; how it is queued and how it goes."""
+"""A job: one row of the queue and record, whatever its kind, with the steps that several parts of the store share.
+
+Functions take an open transaction (`connection`), and the database where they write padded rows or read JSON.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,23 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from engine.errors import UnknownName
 from engine.spec import embedding
-from engine.store.database import ARTIFACTS, JOBS, MARKS, PARTS, PRIORITY_INTERACTIVE, upsert
-from engine.store.uploads import hear, owe
+from engine.store.database import Database
+from engine.store.forgetting import request_purge, touch_owner
+from engine.store.schema import ARTIFACTS, BOOKMARKS, JOB_TABLES, JOBS
 
 KINDS = ("run", "embed", "profile", "compare")
 ACTIVE = ("queued", "running")
 STATES = (*ACTIVE, "done", "failed", "cancelled", "interrupted")
+PRIORITY_INTERACTIVE = 0
+"""A person waits for it."""
+PRIORITY_COMPANION = 1
+"""Shown beside what a person waits for: controls, baseline, ceiling."""
+PRIORITY_SWEEP = 10
+"""One cell of many."""
+INTERRUPTED = "The engine stopped while this was running. Run it again to start over."
+CANCELLED = "Cancelled."
 
 
 @dataclass(frozen=True)
@@ -57,55 +70,101 @@ class Job:
         """Queued or running."""
         return self.state in ACTIVE
 
-    @property
-    def finished_(self) -> bool:
-        """Not active: done, failed, cancelled or interrupted."""
-        return not self.active
-
 
 COLUMNS = [JOBS.c[f.name] for f in dataclasses.fields(Job)]
-"""What `read` takes of a row."""
-
-
+"""The columns that make a Job."""
 TURN = ("priority", "created", "id")
-"""What decides who of the queued goes first."""
+"""The order in which queued jobs start."""
 
 
-def made(values: Mapping[str, Any]) -> Job:
+# ---- conditions and columns of queries
+
+
+def visible_to(owner: str | None) -> sa.ColumnElement[bool]:
+    """Public jobs, and those of `owner`."""
+    return JOBS.c.owner.is_(None) if owner is None else sa.or_(JOBS.c.owner.is_(None), JOBS.c.owner == owner)
+
+
+def is_running(id: str, attempt: int | None) -> sa.ColumnElement[bool]:
+    """That job while it runs, as that attempt where one is named."""
+    running = sa.and_(JOBS.c.id == id, JOBS.c.state == "running")
+    return running if attempt is None else sa.and_(running, JOBS.c.attempt == attempt)
+
+
+def method_of(database: Database, owner: str | None) -> sa.ColumnElement[Any]:
+    """The method of a job, or the technique of a map, in a query of what `owner` may see: of a private one from its spec.
+
+    That takes a subquery, since a private spec is in no index and the public jobs of a list are read from an index alone.
+    """
+    if owner is None:
+        return JOBS.c.method
+    private = JOBS.alias("private")
+    names = (database.field(private.c.spec, path) for path in ("method", "technique"))
+    of_private = sa.select(sa.func.coalesce(*names)).where(private.c.id == JOBS.c.id).correlate(JOBS).scalar_subquery()
+    return sa.case((JOBS.c.owner.is_(None), JOBS.c.method), else_=of_private)
+
+
+# ---- reading
+
+
+def job_from_values(values: Mapping[str, Any]) -> Job:
     """The job of a row's COLUMNS by name."""
     return Job(**dict(values) | {"spec": json.loads(values["spec"])})
 
 
-def read(row: Row[Any]) -> Job:
+def job_from_row(row: Row[Any]) -> Job:
     """The job of a row that holds COLUMNS and nothing else."""
-    return made(dict(row._mapping))
+    return job_from_values(dict(row._mapping))
 
 
-def clear(db: Connection, id: str) -> None:
-    """Delete what came of a job, of a run also its embed jobs: their answers are among its artifacts."""
+def read_job(database: Database, id: str, owner: str | None) -> Job:
+    """The job. Raises UnknownName where there is none, or it is somebody else's."""
+    with database.reading() as connection:
+        row = connection.execute(sa.select(*COLUMNS).where(JOBS.c.id == id, visible_to(owner))).first()
+    if row is None:
+        raise UnknownName(f"no run is called {id!r} here; it may have been deleted, or belong to another browser.")
+    return job_from_row(row)
+
+
+def has_artifact(connection: Connection, id: str, name: str) -> bool:
+    """Whether a job has an artifact of that name."""
+    query = sa.select(ARTIFACTS.c.job).where(ARTIFACTS.c.job == id, ARTIFACTS.c.name == name)
+    return connection.execute(query).first() is not None
+
+
+# ---- writing
+
+
+def delete_outcome(connection: Connection, id: str) -> None:
+    """Delete the events, result and artifacts of a job, and the embed jobs of a run: their answers are artifacts of the run."""
     embeds = sa.select(JOBS.c.id).where(JOBS.c.kind == "embed", JOBS.c.fingerprint == id)
-    for part in PARTS:
-        db.execute(part.delete().where(sa.or_(part.c.job == id, part.c.job.in_(embeds))))
-    db.execute(MARKS.delete().where(MARKS.c.job.in_(embeds)))
-    db.execute(JOBS.delete().where(JOBS.c.kind == "embed", JOBS.c.fingerprint == id))
+    for table in JOB_TABLES:
+        connection.execute(table.delete().where(sa.or_(table.c.job == id, table.c.job.in_(embeds))))
+    connection.execute(BOOKMARKS.delete().where(BOOKMARKS.c.job.in_(embeds)))
+    connection.execute(JOBS.delete().where(JOBS.c.kind == "embed", JOBS.c.fingerprint == id))
 
 
-def remove(db: Connection, id: str) -> bool:
-    """Delete a job with all that came of it and its marks. False where there is none."""
-    row = db.execute(sa.select(*COLUMNS).where(JOBS.c.id == id)).first()
+def delete_job(database: Database, connection: Connection, id: str) -> bool:
+    """Delete a job with its events, results, artifacts and bookmarks. False if there is none."""
+    row = connection.execute(sa.select(*COLUMNS).where(JOBS.c.id == id)).first()
     if row is not None and row.kind == "embed":
-        name = embedding.artifact_name(read(row).spec["technique"], id)
-        db.execute(ARTIFACTS.delete().where(ARTIFACTS.c.job == row.fingerprint, ARTIFACTS.c.name == name))
-    clear(db, id)
-    db.execute(MARKS.delete().where(MARKS.c.job == id))
-    db.execute(JOBS.delete().where(JOBS.c.id == id))
+        name = embedding.artifact(job_from_row(row).spec["technique"], id)
+        connection.execute(ARTIFACTS.delete().where(ARTIFACTS.c.job == row.fingerprint, ARTIFACTS.c.name == name))
+    delete_outcome(connection, id)
+    connection.execute(BOOKMARKS.delete().where(BOOKMARKS.c.job == id))
+    connection.execute(JOBS.delete().where(JOBS.c.id == id))
     if row is not None and row.owner is not None:
-        owe(db)
+        request_purge(database, connection)
     return row is not None
 
 
-def queue(db: Connection, key: Mapping[str, Any], asked: Mapping[str, Any], *, again: bool) -> Job:
-    """The job of that key, queued unless it is already, or done and not wanted `again`. See `engine.store.Store.submit`."""
+def enqueue_job(
+    database: Database, connection: Connection, key: Mapping[str, Any], values: Mapping[str, Any], *, again: bool
+) -> Job:
+    """The job of that key, queued unless it is already, or is done and `again` is false. See `engine.store.Store.submit`.
+
+    key: id, kind, spec (padded), fingerprint, owner, upload. values: priority, device, timeout_s, and what else is to differ.
+    """
     fresh = {
         "state": "queued",
         "reason": "",
@@ -117,26 +176,26 @@ def queue(db: Connection, key: Mapping[str, Any], asked: Mapping[str, Any], *, a
         "engine": None,
         "cancel": 0,
         "last_seq": 0,
-    } | dict(asked)
+    } | dict(values)
     if key["owner"] is not None:
-        hear(db, key["owner"])
+        touch_owner(database, connection, key["owner"])
     one = JOBS.c.id == key["id"]
-    row = db.execute(sa.select(JOBS.c.state, JOBS.c.cancel, JOBS.c.priority).where(one)).first()
+    row = connection.execute(sa.select(JOBS.c.state, JOBS.c.cancel, JOBS.c.priority).where(one)).first()
     if row is None:
-        db.execute(JOBS.insert().values(**key, **fresh, attempt=1))
+        connection.execute(JOBS.insert().values(**key, **fresh, attempt=1))
     elif (row.state in ACTIVE and not row.cancel) or (row.state == "done" and not again):
-        if asked["priority"] < row.priority:
-            db.execute(JOBS.update().where(one).values(priority=asked["priority"]))
+        if values["priority"] < row.priority:
+            connection.execute(JOBS.update().where(one).values(priority=values["priority"]))
     else:
-        clear(db, key["id"])
-        db.execute(JOBS.update().where(one).values(**fresh, attempt=JOBS.c.attempt + 1))
-    return read(db.execute(sa.select(*COLUMNS).where(one)).one())
+        delete_outcome(connection, key["id"])
+        connection.execute(JOBS.update().where(one).values(**fresh, attempt=JOBS.c.attempt + 1))
+    return job_from_row(connection.execute(sa.select(*COLUMNS).where(one)).one())
 
 
-def answered(db: Connection, key: Mapping[str, Any]) -> Job:
-    """An embed job whose answer the run already keeps, as a done one; whoever is busy with it finds its attempt gone."""
+def complete_job(database: Database, connection: Connection, key: Mapping[str, Any]) -> Job:
+    """An embed job whose answer the run already has, as a done one. An engine that runs it finds its attempt replaced."""
     one = JOBS.c.id == key["id"]
-    row = db.execute(sa.select(JOBS.c.state, JOBS.c.attempt).where(one)).first()
+    row = connection.execute(sa.select(JOBS.c.state, JOBS.c.attempt).where(one)).first()
     if row is None or row.state != "done":
         now = time.time()
         fixed = {
@@ -149,11 +208,6 @@ def answered(db: Connection, key: Mapping[str, Any]) -> Job:
         }
         times = {"created": now, "started": now, "finished": now}
         counts = {"done": 1, "total": 1, "last_seq": 0, "attempt": 1 if row is None else row.attempt + 1}
-        clear(db, key["id"])
-        upsert(db, JOBS, dict(key) | fixed | times | counts | {"state": "done"})
-    return read(db.execute(sa.select(*COLUMNS).where(one)).one())
-
-
-def has(db: Connection, id: str, artifact: str) -> bool:
-    query = sa.select(ARTIFACTS.c.job).where(ARTIFACTS.c.job == id, ARTIFACTS.c.name == artifact)
-    return db.execute(query).first() is not None
+        delete_outcome(connection, key["id"])
+        database.upsert(connection, JOBS, dict(key) | fixed | times | counts | {"state": "done"})
+    return job_from_row(connection.execute(sa.select(*COLUMNS).where(one)).one())

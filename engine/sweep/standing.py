@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.store import Job, Store
-from engine.store.store import PRIORITY_SWEEP
+from engine.store.jobs import PRIORITY_SWEEP
 from engine.sweep.spec import Cell, SweepSpec
 
 STATES = ("done", "running", "queued", "failed", "missing")
@@ -78,7 +78,7 @@ def read_standing(
 ) -> Standing:
     """How far it is, from one short query. lanes: cells at a time, by default as many as the engines alive give to sweeps."""
     cells = spec.cells(catalog)
-    jobs = {id: job for id, (job, _) in store.answers([cell.id for cell in cells], owner, words=False).items()}
+    jobs = {id: job for id, (job, _) in store.read_results([cell.id for cell in cells], owner, fields=False).items()}
     states = []
     counts = dict.fromkeys(STATES, 0)
     for cell in cells:

@@ -48,7 +48,7 @@ def build_table(
         spec.cells(catalog),
         key=lambda c: (spec.datasets.index(c.dataset), spec.ratios.index(c.ratio), order.index(c.method)),
     )
-    found = store.answers([cell.id for cell in cells], owner, words=("metrics", "n", "interval", "seconds", "test_share"))
+    found = store.read_results([cell.id for cell in cells], owner, fields=("metrics", "n", "interval", "seconds", "test_share"))
     records, shares = [], []
     for cell in cells:
         job, words = found.get(cell.id, (None, None))

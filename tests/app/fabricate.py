@@ -127,7 +127,7 @@ def catalog(*, devices: Sequence[str] = ("cpu",), available: bool = True) -> dic
 def beat(store: Store, *, ago: float = 0.0, busy: int = 0, devices: Sequence[str] = ("cpu",)) -> None:
     """An engine that was heard of `ago` seconds ago."""
     now = time.time() - ago
-    store.beat(
+    store.record_heartbeat(
         EngineInfo(
             id="engine-1",
             host="here",
@@ -338,7 +338,7 @@ def done(store: Store, spec: RunSpec, answer: Result | None = None, **more: Any)
     kept = {f"frames/{r}": pack_film(*film(r)) for r in range(min(3, spec.replicates))}
     events = [Phase("training", "Training the network"), Phase("moving", "Moving the points"), scene, *pictures]
     fingerprint = find_entry(catalog(), "datasets", spec.dataset)["fingerprint"]
-    return store.record(spec, answer or result(spec, **more), events, kept, fingerprint=fingerprint)
+    return store.record_run(spec, answer or result(spec, **more), events, kept, fingerprint=fingerprint)
 
 
 def deep(

@@ -52,9 +52,9 @@ def reads(store: Store) -> Iterator[Reads]:
 
     listeners = (("checkout", taken), ("checkin", given_back), ("after_cursor_execute", said))
     for name, listener in listeners:
-        sa.event.listen(store._db, name, listener)
+        sa.event.listen(store.database.sql_engine, name, listener)
     try:
         yield found
     finally:
         for name, listener in listeners:
-            sa.event.remove(store._db, name, listener)
+            sa.event.remove(store.database.sql_engine, name, listener)

@@ -62,7 +62,7 @@ def work(store: Store, job: Job, owner: str = OWNER) -> Job:
     """Do a profile job as an engine would."""
     claimed = store.claim("engine-1", kinds=("profile",))
     assert claimed is not None and claimed.id == job.id
-    name, data = store.content(str(job.upload), owner) or ("", b"")
+    name, data = store.read_upload(str(job.upload), owner) or ("", b"")
     try:
         sheet = read_sheet(data, name, job.spec["reading"])
         found = profiles.profile_table(sheet, job.spec["target"], job.spec["positive"])

@@ -17,8 +17,9 @@ from starlette.requests import Request
 
 from app import api
 from engine.events import pack
-from engine.store import Store, uploads
-from engine.store.database import OWNERS, PIECES, UPLOADS
+from engine.spec import table_limits
+from engine.store import Store, arrival, uploads
+from engine.store.schema import OWNERS, PIECES, UPLOADS
 from tests.app import fabricate
 from tests.app.test_server import server, until
 from tests.engine.comparisons import comparison, profile, tables
@@ -33,7 +34,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Stor
     store = fabricate.fresh(folder)
     (folder / "tmp").mkdir()
     store.add_upload("an owner who is silent", "old.csv", b"a,b")
-    with store.writing() as db:
+    with store.database.writing() as db:
         db.execute(OWNERS.update().values(seen=time.time() - 1801))
     with (folder / "server.log").open("wb") as log, server(folder, log=log, TMPDIR=str(folder / "tmp")) as (_, port):
         yield port, store
@@ -65,14 +66,14 @@ def send(port: int, data: Any, **headers: str | None) -> tuple[int, dict[str, An
 
 
 def kept(store: Store) -> int:
-    with store.reading() as db:
+    with store.database.reading() as db:
         return int(db.execute(sa.select(sa.func.count()).select_from(UPLOADS)).scalar_one())
 
 
 def test_a_server_without_an_engine_forgets_who_is_silent(served: tuple[int, Store]) -> None:
     _, store = served
     until(lambda: not store.uploads("an owner who is silent"), 10)
-    assert "Traceback" not in (store.path.parent / "server.log").read_text()
+    assert "Traceback" not in (store.database.lock_path.parent / "server.log").read_text()
 
 
 def test_a_table_arrives_whole_under_its_owner(served: tuple[int, Store]) -> None:
@@ -80,10 +81,10 @@ def test_a_table_arrives_whole_under_its_owner(served: tuple[int, Store]) -> Non
     data = bytes(range(256)) * 10_000  # 2.5 MB, in many pieces
     status, answer = send(port, data, X_File_Name="Umsatz%20%C3%BC%3Cb%3E.csv")
     assert (status, answer) == (201, {"id": answer["id"], "name": "Umsatz ü<b>.csv", "bytes": len(data)})
-    assert store.content(answer["id"], ME) == ("Umsatz ü<b>.csv", data) and store.uploads(YOU) == []
+    assert store.read_upload(answer["id"], ME) == ("Umsatz ü<b>.csv", data) and store.uploads(YOU) == []
     pieces = (data[start : start + 100_000] for start in range(0, len(data), 100_000))
     status, chunked = send(port, pieces, Sec_Fetch_Site="same-origin", Origin=None)
-    assert status == 201 and store.content(chunked["id"], ME) == ("mine.csv", data), "and without a length said before"
+    assert status == 201 and store.read_upload(chunked["id"], ME) == ("mine.csv", data), "and without a length said before"
     store.forget(ME)
 
 
@@ -102,7 +103,7 @@ def test_a_table_arrives_whole_under_its_owner(served: tuple[int, Store]) -> Non
         ({"Content_Type": "text/plain"}, 415, "forms are not taken"),
         ({"X_File_Name": "photo.PNG"}, 415, r"end in \.png are not read"),
         ({"X_File_Name": "old.xls"}, 415, r"Excel \(\.xlsx\)"),
-        ({"Content_Length": str(uploads.MAX_BYTES + 1)}, 413, "more than 64 MiB"),
+        ({"Content_Length": str(table_limits.MAX_BYTES + 1)}, 413, "more than 64 MiB"),
     ],
 )
 def test_what_is_refused_gets_one_sentence_and_is_not_kept(
@@ -162,7 +163,7 @@ def ask(store: Store, monkeypatch: pytest.MonkeyPatch, pieces: list[Any], **head
 
 
 def nothing(store: Store, folder: Path) -> bool:
-    with store.reading() as db:
+    with store.database.reading() as db:
         counts = [db.execute(sa.select(sa.func.count()).select_from(table)).scalar_one() for table in (UPLOADS, PIECES)]
     store.purge(5.0)
     return counts == [0, 0] and not [p for p in folder.rglob("*") if p.is_file() and CANARY.encode() in p.read_bytes()]
@@ -171,7 +172,7 @@ def nothing(store: Store, folder: Path) -> bool:
 def test_a_table_that_grows_too_large_is_cut_off_while_it_arrives(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "MAX_BYTES", 2 << 20)
+    monkeypatch.setattr(arrival, "MAX_BYTES", 2 << 20)
     piece = (CANARY * 20_000).encode()
     status, body = ask(store, monkeypatch, [piece] * 40)
     assert status == 413 and b"more than 2 MiB" in body and nothing(store, tmp_path)
@@ -181,7 +182,7 @@ def test_a_table_that_grows_too_large_is_cut_off_while_it_arrives(
 def test_a_browser_that_leaves_or_falls_asleep_leaves_nothing(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
-    monkeypatch.setattr(uploads, "ARRIVAL", 0.6)
+    monkeypatch.setattr(arrival, "ARRIVAL", 0.6)
     monkeypatch.setattr(api, "LISTEN", 0.1)
     began = time.monotonic()
     status, body = ask(store, monkeypatch, [(CANARY * 200_000).encode(), ending])
@@ -254,7 +255,7 @@ def test_files_of_a_comparison_are_its_owner_s_alone(served: tuple[int, Store]) 
     assert call(port, "GET", "/api/jobs/0123456789abcdef/leaderboard.csv")[2].decode() == api.NO_FILE
     store.forget(ME)
     assert call(port, "GET", f"/api/jobs/{job}/leaderboard.csv")[2].decode() == api.NO_FILE
-    with store.reading() as db:
+    with store.database.reading() as db:
         assert db.execute(sa.select(OWNERS)).all() == []
 
 
@@ -323,7 +324,7 @@ def test_the_report_is_of_all_that_is_there(served: tuple[int, Store]) -> None:
 
 def test_the_server_writes_names_and_rows_nowhere_but_into_the_store(served: tuple[int, Store]) -> None:
     port, store = served
-    folder = store.path.parent
+    folder = store.database.lock_path.parent
 
     def holds() -> set[str]:
         return {path.name for path in folder.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()}

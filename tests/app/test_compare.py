@@ -23,7 +23,7 @@ from app.words.text import escape
 from engine.report import sweep_code
 from engine.spec.run import find_entry
 from engine.store import Store
-from engine.store.database import JOBS
+from engine.store.schema import JOBS
 from engine.sweep import SweepSpec, table
 from engine.sweep import spec as sweep
 from tests.app import fabricate
@@ -51,7 +51,7 @@ def filled(
         if cell.method not in leave:
             ap = level[cell.method] - (0.1 if cell.ratio > 20 and cell.method == "smote" else 0.0)
             answer = fabricate.result(cell.spec, ap=ap, sd=0.01, seed=number)
-            store.record(
+            store.record_run(
                 cell.spec, answer, fingerprint=find_entry(fabricate.catalog(), "datasets", cell.dataset)["fingerprint"]
             )
     return cells
@@ -478,7 +478,10 @@ def test_the_whole_sweep_can_be_taken_along_as_code(look: Look, store: Store) ->
     page.run()
     assert not page.exception
     shell, python = (block.value for block in page.code)
-    assert shell == " ".join([*sweep_code.command(SPEC), "--metric", "f1"]) and python == sweep_code.python(SPEC, "f1").strip()
+    assert (
+        shell == " ".join([*sweep_code.list_arguments(SPEC), "--metric", "f1"])
+        and python == sweep_code.write_python(SPEC, "f1").strip()
+    )
 
 
 def test_the_flat_table_has_every_cell(store: Store) -> None:

@@ -19,7 +19,7 @@ from app.words import naming
 from engine.data.tables.profile import profile_table
 from engine.data.tables.reading import read_sheet
 from engine.store import Store
-from engine.store.uploads import Forgotten
+from engine.store.forgetting import Forgotten
 from tests.app import fabricate, tables
 from tests.app.conftest import MAIN
 from tests.app.test_lab import button, charts, keys

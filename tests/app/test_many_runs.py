@@ -15,8 +15,8 @@ from app.session.store import get_store
 from engine.spec import RunSpec
 from engine.spec.run import canonical_json
 from engine.store import Store
-from engine.store.database import JOBS
-from engine.store.store import PRIORITY_SWEEP
+from engine.store.jobs import PRIORITY_SWEEP
+from engine.store.schema import JOBS
 from tests.app import fabricate
 from tests.app.conftest import MAIN
 from tests.app.reads import Reads, reads
@@ -50,7 +50,7 @@ def fill(store: Store, count: int) -> None:
             "created": 2e9 + n,
         }
         made.append(plain | words)
-    with store.writing() as db:
+    with store.database.writing() as db:
         db.execute(JOBS.insert(), made)
 
 

@@ -15,7 +15,7 @@ from app.session.store import CATALOG
 from engine.papers import measured, stored
 from engine.papers.tables import PAPERS
 from engine.store import Store
-from engine.store.store import PRIORITY_SWEEP
+from engine.store.jobs import PRIORITY_SWEEP
 from tests.app import fabricate
 from tests.app.conftest import opened
 from tests.app.test_lab import charts, words
@@ -84,7 +84,7 @@ def fill(store: Store, runs: list[stored.Run], **values: list[float]) -> None:
         made = fabricate.result(run.spec, ap=0.3, seed=i)
         if run.id in values:
             made.metrics["average_precision"]["values"] = values[run.id]
-        store.record(run.spec, replace(made, run_id=run.id), fingerprint=run.fingerprint)
+        store.record_run(run.spec, replace(made, run_id=run.id), fingerprint=run.fingerprint)
 
 
 def test_what_was_measured_stands_beside_what_is_shipped(store: Store, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,8 @@ from engine.spec import RunSpec
 from engine.spec.comparison import CompareSpec
 from engine.spec.embedding import FEATURES
 from engine.store import Store
-from engine.store.database import OWNERS, encode_result
+from engine.store.results import encode_result
+from engine.store.schema import OWNERS
 from tests.app import fabricate
 
 ME, YOU = "m" * 43, "y" * 43
@@ -151,10 +152,10 @@ def test_an_open_page_keeps_a_table_and_drops_all_of_it_when_it_is_gone(
 ) -> None:
     upload = store.add_upload(ME, f"{CANARY}.csv", b"a,b")
     at = AppTest.from_function(page, default_timeout=30).run()
-    with store.writing() as db:
+    with store.database.writing() as db:
         db.execute(OWNERS.update().values(seen=time.time() - 1700))
     at.run()
-    with store.reading() as db:
+    with store.database.reading() as db:
         assert time.time() - db.execute(OWNERS.select()).one().seen < 60, "a page that is open is a sign of life"
     kept = [key for key in held(at) if key.startswith(visitor.MINE)]
     assert len(kept) == 3 and CANARY in str(held(at))
@@ -230,7 +231,7 @@ def test_the_server_forgets_who_fell_silent_where_no_engine_does(store: Store, m
 
     store.add_upload(ME, f"{CANARY}.csv", b"a,b")
     kept = store.add_upload(YOU, "kept.csv", b"a,b")
-    with store.writing() as db:
+    with store.database.writing() as db:
         db.execute(OWNERS.update().where(OWNERS.c.owner == ME).values(seen=time.time() - 1801))
     monkeypatch.setattr(api, "get_store", lambda: store)
 

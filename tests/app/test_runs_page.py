@@ -14,9 +14,9 @@ from app.views.runs import filters
 from engine.errors import UnknownName
 from engine.spec import RunSpec
 from engine.store import Store
-from engine.store.database import JOBS
-from engine.store.library import Mark
-from engine.store.store import PRIORITY_SWEEP
+from engine.store.bookmarks import Bookmark
+from engine.store.jobs import PRIORITY_SWEEP
+from engine.store.schema import JOBS
 from tests.app import fabricate
 from tests.app.conftest import opened
 from tests.app.test_lab import words
@@ -177,7 +177,7 @@ def test_what_is_queued_stands_in_order_with_the_pace(store: Store, look: Look) 
     late = fabricate.queued(store, fabricate.spec(seed=1), priority=PRIORITY_SWEEP)
     first = fabricate.queued(store, fabricate.spec(seed=2))
     run = fabricate.done(store, fabricate.spec(seed=3))
-    with store.writing() as db:
+    with store.database.writing() as db:
         db.execute(JOBS.update().where(JOBS.c.id == run.id).values(started=100.0, finished=130.0))
     said = words(look())
     assert "Waiting: 2" in said and "about 30 s for all of it" in said and "30 s each, 2 slots" in said
@@ -200,16 +200,16 @@ def test_what_is_queued_stands_in_order_with_the_pace(store: Store, look: Look) 
 def test_pin_and_name(store: Store, look: Look) -> None:
     ids = several(store)
     page = press(tick(look(), ids["done"]), "runs.pin")
-    assert store.marks(ME) == {ids["done"]: Mark("", True)} and store.marks(YOU) == {}
+    assert store.bookmarks(ME) == {ids["done"]: Bookmark("", True)} and store.bookmarks(YOU) == {}
     assert listed(page)[0] == ids["done"] and ":material/keep:" in page.checkbox(key=f"runs.pick.{ids['done']}").label
     page.text_input(key=f"mine.runs.name.{ids['done']}").input("**Best** <b>of</b> [all](https://evil.example)")
     page = again(page)
-    assert store.marks(ME)[ids["done"]].name.startswith("**Best** <b>of</b>")
+    assert store.bookmarks(ME)[ids["done"]].name.startswith("**Best** <b>of</b>")
     label = page.checkbox(key=f"runs.pick.{ids['done']}").label
     assert r"\*\*Best\*\* \<b\>of" in label and "https://evil" not in label
     assert set(listed(look(text="best"))) == {ids["done"]} and set(listed(look(pinned="1"))) == {ids["done"]}
     page = press(page, "runs.pin")
-    assert store.marks(ME)[ids["done"]].pinned is False
+    assert store.bookmarks(ME)[ids["done"]].pinned is False
 
 
 def test_two_runs_side_by_side_and_one_run_changed(store: Store, look: Look) -> None:
@@ -251,7 +251,7 @@ def test_run_again_and_cancel(store: Store, look: Look) -> None:
 
 def test_deleting_asks_first_and_says_what_goes(store: Store, look: Look) -> None:
     ids = several(store)
-    store.mark(ids["done"], ME, name="dear")
+    store.bookmark(ids["done"], ME, name="dear")
     page = press(tick(look(), ids["done"], ids["sweep"]), "runs.delete")
     said = words(page)
     assert "1 map drawn of them" in said and "1 sweep from the list, whose runs stay" in said and " MB" in said
@@ -264,7 +264,7 @@ def test_deleting_asks_first_and_says_what_goes(store: Store, look: Look) -> Non
     for name in ("done", "failed"):
         with pytest.raises(UnknownName):
             store.job(ids[name], ME)
-    assert store.sweeps() == [] and store.marks(ME) == {} and store.job(ids["other"]).state == "done"
+    assert store.sweeps() == [] and store.bookmarks(ME) == {} and store.job(ids["other"]).state == "done"
     assert "chosen" not in words(page) and ids["done"] not in listed(page)
 
 
@@ -274,7 +274,7 @@ def test_what_came_with_the_product_stays(store: Store, look: Look, monkeypatch:
     page = press(tick(look(), ids["done"], ids["other"]), "runs.delete")
     assert "come with this product stay" in words(page)
     press(page, "runs.sure")
-    assert store.job(ids["done"]).state == "done" and set(store.answers([ids["other"]], ME, words=False)) == set()
+    assert store.job(ids["done"]).state == "done" and set(store.read_results([ids["other"]], ME, fields=False)) == set()
 
 
 def test_private_runs_are_their_owners(store: Store, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from app.parts import share
 from app.session import recorded, visitor
 from app.session.recorded import EXAMPLES
 from engine.store import Store
-from engine.store.database import JOBS
+from engine.store.schema import JOBS
 from tests.app import fabricate
 from tests.app.conftest import MAIN
 from tests.app.fabricate import HOSTILE
@@ -129,7 +129,7 @@ def test_the_scores_of_the_list_and_the_numbers_of_the_gallery_are_copied(store:
     monkeypatch.setattr(visitor, "read_owner", lambda: me)
     one = fabricate.deep(store, fabricate.spec("wine", "ce", None, seed=3))
     fabricate.queued(store, fabricate.spec("wine", "smote", None))
-    store.mark(one.id, me, name="1,500")
+    store.bookmark(one.id, me, name="1,500")
     taken = Taken(monkeypatch)
     look("runs")
     found = list(csv.DictReader(io.StringIO(taken.forms["runs"]()["CSV"])))
@@ -137,10 +137,10 @@ def test_the_scores_of_the_list_and_the_numbers_of_the_gallery_are_copied(store:
     assert [(row["run"], row["name"], row["dataset"], row["seed"]) for row in found] == [(one.id, "1,500", "Wine", "3")]
     assert [float(found[0][f"average precision{end}"]) for end in ("", " low", " high")] == [score.mean, score.low, score.high]
     assert found[0]["n"] == str(score.n) and "bootstrap" in found[0]["interval"] and taken.download["runs"] is False
-    store.mark(one.id, me, name="")  # a name is its maker's alone
+    store.bookmark(one.id, me, name="")  # a name is its maker's alone
     look("runs")
     assert taken.download["runs"] is True
-    with store.writing() as db:
+    with store.database.writing() as db:
         db.execute(JOBS.update().where(JOBS.c.id == one.id).values(owner=me))
     look("runs")
     assert taken.download["runs"] is False
@@ -157,7 +157,7 @@ def test_of_a_private_run_nothing_can_be_downloaded(store: Store, monkeypatch: p
     monkeypatch.setattr(visitor, "read_owner", lambda: me)
     public = fabricate.deep(store, fabricate.spec("wine", "ce", None))
     mine = fabricate.deep(store, fabricate.spec("wine", "ce", None, seed=1))
-    with store.writing() as db:
+    with store.database.writing() as db:
         db.execute(JOBS.update().where(JOBS.c.id == mine.id).values(owner=me))
     taken = Taken(monkeypatch)
     for page, query in (("", {"run": mine.id}), ("deep", {"run": mine.id}), ("deep", {"run": public.id, "beside": mine.id})):

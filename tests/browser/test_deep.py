@@ -78,7 +78,7 @@ def test_from_one_press_to_a_second_run_beside_the_first(chromium, product, unti
 
     # what if K were 3?
     until(
-        lambda: not any(store.queue().values()), LONG, "what it is compared with"
+        lambda: not any(store.count_active().values()), LONG, "what it is compared with"
     )  # until then the page may redraw an open list
     deep.settle()
     page.locator(".st-key-deep-knob input").click()

@@ -69,7 +69,7 @@ def test_a_table_is_measured_from_the_page(chromium, product, until):
     url, store = product
     wanted = stored.plan_runs(PAPERS["keel"].table("3", True).select((), ["glass2"]), store.catalog())
     for run in wanted.each[2:]:  # five of seven are there
-        store.record(run.spec, replace(fabricate.result(run.spec), run_id=run.id), fingerprint=run.fingerprint)
+        store.record_run(run.spec, replace(fabricate.result(run.spec), run_id=run.id), fingerprint=run.fingerprint)
     me = Papers(chromium, url, "?paper=keel&table=3")
     page = me.page
     page.locator(".st-key-papers-measure summary").click()

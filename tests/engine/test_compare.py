@@ -437,7 +437,7 @@ def test_taking_a_tuned_threshold_back_gives_plain_probabilities():
         tuned, plain = (net(task.test.x).double().softmax(-1).numpy() for net in (out.net, out.earlier))
     assert abs(tuned - plain).max() > 0.01
     for r in range(2):
-        back = module.threshold_tables.correct_prior(tuned[r], shares[r], counts[r])
+        back = bench_module.threshold_tables.correct_prior(tuned[r], shares[r], counts[r])
         np.testing.assert_allclose(back, plain[r], atol=1e-5)
 
 
@@ -454,9 +454,9 @@ def test_corrections_know_validation_rows_and_training_shares_alone():
         natural, natural_valid = (np.bincount(data.y[rows], minlength=2) for rows in (part.train, part.valid))
         used = task.train.counts(2)[r].numpy()
         assert used.sum() < 90 < natural.sum() and used[0] / used[1] < natural[0] / natural[1]  # the majority was cut
-        corrected = module.threshold_tables.correct_prior(test, used, natural)[:, 1]
+        corrected = bench_module.threshold_tables.correct_prior(test, used, natural)[:, 1]
         weight = (natural_valid / np.bincount(y, minlength=2))[y]
-        fitted_on_valid = module.threshold_tables.isotonic(valid[:, 1], y == 1, weight, test[:, 1])
+        fitted_on_valid = bench_module.threshold_tables.isotonic(valid[:, 1], y == 1, weight, test[:, 1])
         scores = outcomes[r].scores
         np.testing.assert_allclose(scores["as trained"], test[:, 1], atol=1e-6)
         np.testing.assert_allclose(scores["prior corrected"], corrected, atol=1e-6)

@@ -98,7 +98,7 @@ def test_asking_twice_is_one_job_and_then_an_answer(store):
     assert (job.kind, job.state, job.owner, job.priority) == ("embed", "queued", None, PRIORITY_INTERACTIVE)
     assert job.spec == EmbedSpec(run.id, "pca").to_json() and job.id == EmbedSpec(run.id, "pca").id
     assert store.submit_embed(run.id, "pca", {}, 0) == job and store.embedding(run.id, "pca") is None
-    assert store.queue()["queued"] == 1
+    assert store.count_active()["queued"] == 1
     done = carry_out(store, job)
     assert (done.state, done.done, done.total) == ("done", 1, 1)
     assert store.submit_embed(run.id, "pca") == done

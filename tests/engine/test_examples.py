@@ -61,7 +61,7 @@ def test_a_bundle_holds_what_its_example_asks_for_by_today_s_numbers(name, tmp_p
     assert store.load(FOLDER / f"{name}.zip") == CARDS[name]["jobs"] == record.list_jobs(name, catalog)
     first = CARDS[name]["jobs"][0]
     if isinstance(EXAMPLES[name].wanted, CompareSpec):
-        assert store.job(first).kind == "compare" and store.answer(first, "comparison")["methods"]
+        assert store.job(first).kind == "compare" and store.read_answer(first, "comparison")["methods"]
     else:
         for id in CARDS[name]["jobs"]:
             result = store.result(id)

@@ -19,8 +19,8 @@ from engine.catalog import build_catalog
 from engine.events import Board
 from engine.spec import RunSpec
 from engine.store import Job, Store
-from engine.store.database import OWNERS
-from engine.store.uploads import FORGET_AFTER
+from engine.store.forgetting import FORGET_AFTER
+from engine.store.schema import OWNERS
 from tests.engine.test_service import Process, alive, wait
 
 CANARY = "kanar13nv0gel"
@@ -89,7 +89,7 @@ def samples(store: Store, upload: str, jobs: list[str]) -> list[bytes]:
 
 
 def over(store: Store, id: str) -> Job:
-    return wait(lambda: (job := store.job(id, "me")).finished_ and job, 90)
+    return wait(lambda: not (job := store.job(id, "me")).active and job, 90)
 
 
 def everything(store: Store, engine: Engine, folder: Path) -> tuple[str, list[str]]:
@@ -104,12 +104,12 @@ def everything(store: Store, engine: Engine, folder: Path) -> tuple[str, list[st
     run = store.submit(spec.complete(build_catalog()), owner="me")
 
     assert over(store, profile.id).state == "done", store.job(profile.id, "me").reason
-    assert CANARY in str(store.answer(profile.id, "profile", "me"))
+    assert CANARY in str(store.read_answer(profile.id, "profile", "me"))
     assert over(store, refused.id).state == "failed" and CANARY in store.job(refused.id, "me").reason
     assert over(store, compare.id).state == "done", store.job(compare.id, "me").reason
-    found = store.answer(compare.id, "comparison", "me")
+    found = store.read_answer(compare.id, "comparison", "me")
     assert isinstance(found, dict) and {row["name"] for row in found["methods"]} == {"ce", "trees"}
-    assert CANARY in str(found["data"]) and isinstance(store.latest(compare.id, "board", owner="me"), Board)
+    assert CANARY in str(found["data"]) and isinstance(store.last_event(compare.id, "board", owner="me"), Board)
     assert over(store, run.id).state == "done", store.job(run.id, "me").reason
     result = store.result(run.id, "me")
     assert result is not None and result.run_id == run.id and CANARY in str(result.per_class)
@@ -129,7 +129,7 @@ def forgets(store: Store, upload: str) -> None:
 
 
 def falls_silent(store: Store, upload: str) -> None:
-    with store.writing() as db:  # half an hour and a second pass
+    with store.database.writing() as db:  # half an hour and a second pass
         db.execute(OWNERS.update().values(seen=time.time() - FORGET_AFTER - 1))
 
 
@@ -150,7 +150,10 @@ def test_no_byte_is_left_in_store_log_or_temporary_files(
     wait(store.purge, 5)
     assert time.monotonic() - began < 5
     assert holds(folder) == set()
-    assert store.jobs(owner="me", kinds=("run", "profile", "compare")) == [] and store.queue() == {"queued": 0, "running": 0}
+    assert store.jobs(owner="me", kinds=("run", "profile", "compare")) == [] and store.count_active() == {
+        "queued": 0,
+        "running": 0,
+    }
     assert engine.popen.poll() is None
     wait(lambda: engine.info().ready == 1 and engine.info().busy == 0, 60)
     assert holds(folder) == set(), "and nothing comes after"

@@ -202,8 +202,8 @@ def test_of_the_store_with_its_family_and_film(store):
     text = write_report("run", ReportRequest(CATALOG, store, job.id))
     assert text.count("<svg") > 8 and "frozen" in text and "First frame" in text and f"<dd>{job.id}</dd>" in text
     for name in store.artifacts(job.id):
-        with store.writing() as db:
-            from engine.store.database import ARTIFACTS
+        with store.database.writing() as db:
+            from engine.store.schema import ARTIFACTS
 
             db.execute(ARTIFACTS.delete().where(ARTIFACTS.c.job == job.id, ARTIFACTS.c.name == name))
     assert "First frame" in write_report("run", ReportRequest(CATALOG, store, job.id)), (

@@ -27,8 +27,8 @@ from engine.settings import read_setting
 from engine.spec import RunSpec
 from engine.spec.embedding import FEATURES, TSNE
 from engine.store import Job, Store
-from engine.store.database import ARTIFACTS, OWNERS
-from engine.store.store import PRIORITY_COMPANION, PRIORITY_SWEEP
+from engine.store.jobs import PRIORITY_COMPANION, PRIORITY_SWEEP
+from engine.store.schema import ARTIFACTS, OWNERS
 from tests.engine.test_embed import features
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -162,7 +162,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 
 
 def ended(store: Store, id: str, seconds: float = 15.0, owner: str | None = None) -> Job:
-    return wait(lambda: (job := store.job(id, owner)).finished_ and job, seconds)
+    return wait(lambda: not (job := store.job(id, owner)).active and job, seconds)
 
 
 def running(store: Store, id: str) -> Job:
@@ -440,7 +440,7 @@ def test_a_killed_busy_worker_fails_its_run_alone(store, engine):
     for id in ids:
         running(store, id)
     process.workers()[0].kill()
-    victim = wait(lambda: next((job for job in map(store.job, ids) if job.finished_), None), 2)
+    victim = wait(lambda: next((job for job in map(store.job, ids) if not job.active), None), 2)
     assert victim.state == "failed" and "signal 9" in victim.reason
     (other,) = set(ids) - {victim.id}
     assert ended(store, store.submit(spec("quick")).id, 5).state == "done"
@@ -500,8 +500,8 @@ def test_an_orphan_is_interrupted_by_the_page_or_the_next_engine_and_can_be_run_
     id = store.submit(spec("steady", seconds=1.0)).id
     running(store, id)
     first.kill()
-    assert store.reap() == [] and store.job(id).state == "running", "it may still be heard"
-    reaped = wait(lambda: store.reap(), 5)
+    assert store.interrupt_orphans() == [] and store.job(id).state == "running", "it may still be heard"
+    reaped = wait(lambda: store.interrupt_orphans(), 5)
     assert reaped == [id] and store.job(id).state == "interrupted"
     assert store.job(id).reason == "The engine stopped while this was running. Run it again to start over."
 
@@ -522,7 +522,7 @@ def test_an_engine_that_slept_drops_what_was_taken_from_it(store, engine):
     old = running(store, id)
     os.kill(sleeper.popen.pid, signal.SIGSTOP)
     try:
-        wait(lambda: store.reap(), 6)
+        wait(lambda: store.interrupt_orphans(), 6)
         new = store.submit(spec("steady", seconds=2.0))
         assert new.attempt == 2
         other = engine(slots=1).up()
@@ -585,18 +585,18 @@ def test_profiles_comparisons_and_runs_go_through_with_their_table(store, engine
     profile = private(store)
     job = ended(store, profile.id, owner="me")
     assert (job.state, job.reason, job.done) == ("done", "", 1)
-    answer = store.answer(profile.id, "profile", "me")
-    assert answer["source"] == ["mine.csv", "secret-value-42"] and store.answer(profile.id, "arrays", "me") == b"PK"
+    answer = store.read_answer(profile.id, "profile", "me")
+    assert answer["source"] == ["mine.csv", "secret-value-42"] and store.read_answer(profile.id, "arrays", "me") == b"PK"
     compare = store.submit_compare("me", {"source": {"upload": profile.upload}, "target": "y", "budget": 5})
     assert ended(store, compare.id, owner="me").state == "done"
-    found = store.answer(compare.id, "comparison", "me")
+    found = store.read_answer(compare.id, "comparison", "me")
     assert found == answer | {"kind": "compare"}, "the worker that knows the table is taken"
     asked = RunSpec(f"upload/{profile.upload}", "quick", data={"target": "y"})
     run = ended(store, store.submit(asked, owner="me").id, owner="me")
     assert run.state == "done" and store.result(run.id, "me").run_id
     assert Note("mine.csv: secret-value-42") in [event for _, event in store.events(run.id, owner="me")]
     public = ended(store, store.submit_compare(None, {"source": {"dataset": "moons"}, "budget": 5}).id)
-    assert public.state == "done" and store.answer(public.id, "comparison")["source"] is None
+    assert public.state == "done" and store.read_answer(public.id, "comparison")["source"] is None
 
 
 def test_what_is_said_of_a_private_table_reaches_no_log(store, engine, tmp_path):
@@ -645,7 +645,7 @@ def test_a_worker_that_touched_a_table_ends_when_it_is_forgotten(store, engine):
     process = engine().up()
     pids = {worker.pid for worker in process.workers()}
     first = ended(store, private(store).id, owner="me")
-    touched = store.answer(first.id, "profile", "me")["pid"]
+    touched = store.read_answer(first.id, "profile", "me")["pid"]
     assert touched in pids
     store.forget("me", first.upload)
     wait(lambda: touched not in {worker.pid for worker in process.workers()}, 3)
@@ -685,7 +685,7 @@ def test_a_stranger_s_run_is_not_ended_by_somebody_who_forgets(store, engine):
 
 def test_the_engine_forgets_who_is_silent_also_where_it_was_not_running(store, engine, tmp_path):
     old = private(store, b"secret-value-42" * 9)
-    with store.writing() as db:
+    with store.database.writing() as db:
         db.execute(OWNERS.update().values(seen=time.time() - 3600))
     process = engine(slots=1, LAB_FORGET_AFTER="2")
     wait(lambda: store.uploads("me") == [], 5)
@@ -694,13 +694,13 @@ def test_the_engine_forgets_who_is_silent_also_where_it_was_not_running(store, e
     job = ended(store, private(store, b"secret-value-42" * 9).id, owner="me")
     for _ in range(6):  # a sign of life keeps it
         time.sleep(0.5)
-        with store.writing() as db:
+        with store.database.writing() as db:
             db.execute(OWNERS.update().values(seen=time.time()))
         assert store.uploads("me")
     (worker,) = process.workers()
     wait(lambda: store.uploads("me") == [], 6)
     wait(lambda: not alive(worker), 3)
-    assert old.id == job.id or store.answer(job.id, "profile", "me") is None
+    assert old.id == job.id or store.read_answer(job.id, "profile", "me") is None
     wait(store.purge, 3)
     assert b"secret-value-42" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
 
@@ -756,7 +756,7 @@ def test_features_that_went_while_it_waited(store, engine):
     run = featured(store)
     process.kill()
     id = store.submit_embed(run.id, "pca").id
-    with store.writing() as db:
+    with store.database.writing() as db:
         db.execute(ARTIFACTS.delete().where(ARTIFACTS.c.job == run.id))
     engine(slots=1)
     job = ended(store, id)

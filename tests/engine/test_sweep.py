@@ -20,8 +20,8 @@ from engine.stats.intervals import corrected_t
 from engine.stats.recovered import recovered_share
 from engine.stats.significance import holm, t_test
 from engine.store import PRIORITY_INTERACTIVE, EngineInfo, Store
-from engine.store.database import JOBS
-from engine.store.store import PRIORITY_SWEEP
+from engine.store.jobs import PRIORITY_SWEEP
+from engine.store.schema import JOBS
 from engine.sweep import SweepSpec
 from engine.sweep.spec import Cell
 from engine.sweep.standing import cancel_sweep, read_standing, submit_sweep
@@ -43,7 +43,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def keep(store: Store, cell: Cell, ap: float = 0.4, answer: Result | None = None, **more: Any) -> None:
     """A finished cell."""
     fingerprint = find_entry(CATALOG, "datasets", cell.dataset)["fingerprint"]
-    store.record(cell.spec, answer or fabricate.result(cell.spec, ap=ap, **more), fingerprint=fingerprint)
+    store.record_run(cell.spec, answer or fabricate.result(cell.spec, ap=ap, **more), fingerprint=fingerprint)
 
 
 def fill(store: Store, spec: SweepSpec, **levels: float) -> None:
@@ -288,7 +288,7 @@ def test_time_left_is_what_finished_cells_took_scaled_by_cost(store):
     assert read_standing(store, TWO, CATALOG, lanes=2).seconds_left == pytest.approx(rest / 2)
     now = time.time()
     for id in ("a", "b"):
-        store.beat(EngineInfo(id, "here", 1, now, now, slots=3))
+        store.record_heartbeat(EngineInfo(id, "here", 1, now, now, slots=3))
     assert read_standing(store, TWO, CATALOG).seconds_left == pytest.approx(rest / 4), "a slot of each is for people"
     first = store.claim("a")
     with store.writing() as db:

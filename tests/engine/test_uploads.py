@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import random
+import secrets
 import sqlite3
 import time
 from pathlib import Path
@@ -18,9 +19,10 @@ from engine import events as ev
 from engine.data.tables import unpack
 from engine.errors import BadData, BadInput, BadParameter, TooLarge, TooSlow, UnknownName, WrongType
 from engine.executors import Work
-from engine.spec import RunSpec, table_limits
-from engine.store import Store, uploads
-from engine.store.database import FACTS, JOBS, OWNERS, UPLOADS
+from engine.spec import RunSpec
+from engine.store import Store, arrival, forgetting, uploads
+from engine.store.database import Database
+from engine.store.schema import FACTS, JOBS, OWNERS, UPLOADS
 from tests.engine.test_store import finished, result_of
 
 CANARY = "c4n4ry"
@@ -68,43 +70,42 @@ def left(folder: Path, what: str = CANARY) -> list[str]:
 
 
 def test_a_table_comes_back_as_it_was_sent(store):
-    data = os.urandom(3 * uploads.PIECE + 17)
+    data = os.urandom(3 * arrival.PIECE + 17)
     id = store.add_upload("me", "table.csv", data)
     assert len(id) == 32 and int(id, 16) and id != store.add_upload("me", "table.csv", data)
     one = store.upload(id, "me")
     assert (one.name, one.size) == ("table.csv", len(data)) and abs(one.created - time.time()) < 5
     assert one.digest not in repr(one)
-    assert store.content(id, "me") == ("table.csv", data)
-    arrival = store.receive("me", "pieces.csv")
+    assert store.read_upload(id, "me") == ("table.csv", data)
+    writer = store.begin_upload("me", "pieces.csv")
     for start in range(0, len(data), 77_777):
-        arrival.write(data[start : start + 77_777])
+        writer.write(data[start : start + 77_777])
     assert store.uploads("me")[0].name != "pieces.csv", "it is not there before it is whole"
-    assert store.content(arrival.finish(), "me")[1] == data
-    assert store.upload(arrival.id, "me").digest == one.digest
-    exact = store.add_upload("me", "exact", data[: 2 * uploads.PIECE])
-    assert store.content(exact, "me")[1] == data[: 2 * uploads.PIECE]
+    assert store.read_upload(writer.finish(), "me")[1] == data
+    assert store.upload(writer.id, "me").digest == one.digest
+    exact = store.add_upload("me", "exact", data[: 2 * arrival.PIECE])
+    assert store.read_upload(exact, "me")[1] == data[: 2 * arrival.PIECE]
 
 
 def test_an_empty_a_large_and_a_slow_table_are_refused_and_leave_nothing(store, monkeypatch, tmp_path):
-    assert uploads.MAX_BYTES == table_limits.MAX_BYTES, "what is taken can be read"
-    monkeypatch.setattr(uploads, "MAX_BYTES", 3 * uploads.PIECE)
+    monkeypatch.setattr(arrival, "MAX_BYTES", 3 * arrival.PIECE)
     with pytest.raises(BadData, match="The file is empty"):
         store.add_upload("me", "a", b"")
     with pytest.raises(TooLarge, match="more than 3 MiB"):
-        store.receive("me", "a", 3 * uploads.PIECE + 1)
-    arrival = store.receive("me", "a")
-    arrival.write(bytes(2 * uploads.PIECE))
+        store.begin_upload("me", "a", 3 * arrival.PIECE + 1)
+    writer = store.begin_upload("me", "a")
+    writer.write(bytes(2 * arrival.PIECE))
     with pytest.raises(TooLarge, match="more than 3 MiB"):
-        arrival.write(bytes(uploads.PIECE + 1))
-    slow = store.receive("me", "a")
-    monkeypatch.setattr(uploads, "ARRIVAL", -1.0)
-    late = store.receive("me", "a")
+        writer.write(bytes(arrival.PIECE + 1))
+    slow = store.begin_upload("me", "a")
+    monkeypatch.setattr(arrival, "ARRIVAL", -1.0)
+    late = store.begin_upload("me", "a")
     slow.write(b"x")
     with pytest.raises(TooSlow, match="minutes to arrive"):
-        late.write(bytes(uploads.PIECE))
+        late.write(bytes(arrival.PIECE))
     slow.finish()
     assert len(store.uploads("me")) == 1
-    with store.reading() as db:
+    with store.database.reading() as db:
         assert db.execute(sa.select(sa.func.count()).select_from(UPLOADS)).scalar() == 1
 
 
@@ -115,7 +116,7 @@ def test_only_so_many_tables_and_bytes_are_kept(store, monkeypatch):
     with pytest.raises(BadInput, match="2 tables here"):
         store.add_upload("me", "a", b"x")
     store.add_upload("you", "a", b"x")
-    monkeypatch.setattr(uploads, "MAX_TOTAL", 1000)
+    monkeypatch.setattr(arrival, "MAX_TOTAL", 1000)
     with pytest.raises(BadInput, match="as many tables as it can"):
         store.add_upload("you", "a", bytes(1000))
     assert len(store.uploads("you")) == 1, "what did not fit is gone"
@@ -140,14 +141,14 @@ def test_only_so_many_tables_and_bytes_are_kept(store, monkeypatch):
     ],
 )
 def test_a_file_s_name_is_text_without_folders_and_hidden_letters(store, sent, kept):
-    assert uploads.clean(sent) == kept and len(kept) <= uploads.MAX_NAME
+    assert uploads.clean_name(sent) == kept and len(kept) <= uploads.MAX_NAME
     assert store.upload(store.add_upload("me", sent, b"x"), "me").name == kept
 
 
 @pytest.mark.parametrize("name", ["photo.png", "A.PDF", "x.csv.exe", "notes.docx", "old.xls"])
 def test_a_name_that_no_table_has_is_refused_before_a_byte_of_it(store, name):
     with pytest.raises(WrongType, match=r"Files that end in \.[a-z]+ are not read here; read are CSV"):
-        store.receive("me", name)
+        store.begin_upload("me", name)
     assert uploads.READ == unpack.READ
 
 
@@ -161,12 +162,12 @@ def test_a_name_that_may_be_a_table_s_is_taken(store, name):
 
 def test_nobody_else_finds_a_table_or_what_was_made_from_it(store):
     id, jobs = made(store)
-    assert store.answer(jobs[0], "profile", "me") == {"columns": [CANARY]}
-    assert store.answer(jobs[0], "a/9", "me") == CANARY.encode() * 9 and store.answer(jobs[0], "none", "me") is None
+    assert store.read_answer(jobs[0], "profile", "me") == {"columns": [CANARY]}
+    assert store.read_answer(jobs[0], "a/9", "me") == CANARY.encode() * 9 and store.read_answer(jobs[0], "none", "me") is None
     assert store.job(jobs[3], "me").reason == f"There is no column {CANARY}."
     assert store.job(jobs[0], "me").upload == id and store.job(jobs[0], "me").spec["target"] == f"{CANARY}-column"
     for owner in (None, "", "you"):
-        assert store.uploads(owner) == [] and store.content(id, owner) is None
+        assert store.uploads(owner) == [] and store.read_upload(id, owner) is None
         for ask in (store.upload, lambda id, owner: store.submit(spec(id), owner=owner)):
             with pytest.raises(UnknownName, match="belong to another browser"):
                 ask(id, owner)
@@ -178,7 +179,7 @@ def test_nobody_else_finds_a_table_or_what_was_made_from_it(store):
             with pytest.raises(UnknownName):
                 store.job(job, owner)
             assert store.events(job, owner=owner) == [] and store.artifacts(job, owner=owner) == []
-            assert store.answer(job, "profile", owner) is None and store.result(job, owner) is None
+            assert store.read_answer(job, "profile", owner) is None and store.result(job, owner) is None
         assert store.jobs(owner=owner, kinds=("run", "profile", "compare")) == []
         assert store.forget(owner, id) == (0, 0, True)
     assert store.upload(id, "me").name == f"{CANARY}.csv" and len(store.events(jobs[0], owner="me")) == 30
@@ -188,12 +189,12 @@ def test_the_latest_event_of_a_kind_is_its_owner_s(store):
     id = store.add_upload("me", "a.csv", b"x")
     job = store.submit_compare("me", {"source": {"upload": id}, "target": "y", "budget": 15})
     boards = [ev.Board(({"name": "ce", "of": CANARY},), n, 3, 9.5) for n in (1, 2)]
-    assert store.latest(job.id, "board", owner="me") is None
+    assert store.last_event(job.id, "board", owner="me") is None
     store.claim("e")
     store.append(job.id, [boards[0], ev.Note("a"), boards[1], ev.Note("b")], attempt=1)
-    last = store.latest(job.id, "board", owner="me")
+    last = store.last_event(job.id, "board", owner="me")
     assert isinstance(last, ev.Board) and (last.round, list(last.rows)) == (2, [{"name": "ce", "of": CANARY}])
-    assert store.latest(job.id, "phase", owner="me") is None and store.latest(job.id, "board", owner="you") is None
+    assert store.last_event(job.id, "phase", owner="me") is None and store.last_event(job.id, "board", owner="you") is None
 
 
 def test_asking_twice_is_one_job_and_other_words_another(store):
@@ -220,7 +221,7 @@ def test_a_comparison_on_a_public_dataset_is_everybody_s(store, owner):
     assert store.submit_compare("you", {**asked, "seed": 0}, fingerprint="f") == job != store.submit_compare("you", asked)
     assert store.claim("e").id == job.id
     store.save_result(job.id, ("{}", b""), {"comparison": b'{"methods": []}'}, attempt=1)
-    assert store.answer(job.id, "comparison") == {"methods": []}
+    assert store.read_answer(job.id, "comparison") == {"methods": []}
     assert store.forget("me").tables == 0 and store.job(job.id).state == "done"
 
 
@@ -274,7 +275,7 @@ def test_forget_all_of_an_owner(store, tmp_path):
     assert store.uploads("me") == [] and store.upload(theirs, "you")
     store.forget("you")
     assert left(tmp_path) == []
-    with store.reading() as db:
+    with store.database.reading() as db:
         assert db.execute(sa.select(OWNERS.c.owner)).all() == [] and db.execute(sa.select(JOBS.c.id)).all() == []
 
 
@@ -282,7 +283,7 @@ def test_forget_all_of_an_owner(store, tmp_path):
 def test_no_byte_stays_among_other_people_s_rows(store, tmp_path, monkeypatch, seed):
     """With draws in which secure_delete alone leaves copies of short rows behind (rows of no padding failed both)."""
     rng = random.Random(seed)
-    monkeypatch.setattr(uploads.secrets, "token_hex", lambda n: "ab" * n)  # rows lie by their ids
+    monkeypatch.setattr(secrets, "token_hex", lambda n: "ab" * n)  # rows lie by their ids
     mine = store.add_upload("me", f"{CANARY}.csv", CANARY.encode())
     running: list[tuple[str, str]] = []
     for n in range(150):
@@ -306,19 +307,19 @@ def test_no_byte_stays_among_other_people_s_rows(store, tmp_path, monkeypatch, s
     assert left(tmp_path) == []
 
 
-def test_what_is_private_is_sealed_and_reads_the_same(store):
+def test_what_is_private_is_padded_and_reads_the_same(store):
     id, jobs = made(store)
-    with store.reading() as db:
+    with store.database.reading() as db:
         for table, column in (("jobs", "spec"), ("events", "words"), ("results", "words"), ("uploads", "name")):
-            first = f"SELECT DISTINCT substr({column}, 1, {store.page}) FROM {table}"
-            assert db.execute(sa.text(first)).scalars().all() == [" " * store.page], table
+            first = f"SELECT DISTINCT substr({column}, 1, {store.database.page_size}) FROM {table}"
+            assert db.execute(sa.text(first)).scalars().all() == [" " * store.database.page_size], table
         for table, column in (("pieces", "pad"), ("artifacts", "data")):
-            first = f"SELECT DISTINCT substr({column}, 1, {store.page}) FROM {table}"
-            assert db.execute(sa.text(first)).scalars().all() == [bytes(store.page)], table
+            first = f"SELECT DISTINCT substr({column}, 1, {store.database.page_size}) FROM {table}"
+            assert db.execute(sa.text(first)).scalars().all() == [bytes(store.database.page_size)], table
         for table, column, after in (("jobs", "spec", "reason"), ("events", "words", "arrays"), ("pieces", "pad", "data")):
             order = [row[1] for row in db.execute(sa.text(f"PRAGMA table_info({table})"))]
             assert order.index(column) < order.index(after), "columns are kept in this order"
-        assert db.execute(sa.text("PRAGMA page_size")).scalar() == store.page
+        assert db.execute(sa.text("PRAGMA page_size")).scalar() == store.database.page_size
     store.put_artifact(jobs[2], "a", b"\0\0 x")
     assert store.artifact(jobs[2], "a", owner="me") == b"\0\0 x"
     assert store.jobs(owner="me", kinds=("profile",))[0].spec["upload"] == id
@@ -329,7 +330,7 @@ def test_owners_who_fell_silent_are_forgotten(store, tmp_path, monkeypatch):
     kept, _ = made(store, "you")
 
     def seen(owner: str, ago: float) -> None:
-        with store.writing() as db:
+        with store.database.writing() as db:
             db.execute(OWNERS.update().where(OWNERS.c.owner == owner).values(seen=time.time() - ago))
 
     assert store.expire() == (0, 0, True)
@@ -349,48 +350,48 @@ def test_owners_who_fell_silent_are_forgotten(store, tmp_path, monkeypatch):
 
 def test_a_sign_of_life_at_the_last_moment_is_heard(store, monkeypatch):
     id = store.add_upload("me", "a.csv", b"x")
-    with store.writing() as db:
+    with store.database.writing() as db:
         db.execute(OWNERS.update().values(seen=time.time() - 1801))
-    forget_all = store._forget_all
+    delete_owner = forgetting.delete_owner
 
-    def late(owner: str, **how: Any) -> tuple[int, int]:
+    def late(database: Database, owner: str, **how: Any) -> tuple[int, int]:
         store.touch(owner)
-        return forget_all(owner, **how)
+        return delete_owner(database, owner, **how)
 
-    monkeypatch.setattr(store, "_forget_all", late)
+    monkeypatch.setattr(forgetting, "delete_owner", late)
     assert store.expire() == (0, 0, True) and store.upload(id, "me")
 
 
 def test_a_sign_of_life_of_one_who_owns_nothing_writes_nothing(store):
     store.touch("me")
     store.touch(None)
-    with store.reading() as db:
+    with store.database.reading() as db:
         assert db.execute(sa.select(OWNERS)).all() == []
     store.add_upload("me", "a", b"x")
     store.forget("me")
     store.touch("me")
-    with store.reading() as db:
+    with store.database.reading() as db:
         assert db.execute(sa.select(OWNERS)).all() == []
 
 
 def test_an_arrival_that_ended_midway_goes_too(store, tmp_path, monkeypatch):
-    arrival = store.receive("me", CANARY)
-    arrival.write(CANARY.encode() * uploads.PIECE)
+    writer = store.begin_upload("me", CANARY)
+    writer.write(CANARY.encode() * arrival.PIECE)
     assert left(tmp_path) and store.expire() == (0, 0, True)
-    with store.writing() as db:
-        db.execute(UPLOADS.update().values(created=time.time() - uploads.ARRIVAL - 1))
+    with store.database.writing() as db:
+        db.execute(UPLOADS.update().values(created=time.time() - arrival.ARRIVAL - 1))
     assert store.expire() == (1, 0, True) and left(tmp_path) == []
     with pytest.raises(BadInput, match="forgotten while it arrived"):
-        arrival.finish()
-    left_alone = store.receive("me", "a")
-    left_alone.write(CANARY.encode() * uploads.PIECE)
+        writer.finish()
+    left_alone = store.begin_upload("me", "a")
+    left_alone.write(CANARY.encode() * arrival.PIECE)
     left_alone.abandon()
     assert left(tmp_path) == []
 
 
 def test_the_log_is_emptied_once_the_last_reader_lets_go(store, tmp_path):
     id, _ = made(store)
-    store.checkpoint()
+    store.database.empty_log()
     with sqlite3.connect(tmp_path / "lab.db", isolation_level=None) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM jobs").fetchone()
@@ -400,13 +401,13 @@ def test_the_log_is_emptied_once_the_last_reader_lets_go(store, tmp_path):
         reader.execute("COMMIT")
     reader.close()
     assert store.expire() == (0, 0, True) and left(tmp_path) == []
-    with store.reading() as db:
+    with store.database.reading() as db:
         assert db.execute(sa.select(FACTS.c.key)).scalars().all() == ["schema"]
 
 
 def dies(url: str) -> None:
     store = Store(url)
-    store.checkpoint = lambda **_: os._exit(9)  # type: ignore[method-assign]
+    store.database.empty_log = lambda **_: os._exit(9)  # type: ignore[method-assign]
     store.forget("me")
 
 
@@ -434,7 +435,7 @@ def test_what_still_comes_from_a_forgotten_job_is_not_kept(store, tmp_path):
     assert store.release(run.id, attempt=job.attempt) is False
     with pytest.raises(UnknownName):
         store.put_artifact(run.id, "a", CANARY.encode())
-    assert store.there([id]) == set() and store.checkpoint() and left(tmp_path) == []
+    assert store.list_existing([id]) == set() and store.database.empty_log() and left(tmp_path) == []
 
 
 def test_a_store_of_the_first_schema_is_taken_over(tmp_path):
@@ -469,16 +470,16 @@ def test_a_store_of_the_first_schema_is_taken_over(tmp_path):
     made(store)
     store.forget("me")
     assert left(tmp_path) == []
-    with store.reading() as db:
+    with store.database.reading() as db:
         names = "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY 1"
         here = db.execute(sa.text(names)).scalars().all()
     store.close()
     fresh = Store(f"sqlite:///{tmp_path / 'fresh.db'}")
-    with fresh.reading() as db:
+    with fresh.database.reading() as db:
         assert here == db.execute(sa.text(names)).scalars().all()
         columns = {t: [c[1] for c in db.execute(sa.text(f"PRAGMA table_info({t})"))] for t in ("jobs", "artifacts")}
     fresh.close()
     again = Store(url)
-    with again.reading() as db:
+    with again.database.reading() as db:
         assert columns == {t: [c[1] for c in db.execute(sa.text(f"PRAGMA table_info({t})"))] for t in columns}
     again.close()

@@ -73,7 +73,7 @@ def main(folder: Path) -> None:
     held["printed"] = _code(store, ids, folder)
     store.export([ids["moons"], ids["public"]], folder / "runs.zip")
     store.delete(ids["public"])
-    assert store.checkpoint()
+    assert store.database.empty_log()
     store.close()
     (folder / "lab.db.xz").write_bytes(lzma.compress(file.read_bytes(), preset=9 | lzma.PRESET_EXTREME))
     for path in folder.glob("lab.db*"):
@@ -113,13 +113,13 @@ def _jobs(store: Store) -> dict[str, str]:
     ids["queued"] = ask(BASELINE.with_(seed=4))
     for cell in SWEEP.cells(catalog):
         _, result, _ = drive(run(cell.spec, frames=0))
-        ids[f"cell {cell.method}"] = store.record(cell.spec, result, fingerprint=prints["wine"]).id
+        ids[f"cell {cell.method}"] = store.record_run(cell.spec, result, fingerprint=prints["wine"]).id
     ids["sweep"] = store.keep_sweep(SWEEP.to_json(), "Wine at 3:1")
-    store.mark(ids["moons"], OWNER, "First try", True)
-    store.mark(ids["moons"], None, "Everybody's")
-    store.mark(ids["baseline"], OWNER, pinned=True)
-    store.mark(ids["private run"], OWNER, "Mine alone")
-    store.mark(ids["sweep"], OWNER, pinned=True)
+    store.bookmark(ids["moons"], OWNER, "First try", True)
+    store.bookmark(ids["moons"], None, "Everybody's")
+    store.bookmark(ids["baseline"], OWNER, pinned=True)
+    store.bookmark(ids["private run"], OWNER, "Mine alone")
+    store.bookmark(ids["sweep"], OWNER, pinned=True)
     return ids
 
 
@@ -168,7 +168,7 @@ def _code(store: Store, ids: Mapping[str, str], folder: Path) -> dict[str, str]:
         "images": run_code.write_python(RunSpec.from_json(store.job(ids["digits"]).spec), catalog),
     }
     for name, method, file in (("private", "smote", NAME), ("public", "ce", None)):
-        found = store.answer(ids[name], "comparison", OWNER)
+        found = store.read_answer(ids[name], "comparison", OWNER)
         assert isinstance(found, dict)
         texts[name] = comparison_code.write_row(found, method, file)
     found["methods"] = [row | {"most_rows": 100} for row in found["methods"]]

@@ -141,7 +141,7 @@ def test_features_and_maps_are_arrays_that_fit_together(store: Store) -> None:
 
 def test_names_pins_and_sweeps_are_there(store: Store) -> None:
     def marks(owner: str | None) -> dict[str, tuple[str, bool]]:
-        return {id: (mark.name, mark.pinned) for id, mark in store.marks(owner).items()}
+        return {id: (mark.name, mark.pinned) for id, mark in store.bookmarks(owner).items()}
 
     assert marks(OWNER) == {
         IDS["moons"]: ("First try", True),
@@ -170,9 +170,12 @@ def test_names_pins_and_sweeps_are_there(store: Store) -> None:
 
 def test_the_table_is_its_owners_alone(store: Store) -> None:
     one = store.upload(IDS["upload"], OWNER)
-    name, data = store.content(IDS["upload"], OWNER) or ("", b"")
+    name, data = store.read_upload(IDS["upload"], OWNER) or ("", b"")
     assert one.name == name == NAME and one.size == len(data) and kept.digest(data) == HELD["table"]
-    profile, comparison = store.answer(IDS["profile"], "profile", OWNER), store.answer(IDS["private"], "comparison", OWNER)
+    profile, comparison = (
+        store.read_answer(IDS["profile"], "profile", OWNER),
+        store.read_answer(IDS["private"], "comparison", OWNER),
+    )
     assert isinstance(profile, dict) and (profile["target"]["name"], profile["positive"], profile["ratio"]) == (
         TARGET,
         "yes",
@@ -180,8 +183,10 @@ def test_the_table_is_its_owners_alone(store: Store) -> None:
     )
     assert isinstance(comparison, dict) and {row["name"] for row in comparison["methods"]} == {"ce", "smote", "trees"}
     for other in (STRANGER, None):
-        assert store.uploads(other) == [] and store.content(IDS["upload"], other) is None
-        assert store.answer(IDS["private"], "comparison", other) is None and store.result(IDS["private run"], other) is None
+        assert store.uploads(other) == [] and store.read_upload(IDS["upload"], other) is None
+        assert (
+            store.read_answer(IDS["private"], "comparison", other) is None and store.result(IDS["private run"], other) is None
+        )
         for job in PRIVATE:
             assert store.events(IDS[job], owner=other) == [] and store.artifacts(IDS[job], owner=other) == []
             with pytest.raises(UnknownName):
@@ -197,11 +202,11 @@ def test_the_table_can_be_forgotten_without_a_trace(store: Store, tmp_path: Path
     for job in PRIVATE:
         with pytest.raises(UnknownName):
             store.job(IDS[job], OWNER)
-    assert store.uploads(OWNER) == [] and IDS["private run"] not in store.marks(OWNER)
+    assert store.uploads(OWNER) == [] and IDS["private run"] not in store.bookmarks(OWNER)
     left = b"".join(path.read_bytes() for path in tmp_path.glob("lab.db*"))
     assert not any(trace in left for trace in traces)
     assert as_json(kept.of_job(store, IDS["moons"], None, HELD["names"])) == JOBS["moons"]
-    assert store.marks(OWNER)[IDS["moons"]].name == "First try"
+    assert store.bookmarks(OWNER)[IDS["moons"]].name == "First try"
 
 
 def test_an_engine_goes_on_with_it(store: Store) -> None:
@@ -220,7 +225,7 @@ def test_an_engine_goes_on_with_it(store: Store) -> None:
     store.delete(IDS["moons"])
     with pytest.raises(UnknownName):
         store.job(IDS["moons"])
-    assert IDS["moons"] not in store.marks(OWNER) and store.artifacts(IDS["moons"]) == []
+    assert IDS["moons"] not in store.bookmarks(OWNER) and store.artifacts(IDS["moons"]) == []
 
 
 # ---- the bundle
@@ -251,7 +256,7 @@ def test_the_bundle_loads_into_an_empty_store_and_is_written_again_as_it_was(emp
     for name in ("moons", "public"):
         held = JOBS[name] | {"job": {word: JOBS[name]["job"][word] for word in of_bundle(empty, name)["job"]}}
         assert of_bundle(empty, name) == held
-    comparison = empty.answer(IDS["public"], "comparison")
+    comparison = empty.read_answer(IDS["public"], "comparison")
     assert isinstance(comparison, dict) and comparison["spec"]["metric"] == "f1" and comparison["methods"][0]["name"] == "ce"
     empty.export(ids, tmp_path / "again.zip")
     with zipfile.ZipFile(BUNDLE) as old, zipfile.ZipFile(tmp_path / "again.zip") as new:
@@ -290,7 +295,7 @@ def test_files_of_the_comparison_are_those_that_were_taken_away(store: Store) ->
     ):
         assert store.artifact(IDS["private"], artifact, owner=OWNER) == (HERE / file).read_bytes()
     rows = list(csv.DictReader(io.StringIO((HERE / "augmented-smote.csv").read_text(encoding="utf-8"))))
-    _, data = store.content(IDS["upload"], OWNER) or ("", b"")
+    _, data = store.read_upload(IDS["upload"], OWNER) or ("", b"")
     own = list(csv.DictReader(io.StringIO(data.decode())))
     assert list(rows[0]) == ["age", "visits", "plan", TARGET, "synthetic"] and len(rows) > 40
 
@@ -382,7 +387,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory, database: bytes) -> dict[str
     folder = tmp_path_factory.mktemp("fresh")
     (folder / "lab.db").write_bytes(database)
     store = Store(f"sqlite:///{folder / 'lab.db'}")
-    _, data = store.content(IDS["upload"], OWNER) or ("", b"")
+    _, data = store.read_upload(IDS["upload"], OWNER) or ("", b"")
     store.close()
     (folder / NAME).write_bytes(data)
     asked: dict[str, Any] = {"names": PRINTED, "lines": import_lines(), "code": {name: CODE[name] for name in CARRIED_OUT}}
@@ -419,7 +424,7 @@ def test_code_is_printed_as_it_was(store: Store) -> None:
     assert sweep_code.write_python(SWEEP, "f1") == CODE["sweep"]
     assert [run_code.write_command(BASELINE.complete(catalog), catalog), sweep_code.write_command(SWEEP, "f1")] == COMMANDS
     store.load(BUNDLE)
-    comparison = store.answer(IDS["public"], "comparison")
+    comparison = store.read_answer(IDS["public"], "comparison")
     assert isinstance(comparison, dict) and comparison_code.write_row(comparison, "ce") == CODE["public"]
     comparison["methods"] = [row | {"most_rows": 100} for row in comparison["methods"]]
     assert comparison_code.write_row(comparison, "ce") == CODE["thinned"]

@@ -12,8 +12,9 @@ from app.session.store import get_store
 from app.views.data import sample
 from app.words.text import escape, format_count
 from engine.errors import LabError
-from engine.spec.table_limits import MAX_CELLS, MAX_COLUMNS, MAX_INFLATED, MAX_ROWS
-from engine.store.uploads import ENDINGS, MAX_BYTES, Forgotten, Upload
+from engine.spec.table_limits import MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_INFLATED, MAX_ROWS
+from engine.store.forgetting import Forgotten
+from engine.store.uploads import ENDINGS, Upload
 
 TAKEN = (
     f"CSV, TSV, Excel or Parquet, or a zip of one: up to {MAX_BYTES >> 20} MiB ({MAX_INFLATED >> 20} MiB unpacked), {MAX_ROWS:,} rows, "

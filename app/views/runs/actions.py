@@ -34,7 +34,7 @@ def draw_bar(
     """What can be done with the chosen rows, wherever they are."""
     if not chosen:
         return
-    answers = store.answers(chosen, owner, words=False)
+    answers = store.read_results(chosen, owner, fields=False)
     sweeps = {row.id for row in rows if row.sweep is not None}
     if not {*answers, *sweeps} >= set(chosen):  # on another page
         sweeps |= {one.id for one in store.sweeps(1000)}
@@ -44,7 +44,7 @@ def draw_bar(
     jobs = [answers[id][0] for id in there if id in answers]
     if not there:
         return
-    marks = store.marks(owner)
+    marks = store.bookmarks(owner)
     with st.container(key="runs-bar"):
         here = sum(row.id in there for row in rows)
         far = f", {len(there) - here} of them not on this page" if here < len(there) else ""
@@ -118,12 +118,12 @@ def _draw_export(jobs: Sequence[Job], count: int) -> None:
 def _set_pin(ids: Sequence[str], pinned: bool) -> None:
     with _Reported():
         for id in ids:
-            get_store().mark(id, visitor.read_owner(), pinned=pinned)
+            get_store().bookmark(id, visitor.read_owner(), pinned=pinned)
 
 
 def _set_name(id: str, key: str) -> None:
     with _Reported():
-        get_store().mark(id, visitor.read_owner(), name=st.session_state[key])
+        get_store().bookmark(id, visitor.read_owner(), name=st.session_state[key])
 
 
 def _cancel_jobs(ids: Sequence[str]) -> None:
@@ -160,7 +160,7 @@ def _draw_question(store: Store, owner: str | None, ids: list[str], public: bool
     """What goes, and the press that does it."""
     kept = recorded.list_bundled() & set(ids)
     ids = [id for id in ids if id not in kept]
-    held = store.holding(ids, owner)
+    held = store.count_contents(ids, owner)
     with st.container(key="runs-confirm"):
         if kept:
             st.info(
@@ -189,7 +189,7 @@ def _draw_question(store: Store, owner: str | None, ids: list[str], public: bool
 
 def _delete_chosen(ids: Sequence[str]) -> None:
     with _Reported():
-        get_store().discard(ids, visitor.read_owner())
+        get_store().delete_many(ids, visitor.read_owner())
         st.session_state["runs.chosen"] = [id for id in st.session_state["runs.chosen"] if id not in ids]
     drop_question()
 

@@ -28,7 +28,7 @@ PATIENCE = 6.0
 
 def draw_activity(catalog: Mapping[str, Any], tables: Sequence[Upload], *, leave: bool) -> None:
     """Draw it; it looks again by itself. leave: the list below is not to be redrawn unasked, since somebody chooses in it."""
-    queue = get_store().queue()
+    queue = get_store().count_active()
     active = bool(queue["queued"] or queue["running"])
     seen = (_list_running(), queue["queued"])
     st.fragment(_draw_activity, run_every=LOOK if active else 3 * LOOK)(
@@ -43,9 +43,9 @@ def _list_running() -> tuple[str, ...]:
 def _draw_activity(catalog: Mapping[str, Any], known: Mapping[str, str], state: Any, since: float, leave: bool) -> None:
     store, owner = get_store(), visitor.read_owner()
     try:
-        queue = store.queue()
+        queue = store.count_active()
         running = store.jobs(owner=owner, states=("running",), kinds=KINDS)
-        waiting = store.line(owner, SHOWN) if queue["queued"] else []
+        waiting = store.list_queued(owner, SHOWN) if queue["queued"] else []
     except LabError as error:
         st.error(escape(error, 400), icon=":material/error:")
         return
@@ -100,7 +100,7 @@ def _draw_waiting(
     slots: int,
 ) -> None:
     """The queue in order, and how long it may take at the pace of the latest runs."""
-    pace = store.pace()
+    pace = store.median_seconds()
     expected = ""
     if pace is not None and slots:
         expected = (

@@ -54,7 +54,9 @@ def draw_list(
             "runs",
             "runs",
             f"Finished runs of this page of the list; brackets: {'; '.join(kinds)}; n: replicates",
-            download=not any(row.mark.name or row.job is not None and row.job.owner is not None for row in rows),  # one's own
+            download=not any(
+                row.bookmark.name or row.job is not None and row.job.owner is not None for row in rows
+            ),  # one's own
             text=listing.WORDY,
         )
     if last > 1:
@@ -94,7 +96,7 @@ def _draw_open(row: Row) -> None:
     """The link to the page that shows it."""
     if row.sweep is not None:
         try:
-            words = SweepSpec.from_json(row.sweep.words).to_query()
+            words = SweepSpec.from_json(row.sweep.spec).to_query()
         except BadInput:
             return
         links.draw_link("compare", "Compare", ":material/leaderboard:", **words)

@@ -71,7 +71,7 @@ def _load() -> tuple[Store, dict[str, Any], list[Upload], tuple[list[str], list[
     """The store, the catalog, this browser's tables, and the names of datasets and methods that runs are of."""
     store, catalog, mine = get_store(), read_catalog(), uploads.list_uploads()
     recorded.load_first_example()
-    return store, catalog, mine, store.names(visitor.read_owner())
+    return store, catalog, mine, store.list_names(visitor.read_owner())
 
 
 def _explain_owners() -> str:

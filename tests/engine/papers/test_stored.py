@@ -14,7 +14,7 @@ from engine.papers.tables import PAPERS, judge_tables
 from engine.reproduce.table_runner import TableRunner
 from engine.spec import Imbalance
 from engine.store import Store
-from engine.store.store import PRIORITY_SWEEP
+from engine.store.jobs import PRIORITY_SWEEP
 from tests.app import fabricate
 
 
@@ -33,7 +33,7 @@ def fill(store, runs):
     """Made-up results of these runs."""
     for i, run in enumerate(runs):
         made = fabricate.result(run.spec, ap=0.3 + 0.01 * i, seed=i)
-        store.record(run.spec, replace(made, run_id=run.id), fingerprint=run.fingerprint)
+        store.record_run(run.spec, replace(made, run_id=run.id), fingerprint=run.fingerprint)
 
 
 @pytest.mark.parametrize(("paper", "name", "count"), [("keel", "3", 7), ("moving", "steps", 24)])

@@ -14,9 +14,10 @@ from engine.errors import BadInput, BadParameter, UnknownName
 from engine.spec import Imbalance, RunSpec
 from engine.spec.embedding import FEATURES
 from engine.store import Store
-from engine.store.database import JOBS, MARKS, SWEEPS
-from engine.store.library import MAX_NAME, MAX_WORDS, Holding, Mark
-from engine.store.store import PRIORITY_SWEEP
+from engine.store.bookmarks import MAX_NAME, Bookmark
+from engine.store.jobs import PRIORITY_SWEEP
+from engine.store.library import MAX_WORDS, Contents
+from engine.store.schema import BOOKMARKS, JOBS, SWEEPS
 from tests.engine.test_store import finished
 from tests.engine.test_uploads import spec as private
 
@@ -52,32 +53,32 @@ def found(store: Store, owner: str | None = None, **asked) -> list[str]:
 
 def test_a_mark_is_its_makers_and_stays_when_the_run_is_run_again(store):
     job = store.submit(SPEC)
-    assert store.marks("me") == {}
-    assert store.mark(job.id, "me", name="  the\tgood\u202e one ", pinned=True) == Mark("the good\ufffd one", True)
-    assert store.mark(job.id, "me", name="the good one") == Mark("the good one", True)
-    assert store.mark(job.id, None, pinned=True) == Mark("", True)
-    assert store.marks("me") == {job.id: Mark("the good one", True)} and store.marks("you") == {}
-    assert store.marks(None) == {job.id: Mark("", True)}
+    assert store.bookmarks("me") == {}
+    assert store.bookmark(job.id, "me", name="  the\tgood\u202e one ", pinned=True) == Bookmark("the good\ufffd one", True)
+    assert store.bookmark(job.id, "me", name="the good one") == Bookmark("the good one", True)
+    assert store.bookmark(job.id, None, pinned=True) == Bookmark("", True)
+    assert store.bookmarks("me") == {job.id: Bookmark("the good one", True)} and store.bookmarks("you") == {}
+    assert store.bookmarks(None) == {job.id: Bookmark("", True)}
     store.cancel(job.id)
     store.submit(SPEC)
-    assert store.job(job.id).attempt == 2 and store.marks("me")[job.id].name == "the good one"
-    assert store.mark(job.id, "me", name="", pinned=False) == Mark() and store.marks("me") == {}
+    assert store.job(job.id).attempt == 2 and store.bookmarks("me")[job.id].name == "the good one"
+    assert store.bookmark(job.id, "me", name="", pinned=False) == Bookmark() and store.bookmarks("me") == {}
     store.delete(job.id)
-    assert store.marks(None) == {}
+    assert store.bookmarks(None) == {}
 
 
 def test_what_cannot_be_marked_is_refused(store):
     job = store.submit(SPEC)
     with pytest.raises(BadInput, match=f"{MAX_NAME} characters, and this one has {MAX_NAME + 1}"):
-        store.mark(job.id, None, name="x" * (MAX_NAME + 1))
+        store.bookmark(job.id, None, name="x" * (MAX_NAME + 1))
     for owner in (None, "you"):
         with pytest.raises(UnknownName, match="may have been deleted"):
-            store.mark("0" * 16, owner, pinned=True)
+            store.bookmark("0" * 16, owner, pinned=True)
     upload = store.add_upload("me", "a.csv", b"a,b\n1,2\n")
     mine = store.submit(private(upload), owner="me")
     for owner in (None, "you"):
         with pytest.raises(UnknownName):
-            store.mark(mine.id, owner, name="not yours")
+            store.bookmark(mine.id, owner, name="not yours")
 
 
 def test_no_byte_of_a_private_runs_name_is_left(store, tmp_path):
@@ -87,17 +88,19 @@ def test_no_byte_of_a_private_runs_name_is_left(store, tmp_path):
     upload = store.add_upload("me", "a.csv", b"a,b\n1,2\n")
     jobs = [store.submit(private(upload, seedling=n), owner="me") for n in range(30)]
     for n, job in enumerate(jobs):
-        store.mark(job.id, "me", name=f"{CANARY} {n}" + "x" * n)
-    assert store.marks("me")[jobs[3].id].name == f"{CANARY} 3xxx" and found(store, "me", text=f"{CANARY} 12x") == [jobs[12].id]
+        store.bookmark(job.id, "me", name=f"{CANARY} {n}" + "x" * n)
+    assert store.bookmarks("me")[jobs[3].id].name == f"{CANARY} 3xxx" and found(store, "me", text=f"{CANARY} 12x") == [
+        jobs[12].id
+    ]
     assert left() != []
     for job in jobs[:10]:  # renamed, unmarked, deleted, and forgotten with the table
-        store.mark(job.id, "me", name="plain")
+        store.bookmark(job.id, "me", name="plain")
     for job in jobs[10:20]:
-        store.mark(job.id, "me", name="")
-    store.discard([job.id for job in jobs[20:25]], "me")
-    assert len(store.marks("me")) == 15
+        store.bookmark(job.id, "me", name="")
+    store.delete_many([job.id for job in jobs[20:25]], "me")
+    assert len(store.bookmarks("me")) == 15
     store.forget("me", upload)
-    assert store.marks("me") == {} and store.checkpoint() and left() == []
+    assert store.bookmarks("me") == {} and store.database.empty_log() and left() == []
 
 
 def test_deleting_a_run_takes_its_maps_and_all_their_marks(store):
@@ -105,26 +108,26 @@ def test_deleting_a_run_takes_its_maps_and_all_their_marks(store):
     store.put_artifact(job.id, FEATURES, ev.pack({"x": [0.0]}))
     embed = store.submit_embed(job.id, "pca")
     for id in (job.id, embed.id):
-        store.mark(id, "me", pinned=True)
-    held = store.holding([job.id], "me")
+        store.bookmark(id, "me", pinned=True)
+    held = store.count_contents([job.id], "me")
     assert (held.jobs, held.maps, held.sweeps) == (1, 1, 0) and held.size > 100
-    assert store.discard([job.id], "me") == held
-    with store.reading() as db:
-        assert [db.execute(sa.select(sa.func.count()).select_from(t)).scalar_one() for t in (JOBS, MARKS)] == [0, 0]
+    assert store.delete_many([job.id], "me") == held
+    with store.database.reading() as db:
+        assert [db.execute(sa.select(sa.func.count()).select_from(t)).scalar_one() for t in (JOBS, BOOKMARKS)] == [0, 0]
 
 
 def test_of_several_all_or_none_are_deleted_and_nobody_elses(store):
     upload = store.add_upload("me", "a.csv", b"a,b\n1,2\n")
     mine, public = store.submit(private(upload), owner="me"), store.submit(SPEC)
     for owner in ("you", None):
-        assert store.holding([public.id, mine.id], owner).jobs == 1
+        assert store.count_contents([public.id, mine.id], owner).jobs == 1
         with pytest.raises(UnknownName):
-            store.discard([public.id, mine.id], owner)
+            store.delete_many([public.id, mine.id], owner)
     assert store.job(public.id) and store.job(mine.id, "me")
     sweep = store.keep_sweep(WORDS)
-    assert store.discard([public.id, mine.id, sweep], "me")[:3] == (2, 1, 0)
+    assert store.delete_many([public.id, mine.id, sweep], "me")[:3] == (2, 1, 0)
     assert found(store, "me") == [] and store.sweeps() == []
-    assert store.holding(["0" * 16], "me") == Holding(0, 0, 0, 0)
+    assert store.count_contents(["0" * 16], "me") == Contents(0, 0, 0, 0)
 
 
 # ---- the list
@@ -132,7 +135,7 @@ def test_of_several_all_or_none_are_deleted_and_nobody_elses(store):
 
 def test_what_is_there_is_found_by_text_and_filters(store):
     ids = several(store)
-    store.mark(ids["second"], "me", name="Café 100%")
+    store.bookmark(ids["second"], "me", name="Café 100%")
     everything = found(store, "me")
     assert everything == [ids[name] for name in ("queued", "compare", "failed", "second", "first")]
     for asked, names in {
@@ -161,8 +164,8 @@ def test_what_is_there_is_found_by_text_and_filters(store):
 
 def test_sorted_with_what_is_pinned_first_and_in_pages(store):
     ids = several(store)
-    store.mark(ids["first"], "me", pinned=True, name="b")
-    store.mark(ids["failed"], "me", name="a")
+    store.bookmark(ids["first"], "me", pinned=True, name="b")
+    store.bookmark(ids["failed"], "me", name="a")
     assert found(store, "me")[0] == ids["first"] and found(store, "you")[-1] == ids["first"]
     assert found(store, "me", pinned=True) == [ids["first"]]
     assert found(store, "me", sort="name", descending=False)[:2] == [ids["first"], ids["failed"]]
@@ -181,7 +184,7 @@ def test_a_row_says_what_is_known_of_it(store):
     rows = {row.id: row for row in store.search("me")[0]}
     assert rows[ids["first"]].score == {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 1, "interval": "no interval"}
     assert rows[ids["failed"]].job.reason == "Killed: out of memory." and rows[ids["failed"]].score is None
-    assert rows[ids["compare"]].kind == "compare" and rows[ids["first"]].mark == Mark()
+    assert rows[ids["compare"]].kind == "compare" and rows[ids["first"]].bookmark == Bookmark()
     for asked in ({"sort": "size"}, {"states": ("gone",)}, {"offset": -1}, {"limit": 10**6}):
         with pytest.raises(BadParameter):
             store.search("me", **asked)
@@ -194,7 +197,7 @@ def test_private_rows_are_their_owners_and_found_by_their_table(store):
     assert found(store, "me", dataset=f"upload/{upload}") == [mine.id] and found(store, "you", dataset=f"upload/{upload}") == []
     assert found(store, "me", text="sales", known={f"upload/{upload}": "Sales.csv"}) == [mine.id]
     assert found(store, "me", text="c4n4ry") == []  # what its spec says of columns is not searched
-    assert store.names("me") == (["moons", f"upload/{upload}"], ["ce"]) and store.names("you") == (["moons"], ["ce"])
+    assert store.list_names("me") == (["moons", f"upload/{upload}"], ["ce"]) and store.list_names("you") == (["moons"], ["ce"])
 
 
 def test_a_private_method_is_in_no_index_and_found_all_the_same(store, tmp_path):
@@ -202,7 +205,7 @@ def test_a_private_method_is_in_no_index_and_found_all_the_same(store, tmp_path)
     upload = store.add_upload("me", "a.csv", b"a,b\n1,2\n")
     store.submit(SPEC)
     mine = [store.submit(private(upload, n=n).with_(method=f"{way}-{n % 3}"), owner="me").id for n in range(60)]
-    with store.reading() as db:
+    with store.database.reading() as db:
         kept = db.execute(
             sa.text("SELECT DISTINCT dataset, method FROM jobs INDEXED BY jobs_listed WHERE owner IS NOT NULL")
         ).all()
@@ -214,12 +217,12 @@ def test_a_private_method_is_in_no_index_and_found_all_the_same(store, tmp_path)
         == {j.id for j in store.jobs(owner="me", names=[f"{way}-2"])}
     )
     assert found(store, "me", text="swirl", known={f"{way}-0": "Swirl"}) == found(store, "me", method=f"{way}-0") != []
-    assert store.names("me") == (["moons", f"upload/{upload}"], [f"{way}-0", f"{way}-1", f"{way}-2", "ce"])
-    assert store.names("you") == (["moons"], ["ce"])
+    assert store.list_names("me") == (["moons", f"upload/{upload}"], [f"{way}-0", f"{way}-1", f"{way}-2", "ce"])
+    assert store.list_names("you") == (["moons"], ["ce"])
     by_method = found(store, "me", sort="method", descending=False, limit=100)
     assert set(by_method[:20]) == set(mine[::3]) and len(by_method) == 61
     store.forget("me", upload)
-    assert store.checkpoint() and [p.name for p in tmp_path.iterdir() if CANARY.encode() in p.read_bytes()] == []
+    assert store.database.empty_log() and [p.name for p in tmp_path.iterdir() if CANARY.encode() in p.read_bytes()] == []
 
 
 def test_more_words_than_can_be_looked_for_are_refused(store):
@@ -231,16 +234,16 @@ def test_more_words_than_can_be_looked_for_are_refused(store):
 
 
 def test_who_waits_in_which_order_and_how_long_a_run_takes(store):
-    assert store.line("me") == [] and store.pace() is None
+    assert store.list_queued("me") == [] and store.median_seconds() is None
     cell = store.submit(SPEC.with_(seed=9), priority=PRIORITY_SWEEP)
     upload = store.add_upload("you", "a.csv", b"a,b\n1,2\n")
     store.submit(private(upload), owner="you")
     last = store.submit(SPEC)
-    assert [(n, job.id) for n, job in store.line("me")] == [(1, last.id), (2, cell.id)]
-    assert [n for n, _ in store.line("you", limit=2)] == [0, 1]
-    with store.writing() as db:
+    assert [(n, job.id) for n, job in store.list_queued("me")] == [(1, last.id), (2, cell.id)]
+    assert [n for n, _ in store.list_queued("you", limit=2)] == [0, 1]
+    with store.database.writing() as db:
         db.execute(JOBS.update().where(JOBS.c.id == cell.id).values(state="done", started=100.0, finished=112.0))
-    assert store.pace() == 12.0
+    assert store.median_seconds() == 12.0
 
 
 def test_the_list_is_made_of_an_index(store):
@@ -250,13 +253,13 @@ def test_the_list_is_made_of_an_index(store):
         cursor = connection.connection.driver_connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
         said.append(" ".join(row[3] for row in cursor))
 
-    sa.event.listen(store._db, "before_cursor_execute", remember)
+    sa.event.listen(store.database.sql_engine, "before_cursor_execute", remember)
     for owner in (None, "me"):
         for asked in ({}, {"text": ""}, {"dataset": "moons", "method": "ce", "states": ("done",)}, {"sort": "method"}):
             store.search(owner, **asked)
-        store.names(owner)
-    sa.event.remove(store._db, "before_cursor_execute", remember)
-    own = "SEARCH own USING INDEX sqlite_autoindex_jobs_1 (id=?)"  # what a private row's method is read from, one by one
+        store.list_names(owner)
+    sa.event.remove(store.database.sql_engine, "before_cursor_execute", remember)
+    own = "SEARCH private USING INDEX sqlite_autoindex_jobs_1 (id=?)"  # what a private row's method is read from, one by one
     plans = [plan.replace(own, "") for plan in said]
     lists = [plan for plan in plans if "jobs" in plan and "sqlite_autoindex_jobs" not in plan]
     assert len(lists) >= 18 and any(own in plan for plan in said)
@@ -284,7 +287,7 @@ def test_a_sweep_that_was_started_is_remembered_once(store):
     id = store.keep_sweep(WORDS)
     assert len(id) == 16 and store.keep_sweep(dict(reversed(WORDS.items()))) == id
     before = store.sweeps()[0]
-    assert before.words == WORDS and before.name == ""
+    assert before.spec == WORDS and before.name == ""
     time.sleep(0.01)
     other = store.keep_sweep(WORDS | {"seeds": 1}, "Quick")
     assert [one.id for one in store.sweeps()] == [other, id] and [one.id for one in store.sweeps(1)] == [other]
@@ -299,9 +302,9 @@ def test_sweeps_stand_among_the_runs(store):
         assert found(store, **asked) == [sweep]
     assert found(store, text="swapped", known={"glass2": "Swapped panes"}) == [sweep]
     assert found(store, dataset="glass") == [] and found(store, states=("queued",)) == [run.id]
-    store.mark(sweep, "me", name="Friday's", pinned=True)
+    store.bookmark(sweep, "me", name="Friday's", pinned=True)
     rows, _ = store.search("me", text="friday")
-    assert rows[0].sweep.words == WORDS and rows[0].mark == Mark("Friday's", True) and rows[0].job is None
+    assert rows[0].sweep.spec == WORDS and rows[0].bookmark == Bookmark("Friday's", True) and rows[0].job is None
 
 
 # ---- a store of the schema before
@@ -314,7 +317,7 @@ def test_a_store_of_the_second_schema_is_taken_over(tmp_path):
     upload = fresh.add_upload("me", "a.csv", b"a,b\n1,2\n")
     mine = fresh.submit(private(upload), owner="me")
     names = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY 1, 2"
-    with fresh.reading() as db:
+    with fresh.database.reading() as db:
         facts = [db.execute(sa.text(f"PRAGMA table_xinfo({t})")).all() for t in ("jobs", "marks", "sweeps")]
         here = db.execute(sa.text(names)).all()
     fresh.close()
@@ -331,14 +334,14 @@ def test_a_store_of_the_second_schema_is_taken_over(tmp_path):
     store = Store(url)
     assert store.job(job.id).state == "done" and store.result(job.id).n == 1
     assert found(store, dataset="moons") == [job.id] and set(found(store, "me")) == {job.id, mine.id}
-    assert store.mark(job.id, "me", name="kept").name == "kept" and store.keep_sweep(WORDS)
-    with store.reading() as db:
+    assert store.bookmark(job.id, "me", name="kept").name == "kept" and store.keep_sweep(WORDS)
+    with store.database.reading() as db:
         assert [row[:2] for row in db.execute(sa.text(names))] == [row[:2] for row in here]
         assert [db.execute(sa.text(f"PRAGMA table_xinfo({t})")).all() for t in ("jobs", "marks", "sweeps")] == facts
         assert db.execute(sa.select(SWEEPS.c.id)).scalar() is not None
     store.close()
     again = Store(url)
-    assert again.marks("me") == {job.id: Mark("kept", False)}
+    assert again.bookmarks("me") == {job.id: Bookmark("kept", False)}
     again.close()
 
 
@@ -354,10 +357,8 @@ def test_two_take_a_store_over_at_once(tmp_path):
             """
         )
     raw.close()
-    late = Store.__new__(Store)
     one = Store(url)
-    late.__dict__ |= one.__dict__
-    late._add_marks()  # read schema 2 before the other was done
+    one.database._add_bookmarks()  # what a process does that read schema 2 before the other was done
     assert one.search(None) == ([], 0)
     one.close()
 

@@ -1,0 +1,40 @@
+"""Artifacts: named bytes that belong to a job."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from engine.errors import UnknownName
+from engine.store.database import Database, Part
+from engine.store.jobs import visible_to
+from engine.store.schema import ARTIFACTS, JOBS
+
+
+class Artifacts(Part):
+    """Named bytes that belong to a job."""
+
+    def put_artifact(self, id: str, name: str, data: bytes) -> None:
+        """Store an artifact of a job, replacing one of that name. Raises UnknownName where there is no such job."""
+        with self.database.writing() as connection:
+            row = connection.execute(sa.select(JOBS.c.owner).where(JOBS.c.id == id)).first()
+            if row is None:
+                raise UnknownName(f"no run is called {id!r} here.")
+            self.database.upsert(connection, ARTIFACTS, self.database.artifact_row(id, name, data, row.owner))
+
+    def artifact(self, id: str, name: str, *, owner: str | None = None) -> bytes | None:
+        """The artifact's bytes, None where there is none."""
+        return read_artifact(self.database, id, name, owner)
+
+    def artifacts(self, id: str, *, owner: str | None = None) -> list[str]:
+        """Names of the artifacts, sorted."""
+        query = sa.select(ARTIFACTS.c.name).join(JOBS, JOBS.c.id == ARTIFACTS.c.job).order_by(ARTIFACTS.c.name)
+        with self.database.reading() as connection:
+            return list(connection.execute(query.where(ARTIFACTS.c.job == id, visible_to(owner))).scalars())
+
+
+def read_artifact(database: Database, id: str, name: str, owner: str | None) -> bytes | None:
+    """The bytes of an artifact that `owner` may see, None where there is none."""
+    query = sa.select(database.artifact_bytes).join(JOBS, JOBS.c.id == ARTIFACTS.c.job)
+    with database.reading() as connection:
+        row = connection.execute(query.where(ARTIFACTS.c.job == id, ARTIFACTS.c.name == name, visible_to(owner))).first()
+    return None if row is None else bytes(row.data)

@@ -1,0 +1,105 @@
+"""What an engine does with jobs: take the next one, run it, give it back or end it.
+
+Writes carry the attempt number. A write for an attempt that no longer runs changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from engine.errors import StoreError
+from engine.store.database import Part
+from engine.store.jobs import (
+    ACTIVE,
+    COLUMNS,
+    KINDS,
+    PRIORITY_SWEEP,
+    TURN,
+    Job,
+    delete_outcome,
+    is_running,
+    job_from_row,
+)
+from engine.store.schema import JOBS
+
+
+class Claims(Part):
+    """Jobs as the engine that runs them sees them."""
+
+    def claim(self, engine_id: str, *, max_priority: int | None = None, kinds: Sequence[str] = KINDS) -> Job | None:
+        """Take the next queued job (lowest priority number, then oldest), or None. One statement: no job goes twice."""
+        queued = sa.and_(JOBS.c.state == "queued", JOBS.c.kind.in_(kinds))
+        if max_priority is not None:
+            queued = sa.and_(queued, JOBS.c.priority <= max_priority)
+        with self.database.reading() as connection:  # an idle engine asks twenty times a second: no write lock for that
+            if connection.execute(sa.select(JOBS.c.id).where(queued).limit(1)).first() is None:
+                return None
+        turn = sa.select(JOBS.c.id).where(queued).order_by(*(JOBS.c[n] for n in TURN)).limit(1)
+        values = {"state": "running", "engine": engine_id, "started": time.time()}
+        taken = JOBS.update().where(JOBS.c.id == turn.scalar_subquery()).values(**values)
+        with self.database.writing() as connection:
+            row = connection.execute(taken.returning(*COLUMNS)).first()
+        return None if row is None else job_from_row(row)
+
+    def cancel_requested(self, engine_id: str) -> list[str]:
+        """Ids of this engine's running jobs that somebody wants stopped."""
+        return [id for id, (_, cancel) in self.list_running(engine_id).items() if cancel]
+
+    def list_running(self, engine_id: str) -> dict[str, tuple[int, bool]]:
+        """id -> (attempt, cancel requested) of the jobs that this engine runs according to the store."""
+        query = sa.select(JOBS.c.id, JOBS.c.attempt, JOBS.c.cancel)
+        with self.database.reading() as connection:
+            rows = connection.execute(query.where(JOBS.c.state == "running", JOBS.c.engine == engine_id)).all()
+        return {row.id: (row.attempt, bool(row.cancel)) for row in rows}
+
+    def release(self, id: str, *, attempt: int) -> bool:
+        """Put a claimed job that could not be started back into the queue. False where it is not running (any more)."""
+        query = JOBS.update().where(is_running(id, attempt))
+        with self.database.writing() as connection:
+            return connection.execute(query.values(state="queued", engine=None, started=None)).rowcount == 1
+
+    def should_yield(self, id: str, *, attempt: int) -> bool:
+        """Whether this running sweep cell should stop so that a queued interactive job can start."""
+        cell = sa.select(JOBS.c.id).where(is_running(id, attempt), JOBS.c.cancel == 0, JOBS.c.priority >= PRIORITY_SWEEP)
+        urgent = sa.select(JOBS.c.id).where(JOBS.c.state == "queued", JOBS.c.priority < PRIORITY_SWEEP)
+        with self.database.reading() as connection:
+            return bool(connection.execute(sa.select(sa.and_(cell.exists(), urgent.exists()))).scalar())
+
+    def requeue(self, id: str, *, attempt: int) -> bool:
+        """Put a running job that was stopped for a more urgent one back to its place in the queue, as if it had not begun.
+
+        Its events are deleted and its attempt raised: nothing comes twice. False where it is not running (any more), runs as another
+        attempt, or somebody wants it cancelled.
+        """
+        values = {
+            "state": "queued",
+            "engine": None,
+            "started": None,
+            "done": 0,
+            "total": 0,
+            "last_seq": 0,
+            "attempt": attempt + 1,
+        }
+        query = JOBS.update().where(is_running(id, attempt), JOBS.c.cancel == 0).values(**values)
+        with self.database.writing() as connection:
+            if connection.execute(query).rowcount != 1:
+                return False
+            delete_outcome(connection, id)
+            return True
+
+    def finish(self, id: str, state: str, reason: str = "", *, attempt: int | None = None) -> bool:
+        """End a running job (or, as 'cancelled', a queued one) as failed, cancelled or interrupted, with its sentence.
+
+        False, and nothing changed, where it is not active (any more), or runs as another attempt. 'done' comes from
+        `save_result` alone.
+        """
+        if state not in ("failed", "cancelled", "interrupted"):
+            raise StoreError(f"finish({state!r}): must be failed, cancelled or interrupted.")
+        active = JOBS.c.state.in_(ACTIVE if state == "cancelled" else ("running",))
+        ours = sa.true() if attempt is None else JOBS.c.attempt == attempt
+        query = JOBS.update().where(JOBS.c.id == id, active, ours)
+        with self.database.writing() as connection:
+            return connection.execute(query.values(state=state, reason=reason, finished=time.time())).rowcount == 1

@@ -1,0 +1,106 @@
+"""Engines: their heartbeats, the catalog they publish, and the runs of those that ended without a word."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from engine.store.database import Database, Part
+from engine.store.jobs import INTERRUPTED
+from engine.store.schema import CATALOG, ENGINES, JOBS
+
+STALE = 3.0
+"""Seconds without a heartbeat after which an engine counts as gone."""
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What an engine reports about once a second. started, heartbeat: unix seconds; memory_mb: it and its workers, MiB.
+
+    device: the one `auto` would take, as a worker reported it ('' while none has). devices: those that can be asked for.
+    slots: runs at a time; ready: workers that are up; busy: slots in use. trouble: why its workers do not start, '' while they do.
+    """
+
+    id: str
+    host: str
+    pid: int
+    started: float
+    heartbeat: float
+    device: str = ""
+    devices: list[str] = dataclasses.field(default_factory=list)
+    slots: int = 0
+    ready: int = 0
+    busy: int = 0
+    memory_mb: float = 0.0
+    trouble: str = ""
+
+    def alive(self, now: float | None = None, limit: float = STALE) -> bool:
+        """Whether the heartbeat lies within `limit` seconds of `now`, on either side, since a clock may be set back."""
+        return abs((time.time() if now is None else now) - self.heartbeat) <= limit
+
+
+class Engines(Part):
+    """Which engines run, and what they can do."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._clock_offset = time.time() - time.monotonic()
+        self._trusted_from = 0.0
+
+    def publish_catalog(self, catalog: Mapping[str, Any]) -> None:
+        """What the live engine can do; the newest replaces the last."""
+        with self.database.writing() as connection:
+            self.database.upsert(connection, CATALOG, {"one": 1, "words": json.dumps(catalog)})
+
+    def catalog(self) -> dict[str, Any] | None:
+        """The catalog last published, None where none ever was."""
+        with self.database.reading() as connection:
+            text = connection.execute(sa.select(CATALOG.c.words)).scalar()
+        return None if text is None else dict(json.loads(text))
+
+    def record_heartbeat(self, info: EngineInfo) -> None:
+        """Store an engine's heartbeat."""
+        row = {"id": info.id, "heartbeat": info.heartbeat, "words": json.dumps(dataclasses.asdict(info))}
+        with self.database.writing() as connection:
+            self.database.upsert(connection, ENGINES, row)
+
+    def engines(self, alive_within: float = STALE) -> list[EngineInfo]:
+        """Engines whose heartbeat is at most that many seconds old, the longest running first."""
+        with self.database.reading() as connection:
+            known = [EngineInfo(**json.loads(text)) for text in connection.execute(sa.select(ENGINES.c.words)).scalars()]
+        now = time.time()
+        return sorted((e for e in known if e.alive(now, alive_within)), key=lambda e: e.started)
+
+    def retire(self, engine_id: str) -> None:
+        """Delete the heartbeat of an engine that stops on purpose."""
+        with self.database.writing() as connection:
+            connection.execute(ENGINES.delete().where(ENGINES.c.id == engine_id))
+
+    def interrupt_orphans(self, stale_after: float = STALE) -> list[str]:
+        """Mark running jobs whose engine has had no heartbeat for `stale_after` seconds as interrupted; returns their ids.
+
+        Engine and page may both call it, at any rate. After the machine slept or its clock was set, every heartbeat
+        looks old: then nothing is marked for `stale_after` seconds, in which a living engine sends a new one.
+        """
+        offset = time.time() - time.monotonic()
+        if abs(offset - self._clock_offset) > 1:
+            self._clock_offset, self._trusted_from = offset, time.monotonic() + stale_after
+        if time.monotonic() < self._trusted_from:
+            return []
+        now = time.time()
+        living = sa.select(ENGINES.c.id).where(ENGINES.c.heartbeat.between(now - stale_after, now + stale_after))
+        orphan = sa.and_(JOBS.c.state == "running", JOBS.c.engine.not_in(living))
+        with self.database.reading() as connection:
+            if connection.execute(sa.select(JOBS.c.id).where(orphan).limit(1)).first() is None:
+                return []
+        with self.database.writing() as connection:
+            ended = JOBS.update().where(orphan).values(state="interrupted", reason=INTERRUPTED, finished=now)
+            ids = list(connection.execute(ended.returning(JOBS.c.id)).scalars())
+            connection.execute(ENGINES.delete().where(ENGINES.c.heartbeat < now - 3600))
+        return ids

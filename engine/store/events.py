@@ -1,0 +1,84 @@
+"""The events of a job: numbered from 1 in the order in which they came."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from engine.events import Event, Progress, decode, encode
+from engine.store.database import Part
+from engine.store.jobs import is_running, visible_to
+from engine.store.schema import EVENTS, JOBS
+
+Encoded = tuple[str, str, bytes | None]
+"""(kind, JSON, npz): an event as `engine.events.encode` gives it."""
+
+
+class Events(Part):
+    """What jobs report while they run."""
+
+    def append(self, id: str, events: Iterable[Event | Encoded], *, attempt: int | None = None) -> bool:
+        """Add events (or `encode` of them) to a running job, in order, in one transaction.
+
+        False, and nothing added, where the job is not running (any more), or runs as another attempt.
+        """
+        rows = [encode_event(event) for event in events]
+        values: dict[str, Any] = {"last_seq": JOBS.c.last_seq + len(rows)}
+        latest = [text for kind, text, _ in rows if kind == "progress"]
+        if latest:
+            progress = Progress(**json.loads(latest[-1]))
+            values |= {"done": progress.done, "total": progress.total}
+        with self.database.writing() as connection:
+            query = JOBS.update().where(is_running(id, attempt)).values(**values)
+            row = connection.execute(query.returning(JOBS.c.last_seq, JOBS.c.owner)).first()
+            if row is None:
+                return False
+            padded = [(kind, self.database.pad_private(text, row.owner), arrays) for kind, text, arrays in rows]
+            insert_events(connection, id, padded, row.last_seq - len(rows) + 1)
+            return True
+
+    def events(
+        self,
+        id: str,
+        after: int = 0,
+        kinds: tuple[str, ...] | None = None,
+        limit: int | None = None,
+        *,
+        owner: str | None = None,
+    ) -> list[tuple[int, Event]]:
+        """(number, event) in order, those numbered above `after`. Numbers start at 1 and rise by 1 in each job.
+
+        kinds: only these, such as ('frame',). [] where there is no such job. Raises BadData for an unreadable one.
+        """
+        query = sa.select(EVENTS.c.seq, EVENTS.c.kind, EVENTS.c.words, EVENTS.c.arrays)
+        query = query.join(JOBS, JOBS.c.id == EVENTS.c.job).where(EVENTS.c.job == id, EVENTS.c.seq > after, visible_to(owner))
+        if kinds is not None:
+            query = query.where(EVENTS.c.kind.in_(kinds))
+        with self.database.reading() as connection:
+            rows = connection.execute(query.order_by(EVENTS.c.seq).limit(limit)).all()
+        return [(row.seq, decode(row.kind, row.words, row.arrays)) for row in rows]
+
+    def last_event(self, id: str, kind: str, *, owner: str | None = None) -> Event | None:
+        """The last event of a kind, such as 'board'; None where there is none. Raises BadData for an unreadable one."""
+        query = sa.select(EVENTS.c.kind, EVENTS.c.words, EVENTS.c.arrays).join(JOBS, JOBS.c.id == EVENTS.c.job)
+        query = query.where(EVENTS.c.job == id, EVENTS.c.kind == kind, visible_to(owner)).order_by(EVENTS.c.seq.desc())
+        with self.database.reading() as connection:
+            row = connection.execute(query.limit(1)).first()
+        return None if row is None else decode(row.kind, row.words, row.arrays)
+
+
+def encode_event(event: Event | Encoded) -> Encoded:
+    """An event as it is stored."""
+    return event if isinstance(event, tuple) else encode(event)
+
+
+def insert_events(connection: Connection, id: str, rows: list[Encoded], first: int) -> None:
+    """Add events to a job, numbered from `first`."""
+    if rows:
+        names = ("kind", "words", "arrays")
+        values = [{"job": id, "seq": n, **dict(zip(names, row, strict=True))} for n, row in enumerate(rows, first)]
+        connection.execute(EVENTS.insert(), values)

@@ -1,0 +1,177 @@
+"""Deleting what is private so that nothing of it remains, on request or when its owner is no longer seen.
+
+Deleted rows are overwritten, but copies of them stay in the write-ahead log until it is emptied. So the transaction that deletes
+also requests that (`request_purge`), and whoever comes next does it (`purge`): the page that forgot, or any engine. A crash
+between the two changes nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from engine.settings import read_setting
+from engine.store.database import Database, Part
+from engine.store.schema import BOOKMARKS, FACTS, JOB_TABLES, JOBS, OWNERS, PIECES, UPLOADS
+
+FORGET_AFTER = 30 * 60
+"""Seconds without a sign of life of an owner after which all that is theirs goes; LAB_FORGET_AFTER sets another number."""
+ARRIVAL = 10 * 60
+"""Seconds a table may take to arrive."""
+HEARD = 20.0
+"""Seconds after a sign of life within which the next one is not written."""
+PATIENCE = 5.0
+"""Seconds `forget` waits for readers to release the write-ahead log."""
+_REQUEST = "log to empty"
+"""Key in FACTS of the request to purge; its value is new each time."""
+
+
+class Forgotten(NamedTuple):
+    """How many tables and jobs were deleted; clean: False where a reader still holds the log, which the engine then empties."""
+
+    tables: int
+    jobs: int
+    clean: bool
+
+
+class Forgetting(Part):
+    """Owners: when they were seen, and how what is theirs is deleted."""
+
+    def touch(self, owner: str | None) -> None:
+        """Records that the owner was seen. Writes only if the last record is older than HEARD seconds."""
+        now = time.time()
+        with self.database.reading() as connection:
+            last = connection.execute(sa.select(OWNERS.c.seen).where(OWNERS.c.owner == owner)).scalar()
+        if last is not None and abs(now - last) > HEARD:
+            with self.database.writing() as connection:  # an update: an owner who was forgotten meanwhile stays forgotten
+                connection.execute(OWNERS.update().where(OWNERS.c.owner == owner).values(seen=now))
+
+    def forget(self, owner: str | None, upload: str | None = None, *, patience: float = PATIENCE) -> Forgotten:
+        """Delete a table (all of the owner's, where none is named) with every job made from it, and empty the write-ahead log.
+
+        An engine that is running one of those jobs drops it, and ends each worker that ever touched the table.
+        """
+        if not owner:
+            return Forgotten(0, 0, True)
+        deleted = delete_owner(self.database, owner) if upload is None else delete_upload(self.database, owner, upload)
+        return Forgotten(*deleted, purge(self.database, patience) if any(deleted) else True)
+
+    def expire(self, *, now: float | None = None) -> Forgotten:
+        """Forget owners who were not seen for `kept_seconds()`, and uploads that ended midway. now: unix seconds, the clock's.
+
+        A sign of life from the future, as after a clock was set back, does not count.
+        """
+        limit = kept_seconds()
+        now = time.time() if now is None else now
+        owned = sa.union(sa.select(UPLOADS.c.owner), sa.select(JOBS.c.owner).where(JOBS.c.owner.is_not(None)))
+        recent = OWNERS.c.seen.between(now - limit, now + limit)
+        stuck = (UPLOADS.c.whole == 0) & (UPLOADS.c.created < now - ARRIVAL)
+        silent = owned.subquery().c.owner
+        with self.database.reading() as connection:
+            present = sa.select(OWNERS.c.owner).where(recent)
+            owners = list(connection.execute(sa.select(silent).where(silent.not_in(present))).scalars())
+            is_stuck = connection.execute(sa.select(UPLOADS.c.id).where(stuck).limit(1)).first() is not None
+            is_requested = _read_request(connection) is not None
+        tables = jobs = 0
+        for owner in owners:
+            deleted = delete_owner(self.database, owner, unless=recent)
+            tables, jobs = tables + deleted[0], jobs + deleted[1]
+        if is_stuck:
+            with self.database.writing() as connection:
+                tables += _delete(self.database, connection, stuck, sa.false())[0]
+        return Forgotten(tables, jobs, self.purge() if is_requested or tables or jobs else True)
+
+    def purge(self, patience: float = 0.0) -> bool:
+        """Empty the write-ahead log if something private was deleted since it last was. False if readers held it all the time."""
+        return purge(self.database, patience)
+
+
+def purge(database: Database, patience: float = 0.0) -> bool:
+    """Empty the write-ahead log if something private was deleted since it last was. patience: seconds to wait for readers.
+
+    False if readers held it all that time; then an engine does it later.
+    """
+    end = time.monotonic() + patience
+    while True:
+        with database.reading() as connection:
+            request = _read_request(connection)
+        if request is None:
+            return True
+        if database.empty_log(wait=False):
+            with database.writing() as connection:  # the request stays if more was deleted meanwhile
+                connection.execute(FACTS.delete().where(FACTS.c.key == _REQUEST, FACTS.c.value == request))
+        elif time.monotonic() >= end:
+            return False
+        else:
+            time.sleep(0.02)
+
+
+def request_purge(database: Database, connection: Connection) -> None:
+    """Record that something private was deleted, in the transaction that deletes it."""
+    database.upsert(connection, FACTS, {"key": _REQUEST, "value": secrets.token_hex(8)})
+
+
+def touch_owner(database: Database, connection: Connection, owner: str) -> None:
+    """Record that the owner was seen, in a transaction that gives the owner something."""
+    database.upsert(connection, OWNERS, {"owner": owner, "seen": time.time()})
+
+
+def delete_upload(database: Database, owner: str, upload: str) -> tuple[int, int]:
+    """(tables, jobs) deleted: a table of that owner with every job made from it."""
+    with database.writing() as connection:
+        table = (UPLOADS.c.owner == owner) & (UPLOADS.c.id == upload)
+        return _delete(database, connection, table, _made_from(owner, upload))
+
+
+def delete_owner(database: Database, owner: str, unless: sa.ColumnElement[bool] | None = None) -> tuple[int, int]:
+    """(tables, jobs) deleted of an owner. unless: a condition on their row in OWNERS that ends it, checked inside the lock.
+
+    One table at a time: overwriting a large one takes about a second, in which nobody else can write.
+    """
+    tables = jobs = 0
+    spared = sa.select(OWNERS.c.owner).where(OWNERS.c.owner == owner, sa.false() if unless is None else unless)
+    while True:
+        with database.writing() as connection:
+            if connection.execute(spared).first() is not None:
+                return tables, jobs
+            upload = connection.execute(sa.select(UPLOADS.c.id).where(UPLOADS.c.owner == owner).limit(1)).scalar()
+            if upload is None:
+                jobs += _delete(database, connection, sa.false(), JOBS.c.owner == owner)[1]
+                connection.execute(OWNERS.delete().where(OWNERS.c.owner == owner))
+                return tables, jobs
+            deleted = _delete(database, connection, UPLOADS.c.id == upload, _made_from(owner, upload))
+            tables, jobs = tables + deleted[0], jobs + deleted[1]
+
+
+def kept_seconds() -> int:
+    """Seconds without a sign of life of an owner after which all that is theirs goes. Raises BadInput for a wrong setting."""
+    return read_setting("LAB_FORGET_AFTER", FORGET_AFTER)
+
+
+def _read_request(connection: Connection) -> str | None:
+    value: str | None = connection.execute(sa.select(FACTS.c.value).where(FACTS.c.key == _REQUEST)).scalar()
+    return value
+
+
+def _made_from(owner: str, upload: str) -> sa.ColumnElement[bool]:
+    return (JOBS.c.owner == owner) & (JOBS.c.upload == upload)
+
+
+def _delete(
+    database: Database, connection: Connection, tables: sa.ColumnElement[bool], jobs: sa.ColumnElement[bool]
+) -> tuple[int, int]:
+    """(tables, jobs) deleted, with all that belongs to them."""
+    connection.execute(PIECES.delete().where(PIECES.c.upload.in_(sa.select(UPLOADS.c.id).where(tables))))
+    for table in (*JOB_TABLES, BOOKMARKS):
+        connection.execute(table.delete().where(table.c.job.in_(sa.select(JOBS.c.id).where(jobs))))
+    deleted = (
+        connection.execute(UPLOADS.delete().where(tables)).rowcount,
+        connection.execute(JOBS.delete().where(jobs)).rowcount,
+    )
+    if any(deleted):
+        request_purge(database, connection)
+    return deleted

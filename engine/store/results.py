@@ -1,0 +1,143 @@
+"""Results: what a job ends with, in one transaction with its artifacts and its state."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from engine.errors import BadData
+from engine.events import Event, pack, unpack
+from engine.spec import RunSpec
+from engine.spec.result import Result
+from engine.spec.run import canonical_json
+from engine.store.database import Database, Part
+from engine.store.events import Encoded, encode_event, insert_events
+from engine.store.jobs import PRIORITY_INTERACTIVE, Job, is_running, read_job, visible_to
+from engine.store.schema import ARTIFACTS, JOB_TABLES, JOBS, RESULTS
+
+
+class Results(Part):
+    """What jobs end with."""
+
+    def save_result(
+        self,
+        id: str,
+        result: Result | tuple[str, bytes],
+        artifacts: Mapping[str, bytes] | None = None,
+        *,
+        attempt: int | None = None,
+    ) -> bool:
+        """The result (or `encode_result` of it), its artifacts and state done, in one transaction.
+
+        For a job that is no run `result` is (its facts as JSON, b""); an embed job's artifacts are stored with the run. False, and
+        nothing stored, where the job is not running (any more), or runs as another attempt.
+        """
+        text, arrays = encode_result(result) if isinstance(result, Result) else result
+        query = JOBS.update().where(is_running(id, attempt)).values(state="done", reason="", finished=time.time())
+        with self.database.writing() as connection:
+            row = connection.execute(query.returning(JOBS.c.kind, JOBS.c.fingerprint, JOBS.c.owner)).first()
+            if row is None:
+                return False
+            padded = self.database.pad_private(text, row.owner)
+            self.database.upsert(connection, RESULTS, {"job": id, "words": padded, "arrays": arrays})
+            home = row.fingerprint if row.kind == "embed" else id
+            for name, data in (artifacts or {}).items():
+                self.database.upsert(connection, ARTIFACTS, self.database.artifact_row(home, name, data, row.owner))
+            return True
+
+    def result(self, id: str, owner: str | None = None) -> Result | None:
+        """The result, None where there is none. Raises BadData where it cannot be read."""
+        query = sa.select(RESULTS.c.words, RESULTS.c.arrays).join(JOBS, JOBS.c.id == RESULTS.c.job)
+        with self.database.reading() as connection:
+            row = connection.execute(query.where(JOBS.c.id == id, JOBS.c.kind == "run", visible_to(owner))).first()
+        return None if row is None else decode_result(row.words, row.arrays)
+
+    def record_run(
+        self,
+        spec: RunSpec,
+        result: Result,
+        events: Iterable[Event | Encoded] = (),
+        artifacts: Mapping[str, bytes] | None = None,
+        *,
+        fingerprint: str = "",
+    ) -> Job:
+        """Store a run that was computed outside the queue (at a terminal) as a finished job; one already done stays as it is.
+
+        A run that an engine is busy with is replaced: the engine finds its attempt gone and drops it.
+        """
+        id = spec.run_id(fingerprint)
+        now = time.time()
+        facts = {"spec": spec.to_json(), "fingerprint": fingerprint, "created": now - result.seconds, "finished": now}
+        rows = [encode_event(event) for event in events]
+        encoded = encode_result(result)
+        with self.database.writing() as connection:
+            insert_finished(self.database, connection, id, facts, encoded, rows, artifacts or {})
+        return read_job(self.database, id, None)
+
+
+def encode_result(result: Result) -> tuple[str, bytes]:
+    """(JSON, npz) as the store has a result."""
+    return json.dumps(result.to_json(), allow_nan=False), pack(result.arrays)
+
+
+def decode_result(text: str, arrays: bytes) -> Result:
+    """The result of its JSON and npz. Raises BadData where they do not make one."""
+    try:
+        return Result.from_json(json.loads(text), unpack(arrays))
+    except (TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, BadData):
+            raise
+        raise BadData(f"the store holds a result that cannot be read: {error}.") from error
+
+
+def insert_finished(
+    database: Database,
+    connection: Connection,
+    id: str,
+    facts: Mapping[str, Any],
+    result: tuple[str, bytes],
+    events: list[Encoded],
+    artifacts: Mapping[str, bytes],
+) -> None:
+    """Store a finished public job from elsewhere; nothing changes where the job is done already.
+
+    facts: spec, fingerprint, created, finished, and the kind where it is no run. result: (JSON, npz).
+    """
+    row = connection.execute(sa.select(JOBS.c.state, JOBS.c.attempt, JOBS.c.owner).where(JOBS.c.id == id)).first()
+    if row is not None and (row.state == "done" or row.owner is not None):
+        return
+    for table in JOB_TABLES:
+        connection.execute(table.delete().where(table.c.job == id))
+    progress = [json.loads(text) for kind, text, _ in events if kind == "progress"]
+    last = progress[-1] if progress else {"done": 0, "total": 0}
+    values = {
+        "id": id,
+        "kind": facts.get("kind", "run"),
+        "spec": canonical_json(facts["spec"]),
+        "fingerprint": facts["fingerprint"],
+        "state": "done",
+        "reason": "",
+        "owner": None,
+        "priority": PRIORITY_INTERACTIVE,
+        "device": "auto",
+        "timeout_s": None,
+        "attempt": 1 if row is None else row.attempt + 1,
+        "done": int(last["done"]),
+        "total": int(last["total"]),
+        "created": float(facts["created"]),
+        "started": float(facts["created"]),
+        "finished": float(facts["finished"]),
+        "engine": None,
+        "cancel": 0,
+        "last_seq": len(events),
+    }
+    database.upsert(connection, JOBS, values)
+    database.upsert(connection, RESULTS, {"job": id, "words": result[0], "arrays": result[1]})
+    insert_events(connection, id, events, 1)
+    for name, data in artifacts.items():
+        database.upsert(connection, ARTIFACTS, {"job": id, "name": name, "data": data})

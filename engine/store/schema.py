@@ -1,0 +1,142 @@
+"""Tables of the store. JSON is text and arrays are npz; nothing is unpickled."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+SCHEMA = 3
+"""The version of these tables, which the table `meta` has under `schema`."""
+
+
+class PublicSpecField(sa.ColumnElement[str]):
+    """The value at the first of these paths that the JSON text `spec` has; NULL for a private job.
+
+    A database's module compiles it (`sqlalchemy.ext.compiler`), as `engine.store.sqlite` does.
+    """
+
+    inherit_cache = False
+
+    def __init__(self, *paths: str) -> None:
+        self.paths = paths
+
+
+METADATA = sa.MetaData()
+FACTS = sa.Table("meta", METADATA, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text, nullable=False))
+"""The schema's version, and the request to empty the write-ahead log (`engine.store.forgetting`)."""
+JOBS = sa.Table(
+    "jobs",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("spec", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("device", sa.Text, nullable=False),
+    sa.Column("timeout_s", sa.Float),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("done", sa.Integer, nullable=False),
+    sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("started", sa.Float),
+    sa.Column("finished", sa.Float),
+    sa.Column("engine", sa.Text),
+    sa.Column("cancel", sa.Integer, nullable=False),
+    sa.Column("last_seq", sa.Integer, nullable=False),
+    sa.Column("upload", sa.Text),
+    sa.Column("dataset", sa.Text, sa.Computed(PublicSpecField("dataset", "source.dataset"), persisted=False)),
+    sa.Column("method", sa.Text, sa.Computed(PublicSpecField("method", "technique"), persisted=False)),
+    sa.Index("jobs_by_turn", "state", "priority", "created"),
+    sa.Index("jobs_by_age", "created"),
+    sa.Index("jobs_by_owner", "owner", "upload"),
+    sa.Index("jobs_listed", "kind", "dataset", "method", "state", "created", "id", "owner", "upload"),
+)
+"""The padding of a private spec also covers the columns that follow it, `reason` among them. `dataset` and `method` are computed
+from `spec`, so that lists are read from an index alone. Of a private job they are NULL, since an index has no padding: its
+`upload` names its dataset, and `jobs.method_of` reads its method."""
+EVENTS = sa.Table(
+    "events",
+    METADATA,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("words", sa.Text, nullable=False),
+    sa.Column("arrays", sa.LargeBinary),
+)
+RESULTS = sa.Table(
+    "results",
+    METADATA,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("words", sa.Text, nullable=False),
+    sa.Column("arrays", sa.LargeBinary, nullable=False),
+)
+ARTIFACTS = sa.Table(
+    "artifacts",
+    METADATA,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.Column("pad", sa.Integer, nullable=False, server_default="0"),
+)
+"""pad: bytes of padding before the data."""
+UPLOADS = sa.Table(
+    "uploads",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("whole", sa.Integer, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Index("uploads_by_owner", "owner"),
+)
+"""whole: 0 while it arrives. digest: SHA-256 of the bytes. name: padded."""
+PIECES = sa.Table(
+    "pieces",
+    METADATA,
+    sa.Column("upload", sa.Text, primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True),
+    sa.Column("pad", sa.LargeBinary, nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+"""The bytes of an upload in pieces, numbered from 0. pad: zeros before the data."""
+OWNERS = sa.Table(
+    "owners", METADATA, sa.Column("owner", sa.Text, primary_key=True), sa.Column("seen", sa.Float, nullable=False)
+)
+"""seen: when an owner of something was last seen, unix seconds."""
+BOOKMARKS = sa.Table(
+    "marks",
+    METADATA,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, primary_key=True),
+    sa.Column("pinned", sa.Integer, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Index("marks_by_owner", "owner", "pinned"),
+)
+"""The name that somebody gives a job or sweep, and whether it is pinned. owner: '' for who has no token. name: padded where the
+job is private."""
+SWEEPS = sa.Table(
+    "sweeps",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("words", sa.Text, nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Index("sweeps_by_age", "created"),
+)
+"""Sweeps that were started, on public datasets. words: `SweepSpec` as JSON. Their cells are jobs like any other."""
+CATALOG = sa.Table(
+    "catalog", METADATA, sa.Column("one", sa.Integer, primary_key=True), sa.Column("words", sa.Text, nullable=False)
+)
+ENGINES = sa.Table(
+    "engines",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("heartbeat", sa.Float, nullable=False),
+    sa.Column("words", sa.Text, nullable=False),
+)
+JOB_TABLES = (EVENTS, RESULTS, ARTIFACTS)
+"""Rows of these belong to a job (column `job`) and are deleted with it."""

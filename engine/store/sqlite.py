@@ -1,0 +1,288 @@
+"""The store on one SQLite file, and all that is SQLite's alone: its pragmas, locks, functions, errors and migrations.
+
+Every write transaction is BEGIN IMMEDIATE, so that two processes never both hold a row; reads are short.
+
+`secure_delete` overwrites what is deleted. But when SQLite moves short rows between pages it leaves copies of them in the unused
+middle of those pages; only VACUUM, which rewrites the whole file, would remove them. So the values of a private row stand behind
+one page of padding: SQLite then stores them in overflow pages, which belong to that row alone, never move, and are
+overwritten when the row is deleted.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, AnyStr
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.compiler import compiles
+
+from engine.errors import StoreError
+from engine.store.database import NOT_A_FILE, Database
+from engine.store.schema import (
+    ARTIFACTS,
+    BOOKMARKS,
+    FACTS,
+    JOBS,
+    METADATA,
+    OWNERS,
+    PIECES,
+    SCHEMA,
+    SWEEPS,
+    UPLOADS,
+    PublicSpecField,
+)
+
+BUSY_MS = 10_000
+"""Milliseconds that a statement waits for another's lock."""
+
+
+class SqliteDatabase(Database):
+    """A database in one SQLite file."""
+
+    def __init__(self, url: str) -> None:
+        parsed = sa.make_url(url)
+        if not parsed.database or parsed.database == ":memory:":
+            raise StoreError(NOT_A_FILE.format(url=parsed.render_as_string()))
+        self.url = url
+        self._path = Path(parsed.database)
+        self.place = str(self._path)
+        self.lock_path = Path(f"{self._path}.engine-lock")
+        self._page_size = 0
+        self.sql_engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_MS / 1000}, pool_size=8, max_overflow=56)
+        self._writer = self.sql_engine.execution_options(write=True)
+        sa.event.listen(self.sql_engine, "connect", _configure)
+        sa.event.listen(self.sql_engine, "begin", _begin)
+        try:
+            self._prepare()
+        except BaseException:
+            self.sql_engine.dispose()
+            raise
+
+    # ---- transactions
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        with self._explain(), self.sql_engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        with self._explain(), self._writer.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        self.sql_engine.dispose()
+
+    def empty_log(self, *, wait: bool = True) -> bool:
+        try:
+            with self._driver() as driver:
+                driver.execute(f"PRAGMA busy_timeout={BUSY_MS if wait else 0}")
+                try:
+                    busy = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+                finally:
+                    driver.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        except StoreError as error:
+            if wait or not _is_locked(error):
+                raise
+            return False
+        return not busy
+
+    # ---- padding
+
+    @property
+    def page_size(self) -> int:
+        """Bytes of a page, the most that SQLite stores of a row among other rows."""
+        if not self._page_size:
+            with self._driver() as driver:
+                self._page_size = int(driver.execute("PRAGMA page_size").fetchone()[0])
+        return self._page_size
+
+    def pad_private(self, text: AnyStr, owner: str | None) -> AnyStr:
+        if owner is None:
+            return text
+        return " " * self.page_size + text if isinstance(text, str) else bytes(self.page_size) + text
+
+    def artifact_row(self, job: str, name: str, data: bytes, owner: str | None) -> dict[str, Any]:
+        padded = self.pad_private(data, owner)
+        return {"job": job, "name": name, "data": padded, "pad": len(padded) - len(data)}
+
+    # ---- expressions
+
+    @property
+    def artifact_bytes(self) -> sa.ColumnElement[bytes]:
+        return sa.func.substr(ARTIFACTS.c.data, ARTIFACTS.c.pad + 1, type_=sa.LargeBinary).label("data")
+
+    def field(self, column: sa.ColumnElement[Any], path: str) -> sa.ColumnElement[Any]:
+        return sa.func.json_extract(column, _json_path(path))
+
+    def object(self, column: sa.ColumnElement[Any], names: Sequence[str]) -> sa.ColumnElement[str]:
+        return sa.func.json_object(*(part for name in names for part in (name, self.field(column, name))))
+
+    def unindexed(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        return sa.func.coalesce(column, "")
+
+    def upsert(self, connection: Connection, table: sa.Table, values: dict[str, Any]) -> None:
+        keys = [column.name for column in table.primary_key]
+        changed = {name: value for name, value in values.items() if name not in keys}
+        connection.execute(insert(table).values(**values).on_conflict_do_update(index_elements=keys, set_=changed))
+
+    # ---- opening
+
+    def _prepare(self) -> None:
+        """Create the tables in an empty file, or bring those of an older schema up to date."""
+        if not self._path.parent.is_dir():
+            raise StoreError(
+                f"the store's folder {self._path.parent} does not exist; make it, or set LAB_STORE to another place."
+            )
+        with self.reading() as connection:
+            version = self._read_version(connection)
+        if version is None:
+            self._use_wal()
+            with self.writing() as connection:  # read again inside the lock: another process may have been first
+                version = self._read_version(connection)
+                if version is None:
+                    METADATA.create_all(connection)
+                    connection.execute(FACTS.insert().values(key="schema", value=str(SCHEMA)))
+                    version = str(SCHEMA)
+        if version == "1":
+            self._add_uploads()
+            version = "2"
+        if version == "2":
+            self._add_bookmarks()
+            version = str(SCHEMA)
+        if version != str(SCHEMA):
+            raise StoreError(
+                f"the store {self.place} has schema {version} and this version reads schema {SCHEMA}; "
+                "use the version that wrote it, or set LAB_STORE to another file."
+            )
+
+    def _add_uploads(self) -> None:
+        """Schema 1 to 2: adds tables and columns, changes no row."""
+        with self.writing() as connection:
+            if self._read_version(connection) != "1":  # another process was first
+                return
+            connection.execute(sa.text("ALTER TABLE jobs ADD COLUMN upload TEXT"))
+            connection.execute(sa.text("ALTER TABLE artifacts ADD COLUMN pad INTEGER DEFAULT 0 NOT NULL"))
+            METADATA.create_all(connection, [UPLOADS, PIECES, OWNERS])
+            _job_index("jobs_by_owner").create(connection)
+            connection.execute(FACTS.update().where(FACTS.c.key == "schema").values(value="2"))
+
+    def _add_bookmarks(self) -> None:
+        """Schema 2 to 3: adds tables and columns, changes no row."""
+        with self.writing() as connection:
+            if self._read_version(connection) != "2":  # another process was first
+                return
+            for column in (JOBS.c.dataset, JOBS.c.method):
+                assert column.computed is not None and isinstance(column.computed.sqltext, PublicSpecField)
+                value = _write_public_field(column.computed.sqltext)
+                connection.execute(
+                    sa.text(f"ALTER TABLE jobs ADD COLUMN {column.name} TEXT GENERATED ALWAYS AS ({value}) VIRTUAL")
+                )
+            METADATA.create_all(connection, [BOOKMARKS, SWEEPS])
+            _job_index("jobs_listed").create(connection)
+            connection.execute(FACTS.update().where(FACTS.c.key == "schema").values(value="3"))
+
+    def _read_version(self, connection: Connection) -> str | None:
+        """The schema's number as text, None in an empty file."""
+        names = set(connection.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars())
+        if not names:
+            return None
+        query = sa.select(FACTS.c.value).where(FACTS.c.key == "schema")
+        version = connection.execute(query).scalar() if "meta" in names else None
+        if version is None:
+            raise StoreError(f"{self.place} is a database of another program; set LAB_STORE to another file.")
+        return str(version)
+
+    def _use_wal(self) -> None:
+        # Switching an empty file to WAL needs it alone and does not wait for others, so several first openers must retry.
+        last: Exception | None = None
+        for _ in range(100):
+            try:
+                with self._driver() as driver:
+                    driver.execute("PRAGMA journal_mode=WAL")
+                return
+            except StoreError as error:
+                if not _is_locked(error):
+                    raise
+                last = error
+                time.sleep(0.05)
+        assert last is not None
+        raise last
+
+    @contextmanager
+    def _driver(self) -> Iterator[Any]:
+        """The driver's own connection, outside any transaction."""
+        with self._explain():
+            connection = self.sql_engine.raw_connection()
+            try:
+                yield connection.driver_connection
+            finally:
+                connection.close()
+
+    # ---- errors
+
+    @contextmanager
+    def _explain(self) -> Iterator[None]:
+        """Raise SQLite's errors as StoreError, with a sentence that tells a person what to do."""
+        try:
+            yield
+        except (sa.exc.DBAPIError, sqlite3.Error) as error:
+            message = str(error.orig if isinstance(error, sa.exc.DBAPIError) else error)
+            raise StoreError(self._write_sentence(message)) from error
+        except sa.exc.TimeoutError as error:
+            raise StoreError(f"too many connections to the store {self.place} are in use; try again.") from error
+
+    def _write_sentence(self, message: str) -> str:
+        low = message.lower()
+        if "not a database" in low or "malformed" in low or "corrupt" in low:
+            return f"the store {self.place} is damaged ({message}); move it away to start with an empty one, or restore a copy."
+        if "locked" in low or "busy" in low:
+            return f"the store {self.place} was held by another program for more than ten seconds; try again."
+        if "full" in low:
+            return f"the disk that holds the store {self.place} is full; make room, or set LAB_STORE to another place."
+        if "readonly" in low or "read-only" in low or "unable to open" in low:
+            return (
+                f"the store {self.place} cannot be written ({message}); check its permissions, "
+                "or set LAB_STORE to another place."
+            )
+        return f"the store {self.place} cannot be used: {message}."
+
+
+def _is_locked(error: StoreError) -> bool:
+    return "locked" in str(error.__cause__)
+
+
+def _job_index(name: str) -> sa.Index:
+    return next(index for index in JOBS.indexes if index.name == name)
+
+
+def _json_path(path: str) -> str:
+    """`datasets.0` as SQLite has it: `$.datasets[0]`."""
+    return "$" + "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in path.split("."))
+
+
+def _write_public_field(field: PublicSpecField) -> str:
+    values = ", ".join(f"json_extract(spec, '{_json_path(path)}')" for path in field.paths)
+    return f"CASE WHEN owner IS NULL THEN coalesce({values}) END"
+
+
+@compiles(PublicSpecField, "sqlite")
+def _compile_public_field(field: PublicSpecField, *_: Any, **__: Any) -> str:
+    return _write_public_field(field)
+
+
+def _configure(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # the driver begins no transaction by itself; _begin does
+    for pragma in ("synchronous=NORMAL", f"busy_timeout={BUSY_MS}", "secure_delete=ON", "foreign_keys=ON", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    # A transaction that begins as a reader and then writes fails at once if another wrote meanwhile; IMMEDIATE waits.
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("write") else "BEGIN")
