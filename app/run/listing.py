@@ -53,7 +53,7 @@ def list_options(names: Sequence[str], known: Mapping[str, str]) -> dict[str, st
 
 
 def describe_row(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any], now: float) -> str:
-    """A row as one line of markdown: its name if it has one, what it is, how it stands, its score, when it was asked for."""
+    """Return a row as one line of markdown: its name if it has one, what it is, its state, its score, its age."""
     pin = ":material/keep: " if row.bookmark.pinned else ""
     name = f"**{shorten_name(row.bookmark.name, 80)}** · " if row.bookmark.name else ""
     parts = [pin + name + describe_content(row, known, catalog)]
@@ -100,7 +100,7 @@ def describe_job(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any])
 
 
 def describe_sweep(sweep: Sweep, known: Mapping[str, str]) -> str:
-    """What a sweep was asked to be, as markdown."""
+    """Return what a sweep was asked to do, as markdown."""
     sets = sweep.spec.get("datasets") or []
     counts = [
         format_count(len(sweep.spec.get(word) or []), noun) for word, noun in (("methods", "method"), ("ratios", "ratio"))

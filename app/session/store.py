@@ -22,7 +22,7 @@ def get_store() -> Store:
 
 
 def open_store(url: str) -> Store:
-    """A store as this server uses it: in a demonstration one that refuses. Raises StoreError."""
+    """Open a store as this server uses it: in a demonstration one that refuses changes. Raises StoreError."""
     return ReadOnlyStore(url) if is_demo() else Store(url)
 
 
