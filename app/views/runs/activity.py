@@ -31,9 +31,9 @@ def draw_activity(catalog: Mapping[str, Any], tables: Sequence[Upload], *, leave
     in it."""
     queue = get_store().count_active()
     active = bool(queue["queued"] or queue["running"])
-    seen = (_list_running(), queue["queued"])
+    state = (_list_running(), queue["queued"])
     st.fragment(_draw_activity, run_every=LOOK if active else 3 * LOOK)(
-        catalog, listing.list_titles(catalog, tables), seen, time.time(), leave
+        catalog, listing.list_titles(catalog, tables), state, time.time(), leave
     )
 
 
