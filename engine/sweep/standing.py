@@ -20,7 +20,7 @@ STATES = ("done", "running", "queued", "failed", "missing")
 class CellState:
     """A cell and what became of it.
 
-    state: a job's (`engine.store.store.STATES`), or missing where nobody asked for it. reason: '' or why it ended without a result.
+    state: a job's (`engine.store.STATES`), or missing where nobody asked for it. reason: '' or why it ended without a result.
     done, total: its latest progress. seconds: about how long it will still take, None before the first cell is done, 0 where it is.
     """
 

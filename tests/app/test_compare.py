@@ -350,7 +350,7 @@ def test_somebody_elses_run_reads_as_one_that_is_not_there(look: Look, store: St
 def test_a_run_whose_words_cannot_be_read_is_left_out_and_told(look: Look, store: Store, words_of: str) -> None:
     one = fabricate.done(store, fabricate.spec(method="ce", ratio=20.0))
     other = fabricate.done(store, fabricate.spec(method="smote", ratio=20.0))
-    with store.writing() as db:
+    with store.database.writing() as db:
         db.execute(JOBS.update().where(JOBS.c.id == other.id).values(spec=words_of))
     page = look(view="pair", run=one.id, beside=other.id)
     assert len(page.error) == 1 and "spec" in page.error[0].value

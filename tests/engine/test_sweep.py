@@ -263,7 +263,7 @@ def test_standing_counts_every_cell_once(store):
 def took(store: Store, cell: Cell, rate: float) -> None:
     """The cell is done, in that many seconds for each that it costs."""
     keep(store, cell)
-    with store.writing() as db:
+    with store.database.writing() as db:
         db.execute(JOBS.update().where(JOBS.c.id == cell.id).values(started=1000.0, finished=1000.0 + rate * cell.cost))
 
 
@@ -291,7 +291,7 @@ def test_time_left_is_what_finished_cells_took_scaled_by_cost(store):
         store.record_heartbeat(EngineInfo(id, "here", 1, now, now, slots=3))
     assert read_standing(store, TWO, CATALOG).seconds_left == pytest.approx(rest / 4), "a slot of each is for people"
     first = store.claim("a")
-    with store.writing() as db:
+    with store.database.writing() as db:
         db.execute(JOBS.update().where(JOBS.c.id == first.id).values(started=now - 1e6))
     left = rest - overall * next(c.cost for c in cells if c.id == first.id)
     assert read_standing(store, TWO, CATALOG, lanes=1).seconds_left == pytest.approx(left), "what runs too long is nearly done"

@@ -99,7 +99,7 @@ def test_it_runs_everything_once_cheapest_first_and_tells_a_person(store, ran, a
     )
     assert f"{smote['difference']['p_holm']:.3f}" in row and "%" in row
     assert "Holm over the 4 differences shown" in out and "Mean rank over 2 cells" in out
-    assert [sweep.words for sweep in store.sweeps()] == [SPEC.to_json()]
+    assert [sweep.spec for sweep in store.sweeps()] == [SPEC.to_json()]
     assert ask(*ASKED)[0] == 0 and len(ran) == 8, "what is in the store is free"
 
 
