@@ -457,7 +457,7 @@ def test_corrections_know_validation_rows_and_training_shares_alone():
         assert used.sum() < 90 < natural.sum() and used[0] / used[1] < natural[0] / natural[1]  # the majority was cut
         corrected = bench_module.threshold_tables.correct_prior(test, used, natural)[:, 1]
         weight = (natural_valid / np.bincount(y, minlength=2))[y]
-        fitted_on_valid = bench_module.threshold_tables.isotonic(valid[:, 1], y == 1, weight, test[:, 1])
+        fitted_on_valid = bench_module.threshold_tables.calibrate_isotonic(valid[:, 1], y == 1, weight, test[:, 1])
         scores = outcomes[r].scores
         np.testing.assert_allclose(scores["as trained"], test[:, 1], atol=1e-6)
         np.testing.assert_allclose(scores["prior corrected"], corrected, atol=1e-6)
