@@ -1,6 +1,7 @@
 # make run [HOST=127.0.0.1] [PORT=8501]   start Imbalance Lab; a taken PORT moves to the next free one, HOST=0.0.0.0 shares it
 # make test                               check everything: ruff, mypy, unit, page and browser tests
-# Both make .venv and install into it what has changed since the last time.
+# make test-long                          the checks that take long: fuzzers, kills, load
+# Each makes .venv and installs into it what has changed since the last time.
 
 PYTHON ?= python3
 # Not `?=`: a shell's own HOST or PORT must not decide who may connect.
@@ -10,8 +11,10 @@ PORT = 8501
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --disable-pip-version-check
+# Two workers; tests of one group (tests/conftest.py) run in one of them.
+PYTEST := $(PY) -m pytest -n 2 --dist loadgroup -rfEs
 
-.PHONY: run test lint clean
+.PHONY: run test test-long lint clean
 
 run: $(VENV)/.installed
 	@$(PY) -m engine fetch keel || echo "Starting without the KEEL data: the other datasets are there."
@@ -19,7 +22,10 @@ run: $(VENV)/.installed
 
 test: lint
 	@$(PY) -m engine fetch keel || echo "Testing without the KEEL data: tests that need them are skipped."
-	$(PY) -m pytest -rfEs
+	$(PYTEST) -m "not long"
+
+test-long: $(VENV)/.installed-test
+	$(PYTEST) -m long
 
 lint: $(VENV)/.installed-test
 	$(PY) -m ruff check .

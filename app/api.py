@@ -1,7 +1,7 @@
-"""What the server answers besides the page: a table taken in, and files of a person's jobs handed out, each to its owner alone.
+"""The server's routes besides the page: a table is taken in, and files of a person's jobs are handed out to their owner alone.
 
-Both are routes rather than Streamlit's own uploader and download button, which would keep the bytes in the page's process, and
-answer anybody who has the link. Names of files are data: they travel in headers and bodies, never in an address, which logs keep.
+They are routes of our own because Streamlit's uploader and download button keep the bytes in the page's process and answer
+anybody who has the link. Names of files travel in headers and bodies and never in an address, since logs keep addresses.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from engine.store import Store, arrival, default_url
 
 
 class NotAllowed(LabError):
-    """Asked by somebody who may not."""
+    """The request comes from somebody who may not do this."""
 
 
 BODY = "application/octet-stream"
-"""The content type of a table on its way. A page of another site cannot send it without asking first."""
+"""The content type of a table that is sent. A page of another site cannot send it without a preflight request."""
 FOREIGN = "The table did not come from this page: open the page anew and send it from there."
 NO_BUNDLE = "There is no such file here: a bundle is of finished runs, by their ids, and of a hundred at most."
 NO_FILE = "There is no such file here: the comparison is not finished, was forgotten, or belongs to another browser."
 LISTEN = 2.0
-"""Seconds for which the rest of a refused table is read: a browser that is cut off while it sends reads no answer."""
+"""Seconds for which the rest of a refused table is read, since a browser that is cut off while it sends reads no answer."""
 _STATUS = (
     (NotAllowed, 403),
     (TooLarge, 413),
@@ -58,15 +58,12 @@ _opening = threading.Lock()
 
 
 def get_store() -> Store:
-    """The store that LAB_STORE names, opened once for the server's own threads. Raises StoreError."""
+    """Return the store that LAB_STORE names, opened once for the server's own threads. Raises StoreError."""
     url = default_url()
     with _opening:
         if url not in _stores:
             _stores[url] = open_store(url)
         return _stores[url]
-
-
-# ---- in
 
 
 async def receive_table(request: Request) -> Response:
@@ -77,7 +74,7 @@ async def receive_table(request: Request) -> Response:
     try:
         answer = await _store_table(request)
     except ClientDisconnect:
-        return Response(status_code=400)  # nobody reads it
+        return Response(status_code=400)  # the client is gone
     except LabError as error:
         await _drain(request)
         return JSONResponse({"error": str(error)}, _status_code(error), _ALWAYS)
@@ -115,7 +112,7 @@ async def _store_table(request: Request) -> Response:
 
 
 async def _drain(request: Request) -> None:
-    with suppress(TimeoutError, ClientDisconnect, RuntimeError):  # the last where all was read
+    with suppress(TimeoutError, ClientDisconnect, RuntimeError):  # RuntimeError: the body was read already
         async with asyncio.timeout(LISTEN):
             async for _ in request.stream():
                 pass
@@ -126,17 +123,16 @@ def _begin_upload(owner: str, name: str, size: int | None) -> arrival.UploadWrit
 
 
 def _is_same_origin(headers: Mapping[str, str]) -> bool:
-    """Sent by a page of this server. Browsers say where a request comes from; who says nothing is no page of ours."""
+    """Whether the request comes from a page of this server. A browser names its origin; a request that names none is
+    refused."""
     if "sec-fetch-site" in headers:
         return headers["sec-fetch-site"] == "same-origin"
     return bool(headers.get("host")) and urlsplit(headers.get("origin", "")).netloc == headers["host"]
 
 
-# ---- out
-
-
 def send_file(request: Request) -> Response:
-    """GET /api/jobs/{job}/{file}: a file of a finished comparison or run, to those who may see it. See `app.session.jobs.file_url`."""
+    """GET /api/jobs/{job}/{file}: a file of a finished comparison or run, to those who may see it.
+    See `app.session.jobs.file_url`."""
     job, name = request.path_params["job"], request.path_params["file"]
     try:
         made = _make_file(job, name, parse_owner(request.headers.get("cookie", "")))
@@ -176,7 +172,7 @@ def _read_chunks(data: BinaryIO) -> Iterator[bytes]:
 
 
 def _make_file(job: str, name: str, owner: str | None) -> tuple[bytes | str, str] | None:
-    """(content, content type) of a file, None where it cannot be."""
+    """Return (content, content type) of a file, None where it cannot be made."""
     here = get_store()
     if name == "report.html":
         return _make_report(here, job, owner)

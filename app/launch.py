@@ -42,7 +42,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def find_port(host: str, port: int) -> int:
-    """The first free port at `host` from `port` (in 1..65535) on. Raises ValueError, with a sentence, where there is none to be had."""
+    """Return the first free port at `host` from `port` (1 to 65535) on.
+    Raises ValueError, with a sentence, where there is none."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (socket.gaierror, UnicodeError):
@@ -65,7 +66,7 @@ def find_port(host: str, port: int) -> int:
 
 
 def is_loopback(host: str) -> bool:
-    """True where only this machine can reach `host`."""
+    """Whether only this machine can reach `host`."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -73,14 +74,14 @@ def is_loopback(host: str) -> bool:
 
 
 def page_url(host: str, port: int) -> str:
-    """Where a browser on this machine finds the page."""
+    """Return the address at which a browser on this machine finds the page."""
     if host in ("0.0.0.0", "::"):  # all addresses, so also this one
         host = "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def server_command(host: str, port: int) -> list[str]:
-    """The server's command line."""
+    """Return the server's command line."""
     flags = [
         f"--server.address={host}",
         f"--server.port={port}",

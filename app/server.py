@@ -1,4 +1,5 @@
-"""The web server around the page: security headers, the owner's cookie, /api (see `app.api`), and an engine where none is alive.
+"""The web server around the page: security headers, the owner's cookie, /api (see `app.api`), and an engine where none is
+alive.
 
     python -m streamlit run app/server.py        or        uvicorn app.server:app
 
@@ -43,14 +44,22 @@ from app.session.visitor import OWNER_COOKIE, drop_closed_sessions, is_demo, par
 from engine.errors import LabError
 from engine.store import Store
 
-for view in ("lab", "compare", "deep", "runs", "gallery", "data", "papers"):  # once, before anybody waits for them
+for view in (
+    "lab",
+    "compare",
+    "deep",
+    "runs",
+    "gallery",
+    "data",
+    "papers",
+):  # at start, so that no visitor waits for the imports
     importlib.import_module(f"app.views.{view}")
-gc.freeze()  # what was imported stays: looking through it for garbage again and again held up a page by 0.1 s now and then
+gc.freeze()  # imported objects stay: collecting them delayed pages by 0.1 s
 
 log = logging.getLogger("imbalance_lab.server")
 
 EXPIRE = 60.0
-"""Seconds between two looks at who fell silent."""
+"""Seconds between two searches for owners without a sign of life."""
 _MONTH = 30 * 24 * 3600
 
 
@@ -58,15 +67,15 @@ _MONTH = 30 * 24 * 3600
 
 
 def hash_scripts(page: str) -> list[str]:
-    """CSP sources for every inline script of an HTML page: 'sha256-...' of its text."""
+    """Return the CSP sources of every inline script of an HTML page: 'sha256-...' of its text."""
     inline = re.findall(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", page, flags=re.S)
     return [f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in inline]
 
 
 def write_policy(page: str) -> str:
-    """The content security policy: this server alone, its own scripts, and the inline ones of Streamlit's index page.
+    """Return the content security policy: this server alone, its own scripts, and the inline ones of Streamlit's index page.
 
-    `blob:` is for components whose script Streamlit hands over as text. No host of anybody else is named.
+    `blob:` is for components whose script Streamlit passes as text. No other host is named.
     """
     scripts = " ".join(["'self'", "blob:", *hash_scripts(page)])
     return (
@@ -77,7 +86,7 @@ def write_policy(page: str) -> str:
 
 
 def list_headers() -> dict[str, str]:
-    """What every answer carries. Reads the index page of the Streamlit that is installed."""
+    """Return the headers of every answer. Reads the index page of the installed Streamlit."""
     index = Path(st.__file__).parent / "static" / "index.html"
     return {
         "Content-Security-Policy": write_policy(index.read_text(encoding="utf-8")),
@@ -122,7 +131,7 @@ class Guard:
 
 
 def write_cookie(token: str, *, secure: bool) -> str:
-    """The Set-Cookie line of an owner's token."""
+    """Return the Set-Cookie line of an owner's token."""
     line = f"{OWNER_COOKIE}={token}; Path=/; Max-Age={_MONTH}; HttpOnly; SameSite=Lax"
     return line + ("; Secure" if secure else "")
 
@@ -131,7 +140,8 @@ def write_cookie(token: str, *, secure: bool) -> str:
 
 
 def report_health(request: Request) -> JSONResponse:
-    """200 with an engine alive or in a demonstration, 503 otherwise; JSON either way. Runs on a worker thread: it reads the store."""
+    """Answer 200 with an engine alive or in a demonstration, 503 otherwise, as JSON.
+    Runs on a worker thread, since it reads the store."""
     try:
         store = api.get_store()
         living, queue = store.engines(), store.count_active()
@@ -168,7 +178,7 @@ class Engine:
         self._thread.start()
 
     def stop(self, patience: float = 5.0) -> None:
-        """End the engine if it is ours: asked first, killed after `patience` seconds."""
+        """End the engine if this server started it: SIGTERM, and SIGKILL after `patience` seconds."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -211,7 +221,7 @@ class Engine:
         )
 
     def _alone(self) -> bool:
-        """True where this server holds the lock file, now or from now on."""
+        """Whether this server holds the lock file, now or from now on."""
         if self._lock is None:
             lock = open(self.store.database.lock_path, "w")  # noqa: SIM115  (held until the server ends)
             try:
@@ -227,7 +237,8 @@ class Engine:
 
 
 def keep_quiet(make: Callable[..., logging.LogRecord]) -> Callable[..., logging.LogRecord]:
-    """A factory of log records that leaves out what errors say: it may quote a person's table. Their type and place stay."""
+    """Return a factory of log records that leaves out the text of errors, which may quote a person's table; type and place
+    stay."""
 
     def quiet(*args: Any, **more: Any) -> logging.LogRecord:
         record = make(*args, **more)
@@ -242,9 +253,10 @@ def keep_quiet(make: Callable[..., logging.LogRecord]) -> Callable[..., logging.
 
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
-    """Quiet logs; forget who falls silent; start the embedded engine with the server, end it with the server.
+    """Quiet the logs, forget owners without a sign of life, and start and end the embedded engine with the server.
 
-    LAB_ENGINE=off leaves engines to others; a demonstration (LAB_DEMO=1) has none."""
+    LAB_ENGINE=off leaves engines to others; a demonstration (LAB_DEMO=1) has none.
+    """
     logging.setLogRecordFactory(keep_quiet(logging.LogRecord))
     expiring = asyncio.create_task(forget_expired())
     engine = Engine(api.get_store()) if os.environ.get("LAB_ENGINE", "on") != "off" and not is_demo() else None
@@ -259,7 +271,9 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
 
 
 async def forget_expired() -> None:
-    """Forget, about once a minute, who fell silent, and what closed tabs showed. Engines do the first too; but there may be none."""
+    """Forget owners without a sign of life and the sessions of closed tabs, about once a minute. Engines do the first too, but
+    there may be none.
+    """
     while True:
         drop_closed_sessions()
         try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.data.sources import available, datasets, unreadable
 from engine.devices import device_name, list_devices
-from engine.methods import methods
+from engine.methods import describe_methods
 from engine.spec import embedding
 from engine.version import NUMERICS
 
@@ -23,7 +23,7 @@ def build_catalog(live: bool = False, found: bool = False) -> dict[str, Any]:
     """
     catalog: dict[str, Any] = {
         "numerics": NUMERICS,
-        "methods": [method.describe() for method in methods().values()],
+        "methods": describe_methods(),
         "datasets": datasets(found=found or live),
         "embeddings": embedding.describe_techniques(),
     }

@@ -14,14 +14,14 @@ def list_devices() -> list[str]:
     return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 
 
-def choose_device(asked: str) -> str:
+def choose_device(device: str) -> str:
     """The device meant by auto (cuda where there is one), cpu or cuda. Raises BadParameter for one that is not here."""
     there = list_devices()
-    if asked == "auto":
+    if device == "auto":
         return there[-1]
-    if asked not in there:
-        raise BadParameter(f"device {asked!r} is not on this machine; it has: {', '.join(there)}.")
-    return asked
+    if device not in there:
+        raise BadParameter(f"device {device!r} is not on this machine; it has: {', '.join(there)}.")
+    return device
 
 
 def device_name(device: str) -> str:

@@ -35,9 +35,27 @@ def own_main() -> Iterator[None]:
     sys.modules["__main__"] = main
 
 
+GROUPS = {
+    "tests/browser/": "browser",
+    "tests/engine/test_service.py": "service",
+    "tests/app/test_server.py": "service",
+    "tests/test_setup.py": "fresh",
+    "tests/test_imports.py": "fresh",
+}
+"""Where a test file begins with this, pytest-xdist runs it in the worker of that group: one Chromium, engines that do not compete."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what cannot run here, with one line why. Tests marked `browser` skip themselves (tests/browser/conftest.py)."""
+    """Skip what cannot run here, with one line why; name the groups; `long` needs a timeout of its own.
+
+    Tests marked `browser` skip themselves (tests/browser/conftest.py).
+    """
     for item in items:
+        for place, group in GROUPS.items():
+            if item.nodeid.startswith(place):
+                item.add_marker(pytest.mark.xdist_group(group))
+        if item.get_closest_marker("long") and not item.get_closest_marker("timeout"):
+            raise pytest.UsageError(f"{item.nodeid} is marked long and has no timeout of its own")
         for mark, absent in (("network", no_data), ("gpu", no_gpu)):
             if item.get_closest_marker(mark) and (reason := absent()):
                 item.add_marker(pytest.mark.skip(reason=reason))

@@ -1,4 +1,4 @@
-"""A score against the imbalance ratio, one line a method: where does a method stop helping? No streamlit."""
+"""A score against the imbalance ratio, one line a method. It shows where a method stops helping."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import band, bracket, frame, pen, safe
-
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star", "pentagon", "hexagon")
-"""Marker symbols in turn, so that two methods never differ by colour alone."""
+from app.charts.palette import band, bracket, frame, safe, stroke
 
 
 @dataclass(frozen=True)
@@ -32,16 +29,17 @@ class Line:
 
 
 def figure(lines: Sequence[Line], metric: str, bounds: tuple[float, float], ratios: Sequence[float] = ()) -> go.Figure:
-    """Lines with bands over a logarithmic axis of ratios; bounds: the metric's range, which the picture never leaves.
+    """Draw lines with bands over a logarithmic axis of ratios.
 
-    ratios: those that the axis has in any case, so that it stands still while lines grow.
+    bounds: range of the metric; the axis stays within it. ratios: always on the axis, so that it does not move while lines
+    grow.
     """
     fig = frame("Largest to smallest class", metric, height=300, legend_rows=len(lines))
     for line in lines:
         if len(line.ratios) > 1:
-            band(fig, line.ratios, line.low, line.high, pen(line.key).colour, line.key, 0.03 if line.oracle else 0.05)
-    for place, line in enumerate(lines):
-        how = pen(line.key)
+            band(fig, line.ratios, line.low, line.high, stroke(line.key).colour, line.key, 0.03 if line.oracle else 0.05)
+    for line in lines:
+        how = stroke(line.key)
         fig.add_trace(
             go.Scatter(
                 x=line.ratios,
@@ -50,7 +48,7 @@ def figure(lines: Sequence[Line], metric: str, bounds: tuple[float, float], rati
                 name=safe(line.label) + (" · an oracle, not ranked" if line.oracle else ""),
                 legendgroup=line.key,
                 line={"color": how.colour, "dash": how.dash, "width": 2},
-                marker={"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 9},
+                marker={"symbol": how.marker, "size": 9},
                 error_y=None if len(line.ratios) > 1 else _bar(line),
                 customdata=[bracket(low, high, 3) for low, high in zip(line.low, line.high, strict=True)],
                 hovertemplate=f"%{{y:.3f}}%{{customdata}}<extra>{safe(line.label)}</extra>",
@@ -68,7 +66,7 @@ def figure(lines: Sequence[Line], metric: str, bounds: tuple[float, float], rati
 
 
 def _bar(line: Line) -> dict[str, object]:
-    """A lone point's interval."""
+    """Draw the interval of a line with one point."""
     up, down = (np.nan_to_num(np.abs(end - line.mean)) for end in (line.high, line.low))
     return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 2}
 

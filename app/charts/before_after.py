@@ -9,10 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import FEW, NEUTRAL, centre, faint, frame, numbered, pen, safe, spread, tick_lines
-
-SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star")
-"""Of the methods, in turn: nobody has to tell them apart by colour."""
+from app.charts.palette import FEW, NEUTRAL, centre, faint, frame, numbered, safe, spread, stroke, tick_lines
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ def figure(
     )
     step = 0.8 / max(1, len(pairs))
     for rank, pair in enumerate(pairs):
-        _add_pair(fig, pair, place + (rank - (len(pairs) - 1) / 2) * step, SYMBOLS[rank % len(SYMBOLS)], states)
+        _add_pair(fig, pair, place + (rank - (len(pairs) - 1) / 2) * step, states)
     mark = {"size": 9, "color": NEUTRAL, "line": {"width": 2, "color": NEUTRAL}}
     fig.add_trace(
         go.Scatter(x=[None], y=[None], mode="markers", yaxis="y2", marker=mark | {"symbol": "circle-open"},
@@ -74,9 +71,9 @@ def figure(
     return fig
 
 
-def _add_pair(fig: go.Figure, pair: Pair, x: np.ndarray, symbol: str, states: tuple[str, str]) -> None:
+def _add_pair(fig: go.Figure, pair: Pair, x: np.ndarray, states: tuple[str, str]) -> None:
     """Draw one method's marks at x [C], each class's two joined by a line, with whiskers where there are several replicates."""
-    ink = pen(pair.key).colour
+    ink, symbol = stroke(pair.key).colour, stroke(pair.key).marker.removesuffix("-open")
     centres = [centre(values) for values in (pair.before, pair.after)]
     ways = np.column_stack([*centres, np.full(len(x), np.nan)]).ravel()
     fig.add_trace(

@@ -1,4 +1,4 @@
-"""Reliability: of rows that a method gives a probability of 0.3, is it 30 in a hundred that are positive?"""
+"""Reliability diagram: the observed share of positive rows against the predicted probability."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ Curves = Mapping[str, Mapping[str, Any]]
 
 
 def figure(curves: Curves) -> go.Figure:
-    """Observed share against mean predicted probability, one line a kind; marks grow with the rows in a bin."""
+    """Draw observed share against mean predicted probability, one line a kind; the size of a mark grows with the rows in its
+    bin."""
     fig = frame("Predicted probability", "Observed share", height=300, legend_rows=len(curves) + 1)
     fig.update_layout(hovermode="closest")
     fig.add_trace(

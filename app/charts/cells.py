@@ -1,4 +1,4 @@
-"""Numbers of a paper's table beside what was measured here: one line a cell. No streamlit."""
+"""Numbers of a paper's table beside what was measured here, one line a cell."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import plotly.graph_objects as go
 from app.charts.palette import MAJORITY, MINORITY, frame, safe
 
 LINE = 26
-"""Pixels a cell takes."""
+"""Pixels for each cell."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One cell. name: dataset, method and what else names it. low, high: 95% of the mean, or None; published: None where nothing is."""
+    """One cell. name: dataset, method and what else names it.
+    low, high: 95% of the mean, or None; published: None where nothing is."""
 
     name: str
     mean: float | None
@@ -25,7 +26,7 @@ class Line:
 
 
 def figure(lines: Sequence[Line], metric: str) -> go.Figure:
-    """Dots with their interval for ours, open diamonds for the paper's, one line a cell, the first at the top."""
+    """Draw dots with their interval for our values and open diamonds for the paper's, the first cell at the top."""
     fig = frame(metric, "", height=LINE * max(1, len(lines)) + 10, legend_rows=2)
     # a number in front keeps two lines apart whose names are cut to the same text
     names = [f"{i}. {safe(line.name, 40)}" for i, line in enumerate(lines, 1)]

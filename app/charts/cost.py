@@ -1,4 +1,4 @@
-"""Quality against the seconds that training took, one point a method: what does a better score cost? No streamlit."""
+"""A score against the seconds of training, one point a method."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.against_ratio import SYMBOLS
-from app.charts.palette import NEUTRAL, bracket, frame, pen, safe
+from app.charts.palette import NEUTRAL, bracket, frame, safe, stroke
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Point:
 
 
 def find_frontier(points: Sequence[Point]) -> list[Point]:
-    """Those that no cheaper method equals in the mean, cheapest first; oracles left out."""
+    """Return the points that no cheaper method equals in the mean, cheapest first; oracles are left out."""
     out: list[Point] = []
     for point in sorted((p for p in points if not p.oracle and math.isfinite(p.mean)), key=lambda p: (p.seconds, -p.mean)):
         if not out or point.mean > out[-1].mean:
@@ -37,7 +36,7 @@ def find_frontier(points: Sequence[Point]) -> list[Point]:
 
 
 def figure(points: Sequence[Point], metric: str) -> go.Figure:
-    """Points with intervals over a logarithmic axis of seconds, and the line of what nothing cheaper equals."""
+    """Draw points with intervals over a logarithmic axis of seconds, and a line through the frontier."""
     best = find_frontier(points)
     fig = frame("Seconds of training", metric, height=320, legend_rows=len(points) + (len(best) > 1))
     if len(best) > 1:
@@ -51,14 +50,14 @@ def figure(points: Sequence[Point], metric: str) -> go.Figure:
                 hoverinfo="skip",
             )
         )
-    for place, point in enumerate(points):
+    for point in points:
         up, down = (0.0 if not math.isfinite(end) else abs(end - point.mean) for end in (point.high, point.low))
         fig.add_trace(
             go.Scatter(
                 x=[point.seconds],
                 y=[point.mean],
                 mode="markers",
-                marker={"color": pen(point.key).colour, "symbol": SYMBOLS[place % len(SYMBOLS)], "size": 12},
+                marker={"color": stroke(point.key).colour, "symbol": stroke(point.key).marker, "size": 12},
                 error_y={"type": "data", "symmetric": False, "array": [up], "arrayminus": [down], "thickness": 1.5},
                 name=safe(point.label) + (" · an oracle, not ranked" if point.oracle else ""),
                 hovertemplate=f"{point.seconds:.3g} s, %{{y:.3f}}{bracket(point.low, point.high, 3)}"

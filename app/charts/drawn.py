@@ -1,4 +1,4 @@
-"""A paper's figures, drawn anew from what was measured here: curves over a common axis, and the sine's three panels. No streamlit."""
+"""A paper's figures, drawn from what was measured here: curves over a common axis, and the three panels of the sine."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from app.charts.palette import MAJORITY, MINORITY, NEUTRAL, Pen, frame, pen, safe
+from app.charts.palette import COLOURS, MAJORITY, MINORITY, NEUTRAL, Stroke, frame, safe, stroke
 
-KEYS = {
-    "CE": "ce", "ExplicitGradient": "explicit-gradient", "RS": "rs", "SMOTE": "smote", "Focal": "focal", "Potential": "potential",
-    "train_loss": "ce", "valid_loss": "smote", "synthetic_loss": "CE, equal steps", "adapted_loss": "explicit-gradient",
-}  # fmt: skip
-"""Names in the tables -> keys of `palette.PENS`; the others are keys already."""
+LOSSES = {
+    "train_loss": Stroke(COLOURS["grey"], "dashdot", "cross"),
+    "valid_loss": Stroke(COLOURS["sky"], "solid", "diamond"),
+    "synthetic_loss": Stroke(COLOURS["orange"], "dot", "triangle-down"),
+    "adapted_loss": Stroke(COLOURS["green"], "solid", "circle"),
+}
+"""Losses of explicit gradient."""
 
 
 def draw_lines(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str) -> go.Figure:
-    """Curves by name, each (x, y), with a colour and a dash of its own."""
+    """Draw curves by name, each (x, y), with a colour and a dash of its own."""
     fig = frame(x, y, height=320, legend_rows=len(curves))
     for name, (across, up) in curves.items():
-        how: Pen = pen(KEYS.get(name, name))
+        how = LOSSES.get(name) or stroke(name)
         fig.add_trace(
             go.Scatter(
                 x=list(across),
@@ -36,14 +38,14 @@ def draw_lines(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], x:
 
 POINTS = {
     "train": ("training points", MAJORITY, "circle"),
-    "valid": ("validation points", "#009E73", "square"),
+    "valid": ("validation points", COLOURS["green"], "square"),
     "synthetic": ("synthetic points, before", MINORITY, "diamond-open"),
     "moved": ("synthetic points, moved", MINORITY, "diamond"),
 }
 
 
 def draw_panel(panel: Mapping[str, Any]) -> go.Figure:
-    """One panel of the sine: the curve looked for, the fit where there is one, and the points.
+    """Draw one panel of the sine: the true curve, the fit where there is one, and the points.
 
     panel: grid, curve [G], perhaps fit [G], and of `POINTS` those that are there as {x, y}.
     """

@@ -23,7 +23,8 @@ WRONG = "test rows that are misclassified"
 
 @dataclass(frozen=True)
 class Map:
-    """A sample of rows with its places: xy [n, 2], y, part, predicted, row [n] and enemy [n] as in the artifact `features/<r>`."""
+    """A sample of rows with its places: xy [n, 2], y, part, predicted, row [n] and enemy [n] as in the artifact
+    `features/<r>`."""
 
     xy: np.ndarray
     y: np.ndarray
@@ -53,7 +54,8 @@ def figure(
     wrong: bool = False,
     axes: tuple[str, str] = ("", ""),
 ) -> go.Figure:
-    """Marks by kind of row (symbol) and class (colour, and its name where the class lies); customdata is the place in the sample.
+    """Marks by kind of row (symbol) and class (colour, and its name where the class lies); customdata is the place in the
+    sample.
 
     shown: numbers of the classes to draw, None: all. enemies: join synthetic rows to their enemies. wrong: cross misclassified
     test rows.
@@ -140,7 +142,7 @@ def _class_labels(sample: Map, keep: np.ndarray, names: Sequence[str], colours: 
 
 
 def _deep(colour: str) -> str:
-    """The colour dark enough for white letters."""
+    """Return the colour dark enough to put white letters on."""
     red, green, blue = (int(int(colour[i : i + 2], 16) * 0.62) for i in (1, 3, 5))
     return f"#{red:02X}{green:02X}{blue:02X}"
 

@@ -1,4 +1,4 @@
-"""Differences to plain training, one row a method, one column a dataset and ratio: written in each cell, coloured behind. No streamlit."""
+"""Differences to plain training: one row a method, one column a dataset and ratio; a number in each cell, its colour behind."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ import plotly.graph_objects as go
 from app.charts.palette import NEUTRAL, frame, safe
 
 ROW = 40
-"""Pixels a method takes."""
+"""Pixels for each method."""
 COLUMN = 82
-"""Pixels a column takes at least; where they do not fit, the picture scrolls sideways."""
+"""Pixels for each column at least; where they do not fit, the picture scrolls sideways."""
 BETTER, WORSE = "▲", "▼"
 SCALE = [[0.0, "#F0A06B"], [0.5, "#F4F4F2"], [1.0, "#7FB8E0"]]
 """From worse (vermilion) over nothing to better (blue), light enough everywhere for black text."""
 DEEP = 0.05
-"""Differences of at least this size have the full colour where none is larger: noise must not look like news."""
+"""Differences of at least this size have the full colour where none is larger, so that noise has no strong colour."""
 
 
 @dataclass(frozen=True)
 class Square:
-    """One cell. mean: difference of the means, None where there is none; mark: BETTER, WORSE or ''; why: what to say instead of a number.
+    """One cell. mean: difference of the means, None where there is none; mark: BETTER, WORSE or ''; why: what to say instead
+    of a number.
 
     full: the difference in words, with its interval and p.
     """
@@ -45,7 +46,7 @@ class Square:
 
 
 def figure(methods: Sequence[str], columns: Sequence[tuple[str, str]], squares: Sequence[Sequence[Square]]) -> go.Figure:
-    """squares [M][C] of M methods on C columns (dataset, ratio), each with its number in words."""
+    """Draw squares [M][C] of M methods on C columns (dataset, ratio), each with its number in words."""
     rows = [f"{i}. {safe(name, 24)}" for i, name in enumerate(methods, 1)]  # numbered: two may be cut to the same text
     heads = _heads(columns)
     z = np.array([[np.nan if s.mean is None else s.mean for s in line] for line in squares], dtype=np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import NEUTRAL, band, centre, frame, pen, safe, spread
+from app.charts.palette import NEUTRAL, band, centre, frame, safe, spread, stroke
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def join_phases(arrays: dict[str, np.ndarray], name: str) -> tuple[np.ndarray, t
 
 
 def _held(values: np.ndarray) -> np.ndarray:
-    """values [R, E] with every NaN replaced by the last value before it in its row."""
+    """Return values [R, E] with every NaN replaced by the last value before it in its row."""
     return pd.DataFrame(values).ffill(axis=1).to_numpy()
 
 
@@ -53,7 +53,7 @@ def figure(traces: Sequence[Trace]) -> go.Figure:
     for rank, trace in enumerate(traces):
         mean, low, high = spread(trace.values)
         epochs = np.arange(1, len(mean) + 1)
-        ink = pen(trace.key)
+        ink = stroke(trace.key)
         if rank == 0 and len(trace.values) > 1:
             band(fig, epochs, low, high, ink.colour, trace.key)
         fig.add_trace(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import FEW, NEUTRAL, centre, frame, numbered, pen, safe, spread, tick_lines
+from app.charts.palette import FEW, NEUTRAL, centre, frame, numbered, safe, spread, stroke, tick_lines
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def figure(norms: Sequence[Norms], classes: Sequence[str], counts: Sequence[floa
                 x=_names(classes, counts),
                 y=mean.astype(np.float32),
                 name=safe(item.label),
-                marker={"color": pen(item.key).colour},
+                marker={"color": stroke(item.key).colour},
                 error_y=whiskers,
                 hovertemplate=f"%{{y:.2f}}<extra>{safe(item.label)}</extra>",
                 offsetgroup=item.key,

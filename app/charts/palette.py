@@ -1,18 +1,25 @@
 """Colours, dashes, the common frame of every picture, and text made safe for it. No streamlit.
 
-Colours are Okabe and Ito's (Color Universal Design, 2008). Classes have two of them, methods the others, and every method has a
-dash of its own, so that no picture speaks by colour alone. All are readable on white and on near-black.
+Colours are Okabe and Ito's (Color Universal Design, 2008), readable on white and on near-black. The catalog says which colour, dash
+and marker a method or control has; no two share all three, so no picture tells them apart by colour alone.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import html
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+
+from engine.spec.fields import catalog_field
+from engine.spec.pens import DASHES, MARKERS, RESERVED, UNKNOWN
 
 MAJORITY, MINORITY = "#0072B2", "#D55E00"
 NEUTRAL = "#8A8A8A"
@@ -22,57 +29,64 @@ CONFIG = {"showSendToCloud": False, "displaylogo": False, "displayModeBar": Fals
 """For every `st.plotly_chart`: nothing is ever sent anywhere."""
 
 
+COLOURS = {
+    "green": "#009E73", "sky": "#56B4E9", "orange": "#E69F00", "grey": NEUTRAL, "pink": "#CC79A7", "vermilion": MINORITY,
+    "blue": MAJORITY,
+}  # fmt: skip
+"""Values of `engine.spec.pens.COLOURS`. The names of dashes and markers are plotly's own."""
+
+
 @dataclass(frozen=True)
-class Pen:
-    """How one method is drawn: colour (#rrggbb) and plotly dash."""
+class Stroke:
+    """How one method is drawn: colour (#rrggbb), plotly dash and plotly marker symbol."""
 
     colour: str
     dash: str
+    marker: str
 
 
-PENS = {
-    "explicit-gradient": Pen("#009E73", "solid"),
-    "frozen": Pen("#56B4E9", "dash"),
-    "CE, equal steps": Pen("#E69F00", "dot"),
-    "ce": Pen(NEUTRAL, "dashdot"),
-    "potential": Pen("#CC79A7", "longdash"),
-    "rs": Pen("#E69F00", "solid"),
-    "smote": Pen("#56B4E9", "solid"),
-    "focal": Pen("#D55E00", "solid"),
-    "eos": Pen("#0072B2", "solid"),
-    "no over-sampling": Pen("#E69F00", "dash"),
-    "dos": Pen("#009E73", "longdash"),
-    "CE, equal epochs": Pen("#E69F00", "longdash"),
-    "CE on copies, equal steps": Pen("#56B4E9", "dot"),
-    "cnn-cl": Pen("#0072B2", "dash"),
-    "crt": Pen("#CC79A7", "solid"),
-    "tau": Pen("#CC79A7", "dashdot"),
-    "ncm": Pen("#009E73", "dot"),
-    "remix": Pen("#E69F00", "dashdot"),
-    "class-balanced": Pen("#D55E00", "dash"),
-    "ldam": Pen("#D55E00", "longdash"),
-    "asl": Pen("#0072B2", "longdash"),
-    "rus": Pen("#56B4E9", "longdash"),
-    "adasyn": Pen("#56B4E9", "dashdot"),
-    "borderline-smote": Pen("#56B4E9", "longdashdot"),
-    "smotenc": Pen("#CC79A7", "dot"),
-    "balanced-svm": Pen("#0072B2", "dashdot"),
-    "meta-weight-net": Pen("#009E73", "dashdot"),
-    "beside": Pen("#D55E00", "longdashdot"),
-    "class-weights": Pen("#D55E00", "dashdot"),
-    "threshold": Pen(NEUTRAL, "longdash"),
-    "trees": Pen("#0072B2", "dot"),
-}
 CLASSES = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C8C00", "#9467BD", "#44AA99", "#8A8A8A",
 )  # fmt: skip
 """Colours of more than two classes, in turn; a class's name or number always stands beside its colour."""
-_SPARE = (Pen("#009E73", "longdashdot"), Pen("#0072B2", "dash"), Pen("#D55E00", "dot"), Pen("#E69F00", "longdashdot"))
+_CATALOG = Path(__file__).resolve().parents[2] / "engine" / "catalog.json"
+_strokes: dict[str, Stroke] = {}
+"""What `use_catalog` was told last."""
 
 
-def pen(key: str) -> Pen:
-    """The pen of a method or control; one that is not listed gets a spare one, always the same."""
-    return PENS.get(key) or _SPARE[sum(key.encode()) % len(_SPARE)]
+def read_strokes(catalog: Mapping[str, Any]) -> dict[str, Stroke]:
+    """The stroke of every method, control and row of a paper's table that a catalog has, by its name, and of `RESERVED`."""
+    pens = {key: dataclasses.asdict(pen) for key, pen in RESERVED.items()}
+    for entry in catalog["methods"]:
+        names = (entry["name"], *catalog_field(entry, "paper_rows"))
+        pens |= dict.fromkeys(names, catalog_field(entry, "pen")) | catalog_field(entry, "control_pens")
+    return {key: Stroke(COLOURS.get(pen["colour"], NEUTRAL), pen["dash"], pen["marker"]) for key, pen in pens.items()}
+
+
+def use_catalog(catalog: Mapping[str, Any]) -> None:
+    """Draw as this catalog says, in the whole process. Before the first call the committed catalog counts."""
+    global _strokes
+    _strokes = read_strokes(catalog)
+
+
+@cache
+def _committed() -> dict[str, Stroke]:
+    return read_strokes(json.loads(_CATALOG.read_text(encoding="utf-8")))
+
+
+def stroke(key: str) -> Stroke:
+    """The stroke of a method, control or row of a paper's table; grey, solid, with open circles for a key that is not known."""
+    known = _strokes or _committed()
+    return known.get(key) or Stroke(COLOURS[UNKNOWN.colour], UNKNOWN.dash, UNKNOWN.marker)
+
+
+def distinct(count: int) -> list[Stroke]:
+    """That many strokes; the first 42 differ in colour and dash, neighbours in all three."""
+    colours = list(COLOURS.values())
+    return [
+        Stroke(colours[i % 7], DASHES[(i % 7 + i // 7) % len(DASHES)], MARKERS[i % len(MARKERS)])
+        for i in range(count)
+    ]  # fmt: skip
 
 
 def class_colours(count: int) -> list[str]:

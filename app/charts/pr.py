@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import NEUTRAL, Pen, band, bracket, centre, frame, pen, safe, spread
+from app.charts.palette import NEUTRAL, Stroke, band, bracket, centre, frame, safe, spread, stroke
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Curve:
     low: float
     high: float
     oracle: bool = False
-    drawn: Pen | None = None
+    drawn: Stroke | None = None
 
     @property
-    def pen(self) -> Pen:
+    def stroke(self) -> Stroke:
         """How it is drawn."""
-        return self.drawn or pen(self.key)
+        return self.drawn or stroke(self.key)
 
     @property
     def legend(self) -> str:
@@ -58,7 +58,7 @@ def figure(curves: Sequence[Curve], prevalence: float) -> go.Figure:
     for curve in reversed(curves):  # the chosen method is drawn last, above the others
         if len(curve.precision) > 1:
             _, low, high = spread(curve.precision)
-            band(fig, curve.recall, low, high, curve.pen.colour, curve.key, 0.2 if curve is curves[0] else 0.08)
+            band(fig, curve.recall, low, high, curve.stroke.colour, curve.key, 0.2 if curve is curves[0] else 0.08)
     for rank, curve in enumerate(curves):
         mean = centre(curve.precision)
         fig.add_trace(
@@ -68,7 +68,7 @@ def figure(curves: Sequence[Curve], prevalence: float) -> go.Figure:
                 mode="lines",
                 name=curve.legend,
                 legendgroup=curve.key,
-                line={"color": curve.pen.colour, "dash": curve.pen.dash, "width": 3 if rank == 0 else 2},
+                line={"color": curve.stroke.colour, "dash": curve.stroke.dash, "width": 3 if rank == 0 else 2},
                 hovertemplate=f"%{{y:.2f}}<extra>{safe(curve.label)}</extra>",
                 zorder=10 if rank == 0 else 1,
             )

@@ -1,4 +1,4 @@
-"""Mean ranks of methods over many data sets, and which cannot be told apart: Demsar's critical-difference diagram. No streamlit."""
+"""Mean ranks of methods over many data sets, and which cannot be told apart: Demsar's critical-difference diagram."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from app.charts.palette import MAJORITY, NEUTRAL, frame, safe
 def figure(result: Mapping[str, Any]) -> go.Figure:
     """One line a method, the best at the top; bars at the right join methods within the critical difference.
 
-    result: {ranks: method -> mean rank, critical_difference, cliques: [[method]]}, as `engine.stats.significance.over_sets` gives.
+    result: {ranks: method -> mean rank, critical_difference, cliques: [[method]]}, as `engine.stats.significance.over_sets`
+    gives.
     """
     order = sorted(result["ranks"], key=result["ranks"].__getitem__)
     names = [f"{i}. {safe(name, 30)}" for i, name in enumerate(order, 1)]  # numbered: two may be cut to the same text

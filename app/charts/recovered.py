@@ -1,4 +1,4 @@
-"""How much of what the withheld rows are worth each method recovers, one line a method and place. No streamlit."""
+"""The share of the potential's gain that each method recovers, one line a method and place."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.against_ratio import SYMBOLS
-from app.charts.palette import NEUTRAL, frame, pen, safe
+from app.charts.palette import NEUTRAL, frame, safe, stroke
 
 LINE = 26
-"""Pixels a share takes."""
+"""Pixels for each share."""
 PLACE = 22
 """Letters of a place's name at most."""
 NARROWEST, WIDEST = -1.0, 2.0
-"""Shares beyond these are drawn at the edge: a share of a small worth can be anything."""
+"""Shares beyond these are drawn at the edge: where the potential gains little, a share can have any size."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """One method at one place (dataset, ratio): share of potential minus plain training that it recovers, with interval (NaN: none)."""
+    """One method at one place (dataset, ratio): share of potential minus plain training that it recovers, with interval (NaN:
+    none)."""
 
     key: str
     label: str
@@ -37,7 +37,7 @@ def figure(shares: Sequence[Share]) -> go.Figure:
     methods = list(dict.fromkeys((s.key, s.label) for s in shares))
     fig = frame("", "", height=LINE * max(1, len(shares)) + 20, legend_rows=len(methods))
     names = [f"{i}. {_shorten_place(s.place)}" for i, s in enumerate(shares, 1)]
-    for place, (key, label) in enumerate(methods):
+    for key, label in methods:
         own = [(n, s) for n, s in zip(names, shares, strict=True) if (s.key, s.label) == (key, label)]
         at = [min(max(s.mean, NARROWEST), WIDEST) for _, s in own]
         fig.add_trace(
@@ -45,7 +45,7 @@ def figure(shares: Sequence[Share]) -> go.Figure:
                 x=at,
                 y=[n for n, _ in own],
                 mode="markers",
-                marker={"color": pen(key).colour, "symbol": SYMBOLS[place % len(SYMBOLS)], "size": 10},
+                marker={"color": stroke(key).colour, "symbol": stroke(key).marker, "size": 10},
                 error_x={
                     "type": "data",
                     "symmetric": False,
@@ -67,7 +67,7 @@ def figure(shares: Sequence[Share]) -> go.Figure:
     fig.update_xaxes(range=[max(low, NARROWEST) - 0.05, min(high, WIDEST) + 0.05], tickformat=".0%")
     fig.update_yaxes(categoryorder="array", categoryarray=names[::-1])
     fig.update_layout(hovermode="closest", margin={"l": 20 + 7 * max(map(len, names), default=0)})
-    fig.layout.annotations = fig.layout.annotations[1:]  # the axis of places needs no name
+    fig.layout.annotations = fig.layout.annotations[1:]  # no title for the axis of places
     return fig
 
 
@@ -82,7 +82,7 @@ def _clip_end(value: float, mean: float) -> float:
 
 
 def format_share(share: Share) -> str:
-    """'43% [12%, 71%]'."""
+    """Return '43% [12%, 71%]'."""
     said = f"{100 * share.mean:.0f}%"
     if math.isfinite(share.low) and math.isfinite(share.high):
         said += f" [{100 * share.low:.0f}%, {100 * share.high:.0f}%]"

@@ -1,4 +1,4 @@
-"""How much the features of a class vary, round by round, while the network is drawn towards neighbours of the same class."""
+"""Variance of the features within a class, round by round, for methods that draw features towards their own class."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LINES = {
 
 
 def read_history(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """name of LINES -> [R, rounds], of the phase that has any; {} for a method without rounds."""
+    """Return name of LINES -> [R, rounds], of the phase that has any; {} for a method without rounds."""
     found: dict[str, np.ndarray] = {}
     for key, values in arrays.items():
         name = key.rpartition("/")[2]
@@ -59,7 +59,7 @@ def table(values: Mapping[str, np.ndarray]) -> pd.DataFrame:
 
 
 def list_ends(values: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]]:
-    """label -> (first, last) of the means that are there."""
+    """Return label -> (first, last) finite mean."""
     out = {}
     for name, rows in values.items():
         mean = centre(rows)

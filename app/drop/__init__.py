@@ -1,7 +1,7 @@
 """The drop zone: one components-v2 component that sends a file to this server's `/api/uploads`.
 
-Streamlit's own uploader would keep the bytes in the page's process, and while they arrive in a temporary file; a private table may
-be in neither. The browser sends the file with the owner's cookie, and the page learns the table's id alone.
+Streamlit's uploader keeps the bytes in the page's process, and in a temporary file while they arrive. A private table may be in
+neither: the browser sends the file with the owner's cookie, and the page learns the table's id alone.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ ASSETS = Path(__file__).resolve().with_name("assets")
 def draw_drop_zone(
     what: str, taken: str, *, endings: Sequence[str], key: str, sent: Callable[[str], object], small: bool = False
 ) -> None:
-    """A place to drop a file on, with a button that does the same.
+    """Draw a place to drop a file on, with a button that does the same.
 
-    what, taken: what it is for, and what it takes, as plain text; endings: of names in the file dialog. sent(id) is called before the
-    script reruns, once a file is whole in the store.
+    what, taken: what it is for, and what it takes, as plain text; endings: of names in the file dialog.
+    sent(id) is called before the script reruns, once a file is whole in the store.
     """
 
     def take() -> None:
@@ -39,7 +39,8 @@ def draw_drop_zone(
 
 
 def _mount() -> Callable[..., object]:
-    """The component's mounting command, registered with the Streamlit runtime that runs this script (as `app.player`'s)."""
+    """Return the component's mounting command, registered with the Streamlit runtime that runs this script (as
+    `app.player`'s)."""
     name = f"drop-{_version()}"
     manager = get_bidi_component_manager()
     if manager.get_component_asset_root(f"labdrop.{name}") is None:

@@ -13,12 +13,12 @@ from engine.spec import limits
 
 
 def is_available(entry: Mapping[str, Any]) -> bool:
-    """False where a live engine has said that the dataset is not on its machine."""
+    """Whether the dataset is on the engine's machine, as far as an engine has said."""
     return bool(entry.get("available", True))
 
 
 def choose_dataset(catalog: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
-    """The chosen entry, its options, and what is wrong with them."""
+    """Draw the choice of a dataset; return its catalog entry, its options, and what is wrong with them."""
     sources = list(dict.fromkeys(d["source"] for d in catalog["datasets"]))
     by_name = {d["name"]: d for d in sorted(catalog["datasets"], key=lambda d: sources.index(d["source"]))}
 
@@ -28,7 +28,7 @@ def choose_dataset(catalog: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str
         return f"{d['title'].removesuffix(' (' + d['source'] + ')')} · {d['source']}" + ("" if here else " · not here")
 
     if (chosen := st.session_state.get("dataset")) not in by_name:
-        # the browser sends labels back, and an engine that has just come up may have changed the chosen one's
+        # the browser sends labels back; an engine that starts meanwhile may have changed the chosen label
         before = {label(name, here): name for name in by_name for here in (True, False)}
         st.session_state["dataset"] = before.get(chosen or "", next(iter(by_name)))
     name = st.selectbox("Dataset", list(by_name), format_func=label, key="dataset", help="Type to search.")

@@ -17,6 +17,7 @@ DEFAULTS = "defaults"
 
 
 def choose_method(catalog: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw the choice of a method for this dataset; return its catalog entry."""
     methods = {m["name"]: m for m in catalog["methods"] if entry["kind"] in m["kinds"]}
     if st.session_state.get("method") not in methods:
         st.session_state["method"] = next(iter(methods))
@@ -27,7 +28,7 @@ def choose_method(catalog: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[
 
 
 def _list_presets(method: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
-    """Named sets of values, whole, the usual one on this kind of data first."""
+    """Return the named sets of values of a method, complete, the usual one on this kind of data first."""
     base = {d["name"]: d["default"] for d in method["fields"]}
     whole = {DEFAULTS: base} | {name: base | values for name, values in method["presets"].items()}
     usual = method["suited"].get(kind, DEFAULTS)
@@ -35,7 +36,7 @@ def _list_presets(method: Mapping[str, Any], kind: str) -> dict[str, dict[str, A
 
 
 def draw_method_fields(method: Mapping[str, Any], kind: str) -> tuple[dict[str, Any], list[str]]:
-    """The method's own values and what is wrong with them."""
+    """Draw the method's own fields; return their values and what is wrong with them, in sentences."""
     who, presets, usual = method["name"], _list_presets(method, kind), default_params(method, kind)
     described = [d | {"default": usual[d["name"]]} for d in method["fields"]]
     if not described:
@@ -76,7 +77,10 @@ def draw_method_fields(method: Mapping[str, Any], kind: str) -> tuple[dict[str, 
 
 
 def _read_folded(described: Sequence[Mapping[str, Any]], prefix: str, who: str) -> tuple[dict[str, Any], list[str]]:
-    """The values of folded fields as a link or preset left them; Streamlit forgets those of widgets that are not drawn."""
+    """Return the values of folded fields as a link or preset left them.
+
+    Streamlit forgets the values of widgets that are not drawn, so they are written again.
+    """
     values, wrong = {}, []
     for d in described:
         key = f"{prefix}.{d['name']}"
@@ -90,7 +94,8 @@ def _read_folded(described: Sequence[Mapping[str, Any]], prefix: str, who: str) 
 
 
 def draw_fields(described: Sequence[Mapping[str, Any]], prefix: str, who: str) -> tuple[dict[str, Any], list[str]]:
-    """One widget per described field (engine.spec.fields.describe); returns the values and what is wrong with them, in sentences."""
+    """Draw one widget for each described field (`engine.spec.fields.describe`); return the values and what is wrong, in
+    sentences."""
     values: dict[str, Any] = {}
     wrong: list[str] = []
     for d in described:
@@ -126,7 +131,8 @@ def _draw_field(d: Mapping[str, Any], key: str, who: str) -> Any:
 
 
 def log_stops(d: Mapping[str, Any], value: float) -> list[float]:
-    """Stops of a logarithmic slider: 1, 2, 5 in every decade between the field's ends, with its ends, its default and `value`.
+    """Return the stops of a logarithmic slider: 1, 2, 5 in every decade between the field's ends, both ends, the default and
+    `value`.
 
     A lower end of 0 is a stop of its own, four decades below the upper end or one below the smallest other value.
     """
@@ -147,5 +153,5 @@ def _format_number(value: float) -> str:
 
 
 def widget_value(d: Mapping[str, Any], value: Any) -> Any:
-    """A value as its widget keeps it: ints as text, the others as they are."""
+    """Return a value as its widget keeps it: ints as text, others as they are."""
     return ", ".join(str(v) for v in value) if d["kind"] == "ints" else value

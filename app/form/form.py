@@ -1,6 +1,6 @@
-"""The form: dataset, imbalance, method and its own fields, protocol. Made from the catalog; what it says is a RunSpec.
+"""The form of a run, made from the catalog: dataset, imbalance, method with its fields, and protocol. It returns a RunSpec.
 
-Widgets keep their values under these keys, so that a link (or a run that is reopened) can fill the form before it is drawn:
+Widgets keep their values under these keys, so that a link or a reopened run can fill the form before it is drawn:
 `dataset`, `method`, `cut`, `profile`, `where.PROFILE`, `ratio`, `rate`, `protocol`, `folds`, `seeds`, `seed`, `device`,
 `d.DATASET.FIELD`, `p.METHOD.KIND OF DATA.FIELD` (a method may have other defaults on another kind).
 """
@@ -23,7 +23,7 @@ from engine.spec.run import find_entry
 
 
 def fill_form(spec: RunSpec, device: str, catalog: Mapping[str, Any]) -> None:
-    """Make the form show a completed spec. To be called before the form is drawn."""
+    """Make the form show a completed spec. Call it before the form is drawn."""
     made, state = spec.imbalance, st.session_state
     state["dataset"], state["method"], state["device"] = spec.dataset, spec.method, device
     state["cut"] = AS_IT_COMES if made.profile == "native" else CUT
@@ -45,7 +45,7 @@ def fill_form(spec: RunSpec, device: str, catalog: Mapping[str, Any]) -> None:
 
 
 def draw_form(catalog: Mapping[str, Any]) -> tuple[RunSpec | None, str]:
-    """Draw the form; returns the completed spec (None where it cannot be run; the form says why) and the device."""
+    """Draw the form; return the completed spec and the device. The spec is None where it cannot be run; the form says why."""
     entry, data, wrong = choose_dataset(catalog)
     method = choose_method(catalog, entry)
     folds = count_folds(entry)

@@ -25,7 +25,7 @@ STEPS = (1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500)
 
 
 def choose_imbalance(entry: Mapping[str, Any], data: Mapping[str, Any], folds: int) -> tuple[Imbalance, str]:
-    """The imbalance, and what is wrong with it ('': nothing)."""
+    """Draw the choice of an imbalance; return it and what is wrong with it ('': nothing)."""
     counts = limits.class_counts(entry, data)
     state = st.session_state
     state.setdefault("cut", AS_IT_COMES)
@@ -59,7 +59,7 @@ def choose_imbalance(entry: Mapping[str, Any], data: Mapping[str, Any], folds: i
 
 
 def _choose_rows() -> tuple[str, str]:
-    """How the classes are cut (of PROFILES), and where (of WHERE_NAMES)."""
+    """Draw the choice of the rows to withhold; return how the classes are cut (of PROFILES) and where (of WHERE_NAMES)."""
     st.session_state.setdefault("profile", "ratio")
     profile = st.selectbox(
         "How the classes are cut",
@@ -82,7 +82,7 @@ def _choose_rows() -> tuple[str, str]:
 
 
 def _choose_ratio(counts: Sequence[int], folds: int, profile: str, where: str) -> tuple[Imbalance, str]:
-    """The imbalance up to a ratio, and what is wrong with it ('': nothing)."""
+    """Draw the slider of ratios with its limit; return the imbalance and what is wrong with it ('': nothing)."""
     highest, why = limits.highest_ratio(counts, folds, where, profile)
     if highest <= 1:
         return Imbalance(), why
@@ -98,7 +98,7 @@ def _choose_ratio(counts: Sequence[int], folds: int, profile: str, where: str) -
 
 
 def choose_ratio(highest: float) -> float:
-    """The logarithmic slider, from 1:1 to the highest ratio the data can give."""
+    """Draw the logarithmic slider from 1:1 to the highest ratio that the data can give; return the ratio."""
     asked = min(max(float(st.session_state.get("ratio", 20.0)), 1.0), highest, MAX_RATIO)
     stops = sorted({float(step) for step in STEPS if step <= highest} | {float(highest), asked})
     st.session_state["ratio"] = asked

@@ -14,12 +14,12 @@ GIVEN_TEST = {QUICK: (1, 1), CAREFUL: (1, 5)}
 
 
 def list_protocols(entry: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
-    """Folds and seeds by the name of how careful one is."""
+    """Return the named protocols for a dataset: name -> (folds, seeds)."""
     return GIVEN_TEST if entry.get("test_counts") else PROTOCOLS
 
 
 def count_folds(entry: Mapping[str, Any]) -> int:
-    """Folds as the form last said; the ratio's limit above depends on them."""
+    """Return the folds that the form last held. The limit of the ratio, which is drawn before them, depends on them."""
     named = st.session_state.setdefault("protocol", QUICK)
     if named == CUSTOM:
         return 1 if entry.get("test_counts") else int(st.session_state.get("folds", 4))
@@ -27,6 +27,7 @@ def count_folds(entry: Mapping[str, Any]) -> int:
 
 
 def choose_protocol(catalog: Mapping[str, Any], entry: Mapping[str, Any]) -> tuple[int, int, int, str]:
+    """Draw the choice of folds, seeds, seed and device; return them."""
     given = bool(entry.get("test_counts"))
     split = (
         "one split of the training rows, a fifth of them for validation; test rows are the data's own. Careful: 5 seeds, 5 replicates; "

@@ -1,4 +1,4 @@
-"""The words of the address: a page's own, and those that stay from page to page because they are about who looks, not at what."""
+"""The words of the address: those of a page, and those that all pages share because they are about the visitor."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from app.session import visitor
 SHARED = ("size",)
 """Words that no page owns."""
 ECHO_SECONDS = 5.0
-"""For so long after this server has changed the address, the browser may still send the one before: nobody followed a link."""
+"""Seconds after a change of the address in which the browser may still send the one before, though nobody followed a link."""
 
 
 def page_words() -> dict[str, str]:
-    """The page's own words of the address."""
+    """Return the page's own words of the address."""
     return {word: value for word, value in st.query_params.to_dict().items() if word not in SHARED}
 
 
 def shared_words() -> dict[str, str]:
-    """The words that no page owns."""
+    """Return the words of the address that no page owns."""
     return {word: value for word, value in st.query_params.to_dict().items() if word in SHARED}
 
 
 def follow_link(query: Mapping[str, str]) -> None:
-    """Put a page's own words into the address, to be read as if a link had been followed; the shared ones stay."""
+    """Put a page's words into the address as a link to it would, so that `Address.read` reports them. The shared words stay."""
     st.query_params.from_dict({**query, **shared_words()})
 
 
@@ -40,13 +40,17 @@ class _Memory:
 
 
 class Address:
-    """The address of one page, read where it is news and written where the page has changed."""
+    """The address of one page: read where it has changed, and written where the page has changed."""
 
-    def __init__(self, page: str, usual: Mapping[str, str], *, private: Collection[str] = frozenset()) -> None:
+    def __init__(
+        self, page: str, usual: Mapping[str, str], *, private: Collection[str] = frozenset(), echo_seconds: float = ECHO_SECONDS
+    ) -> None:
         """page: its name. usual: values that are left out of the address.
 
-        private: words that may hold the name of a person's own table; what this session remembers of the address then goes with it.
+        private: words that may hold the name of a person's own table; what this session remembers of the address then goes
+        with it. echo_seconds: 0 where the browser's back button has to work at once after a change.
         """
+        self.echo_seconds = echo_seconds
         self.page = page
         self.usual = dict(usual)
         self.key = f"{visitor.MINE if private else ''}{page}.address"
@@ -54,15 +58,15 @@ class Address:
     def read(self) -> dict[str, str] | None:
         """The words of the address on a first look at the page, after a link or the browser's back button; None otherwise.
 
-        None: this page wrote them, or wrote over them less than ECHO_SECONDS ago.
+        None: this page wrote them, or wrote over them less than `echo_seconds` ago.
         """
         state, query, now = st.session_state, page_words(), time.monotonic()
         memory = state.get(self.key)
         if memory is not None and state.get("page") == self.page:
-            late = any(old == query and now - when < ECHO_SECONDS for old, when in memory.replaced)
+            late = any(old == query and now - when < self.echo_seconds for old, when in memory.replaced)
             if query == memory.query or late:
                 return None
-        state["page"] = self.page  # pages share widgets, and whichever filled them last is named here
+        state["page"] = self.page  # pages share widgets; this is the page that filled them last
         state[self.key] = _Memory(query)
         return query
 
@@ -76,7 +80,7 @@ class Address:
         own, now = self._shorten(query), time.monotonic()
         memory = st.session_state.setdefault(self.key, _Memory(page_words()))
         if own != memory.query:
-            recent = [(old, when) for old, when in memory.replaced if now - when < ECHO_SECONDS and old != own]
+            recent = [(old, when) for old, when in memory.replaced if now - when < self.echo_seconds and old != own]
             st.session_state[self.key] = _Memory(own, [*recent, (memory.query, now)])
         if own != page_words():
             follow_link(own)

@@ -1,4 +1,4 @@
-"""Links from one page to another, with what is looked at."""
+"""Links from one page to another."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from app.frame import address
 
 
 def remember_pages(pages: Mapping[str, Page]) -> None:
-    """Remember the pages of this session by name, for links between them."""
+    """Keep the pages of this session by name, for the links between them."""
     st.session_state["pages"] = dict(pages)
 
 
 def draw_link(name: str, label: str, icon: str, **query: str) -> None:
-    """A link to the page of that name; query: the words of its address."""
+    """Draw a link to the page of that name. query: the words of its address."""
     st.page_link(st.session_state["pages"][name], label=label, icon=icon, query_params={**query, **address.shared_words()})

@@ -1,4 +1,4 @@
-"""The pieces of a page: files of its package with a `PIECE` and a `draw(context)`. A file that is dropped there is a tab more."""
+"""The pieces of a page: files of its package with a `PIECE` and a `draw(context)`. A file more in the package is a tab more."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import streamlit as st
 
 @dataclass(frozen=True)
 class Piece:
-    """What a file says of its piece. order: its place among the tabs; title, icon: what its tab shows.
+    """What a file declares of its piece. order: its place among the tabs; title, icon: what its tab shows.
 
     needs: fields of the page's context; the piece is drawn where none of them is None.
     """
@@ -38,7 +38,10 @@ class PieceFile(Protocol):
 
 
 def find_pieces(package: str) -> dict[str, PieceFile]:
-    """The pieces of a page by the names of their files, in the order of their tabs. package: the page's, such as `app.views.compare`."""
+    """Return the pieces of a page by the names of their files, in the order of their tabs.
+
+    package: the page's, such as `app.views.compare`.
+    """
     folder = importlib.import_module(package)
     modules = {each.name: importlib.import_module(f"{package}.{each.name}") for each in pkgutil.iter_modules(folder.__path__)}
     found: dict[str, Any] = {name: module for name, module in modules.items() if hasattr(module, "PIECE")}
@@ -46,7 +49,10 @@ def find_pieces(package: str) -> dict[str, PieceFile]:
 
 
 def choose_piece(pieces: Mapping[str, PieceFile], label: str, key: str) -> str:
-    """The tabs as a row of which one is chosen; returns its name, which the session keeps under `key`. label: for screen readers."""
+    """Draw the tabs as a row of which one is chosen; return the name of its file.
+
+    label: for screen readers. key: of the widget, where the session keeps the name.
+    """
     titles = {name: f"{module.PIECE.icon} {module.PIECE.title}".strip() for name, module in pieces.items()}
     name: str = st.segmented_control(
         label, list(titles), format_func=titles.__getitem__, key=key, required=True, label_visibility="collapsed"

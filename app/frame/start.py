@@ -1,7 +1,7 @@
-"""The start: five short steps, each of which ends with something seen. Where a person is in it is kept with the session.
+"""The start: five short steps, each of which ends with something to see. The session keeps the step that a visitor has reached.
 
-On a first visit the Lab offers it in the place of its welcome (`offer_steps`). Once begun it goes along to the pages it leads to
-(`follow_steps`), until it is over or put away. The gallery brings it back (`restart_steps`).
+On a first visit the Lab offers it in the place of its welcome (`offer_steps`). Once begun it is shown on the pages it leads to
+(`follow_steps`) until it is finished or closed. The gallery begins it again (`restart_steps`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from app.frame import links
 from app.session import recorded, visitor
 
 AT, SHUT = "start.at", "start.shut"
-"""Keys of the session: the step, from 0, None before the first press; True once put away."""
+"""Session keys: the step, from 0, None before the first press; True once the steps are closed."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Step:
 
 
 def list_steps() -> list[Step]:
-    """The five, for what this server can do: the links lead to recorded runs, so that each step can be done without an engine."""
+    """Return the five steps. Their links lead to recorded runs, so that each can be taken without an engine."""
     card = {found["name"]: found for found in recorded.read_cards()}
     sweep: Mapping[str, str] = card["sweep"]["words"] if "sweep" in card else {}
     cells = {(c["method"], c["ratio"]): c["run"] for c in card.get("sweep", {}).get("cells", ())}
@@ -71,7 +71,7 @@ def list_steps() -> list[Step]:
 
 
 def _change_step(query: Mapping[str, str]) -> Step:
-    """The step that changes a setting. query: of the address of a recorded run at 5:1."""
+    """Return the step that changes a setting. query: the address of a recorded run at 5:1."""
     return Step(
         "Change",
         "In a demonstration nothing can be trained: open a recorded run at 5:1."
@@ -86,7 +86,7 @@ def _change_step(query: Mapping[str, str]) -> Step:
 
 
 def _table_step(query: Mapping[str, str]) -> Step:
-    """The step with a table of one's own. query: of the address of a recorded comparison, for a demonstration."""
+    """Return the step with a person's own table. query: the address of a recorded comparison, for a demonstration."""
     if visitor.is_demo():
         return Step(
             "Your table",
@@ -107,24 +107,24 @@ def _table_step(query: Mapping[str, str]) -> Step:
 
 
 def offer_steps() -> None:
-    """The start on a first visit, unless it was put away."""
+    """Draw the steps on a first visit, unless they were closed."""
     if not st.session_state.get(SHUT):
         _panel(first=True)
 
 
 def follow_steps() -> None:
-    """The start on the pages that it leads to, where somebody has begun it."""
+    """Draw the steps on a page that they lead to, where somebody has begun them."""
     if st.session_state.get(AT) is not None and not st.session_state.get(SHUT):
         _panel()
 
 
 def restart_steps() -> None:
-    """Begin anew: for a button's press."""
+    """Begin the steps again; the callback of a button."""
     st.session_state[AT], st.session_state[SHUT] = 0, False
 
 
 def _panel(first: bool = False) -> None:
-    """The steps, the one that somebody is at, and what goes on from there. first: on the page of a first visit."""
+    """Draw the steps and the one that is reached. first: on the page of a first visit."""
     steps, state = list_steps(), st.session_state
     at = min(int(state.get(AT) or 0), len(steps))
     with st.container(border=True, key="start-steps", gap="small"):

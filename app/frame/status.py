@@ -1,4 +1,4 @@
-"""The status line: is an engine alive, on what device, how full is its memory, how long is the queue."""
+"""The status line: whether an engine is alive, its device and memory, and the length of the queue."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from engine.errors import LabError
 from engine.store import EngineInfo, Store
 
 REAP_AFTER = 12.0
-"""Seconds of silence after which the page itself marks what was running as interrupted; a new engine would have done so before."""
+"""Seconds without a heartbeat after which the page marks running jobs as interrupted, where no new engine has done so."""
 _FORGET = 7 * 24 * 3600.0
 
 
 def draw_status(*, active: bool) -> None:
-    """Draw the line; it looks again every other second while something runs, else every five."""
+    """Draw the status line. It is drawn again every 2 s while something runs, else every 5 s."""
     st.fragment(_draw_status, run_every=2.0 if active else 5.0)()
 
 
@@ -49,7 +49,7 @@ HELP = (
 
 
 def describe_status(store: Store, living: list[EngineInfo], queue: dict[str, int]) -> str:
-    """The line as markdown."""
+    """Return the status line as markdown."""
     waiting = f"{queue['running']} running, {queue['queued']} waiting"
     if not living:
         return f":orange[:material/power_off:] **No engine** · {describe_silence(store)} · {waiting}"
@@ -64,7 +64,7 @@ def describe_status(store: Store, living: list[EngineInfo], queue: dict[str, int
 
 
 def describe_silence(store: Store) -> str:
-    """'silent for 8 s' of the engine heard of last, 'none has run here yet' otherwise."""
+    """Return 'silent for 8 s' of the engine with the last heartbeat, 'none is running here' where there is none."""
     known = store.engines(alive_within=_FORGET)
     if not known:
         return "none is running here"

@@ -1,4 +1,5 @@
-"""What every page begins with: its styles and the line with the product's name, the engine's state, the glossary and the size."""
+"""What every page begins with: its styles, and the line with the product's name, the engine's state, the glossary and the
+size."""
 
 from __future__ import annotations
 
@@ -40,16 +41,16 @@ label[data-testid="stWidgetLabel"][disabled] { color: light-dark(#595A63, #B5B3A
 
 
 def draw_styles() -> None:
-    """Put the styles on the page. First of all that a page does: the address's words that no page owns are read here."""
+    """Put the styles on the page. A page calls it first: it also reads the words of the address that no page owns."""
     size.begin_page()
     share.begin_page()
     st.html(_STYLE)
 
 
 def draw_head(active: bool, *, follow: bool = True) -> None:
-    """The line itself, and the five steps where somebody is on the way through them.
+    """Draw the line on top, and the five steps where a visitor has begun them.
 
-    active: something on this page is going on. follow: False where the page has a place of its own for the steps.
+    active: something on this page is running. follow: False where the page has a place of its own for the steps.
     """
     with st.container(horizontal=True, vertical_alignment="center", key="status-line", gap="medium"):
         st.markdown("##### Imbalance Lab", width="content")

@@ -1,4 +1,4 @@
-"""A heading with help, a chart with words for who cannot see it, and the numbers behind it."""
+"""A heading with help, a chart with its text alternative, and the numbers behind it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from app.charts import palette
 from app.parts import share, size
 
 WIDE = 900
-"""Pixels beyond which a lone picture gains nothing."""
+"""Pixels of width at most for a single picture."""
 
 
 def draw_heading(text: str, help: str) -> None:
-    """The name of a picture or table, and what its words mean."""
+    """Draw the name of a picture or table. help: what its words mean."""
     st.markdown(f"**{text}**", help=help)
 
 
 def draw_chart(figure: Any, key: str, alt: str) -> None:
-    """A finished picture."""
+    """Draw a figure with its text alternative."""
     st.plotly_chart(size.fit_figure(figure), key=key, alt=alt, config=palette.CONFIG)
 
 
 def draw_numbers(key: str, table: Callable[[], pd.DataFrame], alt: str, *, name: str = "", download: bool = True) -> None:
-    """The numbers behind a picture, made when somebody opens them, to read and to copy. name, download: as in `share.offer_table`."""
+    """Draw an expander with the numbers behind a picture, to read and to copy; they are made when it is opened.
+
+    name, download: as in `share.offer_table`.
+    """
     with draw_fold("The numbers", f"numbers-{key}", ":material/table:") as fold:
         if fold.open:
             made = table()
@@ -35,5 +38,5 @@ def draw_numbers(key: str, table: Callable[[], pd.DataFrame], alt: str, *, name:
 
 
 def draw_fold(label: str, key: str, icon: str) -> Any:
-    """An expander that knows whether it is open: what is in a closed one need not be made, sent or mounted."""
+    """Return an expander that knows whether it is open, so that what is in a closed one need not be made or sent."""
     return st.expander(label, key=key, icon=icon, on_change="rerun")

@@ -1,4 +1,4 @@
-"""Copy as table, copy as code: what stands on a page, in the words of where it is taken to."""
+"""Copy as table, copy as code: what is on a page in the form in which it is taken elsewhere."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _PRIVATE = "share.own"
 
 
 def begin_page() -> None:
-    """Once per page, before anything is drawn: so far nothing on it is made of a person's own table."""
+    """Record that nothing on this page is made of a person's own table so far. A page calls it before it draws anything."""
     st.session_state[_PRIVATE] = False
 
 
 def mark_private() -> None:
-    """Something on this page is made of a person's own table: from here on its tables are copied, not downloaded.
+    """Record that something on this page is made of a person's own table: its tables are then copied, not downloaded.
 
-    Files that Streamlit hands out are not asked whose they are.
+    Streamlit hands out files without asking who wants them.
     """
     st.session_state[_PRIVATE] = True
 
@@ -50,12 +50,12 @@ def offer_table(
     download: bool = True,
     text: Collection[str] = (),
 ) -> None:
-    """A press that shows a table as Markdown, LaTeX and CSV, each to copy and to download.
+    """Draw an expander that shows a table as Markdown, LaTeX and CSV, each to copy and to download.
 
-    rows: a data frame, records (`engine.report.formats`), or what makes them when somebody presses. name: of the files,
-    without an end. key:
-    of this press on its page. caption: what the table is, for a line with it. download: False for what is made of a person's own table
-    (as `mark_private`, which says so of a whole page). text: columns that hold words even where they look like numbers.
+    rows: a data frame, records (`engine.report.formats`), or a function that makes them when it is opened.
+    name: of the files, without ending. key: of this expander on its page. caption: what the table is.
+    download: False for what is made of a person's own table (as `mark_private` for a whole page).
+    text: columns that hold words even where they look like numbers.
     """
     offer_forms(
         lambda: write_forms(list_records(rows() if callable(rows) else rows), caption, text), name, key, download=download
@@ -63,12 +63,12 @@ def offer_table(
 
 
 def offer_forms(write: Callable[[], Mapping[str, str]], name: str, key: str, *, download: bool = True) -> None:
-    """The same of a table that writes itself: write() gives its text in each of FORMS."""
+    """Draw the same for a table that writes itself: write() returns its text in each of FORMS."""
     st.fragment(_offer_forms)(write, name, key, download and not st.session_state.get(_PRIVATE, False))
 
 
 def _offer_forms(write: Callable[[], Mapping[str, str]], name: str, key: str, download: bool) -> None:
-    """The press. A fragment, so that opening it draws nothing else anew."""
+    """Draw the expander. A fragment, so that opening it draws nothing else again."""
     with _draw_press("Copy as table", ":material/content_copy:", f"share-{key}") as pressed:
         if not pressed.open:
             return
@@ -89,7 +89,7 @@ def _offer_forms(write: Callable[[], Mapping[str, str]], name: str, key: str, do
 
 
 def write_forms(rows: Sequence[Mapping[str, Any]], caption: str = "", text: Collection[str] = ()) -> dict[str, str]:
-    """A table in each of FORMS. text: as in `offer_table`."""
+    """Return a table in each of FORMS. text: as in `offer_table`."""
     return {
         "Markdown": formats.write_markdown(rows, caption),
         "LaTeX": formats.write_latex(rows, caption),
@@ -98,7 +98,7 @@ def write_forms(rows: Sequence[Mapping[str, Any]], caption: str = "", text: Coll
 
 
 def list_records(rows: Table) -> list[dict[str, Any]]:
-    """Rows as mappings; an index with a name is a column."""
+    """Return rows as mappings; an index with a name becomes a column."""
     if not isinstance(rows, pd.DataFrame):
         return [dict(row) for row in rows]
     frame = rows if rows.index.name is None else rows.reset_index()
@@ -106,7 +106,7 @@ def list_records(rows: Table) -> list[dict[str, Any]]:
 
 
 def offer_run(id: str | None, spec: RunSpec, catalog: Mapping[str, Any]) -> None:
-    """What is taken along of the run that a page is about: its code and, where it is done (`id`), its report, made when it is pressed."""
+    """Draw what can be taken from the page of a run: its code and, where it is done (`id`), a link to its report."""
     with st.container(horizontal=True, vertical_alignment="center", key="take-run"):
         offer_code(spec, catalog, "run")
         if id is not None:
@@ -120,12 +120,13 @@ def offer_run(id: str | None, spec: RunSpec, catalog: Mapping[str, Any]) -> None
 
 
 def offer_code(spec: RunSpec, catalog: Mapping[str, Any], key: str) -> None:
-    """A press that shows a run as a terminal command and as Python, both to copy. key: of this press on its page."""
+    """Draw an expander that shows a run as a terminal command and as Python, both to copy.
+    key: of this expander on its page."""
     st.fragment(_offer_code)(lambda: _write_run(spec, catalog), key)
 
 
 def offer_sweep_code(spec: SweepSpec, metric: str, key: str) -> None:
-    """The same of a whole sweep, its answer in that metric."""
+    """Draw the same for a whole sweep. metric: the one that its answer is in."""
     st.fragment(_offer_code)(lambda: _write_sweep(spec, metric), key)
 
 
@@ -151,7 +152,7 @@ def _write_sweep(spec: SweepSpec, metric: str) -> Code:
 
 
 def _offer_code(write: Callable[[], Code], key: str) -> None:
-    """The press. A fragment, as `_offer_forms`."""
+    """Draw the expander. A fragment, as `_offer_forms`."""
     with _draw_press("Copy as code", ":material/terminal:", f"code-{key}") as pressed:
         if not pressed.open:
             return
@@ -170,7 +171,7 @@ def _offer_code(write: Callable[[], Code], key: str) -> None:
 
 
 def _draw_press(label: str, icon: str, key: str) -> Any:
-    """A small expander: unlike a popover's, its contents come next for whoever goes on by Tab."""
+    """Return a small expander. Unlike a popover's, its contents come next in the order of the Tab key."""
     return st.expander(label, icon=icon, key=key, on_change="rerun")
 
 

@@ -1,4 +1,4 @@
-"""Presenter size: text, pictures and player large enough for the last row of a room. The address says it: `size=big`."""
+"""Presenter size: text, pictures and player large enough for a projector. The address holds it: `size=big`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ html:root {{ font-size: {100 * FACTOR:g}%; --lab-zoom: {FACTOR}; }}
 
 
 def is_enlarged() -> bool:
-    """True where this session is shown in presenter size."""
+    """Whether this session is shown in presenter size."""
     return bool(st.session_state.get("size.big", False))
 
 
 def size_factor() -> float:
-    """How many times as large as usual this session is shown."""
+    """Return how many times as large as usual this session is shown."""
     return FACTOR if is_enlarged() else 1.0
 
 
 def begin_page() -> None:
-    """Once per page, before its address is read: a session begins as its address says; from then on the address follows."""
+    """Take the size from the address on a session's first page, and write it there on later ones.
+
+    A page calls it before it reads its address.
+    """
     state, query = st.session_state, st.query_params
     if "size.big" not in state:
         state["size.big"] = query.get("size") == "big"
@@ -38,7 +41,7 @@ def begin_page() -> None:
 
 
 def draw_switch() -> None:
-    """The control itself."""
+    """Draw the switch between the two sizes."""
     state = st.session_state
     state["size.pick"] = is_enlarged()
 
@@ -49,12 +52,12 @@ def draw_switch() -> None:
 
 
 def fit_figure(figure: Any) -> Any:
-    """A plotly figure at the size of this session: its own, or a larger copy of text, lines, marks, margins and height."""
+    """Return a plotly figure at this session's size: as it is, or with text, lines, marks, margins and height enlarged."""
     return enlarge_figure(figure, FACTOR) if is_enlarged() else figure
 
 
 def enlarge_figure(figure: Any, by: float) -> Any:
-    """The figure itself, everything in it that is measured in pixels `by` times as large, but for its width."""
+    """Make everything in a figure that is measured in pixels `by` times as large, but for its width; return the figure."""
     layout = figure.layout
     for name in ("height", "width"):
         if layout[name]:
@@ -86,7 +89,7 @@ def enlarge_figure(figure: Any, by: float) -> Any:
 
 
 def _enlarge_marks(part: Any, by: float) -> None:
-    """Line widths and sizes of marks, alone or one a point."""
+    """Enlarge line widths and the sizes of marks, one number or one a point."""
     for name in ("width", "size"):
         if name in part and part[name] is not None:
             value = part[name]

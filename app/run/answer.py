@@ -26,12 +26,12 @@ PARTS = {"train": "training", "validation": "validation", "test": "test", "withh
 
 
 def list_entries(shown: Shown) -> list[gaps.Entry]:
-    """The finished runs of a family for the pictures per class, the run itself first."""
+    """Return the finished runs of a family for the pictures per class, the run itself first."""
     return [gaps.Entry(m.key, m.label, r) for m, r in shown.there]
 
 
 def draw_sentences(shown: Shown) -> None:
-    """What is shown and what came of it."""
+    """Draw what is shown and what was measured, in sentences."""
     told = write_story(shown.members, shown.results, native=shown.native, why=shown.why)
     title = escape(shown.entry["title"] if shown.entry is not None else shown.main.spec.dataset)
     with st.container(key="headline", gap=None):
@@ -44,7 +44,7 @@ def draw_sentences(shown: Shown) -> None:
 
 
 def draw_precision_recall(shown: Shown) -> None:
-    """The curves on the test rows."""
+    """Draw the precision-recall curves on the test rows."""
     curves = []
     for member, result in shown.there:
         if "pr_recall" in result.arrays:
@@ -64,7 +64,7 @@ def draw_precision_recall(shown: Shown) -> None:
 
 
 def draw_cards(shown: Shown) -> None:
-    """A few measures with interval and paired difference to plain training."""
+    """Draw four measures with interval and paired difference to plain training."""
     result = shown.result
     if result is None:
         return
@@ -84,7 +84,7 @@ def draw_cards(shown: Shown) -> None:
 
 
 def _format_gap(gap: Interval) -> str:
-    """'▲ +0.08 [+0.04, +0.12] to CE', green or red where the interval excludes 0."""
+    """Return '▲ +0.08 [+0.04, +0.12] to CE', green or red where the interval excludes 0."""
     words = escape(format_difference(gap, 2))
     if gap.above_zero or gap.below_zero:
         colour, sign = ("green", "▲") if gap.above_zero else ("red", "▼")
@@ -93,7 +93,7 @@ def _format_gap(gap: Interval) -> str:
 
 
 def draw_pictures(shown: Shown) -> None:
-    """Validation score, losses, weight norms, gap, the rows they were made from, and results per class."""
+    """Draw validation score, losses, weight norms, gap, rows of each class, and results per class."""
     result = shown.result
     if result is None:
         return
@@ -184,7 +184,7 @@ def _draw_rows(result: Result) -> None:
 
 
 def draw_measures(shown: Shown) -> None:
-    """Every measure of everything that was run."""
+    """Draw the table of every measure of all members."""
     with draw_fold("All measures of all methods", "all-measures", ":material/table:") as fold:
         if not fold.open:
             return
@@ -198,7 +198,7 @@ def draw_measures(shown: Shown) -> None:
 
 
 def list_measures(shown: Shown, show: Callable[[Interval], Any]) -> list[dict[str, Any]]:
-    """One record a measure, one column a method; show: what stands in a cell."""
+    """Return one record a measure, one column a method. show: makes the content of a cell."""
     rows = []
     for name, (label, _, _) in METRICS.items():
         row: dict[str, Any] = {"measure": label}
@@ -214,7 +214,7 @@ def _ends(interval: Interval) -> dict[str, float]:
 
 
 def draw_provenance(shown: Shown) -> None:
-    """Where and how the numbers were made, in one line and in full."""
+    """Draw where and how the numbers were made, in one line and in full."""
     result = shown.result
     if result is None:
         return

@@ -1,4 +1,4 @@
-"""Gap and weight norms per class, before and after, as pictures with what they mean in plain words."""
+"""Generalization gap and weight norms per class, before and after, as pictures with their meaning in sentences."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ class Entry:
 
 
 def list_classes(result: Result) -> tuple[list[str], list[float]]:
-    """Class names and training rows of each."""
+    """Return class names and training rows of each."""
     return list(result.class_counts.get("train", {})), [float(n) for n in result.class_counts.get("train", {}).values()]
 
 
 def read_gap(result: Result, state: str) -> np.ndarray | None:
-    """One of the gap's arrays [R, C]; None where the run has none (one of an earlier version)."""
+    """Return one of the gap's arrays [R, C]; None where the run has none (one of an earlier version)."""
     return _read_array(result.gap.get(state))
 
 
 def read_norms(result: Result, state: str) -> np.ndarray | None:
-    """Weight norms [R, C] before or after; None where the head has none."""
+    """Return weight norms [R, C] before or after; None where the head has none."""
     found = _read_array(result.weight_norms.get(state))
     if found is None and state == "after" and "weight_norms" in result.arrays:
         found = np.atleast_2d(np.asarray(result.arrays["weight_norms"], dtype=float))
@@ -61,13 +61,14 @@ def _read_array(rows: Any) -> np.ndarray | None:
 
 
 def _make_places(wide: bool) -> tuple[Any, Any]:
-    """Where a picture and its words go: beside each other, or one below the other."""
+    """Return the containers of a picture and its sentences: beside each other, or one below the other."""
     left, right = st.columns([3, 2], gap="large") if wide else (st.container(), st.container())
     return left, right
 
 
 def draw_gap(entries: Sequence[Entry], key: str, wide: bool = False) -> bool:
-    """The gap before and after over-sampling, with its words (wide: beside it); False where the first entry has none."""
+    """Draw the gap before and after over-sampling, with its sentences (wide: beside it).
+    False where the first entry has none."""
     pairs = _make_pairs(entries, read_gap, ("before", "after"))
     if not pairs:
         return False
@@ -88,7 +89,7 @@ def draw_gap(entries: Sequence[Entry], key: str, wide: bool = False) -> bool:
 
 
 def describe_gap(result: Result) -> str:
-    """What the net gap and its change mean."""
+    """Return what the net gap and its change mean."""
     net = result.gap.get("net", {})
     before, after, change = (read_interval(net.get(name), result) for name in ("before", "after", "difference"))
     said = f"Mean over classes: **{format_interval(before, 3)}** before, **{format_interval(after, 3)}** after; "
@@ -115,7 +116,7 @@ def describe_gap(result: Result) -> str:
 
 
 def draw_outcomes(result: Result, entry: Entry, key: str) -> bool:
-    """Correct test rows against errors, by true class."""
+    """Draw the gap of correctly classified test rows and of errors, by true class. False where there is none."""
     states = ("classified correctly", "errors")
     pairs = _make_pairs([entry], read_gap, ("correct", "errors"))
     if not pairs:
@@ -146,7 +147,8 @@ def draw_outcomes(result: Result, entry: Entry, key: str) -> bool:
 
 
 def draw_equal_sizes(result: Result, entry: Entry, key: str) -> bool:
-    """The gap with equally many rows of every class: what is left when sample size is taken out."""
+    """Draw the gap with equally many rows of every class, which removes the effect of sample size.
+    False where there is none."""
     states = ("all rows", "equally many rows of every class")
     pairs = _make_pairs([entry], read_gap, ("before", "equal_size"))
     if not pairs:
@@ -168,7 +170,7 @@ def draw_equal_sizes(result: Result, entry: Entry, key: str) -> bool:
 
 
 def describe_equal_sizes(pair: Pair, classes: Sequence[str], counts: Sequence[float]) -> str:
-    """How much the smallest class stands out, with and without its size."""
+    """Return how much the smallest class stands out, on all rows and on equally many."""
     small, large = int(np.argmin(counts)), int(np.argmax(counts))
     every, equal = centre(pair.before), centre(pair.after)
     ends = (every[small], every[large], equal[small], equal[large])
@@ -189,7 +191,7 @@ def describe_equal_sizes(pair: Pair, classes: Sequence[str], counts: Sequence[fl
 
 
 def draw_norms(entries: Sequence[Entry], key: str, wide: bool = False) -> bool:
-    """Weight norms before and after, with their words (wide: beside them); False where the first entry has none."""
+    """Draw weight norms before and after, with their sentences (wide: beside them). False where the first entry has none."""
     after = read_norms(entries[0].result, "after")
     if after is None:
         return False
@@ -212,7 +214,7 @@ def draw_norms(entries: Sequence[Entry], key: str, wide: bool = False) -> bool:
 
 
 def describe_norms(pair: Pair, counts: Sequence[float]) -> str:
-    """How even the norms are."""
+    """Return how even the norms are over the classes."""
     small, large = int(np.argmin(counts)), int(np.argmax(counts))
     shares = [v[small] / v[large] if v[large] else np.nan for v in (centre(pair.before), centre(pair.after))]
     if not np.isfinite(shares).all():
@@ -230,7 +232,7 @@ def describe_norms(pair: Pair, counts: Sequence[float]) -> str:
 def make_table(
     pairs: Sequence[Pair], entries: Sequence[Entry], classes: Sequence[str], counts: Sequence[float]
 ) -> pd.DataFrame:
-    """Means with the 95% interval over replicates where there are several, one row a class."""
+    """Return means with the 95% interval over replicates where there are several, one row a class."""
     share = {entry.key: entry.result.test_share for entry in entries}
     columns: dict[str, Any] = {"class": list(classes), "training rows": [f"{c:,.0f}" for c in counts]}
     for pair in pairs:
@@ -241,14 +243,14 @@ def make_table(
 
 
 def read_interval(values: Mapping[str, Any] | None, result: Result) -> Interval:
-    """An interval out of a result's JSON; NaN where there is none."""
+    """Return an interval from a result's JSON; NaN where there is none."""
     found = values or {}
     mean, low, high = (np.nan if found.get(name) is None else float(found[name]) for name in ("mean", "low", "high"))
     return Interval(mean, low, high, result.n, result.interval)
 
 
 def _make_pairs(entries: Sequence[Entry], get: Any, states: tuple[str, str]) -> list[Pair]:
-    """Those entries that have both states and the first one's classes; [] where the first has not."""
+    """Return the entries that have both states and the first one's classes; [] where the first has not."""
     out = []
     classes = list_classes(entries[0].result)[0]
     for entry in entries:

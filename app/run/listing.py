@@ -1,4 +1,4 @@
-"""A line of the list of runs: what it is, how it stands, what came of it. Words only; the page puts them where they belong."""
+"""A row of the list of runs in words: what it is, its state, its score. It draws nothing."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ STATES = {
     "cancelled": ":material/block: cancelled",
     "interrupted": ":material/power_off: interrupted",
 }
-"""How a job stands: a sign and a word."""
+"""State of a job -> a sign and a word."""
 KINDS = {"run": "Runs", "sweep": "Sweeps", "compare": "Comparisons", "embed": "Maps"}
 WORDY = ("run", "name", "dataset", "method", "imbalance", "interval")
-"""Columns of `list_scores` that hold words, whatever they look like."""
+"""Columns of `list_scores` that hold words, even where they look like numbers."""
 REASON = 300
 """Characters of a reason in a list."""
 
 
 def list_titles(catalog: Mapping[str, Any], tables: Sequence[Upload]) -> dict[str, str]:
-    """What people read for a name of a dataset, a method, a way to draw a map, or a table of their own (`upload/<id>`)."""
+    """Return name -> title of datasets, methods, ways to draw a map, and a person's own tables (`upload/<id>`)."""
     out = {one["name"]: str(one["title"]) for room in ("datasets", "methods") for one in catalog[room]}
     out |= {one["technique"]: str(one["title"]) for one in catalog.get("embeddings", ())}
     return out | {f"upload/{one.id}": one.name for one in tables}
 
 
 def list_options(names: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
-    """Titles of names for a list to choose from, in the order of the titles, no two alike."""
+    """Return name -> title for a list to choose from, in the order of the titles, no two titles alike."""
     shown = {name: known.get(name, "a table that is gone" if upload_id(name) else name) for name in names}
     seen = Counter(shown.values())
     unlike = {name: text if seen[text] == 1 else f"{text} ({name})" for name, text in shown.items()}
@@ -67,14 +67,14 @@ def describe_row(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any],
 
 
 def describe_content(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any]) -> str:
-    """'Explicit gradient on Two moons, at 20:1, 20 replicates, seed 0' as markdown."""
+    """Return 'Explicit gradient on Two moons, at 20:1, 20 replicates, seed 0' as markdown."""
     if row.sweep is not None:
         return describe_sweep(row.sweep, known)
     return "gone" if row.job is None else describe_job(row.job, known, catalog)
 
 
 def describe_job(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any]) -> str:
-    """What a job was asked to be, as markdown."""
+    """Return what a job was asked to do, as markdown."""
 
     def title(name: object) -> str:
         return shorten_name(known.get(str(name), name), 60)
@@ -112,7 +112,7 @@ def describe_sweep(sweep: Sweep, known: Mapping[str, str]) -> str:
 
 
 def list_unusual(spec: RunSpec, catalog: Mapping[str, Any], most: int = 3) -> list[str]:
-    """'k_neighbors 3' of each parameter that is not as usual, so many at most and how many more."""
+    """Return 'k_neighbors 3' for each parameter that differs from its default, `most` of them, and how many more."""
     try:
         usual = spec.with_(params={}).complete(catalog).params
     except BadInput:
@@ -122,7 +122,7 @@ def list_unusual(spec: RunSpec, catalog: Mapping[str, Any], most: int = 3) -> li
 
 
 def describe_state(job: Job) -> str:
-    """How a job stands: a sign, a word, how far it is or why it ended."""
+    """Return the state of a job: a sign, a word, and its progress or the reason why it failed."""
     text = STATES[job.state]
     if job.state == "running" and job.total:
         text += f", {100 * job.done / job.total:.0f}%"
@@ -132,14 +132,14 @@ def describe_state(job: Job) -> str:
 
 
 def format_score(score: Mapping[str, Any]) -> str:
-    """'average precision 0.41 [0.36, 0.46], n = 20'; which interval that is stands below the list."""
+    """Return 'average precision 0.41 [0.36, 0.46], n = 20'. The list says below which interval that is."""
     mean, low, high = (math.nan if score[name] is None else float(score[name]) for name in ("mean", "low", "high"))
     n = int(score["n"] or 0)
     return f"average precision {format_interval(Interval(mean, low, high, n, str(score['interval'])))}, n = {n}"
 
 
 def list_scores(rows: Sequence[Row], known: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Those of the rows that have a score, as records to take along; WORDY are their columns of words."""
+    """Return the rows that have a score as records; WORDY are their columns of words."""
     out = []
     for row in rows:
         if row.job is None or row.score is None:
@@ -162,7 +162,8 @@ def list_scores(rows: Sequence[Row], known: Mapping[str, str]) -> list[dict[str,
 
 
 def format_age(seconds: float, when: float) -> str:
-    """'just now', '5 min ago', '3 h ago', '2 days ago', '2026-11-03'."""
+    """Return 'just now', '5 min ago', '3 h ago', '2 days ago', '2026-11-03'.
+    seconds: the age; when: the time (s since 1970)."""
     if seconds < 60:
         return "just now"
     if seconds < 3600:

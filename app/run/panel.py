@@ -1,4 +1,4 @@
-"""A run on screen, whatever came of it: asked for, watched, ended without a result. What both pages do with one."""
+"""A run on a page until it has a result: asked for, watched, or ended without one. Lab, Deep and Compare use it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from engine.store import PRIORITY_INTERACTIVE, Job, Store
 from engine.store.jobs import PRIORITY_COMPANION
 
 TICK = 0.5
-"""Seconds between two looks at a run that is going on."""
+"""Seconds between two reads of a run that is going on."""
 NO_ENGINE = (
     "No engine is alive, so nothing can be trained just now. `make run` starts one with the page; by itself it starts with "
     "`python -m engine serve`. What is stored can be looked at meanwhile, and a run that you ask for waits."
@@ -35,14 +35,14 @@ NO_ENGINE = (
 
 
 def caption_demo(what: str = "nothing can be trained or changed here") -> bool:
-    """True in a demonstration, with the line that says why in the place of a control."""
+    """Whether this is a demonstration; if so, draw the line that says why a control is missing."""
     if visitor.is_demo():
         st.caption(f":material/movie: {visitor.explain_demo(what)}")
     return visitor.is_demo()
 
 
 def warn_no_engine(store: Store) -> None:
-    """Why nothing can be trained just now, where nothing can."""
+    """Draw why nothing can be trained now, where nothing can."""
     if visitor.is_demo():
         st.info(visitor.explain_demo(), icon=":material/movie:")
     elif not store.engines():
@@ -50,7 +50,7 @@ def warn_no_engine(store: Store) -> None:
 
 
 def read_spec(store: Store, run: str | None, owner: str | None) -> RunSpec | None:
-    """What that run was asked to be; None where there is no such run or it is somebody else's."""
+    """Return what a run was asked to be; None where there is no such run or it is another browser's."""
     if run is None:
         return None
     try:
@@ -60,7 +60,7 @@ def read_spec(store: Store, run: str | None, owner: str | None) -> RunSpec | Non
 
 
 def submit_family(store: Store, catalog: Mapping[str, Any], spec: RunSpec, device: str) -> str:
-    """Ask for the run and, behind it, for what it is compared with; returns the run's id."""
+    """Queue a run and, with lower priority, the runs it is compared with; return the run's id."""
     members, _ = list_companions(spec, catalog)
     fingerprint = find_entry(catalog, "datasets", spec.dataset)["fingerprint"]
     ids = [
@@ -73,7 +73,7 @@ def submit_family(store: Store, catalog: Mapping[str, Any], spec: RunSpec, devic
 
 
 def submit_again(job: Job, spec: RunSpec, device: str) -> None:
-    """Queue a run that ended without a result once more, and what it is compared with."""
+    """Queue a run that ended without a result once more, and the runs it is compared with."""
     store, catalog = get_store(), read_catalog()
     try:
         members, _ = list_companions(spec, catalog)
@@ -91,7 +91,7 @@ def cancel_jobs(ids: Sequence[str]) -> None:
 
 
 def draw_run_bar(catalog: Mapping[str, Any], spec: RunSpec | None) -> bool:
-    """The Run button with one line on what it will do."""
+    """Draw the Run button with one line on what it does; return whether it was pressed."""
     with st.container(key="run-bar"):
         here = spec is not None and dataset.is_available(find_entry(catalog, "datasets", spec.dataset))
         pressed = st.button(
@@ -148,7 +148,7 @@ def load_run(
 
 
 def describe_request(shown: Shown) -> None:
-    """What a run without a result is about."""
+    """Draw what a run without a result was asked to be."""
     spec = shown.main.spec
     title = shown.entry["title"] if shown.entry is not None else spec.dataset
     replicates = (
@@ -160,7 +160,7 @@ def describe_request(shown: Shown) -> None:
 
 
 def draw_ending(shown: Shown, device: str, key: str = "again") -> None:
-    """Why a run ended without a result, and the next step; nothing for any other."""
+    """Draw why a run ended without a result, and the next step; nothing for any other run."""
     job = shown.job
     if job.state in ("failed", "cancelled", "interrupted"):
         draw = {"failed": st.error, "cancelled": st.info, "interrupted": st.warning}[job.state]
@@ -191,14 +191,14 @@ def draw_ending(shown: Shown, device: str, key: str = "again") -> None:
 
 
 def draw_panel(shown: Shown) -> None:
-    """How far the run and its companions are, where not all have ended well."""
+    """Draw the progress of a run and its companions, where not all have a result."""
     if len(shown.there) < len(shown.members):
         seen = {key: j.state for key, j in shown.jobs.items()}
         st.fragment(_draw_panel, run_every=2 * TICK if shown.active else None)(shown, seen)
 
 
 def _draw_panel(shown: Shown, states: Mapping[str, str]) -> None:
-    """How far the run and its companions are. A fragment; it redraws the page when one of them has ended."""
+    """Draw the progress of a run and its companions. A fragment; it reruns the page when one of them has ended."""
     store, owner = get_store(), visitor.read_owner()
     jobs = {}
     for key, job in shown.jobs.items():
@@ -243,7 +243,7 @@ def _draw_panel(shown: Shown, states: Mapping[str, str]) -> None:
 
 
 def draw_progress(store: Store, job: Job, alive: bool, owner: str | None) -> None:
-    """How far a job that waits or runs has come, as a bar with words."""
+    """Draw the progress of a job that waits or runs, as a bar with words."""
     if job.state == "queued":
         ahead = store.position(job.id)
         text = "Next in line." if not ahead else f"{format_count(ahead, 'run')} before it."
@@ -269,7 +269,7 @@ def draw_progress(store: Store, job: Job, alive: bool, owner: str | None) -> Non
 
 
 def describe_progress(store: Store, job: Job | None) -> str:
-    """The same in a few words; None: nobody has asked for it."""
+    """Return the progress of a job in a few words. job: None where nobody has asked for it."""
     if job is None:
         return "not asked for"
     if job.state == "running":

@@ -15,14 +15,14 @@ from engine.spec.result import Result
 
 SCORES = {"precision": "precision", "recall": "recall", "f1": "F1", "average_precision": "AP"}
 NARROW = {"class": st.column_config.TextColumn(width=130)}
-"""A class may be called anything; its name must not push the numbers out of sight."""
+"""Width of the column of names: a long name must not push the numbers out of sight."""
 WHOLE = 15
 """Rows that are shown without scrolling."""
 GROUPS = {"minority": "mean of the minority classes", "majority": "mean of the majority classes"}
 
 
 def draw_classes(result: Result, key: str) -> None:
-    """The table, to read and to copy; key: of this table on its page."""
+    """Draw the table of results per class, to read and to copy. key: of this table on its page."""
     made = make_rows(result)
     height: Any = "content" if len(made) <= WHOLE else 400
     alt = "Test results with 95% intervals, one row a class"
@@ -39,7 +39,7 @@ def draw_classes(result: Result, key: str) -> None:
 
 
 def make_rows(result: Result) -> pd.DataFrame:
-    """Means with intervals as text, one row a class, then the averages."""
+    """Return means with intervals as text, one row a class, then the averages."""
     out = []
     for name, values in [*result.per_class.items(), *_list_averages(result)]:
         row: dict[str, Any] = {"class": name}
@@ -52,7 +52,7 @@ def make_rows(result: Result) -> pd.DataFrame:
 
 
 def list_records(result: Result) -> list[dict[str, Any]]:
-    """The same as numbers, means with both ends of their intervals, with the rows and replicates that they are of."""
+    """Return the same as numbers: means, both ends of their intervals, test rows and replicates."""
     out = []
     for name, values in [*result.per_class.items(), *_list_averages(result)]:
         row: dict[str, Any] = {"class": name, "test rows": values.get("support"), "replicates": result.n}

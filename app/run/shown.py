@@ -14,9 +14,10 @@ from engine.store import Job
 
 @dataclass(frozen=True)
 class Shown:
-    """The run on screen: its job, its family (itself first), and their jobs and results (by Member.key) as far as they are there.
+    """The run on a page: its job, its family (itself first), and their jobs and results by the member's key, as far as they
+    exist.
 
-    why: why there is no potential. entry: the dataset's entry in the catalog, None where it has left it.
+    why: why there is no potential. entry: the dataset's entry in the catalog, None where the catalog has it no more.
     """
 
     job: Job
@@ -49,7 +50,7 @@ class Shown:
 
     @property
     def native(self) -> float | None:
-        """Largest to smallest class of the data as they come."""
+        """Ratio of the largest to the smallest class of the data as they come."""
         if self.entry is None:
             return None
         counts = class_counts(self.entry, self.main.spec.data)

@@ -20,18 +20,18 @@ from engine.events import unpack_film
 from engine.store import Job
 
 SETTLE = 20.0
-"""Seconds after its end in which a run is still looked at now and then."""
+"""Seconds after its end in which a run is still read now and then."""
 BEGINS = "Pictures begin when the network has learnt features, after its first phase."
 """What the empty player says of a run on images."""
 
 
 def is_settling(job: Job) -> bool:
-    """True for a while after a run has ended: the player may still have to ask for a chunk that was lost."""
+    """Whether a run ended less than SETTLE seconds ago. The player may then still ask for a chunk that was lost."""
     return job.finished is not None and time.time() - job.finished < SETTLE
 
 
 def play_film(shown: Shown, replicate: int, key: str, **options: Any) -> None:
-    """The player with a run's pictures, under that key, and a look now and then at what is new.
+    """Draw the player with a run's pictures under that key, and feed it with what is new.
 
     options: as in `app.player.encode_chunk`, such as title and group.
     """
@@ -44,7 +44,7 @@ def play_film(shown: Shown, replicate: int, key: str, **options: Any) -> None:
 def _draw_stage(
     run: str, replicate: int, key: str, was_active: bool, settles: bool, begins: str, options: Mapping[str, Any]
 ) -> None:
-    """The player with what is new of the run. A fragment."""
+    """Draw the player with what is new of the run. A fragment."""
     store, owner = get_store(), visitor.read_owner()
     try:
         job = store.job(run, owner)
@@ -75,11 +75,11 @@ def _draw_stage(
 
 
 def _read_contributions(job: Job, replicate: int, owner: str | None) -> dict[str, Any]:
-    """What the player is told of a finished run's points; nothing where nothing is kept, or it cannot be read."""
+    """Return what the player needs of a finished run's contributions; {} where none are kept or they cannot be read."""
     try:
         known = read_contributions(job.id, job.attempt, replicate, owner)
     except BadData:
-        return {}  # the film plays without; the table says what is wrong
+        return {}  # the film plays without them; the table shows the error
     if known is None or not len(known["drawn"]):
         return {}
     return {"contributions": known["value"][known["drawn"]], "downhill": known["arrow"] if len(known["arrow"]) else None}

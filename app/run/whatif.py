@@ -1,4 +1,4 @@
-"""What if one thing were otherwise: change exactly one setting of a run, and read both runs side by side."""
+"""What-if: change exactly one setting of a run, and read both runs side by side."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from engine.stats.intervals import Interval
 from engine.store import PRIORITY_INTERACTIVE, Job
 
 KNOBS = ("sampler", "k_neighbors", "k", "r", "loss")
-"""Parameters that are offered, of whatever method has them; the ratio goes with every method."""
+"""Parameters that are offered where the method has them; the ratio is offered for every method."""
 RATIO = "imbalance ratio"
 
 
 def draw_what_if(shown: Shown, catalog: Mapping[str, Any]) -> None:
-    """Choose one setting and its other value; the button asks for that run and puts it beside this one."""
+    """Draw the choice of one setting and its other value, with the button that runs it beside this run."""
     spec = shown.main.spec
     try:
         spec = spec.complete(catalog)
@@ -88,7 +88,7 @@ def draw_what_if(shown: Shown, catalog: Mapping[str, Any]) -> None:
 def _choose_value(
     spec: RunSpec, knob: str, described: Mapping[str, Any] | None, highest: float, run: str
 ) -> tuple[RunSpec | None, list[str]]:
-    """The spec with the other value, and what is wrong with it."""
+    """Draw the choice of the other value; return the spec with it, and what is wrong with it."""
     if described is None:
         now = float(spec.imbalance.ratio or 1)
         stops = sorted({float(s) for s in imbalance.STEPS if s <= highest} | {now, float(highest)})
@@ -110,11 +110,8 @@ def _submit(spec: RunSpec, job: Job) -> None:
     address.follow_link({"run": job.id, "beside": made.id})
 
 
-# ---- both runs
-
-
 def list_settings(spec: RunSpec) -> dict[str, str]:
-    """Everything a run was asked, by name."""
+    """Return everything a run was asked, by name."""
     made = spec.imbalance
     words = {"dataset": spec.dataset, "method": spec.method, "imbalance": made.profile}
     words |= {RATIO: format_ratio(made.ratio)} if made.ratio is not None else {}
@@ -125,21 +122,21 @@ def list_settings(spec: RunSpec) -> dict[str, str]:
 
 
 def find_differences(one: RunSpec, other: RunSpec) -> list[tuple[str, str, str]]:
-    """(setting, this run's, the other's) where they differ; '–': it has no such setting."""
+    """Return (setting, this run's, the other's) where they differ; '–': the run has no such setting."""
     mine, theirs = list_settings(one), list_settings(other)
     names = list(dict.fromkeys([*mine, *theirs]))
     return [(n, mine.get(n, "–"), theirs.get(n, "–")) for n in names if mine.get(n) != theirs.get(n)]
 
 
 def has_same_test_rows(one: RunSpec, other: RunSpec) -> bool:
-    """True where both runs were tested on the same rows, replicate by replicate: only then a difference is a paired one."""
+    """Whether both runs were tested on the same rows in every replicate; only then is a difference a paired one."""
     if any(getattr(one, name) != getattr(other, name) for name in ("dataset", "data", "folds", "seeds", "seed")):
         return False
     return one.imbalance == other.imbalance or one.imbalance.where == other.imbalance.where == "train"
 
 
 def compare_runs(one: Result, other: Result, paired: bool) -> pd.DataFrame:
-    """Measures of both runs, one row a measure; a difference (other minus this) only where it is paired."""
+    """Return the measures of both runs, one row a measure; the difference (other minus this) only where it is paired."""
     rows = []
 
     def add(label: str, mine: Interval, theirs: Interval, gap: Interval | None) -> None:
@@ -160,7 +157,7 @@ def compare_runs(one: Result, other: Result, paired: bool) -> pd.DataFrame:
 
 
 def _add_measure(add: Any, one: Result, other: Result, paired: bool, label: str, mine: Any, theirs: Any) -> None:
-    """A measure that is kept as {mean, low, high, values}."""
+    """Add a measure that is kept as {mean, low, high, values}."""
     if not mine or not theirs:
         return
     gap = None
@@ -171,7 +168,7 @@ def _add_measure(add: Any, one: Result, other: Result, paired: bool, label: str,
 
 
 def draw_beside(shown: Shown, other: Shown, key: str = "deep") -> None:
-    """Both runs: what differs in what they were asked, and in what came of it. key: begins the keys of what is drawn."""
+    """Draw both runs: settings and measures that differ. key: begins the keys of the widgets."""
     draw_heading("What differs", "Settings that are not the same in both runs. Everything that is not listed is.")
     changed = find_differences(shown.main.spec, other.main.spec)
     table = pd.DataFrame(changed, columns=["setting", "this run", "the other"])
@@ -221,7 +218,7 @@ def _draw_curves(shown: Shown, other: Shown) -> None:
 
 
 def _draw_progress(run: str, state: str, key: str) -> None:
-    """How far the other run is. A fragment."""
+    """Draw the progress of the other run. A fragment."""
     store, owner = get_store(), visitor.read_owner()
     job = store.job(run, owner)
     if job.state != state and not job.active:
@@ -232,7 +229,7 @@ def _draw_progress(run: str, state: str, key: str) -> None:
 
 
 def describe_change(one: RunSpec, other: RunSpec, most: int = 3) -> str:
-    """'k_neighbors 5, loss focal': how the other differs, for a list."""
+    """Return 'k_neighbors 5, loss focal': how the other run differs, `most` settings of it."""
     changed: Sequence[tuple[str, str, str]] = find_differences(one, other)
     said = ", ".join(f"{name} {theirs}" for name, _, theirs in changed[:most] if theirs != "–")
     more = len(changed) - most

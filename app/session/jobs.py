@@ -1,4 +1,5 @@
-"""Jobs on a person's own tables, and the arrays that finished runs keep. What is private is read anew each time and never cached."""
+"""Jobs on a person's own tables, and the arrays that finished runs keep.
+What is private is read anew each time and never cached."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ BUNDLED = 100
 
 
 def bundle_url(ids: Sequence[str]) -> str:
-    """The link to finished public runs as one file, BUNDLED of them at most."""
+    """Return the link to finished public runs as one file, BUNDLED of them at most."""
     return f"/api/runs/{'-'.join(ids)}"
 
 
@@ -33,20 +34,21 @@ def read_features(run: str, attempt: int, owner: str | None) -> dict[str, np.nda
     public = _read_features(default_url(), run, attempt)
     return (
         public if public is not None or owner is None else _read_private(run, FEATURES, owner)
-    )  # what is private is in no cache
+    )  # private arrays are not cached
 
 
 @st.cache_resource(scope="session", max_entries=2, show_spinner=False)
 def _read_features(url: str, run: str, attempt: int) -> dict[str, np.ndarray] | None:
-    data = open_once(url, visitor.is_demo()).artifact(run, FEATURES)  # a run that is run again has another attempt
+    data = open_once(url, visitor.is_demo()).artifact(run, FEATURES)  # a run that is repeated has another attempt
     return None if data is None else unpack(data)
 
 
 def read_contributions(run: str, attempt: int, replicate: int, owner: str | None) -> dict[str, np.ndarray] | None:
-    """What a finished run keeps of a replicate's synthetic points (`engine.runner.contributions`), None where nothing. Raises BadData."""
+    """What a finished run keeps of a replicate's synthetic points (`engine.runner.contributions`), None where nothing.
+    Raises BadData."""
     name = f"contributions/{replicate}"
     public = _read_contributions(default_url(), run, attempt, name)
-    return public if public is not None or owner is None else _read_private(run, name, owner)  # what is private is in no cache
+    return public if public is not None or owner is None else _read_private(run, name, owner)  # private arrays are not cached
 
 
 @st.cache_resource(scope="session", max_entries=8, show_spinner=False)
@@ -60,12 +62,10 @@ def _read_private(job: str, artifact: str, owner: str | None) -> dict[str, np.nd
     return None if data is None else unpack(data)
 
 
-# ---- a person's own tables, and comparisons: read anew each time, kept nowhere in this process
-
-
 @dataclass(frozen=True)
 class JobProgress:
-    """A job as it stands. phase: what it is doing, '' before it began. board: the latest of a comparison. ahead: jobs before it."""
+    """A job and its progress. phase: its last phase, '' before the first. board: the last one of a comparison.
+    ahead: jobs before it."""
 
     job: Job
     phase: str
@@ -75,7 +75,8 @@ class JobProgress:
 
 
 def ask_profile(upload: str, options: Mapping[str, Any] | None = None) -> Job:
-    """Ask what is in a table; asking twice is one job. options: `engine.spec.run.table_options`. Raises UnknownName and BadParameter."""
+    """Ask what is in a table; asking twice is one job. options: `engine.spec.run.table_options`.
+    Raises UnknownName and BadParameter."""
     return get_store().submit_profile(visitor.read_owner(), upload, options)
 
 
@@ -101,7 +102,7 @@ def list_comparisons(upload: str | None = None) -> list[Job]:
 
 
 def read_progress(job: str) -> JobProgress:
-    """How a job stands. Raises UnknownName where there is none, or it is another browser's."""
+    """Return a job with its progress. Raises UnknownName where there is none, or it is another browser's."""
     here, mine = get_store(), visitor.read_owner()
     one = here.job(job, mine)
     phase, latest = here.last_event(job, "phase", owner=mine), here.last_event(job, "board", owner=mine)
@@ -118,7 +119,7 @@ def read_comparison(job: str) -> dict[str, Any] | None:
 
 
 def read_arrays(job: str) -> dict[str, np.ndarray] | None:
-    """The arrays of a finished comparison."""
+    """Return the arrays of a finished comparison."""
     return _read_private(job, "arrays", visitor.read_owner())
 
 
@@ -128,7 +129,7 @@ def read_thresholds(job: str, method: str) -> dict[str, np.ndarray] | None:
 
 
 def list_artifacts(job: str) -> list[str]:
-    """Names of what a job keeps, sorted."""
+    """Return the names of a job's artifacts, sorted."""
     return get_store().artifacts(job, owner=visitor.read_owner())
 
 
@@ -144,7 +145,8 @@ def ask_run(spec: RunSpec, device: str = "auto") -> Job:
 
 
 def file_url(job: str, file: str) -> str:
-    """The link to a file of a finished comparison, or to the report.html of a run; it answers those alone who may see the job.
+    """Return the link to a file of a finished comparison or to the report.html of a run.
+    It answers those alone who may see the job.
 
     file: report.html, comparison.json, leaderboard.csv, .md or .tex, code-<method>.py, and where the comparison keeps them
     model-<method>.zip and augmented-<method>.csv.

@@ -1,7 +1,8 @@
 """The Lab's address: `run` names the run that is shown, the other words are the form.
 
-The words are written here rather than by Streamlit's own binding, so that a link is checked as a whole, everything wrong with it is said
-in a sentence, and a link means the same after a default has changed: what a run's numbers depend on is always written.
+The words are written here rather than by Streamlit's own binding, so that a link is checked as a whole, everything wrong with
+it is said in a sentence, and a link means the same after a default has changed: what a run's numbers depend on is always
+written.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ _PLAIN = ("run", "dataset", "method", "profile", "ratio", "rate", "where", "fold
 
 @dataclass(frozen=True)
 class LabAddress:
-    """What a URL asks for: a completed spec, a device, and which run's which replicate is shown; problems: what was wrong."""
+    """What an address of the Lab asks for: a completed spec, a device, and the run and replicate to show; problems: what was
+    wrong."""
 
     spec: RunSpec
     device: str = "auto"
@@ -35,7 +37,7 @@ class LabAddress:
 
 
 def _parse_number(name: str, text: str) -> float:
-    """A number of the link. Raises BadParameter."""
+    """Return a number of the address. Raises BadParameter."""
     try:
         return float(text)
     except ValueError:
@@ -43,17 +45,18 @@ def _parse_number(name: str, text: str) -> float:
 
 
 def is_run_id(text: str) -> bool:
-    """True for what can be a run's id."""
+    """Whether the text has the form of a run's id."""
     return _RUN.fullmatch(text) is not None
 
 
 def first_spec(catalog: Mapping[str, Any], shown: RunSpec | None = None) -> RunSpec:
-    """The completed spec a form without a link starts from: the example's as a quick look, else FIRST as far as the catalog has it."""
+    """Return the completed spec of a form without a link: the example's with one replicate, else FIRST as far as the catalog
+    has it."""
     if shown is not None:
         try:
             return shown.with_(folds=1, seeds=1).complete(catalog)
         except BadInput:
-            pass  # a bundle of an older version: its picture is shown, the form starts from the catalog
+            pass  # the example is of an older version: the form starts from the catalog
     methods, datasets = catalog["methods"], catalog["datasets"]
     method = next((m for m in methods if m["name"] == FIRST["method"]), methods[0])
     fitting = [d for d in datasets if d["kind"] in method["kinds"]] or datasets
@@ -64,7 +67,8 @@ def first_spec(catalog: Mapping[str, Any], shown: RunSpec | None = None) -> RunS
 
 
 def read_address(query: Mapping[str, str], catalog: Mapping[str, Any], fallback: RunSpec) -> LabAddress:
-    """What the URL's words ask for; whatever cannot be is replaced by `fallback`'s value (a completed spec) and said so."""
+    """Return what the words of an address ask for. What is not possible is replaced by `fallback`'s value and named in
+    `problems`."""
     problems: list[str] = []
 
     def word(name: str, default: Any, kind: type, allowed: Any = None) -> Any:
@@ -90,7 +94,7 @@ def read_address(query: Mapping[str, str], catalog: Mapping[str, Any], fallback:
         fitting = [m["name"] for m in catalog["methods"] if entry["kind"] in m["kinds"]]
         problems.append(f"The link asks for {method}, which takes no {entry['kind']} data; {fitting[0]} is used instead.")
         method = fitting[0]
-    # a link that names its dataset or method leaves out what equals a default; one that does not goes on from the fallback
+    # a link that names its dataset or method leaves defaults out; one that does not continues from the fallback
     data = _parse_parameters("d.", query, entry["fields"], {} if "dataset" in query else fallback.data, dataset, problems)
     described = find_entry(catalog, "methods", method)["fields"]
     params = _parse_parameters(
@@ -102,19 +106,8 @@ def read_address(query: Mapping[str, str], catalog: Mapping[str, Any], fallback:
     profile = word("profile", None, str, PROFILES)
     made = fallback.imbalance if dataset == fallback.dataset else Imbalance()
     if profile is not None or "ratio" in query or "rate" in query:
-        profile = profile or ("remove" if "rate" in query else "ratio")
-        try:
-            ratio, rate = (_parse_number(name, query[name]) if name in query else None for name in ("ratio", "rate"))
-            made = Imbalance(profile, ratio, rate, query.get("where"))
-        except BadInput as error:
-            problems.append(f"The link's imbalance is not possible: {error} The data are used as they come.")
-            made = Imbalance()
-    if made.ratio is not None:
-        counts = limits.class_counts(entry, data)
-        highest, why = limits.highest_ratio(counts, folds, str(made.where), made.profile)
-        if made.ratio > highest:
-            problems.append(f"{made.ratio:g}:1 is more than {dataset} can give. {why}")
-            made = Imbalance(made.profile, highest, None, made.where)
+        made = _parse_imbalance(profile or ("remove" if "rate" in query else "ratio"), query, problems)
+    made = _limit_ratio(made, entry, data, folds, problems)
     run = query.get("run")
     if run is not None and not _RUN.fullmatch(run):
         problems.append(f"The link names a run {run!r}; a run's name is 16 of the letters 0-9 and a-f.")
@@ -125,8 +118,32 @@ def read_address(query: Mapping[str, str], catalog: Mapping[str, Any], fallback:
     return LabAddress(spec, device, run, replicate, tuple(problems))
 
 
+def _parse_imbalance(profile: str, query: Mapping[str, str], problems: list[str]) -> Imbalance:
+    """Return the imbalance that the address gives; one that is not possible is none, and is added to `problems`."""
+    try:
+        ratio, rate = (_parse_number(name, query[name]) if name in query else None for name in ("ratio", "rate"))
+        return Imbalance(profile, ratio, rate, query.get("where"))
+    except BadInput as error:
+        problems.append(f"The link's imbalance is not possible: {error} The data are used as they come.")
+        return Imbalance()
+
+
+def _limit_ratio(
+    imbalance: Imbalance, entry: Mapping[str, Any], data: Mapping[str, Any], folds: int, problems: list[str]
+) -> Imbalance:
+    """Return the imbalance with a ratio that the data can give; a higher one is added to `problems`."""
+    if imbalance.ratio is None:
+        return imbalance
+    highest, why = limits.highest_ratio(limits.class_counts(entry, data), folds, str(imbalance.where), imbalance.profile)
+    if imbalance.ratio <= highest:
+        return imbalance
+    problems.append(f"{imbalance.ratio:g}:1 is more than {entry['name']} can give. {why}")
+    return Imbalance(imbalance.profile, highest, None, imbalance.where)
+
+
 def write_address(link: LabAddress, catalog: Mapping[str, Any]) -> dict[str, str]:
-    """The URL's words for what it asks for: `read_address` gives it back. Parameters are written where they differ from their default."""
+    """Return the words of an address that `read_address` turns back into it.
+    Parameters are written where they are not the default."""
     spec, made = link.spec, link.spec.imbalance
     words = {"run": link.run} if link.run else {}
     words |= {"dataset": spec.dataset, "method": spec.method, "profile": made.profile}
@@ -150,7 +167,8 @@ def _parse_parameters(
     who: str,
     problems: list[str],
 ) -> dict[str, Any]:
-    """The parameters that the URL gives, above those of `start`; what cannot be is left at its default and said so."""
+    """Return the parameters that the address gives, above those of `start`.
+    What is not possible stays and is added to `problems`."""
     known = {d["name"]: d for d in described}
     out = dict(start)
     for name, text in query.items():

@@ -20,7 +20,7 @@ SHOWN_FIRST = "moons"
 
 
 def load_first_example() -> str | None:
-    """The id of the run that a first visit shows, taken into the store on the first call; None where its bundle is not there."""
+    """Return the id of the run that a first visit shows, loaded on the first call; None where its bundle is missing."""
     ids = _load_first(default_url(), str(EXAMPLES / f"{SHOWN_FIRST}.zip"))
     return ids[0] if ids else None
 
@@ -31,7 +31,7 @@ def _load_first(url: str, path: str) -> list[str]:
 
 
 def read_cards() -> list[dict[str, Any]]:
-    """The cards of the gallery, as `engine.examples.index.build_card` makes them; [] where none are there."""
+    """Return the cards of the gallery, as `engine.examples.index.build_card` makes them; [] where there are none."""
     path = EXAMPLES / "index.json"
     return _read_cards(str(path), path.stat().st_mtime_ns if path.is_file() else 0)
 
@@ -42,7 +42,7 @@ def _read_cards(path: str, changed: int) -> list[dict[str, Any]]:
 
 
 def load_examples(page: str, query: Mapping[str, str]) -> None:
-    """Take the example that an address names into the store, where it is not there: links of the gallery are good from anywhere.
+    """Load the example that an address names, where the store lacks it, so that links of the gallery work from anywhere.
 
     page: the page's name; query: its words. Raises StoreError and BadData.
     """
@@ -62,6 +62,6 @@ def _is_there(id: str) -> bool:
 
 
 def list_bundled() -> set[str]:
-    """Ids of what came with the product, all of it."""
+    """Return the ids of all jobs that came with the product."""
     first = _load_first(default_url(), str(EXAMPLES / f"{SHOWN_FIRST}.zip"))
     return {*first, *(id for card in read_cards() for id in card["jobs"])}

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
+from app.charts.palette import use_catalog
 from app.session.visitor import explain_demo, is_demo
 from engine.errors import BadInput, LabError
 from engine.store import Store, default_url
@@ -16,7 +17,7 @@ CATALOG = Path(__file__).resolve().parents[2] / "engine" / "catalog.json"
 
 
 def get_store() -> Store:
-    """The store that LAB_STORE names, opened once in this process. Raises StoreError."""
+    """Return the store that LAB_STORE names, opened once in this process. Raises StoreError."""
     return open_once(default_url(), is_demo())
 
 
@@ -48,13 +49,17 @@ def _refuse(*_: Any, **__: Any) -> NoReturn:
 
 @st.cache_resource(show_spinner=False)
 def open_once(url: str, closed: bool) -> Store:
+    """Return the store at that URL, opened once. closed: for a demonstration."""
     return open_store(url)
 
 
 def read_catalog() -> dict[str, Any]:
-    """What the engine can do: as a live one last said, else as the committed file says. Raises LabError where neither is there."""
+    """Return what the engine can do, as a live one last published it, else the committed file.
+    Raises LabError where neither exists."""
     live = get_store().catalog()
-    return live if live is not None else _read_committed(CATALOG.stat().st_mtime_ns if CATALOG.is_file() else 0)
+    catalog = live if live is not None else _read_committed(CATALOG.stat().st_mtime_ns if CATALOG.is_file() else 0)
+    use_catalog(catalog)
+    return catalog
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)

@@ -17,7 +17,7 @@ _HERE = f"{visitor.MINE}here"
 
 
 def explain_refusal() -> str:
-    """'' where tables are taken from this browser, else the sentence that says why not."""
+    """Return why no table is taken from this browser, '' where tables are taken."""
     return (
         visitor.explain_demo("no table is taken")
         if visitor.is_demo()
@@ -33,31 +33,32 @@ def retention_seconds() -> int:
 
 
 def list_uploads() -> list[Upload]:
-    """This browser's tables, newest first; none in a demonstration, which reads none."""
+    """Return this browser's tables, newest first; none in a demonstration."""
     mine = visitor.read_owner()
     return [] if mine is None or visitor.is_demo() else get_store().uploads(mine)
 
 
 def find_upload(id: str) -> Upload:
-    """Raises UnknownName where there is none, or it is another browser's."""
+    """Return a table. Raises UnknownName where there is none, or it is another browser's."""
     return get_store().upload(id, visitor.read_owner())
 
 
 def forget_uploads(id: str | None = None) -> Forgotten:
-    """Forget a table, all of this browser's where none is named, with every job made of it and what this session holds of them."""
+    """Forget a table, or all of this browser's, with every job made of it and what this session holds of them."""
     gone = get_store().forget(visitor.read_owner(), id)
     visitor.clear_session()
     return gone
 
 
 def keep_alive() -> None:
-    """Once per script run: signs of life of an open page that has tables, and an empty page as soon as one of them is gone."""
+    """Record signs of life of an open page that has tables, and empty the page when one of them is gone.
+    Call it once a script run."""
     if visitor.is_demo():
-        return  # nothing is anybody's
+        return  # a demonstration has no owners
     try:
         some = bool(list_uploads())
     except LabError:
-        return  # the page says what is wrong with the store
+        return  # the page itself shows the error
     st.fragment(_sign_of_life, run_every=ALIVE if some else None)()
 
 
@@ -69,7 +70,7 @@ def _sign_of_life() -> None:
         get_store().touch(mine)
         here = {one.id for one in get_store().uploads(mine)}
     except LabError:
-        return  # the next one is in a minute
+        return  # tried again in ALIVE seconds
     gone = st.session_state.get(_HERE, set()) - here
     if gone:  # forgotten in another tab, or expired
         visitor.clear_session()

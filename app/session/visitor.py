@@ -1,4 +1,4 @@
-"""Who is looking: the browser's owner token, demonstration mode, and what a session holds of a person's own tables."""
+"""The visitor: the browser's owner token, demonstration mode, and what a session holds of a person's own tables."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ OWNER_COOKIE = "lab_owner"
 """The unguessable token that `app/server.py` sets; private runs belong to it."""
 NO_OWNER = "Without this site's cookie nobody could tell whose table it is: allow cookies here and load the page again."
 MINE = "mine."
-"""Begins the key of all that a session keeps of a person's own tables, widgets among it."""
+"""Prefix of the keys of everything that a session keeps of a person's own tables, widgets too."""
 DEMO = "This is a demonstration: it shows what was recorded, and {what}."
-"""The one line beside a control that is off where `is_demo()`; `explain_demo` fills it in."""
+"""The line beside a control that is off in a demonstration; `explain_demo` fills it in."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def is_demo() -> bool:
-    """True where LAB_DEMO=1: what is stored can be looked at, and nothing can be queued, sent, renamed or deleted."""
+    """Whether LAB_DEMO=1: stored things can be looked at, and nothing can be queued, sent, renamed or deleted."""
     return os.environ.get("LAB_DEMO", "") == "1"
 
 
 def explain_demo(what: str = "nothing can be trained or changed here") -> str:
-    """Why a control is off in a demonstration: one sentence, for a caption, a control's help or an error."""
+    """Return why a control is off in a demonstration: one sentence, for a caption, a control's help or an error."""
     return DEMO.format(what=what)
 
 
 def read_owner() -> str | None:
-    """The token of the browser that looks, None where the page was started without `app/server.py`."""
+    """Return the token of the browser, None where the page was started without `app/server.py`."""
     return _token(str(st.context.cookies.get(OWNER_COOKIE) or ""))
 
 
 def parse_owner(header: str) -> str | None:
-    """The token in a request's Cookie header, None where it has none that this server can have made."""
+    """Return the token in a request's Cookie header, None where it has none that this server can have made."""
     jar: SimpleCookie = SimpleCookie()
     try:
         jar.load(header)
@@ -55,10 +55,10 @@ def clear_session() -> None:
 
 
 def drop_closed_sessions() -> None:
-    """Let go of the sessions of tabs that were closed too long ago to come back (`server.disconnectedSessionTTL`, two minutes).
+    """Drop the sessions of tabs that were closed longer ago than `server.disconnectedSessionTTL` (two minutes).
 
-    By itself Streamlit does so when the next tab is closed: on a quiet day much later than the tables they show are forgotten.
-    To be called on the server's event loop.
+    Streamlit itself does so when the next tab is closed, which may be long after the tables that they show are forgotten.
+    Call it on the server's event loop.
     """
     if runtime.exists():
-        len(runtime.get_instance()._session_mgr._session_storage._cache)  # counting them reaps them
+        len(runtime.get_instance()._session_mgr._session_storage._cache)  # len() removes expired sessions

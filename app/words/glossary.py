@@ -1,4 +1,4 @@
-"""The words of the pages: each explained once, in two plain sentences, where it stands and in one list on top of every page."""
+"""The glossary: each term of the pages in two plain sentences, for the help of headings and for one list on every page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MORE = {
     "precision_at_recall_0.5": "It reads the precision-recall curve at one place.",
     "precision_at_recall_0.75": "It reads the precision-recall curve at one place.",
 }
-"""What is said of a metric beside its own sentence."""
+"""The second sentence of each metric."""
 
 TERMS: dict[str, str] = {
     **{label: f"{help} {_MORE[name]}".strip() for name, (label, _, help) in METRICS.items()},
@@ -263,11 +263,11 @@ ALIASES = {
     "leaderboard": "Board",
     "nemenyi": "Critical difference",
 }
-"""What else people call them."""
+"""Other names of the terms."""
 
 
 def _normalise(text: str) -> str:
-    """Letters and digits alone, in small letters, without accents: what a search looks at."""
+    """Return letters and digits alone, in small letters, without accents; the form in which terms are searched."""
     plain = unicodedata.normalize("NFKD", text).casefold()
     return " ".join("".join(c if c.isalnum() else " " for c in plain if not unicodedata.combining(c)).split())
 
@@ -276,25 +276,25 @@ _BY_NAME = {_normalise(name): name for name in TERMS}
 
 
 def find_name(word: str) -> str:
-    """The word as the list has it. Raises KeyError for one that is not there."""
+    """Return the term's name in the list. Raises KeyError where there is none."""
     bare = _normalise(word)
     return ALIASES[bare] if bare in ALIASES else _BY_NAME[bare]
 
 
 def explain_term(word: str) -> str:
-    """What a word means, in two sentences: for `help=`. Raises KeyError for one that is not in the list."""
+    """Return what a term means, in two sentences. Raises KeyError where there is none."""
     return TERMS[find_name(word)]
 
 
 def explain_terms(*names: str, first: str = "", last: str = "") -> str:
-    """Help of a heading that uses several terms: a sentence of its own, a paragraph for each term, a sentence at the end."""
+    """Return the help of a heading: a sentence of its own, a paragraph for each term, a sentence at the end."""
     return "\n\n".join(
         [*filter(None, [first]), *(f"**{find_name(w)}**: {explain_term(w)}" for w in names), *filter(None, [last])]
     )
 
 
 def search_terms(wanted: str) -> list[str]:
-    """Names of the terms that a search finds: the one it names, those whose name begins so, those whose text has it."""
+    """Return the terms that a search finds: the one it names, those whose name begins so, those whose text has it."""
     words = _normalise(wanted).split()
     if not words:
         return sorted(TERMS, key=_normalise)
@@ -312,18 +312,18 @@ def search_terms(wanted: str) -> list[str]:
 
 
 def draw_button() -> None:
-    """The press that opens the list, with a search."""
+    """Draw the button that opens the list."""
     st.fragment(_draw_button)()
 
 
 def _draw_button() -> None:
-    """The press. A fragment: nothing else is drawn anew, and the list is sent when somebody opens it."""
+    """Draw the button. A fragment: nothing else is drawn again, and the list is sent when it is opened."""
     if st.button("Glossary", icon=":material/dictionary:", type="tertiary", key="glossary"):
         st.dialog("Glossary", width="medium", icon=":material/dictionary:")(draw_list)()
 
 
 def draw_list() -> None:
-    """The search and what it finds: in a dialog, which takes the keyboard and gives it back."""
+    """Draw the search and its results, in a dialog."""
     asked = st.text_input("Search", key="glossary.search", placeholder="interval, AP, potential …")
     there = search_terms(asked or "")
     with st.container(key="glossary-list"):

@@ -1,4 +1,4 @@
-"""Names out of people's own tables, for each place where the page shows them."""
+"""Names from people's own tables, made safe for each place where the page shows them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from app.words.text import escape
 from engine.text import one_line
 
 BLANK = "(blank)"
-"""Stands for a name that shows nothing."""
+"""Shown for a name without visible letters."""
 
 
 def label_names(names: Sequence[str], limit: int = 60) -> dict[str, str]:
-    """Each name as one visible line of a list, which shows text as it is but must tell options apart by it: those that would look
-    alike have their number in front."""
+    """Return each name as one visible line of a list. Lines that would look alike have their number in front."""
     shown = [one_line(name, limit) or BLANK for name in names]
     seen = Counter(shown)
     return {
@@ -24,10 +23,10 @@ def label_names(names: Sequence[str], limit: int = 60) -> dict[str, str]:
 
 
 def shorten_name(name: object, limit: int = 40) -> str:
-    """A name as markdown that shows it letter by letter."""
+    """Return a name as markdown that shows it letter by letter."""
     return escape(one_line(name, limit), limit) or escape(BLANK)
 
 
 def format_cell(name: object) -> str:
-    """A name for a cell of a table, where all text is safe but half a letter cannot be sent."""
+    """Return a name for a cell of a data frame: all text is safe there but half a surrogate pair."""
     return str(name).encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""What is shown and what came of it, in words that claim no more than the intervals allow. Pure functions; markdown out."""
+"""A finished run in sentences that claim no more than the intervals allow. Pure functions; they return markdown."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ AP = "average_precision"
 
 @dataclass(frozen=True)
 class Story:
-    """headline: what was reached; findings: what it means, one sentence each; fine: intervals, n, prevalence."""
+    """headline: the score that was reached; findings: what it means, one sentence each; fine: intervals, n, prevalence."""
 
     headline: str
     findings: tuple[str, ...]
@@ -35,7 +35,7 @@ class Story:
 
 
 def describe_setting(spec: RunSpec, native: float | None = None) -> str:
-    """'At 50:1', 'As the data come (11.6:1)', 'At 50:1, falling exponentially, in the training rows only'."""
+    """Return 'At 50:1', 'As the data come (11.6:1)', 'At 50:1, falling exponentially, in the training rows only'."""
     made: Imbalance = spec.imbalance
     if made.profile == "native":
         return "As the data come" + (f" ({format_ratio(native)})" if native else "")
@@ -49,7 +49,8 @@ def describe_setting(spec: RunSpec, native: float | None = None) -> str:
 def write_story(
     members: Sequence[Companion], results: Mapping[str, Result | None], *, native: float | None = None, why: str = ""
 ) -> Story:
-    """The story of a finished run. members: its family, the run itself first; results: by Member.key, None while not there.
+    """Return the sentences of a finished run. members: its family, the run itself first; results: by the member's key, None
+    while missing.
 
     why: why there is no potential. Raises KeyError where the first member has no result.
     """
@@ -86,7 +87,7 @@ def write_story(
 
 
 def _describe_movement(main: Result, frozen: tuple[Companion, Result] | None) -> list[str]:
-    """What the movement of the points did; nothing for a method without points."""
+    """Return what the movement of the points did; nothing for a method without points."""
     out = []
     if main.moves is not None and math.isfinite(moved := _read_number(main.moves.get("median"))):
         largest = _read_number(main.moves.get("largest"))

@@ -1,4 +1,4 @@
-"""Text for people: from data made harmless for Streamlit's markdown, and numbers with their interval."""
+"""Text for people: data made harmless for Streamlit's markdown, and numbers with their intervals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _JOINER = "\u2060"  # invisible; keeps Streamlit's markdown from turning a bare 
 
 
 def escape(text: object, limit: int = 60) -> str:
-    """Any text as markdown that shows it letter by letter, on one line, cut to `limit` characters."""
+    """Return any text as markdown that shows it letter by letter, on one line, cut to `limit` characters."""
     words = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
     words = words if len(words) <= limit else words[: limit - 1] + "…"
     words = _SPECIAL.sub(r"\\\1", words)

@@ -17,7 +17,7 @@ from engine.export.pipeline import Pipeline
 from engine.export.rows import write_augmented_csv
 from engine.export.write import model_bytes
 from engine.runner.provenance import collect_provenance
-from engine.spec.comparison import CONTENDERS, CompareSpec
+from engine.spec.comparison import CompareSpec
 from engine.training.fitted import Fitted
 
 
@@ -62,7 +62,7 @@ def export_models(
             pipelines[level] = Pipeline.of(bench.dataset, scale, readings)
         about = {
             "name": name,
-            "title": CONTENDERS[name],
+            "title": halving.titles[name],
             "params": bench.choose_params(name, level),
             "target": spec.target,
             "training_rows": len(train),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,14 +18,14 @@ from engine.data.split import Parts
 from engine.data.thin import reduce_counts, thin
 from engine.events import Event, Phase
 from engine.methods import method
-from engine.samplers.overloading import copies, overloaded
+from engine.methods.base import EPOCH_OVERHEAD, USUAL_EPOCHS
 from engine.seeds import numpy_stream
 from engine.spec import RunSpec, limits
-from engine.spec.comparison import CONTENDERS, PLAIN, TREES
+from engine.spec.companions import BASELINE
+from engine.spec.comparison import TREES
 from engine.spec.run import default_params
 from engine.training import trees
 from engine.training.camera import Camera
-from engine.training.fitted import Fitted
 
 PATIENCE = 20
 """Epochs without a better validation score that end a phase, as in `engine.estimators`."""
@@ -33,27 +33,16 @@ PATIENCE = 20
 EPOCHS = 200
 """Passes at most where time allows, the methods' own default."""
 
-USUAL_EPOCHS = 50
-"""Epochs after which a phase with that patience is usually over: what is planned with; the clock decides."""
-
-NEEDS = {
-    PLAIN: ("scipy.optimize", "safetensors.torch"),
-    "smote": ("imblearn.over_sampling",),
-    TREES: ("sklearn.ensemble", "skops.io"),
-}
-"""What a method imports when it is first used; plain training, which comes first, for all."""
-
-ADDING = ("smote", "explicit-gradient")
-"""Methods that add rows in the columns of the table."""
+NEEDS = ("scipy.optimize", "safetensors.torch")
+"""Modules that every method imports when it is first used; its own are its `needs`."""
+TREES_NEED = ("sklearn.ensemble", "skops.io")
+"""Modules that the trees import besides."""
 
 MAX_CELLS = 400_000
 """Cells of an augmented training set that is written down."""
 
 MAX_POOLED = 150_000
 """Tested rows whose scores are kept, in whole seeds: threshold tables gain nothing from more."""
-
-EPOCH_ROWS = 300.0
-"""Rows that an epoch takes the time of beside those it goes through."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +66,14 @@ class ReplicateScore:
 
 @dataclass
 class Evaluator:
-    """Fits and scores methods on a table: the data, prepared once for the methods of a round, and what each fitted on replicate 0."""
+    """Fits and scores methods on a table: the data, prepared once for the methods of a round, and what each fitted on replicate 0.
+
+    titles: name -> title of the methods, plain training first.
+    """
 
     dataset: Dataset
     spec: RunSpec
-    names: Sequence[str]
+    titles: Mapping[str, str]
     positive: int
     clock: Callable[[], float]
     task: Task | None = None
@@ -90,34 +82,27 @@ class Evaluator:
     kept: dict[tuple[str, Resource], tuple[Any, np.ndarray]] = field(default_factory=dict)
 
     def choose_params(self, name: str, level: Resource) -> dict[str, Any]:
-        """The method's parameters at a level: its defaults on tables, SMOTE until the classes are equal, and as many epochs as allowed."""
+        """The method's parameters at a level: its defaults on tables with its `quick` values, and as many epochs as allowed."""
         epochs = EPOCHS if level.epochs is None else level.epochs
         if name == TREES:
             return {**trees.PARAMS, "max_iter": min(trees.PARAMS["max_iter"], 2 * epochs)}
-        out = default_params(method(name).describe(), "tabular")
+        kind = method(name)
+        out = default_params(kind.describe(), "tabular")
         short = {"epochs": epochs, "meta_epochs": epochs, "rounds": max(2, epochs // 5), "head_epochs": max(2, epochs // 5)}
         for key, value in short.items():
             if key in out:
                 out[key] = min(out[key], value)
-        return out | ({"amount": "balance"} if name == "smote" else {})
+        return {**out, **kind.quick}
 
     def estimate_rows(self, name: str, level: Resource) -> float:
         """Estimated training rows that one seed processes (rows x epochs)."""
         params = self.choose_params(name, level)
         counts = self.train_counts if level.rows is None else reduce_counts(self.train_counts, level.rows)
-        rows, even = sum(counts) + EPOCH_ROWS, max(counts) * len(counts) + EPOCH_ROWS
         if name == TREES:
-            return float(min(params["max_iter"], USUAL_EPOCHS) * (rows + EPOCH_ROWS))
-        usual = min(params["epochs"], USUAL_EPOCHS)
-        first = usual * (even if name == "smote" else rows)
-        if PLAIN in self.names and name in ("threshold", "explicit-gradient", "eos", "dos"):
-            first = rows  # plain training is there already
-        later = {
-            "explicit-gradient": 2.5 * min(params.get("meta_epochs", 0), 2 * USUAL_EPOCHS) * sum(counts),
-            "eos": params.get("head_epochs", 0) * even / 5,
-            "dos": 3 * params.get("rounds", 0) * even,
-        }
-        return float(first + later.get(name, 0.0))
+            return float(min(params["max_iter"], USUAL_EPOCHS) * (sum(counts) + 2 * EPOCH_OVERHEAD))
+        kind = method(name)
+        trained = kind.reuses_plain and BASELINE in self.titles  # plain training is in the cache already
+        return kind.estimate_rows(params | ({"epochs": 1} if trained else {}), counts)
 
     @property
     def train_counts(self) -> list[int]:
@@ -132,7 +117,7 @@ class Evaluator:
 
     def import_needs(self, name: str) -> None:
         """Import what a method needs, and all of them: else its first piece would be taken for slow."""
-        for module in (*NEEDS[PLAIN], *NEEDS.get(name, ())):
+        for module in (*NEEDS, *(TREES_NEED if name == TREES else method(name).needs)):
             importlib.import_module(module)
 
     def evaluate(
@@ -142,23 +127,24 @@ class Evaluator:
         began = self.clock()
         task = self._prepare(level, seeds)
         fixed = self.clock() - began
-        yield Phase("fit", CONTENDERS[name])
+        yield Phase("fit", self.titles[name])
         out: dict[int, ReplicateScore] = {}
         if name == TREES:
             for r in range(len(task.replicates)):
                 fitted = trees.fit_trees(task, r, self.choose_params(name, level)["max_iter"])
-                yield Phase("measuring", CONTENDERS[name])
+                yield Phase("measuring", self.titles[name])
                 began = self.clock()
                 given = task.train.counts(len(task.classes))[r].numpy()
                 self._add(out, task, r, _predict_trees(fitted, task, r), given, fitted.n_iter_)
                 self._keep(name, level, task, r, fitted)
                 fixed += self.clock() - began
             return out, fixed
-        result: Fitted = yield from method(name)(**self.choose_params(name, level)).fit(task, camera=Camera(task, 0))
+        trained = method(name)(**self.choose_params(name, level))
+        result = yield from trained.fit(task, camera=Camera(task, 0))
         began = self.clock()
         with torch.no_grad():
             valid, test = (result.net(part.x).double().softmax(-1).numpy() for part in (task.valid, task.test))
-        shares = given_classes(name, self.choose_params(name, level), task, result)
+        shares = trained.class_shares(task, result).cpu().numpy()
         for r in range(len(task.replicates)):
             own = valid[r][task.valid.mask[r].numpy()], test[r][task.test.mask[r].numpy()]
             self._add(out, task, r, own, shares[r], int(result.epoch[r]))
@@ -175,8 +161,8 @@ class Evaluator:
         rows = sum(self.train_counts if level.rows is None else reduce_counts(self.train_counts, level.rows))
         table = min(MAX_POOLED, 4 * len(self.dataset.y))
         columns = int(self.dataset.numeric.shape[1] + self.dataset.categorical.shape[1])
-        cells = 1.5 * rows * (columns + 2) * sum(name in ADDING for name in self.names)
-        return 0.4 + len(self.names) * (0.02 + 1e-6 * table) + 3e-6 * min(cells, 2 * MAX_CELLS)
+        cells = 1.5 * rows * (columns + 2) * sum(name != TREES and method(name).adds_rows for name in self.titles)
+        return 0.4 + len(self.titles) * (0.02 + 1e-6 * table) + 3e-6 * min(cells, 2 * MAX_CELLS)
 
     @property
     def pooled_seeds(self) -> int:
@@ -232,25 +218,6 @@ class Evaluator:
             task.train.counts(classes)[r].numpy(),
             epoch,
         )
-
-
-def given_classes(name: str, params: Mapping[str, Any], task: Task, fitted: Fitted) -> np.ndarray:
-    """Class shares [R, C], up to a factor, that a method trains with: real rows, synthetic ones (input rows or features), weights, copies;
-    of a tuned decision what its shift amounts to. Focal loss distorts probabilities by more than shares, which this does not know."""
-    classes = len(task.classes)
-    counts = task.train.counts(classes)
-    out = counts.double()
-    if name == "class-weights":
-        out = out * (out.mean(1, keepdim=True) / out.clamp(min=1)) ** params["power"]
-    elif name == "dos":
-        out = out * torch.where(overloaded(counts), params["r"] or copies(counts), 1)
-    elif name == "threshold" and fitted.earlier is not None:
-        out = out * (fitted.net.flat[:, -classes:] - fitted.earlier.flat[:, -classes:]).double().exp()
-    for made in (fitted.synthetic, fitted.embedded):
-        if made is not None:
-            out = out + (torch.nn.functional.one_hot(made.y, classes) * made.mask.unsqueeze(2)).sum(1)
-    shares: np.ndarray = out.cpu().numpy()
-    return shares
 
 
 def _predict_trees(fitted: Any, task: Task, r: int) -> tuple[np.ndarray, np.ndarray]:

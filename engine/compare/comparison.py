@@ -27,12 +27,14 @@ from engine.data.tables.target import select_features
 from engine.data.thin import draw_rows
 from engine.errors import BadData, BadParameter
 from engine.events import Event, Note, Phase
+from engine.methods import describe_methods
 from engine.runner.chunks import MAX_VALUES
 from engine.runner.provenance import collect_provenance
 from engine.seeds import numpy_stream
 from engine.settings import read_setting
 from engine.spec import RunSpec, limits
-from engine.spec.comparison import CONTENDERS, PLAIN, CompareSpec
+from engine.spec.companions import BASELINE
+from engine.spec.comparison import CompareSpec, list_contenders
 from engine.training import network_cache
 
 __all__ = ["CompareSpec", "compare"]
@@ -115,12 +117,12 @@ def compare(
             "provenance": collect_provenance(torch.device("cpu"), torch.float32),
         }, artifacts
     finally:
-        network_cache.forget()
+        network_cache.clear()
 
 
 def _make_halving(bench: Evaluator, spec: CompareSpec, clock: Callable[[], float], began: float) -> SuccessiveHalving:
     return SuccessiveHalving(
-        names=bench.names,
+        names=tuple(bench.titles),
         import_needs=bench.import_needs,
         evaluate=bench.evaluate,
         estimate_rows=bench.estimate_rows,
@@ -128,7 +130,7 @@ def _make_halving(bench: Evaluator, spec: CompareSpec, clock: Callable[[], float
         levels=_levels(bench),
         look=replace(LOOK, rows=min(bench.train_rows, LOOK.rows or 0)),
         score=lambda outcome: float(outcome.metrics[spec.metric]),
-        titles=CONTENDERS,
+        titles=bench.titles,
         clock=clock,
         began=began,
         deadline=began + spec.budget,
@@ -163,10 +165,17 @@ def _make_evaluator(dataset: Dataset, spec: CompareSpec, clock: Callable[[], flo
             f"class {dataset.classes[c]!r} has {kept[c]} rows here; a comparison needs at least {limits.MIN_CLASS_ROWS} of every class"
             + ("." if spec.ratio is None else ": use a lower ratio.")
         )
-    run = RunSpec(dataset.name, PLAIN, spec.imbalance, folds=propose_folds(min(kept)), seeds=MAX_SEEDS, seed=spec.seed)
+    run = RunSpec(dataset.name, BASELINE, spec.imbalance, folds=propose_folds(min(kept)), seeds=MAX_SEEDS, seed=spec.seed)
     classes = dataset.classes
     positive = 1 if len(classes) == 2 else classes.index(spec.positive) if spec.positive else int(np.argmin(kept))
-    return Evaluator(dataset, run, spec.names, positive, clock), said
+    return Evaluator(dataset, run, _titles(spec), positive, clock), said
+
+
+def _titles(spec: CompareSpec) -> dict[str, str]:
+    """name -> title of the spec's methods. Raises BadParameter for one that is not offered."""
+    catalog = {"methods": describe_methods()}
+    known = list_contenders(catalog)
+    return {name: known[name] for name in spec.complete(catalog).methods or known}
 
 
 def with_positive(dataset: Dataset, positive: str | None) -> Dataset:

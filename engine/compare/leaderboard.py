@@ -8,7 +8,6 @@ import numpy as np
 
 from engine.compare.halving import SuccessiveHalving
 from engine.plain import to_plain
-from engine.spec.comparison import CONTENDERS
 from engine.spec.result import METRICS
 from engine.stats.intervals import corrected_t
 from engine.stats.significance import split_share
@@ -50,7 +49,7 @@ def build_leaderboard(halving: SuccessiveHalving, metric: str) -> list[dict[str,
         out.append(
             {
                 "name": name,
-                "title": CONTENDERS[name],
+                "title": halving.titles[name],
                 "metric": metric,
                 "mean": one.mean,
                 "low": one.low,

@@ -12,7 +12,7 @@ from engine.compare.halving import SuccessiveHalving
 from engine.compare.leaderboard import describe_difference, find_differences
 from engine.plain import to_plain
 from engine.spec import limits
-from engine.spec.comparison import CONTENDERS, TREES, CompareSpec
+from engine.spec.comparison import TREES, CompareSpec
 from engine.spec.result import METRICS
 from engine.stats.intervals import CORRECTED_T, corrected_t
 from engine.stats.significance import split_share
@@ -49,7 +49,7 @@ def make_result(
             "methods": [_describe_method(halving, bench, name, spec.metric, against.get(name)) for name in halving.names],
             "verdict": LOOK_VERDICT
             if looked
-            else write_verdict(against, CONTENDERS, METRICS[spec.metric][0]) + _proviso(halving, bench),
+            else write_verdict(against, halving.titles, METRICS[spec.metric][0]) + _proviso(halving, bench),
             "best": None if looked else find_best(against),
             "metric": spec.metric,
             "interval": CORRECTED_T,
@@ -96,7 +96,7 @@ def _describe_method(
     params, share = bench.choose_params(name, level), split_share(bench.spec.folds)
     return {
         "name": name,
-        "title": CONTENDERS[name],
+        "title": halving.titles[name],
         "metrics": {m: _summary([o.metrics[m] for o in own.values()], share, METRICS[m][1]) for m in METRICS},
         "difference": describe_difference(against, metric) if against is not None else None,
         "seconds": halving.seconds(name),
@@ -156,7 +156,7 @@ def _shortened(halving: SuccessiveHalving, bench: Evaluator) -> list[str]:
     if most < planned:
         said.append(f"{most} replicates of the {planned} that more time would give were completed.")
     for played in sorted(set(halving.stopped.values())):
-        titles = ", ".join(CONTENDERS[name] for name, last in halving.stopped.items() if last == played)
+        titles = ", ".join(halving.titles[name] for name, last in halving.stopped.items() if last == played)
         said.append(f"Dropped after round {played}, so that better methods have more replicates: {titles}.")
     if halving.overrun:
         said.append("The quick look alone took longer than the budget.")

@@ -23,7 +23,7 @@ from engine.spec.run import canonical_json
 
 READING, PROFILE, TARGET = "engine.data.tables.reading", "engine.data.tables.profile", "engine.data.tables.target"
 COMPARE, CATALOG = "engine.compare.comparison", "engine.data.sources"
-"""Modules with read_sheet; profile_table; to_dataset; CompareSpec, compare and of_sheet; load."""
+"""Modules with read_sheet; profile_table; to_dataset; CompareSpec, compare and describe_sheet; load."""
 
 Table = tuple[str, bytes]
 """A file's name and bytes."""
@@ -80,7 +80,7 @@ def _compare(spec: Mapping[str, Any], table: Table | None) -> Steps:
         dataset = importlib.import_module(CATALOG).load(asked.source["dataset"])
     else:
         dataset = _dataset(table, spec)
-        more = module.of_sheet(_sheet(table, asked.reading), asked.target)
+        more = module.describe_sheet(_sheet(table, asked.reading), asked.target)
     found, artifacts = yield from module.compare(dataset, asked, began=began, **more)
     return {"seconds": time.monotonic() - began}, {**artifacts, "comparison": _json(found)}
 

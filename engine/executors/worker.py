@@ -84,9 +84,9 @@ def prepare(function: str) -> None:
 
 def _let_go() -> None:
     """Empty what keeps something of the last table: its owner may forget it while this process is busy with another's work."""
-    for name in ("engine.executors.private", "engine.training.network_cache"):
+    for name, empty in (("engine.executors.private", "forget"), ("engine.training.network_cache", "clear")):
         if name in sys.modules:
-            sys.modules[name].forget()
+            getattr(sys.modules[name], empty)()
 
 
 def _try(function: str) -> None:

@@ -10,6 +10,7 @@ from engine.data.dataset import Task
 from engine.events import Event
 from engine.methods.base import DeepMethod, param
 from engine.samplers.lines import adasyn
+from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 
@@ -27,6 +28,7 @@ class ADASYN(DeepMethod):
         "He et al. 2008, one class against the rest as in imbalanced-learn, whose rows these are for the same draws; numbers are rounded "
         "row by row, so classes end up about as large as the share asked for, not exactly."
     )
+    pen = Pen("sky", "dashdot", "triangle-down")
 
     share: float = param(
         1.0, low=0.0, high=1.0,

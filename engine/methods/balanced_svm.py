@@ -10,6 +10,7 @@ from engine.data.dataset import Task
 from engine.events import Event
 from engine.methods.base import DeepMethod, param
 from engine.samplers.svm import RELABEL, balanced_svm, most_rows
+from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 
@@ -27,6 +28,8 @@ class BalancedSVM(DeepMethod):
         "Farquad and Bose 2012 as the EOS paper describes it: scikit-learn's SVC (RBF, C = 1, gamma scale) relabels the synthetic rows; "
         "not imbalanced-learn's SVMSMOTE (Nguyen et al. 2009)."
     )
+    pen = Pen("blue", "dashdot", "cross")
+    cost = 2.0
 
     k_neighbors: int = param(5, low=1, high=50, help="How many nearest rows of the same class a new row may lie towards.")
     relabel: str = param(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import abc
 import dataclasses
 import hashlib
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
+from torch import Tensor
+
 from engine.data.dataset import Rows, Task
 from engine.errors import BadInput
-from engine.events import Epoch, Event, Phase
+from engine.events import Epoch, Event, Phase, Running
 from engine.losses import Loss, cross_entropy
 from engine.models.cnn import CNN, TRUNKS
 from engine.models.mlp import ACTIVATIONS
@@ -19,25 +22,49 @@ from engine.models.net import Net
 from engine.plain import to_plain
 from engine.spec import fields
 from engine.spec.fields import param
+from engine.spec.pens import Pen
 from engine.training import network_cache
-from engine.training.batches import Balanced, Passes
+from engine.training.batches import Balanced, Passes, steps_of_pass
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted, Synthetic
-from engine.training.loop import SGD, Adam, Augment, Batches, Chosen, Descent, Meter, new_net, streams, train, warm_up_and_drops
-from engine.training.oversampling import NEAR, Draw, machine_notes, oversample
+from engine.training.loop import Batches, Chosen, Meter, new_net, streams, train
+from engine.training.optimisers import SGD, Adam, Augment, Descent, warm_up_and_drops
+from engine.training.oversampling import NEAR, Draw, explain_machine, oversample
 
 __all__ = ["DeepMethod", "Fitted", "Method", "Synthetic", "TableMethod", "param"]
+
+
+USUAL_EPOCHS = 50
+"""Epochs after which training that stops early is usually over, for estimates."""
+EPOCH_OVERHEAD = 300.0
+"""Training rows that take as long as what an epoch does beside its rows, for estimates."""
+
+
+def balanced_rows(counts: Sequence[int]) -> float:
+    """Rows of an epoch over classes of these sizes once all are as large as the largest, with EPOCH_OVERHEAD."""
+    return max(counts) * len(counts) + EPOCH_OVERHEAD
 
 
 @dataclass(frozen=True)
 class Method(abc.ABC):
     """A way to train on imbalanced data. Subclasses are final: they have a name, fields made by `param`, and `fit`.
 
+    What a subclass says of itself, by class attributes (the catalog has them under the same names):
     name: as typed at the terminal. title: as shown. family: one of `engine.methods.FAMILIES`. kinds: of data it takes.
-    source: which algorithm of which paper, whose variant. ranked: False for oracles. presets: preset -> parameters that
-    differ from the defaults; deviations: preset -> what it still does not do as the source. suited: kind of data -> preset whose
-    values are the defaults there (`engine.spec.run.default_params`). controls: label -> parameters
-    changed to make the control that isolates the method's claim.
+    source: which algorithm of which paper, whose variant. ranked: False for oracles.
+    presets: preset -> parameters that differ from the defaults. deviations: preset -> what it still does differently from the
+    source. suited: kind of data -> preset whose values are the defaults there (`engine.spec.run.default_params`).
+    controls: label -> parameters changed to make the control that isolates the method's claim.
+    pen, control_pens: how it and each of its controls are drawn; no two methods or controls have the same pen.
+    needs: modules imported on first use, beside torch, numpy and scikit-learn.
+    cost: seconds of a run divided by those of plain training on equally many rows and epochs.
+    comparison: place in which a comparison on a table tries it; None: a comparison does not offer it.
+    quick: parameters that a comparison changes from the defaults of tables.
+    adds_rows: its synthetic rows lie in the table's columns, so they can be saved.
+    reuses_plain: its first phase is plain training, so `engine.training.network_cache` may already have it.
+    suggested: place among the first choices of a new sweep; None: not among them.
+    paper_rows: names of rows of the papers' tables that are this method.
+    expected_failed_checks: scikit-learn's check -> why the method's classifier fails it by design, with its default parameters.
     """
 
     name: ClassVar[str]
@@ -50,6 +77,17 @@ class Method(abc.ABC):
     deviations: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     suited: ClassVar[Mapping[str, str]] = {}
     controls: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    pen: ClassVar[Pen]
+    control_pens: ClassVar[Mapping[str, Pen]] = {}
+    needs: ClassVar[tuple[str, ...]] = ()
+    cost: ClassVar[float] = 1.0
+    comparison: ClassVar[int | None] = None
+    quick: ClassVar[Mapping[str, Any]] = {}
+    adds_rows: ClassVar[bool] = False
+    reuses_plain: ClassVar[bool] = False
+    suggested: ClassVar[int | None] = None
+    paper_rows: ClassVar[tuple[str, ...]] = ()
+    expected_failed_checks: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self) -> None:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
@@ -82,7 +120,38 @@ class Method(abc.ABC):
             "deviations": {k: list(v) for k, v in cls.deviations.items()},
             "suited": dict(cls.suited),
             "controls": {k: to_plain(dict(v)) for k, v in cls.controls.items()},
+            "pen": dataclasses.asdict(cls.pen),
+            "control_pens": {k: dataclasses.asdict(v) for k, v in cls.control_pens.items()},
+            "needs": list(cls.needs),
+            "cost": cls.cost,
+            "comparison": cls.comparison,
+            "quick": to_plain(dict(cls.quick)),
+            "adds_rows": cls.adds_rows,
+            "reuses_plain": cls.reuses_plain,
+            "suggested": cls.suggested,
+            "paper_rows": list(cls.paper_rows),
         }
+
+    @classmethod
+    def estimate_rows(cls, params: Mapping[str, Any], counts: Sequence[int]) -> float:
+        """About how many training rows one replicate of a comparison processes (rows x epochs, in units of plain training).
+
+        params: the method's own, complete. counts [C]: training rows of each class. Where plain training is in the cache, it is
+        asked with epochs=1.
+        """
+        return float(min(params["epochs"], USUAL_EPOCHS) * (sum(counts) + EPOCH_OVERHEAD))
+
+    def class_shares(self, task: Task, fitted: Fitted) -> Tensor:
+        """Class shares [R, C], up to a factor, that this method trains with: real rows, and synthetic ones (input rows or features).
+
+        A loss that distorts probabilities otherwise than by shares (focal loss) is not accounted for.
+        """
+        classes = len(task.classes)
+        shares = task.train.counts(classes).double()
+        for made in (fitted.synthetic, fitted.embedded):
+            if made is not None:
+                shares = shares + (torch.nn.functional.one_hot(made.y, classes) * made.mask.unsqueeze(2)).sum(1)
+        return shares
 
 
 @dataclass(frozen=True)
@@ -123,7 +192,7 @@ class TableMethod(Method, abc.ABC):
         step = self.step(net, task, loss)
         batches = batches or Passes(rows.sizes.tolist(), self.batch, streams(task, "batch"))
         key = self._recipe(task, loss, net, batches) if rows is task.train and not camera.views else ""
-        kept = network_cache.find(key) if key else None
+        kept = network_cache.get(key) if key else None
         if kept is not None:
             net.flat = kept.flat.clone()
             net.restore(kept.state)
@@ -131,19 +200,17 @@ class TableMethod(Method, abc.ABC):
             meter.done += self.epochs * max(batches.per_pass())
             yield from kept.epochs
             return net, kept.chosen
-        began, said = meter.step, []
-        training = train(net, task, step, batches, rows=rows, epochs=self.epochs, phase="training", meter=meter, camera=camera)
-        while True:
-            try:
-                event = next(training)
-            except StopIteration as end:
-                chosen: Chosen = end.value
-                break
+        began, epochs = meter.step, []
+        training = Running(
+            train(net, task, step, batches, rows=rows, epochs=self.epochs, phase="training", meter=meter, camera=camera)
+        )
+        for event in training:
             if isinstance(event, Epoch):
-                said.append(event)
+                epochs.append(event)
             yield event
+        chosen = training.value
         if key:
-            network_cache.keep(key, net, chosen, said, meter.step - began)
+            network_cache.put(key, net, chosen, epochs, meter.step - began)
         return net, chosen
 
     def _recipe(self, task: Task, loss: Loss, net: Net, batches: Batches) -> str:
@@ -182,7 +249,7 @@ class TableMethod(Method, abc.ABC):
         """The whole of a method that only changes the rows, the batches or the loss."""
         rows = task.train if rows is None else rows
         if synthetic is not None:
-            camera.watch(Rows(synthetic.start, synthetic.y, synthetic.mask), lambda: synthetic.x)
+            camera.track_points(Rows(synthetic.start, synthetic.y, synthetic.mask), lambda: synthetic.x)
         chances = streams(task, "batch")
         batches: Batches = (
             Balanced(rows, len(task.classes), self.batch, chances)
@@ -192,7 +259,7 @@ class TableMethod(Method, abc.ABC):
         yield Phase("training", "Training the network")
         meter = Meter(self.epochs * max(batches.per_pass()))
         net, chosen = yield from self.pretrain(task, loss, rows=rows, meter=meter, camera=camera, batches=batches)
-        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, chosen.score)
+        yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, chosen.score)
         return Fitted(net, chosen.epoch, synthetic)
 
     def fit_sampled(
@@ -205,13 +272,13 @@ class TableMethod(Method, abc.ABC):
         yield Phase("sampling", "Making synthetic rows")
         counts = task.train.counts(len(task.classes))
         balanced = (counts.amax(1) * (counts > 0).sum(1)).tolist()
-        meter = Meter(self.epochs * max(Passes(balanced, self.batch, []).per_pass()))
-        found = yield from oversample(task.train, task, draw, share=share, meter=meter, near=near)
-        assert found.made is not None
+        meter = Meter(self.epochs * steps_of_pass(balanced, self.batch))
+        sampled = yield from oversample(task.train, task, draw, share=share, meter=meter, near=near)
+        assert sampled.new is not None
         if most is not None:
-            yield from machine_notes(found, task, most)
-        synthetic = Synthetic(found.made.x, found.made.x, found.made.y, found.made.mask)
-        return (yield from self.fit_plain(task, cross_entropy, camera=camera, rows=found.rows, synthetic=synthetic))
+            yield from explain_machine(sampled, task, most)
+        synthetic = Synthetic(sampled.new.x, sampled.new.x, sampled.new.y, sampled.new.mask)
+        return (yield from self.fit_plain(task, cross_entropy, camera=camera, rows=sampled.rows, synthetic=synthetic))
 
 
 OPTIMISERS = ("adam", "sgd")

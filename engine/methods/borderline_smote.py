@@ -10,6 +10,7 @@ from engine.data.dataset import Task
 from engine.events import Event
 from engine.methods.base import DeepMethod, param
 from engine.samplers.lines import borderline_smote
+from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 from engine.training.oversampling import DANGER
@@ -28,6 +29,7 @@ class BorderlineSMOTE(DeepMethod):
         "Han et al. 2005, the first kind, as imbalanced-learn, whose rows these are for the same draws; a class without a row in danger, "
         "which that leaves as it is, is made by SMOTE."
     )
+    pen = Pen("sky", "longdashdot", "x")
 
     k_neighbors: int = param(5, low=1, high=50, help="How many nearest rows of the same class a new row may lie towards.")
     m_neighbors: int = param(

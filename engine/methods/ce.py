@@ -9,6 +9,7 @@ from engine.data.dataset import Task
 from engine.events import Event
 from engine.losses import cross_entropy
 from engine.methods.base import DeepMethod
+from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 
@@ -22,6 +23,9 @@ class CE(DeepMethod):
     family = "plain"
     kinds = ("tabular", "points", "images")
     source = "Baseline CE of Yasinnik et al., section 5; two logits instead of one."
+    pen = Pen("grey", "dashdot", "cross")
+    comparison = 0
+    paper_rows = ("CE",)
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
         """See Method.fit."""

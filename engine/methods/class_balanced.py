@@ -9,6 +9,7 @@ from engine import losses
 from engine.data.dataset import Task
 from engine.events import Event
 from engine.methods.base import DeepMethod, param
+from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 
@@ -26,6 +27,7 @@ class ClassBalanced(DeepMethod):
         "Cui et al. 2019: weights (1 - beta) / (1 - beta^n) for a class of n rows, on the softmax or the focal loss; a step divides by "
         "the sum of its rows' weights, where their code divides by the number of rows."
     )
+    pen = Pen("vermilion", "dash", "star")
 
     unique_rows: float = param(
         10_000.0, low=1.0, high=1e6, log=True, label="unique rows",

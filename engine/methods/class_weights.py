@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from engine.data.dataset import Task
 from engine.events import Event
 from engine.losses import ClassWeighted
 from engine.methods.base import DeepMethod, param
+from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 
@@ -24,6 +27,8 @@ class ClassWeights(DeepMethod):
     source = (
         "Cost-sensitive training by inverse class frequency (King and Zeng 2001), as scikit-learn's class_weight='balanced'."
     )
+    pen = Pen("vermilion", "dashdot", "hexagon")
+    comparison = 1
 
     power: float = param(
         1.0, low=0.0, high=2.0, help="Weights are inverse class frequencies to this power; 0 is plain training, 1 makes classes equal."
@@ -33,3 +38,8 @@ class ClassWeights(DeepMethod):
         """See Method.fit."""
         loss = ClassWeighted(task.train.counts(len(task.classes)), self.power)
         return (yield from self.fit_plain(task, loss, camera=camera))
+
+    def class_shares(self, task: Task, fitted: Fitted) -> Tensor:
+        """See Method.class_shares."""
+        counts = super().class_shares(task, fitted)
+        return counts * (counts.mean(1, keepdim=True) / counts.clamp(min=1)) ** self.power

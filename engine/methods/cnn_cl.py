@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from engine.data.dataset import Task
 from engine.events import Event, Note, Phase
-from engine.losses import cross_entropy
-from engine.methods.base import DeepMethod, param
-from engine.training.batches import Passes
+from engine.methods.base import param
+from engine.methods.decoupled import DecoupledMethod, Refit
+from engine.models.net import Net
+from engine.spec.pens import Pen
 from engine.training.camera import Camera
-from engine.training.fitted import Fitted
-from engine.training.loop import Meter
+from engine.training.loop import Chosen, Meter
 from engine.training.probes import PROBES, with_probe
 
 
 @dataclass(frozen=True)
-class CNNCL(DeepMethod):
+class CNNCL(DecoupledMethod):
     """Plain training, then another classifier on the features it has learnt: 5 nearest neighbours or logistic regression. Shows what
     over-sampling changes in the features, apart from what it changes in the last layer.
 
@@ -29,17 +29,14 @@ class CNNCL(DeepMethod):
     family = "deep"
     kinds = ("tabular", "points", "images")
     source = "CNN-CL of Ando and Huang 2017 (k not given: 5), with scikit-learn's penalty for logistic regression."
+    pen = Pen("blue", "dash", "square")
 
     classifier: str = param("knn", choices=PROBES, help="5 nearest neighbours, or logistic regression.")
 
-    def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
-        """See Method.fit."""
-        meter = Meter(self.epochs * max(Passes(task.train.sizes.tolist(), self.batch, []).per_pass()))
-        yield Phase("training", "Training the network")
-        net, chosen = yield from self.pretrain(task, cross_entropy, rows=task.train, meter=meter, camera=camera)
+    def refit(self, net: Net, task: Task, *, chosen: Chosen, meter: Meter, camera: Camera) -> Generator[Event, None, Refit]:
+        """See DecoupledMethod. The score is that of the network's own last layer, which has chosen the epoch."""
         yield Phase("classifier", "Fitting a classifier on the features")
         final, converged = with_probe(net, task.train, self.classifier)
         if not converged:
             yield Note("Logistic regression on the features reached its limit of steps.", "warning")
-        yield from camera.picture(final, "chosen", chosen.epoch, meter.step, chosen.score)
-        return Fitted(final, chosen.epoch, earlier=net)
+        return Refit(final, score=chosen.score)

@@ -8,17 +8,17 @@ from typing import ClassVar
 
 from engine.data.dataset import Task
 from engine.events import Event, Phase
-from engine.losses import cross_entropy
-from engine.methods.base import DeepMethod, param
-from engine.training.batches import Balanced, Passes
+from engine.methods.base import param
+from engine.methods.decoupled import DecoupledMethod, Refit, head_batches, head_frames, train_head
+from engine.models.net import Net
+from engine.spec.pens import Pen
 from engine.training.camera import Camera
-from engine.training.fitted import Fitted
-from engine.training.heads import HeadSGD, embedded, half_cosine
-from engine.training.loop import Meter, streams, train
+from engine.training.heads import embedded, half_cosine
+from engine.training.loop import Chosen, Meter
 
 
 @dataclass(frozen=True)
-class CRT(DeepMethod):
+class CRT(DecoupledMethod):
     """Train plainly, then train a new last layer on batches with as many rows of every class; the layers below stay.
 
     Nothing is made: minority rows come up more often. What EOS does beyond this is the worth of its new rows.
@@ -32,15 +32,17 @@ class CRT(DeepMethod):
         "Kang et al. 2020, cRT: 10 passes of SGD with momentum 0.9 and weight decay 0.0005 over class-balanced batches of features, step "
         "size from 0.2 down half a cosine."
     )
-    presets: ClassVar = {k: v for k, v in DeepMethod.presets.items() if k != "dos-paper"}
+    presets: ClassVar = {k: v for k, v in DecoupledMethod.presets.items() if k != "dos-paper"}
     deviations: ClassVar = {
-        **{k: v for k, v in DeepMethod.deviations.items() if k != "dos-paper"},
+        **{k: v for k, v in DecoupledMethod.deviations.items() if k != "dos-paper"},
         "eos-paper": (
-            *DeepMethod.deviations["eos-paper"],
-            "Kang et al. train on batches of 512; the step size of 0.2 is kept at 128.",
+            *DecoupledMethod.deviations["eos-paper"], "Kang et al. train on batches of 512; the step size of 0.2 is kept at 128.",
         ),
-    }
+    }  # fmt: skip
+    share = 0.7
     controls: ClassVar = {"as the classes come": {"balanced": False}}
+    pen = Pen("pink", "solid", "triangle-up")
+    control_pens: ClassVar = {"as the classes come": Pen("pink", "dash", "square")}
 
     head_epochs: int = param(
         10, low=1, high=500, log=True, help="Passes over the features of the largest class, each with as many of every other."
@@ -53,29 +55,16 @@ class CRT(DeepMethod):
         True, advanced=True, help="Batches have as many rows of every class; off, classes come up as often as they are."
     )
 
-    def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
-        """See Method.fit."""
-        rows, chances = task.train, streams(task, "head-batch")
-        balanced = Balanced(rows, len(task.classes), self.batch, chances)
-        batches = balanced if self.balanced else Passes(rows.sizes.tolist(), self.batch, chances)
-        first = max(Passes(rows.sizes.tolist(), self.batch, []).per_pass())
-        meter = Meter(self.epochs * first + self.head_epochs * max(batches.per_pass()))
-        camera.share = 0.7
-        yield Phase("training", "Training the network")
-        net, _ = yield from self.pretrain(task, cross_entropy, rows=rows, meter=meter, camera=camera)
-        earlier = net.copy()
-        camera.share = 0.3
-        if task.shape is not None:
-            camera.share = 1.0
-            camera.enter(net)
+    def head_steps(self, task: Task) -> int:
+        """See DecoupledMethod."""
+        return self.head_epochs * max(head_batches(task, self.batch, balanced=self.balanced).per_pass())
+
+    def refit(self, net: Net, task: Task, *, chosen: Chosen, meter: Meter, camera: Camera) -> Generator[Event, None, Refit]:
+        """See DecoupledMethod."""
+        head_frames(net, task, camera)
         yield Phase("head", "Training a new last layer on balanced batches")
-        rate = half_cosine(self.head_rate, self.head_epochs)
-        step = HeadSGD(net, cross_entropy, rate=rate, momentum=0.9, decay=5e-4)
-        if not self.warm_start:
-            step.replace(streams(task, "head-init"))
-        chosen = yield from train(
-            net, task, step, batches,
-            rows=embedded(net, rows), epochs=self.head_epochs, phase="head", meter=meter, camera=camera,
-        )  # fmt: skip
-        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, chosen.score)
-        return Fitted(net, chosen.epoch, earlier=earlier)
+        batches = head_batches(task, self.batch, balanced=self.balanced)
+        return (yield from train_head(
+            task, net, embedded(net, task.train), batches, rate=half_cosine(self.head_rate, self.head_epochs), decay=5e-4,
+            epochs=self.head_epochs, warm_start=self.warm_start, meter=meter, camera=camera,
+        ))  # fmt: skip

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,11 +13,12 @@ from engine.data.dataset import Rows, Task
 from engine.data.rows import take
 from engine.events import Event, Note, Phase
 from engine.losses import cross_entropy, mean_weights
-from engine.methods.base import DeepMethod, param
+from engine.methods.base import DeepMethod, balanced_rows, param
 from engine.models.net import Net
 from engine.samplers import overloading
 from engine.samplers.overloading import Overloading, in_class, simplex, spread
-from engine.training.batches import Passes, pick
+from engine.spec.pens import Pen
+from engine.training.batches import Passes, pick, steps_of_pass
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 from engine.training.loop import Batch, Meter, Step, streams, train
@@ -70,6 +71,14 @@ class DOS(DeepMethod):
         "CE, equal epochs": {"k": 0, "k_majority": 0, "lambda_f": 0.0, "r": 1},
         "CE on copies, equal steps": {"k": 0, "k_majority": 0, "lambda_f": 0.0},
     }
+    pen = Pen("green", "longdash", "square")
+    control_pens: ClassVar = {
+        "CE, equal epochs": Pen("orange", "longdash", "x"),
+        "CE on copies, equal steps": Pen("sky", "dot", "star"),
+    }
+    cost = 2.0
+    comparison = 7
+    reuses_plain = True
 
     k: int = param(
         5, low=0, high=50,
@@ -125,9 +134,9 @@ class DOS(DeepMethod):
         minority = overloading.overloaded(task.train.counts(len(task.classes)))
         step = Rounds(self, task, minority)
         batches = Passes(step.items.sizes.tolist(), self.batch, streams(task, "round-batch"))
-        first = Passes(task.train.sizes.tolist(), self.batch, [])
-        meter = Meter(self.epochs * max(first.per_pass()) + self.rounds * max(batches.per_pass()))
-        camera.quiet()
+        first = steps_of_pass(task.train.sizes.tolist(), self.batch)
+        meter = Meter(self.epochs * first + self.rounds * max(batches.per_pass()))
+        camera.hide_rows()
         yield Phase("training", "Training the network")
         earlier, _ = yield from self.pretrain(task, cross_entropy, rows=task.train, meter=meter, camera=camera)
         if not minority.any():
@@ -155,8 +164,19 @@ class DOS(DeepMethod):
             final, converged = with_probe(net, task.train, self.classifier)
             if not converged:
                 yield Note("Logistic regression on the features reached its limit of steps.", "warning")
-        yield from camera.picture(final, "chosen", chosen.epoch, meter.step, chosen.score)
+        yield from camera.record_final_frame(final, "chosen", chosen.epoch, meter.step, chosen.score)
         return Fitted(final, chosen.epoch, earlier=earlier)
+
+    @classmethod
+    def estimate_rows(cls, params: Mapping[str, Any], counts: Sequence[int]) -> float:
+        """See Method.estimate_rows. An item of a round costs about as much as three rows."""
+        return float(super().estimate_rows(params, counts) + 3 * params["rounds"] * balanced_rows(counts))
+
+    def class_shares(self, task: Task, fitted: Fitted) -> Tensor:
+        """See Method.class_shares. Rows of a minority class count once for every copy."""
+        counts = task.train.counts(len(task.classes))
+        copies = torch.where(overloading.overloaded(counts), self.r or overloading.copies(counts), 1)
+        return super().class_shares(task, fitted) * copies
 
     @staticmethod
     @torch.no_grad()
@@ -170,14 +190,14 @@ class DOS(DeepMethod):
     @staticmethod
     def _watch(net: Net, task: Task, minority: Tensor, camera: Camera) -> None:
         """From now on the picture shows the features, and those of minority rows move."""
-        camera.enter(net)
+        camera.show_features(net)
         few = take(task.train, minority.gather(1, task.train.y))
         if camera.frames and bool(few.mask.any()):
 
             def now() -> Tensor:
                 return net.embed(few.x, few.mask) * few.mask.unsqueeze(2)
 
-            camera.watch(replace(few, x=now()), now)
+            camera.track_points(replace(few, x=now()), now)
 
 
 class Rounds(Step):
@@ -196,15 +216,15 @@ class Rounds(Step):
         copies = torch.where(minority, method.r or overloading.copies(counts), 1)
         self.k = torch.where(minority, method.k, method.k_majority).tolist()
         times = copies.gather(1, rows.y) * rows.mask  # [R, N]
-        made = [torch.repeat_interleave(torch.arange(len(t), device=t.device), t) for t in times]
-        self.row = torch.nn.utils.rnn.pad_sequence(made, batch_first=True)
+        copies_of = [torch.repeat_interleave(torch.arange(len(t), device=t.device), t) for t in times]
+        self.row = torch.nn.utils.rnn.pad_sequence(copies_of, batch_first=True)
         mask = torch.arange(self.row.shape[1], device=times.device) < times.sum(1, keepdim=True)
         number = torch.arange(self.row.shape[1], device=times.device) * mask
         self.items = Rows(number.unsqueeze(2), rows.y.gather(1, self.row) * mask, mask)
         self.minority = minority
         self.stored: Tensor | None = None
         self.at = self.row[:, :0]
-        self.seen = self.own = torch.zeros(0)
+        self.mixed_items = self.rho_sum = torch.zeros(0)
 
     def start(self, net: Net) -> None:
         """Rounds of this network begin."""
@@ -219,11 +239,11 @@ class Rounds(Step):
         rows, method = self.task.train, self.method
         if self.stored is None:
             self.stored = self._features()
-        found = [in_class(z, y, k) for z, y, k in zip(self._kept(self.stored), self._kept(rows.y), self.k, strict=True)]
+        neighbours = [in_class(z, y, k) for z, y, k in zip(self._kept(self.stored), self._kept(rows.y), self.k, strict=True)]
         places = max(method.k, method.k_majority) + 1
         blank = self.row.new_zeros(*rows.y.shape, places)
         self.near, self.there = blank, blank.bool()
-        for r, (near, there) in enumerate(found):
+        for r, (near, there) in enumerate(neighbours):
             self.near[r, : near.shape[0], : near.shape[1]] = near
             self.there[r, : there.shape[0], : there.shape[1]] = there
         self.weights = self.stored.new_zeros(*self.row.shape, places)
@@ -233,7 +253,7 @@ class Rounds(Step):
         variance = spread(self.stored, rows.y, rows.mask, len(self.task.classes))
         apart = torch.where(variance > 0, 2 * variance, 1.0)  # of a class with one row, or all in one place
         self.scale = apart.gather(1, rows.y) if method.scaled else None
-        self.seen = self.own = torch.zeros(len(self.row), dtype=self.stored.dtype, device=self.row.device)
+        self.mixed_items = self.rho_sum = torch.zeros(len(self.row), dtype=self.stored.dtype, device=self.row.device)
 
     def __call__(self, batch: Batch) -> Tensor:
         """One step on items."""
@@ -250,7 +270,7 @@ class Rounds(Step):
         variance = spread(self.stored, rows.y, rows.mask, len(self.task.classes))
         nan = torch.full_like(variance, torch.nan)
         return {
-            "rho_self": torch.where(self.seen > 0, self.own / self.seen.clamp(min=1), 1.0),
+            "rho_self": torch.where(self.mixed_items > 0, self.rho_sum / self.mixed_items.clamp(min=1), 1.0),
             "variance_minority": torch.where(self.minority, variance, nan).nanmean(1),
             "variance_majority": torch.where(self.minority, nan, variance).nanmean(1),
         } | {f"variance_{c}": variance[:, c] for c in range(variance.shape[1])}
@@ -265,8 +285,8 @@ class Rounds(Step):
         z = net.embed(batch.x, batch.mask)
         loss_f, loss_g, rho = self.loss(net.head, z, batch.y, targets, pick(self.weights, at), there, scale)
         among = batch.mask & there[:, :, 1:].any(2)
-        self.seen = self.seen + among.sum(1)
-        self.own = self.own + (rho.detach()[:, :, 0] * among).sum(1)
+        self.mixed_items = self.mixed_items + among.sum(1)
+        self.rho_sum = self.rho_sum + (rho.detach()[:, :, 0] * among).sum(1)
         return ((loss_g + self.method.lambda_f * loss_f) * mean_weights(batch.mask, z.dtype)).sum(1)
 
     def _features(self) -> Tensor:

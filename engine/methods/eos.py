@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor
@@ -14,16 +14,18 @@ from engine.data.dataset import Rows, Task
 from engine.errors import BadInput
 from engine.events import Event, Phase
 from engine.losses import Loss, cross_entropy
-from engine.methods.base import DeepMethod, param
+from engine.methods.base import DeepMethod, balanced_rows, param
+from engine.methods.decoupled import DecoupledMethod, Refit, head_frames, train_head
 from engine.models.net import Net
 from engine.samplers.lines import DIRECTIONS, VARIANTS, Drawn, borderline_smote, eos, smote
 from engine.samplers.svm import RELABEL, balanced_svm, most_rows
-from engine.training.batches import Passes
+from engine.spec.pens import Pen
+from engine.training.batches import Passes, steps_of_pass
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted, Synthetic
-from engine.training.heads import HeadSGD, embedded, warm_up
-from engine.training.loop import Meter, streams, train
-from engine.training.oversampling import DANGER, NEAR, Sampled, machine_notes, oversample
+from engine.training.heads import embedded, warm_up
+from engine.training.loop import Chosen, Meter, streams
+from engine.training.oversampling import DANGER, NEAR, Sampled, explain_machine, oversample
 
 LOSSES = ("ce", "focal", "asl", "asl-binary", "ldam")
 SAMPLERS = ("eos", "smote", "borderline-smote", "balanced-svm", "none")
@@ -31,7 +33,7 @@ SPACES = ("feature", "pixel")
 
 
 @dataclass(frozen=True)
-class EOS(DeepMethod):
+class EOS(DecoupledMethod):
     """Over-sampling between what the network makes of minority rows and of the rows of other classes near them: train, sample in
     the last hidden layer, train a new last layer.
 
@@ -64,7 +66,12 @@ class EOS(DeepMethod):
             "After LDAM the code cannot put its new last layer back; here the cosine layer becomes a plain one.",
         ),
     }
+    share = 0.7
     controls: ClassVar = {"no over-sampling": {"sampler": "none"}}
+    pen = Pen("blue", "solid", "triangle-down")
+    control_pens: ClassVar = {"no over-sampling": Pen("orange", "dash", "circle")}
+    cost = 1.1
+    comparison = 6
 
     sampler: str = param(
         "eos", choices=SAMPLERS,
@@ -123,65 +130,67 @@ class EOS(DeepMethod):
         net.cosine = self.loss == "ldam"
         return net
 
+    def first_loss(self, task: Task) -> Loss:
+        """See DecoupledMethod. Raises BadInput for asl-binary with more than two classes."""
+        return self._loss(task, task.train.counts(len(task.classes)))
+
+    def head_steps(self, task: Task) -> int:
+        """See DecoupledMethod."""
+        return self.head_epochs * self._sampled_steps(task)
+
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
         """See Method.fit. Raises BadInput for asl-binary with more than two classes."""
+        self.first_loss(task)  # refused before anything is sampled
+        if self.space == "pixel":
+            return (yield from self._fit_pixels(task, camera))
+        return (yield from super().fit(task, camera=camera))
+
+    @classmethod
+    def estimate_rows(cls, params: Mapping[str, Any], counts: Sequence[int]) -> float:
+        """See Method.estimate_rows. A row of the last layer's training costs about a fifth of one of the network's."""
+        return float(super().estimate_rows(params, counts) + params["head_epochs"] * balanced_rows(counts) / 5)
+
+    def _fit_pixels(self, task: Task, camera: Camera) -> Generator[Event, None, Fitted]:
+        meter = Meter(self.epochs * self._sampled_steps(task))
+        yield Phase("sampling", "Making new input rows")
+        sampled = yield from self._sampled(task.train, task, meter)
+        synthetic = None
+        if sampled.new is not None:
+            synthetic = Synthetic(sampled.new.x, sampled.new.x, sampled.new.y, sampled.new.mask)
+            if task.shape is None:
+                camera.track_points(sampled.new, lambda: synthetic.x)
+        yield Phase("training", "Training the network")
+        loss = self._loss(task, sampled.rows.counts(len(task.classes)))
+        net, chosen = yield from self.pretrain(task, loss, rows=sampled.rows, meter=meter, camera=camera)
+        if task.shape is not None:
+            camera.show_features(net)
+            if sampled.new is not None:
+                features = embedded(net, sampled.new)
+                camera.track_points(features, lambda: features.x)
+        yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, chosen.score)
+        return Fitted(net, chosen.epoch, synthetic, enemies=sampled.enemies)
+
+    def refit(self, net: Net, task: Task, *, chosen: Chosen, meter: Meter, camera: Camera) -> Generator[Event, None, Refit]:
+        """See DecoupledMethod."""
+        yield Phase("sampling", "Making new rows among the features")
+        sampled = yield from self._sampled(embedded(net, task.train), task, meter)
+        head_frames(net, task, camera)
+        if task.shape is not None and sampled.new is not None:  # a table's picture stays the plane of its input rows
+            new = sampled.new
+            camera.track_points(new, lambda: new.x)
+        yield Phase("head", "Training the last layer")
+        batches = Passes(sampled.rows.sizes.tolist(), self.batch, streams(task, "head-batch"))
+        trained = yield from train_head(
+            task, net, sampled.rows, batches, rate=warm_up(self.head_rate), decay=2e-4, epochs=self.head_epochs,
+            warm_start=self.warm_start, meter=meter, camera=camera,
+        )  # fmt: skip
+        return replace(trained, embedded=sampled.new, enemies=sampled.enemies)
+
+    def _sampled_steps(self, task: Task) -> int:
+        """Steps of one pass over the rows once they are sampled."""
         counts = task.train.counts(len(task.classes))
         balanced = counts.amax(1) * (counts > 0).sum(1) if self.sampler != "none" else counts.sum(1)
-        self._loss(task, counts)  # what cannot be is refused before anything is done
-        if self.space == "pixel":
-            meter = Meter(self.epochs * self._steps(balanced))
-            return (yield from self._in_pixels(task, meter, camera))
-        meter = Meter(self.epochs * self._steps(task.train.sizes) + self.head_epochs * self._steps(balanced))
-        return (yield from self._among_features(task, meter, camera))
-
-    def _in_pixels(self, task: Task, meter: Meter, camera: Camera) -> Generator[Event, None, Fitted]:
-        yield Phase("sampling", "Making new input rows")
-        found = yield from self._sampled(task.train, task, meter)
-        synthetic = None
-        if found.made is not None:
-            synthetic = Synthetic(found.made.x, found.made.x, found.made.y, found.made.mask)
-            if task.shape is None:
-                camera.watch(found.made, lambda: synthetic.x)
-        yield Phase("training", "Training the network")
-        loss = self._loss(task, found.rows.counts(len(task.classes)))
-        net, chosen = yield from self.pretrain(task, loss, rows=found.rows, meter=meter, camera=camera)
-        if task.shape is not None:
-            camera.enter(net)
-            if found.made is not None:
-                seen = embedded(net, found.made)
-                camera.watch(seen, lambda: seen.x)
-        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, chosen.score)
-        return Fitted(net, chosen.epoch, synthetic, enemies=found.enemies)
-
-    def _among_features(self, task: Task, meter: Meter, camera: Camera) -> Generator[Event, None, Fitted]:
-        images = task.shape is not None  # their picture begins with the features; a table's stays the plane of its rows
-        loss = self._loss(task, task.train.counts(len(task.classes)))
-        camera.share = 0.7
-        yield Phase("training", "Training the network")
-        net, _ = yield from self.pretrain(task, loss, rows=task.train, meter=meter, camera=camera)
-        earlier = net.copy()
-        yield Phase("sampling", "Making new rows among the features")
-        found = yield from self._sampled(embedded(net, task.train), task, meter)
-        camera.share = 1.0 if images else 0.3
-        if images:
-            camera.enter(net)
-            if found.made is not None:
-                made = found.made
-                camera.watch(made, lambda: made.x)
-        yield Phase("head", "Training the last layer")
-        step = HeadSGD(net, cross_entropy, rate=warm_up(self.head_rate), momentum=0.9, decay=2e-4)
-        if not self.warm_start:
-            step.replace(streams(task, "head-init"))
-        batches = Passes(found.rows.sizes.tolist(), self.batch, streams(task, "head-batch"))
-        chosen = yield from train(
-            net, task, step, batches, rows=found.rows, epochs=self.head_epochs, phase="head", meter=meter, camera=camera
-        )
-        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, chosen.score)
-        return Fitted(net, chosen.epoch, embedded=found.made, enemies=found.enemies, earlier=earlier)
-
-    def _steps(self, sizes: Tensor) -> int:
-        """Steps of one pass over parts of these sizes [R], together."""
-        return max(Passes(sizes.tolist(), self.batch, []).per_pass())
+        return steps_of_pass(balanced.tolist(), self.batch)
 
     def _loss(self, task: Task, counts: Tensor) -> Loss:
         """The network's loss, for rows of these counts [R, C]."""
@@ -199,10 +208,10 @@ class EOS(DeepMethod):
             return Sampled(real)
         thing = "row" if self.space == "pixel" else "embedding"
         near = DANGER if self.sampler == "borderline-smote" else NEAR
-        found = yield from oversample(real, task, self._draw, meter=meter, thing=thing, near=near)
+        sampled = yield from oversample(real, task, self._draw, meter=meter, thing=thing, near=near)
         if self.sampler == "balanced-svm":
-            yield from machine_notes(found, task, most_rows(real.x.shape[2]))
-        return found
+            yield from explain_machine(sampled, task, most_rows(real.x.shape[2]))
+        return sampled
 
     def _draw(self, x: Tensor, y: Tensor, wanted: Mapping[int, int], rng: np.random.Generator) -> Drawn:
         if self.sampler == "smote":

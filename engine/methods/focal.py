@@ -9,6 +9,7 @@ from engine import losses
 from engine.data.dataset import Task
 from engine.events import Event
 from engine.methods.base import DeepMethod, param
+from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 
@@ -22,6 +23,10 @@ class Focal(DeepMethod):
     family = "loss"
     kinds = ("tabular", "points", "images")
     source = "Lin et al. 2018, eq. 5, gamma 2 without alpha; Yasinnik et al. give neither value nor code."
+    pen = Pen("vermilion", "solid", "x")
+    comparison = 4
+    suggested = 2
+    paper_rows = ("Focal",)
 
     gamma: float = param(2.0, low=0.0, high=10.0, help="How fast well classified rows fade; 0 is plain training.")
     alpha: float = param(

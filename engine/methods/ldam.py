@@ -11,6 +11,7 @@ from engine.data.dataset import Task
 from engine.events import Event
 from engine.methods.base import DeepMethod, param
 from engine.models.net import Net
+from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 
@@ -30,6 +31,8 @@ class LDAM(DeepMethod):
     kinds = ("tabular", "points", "images")
     source = "Cao et al. 2019, eqs. 12 and 13, with the values of their code: margin 0.5, scale 30, weights from 80% of the epochs on."
     controls: ClassVar = {"no re-weighting": {"deferred": False}}
+    pen = Pen("vermilion", "longdash", "pentagon")
+    control_pens: ClassVar = {"no re-weighting": Pen("vermilion", "dot", "diamond")}
 
     max_margin: float = param(
         0.5, low=0.0, high=2.0, help="Margin of the rarest class, in cosines; one of n rows has it times (rarest / n)^(1/4)."

@@ -15,10 +15,12 @@ from engine.losses import ClassWeighted, cross_entropy, mean_weights, weighted_s
 from engine.methods.base import TableMethod, param
 from engine.models.mlp import MLP
 from engine.models.net import Net
+from engine.spec.pens import Pen
 from engine.training.batches import Passes
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
-from engine.training.loop import Adam, Batch, Meter, Step, mean_under, streams, train
+from engine.training.loop import Batch, Meter, Step, streams, train
+from engine.training.optimisers import Adam, mean_under
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ class MetaWeightNet(TableMethod):
         "not normalised": ("As the code for noisy labels; both networks are trained by Adam here.",),
     }
     controls: ClassVar = {"weights not learnt": {"eta_weights": 0.0}}
+    pen = Pen("green", "dashdot", "triangle-up")
+    control_pens: ClassVar = {"weights not learnt": Pen("green", "longdashdot", "star")}
+    cost = 5.0
 
     eta_weights: float = param(
         1e-3, low=0.0, high=1.0, log=True, label="step of the weights",
@@ -80,7 +85,7 @@ class MetaWeightNet(TableMethod):
         chosen = yield from train(
             net, task, step, batches, rows=task.train, epochs=self.epochs, phase="training", meter=meter, camera=camera
         )
-        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, chosen.score)
+        yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, chosen.score)
         return Fitted(net, chosen.epoch)
 
 

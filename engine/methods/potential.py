@@ -12,6 +12,7 @@ from engine.errors import BadInput
 from engine.events import Event
 from engine.losses import cross_entropy
 from engine.methods.base import DeepMethod, param
+from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 
@@ -28,6 +29,8 @@ class Potential(DeepMethod):
     source = "Yasinnik et al., section 5.1: trained from scratch with the rows dropped when the imbalance was made."
     presets: ClassVar = {**DeepMethod.presets, "paper": {"give_back": "all", "hidden": (128, 16)}}
     deviations = {"paper": ("Two logits with softmax instead of one with a sigmoid.",)}
+    pen = Pen("pink", "longdash", "star")
+    paper_rows = ("Potential",)
 
     give_back: str = param(
         "share", choices=("share", "all"), advanced=True,

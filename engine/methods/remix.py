@@ -15,9 +15,11 @@ from engine.methods.base import DeepMethod, param
 from engine.models.net import Net
 from engine.samplers.remix import remix
 from engine.seeds import numpy_stream
+from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
-from engine.training.loop import Batch, Batches, Descent
+from engine.training.loop import Batch, Batches
+from engine.training.optimisers import Descent
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class ReMix(DeepMethod):
         ),
     }
     controls: ClassVar = {"no mixing": {"alpha": 0.0}}
+    pen = Pen("orange", "dashdot", "pentagon")
+    control_pens: ClassVar = {"no mixing": Pen("orange", "longdashdot", "diamond")}
 
     alpha: float = param(
         0.2, low=0.0, high=10.0,

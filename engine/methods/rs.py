@@ -9,6 +9,7 @@ from engine.data.dataset import Task
 from engine.events import Event
 from engine.losses import cross_entropy
 from engine.methods.base import DeepMethod
+from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 
@@ -22,6 +23,9 @@ class RS(DeepMethod):
     family = "sampling"
     kinds = ("tabular", "points", "images")
     source = "Baseline RS of Yasinnik et al., section 5, as the text says: exactly balanced batches. Their code balances only on average."
+    pen = Pen("orange", "solid", "square")
+    suggested = 1
+    paper_rows = ("RS",)
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
         """See Method.fit."""

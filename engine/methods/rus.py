@@ -15,6 +15,7 @@ from engine.events import Event, Phase
 from engine.losses import cross_entropy
 from engine.methods.base import DeepMethod, param
 from engine.seeds import numpy_stream
+from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 
@@ -29,6 +30,8 @@ class RUS(DeepMethod):
     family = "sampling"
     kinds = ("tabular", "points", "images")
     source = "As imbalanced-learn's RandomUnderSampler, whose rows are kept for the same draws; a pass is as short as the rows are few."
+    pen = Pen("sky", "longdash", "triangle-up")
+    cost = 0.3
 
     ratio: float = param(
         1.0, low=1.0, high=1000.0, log=True,

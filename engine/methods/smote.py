@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,8 +14,9 @@ from engine.data.rows import append, pad
 from engine.errors import BadInput
 from engine.events import Event, Note, Phase
 from engine.losses import cross_entropy
-from engine.methods.base import DeepMethod, param
+from engine.methods.base import USUAL_EPOCHS, DeepMethod, balanced_rows, param
 from engine.seeds import numpy_stream
+from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted, Synthetic
 
@@ -38,6 +39,13 @@ class SMOTE(DeepMethod):
         "paper": ("Two logits with softmax instead of one with a sigmoid.",),
         "released": ("Adam 1e-3 with betas 0.5 and 0.999 instead of 1e-2 with the defaults and weight decay 5e-5.",),
     }
+    pen = Pen("sky", "solid", "diamond")
+    needs = ("imblearn.over_sampling",)
+    comparison = 3
+    quick: ClassVar = {"amount": "balance"}
+    adds_rows = True
+    suggested = 0
+    paper_rows = ("SMOTE",)
 
     amount: str = param(
         "double", choices=("double", "balance"),
@@ -56,6 +64,13 @@ class SMOTE(DeepMethod):
         synthetic = Synthetic(made.x, made.x, made.y, made.mask)
         rows = append(task.train, made)
         return (yield from self.fit_plain(task, cross_entropy, camera=camera, rows=rows, synthetic=synthetic))
+
+    @classmethod
+    def estimate_rows(cls, params: Mapping[str, Any], counts: Sequence[int]) -> float:
+        """See Method.estimate_rows."""
+        if params["amount"] != "balance":
+            return super().estimate_rows(params, counts)
+        return float(min(params["epochs"], USUAL_EPOCHS) * balanced_rows(counts))
 
     def sample(self, task: Task) -> tuple[Rows, bool]:
         """The new rows alone, and whether a class had a single row. By imbalanced-learn, with one stream per replicate.

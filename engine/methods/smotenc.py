@@ -11,6 +11,7 @@ from engine.events import Event, Note
 from engine.methods.base import DeepMethod, param
 from engine.samplers.lines import smote
 from engine.samplers.mixed import smotenc
+from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 
@@ -25,6 +26,7 @@ class SMOTENC(DeepMethod):
     family = "sampling"
     kinds = ("tabular",)
     source = "Chawla et al. 2002, section 6.1, as imbalanced-learn's SMOTENC; without categorical columns it is SMOTE."
+    pen = Pen("pink", "dot", "hexagon")
 
     k_neighbors: int = param(5, low=1, high=50, help="How many nearest rows of the same class a new row may lie towards.")
     levels: tuple[int, ...] = param(

@@ -10,17 +10,17 @@ import torch
 
 from engine.data.dataset import Task
 from engine.events import Event, Phase
-from engine.losses import cross_entropy
-from engine.methods.base import DeepMethod, param
+from engine.methods.base import param
+from engine.methods.decoupled import DecoupledMethod, Refit, set_head
 from engine.models.feature_classifiers import scan_tau, tau_normalised
-from engine.training.batches import Passes
+from engine.models.net import Net
+from engine.spec.pens import Pen
 from engine.training.camera import Camera
-from engine.training.fitted import Fitted
-from engine.training.loop import Meter, evaluate
+from engine.training.loop import Chosen, Meter
 
 
 @dataclass(frozen=True)
-class TauNormalised(DeepMethod):
+class TauNormalised(DecoupledMethod):
     """Train plainly, then divide each class's weights in the last layer by a power of their length and drop the biases: classes with
     many rows have long weights, and lose by it. Nothing is trained anew."""
 
@@ -33,18 +33,16 @@ class TauNormalised(DeepMethod):
         "accuracy on validation rows as they come."
     )
     controls: ClassVar = {"without biases": {"choose": False, "tau": 0.0}}
+    pen = Pen("pink", "dashdot", "pentagon")
+    control_pens: ClassVar = {"without biases": Pen("pink", "longdashdot", "diamond")}
 
     choose: bool = param(True, help="Validation rows choose tau from 0, 0.1, ... 2 for each replicate; off, it is as given.")
     tau: float = param(
         1.0, low=0.0, high=2.0, advanced=True, help="The power: 0 leaves the weights as they are, 1 makes them equally long."
     )
 
-    def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
-        """See Method.fit."""
-        meter = Meter(self.epochs * max(Passes(task.train.sizes.tolist(), self.batch, []).per_pass()))
-        yield Phase("training", "Training the network")
-        earlier, chosen = yield from self.pretrain(task, cross_entropy, rows=task.train, meter=meter, camera=camera)
-        net = earlier.copy()
+    def refit(self, net: Net, task: Task, *, chosen: Chosen, meter: Meter, camera: Camera) -> Generator[Event, None, Refit]:
+        """See DecoupledMethod."""
         yield Phase("head", "Normalising the weights of the last layer")
         with torch.no_grad():
             weights, valid = net.head_weights(), task.valid
@@ -52,9 +50,5 @@ class TauNormalised(DeepMethod):
             if self.choose:
                 tau, _ = scan_tau(net.embed(valid.x, valid.mask), valid.y, valid.mask, weights)
             head = tau_normalised(weights, tau).flatten(1)
-            flat = net.flat.clone()
-            flat[:, -(net.width + 1) * net.classes :] = torch.cat([head, torch.zeros_like(head[:, : net.classes])], 1)
-            net.flat = flat
-            score, _ = evaluate(net, valid)
-        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, score)
-        return Fitted(net, chosen.epoch, earlier=earlier)
+            set_head(net, torch.cat([head, torch.zeros_like(head[:, : net.classes])], 1))
+        return Refit(net)

@@ -6,20 +6,22 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from engine.analysis.shifts import CRITERIA, find_shifts
 from engine.data.dataset import Task
 from engine.events import Event, Phase
-from engine.losses import cross_entropy
-from engine.methods.base import DeepMethod, param
-from engine.training.batches import Passes
+from engine.methods.base import param
+from engine.methods.decoupled import DecoupledMethod, Refit, set_head
+from engine.models.net import Net
+from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
-from engine.training.loop import Meter, evaluate
+from engine.training.loop import Chosen, Meter
 
 
 @dataclass(frozen=True)
-class Threshold(DeepMethod):
+class Threshold(DecoupledMethod):
     """Train plainly, then move the line between the classes to where validation rows say it is best. The ranking of two classes stays
     as it is, and with it average precision; what changes are the decisions."""
 
@@ -31,18 +33,17 @@ class Threshold(DeepMethod):
         "Moving the threshold (Provost 2000), as scikit-learn's TunedThresholdClassifierCV but on the validation rows, and for more "
         "than two classes a number added to each class's logit, found one class after the other."
     )
+    pen = Pen("grey", "longdash", "hexagon")
+    comparison = 2
 
     criterion: str = param(
         "balanced accuracy", choices=CRITERIA, help="What is made as large as can be on the validation rows; F1 is macro for many classes."
     )  # fmt: skip
 
-    def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
-        """See Method.fit. The numbers are added to the biases of the last layer, so the network's argmax is the tuned decision."""
-        meter = Meter(self.epochs * max(Passes(task.train.sizes.tolist(), self.batch, []).per_pass()))
-        yield Phase("training", "Training the network")
-        earlier, chosen = yield from self.pretrain(task, cross_entropy, rows=task.train, meter=meter, camera=camera)
+    def refit(self, net: Net, task: Task, *, chosen: Chosen, meter: Meter, camera: Camera) -> Generator[Event, None, Refit]:
+        """See DecoupledMethod. The shifts are added to the biases of the last layer, so the network's argmax is the tuned decision."""
         yield Phase("head", "Tuning the decision on validation rows")
-        net, valid = earlier.copy(), task.valid
+        valid = task.valid
         with torch.no_grad():
             logits = net(valid.x).double().cpu()
             shifts = torch.stack(
@@ -51,9 +52,12 @@ class Threshold(DeepMethod):
                     for z, y, mask in zip(logits, valid.y.cpu(), valid.mask.cpu(), strict=True)
                 ]
             )
-            flat = net.flat.clone()
-            flat[:, -net.classes :] += shifts.to(flat)
-            net.flat = flat
-            score, _ = evaluate(net, valid)
-        yield from camera.picture(net, "chosen", chosen.epoch, meter.step, score)
-        return Fitted(net, chosen.epoch, earlier=earlier)
+            biases = net.flat[:, -net.classes :]
+            set_head(net, biases + shifts.to(biases))
+        return Refit(net)
+
+    def class_shares(self, task: Task, fitted: Fitted) -> Tensor:
+        """See Method.class_shares. A shift of a class's logit acts as its share of the rows times exp(shift)."""
+        assert fitted.earlier is not None
+        biases, before = (net.flat[:, -net.classes :] for net in (fitted.net, fitted.earlier))
+        return super().class_shares(task, fitted) * (biases - before).double().exp()

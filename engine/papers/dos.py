@@ -19,6 +19,8 @@ from engine.papers.published import read_rows as printed_rows
 from engine.spec import Imbalance
 
 PAPER = "dos"
+METHOD = "dos"
+"""The paper's own method: what its presets leave open stands beside the tables."""
 RATES = ("0.90", "0.95", "0.99")
 KS = ("3", "5", "10")
 MINORITY = ("0", "4", "5", "6")

@@ -17,6 +17,8 @@ from engine.papers.published import Cell, read_cells
 from engine.spec import Imbalance
 
 PAPER = "eos"
+METHOD = "eos"
+"""The paper's own method: what its presets leave open stands beside the tables."""
 LOSSES = {"CE": "ce", "ASL": "asl", "Focal": "focal", "LDAM": "ldam"}
 SAMPLERS = {"SMOTE": "smote", "B.SMOTE": "borderline-smote", "Bal.SVM": "balanced-svm", "EOS": "eos"}
 SHORT = {"SMOTE": "SMOTE", "BSMOTE": "B.SMOTE", "BalSVM": "Bal.SVM"}

@@ -15,6 +15,8 @@ from engine.papers.protocol import REDUCED, SINE, Arm, Claim, Reading, Row, Tabl
 from engine.spec import Imbalance
 
 PAPER = "sine"
+METHOD = "explicit-gradient"
+"""The paper's own method: what its presets leave open stands beside the tables."""
 OWN, BASELINE, ALONE = "ExplicitGradient", "train + valid", "train only"
 FROZEN, EQUAL = "frozen", "train only, equal steps"
 ERROR = "test_mse"

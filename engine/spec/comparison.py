@@ -10,24 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import BadParameter
-from engine.spec.fields import is_number
+from engine.spec.companions import BASELINE
+from engine.spec.fields import catalog_field, is_number
 from engine.spec.result import DEFAULT_METRIC, METRICS
 from engine.spec.run import MAX_RATIO, Imbalance, canonical_json
 from engine.version import NUMERICS
 
-PLAIN, TREES = "ce", "trees"
-CONTENDERS = {
-    PLAIN: "Plain training (CE)",
-    "class-weights": "Class weights",
-    "threshold": "Threshold tuning",
-    "smote": "SMOTE",
-    "focal": "Focal loss",
-    "explicit-gradient": "Explicit gradient",
-    "eos": "EOS (three-phase)",
-    "dos": "DOS",
-    TREES: "Gradient-boosted trees",
-}
-"""name -> title, in the order in which they are run first. All but the trees are methods of the catalog, on the MLP."""
+TREES, TREES_TITLE = "trees", "Gradient-boosted trees"
+"""What is compared beside the methods of the catalog."""
 
 SOURCES = {"upload", "dataset", "file"}
 
@@ -40,10 +30,10 @@ class CompareSpec:
     """One comparison.
 
     source: {"upload": id}, {"dataset": name in the catalog} or, at the terminal, {"file": name}. reading: options of
-    `engine.data.tables.reading.read_sheet`, for an upload. target:
-    column with the classes; positive: the class looked for (default: the smaller of two, the smallest of more), for a catalog's dataset
-    as well. budget: seconds, in BUDGETS. ratio: largest / smallest class, made by leaving out rows before the split; None: as the data
-    come. methods: of CONTENDERS, None for all; plain training is always among them. metric: what decides, of engine.spec.result.METRICS.
+    `engine.data.tables.reading.read_sheet`, for an upload. target: column with the classes. positive: the class looked for (default:
+    the smaller of two, the smallest of more), for a catalog's dataset as well. budget: seconds, in BUDGETS. ratio: largest / smallest
+    class, made by leaving out rows before the split; None: as the data come. methods: names, None for all that `list_contenders`
+    gives; plain training is always among them and first. metric: what decides, of engine.spec.result.METRICS.
     """
 
     source: Mapping[str, str]
@@ -77,20 +67,25 @@ class CompareSpec:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**31:
             raise BadParameter(f"seed={self.seed!r}: must be a whole number in [0, {2**31 - 1}].")
         if self.methods is not None:
-            if isinstance(self.methods, str) or not all(isinstance(m, str) for m in self.methods):
+            if not isinstance(self.methods, (tuple, list)) or not all(isinstance(m, str) for m in self.methods):
                 raise BadParameter("methods must be a list of names, or nothing for all.")
-            if unknown := [m for m in self.methods if m not in CONTENDERS]:
-                raise BadParameter(f"method {unknown[0]!r} is not compared here; it must be one of {', '.join(CONTENDERS)}.")
-            object.__setattr__(self, "methods", tuple(m for m in CONTENDERS if m in self.methods or m == PLAIN))
+            object.__setattr__(self, "methods", tuple(dict.fromkeys((BASELINE, *self.methods))))
         for name in ("source", "reading"):  # frozen outside, plain inside
             object.__setattr__(self, name, json.loads(json.dumps(dict(getattr(self, name)))))
         object.__setattr__(self, "budget", float(self.budget))
         object.__setattr__(self, "ratio", None if self.ratio is None else float(self.ratio))
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The methods, plain training first."""
-        return tuple(CONTENDERS) if self.methods is None else self.methods
+    def complete(self, catalog: Mapping[str, Any]) -> CompareSpec:
+        """The same comparison with its methods in the order of the catalog; None stays None.
+
+        Raises BadParameter for a method that the catalog does not offer for comparison.
+        """
+        if self.methods is None:
+            return self
+        known = list_contenders(catalog)
+        if unknown := [name for name in self.methods if name not in known]:
+            raise BadParameter(f"method {unknown[0]!r} is not compared here; it must be one of {', '.join(known)}.")
+        return dataclasses.replace(self, methods=tuple(name for name in known if name in self.methods))
 
     @property
     def imbalance(self) -> Imbalance:
@@ -116,3 +111,11 @@ class CompareSpec:
         """16 hex digits naming this comparison: the hash of the spec, data, NUMERICS and, for private data, owner."""
         facts = {"compare": self.to_json(), "data": fingerprint, "numerics": NUMERICS, "owner": owner}
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:16]
+
+
+def list_contenders(catalog: Mapping[str, Any]) -> dict[str, str]:
+    """name -> title of what can be compared, in the order in which it is run first: methods by their `comparison`, then the trees."""
+    places = {entry["name"]: catalog_field(entry, "comparison") for entry in catalog["methods"]}
+    offered = sorted((place, name) for name, place in places.items() if place is not None)
+    titles = {entry["name"]: entry["title"] for entry in catalog["methods"]}
+    return {name: titles[name] for _, name in offered} | {TREES: TREES_TITLE}

@@ -13,8 +13,28 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from engine.errors import BadParameter, UnknownName
+from engine.spec.pens import UNKNOWN
 
 KINDS = {int: "int", float: "float", bool: "bool", str: "choice", tuple: "ints"}
+
+CATALOG_DEFAULTS: dict[str, Any] = {
+    "pen": dataclasses.asdict(UNKNOWN),
+    "control_pens": {},
+    "needs": [],
+    "cost": 1.0,
+    "comparison": None,
+    "quick": {},
+    "adds_rows": False,
+    "reuses_plain": False,
+    "suggested": None,
+    "paper_rows": [],
+}
+"""Fields of a method in the catalog that an older engine's catalog lacks, with the values that stand for them."""
+
+
+def catalog_field(entry: Mapping[str, Any], name: str) -> Any:
+    """A field of a method's entry in a catalog. Raises KeyError for one that is neither there nor in CATALOG_DEFAULTS."""
+    return entry[name] if name in entry else CATALOG_DEFAULTS[name]
 
 
 def is_number(value: object) -> TypeGuard[float]:

@@ -148,7 +148,7 @@ def delete_job(database: Database, connection: Connection, id: str) -> bool:
     """Delete a job with its events, results, artifacts and bookmarks. False if there is none."""
     row = connection.execute(sa.select(*COLUMNS).where(JOBS.c.id == id)).first()
     if row is not None and row.kind == "embed":
-        name = embedding.artifact(job_from_row(row).spec["technique"], id)
+        name = embedding.artifact_name(job_from_row(row).spec["technique"], id)
         connection.execute(ARTIFACTS.delete().where(ARTIFACTS.c.job == row.fingerprint, ARTIFACTS.c.name == name))
     delete_outcome(connection, id)
     connection.execute(BOOKMARKS.delete().where(BOOKMARKS.c.job == id))

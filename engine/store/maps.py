@@ -97,7 +97,7 @@ class Maps(Part):
 
         The factor is the median over the latest LEARN embed jobs of the technique of seconds taken / seconds foreseen; 1 without any.
         """
-        how = embedding.technique(technique, params or {})
+        how = embedding.make_technique(technique, params or {})
         query = sa.select(RESULTS.c.words).join(JOBS, JOBS.c.id == RESULTS.c.job).order_by(JOBS.c.finished.desc())
         query = query.where(JOBS.c.kind == "embed", self.database.field(JOBS.c.spec, "technique") == technique)
         with self.database.reading() as connection:

@@ -1,4 +1,4 @@
-"""About how long a run takes, from its dataset's entry and its parameters alone."""
+"""About how long a run takes, from its dataset's and method's entries and its parameters alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.spec import RunSpec, limits
 from engine.spec.companions import ORACLE
+from engine.spec.fields import catalog_field
 
 # Measured on one core: glass2, moons and digits, 1 to 20 replicates, every method on glass2. They decide an order and weigh cells
 # against each other; how long a cell takes on this machine is learnt from those that are done.
@@ -16,12 +17,10 @@ STEP_S = 2e-4
 """Seconds of a step of the MLP, for each replicate."""
 PIXEL_S = 5e-6
 """Seconds of a feature of an image in a convolutional network."""
-METHOD_COSTS = {"rus": 0.3, "eos": 1.1, "explicit-gradient": 1.5, "balanced-svm": 2.0, "dos": 2.0, "meta-weight-net": 5.0}
-"""Times the work of plain training on as many rows and epochs, where it is not about as much."""
 
 
-def estimate_cost(spec: RunSpec, entry: Mapping[str, Any]) -> float:
-    """About how many seconds a completed run takes on one slow core, from its dataset's entry and its parameters alone."""
+def estimate_cost(spec: RunSpec, entry: Mapping[str, Any], method: Mapping[str, Any]) -> float:
+    """About how many seconds a completed run takes on one slow core, from its dataset's and method's entries and its parameters."""
     counts = limits.class_counts(entry, spec.data)
     share = 0.8 if entry.get("test_counts") else 0.6
     rows = share * sum(counts if spec.method == ORACLE else limits.target_counts(counts, spec.imbalance))
@@ -30,4 +29,4 @@ def estimate_cost(spec: RunSpec, entry: Mapping[str, Any]) -> float:
         once = PIXEL_S * rows * entry["features"]
     else:
         once = STEP_S * max(1.0, rows / spec.params.get("batch", 128))
-    return float(OVERHEAD_S + spec.replicates * epochs * once * METHOD_COSTS.get(spec.method, 1.0))
+    return float(OVERHEAD_S + spec.replicates * epochs * once * catalog_field(method, "cost"))

@@ -201,7 +201,14 @@ def _cells(spec: SweepSpec, used: str) -> tuple[Cell, ...]:
                     own = spec._spec(entry, name, ratio).complete(catalog)
                     if name != ORACLE or not explain_no_potential(own, entry):
                         out.append(
-                            Cell(entry["name"], name, ratio, own, own.run_id(entry["fingerprint"]), estimate_cost(own, entry))
+                            Cell(
+                                entry["name"],
+                                name,
+                                ratio,
+                                own,
+                                own.run_id(entry["fingerprint"]),
+                                estimate_cost(own, entry, method),
+                            )
                         )
     return tuple(sorted(out, key=lambda cell: cell.cost))  # stable: plain training stands before what costs the same
 

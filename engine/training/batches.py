@@ -97,6 +97,11 @@ class Passes:
         return Plan.of(torch.from_numpy(index), torch.from_numpy(mask), torch.from_numpy(fresh), device)
 
 
+def steps_of_pass(sizes: Sequence[int], batch: int) -> int:
+    """Steps that one pass of `Passes` over replicates of these sizes takes, for all of them together."""
+    return max(-(-n // batch) for n in sizes)
+
+
 class Balanced:
     """Batches with the same number of rows of every class (card B2).
 

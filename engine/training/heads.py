@@ -12,7 +12,8 @@ from engine.data.dataset import Rows
 from engine.losses import Loss
 from engine.models.mlp import MLP
 from engine.models.net import Net, fresh_head
-from engine.training.loop import SGD, Batch
+from engine.training.loop import Batch
+from engine.training.optimisers import SGD
 
 
 class HeadSGD(SGD):

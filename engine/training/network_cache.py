@@ -21,7 +21,7 @@ MOST = 6
 
 
 @dataclass(frozen=True)
-class Kept:
+class CachedNetwork:
     """A network as it came out of training, the epochs chosen, what was said of its epochs, and how many steps it took."""
 
     flat: Tensor
@@ -31,11 +31,11 @@ class Kept:
     steps: int
 
 
-_kept: OrderedDict[str, Kept] = OrderedDict()
+_kept: OrderedDict[str, CachedNetwork] = OrderedDict()
 _lock = threading.Lock()  # scikit-learn may fit in threads
 
 
-def find(key: str) -> Kept | None:
+def get(key: str) -> CachedNetwork | None:
     """What is kept under this key, if anything."""
     with _lock:
         if key in _kept:
@@ -43,9 +43,9 @@ def find(key: str) -> Kept | None:
         return _kept.get(key)
 
 
-def keep(key: str, net: Net, chosen: Chosen, epochs: list[Epoch], steps: int) -> None:
+def put(key: str, net: Net, chosen: Chosen, epochs: list[Epoch], steps: int) -> None:
     """Keep a copy of a trained network."""
-    kept = Kept(net.flat.clone(), [t.clone() for t in net.state()], chosen, epochs, steps)
+    kept = CachedNetwork(net.flat.clone(), [t.clone() for t in net.state()], chosen, epochs, steps)
     with _lock:
         _kept[key] = kept
         _kept.move_to_end(key)
@@ -53,7 +53,7 @@ def keep(key: str, net: Net, chosen: Chosen, epochs: list[Epoch], steps: int) ->
             _kept.popitem(last=False)
 
 
-def forget() -> None:
+def clear() -> None:
     """Let go of all of them."""
     with _lock:
         _kept.clear()

@@ -28,12 +28,12 @@ DANGER = "in danger, that is with enough rows of other classes near it but not o
 class Sampled:
     """Rows to train on (the old ones, then the new), the new ones alone, and whom each was drawn towards.
 
-    rows: as given, relabelled where the sampler does that. made: None where nothing was to be made. enemies [R, n]: number among the
+    rows: as given, relabelled where the sampler does that. new: None where no row is needed. enemies [R, n]: number among the
     old rows of the row of another class that a new row was drawn towards, -1 for none.
     """
 
     rows: Rows
-    made: Rows | None = None
+    new: Rows | None = None
     enemies: Tensor | None = None
 
 
@@ -48,7 +48,7 @@ def oversample(
     """
     real = Rows(real.x, real.y.clone(), real.mask)
     parts, towards, instead = [], [], set()
-    said = time.monotonic()
+    last = time.monotonic()
     for r, replicate in enumerate(task.replicates):
         x, y = real.x[r][real.mask[r]], real.y[r][real.mask[r]]
         counts = torch.bincount(y, minlength=len(task.classes)).tolist()
@@ -60,21 +60,21 @@ def oversample(
         instead |= set(drawn.instead.values())
         if drawn.relabelled is not None:
             real.y[r, : len(y)] = drawn.relabelled
-        if time.monotonic() - said > TICK:
-            said = time.monotonic()
+        if time.monotonic() - last > TICK:
+            last = time.monotonic()
             yield Progress(meter.done, meter.total)
     if "smote" in instead:
         yield Note(f"A class has no {thing} {near}, so its new rows were made by SMOTE.", "warning")
     if "copies" in instead:
         yield Note("A class with a single training row has no neighbour to lie towards: it was repeated instead.", "warning")
-    made, enemies = pad(parts), pad(towards)
-    return Sampled(append(real, made), made, torch.where(enemies.mask, enemies.x.squeeze(2), -1))
+    new, enemies = pad(parts), pad(towards)
+    return Sampled(append(real, new), new, torch.where(enemies.mask, enemies.x.squeeze(2), -1))
 
 
-def machine_notes(found: Sampled, task: Task, most: int) -> Generator[Event, None, None]:
+def explain_machine(sampled: Sampled, task: Task, most: int) -> Generator[Event, None, None]:
     """What the balanced SVM did: the sizes of the classes of the first replicate, and on how many rows it was fitted at `most`."""
     if task.replicates[0].number == 0:
-        labels = found.rows.y[0][found.rows.mask[0]]
+        labels = sampled.rows.y[0][sampled.rows.mask[0]]
         yield Note(
             "With the labels of the support vector machine the classes of the first replicate have "
             f"{', '.join(map(str, torch.bincount(labels).tolist()))} training rows."

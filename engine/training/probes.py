@@ -74,12 +74,12 @@ def knn(z: Tensor, y: Tensor, mask: Tensor, classes: int, k: int = NEIGHBOURS) -
     return Neighbours(tuple(own), k)
 
 
-def _votes(own: Tensor, labels: Tensor, rows: Tensor, k: int) -> Tensor:
-    """Share of each class [m, C] among the k rows of `own` [n, H] nearest to each of `rows` [m, H]."""
-    centre = own.mean(0)
-    a, b = rows - centre, own - centre
+def _votes(reference: Tensor, labels: Tensor, rows: Tensor, k: int) -> Tensor:
+    """Share of each class [m, C] among the k rows of `reference` [n, H] nearest to each of `rows` [m, H]."""
+    centre = reference.mean(0)
+    a, b = rows - centre, reference - centre
     distance = torch.addmm(b.square().sum(1), a, b.T, alpha=-2)  # less |a|^2, which is the same for all
-    near = distance.topk(min(k, len(own)), largest=False).indices
+    near = distance.topk(min(k, len(reference)), largest=False).indices
     return labels[near].mean(1)
 
 

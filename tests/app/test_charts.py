@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+import plotly.validator_cache
 import pytest
 
 from app.charts import learning, losses, norms, pr
-from app.charts.palette import PENS, centre, pen, spread
+from app.charts.palette import COLOURS, Stroke, centre, distinct, read_strokes, spread, stroke, use_catalog
+from engine.methods import describe_methods, methods
+from engine.spec import pens
 from tests.app.fabricate import HOSTILE
 
 R = np.linspace(0, 1, 11)
@@ -119,9 +122,35 @@ def test_names_from_data_are_letters_in_every_chart() -> None:
 
 
 def test_every_method_has_a_pen_of_its_own_and_none_is_a_placeholder_of_streamlit() -> None:
-    assert len({(p.colour, p.dash) for p in PENS.values()}) == len(PENS)
-    assert all(not p.colour.startswith("#0000") for p in PENS.values())
-    assert pen("a method of tomorrow") == pen("a method of tomorrow")
+    keys = [key for m in methods().values() for key in (m.name, *m.controls)] + ["beside", "trees"]
+    strokes = [stroke(key) for key in keys]
+    assert len(set(strokes)) == len(keys) > 30 and stroke("a method of tomorrow") not in strokes
+    assert stroke("a method of tomorrow") == Stroke(COLOURS["grey"], "solid", "circle-open")
+    assert all(not value.startswith("#0000") for value in COLOURS.values())
+    assert set(COLOURS) == set(pens.COLOURS)
+    known = plotly.validator_cache.ValidatorCache.get_validator
+    for names, where in ((pens.MARKERS, "scatter.marker"), ([f"{m}-open" for m in pens.MARKERS], "scatter.marker")):
+        assert all(known(where, "symbol").validate_coerce(name) == name for name in names)
+    assert all(known("scatter.line", "dash").validate_coerce(name) == name for name in pens.DASHES)
+
+
+def test_pens_are_the_catalog_s() -> None:
+    own = {"name": "tomorrow", "pen": {"colour": "pink", "dash": "dot", "marker": "x"}, "paper_rows": ["Tomorrow"]}
+    own["control_pens"] = {"no tomorrow": {"colour": "blue", "dash": "dash", "marker": "star"}}
+    catalog = {"methods": [own, {"name": "older"}]}
+    try:
+        use_catalog(catalog)
+        assert stroke("tomorrow") == stroke("Tomorrow") == Stroke(COLOURS["pink"], "dot", "x")
+        assert stroke("no tomorrow") == Stroke(COLOURS["blue"], "dash", "star")
+        assert stroke("older") == stroke("ce") == stroke("never heard of")
+        assert read_strokes(catalog)["trees"] == stroke("trees")
+    finally:
+        use_catalog({"methods": describe_methods()})
+
+
+def test_curves_of_one_method_differ_in_colour_and_dash() -> None:
+    assert len({(s.colour, s.dash) for s in distinct(42)}) == 42 and len(distinct(50)) == 50
+    assert all(len({getattr(s, what) for s in distinct(3)}) == 3 for what in ("colour", "dash", "marker"))
 
 
 def test_spread_leaves_nan_out() -> None:

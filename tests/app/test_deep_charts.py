@@ -34,7 +34,7 @@ def test_two_states_stand_on_counts_with_whiskers_of_the_replicates() -> None:
     traces = drawn(fig)
     assert traces[0]["type"] == "bar" and traces[0]["y"].tolist() == COUNTS and "yaxis" not in traces[0]
     marks = [t for t in traces if t.get("mode") == "markers" and t["x"][0] is not None]
-    assert [t["marker"]["symbol"] for t in marks] == ["circle-open", "circle", "diamond-open", "diamond"]
+    assert [t["marker"]["symbol"] for t in marks] == ["triangle-down-open", "triangle-down", "cross-open", "cross"]
     np.testing.assert_allclose(marks[0]["y"], [0.2, 1.0], atol=1e-6)
     np.testing.assert_allclose(marks[1]["y"], [0.2, 0.5], atol=1e-6)
     np.testing.assert_allclose(marks[1]["error_y"]["array"], [0.095, 0.095], atol=1e-6)

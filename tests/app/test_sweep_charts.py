@@ -12,7 +12,7 @@ from app.charts import against_ratio, cost, heat, pr, recovered
 from app.charts.against_ratio import Line
 from app.charts.cost import Point
 from app.charts.heat import BETTER, WORSE, Square
-from app.charts.palette import PENS, pen
+from app.charts.palette import distinct, stroke
 from app.charts.recovered import Share
 from tests.app.fabricate import HOSTILE
 
@@ -116,13 +116,11 @@ def test_shares_beyond_the_picture_stand_at_its_edge() -> None:
 
 def test_curves_of_one_method_have_pens_of_their_own_and_may_have_no_prevalence_in_common() -> None:
     recall = np.linspace(0, 1, 5)
-    curves = [
-        pr.Curve(f"run{i}", "SMOTE", recall, np.ones((2, 5)), 0.5, 0.4, 0.6, drawn=list(PENS.values())[i]) for i in range(2)
-    ]
+    curves = [pr.Curve(f"run{i}", "SMOTE", recall, np.ones((2, 5)), 0.5, 0.4, 0.6, drawn=distinct(2)[i]) for i in range(2)]
     fig = pr.figure(curves, NAN)
     assert len({(t.line.color, t.line.dash) for t in fig.data if t.name}) == 2 and not fig.layout.shapes
     assert "random" not in pr.alt(curves, NAN) and pr.figure(curves, 0.1).layout.shapes
-    assert pr.Curve("ce", "CE", recall, np.ones((1, 5)), 0.5, NAN, NAN).pen == pen("ce")
+    assert pr.Curve("ce", "CE", recall, np.ones((1, 5)), 0.5, NAN, NAN).stroke == stroke("ce")
 
 
 def test_names_from_anywhere_do_nothing() -> None:

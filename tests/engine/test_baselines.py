@@ -23,7 +23,8 @@ from engine.methods.potential import Potential
 from engine.methods.rs import RS
 from engine.spec import Imbalance, RunSpec
 from engine.training.batches import Passes
-from engine.training.loop import Adam, Batch, new_net, streams
+from engine.training.loop import Batch, new_net, streams
+from engine.training.optimisers import Adam
 from tests.engine.tasks import blobs, task
 from tests.engine.test_methods import fit
 

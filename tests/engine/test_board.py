@@ -19,7 +19,7 @@ from engine.compare.comparison import compare
 from engine.data.dataset import Dataset
 from engine.data.tables.reading import read_sheet
 from engine.data.tables.target import select_features, to_dataset
-from engine.events import finish, unpack
+from engine.events import unpack
 from engine.methods import methods
 from engine.report.comparison_code import _list_arguments, _list_classifiers, write_row
 from engine.report.leaderboard import (
@@ -30,10 +30,11 @@ from engine.report.leaderboard import (
     write_leaderboard_latex,
     write_leaderboard_markdown,
 )
-from engine.spec.comparison import CONTENDERS, TREES, CompareSpec
+from engine.spec.comparison import TREES, CompareSpec
 from engine.spec.result import METRICS
 from engine.spec.run import default_params
 from tests.engine.comparisons import HOSTILE, comparison, hostile
+from tests.engine.contenders import CONTENDERS
 
 
 def cells(text: str) -> list[dict[str, str]]:
@@ -172,7 +173,11 @@ def compared() -> tuple[pd.DataFrame, Dataset, dict, dict[str, bytes]]:
         {"upload": "u-secret-id"}, "left", methods=("ce", "smote", "trees"), reading={"delimiter": ";", "decimal": ","}, seed=7
     )
     steps = compare(data, spec, clock=lambda: float(next(clock)), dropped=left_out)
-    return frame, data, *finish(steps)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return frame, data, *end.value
 
 
 @pytest.mark.parametrize("name", ["smote", "trees"])

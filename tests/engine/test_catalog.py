@@ -46,7 +46,7 @@ def test_live_it_says_what_this_machine_has() -> None:
 
 
 def test_every_file_is_a_method() -> None:
-    files = {m.name.replace("_", "-") for m in pkgutil.iter_modules(package.__path__)} - {"base"}
+    files = {m.name.replace("_", "-") for m in pkgutil.iter_modules(package.__path__)} - {"base", "decoupled"}
     assert set(methods()) == files, "one file per method, called as the method is"
     assert all(cls.__module__ == f"engine.methods.{name.replace('-', '_')}" for name, cls in methods().items())
     assert {"ce", "rs", "smote", "focal", "explicit-gradient", "potential"} <= files
@@ -65,6 +65,7 @@ FOUND = '''
 from dataclasses import dataclass
 from engine.methods.base import TableMethod, param
 from engine.methods.ce import CE
+from engine.spec.pens import Pen
 
 @dataclass(frozen=True)
 class Found(TableMethod):
@@ -74,11 +75,17 @@ class Found(TableMethod):
     family = "{family}"
     kinds = ("tabular",)
     source = "a test"
+    {pen}
     depth: int = param(3, low=1, high=5, help="Something.")
 
     def fit(self, task, *, camera):
         yield from ()
 '''
+
+
+def found(name: str, family: str, pen: str = 'pen = Pen("grey", "dot", "star")') -> str:
+    """The text of a method's file."""
+    return FOUND.format(name=name, family=family, pen=pen)
 
 
 @pytest.fixture
@@ -98,7 +105,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_a_new_file_is_a_new_method(folder: Path) -> None:
-    (folder / "zz_found.py").write_text(FOUND.format(name="found", family="sampling"))
+    (folder / "zz_found.py").write_text(found(name="found", family="sampling"))
     names = list(methods())
     assert names.index("focal") < names.index("found") < names.index("rs") < names.index("explicit-gradient")
     entry = next(m for m in catalog.build_catalog()["methods"] if m["name"] == "found")
@@ -107,7 +114,7 @@ def test_a_new_file_is_a_new_method(folder: Path) -> None:
 
 
 def test_two_methods_of_one_name_are_refused(folder: Path) -> None:
-    (folder / "zz_found.py").write_text(FOUND.format(name="ce", family="plain"))
+    (folder / "zz_found.py").write_text(found(name="ce", family="plain"))
     with pytest.raises(TypeError, match="two methods are called 'ce'"):
         methods()
 
@@ -119,6 +126,50 @@ def test_a_file_that_cannot_be_imported_is_loud(folder: Path) -> None:
 
 
 def test_an_unknown_family_is_loud(folder: Path) -> None:
-    (folder / "zz_found.py").write_text(FOUND.format(name="found", family="magic"))
+    (folder / "zz_found.py").write_text(found(name="found", family="magic"))
     with pytest.raises(TypeError, match="method 'found' is of no known family: 'magic' is not one of plain, loss"):
         methods()
+
+
+@pytest.mark.parametrize(
+    ("pen", "says"),
+    [
+        ("", "'found' must have a pen"),
+        (
+            'pen = Pen("grey", "dot", "star"); controls = {"no depth": {"depth": 1}}',
+            "'found' must have a pen, and one for each of its",
+        ),
+        (
+            'pen = Pen("red", "dot", "star")',
+            "no pen has 'red'; it must be one of green, sky, orange, grey, pink, vermilion, blue",
+        ),
+        (
+            'pen = Pen("grey", "dashdot", "cross")',
+            r"""'ce' and 'found' have the same pen, Pen\("grey", "dashdot", "cross"\); free are for example """
+            r'Pen\("grey", "solid", "circle"\), Pen\("grey", "solid", "square"\), Pen\("grey", "solid", "diamond"\)$',
+        ),
+        ('pen = Pen("blue", "dot", "triangle-up")', "'trees' and 'found' have the same pen"),
+        ('pen = Pen("grey", "solid", "circle-open")', "'an unknown key' and 'found' have the same pen"),
+        (
+            'pen = Pen("grey", "dot", "star"); controls = {"frozen": {"depth": 1}}; control_pens = {"frozen": Pen("grey", "dot", "x")}',
+            "two methods or controls are called 'frozen'",
+        ),
+    ],
+)
+def test_a_pen_is_nobody_else_s(folder: Path, pen: str, says: str) -> None:
+    (folder / "zz_found.py").write_text(found("found", "sampling", pen))
+    with pytest.raises(TypeError, match=says):
+        methods()
+
+
+def test_what_an_older_catalog_lacks_has_a_default() -> None:
+    entry = method("smote").describe()
+    added = dict(list(entry.items())[-10:])
+    assert list(added) == list(fields.CATALOG_DEFAULTS) and all(fields.catalog_field(entry, k) == v for k, v in added.items())
+    older = {k: v for k, v in entry.items() if k not in added}
+    assert {k: fields.catalog_field(older, k) for k in added} == {
+        "pen": {"colour": "grey", "dash": "solid", "marker": "circle-open"}, "control_pens": {}, "needs": [], "cost": 1.0,
+        "comparison": None, "quick": {}, "adds_rows": False, "reuses_plain": False, "suggested": None, "paper_rows": [],
+    }  # fmt: skip
+    with pytest.raises(KeyError):
+        fields.catalog_field(entry, "no such field")

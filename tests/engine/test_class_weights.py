@@ -11,7 +11,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from engine.losses import ClassWeighted, cross_entropy
 from engine.methods.ce import CE
 from engine.methods.class_weights import ClassWeights
-from engine.training.loop import Adam, Batch, mean_under, new_net
+from engine.training.loop import Batch, new_net
+from engine.training.optimisers import Adam, mean_under
 from tests.engine.tasks import blobs, task
 from tests.engine.test_methods import fit
 

@@ -10,7 +10,8 @@ import torch
 from engine.losses import cross_entropy
 from engine.models.cnn import CNN, TRUNKS, parameters
 from engine.models.net import WithHead
-from engine.training.loop import Augment, Batch
+from engine.training.loop import Batch
+from engine.training.optimisers import Augment
 
 F64 = torch.float64
 SHAPE = (1, 8, 8)

@@ -23,7 +23,6 @@ from engine.compare import artifacts as artifacts_module
 from engine.compare import bench as bench_module
 from engine.compare import comparison as module
 from engine.compare import result
-from engine.compare.bench import given_classes
 from engine.compare.comparison import CompareSpec, compare
 from engine.compare.halving import Resource
 from engine.data.dataset import Dataset, Task
@@ -35,7 +34,8 @@ from engine.errors import BadData, BadParameter
 from engine.events import Board, Event, Note, Phase, Progress, decode, encode, finish, unpack
 from engine.methods import method
 from engine.spec import RunSpec
-from engine.spec.comparison import CONTENDERS, PLAIN, TREES
+from engine.spec.companions import BASELINE
+from engine.spec.comparison import TREES
 from engine.spec.result import METRICS
 from engine.spec.run import default_params
 from engine.stats import thresholds
@@ -44,11 +44,12 @@ from engine.stats.thresholds import VARIANTS
 from engine.training import network_cache
 from engine.training.camera import Camera
 from tests.engine.comparisons import comparison
+from tests.engine.contenders import CONTENDERS
 
 BUDGET = 7.0
 COLOURS = ("red", "green", "(missing)")
 SPEC = CompareSpec({"upload": "secret-id"}, target="left")
-CHEAP = replace(SPEC, methods=(PLAIN, "smote"))
+CHEAP = replace(SPEC, methods=(BASELINE, "smote"))
 
 
 def table(counts: tuple[int, ...] = (150, 40), seed: int = 0) -> Dataset:
@@ -136,12 +137,12 @@ def test_it_is_plain_json_and_names_no_upload_but_in_its_spec(whole):
 def test_differences_are_paired_on_common_replicates(whole):
     _, _, found, _ = whole
     rows = {m["name"]: m for m in found["methods"]}
-    plain, share = rows[PLAIN], found["protocol"]["test_share"]
+    plain, share = rows[BASELINE], found["protocol"]["test_share"]
     assert plain["difference"] is None and share == pytest.approx(1 / (found["protocol"]["folds"] - 1))
     base = dict(zip(plain["numbers"], plain["metrics"]["average_precision"]["values"], strict=True))
     tests = {}
     for name, row in rows.items():
-        if name != PLAIN and row["look"] == plain["look"]:
+        if name != BASELINE and row["look"] == plain["look"]:
             own = dict(zip(row["numbers"], row["metrics"]["average_precision"]["values"], strict=True))
             tests[name] = t_test([own[r] - base[r] for r in own if r in base], share)
     adjusted = dict(zip(tests, holm([t.p for t in tests.values()]), strict=True))
@@ -165,7 +166,7 @@ def test_the_verdict_says_what_was_cut(whole):
     assert found["verdict"].endswith("with more time it may be otherwise.") == cut
     bench, _ = module._make_evaluator(table((4000, 500)), SPEC, ticking())
     outcome = SimpleNamespace(counts=np.array([460, 51]))
-    contest = SimpleNamespace(level=Resource(512, 25), names=(PLAIN,), outcomes=lambda name: {0: outcome})
+    contest = SimpleNamespace(level=Resource(512, 25), names=(BASELINE,), outcomes=lambda name: {0: outcome})
     rows = f"on 511 of {bench.train_rows:,} training rows"
     said = result._proviso(contest, bench)
     assert said == f" This is from training {rows} and for 25 epochs at most: with more time it may be otherwise."
@@ -195,11 +196,11 @@ def test_scores_are_those_of_the_metrics(whole):
             assert row["metrics"]["balanced_accuracy"]["values"][i] == pytest.approx(label, abs=1e-6)
         assert arrays[f"pr/{row['name']}"].shape == arrays["pr_recall"].shape
     # within a seed every row outside the validation part is tested once
-    tested = sum(len(p.test) for p in split(data, RunSpec("x", PLAIN, folds=folds, seeds=10), 0))
+    tested = sum(len(p.test) for p in split(data, RunSpec("x", BASELINE, folds=folds, seeds=10), 0))
     assert (arrays["seed"] == 0).sum() == tested
 
 
-@pytest.mark.parametrize("name", [PLAIN, "smote", TREES])
+@pytest.mark.parametrize("name", [BASELINE, "smote", TREES])
 def test_threshold_tables_are_scikit_learns_counts(whole, name):
     _, _, _, artifacts = whole
     arrays, tab = unpack(artifacts["arrays"]), unpack(artifacts[f"thresholds/{name}"])
@@ -227,7 +228,7 @@ def test_a_model_taken_away_predicts_as_it_did(whole, name):
     arrays = unpack(artifacts["arrays"])
     score = arrays[f"score/{name}"]
     own = (arrays["seed"][: len(score)] == 0) & (arrays["fold"][: len(score)] == 0)
-    test = split(data, RunSpec("x", PLAIN, folds=found["protocol"]["folds"], seeds=10), 0)[0].test
+    test = split(data, RunSpec("x", BASELINE, folds=found["protocol"]["folds"], seeds=10), 0)[0].test
     model = engine.load_model(io.BytesIO(artifacts[f"model/{name}"]))
     assert model.classes_.tolist() == ["stays", "leaves"] and model.about["target"] == "left"
     assert np.isnan(data.numeric[test]).any() and (data.categorical[test] == 2).any()
@@ -290,7 +291,7 @@ def test_the_same_again():
 
 
 def test_numbers_do_not_depend_on_who_else_plays():
-    with_smote, alone = looked()[1], looked(spec=replace(CHEAP, methods=(PLAIN,)))[1]
+    with_smote, alone = looked()[1], looked(spec=replace(CHEAP, methods=(BASELINE,)))[1]
     assert with_smote["methods"][0]["metrics"] == alone["methods"][0]["metrics"]
     assert "nothing to compare" in alone["verdict"] or alone["best"] is None
 
@@ -303,12 +304,12 @@ def test_the_same_data_at_other_ratios(ratio, counts):
 
 
 def test_many_classes():
-    spec = replace(CHEAP, methods=(PLAIN, "threshold", TREES))
+    spec = replace(CHEAP, methods=(BASELINE, "threshold", TREES))
     _, found, artifacts = looked(table((90, 40, 20)), spec)
     assert found["data"]["positive"] == "third" and not any(m["failed"] for m in found["methods"])
     model = engine.load_model(io.BytesIO(artifacts["model/trees"]))
     assert model.classes_.tolist() == ["stays", "leaves", "third"]
-    chosen = looked(table((90, 40, 20)), replace(spec, positive="leaves", methods=(PLAIN,)))[1]
+    chosen = looked(table((90, 40, 20)), replace(spec, positive="leaves", methods=(BASELINE,)))[1]
     assert chosen["data"]["positive"] == "leaves" and list(chosen["data"]["classes"]) == ["stays", "leaves", "third"]
 
 
@@ -334,13 +335,13 @@ def test_scores_are_pooled_over_whole_seeds(monkeypatch):
     data = table()
     bench, _ = module._make_evaluator(data, SPEC, ticking())
     assert bench.pooled_seeds == 1
-    outcomes, _ = finish(bench.evaluate(PLAIN, module.LOOK, (0, 1)))
+    outcomes, _ = finish(bench.evaluate(BASELINE, module.LOOK, (0, 1)))
     assert [bool(o.scores) for o in outcomes.values()] == [o.replicate.seed == 0 for o in outcomes.values()]
 
 
 def test_an_official_test_part_is_joined():
     data = replace(table(), official_test=np.arange(0, 190, 4))
-    _, found, _ = looked(data, replace(CHEAP, methods=(PLAIN,)))
+    _, found, _ = looked(data, replace(CHEAP, methods=(BASELINE,)))
     assert found["shortened"][0].startswith("The official test part was joined") and found["data"]["used_rows"] == 190
 
 
@@ -371,13 +372,13 @@ def test_a_model_takes_rows_as_the_file_has_them():
     more = module.describe_sheet(sheet, "left")
     assert more["dropped"] == [{"name": "id", "kind": "id"}] and set(more["readings"]) == {"since", "member"}
     data = to_dataset(sheet, "left", name="t.csv")
-    _, found, artifacts = looked(data, replace(CHEAP, methods=(PLAIN, TREES)), **more)
+    _, found, artifacts = looked(data, replace(CHEAP, methods=(BASELINE, TREES)), **more)
     assert found["data"]["guesses"]["decimal"] == "," and found["data"]["columns"]["categorical"] == ["colour"]
     arrays = unpack(artifacts["arrays"])
-    test = split(data, RunSpec("x", PLAIN, folds=found["protocol"]["folds"], seeds=10), 0)[0].test
+    test = split(data, RunSpec("x", BASELINE, folds=found["protocol"]["folds"], seeds=10), 0)[0].test
     rows = pd.read_csv(io.StringIO("\n".join(lines)), sep=";", decimal=",").iloc[test]
     assert set(rows.member) == {"yes", "no"} and rows.amount.isna().any() and rows.colour.isna().any()
-    for name in (PLAIN, TREES):
+    for name in (BASELINE, TREES):
         model = engine.load_model(io.BytesIO(artifacts[f"model/{name}"]))
         before = arrays[f"score/{name}"][(arrays["seed"] == 0) & (arrays["fold"] == 0)]
         np.testing.assert_allclose(model.predict_proba(rows)[:, 1], before, rtol=0, atol=1e-6)
@@ -409,29 +410,29 @@ def test_what_cannot_be_compared_is_one_sentence(data, spec, error, says):
 # ---- what methods do to class shares
 
 
-def fitted(name: str, params: dict[str, Any]) -> tuple[Task, Any, dict[str, Any]]:
+def fitted(name: str, params: dict[str, Any]) -> tuple[Task, Any, np.ndarray]:
+    """(a task, what the method fitted on it, the class shares that it says it trained with)."""
     data = table()
-    task = prepare(data, RunSpec(data.name, PLAIN, folds=3), range(2))
+    task = prepare(data, RunSpec(data.name, BASELINE, folds=3), range(2))
     params = default_params(method(name).describe(), "tabular") | {"epochs": 2, "hidden": [8]} | params
-    return task, finish(method(name)(**params).fit(task, camera=Camera(task, 0))), params
+    trained = method(name)(**params)
+    out = finish(trained.fit(task, camera=Camera(task, 0)))
+    return task, out, trained.class_shares(task, out).numpy()
 
 
 def test_shares_that_methods_train_with():
-    task, out, params = fitted(PLAIN, {})
+    task, out, shares = fitted(BASELINE, {})
     counts = task.train.counts(2).numpy()
-    np.testing.assert_allclose(given_classes(PLAIN, params, task, out), counts)
-    task, out, params = fitted("class-weights", {})
-    shares = given_classes("class-weights", params, task, out)
+    np.testing.assert_allclose(shares, counts)
+    task, out, shares = fitted("class-weights", {})
     np.testing.assert_allclose(shares[:, 0], shares[:, 1])
-    task, out, params = fitted("smote", {"amount": "balance"})
-    shares = given_classes("smote", params, task, out)
+    task, out, shares = fitted("smote", {"amount": "balance"})
     np.testing.assert_allclose(shares[:, 0], shares[:, 1])
     np.testing.assert_array_equal(shares[:, 0], counts[:, 0])
 
 
 def test_taking_a_tuned_threshold_back_gives_plain_probabilities():
-    task, out, params = fitted("threshold", {})
-    shares = given_classes("threshold", params, task, out)
+    task, out, shares = fitted("threshold", {})
     counts = task.train.counts(2).numpy()
     with torch.no_grad():
         tuned, plain = (net(task.test.x).double().softmax(-1).numpy() for net in (out.net, out.earlier))
@@ -445,8 +446,8 @@ def test_corrections_know_validation_rows_and_training_shares_alone():
     """Each by its own definition from what was fitted: no test row has a part in either, also where training rows were cut."""
     data, level = table((300, 30)), Resource(rows=80, epochs=6)
     bench, _ = module._make_evaluator(data, SPEC, ticking())
-    outcomes, _ = finish(bench.evaluate(PLAIN, level, (0,)))
-    task, (out, _), parts = bench.task, bench.kept[PLAIN, level], split(data, bench.spec, 0)
+    outcomes, _ = finish(bench.evaluate(BASELINE, level, (0,)))
+    task, (out, _), parts = bench.task, bench.kept[BASELINE, level], split(data, bench.spec, 0)
     for r, part in enumerate(parts):
         with torch.no_grad():
             valid, test = (out.net(rows.x).double().softmax(-1)[r][rows.mask[r]].numpy() for rows in (task.valid, task.test))

@@ -12,8 +12,8 @@ import pytest
 
 from engine.commands.compare import summarise_comparison
 from engine.commands.main import main
-from engine.spec.comparison import CONTENDERS
 from tests.engine.comparisons import HOSTILE, comparison
+from tests.engine.contenders import CONTENDERS
 
 
 def write(path: Path, rows: int = 160, rare: int = 40) -> Path:

@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from engine.errors import BadParameter
 from engine.methods import methods
 from engine.spec import Imbalance
-from engine.spec.comparison import CONTENDERS, PLAIN, TREES, CompareSpec
+from engine.spec.companions import BASELINE
+from engine.spec.comparison import TREES, CompareSpec, list_contenders
+from tests.engine.contenders import CATALOG, CONTENDERS
 
 SOURCE = {"upload": "u1"}
 
 
 def test_every_method_is_compared_and_no_oracle():
-    assert CompareSpec(SOURCE).names == tuple(CONTENDERS) and next(iter(CONTENDERS)) == PLAIN
+    assert list(CONTENDERS)[:9] == [
+        BASELINE, "class-weights", "threshold", "smote", "focal", "explicit-gradient", "eos", "dos", TREES,
+    ]  # fmt: skip
     assert "potential" not in CONTENDERS
+    assert list_contenders({"methods": [{"name": "ce", "title": "CE"}]}) == {
+        TREES: CONTENDERS[TREES]
+    }  # an older engine's catalog
     known = methods()
     for name in set(CONTENDERS) - {TREES}:
-        assert known[name].ranked and "tabular" in known[name].kinds
+        assert known[name].ranked and "tabular" in known[name].kinds and CONTENDERS[name] == known[name].title
 
 
 def test_plain_training_is_always_there():
-    assert CompareSpec(SOURCE, methods=("smote",)).names == (PLAIN, "smote")
-    assert CompareSpec(SOURCE, methods=("trees", "ce", "smote")).names == (PLAIN, "smote", TREES)
+    assert CompareSpec(SOURCE, methods=("smote",)).methods == (BASELINE, "smote")
+    assert CompareSpec(SOURCE, methods=("trees", "ce", "smote", "trees")).methods == (BASELINE, TREES, "smote")
+
+
+def test_the_catalog_orders_the_methods_and_knows_their_names():
+    spec = CompareSpec(SOURCE, methods=("trees", "ce", "smote"))
+    assert spec.complete(CATALOG) == replace(spec, methods=(BASELINE, "smote", TREES))
+    assert CompareSpec(SOURCE).complete(CATALOG).to_json()["methods"] is None
+    for name in ("potential", "no such method"):
+        with pytest.raises(
+            BadParameter, match=f"'{name}' is not compared here; it must be one of ce, class-weights, .*, trees.$"
+        ):
+            CompareSpec(SOURCE, methods=(name,)).complete(CATALOG)
 
 
 def test_it_goes_through_json():
@@ -58,7 +77,7 @@ def test_its_id_changes_with_all_that_matters():
         ({"positive": True}, "positive must be text"), ({"reading": [1]}, "reading"), ({"budget": 4.9}, r"\[5, 3600\] seconds"),
         ({"budget": 3601}, "budget"), ({"budget": float("nan")}, "budget"), ({"budget": "60"}, "budget"), ({"budget": True}, "budget"),
         ({"ratio": 0.5}, "ratio"), ({"ratio": 1e9}, "ratio"), ({"ratio": float("nan")}, "ratio"), ({"metric": "accuracy"}, "metric"),
-        ({"seed": -1}, "seed"), ({"seed": 1.5}, "seed"), ({"methods": "eos"}, "list"), ({"methods": ["potential"]}, "'potential'"),
+        ({"seed": -1}, "seed"), ({"seed": 1.5}, "seed"), ({"methods": "eos"}, "list"), ({"methods": {"eos": 1}}, "list"),
         ({"methods": [3]}, "list"), ({"extra": 1}, "no field 'extra'"),
     ],
     ids=str,

@@ -26,11 +26,11 @@ SEEN: dict[str, Any] = {"model": "lenet", "epochs": 2, "batch": 16}
 
 
 def plain(on: Task) -> Fitted:
-    network_cache.forget()  # or the method's own network would be this one, remembered
+    network_cache.clear()  # or the method's own network would be this one, remembered
     try:
         return fit(CE(**(SMALL if on.shape is None else SEEN)), on)[1]
     finally:
-        network_cache.forget()
+        network_cache.clear()
 
 
 def images() -> Task:

@@ -229,7 +229,7 @@ def test_pixel_space_trains_once_on_input_rows(on: Task) -> None:
     assert made is not None and made.x.shape[2] == on.train.x.shape[2] and made.start is made.x
     counts = on.train.counts(len(on.classes))
     assert torch.equal(Rows(made.x, made.y, made.mask).counts(len(on.classes)), counts.amax(1, keepdim=True) - counts)
-    same = sampled(EOS(**options), on.train, on).made
+    same = sampled(EOS(**options), on.train, on).new
     assert same is not None and torch.equal(same.x, made.x)  # one path for both spaces
     assert [e for e in events if isinstance(e, Scene)][-1].parents.shape[0] > 0
 

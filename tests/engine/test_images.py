@@ -43,9 +43,9 @@ def fit(method: Method, on: Task, frames: int = 4) -> tuple[list[Event], Fitted]
 @pytest.fixture(autouse=True)
 def nothing_kept():
     """Otherwise a second training would be the first one remembered."""
-    network_cache.forget()
+    network_cache.clear()
     yield
-    network_cache.forget()
+    network_cache.clear()
 
 
 @ALL
@@ -53,11 +53,11 @@ def test_alone_equals_stacked_and_the_bits_are_the_seeds(cls):
     on = task(pictures(), folds=2, seeds=1)
     _, both = fit(small(cls), on)
     for r in range(2):
-        network_cache.forget()
+        network_cache.clear()
         _, alone = fit(small(cls), task(pictures(), folds=2, seeds=1, numbers=[r]))
         assert torch.allclose(alone.net.flat[0], both.net.flat[r], rtol=0, atol=1e-9)
         assert torch.allclose(alone.net(on.test.x[r : r + 1]), both.net(on.test.x)[r : r + 1], rtol=0, atol=1e-9)
-    network_cache.forget()
+    network_cache.clear()
     _, again = fit(small(cls), on)
     assert torch.equal(again.net.flat, both.net.flat) and torch.equal(again.epoch, both.epoch)
 
@@ -87,7 +87,7 @@ def test_test_rows_change_nothing(cls):
     on = task(pictures(), folds=1, seeds=1)
     other = dataclasses.replace(on, test=dataclasses.replace(on.test, x=on.test.x * 7 + 3, y=1 - on.test.y.clamp(max=1)))
     _, one = fit(small(cls), on)
-    network_cache.forget()
+    network_cache.clear()
     _, two = fit(small(cls), other)
     assert torch.equal(one.net.flat, two.net.flat)
 

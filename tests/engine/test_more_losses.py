@@ -18,7 +18,8 @@ from engine.methods.class_weights import ClassWeights
 from engine.methods.eos import EOS
 from engine.methods.focal import Focal
 from engine.methods.ldam import LDAM
-from engine.training.loop import Batch, mean_under
+from engine.training.loop import Batch
+from engine.training.optimisers import mean_under
 from tests.engine.tasks import blobs, task
 from tests.engine.test_methods import fit, small
 

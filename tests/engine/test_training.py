@@ -14,7 +14,8 @@ from engine.methods.ce import CE
 from engine.methods.explicit_gradient import ExplicitGradient
 from engine.training.batches import Balanced, Passes
 from engine.training.camera import Camera
-from engine.training.loop import Adam, Batch, Meter, evaluate, new_net, streams, train
+from engine.training.loop import Batch, Meter, evaluate, new_net, streams, train
+from engine.training.optimisers import Adam
 from tests.engine.tasks import blobs, task
 from tests.engine.test_methods import fit
 

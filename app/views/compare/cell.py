@@ -11,7 +11,7 @@ from engine.spec import RunSpec
 
 
 def draw_cell(context: Context) -> None:
-    """A cell to take along: open it in the Lab, beside plain training, or as code."""
+    """Draw one cell of the sweep: links to the Lab and to plain training beside it, and its code."""
     found = list_runs(context)
     if not found:
         return

@@ -1,4 +1,4 @@
-"""What the views of Compare are given, the names of places and runs in them, and what a view says of itself."""
+"""What the views of Compare are given, the names of places and runs in them, and what a view declares."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from engine.sweep import SweepSpec
 
 @dataclass(frozen=True)
 class View(Piece):
-    """A view of Compare. selections: words of the address that it keeps in `Context.chosen`; measured: it has a measure to choose."""
+    """A view of Compare. selections: words of the address that it keeps in `Context.chosen`; measured: it has a measure to
+    choose."""
 
     selections: tuple[str, ...] = ("cell",)
     measured: bool = True
@@ -26,10 +27,12 @@ class View(Piece):
 
 @dataclass(frozen=True)
 class Context:
-    """What is shown: the plan, its records (`engine.sweep.table.build_table`) of one metric, the catalog, and where selections are kept.
+    """What is shown: the plan, its records (`engine.sweep.table.build_table`) of one metric, the catalog, and where selections are
+    kept.
 
-    spec: None where the form has no plan. records: None where no plan is drawn. chosen: at (dataset@ratio), curves (ids of runs), cell,
-    run and beside (ids of a run); the page writes them into the address.
+    spec: None where the form has no plan. records: None where no plan is drawn.
+    chosen: at (dataset@ratio), curves (ids of runs), cell, run and beside (ids of a run); the page writes them into the
+    address.
     """
 
     spec: SweepSpec | None
@@ -50,23 +53,23 @@ class Context:
 
 
 def name_place(record: Record) -> str:
-    """'Two moons, 20:1'."""
+    """Return 'Two moons, 20:1'."""
     return f"{record['dataset_title']}, {format_ratio(record['ratio'])}"
 
 
 def list_places(context: Context) -> dict[str, str]:
-    """'dataset@ratio' -> name, of the cells with a number."""
+    """Return 'dataset@ratio' -> name, of the cells with a number."""
     found = {f"{r['dataset']}@{r['ratio']:g}": name_place(r) for r in context.there}
     return _tell_apart(found)
 
 
 def list_runs(context: Context) -> dict[str, str]:
-    """Run's id -> 'SMOTE on Two moons, 20:1', of the cells with a number."""
+    """Return run's id -> 'SMOTE on Two moons, 20:1', of the cells with a number."""
     return _tell_apart({r["run"]: f"{r['title']} on {name_place(r)}" for r in context.there})
 
 
 def _tell_apart(names: Mapping[str, str]) -> dict[str, str]:
-    """The same with visible names of which no two are equal."""
+    """Return the names as visible lines of which no two are equal."""
     shown = naming.label_names(list(dict.fromkeys(names.values())), 90)
     out = {key: shown[name] for key, name in names.items()}
     seen = list(out.values())
@@ -74,7 +77,7 @@ def _tell_apart(names: Mapping[str, str]) -> dict[str, str]:
 
 
 def keep_choice(name: str, key: str) -> Callable[[], None]:
-    """What keeps a widget's value as the selection of that name. key: the widget's."""
+    """Return a callback that keeps a widget's value in `Context.chosen`. name: of the selection; key: the widget's."""
 
     def take() -> None:
         value = st.session_state[key]

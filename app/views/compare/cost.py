@@ -1,4 +1,4 @@
-"""Compare's score against the seconds of training."""
+"""Compare's view of a score against the seconds of training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PIECE = View(4, "Cost", needs=("records",), selections=("at", "cell"))
 
 
 def _choose_place(context: Context) -> str:
-    """The cell that is looked at; a list where there are several."""
+    """Draw the choice of a dataset and ratio; return it as 'dataset@ratio'."""
     found = list_places(context)
     state = st.session_state
     chosen = context.chosen.get("at")
@@ -30,7 +30,7 @@ def _choose_place(context: Context) -> str:
 
 
 def draw(context: Context) -> None:
-    """Score against the seconds of training, at one dataset and ratio."""
+    """Draw score against seconds of training, at one dataset and ratio."""
     draw_heading(
         f"{context.label} against seconds of training",
         "Seconds of the whole run, all replicates, as measured on the engine's machine: they depend on what else it did. The dotted line "

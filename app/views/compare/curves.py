@@ -1,4 +1,4 @@
-"""Compare's precision-recall curves of chosen cells."""
+"""Compare's view of precision-recall curves of chosen cells."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CURVES = 6
 
 
 def draw(context: Context) -> None:
-    """Precision-recall curves of chosen cells."""
+    """Draw precision-recall curves of chosen cells."""
     draw_heading(
         "Precision and recall on the test rows",
         "Rows are ranked by the network's score. Recall: the share of all positive rows among those ranked so far; precision: the share of "
@@ -60,7 +60,7 @@ def draw(context: Context) -> None:
 
 
 def _choose_first(context: Context) -> list[str]:
-    """The cells at the place with most of them, those of the highest ratio before others."""
+    """Return the ids of the cells at the place that has most of them; of equal places, the one with the highest ratio."""
     by_place: dict[tuple[str, float], list[str]] = {}
     for r in context.there:
         by_place.setdefault((r["dataset"], r["ratio"]), []).append(r["run"])
@@ -69,13 +69,13 @@ def _choose_first(context: Context) -> list[str]:
 
 
 def _read_curves(context: Context, picked: Sequence[str], names: Mapping[str, str]) -> tuple[list[pr.Curve], float]:
-    """The curves of these runs, and the prevalence that all have, else NaN."""
+    """Return the curves of these runs, and the prevalence that all have, else NaN."""
     store, owner = get_store(), visitor.read_owner()
     known = {r["run"]: r for r in context.there}
     methods = [known[id]["method"] for id in picked]
     places = {(known[id]["dataset"], known[id]["ratio"]) for id in picked}
     twice = len(set(methods)) < len(methods)
-    pens = [pen for name, pen in palette.PENS.items() if name not in ("frozen", "beside")]
+    strokes = palette.distinct(len(picked))
     out, prevalences = [], set()
     for i, id in enumerate(picked):
         try:
@@ -89,7 +89,7 @@ def _read_curves(context: Context, picked: Sequence[str], names: Mapping[str, st
         record = known[id]
         label = record["title"] if len(places) == 1 else names[id]
         arrays = (result.arrays["pr_recall"], np.atleast_2d(result.arrays["pr_precision"]))
-        pen = pens[i % len(pens)] if twice else palette.pen(record["method"])
-        out.append(pr.Curve(id, label, *arrays, ap.mean, ap.low, ap.high, record["role"] == "oracle", pen))
+        stroke = strokes[i] if twice else palette.stroke(record["method"])
+        out.append(pr.Curve(id, label, *arrays, ap.mean, ap.low, ap.high, record["role"] == "oracle", stroke))
         prevalences.add(round(result.prevalence, 6))
     return out, prevalences.pop() if len(prevalences) == 1 else math.nan

@@ -1,4 +1,4 @@
-"""Compare's heat map of differences to plain training."""
+"""Compare's view of differences to plain training, as a heat map."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PIECE = View(2, "Differences", needs=("records",))
 
 
 def draw(context: Context) -> None:
-    """The heat map of differences to plain training."""
+    """Draw the heat map of differences to plain training."""
     draw_heading(
         f"Difference in {context.label} to plain training",
         f"{heat.BETTER}: better, {heat.WORSE}: worse, after Holm's correction; no mark: not told apart. "
@@ -37,12 +37,12 @@ def draw(context: Context) -> None:
     figure = size.fit_figure(heat.figure(names, heads, squares))
     wide = int(figure.layout.width)
     said = sweep_words.describe_heat(context.records)
-    st.html(f"<style>.st-key-chart-heat {{ min-width: {wide}px }}</style>")  # on a narrow screen it scrolls, it is not squeezed
+    st.html(f"<style>.st-key-chart-heat {{ min-width: {wide}px }}</style>")  # a narrow screen scrolls it
     with st.container(key="compare-heat"):
         st.plotly_chart(
             figure, key="chart-heat", alt=heat.alt(names, heads, squares, context.label), config=palette.CONFIG, width=wide
         )
-        # in what scrolls there has to be something that the keyboard can reach
+        # a region that scrolls needs an element that the keyboard can reach
         draw_numbers(
             "heat",
             lambda: heat.table(names, heads, squares),
@@ -55,7 +55,7 @@ def draw(context: Context) -> None:
 
 
 def make_square(record: Record | None) -> Square:
-    """A cell of the heat map."""
+    """Return a cell of the heat map."""
     if record is None:
         return Square(None, why="–", full="This cannot be run.")
     found = record["difference"]

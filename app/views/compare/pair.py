@@ -1,4 +1,4 @@
-"""Two runs side by side: which two, what differs in what they were asked and in what came of it, and both films in step."""
+"""Compare's view of two runs side by side: their settings, their measures, and both films in step."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ LISTED = 100
 
 
 def list_titles(jobs: Mapping[str, Job], names: Mapping[str, str]) -> dict[str, str]:
-    """A line for each run: method on dataset, imbalance, replicates, seed; no two alike. names: of methods and datasets.
+    """Return a line for each run: method on dataset, imbalance, replicates, seed; no two alike. names: of methods and datasets.
 
-    A run whose words cannot be read, of another version perhaps, has none.
+    A run whose spec cannot be read, such as one of another version, is left out.
     """
     said = {}
     for id, job in jobs.items():
@@ -49,7 +49,7 @@ def list_titles(jobs: Mapping[str, Job], names: Mapping[str, str]) -> dict[str, 
 
 
 def draw(context: Context) -> None:
-    """Both runs."""
+    """Draw the choice of two runs, and both."""
     store, owner, catalog = get_store(), visitor.read_owner(), context.catalog
     run, beside = context.chosen.get("run"), context.chosen.get("beside")
     known = {job.id: job for job in store.jobs(owner=owner, states=("done",), limit=LISTED)}
@@ -79,7 +79,7 @@ def draw(context: Context) -> None:
         return
     one, why = panel.load_run(store, catalog, run, owner)
     other, why_not = panel.load_run(store, catalog, beside, owner)
-    if one is None or other is None:  # deleted this moment, perhaps
+    if one is None or other is None:  # deleted meanwhile
         _draw_absent(why or why_not)
         return
     _draw_both(one, other, catalog)

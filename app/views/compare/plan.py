@@ -1,4 +1,5 @@
-"""The plan of a sweep: what is compared with what, how carefully, and what that comes to. Its widgets' values are under `plan.*`."""
+"""The plan of a sweep: datasets, methods, ratios and protocol, and how many runs that is.
+Its widgets' keys begin with `plan.`."""
 
 from __future__ import annotations
 
@@ -14,28 +15,29 @@ from app.words.text import escape, format_count, format_duration, format_ratio
 from engine.errors import BadInput
 from engine.spec import limits
 from engine.spec.companions import BASELINE, ORACLE
+from engine.spec.fields import catalog_field
 from engine.spec.run import MAX_RATIO
 from engine.sweep import SweepSpec
 from engine.sweep.standing import Standing
 
 DATASETS = ("clusters", "breast-cancer")
-METHODS = ("smote", "rs", "focal", "explicit-gradient")
 RATIOS = (5.0, 20.0, 50.0)
-"""What a first visitor finds, as far as the catalog has it: small data on which there is something to gain, and a method of each sort."""
+"""What a first visitor finds, as far as the catalog has it: small data on which there is something to gain. Methods: `suggested`."""
 OFFERED = (2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0)
 PROTOCOLS = {"Quick": (4, 1), "Usual": (4, 3), "Careful": (4, 5)}
 CUSTOM = "Custom"
 LISTED = 6
-"""Impossible cells that are named without being asked for."""
+"""Impossible cells that are listed before an expander takes the rest."""
 
 
 def first_plan(catalog: Mapping[str, Any]) -> SweepSpec:
-    """The plan of a first visit: one press gives something to read within a minute or two. All of it is possible."""
+    """Return the plan of a first visit. All of it is possible, and it gives first results within a minute or two."""
     here = [d for d in catalog["datasets"] if d["kind"] != "images" and dataset.is_available(d)] or list(catalog["datasets"])
     names = [d["name"] for d in here]
     datasets = [n for n in DATASETS if n in names] or names[:1]
     offered = list_methods(catalog)
-    methods = [n for n in METHODS if n in offered] or [BASELINE]
+    places = {m["name"]: catalog_field(m, "suggested") for m in catalog["methods"] if m["name"] in offered}
+    methods = sorted((n for n, place in places.items() if place is not None), key=lambda n: (places[n], n)) or [BASELINE]
     folds, seeds = PROTOCOLS["Usual"]
     lowest = min(
         limits.highest_ratio(limits.class_counts(d, {}), folds, "all")[0] for d in catalog["datasets"] if d["name"] in datasets
@@ -45,7 +47,7 @@ def first_plan(catalog: Mapping[str, Any]) -> SweepSpec:
 
 
 def list_methods(catalog: Mapping[str, Any]) -> dict[str, str]:
-    """name -> title of the methods that can be chosen: all but the oracle, which every cell has by itself."""
+    """Return name -> title of the methods that can be chosen: all but the oracle, which is part of every cell."""
     return {m["name"]: m["title"] for m in catalog["methods"] if m["name"] != ORACLE}
 
 
@@ -60,7 +62,7 @@ def fill_plan(spec: SweepSpec) -> None:
 
 
 def draw_plan(catalog: Mapping[str, Any]) -> tuple[SweepSpec | None, str]:
-    """Draw them; returns the plan, or None and what is wrong with it in a sentence."""
+    """Draw the widgets; return the plan, or None and what is wrong with it in a sentence."""
     state = st.session_state
     titles = naming.label_names([d["title"] for d in catalog["datasets"]])
     names = {d["name"]: titles[d["title"]] for d in catalog["datasets"]}
@@ -121,7 +123,7 @@ def draw_plan(catalog: Mapping[str, Any]) -> tuple[SweepSpec | None, str]:
 
 
 def list_absent(spec: SweepSpec, catalog: Mapping[str, Any]) -> list[str]:
-    """Why datasets of the plan cannot be trained on here, one sentence each."""
+    """Return why datasets of the plan cannot be trained on here, one sentence each."""
     return [
         f"{d['title']} is not on the engine's machine. {d['how_to_get']}"
         for d in catalog["datasets"]
@@ -130,13 +132,15 @@ def list_absent(spec: SweepSpec, catalog: Mapping[str, Any]) -> list[str]:
 
 
 def describe_replicates(each: Sequence[int]) -> str:
-    """'12 replicates', or '3 to 12 replicates' where datasets with a test part of their own have fewer. each: of runs, one or more."""
+    """Return '12 replicates', or '3 to 12 replicates' where datasets with test rows of their own have fewer.
+    each: one a run."""
     least, most = min(each), max(each)
     return format_count(most, "replicate") if least == most else f"{least} to {format_count(most, 'replicate')}"
 
 
 def describe_total(spec: SweepSpec, standing: Standing) -> str:
-    """'30 runs of 12 replicates, plain training and the potential among them. 12 are in the store already, which costs nothing.'"""
+    """Return '30 runs of 12 replicates, plain training and the potential among them.
+    12 are in the store already, which costs nothing.'"""
     total = len(standing.cells)
     each = describe_replicates([c.cell.spec.replicates for c in standing.cells] or [spec.folds * spec.seeds])
     said = f"{format_count(total, 'run')} of {each}, plain training and the potential among them."
@@ -153,7 +157,7 @@ def describe_total(spec: SweepSpec, standing: Standing) -> str:
 
 
 def draw_impossible(spec: SweepSpec, catalog: Mapping[str, Any]) -> None:
-    """What of the plan cannot be, and why."""
+    """Draw what of the plan is not possible, and why."""
     found = spec.impossible(catalog)
     if not found:
         return
@@ -169,7 +173,7 @@ def draw_impossible(spec: SweepSpec, catalog: Mapping[str, Any]) -> None:
 
 
 def draw_bar(catalog: Mapping[str, Any], spec: SweepSpec | None, wrong: str, standing: Standing | None) -> bool:
-    """The button with one line on what it will do; True where it was pressed."""
+    """Draw the button with one line on what it does; return whether it was pressed."""
     with st.container(key="run-bar"):
         missing = 0 if standing is None else standing.missing + standing.failed
         label = "Start" if standing is None or not standing.done else "Run what is missing"

@@ -19,17 +19,17 @@ from engine.sweep import SweepSpec, standing
 from engine.sweep.standing import Standing
 
 TICK = 1.0
-"""Seconds between two looks at how far a sweep is; its pictures look half as often."""
+"""Seconds between two reads of a sweep's progress; its pictures are drawn half as often."""
 EARLIER = 6
 """Sweeps that are offered again at most."""
 AGE = 0.5
-"""Seconds for which an answer to that is taken as fresh."""
+"""Seconds for which the progress is not read again."""
 FAILED = 8
-"""Cells that ended without a result and are told one by one."""
+"""Cells without a result that are listed one by one."""
 
 
 def read_standing(spec: SweepSpec, catalog: Mapping[str, Any], *, fresh: bool = False) -> Standing:
-    """How far the sweep is; what was just asked is not asked again within one drawing of the page, unless fresh."""
+    """Return the progress of a sweep. Within AGE seconds the same answer is given again, unless fresh."""
     now = time.monotonic()
     when, asked, known = st.session_state.get("compare.now", (-AGE, None, None))
     if not fresh and isinstance(known, Standing) and asked == spec and now - when < AGE:
@@ -40,7 +40,7 @@ def read_standing(spec: SweepSpec, catalog: Mapping[str, Any], *, fresh: bool = 
 
 
 def start_sweep(spec: SweepSpec) -> None:
-    """Ask for all that is missing."""
+    """Queue everything of the sweep that is missing."""
     store = get_store()
     try:
         standing.submit_sweep(store, spec, read_catalog())
@@ -56,7 +56,7 @@ def _cancel(spec: SweepSpec) -> None:
 
 
 def draw_progress(spec: SweepSpec, was_active: bool) -> None:
-    """How far the sweep is, what went wrong, and its buttons. A fragment."""
+    """Draw the progress of the sweep, what failed, and its buttons. A fragment."""
     store, catalog = get_store(), read_catalog()
     now = read_standing(spec, catalog)
     if now.active != was_active:
@@ -156,7 +156,7 @@ def _draw_planned(spec: SweepSpec, now: Standing) -> None:
 
 
 def _draw_failures(now: Standing) -> None:
-    """Cells that ended without a result, with the reason."""
+    """Draw the cells that ended without a result, with the reason."""
     found = [c for c in now.cells if c.state == "failed"]
     if not found:
         return
@@ -171,13 +171,13 @@ def _draw_failures(now: Standing) -> None:
 
 
 def draw_earlier(catalog: Mapping[str, Any]) -> None:
-    """Sweeps that were started here before, as links to their plans."""
+    """Draw links to the plans of sweeps that were started here before."""
     found = []
     for kept in get_store().sweeps(EARLIER):
         try:
             spec = SweepSpec.from_json(kept.words)
             SweepSpec.from_query(spec.to_query(), catalog)
-        except BadInput:  # its dataset or method has left the catalog
+        except BadInput:  # the catalog lacks its dataset or method
             continue
         found.append((kept, spec))
     if not found:
@@ -193,5 +193,5 @@ def draw_earlier(catalog: Mapping[str, Any]) -> None:
 
 
 def list_titles(catalog: Mapping[str, Any]) -> dict[str, str]:
-    """name -> title of methods and datasets."""
+    """Return name -> title of methods and datasets."""
     return {e["name"]: e["title"] for kind in ("datasets", "methods") for e in catalog[kind]}

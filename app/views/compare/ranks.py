@@ -1,4 +1,4 @@
-"""Compare's critical-difference diagram of mean ranks."""
+"""Compare's view of mean ranks, as a critical-difference diagram."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PIECE = View(3, "Ranks", needs=("records",))
 
 
 def draw(context: Context) -> None:
-    """The critical-difference diagram."""
+    """Draw the critical-difference diagram."""
     draw_heading(
         f"Mean ranks by {context.label}",
         "In every cell (a dataset at a ratio) the methods are ranked, 1 the best; the potential is left out. Methods joined by a bar "

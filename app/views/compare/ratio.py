@@ -23,7 +23,7 @@ PICTURES = 6
 
 
 def draw(context: Context) -> None:
-    """Score against ratio, one picture a dataset, and where each method stops helping."""
+    """Draw score against ratio, one picture a dataset, and where each method stops helping."""
     draw_heading(
         f"{context.label} against the imbalance ratio",
         f"Means over replicates with their 95% intervals. {METRICS[context.metric][2]} The potential has the withheld rows back: it shows "
@@ -71,7 +71,7 @@ def _draw_dataset(context: Context, records: Sequence[Record], i: int) -> None:
 
 
 def make_lines(records: Sequence[Record]) -> list[Line]:
-    """Lines of the methods of one dataset that have a number anywhere, in the records' order."""
+    """Return the lines of the methods of one dataset that have a number at any ratio, in the records' order."""
     out = []
     for method in dict.fromkeys(r["method"] for r in records):
         there = sorted((r for r in records if r["method"] == method and r["mean"] is not None), key=lambda r: r["ratio"])

@@ -1,4 +1,4 @@
-"""Compare's shares of the potential that each method recovers."""
+"""Compare's view of the share of the potential that each method recovers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LINES = 40
 
 
 def draw(context: Context) -> None:
-    """The share of the potential that each method recovers."""
+    """Draw the share of the potential that each method recovers."""
     draw_heading(
         "Share of the potential recovered",
         "What a method gains over plain training, as a share of what having the withheld rows back gains (the potential, an oracle). It is "

@@ -1,8 +1,9 @@
-"""What a sweep says, in sentences that claim no more than its paired tests allow. Pure functions on
-`engine.sweep.table.build_table`; markdown out.
+"""The results of a sweep in sentences that claim no more than its paired tests allow. Pure functions on the records of
+`engine.sweep.table.build_table`; they return markdown.
 
-"Better" and "worse" are `engine.sweep.spec`'s: the corrected resampled t on common replicates, after Holm over all methods and cells of the
-sweep that could be tested. The potential is an oracle and is named as what there is to gain, never as a choice.
+"Better" and "worse" are `engine.sweep.spec`'s: the corrected resampled t on common replicates, after Holm over all methods
+and cells of the sweep that could be tested. The potential is an oracle: it is named as what there is to gain, never as a
+choice.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ DASH = "–"
 
 
 def read_interval(values: Mapping[str, Any] | None, n: int = 0, kind: str = "") -> Interval:
-    """{mean, low, high} as an interval; None gives NaN."""
+    """Return {mean, low, high} as an interval; None gives NaN."""
 
     def end(name: str) -> float:
         return math.nan if values is None or values.get(name) is None else float(values[name])
@@ -35,7 +36,7 @@ def read_interval(values: Mapping[str, Any] | None, n: int = 0, kind: str = "") 
 
 
 def describe_score(record: Record, digits: int = 3) -> str:
-    """'0.412 [0.36, 0.46]', or the cell's state."""
+    """Return '0.412 [0.36, 0.46]', or the cell's state."""
     return format_interval(read_interval(record, record["n"]), digits) if record["mean"] is not None else STATE[record["state"]]
 
 
@@ -52,7 +53,7 @@ STATE = {
 
 
 def describe_difference(record: Record) -> str:
-    """'+0.041 [+0.012, +0.070], p = 0.003 after Holm: better', or why there is none."""
+    """Return '+0.041 [+0.012, +0.070], p = 0.003 after Holm: better', or why there is none."""
     found = record["difference"]
     if found is None:
         return STATE[record["state"]] if record["mean"] is None else "plain training is not done here"
@@ -66,17 +67,17 @@ def describe_difference(record: Record) -> str:
 
 
 def format_p(p: float) -> str:
-    """'p = 0.003', 'p < 0.0001'."""
+    """Return 'p = 0.003', 'p < 0.0001'."""
     return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
 
 
 def name_verdict(difference: Mapping[str, Any]) -> str:
-    """'better', 'worse' or 'not told apart'."""
+    """Return 'better', 'worse' or 'not told apart'."""
     return "better" if difference["better"] else "worse" if difference["worse"] else "not told apart"
 
 
 def group_places(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """dataset -> its records, in their order."""
+    """Return dataset -> its records, in their order."""
     out: dict[str, list[Record]] = {}
     for record in records:
         out.setdefault(record["dataset"], []).append(record)
@@ -84,17 +85,17 @@ def group_places(records: Sequence[Record]) -> dict[str, list[Record]]:
 
 
 def list_tested(records: Sequence[Record]) -> list[Record]:
-    """Methods' cells with a paired test against plain training."""
+    """Return the methods' cells that have a paired test against plain training."""
     return [r for r in records if r["role"] == "method" and r["difference"] and r["difference"]["p_holm"] is not None]
 
 
 def format_ratios(values: Sequence[float]) -> str:
-    """'5:1, 20:1 and 50:1'."""
+    """Return '5:1, 20:1 and 50:1'."""
     return listed([format_ratio(v) for v in values])
 
 
 def describe_correction(records: Sequence[Record]) -> str:
-    """Over what Holm's correction of these records runs, with how they are compared."""
+    """Return over what Holm's correction of these records runs, and how they are compared."""
     tests = format_count(len(list_tested(records)), "difference")
     partly = any(r["state"] != "done" for r in records)
     return (
@@ -104,11 +105,8 @@ def describe_correction(records: Sequence[Record]) -> str:
     )
 
 
-# ---- what to use, when
-
-
 def describe_answer(records: Sequence[Record]) -> list[str]:
-    """One sentence a dataset: which method at which ratio, where any is better than plain training, and what is worse."""
+    """Return one sentence a dataset: which method is better than plain training at which ratio, and which is worse."""
     out = []
     for own in group_places(records).values():
         found: list[tuple[float, tuple[str, ...]]] = []
@@ -139,11 +137,8 @@ def _group_ratios(records: Sequence[Record]) -> list[tuple[float, list[Record]]]
     return [(value, [r for r in records if r["ratio"] == value]) for value in values]
 
 
-# ---- against the ratio
-
-
 def describe_stops(records: Sequence[Record]) -> list[str]:
-    """One sentence a method of one dataset: at which ratios it helps, and where it stops. records: of one dataset."""
+    """Return one sentence a method: at which ratios it helps, and where it stops. records: of one dataset."""
     out = []
     for title in dict.fromkeys(r["title"] for r in list_tested(records)):
         own = sorted((r for r in list_tested(records) if r["title"] == title), key=lambda r: r["ratio"])
@@ -172,11 +167,8 @@ def _describe_where(values: Sequence[float], harms: Sequence[float]) -> str:
     return "" if harms else f" at {format_ratios(values)}"
 
 
-# ---- the other views
-
-
 def describe_heat(records: Sequence[Record]) -> str:
-    """What the differences say together, and what to do next."""
+    """Return what the differences mean together, and what to do next."""
     found = list_tested(records)
     if not found:
         return "No difference can be tested yet: a test needs plain training and a method on the same cell, with two replicates or more."
@@ -201,7 +193,7 @@ def describe_heat(records: Sequence[Record]) -> str:
 
 
 def describe_ranks(result: Mapping[str, Any], records: Sequence[Record]) -> str:
-    """What the mean ranks allow to say. result: `engine.sweep.table.compare_over_cells` of the records."""
+    """Return what the mean ranks mean. result: `engine.sweep.table.compare_over_cells` of the records."""
     p = result["friedman"]["p"]
     titles = {r["method"]: r["title"] for r in records}
     there = {(r["dataset"], r["ratio"], r["method"]) for r in records if r["mean"] is not None}
@@ -235,7 +227,7 @@ def describe_ranks(result: Mapping[str, Any], records: Sequence[Record]) -> str:
 
 
 def describe_cost(points: Sequence[Point], lacking: int) -> str:
-    """Which method is worth its seconds. lacking: cells of methods and plain training there that have no point yet."""
+    """Return which method is worth its seconds. lacking: cells of methods and plain training there that have no point yet."""
     best = find_frontier(points)
     if not best:
         return "No method is done here yet."
@@ -257,7 +249,7 @@ def describe_cost(points: Sequence[Point], lacking: int) -> str:
 
 
 def describe_shares(shares: Sequence[Share], without: int) -> str:
-    """What is recovered, and what is left."""
+    """Return what is recovered, and in how many places it cannot be measured."""
     if not shares:
         return "No cell has a share to recover: the reasons stand below."
     sure = [s for s in shares if s.low > 0]

@@ -1,7 +1,7 @@
 """Compare: a sweep of methods over ratios and datasets, or any two runs: what should I use, when?
 
-The address holds the whole view: the plan's words (`engine.sweep.SweepSpec.to_query`), `view`, `metric`, what is selected in it (`at`,
-`curves`, `cell`), and for two runs `run` and `beside`.
+The address holds the whole view: the plan's words (`engine.sweep.SweepSpec.to_query`), `view`, `metric`, what is selected in
+it (`at`, `curves`, `cell`), and for two runs `run` and `beside`.
 """
 
 from __future__ import annotations
@@ -101,15 +101,15 @@ def _load() -> dict[str, Any]:
 
 
 def _read(catalog: Mapping[str, Any], views: Sequence[str]) -> None:
-    """Take over what the address asks for, wherever it is not one that this page wrote."""
+    """Take over what the address asks for, where it has changed."""
     state, shown = st.session_state, ADDRESS.last_query()
-    if "plan.datasets" not in state:  # a widget's value goes when another page is drawn
+    if "plan.datasets" not in state:  # Streamlit drops a widget's value when another page is drawn
         ADDRESS.forget()
     query = ADDRESS.read()
     if query is None:
         state["compare.metric.pick"] = state["compare.metric"]
         return
-    if not query and shown is not None:  # back by the menu: the session's own view
+    if not query and shown is not None:  # back by the menu: the view that this session had
         query = shown
     problems = [
         f"The link has the word {word!r}, which means nothing here; it is left out."
@@ -150,7 +150,7 @@ def _read(catalog: Mapping[str, Any], views: Sequence[str]) -> None:
 def _split_chosen(
     spec: SweepSpec, catalog: Mapping[str, Any], chosen: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """Of what is selected what the plan has (at, cell: None for nothing), and (word, what it has not)."""
+    """Return the selections that the plan has (at, cell: None for nothing), and (word, value) of those that it has not."""
     cells = spec.cells(catalog) if any(chosen.values()) else []
     ids, places = {c.id for c in cells}, {f"{c.dataset}@{c.ratio:g}" for c in cells}
     out: dict[str, Any] = {}
@@ -179,7 +179,7 @@ def _write(catalog: Mapping[str, Any], spec: SweepSpec | None, view: View) -> No
             words[word] = ",".join(value) if isinstance(value, tuple) else str(value)
     if not ADDRESS.shows(words):
         if state["compare.problems"] and words == state.get("compare.kept", words):
-            state["compare.kept"] = words  # a faulty link stays as it is until something is touched
+            state["compare.kept"] = words  # a faulty link stays until something changes
             return
         state["compare.problems"] = []
         ADDRESS.write(words)
@@ -187,7 +187,7 @@ def _write(catalog: Mapping[str, Any], spec: SweepSpec | None, view: View) -> No
 
 
 def _read_records(spec: SweepSpec, metric: str) -> list[dict[str, Any]]:
-    """The sweep's records, read anew when a cell's state has changed."""
+    """Return the sweep's records, read again when a cell's state has changed."""
     store, catalog, owner = get_store(), read_catalog(), visitor.read_owner()
     now = read_standing(spec, catalog)
     known = (spec, metric, tuple((c.cell.id, c.state) for c in now.cells))
@@ -199,7 +199,7 @@ def _read_records(spec: SweepSpec, metric: str) -> list[dict[str, Any]]:
 
 
 def _draw_view(spec: SweepSpec, name: str, metric: str) -> None:
-    """The chosen view of a sweep. A fragment."""
+    """Draw the chosen view of a sweep. A fragment."""
     catalog, view = read_catalog(), find_pieces(PACKAGE)[name]
     records = _read_records(spec, metric)
     context = Context(spec, records, metric, catalog, st.session_state["compare.chosen"])
@@ -224,7 +224,7 @@ def _is_untouched(records: list[dict[str, Any]]) -> bool:
 
 
 def _draw_answer(records: list[dict[str, Any]]) -> None:
-    """What to use, when: one sentence a dataset."""
+    """Draw what to use and when: one sentence a dataset."""
     said = sweep_words.describe_answer(records)
     if not said:
         return
@@ -238,7 +238,7 @@ def _draw_answer(records: list[dict[str, Any]]) -> None:
 
 
 def _draw_export(context: Context) -> None:
-    """The whole sweep as one file, as a table and as code."""
+    """Draw the whole sweep as one file, as a table and as code."""
     spec, records, catalog, metric = context.spec, list(context.records or ()), context.catalog, context.metric
     request = ReportRequest(catalog, given={"spec": spec, "records": records, "metric": metric})
     st.markdown(
@@ -262,7 +262,7 @@ def _draw_export(context: Context) -> None:
 
 
 def flatten_records(records: Sequence[Mapping[str, Any]], metric: str) -> list[dict[str, Any]]:
-    """Records as rows of a table: numbers in columns of their own, a difference and a share by their ends."""
+    """Return records as rows of a table: a difference and a share have one column for each of their numbers."""
     parts = {"difference": ("mean", "low", "high", "p", "p_holm"), "share": ("mean", "low", "high")}
     out = []
     for r in records:

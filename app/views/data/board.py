@@ -1,6 +1,7 @@
-"""The board of a comparison: a row a method, with its interval as a picture and as numbers, and what it is against plain training.
+"""The leaderboard of a comparison: a row a method, with its interval as a picture and as numbers, and its difference to plain
+training.
 
-It is one table of HTML, which Streamlit changes in place: rows stay where they are until somebody asks for another order.
+It is one HTML table, which Streamlit changes in place: rows keep their places until somebody asks for another order.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ table.board { width: 100%; border-collapse: collapse; font-size: .95rem; font-va
 
 @dataclass(frozen=True)
 class Row:
-    """One method as the board shows it. against: its paired difference to plain training, None where there is none (yet); p: by Holm.
+    """One method as the board shows it. against: its paired difference to plain training, None where there is none (yet); p:
+    by Holm.
 
     standing: better, worse, not told apart, reference, or '' while nothing can be said, as after a quick look.
     remark: what was done differently.
@@ -75,12 +77,12 @@ class Row:
 
 
 def rows_of_event(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
-    """Rows of an events.Board."""
+    """Return the rows of an events.Board."""
     return [_make_row(row, row, _write_remark(row)) for row in rows]
 
 
 def rows_of_result(comparison: Mapping[str, Any]) -> list[Row]:
-    """Rows of a finished comparison, in the order in which they ran."""
+    """Return the rows of a finished comparison, in the order in which they ran."""
     return [
         _make_row(row, metric_interval(row, deciding_metric(comparison)), _write_remark(row))
         for row in comparison.get("methods") or ()
@@ -124,10 +126,10 @@ def _write_remark(row: Mapping[str, Any]) -> str:
 
 
 def rank_names(rows: Sequence[Row]) -> list[str]:
-    """Names, highest score first; those without one last.
+    """Return the names, highest score first; those without one last.
 
-    Methods stand on different replicates, which are not equally hard: what counts is the paired difference to plain training, and the
-    mean itself only where there is no pair.
+    Methods may have different replicates, which are not equally hard: the order is by the paired difference to plain
+    training, and by the mean only where there is no pair.
     """
     plain = next((r.score.mean for r in rows if r.name == BASELINE), math.nan)
 
@@ -141,7 +143,7 @@ def rank_names(rows: Sequence[Row]) -> list[str]:
 
 
 def sort_rows(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
-    """Rows in the order of `names`; those that are not among them come last, as they are."""
+    """Return the rows in the order of `names`; those that are not among them come last."""
     places = {name: i for i, name in enumerate(names)}
     return sorted(rows, key=lambda r: places.get(r.name, len(places)))
 
@@ -155,12 +157,12 @@ MARKS = {
 
 
 def draw_board(rows: Sequence[Row], metric: str, *, best: str | None = None) -> None:
-    """The table. metric: of engine.spec.result.METRICS; best: the method that is named the best."""
+    """Draw the table. metric: of engine.spec.result.METRICS; best: the method that is named the best."""
     st.html(write_board(rows, metric, best=best))
 
 
 def write_board(rows: Sequence[Row], metric: str, *, best: str | None = None) -> str:
-    """The same as HTML, every text escaped."""
+    """Return the table as HTML, every text escaped."""
     places = {name: i for i, name in enumerate(rank_names([r for r in rows if math.isfinite(r.score.mean)]), 1)}
     label, bounds_of, _ = METRICS[metric]
     ends = _scale_ends(rows, bounds_of)
@@ -210,7 +212,7 @@ def _write_difference(row: Row) -> str:
 
 
 def _scale_ends(rows: Sequence[Row], within: tuple[float, float]) -> tuple[float, float]:
-    """The scale: tenths around all that is drawn, within what the metric can be."""
+    """Return the ends of the scale: tenths around all that is drawn, within the metric's range."""
     seen = [v for r in rows for v in (r.score.mean, r.score.low, r.score.high) if math.isfinite(v)]
     if not seen:
         return 0.0, 1.0
@@ -227,6 +229,6 @@ def _escape(text: str) -> str:
 
 
 def describe_replicates(rows: Sequence[Row]) -> str:
-    """'9 methods, up to 20 replicates each'."""
+    """Return '9 methods, up to 20 replicates each'."""
     most = max((r.n for r in rows), default=0)
     return f"{format_count(len(rows), 'method')}, up to {format_count(most, 'replicate')} each"

@@ -1,4 +1,4 @@
-"""What is in a table before anything is trained on it: the answer's column, its classes, and what to know beforehand."""
+"""A table before anything is trained on it: the target column, its classes, and warnings."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ LEVELS = {"refuse": (st.error, ":material/block:"), "warning": (st.warning, ":ma
 
 
 def draw_classes(profile: Mapping[str, Any], take: Callable[[str | None, str | None], None], version: str) -> bool:
-    """The target, its classes and the warnings. take(target, positive) is called when the person chooses otherwise. version: another
-    one begins the choices anew. False: refused."""
+    """Draw the target, its classes and the warnings; return False where the table is refused.
+
+    take(target, positive) is called when the person chooses otherwise. version: another one resets the choices.
+    """
     st.subheader("What is to be predicted", anchor="target")
     target = (profile.get("target") or {}).get("name")
     classes = [str(c["name"]) for c in profile["classes"]]
@@ -51,7 +53,7 @@ def _choose_target(
     state[key] = target if target in names else None
 
     def other() -> None:
-        if state[key] != target:  # a browser also tells again what it showed before
+        if state[key] != target:  # a browser may also send the value that it showed before
             take(state[key], None)
 
     guessed = (profile.get("target") or {}).get("guessed")
@@ -122,7 +124,7 @@ def _draw_counts(profile: Mapping[str, Any], classes: list[str]) -> None:
 
 
 def draw_warnings(profile: Mapping[str, Any]) -> bool:
-    """Sentences about the data, worst first; False where one of them refuses."""
+    """Draw sentences about the data, worst first; return False where one of them refuses."""
     found = profile["warnings"]
     for level, (draw, icon) in LEVELS.items():
         texts = [w["text"] for w in found if w["level"] == level]
@@ -146,7 +148,7 @@ def draw_warnings(profile: Mapping[str, Any]) -> bool:
 
 
 def list_suspicious(profile: Mapping[str, Any]) -> pd.DataFrame:
-    """Columns that know too much, or number the rows."""
+    """Return the columns that give the target away, or that number the rows."""
     return pd.DataFrame(
         {
             "column": [format_cell(s["name"]) for s in profile["suspicious"]],

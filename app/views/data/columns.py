@@ -1,4 +1,4 @@
-"""How a table was read: every guess, and a way to say otherwise."""
+"""How a table was read: every guess, and a form to correct it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.words.naming import format_cell
 from app.words.text import escape, format_count
 
 TYPES = ("numeric", "categorical", "boolean", "date", "ignore")
-"""What a column can be told to be."""
+"""Types that a column can be given."""
 ENCODINGS = (
     "utf-8",
     "utf-16",
@@ -41,14 +41,15 @@ KINDS = {
     "empty": "empty (left out)",
     "ignored": "ignored",
 }
-"""Kinds that need a word more."""
+"""Kinds whose meaning needs an explanation."""
 
 
 def draw_columns(profile: Mapping[str, Any] | None, reading: Mapping[str, Any], version: str) -> dict[str, Any] | None:
-    """The guesses, the columns, and a form to read the table another way; what it asks for once it is sent, else None.
+    """Draw the guesses, the columns, and a form to read the table another way; return what it asks for once it is sent, else
+    None.
 
-    profile: None where the table could not be read; then the form alone can help. reading: what the person has said so far. version:
-    another one begins the form anew.
+    profile: None where the table could not be read. reading: what the person has said so far.
+    version: another one resets the form.
     """
     guesses: Mapping[str, Any] = (profile or {}).get("guesses") or {}
     if profile is not None:
@@ -72,7 +73,7 @@ def draw_columns(profile: Mapping[str, Any] | None, reading: Mapping[str, Any], 
 
 
 def describe_reading(profile: Mapping[str, Any]) -> str:
-    """'1,200 rows, 8 columns. Text in utf-8, columns parted by a comma, ...'."""
+    """Return '1,200 rows, 8 columns. Text in utf-8, columns parted by a comma, ...'."""
     guesses = profile.get("guesses") or {}
     parts = []
     if guesses.get("encoding"):
@@ -99,7 +100,7 @@ def describe_reading(profile: Mapping[str, Any]) -> str:
 
 
 def _choose_format(guesses: Mapping[str, Any], reading: Mapping[str, Any], version: str) -> dict[str, Any]:
-    """Selects for what the file does not say; only what the person chose."""
+    """Draw the choices of the file's format; return those that the person made."""
     text = guesses.get("format") in (None, "text")
     out: dict[str, Any] = {}
     columns = st.columns(3)
@@ -155,7 +156,7 @@ def _choose_format(guesses: Mapping[str, Any], reading: Mapping[str, Any], versi
 
 
 def _choose_types(columns: Sequence[Mapping[str, Any]], reading: Mapping[str, Any], version: str) -> dict[str, str]:
-    """The columns with examples; the types a person gives them in the last column of the list."""
+    """Draw the columns with examples; return the types that the person chose."""
     types = dict(reading.get("types") or {})
     draw_heading(
         "Columns",
@@ -177,7 +178,7 @@ def _choose_types(columns: Sequence[Mapping[str, Any]], reading: Mapping[str, An
 
 
 def make_table(columns: Sequence[Mapping[str, Any]], types: Mapping[str, str]) -> pd.DataFrame:
-    """A row a column; cells of a data frame are text, whatever is in them."""
+    """Return one row a column; all cells are text."""
     return pd.DataFrame(
         {
             "column": [format_cell(c["name"]) for c in columns],
@@ -191,5 +192,5 @@ def make_table(columns: Sequence[Mapping[str, Any]], types: Mapping[str, str]) -
 
 
 def list_chosen(columns: Sequence[Mapping[str, Any]], picked: Sequence[Any]) -> dict[str, str]:
-    """{column: type} of what was picked for it; all others stay as guessed."""
+    """Return {column: type} of the types that were chosen; all others stay as guessed."""
     return {str(c["name"]): str(p) for c, p in zip(columns, picked, strict=True) if isinstance(p, str) and p in TYPES}

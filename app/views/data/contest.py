@@ -1,4 +1,4 @@
-"""The comparison: asked for, watched, ended, and read."""
+"""A comparison of methods on a table: asked for, watched while it runs, and read."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from engine.spec.result import DEFAULT_METRIC
 from engine.store import Job
 
 TICK = 1.0
-"""Seconds between two looks at a comparison that is going on."""
+"""Seconds between two reads of a comparison that is going on."""
 BUDGETS = {15: "15 s", 60: "1 min", 300: "5 min"}
 SHOWN = 4
-"""Curves that are drawn before anybody chooses."""
+"""Curves that are drawn first."""
 ICONS = {"failed": ":material/error:", "cancelled": ":material/block:", "interrupted": ":material/power_off:"}
 DRAWS = {"failed": st.error, "cancelled": st.info, "interrupted": st.warning}
 
@@ -46,7 +46,7 @@ DRAWS = {"failed": st.error, "cancelled": st.info, "interrupted": st.warning}
 def draw_bar(
     profile: Mapping[str, Any], source: Mapping[str, str], reading: Mapping[str, Any], ready: bool, go: Callable[[Job], object]
 ) -> None:
-    """Budget, ratio, and the one press. go(job) is called when it is pressed."""
+    """Draw budget, ratio and the Compare button. go(job) is called when it is pressed."""
     st.subheader("Compare", anchor="compare")
     counts = [int(c["rows"]) for c in profile["classes"]]
     st.session_state.setdefault("data.budget", 60)
@@ -58,7 +58,7 @@ def draw_bar(
             list(BUDGETS),
             format_func=BUDGETS.__getitem__,
             key="data.budget",
-            persist_state="session",  # it stays chosen while the table is read anew
+            persist_state="session",  # the choice stays while the table is read again
             required=True,
             help="The comparison ends within it. More time gives more replicates, and narrower intervals.",
         )
@@ -104,23 +104,20 @@ def _choose_ratio(profile: Mapping[str, Any], counts: list[int]) -> float | None
     return float(value)
 
 
-# ---- on its way
-
-
 def watch_comparison(job: Job) -> None:
-    """The board of a comparison that waits or runs."""
+    """Draw the leaderboard of a comparison that waits or runs."""
     st.fragment(_draw_watch, run_every=TICK)(job.id, job.state)
 
 
 def _draw_watch(id: str, state: str) -> None:
-    """A fragment; it redraws the page when the comparison has ended."""
+    """Draw the leaderboard and the progress. A fragment; it reruns the page when the comparison has ended."""
     try:
         live = jobs.read_progress(id)
     except UnknownName:
         st.rerun()
     if not live.job.active or live.job.state != state:
         st.rerun()
-    with st.container(key="data-progress"):  # one place whatever it holds: what follows keeps its own
+    with st.container(key="data-progress"):  # always one container, so that what follows keeps its place
         _draw_progress(live)
     with st.container(horizontal=True, vertical_alignment="center"):
         if not visitor.is_demo():
@@ -134,7 +131,7 @@ def _draw_watch(id: str, state: str) -> None:
 
 
 def _draw_progress(live: jobs.JobProgress) -> None:
-    """How far it is, in time."""
+    """Draw the progress, in time."""
     job = live.job
     alive = bool(get_store().engines())
     budget = float(job.spec.get("budget") or 60)
@@ -166,7 +163,7 @@ def _draw_board(id: str, event: Board) -> None:
 
 
 def keep_order(id: str, otherwise: list[str]) -> list[str]:
-    """The order somebody asked for, or the first that was shown: rows do not move by themselves."""
+    """Return the order that somebody asked for, else the first that was shown, so that rows do not move by themselves."""
     kept = st.session_state.get("data.order")
     if kept is None or kept[0] != id:
         st.session_state["data.order"] = kept = (id, otherwise)
@@ -187,7 +184,7 @@ def _take_order(id: str, names: list[str]) -> None:
 
 
 def draw_ending(job: Job, again: Callable[[], object]) -> None:
-    """Why a comparison ended without a result, and the next step."""
+    """Draw why a comparison ended without a result, and the next step."""
     what = {
         "failed": "The comparison failed.",
         "cancelled": "The comparison was cancelled.",
@@ -215,11 +212,8 @@ def repeat_comparison(job: Job) -> None:
         st.session_state["data.trouble"] = str(error)
 
 
-# ---- done
-
-
 def describe_request(spec: Mapping[str, Any]) -> str:
-    """'left = yes, 1 min, classes as they are' of a comparison, for a line of markdown."""
+    """Return 'left = yes, 1 min, classes as they are' of a comparison, as markdown."""
     made = "classes as they are" if spec.get("ratio") is None else f"classes at {format_ratio(float(spec['ratio']))}"
     budget = int(spec.get("budget") or 0)
     positive = f" = {shorten_name(spec['positive'], 30)}" if spec.get("positive") is not None else ""
@@ -228,7 +222,7 @@ def describe_request(spec: Mapping[str, Any]) -> str:
 
 
 def draw_verdict(id: str, result: Mapping[str, Any]) -> None:
-    """The sentence, the board, and what was cut to keep the time."""
+    """Draw the sentence, the leaderboard, and what was cut to keep the time."""
     rows = board.rows_of_result(result)
     icon = ":material/trophy:" if result.get("best") else ":material/balance:"
     with st.container(key="headline"):
@@ -266,7 +260,7 @@ def draw_verdict(id: str, result: Mapping[str, Any]) -> None:
 
 
 def draw_curves(id: str, result: Mapping[str, Any]) -> None:
-    """Precision and recall of each method that is chosen."""
+    """Draw precision-recall curves of the chosen methods."""
     arrays = jobs.read_arrays(id)
     rows = [row for row in board.rows_of_result(result) if arrays is not None and f"pr/{row.name}" in arrays]
     if arrays is None or not rows:

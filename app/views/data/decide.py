@@ -1,4 +1,5 @@
-"""Where to put the threshold: a method, what a mistake costs or what must be reached, and what comes of it. Read from tables, at once."""
+"""The choice of a threshold: a method, the costs of mistakes or a goal, and what follows.
+Read from tables, nothing is computed anew."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ table.confusion { border-collapse: collapse; font-variant-numeric: tabular-nums;
 
 
 def draw_decision(job: str, result: Mapping[str, Any]) -> None:
-    """Everything about thresholds of that finished comparison."""
+    """Draw the choice of a threshold for a finished comparison."""
     st.subheader("Decide", help=HELP, anchor="decide")
     there = set(jobs.list_artifacts(job))
     rows = [row for row in board.rows_of_result(result) if f"thresholds/{row.name}" in there]
@@ -49,7 +50,7 @@ def draw_decision(job: str, result: Mapping[str, Any]) -> None:
 
 
 def _draw_decision(job: str, result: Mapping[str, Any], rows: list[board.Row]) -> None:
-    """A fragment: a move of the threshold redraws it alone."""
+    """Draw the choice. A fragment: a move of the threshold redraws it alone."""
     titles = {row.name: row.title for row in rows}
     first = result.get("best") if result.get("best") in titles else board.rank_names(rows)[0]
     state = st.session_state
@@ -102,7 +103,7 @@ def _draw_decision(job: str, result: Mapping[str, Any], rows: list[board.Row]) -
 
 
 def _find_place(table: thresholds.Table, best: Mapping[str, float], kind: str) -> int:
-    """Where on the grid a threshold lies; the one that flags nothing is told apart from 1 by its counts."""
+    """Return the place of a threshold on the grid. The one that flags nothing is told apart from 1 by its counts."""
     v = thresholds.variant_index(kind)
     same = np.flatnonzero((table["tp"][v] == best["tp"]) & (table["fp"][v] == best["fp"]))
     return int(same[np.abs(table["grid"][same] - best["threshold"]).argmin()])
@@ -113,14 +114,14 @@ def _go_back(place: int) -> None:
 
 
 def format_threshold(threshold: float) -> str:
-    """'0.35', '0.0123', 'none' for what flags nothing."""
+    """Return '0.35', '0.0123', or 'flag none'."""
     if threshold > 1:
         return "flag none"
     return f"{threshold:.2f}" if abs(threshold * 100 - round(threshold * 100)) < 1e-9 else f"{threshold:.3g}"
 
 
 def _find_threshold(table: thresholds.Table, goal: str, kind: str) -> tuple[dict[str, float] | None, Any]:
-    """(the threshold that does what is asked, what was asked); a sentence where none does."""
+    """Draw the goal; return the threshold that reaches it and the goal, or warn where none does."""
     if goal == "cost":
         left, right = st.columns(2)
         miss = left.number_input("A miss costs", 0.0, 1e6, 10.0, key="data.miss", help="A positive row that is not flagged.")
@@ -168,7 +169,7 @@ def _draw_outcome(at: Mapping[str, float], result: Mapping[str, Any]) -> None:
 
 
 def write_confusion(at: Mapping[str, float], positive: str, others: str) -> str:
-    """The four counts as a table of HTML, every text escaped."""
+    """Return the four counts as an HTML table, every text escaped."""
 
     def cell(name: str, meaning: str, kind: str) -> str:
         return f"<td class='{kind}'><b>{round(at[name]):,}</b>{meaning}</td>"

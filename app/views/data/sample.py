@@ -1,4 +1,4 @@
-"""A table to try the page with: customers of a shop that is not. Made when asked for, the same every time."""
+"""A made-up table of customers to try the page with. It is the same every time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ROWS = 1_200
 
 
 def write_sample() -> bytes:
-    """A CSV of ROWS made-up customers, about one in thirteen of whom left; some values are missing, two columns are texts."""
+    """Return a CSV of ROWS customers, about one in thirteen of whom left; some values are missing, two columns are texts."""
     rng = np.random.default_rng(20)
     months = rng.integers(1, 73, ROWS)
     spend = np.round(rng.gamma(3.0, 18.0, ROWS), 2)

@@ -1,4 +1,4 @@
-"""What a person takes along from a comparison: report, tables, rows, model, code. All are links that look at the cookie."""
+"""What can be taken from a comparison: report, tables, rows, model, code. All are links that check the owner's cookie."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STYLE = """<style>
 
 
 def draw_takeaway(job: str, result: Mapping[str, Any]) -> None:
-    """Links to everything, and the code of one method."""
+    """Draw links to everything, and the code of one method."""
     st.subheader(
         "Take away", anchor="take-away", help="Each link works in this browser alone, and until the table is forgotten."
     )
@@ -48,7 +48,7 @@ def draw_takeaway(job: str, result: Mapping[str, Any]) -> None:
 
 
 def _draw_method(job: str, result: Mapping[str, Any], titles: Mapping[str, str], names: list[str], there: set[str]) -> None:
-    """One method: its model, its rows, its code. A fragment."""
+    """Draw the model, the rows and the code of one method. A fragment."""
     state = st.session_state
     if state.get("data.take") not in titles:
         state["data.take"] = result.get("best") if result.get("best") in titles else names[0]
@@ -72,7 +72,7 @@ def _draw_method(job: str, result: Mapping[str, Any], titles: Mapping[str, str],
 
 
 def write_example(name: str) -> str:
-    """Ten lines that load the model and use it."""
+    """Return ten lines of Python that load the model and use it."""
     return f"""import pandas as pd
 
 import engine
@@ -87,7 +87,7 @@ print(model.predict(table)[:5])
 
 
 def write_links(links: list[tuple[str, str]], *, first: bool = True) -> str:
-    """Links as HTML; the first one stands out."""
+    """Return links as HTML; the first one stands out."""
     made = [
         f'<a{" class=first" if first and i == 0 else ""} href="{html.escape(url, quote=True)}" download>{html.escape(text)}</a>'
         for i, (text, url) in enumerate(links)

@@ -1,4 +1,4 @@
-"""A person's own table: how it gets here, whose it is, and how nothing of it is left."""
+"""A person's own table: how it is sent, who may see it, and how it is deleted with everything made of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Go = Callable[[str | None], object]
 
 
 def explain_privacy() -> str:
-    """What happens to the data: three sentences, and what is not promised."""
+    """Return what happens to the data, and what is not promised."""
     minutes = format_count(max(1, round(uploads.retention_seconds() / 60)), "minute")
     return (
         "Your table belongs to this browser: nobody else sees it or what is made from it, not even with the link. It is read and trained "
@@ -37,7 +37,7 @@ def explain_privacy() -> str:
 
 
 def draw_empty(go: Go) -> None:
-    """Nothing is here yet: a place to drop a table on, what is taken, what becomes of it, and a table to try."""
+    """Draw a page without a table: a place to drop one on, what is taken, what becomes of it, and a sample to try."""
     st.subheader("Which method helps on your data?")
     st.markdown(
         "Drop a table here. A minute later you know which method for imbalanced classes is better than plain training on it, by how much, "
@@ -61,13 +61,13 @@ def _take_sample(go: Go) -> None:
 
 
 def draw_trouble() -> None:
-    """What went wrong with the last press, once."""
+    """Draw what went wrong with the last press, once."""
     if text := st.session_state.pop("data.trouble", ""):
         st.error(escape(text, 400), icon=":material/error:")
 
 
 def draw_head(upload: Upload, all_of_mine: list[Upload], go: Go) -> None:
-    """The table that is looked at, the others, another one, and the way to forget it."""
+    """Draw the table's name, the choice of another table, a place to drop one, and the way to forget it."""
     size = f"{upload.size / 1024:,.0f} KiB" if upload.size < 1 << 20 else f"{upload.size / (1 << 20):,.1f} MiB"
     with st.container(horizontal=True, vertical_alignment="center", key="data-head"):
         st.markdown(
@@ -84,7 +84,7 @@ def draw_head(upload: Upload, all_of_mine: list[Upload], go: Go) -> None:
 
 
 def draw_forget(upload: Upload, place: str, go: Go) -> None:
-    """The button, with its one confirmation."""
+    """Draw the Forget button with its confirmation."""
     with st.popover("Forget", icon=":material/delete_forever:", key=f"mine.forget.{place}.{upload.id}"):
         st.markdown(
             f"Delete **{escape(upload.name, 80)}** and everything made from it: what was found in it, comparisons, models and reports? "
@@ -107,7 +107,7 @@ def _forget_table(id: str, go: Go) -> None:
 
 
 def draw_forgotten() -> None:
-    """What forgetting came to, once."""
+    """Draw what was deleted, once."""
     gone: Forgotten | None = st.session_state.pop("data.forgotten", None)
     if gone is None:
         return
@@ -125,7 +125,7 @@ def draw_forgotten() -> None:
 
 
 def draw_unknown(go: Go) -> None:
-    """A link to what is gone, or somebody else's: both read the same."""
+    """Draw the page of a link to a table that is gone or another browser's; both read the same."""
     minutes = format_count(max(1, round(uploads.retention_seconds() / 60)), "minute")
     with st.container(key="data-state-unknown"):
         st.warning(

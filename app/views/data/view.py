@@ -58,12 +58,13 @@ def page() -> None:
 
 
 def _load() -> list[Upload]:
-    get_store()  # raises where there is none, in a demonstration too
+    get_store()  # raises StoreError, in a demonstration too
     return uploads.list_uploads()
 
 
 def _read_address(mine: list[Upload]) -> tuple[Upload | None, Job | None] | None:
-    """(table, comparison) that the address names, the newest table where it names none; None: it names what is not there for them."""
+    """Return (table, comparison) that the address names, the newest table where it names none; None where it is not there for
+    them."""
     query = address.page_words()
     job = None
     try:
@@ -81,17 +82,17 @@ def _read_address(mine: list[Upload]) -> tuple[Upload | None, Job | None] | None
         return None
     if not mine:
         return None, None
-    st.query_params["data"] = mine[0].id  # so that this page can say so when the table is gone
+    st.query_params["data"] = mine[0].id  # so that the page can say when this table is gone
     return mine[0], None
 
 
 def _go_to(table: str | None, compare: str | None = None) -> None:
-    """Go to a table, as its link would."""
+    """Go to a table as its link would."""
     address.follow_link({word: id for word, id in zip(ADDRESS_WORDS, (table, compare), strict=True) if id})
 
 
 def _take_settings(job: Job) -> None:
-    """A link to a comparison brings its settings with it, once, and the method that it says."""
+    """Take over the settings of a comparison that a link names, once, and the method that the link says."""
     state = st.session_state
     if state.get("mine.from") != job.id:
         state["mine.from"] = job.id
@@ -111,13 +112,13 @@ def _take_settings(job: Job) -> None:
 
 
 def _go_to_new(table: Upload, job: Job) -> None:
-    """Go to a comparison that was asked for just now; what the person said stays as it is."""
+    """Go to a comparison that was asked for just now; the settings stay as they are."""
     st.session_state["mine.from"] = job.id
     _go_to(table.id, job.id)
 
 
 def _read_options(table: Upload) -> dict[str, Any]:
-    """What the person has said of this table."""
+    """Return what the person has said of this table."""
     options: dict[str, Any] = st.session_state.get("mine.options") or {}
     if options.get("table") != table.id:
         options = {"table": table.id, "reading": {}, "target": None, "positive": None}
@@ -129,11 +130,8 @@ def _change_options(**changes: Any) -> None:
     st.session_state["mine.options"] = {**st.session_state["mine.options"], **changes}
 
 
-# ---- the table
-
-
 def _draw_table(table: Upload, job: Job | None) -> None:
-    """How it was read, what is in it, and the press that compares."""
+    """Draw how the table was read, what is in it, and the Compare button."""
     options = _read_options(table)
     asked = _find_profile_job(table, options)
     if asked is None:
@@ -162,7 +160,7 @@ def _draw_table(table: Upload, job: Job | None) -> None:
 
 
 def _find_profile_job(table: Upload, options: Mapping[str, Any]) -> Job | None:
-    """The job that reads this table this way: asked for once, so that one that failed stays failed until somebody presses."""
+    """Return the job that reads this table this way, submitted once: one that failed stays failed until a button is pressed."""
     state = st.session_state
     words = {"reading": options["reading"], "target": options["target"], "positive": options["positive"]}
     wanted = json.dumps([table.id, words], sort_keys=True)
@@ -183,7 +181,7 @@ def _reset_options() -> None:
 
 
 def _draw_reading(id: str) -> None:
-    """How far the reading is. A fragment; it redraws the page when that has ended."""
+    """Draw the progress of the reading. A fragment; it reruns the page when that has ended."""
     try:
         live = jobs.read_progress(id)
     except UnknownName:
@@ -204,7 +202,7 @@ def _draw_reading(id: str) -> None:
 
 
 def _draw_unread(job: Job, options: Mapping[str, Any]) -> None:
-    """Reading failed: the sentence, and what to do."""
+    """Draw why the reading failed, and what to do."""
     if job.state == "failed":
         st.error(f"**The table could not be read as asked.** {escape(job.reason, 600)}", icon=":material/error:")
         st.markdown("Say below how it is to be read, mend the file and send it again, or forget it.")
@@ -235,7 +233,7 @@ def _draw_profile(profile: Mapping[str, Any], table: Upload, options: Mapping[st
 
 
 def _draw_earlier(table: Upload) -> None:
-    """Other comparisons of this table."""
+    """Draw links to other comparisons of this table."""
     others = [j for j in jobs.list_comparisons(table.id) if j.id != st.query_params.get("compare")]
     if not others:
         return
@@ -246,9 +244,6 @@ def _draw_earlier(table: Upload) -> None:
                 st.button(
                     "Show", key=f"mine.show.{job.id}", icon=":material/visibility:", on_click=_go_to, args=(table.id, job.id)
                 )
-
-
-# ---- the comparison
 
 
 def _draw_comparison(job: Job) -> None:

@@ -27,13 +27,13 @@ from engine.store import Job, Store
 
 HELP = glossary.explain_terms("embedding", "enemy")
 AT_ONCE = 2.0
-"""A map that takes fewer seconds is made without asking."""
+"""A map that takes fewer seconds is made without a press."""
 LISTED = 12
 """Up to so many classes are chosen by buttons, more from a list."""
 
 
 def draw_map(run: str, classes: Sequence[str]) -> None:
-    """Everything about the map of that finished run. classes: their names, by number."""
+    """Draw everything about the map of a finished run. classes: their names, by number."""
     st.subheader("Where the rows lie in feature space", help=HELP, anchor="map")
     store, owner, catalog = get_store(), visitor.read_owner(), read_catalog()
     job = store.job(run, owner)
@@ -71,7 +71,7 @@ def _submit_run(job: Job) -> None:
 
 
 def _choose_technique(run: str, ways: Mapping[str, Mapping[str, Any]]) -> EmbedSpec | None:
-    """The way that is chosen, with its settings; None, and a sentence, where they cannot be."""
+    """Draw the choice of a way to lay out the map; return its spec, or None where its settings are not possible."""
     names = list(ways)
     if st.session_state.get("deep.technique") not in names:
         st.session_state["deep.technique"] = names[0]
@@ -90,7 +90,7 @@ def _choose_technique(run: str, ways: Mapping[str, Mapping[str, Any]]) -> EmbedS
 
 
 def _describe_sample(arrays: Mapping[str, np.ndarray]) -> None:
-    """'1,200 of 12,406 training rows, ...'."""
+    """Return '1,200 of 12,406 training rows, ...'."""
     parts = []
     for kind, (name, count) in enumerate(zip(KINDS, arrays["size"].tolist(), strict=True)):
         if count:
@@ -101,11 +101,8 @@ def _describe_sample(arrays: Mapping[str, np.ndarray]) -> None:
     st.caption(f"Shown: {', '.join(parts)} ({drawn}), each with {format_count(width, 'feature')} of the final network.")
 
 
-# ---- asked for, and on its way
-
-
 def _draw_waiting(store: Store, spec: EmbedSpec, arrays: Mapping[str, np.ndarray], owner: str | None, title: str) -> None:
-    """Nothing is there yet: how long it will take, or how far it is."""
+    """Draw a map that is not there yet: how long it takes, or its progress."""
     n, d = arrays["x"].shape
     seconds = store.embed_seconds(spec.technique, n, d, spec.params)
     try:
@@ -147,7 +144,7 @@ def _submit_map(spec: EmbedSpec) -> None:
 
 
 def _draw_progress(spec: EmbedSpec, state: str, title: str, seconds: float) -> None:
-    """How far the map is. A fragment; it redraws the page when that has ended."""
+    """Draw the progress of the map. A fragment; it reruns the page when that has ended."""
     store = get_store()
     try:
         job = store.job(spec.id, visitor.read_owner())
@@ -173,11 +170,8 @@ def _draw_progress(spec: EmbedSpec, state: str, title: str, seconds: float) -> N
         st.warning(panel.NO_ENGINE, icon=":material/power_off:")
 
 
-# ---- explored
-
-
 def _draw_map(sample: Map, x: np.ndarray, images: np.ndarray | None, classes: list[str], spec: EmbedSpec, title: str) -> None:
-    """The map with what can be asked of it. A fragment: a selection redraws it alone."""
+    """Draw the map with its controls. A fragment: a selection redraws it alone."""
     kinds = [k for k in range(3) if (sample.part == k).any()]
     with st.container(horizontal=True, vertical_alignment="bottom", key="map-controls"):
         layers = st.pills("Rows", kinds, selection_mode="multi", default=kinds, format_func=KINDS.__getitem__, key="deep.kinds")
@@ -225,7 +219,7 @@ def _read_value(value: Any) -> Any:
 
 
 def _choose_classes(sample: Map, classes: list[str]) -> list[int] | None:
-    """Numbers of the classes to show, None: all."""
+    """Draw the choice of classes; return their numbers, None for all."""
     there = [c for c in range(len(classes)) if (sample.y == c).any()]
     help = "Nothing chosen: all classes."
 
@@ -242,7 +236,7 @@ def _choose_classes(sample: Map, classes: list[str]) -> list[int] | None:
 
 
 def list_rows(sample: Map, classes: Sequence[str], at: Sequence[int]) -> pd.DataFrame:
-    """Those rows of the sample: number in the data, kind, class, what the network takes them for."""
+    """Return these rows of the sample: number in the data, kind, class, predicted class."""
     i = np.asarray(at, dtype=int)
     names = np.array([str(name) for name in classes], dtype=object)
     enemy = np.where(sample.enemy[i] >= 0, sample.row[sample.enemy[i]], -1)
@@ -258,7 +252,7 @@ def list_rows(sample: Map, classes: Sequence[str], at: Sequence[int]) -> pd.Data
 
 
 def _choose_rows(sample: Map, classes: list[str], at: np.ndarray) -> list[int]:
-    """Rows chosen in a table, for whoever draws no lassos."""
+    """Draw a table to choose rows in, for those who cannot draw a lasso; return their places."""
     with st.expander("Choose rows in a table", icon=":material/table:", key="deep.by-table", on_change="rerun") as fold:
         if not fold.open:
             return []

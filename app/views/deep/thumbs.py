@@ -17,7 +17,7 @@ SIDE = 56
 
 
 def find_nearest_real(x: np.ndarray, part: np.ndarray, chosen: Sequence[int], most: int = MOST) -> list[int]:
-    """Places in the sample of at most `most` real rows that are nearest to the chosen ones, each once.
+    """Return the places in the sample of at most `most` real rows that are nearest to the chosen ones, each once.
 
     x [n, H] features, part [n]. Each chosen row (a real one is nearest to itself) gives its most // len(chosen) nearest real
     rows, at least one. Those named by more chosen rows go first, then the nearer ones.
@@ -41,7 +41,7 @@ def find_nearest_real(x: np.ndarray, part: np.ndarray, chosen: Sequence[int], mo
 
 
 def squared_length(row: np.ndarray) -> float:
-    """Squared length."""
+    """Return the squared length of a row."""
     return float((row.astype(float) ** 2).sum())
 
 
@@ -54,7 +54,7 @@ def draw_thumbs(
     row: np.ndarray,
     classes: Sequence[str],
 ) -> None:
-    """The thumbnails of these places, each with its class, and what it was taken for where that is another one."""
+    """Draw the thumbnails of these places, each with its class, and the predicted class where that is another one."""
     shown, captions, alts = [], [], []
     for i in at:
         own, taken = escape(classes[y[i]], 14), escape(classes[predicted[i]], 14)
@@ -68,7 +68,7 @@ def draw_thumbs(
 
 
 def _enlarge(image: np.ndarray) -> np.ndarray:
-    """Every pixel as a block, so that the browser need not blur a picture of 8 x 8."""
+    """Return the image with every pixel as a block, so that the browser does not blur a picture of 8 x 8."""
     times = max(1, SIDE // max(image.shape[:2]))
     big = image.repeat(times, axis=0).repeat(times, axis=1)
     return big[..., 0] if big.shape[-1] == 1 else big

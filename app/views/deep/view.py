@@ -1,4 +1,4 @@
-"""Deep: one finished run seen from inside: where its rows lie in feature space, gap and weight norms, and what if."""
+"""Deep: a finished run from inside: the map of its features, gap and weight norms per class, its film, and what-if."""
 
 from __future__ import annotations
 
@@ -73,11 +73,8 @@ def page() -> None:
             _draw(shown, other, catalog, device)
 
 
-# ---- which run
-
-
 def _list_finished(store: Store, catalog: Mapping[str, Any], owner: str | None) -> list[Job]:
-    """Finished runs that somebody asked for by hand, those of deep methods and on images first, the newest of each."""
+    """Return finished runs that somebody asked for by hand, those of deep methods and on images first, the newest of each."""
     deep = [m["name"] for m in catalog["methods"] if m["family"] == "deep"]
     deep += [d["name"] for d in catalog["datasets"] if d["kind"] == "images"]
     found: dict[str, Job] = {}
@@ -88,7 +85,8 @@ def _list_finished(store: Store, catalog: Mapping[str, Any], owner: str | None) 
 
 
 def _read_address(store: Store, catalog: Mapping[str, Any], jobs: list[Job], owner: str | None) -> DeepAddress:
-    """What the address asks for, a deep run that is there where it names none; whenever it has changed, the form follows."""
+    """Return what the address asks for, a deep run that is there where it names none.
+    The form is filled where the address has changed."""
     query = address.page_words()
     problems = [
         f"The link has the word {word!r}, which means nothing here; it is left out."
@@ -111,18 +109,18 @@ def _read_address(store: Store, catalog: Mapping[str, Any], jobs: list[Job], own
 
 
 def _go_to(run: str | None, beside: str | None = None) -> None:
-    """Go to a run, as its link would."""
+    """Go to a run as its link would."""
     address.follow_link({name: value for name, value in (("run", run), ("beside", beside)) if value})
 
 
 def _go_to_picked(run: str | None, beside: str | None = None) -> None:
-    """Go where a list points; nowhere where its line is no run's any more (two runs have come to have one line)."""
+    """Go to the run that a list points at; nowhere where its line names no run (two runs may share a line)."""
     if all(id is None or lab_address.is_run_id(id) for id in (run, beside)):
         _go_to(run, beside)
 
 
 def _is_deep(job: Job, catalog: Mapping[str, Any]) -> bool:
-    """True for a run of a deep method, or on images."""
+    """Whether a run is of a deep method, or on images."""
     try:
         method, entry = find_entry(catalog, "methods", job.spec["method"]), find_entry(catalog, "datasets", job.spec["dataset"])
     except UnknownName:
@@ -131,7 +129,7 @@ def _is_deep(job: Job, catalog: Mapping[str, Any]) -> bool:
 
 
 def first_spec(catalog: Mapping[str, Any]) -> RunSpec:
-    """What the form begins with: EOS on digits at 50:1, falling exponentially, as far as the catalog has it."""
+    """Return the first content of the form: EOS on digits at 50:1, falling exponentially, as far as the catalog has it."""
     methods, datasets = catalog["methods"], catalog["datasets"]
     method = next((m for m in methods if m["name"] == "eos"), next((m for m in methods if m["family"] == "deep"), methods[0]))
     fitting = [d for d in datasets if d["kind"] in method["kinds"]]
@@ -146,14 +144,14 @@ def first_spec(catalog: Mapping[str, Any]) -> RunSpec:
 def _fill_form(catalog: Mapping[str, Any], spec: RunSpec | None) -> None:
     try:
         form.fill_form((spec or first_spec(catalog)).complete(catalog), "auto", catalog)
-    except BadInput:  # the run's dataset or method has left the catalog
+    except BadInput:  # the catalog lacks the run's dataset or method
         form.fill_form(first_spec(catalog), "auto", catalog)
 
 
 def _list_titles(jobs: Iterable[Job], catalog: Mapping[str, Any]) -> dict[str, str]:
-    """A line for each run by its id: what, on what, and how, no two equal.
+    """Return a line for each run by its id: method, dataset and settings, no two alike.
 
-    Not how far it is: the list tells runs apart by their lines, and a line that changed while the list stood would be no run's.
+    It does not say how far the run is: the list identifies runs by their lines, which must not change while it is open.
     """
     names = {m["name"]: m["title"] for m in catalog["methods"]} | {d["name"]: d["title"] for d in catalog["datasets"]}
     out: dict[str, str] = {}
@@ -168,7 +166,7 @@ def _list_titles(jobs: Iterable[Job], catalog: Mapping[str, Any]) -> dict[str, s
 
 
 def tell_apart(titles: Mapping[str, str]) -> dict[str, str]:
-    """Titles by id, those that are there twice with the id's first letters."""
+    """Return the titles by id; those that are there twice have the id's first letters."""
     seen = Counter(titles.values())
     return {id: title if seen[title] == 1 else f"{title}, run {id[:6]}" for id, title in titles.items()}
 
@@ -176,7 +174,7 @@ def tell_apart(titles: Mapping[str, str]) -> dict[str, str]:
 def _draw_lists(
     store: Store, catalog: Mapping[str, Any], jobs: list[Job], link: DeepAddress, shown: Shown | None, owner: str | None
 ) -> None:
-    """The two lists: the run looked at, and one beside it."""
+    """Draw the two lists: the run that is shown, and one beside it."""
     known = {job.id: job for job in jobs}
     for id in (link.run, link.beside):
         if id is not None and id not in known:
@@ -234,11 +232,8 @@ def _is_comparable(job: Job, other: Job) -> bool:
     return bool(job.spec["dataset"] == other.spec["dataset"] and job.spec["data"] == other.spec["data"])
 
 
-# ---- what is shown
-
-
 def _draw_empty(store: Store, catalog: Mapping[str, Any], device: str) -> None:
-    """Nobody has run anything deep yet: what this page is for, and one press to begin."""
+    """Draw what this page is for and a button to begin, where nobody has run anything deep yet."""
     with st.container(key="deep-state-empty"):
         st.subheader("What does a network make of rare classes?")
         st.markdown(

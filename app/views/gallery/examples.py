@@ -1,4 +1,4 @@
-"""Pieces of a card: its picture and its numbers; and examples that a link names."""
+"""The parts of a card: its picture and its numbers; and the examples that a link names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SENSES = {
     "holds 0": ":material/drag_handle: cannot be told from 0",
     "": "",
 }
-"""What is said of an interval, by where it lies."""
+"""Words for an interval by its place relative to 0."""
 EXACT = ":material/drag_handle: is 0 in every replicate"
 XML = '<svg xmlns="http://www.w3.org/2000/svg"'
 NAMES = ("ink", "soft", "rule", "paper", "lead", "plain", "warm", "green")
@@ -31,7 +31,7 @@ COLOURS = {
     "light": ("#1A1A19", "#5B5A56", "#E2E1DC", "#FFFFFF", "#00644B", "#5B5A56", "#B34A00", "#005A9C"),
     "dark": ("#F3F2EF", "#B9B7B0", "#3A3833", "#0E1117", "#3CC79A", "#B9B7B0", "#FF9A5C", "#56B4E9"),
 }
-"""What `engine.report.svg.STYLE` asks for."""
+"""Values of the colours that `engine.report.svg.STYLE` names."""
 FRAME = """<style>
 .card-picture { display: block; width: 100%; max-width: 25rem; margin: 0 auto; }
 .st-key-gallery h4 { font-size: 1.15rem; }
@@ -39,7 +39,8 @@ FRAME = """<style>
 
 
 def draw_picture(card: Mapping[str, Any]) -> None:
-    """The card's picture, an SVG of ours, in the colours of the page. An image of its own: pages take no SVG among their text."""
+    """Draw the card's picture, an SVG of ours, in the colours of the page.
+    It is an image, since Streamlit takes no SVG in its HTML."""
     colours = zip(NAMES, COLOURS["dark" if st.context.theme.type == "dark" else "light"], strict=True)
     style = f"<style>:root{{{';'.join(f'--{name}:{colour}' for name, colour in colours)}}}{svg.STYLE}</style>"
     head, _, rest = card["picture"].partition(">")
@@ -51,7 +52,7 @@ def draw_picture(card: Mapping[str, Any]) -> None:
 
 
 def draw_facts(card: Mapping[str, Any]) -> None:
-    """The card's numbers, one line each, and what their intervals are."""
+    """Draw the card's numbers, one line each, and what their intervals are."""
     lines = []
     for fact in card["facts"]:
         found = read_interval(fact)
@@ -66,7 +67,7 @@ def draw_facts(card: Mapping[str, Any]) -> None:
 
 
 def list_facts(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The numbers of all cards, one record each, to take along."""
+    """Return the numbers of all cards, one record each."""
     ends = ("mean", "low", "high")
     return [
         {"example": card["title"], "number": fact["said"], "value": {end: fact[end] for end in ends}}
@@ -77,7 +78,7 @@ def list_facts(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def read_interval(fact: Mapping[str, Any]) -> Interval:
-    """A number of a card with its interval; NaN where it has none."""
+    """Return a number of a card with its interval; NaN where it has none."""
     mean, low, high = (math.nan if fact[name] is None else float(fact[name]) for name in ("mean", "low", "high"))
     return Interval(mean, low, high, int(fact["n"]), str(fact["kind"]))
 
@@ -87,7 +88,7 @@ def _format_counts(facts: Sequence[Mapping[str, Any]]) -> str:
 
 
 def open_example(page: str) -> None:
-    """Before a page is drawn: the example that its address names, where the store does not have it yet."""
+    """Load the example that the page's address names, before the page is drawn."""
     try:
         recorded.load_examples(page, st.query_params.to_dict())
     except (LabError, ValueError) as error:

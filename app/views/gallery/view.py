@@ -21,7 +21,7 @@ IN_A_ROW = 3
 
 def page() -> None:
     """Draw the page."""
-    if "run" in st.query_params:  # the address of a link to the Lab, which is the first page, holds no page's name
+    if "run" in st.query_params:  # a link to the Lab, the default page, has no page's name in its path
         st.switch_page(st.session_state["pages"]["lab"], query_params=st.query_params.to_dict())
     cards = open_page(_load, errors=(LabError, ValueError))
     if cards is None:

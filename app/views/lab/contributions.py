@@ -32,7 +32,7 @@ MEANS_NOT = (
 
 
 def draw_contributions(shown: Shown, replicate: int) -> None:
-    """The ranking of a replicate's points, folded away; nothing where a method makes no synthetic rows.
+    """Draw the ranking of a replicate's points in an expander; nothing where a method makes no synthetic rows.
 
     A run of an earlier version, which kept no contributions, is said to be one.
     """
@@ -76,9 +76,10 @@ def draw_contributions(shown: Shown, replicate: int) -> None:
 
 
 def rank_points(arrays: Mapping[str, np.ndarray], classes: Sequence[str]) -> pd.DataFrame:
-    """The best and worst LISTED points of `engine.runner.contributions.of_run`, the most helpful first; all where there are few.
+    """Return the LISTED best and worst points of `engine.runner.contributions.of_run`, the most helpful first; all where
+    there are few.
 
-    Points whose contribution is no number are left out.
+    Points whose contribution is not a number are left out.
     """
     value = arrays["value"]
     order = np.argsort(value, kind="stable")
@@ -105,7 +106,7 @@ def _format_value(value: float) -> str:
 
 
 def _describe_all(summary: Mapping[str, Any], n: int) -> str:
-    """The share of points that lower the loss, plain and with the classes alike, in a sentence with its intervals."""
+    """Return the share of points that lower the loss, plain and weighted equally by class, in a sentence with its intervals."""
     over = f"Means of {n} replicates with their 95% intervals." if n > 1 else "One replicate: no interval."
     count = format_count(round(float(summary["points"])), "synthetic point")
     plainly, alike = _format_share(summary["helpful"]), _format_share(summary["helpful_alike"])

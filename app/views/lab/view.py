@@ -23,7 +23,8 @@ from engine.spec import RunSpec
 from engine.spec.run import upload_id
 from engine.store import PRIORITY_INTERACTIVE, Store
 
-ADDRESS = address.Address("lab", {})
+ADDRESS = address.Address("lab", {}, echo_seconds=0.0)
+"""Only runs of the whole page write it, so the browser's back button can work at once."""
 
 
 def page() -> None:
@@ -62,11 +63,8 @@ def page() -> None:
     _draw_others(store, owner, run)
 
 
-# ---- what is asked
-
-
 def _read_address(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, owner: str | None) -> lab_address.LabAddress:
-    """What the URL asks for. Read only where it is not what this page wrote: a first look, a link, the browser's back button."""
+    """Return what the address asks for. It is read where it has changed: a first look, a link, the browser's back button."""
     state, query = st.session_state, ADDRESS.read()
     if query is not None:
         link = lab_address.read_address(query, catalog, fallback)
@@ -75,7 +73,7 @@ def _read_address(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, o
         if spec is not None and not upload_id(spec.dataset):  # the form has no place for a person's own table
             try:
                 link = replace(link, spec=spec.complete(catalog))
-            except BadInput as error:  # its dataset or method has left the catalog: the run is shown, the form is not its
+            except BadInput as error:  # the catalog lacks its dataset or method: the run is shown, the form stays
                 link = replace(link, problems=(*link.problems, str(error)))
         form.fill_form(link.spec, link.device, catalog)
         state["lab.run"], state["lab.replicate"] = link.run, link.replicate
@@ -89,15 +87,12 @@ def _read_address(store: Store, catalog: Mapping[str, Any], fallback: RunSpec, o
 def _write_address(link: lab_address.LabAddress, catalog: Mapping[str, Any], fallback: RunSpec) -> None:
     untouched = not address.page_words() and link.run is None and link.spec == fallback and link.device == "auto"
     if untouched or link.problems and st.session_state["lab.spec"] == link.spec:
-        return  # a bare first visit stays bare; a faulty link stays as it is until the form is touched
+        return  # a first visit keeps its empty address; a faulty link stays until the form changes
     words = lab_address.write_address(link, catalog)
     if words != address.page_words():
         st.session_state["lab.problems"] = ()
     ADDRESS.write(words)
     st.session_state["lab.spec"] = link.spec
-
-
-# ---- what is shown
 
 
 def _draw_unknown(problem: str) -> None:
@@ -141,7 +136,7 @@ def _draw(shown: Shown, link: lab_address.LabAddress, catalog: Mapping[str, Any]
 
 
 def _draw_state(shown: Shown, link: lab_address.LabAddress) -> None:
-    """What is shown and what came of it; for a run that ended without a result, why, and a next step."""
+    """Draw what is shown and what was measured; for a run that ended without a result, why, and a next step."""
     with st.container(key=f"run-state-{shown.job.state}"):
         if shown.is_example:
             start.offer_steps()
@@ -161,7 +156,7 @@ def _draw_state(shown: Shown, link: lab_address.LabAddress) -> None:
 
 
 def _choose_replicate(shown: Shown, link: lab_address.LabAddress) -> int:
-    """Which replicate the player shows: a chooser where the run is done and has several."""
+    """Draw the choice of the replicate that the player shows, where the run is done and has several; return it."""
     count = shown.result.n if shown.result is not None else 1
     if count < 2:
         return 0
@@ -186,7 +181,7 @@ def _choose_replicate(shown: Shown, link: lab_address.LabAddress) -> int:
 
 
 def _draw_others(store: Store, owner: str | None, run: str | None) -> None:
-    """Runs that go on beside the one shown; companions are listed with the run they belong to."""
+    """Draw the other runs that wait or run; companions are listed with the run they belong to."""
     going = [
         job
         for job in store.jobs(owner=owner, states=("queued", "running"), urgent=PRIORITY_INTERACTIVE, limit=20)
@@ -214,5 +209,5 @@ def _open(run: str) -> None:
 
 
 def _leave() -> None:
-    """Go to the first view, as a bare link would."""
+    """Go to the first view as a bare link would."""
     address.follow_link({})

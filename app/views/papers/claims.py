@@ -17,7 +17,7 @@ from app.words.text import escape, format_count, format_signed
 from engine.papers.verdicts import FAILS, HOLDS, NOT_MEASURED, UNDECIDED
 
 FEW = 6
-"""Undecided claims that are listed without being asked for."""
+"""Undecided claims that are listed without an expander."""
 MARKS = {
     HOLDS: ":green[:material/check_circle:] **holds**",
     FAILS: ":red[:material/cancel:] **does not hold**",
@@ -27,7 +27,7 @@ MARKS = {
 
 
 def draw_claims(claims: Sequence[Mapping[str, Any]]) -> None:
-    """Every claim with its verdict, those that are decided against the paper first."""
+    """Draw every claim with its verdict, those that are decided against the paper first."""
     if not claims:
         return
     draw_heading(
@@ -59,7 +59,7 @@ def draw_claims(claims: Sequence[Mapping[str, Any]]) -> None:
 
 
 def draw_over_sets(tables: Mapping[str, Mapping[str, Any]]) -> None:
-    """What several data sets together say: mean ranks with the critical difference, and pair by pair."""
+    """Draw what several data sets mean together: mean ranks with the critical difference, and pairs of methods."""
     tables = {name: one for name, one in tables.items() if one["ranks"] and one["friedman"]}  # from two sets on
     if not tables:
         return
@@ -102,6 +102,7 @@ def draw_over_sets(tables: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def describe_claim(claim: Mapping[str, Any]) -> str:
+    """Return a claim with its verdict, and its difference or the reason why there is none, as markdown."""
     text = (
         f"{MARKS.get(claim['verdict'], escape(claim['verdict']))} · {escape(claim['dataset'])} · {escape(claim['text'], 200)}"
     )

@@ -12,7 +12,7 @@ from app.parts.elements import draw_chart, draw_heading
 
 
 def draw_figures(paper: str, figures: Mapping[str, Any]) -> None:
-    """The paper's figures, from the means over our replicates (the sine: from its first draw)."""
+    """Draw the paper's figures from the means over our replicates (the sine: from its first draw)."""
     if not figures:
         return
     draw_heading(

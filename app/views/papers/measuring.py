@@ -1,4 +1,4 @@
-"""Measuring a paper's table in this lab: what is missing, how long it will take, the button, the progress, and what came of it."""
+"""Measuring a paper's table in this lab: the runs that are missing, their time, the button, the progress, and the results."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from app.session import visitor
 from app.words.text import escape, format_count, format_duration
 from engine.errors import LabError
 from engine.papers import measured, stored
-from engine.papers.stored import ENDED, Plan, State
+from engine.papers.stored import ENDED, Plan, Run, State
 from engine.papers.tables import PAPERS
 from engine.store import ACTIVE, Store
 
 EVERY = 2.0
-"""Seconds between two looks at runs that are under way."""
+"""Seconds between two reads of runs that wait or run."""
 REDRAW = 6.0
-"""Seconds between two drawings of the whole page while results come in."""
+"""Seconds between two reruns of the whole page while results come in."""
 PROTOCOLS = {"reduced": "Reduced: for two cores", "full": "Full"}
 _NAMES = {True: "reduced", False: "full"}
 _HERE = "papers.here"
@@ -28,14 +28,15 @@ _PLAN = "papers.plan"
 
 
 def draw_measuring(paper: str, table: str, catalog: Mapping[str, Any], store: Store) -> dict[str, Any] | None:
-    """The panel; what this store's runs say of the table (`engine.papers.stored.build_stored_document`), None where they say nothing."""
+    """Draw the panel; return what this store's runs give for the table (`engine.papers.stored.build_stored_document`), None
+    where they give nothing."""
     state = st.session_state
     if state.get("papers.protocol.of") != (paper, table):
         there = {
             protocol for p, t, reduced in measured.list_tables() if (p, t) == (paper, table) for protocol in [_NAMES[reduced]]
         }
         state["papers.protocol.of"] = (paper, table)
-        state["papers.protocol"] = "full" if "full" in there else "reduced"  # what is shown beside is the same protocol's
+        state["papers.protocol"] = "full" if "full" in there else "reduced"  # the protocol of what is shown beside
         state.pop("papers.sets", None)
     with draw_fold("Measure it in this lab", "papers-measure", ":material/play_circle:"):
         protocol = st.segmented_control(
@@ -60,7 +61,7 @@ def draw_measuring(paper: str, table: str, catalog: Mapping[str, Any], store: St
 
 
 def _read_plan(table: Any, datasets: Sequence[str], catalog: Mapping[str, Any]) -> Plan:
-    """The plan, remembered: working out hundreds of runs' names takes a while."""
+    """Return the plan, kept in the session: computing the ids of hundreds of runs takes a while."""
     data = [(d["name"], d["fingerprint"], d.get("available")) for d in catalog["datasets"]]
     key = (table.paper, table.name, table.reduced, tuple(datasets), hash(str((data, catalog["numerics"]))))
     kept: dict[Any, Plan] = st.session_state.setdefault(_PLAN, {})
@@ -72,7 +73,7 @@ def _read_plan(table: Any, datasets: Sequence[str], catalog: Mapping[str, Any]) 
 
 
 def _read_document(wanted: Plan, store: Store) -> dict[str, Any] | None:
-    """What this store's runs say of the whole table; made anew when there are more of them."""
+    """Return what this store's runs give for the whole table; made again when there are more of them."""
     standing = stored.read_states(store, [run.id for run in wanted.each])
     done = tuple((id, state.attempt) for id, state in standing.items() if state.state == "done")
     if not done:
@@ -105,7 +106,7 @@ def _draw_panel(wanted: Plan, standing: Mapping[str, State], store: Store, comma
 
 
 def _draw_progress(wanted: Plan, store: Store, active: bool) -> None:
-    """The state of the runs, with what can be done about it; looks again by itself while some are under way."""
+    """Draw the state of the runs with its buttons. A fragment that is drawn again while some wait or run."""
     try:
         standing = stored.read_states(store, [run.id for run in wanted.each])
         living = store.engines()
@@ -125,58 +126,59 @@ def _draw_progress(wanted: Plan, store: Store, active: bool) -> None:
     slots = max(1, sum(engine.slots for engine in living) - 1)  # one is kept for what a person waits for
     left = stored.foresee_seconds(wanted, standing, running or missing)
     if running:
-        told = (
-            "time left: known once the first runs are done" if left is None else f"about {format_duration(left / slots)} left"
-        )
-        if not living:
-            told = "no engine is alive: they wait for one"
-        st.caption(told)
-        if visitor.is_demo():
-            st.caption(visitor.explain_demo())
-        elif st.button(
-            "Stop",
-            icon=":material/stop:",
-            key="papers-stop",
-            help="Stops what waits and runs of this table, also where a sweep or another table waits for the same run; what somebody "
-            "asked for in the Lab goes on. What is done stays; the rest can be queued again.",
-        ):
-            stored.cancel_runs(store, running)
-            st.rerun()
+        _draw_running(running, store, None if left is None else left / slots, bool(living))
     elif missing:
-        told = (
-            "nobody has timed such runs"
-            if left is None
-            else f"about {format_duration(left / slots)} on {format_count(slots, 'slot')}"
-        )
-        replicates = sum(run.spec.replicates for run in missing)
-        st.caption(
-            f"{format_count(len(missing), 'run')} with {format_count(replicates, 'replicate')} in all; {told}; they make way for what "
-            "anybody waits for."
-        )
-        if visitor.is_demo():
-            st.caption(visitor.explain_demo())
-        else:
-            word = "Measure" if not done else "Measure what is missing"
-            if st.button(
-                f"{word}: {format_count(len(missing), 'run')}", icon=":material/play_arrow:", key="papers-run", type="primary"
-            ):
-                with st.spinner("Queueing"):
-                    stored.queue_runs(store, missing)
-                st.rerun()
+        label = "Measure what is missing" if done else "Measure"
+        _draw_missing(missing, store, None if left is None else left / slots, slots, label)
     for reason in list(dict.fromkeys(standing[run.id].reason for run in wanted.in_states(standing, "failed")))[:3]:
         st.caption(f"Failed: {escape(reason, 300)}")
     _redraw_page(done, active, bool(running))
 
 
+def _draw_running(running: Sequence[Run], store: Store, left: float | None, living: bool) -> None:
+    """Draw the time left (s) of the runs that wait or run, and the button that stops them. living: an engine is alive."""
+    text = "time left: known once the first runs are done" if left is None else f"about {format_duration(left)} left"
+    st.caption(text if living else "no engine is alive: they wait for one")
+    if visitor.is_demo():
+        st.caption(visitor.explain_demo())
+    elif st.button(
+        "Stop",
+        icon=":material/stop:",
+        key="papers-stop",
+        help="Stops what waits and runs of this table, also where a sweep or another table waits for the same run; what somebody "
+        "asked for in the Lab goes on. What is done stays; the rest can be queued again.",
+    ):
+        stored.cancel_runs(store, running)
+        st.rerun()
+
+
+def _draw_missing(missing: Sequence[Run], store: Store, left: float | None, slots: int, label: str) -> None:
+    """Draw how many runs are missing, their time (s) on that many slots, and the button that queues them."""
+    text = "nobody has timed such runs" if left is None else f"about {format_duration(left)} on {format_count(slots, 'slot')}"
+    replicates = sum(run.spec.replicates for run in missing)
+    st.caption(
+        f"{format_count(len(missing), 'run')} with {format_count(replicates, 'replicate')} in all; {text}; they make way for what "
+        "anybody waits for."
+    )
+    if visitor.is_demo():
+        st.caption(visitor.explain_demo())
+    elif st.button(
+        f"{label}: {format_count(len(missing), 'run')}", icon=":material/play_arrow:", key="papers-run", type="primary"
+    ):
+        with st.spinner("Queueing"):
+            stored.queue_runs(store, missing)
+        st.rerun()
+
+
 def _redraw_page(done: int, active: bool, running: bool) -> None:
-    """The whole page again where there are new results, not too often, or where the looking must begin or end."""
+    """Rerun the whole page where there are new results, not too often, or where the watching must begin or end."""
     drawn, when = st.session_state["papers.drawn"]
     if active != running or (done != drawn and (time.monotonic() - when > REDRAW or not running)):
         st.rerun()
 
 
 def find_row(document: Mapping[str, Any] | None, row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """This lab's row for a shipped one, None where it has none."""
+    """Return this lab's row for a shipped one, None where it has none."""
     names = ("dataset", "labels", "metric")
     rows = document["rows"] if document else []
     return next((mine for mine in rows if mine["ours"] and all(mine[name] == row[name] for name in names)), None)

@@ -23,18 +23,18 @@ PICKED = 6
 LABELS = {"mnr": "minority (mnr)", "mjr": "majority (mjr)"}
 HEADS = {"p": "share removed (p)", "k": "neighbours (k)", "minority": "loses rows"}
 EXACT = 1e-9
-"""The same run gives values that differ by no more than this where processor and torch are the same."""
+"""Values of the same run differ by no more than this where processor and torch are the same."""
 LINES = 40
 """Cells in the picture at most; the table below has all."""
 
 
 def _name_cell(row: Mapping[str, Any]) -> list[str]:
-    """What names a cell of one dataset; bare numbers with what they count."""
+    """Return the labels of a cell of one dataset; bare numbers with what they count."""
     return [f"{k} {v}" if k in ("p", "k", "digit") else str(v) for k, v in row["labels"].items() if k != "minority"]
 
 
 def draw_cells(rows: Sequence[Mapping[str, Any]], store: Store, mine: Mapping[str, Any] | None, lab: bool) -> None:
-    """A picture of one metric's cells, the table of all, and the runs of the one that is chosen.
+    """Draw a picture of one metric's cells, the table of all, and the runs of those that are chosen.
 
     mine: this lab's measurements, None without; lab: `rows` are those.
     """
@@ -97,7 +97,7 @@ def _make_line(row: Mapping[str, Any]) -> cells.Line:
 
 
 def _make_frame(rows: Sequence[Mapping[str, Any]], mine: Mapping[str, Any] | None, lab: bool) -> pd.DataFrame:
-    """One line a cell; text, so that a number stands with its interval. See `draw_cells`."""
+    """Return one line a cell, all text, so that a number stands with its interval. Arguments as in `draw_cells`."""
     labels = list(dict.fromkeys(k for r in rows for k in r["labels"]))
     protocol = "" if mine is None or not mine["other"] else " (reduced)" if mine["reduced"] else " (full)"
     out = []
@@ -122,7 +122,7 @@ def _format_bounds(ours: Mapping[str, Any]) -> str:
 
 
 def draw_runs(row: Mapping[str, Any], store: Store, lab_row: Mapping[str, Any] | None = None, other: bool = False) -> None:
-    """The replicates of a cell, and those of its runs that this store has.
+    """Draw the replicates of a cell, and links to those of its runs that this store has.
 
     lab_row: the cell as this lab measured it, None where it did not; other: by another protocol.
     """
@@ -162,7 +162,7 @@ def draw_runs(row: Mapping[str, Any], store: Store, lab_row: Mapping[str, Any] |
 
 
 def _compare_values(row: Mapping[str, Any], lab_row: Mapping[str, Any]) -> str:
-    """What this lab's values are to the shipped ones."""
+    """Return how this lab's values differ from the shipped ones, in a sentence."""
     if row["runs"] != lab_row["runs"]:
         inside = row["ours"]["low"] is not None and row["ours"]["low"] <= lab_row["ours"]["mean"] <= row["ours"]["high"]
         return f"Not all of them are the shipped runs; this lab's mean is {'inside' if inside else 'outside'} the shipped interval."

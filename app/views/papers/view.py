@@ -1,4 +1,4 @@
-"""Papers: what the papers' tables print, what came of the same experiment here, and which of their claims hold."""
+"""Papers: what the papers' tables print, what the same experiment gives here, and which of their claims hold."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from app.views.papers.numbers import draw_cells
 from app.words.text import escape, format_count, format_duration
 from engine.errors import BadData, UnknownName
 from engine.papers import measured, published
+from engine.papers.tables import PAPERS
 from engine.papers.verdicts import judge
 from engine.spec.run import find_entry
 
@@ -30,8 +31,6 @@ NAMES = {
     "eos": "EOS (Dablain et al.)",
     "dos": "DOS (Ando and Huang)",
 }
-METHODS = {"eos": "eos", "dos": "dos"}
-"""Whose decisions stand beside a paper's tables; the others are explicit gradient's."""
 ADDRESS = Address("papers", {})
 SHIPPED, LAB = "shipped", "of this lab"
 
@@ -81,7 +80,7 @@ def page() -> None:
 
 
 def _choose_table() -> tuple[str, str]:
-    """Paper and table, kept in the address."""
+    """Draw the choice of paper and table, kept in the address; return both."""
     state, query = st.session_state, ADDRESS.read()
     if query is not None:
         paper = query.get("paper", "eos")
@@ -108,7 +107,7 @@ def _choose_table() -> tuple[str, str]:
 
 
 def _read_printed(paper: str, table: str) -> dict[str, Any]:
-    """A table of which nothing is shipped: the paper's numbers."""
+    """Return a table of which nothing is shipped: the paper's numbers alone."""
     rows = [
         {
             "table": table, "dataset": c.dataset, "labels": dict(c.labels), "metric": c.meant, "published": c.value,
@@ -121,7 +120,7 @@ def _read_printed(paper: str, table: str) -> dict[str, Any]:
 
 
 def _draw_protocol(document: Mapping[str, Any]) -> None:
-    """What was run, and where it comes from."""
+    """Draw what was run, and where it comes from."""
     facts = document["provenance"]
     st.info(escape(document["words"], 2000), icon=":material/science:")
     st.caption(
@@ -141,7 +140,7 @@ def _draw_protocol(document: Mapping[str, Any]) -> None:
 
 
 def _choose_measurements() -> str:
-    """Whose measurements are drawn, where there are two: those that are shipped, or this lab's own."""
+    """Draw the choice between the shipped measurements and this lab's own; return it."""
     if st.session_state.get("papers.whose") not in (SHIPPED, LAB):
         st.session_state["papers.whose"] = SHIPPED
     return st.segmented_control(
@@ -151,9 +150,9 @@ def _choose_measurements() -> str:
 
 
 def _draw_open_questions(catalog: Mapping[str, Any], paper: str) -> None:
-    """What the paper leaves open, and what was decided."""
+    """Draw what the paper leaves open, and what was decided here."""
     try:
-        deviations = find_entry(catalog, "methods", METHODS.get(paper, "explicit-gradient"))["deviations"]
+        deviations = find_entry(catalog, "methods", PAPERS[paper].METHOD)["deviations"]
     except UnknownName:
         return
     said = list(dict.fromkeys(s for preset in deviations.values() for s in preset))

@@ -1,4 +1,4 @@
-"""What can be done with the chosen runs: links, names, pins, running again, cancelling, exporting, deleting."""
+"""Actions on the chosen runs: links, names, pins, running again, cancelling, exporting, deleting."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def draw_bar(
     known: Mapping[str, str],
     catalog: Mapping[str, Any],
 ) -> None:
-    """What can be done with the chosen rows, wherever they are."""
+    """Draw the actions on the chosen rows, whichever page of the list they are on."""
     if not chosen:
         return
     answers = store.read_results(chosen, owner, fields=False)
     sweeps = {row.id for row in rows if row.sweep is not None}
-    if not {*answers, *sweeps} >= set(chosen):  # on another page
+    if not {*answers, *sweeps} >= set(chosen):  # some are on another page of the list
         sweeps |= {one.id for one in store.sweeps(1000)}
     there = [id for id in chosen if id in answers or id in sweeps]
     if there != chosen:  # deleted in another tab, or forgotten
@@ -70,7 +70,7 @@ def draw_bar(
 
 
 def _draw_links(jobs: Sequence[Job], count: int, catalog: Mapping[str, Any]) -> None:
-    """Ways to other pages with what is chosen."""
+    """Draw links to other pages with the chosen runs."""
     done = [job for job in jobs if job.kind == "run" and job.state == "done"]
     if len(done) == count == 2:
         links.draw_link("compare", "Put side by side", ":material/compare:", view="pair", run=done[0].id, beside=done[1].id)
@@ -83,27 +83,30 @@ def _draw_links(jobs: Sequence[Job], count: int, catalog: Mapping[str, Any]) -> 
 
 
 def write_change(job: Job, catalog: Mapping[str, Any]) -> dict[str, str]:
-    """The words of the Lab's address that fill its form with a run's settings and start nothing; {} where the form has no place for it."""
+    """Return the words of the Lab's address that fill its form with a run's settings and start nothing.
+
+    {} where the form has no place for the run.
+    """
     try:
         spec = RunSpec.from_json(job.spec)
         if upload_id(spec.dataset):
             return {}
         return lab_address.write_address(lab_address.LabAddress(spec.complete(catalog), job.device), catalog)
-    except BadInput:  # its dataset or method has left the catalog
+    except BadInput:  # the catalog lacks its dataset or method
         return {}
 
 
 def _draw_name(id: str, now: str) -> None:
-    """A name for the one that is chosen."""
+    """Draw the field for the name of the chosen row."""
     with st.popover("Name", icon=":material/label:", key="runs-naming"):
-        key = f"mine.runs.name.{id}"  # of a private run it goes with the table
+        key = f"mine.runs.name.{id}"  # the key of a private run's name is deleted with its table
         st.session_state.setdefault(key, now)
         st.text_input("Name", key=key, on_change=_set_name, args=(id, key), placeholder="what you call it")
         st.caption("Press Enter. Only this browser shows it; leave it empty to take it away.")
 
 
 def _draw_export(jobs: Sequence[Job], count: int) -> None:
-    """The chosen runs as one file."""
+    """Draw the link to the chosen runs as one file."""
     ids = [job.id for job in jobs if job.state == "done" and job.kind == "run" and job.owner is None]
     if ids and len(ids) == count <= BUNDLED:
         st.link_button(
@@ -133,7 +136,7 @@ def _cancel_jobs(ids: Sequence[str]) -> None:
 
 
 def _submit_again(jobs: Sequence[Job]) -> None:
-    """Queue what ended without a result once more."""
+    """Queue jobs that ended without a result once more."""
     store, owner = get_store(), visitor.read_owner()
     with _Reported():
         for job in jobs:
@@ -149,15 +152,12 @@ def _submit_again(jobs: Sequence[Job]) -> None:
                     store.submit_embed(job.fingerprint, job.spec["technique"], job.spec["params"], job.spec["seed"], owner)
 
 
-# ---- deleting
-
-
 def _ask_deletion(ids: Sequence[str]) -> None:
     st.session_state["runs.asking"] = list(ids)
 
 
 def _draw_question(store: Store, owner: str | None, ids: list[str], public: bool) -> None:
-    """What goes, and the press that does it."""
+    """Draw what is about to be deleted, and the button that does it."""
     kept = recorded.list_bundled() & set(ids)
     ids = [id for id in ids if id not in kept]
     held = store.count_contents(ids, owner)
@@ -194,11 +194,8 @@ def _delete_chosen(ids: Sequence[str]) -> None:
     drop_question()
 
 
-# ---- said
-
-
 class _Reported:
-    """What goes wrong in a press is said at the top of the page."""
+    """Catches the errors of a button's callback, which `draw_trouble` then shows on top of the page."""
 
     def __enter__(self) -> None:
         st.session_state.pop("runs.trouble", None)
@@ -215,5 +212,6 @@ class _Reported:
 
 
 def draw_trouble() -> None:
+    """Draw the error of the last button's callback, once."""
     if text := st.session_state.pop("runs.trouble", None):
         st.error(escape(text, 400), icon=":material/error:")

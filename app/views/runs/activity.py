@@ -1,4 +1,4 @@
-"""What is going on in the store: what runs, what waits, in which order and how long it may take."""
+"""What runs and what waits in the store, in which order, and how long it may take."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from engine.store import KINDS, PRIORITY_INTERACTIVE, Job, Store
 from engine.store.uploads import Upload
 
 LOOK = 2.0
-"""Seconds between two looks while something is going on; three times that otherwise."""
+"""Seconds between two reads while something waits or runs; three times that otherwise."""
 SHOWN = 5
-"""Jobs that wait and are told one by one."""
+"""Waiting jobs that are listed one by one."""
 RUNNING = 6
-"""Jobs that run and are told one by one."""
+"""Running jobs that are listed one by one."""
 PATIENCE = 6.0
-"""Seconds for which the list is left alone at least, though runs come and go."""
+"""Seconds between two redraws of the list at least, while runs come and end."""
 
 
 def draw_activity(catalog: Mapping[str, Any], tables: Sequence[Upload], *, leave: bool) -> None:
@@ -74,7 +74,7 @@ def _draw_activity(catalog: Mapping[str, Any], known: Mapping[str, str], state: 
 
 
 def _do_nothing() -> None:
-    """A press alone redraws the page."""
+    """Do nothing: the press of a button redraws the page."""
 
 
 def _draw_running(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What the list of runs is asked: the filters, their address, and the search."""
+"""The filters of the list of runs, their address, and the search."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ USUAL: dict[str, Any] = {
     "sort": "new",
     "page": 1,
 }
-"""The address's words, which the filters' keys (`_key`) end in, and what they are where it does not say."""
+"""Word of the address -> its value where the address lacks it. The filters' keys (`_key`) end in these words."""
 ADDRESS = Address("runs", {word: str(usual) for word, usual in USUAL.items()}, private={"text"})
 
 
 @dataclass(frozen=True)
 class RunsQuery:
-    """What is looked for, as `USUAL`."""
+    """What is looked for; the fields are the words of `USUAL`."""
 
     text: str
     kind: str
@@ -58,7 +58,7 @@ class RunsQuery:
 
 
 def _key(word: str) -> str:
-    """The filter's key. What is looked for may be a name of a person's own table or run, and goes with their tables."""
+    """Return the key of a filter. The text may be the name of a person's own table or run: its key goes with their tables."""
     return f"{visitor.MINE}runs.{word}" if word == "text" else f"runs.{word}"
 
 
@@ -74,7 +74,7 @@ def read_filters(datasets: Sequence[str], methods: Sequence[str], quiet: bool) -
         for word, names in (("dataset", datasets), ("method", methods)):  # the last of its runs may have been deleted
             if state.get(f"runs.{word}") not in (EVERY, *names):
                 state[f"runs.{word}"] = EVERY
-        state.setdefault(_key("text"), "")  # a wiped one is emptied in the browser too
+        state.setdefault(_key("text"), "")  # an empty value also empties the field in the browser
         return
     allowed = {"kind": listing.KINDS, "state": STATES, "dataset": datasets, "method": methods, "sort": SORTS}
     wrong = [word for word in query if word not in USUAL]
@@ -94,15 +94,15 @@ def read_filters(datasets: Sequence[str], methods: Sequence[str], quiet: bool) -
 def write_filters(query: RunsQuery, quiet: bool) -> None:
     """Put what is asked into the address.
 
-    quiet: this browser has something of its own. The text that is looked for is then left out: logs and the browser's history keep
-    addresses, and names of one's own are in neither.
+    quiet: this browser has something of its own. The text that is looked for is then left out: logs and the browser's history
+    keep addresses, and names of one's own are in neither.
     """
     words = {word: "1" if value is True else str(value) for word, value in vars(query).items()}
     ADDRESS.write(words | ({"text": USUAL["text"]} if quiet else {}))
 
 
 def draw_filters(datasets: Mapping[str, str], methods: Mapping[str, str]) -> RunsQuery:
-    """The filters' row."""
+    """Draw the row of filters; return what is looked for."""
     state = st.session_state
     if wrong := state.get("runs.wrong"):
         names = ", ".join(escape(word, 30) for word in wrong)
@@ -136,7 +136,7 @@ def draw_filters(datasets: Mapping[str, str], methods: Mapping[str, str]) -> Run
 
 
 def _start_over() -> None:
-    """Another question begins on its first page."""
+    """Go to the first page of the list, as another query begins there."""
     st.session_state["runs.page"] = 1
     st.session_state["runs.wrong"] = []
 
@@ -148,15 +148,18 @@ def _reset_filters() -> None:
 
 
 def offer_everything() -> None:
+    """Draw the button that resets all filters."""
     st.button("Show everything", key="runs.everything", icon=":material/filter_alt_off:", on_click=_reset_filters)
 
 
 def turn_page(query: RunsQuery, to: int) -> RunsQuery:
+    """Return the query with another page, and make the list show that."""
     go_to_page(to)
     return RunsQuery(**vars(query) | {"page": to})
 
 
 def search_runs(store: Store, owner: str | None, query: RunsQuery, known: Mapping[str, str]) -> tuple[list[Row], int]:
+    """Return the rows of a page of the list, and how many rows match in all. known: name -> title, which is searched too."""
     _, key, descending = SORTS[query.sort]
     return store.search(
         owner,
@@ -175,4 +178,5 @@ def search_runs(store: Store, owner: str | None, query: RunsQuery, known: Mappin
 
 
 def go_to_page(number: int) -> None:
+    """Make the list show that page."""
     st.session_state["runs.page"] = number

@@ -22,7 +22,7 @@ from engine.sweep import SweepSpec
 def draw_list(
     rows: Sequence[Row], total: int, last: int, query: RunsQuery, known: Mapping[str, str], catalog: Mapping[str, Any]
 ) -> None:
-    """The rows of this page, and a way to the others."""
+    """Draw the rows of this page of the list, and the way to the others."""
     if not total:
         with st.container(key="runs-none"):
             if query == RunsQuery(**USUAL):
@@ -64,7 +64,7 @@ def draw_list(
 
 
 def _draw_pages(now: int, last: int) -> None:
-    """To the page before and after."""
+    """Draw buttons to the page before and after."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="center", key="runs-pages"):
         for word, to, icon, key in (
             ("Before", now - 1, ":material/chevron_left:", "runs.before.page"),
@@ -80,7 +80,7 @@ def _list_ids(rows: Sequence[Row]) -> list[str]:
 
 
 def _draw_row(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any], now: float) -> None:
-    """One line: a box to choose it by, what it is, and the way to it."""
+    """Draw one row: a checkbox with its text, and a link to its page."""
     state, key = st.session_state, f"runs.pick.{row.id}"
     text = listing.describe_row(row, known, catalog, now)
     with st.container(horizontal=True, vertical_alignment="center", key=f"runs-row-{row.id}"):
@@ -93,7 +93,7 @@ def _draw_row(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any], no
 
 
 def _draw_open(row: Row) -> None:
-    """The link to the page that shows it."""
+    """Draw the link to the page that shows a row."""
     if row.sweep is not None:
         try:
             words = SweepSpec.from_json(row.sweep.spec).to_query()
@@ -122,10 +122,11 @@ def _choose_all(ids: Sequence[str]) -> None:
 
 
 def choose_none() -> None:
+    """Choose no row."""
     st.session_state["runs.chosen"] = []
     drop_question()
 
 
 def drop_question() -> None:
-    """Another choice: what was about to be deleted is asked anew."""
+    """Drop the question whether to delete: the choice has changed."""
     st.session_state.pop("runs.asking", None)

@@ -1,4 +1,4 @@
-"""Runs: everything in the store that is yours to see, to be found, named, pinned, put side by side, run again or deleted."""
+"""Runs: everything in the store that a visitor may see, to find, name, pin, compare, run again or delete."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ def page() -> None:
 
 
 def _load() -> tuple[Store, dict[str, Any], list[Upload], tuple[list[str], list[str]]]:
-    """The store, the catalog, this browser's tables, and the names of datasets and methods that runs are of."""
+    """Return the store, the catalog, this browser's tables, and the names of datasets and methods that runs are of."""
     store, catalog, mine = get_store(), read_catalog(), uploads.list_uploads()
     recorded.load_first_example()
     return store, catalog, mine, store.list_names(visitor.read_owner())
 
 
 def _explain_owners() -> str:
-    """Who may do what, said plainly."""
+    """Return who may see and delete which runs."""
     if visitor.is_demo():
         return f":material/movie: {visitor.explain_demo()}"
     return (

@@ -55,7 +55,7 @@ def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         ),
     )
     yield
-    network_cache.forget()
+    network_cache.clear()
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     study = replace(keel.FULL, datasets=("wine",), seeds=1)
     monkeypatch.setattr(moving, "FULL", replace(moving.FULL, keel=study))
     yield tmp_path
-    network_cache.forget()
+    network_cache.clear()
 
 
 def ask(capsys: pytest.CaptureFixture[str], *asked: str) -> tuple[str, str]:

@@ -28,7 +28,7 @@ def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     monkeypatch.setattr(keel, "FULL", replace(keel.FULL, datasets=("wine",), params=SHORT, meta=meta, seeds=1, folds=2))
     monkeypatch.setattr(tuning, "WIDTHS", (2, 4, 8))
     yield tmp_path
-    network_cache.forget()
+    network_cache.clear()
 
 
 def tune(folder: Path, trials: int, *methods: str):

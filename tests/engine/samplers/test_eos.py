@@ -19,7 +19,7 @@ from engine.samplers import EOS
 from engine.samplers.lines import Drawn, eos, smote
 from engine.samplers.neighbours import nearest
 
-# fixed random_state: several of these checks fit twice and compare
+# Default parameters apart from random_state: several of these checks fit twice and compare, and set none themselves.
 suite = parametrize_with_checks([EOS(random_state=0, **o) for o in ({}, {"direction": "away"}, {"variant": "released"})])
 
 

@@ -14,8 +14,9 @@ from engine.data.dataset import Rows, Task
 from engine.events import GRID, UNIT, Event, Frame, Scene
 from engine.models.mlp import MLP
 from engine.training import camera as scene
-from engine.training.camera import Camera, fit_plane
+from engine.training.camera import Camera
 from engine.training.loop import new_net
+from engine.training.plane import fit_plane
 from tests.engine.tasks import blobs, task
 
 WIDE = blobs((101, 31), features=7)
@@ -30,7 +31,7 @@ def shots(camera: Camera, net: MLP, *, planned: int, phase: str = "training", st
     """Everything that is pictured while a phase takes its steps."""
     score = torch.full((len(net.flat),), torch.nan)
     for taken in range(planned if stop is None else stop):
-        yield from camera.shoot(net, phase, 1 + taken // 10, taken, score, taken=taken, planned=planned)
+        yield from camera.record_frame(net, phase, 1 + taken // 10, taken, score, taken=taken, planned=planned)
 
 
 def frames_of(events: list[Event], r: int = 0) -> list[Frame]:
@@ -132,7 +133,7 @@ def test_every_minority_row_is_inside_the_box(counts: tuple[int, ...], features:
 def test_places_are_kept_up_to_four_boxes_away() -> None:
     view = Camera(task(blobs(features=2))).views[0]
     at = [view.centre + view.half * k for k in (0, 1, -1, 3.9, 4, 4.1, -1e9)]
-    places = view.fix(np.array([*at, [np.nan, np.inf], [-np.inf, 0]]))
+    places = view.to_int16(np.array([*at, [np.nan, np.inf], [-np.inf, 0]]))
     assert places.dtype == np.int16 and places[:3].tolist() == [[0, 0], [UNIT, UNIT], [-UNIT, -UNIT]]
     assert places[3].tolist() == [round(3.9 * UNIT)] * 2
     assert places[4:6].tolist() == [[4 * UNIT] * 2] * 2 and places[6].tolist() == [-4 * UNIT] * 2
@@ -159,7 +160,7 @@ def test_the_surface_is_the_net_s_probability_of_a_minority_class() -> None:
     for on in (task(WIDE), task(blobs((61, 34, 23)))):
         net, camera = new_net(on, (6,)), Camera(on)
         net.flat[:, :-3] *= 4  # from nearly a half everywhere to a surface
-        shown = frames_of(list(camera.picture(net, "x", 1, 0, torch.zeros(6))), 3)[0]
+        shown = frames_of(list(camera.record_final_frame(net, "x", 1, 0, torch.zeros(6))), 3)[0]
         view = camera.views[3]
         at = np.linspace(-1, 1, GRID)
         for row, column in ((0, 0), (0, GRID - 1), (GRID - 1, 0), (17, 5)):
@@ -173,12 +174,12 @@ def test_frames_follow_the_points() -> None:
     on = task(WIDE, seeds=1)
     points, net, camera = synthetic(on, 5), new_net(on, (4,)), Camera(on)
     now = points.x.clone()
-    camera.watch(points, lambda: now)
+    camera.track_points(points, lambda: now)
     points.x[:] += 9  # the caller's own rows may go on
-    start = list(camera.picture(net, "x", 1, 0, torch.zeros(3)))
+    start = list(camera.record_final_frame(net, "x", 1, 0, torch.zeros(3)))
     assert [e.replicate for e in start[:3] if isinstance(e, Scene)] == [0, 1, 2]
     now[:, :, 0] += torch.tensor([0.0, 0.001, 1.5, 100.0, float("nan")])
-    later = frames_of(list(camera.picture(net, "x", 2, 9, torch.tensor([0.5, 0.6, 0.7]))), 1)[0]
+    later = frames_of(list(camera.record_final_frame(net, "x", 2, 9, torch.tensor([0.5, 0.6, 0.7]))), 1)[0]
     first, opened = frames_of(start, 1)[0], start[1]
     assert isinstance(opened, Scene) and np.array_equal(first.points, opened.parents) and first.moved.tolist() == [0] * 5
     assert opened.parent_labels.tolist() == [1] * 5
@@ -198,9 +199,9 @@ def test_of_many_points_the_same_300_are_drawn() -> None:
     on = task(WIDE, seeds=1)
     points, net, camera = synthetic(on, 700), new_net(on, (4,)), Camera(on)
     now = points.x.clone()
-    camera.watch(points, lambda: now)
-    one = frames_of(list(camera.picture(net, "x", 1, 0, torch.zeros(3))), 2)[0]
-    again = frames_of(list(camera.picture(net, "x", 1, 0, torch.zeros(3))), 2)[0]
+    camera.track_points(points, lambda: now)
+    one = frames_of(list(camera.record_final_frame(net, "x", 1, 0, torch.zeros(3))), 2)[0]
+    again = frames_of(list(camera.record_final_frame(net, "x", 1, 0, torch.zeros(3))), 2)[0]
     assert one.points.shape == (300, 2) and one.moved.shape == (300,)
     assert np.array_equal(one.points, again.points) and np.array_equal(one.points, camera.scenes[2].parents)
     assert len(np.unique(camera.drawn[2])) == 300 and camera.drawn[2].max() > 600
@@ -211,7 +212,7 @@ def test_a_broken_net_has_a_picture() -> None:
     on = task(WIDE, seeds=1)
     net = new_net(on, (4,))
     net.flat[:] = torch.nan
-    assert frames_of(list(Camera(on).picture(net, "x", 1, 0, torch.zeros(3))))[0].surface.max() == 0
+    assert frames_of(list(Camera(on).record_final_frame(net, "x", 1, 0, torch.zeros(3))))[0].surface.max() == 0
 
 
 # ---- when
@@ -259,7 +260,7 @@ def test_scenes_are_sent_again_when_the_points_come_to_be() -> None:
     net, camera = new_net(on, (4,)), Camera(on, 10)
     before = list(shots(camera, net, planned=100))
     points = synthetic(on, 3)
-    camera.watch(points, lambda: points.x)
+    camera.track_points(points, lambda: points.x)
     after = list(shots(camera, net, planned=100, phase="points"))
     for events, count in ((before, 0), (after, 3)):
         scenes = [e for e in events if isinstance(e, Scene)]
@@ -270,6 +271,6 @@ def test_scenes_are_sent_again_when_the_points_come_to_be() -> None:
 def test_no_frames_no_work() -> None:
     on = task(WIDE, seeds=1)
     net, camera = new_net(on, (4,)), Camera(on, 0)
-    camera.watch(synthetic(on, 3), lambda: on.train.x[:, :3])
-    assert list(shots(camera, net, planned=50)) == [] == list(camera.picture(net, "x", 1, 0, torch.zeros(3)))
+    camera.track_points(synthetic(on, 3), lambda: on.train.x[:, :3])
+    assert list(shots(camera, net, planned=50)) == [] == list(camera.record_final_frame(net, "x", 1, 0, torch.zeros(3)))
     assert camera.views == camera.scenes == []

@@ -9,7 +9,7 @@ import torch
 
 from engine.events import Epoch
 from engine.methods import method
-from engine.training import loop, network_cache
+from engine.training import network_cache, optimisers
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 from tests.engine.tasks import task
@@ -17,9 +17,9 @@ from tests.engine.tasks import task
 
 @pytest.fixture(autouse=True)
 def nothing_kept():
-    network_cache.forget()
+    network_cache.clear()
     yield
-    network_cache.forget()
+    network_cache.clear()
 
 
 def fit(name: str = "ce", on=None, **params) -> tuple[list[Epoch], Fitted]:
@@ -39,8 +39,8 @@ def fit(name: str = "ce", on=None, **params) -> tuple[list[Epoch], Fitted]:
 def trained(monkeypatch):
     """How many steps were really taken."""
     steps = []
-    update = loop.Adam.update
-    monkeypatch.setattr(loop.Adam, "update", lambda self, *a: (steps.append(1), update(self, *a))[1])
+    update = optimisers.Adam.update
+    monkeypatch.setattr(optimisers.Adam, "update", lambda self, *a: (steps.append(1), update(self, *a))[1])
     return steps
 
 
@@ -109,7 +109,7 @@ def test_methods_that_begin_with_plain_training_take_it_from_plain_training(trai
     short = {"rounds": 1, "head_epochs": 1, "meta_epochs": 1}
     own = {k: v for k, v in short.items() if k in method(name).__dataclass_fields__}
     alone = fit(name, **own)[1]
-    network_cache.forget()
+    network_cache.clear()
     fit("ce")
     taken = len(trained)
     after = fit(name, **own)[1]

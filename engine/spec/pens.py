@@ -1,0 +1,56 @@
+"""How methods and their controls are drawn: names of a colour, a dash and a marker. The page gives the names their values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice, product
+
+COLOURS = ("green", "sky", "orange", "grey", "pink", "vermilion", "blue")
+DASHES = ("solid", "dot", "dash", "longdash", "dashdot", "longdashdot")
+MARKERS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star", "pentagon", "hexagon")
+OPEN = "circle-open"
+"""The marker of what has no pen of its own."""
+
+
+@dataclass(frozen=True)
+class Pen:
+    """Names from COLOURS, DASHES and MARKERS. Raises TypeError for any other name."""
+
+    colour: str
+    dash: str
+    marker: str
+
+    def __post_init__(self) -> None:
+        for value, known in ((self.colour, COLOURS), (self.dash, DASHES), (self.marker, (*MARKERS, OPEN))):
+            if value not in known:
+                raise TypeError(f"no pen has {value!r}; it must be one of {', '.join(known)}")
+
+    def __str__(self) -> str:
+        return f'Pen("{self.colour}", "{self.dash}", "{self.marker}")'
+
+
+UNKNOWN = Pen("grey", "solid", OPEN)
+"""Of a key that the catalog does not have."""
+
+RESERVED = {
+    "an unknown key": UNKNOWN,
+    "beside": Pen("vermilion", "longdashdot", "circle"),
+    "trees": Pen("blue", "dot", "triangle-up"),
+}
+"""Pens that no method has. beside: the run that another one is compared with."""
+
+
+def check_pens(pens: Iterable[tuple[str, Pen]]) -> None:
+    """Raises TypeError where two of these and of RESERVED are the same; the sentence lists three free ones of that colour."""
+    owners: dict[Pen, str] = {}
+    clash = None
+    for owner, pen in (*RESERVED.items(), *pens):
+        if owners.setdefault(pen, owner) != owner:
+            clash = clash or (owners[pen], owner, pen)
+    if clash:
+        first, second, pen = clash
+        free = (p for dash, marker in product(DASHES, MARKERS) if (p := Pen(pen.colour, dash, marker)) not in owners)
+        raise TypeError(
+            f"{first!r} and {second!r} have the same pen, {pen}; free are for example {', '.join(map(str, islice(free, 3)))}"
+        )

@@ -1,0 +1,37 @@
+"""Tests on a pretend accelerator (tests/pretend), each in a fresh process: to register a device cannot be undone (see device.py there)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SUITE = ("-p", "tests.pretend.suite_plugin", "tests/engine/test_methods.py", "tests/engine/test_images.py")
+ON_CPU = "pixels_are_normalised or a_chunk_holds"
+"""Tests of the suite that look at numpy arrays alone."""
+
+
+def passes(*args: str) -> None:
+    """Run pytest with these arguments, in one process; its failures are this one's."""
+    command = [sys.executable, "-m", "pytest", "-o", "addopts=-q --strict-markers", "-p", "no:cacheprovider", *args]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_device_refuses_and_counts_as_cuda_does() -> None:
+    passes("tests/pretend/check_device.py")
+
+
+@pytest.mark.timeout(1200)
+def test_every_method_gives_the_bits_of_the_cpu_and_waits_no_more_than_before() -> None:
+    passes("tests/pretend/check_methods.py")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3000)
+def test_the_conformance_suite_passes_there() -> None:
+    passes(*SUITE, "-k", f"not ({ON_CPU})")
