@@ -19,7 +19,11 @@ from engine.compare.comparison import compare
 from engine.data.dataset import Dataset
 from engine.data.tables.reading import read_sheet
 from engine.data.tables.target import select_features, to_dataset
+<<<<<<< HEAD
 from engine.events import unpack
+=======
+from engine.events import finish, unpack
+>>>>>>> terminal
 from engine.methods import methods
 from engine.report.comparison_code import _list_arguments, _list_classifiers, write_row
 from engine.report.leaderboard import (
@@ -173,11 +177,7 @@ def compared() -> tuple[pd.DataFrame, Dataset, dict, dict[str, bytes]]:
         {"upload": "u-secret-id"}, "left", methods=("ce", "smote", "trees"), reading={"delimiter": ";", "decimal": ","}, seed=7
     )
     steps = compare(data, spec, clock=lambda: float(next(clock)), dropped=left_out)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return frame, data, *end.value
+    return frame, data, *finish(steps)
 
 
 @pytest.mark.parametrize("name", ["smote", "trees"])

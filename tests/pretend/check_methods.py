@@ -12,7 +12,7 @@ from engine import devices
 from engine.data.sources import load
 from engine.estimators import CEClassifier
 from engine.methods import methods
-from engine.training.loop import Adam
+from engine.training.optimisers import Adam
 from tests.pretend import measure
 from tests.pretend.device import NAME, Pretend, pretend
 

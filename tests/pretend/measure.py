@@ -103,14 +103,14 @@ def request(method: str, dataset: str, data: Mapping[str, Any], batch: int, rati
 
 def on_cpu(spec: RunSpec) -> dict[str, Any]:
     """All that a run gives, but time and place, by name."""
-    network_cache.forget()
+    network_cache.clear()
     running = Running(run(spec, device="cpu", frames=1))
     return _given(list(running), *running.value)
 
 
 def on_device(spec: RunSpec) -> tuple[dict[str, Any], Ledger]:
     """The same of a run on the pretend device, and what it counted."""
-    network_cache.forget()
+    network_cache.clear()
     events: list[Event] = []
     with pretend() as tally, mock.patch.object(devices, "list_devices", lambda: ["cpu", NAME]):
         ledger = Ledger(tally)
