@@ -135,12 +135,12 @@ def send_file(request: Request) -> Response:
     See `app.session.jobs.file_url`."""
     job, name = request.path_params["job"], request.path_params["file"]
     try:
-        made = _make_file(job, name, parse_owner(request.headers.get("cookie", "")))
+        content = _make_file(job, name, parse_owner(request.headers.get("cookie", "")))
     except LabError as error:
         return PlainTextResponse(str(error), _status_code(error), _ALWAYS)
-    if made is None:
+    if content is None:
         return PlainTextResponse(NO_FILE, 404, _ALWAYS)
-    data, kind = made
+    data, kind = content
     return Response(data, 200, {**_ALWAYS, "Content-Disposition": f'attachment; filename="{name}"'}, kind)
 
 
@@ -161,8 +161,8 @@ def send_bundle(request: Request) -> Response:
             data = path.open("rb")  # can be read when the folder is gone
     except LabError as error:
         return PlainTextResponse(str(error), _status_code(error), _ALWAYS)
-    words = {**_ALWAYS, "Content-Disposition": 'attachment; filename="runs.zip"'}
-    return StreamingResponse(_read_chunks(data), 200, words, "application/zip")
+    headers = {**_ALWAYS, "Content-Disposition": 'attachment; filename="runs.zip"'}
+    return StreamingResponse(_read_chunks(data), 200, headers, "application/zip")
 
 
 def _read_chunks(data: BinaryIO) -> Iterator[bytes]:

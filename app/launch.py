@@ -22,23 +22,23 @@ def main(arguments: list[str] | None = None) -> None:
         "--host", default="127.0.0.1", help="address to listen at; 0.0.0.0 shares the page (default: %(default)s)"
     )
     parser.add_argument("--port", default="8501", help="port; a taken one moves to the next free one (default: %(default)s)")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        if not asked.port.isdecimal() or not 1 <= (wanted := int(asked.port)) <= 65535:
-            raise ValueError(f"PORT={asked.port}: must be a whole number in 1..65535.")
-        port = find_port(asked.host, wanted)
+        if not options.port.isdecimal() or not 1 <= (wanted := int(options.port)) <= 65535:
+            raise ValueError(f"PORT={options.port}: must be a whole number in 1..65535.")
+        port = find_port(options.host, wanted)
     except ValueError as error:
         parser.exit(2, f"{error}\n")
     if port != wanted:
         print(f"Port {wanted} is taken, so this is port {port}.")
-    if not is_loopback(asked.host):
+    if not is_loopback(options.host):
         print(
-            f"WARNING: everyone who can reach this machine can use this page and its processor: it listens at {asked.host}. "
+            f"WARNING: everyone who can reach this machine can use this page and its processor: it listens at {options.host}. "
             "Plain `make run` keeps it to this machine."
         )
-    print(f"Imbalance Lab: {page_url(asked.host, port)} (Ctrl+C stops it)", flush=True)
+    print(f"Imbalance Lab: {page_url(options.host, port)} (Ctrl+C stops it)", flush=True)
     os.chdir(ROOT)  # Streamlit reads .streamlit/config.toml from here
-    os.execv(sys.executable, server_command(asked.host, port))
+    os.execv(sys.executable, server_command(options.host, port))
 
 
 def find_port(host: str, port: int) -> int:

@@ -148,8 +148,8 @@ def report_health(request: Request) -> JSONResponse:
     except LabError as error:
         return JSONResponse({"status": "no store", "reason": str(error)}, 503)
     status = "demonstration" if is_demo() else "ok" if living else "no engine"
-    words = {"status": status, "engines": len(living), **queue}
-    return JSONResponse(words, 200 if living or is_demo() else 503, {"Cache-Control": "no-store"})
+    body = {"status": status, "engines": len(living), **queue}
+    return JSONResponse(body, 200 if living or is_demo() else 503, {"Cache-Control": "no-store"})
 
 
 # ---- the embedded engine

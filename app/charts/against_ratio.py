@@ -87,8 +87,8 @@ def table(lines: Sequence[Line]) -> pd.DataFrame:
 
 def alt(lines: Sequence[Line], metric: str) -> str:
     """What the picture says, for someone who cannot see it."""
-    said = []
+    parts = []
     for line in lines:
         each = ", ".join(f"{m:.3f} at {r:g} to 1" for r, m in zip(line.ratios, line.mean, strict=True))
-        said.append(f"{line.label}{' (an oracle, not ranked)' if line.oracle else ''}: {each}")
-    return f"{metric} against the imbalance ratio. " + "; ".join(said) + "."
+        parts.append(f"{line.label}{' (an oracle, not ranked)' if line.oracle else ''}: {each}")
+    return f"{metric} against the imbalance ratio. " + "; ".join(parts) + "."

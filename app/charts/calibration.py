@@ -61,7 +61,7 @@ def table(curves: Curves) -> pd.DataFrame:
 
 def alt(curves: Curves, title: str) -> str:
     """What the picture says, for someone who cannot see it."""
-    said = "; ".join(
+    parts = "; ".join(
         f"{kind}: calibration error {one['ece']:.3f}, Brier score {one['brier']:.3f}" for kind, one in curves.items()
     )
-    return f"Calibration of {title}: observed share of positive rows against predicted probability. {said}."
+    return f"Calibration of {title}: observed share of positive rows against predicted probability. {parts}."

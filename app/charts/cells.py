@@ -70,10 +70,10 @@ def figure(lines: Sequence[Line], metric: str) -> go.Figure:
 
 def alt(lines: Sequence[Line], metric: str) -> str:
     """In words, for who cannot see it."""
-    said = []
+    parts = []
     for line in lines[:12]:
         mine = "not measured" if line.mean is None else f"{line.mean:.3f}"
         theirs = "nothing printed" if line.published is None else f"printed {line.published:.3f}"
-        said.append(f"{line.name}: {mine}, {theirs}")
+        parts.append(f"{line.name}: {mine}, {theirs}")
     more = f" and {len(lines) - 12} more" if len(lines) > 12 else ""
-    return f"{metric} of {len(lines)} cells. " + "; ".join(said) + more
+    return f"{metric} of {len(lines)} cells. " + "; ".join(parts) + more

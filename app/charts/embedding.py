@@ -101,11 +101,11 @@ def _add_enemies(fig: go.Figure, sample: Map, at: np.ndarray) -> None:
 
 def _add_layer(fig: go.Figure, sample: Map, kind: int, at: np.ndarray, names: Sequence[str], colours: np.ndarray) -> None:
     """Draw the rows of one kind, and their entry of the legend. at: places in the sample."""
-    said = [_hover(sample, i, names) for i in at]
+    texts = [_hover(sample, i, names) for i in at]
     fig.add_trace(
         go.Scatter(
             x=sample.xy[at, 0].astype(np.float32), y=sample.xy[at, 1].astype(np.float32), mode="markers",
-            marker=_MARKS[kind] | {"color": colours[sample.y[at]].tolist()}, customdata=at, text=said,
+            marker=_MARKS[kind] | {"color": colours[sample.y[at]].tolist()}, customdata=at, text=texts,
             hovertemplate=f"%{{text}}<extra>{KINDS[kind]}</extra>", legendgroup=KINDS[kind], showlegend=False,
             selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 0.25}},
         )
@@ -132,9 +132,9 @@ def _class_labels(sample: Map, keep: np.ndarray, names: Sequence[str], colours: 
     out = []
     for c, name in enumerate(names):
         real = keep & (sample.y == c) & (sample.part != SYNTHETIC)
-        own = real if real.any() else keep & (sample.y == c)
-        if own.any():
-            x, y = np.median(sample.xy[own], axis=0)
+        rows = real if real.any() else keep & (sample.y == c)
+        if rows.any():
+            x, y = np.median(sample.xy[rows], axis=0)
             look = {"showarrow": False, "font": {"size": 13, "color": "#FFFFFF"}, "borderpad": 2, "opacity": 0.92}
             place = {"x": float(x), "y": float(y), "text": f"<b>{name}</b>", "bgcolor": _deep(str(colours[c]))}
             out.append(look | place)
@@ -149,9 +149,9 @@ def _deep(colour: str) -> str:
 
 def _hover(sample: Map, i: int, names: Sequence[str]) -> str:
     taken = names[sample.predicted[i]]
-    own = f"class {names[sample.y[i]]}"
-    said = "" if sample.part[i] == SYNTHETIC else f"row {sample.row[i]}, "
-    return f"{said}{own}" + ("" if sample.predicted[i] == sample.y[i] else f", taken for {taken}")
+    true = f"class {names[sample.y[i]]}"
+    row = "" if sample.part[i] == SYNTHETIC else f"row {sample.row[i]}, "
+    return f"{row}{true}" + ("" if sample.predicted[i] == sample.y[i] else f", taken for {taken}")
 
 
 def alt(sample: Map, classes: Sequence[str], technique: str) -> str:
@@ -162,7 +162,7 @@ def alt(sample: Map, classes: Sequence[str], technique: str) -> str:
     errors = f" {wrong} of the {tests} test rows are misclassified." if tests else ""
     middles = []
     for c, name in enumerate(classes):
-        own = (sample.y == c) & (sample.part == TRAIN)
-        if own.any():
-            middles.append(f"{safe(name, 30)} {own.sum()}")
+        rows = (sample.y == c) & (sample.part == TRAIN)
+        if rows.any():
+            middles.append(f"{safe(name, 30)} {rows.sum()}")
     return f"{technique} of the network's features: {parts}.{errors} Training rows shown of each class: {', '.join(middles)}."

@@ -109,11 +109,11 @@ def table(methods: Sequence[str], columns: Sequence[tuple[str, str]], squares: S
 
 def alt(methods: Sequence[str], columns: Sequence[tuple[str, str]], squares: Sequence[Sequence[Square]], metric: str) -> str:
     """What the picture says, for someone who cannot see it."""
-    said = []
+    parts = []
     for method, line in zip(methods, squares, strict=True):
         better, worse = (
             [f"{d} at {r}" for (d, r), s in zip(columns, line, strict=True) if s.mark == m] for m in (BETTER, WORSE)
         )
-        told = [f"{word} on {', '.join(places)}" for word, places in (("better", better), ("worse", worse)) if places]
-        said.append(f"{method}: {' and '.join(told) or 'nowhere clearly different'}")
-    return f"Differences in {metric} to plain training. " + "; ".join(said) + "."
+        marked = [f"{word} on {', '.join(places)}" for word, places in (("better", better), ("worse", worse)) if places]
+        parts.append(f"{method}: {' and '.join(marked) or 'nowhere clearly different'}")
+    return f"Differences in {metric} to plain training. " + "; ".join(parts) + "."

@@ -29,20 +29,20 @@ def read_history(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             phases.setdefault(phase, {})[name] = np.asarray(value, dtype=float)
     if not phases:
         return {}
-    moving = [phase for phase, found in phases.items() if "adapted_loss" in found]
+    moving = [phase for phase, history in phases.items() if "adapted_loss" in history]
     last = max(phases, key=lambda phase: arrays[f"history/{phase}/step"][-1] if f"history/{phase}/step" in arrays else 0)
-    found = phases[moving[0] if moving else last]
-    return {name: found[name] for name in LINES if name in found}
+    history = phases[moving[0] if moving else last]
+    return {name: history[name] for name in LINES if name in history}
 
 
 def figure(losses: Mapping[str, np.ndarray]) -> go.Figure:
     """Mean loss over replicates per epoch; the axis is logarithmic where the values span more than a factor of 30."""
     fig = frame("Epoch", "Cross-entropy, nats", height=240, legend_rows=len(losses))
-    seen = []
+    finite = []
     for name, values in losses.items():
         label, colour, dash = LINES[name]
         mean = centre(values)
-        seen.append(mean[np.isfinite(mean) & (mean > 0)])
+        finite.append(mean[np.isfinite(mean) & (mean > 0)])
         fig.add_trace(
             go.Scatter(
                 x=np.arange(1, len(mean) + 1, dtype=np.float32),
@@ -53,7 +53,7 @@ def figure(losses: Mapping[str, np.ndarray]) -> go.Figure:
                 hovertemplate=f"%{{y:.3g}}<extra>{label}</extra>",
             )
         )
-    positive = np.concatenate(seen) if seen else np.empty(0)
+    positive = np.concatenate(finite) if finite else np.empty(0)
     if len(positive) and positive.max() > 30 * positive.min():
         fig.update_yaxes(type="log", dtick=1)
     else:

@@ -67,6 +67,6 @@ def figure(result: Mapping[str, Any]) -> go.Figure:
 def alt(result: Mapping[str, Any]) -> str:
     """In words, for who cannot see it."""
     order = sorted(result["ranks"], key=result["ranks"].__getitem__)
-    said = "; ".join(f"{name} {result['ranks'][name]:.2f}" for name in order)
+    each = "; ".join(f"{name} {result['ranks'][name]:.2f}" for name in order)
     joined = "; ".join(" and ".join(c) for c in result["cliques"] if len(c) > 1)
-    return f"Mean ranks over {result['sets']} sets: {said}. Not told apart: {joined or 'none'}."
+    return f"Mean ranks over {result['sets']} sets: {each}. Not told apart: {joined or 'none'}."

@@ -38,23 +38,23 @@ def figure(shares: Sequence[Share]) -> go.Figure:
     fig = frame("", "", height=LINE * max(1, len(shares)) + 20, legend_rows=len(methods))
     names = [f"{i}. {_shorten_place(s.place)}" for i, s in enumerate(shares, 1)]
     for key, label in methods:
-        own = [(n, s) for n, s in zip(names, shares, strict=True) if (s.key, s.label) == (key, label)]
-        at = [min(max(s.mean, NARROWEST), WIDEST) for _, s in own]
+        places = [(n, s) for n, s in zip(names, shares, strict=True) if (s.key, s.label) == (key, label)]
+        at = [min(max(s.mean, NARROWEST), WIDEST) for _, s in places]
         fig.add_trace(
             go.Scatter(
                 x=at,
-                y=[n for n, _ in own],
+                y=[n for n, _ in places],
                 mode="markers",
                 marker={"color": stroke(key).colour, "symbol": stroke(key).marker, "size": 10},
                 error_x={
                     "type": "data",
                     "symmetric": False,
-                    "array": [max(0.0, _clip_end(s.high, s.mean) - a) for (_, s), a in zip(own, at, strict=True)],
-                    "arrayminus": [max(0.0, a - _clip_end(s.low, s.mean)) for (_, s), a in zip(own, at, strict=True)],
+                    "array": [max(0.0, _clip_end(s.high, s.mean) - a) for (_, s), a in zip(places, at, strict=True)],
+                    "arrayminus": [max(0.0, a - _clip_end(s.low, s.mean)) for (_, s), a in zip(places, at, strict=True)],
                     "thickness": 1.5,
                 },
                 name=safe(label),
-                customdata=[safe(format_share(s), 80) for _, s in own],
+                customdata=[safe(format_share(s), 80) for _, s in places],
                 hovertemplate=f"%{{customdata}}<extra>{safe(label)}</extra>",
             )
         )
@@ -83,10 +83,10 @@ def _clip_end(value: float, mean: float) -> float:
 
 def format_share(share: Share) -> str:
     """Return '43% [12%, 71%]'."""
-    said = f"{100 * share.mean:.0f}%"
+    text = f"{100 * share.mean:.0f}%"
     if math.isfinite(share.low) and math.isfinite(share.high):
-        said += f" [{100 * share.low:.0f}%, {100 * share.high:.0f}%]"
-    return said.replace("-", "−")
+        text += f" [{100 * share.low:.0f}%, {100 * share.high:.0f}%]"
+    return text.replace("-", "−")
 
 
 def table(shares: Sequence[Share]) -> pd.DataFrame:

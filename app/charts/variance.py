@@ -19,12 +19,12 @@ LINES = {
 
 def read_history(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return name of LINES -> [R, rounds], of the phase that has any; {} for a method without rounds."""
-    found: dict[str, np.ndarray] = {}
+    history: dict[str, np.ndarray] = {}
     for key, values in arrays.items():
         name = key.rpartition("/")[2]
         if key.startswith("history/") and name in LINES and np.isfinite(values).any():
-            found[name] = np.atleast_2d(np.asarray(values, dtype=float))
-    return {name: found[name] for name in LINES if name in found}
+            history[name] = np.atleast_2d(np.asarray(values, dtype=float))
+    return {name: history[name] for name in LINES if name in history}
 
 
 def figure(values: Mapping[str, np.ndarray]) -> go.Figure:

@@ -24,23 +24,23 @@ from engine.spec.run import find_entry
 
 def fill_form(spec: RunSpec, device: str, catalog: Mapping[str, Any]) -> None:
     """Make the form show a completed spec. Call it before the form is drawn."""
-    made, state = spec.imbalance, st.session_state
+    imbalance, state = spec.imbalance, st.session_state
     state["dataset"], state["method"], state["device"] = spec.dataset, spec.method, device
-    state["cut"] = AS_IT_COMES if made.profile == "native" else CUT
-    state["profile"] = "ratio" if made.profile == "native" else made.profile
-    if made.ratio is not None:
-        state["ratio"] = made.ratio
-    if made.rate is not None:
-        state["rate"] = made.rate
-    state[f"where.{state['profile']}"] = made.where if made.profile != "native" else "all"
+    state["cut"] = AS_IT_COMES if imbalance.profile == "native" else CUT
+    state["profile"] = "ratio" if imbalance.profile == "native" else imbalance.profile
+    if imbalance.ratio is not None:
+        state["ratio"] = imbalance.ratio
+    if imbalance.rate is not None:
+        state["rate"] = imbalance.rate
+    state[f"where.{state['profile']}"] = imbalance.where if imbalance.profile != "native" else "all"
     entry, method = find_entry(catalog, "datasets", spec.dataset), find_entry(catalog, "methods", spec.method)
     named = next((name for name, shape in list_protocols(entry).items() if shape == (spec.folds, spec.seeds)), CUSTOM)
     state["protocol"], state["folds"], state["seeds"], state["seed"] = named, spec.folds, spec.seeds, spec.seed
-    for prefix, found, values in (
+    for prefix, described_by, values in (
         (f"d.{spec.dataset}", entry, spec.data),
         (f"p.{spec.method}.{entry['kind']}", method, spec.params),
     ):
-        for described in found["fields"]:
+        for described in described_by["fields"]:
             state[f"{prefix}.{described['name']}"] = widget_value(described, values[described["name"]])
 
 
@@ -49,7 +49,7 @@ def draw_form(catalog: Mapping[str, Any]) -> tuple[RunSpec | None, str]:
     entry, data, wrong = choose_dataset(catalog)
     method = choose_method(catalog, entry)
     folds = count_folds(entry)
-    made, trouble = choose_imbalance(entry, data, folds)
+    imbalance, trouble = choose_imbalance(entry, data, folds)
     params, more = draw_method_fields(method, entry["kind"])
     folds, seeds, seed, device = choose_protocol(catalog, entry)
     problems = wrong + ([trouble] if trouble else []) + more
@@ -58,7 +58,7 @@ def draw_form(catalog: Mapping[str, Any]) -> tuple[RunSpec | None, str]:
     if problems:
         return None, device
     try:
-        return RunSpec(entry["name"], method["name"], made, data, params, folds, seeds, seed).complete(catalog), device
+        return RunSpec(entry["name"], method["name"], imbalance, data, params, folds, seeds, seed).complete(catalog), device
     except BadInput as error:
         st.error(escape(error, 400))
         return None, device

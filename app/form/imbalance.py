@@ -87,21 +87,21 @@ def _choose_ratio(counts: Sequence[int], folds: int, profile: str, where: str) -
     if highest <= 1:
         return Imbalance(), why
     value = choose_ratio(highest)
-    made = Imbalance(profile, value, None, where)
-    kept = limits.target_counts(counts, made)
+    imbalance = Imbalance(profile, value, None, where)
+    kept = limits.target_counts(counts, imbalance)
     left = f"{kept[0]:,} and {kept[1]:,} rows are left. " if len(kept) == 2 and where == "all" else ""
     if value >= highest:
         st.caption(left + escape(why, 300))
     else:
         st.caption(f"{left}At most {format_ratio(highest)}.", help=escape(why, 300))
-    return made, ""
+    return imbalance, ""
 
 
 def choose_ratio(highest: float) -> float:
     """Draw the logarithmic slider from 1:1 to the highest ratio that the data can give; return the ratio."""
-    asked = min(max(float(st.session_state.get("ratio", 20.0)), 1.0), highest, MAX_RATIO)
-    stops = sorted({float(step) for step in STEPS if step <= highest} | {float(highest), asked})
-    st.session_state["ratio"] = asked
+    chosen = min(max(float(st.session_state.get("ratio", 20.0)), 1.0), highest, MAX_RATIO)
+    stops = sorted({float(step) for step in STEPS if step <= highest} | {float(highest), chosen})
+    st.session_state["ratio"] = chosen
     value: float = st.select_slider(
         "Largest to smallest class",
         stops,

@@ -77,13 +77,13 @@ class Address:
 
     def write(self, query: Mapping[str, str]) -> None:
         """Put the page's words into the address, those that are as usual left out; `read` does not report them."""
-        own, now = self._shorten(query), time.monotonic()
+        short, now = self._shorten(query), time.monotonic()
         memory = st.session_state.setdefault(self.key, _Memory(page_words()))
-        if own != memory.query:
-            recent = [(old, when) for old, when in memory.replaced if now - when < self.echo_seconds and old != own]
-            st.session_state[self.key] = _Memory(own, [*recent, (memory.query, now)])
-        if own != page_words():
-            follow_link(own)
+        if short != memory.query:
+            recent = [(old, when) for old, when in memory.replaced if now - when < self.echo_seconds and old != short]
+            st.session_state[self.key] = _Memory(short, [*recent, (memory.query, now)])
+        if short != page_words():
+            follow_link(short)
 
     def _shorten(self, query: Mapping[str, str]) -> dict[str, str]:
         return {word: value for word, value in query.items() if value != self.usual.get(word)}

@@ -44,8 +44,8 @@ def find_pieces(package: str) -> dict[str, PieceFile]:
     """
     folder = importlib.import_module(package)
     modules = {each.name: importlib.import_module(f"{package}.{each.name}") for each in pkgutil.iter_modules(folder.__path__)}
-    found: dict[str, Any] = {name: module for name, module in modules.items() if hasattr(module, "PIECE")}
-    return dict(sorted(found.items(), key=lambda pair: (pair[1].PIECE.order, pair[0])))
+    pieces: dict[str, Any] = {name: module for name, module in modules.items() if hasattr(module, "PIECE")}
+    return dict(sorted(pieces.items(), key=lambda pair: (pair[1].PIECE.order, pair[0])))
 
 
 def choose_piece(pieces: Mapping[str, PieceFile], label: str, key: str) -> str:

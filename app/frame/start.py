@@ -35,7 +35,7 @@ class Step:
 
 def list_steps() -> list[Step]:
     """Return the five steps. Their links lead to recorded runs, so that each can be taken without an engine."""
-    card = {found["name"]: found for found in recorded.read_cards()}
+    card = {each["name"]: each for each in recorded.read_cards()}
     sweep: Mapping[str, str] = card["sweep"]["words"] if "sweep" in card else {}
     cells = {(c["method"], c["ratio"]): c["run"] for c in card.get("sweep", {}).get("cells", ())}
     gentle = cells.get(("explicit-gradient", 5.0))

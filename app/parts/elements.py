@@ -32,9 +32,9 @@ def draw_numbers(key: str, table: Callable[[], pd.DataFrame], alt: str, *, name:
     """
     with draw_fold("The numbers", f"numbers-{key}", ":material/table:") as fold:
         if fold.open:
-            made = table()
-            st.dataframe(made, hide_index=made.index.name is None, alt=alt)
-            share.offer_table(made, name or key, key, alt, download=download)
+            frame = table()
+            st.dataframe(frame, hide_index=frame.index.name is None, alt=alt)
+            share.offer_table(frame, name or key, key, alt, download=download)
 
 
 def draw_fold(label: str, key: str, icon: str) -> Any:

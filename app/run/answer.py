@@ -32,13 +32,13 @@ def list_entries(shown: Shown) -> list[gaps.Entry]:
 
 def draw_sentences(shown: Shown) -> None:
     """Draw what is shown and what was measured, in sentences."""
-    told = write_story(shown.members, shown.results, native=shown.native, why=shown.why)
+    story = write_story(shown.members, shown.results, native=shown.native, why=shown.why)
     title = escape(shown.entry["title"] if shown.entry is not None else shown.main.spec.dataset)
     with st.container(key="headline", gap=None):
-        st.markdown(f"**{title}.** {told.headline}")
+        st.markdown(f"**{title}.** {story.headline}")
     with st.container(key="findings", gap=None):
-        st.markdown(" ".join(told.findings))
-        st.caption(told.fine)
+        st.markdown(" ".join(story.findings))
+        st.caption(story.fine)
         for note in shown.result.notes if shown.result is not None else ():
             st.caption(f":material/info: {escape(note, 300)}")
 
@@ -85,11 +85,11 @@ def draw_cards(shown: Shown) -> None:
 
 def _format_gap(gap: Interval) -> str:
     """Return '▲ +0.08 [+0.04, +0.12] to CE', green or red where the interval excludes 0."""
-    words = escape(format_difference(gap, 2))
+    text = escape(format_difference(gap, 2))
     if gap.above_zero or gap.below_zero:
         colour, sign = ("green", "▲") if gap.above_zero else ("red", "▼")
-        return f":{colour}[{sign} {words}] to CE"
-    return f"{words} to CE"
+        return f":{colour}[{sign} {text}] to CE"
+    return f"{text} to CE"
 
 
 def draw_pictures(shown: Shown) -> None:
@@ -121,8 +121,8 @@ def draw_pictures(shown: Shown) -> None:
 
 def _draw_learning(shown: Shown) -> None:
     traces = []
-    for member, found in shown.there:
-        values, phases = learning.join_phases(found.arrays, "valid_ap")
+    for member, other in shown.there:
+        values, phases = learning.join_phases(other.arrays, "valid_ap")
         if values.size:
             traces.append(learning.Trace(member.key, member.label, values, phases))
     if traces:
@@ -132,17 +132,17 @@ def _draw_learning(shown: Shown) -> None:
 
 
 def _draw_losses(result: Result) -> None:
-    found = losses.read_history(result.arrays)
-    if found:
+    history = losses.read_history(result.arrays)
+    if history:
         draw_heading(
-            "Losses while the points move" if "adapted_loss" in found else "Losses",
+            "Losses while the points move" if "adapted_loss" in history else "Losses",
             "As figure 5 of Yasinnik et al. The points move to bring down the stepped classifier's loss on the validation rows; "
             "the loss on the synthetic points alone says how hard they have become."
-            if "adapted_loss" in found
+            if "adapted_loss" in history
             else "Mean cross-entropy per row.",
         )
-        draw_chart(losses.figure(found), "chart-losses", losses.alt(found))
-        draw_numbers("losses", lambda: losses.table(found), "Losses per epoch")
+        draw_chart(losses.figure(history), "chart-losses", losses.alt(history))
+        draw_numbers("losses", lambda: losses.table(history), "Losses per epoch")
 
 
 def _draw_norms(shown: Shown, result: Result) -> None:
@@ -218,11 +218,11 @@ def draw_provenance(shown: Shown) -> None:
     result = shown.result
     if result is None:
         return
-    made = result.provenance
-    words = [f"Run {escape(shown.job.id)}", f"trained on {escape(made.get('device', 'an unknown device'))}"]
-    words[-1] += f" in {format_duration(result.seconds)}"
-    words += [escape(made[name], 60) for name in ("machine", "cpu", "date") if made.get(name)]
-    st.caption(" · ".join(words))
+    origin = result.provenance
+    parts = [f"Run {escape(shown.job.id)}", f"trained on {escape(origin.get('device', 'an unknown device'))}"]
+    parts[-1] += f" in {format_duration(result.seconds)}"
+    parts += [escape(origin[name], 60) for name in ("machine", "cpu", "date") if origin.get(name)]
+    st.caption(" · ".join(parts))
     with draw_fold("How it was made", "provenance", ":material/receipt_long:") as fold:
         if fold.open:
-            st.json({"spec": result.spec, "provenance": made}, expanded=1)
+            st.json({"spec": result.spec, "provenance": origin}, expanded=1)

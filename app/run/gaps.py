@@ -50,10 +50,10 @@ def read_gap(result: Result, state: str) -> np.ndarray | None:
 
 def read_norms(result: Result, state: str) -> np.ndarray | None:
     """Return weight norms [R, C] before or after; None where the head has none."""
-    found = _read_array(result.weight_norms.get(state))
-    if found is None and state == "after" and "weight_norms" in result.arrays:
-        found = np.atleast_2d(np.asarray(result.arrays["weight_norms"], dtype=float))
-    return found if found is not None and np.isfinite(found).any() else None
+    norms = _read_array(result.weight_norms.get(state))
+    if norms is None and state == "after" and "weight_norms" in result.arrays:
+        norms = np.atleast_2d(np.asarray(result.arrays["weight_norms"], dtype=float))
+    return norms if norms is not None and np.isfinite(norms).any() else None
 
 
 def _read_array(rows: Any) -> np.ndarray | None:
@@ -75,14 +75,14 @@ def draw_gap(entries: Sequence[Entry], key: str, wide: bool = False) -> bool:
     result, (classes, counts) = entries[0].result, list_classes(entries[0].result)
     draw_heading("Generalization gap per class", GAP_HELP)
     measure = "Gap, in units of the features"
-    picture, said = _make_places(wide)
+    picture, beside = _make_places(wide)
     with picture:
         draw_chart(
             before_after.figure(pairs, classes, counts, measure=measure),
             f"chart-gap-{key}",
             before_after.alt(pairs, classes, measure="Generalization gap"),
         )
-    with said:
+    with beside:
         st.markdown(describe_gap(result))
         draw_numbers(f"gap-{key}", lambda: make_table(pairs, entries, classes, counts), "Gap before and after, one row a class")
     return True
@@ -92,9 +92,9 @@ def describe_gap(result: Result) -> str:
     """Return what the net gap and its change mean."""
     net = result.gap.get("net", {})
     before, after, change = (read_interval(net.get(name), result) for name in ("before", "after", "difference"))
-    said = f"Mean over classes: **{format_interval(before, 3)}** before, **{format_interval(after, 3)}** after; "
-    said += f"change {format_difference(change)}"
-    said += f" ({escape(change.kind, 80)}, n = {result.n}). " if format_bounds(change) else f" (no interval, n = {result.n}). "
+    text = f"Mean over classes: **{format_interval(before, 3)}** before, **{format_interval(after, 3)}** after; "
+    text += f"change {format_difference(change)}"
+    text += f" ({escape(change.kind, 80)}, n = {result.n}). " if format_bounds(change) else f" (no interval, n = {result.n}). "
     if change.mean == 0:
         meaning = (
             "Nothing has changed: no synthetic row leaves the range of the real rows. SMOTE cannot, as its rows lie between rows of "
@@ -112,7 +112,7 @@ def describe_gap(result: Result) -> str:
         meaning = f"The gap is smaller here, but {why}: more seeds would tell."
     else:
         meaning = "No change can be told from this: more folds or seeds would tell."
-    return said + meaning
+    return text + meaning
 
 
 def draw_outcomes(result: Result, entry: Entry, key: str) -> bool:
@@ -177,17 +177,17 @@ def describe_equal_sizes(pair: Pair, classes: Sequence[str], counts: Sequence[fl
     if not np.isfinite(ends).all():
         return "The smallest or largest class has too few rows for this control."
     excess, left = every[small] - every[large], equal[small] - equal[large]
-    said = (
+    text = (
         f"The smallest class ({escape(classes[small], 30)}) lies {excess:.3g} above the largest ({escape(classes[large], 30)}) "
         f"on all rows, and {left:.3g} on equally many. "
     )
     if excess <= 0:
-        return said + "It does not stand out."
+        return text + "It does not stand out."
     if left < 0.25 * excess:
-        return said + "Nearly all of what looks like an effect of imbalance is the number of rows."
+        return text + "Nearly all of what looks like an effect of imbalance is the number of rows."
     if left < 0.75 * excess:
-        return said + "A part of what looks like an effect of imbalance is the number of rows."
-    return said + "The number of rows does not explain the difference."
+        return text + "A part of what looks like an effect of imbalance is the number of rows."
+    return text + "The number of rows does not explain the difference."
 
 
 def draw_norms(entries: Sequence[Entry], key: str, wide: bool = False) -> bool:
@@ -198,14 +198,14 @@ def draw_norms(entries: Sequence[Entry], key: str, wide: bool = False) -> bool:
     pairs = _make_pairs(entries, read_norms, ("before", "after"))
     classes, counts = list_classes(entries[0].result)
     draw_heading("Weight norms per class", NORM_HELP)
-    picture, said = _make_places(wide)
+    picture, beside = _make_places(wide)
     with picture:
         draw_chart(
             before_after.figure(pairs, classes, counts, measure="L2 norm of output weights"),
             f"chart-norm-{key}",
             before_after.alt(pairs, classes, measure="L2 norm of output weights"),
         )
-    with said:
+    with beside:
         st.markdown(describe_norms(pairs[0], counts))
         draw_numbers(
             f"norm-{key}", lambda: make_table(pairs, entries, classes, counts), "Weight norms before and after, one row a class"
@@ -219,14 +219,14 @@ def describe_norms(pair: Pair, counts: Sequence[float]) -> str:
     shares = [v[small] / v[large] if v[large] else np.nan for v in (centre(pair.before), centre(pair.after))]
     if not np.isfinite(shares).all():
         return "Before the last layer was trained anew there were no norms to compare with."
-    said = (
+    text = (
         f"The smallest class's weights are {shares[0]:.2f} times as long as the largest's before, {shares[1]:.2f} times after. "
     )
     if abs(shares[1] - shares[0]) < 0.02:
-        return said + "The last layer treats the classes as before."
+        return text + "The last layer treats the classes as before."
     if abs(1 - shares[1]) < abs(1 - shares[0]):
-        return said + "They are more even: the last layer favours the large classes less."
-    return said + "They are less even than before."
+        return text + "They are more even: the last layer favours the large classes less."
+    return text + "They are less even than before."
 
 
 def make_table(
@@ -237,15 +237,15 @@ def make_table(
     columns: dict[str, Any] = {"class": list(classes), "training rows": [f"{c:,.0f}" for c in counts]}
     for pair in pairs:
         for state, values in (("before", pair.before), ("after", pair.after)):
-            found = [intervals.corrected_t(values[:, c], share[pair.key], EITHER) for c in range(len(classes))]
-            columns[f"{pair.label}, {state}"] = [format_interval(one, 3) for one in found]
+            cells = [intervals.corrected_t(values[:, c], share[pair.key], EITHER) for c in range(len(classes))]
+            columns[f"{pair.label}, {state}"] = [format_interval(one, 3) for one in cells]
     return pd.DataFrame(columns)
 
 
 def read_interval(values: Mapping[str, Any] | None, result: Result) -> Interval:
     """Return an interval from a result's JSON; NaN where there is none."""
-    found = values or {}
-    mean, low, high = (np.nan if found.get(name) is None else float(found[name]) for name in ("mean", "low", "high"))
+    ends = values or {}
+    mean, low, high = (np.nan if ends.get(name) is None else float(ends[name]) for name in ("mean", "low", "high"))
     return Interval(mean, low, high, result.n, result.interval)
 
 

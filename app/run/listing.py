@@ -47,13 +47,13 @@ def list_titles(catalog: Mapping[str, Any], tables: Sequence[Upload]) -> dict[st
 def list_options(names: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
     """Return name -> title for a list to choose from, in the order of the titles, no two titles alike."""
     shown = {name: known.get(name, "a table that is gone" if upload_id(name) else name) for name in names}
-    seen = Counter(shown.values())
-    unlike = {name: text if seen[text] == 1 else f"{text} ({name})" for name, text in shown.items()}
+    counts = Counter(shown.values())
+    unlike = {name: text if counts[text] == 1 else f"{text} ({name})" for name, text in shown.items()}
     return dict(sorted(unlike.items(), key=lambda pair: pair[1].casefold()))
 
 
 def describe_row(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any], now: float) -> str:
-    """A row as one line of markdown: its name if it has one, what it is, how it stands, its score, when it was asked for."""
+    """Return a row as one line of markdown: its name if it has one, what it is, its state, its score, its age."""
     pin = ":material/keep: " if row.bookmark.pinned else ""
     name = f"**{shorten_name(row.bookmark.name, 80)}** · " if row.bookmark.name else ""
     parts = [pin + name + describe_content(row, known, catalog)]
@@ -79,28 +79,28 @@ def describe_job(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any])
     def title(name: object) -> str:
         return shorten_name(known.get(str(name), name), 60)
 
-    own = "" if job.owner is None else ":material/lock: "
+    lock = "" if job.owner is None else ":material/lock: "
     if job.kind == "embed":
-        return f"{own}Map ({title(job.spec.get('technique'))}) of run {shorten_name(job.fingerprint, 16)}"
+        return f"{lock}Map ({title(job.spec.get('technique'))}) of run {shorten_name(job.fingerprint, 16)}"
     if job.kind == "profile":
-        return f"{own}Look into {title(f'upload/{job.upload}')}"
+        return f"{lock}Look into {title(f'upload/{job.upload}')}"
     if job.kind == "compare":
         source = job.spec.get("source") or {}
         where = source.get("dataset") or f"upload/{source.get('upload')}"
         skew = "" if job.spec.get("ratio") is None else f", classes at {format_ratio(float(job.spec['ratio']))}"
-        return f"{own}Comparison on {title(where)}{skew}, {format_duration(float(job.spec.get('budget') or 0))}"
+        return f"{lock}Comparison on {title(where)}{skew}, {format_duration(float(job.spec.get('budget') or 0))}"
     try:
         spec = RunSpec.from_json(job.spec)
     except BadInput:
-        return f"{own}{title(job.spec.get('method'))} on {title(job.spec.get('dataset'))}"
+        return f"{lock}{title(job.spec.get('method'))} on {title(job.spec.get('dataset'))}"
     how = describe_setting(spec)
     changed = "".join(f", {shorten_name(text, 40)}" for text in list_unusual(spec, catalog))
     replicates = format_count(spec.replicates, "replicate")
-    return f"{own}{title(spec.method)} on {title(spec.dataset)}, {how[:1].lower()}{how[1:]}{changed}, {replicates}, seed {spec.seed}"
+    return f"{lock}{title(spec.method)} on {title(spec.dataset)}, {how[:1].lower()}{how[1:]}{changed}, {replicates}, seed {spec.seed}"
 
 
 def describe_sweep(sweep: Sweep, known: Mapping[str, str]) -> str:
-    """What a sweep was asked to be, as markdown."""
+    """Return what a sweep was asked to do, as markdown."""
     sets = sweep.spec.get("datasets") or []
     counts = [
         format_count(len(sweep.spec.get(word) or []), noun) for word, noun in (("methods", "method"), ("ratios", "ratio"))

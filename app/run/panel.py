@@ -193,8 +193,8 @@ def draw_ending(shown: Shown, device: str, key: str = "again") -> None:
 def draw_panel(shown: Shown) -> None:
     """Draw the progress of a run and its companions, where not all have a result."""
     if len(shown.there) < len(shown.members):
-        seen = {key: j.state for key, j in shown.jobs.items()}
-        st.fragment(_draw_panel, run_every=2 * TICK if shown.active else None)(shown, seen)
+        states = {key: j.state for key, j in shown.jobs.items()}
+        st.fragment(_draw_panel, run_every=2 * TICK if shown.active else None)(shown, states)
 
 
 def _draw_panel(shown: Shown, states: Mapping[str, str]) -> None:

@@ -23,17 +23,17 @@ GROUPS = {"minority": "mean of the minority classes", "majority": "mean of the m
 
 def draw_classes(result: Result, key: str) -> None:
     """Draw the table of results per class, to read and to copy. key: of this table on its page."""
-    made = make_rows(result)
-    height: Any = "content" if len(made) <= WHOLE else 400
+    frame = make_rows(result)
+    height: Any = "content" if len(frame) <= WHOLE else 400
     alt = "Test results with 95% intervals, one row a class"
-    st.dataframe(made, hide_index=True, alt=alt, column_config=NARROW, height=height)
+    st.dataframe(frame, hide_index=True, alt=alt, column_config=NARROW, height=height)
     if result.averages:
-        told = "; ".join(
+        groups = "; ".join(
             f"{name}: {len(group.get('classes', []))} of {len(result.per_class)} classes"
             for name, group in result.averages.items()
         )
         few = "those that lost rows" if result.spec["imbalance"].get("profile") == "remove" else "those below the largest"
-        st.caption(f"{told[:1].upper()}{told[1:]}; the minority classes are {few} in training.")
+        st.caption(f"{groups[:1].upper()}{groups[1:]}; the minority classes are {few} in training.")
     caption = f"{alt}, n = {result.n}; {result.interval}"
     share.offer_table(lambda: list_records(result), f"classes-{result.run_id}", f"classes-{key}", caption, text=["class"])
 

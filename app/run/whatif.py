@@ -95,8 +95,8 @@ def _choose_value(
         value = st.select_slider(
             "Largest to smallest class", stops, value=now, key=f"deep.w.{run}.ratio", format_func=format_ratio
         )
-        made = spec.imbalance
-        return spec.with_(imbalance=Imbalance(made.profile, float(value), None, made.where)), []
+        skew = spec.imbalance
+        return spec.with_(imbalance=Imbalance(skew.profile, float(value), None, skew.where)), []
     values, wrong = fields.draw_fields([dict(described) | {"default": spec.params[knob]}], f"deep.w.{run}", spec.method)
     if wrong:
         return None, wrong
@@ -104,21 +104,26 @@ def _choose_value(
 
 
 def _submit(spec: RunSpec, job: Job) -> None:
-    made = get_store().submit(
+    submitted = get_store().submit(
         spec, fingerprint=job.fingerprint, owner=job.owner, device=job.device, priority=PRIORITY_INTERACTIVE
     )
-    address.follow_link({"run": job.id, "beside": made.id})
+    address.follow_link({"run": job.id, "beside": submitted.id})
 
 
 def list_settings(spec: RunSpec) -> dict[str, str]:
     """Return everything a run was asked, by name."""
-    made = spec.imbalance
-    words = {"dataset": spec.dataset, "method": spec.method, "imbalance": made.profile}
-    words |= {RATIO: format_ratio(made.ratio)} if made.ratio is not None else {}
-    words |= {"share removed": format_value(made.rate)} if made.rate is not None else {}
-    words |= {"where it is made": str(made.where), "folds": str(spec.folds), "seeds": str(spec.seeds), "seed": str(spec.seed)}
-    words |= {f"data: {name}": format_value(value) for name, value in spec.data.items()}
-    return words | {name: format_value(value) for name, value in spec.params.items()}
+    skew = spec.imbalance
+    settings = {"dataset": spec.dataset, "method": spec.method, "imbalance": skew.profile}
+    settings |= {RATIO: format_ratio(skew.ratio)} if skew.ratio is not None else {}
+    settings |= {"share removed": format_value(skew.rate)} if skew.rate is not None else {}
+    settings |= {
+        "where it is made": str(skew.where),
+        "folds": str(spec.folds),
+        "seeds": str(spec.seeds),
+        "seed": str(spec.seed),
+    }
+    settings |= {f"data: {name}": format_value(value) for name, value in spec.data.items()}
+    return settings | {name: format_value(value) for name, value in spec.params.items()}
 
 
 def find_differences(one: RunSpec, other: RunSpec) -> list[tuple[str, str, str]]:
@@ -149,7 +154,9 @@ def compare_runs(one: Result, other: Result, paired: bool) -> pd.DataFrame:
     pairs = [(r.averages.get("minority", {}), "Minority classes: ") for r in (one, other)]
     if pairs[0][0].get("classes") == pairs[1][0].get("classes"):
         for name, word in (("recall", "recall"), ("precision", "precision"), ("f1", "F1")):
-            _add_measure(add, one, other, paired, f"Minority classes, mean {word}", *(found.get(name) for found, _ in pairs))
+            _add_measure(
+                add, one, other, paired, f"Minority classes, mean {word}", *(averages.get(name) for averages, _ in pairs)
+            )
     for state in ("before", "after"):
         label = f"Net gap {state} (features' units)"
         _add_measure(add, one, other, paired, label, *(r.gap.get("net", {}).get(state) for r in (one, other)))
@@ -162,7 +169,7 @@ def _add_measure(add: Any, one: Result, other: Result, paired: bool, label: str,
         return
     gap = None
     if paired:
-        values = [np.array([np.nan if v is None else v for v in words["values"]], dtype=float) for words in (theirs, mine)]
+        values = [np.array([np.nan if v is None else v for v in measure["values"]], dtype=float) for measure in (theirs, mine)]
         gap = intervals.difference_interval(*values, one.test_share)
     add(label, read_interval(mine, one), read_interval(theirs, other), gap)
 
@@ -191,8 +198,8 @@ def draw_beside(shown: Shown, other: Shown, key: str = "deep") -> None:
             "Brackets: 95% intervals. A difference is the other run minus this one, paired over replicates on the same test rows.",
         )
         n = shown.result.n
-        found, alt = compare_runs(shown.result, other.result, paired), "Measures of both runs with their difference"
-        st.dataframe(found, hide_index=True, alt=alt, key=f"{key}.compare")
+        measures, alt = compare_runs(shown.result, other.result, paired), "Measures of both runs with their difference"
+        st.dataframe(measures, hide_index=True, alt=alt, key=f"{key}.compare")
         note = f"n = {n}" if n == other.result.n else f"n = {n} and {other.result.n}"
         chance = "the test rows; another split may differ" if n == 1 else "the split"
         st.caption(
@@ -200,21 +207,21 @@ def draw_beside(shown: Shown, other: Shown, key: str = "deep") -> None:
             if paired
             else f"{note}. The runs were not tested on the same rows, so no paired difference is shown."
         )
-        share.offer_table(found, "two-runs", f"{key}-compare", f"{alt}; {note}; {shown.result.interval}")
+        share.offer_table(measures, "two-runs", f"{key}-compare", f"{alt}; {note}; {shown.result.interval}")
         _draw_curves(shown, other)
 
 
 def _draw_curves(shown: Shown, other: Shown) -> None:
-    found = [(key, s.result) for key, s in ((shown.main.key, shown), ("beside", other)) if s.result is not None]
+    results = [(key, s.result) for key, s in ((shown.main.key, shown), ("beside", other)) if s.result is not None]
     names = ["this run", "the other"]
     curves = []
-    for (key, result), label in zip(found, names, strict=True):
+    for (key, result), label in zip(results, names, strict=True):
         if "pr_recall" in result.arrays:
             ap = result.metric(AP)
             arrays = (result.arrays["pr_recall"], np.atleast_2d(result.arrays["pr_precision"]))
             curves.append(pr.Curve(key, label, *arrays, ap.mean, ap.low, ap.high))
     if len(curves) == 2:
-        draw_chart(pr.figure(curves, found[0][1].prevalence), "chart-pr-beside", pr.alt(curves, found[0][1].prevalence))
+        draw_chart(pr.figure(curves, results[0][1].prevalence), "chart-pr-beside", pr.alt(curves, results[0][1].prevalence))
 
 
 def _draw_progress(run: str, state: str, key: str) -> None:
@@ -231,6 +238,6 @@ def _draw_progress(run: str, state: str, key: str) -> None:
 def describe_change(one: RunSpec, other: RunSpec, most: int = 3) -> str:
     """Return 'k_neighbors 5, loss focal': how the other run differs, `most` settings of it."""
     changed: Sequence[tuple[str, str, str]] = find_differences(one, other)
-    said = ", ".join(f"{name} {theirs}" for name, _, theirs in changed[:most] if theirs != "–")
+    text = ", ".join(f"{name} {theirs}" for name, _, theirs in changed[:most] if theirs != "–")
     more = len(changed) - most
-    return (said or "the same settings") + (f" and {more} more" if more > 0 else "")
+    return (text or "the same settings") + (f" and {more} more" if more > 0 else "")

@@ -82,8 +82,8 @@ def ask_profile(upload: str, options: Mapping[str, Any] | None = None) -> Job:
 
 def read_profile(job: str) -> dict[str, Any] | None:
     """What `engine.data.tables.profile.profile_table` found; None while there is none."""
-    found = get_store().read_answer(job, "profile", visitor.read_owner())
-    return found if isinstance(found, dict) else None
+    profile = get_store().read_answer(job, "profile", visitor.read_owner())
+    return profile if isinstance(profile, dict) else None
 
 
 def ask_comparison(spec: CompareSpec, *, again: bool = False) -> Job:
@@ -97,8 +97,8 @@ def list_comparisons(upload: str | None = None) -> list[Job]:
     """Comparisons of this browser's tables, of one of them where it is named; newest first."""
     mine = visitor.read_owner()
     tables = [one.id for one in list_uploads()] if upload is None else [upload]
-    found = [job for id in tables for job in get_store().jobs(owner=mine, kinds=("compare",), dataset=f"upload/{id}")]
-    return sorted((job for job in found if job.owner is not None), key=lambda job: -job.created)
+    comparisons = [job for id in tables for job in get_store().jobs(owner=mine, kinds=("compare",), dataset=f"upload/{id}")]
+    return sorted((job for job in comparisons if job.owner is not None), key=lambda job: -job.created)
 
 
 def read_progress(job: str) -> JobProgress:
@@ -108,14 +108,14 @@ def read_progress(job: str) -> JobProgress:
     phase, latest = here.last_event(job, "phase", owner=mine), here.last_event(job, "board", owner=mine)
     notes = [event.text for _, event in here.events(job, kinds=("note",), owner=mine) if isinstance(event, Note)]
     ahead = here.position(job) if one.state == "queued" else 0
-    told = phase.text if isinstance(phase, Phase) else ""
-    return JobProgress(one, told, latest if isinstance(latest, Board) else None, notes, ahead)
+    text = phase.text if isinstance(phase, Phase) else ""
+    return JobProgress(one, text, latest if isinstance(latest, Board) else None, notes, ahead)
 
 
 def read_comparison(job: str) -> dict[str, Any] | None:
     """A finished comparison (`engine.compare.comparison.compare`), None while there is none."""
-    found = get_store().read_answer(job, "comparison", visitor.read_owner())
-    return found if isinstance(found, dict) else None
+    comparison = get_store().read_answer(job, "comparison", visitor.read_owner())
+    return comparison if isinstance(comparison, dict) else None
 
 
 def read_arrays(job: str) -> dict[str, np.ndarray] | None:

@@ -62,8 +62,8 @@ def first_spec(catalog: Mapping[str, Any], shown: RunSpec | None = None) -> RunS
     fitting = [d for d in datasets if d["kind"] in method["kinds"]] or datasets
     dataset = next((d for d in fitting if d["name"] == FIRST["dataset"]), fitting[0])
     highest, _ = limits.highest_ratio(limits.class_counts(dataset, {}), 1)
-    made = Imbalance("ratio", min(FIRST["ratio"], highest)) if dataset["kind"] == "points" else Imbalance()
-    return RunSpec(dataset["name"], method["name"], made).complete(catalog)
+    imbalance = Imbalance("ratio", min(FIRST["ratio"], highest)) if dataset["kind"] == "points" else Imbalance()
+    return RunSpec(dataset["name"], method["name"], imbalance).complete(catalog)
 
 
 def read_address(query: Mapping[str, str], catalog: Mapping[str, Any], fallback: RunSpec) -> LabAddress:
@@ -104,15 +104,15 @@ def read_address(query: Mapping[str, str], catalog: Mapping[str, Any], fallback:
     seeds = word("seeds", fallback.seeds, int, range(1, 101))
     seed = word("seed", fallback.seed, int, range(2**31))
     profile = word("profile", None, str, PROFILES)
-    made = fallback.imbalance if dataset == fallback.dataset else Imbalance()
+    imbalance = fallback.imbalance if dataset == fallback.dataset else Imbalance()
     if profile is not None or "ratio" in query or "rate" in query:
-        made = _parse_imbalance(profile or ("remove" if "rate" in query else "ratio"), query, problems)
-    made = _limit_ratio(made, entry, data, folds, problems)
+        imbalance = _parse_imbalance(profile or ("remove" if "rate" in query else "ratio"), query, problems)
+    imbalance = _limit_ratio(imbalance, entry, data, folds, problems)
     run = query.get("run")
     if run is not None and not _RUN.fullmatch(run):
         problems.append(f"The link names a run {run!r}; a run's name is 16 of the letters 0-9 and a-f.")
         run = None
-    spec = RunSpec(dataset, method, made, data, params, folds, seeds, seed).complete(catalog)
+    spec = RunSpec(dataset, method, imbalance, data, params, folds, seeds, seed).complete(catalog)
     device = word("device", "auto", str, DEVICES)
     replicate = word("replicate", 0, int, range(1000))
     return LabAddress(spec, device, run, replicate, tuple(problems))
@@ -144,19 +144,19 @@ def _limit_ratio(
 def write_address(link: LabAddress, catalog: Mapping[str, Any]) -> dict[str, str]:
     """Return the words of an address that `read_address` turns back into it.
     Parameters are written where they are not the default."""
-    spec, made = link.spec, link.spec.imbalance
-    words = {"run": link.run} if link.run else {}
-    words |= {"dataset": spec.dataset, "method": spec.method, "profile": made.profile}
-    words |= {"ratio": format_value(made.ratio)} if made.ratio is not None else {}
-    words |= {"rate": format_value(made.rate)} if made.rate is not None else {}
-    words |= {"where": str(made.where)} if made.profile != "native" else {}
-    words |= {"folds": str(spec.folds), "seeds": str(spec.seeds), "seed": str(spec.seed)}
+    spec, imbalance = link.spec, link.spec.imbalance
+    query = {"run": link.run} if link.run else {}
+    query |= {"dataset": spec.dataset, "method": spec.method, "profile": imbalance.profile}
+    query |= {"ratio": format_value(imbalance.ratio)} if imbalance.ratio is not None else {}
+    query |= {"rate": format_value(imbalance.rate)} if imbalance.rate is not None else {}
+    query |= {"where": str(imbalance.where)} if imbalance.profile != "native" else {}
+    query |= {"folds": str(spec.folds), "seeds": str(spec.seeds), "seed": str(spec.seed)}
     plain = spec.with_(data={}, params={}).complete(catalog)
     for prefix, values, usual in (("d.", spec.data, plain.data), ("p.", spec.params, plain.params)):
-        words |= {prefix + name: format_value(value) for name, value in values.items() if value != usual[name]}
-    words |= {"device": link.device} if link.device != "auto" else {}
-    words |= {"replicate": str(link.replicate)} if link.replicate else {}
-    return words
+        query |= {prefix + name: format_value(value) for name, value in values.items() if value != usual[name]}
+    query |= {"device": link.device} if link.device != "auto" else {}
+    query |= {"replicate": str(link.replicate)} if link.replicate else {}
+    return query
 
 
 def _parse_parameters(

@@ -22,7 +22,7 @@ def get_store() -> Store:
 
 
 def open_store(url: str) -> Store:
-    """A store as this server uses it: in a demonstration one that refuses. Raises StoreError."""
+    """Open a store as this server uses it: in a demonstration one that refuses changes. Raises StoreError."""
     return ReadOnlyStore(url) if is_demo() else Store(url)
 
 
@@ -66,5 +66,5 @@ def read_catalog() -> dict[str, Any]:
 def _read_committed(changed: int) -> dict[str, Any]:
     if not changed:
         raise LabError("there is no catalog: no engine has run here yet, and engine/catalog.json is missing. Start the engine.")
-    found: dict[str, Any] = json.loads(CATALOG.read_text())
-    return found
+    committed: dict[str, Any] = json.loads(CATALOG.read_text())
+    return committed

@@ -28,7 +28,8 @@ def explain_refusal() -> str:
 
 
 def retention_seconds() -> int:
-    """Seconds without a sign of life after which this browser's tables are forgotten. Raises BadInput for a setting that cannot be."""
+    """Return the seconds without a sign of life after which this browser's tables are forgotten.
+    Raises BadInput for a bad setting."""
     return forgetting.kept_seconds()
 
 

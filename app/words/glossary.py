@@ -295,17 +295,17 @@ def explain_terms(*names: str, first: str = "", last: str = "") -> str:
 
 def search_terms(wanted: str) -> list[str]:
     """Return the terms that a search finds: the one it names, those whose name begins so, those whose text has it."""
-    words = _normalise(wanted).split()
-    if not words:
+    parts = _normalise(wanted).split()
+    if not parts:
         return sorted(TERMS, key=_normalise)
     known = {n: [_normalise(n), *(alias for alias, to in ALIASES.items() if to == n)] for n in TERMS}
 
     def place(n: str) -> int | None:
-        if " ".join(words) in known[n]:
+        if " ".join(parts) in known[n]:
             return 0
-        if any(all(any(part.startswith(w) for part in text.split()) for w in words) for text in known[n]):
+        if any(all(any(part.startswith(w) for part in text.split()) for w in parts) for text in known[n]):
             return 1
-        return 2 if all(w in _normalise(f"{n} {TERMS[n]}") for w in words) else None
+        return 2 if all(w in _normalise(f"{n} {TERMS[n]}") for w in parts) else None
 
     places = {n: search_terms for n in TERMS if (search_terms := place(n)) is not None}
     return sorted(places, key=lambda n: (places[n], _normalise(n)))
@@ -324,8 +324,8 @@ def _draw_button() -> None:
 
 def draw_list() -> None:
     """Draw the search and its results, in a dialog."""
-    asked = st.text_input("Search", key="glossary.search", placeholder="interval, AP, potential …")
-    there = search_terms(asked or "")
+    wanted = st.text_input("Search", key="glossary.search", placeholder="interval, AP, potential …")
+    there = search_terms(wanted or "")
     with st.container(key="glossary-list"):
         if there:
             st.markdown("\n\n".join(f"**{n}.** {TERMS[n]}" for n in there))

@@ -15,9 +15,9 @@ BLANK = "(blank)"
 def label_names(names: Sequence[str], limit: int = 60) -> dict[str, str]:
     """Return each name as one visible line of a list. Lines that would look alike have their number in front."""
     shown = [one_line(name, limit) or BLANK for name in names]
-    seen = Counter(shown)
+    counts = Counter(shown)
     return {
-        name: text if seen[text] == 1 else f"{number}: {text}"
+        name: text if counts[text] == 1 else f"{number}: {text}"
         for number, (name, text) in enumerate(zip(names, shown, strict=True), 1)
     }
 

@@ -36,14 +36,14 @@ class Story:
 
 def describe_setting(spec: RunSpec, native: float | None = None) -> str:
     """Return 'At 50:1', 'As the data come (11.6:1)', 'At 50:1, falling exponentially, in the training rows only'."""
-    made: Imbalance = spec.imbalance
-    if made.profile == "native":
+    imbalance: Imbalance = spec.imbalance
+    if imbalance.profile == "native":
         return "As the data come" + (f" ({format_ratio(native)})" if native else "")
-    only = ", in the training rows only" if made.where == "train" else ""
-    if made.profile == "remove":
-        return f"With {100 * (made.rate or 0):.3g}% of the rows of some classes removed{only}"
+    only = ", in the training rows only" if imbalance.where == "train" else ""
+    if imbalance.profile == "remove":
+        return f"With {100 * (imbalance.rate or 0):.3g}% of the rows of some classes removed{only}"
     how = {"exponential": ", falling exponentially", "step": ", in one step", "gaussian": ", falling as a Gaussian"}
-    return f"At {format_ratio(made.ratio or 1)}{how.get(made.profile, '')}{only}"
+    return f"At {format_ratio(imbalance.ratio or 1)}{how.get(imbalance.profile, '')}{only}"
 
 
 def write_story(
@@ -139,7 +139,7 @@ def _describe_interval(main: Result) -> str:
     interval = main.metric(AP)
     has = bool(format_bounds(interval))
     what = escape(main.interval, 120) if has else "no interval"
-    said = (
+    text = (
         f"Brackets: {what}, n = {format_count(main.n, 'replicate')}."
         if has
         else f"No interval, n = {format_count(main.n, 'replicate')}."
@@ -150,7 +150,7 @@ def _describe_interval(main: Result) -> str:
         chance += ", averaged over the classes"
     else:
         chance += f", as {100 * main.prevalence:.3g}% of the test rows are positive"
-    return f"{said}{quick} All on test rows; {chance}. Took {format_duration(main.seconds)}."
+    return f"{text}{quick} All on test rows; {chance}. Took {format_duration(main.seconds)}."
 
 
 def _read_number(value: object) -> float:

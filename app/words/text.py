@@ -14,10 +14,10 @@ _JOINER = "\u2060"  # invisible; keeps Streamlit's markdown from turning a bare 
 
 def escape(text: object, limit: int = 60) -> str:
     """Return any text as markdown that shows it letter by letter, on one line, cut to `limit` characters."""
-    words = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
-    words = words if len(words) <= limit else words[: limit - 1] + "…"
-    words = _SPECIAL.sub(r"\\\1", words)
-    return _LINK.sub(lambda m: m[0][0] + _JOINER + m[0][1:], words).replace(r"\@", "\\@" + _JOINER)
+    line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+    line = line if len(line) <= limit else line[: limit - 1] + "…"
+    line = _SPECIAL.sub(r"\\\1", line)
+    return _LINK.sub(lambda m: m[0][0] + _JOINER + m[0][1:], line).replace(r"\@", "\\@" + _JOINER)
 
 
 def format_ratio(value: float) -> str:

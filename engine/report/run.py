@@ -75,13 +75,9 @@ def write_run(
 ) -> str:
     """The report, one HTML document.
 
-    <<<<<<< HEAD
         members: as `engine.spec.companions.list_companions` gives them, the run itself first; results: by their keys, the run's own
-    =======
-        members: as `engine.spec.companions.family` gives them, the run itself first; results: by their keys, the run's own
-    >>>>>>> terminal
         among them, others as far as they are done. why: why there is no potential. film: of a replicate. Raises BadInput where
-        the run has no result.
+    the run has no result.
     """
     main = members[0]
     if main.key not in results:

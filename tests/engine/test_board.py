@@ -19,11 +19,7 @@ from engine.compare.comparison import compare
 from engine.data.dataset import Dataset
 from engine.data.tables.reading import read_sheet
 from engine.data.tables.target import select_features, to_dataset
-<<<<<<< HEAD
-from engine.events import unpack
-=======
 from engine.events import finish, unpack
->>>>>>> terminal
 from engine.methods import methods
 from engine.report.comparison_code import _list_arguments, _list_classifiers, write_row
 from engine.report.leaderboard import (

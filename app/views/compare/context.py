@@ -59,8 +59,8 @@ def name_place(record: Record) -> str:
 
 def list_places(context: Context) -> dict[str, str]:
     """Return 'dataset@ratio' -> name, of the cells with a number."""
-    found = {f"{r['dataset']}@{r['ratio']:g}": name_place(r) for r in context.there}
-    return _tell_apart(found)
+    names = {f"{r['dataset']}@{r['ratio']:g}": name_place(r) for r in context.there}
+    return _tell_apart(names)
 
 
 def list_runs(context: Context) -> dict[str, str]:
@@ -72,8 +72,8 @@ def _tell_apart(names: Mapping[str, str]) -> dict[str, str]:
     """Return the names as visible lines of which no two are equal."""
     shown = naming.label_names(list(dict.fromkeys(names.values())), 90)
     out = {key: shown[name] for key, name in names.items()}
-    seen = list(out.values())
-    return {key: name if seen.count(name) == 1 else f"{name} ({key})" for key, name in out.items()}
+    lines = list(out.values())
+    return {key: name if lines.count(name) == 1 else f"{name} ({key})" for key, name in out.items()}
 
 
 def keep_choice(name: str, key: str) -> Callable[[], None]:

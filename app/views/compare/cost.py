@@ -15,14 +15,14 @@ PIECE = View(4, "Cost", needs=("records",), selections=("at", "cell"))
 
 def _choose_place(context: Context) -> str:
     """Draw the choice of a dataset and ratio; return it as 'dataset@ratio'."""
-    found = list_places(context)
+    names = list_places(context)
     state = st.session_state
     chosen = context.chosen.get("at")
-    state["compare.at"] = chosen if chosen in found else next(iter(found))
+    state["compare.at"] = chosen if chosen in names else next(iter(names))
     return st.selectbox(
         "Dataset and ratio",
-        list(found),
-        format_func=found.__getitem__,
+        list(names),
+        format_func=names.__getitem__,
         key="compare.at",
         on_change=keep_choice("at", "compare.at"),
         width=420,
@@ -37,9 +37,9 @@ def draw(context: Context) -> None:
         "joins methods to which nothing cheaper is equal in the mean.",
     )
     at = _choose_place(context)
-    own = [r for r in context.there if f"{r['dataset']}@{r['ratio']:g}" == at]
+    records = [r for r in context.there if f"{r['dataset']}@{r['ratio']:g}" == at]
     points = []
-    for r in own:
+    for r in records:
         if r["seconds"]:
             one = read_interval(r)
             points.append(
@@ -56,4 +56,4 @@ def draw(context: Context) -> None:
         if f"{r['dataset']}@{r['ratio']:g}" == at and r["role"] != "oracle" and r["method"] not in there
     ]
     st.markdown(sweep_words.describe_cost(points, len(lacking)))
-    draw_numbers("cost", lambda: cost.table(points), f"{context.label} and seconds on {name_place(own[0])}", name="seconds")
+    draw_numbers("cost", lambda: cost.table(points), f"{context.label} and seconds on {name_place(records[0])}", name="seconds")

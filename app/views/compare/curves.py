@@ -31,19 +31,19 @@ def draw(context: Context) -> None:
         "Rows are ranked by the network's score. Recall: the share of all positive rows among those ranked so far; precision: the share of "
         "those that are positive. The area below a curve is its average precision, AP. The bands hold 95% of the replicates' curves.",
     )
-    found = list_runs(context)
+    names = list_runs(context)
     state = st.session_state
-    asked = [id for id in context.chosen.get("curves") or () if id in found]
-    state["compare.curves"] = asked or _choose_first(context)
+    chosen = [id for id in context.chosen.get("curves") or () if id in names]
+    state["compare.curves"] = chosen or _choose_first(context)
     picked = st.multiselect(
         "Cells",
-        list(found),
-        format_func=found.__getitem__,
+        list(names),
+        format_func=names.__getitem__,
         key="compare.curves",
         max_selections=CURVES,
         on_change=keep_choice("curves", "compare.curves"),
     )
-    drawn, base = _read_curves(context, picked, found)
+    drawn, base = _read_curves(context, picked, names)
     if not drawn:
         st.caption("Choose cells that keep curves.")
         return

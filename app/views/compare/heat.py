@@ -36,7 +36,7 @@ def draw(context: Context) -> None:
     heads = [(title, format_ratio(value)) for _, title, value in columns]
     figure = size.fit_figure(heat.figure(names, heads, squares))
     wide = int(figure.layout.width)
-    said = sweep_words.describe_heat(context.records)
+    meaning = sweep_words.describe_heat(context.records)
     st.html(f"<style>.st-key-chart-heat {{ min-width: {wide}px }}</style>")  # a narrow screen scrolls it
     with st.container(key="compare-heat"):
         st.plotly_chart(
@@ -49,7 +49,7 @@ def draw(context: Context) -> None:
             f"Differences in {context.label} to plain training",
             name="differences",
         )
-    st.markdown(said)
+    st.markdown(meaning)
     if notes := dict.fromkeys(r["note"] for r in context.records if r["note"]):
         st.caption(" ".join(escape(n, 300) for n in notes))
 
@@ -58,9 +58,9 @@ def make_square(record: Record | None) -> Square:
     """Return a cell of the heat map."""
     if record is None:
         return Square(None, why="–", full="This cannot be run.")
-    found = record["difference"]
-    if not found or found["mean"] is None or not math.isfinite(found["mean"]):
+    difference = record["difference"]
+    if not difference or difference["mean"] is None or not math.isfinite(difference["mean"]):
         why = sweep_words.STATE[record["state"]] if record["mean"] is None else "–"
         return Square(None, why=why, full=record["reason"] or sweep_words.describe_difference(record))
-    mark = heat.BETTER if found["better"] else heat.WORSE if found["worse"] else ""
-    return Square(float(found["mean"]), mark, full=sweep_words.describe_difference(record))
+    mark = heat.BETTER if difference["better"] else heat.WORSE if difference["worse"] else ""
+    return Square(float(difference["mean"]), mark, full=sweep_words.describe_difference(record))

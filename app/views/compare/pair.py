@@ -34,7 +34,7 @@ def list_titles(jobs: Mapping[str, Job], names: Mapping[str, str]) -> dict[str, 
 
     A run whose spec cannot be read, such as one of another version, is left out.
     """
-    said = {}
+    lines = {}
     for id, job in jobs.items():
         try:
             spec = RunSpec.from_json(job.spec)
@@ -42,10 +42,10 @@ def list_titles(jobs: Mapping[str, Job], names: Mapping[str, str]) -> dict[str, 
             continue
         how = describe_setting(spec)
         line = f"{names.get(spec.method, spec.method)} on {names.get(spec.dataset, spec.dataset)}, {how[:1].lower()}{how[1:]}"
-        said[id] = f"{line}, {format_count(spec.replicates, 'replicate')}, seed {spec.seed}"
-    shown = naming.label_names(list(dict.fromkeys(said.values())), 140)
-    seen = Counter(said.values())
-    return {id: shown[line] if seen[line] == 1 else f"{shown[line]}, run {id[:6]}" for id, line in said.items()}
+        lines[id] = f"{line}, {format_count(spec.replicates, 'replicate')}, seed {spec.seed}"
+    shown = naming.label_names(list(dict.fromkeys(lines.values())), 140)
+    counts = Counter(lines.values())
+    return {id: shown[line] if counts[line] == 1 else f"{shown[line]}, run {id[:6]}" for id, line in lines.items()}
 
 
 def draw(context: Context) -> None:

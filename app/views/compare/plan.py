@@ -143,30 +143,30 @@ def describe_total(spec: SweepSpec, standing: Standing) -> str:
     12 are in the store already, which costs nothing.'"""
     total = len(standing.cells)
     each = describe_replicates([c.cell.spec.replicates for c in standing.cells] or [spec.folds * spec.seeds])
-    said = f"{format_count(total, 'run')} of {each}, plain training and the potential among them."
+    text = f"{format_count(total, 'run')} of {each}, plain training and the potential among them."
     if total and standing.done == total:
-        return said + " All are in the store: this costs nothing."
+        return text + " All are in the store: this costs nothing."
     if standing.done:
-        said += f" {standing.done} {'is' if standing.done == 1 else 'are'} in the store already, which costs nothing."
+        text += f" {standing.done} {'is' if standing.done == 1 else 'are'} in the store already, which costs nothing."
     if standing.seconds_missing:
-        said += f" What is missing takes about {format_duration(standing.seconds_missing)}."
+        text += f" What is missing takes about {format_duration(standing.seconds_missing)}."
     elif standing.seconds_missing is None and total:
         rough = sum(c.cell.cost for c in standing.cells if c.state != "done")
-        said += f" Roughly {format_duration(rough)} on one slow core; better foreseen once the first run has ended."
-    return said
+        text += f" Roughly {format_duration(rough)} on one slow core; better foreseen once the first run has ended."
+    return text
 
 
 def draw_impossible(spec: SweepSpec, catalog: Mapping[str, Any]) -> None:
     """Draw what of the plan is not possible, and why."""
-    found = spec.impossible(catalog)
-    if not found:
+    cells = spec.impossible(catalog)
+    if not cells:
         return
     lines = []
-    for one in found:
+    for one in cells:
         what = " · ".join(x for x in (one.dataset, one.method, format_ratio(one.ratio) if one.ratio is not None else "") if x)
         lines.append(f"- {escape(what, 90)}: {escape(one.reason, 300)}")
     with st.container(key="plan-impossible"):
-        st.caption(f"Left out, since it cannot be ({len(found)}):\n" + "\n".join(lines[:LISTED]))
+        st.caption(f"Left out, since it cannot be ({len(cells)}):\n" + "\n".join(lines[:LISTED]))
         if len(lines) > LISTED:
             with st.expander(f"{len(lines) - LISTED} more"):
                 st.caption("\n".join(lines[LISTED:]))

@@ -31,12 +31,12 @@ FAILED = 8
 def read_standing(spec: SweepSpec, catalog: Mapping[str, Any], *, fresh: bool = False) -> Standing:
     """Return the progress of a sweep. Within AGE seconds the same answer is given again, unless fresh."""
     now = time.monotonic()
-    when, asked, known = st.session_state.get("compare.now", (-AGE, None, None))
-    if not fresh and isinstance(known, Standing) and asked == spec and now - when < AGE:
+    when, of_spec, known = st.session_state.get("compare.now", (-AGE, None, None))
+    if not fresh and isinstance(known, Standing) and of_spec == spec and now - when < AGE:
         return known
-    found = standing.read_standing(get_store(), spec, catalog, visitor.read_owner())
-    st.session_state["compare.now"] = (now, spec, found)
-    return found
+    latest = standing.read_standing(get_store(), spec, catalog, visitor.read_owner())
+    st.session_state["compare.now"] = (now, spec, latest)
+    return latest
 
 
 def start_sweep(spec: SweepSpec) -> None:
@@ -147,9 +147,9 @@ def _draw_planned(spec: SweepSpec, now: Standing) -> None:
     st.markdown(
         f"**The plan**: {methods} on {datasets} at {sweep_words.format_ratios(spec.ratios)}. {plan.describe_total(spec, now)}"
     )
-    if found := spec.impossible(read_catalog()):
+    if left_out := spec.impossible(read_catalog()):
         st.caption(
-            f":material/block: {len(found)} of what was asked for cannot be and {'is' if len(found) == 1 else 'are'} left out: "
+            f":material/block: {len(left_out)} of what was asked for cannot be and {'is' if len(left_out) == 1 else 'are'} left out: "
             "the form says why."
         )
     panel.warn_no_engine(get_store())
@@ -157,35 +157,35 @@ def _draw_planned(spec: SweepSpec, now: Standing) -> None:
 
 def _draw_failures(now: Standing) -> None:
     """Draw the cells that ended without a result, with the reason."""
-    found = [c for c in now.cells if c.state == "failed"]
-    if not found:
+    failed = [c for c in now.cells if c.state == "failed"]
+    if not failed:
         return
     names = list_titles(read_catalog())
     lines = [
         f"- {escape(names[c.cell.method])} on {escape(names[c.cell.dataset])} at {format_ratio(c.cell.ratio)}: {escape(c.reason, 300)}"
-        for c in found[:FAILED]
+        for c in failed[:FAILED]
     ]
-    more = f"\n- and {len(found) - FAILED} more" if len(found) > FAILED else ""
+    more = f"\n- and {len(failed) - FAILED} more" if len(failed) > FAILED else ""
     with st.container(key="compare-failed"):
-        st.warning(f"{format_count(len(found), 'cell')} failed:\n" + "\n".join(lines) + more, icon=":material/error:")
+        st.warning(f"{format_count(len(failed), 'cell')} failed:\n" + "\n".join(lines) + more, icon=":material/error:")
 
 
 def draw_earlier(catalog: Mapping[str, Any]) -> None:
     """Draw links to the plans of sweeps that were started here before."""
-    found = []
+    earlier = []
     for kept in get_store().sweeps(EARLIER):
         try:
             spec = SweepSpec.from_json(kept.words)
             SweepSpec.from_query(spec.to_query(), catalog)
         except BadInput:  # the catalog lacks its dataset or method
             continue
-        found.append((kept, spec))
-    if not found:
+        earlier.append((kept, spec))
+    if not earlier:
         return
     names = list_titles(catalog)
     with st.container(key="compare-earlier", gap="small"):
         st.markdown("**Sweeps that were started here**")
-        for kept, spec in found:
+        for kept, spec in earlier:
             datasets, methods = (", ".join(names[n] for n in given) for given in (spec.datasets, spec.methods))
             replicates = plan.describe_replicates(spec.replicates(catalog))
             what = f"{methods} on {datasets} at {sweep_words.format_ratios(spec.ratios)}, {replicates}"

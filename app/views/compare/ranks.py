@@ -25,38 +25,38 @@ def draw(context: Context) -> None:
         "cannot be told apart: their mean ranks differ by less than Nemenyi's critical difference at 5%. Friedman's test asks first "
         "whether any differs.",
     )
-    found = compare_over_cells(context.records, context.metric)
-    if found is None:
+    result = compare_over_cells(context.records, context.metric)
+    if result is None:
         st.info(
             "Ranks need three methods, plain training among them, done on two cells or more. Add methods, ratios or datasets to the plan.",
             icon=":material/leaderboard:",
         )
         return
     titles = {r["method"]: r["title"] for r in context.records}
-    shown = naming.label_names([titles[name] for name in found["ranks"]])
-    named = {name: shown[titles[name]] for name in found["ranks"]}
-    drawn = found | {
-        "ranks": {named[name]: value for name, value in found["ranks"].items()},
-        "cliques": [[named[name] for name in clique] for clique in found["cliques"]],
+    shown = naming.label_names([titles[name] for name in result["ranks"]])
+    named = {name: shown[titles[name]] for name in result["ranks"]}
+    drawn = result | {
+        "ranks": {named[name]: value for name, value in result["ranks"].items()},
+        "cliques": [[named[name] for name in clique] for clique in result["cliques"]],
     }
     draw_chart(ranks.figure(drawn), "chart-ranks", ranks.alt(drawn))
-    st.markdown(sweep_words.describe_ranks(found, context.records))
+    st.markdown(sweep_words.describe_ranks(result, context.records))
 
     def table() -> pd.DataFrame:
         rows = [
             {
                 "method": titles[name],
-                "mean rank": round(found["ranks"][name], 2),
-                "mean score": round(found["means"][name], 3),
-                "best or within 0.01": found["best"][name],
-                "cells": found["sets"],
+                "mean rank": round(result["ranks"][name], 2),
+                "mean score": round(result["means"][name], 3),
+                "best or within 0.01": result["best"][name],
+                "cells": result["sets"],
             }
-            for name in sorted(found["ranks"], key=found["ranks"].__getitem__)
+            for name in sorted(result["ranks"], key=result["ranks"].__getitem__)
         ]
-        pairs = {q["right"]: q["p_holm"] for q in found["pairs"]}
-        for name, row in zip(sorted(found["ranks"], key=found["ranks"].__getitem__), rows, strict=True):
+        pairs = {q["right"]: q["p_holm"] for q in result["pairs"]}
+        for name, row in zip(sorted(result["ranks"], key=result["ranks"].__getitem__), rows, strict=True):
             p = pairs.get(name)
             row["against plain training (Wilcoxon, Holm)"] = "" if p is None else format_p(p)
         return pd.DataFrame(rows)
 
-    draw_numbers("ranks", table, f"Mean ranks by {context.label} over {format_count(found['sets'], 'cell')}", name="ranks")
+    draw_numbers("ranks", table, f"Mean ranks by {context.label} over {format_count(result['sets'], 'cell')}", name="ranks")

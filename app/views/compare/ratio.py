@@ -29,15 +29,15 @@ def draw(context: Context) -> None:
         f"Means over replicates with their 95% intervals. {METRICS[context.metric][2]} The potential has the withheld rows back: it shows "
         f"what there is to gain and is never ranked. {sweep_words.describe_correction(context.records)}",
     )
-    found = sweep_words.group_places(context.records)
-    if len(found) > PICTURES:
-        st.caption(f"The first {PICTURES} of {len(found)} datasets are drawn; choose fewer to see the others.")
-    shown = list(found.values())[:PICTURES]
+    places = sweep_words.group_places(context.records)
+    if len(places) > PICTURES:
+        st.caption(f"The first {PICTURES} of {len(places)} datasets are drawn; choose fewer to see the others.")
+    shown = list(places.values())[:PICTURES]
     for start in range(0, len(shown), 2):
         columns = st.columns(2, gap="medium") if len(shown) > 1 else [st.container()]
-        for i, (column, own) in enumerate(zip(columns, shown[start : start + 2], strict=False), start):
+        for i, (column, records) in enumerate(zip(columns, shown[start : start + 2], strict=False), start):
             with column:
-                _draw_dataset(context, own, i)
+                _draw_dataset(context, records, i)
     st.caption(
         "Where a method stops helping, more of it will not do: try another, or look under *Potential* whether the rows that are withheld "
         "would still bring anything there."
@@ -55,9 +55,9 @@ def _draw_dataset(context: Context, records: Sequence[Record], i: int) -> None:
         f"chart-ratio-{i}",
         against_ratio.alt(lines, context.label),
     )
-    said = sweep_words.describe_stops(records)
-    if said:
-        st.markdown("\n".join(f"- {text}" for text in said))
+    stops = sweep_words.describe_stops(records)
+    if stops:
+        st.markdown("\n".join(f"- {text}" for text in stops))
     else:
         st.caption(
             "Where methods help cannot be said yet: a test needs plain training beside them, with two replicates or more."
@@ -76,8 +76,8 @@ def make_lines(records: Sequence[Record]) -> list[Line]:
     for method in dict.fromkeys(r["method"] for r in records):
         there = sorted((r for r in records if r["method"] == method and r["mean"] is not None), key=lambda r: r["ratio"])
         if there:
-            found = [read_interval(r) for r in there]
-            mean, low, high = (np.array([getattr(v, name) for v in found]) for name in ("mean", "low", "high"))
+            intervals = [read_interval(r) for r in there]
+            mean, low, high = (np.array([getattr(v, name) for v in intervals]) for name in ("mean", "low", "high"))
             values = np.array([r["ratio"] for r in there])
             out.append(Line(method, there[0]["title"], values, mean, low, high, there[0]["role"] == "oracle"))
     return out

@@ -25,23 +25,23 @@ def draw(context: Context) -> None:
         "What a method gains over plain training, as a share of what having the withheld rows back gains (the potential, an oracle). It is "
         "shown only where that gain has an interval above 0. Brackets: 95% Fieller intervals over paired replicates.",
     )
-    own = [r for r in context.records if r["role"] == "method"]
-    found = [
+    records = [r for r in context.records if r["role"] == "method"]
+    shares = [
         Share(
             r["method"],
             r["title"],
             name_place(r),
             *(read_interval(r["share"]).__getattribute__(n) for n in ("mean", "low", "high")),
         )
-        for r in own
+        for r in records
         if r["share"] and r["share"]["mean"] is not None
     ]
-    without = [r for r in own if not r["share"]]
-    if found:
-        draw_chart(recovered.figure(found[:LINES]), "chart-share", recovered.alt(found[:LINES]))
-        if len(found) > LINES:
-            st.caption(f"The picture has the first {LINES} of {len(found)} shares.")
-    st.markdown(sweep_words.describe_shares(found, len(without)))
+    without = [r for r in records if not r["share"]]
+    if shares:
+        draw_chart(recovered.figure(shares[:LINES]), "chart-share", recovered.alt(shares[:LINES]))
+        if len(shares) > LINES:
+            st.caption(f"The picture has the first {LINES} of {len(shares)} shares.")
+    st.markdown(sweep_words.describe_shares(shares, len(without)))
     reasons: dict[str, list[str]] = {}
     for r in without:
         reasons.setdefault(r["share_why"], []).append(name_place(r))
@@ -49,5 +49,5 @@ def draw(context: Context) -> None:
         at = list(dict.fromkeys(where))
         more = f" and {len(at) - 6} more" if len(at) > 6 else ""
         st.caption(f"{escape('; '.join(at[:6]), 400)}{more}: {escape(why, 300)}")
-    if found:
-        draw_numbers("share", lambda: recovered.table(found), "Share of the potential recovered", name="share")
+    if shares:
+        draw_numbers("share", lambda: recovered.table(shares), "Share of the potential recovered", name="share")

@@ -54,16 +54,16 @@ STATE = {
 
 def describe_difference(record: Record) -> str:
     """Return '+0.041 [+0.012, +0.070], p = 0.003 after Holm: better', or why there is none."""
-    found = record["difference"]
-    if found is None:
+    difference = record["difference"]
+    if difference is None:
         return STATE[record["state"]] if record["mean"] is None else "plain training is not done here"
-    one = read_interval(found)
+    one = read_interval(difference)
     if not math.isfinite(one.mean):
         return "not defined"
-    said = format_signed(one.mean) + format_bounds(one, 3, sign=True)
-    if (p := found.get("p_holm")) is not None:
-        said += f", {format_p(p)} after Holm: {name_verdict(found)}"
-    return said
+    text = format_signed(one.mean) + format_bounds(one, 3, sign=True)
+    if (p := difference.get("p_holm")) is not None:
+        text += f", {format_p(p)} after Holm: {name_verdict(difference)}"
+    return text
 
 
 def format_p(p: float) -> str:
@@ -108,27 +108,27 @@ def describe_correction(records: Sequence[Record]) -> str:
 def describe_answer(records: Sequence[Record]) -> list[str]:
     """Return one sentence a dataset: which method is better than plain training at which ratio, and which is worse."""
     out = []
-    for own in group_places(records).values():
-        found: list[tuple[float, tuple[str, ...]]] = []
+    for of_dataset in group_places(records).values():
+        sentences: list[tuple[float, tuple[str, ...]]] = []
         harms: dict[str, list[float]] = {}
-        for value, cells in _group_ratios(own):
+        for value, cells in _group_ratios(of_dataset):
             ahead = sorted((r for r in list_tested(cells) if r["difference"]["better"]), key=lambda r: -r["difference"]["mean"])
             if list_tested(cells):
-                found.append((value, tuple(r["title"] for r in ahead[:NAMED])))
+                sentences.append((value, tuple(r["title"] for r in ahead[:NAMED])))
             for r in list_tested(cells):
                 if r["difference"]["worse"]:
                     harms.setdefault(r["title"], []).append(value)
-        if not found:
+        if not sentences:
             continue
         parts = []
-        for names, group in groupby(found, key=lambda pair: pair[1]):
+        for names, group in groupby(sentences, key=lambda pair: pair[1]):
             at = format_ratios([value for value, _ in group])
             if not names:
                 parts.append(f"at {at} nothing is clearly better than plain training")
             else:
                 parts.append(f"at {at} **{' or '.join(escape(n) for n in names)}** is better than plain training")
         parts += [f"at {format_ratios(at)} {escape(title)} is worse" for title, at in harms.items()]
-        out.append(f"{escape(own[0]['dataset_title'])}: {'; '.join(parts)}.")
+        out.append(f"{escape(of_dataset[0]['dataset_title'])}: {'; '.join(parts)}.")
     return out
 
 
@@ -141,8 +141,8 @@ def describe_stops(records: Sequence[Record]) -> list[str]:
     """Return one sentence a method: at which ratios it helps, and where it stops. records: of one dataset."""
     out = []
     for title in dict.fromkeys(r["title"] for r in list_tested(records)):
-        own = sorted((r for r in list_tested(records) if r["title"] == title), key=lambda r: r["ratio"])
-        out.append(f"**{escape(title)}** {_describe_stop(own)}.")
+        of_method = sorted((r for r in list_tested(records) if r["title"] == title), key=lambda r: r["ratio"])
+        out.append(f"**{escape(title)}** {_describe_stop(of_method)}.")
     return out
 
 
@@ -169,27 +169,27 @@ def _describe_where(values: Sequence[float], harms: Sequence[float]) -> str:
 
 def describe_heat(records: Sequence[Record]) -> str:
     """Return what the differences mean together, and what to do next."""
-    found = list_tested(records)
-    if not found:
+    tested = list_tested(records)
+    if not tested:
         return "No difference can be tested yet: a test needs plain training and a method on the same cell, with two replicates or more."
-    better, worse = (sum(r["difference"][word] for r in found) for word in ("better", "worse"))
-    said = f"Of {format_count(len(found), 'difference')} tested, {better} {'is' if better == 1 else 'are'} better than plain training"
-    said += f" and {worse} worse after Holm's correction"
-    same = len(found) - better - worse
-    said += f"; the other {same} cannot be told apart. " if same < len(found) else ": none can be told apart. "
-    alone = sum(not (r["difference"]["low"] <= 0 <= r["difference"]["high"]) for r in found) - better - worse
+    better, worse = (sum(r["difference"][word] for r in tested) for word in ("better", "worse"))
+    text = f"Of {format_count(len(tested), 'difference')} tested, {better} {'is' if better == 1 else 'are'} better than plain training"
+    text += f" and {worse} worse after Holm's correction"
+    same = len(tested) - better - worse
+    text += f"; the other {same} cannot be told apart. " if same < len(tested) else ": none can be told apart. "
+    alone = sum(not (r["difference"]["low"] <= 0 <= r["difference"]["high"]) for r in tested) - better - worse
     if alone > 0:
-        said += (
+        text += (
             f"Looked at alone, {alone} more {'has an interval that leaves' if alone == 1 else 'have intervals that leave'} out 0, and the "
-            f"Lab says so of such a run; among {len(found)} that can be chance. "
+            f"Lab says so of such a run; among {len(tested)} that can be chance. "
         )
     if better:
-        top = max((r for r in found if r["difference"]["better"]), key=lambda r: r["difference"]["mean"])
+        top = max((r for r in tested if r["difference"]["better"]), key=lambda r: r["difference"]["mean"])
         where = f"{escape(top['dataset_title'])} at {format_ratio(top['ratio'])}"
         return (
-            said + f"The largest gain is {escape(top['title'])} on {where}. Open a ▲ cell in the Lab to see how it comes about."
+            text + f"The largest gain is {escape(top['title'])} on {where}. Open a ▲ cell in the Lab to see how it comes about."
         )
-    return said + "Plain training is enough here, or more seeds are needed to see a gain."
+    return text + "Plain training is enough here, or more seeds are needed to see a gain."
 
 
 def describe_ranks(result: Mapping[str, Any], records: Sequence[Record]) -> str:
@@ -203,27 +203,27 @@ def describe_ranks(result: Mapping[str, Any], records: Sequence[Record]) -> str:
     sets = format_count(result["sets"], "cell")
     order = sorted(result["ranks"], key=result["ranks"].__getitem__)
     if p >= 0.05:
-        said = f"Over {sets} the methods do not rank differently (Friedman {format_p(p)}): choose by cost, or add datasets."
+        text = f"Over {sets} the methods do not rank differently (Friedman {format_p(p)}): choose by cost, or add datasets."
     else:
         best = order[0]
         joined = {name for clique in result["cliques"] if best in clique for name in clique} - {best}
-        said = f"Over {sets} the methods rank differently (Friedman {format_p(p)}). {escape(titles[best])} ranks first"
-        said += f", not told apart from {listed([escape(titles[n]) for n in order if n in joined])}." if joined else ", alone."
+        text = f"Over {sets} the methods rank differently (Friedman {format_p(p)}). {escape(titles[best])} ranks first"
+        text += f", not told apart from {listed([escape(titles[n]) for n in order if n in joined])}." if joined else ", alone."
         if "ce" in joined:
-            said += " Plain training is among them: more datasets are needed to rank it lower."
+            text += " Plain training is among them: more datasets are needed to rank it lower."
         elif best == "ce":
-            said += " Nothing ranks above plain training here."
+            text += " Nothing ranks above plain training here."
         elif dependent:
-            said += " Rank at one ratio of each of several datasets before taking it for others."
+            text += " Rank at one ratio of each of several datasets before taking it for others."
         else:
-            said += " Begin with it on data like these."
+            text += " Begin with it on data like these."
     if len(ranked) == 1:
-        said += (
+        text += (
             " All cells are of one dataset, so this is about that dataset alone: its ratios share rows, and p may be too small."
         )
     elif dependent:
-        said += " Ratios of one dataset share its rows, so the cells are not independent, and p may be too small."
-    return said
+        text += " Ratios of one dataset share its rows, so the cells are not independent, and p may be too small."
+    return text
 
 
 def describe_cost(points: Sequence[Point], lacking: int) -> str:
@@ -235,17 +235,17 @@ def describe_cost(points: Sequence[Point], lacking: int) -> str:
     if sum(not p.oracle and math.isfinite(p.mean) for p in points) == 1:
         return f"{escape(best[0].label)} is alone here{so_far}: there is nothing to hold its seconds against."
     if len(best) == 1:
-        said = f"{escape(best[0].label)} is the cheapest and has the highest mean{so_far}: "
-        return said + (
+        text = f"{escape(best[0].label)} is the cheapest and has the highest mean{so_far}: "
+        return text + (
             "nothing else that is done is worth its seconds." if lacking else "nothing else is worth its seconds here."
         )
     first, last = best[0], best[-1]
     more = last.seconds / max(first.seconds, 1e-9)
     overlap = math.isfinite(first.high) and math.isfinite(last.low) and last.low <= first.high
-    said = f"{escape(last.label)} has the highest mean{so_far}, for {more:.1f} times the seconds of {escape(first.label)}."
+    text = f"{escape(last.label)} has the highest mean{so_far}, for {more:.1f} times the seconds of {escape(first.label)}."
     if overlap:
-        return said + " Their intervals overlap: look at the paired difference in *Differences* before paying for it."
-    return said + " Their intervals are apart: the seconds buy something."
+        return text + " Their intervals overlap: look at the paired difference in *Differences* before paying for it."
+    return text + " Their intervals are apart: the seconds buy something."
 
 
 def describe_shares(shares: Sequence[Share], without: int) -> str:
@@ -268,6 +268,6 @@ def describe_shares(shares: Sequence[Share], without: int) -> str:
 
 
 def _format_share(one: Share) -> str:
-    found = Interval(100 * one.mean, 100 * one.low, 100 * one.high, 0, "")
-    text = f"{found.mean:.0f}%" + (f" [{found.low:.0f}%, {found.high:.0f}%]" if math.isfinite(found.low) else "")
+    percent = Interval(100 * one.mean, 100 * one.low, 100 * one.high, 0, "")
+    text = f"{percent.mean:.0f}%" + (f" [{percent.low:.0f}%, {percent.high:.0f}%]" if math.isfinite(percent.low) else "")
     return text.replace("-", "−")

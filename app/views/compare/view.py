@@ -130,12 +130,12 @@ def _read(catalog: Mapping[str, Any], views: Sequence[str]) -> None:
             spec = SweepSpec.from_query({name: query.get(name, usual[name]) for name in PLAN}, catalog)
         except BadInput as error:
             problems.append(f"The link's plan cannot be: {error} A usual one is shown instead.")
-    asked = {
+    wanted = {
         "at": query.get("at"),
         "cell": query.get("cell"),
         "curves": tuple(filter(None, query.get("curves", "").split(","))),
     }
-    chosen, strangers = _split_chosen(spec, catalog, asked)
+    chosen, strangers = _split_chosen(spec, catalog, wanted)
     problems += [f"The link's {word} names {one[:60]!r}, which is no cell of its plan." for word, one in strangers]
     for word in ("run", "beside"):
         chosen[word] = query.get(word)
@@ -158,9 +158,9 @@ def _split_chosen(
     for word in ("at", "cell", "curves"):
         given = chosen.get(word) or ()
         wanted = [given] if isinstance(given, str) else list(given)
-        found = [one for one in wanted if one in (places if word == "at" else ids)]
-        strangers += [(word, one) for one in wanted if one not in found]
-        out[word] = tuple(found) if word == "curves" else found[0] if found else None
+        known = [one for one in wanted if one in (places if word == "at" else ids)]
+        strangers += [(word, one) for one in wanted if one not in known]
+        out[word] = tuple(known) if word == "curves" else known[0] if known else None
     return out, strangers
 
 
@@ -168,21 +168,21 @@ def _write(catalog: Mapping[str, Any], spec: SweepSpec | None, view: View) -> No
     """Put what is shown into the address."""
     state = st.session_state
     chosen, of_plan = state["compare.chosen"], bool(view.needs)
-    words: dict[str, str] = {}
+    query: dict[str, str] = {}
     if spec is not None and (of_plan or spec != plan.first_plan(catalog)):
-        words = spec.to_query()
-    words |= {"view": state["compare.view"], "metric": state["compare.metric"]}
+        query = spec.to_query()
+    query |= {"view": state["compare.view"], "metric": state["compare.metric"]}
     if spec is not None and of_plan:
         chosen = _split_chosen(spec, catalog, {word: chosen.get(word) for word in ("at", "cell", "curves")})[0]
     for word in view.selections:
         if value := chosen.get(word):
-            words[word] = ",".join(value) if isinstance(value, tuple) else str(value)
-    if not ADDRESS.shows(words):
-        if state["compare.problems"] and words == state.get("compare.kept", words):
-            state["compare.kept"] = words  # a faulty link stays until something changes
+            query[word] = ",".join(value) if isinstance(value, tuple) else str(value)
+    if not ADDRESS.shows(query):
+        if state["compare.problems"] and query == state.get("compare.kept", query):
+            state["compare.kept"] = query  # a faulty link stays until something changes
             return
         state["compare.problems"] = []
-        ADDRESS.write(words)
+        ADDRESS.write(query)
     state.pop("compare.kept", None)
 
 
@@ -191,8 +191,8 @@ def _read_records(spec: SweepSpec, metric: str) -> list[dict[str, Any]]:
     store, catalog, owner = get_store(), read_catalog(), visitor.read_owner()
     now = read_standing(spec, catalog)
     known = (spec, metric, tuple((c.cell.id, c.state) for c in now.cells))
-    seen, records = st.session_state.get("compare.records", (None, []))
-    if seen != known:
+    last, records = st.session_state.get("compare.records", (None, []))
+    if last != known:
         records = table.build_table(store, spec, catalog, metric, owner)
         st.session_state["compare.records"] = (known, records)
     return list(records)
@@ -225,16 +225,16 @@ def _is_untouched(records: list[dict[str, Any]]) -> bool:
 
 def _draw_answer(records: list[dict[str, Any]]) -> None:
     """Draw what to use and when: one sentence a dataset."""
-    said = sweep_words.describe_answer(records)
-    if not said:
+    sentences = sweep_words.describe_answer(records)
+    if not sentences:
         return
     done = sum(r["mean"] is not None for r in records)
     so_far = "" if done == len(records) else f", so far ({done} of {format_count(len(records), 'cell')})"
     with st.container(border=True, key="compare-answer", gap="small"):
         st.markdown(f"**What to use, when**{so_far}", help=sweep_words.describe_correction(records))
-        st.markdown("\n".join(f"- {text}" for text in said[:12]))
-        if len(said) > 12:
-            st.caption(f"And {len(said) - 12} more datasets.")
+        st.markdown("\n".join(f"- {text}" for text in sentences[:12]))
+        if len(sentences) > 12:
+            st.caption(f"And {len(sentences) - 12} more datasets.")
 
 
 def _draw_export(context: Context) -> None:
@@ -269,7 +269,7 @@ def flatten_records(records: Sequence[Mapping[str, Any]], metric: str) -> list[d
         row = {name: r[name] for name in ("dataset", "method", "ratio", "role", "run", "state", "n")}
         row |= {"metric": metric} | {name: r[name] for name in ("mean", "low", "high", "seconds")}
         for part, names in parts.items():
-            found = r[part] or {}
-            row |= {part if name == "mean" else f"{part}_{name}": found.get(name) for name in names}
+            values = r[part] or {}
+            row |= {part if name == "mean" else f"{part}_{name}": values.get(name) for name in names}
         out.append(row | {"reason": r["reason"]})
     return out

@@ -115,14 +115,14 @@ def _read_interval(values: Mapping[str, Any]) -> Interval:
 
 
 def _write_remark(row: Mapping[str, Any]) -> str:
-    said = []
+    parts = []
     if row.get("look") and count_replicates(row):
-        said.append("quick look: few rows, few epochs")
+        parts.append("quick look: few rows, few epochs")
     if row.get("stopped") is not None:
-        said.append(f"dropped after round {row['stopped']}")
+        parts.append(f"dropped after round {row['stopped']}")
     if row.get("failed"):
-        said.append(f"failed: {row['failed']}")
-    return "; ".join(said)
+        parts.append(f"failed: {row['failed']}")
+    return "; ".join(parts)
 
 
 def rank_names(rows: Sequence[Row]) -> list[str]:
@@ -189,11 +189,12 @@ def _write_row(row: Row, place: int | None, ends: tuple[float, float], plain: fl
         marks += f'<span class="plain" style="left:{_position(plain, ends):.1f}%"></span>'
     score = f"{row.score.mean:.3f}{format_bounds(row.score, 3)}" if known else "not yet"
     count = f"<small>n = {row.n}</small>" if row.n else ""
-    said = f"<small>{_escape(row.remark)}</small>" if row.remark else ""
+    remark = f"<small>{_escape(row.remark)}</small>" if row.remark else ""
     named = "<small>the best here</small>" if best else ""
     return (
         f"<tr{' class=best' if best else ''}><td class='place'>{place if place is not None else ''}</td>"
-        f"<th scope='row'>{_escape(row.title)}{named}{said}</th><td class='bar'><span class='scale' aria-hidden='true'>{marks}</span></td>"
+        f"<th scope='row'>{_escape(row.title)}{named}{remark}</th>"
+        f"<td class='bar'><span class='scale' aria-hidden='true'>{marks}</span></td>"
         f"<td class='num'>{score}{count}</td><td>{_write_difference(row)}</td></tr>"
     )
 
@@ -203,20 +204,20 @@ def _write_difference(row: Row) -> str:
         return f"<span class='none'>{MARKS['reference']}</span>"
     if row.against is None or not math.isfinite(row.against.mean):
         return "<span class='none'>not yet</span>" if row.n < 2 else "<span class='none'>no pair yet</span>"
-    words = format_signed(row.against.mean) + format_bounds(row.against, 3, sign=True)
+    text = format_signed(row.against.mean) + format_bounds(row.against, 3, sign=True)
     p = format_p(row.p)
     p = f"<small>p {_escape(p) if p.startswith('<') else f'= {p}'} (Holm)</small>" if row.standing else ""
     kind = row.standing if row.standing in ("better", "worse") else ""
     mark = f"<span class='{kind}'>{MARKS[row.standing]}</span> " if row.standing else ""
-    return f"{mark}<span class='num'>{words}</span>{p}"
+    return f"{mark}<span class='num'>{text}</span>{p}"
 
 
 def _scale_ends(rows: Sequence[Row], within: tuple[float, float]) -> tuple[float, float]:
     """Return the ends of the scale: tenths around all that is drawn, within the metric's range."""
-    seen = [v for r in rows for v in (r.score.mean, r.score.low, r.score.high) if math.isfinite(v)]
-    if not seen:
+    finite = [v for r in rows for v in (r.score.mean, r.score.low, r.score.high) if math.isfinite(v)]
+    if not finite:
         return 0.0, 1.0
-    low, high = math.floor(min(seen) * 10 - 1e-9) / 10, math.ceil(max(seen) * 10 + 1e-9) / 10
+    low, high = math.floor(min(finite) * 10 - 1e-9) / 10, math.ceil(max(finite) * 10 + 1e-9) / 10
     return max(low, within[0]), min(max(high, low + 0.1), within[1])
 
 

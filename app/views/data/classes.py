@@ -98,14 +98,14 @@ def _choose_positive(profile: Mapping[str, Any], classes: list[str], take: Calla
 
 def _draw_counts(profile: Mapping[str, Any], classes: list[str]) -> None:
     counts = [int(c["rows"]) for c in profile["classes"]]
-    words = [
+    parts = [
         f"{format_count(profile['used'], 'row')} with an answer",
         f"ratio {format_ratio(profile['ratio'])}",
         format_count(profile["features"], "feature"),
     ]
     if profile["folds"]:
-        words.append(f"{format_count(profile['folds'], 'fold')} proposed")
-    st.markdown(" · ".join(words).replace(format_ratio(profile["ratio"]), f"**{format_ratio(profile['ratio'])}**", 1))
+        parts.append(f"{format_count(profile['folds'], 'fold')} proposed")
+    st.markdown(" · ".join(parts).replace(format_ratio(profile["ratio"]), f"**{format_ratio(profile['ratio'])}**", 1))
     rows = pd.DataFrame(
         {
             "class": [format_cell(name) for name in classes],
@@ -125,18 +125,18 @@ def _draw_counts(profile: Mapping[str, Any], classes: list[str]) -> None:
 
 def draw_warnings(profile: Mapping[str, Any]) -> bool:
     """Draw sentences about the data, worst first; return False where one of them refuses."""
-    found = profile["warnings"]
+    listed = profile["warnings"]
     for level, (draw, icon) in LEVELS.items():
-        texts = [w["text"] for w in found if w["level"] == level]
+        texts = [w["text"] for w in listed if w["level"] == level]
         if texts:
             lines = [escape(text, 500) for text in texts]
             head = "**These data cannot be compared on.** " if level == "refuse" else ""
             draw(head + lines[0] if len(lines) == 1 else (head + "\n") + "\n".join(f"- {text}" for text in lines), icon=icon)
-    said = [w["text"] for w in found if w["level"] not in LEVELS]
+    notes = [w["text"] for w in listed if w["level"] not in LEVELS]
     precision = profile.get("precision")
-    if precision and not any(precision["text"].rstrip(".") in w["text"] for w in found):
-        said.append(precision["text"])
-    for text in said:
+    if precision and not any(precision["text"].rstrip(".") in w["text"] for w in listed):
+        notes.append(precision["text"])
+    for text in notes:
         st.caption(f":material/info: {escape(text, 500)}")
     if any(s["why"] != "id" for s in profile["suspicious"]):
         with draw_fold("Columns to look at before believing anything", "mine.suspicious", ":material/troubleshoot:") as fold:
@@ -144,7 +144,7 @@ def draw_warnings(profile: Mapping[str, Any]) -> bool:
                 alt = "Columns that tell the classes apart by themselves"
                 st.dataframe(list_suspicious(profile), hide_index=True, alt=alt)
                 share.offer_table(list_suspicious(profile), "columns", "mine.columns", alt, download=False)
-    return not any(w["level"] == "refuse" for w in found)
+    return not any(w["level"] == "refuse" for w in listed)
 
 
 def list_suspicious(profile: Mapping[str, Any]) -> pd.DataFrame:

@@ -60,7 +60,7 @@ def draw_columns(profile: Mapping[str, Any] | None, reading: Mapping[str, Any], 
     label = "Read it another way" if failed else "Columns, and how the file was read"
     fold = st.expander(label, icon=":material/table_edit:", expanded=failed, key=f"mine.columns.{version}")
     with fold, st.form(f"mine.form.{version}", border=False):
-        said = _choose_format(guesses, reading, version)
+        chosen = _choose_format(guesses, reading, version)
         types = _choose_types(profile["columns"], reading, version) if profile is not None else dict(reading.get("types") or {})
         left, right = st.columns([1, 1])
         sent = left.form_submit_button("Read it this way", icon=":material/refresh:", type="primary", width="stretch")
@@ -69,7 +69,7 @@ def draw_columns(profile: Mapping[str, Any] | None, reading: Mapping[str, Any], 
         return {}
     if not sent:
         return None
-    return said | ({"types": types} if types else {})
+    return chosen | ({"types": types} if types else {})
 
 
 def describe_reading(profile: Mapping[str, Any]) -> str:
@@ -79,13 +79,13 @@ def describe_reading(profile: Mapping[str, Any]) -> str:
     if guesses.get("encoding"):
         parts.append(f"text in {escape(guesses['encoding'])}")
     if guesses.get("delimiter") is not None:
-        words = DELIMITERS.get(guesses["delimiter"]) or guesses["delimiter"]
-        parts.append(f"columns parted by {escape(words)}" if guesses["delimiter"] else "a single column")
+        delimiter = DELIMITERS.get(guesses["delimiter"]) or guesses["delimiter"]
+        parts.append(f"columns parted by {escape(delimiter)}" if guesses["delimiter"] else "a single column")
     if guesses.get("decimal"):
         parts.append(f"decimal {'comma' if guesses['decimal'] == ',' else 'point'}")
     if guesses.get("thousands"):
-        words = THOUSANDS.get(guesses["thousands"], "blanks").partition(",")[0]
-        parts.append(f"thousands parted by {words}")
+        delimiter = THOUSANDS.get(guesses["thousands"], "blanks").partition(",")[0]
+        parts.append(f"thousands parted by {delimiter}")
     if guesses.get("header") is not None:
         parts.append("names in the first row" if guesses["header"] else "no row of names")
     if guesses.get("sheet"):
@@ -150,8 +150,8 @@ def _choose_format(guesses: Mapping[str, Any], reading: Mapping[str, Any], versi
             placeholder=GUESS,
             help="Texts that stand for a missing value, such as ? or n/a or -999. An empty cell always does.",
         )
-    if found := [mark.strip() for mark in marks.split("|") if mark.strip()]:
-        out["missing"] = found
+    if markers := [mark.strip() for mark in marks.split("|") if mark.strip()]:
+        out["missing"] = markers
     return out
 
 

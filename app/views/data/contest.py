@@ -63,7 +63,7 @@ def draw_bar(
             help="The comparison ends within it. More time gives more replicates, and narrower intervals.",
         )
     with right:
-        asked = _choose_ratio(profile, counts) if counts else None
+        chosen_ratio = _choose_ratio(profile, counts) if counts else None
     if st.button("Compare", type="primary", icon=":material/play_arrow:", key="data.compare", disabled=not ready):
         try:
             spec = CompareSpec(
@@ -72,7 +72,7 @@ def draw_bar(
                 positive=profile["positive"],
                 reading=reading,
                 budget=float(budget or 60),
-                ratio=asked,
+                ratio=chosen_ratio,
             )
             go(jobs.ask_comparison(spec))
         except LabError as error:
@@ -214,11 +214,11 @@ def repeat_comparison(job: Job) -> None:
 
 def describe_request(spec: Mapping[str, Any]) -> str:
     """Return 'left = yes, 1 min, classes as they are' of a comparison, as markdown."""
-    made = "classes as they are" if spec.get("ratio") is None else f"classes at {format_ratio(float(spec['ratio']))}"
+    skew = "classes as they are" if spec.get("ratio") is None else f"classes at {format_ratio(float(spec['ratio']))}"
     budget = int(spec.get("budget") or 0)
     positive = f" = {shorten_name(spec['positive'], 30)}" if spec.get("positive") is not None else ""
     target = f"{shorten_name(spec['target'])}{positive}, " if spec.get("target") is not None else ""
-    return f"{target}{BUDGETS.get(budget) or format_duration(budget)}, {made}"
+    return f"{target}{BUDGETS.get(budget) or format_duration(budget)}, {skew}"
 
 
 def draw_verdict(id: str, result: Mapping[str, Any]) -> None:

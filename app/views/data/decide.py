@@ -77,9 +77,9 @@ def _draw_decision(job: str, result: Mapping[str, Any], rows: list[board.Row]) -
             wrap=True,
         )
         grid = table["grid"]
-        found, asked = _find_threshold(table, str(goal), str(kind))
-        wanted = (job, name, kind, goal, asked)
-        place = _find_place(table, found, str(kind)) if found else None
+        best, target = _find_threshold(table, str(goal), str(kind))
+        wanted = (job, name, kind, goal, target)
+        place = _find_place(table, best, str(kind)) if best else None
         if "data.threshold" not in state or (state.get("data.wanted") != wanted and place is not None):
             state["data.threshold"] = place if place is not None else int(np.abs(grid - 0.5).argmin())
         state["data.threshold"] = min(int(state["data.threshold"]), len(grid) - 1)
@@ -97,8 +97,8 @@ def _draw_decision(job: str, result: Mapping[str, Any], rows: list[board.Row]) -
     with right:
         at = thresholds.counts_at(table, float(grid[chosen]), str(kind))
         _draw_outcome(at, result)
-        if goal == "cost" and isinstance(asked, tuple):
-            _draw_cost(table, chosen, asked, str(kind))
+        if goal == "cost" and isinstance(target, tuple):
+            _draw_cost(table, chosen, target, str(kind))
     _draw_calibration(table, titles[name])
 
 
@@ -139,12 +139,12 @@ def _find_threshold(table: thresholds.Table, goal: str, kind: str) -> tuple[dict
         help=TERMS[goal],
     )  # fmt: skip
     find = thresholds.threshold_for_recall if goal == "recall" else thresholds.threshold_for_precision
-    found = find(table, target, kind)
-    if found is None:
+    best = find(table, target, kind)
+    if best is None:
         exact, recall = thresholds.precision_and_recall(table, kind)
         most = float(np.nanmax(exact if goal == "precision" else recall))
         st.warning(f"No threshold reaches a {goal} of {target:.2f} here; the highest is {most:.2f}.", icon=":material/warning:")
-    return found, target
+    return best, target
 
 
 def _draw_outcome(at: Mapping[str, float], result: Mapping[str, Any]) -> None:
@@ -194,23 +194,23 @@ def _draw_cost(table: thresholds.Table, chosen: int, prices: tuple[float, float]
 
 
 def _draw_calibration(table: thresholds.Table, title: str) -> None:
-    found = {KINDS[kind]: thresholds.describe_calibration(table, kind) for kind in thresholds.VARIANTS}
+    curves = {KINDS[kind]: thresholds.describe_calibration(table, kind) for kind in thresholds.VARIANTS}
     draw_heading(
         "Are the probabilities right?",
         glossary.explain_terms("calibration", "prior correction", "isotonic regression", "Brier score"),
     )
     with st.container(width=WIDE):
-        draw_chart(calibration.figure(found), "chart-calibration", calibration.alt(found, title))
-    best = min(found, key=lambda kind: found[kind]["brier"])
+        draw_chart(calibration.figure(curves), "chart-calibration", calibration.alt(curves, title))
+    best = min(curves, key=lambda kind: curves[kind]["brier"])
     st.markdown(
         "Brier score (lower is better): "
-        + ", ".join(f"{kind.lower()} **{one['brier']:.3f}**" for kind, one in found.items())
+        + ", ".join(f"{kind.lower()} **{one['brier']:.3f}**" for kind, one in curves.items())
         + f". Lowest: {best.lower()}."
     )
     with st.container(width=WIDE):
         draw_numbers(
             "calibration",
-            lambda: calibration.table(found),
+            lambda: calibration.table(curves),
             "Bins of predicted probability with the observed share",
             download=False,
         )

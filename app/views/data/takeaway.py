@@ -53,13 +53,13 @@ def _draw_method(job: str, result: Mapping[str, Any], titles: Mapping[str, str],
     if state.get("data.take") not in titles:
         state["data.take"] = result.get("best") if result.get("best") in titles else names[0]
     name = st.selectbox("Of one method", names, format_func=titles.__getitem__, key="data.take")
-    found = []
+    files = []
     if f"model/{name}" in there:
-        found.append(("Fitted model (zip)", jobs.file_url(job, f"model-{name}.zip")))
+        files.append(("Fitted model (zip)", jobs.file_url(job, f"model-{name}.zip")))
     if f"augmented/{name}" in there:
-        found.append(("Augmented training rows (CSV)", jobs.file_url(job, f"augmented-{name}.csv")))
-    found.append(("Code (Python)", jobs.file_url(job, f"code-{name}.py")))
-    st.html(write_links(found, first=False))
+        files.append(("Augmented training rows (CSV)", jobs.file_url(job, f"augmented-{name}.csv")))
+    files.append(("Code (Python)", jobs.file_url(job, f"code-{name}.py")))
+    st.html(write_links(files, first=False))
     if f"model/{name}" in there:
         st.markdown("**Use the model**")
         st.code(write_example(name), language="python", wrap_lines=True)
@@ -88,8 +88,8 @@ print(model.predict(table)[:5])
 
 def write_links(links: list[tuple[str, str]], *, first: bool = True) -> str:
     """Return links as HTML; the first one stands out."""
-    made = [
+    items = [
         f'<a{" class=first" if first and i == 0 else ""} href="{html.escape(url, quote=True)}" download>{html.escape(text)}</a>'
         for i, (text, url) in enumerate(links)
     ]
-    return f'{STYLE}<div class="take">{"".join(made)}</div>'
+    return f'{STYLE}<div class="take">{"".join(items)}</div>'

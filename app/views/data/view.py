@@ -27,16 +27,16 @@ def page() -> None:
     mine = open_page(_load)
     if mine is None:
         return
-    found = _read_address(mine)
-    job = found[1] if found is not None else None
+    named = _read_address(mine)
+    job = named[1] if named is not None else None
     top.draw_head(job is not None and job.active)
     with st.container(key="data-top"):
         upload.draw_forgotten()
         upload.draw_trouble()
-    if found is None:
+    if named is None:
         upload.draw_unknown(_go_to)
         return
-    table, job = found
+    table, job = named
     if table is None and job is None:
         with st.container(key="data-state-empty"):
             upload.draw_empty(_go_to)
@@ -133,17 +133,17 @@ def _change_options(**changes: Any) -> None:
 def _draw_table(table: Upload, job: Job | None) -> None:
     """Draw how the table was read, what is in it, and the Compare button."""
     options = _read_options(table)
-    asked = _find_profile_job(table, options)
-    if asked is None:
+    reading_job = _find_profile_job(table, options)
+    if reading_job is None:
         return
-    if asked.active:
+    if reading_job.active:
         with st.container(key="data-state-reading"):
-            st.fragment(_draw_reading, run_every=panel.TICK)(asked.id)
+            st.fragment(_draw_reading, run_every=panel.TICK)(reading_job.id)
         return
-    profile = jobs.read_profile(asked.id) if asked.state == "done" else None
+    profile = jobs.read_profile(reading_job.id) if reading_job.state == "done" else None
     if profile is None:
         with st.container(key="data-state-unread"):
-            _draw_unread(asked, options)
+            _draw_unread(reading_job, options)
     else:
         with st.container(key="data-state-profile"):
             if job is not None and job.state == "done":
@@ -151,22 +151,22 @@ def _draw_table(table: Upload, job: Job | None) -> None:
                     "On this page: [what is to be predicted](#target) · [compare](#compare) · [verdict](#verdict) · [curves](#curves) · "
                     "[decide](#decide) · [take away](#take-away)"
                 )
-            _draw_profile(profile, table, options, asked)
+            _draw_profile(profile, table, options, reading_job)
             return
-    said = columns.draw_columns(None, options["reading"], asked.id)
-    if said is not None:
-        _change_options(reading=said, target=None, positive=None)
+    reading = columns.draw_columns(None, options["reading"], reading_job.id)
+    if reading is not None:
+        _change_options(reading=reading, target=None, positive=None)
         st.rerun()
 
 
 def _find_profile_job(table: Upload, options: Mapping[str, Any]) -> Job | None:
     """Return the job that reads this table this way, submitted once: one that failed stays failed until a button is pressed."""
     state = st.session_state
-    words = {"reading": options["reading"], "target": options["target"], "positive": options["positive"]}
-    wanted = json.dumps([table.id, words], sort_keys=True)
+    wanted_reading = {"reading": options["reading"], "target": options["target"], "positive": options["positive"]}
+    wanted = json.dumps([table.id, wanted_reading], sort_keys=True)
     try:
         if state.get("mine.wanted") != wanted:
-            state["mine.profile"] = jobs.ask_profile(table.id, words).id
+            state["mine.profile"] = jobs.ask_profile(table.id, wanted_reading).id
             state["mine.wanted"] = wanted
         return jobs.read_progress(state["mine.profile"]).job
     except LabError as error:
@@ -219,9 +219,9 @@ def _read_again() -> None:
 
 
 def _draw_profile(profile: Mapping[str, Any], table: Upload, options: Mapping[str, Any], reading_job: Job) -> None:
-    said = columns.draw_columns(profile, options["reading"], reading_job.id)
-    if said is not None:
-        _change_options(reading=said, target=None, positive=None)
+    reading = columns.draw_columns(profile, options["reading"], reading_job.id)
+    if reading is not None:
+        _change_options(reading=reading, target=None, positive=None)
         st.rerun()
     ready = classes.draw_classes(
         profile, lambda target, positive: _change_options(target=target, positive=positive), reading_job.id

@@ -53,21 +53,21 @@ def draw_film(shown: Shown, other: Shown | None) -> None:
         anchor="film",
         help="The plane of the network's features, fitted once on real training rows, with the rows that a method makes or moves.",
     )
-    found = variance.read_history(result.arrays)
+    history = variance.read_history(result.arrays)
     if other is not None and other.result is not None:
         left, right = st.columns(2, gap="medium")
         with left:
             stage.play_film(shown, 0, "deep.player", group="deep", title="this run")
         with right:
             stage.play_film(other, 0, "deep.player.beside", group="deep", title="the run beside it")
-        if found:
-            _draw_variance(found)
-    elif found:
+        if history:
+            _draw_variance(history)
+    elif history:
         left, right = st.columns([3, 2], gap="medium")
         with left:
             stage.play_film(shown, 0, "deep.player")
         with right:
-            _draw_variance(found)
+            _draw_variance(history)
     else:
         stage.play_film(shown, 0, "deep.player")
 
@@ -81,11 +81,11 @@ def _draw_variance(values: Mapping[str, np.ndarray]) -> None:
         ),
     )
     draw_chart(variance.figure(values), "chart-variance", variance.alt(values))
-    said = []
+    parts = []
     for label, (first, last) in variance.list_ends(values).items():
         word = "fell" if last < first else "rose" if last > first else "stayed"
-        said.append(f"{escape(label)} {word} from {first:.3g} to {last:.3g}")
-    st.markdown(f"Variance over the rounds, in squared units of the features: {'; '.join(said)}.")
+        parts.append(f"{escape(label)} {word} from {first:.3g} to {last:.3g}")
+    st.markdown(f"Variance over the rounds, in squared units of the features: {'; '.join(parts)}.")
     draw_numbers("variance", lambda: variance.table(values), "Variance within the classes, one row a round")
 
 

@@ -37,8 +37,8 @@ def draw_map(run: str, classes: Sequence[str]) -> None:
     st.subheader("Where the rows lie in feature space", help=HELP, anchor="map")
     store, owner, catalog = get_store(), visitor.read_owner(), read_catalog()
     job = store.job(run, owner)
-    found = jobs.read_features(run, job.attempt, owner)
-    if found is None:
+    arrays = jobs.read_features(run, job.attempt, owner)
+    if arrays is None:
         st.info(
             "This run keeps no features: it was made by an earlier version, or is an example that leaves them out. Run it again to "
             "see them.",
@@ -53,15 +53,15 @@ def draw_map(run: str, classes: Sequence[str]) -> None:
         st.info("The engine's catalog names no way to lay out features. Start the engine once: it publishes a newer one.")
         return
     spec = _choose_technique(run, ways)
-    _describe_sample(found)
+    _describe_sample(arrays)
     if spec is None:
         return
     xy = store.embedding(run, spec.technique, spec.params, spec.seed, owner)
-    if xy is None or len(xy) != len(found["y"]):
-        _draw_waiting(store, spec, found, owner, ways[spec.technique]["title"])
+    if xy is None or len(xy) != len(arrays["y"]):
+        _draw_waiting(store, spec, arrays, owner, ways[spec.technique]["title"])
         return
-    at = Map(xy, *(found[name] for name in ("y", "part", "predicted", "row", "enemy")))
-    st.fragment(_draw_map)(at, found["x"], found.get("thumbs"), list(classes), spec, ways[spec.technique]["title"])
+    at = Map(xy, *(arrays[name] for name in ("y", "part", "predicted", "row", "enemy")))
+    st.fragment(_draw_map)(at, arrays["x"], arrays.get("thumbs"), list(classes), spec, ways[spec.technique]["title"])
 
 
 def _submit_run(job: Job) -> None:

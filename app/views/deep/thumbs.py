@@ -33,9 +33,9 @@ def find_nearest_real(x: np.ndarray, part: np.ndarray, chosen: Sequence[int], mo
     for row in rows:
         apart = np.maximum(square - 2 * known @ x[row].astype(float) + squared_length(x[row]), 0)
         apart[real == row] = -1  # itself, also where another row has the same features
-        own = np.argpartition(apart, each - 1)[:each]
-        votes[own] += 1
-        distance[own] = np.minimum(distance[own], apart[own])
+        nearest = np.argpartition(apart, each - 1)[:each]
+        votes[nearest] += 1
+        distance[nearest] = np.minimum(distance[nearest], apart[nearest])
     order = np.lexsort((distance, -votes))
     return [int(real[i]) for i in order[:most] if votes[i]]
 
@@ -57,12 +57,12 @@ def draw_thumbs(
     """Draw the thumbnails of these places, each with its class, and the predicted class where that is another one."""
     shown, captions, alts = [], [], []
     for i in at:
-        own, taken = escape(classes[y[i]], 14), escape(classes[predicted[i]], 14)
+        name, taken = escape(classes[y[i]], 14), escape(classes[predicted[i]], 14)
         shown.append(_enlarge(thumbs[i]))
-        captions.append(own if y[i] == predicted[i] else f"{own}, taken for {taken}")
+        captions.append(name if y[i] == predicted[i] else f"{name}, taken for {taken}")
         kind = "test" if part[i] == TEST else "training"
-        said = "" if y[i] == predicted[i] else f", taken for {classes[predicted[i]]}"
-        alts.append(f"{kind} row {row[i]}: {classes[y[i]]}{said}")
+        mistake = "" if y[i] == predicted[i] else f", taken for {classes[predicted[i]]}"
+        alts.append(f"{kind} row {row[i]}: {classes[y[i]]}{mistake}")
     with st.container(key="thumbs"):
         st.image(shown, caption=captions, width=SIDE, alt=alts)
 

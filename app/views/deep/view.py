@@ -77,11 +77,11 @@ def _list_finished(store: Store, catalog: Mapping[str, Any], owner: str | None) 
     """Return finished runs that somebody asked for by hand, those of deep methods and on images first, the newest of each."""
     deep = [m["name"] for m in catalog["methods"] if m["family"] == "deep"]
     deep += [d["name"] for d in catalog["datasets"] if d["kind"] == "images"]
-    found: dict[str, Job] = {}
+    finished: dict[str, Job] = {}
     for names in (deep, None):
         newest = store.jobs(owner=owner, states=("done",), urgent=PRIORITY_INTERACTIVE, names=names, limit=LISTED)
-        found |= {job.id: job for job in newest if job.id not in found}
-    return list(found.values())
+        finished |= {job.id: job for job in newest if job.id not in finished}
+    return list(finished.values())
 
 
 def _read_address(store: Store, catalog: Mapping[str, Any], jobs: list[Job], owner: str | None) -> DeepAddress:
@@ -93,19 +93,19 @@ def _read_address(store: Store, catalog: Mapping[str, Any], jobs: list[Job], own
         for word in query
         if word not in ADDRESS_WORDS
     ]
-    found: dict[str, str | None] = {}
+    named: dict[str, str | None] = {}
     for word in ADDRESS_WORDS:
-        found[word] = query.get(word)
+        named[word] = query.get(word)
         if word in query and not lab_address.is_run_id(query[word]):
             problems.append(f"The link names a run {query[word]!r}; a run's name is 16 of the letters 0-9 and a-f.")
-            found[word] = None
+            named[word] = None
     if ADDRESS.read() is not None:
         newest = next((job.id for job in jobs if job.state == "done" and _is_deep(job, catalog)), None)
         st.session_state["deep.newest"] = newest
-        _fill_form(catalog, panel.read_spec(store, found["run"] or newest, owner))
+        _fill_form(catalog, panel.read_spec(store, named["run"] or newest, owner))
     if "run" not in query:
-        found["run"] = st.session_state["deep.newest"]
-    return DeepAddress(found["run"], found["beside"], tuple(problems))
+        named["run"] = st.session_state["deep.newest"]
+    return DeepAddress(named["run"], named["beside"], tuple(problems))
 
 
 def _go_to(run: str | None, beside: str | None = None) -> None:
@@ -137,8 +137,8 @@ def first_spec(catalog: Mapping[str, Any]) -> RunSpec:
     entry = next((d for d in fitting if d["name"] == "digits"), (images or fitting)[0])
     counts = limits.class_counts(entry, {})
     highest, _ = limits.highest_ratio(counts, 1, "train", "exponential")
-    made = Imbalance("exponential", min(50.0, highest)) if highest > 1 else Imbalance()
-    return RunSpec(entry["name"], method["name"], made).complete(catalog)
+    imbalance = Imbalance("exponential", min(50.0, highest)) if highest > 1 else Imbalance()
+    return RunSpec(entry["name"], method["name"], imbalance).complete(catalog)
 
 
 def _fill_form(catalog: Mapping[str, Any], spec: RunSpec | None) -> None:
@@ -158,17 +158,17 @@ def _list_titles(jobs: Iterable[Job], catalog: Mapping[str, Any]) -> dict[str, s
     for job in jobs:
         spec = RunSpec.from_json(job.spec)
         how = describe_setting(spec)
-        said = f"{names.get(spec.method, spec.method)} on {names.get(spec.dataset, spec.dataset)}, {how[:1].lower()}{how[1:]}"
+        line = f"{names.get(spec.method, spec.method)} on {names.get(spec.dataset, spec.dataset)}, {how[:1].lower()}{how[1:]}"
         unusual = "".join(f", {text}" for text in listing.list_unusual(spec, catalog))
-        said += f"{unusual}, {format_count(spec.replicates, 'replicate')}, seed {spec.seed}"
-        out[job.id] = said
+        line += f"{unusual}, {format_count(spec.replicates, 'replicate')}, seed {spec.seed}"
+        out[job.id] = line
     return tell_apart(out)
 
 
 def tell_apart(titles: Mapping[str, str]) -> dict[str, str]:
     """Return the titles by id; those that are there twice have the id's first letters."""
-    seen = Counter(titles.values())
-    return {id: title if seen[title] == 1 else f"{title}, run {id[:6]}" for id, title in titles.items()}
+    counts = Counter(titles.values())
+    return {id: title if counts[title] == 1 else f"{title}, run {id[:6]}" for id, title in titles.items()}
 
 
 def _draw_lists(
@@ -210,8 +210,8 @@ def _draw_lists(
             same.append(link.beside)
         state["deep.other"] = link.beside if link.beside in same else None
         spec = shown.main.spec
-        found = {id: whatif.describe_change(spec, RunSpec.from_json(known[id].spec)) for id in same}
-        others = tell_apart(found)
+        changes = {id: whatif.describe_change(spec, RunSpec.from_json(known[id].spec)) for id in same}
+        others = tell_apart(changes)
         st.selectbox(
             "Compare with",
             same,

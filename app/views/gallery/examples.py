@@ -45,8 +45,8 @@ def draw_picture(card: Mapping[str, Any]) -> None:
     style = f"<style>:root{{{';'.join(f'--{name}:{colour}' for name, colour in colours)}}}{svg.STYLE}</style>"
     head, _, rest = card["picture"].partition(">")
     whole = f"{head.replace('<svg', XML, 1)}>{style}{rest}"
-    said = re.search(r'aria-label="([^"]*)"', head)
-    alt = html.escape(html.unescape(said[1]), quote=True) if said else ""
+    label = re.search(r'aria-label="([^"]*)"', head)
+    alt = html.escape(html.unescape(label[1]), quote=True) if label else ""
     data = base64.b64encode(whole.encode()).decode()
     st.html(f'{FRAME}<img class="card-picture" src="data:image/svg+xml;base64,{data}" alt="{alt}">')
 
@@ -55,11 +55,11 @@ def draw_facts(card: Mapping[str, Any]) -> None:
     """Draw the card's numbers, one line each, and what their intervals are."""
     lines = []
     for fact in card["facts"]:
-        found = read_interval(fact)
-        digits = 1 if abs(found.mean) >= 5 else 3  # percent, or a score
-        said = format_difference(found, digits) if fact["sense"] else format_interval(found, digits)
-        sense = f" · {EXACT if found.low == found.high == 0 else SENSES[fact['sense']]}" if fact["sense"] else ""
-        lines.append(f"- {escape(fact['said'], 80)}: **{said}**{sense}")
+        value = read_interval(fact)
+        digits = 1 if abs(value.mean) >= 5 else 3  # percent, or a score
+        text = format_difference(value, digits) if fact["sense"] else format_interval(value, digits)
+        sense = f" · {EXACT if value.low == value.high == 0 else SENSES[fact['sense']]}" if fact["sense"] else ""
+        lines.append(f"- {escape(fact['said'], 80)}: **{text}**{sense}")
     st.markdown("\n".join(lines))
     known = [fact for fact in card["facts"] if fact["low"] is not None]
     if known:

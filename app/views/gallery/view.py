@@ -43,8 +43,10 @@ def page() -> None:
             for place, card in zip(st.columns(IN_A_ROW, gap="medium"), cards[row : row + IN_A_ROW], strict=False):
                 with place:
                     _draw_card(card)
-    words = ("example", "number", "interval", "against 0")
-    share.offer_table(lambda: examples.list_facts(cards), "examples", "gallery", "The numbers of all examples", text=words)
+    text_columns = ("example", "number", "interval", "against 0")
+    share.offer_table(
+        lambda: examples.list_facts(cards), "examples", "gallery", "The numbers of all examples", text=text_columns
+    )
 
 
 def _load() -> list[dict[str, Any]]:

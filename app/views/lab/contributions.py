@@ -43,7 +43,7 @@ def draw_contributions(shown: Shown, replicate: int) -> None:
         if not fold.open:
             return
         try:
-            found = jobs.read_contributions(shown.job.id, shown.job.attempt, replicate, visitor.read_owner())
+            arrays = jobs.read_contributions(shown.job.id, shown.job.attempt, replicate, visitor.read_owner())
         except BadData as error:
             st.error(escape(error, 300), icon=":material/error:")
             return
@@ -56,12 +56,12 @@ def draw_contributions(shown: Shown, replicate: int) -> None:
         st.markdown(MEANS)
         st.markdown(MEANS_NOT)
         st.markdown(_describe_all(result.contributions, result.n))
-        if found is None:
+        if arrays is None:
             which = f"replicate {replicate + 1}" if result.n > 1 else "this run"
             st.caption(f"The points of {which} are not kept: it made none, or only its numbers are in the store.")
             return
         classes = list(result.class_counts.get("train", {}))
-        rows, kept = rank_points(found, classes), int(np.isfinite(found["value"]).sum())
+        rows, kept = rank_points(arrays, classes), int(np.isfinite(arrays["value"]).sum())
         of = f"replicate {replicate + 1} of {result.n}" if result.n > 1 else "this run"
         ends = "all" if kept <= 2 * LISTED else f"the {LISTED} most helpful and the {LISTED} most harmful"
         st.caption(f"The table shows {ends} of {format_count(kept, 'point')} of {of} that are kept.")

@@ -88,10 +88,10 @@ def _write_address(link: lab_address.LabAddress, catalog: Mapping[str, Any], fal
     untouched = not address.page_words() and link.run is None and link.spec == fallback and link.device == "auto"
     if untouched or link.problems and st.session_state["lab.spec"] == link.spec:
         return  # a first visit keeps its empty address; a faulty link stays until the form changes
-    words = lab_address.write_address(link, catalog)
-    if words != address.page_words():
+    query = lab_address.write_address(link, catalog)
+    if query != address.page_words():
         st.session_state["lab.problems"] = ()
-    ADDRESS.write(words)
+    ADDRESS.write(query)
     st.session_state["lab.spec"] = link.spec
 
 

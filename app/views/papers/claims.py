@@ -81,10 +81,10 @@ def draw_over_sets(tables: Mapping[str, Mapping[str, Any]]) -> None:
     one = tables[which]
     draw_chart(ranks.figure(one), "chart-papers-ranks", ranks.alt(one))
     p = one["friedman"]["p"]
-    said = f"{format_count(one['sets'], 'set')}; Friedman p {'< 0.0001' if p < 1e-4 else f'= {p:.2g}'}."
+    text = f"{format_count(one['sets'], 'set')}; Friedman p {'< 0.0001' if p < 1e-4 else f'= {p:.2g}'}."
     if claim := one.get("claim"):
-        said += f" Claim: *{escape(claim['text'], 200)}*: {MARKS.get(claim['verdict'], escape(claim['verdict']))}"
-    st.markdown(said)
+        text += f" Claim: *{escape(claim['text'], 200)}*: {MARKS.get(claim['verdict'], escape(claim['verdict']))}"
+    st.markdown(text)
     rows = [
         {
             "pair": f"{q['left']} against {q['right']}",

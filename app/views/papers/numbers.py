@@ -109,9 +109,11 @@ def _make_frame(rows: Sequence[Mapping[str, Any]], mine: Mapping[str, Any] | Non
             line["here"] = "" if ours is None else f"{ours['mean']:.4f}{_format_bounds(ours)}"
             line["n"] = "" if ours is None else str(ours["n"])
         if mine is not None:
-            own = measuring.find_row(mine, r)
-            line[f"in this lab{protocol}"] = "" if own is None else f"{own['ours']['mean']:.4f}{_format_bounds(own['ours'])}"
-            line["n, this lab"] = "" if own is None else str(own["ours"]["n"])
+            lab_row = measuring.find_row(mine, r)
+            line[f"in this lab{protocol}"] = (
+                "" if lab_row is None else f"{lab_row['ours']['mean']:.4f}{_format_bounds(lab_row['ours'])}"
+            )
+            line["n, this lab"] = "" if lab_row is None else str(lab_row["ours"]["n"])
         line["the printed number is"] = r["verdict"] + (f": {r['reason']}" if r["reason"] else "")
         out.append(line)
     return pd.DataFrame(out)

@@ -155,8 +155,8 @@ def _draw_open_questions(catalog: Mapping[str, Any], paper: str) -> None:
         deviations = find_entry(catalog, "methods", PAPERS[paper].METHOD)["deviations"]
     except UnknownName:
         return
-    said = list(dict.fromkeys(s for preset in deviations.values() for s in preset))
-    if not said:
+    decisions = list(dict.fromkeys(s for preset in deviations.values() for s in preset))
+    if not decisions:
         return
     with draw_fold("What the paper leaves open, and what was decided here", "papers-open", ":material/rule:"):
-        st.markdown("\n".join(f"- {escape(s, 400)}" for s in said))
+        st.markdown("\n".join(f"- {escape(s, 400)}" for s in decisions))

@@ -78,8 +78,8 @@ def _draw_links(jobs: Sequence[Job], count: int, catalog: Mapping[str, Any]) -> 
         return
     if done:
         links.draw_link("deep", "Deep", ":material/scatter_plot:", run=done[0].id)
-    if words := write_change(jobs[0], catalog):
-        links.draw_link("lab", "Change and run", ":material/tune:", **words)
+    if query := write_change(jobs[0], catalog):
+        links.draw_link("lab", "Change and run", ":material/tune:", **query)
 
 
 def write_change(job: Job, catalog: Mapping[str, Any]) -> dict[str, str]:
@@ -172,14 +172,14 @@ def _draw_question(store: Store, owner: str | None, ids: list[str], public: bool
         lines = [f"{held.jobs} of the runs, comparisons and maps" if held.jobs > 1 else "what is chosen" if held.jobs else ""]
         lines += [f"{format_count(held.maps, 'map')} drawn of them" if held.maps else ""]
         lines += [f"{format_count(held.sweeps, 'sweep')} from the list, whose runs stay" if held.sweeps else ""]
-        said = ", ".join(line for line in lines if line)
+        what = ", ".join(line for line in lines if line)
         size = f" ({held.size / 1e6:,.1f} MB)" if held.jobs else ""
         goes = (
             " Results, films and names go; a link to one of them opens nothing any more. What is still running is stopped. There is no "
             "way back, but the same settings give the same numbers again."
         )
         st.warning(
-            f"**Delete {said}{size}{', for everybody' if public else ''}?**{goes if held.jobs else ''}",
+            f"**Delete {what}{size}{', for everybody' if public else ''}?**{goes if held.jobs else ''}",
             icon=":material/delete_forever:",
         )
         with st.container(horizontal=True):

@@ -27,12 +27,13 @@ PATIENCE = 6.0
 
 
 def draw_activity(catalog: Mapping[str, Any], tables: Sequence[Upload], *, leave: bool) -> None:
-    """Draw it; it looks again by itself. leave: the list below is not to be redrawn unasked, since somebody chooses in it."""
+    """Draw what runs and waits, again every few seconds. leave: the list below is not redrawn unasked, since somebody chooses
+    in it."""
     queue = get_store().count_active()
     active = bool(queue["queued"] or queue["running"])
-    seen = (_list_running(), queue["queued"])
+    state = (_list_running(), queue["queued"])
     st.fragment(_draw_activity, run_every=LOOK if active else 3 * LOOK)(
-        catalog, listing.list_titles(catalog, tables), seen, time.time(), leave
+        catalog, listing.list_titles(catalog, tables), state, time.time(), leave
     )
 
 
@@ -99,7 +100,7 @@ def _draw_waiting(
     catalog: Mapping[str, Any],
     slots: int,
 ) -> None:
-    """The queue in order, and how long it may take at the pace of the latest runs."""
+    """Draw the queue in order, and how long it may take at the pace of the latest runs."""
     pace = store.median_seconds()
     expected = ""
     if pace is not None and slots:

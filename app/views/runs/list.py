@@ -96,10 +96,10 @@ def _draw_open(row: Row) -> None:
     """Draw the link to the page that shows a row."""
     if row.sweep is not None:
         try:
-            words = SweepSpec.from_json(row.sweep.spec).to_query()
+            query = SweepSpec.from_json(row.sweep.spec).to_query()
         except BadInput:
             return
-        links.draw_link("compare", "Compare", ":material/leaderboard:", **words)
+        links.draw_link("compare", "Compare", ":material/leaderboard:", **query)
     elif row.job is None:
         return
     elif row.job.kind == "compare":
