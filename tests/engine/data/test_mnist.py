@@ -26,7 +26,9 @@ TINY = Pictures(RNG.integers(256, size=(TRAIN + TESTED, 1, 28, 28), dtype=np.uin
 
 
 def idx(array: np.ndarray) -> bytes:
-    return gzip.compress(struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes())
+    return gzip.compress(
+        struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes(), mtime=0
+    )
 
 
 @pytest.fixture
@@ -79,11 +81,11 @@ def test_a_copy_that_is_not_mnist_is_refused_also_for_some_rows(bare, put):
         (0, b"not gzip"),
         (0, idx(TINY.images[:TRAIN, 0])[:-20]),
         (1, idx(TINY.images[:TRAIN, 0])),
-        (2, gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 2**31, 2**31, 28) + bytes(100))),
-        (2, gzip.compress(bytes(60_000_000))),
+        (2, gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 2**31, 2**31, 28) + bytes(100), mtime=0)),
+        (2, gzip.compress(bytes(60_000_000), mtime=0)),
         (2, idx(TINY.images[: TESTED - 1, 0])),
         (3, idx(np.full(TESTED, 10))),
-        (1, gzip.compress(b"")),
+        (1, gzip.compress(b"", mtime=0)),
     ],
 )
 def test_broken_idx_files_are_named(tiny, file, content):
