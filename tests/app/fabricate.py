@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +14,17 @@ from engine.events import GRID, UNIT, Epoch, Frame, Phase, Progress, Scene, pack
 from engine.plain import to_plain
 from engine.spec import Imbalance, RunSpec, embedding, limits
 from engine.spec.companions import list_companions
+from engine.spec.fields import CATALOG_DEFAULTS
 from engine.spec.result import METRICS, Result
 from engine.spec.run import find_entry
 from engine.stats import intervals
 from engine.store import EngineInfo, Job, Store
 
+SHIPPED = {
+    entry["name"]: entry
+    for entry in json.loads((Path(__file__).resolve().parents[2] / "engine" / "catalog.json").read_text())["methods"]
+}
+"""The methods of the committed catalog by name."""
 HOSTILE = ("<img src=x onerror=alert(1)>", "**bold** :red[x] $x$ [a](https://evil.example) www.evil.example")
 
 
@@ -60,7 +67,7 @@ DEEP = [
 
 def _method(name: str, title: str, family: str, fields: Sequence[dict[str, Any]], **more: Any) -> dict[str, Any]:
     rest = {"presets": {}, "deviations": {}, "suited": {}, "controls": {}, "ranked": True, "source": f"source of {name}"}
-    rest |= {"classifier": f"{name.title().replace('-', '')}Classifier"}
+    rest |= {"classifier": f"{name.title().replace('-', '')}Classifier"} | {key: SHIPPED[name][key] for key in CATALOG_DEFAULTS}
     return {"name": name, "title": title, "family": family, "kinds": ["tabular", "points"], "fields": list(fields)} | {
         "summary": f"What {title} does."
     } | rest | more  # fmt: skip

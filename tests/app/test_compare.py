@@ -242,7 +242,7 @@ def test_the_view_is_back_when_the_page_is_opened_from_the_menu(look: Look, stor
 def test_sweeps_that_were_started_are_offered_again(look: Look, store: Store) -> None:
     page = look(**query(view="ratio"))
     page.button(key="run").click().run()
-    assert store.sweeps()[0].words == SPEC.to_json()
+    assert store.sweeps()[0].spec == SPEC.to_json()
     store.keep_sweep(SPEC.to_json() | {"datasets": ["nowhere"]})  # of a catalog that is gone
     again = look()
     links = [e.proto for e in again.get("page_link")]

@@ -175,7 +175,7 @@ def draw_earlier(catalog: Mapping[str, Any]) -> None:
     earlier = []
     for kept in get_store().sweeps(EARLIER):
         try:
-            spec = SweepSpec.from_json(kept.words)
+            spec = SweepSpec.from_json(kept.spec)
             SweepSpec.from_query(spec.to_query(), catalog)
         except BadInput:  # the catalog lacks its dataset or method
             continue
