@@ -114,7 +114,7 @@ class Engine:
             self._pids = self.executor.pids
             try:
                 self._write()
-                self._obey()
+                self._apply_cancellations()
                 if time.monotonic() - looked >= BEAT:
                     looked = time.monotonic()
                     self.store.record_heartbeat(self._info())  # after a long stop, or its own runs would be orphans
@@ -124,7 +124,7 @@ class Engine:
                     if gone.tables or gone.jobs:
                         log.info("forgot %d tables and %d jobs whose owners are silent", gone.tables, gone.jobs)
                 self._forget()
-                self._make_way()
+                self._yield_to_urgent()
                 self._claim()
             except StoreError as error:
                 self._wait_for_store(error)
@@ -176,7 +176,7 @@ class Engine:
         self._running.pop(news.key, None)
         self._yielding.discard(news.key)
 
-    def _obey(self) -> None:
+    def _apply_cancellations(self) -> None:
         """Stop what somebody wants stopped, and what is no longer ours."""
         if not self._running:
             return
@@ -202,7 +202,7 @@ class Engine:
             log.info("run %s is no longer this engine's", key[0])
             self.executor.drop(key)
 
-    def _make_way(self) -> None:
+    def _yield_to_urgent(self) -> None:
         """Where every slot is taken and something that a person waits for is queued, stop a sweep's cell; `_write_one` gives it back.
 
         It is asked to stop as by a cancel, so that the worker stays warm and is free within a second. One at a time.

@@ -88,7 +88,7 @@ class LocalExecutor:
         """Why no worker comes up, in one sentence; '' while they do."""
         self._context = multiprocessing.get_context("spawn")
         self._arguments = (target, catalog, private, threads, memory_mb)
-        self._heard: queue.SimpleQueue[tuple[_Slot, Any]] = queue.SimpleQueue()
+        self._messages: queue.SimpleQueue[tuple[_Slot, Any]] = queue.SimpleQueue()
         self._failures = 0
         self._embeds = False  # an embed job was seen
         self._prepare = prepare
@@ -119,7 +119,7 @@ class LocalExecutor:
         for slot in sorted(self._free(), key=lambda slot: known != slot.touched):
             if work.upload is not None:
                 slot.touched.add(work.upload)
-            if self._tell(slot, ("run", work)):
+            if self._send(slot, ("run", work)):
                 limit = float("inf") if work.timeout_s is None else work.timeout_s
                 slot.run = _Run(work, time.monotonic() + limit)
                 if work.kind == "embed" and not self._embeds:
@@ -134,7 +134,7 @@ class LocalExecutor:
         for slot in self._slots:
             if slot.run is not None and slot.run.work.key == key and slot.run.kill_at == float("inf"):
                 slot.run.kill_at = time.monotonic() + GRACE
-                self._tell(slot, ("cancel", key))
+                self._send(slot, ("cancel", key))
 
     def drop(self, key: Key) -> None:
         """Kill the run now; nothing more is heard of it."""
@@ -161,11 +161,11 @@ class LocalExecutor:
         happened = self._overdue()
         self._use_spare_time()
         try:
-            slot, message = self._heard.get(timeout=0 if happened else timeout)
+            slot, message = self._messages.get(timeout=0 if happened else timeout)
             while True:
                 if slot in self._slots:  # else it was replaced, and what it still says does not count
-                    happened += self._hear(slot, message)
-                slot, message = self._heard.get_nowait()
+                    happened += self._handle_message(slot, message)
+                slot, message = self._messages.get_nowait()
         except queue.Empty:
             return happened + self._overdue()
 
@@ -208,7 +208,7 @@ class LocalExecutor:
 
     def _warm(self, slot: _Slot) -> None:
         if self._arguments[-1] is None:
-            self._tell(slot, ("warm",))
+            self._send(slot, ("warm",))
 
     def _use_spare_time(self) -> None:
         if self._prepare is None:
@@ -225,12 +225,12 @@ class LocalExecutor:
         """Reading blocks while a worker is halfway through a large message, so it has its own thread."""
         try:
             while True:
-                self._heard.put((slot, slot.pipe.recv()))
+                self._messages.put((slot, slot.pipe.recv()))
         except (EOFError, OSError):
             slot.pipe.close()  # here alone: closed under a read, its number could name the next worker's pipe
-            self._heard.put((slot, None))
+            self._messages.put((slot, None))
 
-    def _tell(self, slot: _Slot, message: tuple[Any, ...]) -> bool:
+    def _send(self, slot: _Slot, message: tuple[Any, ...]) -> bool:
         """False where the worker is gone; its listener says so soon."""
         try:
             slot.pipe.send(message)
@@ -238,7 +238,7 @@ class LocalExecutor:
             return False
         return True
 
-    def _hear(self, slot: _Slot, message: Any) -> list[ExecutorEvent]:
+    def _handle_message(self, slot: _Slot, message: Any) -> list[ExecutorEvent]:
         if message is None:
             return self._died(slot)
         if message[0] == "catalog":

@@ -77,7 +77,7 @@ def _fit_chunk(
     record: RunRecord,
 ) -> Generator[Event, None, None]:
     """Train a chunk; where the device's memory is not enough, once more in two halves."""
-    kept = record.standing()
+    kept = record.snapshot()
     try:
         yield from _fit(spec, dataset, numbers, device, dtype, frames, record)
         return
@@ -87,11 +87,11 @@ def _fit_chunk(
                 f"the memory of {device_name(device.type)} is not enough for one replicate; use the CPU."
             ) from None
     torch.cuda.empty_cache()
-    record.forget(kept, numbers)
+    record.restore(kept, numbers)
     note = Note(
         f"The GPU's memory is not enough for {len(numbers)} replicates at once: trying half of them at a time.", "warning"
     )
-    record.hear(note)
+    record.add_event(note)
     yield note
     middle = len(numbers) // 2
     for half in (numbers[:middle], numbers[middle:]):
@@ -117,12 +117,12 @@ def _fit(
     camera = Camera(task, frames)
     fitting = Running(method(spec.method)(**spec.params).fit(task, camera=camera))
     for event in fitting:
-        record.hear(event)
+        record.add_event(event)
         if isinstance(event, Progress):
-            event = record.overall(event, numbers)
+            event = record.run_progress(event, numbers)
         if not isinstance(event, (Frame, Scene)) or event.replicate == 0:
             yield event
-    record.add(task, fitting.value, dataset.images, camera)
+    record.add_chunk(task, fitting.value, dataset.images, camera)
 
 
 def drive(running: Run) -> tuple[list[Event], Result, dict[str, bytes]]:

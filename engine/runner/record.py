@@ -61,25 +61,25 @@ class RunRecord:
     chosen: list[np.ndarray] = field(default_factory=list)
     counts: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
 
-    def standing(self) -> dict[str, int]:
-        """Where the record stands, for `forget`."""
+    def snapshot(self) -> dict[str, int]:
+        """How many epochs and notes are recorded, for `restore`."""
         return {name: len(getattr(self, name)) for name in ("epochs", "notes")}
 
-    def forget(self, standing: Mapping[str, int], numbers: Sequence[int]) -> None:
-        """Forget what was heard since of replicates that have to run again."""
-        for name, length in standing.items():
+    def restore(self, lengths: Mapping[str, int], numbers: Sequence[int]) -> None:
+        """Drops what was recorded since `snapshot`, and the pictures of replicates `numbers`, which run again."""
+        for name, length in lengths.items():
             del getattr(self, name)[length:]
         for r in numbers:
             self.scenes.pop(r, None)
             self.frames.pop(r, None)
 
-    def overall(self, said: Progress, numbers: Sequence[int]) -> Progress:
-        """Progress of the whole run, from that of a chunk: each replicate is as much work, and the total stays what it was."""
-        self.total = self.total or said.total * count_chunks(self.replicates)
-        done = numbers[0] * said.total + len(numbers) * said.done
-        return Progress(self.total * done // (self.replicates * said.total), self.total)
+    def run_progress(self, chunk: Progress, numbers: Sequence[int]) -> Progress:
+        """Progress of the whole run, from that of the chunk of replicates `numbers`. Each replicate counts as equal work."""
+        self.total = self.total or chunk.total * count_chunks(self.replicates)
+        done = numbers[0] * chunk.total + len(numbers) * chunk.done
+        return Progress(self.total * done // (self.replicates * chunk.total), self.total)
 
-    def hear(self, event: Event) -> None:
+    def add_event(self, event: Event) -> None:
         """Keep what the result needs of an event."""
         if isinstance(event, Epoch):
             self.epochs.append(event)
@@ -92,7 +92,7 @@ class RunRecord:
             self.frames[event.replicate].append(event)
 
     @torch.no_grad()
-    def add(self, task: Task, fitted: Fitted, images: np.ndarray | None, camera: Camera) -> None:
+    def add_chunk(self, task: Task, fitted: Fitted, images: np.ndarray | None, camera: Camera) -> None:
         """Measure a fitted chunk. The only place where test rows meet a net."""
         probability = fitted.net(task.test.x).double().softmax(-1).cpu().numpy()
         classes = len(task.classes)
