@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import errno
-import ipaddress
 import os
 import socket
 import sys
 from pathlib import Path
+
+from app.origin import is_loopback
 
 ROOT = Path(__file__).resolve().parent.parent
 TRIES = 100
@@ -36,7 +37,11 @@ def main(arguments: list[str] | None = None) -> None:
             f"WARNING: everyone who can reach this machine can use this page and its processor: it listens at {options.host}. "
             "Plain `make run` keeps it to this machine."
         )
+        if not os.environ.get("LAB_HOSTS"):
+            print("LAB_HOSTS=name,... makes it answer to these host names alone, which keeps other sites' pages out.")
     print(f"Imbalance Lab: {page_url(options.host, port)} (Ctrl+C stops it)", flush=True)
+    # uvicorn takes X-Forwarded-Proto and -For from these addresses. Its default is any process of this machine.
+    os.environ["FORWARDED_ALLOW_IPS"] = os.environ.get("LAB_PROXIES", "")
     os.chdir(ROOT)  # Streamlit reads .streamlit/config.toml from here
     os.execv(sys.executable, server_command(options.host, port))
 
@@ -65,14 +70,6 @@ def find_port(host: str, port: int) -> int:
     raise ValueError(f"PORT={port}: it and all up to {last} are taken; name a free one.")
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def page_url(host: str, port: int) -> str:
     """Return the address at which a browser on this machine finds the page."""
     if host in ("0.0.0.0", "::"):  # all addresses, so also this one
@@ -88,9 +85,6 @@ def server_command(host: str, port: int) -> list[str]:
         # Its greeting would look this machine's public address up on the internet when the page is shared.
         "--logger.hideWelcomeMessage=true",
     ]
-    if is_loopback(host):
-        # A foreign page whose name points here (DNS rebinding) cannot open the page's socket.
-        flags += [f"--server.allowedHosts={name}" for name in ("localhost", "127.0.0.1", "::1")]
     return [sys.executable, "-m", "streamlit", "run", str(Path("app", "server.py")), *flags]
 
 

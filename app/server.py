@@ -36,10 +36,10 @@ import streamlit as st
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from app import api
+from app import api, origin
 from app.session.visitor import OWNER_COOKIE, drop_closed_sessions, is_demo, parse_owner
 from engine.errors import LabError
 from engine.store import Store
@@ -99,7 +99,8 @@ def list_headers() -> dict[str, str]:
 
 
 class Guard:
-    """ASGI middleware: the headers on every answer, and the owner's cookie on a page that comes without one.
+    """ASGI middleware: refuses what does not come from the page itself (`app.origin`), before Streamlit sees it; puts the security
+    headers on every answer, and the owner's cookie on a page that comes without one.
 
     The token is 256 random bits; scripts cannot read it (HttpOnly), other sites' requests do not carry it (SameSite=Lax), and
     over https it never travels in the clear (Secure).
@@ -107,27 +108,43 @@ class Guard:
 
     def __init__(self, app: Any, headers: dict[str, str]) -> None:
         self.app, self.headers = app, headers
+        self.hosts = origin.read_hosts()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Handle one connection."""
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
+            return
+        refusal = origin.why_refused(scope, st.get_option("server.address"), self.hosts)
+        if scope["type"] == "websocket":
+            if refusal:
+                await receive()  # the request to connect
+                await send({"type": "websocket.close", "code": 1008, "reason": refusal})  # before it is accepted: 403
+            else:
+                await self.app(origin.with_plain_origin(scope), receive, send)
             return
         request = Request(scope)
         kinds = request.headers.get("accept", "")  # an unchanged page is answered without a content type
         known = parse_owner(request.headers.get("cookie", ""))
 
+        async def answer_without_cookie(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self.headers)
+            await send(message)
+
         async def answer(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in self.headers.items():
-                    headers[name] = value
                 if not known and request.method == "GET" and "text/html" in kinds + headers.get("content-type", ""):
-                    https = "https" in (scope["scheme"], request.headers.get("x-forwarded-proto", ""))
-                    headers.append("Set-Cookie", write_cookie(secrets.token_urlsafe(32), secure=https))
-            await send(message)
+                    headers.append("Set-Cookie", write_cookie(secrets.token_urlsafe(32), secure=scope["scheme"] == "https"))
+            await answer_without_cookie(message)
 
-        await self.app(scope, receive, answer)
+        if refusal:
+            await PlainTextResponse(f"{refusal}\n", 403)(scope, receive, answer_without_cookie)
+        elif origin.UPLOADER in request.url.path:
+            await PlainTextResponse("Files are taken at /api/uploads alone.\n", 404)(scope, receive, answer_without_cookie)
+        else:
+            await self.app(origin.with_plain_origin(scope), receive, answer)
 
 
 def write_cookie(token: str, *, secure: bool) -> str:

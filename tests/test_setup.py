@@ -94,7 +94,10 @@ def test_only_the_command_line_of_make_shares_the_page(monkeypatch):
 def test_the_procfile_has_one_web_line():
     lines = (ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1
-    assert lines[0].startswith("web: python -m streamlit run app/server.py ") and "--server.port=$PORT" in lines[0]
+    assert (
+        lines[0].startswith("web: FORWARDED_ALLOW_IPS=${LAB_PROXIES:-*} python -m streamlit run app/server.py ")
+        and "--server.port=$PORT" in lines[0]
+    )
 
 
 def test_ci_run_can_be_run():
@@ -207,7 +210,6 @@ def test_address_and_who_is_let_in(host, address, shared):
     assert launch.page_url(host, 80) == address
     assert launch.is_loopback(host) is not shared
     flags = launch.server_command(host, 80)
-    assert ("--server.allowedHosts=127.0.0.1" in flags) is not shared
     assert f"--server.address={host}" in flags and "--server.port=80" in flags
 
 
