@@ -45,6 +45,7 @@ GROUPS = {
 """Where a test file begins with this, pytest-xdist runs it in the worker of that group: one Chromium, engines that do not compete."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what cannot run here, with one line why; name the groups; `long` needs a timeout of its own.
 
