@@ -13,7 +13,7 @@ from app.charts.palette import MAJORITY, NEUTRAL, frame, safe
 def figure(result: Mapping[str, Any]) -> go.Figure:
     """One line a method, the best at the top; bars at the right join methods within the critical difference.
 
-    result: {ranks: method -> mean rank, critical_difference, cliques: [[method]]}, as `engine.stats.significance.over_sets`
+    result: {ranks: method -> mean rank, critical_difference, cliques: [[method]]}, as `engine.stats.significance.compare_over_sets`
     gives.
     """
     order = sorted(result["ranks"], key=result["ranks"].__getitem__)

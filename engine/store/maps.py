@@ -59,7 +59,7 @@ class Maps(Part):
             return enqueue_job(self.database, connection, key, values, again=state == "done")
 
     def features(self, run_id: str, owner: str | None = None) -> bytes:
-        """The artifact FEATURES of a finished run (`engine.analysis.sample.features_artifact`, packed). Raises as `submit_embed`."""
+        """The artifact FEATURES of a finished run (`engine.analysis.sample.make_features_artifact`, packed). Raises as `submit_embed`."""
         with self.database.reading() as connection:
             _require_features(connection, run_id, owner)
             query = sa.select(self.database.artifact_bytes).where(ARTIFACTS.c.job == run_id, ARTIFACTS.c.name == FEATURES)

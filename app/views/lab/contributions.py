@@ -76,7 +76,7 @@ def draw_contributions(shown: Shown, replicate: int) -> None:
 
 
 def rank_points(arrays: Mapping[str, np.ndarray], classes: Sequence[str]) -> pd.DataFrame:
-    """Return the LISTED best and worst points of `engine.runner.contributions.of_run`, the most helpful first; all where
+    """Return the LISTED best and worst points of `engine.runner.contributions.measure_run`, the most helpful first; all where
     there are few.
 
     Points whose contribution is not a number are left out.
