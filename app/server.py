@@ -140,7 +140,10 @@ class Guard:
             await answer_without_cookie(message)
 
         if refusal:
-            await PlainTextResponse(f"{refusal}\n", 403)(scope, receive, answer_without_cookie)
+            sentence = (
+                JSONResponse({"error": refusal}, 403) if "/api/" in request.url.path else PlainTextResponse(f"{refusal}\n", 403)
+            )
+            await sentence(scope, receive, answer_without_cookie)
         elif origin.UPLOADER in request.url.path:
             await PlainTextResponse("Files are taken at /api/uploads alone.\n", 404)(scope, receive, answer_without_cookie)
         else:
