@@ -1,1 +1,1 @@
-"""Methods compared on one table inside a budget of seconds."""
+"""Compares methods on one table within a time budget."""

@@ -1,4 +1,4 @@
-"""What a comparison leaves beside its result: curves, threshold tables, models, augmented rows."""
+"""The artifacts of a comparison: curves, threshold tables, models, augmented rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from engine.training.fitted import Fitted
 
 
 def build_arrays(halving: SuccessiveHalving) -> dict[str, bytes]:
-    """`arrays` and the threshold tables, of the replicates whose scores are kept."""
+    """The artifact `arrays` and the threshold tables, over the replicates whose scores are kept."""
     every = list(halving.outcomes(halving.names[0]).values())
     pooled = [o for o in every if o.scores]
     sizes = [len(o.truth) for o in pooled]
@@ -35,10 +35,10 @@ def build_arrays(halving: SuccessiveHalving) -> dict[str, bytes]:
     out = {}
     for name in halving.names:
         own = list(halving.outcomes(name).values())
-        if not own:  # it failed at once
+        if not own:  # it failed before it finished a replicate
             continue
         arrays[f"pr/{name}"] = curves.percentile_band(np.stack([o.pr for o in own]))[0]
-        parts = [o for o in own if o.scores]  # in the order of rounds: the first of plain training's
+        parts = [o for o in own if o.scores]  # in the order of rounds, as `truth` is
         scores = {v: np.concatenate([o.scores[v] for o in parts]) for v in parts[0].scores}
         arrays[f"score/{name}"] = scores["as trained"]
         truth, passes = arrays["truth"][: sum(sizes[: len(parts)])], len(parts) // count_folds(halving)
@@ -49,8 +49,9 @@ def build_arrays(halving: SuccessiveHalving) -> dict[str, bytes]:
 def export_models(
     halving: SuccessiveHalving, bench: Evaluator, spec: CompareSpec, readings: Mapping[str, tuple[str, Sequence[str]]] | None
 ) -> dict[str, bytes]:
-    """`model/<name>`: what each method fitted on replicate 0, at the level that counts for it; `augmented/<name>`: its training rows with
-    those that it added to them."""
+    """`model/<name>`: each method's model of replicate 0, at the level that counts for it. `augmented/<name>`: the training
+    rows with the synthetic rows.
+    """
     table, pipelines, out = encode(bench.dataset)[0], {}, {}
     for name in halving.names:
         level = halving.level_of(name)

@@ -1,4 +1,4 @@
-"""Fits and scores a method on some seeds of a table, and estimates the work of it."""
+"""Fits and scores a method on some seeds of a table, and estimates its cost."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ from engine.training import trees
 from engine.training.camera import Camera
 
 PATIENCE = 20
-"""Epochs without a better validation score that end a phase, as in `engine.estimators`."""
+"""Epochs without a better validation score after which a phase ends, as in `engine.estimators`."""
 
 EPOCHS = 200
-"""Passes at most where time allows, the methods' own default."""
+"""Largest number of epochs, the methods' own default."""
 
 NEEDS = ("scipy.optimize", "safetensors.torch")
-"""Modules that every method imports when it is first used; its own are its `needs`."""
+"""Modules that every method imports on first use. A method's own modules are its `needs`."""
 TREES_NEED = ("sklearn.ensemble", "skops.io")
-"""Modules that the trees import besides."""
+"""Modules that gradient-boosted trees also import."""
 
 MAX_CELLS = 400_000
-"""Cells of an augmented training set that is written down."""
+"""Largest number of cells of an augmented training set that is saved."""
 
 MAX_POOLED = 150_000
-"""Tested rows whose scores are kept, in whole seeds: threshold tables gain nothing from more."""
+"""Test rows whose scores are kept, in whole seeds. Threshold tables gain nothing from more."""
 
 
 @dataclass(frozen=True)
 class ReplicateScore:
     """One replicate of one method.
 
-    metrics: name -> value. per_class: name -> [C]. pr [G]: precision on the grid of recalls. truth [t] bool; scores: variant (engine.
-    thresholds.VARIANTS) -> [t] probabilities of the positive class, none for seeds beyond those that are pooled; counts [C]: training
-    rows. epoch: the one chosen, or trees grown.
+    metrics: name -> value. per_class: name -> [C]. pr [G]: precision on the grid of recalls. truth [t]: bool. scores: variant
+    (engine.thresholds.VARIANTS) -> [t] probabilities of the positive class, empty for seeds that are not pooled. counts [C]:
+    training rows. epoch: the chosen epoch, or the number of trees.
     """
 
     replicate: Replicate
@@ -66,9 +66,10 @@ class ReplicateScore:
 
 @dataclass
 class Evaluator:
-    """Fits and scores methods on a table: the data, prepared once for the methods of a round, and what each fitted on replicate 0.
+    """Fits and scores methods on a table.
 
-    titles: name -> title of the methods, plain training first.
+    Keeps the task of the last level and seeds, and each method's fit of replicate 0. titles: name -> title of the methods,
+    plain training first.
     """
 
     dataset: Dataset
@@ -82,7 +83,7 @@ class Evaluator:
     kept: dict[tuple[str, Resource], tuple[Any, np.ndarray]] = field(default_factory=dict)
 
     def choose_params(self, name: str, level: Resource) -> dict[str, Any]:
-        """The method's parameters at a level: its defaults on tables with its `quick` values, and as many epochs as allowed."""
+        """The method's parameters at a level: its defaults for tables, its `quick` values, and at most the level's epochs."""
         epochs = EPOCHS if level.epochs is None else level.epochs
         if name == TREES:
             return {**trees.PARAMS, "max_iter": min(trees.PARAMS["max_iter"], 2 * epochs)}
@@ -101,29 +102,29 @@ class Evaluator:
         if name == TREES:
             return float(min(params["max_iter"], USUAL_EPOCHS) * (sum(counts) + 2 * EPOCH_OVERHEAD))
         kind = method(name)
-        trained = kind.reuses_plain and BASELINE in self.titles  # plain training is in the cache already
+        trained = kind.reuses_plain and BASELINE in self.titles  # the cache already has plain training
         return kind.estimate_rows(params | ({"epochs": 1} if trained else {}), counts)
 
     @property
     def train_counts(self) -> list[int]:
-        """Training rows of each class, uncut."""
+        """Training rows of each class, before any cut."""
         counts = limits.target_counts(self.dataset.counts.tolist(), self.spec.imbalance)
         return [limits.count_training_rows(n, self.spec.folds) for n in counts]
 
     @property
     def train_rows(self) -> int:
-        """Training rows of a replicate, uncut."""
+        """Training rows of a replicate, before any cut."""
         return sum(self.train_counts)
 
     def import_needs(self, name: str) -> None:
-        """Import what a method needs, and all of them: else its first piece would be taken for slow."""
+        """Imports the modules a method needs, so that importing is not timed as training."""
         for module in (*NEEDS, *(TREES_NEED if name == TREES else method(name).needs)):
             importlib.import_module(module)
 
     def evaluate(
         self, name: str, level: Resource, seeds: tuple[int, ...]
     ) -> Generator[Event, None, tuple[dict[int, ReplicateScore], float]]:
-        """See engine.compare.halving.Evaluate."""
+        """See `engine.compare.halving.Evaluate`."""
         began = self.clock()
         task = self._prepare(level, seeds)
         fixed = self.clock() - began
@@ -152,12 +153,12 @@ class Evaluator:
         return out, fixed + self.clock() - began
 
     def _keep(self, name: str, level: Resource, task: Task, r: int, fitted: Any) -> None:
-        """What was fitted on replicate 0, to be taken away."""
+        """Keeps the fit of replicate 0 for export."""
         if task.replicates[r].number == 0:
             self.kept[name, level] = (fitted, task.source[r])
 
     def saving_seconds(self, level: Resource) -> float:
-        """Seconds that putting the result together takes at a level, about: tables, models, rows as CSV."""
+        """Estimated seconds to build the result at a level: tables, models, rows as CSV."""
         rows = sum(self.train_counts if level.rows is None else reduce_counts(self.train_counts, level.rows))
         table = min(MAX_POOLED, 4 * len(self.dataset.y))
         columns = int(self.dataset.numeric.shape[1] + self.dataset.categorical.shape[1])
@@ -166,7 +167,7 @@ class Evaluator:
 
     @property
     def pooled_seeds(self) -> int:
-        """Seeds whose scores are kept."""
+        """Number of seeds whose scores are kept."""
         counts = limits.target_counts(self.dataset.counts.tolist(), self.spec.imbalance)
         return max(1, MAX_POOLED // sum(counts))
 
@@ -178,7 +179,7 @@ class Evaluator:
                 classes = len(self.dataset.classes)
                 self.natural[r.number] = tuple(np.bincount(y[part], minlength=classes) for part in (parts.train, parts.valid))  # type: ignore[assignment]
                 stream = numpy_stream(self.spec.seed, "thin", r.seed, r.fold)
-                parts = replace(parts, withheld=none, elsewhere=none)  # there is no oracle here to give them back to
+                parts = replace(parts, withheld=none, elsewhere=none)  # no oracle runs here, so withheld rows are not used
                 return parts if level.rows is None else thin(parts, y, level.rows, stream)
 
             numbers = [seed * self.spec.folds + fold for seed in seeds for fold in range(self.spec.folds)]
@@ -195,7 +196,7 @@ class Evaluator:
         given: np.ndarray,
         epoch: int,
     ) -> None:
-        """Measure one replicate. probability: of validation and test rows. given [C]: class shares the model was trained with."""
+        """Measures one replicate. probability: of validation and test rows. given [C]: class shares the model was trained with."""
         replicate, classes = task.replicates[r], len(task.classes)
         (valid_p, test_p), p = probability, self.positive
         valid_y, test_y = (part.y[r][part.mask[r]].numpy() for part in (task.valid, task.test))

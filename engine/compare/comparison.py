@@ -1,7 +1,7 @@
-"""Which method helps on this table, by how much, and whether to believe it: a comparison inside a budget of seconds.
+"""Compares methods on one table within a time budget: which one helps, by how much, and how certain that is.
 
-Rounds, levels and the clock are `engine.compare.halving`'s; rows, features, training and metrics are those of runs (`engine.data`,
-`engine.methods`, `engine.analysis`); statistics are `engine.stats.verdict`'s. The test rows are never cut after the split.
+`engine.compare.halving` plans rounds, levels and time. Rows, features, training and metrics are those of runs (`engine.data`,
+`engine.methods`, `engine.analysis`). Statistics are in `engine.stats.verdict`. Test rows are never cut after the split.
 """
 
 from __future__ import annotations
@@ -40,24 +40,24 @@ from engine.training import network_cache
 __all__ = ["CompareSpec", "compare"]
 
 MAX_SEEDS = 10
-"""Seeds at most: more replicates hardly narrow an interval whose training parts overlap."""
+"""Largest number of seeds. More replicates hardly narrow an interval whose training parts overlap."""
 
 LOOK = Resource(rows=256, epochs=8)
-"""The quick look that fills the board."""
+"""The level of the quick look, which gives every method a first score."""
 
 ROWS = (32_768, 16_384, 8_192, 4_096, 2_048, 1_024, 512)
 SHORTER = (100, 50, 25, 12)
-"""Rows are cut down these steps first, then epochs."""
+"""Epochs of the lowest levels. Rows are cut first, then epochs."""
 
 MAX_ROWS = 150_000
-"""Rows of a table that are used at all; MAX_VALUES encoded values is the other bound."""
+"""Largest number of rows used. MAX_VALUES encoded values is a second limit."""
 
 TABLE_RATIO = 50.0
 """A table that is too large loses rows of its larger classes first, down to this ratio (`engine.data.thin`)."""
 
 
 def describe_sheet(sheet: Sheet, target: str) -> dict[str, Any]:
-    """What `compare` is told of a table beside its dataset: dropped, readings and guesses."""
+    """Arguments of `compare` that a dataset does not hold: dropped, readings and guesses."""
     used, left = select_features(sheet, target)
     return {
         "dropped": [{"name": column.name, "kind": column.kind} for column in left],
@@ -79,19 +79,20 @@ def compare(
     readings: Mapping[str, tuple[str, Sequence[str]]] | None = None,
     guesses: Mapping[str, Any] | None = None,
 ) -> Comparison:
-    """Compare the methods of a spec on a table. A generator of events (Phase, Progress, Note, Board); its value is the result, JSON-plain,
-    and artifacts: `arrays` and `thresholds/<name>` (npz), `model/<name>` (zip of `engine.export.write`), `augmented/<name>`
-    (CSV, of methods that add rows in the table's columns, up to MAX_CELLS cells).
+    """Compares the methods of a spec on a table. A generator of events (Phase, Progress, Note, Board).
 
-    began: the clock's reading when the budget began (now, by default). The others are what `describe_sheet` says of a person's own table.
-    dropped: what was left out of it before, for the result. readings: column -> (kind, levels) of those that were read as dates or as
-    yes and no, for the models (`engine.export.pipeline.Pipeline.of`). guesses: how the file was read (`Sheet.guesses`), for the result.
+    It returns the result (JSON-plain) and artifacts: `arrays` and `thresholds/<name>` (npz), `model/<name>` (zip of
+    `engine.export.write`), `augmented/<name>` (CSV, for methods that add rows in the table's columns, up to MAX_CELLS cells).
 
-    Result: see `engine.compare.result.make_result`. `arrays`: pr_recall [G], pr/<name> [G] (mean over replicates), truth, fold, seed [N]:
-    the tested rows of plain training's
-    replicates, seed after seed, of as many seeds as hold MAX_POOLED rows; score/<name> [n], n <= N: of the first n of them, as trained. A
-    model is that of replicate 0: fitted on its training rows, with the epoch that its validation rows chose; it has not seen its test rows.
-    Raises BadData or BadParameter, and what plain training raises; close it at any event to stop.
+    began: the value of `clock` when the budget began, by default now. `describe_sheet` gives the next three for an uploaded
+    table. dropped: columns that are not used. readings: column -> (kind, levels) of columns read as dates or as yes and no, for
+    the models (`engine.export.pipeline.Pipeline.of`). guesses: how the file was read (`Sheet.guesses`).
+
+    Result: see `engine.compare.result.make_result`. `arrays`: pr_recall [G]; pr/<name> [G], the mean over replicates; truth,
+    fold, seed [N]: the test rows of plain training's replicates, seed after seed, for as many seeds as MAX_POOLED rows allow;
+    score/<name> [n], n <= N: probabilities of the first n of them, as trained. A model is that of replicate 0: fitted on its
+    training rows, its epoch chosen on its validation rows; its test rows are not used. Raises BadData or BadParameter, and what
+    plain training raises. Close it at any event to stop.
     """
     began = clock() if began is None else began
     torch.set_num_threads(read_setting("LAB_THREADS", 1))
@@ -140,7 +141,7 @@ def _make_halving(bench: Evaluator, spec: CompareSpec, clock: Callable[[], float
 
 
 def _make_evaluator(dataset: Dataset, spec: CompareSpec, clock: Callable[[], float]) -> tuple[Evaluator, list[str]]:
-    """The table as it is used, and what was done to it."""
+    """The table as it is used, and sentences about what was changed in it."""
     if dataset.images is not None:
         raise BadData(f"{dataset.name} holds images; tables are compared here: look at images on the Deep page.")
     said = []
@@ -172,14 +173,14 @@ def _make_evaluator(dataset: Dataset, spec: CompareSpec, clock: Callable[[], flo
 
 
 def _titles(spec: CompareSpec) -> dict[str, str]:
-    """name -> title of the spec's methods. Raises BadParameter for one that is not offered."""
+    """name -> title of the spec's methods. Raises BadParameter for an unknown one."""
     catalog = {"methods": describe_methods()}
     known = list_contenders(catalog)
     return {name: known[name] for name in spec.complete(catalog).methods or known}
 
 
 def with_positive(dataset: Dataset, positive: str | None) -> Dataset:
-    """The dataset with this class as number 1 of two. Raises BadParameter where there is no such class."""
+    """The dataset with this class as number 1 of two. Raises BadParameter for an unknown class."""
     if positive is None:
         return dataset
     if positive not in dataset.classes:
@@ -198,13 +199,15 @@ def _list_counts(dataset: Dataset) -> str:
 
 
 def _rounds(bench: Evaluator) -> list[tuple[int, ...]]:
-    """Seeds of each round: one each; on small tables, which are quick in stacks, the later ones together. It depends on the data alone."""
+    """Seeds of each round: one each. On small tables, which train fast in stacks, later rounds have two. It depends on the data
+    alone.
+    """
     if bench.train_rows > ROWS[-1]:
         return [(seed,) for seed in range(MAX_SEEDS)]
     return [(0,), (1,), *((seed, seed + 1) for seed in range(2, MAX_SEEDS, 2))]
 
 
 def _levels(bench: Evaluator) -> list[Resource]:
-    """From all there is down: rows, then epochs."""
+    """Levels from the highest down: fewer rows, then fewer epochs."""
     rows: list[int | None] = [None, *(n for n in ROWS if n < bench.train_rows)]
     return [*(Resource(n) for n in rows), *(Resource(rows[-1], epochs) for epochs in SHORTER)]

@@ -1,20 +1,23 @@
-"""Who plays when: rounds of a comparison inside a budget of seconds. No torch, no statistics; time comes from a clock that is passed in.
+"""Successive halving within a time budget: which method trains when, and on how much. No torch, no statistics; the clock is
+passed in.
 
-One round is one set of seeds; a method's piece is a method on a round's seeds at one level. A level says how many training rows and
-epochs a piece may have. What is cut when time is short, in this order: rows, epochs, replicates; never methods.
+A round is one set of seeds. A level (`Resource`) limits training rows and epochs. An evaluation is one method on a round's
+seeds at one level. When time is short, rows are cut first, then epochs, then replicates; never methods.
 
-Round 1 is a quick look: every method, one seed, few rows, few epochs. It fills the board at once and tells what each method costs. Then
-the highest level is chosen at which two seeds of all methods fit into most of the time that is left; from there on only whole pieces
-at that level count. Every method gets the first seed. Where no level fits, the look is the level. Before each later round: where all that
-is planned fits for everybody, nobody is dropped; else the better half of the methods goes on, with plain training (successive halving),
-and while the round itself does not fit, half of that. A method that is dropped keeps its place on the board and its replicates.
+Round 1 is a quick look: every method on one seed with few rows and few epochs. It gives every method a score and a measured
+cost. Round 2 takes the highest level at which two seeds of all methods fit into FIRST_SHARE of the time left. From then on only
+complete evaluations at that level count. Every method gets the first seed. If no level fits, the look is the level.
 
-A piece is started only where it is expected to fit, and closed at its first event after the end of the budget; then it does not count. The
-quick look alone is finished whatever it takes. So the budget decides how much is computed, and nothing else: a piece's numbers depend on
-its method, level and seeds.
+Before each later round: if all planned rounds fit for all methods, no method is dropped. Otherwise plain training and the
+better half of the other methods go on, and half of those again while the round does not fit. A dropped method keeps its place
+on the board and its replicates.
 
-A method that fails keeps what it has and its sentence, and plays no more; without plain training there is nothing to compare with, so its
-failure ends the contest.
+An evaluation starts only if it is expected to fit. It is closed at its first event after the end of the budget and does not
+count then. Only the quick look always runs to its end. The budget therefore decides only how much is computed: the numbers of
+an evaluation depend on method, level and seeds.
+
+A method that fails keeps its results and its error sentence and is not trained again. If plain training fails, the comparison
+fails, since there is nothing to compare with.
 """
 
 from __future__ import annotations
@@ -28,14 +31,15 @@ from engine.events import Board, Event, Note, Phase, Progress, Running
 from engine.text import one_line
 
 FIRST_SHARE = 0.7
-"""Share of the time left that two seeds of all methods may be expected to take when a level is chosen."""
+"""Share of the time left that two seeds of all methods may take when the first level is chosen."""
 
 LATER_SHARE = 0.9
-"""The same once a level turned out too high, when costs are known better."""
+"""The same after a level turned out too high. Costs are known better then."""
 
 OVER = 4.0
-"""Times as long as expected, and a second, after which a first piece is given up for a lower level, so that one method cannot take the time
-of all; sooner where that is half of the time left, but not before 1.5 times."""
+"""A first evaluation stops after OVER times its expected seconds plus 1, so that one method cannot use the time of all, and a
+lower level is tried. It stops earlier at half of the time left, but not before 1.5 times its expected seconds.
+"""
 
 TICK = 0.25
 """Seconds between two Progress events."""
@@ -43,7 +47,7 @@ TICK = 0.25
 
 @dataclass(frozen=True)
 class Resource:
-    """rows: training rows of a replicate at most; epochs: passes at most. None: all there are, as many as the methods' own."""
+    """rows: largest number of training rows of a replicate. epochs: largest number of epochs. None: no limit."""
 
     rows: int | None = None
     epochs: int | None = None
@@ -51,7 +55,9 @@ class Resource:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A method on some seeds: outcomes by replicate number, seconds in all and the part of them that no level changes."""
+    """A method on some seeds. outcomes: by replicate number. seconds: in all. fixed: the part of them that does not depend on
+    the level.
+    """
 
     outcomes: Mapping[int, Any]
     seconds: float
@@ -59,19 +65,20 @@ class Evaluation:
 
 
 Evaluate = Callable[[str, Resource, tuple[int, ...]], Generator[Event, None, tuple[Mapping[int, Any], float]]]
-"""(method, level, seeds) -> events, then (outcomes by replicate number, seconds of it that no level changes)."""
+"""(method, level, seeds) -> events, then (outcomes by replicate number, seconds that do not depend on the level)."""
 
 
 @dataclass
 class SuccessiveHalving:
-    """Trains methods in rounds; see the module. After `run`: level, evaluations, round; stopped: method -> its last round
-    before it was dropped; failed: method -> why.
+    """Trains methods in rounds; see the module.
 
-    names: methods, plain training first. import_needs(name): imports what a method needs; no evaluation's time counts it.
-    estimate_rows(name, level): expected work of one seed in any unit, without what no level changes. rounds: seeds of each round after
-    the look, which takes the first of them. score(outcome): what methods are ranked by, as the difference to plain
-    training. deadline: reading of
-    `clock` by which all must be over, with what comes after the rounds; saving_seconds(level): seconds that that takes.
+    After `run`: level, evaluations, round; stopped: method -> its last round before it was dropped; failed: method -> why.
+
+    names: methods, plain training first. import_needs(name): imports what a method needs, outside the timed part.
+    estimate_rows(name, level): expected cost of one seed in any unit, without the part that does not depend on the level.
+    rounds: seeds of each round; the look uses the first. score(outcome): the value that methods are ranked by, as the
+    difference to plain training. deadline: the value of `clock` at which everything must be finished, saving included.
+    saving_seconds(level): seconds that saving takes.
     """
 
     names: Sequence[str]
@@ -105,22 +112,24 @@ class SuccessiveHalving:
 
     @property
     def seconds_left(self) -> float:
-        """Seconds until the end of the contest, at the present level."""
+        """Seconds until training must end at the present level."""
         return self._seconds_left(self.level)
 
     def outcomes(self, name: str, level: Resource | None = None) -> dict[int, Any]:
-        """What is complete of a method by replicate number: at the level, by default at the one that counts for it."""
+        """Complete outcomes of a method by replicate number, at `level` or else at the level that counts for it."""
         of = self.evaluations.get(level or self.level_of(name), {}).get(name, [])
         return {number: outcome for piece in of for number, outcome in piece.outcomes.items()}
 
     def level_of(self, name: str) -> Resource:
-        """The level that counts for a method: the present one, or, where nothing of it is complete there, the last one that all had."""
+        """The level that counts for a method: the present one, or the last complete one if it has no evaluation at the present
+        one.
+        """
         return next(
             (level for level in (self.level, self.complete_level) if self.evaluations.get(level, {}).get(name)), self.look
         )
 
     def seconds(self, name: str) -> float:
-        """Spent on a method at the level that counts for it."""
+        """Seconds spent on a method at the level that counts for it."""
         return sum(piece.seconds for piece in self.evaluations.get(self.level_of(name), {}).get(name, []))
 
     def _seconds_left(self, level: Resource) -> float:
@@ -132,7 +141,7 @@ class SuccessiveHalving:
         return [name for name in self.names if name not in self.failed]
 
     def run(self) -> Generator[Event, None, None]:
-        """All rounds. Leaves `level` at the highest one at which every method has its first seed."""
+        """Runs all rounds. Leaves `level` at the highest one at which every method has its first seed."""
         self.round = 1
         for name in self.names:
             yield from self._run(name, self.look, self.rounds[0], to_the_end=True)
@@ -142,9 +151,12 @@ class SuccessiveHalving:
             yield from self._later_rounds()
 
     def expect_seconds(self, name: str, level: Resource, seeds: int) -> float:
-        """Seconds that a method on so many seeds is expected to take: as its slowest piece at this level; else by the work there is, from
-        its piece with the most work so far, and where that is the look, at the pace that other methods then turned out to have, or at its
-        own where it was given up."""
+        """Expected seconds of a method on a number of seeds.
+
+        With an evaluation at this level: the slowest one. Otherwise scaled by `estimate_rows` from the evaluation with the most
+        rows. If that is the look, times `pace`, the factor measured on other methods, or `drag`, if the method was stopped at a
+        higher level.
+        """
         own = self.evaluations.get(level, {}).get(name)
         if own:
             return seeds * max(piece.seconds / self._seeds(piece) for piece in own)
@@ -159,7 +171,7 @@ class SuccessiveHalving:
         return max(1, len(piece.outcomes) // len(self.evaluations[self.look][self.names[0]][0].outcomes))
 
     def _choose(self, levels: Sequence[Resource], share: float, seeds: Sequence[int] = (2, 1)) -> Resource | None:
-        """The first level that fits with two seeds of every method; else the first with one; None where none does."""
+        """The first level that fits with two seeds of every method, else the first that fits with one; None if none does."""
         for many in seeds:
             for level in levels:
                 if self._expect_total(self.active, many, level) <= share * self._seconds_left(level):
@@ -167,10 +179,11 @@ class SuccessiveHalving:
         return None
 
     def _first_seed(self) -> Generator[Event, None, None]:
-        """Every method on the first seed, at the highest level that fits.
+        """Evaluates every method on the first seed, at the highest level that fits.
 
-        A level that turns out too high is left for a lower one at once. One that turns out too low, as the look overrates what little
-        work takes, is left for a higher one once all have played, as long as two seeds of that fit.
+        A level that turns out too high is replaced by a lower one at once. The look overestimates the cost of small
+        evaluations, so a level may turn out too low. It is then replaced by a higher one after all methods have finished, if
+        two seeds fit there.
         """
         self.round = 2
         below = list(self.levels)
@@ -187,7 +200,7 @@ class SuccessiveHalving:
                 ):
                     break
             if waiting and not first:
-                break  # back to the level that is complete
+                break  # keep the level that is complete
             if waiting:
                 level = self._choose(below, LATER_SHARE) if self.seconds_left > 0 else None
             else:
@@ -196,7 +209,9 @@ class SuccessiveHalving:
         self.level = self.complete_level
 
     def _first(self, name: str, level: Resource, *, lower: bool) -> Generator[Event, None, bool]:
-        """A method's first piece at a level. lower: where it takes far too long, there are lower ones to go to."""
+        """Runs a method's first evaluation at a level. lower: whether lower levels remain, so that it may be stopped when it
+        takes too long.
+        """
         expected = self.expect_seconds(name, level, 1)
         allowed = max(1.5 * expected, min(OVER * expected + 1, self.seconds_left / 2)) if lower else None
         if (yield from self._run(name, level, self.rounds[0], allowed=allowed)):
@@ -205,7 +220,7 @@ class SuccessiveHalving:
         return False
 
     def _learn_pace(self, level: Resource) -> None:
-        """How much longer or shorter things take at a level than the look made believe."""
+        """Sets `pace`: measured seconds at a level divided by the seconds that the look predicted."""
         took = believed = 0.0
         for name, pieces in self.evaluations.get(level, {}).items():
             look = self.evaluations[self.look][name][0]
@@ -229,7 +244,7 @@ class SuccessiveHalving:
                 kept = self._better_half(kept)
             self.round = number
             if not (kept or alone) or not (yield from self._run(plain, self.level, seeds)):
-                return  # plain training alone would tell nothing more
+                return  # plain training alone adds nothing
             self._stop([name for name in running if name not in kept], number - 1)
             for name in kept:
                 fits = self.expect_seconds(name, self.level, len(seeds)) <= self.seconds_left
@@ -237,14 +252,14 @@ class SuccessiveHalving:
                     continue
                 if self.seconds_left <= 0:
                     return
-                self._stop([name], number - 1)  # a round that it missed it cannot make up for: others are behind it
+                self._stop([name], number - 1)  # it missed a round, so its replicates would not match later ones
             running = [name for name in kept if name not in self.stopped and name not in self.failed]
 
     def _expect_total(self, names: Sequence[str], seeds: int, level: Resource | None = None) -> float:
         return sum(self.expect_seconds(name, level or self.level, seeds) for name in names if name not in self.failed)
 
     def _better_half(self, names: Sequence[str]) -> list[str]:
-        """Half of them, rounded up, by the mean difference to plain training; of one, it. In the order in which they run."""
+        """The better half of the methods, rounded up, by the mean difference to plain training, in the order in which they run."""
         kept = sorted(names, key=self._lead, reverse=True)[: (len(names) + 1) // 2]
         return [name for name in names if name in kept]
 
@@ -260,14 +275,16 @@ class SuccessiveHalving:
     def _run(
         self, name: str, level: Resource, seeds: tuple[int, ...], *, to_the_end: bool = False, allowed: float | None = None
     ) -> Generator[Event, None, bool]:
-        """Play it; False, and nothing kept, where the time, or what is allowed of it, is up before it ends. True and a sentence in `failed`
-        where it fails."""
+        """Evaluates a method. False, with nothing kept, if the time or `allowed` seconds end first.
+
+        A method that fails returns True and has a sentence in `failed`.
+        """
         yield Phase("round", f"Round {self.round}: {self.titles[name]}")
         running = Running(self._evaluating(name, level, seeds))
         while True:
             try:
                 event = running.pull()
-            except Exception as error:  # whatever a method or its library says: the others go on
+            except Exception as error:  # any error of a method or its library; the other methods go on
                 if name == self.names[0]:
                     raise
                 self.failed[name] = _describe_failure(error)
@@ -311,6 +328,6 @@ def _describe_failure(error: Exception) -> str:
     """A failure in one sentence."""
     if isinstance(error, LabError):
         return str(error)
-    if isinstance(error, MemoryError) or "allocate memory" in str(error):  # the second is torch's
+    if isinstance(error, MemoryError) or "allocate memory" in str(error):  # torch raises the second
         return "It needed more memory than there is."
     return f"It failed: {one_line(error, 160) or type(error).__name__}."

@@ -1,4 +1,4 @@
-"""How the methods of a comparison stand: scores and paired differences to plain training."""
+"""The leaderboard of a comparison: scores and paired differences to plain training."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from engine.stats.verdict import Difference, compute_differences
 
 
 def find_differences(halving: SuccessiveHalving, metric: str) -> dict[str, Difference]:
-    """Every method's difference to plain training, at the level at which the method stands."""
+    """Every method's difference to plain training, at the level that counts for the method."""
     share = split_share(count_folds(halving))
     values, plain_name = {}, halving.names[0]
     for name in halving.names:
         own = halving.outcomes(name)
         base = halving.outcomes(plain_name, halving.level_of(name)) if name != plain_name else own
-        # values less plain training's, so that methods at two levels can stand in one table while a round runs
+        # differences, so that methods at two levels can be compared while a round runs
         values[name] = {r: o.metrics[metric] - base[r].metrics[metric] for r, o in own.items() if r in base}
     values[plain_name] = {r: 0.0 for own in values.values() for r in own}
     return compute_differences(values, plain_name, share)
@@ -34,9 +34,9 @@ def count_folds(halving: SuccessiveHalving) -> int:
 def build_leaderboard(halving: SuccessiveHalving, metric: str) -> list[dict[str, Any]]:
     """Rows of an events.Board, one per method in the order in which they run, JSON-plain.
 
-    name, title, metric, mean, low, high, replicates, difference (as in the result, or None), rows (training rows of a replicate, mean) and
-    epochs (allowed; None: as many as the method's own), look (True: from the quick look), stopped (round or None), failed (a sentence or
-    None), seconds.
+    name, title, metric, mean, low, high, replicates, difference (as in the result, or None), rows (mean number of training rows
+    of a replicate), epochs (limit, None: the method's own number), look (True: from the quick look), stopped (round or None),
+    failed (a sentence or None), seconds.
     """
     share = split_share(count_folds(halving))
     there = {name: halving.outcomes(name) for name in halving.names}

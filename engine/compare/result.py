@@ -1,4 +1,4 @@
-"""The result of a comparison, JSON-plain: a record a method, the verdict, and what was cut to keep the budget."""
+"""The result of a comparison, JSON-plain: one record per method, the verdict, and what was cut to keep the budget."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from engine.stats.significance import split_share
 from engine.stats.verdict import Difference, find_best, write_verdict
 
 LOOK_VERDICT = "There was only time for a quick look, which says nothing about which method is better: allow more seconds."
-"""The verdict where no method was trained beyond the look."""
+"""The verdict if no method was trained beyond the look."""
 
 
 def make_result(
@@ -33,12 +33,12 @@ def make_result(
     """The result of `engine.compare.comparison.compare` without seconds and provenance. table: `describe_table`.
 
     methods [{name, title, metrics {metric: {mean, low, high, n, values}}, difference {metric, mean, low, high, p, p_holm, n,
-    better, worse} or None, seconds, replicates, numbers, rows, epochs, look, most_rows (training rows allowed, None: all), stopped (the
-    last round it played, where it was dropped), failed (a sentence or None), params, per_class}], verdict, best, metric, interval, data
-    {name, rows, used_rows, train_rows, train_counts, features, columns {numeric, categorical}, classes, counts, ratio, positive,
-    dropped, guesses}, spec, protocol {folds, seeds, test_share, patience}, shortened (sentences), notes, seconds, provenance. `best` is the
-    name of a method that is better than plain training after Holm's correction, or None; None where there was time for the quick look
-    alone.
+    better, worse} or None, seconds, replicates, numbers, rows, epochs, look, most_rows (limit of training rows, None: no
+    limit), stopped (the last round before it was dropped), failed (a sentence or None), params, per_class}], verdict, best,
+    metric, interval, data {name, rows, used_rows, train_rows, train_counts, features, columns {numeric, categorical}, classes,
+    counts, ratio, positive, dropped, guesses}, spec, protocol {folds, seeds, test_share, patience}, shortened (sentences),
+    notes, seconds, provenance. `best`: the name of a method that is better than plain training after Holm's correction, or
+    None. It is None if there was time for the quick look only.
     """
     against = find_differences(halving, spec.metric)
     looked = halving.level == halving.look
@@ -68,7 +68,7 @@ def make_result(
 
 
 def describe_table(bench: Evaluator, dropped: Sequence[Mapping[str, Any]], guesses: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The result's `data`, with no training rows in it yet: None."""
+    """The result's `data`. Its training rows are None until the result is built."""
     data = bench.dataset
     counts = limits.target_counts(data.counts.tolist(), bench.spec.imbalance)
     return {
@@ -126,7 +126,7 @@ def _summary(values: Sequence[float], share: float, bounds: tuple[float, float])
 
 
 def _proviso(halving: SuccessiveHalving, bench: Evaluator) -> str:
-    """What the verdict holds for, where training was cut to keep the budget; with a space before it."""
+    """What the verdict depends on if training was cut to keep the budget, with a space before it; else ''."""
     level, first = halving.level, next(iter(halving.outcomes(halving.names[0]).values()))
     used, cut = int(first.counts.sum()), []
     if level.rows is not None and used < bench.train_rows:
@@ -137,7 +137,7 @@ def _proviso(halving: SuccessiveHalving, bench: Evaluator) -> str:
 
 
 def _shortened(halving: SuccessiveHalving, bench: Evaluator) -> list[str]:
-    """What was cut to keep the budget, a sentence each."""
+    """What was cut to keep the budget, one sentence each."""
     said = []
     level, out = halving.level, halving.outcomes(halving.names[0])
     first = next(iter(out.values()))
