@@ -1,8 +1,8 @@
-"""What a run may say while it runs. Plain frozen values: JSON for the words, npz for the arrays, no pickle.
+"""Events of a run. Frozen values with plain fields: text as JSON, arrays as npz, no pickle.
 
-Order in a run: Phase and Note anywhere; one Scene per replicate before its first Frame; Epoch once an epoch; Frame about
-100 times; Progress at least every half second. Replicates are counted from 0; only replicate 0's scene and frames
-are sent live, the others are kept with the result.
+Order in a run: Phase and Note anywhere; one Scene per replicate before its first Frame; Epoch once an epoch; Frame about 100
+times; Progress at least every half second. Replicates are counted from 0. Only replicate 0's scene and frames are sent live;
+the others are kept with the result.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ UNIT = 8191
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of the run begins: `name` is short and stable, `text` is for a person."""
+    """A part of the run begins. `name` is short and stable, `text` is for a person."""
 
     name: str
     text: str
@@ -56,13 +56,13 @@ class Note:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch of `phase` is over. `values`: name -> one value per replicate (NaN where that replicate has stopped).
+    """One epoch of `phase` has ended. `values`: name -> one value per replicate (NaN if that replicate has stopped).
 
-    Names: train_loss, valid_loss, valid_ap; explicit gradient adds adapted_loss (the stepped classifier on validation
-    rows) and synthetic_loss (on the synthetic points alone); Meta-Weight-Net adds meta_loss (on validation rows after the step it
-    looks through) and minority_weight (share of the weights that rows of the smaller classes have); DOS adds, in its rounds,
-    rho_self, variance_minority, variance_majority and variance_0, variance_1, ... by class (see methods/dos.py). `first` is the
-    number of the first replicate in `values`; `step` counts optimiser steps since the run began.
+    Names: train_loss, valid_loss, valid_ap. Explicit gradient adds adapted_loss (the stepped classifier on validation rows) and
+    synthetic_loss (on the synthetic points alone). Meta-Weight-Net adds meta_loss (on validation rows after its virtual step)
+    and minority_weight (share of the weights that rows of the smaller classes have). DOS adds, in its rounds, rho_self,
+    variance_minority, variance_majority and variance_0, variance_1, ... by class (see methods/dos.py). `first`: number of the
+    first replicate in `values`. `step`: optimiser steps since the run began.
     """
 
     phase: str
@@ -74,14 +74,13 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Scene:
-    """What stands still in one replicate's picture; positions are int16 in units of the view box (see UNIT).
+    """The fixed part of one replicate's picture. Positions are int16 in units of the view box (see UNIT).
 
-    points [m, 2] int16 and labels [m] uint8: real training rows (at most 1,500; every minority row of up to 1,000).
-    centre [2], half [2]: the view box in plane coordinates, which are sd of the standardised features.
-    share: share of training variance the plane holds, in [0, 1]; exact: True where the plane is all of the data (2-D).
-    axes: names of the two axes. classes: names. parents [n, 2] int16: where each synthetic point was copied from
-    (n = 0 while there are none); parent_labels [n] uint8. A scene is sent again when the synthetic points come to be: the
-    last one counts, also for the frames before it.
+    points [m, 2] int16 and labels [m] uint8: real training rows (at most 1,500; every minority row of up to 1,000). centre [2],
+    half [2]: the view box in plane coordinates, which are sd of the standardised features. share: share of training variance in
+    the plane, in [0, 1]. exact: True if the plane holds all of the data (2-D). axes: names of the two axes. classes: names.
+    parents [n, 2] int16: where each synthetic point was copied from (n = 0 before there are any). parent_labels [n] uint8. A
+    scene is sent again when the synthetic points are created. The last scene counts, also for earlier frames.
     """
 
     replicate: int
@@ -102,9 +101,9 @@ class Scene:
 class Frame:
     """Positions of the synthetic points at one moment, with the decision surface.
 
-    points [n, 2] int16; moved [n] uint16: distance from the start in 1/1000 sd, in all dimensions (65,535 = more);
-    surface [GRID, GRID] uint8: 255 x probability of a minority class (any class below the largest).
-    n = 0 before the points exist; n never changes afterwards. score: validation average precision, NaN if not yet known.
+    points [n, 2] int16; moved [n] uint16: distance from the start in 1/1000 sd, in all dimensions (65,535 = more); surface
+    [GRID, GRID] uint8: 255 x probability of a minority class (any class below the largest). n = 0 before the points exist; n
+    never changes afterwards. score: validation average precision, NaN if not yet known.
     """
 
     replicate: int
@@ -120,9 +119,9 @@ class Frame:
 
 @dataclass(frozen=True)
 class Board:
-    """How a comparison stands: `rows` (JSON-plain, one per method, as `engine.compare.leaderboard.build_leaderboard` makes them) in
-    round `round` of `rounds`, with
-    `left` seconds of its budget."""
+    """The leaderboard of a comparison after a change. rows: JSON-plain, one per method
+    (`engine.compare.leaderboard.build_leaderboard`). round: of `rounds`. left: seconds left of the budget.
+    """
 
     rows: tuple[dict[str, Any], ...]
     round: int
@@ -140,14 +139,14 @@ def kind(event: Event) -> str:
 
 
 def encode(event: Event) -> tuple[str, str, bytes | None]:
-    """(kind, JSON, npz or None) as the store keeps an event."""
+    """(kind, JSON, npz or None), the form in which the store keeps an event."""
     names = getattr(event, "arrays", ())
     words = {f.name: getattr(event, f.name) for f in dataclasses.fields(event) if f.name not in names}
     return kind(event), json.dumps(words), pack({n: getattr(event, n) for n in names}) if names else None
 
 
 def decode(kind: str, words: str, arrays: bytes | None) -> Event:
-    """The event back. Raises BadData where the parts do not make one."""
+    """The event of `encode`'s parts. Raises BadData if they do not make one."""
     try:
         values: dict[str, Any] = json.loads(words)
         for name, value in values.items():
@@ -160,7 +159,7 @@ def decode(kind: str, words: str, arrays: bytes | None) -> Event:
 
 
 def pack_film(scene: Scene, frames: list[Frame]) -> bytes:
-    """One replicate's whole picture as one npz: the artifact `frames/<replicate>`."""
+    """One replicate's scene and frames as one npz: the artifact `frames/<replicate>`."""
     words = [{"phase": f.phase, "epoch": f.epoch, "step": f.step, "score": f.score} for f in frames]
     sent = [f for f in frames if len(f.points)]
     arrays = {
@@ -213,7 +212,7 @@ def pack(arrays: dict[str, np.ndarray]) -> bytes:
 
 def unpack(data: bytes) -> dict[str, np.ndarray]:
     """Arrays from `pack`. Raises BadData for anything else; never unpickles."""
-    if not data.startswith(b"PK"):  # numpy would take it for a pickle and explain how to load that unsafely
+    if not data.startswith(b"PK"):  # numpy would take it for a pickle and suggest loading it as one
         raise BadData("the store holds arrays that cannot be read: they are not an npz file.")
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
@@ -223,16 +222,16 @@ def unpack(data: bytes) -> dict[str, np.ndarray]:
 
 
 _UNREADABLE = (
-    # what numpy, zipfile, zlib and the reader of numpy's headers say of damaged bytes
+    # what numpy, zipfile, zlib and numpy's header parser raise on damaged bytes
     *(ValueError, OSError, EOFError, KeyError, RuntimeError, MemoryError, OverflowError, SyntaxError, TypeError),
     *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
 )
 
 
 class Running(Generic[E, T]):
-    """A generator being driven: iterating gives its events, and at its end `value` is what it returned.
+    """A running generator: iterating gives its events, and at its end `value` is what it returned.
 
-    A loop that is left early closes the generator.
+    A loop that ends early closes the generator.
     """
 
     value: T
@@ -247,7 +246,7 @@ class Running(Generic[E, T]):
             self.close()
 
     def pull(self) -> E | None:
-        """The next event, None once the generator has ended. Raises what the generator raises."""
+        """The next event, None after the generator has ended. Raises what the generator raises."""
         try:
             return next(self._generator)
         except StopIteration as end:
@@ -260,7 +259,7 @@ class Running(Generic[E, T]):
 
 
 def finish(generator: Generator[E, None, T], each: Callable[[E], object] | None = None) -> T:
-    """Drives a generator to its end and returns what it returns. each: is called with every event."""
+    """Runs a generator to its end and returns what it returns. each: called with every event."""
     running = Running(generator)
     for event in running:
         if each is not None:

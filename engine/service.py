@@ -1,8 +1,9 @@
-"""The engine process: claims jobs, hands them to warm workers, writes what comes back.
+"""The engine process: claims jobs, sends them to worker processes, writes their events and results to the store.
 
-One loop on the main thread does the work; a second thread does nothing but the heartbeat, so that a slow write never makes
-a living engine look dead. What this engine runs is decided by the store alone: a job that the store no longer counts
-as its own (cancelled and asked for again, deleted, or reaped while this machine slept) is dropped, never written.
+The main thread runs the loop. A second thread writes the heartbeat only, so that a slow write does not make a running engine
+look dead. The store alone decides what this engine runs. A job that the store no longer lists for this engine (cancelled and
+queued again, deleted, or marked as interrupted while this machine was suspended) is dropped, and nothing more is written for
+it.
 """
 
 from __future__ import annotations
@@ -28,17 +29,17 @@ from engine.store import EngineInfo, Job, Store
 from engine.store.jobs import INTERRUPTED, PRIORITY_SWEEP
 
 TICK = 0.05
-"""Seconds between two looks at the store."""
+"""Seconds that one turn of the loop waits for worker events."""
 BEAT = 1.0
 """Seconds between two heartbeats."""
 STUCK = 30.0
-"""A loop that has not turned for so many seconds no longer counts as alive: the heartbeat stops."""
+"""Seconds after which a loop turn counts as stuck. The heartbeat stops then, so that the engine no longer counts as alive."""
 GONE = "The features of run {run} are no longer here; run it again to embed them."
 FORGOTTEN = "The table was forgotten before this could start."
 PRIVATE_MB = 4096
-"""MiB that work on a person's own table may take beyond the idle worker, where it runs on the CPU."""
+"""Default MiB that work on an uploaded table may use beyond the idle worker, on the CPU."""
 PATIENCE = 60.0
-"""Seconds the store may refuse before the engine gives up."""
+"""Seconds of failing store calls after which the engine stops."""
 
 log = logging.getLogger(__name__)
 
@@ -52,13 +53,13 @@ def serve(
     prepare: str | None = "engine.embed.job:compile_library",
     private: str = "engine.executors.private:steps",
 ) -> None:
-    """Be the engine of a store until SIGTERM or SIGINT; then mark what was running as interrupted, and return.
+    """Runs the engine of a store until SIGTERM or SIGINT, then marks running jobs as interrupted and returns.
 
-    store_url: default as `Store`'s. slots: runs at a time (LAB_SLOTS, else 2). LAB_THREADS: CPU threads of a run (default 1,
-    see `engine.runner.execute`). LAB_WORKER_MEMORY: MiB a run on the CPU may take beyond its idle worker (Linux; default no limit;
-    not for runs on a GPU, whose driver reserves addresses by the gigabyte). LAB_PRIVATE_MEMORY: the same for work on people's own
-    tables (default PRIVATE_MB; on the CPU and Linux alone). LAB_FORGET_AFTER: see `engine.store.uploads`. Raises StoreError, and
-    BadInput for a setting that cannot be. Must be called on the main thread.
+    store_url: default as in `Store`. slots: jobs at a time (LAB_SLOTS, else 2). LAB_THREADS: CPU threads of a run (default 1,
+    see `engine.runner.execute`). LAB_WORKER_MEMORY: MiB that a run on the CPU may use beyond its idle worker (Linux; default no
+    limit; not for runs on a GPU, whose driver reserves gigabytes of address space). LAB_PRIVATE_MEMORY: the same for work on
+    uploaded tables (default PRIVATE_MB; CPU and Linux only). LAB_FORGET_AFTER: see `engine.store.uploads`. Raises StoreError,
+    and BadInput for an invalid setting. Must be called on the main thread.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     slots = slots or read_setting("LAB_SLOTS", 2)
@@ -67,7 +68,7 @@ def serve(
     if memory_mb is not None and not Path("/proc/self/statm").exists():
         raise BadInput("LAB_WORKER_MEMORY works on Linux alone; unset it here.")
     private_mb = read_setting("LAB_PRIVATE_MEMORY", PRIVATE_MB)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash would leave memory, private tables too, in a file
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold memory, private tables included
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -84,7 +85,7 @@ def serve(
 
 
 class Engine:
-    """One engine: a store, an executor, and what of the executor's news is not yet written."""
+    """One engine: a store, an executor, and the executor's events that are not yet written."""
 
     def __init__(self, store: Store, executor: LocalExecutor, slots: int, private_mb: int = PRIVATE_MB) -> None:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -105,7 +106,7 @@ class Engine:
         self._heart.start()
 
     def work(self, stopping: threading.Event) -> None:
-        """The loop. Raises StoreError where the store has refused for PATIENCE seconds."""
+        """Runs the loop. Raises StoreError if store calls have failed for PATIENCE seconds."""
         log.info("engine %s: %d slots, store %s", self.id, self.slots, self.store.database.place)
         looked = float("-inf")
         while not stopping.is_set():
@@ -117,7 +118,7 @@ class Engine:
                 self._apply_cancellations()
                 if time.monotonic() - looked >= BEAT:
                     looked = time.monotonic()
-                    self.store.record_heartbeat(self._info())  # after a long stop, or its own runs would be orphans
+                    self.store.record_heartbeat(self._info())  # first, or after a long stop its own runs would be orphans
                     for id in self.store.interrupt_orphans():
                         log.info("run %s was interrupted: its engine is gone", id)
                     gone = self.store.expire()
@@ -132,7 +133,7 @@ class Engine:
                 self._refused = None
 
     def stop(self) -> None:
-        """End workers, mark what they ran, say goodbye, and leave all in one file."""
+        """Ends the workers, marks running jobs as interrupted, removes this engine from the store and empties the store's log."""
         self._end.set()
         self._pending += self.executor.poll(0)
         self.executor.stop()
@@ -147,10 +148,10 @@ class Engine:
             log.error("%s What was running will be marked by the next engine.", error)
         log.info("engine %s stopped", self.id)
 
-    # ---- one turn
+    # ---- one turn of the loop
 
     def _write(self) -> None:
-        """Into the store with what happened, in order; what the store refuses is kept for the next turn."""
+        """Writes pending events to the store in order. Those that the store refuses stay for the next turn."""
         while self._pending:
             self._write_one(self._pending[0])
             self._pending.popleft()
@@ -177,7 +178,7 @@ class Engine:
         self._yielding.discard(news.key)
 
     def _apply_cancellations(self) -> None:
-        """Stop what somebody wants stopped, and what is no longer ours."""
+        """Cancels runs that the store marks and drops runs that it no longer lists."""
         if not self._running:
             return
         held = self.store.list_running(self.id)
@@ -189,7 +190,7 @@ class Engine:
                 self.executor.cancel(key)
 
     def _forget(self) -> None:
-        """End the workers that touched a table that is no longer there."""
+        """Ends the workers that hold data of a deleted table."""
         if touched := self.executor.touched:
             for upload in touched - self.store.list_existing(touched):
                 for key in [key for key, job in self._running.items() if job.upload == upload]:
@@ -203,9 +204,10 @@ class Engine:
             self.executor.drop(key)
 
     def _yield_to_urgent(self) -> None:
-        """Where every slot is taken and something that a person waits for is queued, stop a sweep's cell; `_write_one` gives it back.
+        """Stops one running sweep cell if all slots are taken and an interactive job is queued; `_write_one` queues the cell
+        again.
 
-        It is asked to stop as by a cancel, so that the worker stays warm and is free within a second. One at a time.
+        It is cancelled like any run, so the worker stays warm and is free within a second. One cell at a time.
         """
         if self._yielding or len(self._running) < self.slots:
             return
@@ -218,7 +220,7 @@ class Engine:
     def _claim(self) -> None:
         for _ in range(self.executor.idle):
             sweeps = sum(job.priority >= PRIORITY_SWEEP for job in self._running.values())
-            full = sweeps >= max(1, self.slots - 1)  # one slot is kept for people, unless it is the only one
+            full = sweeps >= max(1, self.slots - 1)  # one slot is kept for interactive jobs, unless it is the only one
             job = self.store.claim(self.id, max_priority=PRIORITY_SWEEP - 1 if full else None)
             if job is None:
                 return
@@ -233,7 +235,7 @@ class Engine:
             self._running[work.key] = job
 
     def _work(self, job: Job) -> Work | None:
-        """What a worker needs to do the job; None where the table, or the features of an embed job's run, are gone."""
+        """What a worker needs for the job. None if the table, or the features of an embed job's run, no longer exist."""
         work = Work((job.id, job.attempt), job.spec, job.device, job.timeout_s, private=job.owner is not None, kind=job.kind)
         if job.upload is not None:
             on_cpu = job.device == "cpu" or job.kind == "profile" or self._devices == ["cpu"]
@@ -284,7 +286,7 @@ class Engine:
 
 
 def _memory(pid: int) -> float:
-    """MiB of a process in memory, pages shared with others included; 0 where it is gone, or is another's and this no Linux."""
+    """MiB of a process in memory, shared pages included. 0 if it has ended. Without /proc: this process only, its peak."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError):

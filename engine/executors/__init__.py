@@ -1,6 +1,6 @@
-"""Where runs are trained: start, events, cancel behind the same verbs. What goes in (Work) and what comes out.
+"""Interface of executors, which train jobs in other processes: what goes in (`Work`) and what comes out (`ExecutorEvent`).
 
-Plain values that cross a process; whoever drives an executor never imports torch.
+Plain values that can cross processes. The process that drives an executor never imports torch.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Key = tuple[str, int]
-"""A job's id and attempt: the same job queued again is other work."""
+"""A job's id and attempt. The same job queued again has another key."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """One job to do. spec: the job's (`engine.store.Job`). device: auto, cpu or cuda. timeout_s: seconds allowed, None = no limit.
+    """One job. spec: the job's (`engine.store.Job`). device: auto, cpu or cuda. timeout_s: seconds allowed, None = no limit.
 
-    kind: the job's, run, embed, profile or compare. features: for an embed job what is laid out, the run's artifact: a worker reads
-    no store. private: made from a private table, so that nothing of it may be written to a log. upload: the table's id; table: its
-    name and bytes, for all kinds but embed. memory_mb: MiB this job may take beyond the idle worker, None = no limit of its own.
+    kind: run, embed, profile or compare. features: of an embed job, the run's artifact to lay out, since a worker does not read
+    the store. private: made from a private table, so that nothing of it may be written to a log. upload: the table's id. table:
+    its name and bytes, for all kinds but embed. memory_mb: MiB that this job may use beyond the idle worker, None = no limit of
+    its own.
     """
 
     key: Key
@@ -35,14 +36,14 @@ class Work:
 
 @dataclass(frozen=True)
 class CatalogReceived:
-    """A worker is up: the live catalog, as `engine.catalog.build_catalog(live=True)` gives it."""
+    """A worker started. catalog: the live catalog of `engine.catalog.build_catalog(live=True)`."""
 
     catalog: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class WorkerEvents:
-    """Events of a run in order, each as `engine.events.encode` gives it: (kind, JSON, npz or None)."""
+    """Events of a run in order, each encoded by `engine.events.encode`: (kind, JSON, npz or None)."""
 
     key: Key
     events: list[tuple[str, str, bytes | None]]
@@ -50,9 +51,9 @@ class WorkerEvents:
 
 @dataclass(frozen=True)
 class WorkFinished:
-    """The last word on a run. state: done, failed or cancelled; reason: one sentence for a person unless done.
+    """A job ended. state: done, failed or cancelled. reason: one sentence for a person unless done.
 
-    result: (JSON, npz) of the Result, where done; of an embed job (its facts as JSON, b""). artifacts: name -> bytes.
+    result: (JSON, npz) of the Result if done; of a job that is no run (its facts as JSON, b""). artifacts: name -> bytes.
     """
 
     key: Key
@@ -64,7 +65,7 @@ class WorkFinished:
 
 @dataclass(frozen=True)
 class WorkReturned:
-    """The worker was gone before it took the run up: nobody has begun it, and it can be started again."""
+    """The worker ended before it started this job. The job can be queued again."""
 
     key: Key
 

@@ -1,8 +1,8 @@
 """Warm worker processes on this machine: one spawned process, one duplex pipe and one reading thread per slot.
 
-A slot whose process is gone, for whatever reason, is replaced at once by a warming one; no slot shares anything with
-another, so that one can be killed at any moment without the others noticing. The process that owns the slots imports
-neither torch nor scikit-learn, and must start them from the thread that lives as long as it does (its main thread).
+A slot whose process has ended is replaced at once by a new one that warms up. Slots share nothing, so one can be killed at any
+moment without effect on the others. The process that owns the slots imports neither torch nor scikit-learn. It must start the
+workers from its main thread, because they end with the thread that started them.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEv
 from engine.executors.worker import CANCELLED, prepare, work
 
 GRACE = 0.8
-"""Seconds a run has to stop by itself when it is cancelled; then its worker is killed."""
+"""Seconds that a cancelled run has to stop by itself. Then its worker is killed."""
 SLOWEST_RETRY = 30.0
-"""Seconds between attempts to start a worker that does not come up."""
+"""Longest pause in seconds between attempts to start a worker that fails to start."""
 SPARE = 10.0
-"""Seconds that all workers must be up and idle before something is prepared beside them."""
+"""Seconds that all workers must be ready and idle before `prepare` is called."""
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +41,9 @@ class _Run:
 
 @dataclass(eq=False)
 class _Slot:
-    """One worker process. Ready once it said so; busy while it has a run.
+    """One worker process. ready: it has started. run: the run it has, None while it is idle.
 
-    touched: ids of the uploads it was given anything of. stale: one of them was forgotten, so the process ends with its run.
+    touched: ids of the uploads it received. stale: one of them was deleted, so the process ends after its run.
     """
 
     process: Any
@@ -57,20 +57,20 @@ class _Slot:
 
 
 class LocalExecutor:
-    """`slots` warm workers. Every method is for one thread, the one that made it.
+    """`slots` warm workers. Only the thread that created the executor may call its methods.
 
     target: 'module:function', run(spec, device=...) -> generator of events that returns (Result, artifacts). catalog:
-    'module:function', called with live=True in each new worker. threads: of the libraries in a worker. It does not depend
-    on how many are busy: another number of threads may add in another order, and the same spec must give the same bits.
-    memory_mb: MiB a run may take beyond the idle worker; None = no limit. prepare: 'module:function', called once in a process of its
-    own, at the lowest priority, when the workers have been idle for SPARE seconds; None for nothing.
+    'module:function', called with live=True in each new worker. threads: of the libraries in a worker. It does not depend on
+    the number of busy workers, because another number of threads may add in another order, and the same spec must give the same
+    bits. memory_mb: MiB that a run may use beyond the idle worker, None = no limit. prepare: 'module:function', called once in
+    a process of its own at the lowest priority, after all workers have been idle for SPARE seconds; None for nothing.
 
-    private: 'module:function', steps of what is done with a person's own table; see `engine.executors.private.steps`. Such
-    work goes to workers
-    that touched that table before, where one is idle, and other work to those that touched none.
+    private: 'module:function', the steps of jobs on an uploaded table; see `engine.executors.private.steps`. Such a job goes to
+    an idle worker that had the same table before, if there is one. Other jobs go to workers that had no table.
 
-    From the first embed job on, idle workers load what embed jobs use: about a second, and 120 MB each, which those who never look
-    at features are spared. Not with a limit of memory, which would count it to the runs.
+    After the first embed job, idle workers load the libraries of embed jobs: about 1 s and 120 MB each, so they are not loaded
+    before they are needed. With a memory limit they are not loaded early, because the limit would count them as part of the
+    run.
     """
 
     def __init__(
@@ -85,27 +85,27 @@ class LocalExecutor:
         private: str = "engine.executors.private:steps",
     ) -> None:
         self.trouble = ""
-        """Why no worker comes up, in one sentence; '' while they do."""
+        """Why no worker starts, in one sentence; '' while workers start."""
         self._context = multiprocessing.get_context("spawn")
         self._arguments = (target, catalog, private, threads, memory_mb)
         self._messages: queue.SimpleQueue[tuple[_Slot, Any]] = queue.SimpleQueue()
         self._failures = 0
-        self._embeds = False  # an embed job was seen
+        self._embeds = False  # whether an embed job was started
         self._prepare = prepare
         self._preparing: Any = None
         self._busy_at = time.monotonic()
-        self._waiting: list[float] = []  # when to start the replacements of workers that did not come up
+        self._waiting: list[float] = []  # times at which to replace workers that failed to start
         self._slots = [self._spawn() for _ in range(slots)]
-        atexit.register(self.stop)  # multiprocessing would wait at exit for workers that never leave by themselves
+        atexit.register(self.stop)  # multiprocessing would wait at exit for workers, which never end by themselves
 
     @property
     def idle(self) -> int:
-        """Runs that could start now."""
+        """Number of idle workers, so of jobs that can start now."""
         return len(self._free())
 
     @property
     def ready(self) -> int:
-        """Workers that are up, busy or idle."""
+        """Number of workers that have started, busy or idle."""
         return sum(slot.ready for slot in self._slots)
 
     @property
@@ -114,7 +114,7 @@ class LocalExecutor:
         return [slot.process.pid for slot in self._slots]
 
     def start(self, work: Work) -> bool:
-        """Run it on an idle worker. False where there is none (any more)."""
+        """Starts a job on an idle worker. False if there is none."""
         known = {work.upload} if work.upload is not None else set()
         for slot in sorted(self._free(), key=lambda slot: known != slot.touched):
             if work.upload is not None:
@@ -130,25 +130,25 @@ class LocalExecutor:
         return False
 
     def cancel(self, key: Key) -> None:
-        """Ask the run to stop at its next event; it is killed if that takes longer than GRACE. `poll` says when it ended."""
+        """Asks the run to stop at its next event, and kills it after GRACE seconds. `poll` returns its end."""
         for slot in self._slots:
             if slot.run is not None and slot.run.work.key == key and slot.run.kill_at == float("inf"):
                 slot.run.kill_at = time.monotonic() + GRACE
                 self._send(slot, ("cancel", key))
 
     def drop(self, key: Key) -> None:
-        """Kill the run now; nothing more is heard of it."""
+        """Kills the run now. `poll` returns nothing more of it."""
         for slot in self._slots:
             if slot.run is not None and slot.run.work.key == key:
                 self._replace(slot)
 
     @property
     def touched(self) -> set[str]:
-        """Ids of the uploads that a worker was given anything of."""
+        """Ids of the uploads that the workers received."""
         return set().union(*(slot.touched for slot in self._slots))
 
     def forget(self, upload: str) -> None:
-        """End every worker that touched this upload: at once, or after its run where that is on something else."""
+        """Ends every worker that received this upload: at once, or after its run if that uses something else."""
         for slot in [slot for slot in self._slots if upload in slot.touched]:
             if slot.run is None or slot.run.work.upload == upload:
                 self._replace(slot)
@@ -157,20 +157,20 @@ class LocalExecutor:
                 slot.stale = True
 
     def poll(self, timeout: float) -> list[ExecutorEvent]:
-        """What happened, in order; waits at most `timeout` seconds for the first of it."""
+        """What happened, in order. Waits at most `timeout` seconds for the first event."""
         happened = self._overdue()
         self._use_spare_time()
         try:
             slot, message = self._messages.get(timeout=0 if happened else timeout)
             while True:
-                if slot in self._slots:  # else it was replaced, and what it still says does not count
+                if slot in self._slots:  # a replaced worker's messages do not count
                     happened += self._handle_message(slot, message)
                 slot, message = self._messages.get_nowait()
         except queue.Empty:
             return happened + self._overdue()
 
     def stop(self) -> None:
-        """End all workers, now. Nothing can be started afterwards."""
+        """Ends all workers now. Nothing can be started afterwards."""
         atexit.unregister(self.stop)
         slots, self._slots, self._waiting = self._slots, [], []
         if self._preparing is not None:
@@ -191,15 +191,16 @@ class LocalExecutor:
         here, there = self._context.Pipe()
         process = self._context.Process(target=work, args=(there, *self._arguments), name="worker", daemon=True)
         self._start_process(process)
-        there.close()  # or the end of the worker would not be the end of the pipe
+        there.close()  # else the pipe would stay open after the worker ends
         slot = _Slot(process, here)
         slot.listener = threading.Thread(target=self._listen, args=(slot,), daemon=True, name="listener")
         slot.listener.start()
         return slot
 
     def _start_process(self, process: Any) -> None:
-        # Ctrl-C and a service manager's stop reach the whole group of processes; workers leave the ending to the engine.
-        resource_tracker.ensure_running()  # or `start` would, and unblock the signals again before it makes the worker
+        # Ctrl-C and a service manager's stop signal the whole process group. Workers block both signals, because the engine
+        # ends them.
+        resource_tracker.ensure_running()  # else `start` would, and unblock the signals before the worker starts
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
             process.start()
@@ -222,16 +223,16 @@ class LocalExecutor:
             self._start_process(self._preparing)
 
     def _listen(self, slot: _Slot) -> None:
-        """Reading blocks while a worker is halfway through a large message, so it has its own thread."""
+        """Puts a worker's messages in the queue. Has its own thread, since reading blocks while a worker sends a large message."""
         try:
             while True:
                 self._messages.put((slot, slot.pipe.recv()))
         except (EOFError, OSError):
-            slot.pipe.close()  # here alone: closed under a read, its number could name the next worker's pipe
+            slot.pipe.close()  # only here: if closed during a read, its number could belong to the next pipe
             self._messages.put((slot, None))
 
     def _send(self, slot: _Slot, message: tuple[Any, ...]) -> bool:
-        """False where the worker is gone; its listener says so soon."""
+        """Sends a message. False if the worker has ended; its listener puts None in the queue."""
         try:
             slot.pipe.send(message)
         except OSError:
@@ -285,7 +286,7 @@ class LocalExecutor:
         return [WorkFinished(run.work.key, "failed", reason)]
 
     def _overdue(self) -> list[ExecutorEvent]:
-        """Kill what did not stop in time, and start the replacements that are due."""
+        """Kills runs that did not stop in time, and starts the replacements that are due."""
         now = time.monotonic()
         ended: list[ExecutorEvent] = []
         for slot in list(self._slots):
@@ -305,7 +306,7 @@ class LocalExecutor:
         slot.process.kill()
         slot.process.join(1)
         self._slots.remove(slot)
-        if self._failures:  # not at once for ever, when no worker can come up
+        if self._failures:  # with growing pauses while no worker can start
             self._waiting.append(time.monotonic() + min(SLOWEST_RETRY, 2.0 ** (self._failures - 1)))
             self._waiting.sort()
         else:
@@ -313,7 +314,7 @@ class LocalExecutor:
 
 
 def _how(code: int | None) -> str:
-    """How a process ended, in words."""
+    """How a process ended, as the end of a sentence."""
     if code is None:
         return "closed its pipe"
     if code < 0:

@@ -1,8 +1,9 @@
-"""What a worker does with a person's own table: profile it, run a method on it, compare methods. And comparisons on public data.
+"""The jobs of a worker that need more than a spec: profiles, runs and comparisons on an uploaded table, and comparisons on
+public data.
 
-The functions that do it are imported when they are called. The sheet read last stays in this process - a profile, a comparison
-and runs on one table read it once - until the process takes up work on anything else (`forget`), or ends, as it does when the
-table is forgotten.
+Their modules are imported when they are called. The sheet read last stays in this process, so that a profile, a comparison and
+runs on one table read it once. It is cleared (`forget`) when the process takes a job on other data, and the process ends when
+the table is deleted.
 """
 
 from __future__ import annotations
@@ -41,13 +42,13 @@ def steps(
     id: str,
     device: str = "auto",
 ) -> Steps:
-    """The steps of a job: a generator of events that returns its result (facts, where it is no run) and its artifacts.
+    """The steps of a job: a generator of events that returns its result (a run's Result, else facts) and its artifacts.
 
-    kind: run, profile or compare. table: the file, None for a comparison on a public dataset. run: `engine.runner.run`.
-    id: the job's. device: a run's.
+    kind: run, profile or compare. table: the file, None for a comparison on a public dataset. run: `engine.runner.run`. id: of
+    the job. device: of a run.
 
-    A profile leaves the artifact `profile` (JSON); a comparison `comparison` (JSON) and what it names besides.
-    Raises the errors of engine.errors.
+    A profile has the artifact `profile` (JSON). A comparison has `comparison` (JSON) and the artifacts of
+    `engine.compare.comparison.compare`. Raises the errors of engine.errors.
     """
     if kind == "profile":
         return _profile(spec, _needed(table))
@@ -57,7 +58,7 @@ def steps(
 
 
 def forget() -> None:
-    """Let go of the sheet that was read last."""
+    """Clears the sheet that was read last."""
     _sheets.clear()
 
 
@@ -88,7 +89,7 @@ def _compare(spec: Mapping[str, Any], table: Table | None) -> Steps:
 def _run(spec: RunSpec, table: Table, run: Callable[..., Any], id: str, device: str) -> Steps:
     yield Phase("reading", "Reading the table")
     result, artifacts = yield from run(spec, device=device, dataset=_dataset(table, spec.data))
-    return replace(result, run_id=id), artifacts  # the id counts the table and its owner too
+    return replace(result, run_id=id), artifacts  # the id also depends on the table and its owner
 
 
 def _dataset(table: Table, options: Mapping[str, Any]) -> Any:

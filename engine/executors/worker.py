@@ -1,9 +1,9 @@
-"""The worker process: imports torch once, then runs what it is given, one run at a time, until its pipe closes.
+"""The worker process: imports torch once, then runs one job at a time until its pipe closes.
 
-Messages out: ("catalog", dict), ("ready",), ("unable", sentence), ("began",), ("events", key, [encoded]) and ("ended", key, state,
-reason, result, artifacts, whether the worker can go on). Messages in: ("run", Work), ("cancel", key), ("warm",). Nothing heavy is
-imported here at the top: the first thing a worker does is to make sure that it dies with the engine, also in the middle of
-importing torch.
+Messages out: ("catalog", dict), ("ready",), ("unable", sentence), ("began",), ("events", key, [encoded]) and ("ended", key,
+state, reason, result, artifacts, whether the worker can go on). Messages in: ("run", Work), ("cancel", key), ("warm",). This
+module imports no large library at its top. The first step of a worker is to make sure that it ends with the engine, also during
+the import of torch.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from engine.events import Event
 
 FLUSH = 0.05
-"""Events leave a worker at most this many seconds after they were said, and at most once in that time."""
+"""Seconds: an event is sent at most this long after it happened, and batches are at least this far apart."""
 CANCELLED = "Cancelled."
 OUT_OF_MEMORY = "The run ran out of memory; ask for fewer rows, replicates or synthetic points, or allow it more."
 TABLE_OUT_OF_MEMORY = "The table needs more memory than there is for one job here: send fewer rows or columns of it."
@@ -42,10 +42,10 @@ _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "st
 def work(pipe: Connection, target: str, catalog: str, private: str, threads: int, memory_mb: int | None) -> None:
     """The body of a worker process. target, catalog, private: 'module:function'. threads: of torch and the BLAS under numpy.
 
-    memory_mb: MiB of address space that runs may take beyond what the idle worker has; None = no limit.
+    memory_mb: MiB of address space that runs may use beyond the idle worker, None = no limit.
     """
     _die_with_parent()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash would leave memory, private tables too, in a file
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold memory, private tables included
     os.environ.update(dict.fromkeys(_THREADS, str(threads)))  # read when torch and numpy are imported
     try:
         run = _load(target)
@@ -57,7 +57,7 @@ def work(pipe: Connection, target: str, catalog: str, private: str, threads: int
         pipe.send(("unable", _one_line(error)))
         return
     pipe.send(("ready",))
-    held: str | None = None  # the table that caches of this process may hold something of
+    held: str | None = None  # id of the table whose data this process's caches may hold
     while True:
         try:
             message = pipe.recv()
@@ -68,14 +68,14 @@ def work(pipe: Connection, target: str, catalog: str, private: str, threads: int
                 _let_go()
             held = message[1].upload
             if not _run(pipe, run, private, message[1]):
-                return  # what failed may have left this process in any state; the engine starts another
+                return  # the failure may have left any state in this process; the engine starts another
         if message[0] == "warm":
             _try("engine.embed.job:load_libraries")
         del message  # it may hold a table
 
 
 def prepare(function: str) -> None:
-    """The body of a process that gets something ready beside the workers, when the machine has nothing better to do."""
+    """The body of a process that calls `function` at the lowest priority."""
     _die_with_parent()
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     os.nice(19)
@@ -83,14 +83,16 @@ def prepare(function: str) -> None:
 
 
 def _let_go() -> None:
-    """Empty what keeps something of the last table: its owner may forget it while this process is busy with another's work."""
+    """Empties the caches that hold data of the last table, so that the table can be deleted while this process runs another
+    job.
+    """
     for name, empty in (("engine.executors.private", "forget"), ("engine.training.network_cache", "clear")):
         if name in sys.modules:
             getattr(sys.modules[name], empty)()
 
 
 def _try(function: str) -> None:
-    """Call 'module:function', which makes later work quicker; where that fails the log says so, and later work says why."""
+    """Calls 'module:function', which makes later work faster. A failure is printed only, since later work reports it."""
     try:
         _load(function)()
     except Exception:
@@ -98,7 +100,7 @@ def _try(function: str) -> None:
 
 
 def _run(pipe: Connection, run: Callable[..., Any], private: str, work: Work) -> bool:
-    """One run to its end. False where the worker should not be used again."""
+    """Runs a job to its end. False if the worker should not be used again."""
     pipe.send(("began",))
     with _silence(work.private), _memory(work.memory_mb):
         return _to_its_end(pipe, run, private, work)
@@ -150,11 +152,11 @@ _Done = tuple[tuple[str, bytes], dict[str, bytes]]
 
 
 def _drive(generator: Generator[Event, None, Any], pipe: Connection, key: Key, outbox: _Outbox) -> _Done | None:
-    """(encoded result, artifacts), or None as soon as somebody wants it cancelled."""
+    """(encoded result, artifacts), or None as soon as the job is cancelled."""
     from engine.events import Running, encode, pack
 
     running = Running(generator)
-    while (event := running.pull()) is not None:  # not a loop over it: what closing it raises is the caller's
+    while (event := running.pull()) is not None:  # no for loop: the caller handles what closing raises
         outbox.put(encode(event))
         while pipe.poll():
             if pipe.recv() == ("cancel", key):
@@ -166,7 +168,7 @@ def _drive(generator: Generator[Event, None, Any], pipe: Connection, key: Key, o
 
 
 class _Outbox:
-    """Sends events in batches: the first at once, a late one without waiting for the next."""
+    """Sends events in batches: the first event at once, later ones within FLUSH seconds."""
 
     def __init__(self, pipe: Connection, key: Key) -> None:
         self._pipe, self._key = pipe, key
@@ -202,7 +204,7 @@ class _Outbox:
 
 
 def _die_with_parent() -> None:
-    """End this process when the engine's ends, however it ends."""
+    """Ends this process when the engine process ends, in whatever way."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -211,10 +213,10 @@ def _die_with_parent() -> None:
         os._exit(9)
 
     threading.Thread(target=follow, daemon=True).start()
-    if sys.platform == "linux":  # the kernel does it also while a library holds Python's lock for seconds
+    if sys.platform == "linux":  # the kernel also does it while a library holds Python's lock
         set_parent_death_signal = 1
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-        if os.getppid() != parent.pid:  # it was quicker
+        if os.getppid() != parent.pid:  # it ended before the call
             os._exit(9)
 
 
@@ -230,7 +232,7 @@ def _address_space() -> int:
 
 @contextmanager
 def _memory(memory_mb: int | None) -> Iterator[None]:
-    """A limit for one job, below that of the worker."""
+    """Sets a memory limit for one job, below that of the worker."""
     if memory_mb is None:
         yield
         return
@@ -245,7 +247,7 @@ def _memory(memory_mb: int | None) -> Iterator[None]:
 
 @contextmanager
 def _silence(private: bool) -> Iterator[None]:
-    """Where the work is private, what libraries print and warn of, values among it, goes nowhere."""
+    """Discards what libraries print and warn if the work is private, since it may contain values of the table."""
     if not private:
         yield
         return
@@ -278,7 +280,7 @@ def _one_line(error: BaseException) -> str:
 
 
 def _sentence(error: Exception, work: Work) -> str:
-    """What a person reads about an error that nobody foresaw. Its words are left out where they may hold private values."""
+    """The reason shown for an unexpected error. The error's own text is left out if it may contain private values."""
     if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
         return TABLE_OUT_OF_MEMORY if work.kind in ("profile", "compare") else OUT_OF_MEMORY
     if work.private:
