@@ -1,7 +1,7 @@
-"""The scikit-learn door: a classifier for every method that takes tables, such as `EOSClassifier`.
+"""scikit-learn classifiers of all methods that take tables, such as `EOSClassifier`.
 
-The classes are made from the methods' own fields when this module is imported: a new method file has its classifier at once.
-`classifiers()` lists them. What a classifier trains with is the very `Method.fit` that runs use, on a Task of one replicate.
+The classes are made from the methods' own fields when this module is imported, so a new method file has its classifier without
+further code. `classifiers()` lists them. A classifier trains with the `Method.fit` that runs use, on a Task of one replicate.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 
 BLOCK_ROWS = 2**16
-"""Rows predicted at once."""
+"""Largest number of rows predicted at once."""
 
 NEVER_LOG_ODDS = 1000.0
 """Log-odds whose probability is 0 in double precision."""
@@ -48,7 +48,7 @@ NEVER_LOG_ODDS = 1000.0
 
 @dataclass(frozen=True)
 class CommonParameters:
-    """What every classifier takes beside its method's fields and `random_state`."""
+    """Parameters of every classifier besides its method's fields and `random_state`."""
 
     validation_fraction: float = param(
         0.2, low=0.0, high=0.9,
@@ -73,7 +73,7 @@ RANDOM_STATE = (
 
 
 class TrainingWarning(UserWarning):
-    """What a person should know of how a classifier was trained: no validation rows, or what the method has to say."""
+    """A caution about how a classifier was trained: no validation rows, or a note of the method."""
 
 
 class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -88,11 +88,11 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     method: ClassVar[type[Method]]
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Train. X [n, d] numbers, an array or a data frame; y [n] labels of two or more classes.
+        """Trains. X [n, d]: numbers, an array or a data frame. y [n]: labels of two or more classes.
 
         float32 is trained on as it is, everything else as float64. Raises BadData (a ValueError) for data that cannot be
-        trained on, BadParameter (a ValueError) for parameters out of range, and RunFailed where training runs off to no numbers.
-        Warns (TrainingWarning) where a class has too few rows for a validation part, and of what the method has to say.
+        trained on, BadParameter (a ValueError) for parameters out of range, and RunFailed if training gives values that are not
+        finite. Warns (TrainingWarning) if a class has too few rows for a validation part, and for each note of the method.
         """
         method, door = self._parameters()
         table, y = self._read(X, y=y)
@@ -100,7 +100,7 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise BadData(f"y has one class alone, {self.classes_.tolist()[0]!r}; a classifier needs rows of two or more.")
-        # methods call the smaller one of two classes 1, the positive one
+        # methods take the smaller of two classes as class 1, the positive one
         swap = len(self.classes_) == 2 and 2 * int(codes.sum()) > len(codes)
         self._columns = np.array([1, 0]) if swap else np.arange(len(self.classes_))
         task, self.scale_ = make_task(
@@ -131,13 +131,13 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self._logits(X).softmax(1).numpy()
 
     def predict(self, X: Any) -> np.ndarray:
-        """The likeliest class of each row, [n]."""
+        """The most likely class of each row, [n]."""
         best = self._logits(X).argmax(1).numpy()
         labels: np.ndarray = self.classes_[best]
         return labels
 
     def _parameters(self) -> tuple[Method, CommonParameters]:
-        """The method and what is beside it, both checked. Numbers and arrays of numpy are taken for plain ones."""
+        """The method and the common parameters, both checked. numpy numbers and arrays are converted to Python values."""
         given = {name: _plain(value) for name, value in self.get_params(deep=False).items() if name != "random_state"}
         own = {f.name for f in dataclasses.fields(self.method)}
         beside = fields.check(
@@ -153,7 +153,7 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         net: Net = self.net_
         x = torch.from_numpy(_scale(self.scale_, table, self._names(), self._dtype)).to(net.flat.device)
         logits = torch.cat([net(part.unsqueeze(0))[0] for part in torch.split(x, BLOCK_ROWS)]).to("cpu", torch.float64)
-        # a class that cannot be, such as one without a neighbour: as good as -inf, and a number
+        # an impossible class, such as one without a neighbour, gets a finite logit that is as good as -inf
         logits = torch.where(logits == -torch.inf, logits.amax(1, keepdim=True) - NEVER_LOG_ODDS, logits)
         if not bool(logits.isfinite().all()):
             row = int((~logits.isfinite()).any(1).int().argmax())
@@ -163,7 +163,7 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return logits[:, self._columns]
 
     def _read(self, X: Any, **y: Any) -> Any:
-        """X [n, d] of finite float32 or float64, with y [n] where it is given. Raises BadData for NaN, infinity and text."""
+        """X [n, d] of finite float32 or float64, with y [n] if it is given. Raises BadData for NaN, infinity and text."""
         try:
             read = validate_data(self, X, reset=bool(y), dtype=[np.float64, np.float32], ensure_all_finite=False, **y)
         except ValueError as error:
@@ -184,15 +184,16 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return read
 
     def _names(self) -> tuple[str, ...]:
-        """Of the columns of X."""
+        """Names of the columns of X."""
         given = getattr(self, "feature_names_in_", None)
         return tuple(given) if given is not None else tuple(f"x{i}" for i in range(self.n_features_in_))
 
 
 def split_validation(y: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """(training rows, validation rows), ascending: of each class this share, rounded half up, at least one row and never all.
+    """(training rows, validation rows), ascending. Validation rows are this share of each class, rounded half up, at least one
+    and never all.
 
-    y [n] int64. No validation rows with fraction 0, or where a class has a single row.
+    y [n] int64. No validation rows with fraction 0, or if a class has a single row.
     """
     rng = numpy_stream(seed, "split", 0)
     by_class = [rng.permutation(np.flatnonzero(y == c)) for c in np.unique(y)]
@@ -214,10 +215,11 @@ def make_task(
     seed: int,
     device: str,
 ) -> tuple[Task, Scale]:
-    """One replicate without test rows, and what scales other rows as its own: as `prepare` does, on its training rows alone.
+    """A task of one replicate without test rows, and the scale for other rows, fitted on its training rows as in `prepare`.
 
-    table [n, D] float32 or float64, the task's precision; y [n] int64 in 0..C-1, every class there. fraction: for validation, see
-    `held_out`; where that is nothing although it was asked for, a TrainingWarning says so, and the last epoch will be taken.
+    table [n, D] float32 or float64, the task's precision. y [n] int64 in 0..C-1, with rows of every class. fraction: for
+    validation, see `split_validation`. If it gives no validation rows although it is above 0, a TrainingWarning says so and the
+    last epoch is used.
     """
     train, valid = split_validation(y, fraction, seed)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -256,7 +258,9 @@ def make_task(
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """As many CPU threads as runs have (LAB_THREADS, 1), then what the caller had: small matrices lose by more, and sums change."""
+    """Uses the CPU threads of a run (LAB_THREADS, 1), then restores the caller's. More threads are slower on small matrices and
+    change sums.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(read_setting("LAB_THREADS", 1))
     try:
@@ -266,7 +270,7 @@ def one_thread() -> Iterator[None]:
 
 
 def _train(method: Method, task: Task) -> tuple[Fitted, list[dict[str, Any]]]:
-    """What the method fitted, and its epochs. Its warnings become Python's."""
+    """What the method fitted, and its epochs. Its warnings become Python warnings."""
     history: list[dict[str, Any]] = []
     fitting = Running(method.fit(task, camera=Camera(task, 0)))
     try:
@@ -284,7 +288,7 @@ def _train(method: Method, task: Task) -> tuple[Fitted, list[dict[str, Any]]]:
 
 
 def _scale(scale: Scale, table: np.ndarray, names: tuple[str, ...], dtype: np.dtype[Any]) -> np.ndarray:
-    """The features of rows [n, D], rounded once. Raises BadData where values are too large to have a mean, or to be scaled."""
+    """The features of rows [n, D], rounded once. Raises BadData if values are too large to be averaged or scaled."""
     with np.errstate(over="ignore", invalid="ignore"):
         x: np.ndarray = scale(table.astype(np.float64)).astype(dtype)
     lost = ~np.isfinite(x).all(0) | ~np.isfinite(scale.sd)
@@ -296,7 +300,7 @@ def _scale(scale: Scale, table: np.ndarray, names: tuple[str, ...], dtype: np.dt
 
 
 def _text_column(X: Any) -> str:
-    """Which column of a data frame holds text, as a piece of a sentence; nothing for an array."""
+    """Which column of a data frame holds text, as part of a sentence; '' for an array."""
     for name in getattr(X, "columns", ()):
         try:
             np.asarray(X[name], dtype=np.float64)
@@ -306,7 +310,7 @@ def _text_column(X: Any) -> str:
 
 
 def _draw_seed(random_state: Any) -> int:
-    """An int is the seed itself; a generator, numpy's global one for None, gives one draw. Raises ValueError as scikit-learn does."""
+    """The seed: an int itself, or one draw of a generator (None: numpy's global one). Raises ValueError for other types."""
     generator = check_random_state(random_state)
     return int(random_state) if isinstance(random_state, numbers.Integral) else int(generator.randint(2**31 - 1))
 
@@ -323,7 +327,7 @@ KINDS = {"int": int, "float": float, "bool": bool, "choice": str, "ints": tuple[
 
 
 def _make(method: type[Method]) -> type[TableClassifier]:
-    """The method's classifier: its fields, then the door's, then `random_state`, all by keyword."""
+    """The method's classifier. Its keywords are the method's fields, the common parameters and `random_state`."""
     suited = run.default_params(method.describe(), "tabular")
     own = {d["name"]: d | {"default": suited[d["name"]]} for d in fields.describe(method)}
     door = {d["name"]: d for d in fields.describe(CommonParameters)}
@@ -331,7 +335,7 @@ def _make(method: type[Method]) -> type[TableClassifier]:
         raise TypeError(
             f"method {method.name!r}: a classifier's own parameters cannot be fields too: {', '.join(sorted(taken))}"
         )
-    # a method that has patience for a later phase shares it; here it is for every phase
+    # a method's own patience for a later phase is merged with this one, which applies to every phase
     shared = {name: own[name] | {"help": d["help"]} for name, d in door.items() if name in own}
     described = {n: d for n, d in own.items() if n not in door} | door | shared
     defaults = {n: tuple(d["default"]) if d["kind"] == "ints" else d["default"] for n, d in described.items()}
@@ -392,4 +396,4 @@ def classifiers() -> dict[str, type[TableClassifier]]:
 if TYPE_CHECKING:
 
     def __getattr__(name: str) -> type[TableClassifier]:
-        """The classes are made at import: a type checker cannot see them."""
+        """For type checkers, which cannot see classes made at import."""

@@ -1,4 +1,4 @@
-"""An embed job: from a run's features to two dimensions, for the worker and the terminal."""
+"""An embed job: lays out a run's features in two dimensions. The worker and the terminal call it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ Embedding = Generator[Event, None, tuple[dict[str, Any], dict[str, bytes]]]
 
 
 def run_job(spec: EmbedSpec, features: bytes) -> Embedding:
-    """Lays out `features`, the run's artifact `engine.spec.embedding.FEATURES`. A generator of events; returns facts and artifacts.
+    """Lays out `features`, the run's artifact `engine.spec.embedding.FEATURES`. A generator of events; returns facts and
+    artifacts.
 
-    facts: technique, n, d, seconds (of the computation, without loading libraries), foreseen (the estimate in seconds). Artifacts:
-    `spec.artifact`, npz with xy float32 [n, 2]. Raises BadData. One library call computes it, so it can be cancelled before
-    and after alone.
+    facts: technique, n, d, seconds (of the computation, without loading libraries), foreseen (the estimate in seconds).
+    Artifacts: `spec.artifact`, npz with xy float32 [n, 2]. Raises BadData. One library call computes it, so it can be cancelled
+    only before and after that call.
     """
     arrays = unpack(features)
     if not {"x", "part", "size"} <= arrays.keys():
@@ -40,12 +41,12 @@ def run_job(spec: EmbedSpec, features: bytes) -> Embedding:
 
 
 def run_json(spec: Mapping[str, Any], features: bytes) -> Embedding:
-    """As `run_job`, from `EmbedSpec.to_json()`."""
+    """The same as `run_job`, from `EmbedSpec.to_json()`."""
     return run_job(EmbedSpec(**spec), features)
 
 
 def load_libraries() -> None:
-    """Loads the libraries of embed jobs, where that takes a second. umap-learn is left out until `compile_library` has run."""
+    """Imports the libraries of embed jobs that load in about a second. umap-learn only after `compile_library` has run."""
     import sklearn.decomposition
     import sklearn.manifold
     import sklearn.neighbors  # noqa: F401
@@ -55,6 +56,6 @@ def load_libraries() -> None:
 
 
 def compile_library() -> None:
-    """Compiles umap-learn onto this machine's disk, where it is not yet."""
+    """Compiles umap-learn to this machine's disk, unless it is compiled."""
     if not layout.is_compiled():
         layout.compile_umap()

@@ -1,7 +1,8 @@
-"""Rows of features in two dimensions: PCA, t-SNE, UMAP. Seeded; the same rows and seed give the same bits on one thread.
+"""Lays out rows of features in two dimensions: PCA, t-SNE, UMAP. Seeded; the same rows and seed give the same bits on one
+thread.
 
-scikit-learn and umap-learn are imported where they are used. What compiles in umap-learn is kept on disk by numba: compiling
-takes 20 s, once on a machine, and loading what was compiled 1 s, once in a process.
+scikit-learn and umap-learn are imported where they are used. numba keeps the compiled parts of umap-learn on disk. Compiling
+takes 20 s, once per machine; loading takes 1 s, once per process.
 """
 
 from __future__ import annotations
@@ -23,22 +24,22 @@ from engine.errors import BadData, RunFailed
 from engine.spec.embedding import PCA, TSNE, UMAP, Technique
 
 FEWEST = 5
-"""Rows below which there is nothing to lay out."""
+"""Smallest number of rows that can be laid out."""
 _loading = threading.Lock()
 
 
 def lay_out(x: np.ndarray, technique: Technique, seed: int = 0) -> np.ndarray:
     """x float [n, d] -> xy float32 [n, 2], by one technique with its parameters.
 
-    Neighbours and perplexity are lowered to what n rows allow: n - 1 neighbours, a perplexity of a third of that. `seed` changes
-    nothing in PCA. Raises BadData for fewer than FEWEST rows or values that are not finite.
+    Neighbours and perplexity are limited by n: at most n - 1 neighbours and a perplexity of a third of that. `seed` has no
+    effect on PCA. Raises BadData for fewer than FEWEST rows or values that are not finite.
     """
     x = np.ascontiguousarray(x, np.float32)
     if x.ndim != 2 or len(x) < FEWEST:
         raise BadData(f"these features have {len(x)} rows; a picture of them needs at least {FEWEST}.")
     if not np.isfinite(x).all():
         raise BadData("these features hold values that are not finite; the network of this run ran off to infinity.")
-    if x.shape[1] < 2:  # one feature, or none: along a line
+    if x.shape[1] < 2:  # one feature or none: the missing axes are 0
         x = np.hstack([x, np.zeros((len(x), 2 - x.shape[1]), np.float32)])
     if isinstance(technique, TSNE):
         xy = _tsne(x, technique, seed)
@@ -61,7 +62,7 @@ def _pca(x: np.ndarray) -> np.ndarray:
 def _tsne(x: np.ndarray, technique: TSNE, seed: int) -> np.ndarray:
     from sklearn.manifold import TSNE
 
-    # scikit-learn divides the starting plane by its spread; rows that are all equal have none
+    # scikit-learn divides the starting plane by its spread, which is 0 if all rows are equal
     start = "pca" if np.ptp(x, 0).any() else "random"
     perplexity = min(technique.perplexity, (len(x) - 1) / 3)
     fitted = TSNE(2, perplexity=perplexity, max_iter=technique.iterations, init=start, random_state=seed)
@@ -73,18 +74,18 @@ def _umap(x: np.ndarray, technique: UMAP, seed: int) -> np.ndarray:
 
     umap = load_umap()
     k = min(technique.n_neighbors, len(x) - 1)
-    # Below 4,096 rows umap-learn asks a Python function for each pair of rows, which was two thirds of its time.
+    # Below 4,096 rows umap-learn calls a Python function for each pair of rows, which took two thirds of its time.
     distances, rows = NearestNeighbors(n_neighbors=k - 1, algorithm="brute").fit(x).kneighbors()
     itself = np.arange(len(x))[:, None]
     neighbours = (
         np.hstack([itself, rows]).astype(np.int32),
         np.hstack([np.zeros((len(x), 1)), distances]).astype(np.float32),
     )
-    # Spectral starts need eigenvectors of a graph larger than the few that are asked for.
+    # A spectral start needs a graph with more rows than eigenvectors computed from it.
     start = "spectral" if len(x) > 2 * FEWEST and np.ptp(x, 0).any() else "random"
     with warnings.catch_warnings():
-        # Said of neighbours given without an index for new rows (there are none here), of separate clusters (common, harmless), and
-        # of many equal rows, where the start is then random.
+        # Warnings about neighbours given without an index for new rows (there are none here), about separate clusters (common,
+        # harmless) and about many equal rows, where the start is then random.
         for said in ("precomputed_knn", "Graph is not fully connected", "Spectral initialisation failed"):
             warnings.filterwarnings("ignore", rf"\s*{said}", UserWarning)
         fitted = umap.UMAP(
@@ -97,7 +98,7 @@ def _umap(x: np.ndarray, technique: UMAP, seed: int) -> np.ndarray:
 
 
 def load_umap() -> Any:
-    """The module `umap`, what it compiles kept on disk. The first call in a process takes 1 s, on a machine 20 s."""
+    """The module `umap`, whose compiled parts are kept on disk. The first call takes 1 s in a process and 20 s on a machine."""
     with _loading:
         return _load_umap()
 
@@ -116,7 +117,7 @@ def _load_umap() -> Any:
             raise RunFailed(
                 f"UMAP needs the package umap-learn where the engine runs ({error}); choose PCA or t-SNE."
             ) from error
-    # umap-learn keeps only some of what it compiles; these three are the slow ones of the others
+    # umap-learn does not keep all that it compiles; these three are the slow ones among the rest
     for slow in (
         umap_.smooth_knn_dist,
         umap_.compute_membership_strengths,
@@ -127,12 +128,12 @@ def _load_umap() -> Any:
 
 
 def is_loaded() -> bool:
-    """Whether this process has umap-learn."""
+    """Whether this process has loaded umap-learn."""
     return _load_umap.cache_info().currsize > 0
 
 
 def compile_umap() -> None:
-    """Compiles all that `lay_out` needs of umap-learn, on disk and in this process."""
+    """Compiles all functions that `lay_out` needs of umap-learn, on disk and in this process."""
     rng = np.random.default_rng(0)
     lay_out(rng.normal(size=(60, 4)), UMAP())
     mark = _mark()
@@ -141,13 +142,13 @@ def compile_umap() -> None:
 
 
 def is_compiled() -> bool:
-    """Whether this machine has compiled umap-learn, as installed now, before."""
+    """Whether this machine has compiled the installed version of umap-learn."""
     mark = _mark()
     return mark is not None and mark.exists()
 
 
 def _folder() -> Path | None:
-    """Where numba keeps what it compiled: NUMBA_CACHE_DIR, or a folder of the user alone; None where none can be made."""
+    """Where numba keeps compiled functions: NUMBA_CACHE_DIR, or a folder of this user; None if none can be made."""
     import platformdirs
 
     given = os.environ.get("NUMBA_CACHE_DIR")
@@ -160,7 +161,7 @@ def _folder() -> Path | None:
 
 
 def _mark() -> Path | None:
-    """The file that says that all is compiled, named by all that would have it compiled anew."""
+    """The file that marks all functions as compiled. Its name depends on everything that would require compiling again."""
     folder = _folder()
     try:
         facts = [version(name) for name in ("umap-learn", "numba", "numpy")]

@@ -1,4 +1,4 @@
-"""From a spec to a result: the one path."""
+"""Runs a spec and returns its result."""
 
 from engine.runner.execute import drive, run
 

@@ -1,4 +1,4 @@
-"""Which replicates are trained together: stacks of a size that the spec and the dataset fix."""
+"""Which replicates are trained together: stacks whose size depends on the spec and the dataset alone."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from engine.data.table import Dataset
 
 CHUNK = 20
-"""Replicates trained together at most. Fixed by the spec, so that numbers do not depend on the machine or on what ran beside."""
+"""Largest number of replicates trained together. A constant, so that numbers do not depend on the machine or its load."""
 
 MAX_VALUES = 20_000_000
-"""Values (rows x columns x replicates) that the rows of a chunk may have: images come one replicate at a time."""
+"""Largest number of values (rows x columns x replicates) in the rows of a chunk. Image datasets train one replicate at a time.
+"""
 
 
 def split_replicates(replicates: int, size: int) -> Iterator[range]:
@@ -27,5 +28,5 @@ def chunk_size(dataset: Dataset) -> int:
 
 
 def count_chunks(replicates: int) -> int:
-    """Chunks of `CHUNK` replicates that hold so many."""
+    """Number of chunks of `CHUNK` replicates."""
     return -(-replicates // CHUNK)

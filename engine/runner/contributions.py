@@ -1,27 +1,28 @@
-"""What the presence of each synthetic point does to the validation loss, to first order.
+"""First-order effect of each synthetic point on the validation loss.
 
-With theta the network of the chosen epoch, l the cross-entropy of one row and L its mean over the replicate's validation rows, the
+theta: the network of the chosen epoch. l: the cross-entropy of one row. L: its mean over the replicate's validation rows. The
 *contribution* of a synthetic point (z, y) is
 
     c(z) = -<grad_theta l(z, y; theta), grad_theta L(theta)>    (nats per unit of step).
 
-It is the derivative at s = 0 of L(theta - s grad_theta l(z, y; theta)): **negative, the point lowers the validation loss.** A step of
-gradient descent of size eta over N rows holds the point's term with weight 1 / N, so to first order in eta its presence there changes
-the validation loss by c(z) eta / N, against the same step without that term.
+It is the derivative at s = 0 of L(theta - s grad_theta l(z, y; theta)): **if it is negative, the point lowers the validation
+loss.** A step of gradient descent of size eta over N rows has the point's term with weight 1 / N. To first order in eta, the
+point therefore changes the validation loss of that step by c(z) eta / N.
 
-L is mostly about the large classes, and a minority point usually raises it, whatever it does for its own class. So everything is also told
-of L with the classes alike, the mean over classes of each class's mean.
+The large classes dominate L, and a minority point usually raises it, whatever it does for its own class. Every number is
+therefore also given for the mean over classes of each class's mean loss ("alike").
 
-Explicit gradient learning moves its points down this quantity: the meta-gradient of a point is c's gradient in z times eta / N, at the
-step's own network and held-out batch. `downhill` is -grad_z c(z), where it would push each point here.
+Explicit gradient learning moves its points down this quantity: the meta-gradient of a point is c's gradient in z times eta / N,
+at the step's own network and held-out batch. `compute_descent` gives -grad_z c(z), the direction in which it would move each
+point here.
 
-What it is not: the effect of leaving the point out and training anew. That is, near a minimum of the training loss with Hessian H,
-c with the inverse of H between its two gradients. The two agree where H is near a multiple of the identity; otherwise sign and order
-are a guide, no more. It looks at one network, the chosen one, not at those on the way there, and at the loss, not at average precision.
-The validation rows have chosen that network, so it is no estimate for new rows either.
+A contribution is not the effect of training again without the point. Near a minimum of the training loss with Hessian H, that
+effect is c with the inverse of H between its two gradients. The two agree if H is near a multiple of the identity; otherwise
+sign and order are only a guide. A contribution describes the chosen network, not earlier ones, and the loss, not average
+precision. The validation rows have chosen that network, so it is no estimate for new rows either.
 
-Everything is computed in float64, in chunks, for all replicates at once: one gradient over the validation rows, and for the points one
-forward pass that carries derivatives along it, not a gradient for each.
+Everything is computed in float64, in chunks, for all replicates at once: one gradient over the validation rows and, for the
+points, one forward pass with forward-mode derivatives instead of one gradient per point.
 """
 
 from __future__ import annotations
@@ -41,21 +42,23 @@ from engine.models.net import Net
 from engine.training.fitted import Fitted
 
 MAX_VALUES = 4_000_000
-"""Values (replicates x rows x widest layer) in a chunk: 32 MB a tensor."""
+"""Largest number of values (replicates x rows x widest layer) in a chunk: 32 MB per tensor."""
 
 MAX_POINTS = 5000
-"""Points of a replicate up to which all are kept; of more, those in the picture and the ENDS best and worst."""
+"""Points of a replicate that are kept. Of more, those in the picture and the MAX_ARROWS best and worst are kept."""
 MAX_ARROWS = 200
 
 
 def is_supported(net: Net) -> bool:
-    """Whether contributions can be had of this network: an MLP with a plain last layer."""
+    """Whether contributions can be computed for this network: an MLP with a plain last layer."""
     return isinstance(net, MLP) and not net.cosine
 
 
 @torch.no_grad()
 def validation_gradient(net: MLP, valid: Rows, *, alike: bool = False) -> Tensor:
-    """grad_theta L [R, P] in float64; 0 for a replicate without validation rows. alike: the classes that have rows weigh the same."""
+    """grad_theta L [R, P] in float64; 0 for a replicate without validation rows. alike: the classes that have rows have equal
+    weight.
+    """
     net = _to_double(net)
     weights = mean_weights(valid.mask, torch.float64)
     if alike:
@@ -69,7 +72,7 @@ def validation_gradient(net: MLP, valid: Rows, *, alike: bool = False) -> Tensor
 
 @torch.no_grad()
 def compute_contributions(net: MLP, points: Rows, gradient: Tensor) -> Tensor:
-    """c of every point [R, n], float64; NaN where points.mask is False. gradient [R, P]: as `validation_gradient` gives it."""
+    """c of every point [R, n], float64; NaN where points.mask is False. gradient [R, P]: from `validation_gradient`."""
     net = _to_double(net)
     parts = [
         net.along(points.x[:, own].double(), points.y[:, own], cross_entropy, gradient)
@@ -93,20 +96,22 @@ def compute_descent(net: MLP, points: Rows, gradient: Tensor) -> Tensor:
 def measure_run(
     task: Task, fitted: Fitted, drawn: Sequence[np.ndarray], axes: Sequence[np.ndarray]
 ) -> list[dict[str, np.ndarray]] | None:
-    """What is kept of each replicate's points (the artifact `contributions/<replicate>`), float32 unless said; None where contributions
-    cannot be had: no synthetic points among the input rows, no rows held out for validation, or a network that is not `measured`.
+    """The artifact `contributions/<replicate>` of each replicate, float32 unless stated.
 
-    k points are kept, see MOST, m of them in the picture:
+    None if contributions cannot be computed: no synthetic points among the input rows, no rows held out for validation, or a
+    network that is not `is_supported`.
+
+    k points are kept, see MAX_POINTS, m of them in the picture:
         number [k] int32    number of the point in its replicate, ascending        value [k]    its contribution c
-        alike [k]           c with the classes alike
-        moved [k]           how far it stands from where it began, in sd           label [k]    its class, int16
-        row [k] int32       the dataset's row that it was copied from, -1 where it is no copy
-        drawn [m] int32     place among the k of each point of a frame, in the frame's order
-        arrow [m, 2]        `downhill` in the picture's plane; m = 0 there where the plane is not one of input rows
-        every [2, n]        both of all n points: for the summary, not kept
+        alike [k]           c with equal weights of the classes
+        moved [k]           distance from where it started, in sd                  label [k]    its class, int16
+        row [k] int32       the dataset's row that it was copied from, -1 if it is no copy
+        drawn [m] int32     index among the k of each point of a frame, in the frame's order
+        arrow [m, 2]        `compute_descent` in the picture's plane; m = 0 if the plane is not one of input rows
+        every [2, n]        both contributions of all n points: for the summary, not stored
 
-    drawn: numbers of the points of each replicate's frames (`Camera.drawn`), or nothing. axes: [2, D] of each replicate's plane, or
-    nothing.
+    drawn: numbers of the points of each replicate's frames (`Camera.drawn`), or nothing. axes: [2, D] of each replicate's
+    plane, or nothing.
     """
     net, s = fitted.net, fitted.synthetic
     if s is None or not task.held_out or not is_supported(net):
@@ -147,9 +152,8 @@ def measure_run(
 def summarise_contributions(
     every: Sequence[np.ndarray], interval: Callable[[np.ndarray, tuple[float, float]], dict[str, Any]]
 ) -> dict[str, Any]:
-    """`engine.spec.result.Result.contributions` of each replicate's contributions, plain and with the classes alike, [2, n]
-    each; empty where
-    no replicate has a point.
+    """`engine.spec.result.Result.contributions` from each replicate's contributions, plain and alike, [2, n] each; empty if no
+    replicate has a point.
 
     interval(values [R], bounds) -> {mean, low, high, values}.
     """
@@ -167,7 +171,7 @@ def summarise_contributions(
 def _sample_arrows(
     net: MLP, points: Rows, gradient: Tensor, drawn: Sequence[np.ndarray], axes: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
-    """`downhill` of the drawn points alone, in each replicate's plane: [m, 2]."""
+    """`compute_descent` of the drawn points, in each replicate's plane: [m, 2]."""
     width = max(1, *map(len, drawn))
     index = torch.zeros(len(drawn), width, dtype=torch.int64)
     for r, which in enumerate(drawn):

@@ -1,4 +1,4 @@
-"""From a spec to its result: the one path, used by the worker, the terminal and the tests."""
+"""Runs a spec and returns its result. The worker, the terminal and the tests all use this function."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def run(
     frames: int = 100,
     dataset: Dataset | None = None,
 ) -> Run:
-    """Run a spec. A generator of events; its return value is the result and its artifacts (`frames/<replicate>`: a film,
-    `features/0`, `contributions/<replicate>`: see engine.analysis.sample and .contributions).
+    """Runs a spec. A generator of events; it returns the result and its artifacts (`frames/<replicate>`: a film, `features/0`,
+    `contributions/<replicate>`: see engine.analysis.sample and .contributions).
 
-    device: auto (cuda where there is one), cpu or cuda. frames: pictures of the first replicate, 0 for none. The environment's
-    LAB_THREADS: CPU threads, default 1. dataset: the spec's own, where the caller has read it already and runs it often.
-    Raises the errors of engine.errors; close it at any event to stop.
+    device: auto (cuda if there is one), cpu or cuda. frames: pictures of the first replicate, 0 for none. The environment's
+    LAB_THREADS: CPU threads, default 1. dataset: the spec's dataset if the caller has already read it. Raises the errors of
+    engine.errors. Close it at any event to stop.
     """
     began = time.monotonic()
-    # One: the matrices are small, a second thread gains little on an idle machine and, where a browser wants the other core,
-    # loses most of its time at barriers. It also makes a result independent of the number of cores.
+    # One thread: the matrices are small. A second thread gains little on an idle machine and, if a browser uses the other core,
+    # loses most of its time at barriers. One thread also makes a result independent of the number of cores.
     torch.set_num_threads(read_setting("LAB_THREADS", 1))
     catalog = build_catalog(found=True)
     spec = spec.complete(catalog)
@@ -76,7 +76,7 @@ def _fit_chunk(
     frames: int,
     record: RunRecord,
 ) -> Generator[Event, None, None]:
-    """Train a chunk; where the device's memory is not enough, once more in two halves."""
+    """Trains a chunk. If the device's memory is not enough, trains it again in two halves."""
     kept = record.snapshot()
     try:
         yield from _fit(spec, dataset, numbers, device, dtype, frames, record)
@@ -126,7 +126,7 @@ def _fit(
 
 
 def drive(running: Run) -> tuple[list[Event], Result, dict[str, bytes]]:
-    """Run to the end: (events, result, artifacts)."""
+    """Runs to the end: (events, result, artifacts)."""
     events: list[Event] = []
     result, artifacts = finish(running, events.append)
     return events, result, artifacts

@@ -1,4 +1,4 @@
-"""What a fitted network makes of training, test and synthetic rows, replicate by replicate: for the generalisation gap and for maps."""
+"""A fitted network's features of training, test and synthetic rows, by replicate: for the generalisation gap and for maps."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ EQUAL_DRAWS = 20
 
 @dataclass(frozen=True)
 class Extracted:
-    """One replicate's features, float64 [n, H]. earlier_*: under the net before its head, or all of it, was trained anew (the
-    same arrays where there was none). synthetic: None where the method has no synthetic rows."""
+    """One replicate's features, float64 [n, H].
+
+    earlier_*: from the net before its head, or all of it, was retrained (the same arrays if nothing was). synthetic: None if
+    the method has no synthetic rows.
+    """
 
     train: Part
     test: Part
@@ -33,7 +36,7 @@ class Extracted:
     earlier_predicted: np.ndarray
 
     def known(self) -> tuple[np.ndarray, np.ndarray]:
-        """Features and classes of all that the head was trained on: real rows, then synthetic ones."""
+        """Features and classes of all rows that the head was trained on: real rows, then synthetic ones."""
         if self.synthetic is None:
             return self.train.x, self.train.y
         real, made = self.train, self.synthetic
@@ -79,8 +82,9 @@ def compute_gaps(one: Extracted, classes: int, rng: np.random.Generator) -> dict
     """Gaps per class [C], means over features (card A5, A6).
 
     before: of the earlier net, training range of real rows. after: of the final net, training range of real and synthetic rows.
-    correct, errors: as before, test rows that the earlier net got right, and wrong (by true class). equal_size: as before, with as
-    many training and as many test rows of every class, mean over draws: what is left when sample size is taken out.
+    correct, errors: as before, on test rows that the earlier net classifies correctly and wrongly (by true class). equal_size:
+    as before, with equal numbers of training and test rows of every class, mean over draws. It removes the effect of sample
+    size.
     """
     train, test = one.train, one.test
     known, known_y = one.known()
@@ -114,7 +118,7 @@ def equal_size_stream(task: Task, r: int) -> np.random.Generator:
 
 
 def _same_features(one: Net, other: Net) -> bool:
-    """Whether two nets differ in their heads at most."""
+    """Whether two nets have the same features, so that only their heads may differ."""
     if one is other:
         return True
     if one.flat.shape != other.flat.shape:

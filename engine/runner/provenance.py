@@ -1,4 +1,4 @@
-"""Where and with what a result was made."""
+"""Machine, versions and commit that made a result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from engine.version import NUMERICS
 
 
 def collect_provenance(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
-    """Where and with what a result was made."""
+    """The machine, versions and commit of this process, for a result computed on `device` in `dtype`."""
     return {
         "device": device.type,
         "device_name": device_name(device.type),
@@ -36,9 +36,10 @@ def collect_provenance(device: torch.device, dtype: torch.dtype) -> dict[str, An
 
 @cache
 def describe_processor() -> str:
-    """The kind of processor, and the instructions torch takes of it: two machines that agree in it, and in torch, give the same bits.
+    """The processor model and the instructions torch uses. Two machines with the same text and the same torch give the same
+    bits.
 
-    Where the system does not tell its kind: the architecture.
+    The architecture alone if the system does not name the model.
     """
     facts: dict[str, str] = {}
     try:
@@ -47,17 +48,17 @@ def describe_processor() -> str:
     except OSError:
         pass  # not Linux
     name = facts.get("model name") or platform.processor() or platform.machine()
-    if "model" in facts:  # a virtual machine hides it in the name
+    if "model" in facts:  # a virtual machine's name leaves them out
         name += f" (family {facts.get('cpu family', '?')}, model {facts['model']})"
     return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def read_commit() -> str | None:
-    """The checked-out commit of this engine, None outside a git checkout."""
+    """The checked-out commit of this engine; None outside a git checkout."""
     git = Path(__file__).resolve().parents[2] / ".git"
     try:
         shared = git
-        if git.is_file():  # a linked worktree: its own HEAD, the branches of the checkout it belongs to
+        if git.is_file():  # a linked worktree has its own HEAD; branches are in the main checkout
             git = git.parent / git.read_text().strip().removeprefix("gitdir: ")
             shared = git / (git / "commondir").read_text().strip()
         head = (git / "HEAD").read_text().strip()

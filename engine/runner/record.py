@@ -1,4 +1,4 @@
-"""Collects the events and measurements of a run's chunks and makes the result of them."""
+"""Collects the events and measurements of a run's chunks and builds the result."""
 
 from __future__ import annotations
 
@@ -30,8 +30,10 @@ from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 
 FEW_ROWS = 20
-"""Test rows of a class below which a bootstrap of one replicate promises too much: in simulations a 95% interval of average
-precision held the truth in 50-80% of cases with 3 positive rows, 85-91% with 10, 92-96% with 40 (300 test sets each)."""
+"""Test rows of a class below which a bootstrap of one replicate gives intervals that are too narrow. In simulations a 95%
+interval of average precision held the true value in 50-80% of cases with 3 positive rows, 85-91% with 10, 92-96% with 40 (300
+test sets each).
+"""
 
 CLASS_METRICS = ("precision", "recall", "f1", "average_precision")
 """Metrics that a result gives per class."""
@@ -42,7 +44,7 @@ GAP_DRAWS = 200
 
 @dataclass
 class RunRecord:
-    """What is heard and measured while the chunks run."""
+    """Events and measurements of the chunks that have run."""
 
     replicates: int
     total: int = 0
@@ -80,7 +82,7 @@ class RunRecord:
         return Progress(self.total * done // (self.replicates * chunk.total), self.total)
 
     def add_event(self, event: Event) -> None:
-        """Keep what the result needs of an event."""
+        """Keeps what the result needs of an event."""
         if isinstance(event, Epoch):
             self.epochs.append(event)
         elif isinstance(event, Note):
@@ -93,7 +95,7 @@ class RunRecord:
 
     @torch.no_grad()
     def add_chunk(self, task: Task, fitted: Fitted, images: np.ndarray | None, camera: Camera) -> None:
-        """Measure a fitted chunk. The only place where test rows meet a net."""
+        """Measures a fitted chunk. Test rows are used nowhere else."""
         probability = fitted.net(task.test.x).double().softmax(-1).cpu().numpy()
         classes = len(task.classes)
         mask, y = task.test.mask.cpu().numpy(), task.test.y.cpu().numpy()
@@ -136,7 +138,7 @@ class RunRecord:
         return films | points | {"features/0": pack(self.features)}
 
     def result(self, spec: RunSpec, dataset: Dataset) -> Result:
-        """The result without its identity, time and provenance."""
+        """The result without its id, seconds and provenance."""
         counts = {name: np.concatenate(parts) for name, parts in self.counts.items()}  # [R, C]
         share = float(counts["test"].sum() / counts["train"].sum())
         scores, by_class, arrays = self._bootstrap(spec)
@@ -182,7 +184,9 @@ class RunRecord:
         )
 
     def _bootstrap(self, spec: RunSpec) -> tuple[list[dict[str, np.ndarray]], dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Scores of each replicate; of a single one also redrawn: those of classes (name -> [B, C]), and `bootstrap/<name>` [B]."""
+        """Scores of each replicate. Of a single replicate also bootstrap scores: by class (name -> [B, C]), and
+        `bootstrap/<name>` [B].
+        """
         scores = [metrics.scores(p, y) for p, y in zip(self.probability, self.truth, strict=True)]
         if self.replicates > 1:
             return scores, {}, {}
@@ -194,7 +198,7 @@ class RunRecord:
     def _per_class(
         self, labels: Sequence[str], minority: np.ndarray, by_class: Mapping[str, np.ndarray], summary: Callable[..., Any]
     ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
-        """The result's `per_class` and `averages`. minority [C] bool. by_class: of a bootstrap, name -> [B, C], or nothing."""
+        """The result's `per_class` and `averages`. minority: [C] bool. by_class: from a bootstrap, name -> [B, C], or empty."""
         each = [metrics.class_scores(p, y) for p, y in zip(self.probability, self.truth, strict=True)]
         per_class: dict[str, dict[str, Any]] = {}
         for c, label in enumerate(labels):
@@ -213,7 +217,7 @@ class RunRecord:
         return per_class, averages
 
     def _curves(self, classes: int) -> dict[str, np.ndarray]:
-        """Precision on a grid of recalls, over all and per class; norms of the output weights; the epochs chosen."""
+        """Precision on a grid of recalls, over all and per class; norms of the output weights; the chosen epochs."""
         pairs = list(zip(self.probability, self.truth, strict=True))
         return {
             "pr_recall": curves.GRID,
@@ -226,7 +230,9 @@ class RunRecord:
         }
 
     def _note_few_rows(self, rarest: int) -> None:
-        """Adds a note where a bootstrap of one replicate promises too much. rarest: test rows of the smallest class."""
+        """Adds a note if a bootstrap of one replicate gives intervals that are too narrow. rarest: test rows of the smallest
+        class.
+        """
         if self.replicates == 1 and rarest < FEW_ROWS:
             self.notes.append(
                 f"The smallest class has {rarest} test rows. With so few, this bracket holds the truth clearly less often than 95 "
@@ -234,7 +240,7 @@ class RunRecord:
             )
 
     def _moves(self) -> dict[str, float | list[float]] | None:
-        """How far the synthetic points moved; None where none did."""
+        """How far the synthetic points moved; None if no points moved."""
         if not (width := max(map(len, self.lengths))):
             return None
         padded = torch.stack([torch.nn.functional.pad(row, (0, width - len(row)), value=torch.nan) for row in self.lengths])
@@ -254,7 +260,7 @@ class RunRecord:
         }
 
     def _history(self) -> dict[str, np.ndarray]:
-        """history/<phase>/<name> [R, E] from the chunks' epochs; NaN where a replicate had stopped."""
+        """history/<phase>/<name> [R, E] from the chunks' epochs; NaN after a replicate has stopped."""
         longest: dict[str, int] = {}
         for e in self.epochs:
             longest[e.phase] = max(longest.get(e.phase, 0), e.epoch)
@@ -270,7 +276,9 @@ class RunRecord:
 
 
 def find_minority(counts: Mapping[str, np.ndarray], spec: RunSpec) -> np.ndarray:
-    """Which classes the averages call the minority, [C] bool: those that lost rows under `remove`, else all below the largest."""
+    """Which classes count as the minority in averages, [C] bool: those that lost rows under `remove`, else all below the
+    largest.
+    """
     train = counts["train"].sum(0)
     if spec.imbalance.profile == "remove":
         return np.asarray(counts["withheld"].sum(0) > 0)

@@ -1,4 +1,4 @@
-"""About how long a run takes, from its dataset's and method's entries and its parameters alone."""
+"""Estimates the seconds of a run from its dataset's and method's entries and its parameters."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from engine.spec import RunSpec, limits
 from engine.spec.companions import ORACLE
 from engine.spec.fields import catalog_field
 
-# Measured on one core: glass2, moons and digits, 1 to 20 replicates, every method on glass2. They decide an order and weigh cells
-# against each other; how long a cell takes on this machine is learnt from those that are done.
+# Measured on one core: glass2, moons and digits, 1 to 20 replicates, every method on glass2. They order cells and weigh them
+# against each other. The seconds on this machine are estimated from finished cells.
 OVERHEAD_S = 0.45
-"""Seconds of a cell of no size: reading, pictures, scores."""
+"""Seconds of a cell with no training: reading, pictures, scores."""
 STEP_S = 2e-4
-"""Seconds of a step of the MLP, for each replicate."""
+"""Seconds of a step of the MLP, per replicate."""
 PIXEL_S = 5e-6
-"""Seconds of a feature of an image in a convolutional network."""
+"""Seconds per feature of an image in a convolutional network."""
 
 
 def estimate_cost(spec: RunSpec, entry: Mapping[str, Any], method: Mapping[str, Any]) -> float:
-    """About how many seconds a completed run takes on one slow core, from its dataset's and method's entries and its parameters."""
+    """Estimated seconds of a completed run on one slow core."""
     counts = limits.class_counts(entry, spec.data)
     share = 0.8 if entry.get("test_counts") else 0.6
     rows = share * sum(counts if spec.method == ORACLE else limits.target_counts(counts, spec.imbalance))

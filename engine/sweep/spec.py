@@ -1,8 +1,8 @@
-"""A sweep: methods x ratios on one or several datasets, each cell with plain training below it and the potential above it.
+"""A sweep: methods x ratios on one or several datasets. Every dataset and ratio also has plain training and the potential.
 
-A cell is an ordinary public run of the Lab (profile `ratio`, the method's defaults on that kind of data), so that one which is in the store
-already costs nothing, whoever asked for it, and every cell opens in the Lab. The sweep itself is no row anywhere: what it is follows from
-the words of its `SweepSpec`, how far it is from its cells' jobs. The page uses this file: no torch, no scikit-learn.
+A cell is an ordinary public run of the Lab (profile `ratio`, the method's defaults on that kind of data). A cell that the store
+already has costs nothing, and every cell opens in the Lab. The store has no row for a sweep: its cells follow from the
+`SweepSpec`, its state from their jobs. The page uses this file: no torch, no scikit-learn.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from engine.spec.run import MAX_RATIO, WHERE, find_entry
 from engine.sweep.cost import estimate_cost
 
 MAX_CELLS = 2000
-"""Cells of a sweep; more would be no picture any more."""
+"""Largest number of cells. More would be too many to draw."""
 CACHED_PLANS = 8
-"""Sweeps whose cells are remembered at most: a page asks for them every second."""
+"""Number of sweeps whose cells are cached, since a page reads them every second."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a sweep. spec: completed; id: its run's; cost: relative seconds (see `estimate_cost`)."""
+    """One run of a sweep. spec: completed. id: of its run. cost: relative seconds (see `estimate_cost`)."""
 
     dataset: str
     method: str
@@ -43,7 +43,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Impossible:
-    """What a sweep asks for and cannot have. method: '' where no method can; ratio: None where the data can have none of them."""
+    """A requested part that is not possible. method: '' if no method is. ratio: None if the dataset has none of the ratios."""
 
     dataset: str
     method: str
@@ -53,10 +53,11 @@ class Impossible:
 
 @dataclass(frozen=True)
 class SweepSpec:
-    """What a person asks. datasets, methods: names in the catalog; ratios: each in [1, 500]; none twice, one of each at least.
+    """The parameters of a sweep. datasets, methods: names in the catalog. ratios: each in [1, 500]. At least one of each, none
+    twice.
 
-    where, folds, seeds, seed: as `RunSpec` and `Imbalance` have them; on a dataset with a test part of its own there is one fold. `ce`
-    and `potential` need not be named: every dataset and ratio has them. Raises BadParameter.
+    where, folds, seeds, seed: as in `RunSpec` and `Imbalance`. A dataset with its own test part has one fold. `ce` and
+    `potential` need not be listed: every dataset and ratio has them. Raises BadParameter.
     """
 
     datasets: tuple[str, ...]
@@ -87,15 +88,15 @@ class SweepSpec:
         if many > MAX_CELLS:
             raise BadParameter(f"this sweep has {many:,} cells; at most {MAX_CELLS:,} are taken: choose fewer of something.")
 
-    # ---- as words
+    # ---- as text
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-plain; `from_json` gives the same back."""
+        """JSON-plain values that `from_json` reads."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> SweepSpec:
-        """Raises BadParameter for anything that is not a sweep."""
+        """The sweep of `to_json`. Raises BadParameter for anything else."""
         if not isinstance(value, Mapping):
             raise BadParameter(f"a sweep must be names with values; got {value!r}.")
         known = {f.name for f in dataclasses.fields(cls)}
@@ -106,14 +107,16 @@ class SweepSpec:
         return cls(**value)
 
     def to_query(self) -> dict[str, str]:
-        """The words of an address that mean this sweep; every one is written, so that a link outlives a change of defaults."""
+        """The query of an address that opens this sweep. It has every parameter, so that a link stays valid if defaults change."""
         lists = {"datasets": self.datasets, "methods": self.methods, "ratios": [f"{r:.12g}" for r in self.ratios]}
         words = {name: ",".join(map(_quote, given)) for name, given in lists.items()}
         return words | {name: str(getattr(self, name)) for name in ("where", "folds", "seeds", "seed")}
 
     @classmethod
     def from_query(cls, words: Mapping[str, str], catalog: Mapping[str, Any]) -> SweepSpec:
-        """`to_query` back; other words are left alone. Raises BadParameter or UnknownName with one sentence for words that cannot be."""
+        """The sweep of `to_query`. Other parameters are ignored. Raises BadParameter or UnknownName with one sentence for
+        invalid ones.
+        """
         asked: dict[str, Any] = {}
         for name in ("datasets", "methods", "ratios"):
             asked[name] = parse_list(words.get(name, ""))
@@ -133,14 +136,16 @@ class SweepSpec:
     # ---- its cells
 
     def cells(self, catalog: Mapping[str, Any]) -> list[Cell]:
-        """Every cell that there can be, cheapest first. Raises UnknownName for a name that the catalog has not."""
-        self._grid(catalog)  # what is missing is told with the names of all that there are
+        """Every possible cell, cheapest first. Raises UnknownName for a name that is not in the catalog."""
+        self._grid(catalog)  # raises here, where the message lists all known names
         names = {"datasets": {*self.datasets}, "methods": {*self.methods, BASELINE, ORACLE}}
         used = {kind: [entry for entry in catalog[kind] if entry["name"] in names[kind]] for kind in names}
         return list(_cells(self, json.dumps(used)))
 
     def impossible(self, catalog: Mapping[str, Any]) -> list[Impossible]:
-        """What is asked for and cannot be: methods that do not take a dataset's kind, ratios that it cannot have. Raises UnknownName."""
+        """Requested parts that are not possible: methods that do not take a dataset's kind, ratios that it cannot have. Raises
+        UnknownName.
+        """
         out = []
         for entry, ratio, first in self._grid(catalog):
             for name in self.methods if first else ():
@@ -153,14 +158,14 @@ class SweepSpec:
         return out
 
     def _grid(self, catalog: Mapping[str, Any]) -> list[tuple[dict[str, Any], float, bool]]:
-        """(dataset's entry, ratio, whether it is this dataset's first)."""
+        """(dataset's entry, ratio, whether it is the first of this dataset)."""
         for name in self.methods:
             find_entry(catalog, "methods", name)
         entries = [find_entry(catalog, "datasets", name) for name in self.datasets]
         return [(entry, ratio, not k) for entry in entries for k, ratio in enumerate(self.ratios)]
 
     def replicates(self, catalog: Mapping[str, Any]) -> list[int]:
-        """Of a run on each dataset: folds x seeds, with one fold where it has a test part of its own. Raises UnknownName."""
+        """Replicates of a run on each dataset: folds x seeds, with one fold if it has its own test part. Raises UnknownName."""
         return [self._folds(find_entry(catalog, "datasets", name)) * self.seeds for name in self.datasets]
 
     def _folds(self, entry: Mapping[str, Any]) -> int:
@@ -171,7 +176,7 @@ class SweepSpec:
         return RunSpec(entry["name"], method, made, folds=self._folds(entry), seeds=self.seeds, seed=self.seed)
 
     def _too_much(self, entry: Mapping[str, Any], ratio: float) -> str:
-        """Why the dataset cannot have this ratio, '' where it can."""
+        """Why the dataset cannot have this ratio; '' if it can."""
         counts, folds = limits.class_counts(entry, {}), self._folds(entry)
         highest, why = limits.highest_ratio(counts, folds, self.where)
         if ratio > highest or min(counts) < limits.min_class_rows(folds):
@@ -186,9 +191,9 @@ class SweepSpec:
 
 @functools.lru_cache(maxsize=CACHED_PLANS)
 def _cells(spec: SweepSpec, used: str) -> tuple[Cell, ...]:
-    """`SweepSpec.cells`. used: all that they follow from, the catalog's entries of its datasets and methods, as JSON.
+    """`SweepSpec.cells`. used: the catalog's entries of its datasets and methods, as JSON.
 
-    Text, so that an entry which has changed is another question, and no caller's catalog is held.
+    Text, so that a changed entry is another cache key and the cache holds no catalog.
     """
     catalog = json.loads(used)
     methods = list(dict.fromkeys([BASELINE, *spec.methods, ORACLE]))
@@ -210,11 +215,11 @@ def _cells(spec: SweepSpec, used: str) -> tuple[Cell, ...]:
                                 estimate_cost(own, entry, method),
                             )
                         )
-    return tuple(sorted(out, key=lambda cell: cell.cost))  # stable: plain training stands before what costs the same
+    return tuple(sorted(out, key=lambda cell: cell.cost))  # stable: plain training stays before cells of the same cost
 
 
 def parse_list(text: str) -> list[str]:
-    """The names of a list with commas between; a comma within a name is written %2C."""
+    """The names of a comma-separated list. A comma within a name is written %2C."""
     return [unquote(part.strip()) for part in text.split(",") if part.strip()]
 
 

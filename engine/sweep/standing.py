@@ -1,4 +1,4 @@
-"""Asks the store for the cells of a sweep, and reads how far they are."""
+"""Queues the cells of a sweep and reads their state."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from engine.store.jobs import PRIORITY_SWEEP
 from engine.sweep.spec import Cell, SweepSpec
 
 STATES = ("done", "running", "queued", "failed", "missing")
-"""What `Standing` counts. Cancelled and interrupted cells are missing: nobody works on them, and asking again starts them."""
+"""What `Standing` counts. Cancelled and interrupted cells count as missing, because no engine runs them and they can be queued
+again.
+"""
 
 
 @dataclass(frozen=True)
 class CellState:
-    """A cell and what became of it.
+    """A cell and its state.
 
-    state: a job's (`engine.store.STATES`), or missing where nobody asked for it. reason: '' or why it ended without a result.
-    done, total: its latest progress. seconds: about how long it will still take, None before the first cell is done, 0 where it is.
+    state: a job's (`engine.store.STATES`), or missing if it was never queued. reason: '' or why it ended without a result.
+    done, total: its latest progress. seconds: estimated seconds until it is done, None before the first cell of the sweep is
+    done, 0 if it is done.
     """
 
     cell: Cell
@@ -34,10 +37,11 @@ class CellState:
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a sweep is. done, running, queued, failed, missing: cells (see STATES).
+    """State of a sweep. done, running, queued, failed, missing: numbers of cells (see STATES).
 
-    seconds_left: until what is queued and running is done, on the engines alive now; None before the first cell is done, 0 where nothing
-    is under way. seconds_missing: the same of what is missing, were it asked for.
+    seconds_left: estimated seconds until queued and running cells are done, on the engines now alive; None before the first
+    cell is done, 0 if no cell is queued or running. seconds_missing: the same for failed and missing cells, if they were
+    queued.
     """
 
     done: int
@@ -55,28 +59,30 @@ class Standing:
         return bool(self.running or self.queued)
 
 
-# ---- asking
+# ---- queue and cancel
 
 
 def submit_sweep(store: Store, spec: SweepSpec, catalog: Mapping[str, Any], device: str = "auto") -> int:
-    """Queue every cell that is missing or ended without a result, cheapest first; returns how many. What is done stays: it is free."""
+    """Queues every cell that is missing or ended without a result, cheapest first. Returns how many. Finished cells are kept."""
     prints = {entry["name"]: entry["fingerprint"] for entry in catalog["datasets"]}
     asked = [(cell.spec, prints[cell.dataset]) for cell in spec.cells(catalog)]
     return len(store.submit_missing(asked, priority=PRIORITY_SWEEP, device=device))
 
 
 def cancel_sweep(store: Store, spec: SweepSpec, catalog: Mapping[str, Any]) -> int:
-    """Stop its cells that are queued or running, but not those that a person also asked for in the Lab; returns how many."""
+    """Cancels its queued and running cells, except those also queued in the Lab. Returns how many."""
     return store.cancel_all([cell.id for cell in spec.cells(catalog)])
 
 
-# ---- how far it is
+# ---- state
 
 
 def read_standing(
     store: Store, spec: SweepSpec, catalog: Mapping[str, Any], owner: str | None = None, *, lanes: int | None = None
 ) -> Standing:
-    """How far it is, from one short query. lanes: cells at a time, by default as many as the engines alive give to sweeps."""
+    """The state of a sweep, from one short query. lanes: cells at a time, by default as many as the engines alive give to
+    sweeps.
+    """
     cells = spec.cells(catalog)
     jobs = {id: job for id, (job, _) in store.read_results([cell.id for cell in cells], owner, fields=False).items()}
     states = []
@@ -99,7 +105,9 @@ def read_standing(
 
 
 def _foresee(states: Sequence[CellState], jobs: Mapping[str, Job]) -> list[float | None]:
-    """Seconds each will still take: its cost times the rate of two or more finished cells of its method, else of all of them."""
+    """Estimated seconds left of each cell: its cost times the rate of its method's finished cells if there are two, else of all
+    cells.
+    """
     taken: dict[str, list[tuple[float, float]]] = {}
     for one in states:
         job = jobs.get(one.cell.id)
@@ -119,9 +127,9 @@ def _foresee(states: Sequence[CellState], jobs: Mapping[str, Job]) -> list[float
 
 
 def _rate(pairs: Sequence[tuple[float, float]]) -> float:
-    """Seconds for each second foreseen: the median over finished cells, which weigh as much as they cost.
+    """Measured seconds per estimated second: the median over finished cells, weighted by cost.
 
-    A median, because single cells take far longer than they should: the first that imports a library, or one beside other work.
+    A median, because single cells take far longer than usual, such as the first that imports a library.
     """
     order = sorted((seconds / cost, cost) for seconds, cost in pairs)
     half, passed = sum(cost for _, cost in order) / 2, 0.0

@@ -20,10 +20,10 @@ from engine.store import Store
 from engine.sweep.spec import SweepSpec
 
 MARGIN = 0.01
-"""Scores closer than this count as a tie between two methods."""
+"""Two methods tie if their scores differ by less than this."""
 
 
-# ---- what came of it
+# ---- records
 
 
 def build_table(
@@ -31,13 +31,13 @@ def build_table(
 ) -> list[dict[str, Any]]:
     """One JSON-plain record per cell, in the order of datasets, ratios and methods; plain training first, the potential last.
 
-    dataset, dataset_title, method, title, ratio, run (id), state (see `CellState`), reason, seconds (of training), role: 'method',
-    'baseline' or 'oracle'. n, mean, low, high, values [n], interval (which one, in words): of the metric, None, 0 or [] before it is
-    done. difference: to `ce` on the same dataset and ratio, on common replicates by the corrected resampled t: {mean, low, high, n, p,
-    p_holm, better, worse}, None without both. Holm's correction runs over all methods of all cells of this sweep that could be tested,
-    not over the potential. One replicate gives a mean and no more. share: {mean, low, high} of the potential's gain that is recovered
-    (`engine.stats.recovered`), only where the potential is above `ce`; share_why: '' or why there is none. note: '' or what to know
-    before the difference is believed. Raises BadParameter for a metric that there is not.
+    dataset, dataset_title, method, title, ratio, run (id), state (see `CellState`), reason, seconds (of training), role:
+    'method', 'baseline' or 'oracle'. n, mean, low, high, values [n], interval (which one, as text): of the metric; None, 0 or
+    [] before the cell is done. difference: to `ce` on the same dataset and ratio, on common replicates by the corrected
+    resampled t: {mean, low, high, n, p, p_holm, better, worse}; None if either is missing. Holm's correction runs over all
+    methods of all cells that could be tested, without the potential. One replicate gives a mean only. share: {mean, low, high}
+    of the potential's gain that is recovered (`engine.stats.recovered`), only if the potential is above `ce`. share_why: '' or
+    why there is no share. note: '' or a caution about the difference. Raises BadParameter for an unknown metric.
     """
     if metric not in METRICS:
         raise BadParameter(f"no metric is called {metric!r}; there are: {', '.join(METRICS)}.")
@@ -88,14 +88,16 @@ def build_table(
 
 
 def _compare(records: list[dict[str, Any]], shares: Sequence[float | None], whys: Mapping[str, str]) -> None:
-    """Fill in difference, share and share_why. shares: n_test / n_train of each; whys: why there is no potential, by run."""
+    """Adds difference, share and share_why to records. shares: n_test / n_train of each. whys: why there is no potential, by
+    run.
+    """
     blocks: dict[tuple[str, float], dict[str, int]] = {}
     for i, record in enumerate(records):
         blocks.setdefault((record["dataset"], record["ratio"]), {})[record["method"]] = i
     tested: list[tuple[dict[str, Any], TTest]] = []
     for block in blocks.values():
         base = block[BASELINE]
-        # plain training's rows are the split's, cut as everybody's; the potential has more, and would count as less overlapping
+        # plain training has the split's row counts; the potential has more rows and would understate the overlap
         share_of_test = shares[base]
         room = _paired(records, block.get(ORACLE), base)
         for name, i in block.items():
@@ -123,7 +125,7 @@ def _describe_test(test: TTest, p_holm: float) -> dict[str, Any]:
 
 
 def _paired(records: Sequence[Mapping[str, Any]], i: int | None, base: int) -> np.ndarray | None:
-    """Replicate by replicate, one cell minus another; NaN where either has no value; None where either has no result."""
+    """Differences by replicate, one cell minus another. NaN if either has no value; None if either has no result."""
     if i is None or not records[i]["values"] or not records[base]["values"]:
         return None
     mine, theirs = (np.array(records[k]["values"], dtype=float) for k in (i, base))
@@ -148,12 +150,12 @@ def _recovered(
 
 
 def compare_over_cells(records: Sequence[Mapping[str, Any]], metric: str = DEFAULT_METRIC) -> dict[str, Any] | None:
-    """`engine.stats.significance.compare_over_sets` of the methods and plain training (never the potential), each dataset
-    and ratio as one set.
+    """`engine.stats.significance.compare_over_sets` of the methods and plain training, without the potential. Each dataset and
+    ratio is one set.
 
-    Cells where a method is missing are left out for all. The ratios of one dataset share its rows, so they are not independent as
-    Friedman's test has it: with one dataset the answer is about that dataset alone. None with fewer than three methods or two such cells.
-    metric: that of the records, for its name alone. Raises BadParameter for a metric that there is not.
+    Cells where a method is missing are left out for all. The ratios of one dataset share its rows, so they are not independent
+    as Friedman's test assumes: with one dataset the answer is about that dataset alone. None with fewer than three methods or
+    two such cells. metric: that of the records, for its name only. Raises BadParameter for an unknown metric.
     """
     if metric not in METRICS:
         raise BadParameter(f"no metric is called {metric!r}; there are: {', '.join(METRICS)}.")
