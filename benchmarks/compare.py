@@ -1,9 +1,10 @@
-"""Whether a comparison keeps its budget: seconds it took beside those allowed, and seconds until the board has its first row.
+"""Whether a comparison keeps its budget: seconds used and allowed, and seconds until the board has its first row.
 
     python -m benchmarks.compare [--datasets adult abalone9-18] [--budgets 15 60]
 
-Every comparison has a process of its own, which like an idle worker has read torch and the data, and nothing else that it needs. One JSON
-object a comparison, with the level reached, the replicates and the machine's load, then whether all budgets were kept within 10%.
+Every comparison has its own process, which like an idle worker has imported torch and read the data, and nothing else. Prints
+one JSON object per comparison, with the level reached, the replicates and the machine's load, then whether all budgets were
+kept within 10%.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ import sys
 import time
 
 WITHIN = 0.1
-"""Share of the budget that may be used beyond it."""
+"""Share of the budget by which a comparison may exceed it."""
 
 
 def measure(name: str, budget: float) -> dict[str, object]:
-    """One comparison on a dataset of the catalog, in this process."""
+    """Runs one comparison on a dataset of the catalog, in this process."""
     from engine.compare.comparison import CompareSpec, compare
     from engine.data.sources import load
     from engine.events import Board, Running
@@ -57,7 +58,7 @@ def measure(name: str, budget: float) -> dict[str, object]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--datasets", nargs="+", default=["abalone9-18", "adult"])
     parser.add_argument("--budgets", nargs="+", type=float, default=[15.0, 60.0])

@@ -1,10 +1,10 @@
-"""Seconds to make 37,594 EOS samples from 12,406 rows of 64 features (CIFAR-10 at 100:1) at K = 10, beside two other ways.
+"""Seconds to make 37,594 EOS samples from 12,406 rows of 64 features (CIFAR-10 at 100:1) at K = 10, and in two other ways.
 
     python -m benchmarks.eos [--repeats 5] [--threads 2]
 
-The loop is one row at a time: its distances to all rows, its neighbours, then its samples. SMOTE is imbalanced-learn's, which looks
-for neighbours within a class only. Every repeat times all three one after the other; the median and the range are printed, in
-wall and in CPU seconds (on a machine that does something else too, the second says more).
+The loop takes one row at a time: its distances to all rows, its neighbours, then its samples. SMOTE is imbalanced-learn's,
+which searches neighbours within a class only. Every repeat times all three one after the other. Prints the median and the
+range, in wall and in CPU seconds. CPU seconds are more reliable on a busy machine.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COUNTS = [int(5000 * 0.01 ** (c / 9)) for c in range(10)]
 
 
 def embeddings() -> tuple[np.ndarray, np.ndarray]:
-    """Rows as after a ReLU: overlapping classes, no negative number."""
+    """Features as after a ReLU: overlapping classes, no negative number."""
     rng = np.random.default_rng(0)
     y = np.repeat(np.arange(10), COUNTS)
     x = 0.6 * rng.normal(size=(10, 64))[y] + rng.normal(size=(len(y), 64))
@@ -33,7 +33,7 @@ def embeddings() -> tuple[np.ndarray, np.ndarray]:
 
 
 def loop(x: np.ndarray, y: np.ndarray) -> int:
-    """EOS row by row; returns how many it made."""
+    """EOS row by row. Returns the number of samples."""
     rng, made = np.random.default_rng(0), []
     for c in range(1, 10):
         bases = []
@@ -50,7 +50,7 @@ def loop(x: np.ndarray, y: np.ndarray) -> int:
 
 
 def main() -> None:
-    """Print one JSON object."""
+    """Prints one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)

@@ -1,8 +1,9 @@
-"""How long the page takes: opening to the first picture, the page script, a press on Run to its first event and first frame.
+"""Seconds of the page: opening to the first picture, the page script, a press on Run to the first event and first frame.
 
     python -m benchmarks.page [--repeats 10]
 
-Starts the product as `make run` does, on a store of its own, and drives Debian's Chromium. Medians with their range, in seconds.
+Starts the product as `make run` does, on a new store, and drives Debian's Chromium. Prints medians with their range, in
+seconds.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--d
 
 
 def until(question: Callable[[], bool], limit: float = 60.0) -> None:
-    """Ask every 10 ms."""
+    """Calls `question` every 10 ms until it is true, or raises after `limit` seconds."""
     end = time.perf_counter() + limit
     while not question():
         if time.perf_counter() > end:
@@ -35,13 +36,13 @@ def until(question: Callable[[], bool], limit: float = 60.0) -> None:
 
 
 def data(page: Page, name: str) -> str:
-    """A data attribute of the player, '' while there is none."""
+    """A data attribute of the player; '' if there is none."""
     found = page.locator(".lab-player")
     return (found.first.get_attribute(f"data-{name}") or "") if found.count() else ""
 
 
 def script_seconds(repeats: int) -> list[float]:
-    """A whole run of the page script over the bundled example, in this process, after the first."""
+    """Seconds of a whole run of the page script over the bundled example, in this process, without the first run."""
     from streamlit.testing.v1 import AppTest
 
     at = AppTest.from_file(str(Path("app/main.py").resolve()), default_timeout=60)
@@ -55,7 +56,7 @@ def script_seconds(repeats: int) -> list[float]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--port", type=int, default=8790)
@@ -76,7 +77,7 @@ def main() -> None:
             until(healthy, 120)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-                for number in range(repeats + 1):  # the first one warms the server up
+                for number in range(repeats + 1):  # the first one warms up the server
                     page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
                     began = time.perf_counter()
                     page.goto(url)

@@ -1,15 +1,15 @@
-"""How much a full store costs the page: the time of every view's script, what it reads, and the bytes it sends to the browser.
+"""Cost of a full store for the page: the time of every view's script, what it reads, and the bytes it sends to the browser.
 
     python -m benchmarks.store [--runs 10000] [--repeats 10] [--folder FOLDER] [--no-browser]
 
-Makes a store of made-up runs: all datasets and methods of the catalog, finished ones with words and arrays as large as those of the
-bundled example, some failed, cancelled and queued, and in front of them a sweep of 60 cells and a few runs that are whole, films and maps
-too. With --folder the store is kept there and used again.
+Makes a store of artificial runs over all datasets and methods of the catalog. Finished ones have results as large as those of
+the bundled example; some are failed, cancelled and queued. Newer than these are a sweep of 60 cells and a few complete runs
+with films and maps. With --folder the store is kept there and used again.
 
-Script time is a whole run of the page's script in this process (`AppTest`): seconds of the processor over an open session (cpu) and as
-the first run of a new one (open), and by the clock, which on a busy machine says more of what else runs; what it reads is counted in
-SQLite. Bytes are those of the network as Chromium's DevTools see them: of the websocket, of HTTP, and of HTTP Streamlit's own files
-(/static/) apart, which a browser keeps. The server has no engine.
+Script time is a whole run of the page's script in this process (`AppTest`): processor seconds in an open session (cpu) and in
+the first run of a new session (open), and wall seconds, which depend on other load of the machine. Reads are counted in SQLite.
+Bytes are network bytes in Chromium's DevTools: of the websocket, of HTTP, and separately of Streamlit's own files (/static/),
+which a browser caches. The server has no engine.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ SWEEP = SweepSpec(
 )
 STATES = ("done",) * 17 + ("failed", "cancelled", "queued")
 QUIET, SMALL = 4, 3000
-"""A view has arrived when for so many seconds fewer bytes than that came in each."""
+"""A view is complete after QUIET seconds with fewer than SMALL bytes in each."""
 LIMIT_MS, LIMIT_BYTES = 300, 1_000_000
 
 
 def fill(store: Store, catalog: Mapping[str, Any], runs: int) -> dict[str, str]:
-    """The runs; returns the ids of those that the views show."""
+    """Makes the runs. Returns the ids of those that the views show."""
     random_state = random.Random(0)
     store.load(ROOT / "app" / "examples" / "moons.zip")
     with store.database.reading() as db:
@@ -112,7 +112,7 @@ def _summary(values: list[float]) -> dict[str, Any]:
 
 
 def _whole(store: Store, catalog: Mapping[str, Any]) -> dict[str, str]:
-    """A run with all that stands beside it and its film, one beside it, and one with features and maps."""
+    """A complete run with its film and companions, and one with features and maps."""
     spec = RunSpec("moons", "explicit-gradient", Imbalance("ratio", 20.0), folds=4, seeds=5).complete(catalog)
     beside = spec.with_(method="smote", params={}).complete(catalog)
     deep = RunSpec("digits", "eos", Imbalance("exponential", 20.0)).complete(catalog)
@@ -138,7 +138,7 @@ def _whole(store: Store, catalog: Mapping[str, Any]) -> dict[str, str]:
 
 
 def views(ids: Mapping[str, str], catalog: Mapping[str, Any]) -> dict[str, tuple[str, dict[str, str]]]:
-    """(page, query) by what it is called here."""
+    """Name of a view -> (page, query)."""
     first = catalog["datasets"][0]["name"]
     return {
         "Lab, a run": ("lab", {"run": ids["run"]}),
@@ -184,7 +184,7 @@ def scripts(name: str, query: Mapping[str, str], repeats: int) -> dict[str, Any]
     at = session_()
     at.run()
     gc.collect()
-    gc.freeze()  # as app/server.py
+    gc.freeze()  # as in app/server.py
     times, worked, opened = [], [], []
     for _ in range(repeats):
         began, busy = time.perf_counter(), time.process_time()
@@ -206,7 +206,7 @@ def scripts(name: str, query: Mapping[str, str], repeats: int) -> dict[str, Any]
 
 @contextmanager
 def serving(port: int) -> Iterator[str]:
-    """The product without an engine."""
+    """Runs the product without an engine."""
     env = os.environ | {"LAB_ENGINE": "off"}
     server = subprocess.Popen([sys.executable, "-m", "app.launch", "--port", str(port)], env=env)
     url = f"http://127.0.0.1:{port}"
@@ -226,7 +226,7 @@ def serving(port: int) -> Iterator[str]:
 
 
 def sent(browser: Any, url: str, name: str, query: Mapping[str, str]) -> dict[str, int]:
-    """Bytes that one opening of a view sends to a browser with nothing kept."""
+    """Bytes that opening a view sends to a browser with an empty cache."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
     page = context.new_page()
     network = context.new_cdp_session(page)
@@ -235,7 +235,7 @@ def sent(browser: Any, url: str, name: str, query: Mapping[str, str]) -> dict[st
     kinds: dict[str, str] = {}
 
     def frame(event: Mapping[str, Any]) -> None:
-        response = event["response"]  # of binary frames DevTools give base64
+        response = event["response"]  # DevTools give binary frames as base64
         count["socket"] += len(response["payloadData"]) * (3 / 4 if response["opcode"] == 2 else 1)
 
     def response(event: Mapping[str, Any]) -> None:
@@ -251,7 +251,7 @@ def sent(browser: Any, url: str, name: str, query: Mapping[str, str]) -> dict[st
     page.locator(".st-key-status-line").wait_for(state="attached", timeout=60_000)
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
     quiet = 0
-    while quiet < QUIET:  # films come in pieces that the player asks for; the status line goes on for ever, but is small
+    while quiet < QUIET:  # films come in parts that the player requests; the status line never stops but is small
         before = sum(count.values())
         page.wait_for_timeout(1000)
         quiet = quiet + 1 if sum(count.values()) - before < SMALL else 0
@@ -260,7 +260,7 @@ def sent(browser: Any, url: str, name: str, query: Mapping[str, str]) -> dict[st
 
 
 def main() -> None:
-    """Measure and print, a line a view."""
+    """Measures and prints one line per view."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--repeats", type=int, default=10)

@@ -1,10 +1,10 @@
-"""Training steps per second: stacked replicates against one at a time, the loop as published, and scikit-learn's MLP.
+"""Training steps per second: stacked replicates against one at a time, the published loop, and scikit-learn's MLP.
 
     python -m benchmarks.training [--sets glass2 yeast4 abalone19] [--replicates 20] [--repeats 5] [--threads 1 2]
 
-A step is one minibatch of one replicate; the published explicit-gradient loop is a DataLoader, one replicate, `create_graph` and
-SGD on the synthetic rows, written here from Algorithm 1. Every repeat times all contenders one after the other, so a ratio
-compares neighbours in time; medians of the ratios are printed, with their range.
+A step is one minibatch of one replicate. The published explicit-gradient loop is a DataLoader, one replicate, `create_graph`
+and SGD on the synthetic rows, written here from Algorithm 1. Every repeat times all programs one after the other, so that a
+ratio compares times under the same load. Prints medians of the ratios with their range.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BATCH = 128
 
 
 def ours(name: str, task: Task, **params: object) -> Callable[[], float]:
-    """Seconds per step and replicate of our trainer, evaluation of every epoch included, pictures left out."""
+    """Seconds per step and replicate of this project's trainer, with evaluation of every epoch and without pictures."""
 
     def once() -> float:
         fitting = method(name)(hidden=HIDDEN, batch=BATCH, **params).fit(task, camera=Camera(task, 0))
@@ -52,7 +52,7 @@ def ours(name: str, task: Task, **params: object) -> Callable[[], float]:
 
 
 def published(task: Task, meta: bool, steps: int) -> Callable[[], float]:
-    """Seconds per step of one replicate in the loop as published; no evaluation at all, which is in its favour."""
+    """Seconds per step of one replicate in the published loop. It has no evaluation, which makes it faster."""
 
     def once() -> float:
         torch.manual_seed(0)
@@ -114,7 +114,7 @@ def library(task: Task, epochs: int) -> Callable[[], float]:
 
 
 def main() -> None:
-    """Time and print."""
+    """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="+", default=["glass2", "yeast4", "abalone19"])
     parser.add_argument("--replicates", type=int, default=20, help="a multiple of 4")

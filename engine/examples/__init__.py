@@ -1,1 +1,1 @@
-"""Recorded runs that ship with the product, and the gallery's cards."""
+"""Recorded runs included in the product, and the gallery's cards."""

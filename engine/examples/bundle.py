@@ -1,4 +1,4 @@
-"""What a card reads: a bundle of finished jobs, and a number with the side of 0 on which its interval lies."""
+"""The data of a card: a bundle of finished jobs, and numbers with the side of 0 on which their interval must lie."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from engine.stats.intervals import Interval
 from engine.store import Store
 
 ABOVE, BELOW, HOLDS = "above 0", "below 0", "holds 0"
-"""Where the interval of a number lies; '' for a number of which nothing is claimed."""
+"""Where the interval of a number must lie; '' for a number without a claim."""
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A number of a card. said: what it is; sense: ABOVE, BELOW, HOLDS or ''."""
+    """A number of a card. said: what it is. sense: ABOVE, BELOW, HOLDS or ''."""
 
     said: str
     found: Interval
     sense: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-plain, rounded to five digits. Raises BadData where the interval does not lie where it is said to."""
+        """JSON-plain, rounded to five digits. Raises BadData if the interval does not lie where `sense` claims."""
         low, high = self.found.low, self.found.high
         true = {ABOVE: low > 0, BELOW: high < 0, HOLDS: low <= 0 <= high, "": True}[self.sense]
         if not true:
@@ -41,20 +41,20 @@ class Fact:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle taken into a store of its own, for a card. ids: its jobs, in order."""
+    """A bundle loaded into a store of its own, for a card. ids: its jobs, in order."""
 
     store: Store
     ids: Sequence[str]
 
     def result(self, number: int) -> Result:
-        """Of the run with that number."""
+        """The result of the run with that number."""
         found = self.store.result(self.ids[number])
         if found is None:
             raise BadData(f"run {self.ids[number]} of this bundle has no result.")
         return found
 
     def film(self) -> tuple[Scene, Frame]:
-        """What stands still in the first replicate's pictures of the first run, and the last of them."""
+        """The scene and the last frame of the first replicate of the first run."""
         events = [event for _, event in self.store.events(self.ids[0], kinds=("scene", "frame"))]
         scenes, frames = [e for e in events if isinstance(e, Scene)], [e for e in events if isinstance(e, Frame)]
         if not scenes or not frames:
@@ -62,7 +62,7 @@ class Bundle:
         return scenes[-1], frames[-1]
 
     def artifact(self, number: int, name: str) -> bytes:
-        """Raises BadData where the job keeps none of that name."""
+        """An artifact of the job with that number. Raises BadData if it has none of that name."""
         data = self.store.artifact(self.ids[number], name)
         if data is None:
             raise BadData(f"job {self.ids[number]} of this bundle keeps no {name}.")

@@ -1,8 +1,9 @@
-"""Finished runs that come with the product, so that there is something to see before anything was trained: `python -m engine example`.
+"""Finished runs included in the product, so that there is something to see before the first training: `python -m engine
+example`.
 
-An example is a bundle of the store and a card of the gallery: a title, two sentences, numbers and a picture, all read from the bundle.
-Each number says on which side of 0 its interval lies, and where the bundle says otherwise there is no card (`card` raises): a card
-cannot claim what its runs do not show.
+An example is a bundle of the store and a card of the gallery: a title, two sentences, numbers and a picture, all read from the
+bundle. Each number claims on which side of 0 its interval lies. If the bundle shows something else, `build_card` raises, so a
+card cannot claim what its runs do not show.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ from engine.sweep import SweepSpec
 
 @dataclass(frozen=True)
 class Example:
-    """What is run, and the card that shows it.
+    """The runs of an example, and the card that shows them.
 
-    title; look: what to look at; means: what it means. wanted: runs, each with everything that belongs beside it; or a
-    comparison; or a sweep. page: where the link goes; words: the rest of its address, from the ids. facts and picture: from the bundle;
-    legend: what is what in the picture.
+    title. look: what to look at. means: what it means. wanted: runs, each with its companions; or a comparison; or a sweep.
+    page: target of the link. words: the rest of its address, from the ids. facts, picture: functions of the bundle. legend:
+    marks of the picture and what they mean.
     """
 
     title: str
@@ -156,4 +157,4 @@ EXAMPLES = {
         "Solid: explicit gradient. Dotted: SMOTE. Dashed: plain training. Dash and dot: the potential.",
     ),
 }
-"""name -> example, in the order of the gallery. `moons` is what a first visit shows."""
+"""name -> example, in the order of the gallery. A first visit shows `moons`."""

@@ -26,11 +26,11 @@ def _compare_runs(bundle: Bundle, other: int, metric: str, words: str, sense: st
     return Fact(f"{METRICS[metric][0]} against {words}", bundle.result(0).difference(bundle.result(other), metric), sense)
 
 
-# ---- points that move
+# ---- moving points
 
 
 def _measure_way(bundle: Bundle) -> Fact:
-    """How far the points went, in sd of a feature."""
+    """Distance that the median point moved, in sd of a feature."""
     result = bundle.result(0)
     if result.moves is None:
         raise BadData("no point of this run moved.")
@@ -39,7 +39,7 @@ def _measure_way(bundle: Bundle) -> Fact:
 
 
 def measure_rings(bundle: Bundle) -> list[Fact]:
-    """Copies that moved against copies that stand still, and against plain training."""
+    """Moving copies against fixed copies, and against plain training."""
     return [
         _compare_runs(bundle, 1, "f1", "copies that stand still", ABOVE),
         _compare_runs(bundle, 1, "balanced_accuracy", "copies that stand still", BELOW),
@@ -48,7 +48,7 @@ def measure_rings(bundle: Bundle) -> list[Fact]:
 
 
 def measure_clusters(bundle: Bundle) -> list[Fact]:
-    """How far the points went, and what it cost."""
+    """How far the points moved, and the loss of average precision."""
     return [
         _measure_way(bundle),
         _compare_runs(bundle, 3, "average_precision", "plain training", BELOW),
@@ -57,7 +57,7 @@ def measure_clusters(bundle: Bundle) -> list[Fact]:
 
 
 def measure_moons(bundle: Bundle) -> list[Fact]:
-    """How far the points went, and that nothing came of it."""
+    """How far the points moved, and that average precision did not change."""
     return [
         _measure_way(bundle),
         _compare_runs(bundle, 3, "average_precision", "plain training", HOLDS),
@@ -110,7 +110,7 @@ def measure_eos(bundle: Bundle) -> list[Fact]:
 
 
 def read_history(result: Result, name: str) -> np.ndarray:
-    """[R, rounds] of DOS."""
+    """History of a DOS run, [R, rounds]."""
     found = [key for key in result.arrays if key.endswith(f"/{name}")]
     if not found:
         raise BadData(f"this run has no history of {name}.")
@@ -118,7 +118,7 @@ def read_history(result: Result, name: str) -> np.ndarray:
 
 
 def measure_dos(bundle: Bundle) -> list[Fact]:
-    """How the minority's spread changed, and accuracy against two others."""
+    """Change of the minority's spread, and accuracy against two other methods."""
     result = bundle.result(0)
     spread = read_history(result, "variance_minority")
     change = 100 * (spread[:, -1] / spread[:, 0] - 1)
@@ -136,7 +136,7 @@ def measure_dos(bundle: Bundle) -> list[Fact]:
 
 @dataclass(frozen=True)
 class Scores:
-    """Tested rows of a comparison. truth [n] bool; replicate [n]; score: method -> [n]."""
+    """Test rows of a comparison. truth [n] bool; replicate [n]; score: method -> [n]."""
 
     truth: np.ndarray
     replicate: np.ndarray
@@ -145,18 +145,18 @@ class Scores:
 
     @property
     def passes(self) -> int:
-        """How many replicates there are."""
+        """Number of replicates."""
         return len(np.unique(self.replicate))
 
     def each(self, what: Callable[[np.ndarray, np.ndarray], float], name: str) -> np.ndarray:
-        """`what` of (score, truth), replicate by replicate [R]."""
+        """`what` of (score, truth), for each replicate [R]."""
         score = self.score[name]
         which = self.replicate[: len(score)]
         return np.array([what(score[which == r], self.truth[: len(score)][which == r]) for r in np.unique(which)])
 
 
 def read_scores(bundle: Bundle) -> Scores:
-    """The tested rows of the bundle's comparison."""
+    """The test rows of the bundle's comparison."""
     arrays = unpack(bundle.artifact(0, "arrays"))
     replicate = 1000 * arrays["seed"].astype(int) + arrays["fold"].astype(int)
     score = {name.removeprefix("score/"): arrays[name].astype(float) for name in arrays if name.startswith("score/")}
@@ -164,7 +164,7 @@ def read_scores(bundle: Bundle) -> Scores:
 
 
 def _overstated(score: np.ndarray, truth: np.ndarray) -> float:
-    """Mean probability minus the share of positive rows, in percent points."""
+    """Mean probability minus the share of positive rows, in percentage points."""
     return float(100 * (score.mean() - truth.mean()))
 
 
@@ -202,7 +202,7 @@ def read_records(bundle: Bundle) -> list[dict[str, Any]]:
 
 
 def measure_sweep(bundle: Bundle) -> list[Fact]:
-    """How plain training falls, and how many methods differ from it: the sense of each is in the sentence of the card."""
+    """How much plain training loses, and how many methods differ from it. The card's sentences claim the directions."""
     records = read_records(bundle)
     score = {r["ratio"]: np.array(r["values"], float) for r in records if r["method"] == "ce"}
     share = bundle.result(bundle.ids.index(next(r["run"] for r in records if r["method"] == "ce"))).test_share

@@ -13,14 +13,14 @@ from engine.examples.cards import EXAMPLES
 from engine.sweep import SweepSpec
 
 INDEX = "index.json"
-"""What the page reads of all examples, beside their bundles."""
+"""Name of the file of all cards, beside their bundles."""
 
 
 def build_card(name: str, path: Path) -> dict[str, Any]:
-    """The card of an example from its bundle, JSON-plain: title, look, means, page, words, jobs (ids), facts, picture (SVG), legend, and
-    of a sweep cells (dataset, method, ratio, run).
+    """The card of an example from its bundle, JSON-plain: title, look, means, page, words, jobs (ids), facts, picture (SVG),
+    legend, and for a sweep cells (dataset, method, ratio, run).
 
-    Raises BadData where the bundle does not show what the card says, and UnknownName.
+    Raises BadData if the bundle does not show what the card claims, and UnknownName.
     """
     if name not in EXAMPLES:
         raise UnknownName(f"no example is called {name!r}; there are: {', '.join(EXAMPLES)}.")
@@ -44,7 +44,7 @@ def build_card(name: str, path: Path) -> dict[str, Any]:
 
 
 def write_index(folder: Path) -> None:
-    """Write the cards of the examples whose bundles lie in that folder. Raises BadData as `card`."""
+    """Writes the cards of the examples whose bundles are in that folder. Raises BadData as `build_card`."""
     cards = [build_card(name, folder / f"{name}.zip") for name in EXAMPLES if (folder / f"{name}.zip").is_file()]
     partial = folder / f"{INDEX}.part"
     partial.write_text(json.dumps(cards, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

@@ -14,11 +14,11 @@ from engine.report import svg
 from engine.stats.intervals import Interval
 
 MAX_WAYS = 60
-"""Moving points in a card's picture, at most."""
+"""Largest number of moving points in a card's picture."""
 
 
 def draw_ways(bundle: Bundle) -> str:
-    """Real rows, and the way of synthetic points from where they were copied."""
+    """Real rows, and the paths of synthetic points from where they were copied."""
     scene, last = bundle.film()
     chosen = np.unique(np.linspace(0, len(last.points) - 1, min(MAX_WAYS, len(last.points))).round().astype(int))
     rare = scene.labels != np.bincount(scene.labels).argmax()
@@ -96,7 +96,7 @@ def draw_reliability(bundle: Bundle) -> str:
 
 
 def draw_ratios(bundle: Bundle) -> str:
-    """Average precision against the ratio, a line a method."""
+    """Average precision against the ratio, one line per method."""
     records = read_records(bundle)
     lines = []
     for method, style, mark in (

@@ -28,13 +28,13 @@ from engine.store import Store
 from engine.sweep import SweepSpec
 
 LAB_FRAMES, DEEP_FRAMES, CELL_FRAMES = 60, 30, 8
-"""Pictures of what a link opens, of what stands beside it, and of other replicates and cells."""
+"""Frames of the run that a link opens, of its companions, and of other replicates and cells."""
 FEATURE_ROWS = (220, 140, 200)
-"""Training, test and synthetic rows whose features are kept, at most."""
+"""Largest number of training, test and synthetic rows whose features are kept."""
 
 
 def record_example(name: str, path: Path, say: Callable[[str], None]) -> None:
-    """Compute an example, write it as a bundle, and write the index of all that lie beside it. Raises UnknownName."""
+    """Computes an example, writes it as a bundle, and writes the index of all bundles beside it. Raises UnknownName."""
     if name not in EXAMPLES:
         raise UnknownName(f"no example is called {name!r}; there are: {', '.join(EXAMPLES)}.")
     catalog = build_catalog()
@@ -56,7 +56,7 @@ def record_example(name: str, path: Path, say: Callable[[str], None]) -> None:
 
 
 def list_jobs(name: str, catalog: Mapping[str, Any]) -> list[str]:
-    """The jobs that the bundle of an example holds, in order."""
+    """The jobs that an example's bundle holds, in order."""
     wanted = EXAMPLES[name].wanted
     if isinstance(wanted, CompareSpec):
         return [wanted.id(find_entry(catalog, "datasets", wanted.source["dataset"])["fingerprint"])]
@@ -67,8 +67,9 @@ def list_jobs(name: str, catalog: Mapping[str, Any]) -> list[str]:
 
 @dataclass(frozen=True)
 class Keep:
-    """What of a run goes into a bundle beside its result. frames: pictures of the first replicate, at most; others: of each other one too;
-    features: those of a sample of rows, with their map."""
+    """What a bundle keeps of a run besides its result. frames: most frames of the first replicate. others: of each other one.
+    features: whether it keeps the features of a sample of rows, with their map.
+    """
 
     frames: int = 0
     others: bool = False
@@ -94,7 +95,7 @@ def _specs(example: Example, catalog: Mapping[str, Any]) -> list[tuple[RunSpec, 
 
 
 def _record_run(store: Store, spec: RunSpec, catalog: Mapping[str, Any], keep: Keep) -> str:
-    """Run it and keep what the pages show of it; returns its id."""
+    """Runs a spec and keeps what the pages show of it. Returns its id."""
     events, result, made = drive(run(spec))
     frames = [event for event in events if isinstance(event, Frame)]
     drawn = set(map(id, _evenly(frames, keep.frames)))
@@ -104,7 +105,7 @@ def _record_run(store: Store, spec: RunSpec, catalog: Mapping[str, Any], keep: K
     if keep.others:
         kept |= {name: data for name, data in made.items() if name.startswith("contributions/")}
         for name in made:
-            if name.startswith("frames/") and name != "frames/0":  # the first replicate's are events
+            if name.startswith("frames/") and name != "frames/0":  # the first replicate's are kept as events
                 scene, film = unpack_film(made[name])
                 kept[name] = pack_film(scene, _evenly(film, CELL_FRAMES))
     if keep.features:
@@ -117,7 +118,9 @@ def _record_run(store: Store, spec: RunSpec, catalog: Mapping[str, Any], keep: K
 
 
 def _record_comparison(store: Store, spec: CompareSpec, catalog: Mapping[str, Any], say: Callable[[str], None]) -> str:
-    """Compare and keep what the page shows; returns the job's id. Models and rows are left out: they are megabytes."""
+    """Compares methods and keeps what the page shows. Returns the job's id. Models and rows are left out, since they take
+    megabytes.
+    """
     say(f"comparing on {spec.source['dataset']} for {spec.budget:g} s")
     fingerprint = find_entry(catalog, "datasets", spec.source["dataset"])["fingerprint"]
     job = store.submit_compare(None, spec.to_json(), fingerprint=fingerprint)
@@ -129,21 +132,23 @@ def _record_comparison(store: Store, spec: CompareSpec, catalog: Mapping[str, An
 
 
 def _evenly(frames: list[Frame], most: int) -> list[Frame]:
-    """At most so many, evenly, the first and the last among them."""
+    """At most `most` frames, evenly spaced, with the first and the last."""
     some = np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int)
     return [frames[i] for i in np.unique(some)]
 
 
 def sample_features(found: Mapping[str, np.ndarray], most: Sequence[int]) -> dict[str, np.ndarray]:
-    """A sample of features (`engine.analysis.sample`) with at most `most` rows of training, test and synthetic ones, evenly from each
-    class. Enemies that are left out become -1; `size` still says how many rows there are in all."""
+    """A sample of features (`engine.analysis.sample`) of at most `most` training, test and synthetic rows, evenly by class.
+
+    Enemies that are left out become -1; `size` still counts all rows.
+    """
     kept = []
     for part, limit in enumerate(most):
         at = np.flatnonzero(found["part"] == part)
         at = at[np.argsort(found["y"][at], kind="stable")]
         kept.append(at[np.unique(np.linspace(0, len(at) - 1, min(limit, len(at))).round().astype(int))] if len(at) else at)
     order = np.sort(np.concatenate(kept))
-    place = np.full(len(found["y"]) + 1, -1, found["enemy"].dtype)  # the last one answers for -1, no enemy
+    place = np.full(len(found["y"]) + 1, -1, found["enemy"].dtype)  # index -1 (no enemy) reads the last entry, -1
     place[order] = np.arange(len(order))
     out = {name: found[name][order] for name in ("x", "y", "part", "row", "predicted")}
     out |= {"enemy": place[found["enemy"][order]], "size": found["size"]}

@@ -1,4 +1,4 @@
-"""Fitted models and augmented rows as files, and read again."""
+"""Writes fitted models and augmented rows as files, and reads the models."""
 
 from engine.export.read import load_model
 

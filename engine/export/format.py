@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 
 FORMAT = 1
-"""Raised when an older program could not read what is written."""
+"""Version of the format. It increases when older programs cannot read a new file."""
 
 MAX_UNPACKED = 256 << 20
-"""Bytes that a model may unpack to."""
+"""Largest number of bytes that a model may unpack to."""
 
 TRUSTED = ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",)
-"""The one type beyond those skops itself trusts: the tables of nodes that scikit-learn's boosted trees are. Its code is scikit-learn's and
-takes plain arrays; skops leaves it out because it is a private class. What is in the tables is checked on loading (`check_trees`)."""
+"""The one type accepted beyond those skops trusts: scikit-learn's tables of nodes of boosted trees. The code is scikit-learn's
+and takes plain arrays; skops leaves it out because the class is private. `check_trees` checks the tables on loading.
+"""
 
 MODEL, PREPROCESSING, WEIGHTS, TREES, README = (
     "model.json",
@@ -26,7 +27,7 @@ MODEL, PREPROCESSING, WEIGHTS, TREES, README = (
 
 
 def check_trees(trees: Any, width: int) -> None:
-    """Raises ValueError where following the nodes could leave them: scikit-learn's compiled code does not look."""
+    """Raises ValueError if an index of a node is out of range, since scikit-learn's compiled code does not check."""
     if trees.n_features_in_ != width or trees._n_features != width or trees.is_categorical_ is not None:
         raise ValueError("its trees do not fit its columns")
     if trees._preprocessor is not None or not trees._predictors:
@@ -37,7 +38,7 @@ def check_trees(trees: Any, width: int) -> None:
             raise ValueError("its trees have no nodes")
         inner = nodes[nodes["is_leaf"] == 0]
         own = np.flatnonzero(nodes["is_leaf"] == 0)
-        # children stand after their parent, so every path ends
+        # children come after their parent, so every path ends
         for side in ("left", "right"):
             to = inner[side].astype(np.int64)
             if (to <= own).any() or (to >= len(nodes)).any():

@@ -1,4 +1,4 @@
-"""From a table as a person has it to what a network was trained on, and back: columns, levels, means. Plain values, kept as JSON."""
+"""Converts between a table's original columns and the features a network was trained on. Plain values, stored as JSON."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from engine.text import one_line
 
 KINDS = ("numeric", "boolean", "date", "categorical")
 OTHER = "(other)"
-"""The level that rare ones were made one in; unknown ones belong to it where it is there."""
+"""The level that rare levels were merged into. Unknown levels are assigned to it if it exists."""
 MISSING = "(missing)"
-"""The level of missing values, the last one; in more brackets where the data have a level of this name."""
+"""The level of missing values, the last one; in more brackets if the data have a level of this name."""
 MISSING_MARKS = ("", "?", "na", "n/a", "nan", "null", "none", "nat", "<na>", "#n/a")
-"""Texts that stand for a missing value, in small letters, where they are no level themselves."""
+"""Texts that stand for a missing value, in lower case, unless a level has this name."""
 
 
 MAX_MAGNITUDE = 1e30
-"""Standard deviations beyond which single precision cannot compute."""
+"""Largest standard deviation that single precision can compute with."""
 DAY_RANGE = (-719_162, 2_932_896)
-"""0001-01-01 and 9999-12-31."""
+"""Days of 0001-01-01 and 9999-12-31."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column a model takes.
+    """One input column of a model.
 
-    kind: numeric; boolean (levels: how 0 and 1 were written); date (days since 1970-01-01, UTC); categorical, one 0/1 feature per level.
-    indicator: a 0/1 feature says where a number is missing. gap: the level that stands for a missing value, or None.
+    kind: numeric; boolean (levels: how 0 and 1 were written); date (days since 1970-01-01, UTC); categorical, one 0/1 feature
+    per level. indicator: whether a 0/1 feature marks missing numbers. gap: the level that stands for a missing value, or None.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Column:
     gap: str | None = None
 
     def numbers(self, values: Sequence[Any] | np.ndarray, marks: frozenset[str] = frozenset(MISSING_MARKS)) -> np.ndarray:
-        """Values of this column, which is not categorical, as float64 [n], NaN where missing. Raises BadData."""
+        """Values of a column that is not categorical as float64 [n], NaN if missing. Raises BadData."""
         if self.kind != "date" and getattr(getattr(values, "dtype", None), "kind", "") in ("f", "i", "u", "b"):
             plain = values.to_numpy(np.float64, na_value=np.nan) if hasattr(values, "to_numpy") else values
             out = np.asarray(plain, np.float64)
@@ -56,7 +56,7 @@ class Column:
         return out
 
     def codes(self, values: Sequence[Any] | np.ndarray, marks: frozenset[str] = frozenset(MISSING_MARKS)) -> np.ndarray:
-        """Values of this categorical column as numbers of its levels [n]; -1 for one that is not among them."""
+        """Values of a categorical column as indices of its levels [n]; -1 for an unknown one."""
         place = {level: i for i, level in enumerate(self.levels)}
         missing = place.get(self.gap, -1) if self.gap is not None else -1
         unknown = place.get(OTHER, -1)
@@ -96,7 +96,7 @@ def _missing_level(levels: Sequence[str]) -> str | None:
 
 
 def _text(value: Any) -> str:
-    """As a level is written: whole numbers without a point, nothing around it; nothing for None, NaN, NaT and pandas' NA."""
+    """Text of a value as a level is written: whole numbers without a point, stripped; '' for None, NaN, NaT and pandas' NA."""
     if value is None or type(value).__name__ == "NAType" or value != value:
         return ""
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
@@ -124,8 +124,8 @@ def _days(value: Any) -> float:
 class Pipeline:
     """Rows of a table -> a network's input, fitted on one replicate's training rows.
 
-    columns: numeric, boolean and date ones first, then categorical ones, as in a Dataset. scale: of the D encoded columns, which are the
-    numbers, then an indicator for each of them that has one, then every level of every categorical column.
+    columns: numeric, boolean and date ones first, then categorical ones, as in a Dataset. scale: of the D encoded columns,
+    which are the numbers, then the missing indicators, then every level of every categorical column.
     """
 
     columns: tuple[Column, ...]
@@ -139,10 +139,9 @@ class Pipeline:
         scale: Scale,
         readings: Mapping[str, tuple[str, Sequence[str]]] | None = None,
     ) -> Pipeline:
-        """What `prepare` does with this dataset under this scale.
+        """The pipeline that repeats what `prepare` does with this dataset under this scale.
 
-        readings: column -> (kind, levels) as `engine.data.tables.sheet` has them, for those that were read as dates or as
-        yes and no. Raises
+        readings: column -> (kind, levels) as in `engine.data.tables.sheet`, for columns read as dates or as yes and no. Raises
         BadInput for images.
         """
         if dataset.images is not None:
@@ -162,17 +161,17 @@ class Pipeline:
 
     @property
     def numeric(self) -> tuple[Column, ...]:
-        """Columns that are one number each."""
+        """Columns that hold one number each."""
         return tuple(c for c in self.columns if c.kind != "categorical")
 
     @property
     def categorical(self) -> tuple[Column, ...]:
-        """Columns of levels."""
+        """Columns with levels."""
         return tuple(c for c in self.columns if c.kind == "categorical")
 
     @property
     def encoded_names(self) -> tuple[str, ...]:
-        """Of the D encoded columns."""
+        """Names of the D encoded columns."""
         return (
             *(c.name for c in self.numeric),
             *(f"{c.name} is missing" for c in self.numeric if c.indicator),
@@ -181,14 +180,14 @@ class Pipeline:
 
     @property
     def width(self) -> int:
-        """Features a network takes: D, or as many as there are principal components."""
+        """Number of features a network takes: D, or the number of principal components."""
         return len(self.scale.mean) if self.scale.components is None else len(self.scale.components[1])
 
     def __call__(self, table: Any) -> tuple[np.ndarray, dict[str, int]]:
-        """(features [n, width] float64, column -> rows with a level that training did not know).
+        """(features [n, width] float64, column -> number of rows with an unknown level).
 
-        table: a data frame, a list of one mapping per row, or a mapping of columns. Columns may come in any order; others are ignored.
-        Raises BadData for a missing column and for what is no number where one is due.
+        table: a data frame, a list of one mapping per row, or a mapping of columns. Columns may come in any order; others are
+        ignored. Raises BadData for a missing column and for values that are not numbers in a number column.
         """
         values, n = _columns_of(table, [c.name for c in self.columns])
         marks = frozenset(self.marks)
@@ -212,11 +211,12 @@ class Pipeline:
         return scaled, unknown
 
     def back(self, x: np.ndarray, constants: np.ndarray) -> list[list[Any]]:
-        """Scaled rows x [n, D] as rows of cells, one for each of `columns`: numbers, levels, None where missing.
+        """Scaled rows x [n, D] as rows of cells, one for each of `columns`: numbers, levels, None if missing.
 
-        The inverse of the scaling; a categorical column gets its likeliest level, the largest of its features, and a number is missing
-        where its indicator is above one half. Numbers get seven digits, which is what float32 keeps. constants [D]: what the columns
-        that are constant in training are there. Raises BadInput for principal components, which are not all of a row.
+        The inverse of the scaling. A categorical column gets its most likely level, the largest of its features. A number is
+        missing if its indicator is above one half. Numbers are rounded to seven digits, the precision of float32. constants
+        [D]: values of the columns that are constant in training. Raises BadInput for principal components, which do not hold
+        all of a row.
         """
         if self.scale.components is not None:
             raise BadInput("Rows made among principal components cannot be turned back into columns.")
@@ -272,7 +272,7 @@ class Pipeline:
 
     @classmethod
     def from_json(cls, words: Mapping[str, Any]) -> Pipeline:
-        """The pipeline back. Raises ValueError, KeyError or TypeError where the words are not those of one."""
+        """The pipeline of `to_json`. Raises ValueError, KeyError or TypeError for any other value."""
         columns = tuple(
             Column(
                 _check_text(c["name"]), _check_text(c["kind"]), tuple(map(_check_text, c["levels"])),
@@ -309,7 +309,7 @@ def _check_text(value: Any) -> str:
 
 
 def _format_cell(column: Column, value: float | None) -> Any:
-    """A number as its column was written."""
+    """A number in the form of its column."""
     if value is None or column.kind == "numeric":
         return value
     if column.kind == "boolean":

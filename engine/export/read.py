@@ -1,4 +1,4 @@
-"""Reads an exported model. Nothing of the file is run: numbers and text are checked and put into classes of this program."""
+"""Reads an exported model. No code of the file runs: numbers and text are checked and put into classes of this program."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from engine.text import one_line
 from engine.training.probes import Linear, Neighbours
 
 BLOCK = 2**16
-"""Rows predicted at once."""
+"""Largest number of rows predicted at once."""
 
 
 class UnknownLevel(UserWarning):
@@ -39,7 +39,7 @@ class UnknownLevel(UserWarning):
 class Model:
     """A fitted model, read by `load_model`.
 
-    classes_: labels [C], columns of `predict_proba`. about: the facts that were saved with it. pipeline: its columns and scaling.
+    classes_: labels [C], columns of `predict_proba`. about: the facts saved with it. pipeline: its columns and scaling.
     """
 
     classes_: np.ndarray
@@ -52,9 +52,9 @@ class Model:
     def predict_proba(self, table: Any) -> np.ndarray:
         """Probabilities [n, C] float64 of the rows of a data frame, or of a list of one dict per row.
 
-        Columns may come in any order, and others are ignored. A missing number counts as the training mean; a level that training did
-        not know belongs to none (or to "(other)"), and an UnknownLevel warning names the columns. Raises BadData for a column that is
-        not there, and for text where a number is due.
+        Columns may come in any order, and others are ignored. A missing number counts as the training mean. An unknown level
+        counts as no level (or as "(other)"), and an UnknownLevel warning names the columns. Raises BadData for a missing
+        column, and for text in a number column.
         """
         x, unknown = self.pipeline(table)
         if unknown:
@@ -73,13 +73,13 @@ class Model:
         return out
 
     def predict(self, table: Any) -> np.ndarray:
-        """The likeliest class of each row [n], as `predict_proba` has it."""
+        """The most likely class of each row [n], by `predict_proba`."""
         best = self.predict_proba(table).argmax(1)
         labels: np.ndarray = self.classes_[best]
         return labels
 
     def describe(self) -> str:
-        """What this is, in a few lines."""
+        """The model in a few lines of text."""
         about = self.about
         name = one_line(about.get("title") or about.get("name") or "model", 60)
         made = about.get("provenance") or {}
@@ -99,14 +99,14 @@ _UNREADABLE = (
     *(OSError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError),
     *(MemoryError, RuntimeError, ImportError, struct.error, zipfile.BadZipFile, zlib.error),
 )
-"""What readers say of bytes that are not what they should be."""
+"""What the parsers raise on damaged bytes."""
 
 
 def load_model(path: str | os.PathLike[str] | BinaryIO) -> Model:
-    """The model in a zip of `save_model`; a file's name or an open file. Nothing of the file is run and nothing unpickled.
+    """The model in a zip of `save_model`. path: a file name or an open file. No code of the file runs and nothing is unpickled.
 
-    Raises BadData, with one sentence, for a file that is damaged, was written by a newer program, or holds what no exported model does.
-    OSError as `open` raises it where there is no such file.
+    Raises BadData, with one sentence, for a file that is damaged, was written by a newer program, or holds parts that no
+    exported model has. Raises OSError as `open` does.
     """
     if not hasattr(path, "read"):
         with open(path, "rb") as file:
@@ -129,7 +129,7 @@ def load_model(path: str | os.PathLike[str] | BinaryIO) -> Model:
 
 
 def _members(zipped: zipfile.ZipFile) -> dict[str, bytes]:
-    """The parts by name, each read into memory: nothing is written to a disk under a name of the file's choice."""
+    """The parts by name, read into memory, so that no file name from the zip is used on disk."""
     entries = zipped.infolist()
     names = [entry.filename for entry in entries]
     known = {README, MODEL, PREPROCESSING, WEIGHTS, TREES}

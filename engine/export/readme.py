@@ -25,7 +25,7 @@ table.to_csv("predicted.csv", index=False)
 
 
 def write_readme(words: Mapping[str, Any], pipeline: Pipeline) -> str:
-    """What is in the zip, for a person."""
+    """Markdown text that explains the parts of the zip."""
     about = words["about"]
     title = about.get("title") or about.get("name") or "A model"
     head = words.get("head", {}).get("kind")

@@ -1,4 +1,4 @@
-"""A method's training rows with its synthetic ones, as CSV in the columns of the table."""
+"""Writes a method's training rows with its synthetic ones as CSV in the columns of the table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from engine.training.fitted import Fitted
 
 
 def explain_no_rows(fitted: Fitted) -> str:
-    """Why there is no augmented training set, in one sentence; nothing where there is one."""
+    """Why there is no augmented training set, in one sentence; '' if there is one."""
     if fitted.synthetic is not None:
         return ""
     if fitted.embedded is not None:
@@ -36,13 +36,13 @@ def write_augmented_csv(
     replicate: int = 0,
     order: Sequence[str] | None = None,
 ) -> str:
-    """A replicate's training rows, as they came, and the method's synthetic ones, as CSV in the columns of the table.
+    """A replicate's original training rows and the method's synthetic ones, as CSV in the columns of the table.
 
-    train [n]: numbers of the training rows in the dataset, as `Task.source` has them. Then the column of the target, and `synthetic`, 0 or
-    1. Numbers of synthetic rows are the inverse of the scaling, with seven digits, so whole numbers become fractions; categorical columns
-    have the likeliest level; what is constant in training stays. order: names of columns, where they should come in another order than
-    numbers first. Cells that a spreadsheet would take for a formula have an apostrophe before them. Raises BadInput where there are no
-    such rows.
+    train [n]: numbers of the training rows in the dataset, as in `Task.source`. After the columns come the target and
+    `synthetic`, 0 or 1. Numbers of synthetic rows are the inverse of the scaling, with seven digits, so whole numbers become
+    fractions. Categorical columns have the most likely level. Columns constant in training keep their value. order: column
+    names in the order of the file, by default numbers first. A cell that a spreadsheet would read as a formula starts with an
+    apostrophe. Raises BadInput if there are no synthetic rows.
     """
     if reason := explain_no_rows(fitted):
         raise BadInput(reason)
@@ -69,7 +69,7 @@ def write_augmented_csv(
 
 
 def _constants(pipeline: Pipeline, dataset: Dataset, train: np.ndarray) -> np.ndarray:
-    """What the first training row has in each of the encoded columns [D]."""
+    """The first training row's values of the encoded columns [D]."""
     first = train[0]
     numbers = dataset.numeric[first]
     gone = np.isnan(numbers)

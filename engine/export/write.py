@@ -1,7 +1,8 @@
-"""What a person takes away of a fitted model: a zip that `engine.load_model` reads, and its training rows with the synthetic ones as CSV.
+"""Writes a fitted model as a zip that `engine.load_model` reads.
 
-The zip holds README.md, model.json, preprocessing.json and either weights.safetensors (networks) or trees.skops (gradient-boosted trees).
-Loading runs nothing of the file: numbers and words are read, checked against each other, and put into classes of this program.
+The zip holds README.md, model.json, preprocessing.json and either weights.safetensors (networks) or trees.skops
+(gradient-boosted trees). Loading runs no code of the file: numbers and text are read, checked against each other, and put into
+classes of this program.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ def save_model(
     replicate: int = 0,
     precision: str = "float32",
 ) -> None:
-    """One replicate of a fitted model as a zip.
+    """Writes one replicate of a fitted model as a zip.
 
-    classifier: a Net whose features are an MLP's (its own last layer, or a classifier of
-    `engine.models.feature_classifiers` or `engine.training.probes` on top),
-    or scikit-learn's HistGradientBoostingClassifier fitted on the pipeline's features and the numbers of classes. about: JSON-plain facts
-    that go with it: name, title, params, spec, provenance, target ... precision: of the features that trees were fitted on.
-    Raises BadInput for a classifier that cannot be written exactly: convolutional networks, other estimators.
+    classifier: a Net whose features are an MLP's (its own last layer, or a classifier of `engine.models.feature_classifiers` or
+    `engine.training.probes` on top), or scikit-learn's HistGradientBoostingClassifier fitted on the pipeline's features and the
+    numbers of classes. about: JSON-plain facts: name, title, params, spec, provenance, target ... precision: of the features
+    that trees were fitted on. Raises BadInput for a classifier that cannot be written exactly: convolutional networks, other
+    estimators.
     """
     words: dict[str, Any] = {"format": FORMAT, "classes": [str(c) for c in classes]}
     if isinstance(classifier, Net):
@@ -63,7 +64,7 @@ def save_model(
     }
     with zipfile.ZipFile(where, "w", zipfile.ZIP_DEFLATED) as zipped:
         for member, content in parts.items():
-            # a fixed date: the same model gives the same bytes
+            # a fixed date, so that the same model gives the same bytes
             entry = zipfile.ZipInfo(member, date_time=(1980, 1, 1, 0, 0, 0))
             entry.external_attr = 0o644 << 16
             zipped.writestr(entry, content, zipfile.ZIP_DEFLATED)
@@ -77,7 +78,7 @@ def model_bytes(classifier: Any, pipeline: Pipeline, **how: Any) -> bytes:
 
 
 def _network(net: Net, replicate: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """(words, tensors by name) of one replicate. Weights are [out, in], as torch.nn.Linear has them."""
+    """(JSON values, tensors by name) of one replicate. Weights are [out, in], as in torch.nn.Linear."""
     base = net.net if isinstance(net, WithHead) else net
     if not isinstance(base, MLP):
         raise BadInput("A convolutional network cannot be exported: what is exported takes the rows of a table.")
@@ -95,13 +96,13 @@ def _network(net: Net, replicate: int) -> tuple[dict[str, Any], dict[str, Tensor
 
 
 def _head(classify: Callable[[Tensor], Tensor], r: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """(words, tensors) of one replicate of a classifier on features. Raises BadInput for one that is not known."""
+    """(JSON values, tensors) of one replicate of a classifier on features. Raises BadInput for an unknown one."""
     if isinstance(classify, ClassMeans):
         own = {"means": classify.means[r], "counts": classify.counts[r], "centre": classify.centre[r]}
         return {"kind": "class means", "features": classify.features}, own
     if isinstance(classify, Linear):
         bias = classify.bias[r, 0]
-        # safetensors holds -inf as it holds any number: a class without a row
+        # safetensors holds -inf, the bias of a class without rows
         return {"kind": "logistic regression"}, {"weight": classify.weight[r].T, "bias": bias}
     if isinstance(classify, Neighbours):
         rows, labels = classify.kept[r]
