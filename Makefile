@@ -12,7 +12,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --disable-pip-version-check
 # Two workers; tests of one group (tests/conftest.py) run in one of them.
-PYTEST := $(PY) -m pytest -n 2 --dist loadgroup -rfEs
+PYTEST := $(PY) -m pytest -n 2 -rfEs
 
 .PHONY: run test test-long lint clean
 
