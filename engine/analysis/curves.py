@@ -14,11 +14,11 @@ BAND = (0.025, 0.975)
 
 
 def precision_on_grid(score: np.ndarray, positive: np.ndarray, grid: np.ndarray = GRID) -> np.ndarray:
-    """Precision at the smallest attained recall >= each of the grid's: [G], NaN where there is no positive row.
+    """Precision at the smallest attained recall >= each recall of the grid: [G]. NaN where there is no positive row.
 
-    score [T] float, larger is more positive; positive [T] bool; grid [G] rising, in [0, 1]. Rows of equal score are taken
-    together. A recall of 0 is read at the first positive row found: nothing found is no point of the curve.
-    Raises ValueError for NaN in `score`.
+    score [T] float, larger is more positive; positive [T] bool; grid [G] ascending, in [0, 1]. Rows of equal score are taken
+    together. A recall of 0 is read at the first positive row found, since precision is undefined before it. Raises ValueError
+    for NaN in `score`.
     """
     if np.isnan(score).any():
         raise ValueError("score holds NaN: such rows cannot be ranked")
@@ -32,7 +32,7 @@ def precision_on_grid(score: np.ndarray, positive: np.ndarray, grid: np.ndarray 
 
 
 def macro_precision_on_grid(probability: np.ndarray, y: np.ndarray, grid: np.ndarray = GRID) -> np.ndarray:
-    """Mean over the classes of each one's curve against the rest: [G]; NaN where a class has no rows.
+    """Mean over the classes of their one-against-the-rest curves: [G]; NaN where a class has no rows.
 
     probability [T, C], y [T] int.
     """
@@ -44,7 +44,7 @@ def macro_precision_on_grid(probability: np.ndarray, y: np.ndarray, grid: np.nda
 def precision_recall(
     probability: np.ndarray, y: np.ndarray, *, positive: int | None = None, grid: np.ndarray = GRID
 ) -> np.ndarray:
-    """The curve a run shows, [G]: of class `positive`; None is class 1 of two classes, the macro mean of more.
+    """The curve shown for a run, [G]: of class `positive`. None means class 1 of two classes, or the macro mean of more.
 
     probability [T, C], y [T] int.
     """

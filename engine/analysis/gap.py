@@ -1,14 +1,14 @@
-"""Generalisation gap: how far the embeddings of test rows leave the range that a class's training rows span, feature by feature.
+"""Generalisation gap: how far test features lie outside the range of the training features of their class, feature by feature.
 
 Card A5, from Algorithm 1 of the EOS paper. For class c and feature k
 
     gap = max(0, max_test - max_train) + max(0, min_train - min_test);
 
-the gap of a class is the mean (or the sum) over features, that of a net the mean over its classes. After over-sampling,
+The gap of a class is the mean (or the sum) over features; that of a network is the mean over its classes. After over-sampling,
 the training rows are the real and the synthetic ones.
 
-The gap grows with the number of test rows and shrinks with that of training rows, also where both come from one distribution,
-so part of what looks like an effect of imbalance is sample size; `equal_sizes` is the control for that.
+The gap grows with the number of test rows and shrinks with the number of training rows, even where both come from one
+distribution. So part of an apparent effect of imbalance is sample size; `gaps_at_equal_sizes` controls for it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from engine.stats.intervals import Interval, percentile_interval
 
 @dataclass(frozen=True)
 class Gap:
-    """features [C, d]: the gap of each class and feature, NaN for a class that is absent from training or from the test rows."""
+    """features [C, d]: the gap of each class and feature; NaN for a class without training rows or without test rows."""
 
     features: np.ndarray
 
@@ -41,7 +41,7 @@ class Gap:
 
     @property
     def net(self) -> float:
-        """Mean over the classes that are there of `mean`; NaN where none is."""
+        """Mean of `mean` over the classes that have a gap; NaN where none has."""
         return mean_over_classes(self.mean)
 
 
@@ -73,7 +73,7 @@ def compute_gap(
 
 @dataclass(frozen=True)
 class Outcomes:
-    """The gap of test rows that were classified correctly, and of errors; rows [2, C] says how many of each went in."""
+    """The gap of correctly classified test rows, and of errors. rows [2, C]: number of rows in each group."""
 
     correct: Gap
     errors: Gap
@@ -81,7 +81,7 @@ class Outcomes:
 
     @property
     def ratio(self) -> float:
-        """Net gap of the errors over that of the correct rows, over the classes that have both; NaN where there is none."""
+        """Net gap of the errors divided by that of the correct rows, over classes that have both; NaN where none has."""
         both = ~np.isnan(self.correct.mean) & ~np.isnan(self.errors.mean)
         if not both.any() or not self.correct.mean[both].any():
             return float("nan")
@@ -99,10 +99,11 @@ def gaps_by_outcome(
     errors_by: str = "true",
     equal: np.random.Generator | None = None,
 ) -> Outcomes:
-    """Correct test rows against errors (card A6). predicted [m] int; the rest as in `gap`.
+    """The gaps of correctly classified test rows and of errors (card A6). predicted [m] int; other arguments as in
+    `compute_gap`.
 
-    errors_by: "true" groups errors by the class they are of, "predicted" by the class they were taken for (false positives).
-    equal: draw, from this generator and per class, as many of the larger group as the smaller has, without replacement.
+    errors_by: "true" groups errors by their true class, "predicted" by the predicted class (false positives). equal: draws from
+    this generator, per class and without replacement, as many rows of the larger group as the smaller one has.
     """
     if errors_by not in ("true", "predicted"):
         raise ValueError(f"errors_by must be 'true' or 'predicted'; got {errors_by!r}")
@@ -132,10 +133,10 @@ def gaps_at_equal_sizes(
     train_rows: int | None = None,
     repeats: int = 20,
 ) -> np.ndarray:
-    """The control for sample size: class gaps (means over features) [repeats, C] with as many test rows of every class.
+    """Controls for sample size: class gaps (means over features) [repeats, C] with equally many test rows of every class.
 
-    test_rows: of each class, drawn without replacement anew each time; None: as many as the smallest class has that is
-    there. train_rows: the same for training rows; None leaves all of them. A class with fewer rows is NaN: it cannot be compared.
+    test_rows: rows of each class, drawn without replacement anew in each repeat; None takes the size of the smallest class that
+    has rows. train_rows: the same for training rows; None uses all. A class with fewer rows is NaN, as it cannot be compared.
     """
     if test_rows is None:
         counts = np.bincount(test_y, minlength=classes)
@@ -149,7 +150,7 @@ def gaps_at_equal_sizes(
 
 
 def _draw_equally(y: np.ndarray, classes: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Numbers of `count` rows of every class that has as many."""
+    """Row numbers: `count` rows of every class that has that many."""
     drawn = [rng.permutation(np.flatnonzero(y == c))[:count] for c in range(classes)]
     return np.concatenate([np.zeros(0, dtype=np.int64), *(rows for rows in drawn if len(rows) == count)])
 
@@ -164,11 +165,11 @@ def bootstrap_gap(
     *,
     n: int = 1000,
 ) -> np.ndarray:
-    """Class gaps (means over features) [n, C] under n stratified bootstrap draws of the test rows (`engine.stats.bootstrap`).
+    """Class gaps (means over features) [n, C] in n stratified bootstrap draws of the test rows (`engine.stats.bootstrap`).
 
-    The same rng state gives the same draws, so nets can be compared on the same rows. No draw is above the gap itself: a
-    sample of the rows spans no more than the rows. The intervals show how much the gap hangs on single rows; they
-    do not cover the gap that more test rows would show.
+    The same rng state gives the same draws, so networks can be compared on the same rows. No draw exceeds the gap itself, since
+    a sample of the rows spans no wider range. The intervals show how much the gap depends on single rows. They do not cover the
+    gap that more test rows would show.
     """
     present = bootstrap_weights(test_y, rng, n) > 0
     out = np.full((n, classes), np.nan)
@@ -190,7 +191,7 @@ def bootstrap_gap(
 
 
 def gap_intervals(found: Gap, drawn: np.ndarray) -> tuple[list[Interval], Interval]:
-    """95% percentile intervals of every class's mean gap and of the net's, from `bootstrap`'s draws [n, C]."""
+    """95% percentile intervals of every class's mean gap and of the network's, from the draws [n, C] of `bootstrap_gap`."""
     per_class = [percentile_interval(float(value), drawn[:, c]) for c, value in enumerate(found.mean)]
     net = np.array([mean_over_classes(row) for row in drawn])
     return per_class, percentile_interval(found.net, net)

@@ -1,8 +1,8 @@
-"""Test metrics of one replicate, also on every bootstrap draw of its rows at once.
+"""Test metrics of one replicate, also on all bootstrap draws of its rows at once.
 
-A draw is a row of multiplicities (see `engine.stats.bootstrap`), so the ranking is sorted once per class whatever the
-number of draws. Definitions follow scikit-learn and imbalanced-learn, with one rule of our own: a class without rows
-has no recall, so whatever needs one is NaN there, never 0.
+A draw is a row of multiplicities (see `engine.stats.bootstrap`), so rows are sorted once per class, whatever the number of
+draws. Definitions follow scikit-learn and imbalanced-learn, with one difference: a class without rows has no recall, so metrics
+that need it are NaN, never 0.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 RECALLS = (0.25, 0.5, 0.75)
 """Recalls at which precision is reported."""
-BLOCK_CELLS = 1 << 19  # (draw, row) pairs looked at in one go: 4 MiB of float64, which stays in a processor's cache
+BLOCK_CELLS = 1 << 19  # (draw, row) pairs per block: 4 MiB of float64, which fits a processor's cache
 
 
 def scores(
@@ -22,12 +22,12 @@ def scores(
 ) -> dict[str, np.ndarray]:
     """Every metric of `engine.spec.result.METRICS`, each of shape [B], float64.
 
-    probability [T, C] float: any score that ranks rows of a class does; labels are its argmax (the lowest label where
-    several are as large). y [T] int in 0..C-1. weights [B, T]: times each row is drawn (None: every row once, B = 1).
-    positive: the class that F1 and the ranking metrics are about; None is class 1 of two, the macro mean of more.
-    Precision at recall r: at the smallest attained recall >= r, rows of equal score taken together.
-    NaN: balanced accuracy, G-mean and macro means where any class has no drawn rows, metrics of one class where that has
-    none, ROC AUC also where the others have none; MCC and kappa where only one class has any.
+    probability [T, C] float: any score that ranks the rows of a class. Labels are its argmax (the lowest label among equals). y
+    [T] int in 0..C-1. weights [B, T]: how often each row is drawn (None: every row once, B = 1). positive: the class of F1 and
+    the ranking metrics; None means class 1 of two, the macro mean of more.
+    Precision at recall r is taken at the smallest attained recall >= r, rows of equal score together.
+    NaN: balanced accuracy, G-mean and macro means where any class has no drawn rows; metrics of one class where it has none;
+    ROC AUC also where the other classes have none; MCC and kappa where only one class has any.
     Raises ValueError for shapes that do not fit, labels outside 0..C-1 and NaN in `probability`.
     """
     probability, y, weights = _check_arrays(probability, y, weights)
@@ -93,7 +93,7 @@ def _check_arrays(
 
 
 def _chunks(weights: np.ndarray) -> Iterator[np.ndarray]:
-    """The draws as [T, b] float64, some at a time: adding up rows of this layout runs over contiguous draws."""
+    """The draws as [T, b] float64, b at a time. In this layout sums over rows read contiguous draws."""
     size = max(1, BLOCK_CELLS // weights.shape[1])
     for i in range(0, len(weights), size):
         yield weights[i : i + size].T.astype(float, order="C")
@@ -101,11 +101,11 @@ def _chunks(weights: np.ndarray) -> Iterator[np.ndarray]:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Rows in order of falling score, cut into groups at whose ends a threshold may stand.
+    """Rows in descending order of score, cut into groups at whose ends a threshold can lie.
 
-    Rows of equal score share a group; so do neighbouring groups without a positive row, where no recall is gained.
-    order [T]: row numbers. starts [G]: where each group starts. hits [P]: row numbers of the positive rows, in order, with
-    hit_starts and hit_groups: where each group's begin among them, and which group that is.
+    Rows of equal score share a group. Neighbouring groups without a positive row are joined, since recall does not rise there.
+    order [T]: row numbers. starts [G]: first place of each group. hits [P]: row numbers of the positive rows, in order;
+    hit_starts, hit_groups: where each group begins among them, and the number of that group.
     """
 
     order: np.ndarray
@@ -116,7 +116,7 @@ class Ranking:
 
     @classmethod
     def of(cls, score: np.ndarray, positive: np.ndarray) -> Ranking:
-        """The ranking by `score` [T] of rows of which some are `positive` [T] bool."""
+        """The ranking by `score` [T]; positive [T] bool marks the positive rows."""
         order = np.argsort(-score, kind="stable")
         ranked = score[order]
         new = np.concatenate([[True], ranked[1:] != ranked[:-1]])
@@ -128,7 +128,7 @@ class Ranking:
         return cls(order, np.flatnonzero(new), order[hits], hit_starts, hit_groups)
 
     def tally(self, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Positive rows and all rows found by the end of each group, both [G, b]; drawn [T, b]: times each row is drawn."""
+        """Positive rows and all rows up to the end of each group, both [G, b]. drawn [T, b]: how often each row is drawn."""
         seen = np.add.reduceat(drawn[self.order], self.starts, axis=0)
         hits = np.zeros_like(seen)
         if len(self.hits):
@@ -141,9 +141,9 @@ class Ranking:
         found, total = hits[-1], seen[-1]
         step = np.diff(hits, axis=0, prepend=0)
         misses = np.diff(seen, axis=0, prepend=0) - step
-        precision = safe_ratio(hits, seen, 0.0)  # nothing drawn so far: no step either
+        precision = safe_ratio(hits, seen, 0.0)  # 0 where no row is drawn so far
         recall = safe_ratio(hits, found, np.nan)
-        # A pair of equal score counts a half, which is the trapezium under the ROC curve.
+        # A pair of equal scores counts half: the trapezium under the ROC curve.
         pairs = (misses * (hits - step / 2)).sum(0)
         out = {
             "average_precision": safe_ratio((step * precision).sum(0), found, np.nan),
@@ -157,7 +157,7 @@ class Ranking:
 
 
 def safe_ratio(above: np.ndarray, below: np.ndarray, empty: float) -> np.ndarray:
-    """above / below, and `empty` where below is 0."""
+    """above / below; `empty` where below is 0."""
     out = np.full(np.broadcast_shapes(above.shape, below.shape), empty)
     np.divide(above, below, out=out, where=np.broadcast_to(below != 0, out.shape))
     return out
@@ -192,7 +192,7 @@ def _label_scores(confusion: np.ndarray, positive: int | None) -> dict[str, np.n
     others = n[:, None] - support
     specificity = safe_ratio(others - (predicted - hits), others, np.nan)
     recall = each["recall"].mean(1)
-    # Products of counts, so that a perfect answer is exactly 1 and a constant one exactly 0.
+    # Products of counts, so that perfect predictions give exactly 1 and constant ones exactly 0.
     by_chance = (support * predicted).sum(1)
     agreement = hits.sum(1) * n - by_chance
     spread = np.where((support > 0).sum(1) > 1, n**2 - (support**2).sum(1), np.nan)

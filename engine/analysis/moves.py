@@ -1,4 +1,4 @@
-"""How far synthetic points moved."""
+"""Distances that synthetic points moved."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import torch
 
 
 def move_lengths(start: torch.Tensor, end: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-    """Straight-line distance of each point from where it began: [R, n], NaN where `mask` is False.
+    """Euclidean distance of each point from its start: [R, n], NaN where `mask` is False.
 
-    start, end [R, n, D] in a task's feature space, where one unit is one sd of a feature in training. mask [R, n] bool,
-    False on padding.
+    start, end [R, n, D] in a task's feature space, where one unit is one sd of a feature in training. mask [R, n] bool, False
+    on padding.
     """
     length = (end - start).norm(dim=2)
     return length if mask is None else torch.where(mask, length, torch.nan)
 
 
 def summarise_moves(lengths: torch.Tensor) -> dict[str, float | list[float]]:
-    """`engine.spec.result.Result.moves` of lengths [R, n] as `moves` gives them.
+    """`engine.spec.result.Result.moves` from lengths [R, n] of `move_lengths`.
 
-    median, largest: over all replicates' points; values: each replicate's median (of an even number, the mean of the
+    median, largest: over the points of all replicates. values: each replicate's median (of an even number, the mean of the
     middle two). NaN where there are no points.
     """
     lengths = lengths.detach().double().cpu()

@@ -1,8 +1,8 @@
-"""Which rows stand for a run when its features are looked at: the artifact `features/<replicate>`.
+"""Samples the rows whose features are stored for a run: the artifact `features/<replicate>`.
 
-Numpy alone. The sample is stratified by part (training, test, synthetic) and class. A class gets half of an equal share at
-least, so that rare classes can be seen; so the sample's classes are less skewed than the data's, and `size` says how many rows
-there are in all.
+Imports NumPy alone. The sample is stratified by part (training, test, synthetic) and class. A class gets at least half of an
+equal share, so that rare classes are visible. The sample is therefore less imbalanced than the data; `size` holds the rows of
+each part in all.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ THUMB_SIDE = 32
 class Part:
     """Rows of one part of one replicate, without padding.
 
-    x: features under the final net, float [n, H]. y: classes, int [n]. predicted: the net's class of each row, int [n]. rows:
-    numbers of the rows in the dataset, int [n]; None for synthetic ones. enemies: for synthetic ones, the position of each one's
-    enemy in the training part, int [n], -1 for none; None where the method has none.
+    x: features under the final network, float [n, H]. y: classes, int [n]. predicted: the network's class of each row, int [n].
+    rows: row numbers in the dataset, int [n]; None for synthetic rows. enemies: for synthetic rows, the position of each one's
+    enemy in the training part, int [n], -1 for none; None where the method has no enemies.
     """
 
     x: np.ndarray
@@ -52,20 +52,19 @@ def make_features_artifact(
 ) -> dict[str, np.ndarray]:
     """The arrays of the artifact `features/<replicate>`, in the order training, test, synthetic.
 
-    x float32 [n, H]; y int16 [n]; part uint8 [n]; row int64 [n], the number in the dataset, -1 for synthetic; enemy int32 [n],
-    the place in this sample of a synthetic row's enemy, -1 where it has none or the enemy was not drawn; predicted int16 [n];
-    size int64 [3], rows of each part in all; for images thumbs uint8 [real rows, h, w, channels], sides of at most THUMB.
+    x float32 [n, H]; y int16 [n]; part uint8 [n]; row int64 [n], the number in the dataset, -1 for synthetic rows; enemy int32
+    [n], the place in this sample of a synthetic row's enemy, -1 where it has none or the enemy was not drawn; predicted int16
+    [n]; size int64 [3], rows of each part in all; for images thumbs uint8 [real rows, h, w, channels], sides of at most THUMB.
 
-    classes: how many there are. images: `Dataset.images`, uint8 [rows of the dataset, channels, height, width]. rng: what is drawn
-    depends on it and on the classes alone, not on x. Enemies of the synthetic rows that were drawn go before
-    other training rows, the most frequent first, but fill at most half of their class's places: beside them one still
-    sees where the class lies.
+    classes: their number. images: `Dataset.images`, uint8 [rows of the dataset, channels, height, width]. rng: the draw depends
+    on it and on the classes alone, not on x. Enemies of the drawn synthetic rows come before other training rows, the most
+    frequent first. They fill at most half of their class's places, so that the rest shows where the class lies.
     """
     parts = [train, test] + ([synthetic] if synthetic is not None else [])
     widths = {part.x.shape[1] for part in parts if len(part)}
     if len(widths) > 1:
         raise BadData(f"the parts have features of {sorted(widths)} columns; they must be of one net's feature space.")
-    streams = rng.spawn(3)  # how many rows one part draws changes nothing in another
+    streams = rng.spawn(3)  # so that the rows drawn from one part do not change those of another
     drawn = [
         sample_stratified(part.y, classes, limit, stream) for part, limit, stream in zip(parts, most, streams, strict=False)
     ]
@@ -75,7 +74,7 @@ def make_features_artifact(
         drawn[TRAIN] = _sample_with_enemies(train.y, classes, most[TRAIN], wanted[wanted >= 0], rng.spawn(1)[0])
     enemy = np.full(sum(map(len, drawn)), -1, np.int32)
     if enemies is not None:
-        place = np.full(len(train) + 1, -1, np.int32)  # the last one answers for -1, no enemy
+        place = np.full(len(train) + 1, -1, np.int32)  # the last entry serves -1, no enemy
         place[drawn[TRAIN]] = np.arange(len(drawn[TRAIN]))
         enemy[len(drawn[TRAIN]) + len(drawn[TEST]) :] = place[enemies[drawn[SYNTHETIC]]]
     rows = [np.full(len(at), -1) if part.rows is None else part.rows[at] for part, at in zip(parts, drawn, strict=True)]
@@ -98,9 +97,10 @@ def make_features_artifact(
 
 
 def split_quota(counts: np.ndarray, most: int) -> np.ndarray:
-    """Rows of each class to draw, int [C], given how many there are [C]: all where they are at most `most`, else `most` in sum.
+    """Rows to draw from each class, int [C], for class sizes counts [C]: all where they are at most `most`, else `most` in sum.
 
-    Every class first gets what it has up to half of an equal share; the rest goes by the rows still left, by largest remainder.
+    Every class first gets up to half of an equal share. The rest is split in proportion to the remaining rows, by largest
+    remainder.
     """
     counts = np.asarray(counts, np.int64)
     if counts.sum() <= most:
@@ -115,13 +115,13 @@ def split_quota(counts: np.ndarray, most: int) -> np.ndarray:
 
 
 def sample_stratified(y: np.ndarray, classes: int, most: int, rng: np.random.Generator) -> np.ndarray:
-    """Positions, ascending, of at most `most` of the rows with classes y [n]; `quotas` says how many of each class."""
+    """Ascending positions of at most `most` rows of classes y [n]; `split_quota` gives the number per class."""
     wanted = split_quota(np.bincount(y, minlength=classes), most)
     return _draw(y, wanted, np.zeros(len(y)), rng)
 
 
 def _sample_with_enemies(y: np.ndarray, classes: int, most: int, enemies: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """As `stratified`, the positions in `enemies` (with repeats) first, in at most half of each class's places."""
+    """As `sample_stratified`, but positions in `enemies` (with repeats) come first, in at most half of each class's places."""
     wanted = split_quota(np.bincount(y, minlength=classes), most)
     often = np.bincount(enemies, minlength=len(y)).astype(float)
     for c in range(classes):
@@ -132,14 +132,14 @@ def _sample_with_enemies(y: np.ndarray, classes: int, most: int, enemies: np.nda
 
 
 def _draw(y: np.ndarray, wanted: np.ndarray, first: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """wanted[c] positions of every class, those with the largest `first` [n] before others, at random among equals; ascending."""
+    """Ascending: wanted[c] positions of every class, largest `first` [n] first, ties at random."""
     order = rng.permutation(len(y))
     order = order[np.argsort(-first[order], kind="stable")]
     return np.sort(np.concatenate([order[y[order] == c][:count] for c, count in enumerate(wanted)]))
 
 
 def make_thumbnails(images: np.ndarray) -> np.ndarray:
-    """uint8 [n, channels, height, width] -> [n, h, w, channels] with h, w <= THUMB; larger ones are shrunk by area averages."""
+    """uint8 [n, channels, height, width] -> [n, h, w, channels] with h, w <= THUMB. Larger images are shrunk by area averages."""
     shrunk = images.transpose(0, 2, 3, 1)
     longest = max(shrunk.shape[1:3])
     if longest > THUMB_SIDE:

@@ -1,4 +1,4 @@
-"""Numbers added to the classes' logits so that their argmax decides best: a threshold for two classes, one number a class for more."""
+"""Class shifts, added to the logits to improve their argmax: a threshold for two classes, one number per class for more."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ TIE_TOLERANCE = 1e-12
 
 
 def find_shifts(logits: np.ndarray, y: np.ndarray, criterion: str = "balanced accuracy") -> np.ndarray:
-    """Shifts [C] float64: argmax(logits + shifts) scores highest on these rows. logits [N, C], y [N] int in 0..C-1.
+    """Shifts [C] float64 for which argmax(logits + shifts) scores highest on these rows. logits [N, C], y [N] int in 0..C-1.
 
-    Two classes: the shift of class 1, exactly the best threshold, halfway between the two rows it falls between. More: one class's
-    shift at a time, each time exactly, until none gains: never worse than no shift, perhaps not the best. Among equals the nearest to
-    where it was, so nothing moves without gain. Classes without rows do not count; F1 is of class 1 of two, the macro mean of more.
-    Logits that are not finite give no shift. Raises ValueError for an unknown criterion.
+    Two classes: only class 1 is shifted, by exactly the best threshold, halfway between the two rows it separates. More
+    classes: one class at a time, each exactly, until no change gains. The result is never worse than no shift, but need not be
+    the best. Ties go to the smallest change, so a shift only moves where it gains. Classes without rows do not count. F1 is
+    that of class 1 of two, the macro mean of more. Logits that are not finite give shifts of 0. Raises ValueError for an
+    unknown criterion.
     """
     if criterion not in CRITERIA:
         raise ValueError(f"criterion must be one of {', '.join(CRITERIA)}; got {criterion!r}")
@@ -38,16 +39,16 @@ def find_shifts(logits: np.ndarray, y: np.ndarray, criterion: str = "balanced ac
 
 
 def _best_shift(logits: np.ndarray, y: np.ndarray, c: int, criterion: str) -> float:
-    """The best change of class c's logit, every other class as it is; 0 where nothing is better than none."""
+    """The best change of class c's logit with the other classes fixed; 0 where no change is better."""
     n, classes = logits.shape
     others = logits.copy()
     others[:, c] = -np.inf
     rival = others.argmax(1)
-    margin = others[np.arange(n), rival] - logits[:, c]  # a row goes to c where the change exceeds this
+    margin = others[np.arange(n), rival] - logits[:, c]  # a row is predicted as c where the change exceeds this
     order = np.argsort(margin, kind="stable")
     margin, rival, own = margin[order], rival[order], y[order]
 
-    # after the first k rows went to c: rows right of every class [n + 1, C], rows said to be of every class [n + 1, C]
+    # once the first k rows are predicted as c: correct rows of every class [n + 1, C], rows predicted as every class [n + 1, C]
     lost = np.eye(classes)[rival]
     right = np.concatenate([np.zeros((1, classes)), np.cumsum(lost * (rival == own)[:, None], 0)])
     said = np.concatenate([np.zeros((1, classes)), np.cumsum(lost, 0)])
@@ -56,7 +57,7 @@ def _best_shift(logits: np.ndarray, y: np.ndarray, c: int, criterion: str) -> fl
     said[:, c] = np.arange(n + 1)
 
     value = _evaluate_criterion(right, said, np.bincount(y, minlength=classes), criterion)
-    stands = np.concatenate([[True], margin[1:] > margin[:-1], [True]])  # between equal margins no threshold can stand
+    stands = np.concatenate([[True], margin[1:] > margin[:-1], [True]])  # no threshold fits between equal margins
     now = int(np.searchsorted(margin, 0.0))
     best = value[stands].max()
     if value[now] >= best - TIE_TOLERANCE:
@@ -67,7 +68,9 @@ def _best_shift(logits: np.ndarray, y: np.ndarray, c: int, criterion: str) -> fl
 
 
 def _evaluate_criterion(right: np.ndarray, said: np.ndarray, support: np.ndarray, criterion: str) -> np.ndarray:
-    """The criterion [K] of right, said [K, C]: definitions as `engine.analysis.metrics`, over the classes that have rows."""
+    """The criterion [K] of correct rows `right` and predicted rows `said`, both [K, C]. Defined as in
+    `engine.analysis.metrics`, over the classes that have rows.
+    """
     there = support > 0
     recall: np.ndarray = (right[:, there] / support[there]).mean(1)
     if criterion == "balanced accuracy":

@@ -1,4 +1,4 @@
-"""Average precision of all replicates at once, on their device: training looks at it every epoch and waits for nothing."""
+"""Average precision of all replicates at once, on their device, so that training never waits for the CPU."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ import torch
 def average_precision(score: torch.Tensor, positive: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Average precision of each replicate, [R] float64: sum over thresholds of (recall gained) x precision.
 
-    score [R, N] float; positive [R, N] bool; mask [R, N] bool, False on padding, wherever that stands. Rows of equal score
-    are taken together, as scikit-learn does. NaN where a replicate has no positive row, or a NaN among its scores.
+    score [R, N] float; positive [R, N] bool; mask [R, N] bool, False on padding, which can be anywhere. Rows of equal score are
+    taken together, as in scikit-learn. NaN where a replicate has no positive row, or a NaN among its scores.
     """
     ranked, order = torch.where(mask, score, -torch.inf).sort(dim=1, descending=True)
     positive = positive & mask
     hits = positive.gather(1, order).cumsum(1)
     seen = mask.gather(1, order).cumsum(1)
-    last = torch.ones_like(mask)  # of its group of equal scores
+    last = torch.ones_like(mask)  # the last row of its group of equal scores
     last[:, :-1] = ranked[:, 1:] != ranked[:, :-1]
     at_last = torch.where(last, hits, 0)
-    before = torch.zeros_like(hits)  # hits at the end of the group before
+    before = torch.zeros_like(hits)  # hits at the end of the previous group
     before[:, 1:] = at_last.cummax(1).values[:, :-1]
     gained = torch.where(last, hits - before, 0)
-    # Added up in rank order, so that padding behind the rows cannot change a bit of the sum (and with it the epoch chosen).
+    # Summed in rank order, so that padding after the rows cannot change a bit of the sum, and with it the chosen epoch.
     area = (gained * hits.double() / seen.clamp(min=1)).cumsum(1)[:, -1]
     broken = (score.isnan() & mask).any(1)
     return torch.where(broken, torch.nan, area / hits[:, -1])
 
 
 def macro_average_precision(probability: torch.Tensor, y: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Average precision of class 1 for two classes; for more, the mean over classes of each against the rest: [R] float64.
+    """Average precision of class 1 for two classes, else the mean over classes of each against the rest: [R] float64.
 
-    probability [R, N, C] float; y [R, N] int64; mask [R, N] bool. The mean is over the classes that have rows in the
-    replicate (a validation part may lack one, and an epoch must still be chosen); NaN where none has, or a score is NaN.
+    probability [R, N, C] float; y [R, N] int64; mask [R, N] bool. The mean is over the classes that have rows in the replicate:
+    a validation part may lack a class, and an epoch must still be chosen. NaN where no class has rows, or a score is NaN.
     """
     count, rows, classes = probability.shape
     if classes == 2:

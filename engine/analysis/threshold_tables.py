@@ -1,8 +1,9 @@
-"""Tables from which thresholds are read (engine.stats.thresholds), and calibration: what over-sampling does to
-probabilities, and what undoes it.
+"""Tables for choosing a threshold (read by `engine.stats.thresholds`), and corrections of probabilities that over-sampling
+distorts.
 
-Test predictions are pooled over the replicates of whole seeds: within a seed every row outside the validation part is tested once, in one
-fold, so a seed is one pass over the tested rows. Counts are sums over the seeds divided by their number: no row counts twice.
+Test predictions are pooled over the replicates of whole seeds. Within a seed every row outside the validation part is tested
+once, in one fold, so a seed is one pass over the tested rows. Counts are sums over the seeds divided by their number, so no row
+counts twice.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ BINS = 10
 
 
 def correct_prior(probability: np.ndarray, given: np.ndarray, natural: np.ndarray) -> np.ndarray:
-    """Probabilities [n, C] of a model trained with class shares `given` [C] as they would be with `natural` [C] (Saerens et al. 2002):
-    p_c natural_c / given_c, made to sum to 1. Shares need not sum to 1; a class with none given keeps its place."""
+    """Probabilities [n, C] of a model trained with class shares `given` [C], corrected to shares `natural` [C] (Saerens et al.
+    2002): p_c natural_c / given_c, scaled to sum to 1. Shares need not sum to 1. A class whose given share is 0 keeps its
+    probability before scaling.
+    """
     factor = np.where(np.asarray(given) > 0, natural / np.where(np.asarray(given) > 0, given, 1), 1.0)
     moved = np.asarray(probability, np.float64) * (factor / factor.max())
     total = moved.sum(1, keepdims=True)
@@ -33,10 +36,10 @@ def correct_prior(probability: np.ndarray, given: np.ndarray, natural: np.ndarra
 
 
 def calibrate_isotonic(score: np.ndarray, truth: np.ndarray, weight: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Probabilities of `new` [m] scores by isotonic regression of truth [n] on score [n], between scores on a straight line, beyond the
-    ends as at them (scikit-learn's IsotonicRegression; scipy's is there sooner).
+    """Probabilities of `new` [m] scores by isotonic regression of truth [n] on score [n]. Linear between scores, constant
+    beyond both ends (as scikit-learn's IsotonicRegression; SciPy's is used because it imports faster).
 
-    weight [n] above 0: of each validation row, so that classes count as in the data where some of their rows were left out.
+    weight [n] above 0: weights of the validation rows, which restore the data's class shares where rows were left out.
     """
     from scipy.optimize import isotonic_regression
 
@@ -48,8 +51,8 @@ def calibrate_isotonic(score: np.ndarray, truth: np.ndarray, weight: np.ndarray,
 
 
 def count_outcomes(score: np.ndarray, truth: np.ndarray, grid: np.ndarray = GRID) -> dict[str, np.ndarray]:
-    """tp, fp, fn, tn [G] of flagging rows whose score [n] is at least the threshold; truth [n] bool."""
-    place = np.searchsorted(grid, score, side="right")  # thresholds 0 .. place - 1 flag it
+    """tp, fp, fn, tn [G] when rows with score [n] >= threshold are flagged. truth [n] bool."""
+    place = np.searchsorted(grid, score, side="right")  # thresholds 0 .. place - 1 flag the row
     hits = np.bincount(place[truth], minlength=len(grid) + 1)
     misses = np.bincount(place[~truth], minlength=len(grid) + 1)
     tp, fp = (flagged[::-1].cumsum()[::-1][1:] for flagged in (hits, misses))
@@ -57,9 +60,11 @@ def count_outcomes(score: np.ndarray, truth: np.ndarray, grid: np.ndarray = GRID
 
 
 def compute_reliability(score: np.ndarray, truth: np.ndarray, bins: int = BINS) -> dict[str, np.ndarray]:
-    """mean (score), observed (share of positive rows) and count of rows [B] in bins of equal width over [0, 1]; NaN where none is.
+    """mean (of score), observed (share of positive rows) and count of rows, all [B], in equally wide bins over [0, 1]; NaN
+    where a bin is empty.
 
-    Bins are open below and closed above but for the first, as scikit-learn's calibration_curve has them.
+    Bins exclude their lower and include their upper end, except the first, which includes both, as in scikit-learn's
+    calibration_curve.
     """
     edges = np.linspace(0, 1, bins + 1)
     place = np.searchsorted(edges[1:-1], score)
@@ -71,9 +76,9 @@ def compute_reliability(score: np.ndarray, truth: np.ndarray, bins: int = BINS) 
 
 
 def build_table(scores: Mapping[str, np.ndarray], truth: np.ndarray, passes: int) -> dict[str, np.ndarray]:
-    """The table of one method (see engine.stats.thresholds). scores: variant -> [n] probabilities of the positive class, of
-    `passes` passes;
-    truth [n] bool."""
+    """The table of one method (see `engine.stats.thresholds`). scores: variant -> [n] probabilities of the positive class,
+    pooled over `passes` passes; truth [n] bool.
+    """
     out: dict[str, list[np.ndarray]] = {}
     for name in VARIANTS:
         score = np.asarray(scores[name], np.float64)

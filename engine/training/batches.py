@@ -1,7 +1,7 @@
-"""Minibatches for R replicates at once: which rows, for whom, in each replicate's own random order.
+"""Minibatches for R replicates at once. Each replicate has its own random order.
 
-An epoch's batches are drawn together as index tensors [R, K, B] with a mask; replicates with fewer rows have
-padded places, and whole batches without a row where they need fewer of them. Nothing is truncated.
+An epoch's batches are drawn together as index tensors [R, K, B] with a mask. Replicates with fewer rows have padded places, and
+batches without any row where they need fewer batches. No row is left out.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from engine.data.dataset import Rows
 
 @dataclass(frozen=True)
 class Plan:
-    """K batches of at most B rows: index [R, K, B] into a part's rows, mask [R, K, B]; fresh [R, K]: a new pass begins here.
+    """K batches of at most B rows: index [R, K, B] into a part's rows, mask [R, K, B]; fresh [R, K]: a new pass begins with
+    this batch.
 
-    widths [K]: the longest batch of any replicate; places beyond it hold nothing. The rows of a batch stand first.
+    widths [K]: the longest batch of any replicate; all places beyond it are padding. The rows of a batch come first.
     """
 
     index: Tensor
@@ -30,34 +31,36 @@ class Plan:
 
     @classmethod
     def of(cls, index: Tensor, mask: Tensor, fresh: Tensor, device: torch.device) -> Plan:
-        """On the device; all are drawn on the CPU."""
+        """The plan with its tensors on `device`; they are drawn on the CPU."""
         widths = mask.sum(2).amax(0).tolist()
         return cls(index.to(device), mask.to(device), fresh.to(device), widths)
 
     @property
     def length(self) -> int:
-        """K."""
+        """K, the number of batches."""
         return self.index.shape[1]
 
     def rows(self, part: Rows) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Each batch's x [R, b, D], y [R, b] and mask [R, b], b its width. Gathered at once: many small gathers cost more."""
+        """Each batch's x [R, b, D], y [R, b] and mask [R, b], where b is its width. Gathered at once, because many small
+        gathers are slower.
+        """
         index = self.index.transpose(0, 1)  # [K, R, B]
         x, y = pick(part.x, index), pick(part.y, index)
         return [(x[k, :, :b], y[k, :, :b], self.mask[:, k, :b]) for k, b in enumerate(self.widths)]
 
 
 def pick(table: Tensor, index: Tensor) -> Tensor:
-    """table [R, N, ...] and index [..., R, B] -> table[r, index[..., r, b]] as [..., R, B, ...]. Whole rows are copied."""
+    """table [R, N, ...] and index [..., R, B] -> table[r, index[..., r, b]] as [..., R, B, ...]. Copies whole rows."""
     first = torch.arange(table.shape[0], device=table.device).mul_(table.shape[1])
     flat = (index + first.unsqueeze(1)).reshape(-1)
     return table.flatten(0, 1).index_select(0, flat).view(*index.shape, *table.shape[2:])
 
 
 class Passes:
-    """Endless passes over each replicate's rows in a new random order every pass; the last batch of a pass may be shorter.
+    """Endless passes over each replicate's rows, in a new random order every pass. The last batch of a pass may be shorter.
 
-    Rows that fit into one batch keep their own order: a mean does not ask for it. `take` draws from a replicate's stream
-    only what that replicate needs, so alone and stacked runs draw the same.
+    Rows that fit into one batch keep their order, since a mean does not depend on it. `take` draws from a replicate's stream
+    only what that replicate needs, so runs alone and stacked draw the same numbers.
     """
 
     def __init__(self, sizes: Sequence[int], size: int, streams: Sequence[torch.Generator]) -> None:
@@ -65,11 +68,11 @@ class Passes:
         self.size = min(size, max(1, *self.sizes))
         self.shuffled = [n > size for n in self.sizes]
         self.streams = list(streams)
-        # numpy: slices of a few dozen numbers cost torch ten times as much
+        # NumPy: torch takes ten times as long to slice a few dozen numbers
         places = [np.arange(n * self.size).reshape(n, self.size) for n in self.per_pass()]
         self.full = [place < n for place, n in zip(places, self.sizes, strict=True)]
-        self.order = [place * full for place, full in zip(places, self.full, strict=True)]  # of the pass under way
-        self.at = self.per_pass()  # batches of it that are used up
+        self.order = [place * full for place, full in zip(places, self.full, strict=True)]  # of the current pass
+        self.at = self.per_pass()  # batches of the current pass that are used up
 
     def per_pass(self) -> list[int]:
         """Batches in one pass, per replicate."""
@@ -105,8 +108,8 @@ def steps_of_pass(sizes: Sequence[int], batch: int) -> int:
 class Balanced:
     """Batches with the same number of rows of every class (card B2).
 
-    size // C rows of each class: the largest class in a random order without replacement, pass after pass; the others
-    with replacement. An epoch is as many batches as the largest class fills, rounded up.
+    size // C rows of each class. The largest class comes in a random order without replacement, pass after pass; the others are
+    drawn with replacement. An epoch has as many batches as the largest class fills, rounded up.
     """
 
     def __init__(self, rows: Rows, classes: int, size: int, streams: Sequence[torch.Generator]) -> None:

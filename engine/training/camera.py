@@ -1,9 +1,9 @@
-"""The picture of a run: one fixed plane per replicate, the real rows in it, and frames of synthetic points and surface.
+"""Records a run's scenes and frames: one fixed plane per replicate, the real rows in it, synthetic points and the surface.
 
-The plane is fitted once, on the replicate's own real training rows: the raw axes for two features, else the first two principal
-components through the training mean. Above two dimensions the surface is the model on that plane: a slice, not the
-boundary. Where the rows are images, or a method works among a network's features, the plane is that of the training rows' features
-(`Camera.show_features`), and the surface is the network's last layer on it.
+The plane is fitted once, on the replicate's real training rows. For two features it has the raw axes, else the first two
+principal components through the training mean. With more than two features the surface is the model on that plane: a slice, not
+the decision boundary. Where the rows are images, or a method works on a network's features, the plane is that of the training
+rows' features (`Camera.show_features`), and the surface is the network's last layer on it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ EVERY_OTHER = 4
 
 
 class Camera:
-    """Takes about `frames` pictures of a run, more of them where a phase begins (frame i of n at (i/n)^2 of its steps)."""
+    """Records about `frames` frames of a run, more of them at the start of a phase (frame i of n at (i/n)^2 of its steps)."""
 
     def __init__(self, task: Task, frames: int = 100) -> None:
         self.task = task
@@ -54,14 +54,14 @@ class Camera:
         self.scenes = [_scene(self.task, self.rows, r, view, self.features) for r, view in enumerate(self.views)]
 
     def hide_rows(self) -> None:
-        """No pictures until `show_features`."""
+        """Records no frames until `show_features`."""
         self.views, self.scenes = [], []
 
     @torch.no_grad()
     def show_features(self, net: Net) -> None:
-        """From now on the picture is the plane of the training rows' features under `net` as it is now.
+        """Shows the plane of the training rows' features under `net` as it is now, from the next frame on.
 
-        Synthetic rows that were watched before lie elsewhere, so they leave the picture.
+        Synthetic rows tracked before lie in another space, so they are no longer shown.
         """
         if not self.frames:
             return
@@ -73,7 +73,7 @@ class Camera:
         self._fit_views()
 
     def track_points(self, rows: Rows, current: Callable[[], Tensor]) -> None:
-        """Synthetic rows exist from now on: `rows` are where they start, `current()` [R, n, D] where they are."""
+        """Shows synthetic rows from the next frame on: `rows` are their start, `current()` [R, n, D] their current places."""
         self.start, self.current = replace(rows, x=rows.x.clone()), current
         self.drawn = []
         self.opened = False
@@ -91,7 +91,9 @@ class Camera:
     def record_frame(
         self, net: Net, phase: str, epoch: int, step: int, score: Tensor, *, taken: int, planned: int
     ) -> Iterator[Event]:
-        """The scene and frames that are due when `taken` of this phase's `planned` steps are done (`step` of the run's)."""
+        """Yields the scene and the frames due once `taken` of this phase's `planned` steps are done. step: number of the run's
+        step.
+        """
         if not self.views:
             return
         if phase != self.phase:
@@ -106,7 +108,7 @@ class Camera:
     def record_final_frame(
         self, net: Net, phase: str, epoch: int | Tensor, step: int, score: Tensor, *, everyone: bool = True
     ) -> Iterator[Event]:
-        """A frame of every replicate (or of the run's first alone) now. epoch: one number, or one per replicate [R]."""
+        """Yields a frame of every replicate now, or of the run's first one alone. epoch: one number, or one per replicate [R]."""
         if not self.frames:
             return
         if not self.views:

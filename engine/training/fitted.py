@@ -1,4 +1,4 @@
-"""What a fit returns: the fitted networks and the synthetic rows."""
+"""The result of a fit: the fitted networks and the synthetic rows."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from engine.models.net import Net
 
 @dataclass(frozen=True)
 class Synthetic:
-    """Synthetic rows in the task's feature space. x, start [R, n, D] (where they are, where they began), y [R, n], mask [R, n].
+    """Synthetic rows in the task's feature space. x, start [R, n, D]: current and first places. y [R, n], mask [R, n].
 
-    parent [R, n]: number among the task's training rows of the row that each was copied from; None where they are no copies.
+    parent [R, n]: for copies, the number of the copied row among the task's training rows; None for other synthetic rows.
     """
 
     x: torch.Tensor
@@ -26,11 +26,11 @@ class Synthetic:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained net (the epoch chosen on validation) and the synthetic rows it was trained with, if any.
+    """A trained network at the epoch chosen on validation, and the synthetic rows it was trained with, if any.
 
-    epoch [R]: the chosen epoch, from 1, in the last phase. embedded: synthetic rows among the features of `net`, x [R, n, H].
-    enemies [R, n]: number among the training rows of the row of another class that each of them was drawn towards, -1 for none.
-    earlier: the net before its head, or all of it, was trained anew.
+    epoch [R]: the chosen epoch of the last phase, from 1. embedded: synthetic rows among the features of `net`, x [R, n, H].
+    enemies [R, n]: the row of another class that each synthetic row was drawn towards, as its number among the training rows,
+    -1 for none. earlier: the network before its head, or all of it, was trained again.
     """
 
     net: Net

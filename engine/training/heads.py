@@ -1,4 +1,4 @@
-"""Training the last layer alone, on embeddings: the third phase of EOS, and classifier re-training."""
+"""Training of the last layer alone, on features: the third phase of EOS, and classifier re-training."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from engine.training.optimisers import SGD
 
 
 class HeadSGD(SGD):
-    """SGD with momentum on the last layer of R nets; a gradient step, see `training.Step`. Batches hold embeddings [R, B, H].
+    """SGD with momentum on the last layer of R networks; a `training.Step`. Batches hold features [R, B, H].
 
-    rate(epoch), decay, epochs: as in `training.Descent`; decay covers weights and biases, as in torch's SGD. The layers below are not
-    touched: their bits stay. A cosine head becomes a plain linear one.
+    rate(epoch), decay, epochs: as in `training.Descent`; decay covers weights and biases, as in torch's SGD. The layers below
+    stay unchanged to the bit. A cosine head becomes a plain linear one.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class HeadSGD(SGD):
         net.cosine = False
 
     def replace(self, streams: Sequence[torch.Generator]) -> None:
-        """A fresh last layer, drawn as `fresh_head` draws it, one stream per replicate."""
+        """Replaces the last layer by a fresh one, drawn by `fresh_head`, one stream per replicate."""
         flat = self.net.flat
         self.net.flat = fresh_head(self.net.width, self.net.classes, streams, device=flat.device, dtype=flat.dtype)
         self._put()
@@ -49,16 +49,18 @@ class HeadSGD(SGD):
 
 
 def warm_up(rate: float, epochs: int = 5) -> Callable[[int], float]:
-    """A step size that grows linearly over the first epochs, then stays."""
+    """A step size that grows linearly over the first `epochs` epochs, then stays at `rate`."""
     return lambda epoch: rate * min(1.0, epoch / max(1, epochs))
 
 
 def half_cosine(rate: float, epochs: int) -> Callable[[int], float]:
-    """A step size that falls from `rate` in the first epoch along half a cosine, to 0 after the last (Loshchilov and Hutter 2017)."""
+    """A step size that falls from `rate` in the first epoch along half a cosine, to 0 after the last (Loshchilov and Hutter
+    2017).
+    """
     return lambda epoch: rate * (1 + math.cos(math.pi * (epoch - 1) / max(1, epochs))) / 2
 
 
 @torch.no_grad()
 def embedded(net: Net, rows: Rows) -> Rows:
-    """The rows' features under the net as it is now, 0 on padding."""
+    """The rows' features under the current network; 0 on padding."""
     return Rows(net.embed(rows.x, rows.mask) * rows.mask.unsqueeze(2), rows.y, rows.mask)

@@ -1,11 +1,11 @@
-"""The training loop: one generator, used by every method.
+"""The training loop: one generator that every method uses.
 
-A method says what a step is and which batches it takes; the loop runs the epochs of R replicates together, evaluates them
-on validation after each, keeps each replicate's best parameters, stops those that no longer improve, and yields
-what happened. Calling `train` does nothing until it is driven (`net = yield from train(...)`).
+A method defines its step and its batches. The loop runs the epochs of R replicates together, evaluates them on validation after
+each epoch, keeps each replicate's best parameters, stops replicates that no longer improve, and yields events. `train` is a
+generator, so a call alone does nothing: `net = yield from train(...)`.
 
-Selection: the epoch with the highest validation average precision; among equals (with a handful of positive validation
-rows there are many) the one with the lowest validation loss. Test rows are not touched here.
+Selection: the epoch with the highest validation average precision. Ties, common with few positive validation rows, go to the
+lowest validation loss. Test rows are not used here.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ TICK = 0.25
 class Batch:
     """Real rows of one step: x [R, B, D], y [R, B], mask [R, B] bool, alive [R] bool (on the CPU).
 
-    alive: this replicate takes this step; the others (stopped, or out of rows this epoch) have no rows in the batch.
-    k: number of the batch in the epoch.
+    alive: whether the replicate takes this step. The others have stopped, or used up their rows of this epoch, and have no rows
+    in the batch. k: number of the batch in the epoch.
     """
 
     x: Tensor
@@ -49,25 +49,25 @@ class Batch:
 
 
 class Step(abc.ABC):
-    """What a method does with a batch. Only the step itself must be given."""
+    """The update that a method makes with a batch. Only `__call__` is required."""
 
     @abc.abstractmethod
     def __call__(self, batch: Batch) -> Tensor:
-        """Update the net in place; returns the mean loss of each replicate [R] before the update."""
+        """Updates the net in place. Returns the mean loss of each replicate [R] before the update."""
 
     def begin(self, wanted: Sequence[int]) -> None:  # noqa: B027
-        """An epoch begins: replicate r will take wanted[r] steps."""
+        """Called at the start of an epoch, in which replicate r takes wanted[r] steps."""
 
     def values(self) -> dict[str, Tensor]:
-        """More to report of the epoch that ended: name -> [R]."""
+        """Further values of the epoch that ended: name -> [R]."""
         return {}
 
     def kept(self) -> list[Tensor]:
-        """State [R, ...] beside the net's parameters that belongs to the best epoch."""
+        """State [R, ...] besides the net's parameters that is saved with the best epoch."""
         return []
 
     def restore(self, kept: list[Tensor]) -> None:  # noqa: B027
-        """Put the best epoch's state back, as `kept` gave it."""
+        """Restores the best epoch's state, as returned by `kept`."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +79,16 @@ class Chosen:
 
 
 class Batches(Protocol):
-    """Passes or Balanced."""
+    """Either kind of batches: Passes or Balanced."""
 
     def per_pass(self) -> list[int]: ...
     def take(self, wanted: Sequence[int], device: torch.device) -> Plan: ...
 
 
 class Meter:
-    """Counts a run's steps over its phases and says so at most every TICK seconds.
+    """Counts a run's steps over its phases and reports progress at most every TICK seconds.
 
-    step: steps taken. done: the same and what early stops saved, of `total` planned.
+    step: steps taken. done: steps taken and steps saved by early stops, of `total` planned.
     """
 
     def __init__(self, total: int) -> None:
@@ -97,7 +97,7 @@ class Meter:
         self.last = time.monotonic()
 
     def tick(self) -> Progress | None:
-        """One step is done."""
+        """Counts one step. Returns a Progress event where one is due."""
         self.done += 1
         self.step += 1
         now = time.monotonic()
@@ -108,7 +108,7 @@ class Meter:
 
 
 def streams(task: Task, name: str) -> list[torch.Generator]:
-    """One CPU generator per replicate, named by the spec's seed, the replicate's seed index and fold."""
+    """One CPU generator per replicate, derived from `name`, the spec's seed, and the replicate's seed index and fold."""
     return [torch_stream(task.seed, name, r.seed, r.fold) for r in task.replicates]
 
 
@@ -120,7 +120,7 @@ def new_net(task: Task, hidden: Sequence[int], activation: str = "relu") -> MLP:
 
 @torch.no_grad()
 def evaluate(net: Net, rows: Rows) -> tuple[Tensor, Tensor]:
-    """(average precision [R], mean cross-entropy [R]) on a part; macro one against rest for more than two classes."""
+    """(average precision [R], mean cross-entropy [R]) on a part. More than two classes: macro average, one against the rest."""
     logits = net(rows.x)
     loss = weighted_sum(cross_entropy(logits, rows.y), mean_weights(rows.mask, logits.dtype))
     return macro_average_precision(logits.softmax(-1), rows.y, rows.mask), loss
@@ -139,10 +139,10 @@ def train(
     camera: Camera,
     patience: int | None = None,
 ) -> Generator[Event, None, Chosen]:
-    """Run the epochs; leaves each replicate's best parameters in `net` and best state in `step`; returns what was chosen.
+    """Runs the epochs. Leaves each replicate's best parameters in `net` and best state in `step`. Returns the chosen epochs.
 
-    rows: the part the batches index. patience: a replicate stops after so many epochs without a better score; None: the task's, by
-    default all epochs. meter counts the steps; camera takes the pictures.
+    rows: the part that the batches index. patience: epochs without a better score after which a replicate stops; None takes the
+    task's, which by default means all epochs. meter counts the steps; camera records frames.
     """
     patience = task.patience or None if patience is None else patience
     best = _Best(net, step)
@@ -189,7 +189,7 @@ class _Best:
         self.epoch = torch.zeros(len(net.flat), dtype=torch.int64, device=net.flat.device)
 
     def update(self, net: Net, step: Step, epoch: int, score: Tensor, loss: Tensor, going: Tensor, *, every: bool) -> None:
-        """Take over this epoch where it is better, of replicates that are `going` [R]. every: without comparing."""
+        """Saves this epoch where it is better, for replicates that are `going` [R]. every: saves it without a comparison."""
         better = (score > self.score) | ((score == self.score) & (loss < self.loss))
         better = (better | every) & going.to(better.device)
         now = (net.flat, *net.state(), *step.kept())
@@ -198,7 +198,7 @@ class _Best:
         self.epoch = torch.where(better, epoch, self.epoch)
 
     def restore(self, net: Net, step: Step) -> None:
-        """Put the best parameters and state back."""
+        """Restores the best parameters and state."""
         beside = 1 + len(net.state())
         net.flat = self.tensors[0]
         net.restore(self.tensors[1:beside])

@@ -1,7 +1,7 @@
-"""Networks that this process has trained lately, kept so that what only differs after training need not train again.
+"""Cache of the networks that this process trained last, so that a shared first phase is trained once.
 
-Three-phase methods, classifiers fitted on features and their comparisons share a first phase. Training is deterministic, so a kept
-network is bit for bit the one that training again would give; what was said while it trained is said again.
+Three-phase methods, classifiers fitted on features and comparisons of them share a first phase. Training is deterministic, so a
+cached network equals, bit for bit, one trained again. The events of its training are repeated as well.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOST = 6
 
 @dataclass(frozen=True)
 class CachedNetwork:
-    """A network as it came out of training, the epochs chosen, what was said of its epochs, and how many steps it took."""
+    """A trained network, its chosen epochs, the events of its epochs, and the number of steps it took."""
 
     flat: Tensor
     state: list[Tensor]
@@ -32,11 +32,11 @@ class CachedNetwork:
 
 
 _kept: OrderedDict[str, CachedNetwork] = OrderedDict()
-_lock = threading.Lock()  # scikit-learn may fit in threads
+_lock = threading.Lock()  # scikit-learn may fit in several threads
 
 
 def get(key: str) -> CachedNetwork | None:
-    """What is kept under this key, if anything."""
+    """The cached network of this key, or None."""
     with _lock:
         if key in _kept:
             _kept.move_to_end(key)
@@ -44,7 +44,7 @@ def get(key: str) -> CachedNetwork | None:
 
 
 def put(key: str, net: Net, chosen: Chosen, epochs: list[Epoch], steps: int) -> None:
-    """Keep a copy of a trained network."""
+    """Stores a copy of a trained network."""
     kept = CachedNetwork(net.flat.clone(), [t.clone() for t in net.state()], chosen, epochs, steps)
     with _lock:
         _kept[key] = kept
@@ -54,6 +54,6 @@ def put(key: str, net: Net, chosen: Chosen, epochs: list[Epoch], steps: int) -> 
 
 
 def clear() -> None:
-    """Let go of all of them."""
+    """Empties the cache."""
     with _lock:
         _kept.clear()

@@ -16,11 +16,11 @@ from engine.training.loop import Batch, Step
 
 
 class Descent(Step):
-    """A step on the mean loss of each replicate's rows: the gradient here, what is done with it in `update`.
+    """A step on the mean loss of each replicate's rows. This class computes the gradient; `update` applies it.
 
-    rate(epoch): step size in that epoch, from 1. decay: L2 penalty on all parameters, added to the gradient. epochs: how many there
-    will be, for a loss that changes with time. change: what happens to a batch first (augmentation). objective: what each replicate
-    minimises [R] instead, for `Net.derive`; the loss is not used then.
+    rate(epoch): step size, from epoch 1. decay: L2 penalty on all parameters, added to the gradient. epochs: their planned
+    number, for a loss that changes with time. change: applied to each batch first (augmentation). objective: replaces the loss:
+    the value [R] that each replicate minimises, as in `Net.derive`.
     """
 
     def __init__(
@@ -41,16 +41,16 @@ class Descent(Step):
 
     @property
     def rate(self) -> float:
-        """The step size now."""
+        """The current step size."""
         return self._rate(max(1, self.epoch)) if callable(self._rate) else self._rate
 
     def begin(self, wanted: Sequence[int]) -> None:
-        """An epoch begins."""
+        """See Step."""
         self.epoch += 1
         self.loss.begin(self.epoch, self.epochs)
 
     def __call__(self, batch: Batch) -> Tensor:
-        """One step. A replicate that pauses is bit for bit as if the others had not gone on."""
+        """One step. A paused replicate keeps the same bits as if the others had not moved."""
         if self.change is not None:
             batch = self.change(batch)
         losses, gradient = self.gradient(batch)
@@ -58,10 +58,12 @@ class Descent(Step):
         return losses
 
     def apply(self, gradient: Tensor, alive: Tensor) -> None:
-        """The replicates that are `alive` [R] take a step by this gradient [R, P]; the others stay bit for bit, their memory too."""
+        """Replicates that are `alive` [R] take a step by this gradient [R, P]. The others keep their bits, optimiser state
+        included.
+        """
         if self.decay:
             gradient = gradient.add(self.net.flat, alpha=self.decay)
-        everyone = bool(alive.all())  # `alive` is kept on the CPU: no wait for the device
+        everyone = bool(alive.all())  # `alive` is on the CPU, so this does not wait for the device
         state = [self.net.flat, *self.memory()]
         kept = None if everyone else [t.clone() for t in state]
         self.update(gradient, alive)
@@ -71,7 +73,7 @@ class Descent(Step):
                 tensor[paused] = old[paused]
 
     def gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """(what is minimised of each replicate [R], its gradient [R, P])."""
+        """(minimised value of each replicate [R], its gradient [R, P])."""
         objective = self.objective
         if objective is not None:
             return self.net.derive(lambda net: objective(net, batch))
@@ -79,15 +81,15 @@ class Descent(Step):
 
     @abc.abstractmethod
     def memory(self) -> list[Tensor]:
-        """The optimiser's own tensors [R, ...], changed in place."""
+        """The optimiser's state tensors [R, ...], changed in place."""
 
     @abc.abstractmethod
     def update(self, gradient: Tensor, alive: Tensor) -> None:
-        """Change `net.flat` in place by this gradient [R, P]."""
+        """Changes `net.flat` in place by this gradient [R, P]."""
 
 
 def mean_under(loss: Loss, batch: Batch) -> Tensor:
-    """Row weights [R, B] that sum to 1 per replicate: equal, or as the loss weighs its classes."""
+    """Row weights [R, B] that sum to 1 per replicate: equal, or from the loss's row weights."""
     weights = mean_weights(batch.mask, batch.x.dtype)
     by_class = loss.row_weights(batch.y)
     if by_class is None:
@@ -97,7 +99,7 @@ def mean_under(loss: Loss, batch: Batch) -> Tensor:
 
 
 class Adam(Descent):
-    """Adam (Kingma and Ba 2015, algorithm 1) for R replicates that may pause one by one; each has its own step count."""
+    """Adam (Kingma and Ba 2015, algorithm 1) for R replicates. Each can pause on its own, so each has its own step count."""
 
     def __init__(
         self, net: Net, loss: Loss, *, betas: tuple[float, float] = (0.5, 0.999), eps: float = 1e-8, **others: Any
@@ -116,7 +118,7 @@ class Adam(Descent):
         """See Descent."""
         self.count += alive.unsqueeze(1)
         b1, b2 = self.betas
-        first = (self.rate / (1 - b1**self.count)).to(gradient)  # count 0 only for paused rows, put back afterwards
+        first = (self.rate / (1 - b1**self.count)).to(gradient)  # count is 0 only for paused rows, restored afterwards
         second = (1 - b2**self.count).sqrt().to(gradient)
         self.mean.lerp_(gradient, 1 - b1)
         self.square.mul_(b2).addcmul_(gradient, gradient, value=1 - b2)
@@ -142,8 +144,10 @@ class SGD(Descent):
 
 
 def warm_up_and_drops(rate: float, epochs: int, warm_up: int = 5) -> Callable[[int], float]:
-    """The step size of Cui et al. 2019 as the EOS paper's code has it: linear over the first 5 epochs, a hundredth after 80% of the
-    epochs and a ten-thousandth after 90% (160 and 180 of 200). Epochs from 1; runs shorter than 10 warm up for half of them."""
+    """The step size of Cui et al. 2019 as in the EOS paper's code: linear over the first 5 epochs, a hundredth after 80% of the
+    epochs and a ten-thousandth after 90% (160 and 180 of 200). Epochs count from 1. Runs shorter than 10 epochs warm up for
+    half of them.
+    """
     rise = min(warm_up, max(1, epochs // 2))
 
     def at(epoch: int) -> float:
@@ -154,16 +158,17 @@ def warm_up_and_drops(rate: float, epochs: int, warm_up: int = 5) -> Callable[[i
 
 
 class Augment:
-    """Random crops after padding by an eighth of the side, and left-right flips, drawn per replicate on the CPU, done on the device.
+    """Random crops after padding by an eighth of the side, and left-right flips. Drawn per replicate on the CPU, applied on the
+    device.
 
-    As the EOS paper's code does with CIFAR-10 (4 pixels of 32, flips). Rows stay flat. shape: channels, height, width.
+    As in the EOS paper's code for CIFAR-10 (4 pixels of 32, flips). Rows stay flat. shape: channels, height, width.
     """
 
     def __init__(self, shape: tuple[int, int, int], streams: Sequence[torch.Generator]) -> None:
         self.shape, self.streams = shape, list(streams)
 
     def __call__(self, batch: Batch) -> Batch:
-        """The batch with every image moved, and flipped or not."""
+        """The batch with every image shifted at random, and flipped at random."""
         channels, height, width = self.shape
         replicates, rows = batch.mask.shape
         pad = (max(1, height // 8), max(1, width // 8))

@@ -1,4 +1,4 @@
-"""New rows for every replicate of a task, by a sampler of `engine.samplers`, and what a person should know of how they were made."""
+"""Over-samples every replicate of a task by a sampler of `engine.samplers`, with notes on how the rows were made."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ DANGER = "in danger, that is with enough rows of other classes near it but not o
 
 @dataclass(frozen=True)
 class Sampled:
-    """Rows to train on (the old ones, then the new), the new ones alone, and whom each was drawn towards.
+    """Rows to train on (the old ones, then the new), the new ones alone, and the enemy of each.
 
-    rows: as given, relabelled where the sampler does that. new: None where no row is needed. enemies [R, n]: number among the
-    old rows of the row of another class that a new row was drawn towards, -1 for none.
+    rows: the given rows, relabelled where the sampler does that. new: None where no row is needed. enemies [R, n]: the row of
+    another class that a new row was drawn towards, as its number among the old rows; -1 for none.
     """
 
     rows: Rows
@@ -41,10 +41,12 @@ class Sampled:
 def oversample(
     real: Rows, task: Task, draw: Draw, *, meter: Meter, share: float = 1.0, thing: str = "row", near: str = NEAR
 ) -> Generator[Event, None, Sampled]:
-    """New rows until every class of a replicate is as large as its largest, each replicate by its own stream "points".
+    """Makes new rows until every class of a replicate is as large as its largest. Each replicate draws from its stream
+    "points".
 
-    real: input rows or features of the task's replicates. share in [0, 1]: of the difference to the largest class, rounded. meter: the
-    run's, for Progress in between. thing, near: words for a row, and for what a class had no row of, where SMOTE had to step in.
+    real: input rows or features of the task's replicates. share in [0, 1]: how much of the difference to the largest class is
+    filled, rounded. meter: the run's, for Progress events. thing, near: the noun for a row, and for the missing neighbour where
+    SMOTE replaced the sampler; both appear in notes.
     """
     real = Rows(real.x, real.y.clone(), real.mask)
     parts, towards, instead = [], [], set()
@@ -72,7 +74,9 @@ def oversample(
 
 
 def explain_machine(sampled: Sampled, task: Task, most: int) -> Generator[Event, None, None]:
-    """What the balanced SVM did: the sizes of the classes of the first replicate, and on how many rows it was fitted at `most`."""
+    """Notes on the balanced SVM: the class sizes of the first replicate, and the number of rows it was fitted on (at most
+    `most`).
+    """
     if task.replicates[0].number == 0:
         labels = sampled.rows.y[0][sampled.rows.mask[0]]
         yield Note(

@@ -1,4 +1,4 @@
-"""The plane of a replicate's picture: its two axes, its view box, and projection onto both."""
+"""The plane of a replicate's frames: its two axes, its view box, and the projection onto them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ FAR = 1e6
 
 @dataclass(frozen=True)
 class Plane:
-    """origin [D], axes [2, D] orthonormal rows, share of training variance in the plane, exact: the plane is all there is."""
+    """origin [D], axes [2, D] orthonormal rows, share of the training variance in the plane. exact: the plane holds all
+    features.
+    """
 
     origin: np.ndarray
     axes: np.ndarray
@@ -36,7 +38,7 @@ class Plane:
 
 
 def fit_plane(x: np.ndarray) -> Plane:
-    """The plane of rows x [n, D], float64. Each axis points so that its largest loading is positive."""
+    """The plane of rows x [n, D], float64. Each axis has its sign set so that its largest loading is positive."""
     if x.shape[1] == 2:
         return Plane(np.zeros(2), np.eye(2), (0.5, 0.5), True)
     if x.shape[1] == 1:
@@ -50,7 +52,7 @@ def fit_plane(x: np.ndarray) -> Plane:
 
 @dataclass(frozen=True)
 class View:
-    """One replicate's plane and view box; grid [GRID * GRID, D] are the places where the surface is read."""
+    """One replicate's plane and view box. grid [GRID * GRID, D]: the points at which the surface is evaluated."""
 
     plane: Plane
     centre: np.ndarray
@@ -58,15 +60,15 @@ class View:
     grid: np.ndarray
 
     def to_int16(self, x: np.ndarray) -> np.ndarray:
-        """Rows [n, D] -> int16 positions [n, 2], kept up to 4 boxes away."""
-        x = np.nan_to_num(x, nan=FAR).clip(-FAR, FAR)  # a point may run off, in the end to no number
+        """Rows [n, D] -> int16 positions [n, 2], limited to 4 boxes from the centre."""
+        x = np.nan_to_num(x, nan=FAR).clip(-FAR, FAR)  # a point may diverge, up to NaN
         u = (self.plane.project(x) - self.centre) / self.half
         fixed: np.ndarray = np.rint(np.clip(u, -4, 4) * UNIT).astype(np.int16)
         return fixed
 
 
 def fit_view(task: Task, rows: Rows, r: int) -> View:
-    """The view of replicate r's rows: 99.6% of them are inside the box, and every row of a class below the largest."""
+    """The view of replicate r's rows. The box holds 99.6% of them, and every row of a class below the largest."""
     x, y = rows_of(rows, r)
     plane = fit_plane(x)
     u = plane.project(x)
@@ -79,7 +81,7 @@ def fit_view(task: Task, rows: Rows, r: int) -> View:
 
 
 def to_numpy(x: Tensor) -> np.ndarray:
-    """On the CPU, in float64."""
+    """The tensor as a float64 array on the CPU."""
     return x.detach().to("cpu", torch.float64).numpy()
 
 

@@ -1,4 +1,6 @@
-"""Classifiers fitted on fixed features in place of the network's head: nearest neighbours and logistic regression (cards A7, B17)."""
+"""Classifiers fitted on fixed features to replace the network's head: nearest neighbours and logistic regression (cards A7,
+B17).
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,9 @@ Classify = Callable[[Tensor], Tensor]
 
 @torch.no_grad()
 def with_probe(net: Net, rows: Rows, probe: str) -> tuple[WithHead, bool]:
-    """(the features of `net` under a classifier fitted on them at `rows`, whether every fit has converged).
+    """(the features of `net` with a classifier fitted on them at `rows`, whether every fit converged).
 
-    probe: "knn" or "lr". Net's classes are the classifier's; one without a row has probability 0.
+    probe: "knn" or "lr". The classifier has the network's classes; a class without a row has probability 0.
     """
     z = net.embed(rows.x, rows.mask)
     if probe == "knn":
@@ -36,16 +38,17 @@ def with_probe(net: Net, rows: Rows, probe: str) -> tuple[WithHead, bool]:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Features [R, M, H] -> log of each class's share among the k nearest rows. kept: per replicate rows [n, H], one-hot labels [n, C].
+    """Features [R, M, H] -> log of each class's share among the k nearest rows. kept: per replicate rows [n, H], one-hot labels
+    [n, C].
 
-    A value, as `Linear` is, so that the network it stands on can be written to a file.
+    Plain data like `Linear`, so that a network with this head can be written to a file.
     """
 
     kept: tuple[tuple[Tensor, Tensor], ...]
     k: int
 
     def __call__(self, new: Tensor) -> Tensor:
-        """[R, M, C]."""
+        """Log shares [R, M, C] of features [R, M, H]."""
         out = []
         for (own, labels), rows in zip(self.kept, new, strict=True):
             height = max(1, BLOCK // len(own))
@@ -61,14 +64,16 @@ class Linear:
     bias: Tensor
 
     def __call__(self, new: Tensor) -> Tensor:
-        """[R, M, C]."""
+        """Logits [R, M, C] of features [R, M, H]."""
         return new @ self.weight + self.bias
 
 
 def knn(z: Tensor, y: Tensor, mask: Tensor, classes: int, k: int = NEIGHBOURS) -> Classify:
-    """features [R, M, H] -> log of each class's share [R, M, C] among the k nearest (Euclidean) of z [R, N, H], labels y, mask [R, N].
+    """Features [R, M, H] -> log of each class's share [R, M, C] among the k nearest (Euclidean) of z [R, N, H], labels y, mask
+    [R, N].
 
-    As scikit-learn's KNeighborsClassifier with its default weights. All rows where there are fewer than k. Distances in float64.
+    As scikit-learn's KNeighborsClassifier with its default weights. Uses all rows where there are fewer than k. Distances are
+    float64.
     """
     own = [(z[r][mask[r]].double(), torch.nn.functional.one_hot(y[r][mask[r]], classes).double()) for r in range(len(z))]
     return Neighbours(tuple(own), k)
@@ -78,17 +83,17 @@ def _votes(reference: Tensor, labels: Tensor, rows: Tensor, k: int) -> Tensor:
     """Share of each class [m, C] among the k rows of `reference` [n, H] nearest to each of `rows` [m, H]."""
     centre = reference.mean(0)
     a, b = rows - centre, reference - centre
-    distance = torch.addmm(b.square().sum(1), a, b.T, alpha=-2)  # less |a|^2, which is the same for all
+    distance = torch.addmm(b.square().sum(1), a, b.T, alpha=-2)  # without |a|^2, which is the same for all
     near = distance.topk(min(k, len(reference)), largest=False).indices
     return labels[near].mean(1)
 
 
 def logistic(z: Tensor, y: Tensor, mask: Tensor, classes: int) -> tuple[Classify, Tensor, bool]:
-    """(features [R, M, H] -> logits [R, M, C], weights [R, H, C], whether all fits converged in 1,000 steps).
+    """(features [R, M, H] -> logits [R, M, C], weights [R, H, C], whether all fits converged within 1,000 steps).
 
-    scikit-learn's LogisticRegression with its default penalty (C = 1), fitted in float64 on z [R, N, H] where mask [R, N]. Of two
-    classes each has half of the weights with its sign: the same probabilities at the least norm. A class without a row has
-    logit -inf and weights 0.
+    scikit-learn's LogisticRegression with its default penalty (C = 1), fitted in float64 on z [R, N, H] where mask [R, N]. With
+    two classes each gets half of the weights, with opposite signs: the same probabilities at the smallest norm. A class without
+    a row has logit -inf and weights 0.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -104,7 +109,7 @@ def logistic(z: Tensor, y: Tensor, mask: Tensor, classes: int) -> tuple[Classify
             bias[r, 0, there[0]] = 0
             continue
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # told to the caller instead
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the caller gets it as a value
             fitted = LogisticRegression(max_iter=steps).fit(z[r][mask[r]].double().cpu().numpy(), labels.cpu().numpy())
         converged &= int(fitted.n_iter_.max()) < steps
         coefficients, intercepts = torch.from_numpy(fitted.coef_), torch.from_numpy(fitted.intercept_)

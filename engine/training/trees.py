@@ -1,4 +1,4 @@
-"""Gradient-boosted trees beside the networks: scikit-learn's, on the same features, rows and validation part."""
+"""Gradient-boosted trees of scikit-learn, on the same features, rows and validation part as the networks."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ PARAMS: dict[str, Any] = {"max_iter": 200, "learning_rate": 0.1, "n_iter_no_chan
 
 
 def fit_trees(task: Task, r: int, max_iter: int) -> Any:
-    """HistGradientBoostingClassifier on replicate r's training rows; its own validation rows end it, after 10 trees without a lower loss.
+    """HistGradientBoostingClassifier on replicate r's training rows. It stops after 10 trees without a lower loss on its
+    validation rows.
 
-    It takes the features as the networks do, categorical columns as 0 and 1. One thread.
+    Its features are the networks': categorical columns as 0 and 1. Uses one thread.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -30,7 +31,7 @@ def fit_trees(task: Task, r: int, max_iter: int) -> Any:
 
 
 def probabilities(trees: Any, x: np.ndarray, classes: int) -> np.ndarray:
-    """[n, C]; 0 for a class without a training row."""
+    """Class probabilities [n, C]; 0 for a class without a training row."""
     out = np.zeros((len(x), classes))
     with _pools().limit(limits=1, user_api="openmp"):
         out[:, trees.classes_] = trees.predict_proba(x)
@@ -39,7 +40,7 @@ def probabilities(trees: Any, x: np.ndarray, classes: int) -> np.ndarray:
 
 @cache
 def _pools() -> Any:
-    """The thread pools of this process: looking for them takes longer than a small prediction."""
+    """The thread pools of this process, cached: finding them takes longer than a small prediction."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
