@@ -7,7 +7,7 @@ import numpy as np
 from engine.analysis.metrics import Ranking, safe_ratio
 
 GRID = np.arange(101) / 100
-"""Recalls 0, 0.01, ..., 1. Quotients, so that 29 of 100 positive rows found is exactly the grid's 0.29."""
+"""Recalls 0, 0.01, ..., 1. Computed as quotients, so that 29 positive rows found of 100 equals the grid's 0.29 exactly."""
 GRID.setflags(write=False)
 BAND = (0.025, 0.975)
 """Quantiles over replicates between which the band lies."""

@@ -16,7 +16,7 @@ from engine.errors import BadData
 TRAIN, TEST, SYNTHETIC = range(3)
 """Values of `part`."""
 MAX_SAMPLED = (1200, 600, 700)
-"""At most so many rows of each part."""
+"""Most rows of each part."""
 THUMB_SIDE = 32
 """Pixels: the longer side of a thumbnail, at most."""
 

@@ -6,9 +6,9 @@ import numpy as np
 
 CRITERIA = ("balanced accuracy", "f1", "g-mean")
 MAX_SWEEPS = 20
-"""Times all classes are gone through at most."""
+"""Most passes over all classes."""
 TIE_TOLERANCE = 1e-12
-"""Two values of a criterion that differ by less are equal: sums of quotients of counts."""
+"""Two values of a criterion that differ by less are equal: they are rounded sums of quotients."""
 
 
 def find_shifts(logits: np.ndarray, y: np.ndarray, criterion: str = "balanced accuracy") -> np.ndarray:

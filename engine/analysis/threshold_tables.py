@@ -15,8 +15,9 @@ import numpy as np
 from engine.stats.thresholds import VARIANTS
 
 GRID = np.unique(np.concatenate([np.arange(101) / 100, 1 / (1 + np.exp(-np.arange(-100, 101) / 10)), [np.nextafter(1, 2)]]))
-"""Thresholds: every hundredth, and every tenth of log-odds between -10 and 10, as probabilities of rare classes are small; the last
-one, just above 1, flags nothing."""
+"""Thresholds: every hundredth, and every tenth of log-odds between -10 and 10, since probabilities of rare classes are small.
+The last one, just above 1, flags nothing.
+"""
 GRID.setflags(write=False)
 
 BINS = 10

@@ -1,7 +1,7 @@
-"""Samplers: they give the rows back with new ones after them.
+"""Samplers: functions that return the given rows followed by new ones.
 
-`neighbours`, `lines` and `remix` need torch alone, `svm` scikit-learn too; `EOS` is imbalanced-learn's interface to the first two and
-loads it when first asked for.
+`neighbours`, `lines` and `remix` need torch alone, `svm` also scikit-learn. `EOS` is imbalanced-learn's interface to the first
+two; imbalanced-learn is imported on its first use.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["EOS"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "EOS":  # an accelerator machine may lack imbalanced-learn and still trains with the rest of this package
+    if name == "EOS":  # the rest of this package works on an accelerator machine without imbalanced-learn
         from engine.samplers.eos import EOS
 
         return EOS

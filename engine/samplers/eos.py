@@ -19,15 +19,15 @@ from engine.samplers.lines import DIRECTIONS, VARIANTS, eos
 class EOS(BaseOverSampler):  # type: ignore[misc]
     """Expansive over-sampling: new rows on the lines between a class's border rows and their near rows of other classes.
 
-    Made for embeddings (Algorithm 2 of the EOS paper); any numbers will do. `fit_resample(X, y)` returns the rows as they were,
-    then the new ones, class after class. X is an array, a sparse matrix (taken as an array inside) or a data frame; new rows of
-    whole numbers are floats, except in a data frame, whose columns imbalanced-learn casts back to what they were.
+    Made for embeddings (Algorithm 2 of the EOS paper), but works on any numbers. `fit_resample(X, y)` returns the given rows,
+    then the new ones, class after class. X is an array, a sparse matrix (converted to an array inside) or a data frame. New
+    rows of integers are floats, except in a data frame, whose columns imbalanced-learn casts back to their types.
 
-    k_neighbors: nearest rows, of all classes, among which enemies are looked for. direction: "toward" the enemy, or "away"
-    from it as the formula is printed. variant: "paper", or "released" with the code's shift by one rank (it takes the row
-    before the enemy in the order of distance). sampling_strategy: as in imbalanced-learn. random_state: int, RandomState or
-    None; one generator serves the whole fit. A class without a row that has an enemy near it is made by SMOTE, or by copies of
-    its only row, with a UserWarning.
+    k_neighbors: nearest rows, of all classes, that are searched for enemies. direction: "toward" the enemy, or "away" from it
+    as the printed formula has it. variant: "paper", or "released" with the code's shift by one rank (it takes the row before
+    the enemy in the order of distance). sampling_strategy: as in imbalanced-learn. random_state: int, RandomState or None; one
+    generator serves the whole fit. A class in which no row has a near enemy is sampled by SMOTE, or by copies of its only row,
+    with a UserWarning.
 
     sampling_strategy_: class -> new rows, as fitted. n_features_in_, feature_names_in_: as in scikit-learn.
     """

@@ -1,8 +1,8 @@
 """New rows on lines through two rows: EOS (towards or away from a near row of another class), SMOTE (within a class),
 Borderline-SMOTE (within a class, from its border rows) and ADASYN (within a class, more from rows among other classes).
 
-imbalanced-learn has the last three for arrays of numpy. These draw the same law and are here for rows on an accelerator, without
-imbalanced-learn there, and with an answer for classes that it leaves alone or refuses; the tests hold them to its rows.
+imbalanced-learn has the last three for NumPy arrays. The versions here draw from the same distribution for rows on an
+accelerator, work without imbalanced-learn, and handle classes that it skips or rejects. Tests compare them with its rows.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ VARIANTS = ("paper", "released")
 SMOTE_NEIGHBORS = 5
 """SMOTE's own number of neighbours (Chawla et al. 2002)."""
 DANGER_NEIGHBORS = 10
-"""Rows of any class that Borderline-SMOTE looks at around a row (imbalanced-learn's m_neighbors)."""
+"""Nearest rows of any class that Borderline-SMOTE inspects for each row (imbalanced-learn's m_neighbors)."""
 
 
 @dataclass(frozen=True)
 class Drawn:
     """New rows x [m, d] of classes y [m], and how each was made: x = x[base] + step (x[other] - x[base]).
 
-    base, other [m] int64: numbers of old rows; step [m] in [0, 1], negative away from `other`. instead: class -> what was done
-    where its own way could not be gone: "smote" or "copies". relabelled [n]: classes that the sampler gives the old rows, where it
-    changes them; None: they stay.
+    base, other [m] int64: numbers of old rows. step [m] in [0, 1], negative away from `other`. instead: class -> "smote" or
+    "copies", where the sampler could not be applied to the class. relabelled [n]: new classes of the old rows, where the
+    sampler changes them; None: unchanged.
     """
 
     x: Tensor
@@ -56,11 +56,11 @@ def eos(
     """Expansive over-sampling: wanted[c] new rows for each class c (card A3; Algorithm 2 of the EOS paper).
 
     x [n, d] finite floats, y [n] int64. A base is drawn uniformly from the class's rows that have an enemy (a row of another
-    class) among their k_neighbors nearest rows, one of its enemies uniformly, and the new row lies a uniform share of the way
-    to it, or, "away", as far on the other side. "released" is the authors' code: probabilities are those of
-    the enemies, but the row taken is the one before the enemy in the order of distance, the base itself before the first.
+    class) among their k_neighbors nearest rows. One of its enemies is drawn uniformly. The new row lies a uniform share of the
+    way towards it or, with "away", as far on the other side. "released" is the authors' code: it draws the same enemies, but
+    takes the row before the enemy in the order of distance, which is the base itself for the nearest row.
 
-    A class without such a base is made by SMOTE, a class of one row without by copies; `Drawn.instead` says so. Every random
+    A class without such a base is sampled by SMOTE, a class of one row by copies; `Drawn.instead` lists them. Every random
     number comes from `rng`: three per new row, classes in ascending order.
     """
     classes = [c for c in sorted(wanted) if wanted[c] > 0]
@@ -98,9 +98,10 @@ def smote(
     *,
     k_neighbors: int = SMOTE_NEIGHBORS,
 ) -> Drawn:
-    """SMOTE (Chawla et al. 2002): a row of the class, one of its k_neighbors nearest in the class, a uniform share of the way.
+    """SMOTE (Chawla et al. 2002): from a row of the class, a uniform share of the way to one of its k_neighbors nearest in the
+    class.
 
-    Arguments as in `eos`. A class of n <= k_neighbors rows uses n - 1; a class of one row is copied, `Drawn.instead` says so.
+    Arguments as in `eos`. A class of n <= k_neighbors rows uses n - 1. A class of one row is copied; `Drawn.instead` lists it.
     """
     parts, instead = [], {}
     for c in sorted(wanted):
@@ -123,13 +124,13 @@ def borderline_smote(
     m_neighbors: int = DANGER_NEIGHBORS,
     danger_min: float | None = None,
 ) -> Drawn:
-    """Borderline-SMOTE, first kind (Han et al. 2005; card B8): SMOTE whose bases are the class's rows in danger alone.
+    """Borderline-SMOTE, first kind (Han et al. 2005; card B8): SMOTE with only the class's rows in danger as bases.
 
-    Arguments as in `eos`. A row is in danger where at least danger_min (m_neighbors / 2 by default; 1 is the EOS paper's
+    Arguments as in `eos`. A row is in danger where at least danger_min (m_neighbors / 2 by default; 1 in the EOS paper's
     wording) but not all of its m_neighbors nearest rows are of other classes. Partners are the base's k_neighbors nearest rows
-    of the class, in danger or not, so new rows stay in the class's range. As imbalanced-learn's kind "borderline-1", which
-    leaves a class without a row in danger as it is; here it is made by SMOTE, a class of one row by copies, and `Drawn.instead`
-    says so. With m_neighbors or fewer other rows in all, "all" and the half are of those there are.
+    of the class, in danger or not, so new rows stay in the class's range. Follows imbalanced-learn's kind "borderline-1", which
+    skips a class without a row in danger. Here such a class is sampled by SMOTE, a class of one row by copies; `Drawn.instead`
+    lists them. With m_neighbors or fewer other rows in all, "all" and the half refer to the rows there are.
     """
     classes = [c for c in sorted(wanted) if wanted[c] > 0]
     members = {c: torch.nonzero(y == c).squeeze(1) for c in classes}
@@ -154,13 +155,13 @@ def adasyn(
     *,
     k_neighbors: int = SMOTE_NEIGHBORS,
 ) -> Drawn:
-    """ADASYN (He et al. 2008; card C5): SMOTE from every row of the class, the more often the more enemies are near it.
+    """ADASYN (He et al. 2008; card C5): SMOTE from every row of the class, more often where more enemies are near.
 
-    Arguments as in `eos`, but the numbers of new rows are not quite those wanted. With r_i the share of rows of other classes
-    among the k_neighbors nearest of row i of class c, that row begins round(wanted[c] r_i / sum r) new rows, half rounded to even;
-    each lies a uniform share of the way to one of its k_neighbors nearest rows in the class. As imbalanced-learn's, which refuses a
-    class of k_neighbors rows or fewer, one without any enemy near it, and one whose numbers all round to 0: here the first uses the
-    neighbours there are, the others are made by SMOTE, a class of one row by copies, and `Drawn.instead` says so.
+    Arguments as in `eos`, but the numbers of new rows only approximate `wanted`. With r_i the share of rows of other classes
+    among the k_neighbors nearest of row i of class c, row i is the base of round(wanted[c] r_i / sum r) new rows, half rounded
+    to even. Each lies a uniform share of the way to one of its k_neighbors nearest rows in the class. imbalanced-learn rejects
+    a class of k_neighbors rows or fewer, one without any near enemy, and one whose numbers all round to 0. Here the first uses
+    its available neighbours, the others are sampled by SMOTE, and a class of one row by copies; `Drawn.instead` lists them.
     """
     parts, instead = [], {}
     for c in sorted(wanted):
@@ -168,7 +169,7 @@ def adasyn(
             continue
         own = torch.nonzero(y == c).squeeze(1)
         near = nearest(x, own, k_neighbors)
-        # by numpy, in imbalanced-learn's order: halves are common, and a last bit decides where they go
+        # by NumPy, in imbalanced-learn's order: halves are common, and the last bit decides their rounding
         shares = (y[near] != c).sum(1).cpu().numpy() / max(1, near.shape[1])
         each = torch.from_numpy(np.rint(shares / (shares.sum() or 1.0) * wanted[c]).astype(np.int64)).to(y.device)
         if len(own) == 1 or not each.any():
@@ -186,7 +187,7 @@ def adasyn(
 def danger(
     x: Tensor, y: Tensor, rows: Tensor, *, m_neighbors: int = DANGER_NEIGHBORS, danger_min: float | None = None
 ) -> Tensor:
-    """Which of x[rows] are in danger, [m] bool, see `borderline_smote`. rows [m] int64."""
+    """Which of x[rows] are in danger, [m] bool; see `borderline_smote`. rows [m] int64."""
     table = nearest(x, rows, m_neighbors)
     enemies = (y[table] != y[rows].unsqueeze(1)).sum(1)
     least = table.shape[1] / 2 if danger_min is None else danger_min
@@ -194,7 +195,7 @@ def danger(
 
 
 def _within(x: Tensor, own: Tensor, k: int, draw: Tensor, bases: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-    """SMOTE in the rows `own` of a class from its `bases` (numbers within own; None: all)."""
+    """SMOTE in the rows `own` of a class, from its `bases` (positions in `own`; None: all)."""
     bases = torch.arange(len(own), device=own.device) if bases is None else bases
     table = own[nearest(x[own], bases, k)]
     at = pick(draw[0], len(bases))
@@ -216,5 +217,5 @@ def uniforms(rng: np.random.Generator | np.random.RandomState, count: int, like:
 
 
 def pick(u: Tensor, count: int | Tensor) -> Tensor:
-    """u [m] in [0, 1) -> a number below `count`, each as likely. u <= 1 - 2^-53, so the product rounds to less than count."""
+    """u [m] in [0, 1) -> a number below `count`, all equally likely. u <= 1 - 2^-53, so the product rounds to less than count."""
     return (u * count).long()

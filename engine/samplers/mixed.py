@@ -24,15 +24,16 @@ def smotenc(
     levels: Sequence[int],
     k_neighbors: int = SMOTE_NEIGHBORS,
 ) -> Drawn:
-    """SMOTE-NC (Chawla et al. 2002, section 6.1): numbers as by SMOTE, every category the most frequent among the base's neighbours.
+    """SMOTE-NC (Chawla et al. 2002, section 6.1): numbers by SMOTE; each category is the most frequent among the base's
+    neighbours.
 
-    Arguments as in `lines.smote`. The last sum(levels) columns of x hold, for each level of each categorical column in turn, one of
-    two values, the larger one where the row is of that level: 0 and 1, standardised or not. A categorical column that does not
-    vary may have the same in all its columns, and keeps it. In the distance two different levels count as much as the median, over
-    the numeric columns, of the standard deviation within the class (1 where there are none). Of equally frequent levels each is as
-    likely. As imbalanced-learn's SMOTENC, which refuses classes of k_neighbors rows or fewer and tables without numeric columns;
-    `Drawn.instead` says where a class of one row was copied. 3 + len(levels) numbers from `rng` per new row. Raises BadData where the
-    columns are not so.
+    Arguments as in `lines.smote`. The last sum(levels) columns of x hold one column per level of each categorical column in
+    turn. Each has two values, the larger one where the row has that level: 0 and 1, standardised or not. A categorical column
+    that does not vary may have equal values in all its columns, and keeps them. In the distance two different levels count as
+    much as the median, over the numeric columns, of the standard deviation within the class (1 where there are none). Ties
+    between levels are broken uniformly. Follows imbalanced-learn's SMOTENC, which rejects classes of k_neighbors rows or fewer
+    and tables without numeric columns. `Drawn.instead` lists classes of one row, which are copied. Draws 3 + len(levels)
+    numbers from `rng` per new row. Raises BadData for columns that do not fit this.
     """
     numeric = x.shape[1] - sum(levels)
     low, high, x = _as_levels(x, levels)
@@ -61,7 +62,7 @@ def smotenc(
 
 
 def _as_levels(x: Tensor, levels: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-    """(lower and higher value of the columns of levels, x with 0 and 1 in these, 0 where one does not vary). Raises BadData."""
+    """(lower and higher value of the level columns, x with 0 and 1 in them, 0 where a column does not vary). Raises BadData."""
     numeric = x.shape[1] - sum(levels)
     if numeric < 0 or any(n < 2 for n in levels):
         raise BadData(
@@ -86,7 +87,7 @@ def _as_levels(x: Tensor, levels: Sequence[int]) -> tuple[Tensor, Tensor, Tensor
 
 
 def _frequent(votes: Tensor, base: Tensor, levels: Sequence[int], ties: Tensor) -> Tensor:
-    """Votes [m, sum(levels)] for each level -> 0/1 columns of the level with most, of several the one that ties [m, columns] says.
+    """Votes [m, sum(levels)] for each level -> 0/1 columns of the level with most votes; `ties` [m, columns] breaks ties.
 
     base: the bases' own columns, all 0 where a categorical column is left out.
     """

@@ -1,13 +1,13 @@
-"""Deep over-sampling's mathematics: in-class neighbours, and the two losses that rows with several targets have.
+"""Mathematics of deep over-sampling: in-class neighbours, and the two losses of rows with several targets.
 
-Ando and Huang 2017 (card A7). A row x with features f carries targets v_0 ... v_k: its own features and those of its k nearest rows of
-the same class, as they were stored. With weights w on the simplex, d_i = ||f - v_i||^2 and H the cross-entropy of the head g:
+Ando and Huang 2017 (card A7). A row x with features f has targets v_0 ... v_k: its own stored features and those of its k
+nearest rows of the same class. With weights w on the simplex, d_i = ||f - v_i||^2 and H the cross-entropy of the head g:
 
     l'_f = sum_i w_i d_i                        (eq. 8), least at sum_i w_i v_i, gradient 2 (f - sum_i w_i v_i)
     rho'_i = softmax_i(-w_i d_i)                (eq. 9), as printed
     l'_g = sum_i rho'_i H(g(v_i), y)            (eq. 10)
 
-Weights of 1 make them the unweighted l_f, rho and l_g of eqs. (2) to (5).
+With weights of 1 they are the unweighted l_f, rho and l_g of eqs. (2) to (5).
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def in_class(z: Tensor, y: Tensor, k: Sequence[int]) -> tuple[Tensor, Tensor]:
 def simplex(draws: Tensor, mask: Tensor, law: str = "dirichlet", over: str = "all") -> Tensor:
     """Weights w [M, K + 1] that sum to 1 over the places in mask [M, K + 1] and are 0 elsewhere.
 
-    draws [M, K + 1]: uniform on [0, 1). law: "dirichlet" is Dirichlet(1, ..., 1), uniform on the simplex; "uniform" divides the draws
-    by their sum. over: "neighbours" gives the row itself, place 0, weight 0 where it has a neighbour. Their mean is 1/(k + 1), or
-    1/k over neighbours.
+    draws [M, K + 1]: uniform on [0, 1). law: "dirichlet" is Dirichlet(1, ..., 1), uniform on the simplex; "uniform" divides the
+    draws by their sum. over: "neighbours" gives the row itself, place 0, weight 0 where it has a neighbour. The mean weight is
+    1/(k + 1), or 1/k over neighbours.
     """
     if over == "neighbours":
         mask = mask.clone()
@@ -66,11 +66,11 @@ def simplex(draws: Tensor, mask: Tensor, law: str = "dirichlet", over: str = "al
 
 @dataclass(frozen=True)
 class Overloading:
-    """How the two losses read what the paper leaves open.
+    """Choices for the two losses that the paper leaves open.
 
-    self_f, self_g: the row's own target is its stored features or the live f(x), in l'_f and in l'_g (live: distance 0, and the head's
-    loss there teaches f as well). rho: "literal" as eq. (9), or "w*exp(-d2)", where a larger weight counts more.
-    rho_grad: the gradient of l'_g passes through rho' into f, too.
+    self_f, self_g: whether the row's own target in l'_f and l'_g is its stored features or the live f(x). With live ones the
+    distance is 0, and the head's loss also trains f. rho: "literal" as eq. (9), or "w*exp(-d2)", where a larger weight counts
+    more. rho_grad: the gradient of l'_g also passes through rho' into f.
     """
 
     self_f: str = "stored"
@@ -111,20 +111,20 @@ class Overloading:
         return loss_f, loss_g, rho
 
     def shares(self, distance: Tensor, weights: Tensor, mask: Tensor) -> Tensor:
-        """rho' [..., K + 1] of squared distances and weights [..., K + 1]; 0 outside the mask."""
+        """rho' [..., K + 1] from squared distances and weights [..., K + 1]; 0 outside the mask."""
         exponent = -weights * distance if self.rho == "literal" else weights.log() - distance
         return torch.softmax(exponent.masked_fill(~mask, -torch.inf), -1)
 
     @staticmethod
     def _from(which: str, distance: Tensor, first: Tensor) -> Tensor:
-        """Squared distances [R, B, K + 1], the first 0 where the row's own target is live."""
+        """Squared distances [R, B, K + 1], the first one 0 where the row's own target is live."""
         return distance if which == "stored" else distance.masked_fill(first, 0.0)
 
 
 def spread(z: Tensor, y: Tensor, mask: Tensor, classes: int) -> Tensor:
     """Within-class variance [R, C]: mean squared distance of a class's features from their mean; NaN for a class without a row.
 
-    z [R, N, H], y [R, N], mask [R, N]. Two rows of the class, drawn with replacement, are 2 spread apart in the mean square.
+    z [R, N, H], y [R, N], mask [R, N]. The mean squared distance of two rows drawn with replacement is twice this.
     """
     own = torch.nn.functional.one_hot(y, classes).to(z) * mask.unsqueeze(2).to(z)  # [R, N, C]
     counts = own.sum(1)  # [R, C]
@@ -134,15 +134,17 @@ def spread(z: Tensor, y: Tensor, mask: Tensor, classes: int) -> Tensor:
 
 
 def overloaded(counts: Tensor) -> Tensor:
-    """Which classes are minority, bool like counts [R, C] or [C]: those with at most two thirds of the largest's rows.
+    """Whether each class is a minority, bool like counts [R, C] or [C]: it has at most two thirds of the largest class's rows.
 
-    The largest is at least one and a half times as large, so that `copies` takes each row at least twice. Real data are seldom quite
-    balanced: a class a little below the largest is not rare.
+    So the largest is at least 1.5 times as large, and `copies` takes each minority row at least twice. Real data are seldom
+    exactly balanced, and a class slightly below the largest is not rare.
     """
     return (counts > 0) & (copies(counts) > 1)
 
 
 def copies(counts: Tensor) -> Tensor:
-    """round(n_max / n_c), like counts: how often each row of a class is taken so that the classes have about as many items; halves up."""
+    """round(n_max / n_c), like counts, halves up: how often each row of a class is taken, so that classes have about equally
+    many items.
+    """
     most = counts.amax(-1, keepdim=True)
     return torch.where(counts > 0, (2 * most + counts) // (2 * counts.clamp(min=1)), 0)

@@ -1,4 +1,4 @@
-"""ReMix: balance a batch, then mix pairs of its rows."""
+"""ReMix: balances a batch, then mixes pairs of its rows."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Mix:
-    """Mixed rows x [B, D] = share x[first] + (1 - share) x[second], with both rows' labels [B]; first, second [B]: numbers in
-    the batch; share in [0, 1]: how much the first counts, in the row and in the loss."""
+    """Mixed rows x [B, D] = share x[first] + (1 - share) x[second], with both rows' labels [B]. first, second [B]: numbers in
+    the batch. share in [0, 1]: weight of the first row, in x and in the loss.
+    """
 
     x: Tensor
     y_first: Tensor
@@ -25,10 +26,10 @@ class Mix:
 def remix(x: Tensor, y: Tensor, classes: int, rng: np.random.Generator, *, alpha: float = 0.2) -> Mix:
     """One batch x [B, D], y [B] -> as many mixed rows (Bellinger et al. 2021; card B10; not the "Remix" of Chou et al. 2020).
 
-    Every class present is filled up to the batch's largest by copies drawn uniformly; B rows are drawn from that with
-    replacement; they are mixed with a permutation of themselves, with one share ~ Beta(alpha, alpha) for the batch. So each
-    class present is expected equally often, and one that is absent stays absent. classes: how many there are in all; labels are in
-    [0, classes). alpha 0: share is 0 or 1, each half of the time: plain balanced copies. Drawn from `rng` on the CPU.
+    Every class present is filled up to the batch's largest by copies drawn uniformly. B rows are drawn from the result with
+    replacement, and mixed with a permutation of themselves, with one share ~ Beta(alpha, alpha) for the batch. So present
+    classes are equally frequent in expectation, and absent ones stay absent. classes: their number in all; labels are in [0,
+    classes). With alpha 0 the share is 0 or 1, each with probability 1/2: plain balanced copies. Draws from `rng` on the CPU.
     Raises ValueError for an empty batch or labels outside [0, classes).
     """
     labels = y.cpu().numpy()

@@ -1,4 +1,4 @@
-"""Balanced SVM: SMOTE, then a support vector machine says of which class the new rows are."""
+"""Balanced SVM: SMOTE, then a support vector machine labels the new rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.samplers.lines import SMOTE_NEIGHBORS, Drawn, smote
 
 RELABEL = ("synthetic", "all")
 WORK = 1e10
-"""Rows squared times features that an exact machine is fitted on at most: some 12,500 rows of 64 features, 1,800 of 3,072."""
+"""Most (rows squared) x features for a fit on all rows: some 12,500 rows of 64 features, 1,800 of 3,072."""
 
 
 def balanced_svm(
@@ -26,18 +26,18 @@ def balanced_svm(
     relabel: str = "synthetic",
     work: float = WORK,
 ) -> Drawn:
-    """SMOTE to wanted[c] more rows of each class c, then labels by scikit-learn's SVC (RBF kernel, C = 1, gamma "scale") fitted on the
-    old and new rows together (card B9; Farquad and Bose 2012 as the EOS paper describes it).
+    """SMOTE to wanted[c] more rows of each class c, then labels by scikit-learn's SVC (RBF kernel, C = 1, gamma "scale") fitted
+    on the old and new rows together (card B9; Farquad and Bose 2012 as described in the EOS paper).
 
-    Arguments and draws as in `smote`. relabel: "synthetic" gives the machine's labels to the new rows alone; "all" to
-    the old rows too (`Drawn.relabelled`), as the source does. So the classes end up about balanced, not exactly. Where
-    (rows squared) x features is above `work`, the machine is fitted on that many rows drawn without replacement, an equal number of
-    each class where there are as many; with one class among the rows there is no machine and labels stay.
-    Runs on the CPU in double precision. This is not imbalanced-learn's SVMSMOTE (Nguyen et al. 2009), which it has instead.
+    Arguments and draws as in `smote`. relabel: "synthetic" relabels the new rows alone; "all" also the old rows
+    (`Drawn.relabelled`), as the source does. So the classes end up about balanced, not exactly. Where (rows squared) x features
+    exceeds `work`, the machine is fitted on a sample without replacement, with equally many rows of each class where possible.
+    With one class among the rows no machine is fitted and labels stay. Runs on the CPU in double precision. This is not the
+    SVMSMOTE (Nguyen et al. 2009) of imbalanced-learn.
     """
     if relabel not in RELABEL:
         raise ValueError(f"relabel must be one of {', '.join(RELABEL)}; got {relabel!r}")
-    from sklearn.svm import SVC  # imported here: only this sampler needs it
+    from sklearn.svm import SVC  # only this sampler needs it
 
     drawn = smote(x, y, wanted, rng, k_neighbors=k_neighbors)
     rows = torch.cat([x, drawn.x]).to("cpu", torch.float64).numpy()
@@ -57,12 +57,12 @@ def balanced_svm(
 
 
 def most_rows(features: int, work: float = WORK) -> int:
-    """Rows of so many features that a machine is fitted on at most."""
+    """The most rows of this many features that a machine is fitted on."""
     return max(2, int((work / max(1, features)) ** 0.5))
 
 
 def _share(labels: np.ndarray, most: int, rng: np.random.Generator | np.random.RandomState) -> np.ndarray:
-    """Numbers of at most `most` rows, in order: as many of every class, and all of a class that has fewer; at least one of each."""
+    """Ascending numbers of at most `most` rows: equally many of every class, all of a smaller class, at least one of each."""
     members = [np.flatnonzero(labels == c) for c in np.unique(labels)]
     left, out = most, []
     for i, own in enumerate(sorted(members, key=len)):

@@ -1,4 +1,4 @@
-"""Confidence intervals over replicates, and paired differences. numpy and scipy.special alone: the page uses this file."""
+"""Confidence intervals over replicates, and paired differences. Imports only NumPy and scipy.special, for the page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NONE = "no interval"
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its 95% interval; low and high are NaN where there is none. n: replicates; kind: which interval."""
+    """A mean with its 95% interval. low and high are NaN where there is none. n: replicates. kind: kind of interval."""
 
     mean: float
     low: float
@@ -55,10 +55,10 @@ def corrected_t(values: np.ndarray, test_share: float, bounds: tuple[float, floa
 
 
 def percentile_interval(value: float, draws: np.ndarray) -> Interval:
-    """95% percentile interval of one replicate's value from its bootstrap draws (NaN draws are left out).
+    """95% percentile interval of one replicate's value from its bootstrap draws. NaN draws are left out.
 
-    Widened to hold the value: the draws repeat rows, which lifts the average precision of a ranking worse than chance so far
-    that nearly all of them lie above it.
+    Widened to contain the value. Draws repeat rows, which raises the average precision of a ranking worse than chance, so
+    nearly all draws can lie above the value.
     """
     kept = np.asarray(draws, dtype=float)
     kept = kept[np.isfinite(kept)]
@@ -75,7 +75,7 @@ def difference_interval(
     draws: np.ndarray | None = None,
     other_draws: np.ndarray | None = None,
 ) -> Interval:
-    """Paired difference `values - other` on common replicates; one replicate uses bootstrap draws of the same test rows."""
+    """Paired difference `values - other` on common replicates. A single replicate uses bootstrap draws of the same test rows."""
     delta = np.asarray(values, dtype=float) - np.asarray(other, dtype=float)
     if len(delta) == 1 and draws is not None and other_draws is not None:
         return percentile_interval(float(delta[0]), np.asarray(draws) - np.asarray(other_draws))

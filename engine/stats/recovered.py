@@ -1,4 +1,4 @@
-"""The share of the potential that a method recovers, with an interval. numpy and scipy.special alone: the page uses this file."""
+"""The share of the potential that a method recovers, with an interval. Imports only NumPy and scipy.special, for the page."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ FIELLER = "95% Fieller interval with the corrected resampled t's variance (Nadea
 
 
 def recovered_share(gain: np.ndarray, room: np.ndarray, test_share: float) -> Interval | None:
-    """mean(gain) / mean(room) over replicates, with its 95% interval; None where `room` is not above 0 by the corrected resampled t.
+    """mean(gain) / mean(room) over replicates, with its 95% interval; None where `room` is not above 0 by the corrected
+    resampled t.
 
-    gain, room [n]: on each replicate, the method minus plain training and the potential minus plain training. test_share: as
+    gain, room [n]: per replicate, the method minus plain training and the potential minus plain training. test_share: as in
     `intervals.corrected_t`. Replicates where either is not finite are left out.
 
-    The interval is Fieller's (1954): those shares q for which the corrected resampled t does not tell the mean of gain - q room from
-    0 at 5%. It is a paired test, so that what gain and room have in common (plain training, the same test rows) is accounted for.
-    That set is an interval around the ratio exactly where the interval of `room` leaves out 0; here it is above 0, and a share
-    means something. It is not clipped: a method may lose what plain training has, or be above the ceiling by chance. It is wider to the
-    side of large shares, which a symmetric interval around a ratio (the delta method, or a jackknife) misses.
+    The interval is Fieller's (1954): all shares q for which the corrected resampled t does not reject, at 5%, that the mean of
+    gain - q room is 0. The test is paired, which accounts for what gain and room share: plain training and the test rows. The
+    set is an interval around the ratio exactly where the interval of `room` excludes 0. Here `room` is above 0, so that a share
+    is meaningful. The interval is not clipped: a method may be worse than plain training, or exceed the potential by chance. It
+    is wider towards large shares, which symmetric intervals around a ratio (delta method, jackknife) miss.
     """
     gain, room = np.asarray(gain, float), np.asarray(room, float)
     both = np.isfinite(gain) & np.isfinite(room)
@@ -31,7 +32,7 @@ def recovered_share(gain: np.ndarray, room: np.ndarray, test_share: float) -> In
     reach = float(stdtrit(n - 1, 0.5 + LEVEL / 2)) ** 2 * (1 / n + test_share)
     (gg, gr), (_, rr) = reach * np.cov(gain, room, ddof=1)
     x, y = gain.mean(), room.mean()
-    # (x - q y)^2 <= gg - 2 q gr + q^2 rr, a quadratic in q that opens upwards where y^2 > rr
+    # (x - q y)^2 <= gg - 2 q gr + q^2 rr: a quadratic in q that opens upwards where y^2 > rr
     a, b, c = y * y - rr, x * y - gr, x * x - gg
     if not (y > 0 and a > 0):
         return None

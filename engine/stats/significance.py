@@ -1,5 +1,6 @@
-"""Paired tests over seeds, tests over data sets, and Holm's correction for many of them. The page may use this file: no torch here,
-and of SciPy only `special` until a test over data sets is asked for."""
+"""Paired tests over seeds, tests over data sets, and Holm's correction for several tests. For the page: imports no torch, and
+of SciPy only `special` until a test over data sets runs.
+"""
 
 from __future__ import annotations
 
@@ -30,19 +31,19 @@ class TTest:
 
 
 def t_test(values: Sequence[float] | np.ndarray, test_share: float = 0.0) -> TTest:
-    """Two-sided t test that the mean of `values` is 0; for a paired test, give the differences. NaN values are left out.
+    """Two-sided t test that the mean of `values` is 0; for a paired test, pass the differences. NaN values are left out.
 
     t = mean / sqrt((1/n + test_share) s^2) with n - 1 degrees of freedom, s^2 the sample variance.
 
-    test_share > 0, where every seed or fold draws its own test rows (Nadeau and Bengio's case, Machine Learning 52, 2003):
-    n_test / n_train of the split. Their argument: two replicates' values are correlated about as much as their test parts
-    overlap, rho = n_test / (n_test + n_train), and rho / (1 - rho) = n_test / n_train. It is the split that overlaps, so n_train is
-    the training share before an imbalance is cut out of it (`split_share`).
-    test_share = 0, where the test part is fixed: the plain t test. Given the rows of the data, each seed then draws its
-    training rows, weights and batches independently of the others, so the values are independent draws; the answer is about
-    this pool of rows and this test part, not about others like them.
+    test_share > 0, where every seed or fold draws its own test rows: n_test / n_train of the split (Nadeau and Bengio, Machine
+    Learning 52, 2003). They argue that the values of two replicates are correlated about as much as their test parts overlap,
+    rho = n_test / (n_test + n_train), and rho / (1 - rho) = n_test / n_train. The split overlaps, so n_train is the training
+    share before an imbalance is cut out of it (`split_share`).
+    test_share = 0, where the test part is fixed: the plain t test. Given the rows of the data, each seed draws its training
+    rows, weights and batches independently of the others, so the values are independent. The result holds for this pool of rows
+    and this test part, not for others like them.
 
-    Values that are all alike have no variance: p is 1 where they are 0, else 0.
+    Values that are all equal have no variance: p is 1 where they are 0, else 0.
     """
     kept = np.asarray(values, dtype=float)
     kept = kept[np.isfinite(kept)]
@@ -66,7 +67,7 @@ def split_share(folds: int) -> float:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Holm's step-down adjusted p values (1979): rejecting those <= 0.05 errs anywhere with probability at most 0.05.
+    """Holm's step-down adjusted p values (1979). Rejecting those <= 0.05 makes any error with probability at most 0.05.
 
     NaN stays NaN and does not count as a test.
     """
@@ -83,11 +84,11 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def wilcoxon(left: Sequence[float] | np.ndarray, right: Sequence[float] | np.ndarray) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test of paired values, by SciPy; NaN below two pairs, 1 where none differ.
+    """Two-sided p of Wilcoxon's signed-rank test of paired values, by SciPy. NaN below two pairs, 1 where no pair differs.
 
-    Ties between the two are split evenly between the signs, as Demsar does, so that many ties speak for no difference.
+    Ties between the two are split evenly between the signs, as in Demsar (2006), so that many ties count as no difference.
     """
-    from scipy.stats import wilcoxon as signed_rank  # slow to import, and the page needs this file at once
+    from scipy.stats import wilcoxon as signed_rank  # slow to import, and the page imports this file at its start
 
     difference = np.asarray(left, dtype=float) - np.asarray(right, dtype=float)
     difference = difference[np.isfinite(difference)]
@@ -95,26 +96,27 @@ def wilcoxon(left: Sequence[float] | np.ndarray, right: Sequence[float] | np.nda
         return float("nan")
     if not difference.any():
         return 1.0
-    # the exact law knows no zeros and no ties of size; the normal one does
+    # the exact distribution does not allow zeros or equal sizes; the normal one does
     sizes = np.abs(difference)
     exact = sizes.all() and len(np.unique(sizes)) == len(sizes)
     return float(signed_rank(difference, zero_method="zsplit", method="exact" if exact else "asymptotic").pvalue)
 
 
 def count_wins(left: Sequence[float] | np.ndarray, right: Sequence[float] | np.ndarray, margin: float) -> tuple[int, int, int]:
-    """How often left is above right by more than `margin`, within it, below by more than it. Pairs with a NaN do not count."""
+    """Pairs where left exceeds right by more than `margin`, is within it, and is below by more. Pairs with a NaN do not count."""
     difference = np.asarray(left, dtype=float) - np.asarray(right, dtype=float)
     difference = difference[np.isfinite(difference)]
-    # numbers printed with few digits: 0.94 - 0.93 is not above a margin of 0.01
+    # tolerance for numbers printed with few digits: 0.94 - 0.93 does not exceed a margin of 0.01
     wins, losses = int((difference > margin + 1e-12).sum()), int((difference < -margin - 1e-12).sum())
     return wins, len(difference) - wins - losses, losses
 
 
 @dataclass(frozen=True)
 class Friedman:
-    """Friedman's test that K methods rank alike on N data sets. ranks [K]: mean rank, 1 the best.
+    """Friedman's test that K methods rank equally on N data sets. ranks [K]: mean rank, 1 the best.
 
-    chi2, p: the statistic and its p. f, p_f: Iman and Davenport's less conservative one, F with K - 1 and (K - 1)(N - 1) degrees.
+    chi2, p: the statistic and its p. f, p_f: Iman and Davenport's less conservative version, F with K - 1 and (K - 1)(N - 1)
+    degrees.
     """
 
     ranks: tuple[float, ...]
@@ -125,7 +127,9 @@ class Friedman:
 
 
 def friedman(scores: np.ndarray) -> Friedman:
-    """scores [N, K], higher is better, finite, N >= 2 and K >= 3; tied methods share their mean rank. Raises BadInput."""
+    """Friedman's test. scores [N, K], higher is better, finite, N >= 2 and K >= 3; tied methods share their mean rank. Raises
+    BadInput.
+    """
     from scipy import stats
 
     scores = np.asarray(scores, dtype=float)
@@ -135,7 +139,7 @@ def friedman(scores: np.ndarray) -> Friedman:
         )
     n, k = scores.shape
     ranks = stats.rankdata(-scores, axis=1).mean(0)
-    if (scores == scores[:, :1]).all():  # nothing differs anywhere: SciPy divides by zero
+    if (scores == scores[:, :1]).all():  # no differences at all: SciPy divides by zero
         return Friedman(tuple(map(float, ranks)), 0.0, 1.0, 0.0, 1.0)
     found = stats.friedmanchisquare(*scores.T)
     chi2 = float(found.statistic)
@@ -146,9 +150,9 @@ def friedman(scores: np.ndarray) -> Friedman:
 
 
 def critical_difference(methods: int, sets: int, alpha: float = 0.05) -> float:
-    """Nemenyi's: two of K methods differ where their mean ranks over N sets are further apart than q sqrt(K (K + 1) / 6 N).
+    """Nemenyi's: two of K methods differ where their mean ranks over N sets differ by more than q sqrt(K (K + 1) / 6 N).
 
-    q is the studentised range's upper quantile for K groups and infinitely many degrees of freedom, over sqrt(2).
+    q is the upper quantile of the studentised range for K groups and infinite degrees of freedom, divided by sqrt(2).
     """
     from scipy.stats import studentized_range
 
@@ -159,11 +163,11 @@ def critical_difference(methods: int, sets: int, alpha: float = 0.05) -> float:
 def find_cliques(ranks: Sequence[float], difference: float) -> list[list[int]]:
     """The bars of a critical-difference diagram: largest groups of two or more methods whose ranks span at most `difference`.
 
-    Methods by their number in `ranks`, in order of rank.
+    Methods are given by their number in `ranks`, in order of rank.
     """
     order = sorted(range(len(ranks)), key=lambda i: ranks[i])
     out: list[list[int]] = []
-    last = 0  # where the bar before ended: a bar inside it says nothing new
+    last = 0  # end of the previous bar; a bar inside it adds nothing
     for first in range(len(order)):
         end = first
         while end + 1 < len(order) and ranks[order[end + 1]] - ranks[order[first]] <= difference:
@@ -175,13 +179,15 @@ def find_cliques(ranks: Sequence[float], difference: float) -> list[list[int]]:
 
 
 def compare_over_sets(scores: Mapping[str, Sequence[float | None]], first: str, margin: float) -> dict[str, Any]:
-    """Everything this file says of methods on several data sets, JSON-plain. scores: method -> score per set, sets in one order.
+    """All statistics of this file for methods on several data sets, JSON-plain. scores: method -> score per set, sets in one
+    order.
 
-    first: the method that is held against each of the others. margin: smaller differences count as ties. Sets where a method has no
-    score (None or NaN) are left out for all. Keys: methods, sets (N), means, ranks, best (sets on which a method is within margin of
-    the best), ahead (above all others by more than it), friedman {chi2, p, f, p_f}, critical_difference, cliques (names), margin,
-    first, pairs [{left, right, mean, wins, ties, losses, p, p_holm}]; ranks, friedman, critical_difference and cliques are None for
-    fewer than three methods or two sets. Holm's correction runs over the pairs. Raises UnknownName where `first` has no scores.
+    first: the method that is compared with each of the others. margin: smaller differences count as ties. Sets where a method
+    has no score (None or NaN) are left out for all. Keys: methods, sets (N), means, ranks, best (sets on which a method is
+    within margin of the best), ahead (sets on which it exceeds all others by more), friedman {chi2, p, f, p_f},
+    critical_difference, cliques (names), margin, first, pairs [{left, right, mean, wins, ties, losses, p, p_holm}]. ranks,
+    friedman, critical_difference and cliques are None for fewer than three methods or two sets. Holm's correction runs over the
+    pairs. Raises UnknownName where `first` has no scores.
     """
     if first not in scores:
         raise UnknownName(f"there are no scores of {first!r}; there are: {', '.join(scores)}.")

@@ -1,9 +1,9 @@
-"""Where to put the threshold: reading the tables of a comparison. numpy alone, at once: nothing is computed from rows here.
+"""Chooses thresholds from the tables of a comparison. NumPy alone and fast, since nothing is computed from rows.
 
-A table is what `engine.analysis.threshold_tables.build_table` makes: `grid` [G] thresholds, a row counts as positive where
-its score is at least
-that; `tp`, `fp`, `fn`, `tn` [V, G] rows of one pass over the tested rows (mean over `passes` passes); for each of V variants of the
-probabilities, VARIANTS. `mean`, `observed`, `count` [V, B]: reliability in bins; `brier`, `ece` [V].
+`engine.analysis.threshold_tables.build_table` makes a table. `grid` [G]: thresholds; a row counts as positive where its score
+is at least the threshold. `tp`, `fp`, `fn`, `tn` [V, G]: rows of one pass over the tested rows (mean over `passes` passes), for
+each of the V variants of the probabilities in VARIANTS. `mean`, `observed`, `count` [V, B]: reliability in bins. `brier`, `ece`
+[V].
 """
 
 from __future__ import annotations
@@ -16,27 +16,29 @@ import numpy as np
 from engine.errors import BadParameter
 
 VARIANTS = ("as trained", "prior corrected", "isotonic")
-"""Probabilities as the method gives them; corrected from the classes it was trained with to those of the data; by isotonic regression
-on validation rows."""
+"""Probabilities as the method gives them; corrected from the class shares of training to those of the data; by isotonic
+regression on validation rows.
+"""
 
 Table = Mapping[str, np.ndarray]
 
 
 def variant_index(name: str) -> int:
-    """Its place among VARIANTS. Raises BadParameter."""
+    """The variant's place in VARIANTS. Raises BadParameter."""
     if name not in VARIANTS:
         raise BadParameter(f"probabilities {name!r} are not in the table; it has: {', '.join(VARIANTS)}.")
     return VARIANTS.index(name)
 
 
 def counts_at(table: Table, threshold: float, kind: str = VARIANTS[0]) -> dict[str, float]:
-    """What comes of this threshold, or of the grid's nearest one: threshold, tp, fp, fn, tn, precision, recall, f1, false_alarms (share of
-    the negative rows) and flagged (share of all rows). Precision is NaN where nothing is flagged."""
+    """Counts at the grid's threshold nearest to this one: threshold, tp, fp, fn, tn, precision, recall, f1, false_alarms (share
+    of the negative rows) and flagged (share of all rows). Precision is NaN where nothing is flagged.
+    """
     return _describe(table, int(np.abs(table["grid"] - threshold).argmin()), variant_index(kind))
 
 
 def cost_per_row(table: Table, miss: float, alarm: float, kind: str = VARIANTS[0]) -> np.ndarray:
-    """Cost per tested row at every threshold [G]: miss for a positive row that is not flagged, alarm for a negative one that is.
+    """Cost per tested row at every threshold [G]: miss for each positive row not flagged, alarm for each negative row flagged.
 
     Raises BadParameter for negative costs, or where both are 0.
     """
@@ -50,8 +52,9 @@ def cost_per_row(table: Table, miss: float, alarm: float, kind: str = VARIANTS[0
 
 
 def threshold_for_cost(table: Table, miss: float, alarm: float, kind: str = VARIANTS[0]) -> dict[str, float]:
-    """The threshold of lowest cost, as `at`, with cost (per row) and expected: the threshold that would be best were the probabilities
-    right, alarm / (miss + alarm). Among equals the nearest to that one."""
+    """The threshold of lowest cost, as in `counts_at`, with cost (per row) and expected: the best threshold if the
+    probabilities were right, alarm / (miss + alarm). Ties go to the threshold nearest to that one.
+    """
     costs = cost_per_row(table, miss, alarm, kind)
     expected = alarm / (miss + alarm)
     equal = np.flatnonzero(costs <= costs.min() + 1e-12)
@@ -68,7 +71,7 @@ def threshold_for_recall(table: Table, recall: float, kind: str = VARIANTS[0]) -
 
 
 def threshold_for_precision(table: Table, precision: float, kind: str = VARIANTS[0]) -> dict[str, float] | None:
-    """The threshold of highest recall among those whose flagged rows are positive at least this often; None where none does."""
+    """The threshold of highest recall among those with at least this precision; None where none has it."""
     v = _check_target(table, precision, "precision", kind)
     exact, found = precision_and_recall(table, kind)
     fits = np.flatnonzero(np.nan_to_num(exact, nan=-1.0) >= precision - 1e-12)
@@ -84,7 +87,9 @@ def precision_and_recall(table: Table, kind: str = VARIANTS[0]) -> tuple[np.ndar
 
 
 def describe_calibration(table: Table, kind: str = VARIANTS[0]) -> dict[str, Any]:
-    """Reliability of the probabilities, JSON-plain: bins that hold rows (mean predicted, observed share, rows of one pass), brier, ece."""
+    """Reliability of the probabilities, JSON-plain: non-empty bins (mean predicted, observed share, rows of one pass), brier,
+    ece.
+    """
     v = variant_index(kind)
     held = table["count"][v] > 0
     return {
@@ -104,7 +109,7 @@ def _check_target(table: Table, value: float, what: str, kind: str) -> int:
 
 
 def _highest(values: np.ndarray, then: np.ndarray, fits: np.ndarray) -> int:
-    """The place among `fits` with the highest value; among equals with the highest of the other."""
+    """The place among `fits` with the highest of `values`; ties go to the highest of `then`."""
     by = np.lexsort((np.nan_to_num(then[fits], nan=-1.0), np.nan_to_num(values[fits], nan=-1.0)))
     return int(fits[by[-1]])
 

@@ -1,4 +1,4 @@
-"""Which method is better than plain training, and how surely: paired differences, Holm over all of them, and a sentence."""
+"""Whether a method is better than plain training: paired differences, Holm's correction over all of them, and a sentence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ALPHA = 1 - LEVEL
 
 @dataclass(frozen=True)
 class Difference:
-    """A method against plain training on their common replicates. test: mean, 95% interval, p and n; p_holm: adjusted over all methods."""
+    """A method minus plain training on common replicates. test: mean, 95% interval, p and n; p_holm: adjusted over all methods."""
 
     test: TTest
     p_holm: float
@@ -31,13 +31,13 @@ class Difference:
 
 
 Values = Mapping[int, float]
-"""Replicate's number -> value."""
+"""Number of the replicate -> value."""
 
 
 def compute_differences(values: Mapping[str, Values], plain: str, test_share: float) -> dict[str, Difference]:
-    """Every other method against `plain`, by the corrected resampled t on the replicates they have in common.
+    """Every other method minus `plain`, by the corrected resampled t on their common replicates.
 
-    values: method -> its values; those that are not finite do not count. test_share: as `significance.t_test`.
+    values: method -> its values; values that are not finite are left out. test_share: as in `significance.t_test`.
     """
     base = values[plain]
     tests = {}
@@ -50,13 +50,13 @@ def compute_differences(values: Mapping[str, Values], plain: str, test_share: fl
 
 
 def find_best(found: Mapping[str, Difference]) -> str | None:
-    """The method with the largest mean difference among those that are better than plain training after Holm, if any is."""
+    """The method with the largest mean difference among those better than plain training after Holm; None where there is none."""
     better = {name: d.test.mean for name, d in found.items() if d.better}
     return max(better, key=lambda name: better[name]) if better else None
 
 
 def write_verdict(found: Mapping[str, Difference], titles: Mapping[str, str], metric: str) -> str:
-    """The verdict in words, with its precision. titles: name -> title; metric: its label."""
+    """The verdict as a sentence, with its precision. titles: name -> title; metric: its label."""
     tested = {name: d for name, d in found.items() if np.isfinite(d.test.p)}
     metric = metric[0].lower() + metric[1:] if metric[1:2].islower() else metric
     if not found:

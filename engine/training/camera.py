@@ -24,10 +24,10 @@ from engine.training.plane import View, fit_view, rows_of, to_numpy
 
 MOST_REAL = 1500
 MOST_MINORITY = 1000
-"""Real minority rows drawn at most where the majority needs the rest of MOST_REAL; below that all are kept."""
+"""Most real minority rows drawn where the majority needs the rest of MOST_REAL; otherwise all of them are drawn."""
 MOST_SYNTHETIC = 300
 EVERY_OTHER = 4
-"""Replicates after the first are pictured at every fourth moment: they are looked at later, if at all."""
+"""Replicates after the first are recorded at every fourth frame, since they are viewed less."""
 
 
 class Camera:

@@ -30,7 +30,7 @@ from engine.training.batches import Plan
 from engine.training.camera import Camera
 
 TICK = 0.25
-"""Seconds between Progress events: a person who cancels waits at most this and one step."""
+"""Seconds between Progress events, so a cancellation takes at most this and one step."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from engine.models.net import Net
 from engine.training.loop import Chosen
 
 MOST = 6
-"""Networks kept at once; the one used longest ago goes first."""
+"""Networks in the cache; the least recently used one is removed first."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from engine.data.dataset import Rows, Task
 from engine.events import GRID, UNIT
 
 FAR = 1e6
-"""Coordinates in sd beyond which nothing is told apart: all of that is off the picture."""
+"""Largest coordinate, in sd. Points beyond it are outside the view box, so their distance does not matter."""
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from engine.models.net import Net, WithHead
 
 PROBES = ("knn", "lr")
 NEIGHBOURS = 5
-"""Of the k-NN classifier. The DOS paper does not say; scikit-learn's default."""
+"""k of the k-NN classifier: scikit-learn's default, as the DOS paper gives none."""
 BLOCK = 2**22
-"""Distances held at once."""
+"""Distances computed at once."""
 
 Classify = Callable[[Tensor], Tensor]
 

@@ -11,7 +11,7 @@ from engine.data.dataset import Task
 from engine.seeds import numpy_stream
 
 PARAMS: dict[str, Any] = {"max_iter": 200, "learning_rate": 0.1, "n_iter_no_change": 10}
-"""What is set. All else is scikit-learn's: 31 leaves, at least 20 rows each, no regularisation."""
+"""Parameters that differ from scikit-learn's defaults: 31 leaves, at least 20 rows each, no regularisation."""
 
 
 def fit_trees(task: Task, r: int, max_iter: int) -> Any:
