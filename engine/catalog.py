@@ -1,4 +1,6 @@
-"""What this engine can do: methods with their fields, datasets, devices. Generated, committed as `catalog.json`, published live."""
+"""The catalog of this engine: methods with their fields, datasets, devices. Committed as `catalog.json`; engines publish it
+live.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,11 @@ FILE = Path(__file__).with_name("catalog.json")
 
 
 def build_catalog(live: bool = False, found: bool = False) -> dict[str, Any]:
-    """JSON-plain: numerics, methods, datasets, embeddings (`engine.spec.embedding.describe_techniques`).
+    """The catalog, JSON-plain: numerics, methods, datasets, embeddings (`engine.spec.embedding.describe_techniques`).
 
-    found: datasets as they are on this machine, with a person's own images. live: found, and devices, the device `auto` means,
-    which datasets are here, and why others in the folder for images cannot be read (`unreadable`, sentences).
+    found: datasets as they are on this machine, with the owner's local image sets. live: found, and also devices, the device
+    `auto` stands for, the datasets present here, and the reasons why other entries of the image folder cannot be read
+    (`unreadable`, sentences).
     """
     catalog: dict[str, Any] = {
         "numerics": NUMERICS,
@@ -36,5 +39,5 @@ def build_catalog(live: bool = False, found: bool = False) -> dict[str, Any]:
 
 
 def text(catalog: dict[str, Any]) -> str:
-    """The catalog as the committed file holds it."""
+    """The catalog as text of the committed file."""
     return json.dumps(catalog, indent=1, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""Which devices this machine has, and which one a run gets."""
+"""The devices of this machine, and the choice of one for a run."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from engine.errors import BadParameter
 
 
 def list_devices() -> list[str]:
-    """Devices a run can ask for: cpu, and cuda where there is one."""
+    """Devices that a run can use: cpu, and cuda where there is one."""
     return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 
 
 def choose_device(device: str) -> str:
-    """The device meant by auto (cuda where there is one), cpu or cuda. Raises BadParameter for one that is not here."""
+    """The device for auto (cuda where there is one), cpu or cuda. Raises BadParameter for a device this machine lacks."""
     there = list_devices()
     if device == "auto":
         return there[-1]
@@ -25,5 +25,5 @@ def choose_device(device: str) -> str:
 
 
 def device_name(device: str) -> str:
-    """The device in words."""
+    """The device's name for display."""
     return torch.cuda.get_device_name() if device == "cuda" else f"CPU ({platform.machine()})"

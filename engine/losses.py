@@ -1,8 +1,8 @@
-"""Losses: logits [..., C] and labels [...] in, one loss per row [...] out. The trainer averages.
+"""Losses: logits [..., C] and labels [...] -> one loss per row [...]. The training step averages them.
 
-A loss also gives its slope (derivative in the logits) and its curve (second derivative along a direction), which is all that a
-network needs of it for a gradient or a meta-gradient. Two classes have two logits, so sigmoid forms become softmax forms of
-the difference of logits: the same loss of the same probability.
+A loss also has its slope (derivative in the logits) and its curve (second derivative along a direction). A network needs
+nothing more of it for a gradient or a meta-gradient. Two classes have two logits, so sigmoid forms become softmax forms of the
+difference of logits: the same loss of the same probability.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from torch import Tensor
 
 
 class Loss(abc.ABC):
-    """A loss per row. `slope` and `curve` are derived by autograd from `__call__`; a loss may give closed forms instead."""
+    """A loss per row. Autograd derives `slope` and `curve` from `__call__`; subclasses may override them with closed forms."""
 
     @abc.abstractmethod
     def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
         """logits [..., C], y [...] int64 -> loss [...]."""
 
     def begin(self, epoch: int, epochs: int) -> None:  # noqa: B027
-        """Epoch `epoch` of `epochs`, from 1, begins: a loss may change with time."""
+        """Called at the start of epoch `epoch` of `epochs`, from 1, for losses that change with time."""
 
     def row_weights(self, y: Tensor) -> Tensor | None:
-        """y [R, N] -> weights [R, N] under which a step averages (torch's weighted mean); None: all alike."""
+        """y [R, N] -> row weights [R, N] of a step's average (torch's weighted mean); None: equal weights."""
         return None
 
     def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,7 +71,8 @@ cross_entropy = CrossEntropy()
 class Focal(Loss):
     """-alpha_t (1 - p_t)^gamma log p_t (Lin et al. 2018, eq. 5).
 
-    alpha in (0, 1): weight of the minority classes, 1 - alpha of class `largest`; None leaves it out. gamma = 0 is CE.
+    alpha in (0, 1): weight of the minority classes, 1 - alpha that of class `largest`; None: no weights. gamma = 0 is
+    cross-entropy.
     """
 
     gamma: float = 2.0
@@ -80,7 +81,7 @@ class Focal(Loss):
 
     def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
         log_p = torch.log_softmax(logits, -1).gather(-1, y.unsqueeze(-1)).squeeze(-1)
-        miss = (-torch.expm1(log_p)).clamp(min=1e-12)  # at 0 the power's derivative is infinite for gamma < 1
+        miss = (-torch.expm1(log_p)).clamp(min=1e-12)  # at 0 the derivative of the power is infinite for gamma < 1
         loss = -(miss**self.gamma) * log_p
         if self.alpha is None:
             return loss
@@ -91,9 +92,9 @@ class Focal(Loss):
 class ASL(Loss):
     """Asymmetric loss of one label per row (Ben-Baruch et al. 2021, their single-label code; card B6).
 
-    -sum_j q_j w_j log p_j with q = (1 - smoothing) onehot(y) + smoothing / C, w_y = (1 - p_y)^gamma_positive and
-    w_j = p_j^gamma_negative elsewhere. The other classes enter by log p_j, not log(1 - p_j): without smoothing and with
-    gamma_positive 0 it is cross-entropy, so at the defaults all of its effect is label smoothing.
+    -sum_j q_j w_j log p_j with q = (1 - smoothing) onehot(y) + smoothing / C, w_y = (1 - p_y)^gamma_positive and w_j =
+    p_j^gamma_negative elsewhere. The other classes enter by log p_j, not log(1 - p_j). Without smoothing and with
+    gamma_positive 0 it is cross-entropy, so at the defaults its whole effect is label smoothing.
     """
 
     gamma_positive: float = 0.0
@@ -111,10 +112,10 @@ class ASL(Loss):
 
 @dataclass(frozen=True)
 class BinaryASL(Loss):
-    """Asymmetric loss as its paper writes it, for two classes (Ben-Baruch et al. 2021, eqs. 4-7).
+    """Asymmetric loss as in its paper, for two classes (Ben-Baruch et al. 2021, eqs. 4-7).
 
-    With p the probability of the class that is not `largest`: -(1 - p)^gamma_positive log p for its rows and
-    -p_m^gamma_negative log(1 - p_m), p_m = max(p - margin, 0), for the others: easy majority rows cost nothing. Raises
+    With p the probability of the class that is not `largest`: -(1 - p)^gamma_positive log p for its rows, and
+    -p_m^gamma_negative log(1 - p_m), p_m = max(p - margin, 0), for the others. So easy majority rows have loss 0. Raises
     ValueError for other than two classes.
     """
 
@@ -130,21 +131,21 @@ class BinaryASL(Loss):
         miss = (-torch.expm1(log_p)).clamp(min=1e-12)
         shifted = (log_p.exp() - self.margin).clamp(min=0)
         missed = shifted.clamp(min=1e-12) ** self.gamma_negative
-        # log(1 - p) and not log1p(-shifted) without a margin: that is exact also for p near 1
+        # without a margin log(1 - p), not log1p(-shifted): it is exact also for p near 1
         tail = torch.log1p(-shifted) if self.margin else torch.log_softmax(logits, -1)[..., self.largest]
         return -torch.where(y == self.largest, missed * tail, miss**self.gamma_positive * log_p)
 
 
 class LDAM(Loss):
-    """Label-distribution-aware margins, with deferred re-weighting (Cao et al. 2019, eqs. 12 and 13; card B7).
+    """Label-distribution-aware margins with deferred re-weighting (Cao et al. 2019, eqs. 12 and 13; card B7).
 
     Cross-entropy of scale * (logits - margin of the true class on its logit), margin_j = max_margin (n_min / n_j)^(1/4). The
-    logits are meant to be cosines (a net with `cosine`). deferred: from epoch number floor(0.8 epochs) on, counted from 0 (160 of
-    200), rows are weighted by `class_balanced_weights` of their class with `beta`; `begin` says which epoch it is.
+    logits should be cosines (a network with `cosine`). deferred: from epoch floor(0.8 epochs) on, counted from 0 (160 of 200),
+    rows are weighted by `class_balanced_weights` of their class with `beta`; `begin` sets the epoch.
 
-    counts [R, C] or [C]: training rows of each class. n_min is the least of those above 0. A class without a row has the
-    largest margin and weight 0; the weights of the others are made to sum to their number. Raises ValueError where a
-    replicate has no row at all, or for a scale or margin below 0.
+    counts [R, C] or [C]: training rows of each class. n_min is the smallest count above 0. A class without a row has the
+    largest margin and weight 0; the other weights are scaled to sum to the number of their classes. Raises ValueError where a
+    replicate has no row, or for a scale or margin below 0.
     """
 
     def __init__(
@@ -185,7 +186,7 @@ class LDAM(Loss):
         self.weighing = self.deferred and epoch - 1 >= 4 * epochs // 5
 
     def row_weights(self, y: Tensor) -> Tensor | None:
-        """See Loss. None until re-weighting begins."""
+        """See Loss. None before re-weighting begins."""
         return self._of(self.weights, y) if self.weighing else None
 
     def _shifted(self, logits: Tensor, y: Tensor) -> Tensor:
@@ -198,10 +199,11 @@ class LDAM(Loss):
 
 
 class ClassWeighted(Loss):
-    """Cross-entropy averaged under class weights (n / (C n_c))^power: scikit-learn's "balanced" for power 1, plain for power 0.
+    """Cross-entropy averaged with class weights (n / (C n_c))^power: scikit-learn's "balanced" for power 1, unweighted for
+    power 0.
 
-    A step divides by the sum of its rows' weights, as torch's CrossEntropyLoss(weight=...) does. counts [R, C]: training rows of
-    each class; one without rows has no row to weigh. Raises ValueError for a negative power.
+    A step divides by the sum of its rows' weights, as torch's CrossEntropyLoss(weight=...) does. counts [R, C]: training rows
+    of each class; classes without rows get a weight that no row uses. Raises ValueError for a negative power.
     """
 
     def __init__(self, counts: Tensor, power: float = 1.0) -> None:
@@ -227,11 +229,11 @@ class ClassWeighted(Loss):
 
 
 class ClassBalanced(Loss):
-    """A loss averaged under `class_balanced_weights` (Cui et al. 2019, eq. 10; card C3).
+    """A loss averaged with `class_balanced_weights` (Cui et al. 2019, eq. 10; card C3).
 
-    A step divides by the sum of its rows' weights, as torch's weighted mean does, so the weights' own scale does not matter. counts
-    [R, C]: training rows of each class; one without rows has no row to weigh. loss: of a row; cross-entropy or focal. Raises
-    ValueError for beta outside [0, 1).
+    A step divides by the sum of its rows' weights, as torch's weighted mean does, so the scale of the weights has no effect.
+    counts [R, C]: training rows of each class; classes without rows get a weight that no row uses. loss: the loss of a row;
+    cross-entropy or focal. Raises ValueError for beta outside [0, 1).
     """
 
     def __init__(self, counts: Tensor, beta: float = 0.9999, loss: Loss | None = None) -> None:
@@ -258,7 +260,7 @@ class ClassBalanced(Loss):
 class Mixed(Loss):
     """share * loss of the row's label + (1 - share) * loss of `second` [...], a second label: cross-entropy with soft labels.
 
-    share: in [0, 1], of a shape that broadcasts to the labels'.
+    share: in [0, 1], of a shape that broadcasts to that of the labels.
     """
 
     second: Tensor
@@ -282,9 +284,10 @@ class Mixed(Loss):
 
 
 def class_balanced_weights(counts: Tensor, beta: float = 0.9999) -> Tensor:
-    """Weight of every class by its effective number of rows (Cui et al. 2019): (1 - beta) / (1 - beta^n), made to sum to C.
+    """Weight of every class by its effective number of rows (Cui et al. 2019): (1 - beta) / (1 - beta^n), scaled to sum to C.
 
-    counts [..., C] of at least 1; beta in [0, 1): 0 weighs all alike, near 1 by 1 / n. LDAM's deferred weights use 0.9999.
+    counts [..., C], each at least 1. beta in [0, 1): 0 gives equal weights, near 1 weights by 1 / n. LDAM's deferred weights
+    use 0.9999.
     """
     if not 0 <= beta < 1 or bool((counts < 1).any()):
         raise ValueError("class_balanced_weights needs beta in [0, 1) and a row of every class")
@@ -293,11 +296,11 @@ def class_balanced_weights(counts: Tensor, beta: float = 0.9999) -> Tensor:
 
 
 def weighted_sum(losses: Tensor, weights: Tensor) -> Tensor:
-    """Losses [R, N] under weights [R, N] -> [R]. Weights of a replicate's rows that sum to 1 make it a mean."""
+    """Losses [R, N] with weights [R, N] -> their weighted sum [R]: a mean where a replicate's weights sum to 1."""
     return (losses * weights).sum(1)
 
 
 def mean_weights(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """mask [R, ..., N] -> weights that make a mean over the last axis; all zero where it has none."""
+    """mask [R, ..., N] -> weights of a mean over the last axis; all 0 where the mask is empty."""
     weights = mask.to(dtype)
     return weights / weights.sum(-1, keepdim=True).clamp(min=1)

@@ -1,4 +1,4 @@
-"""Numpy values to plain Python values, as JSON holds them."""
+"""Converts NumPy values to plain Python values for JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def to_plain(value: Any) -> Any:
-    """JSON-plain: NaN becomes None, arrays lists."""
+    """The value as JSON can hold it: NaN becomes None, arrays become lists."""
     if isinstance(value, dict):
         return {str(k): to_plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Named random streams derived from a spec's one seed. No generator is global, none is re-made from an int in a helper."""
+"""Named random streams derived from a spec's seed. No generator is global, and no function seeds one from a plain integer."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import torch
 
 
 def numpy_stream(seed: int, name: str, *keys: int) -> np.random.Generator:
-    """The numpy generator of that name for (seed, keys), such as ('split', seed index)."""
+    """The NumPy generator of this name for (seed, keys), such as ('split', seed index)."""
     return np.random.default_rng(_sequence(seed, name, keys))
 
 
 def torch_stream(seed: int, name: str, *keys: int) -> torch.Generator:
-    """The CPU torch generator of that name for (seed, keys), such as ('init', seed index, fold). Draw on the CPU, then move."""
+    """The CPU torch generator of this name for (seed, keys), such as ('init', seed index, fold). Draw on the CPU, then move."""
     state = _sequence(seed, name, keys).generate_state(2, np.uint32)
     return torch.Generator().manual_seed(int(state[0]) << 31 ^ int(state[1]))
 

@@ -8,7 +8,7 @@ from engine.errors import BadInput
 
 
 def read_setting(name: str, default: int) -> int:
-    """A whole number of at least 1 from the environment; `default` where it is not set. Raises BadInput."""
+    """An integer of at least 1 from the environment; `default` where the variable is not set. Raises BadInput for other values."""
     text = os.environ.get(name, "")
     if not text:
         return default

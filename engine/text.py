@@ -1,4 +1,4 @@
-"""Text from data made safe for where it goes: HTML, CSV, Markdown, LaTeX. Names of columns, classes and files are other people's words."""
+"""Escapes text from data for its target: HTML, CSV, Markdown, LaTeX. Names of columns, classes and files are not trusted."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 UNSEEN = "\N{REPLACEMENT CHARACTER}"
-"""Stands for a character that would break a line, hide letters or turn their direction."""
+"""Replaces a character that would break a line, hide letters or change their direction."""
 
-_KEPT = {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}  # letters of some scripts, and emoji, are written with them
+_KEPT = {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}  # some scripts, and emoji, need these
 _FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20"
-"""What begins a formula in a spreadsheet, also in full width."""
+"""First characters of a spreadsheet formula, also in full width."""
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INSIDE = re.compile(rf"([;\t\r\n][\s\"']*)(?=[{re.escape(_FORMULA)}])")
 
 
 def one_line(text: object, limit: int | None = None) -> str:
-    """One line of visible text: runs of white space become a blank, control and direction characters become UNSEEN; cut to `limit`."""
+    """One line of visible text: runs of white space become one blank, control and direction characters UNSEEN; cut to `limit`."""
     words = " ".join(str(text).split())
     words = "".join(c if c in _KEPT or unicodedata.category(c) not in _HIDDEN else UNSEEN for c in words)
     return words if limit is None or len(words) <= limit else words[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"
@@ -32,18 +32,20 @@ _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 
 
 def html(text: object, limit: int | None = None) -> str:
-    """For text and quoted attributes of HTML and SVG."""
+    """Escapes one line for text and quoted attributes of HTML and SVG."""
     return _html.escape(one_line(text, limit), quote=True)
 
 
 def escape_block(text: str) -> str:
-    """Lines of a program or a file for a <pre> of HTML: line ends and indents stay, what is not seen becomes UNSEEN."""
+    """Lines of a program or a file for a <pre> of HTML: line ends and indents stay, invisible characters become UNSEEN."""
     seen = "".join(c if c == "\n" or c in _KEPT or unicodedata.category(c) not in _HIDDEN else UNSEEN for c in text)
     return _html.escape(seen, quote=True)
 
 
 def markdown(text: object, limit: int | None = None) -> str:
-    """For running text and table cells of Markdown: every ASCII sign is escaped, so nothing is a link, a tag or a cell's end."""
+    """Escapes one line for text and table cells of Markdown. Every ASCII sign is escaped, so nothing forms a link, a tag or a
+    cell's end.
+    """
     special = set(string.punctuation) - set(",;'\"%")
     safe = "".join(f"\\{c}" if c in special else c for c in one_line(text, limit))
     return safe.replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\&", "&amp;").replace("\\@", "&#64;")
@@ -57,16 +59,16 @@ _LATEX = {
 
 
 def latex(text: object, limit: int | None = None) -> str:
-    """For running text and table cells of LaTeX."""
+    """Escapes one line for text and table cells of LaTeX."""
     return "".join(_LATEX.get(c, c) for c in one_line(text, limit))
 
 
 def csv_cell(value: Any) -> str:
-    """The text of a CSV cell, not yet quoted; nothing in it is a formula.
+    """The text of a CSV cell before quoting, never a formula.
 
-    Numbers stay numbers, also negative ones; None and NaN are empty. Text that a spreadsheet could take for a formula (it begins with
-    =, +, -, @, a tab or a line's end, blanks before it not counted, or has one of them after a semicolon, tab or line's end, where
-    another spreadsheet cuts) gets an apostrophe before it.
+    Numbers stay numbers, also negative ones; None and NaN are empty. Text that a spreadsheet could read as a formula gets an
+    apostrophe in front. Such text begins, after blanks, with =, +, -, @, a tab or a line end, or has one of these after a
+    semicolon, tab or line end, where some spreadsheets split cells.
     """
     if value is None or value != value:  # NaN
         return ""

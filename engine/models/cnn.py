@@ -1,7 +1,8 @@
-"""Convolutional networks for R replicates behind the same interface as the stacked MLP.
+"""Convolutional networks for R replicates with the interface of the stacked MLP.
 
-A convolution fills a machine by itself, so replicates are trained one after the other inside a step; batches, draws, optimiser and
-selection are the stacked ones. Parameters are views into `flat`, so an optimiser is still a few whole-tensor operations.
+One convolution uses a machine fully, so replicates are trained one after the other within a step. Batches, draws, optimiser and
+selection are those of stacked networks. Parameters are views into `flat`, so an optimiser step is still a few whole-tensor
+operations.
 """
 
 from __future__ import annotations
@@ -30,17 +31,18 @@ TRUNKS: dict[str, Callable[[Shape], nn.Module]] = {
     "wrn-28-4": lambda shape: WideResNet(shape, 28, 4),
     "densenet-bc-100-12": DenseNet,
 }
-"""Name -> what makes the layers below the head for images of a shape [channels, height, width]."""
+"""Name -> function that builds the layers below the head, for images of a shape [channels, height, width]."""
 
 BLOCK = 512
-"""Images looked at together where nothing is learnt: bounds memory, changes nothing."""
+"""Images per block without gradients: limits memory and does not change results."""
 
 
 class CNN(Net):
-    """R convolutional networks of one kind. Rows come flat, [R, N, channels * height * width].
+    """R convolutional networks of one kind. Rows are flat, [R, N, channels * height * width].
 
-    On a GPU the layers below the head compute in bfloat16 with channels last, and the features come out in the rows' precision.
-    With LAB_COMPILE=1 in the environment a new network's layers are compiled: half a minute once, worth it for long training.
+    On a GPU the layers below the head compute in bfloat16 with channels last; the features have the rows' precision. With
+    LAB_COMPILE=1 in the environment a new network's layers are compiled. That takes half a minute once, so it pays for long
+    training only.
     """
 
     def __init__(self, model: str, shape: Shape, classes: int, flat: Tensor, statistics: Tensor, cosine: bool = False) -> None:
@@ -62,10 +64,10 @@ class CNN(Net):
         dtype: torch.dtype,
         cosine: bool = False,
     ) -> CNN:
-        """Freshly initialised, one stream per replicate.
+        """Newly initialised networks, one stream per replicate.
 
-        Convolutions and hidden layers by Kaiming's normal law (He et al. 2015) without biases, batch norm at 1 and 0, the head as
-        torch's Linear draws it.
+        Convolutions and hidden layers by Kaiming's normal distribution (He et al. 2015) without biases, batch norm at 1 and 0,
+        the head as in torch's Linear.
         """
         rows, stats = [], []
         for stream in streams:
@@ -99,7 +101,7 @@ class CNN(Net):
         self._flat.copy_(value)  # in place: the layers' parameters are views of it
 
     def embed(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """See Net. Rows outside the mask are not looked at and come out as 0."""
+        """See Net. Rows outside the mask are skipped; their features are 0."""
         if self._learning is not None:
             return torch.stack([self._features(r, x[r], None if mask is None else mask[r]) for r in range(len(x))])
         with torch.no_grad():
@@ -112,7 +114,7 @@ class CNN(Net):
         return apply_head(z, *split_head(tail, self.width, self.classes), self.cosine)
 
     def derive(self, objective: Callable[[Net], Tensor]) -> tuple[Tensor, Tensor]:
-        """See Net. A replicate without rows in the batch has gradient 0 and its statistics stay."""
+        """See Net. A replicate without rows in the batch has gradient 0 and keeps its statistics."""
         leaves = [list(trunk.parameters()) for trunk in self._trunks]
         with torch.enable_grad():
             tail = self._tail().detach().clone().requires_grad_()
@@ -144,7 +146,7 @@ class CNN(Net):
         self._statistics.copy_(state[0])
 
     def _placed(self, r: int) -> nn.Module:
-        """Replicate r's layers, their parameters and statistics being views of `flat` and of the statistics."""
+        """Replicate r's layers. Their parameters and statistics are views of `flat` and of the stacked statistics."""
         with torch.device("meta"):
             trunk = TRUNKS[self.model](self.shape)
         at = counted = 0
@@ -167,7 +169,9 @@ class CNN(Net):
             trunk.train(tail is not None)
 
     def _features(self, r: int, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Features of one replicate's rows [N, D] of which only those in the mask are there: batch norm must not see padding."""
+        """Features of one replicate's rows [N, D]. Computes only rows in the mask, since padding would change batch norm's
+        statistics.
+        """
         if mask is None or bool(mask.all()):
             return self._through(r, x)
         out = x.new_zeros(len(x), self.width)
@@ -185,7 +189,7 @@ class CNN(Net):
 
 
 def parameters(model: str, shape: Shape, classes: int) -> int:
-    """Parameters of one network, its head included."""
+    """Number of parameters of one network, head included."""
     with torch.device("meta"):
         trunk = TRUNKS[model](shape)
     return sum(p.numel() for p in trunk.parameters()) + (int(trunk.width) + 1) * classes  # type: ignore[arg-type]

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 
 class Bottleneck(nn.Module):
-    """A 1 x 1 convolution to four times the growth, a 3 x 3 one to the growth; the input stays beside what is made of it."""
+    """A 1 x 1 convolution to four times the growth, then a 3 x 3 one to the growth. Its output is appended to the input's
+    channels.
+    """
 
     def __init__(self, inside: int, growth: int) -> None:
         super().__init__()
@@ -22,7 +24,7 @@ class Bottleneck(nn.Module):
 
 
 class DenseNet(nn.Module):
-    """DenseNet-BC: three blocks of (depth - 4) / 6 bottlenecks; between them half the channels and half the side."""
+    """DenseNet-BC: three blocks of (depth - 4) / 6 bottlenecks. Between blocks, channels and side are halved."""
 
     def __init__(self, shape: tuple[int, int, int], depth: int = 100, growth: int = 12) -> None:
         super().__init__()

@@ -1,4 +1,6 @@
-"""Classifiers on fixed features that no gradient trains: tau-normalised weights and nearest class means (Kang et al. 2020; card C15)."""
+"""Classifiers on fixed features that need no gradient: tau-normalised weights and nearest class means (Kang et al. 2020; card
+C15).
+"""
 
 from __future__ import annotations
 
@@ -9,11 +11,12 @@ from torch import Tensor
 
 FEATURES = ("raw", "l2", "cl2n")
 TAUS = tuple(i / 10 for i in range(21))
-"""0 to 2 by 0.1."""
+"""0 to 2 in steps of 0.1."""
 
 
 def tau_normalised(weights: Tensor, tau: Tensor | float) -> Tensor:
-    """Each class's weights w over |w|^tau: weights [R, H, C], tau [R] or one number. 0 leaves them, 1 makes their norms 1.
+    """Each class's weights w divided by |w|^tau. weights [R, H, C], tau [R] or one number: 0 changes nothing, 1 makes the norms
+    1.
 
     The classifier has no bias. A class whose weights are all 0 keeps them.
     """
@@ -24,10 +27,10 @@ def tau_normalised(weights: Tensor, tau: Tensor | float) -> Tensor:
 
 
 def scan_tau(z: Tensor, y: Tensor, mask: Tensor, weights: Tensor, taus: tuple[float, ...] = TAUS) -> tuple[Tensor, Tensor]:
-    """(tau [R] with the highest balanced accuracy, the balanced accuracies [R, T] of all): the lowest among equals.
+    """(tau [R] with the highest balanced accuracy, the lowest among equals; the balanced accuracies [R, T] of all).
 
     z [R, N, H], y [R, N], mask [R, N]: features of validation rows. The source takes the accuracy on a validation part with
-    equally many rows of every class, which is what balanced accuracy is there.
+    equally many rows of every class; balanced accuracy is the same there.
     """
     scores = torch.stack(
         [balanced_accuracy((z @ tau_normalised(weights, tau)).argmax(-1), y, mask, weights.shape[2]) for tau in taus], 1
@@ -36,7 +39,7 @@ def scan_tau(z: Tensor, y: Tensor, mask: Tensor, weights: Tensor, taus: tuple[fl
 
 
 def balanced_accuracy(predicted: Tensor, y: Tensor, mask: Tensor, classes: int) -> Tensor:
-    """Mean recall over the classes that are there [R] float64; predicted, y, mask [R, N]. NaN without a row."""
+    """Mean recall over the classes that have rows [R] float64; predicted, y, mask [R, N]. NaN without a row."""
     own = torch.nn.functional.one_hot(y, classes).double() * mask.unsqueeze(2)
     right = (own * (predicted == y).unsqueeze(2)).sum(1)
     return (right / own.sum(1)).nanmean(1)
@@ -46,7 +49,8 @@ def balanced_accuracy(predicted: Tensor, y: Tensor, mask: Tensor, classes: int) 
 class ClassMeans:
     """Features [R, M, H] -> minus the squared distance to each class's mean [R, M, C]; -inf for a class without a row.
 
-    means [R, C, H], counts [R, C], centre [R, 1, H]; features: as in `nearest_mean`. A value, so that what holds it can be kept.
+    means [R, C, H], counts [R, C], centre [R, 1, H]; features: as in `nearest_mean`. Plain data, so that a network with it can
+    be written to a file.
     """
 
     means: Tensor
@@ -55,26 +59,28 @@ class ClassMeans:
     features: str
 
     def __call__(self, z: Tensor) -> Tensor:
-        """The scores."""
+        """Scores [R, M, C] of features z [R, M, H]."""
         new = changed(z, self.centre, self.features)
         distance = torch.stack([(new - mean.unsqueeze(1)).square().sum(2) for mean in self.means.unbind(1)], 2)
         return torch.where(self.counts.unsqueeze(1) > 0, -distance, -torch.inf)
 
 
 def changed(z: Tensor, centre: Tensor, features: str) -> Tensor:
-    """Features [R, N, H] raw, each row over its length (l2), or that after centre [R, 1, H] was taken off (cl2n)."""
+    """Features [R, N, H] unchanged (raw), each row divided by its length (l2), or the same after centre [R, 1, H] is subtracted
+    (cl2n).
+    """
     if features == "raw":
         return z
     return torch.nn.functional.normalize(z - centre if features == "cl2n" else z, dim=2)
 
 
 def nearest_mean(z: Tensor, y: Tensor, mask: Tensor, classes: int, features: str = "cl2n") -> tuple[ClassMeans, Tensor | None]:
-    """(features [R, M, H] -> scores [R, M, C], the weights [R, H, C] of the same as a linear classifier, None where it is not one).
+    """(features [R, M, H] -> scores [R, M, C], the weights [R, H, C] of the equal linear classifier, None where there is none).
 
     Scores are minus the squared Euclidean distance to each class's mean of the training features z [R, N, H] with labels y and
-    mask [R, N]. features: "raw" as they are, "l2" each row over its length, "cl2n" less the mean of all training rows first; the
-    means are of the changed rows and not changed again, as in the authors' code. A class without a row scores -inf. Raw
-    scores differ from those of weights 2 mean and bias -|mean|^2 by a number per row.
+    mask [R, N]. features: "raw" unchanged, "l2" each row divided by its length, "cl2n" the mean of all training rows subtracted
+    first. The means are those of the transformed rows and are not transformed again, as in the authors' code. A class without a
+    row scores -inf. Raw scores differ from those with weights 2 mean and bias -|mean|^2 by one number per row.
     """
     if features not in FEATURES:
         raise ValueError(f"features must be one of {', '.join(FEATURES)}; got {features!r}")

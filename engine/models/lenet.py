@@ -8,9 +8,9 @@ from torch import Tensor, nn
 class LeNet(nn.Module):
     """conv - pool - conv - pool - hidden - hidden, ReLU; the features are the last hidden layer (card B16).
 
-    Convolutions of 6 and 16 channels and hidden layers of 400 and 120 units for grey images, 20, 50, 500 and 120 for colour.
-    Kernels are 5 x 5 without padding, pools 2 x 2 maxima: assumed, the paper does not say. Images below 16 pixels are too small
-    for that and get 3 x 3 kernels with padding.
+    Convolutions of 6 and 16 channels and hidden layers of 400 and 120 units for grey images; 20, 50, 500 and 120 for colour.
+    Kernels are 5 x 5 without padding, pools 2 x 2 maxima: assumptions, since the paper does not specify them. Images below 16
+    pixels are too small for that and get 3 x 3 kernels with padding.
     """
 
     def __init__(self, shape: tuple[int, int, int]) -> None:

@@ -1,7 +1,8 @@
-"""R multilayer perceptrons trained at once. Replicates never mix: every product is batched over the first axis.
+"""R multilayer perceptrons trained at once. Every product is batched over the first axis, so replicates do not affect each
+other.
 
-All parameters of a replicate lie in one row of one tensor, `flat` [R, P], so an optimiser is a few whole-tensor
-operations and a step of gradient descent is a subtraction. Layers are views into it.
+All parameters of a replicate are one row of the tensor `flat` [R, P]. So an optimiser step is a few whole-tensor operations,
+and a step of gradient descent is a subtraction. Layers are views into it.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ ACTIVATIONS = ("relu", "tanh")
 
 
 class MLP(Net):
-    """Fully connected layers sizes[0] -> ... -> sizes[-1], one activation between them, logits at the end.
+    """Fully connected layers sizes[0] -> ... -> sizes[-1] with one activation between them and logits at the end.
 
-    flat [R, P]: weights and biases of layer after layer. `layers` (of `views`) evaluates the net elsewhere than at its own
-    parameters.
+    flat [R, P]: weights and biases, layer after layer. `layers` (from `views`) evaluates the network at other parameters than
+    its own.
     """
 
     def __init__(self, sizes: Sequence[int], activation: str, flat: Tensor, cosine: bool = False) -> None:
@@ -54,7 +55,9 @@ class MLP(Net):
         device: torch.device,
         dtype: torch.dtype,
     ) -> MLP:
-        """Freshly initialised, one stream per replicate: U(-1/sqrt(in), 1/sqrt(in)) for weights and biases, as torch's Linear."""
+        """Newly initialised networks, one stream per replicate. Weights and biases are U(-1/sqrt(in), 1/sqrt(in)), as in
+        torch's Linear.
+        """
         rows = []
         for stream in streams:
             parts = []
@@ -70,7 +73,7 @@ class MLP(Net):
         return [part.view(-1, *shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
     def embed(self, x: Tensor, mask: Tensor | None = None, layers: Sequence[Tensor] | None = None) -> Tensor:
-        """x [R, N, D] -> activations of the last hidden layer [R, N, H] (x itself where there is none)."""
+        """x [R, N, D] -> activations of the last hidden layer [R, N, H] (x itself without hidden layers)."""
         layers = self.views(self.flat) if layers is None else layers
         for weight, bias in zip(layers[:-2:2], layers[1:-2:2], strict=True):
             x = self._activate(product(x, weight).add_(bias))
@@ -105,7 +108,7 @@ class MLP(Net):
     def gradient(self, x: Tensor, y: Tensor, weights: Tensor, loss: Loss, flat: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Weighted loss of each replicate [R] at parameters `flat` (its own by default), and its gradient [R, P].
 
-        x [R, N, D]; y, weights [R, N]. Written out: autograd takes about twice as long on layers this small.
+        x [R, N, D]; y, weights [R, N]. Written without autograd, which takes about twice as long on layers this small.
         """
         if self.cosine:
             return Net.gradient(self, x, y, weights, loss)
@@ -127,11 +130,11 @@ class MLP(Net):
     def mixed(
         self, x: Tensor, y: Tensor, weights: Tensor, loss: Loss, flat: Tensor, v: Tensor, *, at_parameters: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """Derivatives of <grad_flat sum_i w_i l(x_i, y_i; flat), v>, v held constant: in x [R, N, D], and in flat (H v) [R, P].
+        """Derivatives of <grad_flat sum_i w_i l(x_i, y_i; flat), v> with v constant: in x [R, N, D], and in flat (H v) [R, P].
 
         x [R, N, D]; y, weights [R, N]; flat, v [R, P]. The second is empty unless at_parameters. <grad, v> is the loss's
-        derivative when the parameters move along v: a forward pass that carries (value, derivative) pairs, then one
-        backward pass through it. No Hessian is formed.
+        derivative as the parameters move along v. A forward pass carries (value, derivative) pairs, and one backward pass
+        differentiates it. No Hessian is formed.
         """
         layers, along = self.views(flat), self.views(v)
         a, da, kept = self._carry(x, layers, along)
@@ -157,14 +160,14 @@ class MLP(Net):
         return to_h, torch.cat(parts[::-1], 1) if parts else flat[:, :0]
 
     def along(self, x: Tensor, y: Tensor, loss: Loss, v: Tensor) -> Tensor:
-        """<grad_flat l(x_i, y_i; flat), v> of every row [R, N]: how its loss changes when the parameters move along v [R, P]."""
+        """<grad_flat l(x_i, y_i; flat), v> of every row [R, N]: the change of its loss as the parameters move along v [R, P]."""
         a, da, _ = self._carry(x, self.views(self.flat), self.views(v))
         return (loss.slope(a, y)[1] * da).sum(2)
 
     def _carry(
         self, x: Tensor, layers: Sequence[Tensor], along: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor, list[tuple[Tensor, Tensor | None, Tensor | None]]]:
-        """Logits a [R, N, C], their derivative da when the layers move along `along`, and (h, dh, da) into each layer."""
+        """Logits a [R, N, C], their derivative da as the layers move along `along`, and (h, dh, da) of each layer's input."""
         h, dh = x, None
         kept: list[tuple[Tensor, Tensor | None, Tensor | None]] = []
         da: Tensor | None = None
@@ -181,11 +184,11 @@ class MLP(Net):
         return a, da, kept
 
     def _activate(self, a: Tensor) -> Tensor:
-        """In place: nothing needs `a` again, both derivatives can be told from the value."""
+        """Applies the activation in place: `a` is not used again, and both derivatives follow from the value."""
         return a.relu_() if self.activation == "relu" else a.tanh_()
 
     def _times_slope(self, g: Tensor, h: Tensor) -> Tensor:
-        """g times the activation's derivative where its value is h; in place."""
+        """g times the activation's derivative at the point where its value is h; in place."""
         if self.activation == "tanh":
             return g.mul_(1 - h * h)
         torch.ops.aten.threshold_backward.grad_input(g, h, 0, grad_input=g)  # ten times as fast as g *= h > 0

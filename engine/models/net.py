@@ -1,4 +1,4 @@
-"""What every network has: features of rows (`embed`), one logit per class from them (`head`), and its derivatives."""
+"""Interface of every network: features of rows (`embed`), logits from features (`head`), and derivatives."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from engine.losses import Loss
 
 
 class Net(abc.ABC):
-    """R networks of one shape, one per replicate. Replicates never mix.
+    """R networks of one shape, one per replicate. Replicates do not affect each other.
 
-    width: features H. classes: C. cosine: the head multiplies normalised features by normalised weights, without a bias (LDAM's).
-    `flat` [R, P] holds every parameter; the last (H + 1) C of a row are the head: weights [H, C] row by row, then biases [C].
+    width: features H. classes: C. cosine: the head multiplies normalised features by normalised weights, without a bias (as
+    LDAM needs). `flat` [R, P] holds every parameter. The last (H + 1) C of a row are the head: weights [H, C] row by row, then
+    biases [C].
     """
 
     width: int
@@ -33,22 +34,23 @@ class Net(abc.ABC):
 
     @abc.abstractmethod
     def embed(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """x [R, N, D] -> features [R, N, H]. mask [R, N]: rows outside it may come out as anything finite."""
+        """x [R, N, D] -> features [R, N, H]. mask [R, N]: rows outside it may have any finite features."""
 
     @abc.abstractmethod
     def derive(self, objective: Callable[[Net], Tensor]) -> tuple[Tensor, Tensor]:
         """(objective(net) [R], the gradient [R, P] of each replicate's value in its own parameters), by autograd.
 
-        The objective calls `embed` and `head` of the net it is given; batch norm counts and uses its batch.
+        The objective calls `embed` and `head` of the network it is given. Batch norm is in training mode: it uses and updates
+        its statistics from the batch.
         """
 
     @abc.abstractmethod
     def copy(self) -> Net:
-        """The same network with its own parameters."""
+        """A copy with its own parameters."""
 
     @abc.abstractmethod
     def first(self, count: int) -> Net:
-        """The first `count` replicates alone; may share parameters."""
+        """The first `count` replicates; may share parameters with this one."""
 
     def gradient(self, x: Tensor, y: Tensor, weights: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
         """Weighted loss of each replicate [R] and its gradient [R, P]. x [R, N, D]; y, weights [R, N], weight 0 for padding."""
@@ -67,20 +69,20 @@ class Net(abc.ABC):
         return split_head(self._tail(), self.width, self.classes)[0]
 
     def state(self) -> list[Tensor]:
-        """What belongs to the trained network beside `flat`, each [R, ...]: running statistics of batch norm."""
+        """State of the trained network besides `flat`, each [R, ...]: running statistics of batch norm."""
         return []
 
     def restore(self, state: Sequence[Tensor]) -> None:  # noqa: B027
-        """Put back what `state` gave."""
+        """Restores what `state` returned."""
 
     def _tail(self) -> Tensor:
         return self.flat[:, -(self.width + 1) * self.classes :]
 
 
 class WithHead(Net):
-    """The features of `net` under another classifier. classify: features [R, N, H] -> scores [R, N, C], used as logits.
+    """The features of `net` with another classifier. classify: features [R, N, H] -> scores [R, N, C], used as logits.
 
-    weights [R, H, C]: of a linear classifier, for the norms; None gives NaN. It is not trained further.
+    weights [R, H, C]: of a linear classifier, for the norms; None gives NaN. This network is not trained further.
     """
 
     def __init__(self, net: Net, classify: Callable[[Tensor], Tensor], weights: Tensor | None = None) -> None:
@@ -89,7 +91,7 @@ class WithHead(Net):
 
     @property
     def flat(self) -> Tensor:
-        """The network's parameters below the classifier, and its former head."""
+        """The network's parameters below the classifier, and its previous head."""
         return self.net.flat
 
     @flat.setter
@@ -117,7 +119,7 @@ class WithHead(Net):
         return WithHead(self.net.copy(), self.classify, self.weights)
 
     def first(self, count: int) -> Net:
-        """The classifier knows all replicates, so features of the others are filled in by zeros."""
+        """See Net. The classifier expects all replicates, so features of the others are zeros."""
 
         def classify(z: Tensor) -> Tensor:
             padded = z.new_zeros(len(self.flat), *z.shape[1:])
@@ -150,7 +152,7 @@ def apply_head(z: Tensor, weight: Tensor, bias: Tensor, cosine: bool) -> Tensor:
 def fresh_head(
     width: int, classes: int, streams: Sequence[torch.Generator], *, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
-    """A head as torch's Linear draws it, U(-1/sqrt(H), 1/sqrt(H)): [R, (H + 1) C], one stream per replicate."""
+    """A head initialised as torch's Linear, U(-1/sqrt(H), 1/sqrt(H)): [R, (H + 1) C], one stream per replicate."""
     rows = [
         (2 * torch.rand((width + 1) * classes, generator=stream, dtype=torch.float64) - 1) / max(1, width) ** 0.5
         for stream in streams
@@ -159,8 +161,9 @@ def fresh_head(
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
-    """torch.bmm(a [R, i, j], b [R, j, k]), quick also for few columns k: the CPU's library takes five times as long for those
-    as for the same product transposed."""
+    """torch.bmm(a [R, i, j], b [R, j, k]), fast also for few columns k. For those the CPU's library takes five times as long as
+    for the transposed product.
+    """
     if b.shape[2] >= 16:
         return torch.bmm(a, b)
     return torch.bmm(b.mT.contiguous(), a.mT).mT

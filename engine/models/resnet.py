@@ -1,4 +1,6 @@
-"""Residual networks for small images (He et al. 2016, section 4.2) as the EOS paper uses them, and a small one for two cores."""
+"""Residual networks for small images (He et al. 2016, section 4.2) as in the EOS paper, and a small one for machines without a
+GPU.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 
 
 class Block(nn.Module):
-    """Two 3 x 3 convolutions around a shortcut without parameters ("option A"): every second pixel, zeros for new channels."""
+    """Two 3 x 3 convolutions and a shortcut without parameters ("option A"): every second pixel, zeros for new channels."""
 
     def __init__(self, inside: int, outside: int, stride: int) -> None:
         super().__init__()
@@ -29,10 +31,10 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """A 3 x 3 convolution, three stages of `blocks` residual blocks of these channels, mean over pixels: card B15.
+    """A 3 x 3 convolution, three stages of `blocks` residual blocks with these channels, mean over pixels: card B15.
 
-    6 blocks + 2 layers: blocks = 5 is ResNet-32 (464,154 parameters with a head for 10 classes), 9 ResNet-56. stride: of the first
-    convolution; 1 in the paper.
+    6 blocks + 2 layers: blocks = 5 is ResNet-32 (464,154 parameters with a head for 10 classes), 9 is ResNet-56. stride: of the
+    first convolution; 1 in the paper.
     """
 
     def __init__(
@@ -56,5 +58,7 @@ class ResNet(nn.Module):
 
 
 def small(shape: tuple[int, int, int]) -> ResNet:
-    """One block a stage and 64 features, for a machine without a GPU; images of 24 pixels and more are halved at once."""
+    """One block per stage and 64 features, for a machine without a GPU. The first convolution halves images of 24 pixels or
+    more.
+    """
     return ResNet(shape, 1, stride=2 if min(shape[1:]) >= 24 else 1)
