@@ -20,7 +20,7 @@ FILE = Path(__file__).with_name("catalog.json")
 def build_catalog(live: bool = False, found: bool = False) -> dict[str, Any]:
     """The catalog, JSON-plain: numerics, methods, datasets, embeddings (`engine.spec.embedding.describe_techniques`).
 
-    found: datasets as they are on this machine, with the owner's local image sets. live: found, and also devices, the device
+    found: datasets as they are on this machine, including local image sets. live: found, and also devices, the device
     `auto` stands for, the datasets present here, and the reasons why other entries of the image folder cannot be read
     (`unreadable`, sentences).
     """

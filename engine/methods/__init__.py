@@ -1,4 +1,4 @@
-"""One file per method. Adding a method is adding a file: the package is scanned, loudly."""
+"""One file per method. The package is scanned, so a new file adds a method; errors in it are raised at once."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ FAMILIES = ("plain", "loss", "sampling", "meta", "deep", "oracle")
 def methods() -> dict[str, type[Method]]:
     """Every method by name, plain ones first.
 
-    Raises TypeError where two files use one name, a family is not known, a control has no pen or a pen no control, two controls have
-    one label, or two methods or controls have the same pen.
+    Raises TypeError where two files use one name, a family is unknown, a control has no pen or a pen no control, two controls
+    have one label, or two methods or controls have the same pen.
     """
     by_name: dict[str, type[Method]] = {}
     for module in pkgutil.iter_modules(__path__):
@@ -59,7 +59,7 @@ def describe_methods() -> list[dict[str, Any]]:
 
 
 def method(name: str) -> type[Method]:
-    """The method of that name. Raises UnknownName."""
+    """The method of this name. Raises UnknownName."""
     try:
         return methods()[name]
     except KeyError:

@@ -40,6 +40,8 @@ class ADASYN(DeepMethod):
     )  # fmt: skip
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
-        """See Method.fit. A class with no other near it is made by SMOTE, a class of one row is repeated; a Note says so."""
+        """See Method.fit. A class without near rows of other classes is sampled by SMOTE, a class of one row is copied; a Note
+        reports it.
+        """
         draw = partial(adasyn, k_neighbors=self.k_neighbors)
         return (yield from self.fit_sampled(task, draw, camera=camera, share=self.share))

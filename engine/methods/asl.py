@@ -57,7 +57,7 @@ class ASL(DeepMethod):
     )
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
-        """See Method.fit. Raises BadInput for the form of two classes with more of them."""
+        """See Method.fit. Raises BadInput for the two-class form with more than two classes."""
         return (yield from self.fit_plain(task, self._loss(task), camera=camera))
 
     def _loss(self, task: Task) -> Loss:

@@ -38,6 +38,6 @@ class BalancedSVM(DeepMethod):
     )  # fmt: skip
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
-        """See Method.fit. A class of one row is repeated; Notes say so, and how large the classes became."""
+        """See Method.fit. A class of one row is copied. Notes report that, and the new class sizes."""
         draw = partial(balanced_svm, k_neighbors=self.k_neighbors, relabel=self.relabel)
         return (yield from self.fit_sampled(task, draw, camera=camera, most=most_rows(task.train.x.shape[2])))

@@ -1,4 +1,4 @@
-"""What a method is: a frozen dataclass whose `fit` is a generator of events and returns what it fitted."""
+"""The base of methods: a frozen dataclass whose `fit` is a generator of events and returns what it fitted."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ __all__ = ["DeepMethod", "Fitted", "Method", "Synthetic", "TableMethod", "param"
 
 
 USUAL_EPOCHS = 50
-"""Epochs after which training that stops early is usually over, for estimates."""
+"""Usual number of epochs of training with early stopping, for estimates."""
 EPOCH_OVERHEAD = 300.0
-"""Training rows that take as long as what an epoch does beside its rows, for estimates."""
+"""Fixed cost of an epoch, in training rows, for estimates."""
 
 
 def balanced_rows(counts: Sequence[int]) -> float:
-    """Rows of an epoch over classes of these sizes once all are as large as the largest, with EPOCH_OVERHEAD."""
+    """Rows of an epoch once all classes of these sizes are as large as the largest, plus EPOCH_OVERHEAD."""
     return max(counts) * len(counts) + EPOCH_OVERHEAD
 
 
@@ -49,21 +49,21 @@ def balanced_rows(counts: Sequence[int]) -> float:
 class Method(abc.ABC):
     """A way to train on imbalanced data. Subclasses are final: they have a name, fields made by `param`, and `fit`.
 
-    What a subclass says of itself, by class attributes (the catalog has them under the same names):
+    Class attributes of a subclass (the catalog has them under the same names):
     name: as typed at the terminal. title: as shown. family: one of `engine.methods.FAMILIES`. kinds: of data it takes.
-    source: which algorithm of which paper, whose variant. ranked: False for oracles.
-    presets: preset -> parameters that differ from the defaults. deviations: preset -> what it still does differently from the
-    source. suited: kind of data -> preset whose values are the defaults there (`engine.spec.run.default_params`).
+    source: algorithm, paper and variant. ranked: False for oracles.
+    presets: preset -> parameters that differ from the defaults. deviations: preset -> remaining differences from the source.
+    suited: kind of data -> preset whose values are the defaults there (`engine.spec.run.default_params`).
     controls: label -> parameters changed to make the control that isolates the method's claim.
-    pen, control_pens: how it and each of its controls are drawn; no two methods or controls have the same pen.
-    needs: modules imported on first use, beside torch, numpy and scikit-learn.
+    pen, control_pens: pens of the method and its controls in charts; no two methods or controls have the same pen.
+    needs: modules imported on first use, besides torch, numpy and scikit-learn.
     cost: seconds of a run divided by those of plain training on equally many rows and epochs.
-    comparison: place in which a comparison on a table tries it; None: a comparison does not offer it.
+    comparison: place in the order of a comparison on a table; None: not offered there.
     quick: parameters that a comparison changes from the defaults of tables.
-    adds_rows: its synthetic rows lie in the table's columns, so they can be saved.
-    reuses_plain: its first phase is plain training, so `engine.training.network_cache` may already have it.
+    adds_rows: whether its synthetic rows have the table's columns, so that they can be saved.
+    reuses_plain: whether its first phase is plain training, which `engine.training.network_cache` may already hold.
     suggested: place among the first choices of a new sweep; None: not among them.
-    paper_rows: names of rows of the papers' tables that are this method.
+    paper_rows: names of this method's rows in the papers' tables.
     expected_failed_checks: scikit-learn's check -> why the method's classifier fails it by design, with its default parameters.
     """
 
@@ -96,15 +96,15 @@ class Method(abc.ABC):
 
     @abc.abstractmethod
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
-        """Train on the task; yields at least every half second, except inside a library call; returns what was fitted.
+        """Trains on the task. Yields at least every half second, except inside a library call. Returns what it fitted.
 
-        All draws come from `engine.seeds` streams named by the task's seed and replicates. Close it at any yield to stop.
-        `camera` takes the pictures (none, where it was made with frames=0).
+        All draws come from `engine.seeds` streams named by the task's seed and replicates. Closing the generator at any yield
+        stops the training. `camera` records frames (none with frames=0).
         """
 
     @classmethod
     def describe(cls) -> dict[str, Any]:
-        """The catalog's entry: JSON-plain. classifier: its name in `engine.estimators`, "" where it is not there."""
+        """The catalog's entry, JSON-plain. classifier: its name in `engine.estimators`, "" where there is none."""
         text = (cls.__doc__ or "").strip()
         return {
             "name": cls.name,
@@ -134,17 +134,18 @@ class Method(abc.ABC):
 
     @classmethod
     def estimate_rows(cls, params: Mapping[str, Any], counts: Sequence[int]) -> float:
-        """About how many training rows one replicate of a comparison processes (rows x epochs, in units of plain training).
+        """Estimated training rows that one replicate of a comparison processes (rows x epochs, in units of plain training).
 
         params: the method's own, complete. counts [C]: training rows of each class. Where plain training is in the cache, it is
-        asked with epochs=1.
+        called with epochs=1.
         """
         return float(min(params["epochs"], USUAL_EPOCHS) * (sum(counts) + EPOCH_OVERHEAD))
 
     def class_shares(self, task: Task, fitted: Fitted) -> Tensor:
-        """Class shares [R, C], up to a factor, that this method trains with: real rows, and synthetic ones (input rows or features).
+        """Class shares [R, C], up to a factor, that this method trains with: real rows, and synthetic ones (input rows or
+        features).
 
-        A loss that distorts probabilities otherwise than by shares (focal loss) is not accounted for.
+        Does not cover losses that distort probabilities in other ways (focal loss).
         """
         classes = len(task.classes)
         shares = task.train.counts(classes).double()
@@ -156,7 +157,7 @@ class Method(abc.ABC):
 
 @dataclass(frozen=True)
 class TableMethod(Method, abc.ABC):
-    """A method that trains the MLP with Adam first. The values are the first paper's (section 5, card B1)."""
+    """A method that first trains the MLP with Adam. Defaults are those of the first paper (section 5, card B1)."""
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {"hidden": (128, 16)}}
     deviations: ClassVar[Mapping[str, tuple[str, ...]]] = {
@@ -173,19 +174,19 @@ class TableMethod(Method, abc.ABC):
     weight_decay: float = param(0.0, low=0.0, high=1.0, help="L2 penalty on the weights.", advanced=True)
 
     def create(self, task: Task) -> Net:
-        """A fresh network for this task."""
+        """A new network for this task."""
         return new_net(task, self.hidden, self.activation)
 
     def step(self, net: Net, task: Task, loss: Loss) -> Descent:
-        """What a step of training this network is."""
+        """The training step of this network."""
         return Adam(net, loss, rate=self.learning_rate, decay=self.weight_decay, epochs=self.epochs)
 
     def pretrain(
         self, task: Task, loss: Loss, *, rows: Rows, meter: Meter, camera: Camera, batches: Batches | None = None
     ) -> Generator[Event, None, tuple[Net, Chosen]]:
-        """Train a fresh net on `rows`; returns it at the chosen epochs.
+        """Trains a new network on `rows`. Returns it at the chosen epochs.
 
-        Where no pictures are taken of it and the rows are the task's own, a network trained alike is taken from
+        Where no frames are recorded of it and the rows are the task's own, an equally trained network is taken from
         `engine.training.network_cache`.
         """
         net = self.create(task)
@@ -214,10 +215,10 @@ class TableMethod(Method, abc.ABC):
         return net, chosen
 
     def _recipe(self, task: Task, loss: Loss, net: Net, batches: Batches) -> str:
-        """Everything that decides what training gives, in words. net: as it begins."""
+        """Key of the network cache: text of everything that training depends on. net: before training."""
         cls = type(self)
         own = {f.name: getattr(self, f.name) for f in dataclasses.fields(TableMethod)}
-        # of a method that has no such choice: what it does; which network they lead to is told by the network
+        # a method without such a parameter counts as having its default; the network is described below
         own |= {
             f.name: getattr(self, f.name, f.default) for f in dataclasses.fields(DeepMethod) if f.name not in {*own, "model"}
         }
@@ -246,7 +247,7 @@ class TableMethod(Method, abc.ABC):
         balanced: bool = False,
         synthetic: Synthetic | None = None,
     ) -> Generator[Event, None, Fitted]:
-        """The whole of a method that only changes the rows, the batches or the loss."""
+        """The whole `fit` of a method that only changes the rows, the batches or the loss."""
         rows = task.train if rows is None else rows
         if synthetic is not None:
             camera.track_points(Rows(synthetic.start, synthetic.y, synthetic.mask), lambda: synthetic.x)
@@ -265,9 +266,10 @@ class TableMethod(Method, abc.ABC):
     def fit_sampled(
         self, task: Task, draw: Draw, *, camera: Camera, share: float = 1.0, near: str = NEAR, most: int | None = None
     ) -> Generator[Event, None, Fitted]:
-        """The whole of a method that makes new input rows and trains plainly on all. share, near: see `oversampling.oversample`.
+        """The whole `fit` of a method that makes new input rows and trains plainly on all. share, near: see
+        `oversampling.oversample`.
 
-        most: rows that a support vector machine was fitted on at most, where there was one.
+        most: most rows that a support vector machine is fitted on, where there is one.
         """
         yield Phase("sampling", "Making synthetic rows")
         counts = task.train.counts(len(task.classes))
@@ -287,7 +289,7 @@ SCHEDULES = ("constant", "warm-up and drops")
 
 @dataclass(frozen=True)
 class DeepMethod(TableMethod, abc.ABC):
-    """A method that also trains convolutional networks, on images. On other data it trains the MLP, as a TableMethod does."""
+    """A method that also trains convolutional networks, on images. On other data it trains the MLP, as TableMethod does."""
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         **TableMethod.presets,
@@ -328,7 +330,7 @@ class DeepMethod(TableMethod, abc.ABC):
         )
 
     def network(self, task: Task) -> str:
-        """The network that `model` means here. Raises BadInput."""
+        """The network that `model` stands for on this task. Raises BadInput."""
         if task.shape is None and self.model not in ("auto", "mlp"):
             raise BadInput(f"{self.name}(model={self.model!r}) needs images; these data are {task.kind}: use model='mlp'.")
         return self.model if self.model != "auto" else "mlp" if task.shape is None else "small-resnet"

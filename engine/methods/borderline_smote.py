@@ -41,7 +41,7 @@ class BorderlineSMOTE(DeepMethod):
     )  # fmt: skip
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
-        """See Method.fit. A class of one row is repeated; a Note says so."""
+        """See Method.fit. A class of one row is copied; a Note reports it."""
         draw = partial(
             borderline_smote,
             k_neighbors=self.k_neighbors,

@@ -1,4 +1,4 @@
-"""A classifier on the features of plain training."""
+"""Another classifier on the features of plain training."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CNNCL(DecoupledMethod):
     classifier: str = param("knn", choices=PROBES, help="5 nearest neighbours, or logistic regression.")
 
     def refit(self, net: Net, task: Task, *, chosen: Chosen, meter: Meter, camera: Camera) -> Generator[Event, None, Refit]:
-        """See DecoupledMethod. The score is that of the network's own last layer, which has chosen the epoch."""
+        """See DecoupledMethod. The score is that of the network's own last layer, by which the epoch was chosen."""
         yield Phase("classifier", "Fitting a classifier on the features")
         final, converged = with_probe(net, task.train, self.classifier)
         if not converged:

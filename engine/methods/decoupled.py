@@ -1,4 +1,4 @@
-"""Methods that first train a whole network, then replace or retrain its last layer while the layers below stay."""
+"""Base of methods that first train a whole network, then replace or retrain its last layer while the layers below stay."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from engine.training.loop import Batches, Chosen, Meter, evaluate, streams, trai
 
 @dataclass(frozen=True)
 class Refit:
-    """What the second part of a decoupled method gives.
+    """The result of the second part of a decoupled method.
 
-    net: the network with its final head. score [R]: its validation average precision; None: `fit` evaluates it. epoch [R]: the chosen
-    epochs; None: those of the first phase. embedded, enemies: see `Fitted`.
+    net: the network with its final head. score [R]: its validation average precision; None: `fit` evaluates it. epoch [R]: the
+    chosen epochs; None: those of the first phase. embedded, enemies: see `Fitted`.
     """
 
     net: Net
@@ -40,7 +40,7 @@ class Refit:
 class DecoupledMethod(DeepMethod, abc.ABC):
     """A method of two parts: plain training (or another loss), then `refit`, which changes the last layer alone.
 
-    share: of the frames, for the first phase; None: the camera's usual schedule.
+    share: share of the frames for the first phase; None: the camera's usual schedule.
     """
 
     reuses_plain = True
@@ -56,7 +56,7 @@ class DecoupledMethod(DeepMethod, abc.ABC):
 
     @abc.abstractmethod
     def refit(self, net: Net, task: Task, *, chosen: Chosen, meter: Meter, camera: Camera) -> Generator[Event, None, Refit]:
-        """The network with a new last layer. net: as trained in the first phase, at the chosen epochs; it may be changed."""
+        """The network with a new last layer. net: from the first phase, at the chosen epochs; may be changed."""
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
         """See Method.fit."""
@@ -88,10 +88,10 @@ def train_head(
     meter: Meter,
     camera: Camera,
 ) -> Generator[Event, None, Refit]:
-    """Train the last layer of `net` on features by cross-entropy and SGD with momentum 0.9.
+    """Trains the last layer of `net` on features by cross-entropy and SGD with momentum 0.9.
 
-    rows: features [R, N, H] that the batches index. rate(epoch): step size, from epoch 1. decay: L2 penalty on weights and biases.
-    warm_start: from the layer as it is, not a fresh one.
+    rows: features [R, N, H] that the batches index. rate(epoch): step size, from epoch 1. decay: L2 penalty on weights and
+    biases. warm_start: starts from the current layer, not from a fresh one.
     """
     step = HeadSGD(net, cross_entropy, rate=rate, momentum=0.9, decay=decay)
     if not warm_start:
@@ -101,20 +101,22 @@ def train_head(
 
 
 def head_batches(task: Task, size: int, *, balanced: bool) -> Batches:
-    """Batches of at most `size` training rows for the last layer; balanced: with equally many rows of every class."""
+    """Batches of at most `size` training rows for the last layer. balanced: equally many rows of every class."""
     rows, chances = task.train, streams(task, "head-batch")
     return Balanced(rows, len(task.classes), size, chances) if balanced else Passes(rows.sizes.tolist(), size, chances)
 
 
 def set_head(net: Net, head: Tensor) -> None:
-    """Replace the last values of `flat`: the whole last layer by head [R, (H + 1) C] (weights, then biases), its biases by [R, C]."""
+    """Replaces the end of `flat`: the whole last layer by head [R, (H + 1) C] (weights, then biases), or its biases by [R, C]."""
     flat = net.flat.clone()
     flat[:, -head.shape[1] :] = head
     net.flat = flat
 
 
 def head_frames(net: Net, task: Task, camera: Camera) -> None:
-    """Frames of a phase that trains the last layer: on images all of them, among the features; on tables the rest of the run's."""
+    """Schedules frames of a phase that trains the last layer. On images all frames are of this phase, in the plane of the
+    features; on tables the remaining frames are.
+    """
     camera.share = 0.3
     if task.shape is not None:
         camera.share = 1.0

@@ -1,4 +1,4 @@
-"""Deep over-sampling: minority rows are trained to lie where their in-class neighbours are."""
+"""Deep over-sampling: minority rows are trained towards the features of their in-class neighbours."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class DOS(DeepMethod):
         return float(super().estimate_rows(params, counts) + 3 * params["rounds"] * balanced_rows(counts))
 
     def class_shares(self, task: Task, fitted: Fitted) -> Tensor:
-        """See Method.class_shares. Rows of a minority class count once for every copy."""
+        """See Method.class_shares. Rows of a minority class count once per copy."""
         counts = task.train.counts(len(task.classes))
         copies = torch.where(overloading.overloaded(counts), self.r or overloading.copies(counts), 1)
         return super().class_shares(task, fitted) * copies
@@ -181,7 +181,9 @@ class DOS(DeepMethod):
     @staticmethod
     @torch.no_grad()
     def _lost(earlier: Net, net: Net, task: Task) -> bool:
-        """Whether the variance of a replicate's features has become a million times smaller or larger, 0, or no number."""
+        """Whether training has diverged: the variance of a replicate's features is a million times smaller or larger, 0, or not
+        finite.
+        """
         rows = task.train
         one = torch.zeros_like(rows.y)
         before, after = (spread(n.embed(rows.x, rows.mask), one, rows.mask, 1).double() for n in (earlier, net))
@@ -189,7 +191,7 @@ class DOS(DeepMethod):
 
     @staticmethod
     def _watch(net: Net, task: Task, minority: Tensor, camera: Camera) -> None:
-        """From now on the picture shows the features, and those of minority rows move."""
+        """Shows the features in all following frames, with those of minority rows as moving points."""
         camera.show_features(net)
         few = take(task.train, minority.gather(1, task.train.y))
         if camera.frames and bool(few.mask.any()):
@@ -201,10 +203,11 @@ class DOS(DeepMethod):
 
 
 class Rounds(Step):
-    """An epoch of the second phase: items of all rows, targets stored before it. See engine.samplers.overloading for the losses.
+    """An epoch of the second phase: items of all rows, with targets stored before it. See engine.samplers.overloading for the
+    losses.
 
-    items: x [R, M, 1] int64, number of the item; y [R, M]. `row` [R, M] is the training row it was made of. Every row of a minority
-    class (minority [R, C]) is there r times, of the others once.
+    items: x [R, M, 1] int64, number of the item; y [R, M]. `row` [R, M]: the training row of each item. Every row of a minority
+    class (minority [R, C]) occurs r times, every other row once.
     """
 
     def __init__(self, method: DOS, task: Task, minority: Tensor) -> None:
@@ -227,14 +230,14 @@ class Rounds(Step):
         self.mixed_items = self.rho_sum = torch.zeros(0)
 
     def start(self, net: Net) -> None:
-        """Rounds of this network begin."""
+        """Starts the rounds of this network."""
         self.net = net
         way = replace(self.method, schedule="constant", epochs=self.method.rounds)
         self.descent = way.step(net, self.task, cross_entropy)
         self.descent.objective = self._objective
 
     def begin(self, wanted: Sequence[int]) -> None:
-        """A round begins: features are stored, neighbours found, weights drawn."""
+        """Starts a round: stores features, finds neighbours, draws weights."""
         self.descent.begin(wanted)
         rows, method = self.task.train, self.method
         if self.stored is None:
@@ -251,7 +254,7 @@ class Rounds(Step):
             draws = torch.rand(count, places, generator=stream, dtype=torch.float64).to(self.row.device)
             self.weights[r, :count] = simplex(draws, self.there[r, self.row[r, :count]], method.law, method.weights_over)
         variance = spread(self.stored, rows.y, rows.mask, len(self.task.classes))
-        apart = torch.where(variance > 0, 2 * variance, 1.0)  # of a class with one row, or all in one place
+        apart = torch.where(variance > 0, 2 * variance, 1.0)  # for a class with one row, or with all rows at one point
         self.scale = apart.gather(1, rows.y) if method.scaled else None
         self.mixed_items = self.rho_sum = torch.zeros(len(self.row), dtype=self.stored.dtype, device=self.row.device)
 
@@ -262,9 +265,10 @@ class Rounds(Step):
         return self.descent(replace(batch, x=x))
 
     def values(self) -> dict[str, Tensor]:
-        """rho_self: mean share of the row itself in the classifier's loss over items with neighbours (1 where there are none);
-        variance_0 ...: within-class variance of the features after the round, class by class; variance_minority, variance_majority: its
-        means over the classes."""
+        """rho_self: mean share of the row itself in the classifier's loss, over items with neighbours (1 without such items).
+        variance_0 ...: within-class variance of the features after the round, per class. variance_minority,
+        variance_majority: means over these classes.
+        """
         self.stored = self._features()
         rows = self.task.train
         variance = spread(self.stored, rows.y, rows.mask, len(self.task.classes))

@@ -1,4 +1,4 @@
-"""Expansive over-sampling and its rivals, among a network's features (the three-phase framework) or among its input rows."""
+"""Expansive over-sampling and other samplers, on a network's features (the three-phase framework) or on its input rows."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class EOS(DecoupledMethod):
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
         """See Method.fit. Raises BadInput for asl-binary with more than two classes."""
-        self.first_loss(task)  # refused before anything is sampled
+        self.first_loss(task)  # raises BadInput before anything is sampled
         if self.space == "pixel":
             return (yield from self._fit_pixels(task, camera))
         return (yield from super().fit(task, camera=camera))
@@ -175,7 +175,7 @@ class EOS(DecoupledMethod):
         yield Phase("sampling", "Making new rows among the features")
         sampled = yield from self._sampled(embedded(net, task.train), task, meter)
         head_frames(net, task, camera)
-        if task.shape is not None and sampled.new is not None:  # a table's picture stays the plane of its input rows
+        if task.shape is not None and sampled.new is not None:  # frames of a table stay in the plane of its input rows
             new = sampled.new
             camera.track_points(new, lambda: new.x)
         yield Phase("head", "Training the last layer")
@@ -187,13 +187,13 @@ class EOS(DecoupledMethod):
         return replace(trained, embedded=sampled.new, enemies=sampled.enemies)
 
     def _sampled_steps(self, task: Task) -> int:
-        """Steps of one pass over the rows once they are sampled."""
+        """Steps of one pass over the over-sampled rows."""
         counts = task.train.counts(len(task.classes))
         balanced = counts.amax(1) * (counts > 0).sum(1) if self.sampler != "none" else counts.sum(1)
         return steps_of_pass(balanced.tolist(), self.batch)
 
     def _loss(self, task: Task, counts: Tensor) -> Loss:
-        """The network's loss, for rows of these counts [R, C]."""
+        """The network's loss for classes with these counts [R, C]."""
         if self.loss == "asl-binary":
             if len(task.classes) != 2:
                 raise BadInput(f"eos(loss='asl-binary') is for two classes, these data have {len(task.classes)}; use asl.")
@@ -203,7 +203,7 @@ class EOS(DecoupledMethod):
         return {"ce": cross_entropy, "focal": losses.Focal(), "asl": losses.ASL()}[self.loss]
 
     def _sampled(self, real: Rows, task: Task, meter: Meter) -> Generator[Event, None, Sampled]:
-        """New rows for each replicate's rows, which are input rows or features."""
+        """Over-samples each replicate's rows, which are input rows or features."""
         if self.sampler == "none":
             return Sampled(real)
         thing = "row" if self.space == "pixel" else "embedding"

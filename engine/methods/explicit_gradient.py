@@ -1,4 +1,4 @@
-"""Explicit gradient learning: minority copies that move, by a meta-gradient, to where they help."""
+"""Explicit gradient learning: copies of minority rows that a meta-gradient moves to reduce the loss on held-out rows."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class ExplicitGradient(TableMethod):
         camera.share = 0.25
         yield Phase("training", "Training the first classifier")
         net, _ = yield from self.pretrain(task, cross_entropy, rows=task.train, meter=meter, camera=camera)
-        assert isinstance(net, MLP)  # the meta-gradient is written out for it
+        assert isinstance(net, MLP)  # only the MLP has the meta-gradient
         points = self._copies(net, inner, task)
         step = MetaStep(self, net, task, outer, points)
         if self.copies and not points.mask.any():
@@ -184,14 +184,14 @@ class ExplicitGradient(TableMethod):
         return float(super().estimate_rows(params, counts) + later)
 
     def _batches(self, rows: Rows, task: Task) -> Passes | Balanced:
-        """Real rows for the second phase, batch by batch."""
+        """Batches of real rows for the second phase."""
         drawn = streams(task, "meta-batch")
         if self.inner == "balanced":
             return Balanced(rows, len(task.classes), self.batch, drawn)
         return Passes(rows.sizes.tolist(), self.batch, drawn)
 
     def _parts(self, task: Task) -> tuple[Numbered, Rows]:
-        """(rows the classifier steps on, rows the points are judged by)."""
+        """(rows that the classifier trains on, held-out rows whose loss moves the points)."""
         every = Numbered.of(task.train)
         if self.outer == "validation":
             return every, task.valid
@@ -205,7 +205,7 @@ class ExplicitGradient(TableMethod):
 
     @torch.no_grad()
     def _copies(self, net: MLP, rows: Numbered, task: Task) -> Numbered:
-        """The synthetic points where they begin, with the numbers of their parents (card A1, decisions EG-7 and EG-8)."""
+        """The initial synthetic points with the numbers of their parents (card A1, decisions EG-7 and EG-8)."""
         chance = net(rows.x).softmax(-1).gather(2, rows.y.unsqueeze(2)).squeeze(2)
         chosen = rows.mask & task.minority[rows.y] & (chance <= self.confidence)
         if self.lowest < 1:
@@ -233,32 +233,32 @@ class ExplicitGradient(TableMethod):
 
 @dataclass(frozen=True)
 class Numbered(Rows):
-    """Rows that know their number [R, N] among the task's training rows."""
+    """Rows with their numbers [R, N] among the task's training rows."""
 
     number: Tensor
 
     @classmethod
     def of(cls, rows: Rows) -> Numbered:
-        """The training rows themselves."""
+        """The training rows themselves, numbered."""
         return cls(rows.x, rows.y, rows.mask, torch.arange(rows.x.shape[1], device=rows.x.device).expand_as(rows.y))
 
     def take(self, keep: Tensor) -> Numbered:
-        """As `engine.data.rows.take`."""
+        """As `engine.data.rows.take`, with the numbers."""
         kept, numbers = take(self, keep), take(Rows(self.number.unsqueeze(2), self.y, self.mask), keep)
         return Numbered(kept.x, kept.y, kept.mask, numbers.x.squeeze(2))
 
 
 class MetaStep(Step):
-    """One round of Algorithm 1, for all replicates: the classifier steps, then the points move. A `training.Step`.
+    """One round of Algorithm 1 for all replicates: the classifier steps, then the points move. A `training.Step`.
 
-    With g(Z) = grad_theta L(X1 u Z; theta) the classifier steps to theta' = theta - eta1 g(Z). The points' gradient is taken
+    With g(Z) = grad_theta L(X1 u Z; theta) the classifier steps to theta' = theta - eta1 g(Z). The points' gradient passes
     through that step: with v = grad L(X2; theta') held constant,
 
         grad_Z L(X2; theta'(Z)) = -eta1 grad_Z <g(Z), v>,
 
-    and <g(Z), v> is the derivative of L(X1 u Z; theta) when theta moves along v, of which only the synthetic rows'
-    share depends on Z. So it costs one forward-mode pass over the synthetic rows and its gradient: no Hessian, and
-    nothing through the real rows.
+    and <g(Z), v> is the derivative of L(X1 u Z; theta) as theta moves along v. Only the synthetic rows' part of it depends on
+    Z. So it costs one forward-mode pass over the synthetic rows and its gradient. No Hessian is formed, and no gradient passes
+    through the real rows.
     """
 
     def __init__(self, method: ExplicitGradient, net: MLP, task: Task, outer: Rows, points: Rows) -> None:
@@ -277,7 +277,7 @@ class MetaStep(Step):
         self.rounds = torch.zeros_like(self.adapted)
 
     def begin(self, wanted: Sequence[int]) -> None:
-        """Draw the epoch's synthetic batches, and its held-out ones where points move."""
+        """Draws the epoch's synthetic batches, and its held-out batches where points move."""
         device = self.points.device
         self.point_plan = self.point_passes.take(wanted, device)
         self.others = self.outer_passes.take(wanted, device).rows(self.outer) if self.moving else []
@@ -286,7 +286,7 @@ class MetaStep(Step):
         self.trail = []
 
     def __call__(self, batch: Batch) -> Tensor:
-        """Step the classifier on X1 u Z; after `inner_steps` of them move the points."""
+        """Steps the classifier on X1 u Z. Moves the points after every `inner_steps` such steps."""
         width = self.point_plan.widths[batch.k]
         index, mask = self.point_plan.index[:, batch.k, :width], self.point_plan.mask[:, batch.k, :width]
         if self.method.reset_each_pass:
@@ -312,13 +312,13 @@ class MetaStep(Step):
         self.rounds += mask.any(1)
         uphill = torch.zeros_like(self.points)
         for number, (theta, own, x, y, weights) in reversed(list(enumerate(self.trail))):
-            last = slice(x.shape[1] - own.shape[1], None)  # the synthetic rows stand last; there may be none
+            last = slice(x.shape[1] - own.shape[1], None)  # the synthetic rows come last; there may be none
             at_z, _ = self.net.mixed(x[:, last], y[:, last], weights[:, last], self.loss, theta, v)
             gradient = -self.rate * at_z
             if self.method.per_row:
                 gradient = gradient * (weights > 0).sum(1).view(-1, 1, 1)
             uphill.scatter_add_(1, own.unsqueeze(2).expand_as(gradient), gradient)
-            if number:  # back through the step: v <- (I - eta1 H) v
+            if number:  # backwards through the step: v <- (I - eta1 H) v
                 v = v - self.rate * self.net.mixed(x, y, weights, self.loss, theta, v, at_parameters=True)[1]
         self.points = torch.add(self.points, uphill, alpha=-self.method.eta_points)
         if self.method.clamp:
@@ -326,7 +326,9 @@ class MetaStep(Step):
         self.trail = []
 
     def values(self) -> dict[str, Tensor]:
-        """adapted_loss: of the stepped classifier on held-out rows, mean over the epoch; synthetic_loss: on the points alone."""
+        """adapted_loss: of the stepped classifier on held-out rows, mean over the epoch. synthetic_loss: on the synthetic
+        points alone.
+        """
         if not self.start.mask.any():
             return {}
         with torch.no_grad():
@@ -337,15 +339,15 @@ class MetaStep(Step):
         return {"adapted_loss": self.adapted / self.rounds.clamp(min=1), "synthetic_loss": own}
 
     def kept(self) -> list[Tensor]:
-        """The points stand with the classifier they helped to train."""
+        """The points, saved with the classifier that trained on them."""
         return [self.points]
 
     def restore(self, kept: list[Tensor]) -> None:
-        """Put the chosen epoch's points back."""
+        """Restores the chosen epoch's points."""
         (self.points,) = kept
 
 
 def _range(rows: Rows) -> tuple[Tensor, Tensor]:
-    """Smallest and largest value of every feature, [R, 1, D] each."""
+    """Smallest and largest value of every feature, each [R, 1, D]."""
     low = rows.x.masked_fill(~rows.mask.unsqueeze(2), torch.inf).amin(1, keepdim=True)
     return low, rows.x.masked_fill(~rows.mask.unsqueeze(2), -torch.inf).amax(1, keepdim=True)

@@ -43,7 +43,7 @@ class LDAM(DeepMethod):
     )
 
     def create(self, task: Task) -> Net:
-        """See DeepMethod. The last layer is a cosine one."""
+        """See DeepMethod. The network has a cosine head."""
         net = super().create(task)
         net.cosine = True
         return net

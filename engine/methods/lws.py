@@ -48,7 +48,7 @@ class LWS(DecoupledMethod):
         return self.head_epochs * max(head_batches(task, self.batch, balanced=self.balanced).per_pass())
 
     def refit(self, net: Net, task: Task, *, chosen: Chosen, meter: Meter, camera: Camera) -> Generator[Event, None, Refit]:
-        """See DecoupledMethod. Average precision hardly sees a change of scale, so it does not choose the epoch."""
+        """See DecoupledMethod. Average precision is hardly affected by a change of scale, so it does not choose the epoch."""
         head_frames(net, task, camera)
         yield Phase("head", "Learning a factor for every class")
         step = ScaleSGD(net, rate=half_cosine(self.head_rate, self.head_epochs), decay=5e-4, bias=self.bias)
@@ -63,9 +63,10 @@ class LWS(DecoupledMethod):
 
 
 class ScaleSGD(SGD):
-    """SGD with momentum on one factor per class, from 1; after a step `net`'s last layer is its first one times them.
+    """SGD with momentum on one factor per class, starting at 1. After a step `net`'s last layer is its initial one times the
+    factors.
 
-    Batches hold features [R, B, H]. decay pulls the factors to 0. bias: the biases are multiplied too.
+    Batches hold features [R, B, H]. decay shrinks the factors towards 0. bias: the biases are multiplied too.
     """
 
     def __init__(self, net: Net, *, rate: float | Callable[[int], float], decay: float, bias: bool) -> None:
@@ -74,17 +75,17 @@ class ScaleSGD(SGD):
         self.fixed = torch.zeros_like(self.scaled)
         if not bias:
             self.fixed[:, -1], self.scaled[:, -1] = self.scaled[:, -1].clone(), 0.0
-        factors = MLP((0, net.classes), "relu", torch.ones_like(self.scaled[:, 0]))  # biases alone
+        factors = MLP((0, net.classes), "relu", torch.ones_like(self.scaled[:, 0]))  # the factors are its biases
         super().__init__(factors, cross_entropy, rate=rate, decay=decay)
 
     def gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """See Descent. The derivative by a factor is the mean of the logit's slope times what is multiplied."""
+        """See Descent. The derivative in a factor is the mean of the logit's slope times the multiplied term."""
         x = torch.nn.functional.pad(batch.x, (0, 1), value=1.0)
         base, weights = product(x, self.scaled), mean_under(self.loss, batch)
         losses, slope = self.loss.slope(base * self.net.flat.unsqueeze(1) + product(x, self.fixed), batch.y)
         return (losses * weights).sum(1), (slope * base * weights.unsqueeze(2)).sum(1)
 
     def apply(self, gradient: Tensor, alive: Tensor) -> None:
-        """See Descent. Then the factors are multiplied into the network's last layer."""
+        """See Descent. Multiplies the factors into the network's last layer afterwards."""
         super().apply(gradient, alive)
         set_head(self.whole, (self.scaled * self.net.flat.unsqueeze(1) + self.fixed).flatten(1))

@@ -1,4 +1,4 @@
-"""Meta-Weight-Net: a small network learns how much each training row counts."""
+"""Meta-Weight-Net: a small network learns the weight of each training row."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class MetaWeightNet(TableMethod):
         meter = Meter(self.epochs * max(batches.per_pass()))
         yield Phase("training", "Training the network and what weighs its rows")
         net = self.create(task)
-        assert isinstance(net, MLP)  # the derivative along parameters is written out for it
+        assert isinstance(net, MLP)  # only the MLP has the derivative along parameters
         step = Weighing(self, net, task)
         chosen = yield from train(
             net, task, step, batches, rows=task.train, epochs=self.epochs, phase="training", meter=meter, camera=camera
@@ -90,15 +90,16 @@ class MetaWeightNet(TableMethod):
 
 
 class Weighing(Step):
-    """One round of the algorithm for all replicates: the weights learn, then the classifier steps under them. A `training.Step`.
+    """One round of the algorithm for all replicates: the weight network steps, then the classifier with its weights. A
+    `training.Step`.
 
-    V gives row i the weight w_i by its loss l_i (a number: nothing is derived through it). With the virtual step
-    theta' = theta - eta sum_i w_i grad l_i(theta) and v = grad M(theta') of the loss M on validation rows,
+    V maps the loss l_i of row i to its weight w_i; no gradient passes through l_i. With the virtual step theta' = theta - eta
+    sum_i w_i grad l_i(theta) and v = grad M(theta') of the loss M on validation rows,
 
         dM(theta') / dw_i = -eta <grad l_i(theta), v>,
 
-    the derivative of row i's loss when theta moves along v: a forward-mode pass, no second derivative. V's gradient is that of
-    sum_i w_i dM/dw_i with the latter held.
+    the derivative of row i's loss as theta moves along v: a forward-mode pass, no second derivative. V's gradient is that of
+    sum_i w_i dM/dw_i with dM/dw_i constant.
     """
 
     def __init__(self, method: MetaWeightNet, net: MLP, task: Task) -> None:
@@ -118,14 +119,14 @@ class Weighing(Step):
         self.rounds = torch.zeros_like(self.judged)
 
     def begin(self, wanted: Sequence[int]) -> None:
-        """Draw the epoch's validation batches."""
+        """Draws the epoch's validation batches."""
         self.model.begin(wanted)
         self.others = self.passes.take(wanted, self.net.flat.device).rows(self.outer)
         for tensor in (self.judged, self.rare, self.rounds):
             tensor.zero_()
 
     def __call__(self, batch: Batch) -> Tensor:
-        """Change the weights' network, then the classifier."""
+        """Steps the weight network, then the classifier."""
         losses = cross_entropy(self.net(batch.x), batch.y)
         judged, gradient = self.meta_gradient(batch, losses)
         if self.method.eta_weights:
@@ -140,7 +141,7 @@ class Weighing(Step):
         return weighted_sum(losses, mean_weights(batch.mask, losses.dtype))
 
     def meta_gradient(self, batch: Batch, losses: Tensor) -> tuple[Tensor, Tensor]:
-        """(M after the virtual step [R], its gradient in the weights' network [R, P']). losses [R, B]: of the batch's rows."""
+        """(M after the virtual step [R], its gradient in the weight network [R, P']). losses [R, B]: of the batch's rows."""
         eta, theta = self.method.eta_virtual, self.net.flat
         _, gradient = self.net.gradient(batch.x, batch.y, self.weigh(self.weigher, losses, batch.mask), cross_entropy, theta)
         x, y, mask = self.others[batch.k]
@@ -150,22 +151,23 @@ class Weighing(Step):
         return judged, self.weigher.derive(lambda net: (self.weigh(net, losses, batch.mask) * influence).sum(1))[1]
 
     def weigh(self, weigher: Net, losses: Tensor, mask: Tensor) -> Tensor:
-        """Losses [R, B] -> weights [R, B] of the rows, 0 for padding."""
+        """Losses [R, B] -> weights [R, B] of the rows, 0 on padding."""
         weights = weigher(losses.unsqueeze(2)).squeeze(2).sigmoid() * mask
         if not self.method.normalise:
             return weights * mean_weights(mask, weights.dtype)
         return weights / weights.sum(1, keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)
 
     def values(self) -> dict[str, Tensor]:
-        """meta_loss: on validation rows after the virtual step, mean over the epoch; minority_weight: share of the weights that
-        rows of the smaller classes have."""
+        """meta_loss: on validation rows after the virtual step, mean over the epoch. minority_weight: share of the weights on
+        rows of the smaller classes.
+        """
         rounds = self.rounds.clamp(min=1)
         return {"meta_loss": self.judged / rounds, "minority_weight": self.rare / rounds}
 
     def kept(self) -> list[Tensor]:
-        """The weights' network stands with the classifier it helped to train."""
+        """The weight network, saved with the classifier it trained."""
         return [self.weigher.flat]
 
     def restore(self, kept: list[Tensor]) -> None:
-        """Put the chosen epoch's back."""
+        """Restores the chosen epoch's weight network."""
         (self.weigher.flat,) = kept

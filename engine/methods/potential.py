@@ -1,4 +1,4 @@
-"""The ceiling: plain training with the withheld rows given back."""
+"""The potential: plain training on all rows, the withheld ones included."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Potential(DeepMethod):
     )  # fmt: skip
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
-        """See Method.fit. Raises BadInput where nothing was withheld."""
+        """See Method.fit. Raises BadInput where no rows are withheld."""
         if not task.withheld.mask.any():
             raise BadInput(
                 "nothing was withheld here, so there is no potential; make an imbalance first, such as a ratio of 20."

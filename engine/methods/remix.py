@@ -58,7 +58,7 @@ class ReMix(DeepMethod):
         return (yield from self.fit_plain(task, cross_entropy, camera=camera))
 
     def _recipe(self, task: Task, loss: Loss, net: Net, batches: Batches) -> str:
-        """See TableMethod. What is mixed decides too."""
+        """See TableMethod. Includes how rows are mixed."""
         return repr((super()._recipe(task, loss, net, batches), self.alpha))
 
     def step(self, net: Net, task: Task, loss: Loss) -> Descent:
@@ -71,7 +71,7 @@ class ReMix(DeepMethod):
             x, y, second = batch.x.clone(), batch.y.clone(), batch.y.clone()
             share = torch.ones(len(y), 1, dtype=x.dtype)
             for r, n in enumerate(batch.mask.sum(1).tolist()):
-                if n:  # a replicate that pauses draws nothing
+                if n:  # a paused replicate draws nothing
                     made = remix(batch.x[r, :n], batch.y[r, :n], len(task.classes), streams[r], alpha=self.alpha)
                     x[r, :n], y[r, :n], second[r, :n], share[r] = made.x, made.y_first, made.y_second, made.share
             step.loss = Mixed(second, share.to(x.device), loss)

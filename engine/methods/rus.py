@@ -45,11 +45,11 @@ class RUS(DeepMethod):
         return (yield from self.fit_plain(task, cross_entropy, camera=camera, rows=rows))
 
     def keep(self, task: Task) -> Tensor:
-        """Which training rows stay, [R, N] bool: drawn without replacement, class after class, one stream per replicate."""
+        """Which training rows are kept, [R, N] bool. Drawn without replacement, class after class, one stream per replicate."""
         kept = task.train.mask.clone()
         for r, replicate in enumerate(task.replicates):
             stream = numpy_stream(task.seed, "points", replicate.seed, replicate.fold)
-            rng = np.random.RandomState(stream.integers(2**32, dtype=np.uint32))  # imbalanced-learn's own kind
+            rng = np.random.RandomState(stream.integers(2**32, dtype=np.uint32))  # imbalanced-learn's kind of generator
             members = [torch.nonzero(kept[r] & (task.train.y[r] == c)).squeeze(1) for c in range(len(task.classes))]
             most = int(self.ratio * min(len(own) for own in members if len(own)))
             for own in members:

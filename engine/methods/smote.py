@@ -54,7 +54,7 @@ class SMOTE(DeepMethod):
     k_neighbors: int = param(5, low=1, high=50, help="How many nearest rows of the same class a new row may lie towards.")
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
-        """See Method.fit. A class of n <= k rows uses n - 1 neighbours; a class of one row is repeated."""
+        """See Method.fit. A class of n <= k rows uses n - 1 neighbours; a class of one row is copied."""
         yield Phase("sampling", "Making synthetic rows")
         made, singles = self.sample(task)
         if singles:
@@ -73,11 +73,11 @@ class SMOTE(DeepMethod):
         return float(min(params["epochs"], USUAL_EPOCHS) * balanced_rows(counts))
 
     def sample(self, task: Task) -> tuple[Rows, bool]:
-        """The new rows alone, and whether a class had a single row. By imbalanced-learn, with one stream per replicate.
+        """The new rows alone, and whether a class has a single row. By imbalanced-learn, with one stream per replicate.
 
-        Raises BadInput where that is not installed.
+        Raises BadInput where imbalanced-learn is not installed.
         """
-        try:  # imported here: an accelerator machine may lack it
+        try:  # an accelerator machine may lack it
             from imblearn.over_sampling import SMOTE as Sampler
         except ImportError as error:
             raise BadInput(f"smote needs imbalanced-learn, which cannot be imported here ({error}); install it.") from error
@@ -99,7 +99,7 @@ class SMOTE(DeepMethod):
                 if len(own) == 1:
                     drawn = np.repeat(own, extra, axis=0)
                 else:
-                    # against a class of zeros, so that only this class is looked at
+                    # added rows of zeros form the other class, so that only this class is sampled
                     both = np.concatenate([own, np.zeros((counts[c] + extra, x.shape[1]))])
                     labels = np.repeat([1, 0], [len(own), counts[c] + extra])
                     sampler = Sampler(

@@ -36,7 +36,9 @@ class SMOTENC(DeepMethod):
     )  # fmt: skip
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
-        """See Method.fit. A class of one row is repeated; a Note says so. Raises BadData where the last columns are not levels."""
+        """See Method.fit. A class of one row is copied; a Note reports it. Raises BadData where the last columns are not
+        levels.
+        """
         levels = self.levels or task.levels
         if not levels:
             fitting = self.fit_sampled(task, partial(smote, k_neighbors=self.k_neighbors), camera=camera)

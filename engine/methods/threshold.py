@@ -41,7 +41,9 @@ class Threshold(DecoupledMethod):
     )  # fmt: skip
 
     def refit(self, net: Net, task: Task, *, chosen: Chosen, meter: Meter, camera: Camera) -> Generator[Event, None, Refit]:
-        """See DecoupledMethod. The shifts are added to the biases of the last layer, so the network's argmax is the tuned decision."""
+        """See DecoupledMethod. Adds the shifts to the biases of the last layer, so that the network's argmax is the tuned
+        decision.
+        """
         yield Phase("head", "Tuning the decision on validation rows")
         valid = task.valid
         with torch.no_grad():
@@ -57,7 +59,7 @@ class Threshold(DecoupledMethod):
         return Refit(net)
 
     def class_shares(self, task: Task, fitted: Fitted) -> Tensor:
-        """See Method.class_shares. A shift of a class's logit acts as its share of the rows times exp(shift)."""
+        """See Method.class_shares. A shift of a class's logit has the effect of multiplying its share by exp(shift)."""
         assert fitted.earlier is not None
         biases, before = (net.flat[:, -net.classes :] for net in (fitted.net, fitted.earlier))
         return super().class_shares(task, fitted) * (biases - before).double().exp()

@@ -62,7 +62,7 @@ class MLP(Net):
         for stream in streams:
             parts = []
             for i, o in zip(sizes, sizes[1:], strict=False):
-                draw = torch.rand((i + 1) * o, generator=stream, dtype=torch.float64)  # one draw in every precision
+                draw = torch.rand((i + 1) * o, generator=stream, dtype=torch.float64)  # same in every precision
                 parts.append((2 * draw - 1) / i**0.5)
             rows.append(torch.cat(parts))
         return cls(sizes, activation, torch.stack(rows).to(device=device, dtype=dtype))

@@ -1,4 +1,4 @@
-"""What is asked for and what comes back: specs, fields, results, limits. Light: no torch."""
+"""Specs, fields, results and limits: the engine's input and output. Imports no torch."""
 
 from engine.spec.run import Imbalance, RunSpec
 

@@ -1,4 +1,4 @@
-"""What is run beside a method so that its number means something: its controls, plain cross-entropy, and the ceiling."""
+"""Lists the runs to compare a method with: its controls, plain cross-entropy, and the potential."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BASELINE, ORACLE = "ce", "potential"
 
 @dataclass(frozen=True)
 class Companion:
-    """One run of a family. key names its pen in the charts; role: method, control, baseline or oracle; spec is completed."""
+    """One run of a comparison. key names its pen in the charts; role: method, control, baseline or oracle; spec is completed."""
 
     key: str
     label: str
@@ -23,15 +23,15 @@ class Companion:
 
     @property
     def ranked(self) -> bool:
-        """False for the ceiling, which has seen rows that nobody else may see."""
+        """False for the potential, which trains on withheld rows."""
         return self.role != "oracle"
 
 
 def list_companions(spec: RunSpec, catalog: Mapping[str, Any]) -> tuple[list[Companion], str]:
     """The chosen run first, then its controls, cross-entropy and the potential, all on the same data and protocol.
 
-    The second value says in one sentence why there is no potential, '' where there is one. Raises UnknownName or
-    BadParameter, as `RunSpec.complete`.
+    The second value says in one sentence why there is no potential, and is '' where there is one. Raises UnknownName or
+    BadParameter, as `RunSpec.complete` does.
     """
     spec = spec.complete(catalog)
     method = find_entry(catalog, "methods", spec.method)
@@ -46,7 +46,7 @@ def list_companions(spec: RunSpec, catalog: Mapping[str, Any]) -> tuple[list[Com
     why = explain_no_potential(spec, dataset)
     for name, role in ((BASELINE, "baseline"), (ORACLE, "oracle")):
         if name in others and (name != ORACLE or not why):
-            # a method without a choice of network trains the MLP on images too, so what it is compared with must
+            # a method without a choice of network trains the MLP on images too, so its companions must do the same
             params: dict[str, Any] = {"model": "mlp"} if dataset["kind"] == "images" and "model" not in spec.params else {}
             params |= {f["name"]: spec.params[f["name"]] for f in others[name]["fields"] if f["name"] in spec.params}
             members.append(
@@ -54,7 +54,7 @@ def list_companions(spec: RunSpec, catalog: Mapping[str, Any]) -> tuple[list[Com
             )
     seen: set[str] = set()
     unique = []
-    for member in members:  # cross-entropy is its own baseline, a control its own control
+    for member in members:  # cross-entropy is its own baseline, and a control its own control
         if (id := member.spec.run_id("")) not in seen:
             seen.add(id)
             unique.append(member)

@@ -1,4 +1,4 @@
-"""What a person asks for when methods are to be compared on a table. Frozen, JSON-plain, checked on construction; no torch."""
+"""The spec of a comparison of methods on a table. Frozen, JSON-plain, checked on construction. Imports no torch."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from engine.spec.run import MAX_RATIO, Imbalance, canonical_json
 from engine.version import NUMERICS
 
 TREES, TREES_TITLE = "trees", "Gradient-boosted trees"
-"""What is compared beside the methods of the catalog."""
+"""Compared in addition to the methods of the catalog."""
 
 SOURCES = {"upload", "dataset", "file"}
 
 BUDGETS = (5.0, 3600.0)
-"""Seconds that can be asked for."""
+"""Range of the budget, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,11 @@ class CompareSpec:
     """One comparison.
 
     source: {"upload": id}, {"dataset": name in the catalog} or, at the terminal, {"file": name}. reading: options of
-    `engine.data.tables.reading.read_sheet`, for an upload. target: column with the classes. positive: the class looked for (default:
-    the smaller of two, the smallest of more), for a catalog's dataset as well. budget: seconds, in BUDGETS. ratio: largest / smallest
-    class, made by leaving out rows before the split; None: as the data come. methods: names, None for all that `list_contenders`
-    gives; plain training is always among them and first. metric: what decides, of engine.spec.result.METRICS.
+    `engine.data.tables.reading.read_sheet`, for an upload. target: column with the classes. positive: the class of interest
+    (default: the smaller of two, the smallest of more), also for a dataset of the catalog. budget: seconds, in BUDGETS. ratio:
+    largest / smallest class, made by leaving out rows before the split; None leaves the data as they are. methods: names; None
+    means all of `list_contenders`. Plain training is always included, and first. metric: the deciding one of
+    engine.spec.result.METRICS.
     """
 
     source: Mapping[str, str]
@@ -70,7 +71,7 @@ class CompareSpec:
             if not isinstance(self.methods, (tuple, list)) or not all(isinstance(m, str) for m in self.methods):
                 raise BadParameter("methods must be a list of names, or nothing for all.")
             object.__setattr__(self, "methods", tuple(dict.fromkeys((BASELINE, *self.methods))))
-        for name in ("source", "reading"):  # frozen outside, plain inside
+        for name in ("source", "reading"):  # copied to plain dicts, so that the caller cannot change them
             object.__setattr__(self, name, json.loads(json.dumps(dict(getattr(self, name)))))
         object.__setattr__(self, "budget", float(self.budget))
         object.__setattr__(self, "ratio", None if self.ratio is None else float(self.ratio))
@@ -89,17 +90,17 @@ class CompareSpec:
 
     @property
     def imbalance(self) -> Imbalance:
-        """As a run's spec has it."""
+        """The imbalance as a run's spec holds it."""
         return Imbalance() if self.ratio is None else Imbalance("ratio", self.ratio)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-plain; `from_json` gives the same spec back."""
+        """The spec, JSON-plain; `from_json` returns an equal spec."""
         words = dataclasses.asdict(self)
         return words | {"methods": None if self.methods is None else list(self.methods)}
 
     @classmethod
     def from_json(cls, value: Any) -> CompareSpec:
-        """Raises BadParameter for anything that is not a comparison."""
+        """The comparison of this JSON value. Raises BadParameter where it is none."""
         if not isinstance(value, Mapping) or "source" not in value:
             raise BadParameter("a comparison must be names with values, source among them.")
         if extra := value.keys() - {f.name for f in dataclasses.fields(cls)}:
@@ -108,13 +109,13 @@ class CompareSpec:
         return cls(**{**value, "methods": tuple(methods) if isinstance(methods, list) else methods})
 
     def id(self, fingerprint: str, owner: str | None = None) -> str:
-        """16 hex digits naming this comparison: the hash of the spec, data, NUMERICS and, for private data, owner."""
+        """16 hex digits that identify the comparison: the hash of the spec, data, NUMERICS and, for private data, owner."""
         facts = {"compare": self.to_json(), "data": fingerprint, "numerics": NUMERICS, "owner": owner}
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:16]
 
 
 def list_contenders(catalog: Mapping[str, Any]) -> dict[str, str]:
-    """name -> title of what can be compared, in the order in which it is run first: methods by their `comparison`, then the trees."""
+    """name -> title of everything that can be compared, in run order: methods by their `comparison`, then the trees."""
     places = {entry["name"]: catalog_field(entry, "comparison") for entry in catalog["methods"]}
     offered = sorted((place, name) for name, place in places.items() if place is not None)
     titles = {entry["name"]: entry["title"] for entry in catalog["methods"]}

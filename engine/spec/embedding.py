@@ -1,6 +1,6 @@
-"""Ways to lay out features in two dimensions: their names, parameters and cost. Plain Python: page, terminal and engine use it.
+"""Techniques that lay out features in two dimensions: names, parameters and cost. Plain Python, for page, terminal and engine.
 
-What computes them is `engine.embed.layout`. An `EmbedSpec` is to an embed job what a RunSpec is to a run.
+`engine.embed.layout` computes the layouts. An `EmbedSpec` is the spec of an embed job, as a RunSpec is that of a run.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ FEATURES = "features/0"
 class Cost:
     """Seconds = fixed + pair n^2 d + row n^power (1 + slope k) iterations / 1000, for n rows of d features.
 
-    k: neighbours (t-SNE: the perplexity). iterations: 1000 where the technique has no such parameter. first: seconds more where the
-    libraries are not loaded yet; compile: seconds more, once on a machine. Fitted to n = 600, 1250, 2500 at d = 64, to d = 640 and to
-    four times the neighbours at n = 2500 (normal clusters; one thread of a 2-core Xeon virtual machine, scikit-learn 1.9.1, umap-learn
-    0.5.12, numba 0.68; tests/engine/test_techniques.py has the figures). Another machine differs by a factor, which the store
-    learns from its own jobs: `Store.embed_seconds`.
+    k: neighbours (t-SNE: the perplexity). iterations: 1000 where the technique has no such parameter. first: extra seconds
+    while the libraries are not imported yet. compile: extra seconds, once per machine. Fitted to n = 600, 1250, 2500 at d = 64,
+    to d = 640 and to four times the neighbours at n = 2500 (normal clusters; one thread of a 2-core Xeon virtual machine,
+    scikit-learn 1.9.1, umap-learn 0.5.12, numba 0.68; the figures are in tests/engine/test_techniques.py). Another machine
+    differs by a factor, which the store estimates from its own jobs: `Store.embed_seconds`.
     """
 
     fixed: float
@@ -41,14 +41,14 @@ class Cost:
     compile: float = 0.0
 
     def seconds(self, n: int, d: int, k: float = 0.0, iterations: int = 1000) -> float:
-        """See above."""
+        """The seconds of the formula above, without `first` and `compile`."""
         steps: float = self.row * n**self.power * (1 + self.slope * k) * iterations / 1000
         return self.fixed + self.pair * n**2 * d + steps
 
 
 @dataclass(frozen=True)
 class Technique:
-    """One way. Its fields are its parameters; `name`, `title` and what it costs are its class's."""
+    """One technique. Its fields are its parameters; `name`, `title` and `cost` are class attributes."""
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -56,7 +56,7 @@ class Technique:
     cost: ClassVar[Cost]
 
     def seconds(self, n: int, d: int) -> float:
-        """Seconds that n rows of d features take on the machine where `cost` was measured, libraries loaded."""
+        """Seconds for n rows of d features on the machine where `cost` was measured, with imported libraries."""
         return self.cost.seconds(n, d)
 
 
@@ -110,7 +110,7 @@ TECHNIQUES: dict[str, type[Technique]] = {t.name: t for t in (PCA, TSNE, UMAP)}
 
 
 def make_technique(name: str, params: Mapping[str, Any]) -> Technique:
-    """The technique of that name, parameters checked and defaults filled in. Raises UnknownName or BadParameter."""
+    """The technique of this name, with checked parameters and defaults filled in. Raises UnknownName or BadParameter."""
     if name not in TECHNIQUES:
         raise UnknownName(f"no technique is called {name!r}; there are: {', '.join(TECHNIQUES)}.")
     return TECHNIQUES[name](**fields.check(fields.describe(TECHNIQUES[name]), params, name))
@@ -131,13 +131,13 @@ def describe_techniques() -> list[dict[str, Any]]:
 
 
 def artifact_name(technique: str, job: str) -> str:
-    """The name under which a run keeps what the embed job of that id found."""
+    """The name of a run's artifact that holds the result of this embed job."""
     return f"embedding/{technique}-{job[:8]}"
 
 
 @dataclass(frozen=True)
 class EmbedSpec:
-    """What an embed job is asked: the features of `run`, laid out by `technique` with `params` (completed here) from `seed`."""
+    """The spec of an embed job: lay out the features of `run` by `technique` with `params` (completed here) from `seed`."""
 
     run: str
     technique: str
@@ -156,15 +156,15 @@ class EmbedSpec:
 
     @property
     def id(self) -> str:
-        """16 hex digits naming the job: the hash of run, technique, completed parameters, seed, NUMERICS and kind."""
+        """16 hex digits that identify the job: the hash of run, technique, completed parameters, seed, NUMERICS and kind."""
         facts = {"kind": "embed", "spec": self.to_json(), "numerics": NUMERICS}
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:16]
 
     @property
     def artifact(self) -> str:
-        """The name under which the run keeps the answer: npz with `xy` float32 [n, 2], in the order of the features' rows."""
+        """The name of the run's artifact with the result: npz with `xy` float32 [n, 2], in the order of the features' rows."""
         return artifact_name(self.technique, self.id)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-plain; `EmbedSpec(**value)` gives the same spec back."""
+        """The spec, JSON-plain; `EmbedSpec(**value)` returns an equal spec."""
         return {"run": self.run, "technique": self.technique, "params": dict(self.params), "seed": self.seed}

@@ -1,7 +1,7 @@
-"""Parameters of methods and datasets: a dataclass field that carries its range and help.
+"""Parameters of methods and datasets: dataclass fields with a range and a help text.
 
-One description of a parameter serves the catalog, the page's form, the command line and every check. Values are plain
-JSON: int, float, bool, str, or a list of ints.
+The catalog, the page's form, the command line and all checks use the same description. Values are plain JSON: int, float, bool,
+str, or a list of ints.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ CATALOG_DEFAULTS: dict[str, Any] = {
     "suggested": None,
     "paper_rows": [],
 }
-"""Fields of a method in the catalog that an older engine's catalog lacks, with the values that stand for them."""
+"""Values for fields of a method that the catalog of an older engine lacks."""
 
 
 def catalog_field(entry: Mapping[str, Any], name: str) -> Any:
-    """A field of a method's entry in a catalog. Raises KeyError for one that is neither there nor in CATALOG_DEFAULTS."""
+    """A field of a method's entry in a catalog. Raises KeyError where neither the entry nor CATALOG_DEFAULTS has it."""
     return entry[name] if name in entry else CATALOG_DEFAULTS[name]
 
 
@@ -54,10 +54,10 @@ def param(
     unit: str = "",
     advanced: bool = False,
 ) -> Any:
-    """A dataclass field with its range and help.
+    """A dataclass field with a range and a help text.
 
-    `low` and `high` are inclusive; for a tuple of ints they bound every entry. `log` asks the form for a logarithmic
-    slider. `advanced` folds the field away in the form. A str default needs `choices`.
+    `low` and `high` are inclusive; for a tuple of ints they bound every entry. `log`: the form shows a logarithmic slider.
+    `advanced`: the form shows the field among the advanced ones. A str default needs `choices`.
     """
     if isinstance(default, str) and choices is None:
         raise TypeError("a text parameter needs its choices")
@@ -83,10 +83,10 @@ def describe(cls: type) -> list[dict[str, Any]]:
 
 
 def check(described: list[dict[str, Any]], values: Mapping[str, Any], who: str) -> dict[str, Any]:
-    """`values` checked against `describe(...)`, defaults filled in, in order of definition.
+    """`values` checked against `describe(...)`, with defaults filled in, in order of definition.
 
-    Raises UnknownName for a parameter that is not there, BadParameter for a value of another type or outside its range.
-    Ints are taken for floats, and whole floats for ints; nothing else is converted.
+    Raises UnknownName for an unknown parameter, BadParameter for a value of another type or outside its range. Ints are
+    accepted for floats, and whole floats for ints; nothing else is converted.
     """
     known = {d["name"] for d in described}
     for name in values:
@@ -97,7 +97,7 @@ def check(described: list[dict[str, Any]], values: Mapping[str, Any], who: str) 
 
 
 def check_value(d: Mapping[str, Any], value: Any, who: str) -> Any:
-    """One value against one field's description; returns it in its field's type (a list for `ints`)."""
+    """Checks one value against its field's description and returns it in the field's type (a list for `ints`)."""
     name, kind = d["name"], d["kind"]
     wrong = BadParameter(f"{who}({name}={value!r}): must be {_describe_range(d)}.")
     if kind == "bool":
@@ -118,18 +118,18 @@ def check_value(d: Mapping[str, Any], value: Any, who: str) -> Any:
         raise wrong
     try:
         finite = math.isfinite(value)
-    except OverflowError:  # a whole number beyond every float
+    except OverflowError:  # an integer above every float
         finite = False
     if not finite or (kind == "int" and value != int(value)):
         raise wrong
-    value = int(value) if kind == "int" else float(value) + 0.0  # -0.0 becomes 0.0: equal values must have one id
+    value = int(value) if kind == "int" else float(value) + 0.0  # -0.0 becomes 0.0, since equal values must have one id
     if not _is_inside(d, value):
         raise wrong
     return value
 
 
 def parse(d: Mapping[str, Any], text: str, who: str) -> Any:
-    """A value typed by a person (`--set name=text`) as its field's type, checked. Whole numbers: 128,16 or 128-16."""
+    """Parses and checks a value typed by a person (`--set name=text`). Lists of ints: 128,16 or 128-16."""
     kind = d["kind"]
     try:
         if kind == "bool":
@@ -147,7 +147,7 @@ def parse(d: Mapping[str, Any], text: str, who: str) -> Any:
 
 
 def format_value(value: Any) -> str:
-    """A value as `parse` reads it back."""
+    """A value as text that `parse` reads back."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (list, tuple)):

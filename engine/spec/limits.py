@@ -1,8 +1,7 @@
-"""How many rows each class keeps under an imbalance, and what ratio given data can bear. Plain Python: the page uses it.
+"""Rows that each class keeps under an imbalance, and the highest possible ratio. Plain Python, since the page uses it.
 
-The rule of every profile but native and remove: class sizes follow the profile's law exactly, and are as large as the data
-allow. So the head class keeps all its rows where the other classes have enough, and is cut where the data are already more
-skewed than asked.
+In every profile but native and remove, class sizes follow the profile's law exactly and are as large as the data allow. So the
+head class keeps all its rows where the other classes have enough. Where the data are more skewed than asked, it is cut.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ MIN_CLASS_ROWS = 5
 QUICK = 4
 """One 60/20/20 split is the first replicate of a cut into this many folds."""
 
-_SLACK = 1e-9  # a size of 4.9999999999 is 5: floating point, not a lost row
+_SLACK = 1e-9  # tolerance, so that rounding does not turn a size of 5 into 4
 
 
 def class_counts(entry: Mapping[str, Any], options: Mapping[str, Any]) -> list[int]:
@@ -45,12 +44,12 @@ def min_class_rows(folds: int) -> int:
 
 
 def head_class(counts: Sequence[int], profile: str) -> int:
-    """The class that stays largest: the largest of all for `ratio` (the first where several are), else class 0."""
+    """The class that stays largest: the largest one for `ratio` (the first among equals), else class 0."""
     return max(range(len(counts)), key=lambda c: (counts[c], -c)) if profile == "ratio" else 0
 
 
 def removed_classes(counts: Sequence[int], order: Sequence[int]) -> list[int]:
-    """Classes that lose rows under `remove`: 4 in 10 of them, the first of `order`; on two classes the smaller one."""
+    """Classes that lose rows under `remove`: 4 in 10 of them, the first of `order`; with two classes the smaller one."""
     if len(counts) == 2:
         return [0 if counts[0] < counts[1] else 1]
     return sorted(order[: max(1, round(0.4 * len(counts)))])
@@ -78,15 +77,16 @@ def target_counts(
 
 
 def minority_classes(kept: Sequence[int]) -> list[int]:
-    """Classes that keep fewer rows than the largest does."""
+    """Classes that keep fewer rows than the largest."""
     return [c for c, n in enumerate(kept) if n < max(kept)]
 
 
 def highest_ratio(counts: Sequence[int], folds: int = 1, where: str = "all", profile: str = "ratio") -> tuple[float, str]:
-    """The highest ratio (rounded down to 2 decimals, at most 500) these class counts can be cut to, and why no higher.
+    """The highest ratio these class counts can be cut to (rounded down to 2 decimals, at most 500), and why no higher one is
+    possible.
 
-    where `all`: `fewest(folds)` rows of the smallest class must remain. where `train`: one of them in training (validation keeps
-    one anyway). Data that cannot be split at all give 1.
+    where `all`: `min_class_rows(folds)` rows of the smallest class must remain. where `train`: one of them must remain in
+    training (validation always keeps one). Data that cannot be split give 1.
     """
     need = min_class_rows(folds)
     if min(counts) < need:
@@ -99,7 +99,7 @@ def highest_ratio(counts: Sequence[int], folds: int = 1, where: str = "all", pro
         why = "one row of the smallest class must remain in training."
     head = head_class(counts, profile)
     powers = _powers(len(counts), profile, head)
-    # a class of n rows allows sizes n * ratio**p / ratio**q; the smallest class, q = 1, must keep what is needed
+    # a class of n rows allows sizes n * ratio**p / ratio**q; the smallest class (q = 1) must keep the rows needed
     limit = min((b ** (1 / (1 - p)) for b, p in zip(bounds, powers, strict=True) if p < 1), default=1.0)
     if limit >= MAX_RATIO:
         return MAX_RATIO, f"{MAX_RATIO:g}:1 is the highest ratio offered."
@@ -119,7 +119,7 @@ def _protocol(folds: int) -> str:
 
 
 def _powers(classes: int, profile: str, head: int) -> list[float]:
-    """p per class: a class is 1 / ratio**p as large as the head (p = 0 for the head, 1 for the smallest)."""
+    """p per class: the class has 1 / ratio**p of the head's rows (p = 0 for the head, 1 for the smallest)."""
     last = max(1, classes - 1)
     if profile == "ratio":
         return [0.0 if c == head else 1.0 for c in range(classes)]

@@ -1,4 +1,4 @@
-"""How methods and their controls are drawn: names of a colour, a dash and a marker. The page gives the names their values."""
+"""Pens of methods and their controls in charts: names of a colour, a dash and a marker. The page maps the names to values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ COLOURS = ("green", "sky", "orange", "grey", "pink", "vermilion", "blue")
 DASHES = ("solid", "dot", "dash", "longdash", "dashdot", "longdashdot")
 MARKERS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star", "pentagon", "hexagon")
 OPEN = "circle-open"
-"""The marker of what has no pen of its own."""
+"""The marker of entries without a pen."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,18 @@ class Pen:
 
 
 UNKNOWN = Pen("grey", "solid", OPEN)
-"""Of a key that the catalog does not have."""
+"""The pen of keys that the catalog does not have."""
 
 RESERVED = {
     "an unknown key": UNKNOWN,
     "beside": Pen("vermilion", "longdashdot", "circle"),
     "trees": Pen("blue", "dot", "triangle-up"),
 }
-"""Pens that no method has. beside: the run that another one is compared with."""
+"""Pens that no method may have. beside: the pen of the run that another run is compared with."""
 
 
 def check_pens(pens: Iterable[tuple[str, Pen]]) -> None:
-    """Raises TypeError where two of these and of RESERVED are the same; the sentence lists three free ones of that colour."""
+    """Raises TypeError where two of these and of RESERVED are equal. The message lists three free pens of that colour."""
     owners: dict[Pen, str] = {}
     clash = None
     for owner, pen in (*RESERVED.items(), *pens):

@@ -1,6 +1,6 @@
-"""What a run leaves: metric values per replicate with their interval, curves, arrays, timings, provenance.
+"""The result of a run: metric values per replicate with intervals, curves, arrays, timings, provenance.
 
-Words travel as JSON (`to_json`), arrays as npz (`arrays`). Nothing here imports torch: the page reads results.
+`to_json` holds everything but the arrays, which are stored as npz (`arrays`). Imports no torch, since the page reads results.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from engine.stats import intervals
 from engine.stats.intervals import Interval
 
 DEFAULT_METRIC = "average_precision"
-"""The metric that is shown first and decides where no other is chosen."""
+"""The metric shown first; it decides unless another one is chosen."""
 
 METRICS: dict[str, tuple[str, tuple[float, float], str]] = {
     "average_precision": (
@@ -46,24 +46,24 @@ METRICS: dict[str, tuple[str, tuple[float, float], str]] = {
 
 @dataclass(frozen=True)
 class Result:
-    """The answer to one spec.
+    """The result of one spec.
 
     metrics: name -> {mean, low, high, values [R]}; the names of METRICS.
     per_class: class -> {support, precision, recall, f1, average_precision: {mean, low, high, values}}.
     class_counts: train | validation | test | withheld -> class -> mean rows per replicate.
-    interval: which interval, in words. n: replicates. test_share: n_test / n_train. positive: the class average precision
-    is about, or 'macro'. prevalence: share of positive rows in test (mean over replicates; for macro, mean over classes).
+    interval: kind of interval, in words. n: replicates. test_share: n_test / n_train. positive: the class of
+    average precision, or 'macro'. prevalence: share of positive rows in test (mean over replicates; for macro, mean over classes).
     seconds: wall time of the run. provenance: device, machine, cpu, versions, numerics, date, resampling notes.
     moves: None, or {median, largest} in sd, over all replicates' synthetic points, with {values: [R] medians}.
-    notes: sentences for a person.
+    notes: sentences for display.
     averages: minority | majority -> {classes, precision, recall, f1, average_precision: {mean, low, high, values}}, means over the
         classes that lost rows under profile `remove`, else over those below the largest in training, and over the others.
     gap: generalisation gap (`engine.analysis.gap`, means over features): {classes, before, after, correct, errors, equal_size: [R][C],
         net: {before, after, difference: {mean, low, high, values}}}. before: features of the net before its head (or all of it) was
-        trained anew, real training rows; after: final net, real and synthetic rows; the others as `engine.runner.features.compute_gaps` says.
-    contributions: of the synthetic points (`engine.runner.contributions`), empty where they cannot be had: {points: mean number per
+        trained anew, real training rows; after: final net, real and synthetic rows; the others as in `engine.runner.features.compute_gaps`.
+    contributions: of the synthetic points (`engine.runner.contributions`), empty where there are none: {points: mean number per
         replicate, helpful: share of them that lower the validation loss, mean: their mean contribution, helpful_alike, mean_alike: the
-        same with the classes alike; each {mean, low, high, values}}.
+        same with equal class weights; each {mean, low, high, values}}.
     weight_norms: {before, after: [R][C]}, None where a head has no such norms (cosine, nearest neighbours).
 
     arrays (R replicates, C classes):
@@ -97,12 +97,12 @@ class Result:
     arrays: dict[str, np.ndarray] = field(default_factory=dict, compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """All but the arrays, JSON-plain (NaN becomes None)."""
+        """Everything but the arrays, JSON-plain (NaN becomes None)."""
         return {name: to_plain(getattr(self, name)) for name in self.__dataclass_fields__ if name != "arrays"}
 
     @classmethod
     def from_json(cls, words: dict[str, Any], arrays: dict[str, np.ndarray]) -> Result:
-        """The result back from its two halves."""
+        """The result of its two parts."""
         return cls(**{name: value for name, value in words.items() if name in cls.__dataclass_fields__}, arrays=arrays)
 
     def metric(self, name: str) -> Interval:
@@ -111,7 +111,7 @@ class Result:
         return Interval(_number(m["mean"]), _number(m["low"]), _number(m["high"]), self.n, self.interval)
 
     def difference(self, other: Result, name: str = DEFAULT_METRIC) -> Interval:
-        """Paired difference self - other on one metric. Both must have the same dataset, imbalance and protocol."""
+        """Paired difference self - other in one metric. Both results must have the same dataset, imbalance and protocol."""
         mine, theirs = (np.array([_number(v) for v in r.metrics[name]["values"]]) for r in (self, other))
         draws = [r.arrays.get(f"bootstrap/{name}") for r in (self, other)]
         return intervals.difference_interval(mine, theirs, self.test_share, *draws)

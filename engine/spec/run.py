@@ -1,7 +1,6 @@
-"""What a person asks for: dataset, imbalance, method, protocol, seed. Frozen, hashable by its JSON, checked on construction.
+"""The spec of a run: dataset, imbalance, method, protocol, seed. Frozen, hashable by its JSON, checked on construction.
 
-The page builds one, the store keeps it, the runner runs it. Names and parameters are checked against the catalog
-(`complete`), so that a spec can be made, completed and hashed without torch.
+`complete` checks names and parameters against the catalog, so a spec can be made, completed and hashed without torch.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ PROFILES = ("native", "ratio", "exponential", "step", "gaussian", "remove")
 WHERE = ("all", "train")
 MAX_RATIO = 500.0
 UPLOAD = "upload/"
-"""Begins the name of a dataset that is a person's own table: `upload/<id>`."""
+"""Prefix of the dataset name of an uploaded table: `upload/<id>`."""
 
 
 @dataclass(frozen=True)
 class Imbalance:
-    """Which imbalance is made, and where.
+    """An imbalance, and the parts of the data it is made in.
 
     profile: `native` (as the data come), `ratio` (every class below the largest is cut to largest / ratio; where the
         data are already more skewed, the largest is cut instead), `exponential`, `step`, `gaussian` (class sizes fall from
@@ -61,7 +60,7 @@ class Imbalance:
         if where not in WHERE:
             raise BadParameter(f"where={where!r} is not known; it must be 'all' or 'train'.")
         if self.profile == "native":
-            where = "all"  # nothing is cut, so both mean the same and must have one id
+            where = "all"  # nothing is cut, so both values mean the same and must have one id
         object.__setattr__(self, "where", where)
         if self.ratio is not None:
             object.__setattr__(self, "ratio", float(self.ratio))
@@ -69,11 +68,11 @@ class Imbalance:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One question to the engine.
+    """One run.
 
-    dataset, method: names in the catalog. data, params: their parameters (JSON-plain; `complete` fills the defaults).
-    folds: 1 (one 60/20/20 split) or 2..10 (20% validation, the rest cut into test folds). seeds: 1..100; a seed redraws
-    withheld rows, validation, folds and initial weights. replicates = folds x seeds. seed: the one number all draws come from.
+    dataset, method: names in the catalog. data, params: their parameters (JSON-plain; `complete` fills in the defaults). folds:
+    1 (one 60/20/20 split) or 2..10 (20% validation, the rest cut into test folds). seeds: 1..100; a seed redraws withheld rows,
+    validation, folds and initial weights. replicates = folds x seeds. seed: the number that all random streams derive from.
     """
 
     dataset: str
@@ -90,7 +89,7 @@ class RunSpec:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 raise BadParameter(f"{name}={value!r}: must be a whole number in [{low}, {high}].")
-        for name in ("data", "params"):  # frozen outside, plain inside
+        for name in ("data", "params"):  # copied to plain dicts, so that the caller cannot change them
             object.__setattr__(self, name, json.loads(json.dumps(dict(getattr(self, name)))))
 
     @property
@@ -103,9 +102,9 @@ class RunSpec:
         return dataclasses.replace(self, **changes)
 
     def complete(self, catalog: Mapping[str, Any]) -> RunSpec:
-        """This spec with names checked and every default filled in, as it is hashed and stored.
+        """This spec with checked names and all defaults filled in, as it is hashed and stored.
 
-        A person's own table is in no catalog: its `data` is what `table_options` says. Raises UnknownName or BadParameter.
+        An uploaded table is in no catalog; its `data` is completed by `table_options`. Raises UnknownName or BadParameter.
         """
         method = find_entry(catalog, "methods", self.method)
         if upload_id(self.dataset):
@@ -122,12 +121,12 @@ class RunSpec:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-plain; `from_json` gives the same spec back."""
+        """The spec, JSON-plain; `from_json` returns an equal spec."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> RunSpec:
-        """Raises BadParameter for anything that is not a spec."""
+        """The spec of this JSON value. Raises BadParameter where it is none."""
         imbalance = _fields_of(Imbalance, _fields_of(cls, value, "a run's spec").get("imbalance", {}), "a run's imbalance")
         for name in ("dataset", "method"):
             if not isinstance(value.get(name), str):
@@ -138,22 +137,22 @@ class RunSpec:
         return cls(**{**value, "imbalance": Imbalance(**imbalance)})
 
     def run_id(self, fingerprint: str, owner: str | None = None) -> str:
-        """16 hex digits naming this run: the hash of the *completed* spec, data, NUMERICS and, for private data, owner."""
+        """16 hex digits that identify the run: the hash of the *completed* spec, data, NUMERICS and, for private data, owner."""
         facts = {"spec": self.to_json(), "data": fingerprint, "numerics": NUMERICS, "owner": owner}
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:16]
 
 
 def upload_id(dataset: str) -> str | None:
-    """The id of a person's own table, None for any other dataset's name."""
+    """The id of an uploaded table; None for the name of any other dataset."""
     return dataset.removeprefix(UPLOAD) if dataset.startswith(UPLOAD) else None
 
 
 def table_options(options: Mapping[str, Any], *, target: bool = True) -> dict[str, Any]:
-    """How a person's own table is understood, every key filled in: what `RunSpec.data` holds for `upload/<id>`.
+    """Options for an uploaded table, every key filled in: the content of `RunSpec.data` for `upload/<id>`.
 
-    target: name of the column to predict, needed unless target=False (a profile guesses it). positive: the class that counts
-    as class 1, None for the smaller one. reading: what the person overrides of the file's format (`engine.data.tables.reading.read_sheet`).
-    Raises BadParameter.
+    target: name of the column to predict, required unless target=False (a profile guesses it). positive: the class that becomes
+    class 1, None for the smaller one. reading: the file options that a person overrides
+    (`engine.data.tables.reading.read_sheet`). Raises BadParameter.
     """
     if extra := options.keys() - {"target", "positive", "reading"}:
         raise BadParameter(f"a table's options are target, positive and reading; there is no {min(extra, key=str)!r}.")
@@ -170,7 +169,7 @@ def table_options(options: Mapping[str, Any], *, target: bool = True) -> dict[st
 
 
 def _fields_of(cls: type, value: Any, what: str) -> Mapping[str, Any]:
-    """`value` as it is, where it is a mapping of fields of that dataclass."""
+    """Returns `value` unchanged where it is a mapping of fields of that dataclass. Raises BadParameter otherwise."""
     if not isinstance(value, Mapping):
         raise BadParameter(f"{what} must be names with values; got {value!r}.")
     if extra := value.keys() - {f.name for f in dataclasses.fields(cls)}:
@@ -190,7 +189,7 @@ def canonical_json(value: Any) -> str:
 
 
 def find_entry(catalog: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:
-    """The catalog's entry of that name; `kind` is 'datasets' or 'methods'. Raises UnknownName."""
+    """The catalog's entry of this name; `kind` is 'datasets' or 'methods'. Raises UnknownName."""
     entry: dict[str, Any]
     for entry in catalog[kind]:
         if entry["name"] == name:
