@@ -1,4 +1,4 @@
-"""Where code that people took away imports the datasets from; `engine.data.sources` holds them."""
+"""Stable import path of the datasets for code that people exported; `engine.data.sources` holds them."""
 
 from engine.data.sources import available, datasets, fetch, load, unreadable
 

@@ -1,4 +1,4 @@
-"""The two shapes data have in this engine: a Dataset as read, and a Task ready to train."""
+"""The two forms of data in this engine: a Dataset as read, and a Task ready to train."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Dataset", "Replicate", "Rows", "Task"]
 class Rows:
     """One part (train, validation, ...) of R replicates, padded to the longest: x [R, N, D], y [R, N] int64, mask [R, N] bool.
 
-    Padding stands at the end, x = 0 and y = 0 there, mask False. N is at least 1.
+    Padding is at the end, with x = 0, y = 0 and mask False. N is at least 1.
     """
 
     x: torch.Tensor
@@ -36,7 +36,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Replicate:
-    """Which replicate: number in the run, seed index, fold."""
+    """A replicate: its number in the run, seed index, fold."""
 
     number: int
     seed: int
@@ -45,16 +45,16 @@ class Replicate:
 
 @dataclass(frozen=True)
 class Task:
-    """R replicates of one spec, scaled and encoded on each one's own training rows, on the device.
+    """R replicates of one spec, on the device. Each is scaled and encoded on its own training rows.
 
-    withheld: rows dropped from training's share (the ceiling `potential` gets them back); withheld_elsewhere: rows dropped
-    from validation's and test's share. Both may be empty (mask all False). features: names of the D columns.
-    seed: the spec's; with each Replicate it names the random streams (engine.seeds). shape: (channels, height, width) where the
-    rows are flat images. source [R][N]: number in the dataset of every training row, and test_source of every test row.
-    patience: a phase of training that names none of its own ends after so many epochs without a better validation score, 0: never.
-    levels: how many levels every categorical column has; their columns of 0 and 1 are the task's last ones. Empty where features are
-    no such columns (components).
-    held_out: False where no row could be spared for validation; `valid` then holds the training rows, and the last epoch is taken.
+    withheld: rows dropped from training's share, which the method `potential` trains on. withheld_elsewhere: rows dropped from
+    validation's and test's share. Both may be empty (mask all False). features: names of the D columns. seed: the spec's; with
+    each Replicate it names the random streams (engine.seeds). shape: (channels, height, width) where the rows are flat images.
+    source [R][N]: number in the dataset of every training row; test_source: of every test row. patience: epochs without a
+    better validation score after which a training phase stops, where the phase sets none itself; 0: never. levels: number of
+    levels of every categorical column; their columns of 0 and 1 are the last ones. Empty where features are no such columns
+    (components). held_out: False where there are too few rows for validation; `valid` then holds the training rows, and the
+    last epoch is chosen.
     """
 
     classes: tuple[str, ...]
@@ -76,21 +76,21 @@ class Task:
 
     @property
     def device(self) -> torch.device:
-        """Where the rows are."""
+        """The device that holds the rows."""
         return self.train.x.device
 
     @property
     def dtype(self) -> torch.dtype:
-        """float32, or float64 in checks."""
+        """float32; float64 in checks."""
         return self.train.x.dtype
 
     @property
     def minority(self) -> torch.Tensor:
-        """Which classes are below the largest in training, [C] bool; none where all are alike. Summed over replicates."""
+        """Which classes are below the largest in training, [C] bool, summed over replicates; none where all are equal."""
         counts = self.train.counts(len(self.classes)).sum(0)
         return counts < counts.max()
 
     @property
     def largest(self) -> int:
-        """The largest class in training (the lowest label where several are as large), summed over replicates."""
+        """The largest class in training, summed over replicates; ties go to the lowest label."""
         return int(self.train.counts(len(self.classes)).sum(0).argmax())

@@ -1,4 +1,4 @@
-"""What the catalog says of a dataset before anybody reads it."""
+"""Facts of a dataset for the catalog, known without reading its rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from engine.spec.fields import describe, param
 
 @dataclass(frozen=True)
 class TableOptions:
-    """What a person can ask of every table."""
+    """Options of every table."""
 
     pca: int = param(
         0,
@@ -22,10 +22,10 @@ class TableOptions:
 
 @dataclass(frozen=True)
 class Facts:
-    """One dataset. counts: rows per class as the data come, in the order of `classes`, without an official test part.
+    """One dataset. counts: rows per class without an imbalance and without an official test part, in the order of `classes`.
 
     test_counts: rows per class of the official test part, None where there is none. shape: channels, height, width of images.
-    columns: features once categorical ones are one-hot. fingerprint: changes whenever the rows would. licence: "not stated"
+    columns: number of features after one-hot encoding. fingerprint: changes whenever the rows change. licence: "not stated"
     where the source states none.
     """
 
@@ -48,7 +48,7 @@ class Facts:
     test_counts: tuple[int, ...] | None = None
 
     def entry(self) -> dict[str, Any]:
-        """As the catalog holds it, JSON-plain."""
+        """The catalog's entry, JSON-plain."""
         fields = describe(self.options)
         for field in fields:
             if field["name"] == "pca":

@@ -1,11 +1,11 @@
-"""Images in folders: a zip or a folder of `class/image` or `train/class/image` and `test/class/image` (PNG, JPEG).
+"""Reads images from a zip or folder of `class/image` or `train/class/image` and `test/class/image` (PNG, JPEG).
 
-Every source of image files reads them here. Nothing is unpacked to disk, and no name inside an archive is used as a path of this
-machine.
+Every source of image files uses this module. Nothing is unpacked to disk, and no name inside an archive is used as a path of
+this machine.
 
-Images come out at one size: the most common one of a sample of 200 (evenly spaced), scaled down to 64 pixels on its longer side
-where it is larger, unless asked otherwise. Others are resized to it. They are grey where all of that sample are, else RGB;
-transparency is dropped, and a photograph is turned as its camera noted.
+All images get one size. Unless a size is requested, it is the most common one of a sample of 200 (evenly spaced), scaled down
+to 64 pixels on its longer side where that is larger. Others are resized to it. They are grey where the whole sample is grey,
+else RGB. Transparency is dropped, and photographs are rotated by their EXIF orientation.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ MAX_FILES = 300_000
 MAX_CLASSES = 1_000
 MAX_FILE = 32 << 20  # bytes of one image file
 MAX_TOTAL = 8 << 30  # bytes of all image files
-MAX_PIXELS = 50_000_000  # of one image; a camera's, with room
+MAX_PIXELS = 50_000_000  # of one image; above the size of camera photographs
 MAX_ARRAY = 2 << 30  # bytes of the pixels that are kept
 
 GREY = ("1", "L", "LA", "I", "I;16", "F")
 DAMAGE = (OSError, ValueError, TypeError, KeyError, IndexError, OverflowError, SyntaxError, EOFError, struct.error, zlib.error)
-"""What Pillow ends in where an image file is damaged."""
+"""Exceptions that Pillow raises for a damaged image file."""
 
 COLOURS = {"grey": 1, "colour": 3}
 
 
 @dataclass(frozen=True)
 class Tree:
-    """The images of a zip or folder, found but not read. Rows: training first, by class, by name (numbers by their value).
+    """The images of a zip or folder, listed but not read. Rows: training first, by class, by name (numbers by value).
 
-    names: where each row lies. y [n], test [n] bool as in Pictures. open: a reader of files by name; close it.
+    names: path of each row's file. y [n], test [n] bool as in Pictures. open: returns a reader of files by name; close it.
     """
 
     path: Path
@@ -76,7 +76,7 @@ class Tree:
 
 
 class Reader:
-    """Files of a folder by their names in a Tree."""
+    """Reads files of a folder by their names in a Tree."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -91,11 +91,11 @@ class Reader:
             raise BadData(f"{self.path}: {_quote(name)} cannot be read ({error.strerror}).") from error
 
     def close(self) -> None:
-        """Does nothing: no file is kept open."""
+        """Does nothing, since no file is kept open."""
 
 
 class ZipReader(Reader):
-    """Files of a zip by their names in a Tree."""
+    """Reads files of a zip by their names in a Tree."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -105,7 +105,7 @@ class ZipReader(Reader):
         """The entry's bytes, its checksum verified. Raises BadData."""
         try:
             entry = self.zip.getinfo(name)
-            if entry.file_size > MAX_FILE:  # never more than this is unpacked, whatever the data hold
+            if entry.file_size > MAX_FILE:  # never inflates more than this, whatever the file claims
                 raise BadData(
                     f"{self.path}: {_quote(name)} has {entry.file_size >> 20} MiB; at most {MAX_FILE >> 20} are read."
                 )
@@ -121,7 +121,7 @@ class ZipReader(Reader):
 
 
 def survey_cached(path: Path) -> Tree:
-    """`survey`, cached as long as the content stays the same."""
+    """`survey`, cached while the content stays the same."""
     return _survey(path, images.identity(path))
 
 
@@ -131,7 +131,9 @@ def _survey(path: Path, identity: str) -> Tree:
 
 
 def survey(path: Path) -> Tree:
-    """What a zip or folder holds, without reading an image. Raises BadData, with one sentence, for what is no set of images."""
+    """The images that a zip or folder holds, without reading one. Raises BadData, with one sentence, where it is no set of
+    images.
+    """
     if path.is_symlink():
         raise BadData(f"{path} is a link; put the zip or folder itself there.")
     files, empty = _list_folder(path) if path.is_dir() else _list_zip(path)
@@ -186,7 +188,7 @@ def survey(path: Path) -> Tree:
 
 
 def _find_top(pictures: list[tuple[str, ...]]) -> tuple[str, ...]:
-    """The folders around everything, to be taken away: all images lie in them, and at least class and image remain."""
+    """The common outer folders to remove: all images are below them, and at least class and image remain."""
     top: tuple[str, ...] = ()
     while pictures and len({p[0] for p in pictures}) == 1 and min(map(len, pictures)) > 2:
         if pictures[0][0].lower() in PARTS and min(map(len, pictures)) == 3:
@@ -197,14 +199,14 @@ def _find_top(pictures: list[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _order_classes(counts: Mapping[str, int]) -> tuple[str, ...]:
-    """By name, numbers by their value; of two classes the larger one first."""
+    """Classes by name, numbers by value; of two classes the larger one first."""
     if len(counts) == 2:
         return tuple(sorted(counts, key=lambda c: (-counts[c], _natural_key(c))))
     return tuple(sorted(counts, key=_natural_key))
 
 
 def _natural_key(name: str) -> tuple[Any, ...]:
-    """A key that puts 2 before 10; equal for no two names."""
+    """A sort key that puts 2 before 10; it is different for different names."""
     pieces = re.split(r"([0-9]+)", name)
     return (*((0, int(p[:4000]), "") if i % 2 else (1, 0, p) for i, p in enumerate(pieces)), (2, 0, name))
 
@@ -265,7 +267,7 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
 
 
 def _check_name(path: Path, name: str) -> str:
-    """A name inside a set: relative, within it, printable."""
+    """A checked name inside a set: relative, without leaving the set, printable."""
     parts = name.rstrip("/").split("/")
     if (
         name.startswith(("/", "\\"))
@@ -281,17 +283,17 @@ def _check_name(path: Path, name: str) -> str:
 
 
 def is_ignored(name: str) -> bool:
-    """What systems leave behind in folders and zips."""
+    """Whether a file is one that operating systems add to folders and zips."""
     return name.startswith(".") or name.lower() in ("__macosx", "thumbs.db", "desktop.ini")
 
 
 def _quote(name: str) -> str:
-    """A name in a sentence: quoted, escaped, short."""
+    """A name for a sentence: quoted, escaped, shortened."""
     return repr(name if len(name) <= 100 else f"{name[:100]}...")
 
 
 def choose_shape(tree: Tree, side: int = 0, colour: str = "auto") -> tuple[int, int, int]:
-    """Channels, height and width that images are read at, by the rule on top. Raises BadData."""
+    """Channels, height and width of the images as read, by the rule in the module docstring. Raises BadData."""
     sizes: Counter[tuple[int, int]] = Counter()
     grey = True
     step = max(1, len(tree.names) // SAMPLE)
@@ -299,13 +301,13 @@ def choose_shape(tree: Tree, side: int = 0, colour: str = "auto") -> tuple[int, 
         for name in tree.names[::step][:SAMPLE]:
             with open_picture(tree.path, name, reader.read(name)) as opened:
                 width, height = opened.size
-                try:  # a PNG would be decoded whole to look for the note
+                try:  # a PNG would be decoded whole to find its orientation
                     turned = opened.format == "JPEG" and opened.getexif().get(0x0112) in (5, 6, 7, 8)
                 except DAMAGE as error:
                     raise BadData(f"{tree.path}: {_quote(name)} is damaged ({error}).") from error
                 sizes[(height, width) if not turned else (width, height)] += 1
                 grey = grey and opened.mode in GREY
-    (height, width), _ = sizes.most_common(1)[0]  # of equally common ones the first met
+    (height, width), _ = sizes.most_common(1)[0]  # the first among equals
     longer = max(height, width)
     wanted = side or min(longer, LARGEST_SIDE)
     scaled = (max(1, round(height * wanted / longer)), max(1, round(width * wanted / longer)))
@@ -334,10 +336,10 @@ def decode_images(tree: Tree, rows: np.ndarray, size: tuple[int, int, int], exac
                         f"but {width} x {height} are declared."
                     )
                 if max(opened.size) > 4 * LARGEST_SIDE:
-                    opened.draft(mode, (2 * width, 2 * height))  # a large JPEG is decoded at a fraction of its size
+                    opened.draft(mode, (2 * width, 2 * height))  # decodes a large JPEG at a fraction of its size
                 try:
                     with warnings.catch_warnings():
-                        warnings.simplefilter("ignore")  # odd metadata is no matter here
+                        warnings.simplefilter("ignore")  # warnings about metadata do not matter here
                         picture = ImageOps.exif_transpose(opened) if opened.format == "JPEG" and not exact else opened
                         picture = _to_eight_bits(picture).convert(mode)
                         if picture.size != (width, height):
@@ -349,7 +351,7 @@ def decode_images(tree: Tree, rows: np.ndarray, size: tuple[int, int, int], exac
 
 
 def _to_eight_bits(picture: Any) -> Any:
-    """16-bit grey brought to 8 bits; Pillow alone would cut at 255."""
+    """Converts 16-bit grey to 8 bits; Pillow alone would clip at 255."""
     if not picture.mode.startswith("I"):
         return picture
     from PIL import Image
@@ -358,14 +360,14 @@ def _to_eight_bits(picture: Any) -> Any:
 
 
 def open_picture(path: Path, name: str, raw: bytes) -> Any:
-    """An image opened, not decoded. Raises BadData where it is none, or has too many pixels."""
+    """Opens an image without decoding it. Raises BadData where it is none, or has too many pixels."""
     from PIL import Image
 
     if len(raw) > MAX_FILE:
         raise BadData(f"{path}: {_quote(name)} has more than {MAX_FILE >> 20} MiB.")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of too many pixels, which are counted below
+            warnings.simplefilter("ignore")  # about too many pixels, which are checked below
             picture = Image.open(io.BytesIO(raw), formats=("PNG", "JPEG"))
     except (Image.DecompressionBombError, *DAMAGE) as error:
         if isinstance(error, Image.DecompressionBombError):
@@ -377,7 +379,7 @@ def open_picture(path: Path, name: str, raw: bytes) -> Any:
 
 
 def build_copy(tree: Tree, size: tuple[int, int, int], description: str, *, exact: bool = False, options: str = "") -> Copy:
-    """A set of images that decodes chosen rows alone."""
+    """A set of images that decodes only the chosen rows."""
 
     def read(choose: Choose) -> Pictures:
         rows = choose(tree.y, tree.test)
@@ -387,7 +389,7 @@ def build_copy(tree: Tree, size: tuple[int, int, int], description: str, *, exac
 
 
 def survey_numbered(path: Path, classes: tuple[str, ...]) -> Tree:
-    """A zip of images called by numbers, in the order of these: training first. Raises BadData where it has other classes."""
+    """A zip of images whose names are numbers, in their order: training first. Raises BadData where it has other classes."""
     tree = survey_cached(path)
     if tree.classes != classes or not tree.test.any():
         raise BadData(f"{path} does not hold train and test folders of the classes {', '.join(classes)}.")

@@ -1,8 +1,8 @@
-"""What every source of images shares: its options, the choice of rows, the cached whole set, the identity of a file.
+"""Shared by all sources of images: options, the choice of rows, the cache of whole sets, file identities.
 
-A source says which copies of its set a data folder may hold. A `Copy` reads itself; where only some rows are asked for and it
-can decode those alone (a zip of pictures), it does. A set that was read whole is kept as npz in the first data folder that can
-be written, so that it is decoded once.
+A source lists the copies of its set that a data folder may hold. A `Copy` reads itself, and only the requested rows where it
+can decode them alone (a zip of images). A set that was read whole is saved as npz in the first writable data folder, so that it
+is decoded once.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from engine.errors import BadData, DataMissing
 from engine.spec.fields import param
 
 EDGE = 8 << 20
-"""Bytes at either end of a file that tell its identity. The end of a zip holds a checksum of every entry, that of a gz file one
-of all its content."""
+"""Bytes at each end of a file that identify it. The end of a zip holds a checksum of every entry, that of a gz file one of its
+whole content.
+"""
 
 Choose = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(y [n], test [n] bool) -> numbers of the rows wanted, ascending."""
@@ -35,7 +36,7 @@ Choose = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class ImageOptions:
-    """What a person can ask of images without an official test part."""
+    """Options of images without an official test part."""
 
     per_class: int = param(
         0,
@@ -47,7 +48,7 @@ class ImageOptions:
 
 @dataclass(frozen=True)
 class SplitImageOptions(ImageOptions):
-    """What a person can ask of images with an official test part."""
+    """Options of images with an official test part."""
 
     test_per_class: int = param(
         0,
@@ -74,8 +75,8 @@ class Pictures:
 class Copy:
     """One copy of a set: its description, its files, and how to read it.
 
-    read: the rows that its argument chooses. partly: whether rows that are not chosen cost next to nothing.
-    options: what else decides on the rows, as text for the name of the cached file.
+    read: reads the rows that its argument chooses. partly: whether rows that are not chosen cost almost nothing. options:
+    further text that determines the rows, for the name of the cached file.
     """
 
     description: str
@@ -91,7 +92,7 @@ def choose_all(y: np.ndarray, test: np.ndarray) -> np.ndarray:
 
 
 def build_chooser(options: Mapping[str, Any]) -> Choose:
-    """The choice that `per_class` and `test_per_class` ask for: fixed, and nested (a larger number contains the smaller)."""
+    """The choice for `per_class` and `test_per_class`. Deterministic, and nested: a larger number contains the smaller choice."""
     limits = (int(options.get("per_class", 0)), int(options.get("test_per_class", 0)))
     if not any(limits):
         return choose_all
@@ -111,10 +112,10 @@ def build_chooser(options: Mapping[str, Any]) -> Choose:
 def load_images(
     name: str, copy: Copy, options: Mapping[str, Any], classes: tuple[str, ...], check: Callable[[Pictures], None] | None = None
 ) -> Dataset:
-    """A dataset from a copy of it. check: raises BadData where the whole set is not what it should be.
+    """A dataset from a copy of it. check: raises BadData where the whole set is not as expected.
 
-    A whole set is read from its cached file where there is one, else from the copy and then kept (where a folder can be
-    written: a full disk is no reason to fail).
+    A whole set is read from its cached file where there is one, else from the copy and then cached. A full disk does not fail
+    the load: the set is then not cached.
     """
     choose = build_chooser(options)
     filename = f"{name.replace('/', '-')}-{_key(copy)}.npz"
@@ -136,7 +137,7 @@ def load_images(
 
 
 _RECENT: dict[str, Pictures] = {}
-"""The chosen rows that this process read last: a worker runs many specs on the same ones."""
+"""The chosen rows that this process read last, since a worker runs many specs on the same rows."""
 
 
 def _read_recent(key: str, read: Callable[[], Pictures]) -> Pictures:
@@ -153,7 +154,7 @@ def _build_dataset(name: str, pictures: Pictures, classes: tuple[str, ...], desc
 
 
 def read_cache(filename: str) -> Pictures | None:
-    """The set kept under that name; None where there is none or where it is damaged."""
+    """The cached set of this name; None where there is none or it is damaged."""
     for path in places.find_files(filename):
         with suppress(BadData):
             return unpack(path)
@@ -161,7 +162,7 @@ def read_cache(filename: str) -> Pictures | None:
 
 
 def unpack(path: Path) -> Pictures:
-    """A set as `write_cache` writes it. Raises BadData where the file is something else, or its content not what was written."""
+    """Reads a set that `write_cache` wrote. Raises BadData for any other file or changed content."""
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             pictures = Pictures(file["images"], file["y"], file["test"])
@@ -174,7 +175,7 @@ def unpack(path: Path) -> Pictures:
 
 
 def write_cache(filename: str, pictures: Pictures) -> None:
-    """Write a set into a data folder, whole or not at all. Raises DataMissing where none can be written."""
+    """Writes a set into a data folder atomically. Raises DataMissing where no folder is writable."""
     with places.receive_file(filename) as scratch:
         np.savez(
             scratch / filename,
@@ -186,11 +187,11 @@ def write_cache(filename: str, pictures: Pictures) -> None:
 
 
 def _remove_older(stem: str, kept: str) -> None:
-    """Delete cached files of the same set that other files have made."""
+    """Deletes cached files of the same set made from other copies."""
     for folder in places.data_folders():
         for old in folder.glob(f"{stem}-{'[0-9a-f]' * 16}.npz"):
             if old.name != kept:
-                with suppress(OSError):  # read-only, or another process was quicker
+                with suppress(OSError):  # read-only, or another process was faster
                     old.unlink()
 
 
@@ -207,7 +208,7 @@ def _key(copy: Copy) -> str:
 
 
 def identity(*paths: Path) -> str:
-    """16 hex digits that change when the content does: of a file its size and both ends, of a folder names, sizes and times."""
+    """16 hex digits that change with the content: of a file its size and both ends, of a folder names, sizes and times."""
     return hashlib.sha256(" ".join(_identity(path, *_stat(path)) for path in paths).encode()).hexdigest()[:16]
 
 
@@ -241,7 +242,7 @@ def _identity(path: Path, size: int, changed: int, listing: int) -> str:
 def build_whole_copy(
     name: str, where: str, counts: Sequence[int], test_counts: Sequence[int] | None, how_to_get: str
 ) -> Callable[[Pictures], None]:
-    """A check that a set has the rows per class and part that are declared."""
+    """A check that a set has the declared rows per class and part."""
 
     def check(pictures: Pictures) -> None:
         for part, wanted in (("training", counts), ("test", test_counts or [0] * len(counts))):

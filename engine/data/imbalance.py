@@ -1,4 +1,4 @@
-"""Which rows an imbalance keeps and which it drops. `engine.spec.limits` computes how many of each class."""
+"""Chooses the rows that an imbalance keeps and drops. `engine.spec.limits` computes their number per class."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from engine.spec import Imbalance, limits
 def target_counts(
     counts: Sequence[int], imbalance: Imbalance, rng: np.random.Generator, *, whole: Sequence[int] | None = None
 ) -> list[int]:
-    """Rows each class keeps, at most counts[c] each; a pure function of counts, imbalance and the generator's state.
+    """Rows each class keeps, at most counts[c] each. Depends only on counts, imbalance and the generator's state.
 
-    rng draws the classes that lose rows under `remove`, nothing else. whole: class counts of the whole dataset when
-    `counts` are those of a part, so that every part agrees on the largest and the smallest class.
+    rng draws the classes that lose rows under `remove`, nothing else. whole: class counts of the whole dataset where `counts`
+    are those of a part, so that all parts have the same largest and smallest class.
     """
     whole = counts if whole is None else whole
     removed = limits.removed_classes(whole, rng.permutation(len(whole)).tolist()) if imbalance.profile == "remove" else ()

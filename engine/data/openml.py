@@ -1,4 +1,4 @@
-"""Sets of images as OpenML keeps them: one row of pixels and a label for each image."""
+"""Image sets from OpenML: one row of pixels and a label per image."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from engine.errors import BadData, DataMissing
 
 
 def fetch_pictures(number: int, shape: tuple[int, int, int], test: np.ndarray, title: str, how_to_get: str) -> Pictures:
-    """Download dataset `number`: rows of channels x height x width values 0 to 255, labels 0 to C-1. test [n]: its test part.
+    """Downloads dataset `number`: rows of channels x height x width values 0 to 255, labels 0 to C-1. test [n]: its test part.
 
-    Needs a few GB of memory for 60,000 colour images. Raises DataMissing where it cannot be had, BadData where its rows are
+    Needs a few GB of memory for 60,000 colour images. Raises DataMissing where the download fails, BadData where its rows are
     not such images.
     """
     from sklearn import datasets
 
     try:
         with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns before each retry; what counts is how it ends
+            warnings.simplefilter("ignore")  # it warns before each retry, but only the outcome matters
             source = datasets.fetch_openml(data_id=number, data_home=scratch, as_frame=False, parser="pandas", n_retries=1)
     except (OSError, ValueError) as error:
         raise DataMissing(f"{title} is not on this machine and could not be downloaded ({error}); {how_to_get}.") from error

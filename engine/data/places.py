@@ -1,4 +1,6 @@
-"""Where data files are (the folder LAB_DATA names, read first, then the user's cache folder) and how one gets there whole."""
+"""Where data files are (the folder LAB_DATA, read first, then the user's cache folder), and how new ones are written
+atomically.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +20,13 @@ from engine.errors import DataMissing, LabError
 APP = "imbalance-lab"
 INCOMING = ".incoming-"
 GRACE = 60.0
-"""Seconds between the making of a folder for a download and the last moment at which nobody may hold it yet."""
+"""Seconds after the creation of a download's folder within which it may not be locked yet."""
 
 
 def data_folders() -> list[Path]:
-    """Folders that are searched, in order. Raises DataMissing where there is none to search.
+    """Folders that are searched, in order. Raises DataMissing where there is none.
 
-    An accelerator machine may have no platformdirs: there LAB_DATA is the only one.
+    An accelerator machine may lack platformdirs; LAB_DATA is then the only folder.
     """
     out = [Path(os.environ["LAB_DATA"]).expanduser()] if os.environ.get("LAB_DATA") else []
     try:
@@ -37,7 +39,7 @@ def data_folders() -> list[Path]:
 
 
 def find_files(filename: str) -> list[Path]:
-    """Files of that name in the data folders, in the order they are to be tried."""
+    """Files of that name in the data folders, in the order in which they are tried."""
     return [path for folder in data_folders() if (path := folder / filename).is_file()]
 
 
@@ -49,11 +51,11 @@ def digest(path: Path) -> str:
 
 @contextmanager
 def receive_file(filename: str) -> Iterator[Path]:
-    """An empty folder inside the data folder. A file of that name left in it moves to its place when the block ends well.
+    """An empty folder inside the data folder. A file of that name written to it moves to its place when the block succeeds.
 
-    The move is atomic: other processes see the old state or the whole file. When the block raises, nothing is left; what a
-    killed process has left is removed by `remove_unfinished`. Raises DataMissing where the folder cannot be written, as when
-    its disk is full.
+    The move is atomic: other processes see the old state or the whole file. When the block raises, the folder is deleted.
+    `remove_unfinished` deletes folders of killed processes. Raises DataMissing where the folder cannot be written, as on a full
+    disk.
     """
     folder = _find_writable()
     try:
@@ -70,9 +72,9 @@ def receive_file(filename: str) -> Iterator[Path]:
 
 
 def remove_unfinished() -> None:
-    """Removes what killed downloads have left in the data folders: folders that no process holds and that are a minute old."""
+    """Deletes the folders of killed downloads from the data folders: those that no process locks and that are a minute old."""
     for folder in data_folders():
-        with suppress(OSError):  # not there, not readable, or somebody else's: nothing of ours
+        with suppress(OSError):  # missing, unreadable, or another user's
             for left in folder.glob(f"{INCOMING}*"):
                 if time.time() - left.stat().st_mtime > GRACE and not _is_in_use(left):
                     shutil.rmtree(left)
@@ -80,10 +82,10 @@ def remove_unfinished() -> None:
 
 @contextmanager
 def _mark_in_use(folder: Path) -> Iterator[None]:
-    """Locks a folder while in use; the kernel releases the lock when this process ends, however it ends."""
+    """Locks a folder while in use; the kernel releases the lock when this process ends in any way."""
     handle = os.open(folder, os.O_RDONLY)
     try:
-        with suppress(OSError):  # a file system without locks: there `tidy` cannot ask, and leaves everything alone
+        with suppress(OSError):  # without file locks `remove_unfinished` deletes nothing
             fcntl.flock(handle, fcntl.LOCK_SH)
         yield
     finally:
@@ -102,7 +104,7 @@ def _is_in_use(folder: Path) -> bool:
 
 
 def _find_writable() -> Path:
-    """The first data folder a file can be written to. A folder marked read-only is left alone, by root too."""
+    """The first data folder that can be written to. A folder marked read-only is skipped, by root too."""
     tried = []
     for folder in data_folders():
         with suppress(OSError):

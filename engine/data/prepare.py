@@ -1,4 +1,4 @@
-"""From a dataset and a spec to a Task: every replicate scaled and encoded on its own training rows, padded, on the device."""
+"""Turns a dataset and a spec into a Task: every replicate scaled and encoded on its own training rows, padded, on the device."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def prepare(
 ) -> Task:
     """The replicates of a spec with these numbers (number = seed index * folds + fold), all of them by default.
 
-    Per replicate, fitted on its training rows alone: numeric columns to mean 0 and sd 1, one-hot columns for every level of
-    the schema (0 or 1), columns that are constant in training to 0; a missing number becomes the training mean, which a 0/1 column
-    "... is missing" tells from a measured one; with `spec.data["pca"] = k > 0` the first k principal
-    components of that. Computed in float64 and rounded once, so a replicate's rows do not depend on what is prepared beside
-    it. Images: flat, every channel to mean 0 and sd 1 over the pixels of the training rows. Raises BadData, BadParameter.
+    Per replicate, fitted on its training rows alone: numeric columns get mean 0 and sd 1; every level of the schema becomes a
+    one-hot column (0 or 1); columns that are constant in training become 0. A missing number becomes the training mean, and a
+    0/1 column "... is missing" marks it. With `spec.data["pca"] = k > 0` the features are the first k principal components of
+    that. Computed in float64 and rounded once, so a replicate's rows do not depend on the other replicates prepared with it.
+    Images: flat, every channel with mean 0 and sd 1 over the pixels of the training rows. Raises BadData, BadParameter.
 
-    thin: takes rows out of a replicate's parts before anything is fitted.
+    thin: removes rows from a replicate's parts before anything is fitted.
     """
     numbers = range(spec.replicates) if numbers is None else numbers
     replicates = tuple(Replicate(n, *divmod(n, spec.folds)) for n in numbers)
@@ -105,10 +105,10 @@ def _image_rows(images: np.ndarray, train: np.ndarray, dtype: torch.dtype) -> Ro
 
 
 def encode(dataset: Dataset) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Numeric columns as they are (NaN where missing), then a 0/1 column "X is missing" for each of them with a missing value in any
-    row, then one 0/1 column per level of each categorical one: [n, D] float64 and D names.
+    """Numeric columns unchanged (NaN where missing), then a 0/1 column "X is missing" for each of them with a missing value in
+    any row, then one 0/1 column per level of each categorical one: [n, D] float64 and D names.
 
-    Images have no columns; the names are their pixels'.
+    Images have no columns; the names are those of their pixels.
     """
     if dataset.images is not None:
         return dataset.numeric, tuple(f"pixel {i}" for i in range(dataset.images[0].size))
@@ -125,9 +125,9 @@ def encode(dataset: Dataset) -> tuple[np.ndarray, tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class Scale:
-    """Rows [m, D] -> features [m, D], or [m, k] with components: what `fit_scale` fitted. Plain arrays, so it can be pickled.
+    """Rows [m, D] -> features [m, D], or [m, k] with components, as fitted by `fit_scale`. Plain arrays, so it can be pickled.
 
-    mean, sd [D]; constant [D] bool: columns that become 0, as does what is NaN: the mean of the column. components: (mean [D],
+    mean, sd [D]; constant [D] bool: columns that become 0. NaN also becomes 0, the mean of the column. components: (mean [D],
     axes [k, D]) of the scaled rows, or None.
     """
 
@@ -137,7 +137,7 @@ class Scale:
     components: tuple[np.ndarray, np.ndarray] | None = None
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
-        """rows as they come, float64."""
+        """Features of unscaled rows, float64."""
         scaled: np.ndarray = np.where(self.constant | np.isnan(rows), 0.0, (rows - self.mean) / self.sd)
         if self.components is None:
             return scaled
@@ -147,8 +147,9 @@ class Scale:
 
 
 def fit_scale(table: np.ndarray, numeric: int, train: np.ndarray, k: int = 0, name: str = "the table") -> Scale:
-    """What turns rows [m, D] into features, fitted on the rows `train` alone. The first `numeric` columns are standardised, by mean
-    and sd of the values that are not NaN (as scikit-learn's StandardScaler does); a column of NaN alone counts as constant.
+    """The scale that turns rows [m, D] into features, fitted on the rows `train` alone. The first `numeric` columns are
+    standardised, by mean and sd of the values that are not NaN (as in scikit-learn's StandardScaler). A column of NaN alone
+    counts as constant.
 
     k: principal components to keep, 0 for the columns themselves. Raises BadParameter where there are fewer.
     """

@@ -1,4 +1,4 @@
-"""Replicates: which rows are training, validation, test, withheld. One seed index gives one validation part and its folds."""
+"""Splits rows into training, validation, test and withheld ones. One seed index gives one validation part and its folds."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def split(dataset: Dataset, spec: RunSpec, index: int) -> list[Parts]:
     is_test = np.zeros(len(dataset.y), bool)
     if dataset.official_test is not None:
         is_test[dataset.official_test] = True
-    # one permutation per class and nothing else is drawn: ratios of one seed are nested, and method and protocol change nothing
+    # only one permutation per class is drawn, so ratios of one seed are nested, and method and protocol change nothing
     shuffled = [rng.permutation(np.flatnonzero(dataset.y == c)) for c in range(len(dataset.classes))]
     rows = [r[~is_test[r]] for r in shuffled]
     official = [r[is_test[r]] for r in shuffled] if dataset.official_test is not None else None
@@ -53,7 +53,7 @@ def split(dataset: Dataset, spec: RunSpec, index: int) -> list[Parts]:
 
 
 def _cut_first(dataset: Dataset, spec: RunSpec, rows: ByClass, official: ByClass | None) -> list[Parts]:
-    """where = all: the ratio is made on all rows, then kept and dropped rows are dealt in the same proportions."""
+    """where = all: the ratio is made on all rows, then kept and dropped rows are split in the same proportions."""
     need = limits.min_class_rows(spec.folds)
     sizes = _target_counts(rows, dataset, spec)
     for c, n in enumerate(sizes):
@@ -75,9 +75,10 @@ def _cut_first(dataset: Dataset, spec: RunSpec, rows: ByClass, official: ByClass
 
 
 def _split_first(dataset: Dataset, spec: RunSpec, rows: ByClass, official: ByClass | None) -> list[Parts]:
-    """where = train: test keeps its classes as they come; training and validation are cut, each to the ratio.
+    """where = train: test keeps its natural classes; training and validation are each cut to the ratio.
 
-    Validation keeps a row of every class: with a fifth of the rows it would lose the smallest ones long before training does.
+    Validation keeps a row of every class. With a fifth of the rows it would lose the smallest classes long before training
+    does.
     """
     need = limits.min_class_rows(spec.folds)
     for c, r in enumerate(rows):
@@ -96,7 +97,7 @@ def _split_first(dataset: Dataset, spec: RunSpec, rows: ByClass, official: ByCla
 
 
 def _target_counts(rows: ByClass, dataset: Dataset, spec: RunSpec) -> list[int]:
-    # the classes that `remove` draws belong to the spec, so that all its replicates speak of the same minority
+    # the classes that `remove` draws depend on the spec alone, so that all replicates have the same minority
     rng = numpy_stream(spec.seed, "classes")
     return target_counts([len(r) for r in rows], spec.imbalance, rng, whole=dataset.counts.tolist())
 
@@ -104,7 +105,7 @@ def _target_counts(rows: ByClass, dataset: Dataset, spec: RunSpec) -> list[int]:
 def _deal(rows: ByClass, k: int) -> list[ByClass]:
     """k + 1 parts by class: a fifth of each class, then its rest in k folds whose sizes differ by at most one.
 
-    The odd rows of one class go to the folds after those that got the last class's, so that whole folds are even too.
+    The odd rows of a class go to the folds after those that got the previous class's, so that whole folds are balanced too.
     """
     parts: list[ByClass] = [[] for _ in range(k + 1)]
     odd = 0
@@ -119,7 +120,7 @@ def _deal(rows: ByClass, k: int) -> list[ByClass]:
 
 
 def _join_others(folds: Sequence[ByClass], left_out: int) -> ByClass:
-    """By class, the rows of all folds but one, one fold's row after the other's: any first n come from all of them."""
+    """By class, the rows of all folds but one, alternating between folds, so that any first n come from all of them."""
     out = []
     for by_fold in zip(*(f for i, f in enumerate(folds) if i != left_out), strict=True):
         turn = np.concatenate([np.arange(len(r)) for r in by_fold])
@@ -142,7 +143,7 @@ def _build_parts(dataset: Dataset, spec: RunSpec, train: ByClass, valid: ByClass
 
 
 def _describe_too_few(dataset: Dataset, spec: RunSpec, c: int, has: str, needs: str) -> str:
-    """The sentence for class c: what it has, what is needed, what would be right."""
+    """The error message for class c: its rows, the rows needed, and a remedy."""
     imbalance: Imbalance = spec.imbalance
     protocol = "one 60/20/20 split" if spec.folds == 1 else f"{spec.folds} folds"
     sentence = f"{dataset.name}: class {dataset.classes[c]!r} {has}, but {protocol} needs {needs}; "

@@ -1,4 +1,4 @@
-"""A dataset as read. No torch here: the catalog and the readers of files need none."""
+"""A dataset as read. Imports no torch, since the catalog and the readers of files need none."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ Ints = np.ndarray
 
 @dataclass(frozen=True)
 class Dataset:
-    """A table or a set of images as read: nothing scaled, nothing encoded, nothing filled in.
+    """A table or a set of images as read: not scaled, not encoded, missing values not replaced.
 
-    numeric [n, p] float64, NaN where a value is missing (`engine.data.prepare` says what becomes of it); categorical [n, q] int64
-    codes into `categories` (one tuple of level names per column; levels come from the source's schema, not from the rows; in a
-    person's own table from all its rows). y [n] int64 in 0..C-1, an index into `classes`; with two classes 0 is the larger one (the
-    majority) and 1 the minority, as the data come, or 1 is the class that the person looks for.
-    official_test: row numbers of an official test part, or None.
-    images: uint8 [n, channels, height, width] where kind is "images" (numeric and categorical then have no columns), else None.
-    copy: which copy of the data was read, as a sentence for a person; empty where there is only one.
+    numeric [n, p] float64, NaN where a value is missing (`engine.data.prepare` replaces it). categorical [n, q] int64: codes
+    into `categories` (one tuple of level names per column). Levels come from the source's schema, not from the rows; for an
+    uploaded table from all its rows. y [n] int64 in 0..C-1: an index into `classes`. With two classes 0 is the larger one (the
+    majority) and 1 the minority before any imbalance, or 1 is the class of interest. official_test: row numbers of an official
+    test part, or None. images: uint8 [n, channels, height, width] where kind is "images" (numeric and categorical then have no
+    columns), else None. copy: a sentence about the copy that was read; empty where there is only one.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""Every dataset: its facts, whether it is on this machine, its rows. One file per source; adding one is adding a file.
+"""Every dataset: its facts, whether it is on this machine, its rows. One file per source; a new file adds a source.
 
-The package is scanned for `Source` modules: ORDER, `facts`, `available`, `load`. A module without `facts` is a helper. Optional:
-`live` (`Live`), FETCHES and `fetch` (`Fetched`), `facts_of`, `find_sets` and `unreadable` (`Local`).
+The package is scanned for `Source` modules: ORDER, `facts`, `available`, `load`. A module without `facts` is a helper.
+Optional: `live` (`Live`), FETCHES and `fetch` (`Fetched`), `facts_of`, `find_sets` and `unreadable` (`Local`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from engine.spec import fields
 
 
 class Source(Protocol):
-    """What a module of datasets offers. ORDER: its place among the sources."""
+    """Interface of a module of datasets. ORDER: its place among the sources."""
 
     ORDER: int
 
@@ -33,36 +33,36 @@ class Source(Protocol):
         """Whether its rows are on this machine; cheap."""
 
     def load(self, name: str, options: Mapping[str, Any]) -> Dataset:
-        """Its rows, fetched first where they can be. options: checked, complete."""
+        """Its rows, downloaded first where possible. options: checked, complete."""
 
 
 class Live(Source, Protocol):
-    """A source whose rows depend on the copy that a person has."""
+    """A source whose rows depend on the local copy."""
 
     def live(self, name: str) -> dict[str, Any]:
-        """What the copy on this machine changes in the entry, its fingerprint above all. Raises BadData."""
+        """Changes of the catalog's entry for the copy on this machine, mainly its fingerprint. Raises BadData."""
 
 
 class Fetched(Source, Protocol):
-    """A source that can be downloaded. FETCHES: the names `fetch` takes for it; the first stands for all in sentences."""
+    """A source that can be downloaded. FETCHES: the names `fetch` takes for it; messages use the first one."""
 
     FETCHES: tuple[str, ...]
 
     def fetch(self, say: Callable[[str], None]) -> None:
-        """Brings it onto this machine. say: told each step. Raises BadData, DataMissing."""
+        """Downloads it. say: called with a sentence for each step. Raises BadData, DataMissing."""
 
 
 class Local(Source, Protocol):
-    """A source of a person's own sets, which lie on this machine alone. Its `facts` read the disk."""
+    """A source of sets that exist on this machine alone. Its `facts` read the disk."""
 
     def find_sets(self) -> Mapping[str, Path]:
-        """Names of its sets with where they lie, those that cannot be read too."""
+        """Names of its sets with their paths, unreadable ones included."""
 
     def facts_of(self, name: str) -> Facts:
-        """One set. Raises UnknownName, BadData."""
+        """Facts of one set. Raises UnknownName, BadData."""
 
     def unreadable(self) -> list[str]:
-        """For each set that cannot be read the sentence why."""
+        """For each set that cannot be read, a sentence with the reason."""
 
 
 @cache
@@ -71,11 +71,11 @@ def sources() -> tuple[Source, ...]:
     names = [module.name for module in pkgutil.iter_modules(__path__)]
     modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
     found = [cast(Source, module) for module in modules if hasattr(module, "facts")]
-    return tuple(sorted(found, key=lambda source: source.ORDER))  # the scan is by name, and a sort keeps the order of equals
+    return tuple(sorted(found, key=lambda source: source.ORDER))  # the scan is by name, and the sort is stable
 
 
 def _common() -> list[Source]:
-    """The sources that everyone's catalog lists."""
+    """The sources in the catalog of every machine."""
     return [source for source in sources() if not hasattr(source, "unreadable")]
 
 
@@ -89,10 +89,10 @@ def datasets(found: bool = False) -> list[dict[str, Any]]:
     Keys: name, title, kind (points | tabular | images), source, rows, features, classes, counts (rows per class, without an
     official test part), test_counts (those of the official test part, None without), shape (channels, height, width of images,
     else None), ratio (largest / smallest class), licence ("not stated" where it is not), citation, url, fields (its options, as
-    engine.spec.fields describes them), fingerprint (changes when the rows would), how_to_get, summary. Counts are those of the
+    engine.spec.fields describes them), fingerprint (changes when the rows change), how_to_get, summary. Counts are those of the
     default options.
 
-    found: as it is on this machine, with local sets, and with the copies that are here in fingerprints.
+    found: entries as they are on this machine, with local sets and the fingerprints of local copies.
     """
     found = found and _has_folder()
     entries = [facts.entry() | (_live(source, facts.name) if found else {}) for source in _common() for facts in source.facts()]
@@ -100,7 +100,7 @@ def datasets(found: bool = False) -> list[dict[str, Any]]:
 
 
 def _has_folder() -> bool:
-    """Whether there is a data folder: made points need none."""
+    """Whether there is a data folder. Generated points need none."""
     with suppress(DataMissing):
         return bool(places.data_folders())
     return False
@@ -109,24 +109,24 @@ def _has_folder() -> bool:
 def _live(source: Source, name: str) -> dict[str, Any]:
     try:
         return cast(Live, source).live(name) if hasattr(source, "live") else {}
-    except BadData:  # raised again when it is loaded; here it would hide every other dataset
+    except BadData:  # loading raises it again; here it would hide all other datasets
         return {}
 
 
 def unreadable() -> list[str]:
-    """Why local sets cannot be read: a sentence for each."""
+    """Why local sets cannot be read: one sentence for each."""
     return [sentence for source in _local() for sentence in source.unreadable()] if _has_folder() else []
 
 
 def available(name: str) -> bool:
-    """Whether the rows are on this machine: a look at the disk, nothing is read or fetched. Raises UnknownName."""
+    """Whether the rows are on this machine. Looks at the disk, but reads and downloads nothing. Raises UnknownName."""
     return find_source(name).available(name)
 
 
 def load(name: str, options: Mapping[str, Any] | None = None) -> Dataset:
-    """The rows of a dataset under its options; what is not on this machine is fetched first.
+    """The rows of a dataset under its options, downloaded first where they are not on this machine.
 
-    Raises UnknownName, BadParameter, BadData (a file that is not what it should be), DataMissing (not here, cannot be had).
+    Raises UnknownName, BadParameter, BadData (a file with unexpected content), DataMissing (not here, and not downloadable).
     """
     source = find_source(name)
     if hasattr(source, "facts_of"):
@@ -137,9 +137,9 @@ def load(name: str, options: Mapping[str, Any] | None = None) -> Dataset:
 
 
 def fetch(name: str, say: Callable[[str], None] = print) -> None:
-    """Brings a source or one of its datasets onto this machine. Raises UnknownName, BadParameter, BadData, DataMissing.
+    """Downloads a source or one of its datasets. Raises UnknownName, BadParameter, BadData, DataMissing.
 
-    name: one of a source's FETCHES. say: told each step in a sentence.
+    name: one of a source's FETCHES. say: called with a sentence for each step.
     """
     fetched = [cast(Fetched, source) for source in _common() if hasattr(source, "FETCHES")]
     source = next((source for source in fetched if name in source.FETCHES), None)
@@ -152,7 +152,7 @@ def fetch(name: str, say: Callable[[str], None] = print) -> None:
 
 @cache
 def _index() -> dict[str, Source]:
-    """Every dataset of everyone's catalog with its source. Raises TypeError where two have one name."""
+    """Every dataset of the common catalog with its source. Raises TypeError where two have one name."""
     out: dict[str, Source] = {}
     for source in _common():
         for facts in source.facts():

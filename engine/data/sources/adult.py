@@ -1,7 +1,7 @@
-"""Adult (census income): `adult.csv.gz` in a data folder, or else OpenML's copy, which is written there as the same file.
+"""Adult (census income): `adult.csv.gz` in a data folder, or else OpenML's copy, which is saved as that file.
 
-The order of rows differs between copies, so rows are sorted as text before anything else: every copy with the same 48,842
-rows gives the same dataset, and the checksum is that of the sorted rows.
+The order of rows differs between copies, so rows are first sorted as text. Every copy with the same 48,842 rows gives the same
+dataset. The checksum is that of the sorted rows.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SHA256 = "e5e94b1d4a8ba70a7ba42d441e9ca265c2dded4102b3cb57e24627babe3c9385"
 HOW = f"`python -m engine fetch adult` downloads it from OpenML (6 MB), or put {FILE} into the folder that LAB_DATA names"
 
 READER = 1
-"""Raise by hand when the same rows would be read otherwise; it is part of the fingerprint."""
+"""Increase by hand when the same rows would be read differently; part of the fingerprint."""
 
 CLASSES = ("<=50K", ">50K")
 COUNTS = (34_014, 11_208)
@@ -60,7 +60,7 @@ LEVELS = {
         "Trinadad&Tobago United-States Vietnam Yugoslavia"
     ),
 }
-"""98 levels: those that rows without a missing value can have (nobody who never worked states an occupation)."""
+"""98 levels: those that occur in rows without a missing value. Never-worked, for one, has no occupation."""
 
 CATEGORIES = {column: tuple(levels.split()) for column, levels in LEVELS.items()}
 COLUMNS = (
@@ -71,7 +71,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class AdultOptions(TableOptions):
-    """What a person can ask of Adult."""
+    """Options of Adult."""
 
     balance: bool = param(False, help="first drop majority rows until both classes have 11,208, as the first paper does")
 
@@ -105,9 +105,9 @@ def available(name: str) -> bool:
 
 
 def load(name: str, options: Mapping[str, Any]) -> Dataset:
-    """The rows without missing values; fetched first where there is no file.
+    """The rows without missing values, downloaded first where there is no file.
 
-    Raises DataMissing (cannot be fetched), BadData (a file that does not hold Adult's rows).
+    Raises DataMissing (download fails), BadData (a file that does not hold Adult's rows).
     """
     found = places.find_files(FILE)
     if not found:
@@ -138,7 +138,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def parse(lines: list[str]) -> Dataset:
-    """Rows without a missing value. Raises BadData for a value that is not declared."""
+    """Rows without a missing value. Raises BadData for an undeclared value."""
     rows = [line.split(",") for line in lines]
     rows = [row for row in rows if "?" not in row]
     if any(len(row) != len(COLUMNS) for row in rows):
@@ -164,7 +164,9 @@ def parse(lines: list[str]) -> Dataset:
 
 
 def _balance(dataset: Dataset) -> Dataset:
-    """Both classes with the minority's number of rows. The draw is fixed: these rows are the dataset, a seed splits it."""
+    """Both classes with as many rows as the minority. The draw is fixed, since these rows are the dataset; seeds only split
+    them.
+    """
     rng = np.random.default_rng(zlib.crc32(b"adult.balance"))
     smaller = int(dataset.counts.min())
     rows = np.sort(np.concatenate([rng.permutation(np.flatnonzero(dataset.y == c))[:smaller] for c in range(2)]))
@@ -172,7 +174,7 @@ def _balance(dataset: Dataset) -> Dataset:
 
 
 def fetch(say: Callable[[str], None] = lambda sentence: None) -> None:
-    """Download OpenML's copy and keep it as `adult.csv.gz`, unless a whole one is there. Raises DataMissing, BadData."""
+    """Downloads OpenML's copy and saves it as `adult.csv.gz`, unless a whole one is here. Raises DataMissing, BadData."""
     places.remove_unfinished()
     for path in places.find_files(FILE):
         try:
@@ -193,12 +195,12 @@ def fetch(say: Callable[[str], None] = lambda sentence: None) -> None:
 
 
 def _fetch_openml(scratch: Path) -> list[str]:
-    """OpenML's rows as lines of our file; what is downloaded on the way lies in `scratch`."""
+    """OpenML's rows as lines of the file format used here; downloads are stored in `scratch`."""
     from sklearn import datasets
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns before each retry; what counts is how it ends
+            warnings.simplefilter("ignore")  # it warns before each retry, but only the outcome matters
             source = datasets.fetch_openml(
                 data_id=OPENML, data_home=str(scratch / "openml"), as_frame=False, parser="liac-arff", n_retries=1
             )

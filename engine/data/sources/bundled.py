@@ -1,4 +1,4 @@
-"""scikit-learn's bundled tables and its small digits: always there, no download.
+"""scikit-learn's bundled tables and its small digits: always available, no download.
 
 The arrays' checksum is part of the fingerprint and is verified.
 """
@@ -20,13 +20,14 @@ from engine.errors import BadData
 ORDER = 20
 
 LEVEL = 15
-"""Pixel value of one grey level of the digits: their 0 to 16 become 0 to 240, exactly, as uint8."""
+"""Pixel value of one grey level of the digits: 0 to 16 become 0 to 240, exactly, as uint8."""
 
 
 @dataclass(frozen=True)
 class Bundled:
-    """One bundled table. classes, counts: in the order of our labels. swap: the source's labels 0 and 1 change places. shape: of
-    images (channels, height, width), None for a table."""
+    """One bundled table. classes, counts: in the order of the labels used here. swap: swaps the source's labels 0 and 1. shape:
+    of images (channels, height, width), None for a table.
+    """
 
     name: str
     title: str
@@ -130,8 +131,8 @@ def available(name: str) -> bool:
 
 
 def load(name: str, options: Mapping[str, Any]) -> Dataset:
-    """The table of that name. Raises BadData where the installed scikit-learn ships other rows than these facts are about."""
-    from sklearn import datasets  # a second of import that the catalog does not need
+    """The table of that name. Raises BadData where the installed scikit-learn has other rows than these facts."""
+    from sklearn import datasets  # takes a second to import, and the catalog does not need it
 
     wanted = SETS[name]
     source = getattr(datasets, wanted.loader)()

@@ -26,7 +26,7 @@ COLUMNS = ("Black_Hair", "Brown_Hair", "Blond_Hair", "Gray_Hair", "Bald")
 SHAPE = (3, 32, 32)
 CLASSES = ("black", "brown", "blond", "gray", "bald")
 MARKED = (48_472, 41_572, 29_983, 8_499, 4_547)
-"""Images with each attribute, whatever others they have: as many rows or more than a class will have."""
+"""Images with each attribute, whether or not they have others: upper bounds of the class sizes."""
 
 HOW = (
     "put the official files img_align_celeba.zip, list_attr_celeba.txt and list_eval_partition.txt into the folder that "
@@ -34,7 +34,7 @@ HOW = (
 )
 
 READER = 1
-"""Raise by hand when the same files would be read as other rows; it is part of the fingerprint."""
+"""Increase by hand when the same files would be read as other rows; part of the fingerprint."""
 
 
 def facts() -> list[Facts]:
@@ -70,7 +70,7 @@ def available(name: str) -> bool:
 
 
 def live(name: str) -> dict[str, Any]:
-    """What the files on this machine change in the entry: the counts become those of the rows. Raises BadData."""
+    """Changes of the entry for the files on this machine: counts are those of the rows. Raises BadData."""
     if not available(name):
         return {}
     paths = _paths()
@@ -86,7 +86,7 @@ def live(name: str) -> dict[str, Any]:
 
 
 def load(name: str, options: Mapping[str, Any]) -> Dataset:
-    """The faces. Raises DataMissing (they are not here), BadData (files that are not what they should be)."""
+    """The faces. Raises DataMissing (not on this machine), BadData (files with unexpected content)."""
     if not available(name):
         raise DataMissing(f"CelebA is not on this machine; {HOW}.")
     paths = _paths()

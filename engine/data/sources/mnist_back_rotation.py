@@ -1,13 +1,14 @@
 """MNIST-back-rotation, made from MNIST: rotated digits over textured backgrounds.
 
-A reconstruction, not the published file (Larochelle et al., 2007), which a person would have to get; its design is followed:
-every digit is turned by an angle drawn evenly from a full turn and laid over a patch of one of 20 grey pictures, taken where
-the patch has some contrast; 12,000 training and 50,000 test rows. What differs: the pictures are textures computed here
-(noise whose power falls with frequency, stretched in a direction, and gratings), since the published ones are not
-available; which MNIST rows are used, and their angles, are draws of ours. Test rows are MNIST's 10,000 test images and 40,000 of
-its training images; no image is in both parts.
+A reconstruction of the published set (Larochelle et al., 2007), which has to be obtained by hand, with the same design. Every
+digit is rotated by an angle drawn uniformly from a full turn and laid over a patch of one of 20 grey pictures, where the patch
+has some contrast. There are 12,000 training and 50,000 test rows.
 
-All draws come from one fixed seed and belong to the row, so rows do not depend on which others are asked for.
+Differences: the pictures are textures computed here (noise whose power falls with frequency, stretched in a direction, and
+gratings), since the published ones are not available. The choice of MNIST rows and their angles are new draws. Test rows are
+MNIST's 10,000 test images and 40,000 of its training images; no image is in both parts.
+
+All draws come from one fixed seed and belong to the row, so a row does not depend on which others are requested.
 """
 
 from __future__ import annotations
@@ -37,12 +38,12 @@ CONTRAST = 0.1
 """Least standard deviation of a patch, of pixels between 0 and 1."""
 
 DARKER = 1.5
-"""Power of the backgrounds' values: their mean is 0.4, so that white digits mostly stand out."""
+"""Exponent applied to the backgrounds' values: their mean is 0.4, so that most white digits are visible."""
 
 BLOCK = 2_000  # rows at a time: some tens of MB
 
 READER = 1
-"""Raise by hand when the rows change; it is part of the fingerprint."""
+"""Increase by hand when the rows change; part of the fingerprint."""
 
 
 def facts() -> list[Facts]:
@@ -100,7 +101,7 @@ def make_pictures(source: Copy, choose: Choose = images.choose_all) -> Pictures:
     ours: list[tuple[np.ndarray, np.ndarray]] = []
 
     def of_mnist(y: np.ndarray, test: np.ndarray) -> np.ndarray:
-        """MNIST's rows that are needed; `ours` gets the numbers of our rows and, for each, MNIST's."""
+        """The MNIST rows needed; `ours` gets the numbers of the chosen rows and, for each, MNIST's."""
         members = _choose_members(test)
         rows = choose(y[members], np.arange(len(members)) >= TRAIN)
         ours.append((rows, members[rows]))
@@ -120,7 +121,7 @@ def make_pictures(source: Copy, choose: Choose = images.choose_all) -> Pictures:
 
 
 def _choose_members(test: np.ndarray) -> np.ndarray:
-    """MNIST's row of each of our rows [62,000]: 12,000 of its training rows, then its test rows and 40,000 other training rows."""
+    """MNIST's row for each row [62,000]: 12,000 of its training rows, then its test rows and 40,000 other training rows."""
     rng = _rng("rows")
     train = rng.permutation(np.flatnonzero(~test))
     tested = np.concatenate([np.flatnonzero(test), train[TRAIN : TRAIN + TEST - int(test.sum())]])
@@ -129,7 +130,7 @@ def _choose_members(test: np.ndarray) -> np.ndarray:
 
 @cache
 def _draw_all() -> dict[str, np.ndarray]:
-    """Angle in radians, number of the texture and place of the patch (a share of the places it has) of every row."""
+    """Angle in radians, number of the texture and place of the patch (a share of the possible places) of every row."""
     rng, n = _rng("draws"), TRAIN + TEST
     return {"angle": rng.uniform(0, 2 * np.pi, n), "texture": rng.integers(TEXTURES, size=n), "patch": rng.uniform(size=n)}
 
@@ -139,14 +140,14 @@ def _rng(purpose: str) -> np.random.Generator:
 
 
 def rotate(digits: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """Images [n, h, w] turned about their middle by angles [n] in radians, bilinear, 0 outside: float32 [n, h, w].
+    """Images [n, h, w] rotated about their centre by angles [n] in radians, bilinear, 0 outside: float32 [n, h, w].
 
-    A positive angle turns from the axis of columns towards that of rows (clockwise as seen).
+    A positive angle turns from the axis of columns towards that of rows (clockwise as displayed).
     """
     n, h, w = digits.shape
     row, column = np.mgrid[:h, :w].astype(np.float32) - np.array([(h - 1) / 2, (w - 1) / 2], np.float32)[:, None, None]
     cos, sin = (f(angle).astype(np.float32)[:, None, None] for f in (np.cos, np.sin))
-    # where each pixel comes from: turned back; one pixel of margin on each side keeps every corner inside the array
+    # source of each pixel, by the inverse rotation; a margin of one pixel keeps every corner inside the array
     y = (cos * row - sin * column + np.float32((h - 1) / 2 + 1)).clip(0, h + 0.999)
     x = (sin * row + cos * column + np.float32((w - 1) / 2 + 1)).clip(0, w + 0.999)
     framed = np.zeros((n, h + 3, w + 3), np.float32)
@@ -162,7 +163,7 @@ def rotate(digits: np.ndarray, angle: np.ndarray) -> np.ndarray:
 
 
 def overlay(digits: np.ndarray, backgrounds: np.ndarray) -> np.ndarray:
-    """White digits (0 to 255: how much ink) over backgrounds (0 to 1), uint8."""
+    """White digits (0 to 255: amount of ink) over backgrounds (0 to 1), uint8."""
     ink = digits / np.float32(255)
     out: np.ndarray = np.rint(255 * (ink + (1 - ink) * backgrounds)).astype(np.uint8)
     return out
@@ -181,7 +182,7 @@ def cut_patches(texture: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 @cache
 def _load_textures() -> np.ndarray:
-    """20 grey pictures [20, 256, 256] float32, values in 0 to 1, evenly spread before they are darkened."""
+    """20 grey pictures [20, 256, 256] float32, values in 0 to 1, uniformly distributed before they are darkened."""
     rng = _rng("textures")
     across = np.fft.fftfreq(CANVAS)
     out = np.empty((TEXTURES, CANVAS, CANVAS), np.float32)
@@ -190,7 +191,7 @@ def _load_textures() -> np.ndarray:
         u = np.cos(turn) * across[:, None] + np.sin(turn) * across
         v = stretch * (np.cos(turn) * across - np.sin(turn) * across[:, None])
         frequency = np.hypot(u, v)
-        frequency[0, 0] = np.inf  # no mean
+        frequency[0, 0] = np.inf  # removes the mean
         noise = np.fft.ifft2(np.fft.fft2(rng.standard_normal((CANVAS, CANVAS))) * frequency**-fall).real
         period, phase, share = rng.uniform(5, 20), rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.8)
         line = np.arange(CANVAS)

@@ -1,7 +1,7 @@
-"""Two-dimensional sets made for looking at. Each is a frozen dataclass of its options with a `draw` of its own.
+"""Two-dimensional sets for display. Each is a frozen dataclass of its options that implements `place`.
 
-Both classes come with the same number of rows (class 0 gets the odd one), so every imbalance is made by the spec. The rows
-are a function of the options alone: the spec's seed draws splits, never points.
+Both classes have equally many rows (class 0 gets the odd one), so the spec makes every imbalance. The rows depend on the
+options alone: the spec's seed draws splits, never points.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from engine.spec.fields import param
 ORDER = 10
 
 GENERATOR = 1
-"""Raise by hand when the same options would give other points; it is part of every points set's fingerprint."""
+"""Increase by hand when the same options would give other points; part of the fingerprint of every set here."""
 
 CLASSES = ("majority", "minority")
 
 
 @dataclass(frozen=True)
 class Points(abc.ABC):
-    """A set of points in the plane. Subclasses say where the `n` rows of class `c` lie."""
+    """A set of points in the plane. Subclasses implement `place`."""
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -71,7 +71,7 @@ class Moons(Points):
 
 @dataclass(frozen=True)
 class Rings(Points):
-    """Concentric rings at radius 1, 2, ...; the outermost belongs to the majority and the classes alternate."""
+    """Concentric rings at radius 1, 2, ...; classes alternate, and the outermost ring is of the majority."""
 
     name = "rings"
     title = "Rings"
@@ -122,7 +122,7 @@ class Clusters(Points):
     RADIUS: ClassVar[float] = 3.0
 
     def place(self, c: int, n: int, rng: np.random.Generator) -> np.ndarray:
-        # the clusters themselves are drawn from a stream of their own: both classes must see the same ones
+        # the clusters come from a stream of their own, since both classes must get the same ones
         centre, shape, share = self._clusters(np.random.default_rng([zlib.crc32(b"clusters.shapes"), self.draw]))
         if c == 1:
             k = rng.choice(self.clusters, n, p=share)

@@ -27,7 +27,7 @@ MAX_MEMBER = 512 << 20
 HOW = "put the official archive stl10_binary.tar.gz, or its folder stl10_binary, into the folder that LAB_DATA names"
 
 READER = 1
-"""Raise by hand when the same files would be read as other rows; it is part of the fingerprint."""
+"""Increase by hand when the same files would be read as other rows; part of the fingerprint."""
 
 
 def facts() -> list[Facts]:
@@ -61,12 +61,12 @@ def available(name: str) -> bool:
 
 
 def live(name: str) -> dict[str, Any]:
-    """What the copy on this machine changes in the entry."""
+    """Changes of the entry for the copy on this machine."""
     return {"fingerprint": f"stl10 {READER} {images.identity(*_files())}"} if available(name) else {}
 
 
 def load(name: str, options: Mapping[str, Any]) -> Dataset:
-    """The images. Raises DataMissing (they are not here), BadData (files that are not whole)."""
+    """The images. Raises DataMissing (not on this machine), BadData (incomplete files)."""
     files = _files()
     if not files:
         raise DataMissing(f"STL-10 is not on this machine; {HOW}.")
@@ -77,7 +77,7 @@ def load(name: str, options: Mapping[str, Any]) -> Dataset:
 
 
 def _files() -> tuple[Path, ...]:
-    """The four files, or the archive, or nothing."""
+    """The four files, or the archive, or an empty tuple."""
     found = [places.find_files(f"{FOLDER}/{member}") for member in MEMBERS]
     return tuple(paths[0] for paths in found) if all(found) else tuple(places.find_files(ARCHIVE)[:1])
 
@@ -104,7 +104,7 @@ def _read_archive(path: Path) -> dict[str, bytes]:
     wanted = {f"{FOLDER}/{member}": member for member in MEMBERS}
     out: dict[str, bytes] = {}
     try:
-        with tarfile.open(path, "r|gz") as tar:  # as a stream: the unlabelled images, most of it, may come after
+        with tarfile.open(path, "r|gz") as tar:  # as a stream, which can stop before the unlabelled images
             for member in tar:
                 if member.isreg() and member.name in wanted:
                     if member.size > MAX_MEMBER:

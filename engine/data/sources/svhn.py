@@ -24,7 +24,7 @@ TEST_COUNTS = (1744, 5099, 4149, 2882, 2523, 2384, 1977, 2019, 1660, 1595)
 HOW = "put the official files train_32x32.mat and test_32x32.mat into the folder that LAB_DATA names"
 
 READER = 1
-"""Raise by hand when the same files would be read as other rows; it is part of the fingerprint."""
+"""Increase by hand when the same files would be read as other rows; part of the fingerprint."""
 
 
 def facts() -> list[Facts]:
@@ -61,12 +61,12 @@ def available(name: str) -> bool:
 
 
 def live(name: str) -> dict[str, Any]:
-    """What the files on this machine change in the entry."""
+    """Changes of the entry for the files on this machine."""
     return {"fingerprint": f"svhn {READER} {images.identity(*_paths())}"} if available(name) else {}
 
 
 def load(name: str, options: Mapping[str, Any]) -> Dataset:
-    """The images. Raises DataMissing (they are not here), BadData (files that are not whole)."""
+    """The images. Raises DataMissing (not on this machine), BadData (incomplete files)."""
     if not available(name):
         raise DataMissing(f"SVHN is not on this machine; {HOW}.")
     paths = _paths()
@@ -95,7 +95,7 @@ def _read_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         table = loadmat(path, variable_names=("X", "y"))
         x, y = np.asarray(table["X"]), np.asarray(table["y"]).reshape(-1)
-    # loadmat on bytes that are no such file ends in any of these
+    # loadmat raises any of these for other content
     except (MatReadError, OSError, EOFError, ValueError, TypeError, KeyError, IndexError, NotImplementedError) as error:
         raise BadData(f"{path} cannot be read as one of SVHN's .mat files ({error}): delete it; then {HOW}.") from error
     if x.dtype != np.uint8 or x.shape[:3] != (32, 32, 3) or x.shape[3:] != y.shape or not np.isin(y, np.arange(1, 11)).all():

@@ -1,1 +1,1 @@
-"""A person's file: how it is read, what it holds, how it becomes a dataset."""
+"""Uploaded files: how they are read, what they contain, how they become a dataset."""

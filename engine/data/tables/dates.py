@@ -1,4 +1,4 @@
-"""Dates in the usual ways of writing, as days."""
+"""Parses dates in their usual notations, as days."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ DATES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"^[A-Za-z]{3} [0-9]{1,2},? [0-9]{4}$", ("%b %d %Y",)),
     (r"^[0-9]{8}$", ("%Y%m%d",)),
 )
-"""What a date looks like, and how it can be read; where two readings are as good, the first with a decimal comma, else the second."""
+"""Pattern of a date, and its possible formats. Where two formats fit equally, the first is used with a decimal comma, else the
+second.
+"""
 
 
 def parse_dates(column: Encoded, style: Style, forced: bool) -> tuple[np.ndarray, str] | None:
@@ -63,6 +65,6 @@ def parse_dates(column: Encoded, style: Style, forced: bool) -> tuple[np.ndarray
 
 
 def _parse_time(text: str) -> float:
-    """The part of a day after the first space: h:m or h:m:s, or nothing. NaN for what is no time of day."""
+    """The part of a day after the first space: h:m or h:m:s, or nothing. NaN for anything else."""
     hour, minute, second = [*map(int, text.partition(" ")[2].replace(":", " ").split()), 0, 0, 0][:3]
     return hour / 24 + minute / 1440 + second / 86400 if hour < 24 and minute < 60 and second < 60 else np.nan

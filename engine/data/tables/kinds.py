@@ -1,4 +1,4 @@
-"""The kind of a column of texts: numeric, date, boolean, categorical, text. Each distinct text is looked at once."""
+"""Finds the kind of a column of texts: numeric, date, boolean, categorical, text. Each distinct text is processed once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from engine.data.tables.texts import MOSTLY, Encoded, count_matches
 from engine.errors import BadData
 
 TYPES = ("numeric", "categorical", "boolean", "date", "ignore")
-"""What a person can say a column is."""
+"""Types that a person can set for a column."""
 
 PAIRS = (
     *(("0", "1"), ("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t"), ("off", "on"), ("-", "+")),
@@ -23,15 +23,15 @@ PAIRS = (
     *(("no", "sì"), ("falso", "verdadero"), ("falso", "vero"), ("não", "sim"), ("nao", "sim"), ("nie", "tak")),
     *(("nej", "ja"), ("нет", "да")),
 )
-"""Two texts that are false and true, whatever their case."""
+"""Pairs of texts that mean false and true, in any case."""
 
 MANY_LEVELS = 100
-"""Levels of a categorical column that are kept; where there are more, the rarest become one."""
+"""Most levels kept of a categorical column; further ones, the rarest, are merged into one."""
 
 OTHER = "(other)"
 
 FEW = 20
-"""In fewer rows, values that are all different say nothing."""
+"""With fewer rows, values that all differ are no evidence of an ID."""
 
 EXACT = 2.0**53
 """Whole numbers up to here are exact in double precision."""
@@ -39,12 +39,12 @@ EXACT = 2.0**53
 ID_NAME = re.compile(
     r"(?i:(^|[\s_.\-])(id|ids|uuid|guid|index|row|rowid|row ?names?|record ?(no|id)?|kennung)$|^unnamed: 0$)|[a-z]I[dD]$"
 )
-"""What columns that number the rows are often called."""
+"""Usual names of columns that number the rows."""
 
 
 @dataclass
 class Notes:
-    """Notes for the person, gathered by kind, so that a hundred columns give one sentence."""
+    """Notes for display, grouped by kind, so that a hundred columns give one sentence."""
 
     stray: dict[str, int] = field(default_factory=dict)
     styles: list[str] = field(default_factory=list)
@@ -79,7 +79,7 @@ class Notes:
 
 
 def build_column(encoded: Encoded, style: Style, forced: str | None, notes: Notes) -> Column:
-    """The column, of the kind it seems to be, or of the type `forced`. Raises BadData where it cannot be that."""
+    """The column, of its detected kind or of the type `forced`. Raises BadData where it cannot have that type."""
     e, n = encoded, len(encoded.codes)
     style = PLAIN if e.typed else style
     present = int(e.counts.sum())
@@ -90,7 +90,7 @@ def build_column(encoded: Encoded, style: Style, forced: str | None, notes: Note
         return Column(e.name, kind, values, tuple(levels), missing, forced is None, examples, len(e.texts))
 
     def spread(values: np.ndarray) -> np.ndarray:
-        """Of each text -> of each row."""
+        """Value per text -> value per row."""
         of_rows: np.ndarray = np.append(values, np.nan)[e.codes]
         return of_rows
 
@@ -117,7 +117,7 @@ def build_column(encoded: Encoded, style: Style, forced: str | None, notes: Note
             raise BadData(f"Column {shorten(e.name)!r} cannot be read as numbers: none of its values can be computed with.")
         return made("numeric", _drop_infinite(e, spread(values), own, style, notes))
     if len(e.texts) == 1:
-        # a mark in some rows and nothing in the others says two things
+        # a mark in some rows and empty cells in the others are two values
         return made("constant", e.codes, _list_texts(e)) if present == n else made("categorical", e.codes, _list_texts(e))
     if pair is not None:
         return made("boolean", spread(pair[0]), pair[1])
@@ -145,7 +145,9 @@ def _build_numeric(
     made: Callable[..., Column],
     spread: Callable[[np.ndarray], np.ndarray],
 ) -> Column:
-    """A column of numbers: an ID where they only count rows, constant where they are one number, levels where some are words."""
+    """A column of numbers. It is an ID where they only count rows, constant where all are equal, and has levels where some are
+    words.
+    """
     present = int(e.counts.sum())
     known = values[np.abs(values) <= LARGEST]
     stray = int(np.isnan(values).sum())
@@ -162,14 +164,14 @@ def _build_numeric(
         if beyond:
             return made("categorical", *_build_levels(e, notes))
     if len(np.unique(known)) == 1 and present == len(e.codes) and len(known) == len(values):
-        return made("constant", np.zeros_like(e.codes), _list_texts(e)[:1])  # however it is written
+        return made("constant", np.zeros_like(e.codes), _list_texts(e)[:1])  # equal numbers may be written differently
     if not len(known):
         return made("categorical", *_build_levels(e, notes))
     return made("numeric", _drop_infinite(e, spread(values), style_of_column, style, notes))
 
 
 def _parse_numbers(e: Encoded, style: Style) -> tuple[np.ndarray, Style]:
-    """In the file's style, or in that of this column's own where it says plainly that it has another."""
+    """Parses in the file's style, or in the column's own style where that is unambiguous."""
     comma, point = count_evidence(e)
     if not e.typed and ((style.decimal == "." and comma > point) or (style.decimal == "," and point > comma)):
         other = find_style([e], None, None, None)
@@ -181,7 +183,7 @@ def _parse_numbers(e: Encoded, style: Style) -> tuple[np.ndarray, Style]:
 
 
 def _drop_infinite(e: Encoded, rows: np.ndarray, own: Style, style: Style, notes: Notes) -> np.ndarray:
-    """Numbers too large become missing; strays are noted."""
+    """Numbers that are too large become missing; a note lists texts that are no numbers."""
     if own != style:
         notes.styles.append(e.name)
     large = np.isinf(rows) | (np.abs(rows) > LARGEST)
@@ -192,7 +194,7 @@ def _drop_infinite(e: Encoded, rows: np.ndarray, own: Style, style: Style, notes
 
 
 LARGEST = 1e100
-"""Numbers beyond cannot be squared and summed."""
+"""Larger numbers cannot be squared and summed."""
 
 
 def _drop_stray(e: Encoded, rows: np.ndarray, notes: Notes) -> np.ndarray:
@@ -208,7 +210,7 @@ def _list_texts(e: Encoded) -> list[str]:
 
 
 def _build_levels(e: Encoded, notes: Notes) -> tuple[np.ndarray, list[str]]:
-    """Codes and levels, the rarest made one where there are too many."""
+    """Codes and levels; the rarest levels are merged where there are too many."""
     if len(e.texts) <= MANY_LEVELS:
         return e.codes, _list_texts(e)
     notes.pooled[e.name] = len(e.texts)
@@ -220,7 +222,7 @@ def _build_levels(e: Encoded, notes: Notes) -> tuple[np.ndarray, list[str]]:
 
 
 def _find_pair(e: Encoded) -> tuple[np.ndarray, tuple[str, str]] | None:
-    """(0 or 1 of each text, how 0 and 1 are written most often) where the texts are one of PAIRS."""
+    """(0 or 1 of each text, the most frequent texts of 0 and 1) where the texts are one of PAIRS."""
     if not 2 <= len(e.texts) <= 8:
         return None
     texts = _list_texts(e)
@@ -232,7 +234,7 @@ def _find_pair(e: Encoded) -> tuple[np.ndarray, tuple[str, str]] | None:
 
 
 def _are_codes(e: Encoded) -> bool:
-    """Digits with leading zeros, all of one length: codes such as 01067, no numbers."""
+    """Whether the texts are digits with leading zeros, all of one length: codes such as 01067, not numbers."""
     if not count_matches(e, r"^0[0-9]+$"):
         return False
     lengths = {len(t) for t in e.texts[:2_000].to_pylist()}

@@ -1,4 +1,4 @@
-"""How numbers are written in a file, and reading them. (`engine.data.tables.sniff.NUMBER` knows a number in any way of writing.)"""
+"""Detects how numbers are written in a file, and parses them. (`engine.data.tables.sniff.NUMBER` matches all notations.)"""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PLAIN = Style(".", "")
 
 
 def find_style(columns: Sequence[Encoded], delimiter: str | None, decimal: str | None, thousands: str | None) -> Style:
-    """The style of most columns whose numbers can be read in one way only; where there are none, of the others."""
+    """The style of most columns whose numbers fit only one style; where there are none, of the other columns."""
     if decimal is None:
         comma, point = 0, 0
         for column in columns:
@@ -57,19 +57,19 @@ def find_style(columns: Sequence[Encoded], delimiter: str | None, decimal: str |
 
 
 def _group(thousands: str) -> str:
-    """The character, or any of its kind."""
+    """A pattern of the thousands separator and its variants."""
     if thousands in SPACES:
         return r"[ \x{a0}\x{202f}]"
     return r"['’]" if thousands in ("'", "’") else re.escape(thousands)
 
 
 def _match_grouped(thousands: str, decimal: str) -> str:
-    """A number with this character between thousands."""
+    """A pattern of numbers with this thousands separator."""
     return rf"^{SIGN}{MONEY}?\s?[0-9]{{1,3}}(?:{_group(thousands)}[0-9]{{3}})+(?:{re.escape(decimal)}[0-9]*)?\s?{MONEY}?$"
 
 
 def _match_certain(decimal: str, other: str) -> str:
-    """Numbers that are ones with this decimal mark alone: 1,5 and 0,125 and 1.234,567 and 1.234.567 but not 1,234."""
+    """A pattern of texts that are numbers with this decimal mark only: 1,5 and 0,125 and 1.234,567 and 1.234.567 but not 1,234."""
     d, g = re.escape(decimal), re.escape(other)
     ways = (
         rf"[0-9]{{1,3}}(?:[{g}' ’\x{{a0}}\x{{202f}}][0-9]{{3}})+{d}[0-9]+",
@@ -82,14 +82,14 @@ def _match_certain(decimal: str, other: str) -> str:
 
 
 def count_evidence(column: Encoded) -> tuple[int, int]:
-    """How many of the first texts are numbers only with a decimal comma, and only with a decimal point."""
+    """How many of the first texts are numbers only with a decimal comma, and how many only with a decimal point."""
     if column.typed:
         return 0, 0
     return count_matches(column, _match_certain(",", ".")), count_matches(column, _match_certain(".", ","))
 
 
 def parse_numbers(texts: Any, style: Style) -> np.ndarray:
-    """float64, NaN for what is no number of this style, inf for what is too large to be one."""
+    """float64; NaN for texts that are no numbers of this style, inf for numbers that are too large."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,4 +1,6 @@
-"""Parquet files as columns of texts. Nothing is unpickled, no extension type is made, nested columns are left out with a note."""
+"""Reads Parquet files as columns of texts. Nothing is unpickled, no extension type is created, nested columns are left out with
+a note.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ def read_parquet(data: bytes) -> tuple[list[str], list[Any], list[bool], list[st
         return _read_columns(data)
     except BadData:
         raise
-    except MemoryError:  # also where wrong bytes ask for an absurd amount
+    except MemoryError:  # raised also where wrong bytes request a huge amount
         raise BadData(
             "The Parquet file is broken, or needs more memory than there is: write it anew, or send fewer rows."
         ) from None
@@ -35,7 +37,7 @@ def _read_columns(data: bytes) -> tuple[list[str], list[Any], list[bool], list[s
     source = pa.BufferReader(data)
     file = pq.ParquetFile(source, thrift_string_size_limit=16 << 20, thrift_container_size_limit=1 << 20)
     schema = file.schema_arrow
-    # before any value is read: what the file itself says of its size
+    # the sizes that the file declares, before any value is read
     sheet.check_size(file.metadata.num_rows, len(schema))
     groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
     if sum(group.total_byte_size for group in groups) > table_limits.MAX_INFLATED:
@@ -48,7 +50,7 @@ def _read_columns(data: bytes) -> tuple[list[str], list[Any], list[bool], list[s
     flat = [f.name for f in schema if not pa.types.is_nested(f.type)]
     texts = [f.name for f in schema if _is_text(f.type)]
     if len(set(schema.names)) == len(schema.names):
-        # a text that fills a million rows is kept once
+        # a text that fills a million rows is stored once
         file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts)
         table = file.read(columns=flat if all("." not in name for name in flat) else None, use_threads=False)
     else:
@@ -87,7 +89,7 @@ def _is_text(kind: Any) -> bool:
 
 
 def _to_texts(column: Any) -> Any:
-    """An array of strings, or of codes into strings; None for what is no plain value."""
+    """An array of strings, or of codes into strings; None for values that are not plain."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,4 +1,4 @@
-"""The profile of a table: classes, missing values, suspicious columns, expected precision. Nothing is trained."""
+"""The profile of a table: classes, missing values, suspicious columns, expected precision. Trains nothing."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from engine.spec.limits import count_validation_rows
 __all__ = ["half_width", "profile_table", "propose_folds", "to_dataset"]
 
 ENOUGH = 25
-"""Minority rows below which a person is warned."""
+"""With fewer minority rows the profile warns."""
 
 FOLDS = 5
-"""Folds that are proposed where there are enough rows."""
+"""Folds proposed where there are enough rows."""
 
 IN_FOLD = 4
-"""Minority rows each test fold should have."""
+"""Minority rows that each test fold should have."""
 
 SENTINELS = (-9.0, -99.0, -999.0, -9999.0, -99999.0, 9999.0, 99999.0, 999999.0)
 """Numbers that often stand for a missing value."""
 
 RECALL = 0.8
-"""The recall whose interval is told beforehand."""
+"""The recall whose interval the profile estimates."""
 
 
 def half_width(rows: int) -> float:
-    """Half of the 95% interval of a recall of 0.8 that is measured on so many minority rows: 1.96 sqrt(0.8 * 0.2 / rows)."""
+    """Half of the 95% interval of a recall of 0.8 measured on this many minority rows: 1.96 sqrt(0.8 * 0.2 / rows)."""
     return 1.96 * math.sqrt(RECALL * (1 - RECALL) / rows)
 
 
 def propose_folds(rows: int) -> int:
-    """Folds, 2 to 5, so that each test fold has at least 4 of the smallest class's rows once a fifth is kept for validation."""
+    """Folds, 2 to 5, so that each test fold has at least 4 rows of the smallest class after a fifth is taken for validation."""
     return max(2, min(FOLDS, (rows - count_validation_rows(rows)) // IN_FOLD))
 
 
 def profile_table(sheet: Sheet, target: str | None = None, positive: str | None = None) -> dict[str, Any]:
     """The profile of a table, JSON-plain.
 
-    target: the column with the answer, by default the likeliest one; positive: of two classes the one looked for. Keys:
-    rows; used (rows with an answer); columns [{name, kind, missing, distinct, guessed, examples, levels, low, high}] (low, high: of
-    numbers and dates, in days); guesses, notes (as in the Sheet); candidates [{name, classes, why}]; target {name, guessed} or None;
-    classes [{name, rows, share}], largest first but for a `positive`, which is second; positive; dropped (rows without an answer);
-    ratio (largest / smallest class); folds; precision {rows, half_width, formula, text} or None; suspicious [{name, why: alone | copy |
-    id, score, text}]; duplicates {rows, across}; features (columns to learn from); left_out [{name, kind}];
-    warnings [{level: info | warning | refuse, text}], worst first. Where a warning refuses, nothing can be compared.
-    Raises BadData for a target or class that a person named and that cannot be.
+    target: the column to predict, by default the likeliest one. positive: of two classes the class of interest. Keys: rows;
+    used (rows with a target value); columns [{name, kind, missing, distinct, guessed, examples, levels, low, high}] (low, high:
+    of numbers and dates, in days); guesses, notes (as in the Sheet); candidates [{name, classes, why}]; target {name, guessed}
+    or None; classes [{name, rows, share}], largest first except a `positive`, which is second; positive; dropped (rows without
+    a target value); ratio (largest / smallest class); folds; precision {rows, half_width, formula, text} or None; suspicious
+    [{name, why: alone | copy | id, score, text}]; duplicates {rows, across}; features (columns to learn from); left_out [{name,
+    kind}]; warnings [{level: info | warning | refuse, text}], worst first. With a warning of level refuse nothing can be
+    compared. Raises BadData for a requested target or class that cannot be used.
     """
     found = list_candidates(sheet)
     guessed = target is None
@@ -85,7 +85,7 @@ def profile_table(sheet: Sheet, target: str | None = None, positive: str | None 
 
 
 def _describe_target(sheet: Sheet, target: str, positive: str | None, guessed: bool, out: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a profile needs a target. out: the profile so far."""
+    """The part of a profile that depends on the target. out: the profile so far."""
     answers = build_labels(sheet, target, positive)
     rows = np.flatnonzero(answers.y >= 0)
     counts = answers.counts
@@ -144,7 +144,7 @@ def _describe_precision(rows: int) -> dict[str, Any]:
 
 
 def _list_suspicious(sheet: Sheet, target: str, use: list[Column], answers: Labels, rows: np.ndarray) -> list[dict[str, Any]]:
-    """Columns that may leak the answer, the most suspicious first."""
+    """Columns that may leak the target, the most suspicious first."""
     out: list[dict[str, Any]] = []
     y = answers.y[rows]
     part = suspects.sample(y, len(use))

@@ -1,7 +1,7 @@
-"""The table in a file that a person sent: CSV and its relatives, Excel, Parquet, alone or in a zip or gz. No torch.
+"""Reads the table in an uploaded file: CSV and similar, Excel, Parquet, alone or in a zip or gz. Imports no torch.
 
-What the file does not say (encoding, delimiter, decimal mark, header, types ...) is guessed; every guess is in the Sheet and can be
-given back as an option. Whatever the bytes are, `read_sheet` returns a Sheet or raises BadData.
+Properties that the file does not state (encoding, delimiter, decimal mark, header, types ...) are guessed. The Sheet holds
+every guess, which can be passed back as an option. For any bytes `read_sheet` returns a Sheet or raises BadData.
 """
 
 from __future__ import annotations
@@ -29,20 +29,22 @@ __all__ = [
 ]
 
 OPTIONS = ("encoding", "delimiter", "decimal", "thousands", "header", "sheet", "types", "missing")
-"""What a person can say of a file; None is as if it were not said."""
+"""Options of a file; None counts as not given."""
 
 THOUSANDS = ("", ",", ".", " ", "'", "\u00a0", "\u202f", "\u2019")
 
 ADRIFT = 0.5
-"""Share of rows with more cells than the table has columns from which it is no table."""
+"""Share of rows with more cells than the table has columns above which the text is no table."""
 
 HEADER_ROWS, HEADER_COLUMNS = 200, 200
-"""What is looked at to tell a header from a row."""
+"""Rows and columns inspected to tell a header from a row."""
 
 
 @dataclass
 class Raw:
-    """Columns of texts, the header among them or (names) apart. narrow: the first row has one cell less than the others."""
+    """Columns of texts, with the header as first row or separate (names). narrow: the first row has one cell less than the
+    others.
+    """
 
     columns: list[Any]
     typed: list[bool]
@@ -53,12 +55,12 @@ class Raw:
 
 
 def read_sheet(data: bytes, name: str, options: Mapping[str, Any] | None = None) -> Sheet:
-    """The table in the bytes of one file. name: the file's; its ending decides nothing.
+    """The table in the bytes of one file. name: the file's; its ending has no effect.
 
-    options, all optional: encoding (one of sniff.ENCODINGS), delimiter (one character, "" for a single column, " " for any run of
-    spaces), decimal ("." or ","), thousands (one character or ""), header (bool), sheet (of a workbook), types {column: numeric |
-    categorical | boolean | date | ignore}, missing (texts that stand for nothing, in any case; an empty cell always does).
-    Raises BadData: a file or an option that cannot be used, or more than the caps above allow.
+    options, all optional: encoding (one of sniff.ENCODINGS), delimiter (one character, "" for a single column, " " for any run
+    of spaces), decimal ("." or ","), thousands (one character or ""), header (bool), sheet (of a workbook), types {column:
+    numeric | categorical | boolean | date | ignore}, missing (texts that mean a missing value, in any case; an empty cell
+    always does). Raises BadData for a file or an option that cannot be used, or more than the limits above allow.
     """
     given = _check_options(options or {})
     inner, _, form = unpack.unpack_file(bytes(data), name)
@@ -71,7 +73,7 @@ def read_sheet(data: bytes, name: str, options: Mapping[str, Any] | None = None)
 
 
 def _check_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that are given. Raises BadData for a name or value that cannot be."""
+    """The given options. Raises BadData for an invalid name or value."""
     given = {key: value for key, value in options.items() if value is not None}
     for key in given:
         if key not in OPTIONS:
@@ -120,7 +122,7 @@ def _read_text(data: bytes, given: Mapping[str, Any]) -> Raw:
     if breaks > 4 * table_limits.MAX_ROWS:
         sheet.check_size(breaks, 1)
     columns, narrow, said = _parse(text, layout)
-    if not len(columns[0]):  # what looked like a row can be a byte order mark alone
+    if not len(columns[0]):  # a byte order mark alone can look like a row
         raise BadData("The file holds no rows: send a table with a header and rows.")
     notes += said
     if layout.skipped:
@@ -154,7 +156,9 @@ def _refuse_binary(text: str, delimiter: str) -> None:
 
 
 def _parse(text: str, layout: sniff.Layout) -> tuple[list[Any], bool, list[str]]:
-    """(columns, whether the first row is one cell short, notes). Fast where all rows have as many cells; else they are evened first."""
+    """(columns, whether the first row is one cell short, notes). Fast where all rows have equally many cells; else rows are
+    evened first.
+    """
     import pyarrow as pa
 
     if layout.delimiter != " " and not layout.spaced:
@@ -175,7 +179,7 @@ def _parse(text: str, layout: sniff.Layout) -> tuple[list[Any], bool, list[str]]
 
 
 def _parse_arrow(data: bytes, delimiter: str, quoted: bool, width: int) -> list[Any] | None:
-    """The columns, or None where a row has not `width` cells. Raises ArrowInvalid."""
+    """The columns; None where a row does not have `width` cells. Raises ArrowInvalid."""
     import pyarrow as pa
     from pyarrow import csv as arrow
 
@@ -205,7 +209,7 @@ def _parse_arrow(data: bytes, delimiter: str, quoted: bool, width: int) -> list[
 
 
 def _even_rows(text: str, layout: sniff.Layout) -> tuple[bytes, bool, list[str]]:
-    """The text as plain CSV whose rows all have `width` cells. Raises BadData where most have more."""
+    """The text as plain CSV whose rows all have `width` cells. Raises BadData where most rows have more."""
     out = io.StringIO()
     write = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow
     width, rows, short_, long, alone, first, comments = layout.width, 0, 0, 0, 0, 0, 0
@@ -277,7 +281,7 @@ def _read_parquet(data: bytes, given: Mapping[str, Any]) -> Raw:
 
 
 def _split_header(raw: Raw, header: bool | None) -> tuple[list[str], list[Any]]:
-    """(names, columns without the header). Fills in the guess. Raises BadData where nothing is left."""
+    """(names, columns without the header), with guessed values filled in. Raises BadData where nothing is left."""
     cells: list[str | None] = list(raw.names or [])
     columns = raw.columns
     if raw.names is None:
@@ -314,13 +318,13 @@ def _is_blank(column: Any) -> bool:
 
 
 def _looks_headed(columns: Sequence[Any]) -> bool:
-    """Whether the first row is a header: its cells are not of the kind that stands below them, and occur there no more."""
+    """Whether the first row is a header: its cells differ in kind from those below, and do not occur there again."""
     votes = 0
     first = [(column[0].as_py() or "").strip() for column in columns]
     if len(columns[0]) < 2:
         return not any(_is_value(cell) for cell in first)
     if len(first) > 2 and first in ([str(i) for i in range(len(first))], [str(i + 1) for i in range(len(first))]):
-        return True  # columns that were numbered
+        return True  # numbered columns
     for column, cell in zip(columns[:HEADER_COLUMNS], first, strict=False):
         body = [
             text.strip()
@@ -343,12 +347,12 @@ def _looks_headed(columns: Sequence[Any]) -> bool:
 
 
 def _is_value(text: str) -> bool:
-    """A number, or something that begins as a date does."""
+    """Whether the text is a number, or begins like a date."""
     return sniff.NUMBER.fullmatch(text) is not None or sniff.DATE.match(text) is not None
 
 
 def _name_columns(cells: Sequence[str | None], notes: list[str]) -> list[str]:
-    """Unique names of the columns. cells: as written, None where there is no header."""
+    """Unique names of the columns. cells: as written; None where there is no header."""
     names: list[str] = []
     used: set[str] = set()
     tried: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""A table as it was read: columns with their kinds, what was guessed, notes for the person. No torch, no pandas."""
+"""A table as read: columns with their kinds, guesses, notes for display. Imports neither torch nor pandas."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.errors import BadData
 from engine.spec import table_limits
 
 KINDS = ("numeric", "categorical", "boolean", "date", "text", "id", "constant", "empty", "ignored")
-"""What a column can be. The first four can be features."""
+"""Kinds of columns. The first four can be features."""
 
 FEATURES = KINDS[:4]
 
@@ -21,10 +21,10 @@ FEATURES = KINDS[:4]
 class Column:
     """One column of n rows.
 
-    values [n]: of numeric, boolean (0, 1) and date (days since 1970-01-01, UTC) float64 with NaN where nothing is known; of all
-    others int64 codes into `levels`, -1 where nothing is known. levels: the texts, most frequent first; of a boolean those of 0 and 1;
-    none for numeric, date, text, id and ignored columns (their codes say only which rows are alike). missing: rows where nothing is
-    known. guessed: False where the person named the type. examples: up to three of its texts as written, most frequent first.
+    values [n]: for numeric, boolean (0, 1) and date (days since 1970-01-01, UTC) float64 with NaN where missing; for all others
+    int64 codes into `levels`, -1 where missing. levels: the texts, most frequent first; for a boolean those of 0 and 1. Empty
+    for numeric, date, text, id and ignored columns, whose codes only show which rows are equal. missing: number of missing
+    rows. guessed: False where a person set the type. examples: up to three of its texts as written, most frequent first.
     distinct: number of different texts.
     """
 
@@ -40,10 +40,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Sheet:
-    """What `read_sheet` returns.
+    """The result of `read_sheet`.
 
-    guesses: format, encoding, delimiter, decimal, thousands, header, sheet, missing (the marks that occur), with None where it does
-    not apply; every one but format can be given back as an option. given: the options that were. notes: sentences for the person.
+    guesses: format, encoding, delimiter, decimal, thousands, header, sheet, missing (the marks that occur); None where it does
+    not apply. All but format can be passed back as options. given: the options that were given. notes: sentences for display.
     """
 
     columns: tuple[Column, ...]
@@ -61,7 +61,7 @@ class Sheet:
 
 
 def shorten(name: str, limit: int = 40) -> str:
-    """A name for a sentence: one line, nothing that turns or hides letters, at most `limit` characters."""
+    """A name for a sentence: one line, without characters that hide or reverse letters, at most `limit` characters."""
     seen = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c)[0] in "CZ" and c != " " else c for c in name[:limit])
     return seen if len(name) <= limit else f"{seen[: limit - 1]}\N{HORIZONTAL ELLIPSIS}"
 

@@ -1,4 +1,4 @@
-"""How a text file is written: its encoding, its delimiter, where the table begins. Only the beginning is looked at."""
+"""Detects how a text file is written: its encoding, its delimiter, where the table begins. Reads only the beginning."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import Any
 from engine.errors import BadData
 
 SAMPLE = 1 << 18
-"""Characters that are looked at."""
+"""Characters inspected."""
 
 RECORDS = 1_000
-"""Rows that are looked at."""
+"""Rows inspected."""
 
 ENCODINGS = (
     *(
@@ -50,23 +50,23 @@ ENCODINGS = (
         "cp949",
     ),
 )
-"""Those a person can name. (Python knows others that are no encodings of text, or slow.)"""
+"""Encodings a person can choose. (Python has others that do not encode text, or are slow.)"""
 
 DELIMITERS = ("\t", ";", "|", ",", " ")
-"""In order of preference where several fit as well; a space stands for any run of them, and is tried last."""
+"""In order of preference where several fit equally well. A space means any run of spaces, and is tried last."""
 
 NUMBER = re.compile(
     r"\s*[+\-\u2212]?[$€£¥]?\s?"
     r"(\d{1,3}([.\u00a0\u202f ’']\d{3})+(,\d+)?|\d{1,3}(,\d{3})+(\.\d+)?|\d+([.,]\d*)?|[.,]\d+)"
     r"([eE][+-]?\d+)?\s?[%€$£¥]?\s*"
 )
-"""A number in any usual way of writing. (`engine.data.tables.kinds` then reads it in one way.)"""
+"""A number in any usual notation. (`engine.data.tables.kinds` then parses one notation.)"""
 
 DATE = re.compile(r"\d{4}-\d\d?-\d\d?|\d\d?[./-]\d\d?[./-]\d{2,4}|\d{4}/\d\d?/\d\d?|\d\d?:\d\d")
-"""How a date or a time begins."""
+"""The beginning of a date or a time."""
 
 ATTRIBUTE = re.compile(r"@attribute\s+(?:'((?:[^'\\]|\\.)*)'|\"([^\"]*)\"|([^\s{]+))", re.IGNORECASE)
-"""A line of an ARFF or KEEL file that names a column."""
+"""A line of an ARFF or KEEL file that declares a column."""
 
 BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -96,11 +96,11 @@ def decode_text(data: bytes, encoding: str | None = None) -> tuple[str, str, lis
 
 
 BROKEN = 0.05
-"""Share of the characters beyond ASCII that may be broken in a file of an encoding."""
+"""Largest share of non-ASCII characters that may be invalid in a file of an encoding."""
 
 
 def _try_decode(data: bytes, encoding: str) -> tuple[str, list[str]] | None:
-    """(text without a byte order mark, notes), or None where more than a few characters are none of this encoding."""
+    """(text without a byte order mark, notes); None where more than a few characters are invalid in this encoding."""
     try:
         return data.decode(encoding).removeprefix("\ufeff"), []
     except UnicodeError as error:
@@ -128,7 +128,7 @@ def _check_encoding(encoding: str) -> str:
 
 
 def _guess_utf16(data: bytes) -> str:
-    """UTF-16 without a mark: every other byte of plain letters is zero."""
+    """The byte order of UTF-16 without a mark: every second byte of ASCII letters is zero."""
     head = data[:4096]
     even, odd = head[::2], head[1::2]
     if len(odd) >= 4:
@@ -140,7 +140,7 @@ def _guess_utf16(data: bytes) -> str:
 
 
 def _guess_eight_bit(data: bytes) -> str:
-    """A western code page where most letters are plain ASCII, else what charset-normalizer finds."""
+    """A western code page where most letters are ASCII, else the finding of charset-normalizer."""
     high = [i for i, b in enumerate(data[: 1 << 20]) if b > 127]
     if not high:
         return "cp1252"
@@ -149,20 +149,20 @@ def _guess_eight_bit(data: bytes) -> str:
     letters = sum(bytes([b]).isalpha() for b in part)
     above = sum(b > 127 for b in part)
     beside = sum(a > 127 and b > 127 for a, b in pairwise(part))
-    # western letters beyond ASCII stand alone, others in words
+    # western non-ASCII letters are usually isolated, others form words
     if above > 0.3 * (above + letters) and beside > 0.4 * above:
         from charset_normalizer import from_bytes
 
         codes = ["cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp932", "gb18030", "big5", "cp949", "cp1252"]
         for match in from_bytes(part, cp_isolation=codes):
-            half = sum("\uff61" <= c <= "\uff9f" for c in str(match))  # what single bytes are to cp932; nobody writes so
+            half = sum("\uff61" <= c <= "\uff9f" for c in str(match))  # cp932 single bytes, rare in text
             if 2 * half < above:
                 return _check_encoding(match.encoding)
     return "latin-1" if any(data[i] in (0x81, 0x8D, 0x8F, 0x90, 0x9D) for i in high) else "cp1252"
 
 
 def parse_arff(text: str) -> tuple[list[str], str] | None:
-    """(names of the columns, rows as CSV) of a text that begins as ARFF and KEEL files do, None of any other. Raises BadData."""
+    """(names of the columns, rows as CSV) of an ARFF or KEEL file; None for any other text. Raises BadData."""
     names: list[str] = []
     at = 0
     for line in io.StringIO(text, newline=""):
@@ -179,7 +179,7 @@ def parse_arff(text: str) -> tuple[list[str], str] | None:
     rows = text[at:]
     if rows.lstrip().startswith("{"):
         raise BadData("The ARFF file is a sparse one: write it with all its values, or as CSV.")
-    if "'" in rows:  # its quote
+    if "'" in rows:  # the quote of ARFF
         out = io.StringIO()
         before = csv.field_size_limit(len(rows) + 1)
         try:
@@ -196,9 +196,9 @@ def parse_arff(text: str) -> tuple[list[str], str] | None:
 
 @dataclass(frozen=True)
 class Layout:
-    """start: character at which the first row of the table (its header, if any) begins. quoted: whether " quotes. spaced: whether
-    spaces follow delimiters, before quotes. width: cells of most rows. comments: whether lines that begin with # are comments.
-    heading: names from a comment line right above the table, or None. skipped: lines before the table.
+    """start: character at which the first row of the table (its header, if any) begins. quoted: whether " quotes. spaced:
+    whether spaces follow delimiters, before quotes. width: cells of most rows. comments: whether lines that begin with # are
+    comments. heading: names from a comment line right above the table, or None. skipped: lines before the table.
     """
 
     delimiter: str
@@ -212,7 +212,7 @@ class Layout:
 
 
 def find_layout(text: str, delimiter: str | None = None) -> Layout:
-    """Guess how a table is laid out in a text. delimiter: where the person named it; "" is a single column. Raises BadData."""
+    """Guesses the layout of a table in a text. delimiter: set by a person; "" means a single column. Raises BadData."""
     if delimiter is not None and (len(delimiter) > 1 or (delimiter and (delimiter in '"\r\n\x00' or not delimiter.isascii()))):
         raise BadData('A delimiter is one plain character, such as "," or ";", or empty for a single column.')
     start, skipped, comment, told = _find_comments(text)
@@ -244,14 +244,14 @@ def find_layout(text: str, delimiter: str | None = None) -> Layout:
 
 
 def typical_width(widths: Sequence[int]) -> int:
-    """The usual number of cells of a row, the larger of equals; rows of one cell count only where there are no others."""
+    """The usual number of cells of a row, the larger among equals. Rows of one cell count only where there are no others."""
     counts = Counter(w for w in widths if w > 1) or Counter(widths)
     best = max(counts.values(), default=0)
     return max((w for w, n in counts.items() if n == best), default=0)
 
 
 def count_preamble(widths: Sequence[int], width: int) -> int:
-    """How many rows at the top are no part of the table: titles and remarks, with at most half of its cells."""
+    """The number of rows above the table (titles and remarks): those with at most half of its cells."""
     for i, w in enumerate(widths):
         if 2 * w > width:
             return i
@@ -259,13 +259,13 @@ def count_preamble(widths: Sequence[int], width: int) -> int:
 
 
 def _header_width(widths: Sequence[int], first: int, width: int) -> int:
-    """A header can be wider than its rows, whose last cells are then missing; not much wider."""
+    """The width of a header, which may be slightly wider than rows whose last cells are missing."""
     head = widths[first]
     return head if width < head <= 2 * width + 2 else width
 
 
 def _find_comments(text: str) -> tuple[int, int, str | None, str | None]:
-    """(where they end, how many lines, the last one without its mark, the delimiter they name) of comment lines at the top."""
+    """(end, number of lines, the last one without its mark, the delimiter they name) of comment lines at the top."""
     at = lines = 0
     last: str | None = None
     told: str | None = None
@@ -287,7 +287,7 @@ def _find_comments(text: str) -> tuple[int, int, str | None, str | None]:
 
 
 def _has_open_quote(text: str, start: int) -> bool:
-    """Whether a quote is opened and never closed."""
+    """Whether a quote is opened and not closed."""
     if text.count('"', start) % 2 == 0:
         return False
     tail = io.StringIO(text[start:], newline="")
@@ -296,13 +296,13 @@ def _has_open_quote(text: str, start: int) -> bool:
         for row in csv.reader(tail, strict=True):
             deepest = max(deepest, len(row))
     except csv.Error as error:
-        # strict also stops at what stands after a closing quote; only the end of the file within quotes is meant
+        # strict mode also fails on text after a closing quote; only an end of file within quotes counts here
         return "unexpected end" in str(error) or "field larger" in str(error)
     return False
 
 
 def _build_dialect(delimiter: str, quoted: bool, spaced: bool) -> dict[str, Any]:
-    """Arguments of csv.reader. A single column is parted by a character that does not occur in texts."""
+    """Arguments of csv.reader. A single column gets a delimiter that does not occur in texts."""
     return {
         "delimiter": delimiter or "\x1f",
         "quoting": csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
@@ -311,7 +311,7 @@ def _build_dialect(delimiter: str, quoted: bool, spaced: bool) -> dict[str, Any]
 
 
 def read_rows(text: str, delimiter: str, quoted: bool, spaced: bool) -> Iterator[list[str]]:
-    """The rows of a text, blank ones left out; whatever the length of its cells."""
+    """The rows of a text without blank ones. Cells can have any length."""
     before = csv.field_size_limit(len(text) + 1)
     try:
         for row in csv.reader(io.StringIO(text, newline=""), **_build_dialect(delimiter, quoted, spaced)):
@@ -326,7 +326,7 @@ def read_rows(text: str, delimiter: str, quoted: bool, spaced: bool) -> Iterator
 
 
 def _read_records(sample: str, delimiter: str, quoted: bool, spaced: bool) -> Iterator[tuple[list[str], int]]:
-    """The first rows, each with the character at which the next one begins."""
+    """The first rows, each with the character position at which the next one begins."""
     at = 0
 
     def lines() -> Iterator[str]:
@@ -353,7 +353,9 @@ def _read_records(sample: str, delimiter: str, quoted: bool, spaced: bool) -> It
 
 
 def _delimiter(sample: str, quoted: bool, spaced: bool) -> str:
-    """The one whose rows are most alike in length and whose cells are whole: numbers, or texts without another delimiter."""
+    """The delimiter whose rows have the most equal lengths and whose cells are whole: numbers, or texts without another
+    delimiter.
+    """
     scores: dict[str, float] = {}
     for delimiter in DELIMITERS:
         if delimiter not in sample or (delimiter == " " and max(scores.values(), default=0) > 0.5):
@@ -363,7 +365,7 @@ def _delimiter(sample: str, quoted: bool, spaced: bool) -> str:
         if width < 2:
             continue
         body = rows[count_preamble([len(row) for row in rows], width) :]
-        # a header can lack the name of row names; the last cell can be empty for a delimiter that ends each row
+        # a header can lack the name of the row names; the last cell can be empty where a delimiter ends each row
         alike = sum(abs(len(row) - width) <= (i == 0 or not row[-1].strip()) for i, row in enumerate(body)) / len(rows)
         cells = [cell for row in body[:200] for cell in row[:100]]
         numbers = sum(NUMBER.fullmatch(cell) is not None for cell in cells)
@@ -376,6 +378,6 @@ def _delimiter(sample: str, quoted: bool, spaced: bool) -> str:
 
 
 def _has_numbers(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether some column is of numbers: words between spaces are a text, no table."""
+    """Whether some column holds numbers. Words between spaces are a text, not a table."""
     columns = zip(*rows, strict=False)
     return any(5 * sum(NUMBER.fullmatch(cell) is not None for cell in column) >= 4 * len(rows) for column in columns)

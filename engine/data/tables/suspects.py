@@ -1,4 +1,4 @@
-"""Columns that leak the answer, and rows that contradict each other. Pure functions of arrays; numpy alone."""
+"""Columns that leak the target, and rows that contradict each other. Pure functions of arrays; imports NumPy alone."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 ALMOST = 0.995
-"""ROC AUC (two classes) or balanced accuracy (more) from which one column alone is suspicious."""
+"""ROC AUC (two classes) or balanced accuracy (more) above which a single column is suspicious."""
 
 SAMPLE, CELLS = 20_000, 4_000_000
-"""Rows that are looked at, and values; of the smallest classes all rows, as far as they fit."""
+"""Most rows and values inspected; of the smallest classes all rows, as far as they fit."""
 
 BINS = 256
 
 
 def sample(y: np.ndarray, columns: int = 1, seed: int = 0) -> np.ndarray:
-    """Row numbers, ascending, at most SAMPLE, and in many columns at most CELLS values, but 2,000 rows: as many of each class as an
-    equal share allows, what is left to the larger.
+    """Ascending row numbers, at most SAMPLE. With many columns at most CELLS values, but at least 2,000 rows. Every class gets
+    an equal share, or all its rows; the rest goes to the larger classes.
     """
     counts = np.bincount(y)
     left, classes = min(SAMPLE, max(2_000, CELLS // max(1, columns))), len(counts)
@@ -35,7 +35,9 @@ def sample(y: np.ndarray, columns: int = 1, seed: int = 0) -> np.ndarray:
 
 
 def auc(score: np.ndarray, positive: np.ndarray) -> float:
-    """ROC AUC of a score, ties counted half: the share of pairs (positive, negative) in the right order. Either class may be empty: 0.5."""
+    """ROC AUC of a score, ties counted half: the share of (positive, negative) pairs in the right order. 0.5 where a class is
+    empty.
+    """
     p, n = int(positive.sum()), int((~positive).sum())
     if not p or not n:
         return 0.5
@@ -45,11 +47,11 @@ def auc(score: np.ndarray, positive: np.ndarray) -> float:
 
 
 def score_alone(values: np.ndarray, y: np.ndarray, classes: int, numeric: bool) -> float:
-    """How well one column tells the classes apart by itself. values [n]: float64 with NaN, or codes with -1 where missing.
+    """How well one column alone predicts the classes. values [n]: float64 with NaN, or codes with -1 where missing.
 
-    Two classes and numbers: ROC AUC in the better direction, rows where it is missing at the side that is worse for it. Else:
-    balanced accuracy on one half of the rows of the rule "the likeliest class of this value", learnt on the other half, numbers cut at
-    up to 256 quantiles; both ways, the mean.
+    Two classes and numbers: ROC AUC in the better direction, with missing values on the side that is worse. Else: balanced
+    accuracy of the rule "the likeliest class of this value", learnt on one half of the rows and tested on the other, averaged
+    over both directions. Numbers are cut at up to 256 quantiles.
     """
     if numeric and classes == 2:
         known = values[~np.isnan(values)]
@@ -59,7 +61,7 @@ def score_alone(values: np.ndarray, y: np.ndarray, classes: int, numeric: bool) 
         found = [auc(np.where(np.isnan(values), side, values), y == 1) for side in sides]
         return max(min(found), 1 - max(found))
     codes = _bin(values) if numeric else values + 1
-    rank = np.empty(len(y), np.int64)  # the halves share out each class evenly
+    rank = np.empty(len(y), np.int64)  # every class is split evenly between the halves
     order = np.argsort(y, kind="stable")
     rank[order] = np.arange(len(y))
     half = rank % 2 == 0
@@ -77,7 +79,7 @@ def _score_rule(codes: np.ndarray, y: np.ndarray, classes: int, learn: np.ndarra
 
 
 def _bin(values: np.ndarray) -> np.ndarray:
-    """0 where missing, else which part of the numbers, from 1."""
+    """Bin of each number, from 1; 0 where missing."""
     known = np.unique(values[~np.isnan(values)])
     if len(known) > BINS:
         known = np.unique(np.quantile(values[~np.isnan(values)], np.linspace(0, 1, BINS)))
@@ -86,13 +88,13 @@ def _bin(values: np.ndarray) -> np.ndarray:
 
 
 def is_copy(codes: np.ndarray, y: np.ndarray) -> bool:
-    """Whether values and classes stand one to one for each other, in all rows. codes int64 [n] from -1."""
+    """Whether values and classes correspond one to one in all rows. codes int64 [n] from -1."""
     pairs = np.unique(np.column_stack([codes, y]), axis=0)
     return len(pairs) == len(np.unique(pairs[:, 0])) == len(np.unique(pairs[:, 1]))
 
 
 def count_duplicates(columns: Sequence[np.ndarray], y: np.ndarray) -> tuple[int, int]:
-    """(rows whose features are those of an earlier row, rows whose features also occur with another class).
+    """(rows whose features equal those of an earlier row, rows whose features also occur with another class).
 
     columns: float64 (NaN equals NaN) or int64, each [n]. Rows are compared by a 64-bit hash.
     """

@@ -1,4 +1,4 @@
-"""The target column of a table, and the table as a Dataset. No torch, no pandas."""
+"""The target column of a table, and the table as a Dataset. Imports neither torch nor pandas."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from engine.errors import BadData
 from engine.spec import table_limits
 
 MAX_CLASSES = 50
-"""More different answers than this are no classes here."""
+"""With more distinct values a column is no target."""
 
 FEWEST = 5
-"""Rows the smallest class must have."""
+"""Least rows of the smallest class."""
 
 MISSING = "(missing)"
-"""The level of a categorical column where nothing is known."""
+"""The level of a categorical column for missing values."""
 
 NAMES = re.compile(
     r"(^|[\s_.\-])(target|class|klasse|label|labels|y|outcome|output|result|response|answer|ziel|diagnosis|diagnose|churn|churned|exited|"
@@ -27,13 +27,13 @@ NAMES = re.compile(
     r"anomaly|outlier|positive|event|death|died|readmitted|species|quality|approved|stroke|disease)$",
     re.I,
 )
-"""What answers are often called."""
+"""Usual names of target columns."""
 
 
 @dataclass(frozen=True)
 class Labels:
-    """y int64 [n] into `classes`, -1 where the answer is missing. Largest class first, equals as they come in the file (numbers:
-    in their order); with two classes and `positive` named, that one is 1.
+    """y int64 [n] into `classes`, -1 where missing. Largest class first, ties in file order (numbers: in ascending order). With
+    two classes and `positive` given, that one is 1.
     """
 
     y: np.ndarray
@@ -46,9 +46,9 @@ class Labels:
 
 
 def build_labels(sheet: Sheet, target: str, positive: str | None = None) -> Labels:
-    """The answers in a column. positive: which of two classes is the one looked for, the smaller one by default.
+    """The labels in a column. positive: which of two classes is the class of interest, the smaller one by default.
 
-    Raises BadData: no such column or class, one class alone, or answers that are no classes.
+    Raises BadData: no such column or class, a single class, or values that are no classes.
     """
     column = sheet.column(target)
     codes, names = _build_classes(column)
@@ -106,7 +106,7 @@ def _describe_too_many(who: str, n: int) -> str:
 
 
 def list_candidates(sheet: Sheet) -> list[dict[str, object]]:
-    """Columns that can be the target, best first: name, classes, and why (a few words)."""
+    """Columns that can be the target, best first: name, classes, and the reason (a few words)."""
     out: list[tuple[float, dict[str, object]]] = []
     for i, column in enumerate(sheet.columns):
         if column.kind not in ("boolean", "categorical", "numeric") or (
@@ -131,17 +131,18 @@ def list_candidates(sheet: Sheet) -> list[dict[str, object]]:
 
 
 def select_features(sheet: Sheet, target: str) -> tuple[list[Column], list[Column]]:
-    """(columns to learn from, columns that cannot be) without the target."""
+    """(columns to learn from, other columns), both without the target."""
     rest = [column for column in sheet.columns if column.name != target]
     return [c for c in rest if c.kind in FEATURES], [c for c in rest if c.kind not in FEATURES]
 
 
 def to_dataset(sheet: Sheet, target: str, positive: str | None = None, name: str = "table") -> Dataset:
-    """The table with an answer, ready for `prepare`: rows without an answer left out.
+    """The table as a Dataset for `prepare`, without rows whose target is missing.
 
-    Numeric, boolean (0, 1) and date (days) columns become numeric, NaN where nothing is known. Categorical ones get a level
-    `(missing)` where something is. Text, id, constant, empty and ignored columns are left out. Classes as `build_labels` orders them.
-    Raises BadData: no such column or class, no features, a class of fewer than 5 rows, more than MAX_CELLS features times rows.
+    Numeric, boolean (0, 1) and date (days) columns become numeric, NaN where missing. Categorical ones get a level `(missing)`
+    where values are missing. Text, id, constant, empty and ignored columns are left out. Classes are ordered as in
+    `build_labels`. Raises BadData: no such column or class, no features, a class of fewer than 5 rows, more than MAX_CELLS
+    features times rows.
     """
     found = build_labels(sheet, target, positive)
     rows = np.flatnonzero(found.y >= 0)
@@ -173,7 +174,7 @@ def to_dataset(sheet: Sheet, target: str, positive: str | None = None, name: str
 
 
 def describe_too_few(labels: Labels) -> str:
-    """Why the classes are too small to compare anything; "" where they are not."""
+    """Why the classes are too small for a comparison; "" where they are not."""
     counts = labels.counts
     small = [name for name, n in zip(labels.classes, counts, strict=True) if n < FEWEST]
     if not small:
@@ -185,7 +186,7 @@ def describe_too_few(labels: Labels) -> str:
 
 
 def _encode_levels(column: Column, rows: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Codes and levels of a categorical column, with a level of their own for rows where nothing is known."""
+    """Codes and levels of a categorical column, with a separate level for missing values."""
     codes = column.values[rows]
     if not (codes < 0).any():
         return codes, column.levels

@@ -1,4 +1,4 @@
-"""Columns of texts, each distinct one kept once: where they are told from missing values, and matched. In pyarrow's C++."""
+"""Columns of texts, each distinct text stored once: separates missing values and matches patterns, in pyarrow's C++."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MARKS = (
     ),
     *("#n/a", "#n/a n/a", "#na", "#null!", "#div/0!", "#value!", "#ref!", "#name?", "#num!"),
 )
-"""What stands for a missing value, whatever its case."""
+"""Texts that mean a missing value, in any case."""
 
 MOSTLY = 0.95
 """Share of a column's rows that must be numbers (or dates) for the others to count as missing."""
@@ -41,8 +41,9 @@ MOSTLY = 0.95
 
 @dataclass
 class Encoded:
-    """A column as texts, each distinct one once: codes int64 [n] into texts (a pyarrow array of strings), -1 where missing;
-    counts: rows of each text. marks: what stood for missing and in how many rows. typed: from a file that knows numbers from text.
+    """A column of texts, each distinct one stored once: codes int64 [n] into texts (a pyarrow array of strings), -1 where
+    missing. counts: rows of each text. marks: the texts that mean missing, with their rows. typed: from a file format that
+    separates numbers from text.
     """
 
     name: str
@@ -53,12 +54,12 @@ class Encoded:
     typed: bool
 
     def drop(self, keep: np.ndarray) -> None:
-        """Leave out rows, in which nothing is known: keep [n] bool."""
+        """Keeps only rows where keep [n] is True; all others must be missing."""
         self.codes = self.codes[keep]
 
 
 def encode_texts(name: str, values: Any, marks: Sequence[str], typed: bool = False) -> Encoded:
-    """values: a pyarrow array of strings (or of codes into strings), null where missing. marks: in small letters."""
+    """values: a pyarrow array of strings (or of codes into strings), null where missing. marks: in lower case."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -77,10 +78,10 @@ def encode_texts(name: str, values: Any, marks: Sequence[str], typed: bool = Fal
     counts = np.bincount(codes + 1, minlength=len(texts) + 1)[1:]
     gone = pc.is_in(pc.utf8_lower(texts), pa.array(marks, pa.string())).to_numpy(zero_copy_only=False)
     left = [texts[int(i)].as_py() for i in np.flatnonzero(~gone)[:2]]
-    if left == ["+"]:  # then - is its counterpart
+    if left == ["+"]:  # a - is then its counterpart
         gone &= ~pc.equal(texts, "-").to_numpy(zero_copy_only=False)
     found = Counter({texts[int(i)].as_py().casefold(): int(counts[i]) for i in np.flatnonzero(gone)})
-    # most frequent first; equals as they come
+    # most frequent first, ties in file order
     order = np.argsort(-counts, kind="stable")
     order = order[~gone[order]]
     new = np.full(len(texts) + 1, -1)
@@ -89,13 +90,13 @@ def encode_texts(name: str, values: Any, marks: Sequence[str], typed: bool = Fal
 
 
 def _to_codes(codes: Any) -> np.ndarray:
-    """A pyarrow array of whole numbers as int64."""
+    """A pyarrow array of integers as int64."""
     out: np.ndarray = codes.to_numpy(zero_copy_only=False).astype(np.int64)
     return out
 
 
 def count_matches(column: Encoded, pattern: str, first: int = 2_000) -> int:
-    """How many of the first texts match."""
+    """How many of the first `first` texts match the pattern."""
     import pyarrow.compute as pc
 
     return pc.sum(pc.match_substring_regex(column.texts[:first], pattern)).as_py() or 0

@@ -1,4 +1,4 @@
-"""What kind of file some bytes are, by what they begin with; and a zip or gz of one file inflated, within bounds."""
+"""Detects the kind of a file by its first bytes, and inflates a zip or gz of one file within limits."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ FOREIGN: tuple[tuple[bytes, str], ...] = (
 MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<svg", b"<table")
 
 STEP, CHUNK = 1 << 16, 1 << 20
-"""Bytes of a gz file looked at in one step, and bytes it may inflate to before the next look."""
+"""Bytes of a gz file inflated in one step, and bytes it may inflate to before the next check."""
 
 MAX_MEMBERS = 10_000
-"""Parts of a gz file, which follow one another; block gzip makes one for 64 KiB."""
+"""Most members of a gz file, which follow one another; block gzip writes one per 64 KiB."""
 
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, RuntimeError, ValueError, OverflowError, KeyError)
-"""What `zipfile` ends in on bytes that are no whole zip; NotImplementedError (a compression it lacks) is a RuntimeError."""
+"""Exceptions that `zipfile` raises for damaged zips. NotImplementedError (an unsupported compression) is a RuntimeError."""
 
 
 def unpack_file(data: bytes, name: str) -> tuple[bytes, str, str]:
@@ -72,13 +72,13 @@ def unpack_file(data: bytes, name: str) -> tuple[bytes, str, str]:
 
 
 def open_members(data: bytes) -> zipfile.ZipFile:
-    """A zip whose parts can be read within bounds: none encrypted, what they hold together at most MAX_INFLATED. Raises BadData."""
+    """A zip with safe members: none encrypted, at most MAX_INFLATED bytes in all. Raises BadData."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         infos = archive.infolist()
     except _BROKEN:
         raise BadData("The zip is broken: make it anew.") from None
-    # a part never inflates to more than it says here: zipfile cuts it there
+    # zipfile never inflates a member beyond the size stated here
     if sum(info.file_size for info in infos) > table_limits.MAX_INFLATED:
         raise BadData(_describe_too_large())
     if any(info.flag_bits & 1 for info in infos):
@@ -91,7 +91,7 @@ def open_members(data: bytes) -> zipfile.ZipFile:
 def _find_format(data: bytes) -> str:
     if not data.strip(b" \t\r\n\x00\xef\xbb\xbf"):
         raise BadData("The file is empty: send a table with a header and rows.")
-    binary = not data[:1024].isascii() or b"\x00" in data[:1024]  # a table's first column can be called ORC
+    binary = not data[:1024].isascii() or b"\x00" in data[:1024]  # a CSV can begin with ORC, as its first column's name
     if data.startswith(PARQUET) and (binary or data.endswith(PARQUET)):
         return "parquet"
     if data.startswith(ZIP) and _is_workbook(data):
@@ -145,13 +145,13 @@ def _unzip(data: bytes) -> tuple[bytes, str]:
 
 
 def _is_litter(name: str) -> bool:
-    """Files that macOS and Windows add to archives."""
+    """Whether a file is one that macOS and Windows add to archives."""
     path = PurePosixPath(name)
     return "__MACOSX" in path.parts or path.name in (".DS_Store", "Thumbs.db", "desktop.ini") or path.name.startswith("._")
 
 
 def _gunzip(data: bytes) -> bytes:
-    """All members of a gzip file, one after the other."""
+    """All members of a gzip file, joined."""
     out: list[bytes] = []
     size = at = 0
     inflate = zlib.decompressobj(wbits=31)
@@ -162,7 +162,7 @@ def _gunzip(data: bytes) -> bytes:
         while piece:
             if inflate.eof:
                 if not piece.startswith(GZ[: len(piece)]):
-                    return b"".join(out)  # padding, which gzip ignores too
+                    return b"".join(out)  # trailing padding, which gzip ignores too
                 inflate = zlib.decompressobj(wbits=31)
                 started += 1
                 if started > MAX_MEMBERS:

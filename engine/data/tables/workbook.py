@@ -1,4 +1,4 @@
-"""Excel workbooks (.xlsx) as rows of texts. Formulas are never evaluated: a cell is what Excel last saved in it."""
+"""Reads Excel workbooks (.xlsx) as rows of texts. Formulas are never evaluated: a cell has the value that Excel saved last."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from engine.errors import BadData
 from engine.spec import table_limits
 
 MAX_CELLS = 3_000_000
-"""Cells of a workbook: its reader takes some ten microseconds for each."""
+"""Most cells of a workbook; reading takes some ten microseconds per cell."""
 
 EXCEL_ROWS = 1_048_576
-"""Rows a sheet of Excel can have."""
+"""Most rows of an Excel sheet."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """One sheet: rows of texts (None where a cell is empty), all of one width, blank ones left out. typed: columns whose cells are
-    mostly numbers, dates or truth values to Excel. name: the sheet's. notes: sentences for the person.
+    """One sheet: rows of texts (None where a cell is empty), all of one width, without blank rows. typed: columns whose cells
+    are mostly numbers, dates or truth values in Excel. name: the sheet's. notes: sentences for display.
     """
 
     rows: list[list[str | None]]
@@ -36,22 +36,22 @@ class Grid:
 
 
 def read_workbook(data: bytes, wanted: str | None = None) -> Grid:
-    """The sheet of that name, else the first one that holds anything and is not hidden. Raises BadData."""
+    """The sheet of that name, else the first one that is neither empty nor hidden. Raises BadData."""
     formulas = _check_zip(data)
     import openpyxl
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what it leaves out: charts, validation, conditional colours
+        warnings.simplefilter("ignore")  # about ignored parts: charts, validation, conditional colours
         try:
             return _read_grid(openpyxl, data, wanted, formulas)
         except (BadData, MemoryError):
             raise
-        except Exception:  # a broken workbook ends in almost anything
+        except Exception:  # a damaged workbook can raise almost anything
             raise BadData("The workbook is broken or unusual: save it anew as .xlsx, or as CSV.") from None
 
 
 def _check_zip(data: bytes) -> bool:
-    """Checks the zip's bounds before anything is parsed; returns whether there are formulas. Raises BadData."""
+    """Checks the zip's limits before anything is parsed. Returns whether there are formulas. Raises BadData."""
     found: set[bytes] = set()
     with unpack.open_members(data) as archive:
         for info in archive.infolist():
@@ -69,11 +69,11 @@ FORMULAS = (b"<f>", b"<f ", b"<f/", b":f>", b":f ")
 """How a formula begins in a sheet's XML."""
 
 ODD = (b"<!DOCTYPE", b"<!ENTITY", b"\x00")
-"""What could make a little XML much, and what stands in XML of another encoding than UTF-8, where that would be other bytes."""
+"""Marks of entity expansion, and of encodings other than UTF-8, in which these marks would be other bytes."""
 
 
 def _find_marks(file: Any, marks: tuple[bytes, ...]) -> set[bytes]:
-    """Which of some short marks are in a part of XML; none in any other part."""
+    """Which of these short marks occur in an XML member; none for any other member."""
     piece = file.read(unpack.CHUNK)
     if not piece.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n").startswith(b"<"):
         return set()
@@ -121,7 +121,7 @@ def _read_grid(openpyxl: Any, data: bytes, wanted: str | None, formulas: bool) -
 
 
 def _read_rows(chosen: Any) -> tuple[list[list[str | None]], tuple[bool, ...]]:
-    chosen.reset_dimensions()  # what the file says of its size need not be true
+    chosen.reset_dimensions()  # the stated dimensions can be wrong
     rows: list[list[str | None]] = []
     known: list[int] = []
     filled: list[int] = []
@@ -157,7 +157,7 @@ def _read_rows(chosen: Any) -> tuple[list[list[str | None]], tuple[bool, ...]]:
 
 
 def _to_text(value: Any) -> str | None:
-    """A value of Excel's as a text that is read back as the same."""
+    """An Excel value as text that parses back to the same value."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
@@ -173,7 +173,7 @@ def _to_text(value: Any) -> str | None:
 
 
 def _count_uncached(openpyxl: Any, data: bytes, title: str) -> int:
-    """Cells of a sheet that hold a formula and no value of it. The formulas are looked at as texts."""
+    """Cells of a sheet with a formula and no saved value. Formulas are read as text."""
     books = [openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=d, keep_links=False) for d in (True, False)]
     try:
         both = [book[title] for book in books]
