@@ -23,9 +23,9 @@ def target_counts(
 
 
 def cut_rows(rows: Sequence[np.ndarray], kept: Sequence[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Per class the first kept[c] of rows[c], and the dropped rest of the minority classes (those keeping the fewer rows).
+    """Per class the first kept[c] of rows[c], and the dropped rest of the minority classes (those that keep fewer rows).
 
-    rows[c]: row numbers of class c in random order. A higher ratio keeps a part of what a lower one keeps. Dropped rows of
+    rows[c]: row numbers of class c in random order. A higher ratio keeps a subset of the rows of a lower one. Dropped rows of
     majority classes are in neither list.
     """
     small = limits.minority_classes(kept)

@@ -37,7 +37,7 @@ def nearest(x: Tensor, rows: Tensor, k: int) -> Tensor:
     quick = torch.float32 if torch.get_float32_matmul_precision() == "highest" else torch.float64
     placed = (centred * scale).to(quick)
     # Rounding of |a|^2 + |b|^2 - 2 a.b is at most (d + 16) eps (|a| + |b|)^2 <= 2 (d + 16) eps (|a|^2 + |b|^2) (Higham 2002, 3.1),
-    # that of the inputs included; what is lost near zero is far below `least`.
+    # rounding of the inputs included; underflow is far below `least`.
     bound = (1 - 2 * (d + 16) * torch.finfo(quick).eps) * placed.square().sum(1)
     least = 1e-35
     wide = min(n - 1, k + SPARE)

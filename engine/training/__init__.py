@@ -1,1 +1,1 @@
-"""The stacked training loop and what every method shares."""
+"""The stacked training loop and its parts, which all methods share."""

@@ -185,7 +185,7 @@ def _describe_too_large() -> str:
 
 
 def strip_ending(name: str) -> str:
-    """A file's name without folders and endings, as text for a person."""
+    """A file's name for display, without folders and endings."""
     stem = PurePosixPath(name.replace("\\", "/")).name
     for ending in (
         ".gz",
