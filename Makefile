@@ -1,6 +1,6 @@
 # make run [HOST=127.0.0.1] [PORT=8501]   start Imbalance Lab; a taken PORT moves to the next free one, HOST=0.0.0.0 shares it
-# make test                               check everything: ruff, mypy, unit, page and browser tests
-# make test-long                          the checks that take long: fuzzers, kills, load
+# make test                               every check but the long ones: ruff, mypy, unit, page and browser tests
+# make test-long                          the checks that take long: every method's conformance suite on a pretend accelerator
 # Each makes .venv and installs into it what has changed since the last time.
 
 PYTHON ?= python3

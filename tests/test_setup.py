@@ -73,6 +73,7 @@ def make(*words: str) -> subprocess.CompletedProcess[str]:
     [
         ("run", ["-m venv .venv", "-r requirements.txt", "engine fetch keel", '--host "127.0.0.1" --port "8501"']),
         ("test", ["-r requirements-test.txt", "ruff check .", "ruff format --check .", "mypy", "pytest"]),
+        ("test-long", ["-r requirements-test.txt", "pytest", "-m long"]),
         ("lint", ["ruff check .", "ruff format --check .", "mypy"]),
         ("clean", ["rm -rf .venv"]),
     ],

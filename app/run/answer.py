@@ -17,11 +17,10 @@ from app.run.shown import Shown
 from app.words import glossary
 from app.words.sentence import write_story
 from app.words.text import escape, format_bounds, format_difference, format_duration, format_interval
-from engine.spec.result import METRICS, Result
+from engine.spec.result import DEFAULT_METRIC, METRICS, Result
 from engine.stats.intervals import Interval
 
-AP = "average_precision"
-CARDS = (AP, "balanced_accuracy", "g_mean", "f1")
+CARDS = (DEFAULT_METRIC, "balanced_accuracy", "g_mean", "f1")
 PARTS = {"train": "training", "validation": "validation", "test": "test", "withheld": "withheld"}
 
 
@@ -48,7 +47,7 @@ def draw_precision_recall(shown: Shown) -> None:
     curves = []
     for member, result in shown.there:
         if "pr_recall" in result.arrays:
-            ap = result.metric(AP)
+            ap = result.metric(DEFAULT_METRIC)
             arrays = (result.arrays["pr_recall"], np.atleast_2d(result.arrays["pr_precision"]))
             curves.append(pr.Curve(member.key, member.label, *arrays, ap.mean, ap.low, ap.high, member.role == "oracle"))
     result = shown.result

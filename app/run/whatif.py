@@ -15,7 +15,6 @@ from app.frame import address
 from app.parts import share
 from app.parts.elements import draw_chart, draw_heading
 from app.run import panel
-from app.run.answer import AP
 from app.run.gaps import read_interval
 from app.run.shown import Shown
 from app.session import visitor
@@ -24,7 +23,7 @@ from app.words.text import escape, format_difference, format_interval, format_ra
 from engine.errors import BadInput
 from engine.spec import Imbalance, RunSpec, limits
 from engine.spec.fields import format_value
-from engine.spec.result import METRICS, Result
+from engine.spec.result import DEFAULT_METRIC, METRICS, Result
 from engine.spec.run import find_entry
 from engine.stats import intervals
 from engine.stats.intervals import Interval
@@ -217,7 +216,7 @@ def _draw_curves(shown: Shown, other: Shown) -> None:
     curves = []
     for (key, result), label in zip(results, names, strict=True):
         if "pr_recall" in result.arrays:
-            ap = result.metric(AP)
+            ap = result.metric(DEFAULT_METRIC)
             arrays = (result.arrays["pr_recall"], np.atleast_2d(result.arrays["pr_precision"]))
             curves.append(pr.Curve(key, label, *arrays, ap.mean, ap.low, ap.high))
     if len(curves) == 2:

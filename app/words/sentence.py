@@ -17,12 +17,11 @@ from app.words.text import (
 )
 from engine.spec import Imbalance, RunSpec
 from engine.spec.companions import Companion
-from engine.spec.result import Result
+from engine.spec.result import DEFAULT_METRIC, Result
 from engine.stats.intervals import Interval
 
 HARDLY = 0.05
 """Median movement in sd below which the points count as not having moved."""
-AP = "average_precision"
 
 
 @dataclass(frozen=True)
@@ -61,24 +60,26 @@ def write_story(
     controls = {key: pair for key, pair in there.items() if pair[0].role == "control"}
     baseline = next((pair for pair in there.values() if pair[0].role == "baseline"), None)
     oracle = next((pair for pair in there.values() if pair[0].role == "oracle"), None)
-    gain = oracle[1].difference(baseline[1], AP) if oracle and baseline else None
+    gain = oracle[1].difference(baseline[1], DEFAULT_METRIC) if oracle and baseline else None
     if members[0].role == "baseline" and oracle:
-        gain = oracle[1].difference(main, AP)
+        gain = oracle[1].difference(main, DEFAULT_METRIC)
     where = describe_setting(members[0].spec, native)
     comma = "," if "," in where else ""
-    headline = f"{where}{comma} {escape(members[0].label)} reaches average precision **{format_interval(main.metric(AP))}**"
+    headline = f"{where}{comma} {escape(members[0].label)} reaches average precision **{format_interval(main.metric(DEFAULT_METRIC))}**"
     parts = []
     if "frozen" in controls:
-        parts.append(f"the same points frozen {format_interval(controls['frozen'][1].metric(AP))}")
-    parts += [f"{escape(m.label)} {format_interval(r.metric(AP))}" for key, (m, r) in controls.items() if key != "frozen"]
+        parts.append(f"the same points frozen {format_interval(controls['frozen'][1].metric(DEFAULT_METRIC))}")
+    parts += [
+        f"{escape(m.label)} {format_interval(r.metric(DEFAULT_METRIC))}" for key, (m, r) in controls.items() if key != "frozen"
+    ]
     if baseline:
-        parts.append(f"{escape(baseline[0].label)} {format_interval(baseline[1].metric(AP))}")
+        parts.append(f"{escape(baseline[0].label)} {format_interval(baseline[1].metric(DEFAULT_METRIC))}")
     headline += ("; " + ", ".join(parts) if parts else "") + "."
     if gain is not None and oracle and gain.above_zero:
-        headline = headline[:-1] + f"; the withheld real rows would give {oracle[1].metric(AP).mean:.2f}."
+        headline = headline[:-1] + f"; the withheld real rows would give {oracle[1].metric(DEFAULT_METRIC).mean:.2f}."
     findings = _describe_movement(main, controls.get("frozen"))
     if baseline and members[0].role == "method":
-        findings.append(_describe_difference(members[0].label, main.difference(baseline[1], AP), baseline[0].label))
+        findings.append(_describe_difference(members[0].label, main.difference(baseline[1], DEFAULT_METRIC), baseline[0].label))
     if members[0].role != "oracle":
         findings += _describe_potential(main, baseline[1] if baseline else None, gain, members[0].role, why)
     else:
@@ -96,7 +97,7 @@ def _describe_movement(main: Result, frozen: tuple[Companion, Result] | None) ->
         else:
             out.append(f"The points moved {moved:.2f} sd in the median, {largest:.2f} at most.")
     if frozen is not None:
-        gap = main.difference(frozen[1], AP)
+        gap = main.difference(frozen[1], DEFAULT_METRIC)
         if gap.above_zero:
             out.append(f"**Moving helps** here: {format_difference(gap)} over frozen points.")
         elif gap.below_zero:
@@ -130,13 +131,13 @@ def _describe_potential(main: Result, baseline: Result | None, gain: Interval | 
         ]
     if role == "baseline" or baseline is None:
         return [f"The withheld rows are worth {format_difference(gain)} of average precision."]
-    share = 100 * main.difference(baseline, AP).mean / gain.mean
+    share = 100 * main.difference(baseline, DEFAULT_METRIC).mean / gain.mean
     part = f"{share:.0f}%" if share > 0 else "none"
     return [f"Of the {format_difference(gain)} that the withheld rows are worth, {part} is recovered."]
 
 
 def _describe_interval(main: Result) -> str:
-    interval = main.metric(AP)
+    interval = main.metric(DEFAULT_METRIC)
     has = bool(format_bounds(interval))
     what = escape(main.interval, 120) if has else "no interval"
     text = (

@@ -50,7 +50,7 @@ class ReplicateScore:
     """One replicate of one method.
 
     metrics: name -> value. per_class: name -> [C]. pr [G]: precision on the grid of recalls. truth [t]: bool. scores: variant
-    (engine.thresholds.VARIANTS) -> [t] probabilities of the positive class, empty for seeds that are not pooled. counts [C]:
+    (engine.stats.thresholds.VARIANTS) -> [t] probabilities of the positive class, empty for seeds that are not pooled. counts [C]:
     training rows. epoch: the chosen epoch, or the number of trees.
     """
 

@@ -13,6 +13,7 @@ from engine.catalog import build_catalog
 from engine.errors import BadData
 from engine.events import unpack
 from engine.examples.bundle import ABOVE, BELOW, HOLDS, Bundle, Fact
+from engine.spec.companions import BASELINE
 from engine.spec.result import METRICS, Result
 from engine.stats import thresholds
 from engine.stats.intervals import Interval, corrected_t
@@ -181,7 +182,7 @@ def measure_calibration(bundle: Bundle) -> list[Fact]:
             corrected_t(found.each(_overstated, "smote"), share, free),
             ABOVE,
         ),
-        Fact("Plain training: the same", corrected_t(found.each(_overstated, "ce"), share, free), HOLDS),
+        Fact("Plain training: the same", corrected_t(found.each(_overstated, BASELINE), share, free), HOLDS),
         Fact(
             "SMOTE after prior correction, all rows at once; no interval",
             Interval(left, math.nan, math.nan, found.passes, "no interval"),
@@ -204,8 +205,8 @@ def read_records(bundle: Bundle) -> list[dict[str, Any]]:
 def measure_sweep(bundle: Bundle) -> list[Fact]:
     """How much plain training loses, and how many methods differ from it. The card's sentences claim the directions."""
     records = read_records(bundle)
-    score = {r["ratio"]: np.array(r["values"], float) for r in records if r["method"] == "ce"}
-    share = bundle.result(bundle.ids.index(next(r["run"] for r in records if r["method"] == "ce"))).test_share
+    score = {r["ratio"]: np.array(r["values"], float) for r in records if r["method"] == BASELINE}
+    share = bundle.result(bundle.ids.index(next(r["run"] for r in records if r["method"] == BASELINE))).test_share
     unpaired = corrected_t(score[5.0], share, (0.0, 1.0)), corrected_t(score[50.0], share, (0.0, 1.0))
     levels = [
         Fact(f"Plain training at {name}: average precision", found)

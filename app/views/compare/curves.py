@@ -10,13 +10,13 @@ import streamlit as st
 
 from app.charts import palette, pr
 from app.parts.elements import draw_chart, draw_heading, draw_numbers
-from app.run.answer import AP
 from app.run.whatif import has_same_test_rows
 from app.session import visitor
 from app.session.store import get_store
 from app.views.compare.context import Context, View, keep_choice, list_runs
 from app.words.text import escape
 from engine.errors import BadData
+from engine.spec.result import DEFAULT_METRIC
 
 PIECE = View(6, "PR curves", needs=("records",), selections=("curves", "cell"), measured=False)
 
@@ -85,7 +85,7 @@ def _read_curves(context: Context, picked: Sequence[str], names: Mapping[str, st
             continue
         if result is None or "pr_recall" not in result.arrays:
             continue
-        ap = result.metric(AP)
+        ap = result.metric(DEFAULT_METRIC)
         record = known[id]
         label = record["title"] if len(places) == 1 else names[id]
         arrays = (result.arrays["pr_recall"], np.atleast_2d(result.arrays["pr_precision"]))

@@ -18,6 +18,7 @@ from app.charts.cost import Point, find_frontier
 from app.charts.palette import listed
 from app.charts.recovered import Share
 from app.words.text import escape, format_bounds, format_count, format_interval, format_ratio, format_signed
+from engine.spec.companions import BASELINE
 from engine.stats.intervals import Interval
 
 Record = Mapping[str, Any]
@@ -209,9 +210,9 @@ def describe_ranks(result: Mapping[str, Any], records: Sequence[Record]) -> str:
         joined = {name for clique in result["cliques"] if best in clique for name in clique} - {best}
         text = f"Over {sets} the methods rank differently (Friedman {format_p(p)}). {escape(titles[best])} ranks first"
         text += f", not told apart from {listed([escape(titles[n]) for n in order if n in joined])}." if joined else ", alone."
-        if "ce" in joined:
+        if BASELINE in joined:
             text += " Plain training is among them: more datasets are needed to rank it lower."
-        elif best == "ce":
+        elif best == BASELINE:
             text += " Nothing ranks above plain training here."
         elif dependent:
             text += " Rank at one ratio of each of several datasets before taking it for others."
