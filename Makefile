@@ -11,8 +11,7 @@ PORT = 8501
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --disable-pip-version-check
-# Two workers; tests of one group (tests/conftest.py) run in one of them.
-PYTEST := $(PY) -m pytest -n 2 -rfEs
+PYTEST := $(PY) -m pytest -rfEs
 
 .PHONY: run test test-long lint clean
 
@@ -22,7 +21,10 @@ run: $(VENV)/.installed
 
 test: lint
 	@$(PY) -m engine fetch keel || echo "Testing without the KEEL data: tests that need them are skipped."
-	$(PYTEST) -m "not long"
+	@failed=0; \
+	$(PYTEST) -n 2 -m "not long and not alone" || failed=1; \
+	$(PYTEST) -m "alone and not long" || failed=1; \
+	exit $$failed
 
 test-long: $(VENV)/.installed-test
 	$(PYTEST) -m long

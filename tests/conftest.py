@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
 
 # Before anything imports torch: threads that wait for each other on a busy machine make single tests a hundred times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -36,34 +35,24 @@ def own_main() -> Iterator[None]:
     sys.modules["__main__"] = main
 
 
-GROUPS = {
-    "tests/browser/": "browser",
-    "tests/engine/test_service.py": "service",
-    "tests/app/test_server.py": "service",
-    "tests/test_setup.py": "fresh",
-    "tests/test_imports.py": "fresh",
-}
-"""Tests whose ids begin so run one after the other, in one of pytest-xdist's workers: one Chromium, engines that do not compete."""
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests go to the workers one by one, those of a group together; the largest group first."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    class Groups(LoadScopeScheduling):  # type: ignore[misc]
-        def _split_scope(self, nodeid: str) -> str:
-            return next((group for place, group in GROUPS.items() if nodeid.startswith(place)), nodeid)
-
-    return Groups(config, log)
+ALONE = (
+    "tests/browser/",
+    "tests/engine/test_service.py",
+    "tests/engine/test_forgetting.py",
+    "tests/app/test_server.py",
+    "tests/app/test_origin.py",
+)
+"""Tests whose ids begin so start browsers, servers and engines, and wait for them: they run one after the other, beside nothing else."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what cannot run here, with one line why; `long` needs a timeout of its own.
+    """Skip what cannot run here, with one line why; `long` needs a timeout of its own; mark those of ALONE.
 
     Tests marked `browser` skip themselves (tests/browser/conftest.py).
     """
     for item in items:
+        if item.nodeid.startswith(ALONE):
+            item.add_marker("alone")
         if item.get_closest_marker("long") and not item.get_closest_marker("timeout"):
             raise pytest.UsageError(f"{item.nodeid} is marked long and has no timeout of its own")
         for mark, absent in (("network", no_data), ("gpu", no_gpu)):
