@@ -11,11 +11,10 @@ import torch
 
 from engine.data.prepare import prepare
 from engine.data.split import split
-from engine.data.tables import target
 from engine.data.tables.reading import read_sheet
 from engine.data.tables.target import FEWEST, build_labels, to_dataset
 from engine.errors import BadData
-from engine.spec import RunSpec
+from engine.spec import RunSpec, table_limits
 
 HEAD = "age,town,when,smoker,note,id,same,void,ill"
 TABLE = (
@@ -113,7 +112,9 @@ def test_what_cannot_be_compared_ends_in_a_sentence(text, says):
 
 
 def test_too_many_features_are_refused(table, monkeypatch):
-    monkeypatch.setattr(target, "MAX_CELLS", 39 * 8 // 5)  # age, when, smoker, two of them with gaps, three towns: 8 features
+    monkeypatch.setattr(
+        table_limits, "MAX_CELLS", 39 * 8 // 5
+    )  # age, when, smoker, two of them with gaps, three towns: 8 features
     with pytest.raises(BadData, match="makes 8 features for 39 rows, more than can be trained on here: .* such as 'town'"):
         to_dataset(table, "ill")
 
