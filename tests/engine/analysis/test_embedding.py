@@ -117,6 +117,6 @@ def test_compiled_code_is_kept_in_a_folder_of_ones_own(monkeypatch, tmp_path):
 
 
 def test_importing_it_imports_nothing_heavy():
-    code = "import sys, engine.embed.layout as e; e.compiled(); print([m for m in ('sklearn', 'umap', 'numba') if m in sys.modules])"
+    code = "import sys, engine.embed.layout as e; e.is_compiled(); print([m for m in ('sklearn', 'umap', 'numba') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert done.stdout.strip() == "[]"
