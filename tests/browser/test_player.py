@@ -23,7 +23,7 @@ class Stage:
         self.page.on("console", lambda m: self.problems.append(m.text) if m.type in ("error", "warning") else None)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("response", self.responses.append)
+        self.page.on("response", lambda response: self.responses.append(response))
         self.page.on("websocket", lambda socket: socket.on("framereceived", self._count))
         # Streamlit's own protobuf looks whether WebAssembly works and lives without it; all else is ours.
         self.page.add_init_script(

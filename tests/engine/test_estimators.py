@@ -52,6 +52,7 @@ from engine.methods import methods
 from engine.methods.base import Method, TableMethod, param
 from engine.methods.ce import CE
 from engine.spec import RunSpec, fields
+from engine.spec.pens import Pen
 from engine.spec.run import default_params
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
@@ -163,6 +164,7 @@ def test_a_new_method_has_its_classifier_at_once() -> None:
         name = "halved-for-a-test"
         source = "None."
         kinds = ("tabular",)
+        pen = Pen("grey", "dot", "star")
         share: float = param(0.5, low=0.1, high=1.0, help="Of the epochs.")
 
         def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
