@@ -71,7 +71,7 @@ def same(one: Result, other: Result, atol: float = 0.0) -> None:
 # ---- end to end
 
 
-TELLING = ("balanced-svm", "borderline-smote", "smotenc")
+TELLING = ("lws", "balanced-svm", "borderline-smote", "smotenc")
 """Methods that may have something to say about the rows they found."""
 
 
@@ -465,6 +465,7 @@ class Scarce:
                         said += isinstance(event, Frame)
                         if said == 9 and len(task.replicates) > self.room:
                             raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+                    return fitting.value
 
                 object.__setattr__(one, "fit", fit)
                 return one
