@@ -151,7 +151,7 @@ def test_names_pins_and_sweeps_are_there(store: Store) -> None:
     }
     assert marks(None) == {IDS["moons"]: ("Everybody's", False)} and marks(STRANGER) == {}
     (kept_one,) = store.sweeps()
-    assert (kept_one.id, kept_one.name, SweepSpec.from_json(kept_one.words)) == (IDS["sweep"], "Wine at 3:1", SWEEP)
+    assert (kept_one.id, kept_one.name, SweepSpec.from_json(kept_one.spec)) == (IDS["sweep"], "Wine at 3:1", SWEEP)
     assert store.keep_sweep(SWEEP.to_json(), "Wine at 3:1") == IDS["sweep"]
 
     def found(owner: str | None, text: str = "", **how: Any) -> list[str]:
