@@ -138,7 +138,7 @@ def test_it_can_be_closed_at_any_event(cls: type[Method]) -> None:
     for stop in range(1, len(events), max(1, len(events) // 12)):
         fitting = small(cls).fit(on, camera=Camera(on, 8))
         for _ in range(stop):
-            next(fitting)
+            next(fitting, None)  # a slow machine gives more Progress events one time than another
         fitting.close()
         with pytest.raises(StopIteration):
             next(fitting)
