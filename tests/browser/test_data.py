@@ -80,7 +80,7 @@ def test_a_table_is_sent_compared_decided_on_taken_along_and_forgotten(chromium,
     other.on("request", lambda request: asked.append(request.url))
     other.on("pageerror", lambda error: wrong.append(str(error)))
     other.goto(report.as_uri())
-    assert result["methods"][0]["title"] in other.locator("body").inner_text() and "svg" in other.read_upload()
+    assert result["methods"][0]["title"] in other.locator("body").inner_text() and "svg" in other.content()
     assert [a for a in asked if not a.startswith("file:")] == [] and wrong == [] and other.locator("img[src=x]").count() == 0
     other.close()
 
@@ -138,7 +138,7 @@ def test_every_state_is_drawn_without_an_exception_or_a_sideways_scroll(chromium
         if state == "done":
             until(lambda page=page: page.locator(".main-svg").count() > 1, 20, "pictures")
             alts = page.locator("[data-testid=stPlotlyChart] [aria-label], [data-testid=stPlotlyChart][aria-label]")
-            assert alts.count() >= 2
+            until(lambda alts=alts: alts.count() >= 2, 20, "what the pictures show, in words")
         for scheme, width in (("light", 390), ("dark", 1280)):
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size({"width": width, "height": 900})
