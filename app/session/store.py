@@ -27,7 +27,7 @@ def open_store(url: str) -> Store:
 
 
 class ReadOnlyStore(Store):
-    """The store of a demonstration: whoever asks it to queue, stop, take in, name or delete gets one sentence, as BadInput.
+    """The store of a demonstration: asking it to queue, stop, take in, name or delete raises BadInput with one sentence.
 
     The pages draw no control that would ask; this is for what they overlook.
     """
