@@ -137,7 +137,18 @@ class Anyone(Visitor):
         self.page.wait_for_timeout(400)
 
     def walk(self):
-        """(what Tab never reaches, where focus cannot be seen), going once through the page from its beginning."""
+        """(what Tab never reaches, where focus cannot be seen), going once through the page from its beginning.
+
+        An element that the page draws anew while it has the focus takes the focus away, and the walk with it: up to three walks.
+        """
+        for _ in range(3):
+            self.calm()
+            missed, unseen = self._walk()
+            if not missed:
+                break
+        return missed, unseen
+
+    def _walk(self):
         page = self.page
         page.evaluate(WALK)
         page.evaluate("document.activeElement?.blur()")
