@@ -222,6 +222,9 @@ class SqliteDatabase(Database):
             connection = self.sql_engine.raw_connection()
             try:
                 yield connection.driver_connection
+            except BaseException:
+                connection.invalidate()  # its settings may not be as the next one needs them
+                raise
             finally:
                 connection.close()
 
@@ -246,6 +249,8 @@ class SqliteDatabase(Database):
             return f"the store {self.place} was held by another program for more than ten seconds; try again."
         if "full" in low:
             return f"the disk that holds the store {self.place} is full; make room, or set LAB_STORE to another place."
+        if "closed database" in low or "disk i/o" in low:
+            return f"the connection to the store {self.place} was lost ({message}); check the disk that holds it and try again."
         if "readonly" in low or "read-only" in low or "unable to open" in low:
             return (
                 f"the store {self.place} cannot be written ({message}); check its permissions, "
