@@ -310,14 +310,14 @@ def strike(scene: Scene, name: str, cause: str, number: int, states: list[Any], 
     assert not list(scene.folder.glob("*.part")) and not list(scene.folder.glob("again.zip")), where
     left = dump(scene.path, ("uploads", "pieces") if name in CLEANED else ())
     assert left in [{table: state[table] for table in left} for state in states], where
+    for connection in [store.database.sql_engine.raw_connection() for _ in range(2)]:
+        assert connection.driver_connection.execute("PRAGMA busy_timeout").fetchone() == (10_000,), where
+        connection.close()
     if sentence is not None:
         if number % 2:  # the connection that saw the error goes on; so does a new one
             store.close()
         scene.token = "ef" if name in CLEANED else "cd"
         CASES[name](store, scene)
-        for connection in [store.database.sql_engine.raw_connection() for _ in range(2)]:
-            assert connection.driver_connection.execute("PRAGMA busy_timeout").fetchone() == (10_000,), where
-            connection.close()
         if name not in CLEANED and left == states[0]:
             assert dump(scene.path) == end, where
     return True
