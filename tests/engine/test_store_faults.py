@@ -81,6 +81,9 @@ class Connection(sqlite3.Connection):
     def cursor(self, factory: type[sqlite3.Cursor] = Cursor) -> Any:
         return super().cursor(factory)
 
+    def execute(self, *arguments: Any) -> Any:
+        return self.cursor().execute(*arguments)
+
     def commit(self) -> None:
         FAULTS.tick(self)
         super().commit()
