@@ -18,11 +18,11 @@ import time
 import uuid
 from collections import deque
 from dataclasses import replace
-from pathlib import Path
 
 from engine.errors import BadInput, StoreError
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkReturned
 from engine.executors.local import LocalExecutor
+from engine.memory import can_measure, default_limit, measure_resident
 from engine.settings import read_setting
 from engine.spec.embedding import FEATURES
 from engine.store import EngineInfo, Job, Store
@@ -37,7 +37,7 @@ STUCK = 30.0
 GONE = "The features of run {run} are no longer here; run it again to embed them."
 FORGOTTEN = "The table was forgotten before this could start."
 PRIVATE_MB = 4096
-"""Default MiB that work on an uploaded table may use beyond the idle worker, on the CPU."""
+"""Default MiB that work on an uploaded table may use beyond the idle worker."""
 PATIENCE = 60.0
 """Seconds of failing store calls after which the engine stops."""
 
@@ -56,17 +56,17 @@ def serve(
     """Runs the engine of a store until SIGTERM or SIGINT, then marks running jobs as interrupted and returns.
 
     store_url: default as in `Store`. slots: jobs at a time (LAB_SLOTS, else 2). LAB_THREADS: CPU threads of a run (default 1,
-    see `engine.runner.execute`). LAB_WORKER_MEMORY: MiB that a run on the CPU may use beyond its idle worker (Linux; default no
-    limit; not for runs on a GPU, whose driver reserves gigabytes of address space). LAB_PRIVATE_MEMORY: the same for work on
-    uploaded tables (default PRIVATE_MB; CPU and Linux only). LAB_FORGET_AFTER: see `engine.store.uploads`. Raises StoreError,
-    and BadInput for an invalid setting. Must be called on the main thread.
+    see `engine.runner.execute`). LAB_WORKER_MEMORY: MiB of resident memory that a run may use beyond its idle worker (default: the
+    worker's share of the machine, `engine.memory.default_limit`). LAB_PRIVATE_MEMORY: the same for work on uploaded tables (default
+    PRIVATE_MB). LAB_FORGET_AFTER: see `engine.store.uploads`. Raises StoreError, and BadInput for an invalid setting. Must be
+    called on the main thread.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     slots = slots or read_setting("LAB_SLOTS", 2)
     threads = read_setting("LAB_THREADS", 1)
-    memory_mb = read_setting("LAB_WORKER_MEMORY", 0) or None
-    if memory_mb is not None and not Path("/proc/self/statm").exists():
-        raise BadInput("LAB_WORKER_MEMORY works on Linux alone; unset it here.")
+    memory_mb = read_setting("LAB_WORKER_MEMORY", default_limit(slots))
+    if os.environ.get("LAB_WORKER_MEMORY") and not can_measure():
+        raise BadInput("LAB_WORKER_MEMORY needs Linux or psutil to measure memory; unset it here.")
     private_mb = read_setting("LAB_PRIVATE_MEMORY", PRIVATE_MB)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold memory, private tables included
     stopping = threading.Event()
@@ -97,7 +97,7 @@ class Engine:
         self._started = time.time()
         self._turned = time.monotonic()
         self._refused: float | None = None
-        self._private_mb = private_mb if Path("/proc/self/statm").exists() else None
+        self._private_mb = private_mb
         self._device = ""
         self._devices: list[str] = []
         self._end = threading.Event()
@@ -238,8 +238,7 @@ class Engine:
         """What a worker needs for the job. None if the table, or the features of an embed job's run, no longer exist."""
         work = Work((job.id, job.attempt), job.spec, job.device, job.timeout_s, private=job.owner is not None, kind=job.kind)
         if job.upload is not None:
-            on_cpu = job.device == "cpu" or job.kind == "profile" or self._devices == ["cpu"]
-            work = replace(work, upload=job.upload, memory_mb=self._private_mb if on_cpu else None)
+            work = replace(work, upload=job.upload, memory_mb=self._private_mb)
         if job.kind != "embed":
             if job.upload is None:
                 return work
@@ -280,15 +279,6 @@ class Engine:
             slots=self.slots,
             ready=self.executor.ready,
             busy=len(self._running),
-            memory_mb=round(sum(map(_memory, [os.getpid(), *self._pids])), 1),
+            memory_mb=round(sum(measure_resident(pid) or 0.0 for pid in (os.getpid(), *self._pids)), 1),
             trouble=self.executor.trouble,
         )
-
-
-def _memory(pid: int) -> float:
-    """MiB of a process in memory, shared pages included. 0 if it has ended. Without /proc: this process only, its peak."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20 if pid == os.getpid() else 0.0
-    return pages * resource.getpagesize() / 2**20

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import LabError
 from engine.executors import Key, Work
+from engine.settings import read_setting
 
 if TYPE_CHECKING:
     from engine.events import Event
@@ -42,16 +43,16 @@ _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "st
 def work(pipe: Connection, target: str, catalog: str, private: str, threads: int, memory_mb: int | None) -> None:
     """The body of a worker process. target, catalog, private: 'module:function'. threads: of torch and the BLAS under numpy.
 
-    memory_mb: MiB of address space that runs may use beyond the idle worker, None = no limit.
+    memory_mb: MiB that runs may use beyond the idle worker, None = no limit. The engine watches it; here it is LAB_WORKER_MEMORY, by
+    which `engine.runner` refuses a run that needs more.
     """
     _die_with_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold memory, private tables included
     os.environ.update(dict.fromkeys(_THREADS, str(threads)))  # read when torch and numpy are imported
+    _set_limit(memory_mb)
     try:
         run = _load(target)
         pipe.send(("catalog", _load(catalog)(live=True)))
-        if memory_mb is not None:
-            _limit_memory(memory_mb)
     except Exception as error:
         traceback.print_exc()
         pipe.send(("unable", _one_line(error)))
@@ -220,29 +221,20 @@ def _die_with_parent() -> None:
             os._exit(9)
 
 
-def _limit_memory(memory_mb: int) -> None:
-    limit = _address_space() + memory_mb * (1 << 20)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
-def _address_space() -> int:
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[0]) * resource.getpagesize()
+def _set_limit(memory_mb: int | None) -> None:
+    os.environ["LAB_WORKER_MEMORY"] = "" if memory_mb is None else str(memory_mb)
 
 
 @contextmanager
 def _memory(memory_mb: int | None) -> Iterator[None]:
     """Sets a memory limit for one job, below that of the worker."""
-    if memory_mb is None:
-        yield
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = _address_space() + memory_mb * (1 << 20)
-    resource.setrlimit(resource.RLIMIT_AS, (limit if soft == resource.RLIM_INFINITY else min(limit, soft), hard))
+    usual = read_setting("LAB_WORKER_MEMORY", 0) or None
+    limits = [limit for limit in (usual, memory_mb) if limit is not None]
+    _set_limit(min(limits, default=None))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        _set_limit(usual)
 
 
 @contextmanager
