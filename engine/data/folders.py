@@ -31,6 +31,7 @@ import numpy as np
 from engine.data import images
 from engine.data.images import Choose, Copy, Pictures
 from engine.errors import BadData
+from engine.text import quote
 
 ENDINGS = (".png", ".jpg", ".jpeg")
 PARTS = ("train", "test")
@@ -166,11 +167,11 @@ def survey(path: Path) -> Tree:
     names = {c for _, c in found}
     for part in sorted(parts):
         if missing := sorted(names - {c for p, c in found if p == part}):
-            raise BadData(f"{path}: class {missing[0]!r} has no image in {part}/; every class needs some in both parts.")
+            raise BadData(f"{path}: class {quote(missing[0])} has no image in {part}/; every class needs some in both parts.")
     if parts == {"test"}:
         raise BadData(f"{path} holds a test part alone; {LAYOUT}.")
     if len(names) < 2:
-        raise BadData(f"{path} holds one class, {min(names)!r}; at least two are needed.")
+        raise BadData(f"{path} holds one class, {quote(min(names))}; at least two are needed.")
     if len(names) > MAX_CLASSES:
         raise BadData(f"{path} holds {len(names)} classes; at most {MAX_CLASSES} are read.")
     rows = [(parted and p[0].lower() == "test", p[-2], name) for name, p in pictures.items()]

@@ -20,6 +20,7 @@ from engine.store.database import Database, Part
 from engine.store.events import Encoded
 from engine.store.results import decode_result, insert_finished
 from engine.store.schema import ARTIFACTS, EVENTS, JOBS, RESULTS
+from engine.text import quote
 
 BUNDLE_FORMAT = 1
 BUNDLE_LIMIT = 1 << 30
@@ -73,7 +74,7 @@ def _export_one(database: Database, bundle: zipfile.ZipFile, id: str) -> None:
     with database.reading() as connection:
         job = connection.execute(sa.select(JOBS).where(JOBS.c.id == id)).first()
         if job is None:
-            raise UnknownName(f"no run is called {id!r} here.")
+            raise UnknownName(f"no run is called {quote(id)} here.")
         if job.kind not in KINDS:
             raise BadInput(f"job {id} is no run; export the run it was made from, which carries it.")
         if job.owner is not None:
@@ -109,7 +110,7 @@ def _read_run(bundle: zipfile.ZipFile, id: str) -> tuple[dict[str, Any], tuple[s
     facts = json.loads(bundle.read(f"{id}/job.json"))
     result, arrays = bundle.read(f"{id}/result.json").decode(), bundle.read(f"{id}/result.npz")
     if facts.get("kind", "run") not in KINDS:
-        raise BadData(f"the bundle holds a job of kind {facts['kind']!r}; this version reads {' and '.join(KINDS)}.")
+        raise BadData(f"the bundle holds a job of kind {quote(facts['kind'])}; this version reads {' and '.join(KINDS)}.")
     if facts.get("kind") == "compare":
         json.loads(result)
         id_inside = CompareSpec.from_json(facts["spec"]).id(facts["fingerprint"])

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine.errors import StoreError
+from engine.text import quote
 
-NOT_A_FILE = "the store's URL {url!r} must name a SQLite file, such as sqlite:////folder/lab.db."
+NOT_A_FILE = "the store's URL {quote(url)} must name a SQLite file, such as sqlite:////folder/lab.db."
 
 
 def default_url() -> str:
@@ -39,7 +40,7 @@ def open_database(url: str | None = None) -> Database:
     try:
         parsed = sa.make_url(url)
     except sa.exc.ArgumentError:
-        raise StoreError(f"{url!r} is no store's URL; it must look like sqlite:////folder/lab.db.") from None
+        raise StoreError(f"{quote(url)} is no store's URL; it must look like sqlite:////folder/lab.db.") from None
     if parsed.get_backend_name() == "sqlite":
         from engine.store.sqlite import SqliteDatabase
 

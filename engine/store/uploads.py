@@ -31,7 +31,7 @@ ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data", ".xlsx", ".xlsm", ".
 """What the name of a table ends in, where it has an ending."""
 READ = "CSV, TSV, TXT, Excel (.xlsx), Parquet, or a zip or gz of one of them"
 """What is read, in a sentence."""
-_NO_TABLE = "no table is called {id!r} here; it may have been forgotten, or belong to another browser."
+_NO_TABLE = "no table is called {quote(id)} here; it may have been forgotten, or belong to another browser."
 _ENDING = re.compile(r"\.[a-z][a-z0-9]{0,7}")  # "sales 2024.03" has no ending
 
 

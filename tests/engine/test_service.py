@@ -23,6 +23,8 @@ from engine.embed.layout import lay_out
 from engine.errors import BadInput
 from engine.events import Note, Phase, Progress, kind, unpack
 from engine.executors import Work, local
+from engine.executors.worker import OUT_OF_MEMORY
+from engine.memory import default_limit
 from engine.settings import read_setting
 from engine.spec import RunSpec
 from engine.spec.embedding import FEATURES, TSNE
@@ -329,13 +331,22 @@ def test_each_bad_end_has_its_reason_and_harms_nobody_else(shared, method, param
     assert ended(store, other).state == "cancelled"
 
 
-def test_a_limit_of_memory_ends_the_run_that_passes_it(store, engine):
-    engine(slots=1, LAB_WORKER_MEMORY="300").up()
-    fits = ended(store, store.submit(spec("allocates", megabytes=100)).id)
-    assert fits.state == "done"
-    job = ended(store, store.submit(spec("allocates", megabytes=1000)).id)
-    assert job.state == "failed" and "ran out of memory" in job.reason
-    assert ended(store, store.submit(spec("quick")).id).state == "done"
+def test_a_limit_of_memory_ends_the_run_that_passes_it_and_no_other(store, engine):
+    engine(slots=2, LAB_WORKER_MEMORY="300").up()
+    other = store.submit(spec("steady")).id
+    running(store, other)
+    assert ended(store, store.submit(spec("allocates", megabytes=100)).id).state == "done"
+    for device in ("cpu", "cuda"):  # a fake takes either
+        job = ended(store, store.submit(spec("allocates", megabytes=2000), device=device, again=True).id)
+        assert job.state == "failed" and job.reason == OUT_OF_MEMORY
+        assert ended(store, store.submit(spec("quick"), again=True).id).state == "done"
+    assert store.job(other).state == "running"
+
+
+def test_a_worker_has_a_limit_of_memory_by_default(store, engine):
+    engine(slots=1).up()
+    job = ended(store, store.submit(spec("limited")).id)
+    assert [event.text for _, event in store.events(job.id, kinds=("note",))] == [f"{default_limit(1)} MiB"]
 
 
 def test_an_error_is_logged_unless_the_table_is_private(store, engine, tmp_path):

@@ -16,6 +16,7 @@ from engine.data.images import ImageOptions, SplitImageOptions
 from engine.data.table import Dataset
 from engine.errors import BadData, UnknownName
 from engine.spec.fields import param
+from engine.text import quote
 
 ORDER = 900
 FOLDER = "images"
@@ -87,7 +88,7 @@ def facts_of(name: str) -> Facts:
 def _path(name: str) -> Path:
     path = find_sets().get(name)
     if path is None:
-        raise UnknownName(f"no zip or folder for {name!r} lies in the folder {FOLDER} of a data folder.")
+        raise UnknownName(f"no zip or folder for {quote(name)} lies in the folder {FOLDER} of a data folder.")
     return path
 
 
