@@ -586,6 +586,23 @@ def test_ctrl_c_in_a_terminal_reaches_all_and_is_quiet(store, engine, tmp_path):
 # ---- people's own tables
 
 
+def test_a_store_that_is_deleted_is_noticed_within_a_heartbeat(store, engine, tmp_path):
+    process = engine(slots=1).up()
+    store.submit(spec("steady"))
+    running(store, store.jobs()[0].id)
+    workers = process.workers()
+    for file in tmp_path.glob("lab.db*"):
+        file.unlink()
+    began = time.monotonic()
+    fresh = Store(store.url)
+    wait(lambda: [one for one in fresh.engines() if one.pid == process.popen.pid], 5)
+    assert time.monotonic() - began < 2.5
+    assert ended(fresh, fresh.submit(spec("quick")).id).state == "done"
+    assert not any(alive(worker) for worker in workers), "what ran for the old file has ended"
+    assert fresh.catalog() is not None
+    fresh.close()
+
+
 def private(store: Store, data: bytes = b"secret-value-42", owner: str = "me", **how: Any) -> Job:
     """A profile of a new table, which does what `how` says."""
     return store.submit_profile(owner, store.add_upload(owner, "mine.csv", data), {"reading": how})
