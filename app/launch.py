@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from app.origin import is_loopback
+from engine import system
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements.txt"
@@ -63,8 +64,7 @@ def find_port(host: str, port: int) -> int:
     last = min(port + TRIES - 1, 65535)
     for number in range(port, last + 1):
         with socket.socket(family, kind, protocol) as probe:
-            # As the server does: a connection of a server that has just ended does not hold its port.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            system.claim_port(probe)
             try:
                 probe.bind((address[0], number, *address[2:]))
             except OSError as error:
@@ -103,7 +103,8 @@ def explain_missing(names: list[str]) -> str:
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     how = "-r requirements.txt" if REQUIREMENTS.is_file() else "."
     where = f" in {ROOT}" if REQUIREMENTS.is_file() else " in the folder of its source"
-    return f"Not installed: {', '.join(names[:5])}{more}. `{Path(sys.executable).name} -m pip install {how}`{where} installs what is needed."
+    command = f"{Path(sys.executable).name} -m pip install {how}"
+    return f"Not installed: {', '.join(names[:5])}{more}. `{command}`{where} installs what is needed."
 
 
 def _is_installed(name: str) -> bool:

@@ -7,8 +7,10 @@ Each stands here beside a way that works everywhere, and what is there decides. 
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -177,7 +179,27 @@ def restore_address_space(before: tuple[int, int] | None) -> None:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
-# ---- files
+def read_processor_facts() -> dict[str, str]:
+    """What Linux lists of the first processor, such as `model name`; {} on other systems."""
+    try:
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
+    except OSError:
+        return {}
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
+
+
+# ---- ports, files and streams
+
+
+def claim_port(listener: socket.socket) -> None:
+    """Set up a socket, before `bind`, so that it takes a port that nobody listens at, and no other.
+
+    A connection of a server that has just ended does not hold its port. Windows lets two listen at one port unless told not to.
+    """
+    if (alone := getattr(socket, "SO_EXCLUSIVEADDRUSE", None)) is not None:
+        listener.setsockopt(socket.SOL_SOCKET, alone, 1)
+    else:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 
 
 def lock_file(path: Path) -> BaseFileLock | None:
@@ -200,3 +222,12 @@ def open_unlinked(path: Path) -> int:
     if path.is_symlink():
         raise OSError(None, "it is a link")
     return os.open(path, flags)
+
+
+def write_utf8() -> None:
+    """Write stdout and stderr as UTF-8 where they are no terminal and nobody chose an encoding: files and pipes of some systems
+    take a code page that lacks most characters.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not stream.isatty() and "PYTHONIOENCODING" not in os.environ:
+            stream.reconfigure(encoding="utf-8")
