@@ -28,7 +28,7 @@ from engine.store.jobs import PRIORITY_COMPANION
 TICK = 0.5
 """Seconds between two reads of a run that is going on."""
 NO_ENGINE = (
-    "No engine is alive, so nothing can be trained just now. `make run` starts one with the page; by itself it starts with "
+    "No engine is alive, so nothing can be trained just now. `python -m app.launch` starts one with the page; by itself it starts with "
     "`python -m engine serve`. What is stored can be looked at meanwhile, and a run that you ask for waits."
 )
 """What to say where no engine is alive."""
