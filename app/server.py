@@ -38,7 +38,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from app import api, origin
+from app import api, garbage, origin
 from app.session.visitor import OWNER_COOKIE, drop_closed_sessions, is_demo, parse_owner
 from engine import system
 from engine.errors import LabError
@@ -274,9 +274,12 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
     engine = Engine(api.get_store()) if os.environ.get("LAB_ENGINE", "on") != "off" and not is_demo() else None
     if engine is not None:
         engine.start()
+    collector = garbage.Collector()
+    collector.start()
     try:
         yield {} if engine is None else {"engine": engine}
     finally:
+        collector.stop()
         expiring.cancel()
         if engine is not None:
             await asyncio.to_thread(engine.stop)

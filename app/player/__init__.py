@@ -20,7 +20,7 @@ import json
 import math
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -70,6 +70,7 @@ def encode_chunk(
     autoplay: bool = True,
     contributions: np.ndarray | None = None,
     downhill: np.ndarray | None = None,
+    remember: Callable[[Hashable, Callable[[], bytes]], bytes] | None = None,
 ) -> bytes:
     """One message to the player.
 
@@ -82,7 +83,8 @@ def encode_chunk(
     caption. group: players with the same non-empty group share one scrubber. autoplay: a finished run begins to play by itself.
     contributions [n]: what each point of a frame does to the validation loss at the chosen epoch; downhill [n, 2]: where the
     meta-gradient would push it, in the plane (`engine.runner.contributions`). Both are of a finished run, and sent with every
-    chunk of it.
+    chunk of it. remember(part, pack): returns what pack() gives, or gave before for the same part of this run: players that show it
+    are sent the same arrays (default: each packs its own).
 
     Bytes: u32 length of the head | head, JSON padded with spaces to 4 | zlib of the arrays, see `_pack_arrays`.
     Raises ValueError for an unknown status, frames of another replicate, or directions of other points than the contributions'.
@@ -99,13 +101,20 @@ def encode_chunk(
     head |= {"text": text, "title": title, "group": group, "autoplay": autoplay}
     if scene is not None:
         head["scene"] = _describe_scene(scene, majority)
-    body = _pack_arrays(scene, frames)
+    extra = b""
     if contributions is not None:
         head["contributions"] = {"n": len(contributions), "arrows": downhill is not None}
-        body += b"".join(np.asarray(a, "<f4").tobytes() for a in (contributions, downhill) if a is not None)
+        extra = b"".join(np.asarray(a, "<f4").tobytes() for a in (contributions, downhill) if a is not None)
+
+    def pack() -> bytes:
+        body = _pack_arrays(scene, frames) + extra
+        return zlib.compress(body, 6) if body else b""
+
+    part = (first, len(frames), head["scenes"], scene is not None, len(extra))
+    packed = remember(part, pack) if remember is not None else pack()
     text_of_head = json.dumps(head, separators=(",", ":"), allow_nan=False).encode()
     text_of_head += b" " * (-len(text_of_head) % 4)
-    return struct.pack("<I", len(text_of_head)) + text_of_head + (zlib.compress(body, 6) if body else b"")
+    return struct.pack("<I", len(text_of_head)) + text_of_head + packed
 
 
 def _describe_frames(frames: Sequence[Frame], labels: Mapping[str, str]) -> dict[str, Any]:

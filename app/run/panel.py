@@ -13,7 +13,7 @@ from app.form import dataset
 from app.frame.status import describe_silence
 from app.parts import share
 from app.run.shown import Shown
-from app.session import visitor
+from app.session import shared, visitor
 from app.session.store import get_store, read_catalog
 from app.words.sentence import describe_setting
 from app.words.text import escape, format_count, format_duration
@@ -143,7 +143,7 @@ def load_run(
             jobs[member.key] = store.job(member.spec.run_id(job.fingerprint, job.owner), owner)
         except UnknownName:
             continue  # never asked for
-    results = {key: store.result(j.id, owner) for key, j in jobs.items() if j.state == "done"}
+    results = {key: shared.read_result(store, j, owner) for key, j in jobs.items() if j.state == "done"}
     return Shown(job, members, why, jobs, results, entry, is_example), ""
 
 
@@ -209,7 +209,7 @@ def _draw_panel(shown: Shown, states: Mapping[str, str]) -> None:
     if any(states[key] != job.state and (not job.active or key == shown.main.key) for key, job in jobs.items()):
         st.rerun()
     main = jobs[shown.main.key]
-    alive = bool(store.engines())
+    alive = bool(shared.read_engines(store))
     if main.active:
         draw_progress(store, main, alive, owner)
         if not caption_demo():
