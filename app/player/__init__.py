@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import streamlit as st
@@ -333,17 +334,24 @@ def mount_player(
     return _register_component()(key=key, data=payload, height=height, on_need_change=request_frames)
 
 
+_registered: WeakKeyDictionary[Any, Callable[..., st.components.v2.types.ComponentResult]] = WeakKeyDictionary()
+"""The mounting command by the manager of the runtime that it was registered with."""
+
+
 def _register_component() -> Callable[..., st.components.v2.types.ComponentResult]:
     """The component's mounting command, registered with the Streamlit runtime that runs this script.
 
     The name carries a hash of the files, and with it the address they are served at: no browser keeps an old version.
     """
-    name = f"player-{_hash_assets()}"
     manager = get_bidi_component_manager()
+    if (known := _registered.get(manager)) is not None:
+        return known
+    name = f"player-{_hash_assets()}"
     if manager.get_component_asset_root(f"lab.{name}") is None:
         # What Streamlit does for a component of an installed package; this one lives in the app.
         manager.register_from_manifest(ComponentManifest("lab", "1", [ComponentConfig(name, ASSETS.name)]), ASSETS.parent)
-    return st.components.v2.component(f"lab.{name}", js="player.js", css="player.css")
+    _registered[manager] = st.components.v2.component(f"lab.{name}", js="player.js", css="player.css")
+    return _registered[manager]
 
 
 @cache

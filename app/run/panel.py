@@ -18,7 +18,6 @@ from app.session.store import get_store, read_catalog
 from app.words.sentence import describe_setting
 from app.words.text import escape, format_count, format_duration
 from engine.errors import BadInput, UnknownName
-from engine.events import Phase
 from engine.spec import RunSpec
 from engine.spec.companions import Companion, list_companions
 from engine.spec.run import find_entry
@@ -203,7 +202,7 @@ def _draw_panel(shown: Shown, states: Mapping[str, str]) -> None:
     jobs = {}
     for key, job in shown.jobs.items():
         try:
-            jobs[key] = store.job(job.id, owner)
+            jobs[key] = shared.read_job(store, job.id, owner)
         except UnknownName:
             st.rerun()
     if any(states[key] != job.state and (not job.active or key == shown.main.key) for key, job in jobs.items()):
@@ -251,7 +250,6 @@ def draw_progress(store: Store, job: Job, alive: bool, owner: str | None) -> Non
         if not alive:
             st.warning(NO_ENGINE, icon=":material/power_off:")
         return
-    phases = [event for _, event in store.events(job.id, kinds=("phase",), owner=owner) if isinstance(event, Phase)]
     share = min(1.0, job.done / job.total) if job.total else 0.0
     spent = max(0.0, time.time() - (job.started or time.time()))
     left = (
@@ -259,7 +257,7 @@ def draw_progress(store: Store, job: Job, alive: bool, owner: str | None) -> Non
         if share > 0.05 and spent > 1
         else f"{format_duration(spent)} so far"
     )
-    text = escape(phases[-1].text, 80) if phases else "Getting ready"
+    text = escape(shared.read_phase(store, job, owner), 80) or "Getting ready"
     st.progress(share, text=f"{text} · {100 * share:.0f}% · {left}")
     if not alive:
         st.warning(

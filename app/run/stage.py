@@ -47,7 +47,7 @@ def _draw_stage(
     """Draw the player with what is new of the run. A fragment."""
     store, owner = get_store(), visitor.read_owner()
     try:
-        job = store.job(run, owner)
+        job = shared.read_job(store, run, owner)
     except UnknownName:
         st.rerun()
     take, slot = f"{run}/{job.attempt}/{replicate}", f"feed.{key}"

@@ -19,7 +19,8 @@ import numpy as np
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from engine.events import Event, unpack, unpack_film
+from engine.errors import UnknownName
+from engine.events import Event, Phase, unpack, unpack_film
 from engine.spec.result import Result
 from engine.store import EngineInfo, Job, Store
 
@@ -236,25 +237,39 @@ def remember_chunks(store: Store, job: Job, replicate: int) -> Callable[[Hashabl
     return remember
 
 
-# ---- engines
+# ---- what changes all the time
+
+
+class Answer:
+    """What was read last, and whether it may be given again."""
+
+    def __init__(self) -> None:
+        self.value: Any = None
+        self.freshness = Freshness()
+        self.lock = threading.Lock()
 
 
 class Ticks:
-    """Answers that several sessions get within WINDOW."""
+    """Answers that several sessions get within WINDOW; those asked for longest ago go first."""
+
+    KEPT = 1000
 
     def __init__(self) -> None:
-        self._answers: dict[Hashable, tuple[Freshness, Any]] = {}
+        self._answers: OrderedDict[Hashable, Answer] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, read: Callable[[], T]) -> T:
         """Return the answer of a key, read anew where it is older than WINDOW or the session had it already."""
         with self._lock:
-            freshness, answer = self._answers.get(key, (Freshness(), None))
-            if not freshness.is_new_to_session():
-                answer = read()
-                freshness.was_read()
-                self._answers[key] = (freshness, answer)
-            return answer  # type: ignore[no-any-return]
+            answer = self._answers.setdefault(key, Answer())
+            self._answers.move_to_end(key)
+            if len(self._answers) > self.KEPT:
+                self._answers.popitem(last=False)
+        with answer.lock:
+            if not answer.freshness.is_new_to_session():
+                answer.value = read()
+                answer.freshness.was_read()
+            return answer.value  # type: ignore[no-any-return]
 
 
 @st.cache_resource(show_spinner=False)
@@ -270,6 +285,24 @@ def read_engines(store: Store) -> list[EngineInfo]:
 def count_active(store: Store) -> dict[str, int]:
     """Return how many jobs wait and run, as it was WINDOW ago at most. Raises StoreError."""
     return _get_ticks().get(("active", store.url), store.count_active)
+
+
+def read_job(store: Store, id: str, owner: str | None) -> Job:
+    """Return a job that `owner` may see; a public one as it was WINDOW ago at most. Raises UnknownName."""
+    try:
+        return _get_ticks().get(("job", store.url, id), lambda: store.job(id))
+    except UnknownName:
+        return store.job(id, owner)
+
+
+def read_phase(store: Store, job: Job, owner: str | None) -> str:
+    """Return the text of a running job's last phase, '' before the first; of a public one as it was WINDOW ago at most."""
+
+    def read() -> str:
+        phase = store.last_event(job.id, "phase", owner=owner)
+        return phase.text if isinstance(phase, Phase) else ""
+
+    return read() if job.owner is not None else _get_ticks().get(("phase", *job_version(store, job)), read)
 
 
 # ---- content
