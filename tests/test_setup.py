@@ -119,6 +119,7 @@ def test_settings_of_the_server_are_as_promised():
     assert config["server"]["enableXsrfProtection"] is config["server"]["enableCORS"] is True
     assert config["server"].get("enableAgentApi", False) is config["server"].get("enableStaticServing", False) is False
     assert config["server"]["fileWatcherType"] == "none"
+    assert config["runner"]["postScriptGC"] is False, "app/garbage.py has the schedule in its place"
     assert config["browser"]["gatherUsageStats"] is False
     assert config["client"]["showErrorDetails"] == "none"
     assert config["client"]["toolbarMode"] == "minimal"
