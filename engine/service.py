@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
-import signal
 import socket
 import threading
 import time
@@ -25,10 +23,11 @@ from dataclasses import replace
 from itertools import islice, takewhile
 from typing import Any
 
-from engine.errors import BadInput, StoreError, StoreFull, StoreLocked
+from engine import system
+from engine.errors import StoreError, StoreFull, StoreLocked
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkReturned
 from engine.executors.local import LocalExecutor
-from engine.memory import can_measure, default_limit, measure_resident
+from engine.memory import default_limit
 from engine.settings import read_setting
 from engine.spec.embedding import FEATURES
 from engine.store import EngineInfo, Job, Store
@@ -75,13 +74,10 @@ def serve(
     slots = slots or read_setting("LAB_SLOTS", 2)
     threads = read_setting("LAB_THREADS", 1)
     memory_mb = read_setting("LAB_WORKER_MEMORY", default_limit(slots))
-    if os.environ.get("LAB_WORKER_MEMORY") and not can_measure():
-        raise BadInput("LAB_WORKER_MEMORY needs Linux or psutil to measure memory; unset it here.")
     private_mb = read_setting("LAB_PRIVATE_MEMORY", PRIVATE_MB)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold memory, private tables included
+    system.refuse_core_dumps()  # one would hold private tables
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    system.on_stop(stopping.set)
     store = Store(store_url)
     executor = LocalExecutor(
         slots, target=target, catalog=catalog, threads=threads, memory_mb=memory_mb, prepare=prepare, private=private
@@ -346,6 +342,6 @@ class Engine:
             slots=self.slots,
             ready=self.executor.ready,
             busy=len(self._running),
-            memory_mb=round(sum(measure_resident(pid) or 0.0 for pid in (os.getpid(), *self._pids)), 1),
+            memory_mb=round(sum(map(system.memory_in_use, [os.getpid(), *self._pids])) / system.MIB, 1),
             trouble=self.executor.trouble,
         )

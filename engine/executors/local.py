@@ -11,16 +11,14 @@ import atexit
 import logging
 import multiprocessing
 import queue
-import signal
 import threading
 import time
 from dataclasses import dataclass, field
-from multiprocessing import resource_tracker
 from typing import Any
 
+from engine import system
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkFinished, WorkReturned
 from engine.executors.worker import CANCELLED, OUT_OF_MEMORY, TABLE_OUT_OF_MEMORY, prepare, work
-from engine.memory import measure_resident
 
 GRACE = 0.8
 """Seconds that a cancelled run has to stop by itself. Then its worker is killed."""
@@ -210,14 +208,10 @@ class LocalExecutor:
         return slot
 
     def _start_process(self, process: Any) -> None:
-        # Ctrl-C and a service manager's stop signal the whole process group. Workers block both signals, because the engine
+        # Ctrl-C and a service manager's stop signal the whole process group. Workers do not hear them, because the engine
         # ends them.
-        resource_tracker.ensure_running()  # else `start` would, and unblock the signals before the worker starts
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-        try:
+        with system.stop_signals_blocked():
             process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _warm(self, slot: _Slot) -> None:
         self._send(slot, ("warm",))
@@ -229,7 +223,7 @@ class LocalExecutor:
                 run = slot.run
                 if run is None or (limit := run.work.memory_mb or self._memory_mb) is None:
                     continue
-                if (measure_resident(slot.process.pid) or 0.0) - slot.idle_mb > min(limit, self._memory_mb or limit):
+                if _resident(slot) - slot.idle_mb > min(limit, self._memory_mb or limit):
                     slot.exceeded = slot.run is run  # it may have ended meanwhile
                     if slot.exceeded:
                         slot.process.kill()
@@ -269,7 +263,7 @@ class LocalExecutor:
             return [CatalogReceived(message[1])]
         if message[0] == "ready":
             slot.ready, self._failures, self.trouble = True, 0, ""
-            slot.idle_mb = measure_resident(slot.process.pid) or 0.0
+            slot.idle_mb = _resident(slot)
             if self._embeds:
                 self._warm(slot)
         elif message[0] == "unable":
@@ -292,7 +286,7 @@ class LocalExecutor:
         run, code = slot.run, slot.process.exitcode
         if not slot.ready:
             self._failures += 1
-            why = slot.last_words or _how(code)
+            why = slot.last_words or system.describe_exit(code)
             self.trouble = f"The workers do not start ({why}); the engine's log has the details."
             log.error("worker %d did not start: %s", slot.process.pid, why)
         self._replace(slot)
@@ -300,15 +294,15 @@ class LocalExecutor:
             return []
         if not run.begun and run.kill_at == float("inf"):
             return [WorkReturned(run.work.key)]
-        log.warning("worker %d ended during run %s: %s", slot.process.pid, run.work.key[0], _how(code))
+        log.warning("worker %d ended during run %s: %s", slot.process.pid, run.work.key[0], system.describe_exit(code))
         if run.kill_at != float("inf"):
             return [WorkFinished(run.work.key, "cancelled", CANCELLED)]
         if slot.exceeded:
             reason = TABLE_OUT_OF_MEMORY if run.work.kind in ("profile", "compare") else OUT_OF_MEMORY
-        elif code == -signal.SIGKILL:
+        elif system.was_killed(code):
             reason = "The worker process was killed (signal 9), most likely because the machine ran out of memory."
         else:
-            reason = f"The worker process {_how(code)} before the run was over."
+            reason = f"The worker process {system.describe_exit(code)} before the run was over."
         return [WorkFinished(run.work.key, "failed", reason)]
 
     def _overdue(self) -> list[ExecutorEvent]:
@@ -339,11 +333,6 @@ class LocalExecutor:
             self._slots.append(self._spawn())
 
 
-def _how(code: int | None) -> str:
-    """How a process ended, as the end of a sentence."""
-    if code is None:
-        return "closed its pipe"
-    if code < 0:
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else "unknown"
-        return f"crashed (signal {-code}, {name})"
-    return f"ended with exit code {code}"
+def _resident(slot: _Slot) -> float:
+    """MiB of a worker that are in memory."""
+    return system.memory_in_use(slot.process.pid) / system.MIB

@@ -8,13 +8,10 @@ the import of torch.
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import json
 import multiprocessing
 import os
-import resource
-import signal
 import sys
 import threading
 import time
@@ -24,6 +21,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from engine import system
 from engine.errors import LabError
 from engine.executors import Key, Work
 from engine.settings import read_setting
@@ -46,8 +44,9 @@ def work(pipe: Connection, target: str, catalog: str, private: str, threads: int
     memory_mb: MiB that runs may use beyond the idle worker, None = no limit. The engine watches it; here it is LAB_WORKER_MEMORY, by
     which `engine.runner` refuses a run that needs more.
     """
-    _die_with_parent()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold memory, private tables included
+    system.end_with_parent(multiprocessing.parent_process())
+    system.ignore_stop_signals()
+    system.refuse_core_dumps()  # one would hold private tables
     os.environ.update(dict.fromkeys(_THREADS, str(threads)))  # read when torch and numpy are imported
     _set_limit(memory_mb)
     try:
@@ -77,9 +76,10 @@ def work(pipe: Connection, target: str, catalog: str, private: str, threads: int
 
 def prepare(function: str) -> None:
     """The body of a process that calls `function` at the lowest priority."""
-    _die_with_parent()
+    system.end_with_parent(multiprocessing.parent_process())
+    system.ignore_stop_signals()
     os.environ.update(dict.fromkeys(_THREADS, "1"))
-    os.nice(19)
+    system.lower_priority()
     _try(function)
 
 
@@ -202,23 +202,6 @@ class _Outbox:
         if self._events:
             self._pipe.send(("events", self._key, self._events))
             self._events, self._sent = [], time.monotonic()
-
-
-def _die_with_parent() -> None:
-    """Ends this process when the engine process ends, in whatever way."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def follow() -> None:
-        parent.join()
-        os._exit(9)
-
-    threading.Thread(target=follow, daemon=True).start()
-    if sys.platform == "linux":  # the kernel also does it while a library holds Python's lock
-        set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-        if os.getppid() != parent.pid:  # it ended before the call
-            os._exit(9)
 
 
 def _set_limit(memory_mb: int | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine import memory
+from engine import memory, system
 from engine.catalog import build_catalog
 from engine.data.sources import load
 from engine.errors import BadInput
@@ -26,12 +25,12 @@ ROOT = Path(__file__).resolve().parents[2]
 WIDE = RunSpec("moons", "ce", params={"epochs": 1, "hidden": [1024] * 4}, seeds=2)
 CODE = """
 import json, sys
-from engine.memory import measure_resident
+from engine import system
 from engine.runner.execute import drive, run
 from engine.spec import RunSpec
 peak = lambda: int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) / 1024
 drive(run(RunSpec("moons", "ce", params={"epochs": 1})))
-before = measure_resident(__import__("os").getpid())
+before = system.memory_in_use() / system.MIB
 drive(run(RunSpec.from_json(json.loads(sys.argv[1]))))
 print(peak() - before)
 """
@@ -92,19 +91,18 @@ def test_a_run_above_the_limit_is_refused_before_it_trains(monkeypatch):
     running.close()
 
 
-def test_a_machine_and_its_processes_are_measured():
-    assert 20 < memory.measure_resident(os.getpid()) < memory.measure_machine()
-    assert memory.measure_resident(2**30) is None and memory.can_measure()
+def test_a_worker_has_its_share_of_the_machine():
+    whole = system.memory_of_machine() / system.MIB
     limits = [memory.default_limit(workers) for workers in (1, 2, 4, 10**6)]
     assert limits == sorted(limits, reverse=True) and limits[-1] == memory.LEAST
-    assert limits[0] <= max(memory.LEAST, memory.measure_machine())
+    assert limits[0] == max(memory.LEAST, int(0.8 * whole))
 
 
 def test_a_container_has_less_than_its_machine(monkeypatch, tmp_path):
     limit = tmp_path / "memory.max"
-    monkeypatch.setattr(memory, "_CGROUPS", (str(limit), str(tmp_path / "absent")))
-    whole = memory.measure_machine()
+    monkeypatch.setattr(system, "_CONTAINER", (str(limit), str(tmp_path / "absent")))
+    whole = system.memory_of_machine()
     limit.write_text("max\n")
-    assert memory.measure_machine() == whole
+    assert system.memory_of_machine() == whole
     limit.write_text(f"{512 << 20}\n")
-    assert memory.measure_machine() == 512
+    assert system.memory_of_machine() == 512 << 20
