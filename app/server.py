@@ -28,7 +28,7 @@ import threading
 import time
 import traceback
 from collections.abc import AsyncIterator, Callable, MutableMapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -181,7 +181,8 @@ def report_health(request: Request) -> JSONResponse:
 class Engine:
     """Keeps one engine process on a SQLite store where none is alive, and ends it with the server.
 
-    A lock file beside the database lets one server alone do this. An engine that dies is started again, after a second the
+    A lock file beside the database lets one server alone do this. An engine whose server ended without ending it is found by the
+    name of its process beside the database, and taken over. An engine that dies is started again, after a second the
     first time and then after twice as long each time, up to a minute, until one has lived for a minute.
     """
 
@@ -189,9 +190,10 @@ class Engine:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | system.AdoptedProcess | None = None
         self.starts: list[float] = []
         self._wait, self._next = 0.0, 0.0
+        self._searched = False
         self._stop = threading.Event()
         self._lock: BaseFileLock | None = None
         self._thread = threading.Thread(target=self._watch, name="embedded-engine", daemon=True)
@@ -207,6 +209,7 @@ class Engine:
             self._thread.join()
         if self.process is not None:
             system.stop_process(self.process, patience)
+            self._record.unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -221,6 +224,9 @@ class Engine:
 
     def _look(self) -> None:
         now = time.monotonic()
+        if not self._searched and self._alone():
+            self._searched, self.process = True, self._find_left_behind()
+            self.starts += [now] if self.process is not None else []
         if self.process is not None:
             if self.process.poll() is None:
                 return
@@ -237,6 +243,23 @@ class Engine:
             stdin=subprocess.DEVNULL,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)},
         )
+        with suppress(OSError):  # a full disk: the next server then starts an engine beside this one
+            self._record.write_text(system.name_process(self.process.pid), encoding="utf-8", newline="")
+
+    @property
+    def _record(self) -> Path:
+        """Names the engine that a server started, for the next server if this one ends without ending it."""
+        return self.store.database.lock_path.with_suffix(".engine-process")
+
+    def _find_left_behind(self) -> system.AdoptedProcess | None:
+        """The engine of a server that is gone, to be kept and ended as one of its own."""
+        try:
+            process = system.find_process(self._record.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        if process is not None:
+            log.warning("taking over engine %d, whose server is gone", process.pid)
+        return process
 
     def _alone(self) -> bool:
         """Whether this server holds the lock file, now or from now on."""
