@@ -138,6 +138,10 @@ class Database(ABC):
         """Insert a row, or update the one that has its primary key."""
 
     @abstractmethod
+    def forget_statements(self) -> None:
+        """Drop the statements that are kept so that they are compiled once: each holds the values that it was first used with."""
+
+    @abstractmethod
     def empty_log(self, *, wait: bool = True) -> bool:
         """Move the write-ahead log into the database and empty it. False where another process is reading: try again later.
 
