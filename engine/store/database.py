@@ -68,6 +68,8 @@ def check_url(url: str) -> Path:
         if not path.parent.is_dir():
             folder = quote(str(path.parent))
             raise BadStore(f"the store's folder {folder} does not exist; make it, or set LAB_STORE to another place.")
+    except BadStore:
+        raise
     except (OSError, ValueError) as error:
         raise BadStore(f"the store {quote(name)} cannot be opened ({getattr(error, 'strerror', error)}).") from None
     return path
