@@ -182,8 +182,8 @@ class Engine:
     """Keeps one engine process on a SQLite store where none is alive, and ends it with the server.
 
     A lock file beside the database lets one server alone do this. An engine whose server ended without ending it is found by the
-    name of its process beside the database, and taken over. An engine that dies is started again, after a second the
-    first time and then after twice as long each time, up to a minute, until one has lived for a minute.
+    name of its process beside the database, and taken over. An engine that dies is started again: at once
+    where its workers had come up or it lived for a minute, else after a second and then after twice as long each time, up to a minute.
     """
 
     LONGEST = 60.0
@@ -193,7 +193,7 @@ class Engine:
         self.process: subprocess.Popen[bytes] | system.AdoptedProcess | None = None
         self.starts: list[float] = []
         self._wait, self._next = 0.0, 0.0
-        self._searched = False
+        self._searched = self._up = False
         self._stop = threading.Event()
         self._lock: BaseFileLock | None = None
         self._thread = threading.Thread(target=self._watch, name="embedded-engine", daemon=True)
@@ -229,11 +229,12 @@ class Engine:
             self.starts += [now] if self.process is not None else []
         if self.process is not None:
             if self.process.poll() is None:
+                self._up = self._up or any(one.pid == self.process.pid and one.ready for one in self.store.engines())
                 return
             log.warning("the engine ended with code %s", self.process.returncode)
             lived = now - self.starts[-1]
-            self._wait = 0.0 if lived >= self.LONGEST else min(self.LONGEST, max(1.0, 2 * self._wait))
-            self._next, self.process = now + self._wait, None
+            self._wait = 0.0 if lived >= self.LONGEST or self._up else min(self.LONGEST, max(1.0, 2 * self._wait))
+            self._next, self.process, self._up = now + self._wait, None, False
         if now < self._next or not self._alone() or self.store.engines():
             return
         self.starts.append(now)
