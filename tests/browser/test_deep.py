@@ -81,9 +81,7 @@ def test_from_one_press_to_a_second_run_beside_the_first(chromium, product, unti
         lambda: not any(store.count_active().values()), LONG, "what it is compared with"
     )  # until then the page may redraw an open list
     deep.settle()
-    page.locator(".st-key-deep-knob input").click()
-    page.locator(".st-key-deep-knob input").fill("k neighbors")
-    page.get_by_role("option").filter(has_text="k neighbors").first.click()
+    deep.choose("deep-knob", "k neighbors")
     field = page.locator(f"[class*=st-key-deep-w-{run}-k_neighbors] input").last
     field.wait_for(timeout=20_000)
     field.fill("3")

@@ -28,13 +28,6 @@ class Lab(Visitor):
     ready = ".st-key-run button"
     viewport = (1280, 900)
 
-    def choose(self, key, text):
-        """Pick the first entry of a list that fits the text, as a person does: click, type, Enter."""
-        box = self.page.locator(f".st-key-{key} input")
-        box.click()
-        box.fill(text)
-        self.page.get_by_role("option").filter(has_text=text).first.click()
-
     def run(self):
         self.press("run")
 
