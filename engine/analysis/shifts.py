@@ -46,17 +46,17 @@ def _best_shift(logits: np.ndarray, y: np.ndarray, c: int, criterion: str) -> fl
     rival = others.argmax(1)
     margin = others[np.arange(n), rival] - logits[:, c]  # a row is predicted as c where the change exceeds this
     order = np.argsort(margin, kind="stable")
-    margin, rival, own = margin[order], rival[order], y[order]
+    margin, rival, labels = margin[order], rival[order], y[order]
 
     # once the first k rows are predicted as c: correct rows of every class [n + 1, C], rows predicted as every class [n + 1, C]
     lost = np.eye(classes)[rival]
-    right = np.concatenate([np.zeros((1, classes)), np.cumsum(lost * (rival == own)[:, None], 0)])
-    said = np.concatenate([np.zeros((1, classes)), np.cumsum(lost, 0)])
-    right, said = right[-1] - right, said[-1] - said
-    right[:, c] = np.concatenate([[0], np.cumsum(own == c)])
-    said[:, c] = np.arange(n + 1)
+    correct = np.concatenate([np.zeros((1, classes)), np.cumsum(lost * (rival == labels)[:, None], 0)])
+    predicted = np.concatenate([np.zeros((1, classes)), np.cumsum(lost, 0)])
+    correct, predicted = correct[-1] - correct, predicted[-1] - predicted
+    correct[:, c] = np.concatenate([[0], np.cumsum(labels == c)])
+    predicted[:, c] = np.arange(n + 1)
 
-    value = _evaluate_criterion(right, said, np.bincount(y, minlength=classes), criterion)
+    value = _evaluate_criterion(correct, predicted, np.bincount(y, minlength=classes), criterion)
     stands = np.concatenate([[True], margin[1:] > margin[:-1], [True]])  # no threshold fits between equal margins
     now = int(np.searchsorted(margin, 0.0))
     best = value[stands].max()
@@ -67,19 +67,19 @@ def _best_shift(logits: np.ndarray, y: np.ndarray, c: int, criterion: str) -> fl
     return float(between[equal[np.abs(between[equal]).argmin()]])
 
 
-def _evaluate_criterion(right: np.ndarray, said: np.ndarray, support: np.ndarray, criterion: str) -> np.ndarray:
-    """The criterion [K] of correct rows `right` and predicted rows `said`, both [K, C]. Defined as in
+def _evaluate_criterion(correct: np.ndarray, predicted: np.ndarray, support: np.ndarray, criterion: str) -> np.ndarray:
+    """The criterion [K] of correct rows `correct` and predicted rows `predicted`, both [K, C]. Defined as in
     `engine.analysis.metrics`, over the classes that have rows.
     """
     there = support > 0
-    recall: np.ndarray = (right[:, there] / support[there]).mean(1)
+    recall: np.ndarray = (correct[:, there] / support[there]).mean(1)
     if criterion == "balanced accuracy":
         return recall
     if criterion == "f1":
-        f1 = 2 * right / np.maximum(support + said, 1)
+        f1 = 2 * correct / np.maximum(support + predicted, 1)
         mean: np.ndarray = f1[:, 1] if len(support) == 2 else f1[:, there].mean(1)
         return mean
     others = support.sum() - support
-    specificity = 1 - (said - right)[:, there] / np.maximum(others[there], 1)
+    specificity = 1 - (predicted - correct)[:, there] / np.maximum(others[there], 1)
     product: np.ndarray = np.sqrt(recall * specificity.mean(1))
     return product
