@@ -123,18 +123,21 @@ def shelf(serve, tmp_path_factory):
     store.close()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1400)])
-def test_every_state_is_drawn_without_an_exception_or_a_sideways_scroll(chromium, shelf, until, scheme, width):
+def test_every_state_is_drawn_without_an_exception_or_a_sideways_scroll(chromium, shelf, until):
+    """Each in light and narrow, then in dark and wide."""
     url, ids = shelf
     for state, run in ids.items():
-        deep = Deep(chromium, url, f"?run={run}", color_scheme=scheme)
-        deep.page.set_viewport_size({"width": width, "height": 900})
-        until(lambda deep=deep, state=state: deep.there(f"deep-state-{'failed' if state == 'failed' else 'done'}"), 20, state)
-        if state != "failed":
-            until(lambda deep=deep: deep.points() > 0, 20, "the map")
-        assert deep.over() <= 1, f"{state} at {width}px"
-        assert deep.page.locator("img[src='x'], a[href*='evil']").count() == 0
-        deep.shot(f"{state}-{scheme}")
+        deep = Deep(chromium, url, f"?run={run}", color_scheme="light")
+        for scheme, width in (("light", 390), ("dark", 1400)):
+            deep.turn(scheme, width, 900)
+            until(
+                lambda deep=deep, state=state: deep.there(f"deep-state-{'failed' if state == 'failed' else 'done'}"), 20, state
+            )
+            if state != "failed":
+                until(lambda deep=deep: deep.points() > 0, 20, "the map")
+            until(lambda deep=deep: deep.over() <= 1, 10, f"{state} at {width}px without a sideways scroll")
+            assert deep.page.locator("img[src='x'], a[href*='evil']").count() == 0
+            deep.shot(f"{state}-{scheme}")
         deep.leave()
 
 

@@ -20,7 +20,9 @@ class Visitor:
 
     def __init__(self, chromium, url, query="", **context):
         width, height = self.viewport
-        self.context = chromium.new_context(viewport={"width": width, "height": height}, **context)
+        # films stand still, unless a test is about their motion: drawn without a GPU they take a core
+        context = {"viewport": {"width": width, "height": height}, "reduced_motion": "reduce"} | context
+        self.context = chromium.new_context(**context)
         self.page = self.context.new_page()
         self.problems, self.requests = [], []
         self.page.on("console", self._said)
@@ -82,6 +84,12 @@ class Visitor:
     def words(self):
         """The words of the address, asked of the page: `page.url` stands still while nothing is asked."""
         return {name: values[0] for name, values in parse_qs(self.page.evaluate("location.search.slice(1)")).items()}
+
+    def turn(self, scheme, width, height=844):
+        """The same page in another colour scheme and width."""
+        self.page.emulate_media(color_scheme=scheme)
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.wait_for_timeout(400)
 
     def over(self):
         """Pixels by which the page is wider than the window."""
