@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
-import signal
 import socket
 import threading
 import time
 import uuid
 from collections import deque
 from dataclasses import replace
-from pathlib import Path
 
+from engine import system
 from engine.errors import BadInput, StoreError
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkReturned
 from engine.executors.local import LocalExecutor
@@ -65,13 +63,12 @@ def serve(
     slots = slots or read_setting("LAB_SLOTS", 2)
     threads = read_setting("LAB_THREADS", 1)
     memory_mb = read_setting("LAB_WORKER_MEMORY", 0) or None
-    if memory_mb is not None and not Path("/proc/self/statm").exists():
+    if memory_mb is not None and not system.can_limit_address_space():
         raise BadInput("LAB_WORKER_MEMORY works on Linux alone; unset it here.")
     private_mb = read_setting("LAB_PRIVATE_MEMORY", PRIVATE_MB)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold memory, private tables included
+    system.refuse_core_dumps()  # one would hold private tables
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    system.on_stop(stopping.set)
     store = Store(store_url)
     executor = LocalExecutor(
         slots, target=target, catalog=catalog, threads=threads, memory_mb=memory_mb, prepare=prepare, private=private
@@ -97,7 +94,7 @@ class Engine:
         self._started = time.time()
         self._turned = time.monotonic()
         self._refused: float | None = None
-        self._private_mb = private_mb if Path("/proc/self/statm").exists() else None
+        self._private_mb = private_mb if system.can_limit_address_space() else None
         self._device = ""
         self._devices: list[str] = []
         self._end = threading.Event()
@@ -280,15 +277,6 @@ class Engine:
             slots=self.slots,
             ready=self.executor.ready,
             busy=len(self._running),
-            memory_mb=round(sum(map(_memory, [os.getpid(), *self._pids])), 1),
+            memory_mb=round(sum(map(system.memory_in_use, [os.getpid(), *self._pids])) / system.MIB, 1),
             trouble=self.executor.trouble,
         )
-
-
-def _memory(pid: int) -> float:
-    """MiB of a process in memory, shared pages included. 0 if it has ended. Without /proc: this process only, its peak."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20 if pid == os.getpid() else 0.0
-    return pages * resource.getpagesize() / 2**20

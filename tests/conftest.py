@@ -41,6 +41,8 @@ ALONE = (
     "tests/engine/test_forgetting.py",
     "tests/app/test_server.py",
     "tests/app/test_origin.py",
+    "tests/test_portable.py",
+    "tests/test_wheel.py",
 )
 """Tests whose ids begin so start browsers, servers and engines, and wait for them: they run one after the other, beside nothing else."""
 

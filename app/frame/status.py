@@ -6,7 +6,7 @@ import time
 
 import streamlit as st
 
-from app.session import visitor
+from app.session import shared, visitor
 from app.session.store import get_store
 from app.words.text import escape, format_count, format_duration
 from engine.errors import LabError
@@ -25,8 +25,8 @@ def draw_status(*, active: bool) -> None:
 def _draw_status() -> None:
     try:
         store = get_store()
-        living = store.engines()
-        queue = store.count_active()
+        living = shared.read_engines(store)
+        queue = shared.count_active(store)
         if not living and queue["running"] and store.interrupt_orphans(REAP_AFTER):
             st.rerun()
     except LabError as error:

@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from engine import system
 from engine.data import images
 from engine.data.images import Choose, Copy, Pictures
 from engine.errors import BadData
@@ -84,8 +85,7 @@ class Reader:
     def read(self, name: str) -> bytes:
         """The file's bytes; no link is followed. Raises BadData."""
         try:
-            handle = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW)
-            with open(handle, "rb") as file:
+            with open(system.open_unlinked(self.path / name), "rb") as file:
                 return file.read(MAX_FILE + 1)
         except OSError as error:
             raise BadData(f"{self.path}: {_quote(name)} cannot be read ({error.strerror}).") from error

@@ -223,7 +223,7 @@ def _listing(folder: Path) -> int:
     for root, _, files in os.walk(folder):
         for name in files:
             at = os.lstat(os.path.join(root, name))
-            found.append(f"{os.path.relpath(root, folder)}/{name} {at.st_size} {at.st_mtime_ns}")
+            found.append(f"{Path(root).relative_to(folder).as_posix()}/{name} {at.st_size} {at.st_mtime_ns}")
     return int.from_bytes(hashlib.sha256("\n".join(sorted(found)).encode("utf-8", "surrogateescape")).digest()[:8])
 
 

