@@ -30,6 +30,8 @@ MIB = 1 << 20
 _BLOCK: Callable[..., Any] | None = getattr(signal, "pthread_sigmask", None)
 _BREAK: int | None = getattr(signal, "CTRL_BREAK_EVENT", None)
 _KILL: int | None = getattr(signal, "SIGKILL", None)
+_CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""Where Linux writes the limit of memory of a container."""
 _STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name))
 """The signals by which a person or a service manager asks a process to stop."""
 
@@ -153,30 +155,16 @@ def memory_in_use(pid: int | None = None) -> int:
         return 0
 
 
-def can_limit_address_space() -> bool:
-    """Whether `limit_address_space` limits anything: the other systems count address space otherwise, or do not enforce it."""
-    return resource is not None and sys.platform == "linux"
-
-
-def limit_address_space(room: int) -> tuple[int, int] | None:
-    """Let this process ask for `room` bytes of address space beyond what it has, or fewer where an earlier limit is lower.
-
-    Returns the limits before, for `restore_address_space`; None where there is no such limit.
-    """
-    if not can_limit_address_space():
-        return None
+def memory_of_machine() -> int:
+    """Bytes of memory that this machine has, or its container where that has less."""
     import psutil
 
-    before: tuple[int, int] = resource.getrlimit(resource.RLIMIT_AS)
-    limit = int(psutil.Process().memory_info().vms) + room
-    resource.setrlimit(resource.RLIMIT_AS, (limit if before[0] == resource.RLIM_INFINITY else min(limit, before[0]), before[1]))
-    return before
-
-
-def restore_address_space(before: tuple[int, int] | None) -> None:
-    """Set the limits that `limit_address_space` returned."""
-    if before is not None:
-        resource.setrlimit(resource.RLIMIT_AS, before)
+    sizes = [int(psutil.virtual_memory().total)]
+    for path in _CONTAINER:
+        with suppress(OSError):
+            text = Path(path).read_text(encoding="ascii").strip()
+            sizes += [int(text)] if text.isdecimal() else []  # "max" is no limit
+    return min(sizes)
 
 
 def read_processor_facts() -> dict[str, str]:

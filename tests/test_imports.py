@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = (
     ("engine.errors", "engine.version", "engine.system", "engine.text", "engine.plain", "engine.losses", "engine.seeds"),
-    ("engine.settings", "engine.devices", "engine.events", "engine.stats", "engine.samplers"),
+    ("engine.settings", "engine.memory", "engine.damage", "engine.devices", "engine.events", "engine.stats", "engine.samplers"),
     ("engine.spec", "engine.models", "engine.analysis"),
     ("engine.data", "engine.store", "engine.embed"),
     ("engine.data.sources", "engine.data.tables", "engine.sweep", "engine.papers", "engine.training"),
@@ -43,6 +43,8 @@ LIGHT = (
     "engine.text",
     "engine.plain",
     "engine.settings",
+    "engine.memory",
+    "engine.damage",
     "engine.events",
 )
 """What the page may import of the engine. Light rooms import light rooms alone, within functions too."""

@@ -142,8 +142,6 @@ from pathlib import Path
 from engine import system
 from engine.runner.provenance import describe_processor
 assert system.resource is None and system._BLOCK is None and system._KILL is None and not hasattr(system.os, "nice")
-assert not system.can_limit_address_space() and system.limit_address_space(1) is None
-system.restore_address_space(None)
 system.refuse_core_dumps()
 system.lower_priority()
 assert system.memory_in_use() > 1 << 20 and system.memory_in_use(2**22 + 1) == 0

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from engine import system
 from engine.errors import LabError
 from engine.executors import Key, Work
+from engine.settings import read_setting
 
 if TYPE_CHECKING:
     from engine.events import Event
@@ -40,17 +41,17 @@ _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "st
 def work(pipe: Connection, target: str, catalog: str, private: str, threads: int, memory_mb: int | None) -> None:
     """The body of a worker process. target, catalog, private: 'module:function'. threads: of torch and the BLAS under numpy.
 
-    memory_mb: MiB of address space that runs may use beyond the idle worker, None = no limit.
+    memory_mb: MiB that runs may use beyond the idle worker, None = no limit. The engine watches it; here it is LAB_WORKER_MEMORY, by
+    which `engine.runner` refuses a run that needs more.
     """
     system.end_with_parent(multiprocessing.parent_process())
     system.ignore_stop_signals()
     system.refuse_core_dumps()  # one would hold private tables
     os.environ.update(dict.fromkeys(_THREADS, str(threads)))  # read when torch and numpy are imported
+    _set_limit(memory_mb)
     try:
         run = _load(target)
         pipe.send(("catalog", _load(catalog)(live=True)))
-        if memory_mb is not None:
-            system.limit_address_space(memory_mb * system.MIB)
     except Exception as error:
         traceback.print_exc()
         pipe.send(("unable", _one_line(error)))
@@ -203,17 +204,20 @@ class _Outbox:
             self._events, self._sent = [], time.monotonic()
 
 
+def _set_limit(memory_mb: int | None) -> None:
+    os.environ["LAB_WORKER_MEMORY"] = "" if memory_mb is None else str(memory_mb)
+
+
 @contextmanager
 def _memory(memory_mb: int | None) -> Iterator[None]:
     """Sets a memory limit for one job, below that of the worker."""
-    if memory_mb is None:
-        yield
-        return
-    before = system.limit_address_space(memory_mb * system.MIB)
+    usual = read_setting("LAB_WORKER_MEMORY", 0) or None
+    limits = [limit for limit in (usual, memory_mb) if limit is not None]
+    _set_limit(min(limits, default=None))
     try:
         yield
     finally:
-        system.restore_address_space(before)
+        _set_limit(usual)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from engine.errors import BadParameter, UnknownName
 from engine.spec import fields
 from engine.spec.fields import param
 from engine.spec.run import canonical_json
+from engine.text import quote
 from engine.version import NUMERICS
 
 FEATURES = "features/0"
@@ -112,7 +113,7 @@ TECHNIQUES: dict[str, type[Technique]] = {t.name: t for t in (PCA, TSNE, UMAP)}
 def make_technique(name: str, params: Mapping[str, Any]) -> Technique:
     """The technique of this name, with checked parameters and defaults filled in. Raises UnknownName or BadParameter."""
     if name not in TECHNIQUES:
-        raise UnknownName(f"no technique is called {name!r}; there are: {', '.join(TECHNIQUES)}.")
+        raise UnknownName(f"no technique is called {quote(name)}; there are: {', '.join(TECHNIQUES)}.")
     return TECHNIQUES[name](**fields.check(fields.describe(TECHNIQUES[name]), params, name))
 
 
@@ -146,7 +147,7 @@ class EmbedSpec:
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**31:
-            raise BadParameter(f"seed={self.seed!r}: must be a whole number in [0, {2**31 - 1}].")
+            raise BadParameter(f"seed={quote(self.seed)}: must be a whole number in [0, {2**31 - 1}].")
         object.__setattr__(self, "params", dataclasses.asdict(make_technique(self.technique, self.params)))
 
     @property

@@ -22,6 +22,7 @@ from engine.spec.companions import BASELINE, ORACLE, explain_no_potential
 from engine.spec.fields import is_number
 from engine.spec.run import MAX_RATIO, WHERE, find_entry
 from engine.sweep.cost import estimate_cost
+from engine.text import quote
 
 MAX_CELLS = 2000
 """Largest number of cells. More would be too many to draw."""
@@ -72,9 +73,9 @@ class SweepSpec:
         for name in ("datasets", "methods"):
             given = getattr(self, name)
             if not isinstance(given, (list, tuple)) or not all(isinstance(one, str) and one for one in given):
-                raise BadParameter(f"a sweep's {name} must be a list of names; got {given!r}.")
+                raise BadParameter(f"a sweep's {name} must be a list of names; got {quote(given)}.")
         if not isinstance(self.ratios, (list, tuple)) or not all(map(_is_ratio, self.ratios)):
-            raise BadParameter(f"a sweep's ratios must be numbers in [1, {MAX_RATIO:g}]; got {self.ratios!r}.")
+            raise BadParameter(f"a sweep's ratios must be numbers in [1, {MAX_RATIO:g}]; got {quote(self.ratios)}.")
         object.__setattr__(self, "ratios", tuple(float(r) for r in self.ratios))
         for name in ("datasets", "methods", "ratios"):
             given = tuple(getattr(self, name))
@@ -82,7 +83,7 @@ class SweepSpec:
                 raise BadParameter(f"a sweep needs at least one of its {name}.")
             object.__setattr__(self, name, tuple(dict.fromkeys(given)))
         if not isinstance(self.where, str) or self.where not in WHERE:
-            raise BadParameter(f"where={self.where!r} is not known; it must be {' or '.join(map(repr, WHERE))}.")
+            raise BadParameter(f"where={quote(self.where)} is not known; it must be {' or '.join(map(repr, WHERE))}.")
         RunSpec("", "", folds=self.folds, seeds=self.seeds, seed=self.seed)  # checks the three
         many = len(self.datasets) * len(self.ratios) * len({*self.methods, BASELINE, ORACLE})
         if many > MAX_CELLS:
@@ -98,10 +99,10 @@ class SweepSpec:
     def from_json(cls, value: Mapping[str, Any]) -> SweepSpec:
         """The sweep of `to_json`. Raises BadParameter for anything else."""
         if not isinstance(value, Mapping):
-            raise BadParameter(f"a sweep must be names with values; got {value!r}.")
+            raise BadParameter(f"a sweep must be names with values; got {quote(value)}.")
         known = {f.name for f in dataclasses.fields(cls)}
         if extra := value.keys() - known:
-            raise BadParameter(f"a sweep has no field {min(extra, key=str)!r}.")
+            raise BadParameter(f"a sweep has no field {quote(min(extra, key=str))}.")
         if absent := {"datasets", "methods", "ratios"} - value.keys():
             raise BadParameter(f"a sweep must name its {min(absent)}.")
         return cls(**value)
@@ -235,11 +236,11 @@ def _number(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise BadParameter(f"{name}: {text[:40]!r} is not a number.") from None
+        raise BadParameter(f"{name}: {quote(text[:40])} is not a number.") from None
 
 
 def _whole(name: str, text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise BadParameter(f"{name}={text[:40]!r} must be a whole number.") from None
+        raise BadParameter(f"{name}={quote(text[:40])} must be a whole number.") from None
