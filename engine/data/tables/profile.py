@@ -14,7 +14,7 @@ from engine.data.tables.sheet import Column, Sheet, count_of, list_names, shorte
 from engine.data.tables.target import Labels, build_labels, describe_too_few, list_candidates, select_features, to_dataset
 from engine.spec.limits import count_validation_rows
 
-__all__ = ["half_width", "profile_table", "propose_folds", "to_dataset"]
+__all__ = ["half_width", "list_notes", "profile_table", "propose_folds", "to_dataset"]
 
 ENOUGH = 25
 """With fewer minority rows the profile warns."""
@@ -56,6 +56,7 @@ def profile_table(sheet: Sheet, target: str | None = None, positive: str | None 
     """
     found = list_candidates(sheet)
     guessed = target is None
+    target = None if target is None else sheet.resolve(target)
     if target is None and found:
         target = str(found[0]["name"])
     out: dict[str, Any] = {
@@ -82,6 +83,16 @@ def profile_table(sheet: Sheet, target: str | None = None, positive: str | None 
         out["warnings"] = [_warn("refuse", "No column can be the target: it needs two or more classes, each in several rows.")]
         return out
     return out | _describe_target(sheet, target, positive, guessed, out)
+
+
+def list_notes(sheet: Sheet, target: str, positive: str | None = None) -> list[str]:
+    """Everything that is said of a table before anything is trained: how it was read, what was guessed, rows and columns left out
+    and why, classes with their rows, warnings. Sentences. Raises BadData.
+    """
+    found = profile_table(sheet, target, positive)
+    counts = ", ".join(f"{shorten(c['name'])!r} {c['rows']:,}" for c in found["classes"][:10])
+    classes = f"{count_of(found['used'], 'row')} with an answer in {shorten(found['target']['name'])!r}: {counts}."
+    return [*sheet.notes, classes, *(w["text"] for w in found["warnings"])]
 
 
 def _describe_target(sheet: Sheet, target: str, positive: str | None, guessed: bool, out: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from engine.data.tables import kinds, numerals, parquet, sheet, sniff, texts, un
 from engine.data.tables.sheet import KINDS, Column, Sheet, count_of, list_names, shorten
 from engine.errors import BadData
 from engine.spec import table_limits
+from engine.spec.table_reading import ColumnReading, DateFormat, NumberFormat, TableReading
 
 __all__ = [
     "KINDS",
@@ -28,7 +29,7 @@ __all__ = [
     "read_sheet",
 ]
 
-OPTIONS = ("encoding", "delimiter", "decimal", "thousands", "header", "sheet", "types", "missing")
+OPTIONS = ("encoding", "delimiter", "decimal", "thousands", "header", "sheet", "types", "missing", "target_missing")
 """Options of a file; None counts as not given."""
 
 THOUSANDS = ("", ",", ".", " ", "'", "\u00a0", "\u202f", "\u2019")
@@ -54,14 +55,36 @@ class Raw:
     narrow: bool = False
 
 
-def read_sheet(data: bytes, name: str, options: Mapping[str, Any] | None = None) -> Sheet:
+def read_sheet(
+    data: bytes,
+    name: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    target: str | None = None,
+    reading: TableReading | None = None,
+) -> Sheet:
     """The table in the bytes of one file. name: the file's; its ending has no effect.
+
+    target: the column with the classes, where a person named it; the header is looked for by it. reading: how the table was
+    read before; it is applied as it stands, and `options` and `target` must not be given then. Columns are looked for by their
+    names; levels that it does not have are the level `other` where there is one, else missing.
 
     options, all optional: encoding (one of sniff.ENCODINGS), delimiter (one character, "" for a single column, " " for any run
     of spaces), decimal ("." or ","), thousands (one character or ""), header (bool), sheet (of a workbook), types {column:
-    numeric | categorical | boolean | date | ignore}, missing (texts that mean a missing value, in any case; an empty cell
-    always does). Raises BadData for a file or an option that cannot be used, or more than the limits above allow.
+    numeric | categorical | boolean | date | ignore}, missing (texts that mean a missing value besides the usual ones, in any
+    case; an empty cell always does), target_missing (texts of the target that are no answer; else only the empty cell is
+    none). Raises BadData for a file or an option that cannot be used, or more than the limits above allow.
     """
+    if reading is not None:
+        options = {
+            "encoding": reading.encoding,
+            "delimiter": reading.delimiter,
+            "header": reading.header if not reading.names else None,
+            "sheet": reading.sheet,
+            "missing": list(reading.missing) or None,
+        }
+        if numbers := [c.number for c in reading.columns if c.number and not c.typed]:
+            options |= {"decimal": numbers[0].decimal, "thousands": numbers[0].thousands}
     given = _check_options(options or {})
     inner, _, form = unpack.unpack_file(bytes(data), name)
     raw = {"text": _read_text, "excel": _read_workbook, "parquet": _read_parquet}[form](inner, given)
@@ -86,6 +109,7 @@ def _check_options(options: Mapping[str, Any]) -> dict[str, Any]:
         "header": (isinstance(given.get("header", True), bool), "true or false"),
         "sheet": (isinstance(given.get("sheet", ""), str), "the name of one"),
         "missing": (_are_texts(given.get("missing", [])), "a list of texts"),
+        "target_missing": (_are_texts(given.get("target_missing", [])), "a list of texts"),
         "types": (
             isinstance(given.get("types", {}), Mapping) and all(t in kinds.TYPES for t in given.get("types", {}).values()),
             f"one of {', '.join(kinds.TYPES)} for each column that is named",
@@ -416,4 +440,27 @@ def _build_sheet(raw: Raw, names: list[str], columns: list[Any], given: Mapping[
     notes = [*raw.notes, *said.sentences()]
     if len(made) == 1 and guesses["format"] == "text":
         notes.append("The table has a single column: if it should have more, choose the delimiter.")
-    return Sheet(made, int(some.sum()), guesses, tuple(key for key in OPTIONS if key in given), tuple(notes))
+    reading = TableReading(
+        format=guesses["format"],
+        encoding=guesses["encoding"],
+        delimiter=guesses["delimiter"],
+        header=bool(guesses["header"]),
+        sheet=guesses["sheet"],
+        missing=tuple(given.get("missing", ())),
+        columns=tuple(
+            ColumnReading(
+                c.name,
+                i,
+                c.kind,
+                c.guessed,
+                one.typed,
+                marks,
+                number=NumberFormat(style.decimal, style.thousands) if c.kind == "numeric" else None,
+                date=DateFormat(said.dates.get(c.name, "ISO8601")) if c.kind == "date" else None,
+                levels=c.levels,
+                dropped="" if c.kind in sheet.FEATURES else c.kind,
+            )
+            for i, (c, one) in enumerate(zip(made, encoded, strict=True))
+        ),
+    )
+    return Sheet(made, int(some.sum()), guesses, tuple(key for key in OPTIONS if key in given), tuple(notes), reading)

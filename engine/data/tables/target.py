@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from engine.data.table import Dataset
 from engine.data.tables.sheet import FEATURES, Column, Sheet, count_of, list_names, shorten
 from engine.errors import BadData
 from engine.spec import table_limits
+from engine.spec.table_reading import TableReading, TargetReading
 
 MAX_CLASSES = 50
 """With more distinct values a column is no target."""
@@ -51,6 +52,7 @@ def build_labels(sheet: Sheet, target: str, positive: str | None = None) -> Labe
     Raises BadData: no such column or class, a single class, or values that are no classes.
     """
     column = sheet.column(target)
+    target = column.name
     codes, names = _build_classes(column)
     counts = np.bincount(codes[codes >= 0], minlength=len(names))
     order = np.argsort(-counts, kind="stable")
@@ -69,6 +71,13 @@ def build_labels(sheet: Sheet, target: str, positive: str | None = None) -> Labe
     new = np.full(len(names) + 1, -1)
     new[order] = np.arange(len(order))
     return Labels(new[codes], tuple(names[int(i)] for i in order))
+
+
+def describe_target(sheet: Sheet, target: str, positive: str | None = None) -> TableReading:
+    """The sheet's reading with its target. positive: see `build_labels`. Raises BadData."""
+    found = build_labels(sheet, target, positive)
+    positive = found.classes[1] if len(found.classes) == 2 else positive
+    return replace(sheet.reading, target=TargetReading(sheet.resolve(target), found.classes, positive))
 
 
 def _build_classes(column: Column) -> tuple[np.ndarray, list[str]]:
@@ -132,6 +141,7 @@ def list_candidates(sheet: Sheet) -> list[dict[str, object]]:
 
 def select_features(sheet: Sheet, target: str) -> tuple[list[Column], list[Column]]:
     """(columns to learn from, other columns), both without the target."""
+    target = sheet.resolve(target)
     rest = [column for column in sheet.columns if column.name != target]
     return [c for c in rest if c.kind in FEATURES], [c for c in rest if c.kind not in FEATURES]
 
