@@ -437,7 +437,7 @@ def _write_code(comparison: Mapping[str, Any]) -> str:
     title = list_titles(comparison)[names[-1]]
     return (
         f"<p>{safe(title, 80)}, trained and measured again on the same test rows. It runs beside Imbalance Lab's engine and the table."
-        f"</p><pre><code>{escape_block(comparison_code.write_row(comparison, names[-1]))}</code></pre>"
+        f"</p><pre><code>{escape_block(comparison_code.write_row(comparison, names[-1], reading=False))}</code></pre>"
     )
 
 

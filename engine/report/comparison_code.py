@@ -34,19 +34,21 @@ TREES = "HistGradientBoostingClassifier"
 QUICK_LOOK = "# that was a quick look of a few epochs: how columns are scaled still matters then, so this can be far off"
 
 
-def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None) -> str:
+def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None, *, reading: bool = True) -> str:
     """Python that trains and measures a row of the comparison again, through `engine.estimators` (trees: through scikit-learn).
 
     A table is read by the engine's reader with the comparison's own `reading`, so its values are the comparison's. Its splits are too,
     so each replicate is tested on the very same rows; so are columns, parameters, training rows and the measure. The classifier draws
     the rows that choose the epoch itself and standardises 0/1 columns too, so the mean is near the row's and not the same digit for
     digit; after a quick look of a few epochs it can be far off, which a comment then says.
-    file: the table's path in the code, by default the name it came with.
+    file: the table's path in the code, by default the name it came with. reading: False for code that may be shown to others: the
+    reader guesses again how the table is read, as a reading holds levels and words of the table.
     Raises KeyError for a method that is not in the comparison.
     """
     row = next((m for m in comparison.get("methods") or () if m.get("name") == name), None)
     if row is None:
         raise KeyError(name)
+    comparison = comparison if reading else {**comparison, "reading": None}
     spec = comparison.get("spec") or {}
     ours = "dataset" in (spec.get("source") or {})
     classifier = _list_classifiers().get(name, TREES)
@@ -137,7 +139,7 @@ def _load_dataset(spec: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]
 
 def _load_table(comparison: Mapping[str, Any], file: str | None) -> list[str]:
     """data, y, classes, X and columns of a person's own table, read as the comparison read it."""
-    spec, data, reading = comparison["spec"], comparison.get("data") or {}, comparison.get("reading")
+    spec, data, reading = comparison.get("spec") or {}, comparison.get("data") or {}, comparison.get("reading")
     name = str(file or data.get("name") or "table.csv")
     target, positive = spec.get("target"), spec.get("positive")
     if reading:
@@ -145,7 +147,7 @@ def _load_table(comparison: Mapping[str, Any], file: str | None) -> list[str]:
         target, positive = told.get("name", target), told.get("positive", positive)
         lines = [*_write_reading(reading), f"name, target, positive = {name!r}, {target!r}, {positive!r}"]
         how = "reading=reading"
-    else:  # a comparison from before readings were kept: the reader guesses again
+    else:  # the reader guesses again, as it did
         options = {k: v for k, v in (spec.get("reading") or {}).items() if v is not None}
         lines = [f"name, target, positive = {name!r}, {target!r}, {positive!r}"]
         how = f"{options!r}, target=target"

@@ -32,7 +32,7 @@ from engine.export import load_model
 from engine.export.format import FORMAT, TRUSTED
 from engine.export.pipeline import Pipeline
 from engine.export.read import UnknownLevel
-from engine.export.readme import EXAMPLE
+from engine.export.readme import EXAMPLE, FRAME_EXAMPLE
 from engine.export.rows import write_augmented_csv
 from engine.export.write import model_bytes, save_model
 from engine.methods import method
@@ -226,7 +226,7 @@ def test_the_example_of_the_readme_runs(saved, tmp_path, monkeypatch, capsys):
     readme = zipfile.ZipFile(io.BytesIO(content)).read("README.md").decode()
     assert "SMOTE &lt;b&gt;" in readme and "<b>" not in readme
     (example,) = re.findall(r"```python\n(.*?)```", readme, re.S)
-    assert example == EXAMPLE and len(example.splitlines()) == 10
+    assert example == FRAME_EXAMPLE and len(example.splitlines()) == 10 == len(EXAMPLE.splitlines())
     (tmp_path / "model.zip").write_bytes(content)
     frame(data).to_csv(tmp_path / "new-rows.csv", index=False)
     monkeypatch.chdir(tmp_path)

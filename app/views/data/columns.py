@@ -69,7 +69,8 @@ def draw_columns(profile: Mapping[str, Any] | None, reading: Mapping[str, Any], 
         return {}
     if not sent:
         return None
-    return chosen | ({"types": types} if types else {})
+    kept = {"target_missing": reading["target_missing"]} if reading.get("target_missing") else {}
+    return chosen | ({"types": types} if types else {}) | kept
 
 
 def describe_reading(profile: Mapping[str, Any]) -> str:
