@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engine.report import run_code
+from engine.report import comparison_pandas, run_code
 from engine.report.formats import format_interval
 from engine.report.leaderboard import count_replicates, deciding_metric, metric_interval, to_number
 from engine.spec.table_reading import ColumnReading, DateFormat, NumberFormat, TableReading, TargetReading
@@ -48,9 +48,8 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None,
     row = next((m for m in comparison.get("methods") or () if m.get("name") == name), None)
     if row is None:
         raise KeyError(name)
-    comparison = comparison if reading else {**comparison, "reading": None}
     spec = comparison.get("spec") or {}
-    ours = "dataset" in (spec.get("source") or {})
+    table = _choose_table(comparison, reading=reading)
     classifier = _list_classifiers().get(name, TREES)
     thinned = row.get("most_rows")
     seed, folds = int(spec.get("seed") or 0), int((comparison.get("protocol") or {}).get("folds") or FOLDS)
@@ -62,9 +61,9 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None,
         f"# {one_line(row.get('title') or name, 80)}: {metric} {format_interval(found)}, "
         f"n = {len(_list_replicates(row))}, in the comparison",
         *([QUICK_LOOK] if row.get("look") else []),
-        *_list_imports(classifier, own=not ours, reading=bool(comparison.get("reading")), thinned=thinned is not None),
+        *_list_imports(classifier, table=table, thinned=thinned is not None),
         "",
-        *(_load_dataset(spec, comparison.get("data") or {}) if ours else _load_table(comparison, file)),
+        *_write_rows(comparison, table, file),
         *_check_count(comparison.get("data") or {}),
         "",
         "# the comparison's splits: they depend on the classes of the rows alone",
@@ -77,6 +76,7 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None,
             folds=folds,
             seed=seed,
             metric=metric,
+            frame=table == "pandas",
             thinned=thinned,
         ),
         "",
@@ -84,18 +84,41 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None,
     return "\n".join(lines)
 
 
-def _list_imports(classifier: str, *, own: bool, reading: bool, thinned: bool) -> list[str]:
-    """The imports of a row's Python. own: the rows are a person's table, not a set of the catalog; reading: it says how it was read."""
+def _choose_table(comparison: Mapping[str, Any], *, reading: bool) -> str:
+    """Where the rows of the code are from, see `_list_imports`."""
+    if "dataset" in ((comparison.get("spec") or {}).get("source") or {}):
+        return "catalog"
+    if "reading" not in comparison:
+        return "pandas"
+    return "reading" if reading and comparison["reading"] else "guess"
+
+
+def _write_rows(comparison: Mapping[str, Any], table: str, file: str | None) -> list[str]:
+    """X, y, classes and columns, by the kind of `_choose_table`."""
+    spec, data = comparison.get("spec") or {}, comparison.get("data") or {}
+    if table == "catalog":
+        return _load_dataset(spec, data)
+    if table == "pandas":
+        return comparison_pandas.load_table(spec, data, file)
+    return _load_table(comparison, file, guess=table == "guess")
+
+
+def _list_imports(classifier: str, *, table: str, thinned: bool) -> list[str]:
+    """The imports of a row's Python. table: where its rows are from: "catalog", or a person's table by "reading", "guess" or "pandas"."""
+    own, frame = table in ("reading", "guess"), table == "pandas"
     home = "sklearn.ensemble" if classifier == TREES else "engine.estimators"
     imports = [
         ("import numpy as np", True),
+        ("import pandas as pd", frame),
+        ("from sklearn.compose import make_column_transformer", frame),
         (f"from {home} import {classifier}", classifier == TREES),
         ("from sklearn.impute import SimpleImputer", True),
         ("from sklearn.pipeline import make_pipeline", True),
+        ("from sklearn.preprocessing import OneHotEncoder", frame),
         ("", True),
         ("from engine.analysis.metrics import scores", True),
-        ("from engine.data.catalog import load", not own),
-        ("from engine.data.prepare import encode", True),
+        ("from engine.data.catalog import load", table == "catalog"),
+        ("from engine.data.prepare import encode", not frame),
         ("from engine.data.split import split", True),
         ("from engine.data.table import numeric_only", True),
         ("from engine.data.tables.reading import read_sheet", own),
@@ -104,7 +127,7 @@ def _list_imports(classifier: str, *, own: bool, reading: bool, thinned: bool) -
         (f"from {home} import {classifier}", classifier != TREES),
         ("from engine.seeds import numpy_stream", thinned),
         ("from engine.spec import Imbalance, RunSpec", True),
-        ("from engine.spec.table_reading import TableReading", reading),
+        ("from engine.spec.table_reading import TableReading", table == "reading"),
     ]
     return [text for text, wanted in imports if wanted]
 
@@ -137,14 +160,14 @@ def _load_dataset(spec: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]
     return [f"data = load({spec['source']['dataset']!r})", *_encode(data)]
 
 
-def _load_table(comparison: Mapping[str, Any], file: str | None) -> list[str]:
-    """data, y, classes, X and columns of a person's own table, read as the comparison read it."""
-    spec, data, reading = comparison.get("spec") or {}, comparison.get("data") or {}, comparison.get("reading")
+def _load_table(comparison: Mapping[str, Any], file: str | None, *, guess: bool) -> list[str]:
+    """data, y, classes, X and columns of a person's own table, read as the comparison read it, or guessed as it guessed."""
+    spec, data, reading = comparison.get("spec") or {}, comparison.get("data") or {}, comparison.get("reading") or {}
     name = str(file or data.get("name") or "table.csv")
     target, positive = spec.get("target"), spec.get("positive")
-    if reading:
-        told = reading.get("target") or {}
-        target, positive = told.get("name", target), told.get("positive", positive)
+    told = reading.get("target") or {}
+    target, positive = told.get("name", target), told.get("positive", positive)
+    if not guess:
         lines = [*_write_reading(reading), f"name, target, positive = {name!r}, {target!r}, {positive!r}"]
         how = "reading=reading"
     else:  # the reader guesses again, as it did

@@ -142,13 +142,15 @@ def write_replicates(
     folds: int,
     seed: int,
     metric: str,
+    frame: bool = False,
     thinned: Any = None,
 ) -> list[str]:
     """Lines of Python that train the class `classifier` on each replicate, and measure it on that replicate's test rows.
 
     They stand on X, y, rows (a Dataset), spec and columns (what fills and encodes). arguments: of the class, as Python. numbers: the
-    replicates, as Python. thinned: training rows at most (`engine.data.thin`), None for all of them.
+    replicates, as Python. frame: X is a data frame. thinned: training rows at most (`engine.data.thin`), None for all of them.
     """
+    at = "X.iloc[{}]" if frame else "X[{}]"
     thin = f"    parts = thin(parts, y, {thinned!r}, numpy_stream({seed}, 'thin', seed, fold))"
     return [
         "found = []",
@@ -163,8 +165,8 @@ def write_replicates(
         "        validation_fraction=share,",
         f"        random_state={f'{seed} + ' if seed else ''}number,",
         "    )",
-        "    model = make_pipeline(columns, model).fit(X[own], y[own])",
-        "    probability = model.predict_proba(X[parts.test])",
+        f"    model = make_pipeline(columns, model).fit({at.format('own')}, y[own])",
+        f"    probability = model.predict_proba({at.format('parts.test')})",
         f"    found.append(float(scores(probability, y[parts.test])[{metric!r}][0]))",
         f"print(f'{metric} {{np.mean(found):.3f}}, n = {{len(found)}}')",
     ]

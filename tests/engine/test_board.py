@@ -209,7 +209,7 @@ def test_the_code_of_a_row_tests_the_rows_that_the_comparison_tested(tmp_path, m
 def test_the_columns_of_the_code_are_those_of_the_comparison(tmp_path, monkeypatch, compared):
     frame, data, found, _ = compared
     frame.to_csv(tmp_path / "churn.csv", index=False, sep=";", decimal=",")
-    for reading in (json.loads(json.dumps(found["reading"])), None):  # None: a comparison from before readings were kept
+    for reading in (json.loads(json.dumps(found["reading"])), None):  # None: the reader guesses again
         script = write_row({**found, "reading": reading}, "trees").partition("# the comparison's splits")[0]
         names = execute(script, tmp_path, monkeypatch)
         encoded, columns = encode(data)
