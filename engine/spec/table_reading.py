@@ -107,17 +107,21 @@ class TargetReading:
 class TableReading:
     """How a file was read. See the module.
 
-    format: one of FORMATS. encoding, delimiter, quote: of a text; delimiter "" for a single column and " " for runs of spaces,
-    quote "" where quotes are plain characters. header: whether a row of the file names the columns; names: where they come from
-    otherwise ("attributes" of ARFF, "comment"; else ""). sheet: of a workbook. skipped: lines, or rows of a workbook, above the
-    table. repeated: rows left out that repeat the header. missing: marks a person named. columns: all of the table's. target:
-    None until one is chosen. reader: READER when it was made.
+    format: one of FORMATS. encoding, delimiter, quote, escape: of a text; delimiter "" for a single column and " " for runs of
+    spaces, quote "" where quotes are plain characters, escape the character before a quote within quotes (the quote itself where
+    it is doubled). decimal, thousands: of most columns, where the format does not tell numbers from text. header: whether the
+    file names the columns; names: from where, if not from a row ("attributes" of ARFF, "comment"; else ""). sheet: of a
+    workbook. skipped: lines, or rows of a workbook, above the table. repeated: rows left out that repeat the header. missing:
+    marks a person named. columns: all of the table's. target: None until one is chosen. reader: READER when it was made.
     """
 
     format: str
     encoding: str | None = None
     delimiter: str | None = None
     quote: str = '"'
+    escape: str = '"'
+    decimal: str = "."
+    thousands: str = ""
     header: bool = True
     names: str = ""
     sheet: str | None = None

@@ -45,7 +45,8 @@ class Sheet:
 
     guesses: format, encoding, delimiter, decimal, thousands, header, sheet, missing (the marks that occur); None where it does
     not apply. All but format can be passed back as options. given: the options that were given. notes: sentences for display.
-    reading: how the table was read, without a target.
+    reading: how the table was read, with a target where the reading was given with one. sources: texts of columns that hold
+    other values as the target (`engine.data.tables.answers`).
     """
 
     columns: tuple[Column, ...]
@@ -54,6 +55,7 @@ class Sheet:
     given: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     reading: TableReading = field(default_factory=lambda: TableReading("text"))
+    sources: Any = field(default=None, repr=False, compare=False)
 
     def resolve(self, asked: str) -> str:
         """The name of the column that a person means by `asked`: exact, else trimmed, else in any case. Raises BadData."""
