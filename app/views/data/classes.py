@@ -42,15 +42,15 @@ def draw_classes(
             _choose_positive(profile, classes, lambda name: take(target, name), f"mine.positive.{version}")
         _draw_counts(profile, classes)
     if take_marks is not None and target is not None:
-        _ask_marks(profile["target"], no_answer, take_marks, version)
+        _ask_marks(profile, no_answer, take_marks, version)
     return draw_warnings(profile)
 
 
 def _ask_marks(
-    target: Mapping[str, Any], no_answer: Sequence[str], take_marks: Callable[[list[str]], None], version: str
+    profile: Mapping[str, Any], no_answer: Sequence[str], take_marks: Callable[[list[str]], None], version: str
 ) -> None:
     """Ask of every usual mark of missing values in the target whether it is a class or no answer."""
-    marks = {str(mark["text"]): int(mark["rows"]) for mark in target.get("marks") or ()}
+    marks = {str(mark["text"]): int(mark["rows"]) for mark in profile.get("target_marks") or ()}
     for i, mark in enumerate([*marks, *no_answer]):
         key, is_class = f"mine.mark.{i}.{version}", mark in marks
         rows = f"{format_count(marks[mark], 'row')} {'says' if marks[mark] == 1 else 'say'}" if is_class else "Rows that say"
