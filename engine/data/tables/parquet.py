@@ -66,7 +66,7 @@ def _read_columns(data: bytes) -> tuple[list[str], list[Any], list[dict[str, boo
     traits: list[dict[str, bool]] = []
     left: list[str] = []
     for field, column in zip(table.schema, table.columns, strict=True):
-        made = _to_texts(column)
+        made = to_texts(column)
         if made is None:
             left.append(field.name)
             continue
@@ -124,7 +124,7 @@ def _is_text(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def _to_texts(column: Any) -> Any:
+def to_texts(column: Any) -> Any:
     """An array of strings, or of codes into strings; None for values that are not plain."""
     import pyarrow as pa
     import pyarrow.compute as pc
