@@ -155,7 +155,12 @@ def test_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert found["data"]["counts"] == {"Preis": 118, "None": 40} and found["data"]["positive"] == "None"
     assert {d["name"]: d["kind"] for d in found["data"]["dropped"]} == {"Kunde": "id"}
     said = " ".join(found["notes"])
-    for words in ("2 rows without an answer", "'Kunde'", "'Preis' 118", "'None'"):
+    for words in (
+        "2 rows without an answer",
+        "'Kunde'",
+        "'Preis' 118",
+        "40 rows say 'None' in 'Grund': a class, or no answer?",
+    ):
         assert words in said and words in err, words
     reading = engine.load_model("m.zip").pipeline.reading
     assert reading is not None and reading.to_json() == found["reading"]

@@ -102,7 +102,13 @@ def list_notes(sheet: Sheet, target: str, positive: str | None = None) -> list[s
     found = profile_table(sheet, target, positive)
     counts = ", ".join(f"{shorten(c['name'])!r} {c['rows']:,}" for c in found["classes"][:10])
     classes = f"{count_of(found['used'], 'row')} with an answer in {shorten(found['target']['name'])!r}: {counts}."
-    return [*sheet.notes, classes, *(w["text"] for w in found["warnings"])]
+    asked = [
+        f"{count_of(mark['rows'], 'row')} {'says' if mark['rows'] == 1 else 'say'} {shorten(mark['text'])!r} in "
+        f"{shorten(found['target']['name'])!r}: a class, or no answer? It counts as a class unless it is named as a missing mark of the "
+        "target."
+        for mark in found["target_marks"]
+    ]
+    return [*sheet.notes, classes, *asked, *(w["text"] for w in found["warnings"])]
 
 
 def _describe_target(sheet: Sheet, target: str, positive: str | None, guessed: bool, out: Mapping[str, Any]) -> dict[str, Any]:
