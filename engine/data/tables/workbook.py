@@ -145,7 +145,7 @@ def _read_rows(chosen: Any) -> tuple[list[list[str | None]], tuple[bool, ...]]:
                 row.append(value)
                 filled[i] += value is not None
             else:
-                row.append(_to_text(value))
+                row.append(to_text(value))
                 filled[i] += 1
                 known[i] += 1
         rows.append(row)
@@ -156,7 +156,7 @@ def _read_rows(chosen: Any) -> tuple[list[list[str | None]], tuple[bool, ...]]:
     return rows, tuple(2 * k > f for k, f in zip(known, filled, strict=True))
 
 
-def _to_text(value: Any) -> str | None:
+def to_text(value: Any) -> str | None:
     """An Excel value as text that parses back to the same value."""
     if isinstance(value, bool):
         return "true" if value else "false"
