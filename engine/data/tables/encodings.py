@@ -112,6 +112,9 @@ def _guess_utf16(data: bytes) -> str:
 
 WORD = re.compile(rb"[A-Za-z\x80-\xff]{2,}")
 
+CYRILLIC = ("cp1251", "koi8-r")
+"""Encodings of Cyrillic letters; each reads a text of the other as letters too."""
+
 OTHER_SCRIPTS = ("cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp932", "gb18030", "big5", "cp949")
 
 
@@ -130,7 +133,8 @@ def _guess_eight_bit(data: bytes) -> str:
         for match in from_bytes(part, cp_isolation=list(OTHER_SCRIPTS)):
             half = sum("\uff61" <= c <= "\uff9f" for c in str(match))  # cp932 single bytes, rare in text
             if 2 * half < beside:
-                return _check_encoding(match.encoding)
+                name = _check_encoding(match.encoding)
+                return max(CYRILLIC, key=lambda other: _count_usual(part, other)) if name in CYRILLIC else name
         if found := _guess_wide(part):
             return found
     inside = sum(map(len, INSIDE.findall(head)))
@@ -158,6 +162,11 @@ def _guess_wide(part: bytes) -> str:
         shares[name] = sum(low <= code <= high for code in codes) / max(1, len(codes))
     best = max(shares, key=lambda name: shares[name], default="")
     return best if best and shares[best] > 0.9 else ""
+
+
+def _count_usual(part: bytes, encoding: str) -> int:
+    """How many letters are among the ten most frequent ones of Russian."""
+    return sum(letter in "оеаинтсрвл" for letter in part.decode(encoding, "replace").lower())
 
 
 def _count_high(word: bytes) -> int:

@@ -260,7 +260,7 @@ def _as_numbers(
         if len(lengths) == 1 and min(lengths) >= LONG_ID:
             return ColumnReading(column.name, place, "id")
         if present >= FEW:
-            counts_rows = different == present == len(column.codes) and np.ptp(known) == present - 1
+            counts_rows = different == present >= MOSTLY * len(column.codes) and np.ptp(known) == present - 1
             called = ID_NAME.search(column.name) is not None and different >= MOSTLY * present
             beyond = bool((np.abs(known) > EXACT).any())
             if counts_rows or called or (beyond and 2 * len(column.texts) > present):

@@ -43,10 +43,8 @@ PLAIN_BODY = r"^[+\-]?(?:[0-9][0-9.,]*|[.,][0-9]+)(?:[eE][+\-]?[0-9]+)?$"
 INFINITE = r"^[+\-]?(?i:inf|infinity)$"
 
 _COIN = rf"[A-Z]{{0,3}}[{SIGNS}]|[A-Z]{{3}}|" + "|".join(re.escape(w) for w in WORDS)
-_UNIT = (
-    rf"[/{LETTERS}°µμ%‰′″][{LETTERS}23°µμ%‰/²³·^.\-]*"
-    rf"(?: [{LETTERS}/%(][{LETTERS}23°µμ%‰/²³·^.)]*)?"
-)
+_PART = rf"[/{LETTERS}°µμ%‰′″][{LETTERS}23°µμ%‰/²³·^.]*(?:-[{LETTERS}]+)*"
+_UNIT = rf"{_PART}(?: \(?{_PART}\)?)?"
 AFFIXED = (
     rf"^(?P<bound>(?:<=|>=|=<|=>|<|>|≤|≥){BLANK}?)?"
     rf"(?P<sign1>[+{MINUS}]{BLANK}?)?"
@@ -332,14 +330,15 @@ class Guess:
 
 def guess_format(one: Numerals, style: Style) -> Guess:
     """Parses in the file's style, or in the column's own style where that is unambiguous."""
-    own = False
-    values = one.parse_bodies(style)
-    comma, point = count_evidence(one)
-    if not one.column.typed and ((style.decimal == "." and comma > point) or (style.decimal == "," and point > comma)):
-        other = find_style([one], None, None, None)
+    values, own = one.parse_bodies(style), False
+    if not one.column.typed and np.isnan(values).any():
+        comma, point = count_evidence(one)
+        fits = (style.decimal == "." and comma <= point) or (style.decimal == "," and point <= comma)
+        other = find_style([one], None, style.decimal if fits else None, None)
         others = one.parse_bodies(other)
         if one.counts[~np.isnan(others)].sum() > one.counts[~np.isnan(values)].sum():
-            style, values, own = other, others, True
+            own = style.decimal != other.decimal or bool(style.thousands)
+            style, values = other, others
     before, after, units = _choose_affixes(one, values)
     form = NumberFormat(
         style.decimal,

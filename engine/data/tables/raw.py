@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.data.tables import duck, encodings, headers, parquet, sheet, sniff, unpack, workbook
+from engine.data.tables.mixed_cells import unify_cells
 from engine.data.tables.sheet import count_of
 from engine.errors import BadData
 from engine.spec import table_limits
@@ -180,7 +181,9 @@ def _read_workbook(data: bytes, given: Mapping[str, Any]) -> Raw:
     notes = list(grid.notes)
     if first:
         notes.append(f"{count_of(first, 'row')} above the table {'is' if first == 1 else 'are'} left out.")
-    columns = [pa.array([_clean(cell) for cell in column], pa.string()) for column in zip(*grid.rows[first:], strict=True)]
+    columns = [
+        pa.array([_clean(cell) for cell in unify_cells(column)], pa.string()) for column in zip(*grid.rows[first:], strict=True)
+    ]
     traits = [{"typed": typed} for typed in grid.typed]
     return Raw(columns, traits, None, {"format": "excel", "sheet": grid.name}, notes, skipped=first)
 

@@ -151,11 +151,14 @@ def find_layout(text: str, reader: duck.Duck, delimiter: str | None = None, quot
 
 
 def _check_quote(sample: str, guess: duck.Dialect | None) -> tuple[str, str]:
-    """(quote, escape) as DuckDB has them, where no cell begins with a double quote and none is doubled otherwise."""
-    quote, escape = (guess.quote, guess.escape) if guess else ("", "")
-    if quote != '"' and re.search(r'(^|[,;|\t])"', sample, re.MULTILINE):
-        quote = ""
-    return (quote, "\\" if escape == "\\" and '""' not in sample else quote) if quote else ('"', '"')
+    """(quote, escape): DuckDB's quote where no cell begins with a double one. A backslash escapes where it stands before quotes
+    within a cell and none is doubled.
+    """
+    quote = guess.quote if guess else ""
+    if not quote or (quote != '"' and re.search(r'(^|[,;|\t])"', sample, re.MULTILINE)):
+        quote = '"'
+    escaped = re.search(r'\\"(?![,;|\t\r\n]|$)', sample) and not re.search(r'[^,;|\t\r\n]""[^,;|\t\r\n]', sample)
+    return quote, "\\" if escaped and quote == '"' else quote
 
 
 def typical_width(widths: Sequence[int]) -> int:
@@ -174,9 +177,11 @@ def count_preamble(widths: Sequence[int], width: int) -> int:
 
 
 def _count_filled(row: Sequence[str], width: int) -> int:
-    """The cells of a row; 1 where all but the first are empty and that is no number, as in a title that a spreadsheet writes."""
-    lone = width > 2 and row[0].strip() and not any(cell.strip() for cell in row[1:]) and not NUMBER.fullmatch(row[0])
-    return 1 if lone else len(row)
+    """The cells of a row; of a row that has no more than its first one, and that is no number, the filled ones: a title as a
+    spreadsheet writes it.
+    """
+    lone = width > 2 and not any(cell.strip() for cell in row[1:]) and not NUMBER.fullmatch(row[0])
+    return bool(row[0].strip()) if lone else len(row)
 
 
 def _is_title(rows: Sequence[Sequence[str]], width: int) -> bool:
