@@ -1,6 +1,6 @@
 """Seconds that many viewers wait for a page, and the memory of the server, by a websocket client that does what a browser does.
 
-    python -m benchmarks.viewers [--viewers 10,30,60,100] [--pages lab,compare,...] [--over 10 | --over 0] [--live] [--soak MINUTES]
+    python -m benchmarks.viewers [--viewers 10,30,60,100] [--pages lab,...] [--over 10] [--before 60] [--live] [--gone 200] [--soak 30]
 
 Starts the server as `make run` does, without an engine, on a new store with the recorded examples; --live adds a run that sends a
 frame each half second. --url measures a server that is there already. Each viewer has its own cookie, opens the page, keeps it for
@@ -342,7 +342,9 @@ async def measure(url: str, options: argparse.Namespace, server: psutil.Process 
     """Every round that the options ask for."""
     addresses = list_addresses(live)
     pages = {page: addresses[page] for page in options.pages}
-    await run_round(url, next(iter(pages)), next(iter(pages.values())), 2, 0.0, 0.0, None)  # the server's first views of all
+    for page, query in pages.items():  # the server's first views of all, and the sessions that came before
+        for _ in range(max(1, options.before // 10)):
+            await run_round(url, page, query, min(10, max(2, options.before)), 0.0, 0.0, None)
     if options.soak:
         await soak(url, pages, options.soak, options.viewers[0], server)
         return
@@ -361,6 +363,7 @@ def main() -> None:
     parser.add_argument("--pages", type=lambda text: text.split(","), default=list(PAGES))
     parser.add_argument("--over", type=float, default=10.0, help="seconds over which they arrive, 0: all at once")
     parser.add_argument("--hold", type=float, default=10.0, help="seconds that each keeps the page")
+    parser.add_argument("--before", type=int, default=0, help="sessions of each page that have come and gone before")
     parser.add_argument("--live", action="store_true", help="the Lab shows a run that goes on")
     parser.add_argument("--gone", type=int, default=0, help="sessions that come and go at the end, such as 200")
     parser.add_argument("--soak", type=float, default=0.0, help="minutes")

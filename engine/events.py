@@ -142,14 +142,14 @@ def kind(event: Event) -> str:
 def encode(event: Event) -> tuple[str, str, bytes | None]:
     """(kind, JSON, npz or None), the form in which the store keeps an event."""
     names = getattr(event, "arrays", ())
-    words = {f.name: getattr(event, f.name) for f in dataclasses.fields(event) if f.name not in names}
-    return kind(event), json.dumps(words), pack({n: getattr(event, n) for n in names}) if names else None
+    plain = {f.name: getattr(event, f.name) for f in dataclasses.fields(event) if f.name not in names}
+    return kind(event), json.dumps(plain), pack({n: getattr(event, n) for n in names}) if names else None
 
 
-def decode(kind: str, words: str, arrays: bytes | None) -> Event:
+def decode(kind: str, text: str, arrays: bytes | None) -> Event:
     """The event of `encode`'s parts. Raises BadData if they do not make one."""
     try:
-        values: dict[str, Any] = json.loads(words)
+        values: dict[str, Any] = json.loads(text)
         for name, value in values.items():
             if isinstance(value, list):
                 values[name] = tuple(value)
@@ -161,14 +161,14 @@ def decode(kind: str, words: str, arrays: bytes | None) -> Event:
 
 def pack_film(scene: Scene, frames: list[Frame]) -> bytes:
     """One replicate's scene and frames as one npz: the artifact `frames/<replicate>`."""
-    words = [{"phase": f.phase, "epoch": f.epoch, "step": f.step, "score": f.score} for f in frames]
+    plain = [{"phase": f.phase, "epoch": f.epoch, "step": f.step, "score": f.score} for f in frames]
     sent = [f for f in frames if len(f.points)]
     arrays = {
         "points": np.stack([f.points for f in sent]) if sent else np.zeros((0, 0, 2), np.int16),
         "moved": np.stack([f.moved for f in sent]) if sent else np.zeros((0, 0), np.uint16),
         "has_points": np.array([len(f.points) > 0 for f in frames], bool),
         "surface": np.stack([f.surface for f in frames]) if frames else np.zeros((0, GRID, GRID), np.uint8),
-        "words": _text(json.dumps(words)),
+        "words": _text(json.dumps(plain)),
         "scene": _text(encode(scene)[1]),
     }
     return pack(arrays | {f"scene.{name}": getattr(scene, name) for name in Scene.arrays})
@@ -184,8 +184,8 @@ def unpack_film(data: bytes) -> tuple[Scene, list[Frame]]:
         index = np.cumsum(arrays["has_points"]) - 1
         none = (np.zeros((0, 2), np.int16), np.zeros(0, np.uint16))
         frames = [
-            Frame(scene.replicate, **words, points=points, moved=moved, surface=surface)
-            for words, (points, moved), surface in zip(
+            Frame(scene.replicate, **plain, points=points, moved=moved, surface=surface)
+            for plain, (points, moved), surface in zip(
                 json.loads(arrays["words"].tobytes()),
                 [
                     (arrays["points"][i], arrays["moved"][i]) if has else none
@@ -200,8 +200,8 @@ def unpack_film(data: bytes) -> tuple[Scene, list[Frame]]:
     return scene, frames
 
 
-def _text(words: str) -> np.ndarray:
-    return np.frombuffer(words.encode(), np.uint8)
+def _text(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), np.uint8)
 
 
 def pack(arrays: dict[str, np.ndarray]) -> bytes:

@@ -65,7 +65,7 @@ def forget() -> None:
 def _profile(options: Mapping[str, Any], table: Table) -> Steps:
     began = time.monotonic()
     yield Phase("reading", "Reading the table")
-    sheet = _sheet(table, options["reading"])
+    sheet = _sheet(table, options["reading"], options["target"])
     yield Phase("profile", "Looking at columns and classes")
     found = importlib.import_module(PROFILE).profile_table(sheet, options["target"], options["positive"])
     return {"seconds": time.monotonic() - began}, {"profile": _json(found)}
@@ -81,7 +81,7 @@ def _compare(spec: Mapping[str, Any], table: Table | None) -> Steps:
         dataset = importlib.import_module(CATALOG).load(asked.source["dataset"])
     else:
         dataset = _dataset(table, spec)
-        more = module.describe_sheet(_sheet(table, asked.reading), asked.target)
+        more = module.describe_sheet(_sheet(table, asked.reading, asked.target), asked.target, asked.positive)
     found, artifacts = yield from module.compare(dataset, asked, began=began, **more)
     return {"seconds": time.monotonic() - began}, {**artifacts, "comparison": _json(found)}
 
@@ -93,16 +93,24 @@ def _run(spec: RunSpec, table: Table, run: Callable[..., Any], id: str, device: 
 
 
 def _dataset(table: Table, options: Mapping[str, Any]) -> Any:
-    sheet = _sheet(table, options.get("reading") or {})
+    sheet = _sheet(table, options.get("reading") or {}, options["target"])
     return importlib.import_module(TARGET).to_dataset(sheet, options["target"], options.get("positive"), name=table[0])
 
 
-def _sheet(table: Table, reading: Mapping[str, Any]) -> Any:
+def _sheet(table: Table, reading: Mapping[str, Any], target: str | None) -> Any:
+    """The table as read. Where it has no column of the target's name so, its header is looked for by that name."""
+    sheet = _read_once(table, reading, None)
+    if target is None or any(column.name.casefold() == target.strip().casefold() for column in sheet.columns):
+        return sheet
+    return _read_once(table, reading, target)
+
+
+def _read_once(table: Table, reading: Mapping[str, Any], target: str | None) -> Any:
     name, data = table
-    key = hashlib.sha256(canonical_json([name, dict(reading)]).encode() + data).hexdigest()
+    key = hashlib.sha256(canonical_json([name, dict(reading), target]).encode() + data).hexdigest()
     if key not in _sheets:
         _sheets.clear()
-        _sheets[key] = importlib.import_module(READING).read_sheet(data, name, dict(reading))
+        _sheets[key] = importlib.import_module(READING).read_sheet(data, name, dict(reading), target=target)
     return _sheets[key]
 
 

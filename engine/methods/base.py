@@ -233,7 +233,7 @@ class TableMethod(Method, abc.ABC):
         )
         rows = hashlib.sha256(net.flat.cpu().contiguous().numpy().data)
         for part in (task.train, task.valid):
-            for tensor in (part.x, part.y, part.mask):
+            for tensor in (part.x, part.y, part.mask, *(() if part.weight is None else (part.weight,))):
                 rows.update(tensor.cpu().contiguous().numpy().data)
         on = (task.seed, task.replicates, len(task.classes), task.patience, task.held_out, str(task.device), task.dtype)
         return repr((own, how, on, rows.hexdigest()))

@@ -29,7 +29,7 @@ class Cost:
     k: neighbours (t-SNE: the perplexity). iterations: 1000 where the technique has no such parameter. first: extra seconds
     while the libraries are not imported yet. compile: extra seconds, once per machine. Fitted to n = 600, 1250, 2500 at d = 64,
     to d = 640 and to four times the neighbours at n = 2500 (normal clusters; one thread of a 2-core Xeon virtual machine,
-    scikit-learn 1.9.1, umap-learn 0.5.12, numba 0.68; the figures are in tests/engine/test_techniques.py). Another machine
+    scikit-learn 1.9.1, umap-learn 0.5.12, numba 0.68; the figures are in tests/engine/test_embedding_spec.py). Another machine
     differs by a factor, which the store estimates from its own jobs: `Store.embed_seconds`.
     """
 

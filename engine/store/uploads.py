@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine.errors import BadInput, UnknownName, WrongType
+from engine.spec import table_reading
 from engine.store.arrival import UploadWriter, check_room, check_size
 from engine.store.database import Part
 from engine.store.forgetting import touch_owner
@@ -108,12 +109,14 @@ class Uploads(Part):
 
 
 def require_upload(connection: Connection, id: str, owner: str | None) -> str:
-    """The digest of an owner's table. Raises UnknownName where there is none, or it is somebody else's."""
+    """The fingerprint of an owner's table: its digest, and the reader's version, so that nothing computed under another reading of
+    it counts. Raises UnknownName where there is none, or it is somebody else's.
+    """
     query = sa.select(UPLOADS.c.digest).where(UPLOADS.c.id == id, UPLOADS.c.owner == owner, UPLOADS.c.whole == 1)
     digest = connection.execute(query).scalar()
     if digest is None:
         raise UnknownName(_NO_TABLE.format(id=quote(id)))
-    return str(digest)
+    return f"{digest} reader {table_reading.READER}"
 
 
 def clean_name(name: str) -> str:

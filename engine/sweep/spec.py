@@ -110,29 +110,29 @@ class SweepSpec:
     def to_query(self) -> dict[str, str]:
         """The query of an address that opens this sweep. It has every parameter, so that a link stays valid if defaults change."""
         lists = {"datasets": self.datasets, "methods": self.methods, "ratios": [f"{r:.12g}" for r in self.ratios]}
-        words = {name: ",".join(map(_quote, given)) for name, given in lists.items()}
-        return words | {name: str(getattr(self, name)) for name in ("where", "folds", "seeds", "seed")}
+        query = {name: ",".join(map(_quote, given)) for name, given in lists.items()}
+        return query | {name: str(getattr(self, name)) for name in ("where", "folds", "seeds", "seed")}
 
     @classmethod
-    def from_query(cls, words: Mapping[str, str], catalog: Mapping[str, Any]) -> SweepSpec:
+    def from_query(cls, query: Mapping[str, str], catalog: Mapping[str, Any]) -> SweepSpec:
         """The sweep of `to_query`. Other parameters are ignored. Raises BadParameter or UnknownName with one sentence for
         invalid ones.
         """
-        asked: dict[str, Any] = {}
+        given: dict[str, Any] = {}
         for name in ("datasets", "methods", "ratios"):
-            asked[name] = parse_list(words.get(name, ""))
-            if not asked[name]:
+            given[name] = parse_list(query.get(name, ""))
+            if not given[name]:
                 raise BadParameter(f"a sweep needs at least one of its {name}; write {name}=... with commas between.")
         for kind in ("datasets", "methods"):
-            for name in asked[kind]:
+            for name in given[kind]:
                 find_entry(catalog, kind, name)
-        asked["ratios"] = [_number("ratios", text) for text in asked["ratios"]]
+        given["ratios"] = [_number("ratios", text) for text in given["ratios"]]
         for name in ("folds", "seeds", "seed"):
-            if name in words:
-                asked[name] = _whole(name, words[name])
-        if "where" in words:
-            asked["where"] = words["where"]
-        return cls(**asked)
+            if name in query:
+                given[name] = _whole(name, query[name])
+        if "where" in query:
+            given["where"] = query["where"]
+        return cls(**given)
 
     # ---- its cells
 
@@ -173,8 +173,8 @@ class SweepSpec:
         return 1 if entry.get("test_counts") else self.folds
 
     def _spec(self, entry: Mapping[str, Any], method: str, ratio: float) -> RunSpec:
-        made = Imbalance("ratio", ratio, None, self.where)
-        return RunSpec(entry["name"], method, made, folds=self._folds(entry), seeds=self.seeds, seed=self.seed)
+        imbalance = Imbalance("ratio", ratio, None, self.where)
+        return RunSpec(entry["name"], method, imbalance, folds=self._folds(entry), seeds=self.seeds, seed=self.seed)
 
     def _too_much(self, entry: Mapping[str, Any], ratio: float) -> str:
         """Why the dataset cannot have this ratio; '' if it can."""
@@ -183,8 +183,8 @@ class SweepSpec:
         if ratio > highest or min(counts) < limits.min_class_rows(folds):
             return why
         if entry.get("test_counts") and self.where == "all":
-            made = Imbalance("ratio", ratio, None, self.where)
-            left = limits.target_counts(entry["test_counts"], made, head=limits.head_class(counts, "ratio"))
+            imbalance = Imbalance("ratio", ratio, None, self.where)
+            left = limits.target_counts(entry["test_counts"], imbalance, head=limits.head_class(counts, "ratio"))
             if min(left) < 1:
                 return f"No row of the smallest class would remain in the test part of {entry['name']} at {ratio:g}:1."
         return ""
@@ -204,16 +204,16 @@ def _cells(spec: SweepSpec, used: str) -> tuple[Cell, ...]:
             for name in methods:
                 method = find_entry(catalog, "methods", name)
                 if entry["kind"] in method["kinds"]:
-                    own = spec._spec(entry, name, ratio).complete(catalog)
-                    if name != ORACLE or not explain_no_potential(own, entry):
+                    complete = spec._spec(entry, name, ratio).complete(catalog)
+                    if name != ORACLE or not explain_no_potential(complete, entry):
                         out.append(
                             Cell(
                                 entry["name"],
                                 name,
                                 ratio,
-                                own,
-                                own.run_id(entry["fingerprint"]),
-                                estimate_cost(own, entry, method),
+                                complete,
+                                complete.run_id(entry["fingerprint"]),
+                                estimate_cost(complete, entry, method),
                             )
                         )
     return tuple(sorted(out, key=lambda cell: cell.cost))  # stable: plain training stays before cells of the same cost

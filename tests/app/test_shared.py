@@ -20,6 +20,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import garbage
 from app.charts import palette, pr
+from app.frame import turns
 from app.parts import share, size
 from app.player import Feed, decode_chunk
 from app.session import figures, shared, visitor
@@ -323,6 +324,51 @@ def test_a_deleted_run_is_shown_to_nobody(store: Store, look: Look) -> None:
     store.delete(run.id)
     page = look(run=run.id)
     assert not page.get("plotly_chart") and "no such run" in page.error[0].value
+
+
+# ---- turns
+
+
+def test_few_scripts_run_at_a_time_and_the_first_to_ask_goes_first():
+    running, most, order = 0, 0, []
+    lock = threading.Lock()
+
+    def script(n: int) -> None:
+        nonlocal running, most
+        with turns.take_turn():
+            with lock:
+                running, most = running + 1, max(most, running + 1)
+                order.append(n)
+            time.sleep(0.05)
+            with lock:
+                running -= 1
+
+    threads = [threading.Thread(target=script, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.005)
+    for thread in threads:
+        thread.join()
+    assert most == turns.SLOTS and order == list(range(8))
+
+
+def test_a_script_that_hangs_or_fails_keeps_nobody(monkeypatch):
+    monkeypatch.setattr(turns, "PATIENCE", 0.1)
+    with pytest.raises(ZeroDivisionError), turns.take_turn():
+        raise ZeroDivisionError
+    hanging = [turns.take_turn() for _ in range(turns.SLOTS)]
+    for each in hanging:
+        each.__enter__()
+    began = time.monotonic()
+    for _ in range(2):  # one that has no slot gives none back
+        with turns.take_turn():
+            pass
+    assert 0.2 <= time.monotonic() - began < 2
+    for each in hanging:
+        each.__exit__(None, None, None)
+    began = time.monotonic()
+    with turns.take_turn():
+        assert time.monotonic() - began < 0.1
 
 
 # ---- the collector

@@ -103,7 +103,9 @@ def test_what_cannot_be_is_one_sentence(kind, spec, sent, said):
 def test_a_table_is_read_once_and_its_sheet_goes_with_the_next_one(monkeypatch):
     read: list[str] = []
     real = reading.read_sheet
-    monkeypatch.setattr(reading, "read_sheet", lambda data, name, options: (read.append(name), real(data, name, options))[1])
+    monkeypatch.setattr(
+        reading, "read_sheet", lambda data, name, options, **how: (read.append(name), real(data, name, options, **how))[1]
+    )
     for spec in (OPTIONS, OPTIONS | {"target": None}, OPTIONS):
         done(private.steps("profile", spec, table(), run=None, id="j"))
     assert read == ["mine.csv"] and len(private._sheets) == 1

@@ -1,18 +1,21 @@
-"""Finds the kind of a column of texts: numeric, date, boolean, categorical, text. Each distinct text is processed once."""
+"""Finds the kind of a column of texts: numeric, date, boolean, categorical, text. Each distinct text is processed once.
+
+`read_column` guesses a ColumnReading; `apply_column` gives the column of a reading, guessed or given.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from engine.data.tables.dates import parse_dates
-from engine.data.tables.numerals import PLAIN, Style, count_evidence, find_style, parse_numbers
-from engine.data.tables.sheet import Column, count_of, list_names, shorten
-from engine.data.tables.texts import MOSTLY, Encoded, count_matches
+from engine.data.tables import dates
+from engine.data.tables.numerals import PLAIN, Guess, Numerals, Style, guess_format, take_apart
+from engine.data.tables.sheet import FEATURES, Column, count_of, list_names, shorten
+from engine.data.tables.texts import MOSTLY, Encoded, count_matches, match_texts
 from engine.errors import BadData
+from engine.spec.table_reading import ColumnReading
 
 TYPES = ("numeric", "categorical", "boolean", "date", "ignore")
 """Types that a person can set for a column."""
@@ -31,15 +34,25 @@ MANY_LEVELS = 100
 OTHER = "(other)"
 
 FEW = 20
-"""With fewer rows, values that all differ are no evidence of an ID."""
+"""With fewer rows, values that all differ are no evidence of an ID. With more different numbers, words are no levels."""
+
+MOST_WORDS = 5
+"""Most different words among numbers that count as missing."""
 
 EXACT = 2.0**53
 """Whole numbers up to here are exact in double precision."""
 
-ID_NAME = re.compile(
-    r"(?i:(^|[\s_.\-])(id|ids|uuid|guid|index|row|rowid|row ?names?|record ?(no|id)?|kennung)$|^unnamed: 0$)|[a-z]I[dD]$"
-)
+LONG_ID = 12
+"""Whole numbers of so many digits, all different and equally long, are an ID."""
+
+LARGEST = 1e100
+"""Larger numbers cannot be squared and summed."""
+
+ID_NAME = re.compile(r"(?i:(^|[\s_.\-])(id|ids|uuid|guid|index|row|rowid|row ?names?|record ?(no|id)?|kennung)$)|[a-z]I[dD]$")
 """Usual names of columns that number the rows."""
+
+INDEX_NAME = re.compile(r"Unnamed: \d+(\.\d+)*|__index_level_\d+__")
+"""Names of an index that pandas saved."""
 
 
 @dataclass
@@ -47,10 +60,14 @@ class Notes:
     """Notes for display, grouped by kind, so that a hundred columns give one sentence."""
 
     stray: dict[str, int] = field(default_factory=dict)
+    words: dict[str, dict[str, int]] = field(default_factory=dict)
     styles: list[str] = field(default_factory=list)
     pooled: dict[str, int] = field(default_factory=dict)
-    dates: dict[str, str] = field(default_factory=dict)
+    dates: dict[str, tuple[bool | None, bool]] = field(default_factory=dict)
     large: dict[str, int] = field(default_factory=dict)
+    bounds: dict[str, int] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
+    mixed: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def sentences(self) -> list[str]:
         """One sentence for each kind of note."""
@@ -59,6 +76,20 @@ class Notes:
             n = sum(self.stray.values())
             what = "is no number or date there and counts" if n == 1 else "are no numbers or dates there and count"
             out.append(f"{count_of(n, 'value')} in {list_names(list(self.stray))} {what} as missing.")
+        for name, words in self.words.items():
+            shown = ", ".join(f"{shorten(word)!r} ({count_of(n, 'row')})" for word, n in words.items())
+            out.append(f"{shorten(name)!r} holds numbers and words; words count as missing: {shown}.")
+        if self.bounds:
+            n = sum(self.bounds.values())
+            what = "is a bound such as <5 and counts" if n == 1 else "are bounds such as <5 and count"
+            out.append(f"{count_of(n, 'value')} in {list_names(list(self.bounds))} {what} as the number behind the sign.")
+        for affix in dict.fromkeys(self.units.values()):
+            names = [name for name, other in self.units.items() if other == affix]
+            out.append(f"{list_names(names)}: numbers are written with {shorten(affix)!r} and read without it.")
+        for name, units in self.mixed.items():
+            out.append(
+                f"{shorten(name)!r} is not read as numbers, since their units differ: {list_names(list(units), MOST_WORDS)}."
+            )
         if self.large:
             n = sum(self.large.values())
             what = "is too large to compute with and counts" if n == 1 else "are too large to compute with and count"
@@ -71,177 +102,308 @@ class Notes:
                 f"{list_names(list(self.pooled))}: more than {MANY_LEVELS} levels (up to {n:,}); the {MANY_LEVELS - 1} most frequent "
                 f"are kept, the rest is {OTHER}."
             )
-        for form in sorted({f for f in self.dates.values() if f[:2] in ("%d", "%m")}):
-            names = [name for name, f in self.dates.items() if f == form]
-            order = "day before month" if form.startswith("%d") else "month before day"
-            out.append(f"{list_names(names)}: dates are read with the {order}.")
+        for day_first in (True, False):
+            order = "day before month" if day_first else "month before day"
+            if names := [name for name, (first, decided) in self.dates.items() if first is day_first and decided]:
+                out.append(f"{list_names(names)}: dates are read with the {order}.")
+            if names := [name for name, (first, decided) in self.dates.items() if first is day_first and not decided]:
+                out.append(
+                    f"{list_names(names)}: no date decides whether the day or the month comes first; they are read with the {order}."
+                )
         return out
 
 
-def build_column(encoded: Encoded, style: Style, forced: str | None, notes: Notes) -> Column:
-    """The column, of its detected kind or of the type `forced`. Raises BadData where it cannot have that type."""
-    e, n = encoded, len(encoded.codes)
-    style = PLAIN if e.typed else style
-    present = int(e.counts.sum())
-    examples = tuple(t.as_py()[:60] for t in e.texts[:3])
-
-    def made(kind: str, values: np.ndarray, levels: Sequence[str] = ()) -> Column:
-        missing = int(np.isnan(values).sum()) if values.dtype == np.float64 else int((values < 0).sum())
-        return Column(e.name, kind, values, tuple(levels), missing, forced is None, examples, len(e.texts))
-
-    def spread(values: np.ndarray) -> np.ndarray:
-        """Value per text -> value per row."""
-        of_rows: np.ndarray = np.append(values, np.nan)[e.codes]
-        return of_rows
-
-    if forced == "ignore":
-        return made("ignored", e.codes)
-    if not present:
-        return made("empty", e.codes)
-    if forced == "categorical":
-        return made("categorical", *_build_levels(e, notes))
-    pair = _find_pair(e)
-    if forced == "boolean":
-        if pair is None:
-            raise BadData(f"Column {shorten(e.name)!r} cannot be read as yes and no: it does not hold two such values.")
-        return made("boolean", spread(pair[0]), pair[1])
-    if forced == "date":
-        when = parse_dates(e, style, forced=True)
-        if when is None:
-            raise BadData(f"Column {shorten(e.name)!r} cannot be read as dates: fewer than half of its values are dates.")
-        notes.dates[e.name] = when[1]
-        return made("date", _drop_stray(e, spread(when[0]), notes))
-    if forced == "numeric":
-        values, own = _parse_numbers(e, style)
-        if not (np.abs(values) <= LARGEST).any():
-            raise BadData(f"Column {shorten(e.name)!r} cannot be read as numbers: none of its values can be computed with.")
-        return made("numeric", _drop_infinite(e, spread(values), own, style, notes))
-    if len(e.texts) == 1:
-        # a mark in some rows and empty cells in the others are two values
-        return made("constant", e.codes, _list_texts(e)) if present == n else made("categorical", e.codes, _list_texts(e))
-    if pair is not None:
-        return made("boolean", spread(pair[0]), pair[1])
-    values, own = _parse_numbers(e, style)
-    if e.counts[~np.isnan(values)].sum() >= MOSTLY * present and not _are_codes(e):
-        return _build_numeric(e, values, own, style, notes, made, spread)
-    when = parse_dates(e, style, forced=False)
-    if when is not None:
-        notes.dates[e.name] = when[1]
-        return made("date", _drop_stray(e, spread(when[0]), notes))
-    distinct = len(e.texts)
-    if present >= FEW and distinct == present:
-        return made("id" if not _is_free_text(e) else "text", e.codes)
-    if present >= FEW and (2 * distinct > present or (distinct > MANY_LEVELS and distinct * 5 > present)):
-        return made("text", e.codes)
-    return made("categorical", *_build_levels(e, notes))
+def read_column(column: Encoded, place: int, style: Style, forced: str | None, notes: Notes) -> tuple[ColumnReading, Column]:
+    """The column as guessed, or of the type `forced`. Raises BadData where it cannot have that type."""
+    reading = _guess_column(column, place, PLAIN if column.typed else style, forced, style, notes)
+    marks = tuple(sorted(mark for mark in column.marks if mark))
+    dropped = "" if reading.kind in FEATURES else reading.kind
+    reading = replace(reading, guessed=forced is None, typed=column.typed, missing=marks, dropped=dropped)
+    return reading, apply_column(column, reading, notes)
 
 
-def _build_numeric(
-    e: Encoded,
-    values: np.ndarray,
-    style_of_column: Style,
-    style: Style,
-    notes: Notes,
-    made: Callable[..., Column],
-    spread: Callable[[np.ndarray], np.ndarray],
-) -> Column:
-    """A column of numbers. It is an ID where they only count rows, constant where all are equal, and has levels where some are
-    words.
+def apply_column(column: Encoded, reading: ColumnReading, notes: Notes | None = None) -> Column:
+    """The column as a reading says. Texts that are no numbers or dates of its format count as missing; so do unknown levels, but
+    where the reading has the level `other`, they are that one.
     """
-    present = int(e.counts.sum())
-    known = values[np.abs(values) <= LARGEST]
-    stray = int(np.isnan(values).sum())
-    if stray and len(known) <= FEW:
-        return made("categorical", *_build_levels(e, notes))
-    whole = bool(len(known)) and bool((known == np.floor(known)).all())
-    if whole and not stray and present >= FEW:
-        different = len(np.unique(known))
-        counts_rows = different == present == len(e.codes) and np.ptp(known) == present - 1
-        called = ID_NAME.search(e.name) is not None and different >= MOSTLY * present
-        beyond = bool((np.abs(known) > EXACT).any())
-        if counts_rows or called or (beyond and 2 * len(e.texts) > present):
-            return made("id", e.codes)
-        if beyond:
-            return made("categorical", *_build_levels(e, notes))
-    if len(np.unique(known)) == 1 and present == len(e.codes) and len(known) == len(values):
-        return made("constant", np.zeros_like(e.codes), _list_texts(e)[:1])  # equal numbers may be written differently
-    if not len(known):
-        return made("categorical", *_build_levels(e, notes))
-    return made("numeric", _drop_infinite(e, spread(values), style_of_column, style, notes))
+    kind = reading.kind
+    if kind == "numeric" and reading.number is not None:
+        numerals = take_apart(column)
+        return _make(column, reading, _spread(column, _bound_numbers(column, numerals, reading, notes)))
+    if kind == "date" and reading.date is not None:
+        days = dates.apply_dates(column, reading.date)
+        if notes is not None:
+            if reading.date.day_first is not None:
+                notes.dates[reading.name] = (reading.date.day_first, reading.date.decided)
+            if lost := int(column.counts[np.isnan(days)].sum()):
+                notes.stray[reading.name] = lost
+        return _make(column, reading, _spread(column, days))
+    if kind == "boolean":
+        folded = [fold_pair(reading.levels)] if len(reading.levels) == 2 else []
+        values = np.array([_read_truth(text, reading.levels, folded) for text in column.list_texts()], np.float64)
+        return _make(column, reading, _spread(column, values))
+    if kind in ("categorical", "constant"):
+        return _make(column, reading, _code_levels(column, reading))
+    return _make(column, reading, column.codes)
 
 
-def _parse_numbers(e: Encoded, style: Style) -> tuple[np.ndarray, Style]:
-    """Parses in the file's style, or in the column's own style where that is unambiguous."""
-    comma, point = count_evidence(e)
-    if not e.typed and ((style.decimal == "." and comma > point) or (style.decimal == "," and point > comma)):
-        other = find_style([e], None, None, None)
-        values, others = parse_numbers(e.texts, style), parse_numbers(e.texts, other)
-        if e.counts[~np.isnan(others)].sum() > e.counts[~np.isnan(values)].sum():
-            return others, other
-        return values, style
-    return parse_numbers(e.texts, style), style
+def _make(column: Encoded, reading: ColumnReading, values: np.ndarray) -> Column:
+    missing = int(np.isnan(values).sum()) if values.dtype == np.float64 else int((values < 0).sum())
+    examples = tuple(text.as_py()[:60] for text in column.texts[:3])
+    return Column(
+        reading.name, reading.kind, values, tuple(reading.levels), missing, reading.guessed, examples, len(column.texts)
+    )
 
 
-def _drop_infinite(e: Encoded, rows: np.ndarray, own: Style, style: Style, notes: Notes) -> np.ndarray:
-    """Numbers that are too large become missing; a note lists texts that are no numbers."""
-    if own != style:
-        notes.styles.append(e.name)
-    large = np.isinf(rows) | (np.abs(rows) > LARGEST)
-    if large.any():
-        notes.large[e.name] = int(large.sum())
-    rows = np.where(large, 0.0, rows)
-    return np.where(large, np.nan, _drop_stray(e, rows, notes))
-
-
-LARGEST = 1e100
-"""Larger numbers cannot be squared and summed."""
-
-
-def _drop_stray(e: Encoded, rows: np.ndarray, notes: Notes) -> np.ndarray:
-    lost = int((np.isnan(rows) & (e.codes >= 0)).sum())
-    if lost:
-        notes.stray[e.name] = lost
+def _spread(column: Encoded, values: np.ndarray) -> np.ndarray:
+    """Value per text -> value per row."""
+    rows: np.ndarray = np.append(values, np.nan)[column.codes]
     return rows
 
 
-def _list_texts(e: Encoded) -> list[str]:
-    out: list[str] = e.texts.to_pylist()
-    return out
+# ---- guessing
 
 
-def _build_levels(e: Encoded, notes: Notes) -> tuple[np.ndarray, list[str]]:
-    """Codes and levels; the rarest levels are merged where there are too many."""
-    if len(e.texts) <= MANY_LEVELS:
-        return e.codes, _list_texts(e)
-    notes.pooled[e.name] = len(e.texts)
-    kept: list[str] = e.texts[: MANY_LEVELS - 1].to_pylist()
+def _guess_column(
+    column: Encoded, place: int, style: Style, forced: str | None, file_style: Style, notes: Notes
+) -> ColumnReading:
+    """Kind, formats and levels of a column."""
+
+    def made(kind: str, **more: object) -> ColumnReading:
+        return ColumnReading(column.name, place, kind, **more)  # type: ignore[arg-type]
+
+    present, texts = column.present, len(column.texts)
+    if forced == "ignore":
+        return made("ignored")
+    if not present:
+        return made("empty")
+    if forced == "categorical":
+        return _as_levels(column, place, notes)
+    pair = find_pair(column)
+    if forced == "boolean":
+        if pair is None:
+            raise BadData(f"Column {shorten(column.name)!r} cannot be read as yes and no: it does not hold two such values.")
+        return made("boolean", levels=pair)
+    if forced == "date":
+        found = dates.parse_dates(column, style.decimal, forced=True)
+        if found is None:
+            raise BadData(f"Column {shorten(column.name)!r} cannot be read as dates: fewer than half of its values are dates.")
+        return made("date", date=found.form)
+    if forced == "numeric":
+        guess = guess_format(take_apart(column), style)
+        if not (np.abs(guess.values) <= LARGEST).any():
+            raise BadData(
+                f"Column {shorten(column.name)!r} cannot be read as numbers: none of its values can be computed with."
+            )
+        _note_style(column, guess, file_style, notes)
+        return made("numeric", number=guess.form)
+    if texts == 1:
+        # a mark in some rows and empty cells in the others are two values
+        return made("constant" if present == len(column.codes) else "categorical", levels=tuple(column.list_texts()))
+    if column.levelled:
+        return _as_levels(column, place, notes) if texts < present or present < FEW else made("id")
+    if pair is not None:
+        return made("boolean", levels=pair)
+    when = dates.parse_dates(column, file_style.decimal, forced=False)
+    if when is not None:
+        return made("date", date=when.form)
+    numerals = take_apart(column)
+    if len(numerals.index):
+        guess = guess_format(numerals, style)
+        if _are_numbers(column, numerals, guess) and not are_codes(column):
+            return _as_numbers(column, place, numerals, guess, file_style, notes)
+        if guess.units:
+            notes.mixed[column.name] = guess.units
+    if present >= FEW and texts == present:
+        return made("id" if not _is_free_text(column) else "text")
+    if present >= FEW and (2 * texts > present or (texts > MANY_LEVELS and texts * 5 > present)):
+        return made("text")
+    return _as_levels(column, place, notes)
+
+
+def _are_numbers(column: Encoded, numerals: Numerals, guess: Guess) -> bool:
+    """Whether nearly all values are numbers; or half of them, many different ones among a few words."""
+    known = ~np.isnan(guess.values)
+    rows = int(column.counts[known].sum())
+    if not rows:
+        return False
+    bounded = np.zeros(len(known), bool)
+    bounded[numerals.index] = numerals.bounded
+    # <18 and >=18 are levels
+    if (bounded & known).sum() > max(2, len(np.unique(guess.values[known & ~bounded]))):
+        return False
+    if (known & ~bounded).sum() == 0:
+        return False
+    if rows >= MOSTLY * column.present:
+        return True
+    return 2 * rows >= column.present and len(np.unique(guess.values[known])) > FEW and int((~known).sum()) <= MOST_WORDS
+
+
+def _as_numbers(
+    column: Encoded, place: int, numerals: Numerals, guess: Guess, file_style: Style, notes: Notes
+) -> ColumnReading:
+    """A column of numbers. It is an ID where they only count rows, constant where all are equal, and has levels where some are
+    words.
+    """
+    present, values = column.present, guess.values
+    known = values[np.abs(values) <= LARGEST]
+    stray = int(np.isnan(values).sum())
+    if (stray and len(known) <= FEW) or not len(known):
+        return _as_levels(column, place, notes)
+    bare = not (guess.form.before or guess.form.after or column.pointed) and not match_texts(numerals.bodies, "[eE]").any()
+    whole = bare and guess.form.places == 0 and not _has_point(numerals, guess) and bool((known == np.floor(known)).all())
+    if whole and not stray:
+        different = len(np.unique(known))
+        if different == present and INDEX_NAME.fullmatch(column.name):
+            return ColumnReading(column.name, place, "id")
+        lengths = {len(text) for text in column.list_texts()} if different == present else set()
+        if len(lengths) == 1 and min(lengths) >= LONG_ID:
+            return ColumnReading(column.name, place, "id")
+        if present >= FEW:
+            counts_rows = different == present >= MOSTLY * len(column.codes) and np.ptp(known) == present - 1
+            called = ID_NAME.search(column.name) is not None and different >= MOSTLY * present
+            beyond = bool((np.abs(known) > EXACT).any())
+            if counts_rows or called or (beyond and 2 * len(column.texts) > present):
+                return ColumnReading(column.name, place, "id")
+            if beyond:
+                return _as_levels(column, place, notes)
+    if len(np.unique(known)) == 1 and present == len(column.codes) and len(known) == len(values):
+        return ColumnReading(column.name, place, "constant", levels=tuple(column.list_texts()[:1]))
+    words = _list_words(column, values)
+    _note_style(column, guess, file_style, notes)
+    return ColumnReading(column.name, place, "numeric", number=guess.form, words=tuple(words))
+
+
+def _has_point(numerals: Numerals, guess: Guess) -> bool:
+    """Whether a number is written with a decimal mark, as in 1.0."""
+    return bool(match_texts(numerals.bodies, re.escape(guess.form.decimal)).any())
+
+
+def _list_words(column: Encoded, values: np.ndarray) -> dict[str, int]:
+    """Texts among numbers with their rows, where they are few."""
+    at = np.flatnonzero(np.isnan(values))
+    if len(at) > MOST_WORDS:
+        return {}
+    return {column.texts[int(i)].as_py(): int(column.counts[i]) for i in at}
+
+
+def _note_style(column: Encoded, guess: Guess, file_style: Style, notes: Notes) -> None:
+    if guess.own:
+        notes.styles.append(column.name)
+    if affix := (guess.form.before or guess.form.after).strip():
+        notes.units[column.name] = affix
+
+
+def _as_levels(column: Encoded, place: int, notes: Notes) -> ColumnReading:
+    """A column of levels; the rarest are merged where there are too many."""
+    pad = 0
+    if are_codes(column):
+        lengths = {len(text) for text in column.list_texts()}
+        pad = lengths.pop() if len(lengths) == 1 else 0
+    if len(column.texts) <= MANY_LEVELS:
+        return ColumnReading(column.name, place, "categorical", levels=tuple(column.list_texts()), pad=pad)
+    notes.pooled[column.name] = len(column.texts)
+    kept: list[str] = column.texts[: MANY_LEVELS - 1].to_pylist()
     other = OTHER
     while other in kept:
         other = f"({other})"
-    return np.minimum(e.codes, MANY_LEVELS - 1), [*kept, other]
+    return ColumnReading(column.name, place, "categorical", levels=(*kept, other), other=other, pad=pad)
 
 
-def _find_pair(e: Encoded) -> tuple[np.ndarray, tuple[str, str]] | None:
-    """(0 or 1 of each text, the most frequent texts of 0 and 1) where the texts are one of PAIRS."""
-    if not 2 <= len(e.texts) <= 8:
+def find_pair(column: Encoded) -> tuple[str, str] | None:
+    """The most frequent texts of 0 and 1, where the texts are one of PAIRS."""
+    if not 2 <= len(column.texts) <= 8:
         return None
-    texts = _list_texts(e)
-    folded = [t.casefold() for t in texts]
+    texts = column.list_texts()
+    folded = [text.casefold() for text in texts]
     for no, yes in PAIRS:
         if set(folded) == {no, yes}:
-            return np.array([float(t == yes) for t in folded]), (texts[folded.index(no)], texts[folded.index(yes)])
+            return texts[folded.index(no)], texts[folded.index(yes)]
     return None
 
 
-def _are_codes(e: Encoded) -> bool:
-    """Whether the texts are digits with leading zeros, all of one length: codes such as 01067, not numbers."""
-    if not count_matches(e, r"^0[0-9]+$"):
+def are_codes(column: Encoded) -> bool:
+    """Whether the texts are digits, some with leading zeros: codes such as 01067, not numbers."""
+    if not count_matches(column, r"^0[0-9]+$"):
         return False
-    lengths = {len(t) for t in e.texts[:2_000].to_pylist()}
-    return len(lengths) == 1 and count_matches(e, r"^[0-9]+$") == min(len(e.texts), 2_000)
+    return bool(match_texts(column.texts, r"^[0-9]+$").all())
 
 
-def _is_free_text(e: Encoded) -> bool:
+def _is_free_text(column: Encoded) -> bool:
     """Whether most of the first texts have several words, or are long."""
-    first = e.texts[:100].to_pylist()
-    return 2 * sum(" " in t or len(t) > 64 for t in first) > len(first)
+    first = column.texts[:100].to_pylist()
+    return 2 * sum(" " in text or len(text) > 64 for text in first) > len(first)
+
+
+# ---- applying
+
+
+def _bound_numbers(column: Encoded, numerals: Numerals, reading: ColumnReading, notes: Notes | None) -> np.ndarray:
+    """The numbers [distinct texts]; those that are too large become missing. Notes say so, and name bounds and words."""
+    assert reading.number is not None
+    values = numerals.parse(reading.number)
+    large = np.isinf(values) | (np.abs(np.where(np.isnan(values), 0, values)) > LARGEST)
+    if notes is not None:
+        name = reading.name
+        if n := int(column.counts[large].sum()):
+            notes.large[name] = n
+        bounded = np.zeros(len(values), bool)
+        bounded[numerals.index] = numerals.bounded
+        if n := int(column.counts[bounded & ~np.isnan(values)].sum()):
+            notes.bounds[name] = n
+        if words := _list_words(column, values):
+            notes.words[name] = words
+        elif n := int(column.counts[np.isnan(values)].sum()):
+            notes.stray[name] = n
+    return np.where(large, np.nan, values)
+
+
+def fold_pair(levels: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    """All words of false and of true that go with these two levels, folded."""
+    no, yes = (level.casefold() for level in levels)
+    falses, trues = {no}, {yes}
+    if any((no, yes) == pair for pair in PAIRS):
+        falses |= {"0", "no", "false"}
+        trues |= {"1", "yes", "true"}
+    return frozenset(falses), frozenset(trues)
+
+
+def _read_truth(text: str, levels: tuple[str, ...], folded: list[tuple[frozenset[str], frozenset[str]]]) -> float:
+    """1, 0 or NaN. Spellings of other pairs count too, as pandas may have written them."""
+    word = text.casefold()
+    if re.fullmatch(r"[01]\.0+", word):
+        word = word[0]
+    for no, yes in folded:
+        if word in no or word in yes:
+            return float(word in yes)
+    return np.nan
+
+
+def _code_levels(column: Encoded, reading: ColumnReading) -> np.ndarray:
+    """int64 [n]: codes into the levels."""
+    codes = {level: i for i, level in enumerate(reading.levels)}
+    numbers = _number_levels(reading.levels)
+    unknown = codes[reading.other] if reading.other else -1
+    of_text = []
+    for text in column.list_texts():
+        if reading.pad and text.isdigit():
+            text = text.zfill(reading.pad)
+        code = codes.get(text, -1) if text != reading.other or not reading.other else unknown
+        if code < 0 and numbers and (value := as_number(text)) is not None:
+            code = numbers.get(value, -1)
+        of_text.append(unknown if code < 0 else code)
+    if reading.kind == "constant" and len(column.texts) > 1:
+        of_text = [0] * len(of_text)  # equal numbers may be written differently
+    out: np.ndarray = np.array([*of_text, -1], np.int64)[column.codes]
+    return out
+
+
+def _number_levels(levels: tuple[str, ...]) -> dict[float, int]:
+    """Number -> code where all levels are numbers and differ: 1.0 is the level 1. Empty otherwise."""
+    values = [as_number(level) for level in levels]
+    out = {value: i for i, value in enumerate(values) if value is not None}
+    return out if len(out) == len(levels) else {}
+
+
+def as_number(text: str) -> float | None:
+    return float(text) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text) and text.isascii() else None

@@ -4,6 +4,8 @@ a note.
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 from engine.data.tables import sheet
@@ -12,8 +14,11 @@ from engine.errors import BadData
 from engine.spec import table_limits
 
 
-def read_parquet(data: bytes) -> tuple[list[str], list[Any], list[bool], list[str]]:
-    """(names, one pyarrow array of strings per column with null where missing, whether each was no text, notes). Raises BadData."""
+def read_parquet(data: bytes) -> tuple[list[str], list[Any], list[dict[str, bool]], list[str]]:
+    """(names, one pyarrow array of strings per column with null where missing, what the file says of each, notes). Raises BadData.
+
+    What it says: arguments of `texts.encode_texts`.
+    """
     import pyarrow as pa
 
     try:
@@ -30,7 +35,7 @@ def read_parquet(data: bytes) -> tuple[list[str], list[Any], list[bool], list[st
         raise BadData("The Parquet file is broken or too unusual: write it anew, or as CSV.") from None
 
 
-def _read_columns(data: bytes) -> tuple[list[str], list[Any], list[bool], list[str]]:
+def _read_columns(data: bytes) -> tuple[list[str], list[Any], list[dict[str, bool]], list[str]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -49,6 +54,7 @@ def _read_columns(data: bytes) -> tuple[list[str], list[Any], list[bool], list[s
         raise BadData("The Parquet file holds no rows.")
     flat = [f.name for f in schema if not pa.types.is_nested(f.type)]
     texts = [f.name for f in schema if _is_text(f.type)]
+    levelled = {f.name for f in schema if pa.types.is_dictionary(f.type)} | _list_categories(file.metadata, schema)
     if len(set(schema.names)) == len(schema.names):
         # a text that fills a million rows is stored once
         file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts)
@@ -57,10 +63,10 @@ def _read_columns(data: bytes) -> tuple[list[str], list[Any], list[bool], list[s
         table = file.read(use_threads=False)
     names: list[str] = []
     columns: list[Any] = []
-    typed: list[bool] = []
+    traits: list[dict[str, bool]] = []
     left: list[str] = []
     for field, column in zip(table.schema, table.columns, strict=True):
-        made = _to_texts(column)
+        made = to_texts(column)
         if made is None:
             left.append(field.name)
             continue
@@ -72,12 +78,42 @@ def _read_columns(data: bytes) -> tuple[list[str], list[Any], list[bool], list[s
             ) from None
         names.append(field.name)
         columns.append(made)
-        typed.append(not _is_text(field.type))
+        traits.append(_describe_type(field.type, field.name in levelled))
     left += [f.name for f in schema if pa.types.is_nested(f.type) and f.name not in left and f.name not in names]
     notes = [f"{list_names(left)}: nested or binary columns are left out."] if left else []
     if not columns:
         raise BadData("The Parquet file holds no column of plain values: nested and binary ones cannot be read.")
-    return names, columns, typed, notes
+    return names, columns, traits, notes
+
+
+def _list_categories(metadata: Any, schema: Any) -> set[str]:
+    """Columns that were dictionaries or categories when they were written. Where these are numbers the file keeps their values
+    alone, and what Arrow and pandas say besides.
+    """
+    import pyarrow as pa
+
+    out: set[str] = set()
+    try:
+        columns = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("columns", [])
+        out |= {c["field_name"] for c in columns if c["pandas_type"] == "categorical" and isinstance(c["field_name"], str)}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass
+    try:
+        written = pa.ipc.read_schema(pa.BufferReader(base64.b64decode((metadata.metadata or {}).get(b"ARROW:schema", b""))))
+        out |= {f.name for f in written if pa.types.is_dictionary(f.type)}
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError):
+        pass
+    return out
+
+
+def _describe_type(kind: Any, levelled: bool) -> dict[str, bool]:
+    """typed: no text; levelled: a dictionary, which pandas writes for categories; pointed: numbers that are no whole ones."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    pointed = pa.types.is_floating(kind) or (pa.types.is_decimal(kind) and kind.scale > 0)
+    return {"typed": not _is_text(kind), "levelled": levelled, "pointed": bool(pointed)}
 
 
 def _is_text(kind: Any) -> bool:
@@ -88,7 +124,7 @@ def _is_text(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def _to_texts(column: Any) -> Any:
+def to_texts(column: Any) -> Any:
     """An array of strings, or of codes into strings; None for values that are not plain."""
     import pyarrow as pa
     import pyarrow.compute as pc

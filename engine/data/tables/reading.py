@@ -1,75 +1,67 @@
 """Reads the table in an uploaded file: CSV and similar, Excel, Parquet, alone or in a zip or gz. Imports no torch.
 
 Properties that the file does not state (encoding, delimiter, decimal mark, header, types ...) are guessed. The Sheet holds
-every guess, which can be passed back as an option. For any bytes `read_sheet` returns a Sheet or raises BadData.
+every guess, which can be passed back as an option, and the reading, which is applied without a guess. For any bytes
+`read_sheet` returns a Sheet or raises BadData.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from engine.data.tables import kinds, numerals, parquet, sheet, sniff, texts, unpack, workbook
-from engine.data.tables.sheet import KINDS, Column, Sheet, count_of, list_names, shorten
+from engine.data.tables import answers, headers, kinds, numerals, sheet, texts
+from engine.data.tables.raw import Raw, read_raw
+from engine.data.tables.sheet import KINDS, Column, Sheet, count_of, match_name, shorten
 from engine.errors import BadData
-from engine.spec import table_limits
+from engine.spec.table_reading import ColumnReading, TableReading
 
-__all__ = [
-    "KINDS",
-    "OPTIONS",
-    "Column",
-    "Sheet",
-    "read_sheet",
-]
+__all__ = ["KINDS", "OPTIONS", "Column", "Sheet", "read_sheet"]
 
-OPTIONS = ("encoding", "delimiter", "decimal", "thousands", "header", "sheet", "types", "missing")
+OPTIONS = ("encoding", "delimiter", "decimal", "thousands", "header", "sheet", "types", "missing", "target_missing")
 """Options of a file; None counts as not given."""
 
 THOUSANDS = ("", ",", ".", " ", "'", "\u00a0", "\u202f", "\u2019")
 
-ADRIFT = 0.5
-"""Share of rows with more cells than the table has columns above which the text is no table."""
-
-HEADER_ROWS, HEADER_COLUMNS = 200, 200
-"""Rows and columns inspected to tell a header from a row."""
+HEADER_AT = 50
+"""Rows among which the header of a known reading is looked for."""
 
 
-@dataclass
-class Raw:
-    """Columns of texts, with the header as first row or separate (names). narrow: the first row has one cell less than the
-    others.
-    """
-
-    columns: list[Any]
-    typed: list[bool]
-    names: list[str] | None
-    guesses: dict[str, Any]
-    notes: list[str] = field(default_factory=list)
-    narrow: bool = False
-
-
-def read_sheet(data: bytes, name: str, options: Mapping[str, Any] | None = None) -> Sheet:
+def read_sheet(
+    data: bytes,
+    name: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    target: str | None = None,
+    reading: TableReading | None = None,
+) -> Sheet:
     """The table in the bytes of one file. name: the file's; its ending has no effect.
 
     options, all optional: encoding (one of sniff.ENCODINGS), delimiter (one character, "" for a single column, " " for any run
     of spaces), decimal ("." or ","), thousands (one character or ""), header (bool), sheet (of a workbook), types {column:
-    numeric | categorical | boolean | date | ignore}, missing (texts that mean a missing value, in any case; an empty cell
-    always does). Raises BadData for a file or an option that cannot be used, or more than the limits above allow.
+    numeric | categorical | boolean | date | ignore}, missing (texts that mean a missing value besides the usual ones, in any
+    case; one that is a number means every writing of that number), target_missing (texts of the target that are no answer; else
+    only the empty cell is none). target: the column with the classes, where a person named it; the header is looked for by it.
+
+    reading: how the table was read before. It is applied without a guess, and `options` and `target` are not looked at. Columns
+    are found by their names, without a header by their places; the header is the first row that holds the names of all
+    features. Of columns that are no features, and of the target, those that the file has are read. Unknown levels are the
+    level `other` where there is one, else missing; what is no number or date of a column's format is missing; unknown classes
+    are no answers.
+
+    Raises BadData for a file or an option that cannot be used, more than `table_limits` allow, or a feature that lacks.
     """
+    if reading is not None:
+        return _apply_reading(data, name, reading)
     given = _check_options(options or {})
-    inner, _, form = unpack.unpack_file(bytes(data), name)
-    raw = {"text": _read_text, "excel": _read_workbook, "parquet": _read_parquet}[form](inner, given)
-    names, columns = _split_header(raw, given.get("header"))
-    unknown = [column for column in given.get("types", {}) if column not in names]
-    if unknown:
-        raise BadData(f"The table has no column called {shorten(unknown[0])!r}; types can be given for its own columns.")
-    return _build_sheet(raw, names, columns, given)
+    raw = read_raw(bytes(data), name, given, target)
+    first, repeated = _find_header(raw, given.get("header"), target)
+    names, places = _name_columns(raw, first)
+    given["types"] = {match_name(asked, names): kind for asked, kind in given.get("types", {}).items()}
+    return _build_sheet(raw, names, places, repeated, given)
 
 
 def _check_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,6 +78,7 @@ def _check_options(options: Mapping[str, Any]) -> dict[str, Any]:
         "header": (isinstance(given.get("header", True), bool), "true or false"),
         "sheet": (isinstance(given.get("sheet", ""), str), "the name of one"),
         "missing": (_are_texts(given.get("missing", [])), "a list of texts"),
+        "target_missing": (_are_texts(given.get("target_missing", [])), "a list of texts"),
         "types": (
             isinstance(given.get("types", {}), Mapping) and all(t in kinds.TYPES for t in given.get("types", {}).values()),
             f"one of {', '.join(kinds.TYPES)} for each column that is named",
@@ -103,210 +96,56 @@ def _are_texts(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes) and all(isinstance(v, str) for v in value)
 
 
-# ---- the three kinds of file
-
-
-def _read_text(data: bytes, given: Mapping[str, Any]) -> Raw:
-    text, encoding, notes = sniff.decode_text(data, given.get("encoding"))
-    _refuse_binary(text, given.get("delimiter") or "")
-    told = sniff.parse_arff(text)
-    if told is not None:
-        text = told[1]
-    layout = sniff.find_layout(text, "," if told is not None and given.get("delimiter") is None else given.get("delimiter"))
-    sheet.check_size(0, layout.width)
-    breaks = text.count("\n") or text.count("\r")
-    if layout.delimiter and text.count(layout.delimiter) + breaks > 2 * table_limits.MAX_CELLS:
-        raise BadData(
-            f"The table has more than {table_limits.MAX_CELLS:,} cells, and no more are read: send fewer rows or columns."
-        )
-    if breaks > 4 * table_limits.MAX_ROWS:
-        sheet.check_size(breaks, 1)
-    columns, narrow, said = _parse(text, layout)
-    if not len(columns[0]):  # a byte order mark alone can look like a row
-        raise BadData("The file holds no rows: send a table with a header and rows.")
-    notes += said
-    if layout.skipped:
-        notes.append(f"{count_of(layout.skipped, 'line')} above the table {'is' if layout.skipped == 1 else 'are'} left out.")
-    if not layout.quoted:
-        notes.append("A quote is opened and never closed: quotes are read as plain characters.")
-    guesses = {"format": "text", "encoding": encoding, "delimiter": layout.delimiter}
-    raw = Raw(columns, [False] * len(columns), None, guesses, notes, narrow)
-    if told is not None:
-        if len(told[0]) != len(columns):
-            raise BadData(
-                f"The file names {count_of(len(told[0]), 'column')} and has {len(columns):,} in most rows: they must be as many."
-            )
-        raw.names = told[0]
-        notes.append("The names of the columns are those of the @attribute lines.")
-    elif (
-        layout.heading is not None
-        and given.get("header") is None
-        and len(layout.heading) == len(columns)
-        and not _looks_headed(columns)
-    ):
-        raw.names = list(layout.heading)
-    return raw
-
-
-def _refuse_binary(text: str, delimiter: str) -> None:
-    head = text[: 1 << 16]
-    odd = sum(c < " " and c not in "\t\n\r\x0b\x0c\x1a" and c != delimiter for c in head)
-    if odd > max((0.3 if len(head) < 256 else 0.03) * len(head), 2):
-        raise BadData(f"The file is no text and no table that can be read; read are {unpack.READ}.")
-
-
-def _parse(text: str, layout: sniff.Layout) -> tuple[list[Any], bool, list[str]]:
-    """(columns, whether the first row is one cell short, notes). Fast where all rows have equally many cells; else rows are
-    evened first.
-    """
-    import pyarrow as pa
-
-    if layout.delimiter != " " and not layout.spaced:
-        try:
-            columns = _parse_arrow(text[layout.start :].encode(), layout.delimiter or "\x1f", layout.quoted, layout.width)
-        except pa.ArrowInvalid:
-            columns = None
-        if columns is not None:
-            return columns, False, []
-    even, narrow, notes = _even_rows(text, layout)
-    try:
-        columns = _parse_arrow(even, ",", True, layout.width)
-    except pa.ArrowInvalid:
-        columns = None
-    if columns is None:
-        raise BadData("The rows cannot be told apart: choose the delimiter, or write the file anew as CSV.")
-    return columns, narrow, notes
-
-
-def _parse_arrow(data: bytes, delimiter: str, quoted: bool, width: int) -> list[Any] | None:
-    """The columns; None where a row does not have `width` cells. Raises ArrowInvalid."""
-    import pyarrow as pa
-    from pyarrow import csv as arrow
-
-    odd = False
-
-    def stop(row: Any) -> str:
-        nonlocal odd
-        odd = True
-        return "error"
-
-    names = [str(i) for i in range(width)]
-    try:
-        table = arrow.read_csv(
-            pa.BufferReader(data),
-            read_options=arrow.ReadOptions(use_threads=False, block_size=min(len(data) + 64, 2**31 - 1), column_names=names),
-            parse_options=arrow.ParseOptions(
-                delimiter=delimiter, quote_char='"' if quoted else False, newlines_in_values=quoted, invalid_row_handler=stop
-            ),
-            convert_options=arrow.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
-        )
-    except pa.ArrowInvalid:
-        if odd:
-            return None
-        raise
-    sheet.check_size(table.num_rows, width)
-    return [column.combine_chunks() for column in table.columns]
-
-
-def _even_rows(text: str, layout: sniff.Layout) -> tuple[bytes, bool, list[str]]:
-    """The text as plain CSV whose rows all have `width` cells. Raises BadData where most rows have more."""
-    out = io.StringIO()
-    write = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow
-    width, rows, short_, long, alone, first, comments = layout.width, 0, 0, 0, 0, 0, 0
-    first_long = 0
-    for number, row in enumerate(sniff.read_rows(text[layout.start :], layout.delimiter, layout.quoted, layout.spaced), 1):
-        if number == 1:
-            first = len(row)
-        if layout.comments and row[0].lstrip().startswith("#"):
-            comments += 1
-            continue
-        if len(row) == 1 and width > 2:
-            alone += 1
-            continue
-        if len(row) > width:
-            if any(cell.strip() for cell in row[width:]):
-                long += 1
-                first_long = first_long or number
-                continue
-            row = row[:width]
-        elif len(row) < width:
-            short_ += number > 1
-            row += [""] * (width - len(row))
-        write(row)
-        rows += 1
-        if rows > table_limits.MAX_ROWS + 1:
-            sheet.check_size(rows, width)
-    if long > ADRIFT * (rows + long):
-        raise BadData(f"Most rows have more than {count_of(width, 'cell')}, so they are no table: choose another delimiter.")
-    if not rows:
-        raise BadData("The file holds no rows: send a table with a header and rows.")
-    notes = []
-    if long:
-        notes.append(f"{count_of(long, 'row')} with more cells than columns left out; the first is row {first_long:,}.")
-    if short_:
-        notes.append(f"{count_of(short_, 'row')} with fewer cells than columns: the last ones count as missing.")
-    if alone:
-        notes.append(
-            f"{count_of(alone, 'line')} of a single cell left out, as no {'row' if alone == 1 else 'rows'} of the table."
-        )
-    if comments:
-        notes.append(f"{count_of(comments, 'comment line')} within the table left out.")
-    return out.getvalue().encode(), first == width - 1, notes
-
-
-def _read_workbook(data: bytes, given: Mapping[str, Any]) -> Raw:
-    import pyarrow as pa
-
-    grid = workbook.read_workbook(data, given.get("sheet"))
-    widths = [sum(cell not in (None, "") for cell in row) for row in grid.rows[: sniff.RECORDS]]
-    first = sniff.count_preamble(widths, sniff.typical_width(widths))
-    notes = list(grid.notes)
-    if first:
-        notes.append(f"{count_of(first, 'row')} above the table {'is' if first == 1 else 'are'} left out.")
-    columns = [pa.array([_clean(cell) for cell in column], pa.string()) for column in zip(*grid.rows[first:], strict=True)]
-    return Raw(columns, list(grid.typed), None, {"format": "excel", "sheet": grid.name}, notes)
-
-
-def _clean(text: str | None) -> str:
-    """The text without lone surrogates, which no file can hold."""
-    return "" if text is None else text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-def _read_parquet(data: bytes, given: Mapping[str, Any]) -> Raw:
-    names, columns, typed, notes = parquet.read_parquet(data)
-    return Raw(columns, typed, names, {"format": "parquet"}, notes)
-
-
 # ---- header and names
 
 
-def _split_header(raw: Raw, header: bool | None) -> tuple[list[str], list[Any]]:
-    """(names, columns without the header), with guessed values filled in. Raises BadData where nothing is left."""
-    cells: list[str | None] = list(raw.names or [])
-    columns = raw.columns
-    if raw.names is None:
-        if header is None:
-            header = _looks_headed(columns)
-        raw.guesses["header"] = header
-        if header:
-            cells = [column[0].as_py() or "" for column in columns]
-            columns = [column.slice(1) for column in columns]
-            # R writes no name above its row names
-            if raw.narrow and not cells[-1] and any(text.strip() for text in columns[-1].slice(0, HEADER_ROWS).to_pylist()):
-                cells = ["row", *cells[:-1]]
-        else:
-            cells = [None] * len(columns)
-    if not columns or not len(columns[0]):
+def _find_header(raw: Raw, header: bool | None, target: str | None) -> tuple[list[str] | None, int]:
+    """(cells of the header, None where there is none; rows left out that repeat it), with the guess filled in. The rows lose it."""
+    if raw.names is not None:
+        return list(raw.names), 0
+    first = headers.read_row(raw.columns, 0)
+    if header is None:
+        header = headers.names_target(first, target) or headers.looks_headed(raw.columns)
+    raw.guesses["header"] = header
+    return _drop_header(raw, 0) if header else (None, 0)
+
+
+def _drop_header(raw: Raw, row: int) -> tuple[list[str], int]:
+    """(cells of the header in this row, rows left out that repeat it). Rows above it go too."""
+    import pyarrow as pa
+
+    cells = [column[row].as_py() or "" for column in raw.columns]
+    raw.columns = [column.slice(row + 1) for column in raw.columns]
+    repeats = (
+        headers.find_repeats(raw.columns, [cell.strip() for cell in cells]) if any(map(str.strip, cells)) else np.zeros(0, bool)
+    )
+    repeated = int(repeats.sum())
+    if repeated:
+        keep = pa.array(~repeats)
+        raw.columns = [column.filter(keep) for column in raw.columns]
+        what = "row that repeats" if repeated == 1 else "rows that repeat"
+        raw.notes.append(f"{repeated:,} {what} the header left out.")
+    # R writes no name above its row names
+    last = raw.columns[-1].slice(0, headers.HEADER_ROWS).to_pylist()
+    if raw.narrow and not cells[-1] and any(text.strip() for text in last):
+        cells = ["row", *cells[:-1]]
+    return cells, repeated
+
+
+def _name_columns(raw: Raw, first: list[str] | None) -> tuple[list[str], list[int]]:
+    """(names, their columns' places in the file). Columns without name and values go. Raises BadData where nothing is left."""
+    if not raw.columns or not len(raw.columns[0]):
         raise BadData("The table has a header and no rows: send it with its rows.")
-    blank = [i for i, cell in enumerate(cells) if raw.names is None and not (cell or "").strip() and _is_blank(columns[i])]
+    cells: list[str | None] = list(first) if first is not None else [None] * len(raw.columns)
+    places = list(range(len(cells)))
+    blank = {i for i in places if raw.names is None and not (cells[i] or "").strip() and _is_blank(raw.columns[i])}
     if blank:
-        if len(blank) == len(columns):
+        if len(blank) == len(cells):
             raise BadData("The table holds no values: all its cells are empty.")
         raw.notes.append(f"{count_of(len(blank), 'column')} without name and values left out.")
-        keep = [i for i in range(len(columns)) if i not in set(blank)]
-        cells, columns = [cells[i] for i in keep], [columns[i] for i in keep]
-        raw.typed = [raw.typed[i] for i in keep]
-    return _name_columns(cells, raw.notes), columns
+        places = [i for i in places if i not in blank]
+        raw.columns, raw.traits = [raw.columns[i] for i in places], [raw.traits[i] for i in places]
+    return headers.name_columns([cells[i] for i in places], places, raw.notes), places
 
 
 def _is_blank(column: Any) -> bool:
@@ -317,103 +156,147 @@ def _is_blank(column: Any) -> bool:
     return not pc.any(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0)).as_py()
 
 
-def _looks_headed(columns: Sequence[Any]) -> bool:
-    """Whether the first row is a header: its cells differ in kind from those below, and do not occur there again."""
-    votes = 0
-    first = [(column[0].as_py() or "").strip() for column in columns]
-    if len(columns[0]) < 2:
-        return not any(_is_value(cell) for cell in first)
-    if len(first) > 2 and first in ([str(i) for i in range(len(first))], [str(i + 1) for i in range(len(first))]):
-        return True  # numbered columns
-    for column, cell in zip(columns[:HEADER_COLUMNS], first, strict=False):
-        body = [
-            text.strip()
-            for text in column.slice(1, HEADER_ROWS).to_pylist()
-            if text and text.strip().lower() not in texts.MARKS
-        ]
-        if not body:
-            continue
-        numbers = 2 * sum(_is_value(text) for text in body) > len(body)
-        if not cell or cell.lower() in texts.MARKS:
-            votes -= bool(cell) and numbers
-        elif _is_value(cell):
-            votes -= 1
-        elif numbers:
-            votes += 1
-        elif cell in body:
-            votes -= 1
-    names = [cell for cell in first if cell]
-    return votes > 0 or (votes == 0 and len(set(names)) == len(names) and 2 * len(names) > len(first))
-
-
-def _is_value(text: str) -> bool:
-    """Whether the text is a number, or begins like a date."""
-    return sniff.NUMBER.fullmatch(text) is not None or sniff.DATE.match(text) is not None
-
-
-def _name_columns(cells: Sequence[str | None], notes: list[str]) -> list[str]:
-    """Unique names of the columns. cells: as written; None where there is no header."""
-    names: list[str] = []
-    used: set[str] = set()
-    tried: Counter[str] = Counter()
-    twice: list[str] = []
-    nameless = 0
-    cut = 0
-    for i, cell in enumerate(cells, 1):
-        name = (cell or "").strip()
-        cut += len(name) > table_limits.MAX_NAME
-        name = name[: table_limits.MAX_NAME]
-        nameless += not name and cell is not None
-        base = name or f"column {i}"
-        name = base
-        if name in used:
-            twice.append(base)
-        while name in used:
-            tried[base] += 1
-            name = f"{base} ({tried[base] + 1})"
-        used.add(name)
-        names.append(name)
-    if nameless:
-        notes.append(f"{count_of(nameless, 'column')} without a name: called by {'its' if nameless == 1 else 'their'} number.")
-    if twice:
-        notes.append(f"{list_names(list(dict.fromkeys(twice)))}: several columns of this name are told apart by a number.")
-    if cut:
-        notes.append(f"{count_of(cut, 'column name')} cut to {table_limits.MAX_NAME:,} characters.")
-    return names
-
-
 # ---- kinds
 
 
-def _build_sheet(raw: Raw, names: list[str], columns: list[Any], given: Mapping[str, Any]) -> Sheet:
-    rows = len(columns[0])
-    sheet.check_size(rows, len(columns))
-    marks = (
-        tuple(dict.fromkeys(["", *(mark.strip().lower() for mark in given["missing"])])) if "missing" in given else texts.MARKS
-    )
-    encoded = [texts.encode_texts(n, c, marks, t) for n, c, t in zip(names, columns, raw.typed, strict=True)]
-    columns.clear()
-    some = np.zeros(rows, bool)
-    for one in encoded:
+def _encode(raw: Raw, names: Sequence[str], missing: Sequence[str]) -> tuple[list[texts.Encoded], np.ndarray]:
+    """(columns with marks of missing values told apart, which rows hold a value). missing: marks that a person named."""
+    marks = {*texts.MARKS, *(mark.strip().lower() for mark in missing)} - {""}
+    encoded = []
+    some = np.zeros(len(raw.columns[0]), bool)
+    for name, column, traits in zip(names, raw.columns, raw.traits, strict=True):
+        one = texts.encode_texts(name, column, **traits)
+        one = one.without(texts.find_marks(one, marks))
+        encoded.append(one)
         some |= one.codes >= 0
+    raw.columns.clear()
     if not some.any():
         raise BadData("The table holds no values: all its cells are empty or stand for a missing value.")
     if not some.all():
         raw.notes.append(f"{count_of(int((~some).sum()), 'row')} without any value left out.")
         for one in encoded:
-            one.drop(some)
-    style = numerals.find_style(encoded, raw.guesses.get("delimiter"), given.get("decimal"), given.get("thousands"))
-    said = kinds.Notes()
-    types = given.get("types", {})
-    made = tuple(kinds.build_column(one, style, types.get(one.name), said) for one in encoded)
-    found: Counter[str] = Counter()
-    for one in encoded:
-        found.update(one.marks)
+            one.keep_rows(some)
+    return encoded, some
+
+
+def _build_sheet(raw: Raw, names: list[str], places: Sequence[int], repeated: int, given: Mapping[str, Any]) -> Sheet:
+    sheet.check_size(len(raw.columns[0]), len(names))
+    missing = given.get("missing", ())
+    encoded, some = _encode(raw, names, missing)
+    parts = [numerals.take_apart(one) for one in encoded]
+    style = numerals.find_style(parts, raw.guesses.get("delimiter"), given.get("decimal"), given.get("thousands"))
+    encoded = [numerals.drop_marked_numbers(one, missing, style) for one in encoded]
+    notes = kinds.Notes()
+    made: list[Column] = []
+    readings: list[ColumnReading] = []
+    sources = answers.Sources(style, tuple(given.get("target_missing", ())))
+    for one, place in zip(encoded, places, strict=True):
+        how, column = kinds.read_column(one, place, style, given["types"].get(one.name), notes)
+        made.append(column)
+        readings.append(how)
+        sources.keep(one, how)
+        one.numerals = None
+    typed = all(one.typed for one in encoded)
     guesses: dict[str, Any] = dict.fromkeys(("format", "encoding", "delimiter", "decimal", "thousands", "header", "sheet"))
-    guesses |= raw.guesses | {"missing": sorted(mark for mark in found if mark)}
-    if not all(raw.typed):
+    guesses |= raw.guesses | {"missing": sorted(set().union(*(one.marks for one in encoded)))}
+    if not typed:
         guesses |= {"decimal": style.decimal, "thousands": style.thousands}
-    notes = [*raw.notes, *said.sentences()]
+    sentences = [*raw.notes, *notes.sentences()]
     if len(made) == 1 and guesses["format"] == "text":
-        notes.append("The table has a single column: if it should have more, choose the delimiter.")
-    return Sheet(made, int(some.sum()), guesses, tuple(key for key in OPTIONS if key in given), tuple(notes))
+        sentences.append("The table has a single column: if it should have more, choose the delimiter.")
+    reading = _describe(raw, guesses, repeated, missing, readings)
+    asked = tuple(key for key in OPTIONS if given.get(key))
+    return Sheet(tuple(made), int(some.sum()), guesses, asked, tuple(sentences), reading, sources)
+
+
+def _describe(
+    raw: Raw, guesses: Mapping[str, Any], repeated: int, missing: Sequence[str], columns: Sequence[ColumnReading]
+) -> TableReading:
+    return TableReading(
+        format=guesses["format"],
+        encoding=guesses["encoding"],
+        delimiter=guesses["delimiter"],
+        decimal=guesses["decimal"] or ".",
+        thousands=guesses["thousands"] or "",
+        quote=raw.quote,
+        escape=raw.escape,
+        header=raw.names is None and bool(guesses["header"]) or guesses["format"] == "parquet",
+        names=raw.origin,
+        sheet=guesses["sheet"],
+        skipped=raw.skipped,
+        repeated=repeated,
+        missing=tuple(missing),
+        columns=tuple(columns),
+    )
+
+
+# ---- a known reading
+
+
+def _apply_reading(data: bytes, name: str, reading: TableReading) -> Sheet:
+    given = {"encoding": reading.encoding, "delimiter": reading.delimiter, "quote": reading.quote, "escape": reading.escape}
+    if reading.format != "text":
+        given = {}
+    given = {key: value for key, value in (given | {"sheet": reading.sheet}).items() if value is not None}
+    raw = read_raw(bytes(data), name, given, None)
+    if raw.guesses["format"] != reading.format:
+        raise BadData(f"The file's format is {raw.guesses['format']}; it must be {reading.format}, as the table's was.")
+    first, repeated = _find_known_header(raw, reading)
+    names, places = _name_columns(raw, first)
+    at = _find_columns(names, places, reading)
+    wanted = [column for column in reading.columns if column.name in at]
+    raw.columns = [raw.columns[at[column.name]] for column in wanted]
+    raw.traits = [raw.traits[at[column.name]] for column in wanted]
+    encoded, some = _encode(raw, [column.name for column in wanted], reading.missing)
+    return apply_columns(encoded, wanted, reading, int(some.sum()), raw.notes, raw.guesses | {"repeated": repeated})
+
+
+def _find_known_header(raw: Raw, reading: TableReading) -> tuple[list[str] | None, int]:
+    """As `_find_header`, by the names that a reading knows."""
+    if raw.names is not None:
+        return list(raw.names), 0
+    if not reading.header:
+        return (None, 0)
+    wanted = {column.name for column in reading.features}
+    for row in range(min(HEADER_AT, len(raw.columns[0]))):
+        cells = headers.read_row(raw.columns, row)
+        if raw.narrow and not cells[-1]:
+            cells = ["row", *cells[:-1]]
+        if wanted <= set(headers.name_columns(cells, range(len(cells)), [])):
+            raw.skipped += row
+            return _drop_header(raw, row)
+    return _drop_header(raw, 0)
+
+
+def _find_columns(names: Sequence[str], places: Sequence[int], reading: TableReading) -> dict[str, int]:
+    """Column of the reading -> number of the file's. Raises BadData where a feature lacks."""
+    if reading.header or reading.names:
+        at = {name: i for i, name in enumerate(names)}
+    else:
+        known = {column.place: column.name for column in reading.columns}
+        at = {known[place]: i for i, place in enumerate(places) if place in known}
+    if lacking := [column.name for column in reading.features if column.name not in at]:
+        raise BadData(f"The file has no column called {shorten(lacking[0])!r}, from which the reading has its values.")
+    return at
+
+
+def apply_columns(
+    encoded: Sequence[texts.Encoded],
+    wanted: Sequence[ColumnReading],
+    reading: TableReading,
+    rows: int,
+    notes: Sequence[str],
+    guesses: Mapping[str, Any],
+) -> Sheet:
+    """The sheet of columns of texts by a reading. encoded: one for each of `wanted`, usual and named marks told apart."""
+    style = numerals.Style(reading.decimal, reading.thousands)
+    said = kinds.Notes()
+    target = reading.target
+    sources = answers.Sources(style, target.missing if target else ())
+    made: list[Column] = []
+    for one, column in zip(encoded, wanted, strict=True):
+        one = numerals.drop_marked_numbers(one, reading.missing, style)
+        made.append(kinds.apply_column(one, column, said))
+        sources.keep(one, column, always=target is not None and column.name == target.name)
+        one.numerals = None
+    return Sheet(tuple(made), rows, dict(guesses), (), (*notes, *said.sentences()), replace(reading), sources)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +11,9 @@ import numpy as np
 
 from engine.errors import BadData
 from engine.spec import table_limits
+from engine.spec.table_reading import KINDS, TableReading
 
-KINDS = ("numeric", "categorical", "boolean", "date", "text", "id", "constant", "empty", "ignored")
-"""Kinds of columns. The first four can be features."""
+__all__ = ["FEATURES", "KINDS", "Column", "Sheet", "check_size", "count_of", "list_names", "match_name", "shorten"]
 
 FEATURES = KINDS[:4]
 
@@ -44,6 +45,8 @@ class Sheet:
 
     guesses: format, encoding, delimiter, decimal, thousands, header, sheet, missing (the marks that occur); None where it does
     not apply. All but format can be passed back as options. given: the options that were given. notes: sentences for display.
+    reading: how the table was read, with a target where the reading was given with one. sources: texts of columns that hold
+    other values as the target (`engine.data.tables.answers`).
     """
 
     columns: tuple[Column, ...]
@@ -51,13 +54,34 @@ class Sheet:
     guesses: dict[str, Any] = field(default_factory=dict)
     given: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    reading: TableReading = field(default_factory=lambda: TableReading("text"))
+    sources: Any = field(default=None, repr=False, compare=False)
+
+    def resolve(self, asked: str) -> str:
+        """The name of the column that a person means by `asked`: exact, else trimmed, else in any case. Raises BadData."""
+        return match_name(asked, [column.name for column in self.columns])
 
     def column(self, name: str) -> Column:
-        """The column of that name. Raises BadData."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise BadData(f"The table has no column called {shorten(name)!r}; choose one of its {len(self.columns)} columns.")
+        """The column that `name` means, see `resolve`. Raises BadData."""
+        name = self.resolve(name)
+        return next(column for column in self.columns if column.name == name)
+
+
+SHOWN = 10
+"""Most names in a sentence that lists what there is."""
+
+
+def match_name(asked: str, names: Sequence[str]) -> str:
+    """The one of the columns' names that `asked` means: exact, else trimmed, else in any case. Raises BadData."""
+    for fold in (str, str.strip, lambda name: name.strip().casefold()):
+        found = [name for name in names if fold(name) == fold(asked)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise BadData(
+                f"{shorten(asked)!r} can mean several columns: {list_names(found, SHOWN)}; write one as it stands there."
+            )
+    raise BadData(f"The table has no column called {shorten(asked)!r}; there are: {list_names(list(names), SHOWN)}.")
 
 
 def shorten(name: str, limit: int = 40) -> str:

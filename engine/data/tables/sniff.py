@@ -1,17 +1,16 @@
-"""Detects how a text file is written: its encoding, its delimiter, where the table begins. Reads only the beginning."""
+"""Detects how a text file is written: its delimiter, where the table begins. Reads only the beginning."""
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from typing import Any
 
+from engine.data.tables import duck
 from engine.errors import BadData
 
 SAMPLE = 1 << 18
@@ -19,38 +18,6 @@ SAMPLE = 1 << 18
 
 RECORDS = 1_000
 """Rows inspected."""
-
-ENCODINGS = (
-    *(
-        "utf-8",
-        "utf-16",
-        "utf-16-le",
-        "utf-16-be",
-        "utf-32",
-        "cp1252",
-        "latin-1",
-        "iso8859-15",
-        "cp1250",
-        "iso8859-2",
-        "cp1251",
-    ),
-    *(
-        "koi8-r",
-        "cp1253",
-        "cp1254",
-        "cp1255",
-        "cp1256",
-        "cp1257",
-        "cp437",
-        "cp850",
-        "mac-roman",
-        "cp932",
-        "gb18030",
-        "big5",
-        "cp949",
-    ),
-)
-"""Encodings a person can choose. (Python has others that do not encode text, or are slow.)"""
 
 DELIMITERS = ("\t", ";", "|", ",", " ")
 """In order of preference where several fit equally well. A space means any run of spaces, and is tried last."""
@@ -67,98 +34,6 @@ DATE = re.compile(r"\d{4}-\d\d?-\d\d?|\d\d?[./-]\d\d?[./-]\d{2,4}|\d{4}/\d\d?/\d
 
 ATTRIBUTE = re.compile(r"@attribute\s+(?:'((?:[^'\\]|\\.)*)'|\"([^\"]*)\"|([^\s{]+))", re.IGNORECASE)
 """A line of an ARFF or KEEL file that declares a column."""
-
-BOMS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-
-
-def decode_text(data: bytes, encoding: str | None = None) -> tuple[str, str, list[str]]:
-    """(text without a byte order mark, encoding, notes). Raises BadData."""
-    if encoding is not None:
-        encoding = _check_encoding(encoding)
-        if (read := _try_decode(data, encoding)) is None:
-            raise BadData(f"The file cannot be read as {encoding}: leave the encoding open, or choose another.")
-        return read[0], encoding, read[1]
-    for mark, name in BOMS:
-        if data.startswith(mark):
-            if (read := _try_decode(data, name)) is None:
-                raise BadData(f"The file is marked as {name} and cannot be read so: write it anew, or choose an encoding.")
-            return read[0], name, read[1]
-    for name in filter(None, (_guess_utf16(data), "utf-8", _guess_eight_bit(data))):
-        if (read := _try_decode(data, name)) is not None:
-            return read[0], name, read[1]
-    return data.decode("latin-1"), "latin-1", []
-
-
-BROKEN = 0.05
-"""Largest share of non-ASCII characters that may be invalid in a file of an encoding."""
-
-
-def _try_decode(data: bytes, encoding: str) -> tuple[str, list[str]] | None:
-    """(text without a byte order mark, notes); None where more than a few characters are invalid in this encoding."""
-    try:
-        return data.decode(encoding).removeprefix("\ufeff"), []
-    except UnicodeError as error:
-        cut = isinstance(error, UnicodeDecodeError) and error.end == len(data) and error.start >= len(data) - 4
-    text = data.decode(encoding, "replace").removeprefix("\ufeff")
-    whole = sum(not c.isascii() for c in text)
-    lost = text.count("\N{REPLACEMENT CHARACTER}")
-    if lost > BROKEN * whole and not (cut and lost < whole):
-        return None
-    note = f"{lost:,} broken characters were replaced by \N{REPLACEMENT CHARACTER}: if there are many, choose another encoding."
-    return text, [note if lost > 1 else "One broken character was replaced by \N{REPLACEMENT CHARACTER}."]
-
-
-def _check_encoding(encoding: str) -> str:
-    try:
-        name = codecs.lookup(encoding).name
-    except (LookupError, ValueError, TypeError):
-        name = ""
-    for known in ENCODINGS:
-        if codecs.lookup(known).name == name:
-            return known
-    if name == "utf-8-sig":
-        return "utf-8"
-    raise BadData(f"There is no encoding of that name here; choose one of {', '.join(ENCODINGS)}.")
-
-
-def _guess_utf16(data: bytes) -> str:
-    """The byte order of UTF-16 without a mark: every second byte of ASCII letters is zero."""
-    head = data[:4096]
-    even, odd = head[::2], head[1::2]
-    if len(odd) >= 4:
-        if odd.count(0) > 0.6 * len(odd) and even.count(0) < 0.1 * len(even):
-            return "utf-16-le"
-        if even.count(0) > 0.6 * len(even) and odd.count(0) < 0.1 * len(odd):
-            return "utf-16-be"
-    return ""
-
-
-def _guess_eight_bit(data: bytes) -> str:
-    """A western code page where most letters are ASCII, else the finding of charset-normalizer."""
-    high = [i for i, b in enumerate(data[: 1 << 20]) if b > 127]
-    if not high:
-        return "cp1252"
-    start = max(0, high[0] - 2048)
-    part = data[start : start + (1 << 14)]
-    letters = sum(bytes([b]).isalpha() for b in part)
-    above = sum(b > 127 for b in part)
-    beside = sum(a > 127 and b > 127 for a, b in pairwise(part))
-    # western non-ASCII letters are usually isolated, others form words
-    if above > 0.3 * (above + letters) and beside > 0.4 * above:
-        from charset_normalizer import from_bytes
-
-        codes = ["cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp932", "gb18030", "big5", "cp949", "cp1252"]
-        for match in from_bytes(part, cp_isolation=codes):
-            half = sum("\uff61" <= c <= "\uff9f" for c in str(match))  # cp932 single bytes, rare in text
-            if 2 * half < above:
-                return _check_encoding(match.encoding)
-    return "latin-1" if any(data[i] in (0x81, 0x8D, 0x8F, 0x90, 0x9D) for i in high) else "cp1252"
 
 
 def parse_arff(text: str) -> tuple[list[str], str] | None:
@@ -196,23 +71,36 @@ def parse_arff(text: str) -> tuple[list[str], str] | None:
 
 @dataclass(frozen=True)
 class Layout:
-    """start: character at which the first row of the table (its header, if any) begins. quoted: whether " quotes. spaced:
-    whether spaces follow delimiters, before quotes. width: cells of most rows. comments: whether lines that begin with # are
-    comments. heading: names from a comment line right above the table, or None. skipped: lines before the table.
+    """start: character at which the first row of the table (its header, if any) begins. quote: "" where quotes are plain
+    characters. escape: the character before a quote within quotes, the quote itself where it is doubled. spaced: whether spaces
+    follow delimiters, before quotes. width: cells of most rows. comments: whether lines that begin with # are comments. heading:
+    names from a comment line right above the table, or None. skipped: lines before the table.
     """
 
     delimiter: str
     start: int
-    quoted: bool
+    quote: str
+    escape: str
     spaced: bool
     width: int
     comments: bool
     heading: tuple[str, ...] | None
     skipped: int
 
+    @property
+    def dialect(self) -> duck.Dialect:
+        """As DuckDB has it."""
+        return duck.Dialect(self.delimiter or LONE, self.quote, self.escape, 0)
 
-def find_layout(text: str, delimiter: str | None = None) -> Layout:
-    """Guesses the layout of a table in a text. delimiter: set by a person; "" means a single column. Raises BadData."""
+
+LONE = "\x1f"
+"""The delimiter of a single column: a character that does not occur in texts."""
+
+
+def find_layout(text: str, reader: duck.Duck, delimiter: str | None = None, quoting: tuple[str, str] | None = None) -> Layout:
+    """Guesses the layout of a table in a text: DuckDB's sniffer proposes; where its cells are no whole ones, other delimiters are
+    tried. delimiter: set by a person; "" means a single column. quoting: quote and escape, where they are known. Raises BadData.
+    """
     if delimiter is not None and (len(delimiter) > 1 or (delimiter and (delimiter in '"\r\n\x00' or not delimiter.isascii()))):
         raise BadData('A delimiter is one plain character, such as "," or ";", or empty for a single column.')
     start, skipped, comment, told = _find_comments(text)
@@ -221,26 +109,56 @@ def find_layout(text: str, delimiter: str | None = None) -> Layout:
     sample = text[start : start + SAMPLE]
     if start + SAMPLE < len(text) and (end := max(sample.rfind("\n"), sample.rfind("\r"))) > 0:
         sample = sample[: end + 1]
-    quoted = not _has_open_quote(text, start)
-    spaced = quoted and re.search(r'[,;|\t] +"', sample) is not None
+    guess = None if quoting or delimiter in ("", " ") else reader.sniff_dialect(sample.encode("utf-8", "replace"), delimiter)
+    quote, escape = quoting or _check_quote(sample, guess)
+    if quoting is None and _has_open_quote(text, start, quote, escape):
+        quote = ""
+    escape = escape if quote else ""
+    spaced = quote == '"' and re.search(r'[,;|\t] +"', sample) is not None
+    way = Layout(delimiter or "", start, quote, escape, spaced, 0, False, None, 0)
     if delimiter is None:
-        delimiter = _delimiter(sample, quoted, spaced)
-    rows = list(_read_records(sample, delimiter, quoted, spaced))
+        delimiter = _choose_delimiter(sample, way, guess.delimiter if guess else "")
+    way = replace(way, delimiter=delimiter)
+    rows = list(_read_records(sample, way))
     if not rows:
         raise BadData("The file holds no rows: send a table with a header and rows.")
     widths = [len(row) for row, _ in rows]
     width = typical_width(widths)
-    first = count_preamble(widths, width)
+    first = count_preamble([_count_filled(row, width) for row, _ in rows], width)
+    if (
+        guess
+        and guess.skipped
+        and guess.delimiter == delimiter
+        and not first
+        and _is_title([row for row, _ in rows[:2]], width)
+    ):
+        first = 1
     heading = None
     if comment is not None and not first:
-        cells = [cell.strip() for cell in next(csv.reader([comment], **_build_dialect(delimiter, quoted, spaced)), [])]
+        cells = [cell.strip() for cell in next(csv.reader([comment], **_build_dialect(way)), [])]
         if len(cells) == width > 1 and all(cells) and not any(NUMBER.fullmatch(cell) for cell in cells):
             heading = tuple(cells)
     if first:
         start += rows[first - 1][1]
-    return Layout(
-        delimiter, start, quoted, spaced, max(width, _header_width(widths, first, width)), skipped > 0, heading, skipped + first
+    return replace(
+        way,
+        start=start,
+        width=max(width, _header_width(widths, first, width)),
+        comments=skipped > 0,
+        heading=heading,
+        skipped=skipped + first,
     )
+
+
+def _check_quote(sample: str, guess: duck.Dialect | None) -> tuple[str, str]:
+    """(quote, escape): DuckDB's quote where no cell begins with a double one. A backslash escapes where it stands before quotes
+    within a cell and none is doubled.
+    """
+    quote = guess.quote if guess else ""
+    if not quote or (quote != '"' and re.search(r'(^|[,;|\t])"', sample, re.MULTILINE)):
+        quote = '"'
+    escaped = re.search(r'\\"(?![,;|\t\r\n]|$)', sample) and not re.search(r'[^,;|\t\r\n]""[^,;|\t\r\n]', sample)
+    return quote, "\\" if escaped and quote == '"' else quote
 
 
 def typical_width(widths: Sequence[int]) -> int:
@@ -256,6 +174,26 @@ def count_preamble(widths: Sequence[int], width: int) -> int:
         if 2 * w > width:
             return i
     return 0
+
+
+def _count_filled(row: Sequence[str], width: int) -> int:
+    """The cells of a row; of a row that has no more than its first one, and that is no number, the filled ones: a title as a
+    spreadsheet writes it.
+    """
+    lone = width > 2 and not any(cell.strip() for cell in row[1:]) and not NUMBER.fullmatch(row[0])
+    return bool(row[0].strip()) if lone else len(row)
+
+
+def _is_title(rows: Sequence[Sequence[str]], width: int) -> bool:
+    """Whether the first of two rows is a title although it has more than half of a row's cells: it is shorter than the second, and
+    that is a header. (R's header is shorter too; what follows it holds values.)
+    """
+    if len(rows) < 2 or not len(rows[0]) < len(rows[1]) == width:
+        return False
+    cells = [cell.strip() for cell in rows[1]]
+    return (
+        len(set(cells)) == len(cells) and all(cells) and not any(NUMBER.fullmatch(cell) or DATE.match(cell) for cell in cells)
+    )
 
 
 def _header_width(widths: Sequence[int], first: int, width: int) -> int:
@@ -286,36 +224,44 @@ def _find_comments(text: str) -> tuple[int, int, str | None, str | None]:
     return at, lines, last, told
 
 
-def _has_open_quote(text: str, start: int) -> bool:
+def _has_open_quote(text: str, start: int, quote: str, escape: str) -> bool:
     """Whether a quote is opened and not closed."""
-    if text.count('"', start) % 2 == 0:
+    if escape in ("", quote) and text.count(quote, start) % 2 == 0:
         return False
     tail = io.StringIO(text[start:], newline="")
-    deepest = 0
+    how: dict[str, Any] = {} if escape in ("", quote) else {"doublequote": False, "escapechar": escape}
+    before = csv.field_size_limit(len(text) + 1)
     try:
-        for row in csv.reader(tail, strict=True):
-            deepest = max(deepest, len(row))
+        for _ in csv.reader(tail, strict=True, quotechar=quote, **how):
+            pass
     except csv.Error as error:
         # strict mode also fails on text after a closing quote; only an end of file within quotes counts here
-        return "unexpected end" in str(error) or "field larger" in str(error)
+        return "unexpected end" in str(error)
+    finally:
+        csv.field_size_limit(before)
     return False
 
 
-def _build_dialect(delimiter: str, quoted: bool, spaced: bool) -> dict[str, Any]:
-    """Arguments of csv.reader. A single column gets a delimiter that does not occur in texts."""
-    return {
-        "delimiter": delimiter or "\x1f",
-        "quoting": csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
-        "skipinitialspace": spaced or delimiter == " ",
+def _build_dialect(way: Layout) -> dict[str, Any]:
+    """Arguments of csv.reader."""
+    out: dict[str, Any] = {
+        "delimiter": way.delimiter or LONE,
+        "quoting": csv.QUOTE_MINIMAL if way.quote else csv.QUOTE_NONE,
+        "skipinitialspace": way.spaced or way.delimiter == " ",
     }
+    if way.quote:
+        out["quotechar"] = way.quote
+        if way.escape != way.quote:
+            out |= {"doublequote": False, "escapechar": way.escape}
+    return out
 
 
-def read_rows(text: str, delimiter: str, quoted: bool, spaced: bool) -> Iterator[list[str]]:
+def read_rows(text: str, way: Layout) -> Iterator[list[str]]:
     """The rows of a text without blank ones. Cells can have any length."""
     before = csv.field_size_limit(len(text) + 1)
     try:
-        for row in csv.reader(io.StringIO(text, newline=""), **_build_dialect(delimiter, quoted, spaced)):
-            if delimiter == " " and row and not row[-1]:
+        for row in csv.reader(io.StringIO(text, newline=""), **_build_dialect(way)):
+            if way.delimiter == " " and row and not row[-1]:
                 row.pop()
             if row and (len(row) > 1 or row[0].strip()):
                 yield row
@@ -325,7 +271,7 @@ def read_rows(text: str, delimiter: str, quoted: bool, spaced: bool) -> Iterator
         csv.field_size_limit(before)
 
 
-def _read_records(sample: str, delimiter: str, quoted: bool, spaced: bool) -> Iterator[tuple[list[str], int]]:
+def _read_records(sample: str, way: Layout) -> Iterator[tuple[list[str], int]]:
     """The first rows, each with the character position at which the next one begins."""
     at = 0
 
@@ -338,8 +284,8 @@ def _read_records(sample: str, delimiter: str, quoted: bool, spaced: bool) -> It
     before = csv.field_size_limit(len(sample) + 1)
     try:
         found = 0
-        for row in csv.reader(lines(), **_build_dialect(delimiter, quoted, spaced)):
-            if delimiter == " " and row and not row[-1]:
+        for row in csv.reader(lines(), **_build_dialect(way)):
+            if way.delimiter == " " and row and not row[-1]:
                 row.pop()
             if row and (len(row) > 1 or row[0].strip()):
                 yield row, at
@@ -352,15 +298,19 @@ def _read_records(sample: str, delimiter: str, quoted: bool, spaced: bool) -> It
         csv.field_size_limit(before)
 
 
-def _delimiter(sample: str, quoted: bool, spaced: bool) -> str:
-    """The delimiter whose rows have the most equal lengths and whose cells are whole: numbers, or texts without another
-    delimiter.
+WHOLE = 0.95
+"""Share of whole cells above which DuckDB's delimiter is taken without a look at others."""
+
+
+def _choose_delimiter(sample: str, way: Layout, proposed: str) -> str:
+    """The proposed delimiter where it gives rows of equal lengths and whole cells (numbers, or texts without another delimiter);
+    else the one that gives most of both.
     """
     scores: dict[str, float] = {}
-    for delimiter in DELIMITERS:
+    for delimiter in dict.fromkeys((*([proposed] if proposed else []), *DELIMITERS)):
         if delimiter not in sample or (delimiter == " " and max(scores.values(), default=0) > 0.5):
             continue
-        rows = [row for row, _ in _read_records(sample, delimiter, quoted, spaced)]
+        rows = [row for row, _ in _read_records(sample, replace(way, delimiter=delimiter))]
         width = typical_width([len(row) for row in rows])
         if width < 2:
             continue
@@ -373,6 +323,8 @@ def _delimiter(sample: str, quoted: bool, spaced: bool) -> str:
         if delimiter == " " and (alike < 0.9 or not _has_numbers(body[1:200])):
             continue
         scores[delimiter] = alike * whole / len(cells)
+        if delimiter == proposed and scores[delimiter] >= WHOLE:
+            return delimiter
     best = max(scores.values(), default=0)
     return next((d for d in DELIMITERS if d in scores and scores[d] >= best - 0.02), "") if best > 0.1 else ""
 

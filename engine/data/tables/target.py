@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from engine.data.table import Dataset
-from engine.data.tables.sheet import FEATURES, Column, Sheet, count_of, list_names, shorten
+from engine.data.tables.kinds import PAIRS, as_number
+from engine.data.tables.sheet import FEATURES, SHOWN, Column, Sheet, count_of, list_names, shorten
 from engine.errors import BadData
 from engine.spec import table_limits
+from engine.spec.table_reading import TableReading, TargetReading
 
 MAX_CLASSES = 50
 """With more distinct values a column is no target."""
@@ -48,27 +51,102 @@ class Labels:
 def build_labels(sheet: Sheet, target: str, positive: str | None = None) -> Labels:
     """The labels in a column. positive: which of two classes is the class of interest, the smaller one by default.
 
-    Raises BadData: no such column or class, a single class, or values that are no classes.
+    target and positive mean what `match_name` and `match_class` make of them. Where the sheet's reading has this target, its
+    classes are used. Raises BadData: no such column or class, a single class, or values that are no classes.
     """
     column = sheet.column(target)
-    codes, names = _build_classes(column)
+    known = sheet.reading.target
+    if known is not None and known.name == column.name and sheet.sources is not None:
+        classes = known.classes
+        if positive is not None and len(classes) == 2 and match_class(positive, classes, column.name) == classes[0]:
+            classes = classes[::-1]
+        return Labels(sheet.sources.code_answers(column.name, replace(known, classes=classes)), classes)
+    codes, names = _build_classes(read_answers(sheet, column.name))
     counts = np.bincount(codes[codes >= 0], minlength=len(names))
     order = np.argsort(-counts, kind="stable")
     order = order[counts[order] > 0]
     if len(order) < 2:
         raise BadData(
-            f"Column {shorten(target)!r} holds a single answer, so there is nothing to tell apart: choose another column."
+            f"Column {shorten(column.name)!r} holds a single answer, so there is nothing to tell apart: choose another column."
         )
     if positive is not None:
-        if positive not in names:
-            raise BadData(
-                f"Column {shorten(target)!r} has no class called {shorten(positive)!r}; choose one of its {len(order)} classes."
-            )
+        positive = match_class(positive, [names[int(i)] for i in order], column.name)
         if len(order) == 2 and names[int(order[0])] == positive:
             order = order[::-1]
     new = np.full(len(names) + 1, -1)
     new[order] = np.arange(len(order))
     return Labels(new[codes], tuple(names[int(i)] for i in order))
+
+
+def read_answers(sheet: Sheet, target: str) -> Column:
+    """The column of a target: only the empty cell, and marks that a person named for it, are no answer. Raises BadData."""
+    column = sheet.column(target)
+    answers: Column = column if sheet.sources is None else sheet.sources.read_answers(column)
+    return answers
+
+
+def list_target_marks(sheet: Sheet, target: str) -> dict[str, int]:
+    """Usual marks of missing values that are classes of a target, as written, with their rows: a person may mean no answer."""
+    column = sheet.column(target)
+    return {} if sheet.sources is None else dict(sheet.sources.list_marks(column))
+
+
+NO, YES = frozenset(no for no, _ in PAIRS) - {"-"}, frozenset(yes for _, yes in PAIRS) - {"+"}
+
+
+def match_class(asked: str, classes: Sequence[str], target: str) -> str:
+    """The class that `asked` means: exact, else trimmed, else the same number, else in any case, else, of a yes-no pair or of 0
+    and 1, by its truth. Raises BadData where none is meant or several are.
+    """
+    folds: tuple[Callable[[str], object], ...] = (
+        str,
+        str.strip,
+        lambda name: as_number(name.strip().replace(",", ".")),
+        lambda name: name.strip().casefold(),
+        lambda name: _read_truth(name, classes),
+    )
+    for fold in folds:
+        wanted = fold(asked)
+        fits = [name for name in classes if fold(name) == wanted] if wanted is not None else []
+        if len(fits) == 1:
+            return fits[0]
+        if fits:
+            raise BadData(
+                f"{shorten(asked)!r} can mean several classes of {shorten(target)!r}: {list_names(fits, SHOWN)}; "
+                "write one as it stands there."
+            )
+    raise BadData(
+        f"Column {shorten(target)!r} has no class called {shorten(asked)!r}; there are: {list_names(list(classes), SHOWN)}."
+    )
+
+
+def _read_truth(text: str, classes: Sequence[str]) -> bool | None:
+    """Yes or no, where the classes are such a pair."""
+    pair = {_plain_truth(name) for name in classes}
+    if len(classes) != 2 or not any(pair == set(known) for known in PAIRS):
+        return None
+    word = _plain_truth(text)
+    return True if word in YES - NO else False if word in NO - YES else None
+
+
+def _plain_truth(text: str) -> str:
+    word = text.strip().casefold()
+    number = as_number(word)
+    return str(int(number)) if number in (0.0, 1.0) else word
+
+
+def describe_target(sheet: Sheet, target: str, positive: str | None = None) -> TableReading:
+    """The sheet's reading with its target. positive: see `build_labels`. Raises BadData."""
+    found = build_labels(sheet, target, positive)
+    name = sheet.resolve(target)
+    if len(found.classes) == 2:
+        positive = found.classes[1]
+    elif positive is not None:
+        positive = match_class(positive, found.classes, name)
+    missing = () if sheet.sources is None else sheet.sources.missing
+    return replace(
+        sheet.reading, target=TargetReading(name, found.classes, positive, missing, tuple(list_target_marks(sheet, name)))
+    )
 
 
 def _build_classes(column: Column) -> tuple[np.ndarray, list[str]]:
@@ -91,11 +169,17 @@ def _build_classes(column: Column) -> tuple[np.ndarray, list[str]]:
             )
         out = np.full(len(column.values), -1)
         out[known] = codes
-        return out, [f"{value:.15g}" for value in values]
+        return out, [_name_number(value) for value in values.tolist()]
     if column.kind in ("text", "id"):
         raise BadData(_describe_too_many(who, column.distinct))
     what = {"date": "holds dates, which are no classes", "empty": "is empty", "ignored": "is left out"}[column.kind]
     raise BadData(f"{who} {what}: choose another column as the target.")
+
+
+def _name_number(value: float) -> str:
+    """A number as a class: 15 digits, or as many as it takes to tell it from its neighbours."""
+    text = f"{value:.15g}"
+    return text if float(text) == value else repr(value)
 
 
 def _describe_too_many(who: str, n: int) -> str:
@@ -132,6 +216,7 @@ def list_candidates(sheet: Sheet) -> list[dict[str, object]]:
 
 def select_features(sheet: Sheet, target: str) -> tuple[list[Column], list[Column]]:
     """(columns to learn from, other columns), both without the target."""
+    target = sheet.resolve(target)
     rest = [column for column in sheet.columns if column.name != target]
     return [c for c in rest if c.kind in FEATURES], [c for c in rest if c.kind not in FEATURES]
 

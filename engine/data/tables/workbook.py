@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.data.tables import sheet, unpack
+from engine.data.tables.mixed_cells import Typed
 from engine.data.tables.sheet import shorten
 from engine.errors import BadData
 from engine.spec import table_limits
@@ -97,12 +98,7 @@ def _read_grid(openpyxl: Any, data: bytes, wanted: str | None, formulas: bool) -
                 raise BadData(f"The workbook has no sheet called {shorten(wanted)!r}; choose one of its sheets.")
         else:
             sheets.sort(key=lambda s: s.sheet_state != "visible")
-        for chosen in sheets:
-            rows, typed = _read_rows(chosen)
-            if rows:
-                break
-        else:
-            raise BadData("The workbook's sheet is empty: send one with a header and rows.")
+        chosen, rows, typed = _choose_sheet(sheets)
         others = [s.title for s in book.worksheets if s.title != chosen.title]
         notes = []
         if others:
@@ -118,6 +114,20 @@ def _read_grid(openpyxl: Any, data: bytes, wanted: str | None, formulas: bool) -
             else "One cell holds a formula without a saved value and counts as missing: open and save the file in Excel."
         )
     return Grid(rows, typed, chosen.title, tuple(notes))
+
+
+def _choose_sheet(sheets: list[Any]) -> tuple[Any, list[list[str | None]], tuple[bool, ...]]:
+    """The first sheet that has rows of several cells, else the first with a cell, and its rows. Raises BadData."""
+    first: tuple[Any, list[list[str | None]], tuple[bool, ...]] | None = None
+    for chosen in sheets:
+        rows, typed = _read_rows(chosen)
+        if len(rows) > 1 and len(typed) > 1:
+            return chosen, rows, typed
+        if rows and first is None:
+            first = chosen, rows, typed
+    if first is None:
+        raise BadData("The workbook's sheet is empty: send one with a header and rows.")
+    return first
 
 
 def _read_rows(chosen: Any) -> tuple[list[list[str | None]], tuple[bool, ...]]:
@@ -145,7 +155,7 @@ def _read_rows(chosen: Any) -> tuple[list[list[str | None]], tuple[bool, ...]]:
                 row.append(value)
                 filled[i] += value is not None
             else:
-                row.append(_to_text(value))
+                row.append(Typed(to_text(value)))
                 filled[i] += 1
                 known[i] += 1
         rows.append(row)
@@ -156,7 +166,7 @@ def _read_rows(chosen: Any) -> tuple[list[list[str | None]], tuple[bool, ...]]:
     return rows, tuple(2 * k > f for k, f in zip(known, filled, strict=True))
 
 
-def _to_text(value: Any) -> str | None:
+def to_text(value: Any) -> str:
     """An Excel value as text that parses back to the same value."""
     if isinstance(value, bool):
         return "true" if value else "false"

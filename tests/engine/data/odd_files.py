@@ -18,7 +18,7 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.data.tables.dates import DATES
+from engine.data.tables.dates import COMPACT, FAMILIES
 from engine.data.tables.kinds import PAIRS
 from engine.data.tables.reading import Sheet
 from engine.data.tables.texts import MARKS
@@ -136,14 +136,14 @@ def headers() -> Iterator[Odd]:
     yield Odd("header told away", b"a,b\n1,2\n", lambda s: s.rows == 2, options={"header": False})
     yield Odd("header told", b"1,2\n3,4\n", shape(1, "1", "2"), options={"header": True})
     yield Odd("columns numbered from 0", b"0,1,2\n5,6,x\n7,8,y\n", shape(2, "0", "1", "2"))
-    yield Odd("the same name thrice", b"a,a,a\n1,2,3\n4,5,6\n", shape(2, "a", "a (2)", "a (3)"))
-    yield Odd("a name that is taken", b"a,a,a (2)\n1,2,3\n4,5,6\n", lambda s: len({c.name for c in s.columns}) == 3)
+    yield Odd("the same name thrice", b"a,a,a\n1,2,3\n4,5,6\n", shape(2, "a", "a.1", "a.2"))
+    yield Odd("a name that is taken", b"a,a,a.1\n1,2,3\n4,5,6\n", shape(2, "a", "a.2", "a.1"))
     times = b"at,y\n" + b"".join(b"%02d:30,%s\n" % (i % 24, b"xz"[i % 2 :][:1]) for i in range(30))
     yield Odd("a column of times", times, shape(30, "at", "y"))
     markdown = b"| a | b | y |\n|---|---|---|\n" + b"| 1.5 | 2 | x |\n| 2.5 | 3 | z |\n" * 9
     yield Odd("Markdown", markdown, shape(18, "a", "b", "y"))
-    yield Odd("a column without name", b"a,,c\n1,2,3\n4,5,6\n", shape(2, "a", "column 2", "c"))
-    yield Odd("pandas' index", b",x,y\n0,1.5,a\n1,2.5,b\n2,1.0,a\n", shape(3, "column 1", "x", "y"))
+    yield Odd("a column without name", b"a,,c\n1,2,3\n4,5,6\n", shape(2, "a", "Unnamed: 1", "c"))
+    yield Odd("pandas' index", b",x,y\n0,1.5,a\n1,2.5,b\n2,1.0,a\n", shape(3, "Unnamed: 0", "x", "y"))
     yield Odd("R's row names", b'"x","y"\n"r1",1.5,2\n"r2",2.5,3\n"r3",3.5,3\n', shape(3, "row", "x", "y"))
     yield Odd("R's table", b"x y z\nr1 1 2 3\nr2 4 5 6\nr3 7 8 9\n", shape(3, "row", "x", "y", "z"))
     yield Odd("a trailing delimiter in all rows", b"a,b,\n1,2,\n3,4,\n", shape(2, "a", "b"))
@@ -231,7 +231,7 @@ def rows() -> Iterator[Odd]:
 
 def cells() -> Iterator[Odd]:
     """Marks for missing values, numbers, truth and dates in all the usual ways of writing."""
-    for mark in MARKS:
+    for mark in ("", *MARKS):
         text = f"a,b\n1,x\n{mark},y\n2.5,x\n{mark.upper()},x\n"
         yield Odd(f"missing {mark!r}", text.encode(), first("numeric", 1, None, 2.5, None))
     yield Odd("missing as told", b"a,b\n1,x\nkeine,y\n3,x\n", first("numeric", 1, None, 3), options={"missing": ["Keine"]})
@@ -286,8 +286,8 @@ def cells() -> Iterator[Odd]:
     yield Odd("no value at all", b"a,b\n,\nNA,?\n", says="no values")
     when = datetime.datetime(2021, 3, 14)
     days = [float((when + datetime.timedelta(days=40 * i) - datetime.datetime(1970, 1, 1)).days) for i in range(25)]
-    for _, formats in DATES[:-1]:
-        form = formats[0] if formats[0] != "ISO8601" else "%Y-%m-%dT00:00:00Z"
+    forms = [family.forms[0] for family in FAMILIES if family is not COMPACT]
+    for form in (*forms, "%Y-%m-%dT00:00:00Z", "%a, %d %b %Y 02:00:00 +0200", "%B %d, %Y"):
         text = "a|b\n" + "".join(f"{when + datetime.timedelta(days=40 * i):{form}}|{i % 3}\n" for i in range(25))
         yield Odd(f"dates {form}", text.encode(), first("date", *days))
     american = "a|b\n" + "".join(f"{when + datetime.timedelta(days=40 * i):%m/%d/%Y}|{i % 3}\n" for i in range(25))
@@ -573,7 +573,9 @@ def parquets() -> Iterator[Odd]:
     words = pa.array(["x", None, "y", "x"]).dictionary_encode()
     yield Odd("parquet, dictionary", parquet(a=words, b=[1, 2, 3, 4]), first("categorical", 0, None, 1, 0))
     numbers = pa.array([1.5, 2.5, 1.5]).dictionary_encode()
-    yield Odd("parquet, dictionary of numbers", parquet(a=numbers, b=[1, 2, 3]), first("numeric", 1.5, 2.5, 1.5))
+    yield Odd(
+        "parquet, dictionary of numbers", parquet(a=numbers, b=[1, 2, 3]), lambda s: s.columns[0].levels == ("1.5", "2.5")
+    )
     yield Odd(
         "parquet, large strings", parquet(a=pa.array(["x", "y"], pa.large_string()), b=[1, 2]), first("categorical", 0, 1)
     )
@@ -584,7 +586,7 @@ def parquets() -> Iterator[Odd]:
     yield Odd("parquet, no rows", parquet(a=pa.array([], pa.int64())), says="no rows")
     yield Odd("parquet, no columns", parquet_of(pa.table({})), says="no rows")
     twice = pa.table([pa.array([1, 2]), pa.array([3, 4])], names=["a", "a"])
-    yield Odd("parquet, one name twice", parquet_of(twice), shape(2, "a", "a (2)"))
+    yield Odd("parquet, one name twice", parquet_of(twice), shape(2, "a", "a.1"))
     yield Odd("parquet, names with points", parquet_of(pa.table({"a.b": [1, 2], "a": ["x", "y"]})), shape(2, "a.b", "a"))
     yield Odd("parquet, 3,000 columns", parquet_of(pa.table({f"c{i}": [1] for i in range(3000)})), says="3,000 columns")
     ones = pa.table({"a": pa.repeat(pa.scalar(1, pa.int8()), 3_000_000)})
@@ -613,7 +615,7 @@ def parquets() -> Iterator[Odd]:
     )
     leaf = pa.table({"a": [{"b": 1}, {"b": 2}], "a.b": [1, 2], "y": ["u", "v"]})
     yield Odd("parquet, a nested name that is another's", parquet_of(leaf), shape(2, "a.b", "y"))
-    yield Odd("parquet, no names", parquet_of(pa.table([[1, 2], [3, 4]], names=["", ""])), shape(2, "column 1", "column 2"))
+    yield Odd("parquet, no names", parquet_of(pa.table([[1, 2], [3, 4]], names=["", ""])), shape(2, "Unnamed: 0", "Unnamed: 1"))
     for i, cut in enumerate((4, 100, len(whole) // 2, len(whole) - 1)):  # lengths differ from run to run: they hold the time
         yield Odd(f"parquet cut, {i}", whole[:cut])
     for seed in range(12):

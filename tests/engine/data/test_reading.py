@@ -342,23 +342,22 @@ def test_any_table_that_is_written_properly_keeps_its_shape(data, width, delimit
     rows = data.draw(st.lists(st.lists(CELL, min_size=width, max_size=width), min_size=1, max_size=12))
     out = io.StringIO()
     csv.writer(out, delimiter=delimiter, quoting=csv.QUOTE_ALL, lineterminator=end).writerows([names, *rows])
+    bare = [[cell.strip() for cell in row] for row in rows]
+    kept = [row for row in bare if row != [name.strip() for name in names]]  # a header that comes again is no row
+    known = [any(cell and cell.lower() not in MARKS for cell in row) for row in kept]
     try:
         got = read_sheet(
             out.getvalue().encode("utf-8", "replace"),
             "a.csv",
-            {"delimiter": delimiter, "header": True, "encoding": "utf-8", "missing": []},
+            {"delimiter": delimiter, "header": True, "encoding": "utf-8"},
         )
     except BadData as error:
         assert is_sentence(str(error))
-        assert (
-            not any(cell.strip() for row in rows for cell in row)
-            or any(c in "#%/\x00" for n in names for c in n[:1])
-            or _odd(names)
-        )
+        assert not any(known) or any(c in "#%/\x00" for n in names for c in n[:1]) or _odd(names)
         return
     is_sound(got)
-    if not _odd(names) and all(row[0].strip() for row in rows):
-        assert got.rows == len(rows)
+    if not _odd(names) and all(known):
+        assert got.rows == len(kept)
 
 
 def _odd(names: list[str]) -> bool:
