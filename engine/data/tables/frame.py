@@ -73,7 +73,7 @@ def _as_numbers(column: ColumnReading, whole: bool) -> ColumnReading:
     """The reading of a column that pandas has as numbers. Raises BadData where these may be others than the file's."""
     form = column.number
     if form is not None:
-        if not column.typed and not whole and (form.decimal == "," or form.thousands == "."):
+        if not column.typed and not whole and form.thousands == ".":  # 1.234 of the file is 1234
             raise BadData(f"Column {shorten(column.name)!r} has its numbers in a format that pandas takes for another. {ASK}")
         return replace(column, number=NumberFormat(places=form.places), typed=True)
     zeros = any(level[:1] == "0" and level[1:].isdigit() for level in column.levels)
