@@ -170,12 +170,13 @@ USUAL = {"cp949": (0xB0A1, 0xC8FE), "gb18030": (0xB0A1, 0xD7F9), "cp932": (0x814
 
 def _guess_wide(part: bytes) -> str:
     """The encoding of East Asia that reads these words as usual characters; "" where none does."""
+    shares = {}
     for name, (low, high) in USUAL.items():
         characters = [c for c in part.decode(name, "replace") if not c.isascii()]
         codes = [int.from_bytes(c.encode(name, "replace"), "big") for c in characters]
-        if sum(low <= code <= high for code in codes) > 0.9 * len(codes):
-            return name
-    return ""
+        shares[name] = sum(low <= code <= high for code in codes) / max(1, len(codes))
+    best = max(shares, key=lambda name: shares[name])
+    return best if shares[best] > 0.8 else ""
 
 
 def _count_high(word: bytes) -> int:
