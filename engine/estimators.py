@@ -23,6 +23,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from engine.data.arrays import find_not_finite, plain_labels, read_weights, to_dense
 from engine.data.dataset import Replicate, Rows, Task
 from engine.data.prepare import Scale, fit_scale
 from engine.data.rows import pad
@@ -72,6 +73,15 @@ RANDOM_STATE = (
 )
 
 
+REPEATED = (
+    "training draws batches and validation rows by their number, so a row repeated twice is not a row of weight 2 to the digit."
+)
+EXPECTED_FAILED_CHECKS = dict.fromkeys(
+    ("check_sample_weight_equivalence_on_dense_data", "check_sample_weight_equivalence_on_sparse_data"), REPEATED
+)
+"""scikit-learn's check -> why every classifier fails it by design, besides those of its method."""
+
+
 class TrainingWarning(UserWarning):
     """A caution about how a classifier was trained: no validation rows, or a note of the method."""
 
@@ -87,16 +97,23 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     method: ClassVar[type[Method]]
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Trains. X [n, d]: numbers, an array or a data frame. y [n]: labels of two or more classes.
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Trains. X [n, d]: numbers, an array, a sparse matrix or a data frame. y [n]: labels of two or more classes.
 
-        float32 is trained on as it is, everything else as float64. Raises BadData (a ValueError) for data that cannot be
-        trained on, BadParameter (a ValueError) for parameters out of range, and RunFailed if training gives values that are not
-        finite. Warns (TrainingWarning) if a class has too few rows for a validation part, and for each note of the method.
+        float32 is trained on as it is, everything else as float64. sample_weight [n]: how much each row counts, 0 or more; one of
+        weight 0 is left out. A row counts by its weight in the loss of training and wherever validation rows choose something; a row
+        that a sampler makes counts as its class does on average. What a method does about class sizes it does by the number of rows, and
+        weights come on top of it. Raises BadData (a ValueError) for data that cannot be trained on, BadParameter (a ValueError) for
+        parameters out of range, and RunFailed if training gives values that are not finite. Warns (TrainingWarning) if a class has too
+        few rows for a validation part, and for each note of the method.
         """
         method, door = self._parameters()
-        table, y = self._read(X, y=y)
+        table, y = self._read(X, y=plain_labels(y))
         check_classification_targets(y)
+        weight = read_weights(sample_weight, table)
+        if weight is not None and not weight.all():
+            table, y, weight = table[weight > 0], y[weight > 0], weight[weight > 0]
+        table = to_dense(table)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise BadData(f"y has one class alone, {self.classes_.tolist()[0]!r}; a classifier needs rows of two or more.")
@@ -112,6 +129,7 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             patience=door.patience,
             seed=_draw_seed(self.random_state),
             device=choose_device(door.device),
+            weight=weight,
         )
         with one_thread():
             fitted, self.history_ = _train(method, task)
@@ -151,8 +169,12 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         table = self._read(X)
         net: Net = self.net_
-        x = torch.from_numpy(_scale(self.scale_, table, self._names(), self._dtype)).to(net.flat.device)
-        logits = torch.cat([net(part.unsqueeze(0))[0] for part in torch.split(x, BLOCK_ROWS)]).to("cpu", torch.float64)
+        parts = []
+        for first in range(0, table.shape[0], BLOCK_ROWS):
+            rows = to_dense(table[first : first + BLOCK_ROWS])
+            x = torch.from_numpy(_scale(self.scale_, rows, self._names(), self._dtype)).to(net.flat.device)
+            parts.append(net(x.unsqueeze(0))[0])
+        logits = torch.cat(parts).to("cpu", torch.float64)
         # an impossible class, such as one without a neighbour, gets a finite logit that is as good as -inf
         logits = torch.where(logits == -torch.inf, logits.amax(1, keepdim=True) - NEVER_LOG_ODDS, logits)
         if not bool(logits.isfinite().all()):
@@ -163,9 +185,13 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return logits[:, self._columns]
 
     def _read(self, X: Any, **y: Any) -> Any:
-        """X [n, d] of finite float32 or float64, with y [n] if it is given. Raises BadData for NaN, infinity and text."""
+        """X [n, d] of finite float32 or float64, sparse as it comes, with y [n] if it is given. Raises BadData for NaN, infinity and
+        text.
+        """
         try:
-            read = validate_data(self, X, reset=bool(y), dtype=[np.float64, np.float32], ensure_all_finite=False, **y)
+            read = validate_data(
+                self, X, reset=bool(y), dtype=[np.float64, np.float32], ensure_all_finite=False, accept_sparse="csr", **y
+            )
         except ValueError as error:
             if "could not convert string" not in str(error):
                 raise
@@ -174,14 +200,19 @@ class TableClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "ColumnTransformer with a OneHotEncoder, in a Pipeline."
             ) from error
         table = read[0] if y else read
-        if not np.isfinite(table).all():
-            row, column = np.argwhere(~np.isfinite(table))[0].tolist()
+        if (place := find_not_finite(table)) is not None:
+            row, column = place
             what = "NaN" if np.isnan(table[row, column]) else "infinity (inf)"
             raise BadData(
                 f"X holds {what} in row {row} (from 0), column {self._names()[column]!r}: fill in or drop such values first, for example "
                 "by a SimpleImputer in a Pipeline."
             )
         return read
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     def _names(self) -> tuple[str, ...]:
         """Names of the columns of X."""
@@ -214,12 +245,13 @@ def make_task(
     patience: int,
     seed: int,
     device: str,
+    weight: np.ndarray | None = None,
 ) -> tuple[Task, Scale]:
     """A task of one replicate without test rows, and the scale for other rows, fitted on its training rows as in `prepare`.
 
     table [n, D] float32 or float64, the task's precision. y [n] int64 in 0..C-1, with rows of every class. fraction: for
     validation, see `split_validation`. If it gives no validation rows although it is above 0, a TrainingWarning says so and the
-    last epoch is used.
+    last epoch is used. weight [n]: of the rows, above 0, as `engine.data.arrays.read_weights` has them.
     """
     train, valid = split_validation(y, fraction, seed)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -236,7 +268,10 @@ def make_task(
 
     def part(rows: np.ndarray) -> Rows:
         padded = pad([(torch.from_numpy(x[rows]), torch.from_numpy(y[rows].astype(np.int64)))])
-        return Rows(padded.x.to(device), padded.y.to(device), padded.mask.to(device))
+        own = None if weight is None else torch.from_numpy(weight[rows].astype(x.dtype)).unsqueeze(0).to(device)
+        if own is not None and not len(rows):
+            own = own.new_zeros(padded.mask.shape)
+        return Rows(padded.x.to(device), padded.y.to(device), padded.mask.to(device), weight=own)
 
     none = part(train[:0])
     task = Task(

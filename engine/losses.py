@@ -300,7 +300,16 @@ def weighted_sum(losses: Tensor, weights: Tensor) -> Tensor:
     return (losses * weights).sum(1)
 
 
-def mean_weights(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """mask [R, ..., N] -> weights of a mean over the last axis; all 0 where the mask is empty."""
+def mean_weights(mask: Tensor, dtype: torch.dtype, *by: Tensor | None) -> Tensor:
+    """mask [R, ..., N] -> weights of a mean over the last axis; all 0 where the mask is empty.
+
+    by: weights of the rows, each of the mask's shape; the mean is weighted by their product. None counts all rows the same.
+    """
     weights = mask.to(dtype)
-    return weights / weights.sum(-1, keepdim=True).clamp(min=1)
+    weights = weights / weights.sum(-1, keepdim=True).clamp(min=1)
+    given = [one for one in by if one is not None]
+    if not given:
+        return weights
+    for one in given:
+        weights = weights * one.to(weights)
+    return weights / weights.sum(-1, keepdim=True).clamp(min=1e-30)

@@ -14,10 +14,17 @@ from typing import Any
 UNSEEN = "\N{REPLACEMENT CHARACTER}"
 """Replaces a character that would break a line, hide letters or change their direction."""
 
+QUOTED = 200
+"""Characters of a person's own text that an error's sentence quotes."""
+
 _KEPT = {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}  # some scripts, and emoji, need these
 _FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20"
 """First characters of a spreadsheet formula, also in full width."""
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_SIGN = "[$\u00a2-\u00a5\u20a0-\u20c0]"
+_DIGITS = "([0-9]{1,3}([.,'\u2019\u00a0\u202f ][0-9]{2,3})+|[0-9]+)([.,][0-9]+)?"
+_AMOUNT = re.compile(rf"-({_SIGN} ?|[A-Z]{{3}} ?|kr\.? ?|R\$ ?)?{_DIGITS}( ?({_SIGN}|[%A-Za-z\u00b0\u00b5/]{{1,8}}))?")
+"""A negative number with marks, a currency or a unit, which is no formula: -1.234,50 EUR, -12.5%, -3 mg/l."""
 _INSIDE = re.compile(rf"([;\t\r\n][\s\"']*)(?=[{re.escape(_FORMULA)}])")
 
 
@@ -26,6 +33,16 @@ def one_line(text: object, limit: int | None = None) -> str:
     words = " ".join(str(text).split())
     words = "".join(c if c in _KEPT or unicodedata.category(c) not in _HIDDEN else UNSEEN for c in words)
     return words if limit is None or len(words) <= limit else words[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def quote(value: object) -> str:
+    """What a person gave, as an error's sentence quotes it: its repr on one line of at most QUOTED characters."""
+    if isinstance(value, str) and len(value) > QUOTED:  # repr of a megabyte takes a moment
+        value = value[: QUOTED + 1]
+    try:
+        return one_line(repr(value), QUOTED)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return f"a {type(value).__name__} with too many digits"
 
 
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
@@ -79,17 +96,17 @@ def csv_cell(value: Any) -> str:
     if isinstance(value, (int, float)):
         return repr(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else repr(value)
     text = str(value).replace("\0", UNSEEN)
-    if _NUMBER.fullmatch(text):
+    if _NUMBER.fullmatch(text) or _AMOUNT.fullmatch(text):
         return text
     text = _INSIDE.sub(r"\1'", text)
     seen = text.lstrip().lstrip("\N{ZERO WIDTH NO-BREAK SPACE}\N{ZERO WIDTH SPACE}\"'").lstrip()
     return f"'{text}" if text[:1] in ("\t", "\r", "\n") or seen[:1] in tuple(_FORMULA) else text
 
 
-def csv_table(rows: Iterable[Sequence[Any]]) -> str:
+def csv_table(rows: Iterable[Sequence[Any]], delimiter: str = ",") -> str:
     """Rows of cells as CSV (RFC 4180), every cell through `csv_cell`."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
+    writer = csv.writer(out, delimiter=delimiter, lineterminator="\r\n")
     for row in rows:
         writer.writerow([csv_cell(value) for value in row])
     return out.getvalue()

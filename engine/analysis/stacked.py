@@ -5,16 +5,20 @@ from __future__ import annotations
 import torch
 
 
-def average_precision(score: torch.Tensor, positive: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def average_precision(
+    score: torch.Tensor, positive: torch.Tensor, mask: torch.Tensor, weight: torch.Tensor | None = None
+) -> torch.Tensor:
     """Average precision of each replicate, [R] float64: sum over thresholds of (recall gained) x precision.
 
     score [R, N] float; positive [R, N] bool; mask [R, N] bool, False on padding, which can be anywhere. Rows of equal score are
-    taken together, as in scikit-learn. NaN where a replicate has no positive row, or a NaN among its scores.
+    taken together, as in scikit-learn. weight [R, N]: of the rows, as scikit-learn's sample_weight. NaN where a replicate has no
+    positive row, or a NaN among its scores.
     """
     ranked, order = torch.where(mask, score, -torch.inf).sort(dim=1, descending=True)
     positive = positive & mask
-    hits = positive.gather(1, order).cumsum(1)
-    seen = mask.gather(1, order).cumsum(1)
+    counted = mask if weight is None else mask * weight.double()
+    hits = (positive * counted).gather(1, order).cumsum(1)
+    seen = counted.gather(1, order).cumsum(1)
     last = torch.ones_like(mask)  # the last row of its group of equal scores
     last[:, :-1] = ranked[:, 1:] != ranked[:, :-1]
     at_last = torch.where(last, hits, 0)
@@ -22,23 +26,28 @@ def average_precision(score: torch.Tensor, positive: torch.Tensor, mask: torch.T
     before[:, 1:] = at_last.cummax(1).values[:, :-1]
     gained = torch.where(last, hits - before, 0)
     # Summed in rank order, so that padding after the rows cannot change a bit of the sum, and with it the chosen epoch.
-    area = (gained * hits.double() / seen.clamp(min=1)).cumsum(1)[:, -1]
+    area = (gained * hits.double() / torch.where(seen > 0, seen, 1)).cumsum(1)[:, -1]
     broken = (score.isnan() & mask).any(1)
     return torch.where(broken, torch.nan, area / hits[:, -1])
 
 
-def macro_average_precision(probability: torch.Tensor, y: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def macro_average_precision(
+    probability: torch.Tensor, y: torch.Tensor, mask: torch.Tensor, weight: torch.Tensor | None = None
+) -> torch.Tensor:
     """Average precision of class 1 for two classes, else the mean over classes of each against the rest: [R] float64.
 
-    probability [R, N, C] float; y [R, N] int64; mask [R, N] bool. The mean is over the classes that have rows in the replicate:
-    a validation part may lack a class, and an epoch must still be chosen. NaN where no class has rows, or a score is NaN.
+    probability [R, N, C] float; y [R, N] int64; mask [R, N] bool; weight [R, N]: of the rows. The mean is over
+    the classes that have rows in the replicate: a validation part may lack a class, and an epoch must still be chosen. NaN where
+    no class has rows, or a score is NaN.
     """
     count, rows, classes = probability.shape
     if classes == 2:
-        return average_precision(probability[..., 1], y == 1, mask)
+        return average_precision(probability[..., 1], y == 1, mask, weight)
     positive = y.unsqueeze(1) == torch.arange(classes, device=y.device)[:, None]  # [R, C, N]
     spread = mask.unsqueeze(1).expand(count, classes, rows)
-    flat = (probability.transpose(1, 2), positive, spread)
+    flat = [probability.transpose(1, 2), positive, spread]
+    if weight is not None:
+        flat.append(weight.unsqueeze(1).expand(count, classes, rows))
     each = average_precision(*(part.reshape(count * classes, rows) for part in flat)).reshape(count, classes)
     present = (positive & spread).any(2)
     return torch.where(present, each, 0.0).sum(1) / present.sum(1)

@@ -1,4 +1,4 @@
-"""`python -m engine compare`: the methods on a person's own table, in this process. Nothing is kept but the report asked for."""
+"""`python -m engine compare`: the methods on a person's own table, in this process. Nothing is kept but the files asked for."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 
 from engine.commands.arguments import add_report
 from engine.commands.progress import ProgressLine, say
+from engine.commands.table_options import add_reading, parse_reading
+from engine.commands.taken_away import add_taken_away, check_taken_away, choose_row, write_taken_away
 from engine.errors import BadData
 from engine.events import Board, Event, Note, Phase, finish
 from engine.report import ReportRequest, page, write_report
@@ -34,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--ratio", type=float, help="largest / smallest class, such as 20 (default: as the data come)")
     parser.add_argument("--seed", type=int, default=0, help="the number all draws come from (default 0)")
+    add_reading(parser)
+    add_taken_away(parser)
     add_report(parser)
 
 
@@ -45,18 +49,25 @@ def run(arguments: argparse.Namespace) -> int:
         {"file": file.name or str(file)},
         arguments.target,
         arguments.positive,
+        parse_reading(arguments),
         budget=arguments.budget,
         ratio=arguments.ratio,
         seed=arguments.seed,
     )
     page.check_path(arguments.report)
+    of = check_taken_away(arguments, spec)
     data = _read_bytes(file)
     progress = _Progress()
     try:
         found, artifacts, profile = _compare(data, file.name, spec, began, progress)
     finally:
         progress.clear()
+    if arguments.model is not None or arguments.code is not None:
+        found = {**found, "model_of": choose_row(found, of)}
     print(json.dumps(found, allow_nan=False) if arguments.json else summarise_comparison(found))
+    if "model_of" in found:
+        for path in write_taken_away(arguments, found, artifacts, found["model_of"]):
+            say(f"{one_line(found['model_of'], 80)}: {one_line(path, 200)}")
     if arguments.report is not None:  # last: where it cannot be written, the answer is there all the same
         given = {"comparison": found, "artifacts": artifacts, "profile": profile, "file": file.name}
         page.write_file(arguments.report, write_report("compare", ReportRequest(given=given)))
@@ -69,19 +80,21 @@ def _compare(
 ) -> tuple[dict[str, Any], dict[str, bytes], dict[str, Any]]:
     """(the comparison, its artifacts, the table's profile)."""
     progress(Phase("reading", "Reading the table"))
-    from engine.data.tables.profile import profile_table, to_dataset
+    from engine.data.tables.profile import list_notes, profile_table, to_dataset
     from engine.data.tables.reading import read_sheet
 
     assert spec.target is not None
-    sheet = read_sheet(data, name, spec.reading)
+    sheet = read_sheet(data, name, spec.reading, target=spec.target)
     about = profile_table(sheet, spec.target, spec.positive)
-    for text in (*sheet.notes, *(w["text"] for w in about["warnings"] if w["level"] == "warning")):
+    for text in list_notes(sheet, spec.target, spec.positive):
         progress(Note(text))
     dataset = to_dataset(sheet, spec.target, spec.positive, name=name)
     progress(Phase("importing", "Starting"))
     from engine.compare.comparison import compare, describe_sheet
 
-    found, artifacts = finish(compare(dataset, spec, began=began, **describe_sheet(sheet, spec.target)), progress)
+    found, artifacts = finish(
+        compare(dataset, spec, began=began, **describe_sheet(sheet, spec.target, spec.positive)), progress
+    )
     return found, artifacts, about
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 import torch
 
@@ -17,7 +15,7 @@ from engine.export.pipeline import Pipeline
 from engine.export.rows import write_augmented_csv
 from engine.export.write import model_bytes
 from engine.runner.provenance import collect_provenance
-from engine.spec.comparison import CompareSpec
+from engine.spec.table_reading import TableReading
 from engine.training.fitted import Fitted
 
 
@@ -47,10 +45,10 @@ def build_arrays(halving: SuccessiveHalving) -> dict[str, bytes]:
 
 
 def export_models(
-    halving: SuccessiveHalving, bench: Evaluator, spec: CompareSpec, readings: Mapping[str, tuple[str, Sequence[str]]] | None
+    halving: SuccessiveHalving, bench: Evaluator, target: str | None, reading: TableReading | None
 ) -> dict[str, bytes]:
     """`model/<name>`: each method's model of replicate 0, at the level that counts for it. `augmented/<name>`: the training
-    rows with the synthetic rows.
+    rows with the synthetic rows. reading: how the table was read, if it was a file.
     """
     table, pipelines, out = encode(bench.dataset)[0], {}, {}
     for name in halving.names:
@@ -60,12 +58,12 @@ def export_models(
         fitted, train = bench.kept[name, level]
         if level not in pipelines:
             scale = fit_scale(table, len(bench.dataset.numeric_names), train, name=bench.dataset.name)
-            pipelines[level] = Pipeline.of(bench.dataset, scale, readings)
+            pipelines[level] = Pipeline.of(bench.dataset, scale, reading)
         about = {
             "name": name,
             "title": halving.titles[name],
             "params": bench.choose_params(name, level),
-            "target": spec.target,
+            "target": target,
             "training_rows": len(train),
             "provenance": collect_provenance(torch.device("cpu"), torch.float32),
         }
@@ -75,6 +73,6 @@ def export_models(
         if isinstance(fitted, Fitted) and fitted.synthetic is not None:
             added = int(fitted.synthetic.mask[0].sum())
             if (len(train) + added) * (len(own.columns) + 2) <= MAX_CELLS:
-                words = write_augmented_csv(bench.dataset, own, train, fitted, target=spec.target or "class")
+                words = write_augmented_csv(bench.dataset, own, train, fitted, target=target or "class")
                 out[f"augmented/{name}"] = words.encode()
     return out

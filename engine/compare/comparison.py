@@ -21,9 +21,9 @@ from engine.compare.leaderboard import build_leaderboard
 from engine.compare.result import describe_table, make_result
 from engine.data.dataset import Dataset
 from engine.data.prepare import encode
-from engine.data.tables.profile import propose_folds
+from engine.data.tables.profile import list_notes, propose_folds
 from engine.data.tables.sheet import Sheet
-from engine.data.tables.target import select_features
+from engine.data.tables.target import describe_target, select_features
 from engine.data.thin import draw_rows
 from engine.errors import BadData, BadParameter
 from engine.events import Event, Note, Phase
@@ -35,6 +35,7 @@ from engine.settings import read_setting
 from engine.spec import RunSpec, limits
 from engine.spec.companions import BASELINE
 from engine.spec.comparison import CompareSpec, list_contenders
+from engine.spec.table_reading import TableReading
 from engine.training import network_cache
 
 __all__ = ["CompareSpec", "compare"]
@@ -56,13 +57,16 @@ TABLE_RATIO = 50.0
 """A table that is too large loses rows of its larger classes first, down to this ratio (`engine.data.thin`)."""
 
 
-def describe_sheet(sheet: Sheet, target: str) -> dict[str, Any]:
-    """Arguments of `compare` that a dataset does not hold: dropped, readings and guesses."""
-    used, left = select_features(sheet, target)
+def describe_sheet(sheet: Sheet, target: str, positive: str | None = None) -> dict[str, Any]:
+    """Arguments of `compare` that a dataset does not hold: dropped, guesses, reading and sentences. target, positive: as asked.
+
+    Raises BadData for a column or class that is not there.
+    """
     return {
-        "dropped": [{"name": column.name, "kind": column.kind} for column in left],
-        "readings": {c.name: (c.kind, c.levels) for c in used if c.kind in ("boolean", "date")},
+        "dropped": [{"name": column.name, "kind": column.kind} for column in select_features(sheet, target)[1]],
         "guesses": sheet.guesses,
+        "reading": describe_target(sheet, target, positive),
+        "sentences": list_notes(sheet, target, positive),
     }
 
 
@@ -76,17 +80,19 @@ def compare(
     clock: Callable[[], float] = time.monotonic,
     began: float | None = None,
     dropped: Sequence[Mapping[str, Any]] = (),
-    readings: Mapping[str, tuple[str, Sequence[str]]] | None = None,
     guesses: Mapping[str, Any] | None = None,
+    reading: TableReading | None = None,
+    sentences: Sequence[str] = (),
 ) -> Comparison:
     """Compares the methods of a spec on a table. A generator of events (Phase, Progress, Note, Board).
 
     It returns the result (JSON-plain) and artifacts: `arrays` and `thresholds/<name>` (npz), `model/<name>` (zip of
     `engine.export.write`), `augmented/<name>` (CSV, for methods that add rows in the table's columns, up to MAX_CELLS cells).
 
-    began: the value of `clock` when the budget began, by default now. `describe_sheet` gives the next three for an uploaded
-    table. dropped: columns that are not used. readings: column -> (kind, levels) of columns read as dates or as yes and no, for
-    the models (`engine.export.pipeline.Pipeline.of`). guesses: how the file was read (`Sheet.guesses`).
+    began: the value of `clock` when the budget began, by default now. `describe_sheet` gives the next four for an uploaded
+    table. dropped: columns that are not used. guesses: of the file's format (`Sheet.guesses`). reading: how the file was read, with
+    its target; it goes into the result, the models and the augmented rows, and its target's class of interest is that of the
+    comparison. sentences: what is said of the table, the first of the result's notes.
 
     Result: see `engine.compare.result.make_result`. `arrays`: pr_recall [G]; pr/<name> [G], the mean over replicates; truth,
     fold, seed [N]: the test rows of plain training's replicates, seed after seed, for as many seeds as MAX_POOLED rows allow;
@@ -97,7 +103,9 @@ def compare(
     began = clock() if began is None else began
     torch.set_num_threads(read_setting("LAB_THREADS", 1))
     yield Phase("data", "Getting the rows ready")
-    bench, shortened = _make_evaluator(dataset, spec, clock)
+    told = None if reading is None else reading.target
+    positive = spec.positive if told is None else told.positive
+    bench, shortened = _make_evaluator(dataset, spec, clock, positive)
     halving = _make_halving(bench, spec, clock, began)
     notes: list[str] = []
     try:
@@ -110,10 +118,12 @@ def compare(
         yield Phase("measuring", "Putting the result together")
         artifacts = build_arrays(halving)
         yield Phase("saving", "Saving the models")
-        artifacts |= export_models(halving, bench, spec, readings)
+        target = spec.target if told is None else told.name
+        artifacts |= export_models(halving, bench, target, reading)
         table = describe_table(bench, dropped, guesses)
-        result = make_result(halving, bench, spec, table, shortened, notes)
+        result = make_result(halving, bench, spec, table, shortened, [*sentences, *notes])
         return result | {
+            "reading": None if reading is None else reading.to_json(),
             "seconds": clock() - began,
             "provenance": collect_provenance(torch.device("cpu"), torch.float32),
         }, artifacts
@@ -140,15 +150,17 @@ def _make_halving(bench: Evaluator, spec: CompareSpec, clock: Callable[[], float
     )
 
 
-def _make_evaluator(dataset: Dataset, spec: CompareSpec, clock: Callable[[], float]) -> tuple[Evaluator, list[str]]:
-    """The table as it is used, and sentences about what was changed in it."""
+def _make_evaluator(
+    dataset: Dataset, spec: CompareSpec, clock: Callable[[], float], asked: str | None = None
+) -> tuple[Evaluator, list[str]]:
+    """The table as it is used, and sentences about what was changed in it. asked: the class of interest, None where none is."""
     if dataset.images is not None:
         raise BadData(f"{dataset.name} holds images; tables are compared here: look at images on the Deep page.")
     said = []
     if dataset.official_test is not None:
         dataset = replace(dataset, official_test=None)
         said.append("The official test part was joined with the other rows: every fold is tested in turn.")
-    dataset = with_positive(dataset, spec.positive)
+    dataset = with_positive(dataset, asked)
     width = encode(dataset.rows(np.arange(min(1, len(dataset.y)))))[0].shape[1]
     most = min(MAX_ROWS, max(1000, MAX_VALUES // max(1, width)))
     if len(dataset.y) > most:
@@ -168,7 +180,7 @@ def _make_evaluator(dataset: Dataset, spec: CompareSpec, clock: Callable[[], flo
         )
     run = RunSpec(dataset.name, BASELINE, spec.imbalance, folds=propose_folds(min(kept)), seeds=MAX_SEEDS, seed=spec.seed)
     classes = dataset.classes
-    positive = 1 if len(classes) == 2 else classes.index(spec.positive) if spec.positive else int(np.argmin(kept))
+    positive = 1 if len(classes) == 2 else classes.index(asked) if asked is not None else int(np.argmin(kept))
     return Evaluator(dataset, run, _titles(spec), positive, clock), said
 
 

@@ -30,15 +30,16 @@ def make_result(
     shortened: Sequence[str],
     notes: Sequence[str],
 ) -> dict[str, Any]:
-    """The result of `engine.compare.comparison.compare` without seconds and provenance. table: `describe_table`.
+    """The result of `engine.compare.comparison.compare` without reading, seconds and provenance. table: `describe_table`.
 
     methods [{name, title, metrics {metric: {mean, low, high, n, values}}, difference {metric, mean, low, high, p, p_holm, n,
     better, worse} or None, seconds, replicates, numbers, rows, epochs, look, most_rows (limit of training rows, None: no
     limit), stopped (the last round before it was dropped), failed (a sentence or None), params, per_class}], verdict, best,
     metric, interval, data {name, rows, used_rows, train_rows, train_counts, features, columns {numeric, categorical}, classes,
     counts, ratio, positive, dropped, guesses}, spec, protocol {folds, seeds, test_share, patience}, shortened (sentences),
-    notes, seconds, provenance. `best`: the name of a method that is better than plain training after Holm's correction, or
-    None. It is None if there was time for the quick look only.
+    notes (what is said of the table, then of the methods), reading (how the file was read, `TableReading.to_json`; None for a
+    dataset of the catalog), seconds, provenance. `best`: the name of a method that is better than plain training after Holm's
+    correction, or None. It is None if there was time for the quick look only.
     """
     against = find_differences(halving, spec.metric)
     looked = halving.level == halving.look

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -16,12 +16,14 @@ __all__ = ["Dataset", "Replicate", "Rows", "Task"]
 class Rows:
     """One part (train, validation, ...) of R replicates, padded to the longest: x [R, N, D], y [R, N] int64, mask [R, N] bool.
 
-    Padding is at the end, with x = 0, y = 0 and mask False. N is at least 1.
+    Padding is at the end, with x = 0, y = 0 and mask False. N is at least 1. weight [R, N]: how much each row counts, above 0, and 0
+    on padding; None where all rows count the same.
     """
 
     x: torch.Tensor
     y: torch.Tensor
     mask: torch.Tensor
+    weight: torch.Tensor | None = field(default=None, kw_only=True)
 
     @property
     def sizes(self) -> torch.Tensor:
@@ -32,6 +34,15 @@ class Rows:
         """Rows per replicate and class [R, C]."""
         one_hot = torch.nn.functional.one_hot(self.y, classes) * self.mask.unsqueeze(2)
         return one_hot.sum(1)
+
+    def class_weights(self, classes: int) -> torch.Tensor | None:
+        """Mean weight of the rows of each class [R, C], 1 for a class without rows; None where all rows count the same."""
+        if self.weight is None:
+            return None
+        own = torch.nn.functional.one_hot(self.y, classes) * self.mask.unsqueeze(2)
+        counts = own.sum(1)
+        total = (own * self.weight.unsqueeze(2)).sum(1)
+        return torch.where(counts > 0, total / counts.clamp(min=1), 1.0)
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,10 @@ def encode(dataset: Dataset) -> tuple[np.ndarray, tuple[str, ...]]:
     return np.concatenate(columns, axis=1), tuple(names)
 
 
+LEAST_SD = float(np.finfo(np.float32).tiny)
+"""Smallest standard deviation that single precision holds. Columns that vary less, such as numbers of 1e-200, become 0."""
+
+
 @dataclass(frozen=True)
 class Scale:
     """Rows [m, D] -> features [m, D], or [m, k] with components, as fitted by `fit_scale`. Plain arrays, so it can be pickled.
@@ -149,7 +153,7 @@ class Scale:
 def fit_scale(table: np.ndarray, numeric: int, train: np.ndarray, k: int = 0, name: str = "the table") -> Scale:
     """The scale that turns rows [m, D] into features, fitted on the rows `train` alone. The first `numeric` columns are
     standardised, by mean and sd of the values that are not NaN (as in scikit-learn's StandardScaler). A column of NaN alone
-    counts as constant.
+    counts as constant, as does one whose sd is below LEAST_SD.
 
     k: principal components to keep, 0 for the columns themselves. Raises BadParameter where there are fewer.
     """
@@ -164,6 +168,7 @@ def fit_scale(table: np.ndarray, numeric: int, train: np.ndarray, k: int = 0, na
         constant = x.min(0) == x.max(0)
         mean, sd = x.mean(0), x.std(0)
     mean[numeric:], sd[numeric:] = 0, 1
+    constant |= sd < LEAST_SD
     sd[constant] = 1
     scale = Scale(mean, sd, constant)
     if not k:

@@ -17,12 +17,31 @@ def take(rows: Rows, keep: Tensor) -> Rows:
     order = torch.argsort(~keep, dim=1, stable=True)[:, :width]
     mask = keep.gather(1, order)
     x = rows.x.gather(1, order.unsqueeze(2).expand(-1, -1, rows.x.shape[2]))
-    return Rows(x * mask.unsqueeze(2), rows.y.gather(1, order) * mask, mask)
+    weight = None if rows.weight is None else rows.weight.gather(1, order) * mask
+    return Rows(x * mask.unsqueeze(2), rows.y.gather(1, order) * mask, mask, weight=weight)
 
 
 def append(first: Rows, second: Rows) -> Rows:
-    """Each replicate's rows of `first`, then of `second`."""
-    joined = Rows(torch.cat([first.x, second.x], 1), torch.cat([first.y, second.y], 1), torch.cat([first.mask, second.mask], 1))
+    """Each replicate's rows of `first`, then of `second`.
+
+    Where the first ones have weights and the second ones have none, as rows that a sampler made, each of the second counts as much
+    as the rows of its class do on average.
+    """
+    weight = None
+    if first.weight is not None:
+        beside = second.weight
+        if beside is None:
+            classes = 1 + max(int(first.y.max()), int(second.y.max()))
+            by_class = first.class_weights(classes)
+            assert by_class is not None
+            beside = by_class.gather(1, second.y) * second.mask
+        weight = torch.cat([first.weight, beside.to(first.weight)], 1)
+    joined = Rows(
+        torch.cat([first.x, second.x], 1),
+        torch.cat([first.y, second.y], 1),
+        torch.cat([first.mask, second.mask], 1),
+        weight=weight,
+    )
     return take(joined, joined.mask)
 
 

@@ -81,7 +81,7 @@ def _compare(spec: Mapping[str, Any], table: Table | None) -> Steps:
         dataset = importlib.import_module(CATALOG).load(asked.source["dataset"])
     else:
         dataset = _dataset(table, spec)
-        more = module.describe_sheet(_sheet(table, asked.reading, asked.target), asked.target)
+        more = module.describe_sheet(_sheet(table, asked.reading, asked.target), asked.target, asked.positive)
     found, artifacts = yield from module.compare(dataset, asked, began=began, **more)
     return {"seconds": time.monotonic() - began}, {**artifacts, "comparison": _json(found)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,11 @@ import numpy as np
 
 from engine.data.prepare import Scale, encode
 from engine.data.table import Dataset
+from engine.data.tables.sheet import Sheet
 from engine.errors import BadData, BadInput
+from engine.export.cells import Cells
+from engine.export.inputs import columns_of, describe_absent, open_table
+from engine.spec.table_reading import READER, TableReading
 from engine.text import one_line
 
 KINDS = ("numeric", "boolean", "date", "categorical")
@@ -23,11 +27,8 @@ MISSING = "(missing)"
 MISSING_MARKS = ("", "?", "na", "n/a", "nan", "null", "none", "nat", "<na>", "#n/a")
 """Texts that stand for a missing value, in lower case, unless a level has this name."""
 
-
 MAX_MAGNITUDE = 1e30
 """Largest standard deviation that single precision can compute with."""
-DAY_RANGE = (-719_162, 2_932_896)
-"""Days of 0001-01-01 and 9999-12-31."""
 
 
 @dataclass(frozen=True)
@@ -125,36 +126,32 @@ class Pipeline:
     """Rows of a table -> a network's input, fitted on one replicate's training rows.
 
     columns: numeric, boolean and date ones first, then categorical ones, as in a Dataset. scale: of the D encoded columns,
-    which are the numbers, then the missing indicators, then every level of every categorical column.
+    which are the numbers, then the missing indicators, then every level of every categorical column. reading: how the file of the
+    table was read, None where it was no file.
     """
 
     columns: tuple[Column, ...]
     scale: Scale
     marks: tuple[str, ...] = MISSING_MARKS
+    reading: TableReading | None = None
 
     @classmethod
-    def of(
-        cls,
-        dataset: Dataset,
-        scale: Scale,
-        readings: Mapping[str, tuple[str, Sequence[str]]] | None = None,
-    ) -> Pipeline:
+    def of(cls, dataset: Dataset, scale: Scale, reading: TableReading | None = None) -> Pipeline:
         """The pipeline that repeats what `prepare` does with this dataset under this scale.
 
-        readings: column -> (kind, levels) as in `engine.data.tables.sheet`, for columns read as dates or as yes and no. Raises
-        BadInput for images.
+        reading: how its file was read, which says what columns are dates or yes and no. Raises BadInput for images.
         """
         if dataset.images is not None:
             raise BadInput("A model for images cannot be exported: what is exported takes the rows of a table.")
         columns = []
         for name, values in zip(dataset.numeric_names, dataset.numeric.T, strict=True):
-            kind, levels = (readings or {}).get(name, ("numeric", ()))
+            kind, levels = ("numeric", ()) if reading is None else (reading.column(name).kind, reading.column(name).levels)
             kind = kind if kind in ("boolean", "date") else "numeric"
             own = tuple(levels) if kind == "boolean" else ()
             columns.append(Column(name, kind, own, indicator=bool(np.isnan(values).any())))
         for name, levels in zip(dataset.categorical_names, dataset.categories, strict=True):
             columns.append(Column(name, "categorical", tuple(levels), gap=_missing_level(levels)))
-        made = cls(tuple(columns), scale)
+        made = cls(tuple(columns), scale, reading=reading)
         if made.encoded_names != encode(dataset)[1]:
             raise ValueError("the columns of a pipeline are not those that prepare encodes")
         return made
@@ -186,20 +183,19 @@ class Pipeline:
     def __call__(self, table: Any) -> tuple[np.ndarray, dict[str, int]]:
         """(features [n, width] float64, column -> number of rows with an unknown level).
 
-        table: a data frame, a list of one mapping per row, or a mapping of columns. Columns may come in any order; others are
-        ignored. Raises BadData for a missing column and for values that are not numbers in a number column.
+        table: the path of a file, a data frame, a list of one mapping per row, or a mapping of columns. Columns may come in any order;
+        others are ignored. With a `reading` all of them are read by it (`engine.export.inputs.open_table`); without one there is no
+        path, and cells are numbers, levels, yes and no as in training, and ISO dates. Raises BadData for a missing column and for
+        values that are not what the column takes.
         """
-        values, n = _columns_of(table, [c.name for c in self.columns])
-        marks = frozenset(self.marks)
-        unknown: dict[str, int] = {}
-        number = [c.numbers(values[c.name], marks) for c in self.numeric]
+        given = open_table(table, self.reading)
+        number, codes, n, unknown = self._read_sheet(given) if isinstance(given, Sheet) else self._read_values(given)
         parts = [np.stack(number, 1) if number else np.zeros((n, 0))]
         parts += [np.isnan(v)[:, None].astype(np.float64) for c, v in zip(self.numeric, number, strict=True) if c.indicator]
-        for c in self.categorical:
-            codes = c.codes(values[c.name], marks)
-            if lost := int((codes < 0).sum()):
-                unknown[c.name] = lost
-            parts.append((codes[:, None] == np.arange(len(c.levels))).astype(np.float64))
+        parts += [
+            (own[:, None] == np.arange(len(c.levels))).astype(np.float64)
+            for c, own in zip(self.categorical, codes, strict=True)
+        ]
         rows = np.concatenate(parts, axis=1)
         # a missing number is the training mean, which is 0 once scaled
         rows = np.where(np.isnan(rows), self.scale.mean, rows)
@@ -210,25 +206,51 @@ class Pipeline:
             raise BadData(f"Row {int(lost.argmax())} (from 0) holds a number too large to compute with.")
         return scaled, unknown
 
-    def back(self, x: np.ndarray, constants: np.ndarray) -> list[list[Any]]:
+    def _read_values(self, table: Any) -> tuple[list[np.ndarray], list[np.ndarray], int, dict[str, int]]:
+        """(numbers of every numeric column, codes of every categorical one, rows, column -> rows with an unknown level)."""
+        values, n = columns_of(table, [c.name for c in self.columns])
+        marks = frozenset(self.marks)
+        number = [c.numbers(values[c.name], marks) for c in self.numeric]
+        codes = [c.codes(values[c.name], marks) for c in self.categorical]
+        lost = {c.name: int((own < 0).sum()) for c, own in zip(self.categorical, codes, strict=True)}
+        return number, codes, n, {name: count for name, count in lost.items() if count}
+
+    def _read_sheet(self, sheet: Sheet) -> tuple[list[np.ndarray], list[np.ndarray], int, dict[str, int]]:
+        """As `_read_values`, of a file that was read by the reading."""
+        here = {column.name: column for column in sheet.columns}
+        if absent := [c.name for c in self.columns if c.name not in here]:
+            raise BadData(describe_absent(absent, len(self.columns)))
+        number = [here[c.name].values for c in self.numeric]
+        codes, unknown = [], {}
+        for c in self.categorical:
+            place = {level: i for i, level in enumerate(c.levels)}
+            gap = place.get(c.gap, -1) if c.gap is not None else -1
+            other = place.get(OTHER, -1)
+            of_level = np.array([*(place.get(level, other) for level in here[c.name].levels), gap], np.int64)
+            own = of_level[here[c.name].values.astype(np.int64)]
+            codes.append(own)
+            if lost := int((own < 0).sum()):
+                unknown[c.name] = lost
+        return number, codes, sheet.rows, unknown
+
+    def back(self, x: np.ndarray, constants: np.ndarray, values: np.ndarray | None = None) -> list[list[Any]]:
         """Scaled rows x [n, D] as rows of cells, one for each of `columns`: numbers, levels, None if missing.
 
         The inverse of the scaling. A categorical column gets its most likely level, the largest of its features. A number is
-        missing if its indicator is above one half. Numbers are rounded to seven digits, the precision of float32. constants
-        [D]: values of the columns that are constant in training. Raises BadInput for principal components, which do not hold
-        all of a row.
+        missing if its indicator is above one half. Numbers have the decimals of their column, dates its format; without a reading
+        numbers are rounded to seven digits, the precision of float32. constants [D]: values of the columns that are constant in
+        training. values [n, p]: the table's numbers, for decimals that the file does not say. Raises BadInput for principal
+        components, which do not hold all of a row.
         """
         if self.scale.components is not None:
             raise BadInput("Rows made among principal components cannot be turned back into columns.")
         rows = np.where(self.scale.constant, constants, np.asarray(x, np.float64) * self.scale.sd + self.scale.mean)
         out: list[list[Any]] = []
         at = len(self.numeric)
-        for i, c in enumerate(self.numeric):
-            cells: list[Any] = [float(f"{v:.7g}") for v in rows[:, i]]
-            if c.indicator:
-                cells = [None if gone > 0.5 else v for v, gone in zip(cells, rows[:, at], strict=True)]
-                at += 1
-            out.append([_format_cell(c, v) for v in cells])
+        for i, (c, cells) in enumerate(zip(self.numeric, self._cells(values), strict=True)):
+            gone = rows[:, at] > 0.5 if c.indicator else np.zeros(len(rows), bool)
+            at += c.indicator
+            out.append([None if lost else cells.write(float(v), new=True) for v, lost in zip(rows[:, i], gone, strict=True)])
         for c in self.categorical:
             best = rows[:, at : at + len(c.levels)].argmax(1) if c.levels else []
             at += len(c.levels)
@@ -238,13 +260,21 @@ class Pipeline:
     def original(self, dataset: Dataset, which: np.ndarray) -> list[list[Any]]:
         """Rows `which` of the dataset as rows of cells, one for each of `columns`."""
         out: list[list[Any]] = [
-            [_format_cell(c, None if v != v else float(v)) for v in dataset.numeric[which, i]]
-            for i, c in enumerate(self.numeric)
+            [cells.write(float(v)) for v in dataset.numeric[which, i]] for i, cells in enumerate(self._cells(dataset.numeric))
         ]
         for i, c in enumerate(self.categorical):
             levels = [None if level == c.gap else level for level in c.levels]
             out.append([levels[k] for k in dataset.categorical[which, i]])
         return [list(row) for row in zip(*out, strict=True)]
+
+    def _cells(self, values: np.ndarray | None) -> list[Cells]:
+        """How the numbers of every numeric column are written. values [n, p]: the table's own."""
+        out = []
+        for i, c in enumerate(self.numeric):
+            reading = None if self.reading is None else self.reading.column(c.name)
+            own = np.zeros(0) if values is None else values[:, i]
+            out.append(Cells.of(c.kind, c.levels, reading, own))
+        return out
 
     def to_json(self) -> dict[str, Any]:
         """JSON-plain."""
@@ -268,6 +298,7 @@ class Pipeline:
             "components": None
             if s.components is None
             else {"mean": s.components[0].tolist(), "axes": s.components[1].tolist()},
+            "reading": None if self.reading is None else self.reading.to_json(),
         }
 
     @classmethod
@@ -294,7 +325,8 @@ class Pipeline:
             components = (centre, axes)
             if centre.shape != mean.shape or axes.ndim != 2 or axes.shape[1:] != mean.shape:
                 raise ValueError("its principal components do not fit its columns")
-        made = cls(columns, Scale(mean, sd, constant, components), tuple(map(_check_text, words["missing"])))
+        marks = tuple(map(_check_text, words["missing"]))
+        made = cls(columns, Scale(mean, sd, constant, components), marks, _check_reading(words.get("reading"), columns))
         if list(made.encoded_names) != [e["name"] for e in encoded]:
             raise ValueError("its encoded columns are not those of its columns")
         if not (np.isfinite(mean).all() and np.isfinite(sd).all() and (sd > 0).all()):
@@ -308,42 +340,14 @@ def _check_text(value: Any) -> str:
     return value
 
 
-def _format_cell(column: Column, value: float | None) -> Any:
-    """A number in the form of its column."""
-    if value is None or column.kind == "numeric":
-        return value
-    if column.kind == "boolean":
-        return column.levels[int(value > 0.5)] if column.levels else value
-    when = datetime.datetime(1970, 1, 1) + datetime.timedelta(days=min(max(value, DAY_RANGE[0]), DAY_RANGE[1]))
-    return when.date().isoformat() if float(value).is_integer() else when.isoformat(sep=" ", timespec="seconds")
-
-
-def _columns_of(table: Any, names: Sequence[str]) -> tuple[dict[str, Any], int]:
-    """({name: its values}, rows) of a data frame, a mapping of columns, or rows as mappings. Raises BadData."""
-    if hasattr(table, "columns") or isinstance(table, Mapping):
-        keys = list(table.columns if hasattr(table, "columns") else table)
-        found = [str(key) for key in keys]
-        twice = [name for name in names if found.count(name) > 1]
-        if twice:
-            raise BadData(
-                f"The table has {found.count(twice[0])} columns called {one_line(twice[0], 40)!r}; the model takes one."
-            )
-        wanted = set(names)
-        values = {name: table[key] for name, key in zip(found, keys, strict=True) if name in wanted}
-    elif isinstance(table, Iterable) and not isinstance(table, (str, bytes)):
-        rows = list(table)
-        if not all(isinstance(row, Mapping) for row in rows):
-            raise BadData("The model takes a data frame, or a list of one dict per row.")
-        values = {name: [row.get(name) for row in rows] for name in names if not rows or any(name in row for row in rows)}
-    else:
-        raise BadData("The model takes a data frame, or a list of one dict per row.")
-    absent = [name for name in names if name not in values]
-    if absent:
-        listed = ", ".join(repr(one_line(name, 40)) for name in absent[:5]) + (
-            f" and {len(absent) - 5} more" if len(absent) > 5 else ""
-        )
-        raise BadData(f"The table lacks {len(absent)} of the {len(names)} columns that the model takes: {listed}.")
-    lengths = {len(v) for v in values.values()} or {0}
-    if len(lengths) > 1:
-        raise BadData("The columns of the table are not equally long.")
-    return values, lengths.pop()
+def _check_reading(value: Any, columns: Sequence[Column]) -> TableReading | None:
+    """The reading of a model file. None where it has none, as files of earlier versions, or where another version of the reader made
+    it: the model then takes frames alone. Raises ValueError where it does not fit the columns.
+    """
+    if value is None or (isinstance(value, Mapping) and value.get("reader") != READER):
+        return None
+    reading = TableReading.from_json(value)
+    kinds = {c.name: c.kind for c in reading.columns}
+    if any(kinds.get(c.name) != c.kind for c in columns):
+        raise ValueError("how its table was read does not fit its columns")
+    return reading

@@ -223,7 +223,8 @@ def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: in
         if head["features"] not in FEATURES:
             raise ValueError("its features are unknown")
         means, counts, centre = take("head.means", classes, h), take("head.counts", classes), take("head.centre", 1, h)
-        made = WithHead(net, ClassMeans(means.unsqueeze(0), counts.unsqueeze(0), centre.unsqueeze(0), head["features"]))
+        biases = take("head.biases", classes).unsqueeze(0) if "head.biases" in tensors else None
+        made = WithHead(net, ClassMeans(means.unsqueeze(0), counts.unsqueeze(0), centre.unsqueeze(0), head["features"], biases))
     elif head["kind"] == "logistic regression":
         weight, bias = take("head.weight", classes, h), take("head.bias", classes)
         made = WithHead(net, Linear(weight.T.unsqueeze(0), bias.view(1, 1, -1)))
@@ -232,7 +233,13 @@ def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: in
         rows, labels = take("head.rows", n, h, dtype=torch.float64), take("head.labels", n, dtype=torch.int64)
         if type(k) is not int or k < 1 or not n or int(labels.min()) < 0 or int(labels.max()) >= classes:
             raise ValueError("its neighbours are not of its classes")
-        made = WithHead(net, Neighbours(((rows, torch.nn.functional.one_hot(labels, classes).double()),), k))
+        votes = torch.nn.functional.one_hot(labels, classes).double()
+        if "head.votes" in tensors:
+            each = take("head.votes", n, dtype=torch.float64)
+            if not bool((each > 0).all()):
+                raise ValueError("the votes of its neighbours are not above 0")
+            votes = votes * each.unsqueeze(1)
+        made = WithHead(net, Neighbours(((rows, votes),), k))
     elif head["kind"] != "linear":
         raise ValueError("its last layer is of an unknown kind")
     if tensors:

@@ -7,9 +7,24 @@ from typing import Any
 
 from engine.export.format import TREES, WEIGHTS
 from engine.export.pipeline import Pipeline
+from engine.spec.table_reading import TableReading
 from engine.text import markdown
 
 EXAMPLE = """\
+import pandas as pd
+
+import engine
+
+model = engine.load_model("model.zip")
+print(model.describe())
+chances = model.predict_proba("new-rows.csv")  # a file written as the table was; its target may be missing
+out = pd.DataFrame(chances, columns=model.classes_)
+out.insert(0, "predicted", model.predict("new-rows.csv"))
+out.to_csv("predicted.csv", index=False)
+"""
+"""Ten lines that use an exported model of a file."""
+
+FRAME_EXAMPLE = """\
 import pandas as pd
 
 import engine
@@ -21,7 +36,11 @@ table["predicted"] = model.predict(table)
 table["probability"] = model.predict_proba(table).max(axis=1)
 table.to_csv("predicted.csv", index=False)
 """
-"""Ten lines that use an exported model."""
+"""Ten lines that use an exported model of a dataset that was no file."""
+
+OF_FILE = """\
+The path of a file that is written as the table was: {how}. Or a data frame as `pandas.read_csv`, `read_excel` or `read_parquet` gives it
+without options, where that has the file's names and values; else the model says to give the path. These columns, in any order:"""
 
 
 def write_readme(words: Mapping[str, Any], pipeline: Pipeline) -> str:
@@ -37,6 +56,7 @@ def write_readme(words: Mapping[str, Any], pipeline: Pipeline) -> str:
     what = "scikit-learn's gradient-boosted trees" if words["kind"] == "trees" else "a neural network"
     columns = "\n".join(f"- {markdown(c.name, 80)} ({c.kind})" for c in pipeline.columns[:200])
     more = f"\n- and {len(pipeline.columns) - 200} more" if len(pipeline.columns) > 200 else ""
+    how = "" if pipeline.reading is None else _describe_file(pipeline.reading)
     target = f" of {markdown(about['target'], 80)}" if about.get("target") else ""
     return f"""# {markdown(title, 80)}
 
@@ -45,14 +65,18 @@ def write_readme(words: Mapping[str, Any], pipeline: Pipeline) -> str:
 
 ## Use it
 
-In a folder with Imbalance Lab's `engine` (and its requirements installed), this zip as `model.zip`, and new rows:
+Where Imbalance Lab is installed (`pip install .` in the folder of its source), with this zip as `model.zip` and new rows:
 
 ```python
-{EXAMPLE}```
+{FRAME_EXAMPLE if pipeline.reading is None else EXAMPLE}```
 
 ## What it takes
 
-A data frame, or a list of one dict per row, with these columns in any order:
+{
+        "A data frame, or a list of one dict per row, with these columns in any order:"
+        if pipeline.reading is None
+        else OF_FILE.format(how=how)
+    }
 
 {columns}{more}
 
@@ -75,3 +99,16 @@ A data frame, or a list of one dict per row, with these columns in any order:
 
 No part of it is a pickle, and loading it runs nothing of it.
 """
+
+
+def _describe_file(reading: TableReading) -> str:
+    """How the file is written, in a few words."""
+    if reading.format != "text":
+        return {"excel": "a workbook", "parquet": "Parquet"}[reading.format] + (
+            f", sheet {markdown(reading.sheet, 60)}" if reading.sheet else ""
+        )
+    parted = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks", "": "nothing"}
+    mark = reading.delimiter or ""
+    return (
+        f"text in {markdown(reading.encoding or 'utf-8', 40)}, columns parted by {parted.get(mark) or markdown(repr(mark), 10)}"
+    )

@@ -13,6 +13,9 @@ from engine.export.pipeline import Pipeline
 from engine.text import csv_table
 from engine.training.fitted import Fitted
 
+DELIMITERS = (",", ";", "\t", "|")
+"""Characters that may part the columns of what is written; other files get commas."""
+
 
 def explain_no_rows(fitted: Fitted) -> str:
     """Why there is no augmented training set, in one sentence; '' if there is one."""
@@ -39,9 +42,11 @@ def write_augmented_csv(
     """A replicate's original training rows and the method's synthetic ones, as CSV in the columns of the table.
 
     train [n]: numbers of the training rows in the dataset, as in `Task.source`. After the columns come the target and
-    `synthetic`, 0 or 1. Numbers of synthetic rows are the inverse of the scaling, with seven digits, so whole numbers become
-    fractions. Categorical columns have the most likely level. Columns constant in training keep their value. order: column
-    names in the order of the file, by default numbers first. A cell that a spreadsheet would read as a formula starts with an
+    `synthetic`, 0 or 1. Numbers of synthetic rows are the inverse of the scaling. Where the table was a file, cells are written as
+    the file writes them: whole numbers stay whole, others have the decimals, marks, unit and sign of their column, dates its format;
+    missing values are empty cells, and columns are parted as in the file. Else numbers have seven digits and dates the ISO form.
+    Categorical columns have the most likely level. Columns constant in training keep their value. order: column names in the order
+    of the output, by default that of the file, or numbers first. A cell that a spreadsheet would read as a formula starts with an
     apostrophe. Raises BadInput if there are no synthetic rows.
     """
     if reason := explain_no_rows(fitted):
@@ -52,6 +57,8 @@ def write_augmented_csv(
     labels = fitted.synthetic.y[replicate][own].cpu().numpy()
     constants = _constants(pipeline, dataset, train)
     names = [c.name for c in pipeline.columns]
+    if order is None and pipeline.reading is not None:
+        order = [c.name for c in pipeline.reading.columns]
     wanted = [names.index(name) for name in order if name in names] if order is not None else []
     wanted += [i for i in range(len(names)) if i not in set(wanted)]
     mark = "synthetic"
@@ -62,10 +69,11 @@ def write_augmented_csv(
         yield [names[i] for i in wanted] + [target, mark]
         for cells, y in zip(pipeline.original(dataset, train), dataset.y[train], strict=True):
             yield [cells[i] for i in wanted] + [dataset.classes[y], 0]
-        for cells, y in zip(pipeline.back(x, constants), labels, strict=True):
+        for cells, y in zip(pipeline.back(x, constants, dataset.numeric), labels, strict=True):
             yield [cells[i] for i in wanted] + [dataset.classes[y], 1]
 
-    return csv_table(rows())
+    parted = pipeline.reading.delimiter if pipeline.reading is not None else None
+    return csv_table(rows(), parted if parted in DELIMITERS else ",")
 
 
 def _constants(pipeline: Pipeline, dataset: Dataset, train: np.ndarray) -> np.ndarray:

@@ -99,6 +99,8 @@ def _head(classify: Callable[[Tensor], Tensor], r: int) -> tuple[dict[str, Any],
     """(JSON values, tensors) of one replicate of a classifier on features. Raises BadInput for an unknown one."""
     if isinstance(classify, ClassMeans):
         own = {"means": classify.means[r], "counts": classify.counts[r], "centre": classify.centre[r]}
+        if classify.biases is not None:
+            own["biases"] = classify.biases[r]
         return {"kind": "class means", "features": classify.features}, own
     if isinstance(classify, Linear):
         bias = classify.bias[r, 0]
@@ -106,7 +108,10 @@ def _head(classify: Callable[[Tensor], Tensor], r: int) -> tuple[dict[str, Any],
         return {"kind": "logistic regression"}, {"weight": classify.weight[r].T, "bias": bias}
     if isinstance(classify, Neighbours):
         rows, labels = classify.kept[r]
-        return {"kind": "nearest neighbours", "k": classify.k}, {"rows": rows, "labels": labels.argmax(1)}
+        kept = {"rows": rows, "labels": labels.argmax(1)}
+        if bool((labels.sum(1) != 1).any()):
+            kept["votes"] = labels.sum(1)
+        return {"kind": "nearest neighbours", "k": classify.k}, kept
     raise BadInput("This method's classifier on the features cannot be exported: it is none that can be written as numbers.")
 
 

@@ -223,7 +223,8 @@ class Rounds(Step):
         self.row = torch.nn.utils.rnn.pad_sequence(copies_of, batch_first=True)
         mask = torch.arange(self.row.shape[1], device=times.device) < times.sum(1, keepdim=True)
         number = torch.arange(self.row.shape[1], device=times.device) * mask
-        self.items = Rows(number.unsqueeze(2), rows.y.gather(1, self.row) * mask, mask)
+        weight = None if rows.weight is None else rows.weight.gather(1, self.row) * mask
+        self.items = Rows(number.unsqueeze(2), rows.y.gather(1, self.row) * mask, mask, weight=weight)
         self.minority = minority
         self.stored: Tensor | None = None
         self.at = self.row[:, :0]
@@ -291,7 +292,7 @@ class Rounds(Step):
         among = batch.mask & there[:, :, 1:].any(2)
         self.mixed_items = self.mixed_items + among.sum(1)
         self.rho_sum = self.rho_sum + (rho.detach()[:, :, 0] * among).sum(1)
-        return ((loss_g + self.method.lambda_f * loss_f) * mean_weights(batch.mask, z.dtype)).sum(1)
+        return ((loss_g + self.method.lambda_f * loss_f) * mean_weights(batch.mask, z.dtype, batch.weight)).sum(1)
 
     def _features(self) -> Tensor:
         with torch.no_grad():

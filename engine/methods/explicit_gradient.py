@@ -218,7 +218,9 @@ class ExplicitGradient(TableMethod):
             chosen = torch.zeros_like(chosen)
         single = rows.take(chosen)
         parts = (single.x, single.y, single.mask, single.number)
-        repeated = Numbered(*(torch.cat([part] * max(1, self.copies), 1) for part in parts))
+        times = max(1, self.copies)
+        weight = None if single.weight is None else torch.cat([single.weight] * times, 1)
+        repeated = Numbered(*(torch.cat([part] * times, 1) for part in parts), weight=weight)
         points = repeated.take(repeated.mask)
         if self.noise:
             for r, replicate in enumerate(task.replicates):
@@ -240,12 +242,13 @@ class Numbered(Rows):
     @classmethod
     def of(cls, rows: Rows) -> Numbered:
         """The training rows themselves, numbered."""
-        return cls(rows.x, rows.y, rows.mask, torch.arange(rows.x.shape[1], device=rows.x.device).expand_as(rows.y))
+        number = torch.arange(rows.x.shape[1], device=rows.x.device).expand_as(rows.y)
+        return cls(rows.x, rows.y, rows.mask, number, weight=rows.weight)
 
     def take(self, keep: Tensor) -> Numbered:
         """As `engine.data.rows.take`, with the numbers."""
         kept, numbers = take(self, keep), take(Rows(self.number.unsqueeze(2), self.y, self.mask), keep)
-        return Numbered(kept.x, kept.y, kept.mask, numbers.x.squeeze(2))
+        return Numbered(kept.x, kept.y, kept.mask, numbers.x.squeeze(2), weight=kept.weight)
 
 
 class MetaStep(Step):
@@ -273,6 +276,7 @@ class MetaStep(Step):
         self.trail: list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]] = []
         self.point_plan: Plan
         self.others: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.other_weights: list[Tensor | None] = []
         self.adapted = torch.zeros(len(points.x), dtype=points.x.dtype, device=points.x.device)
         self.rounds = torch.zeros_like(self.adapted)
 
@@ -280,7 +284,9 @@ class MetaStep(Step):
         """Draws the epoch's synthetic batches, and its held-out batches where points move."""
         device = self.points.device
         self.point_plan = self.point_passes.take(wanted, device)
-        self.others = self.outer_passes.take(wanted, device).rows(self.outer) if self.moving else []
+        if self.moving:
+            others = self.outer_passes.take(wanted, device)
+            self.others, self.other_weights = others.rows(self.outer), others.weights(self.outer)
         self.adapted.zero_()
         self.rounds.zero_()
         self.trail = []
@@ -293,9 +299,11 @@ class MetaStep(Step):
             fresh = self.point_plan.fresh[:, batch.k].view(-1, 1, 1)
             self.points = torch.where(fresh, self.start.x, self.points)
         x, y = pick(self.points, index), pick(self.start.y, index)
+        given = None if self.start.weight is None else pick(self.start.weight, index) * mask
         if self.method.inner != "synthetic":
             x, y, mask = torch.cat([batch.x, x], 1), torch.cat([batch.y, y], 1), torch.cat([batch.mask, mask], 1)
-        weights = mean_weights(mask, x.dtype)
+            given = None if given is None or batch.weight is None else torch.cat([batch.weight, given], 1)
+        weights = mean_weights(mask, x.dtype, given)
         theta = self.net.flat
         losses, g = self.net.gradient(x, y, weights, self.loss, theta)
         self.net.flat = torch.add(theta, g, alpha=-self.rate)
@@ -307,7 +315,7 @@ class MetaStep(Step):
 
     def _move(self, k: int) -> None:
         x, y, mask = self.others[k]
-        adapted, v = self.net.gradient(x, y, mean_weights(mask, x.dtype), self.loss, self.net.flat)
+        adapted, v = self.net.gradient(x, y, mean_weights(mask, x.dtype, self.other_weights[k]), self.loss, self.net.flat)
         self.adapted += adapted
         self.rounds += mask.any(1)
         uphill = torch.zeros_like(self.points)
@@ -333,7 +341,7 @@ class MetaStep(Step):
             return {}
         with torch.no_grad():
             losses = self.loss(self.net(self.points), self.start.y)
-            own = weighted_sum(losses, mean_weights(self.start.mask, losses.dtype))
+            own = weighted_sum(losses, mean_weights(self.start.mask, losses.dtype, self.start.weight))
         if not self.moving:
             return {"synthetic_loss": own}
         return {"adapted_loss": self.adapted / self.rounds.clamp(min=1), "synthetic_loss": own}

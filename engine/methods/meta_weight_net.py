@@ -114,6 +114,7 @@ class Weighing(Step):
         self.judge = ClassWeighted(task.valid.counts(len(task.classes)), power)
         self.passes = Passes(task.valid.sizes.tolist(), method.batch_outer, streams(task, "outer"))
         self.others: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.other_weights: list[Tensor | None] = []
         self.judged = torch.zeros(len(net.flat), dtype=task.dtype, device=task.device)
         self.rare = torch.zeros_like(self.judged)
         self.rounds = torch.zeros_like(self.judged)
@@ -121,7 +122,8 @@ class Weighing(Step):
     def begin(self, wanted: Sequence[int]) -> None:
         """Draws the epoch's validation batches."""
         self.model.begin(wanted)
-        self.others = self.passes.take(wanted, self.net.flat.device).rows(self.outer)
+        plan = self.passes.take(wanted, self.net.flat.device)
+        self.others, self.other_weights = plan.rows(self.outer), plan.weights(self.outer)
         for tensor in (self.judged, self.rare, self.rounds):
             tensor.zero_()
 
@@ -131,30 +133,36 @@ class Weighing(Step):
         judged, gradient = self.meta_gradient(batch, losses)
         if self.method.eta_weights:
             self.tuner.apply(gradient, batch.alive)
-        weights = self.weigh(self.weigher, losses, batch.mask)
+        weights = self.weigh(self.weigher, losses, batch.mask, batch.weight)
         _, gradient = self.net.gradient(batch.x, batch.y, weights, cross_entropy)
         self.model.apply(gradient, batch.alive)
         self.judged += judged
         total = weights.sum(1).clamp(min=torch.finfo(weights.dtype).tiny)
         self.rare += (weights * self.minority[batch.y]).sum(1) / total
         self.rounds += batch.mask.any(1)
-        return weighted_sum(losses, mean_weights(batch.mask, losses.dtype))
+        return weighted_sum(losses, mean_weights(batch.mask, losses.dtype, batch.weight))
 
     def meta_gradient(self, batch: Batch, losses: Tensor) -> tuple[Tensor, Tensor]:
         """(M after the virtual step [R], its gradient in the weight network [R, P']). losses [R, B]: of the batch's rows."""
         eta, theta = self.method.eta_virtual, self.net.flat
-        _, gradient = self.net.gradient(batch.x, batch.y, self.weigh(self.weigher, losses, batch.mask), cross_entropy, theta)
+        _, gradient = self.net.gradient(
+            batch.x, batch.y, self.weigh(self.weigher, losses, batch.mask, batch.weight), cross_entropy, theta
+        )
         x, y, mask = self.others[batch.k]
-        weights = mean_under(self.judge, Batch(x, y, mask, batch.alive, batch.k))
+        weights = mean_under(self.judge, Batch(x, y, mask, batch.alive, batch.k, self.other_weights[batch.k]))
         judged, v = self.net.gradient(x, y, weights, self.judge, theta - eta * gradient)
         influence = -eta * self.net.along(batch.x, batch.y, cross_entropy, v)
-        return judged, self.weigher.derive(lambda net: (self.weigh(net, losses, batch.mask) * influence).sum(1))[1]
+        return judged, self.weigher.derive(lambda net: (self.weigh(net, losses, batch.mask, batch.weight) * influence).sum(1))[
+            1
+        ]
 
-    def weigh(self, weigher: Net, losses: Tensor, mask: Tensor) -> Tensor:
-        """Losses [R, B] -> weights [R, B] of the rows, 0 on padding."""
+    def weigh(self, weigher: Net, losses: Tensor, mask: Tensor, given: Tensor | None = None) -> Tensor:
+        """Losses [R, B] -> weights [R, B] of the rows, times the given ones; 0 on padding."""
         weights = weigher(losses.unsqueeze(2)).squeeze(2).sigmoid() * mask
         if not self.method.normalise:
-            return weights * mean_weights(mask, weights.dtype)
+            return weights * mean_weights(mask, weights.dtype, given)
+        if given is not None:
+            weights = weights * given.to(weights)
         return weights / weights.sum(1, keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)
 
     def values(self) -> dict[str, Tensor]:

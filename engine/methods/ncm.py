@@ -40,4 +40,5 @@ class NearestMean(DecoupledMethod):
         """See DecoupledMethod."""
         yield Phase("head", "Taking the mean of every class")
         rows = embedded(net, task.train)
-        return Refit(WithHead(net, *nearest_mean(rows.x, rows.y, rows.mask, len(task.classes), self.features)))
+        made = nearest_mean(rows.x, rows.y, rows.mask, len(task.classes), self.features, weight=rows.weight)
+        return Refit(WithHead(net, *made))

@@ -70,12 +70,22 @@ class ReMix(DeepMethod):
             batch = batch if before is None else before(batch)
             x, y, second = batch.x.clone(), batch.y.clone(), batch.y.clone()
             share = torch.ones(len(y), 1, dtype=x.dtype)
+            pairs = torch.zeros(2, *y.shape, dtype=torch.int64, device=x.device)
             for r, n in enumerate(batch.mask.sum(1).tolist()):
                 if n:  # a paused replicate draws nothing
                     made = remix(batch.x[r, :n], batch.y[r, :n], len(task.classes), streams[r], alpha=self.alpha)
                     x[r, :n], y[r, :n], second[r, :n], share[r] = made.x, made.y_first, made.y_second, made.share
-            step.loss = Mixed(second, share.to(x.device), loss)
-            return replace(batch, x=x, y=y)
+                    if batch.weight is not None:
+                        pairs[0, r, :n], pairs[1, r, :n] = made.first, made.second
+            share = share.to(x.device)
+            if batch.weight is None:
+                step.loss = Mixed(second, share, loss)
+                return replace(batch, x=x, y=y)
+            one, other = (batch.weight.gather(1, which) for which in pairs)
+            weight = (share * one + (1 - share) * other) * batch.mask
+            # both labels count by the weight of their row: share of the first one's in the sum of the pair's
+            step.loss = Mixed(second, torch.where(weight > 0, share * one / weight.clamp(min=1e-30), 1.0).to(x), loss)
+            return replace(batch, x=x, y=y, weight=weight)
 
         step.change = mixed
         return step

@@ -12,7 +12,7 @@ from engine.data.dataset import Task
 from engine.events import Event, Phase
 from engine.methods.base import param
 from engine.methods.decoupled import DecoupledMethod, Refit, set_head
-from engine.models.feature_classifiers import scan_tau, tau_normalised
+from engine.models.feature_classifiers import class_biases, scan_tau, tau_normalised
 from engine.models.net import Net
 from engine.spec.pens import Pen
 from engine.training.camera import Camera
@@ -48,7 +48,9 @@ class TauNormalised(DecoupledMethod):
             weights, valid = net.head_weights(), task.valid
             tau = torch.full((len(weights),), self.tau, dtype=torch.float64, device=weights.device)
             if self.choose:
-                tau, _ = scan_tau(net.embed(valid.x, valid.mask), valid.y, valid.mask, weights)
+                tau, _ = scan_tau(net.embed(valid.x, valid.mask), valid.y, valid.mask, weights, weight=valid.weight)
             head = tau_normalised(weights, tau).flatten(1)
-            set_head(net, torch.cat([head, torch.zeros_like(head[:, : net.classes])], 1))
+            biases = class_biases(task.train.y, task.train.mask, task.train.weight, net.classes)
+            beside = torch.zeros_like(head[:, : net.classes]) if biases is None else biases.to(head)
+            set_head(net, torch.cat([head, beside], 1))
         return Refit(net)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -48,10 +49,13 @@ class Threshold(DecoupledMethod):
         valid = task.valid
         with torch.no_grad():
             logits = net(valid.x).double().cpu()
+            weights: list[Any] = [None] * len(logits)
+            if valid.weight is not None:
+                weights = [w[mask].double().cpu().numpy() for w, mask in zip(valid.weight, valid.mask, strict=True)]
             shifts = torch.stack(
                 [
-                    torch.from_numpy(find_shifts(z[mask].numpy(), y[mask].numpy(), self.criterion))
-                    for z, y, mask in zip(logits, valid.y.cpu(), valid.mask.cpu(), strict=True)
+                    torch.from_numpy(find_shifts(z[mask].numpy(), y[mask].numpy(), self.criterion, w))
+                    for z, y, mask, w in zip(logits, valid.y.cpu(), valid.mask.cpu(), weights, strict=True)
                 ]
             )
             biases = net.flat[:, -net.classes :]

@@ -116,7 +116,7 @@ def write_comparison(
         ("precision-recall", "Precision and recall", _write_curves(comparison, arrays)),
         ("thresholds", "Where to put the threshold", write_thresholds(comparison, tables or {})),
         ("calibration", "Whether the probabilities can be believed", write_calibration(comparison, tables or {})),
-        ("shortened", "What was cut to keep the time", _write_shortened(comparison)),
+        ("shortened", "What was cut to keep the time", _write_shortened(comparison, profile or {})),
         ("settings", "Settings", _write_settings(comparison)),
         ("code", "The same in Python", _write_code(comparison)),
         ("words", "What the measures mean", _write_glossary(comparison)),
@@ -396,9 +396,10 @@ def _write_curves(comparison: Mapping[str, Any], arrays: Mapping[str, np.ndarray
     )
 
 
-def _write_shortened(comparison: Mapping[str, Any]) -> str:
+def _write_shortened(comparison: Mapping[str, Any], profile: Mapping[str, Any]) -> str:
     said = [safe(s) for s in comparison.get("shortened") or ()]
-    notes = [safe(s) for s in comparison.get("notes") or ()]
+    told = {w.get("text") for w in profile.get("warnings") or ()}  # these stand beside the data
+    notes = [safe(s) for s in comparison.get("notes") or () if s not in told]
     out = doc.html_list(said) if said else "<p>Nothing: all that was planned fitted into the time.</p>"
     return out + (f"<h3>Notes</h3>{doc.html_list(notes)}" if notes else "")
 
@@ -437,7 +438,7 @@ def _write_code(comparison: Mapping[str, Any]) -> str:
     title = list_titles(comparison)[names[-1]]
     return (
         f"<p>{safe(title, 80)}, trained and measured again on the same test rows. It runs beside Imbalance Lab's engine and the table."
-        f"</p><pre><code>{escape_block(comparison_code.write_row(comparison, names[-1]))}</code></pre>"
+        f"</p><pre><code>{escape_block(comparison_code.write_row(comparison, names[-1], reading=False))}</code></pre>"
     )
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engine.report import run_code
+from engine.report import comparison_pandas, run_code
 from engine.report.formats import format_interval
 from engine.report.leaderboard import count_replicates, deciding_metric, metric_interval, to_number
+from engine.spec.table_reading import ColumnReading, DateFormat, NumberFormat, TableReading, TargetReading
 from engine.text import one_line
 
 CATALOG = Path(__file__).resolve().parents[1] / "catalog.json"
@@ -27,27 +30,26 @@ def _list_classifiers() -> dict[str, str]:
 
 
 TREES = "HistGradientBoostingClassifier"
-READERS = {".xlsx": "excel", ".xlsm": "excel", ".xls": "excel", ".ods": "excel", ".parquet": "parquet", ".pq": "parquet"}
-"""Ends of file names that pandas reads otherwise than as CSV."""
-
 
 QUICK_LOOK = "# that was a quick look of a few epochs: how columns are scaled still matters then, so this can be far off"
 
 
-def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None) -> str:
+def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None, *, reading: bool = True) -> str:
     """Python that trains and measures a row of the comparison again, through `engine.estimators` (trees: through scikit-learn).
 
-    Its splits are the comparison's, so each replicate is tested on the very same rows; so are columns, parameters, training rows and the
-    measure. The classifier draws the rows that choose the epoch itself and standardises 0/1 columns too, so the mean is near the row's and
-    not the same digit for digit; after a quick look of a few epochs it can be far off, which a comment then says.
-    file: the table's name in the code, by default the name it came with.
+    A table is read by the engine's reader with the comparison's own `reading`, so its values are the comparison's. Its splits are too,
+    so each replicate is tested on the very same rows; so are columns, parameters, training rows and the measure. The classifier draws
+    the rows that choose the epoch itself and standardises 0/1 columns too, so the mean is near the row's and not the same digit for
+    digit; after a quick look of a few epochs it can be far off, which a comment then says.
+    file: the table's path in the code, by default the name it came with. reading: False for code that may be shown to others: the
+    reader guesses again how the table is read, as a reading holds levels and words of the table.
     Raises KeyError for a method that is not in the comparison.
     """
     row = next((m for m in comparison.get("methods") or () if m.get("name") == name), None)
     if row is None:
         raise KeyError(name)
     spec = comparison.get("spec") or {}
-    ours = "dataset" in (spec.get("source") or {})
+    table = _choose_table(comparison, reading=reading)
     classifier = _list_classifiers().get(name, TREES)
     thinned = row.get("most_rows")
     seed, folds = int(spec.get("seed") or 0), int((comparison.get("protocol") or {}).get("folds") or FOLDS)
@@ -59,9 +61,9 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None)
         f"# {one_line(row.get('title') or name, 80)}: {metric} {format_interval(found)}, "
         f"n = {len(_list_replicates(row))}, in the comparison",
         *([QUICK_LOOK] if row.get("look") else []),
-        *_list_imports(classifier, frame=not ours, thinned=thinned is not None),
+        *_list_imports(classifier, table=table, thinned=thinned is not None),
         "",
-        *(_load_dataset(spec, comparison.get("data") or {}) if ours else _load_table(spec, comparison.get("data") or {}, file)),
+        *_write_rows(comparison, table, file),
         *_check_count(comparison.get("data") or {}),
         "",
         "# the comparison's splits: they depend on the classes of the rows alone",
@@ -74,7 +76,7 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None)
             folds=folds,
             seed=seed,
             metric=metric,
-            frame=not ours,
+            frame=table == "pandas",
             thinned=thinned,
         ),
         "",
@@ -82,8 +84,28 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None)
     return "\n".join(lines)
 
 
-def _list_imports(classifier: str, *, frame: bool, thinned: bool) -> list[str]:
-    """The imports of a row's Python. frame: the rows are a data frame, not a set of the catalog."""
+def _choose_table(comparison: Mapping[str, Any], *, reading: bool) -> str:
+    """Where the rows of the code are from, see `_list_imports`."""
+    if "dataset" in ((comparison.get("spec") or {}).get("source") or {}):
+        return "catalog"
+    if "reading" not in comparison:
+        return "pandas"
+    return "reading" if reading and comparison["reading"] else "guess"
+
+
+def _write_rows(comparison: Mapping[str, Any], table: str, file: str | None) -> list[str]:
+    """X, y, classes and columns, by the kind of `_choose_table`."""
+    spec, data = comparison.get("spec") or {}, comparison.get("data") or {}
+    if table == "catalog":
+        return _load_dataset(spec, data)
+    if table == "pandas":
+        return comparison_pandas.load_table(spec, data, file)
+    return _load_table(comparison, file, guess=table == "guess")
+
+
+def _list_imports(classifier: str, *, table: str, thinned: bool) -> list[str]:
+    """The imports of a row's Python. table: where its rows are from: "catalog", or a person's table by "reading", "guess" or "pandas"."""
+    own, frame = table in ("reading", "guess"), table == "pandas"
     home = "sklearn.ensemble" if classifier == TREES else "engine.estimators"
     imports = [
         ("import numpy as np", True),
@@ -95,14 +117,17 @@ def _list_imports(classifier: str, *, frame: bool, thinned: bool) -> list[str]:
         ("from sklearn.preprocessing import OneHotEncoder", frame),
         ("", True),
         ("from engine.analysis.metrics import scores", True),
-        ("from engine.data.catalog import load", not frame),
+        ("from engine.data.catalog import load", table == "catalog"),
         ("from engine.data.prepare import encode", not frame),
         ("from engine.data.split import split", True),
         ("from engine.data.table import numeric_only", True),
+        ("from engine.data.tables.reading import read_sheet", own),
+        ("from engine.data.tables.target import to_dataset", own),
         ("from engine.data.thin import thin", thinned),
         (f"from {home} import {classifier}", classifier != TREES),
         ("from engine.seeds import numpy_stream", thinned),
         ("from engine.spec import Imbalance, RunSpec", True),
+        ("from engine.spec.table_reading import TableReading", table == "reading"),
     ]
     return [text for text, wanted in imports if wanted]
 
@@ -131,108 +156,75 @@ def _check_count(data: Mapping[str, Any]) -> list[str]:
 
 
 def _load_dataset(spec: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
-    """X, y, classes and columns of a set of the catalog."""
+    """data, y, classes, X and columns of a set of the catalog."""
+    return [f"data = load({spec['source']['dataset']!r})", *_encode(data)]
+
+
+def _load_table(comparison: Mapping[str, Any], file: str | None, *, guess: bool) -> list[str]:
+    """data, y, classes, X and columns of a person's own table, read as the comparison read it, or guessed as it guessed."""
+    spec, data, reading = comparison.get("spec") or {}, comparison.get("data") or {}, comparison.get("reading") or {}
+    name = str(file or data.get("name") or "table.csv")
+    target, positive = spec.get("target"), spec.get("positive")
+    told = reading.get("target") or {}
+    target, positive = told.get("name", target), told.get("positive", positive)
+    if not guess:
+        lines = [*_write_reading(reading), f"name, target, positive = {name!r}, {target!r}, {positive!r}"]
+        how = "reading=reading"
+    else:  # the reader guesses again, as it did
+        options = {k: v for k, v in (spec.get("reading") or {}).items() if v is not None}
+        lines = [f"name, target, positive = {name!r}, {target!r}, {positive!r}"]
+        how = f"{options!r}, target=target"
     return [
-        f"data = load({spec['source']['dataset']!r})",
-        f"classes = {list(data.get('classes') or ())!r}",
+        *lines,
+        "with open(name, 'rb') as file:",
+        f"    sheet = read_sheet(file.read(), name, {how})",
+        "data = to_dataset(sheet, target, positive)",
+        *_encode(data),
+    ]
+
+
+def _encode(data: Mapping[str, Any]) -> list[str]:
+    """y, classes, X and columns of `data`, a Dataset."""
+    return [
+        f"classes = {[str(c) for c in data.get('classes') or ()]!r}",
         "y = np.array([classes.index(data.classes[k]) for k in data.y])",
         "X = encode(data)[0]",
         "columns = SimpleImputer(keep_empty_features=True)",
     ]
 
 
-def _load_table(spec: Mapping[str, Any], data: Mapping[str, Any], file: str | None) -> list[str]:
-    """X, y, classes and columns of a person's own table."""
-    target, classes, columns = str(spec.get("target")), [str(c) for c in data.get("classes") or ()], data.get("columns") or {}
-    name = str(file or data.get("name") or "table.csv")
-    options = {k: v for k, v in {**(data.get("guesses") or {}), **(spec.get("reading") or {})}.items() if v is not None}
-    marked = (spec.get("reading") or {}).get("missing") is not None
-    numbers = bool(classes) and all(_is_plain_number(c) for c in classes)
-    texts = (
-        "pd.to_numeric(table[target], errors='coerce').map('{:.15g}'.format)"
-        if numbers
-        else "table[target].astype(str).str.strip()"
-    )
-    out = [
-        f"target, classes = {target!r}, {classes!r}",
-        f"table = pd.read_{READERS.get(Path(name.lower()).suffix, 'csv')}({name!r}{_pandas_arguments(name, options, marked=marked)})",
-        "table.columns = [f'column {i}' for i in range(1, table.shape[1] + 1)]"
-        if options.get("header") is False
-        else "table.columns = table.columns.astype(str).str.strip()",
-        f"y = np.array([classes.index(text) if text in classes else -1 for text in {texts}])",
-        "table, y = table[y >= 0], y[y >= 0]  # rows with an answer",
+def _write_reading(reading: Mapping[str, Any]) -> list[str]:
+    """`reading = TableReading.from_json(...)`, one column a line, without what is the default."""
+    columns = [_without_defaults(ColumnReading, column) for column in reading.get("columns") or ()]
+    for column in columns:
+        for key, cls in (("number", NumberFormat), ("date", DateFormat)):
+            if isinstance(column.get(key), Mapping):
+                column[key] = _without_defaults(cls, column[key])
+    seen = Counter(tuple(column["missing"]) for column in columns if column.get("missing"))
+    usual = list(seen.most_common(1)[0][0]) if seen else []
+    top = _without_defaults(TableReading, {k: v for k, v in reading.items() if k not in ("columns", "target")})
+    lines = ["# how the comparison read the table: the same values, without a guess"]
+    lines += [f"missing = {usual!r}"] if usual else []
+    lines += [
+        "reading = TableReading.from_json({",
+        *(f"    {key!r}: {value!r}," for key, value in top.items()),
+        "    'columns': [",
     ]
-    if columns:
-        out += [
-            f"numeric = {list(columns.get('numeric') or ())!r}",
-            f"categorical = {list(columns.get('categorical') or ())!r}",
-        ]
-    else:
-        out += [
-            f"X = table.drop(columns={['__TARGET__', *_list_dropped(data)]!r}, errors='ignore')".replace(
-                "'__TARGET__'", "target"
-            ),
-            "numeric = list(X.select_dtypes('number'))",
-            "categorical = [name for name in X if name not in numeric]",
-        ]
-    return [
-        *out,
-        "",
-        "",
-        "def numbers(column):",
-        '    """Numbers; of two texts 0 and 1; dates as days."""',
-        "    if pd.api.types.is_numeric_dtype(column):",
-        "        return column.astype(float)",
-        "    if column.nunique() <= 2:",
-        "        return column.map({text: float(i) for i, text in enumerate(sorted(column.dropna().unique()))})",
-        "    found = pd.to_numeric(column, errors='coerce')",
-        "    if found.notna().sum() > column.notna().sum() / 2:",
-        "        return found",
-        "    return (pd.to_datetime(column, errors='coerce', format='mixed') - pd.Timestamp(0)) / pd.Timedelta(days=1)",
-        "",
-        "",
-        "levels = table[categorical].astype(object).where(table[categorical].notna(), '(missing)').astype(str)",
-        "X = pd.concat([*(numbers(table[name]) for name in numeric), levels], axis=1)",
-        "columns = make_column_transformer(",
-        "    (SimpleImputer(add_indicator=True, keep_empty_features=True), numeric),",
-        "    (OneHotEncoder(handle_unknown='ignore', sparse_output=False), categorical),",
-        ")",
-    ]
+    for column in columns:
+        cells = (f"{k!r}: {'missing' if k == 'missing' and v == usual else repr(v)}" for k, v in column.items())
+        lines.append(f"        {{{', '.join(cells)}}},")
+    lines += ["    ],"]
+    if reading.get("target"):
+        lines.append(f"    'target': {_without_defaults(TargetReading, reading['target'])!r},")
+    return [*lines, "})"]
 
 
-def _is_plain_number(text: str) -> bool:
-    try:
-        return f"{float(text):.15g}" == text
-    except ValueError:
-        return False
-
-
-def _pandas_arguments(name: str, options: Mapping[str, Any], *, marked: bool) -> str:
-    """The arguments of pandas that say the same as the options a table was read with. marked: a person said what stands for missing."""
-    kind = READERS.get(Path(name.lower()).suffix, "csv")
-    if kind == "parquet":
-        return ""
-    marks = [
-        v for mark in map(str, options.get("missing") or ()) for v in dict.fromkeys((mark, mark.upper(), mark.capitalize()))
-    ]
-    given = {"dtype": "{target: str}"} if kind == "csv" else {}
-    if marked:
-        given |= {"na_values": repr(["", *marks]), "keep_default_na": "False"}
-    else:
-        given["na_values"] = repr(marks or ["?", "-", "--", "."])
-    if options.get("header") is False:
-        given["header"] = "None"
-    if kind == "excel":
-        given |= {"sheet_name": repr(options["sheet"])} if options.get("sheet") else {}
-    else:
-        same = {"encoding": "encoding", "decimal": "decimal", "thousands": "thousands"}
-        given |= {theirs: repr(options[own]) for own, theirs in same.items() if options.get(own)}
-        # without a delimiter said, pandas looks for it
-        given |= {"sep": repr(options["delimiter"])} if options.get("delimiter") else {"sep": "None", "engine": "'python'"}
-    return "".join(f", {key}={said}" for key, said in given.items())
-
-
-def _list_dropped(data: Mapping[str, Any]) -> list[str]:
-    """Columns that were left out of the comparison, by name."""
-    names = [one.get("name") if isinstance(one, Mapping) else one for one in data.get("dropped") or ()]
-    return [name for name in names if isinstance(name, str)]
+def _without_defaults(cls: type, value: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a JSON-plain dataclass that are not its defaults; `reader` always stays."""
+    usual = {f.name: f.default for f in dataclasses.fields(cls)}
+    same = {
+        k
+        for k, v in value.items()
+        if k != "reader" and (tuple(v) if isinstance(v, list) else v) == usual.get(k, dataclasses.MISSING)
+    }
+    return {k: v for k, v in value.items() if k not in same}

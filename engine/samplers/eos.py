@@ -55,7 +55,7 @@ class EOS(BaseOverSampler):  # type: ignore[misc]
 
     def _fit_resample(self, X: Any, y: np.ndarray) -> tuple[Any, np.ndarray]:
         dense = X.toarray() if sparse.issparse(X) else X
-        if dense.dtype.kind != "f":
+        if dense.dtype not in (np.float16, np.float32, np.float64):  # whole numbers, truth values, long doubles
             dense = dense.astype(np.float64)
         classes, numbers_of = np.unique(y, return_inverse=True)
         wanted = {i: int(self.sampling_strategy_.get(c, 0)) for i, c in enumerate(classes.tolist())}

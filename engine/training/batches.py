@@ -48,6 +48,13 @@ class Plan:
         x, y = pick(part.x, index), pick(part.y, index)
         return [(x[k, :, :b], y[k, :, :b], self.mask[:, k, :b]) for k, b in enumerate(self.widths)]
 
+    def weights(self, part: Rows) -> list[Tensor | None]:
+        """Each batch's weights of rows [R, b], 0 on padding; None where all rows count the same."""
+        if part.weight is None:
+            return [None] * self.length
+        weight = pick(part.weight, self.index.transpose(0, 1))
+        return [weight[k, :, :b] * self.mask[:, k, :b] for k, b in enumerate(self.widths)]
+
 
 def pick(table: Tensor, index: Tensor) -> Tensor:
     """table [R, N, ...] and index [..., R, B] -> table[r, index[..., r, b]] as [..., R, B, ...]. Copies whole rows."""

@@ -63,4 +63,4 @@ def half_cosine(rate: float, epochs: int) -> Callable[[int], float]:
 @torch.no_grad()
 def embedded(net: Net, rows: Rows) -> Rows:
     """The rows' features under the current network; 0 on padding."""
-    return Rows(net.embed(rows.x, rows.mask) * rows.mask.unsqueeze(2), rows.y, rows.mask)
+    return Rows(net.embed(rows.x, rows.mask) * rows.mask.unsqueeze(2), rows.y, rows.mask, weight=rows.weight)

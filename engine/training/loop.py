@@ -35,10 +35,10 @@ TICK = 0.25
 
 @dataclass(frozen=True)
 class Batch:
-    """Real rows of one step: x [R, B, D], y [R, B], mask [R, B] bool, alive [R] bool (on the CPU).
+    """Real rows of one step: x [R, B, D], y [R, B], mask [R, B] bool, alive [R] bool (on the CPU), weight [R, B] or None.
 
     alive: whether the replicate takes this step. The others have stopped, or used up their rows of this epoch, and have no rows
-    in the batch. k: number of the batch in the epoch.
+    in the batch. k: number of the batch in the epoch. weight: how much each row counts; None: all the same.
     """
 
     x: Tensor
@@ -46,6 +46,7 @@ class Batch:
     mask: Tensor
     alive: Tensor
     k: int
+    weight: Tensor | None = None
 
 
 class Step(abc.ABC):
@@ -120,10 +121,12 @@ def new_net(task: Task, hidden: Sequence[int], activation: str = "relu") -> MLP:
 
 @torch.no_grad()
 def evaluate(net: Net, rows: Rows) -> tuple[Tensor, Tensor]:
-    """(average precision [R], mean cross-entropy [R]) on a part. More than two classes: macro average, one against the rest."""
+    """(average precision [R], mean cross-entropy [R]) on a part, by the weights of its rows. More than two classes: macro average,
+    one against the rest.
+    """
     logits = net(rows.x)
-    loss = weighted_sum(cross_entropy(logits, rows.y), mean_weights(rows.mask, logits.dtype))
-    return macro_average_precision(logits.softmax(-1), rows.y, rows.mask), loss
+    loss = weighted_sum(cross_entropy(logits, rows.y), mean_weights(rows.mask, logits.dtype, rows.weight))
+    return macro_average_precision(logits.softmax(-1), rows.y, rows.mask, rows.weight), loss
 
 
 def train(
@@ -154,14 +157,14 @@ def train(
     for epoch in range(1, epochs + 1):
         wanted = [n if go else 0 for n, go in zip(per_pass, going.tolist(), strict=True)]
         plan = batches.take(wanted, task.device)
-        drawn = plan.rows(rows)
+        drawn, weights = plan.rows(rows), plan.weights(rows)
         step.begin(wanted)
         wanted_now = torch.tensor(wanted)
         total = torch.zeros_like(best.loss)
         for k in range(plan.length):
             yield from camera.record_frame(net, phase, epoch, meter.step, score, taken=taken, planned=planned)
             x, y, mask = drawn[k]
-            total += step(Batch(x, y, mask, wanted_now > k, k))
+            total += step(Batch(x, y, mask, wanted_now > k, k, weights[k]))
             taken += 1
             if (tick := meter.tick()) is not None:
                 yield tick

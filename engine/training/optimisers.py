@@ -89,13 +89,8 @@ class Descent(Step):
 
 
 def mean_under(loss: Loss, batch: Batch) -> Tensor:
-    """Row weights [R, B] that sum to 1 per replicate: equal, or from the loss's row weights."""
-    weights = mean_weights(batch.mask, batch.x.dtype)
-    by_class = loss.row_weights(batch.y)
-    if by_class is None:
-        return weights
-    weights = weights * by_class.to(weights)
-    return weights / weights.sum(1, keepdim=True).clamp(min=1e-30)
+    """Row weights [R, B] that sum to 1 per replicate: equal, or from the loss's row weights and the batch's own."""
+    return mean_weights(batch.mask, batch.x.dtype, loss.row_weights(batch.y), batch.weight)
 
 
 class Adam(Descent):

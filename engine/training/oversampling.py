@@ -48,7 +48,7 @@ def oversample(
     filled, rounded. meter: the run's, for Progress events. thing, near: the noun for a row, and for the missing neighbour where
     SMOTE replaced the sampler; both appear in notes.
     """
-    real = Rows(real.x, real.y.clone(), real.mask)
+    real = Rows(real.x, real.y.clone(), real.mask, weight=real.weight)
     parts, towards, instead = [], [], set()
     last = time.monotonic()
     for r, replicate in enumerate(task.replicates):

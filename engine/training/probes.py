@@ -31,15 +31,15 @@ def with_probe(net: Net, rows: Rows, probe: str) -> tuple[WithHead, bool]:
     """
     z = net.embed(rows.x, rows.mask)
     if probe == "knn":
-        return WithHead(net, knn(z, rows.y, rows.mask, net.classes)), True
-    classify, weights, converged = logistic(z, rows.y, rows.mask, net.classes)
+        return WithHead(net, knn(z, rows.y, rows.mask, net.classes, weight=rows.weight)), True
+    classify, weights, converged = logistic(z, rows.y, rows.mask, net.classes, rows.weight)
     return WithHead(net, classify, weights), converged
 
 
 @dataclass(frozen=True)
 class Neighbours:
     """Features [R, M, H] -> log of each class's share among the k nearest rows. kept: per replicate rows [n, H], one-hot labels
-    [n, C].
+    [n, C], times the weight of the row where rows have weights.
 
     Plain data like `Linear`, so that a network with this head can be written to a file.
     """
@@ -68,14 +68,19 @@ class Linear:
         return new @ self.weight + self.bias
 
 
-def knn(z: Tensor, y: Tensor, mask: Tensor, classes: int, k: int = NEIGHBOURS) -> Classify:
+def knn(z: Tensor, y: Tensor, mask: Tensor, classes: int, k: int = NEIGHBOURS, *, weight: Tensor | None = None) -> Classify:
     """Features [R, M, H] -> log of each class's share [R, M, C] among the k nearest (Euclidean) of z [R, N, H], labels y, mask
     [R, N].
 
     As scikit-learn's KNeighborsClassifier with its default weights. Uses all rows where there are fewer than k. Distances are
-    float64.
+    float64. weight [R, N]: how much the vote of a row counts.
     """
-    own = [(z[r][mask[r]].double(), torch.nn.functional.one_hot(y[r][mask[r]], classes).double()) for r in range(len(z))]
+    own = []
+    for r in range(len(z)):
+        labels = torch.nn.functional.one_hot(y[r][mask[r]], classes).double()
+        if weight is not None:
+            labels = labels * weight[r][mask[r]].double().unsqueeze(1)
+        own.append((z[r][mask[r]].double(), labels))
     return Neighbours(tuple(own), k)
 
 
@@ -85,20 +90,21 @@ def _votes(reference: Tensor, labels: Tensor, rows: Tensor, k: int) -> Tensor:
     a, b = rows - centre, reference - centre
     distance = torch.addmm(b.square().sum(1), a, b.T, alpha=-2)  # without |a|^2, which is the same for all
     near = distance.topk(min(k, len(reference)), largest=False).indices
-    return labels[near].mean(1)
+    votes = labels[near]
+    return votes.sum(1) / votes.sum((1, 2)).unsqueeze(1)
 
 
-def logistic(z: Tensor, y: Tensor, mask: Tensor, classes: int) -> tuple[Classify, Tensor, bool]:
+def logistic(z: Tensor, y: Tensor, mask: Tensor, classes: int, weight: Tensor | None = None) -> tuple[Classify, Tensor, bool]:
     """(features [R, M, H] -> logits [R, M, C], weights [R, H, C], whether all fits converged within 1,000 steps).
 
     scikit-learn's LogisticRegression with its default penalty (C = 1), fitted in float64 on z [R, N, H] where mask [R, N]. With
     two classes each gets half of the weights, with opposite signs: the same probabilities at the smallest norm. A class without
-    a row has logit -inf and weights 0.
+    a row has logit -inf and weights 0. weight [R, N]: of the rows.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    weight = z.new_zeros(len(z), z.shape[2], classes, dtype=torch.float64)
+    slope = z.new_zeros(len(z), z.shape[2], classes, dtype=torch.float64)
     bias = z.new_full((len(z), 1, classes), -torch.inf, dtype=torch.float64)
     steps = 1000
     converged = True
@@ -110,12 +116,15 @@ def logistic(z: Tensor, y: Tensor, mask: Tensor, classes: int) -> tuple[Classify
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the caller gets it as a value
-            fitted = LogisticRegression(max_iter=steps).fit(z[r][mask[r]].double().cpu().numpy(), labels.cpu().numpy())
+            counts = None if weight is None else weight[r][mask[r]].double().cpu().numpy()
+            fitted = LogisticRegression(max_iter=steps).fit(
+                z[r][mask[r]].double().cpu().numpy(), labels.cpu().numpy(), sample_weight=counts
+            )
         converged &= int(fitted.n_iter_.max()) < steps
         coefficients, intercepts = torch.from_numpy(fitted.coef_), torch.from_numpy(fitted.intercept_)
         if len(there) == 2:
             coefficients, intercepts = (torch.cat([-t, t]) / 2 for t in (coefficients, intercepts))
-        weight[r, :, there] = coefficients.T.to(weight)
+        slope[r, :, there] = coefficients.T.to(slope)
         bias[r, 0, there] = intercepts.to(bias)
-    weight, bias = weight.to(z.dtype), bias.to(z.dtype)
-    return Linear(weight, bias), weight, converged
+    slope, bias = slope.to(z.dtype), bias.to(z.dtype)
+    return Linear(slope, bias), slope, converged

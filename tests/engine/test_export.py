@@ -32,11 +32,12 @@ from engine.export import load_model
 from engine.export.format import FORMAT, TRUSTED
 from engine.export.pipeline import Pipeline
 from engine.export.read import UnknownLevel
-from engine.export.readme import EXAMPLE
+from engine.export.readme import EXAMPLE, FRAME_EXAMPLE
 from engine.export.rows import write_augmented_csv
 from engine.export.write import model_bytes, save_model
 from engine.methods import method
 from engine.spec import Imbalance, RunSpec, table_limits
+from engine.spec.table_reading import ColumnReading, DateFormat, TableReading
 from engine.training.fitted import Fitted
 from tests.engine import tasks
 from tests.engine.test_methods import fit as drive
@@ -225,7 +226,7 @@ def test_the_example_of_the_readme_runs(saved, tmp_path, monkeypatch, capsys):
     readme = zipfile.ZipFile(io.BytesIO(content)).read("README.md").decode()
     assert "SMOTE &lt;b&gt;" in readme and "<b>" not in readme
     (example,) = re.findall(r"```python\n(.*?)```", readme, re.S)
-    assert example == EXAMPLE and len(example.splitlines()) == 10
+    assert example == FRAME_EXAMPLE and len(example.splitlines()) == 10 == len(EXAMPLE.splitlines())
     (tmp_path / "model.zip").write_bytes(content)
     frame(data).to_csv(tmp_path / "new-rows.csv", index=False)
     monkeypatch.chdir(tmp_path)
@@ -258,7 +259,9 @@ def test_dates_and_booleans_are_read_as_they_were():
         categorical=np.zeros((150, 0), np.int64), categories=(), categorical_names=(),
     )  # fmt: skip
     scale = fit_scale(encode(data)[0], 2, np.arange(150))
-    pipeline = Pipeline.of(data, scale, {"when": ("date", ()), "smokes": ("boolean", ("no", "Yes"))})
+    when = ColumnReading("when", 0, "date", date=DateFormat("%Y-%m-%d %H:%M:%S"))
+    smokes = ColumnReading("smokes", 1, "boolean", levels=("no", "Yes"))
+    pipeline = replace(Pipeline.of(data, scale, TableReading("text", columns=(when, smokes))), reading=None)
     pipeline = Pipeline.from_json(json.loads(json.dumps(pipeline.to_json())))
     want = scale(np.array([[18262.5, 1.0], [18262.0, 0.0]]))
     for rows in (

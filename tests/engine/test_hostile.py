@@ -23,6 +23,7 @@ from engine.methods import method
 from engine.report import comparison as report
 from engine.report import comparison_code, leaderboard
 from engine.spec import Imbalance, RunSpec
+from engine.spec.table_reading import ColumnReading, NumberFormat, TableReading, TargetReading
 from engine.text import UNSEEN, csv_cell, escape_block, one_line
 from tests.engine.comparisons import METHODS, comparison, hostile, profile, tables
 from tests.engine.hostile import NAMES, WRITABLE, Page
@@ -125,6 +126,10 @@ def test_names_are_words_and_no_code_in_the_code():
         found, _ = hostile(name, methods=FEW)
         found["spec"]["reading"] = {"missing": [name], "sheet": name}
         found["data"]["columns"] = {"numeric": [name], "categorical": [name]}
+        column = ColumnReading(f"{name}x", 0, "numeric", missing=(name,), words=(name,), number=NumberFormat(before=f"{name}x"))
+        level = ColumnReading(name, 1, "categorical", missing=(name,), levels=(name,))
+        told = TargetReading(name, ("a", name), name)
+        found["reading"] = TableReading("text", columns=(column, level), target=told, sheet=name).to_json()
         found["data"]["classes"] = ["a", name]
         texts = []
         for key in ("ce", "trees"):

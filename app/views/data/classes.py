@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,13 +15,21 @@ from app.words.text import escape, format_count, format_ratio
 
 MOST_CLASSES = 50
 """A column with more different values is offered as a target only where it is a candidate."""
+CLASS, NO_ANSWER = "a class", "no answer"
 LEVELS = {"refuse": (st.error, ":material/block:"), "warning": (st.warning, ":material/warning:")}
 
 
-def draw_classes(profile: Mapping[str, Any], take: Callable[[str | None, str | None], None], version: str) -> bool:
+def draw_classes(
+    profile: Mapping[str, Any],
+    take: Callable[[str | None, str | None], None],
+    version: str,
+    no_answer: Sequence[str] = (),
+    take_marks: Callable[[list[str]], None] | None = None,
+) -> bool:
     """Draw the target, its classes and the warnings; return False where the table is refused.
 
-    take(target, positive) is called when the person chooses otherwise. version: another one resets the choices.
+    take(target, positive) is called when the person chooses otherwise. version: another one resets the choices. no_answer: marks of
+    the target that the person said are no answer; take_marks is called with all of them when one is added or taken back.
     """
     st.subheader("What is to be predicted", anchor="target")
     target = (profile.get("target") or {}).get("name")
@@ -33,7 +41,34 @@ def draw_classes(profile: Mapping[str, Any], take: Callable[[str | None, str | N
         with right:
             _choose_positive(profile, classes, lambda name: take(target, name), f"mine.positive.{version}")
         _draw_counts(profile, classes)
+    if take_marks is not None and target is not None:
+        _ask_marks(profile, no_answer, take_marks, version)
     return draw_warnings(profile)
+
+
+def _ask_marks(
+    profile: Mapping[str, Any], no_answer: Sequence[str], take_marks: Callable[[list[str]], None], version: str
+) -> None:
+    """Ask of every usual mark of missing values in the target whether it is a class or no answer."""
+    marks = {str(mark["text"]): int(mark["rows"]) for mark in profile.get("target_marks") or ()}
+    for i, mark in enumerate([*marks, *no_answer]):
+        key, is_class = f"mine.mark.{i}.{version}", mark in marks
+        rows = f"{format_count(marks[mark], 'row')} {'says' if marks[mark] == 1 else 'say'}" if is_class else "Rows that say"
+        st.session_state[key] = CLASS if is_class else NO_ANSWER
+
+        def other(mark: str = mark, key: str = key, is_class: bool = is_class) -> None:
+            if (st.session_state[key] == CLASS) != is_class:
+                take_marks([*no_answer, mark] if is_class else [one for one in no_answer if one != mark])
+
+        st.radio(
+            f"{rows} '{escape(mark, 40)}' in the target: a class, or no answer?",
+            (CLASS, NO_ANSWER),
+            index=0 if is_class else 1,
+            key=key,
+            on_change=other,
+            horizontal=True,
+            help="Such a mark is a class in some tables and a missing value in others. Rows without an answer are left out.",
+        )
 
 
 def _choose_target(

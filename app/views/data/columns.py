@@ -69,7 +69,8 @@ def draw_columns(profile: Mapping[str, Any] | None, reading: Mapping[str, Any], 
         return {}
     if not sent:
         return None
-    return chosen | ({"types": types} if types else {})
+    kept = {"target_missing": reading["target_missing"]} if reading.get("target_missing") else {}
+    return chosen | ({"types": types} if types else {}) | kept
 
 
 def describe_reading(profile: Mapping[str, Any]) -> str:
@@ -168,7 +169,7 @@ def _choose_types(columns: Sequence[Mapping[str, Any]], reading: Mapping[str, An
         hide_index=True,
         key=f"mine.types.{version}",
         height=min(420, 38 + 35 * len(columns)),
-        disabled=["column", "is", "missing", "different", "examples"],
+        disabled=["column", "is", "why left out", "missing", "different", "examples"],
         column_config={
             "column": st.column_config.TextColumn("column", pinned=True),
             "read as": st.column_config.SelectboxColumn("read as", options=[GUESSED, *TYPES], required=True),
@@ -183,6 +184,7 @@ def make_table(columns: Sequence[Mapping[str, Any]], types: Mapping[str, str]) -
         {
             "column": [format_cell(c["name"]) for c in columns],
             "is": [KINDS.get(c["kind"], c["kind"]) for c in columns],
+            "why left out": [format_cell(c.get("why") or "") for c in columns],
             "read as": [types.get(c["name"], GUESSED) for c in columns],
             "missing": [int(c["missing"]) for c in columns],
             "different": [int(c["distinct"]) for c in columns],

@@ -72,17 +72,14 @@ def _draw_method(job: str, result: Mapping[str, Any], titles: Mapping[str, str],
 
 
 def write_example(name: str) -> str:
-    """Return ten lines of Python that load the model and use it."""
-    return f"""import pandas as pd
-
-import engine
+    """Return Python that loads the model and uses it."""
+    return f"""import engine
 
 model = engine.load_model("model-{name}.zip")
-table = pd.read_csv("new-rows.csv")  # the columns of your table; the target may be missing
-chances = model.predict_proba(table)
+file = "new-rows.csv"  # written as your table is: the same names, marks and formats; the target may be missing
 print(model.classes_)
-print(chances[:5])
-print(model.predict(table)[:5])
+print(model.predict_proba(file)[:5])
+print(model.predict(file)[:5])
 """
 
 

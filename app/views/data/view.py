@@ -20,6 +20,7 @@ from engine.store import Job
 from engine.store.uploads import Upload
 
 ADDRESS_WORDS = ("data", "compare")
+ADDRESS = address.Address("data", {}, echo_seconds=0.0)
 
 
 def page() -> None:
@@ -65,14 +66,14 @@ def _load() -> list[Upload]:
 def _read_address(mine: list[Upload]) -> tuple[Upload | None, Job | None] | None:
     """Return (table, comparison) that the address names, the newest table where it names none; None where it is not there for
     them."""
-    query = address.page_words()
+    query = _read_words(mine)
     job = None
     try:
         if "compare" in query:
             job = jobs.read_progress(query["compare"]).job
             if job.kind != "compare":
                 return None
-            _take_settings(job)
+            _take_settings(job, query)
         id = job.upload if job is not None else query.get("data")
         if job is not None and id is None:
             return None, job  # on a public dataset
@@ -82,22 +83,34 @@ def _read_address(mine: list[Upload]) -> tuple[Upload | None, Job | None] | None
         return None
     if not mine:
         return None, None
-    st.query_params["data"] = mine[0].id  # so that the page can say when this table is gone
+    ADDRESS.write({"data": mine[0].id})  # so that the page can say when this table is gone
     return mine[0], None
 
 
+def _read_words(mine: list[Upload]) -> dict[str, str]:
+    """Return the words of the address; after coming back by the menu, those that the page showed before, if the table is there."""
+    shown = ADDRESS.last_query() or {}
+    query = ADDRESS.read()
+    if query is None:
+        return shown
+    if not query and shown.get("data") in {table.id for table in mine}:
+        ADDRESS.write(shown)
+        return shown
+    return query
+
+
 def _go_to(table: str | None, compare: str | None = None) -> None:
-    """Go to a table as its link would."""
-    address.follow_link({word: id for word, id in zip(ADDRESS_WORDS, (table, compare), strict=True) if id})
+    """Go to a table, or to the page without one."""
+    ADDRESS.write({word: id for word, id in zip(ADDRESS_WORDS, (table, compare), strict=True) if id})
 
 
-def _take_settings(job: Job) -> None:
+def _take_settings(job: Job, query: Mapping[str, str]) -> None:
     """Take over the settings of a comparison that a link names, once, and the method that the link says."""
     state = st.session_state
     if state.get("mine.from") != job.id:
         state["mine.from"] = job.id
-        if "method" in st.query_params:
-            state["data.method"] = st.query_params["method"]
+        if "method" in query:
+            state["data.method"] = query["method"]
         state["mine.options"] = {
             "table": job.upload,
             "reading": dict(job.spec.get("reading") or {}),
@@ -176,6 +189,24 @@ def _find_profile_job(table: Upload, options: Mapping[str, Any]) -> Job | None:
         return None
 
 
+def _choose_target(profile: Mapping[str, Any], target: str | None, positive: str | None) -> None:
+    """Take another target or class; marks that are no answer are of one target alone."""
+    reading = dict(st.session_state["mine.options"]["reading"])
+    if target != (profile.get("target") or {}).get("name"):
+        reading.pop("target_missing", None)
+    _change_options(reading=reading, target=target, positive=positive)
+
+
+def _choose_marks(profile: Mapping[str, Any], marks: list[str]) -> None:
+    """Take the marks of the target that are no answer."""
+    options = st.session_state["mine.options"]
+    reading = {k: v for k, v in options["reading"].items() if k != "target_missing"} | (
+        {"target_missing": marks} if marks else {}
+    )
+    positive = None if options["positive"] in marks else options["positive"]
+    _change_options(reading=reading, target=profile["target"]["name"], positive=positive)
+
+
 def _reset_options() -> None:
     _change_options(reading={}, target=None, positive=None)
 
@@ -224,7 +255,11 @@ def _draw_profile(profile: Mapping[str, Any], table: Upload, options: Mapping[st
         _change_options(reading=reading, target=None, positive=None)
         st.rerun()
     ready = classes.draw_classes(
-        profile, lambda target, positive: _change_options(target=target, positive=positive), reading_job.id
+        profile,
+        lambda target, positive: _choose_target(profile, target, positive),
+        reading_job.id,
+        no_answer=list(options["reading"].get("target_missing") or ()),
+        take_marks=lambda marks: _choose_marks(profile, marks),
     )
     if profile["target"] is None:
         return
@@ -234,7 +269,7 @@ def _draw_profile(profile: Mapping[str, Any], table: Upload, options: Mapping[st
 
 def _draw_earlier(table: Upload) -> None:
     """Draw links to other comparisons of this table."""
-    others = [j for j in jobs.list_comparisons(table.id) if j.id != st.query_params.get("compare")]
+    others = [j for j in jobs.list_comparisons(table.id) if j.id != (ADDRESS.last_query() or {}).get("compare")]
     if not others:
         return
     with st.expander(f"Earlier: {format_count(len(others), 'comparison')}", icon=":material/history:"):

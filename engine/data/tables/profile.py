@@ -11,7 +11,15 @@ import numpy as np
 
 from engine.data.tables import suspects
 from engine.data.tables.sheet import Column, Sheet, count_of, list_names, shorten
-from engine.data.tables.target import Labels, build_labels, describe_too_few, list_candidates, select_features, to_dataset
+from engine.data.tables.target import (
+    Labels,
+    build_labels,
+    describe_too_few,
+    list_candidates,
+    list_target_marks,
+    select_features,
+    to_dataset,
+)
 from engine.spec.limits import count_validation_rows
 
 __all__ = ["half_width", "list_notes", "profile_table", "propose_folds", "to_dataset"]
@@ -46,13 +54,14 @@ def profile_table(sheet: Sheet, target: str | None = None, positive: str | None 
     """The profile of a table, JSON-plain.
 
     target: the column to predict, by default the likeliest one. positive: of two classes the class of interest. Keys: rows;
-    used (rows with a target value); columns [{name, kind, missing, distinct, guessed, examples, levels, low, high}] (low, high:
-    of numbers and dates, in days); guesses, notes (as in the Sheet); candidates [{name, classes, why}]; target {name, guessed}
-    or None; classes [{name, rows, share}], largest first except a `positive`, which is second; positive; dropped (rows without
-    a target value); ratio (largest / smallest class); folds; precision {rows, half_width, formula, text} or None; suspicious
-    [{name, why: alone | copy | id, score, text}]; duplicates {rows, across}; features (columns to learn from); left_out [{name,
-    kind}]; warnings [{level: info | warning | refuse, text}], worst first. With a warning of level refuse nothing can be
-    compared. Raises BadData for a requested target or class that cannot be used.
+    used (rows with a target value); columns [{name, kind, why, missing, distinct, guessed, examples, levels, low, high}] (why: it
+    is left out, "" for a feature; low, high: of numbers and dates, in days); guesses, notes (as in the Sheet); candidates [{name,
+    classes, why}]; target {name, guessed} or None; target_marks [{text, rows}] (usual marks of missing values that are classes);
+    classes [{name, rows, share}], largest first except a `positive`, which is second; positive; dropped (rows without a target
+    value); ratio (largest / smallest class); folds; precision {rows, half_width, formula, text} or None; suspicious [{name, why:
+    alone | copy | id, score, text}]; duplicates {rows, across}; features (columns to learn from); left_out [{name, kind}];
+    warnings [{level: info | warning | refuse, text}], worst first. With a warning of level refuse nothing can be compared. Raises
+    BadData for a requested target or class that cannot be used.
     """
     found = list_candidates(sheet)
     guessed = target is None
@@ -62,11 +71,12 @@ def profile_table(sheet: Sheet, target: str | None = None, positive: str | None 
     out: dict[str, Any] = {
         "rows": sheet.rows,
         "used": 0,
-        "columns": [_describe_column(c) for c in sheet.columns],
+        "columns": [_describe_column(c, sheet) for c in sheet.columns],
         "guesses": dict(sheet.guesses),
         "notes": list(sheet.notes),
         "candidates": found,
         "target": None,
+        "target_marks": [],
         "classes": [],
         "positive": None,
         "dropped": 0,
@@ -92,12 +102,19 @@ def list_notes(sheet: Sheet, target: str, positive: str | None = None) -> list[s
     found = profile_table(sheet, target, positive)
     counts = ", ".join(f"{shorten(c['name'])!r} {c['rows']:,}" for c in found["classes"][:10])
     classes = f"{count_of(found['used'], 'row')} with an answer in {shorten(found['target']['name'])!r}: {counts}."
-    return [*sheet.notes, classes, *(w["text"] for w in found["warnings"])]
+    asked = [
+        f"{count_of(mark['rows'], 'row')} {'says' if mark['rows'] == 1 else 'say'} {shorten(mark['text'])!r} in "
+        f"{shorten(found['target']['name'])!r}: a class, or no answer? It counts as a class unless it is named as a missing mark of the "
+        "target."
+        for mark in found["target_marks"]
+    ]
+    return [*sheet.notes, classes, *asked, *(w["text"] for w in found["warnings"])]
 
 
 def _describe_target(sheet: Sheet, target: str, positive: str | None, guessed: bool, out: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a profile that depends on the target. out: the profile so far."""
     answers = build_labels(sheet, target, positive)
+    marks = [{"text": text, "rows": rows} for text, rows in list_target_marks(sheet, target).items()]
     rows = np.flatnonzero(answers.y >= 0)
     counts = answers.counts
     use, left = select_features(sheet, target)
@@ -107,6 +124,7 @@ def _describe_target(sheet: Sheet, target: str, positive: str | None, guessed: b
     about = {
         "used": len(rows),
         "target": {"name": target, "guessed": guessed},
+        "target_marks": marks,
         "classes": [
             {"name": name, "rows": int(n), "share": float(n / len(rows))}
             for name, n in zip(answers.classes, counts, strict=True)
@@ -128,11 +146,12 @@ def _warn(level: str, text: str) -> dict[str, str]:
     return {"level": level, "text": text}
 
 
-def _describe_column(column: Column) -> dict[str, Any]:
+def _describe_column(column: Column, sheet: Sheet) -> dict[str, Any]:
     values = column.values[~np.isnan(column.values)] if column.kind in ("numeric", "date") else np.zeros(0)
     return {
         "name": column.name,
         "kind": column.kind,
+        "why": sheet.reading.column(column.name).dropped,
         "missing": column.missing,
         "distinct": column.distinct,
         "guessed": column.guessed,

@@ -169,11 +169,17 @@ def _build_classes(column: Column) -> tuple[np.ndarray, list[str]]:
             )
         out = np.full(len(column.values), -1)
         out[known] = codes
-        return out, [f"{value:.15g}" for value in values]
+        return out, [_name_number(value) for value in values.tolist()]
     if column.kind in ("text", "id"):
         raise BadData(_describe_too_many(who, column.distinct))
     what = {"date": "holds dates, which are no classes", "empty": "is empty", "ignored": "is left out"}[column.kind]
     raise BadData(f"{who} {what}: choose another column as the target.")
+
+
+def _name_number(value: float) -> str:
+    """A number as a class: 15 digits, or as many as it takes to tell it from its neighbours."""
+    text = f"{value:.15g}"
+    return text if float(text) == value else repr(value)
 
 
 def _describe_too_many(who: str, n: int) -> str:

@@ -46,6 +46,7 @@ KEYS = {
         "notes",
         "candidates",
         "target",
+        "target_marks",
         "classes",
         "positive",
         "dropped",

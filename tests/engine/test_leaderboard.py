@@ -15,10 +15,11 @@ import pandas as pd
 import pytest
 
 from engine import estimators
-from engine.compare.comparison import compare
+from engine.compare.comparison import compare, describe_sheet
 from engine.data.dataset import Dataset
+from engine.data.prepare import encode
 from engine.data.tables.reading import read_sheet
-from engine.data.tables.target import select_features, to_dataset
+from engine.data.tables.target import describe_target, to_dataset
 from engine.events import finish, unpack
 from engine.methods import methods
 from engine.report.comparison_code import _list_arguments, _list_classifiers, write_row
@@ -168,11 +169,10 @@ def compared() -> tuple[pd.DataFrame, Dataset, dict, dict[str, bytes]]:
     sheet = read_sheet(frame.to_csv(index=False, sep=";", decimal=",").encode(), "churn.csv")
     data = to_dataset(sheet, "left", name="churn.csv")
     clock = itertools.count(0, 3)
-    left_out = [{"name": c.name, "kind": c.kind} for c in select_features(sheet, "left")[1]]
     spec = CompareSpec(
         {"upload": "u-secret-id"}, "left", methods=("ce", "smote", "trees"), reading={"delimiter": ";", "decimal": ","}, seed=7
     )
-    steps = compare(data, spec, clock=lambda: float(next(clock)), dropped=left_out)
+    steps = compare(data, spec, clock=lambda: float(next(clock)), **describe_sheet(sheet, "left"))
     return frame, data, *finish(steps)
 
 
@@ -187,7 +187,7 @@ def test_the_code_of_a_row_tests_the_rows_that_the_comparison_tested(tmp_path, m
     script = write_row(found, name)
     names = execute(script, tmp_path, monkeypatch)
     assert capsys.readouterr().out.strip() == f"average_precision {names['found'][0]:.3f}, n = 1"
-    assert "u-secret-id" not in script and "customer_id" not in script
+    assert "u-secret-id" not in script
     assert "# that was a quick look" in script and "quick look" not in write_row(
         {**found, "methods": [row | {"look": False}]}, name
     )
@@ -209,12 +209,13 @@ def test_the_code_of_a_row_tests_the_rows_that_the_comparison_tested(tmp_path, m
 def test_the_columns_of_the_code_are_those_of_the_comparison(tmp_path, monkeypatch, compared):
     frame, data, found, _ = compared
     frame.to_csv(tmp_path / "churn.csv", index=False, sep=";", decimal=",")
-    script = write_row(found, "trees").partition("# the comparison's splits")[0]
-    x = execute(script, tmp_path, monkeypatch)["X"]
-    assert list(x) == [*data.numeric_names, *data.categorical_names] == ["a", "b", "member", "since", "colour"]
-    np.testing.assert_allclose(x[list(data.numeric_names)].to_numpy(), data.numeric)
-    levels = [data.categories[0][k] for k in data.categorical[:, 0]]
-    assert x["colour"].tolist() == levels
+    for reading in (json.loads(json.dumps(found["reading"])), None):  # None: the reader guesses again
+        script = write_row({**found, "reading": reading}, "trees").partition("# the comparison's splits")[0]
+        names = execute(script, tmp_path, monkeypatch)
+        encoded, columns = encode(data)
+        assert encode(names["data"])[1] == columns and list(data.numeric_names) == ["a", "b", "member", "since"]
+        np.testing.assert_array_equal(names["X"], encoded)
+        assert ("reading = TableReading.from_json" in script) == (reading is not None)
 
 
 def test_another_ratio_is_made_by_the_same_rows(tmp_path, monkeypatch, capsys, compared):
@@ -231,27 +232,29 @@ def test_another_ratio_is_made_by_the_same_rows(tmp_path, monkeypatch, capsys, c
 
 def test_the_code_of_many_classes_and_odd_names_runs(tmp_path, monkeypatch):
     odd = ("'a\"\\", "b\n=1", '"""\nraise SystemExit(1)#')
-    found, _ = comparison(classes=odd)
-    target = "'; raise SystemExit(2) #\u202e"
-    found["spec"] |= {"target": target, "reading": {"delimiter": ";", "decimal": ",", "encoding": "utf-8"}}
-    found["metric"] = "balanced_accuracy"
+    target = "'; raise SystemExit(2) #"
+    table(odd).rename(columns={"left": target}).to_csv(tmp_path / "t.csv", index=False, sep=";", decimal=",")
+    sheet = read_sheet((tmp_path / "t.csv").read_bytes(), "t.csv", target=target)
+    told = describe_target(sheet, target)
+    found, _ = comparison(classes=told.target.classes)
+    found["spec"] |= {"target": target}
+    found |= {"metric": "balanced_accuracy", "reading": told.to_json()}
     row = next(m for m in found["methods"] if m["name"] == "trees")
     row["numbers"] = [0]
-    table(odd).rename(columns={"left": target}).to_csv(tmp_path / "t.csv", index=False, sep=";", decimal=",")
     names = execute(write_row(found, "trees", "t.csv"), tmp_path, monkeypatch)
-    assert names["model"].classes_.tolist() == [0, 1, 2] and "customer_id" not in names["X"]
-    assert 1 / 3 < names["found"][0] <= 1
+    assert names["model"].classes_.tolist() == [0, 1, 2] and 1 / 3 < names["found"][0] <= 1
 
 
 def test_classes_that_are_numbers_and_no_header(tmp_path, monkeypatch):
+    table(("0.0", "1.50")).to_csv(tmp_path / "t.csv", index=False, header=False)
+    sheet = read_sheet((tmp_path / "t.csv").read_bytes(), "t.csv", {"header": False})
     found, _ = comparison(classes=("0", "1.5"))
     found["spec"] |= {"target": "column 7", "reading": {"header": False}}
-    found["data"]["columns"] = {"numeric": ["column 2", "column 3"], "categorical": ["column 4"]}
     row = next(m for m in found["methods"] if m["name"] == "trees")
     row["numbers"] = [0]
-    table(("0.0", "1.50")).to_csv(tmp_path / "t.csv", index=False, header=False)
-    names = execute(write_row(found, "trees", "t.csv"), tmp_path, monkeypatch)
-    assert np.bincount(names["y"]).tolist() in ([69, 25], [70, 24])
+    for reading in (describe_target(sheet, "column 7").to_json(), None):
+        names = execute(write_row({**found, "reading": reading}, "trees", "t.csv"), tmp_path, monkeypatch)
+        assert np.bincount(names["y"]).tolist() in ([69, 25], [70, 24])
 
 
 def test_the_code_of_a_set_of_ours_runs(tmp_path, monkeypatch):
@@ -273,32 +276,17 @@ def test_every_method_takes_its_arguments(name):
     assert own.name == name and door.patience == 20
 
 
-@pytest.mark.parametrize(
-    ("file", "call"),
-    [
-        ("a.csv", "pd.read_csv('a.csv', dtype={target: str}, na_values=['?', '-', '--', '.'], sep=None, engine='python')"),
-        ("A.XLSX", "pd.read_excel('A.XLSX', na_values=['?', '-', '--', '.'], sheet_name='two')"),
-        ("a.parquet", "pd.read_parquet('a.parquet')"),
-    ],
-)
-def test_files_are_read_by_their_kind(file, call):
-    found, _ = comparison()
-    found["spec"]["reading"] = {"sheet": "two"} if file == "A.XLSX" else {}
-    assert f"table = {call}\n" in write_row(found, "ce", file)
-
-
 def test_what_stands_for_missing_is_said(tmp_path, monkeypatch):
-    found, _ = comparison()
-    found["data"]["guesses"] = {"missing": ["na", "?"], "delimiter": ",", "header": True}
-    found["data"]["columns"] = {"numeric": ["a", "b"], "categorical": []}
     frame = table(("no", "yes"))
     frame["a"] = frame["a"].astype(object)
-    frame.loc[:2, "a"] = ["NA", "?", "none"]
+    frame.loc[:2, "a"] = ["NA", "?", "-99"]
     frame.to_csv(tmp_path / "t.csv", index=False)
+    sheet = read_sheet((tmp_path / "t.csv").read_bytes(), "t.csv", {"missing": ["-99"]})
+    found, _ = comparison()
+    found["reading"] = describe_target(sheet, "left").to_json()
     script = write_row(found, "trees", "t.csv").partition("# the comparison's splits")[0]
-    assert execute(script, tmp_path, monkeypatch)["X"]["a"].isna().tolist()[:4] == [True, True, True, False]
-    found["spec"]["reading"] = {"missing": ["-99"]}
-    assert "na_values=['', '-99'], keep_default_na=False" in write_row(found, "trees", "t.csv")
+    numbers = execute(script, tmp_path, monkeypatch)["data"].numeric[:, 0]
+    assert np.isnan(numbers).tolist()[:4] == [True, True, True, False]
 
 
 def test_a_method_that_is_not_there():

@@ -1,0 +1,87 @@
+"""The model and the code of one row of a comparison's leaderboard, written as files: `compare --model FILE --code FILE --of NAME`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.errors import BadParameter
+from engine.report.comparison_code import write_row
+from engine.report.leaderboard import sort_rows
+from engine.spec.comparison import CompareSpec, list_contenders
+from engine.text import one_line
+
+
+def add_taken_away(parser: argparse.ArgumentParser) -> None:
+    """--model, --code and --of"""
+    parser.add_argument("--model", type=Path, metavar="out.zip", help="also write the fitted model of one method")
+    parser.add_argument("--code", type=Path, metavar="out.py", help="also write Python that measures that method again")
+    parser.add_argument("--of", metavar="NAME", help="the method whose model and code are written (default: the first row)")
+
+
+def check_taken_away(arguments: argparse.Namespace, spec: CompareSpec) -> str | None:
+    """The name of the method asked for by --of, None for the first row. Raises BadParameter for what cannot be done, before anything
+    is compared.
+    """
+    files = {"--model": arguments.model, "--code": arguments.code, "--report": arguments.report}
+    wanted = {name: file for name, file in files.items() if file is not None}
+    for name, file in wanted.items():
+        if file.is_dir() or not file.parent.is_dir():
+            raise BadParameter(f"{name} {one_line(file, 200)!r}: must be the name of a file in a folder that exists.")
+        if file.resolve() == arguments.file.resolve():
+            raise BadParameter(f"{name} {one_line(file, 200)!r}: that is the table itself, which is not written over.")
+    if len({file.resolve() for file in wanted.values()}) < len(wanted):
+        raise BadParameter(f"{' and '.join(wanted)}: must be different files.")
+    if arguments.of is None:
+        return None
+    if arguments.model is None and arguments.code is None:
+        raise BadParameter("--of says whose model or code is written: give --model or --code too.")
+    return find_method(arguments.of, spec)
+
+
+def find_method(asked: str, spec: CompareSpec) -> str:
+    """The name of the method that `asked` means: its name or its title, in any case. Raises BadParameter."""
+    from engine.methods import describe_methods
+
+    titles = list_contenders({"methods": describe_methods()})
+    here = {name: title for name, title in titles.items() if spec.methods is None or name in spec.methods}
+    for name, title in here.items():
+        if asked.strip().casefold() in (name.casefold(), title.casefold()):
+            return name
+    raise BadParameter(f"--of {one_line(asked, 80)!r}: is not compared here; there are: {', '.join(here)}.")
+
+
+def write_taken_away(
+    arguments: argparse.Namespace, comparison: Mapping[str, Any], artifacts: Mapping[str, bytes], name: str
+) -> list[Path]:
+    """Writes the model and the code of a row where they are asked for; returns the files. Raises BadParameter."""
+    out = []
+    if arguments.model is not None:
+        title = next(str(row["title"]) for row in comparison["methods"] if row["name"] == name)
+        model = artifacts.get(f"model/{name}")
+        if model is None:
+            kept = [row["name"] for row in comparison["methods"] if f"model/{row['name']}" in artifacts]
+            raise BadParameter(
+                f"--model: no fitted model of {one_line(title, 80)} was kept; there are models of: {', '.join(kept) or 'none'}."
+            )
+        _write("--model", arguments.model, model)
+        out.append(arguments.model)
+    if arguments.code is not None:
+        _write("--code", arguments.code, write_row(comparison, name, str(arguments.file)).encode())
+        out.append(arguments.code)
+    return out
+
+
+def choose_row(comparison: Mapping[str, Any], asked: str | None) -> str:
+    """The name of the row that model and code are of: the one asked for, else the first of the leaderboard."""
+    return asked or str(sort_rows(comparison)[0]["name"])
+
+
+def _write(option: str, file: Path, data: bytes) -> None:
+    try:
+        file.write_bytes(data)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise BadParameter(f"{option} {one_line(file, 200)!r} cannot be written: {why}.") from error
