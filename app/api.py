@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from starlette.requests import ClientDisconnect, Request
@@ -155,18 +155,21 @@ def send_bundle(request: Request) -> Response:
     try:
         for id in ids:
             get_store().job(id, parse_owner(request.headers.get("cookie", "")))
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "runs.zip"
-            get_store().export(ids, path)
-            data = path.open("rb")  # can be read when the folder is gone
+        folder = tempfile.TemporaryDirectory()
+        try:
+            get_store().export(ids, Path(folder.name) / "runs.zip")
+        except BaseException:
+            folder.cleanup()
+            raise
     except LabError as error:
         return PlainTextResponse(str(error), _status_code(error), _ALWAYS)
     headers = {**_ALWAYS, "Content-Disposition": 'attachment; filename="runs.zip"'}
-    return StreamingResponse(_read_chunks(data), 200, headers, "application/zip")
+    return StreamingResponse(_read_chunks(folder, "runs.zip"), 200, headers, "application/zip")
 
 
-def _read_chunks(data: BinaryIO) -> Iterator[bytes]:
-    with data:
+def _read_chunks(folder: tempfile.TemporaryDirectory[str], name: str) -> Iterator[bytes]:
+    """Yield a file of a folder piece by piece, and remove the folder."""
+    with folder as path, (Path(path) / name).open("rb") as data:
         while piece := data.read(1 << 18):
             yield piece
 

@@ -1,23 +1,30 @@
-"""`make run`: find a free port, say where the page is, and become `streamlit run app/server.py`."""
+"""`python -m app.launch`, which `make run` calls: find a free port, say where the page is, and serve it in this process.
+
+It fetches nothing. What is not installed is named, with the command that installs it.
+"""
 
 from __future__ import annotations
 
 import argparse
 import errno
+import importlib.metadata
 import os
+import re
 import socket
 import sys
 from pathlib import Path
 
 from app.origin import is_loopback
+from engine import system
 
 ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = ROOT / "requirements.txt"
 TRIES = 100
 """Ports that are tried, from the one asked for."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Replaces this process by the server's; exits with 2 and one sentence where host or port cannot be used."""
+    """Serves the page until it is stopped; exits with 2 and one sentence where host or port cannot be used, or a package is missing."""
     parser = argparse.ArgumentParser(prog="python -m app.launch", description=__doc__)
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen at; 0.0.0.0 shares the page (default: %(default)s)"
@@ -28,6 +35,8 @@ def main(arguments: list[str] | None = None) -> None:
         if not options.port.isdecimal() or not 1 <= (wanted := int(options.port)) <= 65535:
             raise ValueError(f"PORT={options.port}: must be a whole number in 1..65535.")
         port = find_port(options.host, wanted)
+        if missing := list_missing():
+            raise ValueError(explain_missing(missing))
     except ValueError as error:
         parser.exit(2, f"{error}\n")
     if port != wanted:
@@ -42,8 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"Imbalance Lab: {page_url(options.host, port)} (Ctrl+C stops it)", flush=True)
     # uvicorn takes X-Forwarded-Proto and -For from these addresses. Its default is any process of this machine.
     os.environ["FORWARDED_ALLOW_IPS"] = os.environ.get("LAB_PROXIES", "")
-    os.chdir(ROOT)  # Streamlit reads .streamlit/config.toml from here
-    os.execv(sys.executable, server_command(options.host, port))
+    serve(server_arguments(options.host, port))
 
 
 def find_port(host: str, port: int) -> int:
@@ -56,8 +64,7 @@ def find_port(host: str, port: int) -> int:
     last = min(port + TRIES - 1, 65535)
     for number in range(port, last + 1):
         with socket.socket(family, kind, protocol) as probe:
-            # As the server does: a connection of a server that has just ended does not hold its port.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            system.claim_port(probe)
             try:
                 probe.bind((address[0], number, *address[2:]))
             except OSError as error:
@@ -77,15 +84,53 @@ def page_url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def server_command(host: str, port: int) -> list[str]:
-    """Return the server's command line."""
+def list_missing() -> list[str]:
+    """Return the names of the packages that Imbalance Lab needs and this Python does not have."""
+    return [name for name in read_requirements() if not _is_installed(name)]
+
+
+def read_requirements() -> list[str]:
+    """Return the names of the packages that Imbalance Lab needs: of requirements.txt, or where it is installed of its metadata."""
+    if REQUIREMENTS.is_file():
+        lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
+    else:
+        lines = importlib.metadata.requires("imbalance-lab") or []
+    return [name[0] for line in lines if (name := re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line)) and "extra ==" not in line]
+
+
+def explain_missing(names: list[str]) -> str:
+    """Return the sentence that names missing packages and the command that installs them."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    how = "-r requirements.txt" if REQUIREMENTS.is_file() else "."
+    where = f" in {ROOT}" if REQUIREMENTS.is_file() else " in the folder of its source"
+    command = f"{Path(sys.executable).name} -m pip install {how}"
+    return f"Not installed: {', '.join(names[:5])}{more}. `{command}`{where} installs what is needed."
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def serve(arguments: list[str]) -> None:
+    """Run Streamlit's command line in this process. Exits when the server ends."""
+    from streamlit.web import cli
+
+    cli.main(arguments, prog_name="streamlit")
+
+
+def server_arguments(host: str, port: int) -> list[str]:
+    """Return the words after `streamlit` that start the server. Its settings stand beside the script, in app/.streamlit."""
     flags = [
         f"--server.address={host}",
         f"--server.port={port}",
         # Its greeting would look this machine's public address up on the internet when the page is shared.
         "--logger.hideWelcomeMessage=true",
     ]
-    return [sys.executable, "-m", "streamlit", "run", str(Path("app", "server.py")), *flags]
+    return ["run", str(ROOT / "app" / "server.py"), *flags]
 
 
 if __name__ == "__main__":

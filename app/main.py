@@ -8,7 +8,7 @@ if (root := str(Path(__file__).resolve().parent.parent)) not in sys.path:  # `st
 
 import streamlit as st
 
-from app.frame import links
+from app.frame import links, turns
 from app.session import uploads
 from app.views import compare as compare_module
 from app.views import data as data_module
@@ -34,5 +34,6 @@ pages = {
 links.remember_pages(pages)
 uploads.keep_alive()
 shown = st.navigation(list(pages.values()), position="top")
-examples.open_example(next(name for name, page in pages.items() if page == shown))
-shown.run()
+with turns.take_turn():
+    examples.open_example(next(name for name, page in pages.items() if page == shown))
+    shown.run()

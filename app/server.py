@@ -16,7 +16,6 @@ if (root := str(Path(__file__).resolve().parent.parent)) not in sys.path:  # `st
 
 import asyncio
 import base64
-import fcntl
 import gc
 import hashlib
 import importlib
@@ -30,7 +29,7 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import asynccontextmanager
-from typing import IO, Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from starlette.datastructures import MutableHeaders
@@ -39,10 +38,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from app import api, origin
+from app import api, garbage, origin
 from app.session.visitor import OWNER_COOKIE, drop_closed_sessions, is_demo, parse_owner
+from engine import system
 from engine.errors import LabError
 from engine.store import Store
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 for view in (
     "lab",
@@ -190,7 +193,7 @@ class Engine:
         self.starts: list[float] = []
         self._wait, self._next = 0.0, 0.0
         self._stop = threading.Event()
-        self._lock: IO[str] | None = None
+        self._lock: BaseFileLock | None = None
         self._thread = threading.Thread(target=self._watch, name="embedded-engine", daemon=True)
 
     def start(self) -> None:
@@ -198,19 +201,14 @@ class Engine:
         self._thread.start()
 
     def stop(self, patience: float = 5.0) -> None:
-        """End the engine if this server started it: SIGTERM, and SIGKILL after `patience` seconds."""
+        """End the engine if this server started it: asked first, killed after `patience` seconds."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(patience)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        if self.process is not None:
+            system.stop_process(self.process, patience)
         if self._lock is not None:
-            self._lock.close()
+            self._lock.release()
             self._lock = None
 
     def _watch(self) -> None:
@@ -233,7 +231,7 @@ class Engine:
         if now < self._next or not self._alone() or self.store.engines():
             return
         self.starts.append(now)
-        self.process = subprocess.Popen(
+        self.process = system.start_process(
             [sys.executable, "-m", "engine", "serve", "--store", self.store.url],
             cwd=root,
             stdin=subprocess.DEVNULL,
@@ -243,14 +241,8 @@ class Engine:
     def _alone(self) -> bool:
         """Whether this server holds the lock file, now or from now on."""
         if self._lock is None:
-            lock = open(self.store.database.lock_path, "w")  # noqa: SIM115  (held until the server ends)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.close()
-                return False
-            self._lock = lock
-        return True
+            self._lock = system.lock_file(self.store.database.lock_path)
+        return self._lock is not None
 
 
 # ---- logs
@@ -282,9 +274,12 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
     engine = Engine(api.get_store()) if os.environ.get("LAB_ENGINE", "on") != "off" and not is_demo() else None
     if engine is not None:
         engine.start()
+    collector = garbage.Collector()
+    collector.start()
     try:
         yield {} if engine is None else {"engine": engine}
     finally:
+        collector.stop()
         expiring.cancel()
         if engine is not None:
             await asyncio.to_thread(engine.stop)

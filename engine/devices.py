@@ -7,6 +7,7 @@ import platform
 import torch
 
 from engine.errors import BadParameter
+from engine.text import quote
 
 
 def list_devices() -> list[str]:
@@ -20,7 +21,7 @@ def choose_device(device: str) -> str:
     if device == "auto":
         return there[-1]
     if device not in there:
-        raise BadParameter(f"device {device!r} is not on this machine; it has: {', '.join(there)}.")
+        raise BadParameter(f"device {quote(device)} is not on this machine; it has: {', '.join(there)}.")
     return device
 
 

@@ -10,6 +10,10 @@ LabError
 │       └── WrongType            a file whose name is no table's
 ├── DataMissing (OSError)        a dataset that is not on this machine; says how to get it
 ├── StoreError                   the database cannot be used as asked
+│   ├── BadStore (BadInput)      a URL that names no file that can be a store
+│   ├── StoreFull                its disk has no room
+│   ├── StoreLocked              another program holds it
+│   └── StoreReplaced            its file was deleted or replaced while it was open
 └── RunFailed (RuntimeError)     a run ended without a result
     ├── OutOfMemory (MemoryError)
     ├── TimedOut (TimeoutError)
@@ -58,6 +62,22 @@ class DataMissing(LabError, OSError):
 
 class StoreError(LabError):
     """The database cannot be used as asked."""
+
+
+class BadStore(StoreError, BadInput):
+    """A URL that names no file that can be a store."""
+
+
+class StoreFull(StoreError):
+    """The database's disk has no room."""
+
+
+class StoreLocked(StoreError):
+    """Another program holds the database for longer than a statement waits."""
+
+
+class StoreReplaced(StoreError):
+    """The database's file was deleted or replaced while it was open. The next call works on the file that is there now."""
 
 
 class RunFailed(LabError, RuntimeError):

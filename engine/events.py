@@ -10,9 +10,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import tokenize
 import zipfile
-import zlib
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
@@ -20,12 +18,15 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 
 from engine.errors import BadData
+from engine.text import one_line, quote
 
 E = TypeVar("E")
 T = TypeVar("T")
 
 GRID = 48
 """The decision surface is GRID x GRID values; row 0 is the lowest y."""
+UNPACKED = 1 << 30
+"""Bytes of the arrays of one npz, at most."""
 UNIT = 8191
 """int16 coordinates: the view box reaches from -UNIT to UNIT, positions are kept up to 4 boxes away."""
 
@@ -141,33 +142,33 @@ def kind(event: Event) -> str:
 def encode(event: Event) -> tuple[str, str, bytes | None]:
     """(kind, JSON, npz or None), the form in which the store keeps an event."""
     names = getattr(event, "arrays", ())
-    words = {f.name: getattr(event, f.name) for f in dataclasses.fields(event) if f.name not in names}
-    return kind(event), json.dumps(words), pack({n: getattr(event, n) for n in names}) if names else None
+    plain = {f.name: getattr(event, f.name) for f in dataclasses.fields(event) if f.name not in names}
+    return kind(event), json.dumps(plain), pack({n: getattr(event, n) for n in names}) if names else None
 
 
-def decode(kind: str, words: str, arrays: bytes | None) -> Event:
+def decode(kind: str, text: str, arrays: bytes | None) -> Event:
     """The event of `encode`'s parts. Raises BadData if they do not make one."""
     try:
-        values: dict[str, Any] = json.loads(words)
+        values: dict[str, Any] = json.loads(text)
         for name, value in values.items():
             if isinstance(value, list):
                 values[name] = tuple(value)
         event: Event = _TYPES[kind](**values, **(unpack(arrays) if arrays is not None else {}))
         return event
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise BadData(f"the store holds a {kind!r} event that cannot be read: {error}.") from error
+    except Exception as error:  # text of any other shape, such as lists in lists without end
+        raise BadData(f"the store holds a {quote(kind)} event that cannot be read: {one_line(error, 200)}.") from error
 
 
 def pack_film(scene: Scene, frames: list[Frame]) -> bytes:
     """One replicate's scene and frames as one npz: the artifact `frames/<replicate>`."""
-    words = [{"phase": f.phase, "epoch": f.epoch, "step": f.step, "score": f.score} for f in frames]
+    plain = [{"phase": f.phase, "epoch": f.epoch, "step": f.step, "score": f.score} for f in frames]
     sent = [f for f in frames if len(f.points)]
     arrays = {
         "points": np.stack([f.points for f in sent]) if sent else np.zeros((0, 0, 2), np.int16),
         "moved": np.stack([f.moved for f in sent]) if sent else np.zeros((0, 0), np.uint16),
         "has_points": np.array([len(f.points) > 0 for f in frames], bool),
         "surface": np.stack([f.surface for f in frames]) if frames else np.zeros((0, GRID, GRID), np.uint8),
-        "words": _text(json.dumps(words)),
+        "words": _text(json.dumps(plain)),
         "scene": _text(encode(scene)[1]),
     }
     return pack(arrays | {f"scene.{name}": getattr(scene, name) for name in Scene.arrays})
@@ -183,8 +184,8 @@ def unpack_film(data: bytes) -> tuple[Scene, list[Frame]]:
         index = np.cumsum(arrays["has_points"]) - 1
         none = (np.zeros((0, 2), np.int16), np.zeros(0, np.uint16))
         frames = [
-            Frame(scene.replicate, **words, points=points, moved=moved, surface=surface)
-            for words, (points, moved), surface in zip(
+            Frame(scene.replicate, **plain, points=points, moved=moved, surface=surface)
+            for plain, (points, moved), surface in zip(
                 json.loads(arrays["words"].tobytes()),
                 [
                     (arrays["points"][i], arrays["moved"][i]) if has else none
@@ -194,13 +195,13 @@ def unpack_film(data: bytes) -> tuple[Scene, list[Frame]]:
                 strict=True,
             )
         ]
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise BadData(f"the store holds a film that cannot be read: {error}.") from error
+    except Exception as error:  # arrays of any other shape or kind
+        raise BadData(f"the store holds a film that cannot be read: {one_line(error, 200)}.") from error
     return scene, frames
 
 
-def _text(words: str) -> np.ndarray:
-    return np.frombuffer(words.encode(), np.uint8)
+def _text(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), np.uint8)
 
 
 def pack(arrays: dict[str, np.ndarray]) -> bytes:
@@ -215,17 +216,18 @@ def unpack(data: bytes) -> dict[str, np.ndarray]:
     if not data.startswith(b"PK"):  # numpy would take it for a pickle and suggest loading it as one
         raise BadData("the store holds arrays that cannot be read: they are not an npz file.")
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except _UNREADABLE as error:
-        raise BadData(f"the store holds arrays that cannot be read: {error}.") from error
-
-
-_UNREADABLE = (
-    # what numpy, zipfile, zlib and numpy's header parser raise on damaged bytes
-    *(ValueError, OSError, EOFError, KeyError, RuntimeError, MemoryError, OverflowError, SyntaxError, TypeError),
-    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError),
-)
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if (size := sum(entry.file_size for entry in archive.infolist())) > UNPACKED:
+                raise BadData(f"the store holds arrays of {size >> 20:,} MiB; at most {UNPACKED >> 20:,} are read.")
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            read = {name: arrays[name] for name in arrays.files}
+        if not all(isinstance(array, np.ndarray) for array in read.values()):
+            raise ValueError("a part of it is no array")
+        return read
+    except BadData:
+        raise
+    except Exception as error:  # whatever numpy, zipfile, zlib and numpy's header parser raise on damaged bytes
+        raise BadData(f"the store holds arrays that cannot be read: {one_line(error, 200)}.") from error
 
 
 class Running(Generic[E, T]):

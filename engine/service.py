@@ -4,25 +4,30 @@ The main thread runs the loop. A second thread writes the heartbeat only, so tha
 look dead. The store alone decides what this engine runs. A job that the store no longer lists for this engine (cancelled and
 queued again, deleted, or marked as interrupted while this machine was suspended) is dropped, and nothing more is written for
 it.
+
+While the store is full or locked, what workers send waits here, and goes in few transactions as soon as it can. What does not fit
+on a disk that still takes a sentence ends its own job alone. A store whose file was deleted or replaced (`Store.generation`) is
+not waited for: what runs ends, and the file that is there now is this engine's store.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import resource
-import signal
 import socket
 import threading
 import time
 import uuid
 from collections import deque
 from dataclasses import replace
-from pathlib import Path
+from itertools import islice, takewhile
+from typing import Any
 
-from engine.errors import BadInput, StoreError
+from engine import system
+from engine.errors import StoreError, StoreFull, StoreLocked
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkReturned
 from engine.executors.local import LocalExecutor
+from engine.memory import default_limit
 from engine.settings import read_setting
 from engine.spec.embedding import FEATURES
 from engine.store import EngineInfo, Job, Store
@@ -37,9 +42,13 @@ STUCK = 30.0
 GONE = "The features of run {run} are no longer here; run it again to embed them."
 FORGOTTEN = "The table was forgotten before this could start."
 PRIVATE_MB = 4096
-"""Default MiB that work on an uploaded table may use beyond the idle worker, on the CPU."""
+"""Default MiB that work on an uploaded table may use beyond the idle worker."""
+NO_ROOM = "What the run made could not be stored: {why}"
+REPLACED = "The store was deleted or replaced while this was running. Run it again to start over."
 PATIENCE = 60.0
-"""Seconds of failing store calls after which the engine stops."""
+"""Seconds of failing store calls after which the engine stops, unless the store is full or locked."""
+AT_ONCE = 1000
+"""Messages of workers that one transaction writes at most."""
 
 log = logging.getLogger(__name__)
 
@@ -56,22 +65,19 @@ def serve(
     """Runs the engine of a store until SIGTERM or SIGINT, then marks running jobs as interrupted and returns.
 
     store_url: default as in `Store`. slots: jobs at a time (LAB_SLOTS, else 2). LAB_THREADS: CPU threads of a run (default 1,
-    see `engine.runner.execute`). LAB_WORKER_MEMORY: MiB that a run on the CPU may use beyond its idle worker (Linux; default no
-    limit; not for runs on a GPU, whose driver reserves gigabytes of address space). LAB_PRIVATE_MEMORY: the same for work on
-    uploaded tables (default PRIVATE_MB; CPU and Linux only). LAB_FORGET_AFTER: see `engine.store.uploads`. Raises StoreError,
-    and BadInput for an invalid setting. Must be called on the main thread.
+    see `engine.runner.execute`). LAB_WORKER_MEMORY: MiB of resident memory that a run may use beyond its idle worker (default: the
+    worker's share of the machine, `engine.memory.default_limit`). LAB_PRIVATE_MEMORY: the same for work on uploaded tables (default
+    PRIVATE_MB). LAB_FORGET_AFTER: see `engine.store.uploads`. Raises StoreError, and BadInput for an invalid setting. Must be
+    called on the main thread.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     slots = slots or read_setting("LAB_SLOTS", 2)
     threads = read_setting("LAB_THREADS", 1)
-    memory_mb = read_setting("LAB_WORKER_MEMORY", 0) or None
-    if memory_mb is not None and not Path("/proc/self/statm").exists():
-        raise BadInput("LAB_WORKER_MEMORY works on Linux alone; unset it here.")
+    memory_mb = read_setting("LAB_WORKER_MEMORY", default_limit(slots))
     private_mb = read_setting("LAB_PRIVATE_MEMORY", PRIVATE_MB)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold memory, private tables included
+    system.refuse_core_dumps()  # one would hold private tables
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    system.on_stop(stopping.set)
     store = Store(store_url)
     executor = LocalExecutor(
         slots, target=target, catalog=catalog, threads=threads, memory_mb=memory_mb, prepare=prepare, private=private
@@ -97,7 +103,9 @@ class Engine:
         self._started = time.time()
         self._turned = time.monotonic()
         self._refused: float | None = None
-        self._private_mb = private_mb if Path("/proc/self/statm").exists() else None
+        self._generation = store.generation
+        self._catalog: dict[str, Any] | None = None
+        self._private_mb = private_mb
         self._device = ""
         self._devices: list[str] = []
         self._end = threading.Event()
@@ -114,6 +122,8 @@ class Engine:
             self._pending += self.executor.poll(TICK)
             self._pids = self.executor.pids
             try:
+                if self.store.generation != self._generation:
+                    self._start_over()
                 self._write()
                 self._apply_cancellations()
                 if time.monotonic() - looked >= BEAT:
@@ -153,29 +163,82 @@ class Engine:
     def _write(self) -> None:
         """Writes pending events to the store in order. Those that the store refuses stay for the next turn."""
         while self._pending:
+            batch = list(takewhile(lambda news: isinstance(news, WorkerEvents), islice(self._pending, AT_ONCE)))
+            if batch:
+                self._write_events([news for news in batch if isinstance(news, WorkerEvents)])
+                continue
             self._write_one(self._pending[0])
             self._pending.popleft()
 
+    def _write_events(self, batch: list[WorkerEvents]) -> None:
+        """Writes events of several runs, the first of `_pending`, in one transaction; each run's in its own if they do not fit."""
+        runs: dict[Key, list[tuple[str, str, bytes | None]]] = {}
+        for news in batch:
+            runs.setdefault(news.key, []).extend(news.events)
+        try:
+            stored = dict(zip(runs, self.store.append_all([(*key, events) for key, events in runs.items()]), strict=True))
+            self._remove(batch)
+        except StoreFull:
+            stored = {}
+            for key, events in runs.items():
+                stored[key] = self._write_or_fail(key, events)
+                self._remove([news for news in batch if news.key == key])
+        for key, is_stored in stored.items():
+            if not is_stored:
+                self._drop(key)
+
+    def _remove(self, written: list[WorkerEvents]) -> None:
+        numbers = set(map(id, written))
+        self._pending = deque(news for news in self._pending if id(news) not in numbers)
+
+    def _write_or_fail(self, key: Key, events: list[tuple[str, str, bytes | None]]) -> bool:
+        """Writes the events of one run, or its failure where they do not fit. Raises StoreFull where that does not fit either."""
+        try:
+            return self.store.append(key[0], events, attempt=key[1])
+        except StoreFull as error:
+            self.store.finish(key[0], "failed", NO_ROOM.format(why=error), attempt=key[1])
+            return False
+
     def _write_one(self, news: ExecutorEvent) -> None:
         if isinstance(news, CatalogReceived):
+            self._catalog = news.catalog
             self._device, self._devices = str(news.catalog["device"]), list(news.catalog["devices"])
             self.store.publish_catalog(news.catalog)
             return
+        assert not isinstance(news, WorkerEvents)
         id, attempt = news.key
-        if isinstance(news, WorkerEvents):
-            if not self.store.append(id, news.events, attempt=attempt):
-                self._drop(news.key)
-            return
         if isinstance(news, WorkReturned):
             self.store.release(id, attempt=attempt)
         elif news.state == "cancelled" and news.key in self._yielding and self.store.requeue(id, attempt=attempt):
             log.info("run %s made way for one that somebody waits for", id)
         elif news.result is not None:
-            self.store.save_result(id, news.result, news.artifacts, attempt=attempt)
+            self._save_or_fail(news.key, news.result, news.artifacts)
         else:
             self.store.finish(id, news.state, news.reason, attempt=attempt)
         self._running.pop(news.key, None)
         self._yielding.discard(news.key)
+
+    def _save_or_fail(self, key: Key, result: tuple[str, bytes], artifacts: dict[str, bytes]) -> None:
+        """Stores a result, or the job's failure where it does not fit. Raises StoreFull where that does not fit either."""
+        try:
+            self.store.save_result(key[0], result, artifacts, attempt=key[1])
+        except StoreFull as error:
+            log.error("the result of %s: %s", key[0], error)
+            self.store.finish(key[0], "failed", NO_ROOM.format(why=error), attempt=key[1])
+
+    def _start_over(self) -> None:
+        """Ends what runs, since its store is gone, and begins with the one that is there now, maybe a copy with runs of its own."""
+        generation = self.store.generation
+        log.error("the store %s was deleted or replaced: %d runs end", self.store.database.place, len(self._running))
+        for key in list(self._running):
+            self._drop(key)
+        self._pending = deque(news for news in self._pending if isinstance(news, CatalogReceived))
+        self.store.record_heartbeat(self._info())
+        for id, (attempt, _) in self.store.list_running(self.id).items():
+            self.store.finish(id, "interrupted", REPLACED, attempt=attempt)
+        if self._catalog is not None:
+            self.store.publish_catalog(self._catalog)
+        self._generation = generation
 
     def _apply_cancellations(self) -> None:
         """Cancels runs that the store marks and drops runs that it no longer lists."""
@@ -238,8 +301,7 @@ class Engine:
         """What a worker needs for the job. None if the table, or the features of an embed job's run, no longer exist."""
         work = Work((job.id, job.attempt), job.spec, job.device, job.timeout_s, private=job.owner is not None, kind=job.kind)
         if job.upload is not None:
-            on_cpu = job.device == "cpu" or job.kind == "profile" or self._devices == ["cpu"]
-            work = replace(work, upload=job.upload, memory_mb=self._private_mb if on_cpu else None)
+            work = replace(work, upload=job.upload, memory_mb=self._private_mb)
         if job.kind != "embed":
             if job.upload is None:
                 return work
@@ -253,7 +315,7 @@ class Engine:
         if self._refused is None:
             self._refused = now
             log.error("%s", error)
-        elif now - self._refused > PATIENCE:
+        elif now - self._refused > PATIENCE and not isinstance(error, (StoreFull, StoreLocked)):
             raise error
         time.sleep(0.5)
 
@@ -280,15 +342,6 @@ class Engine:
             slots=self.slots,
             ready=self.executor.ready,
             busy=len(self._running),
-            memory_mb=round(sum(map(_memory, [os.getpid(), *self._pids])), 1),
+            memory_mb=round(sum(map(system.memory_in_use, [os.getpid(), *self._pids])) / system.MIB, 1),
             trouble=self.executor.trouble,
         )
-
-
-def _memory(pid: int) -> float:
-    """MiB of a process in memory, shared pages included. 0 if it has ended. Without /proc: this process only, its peak."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20 if pid == os.getpid() else 0.0
-    return pages * resource.getpagesize() / 2**20

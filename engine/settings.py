@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from engine.errors import BadInput
+from engine.text import quote
 
 
 def read_setting(name: str, default: int) -> int:
@@ -13,5 +14,5 @@ def read_setting(name: str, default: int) -> int:
     if not text:
         return default
     if not text.isdecimal() or int(text) < 1:
-        raise BadInput(f"{name}={text!r}: must be a whole number of at least 1.")
+        raise BadInput(f"{name}={quote(text)}: must be a whole number of at least 1.")
     return int(text)

@@ -14,6 +14,9 @@ from typing import Any
 UNSEEN = "\N{REPLACEMENT CHARACTER}"
 """Replaces a character that would break a line, hide letters or change their direction."""
 
+QUOTED = 200
+"""Characters of a person's own text that an error's sentence quotes."""
+
 _KEPT = {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}  # some scripts, and emoji, need these
 _FORMULA = "=+-@\uff1d\uff0b\uff0d\uff20"
 """First characters of a spreadsheet formula, also in full width."""
@@ -30,6 +33,16 @@ def one_line(text: object, limit: int | None = None) -> str:
     words = " ".join(str(text).split())
     words = "".join(c if c in _KEPT or unicodedata.category(c) not in _HIDDEN else UNSEEN for c in words)
     return words if limit is None or len(words) <= limit else words[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def quote(value: object) -> str:
+    """What a person gave, as an error's sentence quotes it: its repr on one line of at most QUOTED characters."""
+    if isinstance(value, str) and len(value) > QUOTED:  # repr of a megabyte takes a moment
+        value = value[: QUOTED + 1]
+    try:
+        return one_line(repr(value), QUOTED)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return f"a {type(value).__name__} with too many digits"
 
 
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")

@@ -41,15 +41,21 @@ ALONE = (
     "tests/engine/test_forgetting.py",
     "tests/app/test_server.py",
     "tests/app/test_origin.py",
+    "tests/test_portable.py",
+    "tests/test_wheel.py",
 )
 """Tests whose ids begin so start browsers, servers and engines, and wait for them: they run one after the other, beside nothing else."""
 
+FIRST = ("tests/test_pretend.py", "tests/engine/test_one_file_method.py", "tests/test_one_file_kinds.py")
+"""The longest tests run first: at the end, one of two workers would wait for the other."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what cannot run here, with one line why; `long` needs a timeout of its own; mark those of ALONE.
+    """Skip what cannot run here, with one line why; `long` needs a timeout of its own; mark those of ALONE, begin with FIRST.
 
     Tests marked `browser` skip themselves (tests/browser/conftest.py).
     """
+    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
     for item in items:
         if item.nodeid.startswith(ALONE):
             item.add_marker("alone")

@@ -14,8 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = (
-    ("engine.errors", "engine.version", "engine.text", "engine.plain", "engine.losses", "engine.seeds"),
-    ("engine.settings", "engine.devices", "engine.events", "engine.stats", "engine.samplers"),
+    ("engine.errors", "engine.version", "engine.system", "engine.text", "engine.plain", "engine.losses", "engine.seeds"),
+    ("engine.settings", "engine.memory", "engine.damage", "engine.devices", "engine.events", "engine.stats", "engine.samplers"),
     ("engine.spec", "engine.models", "engine.analysis"),
     ("engine.data", "engine.store", "engine.embed"),
     ("engine.data.sources", "engine.data.tables", "engine.sweep", "engine.papers", "engine.training"),
@@ -39,9 +39,12 @@ LIGHT = (
     "engine.papers",
     "engine.errors",
     "engine.version",
+    "engine.system",
     "engine.text",
     "engine.plain",
     "engine.settings",
+    "engine.memory",
+    "engine.damage",
     "engine.events",
 )
 """What the page may import of the engine. Light rooms import light rooms alone, within functions too."""
@@ -50,7 +53,7 @@ DOORS = ("engine", "engine.data.catalog")
 """Modules that stay for code people took away. They have no level; nothing here imports `engine.data.catalog`."""
 
 APP_LAYERS = (
-    ("app.charts", "app.player", "app.drop", "app.words", "app.origin"),
+    ("app.charts", "app.player", "app.drop", "app.words", "app.origin", "app.garbage"),
     ("app.session", "app.form"),
     ("app.parts", "app.api"),
     ("app.frame", "app.server"),

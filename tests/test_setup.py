@@ -57,7 +57,7 @@ def test_nothing_of_the_tests_is_installed_by_run():
 
 
 def test_no_file_names_a_package_index_or_a_folder_of_one_machine():
-    for name in (*PINS, "Makefile", "Procfile", ".ci/run", "pyproject.toml", ".streamlit/config.toml"):
+    for name in (*PINS, "Makefile", "Procfile", ".ci/run", "pyproject.toml", "app/.streamlit/config.toml"):
         text = (ROOT / name).read_text(encoding="utf-8")
         assert not re.search(r"index-url|find-links|trusted-host|https?://(?!127\.0\.0\.1)|/root/|/home/|/opt/", text), name
 
@@ -108,7 +108,7 @@ def test_ci_run_can_be_run():
 
 
 def settings() -> dict:
-    return tomllib.loads((ROOT / ".streamlit/config.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((ROOT / "app/.streamlit/config.toml").read_text(encoding="utf-8"))
 
 
 def test_settings_of_the_server_are_as_promised():
@@ -119,6 +119,7 @@ def test_settings_of_the_server_are_as_promised():
     assert config["server"]["enableXsrfProtection"] is config["server"]["enableCORS"] is True
     assert config["server"].get("enableAgentApi", False) is config["server"].get("enableStaticServing", False) is False
     assert config["server"]["fileWatcherType"] == "none"
+    assert config["runner"]["postScriptGC"] is False, "app/garbage.py has the schedule in its place"
     assert config["browser"]["gatherUsageStats"] is False
     assert config["client"]["showErrorDetails"] == "none"
     assert config["client"]["toolbarMode"] == "minimal"
@@ -210,24 +211,22 @@ def test_a_wrong_host_or_port_is_one_sentence(words, said, capsys):
 def test_address_and_who_is_let_in(host, address, shared):
     assert launch.page_url(host, 80) == address
     assert launch.is_loopback(host) is not shared
-    flags = launch.server_command(host, 80)
+    flags = launch.server_arguments(host, 80)
     assert f"--server.address={host}" in flags and "--server.port=80" in flags
 
 
 @pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", False), ("0.0.0.0", True)])
 def test_what_is_said_before_the_server_takes_over(host, warned, monkeypatch, capsys):
     ran = []
-    monkeypatch.setattr(os, "execv", lambda program, words: ran.append((program, words)))
-    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(launch, "serve", ran.append)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         launch.main(["--host", host, "--port", str(port)])
     told = capsys.readouterr().out
-    (program, words) = ran[0]
-    chosen = int(next(w for w in words if w.startswith("--server.port=")).partition("=")[2])
-    assert program == sys.executable and chosen > port
+    chosen = int(next(w for w in ran[0] if w.startswith("--server.port=")).partition("=")[2])
+    assert chosen > port
     assert f"Port {port} is taken, so this is port {chosen}.\n" in told
     assert f"http://127.0.0.1:{chosen} " in told
     assert ("WARNING" in told) is warned

@@ -51,7 +51,9 @@ CLASSES = (
 """Colours of more than two classes, in turn; a class's name or number always stands beside its colour."""
 _CATALOG = Path(__file__).resolve().parents[2] / "engine" / "catalog.json"
 _strokes: dict[str, Stroke] = {}
-"""What `use_catalog` was told last."""
+"""The strokes of the catalog that `use_catalog` got last."""
+_changes = 0
+"""How often they have changed."""
 
 
 def read_strokes(catalog: Mapping[str, Any]) -> dict[str, Stroke]:
@@ -65,8 +67,15 @@ def read_strokes(catalog: Mapping[str, Any]) -> dict[str, Stroke]:
 
 def use_catalog(catalog: Mapping[str, Any]) -> None:
     """Draw as this catalog says, in the whole process. Before the first call the committed catalog counts."""
-    global _strokes
-    _strokes = read_strokes(catalog)
+    global _strokes, _changes
+    strokes = read_strokes(catalog)
+    if strokes != _strokes:
+        _strokes, _changes = strokes, _changes + 1
+
+
+def version() -> int:
+    """A number that changes with the strokes."""
+    return _changes
 
 
 @cache

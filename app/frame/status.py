@@ -6,7 +6,7 @@ import time
 
 import streamlit as st
 
-from app.session import visitor
+from app.session import shared, visitor
 from app.session.store import get_store
 from app.words.text import escape, format_count, format_duration
 from engine.errors import LabError
@@ -14,6 +14,8 @@ from engine.store import EngineInfo, Store
 
 REAP_AFTER = 12.0
 """Seconds without a heartbeat after which the page marks running jobs as interrupted, where no new engine has done so."""
+SAY_REPLACED = 600.0
+"""Seconds for which the page says that the store's file was deleted or replaced."""
 _FORGET = 7 * 24 * 3600.0
 
 
@@ -25,13 +27,15 @@ def draw_status(*, active: bool) -> None:
 def _draw_status() -> None:
     try:
         store = get_store()
-        living = store.engines()
-        queue = store.count_active()
+        living = shared.read_engines(store)
+        queue = shared.count_active(store)
         if not living and queue["running"] and store.interrupt_orphans(REAP_AFTER):
             st.rerun()
     except LabError as error:
         st.markdown(f":red[:material/error:] {escape(error, 300)}")
         return
+    if store.replaced is not None and time.time() - store.replaced < SAY_REPLACED:
+        st.markdown(REPLACED.format(ago=format_duration(max(1.0, time.time() - store.replaced))))
     if visitor.is_demo():
         with st.container(key="status-demo"):
             st.markdown(DEMO, help=visitor.explain_demo())
@@ -41,6 +45,10 @@ def _draw_status() -> None:
 
 
 DEMO = ":blue[:material/movie:] **Demonstration** · recorded runs; nothing is trained here"
+REPLACED = (
+    ":orange[:material/warning:] The store's file was deleted or replaced {ago} ago. What was in it, runs in progress too, "
+    "is no longer shown: these pages show the file that is there now."
+)
 STARTING = ":blue[:material/hourglass_top:] **Engine starting**"
 HELP = (
     "The engine is the process that trains; this page only shows. Memory is the engine's with its workers. "

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from app.charts import palette
 from app.parts import share, size
+from app.session.figures import share_figure
 
 WIDE = 900
 """Pixels of width at most for a single picture."""
@@ -20,9 +23,20 @@ def draw_heading(text: str, help: str) -> None:
     st.markdown(f"**{text}**", help=help)
 
 
-def draw_chart(figure: Any, key: str, alt: str) -> None:
-    """Draw a figure with its text alternative."""
-    st.plotly_chart(size.fit_figure(figure), key=key, alt=alt, config=palette.CONFIG)
+def draw_chart(figure: go.Figure | partial[go.Figure], key: str, alt: str) -> None:
+    """Draw a figure with its text alternative. figure: as in `fit_figure`."""
+    st.plotly_chart(fit_figure(figure), key=key, alt=alt, config=palette.CONFIG)
+
+
+def fit_figure(figure: go.Figure | partial[go.Figure]) -> Any:
+    """Return a figure at this session's size.
+
+    figure: made already, or a chart's function with its arguments, which is drawn once for all viewers unless something on
+    this page is of a person's own table.
+    """
+    if not isinstance(figure, partial):
+        return size.fit_figure(figure)
+    return size.fit_figure(figure()) if share.is_private() else share_figure(figure, size.fit_figure, size.size_factor())
 
 
 def draw_numbers(key: str, table: Callable[[], pd.DataFrame], alt: str, *, name: str = "", download: bool = True) -> None:

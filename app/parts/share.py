@@ -41,6 +41,11 @@ def mark_private() -> None:
     st.session_state[_PRIVATE] = True
 
 
+def is_private() -> bool:
+    """Whether something on this page is made of a person's own table; True where no page has begun."""
+    return bool(st.session_state.get(_PRIVATE, True))
+
+
 def offer_table(
     rows: Table | Callable[[], Table],
     name: str,

@@ -20,11 +20,12 @@ import json
 import math
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import streamlit as st
@@ -70,6 +71,7 @@ def encode_chunk(
     autoplay: bool = True,
     contributions: np.ndarray | None = None,
     downhill: np.ndarray | None = None,
+    remember: Callable[[Hashable, Callable[[], bytes]], bytes] | None = None,
 ) -> bytes:
     """One message to the player.
 
@@ -82,7 +84,8 @@ def encode_chunk(
     caption. group: players with the same non-empty group share one scrubber. autoplay: a finished run begins to play by itself.
     contributions [n]: what each point of a frame does to the validation loss at the chosen epoch; downhill [n, 2]: where the
     meta-gradient would push it, in the plane (`engine.runner.contributions`). Both are of a finished run, and sent with every
-    chunk of it.
+    chunk of it. remember(part, pack): returns what pack() gives, or gave before for the same part of this run: players that show it
+    are sent the same arrays (default: each packs its own).
 
     Bytes: u32 length of the head | head, JSON padded with spaces to 4 | zlib of the arrays, see `_pack_arrays`.
     Raises ValueError for an unknown status, frames of another replicate, or directions of other points than the contributions'.
@@ -99,13 +102,20 @@ def encode_chunk(
     head |= {"text": text, "title": title, "group": group, "autoplay": autoplay}
     if scene is not None:
         head["scene"] = _describe_scene(scene, majority)
-    body = _pack_arrays(scene, frames)
+    extra = b""
     if contributions is not None:
         head["contributions"] = {"n": len(contributions), "arrows": downhill is not None}
-        body += b"".join(np.asarray(a, "<f4").tobytes() for a in (contributions, downhill) if a is not None)
+        extra = b"".join(np.asarray(a, "<f4").tobytes() for a in (contributions, downhill) if a is not None)
+
+    def pack() -> bytes:
+        body = _pack_arrays(scene, frames) + extra
+        return zlib.compress(body, 6) if body else b""
+
+    part = (first, len(frames), head["scenes"], scene is not None, len(extra))
+    packed = remember(part, pack) if remember is not None else pack()
     text_of_head = json.dumps(head, separators=(",", ":"), allow_nan=False).encode()
     text_of_head += b" " * (-len(text_of_head) % 4)
-    return struct.pack("<I", len(text_of_head)) + text_of_head + (zlib.compress(body, 6) if body else b"")
+    return struct.pack("<I", len(text_of_head)) + text_of_head + packed
 
 
 def _describe_frames(frames: Sequence[Frame], labels: Mapping[str, str]) -> dict[str, Any]:
@@ -324,17 +334,24 @@ def mount_player(
     return _register_component()(key=key, data=payload, height=height, on_need_change=request_frames)
 
 
+_registered: WeakKeyDictionary[Any, Callable[..., st.components.v2.types.ComponentResult]] = WeakKeyDictionary()
+"""The mounting command by the manager of the runtime that it was registered with."""
+
+
 def _register_component() -> Callable[..., st.components.v2.types.ComponentResult]:
     """The component's mounting command, registered with the Streamlit runtime that runs this script.
 
     The name carries a hash of the files, and with it the address they are served at: no browser keeps an old version.
     """
-    name = f"player-{_hash_assets()}"
     manager = get_bidi_component_manager()
+    if (known := _registered.get(manager)) is not None:
+        return known
+    name = f"player-{_hash_assets()}"
     if manager.get_component_asset_root(f"lab.{name}") is None:
         # What Streamlit does for a component of an installed package; this one lives in the app.
         manager.register_from_manifest(ComponentManifest("lab", "1", [ComponentConfig(name, ASSETS.name)]), ASSETS.parent)
-    return st.components.v2.component(f"lab.{name}", js="player.js", css="player.css")
+    _registered[manager] = st.components.v2.component(f"lab.{name}", js="player.js", css="player.css")
+    return _registered[manager]
 
 
 @cache

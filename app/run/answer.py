@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def draw_precision_recall(shown: Shown) -> None:
         "Precision and recall on the test rows",
         glossary.explain_terms("precision-recall curve", "precision", "recall", last=several),
     )
-    draw_chart(pr.figure(curves, result.prevalence), "chart-pr", pr.alt(curves, result.prevalence))
+    draw_chart(partial(pr.figure, curves, result.prevalence), "chart-pr", pr.alt(curves, result.prevalence))
     draw_numbers("pr", lambda: pr.table(curves), "Precision at a few recalls, one row a method")
 
 
@@ -126,7 +127,7 @@ def _draw_learning(shown: Shown) -> None:
             traces.append(learning.Trace(member.key, member.label, values, phases))
     if traces:
         draw_heading("Average precision on the validation rows", glossary.explain_terms("epoch", "validation rows"))
-        draw_chart(learning.figure(traces), "chart-learning", learning.alt(traces))
+        draw_chart(partial(learning.figure, traces), "chart-learning", learning.alt(traces))
         draw_numbers("learning", lambda: learning.table(traces), "Validation average precision per epoch, one column a method")
 
 
@@ -140,7 +141,7 @@ def _draw_losses(result: Result) -> None:
             if "adapted_loss" in history
             else "Mean cross-entropy per row.",
         )
-        draw_chart(losses.figure(history), "chart-losses", losses.alt(history))
+        draw_chart(partial(losses.figure, history), "chart-losses", losses.alt(history))
         draw_numbers("losses", lambda: losses.table(history), "Losses per epoch")
 
 
@@ -157,7 +158,7 @@ def _draw_norms(shown: Shown, result: Result) -> None:
             "Output weights per class",
             glossary.explain_terms("weight norm", last="A diamond is the length before a method trained the last layer anew."),
         )
-        draw_chart(norms.figure(bars, classes, counts), "chart-norms", norms.alt(bars, classes))
+        draw_chart(partial(norms.figure, bars, classes, counts), "chart-norms", norms.alt(bars, classes))
         draw_numbers("norms", lambda: norms.table(bars, classes, counts), "Weight norms, one row a class")
 
 

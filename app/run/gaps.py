@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ def draw_gap(entries: Sequence[Entry], key: str, wide: bool = False) -> bool:
     picture, beside = _make_places(wide)
     with picture:
         draw_chart(
-            before_after.figure(pairs, classes, counts, measure=measure),
+            partial(before_after.figure, pairs, classes, counts, measure=measure),
             f"chart-gap-{key}",
             before_after.alt(pairs, classes, measure="Generalization gap"),
         )
@@ -128,7 +129,7 @@ def draw_outcomes(result: Result, entry: Entry, key: str) -> bool:
         "class. A class without errors has no mark; few errors reach less far by their number alone.",
     )
     draw_chart(
-        before_after.figure(pairs, classes, counts, measure="Gap, in units of the features", states=states),
+        partial(before_after.figure, pairs, classes, counts, measure="Gap, in units of the features", states=states),
         f"chart-outcome-{key}",
         before_after.alt(pairs, classes, measure="Generalization gap", states=states),
     )
@@ -160,7 +161,7 @@ def draw_equal_sizes(result: Result, entry: Entry, key: str) -> bool:
         "The control draws as many training and test rows of every class and averages over draws.",
     )
     draw_chart(
-        before_after.figure(pairs, classes, counts, measure="Gap, in units of the features", states=states),
+        partial(before_after.figure, pairs, classes, counts, measure="Gap, in units of the features", states=states),
         f"chart-equal-{key}",
         before_after.alt(pairs, classes, measure="Generalization gap", states=states),
     )
@@ -201,7 +202,7 @@ def draw_norms(entries: Sequence[Entry], key: str, wide: bool = False) -> bool:
     picture, beside = _make_places(wide)
     with picture:
         draw_chart(
-            before_after.figure(pairs, classes, counts, measure="L2 norm of output weights"),
+            partial(before_after.figure, pairs, classes, counts, measure="L2 norm of output weights"),
             f"chart-norm-{key}",
             before_after.alt(pairs, classes, measure="L2 norm of output weights"),
         )

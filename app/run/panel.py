@@ -13,12 +13,11 @@ from app.form import dataset
 from app.frame.status import describe_silence
 from app.parts import share
 from app.run.shown import Shown
-from app.session import visitor
+from app.session import shared, visitor
 from app.session.store import get_store, read_catalog
 from app.words.sentence import describe_setting
 from app.words.text import escape, format_count, format_duration
 from engine.errors import BadInput, UnknownName
-from engine.events import Phase
 from engine.spec import RunSpec
 from engine.spec.companions import Companion, list_companions
 from engine.spec.run import find_entry
@@ -28,7 +27,7 @@ from engine.store.jobs import PRIORITY_COMPANION
 TICK = 0.5
 """Seconds between two reads of a run that is going on."""
 NO_ENGINE = (
-    "No engine is alive, so nothing can be trained just now. `make run` starts one with the page; by itself it starts with "
+    "No engine is alive, so nothing can be trained just now. `python -m app.launch` starts one with the page; by itself it starts with "
     "`python -m engine serve`. What is stored can be looked at meanwhile, and a run that you ask for waits."
 )
 """What to say where no engine is alive."""
@@ -143,7 +142,7 @@ def load_run(
             jobs[member.key] = store.job(member.spec.run_id(job.fingerprint, job.owner), owner)
         except UnknownName:
             continue  # never asked for
-    results = {key: store.result(j.id, owner) for key, j in jobs.items() if j.state == "done"}
+    results = {key: shared.read_result(store, j, owner) for key, j in jobs.items() if j.state == "done"}
     return Shown(job, members, why, jobs, results, entry, is_example), ""
 
 
@@ -203,13 +202,13 @@ def _draw_panel(shown: Shown, states: Mapping[str, str]) -> None:
     jobs = {}
     for key, job in shown.jobs.items():
         try:
-            jobs[key] = store.job(job.id, owner)
+            jobs[key] = shared.read_job(store, job.id, owner)
         except UnknownName:
             st.rerun()
     if any(states[key] != job.state and (not job.active or key == shown.main.key) for key, job in jobs.items()):
         st.rerun()
     main = jobs[shown.main.key]
-    alive = bool(store.engines())
+    alive = bool(shared.read_engines(store))
     if main.active:
         draw_progress(store, main, alive, owner)
         if not caption_demo():
@@ -251,7 +250,6 @@ def draw_progress(store: Store, job: Job, alive: bool, owner: str | None) -> Non
         if not alive:
             st.warning(NO_ENGINE, icon=":material/power_off:")
         return
-    phases = [event for _, event in store.events(job.id, kinds=("phase",), owner=owner) if isinstance(event, Phase)]
     share = min(1.0, job.done / job.total) if job.total else 0.0
     spent = max(0.0, time.time() - (job.started or time.time()))
     left = (
@@ -259,7 +257,7 @@ def draw_progress(store: Store, job: Job, alive: bool, owner: str | None) -> Non
         if share > 0.05 and spent > 1
         else f"{format_duration(spent)} so far"
     )
-    text = escape(phases[-1].text, 80) if phases else "Getting ready"
+    text = escape(shared.read_phase(store, job, owner), 80) or "Getting ready"
     st.progress(share, text=f"{text} · {100 * share:.0f}% · {left}")
     if not alive:
         st.warning(

@@ -12,11 +12,11 @@ from app.parts import size
 from app.player import HEIGHT, Feed, mount_player
 from app.run.panel import TICK
 from app.run.shown import Shown
-from app.session import visitor
+from app.session import shared, visitor
 from app.session.jobs import read_contributions
 from app.session.store import get_store
 from engine.errors import BadData, UnknownName
-from engine.events import unpack_film
+from engine.events import Phase
 from engine.store import Job
 
 SETTLE = 20.0
@@ -47,7 +47,7 @@ def _draw_stage(
     """Draw the player with what is new of the run. A fragment."""
     store, owner = get_store(), visitor.read_owner()
     try:
-        job = store.job(run, owner)
+        job = shared.read_job(store, run, owner)
     except UnknownName:
         st.rerun()
     take, slot = f"{run}/{job.attempt}/{replicate}", f"feed.{key}"
@@ -57,17 +57,19 @@ def _draw_stage(
         st.session_state[slot] = (take, feed)
     events: list[Any] = []
     if replicate == 0:
-        rows = store.events(run, feed.after, ("phase", "scene", "frame"), owner=owner)
+        rows = shared.read_film(store, job, feed.after, owner)
         feed.after = rows[-1][0] if rows else feed.after
         events = [event for _, event in rows]
-    elif feed.frames_read == 0 and (film := store.artifact(run, f"frames/{replicate}", owner=owner)) is not None:
-        scene, frames = unpack_film(film)
-        events = [*(event for _, event in store.events(run, kinds=("phase",), owner=owner)), scene, *frames]
+    elif feed.frames_read == 0 and (film := shared.read_replicate(store, job, replicate, owner)):
+        phases = [event for _, event in shared.read_film(store, job, 0, owner) if isinstance(event, Phase)]
+        events = [*phases, *film]
     if job.state == "done":
         options = {**options, **_read_contributions(job, replicate, owner)}
     text = begins if job.state == "running" else ""
+    remember = shared.remember_chunks(store, job, replicate)
+    alive = bool(shared.read_engines(store))
     chunk = feed.make_chunk(
-        events, status=job.state, engine_alive=bool(store.engines()), take=str(job.attempt), text=text, **options
+        events, status=job.state, engine_alive=alive, take=str(job.attempt), text=text, remember=remember, **options
     )
     mount_player(chunk, key=key, height=round(size.size_factor() * HEIGHT), on_need=feed.rewind)
     if job.active != was_active or (settles and not is_settling(job)):

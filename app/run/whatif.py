@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from app.parts.elements import draw_chart, draw_heading
 from app.run import panel
 from app.run.gaps import read_interval
 from app.run.shown import Shown
-from app.session import visitor
+from app.session import shared, visitor
 from app.session.store import get_store
 from app.words.text import escape, format_difference, format_interval, format_ratio
 from engine.errors import BadInput
@@ -220,7 +221,9 @@ def _draw_curves(shown: Shown, other: Shown) -> None:
             arrays = (result.arrays["pr_recall"], np.atleast_2d(result.arrays["pr_precision"]))
             curves.append(pr.Curve(key, label, *arrays, ap.mean, ap.low, ap.high))
     if len(curves) == 2:
-        draw_chart(pr.figure(curves, results[0][1].prevalence), "chart-pr-beside", pr.alt(curves, results[0][1].prevalence))
+        draw_chart(
+            partial(pr.figure, curves, results[0][1].prevalence), "chart-pr-beside", pr.alt(curves, results[0][1].prevalence)
+        )
 
 
 def _draw_progress(run: str, state: str, key: str) -> None:
@@ -229,7 +232,7 @@ def _draw_progress(run: str, state: str, key: str) -> None:
     job = store.job(run, owner)
     if job.state != state and not job.active:
         st.rerun()
-    panel.draw_progress(store, job, bool(store.engines()), owner)
+    panel.draw_progress(store, job, bool(shared.read_engines(store)), owner)
     if not visitor.is_demo():
         st.button("Cancel", key=f"{key}.beside.cancel", icon=":material/stop:", on_click=panel.cancel_jobs, args=([run],))
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import streamlit as st
 
-from app.session import visitor
-from app.session.store import get_store, open_once, read_catalog
+from app.session import shared, visitor
+from app.session.store import get_store, read_catalog
 from app.session.uploads import list_uploads
+from engine.errors import UnknownName
 from engine.events import Board, Note, Phase, unpack
 from engine.spec import RunSpec
 from engine.spec.comparison import CompareSpec
 from engine.spec.embedding import FEATURES
 from engine.spec.run import find_entry
-from engine.store import Job, default_url
+from engine.store import Job
 
 BUNDLED = 100
 """Runs that a page's link puts into one file at most."""
@@ -30,31 +30,23 @@ def bundle_url(ids: Sequence[str]) -> str:
 
 
 def read_features(run: str, attempt: int, owner: str | None) -> dict[str, np.ndarray] | None:
-    """A finished run's sample of features (`engine.analysis.sample`), None where it keeps none. Raises BadData."""
-    public = _read_features(default_url(), run, attempt)
-    return (
-        public if public is not None or owner is None else _read_private(run, FEATURES, owner)
-    )  # private arrays are not cached
-
-
-@st.cache_resource(scope="session", max_entries=2, show_spinner=False)
-def _read_features(url: str, run: str, attempt: int) -> dict[str, np.ndarray] | None:
-    data = open_once(url, visitor.is_demo()).artifact(run, FEATURES)  # a run that is repeated has another attempt
-    return None if data is None else unpack(data)
+    """A finished run's sample of features (`engine.analysis.sample`), None where it keeps none, or is begun again. Raises BadData."""
+    return _read_arrays(run, attempt, FEATURES, owner)
 
 
 def read_contributions(run: str, attempt: int, replicate: int, owner: str | None) -> dict[str, np.ndarray] | None:
-    """What a finished run keeps of a replicate's synthetic points (`engine.runner.contributions`), None where nothing.
-    Raises BadData."""
-    name = f"contributions/{replicate}"
-    public = _read_contributions(default_url(), run, attempt, name)
-    return public if public is not None or owner is None else _read_private(run, name, owner)  # private arrays are not cached
+    """What a finished run keeps of a replicate's synthetic points (`engine.runner.contributions`), None where nothing, or where it
+    is begun again. Raises BadData."""
+    return _read_arrays(run, attempt, f"contributions/{replicate}", owner)
 
 
-@st.cache_resource(scope="session", max_entries=8, show_spinner=False)
-def _read_contributions(url: str, run: str, attempt: int, name: str) -> dict[str, np.ndarray] | None:
-    data = open_once(url, visitor.is_demo()).artifact(run, name)  # as `_features`
-    return None if data is None else unpack(data)
+def _read_arrays(run: str, attempt: int, artifact: str, owner: str | None) -> dict[str, np.ndarray] | None:
+    store = get_store()
+    try:
+        job = store.job(run, owner)
+    except UnknownName:
+        return None
+    return shared.read_arrays(store, job, artifact, owner) if job.attempt == attempt else None
 
 
 def _read_private(job: str, artifact: str, owner: str | None) -> dict[str, np.ndarray] | None:

@@ -21,12 +21,12 @@ SHOWN_FIRST = "moons"
 
 def load_first_example() -> str | None:
     """Return the id of the run that a first visit shows, loaded on the first call; None where its bundle is missing."""
-    ids = _load_first(default_url(), str(EXAMPLES / f"{SHOWN_FIRST}.zip"))
+    ids = _load_first(default_url(), str(EXAMPLES / f"{SHOWN_FIRST}.zip"), get_store().generation)
     return ids[0] if ids else None
 
 
 @st.cache_resource(show_spinner=False)
-def _load_first(url: str, path: str) -> list[str]:
+def _load_first(url: str, path: str, generation: int) -> list[str]:
     return open_once(url, is_demo()).load(path) if Path(path).is_file() else []
 
 
@@ -63,5 +63,5 @@ def _is_there(id: str) -> bool:
 
 def list_bundled() -> set[str]:
     """Return the ids of all jobs that came with the product."""
-    first = _load_first(default_url(), str(EXAMPLES / f"{SHOWN_FIRST}.zip"))
+    first = _load_first(default_url(), str(EXAMPLES / f"{SHOWN_FIRST}.zip"), get_store().generation)
     return {*first, *(id for card in read_cards() for id in card["jobs"])}

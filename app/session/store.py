@@ -66,5 +66,5 @@ def read_catalog() -> dict[str, Any]:
 def _read_committed(changed: int) -> dict[str, Any]:
     if not changed:
         raise LabError("there is no catalog: no engine has run here yet, and engine/catalog.json is missing. Start the engine.")
-    committed: dict[str, Any] = json.loads(CATALOG.read_text())
+    committed: dict[str, Any] = json.loads(CATALOG.read_text(encoding="utf-8"))
     return committed

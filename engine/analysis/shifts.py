@@ -49,19 +49,21 @@ def _best_shift(logits: np.ndarray, y: np.ndarray, c: int, criterion: str, weigh
     rival = others.argmax(1)
     margin = others[np.arange(n), rival] - logits[:, c]  # a row is predicted as c where the change exceeds this
     order = np.argsort(margin, kind="stable")
-    margin, rival, own = margin[order], rival[order], y[order]
+    margin, rival, labels = margin[order], rival[order], y[order]
     each = np.ones(n) if weight is None else np.asarray(weight, np.float64)[order]
 
     # once the first k rows are predicted as c: correct rows of every class [n + 1, C], rows predicted as every class [n + 1, C]
     lost = np.eye(classes)[rival] * each[:, None]
-    right = np.concatenate([np.zeros((1, classes)), np.cumsum(lost * (rival == own)[:, None], 0)])
-    said = np.concatenate([np.zeros((1, classes)), np.cumsum(lost, 0)])
-    right, said = right[-1] - right, said[-1] - said
-    right[:, c] = np.concatenate([[0], np.cumsum((own == c) * each)])
-    said[:, c] = np.concatenate([[0], np.cumsum(each)])
+    correct = np.concatenate([np.zeros((1, classes)), np.cumsum(lost * (rival == labels)[:, None], 0)])
+    predicted = np.concatenate([np.zeros((1, classes)), np.cumsum(lost, 0)])
+    correct, predicted = correct[-1] - correct, predicted[-1] - predicted
+    correct[:, c] = np.concatenate([[0], np.cumsum((labels == c) * each)])
+    predicted[:, c] = np.concatenate([[0], np.cumsum(each)])
 
-    counts, support = np.bincount(y, minlength=classes), np.bincount(own, each, classes)
-    value = _evaluate_criterion(right, said, support, criterion, None if weight is None else support / np.maximum(counts, 1))
+    counts, support = np.bincount(y, minlength=classes), np.bincount(labels, each, classes)
+    value = _evaluate_criterion(
+        correct, predicted, support, criterion, None if weight is None else support / np.maximum(counts, 1)
+    )
     stands = np.concatenate([[True], margin[1:] > margin[:-1], [True]])  # no threshold fits between equal margins
     now = int(np.searchsorted(margin, 0.0))
     best = value[stands].max()
@@ -73,9 +75,9 @@ def _best_shift(logits: np.ndarray, y: np.ndarray, c: int, criterion: str, weigh
 
 
 def _evaluate_criterion(
-    right: np.ndarray, said: np.ndarray, support: np.ndarray, criterion: str, shares: np.ndarray | None
+    correct: np.ndarray, predicted: np.ndarray, support: np.ndarray, criterion: str, shares: np.ndarray | None
 ) -> np.ndarray:
-    """The criterion [K] of correct rows `right` and predicted rows `said`, both [K, C]. Defined as in
+    """The criterion [K] of correct rows `correct` and predicted rows `predicted`, both [K, C]. Defined as in
     `engine.analysis.metrics`, over the classes that have rows. shares [C]: of the classes in a mean; None: equal ones.
     """
     there = support > 0
@@ -84,14 +86,14 @@ def _evaluate_criterion(
         mean: np.ndarray = values.mean(1) if shares is None else np.average(values, axis=1, weights=shares[there])
         return mean
 
-    recall = mean_of(right[:, there] / support[there])
+    recall = mean_of(correct[:, there] / support[there])
     if criterion == "balanced accuracy":
         return recall
     if criterion == "f1":
-        f1 = 2 * right / _above_zero(support + said)
+        f1 = 2 * correct / _above_zero(support + predicted)
         return f1[:, 1] if len(support) == 2 else mean_of(f1[:, there])
     others = support.sum() - support
-    specificity = 1 - (said - right)[:, there] / _above_zero(others[there])
+    specificity = 1 - (predicted - correct)[:, there] / _above_zero(others[there])
     product: np.ndarray = np.sqrt(recall * mean_of(specificity))
     return product
 

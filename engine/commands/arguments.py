@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.errors import BadParameter
 from engine.spec import fields
+from engine.text import quote
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +29,7 @@ def parse_pairs(texts: Sequence[str], described: list[dict[str, Any]], who: str)
     for text in texts:
         name, sign, value = text.partition("=")
         if not sign:
-            raise BadParameter(f"{text!r}: write NAME=VALUE, such as {described[0]['name'] if described else 'name'}=1.")
+            raise BadParameter(f"{quote(text)}: write NAME=VALUE, such as {described[0]['name'] if described else 'name'}=1.")
         known = {d["name"]: d for d in described}
         if name not in known:
             fields.check(described, {name: value}, who)  # raises, listing what there is

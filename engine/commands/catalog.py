@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     catalog = text(build_catalog())
     if arguments.write:
-        FILE.write_text(catalog, encoding="utf-8")
+        FILE.write_text(catalog, encoding="utf-8", newline="")
     else:
         print(catalog, end="")
     return 0

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
-from engine import commands
+from engine import commands, system
 from engine.errors import BadInput, BadParameter, DataMissing, LabError
 
 DESCRIPTION = """\
@@ -46,6 +46,7 @@ def list_commands() -> list[Command]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses and carries out one command; returns the exit status."""
+    system.write_utf8()
     try:
         arguments = build_parser().parse_args(argv)
         status: int = arguments.run_command(arguments)

@@ -16,7 +16,7 @@ from engine.spec import Imbalance, RunSpec
 from engine.spec.companions import list_companions
 from engine.spec.result import DEFAULT_METRIC, METRICS, Result
 from engine.spec.run import PROFILES, WHERE, find_entry
-from engine.text import one_line
+from engine.text import one_line, quote
 
 if TYPE_CHECKING:
     from engine.store import Store  # a bare accelerator machine has no sqlalchemy
@@ -117,7 +117,7 @@ def build_spec(arguments: argparse.Namespace, catalog: Mapping[str, Any]) -> Run
     if arguments.preset is not None:
         if arguments.preset not in method["presets"]:
             names = ", ".join(method["presets"]) or "none"
-            raise BadParameter(f"{arguments.method} has no preset {arguments.preset!r}; it has: {names}.")
+            raise BadParameter(f"{arguments.method} has no preset {quote(arguments.preset)}; it has: {names}.")
         params = {f["name"]: f["default"] for f in method["fields"]} | method["presets"][arguments.preset]
     params |= parse_pairs(arguments.set, method["fields"], arguments.method)
     return RunSpec(

@@ -14,10 +14,8 @@ import io
 import os
 import re
 import stat
-import struct
 import warnings
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -28,9 +26,12 @@ from typing import Any
 
 import numpy as np
 
+from engine import system
+from engine.damage import refuse_damage
 from engine.data import images
 from engine.data.images import Choose, Copy, Pictures
 from engine.errors import BadData
+from engine.text import quote
 
 ENDINGS = (".png", ".jpg", ".jpeg")
 PARTS = ("train", "test")
@@ -46,9 +47,6 @@ MAX_PIXELS = 50_000_000  # of one image; above the size of camera photographs
 MAX_ARRAY = 2 << 30  # bytes of the pixels that are kept
 
 GREY = ("1", "L", "LA", "I", "I;16", "F")
-DAMAGE = (OSError, ValueError, TypeError, KeyError, IndexError, OverflowError, SyntaxError, EOFError, struct.error, zlib.error)
-"""Exceptions that Pillow raises for a damaged image file."""
-
 COLOURS = {"grey": 1, "colour": 3}
 
 
@@ -84,8 +82,7 @@ class Reader:
     def read(self, name: str) -> bytes:
         """The file's bytes; no link is followed. Raises BadData."""
         try:
-            handle = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW)
-            with open(handle, "rb") as file:
+            with open(system.open_unlinked(self.path / name), "rb") as file:
                 return file.read(MAX_FILE + 1)
         except OSError as error:
             raise BadData(f"{self.path}: {_quote(name)} cannot be read ({error.strerror}).") from error
@@ -103,17 +100,15 @@ class ZipReader(Reader):
 
     def read(self, name: str) -> bytes:
         """The entry's bytes, its checksum verified. Raises BadData."""
-        try:
+        with refuse_damage(f"{self.path}: {_quote(name)} cannot be read"):
+            if name not in self.zip.NameToInfo:
+                raise BadData(f"{self.path} does not hold {_quote(name)}.")
             entry = self.zip.getinfo(name)
             if entry.file_size > MAX_FILE:  # never inflates more than this, whatever the file claims
                 raise BadData(
                     f"{self.path}: {_quote(name)} has {entry.file_size >> 20} MiB; at most {MAX_FILE >> 20} are read."
                 )
             return self.zip.read(entry)
-        except KeyError:
-            raise BadData(f"{self.path} does not hold {_quote(name)}.") from None
-        except (OSError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-            raise BadData(f"{self.path}: {_quote(name)} cannot be read ({error}).") from error
 
     def close(self) -> None:
         """Closes the file."""
@@ -166,11 +161,11 @@ def survey(path: Path) -> Tree:
     names = {c for _, c in found}
     for part in sorted(parts):
         if missing := sorted(names - {c for p, c in found if p == part}):
-            raise BadData(f"{path}: class {missing[0]!r} has no image in {part}/; every class needs some in both parts.")
+            raise BadData(f"{path}: class {quote(missing[0])} has no image in {part}/; every class needs some in both parts.")
     if parts == {"test"}:
         raise BadData(f"{path} holds a test part alone; {LAYOUT}.")
     if len(names) < 2:
-        raise BadData(f"{path} holds one class, {min(names)!r}; at least two are needed.")
+        raise BadData(f"{path} holds one class, {quote(min(names))}; at least two are needed.")
     if len(names) > MAX_CLASSES:
         raise BadData(f"{path} holds {len(names)} classes; at most {MAX_CLASSES} are read.")
     rows = [(parted and p[0].lower() == "test", p[-2], name) for name, p in pictures.items()]
@@ -260,10 +255,8 @@ def _list_zip(path: Path) -> tuple[dict[str, int], list[str]]:
 
 
 def _open_zip(path: Path) -> zipfile.ZipFile:
-    try:
+    with refuse_damage(f"{path} cannot be read as a zip"):
         return zipfile.ZipFile(path)
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
-        raise BadData(f"{path} cannot be read as a zip ({error}).") from error
 
 
 def _check_name(path: Path, name: str) -> str:
@@ -301,10 +294,9 @@ def choose_shape(tree: Tree, side: int = 0, colour: str = "auto") -> tuple[int, 
         for name in tree.names[::step][:SAMPLE]:
             with open_picture(tree.path, name, reader.read(name)) as opened:
                 width, height = opened.size
-                try:  # a PNG would be decoded whole to find its orientation
+                with refuse_damage(f"{tree.path}: {_quote(name)} is damaged"):
+                    # a PNG would be decoded whole to find its orientation
                     turned = opened.format == "JPEG" and opened.getexif().get(0x0112) in (5, 6, 7, 8)
-                except DAMAGE as error:
-                    raise BadData(f"{tree.path}: {_quote(name)} is damaged ({error}).") from error
                 sizes[(height, width) if not turned else (width, height)] += 1
                 grey = grey and opened.mode in GREY
     (height, width), _ = sizes.most_common(1)[0]  # the first among equals
@@ -335,18 +327,16 @@ def decode_images(tree: Tree, rows: np.ndarray, size: tuple[int, int, int], exac
                         f"{tree.path}: {_quote(name)} has {opened.size[0]} x {opened.size[1]} pixels, "
                         f"but {width} x {height} are declared."
                     )
-                if max(opened.size) > 4 * LARGEST_SIDE:
-                    opened.draft(mode, (2 * width, 2 * height))  # decodes a large JPEG at a fraction of its size
-                try:
+                with refuse_damage(f"{tree.path}: {_quote(name)} is damaged"):
+                    if max(opened.size) > 4 * LARGEST_SIDE:
+                        opened.draft(mode, (2 * width, 2 * height))  # decodes a large JPEG at a fraction of its size
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore")  # warnings about metadata do not matter here
                         picture = ImageOps.exif_transpose(opened) if opened.format == "JPEG" and not exact else opened
                         picture = _to_eight_bits(picture).convert(mode)
                         if picture.size != (width, height):
                             picture = picture.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0)
-                except DAMAGE as error:
-                    raise BadData(f"{tree.path}: {_quote(name)} is damaged ({error}).") from error
-                out[i] = np.asarray(picture).reshape(height, width, channels)
+                    out[i] = np.asarray(picture).reshape(height, width, channels)
     return np.ascontiguousarray(out.transpose(0, 3, 1, 2))
 
 
@@ -369,9 +359,9 @@ def open_picture(path: Path, name: str, raw: bytes) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about too many pixels, which are checked below
             picture = Image.open(io.BytesIO(raw), formats=("PNG", "JPEG"))
-    except (Image.DecompressionBombError, *DAMAGE) as error:
-        if isinstance(error, Image.DecompressionBombError):
-            raise BadData(f"{path}: {_quote(name)} has more than {MAX_PIXELS:,} pixels.") from error
+    except Image.DecompressionBombError as error:
+        raise BadData(f"{path}: {_quote(name)} has more than {MAX_PIXELS:,} pixels.") from error
+    except Exception as error:  # whatever Pillow raises on other bytes
         raise BadData(f"{path}: {_quote(name)} is no readable PNG or JPEG image.") from error
     if picture.width * picture.height > MAX_PIXELS:
         raise BadData(f"{path}: {_quote(name)} has {picture.width * picture.height:,} pixels; at most {MAX_PIXELS:,} are read.")

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.damage import check_members, refuse_damage
 from engine.data import places
 from engine.data.table import Dataset, image_set
 from engine.errors import BadData, DataMissing
@@ -29,6 +30,9 @@ EDGE = 8 << 20
 """Bytes at each end of a file that identify it. The end of a zip holds a checksum of every entry, that of a gz file one of its
 whole content.
 """
+
+MOST = (2 << 30) + (256 << 20)
+"""Bytes of a cached set as unpacked: pixels, of which `engine.data.folders` keeps 2 GiB at most, and labels."""
 
 Choose = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(y [n], test [n] bool) -> numbers of the rows wanted, ascending."""
@@ -163,13 +167,14 @@ def read_cache(filename: str) -> Pictures | None:
 
 def unpack(path: Path) -> Pictures:
     """Reads a set that `write_cache` wrote. Raises BadData for any other file or changed content."""
-    try:
+    with refuse_damage(f"{path} cannot be read as a set of images", ": delete it"):
+        with zipfile.ZipFile(path) as archive:
+            check_members(archive, MOST, str(path))
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             pictures = Pictures(file["images"], file["y"], file["test"])
             said = str(file["digest"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise BadData(f"{path} cannot be read as a set of images ({error}): delete it.") from error
-    if pictures.images.dtype != np.uint8 or pictures.images.ndim != 4 or digest(pictures) != said:
+        is_whole = pictures.images.dtype == np.uint8 and pictures.images.ndim == 4 and digest(pictures) == said
+    if not is_whole:
         raise BadData(f"{path} does not hold the images that were written to it: delete it.")
     return pictures
 
@@ -223,7 +228,7 @@ def _listing(folder: Path) -> int:
     for root, _, files in os.walk(folder):
         for name in files:
             at = os.lstat(os.path.join(root, name))
-            found.append(f"{os.path.relpath(root, folder)}/{name} {at.st_size} {at.st_mtime_ns}")
+            found.append(f"{Path(root).relative_to(folder).as_posix()}/{name} {at.st_size} {at.st_mtime_ns}")
     return int.from_bytes(hashlib.sha256("\n".join(sorted(found)).encode("utf-8", "surrogateescape")).digest()[:8])
 
 

@@ -4,7 +4,6 @@ atomically.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -15,10 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from engine import system
 from engine.errors import DataMissing, LabError
 
 APP = "imbalance-lab"
 INCOMING = ".incoming-"
+_LOCK = ".in-use"
+"""The file in a download's folder that its process locks."""
 GRACE = 60.0
 """Seconds after the creation of a download's folder within which it may not be locked yet."""
 
@@ -82,25 +84,20 @@ def remove_unfinished() -> None:
 
 @contextmanager
 def _mark_in_use(folder: Path) -> Iterator[None]:
-    """Locks a folder while in use; the kernel releases the lock when this process ends in any way."""
-    handle = os.open(folder, os.O_RDONLY)
+    """Locks a folder while in use; the system releases the lock when this process ends in any way."""
+    lock = system.lock_file(folder / _LOCK)
     try:
-        with suppress(OSError):  # without file locks `remove_unfinished` deletes nothing
-            fcntl.flock(handle, fcntl.LOCK_SH)
         yield
     finally:
-        os.close(handle)
+        if lock is not None:
+            lock.release()
 
 
 def _is_in_use(folder: Path) -> bool:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
+    lock = system.lock_file(folder / _LOCK)
+    if lock is not None:
+        lock.release()
+    return lock is None
 
 
 def _find_writable() -> Path:

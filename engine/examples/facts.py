@@ -22,9 +22,9 @@ from engine.sweep import SweepSpec
 from engine.sweep.table import build_table as sweep_table
 
 
-def _compare_runs(bundle: Bundle, other: int, metric: str, words: str, sense: str) -> Fact:
+def _compare_runs(bundle: Bundle, other: int, metric: str, other_name: str, sense: str) -> Fact:
     """The first run minus another one."""
-    return Fact(f"{METRICS[metric][0]} against {words}", bundle.result(0).difference(bundle.result(other), metric), sense)
+    return Fact(f"{METRICS[metric][0]} against {other_name}", bundle.result(0).difference(bundle.result(other), metric), sense)
 
 
 # ---- moving points
@@ -73,15 +73,15 @@ def _net_gaps(result: Result, state: str) -> np.ndarray:
     return np.array(result.gap["net"][state]["values"], float)
 
 
-def average_gap(result: Result, state: str, said: str) -> Fact:
+def average_gap(result: Result, state: str, title: str) -> Fact:
     """Mean of a run's net gap over its replicates."""
-    return Fact(said, corrected_t(_net_gaps(result, state), result.test_share, (0.0, math.inf)))
+    return Fact(title, corrected_t(_net_gaps(result, state), result.test_share, (0.0, math.inf)))
 
 
-def _compare_gaps(one: Result, other: Result, state: str, said: str, sense: str) -> Fact:
+def _compare_gaps(one: Result, other: Result, state: str, title: str, sense: str) -> Fact:
     """Mean gap of one run minus the other's, on the same test rows."""
-    found = corrected_t(_net_gaps(one, state) - _net_gaps(other, state), one.test_share, (-math.inf, math.inf))
-    return Fact(said, found, sense)
+    interval = corrected_t(_net_gaps(one, state) - _net_gaps(other, state), one.test_share, (-math.inf, math.inf))
+    return Fact(title, interval, sense)
 
 
 def measure_gap_rise(bundle: Bundle) -> list[Fact]:
@@ -171,21 +171,21 @@ def _overstated(score: np.ndarray, truth: np.ndarray) -> float:
 
 def measure_calibration(bundle: Bundle) -> list[Fact]:
     """How far probabilities lie above the true share: SMOTE, plain training, SMOTE corrected."""
-    found = read_scores(bundle)
-    share, free = found.test_share, (-math.inf, math.inf)
+    scores = read_scores(bundle)
+    share, free = scores.test_share, (-math.inf, math.inf)
     corrected = thresholds.describe_calibration(unpack(bundle.artifact(0, "thresholds/smote")), "prior corrected")["bins"]
     rows = sum(b["rows"] for b in corrected)
     left = 100 * sum(b["rows"] * (b["predicted"] - b["observed"]) for b in corrected) / rows
     return [
         Fact(
             "SMOTE: promised minus true share, in percent points",
-            corrected_t(found.each(_overstated, "smote"), share, free),
+            corrected_t(scores.each(_overstated, "smote"), share, free),
             ABOVE,
         ),
-        Fact("Plain training: the same", corrected_t(found.each(_overstated, BASELINE), share, free), HOLDS),
+        Fact("Plain training: the same", corrected_t(scores.each(_overstated, BASELINE), share, free), HOLDS),
         Fact(
             "SMOTE after prior correction, all rows at once; no interval",
-            Interval(left, math.nan, math.nan, found.passes, "no interval"),
+            Interval(left, math.nan, math.nan, scores.passes, "no interval"),
         ),
     ]
 
@@ -209,8 +209,8 @@ def measure_sweep(bundle: Bundle) -> list[Fact]:
     share = bundle.result(bundle.ids.index(next(r["run"] for r in records if r["method"] == BASELINE))).test_share
     unpaired = corrected_t(score[5.0], share, (0.0, 1.0)), corrected_t(score[50.0], share, (0.0, 1.0))
     levels = [
-        Fact(f"Plain training at {name}: average precision", found)
-        for name, found in zip(("5:1", "50:1"), unpaired, strict=True)
+        Fact(f"Plain training at {name}: average precision", interval)
+        for name, interval in zip(("5:1", "50:1"), unpaired, strict=True)
     ]
     tested = [r for r in records if r["role"] == "method" and r["difference"] is not None]
     if better := [r["method"] for r in tested if r["difference"]["better"]]:

@@ -47,5 +47,5 @@ def write_index(folder: Path) -> None:
     """Writes the cards of the examples whose bundles are in that folder. Raises BadData as `build_card`."""
     cards = [build_card(name, folder / f"{name}.zip") for name in EXAMPLES if (folder / f"{name}.zip").is_file()]
     partial = folder / f"{INDEX}.part"
-    partial.write_text(json.dumps(cards, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    partial.write_text(json.dumps(cards, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8", newline="")
     partial.replace(folder / INDEX)

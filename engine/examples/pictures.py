@@ -37,8 +37,8 @@ def draw_gap_by_ratio(bundle: Bundle) -> str:
     """The mean gap of plain training at three ratios."""
     rows = []
     for number, name in ((2, "5:1"), (4, "20:1"), (0, "100:1")):
-        found = average_gap(bundle.result(number), "before", name).found
-        rows.append(svg.Row(name, found.mean, _format_interval(found), found.low, found.high))
+        interval = average_gap(bundle.result(number), "before", name).found
+        rows.append(svg.Row(name, interval.mean, _format_interval(interval), interval.low, interval.high))
     return svg.draw_intervals(
         rows, label="Mean generalization gap of plain training at three ratios", x_title="Generalization gap", lowest=0.0
     )
@@ -80,10 +80,10 @@ def draw_spread(bundle: Bundle) -> str:
 
 def draw_reliability(bundle: Bundle) -> str:
     """Observed share against predicted probability."""
-    found = read_scores(bundle)
+    scores = read_scores(bundle)
     lines = []
     for name, style, mark in (("smote", "a", "dot"), ("ce", "b", "ring")):
-        bins = compute_reliability(found.score[name], found.truth[: len(found.score[name])])
+        bins = compute_reliability(scores.score[name], scores.truth[: len(scores.score[name])])
         lines.append(svg.Line(bins["mean"], bins["observed"], style, mark))
     return svg.draw_lines(
         lines,
@@ -120,5 +120,5 @@ def draw_ratios(bundle: Bundle) -> str:
     )
 
 
-def _format_interval(found: Interval) -> str:
-    return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
+def _format_interval(interval: Interval) -> str:
+    return f"{interval.mean:.2f} [{interval.low:.2f}, {interval.high:.2f}]"

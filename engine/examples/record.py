@@ -96,24 +96,24 @@ def _specs(example: Example, catalog: Mapping[str, Any]) -> list[tuple[RunSpec, 
 
 def _record_run(store: Store, spec: RunSpec, catalog: Mapping[str, Any], keep: Keep) -> str:
     """Runs a spec and keeps what the pages show of it. Returns its id."""
-    events, result, made = drive(run(spec))
+    events, result, artifacts = drive(run(spec))
     frames = [event for event in events if isinstance(event, Frame)]
     drawn = set(map(id, _evenly(frames, keep.frames)))
     unseen = (Progress, Epoch) if drawn else (Progress, Epoch, Scene)  # a result holds its history
-    said: list[Event] = [e for e in events if not isinstance(e, unseen) and (not isinstance(e, Frame) or id(e) in drawn)]
-    kept = {name: data for name, data in made.items() if name.startswith("contributions/0") and drawn}
+    shown: list[Event] = [e for e in events if not isinstance(e, unseen) and (not isinstance(e, Frame) or id(e) in drawn)]
+    kept = {name: data for name, data in artifacts.items() if name.startswith("contributions/0") and drawn}
     if keep.others:
-        kept |= {name: data for name, data in made.items() if name.startswith("contributions/")}
-        for name in made:
+        kept |= {name: data for name, data in artifacts.items() if name.startswith("contributions/")}
+        for name in artifacts:
             if name.startswith("frames/") and name != "frames/0":  # the first replicate's are kept as events
-                scene, film = unpack_film(made[name])
+                scene, film = unpack_film(artifacts[name])
                 kept[name] = pack_film(scene, _evenly(film, CELL_FRAMES))
     if keep.features:
-        kept[FEATURES] = pack(sample_features(unpack(made[FEATURES]), FEATURE_ROWS))
-    job = store.record_run(spec, result, said, kept, fingerprint=find_entry(catalog, "datasets", spec.dataset)["fingerprint"])
+        kept[FEATURES] = pack(sample_features(unpack(artifacts[FEATURES]), FEATURE_ROWS))
+    job = store.record_run(spec, result, shown, kept, fingerprint=find_entry(catalog, "datasets", spec.dataset)["fingerprint"])
     if FEATURES in kept:
-        asked = EmbedSpec(job.id, "pca")
-        store.record_embedding(asked, *finish(embed.run_job(asked, kept[FEATURES])))
+        embed_spec = EmbedSpec(job.id, "pca")
+        store.record_embedding(embed_spec, *finish(embed.run_job(embed_spec, kept[FEATURES])))
     return job.id
 
 
@@ -137,21 +137,21 @@ def _evenly(frames: list[Frame], most: int) -> list[Frame]:
     return [frames[i] for i in np.unique(some)]
 
 
-def sample_features(found: Mapping[str, np.ndarray], most: Sequence[int]) -> dict[str, np.ndarray]:
+def sample_features(features: Mapping[str, np.ndarray], most: Sequence[int]) -> dict[str, np.ndarray]:
     """A sample of features (`engine.analysis.sample`) of at most `most` training, test and synthetic rows, evenly by class.
 
     Enemies that are left out become -1; `size` still counts all rows.
     """
     kept = []
     for part, limit in enumerate(most):
-        at = np.flatnonzero(found["part"] == part)
-        at = at[np.argsort(found["y"][at], kind="stable")]
+        at = np.flatnonzero(features["part"] == part)
+        at = at[np.argsort(features["y"][at], kind="stable")]
         kept.append(at[np.unique(np.linspace(0, len(at) - 1, min(limit, len(at))).round().astype(int))] if len(at) else at)
     order = np.sort(np.concatenate(kept))
-    place = np.full(len(found["y"]) + 1, -1, found["enemy"].dtype)  # index -1 (no enemy) reads the last entry, -1
+    place = np.full(len(features["y"]) + 1, -1, features["enemy"].dtype)  # index -1 (no enemy) reads the last entry, -1
     place[order] = np.arange(len(order))
-    out = {name: found[name][order] for name in ("x", "y", "part", "row", "predicted")}
-    out |= {"enemy": place[found["enemy"][order]], "size": found["size"]}
-    if "thumbs" in found:
-        out["thumbs"] = found["thumbs"][order[found["part"][order] < 2]]
+    out = {name: features[name][order] for name in ("x", "y", "part", "row", "predicted")}
+    out |= {"enemy": place[features["enemy"][order]], "size": features["size"]}
+    if "thumbs" in features:
+        out["thumbs"] = features["thumbs"][order[features["part"][order] < 2]]
     return out

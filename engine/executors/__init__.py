@@ -18,7 +18,7 @@ class Work:
 
     kind: run, embed, profile or compare. features: of an embed job, the run's artifact to lay out, since a worker does not read
     the store. private: made from a private table, so that nothing of it may be written to a log. upload: the table's id. table:
-    its name and bytes, for all kinds but embed. memory_mb: MiB that this job may use beyond the idle worker, None = no limit of
+    its name and bytes, for all kinds but embed. memory_mb: resident MiB that this job may use beyond the idle worker, None = no limit of
     its own.
     """
 

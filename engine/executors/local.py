@@ -11,15 +11,14 @@ import atexit
 import logging
 import multiprocessing
 import queue
-import signal
 import threading
 import time
 from dataclasses import dataclass, field
-from multiprocessing import resource_tracker
 from typing import Any
 
+from engine import system
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkFinished, WorkReturned
-from engine.executors.worker import CANCELLED, prepare, work
+from engine.executors.worker import CANCELLED, OUT_OF_MEMORY, TABLE_OUT_OF_MEMORY, prepare, work
 
 GRACE = 0.8
 """Seconds that a cancelled run has to stop by itself. Then its worker is killed."""
@@ -27,6 +26,9 @@ SLOWEST_RETRY = 30.0
 """Longest pause in seconds between attempts to start a worker that fails to start."""
 SPARE = 10.0
 """Seconds that all workers must be ready and idle before `prepare` is called."""
+
+WATCH = 0.05
+"""Seconds between two looks at the memory of busy workers."""
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,8 @@ class _Run:
 class _Slot:
     """One worker process. ready: it has started. run: the run it has, None while it is idle.
 
-    touched: ids of the uploads it received. stale: one of them was deleted, so the process ends after its run.
+    touched: ids of the uploads it received. stale: one of them was deleted, so the process ends after its run. idle_mb: resident
+    MiB when it was ready. exceeded: it was killed because its run used more memory than it may.
     """
 
     process: Any
@@ -53,6 +56,8 @@ class _Slot:
     last_words: str = ""
     touched: set[str] = field(default_factory=set)
     stale: bool = False
+    idle_mb: float = 0.0
+    exceeded: bool = False
     listener: threading.Thread = field(init=False)
 
 
@@ -62,15 +67,16 @@ class LocalExecutor:
     target: 'module:function', run(spec, device=...) -> generator of events that returns (Result, artifacts). catalog:
     'module:function', called with live=True in each new worker. threads: of the libraries in a worker. It does not depend on
     the number of busy workers, because another number of threads may add in another order, and the same spec must give the same
-    bits. memory_mb: MiB that a run may use beyond the idle worker, None = no limit. prepare: 'module:function', called once in
-    a process of its own at the lowest priority, after all workers have been idle for SPARE seconds; None for nothing.
+    bits. memory_mb: resident MiB that a run may use beyond the idle worker, None = no limit. A thread watches it, on CPU and GPU
+    alike, and kills the worker of a run that uses more: an address limit would count the gigabytes that a GPU's driver and memory
+    maps only reserve. prepare: 'module:function', called once in a process of its own at the lowest priority, after all workers
+    have been idle for SPARE seconds; None for nothing.
 
     private: 'module:function', the steps of jobs on an uploaded table; see `engine.executors.private.steps`. Such a job goes to
     an idle worker that had the same table before, if there is one. Other jobs go to workers that had no table.
 
     After the first embed job, idle workers load the libraries of embed jobs: about 1 s and 120 MB each, so they are not loaded
-    before they are needed. With a memory limit they are not loaded early, because the limit would count them as part of the
-    run.
+    before they are needed.
     """
 
     def __init__(
@@ -88,6 +94,7 @@ class LocalExecutor:
         """Why no worker starts, in one sentence; '' while workers start."""
         self._context = multiprocessing.get_context("spawn")
         self._arguments = (target, catalog, private, threads, memory_mb)
+        self._memory_mb = memory_mb
         self._messages: queue.SimpleQueue[tuple[_Slot, Any]] = queue.SimpleQueue()
         self._failures = 0
         self._embeds = False  # whether an embed job was started
@@ -96,6 +103,8 @@ class LocalExecutor:
         self._busy_at = time.monotonic()
         self._waiting: list[float] = []  # times at which to replace workers that failed to start
         self._slots = [self._spawn() for _ in range(slots)]
+        self._stopped = threading.Event()
+        threading.Thread(target=self._watch_memory, daemon=True, name="memory").start()
         atexit.register(self.stop)  # multiprocessing would wait at exit for workers, which never end by themselves
 
     @property
@@ -172,6 +181,7 @@ class LocalExecutor:
     def stop(self) -> None:
         """Ends all workers now. Nothing can be started afterwards."""
         atexit.unregister(self.stop)
+        self._stopped.set()
         slots, self._slots, self._waiting = self._slots, [], []
         if self._preparing is not None:
             self._preparing.kill()
@@ -198,18 +208,25 @@ class LocalExecutor:
         return slot
 
     def _start_process(self, process: Any) -> None:
-        # Ctrl-C and a service manager's stop signal the whole process group. Workers block both signals, because the engine
+        # Ctrl-C and a service manager's stop signal the whole process group. Workers do not hear them, because the engine
         # ends them.
-        resource_tracker.ensure_running()  # else `start` would, and unblock the signals before the worker starts
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-        try:
+        with system.stop_signals_blocked():
             process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _warm(self, slot: _Slot) -> None:
-        if self._arguments[-1] is None:
-            self._send(slot, ("warm",))
+        self._send(slot, ("warm",))
+
+    def _watch_memory(self) -> None:
+        """Kills workers whose run uses more memory than it may. In its own thread, since the engine's may wait for the store."""
+        while not self._stopped.wait(WATCH):
+            for slot in list(self._slots):
+                run = slot.run
+                if run is None or (limit := run.work.memory_mb or self._memory_mb) is None:
+                    continue
+                if _resident(slot) - slot.idle_mb > min(limit, self._memory_mb or limit):
+                    slot.exceeded = slot.run is run  # it may have ended meanwhile
+                    if slot.exceeded:
+                        slot.process.kill()
 
     def _use_spare_time(self) -> None:
         if self._prepare is None:
@@ -246,6 +263,7 @@ class LocalExecutor:
             return [CatalogReceived(message[1])]
         if message[0] == "ready":
             slot.ready, self._failures, self.trouble = True, 0, ""
+            slot.idle_mb = _resident(slot)
             if self._embeds:
                 self._warm(slot)
         elif message[0] == "unable":
@@ -268,7 +286,7 @@ class LocalExecutor:
         run, code = slot.run, slot.process.exitcode
         if not slot.ready:
             self._failures += 1
-            why = slot.last_words or _how(code)
+            why = slot.last_words or system.describe_exit(code)
             self.trouble = f"The workers do not start ({why}); the engine's log has the details."
             log.error("worker %d did not start: %s", slot.process.pid, why)
         self._replace(slot)
@@ -276,13 +294,15 @@ class LocalExecutor:
             return []
         if not run.begun and run.kill_at == float("inf"):
             return [WorkReturned(run.work.key)]
-        log.warning("worker %d ended during run %s: %s", slot.process.pid, run.work.key[0], _how(code))
+        log.warning("worker %d ended during run %s: %s", slot.process.pid, run.work.key[0], system.describe_exit(code))
         if run.kill_at != float("inf"):
             return [WorkFinished(run.work.key, "cancelled", CANCELLED)]
-        if code == -signal.SIGKILL:
+        if slot.exceeded:
+            reason = TABLE_OUT_OF_MEMORY if run.work.kind in ("profile", "compare") else OUT_OF_MEMORY
+        elif system.was_killed(code):
             reason = "The worker process was killed (signal 9), most likely because the machine ran out of memory."
         else:
-            reason = f"The worker process {_how(code)} before the run was over."
+            reason = f"The worker process {system.describe_exit(code)} before the run was over."
         return [WorkFinished(run.work.key, "failed", reason)]
 
     def _overdue(self) -> list[ExecutorEvent]:
@@ -313,11 +333,6 @@ class LocalExecutor:
             self._slots.append(self._spawn())
 
 
-def _how(code: int | None) -> str:
-    """How a process ended, as the end of a sentence."""
-    if code is None:
-        return "closed its pipe"
-    if code < 0:
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else "unknown"
-        return f"crashed (signal {-code}, {name})"
-    return f"ended with exit code {code}"
+def _resident(slot: _Slot) -> float:
+    """MiB of a worker that are in memory."""
+    return system.memory_in_use(slot.process.pid) / system.MIB

@@ -8,13 +8,10 @@ the import of torch.
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import json
 import multiprocessing
 import os
-import resource
-import signal
 import sys
 import threading
 import time
@@ -24,8 +21,10 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from engine import system
 from engine.errors import LabError
 from engine.executors import Key, Work
+from engine.settings import read_setting
 
 if TYPE_CHECKING:
     from engine.events import Event
@@ -42,16 +41,17 @@ _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "st
 def work(pipe: Connection, target: str, catalog: str, private: str, threads: int, memory_mb: int | None) -> None:
     """The body of a worker process. target, catalog, private: 'module:function'. threads: of torch and the BLAS under numpy.
 
-    memory_mb: MiB of address space that runs may use beyond the idle worker, None = no limit.
+    memory_mb: MiB that runs may use beyond the idle worker, None = no limit. The engine watches it; here it is LAB_WORKER_MEMORY, by
+    which `engine.runner` refuses a run that needs more.
     """
-    _die_with_parent()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold memory, private tables included
+    system.end_with_parent(multiprocessing.parent_process())
+    system.ignore_stop_signals()
+    system.refuse_core_dumps()  # one would hold private tables
     os.environ.update(dict.fromkeys(_THREADS, str(threads)))  # read when torch and numpy are imported
+    _set_limit(memory_mb)
     try:
         run = _load(target)
         pipe.send(("catalog", _load(catalog)(live=True)))
-        if memory_mb is not None:
-            _limit_memory(memory_mb)
     except Exception as error:
         traceback.print_exc()
         pipe.send(("unable", _one_line(error)))
@@ -76,9 +76,10 @@ def work(pipe: Connection, target: str, catalog: str, private: str, threads: int
 
 def prepare(function: str) -> None:
     """The body of a process that calls `function` at the lowest priority."""
-    _die_with_parent()
+    system.end_with_parent(multiprocessing.parent_process())
+    system.ignore_stop_signals()
     os.environ.update(dict.fromkeys(_THREADS, "1"))
-    os.nice(19)
+    system.lower_priority()
     _try(function)
 
 
@@ -203,46 +204,20 @@ class _Outbox:
             self._events, self._sent = [], time.monotonic()
 
 
-def _die_with_parent() -> None:
-    """Ends this process when the engine process ends, in whatever way."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def follow() -> None:
-        parent.join()
-        os._exit(9)
-
-    threading.Thread(target=follow, daemon=True).start()
-    if sys.platform == "linux":  # the kernel also does it while a library holds Python's lock
-        set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-        if os.getppid() != parent.pid:  # it ended before the call
-            os._exit(9)
-
-
-def _limit_memory(memory_mb: int) -> None:
-    limit = _address_space() + memory_mb * (1 << 20)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
-def _address_space() -> int:
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[0]) * resource.getpagesize()
+def _set_limit(memory_mb: int | None) -> None:
+    os.environ["LAB_WORKER_MEMORY"] = "" if memory_mb is None else str(memory_mb)
 
 
 @contextmanager
 def _memory(memory_mb: int | None) -> Iterator[None]:
     """Sets a memory limit for one job, below that of the worker."""
-    if memory_mb is None:
-        yield
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = _address_space() + memory_mb * (1 << 20)
-    resource.setrlimit(resource.RLIMIT_AS, (limit if soft == resource.RLIM_INFINITY else min(limit, soft), hard))
+    usual = read_setting("LAB_WORKER_MEMORY", 0) or None
+    limits = [limit for limit in (usual, memory_mb) if limit is not None]
+    _set_limit(min(limits, default=None))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        _set_limit(usual)
 
 
 @contextmanager

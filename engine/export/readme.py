@@ -65,7 +65,7 @@ def write_readme(words: Mapping[str, Any], pipeline: Pipeline) -> str:
 
 ## Use it
 
-In a folder with Imbalance Lab's `engine` (and its requirements installed), this zip as `model.zip`, and new rows:
+Where Imbalance Lab is installed (`pip install .` in the folder of its source), with this zip as `model.zip` and new rows:
 
 ```python
 {FRAME_EXAMPLE if pipeline.reading is None else EXAMPLE}```

@@ -11,6 +11,7 @@ from typing import Any
 from engine.errors import UnknownName
 from engine.methods.base import Method
 from engine.spec.pens import check_pens
+from engine.text import quote
 
 FAMILIES = ("plain", "loss", "sampling", "meta", "deep", "oracle")
 """In order of display."""
@@ -31,12 +32,12 @@ def methods() -> dict[str, type[Method]]:
         for thing in vars(loaded).values():
             if isinstance(thing, type) and issubclass(thing, Method) and "name" in vars(thing):
                 if by_name.get(thing.name, thing) is not thing:
-                    raise TypeError(f"two methods are called {thing.name!r}")
+                    raise TypeError(f"two methods are called {quote(thing.name)}")
                 by_name[thing.name] = thing
     for thing in by_name.values():
         if thing.family not in FAMILIES:
             raise TypeError(
-                f"method {thing.name!r} is of no known family: {thing.family!r} is not one of {', '.join(FAMILIES)}"
+                f"method {quote(thing.name)} is of no known family: {quote(thing.family)} is not one of {', '.join(FAMILIES)}"
             )
     ordered = dict(sorted(by_name.items(), key=lambda item: (FAMILIES.index(item[1].family), item[0])))
     _check_pens(ordered)
@@ -46,10 +47,10 @@ def methods() -> dict[str, type[Method]]:
 def _check_pens(by_name: dict[str, type[Method]]) -> None:
     for name, thing in by_name.items():
         if not hasattr(thing, "pen") or set(thing.control_pens) != set(thing.controls):
-            raise TypeError(f"method {name!r} must have a pen, and one for each of its controls")
+            raise TypeError(f"method {quote(name)} must have a pen, and one for each of its controls")
     pens = [pair for name, thing in by_name.items() for pair in ((name, thing.pen), *thing.control_pens.items())]
     if doubled := [key for key, times in Counter(key for key, _ in pens).items() if times > 1]:
-        raise TypeError(f"two methods or controls are called {doubled[0]!r}")
+        raise TypeError(f"two methods or controls are called {quote(doubled[0])}")
     check_pens(pens)
 
 
@@ -63,4 +64,4 @@ def method(name: str) -> type[Method]:
     try:
         return methods()[name]
     except KeyError:
-        raise UnknownName(f"no method is called {name!r}; there are: {', '.join(methods())}.") from None
+        raise UnknownName(f"no method is called {quote(name)}; there are: {', '.join(methods())}.") from None

@@ -23,6 +23,7 @@ from engine.plain import to_plain
 from engine.spec import fields
 from engine.spec.fields import param
 from engine.spec.pens import Pen
+from engine.text import quote
 from engine.training import network_cache
 from engine.training.batches import Balanced, Passes, steps_of_pass
 from engine.training.camera import Camera
@@ -165,8 +166,8 @@ class TableMethod(Method, abc.ABC):
     }
 
     hidden: tuple[int, ...] = param(
-        (64, 64), low=1, high=1024, help="Width of each hidden layer. The first paper uses 128,16 on Adult."
-    )
+        (64, 64), low=1, high=1024, longest=16, product=4 << 20, help="Width of each hidden layer. The first paper uses 128,16 on Adult."
+    )  # fmt: skip
     activation: str = param("relu", choices=ACTIVATIONS, help="Non-linearity of the hidden layers.", advanced=True)
     learning_rate: float = param(1e-3, low=1e-5, high=1.0, log=True, help="Step size of Adam, with betas 0.5 and 0.999.")
     epochs: int = param(200, low=1, high=2000, log=True, help="Passes over the training rows; validation picks the best one.")
@@ -332,7 +333,7 @@ class DeepMethod(TableMethod, abc.ABC):
     def network(self, task: Task) -> str:
         """The network that `model` stands for on this task. Raises BadInput."""
         if task.shape is None and self.model not in ("auto", "mlp"):
-            raise BadInput(f"{self.name}(model={self.model!r}) needs images; these data are {task.kind}: use model='mlp'.")
+            raise BadInput(f"{self.name}(model={quote(self.model)}) needs images; these data are {task.kind}: use model='mlp'.")
         return self.model if self.model != "auto" else "mlp" if task.shape is None else "small-resnet"
 
     def step(self, net: Net, task: Task, loss: Loss) -> Descent:

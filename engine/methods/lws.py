@@ -63,8 +63,7 @@ class LWS(DecoupledMethod):
 
 
 class ScaleSGD(SGD):
-    """SGD with momentum on one factor per class, starting at 1. After a step `net`'s last layer is its initial one times the
-    factors.
+    """SGD with momentum on one factor per class, starting at 1: `net`'s last layer is its initial one times the factors.
 
     Batches hold features [R, B, H]. decay shrinks the factors towards 0. bias: the biases are multiplied too.
     """

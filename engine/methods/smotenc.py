@@ -30,7 +30,7 @@ class SMOTENC(DeepMethod):
 
     k_neighbors: int = param(5, low=1, high=50, help="How many nearest rows of the same class a new row may lie towards.")
     levels: tuple[int, ...] = param(
-        (), low=2, high=10_000, advanced=True,
+        (), low=2, high=10_000, longest=2_000, advanced=True,
         help="How many levels each categorical column has, where the table's last columns are theirs, one for each level, 1 for the "
         "row's own. Empty: as the data set says; a table given to a classifier says nothing.",
     )  # fmt: skip

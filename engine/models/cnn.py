@@ -114,9 +114,13 @@ class CNN(Net):
         return apply_head(z, *split_head(tail, self.width, self.classes), self.cosine)
 
     def derive(self, objective: Callable[[Net], Tensor]) -> tuple[Tensor, Tensor]:
-        """See Net. A replicate without rows in the batch has gradient 0 and keeps its statistics."""
+        """See Net. A replicate without rows in the batch has gradient 0 and keeps its statistics.
+
+        Of cuDNN's algorithms only those that give the same bits each time are used.
+        """
         leaves = [list(trunk.parameters()) for trunk in self._trunks]
-        with torch.enable_grad():
+        cudnn = torch.backends.cudnn
+        with torch.enable_grad(), cudnn.flags(enabled=cudnn.enabled, benchmark=False, deterministic=True):
             tail = self._tail().detach().clone().requires_grad_()
             try:
                 self._learn(tail)

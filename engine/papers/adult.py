@@ -113,8 +113,8 @@ def _claims(ratio: str, runs: Mapping[str, Arm]) -> list[Claim]:
     """What the paper says of one ratio, the controls' part of it, and that its oracle is one."""
     where = f"{SHOWN} {ratio}"
 
-    def above(left: str, right: str, metric: str = METRICS[0], said: str = "average precision") -> Claim:
-        return Claim(f"{left} above {right}, {said}", where, Reading(runs[left], metric), Reading(runs[right], metric))
+    def above(left: str, right: str, metric: str = METRICS[0], title: str = "average precision") -> Claim:
+        return Claim(f"{left} above {right}, {title}", where, Reading(runs[left], metric), Reading(runs[right], metric))
 
     out = [above(OWN, other) for other in runs if other not in (OWN, ORACLE)]
     out += [above(OWN, other, metric, metric.replace("_", " ")) for metric in METRICS[1:] for other in ("CE", "RS")]
@@ -147,21 +147,21 @@ def figures(table: Table, lines: Mapping[str, Mapping[str, Any]]) -> dict[str, A
     on validation, epoch by epoch, at 50:1. "5": of explicit gradient at 50:1, epoch by epoch: adapted_loss (of the stepped classifier on
     validation rows), synthetic_loss, train_loss, valid_loss. Methods that were not run are left out.
     """
-    found = {
+    runs_by_name = {
         (row.labels["ratio"], row.labels["method"]): lines[row.reading.arm.key]
         for row in table.rows
         if row.reading and row.reading.arm.key in lines
     }
     third: dict[str, Any] = {}
     fourth: dict[str, Any] = {}
-    for (ratio, method), one in found.items():
+    for (ratio, method), one in runs_by_name.items():
         if method in FIGURE_3:
             third.setdefault(ratio, {})[method] = {name: one[name] for name in ("recall", "precision")}
         if ratio == FIGURE_RATIO:
             fourth[method] = {
                 name.partition("/")[0]: values for name, values in one["history"].items() if name.endswith("/valid_ap")
             }
-    history = found.get((FIGURE_RATIO, OWN), {}).get("history", {})
+    history = runs_by_name.get((FIGURE_RATIO, OWN), {}).get("history", {})
     wanted = ("adapted_loss", "synthetic_loss", "train_loss", "valid_loss")
     fifth = {name: history[f"points/{name}"] for name in wanted if f"points/{name}" in history}
     return {name: figure for name, figure in (("3", third), ("4", fourth), ("5", fifth)) if figure}

@@ -94,7 +94,7 @@ class FolderCache:
         """See ResultCache. Written beside and moved, so that an interruption leaves no half file."""
         path = self.folder / f"{result.run_id}.json"
         part = path.with_suffix(".part")
-        part.write_text(json.dumps(summarise_result(result)), encoding="utf-8")
+        part.write_text(json.dumps(summarise_result(result)), encoding="utf-8", newline="")
         os.replace(part, path)
 
 

@@ -117,7 +117,7 @@ def check_path(file: Path | None) -> None:
 def write_file(file: Path, text: str) -> None:
     """Writes a report. Raises BadParameter where it cannot be written."""
     try:
-        file.write_text(text, encoding="utf-8")
+        file.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise BadParameter(f"--report {one_line(file, 200)!r} cannot be written: {why}.") from error

@@ -203,4 +203,4 @@ def check_table(table: Table, trials: int) -> None:
     try:
         import optuna  # noqa: F401
     except ImportError as error:
-        raise BadInput(f"--tune needs Optuna ({error}); install it with `pip install -r requirements.txt`.") from None
+        raise BadInput(f"--tune needs Optuna ({error}); `pip install .` in the folder of the source brings it.") from None

@@ -17,6 +17,7 @@ from engine.errors import OutOfMemory
 from engine.events import Event, Frame, Note, Phase, Progress, Running, Scene, finish
 from engine.methods import method
 from engine.runner.chunks import chunk_size, split_replicates
+from engine.runner.memory import require_memory
 from engine.runner.provenance import collect_provenance
 from engine.runner.record import RunRecord
 from engine.settings import read_setting
@@ -40,8 +41,8 @@ def run(
     `contributions/<replicate>`: see engine.analysis.sample and .contributions).
 
     device: auto (cuda if there is one), cpu or cuda. frames: pictures of the first replicate, 0 for none. The environment's
-    LAB_THREADS: CPU threads, default 1. dataset: the spec's dataset if the caller has already read it. Raises the errors of
-    engine.errors. Close it at any event to stop.
+    LAB_THREADS: CPU threads, default 1; LAB_WORKER_MEMORY: see `engine.runner.memory`. dataset: the spec's dataset if the caller
+    has already read it. Raises the errors of engine.errors. Close it at any event to stop.
     """
     began = time.monotonic()
     # One thread: the matrices are small. A second thread gains little on an idle machine and, if a browser uses the other core,
@@ -53,6 +54,8 @@ def run(
     where = torch.device(choose_device(device))
     yield Phase("data", "Reading the data")
     dataset = load(spec.dataset, spec.data) if dataset is None else dataset
+    if where.type == "cpu":
+        require_memory(spec, dataset)
     record = RunRecord(spec.replicates)
     for numbers in split_replicates(spec.replicates, chunk_size(dataset)):
         yield from _fit_chunk(spec, dataset, numbers, where, dtype, frames, record)

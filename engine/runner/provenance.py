@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from engine import system
 from engine.devices import device_name
 from engine.version import NUMERICS
 
@@ -41,12 +42,7 @@ def describe_processor() -> str:
 
     The architecture alone if the system does not name the model.
     """
-    facts: dict[str, str] = {}
-    try:
-        first = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
-        facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
-    except OSError:
-        pass  # not Linux
+    facts = system.read_processor_facts()
     name = facts.get("model name") or platform.processor() or platform.machine()
     if "model" in facts:  # a virtual machine's name leaves them out
         name += f" (family {facts.get('cpu family', '?')}, model {facts['model']})"
@@ -59,15 +55,15 @@ def read_commit() -> str | None:
     try:
         shared = git
         if git.is_file():  # a linked worktree has its own HEAD; branches are in the main checkout
-            git = git.parent / git.read_text().strip().removeprefix("gitdir: ")
-            shared = git / (git / "commondir").read_text().strip()
-        head = (git / "HEAD").read_text().strip()
+            git = git.parent / git.read_text(encoding="utf-8").strip().removeprefix("gitdir: ")
+            shared = git / (git / "commondir").read_text(encoding="utf-8").strip()
+        head = (git / "HEAD").read_text(encoding="utf-8").strip()
         if not head.startswith("ref: "):
             return head
         ref = shared / head.removeprefix("ref: ")
         if ref.exists():
-            return ref.read_text().strip()
-        packed = (shared / "packed-refs").read_text().splitlines()
+            return ref.read_text(encoding="utf-8").strip()
+        packed = (shared / "packed-refs").read_text(encoding="utf-8").splitlines()
         return next((line.split()[0] for line in packed if line.endswith(head.removeprefix("ref: "))), None)
     except OSError:
         return None

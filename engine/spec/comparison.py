@@ -14,6 +14,7 @@ from engine.spec.companions import BASELINE
 from engine.spec.fields import catalog_field, is_number
 from engine.spec.result import DEFAULT_METRIC, METRICS
 from engine.spec.run import MAX_RATIO, Imbalance, canonical_json
+from engine.text import quote
 from engine.version import NUMERICS
 
 TREES, TREES_TITLE = "trees", "Gradient-boosted trees"
@@ -23,6 +24,8 @@ SOURCES = {"upload", "dataset", "file"}
 
 BUDGETS = (5.0, 3600.0)
 """Range of the budget, in seconds."""
+MOST_METHODS = 200
+"""Names that a comparison may list."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,9 @@ class CompareSpec:
     def __post_init__(self) -> None:
         source = self.source
         if not isinstance(source, Mapping) or len(source) != 1 or not SOURCES & set(source):
-            raise BadParameter(f"source={source!r}: must be {{'upload': id}}, {{'dataset': name}} or {{'file': name}}.")
+            raise BadParameter(f"source={quote(source)}: must be {{'upload': id}}, {{'dataset': name}} or {{'file': name}}.")
         if not all(isinstance(v, str) for v in source.values()):
-            raise BadParameter(f"source={source!r}: must name one upload, dataset or file.")
+            raise BadParameter(f"source={quote(source)}: must name one upload, dataset or file.")
         for name in ("target", "positive"):
             if not isinstance(getattr(self, name), str | None):
                 raise BadParameter(f"{name} must be text, or nothing; got {type(getattr(self, name)).__name__}.")
@@ -60,16 +63,20 @@ class CompareSpec:
             raise BadParameter("reading must be options with values.")
         low, high = BUDGETS
         if not is_number(self.budget) or not low <= self.budget <= high:
-            raise BadParameter(f"budget={self.budget!r}: must be in [{low:g}, {high:g}] seconds.")
+            raise BadParameter(f"budget={quote(self.budget)}: must be in [{low:g}, {high:g}] seconds.")
         if self.ratio is not None and (not is_number(self.ratio) or not 1 <= self.ratio <= MAX_RATIO):
-            raise BadParameter(f"ratio={self.ratio!r}: must be in [1, {MAX_RATIO:g}], or nothing for the data as they come.")
+            raise BadParameter(
+                f"ratio={quote(self.ratio)}: must be in [1, {MAX_RATIO:g}], or nothing for the data as they come."
+            )
         if self.metric not in METRICS:
-            raise BadParameter(f"metric={self.metric!r}: must be one of {', '.join(METRICS)}.")
+            raise BadParameter(f"metric={quote(self.metric)}: must be one of {', '.join(METRICS)}.")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**31:
-            raise BadParameter(f"seed={self.seed!r}: must be a whole number in [0, {2**31 - 1}].")
+            raise BadParameter(f"seed={quote(self.seed)}: must be a whole number in [0, {2**31 - 1}].")
         if self.methods is not None:
             if not isinstance(self.methods, (tuple, list)) or not all(isinstance(m, str) for m in self.methods):
                 raise BadParameter("methods must be a list of names, or nothing for all.")
+            if len(self.methods) > MOST_METHODS:
+                raise BadParameter(f"methods: has {len(self.methods)} names; at most {MOST_METHODS} are compared at once.")
             object.__setattr__(self, "methods", tuple(dict.fromkeys((BASELINE, *self.methods))))
         for name in ("source", "reading"):  # copied to plain dicts, so that the caller cannot change them
             object.__setattr__(self, name, json.loads(json.dumps(dict(getattr(self, name)))))
@@ -85,7 +92,7 @@ class CompareSpec:
             return self
         known = list_contenders(catalog)
         if unknown := [name for name in self.methods if name not in known]:
-            raise BadParameter(f"method {unknown[0]!r} is not compared here; it must be one of {', '.join(known)}.")
+            raise BadParameter(f"method {quote(unknown[0])} is not compared here; it must be one of {', '.join(known)}.")
         return dataclasses.replace(self, methods=tuple(name for name in known if name in self.methods))
 
     @property
@@ -104,7 +111,7 @@ class CompareSpec:
         if not isinstance(value, Mapping) or "source" not in value:
             raise BadParameter("a comparison must be names with values, source among them.")
         if extra := value.keys() - {f.name for f in dataclasses.fields(cls)}:
-            raise BadParameter(f"a comparison has no field {min(extra, key=str)!r}.")
+            raise BadParameter(f"a comparison has no field {quote(min(extra, key=str))}.")
         methods = value.get("methods")
         return cls(**{**value, "methods": tuple(methods) if isinstance(methods, list) else methods})
 

@@ -15,6 +15,7 @@ from engine.errors import BadParameter, UnknownName
 from engine.spec import fields
 from engine.spec.fields import param
 from engine.spec.run import canonical_json
+from engine.text import quote
 from engine.version import NUMERICS
 
 FEATURES = "features/0"
@@ -28,7 +29,7 @@ class Cost:
     k: neighbours (t-SNE: the perplexity). iterations: 1000 where the technique has no such parameter. first: extra seconds
     while the libraries are not imported yet. compile: extra seconds, once per machine. Fitted to n = 600, 1250, 2500 at d = 64,
     to d = 640 and to four times the neighbours at n = 2500 (normal clusters; one thread of a 2-core Xeon virtual machine,
-    scikit-learn 1.9.1, umap-learn 0.5.12, numba 0.68; the figures are in tests/engine/test_techniques.py). Another machine
+    scikit-learn 1.9.1, umap-learn 0.5.12, numba 0.68; the figures are in tests/engine/test_embedding_spec.py). Another machine
     differs by a factor, which the store estimates from its own jobs: `Store.embed_seconds`.
     """
 
@@ -112,7 +113,7 @@ TECHNIQUES: dict[str, type[Technique]] = {t.name: t for t in (PCA, TSNE, UMAP)}
 def make_technique(name: str, params: Mapping[str, Any]) -> Technique:
     """The technique of this name, with checked parameters and defaults filled in. Raises UnknownName or BadParameter."""
     if name not in TECHNIQUES:
-        raise UnknownName(f"no technique is called {name!r}; there are: {', '.join(TECHNIQUES)}.")
+        raise UnknownName(f"no technique is called {quote(name)}; there are: {', '.join(TECHNIQUES)}.")
     return TECHNIQUES[name](**fields.check(fields.describe(TECHNIQUES[name]), params, name))
 
 
@@ -146,7 +147,7 @@ class EmbedSpec:
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**31:
-            raise BadParameter(f"seed={self.seed!r}: must be a whole number in [0, {2**31 - 1}].")
+            raise BadParameter(f"seed={quote(self.seed)}: must be a whole number in [0, {2**31 - 1}].")
         object.__setattr__(self, "params", dataclasses.asdict(make_technique(self.technique, self.params)))
 
     @property

@@ -9,11 +9,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, TypeGuard
 
 from engine.errors import BadParameter, UnknownName
 from engine.spec.pens import UNKNOWN
+from engine.text import quote
 
 KINDS = {int: "int", float: "float", bool: "bool", str: "choice", tuple: "ints"}
 
@@ -53,22 +55,29 @@ def param(
     label: str | None = None,
     unit: str = "",
     advanced: bool = False,
+    longest: int | None = None,
+    product: int | None = None,
 ) -> Any:
     """A dataclass field with a range and a help text.
 
-    `low` and `high` are inclusive; for a tuple of ints they bound every entry. `log`: the form shows a logarithmic slider.
-    `advanced`: the form shows the field among the advanced ones. A str default needs `choices`.
+    `low` and `high` are inclusive; for a tuple of ints they bound every entry, `longest` the number of entries, which every list
+    names, and `product` the sum of the products of neighbours: of widths of layers, the weights between them. `log`: the form
+    shows a logarithmic slider. `advanced`: the form shows the field among the advanced ones. A str default needs `choices`.
     """
     if isinstance(default, str) and choices is None:
         raise TypeError("a text parameter needs its choices")
+    if isinstance(default, tuple) != (longest is not None):
+        raise TypeError("a list needs its greatest length, and nothing else has one")
     meta = {"low": low, "high": high, "choices": choices, "log": log, "help": help, "unit": unit}
-    return dataclasses.field(default=default, metadata=meta | {"label": label, "advanced": advanced})
+    meta |= {"label": label, "advanced": advanced} | ({} if longest is None else {"longest": longest, "product": product})
+    return dataclasses.field(default=default, metadata=meta)
 
 
 def describe(cls: type) -> list[dict[str, Any]]:
     """The parameters of a dataclass as JSON-plain dicts, in order of definition.
 
-    Keys: name, label, kind (int, float, bool, choice, ints), default, low, high, choices, log, help, unit, advanced.
+    Keys: name, label, kind (int, float, bool, choice, ints), default, low, high, choices, log, help, unit, advanced; of ints also
+    longest and product, which a catalog of an older engine lacks.
     """
     out = []
     for f in dataclasses.fields(cls):
@@ -92,14 +101,14 @@ def check(described: list[dict[str, Any]], values: Mapping[str, Any], who: str) 
     for name in values:
         if name not in known:
             listed = ", ".join(sorted(known)) or "none"
-            raise UnknownName(f"{who} has no parameter {name!r}; it has: {listed}.")
+            raise UnknownName(f"{who} has no parameter {quote(name)}; it has: {listed}.")
     return {d["name"]: check_value(d, values.get(d["name"], d["default"]), who) for d in described}
 
 
 def check_value(d: Mapping[str, Any], value: Any, who: str) -> Any:
     """Checks one value against its field's description and returns it in the field's type (a list for `ints`)."""
     name, kind = d["name"], d["kind"]
-    wrong = BadParameter(f"{who}({name}={value!r}): must be {_describe_range(d)}.")
+    wrong = BadParameter(f"{who}({name}={quote(value)}): must be {_describe_range(d)}.")
     if kind == "bool":
         if not isinstance(value, bool):
             raise wrong
@@ -113,6 +122,7 @@ def check_value(d: Mapping[str, Any], value: Any, who: str) -> Any:
             raise wrong
         if not all(_is_inside(d, v) for v in value):
             raise wrong
+        _check_size(d, value, who)
         return list(value)
     if not is_number(value):
         raise wrong
@@ -126,6 +136,16 @@ def check_value(d: Mapping[str, Any], value: Any, who: str) -> Any:
     if not _is_inside(d, value):
         raise wrong
     return value
+
+
+def _check_size(d: Mapping[str, Any], value: Sequence[int], who: str) -> None:
+    longest, product = d.get("longest"), d.get("product")
+    if longest is not None and len(value) > longest:
+        raise BadParameter(f"{who}({d['name']}): has {len(value)} numbers; at most {longest} are taken.")
+    if product is not None and (size := sum(a * b for a, b in pairwise(value))) > product:
+        raise BadParameter(
+            f"{who}({d['name']}={list(value)}): neighbours make {size:,} when multiplied and added up; at most {product:,} are taken."
+        )
 
 
 def parse(d: Mapping[str, Any], text: str, who: str) -> Any:
@@ -142,7 +162,7 @@ def parse(d: Mapping[str, Any], text: str, who: str) -> Any:
             value = float(text)
             value = int(value) if kind == "int" and value.is_integer() else value
     except (KeyError, ValueError):
-        raise BadParameter(f"{who}({d['name']}={text!r}): must be {_describe_range(d)}.") from None
+        raise BadParameter(f"{who}({d['name']}={quote(text)}): must be {_describe_range(d)}.") from None
     return check_value(d, value, who)
 
 

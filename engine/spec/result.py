@@ -101,9 +101,9 @@ class Result:
         return {name: to_plain(getattr(self, name)) for name in self.__dataclass_fields__ if name != "arrays"}
 
     @classmethod
-    def from_json(cls, words: dict[str, Any], arrays: dict[str, np.ndarray]) -> Result:
+    def from_json(cls, fields: dict[str, Any], arrays: dict[str, np.ndarray]) -> Result:
         """The result of its two parts."""
-        return cls(**{name: value for name, value in words.items() if name in cls.__dataclass_fields__}, arrays=arrays)
+        return cls(**{name: value for name, value in fields.items() if name in cls.__dataclass_fields__}, arrays=arrays)
 
     def metric(self, name: str) -> Interval:
         """One metric's mean and interval."""

@@ -15,6 +15,7 @@ from typing import Any
 from engine.errors import BadParameter, UnknownName
 from engine.spec import fields
 from engine.spec.fields import is_number
+from engine.text import quote
 from engine.version import NUMERICS
 
 PROFILES = ("native", "ratio", "exponential", "step", "gaussian", "remove")
@@ -46,19 +47,21 @@ class Imbalance:
 
     def __post_init__(self) -> None:
         if self.profile not in PROFILES:
-            raise BadParameter(f"imbalance profile {self.profile!r} is not known; it must be one of {', '.join(PROFILES)}.")
+            raise BadParameter(
+                f"imbalance profile {quote(self.profile)} is not known; it must be one of {', '.join(PROFILES)}."
+            )
         needs_ratio = self.profile in ("ratio", "exponential", "step", "gaussian")
         if needs_ratio and not (is_number(self.ratio) and 1 <= self.ratio <= MAX_RATIO):
-            raise BadParameter(f"profile {self.profile!r} needs a ratio in [1, {MAX_RATIO:g}]; got {self.ratio!r}.")
+            raise BadParameter(f"profile {quote(self.profile)} needs a ratio in [1, {MAX_RATIO:g}]; got {quote(self.ratio)}.")
         if not needs_ratio and self.ratio is not None:
-            raise BadParameter(f"profile {self.profile!r} takes no ratio; use profile 'ratio'.")
+            raise BadParameter(f"profile {quote(self.profile)} takes no ratio; use profile 'ratio'.")
         if self.profile == "remove" and not (is_number(self.rate) and 0 < self.rate < 1):
-            raise BadParameter(f"profile 'remove' needs a rate between 0 and 1, such as 0.9; got {self.rate!r}.")
+            raise BadParameter(f"profile 'remove' needs a rate between 0 and 1, such as 0.9; got {quote(self.rate)}.")
         if self.profile != "remove" and self.rate is not None:
-            raise BadParameter(f"profile {self.profile!r} takes no rate; use profile 'remove'.")
+            raise BadParameter(f"profile {quote(self.profile)} takes no rate; use profile 'remove'.")
         where = self.where or ("all" if self.profile in ("native", "ratio") else "train")
         if where not in WHERE:
-            raise BadParameter(f"where={where!r} is not known; it must be 'all' or 'train'.")
+            raise BadParameter(f"where={quote(where)} is not known; it must be 'all' or 'train'.")
         if self.profile == "native":
             where = "all"  # nothing is cut, so both values mean the same and must have one id
         object.__setattr__(self, "where", where)
@@ -88,7 +91,7 @@ class RunSpec:
         for name, low, high in (("folds", 1, 10), ("seeds", 1, 100), ("seed", 0, 2**31 - 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise BadParameter(f"{name}={value!r}: must be a whole number in [{low}, {high}].")
+                raise BadParameter(f"{name}={quote(value)}: must be a whole number in [{low}, {high}].")
         for name in ("data", "params"):  # copied to plain dicts, so that the caller cannot change them
             object.__setattr__(self, name, json.loads(json.dumps(dict(getattr(self, name)))))
 
@@ -130,10 +133,10 @@ class RunSpec:
         imbalance = _fields_of(Imbalance, _fields_of(cls, value, "a run's spec").get("imbalance", {}), "a run's imbalance")
         for name in ("dataset", "method"):
             if not isinstance(value.get(name), str):
-                raise BadParameter(f"a run's spec must name its {name}; got {value.get(name)!r}.")
+                raise BadParameter(f"a run's spec must name its {name}; got {quote(value.get(name))}.")
         for name in ("data", "params"):
             if not isinstance(value.get(name, {}), Mapping):
-                raise BadParameter(f"{name} of a run's spec must be names with values; got {value[name]!r}.")
+                raise BadParameter(f"{name} of a run's spec must be names with values; got {quote(value[name])}.")
         return cls(**{**value, "imbalance": Imbalance(**imbalance)})
 
     def run_id(self, fingerprint: str, owner: str | None = None) -> str:
@@ -155,7 +158,7 @@ def table_options(options: Mapping[str, Any], *, target: bool = True) -> dict[st
     (`engine.data.tables.reading.read_sheet`). Raises BadParameter.
     """
     if extra := options.keys() - {"target", "positive", "reading"}:
-        raise BadParameter(f"a table's options are target, positive and reading; there is no {min(extra, key=str)!r}.")
+        raise BadParameter(f"a table's options are target, positive and reading; there is no {quote(min(extra, key=str))}.")
     chosen = {name: options.get(name) for name in ("target", "positive")}
     for name, value in chosen.items():
         if value is not None and not isinstance(value, str):
@@ -171,9 +174,9 @@ def table_options(options: Mapping[str, Any], *, target: bool = True) -> dict[st
 def _fields_of(cls: type, value: Any, what: str) -> Mapping[str, Any]:
     """Returns `value` unchanged where it is a mapping of fields of that dataclass. Raises BadParameter otherwise."""
     if not isinstance(value, Mapping):
-        raise BadParameter(f"{what} must be names with values; got {value!r}.")
+        raise BadParameter(f"{what} must be names with values; got {quote(value)}.")
     if extra := value.keys() - {f.name for f in dataclasses.fields(cls)}:
-        raise BadParameter(f"{what} has no field {min(extra, key=str)!r}.")
+        raise BadParameter(f"{what} has no field {quote(min(extra, key=str))}.")
     return value
 
 
@@ -195,4 +198,4 @@ def find_entry(catalog: Mapping[str, Any], kind: str, name: str) -> dict[str, An
         if entry["name"] == name:
             return entry
     names = ", ".join(e["name"] for e in catalog[kind])
-    raise UnknownName(f"no {kind[:-1]} is called {name!r}; there are: {names}.")
+    raise UnknownName(f"no {kind[:-1]} is called {quote(name)}; there are: {names}.")

@@ -49,17 +49,17 @@ def compute_differences(values: Mapping[str, Values], plain: str, test_share: fl
     return {name: Difference(test, p) for (name, test), p in zip(tests.items(), adjusted, strict=True)}
 
 
-def find_best(found: Mapping[str, Difference]) -> str | None:
+def find_best(differences: Mapping[str, Difference]) -> str | None:
     """The method with the largest mean difference among those better than plain training after Holm; None where there is none."""
-    better = {name: d.test.mean for name, d in found.items() if d.better}
+    better = {name: d.test.mean for name, d in differences.items() if d.better}
     return max(better, key=lambda name: better[name]) if better else None
 
 
-def write_verdict(found: Mapping[str, Difference], titles: Mapping[str, str], metric: str) -> str:
+def write_verdict(differences: Mapping[str, Difference], titles: Mapping[str, str], metric: str) -> str:
     """The verdict as a sentence, with its precision. titles: name -> title; metric: its label."""
-    tested = {name: d for name, d in found.items() if np.isfinite(d.test.p)}
+    tested = {name: d for name, d in differences.items() if np.isfinite(d.test.p)}
     metric = metric[0].lower() + metric[1:] if metric[1:2].islower() else metric
-    if not found:
+    if not differences:
         return "Plain training was run alone: there is nothing to compare it with."
     if not tested:
         return f"Too few replicates were completed to compare anything: a difference in {metric} needs at least two."

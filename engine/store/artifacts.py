@@ -8,6 +8,7 @@ from engine.errors import UnknownName
 from engine.store.database import Database, Part
 from engine.store.jobs import visible_to
 from engine.store.schema import ARTIFACTS, JOBS
+from engine.text import quote
 
 
 class Artifacts(Part):
@@ -18,7 +19,7 @@ class Artifacts(Part):
         with self.database.writing() as connection:
             row = connection.execute(sa.select(JOBS.c.owner).where(JOBS.c.id == id)).first()
             if row is None:
-                raise UnknownName(f"no run is called {id!r} here.")
+                raise UnknownName(f"no run is called {quote(id)} here.")
             self.database.upsert(connection, ARTIFACTS, self.database.artifact_row(id, name, data, row.owner))
 
     def artifact(self, id: str, name: str, *, owner: str | None = None) -> bytes | None:

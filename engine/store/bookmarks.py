@@ -16,7 +16,7 @@ from engine.store.database import Part
 from engine.store.forgetting import purge, request_purge
 from engine.store.jobs import visible_to
 from engine.store.schema import BOOKMARKS, JOBS, SWEEPS
-from engine.text import one_line
+from engine.text import one_line, quote
 
 MAX_NAME = 80
 """Characters of a name that a person gives a run."""
@@ -72,7 +72,7 @@ def find_owner(connection: Connection, id: str, owner: str | None) -> str | None
     if row is not None:
         return str(row.owner) if row.owner is not None else None
     if connection.execute(sa.select(SWEEPS.c.id).where(SWEEPS.c.id == id)).first() is None:
-        raise UnknownName(f"nothing is called {id!r} here; it may have been deleted, or belong to another browser.")
+        raise UnknownName(f"nothing is called {quote(id)} here; it may have been deleted, or belong to another browser.")
     return None
 
 

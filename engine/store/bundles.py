@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from engine.errors import BadData, BadInput, LabError, UnknownName
+from engine.damage import check_members, refuse_damage
+from engine.errors import BadData, BadInput, UnknownName
 from engine.events import decode
 from engine.spec import RunSpec
 from engine.spec.comparison import CompareSpec
@@ -20,10 +23,12 @@ from engine.store.database import Database, Part
 from engine.store.events import Encoded
 from engine.store.results import decode_result, insert_finished
 from engine.store.schema import ARTIFACTS, EVENTS, JOBS, RESULTS
+from engine.text import quote
 
 BUNDLE_FORMAT = 1
 BUNDLE_LIMIT = 1 << 30
 """A bundle that unpacks to more bytes than this is refused."""
+_ID = re.compile("[0-9a-f]{16}")
 KINDS = ("run", "compare")
 """Jobs that a bundle can hold."""
 
@@ -51,29 +56,38 @@ class Bundles(Part):
 
         Raises BadData for a file that is no bundle; then nothing of it is stored.
         """
-        try:
-            with zipfile.ZipFile(path) as bundle:
-                if sum(entry.file_size for entry in bundle.infolist()) > BUNDLE_LIMIT:
-                    raise BadData(f"{path} unpacks to more than {BUNDLE_LIMIT >> 20} MiB, which no bundle of runs does.")
-                head = json.loads(bundle.read("bundle.json"))
-                if head["format"] != BUNDLE_FORMAT:
-                    raise BadData(f"{path} is a bundle of format {head['format']}; this version reads format {BUNDLE_FORMAT}.")
-                runs = [(str(id), *_read_run(bundle, str(id))) for id in head["runs"]]
-        except (OSError, EOFError, zipfile.BadZipFile, KeyError, TypeError, ValueError, RuntimeError) as error:
-            if isinstance(error, LabError):
-                raise
-            raise BadData(f"{path} is no bundle of runs: {error}.") from error
+        with refuse_damage(f"{path} is no bundle of runs"), _refuse_specs(path), zipfile.ZipFile(path) as bundle:
+            check_members(bundle, BUNDLE_LIMIT, str(path))
+            head = json.loads(bundle.read("bundle.json"))
+            if head["format"] != BUNDLE_FORMAT:
+                raise BadData(
+                    f"{path} is a bundle of format {quote(head['format'])}; this version reads format {BUNDLE_FORMAT}."
+                )
+            if not all(isinstance(id, str) and _ID.fullmatch(id) for id in head["runs"]):
+                raise BadData(f"{path} is no bundle of runs: the id of a run is 16 of 0-9a-f.")
+            runs = [(id, *_read_run(bundle, id)) for id in dict.fromkeys(head["runs"])]
         for run in runs:
             with self.database.writing() as connection:
                 insert_finished(self.database, connection, *run)
         return [run[0] for run in runs]
 
 
+@contextmanager
+def _refuse_specs(path: str | os.PathLike[str]) -> Iterator[None]:
+    """What is wrong with a spec inside a bundle is wrong with the file."""
+    try:
+        yield
+    except BadData:
+        raise
+    except BadInput as error:
+        raise BadData(f"{path} is no bundle of runs: {error}") from error
+
+
 def _export_one(database: Database, bundle: zipfile.ZipFile, id: str) -> None:
     with database.reading() as connection:
         job = connection.execute(sa.select(JOBS).where(JOBS.c.id == id)).first()
         if job is None:
-            raise UnknownName(f"no run is called {id!r} here.")
+            raise UnknownName(f"no run is called {quote(id)} here.")
         if job.kind not in KINDS:
             raise BadInput(f"job {id} is no run; export the run it was made from, which carries it.")
         if job.owner is not None:
@@ -106,10 +120,10 @@ def _put(bundle: zipfile.ZipFile, name: str, data: bytes) -> None:
 
 def _read_run(bundle: zipfile.ZipFile, id: str) -> tuple[dict[str, Any], tuple[str, bytes], list[Encoded], dict[str, bytes]]:
     """One job of a bundle, each part decoded once to check it. Raises BadData and what zipfile raises."""
-    facts = json.loads(bundle.read(f"{id}/job.json"))
+    facts = _check_facts(json.loads(bundle.read(f"{id}/job.json")))
     result, arrays = bundle.read(f"{id}/result.json").decode(), bundle.read(f"{id}/result.npz")
     if facts.get("kind", "run") not in KINDS:
-        raise BadData(f"the bundle holds a job of kind {facts['kind']!r}; this version reads {' and '.join(KINDS)}.")
+        raise BadData(f"the bundle holds a job of kind {quote(facts['kind'])}; this version reads {' and '.join(KINDS)}.")
     if facts.get("kind") == "compare":
         json.loads(result)
         id_inside = CompareSpec.from_json(facts["spec"]).id(facts["fingerprint"])
@@ -125,4 +139,23 @@ def _read_run(bundle: zipfile.ZipFile, id: str) -> tuple[dict[str, Any], tuple[s
         decode(*event)
         events.append(event)
     artifacts = {str(name): bundle.read(f"{id}/artifacts/{n}") for n, name in enumerate(facts["artifacts"])}
+    last = [json.loads(text) for kind, text, _ in events if kind == "progress"][-1:]
+    if any(type(words[name]) is not int for words in last for name in ("done", "total")):
+        raise BadData(f"the bundle's run {id} counts its steps in something else than whole numbers.")
+    for text in (*artifacts, *(part for kind, words, _ in events for part in (kind, words))):
+        text.encode()  # half a character, which JSON can spell, is none that the store can hold
     return facts, (result, arrays), events, artifacts
+
+
+def _check_facts(value: Any) -> dict[str, Any]:
+    """A job's facts in the kinds that the store holds. Raises BadData, and what wrong kinds raise."""
+    facts = dict(value)
+    for name in ("created", "finished"):
+        facts[name] = float(facts[name])
+        if not 0 <= facts[name] < 1e12:
+            raise BadData(f"the bundle holds a job whose time {quote(facts[name])} is none.")
+    if not isinstance(facts["fingerprint"], str) or not isinstance(facts["artifacts"], list):
+        raise BadData("the bundle holds a job whose fingerprint is no text, or whose artifacts are no list.")
+    facts["fingerprint"].encode()
+    canonical_json(facts["spec"])  # refuses numbers that are none
+    return facts

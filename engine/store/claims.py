@@ -24,6 +24,7 @@ from engine.store.jobs import (
     job_from_row,
 )
 from engine.store.schema import JOBS
+from engine.text import quote
 
 
 class Claims(Part):
@@ -97,7 +98,7 @@ class Claims(Part):
         `save_result` alone.
         """
         if state not in ("failed", "cancelled", "interrupted"):
-            raise StoreError(f"finish({state!r}): must be failed, cancelled or interrupted.")
+            raise StoreError(f"finish({quote(state)}): must be failed, cancelled or interrupted.")
         active = JOBS.c.state.in_(ACTIVE if state == "cancelled" else ("running",))
         ours = sa.true() if attempt is None else JOBS.c.attempt == attempt
         query = JOBS.update().where(JOBS.c.id == id, active, ours)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -13,9 +14,11 @@ import platformdirs
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engine.errors import StoreError
+from engine.errors import BadStore, StoreError
+from engine.text import quote
 
-NOT_A_FILE = "the store's URL {url!r} must name a SQLite file, such as sqlite:////folder/lab.db."
+_NOT_A_FILE = "the store's URL {url} must name a SQLite file, such as sqlite:////folder/lab.db."
+_NO_URL = "{url} is no store's URL; it must look like sqlite:////folder/lab.db."
 
 
 def default_url() -> str:
@@ -34,17 +37,40 @@ def default_url() -> str:
 
 
 def open_database(url: str | None = None) -> Database:
-    """The database at a URL, `default_url()` where none is given; created where it does not exist. Raises StoreError."""
-    url = url or default_url()
+    """The database at a URL, `default_url()` where none is given; created where it does not exist.
+
+    Raises BadStore for what cannot be a store, and StoreError.
+    """
+    url = default_url() if url is None else url
+    check_url(url)
+    from engine.store.sqlite import SqliteDatabase
+
+    return SqliteDatabase(url)
+
+
+def check_url(url: str) -> Path:
+    """The file that a store's URL names. Raises BadStore where it names none, or the file cannot be a store."""
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
-        raise StoreError(f"{url!r} is no store's URL; it must look like sqlite:////folder/lab.db.") from None
-    if parsed.get_backend_name() == "sqlite":
-        from engine.store.sqlite import SqliteDatabase
-
-        return SqliteDatabase(url)
-    raise StoreError(NOT_A_FILE.format(url=parsed.render_as_string()))
+        shown = quote(parsed.render_as_string())  # without a password
+    except (sa.exc.ArgumentError, ValueError):
+        raise BadStore(_NO_URL.format(url=quote(re.sub("//.*@", "//", url[:1000], flags=re.S)))) from None
+    elsewhere = parsed.host or parsed.port or parsed.username or parsed.password or parsed.query
+    name = parsed.database or ""
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite") or elsewhere or name.startswith((":memory:", "file:")):
+        raise BadStore(_NOT_A_FILE.format(url=shown))
+    if not name.strip() or any(not c.isprintable() for c in name):
+        raise BadStore(_NOT_A_FILE.format(url=shown))
+    path = Path(name)
+    try:
+        if path.exists() and not path.is_file():
+            raise BadStore(f"the store {quote(name)} is no file: name one, such as sqlite:////folder/lab.db.")
+        if not path.parent.is_dir():
+            folder = quote(str(path.parent))
+            raise BadStore(f"the store's folder {folder} does not exist; make it, or set LAB_STORE to another place.")
+    except (OSError, ValueError) as error:
+        raise BadStore(f"the store {quote(name)} cannot be opened ({getattr(error, 'strerror', error)}).") from None
+    return path
 
 
 class Database(ABC):
@@ -57,6 +83,10 @@ class Database(ABC):
     """What it was opened with."""
     place: str
     """Where it is, for a person: of SQLite the file's path."""
+    generation: int
+    """How often its file was deleted or replaced while it was open. The call that notices raises StoreReplaced."""
+    replaced: float | None
+    """When that was noticed last, unix seconds."""
     lock_path: Path
     """The file that a server locks while it runs the engine of this database."""
 

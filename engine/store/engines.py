@@ -99,7 +99,10 @@ class Engines(Part):
         with self.database.reading() as connection:
             if connection.execute(sa.select(JOBS.c.id).where(orphan).limit(1)).first() is None:
                 return []
+        began = time.monotonic()
         with self.database.writing() as connection:
+            if time.monotonic() - began > 1:  # the store was locked, for engines too: their heartbeats may be on their way
+                return []
             ended = JOBS.update().where(orphan).values(state="interrupted", reason=INTERRUPTED, finished=now)
             ids = list(connection.execute(ended.returning(JOBS.c.id)).scalars())
             connection.execute(ENGINES.delete().where(ENGINES.c.heartbeat < now - 3600))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,20 +26,27 @@ class Events(Part):
 
         False, and nothing added, where the job is not running (any more), or runs as another attempt.
         """
-        rows = [encode_event(event) for event in events]
+        return self.append_all([(id, attempt, events)])[0]
+
+    def append_all(self, batches: Sequence[tuple[str, int | None, Iterable[Event | Encoded]]]) -> list[bool]:
+        """`append` of several jobs' events, (id, attempt, events) each, in one transaction; what each returns."""
+        encoded = [(id, attempt, [encode_event(event) for event in events]) for id, attempt, events in batches]
+        with self.database.writing() as connection:
+            return [self._append(connection, *batch) for batch in encoded]
+
+    def _append(self, connection: Connection, id: str, attempt: int | None, rows: list[Encoded]) -> bool:
         values: dict[str, Any] = {"last_seq": JOBS.c.last_seq + len(rows)}
         latest = [text for kind, text, _ in rows if kind == "progress"]
         if latest:
             progress = Progress(**json.loads(latest[-1]))
             values |= {"done": progress.done, "total": progress.total}
-        with self.database.writing() as connection:
-            query = JOBS.update().where(is_running(id, attempt)).values(**values)
-            row = connection.execute(query.returning(JOBS.c.last_seq, JOBS.c.owner)).first()
-            if row is None:
-                return False
-            padded = [(kind, self.database.pad_private(text, row.owner), arrays) for kind, text, arrays in rows]
-            insert_events(connection, id, padded, row.last_seq - len(rows) + 1)
-            return True
+        query = JOBS.update().where(is_running(id, attempt)).values(**values)
+        row = connection.execute(query.returning(JOBS.c.last_seq, JOBS.c.owner)).first()
+        if row is None:
+            return False
+        padded = [(kind, self.database.pad_private(text, row.owner), arrays) for kind, text, arrays in rows]
+        insert_events(connection, id, padded, row.last_seq - len(rows) + 1)
+        return True
 
     def events(
         self,

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from engine.errors import StoreError
 from engine.settings import read_setting
 from engine.store.database import Database, Part
 from engine.store.schema import BOOKMARKS, FACTS, JOB_TABLES, JOBS, OWNERS, PIECES, UPLOADS
@@ -93,21 +94,24 @@ class Forgetting(Part):
 def purge(database: Database, patience: float = 0.0) -> bool:
     """Empty the write-ahead log if something private was deleted since it last was. patience: seconds to wait for readers.
 
-    False if readers held it all that time; then an engine does it later.
+    False if readers held it all that time, or the database failed: what was deleted is deleted, and an engine empties the log later.
     """
     end = time.monotonic() + patience
-    while True:
-        with database.reading() as connection:
-            request = _read_request(connection)
-        if request is None:
-            return True
-        if database.empty_log(wait=False):
-            with database.writing() as connection:  # the request stays if more was deleted meanwhile
-                connection.execute(FACTS.delete().where(FACTS.c.key == _REQUEST, FACTS.c.value == request))
-        elif time.monotonic() >= end:
-            return False
-        else:
-            time.sleep(0.02)
+    try:
+        while True:
+            with database.reading() as connection:
+                request = _read_request(connection)
+            if request is None:
+                return True
+            if database.empty_log(wait=False):
+                with database.writing() as connection:  # the request stays if more was deleted meanwhile
+                    connection.execute(FACTS.delete().where(FACTS.c.key == _REQUEST, FACTS.c.value == request))
+            elif time.monotonic() >= end:
+                return False
+            else:
+                time.sleep(0.02)
+    except StoreError:
+        return False
 
 
 def request_purge(database: Database, connection: Connection) -> None:

@@ -20,6 +20,7 @@ from engine.spec import embedding
 from engine.store.database import Database
 from engine.store.forgetting import request_purge, touch_owner
 from engine.store.schema import ARTIFACTS, BOOKMARKS, JOB_TABLES, JOBS
+from engine.text import quote
 
 KINDS = ("run", "embed", "profile", "compare")
 ACTIVE = ("queued", "running")
@@ -122,7 +123,7 @@ def read_job(database: Database, id: str, owner: str | None) -> Job:
     with database.reading() as connection:
         row = connection.execute(sa.select(*COLUMNS).where(JOBS.c.id == id, visible_to(owner))).first()
     if row is None:
-        raise UnknownName(f"no run is called {id!r} here; it may have been deleted, or belong to another browser.")
+        raise UnknownName(f"no run is called {quote(id)} here; it may have been deleted, or belong to another browser.")
     return job_from_row(row)
 
 

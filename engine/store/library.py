@@ -21,6 +21,7 @@ from engine.store.forgetting import purge
 from engine.store.jobs import COLUMNS, STATES, Job, delete_job, job_from_values, method_of, visible_to
 from engine.store.schema import ARTIFACTS, BOOKMARKS, EVENTS, JOBS, RESULTS, SWEEPS
 from engine.store.sweeps import Sweep, read_sweeps
+from engine.text import quote
 
 LISTED = ("run", "sweep", "compare", "embed")
 """Kinds a list can show. A profile is part of a table and is listed with it."""
@@ -164,7 +165,7 @@ class _Request:
 def _check_search(sort: str, states: Sequence[str], offset: int, limit: int, words: Sequence[str]) -> None:
     for name, value, allowed in (("sort", sort, SORTS), *(("state", s, STATES) for s in states)):
         if value not in allowed:
-            raise BadParameter(f"{name}={value!r}: must be one of {', '.join(allowed)}.")
+            raise BadParameter(f"{name}={quote(value)}: must be one of {', '.join(allowed)}.")
     if offset < 0 or not 0 <= limit <= 1000:
         raise BadParameter(f"offset={offset}, limit={limit}: must be at least 0, the limit at most 1000.")
     if len(words) > MAX_WORDS:

@@ -24,6 +24,7 @@ from engine.store.artifacts import read_artifact
 from engine.store.database import Part
 from engine.store.jobs import PRIORITY_INTERACTIVE, Job, complete_job, enqueue_job, has_artifact, visible_to
 from engine.store.schema import ARTIFACTS, JOBS, RESULTS
+from engine.text import quote
 
 LEARN = 9
 """Latest embed jobs of a technique that tell how fast this machine is."""
@@ -111,7 +112,7 @@ def _require_features(connection: Connection, run_id: str, owner: str | None) ->
     query = sa.select(JOBS.c.state, JOBS.c.owner, JOBS.c.upload)
     run = connection.execute(query.where(JOBS.c.id == run_id, JOBS.c.kind == "run", visible_to(owner))).first()
     if run is None:
-        raise UnknownName(f"no run is called {run_id!r} here; it may have been deleted, or belong to another browser.")
+        raise UnknownName(f"no run is called {quote(run_id)} here; it may have been deleted, or belong to another browser.")
     if run.state != "done":
         raise BadInput(f"run {run_id} is {run.state}; the features of a finished one can be embedded.")
     if not has_artifact(connection, run_id, FEATURES):

@@ -19,6 +19,7 @@ from engine.store.database import Database, Part
 from engine.store.events import Encoded, encode_event, insert_events
 from engine.store.jobs import PRIORITY_INTERACTIVE, Job, is_running, read_job, visible_to
 from engine.store.schema import ARTIFACTS, JOB_TABLES, JOBS, RESULTS
+from engine.text import one_line
 
 
 class Results(Part):
@@ -89,10 +90,10 @@ def decode_result(text: str, arrays: bytes) -> Result:
     """The result of its JSON and npz. Raises BadData where they do not make one."""
     try:
         return Result.from_json(json.loads(text), unpack(arrays))
-    except (TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, BadData):
-            raise
-        raise BadData(f"the store holds a result that cannot be read: {error}.") from error
+    except BadData:
+        raise
+    except Exception as error:  # text and arrays of any other shape
+        raise BadData(f"the store holds a result that cannot be read: {one_line(error, 200)}.") from error
 
 
 def insert_finished(

@@ -10,7 +10,9 @@ overwritten when the row is deleted.
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,8 +24,8 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.compiler import compiles
 
-from engine.errors import StoreError
-from engine.store.database import NOT_A_FILE, Database
+from engine.errors import BadStore, StoreError, StoreFull, StoreLocked, StoreReplaced
+from engine.store.database import Database, check_url
 from engine.store.schema import (
     ARTIFACTS,
     BOOKMARKS,
@@ -46,38 +48,45 @@ class SqliteDatabase(Database):
     """A database in one SQLite file."""
 
     def __init__(self, url: str) -> None:
-        parsed = sa.make_url(url)
-        if not parsed.database or parsed.database == ":memory:":
-            raise StoreError(NOT_A_FILE.format(url=parsed.render_as_string()))
         self.url = url
-        self._path = Path(parsed.database)
+        self._path = check_url(url)
         self.place = str(self._path)
         self.lock_path = Path(f"{self._path}.engine-lock")
         self._page_size = 0
-        self.sql_engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_MS / 1000}, pool_size=8, max_overflow=56)
+        self.generation, self.replaced = 0, None
+        self._file: tuple[int, int] | None = None  # what the open connections belong to, None while there are none
+        self._log: tuple[int, int] | None = None
+        self._changing = threading.RLock()
+        self.sql_engine = sa.create_engine(url, connect_args={"timeout": BUSY_MS / 1000}, pool_size=8, max_overflow=56)
         self._writer = self.sql_engine.execution_options(write=True)
         sa.event.listen(self.sql_engine, "connect", _configure)
         sa.event.listen(self.sql_engine, "begin", _begin)
         try:
             self._prepare()
-        except BaseException:
+            self._remember_files()
+        except BaseException as error:
             self.sql_engine.dispose()
+            if type(error) is StoreError:  # what else there is may pass by itself
+                raise BadStore(str(error)) from error
             raise
 
     # ---- transactions
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
+        self._require_same_file()
         with self._explain(), self.sql_engine.begin() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
+        self._require_same_file()
         with self._explain(), self._writer.begin() as connection:
             yield connection
 
     def close(self) -> None:
         self.sql_engine.dispose()
+        self._file = None
 
     def empty_log(self, *, wait: bool = True) -> bool:
         try:
@@ -92,6 +101,46 @@ class SqliteDatabase(Database):
                 raise
             return False
         return not busy
+
+    # ---- the file
+
+    def _require_same_file(self) -> None:
+        """Raise StoreReplaced, once, where the file is another one than the open connections belong to.
+
+        Without this, writes would go on into a file that nobody else can see.
+        """
+        if self._file is None:
+            self._remember_files()
+            return
+        if _identify(self._path) == self._file:
+            return
+        with self._changing:
+            if _identify(self._path) == self._file:  # another thread was first
+                return
+            self.sql_engine.dispose()
+            for ending in ("-wal", "-shm") if _identify(self._log_path) == self._log else ():
+                Path(f"{self._path}{ending}").unlink(
+                    missing_ok=True
+                )  # of the file that is gone: SQLite would put it into this one
+            kept, self._file = self._file, None
+            try:
+                self._prepare()
+            except BaseException:
+                self.sql_engine.dispose()
+                self._file = kept
+                raise
+            self._remember_files()
+            self.generation, self.replaced = self.generation + 1, time.time()
+        raise StoreReplaced(
+            f"the store {self.place} was deleted or replaced while it was in use; from now on the file that is there now is used."
+        )
+
+    def _remember_files(self) -> None:
+        self._file, self._log = _identify(self._path), _identify(self._log_path)
+
+    @property
+    def _log_path(self) -> Path:
+        return Path(f"{self._path}-wal")
 
     # ---- padding
 
@@ -136,10 +185,7 @@ class SqliteDatabase(Database):
 
     def _prepare(self) -> None:
         """Create the tables in an empty file, or bring those of an older schema up to date."""
-        if not self._path.parent.is_dir():
-            raise StoreError(
-                f"the store's folder {self._path.parent} does not exist; make it, or set LAB_STORE to another place."
-            )
+        check_url(self.url)  # its folder may have gone since
         with self.reading() as connection:
             version = self._read_version(connection)
         if version is None:
@@ -222,6 +268,9 @@ class SqliteDatabase(Database):
             connection = self.sql_engine.raw_connection()
             try:
                 yield connection.driver_connection
+            except BaseException:
+                connection.invalidate()  # its settings may not be as the next one needs them
+                raise
             finally:
                 connection.close()
 
@@ -234,7 +283,7 @@ class SqliteDatabase(Database):
             yield
         except (sa.exc.DBAPIError, sqlite3.Error) as error:
             message = str(error.orig if isinstance(error, sa.exc.DBAPIError) else error)
-            raise StoreError(self._write_sentence(message)) from error
+            raise _kind_of(message)(self._write_sentence(message)) from error
         except sa.exc.TimeoutError as error:
             raise StoreError(f"too many connections to the store {self.place} are in use; try again.") from error
 
@@ -246,12 +295,28 @@ class SqliteDatabase(Database):
             return f"the store {self.place} was held by another program for more than ten seconds; try again."
         if "full" in low:
             return f"the disk that holds the store {self.place} is full; make room, or set LAB_STORE to another place."
+        if "closed database" in low or "disk i/o" in low:
+            return f"the connection to the store {self.place} was lost ({message}); check the disk that holds it and try again."
         if "readonly" in low or "read-only" in low or "unable to open" in low:
             return (
                 f"the store {self.place} cannot be written ({message}); check its permissions, "
                 "or set LAB_STORE to another place."
             )
         return f"the store {self.place} cannot be used: {message}."
+
+
+def _kind_of(message: str) -> type[StoreError]:
+    low = message.lower()
+    return StoreLocked if "locked" in low or "busy" in low else StoreFull if "is full" in low else StoreError
+
+
+def _identify(path: Path) -> tuple[int, int] | None:
+    """Device and number of a file, None where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _is_locked(error: StoreError) -> bool:

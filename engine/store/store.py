@@ -52,6 +52,16 @@ class Store(
         """What the database was opened with."""
         return self.database.url
 
+    @property
+    def generation(self) -> int:
+        """How often its file was deleted or replaced while it was open."""
+        return self.database.generation
+
+    @property
+    def replaced(self) -> float | None:
+        """When that was noticed last, unix seconds; None where it never was."""
+        return self.database.replaced
+
     def close(self) -> None:
         """Close all connections. The store can be used again afterwards."""
         self.database.close()

@@ -23,6 +23,7 @@ from engine.store.arrival import UploadWriter, check_room, check_size
 from engine.store.database import Part
 from engine.store.forgetting import touch_owner
 from engine.store.schema import PIECES, UPLOADS
+from engine.text import quote
 
 MAX_TABLES = 8
 """Tables of one owner at a time."""
@@ -32,7 +33,7 @@ ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data", ".xlsx", ".xlsm", ".
 """What the name of a table ends in, where it has an ending."""
 READ = "CSV, TSV, TXT, Excel (.xlsx), Parquet, or a zip or gz of one of them"
 """What is read, in a sentence."""
-_NO_TABLE = "no table is called {id!r} here; it may have been forgotten, or belong to another browser."
+_NO_TABLE = "no table is called {id} here; it may have been forgotten, or belong to another browser."
 _ENDING = re.compile(r"\.[a-z][a-z0-9]{0,7}")  # "sales 2024.03" has no ending
 
 
@@ -83,7 +84,7 @@ class Uploads(Part):
         for upload in self.uploads(owner):
             if upload.id == id:
                 return upload
-        raise UnknownName(_NO_TABLE.format(id=id))
+        raise UnknownName(_NO_TABLE.format(id=quote(id)))
 
     def uploads(self, owner: str | None) -> list[Upload]:
         """The owner's tables, newest first."""
@@ -114,7 +115,7 @@ def require_upload(connection: Connection, id: str, owner: str | None) -> str:
     query = sa.select(UPLOADS.c.digest).where(UPLOADS.c.id == id, UPLOADS.c.owner == owner, UPLOADS.c.whole == 1)
     digest = connection.execute(query).scalar()
     if digest is None:
-        raise UnknownName(_NO_TABLE.format(id=id))
+        raise UnknownName(_NO_TABLE.format(id=quote(id)))
     return f"{digest} reader {table_reading.READER}"
 
 

@@ -22,6 +22,7 @@ from engine.spec.companions import BASELINE, ORACLE, explain_no_potential
 from engine.spec.fields import is_number
 from engine.spec.run import MAX_RATIO, WHERE, find_entry
 from engine.sweep.cost import estimate_cost
+from engine.text import quote
 
 MAX_CELLS = 2000
 """Largest number of cells. More would be too many to draw."""
@@ -72,9 +73,9 @@ class SweepSpec:
         for name in ("datasets", "methods"):
             given = getattr(self, name)
             if not isinstance(given, (list, tuple)) or not all(isinstance(one, str) and one for one in given):
-                raise BadParameter(f"a sweep's {name} must be a list of names; got {given!r}.")
+                raise BadParameter(f"a sweep's {name} must be a list of names; got {quote(given)}.")
         if not isinstance(self.ratios, (list, tuple)) or not all(map(_is_ratio, self.ratios)):
-            raise BadParameter(f"a sweep's ratios must be numbers in [1, {MAX_RATIO:g}]; got {self.ratios!r}.")
+            raise BadParameter(f"a sweep's ratios must be numbers in [1, {MAX_RATIO:g}]; got {quote(self.ratios)}.")
         object.__setattr__(self, "ratios", tuple(float(r) for r in self.ratios))
         for name in ("datasets", "methods", "ratios"):
             given = tuple(getattr(self, name))
@@ -82,7 +83,7 @@ class SweepSpec:
                 raise BadParameter(f"a sweep needs at least one of its {name}.")
             object.__setattr__(self, name, tuple(dict.fromkeys(given)))
         if not isinstance(self.where, str) or self.where not in WHERE:
-            raise BadParameter(f"where={self.where!r} is not known; it must be {' or '.join(map(repr, WHERE))}.")
+            raise BadParameter(f"where={quote(self.where)} is not known; it must be {' or '.join(map(repr, WHERE))}.")
         RunSpec("", "", folds=self.folds, seeds=self.seeds, seed=self.seed)  # checks the three
         many = len(self.datasets) * len(self.ratios) * len({*self.methods, BASELINE, ORACLE})
         if many > MAX_CELLS:
@@ -98,10 +99,10 @@ class SweepSpec:
     def from_json(cls, value: Mapping[str, Any]) -> SweepSpec:
         """The sweep of `to_json`. Raises BadParameter for anything else."""
         if not isinstance(value, Mapping):
-            raise BadParameter(f"a sweep must be names with values; got {value!r}.")
+            raise BadParameter(f"a sweep must be names with values; got {quote(value)}.")
         known = {f.name for f in dataclasses.fields(cls)}
         if extra := value.keys() - known:
-            raise BadParameter(f"a sweep has no field {min(extra, key=str)!r}.")
+            raise BadParameter(f"a sweep has no field {quote(min(extra, key=str))}.")
         if absent := {"datasets", "methods", "ratios"} - value.keys():
             raise BadParameter(f"a sweep must name its {min(absent)}.")
         return cls(**value)
@@ -109,29 +110,29 @@ class SweepSpec:
     def to_query(self) -> dict[str, str]:
         """The query of an address that opens this sweep. It has every parameter, so that a link stays valid if defaults change."""
         lists = {"datasets": self.datasets, "methods": self.methods, "ratios": [f"{r:.12g}" for r in self.ratios]}
-        words = {name: ",".join(map(_quote, given)) for name, given in lists.items()}
-        return words | {name: str(getattr(self, name)) for name in ("where", "folds", "seeds", "seed")}
+        query = {name: ",".join(map(_quote, given)) for name, given in lists.items()}
+        return query | {name: str(getattr(self, name)) for name in ("where", "folds", "seeds", "seed")}
 
     @classmethod
-    def from_query(cls, words: Mapping[str, str], catalog: Mapping[str, Any]) -> SweepSpec:
+    def from_query(cls, query: Mapping[str, str], catalog: Mapping[str, Any]) -> SweepSpec:
         """The sweep of `to_query`. Other parameters are ignored. Raises BadParameter or UnknownName with one sentence for
         invalid ones.
         """
-        asked: dict[str, Any] = {}
+        given: dict[str, Any] = {}
         for name in ("datasets", "methods", "ratios"):
-            asked[name] = parse_list(words.get(name, ""))
-            if not asked[name]:
+            given[name] = parse_list(query.get(name, ""))
+            if not given[name]:
                 raise BadParameter(f"a sweep needs at least one of its {name}; write {name}=... with commas between.")
         for kind in ("datasets", "methods"):
-            for name in asked[kind]:
+            for name in given[kind]:
                 find_entry(catalog, kind, name)
-        asked["ratios"] = [_number("ratios", text) for text in asked["ratios"]]
+        given["ratios"] = [_number("ratios", text) for text in given["ratios"]]
         for name in ("folds", "seeds", "seed"):
-            if name in words:
-                asked[name] = _whole(name, words[name])
-        if "where" in words:
-            asked["where"] = words["where"]
-        return cls(**asked)
+            if name in query:
+                given[name] = _whole(name, query[name])
+        if "where" in query:
+            given["where"] = query["where"]
+        return cls(**given)
 
     # ---- its cells
 
@@ -172,8 +173,8 @@ class SweepSpec:
         return 1 if entry.get("test_counts") else self.folds
 
     def _spec(self, entry: Mapping[str, Any], method: str, ratio: float) -> RunSpec:
-        made = Imbalance("ratio", ratio, None, self.where)
-        return RunSpec(entry["name"], method, made, folds=self._folds(entry), seeds=self.seeds, seed=self.seed)
+        imbalance = Imbalance("ratio", ratio, None, self.where)
+        return RunSpec(entry["name"], method, imbalance, folds=self._folds(entry), seeds=self.seeds, seed=self.seed)
 
     def _too_much(self, entry: Mapping[str, Any], ratio: float) -> str:
         """Why the dataset cannot have this ratio; '' if it can."""
@@ -182,8 +183,8 @@ class SweepSpec:
         if ratio > highest or min(counts) < limits.min_class_rows(folds):
             return why
         if entry.get("test_counts") and self.where == "all":
-            made = Imbalance("ratio", ratio, None, self.where)
-            left = limits.target_counts(entry["test_counts"], made, head=limits.head_class(counts, "ratio"))
+            imbalance = Imbalance("ratio", ratio, None, self.where)
+            left = limits.target_counts(entry["test_counts"], imbalance, head=limits.head_class(counts, "ratio"))
             if min(left) < 1:
                 return f"No row of the smallest class would remain in the test part of {entry['name']} at {ratio:g}:1."
         return ""
@@ -203,16 +204,16 @@ def _cells(spec: SweepSpec, used: str) -> tuple[Cell, ...]:
             for name in methods:
                 method = find_entry(catalog, "methods", name)
                 if entry["kind"] in method["kinds"]:
-                    own = spec._spec(entry, name, ratio).complete(catalog)
-                    if name != ORACLE or not explain_no_potential(own, entry):
+                    complete = spec._spec(entry, name, ratio).complete(catalog)
+                    if name != ORACLE or not explain_no_potential(complete, entry):
                         out.append(
                             Cell(
                                 entry["name"],
                                 name,
                                 ratio,
-                                own,
-                                own.run_id(entry["fingerprint"]),
-                                estimate_cost(own, entry, method),
+                                complete,
+                                complete.run_id(entry["fingerprint"]),
+                                estimate_cost(complete, entry, method),
                             )
                         )
     return tuple(sorted(out, key=lambda cell: cell.cost))  # stable: plain training stays before cells of the same cost
@@ -235,11 +236,11 @@ def _number(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise BadParameter(f"{name}: {text[:40]!r} is not a number.") from None
+        raise BadParameter(f"{name}: {quote(text[:40])} is not a number.") from None
 
 
 def _whole(name: str, text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise BadParameter(f"{name}={text[:40]!r} must be a whole number.") from None
+        raise BadParameter(f"{name}={quote(text[:40])} must be a whole number.") from None

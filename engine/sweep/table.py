@@ -18,6 +18,7 @@ from engine.stats.significance import TTest, compare_over_sets, holm, t_test
 from engine.stats.verdict import Difference
 from engine.store import Store
 from engine.sweep.spec import SweepSpec
+from engine.text import quote
 
 MARGIN = 0.01
 """Two methods tie if their scores differ by less than this."""
@@ -40,7 +41,7 @@ def build_table(
     why there is no share. note: '' or a caution about the difference. Raises BadParameter for an unknown metric.
     """
     if metric not in METRICS:
-        raise BadParameter(f"no metric is called {metric!r}; there are: {', '.join(METRICS)}.")
+        raise BadParameter(f"no metric is called {quote(metric)}; there are: {', '.join(METRICS)}.")
     titles = {kind: {entry["name"]: entry["title"] for entry in catalog[kind]} for kind in ("datasets", "methods")}
     entries = {entry["name"]: entry for entry in catalog["datasets"]}
     order = list(dict.fromkeys([BASELINE, *(m for m in spec.methods if m != ORACLE), ORACLE]))
@@ -158,7 +159,7 @@ def compare_over_cells(records: Sequence[Mapping[str, Any]], metric: str = DEFAU
     two such cells. metric: that of the records, for its name only. Raises BadParameter for an unknown metric.
     """
     if metric not in METRICS:
-        raise BadParameter(f"no metric is called {metric!r}; there are: {', '.join(METRICS)}.")
+        raise BadParameter(f"no metric is called {quote(metric)}; there are: {', '.join(METRICS)}.")
     ranked = [record for record in records if record["role"] != "oracle"]
     blocks = list(dict.fromkeys((record["dataset"], record["ratio"]) for record in ranked))
     means = {(r["method"], r["dataset"], r["ratio"]): r["mean"] for r in ranked if r["mean"] is not None}

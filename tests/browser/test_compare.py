@@ -89,17 +89,14 @@ def test_a_sweep_from_start_to_link_to_reload_to_export(chromium, product, until
     # a table and a report to take along
     page.locator(".st-key-share-sweep summary").first.click()
     page.get_by_role("tab", name="CSV").click()
-    with page.expect_download(timeout=20_000) as got:
-        page.get_by_role("button", name="Download CSV").click()
-    rows = list(csv.DictReader(got.value.path().read_text(encoding="utf-8-sig").splitlines()))
+    table = me.download(page.get_by_role("button", name="Download CSV"))
+    rows = list(csv.DictReader(table.read_text(encoding="utf-8-sig").splitlines()))
     assert {(r["dataset"], r["method"], float(r["ratio"])) for r in rows} == {(c.dataset, c.method, c.ratio) for c in cells}
     by_run = {r["run"]: r for r in records}
     assert all(float(r["mean"]) == pytest.approx(by_run[r["run"]]["mean"], abs=1e-6) for r in rows)
     page.keyboard.press("Escape")
-    with page.expect_download(timeout=30_000) as got:
-        page.locator(".st-key-compare-report button").first.click()
     file = tmp_path / "report.html"
-    file.write_bytes(got.value.path().read_bytes())
+    file.write_bytes(me.download(page.locator(".st-key-compare-report button")).read_bytes())
     reader = chromium.new_context()
     report = reader.new_page()
     asked, wrong = [], []

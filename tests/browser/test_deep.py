@@ -81,9 +81,7 @@ def test_from_one_press_to_a_second_run_beside_the_first(chromium, product, unti
         lambda: not any(store.count_active().values()), LONG, "what it is compared with"
     )  # until then the page may redraw an open list
     deep.settle()
-    page.locator(".st-key-deep-knob input").click()
-    page.locator(".st-key-deep-knob input").fill("k neighbors")
-    page.get_by_role("option").filter(has_text="k neighbors").first.click()
+    deep.choose("deep-knob", "k neighbors")
     field = page.locator(f"[class*=st-key-deep-w-{run}-k_neighbors] input").last
     field.wait_for(timeout=20_000)
     field.fill("3")
@@ -125,18 +123,21 @@ def shelf(serve, tmp_path_factory):
     store.close()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1400)])
-def test_every_state_is_drawn_without_an_exception_or_a_sideways_scroll(chromium, shelf, until, scheme, width):
+def test_every_state_is_drawn_without_an_exception_or_a_sideways_scroll(chromium, shelf, until):
+    """Each in light and narrow, then in dark and wide."""
     url, ids = shelf
     for state, run in ids.items():
-        deep = Deep(chromium, url, f"?run={run}", color_scheme=scheme)
-        deep.page.set_viewport_size({"width": width, "height": 900})
-        until(lambda deep=deep, state=state: deep.there(f"deep-state-{'failed' if state == 'failed' else 'done'}"), 20, state)
-        if state != "failed":
-            until(lambda deep=deep: deep.points() > 0, 20, "the map")
-        assert deep.over() <= 1, f"{state} at {width}px"
-        assert deep.page.locator("img[src='x'], a[href*='evil']").count() == 0
-        deep.shot(f"{state}-{scheme}")
+        deep = Deep(chromium, url, f"?run={run}", color_scheme="light")
+        for scheme, width in (("light", 390), ("dark", 1400)):
+            deep.turn(scheme, width, 900)
+            until(
+                lambda deep=deep, state=state: deep.there(f"deep-state-{'failed' if state == 'failed' else 'done'}"), 20, state
+            )
+            if state != "failed":
+                until(lambda deep=deep: deep.points() > 0, 20, "the map")
+            until(lambda deep=deep: deep.over() <= 1, 10, f"{state} at {width}px without a sideways scroll")
+            assert deep.page.locator("img[src='x'], a[href*='evil']").count() == 0
+            deep.shot(f"{state}-{scheme}")
         deep.leave()
 
 

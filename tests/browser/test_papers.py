@@ -46,9 +46,7 @@ def test_from_a_claim_to_another_paper(chromium, address, until):
 
     # another paper; the address is the view
     me.settle()
-    page.locator(".st-key-papers-paper input").click()
-    page.locator(".st-key-papers-paper input").fill("DOS")
-    page.get_by_role("option").filter(has_text="DOS").first.click()
+    me.choose("papers-paper", "DOS")
     until(lambda: me.words == {"paper": "dos", "table": "1"}, 20, "the other paper")
     page.reload()
     until(lambda: "Deep Over-sampling Framework" in me.text(), 30, "the same view after a reload")
@@ -100,9 +98,7 @@ def test_a_table_is_measured_from_the_page(chromium, product, until):
     until(lambda: "7 of 7 runs done in this lab" in me.text() and not me.there("papers-run"), 120, "all seven")
     until(lambda: me.there("papers-whose"), 20, "two kinds of measurements")
     me.settle()
-    page.locator(".st-key-papers-place input").click()
-    page.locator(".st-key-papers-place input").fill("glass2")
-    page.get_by_role("option", name="glass2", exact=True).click()
+    me.choose("papers-place", "glass2")
     me.settle()
     page.locator(".st-key-papers-whose button", has_text="of this lab").click()
     until(lambda: page.locator(".st-key-chart-papers-cells .scatterlayer .point").count() >= 7, 20, "this lab's cells")

@@ -20,7 +20,9 @@ class Visitor:
 
     def __init__(self, chromium, url, query="", **context):
         width, height = self.viewport
-        self.context = chromium.new_context(viewport={"width": width, "height": height}, **context)
+        # films stand still, unless a test is about their motion: drawn without a GPU they take a core
+        context = {"viewport": {"width": width, "height": height}, "reduced_motion": "reduce"} | context
+        self.context = chromium.new_context(**context)
         self.page = self.context.new_page()
         self.problems, self.requests = [], []
         self.page.on("console", self._said)
@@ -49,10 +51,45 @@ class Visitor:
         """Press a button; Streamlit keeps an unseen copy of some to measure them."""
         self.page.locator(f".st-key-{key} button:visible").first.click()
 
+    def choose(self, key, text):
+        """Pick the first entry of a list that fits the text: click, type, click; again where it is drawn anew meanwhile."""
+        from playwright.sync_api import Error
+
+        box = self.page.locator(f".st-key-{key} input").first
+        for left in range(5, -1, -1):
+            try:
+                box.click(timeout=5000)
+                box.fill(text, timeout=5000)
+                self.page.get_by_role("option").filter(has_text=text).first.click(timeout=5000)
+                return
+            except Error:
+                if not left:
+                    raise
+                self.page.keyboard.press("Escape")
+
+    def download(self, button):
+        """The file that a press of the button gives; a second press where the first met a button that was drawn anew."""
+        from playwright.sync_api import Error
+
+        for left in (1, 0):
+            try:
+                with self.page.expect_download(timeout=30_000) as coming:
+                    button.first.click()
+                return coming.value.path()
+            except Error:
+                if not left:
+                    raise
+
     @property
     def words(self):
         """The words of the address, asked of the page: `page.url` stands still while nothing is asked."""
         return {name: values[0] for name, values in parse_qs(self.page.evaluate("location.search.slice(1)")).items()}
+
+    def turn(self, scheme, width, height=844):
+        """The same page in another colour scheme and width."""
+        self.page.emulate_media(color_scheme=scheme)
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.wait_for_timeout(400)
 
     def over(self):
         """Pixels by which the page is wider than the window."""

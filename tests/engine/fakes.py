@@ -23,7 +23,20 @@ from engine.events import GRID, Event, Frame, Note, Phase, Progress
 from engine.spec import RunSpec
 from engine.spec.result import Result
 
-METHODS = ("quick", "steady", "late", "large", "blocks", "holds", "stubborn", "exits", "segfaults", "killed", "shows")
+METHODS = (
+    "quick",
+    "steady",
+    "late",
+    "large",
+    "blocks",
+    "holds",
+    "stubborn",
+    "exits",
+    "segfaults",
+    "killed",
+    "shows",
+    "limited",
+)
 METHODS += ("loaded", "memory", "allocates", "torch_memory", "exhausts", "bad", "missing", "bug", "noisy", "counts")
 
 
@@ -167,6 +180,10 @@ def _killed():
 
 def _shows():
     yield Note(f"{os.environ['OMP_NUM_THREADS']} threads")
+
+
+def _limited():
+    yield Note(f"{os.environ['LAB_WORKER_MEMORY']} MiB")
 
 
 def _loaded(module):

@@ -1,4 +1,4 @@
-"""A comparison from its table to its result. What the budget does is in test_contest.py; here it is real once, for a few seconds."""
+"""A comparison from its table to its result. What the budget does is in test_halving.py; here it is real once, for a few seconds."""
 
 from __future__ import annotations
 

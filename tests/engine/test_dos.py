@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from engine.data.dataset import Task
-from engine.events import Epoch, Frame, Note, Phase, Scene
+from engine.events import Epoch, Frame, Note, Phase, Running, Scene
 from engine.losses import cross_entropy
 from engine.methods.ce import CE
 from engine.methods.cnn_cl import CNNCL
@@ -37,12 +37,8 @@ def rounds_of(method: DOS, on: Task) -> Rounds:
 
 
 def drain(going: Generator[Any, None, Any]) -> tuple[list[Any], Any]:
-    events = []
-    while True:
-        try:
-            events.append(next(going))
-        except StopIteration as end:
-            return events, end.value
+    running = Running(going)
+    return list(running), running.value
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])

@@ -11,7 +11,7 @@ import torch
 from engine.analysis.gap import compute_gap
 from engine.data.dataset import Rows, Task
 from engine.errors import BadInput
-from engine.events import Epoch, Frame, Note, Phase, Scene
+from engine.events import Epoch, Frame, Note, Phase, Scene, finish
 from engine.losses import cross_entropy
 from engine.methods.ce import CE
 from engine.methods.eos import EOS, LOSSES, SAMPLERS, Sampled
@@ -31,13 +31,7 @@ def last_layer(net: MLP) -> int:
 
 
 def sampled(method: EOS, rows: Rows, on: Task) -> Sampled:
-    sampling = method._sampled(rows, on, Meter(1))
-    while True:
-        try:
-            next(sampling)
-        except StopIteration as end:
-            found: Sampled = end.value
-            return found
+    return finish(method._sampled(rows, on, Meter(1)))
 
 
 def plain(on: Task) -> Fitted:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from engine.errors import BadParameter, UnknownName
 from engine.spec import fields
 from engine.spec.fields import param
+from engine.text import quote
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Example:
     least: int = param(2, low=2, help="No upper end.")
     flag: bool = param(False, help="Whether.", advanced=True)
     mode: str = param("a", choices=("a", "b c"), help="Which.")
-    hidden: tuple[int, ...] = param((64, 32), low=1, high=1024, help="Widths.")
+    hidden: tuple[int, ...] = param((64, 32), low=1, high=1024, longest=8, product=8 << 20, help="Widths.")
 
 
 ALL = fields.describe(Example)
@@ -41,7 +42,7 @@ def test_a_description_is_plain_and_in_order() -> None:
     assert [d["kind"] for d in ALL] == ["int", "float", "float", "int", "bool", "choice", "ints"]
     assert json.loads(json.dumps(ALL)) == ALL
     keys = {"name", "label", "kind", "default", "low", "high", "choices", "log", "help", "unit", "advanced"}
-    assert all(set(d) == keys for d in ALL)
+    assert all(set(d) == keys | ({"longest", "product"} if d["kind"] == "ints" else set()) for d in ALL)
     assert BY_NAME["rate"]["label"] == "step of it" and BY_NAME["count"]["label"] == "count"
     assert BY_NAME["mode"]["choices"] == ["a", "b c"] and BY_NAME["hidden"]["default"] == [64, 32]
     assert (BY_NAME["count"]["unit"], BY_NAME["flag"]["advanced"], BY_NAME["rate"]["log"]) == ("rows", True, True)
@@ -50,6 +51,43 @@ def test_a_description_is_plain_and_in_order() -> None:
 def test_a_text_parameter_needs_its_choices() -> None:
     with pytest.raises(TypeError, match="choices"):
         param("a", help="Which.")
+
+
+def test_a_list_has_a_length_and_a_size() -> None:
+    short = [BY_NAME["hidden"] | {"longest": 5, "product": 10_000}]
+    for value in ((1,) * 5, (100, 100), (1024, 9)):
+        assert fields.check(short, {"hidden": value}, "x")["hidden"] == list(value)
+    for value, why in (
+        ((1,) * 6, "has 6 numbers; at most 5"),
+        ((101, 100), "10,100 when multiplied"),
+        ((70, 70, 75), "10,150"),
+    ):
+        with pytest.raises(BadParameter, match=why):
+            fields.check(short, {"hidden": value}, "x")
+    for wrong in ({"default": (1,)}, {"default": 1, "longest": 3}):
+        with pytest.raises(TypeError, match="greatest length"):
+            param(wrong.pop("default"), help="Widths.", **wrong)
+    older = [{key: value for key, value in d.items() if key not in ("longest", "product")} for d in ALL]
+    assert fields.check(older, {"hidden": (1024,) * 9}, "x")["hidden"] == [1024] * 9, (
+        "a catalog of an older engine has no bounds"
+    )
+
+
+def test_a_refusal_quotes_little() -> None:
+    for values in (
+        {"hidden": "1" * 10**6},
+        {"mode": "q" * 10**6},
+        {"count": "x" * 10**6},
+        {"count": 10**5000},
+        {"hidden": [2000] * 10**5},
+        {"y" * 10**6: 1},
+    ):
+        with pytest.raises((BadParameter, UnknownName)) as refused:
+            fields.check(ALL, values, "x")
+        assert len(str(refused.value)) < 350
+    with pytest.raises(BadParameter) as refused:
+        fields.parse(BY_NAME["count"], "9" * 4000 + "x", "x")
+    assert len(str(refused.value)) < 350
 
 
 def test_defaults_are_filled_in_in_order() -> None:
@@ -96,7 +134,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
 def test_a_bad_value_is_refused_with_what_would_be_right(name: str, bad: Any, allowed: str) -> None:
     with pytest.raises(BadParameter) as error:
         fields.check(ALL, {name: bad}, "smote")
-    assert str(error.value) == f"smote({name}={bad!r}): must be {allowed}."
+    assert str(error.value) == f"smote({name}={quote(bad)}): must be {allowed}."
 
 
 @given(st.one_of(st.integers(), st.floats(), st.booleans(), st.text(), st.none(), st.lists(st.integers())))
@@ -173,7 +211,7 @@ def test_text_that_is_no_value_is_refused(name: str, text: str) -> None:
         fields.parse(BY_NAME[name], text, "x")
 
 
-@given(st.lists(st.integers(1, 1024), min_size=1), st.sampled_from([",", "-", ", "]))
+@given(st.lists(st.integers(1, 1024), min_size=1, max_size=8), st.sampled_from([",", "-", ", "]))
 def test_whole_numbers_are_read_back(values: list[int], between: str) -> None:
     assert fields.parse(BY_NAME["hidden"], between.join(map(str, values)), "x") == values
 

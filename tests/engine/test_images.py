@@ -10,7 +10,7 @@ import torch
 
 from engine.data.dataset import Task
 from engine.data.prepare import prepare
-from engine.events import Epoch, Event, Frame, Scene
+from engine.events import Epoch, Event, Frame, Running, Scene
 from engine.methods import methods
 from engine.methods.base import DeepMethod, Method
 from engine.runner.chunks import chunk_size
@@ -32,12 +32,8 @@ def small(cls: type[Method], **changes: object) -> Method:
 
 
 def fit(method: Method, on: Task, frames: int = 4) -> tuple[list[Event], Fitted]:
-    events, fitting = [], method.fit(on, camera=Camera(on, frames))
-    while True:
-        try:
-            events.append(next(fitting))
-        except StopIteration as end:
-            return events, end.value
+    fitting = Running(method.fit(on, camera=Camera(on, frames)))
+    return list(fitting), fitting.value
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import torch
 
 from engine.data.dataset import Task
 from engine.errors import BadParameter
-from engine.events import Epoch, Event, Frame, Phase, Progress, Scene, decode, encode
+from engine.events import Epoch, Event, Frame, Phase, Progress, Running, Scene, decode, encode
 from engine.methods import methods
 from engine.methods.base import Method
 from engine.spec import fields
@@ -30,12 +30,8 @@ def small(cls: type[Method], **changes: Any) -> Method:
 
 
 def fit(method: Method, on: Task, frames: int = 8) -> tuple[list[Event], Fitted]:
-    events, fitting = [], method.fit(on, camera=Camera(on, frames))
-    while True:
-        try:
-            events.append(next(fitting))
-        except StopIteration as end:
-            return events, end.value
+    fitting = Running(method.fit(on, camera=Camera(on, frames)))
+    return list(fitting), fitting.value
 
 
 @ALL

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from engine.events import Epoch
+from engine.events import Epoch, Running
 from engine.methods import method
 from engine.training import network_cache, optimisers
 from engine.training.camera import Camera
@@ -24,15 +24,8 @@ def nothing_kept():
 
 def fit(name: str = "ce", on=None, **params) -> tuple[list[Epoch], Fitted]:
     on = task(seeds=1) if on is None else on
-    fitting = method(name)(**{"hidden": (6,), "epochs": 4, "batch": 20} | params).fit(on, camera=Camera(on, 0))
-    said = []
-    while True:
-        try:
-            event = next(fitting)
-        except StopIteration as end:
-            return said, end.value
-        if isinstance(event, Epoch):
-            said.append(event)
+    fitting = Running(method(name)(**{"hidden": (6,), "epochs": 4, "batch": 20} | params).fit(on, camera=Camera(on, 0)))
+    return [event for event in fitting if isinstance(event, Epoch)], fitting.value
 
 
 @pytest.fixture

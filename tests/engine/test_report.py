@@ -12,7 +12,7 @@ import pytest
 from engine.compare.comparison import compare
 from engine.data.table import Dataset
 from engine.errors import BadData
-from engine.events import pack
+from engine.events import finish, pack
 from engine.report import comparison as report
 from engine.report import comparison_thresholds, leaderboard
 from engine.report import page as document
@@ -46,11 +46,7 @@ def real() -> tuple[dict, dict[str, bytes]]:
     steps = compare(
         data, CompareSpec({"upload": "u-secret"}, "left", methods=("ce", "trees")), clock=lambda: float(next(clock))
     )
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return finish(steps)
 
 
 # ---- what is in it

@@ -23,6 +23,8 @@ from engine.embed.layout import lay_out
 from engine.errors import BadInput
 from engine.events import Note, Phase, Progress, kind, unpack
 from engine.executors import Work, local
+from engine.executors.worker import OUT_OF_MEMORY
+from engine.memory import default_limit
 from engine.settings import read_setting
 from engine.spec import RunSpec
 from engine.spec.embedding import FEATURES, TSNE
@@ -329,13 +331,22 @@ def test_each_bad_end_has_its_reason_and_harms_nobody_else(shared, method, param
     assert ended(store, other).state == "cancelled"
 
 
-def test_a_limit_of_memory_ends_the_run_that_passes_it(store, engine):
-    engine(slots=1, LAB_WORKER_MEMORY="300").up()
-    fits = ended(store, store.submit(spec("allocates", megabytes=100)).id)
-    assert fits.state == "done"
-    job = ended(store, store.submit(spec("allocates", megabytes=1000)).id)
-    assert job.state == "failed" and "ran out of memory" in job.reason
-    assert ended(store, store.submit(spec("quick")).id).state == "done"
+def test_a_limit_of_memory_ends_the_run_that_passes_it_and_no_other(store, engine):
+    engine(slots=2, LAB_WORKER_MEMORY="300").up()
+    other = store.submit(spec("steady")).id
+    running(store, other)
+    assert ended(store, store.submit(spec("allocates", megabytes=100)).id).state == "done"
+    for device in ("cpu", "cuda"):  # a fake takes either
+        job = ended(store, store.submit(spec("allocates", megabytes=2000), device=device, again=True).id)
+        assert job.state == "failed" and job.reason == OUT_OF_MEMORY
+        assert ended(store, store.submit(spec("quick"), again=True).id).state == "done"
+    assert store.job(other).state == "running"
+
+
+def test_a_worker_has_a_limit_of_memory_by_default(store, engine):
+    engine(slots=1).up()
+    job = ended(store, store.submit(spec("limited")).id)
+    assert [event.text for _, event in store.events(job.id, kinds=("note",))] == [f"{default_limit(1)} MiB"]
 
 
 def test_an_error_is_logged_unless_the_table_is_private(store, engine, tmp_path):
@@ -573,6 +584,23 @@ def test_ctrl_c_in_a_terminal_reaches_all_and_is_quiet(store, engine, tmp_path):
 
 
 # ---- people's own tables
+
+
+def test_a_store_that_is_deleted_is_noticed_within_a_heartbeat(store, engine, tmp_path):
+    process = engine(slots=1).up()
+    store.submit(spec("steady"))
+    running(store, store.jobs()[0].id)
+    workers = process.workers()
+    for file in tmp_path.glob("lab.db*"):
+        file.unlink()
+    began = time.monotonic()
+    fresh = Store(store.url)
+    wait(lambda: [one for one in fresh.engines() if one.pid == process.popen.pid], 5)
+    assert time.monotonic() - began < 2.5
+    assert ended(fresh, fresh.submit(spec("quick")).id).state == "done"
+    assert not any(alive(worker) for worker in workers), "what ran for the old file has ended"
+    assert fresh.catalog() is not None
+    fresh.close()
 
 
 def private(store: Store, data: bytes = b"secret-value-42", owner: str = "me", **how: Any) -> Job:

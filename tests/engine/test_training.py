@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from engine.events import Epoch, Progress
+from engine.events import Epoch, Progress, Running
 from engine.losses import cross_entropy, mean_weights
 from engine.methods.ce import CE
 from engine.methods.explicit_gradient import ExplicitGradient
@@ -73,18 +73,11 @@ def test_patience_stops_replicates_one_by_one() -> None:
     net = new_net(on, (6,))
     step, meter = Adam(net, cross_entropy, rate=0.05), Meter(40 * 4)
     batches = Passes(on.train.sizes.tolist(), 20, streams(on, "batch"))
-    running = train(
-        net, on, step, batches, rows=on.train, epochs=40, patience=3, phase="training", meter=meter, camera=Camera(on, 0)
+    running = Running(
+        train(net, on, step, batches, rows=on.train, epochs=40, patience=3, phase="training", meter=meter, camera=Camera(on, 0))
     )
-    epochs = []
-    while True:
-        try:
-            event = next(running)
-        except StopIteration as end:
-            chosen = end.value.epoch
-            break
-        if isinstance(event, Epoch):
-            epochs.append(event.values["valid_ap"])
+    epochs = [event.values["valid_ap"] for event in running if isinstance(event, Epoch)]
+    chosen = running.value.epoch
     ran = [sum(v[r] == v[r] for v in epochs) for r in range(6)]
     assert ran == [min(40, int(e) + 3) for e in chosen] and len(set(ran)) > 1
     assert meter.done == meter.total >= meter.step

@@ -9,7 +9,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     zone = new Zone(parentElement);
     zones.set(parentElement, zone);
   }
-  zone.told = (id) => setTriggerValue("sent", id);
+  zone.notify = (id) => setTriggerValue("sent", id);
   zone.receive(data);
   return () => setTimeout(() => {
     if (parentElement.isConnected || zones.get(parentElement) !== zone) return;
@@ -89,7 +89,7 @@ class Zone {
         this.request = null;
         this.parts.stop.hidden = true;
         this.parts.state.textContent = "Sent.";
-        this.told(answer.id);
+        this.notify(answer.id);
       } else {
         this.over(answer.error || `The server did not take the file (${request.status}). Load the page again and send it once more.`);
       }
@@ -102,22 +102,22 @@ class Zone {
     request.send(file);
   }
 
-  busy(is, words) {
+  busy(is, text) {
     this.bar.hidden = this.parts.stop.hidden = !is;
     this.parts.pick.hidden = is;
     this.bar.removeAttribute("value");
-    this.parts.state.textContent = words;
+    this.parts.state.textContent = text;
   }
 
-  over(wrong, words = "") {
+  over(wrong, text = "") {
     this.request = null;
-    this.busy(false, words);
+    this.busy(false, text);
     this.fail(wrong);
   }
 
-  fail(words) {
-    this.parts.wrong.textContent = words;
-    this.parts.wrong.hidden = !words;
+  fail(text) {
+    this.parts.wrong.textContent = text;
+    this.parts.wrong.hidden = !text;
   }
 
   close() {

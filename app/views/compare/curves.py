@@ -11,7 +11,7 @@ import streamlit as st
 from app.charts import palette, pr
 from app.parts.elements import draw_chart, draw_heading, draw_numbers
 from app.run.whatif import has_same_test_rows
-from app.session import visitor
+from app.session import shared, visitor
 from app.session.store import get_store
 from app.views.compare.context import Context, View, keep_choice, list_runs
 from app.words.text import escape
@@ -79,7 +79,7 @@ def _read_curves(context: Context, picked: Sequence[str], names: Mapping[str, st
     out, prevalences = [], set()
     for i, id in enumerate(picked):
         try:
-            result = store.result(id, owner)
+            result = shared.read_result(store, store.job(id, owner), owner)
         except BadData as error:
             st.caption(escape(error, 300))
             continue

@@ -17,7 +17,7 @@ from typing import Any
 from app.charts.cost import Point, find_frontier
 from app.charts.palette import listed
 from app.charts.recovered import Share
-from app.words.text import escape, format_bounds, format_count, format_interval, format_ratio, format_signed
+from app.words.text import escape, format_bounds, format_count, format_ratio, format_signed
 from engine.spec.companions import BASELINE
 from engine.stats.intervals import Interval
 
@@ -34,11 +34,6 @@ def read_interval(values: Mapping[str, Any] | None, n: int = 0, kind: str = "") 
         return math.nan if values is None or values.get(name) is None else float(values[name])
 
     return Interval(end("mean"), end("low"), end("high"), n, kind)
-
-
-def describe_score(record: Record, digits: int = 3) -> str:
-    """Return '0.412 [0.36, 0.46]', or the cell's state."""
-    return format_interval(read_interval(record, record["n"]), digits) if record["mean"] is not None else STATE[record["state"]]
 
 
 STATE = {

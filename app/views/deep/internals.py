@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -80,7 +81,7 @@ def _draw_variance(values: Mapping[str, np.ndarray]) -> None:
             last="It is measured after every round; the targets of a row are rows of its own class, so a class is drawn together.",
         ),
     )
-    draw_chart(variance.figure(values), "chart-variance", variance.alt(values))
+    draw_chart(partial(variance.figure, values), "chart-variance", variance.alt(values))
     parts = []
     for label, (first, last) in variance.list_ends(values).items():
         word = "fell" if last < first else "rose" if last > first else "stayed"
@@ -120,7 +121,9 @@ def _draw_curves(result: Result) -> bool:
         "Precision and recall of each class",
         glossary.explain_terms("precision-recall curve", first="Each class is held against all others."),
     )
-    draw_chart(pr_classes.figure(recall, precision, classes, scores), "chart-pr-classes", pr_classes.alt(classes, scores))
+    draw_chart(
+        partial(pr_classes.figure, recall, precision, classes, scores), "chart-pr-classes", pr_classes.alt(classes, scores)
+    )
     draw_numbers(
         "pr-classes", lambda: pr_classes.table(recall, precision, classes), "Precision at a few recalls, one row a class"
     )

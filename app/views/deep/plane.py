@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ import streamlit as st
 from app.charts import embedding, palette
 from app.charts.embedding import KINDS, Map
 from app.form import fields
-from app.parts import share, size
+from app.parts import share
+from app.parts.elements import fit_figure
 from app.run import panel
 from app.session import jobs, visitor
 from app.session.store import get_store, read_catalog
@@ -187,9 +189,9 @@ def _draw_map(sample: Map, x: np.ndarray, images: np.ndarray | None, classes: li
         missed = int(sample.wrong.sum())
         wrong = missed > 0 and st.toggle(f"Cross the {format_count(missed, 'misclassified test row')}", key="deep.wrong")
     axes = ("first component", "second component") if spec.technique == "pca" else ("", "")
-    figure = embedding.figure(sample, classes, shown=chosen, kinds=layers, enemies=lines, wrong=wrong, axes=axes)
+    figure = partial(embedding.figure, sample, classes, shown=chosen, kinds=layers, enemies=lines, wrong=wrong, axes=axes)
     event = st.plotly_chart(
-        size.fit_figure(figure),
+        fit_figure(figure),
         key=f"chart-map-{spec.id}",
         alt=embedding.alt(sample, classes, title),
         on_select="rerun",

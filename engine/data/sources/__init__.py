@@ -19,6 +19,7 @@ from engine.data.facts import Facts
 from engine.data.table import Dataset
 from engine.errors import BadData, BadParameter, DataMissing, UnknownName
 from engine.spec import fields
+from engine.text import quote
 
 
 class Source(Protocol):
@@ -157,7 +158,7 @@ def _index() -> dict[str, Source]:
     for source in _common():
         for facts in source.facts():
             if facts.name in out:
-                raise TypeError(f"two datasets are called {facts.name!r}")
+                raise TypeError(f"two datasets are called {quote(facts.name)}")
             out[facts.name] = source
     return out
 
@@ -169,4 +170,4 @@ def find_source(name: str) -> Source:
     local = {own: source for source in _local() for own in source.find_sets()}
     if name in local:
         return local[name]
-    raise UnknownName(f"no dataset is called {name!r}; there are: {', '.join([*_index(), *local])}.")
+    raise UnknownName(f"no dataset is called {quote(name)}; there are: {', '.join([*_index(), *local])}.")

@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from engine.damage import refuse_damage
 from engine.data import folders, images, places
 from engine.data.facts import Facts
 from engine.data.images import Choose, Copy, Pictures, SplitImageOptions
 from engine.data.table import Dataset
 from engine.errors import BadData, DataMissing
+from engine.text import quote
 
 ORDER = 100
 
@@ -33,6 +35,8 @@ HOW = (
     "LAB_DATA names"
 )
 
+MAX_LIST = 128 << 20
+"""Bytes of a list; the official ones have 26 MB at most."""
 READER = 1
 """Increase by hand when the same files would be read as other rows; part of the fingerprint."""
 
@@ -106,7 +110,10 @@ def read_rows(attributes: Path, partition: Path) -> tuple[tuple[str, ...], np.nd
 
 @cache
 def _read_rows(attributes: Path, partition: Path, identity: str) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
-    try:
+    with refuse_damage(f"{attributes} and {partition.name} cannot be read as CelebA's lists", f"; {HOW}"):
+        for path in (attributes, partition):
+            if path.stat().st_size > MAX_LIST:
+                raise BadData(f"{path} has {path.stat().st_size >> 20:,} MiB; at most {MAX_LIST >> 20} are read.")
         _, header, *lines = attributes.read_text(encoding="ascii").splitlines()
         where = [header.split().index(column) + 1 for column in COLUMNS]
         table = [line.split() for line in lines if line.strip()]
@@ -115,8 +122,6 @@ def _read_rows(attributes: Path, partition: Path, identity: str) -> tuple[tuple[
         pairs = (line.split() for line in partition.read_text(encoding="ascii").splitlines() if line.strip())
         parts = {name: int(part) for name, part in pairs}
         part = np.array([parts[name] for name in names])
-    except (OSError, ValueError, IndexError, KeyError) as error:
-        raise BadData(f"{attributes} and {partition.name} cannot be read as CelebA's lists ({error}); {HOW}.") from error
     kept = np.flatnonzero(marked.sum(1) == 1)
     y, test = marked[kept].argmax(1).astype(np.int64), part[kept] == 2
     for is_test in (False, True):
@@ -139,12 +144,10 @@ def read_pictures(paths: tuple[Path, Path, Path], choose: Choose = images.choose
                 width, height = face.size
                 side = min(width, height)
                 left, top = (width - side) / 2, (height - side) / 2
-                try:
+                with refuse_damage(f"{paths[0]}: {quote(names[row])} is damaged"):
                     small = face.convert("RGB").resize(
                         (32, 32), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side), reducing_gap=3.0
                     )
-                except folders.DAMAGE as error:
-                    raise BadData(f"{paths[0]}: {names[row]} is damaged ({error}).") from error
                 out[i] = np.asarray(small)
     finally:
         reader.close()

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import io
 import pickle  # noqa: TID251 - only the documented restriction of Unpickler.find_class, see Plain
-import tarfile
-import zlib
+import pickletools
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.damage import open_tar, refuse_damage
 from engine.data import folders, images, openml, places
 from engine.data.facts import Facts
 from engine.data.folders import survey_numbered
@@ -152,19 +152,15 @@ def read_archive(path: Path, name: str, choose: Choose = images.choose_all) -> P
     """The official archive: batches of rows of 3072 bytes, red, green, blue, each row by row. Raises BadData."""
     parts = MEMBERS[name]
     found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    try:
-        with tarfile.open(path, "r:gz") as tar:
-            for member in tar:
-                if member.isreg() and member.name in (*parts[0], *parts[1]):
-                    if member.size > MAX_MEMBER:
-                        raise BadData(
-                            f"{path}: {member.name} has {member.size >> 20} MiB; at most {MAX_MEMBER >> 20} are read."
-                        )
-                    file = tar.extractfile(member)
-                    assert file is not None  # a regular file has content
-                    found[member.name] = parse_batch(file.read(), f"{path}: {member.name}", LABELS[name], len(CLASSES[name]))
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
-        raise BadData(f"{path} cannot be read as a gzipped archive ({error}): delete it; then {HOW[name]}.") from error
+    refusing = refuse_damage(f"{path} cannot be read as a gzipped archive", f": delete it; then {HOW[name]}")
+    with refusing, open_tar(path, MAX_MEMBER) as tar:
+        for member in tar:
+            if member.isreg() and member.name in (*parts[0], *parts[1]):
+                if member.size > MAX_MEMBER:
+                    raise BadData(f"{path}: {member.name} has {member.size >> 20} MiB; at most {MAX_MEMBER >> 20} are read.")
+                file = tar.extractfile(member)
+                assert file is not None  # a regular file has content
+                found[member.name] = parse_batch(file.read(), f"{path}: {member.name}", LABELS[name], len(CLASSES[name]))
     if missing := [m for part in parts for m in part if m not in found]:
         raise BadData(f"{path} does not hold {missing[0]}: delete it; then {HOW[name]}.")
     x, y = (np.concatenate([found[m][i] for part in parts for m in part]) for i in range(2))
@@ -174,26 +170,22 @@ def read_archive(path: Path, name: str, choose: Choose = images.choose_all) -> P
 
 def parse_batch(raw: bytes, where: str, labels: bytes, classes: int) -> tuple[np.ndarray, np.ndarray]:
     """One pickled batch: images uint8 [n, 3, 32, 32] and labels [n] int64. Raises BadData."""
-    try:
+    with refuse_damage(f"{where} is no batch of CIFAR images"):
+        check_opcodes(raw)
         table = Plain(io.BytesIO(raw), encoding="bytes").load()
         x, listed = table[b"data"].values(), table[labels]
         if not isinstance(listed, list) or not all(type(v) is int and 0 <= v < classes for v in listed):
             raise ValueError(f"labels must be whole numbers from 0 to {classes - 1}")
         if x.shape != (len(listed), 3072):
             raise ValueError(f"data of shape {x.shape} with {len(listed)} labels")
-    # unpickling can raise any of these; none has built or called anything
-    except (
-        pickle.UnpicklingError,
-        EOFError,
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        AttributeError,
-        ImportError,
-    ) as error:
-        raise BadData(f"{where} is no batch of CIFAR images ({error}).") from error
     return x.reshape(-1, *SHAPE), np.array(listed, np.int64)
+
+
+def check_opcodes(raw: bytes) -> None:
+    """Raises ValueError for a pickle that numbers what it keeps above its length: unpickling would take memory for all numbers."""
+    for opcode, argument, _ in pickletools.genops(raw):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and not 0 <= int(argument or 0) <= len(raw):
+            raise ValueError(f"it keeps something under number {argument}")
 
 
 class Pixels:
@@ -208,7 +200,9 @@ class Pixels:
     def values(self) -> np.ndarray:
         """The bytes as uint8 in their shape. Raises ValueError where they are something else."""
         match self.state:
-            case (_, tuple() as shape, Kind(code=b"u1"), fortran, bytes() as raw):
+            case (_, tuple() as shape, Kind(code=b"u1"), fortran, bytes() as raw) if all(
+                type(n) is int and n >= 0 for n in shape
+            ):
                 return np.ascontiguousarray(np.frombuffer(raw, np.uint8).reshape(shape, order="F" if fortran else "C"))
         raise ValueError("the pixels are no bytes")
 

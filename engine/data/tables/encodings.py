@@ -60,8 +60,9 @@ def decode_text(data: bytes, encoding: str | None = None) -> tuple[str, str, lis
             if (read := _try_decode(data, name)) is None:
                 raise BadData(f"The file is marked as {name} and cannot be read so: write it anew, or choose an encoding.")
             return read[0], name, read[1]
-    for name in filter(None, (_guess_utf16(data), "utf-8", _guess_eight_bit(data))):
-        if (read := _try_decode(data, name)) is not None:
+    for guess in (_guess_utf16, lambda _: "utf-8", _guess_eight_bit):
+        name = guess(data)
+        if name and (read := _try_decode(data, name)) is not None:
             return read[0], name, read[1]
     return data.decode("latin-1"), "latin-1", []
 
@@ -110,6 +111,8 @@ def _guess_utf16(data: bytes) -> str:
     return ""
 
 
+HIGH = re.compile(rb"[\x80-\xff]")
+
 WORD = re.compile(rb"[A-Za-z\x80-\xff]{2,}")
 
 NARROW = {
@@ -129,7 +132,7 @@ def _guess_eight_bit(data: bytes) -> str:
     written so, whatever the other columns hold.
     """
     head = data[: 1 << 20]
-    total = sum(b > 127 for b in head)
+    total = len(HIGH.findall(head))
     words = [word for word in WORD.findall(head) if _count_high(word) > max(1, 0.6 * len(word))]
     beside = sum(map(_count_high, words))
     if total and beside > 0.5 * total:
@@ -145,7 +148,7 @@ def _guess_eight_bit(data: bytes) -> str:
     inside = sum(map(len, INSIDE.findall(head)))
     if inside and inside > 0.05 * total:  # signs such as the superscript 3 stand for letters of Central Europe
         return "iso8859-2" if re.search(rb"[\xb1\xb6\xbc]", b"".join(INSIDE.findall(head))) else "cp1250"
-    return "latin-1" if any(b in (0x81, 0x8D, 0x8F, 0x90, 0x9D) for b in head) else "cp1252"
+    return "latin-1" if re.search(rb"[\x81\x8d\x8f\x90\x9d]", head) else "cp1252"
 
 
 def _guess_narrow(part: bytes) -> str:

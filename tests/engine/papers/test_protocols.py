@@ -8,7 +8,7 @@ from itertools import islice
 import pytest
 
 from engine.catalog import build_catalog
-from engine.errors import UnknownName
+from engine.errors import BadParameter, UnknownName
 from engine.papers import adult, dos, eos, keel, moving, protocol, published, sine
 from engine.papers.protocol import REDUCED, Table
 from engine.papers.tables import select_tables
@@ -251,3 +251,15 @@ def test_arms_with_chosen_seeds_end():
 def test_rows_are_chosen_by_their_name_or_else_by_their_method(paper, word, rows):
     chosen = select_tables(paper, (), True, [word])
     assert {row.labels["method"] for part in chosen for row in part.rows} == rows
+
+
+def test_rows_are_asked_for_by_the_paper_s_name_or_by_the_method_s() -> None:
+    def rows(paper: str, *methods: str) -> set[str]:
+        return {row.labels["method"] for table in select_tables(paper, [], True, methods) for row in table.rows}
+
+    assert rows("keel", "CE", "ExplicitGradient") == {"CE", "ExplicitGradient"}
+    assert rows("keel", "ce", "explicit-gradient") == {"CE", "ExplicitGradient", "CE, equal steps", "frozen"}, "all that run it"
+    assert rows("eos", "eos") == {"EOS"}, "a row of that name comes before the rows that run the method"
+    assert rows("keel", "ce", "RS") == {"CE", "RS"}
+    with pytest.raises(BadParameter, match="no row is of method 'smoke'; there are: .*CE"):
+        select_tables("keel", [], True, ["smoke"])
