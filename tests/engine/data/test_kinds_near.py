@@ -252,6 +252,14 @@ def test_a_usual_mark_is_a_class_of_the_target_unless_a_person_says_so(mark, oth
     assert other.column("grade").missing == answers.count("") + answers.count(mark)
 
 
+def test_a_target_of_levels_as_told_keeps_its_marks():
+    answers = [("None", "Mild", "Severe", "1")[i % 4] for i in range(N)]
+    sheet = read_sheet(written({"score": SCORES, "grade": answers}), "a.csv", {"types": {"grade": "categorical"}})
+    assert set(build_labels(sheet, "grade").classes) == set(answers)
+    found = profile_table(sheet, "GRADE", " mild ")
+    assert (found["positive"], found["target"]["name"]) == ("Mild", "grade")
+
+
 def test_marks_named_for_columns_do_not_apply_to_the_target():
     answers = ["-999" if i % 5 == 0 else "0" for i in range(N)]
     sheet = read_sheet(written({"score": SCORES, "fault": answers}), "a.csv", {"missing": ["-999"]})
