@@ -244,7 +244,9 @@ def _as_numbers(
     present, values = column.present, guess.values
     known = values[np.abs(values) <= LARGEST]
     stray = int(np.isnan(values).sum())
-    if (stray and len(known) <= FEW) or not len(known):
+    if not len(known):
+        return ColumnReading(column.name, place, "text")  # all are too large to compute with
+    if stray and len(known) <= FEW:
         return _as_levels(column, place, notes)
     bare = not (guess.form.before or guess.form.after or column.pointed) and not match_texts(numerals.bodies, "[eE]").any()
     whole = bare and guess.form.places == 0 and not _has_point(numerals, guess) and bool((known == np.floor(known)).all())
