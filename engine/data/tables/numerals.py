@@ -43,7 +43,7 @@ PLAIN_BODY = r"^[+\-]?(?:[0-9][0-9.,]*|[.,][0-9]+)(?:[eE][+\-]?[0-9]+)?$"
 INFINITE = r"^[+\-]?(?i:inf|infinity)$"
 
 _COIN = rf"[A-Z]{{0,3}}[{SIGNS}]|[A-Z]{{3}}|" + "|".join(re.escape(w) for w in WORDS)
-_PART = rf"[/{LETTERS}°µμ%‰′″][{LETTERS}23°µμ%‰/²³·^.]*(?:-[{LETTERS}]+)*"
+_PART = rf"/?[{LETTERS}°µμ%‰′″][{LETTERS}23°µμ%‰/²³·^.]*(?:-[{LETTERS}]+)*"
 _UNIT = rf"{_PART}(?: \(?{_PART}\)?)?"
 AFFIXED = (
     rf"^(?P<bound>(?:<=|>=|=<|=>|<|>|≤|≥){BLANK}?)?"
@@ -54,7 +54,7 @@ AFFIXED = (
     rf"(?P<sign2>[+{MINUS}]{BLANK}?)?"
     rf"(?P<body>{_BODY})"
     rf"(?P<behind>{BLANK}?[{MINUS}])?"
-    rf"(?P<after>{BLANK}?(?:[A-Z]{{0,3}}[{SIGNS}]|{_UNIT}))?"
+    rf"(?P<after>{BLANK}?(?:[A-Z]{{0,3}}[{SIGNS}](?:/{_PART})?|{_UNIT}))?"
     rf"(?P<behind2>{BLANK}?[{MINUS}])?"
     rf"(?P<close>{BLANK}?\))?"
     rf"(?P<after2>{BLANK}?(?:[{SIGNS}]|[A-Z]{{3}}|%))?$"

@@ -17,6 +17,7 @@ from engine.data.tables.target import (
     describe_too_few,
     list_candidates,
     list_target_marks,
+    match_class,
     select_features,
     to_dataset,
 )
@@ -168,7 +169,7 @@ def _describe_target(sheet: Sheet, target: str, positive: str | None, guessed: b
             {"name": name, "rows": int(n), "share": float(n / len(rows))}
             for name, n in zip(answers.classes, counts, strict=True)
         ],
-        "positive": answers.classes[1] if two else positive,
+        "positive": answers.classes[1] if two else positive and match_class(positive, answers.classes, target),
         "dropped": sheet.rows - len(rows),
         "ratio": float(counts.max() / counts.min()),
         "folds": propose_folds(int(counts.min())),

@@ -52,7 +52,7 @@ def test_what_is_unknown_is_missing(reading):
     sheet = apply(HEAD + "x;2,5 lb;2021-04-03;12345;violet;perhaps;unknown\n1,5;1,0 kg;03/04/2021;01067;g;no;yes\n", reading)
     assert [c.missing for c in sheet.columns] == [1] * 7
     assert build_labels(sheet, "left").y.tolist() == [-1, 1]
-    assert any("no numbers or dates" in note or "words count as missing" in note for note in sheet.notes)
+    assert any("no numbers or dates" in note or "they count as missing" in note for note in sheet.notes)
 
 
 def test_an_unknown_level_is_the_other_one_where_there_is_one():
