@@ -23,22 +23,12 @@ class Sources:
     missing: tuple[str, ...] = ()
     columns: dict[str, Encoded] = field(default_factory=dict)
 
-    def keep(self, column: Encoded, reading: ColumnReading, always: bool = False) -> None:
+    def keep(self, column: Encoded, reading: ColumnReading, made: Column, always: bool = False) -> None:
         """Keeps the texts of a column where they may be needed."""
         form = reading.number
         affixed = form is not None and bool(form.before or form.after or form.bounds or form.negative != "-")
-        if (
-            always
-            or column.whole is not None
-            or affixed
-            or reading.words
-            or reading.kind in ("numeric", "date")
-            and self.missing
-            or self.missing
-            and self._find_missing(column).any()
-            or form is not None
-            and np.isnan(numerals.take_apart(column).parse(form)).any()
-        ):
+        lost = made.missing > int((column.codes < 0).sum())
+        if always or column.whole is not None or affixed or lost or (self.missing and self._find_missing(column).any()):
             self.columns[reading.name] = column
 
     def _find_missing(self, column: Encoded) -> np.ndarray:
@@ -52,16 +42,16 @@ class Sources:
     def read_answers(self, column: Column) -> Column:
         """The column as the target. Its levels are its texts, those that elsewhere mean a missing value among them."""
         source = self.columns.get(column.name)
-        if source is None or not column.guessed:
+        if source is None or not (column.guessed or column.kind == "categorical"):
             return column
         whole = source.whole or source
         whole = whole.without(self._find_missing(whole), keep_whole=False)
-        return kinds.apply_column(whole, _guess_answers(whole, self.style))
+        return kinds.apply_column(whole, _guess_answers(whole, self.style, levels=not column.guessed))
 
     def list_marks(self, column: Column) -> dict[str, int]:
         """Usual marks of missing values that are classes of the column, as written, with their rows."""
         source = self.columns.get(column.name)
-        if source is None or source.whole is None or not column.guessed:
+        if source is None or source.whole is None or not (column.guessed or column.kind == "categorical"):
             return {}
         whole = source.whole.without(self._find_missing(source.whole), keep_whole=False)
         usual = np.flatnonzero(texts.find_marks(whole, texts.MARKS))
@@ -91,12 +81,14 @@ def _index(classes: tuple[str, ...], fold: object) -> Mapping[object, int]:
     return {key: i for i, key in enumerate(keys) if key is not None and keys.count(key) == 1}
 
 
-def _guess_answers(column: Encoded, style: numerals.Style) -> ColumnReading:
-    """Numbers where all texts are bare numbers, else levels; dates, and more texts than can be classes, are no answers."""
+def _guess_answers(column: Encoded, style: numerals.Style, levels: bool) -> ColumnReading:
+    """Levels where a person says so (`levels`), else numbers where all texts are bare numbers, else levels. Dates, and more texts
+    than can be classes, are no answers.
+    """
     name = column.name
     if not len(column.texts):
         return ColumnReading(name, 0, "empty")
-    if column.levelled or len(column.texts) == 1:
+    if len(column.texts) <= kinds.MANY_LEVELS and (levels or column.levelled or len(column.texts) == 1):
         return ColumnReading(name, 0, "categorical", levels=tuple(column.list_texts()))
     if pair := kinds.find_pair(column):
         return ColumnReading(name, 0, "boolean", levels=pair)

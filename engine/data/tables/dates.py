@@ -56,7 +56,7 @@ _DAY, _MONTH, _YEAR, _SHORT = "(?P<d>[0-9]{1,2})", "(?P<m>[0-9]{1,2})", "(?P<Y>[
 _WEEKDAY = r"^(?:(?i:mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun)(?i:day|nesday|sday|rsday|urday)?[.,]? +)?"
 _CLOCK = (
     r"(?:(?:T|,? +|:)(?:(?P<H>[0-9]{1,2})[:.](?P<M>[0-9]{2})(?:[:.](?P<S>[0-9]{2})(?:[.,](?P<f>[0-9]{1,9}))?)?|(?P<h>[0-9]{1,2}))"
-    r"(?: ?(?P<p>[AaPp])\.?[Mm]\.?)?"
+    r"(?: ?(?:Uhr|h))?(?: ?(?P<p>[AaPp])\.?[Mm]\.?)?"
     r"(?: ?(?P<z>(?:UTC|GMT)?[+\-][0-9]{1,2}(?::?[0-9]{2})?|[A-Z]{1,4})(?: (?:\(?[A-Z]{3,4}\)?))?)?)?$"
 )
 
@@ -104,6 +104,10 @@ FAMILIES = (
 COMPACT = FAMILIES[-1]
 
 
+FEW, MOST_WORDS = 20, 5
+"""Among more than FEW different dates, up to MOST_WORDS different words count as missing."""
+
+
 @dataclass(frozen=True)
 class Dates:
     """days [distinct texts] since 1970-01-01, NaN where a text is no date of this format."""
@@ -128,15 +132,17 @@ def parse_dates(column: Encoded, decimal: str, forced: bool) -> Dates | None:
         n = int(column.counts[fits].sum())
         if n and (best is None or n > best[0]):
             best = n, family
-    if best is None or best[0] < (0.5 if forced else MOSTLY) * total:
+    if best is None or best[0] < 0.5 * total:
         return None
     family = best[1]
     parts = _Parts(column, family)
     form = _choose_form(parts, family, decimal)
     days = parts.days(form)
-    if column.counts[np.isfinite(days)].sum() < (0.5 if forced else MOSTLY) * total:
-        return None
-    return Dates(days, form)
+    known = np.isfinite(days)
+    rows = column.counts[known].sum()
+    if rows >= MOSTLY * total or (rows >= 0.5 * total and (forced or (known.sum() > FEW and (~known).sum() <= MOST_WORDS))):
+        return Dates(days, form)
+    return None
 
 
 def apply_dates(column: Encoded, form: DateFormat) -> np.ndarray:
@@ -285,12 +291,16 @@ def _choose_form(parts: _Parts, family: Family, decimal: str) -> DateFormat:
     return DateFormat(form, day_first, decided, zone)
 
 
+CLOCKS = 2_000
+"""Distinct texts whose clocks are looked at."""
+
+
 def _describe_clock(parts: _Parts) -> str:
-    """The clock of most texts, as for strptime, with what stands before it."""
+    """The clock of most of the first texts, as for strptime, with what stands before it."""
     counter: Counter[str] = Counter()
-    columns = [parts.part[name].to_pylist() for name in ("H", "M", "S", "f", "h", "p", "z")]
+    columns = [parts.part[name][:CLOCKS].to_pylist() for name in ("H", "M", "S", "f", "h", "p", "z")]
     for text, n, hour, _, second, fraction, lone, half, zone in zip(
-        parts.texts.to_pylist(), parts.counts, *columns, strict=True
+        parts.texts[:CLOCKS].to_pylist(), parts.counts[:CLOCKS], *columns, strict=True
     ):
         if not hour and not lone:
             counter[""] += int(n)

@@ -60,8 +60,9 @@ def decode_text(data: bytes, encoding: str | None = None) -> tuple[str, str, lis
             if (read := _try_decode(data, name)) is None:
                 raise BadData(f"The file is marked as {name} and cannot be read so: write it anew, or choose an encoding.")
             return read[0], name, read[1]
-    for name in filter(None, (_guess_utf16(data), "utf-8", _guess_eight_bit(data))):
-        if (read := _try_decode(data, name)) is not None:
+    for guess in (_guess_utf16, lambda _: "utf-8", _guess_eight_bit):
+        name = guess(data)
+        if name and (read := _try_decode(data, name)) is not None:
             return read[0], name, read[1]
     return data.decode("latin-1"), "latin-1", []
 
@@ -110,63 +111,75 @@ def _guess_utf16(data: bytes) -> str:
     return ""
 
 
+HIGH = re.compile(rb"[\x80-\xff]")
+
 WORD = re.compile(rb"[A-Za-z\x80-\xff]{2,}")
 
-CYRILLIC = ("cp1251", "koi8-r")
-"""Encodings of Cyrillic letters; each reads a text of the other as letters too."""
+NARROW = {
+    "cp1251": ("[А-яЁё]", "оеаинтсрвлк"),
+    "koi8-r": ("[А-яЁё]", "оеаинтсрвлк"),
+    "cp1253": ("[Ά-ώ]", "αοιετσνηυράόίέής"),
+    "cp1255": ("[\u05b0-\u05ea]", "יוהלארתבשמ"),
+    "cp1256": ("[\u0621-\u0652]", "اليمونرتبةع"),
+}
+"""Encodings of other scripts with a byte a letter: the letters, and those that are most frequent."""
 
 OTHER_SCRIPTS = ("cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp932", "gb18030", "big5", "cp949")
 
 
 def _guess_eight_bit(data: bytes) -> str:
-    """A western code page, else the finding of charset-normalizer for the words whose bytes beyond ASCII stand side by side: no
-    western word is written so, whatever the other columns hold.
+    """A western code page, else one of another script for words whose bytes beyond ASCII stand side by side: no western word is
+    written so, whatever the other columns hold.
     """
     head = data[: 1 << 20]
-    total = sum(b > 127 for b in head)
+    total = len(HIGH.findall(head))
     words = [word for word in WORD.findall(head) if _count_high(word) > max(1, 0.6 * len(word))]
     beside = sum(map(_count_high, words))
     if total and beside > 0.5 * total:
+        part = b" ".join(words)[: 1 << 14]
+        if found := _guess_narrow(part) or _guess_wide(part):
+            return found
         from charset_normalizer import from_bytes
 
-        part = b" ".join(words)[: 1 << 14]
         for match in from_bytes(part, cp_isolation=list(OTHER_SCRIPTS)):
             half = sum("\uff61" <= c <= "\uff9f" for c in str(match))  # cp932 single bytes, rare in text
             if 2 * half < beside:
-                name = _check_encoding(match.encoding)
-                return max(CYRILLIC, key=lambda other: _count_usual(part, other)) if name in CYRILLIC else name
-        if found := _guess_wide(part):
-            return found
+                return _check_encoding(match.encoding)
     inside = sum(map(len, INSIDE.findall(head)))
     if inside and inside > 0.05 * total:  # signs such as the superscript 3 stand for letters of Central Europe
         return "iso8859-2" if re.search(rb"[\xb1\xb6\xbc]", b"".join(INSIDE.findall(head))) else "cp1250"
-    return "latin-1" if any(b in (0x81, 0x8D, 0x8F, 0x90, 0x9D) for b in head) else "cp1252"
+    return "latin-1" if re.search(rb"[\x81\x8d\x8f\x90\x9d]", head) else "cp1252"
+
+
+def _guess_narrow(part: bytes) -> str:
+    """The encoding of one byte a letter that makes these words of letters of its script, frequent ones above all; "" for none."""
+    shares = {}
+    for name, (letters, usual) in NARROW.items():
+        text = part.decode(name, "replace")
+        high = [c for c in text if not c.isascii()]
+        odd = sum(word != word.lower() and word != word.upper() and word != word.capitalize() for word in text.split())
+        if sum(re.match(letters, c) is not None for c in high) >= 0.95 * len(high) and odd <= 0.2 * len(text.split()):
+            shares[name] = sum(c in usual for c in "".join(high).lower()) / max(1, len(high))
+    best = max(shares, key=lambda name: shares[name], default="")
+    return best if best and shares[best] > 0.4 else ""
 
 
 INSIDE = re.compile(rb"(?<=[A-Za-z\xc0-\xff])[\xa1\xa3\xa5\xaf\xb1\xb3\xb6\xb9\xbc\xbe\xbf](?=[a-z\xe0-\xff])")
 """Bytes between letters that are signs in western code pages and letters in those of Central Europe."""
 
-USUAL = {"big5": (0xA440, 0xC67E), "cp932": (0x8140, 0x97FC), "gb18030": (0xB0A1, 0xD7F9), "cp949": (0xB0A1, 0xC8FE)}
-"""Codes of the usual characters of four encodings of two bytes a character."""
+USUAL = {"cp949": (0xB0A1, 0xC8FE), "gb18030": (0xB0A1, 0xD7F9), "cp932": (0x8140, 0x97FC), "big5": (0xA440, 0xC67E)}
+"""Codes of the usual characters of four encodings of two bytes a character, the narrowest first."""
 
 
 def _guess_wide(part: bytes) -> str:
     """The encoding of East Asia that reads these words as usual characters; "" where none does."""
     shares = {}
     for name, (low, high) in USUAL.items():
-        try:
-            characters = [c for c in part.decode(name) if not c.isascii()]
-        except UnicodeDecodeError:
-            continue
-        codes = [int.from_bytes(c.encode(name), "big") for c in characters]
+        characters = [c for c in part.decode(name, "replace") if not c.isascii()]
+        codes = [int.from_bytes(c.encode(name, "replace"), "big") for c in characters]
         shares[name] = sum(low <= code <= high for code in codes) / max(1, len(codes))
-    best = max(shares, key=lambda name: shares[name], default="")
-    return best if best and shares[best] > 0.9 else ""
-
-
-def _count_usual(part: bytes, encoding: str) -> int:
-    """How many letters are among the ten most frequent ones of Russian."""
-    return sum(letter in "оеаинтсрвл" for letter in part.decode(encoding, "replace").lower())
+    best = max(shares, key=lambda name: shares[name])
+    return best if shares[best] > 0.8 else ""
 
 
 def _count_high(word: bytes) -> int:

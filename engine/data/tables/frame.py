@@ -28,6 +28,8 @@ def read_frame(frame: Any, reading: TableReading) -> Sheet:
     Names agree after trimming. Digits that lost their leading zeros get them again where all had the same length. Raises BadData
     where a column lacks, or its values are not those of the file; the sentence then says to give the file's path.
     """
+    if {str(name).strip() for name in frame.index.names} & {column.name for column in reading.features}:
+        frame = frame.reset_index()  # a Parquet file's column that was the index
     names = mangle_names([str(name).strip() for name in frame.columns])
     at = {name: i for i, name in enumerate(names)}
     target = reading.target.name if reading.target else None

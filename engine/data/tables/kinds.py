@@ -33,11 +33,8 @@ MANY_LEVELS = 100
 
 OTHER = "(other)"
 
-FEW = 20
-"""With fewer rows, values that all differ are no evidence of an ID. With more different numbers, words are no levels."""
-
-MOST_WORDS = 5
-"""Most different words among numbers that count as missing."""
+FEW, MOST_WORDS = dates.FEW, dates.MOST_WORDS
+"""With fewer rows, values that all differ are no evidence of an ID. Among more different numbers, so many words are missing ones."""
 
 EXACT = 2.0**53
 """Whole numbers up to here are exact in double precision."""
@@ -78,7 +75,7 @@ class Notes:
             out.append(f"{count_of(n, 'value')} in {list_names(list(self.stray))} {what} as missing.")
         for name, words in self.words.items():
             shown = ", ".join(f"{shorten(word)!r} ({count_of(n, 'row')})" for word, n in words.items())
-            out.append(f"{shorten(name)!r} holds numbers and words; words count as missing: {shown}.")
+            out.append(f"{shorten(name)!r} holds words besides its values; they count as missing: {shown}.")
         if self.bounds:
             n = sum(self.bounds.values())
             what = "is a bound such as <5 and counts" if n == 1 else "are bounds such as <5 and count"
@@ -135,8 +132,7 @@ def apply_column(column: Encoded, reading: ColumnReading, notes: Notes | None = 
         if notes is not None:
             if reading.date.day_first is not None:
                 notes.dates[reading.name] = (reading.date.day_first, reading.date.decided)
-            if lost := int(column.counts[np.isnan(days)].sum()):
-                notes.stray[reading.name] = lost
+            _note_lost(column, days, reading.name, notes)
         return _make(column, reading, _spread(column, days))
     if kind == "boolean":
         folded = [fold_pair(reading.levels)] if len(reading.levels) == 2 else []
@@ -206,7 +202,7 @@ def _guess_column(
         return made("boolean", levels=pair)
     when = dates.parse_dates(column, file_style.decimal, forced=False)
     if when is not None:
-        return made("date", date=when.form)
+        return made("date", date=when.form, words=tuple(_list_words(column, when.days)))
     numerals = take_apart(column)
     if len(numerals.index):
         guess = guess_format(numerals, style)
@@ -248,7 +244,9 @@ def _as_numbers(
     present, values = column.present, guess.values
     known = values[np.abs(values) <= LARGEST]
     stray = int(np.isnan(values).sum())
-    if (stray and len(known) <= FEW) or not len(known):
+    if not len(known):
+        return ColumnReading(column.name, place, "text")  # all are too large to compute with
+    if stray and len(known) <= FEW:
         return _as_levels(column, place, notes)
     bare = not (guess.form.before or guess.form.after or column.pointed) and not match_texts(numerals.bodies, "[eE]").any()
     whole = bare and guess.form.places == 0 and not _has_point(numerals, guess) and bool((known == np.floor(known)).all())
@@ -285,6 +283,14 @@ def _list_words(column: Encoded, values: np.ndarray) -> dict[str, int]:
     if len(at) > MOST_WORDS:
         return {}
     return {column.texts[int(i)].as_py(): int(column.counts[i]) for i in at}
+
+
+def _note_lost(column: Encoded, values: np.ndarray, name: str, notes: Notes) -> None:
+    """Names the words among numbers or dates, or counts what is none."""
+    if words := _list_words(column, values):
+        notes.words[name] = words
+    elif n := int(column.counts[np.isnan(values)].sum()):
+        notes.stray[name] = n
 
 
 def _note_style(column: Encoded, guess: Guess, file_style: Style, notes: Notes) -> None:
@@ -351,10 +357,7 @@ def _bound_numbers(column: Encoded, numerals: Numerals, reading: ColumnReading, 
         bounded[numerals.index] = numerals.bounded
         if n := int(column.counts[bounded & ~np.isnan(values)].sum()):
             notes.bounds[name] = n
-        if words := _list_words(column, values):
-            notes.words[name] = words
-        elif n := int(column.counts[np.isnan(values)].sum()):
-            notes.stray[name] = n
+        _note_lost(column, values, name, notes)
     return np.where(large, np.nan, values)
 
 

@@ -43,7 +43,7 @@ PLAIN_BODY = r"^[+\-]?(?:[0-9][0-9.,]*|[.,][0-9]+)(?:[eE][+\-]?[0-9]+)?$"
 INFINITE = r"^[+\-]?(?i:inf|infinity)$"
 
 _COIN = rf"[A-Z]{{0,3}}[{SIGNS}]|[A-Z]{{3}}|" + "|".join(re.escape(w) for w in WORDS)
-_PART = rf"[/{LETTERS}°µμ%‰′″][{LETTERS}23°µμ%‰/²³·^.]*(?:-[{LETTERS}]+)*"
+_PART = rf"/?[{LETTERS}°µμ%‰′″][{LETTERS}23°µμ%‰/²³·^.]*(?:-[{LETTERS}]+)*"
 _UNIT = rf"{_PART}(?: \(?{_PART}\)?)?"
 AFFIXED = (
     rf"^(?P<bound>(?:<=|>=|=<|=>|<|>|≤|≥){BLANK}?)?"
@@ -54,7 +54,7 @@ AFFIXED = (
     rf"(?P<sign2>[+{MINUS}]{BLANK}?)?"
     rf"(?P<body>{_BODY})"
     rf"(?P<behind>{BLANK}?[{MINUS}])?"
-    rf"(?P<after>{BLANK}?(?:[A-Z]{{0,3}}[{SIGNS}]|{_UNIT}))?"
+    rf"(?P<after>{BLANK}?(?:[A-Z]{{0,3}}[{SIGNS}](?:/{_PART})?|{_UNIT}))?"
     rf"(?P<behind2>{BLANK}?[{MINUS}])?"
     rf"(?P<close>{BLANK}?\))?"
     rf"(?P<after2>{BLANK}?(?:[{SIGNS}]|[A-Z]{{3}}|%))?$"
@@ -146,22 +146,13 @@ class Numerals:
         self.bracketed = np.concatenate([none, brackets])
         self.trailing = np.concatenate([none, trailing])
         blank = np.full(len(first), "", object)
-        self.raw_before = np.concatenate([blank, _join(part["before"], part["before2"])])
-        self.raw_after = np.concatenate([blank, _join(part["after"], part["after2"])])
-        self.before = _strip(self.raw_before)
-        self.after = _strip(self.raw_after)
-        self.broken = np.concatenate([none, broken])
-        self.broken |= self._are_codes()
-
-    def _are_codes(self) -> np.ndarray:
-        """Capitals that are no currency before a whole number, as in LOT123."""
-        odd = np.array(
-            [bool(b) and b.isalpha() and b.isascii() and b.isupper() and b not in CURRENCIES for b in self.before], bool
-        )
-        if not odd.any():
-            return odd
-        out: np.ndarray = odd & ~match_texts(self.bodies, "[.,]")
-        return out
+        before, after = _join(part["before"], part["before2"]), _join(part["after"], part["after2"])
+        self.raw_before, self.raw_after = np.concatenate([blank, before]), np.concatenate([blank, after])
+        self.before = np.concatenate([blank, _strip(before)])
+        self.after = np.concatenate([blank, _strip(after)])
+        # capitals that are no currency before a whole number are part of a code: LOT123
+        codes = np.array([b.isalpha() and b.isascii() and b.isupper() and b not in CURRENCIES for b in _strip(before)], bool)
+        self.broken = np.concatenate([none, broken | (codes & ~match_texts(part["body"], "[.,]"))])
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -380,7 +371,8 @@ def _usual(raw: np.ndarray, one: Numerals, affix: str) -> str:
     """The affix with its blank, as most rows have it."""
     counter: Counter[str] = Counter()
     if affix:
-        for text, n in zip(raw, one.counts, strict=True):
+        some = raw != ""
+        for text, n in zip(raw[some][:GUESS_ROWS], one.counts[some][:GUESS_ROWS], strict=True):
             if text.strip(f" {WIDE}") == affix:
                 counter[text] += int(n)
     return counter.most_common(1)[0][0] if counter else ""

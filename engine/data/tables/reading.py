@@ -194,7 +194,7 @@ def _build_sheet(raw: Raw, names: list[str], places: Sequence[int], repeated: in
         how, column = kinds.read_column(one, place, style, given["types"].get(one.name), notes)
         made.append(column)
         readings.append(how)
-        sources.keep(one, how)
+        sources.keep(one, how, column)
         one.numerals = None
     typed = all(one.typed for one in encoded)
     guesses: dict[str, Any] = dict.fromkeys(("format", "encoding", "delimiter", "decimal", "thousands", "header", "sheet"))
@@ -297,6 +297,6 @@ def apply_columns(
     for one, column in zip(encoded, wanted, strict=True):
         one = numerals.drop_marked_numbers(one, reading.missing, style)
         made.append(kinds.apply_column(one, column, said))
-        sources.keep(one, column, always=target is not None and column.name == target.name)
+        sources.keep(one, column, made[-1], always=target is not None and column.name == target.name)
         one.numerals = None
     return Sheet(tuple(made), rows, dict(guesses), (), (*notes, *said.sentences()), replace(reading), sources)

@@ -39,7 +39,9 @@ def test_a_reading_gives_the_same_without_a_guess(file, monkeypatch):
     data = (CASES / file).read_bytes()
     first = read_sheet(data, file, case["options"], target=target)
     text = json.dumps(describe_target(first, target, positive).to_json(), allow_nan=False)
-    guesses = ("kinds.read_column", "headers.looks_headed", "numerals.find_style", "numerals.guess_format", "dates.parse_dates")
+    guesses = ["kinds.read_column", "headers.looks_headed", "numerals.guess_format"]
+    if not file.endswith(".xlsx"):  # where texts of numbers and dates are first written as the typed cells beside them
+        guesses += ["numerals.find_style", "dates.parse_dates"]
     with monkeypatch.context() as patch:
         for guess in guesses:
             patch.setattr(f"engine.data.tables.{guess}", None)

@@ -162,7 +162,9 @@ def test_bounds_with_units_commas_and_groups():
     is_numeric(read(commas, delimiter=";", decimal=","), [0.5 if i % 6 == 0 else x for i, x in enumerate(AMOUNTS)])
 
 
-@pytest.mark.parametrize("texts", [["<18", ">=18"], ["<18", "18-65", ">65"], ["<50", "50+"], ["0-9", "10-19", "20-29"]])
+@pytest.mark.parametrize(
+    "texts", [["<18", ">=18"], ["<18", "18-65", ">65"], ["<50", "50+"], ["1/2", "2/2", "3/2"], ["0-9", "10-19", "20-29"]]
+)
 def test_ranges_stay_levels(texts):
     sheet = read([texts[i % len(texts)] for i in range(N)])
     assert sheet.columns[1].kind == "categorical" and set(sheet.columns[1].levels) == set(texts)
@@ -250,6 +252,14 @@ def test_a_usual_mark_is_a_class_of_the_target_unless_a_person_says_so(mark, oth
     assert other.column("grade").missing == answers.count("") + answers.count(mark)
 
 
+def test_a_target_of_levels_as_told_keeps_its_marks():
+    answers = [("None", "Mild", "Severe", "1")[i % 4] for i in range(N)]
+    sheet = read_sheet(written({"score": SCORES, "grade": answers}), "a.csv", {"types": {"grade": "categorical"}})
+    assert set(build_labels(sheet, "grade").classes) == set(answers)
+    found = profile_table(sheet, "GRADE", " mild ")
+    assert (found["positive"], found["target"]["name"]) == ("Mild", "grade")
+
+
 def test_marks_named_for_columns_do_not_apply_to_the_target():
     answers = ["-999" if i % 5 == 0 else "0" for i in range(N)]
     sheet = read_sheet(written({"score": SCORES, "fault": answers}), "a.csv", {"missing": ["-999"]})
@@ -317,6 +327,14 @@ def test_the_column_decides_whether_the_day_is_first():
             back = [(datetime.datetime.strptime(text, form).date() - SINCE).days for text in texts]
             assert sheet.columns[1].values.tolist() == back
             says(sheet, "no date decides")
+
+
+def test_a_few_words_among_dates_are_missing_and_named():
+    texts = [f"{day:%d %b %Y}" if i % 4 else ("pending", "unknown date")[i % 8 == 0] for i, day in enumerate(DAYS)]
+    sheet = read(texts)
+    expected = [np.nan if i % 4 == 0 else float((day - SINCE).days) for i, day in enumerate(DAYS)]
+    assert sheet.columns[1].kind == "date" and np.array_equal(sheet.columns[1].values, expected, equal_nan=True)
+    says(sheet, f"'pending' ({texts.count('pending')} rows)", "'unknown date'")
 
 
 def test_years_of_two_digits_and_short_days():
