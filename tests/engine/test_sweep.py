@@ -14,6 +14,7 @@ import pytest
 
 from engine.catalog import build_catalog
 from engine.errors import BadInput, BadParameter, UnknownName
+from engine.spec import Imbalance
 from engine.spec.result import Result
 from engine.spec.run import find_entry
 from engine.stats.intervals import corrected_t
@@ -178,6 +179,18 @@ def test_data_with_a_test_part_of_their_own_have_one_fold():
     too_skewed = SweepSpec(("mnist",), ("eos",), (110,)).impossible(CATALOG)
     assert [i.reason for i in too_skewed] == ["No row of the smallest class would remain in the test part of mnist at 110:1."]
     assert SweepSpec(("mnist",), ("eos",), (110,), where="train").impossible(CATALOG) == []
+
+
+def test_a_set_with_a_share_of_its_own_is_taken_as_it_comes():
+    catalog = build_catalog()
+    spec = SweepSpec(("moons", "hidden-cluster"), ("smote",), (5.0, 20.0))
+    own = [cell for cell in spec.cells(catalog) if cell.dataset == "hidden-cluster"]
+    assert {cell.method for cell in own} == {"ce", "smote"} and len(own) == 2, "one cell a method, and no potential"
+    for cell in own:
+        assert (cell.spec.imbalance, cell.spec.folds, cell.spec.seeds, cell.ratio) == (Imbalance(), 1, 20, 32.33)
+    assert spec.replicates(catalog) == [20, 20] and not spec.impossible(catalog)
+    quick = SweepSpec(("hidden-cluster",), ("smote",), (5.0,), seeds=1)
+    assert quick.replicates(catalog) == [1]
 
 
 def test_cheap_cells_come_first():
