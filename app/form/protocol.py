@@ -38,8 +38,8 @@ def choose_protocol(catalog: Mapping[str, Any], entry: Mapping[str, Any]) -> tup
     split = (
         "one draw of all rows. Careful: 20 seeds, 20 replicates; each draws rows and first weights anew."
         if drawn
-        else "one split of the training rows, a fifth of them for validation; test rows are the data's own. Careful: 5 seeds, 5 replicates; "
-        "each seed draws anew which rows are withheld, the validation rows and the first weights."
+        else "one split of the training rows, a fifth of them for validation; test rows are the data's own. Careful: 5 seeds, 5 "
+        "replicates; each seed draws anew which rows are withheld, the validation rows and the first weights."
         if given
         else "one split into 60% training, 20% validation, 20% test. Careful: 4 folds × 5 seeds, 20 replicates; "
         "each seed draws anew which rows are withheld, the split and the first weights."
