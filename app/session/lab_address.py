@@ -15,7 +15,7 @@ from typing import Any
 from engine.errors import BadInput, BadParameter
 from engine.spec import Imbalance, RunSpec, fields, limits
 from engine.spec.fields import format_value
-from engine.spec.run import PROFILES, find_entry
+from engine.spec.run import PROFILES, explain_own_share, find_entry
 from engine.text import quote
 
 FIRST = {"dataset": "clusters", "method": "explicit-gradient", "ratio": 20.0}
@@ -63,7 +63,11 @@ def first_spec(catalog: Mapping[str, Any], shown: RunSpec | None = None) -> RunS
     fitting = [d for d in datasets if d["kind"] in method["kinds"]] or datasets
     dataset = next((d for d in fitting if d["name"] == FIRST["dataset"]), fitting[0])
     highest, _ = limits.highest_ratio(limits.class_counts(dataset, {}), 1)
-    imbalance = Imbalance("ratio", min(FIRST["ratio"], highest)) if dataset["kind"] == "points" else Imbalance()
+    imbalance = (
+        Imbalance("ratio", min(FIRST["ratio"], highest))
+        if dataset["kind"] == "points" and not dataset.get("parts")
+        else Imbalance()
+    )
     return RunSpec(dataset["name"], method["name"], imbalance).complete(catalog)
 
 
@@ -110,6 +114,10 @@ def read_address(query: Mapping[str, str], catalog: Mapping[str, Any], fallback:
     imbalance = fallback.imbalance if dataset == fallback.dataset else Imbalance()
     if profile is not None or "ratio" in query or "rate" in query:
         imbalance = _parse_imbalance(profile or ("remove" if "rate" in query else "ratio"), query, problems)
+    if why := explain_own_share(entry, data):
+        if imbalance.profile != "native" or folds != 1:
+            problems.append(f"{why} It is used as it comes, with one fold.")
+        imbalance, folds = Imbalance(), 1
     imbalance = _limit_ratio(imbalance, entry, data, folds, problems)
     run = query.get("run")
     if run is not None and not _RUN.fullmatch(run):
