@@ -34,7 +34,7 @@ from urllib.parse import urlencode
 
 from benchmarks.page import ARGS, CHROMIUM, until
 from engine.events import Phase, pack, pack_film
-from engine.spec import Imbalance, RunSpec
+from engine.spec import Imbalance, RunSpec, limits
 from engine.spec.companions import list_companions
 from engine.spec.embedding import FEATURES, EmbedSpec
 from engine.spec.run import canonical_json, find_entry
@@ -82,9 +82,8 @@ def fill(store: Store, catalog: Mapping[str, Any], runs: int) -> dict[str, str]:
     for n in range(runs):
         method = random_state.choice([m for m in catalog["methods"] if m["name"] != "potential"])
         dataset = random_state.choice([d for d in catalog["datasets"] if d["kind"] in method["kinds"]])
-        spec = RunSpec(dataset["name"], method["name"], folds=1 if dataset["test_counts"] else 4, seeds=5, seed=n).complete(
-            catalog
-        )
+        folds, seeds = limits.count_replicates(dataset, 4, 5)
+        spec = RunSpec(dataset["name"], method["name"], folds=folds, seeds=seeds, seed=n).complete(catalog)
         priority = random_state.choice((PRIORITY_INTERACTIVE, PRIORITY_COMPANION, PRIORITY_SWEEP))
         made.append((spec, row(spec, random_state.choice(STATES), now - 90 * 86400 * random_state.random(), priority)))
     made += [(cell.spec, row(cell.spec, "done", now - 3600, PRIORITY_SWEEP)) for cell in SWEEP.cells(catalog)]

@@ -139,7 +139,8 @@ TERMS: dict[str, str] = {
     "Seed": "The number that all random draws come from. The same seed gives the same numbers on the same machine.",
     "n": "How many replicates a mean is over. More of them give a narrower interval.",
     "Interval": (
-        "The brackets hold the mean with 95% confidence, by the corrected resampled t over replicates. With one replicate "
+        "The brackets hold the mean with 95% confidence, by the corrected resampled t over replicates, or a plain t where "
+        "every seed draws its own rows. With one replicate "
         "they come from drawing its test rows again and again, and say nothing of another split."
     ),
     "Corrected resampled t": (

@@ -129,9 +129,11 @@ def _measure_claim(table: Table, claim: Claim, answers: Answers, folds: int) -> 
 
 
 def _test_share(arm: Arm, answers: Answers, folds: int) -> float:
-    """Of an arm's runs. Those of a set that every seed draws anew have a `test_share` of 0."""
-    independent = any(result.get("test_share") == 0 for result in answers.results[arm.key].values())
-    return find_test_share(folds, drawn=independent, official=arm.fixed_test)
+    """Of an arm's replicates: what a stacked run's result has; where every replicate is a run of its own, as the protocol draws them."""
+    shares = [float(result["test_share"]) for result in answers.results[arm.key].values() if "test_share" in result]
+    if arm.stacked and shares:
+        return shares[0]
+    return find_test_share(folds, drawn=bool(shares) and not any(shares), official=arm.fixed_test)
 
 
 def compute_extras(table: Table, rows: Sequence[Mapping[str, Any]], answers: Answers) -> dict[str, Any]:

@@ -333,7 +333,7 @@ def _write_provenance(result: Result) -> str:
     made = result.provenance
     pairs = [(term, safe(made[key], 120)) for key, term in doc.PROVENANCE.items() if made.get(key) is not None]
     pairs.append(("Seconds", doc.format_fixed(result.seconds, 1)))
-    pairs.append(("n of test / n of training", doc.format_fixed(result.test_share)))
+    pairs.append(("Test share of the interval", doc.format_fixed(result.test_share)))
     return doc.html_facts(pairs)
 
 

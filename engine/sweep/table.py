@@ -12,7 +12,7 @@ import numpy as np
 from engine.errors import BadParameter
 from engine.plain import to_plain
 from engine.spec.companions import BASELINE, ORACLE, explain_no_potential
-from engine.spec.result import DEFAULT_METRIC, METRICS, read_test_share
+from engine.spec.result import DEFAULT_METRIC, METRICS
 from engine.stats.recovered import recovered_share
 from engine.stats.significance import TTest, compare_over_sets, holm, t_test
 from engine.stats.verdict import Difference
@@ -84,7 +84,7 @@ def build_table(
         if role == "method" and entries[cell.dataset]["kind"] == "images" and "model" not in cell.spec.params:
             record["note"] = "It trains the MLP, plain training here a convolutional network: the difference is of both."
         records.append(record)
-        shares.append(None if words is None else read_test_share(cell.spec.to_json(), float(words["test_share"])))
+        shares.append(None if words is None else float(words["test_share"]))
     _compare(records, shares, {cell.id: explain_no_potential(cell.spec, entries[cell.dataset]) for cell in cells})
     return records
 

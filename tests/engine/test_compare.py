@@ -345,6 +345,12 @@ def test_an_official_test_part_is_joined():
     assert found["shortened"][0].startswith("The official test part was joined") and found["data"]["used_rows"] == 190
 
 
+def test_parts_that_the_rows_name_are_joined():
+    data = replace(table(), parts=np.arange(190) % 3, redraw=lambda seed, index: data)
+    _, found, _ = looked(data, replace(CHEAP, methods=(BASELINE,)))
+    assert found["shortened"][0].startswith("The parts that the rows name were joined") and found["data"]["used_rows"] == 190
+
+
 def test_a_method_that_fails_does_not_sink_the_rest(monkeypatch):
     def broken(*_: Any, **__: Any) -> Any:
         raise BadData("class 'leaves' has too few rows for this.")

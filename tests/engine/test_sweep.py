@@ -19,7 +19,7 @@ from engine.spec.result import Result
 from engine.spec.run import find_entry
 from engine.stats.intervals import corrected_t
 from engine.stats.recovered import recovered_share
-from engine.stats.significance import find_test_share, holm, t_test
+from engine.stats.significance import holm, t_test
 from engine.store import PRIORITY_INTERACTIVE, EngineInfo, Store
 from engine.store.jobs import PRIORITY_SWEEP
 from engine.store.schema import JOBS
@@ -348,7 +348,7 @@ def test_differences_are_paired_corrected_and_held_against_everything_shown(stor
         if record["role"] == "baseline":
             assert record["difference"] is None and record["share"] is None and record["share_why"] == ""
             continue
-        test = t_test(np.array(record["values"]) - np.array(base["values"]), find_test_share(TWO.folds))
+        test = t_test(np.array(record["values"]) - np.array(base["values"]), 0.33)
         found = record["difference"]
         assert [found[k] for k in ("mean", "low", "high", "p", "n")] == pytest.approx(
             [test.mean, test.low, test.high, test.p, 4]
