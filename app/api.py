@@ -220,7 +220,7 @@ def _make_method_file(
         case "model", "zip":
             kind = "application/zip"
         case "augmented", "csv":
-            kind = "text/csv; charset=utf-8"
+            kind = "text/csv"  # in the encoding of the table
         case _:
             return None
     data = here.artifact(job, f"{found[1]}/{found[2]}", owner=owner)

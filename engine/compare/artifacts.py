@@ -12,7 +12,7 @@ from engine.compare.leaderboard import count_folds
 from engine.data.prepare import encode, fit_scale
 from engine.events import pack
 from engine.export.pipeline import Pipeline
-from engine.export.rows import write_augmented_csv
+from engine.export.rows import encode_text, write_augmented_csv
 from engine.export.write import model_bytes
 from engine.runner.provenance import collect_provenance
 from engine.spec.table_reading import TableReading
@@ -73,6 +73,6 @@ def export_models(
         if isinstance(fitted, Fitted) and fitted.synthetic is not None:
             added = int(fitted.synthetic.mask[0].sum())
             if (len(train) + added) * (len(own.columns) + 2) <= MAX_CELLS:
-                words = write_augmented_csv(bench.dataset, own, train, fitted, target=target or "class")
-                out[f"augmented/{name}"] = words.encode()
+                text = write_augmented_csv(bench.dataset, own, train, fitted, target=target or "class")
+                out[f"augmented/{name}"] = encode_text(text, reading)
     return out

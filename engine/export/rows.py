@@ -10,11 +10,9 @@ import numpy as np
 from engine.data.table import Dataset
 from engine.errors import BadInput
 from engine.export.pipeline import Pipeline
+from engine.spec.table_reading import TableReading
 from engine.text import csv_table
 from engine.training.fitted import Fitted
-
-DELIMITERS = (",", ";", "\t", "|")
-"""Characters that may part the columns of what is written; other files get commas."""
 
 
 def explain_no_rows(fitted: Fitted) -> str:
@@ -72,8 +70,21 @@ def write_augmented_csv(
         for cells, y in zip(pipeline.back(x, constants, dataset.numeric), labels, strict=True):
             yield [cells[i] for i in wanted] + [dataset.classes[y], 1]
 
-    parted = pipeline.reading.delimiter if pipeline.reading is not None else None
-    return csv_table(rows(), parted if parted in DELIMITERS else ",")
+    return csv_table(rows(), _choose_delimiter(pipeline.reading))
+
+
+def encode_text(text: str, reading: TableReading | None) -> bytes:
+    """The text in the encoding of the table's file; UTF-8 where it has none, or none that can write the text."""
+    try:
+        return text.encode(reading.encoding if reading is not None and reading.encoding else "utf-8")
+    except (LookupError, UnicodeEncodeError):
+        return text.encode()
+
+
+def _choose_delimiter(reading: TableReading | None) -> str:
+    """What parts columns in the table's file; a comma where that is nothing, runs of blanks, or what cells hold."""
+    mark = (reading.delimiter if reading is not None else None) or ","
+    return "," if len(mark) > 1 or mark.isalnum() or mark in " .\"'\r\n" else mark
 
 
 def _constants(pipeline: Pipeline, dataset: Dataset, train: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from engine.data.tables.reading import read_sheet
 from engine.data.tables.target import describe_target, to_dataset
 from engine.export.cells import Cells, count_places
 from engine.export.pipeline import Pipeline
-from engine.export.rows import write_augmented_csv
+from engine.export.rows import encode_text, write_augmented_csv
 from engine.spec.table_reading import ColumnReading, DateFormat, NumberFormat
 from engine.text import csv_cell
 from engine.training.fitted import Fitted, Synthetic
@@ -101,8 +101,7 @@ def test_augmented_rows_are_read_back_as_the_table_is(tmp_path: Path) -> None:
         lines.append(
             f"{i % 23};{amount} €;{share};{since};{('no', 'yes')[i % 2]};{('Ulm', 'Köln', '')[i % 3]};{('a', 'b')[i % 4 == 0]}"
         )
-    data = ("\n".join(lines) + "\n").encode()
-    sheet = read_sheet(data, "t.csv")
+    sheet = read_sheet(("\n".join(lines) + "\n").encode("cp1252"), "t.csv")
     dataset = to_dataset(sheet, "left")
     train = np.arange(40)
     scale = fit_scale(encode(dataset)[0], len(dataset.numeric_names), train)
@@ -121,6 +120,6 @@ def test_augmented_rows_are_read_back_as_the_table_is(tmp_path: Path) -> None:
         assert row[2] == "" or (row[2].endswith("%") and len(row[2].split(",")[1]) == 2)
         assert len(row[3]) == 10 and row[3].count("/") == 2 and row[4] in ("no", "yes") and row[5] in ("Ulm", "Köln", "")
     file = tmp_path / "augmented.csv"
-    file.write_text(text, encoding="utf-8")
+    file.write_bytes(encode_text(text, pipeline.reading))
     again = pipeline(file)[0]  # the model takes its own augmented rows
     np.testing.assert_allclose(again[:40], scale(encode(dataset)[0][train]), rtol=0, atol=1e-9)

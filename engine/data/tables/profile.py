@@ -41,6 +41,21 @@ RECALL = 0.8
 """The recall whose interval the profile estimates."""
 
 
+LEFT_OUT = {
+    "text": "free text, other in nearly every row",
+    "id": "a value of its own in each row",
+    "constant": "the same in every row",
+    "empty": "no value in any row",
+    "ignored": "as asked",
+}
+"""Kinds of columns that nothing is learnt from -> why."""
+
+MARK_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks", ".": "points", "'": "apostrophes"}
+
+NAMED = 50
+"""Most columns named in the sentence that lists those left out."""
+
+
 def half_width(rows: int) -> float:
     """Half of the 95% interval of a recall of 0.8 measured on this many minority rows: 1.96 sqrt(0.8 * 0.2 / rows)."""
     return 1.96 * math.sqrt(RECALL * (1 - RECALL) / rows)
@@ -72,7 +87,7 @@ def profile_table(sheet: Sheet, target: str | None = None, positive: str | None 
     out: dict[str, Any] = {
         "rows": sheet.rows,
         "used": 0,
-        "columns": [_describe_column(c, sheet) for c in sheet.columns],
+        "columns": [_describe_column(c) for c in sheet.columns],
         "guesses": dict(sheet.guesses),
         "notes": list(sheet.notes),
         "candidates": found,
@@ -109,7 +124,31 @@ def list_notes(sheet: Sheet, target: str, positive: str | None = None) -> list[s
         "target."
         for mark in found["target_marks"]
     ]
-    return [*sheet.notes, classes, *asked, *(w["text"] for w in found["warnings"])]
+    left = [f"{shorten(c['name'])!r} ({LEFT_OUT[c['kind']]})" for c in found["left_out"]]
+    more = f" and {len(left) - NAMED:,} more" if len(left) > NAMED else ""
+    why = [f"Left out: {', '.join(left[:NAMED])}{more}."] if left else []
+    return [_describe_format(sheet), *sheet.notes, classes, *asked, *why, *(w["text"] for w in found["warnings"])]
+
+
+def _describe_format(sheet: Sheet) -> str:
+    """How many rows and columns there are, and the format of the file, as guessed or given."""
+    form = sheet.guesses
+    parts = [f"text in {form['encoding']}"] if form.get("encoding") else []
+    if form.get("delimiter") is not None:
+        mark = form["delimiter"]
+        parts.append(f"columns parted by {MARK_NAMES.get(mark) or repr(shorten(mark))}" if mark else "a single column")
+    if form.get("decimal"):
+        parts.append(f"decimal {'comma' if form['decimal'] == ',' else 'point'}")
+    if form.get("thousands"):
+        parts.append(f"digits grouped by {MARK_NAMES.get(form['thousands']) or repr(form['thousands'])}")
+    if form.get("header") is not None:
+        parts.append("names in the first row" if form["header"] else "no row of names")
+    if form.get("sheet"):
+        parts.append(f"sheet {shorten(form['sheet'])!r}")
+    if marks := list(form.get("missing") or ()):
+        parts.append(f"missing where it says {list_names(marks, 5)}")
+    size = f"{count_of(sheet.rows, 'row')} and {count_of(len(sheet.columns), 'column')}"
+    return f"{size}: {', '.join(parts)}." if parts else f"{size}."
 
 
 def _describe_target(sheet: Sheet, target: str, positive: str | None, guessed: bool, out: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,12 +186,12 @@ def _warn(level: str, text: str) -> dict[str, str]:
     return {"level": level, "text": text}
 
 
-def _describe_column(column: Column, sheet: Sheet) -> dict[str, Any]:
+def _describe_column(column: Column) -> dict[str, Any]:
     values = column.values[~np.isnan(column.values)] if column.kind in ("numeric", "date") else np.zeros(0)
     return {
         "name": column.name,
         "kind": column.kind,
-        "why": sheet.reading.column(column.name).dropped,
+        "why": LEFT_OUT.get(column.kind, ""),
         "missing": column.missing,
         "distinct": column.distinct,
         "guessed": column.guessed,
