@@ -79,13 +79,15 @@ def write_document(
     sections: Sequence[tuple[str, str, str]],
     *,
     holds: str,
+    more: Sequence[str] = (),
     plain_title: str = "",
     date: str = "",
     style: str = "",
 ) -> str:
     """The file. title: HTML, escaped already; plain_title: the same without markup, not escaped, where the title has any.
 
-    lead: the answer in a sentence or two, not escaped. sections: (id, title, body), title and body escaped already; those without a body
+    lead: the verdict, not escaped; more: sentences with its numbers, not escaped. sections: (id, title, body), title and body
+    escaped already; those without a body
     are left out. holds: what the file holds, ours. style: rules beside those that all reports share.
     """
     there = [(key, heading, body) for key, heading, body in sections if body]
@@ -102,7 +104,8 @@ def write_document(
         '<meta name="referrer" content="no-referrer"><meta name="robots" content="noindex">'
         f"<title>{safe(plain_title, 120) or title}</title><style>{STYLE}{drawing.STYLE}{style}</style></head>\n"
         f'<body><main><h1>{title}</h1><p class="verdict">{safe(lead)}</p>'
-        f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n{body}</main>\n'
+        + (f'<p class="how">{safe(" ".join(more))}</p>' if more else "")
+        + f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n{body}</main>\n'
         f"<footer><p>Made by Imbalance Lab{when}. This file holds {holds}. It loads nothing and sends nothing.</p></footer>"
         "</body></html>\n"
     )
