@@ -30,9 +30,9 @@ PROVENANCE = {
 
 STYLE = """\
 :root{color-scheme:light dark;--ink:#1b1f24;--soft:#57606a;--paper:#fff;--card:#f4f6f8;--rule:#d5dae0;--plain:#767676;--lead:#0072b2;
---warm:#c05000;--green:#00785a}
+--warm:#c05000;--green:#007e5b}
 @media(prefers-color-scheme:dark){:root{--ink:#e6eaee;--soft:#a5afb9;--paper:#12161b;--card:#1c2229;--rule:#363f49;--plain:#a3a3a3;
---lead:#5cb9ee;--warm:#f39a5c;--green:#35c9a0}}
+--lead:#5cb9ee;--warm:#f39a5c;--green:#2fe0ae}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:1.5rem 1.25rem 3rem;max-width:68rem;background:var(--paper);color:var(--ink);
 font:1rem/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;overflow-wrap:anywhere}
