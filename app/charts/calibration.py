@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import NEUTRAL, frame
+from app.charts.palette import COLOURS, NEUTRAL, frame
 
-LOOKS = (("#D55E00", "solid", "circle"), ("#0072B2", "dash", "square"), ("#009E73", "dot", "diamond"))
+LOOKS = tuple(
+    (COLOURS[name][0], dash, mark)
+    for name, dash, mark in (("vermilion", "solid", "circle"), ("blue", "dash", "square"), ("green", "dot", "diamond"))
+)
 """(colour, dash, mark) of each kind of probability, in turn."""
 
 Curves = Mapping[str, Mapping[str, Any]]

@@ -10,10 +10,10 @@ import plotly.graph_objects as go
 from app.charts.palette import COLOURS, MAJORITY, MINORITY, NEUTRAL, Stroke, frame, safe, stroke
 
 LOSSES = {
-    "train_loss": Stroke(COLOURS["grey"], "dashdot", "cross"),
-    "valid_loss": Stroke(COLOURS["sky"], "solid", "diamond"),
-    "synthetic_loss": Stroke(COLOURS["orange"], "dot", "triangle-down"),
-    "adapted_loss": Stroke(COLOURS["green"], "solid", "circle"),
+    "train_loss": Stroke(COLOURS["grey"][0], "dashdot", "cross"),
+    "valid_loss": Stroke(COLOURS["sky"][0], "solid", "diamond"),
+    "synthetic_loss": Stroke(COLOURS["orange"][0], "dot", "triangle-down"),
+    "adapted_loss": Stroke(COLOURS["green"][0], "solid", "circle"),
 }
 """Losses of explicit gradient."""
 
@@ -38,7 +38,7 @@ def draw_lines(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], x:
 
 POINTS = {
     "train": ("training points", MAJORITY, "circle"),
-    "valid": ("validation points", COLOURS["green"], "square"),
+    "valid": ("validation points", COLOURS["green"][0], "square"),
     "synthetic": ("synthetic points, before", MINORITY, "diamond-open"),
     "moved": ("synthetic points, moved", MINORITY, "diamond"),
 }

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import NEUTRAL, frame, safe
+from app.charts.palette import SOFT_INK, frame, safe
 
 ROW = 40
 """Pixels for each method."""
@@ -74,7 +74,7 @@ def figure(methods: Sequence[str], columns: Sequence[tuple[str, str]], squares: 
             y=[r for r, _, _ in flat],
             mode="text",
             text=[safe(s.text, 14) for _, _, s in flat],
-            textfont={"size": 13, "color": [NEUTRAL if s.mean is None else "#111111" for _, _, s in flat]},
+            textfont={"size": 13, "color": [SOFT_INK[0] if s.mean is None else "#111111" for _, _, s in flat]},
             customdata=[safe(s.full or s.why, 300) for _, _, s in flat],
             hovertemplate="%{customdata}<extra></extra>",
             showlegend=False,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import NEUTRAL, band, centre, frame, safe, spread, stroke
+from app.charts.palette import NEUTRAL, SOFT_INK, band, centre, frame, safe, spread, stroke
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def figure(traces: Sequence[Trace]) -> go.Figure:
         if len(traces[0].phases) > 1:
             fig.add_annotation(
                 x=before + 0.5, y=1.0, yref="paper", text=safe(name), showarrow=False, xanchor="left", yanchor="top",
-                font={"size": 12, "color": NEUTRAL},
+                font={"size": 12, "color": SOFT_INK[0]},
             )  # fmt: skip
     return fig
 

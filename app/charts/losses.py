@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import centre, frame
+from app.charts.palette import COLOURS, centre, frame
 
 LINES = {
-    "adapted_loss": ("stepped classifier, validation rows", "#009E73", "solid"),
-    "synthetic_loss": ("synthetic points only", "#D55E00", "dash"),
-    "train_loss": ("training rows", "#56B4E9", "dot"),
-    "valid_loss": ("validation rows", "#CC79A7", "dashdot"),
+    "adapted_loss": ("stepped classifier, validation rows", COLOURS["green"][0], "solid"),
+    "synthetic_loss": ("synthetic points only", COLOURS["vermilion"][0], "dash"),
+    "train_loss": ("training rows", COLOURS["sky"][0], "dot"),
+    "valid_loss": ("validation rows", COLOURS["pink"][0], "dashdot"),
 }
 """history name -> (label, colour, dash), in order of display."""
 

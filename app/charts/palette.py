@@ -1,7 +1,8 @@
 """Colours, dashes, the common frame of every picture, and text made safe for it. No streamlit.
 
-Colours are Okabe and Ito's (Color Universal Design, 2008), readable on white and on near-black. The catalog says which colour, dash
-and marker a method or control has; no two share all three, so no picture tells them apart by colour alone.
+Every colour has a light and a dark value, for white and for near-black paper: at least 3:1 against it. Charts are drawn with the light
+ones; `recolour` turns a drawn figure dark. The catalog says which colour, dash and marker a method or control has; no two share all
+three, so no picture tells them apart by colour alone.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,8 +23,8 @@ import plotly.graph_objects as go
 from engine.spec.fields import catalog_field
 from engine.spec.pens import DASHES, MARKERS, RESERVED, UNKNOWN
 
-MAJORITY, MINORITY = "#0072B2", "#D55E00"
-NEUTRAL = "#8A8A8A"
+PAPERS = ("#FFFFFF", "#121315")
+"""Light and dark paper."""
 LEGEND_ROW = 22
 """Pixels a line of a legend takes."""
 CONFIG = {"showSendToCloud": False, "displaylogo": False, "displayModeBar": False, "responsive": True}
@@ -30,10 +32,20 @@ CONFIG = {"showSendToCloud": False, "displaylogo": False, "displayModeBar": Fals
 
 
 COLOURS = {
-    "green": "#009E73", "sky": "#56B4E9", "orange": "#E69F00", "grey": NEUTRAL, "pink": "#CC79A7", "vermilion": MINORITY,
-    "blue": MAJORITY,
+    "green": ("#007E5B", "#2FE0AE"), "sky": ("#229DE2", "#57B4E9"), "orange": ("#A47100", "#FFBA1E"), "grey": ("#8A8A8A", "#868686"),
+    "pink": ("#8C3D69", "#E2B3CD"), "vermilion": ("#8A3C00", "#FF9B4D"), "blue": ("#005A8C", "#0075B6"),
 }  # fmt: skip
-"""Values of `engine.spec.pens.COLOURS`. The names of dashes and markers are plotly's own."""
+"""Light and dark values of `engine.spec.pens.COLOURS`. The names of dashes and markers are plotly's own."""
+TWO_CLASSES = (("#0072B2", "#56B4E9"), ("#D55E00", "#FF8B3D"))
+"""Majority and minority."""
+HELPS, HARMS = ("#005C42", "#57E3B6"), ("#86125C", "#FFC9EA")
+"""Synthetic points that lower and that raise the validation loss."""
+SOFT_INK = ("#595A63", "#B5B3AC")
+"""Text that stands back."""
+DESTRUCTIVE = ("#B3261E", "#FF8B7E")
+"""Buttons that delete."""
+MAJORITY, MINORITY = TWO_CLASSES[0][0], TWO_CLASSES[1][0]
+NEUTRAL = COLOURS["grey"][0]
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,8 @@ class Stroke:
 
 
 CLASSES = (
-    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8C8C00", "#9467BD", "#44AA99", "#8A8A8A",
+    TWO_CLASSES[0], COLOURS["orange"], COLOURS["green"], COLOURS["pink"], TWO_CLASSES[1], ("#7A4FB5", "#B497F0"), ("#6E7500", "#C7D04A"),
+    ("#1B8A94", "#4FD3DC"), ("#7A5230", "#C79A6B"), COLOURS["grey"],
 )  # fmt: skip
 """Colours of more than two classes, in turn; a class's name or number always stands beside its colour."""
 _CATALOG = Path(__file__).resolve().parents[2] / "engine" / "catalog.json"
@@ -62,7 +75,9 @@ def read_strokes(catalog: Mapping[str, Any]) -> dict[str, Stroke]:
     for entry in catalog["methods"]:
         names = (entry["name"], *catalog_field(entry, "paper_rows"))
         pens |= dict.fromkeys(names, catalog_field(entry, "pen")) | catalog_field(entry, "control_pens")
-    return {key: Stroke(COLOURS.get(pen["colour"], NEUTRAL), pen["dash"], pen["marker"]) for key, pen in pens.items()}
+    return {
+        key: Stroke(COLOURS.get(pen["colour"], COLOURS["grey"])[0], pen["dash"], pen["marker"]) for key, pen in pens.items()
+    }
 
 
 def use_catalog(catalog: Mapping[str, Any]) -> None:
@@ -86,12 +101,12 @@ def _committed() -> dict[str, Stroke]:
 def stroke(key: str) -> Stroke:
     """The stroke of a method, control or row of a paper's table; grey, solid, with open circles for a key that is not known."""
     known = _strokes or _committed()
-    return known.get(key) or Stroke(COLOURS[UNKNOWN.colour], UNKNOWN.dash, UNKNOWN.marker)
+    return known.get(key) or Stroke(COLOURS[UNKNOWN.colour][0], UNKNOWN.dash, UNKNOWN.marker)
 
 
 def distinct(count: int) -> list[Stroke]:
     """That many strokes; the first 42 differ in colour and dash, neighbours in all three."""
-    colours = list(COLOURS.values())
+    colours = [light for light, _ in COLOURS.values()]
     return [
         Stroke(colours[i % 7], DASHES[(i % 7 + i // 7) % len(DASHES)], MARKERS[i % len(MARKERS)])
         for i in range(count)
@@ -100,7 +115,30 @@ def distinct(count: int) -> list[Stroke]:
 
 def class_colours(count: int) -> list[str]:
     """A colour for each of that many classes; two have the colours of the player, the larger class's first."""
-    return [MAJORITY, MINORITY] if count == 2 else [CLASSES[c % len(CLASSES)] for c in range(count)]
+    return [MAJORITY, MINORITY] if count == 2 else [CLASSES[c % len(CLASSES)][0] for c in range(count)]
+
+
+_DARK = {
+    light.upper(): dark for light, dark in (*COLOURS.values(), *TWO_CLASSES, *CLASSES, HELPS, HARMS, SOFT_INK, DESTRUCTIVE)
+}
+_RGBA = re.compile(r"rgba\((\d+),(\d+),(\d+),")
+
+
+def recolour(drawn: Any) -> Any:
+    """A drawn figure, as plotly writes it (dicts, lists, text), with the dark value of every light colour; all else as it is."""
+    if isinstance(drawn, str):
+        return _darken(drawn)
+    if isinstance(drawn, Mapping):
+        return {key: recolour(value) for key, value in drawn.items()}
+    return [recolour(value) for value in drawn] if isinstance(drawn, (list, tuple)) else drawn
+
+
+def _darken(text: str) -> str:
+    if text[:1] == "#":
+        return _DARK.get(text.upper(), text)
+    if (parts := _RGBA.match(text)) and (dark := _DARK.get("#" + "".join(f"{int(part):02X}" for part in parts.groups()))):
+        return "rgba({},{},{},".format(*(int(dark[i : i + 2], 16) for i in (1, 3, 5))) + text[parts.end() :]
+    return text
 
 
 def numbered(classes: Sequence[str], limit: int = 22) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import NEUTRAL, Stroke, band, bracket, centre, frame, safe, spread, stroke
+from app.charts.palette import NEUTRAL, SOFT_INK, Stroke, band, bracket, centre, frame, safe, spread, stroke
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def figure(curves: Sequence[Curve], prevalence: float) -> go.Figure:
             line={"color": NEUTRAL, "width": 1, "dash": "dot"},
             annotation={
                 "text": f"random ranking {prevalence:.3g}",
-                "font": {"size": 12, "color": NEUTRAL},
+                "font": {"size": 12, "color": SOFT_INK[0]},
                 "xanchor": "left",
                 "yanchor": "bottom" if prevalence < 0.9 else "top",
                 "x": 0.01,

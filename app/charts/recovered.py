@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import NEUTRAL, frame, safe, stroke
+from app.charts.palette import NEUTRAL, SOFT_INK, frame, safe, stroke
 
 LINE = 26
 """Pixels for each share."""
@@ -60,7 +60,7 @@ def figure(shares: Sequence[Share]) -> go.Figure:
         )
     for value, name, side in ((0.0, "plain training", "right"), (1.0, "potential", "left")):
         fig.add_vline(x=value, line={"color": NEUTRAL, "width": 1, "dash": "dot"}, annotation={
-            "text": name, "font": {"size": 12, "color": NEUTRAL}, "yanchor": "bottom", "y": 1, "xanchor": side, "showarrow": False,
+            "text": name, "font": {"size": 12, "color": SOFT_INK[0]}, "yanchor": "bottom", "y": 1, "xanchor": side, "showarrow": False,
         })  # fmt: skip
     ends = [v for s in shares for v in (s.mean, s.low, s.high) if math.isfinite(v)]
     low, high = min([-0.15, *ends]), max([1.15, *ends])

@@ -5,11 +5,21 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app.charts import palette
 from app.frame import start
 from app.frame.status import draw_status
 from app.parts import share, size
 from app.words import glossary
 
+_PLAIN = ('[class*="st-key-mine-forget-"] button', ".st-key-runs-delete button")
+_SURE = ('[class*="st-key-mine-gone-"] button', ".st-key-runs-sure button")
+"""Selectors of buttons that delete: those that ask first, and those that do it."""
+_RED = "light-dark({}, {})".format(*palette.DESTRUCTIVE)
+_DESTRUCTIVE = (
+    f":is({', '.join(_PLAIN)}):not(:disabled) {{ color: {_RED}; border-color: {_RED}; }}"
+    f":is({', '.join(_SURE)}):not(:disabled) {{ background: {_RED}; border-color: {_RED}; "
+    + "color: light-dark({}, {}); }}".format(*palette.PAPERS)
+)
 _STYLE = """<style>
 [data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }
 div:has(> .st-key-run-bar) { position: sticky; bottom: 0; z-index: 5; }
@@ -37,7 +47,7 @@ label[data-testid="stWidgetLabel"][disabled] { color: light-dark(#595A63, #B5B3A
 .st-key-run button[kind="primary"]:not(:disabled) { color: light-dark(#FFFFFF, #06281D); }
 @media (min-width: 768px) { [data-testid="stMainBlockContainer"] { padding-left: 2.5rem; padding-right: 2.5rem; } }
 .st-key-thumbs img { image-rendering: pixelated; border-radius: 4px; border: 1px solid rgba(128, 128, 128, .35); margin: 0 3px; }
-</style>"""
+</style>""".replace("</style>", f"{_DESTRUCTIVE}\n</style>")
 
 
 def draw_styles() -> None:

@@ -12,7 +12,7 @@ import streamlit as st
 
 from app.charts import palette
 from app.parts import share, size
-from app.session.figures import share_figure
+from app.session.figures import paint_figure, share_figure
 
 WIDE = 900
 """Pixels of width at most for a single picture."""
@@ -29,14 +29,17 @@ def draw_chart(figure: go.Figure | partial[go.Figure], key: str, alt: str) -> No
 
 
 def fit_figure(figure: go.Figure | partial[go.Figure]) -> Any:
-    """Return a figure at this session's size.
+    """Return a figure at this session's size, in the colours of its theme.
 
     figure: made already, or a chart's function with its arguments, which is drawn once for all viewers unless something on
     this page is of a person's own table.
     """
+    dark = st.context.theme.type == "dark"
     if not isinstance(figure, partial):
-        return size.fit_figure(figure)
-    return size.fit_figure(figure()) if share.is_private() else share_figure(figure, size.fit_figure, size.size_factor())
+        return paint_figure(size.fit_figure(figure), dark)
+    if share.is_private():
+        return paint_figure(size.fit_figure(figure()), dark)
+    return share_figure(figure, size.fit_figure, size.size_factor(), dark)
 
 
 def draw_numbers(key: str, table: Callable[[], pd.DataFrame], alt: str, *, name: str = "", download: bool = True) -> None:

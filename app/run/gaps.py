@@ -26,6 +26,8 @@ GAP_HELP = explain_terms(
     "generalization gap",
     last="For one split the brackets reach down only: resampled test rows span no more than the rows.",
 )
+SHOWN = 0.0005
+"""A change below it is shown as 0.000, so no sentence claims one."""
 NORM_HELP = explain_terms("weight norm")
 EITHER = (0.0, np.inf)
 
@@ -96,23 +98,25 @@ def describe_gap(result: Result) -> str:
     text = f"Mean over classes: **{format_interval(before, 3)}** before, **{format_interval(after, 3)}** after; "
     text += f"change {format_difference(change)}"
     text += f" ({escape(change.kind, 80)}, n = {result.n}). " if format_bounds(change) else f" (no interval, n = {result.n}). "
+    tiny = abs(change.mean) < SHOWN
     if change.mean == 0:
         meaning = (
             "Nothing has changed: no synthetic row leaves the range of the real rows. SMOTE cannot, as its rows lie between rows of "
             "one class; without over-sampling there are none."
         )
-    elif change.below_zero:
+    elif change.below_zero and not tiny:
         meaning = (
-            "The gap has narrowed: the training range now reaches further towards the test rows. Whether that helps to "
-            "classify them is another question: see recall per class."
+            "The gap is smaller. The training range covers more of the test rows. Recall per class says whether they are "
+            "classified better."
         )
-    elif change.above_zero:
-        meaning = "The gap has widened: the network was trained on, and its features have moved apart more than the rows fill."
-    elif change.mean < 0:
-        why = "there is no interval" if math.isnan(change.low) else "the interval holds 0"
-        meaning = f"The gap is smaller here, but {why}: more seeds would tell."
+    elif change.above_zero and not tiny:
+        meaning = "The gap is larger. Training went on, and the features of the test rows moved further than the new rows fill."
+    elif change.below_zero or change.above_zero:
+        meaning = "The change is smaller than 0.0005, less than is shown."
+    elif math.isnan(change.low):
+        meaning = "One replicate has no interval, so no change can be shown: use more seeds."
     else:
-        meaning = "No change can be told from this: more folds or seeds would tell."
+        meaning = "No change found in the gap: more folds or seeds give a narrower interval."
     return text + meaning
 
 

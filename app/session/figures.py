@@ -1,4 +1,5 @@
-"""Figures of public runs, drawn once for all viewers: by what is drawn, the pens and the size. Colours fit both themes."""
+"""Figures of public runs, drawn once for all viewers: by what is drawn, the pens and the size. On dark paper it has the
+dark colours."""
 
 from __future__ import annotations
 
@@ -25,19 +26,26 @@ class Drawn(BaseFigure):
         return self._spec
 
 
-def share_figure(figure: partial[go.Figure], fit: Callable[[go.Figure], go.Figure], factor: float) -> go.Figure | Drawn:
+def share_figure(
+    figure: partial[go.Figure], fit: Callable[[go.Figure], go.Figure], factor: float, dark: bool = False
+) -> go.Figure | Drawn:
     """Return the figure that a chart's function draws of public values, drawn once in this process.
 
-    figure: the function with its arguments. fit: brings it to a session's size, `factor` times the usual one. Drawn anew where an
-    argument is more than numbers, text and arrays.
+    figure: the function with its arguments. fit: brings it to a session's size, `factor` times the usual one. dark: on dark paper. Drawn
+    anew where an argument is more than numbers, text and arrays.
     """
     content = fingerprint(figure.args, figure.keywords)
     if content is None:
-        return fit(figure())
-    key = ("figure", figure.func.__module__, figure.func.__qualname__, content, palette.version(), factor)
+        return paint_figure(fit(figure()), dark)
+    key = ("figure", figure.func.__module__, figure.func.__qualname__, content, palette.version(), factor, dark)
 
     def make() -> tuple[Drawn, int]:
-        spec = fit(figure()).to_dict()
+        spec = paint_figure(fit(figure()), dark).to_dict()
         return Drawn(spec), len(plotly.io.to_json(spec, validate=False))
 
     return get_shared().get(key, make)
+
+
+def paint_figure(figure: go.Figure, dark: bool) -> go.Figure | Drawn:
+    """Return the figure in the colours for its paper. Charts are drawn for light paper."""
+    return Drawn(palette.recolour(figure.to_dict())) if dark else figure

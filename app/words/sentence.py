@@ -6,19 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.words.text import (
-    escape,
-    format_bounds,
-    format_count,
-    format_difference,
-    format_duration,
-    format_interval,
-    format_ratio,
-)
+from app.words.text import escape, format_bounds, format_count, format_duration, format_interval, format_ratio
+from engine.report.judge import hold_differences, judge_run
 from engine.spec import Imbalance, RunSpec
 from engine.spec.companions import Companion
 from engine.spec.result import DEFAULT_METRIC, Result
 from engine.stats.intervals import Interval
+from engine.stats.verdict import format_change, verdict
 
 HARDLY = 0.05
 """Median movement in sd below which the points count as not having moved."""
@@ -26,7 +20,7 @@ HARDLY = 0.05
 
 @dataclass(frozen=True)
 class Story:
-    """headline: the score that was reached; findings: what it means, one sentence each; fine: intervals, n, prevalence."""
+    """headline: the verdict; findings: scores and what they mean, one sentence each; fine: numbers, intervals, chance."""
 
     headline: str
     findings: tuple[str, ...]
@@ -34,10 +28,10 @@ class Story:
 
 
 def describe_setting(spec: RunSpec, native: float | None = None) -> str:
-    """Return 'At 50:1', 'As the data come (11.6:1)', 'At 50:1, falling exponentially, in the training rows only'."""
+    """Return 'At 50:1', 'Natural (11.6:1)', 'At 50:1, falling exponentially, in the training rows only'."""
     imbalance: Imbalance = spec.imbalance
     if imbalance.profile == "native":
-        return "As the data come" + (f" ({format_ratio(native)})" if native else "")
+        return "Natural" + (f" ({format_ratio(native)})" if native else "")
     only = ", in the training rows only" if imbalance.where == "train" else ""
     if imbalance.profile == "remove":
         return f"With {100 * (imbalance.rate or 0):.3g}% of the rows of some classes removed{only}"
@@ -56,102 +50,67 @@ def write_story(
     main = results[members[0].key]
     if main is None:
         raise KeyError(members[0].key)
-    there = {m.key: (m, r) for m in members[1:] if (r := results.get(m.key)) is not None}
-    controls = {key: pair for key, pair in there.items() if pair[0].role == "control"}
-    baseline = next((pair for pair in there.values() if pair[0].role == "baseline"), None)
-    oracle = next((pair for pair in there.values() if pair[0].role == "oracle"), None)
-    gain = oracle[1].difference(baseline[1], DEFAULT_METRIC) if oracle and baseline else None
-    if members[0].role == "baseline" and oracle:
-        gain = oracle[1].difference(main, DEFAULT_METRIC)
+    there = [(m, r) for m in members if (r := results.get(m.key)) is not None and (m is members[0] or m.role != "oracle")]
+    baseline = next((m for m, _ in there[1:] if m.role == "baseline"), None)
+    oracle = next((r for m in members[1:] if m.role == "oracle" and (r := results.get(m.key)) is not None), None)
+    plain = main if members[0].role == "baseline" else results[baseline.key] if baseline else None
+    gain = oracle.difference(plain, DEFAULT_METRIC) if oracle and plain else None
+    scores = [f"{escape(m.label)} {format_interval(r.metric(DEFAULT_METRIC))}" for m, r in there]
     where = describe_setting(members[0].spec, native)
-    comma = "," if "," in where else ""
-    headline = f"{where}{comma} {escape(members[0].label)} reaches average precision **{format_interval(main.metric(DEFAULT_METRIC))}**"
-    parts = []
-    if "frozen" in controls:
-        parts.append(f"the same points frozen {format_interval(controls['frozen'][1].metric(DEFAULT_METRIC))}")
-    parts += [
-        f"{escape(m.label)} {format_interval(r.metric(DEFAULT_METRIC))}" for key, (m, r) in controls.items() if key != "frozen"
-    ]
-    if baseline:
-        parts.append(f"{escape(baseline[0].label)} {format_interval(baseline[1].metric(DEFAULT_METRIC))}")
-    headline += ("; " + ", ".join(parts) if parts else "") + "."
-    if gain is not None and oracle and gain.above_zero:
-        headline = headline[:-1] + f"; the withheld real rows would give {oracle[1].metric(DEFAULT_METRIC).mean:.2f}."
-    findings = _describe_movement(main, controls.get("frozen"))
-    if baseline and members[0].role == "method":
-        findings.append(_describe_difference(members[0].label, main.difference(baseline[1], DEFAULT_METRIC), baseline[0].label))
-    if members[0].role != "oracle":
-        findings += _describe_potential(main, baseline[1] if baseline else None, gain, members[0].role, why)
+    findings = [f"{where}, average precision: **{scores[0]}**" + "".join(f"; {one}" for one in scores[1:]) + "."]
+    findings += _describe_movement(main)
+    held = hold_differences(members, results)
+    if "frozen" in held:
+        findings.append(verdict("Moving", "frozen points", held["frozen"][0], main.n).text)
+    if members[0].role == "oracle":
+        findings.append("This is an oracle: it trains on the removed rows, and is never ranked with the others.")
     else:
-        findings.append("This is an oracle: it trains with the withheld rows given back, and is never ranked with the others.")
-    return Story(headline, tuple(findings), _describe_interval(main))
+        ahead = held[baseline.key][0] if baseline and baseline.key in held else None
+        findings += _describe_potential(main, plain, gain, ahead, why)
+    said = judge_run(members, results)
+    more = tuple(escape(text, 200) for text in (*said.more, *said.chips))
+    return Story(escape(said.text, 400), tuple(findings), " ".join((*more, _describe_interval(main))))
 
 
-def _describe_movement(main: Result, frozen: tuple[Companion, Result] | None) -> list[str]:
-    """Return what the movement of the points did; nothing for a method without points."""
-    out = []
-    if main.moves is not None and math.isfinite(moved := _read_number(main.moves.get("median"))):
-        largest = _read_number(main.moves.get("largest"))
-        if moved < HARDLY:
-            out.append(f"The points hardly moved: {moved:.2g} sd in the median, {largest:.2g} at most.")
-        else:
-            out.append(f"The points moved {moved:.2f} sd in the median, {largest:.2f} at most.")
-    if frozen is not None:
-        gap = main.difference(frozen[1], DEFAULT_METRIC)
-        if gap.above_zero:
-            out.append(f"**Moving helps** here: {format_difference(gap)} over frozen points.")
-        elif gap.below_zero:
-            out.append(f"**Moving hurts** here: {format_difference(gap)} against frozen points.")
-        elif math.isfinite(gap.low):
-            out.append(f"Whether moving helps cannot be told from this: {format_difference(gap)} against frozen points.")
-        else:
-            out.append(
-                f"Whether moving helps cannot be told: {format_difference(gap)} against frozen points, without an interval."
-            )
-    return out
+def _describe_movement(main: Result) -> list[str]:
+    """Return how far the points moved; nothing for a method without points."""
+    if main.moves is None or not math.isfinite(moved := _read_number(main.moves.get("median"))):
+        return []
+    return ["Points moved " + (f"less than {HARDLY} sd (median)." if moved < HARDLY else f"{moved:.2f} sd (median).")]
 
 
-def _describe_difference(label: str, gap: Interval, other: str) -> str:
-    if gap.above_zero:
-        return f"{escape(label)} is ahead of {escape(other)} by {format_difference(gap)}."
-    if gap.below_zero:
-        return f"{escape(label)} is behind {escape(other)}: {format_difference(gap)}."
-    return f"It cannot be told apart from {escape(other)}: {format_difference(gap)}."
+def _describe_potential(
+    main: Result, plain: Result | None, gain: Interval | None, ahead: Interval | None, why: str
+) -> list[str]:
+    """Return what the removed rows would add, and the share of it that the run recovers.
 
-
-def _describe_potential(main: Result, baseline: Result | None, gain: Interval | None, role: str, why: str) -> list[str]:
+    gain: all rows minus plain training; ahead: the run minus plain training, None for plain training itself.
+    """
     if why:
         return [why]
-    if gain is None:
+    if gain is None or plain is None:
         return []
-    if not gain.above_zero:
-        return [
-            f"Giving the withheld rows back does not clearly beat cross-entropy ({format_difference(gain)}), so there is no share to "
-            "recover."
-        ]
-    if role == "baseline" or baseline is None:
-        return [f"The withheld rows are worth {format_difference(gain)} of average precision."]
-    share = 100 * main.difference(baseline, DEFAULT_METRIC).mean / gain.mean
-    part = f"{share:.0f}%" if share > 0 else "none"
-    return [f"Of the {format_difference(gain)} that the withheld rows are worth, {part} is recovered."]
+    if not gain.above_zero or gain.n < 2:
+        return ["No gain found from more real rows."]
+    out = [f"All rows would add {format_change(gain.mean).lstrip('+')}."]
+    if ahead is None or main is plain:
+        return out
+    if not ahead.above_zero:
+        return [*out, "The method recovers no measurable share."]
+    return [*out, f"The method recovers {100 * main.difference(plain, DEFAULT_METRIC).mean / gain.mean:.0f}% of it."]
 
 
 def _describe_interval(main: Result) -> str:
-    interval = main.metric(DEFAULT_METRIC)
-    has = bool(format_bounds(interval))
-    what = escape(main.interval, 120) if has else "no interval"
-    text = (
-        f"Brackets: {what}, n = {format_count(main.n, 'replicate')}."
-        if has
-        else f"No interval, n = {format_count(main.n, 'replicate')}."
-    )
-    quick = " One split is a quick look: another split may turn these differences." if main.n == 1 else ""
-    chance = f"{main.prevalence:.3g} is what a random ranking would reach"
+    has = bool(format_bounds(main.metric(DEFAULT_METRIC)))
+    over = f"over {format_count(main.n, 'replicate')}"
+    text = f"Intervals: {escape(main.interval, 120)}, {over}." if has else f"No interval, {over}."
+    quick = " One split: another may differ." if main.n == 1 else ""
+    chance = f"Chance is {main.prevalence:.3g}"
     if main.positive == "macro":
         chance += ", averaged over the classes"
     else:
-        chance += f", as {100 * main.prevalence:.3g}% of the test rows are positive"
-    return f"{text}{quick} All on test rows; {chance}. Took {format_duration(main.seconds)}."
+        chance += f": {100 * main.prevalence:.3g}% of the test rows are positive"
+    return f"{text}{quick} All on test rows. {chance}. Took {format_duration(main.seconds)}."
 
 
 def _read_number(value: object) -> float:

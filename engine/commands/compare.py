@@ -166,11 +166,20 @@ def summarise_comparison(comparison: Mapping[str, Any]) -> str:
     for texts in rows:
         cells = (text.rjust(w) if r else text.ljust(w) for text, w, r in zip(texts, widths, right, strict=True))
         out.append(("  " + "  ".join(cells)).rstrip())
-    out += ["", comparison["verdict"], f"Mean over n replicates; {comparison['interval']}; differences are paired."]
+    out += [
+        "",
+        *map(_to_ascii, (comparison["verdict"], *comparison.get("verdict_more", ()))),
+        f"Mean over n replicates; {comparison['interval']}; differences are paired.",
+    ]
     out += [f"{row['title']}: {one_line(row['failed'])}" for row in comparison["methods"] if row["failed"]]
     out += comparison["shortened"]
     out.append(f"{comparison['seconds']:.1f} s of {spec['budget']:g} s on {comparison['provenance']['device']}")
     return "\n".join(out)
+
+
+def _to_ascii(text: str) -> str:
+    """Our own signs as every terminal has them; names of the data stay."""
+    return text.replace("\N{MINUS SIGN}", "-").replace("…", "...")
 
 
 def _format_interval(m: Mapping[str, Any], sign: str = "") -> str:

@@ -61,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints the result of the run, with its controls. Raises BadInput."""
     from engine.catalog import build_catalog
     from engine.report import ReportRequest, page, write_report
+    from engine.report.judge import judge_run
     from engine.store import Store
 
     page.check_path(arguments.report)
@@ -69,18 +70,24 @@ def run(arguments: argparse.Namespace) -> int:
     store = Store(arguments.store)
     result = _compute(spec, arguments, store, catalog)
     answer = result.to_json() | {"controls": {}}
-    members = [] if arguments.no_controls else list_companions(spec, catalog)[0]
-    for member in members:
-        if member.role != "control":
+    members = list_companions(spec, catalog)[0]
+    results: dict[str, Result | None] = {members[0].key: result}
+    for member in members[1:]:
+        if member.role == "baseline":  # where it was run before; it is not run for this
+            results[member.key] = store.result(member.spec.run_id(find_entry(catalog, "datasets", spec.dataset)["fingerprint"]))
+        if member.role != "control" or arguments.no_controls:
             continue
         say(f"control: {member.label}")
         control = _compute(member.spec, arguments, store, catalog)
+        results[member.key] = control
         delta = result.difference(control)
         answer["controls"][member.label] = {
             "run_id": control.run_id,
             "metrics": control.to_json()["metrics"],
             "difference": {"metric": DEFAULT_METRIC, "mean": delta.mean, "low": delta.low, "high": delta.high},
         }
+    said = judge_run(members, results)
+    answer |= {"verdict": said.text, "verdict_more": [*said.more, *said.chips]}
     print(json.dumps(to_plain(answer)) if arguments.json else _summarise(answer, spec))
     if arguments.report is not None:  # last: where it cannot be written, the answer is there all the same
         page.write_file(arguments.report, write_report("run", ReportRequest(catalog, store, result.run_id)))
@@ -166,6 +173,7 @@ def _summarise(answer: dict[str, Any], spec: RunSpec) -> str:
             f"  control {label}: average precision {_format_interval(control['metrics'][DEFAULT_METRIC])}; "
             f"difference to it {_format_interval(difference, sign='+')}"
         )
+    lines += [f"  {text}" for text in (answer["verdict"], *answer["verdict_more"])]
     lines.append(f"  run {answer['run_id']}, {answer['seconds']:.1f} s on {answer['provenance']['device']}")
     return "\n".join(lines)
 

@@ -12,6 +12,7 @@ from engine.commands.progress import ProgressLine, say
 from engine.errors import LabError
 from engine.report import ReportRequest, page, write_report
 from engine.report.formats import format_interval
+from engine.report.judge import judge_sweep
 from engine.spec.result import DEFAULT_METRIC, METRICS
 from engine.spec.run import WHERE
 from engine.text import one_line
@@ -158,6 +159,7 @@ def _build_answer(
         "cells": list(records),
         "impossible": [vars(one) for one in spec.impossible(catalog)],
         "over_cells": compare_over_cells(records, metric),
+        "verdict": judge_sweep(records, metric).text,
     }
 
 
@@ -180,6 +182,8 @@ def summarise_sweep(
         for texts in (head, *block):
             cells = (t.rjust(w) if i in (3, 6, 7) else t.ljust(w) for i, (t, w) in enumerate(zip(texts, widths, strict=True)))
             out.append(("  " + "  ".join(cells)).rstrip())
+    said = judge_sweep(records, metric)
+    out += ["", one_line(said.text, 400), *(one_line(text, 200) for text in said.more)]
     kinds = list(dict.fromkeys(record["interval"] for record in records if record["interval"]))
     if kinds:
         tests = sum((record["difference"] or {}).get("p_holm") is not None for record in records)

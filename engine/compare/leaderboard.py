@@ -9,9 +9,9 @@ import numpy as np
 from engine.compare.halving import SuccessiveHalving
 from engine.plain import to_plain
 from engine.spec.result import METRICS
+from engine.stats.compared import Difference, compute_differences
 from engine.stats.intervals import corrected_t
 from engine.stats.significance import find_test_share
-from engine.stats.verdict import Difference, compute_differences
 
 
 def find_differences(halving: SuccessiveHalving, metric: str) -> dict[str, Difference]:

@@ -14,11 +14,12 @@ from engine.plain import to_plain
 from engine.spec import limits
 from engine.spec.comparison import TREES, CompareSpec
 from engine.spec.result import METRICS
+from engine.stats.compared import Difference, find_best
 from engine.stats.intervals import CORRECTED_T, corrected_t
 from engine.stats.significance import find_test_share
-from engine.stats.verdict import Difference, find_best, write_verdict
+from engine.stats.verdict import judge_methods
 
-LOOK_VERDICT = "There was only time for a quick look, which says nothing about which method is better: allow more seconds."
+LOOK_VERDICT = "There was only time for a quick look. It compares no methods: allow more seconds."
 """The verdict if no method was trained beyond the look."""
 
 
@@ -34,8 +35,9 @@ def make_result(
 
     methods [{name, title, metrics {metric: {mean, low, high, n, values}}, difference {metric, mean, low, high, p, p_holm, n,
     better, worse} or None, seconds, replicates, numbers, rows, epochs, look, most_rows (limit of training rows, None: no
-    limit), stopped (the last round before it was dropped), failed (a sentence or None), params, per_class}], verdict, best,
-    metric, interval, data {name, rows, used_rows, train_rows, train_counts, features, columns {numeric, categorical}, classes,
+    limit), stopped (the last round before it was dropped), failed (a sentence or None), params, per_class}], verdict,
+    verdict_more (sentences with its numbers), best, metric, interval, data {name, rows, used_rows, train_rows,
+    train_counts, features, columns {numeric, categorical}, classes,
     counts, ratio, positive, dropped, guesses}, spec, protocol {folds, seeds, test_share, patience}, shortened (sentences),
     notes (what is said of the table, then of the methods), reading (how the file was read, `TableReading.to_json`; None for a
     dataset of the catalog), seconds, provenance. `best`: the name of a method that is better than plain training after Holm's
@@ -45,12 +47,12 @@ def make_result(
     looked = halving.level == halving.look
     first = next(iter(halving.outcomes(halving.names[0]).values()))
     share = find_test_share(bench.spec.folds)
+    said = judge_methods(against, halving.titles, halving.names[0], METRICS[spec.metric][0])
     result: dict[str, Any] = to_plain(
         {
             "methods": [_describe_method(halving, bench, name, spec.metric, against.get(name)) for name in halving.names],
-            "verdict": LOOK_VERDICT
-            if looked
-            else write_verdict(against, halving.titles, METRICS[spec.metric][0]) + _proviso(halving, bench),
+            "verdict": LOOK_VERDICT if looked else said.text,
+            "verdict_more": [] if looked else [*said.more, *_proviso(halving, bench)],
             "best": None if looked else find_best(against),
             "metric": spec.metric,
             "interval": CORRECTED_T,
@@ -126,15 +128,15 @@ def _summary(values: Sequence[float], share: float, bounds: tuple[float, float])
     return {"mean": one.mean, "low": one.low, "high": one.high, "n": one.n, "values": list(values)}
 
 
-def _proviso(halving: SuccessiveHalving, bench: Evaluator) -> str:
-    """What the verdict depends on if training was cut to keep the budget, with a space before it; else ''."""
+def _proviso(halving: SuccessiveHalving, bench: Evaluator) -> list[str]:
+    """What the verdict depends on if training was cut to keep the budget, a sentence each."""
     level, first = halving.level, next(iter(halving.outcomes(halving.names[0]).values()))
     used, cut = int(first.counts.sum()), []
     if level.rows is not None and used < bench.train_rows:
-        cut.append(f"on {used:,} of {bench.train_rows:,} training rows")
+        cut.append(f"Trained on {used:,} of {bench.train_rows:,} training rows: more time may turn this.")
     if level.epochs is not None:
-        cut.append(f"for {level.epochs} epochs at most")
-    return f" This is from training {' and '.join(cut)}: with more time it may be otherwise." if cut else ""
+        cut.append(f"Trained for {level.epochs} epochs at most: more time may turn this.")
+    return cut
 
 
 def _shortened(halving: SuccessiveHalving, bench: Evaluator) -> list[str]:

@@ -125,6 +125,7 @@ def write_comparison(
         f"Which method helps on {doc.html_name(file)}?" if file else "Which method helps on this table?",
         str(comparison.get("verdict") or "No verdict was kept."),
         sections,
+        more=[str(text) for text in comparison.get("verdict_more") or ()],
         plain_title=f"Which method helps on {file}?" if file else "",
         date=str((comparison.get("provenance") or {}).get("date") or "")[:10],
         holds="names of columns and classes and numbers about all rows; no row of the table is in it",

@@ -30,9 +30,9 @@ PROVENANCE = {
 
 STYLE = """\
 :root{color-scheme:light dark;--ink:#1b1f24;--soft:#57606a;--paper:#fff;--card:#f4f6f8;--rule:#d5dae0;--plain:#767676;--lead:#0072b2;
---warm:#c05000;--green:#00785a}
+--warm:#c05000;--green:#007e5b}
 @media(prefers-color-scheme:dark){:root{--ink:#e6eaee;--soft:#a5afb9;--paper:#12161b;--card:#1c2229;--rule:#363f49;--plain:#a3a3a3;
---lead:#5cb9ee;--warm:#f39a5c;--green:#35c9a0}}
+--lead:#5cb9ee;--warm:#f39a5c;--green:#2fe0ae}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:1.5rem 1.25rem 3rem;max-width:68rem;background:var(--paper);color:var(--ink);
 font:1rem/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;overflow-wrap:anywhere}
@@ -79,13 +79,15 @@ def write_document(
     sections: Sequence[tuple[str, str, str]],
     *,
     holds: str,
+    more: Sequence[str] = (),
     plain_title: str = "",
     date: str = "",
     style: str = "",
 ) -> str:
     """The file. title: HTML, escaped already; plain_title: the same without markup, not escaped, where the title has any.
 
-    lead: the answer in a sentence or two, not escaped. sections: (id, title, body), title and body escaped already; those without a body
+    lead: the verdict, not escaped; more: sentences with its numbers, not escaped. sections: (id, title, body), title and body
+    escaped already; those without a body
     are left out. holds: what the file holds, ours. style: rules beside those that all reports share.
     """
     there = [(key, heading, body) for key, heading, body in sections if body]
@@ -102,7 +104,8 @@ def write_document(
         '<meta name="referrer" content="no-referrer"><meta name="robots" content="noindex">'
         f"<title>{safe(plain_title, 120) or title}</title><style>{STYLE}{drawing.STYLE}{style}</style></head>\n"
         f'<body><main><h1>{title}</h1><p class="verdict">{safe(lead)}</p>'
-        f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n{body}</main>\n'
+        + (f'<p class="how">{safe(" ".join(more))}</p>' if more else "")
+        + f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n{body}</main>\n'
         f"<footer><p>Made by Imbalance Lab{when}. This file holds {holds}. It loads nothing and sends nothing.</p></footer>"
         "</body></html>\n"
     )

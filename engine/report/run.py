@@ -19,6 +19,7 @@ from engine.report import ReportRequest, run_code
 from engine.report import page as doc
 from engine.report import svg as drawing
 from engine.report.formats import format_interval
+from engine.report.judge import judge_run
 from engine.report.leaderboard import to_number
 from engine.report.run_pictures import draw_curves, draw_learning, draw_points, mean_over_replicates
 from engine.report.svg import Row
@@ -26,7 +27,7 @@ from engine.spec import RunSpec
 from engine.spec.companions import Companion, list_companions
 from engine.spec.result import DEFAULT_METRIC, METRICS, Result
 from engine.spec.run import find_entry, upload_id
-from engine.stats.intervals import NONE, Interval
+from engine.stats.intervals import Interval
 from engine.text import escape_block
 from engine.text import html as safe
 
@@ -85,7 +86,7 @@ def write_run(
     result = results[main.key]
     others = [(member, results[member.key]) for member in members[1:] if member.key in results]
     dataset = "a table of one's own" if upload_id(main.spec.dataset) else _find_title(catalog, "datasets", main.spec.dataset)
-    title = f"{main.label} on {dataset}"
+    title, said = f"{main.label} on {dataset}", judge_run(members, results)
     sections = [
         ("asked", "What was asked", _write_request(main, dataset, job)),
         ("board", "What came of it", _write_leaderboard(main, result, others, why)),
@@ -104,8 +105,9 @@ def write_run(
     ]
     return doc.write_document(
         f"{doc.html_name(main.label, 60)} on {doc.html_name(dataset, 80)}",
-        _write_verdict(main, result, others),
+        said.text,
         sections,
+        more=(*said.more, *said.chips, _describe_score(result)),
         plain_title=title,
         holds="names of classes and numbers about all rows"
         + ("" if film is None else ", and some training rows as dots of a picture"),
@@ -132,22 +134,13 @@ def _describe_replicates(n: int) -> str:
     return "1 replicate" if n == 1 else f"{n} replicates"
 
 
-def _write_verdict(main: Companion, result: Result, others: Sequence[tuple[Companion, Result]]) -> str:
-    """The answer in a sentence or two, with which interval it is."""
+def _describe_score(result: Result) -> str:
     score = result.metrics[DEFAULT_METRIC]
-    kind = f"{result.interval}, " if to_number(score["low"]) == to_number(score["low"]) else ""
-    said = (
-        f"{main.label}: average precision {format_interval(score)} "
-        f"({kind}{_describe_replicates(result.n)}; a random ranking: {result.prevalence:.3f})."
-    )
-    base = next((found for member, found in others if member.role == "baseline"), None)
-    if base is None or base.n != result.n:
-        return said
-    gain = result.difference(base, DEFAULT_METRIC)
-    if gain.kind == NONE:
-        return said
-    stands = "ahead of" if gain.above_zero else "behind" if gain.below_zero else "not told apart from"
-    return f"{said} It is {stands} plain training: {format_interval(_interval_to_plain(gain), sign=True)}."
+    ends = [to_number(score[end], math.nan) for end in ("mean", "low", "high")]
+    said = f"Average precision: {ends[0]:.3f}"
+    if math.isfinite(ends[1]):
+        said += f", interval from {ends[1]:.3f} to {ends[2]:.3f}"
+    return f"{said}; chance: {result.prevalence:.3f}."
 
 
 def _describe_imbalance(spec: RunSpec) -> str:

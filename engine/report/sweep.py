@@ -15,6 +15,7 @@ import numpy as np
 from engine.report import ReportRequest, svg, sweep_code
 from engine.report import page as doc
 from engine.report.formats import format_interval
+from engine.report.judge import judge_sweep
 from engine.report.leaderboard import format_p, to_number
 from engine.report.svg import Line, Row
 from engine.spec.companions import BASELINE, ORACLE
@@ -54,6 +55,7 @@ def write_sweep(
     Raises UnknownName where the catalog has not what the sweep names.
     """
     done = [record for record in records if record["mean"] is not None]
+    said = judge_sweep(records, metric)
     sections = [
         ("asked", "What was asked", _write_request(spec, records, catalog, metric)),
         ("ratio", "Score against ratio", _draw_against_ratio(done, metric)),
@@ -67,8 +69,9 @@ def write_sweep(
     ]
     return doc.write_document(
         "What to use, when: methods against the imbalance ratio",
-        _write_verdict(records, metric),
+        said.text,
         sections,
+        more=said.more,
         holds="names of datasets and methods and numbers about all rows",
         date=date,
         style=STYLE,
@@ -94,24 +97,6 @@ def _compare_to_plain(record: Record) -> str:
     if difference is None or difference["p_holm"] is None:
         return ""
     return "better" if difference["better"] else "worse" if difference["worse"] else "same"
-
-
-def _write_verdict(records: Sequence[Record], metric: str) -> str:
-    """The answer in two sentences."""
-    tested = [record for record in records if _compare_to_plain(record)]
-    if not tested:
-        return "No difference between two cells could be tested yet."
-    better = [record for record in tested if _compare_to_plain(record) == "better"]
-    worse = [record for record in tested if _compare_to_plain(record) == "worse"]
-    of = f"of {len(tested)} cells" if len(tested) > 1 else "of one cell"
-    said = (
-        f"In {len(better)} {of} a method is better than plain training in {_metric_label(metric)}, in {len(worse)} worse; "
-        "in the others the two cannot be told apart."
-    )
-    if better:
-        top = max(better, key=lambda record: float(record["difference"]["mean"]))
-        said += f" The largest gain is that of {top['title']} on {_describe_place(top)}: {format_interval(top['difference'], sign=True)}."
-    return said
 
 
 # ---- sections

@@ -89,6 +89,23 @@ def holm(p: Sequence[float]) -> list[float]:
     return out
 
 
+def holm_levels(p: Sequence[float]) -> list[float]:
+    """The level of each test's interval at which "0 is outside" says the same as Holm's correction of all of them.
+
+    The j-th smallest of m p has 1 - 0.05 / (m - j + 1); from the first that Holm does not reject on, all have that one's level. NaN
+    counts as no test and has LEVEL.
+    """
+    tested = sorted((value, i) for i, value in enumerate(p) if np.isfinite(value))
+    out = [LEVEL] * len(p)
+    stopped: float | None = None
+    for rank, (value, i) in enumerate(tested):
+        alpha = (1 - LEVEL) / (len(tested) - rank) if stopped is None else stopped
+        if value >= alpha:
+            stopped = alpha
+        out[i] = 1 - alpha
+    return out
+
+
 # ---- over several data sets (Demsar, JMLR 7, 2006)
 
 

@@ -13,9 +13,9 @@ from engine.errors import BadParameter
 from engine.plain import to_plain
 from engine.spec.companions import BASELINE, ORACLE, explain_no_potential
 from engine.spec.result import DEFAULT_METRIC, METRICS
+from engine.stats.compared import Difference
 from engine.stats.recovered import recovered_share
 from engine.stats.significance import TTest, compare_over_sets, holm, t_test
-from engine.stats.verdict import Difference
 from engine.store import Store
 from engine.sweep.spec import SweepSpec
 from engine.text import quote

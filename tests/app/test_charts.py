@@ -125,8 +125,8 @@ def test_every_method_has_a_pen_of_its_own_and_none_is_a_placeholder_of_streamli
     keys = [key for m in methods().values() for key in (m.name, *m.controls)] + ["beside", "trees"]
     strokes = [stroke(key) for key in keys]
     assert len(set(strokes)) == len(keys) > 30 and stroke("a method of tomorrow") not in strokes
-    assert stroke("a method of tomorrow") == Stroke(COLOURS["grey"], "solid", "circle-open")
-    assert all(not value.startswith("#0000") for value in COLOURS.values())
+    assert stroke("a method of tomorrow") == Stroke(COLOURS["grey"][0], "solid", "circle-open")
+    assert all(not value.startswith("#0000") for pair in COLOURS.values() for value in pair)
     assert set(COLOURS) == set(pens.COLOURS)
     known = plotly.validator_cache.ValidatorCache.get_validator
     for names, where in ((pens.MARKERS, "scatter.marker"), ([f"{m}-open" for m in pens.MARKERS], "scatter.marker")):
@@ -140,8 +140,8 @@ def test_pens_are_the_catalog_s() -> None:
     catalog = {"methods": [own, {"name": "older"}]}
     try:
         use_catalog(catalog)
-        assert stroke("tomorrow") == stroke("Tomorrow") == Stroke(COLOURS["pink"], "dot", "x")
-        assert stroke("no tomorrow") == Stroke(COLOURS["blue"], "dash", "star")
+        assert stroke("tomorrow") == stroke("Tomorrow") == Stroke(COLOURS["pink"][0], "dot", "x")
+        assert stroke("no tomorrow") == Stroke(COLOURS["blue"][0], "dash", "star")
         assert stroke("older") == stroke("ce") == stroke("never heard of")
         assert read_strokes(catalog)["trees"] == stroke("trees")
     finally:

@@ -150,7 +150,7 @@ def test_every_view_has_words_numbers_and_a_reading(look: Look, store: Store, vi
 def test_it_says_where_a_method_stops_helping(look: Look, store: Store) -> None:
     filled(store)
     said = words(look(**query(view="ratio")))
-    assert "helps up to 20:1 and stops by 25:1" in said.replace("\\", "")
+    assert "helps up to 20:1, no gain found at 25:1" in said.replace("\\", "")
     assert "cannot be told from plain training" in said or "helps" in said
 
 
@@ -430,12 +430,12 @@ def record(title: str, at: float, better: bool = False, worse: bool = False, mea
     ("marks", "says"),
     [
         ("++", "helps at every ratio tested"),
-        ("+0", "helps up to 5:1 and stops by 20:1"),
+        ("+0", "helps up to 5:1, no gain found at 20:1"),
         ("0+", "helps from 20:1 on"),
         ("00", "cannot be told from plain training at 5:1 and 20:1"),
         ("0-", "helps nowhere, and is worse at 20:1"),
         ("+0+", "helps at 5:1 and 50:1"),
-        ("+-", "helps up to 5:1 and stops by 20:1, and is worse at 20:1"),
+        ("+-", "helps up to 5:1, no gain found at 20:1, and is worse at 20:1"),
     ],
 )
 def test_where_a_method_stops(marks: str, says: str) -> None:

@@ -157,10 +157,14 @@ def change(mean: float, low: float | None, high: float | None) -> str:
 
 
 def test_words_on_the_gap_claim_no_more_than_the_interval() -> None:
-    assert "has narrowed" in change(-0.2, -0.3, -0.1) and "[−0.300, −0.100]" in change(-0.2, -0.3, -0.1)
-    assert "interval holds 0" in change(-0.2, -0.3, 0.1) and "there is no interval" in change(-0.2, None, None)
+    assert "The gap is smaller." in change(-0.2, -0.3, -0.1) and "[−0.300, −0.100]" in change(-0.2, -0.3, -0.1)
+    for low, high, said in ((-0.3, 0.1, "No change found"), (None, None, "has no interval, so no change can be shown")):
+        assert said in change(-0.2, low, high) and "smaller" not in change(-0.2, low, high)
+    for mean in (-0.0004, 0.0004):  # shown as 0.000, whatever the interval
+        said = change(mean, mean - 0.0001, mean + 0.0001)
+        assert "0.000" in said and "less than is shown" in said and "is smaller." not in said and "is larger" not in said
     assert "Nothing has changed" in change(0.0, 0.0, 0.0)
-    assert "has widened" in change(0.2, 0.1, 0.3) and "No change can be told" in change(0.2, -0.1, 0.3)
+    assert "The gap is larger." in change(0.2, 0.1, 0.3) and "No change found" in change(0.2, -0.1, 0.3)
     assert "no interval, n = 1" in change(-0.2, None, None)
 
 

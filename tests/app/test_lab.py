@@ -68,7 +68,7 @@ def test_a_first_visit_shows_the_bundled_example_without_pressing_anything(
     other.export(ids, tmp_path / "bundle" / "moons.zip")
     monkeypatch.setattr(recorded, "EXAMPLES", tmp_path / "bundle")
     page = look()
-    assert "A recorded example" in words(page) and "reaches average precision" in words(page)
+    assert "A recorded example" in words(page) and ", average precision: " in words(page)
     assert len(charts(page)) == 5 and len(picture(page).frames) == 100
     assert page.query_params == {}  # still a bare link
     assert page.session_state["d.moons.noise"] == 0.3  # the form stands at the example's values
@@ -84,9 +84,9 @@ def test_a_finished_run_shows_everything(store: Store, look: Look) -> None:
     said = words(page)
     for part in (
         "Two moons",
-        "reaches average precision",
-        "the same points frozen",
-        "n = 20",
+        ", average precision: ",
+        "; frozen ",
+        "over 20 replicates",
         "of the test rows are positive",
         "Run ",
         "12 s",
@@ -317,7 +317,7 @@ def test_a_stored_run_is_answered_at_once(store: Store, look: Look) -> None:
     run = fabricate.family_done(store, spec())
     page = look(dataset="moons", method="explicit-gradient", ratio="20")
     button(page, "run").click().run()
-    assert page.query_params["run"] == run.id and "reaches average precision" in words(page)
+    assert page.query_params["run"] == run.id and ", average precision: " in words(page)
     assert {job.state for job in store.jobs()} == {"done"}
 
 

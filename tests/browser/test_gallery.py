@@ -82,7 +82,7 @@ def opened(me, card, until):
     me.settle()
     until(lambda: set(card["words"].items()) <= set(me.words.items()), 20, "the card's address")
     if card["page"] == "lab":
-        until(lambda: "reaches average precision" in me.main, 30, "the sentence")
+        until(lambda: ", average precision: " in me.main, 30, "the sentence")
         until(lambda: me.page.locator(".st-key-chart-pr .main-svg").count() > 0, 30, "the curves")
         until(me.canvas, 20, "a picture in the player")
     elif card["page"] == "deep":
@@ -119,7 +119,7 @@ def test_a_link_to_the_lab_is_good_in_a_tab_of_its_own(chromium, demo, until):
     me = Gallery(chromium, demo)
     address = me.page.locator(".st-key-card-moons").get_by_test_id("stPageLink-NavLink").evaluate("link => link.href")
     me.page.goto(address)
-    until(lambda: "reaches average precision" in me.main, 30, "the run")
+    until(lambda: ", average precision: " in me.main, 30, "the run")
     me.leave()
 
 
@@ -128,7 +128,7 @@ def test_a_link_of_the_gallery_is_good_for_somebody_else_in_an_empty_store(chrom
     url = serve("app/server.py", {"LAB_STORE": place, "LAB_DEMO": "1"})
     card = next(card for card in CARDS if card["name"] == "rings")
     me = Lab(chromium, url, f"?run={card['words']['run']}")
-    until(lambda: "reaches average precision" in me.main, 30, "the sentence")
+    until(lambda: ", average precision: " in me.main, 30, "the sentence")
     me.leave()
 
 

@@ -97,7 +97,7 @@ def see_it_through(lab, until, *, dataset, at_least):
     until(lambda: lab.player("status") != "waiting" and int(lab.player("frames") or 0) > 3, 60, "pictures")
     run = lab.words["run"]
     until(lambda: lab.there("run-state-done"), LONG, "the run to end")
-    until(lambda: "precision" in lab.text("headline"), 20, "the sentence")
+    until(lambda: "precision" in lab.text("findings"), 20, "the sentence")
     return run, ratio
 
 
@@ -126,7 +126,7 @@ def test_points_move_and_the_curve_stands_beside_the_baseline_and_the_ceiling(ch
     lab.page.keyboard.press("End")
     until(lambda: float(lab.player("drawn") or 0) >= 20, 20, "a median drawn move of 20 pixels")
     until(lambda: set(CURVES) <= names(lab), LONG, "five curves")
-    assert f"At {ratio}:1 Explicit gradient reaches average precision" in lab.text("headline")
+    assert f"At {ratio}:1, average precision: Explicit gradient" in lab.text("findings")
     until(lambda: "positive" in lab.text("findings"), 20, "the share of positive rows")
     assert lab.page.locator(".js-plotly-plot").count() >= 4
     assert store.job(run).state == "done"

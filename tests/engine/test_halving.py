@@ -12,7 +12,7 @@ import pytest
 from engine.compare.halving import Resource, SuccessiveHalving
 from engine.errors import BadData
 from engine.events import Board, Note, Phase, Progress
-from engine.stats.verdict import compute_differences, find_best
+from engine.stats.compared import compute_differences, find_best
 
 NAMES = ("plain", "a", "b", "c", "d")
 LOOK = Resource(10, 2)

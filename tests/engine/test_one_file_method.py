@@ -81,8 +81,8 @@ def test_a_dropped_method_is_found_everywhere(tmp_path: Path) -> None:
     found = json.loads(run_in(tree, "-c", EVERYWHERE))
     assert found["contenders"][:4] == ["ce", "class-weights", "dropped", "threshold"]
     assert found["suggested"] == ["smote", "dropped", "rs", "focal", "explicit-gradient"]
-    assert found["dropped"] == {"colour": "#56B4E9", "dash": "dot", "marker": "hexagon"}
-    assert found["dropped control"] == {"colour": "#56B4E9", "dash": "dot", "marker": "pentagon"}
+    assert found["dropped"] == {"colour": "#229DE2", "dash": "dot", "marker": "hexagon"}
+    assert found["dropped control"] == {"colour": "#229DE2", "dash": "dot", "marker": "pentagon"}
     assert len(found["fields"]) == 1
 
     store = f"sqlite:///{tmp_path / 'lab.db'}"

@@ -138,7 +138,8 @@ def test_the_numbers_are_those_of_the_run():
         m = own.metrics[name]
         assert label in text and f"{m['mean']:.3f}[{m['low']:.3f}, {m['high']:.3f}]" in text
     gain = own.difference(base)
-    assert f"+{gain.mean:.3f} [+{gain.low:.3f}, +{gain.high:.3f}]" in text and "ahead of plain training" in text
+    assert f"+{gain.mean:.3f}[+{gain.low:.3f}, +{gain.high:.3f}]" in text
+    assert "No difference found between explicit gradient and CE, equal steps." in text
     for member in members:
         assert member.label in text and member.spec.run_id("x")[:0] in text
     for said in ("Two moons", "20:1 (ratio), everywhere", "4 folds \N{MULTIPLICATION SIGN} 5 seeds", "20 replicates", "A note.",
@@ -148,7 +149,12 @@ def test_the_numbers_are_those_of_the_run():
 
 
 @pytest.mark.parametrize(
-    ("ap", "said"), [(0.45, "ahead of plain training"), (0.37, "not told apart from"), (0.30, "behind plain training")]
+    ("ap", "said"),
+    [
+        (0.45, "Explicit gradient beats plain training."),
+        (0.37, "No difference found between explicit gradient and plain training."),
+        (0.30, "Explicit gradient is worse than plain training."),
+    ],
 )
 def test_the_verdict_follows_the_paired_difference(ap, said):
     members, why = list_companions(CAREFUL, CATALOG)
@@ -158,9 +164,8 @@ def test_the_verdict_follows_the_paired_difference(ap, said):
 
 def test_one_replicate_says_bootstrap():
     text = Page(of_run(fabricate.spec())).text
-    assert "stratified bootstrap of the test rows, 1 replicate" in text and "1 replicate;" in text.replace(
-        ", 1 replicate;", "1 replicate;"
-    )
+    assert "stratified bootstrap of the test rows; 1 replicate" in text and "beats" not in text
+    assert "One split: explicit gradient +" in text or "positive test rows cannot tell. Run Careful." in text
 
 
 def test_a_run_of_an_earlier_version_and_one_alone():
@@ -302,7 +307,11 @@ def test_better_and_worse_are_signs_and_words(records):
     assert made.count('<td class="under2"><span class="now">\u25bc \u22120.200') == -(-(own - 1) // 3)
     assert made.count('<td><span class="now">\u25cb +0.000') == own // 3
     verdict = Page(made).text.split("What was asked")[0]
-    assert f"In {-(-own // 3)} of {own} cells a method is better" in verdict
+    each = {title: [r["difference"] for r in odd if r["title"] == title] for title in ("SMOTE", "Explicit gradient")}
+    for title, gaps in each.items():
+        better, worse = (sum(gap[word] for gap in gaps) for word in ("better", "worse"))
+        assert f"{title}: better on {better}, worse on {worse} of {len(gaps)} cells." in verdict
+    assert "SMOTE beats plain training on 2 of 4 cells." in verdict
 
 
 @pytest.mark.parametrize("part", ["nothing", "one ratio", "failed", "baseline alone"])
@@ -334,7 +343,7 @@ def test_a_sweep_that_is_not_done_is_a_report_too(records, part):
         "nothing": "0 of",
         "one ratio": "at 20:1",
         "failed": "failed: Out of memory.",
-        "baseline alone": "No difference between two cells",
+        "baseline alone": "Nothing to compare plain training with",
     }[part] in text
 
 

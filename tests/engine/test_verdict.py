@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from engine.stats.significance import holm, split_share
-from engine.stats.verdict import compute_differences, find_best, write_verdict
+from engine.stats.compared import compute_differences, find_best, hold_together
+from engine.stats.intervals import LEVEL
+from engine.stats.significance import holm, holm_levels, split_share
+from engine.stats.verdict import judge_methods
 
 TITLES = {"ce": "Plain training", "a": "Method A", "b": "Method B", "c": "Method C"}
 SHARE = split_share(5)
@@ -69,9 +71,11 @@ def test_the_best_is_the_largest_of_those_that_are_better():
     values = {"ce": base, "a": on(base, 0.05, 0.01), "b": on(base, 0.04, 0.005, seed=5), "c": on(base, 0.2, 0.6, seed=6)}
     found = compute_differences(values, "ce", SHARE)
     assert find_best(found) == "a"  # c gains more on average, and nobody can say whether it does
-    said = write_verdict(found, TITLES, "Average precision")
-    assert said.startswith("Method A is better than plain training here: average precision +0.050 [")
-    assert "Also better than plain training: Method B." in said and "Method C" not in said and "10 replicates" in said
+    said = judge_methods(found, TITLES, "ce", "Average precision")
+    assert said.text == "Method A beats plain training." and said.dot.look == "filled" and said.dot.better
+    assert said.more[0].startswith("Difference in average precision: +.050, ") and said.more[0].endswith("10 replicates.")
+    assert "Also better than plain training: Method B." in said.more and "Method C" not in " ".join(said.more)
+    assert any(text.startswith("p = ") and text.endswith("by Holm over 3 methods.") for text in said.more)
 
 
 def test_no_method_is_better_is_an_answer():
@@ -79,31 +83,46 @@ def test_no_method_is_better_is_an_answer():
     values = {"ce": base, "a": on(base, 0.01, 0.05), "b": on(base, -0.05, 0.01, seed=7)}
     found = compute_differences(values, "ce", SHARE)
     assert find_best(found) is None
-    said = write_verdict(found, TITLES, "Average precision")
-    assert said.startswith(
-        "No method is better than plain training here: the largest gain in average precision is that of Method A"
-    )
-    half = (found["a"].test.high - found["a"].test.low) / 2
-    assert f"{half:.3f} to either side" in said and said.endswith("Worse than plain training: Method B.")
+    said = judge_methods(found, TITLES, "ce", "Average precision")
+    assert said.text == "No difference found between method A and plain training." and said.dot.look == "hollow"
+    assert said.more[-1] == "Worse than plain training: Method B."
 
 
 def test_equal_values_are_no_difference():
     base = runs(0.5, 0.1)
     found = compute_differences({"ce": base, "a": dict(base)}, "ce", SHARE)
     assert found["a"].p_holm == 1 and found["a"].test.mean == 0 and find_best(found) is None
-    said = write_verdict(found, TITLES, "Average precision")
-    assert "for one method" in said and "to either side" not in said
+    said = judge_methods(found, TITLES, "ce", "Average precision")
+    assert said.text.startswith("No difference found") and said.more[0].startswith("Difference in average precision: .000")
 
 
 def test_too_little_to_compare():
     base = runs(0.5, 0.1)
-    assert "nothing to compare" in write_verdict(compute_differences({"ce": base}, "ce", SHARE), TITLES, "MCC")
+    alone = judge_methods(compute_differences({"ce": base}, "ce", SHARE), TITLES, "ce", "MCC")
+    assert alone.text == "Nothing to compare plain training with." and alone.dot.look == "none"
     one = compute_differences({"ce": base, "a": {0: 0.9}}, "ce", SHARE)
-    assert (
-        find_best(one) is None
-        and "at least two" in write_verdict(one, TITLES, "MCC")
-        and "difference in MCC" in write_verdict(one, TITLES, "MCC")
-    )
+    said = judge_methods(one, TITLES, "ce", "MCC")
+    assert find_best(one) is None and said.text.startswith("One split: method A +.") and "turn" in said.text
+    assert said.more[0].startswith("Difference in MCC: +.") and "interval" not in said.more[0]
+
+
+def test_an_interval_leaves_out_0_exactly_where_holm_finds_a_difference():
+    rng = np.random.default_rng(2)
+    outside = inside = 0
+    for _ in range(300):
+        base, many = runs(0.5, 0.1, seed=3), int(rng.integers(1, 9))
+        values = {"ce": base} | {
+            str(k): on(base, float(rng.normal(0, 0.03)), 0.03, seed=int(rng.integers(1e6))) for k in range(many)
+        }
+        for found in compute_differences(values, "ce", SHARE).values():
+            assert found.interval.above_zero == found.better and found.interval.below_zero == found.worse
+            assert found.interval.low <= found.test.low + 1e-12 and found.interval.high >= found.test.high - 1e-12
+            outside, inside = outside + (found.better or found.worse), inside + (not found.better and not found.worse)
+        held = hold_together([d.interval for d in compute_differences({"ce": base, "0": values["0"]}, "ce", SHARE).values()])
+        assert held[0][1] == LEVEL
+    assert outside > 50 and inside > 50
+    levels = holm_levels([0.001, float("nan"), 0.2, 0.004, 0.9])
+    assert levels == pytest.approx([1 - 0.05 / 4, 0.95, 1 - 0.05 / 2, 1 - 0.05 / 3, 1 - 0.05 / 2])
 
 
 def test_names_are_few_false_alarms():

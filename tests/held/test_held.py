@@ -485,7 +485,7 @@ def score(name: str, digits: int = 2) -> str:
 
 
 def lab(page: AppTest) -> None:
-    assert f"At 10:1 Explicit gradient reaches average precision **{score('moons')}**" in words(page)
+    assert f"At 10:1, average precision: **Explicit gradient {score('moons')}**" in words(page)
     assert f"Plain training (CE) {score('baseline')}" in words(page) and page.get("bidi_component")
     metric = JOBS["moons"]["result"]["metrics"]["average_precision"]["mean"]
     assert {m.label: m.value for m in page.metric}["Average precision"] == f"{metric:.3f}"
@@ -507,7 +507,7 @@ def compare(page: AppTest) -> None:
 
 
 def deep(page: AppTest) -> None:
-    assert f"EOS (three-phase) reaches average precision **{score('digits')}**" in words(page)
+    assert f"average precision: **EOS \\(three-phase\\) {score('digits')}**" in words(page)
     assert page.selectbox(key="deep.pick").value == IDS["digits"] and page.selectbox(key="dataset").value == "digits"
     assert page.selectbox(key="method").value == "eos" and page.session_state["d.digits.per_class"] == 60
     assert len(page.get("plotly_chart")) >= 5
@@ -586,7 +586,7 @@ def test_an_address_opens_on_what_it_names(store: Store, name: str, address: str
 def test_a_loaded_bundle_is_shown_with_the_same_numbers(empty: Store) -> None:
     empty.load(BUNDLE)
     page = opened("lab", run=IDS["moons"])
-    assert f"At 10:1 Explicit gradient reaches average precision **{score('moons')}**" in words(page)
+    assert f"At 10:1, average precision: **Explicit gradient {score('moons')}**" in words(page)
     page = opened("data", compare=IDS["public"])
     assert any('class="board"' in e.proto.body and "Plain training (CE)" in e.proto.body for e in page.get("html"))
 

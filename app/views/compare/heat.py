@@ -10,6 +10,7 @@ from app.charts import heat, palette
 from app.charts.heat import Square
 from app.parts import size
 from app.parts.elements import draw_heading, draw_numbers
+from app.session.figures import paint_figure
 from app.views.compare import sweep_words
 from app.views.compare.context import Context, View
 from app.views.compare.sweep_words import Record
@@ -40,7 +41,11 @@ def draw(context: Context) -> None:
     st.html(f"<style>.st-key-chart-heat {{ min-width: {wide}px }}</style>")  # a narrow screen scrolls it
     with st.container(key="compare-heat"):
         st.plotly_chart(
-            figure, key="chart-heat", alt=heat.alt(names, heads, squares, context.label), config=palette.CONFIG, width=wide
+            paint_figure(figure, st.context.theme.type == "dark"),
+            key="chart-heat",
+            alt=heat.alt(names, heads, squares, context.label),
+            config=palette.CONFIG,
+            width=wide,
         )
         # a region that scrolls needs an element that the keyboard can reach
         draw_numbers(

@@ -153,7 +153,7 @@ def _describe_stop(records: Sequence[Record]) -> str:
         return "helps at every ratio tested" if len(values) > 1 else f"helps at {format_ratio(values[0])}"
     first, last = helps.index(True), len(helps) - 1 - helps[::-1].index(True)
     if all(helps[: last + 1]):
-        return f"helps up to {format_ratio(values[last])} and stops by {format_ratio(values[last + 1])}{also}"
+        return f"helps up to {format_ratio(values[last])}, no gain found at {format_ratio(values[last + 1])}{also}"
     if all(helps[first:]):
         return f"helps from {format_ratio(values[first])} on{also}"
     return f"helps at {format_ratios([v for v, h in zip(values, helps, strict=True) if h])}{also}"

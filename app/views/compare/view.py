@@ -25,6 +25,7 @@ from app.views.compare.progress import TICK, draw_earlier, draw_progress, read_s
 from app.words.text import escape, format_count
 from engine.errors import BadInput
 from engine.report import ReportRequest, write_report
+from engine.report.judge import judge_sweep
 from engine.spec import result
 from engine.spec.result import METRICS
 from engine.sweep import SweepSpec, table
@@ -205,7 +206,7 @@ def _draw_view(spec: SweepSpec, name: str, metric: str) -> None:
     context = Context(spec, records, metric, catalog, st.session_state["compare.chosen"])
     with st.container(key=f"compare-view-{name}"):
         if context.there:
-            _draw_answer(records)
+            _draw_answer(records, metric)
             view.draw(context)
         elif not _is_untouched(records):
             with st.container(key="compare-nothing"):
@@ -223,14 +224,15 @@ def _is_untouched(records: list[dict[str, Any]]) -> bool:
     return all(r["state"] == "missing" for r in records)
 
 
-def _draw_answer(records: list[dict[str, Any]]) -> None:
-    """Draw what to use and when: one sentence a dataset."""
+def _draw_answer(records: list[dict[str, Any]], metric: str) -> None:
+    """Draw the verdict, and what to use when: one sentence a dataset."""
     sentences = sweep_words.describe_answer(records)
     if not sentences:
         return
     done = sum(r["mean"] is not None for r in records)
     so_far = "" if done == len(records) else f", so far ({done} of {format_count(len(records), 'cell')})"
     with st.container(border=True, key="compare-answer", gap="small"):
+        st.markdown(f"**{escape(judge_sweep(records, metric).text, 400)}**")
         st.markdown(f"**What to use, when**{so_far}", help=sweep_words.describe_correction(records))
         st.markdown("\n".join(f"- {text}" for text in sentences[:12]))
         if len(sentences) > 12:

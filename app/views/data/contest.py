@@ -227,6 +227,8 @@ def draw_verdict(id: str, result: Mapping[str, Any]) -> None:
     icon = ":material/trophy:" if result.get("best") else ":material/balance:"
     with st.container(key="headline"):
         st.markdown(f"{icon} {escape(result['verdict'], 1200)}")
+    if more := result.get("verdict_more"):
+        st.caption(escape(" ".join(more), 1200))
     data = result["data"]
     counts = data["counts"]
     pairs = counts.items() if isinstance(counts, Mapping) else zip(data["classes"], counts, strict=True)
