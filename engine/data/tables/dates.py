@@ -46,6 +46,8 @@ ZONES = {
         "EET": 2,
         "EEST": 3,
     },
+    **{"IST": 5.5, "PKT": 5, "NPT": 5.75, "WIB": 7, "AWST": 8, "ACST": 9.5, "ACDT": 10.5, "NZST": 12, "NZDT": 13},
+    **{"SAST": 2, "WAT": 1, "EAT": 3, "CAT": 2, "TRT": 3, "BRT": -3, "ART": -3, "AKST": -9, "AKDT": -8, "HST": -10},
     **{"MSK": 3, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "JST": 9, "KST": 9},
     **{"AEST": 10, "AEDT": 11, "HKT": 8, "SGT": 8},
 }
@@ -55,7 +57,7 @@ _WORD = rf"(?P<b>[{LETTERS}]{{3,10}})\.?"
 _DAY, _MONTH, _YEAR, _SHORT = "(?P<d>[0-9]{1,2})", "(?P<m>[0-9]{1,2})", "(?P<Y>[0-9]{4})", "(?P<y>[0-9]{2})"
 _WEEKDAY = r"^(?:(?i:mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun)(?i:day|nesday|sday|rsday|urday)?[.,]? +)?"
 _CLOCK = (
-    r"(?:(?:T|,? +|:)(?:(?P<H>[0-9]{1,2})[:.](?P<M>[0-9]{2})(?:[:.](?P<S>[0-9]{2})(?:[.,](?P<f>[0-9]{1,9}))?)?|(?P<h>[0-9]{1,2}))"
+    r"(?:(?:T|,? +|:)(?:(?P<H>[0-9]{1,2})[:.]?(?P<M>[0-9]{2})(?:[:.]?(?P<S>[0-9]{2})(?:[.,](?P<f>[0-9]{1,9}))?)?|(?P<h>[0-9]{1,2}))"
     r"(?: ?(?:Uhr|h))?(?: ?(?P<p>[AaPp])\.?[Mm]\.?)?"
     r"(?: ?(?P<z>(?:UTC|GMT)?[+\-][0-9]{1,2}(?::?[0-9]{2})?|[A-Z]{1,4})(?: (?:\(?[A-Z]{3,4}\)?))?)?)?$"
 )
@@ -63,10 +65,13 @@ _CLOCK = (
 
 @dataclass(frozen=True)
 class Family:
-    """One notation of a day. forms: its possible formats, the first the one with a decimal comma."""
+    """One notation of a day. forms: its possible formats, the first the one with a decimal comma. whole: the pattern matches the
+    clock too.
+    """
 
     forms: tuple[str, ...]
     pattern: str
+    whole: bool = False
 
 
 def _swapped(separator: str, year: str) -> Family:
@@ -97,6 +102,12 @@ FAMILIES = (
     Family(("%b-%d-%Y",), rf"{_WORD}-{_DAY}-{_YEAR}"),
     Family(("%Y-%b-%d",), rf"{_YEAR}-{_WORD}-{_DAY}"),
     Family(("%Y %b %d",), rf"{_YEAR} {_WORD} {_DAY}"),
+    Family(
+        ("%a %b %d %H:%M:%S %Y",),
+        rf"{_WORD} {{1,2}}{_DAY} (?P<H>[0-9]{{2}}):(?P<M>[0-9]{{2}}):(?P<S>[0-9]{{2}})(?P<f>)(?P<h>)(?P<p>)"
+        rf"(?: (?P<z>[+\-][0-9]{{2}}:?[0-9]{{2}}|[A-Z]{{1,4}}))? {_YEAR}$",
+        whole=True,
+    ),
     Family(("%Y%m%d",), r"(?P<Y>[0-9]{4})(?P<m>[0-9]{2})(?P<d>[0-9]{2})"),
 )
 """All notations. The last one is a whole number too and is tried only where a person says that there are dates, or with a clock."""
@@ -159,7 +170,7 @@ def _starts(form: str, known: str) -> bool:
 
 
 def _whole(family: Family) -> str:
-    return _WEEKDAY + family.pattern + _CLOCK
+    return _WEEKDAY + family.pattern + ("" if family.whole else _CLOCK)
 
 
 class _Parts:
@@ -279,6 +290,8 @@ def _choose_form(parts: _Parts, family: Family, decimal: str) -> DateFormat:
         else:  # a date with points has the day first everywhere
             day_first, decided = decimal == "," or "." in form, "." in form
         form = family.forms[0 if day_first else 1]
+    if family.whole:
+        return DateFormat(form, None, True, "offset" if parts.filled("z").any() else "")
     unpadded = parts.part["d"].to_pylist()
     if any(len(text) == 1 for text in unpadded):
         form = form.replace("%d", "%-d")
@@ -305,11 +318,12 @@ def _describe_clock(parts: _Parts) -> str:
         if not hour and not lone:
             counter[""] += int(n)
             continue
-        before = re.search(r"(T|,? +|:)" + (hour or lone), text)
+        before = re.search(rf"(T|,? +|:){hour or lone}([:.]?)", text)
         clock = "%I" if half else "%H"
         if len(hour or lone) == 1:
             clock = clock.replace("%", "%-")
-        clock += ("" if lone else ":%M") + (":%S" if second else "") + (".%f" if fraction else "")
+        colon = ":" if before is None or before[2] else ""
+        clock += ("" if lone else f"{colon}%M") + (f"{colon}%S" if second else "") + (".%f" if fraction else "")
         if half:
             after = re.search(r"( ?)[AaPp]\.?[Mm]", text)
             clock += (after[1] if after else " ") + "%p"

@@ -148,6 +148,10 @@ def _guess_eight_bit(data: bytes) -> str:
     inside = sum(map(len, INSIDE.findall(head)))
     if inside and inside > 0.05 * total:  # signs such as the superscript 3 stand for letters of Central Europe
         return "iso8859-2" if re.search(rb"[\xb1\xb6\xbc]", b"".join(INSIDE.findall(head))) else "cp1250"
+    if TURKISH.search(head) and not ICELANDIC.search(head):
+        return "cp1254"
+    if total and len(DOS.findall(head)) > 0.5 * total:
+        return "cp850"
     return "latin-1" if re.search(rb"[\x81\x8d\x8f\x90\x9d]", head) else "cp1252"
 
 
@@ -166,6 +170,15 @@ def _guess_narrow(part: bytes) -> str:
 
 INSIDE = re.compile(rb"(?<=[A-Za-z\xc0-\xff])[\xa1\xa3\xa5\xaf\xb1\xb3\xb6\xb9\xbc\xbe\xbf](?=[a-z\xe0-\xff])")
 """Bytes between letters that are signs in western code pages and letters in those of Central Europe."""
+
+TURKISH = re.compile(rb"[\xd0\xdd\xde\xf0\xfe](?=[A-Za-z\xc7\xd6\xdc\xe7\xf6\xfc\xfd])|(?<=[A-Za-z\xf6\xfc\xfd])[\xf0\xfe]")
+"""Letters of Icelandic in western code pages that are Turkish ones in cp1254."""
+
+ICELANDIC = re.compile(rb"[\xc1\xc6\xc9\xcd\xd3\xda\xe1\xe3\xe6\xe9\xed\xf3\xfa\xaa\xba]")
+"""Letters beside which those are no Turkish ones."""
+
+DOS = re.compile(rb"(?<=[A-Za-z])[\x81\x82\x84\x85\x87\x88\x8a\x94](?=[a-z])")
+"""Bytes between letters that are letters in cp850 and quotation marks, or nothing, in western code pages of Windows."""
 
 USUAL = {"cp949": (0xB0A1, 0xC8FE), "gb18030": (0xB0A1, 0xD7F9), "cp932": (0x8140, 0x97FC), "big5": (0xA440, 0xC67E)}
 """Codes of the usual characters of four encodings of two bytes a character, the narrowest first."""

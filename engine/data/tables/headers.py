@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,9 @@ import numpy as np
 from engine.data.tables import sniff, texts
 from engine.data.tables.sheet import count_of, list_names
 from engine.spec import table_limits
+
+FEW = 10
+"""Rows of each value, on average, in a column of few values."""
 
 HEADER_ROWS, HEADER_COLUMNS = 200, 200
 """Rows and columns inspected to tell a header from a row."""
@@ -30,7 +34,8 @@ def looks_headed(columns: Sequence[Any]) -> bool:
     """Whether the first row is a header: its cells differ in kind from those below, and do not occur there again.
 
     Whole numbers, dates and times are names where all cells differ and one is a word that does not occur below and stands above
-    numbers or values that repeat. Rows that repeat the first one in every cell do not count.
+    numbers or values that repeat; so are other numbers, in ascending order, beside a word above few values. Rows that repeat the
+    first one in every cell do not count.
     """
     first = read_row(columns, 0)
     if len(columns[0]) < 2:
@@ -70,19 +75,23 @@ def _names_by_word(first: Sequence[str], bodies: Sequence[Sequence[str]]) -> boo
     names = [cell for cell in first if cell]
     if len(set(names)) < len(names) or not any(_is_value(cell) for cell in names):
         return False
-    word = False
+    word = few = False
+    others: list[float] = []
     for cell, body in zip(first, bodies, strict=False):
         if not cell:
             continue
         if _is_value(cell):
             if not (cell.isdigit() or sniff.DATE.match(cell)):
-                return False
+                if not (bare := re.fullmatch(r"([+\-\u2212]?[0-9]+(?:[.,][0-9]+)?) ?%?", cell)):
+                    return False
+                others.append(float(bare[1].replace(",", ".").replace("\u2212", "-")))
             continue
         if cell in body:
             return False
         numbers = 2 * sum(_is_value(text) for text in body) > len(body)
         word |= bool(body) and (numbers or len(set(body)) < len(body))
-    return word
+        few |= 1 < len(set(body)) <= len(body) / FEW
+    return word and (not others or (few and others == sorted(set(others))))
 
 
 def _is_value(text: str) -> bool:

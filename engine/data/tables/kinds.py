@@ -24,7 +24,18 @@ PAIRS = (
     *(("0", "1"), ("no", "yes"), ("n", "y"), ("false", "true"), ("f", "t"), ("off", "on"), ("-", "+")),
     *(("nein", "ja"), ("n", "j"), ("falsch", "wahr"), ("non", "oui"), ("faux", "vrai"), ("no", "sí"), ("no", "si")),
     *(("no", "sì"), ("falso", "verdadero"), ("falso", "vero"), ("não", "sim"), ("nao", "sim"), ("nie", "tak")),
-    *(("nej", "ja"), ("нет", "да")),
+    *(
+        ("nej", "ja"),
+        ("nei", "ja"),
+        ("нет", "да"),
+        ("ні", "так"),
+        ("ne", "ano"),
+        ("nie", "áno"),
+        ("nem", "igen"),
+        ("ei", "kyllä"),
+    ),
+    *(("ne", "da"), ("nu", "da"), ("ne", "taip"), ("nē", "jā"), ("ei", "jah"), ("hayır", "evet"), ("όχι", "ναι"), ("לא", "כן")),
+    *(("لا", "نعم"), ("いいえ", "はい"), ("否", "是"), ("아니오", "예"), ("아니요", "예"), ("không", "có"), ("tidak", "ya")),
 )
 """Pairs of texts that mean false and true, in any case."""
 

@@ -37,8 +37,15 @@ def _unify_numbers(one: texts.Encoded) -> dict[str, str]:
     style = numerals.find_style([numerals.take_apart(one)], None, None, None)
     if style == numerals.PLAIN:
         return {}
-    values = numerals.take_apart(one).parse_bare(style)
-    return {text: repr(float(value)) for text, value in zip(one.list_texts(), values, strict=True) if math.isfinite(value)}
+    parts = numerals.take_apart(one)
+    bare, written = parts.parse_bare(style), one.list_texts()
+    out = {}
+    for i, body, value in zip(parts.index.tolist(), parts.bodies.to_pylist(), parts.parse_bodies(style), strict=True):
+        if math.isfinite(bare[i]):
+            out[written[i]] = repr(float(value))
+        elif math.isfinite(value):  # a bound, unit or currency stays
+            out[written[i]] = written[i].replace(body, repr(abs(float(value))))
+    return out
 
 
 def _unify_dates(one: texts.Encoded) -> dict[str, str]:

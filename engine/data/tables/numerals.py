@@ -15,7 +15,7 @@ import numpy as np
 from engine.data.tables.texts import LETTERS, MOSTLY, Encoded, extract_parts, match_texts
 from engine.spec.table_reading import NumberFormat
 
-MINUS = "\\-\u2212\u2013"
+MINUS = "\\-\u2010-\u2013\u2212\ufe63\uff0d"
 WIDE = "\u00a0\u202f"
 BLANK = f"[ {WIDE}]"
 SIGNS = "$\u00a2-\u00a5\u058f\u060b\u09f2\u09f3\u0af1\u0bf9\u0e3f\u17db\u20a0-\u20c0\ufdfc\ufe69\uff04\uffe0\uffe1\uffe5\uffe6"
@@ -43,8 +43,13 @@ PLAIN_BODY = r"^[+\-]?(?:[0-9][0-9.,]*|[.,][0-9]+)(?:[eE][+\-]?[0-9]+)?$"
 INFINITE = r"^[+\-]?(?i:inf|infinity)$"
 
 _COIN = rf"[A-Z]{{0,3}}[{SIGNS}]|[A-Z]{{3}}|" + "|".join(re.escape(w) for w in WORDS)
-_PART = rf"/?[{LETTERS}°µμ%‰′″][{LETTERS}23°µμ%‰/²³·^.]*(?:-[{LETTERS}]+)*"
-_UNIT = rf"{_PART}(?: \(?{_PART}\)?)?"
+_SYMBOLS = "°\u2103\u2109\u2126µμ%‰′″"
+_PART = rf"/?[{LETTERS}{_SYMBOLS}][{LETTERS}23°µμ%‰/²³·^.]*(?:-[{LETTERS}]+)*"
+_POWER = rf"(?:[x×*·] ?)?10(?:\^|\*\*?|[eE])?(?:[0-9]{{1,2}}|[⁰¹²³⁴-⁹]{{1,2}}) ?{_PART}"
+"""Powers of ten in units of laboratories: 10^9/L, x10^3/uL."""
+_AREA = rf"[{LETTERS}µμ]+(?:/[{LETTERS}]+)*/(?:\(?1[.,]73 ?m(?:\^?2|²)\)?)"
+"""A rate for the standard surface of a body: mL/min/1.73m2."""
+_UNIT = rf"(?:{_AREA}|{_POWER}|{_PART}(?: \(?{_PART}\)?)?)"
 AFFIXED = (
     rf"^(?P<bound>(?:<=|>=|=<|=>|<|>|≤|≥){BLANK}?)?"
     rf"(?P<sign1>[+{MINUS}]{BLANK}?)?"
@@ -138,6 +143,8 @@ class Numerals:
         )
         broken |= filled("after2") & ~brackets
         trailing = minus("behind", "behind2")
+        # 49,- and 49.– are whole amounts, no negative ones
+        trailing &= ~match_texts(part["body"], "[.,]$")
         # what stands behind "12-" is no unit but a currency: 12-Jan is no number
         broken |= minus("behind") & filled("after") & ~match_texts(part["after"], rf"[{SIGNS}]|^{BLANK}?[A-Z]{{3}}$")
         self.negative = np.concatenate([match_texts(signed, "^-"), minus("sign1", "sign2") | brackets | trailing])
@@ -227,7 +234,7 @@ def parse_marks(marks: Sequence[str], style: Style) -> set[float]:
     """The marks that are numbers, written in the file's style or plainly."""
     out = set()
     for mark in marks:
-        bare = mark.strip().replace("\u2212", "-")
+        bare = re.sub(f"^[{MINUS}]", "-", mark.strip())
         if style.decimal == "," and "," in bare:
             bare = bare.replace(".", "").replace(",", ".")
         if re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", bare):
@@ -236,11 +243,20 @@ def parse_marks(marks: Sequence[str], style: Style) -> set[float]:
 
 
 def drop_marked_numbers(column: Encoded, marks: Sequence[str], style: Style) -> Encoded:
-    """The column with the numbers among the marks counted as missing, however they are written."""
+    """The column with the numbers among the marks counted as missing, however they are written: with the column's unit or currency
+    too, where nearly all of its numbers have it.
+    """
     numbers = parse_marks(marks, style)
     if not numbers or not len(column.texts):
         return column
-    values = take_apart(column).parse_bare(PLAIN if column.typed else style)
+    parts = take_apart(column)
+    style = PLAIN if column.typed else style
+    values = parts.parse_bare(style)
+    affixes = parts.count_affixes(parts.parse_bodies(style))
+    before, after = (next(iter(counter), "") if len(counter) == 1 else "" for counter in affixes)
+    if max(affixes[0][before], affixes[1][after]) >= MOSTLY * max(1, parts.counts.sum()):
+        values = parts.parse(NumberFormat(style.decimal, style.thousands, before, after))
+        values[parts.index[parts.bounded]] = np.nan
     return column.without(np.isin(values, list(numbers)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,7 +108,8 @@ def _parse(text: str, layout: sniff.Layout, reader: duck.Duck) -> tuple[list[Any
     evened first.
     """
     columns = None
-    if layout.delimiter != " " and not layout.spaced:
+    remarks = layout.comments and re.search(r"[\r\n][ \t]*#", text[layout.start :])
+    if layout.delimiter != " " and not layout.spaced and not remarks:
         columns = _read_columns(reader, text[layout.start :].encode("utf-8", "replace"), layout.dialect, layout.width)
     if columns is not None:
         return columns, False, []
