@@ -13,6 +13,8 @@ import time
 from streamlit import runtime
 from streamlit.runtime.app_session import AppSessionState
 
+from engine import system
+
 EVERY = 60.0
 """Seconds between two collections, where the page has a moment without a running script."""
 LATEST = 180.0
@@ -46,6 +48,7 @@ class Collector(threading.Thread):
             since = time.monotonic() - last
             if since >= LATEST or (since >= EVERY and not is_any_script_running()):
                 gc.collect()
+                system.return_memory()
                 self.collections += 1
                 last = time.monotonic()
 

@@ -1,4 +1,6 @@
-"""`python -m app.launch`, which `make run` calls: find a free port, say where the page is, and serve it in this process.
+"""`python -m app.launch`, which `make run` calls: take a free port, say where the page is, and serve it in this process.
+
+The port is taken before anything is said: of two that start at once each has its own, and no other program comes between.
 
 It fetches nothing. What is not installed is named, with the command that installs it.
 """
@@ -21,6 +23,10 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements.txt"
 TRIES = 100
 """Ports that are tried, from the one asked for."""
+BACKLOG = 2048
+"""Connections that wait at most, as many as of the web server."""
+QUOTED = 200
+"""Characters of a person's words that a sentence quotes."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -33,12 +39,13 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         if not options.port.isdecimal() or not 1 <= (wanted := int(options.port)) <= 65535:
-            raise ValueError(f"PORT={options.port}: must be a whole number in 1..65535.")
-        port = find_port(options.host, wanted)
+            raise ValueError(f"PORT={options.port[:QUOTED]}: must be a whole number in 1..65535.")
         if missing := list_missing():
             raise ValueError(explain_missing(missing))
+        listener = take_port(options.host, wanted)
     except ValueError as error:
         parser.exit(2, f"{error}\n")
+    port = int(listener.getsockname()[1])
     if port != wanted:
         print(f"Port {wanted} is taken, so this is port {port}.")
     if not is_loopback(options.host):
@@ -51,29 +58,34 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"Imbalance Lab: {page_url(options.host, port)} (Ctrl+C stops it)", flush=True)
     # uvicorn takes X-Forwarded-Proto and -For from these addresses. Its default is any process of this machine.
     os.environ["FORWARDED_ALLOW_IPS"] = os.environ.get("LAB_PROXIES", "")
-    serve(server_arguments(options.host, port))
+    serve(server_arguments(options.host, port), listener)
 
 
-def find_port(host: str, port: int) -> int:
-    """Return the first free port at `host` from `port` (1 to 65535) on.
+def take_port(host: str, port: int) -> socket.socket:
+    """Listen at the first free port at `host` from `port` (1 to 65535) on.
     Raises ValueError, with a sentence, where there is none."""
+    shown = host[:QUOTED]
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (socket.gaierror, UnicodeError):
-        raise ValueError(f"HOST={host}: is no address of this machine; use 127.0.0.1, or 0.0.0.0 to share the page.") from None
+        raise ValueError(f"HOST={shown}: is no address of this machine; use 127.0.0.1, or 0.0.0.0 to share the page.") from None
     last = min(port + TRIES - 1, 65535)
     for number in range(port, last + 1):
-        with socket.socket(family, kind, protocol) as probe:
-            system.claim_port(probe)
-            try:
-                probe.bind((address[0], number, *address[2:]))
-            except OSError as error:
-                if error.errno == errno.EADDRINUSE:
-                    continue
-                if error.errno == errno.EACCES:
-                    raise ValueError(f"PORT={number}: this system keeps it to itself; use one above 1023.") from None
-                raise ValueError(f"HOST={host}: cannot be listened at ({error.strerror}); use 127.0.0.1.") from None
-            return number
+        listener = socket.socket(family, kind, protocol)
+        try:
+            system.claim_port(listener)
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" is every address, also of the older kind
+            listener.bind((address[0], number, *address[2:]))
+            listener.listen(BACKLOG)  # also of two sockets that are bound to one port only one can listen
+        except OSError as error:
+            listener.close()
+            if error.errno == errno.EADDRINUSE:
+                continue
+            if error.errno == errno.EACCES:
+                raise ValueError(f"PORT={number}: this system keeps it to itself; use one above 1023.") from None
+            raise ValueError(f"HOST={shown}: cannot be listened at ({error.strerror}); use 127.0.0.1.") from None
+        return listener
     raise ValueError(f"PORT={port}: it and all up to {last} are taken; name a free one.")
 
 
@@ -115,10 +127,18 @@ def _is_installed(name: str) -> bool:
     return True
 
 
-def serve(arguments: list[str]) -> None:
-    """Run Streamlit's command line in this process. Exits when the server ends."""
+def serve(arguments: list[str], listener: socket.socket) -> None:
+    """Run Streamlit's command line in this process, at a socket that listens. Exits when the server ends."""
     from streamlit.web import cli
+    from streamlit.web.server.starlette import starlette_server
 
+    def take_listener(*_: object) -> socket.socket:
+        """As `_bind_socket`, which would find the port taken: by this process."""
+        listener.setblocking(False)
+        return listener
+
+    assert callable(starlette_server._bind_socket)
+    starlette_server._bind_socket = take_listener
     cli.main(arguments, prog_name="streamlit")
 
 

@@ -28,7 +28,7 @@ import threading
 import time
 import traceback
 from collections.abc import AsyncIterator, Callable, MutableMapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -181,17 +181,19 @@ def report_health(request: Request) -> JSONResponse:
 class Engine:
     """Keeps one engine process on a SQLite store where none is alive, and ends it with the server.
 
-    A lock file beside the database lets one server alone do this. An engine that dies is started again, after a second the
-    first time and then after twice as long each time, up to a minute, until one has lived for a minute.
+    A lock file beside the database lets one server alone do this. An engine whose server ended without ending it is found by the
+    name of its process beside the database, and taken over. An engine that dies is started again: at once
+    where its workers had come up or it lived for a minute, else after a second and then after twice as long each time, up to a minute.
     """
 
     LONGEST = 60.0
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | system.AdoptedProcess | None = None
         self.starts: list[float] = []
         self._wait, self._next = 0.0, 0.0
+        self._searched = self._up = False
         self._stop = threading.Event()
         self._lock: BaseFileLock | None = None
         self._thread = threading.Thread(target=self._watch, name="embedded-engine", daemon=True)
@@ -207,6 +209,7 @@ class Engine:
             self._thread.join()
         if self.process is not None:
             system.stop_process(self.process, patience)
+            self._record.unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -221,13 +224,17 @@ class Engine:
 
     def _look(self) -> None:
         now = time.monotonic()
+        if not self._searched and self._alone():
+            self._searched, self.process = True, self._find_left_behind()
+            self.starts += [now] if self.process is not None else []
         if self.process is not None:
             if self.process.poll() is None:
+                self._up = self._up or any(one.pid == self.process.pid and one.ready for one in self.store.engines())
                 return
             log.warning("the engine ended with code %s", self.process.returncode)
             lived = now - self.starts[-1]
-            self._wait = 0.0 if lived >= self.LONGEST else min(self.LONGEST, max(1.0, 2 * self._wait))
-            self._next, self.process = now + self._wait, None
+            self._wait = 0.0 if lived >= self.LONGEST or self._up else min(self.LONGEST, max(1.0, 2 * self._wait))
+            self._next, self.process, self._up = now + self._wait, None, False
         if now < self._next or not self._alone() or self.store.engines():
             return
         self.starts.append(now)
@@ -237,6 +244,23 @@ class Engine:
             stdin=subprocess.DEVNULL,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)},
         )
+        with suppress(OSError):  # a full disk: the next server then starts an engine beside this one
+            self._record.write_text(system.name_process(self.process.pid), encoding="utf-8", newline="")
+
+    @property
+    def _record(self) -> Path:
+        """Names the engine that a server started, for the next server if this one ends without ending it."""
+        return self.store.database.lock_path.with_suffix(".engine-process")
+
+    def _find_left_behind(self) -> system.AdoptedProcess | None:
+        """The engine of a server that is gone, to be kept and ended as one of its own."""
+        try:
+            process = system.find_process(self._record.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        if process is not None:
+            log.warning("taking over engine %d, whose server is gone", process.pid)
+        return process
 
     def _alone(self) -> bool:
         """Whether this server holds the lock file, now or from now on."""

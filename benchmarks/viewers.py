@@ -310,14 +310,15 @@ async def run_round(
 async def come_and_go(
     url: str, pages: Mapping[str, Mapping[str, str]], sessions: int, server: psutil.Process
 ) -> dict[str, object]:
-    """Let sessions come and go, ten at a time over the pages; the server's MiB before and after, and after three minutes more."""
+    """Let sessions come and go, ten at a time over the pages; the server's MiB before and after, and after five minutes more."""
     before = server.memory_info().rss
     names = list(pages)
     for n in range(0, sessions, 10):
         page = names[n // 10 % len(names)]
         await run_round(url, page, pages[page], min(10, sessions - n), 0.0, 0.0, None)
     at_once = server.memory_info().rss
-    await asyncio.sleep(180)  # a closed tab's session is kept for two minutes, for a browser that comes back
+    # A closed tab's session is kept for two minutes, for a browser that comes back, and is then dropped once a minute.
+    await asyncio.sleep(300)
     after = server.memory_info().rss
     line: dict[str, object] = {"sessions_gone": sessions}
     line |= {

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,7 +47,7 @@ def start_process(command: Sequence[str], **options: Any) -> subprocess.Popen[by
     return subprocess.Popen(command, **options)
 
 
-def stop_process(process: subprocess.Popen[bytes], patience: float) -> None:
+def stop_process(process: subprocess.Popen[bytes] | AdoptedProcess, patience: float) -> None:
     """Ask a process of `start_process` to stop, wait `patience` seconds, and kill it if it has not. Returns once it has ended.
 
     Without signals, `terminate` ends it at once: its store marks what it ran as interrupted when its heartbeat is missed.
@@ -61,6 +62,79 @@ def stop_process(process: subprocess.Popen[bytes], patience: float) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+class AdoptedProcess:
+    """A process that another one started, with what `stop_process` needs of Popen."""
+
+    def __init__(self, process: Any) -> None:
+        self._process = process
+        self.pid: int = process.pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """None while it runs; 0 afterwards, since its exit code went to its parent."""
+        import psutil
+
+        try:
+            ended = not self._process.is_running() or self._process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            ended = True
+        self.returncode = 0 if ended else None
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, if it runs."""
+        import psutil
+
+        with suppress(psutil.NoSuchProcess):
+            self._process.send_signal(number)
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+        import psutil
+
+        with suppress(psutil.NoSuchProcess):
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """End it now."""
+        import psutil
+
+        with suppress(psutil.NoSuchProcess):
+            self._process.kill()
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has ended. Raises subprocess.TimeoutExpired."""
+        end = float("inf") if timeout is None else time.monotonic() + timeout
+        while self.poll() is None:
+            if time.monotonic() >= end:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
+            time.sleep(0.02)
+        return 0
+
+
+def name_process(pid: int) -> str:
+    """Text by which `find_process` finds a process again, and no later one that has its number. '' once it has ended."""
+    import psutil
+
+    try:
+        return f"{pid} {psutil.Process(pid).create_time():.2f}"
+    except psutil.Error:
+        return ""
+
+
+def find_process(name: str) -> AdoptedProcess | None:
+    """The process of `name_process`, None where it has ended or the text is none."""
+    import psutil
+
+    number = name.partition(" ")[0]
+    if not number.isdecimal() or name_process(int(number)) != name:
+        return None
+    with suppress(psutil.Error):
+        found = AdoptedProcess(psutil.Process(int(number)))
+        return found if found.poll() is None else None
+    return None
 
 
 def on_stop(act: Callable[[], None]) -> None:
@@ -165,6 +239,12 @@ def memory_of_machine() -> int:
             text = Path(path).read_text(encoding="ascii").strip()
             sizes += [int(text)] if text.isdecimal() else []  # "max" is no limit
     return min(sizes)
+
+
+def return_memory() -> None:
+    """Give memory that this process has freed back to the system, where its C library keeps it until it is told."""
+    with suppress(TypeError, OSError, AttributeError):  # no library of the whole process, or one without malloc_trim
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def read_processor_facts() -> dict[str, str]:

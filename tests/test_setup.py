@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import re
@@ -17,11 +18,13 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from app import launch
+from engine.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 PINS = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("requirements.txt", "requirements-test.txt")}
@@ -151,14 +154,26 @@ def test_both_themes_have_contrast(theme, background):
 # ---- the launcher
 
 
+def take(host: str, port: int) -> int:
+    with launch.take_port(host, port) as listener:
+        return int(listener.getsockname()[1])
+
+
+def test_a_port_that_is_taken_is_listened_at():
+    with launch.take_port("127.0.0.1", 20_000) as first, launch.take_port("127.0.0.1", first.getsockname()[1]) as second:
+        assert second.getsockname()[1] > first.getsockname()[1]
+        for listener in (first, second):
+            socket.create_connection(listener.getsockname(), 2).close()
+
+
 def test_a_taken_port_moves_to_the_next_free_one():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert launch.find_port("127.0.0.1", port) > port
-        assert launch.find_port("localhost", port) > port
-    assert launch.find_port("127.0.0.1", port) == port
+        assert take("127.0.0.1", port) > port
+        assert take("localhost", port) > port
+    assert take("127.0.0.1", port) == port
 
 
 def test_a_port_taken_at_every_address_is_taken_here():
@@ -166,7 +181,7 @@ def test_a_port_taken_at_every_address_is_taken_here():
         taken.bind(("0.0.0.0", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert launch.find_port("127.0.0.1", port) > port
+        assert take("127.0.0.1", port) > port
 
 
 def test_no_port_left(monkeypatch):
@@ -176,7 +191,7 @@ def test_no_port_left(monkeypatch):
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(ValueError, match="are taken; name a free one"):
-            launch.find_port("127.0.0.1", port)
+            launch.take_port("127.0.0.1", port)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +233,7 @@ def test_address_and_who_is_let_in(host, address, shared):
 @pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", False), ("0.0.0.0", True)])
 def test_what_is_said_before_the_server_takes_over(host, warned, monkeypatch, capsys):
     ran = []
-    monkeypatch.setattr(launch, "serve", ran.append)
+    monkeypatch.setattr(launch, "serve", lambda words, listener: (ran.append(words), listener.close()))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -267,6 +282,94 @@ def test_the_server_comes_up_where_it_was_said(tmp_path):
         process.wait()
         if process.stdout:
             process.stdout.close()
+
+
+def launch_at(port: int, folder: Path, **env: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "app.launch", "--port", str(port)],
+        cwd=ROOT,
+        env=os.environ | {"LAB_ENGINE": "off", "LAB_STORE": f"sqlite:///{folder / 'lab.db'}"} | env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(question, seconds: float = 60.0):
+    end = time.monotonic() + seconds
+    while not (answer := question()):
+        assert time.monotonic() < end, f"waited {seconds} s in vain"
+        time.sleep(0.1)
+    return answer
+
+
+@pytest.mark.alone
+def test_of_two_that_start_at_once_each_has_the_port_that_it_says(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    both = [launch_at(port, tmp_path) for _ in range(2)]
+    try:
+        said, urls = [], []
+        for process in both:
+            while not (url := re.search(r"http://127\.0\.0\.1:\d+", line := process.stdout.readline())):
+                said.append(line)
+            urls.append(url[0])
+        assert len(set(urls)) == 2 and f"http://127.0.0.1:{port}" in urls
+        assert said == [f"Port {port} is taken, so this is port {max(int(url.rpartition(':')[2]) for url in urls)}.\n"]
+        for url, process in zip(urls, both, strict=True):
+            wait_for(lambda url=url: answers(f"{url}/_stcore/health"))
+            assert process.poll() is None
+    finally:
+        for process in both:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def engines_of(url: str) -> list[psutil.Process]:
+    return [p for p in psutil.process_iter() if is_engine_of(p, url)]
+
+
+def is_engine_of(process: psutil.Process, url: str) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.status() != psutil.STATUS_ZOMBIE and process.cmdline()[-3:] == ["serve", "--store", url]
+    return False
+
+
+@pytest.mark.alone
+def test_an_engine_whose_page_has_gone_is_taken_over_and_ctrl_c_leaves_none(tmp_path):
+    store = f"sqlite:///{tmp_path / 'lab.db'}"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    first = launch_at(port, tmp_path, LAB_ENGINE="on")
+    second = None
+    try:
+        (engine,) = wait_for(lambda: engines_of(store))
+        wait_for(lambda: Store(store).engines())
+        family = [engine, *engine.children(recursive=True)]
+        first.kill()
+        first.wait()
+        assert engine.is_running(), "the page went without a word to its engine"
+        second = launch_at(port, tmp_path, LAB_ENGINE="on")
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/api/health"))
+        time.sleep(1.0)
+        assert engines_of(store) == [engine], "none is started beside it"
+        family += [second_one for second_one in engine.children(recursive=True) if second_one not in family]
+        os.killpg(second.pid, signal.SIGINT)  # as a terminal does
+        second.wait(20)
+        assert not psutil.wait_procs(family, 10)[1] and not engines_of(store)
+    finally:
+        for process in (first, second):
+            if process is not None:
+                process.kill()
+                process.wait()
+                process.stdout.close()
+        for process in engines_of(store):
+            process.kill()
 
 
 def answers(url: str) -> bool:

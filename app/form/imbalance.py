@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.words.text import escape, format_ratio
 from engine.spec import Imbalance, limits
-from engine.spec.run import MAX_RATIO, PROFILES
+from engine.spec.run import MAX_RATIO, PROFILES, explain_own_share
 
 AS_IT_COMES, CUT = "As the data come", "Make it skewed"
 PROFILE_NAMES = {
@@ -29,15 +29,21 @@ def choose_imbalance(entry: Mapping[str, Any], data: Mapping[str, Any], folds: i
     counts = limits.class_counts(entry, data)
     state = st.session_state
     state.setdefault("cut", AS_IT_COMES)
+    why = explain_own_share(entry, data)
+    if why:
+        state["cut"] = AS_IT_COMES
     st.segmented_control(
         "Class imbalance",
         [AS_IT_COMES, CUT],
         key="cut",
         required=True,
+        disabled=bool(why),
         width="stretch",
         help=f"As the data come, the largest class is {format_ratio(max(counts) / max(1, min(counts)))} to the smallest. "
         "Rows can be withheld to make it more skewed.",
     )
+    if why:
+        st.caption(why)
     if state["cut"] == AS_IT_COMES:
         return Imbalance(), ""
     slot = st.container()

@@ -11,27 +11,35 @@ QUICK, CAREFUL, CUSTOM = "Quick look", "Careful", "Custom"
 PROTOCOLS = {QUICK: (1, 1), CAREFUL: (4, 5)}
 GIVEN_TEST = {QUICK: (1, 1), CAREFUL: (1, 5)}
 """Of data whose test rows are given: there is nothing to fold."""
+OWN_PARTS = {QUICK: (1, 1), CAREFUL: (1, 20)}
+"""Of sets whose rows name their part. Every seed draws all rows anew."""
 
 
 def list_protocols(entry: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
     """Return the named protocols for a dataset: name -> (folds, seeds)."""
-    return GIVEN_TEST if entry.get("test_counts") else PROTOCOLS
+    return OWN_PARTS if entry.get("parts") else GIVEN_TEST if entry.get("test_counts") else PROTOCOLS
+
+
+def _has_parts(entry: Mapping[str, Any]) -> bool:
+    return bool(entry.get("parts") or entry.get("test_counts"))
 
 
 def count_folds(entry: Mapping[str, Any]) -> int:
     """Return the folds that the form last held. The limit of the ratio, which is drawn before them, depends on them."""
     named = st.session_state.setdefault("protocol", QUICK)
     if named == CUSTOM:
-        return 1 if entry.get("test_counts") else int(st.session_state.get("folds", 4))
+        return 1 if _has_parts(entry) else int(st.session_state.get("folds", 4))
     return list_protocols(entry)[named][0]
 
 
 def choose_protocol(catalog: Mapping[str, Any], entry: Mapping[str, Any]) -> tuple[int, int, int, str]:
     """Draw the choice of folds, seeds, seed and device; return them."""
-    given = bool(entry.get("test_counts"))
+    given, drawn = _has_parts(entry), bool(entry.get("parts"))
     split = (
-        "one split of the training rows, a fifth of them for validation; test rows are the data's own. Careful: 5 seeds, 5 replicates; "
-        "each seed draws anew which rows are withheld, the validation rows and the first weights."
+        "one draw of all rows. Careful: 20 seeds, 20 replicates; each draws rows and first weights anew."
+        if drawn
+        else "one split of the training rows, a fifth of them for validation; test rows are the data's own. Careful: 5 seeds, 5 "
+        "replicates; each seed draws anew which rows are withheld, the validation rows and the first weights."
         if given
         else "one split into 60% training, 20% validation, 20% test. Careful: 4 folds × 5 seeds, 20 replicates; "
         "each seed draws anew which rows are withheld, the split and the first weights."
@@ -51,7 +59,7 @@ def choose_protocol(catalog: Mapping[str, Any], entry: Mapping[str, Any]) -> tup
         left, right = st.columns(2)
         if given:
             folds = 1
-            left.number_input("Folds", 1, 1, value=1, disabled=True, help="These data have test rows of their own: one split.")
+            left.number_input("Folds", 1, 1, value=1, disabled=True, help="These data have parts of their own: one split.")
         else:
             folds = left.number_input("Folds", 1, 10, key="folds", help="1: one 60/20/20 split.")
         seeds = right.number_input("Seeds", 1, 100, key="seeds")

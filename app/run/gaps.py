@@ -18,7 +18,7 @@ from app.charts.palette import centre
 from app.parts.elements import draw_chart, draw_heading, draw_numbers
 from app.words.glossary import explain_terms
 from app.words.text import escape, format_bounds, format_difference, format_interval
-from engine.spec.result import Result
+from engine.spec.result import Result, read_test_share
 from engine.stats import intervals
 from engine.stats.intervals import Interval
 
@@ -234,7 +234,7 @@ def make_table(
     pairs: Sequence[Pair], entries: Sequence[Entry], classes: Sequence[str], counts: Sequence[float]
 ) -> pd.DataFrame:
     """Return means with the 95% interval over replicates where there are several, one row a class."""
-    share = {entry.key: entry.result.test_share for entry in entries}
+    share = {entry.key: read_test_share(entry.result.spec, entry.result.test_share) for entry in entries}
     columns: dict[str, Any] = {"class": list(classes), "training rows": [f"{c:,.0f}" for c in counts]}
     for pair in pairs:
         for state, values in (("before", pair.before), ("after", pair.after)):

@@ -24,7 +24,7 @@ from app.words.text import escape, format_difference, format_interval, format_ra
 from engine.errors import BadInput
 from engine.spec import Imbalance, RunSpec, limits
 from engine.spec.fields import format_value
-from engine.spec.result import DEFAULT_METRIC, METRICS, Result
+from engine.spec.result import DEFAULT_METRIC, METRICS, Result, read_test_share
 from engine.spec.run import find_entry
 from engine.stats import intervals
 from engine.stats.intervals import Interval
@@ -135,7 +135,10 @@ def find_differences(one: RunSpec, other: RunSpec) -> list[tuple[str, str, str]]
 
 def has_same_test_rows(one: RunSpec, other: RunSpec) -> bool:
     """Whether both runs were tested on the same rows in every replicate; only then is a difference a paired one."""
-    if any(getattr(one, name) != getattr(other, name) for name in ("dataset", "data", "folds", "seeds", "seed")):
+    if any(getattr(one, name) != getattr(other, name) for name in ("dataset", "folds", "seeds", "seed")):
+        return False
+    # `given` moves validation rows to training and leaves the test rows as they are
+    if dict(one.data) | {"given": 0} != dict(other.data) | {"given": 0}:
         return False
     return one.imbalance == other.imbalance or one.imbalance.where == other.imbalance.where == "train"
 
@@ -170,7 +173,7 @@ def _add_measure(add: Any, one: Result, other: Result, paired: bool, label: str,
     gap = None
     if paired:
         values = [np.array([np.nan if v is None else v for v in measure["values"]], dtype=float) for measure in (theirs, mine)]
-        gap = intervals.difference_interval(*values, one.test_share)
+        gap = intervals.difference_interval(*values, read_test_share(one.spec, one.test_share))
     add(label, read_interval(mine, one), read_interval(theirs, other), gap)
 
 

@@ -15,7 +15,8 @@ from typing import Any
 from engine.errors import BadInput, BadParameter
 from engine.spec import Imbalance, RunSpec, fields, limits
 from engine.spec.fields import format_value
-from engine.spec.run import PROFILES, find_entry
+from engine.spec.run import PROFILES, explain_own_share, find_entry
+from engine.text import quote
 
 FIRST = {"dataset": "clusters", "method": "explicit-gradient", "ratio": 20.0}
 """What the form shows to a first visitor where no example says otherwise, as far as the catalog has it."""
@@ -41,7 +42,7 @@ def _parse_number(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise BadParameter(f"{name}={text[:40]!r} is not a number.") from None
+        raise BadParameter(f"{name}={quote(text)} is not a number.") from None
 
 
 def is_run_id(text: str) -> bool:
@@ -62,7 +63,11 @@ def first_spec(catalog: Mapping[str, Any], shown: RunSpec | None = None) -> RunS
     fitting = [d for d in datasets if d["kind"] in method["kinds"]] or datasets
     dataset = next((d for d in fitting if d["name"] == FIRST["dataset"]), fitting[0])
     highest, _ = limits.highest_ratio(limits.class_counts(dataset, {}), 1)
-    imbalance = Imbalance("ratio", min(FIRST["ratio"], highest)) if dataset["kind"] == "points" else Imbalance()
+    imbalance = (
+        Imbalance("ratio", min(FIRST["ratio"], highest))
+        if dataset["kind"] == "points" and not dataset.get("parts")
+        else Imbalance()
+    )
     return RunSpec(dataset["name"], method["name"], imbalance).complete(catalog)
 
 
@@ -80,12 +85,14 @@ def read_address(query: Mapping[str, str], catalog: Mapping[str, Any], fallback:
                 raise ValueError
             return value
         except (ValueError, OverflowError):
-            problems.append(f"The link says {name}={query[name]!r}, which is not possible; {default!r} is used instead.")
+            problems.append(
+                f"The link says {name}={quote(query[name])}, which is not possible; {quote(default)} is used instead."
+            )
             return default
 
     for name in query:
         if name not in _PLAIN and name[:2] not in ("p.", "d."):
-            problems.append(f"The link has the word {name!r}, which means nothing here; it is left out.")
+            problems.append(f"The link has the word {quote(name)}, which means nothing here; it is left out.")
     dataset = word("dataset", fallback.dataset, str, [d["name"] for d in catalog["datasets"]])
     method = word("method", fallback.method, str, [m["name"] for m in catalog["methods"]])
     kinds = find_entry(catalog, "methods", method)["kinds"]
@@ -107,10 +114,14 @@ def read_address(query: Mapping[str, str], catalog: Mapping[str, Any], fallback:
     imbalance = fallback.imbalance if dataset == fallback.dataset else Imbalance()
     if profile is not None or "ratio" in query or "rate" in query:
         imbalance = _parse_imbalance(profile or ("remove" if "rate" in query else "ratio"), query, problems)
+    if why := explain_own_share(entry, data):
+        if imbalance.profile != "native" or folds != 1:
+            problems.append(f"{why} It is used as it comes, with one fold.")
+        imbalance, folds = Imbalance(), 1
     imbalance = _limit_ratio(imbalance, entry, data, folds, problems)
     run = query.get("run")
     if run is not None and not _RUN.fullmatch(run):
-        problems.append(f"The link names a run {run!r}; a run's name is 16 of the letters 0-9 and a-f.")
+        problems.append(f"The link names a run {quote(run)}; a run's name is 16 of the letters 0-9 and a-f.")
         run = None
     spec = RunSpec(dataset, method, imbalance, data, params, folds, seeds, seed).complete(catalog)
     device = word("device", "auto", str, DEVICES)

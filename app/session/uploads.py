@@ -56,6 +56,7 @@ def keep_alive() -> None:
     Call it once a script run."""
     if visitor.is_demo():
         return  # a demonstration has no owners
+    visitor.drop_left_widgets()
     try:
         some = bool(list_uploads())
     except LabError:

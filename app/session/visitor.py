@@ -8,6 +8,7 @@ from http.cookies import CookieError, SimpleCookie
 
 import streamlit as st
 from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 OWNER_COOKIE = "lab_owner"
 """The unguessable token that `app/server.py` sets; private runs belong to it."""
@@ -52,6 +53,18 @@ def clear_session() -> None:
     """Delete what this session holds of a person's own tables."""
     for key in [key for key in st.session_state if str(key).startswith(MINE)]:
         del st.session_state[key]
+
+
+def drop_left_widgets() -> None:
+    """Drop what Streamlit keeps of a person's own widgets until their session ends: lists of columns and classes among it.
+
+    Call it as a script run begins: those that are drawn again are registered again.
+    """
+    context = get_script_run_ctx()
+    if context is not None:
+        kept = context.session_state._state._new_widget_state.widget_metadata
+        for id in [id for id in kept if f"-{MINE}" in id]:
+            del kept[id]
 
 
 def drop_closed_sessions() -> None:

@@ -8,8 +8,8 @@ import torch
 def move_lengths(start: torch.Tensor, end: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
     """Euclidean distance of each point from its start: [R, n], NaN where `mask` is False.
 
-    start, end [R, n, D] in a task's feature space, where one unit is one sd of a feature in training. mask [R, n] bool, False
-    on padding.
+    start, end [R, n, D] in a task's feature space, where one unit is one sd of a numeric column in training. One-hot columns and
+    components are not scaled to that: one unit of theirs is not one sd. mask [R, n] bool, False on padding.
     """
     length = (end - start).norm(dim=2)
     return length if mask is None else torch.where(mask, length, torch.nan)

@@ -42,6 +42,8 @@ def _describe(entry: Mapping[str, Any]) -> str:
     counts, tests = entry["counts"], entry["test_counts"]
     sizes = " / ".join(map(str, counts)) if len(counts) <= 10 else f"{len(counts)} classes of up to {max(counts)}"
     sizes += f" + {sum(tests)} test" if tests else ""
+    if entry["parts"]:
+        sizes += " in training" + "".join(f" + {sum(entry['parts'][part])} {part}" for part in ("valid", "test"))
     here = "" if entry["available"] else f"  not here: {entry['how_to_get']}"
     name = f"{entry['name']:<26} {entry['kind']:<8}"
     return f"{name} {entry['rows']:>6} rows, {entry['features']:>3} features, {sizes} ({entry['ratio']:.1f}:1){here}"

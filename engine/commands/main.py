@@ -6,12 +6,14 @@ import argparse
 import importlib
 import os
 import pkgutil
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
 from engine import commands, system
 from engine.errors import BadInput, BadParameter, DataMissing, LabError
+from engine.text import QUOTED, one_line
 
 DESCRIPTION = """\
 The command line: {commands}. Answers go to stdout, everything else to stderr.
@@ -53,10 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except (BadInput, DataMissing) as error:
-        print(error, file=sys.stderr)
+        print(one_line(error), file=sys.stderr)
         return 2
     except LabError as error:
-        print(error, file=sys.stderr)
+        print(one_line(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -66,11 +68,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+_LONG = re.compile(rf"\S{{{QUOTED + 1},}}")
+
+
+def _shorten(found: re.Match[str]) -> str:
+    return one_line(found[0], QUOTED)
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence, as every other bad input."""
 
     def error(self, message: str) -> Any:
-        raise BadParameter(f"{self.prog}: {message}; see {self.prog} --help.")
+        raise BadParameter(f"{self.prog}: {_LONG.sub(_shorten, message)}; see {self.prog} --help.")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -34,8 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ratio", type=float, help="largest / smallest class, such as 20")
     parser.add_argument("--rate", type=float, help="share of rows removed, such as 0.9, for --profile remove")
     parser.add_argument("--where", choices=WHERE, help="all: before the split; train: the test rows keep their classes")
-    parser.add_argument("--folds", type=int, default=1, help="1: one 60/20/20 split (default); careful: 4")
-    parser.add_argument("--seeds", type=int, default=1, help="repetitions of all that is drawn (default 1; careful: 5)")
+    parser.add_argument(
+        "--folds",
+        type=int,
+        default=1,
+        help="1: one 60/20/20 split (default); careful: 4, and 1 for data with parts of their own",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        default=1,
+        help="repetitions of all that is drawn (default 1; careful: 5, and 20 for sets that every seed draws anew)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="the number all draws come from (default 0)")
     parser.add_argument("--preset", help="named parameters of the method: paper, released, ...")
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="parameters of the method")

@@ -37,10 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--where", choices=WHERE, default="all", help="all: before the split; train: test rows keep their classes"
     )
+    parser.add_argument("--folds", type=int, default=4, help="test folds (default 4); data with parts of their own have one")
     parser.add_argument(
-        "--folds", type=int, default=4, help="test folds (default 4); data with a test part of their own have one"
+        "--seeds",
+        type=int,
+        default=5,
+        help="repetitions of all that is drawn (default 5); sets that every seed draws anew have folds x seeds of them, 1 stays 1",
     )
-    parser.add_argument("--seeds", type=int, default=5, help="repetitions of all that is drawn (default 5)")
     parser.add_argument("--seed", type=int, default=0, help="the number all draws come from (default 0)")
     parser.add_argument("--metric", choices=tuple(METRICS), default=DEFAULT_METRIC, help=f"default: {DEFAULT_METRIC}")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))

@@ -158,8 +158,10 @@ def _make_evaluator(
         raise BadData(f"{dataset.name} holds images; tables are compared here: look at images on the Deep page.")
     said = []
     if dataset.official_test is not None:
-        dataset = replace(dataset, official_test=None)
         said.append("The official test part was joined with the other rows: every fold is tested in turn.")
+    elif dataset.parts is not None:
+        said.append("The parts that the rows name were joined: every fold is tested in turn.")
+    dataset = dataset.join_parts()
     dataset = with_positive(dataset, asked)
     width = encode(dataset.rows(np.arange(min(1, len(dataset.y)))))[0].shape[1]
     most = min(MAX_ROWS, max(1000, MAX_VALUES // max(1, width)))

@@ -10,13 +10,13 @@ from engine.compare.halving import SuccessiveHalving
 from engine.plain import to_plain
 from engine.spec.result import METRICS
 from engine.stats.intervals import corrected_t
-from engine.stats.significance import split_share
+from engine.stats.significance import find_test_share
 from engine.stats.verdict import Difference, compute_differences
 
 
 def find_differences(halving: SuccessiveHalving, metric: str) -> dict[str, Difference]:
     """Every method's difference to plain training, at the level that counts for the method."""
-    share = split_share(count_folds(halving))
+    share = find_test_share(count_folds(halving))
     values, plain_name = {}, halving.names[0]
     for name in halving.names:
         own = halving.outcomes(name)
@@ -38,7 +38,7 @@ def build_leaderboard(halving: SuccessiveHalving, metric: str) -> list[dict[str,
     of a replicate), epochs (limit, None: the method's own number), look (True: from the quick look), stopped (round or None),
     failed (a sentence or None), seconds.
     """
-    share = split_share(count_folds(halving))
+    share = find_test_share(count_folds(halving))
     there = {name: halving.outcomes(name) for name in halving.names}
     against = find_differences(halving, metric) if there[halving.names[0]] else {}
     out = []

@@ -15,7 +15,7 @@ from engine.spec import limits
 from engine.spec.comparison import TREES, CompareSpec
 from engine.spec.result import METRICS
 from engine.stats.intervals import CORRECTED_T, corrected_t
-from engine.stats.significance import split_share
+from engine.stats.significance import find_test_share
 from engine.stats.verdict import Difference, find_best, write_verdict
 
 LOOK_VERDICT = "There was only time for a quick look, which says nothing about which method is better: allow more seconds."
@@ -44,7 +44,7 @@ def make_result(
     against = find_differences(halving, spec.metric)
     looked = halving.level == halving.look
     first = next(iter(halving.outcomes(halving.names[0]).values()))
-    share = split_share(bench.spec.folds)
+    share = find_test_share(bench.spec.folds)
     result: dict[str, Any] = to_plain(
         {
             "methods": [_describe_method(halving, bench, name, spec.metric, against.get(name)) for name in halving.names],
@@ -94,7 +94,7 @@ def _describe_method(
 ) -> dict[str, Any]:
     """A method's record of the result. against: its difference to plain training."""
     own, level = halving.outcomes(name), halving.level_of(name)
-    params, share = bench.choose_params(name, level), split_share(bench.spec.folds)
+    params, share = bench.choose_params(name, level), find_test_share(bench.spec.folds)
     return {
         "name": name,
         "title": halving.titles[name],

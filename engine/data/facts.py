@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ class Facts:
     """One dataset. counts: rows per class without an imbalance and without an official test part, in the order of `classes`.
 
     test_counts: rows per class of the official test part, None where there is none. shape: channels, height, width of images.
+    parts: part (`PARTS`) -> rows per class, where the rows name their part; `counts` are then those of training. None elsewhere.
     columns: number of features after one-hot encoding. fingerprint: changes whenever the rows change. licence: "not stated"
     where the source states none.
     """
@@ -46,6 +48,7 @@ class Facts:
     options: type = TableOptions
     shape: tuple[int, int, int] | None = None
     test_counts: tuple[int, ...] | None = None
+    parts: Mapping[str, tuple[int, ...]] | None = None
 
     def entry(self) -> dict[str, Any]:
         """The catalog's entry, JSON-plain."""
@@ -62,11 +65,12 @@ class Facts:
             "title": self.title,
             "kind": self.kind,
             "source": self.source,
-            "rows": sum(self.counts) + sum(self.test_counts or ()),
+            "rows": sum(map(sum, self.parts.values())) if self.parts else sum(self.counts) + sum(self.test_counts or ()),
             "features": self.features,
             "classes": list(self.classes),
             "counts": list(self.counts),
             "test_counts": None if self.test_counts is None else list(self.test_counts),
+            "parts": None if self.parts is None else {part: list(counts) for part, counts in self.parts.items()},
             "shape": None if self.shape is None else list(self.shape),
             "ratio": round(max(self.counts) / min(self.counts), 2),
             "licence": self.licence,

@@ -32,7 +32,8 @@ def prepare(
     one-hot column (0 or 1); columns that are constant in training become 0. A missing number becomes the training mean, and a
     0/1 column "... is missing" marks it. With `spec.data["pca"] = k > 0` the features are the first k principal components of
     that. Computed in float64 and rounded once, so a replicate's rows do not depend on the other replicates prepared with it.
-    Images: flat, every channel with mean 0 and sd 1 over the pixels of the training rows. Raises BadData, BadParameter.
+    Images: flat, every channel with mean 0 and sd 1 over the pixels of the training rows. A set with `redraw` gives every seed index
+    rows of its own. Raises BadData, BadParameter.
 
     thin: removes rows from a replicate's parts before anything is fitted.
     """
@@ -40,15 +41,19 @@ def prepare(
     replicates = tuple(Replicate(n, *divmod(n, spec.folds)) for n in numbers)
     if not numbers or any(not 0 <= n < spec.replicates for n in numbers):
         raise BadParameter(f"replicates are numbered 0 to {spec.replicates - 1}; got {list(numbers)}.")
-    cuts = {index: split(dataset, spec, index) for index in sorted({r.seed for r in replicates})}
-    table, features = encode(dataset)
+    drawn = {index: dataset.draw(spec.seed, index) for index in sorted({r.seed for r in replicates})}
+    cuts = {index: split(rows, spec, index) for index, rows in drawn.items()}
+    encoded = encode(dataset) if dataset.redraw is None else None
+    tables = {index: encode(rows) if encoded is None else encoded for index, rows in drawn.items()}
+    features = next(iter(tables.values()))[1]
     k = int(spec.data.get("pca", 0))
     if k:
         features = tuple(f"component {i + 1}" for i in range(k))
     images = dataset.images
     pieces: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {name: [] for name in PARTS}
     chosen = [cuts[r.seed][r.fold] if thin is None else thin(cuts[r.seed][r.fold], r) for r in replicates]
-    for parts in chosen:
+    for parts, replicate in zip(chosen, replicates, strict=True):
+        table, _ = tables[replicate.seed]
         rows_of = (
             _table_rows(table, fit_scale(table, len(dataset.numeric_names), parts.train, k, dataset.name), dtype)
             if images is None
@@ -56,7 +61,7 @@ def prepare(
         )
         for name in PARTS:
             which = getattr(parts, name)
-            pieces[name].append((rows_of(which), torch.from_numpy(dataset.y[which])))
+            pieces[name].append((rows_of(which), torch.from_numpy(drawn[replicate.seed].y[which])))
     rows = {name: _move(pad(pairs), device) for name, pairs in pieces.items()}
     return Task(
         classes=dataset.classes,

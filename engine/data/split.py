@@ -1,4 +1,6 @@
-"""Splits rows into training, validation, test and withheld ones. One seed index gives one validation part and its folds."""
+"""Splits rows into training, validation, test and withheld ones. One seed index gives one validation part and its folds. Rows that
+name their part are not split.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.data.imbalance import cut_rows, target_counts
-from engine.data.table import Dataset
+from engine.data.table import PARTS, Dataset
 from engine.errors import BadData, BadParameter
 from engine.seeds import numpy_stream
 from engine.spec import Imbalance, RunSpec, limits
@@ -36,8 +38,12 @@ def split(dataset: Dataset, spec: RunSpec, index: int) -> list[Parts]:
 
     folds >= 2: a fifth of each class is validation, the rest is cut into folds, each in turn the test part. folds = 1: one
     60/20/20 split, the first replicate of the cut into 4. A set with an official test keeps it (folds must be 1); a fifth
-    of its other rows is validation. Raises BadData where a class is too small, BadParameter for folds of an official test.
+    of its other rows is validation. A set whose rows name their part (`Dataset.parts`; give the rows of this seed index) keeps those
+    parts, without an imbalance and with folds = 1. Raises BadData where a class is too small, BadParameter for folds or an imbalance of
+    given parts.
     """
+    if dataset.parts is not None:
+        return [_read_parts(dataset, dataset.parts, spec)]
     if dataset.official_test is not None and spec.folds != 1:
         raise BadParameter(f"{dataset.name} has an official test part; its folds must be 1, got {spec.folds}.")
     rng = numpy_stream(spec.seed, "split", index)
@@ -50,6 +56,15 @@ def split(dataset: Dataset, spec: RunSpec, index: int) -> list[Parts]:
     official = [r[is_test[r]] for r in shuffled] if dataset.official_test is not None else None
     make = _cut_first if spec.imbalance.where == "all" else _split_first
     return make(dataset, spec, rows, official)
+
+
+def _read_parts(dataset: Dataset, parts: np.ndarray, spec: RunSpec) -> Parts:
+    """The parts that the rows name."""
+    if spec.folds != 1 or spec.imbalance.profile != "native":
+        raise BadParameter(f"the rows of {dataset.name} name their part: its folds must be 1, and no imbalance can be made.")
+    rows = [[np.flatnonzero((parts == k) & (dataset.y == c)) for c in range(len(dataset.classes))] for k in range(len(PARTS))]
+    none: ByClass = [np.zeros(0, np.int64) for _ in dataset.classes]
+    return _build_parts(dataset, spec, *rows, none, none)
 
 
 def _cut_first(dataset: Dataset, spec: RunSpec, rows: ByClass, official: ByClass | None) -> list[Parts]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 Ints = np.ndarray
+
+PARTS = ("train", "valid", "test")
+"""The parts that the rows of some sets name (`Dataset.parts`)."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,9 @@ class Dataset:
     majority) and 1 the minority before any imbalance, or 1 is the class of interest. official_test: row numbers of an official
     test part, or None. images: uint8 [n, channels, height, width] where kind is "images" (numeric and categorical then have no
     columns), else None. copy: a sentence about the copy that was read; empty where there is only one.
+
+    parts: where the rows name their part, an index into PARTS per row [n]; else None, and a split makes the parts. redraw: where every
+    seed index has rows of its own, (seed, seed index) -> those rows; else None.
     """
 
     name: str
@@ -34,16 +41,26 @@ class Dataset:
     official_test: Ints | None = None
     images: np.ndarray | None = None
     copy: str = ""
+    parts: Ints | None = None
+    redraw: Callable[[int, int], Dataset] | None = None
 
     @property
     def counts(self) -> np.ndarray:
         """Rows per class [C]."""
         return np.bincount(self.y, minlength=len(self.classes))
 
+    def draw(self, seed: int, index: int) -> Dataset:
+        """The rows of seed index `index` of a run with this seed: these, where the rows do not depend on it."""
+        return self if self.redraw is None else self.redraw(seed, index)
+
+    def join_parts(self) -> Dataset:
+        """The same rows, none of which belongs to a part."""
+        return dataclasses.replace(self, official_test=None, parts=None, redraw=None)
+
     def rows(self, which: Ints) -> Dataset:
         """These rows alone, in this order."""
-        if self.official_test is not None:
-            raise ValueError("rows of a dataset with an official test part would lose their numbers")
+        if self.official_test is not None or self.parts is not None:
+            raise ValueError("rows of a dataset with parts of its own would lose their numbers")
         images = None if self.images is None else self.images[which]
         numeric, categorical = self.numeric[which], self.categorical[which]
         return dataclasses.replace(self, numeric=numeric, categorical=categorical, y=self.y[which], images=images)

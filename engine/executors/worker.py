@@ -34,6 +34,8 @@ FLUSH = 0.05
 CANCELLED = "Cancelled."
 OUT_OF_MEMORY = "The run ran out of memory; ask for fewer rows, replicates or synthetic points, or allow it more."
 TABLE_OUT_OF_MEMORY = "The table needs more memory than there is for one job here: send fewer rows or columns of it."
+HOLDERS = (("engine.executors.private", "forget"), ("engine.training.network_cache", "clear"))
+"""Modules that may hold data of the last table, with the function that empties each; named so that none is imported for it."""
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "std::bad_alloc", "ALLOC_FAILED")
 
@@ -87,7 +89,7 @@ def _let_go() -> None:
     """Empties the caches that hold data of the last table, so that the table can be deleted while this process runs another
     job.
     """
-    for name, empty in (("engine.executors.private", "forget"), ("engine.training.network_cache", "clear")):
+    for name, empty in HOLDERS:
         if name in sys.modules:
             getattr(sys.modules[name], empty)()
 

@@ -53,14 +53,15 @@ class ExplicitGradient(TableMethod):
             "At most 200 meta-epochs, ended after 20 without a better validation score; the paper does not say.",
         ),
         "released": (
+            "It is frozen: every point is back where it began when a step takes it, so the classifier never trains on a moved point.",
             "Adam's betas stay 0.5 and 0.999; the code uses 0.9 and 0.999.",
             "The held-out third of the training rows is drawn stratified; the code's split is not.",
             "Numbers are standardised and categories one-hot encoded; the code scales to [0, 1] and encodes by target.",
             "Synthetic and held-out rows are drawn in a new order every pass; the code replays the first.",
         ),
         "visible": (
-            "Larger steps and more patience than any source, so that the movement can be seen: the median point moves 0.3 sd or more on "
-            "the sets of points. Points stay within the range of the training rows. Not a recommendation.",
+            "Larger steps and more patience than any source, so that the movement can be seen: the median point moves 0.3 sd of a column "
+            "or more on the sets of points. Points stay within the range of the training rows. Not a recommendation.",
         ),
     }
     suited: ClassVar = {"points": "visible"}
@@ -77,7 +78,7 @@ class ExplicitGradient(TableMethod):
     eta_points: float = param(
         1000.0, low=0.0, high=1e6, log=True, label="step of the points",
         help="How far the meta-gradient moves the synthetic points (eta2). 0 freezes them. The paper's 10 moves them by a hundredth "
-        "of a standard deviation and scores as frozen; around 1000, the released value, is where moving starts to show.",
+        "of the column's standard deviation and scores as frozen; around 1000, the released value, is where moving starts to show.",
     )  # fmt: skip
     eta_model: float = param(
         1e-2,
@@ -123,13 +124,14 @@ class ExplicitGradient(TableMethod):
     reset_each_pass: bool = param(
         False,
         advanced=True,
-        help="Points restart from where they began at every pass over them, as a bug of the released code does.",
+        help="Points restart from where they began at every pass over them, as a bug of the released code does. A pass takes each point "
+        "once, so the classifier never trains on a moved point: its numbers are those of frozen points.",
     )
     alpha: float = param(
         0.0, low=0.0, high=0.99, advanced=True, help="Shortens the classifier's step by this share; not in the paper."
     )
     noise: float = param(
-        0.0, low=0.0, high=2.0, advanced=True, help="Standard deviation of Gaussian noise on the copies, in sd of each feature."
+        0.0, low=0.0, high=2.0, advanced=True, help="Standard deviation of Gaussian noise on the copies, in sd of each column."
     )
     clamp: bool = param(False, advanced=True, help="Keep every feature of the points within its range in training.")
 

@@ -11,10 +11,8 @@ from typing import Any
 
 from engine.papers.published import Cell
 from engine.spec import Imbalance, RunSpec
+from engine.spec.result import FIXED_TEST
 from engine.spec.run import canonical_json
-
-FIXED_TEST = ("cifar10", "cifar100", "svhn", "stl10", "celeba", "mnist", "mnist-back-rotation")
-"""Datasets with a test part of their own. The others are split anew by every seed."""
 
 SINE = "sine"
 """The regression problem of the first paper: not in the catalog, drawn whole by every replicate (`engine.papers.sine`)."""

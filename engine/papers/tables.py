@@ -15,7 +15,7 @@ from engine.papers.protocol import Arm, Claim, Reading, Row, Table
 from engine.papers.readings import read_values
 from engine.papers.verdicts import judge
 from engine.plain import to_plain
-from engine.stats.significance import split_share
+from engine.stats.significance import find_test_share
 
 PAPERS: dict[str, Any] = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}
 
@@ -107,7 +107,7 @@ def _measure_row(table: Table, row: Row, answers: Answers, folds: int) -> dict[s
         out |= {
             "values": answers.list_values(reading, numbers),
             "absent": "" if numbers else answers.why_absent(reading),
-            "test_share": _test_share(reading.arm, folds),
+            "test_share": _test_share(reading.arm, answers, folds),
             "runs": [answers.results[arm.key][n]["run_id"] for n in numbers for arm in reading.arms],
         }
     return out
@@ -124,12 +124,14 @@ def _measure_claim(table: Table, claim: Claim, answers: Answers, folds: int) -> 
         "left": answers.list_values(claim.left, numbers),
         "right": answers.list_values(claim.right, numbers),
         "absent": "" if numbers else answers.why_absent(claim.left, claim.right),
-        "test_share": _test_share(claim.left.arm, folds),
+        "test_share": _test_share(claim.left.arm, answers, folds),
     }
 
 
-def _test_share(arm: Arm, folds: int) -> float:
-    return 0.0 if arm.fixed_test else split_share(folds)
+def _test_share(arm: Arm, answers: Answers, folds: int) -> float:
+    """Of an arm's runs. Those of a set that every seed draws anew have a `test_share` of 0."""
+    independent = any(result.get("test_share") == 0 for result in answers.results[arm.key].values())
+    return find_test_share(folds, drawn=independent, official=arm.fixed_test)
 
 
 def compute_extras(table: Table, rows: Sequence[Mapping[str, Any]], answers: Answers) -> dict[str, Any]:

@@ -13,7 +13,8 @@ import numpy as np
 
 from engine.plain import to_plain
 from engine.spec.result import METRICS
-from engine.stats.significance import FIXED, LEVEL, REDRAWN, holm, t_test
+from engine.stats.intervals import FIXED
+from engine.stats.significance import LEVEL, REDRAWN, holm, t_test
 
 ENOUGH = 20
 """Fewest single-split values whose central 95% says anything."""

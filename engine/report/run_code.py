@@ -43,10 +43,12 @@ def write_command(spec: RunSpec, catalog: Mapping[str, Any]) -> str:
 
 
 def find_classifier(spec: RunSpec, catalog: Mapping[str, Any]) -> str | None:
-    """The class of `engine.estimators` that trains as this run does; None where there is none: images, oracles, chosen components."""
+    """The class of `engine.estimators` that trains as this run does; None where there is none: images, oracles, chosen components,
+    rows that every seed draws.
+    """
     data, method = find_entry(catalog, "datasets", spec.dataset), find_entry(catalog, "methods", spec.method)
     name: str | None = method.get("classifier")
-    return name if name and data["kind"] != "images" and not spec.data.get("pca") else None
+    return name if name and data["kind"] != "images" and not spec.data.get("pca") and not data.get("parts") else None
 
 
 def write_python(spec: RunSpec, catalog: Mapping[str, Any]) -> str:

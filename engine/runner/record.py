@@ -25,7 +25,8 @@ from engine.seeds import numpy_stream
 from engine.spec import RunSpec
 from engine.spec.result import METRICS, Result
 from engine.stats.bootstrap import bootstrap_weights
-from engine.stats.intervals import BOOTSTRAP, CORRECTED_T, Interval, corrected_t, percentile_interval
+from engine.stats.intervals import BOOTSTRAP, Interval, corrected_t, name_interval, percentile_interval
+from engine.stats.significance import find_test_share
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 
@@ -140,18 +141,19 @@ class RunRecord:
     def result(self, spec: RunSpec, dataset: Dataset) -> Result:
         """The result without its id, seconds and provenance."""
         counts = {name: np.concatenate(parts) for name, parts in self.counts.items()}  # [R, C]
-        share = float(counts["test"].sum() / counts["train"].sum())
+        drawn = dataset.redraw is not None
+        share = find_test_share(spec.folds, drawn=drawn, official=dataset.official_test is not None)
         scores, by_class, arrays = self._bootstrap(spec)
 
-        def summary(values: np.ndarray, bounds: tuple[float, float], drawn: np.ndarray | None) -> dict[str, Any]:
+        def summary(values: np.ndarray, bounds: tuple[float, float], draws: np.ndarray | None) -> dict[str, Any]:
             one: Interval = (
-                corrected_t(values, share, bounds) if drawn is None else percentile_interval(float(values[0]), drawn)
+                corrected_t(values, share, bounds) if draws is None else percentile_interval(float(values[0]), draws)
             )
             return {"mean": one.mean, "low": one.low, "high": one.high, "values": values.tolist()}
 
         per_class, averages = self._per_class(dataset.classes, find_minority(counts, spec), by_class, summary)
         self._note_few_rows(int(counts["test"].min()))
-        test_share = counts["test"] / counts["test"].sum(1, keepdims=True)
+        prevalence = counts["test"] / counts["test"].sum(1, keepdims=True)
         return Result(
             run_id="",
             spec=spec.to_json(),
@@ -164,11 +166,11 @@ class RunRecord:
                 name: {label: float(v) for label, v in zip(dataset.classes, values.mean(0), strict=True)}
                 for name, values in counts.items()
             },
-            interval=CORRECTED_T if self.replicates > 1 else BOOTSTRAP,
+            interval=name_interval(share, drawn=drawn) if self.replicates > 1 else BOOTSTRAP,
             n=self.replicates,
             test_share=share,
             positive=dataset.classes[1] if len(dataset.classes) == 2 else "macro",
-            prevalence=float(test_share[:, 1].mean()) if len(dataset.classes) == 2 else 1 / len(dataset.classes),
+            prevalence=float(prevalence[:, 1].mean()) if len(dataset.classes) == 2 else 1 / len(dataset.classes),
             seconds=0.0,
             provenance={},
             moves=self._moves(),

@@ -1,4 +1,6 @@
-"""Lists the runs to compare a method with: its controls, plain cross-entropy, and the potential."""
+"""Lists the runs to compare a method with: its controls, plain cross-entropy, plain cross-entropy on training and validation rows, and
+the potential.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,10 @@ from engine.spec import limits
 from engine.spec.run import RunSpec, find_entry
 
 BASELINE, ORACLE = "ce", "potential"
+BOTH, BOTH_LABEL = "both", "Plain on both parts"
+"""Plain training on training rows and a part of the validation rows, where validation shows what training lacks."""
+GIVEN = 0.5
+"""Share of the validation rows that `BOTH` trains on; the others choose its epoch."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,8 @@ class Companion:
 
 
 def list_companions(spec: RunSpec, catalog: Mapping[str, Any]) -> tuple[list[Companion], str]:
-    """The chosen run first, then its controls, cross-entropy and the potential, all on the same data and protocol.
+    """The chosen run first, then its controls, cross-entropy, cross-entropy on both parts and the potential, all on the same data and
+    protocol. Only data with the option `given` have both parts: the same draw, and so the same test rows.
 
     The second value says in one sentence why there is no potential, and is '' where there is one. Raises UnknownName or
     BadParameter, as `RunSpec.complete` does.
@@ -44,14 +51,17 @@ def list_companions(spec: RunSpec, catalog: Mapping[str, Any]) -> tuple[list[Com
     others = {entry["name"]: entry for entry in catalog["methods"]}
     dataset = find_entry(catalog, "datasets", spec.dataset)
     why = explain_no_potential(spec, dataset)
+    plain: RunSpec | None = None
     for name, role in ((BASELINE, "baseline"), (ORACLE, "oracle")):
         if name in others and (name != ORACLE or not why):
             # a method without a choice of network trains the MLP on images too, so its companions must do the same
             params: dict[str, Any] = {"model": "mlp"} if dataset["kind"] == "images" and "model" not in spec.params else {}
             params |= {f["name"]: spec.params[f["name"]] for f in others[name]["fields"] if f["name"] in spec.params}
-            members.append(
-                Companion(name, others[name]["title"], role, spec.with_(method=name, params=params).complete(catalog))
-            )
+            complete = spec.with_(method=name, params=params).complete(catalog)
+            plain = complete if name == BASELINE else plain
+            members.append(Companion(name, others[name]["title"], role, complete))
+    if plain is not None and plain.data.get("given", GIVEN) < GIVEN:
+        members.append(Companion(BOTH, BOTH_LABEL, "control", plain.with_(data=dict(plain.data) | {"given": GIVEN})))
     seen: set[str] = set()
     unique = []
     for member in members:  # cross-entropy is its own baseline, and a control its own control
@@ -64,6 +74,8 @@ def list_companions(spec: RunSpec, catalog: Mapping[str, Any]) -> tuple[list[Com
 def explain_no_potential(spec: RunSpec, dataset: Mapping[str, Any]) -> str:
     """One sentence where no minority row is withheld, else ''."""
     if spec.imbalance.profile == "native":
+        if dataset.get("parts"):
+            return "No row is removed from this set: there is no potential to compare with."
         return "The data are used as they come: no row was withheld, so there is no potential to compare with."
     if spec.imbalance.profile == "remove":
         return ""

@@ -68,7 +68,7 @@ class CompareSpec:
             raise BadParameter(
                 f"ratio={quote(self.ratio)}: must be in [1, {MAX_RATIO:g}], or nothing for the data as they come."
             )
-        if self.metric not in METRICS:
+        if not isinstance(self.metric, str) or self.metric not in METRICS:
             raise BadParameter(f"metric={quote(self.metric)}: must be one of {', '.join(METRICS)}.")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**31:
             raise BadParameter(f"seed={quote(self.seed)}: must be a whole number in [0, {2**31 - 1}].")

@@ -22,14 +22,59 @@ _SLACK = 1e-9  # tolerance, so that rounding does not turn a size of 5 into 4
 
 
 def class_counts(entry: Mapping[str, Any], options: Mapping[str, Any]) -> list[int]:
-    """Rows per class of a catalog entry under its options (defaults where an option is not given)."""
+    """Rows per class of a catalog entry under its options (defaults where an option is not given): of all rows but those of an
+    official test part; of the training rows, where the rows name their part (`entry["parts"]`).
+    """
     counts = list(entry["counts"])
     values = {f["name"]: f["default"] for f in entry["fields"]} | dict(options)
+    if entry.get("parts"):
+        return part_counts(values)["train"]
     if entry["kind"] == "points":
         return [values["rows"] - values["rows"] // 2, values["rows"] // 2]
     if values.get("per_class"):
         return [min(n, values["per_class"]) for n in counts]
     return [min(counts)] * len(counts) if values.get("balance") else counts
+
+
+def group_counts(values: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Rows of each part of a set that names its parts, before `given` moves some: part -> rows of the majority, the first minority
+    cluster and the hidden one. At least one row of either cluster is in every part.
+
+    values: its options: train, valid, test (rows of the part), share and share_later (of the minority, in training and outside it),
+    hidden (rows of the hidden cluster in training), hidden_share (of it in the minority outside training).
+    """
+    out = {}
+    for part in ("train", "valid", "test"):
+        rows = values[part]
+        minority = math.floor(rows * values["share" if part == "train" else "share_later"] + 0.5)
+        minority = max(minority, values["hidden"] + 1 if part == "train" else 2)
+        hidden = values["hidden"] if part == "train" else math.floor(minority * values["hidden_share"] + 0.5)
+        hidden = min(max(1, hidden), minority - 1)
+        out[part] = [rows - minority, minority - hidden, hidden]
+    return out
+
+
+def given_counts(values: Mapping[str, Any]) -> list[int]:
+    """Validation rows of each group of `group_counts` that training gets: the share `given` of them, rounded down."""
+    return [math.floor(n * values["given"] + _SLACK) for n in group_counts(values)["valid"]]
+
+
+def part_counts(values: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Rows per class of each part of a set that names its parts: part -> rows of the majority and the minority."""
+    groups, moved = group_counts(values), given_counts(values)
+    groups["train"] = [n + m for n, m in zip(groups["train"], moved, strict=True)]
+    groups["valid"] = [n - m for n, m in zip(groups["valid"], moved, strict=True)]
+    return {part: [majority, first + hidden] for part, (majority, first, hidden) in groups.items()}
+
+
+def count_replicates(entry: Mapping[str, Any], folds: int, seeds: int) -> tuple[int, int]:
+    """The folds and seeds that data get where several sets are asked for with the same ones. An official test part has one fold. Where
+    the rows name their part, there is one fold too, and a seed for each fold and seed, which makes as many replicates (at most 100);
+    one seed stays one.
+    """
+    if entry.get("parts"):
+        return 1, 1 if seeds == 1 else min(100, folds * seeds)
+    return (1, seeds) if entry.get("test_counts") else (folds, seeds)
 
 
 def count_validation_rows(n: int) -> int:

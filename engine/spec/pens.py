@@ -36,9 +36,11 @@ UNKNOWN = Pen("grey", "solid", OPEN)
 RESERVED = {
     "an unknown key": UNKNOWN,
     "beside": Pen("vermilion", "longdashdot", "circle"),
+    "both": Pen("pink", "dashdot", "hexagon"),
     "trees": Pen("blue", "dot", "triangle-up"),
 }
-"""Pens that no method may have. beside: the pen of the run that another run is compared with."""
+"""Pens that no method may have. beside: the run that another run is compared with; both: plain training on both parts
+(`engine.spec.companions`)."""
 
 
 def check_pens(pens: Iterable[tuple[str, Pen]]) -> None:

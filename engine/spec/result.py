@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +14,13 @@ import numpy as np
 from engine.plain import to_plain
 from engine.stats import intervals
 from engine.stats.intervals import Interval
+from engine.stats.significance import find_test_share
 
 DEFAULT_METRIC = "average_precision"
 """The metric shown first; it decides unless another one is chosen."""
+
+FIXED_TEST = ("cifar10", "cifar100", "svhn", "stl10", "celeba", "mnist", "mnist-back-rotation")
+"""Datasets with an official test part. The results of others that have one say so by a `test_share` of 0."""
 
 METRICS: dict[str, tuple[str, tuple[float, float], str]] = {
     "average_precision": (
@@ -51,10 +56,11 @@ class Result:
     metrics: name -> {mean, low, high, values [R]}; the names of METRICS.
     per_class: class -> {support, precision, recall, f1, average_precision: {mean, low, high, values}}.
     class_counts: train | validation | test | withheld -> class -> mean rows per replicate.
-    interval: kind of interval, in words. n: replicates. test_share: n_test / n_train. positive: the class of
+    interval: kind of interval, in words. n: replicates. test_share: of `significance.find_test_share`; in
+        results of before, n_test / n_train of the rows. positive: the class of
     average precision, or 'macro'. prevalence: share of positive rows in test (mean over replicates; for macro, mean over classes).
     seconds: wall time of the run. provenance: device, machine, cpu, versions, numerics, date, resampling notes.
-    moves: None, or {median, largest} in sd, over all replicates' synthetic points, with {values: [R] medians}.
+    moves: None, or {median, largest} in sd of the numeric columns (`engine.analysis.moves`), over all replicates' synthetic points, with {values: [R] medians}.
     notes: sentences for display.
     averages: minority | majority -> {classes, precision, recall, f1, average_precision: {mean, low, high, values}}, means over the
         classes that lost rows under profile `remove`, else over those below the largest in training, and over the others.
@@ -114,7 +120,16 @@ class Result:
         """Paired difference self - other in one metric. Both results must have the same dataset, imbalance and protocol."""
         mine, theirs = (np.array([_number(v) for v in r.metrics[name]["values"]]) for r in (self, other))
         draws = [r.arrays.get(f"bootstrap/{name}") for r in (self, other)]
-        return intervals.difference_interval(mine, theirs, self.test_share, *draws)
+        drawn = self.interval == intervals.INDEPENDENT
+        share = read_test_share(self.spec, self.test_share)
+        return intervals.difference_interval(mine, theirs, share, *draws, kind=intervals.name_interval(share, drawn=drawn))
+
+
+def read_test_share(spec: Mapping[str, Any], stored: float) -> float:
+    """`significance.find_test_share` of a stored run, for tests on its replicates. spec: the run's, JSON-plain; stored: its result's
+    `test_share`. The stored intervals of a run stay as they were computed.
+    """
+    return find_test_share(int(spec["folds"]), official=stored == 0 or spec["dataset"] in FIXED_TEST)
 
 
 def _number(value: float | None) -> float:

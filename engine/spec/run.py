@@ -115,6 +115,8 @@ class RunSpec:
         else:
             dataset = find_entry(catalog, "datasets", self.dataset)
             kind, data = dataset["kind"], fields.check(dataset["fields"], self.data, self.dataset)
+            if (why := explain_own_share(dataset, data)) and (self.imbalance.profile != "native" or self.folds != 1):
+                raise BadParameter(f"{self.dataset}: {why} It takes profile 'native' and folds=1 alone.")
         if kind not in method["kinds"]:
             *most, last = method["kinds"]
             kinds = f"{', '.join(most)} or {last}" if most else last
@@ -143,6 +145,14 @@ class RunSpec:
         """16 hex digits that identify the run: the hash of the *completed* spec, data, NUMERICS and, for private data, owner."""
         facts = {"spec": self.to_json(), "data": fingerprint, "numerics": NUMERICS, "owner": owner}
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:16]
+
+
+def explain_own_share(entry: Mapping[str, Any], options: Mapping[str, Any]) -> str:
+    """Why no ratio can be set for a catalog entry whose rows name their part; '' for any other entry. options: of the dataset."""
+    if not entry.get("parts"):
+        return ""
+    values = {f["name"]: f["default"] for f in entry["fields"]} | dict(options)
+    return f"This set has its own share of {100 * values['share']:.3g}%."
 
 
 def upload_id(dataset: str) -> str | None:

@@ -9,6 +9,8 @@ from scipy.special import stdtrit
 
 LEVEL = 0.95
 CORRECTED_T = "95% corrected resampled t (Nadeau and Bengio)"
+INDEPENDENT = "95% t over independent draws"
+FIXED = "95% t over seeds; the test rows are the same for every seed"
 BOOTSTRAP = "95% stratified bootstrap of the test rows"
 NONE = "no interval"
 
@@ -34,11 +36,18 @@ class Interval:
         return bool(self.high < 0)
 
 
-def corrected_t(values: np.ndarray, test_share: float, bounds: tuple[float, float] | None = (0.0, 1.0)) -> Interval:
-    """95% interval of the mean over n >= 2 replicates whose training sets overlap.
+def name_interval(test_share: float, *, drawn: bool) -> str:
+    """The kind of interval over several replicates. test_share, drawn: as in `significance.find_test_share`."""
+    return INDEPENDENT if drawn else CORRECTED_T if test_share else FIXED
+
+
+def corrected_t(
+    values: np.ndarray, test_share: float, bounds: tuple[float, float] | None = (0.0, 1.0), kind: str = CORRECTED_T
+) -> Interval:
+    """95% interval of the mean over n >= 2 replicates. kind: its name (`name_interval`).
 
     mean -+ t(0.975, n - 1) sqrt((1/n + test_share) s^2), s^2 the sample variance (Nadeau and Bengio 2003, Machine
-    Learning 52, eq. 9's variance). `test_share` is n_test / n_train. Clipped to `bounds`. NaN values are left out.
+    Learning 52, eq. 9's variance). `test_share`: as in `significance.find_test_share`. Clipped to `bounds`. NaN values are left out.
     """
     kept = np.asarray(values, dtype=float)
     kept = kept[np.isfinite(kept)]
@@ -51,7 +60,7 @@ def corrected_t(values: np.ndarray, test_share: float, bounds: tuple[float, floa
     low, high = mean - half, mean + half
     if bounds is not None:
         low, high = max(low, bounds[0]), min(high, bounds[1])
-    return Interval(mean, low, high, n, CORRECTED_T)
+    return Interval(mean, low, high, n, kind)
 
 
 def percentile_interval(value: float, draws: np.ndarray) -> Interval:
@@ -74,9 +83,11 @@ def difference_interval(
     test_share: float,
     draws: np.ndarray | None = None,
     other_draws: np.ndarray | None = None,
+    *,
+    kind: str = CORRECTED_T,
 ) -> Interval:
     """Paired difference `values - other` on common replicates. A single replicate uses bootstrap draws of the same test rows."""
     delta = np.asarray(values, dtype=float) - np.asarray(other, dtype=float)
     if len(delta) == 1 and draws is not None and other_draws is not None:
         return percentile_interval(float(delta[0]), np.asarray(draws) - np.asarray(other_draws))
-    return corrected_t(delta, test_share, bounds=None)
+    return corrected_t(delta, test_share, bounds=None, kind=kind)

@@ -16,7 +16,6 @@ from engine.plain import to_plain
 
 LEVEL = 0.95
 REDRAWN = "95% corrected resampled t (Nadeau and Bengio); every seed redraws the test rows"
-FIXED = "95% t over seeds; the test rows are the same for every seed"
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,8 @@ def t_test(values: Sequence[float] | np.ndarray, test_share: float = 0.0) -> TTe
     test_share > 0, where every seed or fold draws its own test rows: n_test / n_train of the split (Nadeau and Bengio, Machine
     Learning 52, 2003). They argue that the values of two replicates are correlated about as much as their test parts overlap,
     rho = n_test / (n_test + n_train), and rho / (1 - rho) = n_test / n_train. The split overlaps, so n_train is the training
-    share before an imbalance is cut out of it (`split_share`).
+    share before an imbalance is cut out of it (`find_test_share`).
+    test_share = 0, where every seed draws all rows anew: the replicates are independent. The result holds for all rows drawn so.
     test_share = 0, where the test part is fixed: the plain t test. Given the rows of the data, each seed draws its training
     rows, weights and batches independently of the others, so the values are independent. The result holds for this pool of rows
     and this test part, not for others like them.
@@ -64,6 +64,15 @@ def split_share(folds: int) -> float:
     One 60/20/20 split (folds = 1) is the first replicate of a cut into four.
     """
     return 1 / ((4 if folds == 1 else folds) - 1)
+
+
+def find_test_share(folds: int, *, drawn: bool = False, official: bool = False) -> float:
+    """The `test_share` of `t_test` for the replicates of a run.
+
+    drawn: every seed draws rows of its own. official: all replicates are measured on an official test part. Both give 0, all else
+    `split_share(folds)`.
+    """
+    return 0.0 if drawn or official else split_share(folds)
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -76,7 +76,7 @@ class UploadWriter:
             if not connection.execute(UPLOADS.update().where(UPLOADS.c.id == self.id).values(**values)).rowcount:
                 raise BadInput("The table was forgotten while it arrived; send it again.")
             pad = self._database.pad_private(b"", self._owner)
-            connection.execute(PIECES.insert().values(upload=self.id, n=self._pieces, pad=pad, data=data))
+            connection.execute(PIECES.insert(), {"upload": self.id, "n": self._pieces, "pad": pad, "data": data})
         self._pieces += 1
 
 

@@ -68,6 +68,8 @@ def check_url(url: str) -> Path:
         if not path.parent.is_dir():
             folder = quote(str(path.parent))
             raise BadStore(f"the store's folder {folder} does not exist; make it, or set LAB_STORE to another place.")
+    except BadStore:
+        raise
     except (OSError, ValueError) as error:
         raise BadStore(f"the store {quote(name)} cannot be opened ({getattr(error, 'strerror', error)}).") from None
     return path
@@ -136,6 +138,10 @@ class Database(ABC):
     @abstractmethod
     def upsert(self, connection: Connection, table: sa.Table, values: dict[str, Any]) -> None:
         """Insert a row, or update the one that has its primary key."""
+
+    @abstractmethod
+    def forget_statements(self) -> None:
+        """Drop the statements that are kept so that they are compiled once: each holds the values that it was first used with."""
 
     @abstractmethod
     def empty_log(self, *, wait: bool = True) -> bool:

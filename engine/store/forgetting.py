@@ -27,6 +27,8 @@ HEARD = 20.0
 """Seconds after a sign of life within which the next one is not written."""
 PATIENCE = 5.0
 """Seconds `forget` waits for readers to release the write-ahead log."""
+CLEAR = 30.0
+"""Seconds after which `expire` drops the statements that this process keeps."""
 _REQUEST = "log to empty"
 """Key in FACTS of the request to purge; its value is new each time."""
 
@@ -41,6 +43,10 @@ class Forgotten(NamedTuple):
 
 class Forgetting(Part):
     """Owners: when they were seen, and how what is theirs is deleted."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._cleared = time.monotonic()
 
     def touch(self, owner: str | None) -> None:
         """Records that the owner was seen. Writes only if the last record is older than HEARD seconds."""
@@ -67,6 +73,9 @@ class Forgetting(Part):
         A sign of life from the future, as after a clock was set back, does not count.
         """
         limit = kept_seconds()
+        if time.monotonic() - self._cleared > CLEAR:  # another process may have forgotten what statements here hold
+            self._cleared = time.monotonic()
+            self.database.forget_statements()
         now = time.time() if now is None else now
         owned = sa.union(sa.select(UPLOADS.c.owner), sa.select(JOBS.c.owner).where(JOBS.c.owner.is_not(None)))
         recent = OWNERS.c.seen.between(now - limit, now + limit)
@@ -97,6 +106,7 @@ def purge(database: Database, patience: float = 0.0) -> bool:
     False if readers held it all that time, or the database failed: what was deleted is deleted, and an engine empties the log later.
     """
     end = time.monotonic() + patience
+    database.forget_statements()
     try:
         while True:
             with database.reading() as connection:

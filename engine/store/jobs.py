@@ -183,7 +183,7 @@ def enqueue_job(
     one = JOBS.c.id == key["id"]
     row = connection.execute(sa.select(JOBS.c.state, JOBS.c.cancel, JOBS.c.priority).where(one)).first()
     if row is None:
-        connection.execute(JOBS.insert().values(**key, **fresh, attempt=1))
+        connection.execute(JOBS.insert(), {**key, **fresh, "attempt": 1})
     elif (row.state in ACTIVE and not row.cancel) or (row.state == "done" and not again):
         if values["priority"] < row.priority:
             connection.execute(JOBS.update().where(one).values(priority=values["priority"]))

@@ -178,8 +178,12 @@ class SqliteDatabase(Database):
 
     def upsert(self, connection: Connection, table: sa.Table, values: dict[str, Any]) -> None:
         keys = [column.name for column in table.primary_key]
-        changed = {name: value for name, value in values.items() if name not in keys}
-        connection.execute(insert(table).values(**values).on_conflict_do_update(index_elements=keys, set_=changed))
+        adding = insert(table)
+        changed = {name: adding.excluded[name] for name in values if name not in keys}
+        connection.execute(adding.on_conflict_do_update(index_elements=keys, set_=changed), values)
+
+    def forget_statements(self) -> None:
+        self.sql_engine.clear_compiled_cache()
 
     # ---- opening
 

@@ -75,7 +75,7 @@ class Uploads(Part):
                 raise BadInput(f"You have {MAX_TABLES} tables here, and no more are kept at a time: forget one first.")
             check_room(connection, size or 0)
             values = {"id": id, "owner": owner, "size": 0, "created": time.time(), "whole": 0, "digest": ""}
-            connection.execute(UPLOADS.insert().values(**values, name=self.database.pad_private(name, owner)))
+            connection.execute(UPLOADS.insert(), {**values, "name": self.database.pad_private(name, owner)})
             touch_owner(self.database, connection, owner)
         return UploadWriter(self.database, id, owner)
 

@@ -22,7 +22,7 @@ PIXEL_S = 5e-6
 def estimate_cost(spec: RunSpec, entry: Mapping[str, Any], method: Mapping[str, Any]) -> float:
     """Estimated seconds of a completed run on one slow core."""
     counts = limits.class_counts(entry, spec.data)
-    share = 0.8 if entry.get("test_counts") else 0.6
+    share = 1.0 if entry.get("parts") else 0.8 if entry.get("test_counts") else 0.6
     rows = share * sum(counts if spec.method == ORACLE else limits.target_counts(counts, spec.imbalance))
     epochs = spec.params.get("epochs", 1) + spec.params.get("meta_epochs", 0)
     if entry["kind"] == "images" and spec.params.get("model", "mlp") != "mlp":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,8 +58,9 @@ class SweepSpec:
     """The parameters of a sweep. datasets, methods: names in the catalog. ratios: each in [1, 500]. At least one of each, none
     twice.
 
-    where, folds, seeds, seed: as in `RunSpec` and `Imbalance`. A dataset with its own test part has one fold. `ce` and
-    `potential` need not be listed: every dataset and ratio has them. Raises BadParameter.
+    where, folds, seeds, seed: as in `RunSpec` and `Imbalance`. A dataset with parts of its own has one fold (`limits.count_replicates`);
+    one whose rows name their part is taken as it comes, at its own ratio. `ce` and `potential` need not be listed: every dataset and
+    ratio has them. Raises BadParameter.
     """
 
     datasets: tuple[str, ...]
@@ -163,22 +165,27 @@ class SweepSpec:
         for name in self.methods:
             find_entry(catalog, "methods", name)
         entries = [find_entry(catalog, "datasets", name) for name in self.datasets]
-        return [(entry, ratio, not k) for entry in entries for k, ratio in enumerate(self.ratios)]
+        return [
+            (entry, ratio, not k)
+            for entry in entries
+            for k, ratio in enumerate((float(entry["ratio"]),) if entry.get("parts") else self.ratios)
+        ]
 
     def replicates(self, catalog: Mapping[str, Any]) -> list[int]:
-        """Replicates of a run on each dataset: folds x seeds, with one fold if it has its own test part. Raises UnknownName."""
-        return [self._folds(find_entry(catalog, "datasets", name)) * self.seeds for name in self.datasets]
-
-    def _folds(self, entry: Mapping[str, Any]) -> int:
-        return 1 if entry.get("test_counts") else self.folds
+        """Replicates of a run on each dataset: folds x seeds, as `limits.count_replicates` gives them. Raises UnknownName."""
+        entries = [find_entry(catalog, "datasets", name) for name in self.datasets]
+        return [math.prod(limits.count_replicates(entry, self.folds, self.seeds)) for entry in entries]
 
     def _spec(self, entry: Mapping[str, Any], method: str, ratio: float) -> RunSpec:
-        imbalance = Imbalance("ratio", ratio, None, self.where)
-        return RunSpec(entry["name"], method, imbalance, folds=self._folds(entry), seeds=self.seeds, seed=self.seed)
+        imbalance = Imbalance() if entry.get("parts") else Imbalance("ratio", ratio, None, self.where)
+        folds, seeds = limits.count_replicates(entry, self.folds, self.seeds)
+        return RunSpec(entry["name"], method, imbalance, folds=folds, seeds=seeds, seed=self.seed)
 
     def _too_much(self, entry: Mapping[str, Any], ratio: float) -> str:
         """Why the dataset cannot have this ratio; '' if it can."""
-        counts, folds = limits.class_counts(entry, {}), self._folds(entry)
+        if entry.get("parts"):
+            return ""
+        counts, (folds, _) = limits.class_counts(entry, {}), limits.count_replicates(entry, self.folds, self.seeds)
         highest, why = limits.highest_ratio(counts, folds, self.where)
         if ratio > highest or min(counts) < limits.min_class_rows(folds):
             return why

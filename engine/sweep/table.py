@@ -12,7 +12,7 @@ import numpy as np
 from engine.errors import BadParameter
 from engine.plain import to_plain
 from engine.spec.companions import BASELINE, ORACLE, explain_no_potential
-from engine.spec.result import DEFAULT_METRIC, METRICS
+from engine.spec.result import DEFAULT_METRIC, METRICS, read_test_share
 from engine.stats.recovered import recovered_share
 from engine.stats.significance import TTest, compare_over_sets, holm, t_test
 from engine.stats.verdict import Difference
@@ -45,9 +45,10 @@ def build_table(
     titles = {kind: {entry["name"]: entry["title"] for entry in catalog[kind]} for kind in ("datasets", "methods")}
     entries = {entry["name"]: entry for entry in catalog["datasets"]}
     order = list(dict.fromkeys([BASELINE, *(m for m in spec.methods if m != ORACLE), ORACLE]))
+    ratios = {ratio: k for k, ratio in enumerate(spec.ratios)}  # data with a share of their own have another one
     cells = sorted(
         spec.cells(catalog),
-        key=lambda c: (spec.datasets.index(c.dataset), spec.ratios.index(c.ratio), order.index(c.method)),
+        key=lambda c: (spec.datasets.index(c.dataset), ratios.get(c.ratio, len(ratios)), order.index(c.method)),
     )
     found = store.read_results([cell.id for cell in cells], owner, fields=("metrics", "n", "interval", "seconds", "test_share"))
     records, shares = [], []
@@ -83,13 +84,13 @@ def build_table(
         if role == "method" and entries[cell.dataset]["kind"] == "images" and "model" not in cell.spec.params:
             record["note"] = "It trains the MLP, plain training here a convolutional network: the difference is of both."
         records.append(record)
-        shares.append(None if words is None else float(words["test_share"]))
+        shares.append(None if words is None else read_test_share(cell.spec.to_json(), float(words["test_share"])))
     _compare(records, shares, {cell.id: explain_no_potential(cell.spec, entries[cell.dataset]) for cell in cells})
     return records
 
 
 def _compare(records: list[dict[str, Any]], shares: Sequence[float | None], whys: Mapping[str, str]) -> None:
-    """Adds difference, share and share_why to records. shares: n_test / n_train of each. whys: why there is no potential, by
+    """Adds difference, share and share_why to records. shares: `test_share` of each. whys: why there is no potential, by
     run.
     """
     blocks: dict[tuple[str, float], dict[str, int]] = {}

@@ -77,7 +77,7 @@ def _dataset(
     name: str, title: str, kind: str, source: str, classes: Sequence[str], counts: Sequence[int], **more: Any
 ) -> dict[str, Any]:
     rest = {"licence": None, "citation": "Somebody, somewhere, 2011", "url": "https://example.org/data", "fields": []}
-    rest |= {"shape": None, "test_counts": None}
+    rest |= {"shape": None, "test_counts": None, "parts": None}
     facts = {"rows": sum(counts), "features": 2 if kind == "points" else 9, "ratio": max(counts) / min(counts)}
     words = {"fingerprint": f"fp-{name}", "how_to_get": "", "summary": f"About {title}."}
     base = {"name": name, "title": title, "kind": kind, "source": source, "classes": list(classes), "counts": list(counts)}

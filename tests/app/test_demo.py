@@ -20,6 +20,7 @@ from tests.app import fabricate
 from tests.app.conftest import opened
 from tests.app.fabricate import spec
 from tests.app.test_lab import keys, words
+from tests.app.test_origin import assert_uploader_is_closed
 from tests.app.test_server import ask, server
 
 LINE = "This is a demonstration"
@@ -114,8 +115,8 @@ OPEN = {
     *("load", "record_run", "record_embedding", "put_artifact"),  # examples come with the program
     *("touch", "expire", "purge"),  # what is private is forgotten all the same
     *("publish_catalog", "record_heartbeat", "retire", "interrupt_orphans"),  # an engine of before may still run
-    *("claim", "release", "requeue", "append", "finish", "save_result"),
-    *("url", "close"),
+    *("claim", "release", "requeue", "append", "append_all", "finish", "save_result"),
+    *("url", "generation", "replaced", "close"),
 }
 """What the store of a demonstration does for whoever asks."""
 
@@ -152,6 +153,7 @@ def test_the_server_takes_no_table_starts_no_engine_and_calls_itself_healthy(ser
     assert answer.status == 403 and json.loads(answer.read())["error"].startswith(LINE)
     connection.close()
     assert store.uploads("m" * 43) == []
+    assert_uploader_is_closed(port)
     status, _, body = ask(port, "/api/health")
     assert status == 200 and json.loads(body)["status"] == "demonstration"
     assert store.engines(alive_within=3600) == [] and not list(store.database.lock_path.parent.glob("*.engine-lock"))

@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.form import imbalance, protocol
 from app.player import decode_chunk
+from engine.catalog import build_catalog
 from engine.spec import RunSpec
 from engine.store import Store
 from tests.app import fabricate
@@ -240,6 +241,21 @@ def test_data_with_test_rows_of_their_own_are_not_folded(store: Store, look: Loo
     assert folds.disabled and folds.value == 1
     button(page, "run").click().run()
     assert {(job.spec["folds"], job.spec["seeds"]) for job in store.jobs()} == {(1, 5)}
+
+
+def test_a_set_with_parts_of_its_own_takes_no_ratio_and_twenty_seeds(store: Store, look: Look) -> None:
+    store.publish_catalog(build_catalog())
+    fabricate.beat(store)
+    page = look(dataset="moons", method="ce", ratio="20", profile="ratio")
+    page.session_state["dataset"] = "hidden-cluster"
+    page.session_state["protocol"] = protocol.CAREFUL
+    page.run()
+    assert not page.error and "This set has its own share of 3%." in words(page)
+    assert page.session_state["cut"] == imbalance.AS_IT_COMES
+    button(page, "run").click().run()
+    specs = [RunSpec.from_json(job.spec) for job in store.jobs()]
+    assert {(s.imbalance.profile, s.folds, s.seeds) for s in specs} == {("native", 1, 20)}
+    assert sorted(s.data["given"] for s in specs) == [0.0, 0.5], "plain training, and the same on both parts"
 
 
 def test_a_faulty_link_is_said_in_one_place_and_forgotten_when_the_form_is_touched(look: Look) -> None:

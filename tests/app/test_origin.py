@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import sys
 import time
 from collections.abc import Iterator
@@ -192,6 +193,22 @@ def test_streamlits_uploader_is_closed(guarded):
     port, _ = guarded
     for path in ("/_stcore/upload_file/a/b", "/_stcore/upload_file", "/lab/_stcore/upload_file/a/b"):
         assert ask(port, path, Origin=f"http://127.0.0.1:{port}")[0] == 404
+    assert_uploader_is_closed(port)
+
+
+def assert_uploader_is_closed(port: int) -> None:
+    """No method of no spelling of its address takes a file."""
+    for method in ("PUT", "POST", "DELETE", "OPTIONS"):
+        for path in (
+            "/_stcore/upload_file/a/b",
+            "//_stcore/upload_file/a/b",
+            "/%5Fstcore/upload%5ffile/a/b",
+            "/_stcore/./upload_file/a/b",
+        ):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request(method, path, bytes(1000), {"Origin": f"http://127.0.0.1:{port}"})
+            assert connection.getresponse().status in (404, 405), (method, path)
+            connection.close()
 
 
 def test_the_visitor_s_scheme_is_taken_from_named_proxies_alone(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from app.session import lab_address
 from app.session.lab_address import LabAddress
 from app.session.store import read_catalog
+from engine.catalog import build_catalog
 from engine.spec import Imbalance, RunSpec
 from tests.app import fabricate
 from tests.app.fabricate import catalog, spec
@@ -38,6 +39,17 @@ def test_every_view_has_a_link_that_gives_it_back(asked: LabAddress, fallback: R
 
 def test_nothing_asked_is_the_fallback() -> None:
     assert lab_address.read_address({}, catalog(), USUAL) == LabAddress(USUAL)
+
+
+def test_a_link_with_a_ratio_for_a_set_with_a_share_of_its_own_is_followed_without_it() -> None:
+    whole = build_catalog()
+    usual = RunSpec("moons", "ce", Imbalance("ratio", 20)).complete(whole)
+    for query in ({"ratio": "50"}, {"folds": "4"}, {"profile": "native", "folds": "10"}):
+        back = lab_address.read_address({"dataset": "hidden-cluster", **query}, whole, usual)
+        assert (back.spec.dataset, back.spec.imbalance, back.spec.folds) == ("hidden-cluster", Imbalance(), 1)
+        assert back.problems == ("This set has its own share of 3%. It is used as it comes, with one fold.",)
+    asked = LabAddress(RunSpec("hidden-cluster", "ce", data={"given": 0.5}, seeds=20, seed=1).complete(whole))
+    assert lab_address.read_address(lab_address.write_address(asked, whole), whole, usual) == asked
 
 
 @pytest.mark.parametrize(

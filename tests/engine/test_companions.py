@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.catalog import build_catalog
 from engine.spec import Imbalance, RunSpec
-from engine.spec.companions import list_companions
+from engine.spec.companions import BOTH, GIVEN, list_companions
 
 
 def beside(method: str, dataset: str = "digits") -> dict[str, RunSpec]:
@@ -28,3 +28,20 @@ def test_on_points_the_baseline_is_the_one_a_person_would_ask_for():
     alone = RunSpec("moons", "ce", Imbalance("ratio", 10)).complete(build_catalog())
     asked = beside("smote", "moons")["ce"]
     assert asked.with_(params={}) == alone.with_(params={}) and asked.params["model"] == alone.params["model"]
+
+
+def test_plain_on_both_parts_is_beside_a_set_that_has_them() -> None:
+    catalog = build_catalog()
+    for method, data in (("explicit-gradient", {}), ("smote", {"given": 0.25}), ("ce", {})):
+        members, why = list_companions(RunSpec("hidden-cluster", method, data=data, seeds=20, seed=1), catalog)
+        both = next(m for m in members if m.key == BOTH)
+        plain = next(m for m in members if m.key == "ce")
+        assert (both.spec.method, both.spec.data["given"], both.role) == ("ce", GIVEN, "control")
+        assert both.spec.with_(data=plain.spec.data) == plain.spec and both.spec.run_id("") != plain.spec.run_id("")
+        assert both.spec.complete(catalog) == both.spec
+        assert why.startswith("No row is removed") and all(m.role != "oracle" for m in members)
+    assert BOTH not in beside("explicit-gradient", "moons")
+    given = list_companions(RunSpec("hidden-cluster", "ce", data={"given": GIVEN}), catalog)[0]
+    assert [m.key for m in given] == ["ce"], "it is its own companion"
+    rows = [m.spec for m in list_companions(RunSpec("hidden-cluster", "explicit-gradient"), catalog)[0]]
+    assert len(rows) == 5, "moving, frozen, equal steps, plain, plain on both parts"

@@ -257,6 +257,26 @@ def test_resetting_each_pass_never_accumulates() -> None:
     assert torch.allclose(step.points, first, rtol=0, atol=1e-12) and not torch.equal(first, points.x)
 
 
+def test_the_released_preset_is_frozen_to_the_bit() -> None:
+    """It takes each point once in a pass, from where it began, so no step of the classifier sees a moved point."""
+    released = ExplicitGradient.presets["released"] | {
+        "hidden": (5,),
+        "epochs": 3,
+        "meta_epochs": 5,
+        "batch": 32,
+        "batch_outer": 16,
+    }
+    on = task(seeds=1)
+    (_, moving), (_, frozen) = (
+        fit(ExplicitGradient(**released | change), on, frames=0) for change in ({}, {"eta_points": 0.0})
+    )
+    assert torch.equal(moving.net.flat, frozen.net.flat) and torch.equal(moving.epoch, frozen.epoch)
+    assert moving.synthetic is not None and not torch.equal(moving.synthetic.x, moving.synthetic.start)
+    _, walking = fit(ExplicitGradient(**released | {"reset_each_pass": False}), on, frames=0)
+    assert not torch.equal(walking.net.flat, frozen.net.flat), "without the reset the classifier trains on moved points"
+    assert any("frozen" in note for note in ExplicitGradient.deviations["released"])
+
+
 def test_clamp_keeps_the_training_range() -> None:
     on = task(seeds=1)
     free, _, _ = meta(on, eta_points=1e6, eta_model=1.0)

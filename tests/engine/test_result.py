@@ -22,7 +22,7 @@ def result(values: list[float], draws: Any = None, share: float = 0.25, **more: 
     arrays = {"pr_recall": np.linspace(0, 1, 3)} | ({} if draws is None else {"bootstrap/average_precision": draws})
     facts: dict[str, Any] = {
         "run_id": "0" * 16,
-        "spec": {"dataset": "glass2"},
+        "spec": {"dataset": "glass2", "folds": 5},
         "metrics": dict.fromkeys(METRICS, one),
         "per_class": {"positive": {"support": 3.0, "recall": one}},
         "class_counts": {"train": {"positive": np.float64(3.0)}},

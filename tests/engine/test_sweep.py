@@ -14,11 +14,12 @@ import pytest
 
 from engine.catalog import build_catalog
 from engine.errors import BadInput, BadParameter, UnknownName
+from engine.spec import Imbalance
 from engine.spec.result import Result
 from engine.spec.run import find_entry
 from engine.stats.intervals import corrected_t
 from engine.stats.recovered import recovered_share
-from engine.stats.significance import holm, t_test
+from engine.stats.significance import find_test_share, holm, t_test
 from engine.store import PRIORITY_INTERACTIVE, EngineInfo, Store
 from engine.store.jobs import PRIORITY_SWEEP
 from engine.store.schema import JOBS
@@ -180,6 +181,18 @@ def test_data_with_a_test_part_of_their_own_have_one_fold():
     assert SweepSpec(("mnist",), ("eos",), (110,), where="train").impossible(CATALOG) == []
 
 
+def test_a_set_with_a_share_of_its_own_is_taken_as_it_comes():
+    catalog = build_catalog()
+    spec = SweepSpec(("moons", "hidden-cluster"), ("smote",), (5.0, 20.0))
+    own = [cell for cell in spec.cells(catalog) if cell.dataset == "hidden-cluster"]
+    assert {cell.method for cell in own} == {"ce", "smote"} and len(own) == 2, "one cell a method, and no potential"
+    for cell in own:
+        assert (cell.spec.imbalance, cell.spec.folds, cell.spec.seeds, cell.ratio) == (Imbalance(), 1, 20, 32.33)
+    assert spec.replicates(catalog) == [20, 20] and not spec.impossible(catalog)
+    quick = SweepSpec(("hidden-cluster",), ("smote",), (5.0,), seeds=1)
+    assert quick.replicates(catalog) == [1]
+
+
 def test_cheap_cells_come_first():
     spec = SweepSpec(("adult", "moons", "glass2"), ("smote", "explicit-gradient", "meta-weight-net", "rus"), (10, 100, 20))
     cells = spec.cells(REAL)
@@ -335,7 +348,7 @@ def test_differences_are_paired_corrected_and_held_against_everything_shown(stor
         if record["role"] == "baseline":
             assert record["difference"] is None and record["share"] is None and record["share_why"] == ""
             continue
-        test = t_test(np.array(record["values"]) - np.array(base["values"]), 0.33)
+        test = t_test(np.array(record["values"]) - np.array(base["values"]), find_test_share(TWO.folds))
         found = record["difference"]
         assert [found[k] for k in ("mean", "low", "high", "p", "n")] == pytest.approx(
             [test.mean, test.low, test.high, test.p, 4]

@@ -94,7 +94,7 @@ def draw_plan(catalog: Mapping[str, Any]) -> tuple[SweepSpec | None, str]:
             f"{name if name != 'Quick' else ''} {f} folds × {format_count(s, 'seed')}".strip()
             for name, (f, s) in PROTOCOLS.items()
         )
-        + ". More replicates: narrower intervals, longer waiting.",
+        + ". Sets that every seed draws anew have one fold: Quick 1 seed, Careful 20. More replicates: narrower intervals, longer waiting.",
     )
     folds, seeds = PROTOCOLS.get(protocol or "", (int(state.get("plan.folds", 4)), int(state.get("plan.seeds", 3))))
     if protocol == CUSTOM:

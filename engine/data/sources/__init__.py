@@ -88,7 +88,8 @@ def datasets(found: bool = False) -> list[dict[str, Any]]:
     """One JSON-plain entry per dataset, in order of display.
 
     Keys: name, title, kind (points | tabular | images), source, rows, features, classes, counts (rows per class, without an
-    official test part), test_counts (those of the official test part, None without), shape (channels, height, width of images,
+    official test part), test_counts (those of the official test part, None without), parts (part -> rows per class, where the rows name
+    their part and every seed draws them anew; `counts` are then those of training; else None), shape (channels, height, width of images,
     else None), ratio (largest / smallest class), licence ("not stated" where it is not), citation, url, fields (its options, as
     engine.spec.fields describes them), fingerprint (changes when the rows change), how_to_get, summary. Counts are those of the
     default options.

@@ -1,12 +1,16 @@
-"""Two-dimensional sets for display. Each is a frozen dataclass of its options that implements `place`.
+"""Two-dimensional sets for display. Each is a frozen dataclass of its options.
 
-Both classes have equally many rows (class 0 gets the odd one), so the spec makes every imbalance. The rows depend on the
-options alone: the spec's seed draws splits, never points.
+`Points` implement `place`. Both classes have equally many rows (class 0 gets the odd one), so the spec makes every imbalance. The rows
+depend on the options alone: the spec's seed draws splits, never points.
+
+`HiddenCluster` names the part of every row and has its own class shares, so no imbalance is made. Its rows depend on the options, the
+spec's seed and the seed index: seed index i draws them from `numpy_stream(seed, "rows", i)`.
 """
 
 from __future__ import annotations
 
 import abc
+import dataclasses
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +19,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from engine.data.facts import Facts
-from engine.data.table import Dataset, numeric_only
+from engine.data.table import PARTS, Dataset, numeric_only
+from engine.spec import limits
 from engine.spec.fields import param
 
 ORDER = 10
@@ -154,6 +159,73 @@ class Clusters(Points):
         return centre, axes * np.column_stack([long, thin])[:, None, :], share / share.sum()
 
 
+@dataclass(frozen=True)
+class HiddenCluster:
+    """A majority around the origin and two minority clusters inside it. Validation and test show both clusters; training has all but
+    a few of its minority rows in the first one.
+
+    The test rows come first in the stream, and each part's rows are drawn at once, so the options that change the shares and `given`
+    leave the test rows' places as they are.
+    """
+
+    name: ClassVar[str] = "hidden-cluster"
+    title: ClassVar[str] = "Hidden cluster"
+    summary: ClassVar[str] = "Validation shows a minority cluster that training all but lacks. Every seed draws all rows anew."
+    train: int = param(1000, low=100, high=20000, log=True, label="training rows", help="rows of both classes")
+    valid: int = param(2000, low=100, high=20000, log=True, label="validation rows", help="rows of both classes")
+    test: int = param(8000, low=100, high=20000, log=True, label="test rows", help="rows of both classes")
+    share: float = param(0.03, low=0.005, high=0.5, label="minority share", help="share of minority rows in training")
+    share_later: float = param(
+        0.05, low=0.005, high=0.5, label="minority share outside training", help="share of minority rows in validation and test",
+        advanced=True,
+    )  # fmt: skip
+    hidden: int = param(1, low=1, high=15, label="hidden rows in training", help="training rows of the hidden cluster")
+    hidden_share: float = param(
+        0.6, low=0.05, high=0.95, label="hidden share", help="share of the hidden cluster in the minority of validation and test",
+        advanced=True,
+    )  # fmt: skip
+    given: float = param(
+        0.0, low=0.0, high=0.9, label="validation rows given to training",
+        help="share of validation rows that training gets; the test rows stay the same", advanced=True,
+    )  # fmt: skip
+
+    CENTRES: ClassVar = ((0.0, 0.0), (-2.0, 0.0), (2.0, 1.0))
+    SPREADS: ClassVar = (1.6, 0.45, 0.45)
+    """Centres and standard deviations of the majority, the first and the hidden cluster."""
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Training rows per class."""
+        majority, minority = self.part_counts["train"]
+        return majority, minority
+
+    @property
+    def part_counts(self) -> dict[str, tuple[int, ...]]:
+        """Rows per class of each part."""
+        return {part: tuple(counts) for part, counts in limits.part_counts(vars(self)).items()}
+
+    def make(self, seed: int = 0, index: int = 0) -> Dataset:
+        """The rows of seed index `index` of a run with this seed, in the order of PARTS (as they are before `given` moves some), and
+        in each the majority first, the hidden cluster last."""
+        from engine.seeds import numpy_stream  # torch: the catalog needs none
+
+        rng = numpy_stream(seed, "rows", index)
+        groups = limits.group_counts(vars(self))
+        noise = {part: rng.standard_normal((sum(groups[part]), 2)) for part in reversed(PARTS)}
+        group = {part: np.repeat([0, 1, 2], groups[part]) for part in PARTS}
+        centres, spreads = np.array(self.CENTRES), np.array(self.SPREADS)
+        x = np.concatenate([centres[group[part]] + spreads[group[part], None] * noise[part] for part in PARTS])
+        parts = np.repeat([0, 1, 2], [sum(groups[part]) for part in PARTS])
+        every = np.concatenate([group[part] for part in PARTS])
+        for g, moved in enumerate(limits.given_counts(vars(self))):
+            parts[np.flatnonzero((parts == PARTS.index("valid")) & (every == g))[:moved]] = PARTS.index("train")
+        dataset = numeric_only(self.name, "points", x, (every > 0).astype(np.int64), ("x", "y"), CLASSES)
+        return dataclasses.replace(dataset, parts=parts, redraw=self.make)
+
+
+DRAWN: dict[str, type[HiddenCluster]] = {cls.name: cls for cls in (HiddenCluster,)}
+"""Sets whose rows name their part and are drawn by every seed index. `load` gives the rows of seed 0, seed index 0."""
+
 SETS: dict[str, type[Points]] = {cls.name: cls for cls in (Moons, Rings, Checkerboard, Clusters)}
 """name -> its options; `SETS[name](**options).make()` gives the rows."""
 
@@ -177,16 +249,21 @@ def facts() -> list[Facts]:
             how_to_get="Nothing to get: it is drawn when it is asked for.",
             summary=cls.summary,
             options=cls,
+            parts=cls().part_counts if issubclass(cls, HiddenCluster) else None,
         )
-        for name, cls in SETS.items()
+        for name, cls in _every().items()
     ]
+
+
+def _every() -> dict[str, type[Points] | type[HiddenCluster]]:
+    return {**SETS, **DRAWN}
 
 
 def available(name: str) -> bool:
     """Always."""
-    return name in SETS
+    return name in _every()
 
 
 def load(name: str, options: Mapping[str, Any]) -> Dataset:
     """The set of that name under its options."""
-    return SETS[name](**options).make()
+    return _every()[name](**options).make()

@@ -23,11 +23,11 @@ class Sources:
     missing: tuple[str, ...] = ()
     columns: dict[str, Encoded] = field(default_factory=dict)
 
-    def keep(self, column: Encoded, reading: ColumnReading, made: Column, always: bool = False) -> None:
+    def keep(self, column: Encoded, reading: ColumnReading, values: Column, always: bool = False) -> None:
         """Keeps the texts of a column where they may be needed."""
         form = reading.number
         affixed = form is not None and bool(form.before or form.after or form.bounds or form.negative != "-")
-        lost = made.missing > int((column.codes < 0).sum())
+        lost = values.missing > int((column.codes < 0).sum())
         if always or column.whole is not None or affixed or lost or (self.missing and self._find_missing(column).any()):
             self.columns[reading.name] = column
 

@@ -110,10 +110,10 @@ class Duck:
                     f"FROM sniff_csv(?, all_varchar=true, sample_size=-1, {how}{given})"
                 )
                 try:
-                    found = self._connection.execute(query, [path] if delimiter is None else [path, delimiter]).fetchall()
+                    rows = self._connection.execute(query, [path] if delimiter is None else [path, delimiter]).fetchall()
                 except duckdb.Error:
                     continue
-                for row in found:
+                for row in rows:
                     if row[4] < 2:
                         continue
                     separator, quote, escape = ("" if text in (None, "(empty)") else str(text) for text in row[:3])

@@ -137,8 +137,8 @@ def _guess_eight_bit(data: bytes) -> str:
     beside = sum(map(_count_high, words))
     if total and beside > 0.5 * total:
         part = b" ".join(words)[: 1 << 14]
-        if found := _guess_narrow(part) or _guess_wide(part):
-            return found
+        if name := _guess_narrow(part) or _guess_wide(part):
+            return name
         from charset_normalizer import from_bytes
 
         for match in from_bytes(part, cp_isolation=list(OTHER_SCRIPTS)):

@@ -55,11 +55,11 @@ def _encode_column(series: Any, column: ColumnReading) -> tuple[Encoded, ColumnR
 
     try:
         values = pa.array(series, from_pandas=True)
-        made = parquet.to_texts(pa.chunked_array([values]))
+        cells = parquet.to_texts(pa.chunked_array([values]))
     except (pa.ArrowException, ValueError, TypeError, OverflowError):
         values = pa.array([_to_text(value) for value in series], pa.string())  # values of several kinds, as Excel has them
-        made = pa.chunked_array([values])
-    if made is None:
+        cells = pa.chunked_array([values])
+    if cells is None:
         raise BadData(f"Column {shorten(column.name)!r} of the frame holds no plain values. {ASK}")
     kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
@@ -68,7 +68,7 @@ def _encode_column(series: Any, column: ColumnReading) -> tuple[Encoded, ColumnR
         column = replace(column, date=DateFormat("%Y-%m-%d"), typed=True)
     elif pa.types.is_boolean(kind) and column.kind == "numeric":
         raise BadData(f"Column {shorten(column.name)!r} of the frame holds truth values, and numbers in the file. {ASK}")
-    return texts.encode_texts(column.name, made, typed=column.typed), column
+    return texts.encode_texts(column.name, cells, typed=column.typed), column
 
 
 def _as_numbers(column: ColumnReading, whole: bool) -> ColumnReading:

@@ -168,26 +168,26 @@ def _guess_column(
 ) -> ColumnReading:
     """Kind, formats and levels of a column."""
 
-    def made(kind: str, **more: object) -> ColumnReading:
+    def describe(kind: str, **more: object) -> ColumnReading:
         return ColumnReading(column.name, place, kind, **more)  # type: ignore[arg-type]
 
     present, texts = column.present, len(column.texts)
     if forced == "ignore":
-        return made("ignored")
+        return describe("ignored")
     if not present:
-        return made("empty")
+        return describe("empty")
     if forced == "categorical":
         return _as_levels(column, place, notes)
     pair = find_pair(column)
     if forced == "boolean":
         if pair is None:
             raise BadData(f"Column {shorten(column.name)!r} cannot be read as yes and no: it does not hold two such values.")
-        return made("boolean", levels=pair)
+        return describe("boolean", levels=pair)
     if forced == "date":
-        found = dates.parse_dates(column, style.decimal, forced=True)
-        if found is None:
+        forced_dates = dates.parse_dates(column, style.decimal, forced=True)
+        if forced_dates is None:
             raise BadData(f"Column {shorten(column.name)!r} cannot be read as dates: fewer than half of its values are dates.")
-        return made("date", date=found.form)
+        return describe("date", date=forced_dates.form)
     if forced == "numeric":
         guess = guess_format(take_apart(column), style)
         if not (np.abs(guess.values) <= LARGEST).any():
@@ -195,17 +195,17 @@ def _guess_column(
                 f"Column {shorten(column.name)!r} cannot be read as numbers: none of its values can be computed with."
             )
         _note_style(column, guess, file_style, notes)
-        return made("numeric", number=guess.form)
+        return describe("numeric", number=guess.form)
     if texts == 1:
         # a mark in some rows and empty cells in the others are two values
-        return made("constant" if present == len(column.codes) else "categorical", levels=tuple(column.list_texts()))
+        return describe("constant" if present == len(column.codes) else "categorical", levels=tuple(column.list_texts()))
     if column.levelled:
-        return _as_levels(column, place, notes) if texts < present or present < FEW else made("id")
+        return _as_levels(column, place, notes) if texts < present or present < FEW else describe("id")
     if pair is not None:
-        return made("boolean", levels=pair)
+        return describe("boolean", levels=pair)
     when = dates.parse_dates(column, file_style.decimal, forced=False)
     if when is not None:
-        return made("date", date=when.form, words=tuple(_list_words(column, when.days)))
+        return describe("date", date=when.form, words=tuple(_list_words(column, when.days)))
     numerals = take_apart(column)
     if len(numerals.index):
         guess = guess_format(numerals, style)
@@ -214,9 +214,9 @@ def _guess_column(
         if guess.units:
             notes.mixed[column.name] = guess.units
     if present >= FEW and texts == present:
-        return made("id" if not _is_free_text(column) else "text")
+        return describe("id" if not _is_free_text(column) else "text")
     if present >= FEW and (2 * texts > present or (texts > MANY_LEVELS and texts * 5 > present)):
-        return made("text")
+        return describe("text")
     return _as_levels(column, place, notes)
 
 
@@ -297,7 +297,7 @@ def _note_lost(column: Encoded, values: np.ndarray, name: str, notes: Notes) -> 
 
 
 def _note_style(column: Encoded, guess: Guess, file_style: Style, notes: Notes) -> None:
-    if guess.own:
+    if guess.differs:
         notes.styles.append(column.name)
     if affix := (guess.form.before or guess.form.after).strip():
         notes.units[column.name] = affix

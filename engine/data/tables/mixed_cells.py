@@ -42,12 +42,12 @@ def _unify_numbers(one: texts.Encoded) -> dict[str, str]:
 
 
 def _unify_dates(one: texts.Encoded) -> dict[str, str]:
-    found = dates.parse_dates(one, ".", forced=True)
-    if found is None:
+    known = dates.parse_dates(one, ".", forced=True)
+    if known is None:
         return {}
     since = datetime.datetime(1970, 1, 1)
     out = {}
-    for text, days in zip(one.list_texts(), found.days.tolist(), strict=True):
+    for text, days in zip(one.list_texts(), known.days.tolist(), strict=True):
         if math.isfinite(days):
             when = since + datetime.timedelta(seconds=round(days * 86400))
             out[text] = when.isoformat(" ", "seconds")

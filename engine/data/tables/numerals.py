@@ -309,26 +309,26 @@ def count_evidence(one: Numerals) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Guess:
-    """How the numbers of a column seem to be written, their values [distinct texts], and units that differ (then the texts with
-    a unit are no numbers).
+    """How the numbers of a column seem to be written, their values [distinct texts], units that differ (then the texts with a unit
+    are no numbers), and whether the column's style differs from the file's.
     """
 
     form: NumberFormat
     values: np.ndarray
     units: tuple[str, ...] = ()
-    own: bool = False
+    differs: bool = False
 
 
 def guess_format(one: Numerals, style: Style) -> Guess:
     """Parses in the file's style, or in the column's own style where that is unambiguous."""
-    values, own = one.parse_bodies(style), False
+    values, differs = one.parse_bodies(style), False
     if not one.column.typed and np.isnan(values).any():
         comma, point = count_evidence(one)
         fits = (style.decimal == "." and comma <= point) or (style.decimal == "," and point <= comma)
         other = find_style([one], None, style.decimal if fits else None, None)
         others = one.parse_bodies(other)
         if one.counts[~np.isnan(others)].sum() > one.counts[~np.isnan(values)].sum():
-            own = style.decimal != other.decimal or bool(style.thousands)
+            differs = style.decimal != other.decimal or bool(style.thousands)
             style, values = other, others
     before, after, units = _choose_affixes(one, values)
     form = NumberFormat(
@@ -340,7 +340,7 @@ def guess_format(one: Numerals, style: Style) -> Guess:
         bounds=bool(one.bounded.any()),
         places=_count_places(one, style, ~np.isnan(values)),
     )
-    return Guess(form, one.parse(form), units, own)
+    return Guess(form, one.parse(form), units, differs)
 
 
 def _choose_affixes(one: Numerals, values: np.ndarray) -> tuple[str, str, tuple[str, ...]]:

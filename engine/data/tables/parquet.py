@@ -66,18 +66,18 @@ def _read_columns(data: bytes) -> tuple[list[str], list[Any], list[dict[str, boo
     traits: list[dict[str, bool]] = []
     left: list[str] = []
     for field, column in zip(table.schema, table.columns, strict=True):
-        made = to_texts(column)
-        if made is None:
+        cells = to_texts(column)
+        if cells is None:
             left.append(field.name)
             continue
         try:
-            made.validate(full=True)
+            cells.validate(full=True)
         except pa.ArrowInvalid:
             raise BadData(
                 f"Column {shorten(field.name)!r} holds text that is no UTF-8: write the file anew, or as CSV."
             ) from None
         names.append(field.name)
-        columns.append(made)
+        columns.append(cells)
         traits.append(_describe_type(field.type, field.name in levelled))
     left += [f.name for f in schema if pa.types.is_nested(f.type) and f.name not in left and f.name not in names]
     notes = [f"{list_names(left)}: nested or binary columns are left out."] if left else []

@@ -47,10 +47,10 @@ def read_raw(data: bytes, name: str, given: Mapping[str, Any], target: str | Non
 def _read_text(data: bytes, given: Mapping[str, Any], target: str | None) -> Raw:
     text, encoding, notes = encodings.decode_text(data, given.get("encoding"))
     _refuse_binary(text, given.get("delimiter") or "")
-    told = sniff.parse_arff(text)
-    if told is not None:
-        text = told[1]
-    asked = "," if told is not None and given.get("delimiter") is None else given.get("delimiter")
+    declared = sniff.parse_arff(text)
+    if declared is not None:
+        text = declared[1]
+    asked = "," if declared is not None and given.get("delimiter") is None else given.get("delimiter")
     with duck.Duck() as reader:
         quoting = (given["quote"], given["escape"]) if "quote" in given else None
         layout = sniff.find_layout(text, reader, asked, quoting)
@@ -66,12 +66,12 @@ def _read_text(data: bytes, given: Mapping[str, Any], target: str | None) -> Raw
     guesses = {"format": "text", "encoding": encoding, "delimiter": layout.delimiter}
     raw = Raw(columns, [{}] * len(columns), None, guesses, notes, narrow)
     raw.quote, raw.escape, raw.skipped = layout.quote, layout.escape, layout.skipped
-    if told is not None:
-        if len(told[0]) != len(columns):
+    if declared is not None:
+        if len(declared[0]) != len(columns):
             raise BadData(
-                f"The file names {count_of(len(told[0]), 'column')} and has {len(columns):,} in most rows: they must be as many."
+                f"The file names {count_of(len(declared[0]), 'column')} and has {len(columns):,} in most rows: they must be as many."
             )
-        raw.names, raw.origin = told[0], "attributes"
+        raw.names, raw.origin = declared[0], "attributes"
         notes.append("The names of the columns are those of the @attribute lines.")
     elif (
         layout.heading is not None

@@ -187,12 +187,12 @@ def _build_sheet(raw: Raw, names: list[str], places: Sequence[int], repeated: in
     style = numerals.find_style(parts, raw.guesses.get("delimiter"), given.get("decimal"), given.get("thousands"))
     encoded = [numerals.drop_marked_numbers(one, missing, style) for one in encoded]
     notes = kinds.Notes()
-    made: list[Column] = []
+    columns: list[Column] = []
     readings: list[ColumnReading] = []
     sources = answers.Sources(style, tuple(given.get("target_missing", ())))
     for one, place in zip(encoded, places, strict=True):
         how, column = kinds.read_column(one, place, style, given["types"].get(one.name), notes)
-        made.append(column)
+        columns.append(column)
         readings.append(how)
         sources.keep(one, how, column)
         one.numerals = None
@@ -202,11 +202,11 @@ def _build_sheet(raw: Raw, names: list[str], places: Sequence[int], repeated: in
     if not typed:
         guesses |= {"decimal": style.decimal, "thousands": style.thousands}
     sentences = [*raw.notes, *notes.sentences()]
-    if len(made) == 1 and guesses["format"] == "text":
+    if len(columns) == 1 and guesses["format"] == "text":
         sentences.append("The table has a single column: if it should have more, choose the delimiter.")
     reading = _describe(raw, guesses, repeated, missing, readings)
     asked = tuple(key for key in OPTIONS if given.get(key))
-    return Sheet(tuple(made), int(some.sum()), guesses, asked, tuple(sentences), reading, sources)
+    return Sheet(tuple(columns), int(some.sum()), guesses, asked, tuple(sentences), reading, sources)
 
 
 def _describe(
@@ -293,10 +293,10 @@ def apply_columns(
     said = kinds.Notes()
     target = reading.target
     sources = answers.Sources(style, target.missing if target else ())
-    made: list[Column] = []
+    columns: list[Column] = []
     for one, column in zip(encoded, wanted, strict=True):
         one = numerals.drop_marked_numbers(one, reading.missing, style)
-        made.append(kinds.apply_column(one, column, said))
-        sources.keep(one, column, made[-1], always=target is not None and column.name == target.name)
+        columns.append(kinds.apply_column(one, column, said))
+        sources.keep(one, column, columns[-1], always=target is not None and column.name == target.name)
         one.numerals = None
-    return Sheet(tuple(made), rows, dict(guesses), (), (*notes, *said.sentences()), replace(reading), sources)
+    return Sheet(tuple(columns), rows, dict(guesses), (), (*notes, *said.sentences()), replace(reading), sources)

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from engine.data import sources
+from engine.data.table import PARTS
 from engine.errors import BadParameter, UnknownName
 from engine.spec import limits
 
 KEYS = {
     *("name", "title", "kind", "source", "rows", "features", "classes", "counts", "ratio", "licence", "citation", "url"),
-    *("fields", "fingerprint", "how_to_get", "summary", "shape", "test_counts"),
+    *("fields", "fingerprint", "how_to_get", "summary", "shape", "test_counts", "parts"),
 }
 LOCAL = [e["name"] for e in sources.datasets() if e["source"] in ("made by this program", "scikit-learn")]
 
@@ -28,7 +29,11 @@ def test_entries_are_plain_and_complete():
     for e in entries:
         assert set(e) == KEYS
         assert e["kind"] in ("points", "tabular", "images") and len(e["classes"]) == len(e["counts"])
-        assert e["rows"] == sum(e["counts"]) + sum(e["test_counts"] or [])
+        if e["parts"]:
+            assert list(e["parts"]) == list(PARTS) and e["parts"]["train"] == e["counts"] and e["test_counts"] is None
+        assert e["rows"] == (
+            sum(map(sum, e["parts"].values())) if e["parts"] else sum(e["counts"]) + sum(e["test_counts"] or [])
+        )
         assert (e["shape"] is not None) == (e["kind"] == "images") and (
             not e["shape"] or e["features"] == math.prod(e["shape"])
         )
@@ -67,6 +72,14 @@ def check(name: str, options: dict | None = None) -> None:
     assert sources.available(name)
     assert (d.name, d.kind, list(d.classes)) == (name, entry["kind"], entry["classes"])
     is_test = np.isin(np.arange(len(d.y)), [] if d.official_test is None else d.official_test)
+    assert (d.parts is not None) == (d.redraw is not None) == (entry["parts"] is not None)
+    if d.parts is not None:
+        is_test = d.parts != PARTS.index("train")
+        for k, part in enumerate(PARTS):
+            assert (
+                np.bincount(d.y[d.parts == k]).tolist()
+                == limits.part_counts({f["name"]: f["default"] for f in entry["fields"]} | (options or {}))[part]
+            )
     counts = np.bincount(d.y[~is_test], minlength=len(d.classes)).tolist()
     assert counts == limits.class_counts(entry, options or {})
     if not options:
