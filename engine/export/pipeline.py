@@ -226,7 +226,9 @@ class Pipeline:
             place = {level: i for i, level in enumerate(c.levels)}
             gap = place.get(c.gap, -1) if c.gap is not None else -1
             other = place.get(OTHER, -1)
-            of_level = np.array([*(place.get(level, other) for level in here[c.name].levels), gap], np.int64)
+            of_level = np.array(
+                [*(place.get(level, other) for level in here[c.name].levels), other, gap], np.int64
+            )  # -2, -1: the last two
             own = of_level[here[c.name].values.astype(np.int64)]
             codes.append(own)
             if lost := int((own < 0).sum()):

@@ -102,8 +102,12 @@ def test_levels_that_training_did_not_know(made: tuple[Path, bytes, np.ndarray],
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert np.isfinite(model.predict_proba(file)).all()
-    if model.pipeline.categorical[0].gap is None:
-        assert [w.category for w in caught] == [UnknownLevel] and "'town' (10)" in str(caught[0].message)
+    assert [w.category for w in caught] == [UnknownLevel] and "'town' (10)" in str(caught[0].message)
+    features, unknown = model.pipeline(file)
+    assert unknown == {"town": 10} and model.pipeline.categorical[0].gap == "(missing)"
+    places = [i for i, name in enumerate(model.pipeline.encoded_names) if name.startswith("town = ")]
+    none = model.pipeline.scale(np.zeros((1, len(model.pipeline.encoded_names))))[0, places]
+    np.testing.assert_array_equal(features[1::2][:, places], np.tile(none, (10, 1)))  # of no level, and not missing
 
 
 def test_a_frame_where_names_and_values_arrive(made: tuple[Path, bytes, np.ndarray], tmp_path: Path) -> None:

@@ -44,6 +44,9 @@ MANY_LEVELS = 100
 
 OTHER = "(other)"
 
+UNKNOWN = -2
+"""Code of a level that the reading does not have."""
+
 FEW, MOST_WORDS = dates.FEW, dates.MOST_WORDS
 """With fewer rows, values that all differ are no evidence of an ID. Among more different numbers, so many words are missing ones."""
 
@@ -397,7 +400,7 @@ def _code_levels(column: Encoded, reading: ColumnReading) -> np.ndarray:
     """int64 [n]: codes into the levels."""
     codes = {level: i for i, level in enumerate(reading.levels)}
     numbers = _number_levels(reading.levels)
-    unknown = codes[reading.other] if reading.other else -1
+    unknown = codes[reading.other] if reading.other else UNKNOWN
     of_text = []
     for text in column.list_texts():
         if reading.pad and text.isdigit():

@@ -23,9 +23,10 @@ class Column:
     """One column of n rows.
 
     values [n]: for numeric, boolean (0, 1) and date (days since 1970-01-01, UTC) float64 with NaN where missing; for all others
-    int64 codes into `levels`, -1 where missing. levels: the texts, most frequent first; for a boolean those of 0 and 1. Empty
-    for numeric, date, text, id and ignored columns, whose codes only show which rows are equal. missing: number of missing
-    rows. guessed: False where a person set the type. examples: up to three of its texts as written, most frequent first.
+    int64 codes into `levels`, -1 where missing, -2 for a level that the reading it was read by does not have. levels: the texts,
+    most frequent first; for a boolean those of 0 and 1. Empty for numeric, date, text, id and ignored columns, whose codes only
+    show which rows are equal. missing: number of missing rows. guessed: False where a person set the type. examples: up to three
+    of its texts as written, most frequent first.
     distinct: number of different texts.
     """
 
