@@ -19,12 +19,12 @@ REASON = 160
 
 
 @contextmanager
-def refuse_damage(what: str, then: str = "") -> Iterator[None]:
+def refuse_damage(what: str, then: str = "", but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
     """Raise BadData, `what (reason)then.`, for anything that the block raises but LabError: a parser that meets other bytes than it
-    expects may raise any error, for want of memory or depth too."""
+    expects may raise any error, for want of memory or depth too. but: errors that somebody else explains."""
     try:
         yield
-    except LabError:
+    except (LabError, *but):
         raise
     except Exception as error:
         raise BadData(f"{what} ({describe(error)}){then}.") from error
