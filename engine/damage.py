@@ -19,14 +19,17 @@ REASON = 160
 
 
 @contextmanager
-def refuse_damage(what: str, then: str = "") -> Iterator[None]:
-    """Raise BadData, `what (reason)then.`, for anything that the block raises but LabError: a parser that meets other bytes than it
-    expects may raise any error, for want of memory or depth too."""
+def refuse_damage(what: str, then: str = "", but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Raise BadData, `what (reason)then.`, for anything that the block raises but LabError.
+
+    A parser that meets other bytes than it expects may raise any error, for want of memory or depth too. but: errors that are left
+    as they are, since somebody else explains them.
+    """
     try:
         yield
-    except LabError:
-        raise
     except Exception as error:
+        if isinstance(error, (LabError, *but)):
+            raise
         raise BadData(f"{what} ({describe(error)}){then}.") from error
 
 

@@ -25,6 +25,7 @@ from engine.catalog import build_catalog
 from engine.data import images, sources
 from engine.data.sources import adult, cifar, stl10, svhn
 from engine.data.sources import folders as folder_source
+from engine.data.tables.reading import read_sheet
 from engine.errors import BadData
 from engine.store import Store
 from tests.engine import test_store as plain
@@ -328,3 +329,16 @@ def test_pictures_with_changed_bytes(bare):  # noqa: F811
             sources.load(f"images/{round}")
         except BadData as error:
             assert "\n" not in str(error)
+
+
+# ---- tables
+
+
+def test_a_zip_whose_entry_has_no_name():
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("t.csv", "a,b\n1,2\n")
+    raw = out.getvalue()
+    at = raw.rindex(b"PK\x01\x02")
+    nameless = raw[:at] + raw[at : at + 28] + bytes(2) + raw[at + 30 :]
+    refused(lambda: read_sheet(nameless, "t.zip"))

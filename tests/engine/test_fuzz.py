@@ -6,6 +6,7 @@ Whatever comes, the answer is a result or an error of `engine.errors` with one s
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.io import savemat
 
@@ -24,6 +26,8 @@ from engine.commands import main as commands
 from engine.commands.run import build_spec
 from engine.data import folders, images, sources
 from engine.data.sources import cifar, mnist, stl10, svhn
+from engine.data.tables.profile import profile_table
+from engine.data.tables.reading import read_sheet
 from engine.errors import BadData, LabError
 from engine.spec.comparison import CompareSpec
 from engine.spec.run import RunSpec
@@ -140,6 +144,44 @@ def test_archives(bare):  # noqa: F811
         try:
             read(path)
         except BadData as error:
+            fuzzing.check_sentence(error)
+
+
+# ---- tables
+
+
+def write_tables() -> dict[str, bytes]:
+    """A small table in each form that is read."""
+    frame = pd.DataFrame({"age": [31, 42, 53] * 8, "town": ["Bonn", "Oslo", None] * 8, "left": ["no", "no", "yes"] * 8})
+    frame["when"] = pd.date_range("2024-01-01", periods=len(frame))
+    book, parquet, packed = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    frame.to_excel(book, index=False)
+    frame.to_parquet(parquet)
+    text = frame.to_csv(index=False).encode()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("t.csv", text)
+    wide = text.decode().encode("utf-16")
+    return {
+        "t.csv": text,
+        "t.tsv": text.replace(b",", b"\t"),
+        "wide.txt": wide,
+        "t.xlsx": book.getvalue(),
+        "t.parquet": parquet.getvalue(),
+        "t.zip": packed.getvalue(),
+        "t.csv.gz": gzip.compress(text),
+    }
+
+
+def test_tables():
+    files = write_tables()
+    names = list(files)
+    for rng in fuzzing.rounds(7):
+        name = names[rng.integers(len(names))]
+        data = fuzzing.change(rng, files[name])
+        try:
+            sheet = read_sheet(data, name, {})
+            profile_table(sheet, None, None)
+        except LabError as error:
             fuzzing.check_sentence(error)
 
 

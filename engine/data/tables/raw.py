@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.damage import refuse_damage
 from engine.data.tables import duck, encodings, headers, parquet, sheet, sniff, unpack, workbook
 from engine.data.tables.mixed_cells import unify_cells
 from engine.data.tables.sheet import count_of
@@ -37,6 +38,7 @@ class Raw:
     skipped: int = 0
 
 
+@refuse_damage("The file is damaged, so that it cannot be read as a table", but=(MemoryError,))
 def read_raw(data: bytes, name: str, given: Mapping[str, Any], target: str | None) -> Raw:
     """The table in a file, alone or in a zip or gz. given: checked options, and perhaps quote and escape. Raises BadData."""
     inner, _, form = unpack.unpack_file(data, name)
