@@ -142,8 +142,8 @@ class Freshness:
         self._read_at = float("-inf")
         self._sessions: set[str] = set()
 
-    def is_new_to_session(self) -> bool:
-        """Whether the answer can be given to the session that asks; it counts as given then."""
+    def give(self) -> bool:
+        """Give the answer to the session that asks. False where it is to be read first: it counts as given all the same."""
         session = context.session_id if (context := get_script_run_ctx(suppress_warning=True)) is not None else ""
         fresh = time.monotonic() - self._read_at < WINDOW and session not in self._sessions
         if not fresh:
@@ -169,11 +169,11 @@ class Film:
     def read(self, store: Store, job: Job) -> int:
         """Read what is new of the job; return its bytes. A job that was begun again meanwhile has another film."""
         with self._lock:
-            if self._ended or self._freshness.is_new_to_session():
+            if self._ended or self._freshness.give():
                 return 0
             last = self._numbers[-1] if self._numbers else 0
             rows = store.events(job.id, last, FILM)
-            if rows and store.job(job.id).attempt != job.attempt:
+            if rows and not _is_same_attempt(store, job):
                 return 0
             self.events += rows
             self._numbers += [number for number, _ in rows]
@@ -184,6 +184,13 @@ class Film:
     def after(self, number: int) -> list[tuple[int, Event]]:
         """Return (number, event) in order, those numbered above `number`."""
         return self.events[bisect_right(self._numbers, number) :]
+
+
+def _is_same_attempt(store: Store, job: Job) -> bool:
+    try:
+        return store.job(job.id).attempt == job.attempt
+    except UnknownName:  # deleted meanwhile
+        return False
 
 
 def _count_bytes(event: Event) -> int:
@@ -266,7 +273,7 @@ class Ticks:
             if len(self._answers) > self.KEPT:
                 self._answers.popitem(last=False)
         with answer.lock:
-            if not answer.freshness.is_new_to_session():
+            if not answer.freshness.give():
                 answer.value = read()
                 answer.freshness.was_read()
             return answer.value  # type: ignore[no-any-return]
