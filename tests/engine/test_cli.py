@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -81,6 +82,8 @@ MORE = {
     "moves",
     "notes",
     "controls",
+    "verdict",
+    "verdict_more",
     "averages",
     "gap",
     "weight_norms",
@@ -92,6 +95,7 @@ def test_a_run_prints_one_object(ask: Ask, store: Store) -> None:
     out = answer(ask, *MOONS, "--method", "explicit-gradient", "--ratio", "5", *QUICK_EG)
     assert set(out) == KEYS | MORE
     assert set(out["metrics"]) == set(METRICS)
+    assert "beats" not in out["verdict"] and re.match(r"One split: |\d+ positive test rows? cannot tell", out["verdict"])
     for one in [*out["metrics"].values(), *(v for c in out["per_class"].values() for k, v in c.items() if k != "support")]:
         assert set(one) == {"mean", "low", "high", "values"} and len(one["values"]) == out["n"] == 1
     assert {"train", "validation", "test"} <= set(out["class_counts"])
@@ -105,7 +109,9 @@ def test_a_run_prints_one_object(ask: Ask, store: Store) -> None:
     )
     assert (spec.folds, spec.seeds, spec.seed, spec.params["epochs"], spec.params["hidden"]) == (1, 1, 0, 3, [6])
     kept = store.result(out["run_id"])
-    assert kept is not None and kept.to_json() == {k: v for k, v in out.items() if k != "controls"}
+    assert kept is not None and kept.to_json() == {
+        k: v for k, v in out.items() if k not in ("controls", "verdict", "verdict_more")
+    }
     assert store.job(out["run_id"]).state == "done" and "frames/0" in store.artifacts(out["run_id"])
     assert store.events(out["run_id"])
 
