@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from app.session.store import CATALOG
 from engine.papers import measured, stored
 from engine.papers.tables import PAPERS
+from engine.stats.significance import find_test_share
 from engine.store import Store
 from engine.store.jobs import PRIORITY_SWEEP
 from tests.app import fabricate
@@ -81,7 +82,7 @@ def test_a_tables_runs_are_asked_for_stopped_and_asked_for_again(store: Store, l
 def fill(store: Store, runs: list[stored.Run], **values: list[float]) -> None:
     """Results of these runs; values: run's id -> its average precisions instead of made-up ones."""
     for i, run in enumerate(runs):
-        made = fabricate.result(run.spec, ap=0.3, seed=i)
+        made = replace(fabricate.result(run.spec, ap=0.3, seed=i), test_share=find_test_share(run.spec.folds))
         if run.id in values:
             made.metrics["average_precision"]["values"] = values[run.id]
         store.record_run(run.spec, replace(made, run_id=run.id), fingerprint=run.fingerprint)

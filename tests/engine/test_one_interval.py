@@ -15,7 +15,7 @@ from engine.data.sources import load
 from engine.papers import stored
 from engine.papers.protocol import Arm, Claim, Reading, Row, Table
 from engine.report import ReportRequest, write_report
-from engine.report.formats import format_interval
+from engine.report.page import html_interval
 from engine.runner import drive, run
 from engine.spec import RunSpec
 from engine.spec.run import find_entry
@@ -63,7 +63,7 @@ def test_two_stored_runs_have_the_same_interval_in_all_four_places(
     compare = next(r for r in build_table(store, sweep, CATALOG) if r["method"] == "smote")["difference"]
     assert [compare[k] for k in ("mean", "low", "high")] == expected
     text = write_report("run", ReportRequest(CATALOG, store, cells["smote"].id))
-    assert format_interval({"mean": lab.mean, "low": lab.low, "high": lab.high}, sign=True) in text
+    assert html_interval({"mean": lab.mean, "low": lab.low, "high": lab.high}, sign=True) in text
     arms = [
         Arm(dataset, name, cells[name].spec.imbalance, cells[name].spec.params, cells[name].spec.data, stacked=True)
         for name in ("smote", "ce")
