@@ -86,9 +86,16 @@ def _compare(
     assert spec.target is not None
     sheet = read_sheet(data, name, spec.reading, target=spec.target)
     about = profile_table(sheet, spec.target, spec.positive)
-    for text in list_notes(sheet, spec.target, spec.positive):
-        progress(Note(text))
-    dataset = to_dataset(sheet, spec.target, spec.positive, name=name)
+    notes, refusal = list_notes(sheet, spec.target, spec.positive), None
+    try:
+        dataset = to_dataset(sheet, spec.target, spec.positive, name=name)
+    except BadData as error:
+        refusal = error
+    for text in notes:
+        if text != str(refusal):  # it is the error's sentence
+            progress(Note(text))
+    if refusal is not None:
+        raise refusal
     progress(Phase("importing", "Starting"))
     from engine.compare.comparison import compare, describe_sheet
 

@@ -72,7 +72,8 @@ class ColumnReading:
     missing, as written. number: of a numeric column. date: of a date column. levels: of a categorical, constant or boolean
     column, in the order of its codes (a boolean's: 0, 1). other: the last level where it took in the rarest ones and takes in
     unknown ones, else "". pad: digits of every value where they have leading zeros, else 0. dropped: why nothing is learnt from
-    the column, "" for a feature.
+    the column, "" for a feature. text_number, text_date: of a column of a workbook in which some cells are numbers or dates and
+    others are texts, how the texts are written; None where no text differs from the typed cells.
     """
 
     name: str
@@ -88,6 +89,8 @@ class ColumnReading:
     other: str = ""
     pad: int = 0
     dropped: str = ""
+    text_number: NumberFormat | None = None
+    text_date: DateFormat | None = None
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ def _fields(cls: type, value: Any) -> dict[str, Any]:
 
 def _column(value: Any) -> ColumnReading:
     fields = _fields(ColumnReading, value)
-    for key, cls in (("number", NumberFormat), ("date", DateFormat)):
+    for key, cls in (("number", NumberFormat), ("date", DateFormat), ("text_number", NumberFormat), ("text_date", DateFormat)):
         if fields.get(key) is not None:
             fields[key] = _build(cls, fields[key])
     out = _build(ColumnReading, fields)

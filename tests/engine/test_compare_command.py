@@ -132,6 +132,17 @@ def test_a_mistake_is_one_sentence_and_2(tmp_path, monkeypatch, capsys, words, s
     assert out == "" and says in said and "Traceback" not in err and str(tmp_path) not in said
 
 
+def test_a_refusal_is_said_once(tmp_path, capsys):
+    """The sentence of a table that cannot be compared is the error, and no note besides."""
+    few, none = write(tmp_path / "few.csv", rows=40, rare=2), tmp_path / "none.csv"
+    none.write_text("id,left\n" + "".join(f"c-{i},{'gone' if i % 4 else 'here'}\n" for i in range(80)), encoding="utf-8")
+    for file, sentence in ((few, "at least 5 of every class"), (none, "No column is left to learn from")):
+        assert main(["compare", str(file), "--target", "left"]) == 2
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert sum(sentence in line for line in lines) == 1 and sentence in lines[-1], lines
+        assert any("with an answer in 'left'" in line for line in lines)  # the other notes are there
+
+
 def test_a_report_that_cannot_be_written_is_said(tmp_path, monkeypatch, capsys):
     from engine.commands import compare
 

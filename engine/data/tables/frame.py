@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.data.tables import dates, numerals, parquet, texts, workbook
+from engine.data.tables import dates, mixed_cells, numerals, parquet, texts, workbook
 from engine.data.tables.headers import mangle_names
 from engine.data.tables.reading import apply_columns
 from engine.data.tables.sheet import Sheet, shorten
@@ -38,7 +38,7 @@ def read_frame(frame: Any, reading: TableReading) -> Sheet:
     wanted = [column for column in reading.columns if column.name in at and (not column.dropped or column.name == target)]
     encoded, known = [], []
     for column in wanted:
-        one, how = _encode_column(frame.iloc[:, at[column.name]], column)
+        one, how = _encode_column(frame.iloc[:, at[column.name]], column, reading.format == "excel")
         encoded.append(_drop_marks(one, how, reading))
         known.append(how)
     if reading.repeated:
@@ -49,16 +49,20 @@ def read_frame(frame: Any, reading: TableReading) -> Sheet:
     return apply_columns(encoded, known, reading, len(frame), (), {"format": "frame"})
 
 
-def _encode_column(series: Any, column: ColumnReading) -> tuple[Encoded, ColumnReading]:
-    """The column's texts, and its reading with the formats that they have in the frame."""
+def _encode_column(series: Any, column: ColumnReading, excel: bool) -> tuple[Encoded, ColumnReading]:
+    """The column's texts, and its reading with the formats that they have in the frame. excel: the frame is of a workbook, with
+    the types of its cells.
+    """
     import pyarrow as pa
 
+    typed = [False] * len(series)
     try:
         values = pa.array(series, from_pandas=True)
         cells = parquet.to_texts(pa.chunked_array([values]))
     except (pa.ArrowException, ValueError, TypeError, OverflowError):
         values = pa.array([_to_text(value) for value in series], pa.string())  # values of several kinds, as Excel has them
         cells = pa.chunked_array([values])
+        typed = [not isinstance(value, str) for value in series]
     if cells is None:
         raise BadData(f"Column {shorten(column.name)!r} of the frame holds no plain values. {ASK}")
     kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
@@ -68,6 +72,9 @@ def _encode_column(series: Any, column: ColumnReading) -> tuple[Encoded, ColumnR
         column = replace(column, date=DateFormat("%Y-%m-%d"), typed=True)
     elif pa.types.is_boolean(kind) and column.kind == "numeric":
         raise BadData(f"Column {shorten(column.name)!r} of the frame holds truth values, and numbers in the file. {ASK}")
+    elif excel and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        cells = cells.combine_chunks().cast(pa.string())
+        cells, column = mixed_cells.unify_known(cells, pa.array(typed, pa.bool_()), column)
     return texts.encode_texts(column.name, cells, typed=column.typed), column
 
 

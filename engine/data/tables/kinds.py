@@ -15,7 +15,7 @@ from engine.data.tables.numerals import PLAIN, Guess, Numerals, Style, guess_for
 from engine.data.tables.sheet import FEATURES, Column, count_of, list_names, shorten
 from engine.data.tables.texts import MOSTLY, Encoded, count_matches, match_texts
 from engine.errors import BadData
-from engine.spec.table_reading import ColumnReading
+from engine.spec.table_reading import ColumnReading, DateFormat, NumberFormat
 
 TYPES = ("numeric", "categorical", "boolean", "date", "ignore")
 """Types that a person can set for a column."""
@@ -129,7 +129,15 @@ def read_column(column: Encoded, place: int, style: Style, forced: str | None, n
     reading = _guess_column(column, place, PLAIN if column.typed else style, forced, style, notes)
     marks = tuple(sorted(mark for mark in column.marks if mark))
     dropped = "" if reading.kind in FEATURES else reading.kind
-    reading = replace(reading, guessed=forced is None, typed=column.typed, missing=marks, dropped=dropped)
+    reading = replace(
+        reading,
+        guessed=forced is None,
+        typed=column.typed,
+        missing=marks,
+        dropped=dropped,
+        text_number=column.form if isinstance(column.form, NumberFormat) else None,
+        text_date=column.form if isinstance(column.form, DateFormat) else None,
+    )
     return reading, apply_column(column, reading, notes)
 
 
@@ -144,8 +152,9 @@ def apply_column(column: Encoded, reading: ColumnReading, notes: Notes | None = 
     if kind == "date" and reading.date is not None:
         days = dates.apply_dates(column, reading.date)
         if notes is not None:
-            if reading.date.day_first is not None:
-                notes.dates[reading.name] = (reading.date.day_first, reading.date.decided)
+            form = reading.text_date or reading.date
+            if form.day_first is not None:
+                notes.dates[reading.name] = (form.day_first, form.decided)
             _note_lost(column, days, reading.name, notes)
         return _make(column, reading, _spread(column, days))
     if kind == "boolean":

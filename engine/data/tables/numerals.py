@@ -185,21 +185,19 @@ class Numerals:
         return signed
 
     def count_affixes(self, values: np.ndarray) -> tuple[Counter[str], Counter[str]]:
-        """Rows of every affix before and behind the numbers among `values` [k]."""
+        """Rows of every affix before and behind the numbers among `values` [k]; of spellings of one unit, the commonest."""
         known = ~np.isnan(values)
         out: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
         for affixes, counter in zip((self.before, self.after), out, strict=True):
             some = known & (affixes != "")
             for affix, n in zip(affixes[some], self.counts[some], strict=True):
                 counter[affix] += int(n)
-        return out
+        return _merge_spellings(out[0]), _merge_spellings(out[1])
 
     def parse(self, form: NumberFormat) -> np.ndarray:
         """float64 [distinct texts]: the numbers of this format; NaN for other texts."""
         values = self.parse_bodies(Style(form.decimal, form.thousands))
-        known = ((self.before == "") | (self.before == form.before.strip())) & (
-            (self.after == "") | (self.after == form.after.strip())
-        )
+        known = _fit_affix(self.before, form.before) & _fit_affix(self.after, form.after)
         out = np.full(len(self.column.texts), np.nan)
         out[self.index] = np.where(known, values, np.nan)
         infinite = np.flatnonzero(np.isnan(out))
@@ -270,6 +268,34 @@ def _join(one: Any, two: Any) -> np.ndarray:
 
 def _strip(affixes: np.ndarray) -> np.ndarray:
     return np.array([a.strip(f" {WIDE}") for a in affixes], object) if len(affixes) else affixes
+
+
+MEGA = re.compile(r"[mM](?:Wh?|V|VA|Hz|Pa|J|N|A|Bq|Ω|\u2126)(?![A-Za-z])")
+"""Units whose first letter says milli or mega."""
+
+
+def fold_unit(affix: str) -> str:
+    """One text for all spellings of a unit or currency in capital and small letters: kg, KG, Kg. mW and MW are two units."""
+    return affix[0] + affix[1:].casefold() if MEGA.match(affix) else affix.casefold()
+
+
+def _merge_spellings(counter: Counter[str]) -> Counter[str]:
+    """The affixes with the rows of all their spellings, under the commonest spelling."""
+    commonest: dict[str, str] = {}
+    out: Counter[str] = Counter()
+    for affix, n in counter.most_common():
+        out[commonest.setdefault(fold_unit(affix), affix)] += n
+    return out
+
+
+def _fit_affix(affixes: np.ndarray, of: str) -> np.ndarray:
+    """bool [k]: which affixes are none, or a spelling of that of a format."""
+    wanted = fold_unit(of.strip())
+    fits: np.ndarray = affixes == ""
+    for affix in set(affixes[~fits].tolist()):
+        if fold_unit(affix) == wanted:
+            fits |= affixes == affix
+    return fits
 
 
 def find_style(columns: Sequence[Numerals], delimiter: str | None, decimal: str | None, thousands: str | None) -> Style:

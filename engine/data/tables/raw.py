@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from engine.damage import refuse_damage
 from engine.data.tables import duck, encodings, headers, parquet, sheet, sniff, unpack, workbook
-from engine.data.tables.mixed_cells import unify_cells
 from engine.data.tables.sheet import count_of
 from engine.errors import BadData
 from engine.spec import table_limits
@@ -23,11 +22,12 @@ ADRIFT = 0.5
 @dataclass
 class Raw:
     """Columns of texts, with the header as first row or separate (names, from `origin`). traits: what the file format says of each
-    column, as arguments of `texts.encode_texts`. narrow: the first row has one cell less than the others.
+    column, as arguments of `texts.encode_texts`. narrow: the first row has one cell less than the others. typed: for each column
+    of a workbook, which cells are numbers, dates or truth values there (pyarrow booleans); empty for other formats.
     """
 
     columns: list[Any]
-    traits: list[dict[str, bool]]
+    traits: list[dict[str, Any]]
     names: list[str] | None
     guesses: dict[str, Any]
     notes: list[str] = field(default_factory=list)
@@ -36,6 +36,22 @@ class Raw:
     quote: str = '"'
     escape: str = '"'
     skipped: int = 0
+    typed: list[Any] = field(default_factory=list)
+
+    def select_columns(self, places: Sequence[int]) -> None:
+        """Keeps these columns, in this order."""
+        self.columns, self.traits = [self.columns[i] for i in places], [self.traits[i] for i in places]
+        self.typed = [self.typed[i] for i in places] if self.typed else []
+
+    def drop_rows(self, first: int) -> None:
+        """Drops the rows before this one."""
+        self.columns = [column.slice(first) for column in self.columns]
+        self.typed = [typed.slice(first) for typed in self.typed]
+
+    def keep_rows(self, keep: Any) -> None:
+        """Keeps the rows where keep (pyarrow booleans [n]) is true."""
+        self.columns = [column.filter(keep) for column in self.columns]
+        self.typed = [typed.filter(keep) for typed in self.typed]
 
 
 @refuse_damage("The file is damaged, so that it cannot be read as a table", but=(MemoryError,))
@@ -185,11 +201,13 @@ def _read_workbook(data: bytes, given: Mapping[str, Any]) -> Raw:
     notes = list(grid.notes)
     if first:
         notes.append(f"{count_of(first, 'row')} above the table {'is' if first == 1 else 'are'} left out.")
-    columns = [
-        pa.array([_clean(cell) for cell in unify_cells(column)], pa.string()) for column in zip(*grid.rows[first:], strict=True)
-    ]
-    traits = [{"typed": typed} for typed in grid.typed]
-    return Raw(columns, traits, None, {"format": "excel", "sheet": grid.name}, notes, skipped=first)
+    raw = Raw(
+        [], [{"typed": typed} for typed in grid.typed], None, {"format": "excel", "sheet": grid.name}, notes, skipped=first
+    )
+    for column in zip(*grid.rows[first:], strict=True):
+        raw.columns.append(pa.array([_clean(cell) for cell in column], pa.string()))
+        raw.typed.append(pa.array([type(cell) is workbook.Typed for cell in column], pa.bool_()))
+    return raw
 
 
 def _clean(text: str | None) -> str:

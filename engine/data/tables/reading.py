@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from engine.data.tables import answers, headers, kinds, numerals, sheet, texts
+from engine.data.tables.mixed_cells import unify_cells, unify_known
 from engine.data.tables.raw import Raw, read_raw
 from engine.data.tables.sheet import KINDS, Column, Sheet, count_of, match_name, shorten
 from engine.errors import BadData
@@ -60,6 +61,10 @@ def read_sheet(
     raw = read_raw(bytes(data), name, given, target)
     first, repeated = _find_header(raw, given.get("header"), target)
     names, places = _name_columns(raw, first)
+    for i, cells in enumerate(raw.typed):
+        raw.columns[i], form = unify_cells(raw.columns[i], cells)
+        if form is not None:
+            raw.traits[i] = {"typed": True, "form": form}
     given["types"] = {match_name(asked, names): kind for asked, kind in given.get("types", {}).items()}
     return _build_sheet(raw, names, places, repeated, given)
 
@@ -115,14 +120,13 @@ def _drop_header(raw: Raw, row: int) -> tuple[list[str], int]:
     import pyarrow as pa
 
     cells = [column[row].as_py() or "" for column in raw.columns]
-    raw.columns = [column.slice(row + 1) for column in raw.columns]
+    raw.drop_rows(row + 1)
     repeats = (
         headers.find_repeats(raw.columns, [cell.strip() for cell in cells]) if any(map(str.strip, cells)) else np.zeros(0, bool)
     )
     repeated = int(repeats.sum())
     if repeated:
-        keep = pa.array(~repeats)
-        raw.columns = [column.filter(keep) for column in raw.columns]
+        raw.keep_rows(pa.array(~repeats))
         what = "row that repeats" if repeated == 1 else "rows that repeat"
         raw.notes.append(f"{repeated:,} {what} the header left out.")
     # R writes no name above its row names
@@ -144,7 +148,7 @@ def _name_columns(raw: Raw, first: list[str] | None) -> tuple[list[str], list[in
             raise BadData("The table holds no values: all its cells are empty.")
         raw.notes.append(f"{count_of(len(blank), 'column')} without name and values left out.")
         places = [i for i in places if i not in blank]
-        raw.columns, raw.traits = [raw.columns[i] for i in places], [raw.traits[i] for i in places]
+        raw.select_columns(places)
     return headers.name_columns([cells[i] for i in places], places, raw.notes), places
 
 
@@ -245,8 +249,12 @@ def _apply_reading(data: bytes, name: str, reading: TableReading) -> Sheet:
     names, places = _name_columns(raw, first)
     at = _find_columns(names, places, reading)
     wanted = [column for column in reading.columns if column.name in at]
-    raw.columns = [raw.columns[at[column.name]] for column in wanted]
-    raw.traits = [raw.traits[at[column.name]] for column in wanted]
+    raw.select_columns([at[column.name] for column in wanted])
+    for i, cells in enumerate(raw.typed):
+        column = wanted[i]
+        raw.columns[i], wanted[i] = unify_known(raw.columns[i], cells, column)
+        if wanted[i] is not column:
+            raw.traits[i] = {"typed": True}
     encoded, some = _encode(raw, [column.name for column in wanted], reading.missing)
     return apply_columns(encoded, wanted, reading, int(some.sum()), raw.notes, raw.guesses | {"repeated": repeated})
 

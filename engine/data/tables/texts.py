@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from engine.spec.table_reading import DateFormat, NumberFormat
+
 MARKS = (
     *("na", "n/a", "n.a.", "<na>", "nan", "-nan", "null", "(null)", "none", "nil", "nat", "k.a.", "?", "-", "--", "---", "."),
     *("\\n", "#n/a", "#n/a n/a", "#na", "#null!", "#div/0!", "#value!", "#ref!", "#name?", "#num!"),
@@ -26,7 +28,8 @@ class Encoded:
     """A column of texts, each distinct one stored once: codes int64 [n] into texts (a pyarrow array of strings), -1 where
     missing. counts: rows of each text, most frequent first, ties in file order. typed: from a file format that separates numbers
     from text. levelled: the file says that its values are levels. pointed: its numbers are no whole ones by their type. marks:
-    texts that count as missing, in lower case, with their rows. whole: the column with those marks as texts, None where none
+    texts that count as missing, in lower case, with their rows. form: of a typed column of which some cells are texts, how those
+    were written (a NumberFormat or DateFormat). whole: the column with those marks as texts, None where none
     occur. numerals: what `numerals.take_apart` keeps.
     """
 
@@ -40,6 +43,7 @@ class Encoded:
     marks: Counter[str] = field(default_factory=Counter)
     whole: Encoded | None = None
     numerals: Any = field(default=None, repr=False, compare=False)
+    form: NumberFormat | DateFormat | None = None
 
     @property
     def present(self) -> int:
@@ -89,7 +93,15 @@ class Encoded:
         )
 
 
-def encode_texts(name: str, values: Any, *, typed: bool = False, levelled: bool = False, pointed: bool = False) -> Encoded:
+def encode_texts(
+    name: str,
+    values: Any,
+    *,
+    typed: bool = False,
+    levelled: bool = False,
+    pointed: bool = False,
+    form: NumberFormat | DateFormat | None = None,
+) -> Encoded:
     """values: a pyarrow array of strings (or of codes into strings), null where missing. Empty texts are missing; marks are
     texts.
     """
@@ -114,7 +126,7 @@ def encode_texts(name: str, values: Any, *, typed: bool = False, levelled: bool 
     order = order[~gone[order]]
     new = np.full(len(texts) + 1, -1)
     new[order] = np.arange(len(order))
-    return Encoded(name, new[codes], texts.take(pa.array(order)), counts[order], typed, levelled, pointed)
+    return Encoded(name, new[codes], texts.take(pa.array(order)), counts[order], typed, levelled, pointed, form=form)
 
 
 def find_marks(column: Encoded, marks: Collection[str]) -> np.ndarray:

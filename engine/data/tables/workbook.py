@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.data.tables import sheet, unpack
-from engine.data.tables.mixed_cells import Typed
 from engine.data.tables.sheet import shorten
 from engine.errors import BadData
 from engine.spec import table_limits
@@ -22,6 +21,12 @@ MAX_CELLS = 3_000_000
 
 EXCEL_ROWS = 1_048_576
 """Most rows of an Excel sheet."""
+
+
+class Typed(str):
+    """A number, date or truth value of a workbook as text. A text of the workbook is a plain str."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)

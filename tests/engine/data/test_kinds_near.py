@@ -132,7 +132,9 @@ def test_one_unit_behind_all_numbers(unit):
     is_numeric(read(commas, delimiter=";", decimal=","), [round(x, 1) for x in AMOUNTS])
 
 
-@pytest.mark.parametrize(("one", "two"), [("kg", "lb"), (" mg/dl", " mmol/l"), (" cm", " m"), ("$", "€"), ("EUR ", "USD ")])
+@pytest.mark.parametrize(
+    ("one", "two"), [("kg", "lb"), (" mg/dl", " mmol/l"), (" cm", " m"), ("$", "€"), ("EUR ", "USD "), (" mW", " MW")]
+)
 def test_two_units_are_no_numbers_and_are_named(one, two):
     before = one.strip() in ("$", "EUR")
     texts = [

@@ -50,6 +50,21 @@ def test_units_of_laboratories(unit):
     is_numeric(read([f"{int(x)}{unit}" for x in AMOUNTS]), [int(x) for x in AMOUNTS])
 
 
+@pytest.mark.parametrize("spellings", [(" kg", " KG", " Kg"), (" mg/dl", " mg/dL", " MG/DL"), (" ml", " mL"), (" EUR", " eur")])
+def test_a_unit_in_capital_and_small_letters_is_one_unit(spellings):
+    for commoner in spellings:
+        texts = [f"{x:.1f}{spellings[i // 3 % len(spellings)] if i % 3 == 0 else commoner}" for i, x in enumerate(AMOUNTS)]
+        sheet = read(texts)
+        is_numeric(sheet, [round(x, 1) for x in AMOUNTS])
+        says(sheet, f"numbers are written with {commoner.strip()!r}")
+        assert sheet.reading.column("x").number.after == commoner
+        # a file of another spelling, and a mark with the unit
+        other = written({"score": SCORES, "x": [f"2.5{spellings[0]}"] * N, "left": ANSWERS})
+        assert (read_sheet(other, "b.csv", reading=sheet.reading).columns[1].values == 2.5).all()
+        gone = [f"-999{spellings[-1]}" if i % 9 == 0 else text for i, text in enumerate(texts)]
+        is_numeric(read(gone, missing=["-999"]), [round(x, 1) if i % 9 else None for i, x in enumerate(AMOUNTS)])
+
+
 def test_a_mark_that_is_a_number_with_the_columns_unit_or_currency():
     gone = [i % 7 == 0 for i in range(N)]
     right = [None if lost else x for lost, x in zip(gone, AMOUNTS, strict=True)]
