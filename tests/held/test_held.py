@@ -507,7 +507,7 @@ def compare(page: AppTest) -> None:
 
 
 def deep(page: AppTest) -> None:
-    assert f"average precision: **EOS \\(three-phase\\) {score('digits')}**" in words(page)
+    assert f"average precision: **EOS (three-phase) {score('digits')}**" in words(page)
     assert page.selectbox(key="deep.pick").value == IDS["digits"] and page.selectbox(key="dataset").value == "digits"
     assert page.selectbox(key="method").value == "eos" and page.session_state["d.digits.per_class"] == 60
     assert len(page.get("plotly_chart")) >= 5
