@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from engine.damage import refuse_damage
 from engine.data import images, places
 from engine.data.facts import Facts
 from engine.data.images import Choose, Copy, Pictures, SplitImageOptions
+from engine.data.sources import mat
 from engine.data.table import Dataset
 from engine.errors import BadData, DataMissing
 
@@ -27,9 +27,6 @@ HOW = "put the official files train_32x32.mat and test_32x32.mat into the folder
 
 MOST = 512 << 20
 """Bytes of a variable of a .mat file; the official ones have 225 MB at most."""
-COMPRESSED = 15
-"""The kind of an element that holds another one, compressed."""
-
 READER = 1
 """Increase by hand when the same files would be read as other rows; part of the fingerprint."""
 
@@ -95,32 +92,10 @@ def read_pictures(paths: tuple[Path, ...], choose: Choose = images.choose_all) -
     return pictures.rows(choose(pictures.y, pictures.test))
 
 
-def _check_elements(path: Path) -> None:
-    """Raises BadData where an element of a .mat file of version 5 is larger than MOST bytes, unpacked to the end without keeping it."""
-    with path.open("rb") as file:
-        head = file.read(128)
-        order: Literal["little", "big"] = "big" if head[126:128] == b"MI" else "little"
-        while len(tag := file.read(8)) == 8:
-            kind, size = int.from_bytes(tag[:4], order), int.from_bytes(tag[4:], order)
-            if size > MOST:
-                raise BadData(f"{path}: a variable has {size >> 20:,} MiB; at most {MOST >> 20:,} are read.")
-            inflater, left, unpacked = zlib.decompressobj(), size, 0
-            while left and (piece := file.read(min(left, 1 << 20))):
-                left -= len(piece)
-                while kind == COMPRESSED and piece:
-                    unpacked += len(inflater.decompress(piece, 1 << 20))
-                    piece = inflater.unconsumed_tail
-                    if unpacked > MOST:
-                        raise BadData(f"{path}: a variable unpacks to more than {MOST >> 20:,} MiB, and no more are read.")
-
-
 def _read_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    from scipy.io import loadmat
-
     with refuse_damage(f"{path} cannot be read as one of SVHN's .mat files", f": delete it; then {HOW}"):
-        _check_elements(path)
-        table = loadmat(path, variable_names=("X", "y"))
-        x, y = np.asarray(table["X"]), np.asarray(table["y"]).reshape(-1)
+        table = mat.read_mat(path, ("X", "y"), MOST)
+        x, y = table["X"], table["y"].reshape(-1)
     if x.dtype != np.uint8 or x.shape[:3] != (32, 32, 3) or x.shape[3:] != y.shape or not np.isin(y, np.arange(1, 11)).all():
         raise BadData(f"{path} does not hold 32 x 32 colour images with labels 1 to 10: delete it; then {HOW}.")
     return np.ascontiguousarray(x.transpose(3, 2, 0, 1)), y.astype(np.int64) % 10
