@@ -50,11 +50,11 @@ WORDS = (
 )
 
 
-def rounds(seed: int, seconds: float = SECONDS) -> Iterator[np.random.Generator]:
-    """A random stream for each round, until the time is over."""
+def rounds(seed: int, most: int, seconds: float = SECONDS) -> Iterator[np.random.Generator]:
+    """A random stream for each of `most` rounds, fewer where the time is over: no machine meets rounds that another one never did."""
     end = time.monotonic() + seconds
     number = 0
-    while time.monotonic() < end:
+    while number < most and time.monotonic() < end:
         yield np.random.default_rng([seed, number])
         number += 1
     assert number > 20, "too few rounds to say anything"

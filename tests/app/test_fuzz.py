@@ -22,7 +22,7 @@ def test_links_to_the_lab():
     names += [f"d.{field['name']}" for entry in known["datasets"] for field in entry["fields"]]
     values = [entry["name"] for kind in ("datasets", "methods") for entry in known[kind]]
     values += ["0123456789abcdef", "ratio", "native", "remove", "20", "0.5", "all", "train", "64,64", "cpu", "cuda", "true"]
-    for rng in fuzzing.rounds(11):
+    for rng in fuzzing.rounds(11, 50_000):
         query = {fuzzing.word(rng, names): fuzzing.word(rng, values) for _ in range(rng.integers(8))}
         address = lab_address.read_address(query, known, fallback)
         assert address.spec.complete(known) == address.spec
@@ -41,7 +41,7 @@ def test_links_to_a_sweep():
         "all",
         "3",
     ]
-    for rng in fuzzing.rounds(12, 10):
+    for rng in fuzzing.rounds(12, 200_000, 10):
         query = {name: fuzzing.word(rng, values) for name in names if rng.random() < 0.7}
         try:
             SweepSpec.from_query(query, known)
@@ -69,7 +69,7 @@ def test_hosts_and_origins():
         "null",
     ]
     taken = 0
-    for rng in fuzzing.rounds(13, 10):
+    for rng in fuzzing.rounds(13, 120_000, 10):
         texts = ["".join(fuzzing.word(rng, parts) for _ in range(rng.integers(1, 6))) for _ in range(2)]
         host, origin = (text.encode("utf-8", "surrogatepass") for text in texts)
         if rng.random() < 0.5:

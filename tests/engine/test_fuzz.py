@@ -56,7 +56,7 @@ def test_bundles(tmp_path):
     with zipfile.ZipFile(tmp_path / "good.zip") as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     store, bad = Store(f"sqlite:///{tmp_path / 'other.db'}"), tmp_path / "bad.zip"
-    for rng in fuzzing.rounds(1):
+    for rng in fuzzing.rounds(1, 2_000):
         if rng.random() < 0.3:
             bad.write_bytes(fuzzing.change(rng, raw))
         else:
@@ -98,7 +98,7 @@ def test_specs_of_any_shape():
     run = RunSpec("moons", "ce", params={"hidden": [3]}).to_json()
     compare = CompareSpec({"dataset": "moons"}, methods=("ce",)).to_json()
     catalog = build_catalog()
-    for rng in fuzzing.rounds(2, 10):
+    for rng in fuzzing.rounds(2, 60_000, 10):
         for kind, good in ((RunSpec, run), (CompareSpec, compare)):
             try:
                 kind.from_json(fuzzing.replace_one(rng, good)).complete(catalog)
@@ -138,7 +138,7 @@ def test_archives(bare):  # noqa: F811
         (film[2] or b"", lambda path: events.decode(film[0], film[1], path.read_bytes())),
     ]
     path = bare / "file"
-    for rng in fuzzing.rounds(3):
+    for rng in fuzzing.rounds(3, 30_000):
         good, read = cases[rng.integers(len(cases))]
         path.write_bytes(fuzzing.change(rng, good))
         try:
@@ -175,7 +175,7 @@ def write_tables() -> dict[str, bytes]:
 def test_tables():
     files = write_tables()
     names = list(files)
-    for rng in fuzzing.rounds(7):
+    for rng in fuzzing.rounds(7, 2_500):
         name = names[rng.integers(len(names))]
         data = fuzzing.change(rng, files[name])
         try:
@@ -215,7 +215,7 @@ def test_sets_of_images(bare):  # noqa: F811
     pictures = [encoded(rng.integers(256, size=(h, 9, 3), dtype=np.uint8), kind) for kind in ("PNG", "JPEG") for h in (3, 20)]
     folder = bare / "images"
     folder.mkdir()
-    for number, rng in enumerate(fuzzing.rounds(4)):
+    for number, rng in enumerate(fuzzing.rounds(4, 7_000)):
         files = {}
         for c in ("a", "b"):
             for i in range(rng.integers(1, 4)):
@@ -338,7 +338,7 @@ def known_words() -> list[str]:
 
 def test_the_command_line(nothing_runs, capsys):
     known, names = known_words(), list(nothing_runs)
-    for rng in fuzzing.rounds(5):
+    for rng in fuzzing.rounds(5, 5_000):
         words = [names[rng.integers(len(names))], *(fuzzing.word(rng, known) for _ in range(rng.integers(12)))]
         if rng.random() < 0.5:
             words[1:1] = ["--dataset", "moons", "--method", "ce"] if words[0] == "run" else []
@@ -371,7 +371,7 @@ def test_stores_of_any_form(tmp_path):
         "\x00",
         "é",
     ]
-    for rng in fuzzing.rounds(6, 10):
+    for rng in fuzzing.rounds(6, 150_000, 10):
         form = "".join(fuzzing.word(rng, parts) for _ in range(rng.integers(1, 6)))
         if rng.random() < 0.5:
             form = f"sqlite:///{form}"
