@@ -6,12 +6,17 @@ import os
 import sys
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Before anything imports torch: threads that wait for each other on a busy machine make single tests a hundred times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from engine.store import Store
 
 # A busy machine is slow now and then, which is no error; CI draws the same examples every time.
 settings.register_profile("lab", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -25,6 +30,16 @@ def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAB_STORE", url)
         yield url
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty store of the test's own."""
+    from engine.store import Store
+
+    store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
+    yield store
+    store.close()
 
 
 @pytest.fixture(autouse=True)

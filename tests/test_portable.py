@@ -122,13 +122,6 @@ def hidden(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def engine(store: Store, tmp_path: Path, hidden: dict[str, str]) -> Iterator[Process]:
     process = Process(store, tmp_path / "engine.log", slots=1, **hidden)
     yield process

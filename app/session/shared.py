@@ -1,7 +1,7 @@
 """What all viewers of this process share: public things alone, each by its version, read or made once however many ask.
 
-Whoever asks has looked the job up for its visitor before, so one that is deleted or another browser's is not found here. What
-belongs to a person's own table (`Job.owner`) is read anew each time and never kept.
+A caller first looks up the job for its visitor (`Store.job`), which fails for a deleted job and for one of another browser. Jobs on a
+person's own table (`Job.owner`) are read from the store each time and never kept.
 """
 
 from __future__ import annotations

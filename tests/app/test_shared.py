@@ -184,7 +184,7 @@ def test_what_belongs_to_a_person_is_never_kept(store: Store, session, monkeypat
     shared.read_phase(store, job, ME)
     assert shared.read_job(store, run, ME) == job and shared.remember_chunks(store, job, 0) is None
     assert shared.read_result(store, job, ME) is not result
-    for other in (YOU, None):  # whoever got hold of the job
+    for other in (YOU, None):  # with another browser's job in hand
         assert shared.read_result(store, job, other) is None and shared.read_arrays(store, job, FEATURES, other) is None
         assert shared.read_film(store, job, 0, other) == [] and shared.read_replicate(store, job, 1, other) == []
         with pytest.raises(UnknownName):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,13 +21,6 @@ from tests.engine import fakes
 
 def fake_spec(method: str, seed: int = 0) -> RunSpec:
     return RunSpec(dataset="fake", method=method, seed=seed)
-
-
-@pytest.fixture
-def store(tmp_path: Path):
-    store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
-    yield store
-    store.close()
 
 
 def features(n: int = 60, d: int = 5) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,18 @@ def run_code(file: Path, sheet: Sheet, dataset: Dataset, target: str, positive: 
     names: dict[str, Any] = {}
     exec(compile(script, "code.py", "exec"), names)
     return names
+
+
+def open_frame(data: bytes) -> pd.DataFrame | None:
+    """As pandas reads the file by default; None where it cannot."""
+    for read in (pd.read_csv, pd.read_excel, pd.read_parquet):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return read(io.BytesIO(data))
+        except Exception:  # whatever pandas raises for a file that is another kind
+            continue
+    return None
 
 
 def make_model(sheet: Sheet, dataset: Dataset, target: str, positive: str | None) -> Pipeline:

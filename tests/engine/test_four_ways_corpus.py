@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
-import warnings
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from engine.data.prepare import encode, fit_scale
@@ -22,6 +19,7 @@ from engine.export.pipeline import Pipeline
 from engine.spec import table_limits
 from engine.spec.table_reading import TableReading
 from tests.engine.data.odd_files import INFLATED, Odd, corpus
+from tests.engine.test_four_ways import open_frame
 
 NEAR = 1e-9
 
@@ -35,17 +33,6 @@ def choose(sheet: Sheet) -> tuple[str, Dataset] | None:
         try:
             return name, to_dataset(sheet, name)
         except BadData:
-            continue
-    return None
-
-
-def read_frame(data: bytes) -> pd.DataFrame | None:
-    for read in (pd.read_csv, pd.read_excel, pd.read_parquet):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return read(io.BytesIO(data))
-        except Exception:  # whatever pandas raises for a file that is another kind
             continue
     return None
 
@@ -71,7 +58,7 @@ def check(odd: Odd, folder: Path) -> str:
     file.write_bytes(odd.data)
     rows = np.flatnonzero(build_labels(sheet, name).y >= 0)
     assert np.abs(pipeline(file)[0][rows] - scale(x)).max(initial=0) <= NEAR
-    frame = read_frame(odd.data)
+    frame = open_frame(odd.data)
     if frame is None or odd.id == SHIFTED:
         return "equal"
     try:

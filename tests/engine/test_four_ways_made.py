@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from engine.data.prepare import encode
@@ -19,7 +16,7 @@ from engine.export.pipeline import Pipeline
 from engine.export.rows import _choose_delimiter, encode_text
 from engine.text import csv_table
 from tests.engine.data.tables_made import draw_table
-from tests.engine.test_four_ways import NEAR, make_model, run_code
+from tests.engine.test_four_ways import NEAR, make_model, open_frame, run_code
 
 TABLES, FILES = 100, 4
 SEED = 50_000
@@ -31,18 +28,6 @@ def write_rows(data: Dataset, pipeline: Pipeline, target: str) -> bytes:
     rows = [[*row, data.classes[y]] for row, y in zip(cells, data.y, strict=True)]
     head = [*(c.name for c in pipeline.columns), target]
     return encode_text(csv_table([head, *rows], _choose_delimiter(pipeline.reading)), pipeline.reading)
-
-
-def read_frame(data: bytes) -> pd.DataFrame | None:
-    """As pandas reads the file by default; None where it cannot."""
-    for read in (pd.read_csv, pd.read_excel, pd.read_parquet):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return read(io.BytesIO(data))
-        except Exception:
-            continue
-    return None
 
 
 @pytest.mark.parametrize("part", range(FILES))
@@ -65,7 +50,7 @@ def test_tables_hold_the_same_values_every_way(part: int, tmp_path: Path) -> Non
         if reading.format == "text" and reading.header:
             file.write_bytes(write_rows(data, pipeline, drawn.target))
             assert np.abs(pipeline(file)[0] - wanted).max(initial=0) <= NEAR, (seed, drawn.what)
-        if (frame := read_frame(drawn.data)) is None:
+        if (frame := open_frame(drawn.data)) is None:
             continue
         try:
             given = pipeline(frame)[0]

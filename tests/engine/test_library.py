@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -24,13 +23,6 @@ from tests.engine.test_uploads import spec as private
 CANARY = "c4n4ry"
 SPEC = RunSpec("moons", "ce", Imbalance("ratio", 5.0))
 WORDS = {"datasets": ["moons", "glass2"], "methods": ["ce", "smote"], "ratios": [5.0, 20.0], "folds": 4, "seeds": 5}
-
-
-@pytest.fixture
-def store(tmp_path: Path):
-    store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
-    yield store
-    store.close()
 
 
 def several(store: Store) -> dict[str, str]:

@@ -130,13 +130,6 @@ def alive(process: psutil.Process) -> bool:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def engine(store: Store, tmp_path: Path) -> Iterator[Callable[..., Process]]:
     started: list[Process] = []
 

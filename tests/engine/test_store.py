@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,13 +25,6 @@ from engine.store import PRIORITY_INTERACTIVE, EngineInfo, Store, default_url
 from engine.store.jobs import PRIORITY_SWEEP
 
 SPEC = RunSpec(dataset="moons", method="ce", params={"steps": 3})
-
-
-@pytest.fixture
-def store(tmp_path: Path):
-    store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
-    yield store
-    store.close()
 
 
 def info(id: str = "e", **changes) -> EngineInfo:

@@ -60,13 +60,6 @@ class Turns:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def engine(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """An engine in this process that runs the jobs which `take` claims."""
     monkeypatch.setattr("engine.service.BEAT", 3600.0)  # no second thread writes meanwhile

@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,13 +30,6 @@ from tests.app import fabricate
 CATALOG = fabricate.catalog()
 REAL = build_catalog()
 TWO = SweepSpec(("moons", "glass2"), ("smote", "explicit-gradient"), (5, 20), folds=2, seeds=2)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
-    yield store
-    store.close()
 
 
 def keep(store: Store, cell: Cell, ap: float = 0.4, answer: Result | None = None, **more: Any) -> None:

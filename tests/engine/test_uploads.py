@@ -28,13 +28,6 @@ from tests.engine.test_store import finished, result_of
 CANARY = "c4n4ry"
 
 
-@pytest.fixture
-def store(tmp_path: Path):
-    store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
-    yield store
-    store.close()
-
-
 def spec(upload: str, **data: Any) -> RunSpec:
     return RunSpec(f"upload/{upload}", "ce", data={"target": f"{CANARY}-column", "positive": None, "reading": {}} | data)
 

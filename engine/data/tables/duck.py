@@ -121,8 +121,8 @@ class Duck:
         return None
 
     def read_columns(self, data: bytes, dialect: Dialect, width: int, rows: int) -> list[Any] | None:
-        """The columns as pyarrow arrays of strings, "" where a cell is empty; None where the rows do not all have `width` cells or
-        cannot be told apart. rows: at most so many and one more are read.
+        """The columns as pyarrow arrays of strings, "" where a cell is empty; None where the rows do not all have `width` cells, or
+        where DuckDB cannot parse them. rows: the most that a table may have; one more is read, to notice a larger one.
         """
         import pyarrow as pa
 

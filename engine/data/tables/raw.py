@@ -134,7 +134,7 @@ def _parse(text: str, layout: sniff.Layout, reader: duck.Duck) -> tuple[list[Any
     even, narrow, notes = _even_rows(text, layout)
     columns = _read_columns(reader, even, duck.Dialect(",", '"', '"', 0), layout.width)
     if columns is None:
-        raise BadData("The rows cannot be told apart: choose the delimiter, or write the file anew as CSV.")
+        raise BadData("The rows cannot be separated: choose the delimiter, or save the file as CSV again.")
     return columns, narrow, notes
 
 

@@ -13,16 +13,8 @@ from engine.papers.result_cache import StoreCache
 from engine.papers.tables import PAPERS, judge_tables
 from engine.reproduce.table_runner import TableRunner
 from engine.spec import Imbalance
-from engine.store import Store
 from engine.store.jobs import PRIORITY_SWEEP
 from tests.app import fabricate
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
-    yield store
-    store.close()
 
 
 def table(paper="keel", name="3", reduced=False, datasets=("glass2",)):
