@@ -114,6 +114,11 @@ def settings() -> dict:
     return tomllib.loads((ROOT / "app/.streamlit/config.toml").read_text(encoding="utf-8"))
 
 
+def test_the_settings_at_the_top_are_those_beside_the_script():
+    """At the top people and hosts look for them; beside the script every way to start the page finds them."""
+    assert (ROOT / ".streamlit/config.toml").samefile(ROOT / "app/.streamlit/config.toml")
+
+
 def test_settings_of_the_server_are_as_promised():
     config = settings()
     assert config["server"]["address"] == "127.0.0.1"
