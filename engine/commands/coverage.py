@@ -21,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Writes the table."""
-    from engine.reproduce.coverage import FILE, measure_coverage, write_coverage
+    from engine.papers.coverage import FILE
+    from engine.reproduce.coverage import measure_coverage, write_coverage
 
     if arguments.sets < 1:
         raise BadParameter(f"--sets {arguments.sets}: must be at least 1.")

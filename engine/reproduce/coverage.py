@@ -17,7 +17,6 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from engine.analysis.metrics import Ranking
-from engine.papers.coverage import FILE
 from engine.runner.provenance import describe_processor
 from engine.seeds import numpy_stream
 from engine.stats.bootstrap import add_prior_rows, bayesian_weights, bootstrap_weights

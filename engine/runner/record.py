@@ -185,8 +185,7 @@ class RunRecord:
     def _bootstrap(self, spec: RunSpec) -> tuple[list[dict[str, np.ndarray]], dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Scores of each replicate. Of a single replicate also scores of draws: by class (name -> [B, C]), and `bootstrap/<name>` [B]."""
         scores = [
-            metrics.scores(p, y) | metrics.probability_scores(p, y)
-            for p, y in zip(self.probability, self.truth, strict=True)
+            metrics.scores(p, y) | metrics.probability_scores(p, y) for p, y in zip(self.probability, self.truth, strict=True)
         ]
         if self.replicates > 1:
             return scores, {}, {}
@@ -236,8 +235,8 @@ class RunRecord:
         """Adds a note if the interval of one split is too narrow. rarest: test rows of the smallest class."""
         if self.replicates == 1 and rarest < FEW_ROWS:
             self.notes.append(
-                f"The smallest class has {rarest} test rows. With so few, the interval of one split holds the true value less often than 95 "
-                "times in 100. Several folds and seeds say more."
+                f"The smallest class has {rarest} test rows. With so few, the interval of one split holds the true value less often "
+                "than 95 times in 100. Several folds and seeds say more."
             )
 
     def _moves(self) -> dict[str, float | list[float]] | None:

@@ -118,5 +118,7 @@ def difference_interval(
     delta = np.asarray(values, dtype=float) - np.asarray(other, dtype=float)
     if len(delta) == 1 and draws is not None and other_draws is not None:
         gap = np.asarray(draws) - np.asarray(other_draws)
-        return percentile_interval(float(delta[0]), gap) if kind == BOOTSTRAP else draw_interval(float(delta[0]), gap, kind=kind)
+        return (
+            percentile_interval(float(delta[0]), gap) if kind == BOOTSTRAP else draw_interval(float(delta[0]), gap, kind=kind)
+        )
     return corrected_t(delta, test_share, bounds=None, kind=kind)
