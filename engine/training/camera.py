@@ -40,9 +40,9 @@ class Camera:
     """Records a run: frame i of a phase's n at (i/n)^2 of its steps, so that no two lie more than 2% of the run's steps apart with 100,
     and a frame when the first replicate's median point has walked `delta` since the last one.
 
-    The other replicates of the stack are recorded at every fourth of these frames. frames: of a run's film. Above that number every second one is dropped from it and delta doubles, or becomes the distance at which
-    the others then lie (`thin`); who watches live has seen them. The first frame of a phase and the one of the chosen epoch stay.
-    by_distance: False for the frames by steps alone.
+    The other replicates of the stack are recorded at every fourth of these frames. frames: of a run's film. Above that number every
+    second one is dropped from it and delta doubles, or becomes the distance at which the others then lie (`thin`); who watches live has
+    seen them. The first frame of a phase and the one of the chosen epoch stay. by_distance: False for the frames by steps alone.
     """
 
     def __init__(self, task: Task, frames: int = 100, *, by_distance: bool = True) -> None:
