@@ -58,24 +58,19 @@ class Previews(Part):
         mine = sa.and_(JOBS.c.kind == PREVIEW, JOBS.c.fingerprint == asker)
         words = {"client": client, "seq": seq, "preview": spec.to_json()}
         id = f"{PREVIEW}-{secrets.token_hex(8)}"
-        values = {
+        values: dict[str, Any] = {
             "id": id,
             "kind": PREVIEW,
             "fingerprint": asker,
             "spec": canonical_json(words),
             "state": "queued",
             "reason": "",
-        }
-        values |= {"owner": None, "upload": None, "priority": PRIORITY_INTERACTIVE, "device": "cpu", "timeout_s": LIMIT_S}
-        values |= {
+            "priority": PRIORITY_INTERACTIVE,
+            "device": "cpu",
+            "timeout_s": LIMIT_S,
             "attempt": 1,
-            "done": 0,
-            "total": 0,
-            "started": None,
-            "finished": None,
-            "engine": None,
-            "cancel": 0,
-            "last_seq": 0,
+            **dict.fromkeys(("done", "total", "cancel", "last_seq"), 0),
+            **dict.fromkeys(("owner", "upload", "started", "finished", "engine")),
         }
         with self.database.writing() as connection:
             rows = connection.execute(sa.select(JOBS.c.state, JOBS.c.created, JOBS.c.spec).where(mine)).all()
