@@ -2,7 +2,7 @@
 
 Widgets keep their values under these keys, so that a link or a reopened run can fill the form before it is drawn:
 `dataset`, `method`, `cut`, `profile`, `where.PROFILE`, `ratio`, `rate`, `protocol`, `folds`, `seeds`, `seed`, `device`,
-`d.DATASET.FIELD`, `p.METHOD.KIND OF DATA.FIELD` (a method may have other defaults on another kind).
+`d.DATASET.FIELD`, `p.METHOD.KIND OF DATA.FIELD` (a method may have other defaults on another kind), `points.DATASET` (added points).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from app.words import lab as words
 from app.words.text import escape, format_count
 from engine.errors import BadInput
 from engine.spec import RunSpec, limits
+from engine.spec.points import decode_points
 from engine.spec.run import find_entry
 from engine.sweep.cost import estimate_cost
 
@@ -41,6 +42,7 @@ def fill_form(spec: RunSpec, device: str, catalog: Mapping[str, Any], *, by_hand
     state[f"where.{state['profile']}"] = imbalance.where if imbalance.profile != "native" else "all"
     entry, method = find_entry(catalog, "datasets", spec.dataset), find_entry(catalog, "methods", spec.method)
     named = next((name for name, shape in list_protocols(entry).items() if shape == (spec.folds, spec.seeds)), CUSTOM)
+    state[f"points.{spec.dataset}"] = spec.points
     state["protocol"], state["folds"], state["seeds"], state["seed"] = named, spec.folds, spec.seeds, spec.seed
     for prefix, described_by, values in (
         (f"d.{spec.dataset}", entry, spec.data),
@@ -60,6 +62,7 @@ def draw_form(catalog: Mapping[str, Any]) -> tuple[RunSpec | None, str]:
         with st.expander(words.DATA_FOLD):
             seed = choose_seed()
             data, wrong = draw_options(entry)
+            points = show_points(entry["name"]) if entry["kind"] == "points" else ""
         with settings:
             params, more = draw_method_fields(method, entry["kind"])
             device = choose_device(catalog)
@@ -70,7 +73,7 @@ def draw_form(catalog: Mapping[str, Any]) -> tuple[RunSpec | None, str]:
     spec = None
     if not problems:
         try:
-            spec = RunSpec(entry["name"], method["name"], imbalance, data, params, folds, seeds, seed).complete(catalog)
+            spec = RunSpec(entry["name"], method["name"], imbalance, data, params, folds, seeds, seed, points).complete(catalog)
         except BadInput as error:
             problems = [str(error)]
     with cost:
@@ -80,6 +83,21 @@ def draw_form(catalog: Mapping[str, Any]) -> tuple[RunSpec | None, str]:
             time = describe_cost(estimate_cost(spec, entry, method))
             st.caption(words.COST.format(replicates=format_count(spec.replicates, "replicate"), time=time))
     return spec, device
+
+
+def show_points(dataset: str) -> str:
+    """Draw how many points were added to a set by hand, with a button that removes them; return them."""
+    key = f"points.{dataset}"
+    points = str(st.session_state.get(key, ""))
+    if not points:
+        return ""
+
+    def remove() -> None:
+        st.session_state[key] = ""
+
+    st.caption(words.ADDED.format(points=format_count(len(decode_points(points)), "point")))
+    st.button(words.REMOVE_ADDED, key="remove-points", icon=":material/delete:", on_click=remove)
+    return points
 
 
 def describe_cost(seconds: float) -> str:
