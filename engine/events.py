@@ -79,7 +79,8 @@ class Scene:
 
     points [m, 2] int16 and labels [m] uint8: real training rows (at most 1,500; every minority row of up to 1,000). centre [2],
     half [2]: the view box in plane coordinates, which are sd of the standardised features. share: share of training variance in
-    the plane, in [0, 1]. exact: True if the plane holds all of the data (2-D). axes: names of the two axes. classes: names.
+    the plane, in [0, 1]. exact: True if the plane holds all of the data (2-D). axes: names of the two axes. classes: names. data_centre,
+    data_half: the view box in the units of a points set; None elsewhere.
     parents [n, 2] int16: where each synthetic point was copied from (n = 0 before there are any). parent_labels [n] uint8. A
     scene is sent again when the synthetic points are created. The last scene counts, also for earlier frames.
     """
@@ -95,6 +96,8 @@ class Scene:
     classes: tuple[str, ...]
     parents: np.ndarray
     parent_labels: np.ndarray
+    data_centre: tuple[float, float] | None = None
+    data_half: tuple[float, float] | None = None
     arrays: ClassVar[tuple[str, ...]] = ("points", "labels", "parents", "parent_labels")
 
 

@@ -50,6 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", help="named parameters of the method: paper, released, ...")
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="parameters of the method")
     parser.add_argument("--data", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="options of the dataset")
+    parser.add_argument(
+        "--points", default="", metavar="TEXT", help="points added to a points set, as a page's address has them"
+    )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     add_store(parser)
     parser.add_argument("--again", action="store_true", help="compute anew what the store already holds")
@@ -146,6 +149,7 @@ def build_spec(arguments: argparse.Namespace, catalog: Mapping[str, Any]) -> Run
         folds=arguments.folds,
         seeds=arguments.seeds,
         seed=arguments.seed,
+        points=arguments.points,
     ).complete(catalog)
 
 

@@ -77,7 +77,7 @@ class ExplicitGradient(TableMethod):
     paper_rows = ("ExplicitGradient",)
 
     eta_points: float = param(
-        1000.0, low=0.0, high=1e6, log=True, label="step of the points",
+        1000.0, low=0.0, high=1e6, log=True, label="step of the points", what_if=True,
         help="How far the meta-gradient moves the synthetic points (eta2). 0 freezes them. The paper's 10 moves them by a hundredth "
         "of the column's standard deviation and scores as frozen; around 1000, the released value, is where moving starts to show.",
     )  # fmt: skip
@@ -93,7 +93,7 @@ class ExplicitGradient(TableMethod):
         1, low=0, high=10, help="Copies of each chosen minority row. 0: no synthetic points, plain training on."
     )
     confidence: float = param(
-        1.0, low=0.0, high=1.0, label="confidence bound",
+        1.0, low=0.0, high=1.0, label="confidence bound", what_if=True,
         help="Copy the minority rows to which the first classifier gives at most this probability of their class (c); 1 takes all.",
     )  # fmt: skip
     lowest: float = param(

@@ -149,17 +149,27 @@ def _scene(task: Task, rows: Rows, r: int, view: View, features: bool) -> Scene:
     kept = np.sort(np.concatenate([rare, common])[:MOST_REAL])
     own = ("feature 1", "feature 2") if features else task.features
     kind = "feature PC" if features else "PC"
+    data_centre = data_half = None
+    if task.kind == "points" and task.units and plane.exact and not features:
+        mean, sd = task.units[r]
+        data_centre, data_half = _pair(mean + sd * view.centre), _pair(sd * view.half)
     names = (*own, "")[:2] if plane.exact else [f"{kind} {i + 1} ({share:.0%})" for i, share in enumerate(plane.share)]
     return Scene(
         replicate=replicate.number,
         points=view.to_int16(x[kept]),
         labels=y[kept].astype(np.uint8),
-        centre=(float(view.centre[0]), float(view.centre[1])),
-        half=(float(view.half[0]), float(view.half[1])),
+        centre=_pair(view.centre),
+        half=_pair(view.half),
         share=1.0 if plane.exact else sum(plane.share),
         exact=plane.exact,
         axes=(names[0], names[1]),
         classes=task.classes,
         parents=np.zeros((0, 2), np.int16),
         parent_labels=np.zeros(0, np.uint8),
+        data_centre=data_centre,
+        data_half=data_half,
     )
+
+
+def _pair(values: np.ndarray) -> tuple[float, float]:
+    return float(values[0]), float(values[1])
