@@ -103,6 +103,8 @@ class RunRecord:
         for r in range(len(task.replicates)):
             self.probability.append(probability[r][mask[r]])
             self.truth.append(y[r][mask[r]])
+        if (first := task.replicates[0].number) == 0:
+            self.frames[first] = camera.thin(self.frames[first])
         for name, net in (("before", fitted.earlier or fitted.net), ("after", fitted.net)):
             norms = weight_norms(net.head_weights().cpu().numpy())
             self.norms[name].append(np.full_like(norms, np.nan) if net.cosine else norms)

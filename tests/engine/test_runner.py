@@ -493,7 +493,9 @@ def test_too_little_device_memory_halves_the_chunk_once(name: str, monkeypatch: 
     assert halves.class_counts == whole.class_counts
     for key in [k for k in films if k.startswith("frames/")]:  # nothing of the first attempt is left in a film
         (_, one), (_, two) = unpack_film(films[key]), unpack_film(again[key])
-        assert {f.step for f in two} <= {f.step for f in one} and len({(f.phase, f.step) for f in two}) == len(two)
+        assert len({(f.phase, f.step) for f in two}) == len(two)
+        if int(key.split("/")[1]) < 2:  # the half with the first replicate, whose points say when frames are recorded
+            assert {f.step for f in two} <= {f.step for f in one}
 
 
 def test_too_little_memory_for_half_a_chunk_fails_with_that_reason(monkeypatch: pytest.MonkeyPatch) -> None:
