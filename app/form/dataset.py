@@ -26,7 +26,7 @@ def choose_dataset(catalog: Mapping[str, Any]) -> dict[str, Any]:
     def label(name: str, here: bool | None = None) -> str:
         d = by_name[name]
         here = is_available(d) if here is None else here
-        return f"{d['title'].removesuffix(' (' + d['source'] + ')')} · {d['source']}" + ("" if here else " · not here")
+        return str(d["title"]) + ("" if here else " · not here")
 
     if (chosen := st.session_state.get("dataset")) not in by_name:
         # the browser sends labels back; an engine that starts meanwhile may have changed the chosen label

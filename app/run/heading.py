@@ -47,7 +47,7 @@ def _judge(shown: Shown, ahead: int, silent: float | None) -> Verdict:
     if job.active:
         return _judge_active(label, job.state, (job.done, job.total), ahead, silent)
     pending = next((m for m in shown.members[1:] if m.role == "baseline" and m.key in shown.jobs), None)
-    if pending is not None and (other := shown.jobs[pending.key]).active and shown.result is not None and shown.result.n > 1:
+    if pending is not None and (other := shown.jobs[pending.key]).active:
         return _judge_active(pending.label, other.state, (other.done, other.total), 0, silent)
     return judge_run(shown.members, shown.results)
 
@@ -58,6 +58,8 @@ def _judge_active(label: str, state: str, progress: tuple[int, int], ahead: int,
         return Verdict(words.NO_ENGINE_HEAD, AXIS) if silent == NEVER else verdict(label, "", None, 0, State(silent=silent))
     if state == "queued":
         return verdict(label, "", None, 0, State(waiting=ahead))
+    if not progress[1]:
+        return Verdict(words.BEGINNING.format(name=begin_small(label)), AXIS)
     return verdict(label, "", None, 0, State(running=progress))
 
 

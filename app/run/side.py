@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from engine.spec.companions import Companion
 from engine.spec.points import MOST
 from engine.spec.result import DEFAULT_METRIC, Result
 from engine.spec.run import explain_own_share, find_entry
+from engine.store import Job
 
 FORMATS: Mapping[str, str] = {
     "ratio": "{:,}:1",
@@ -33,11 +34,13 @@ FORMATS: Mapping[str, str] = {
 """How the stage writes the value of a slider."""
 
 
-def list_second(shown: Shown) -> list[Companion]:
-    """Return the companions whose film can stand beside the run's: those that are done, but for the oracle, frozen points first."""
-    there = [
-        m for m in shown.members[1:] if m.role != "oracle" and (j := shown.jobs.get(m.key)) is not None and j.state == "done"
-    ]
+def list_second(shown: Shown, has_film: Callable[[Job], bool]) -> list[Companion]:
+    """Return the companions whose film can stand beside the run's: those that are done, but for the oracle, frozen points first.
+
+    has_film: whether a run's pictures are kept.
+    """
+    done = [m for m in shown.members[1:] if m.role != "oracle" and m.key in shown.jobs and shown.jobs[m.key].state == "done"]
+    there = [m for m in done if has_film(shown.jobs[m.key])]
     return sorted(there, key=lambda m: (m.key != "frozen", m.role != "control"))
 
 

@@ -128,7 +128,7 @@ def _draw_stage(
     feeds, chunks = [], []
     for number, film in enumerate(films):
         job = taken[film.run]
-        text = film.begins if job.state == "running" else ""
+        text = words.WAITS if job.state == "queued" else (film.begins or words.FIRST_PICTURE) if job.state == "running" else ""
         feed, chunk = read_chunk(store, job, film.replicate, f"{key}.{number}", owner, text=text)
         feeds.append(feed)
         chunks.append(chunk)

@@ -66,6 +66,7 @@ EMPTY_STAGE = "Choose data and a method, then press Run."
 SMALL_SCREEN = "On a small screen the form is behind » at the top."
 NO_ENGINE = "No engine is alive, so nothing trains now. `python -m app.launch` starts one with the page."
 NO_ENGINE_HEAD = "No engine runs here. The run waits for one."
+BEGINNING = "Training {name}."
 ENGINE_LOST = "its engine went away"
 STOPPED = "This run is stopped."
 STOPPED_AT = "stopped at {share}%"
@@ -106,6 +107,7 @@ WHAT_IF: Mapping[str, str] = {
     "hidden": "Hidden rows in training",
 }
 RUN_THIS = "Run this with {replicates}"
+WAITS, FIRST_PICTURE = "The run waits.", "The first picture comes in a moment."
 PICTURES_BEGIN = "Pictures begin when the network has learnt features, after its first phase."
 
 # ---- the tabs

@@ -14,9 +14,9 @@ from engine.stats.intervals import Interval
 from engine.stats.verdict import format_change
 
 _STYLE = """<style>
-.dots { display: grid; grid-template-columns: minmax(150px, 270px) 1fr minmax(130px, auto); align-items: center; gap: 0 16px;
+ul.dots { display: grid; grid-template-columns: minmax(150px, 270px) 1fr minmax(130px, auto); align-items: center; gap: 0 16px;
   margin: 0; padding: 0; list-style: none; font-size: 14px; }
-.dots > li { display: contents; }
+.dots > li { display: contents; margin: 0; padding: 0; }
 .dots .axis { position: relative; height: 28px; border-radius: 6px; }
 .dots .axis::before { content: ""; position: absolute; left: 0; right: 0; top: 13.5px; height: 1px;
   background: light-dark(#E3E3E1, #33363A); }
@@ -30,7 +30,7 @@ _STYLE = """<style>
 .dots li:hover .word b, .dots li:has(.axis:focus) .word b { display: inline; }
 .dots li:hover .word i, .dots li:has(.axis:focus) .word i { display: none; }
 .dots .ends { display: flex; justify-content: space-between; color: SOFT; font-size: 12px; }
-@media (max-width: 767px) { .dots { display: block; } .dots > li { display: grid; grid-template-columns: 1fr auto; }
+@media (max-width: 767px) { ul.dots { display: block; } .dots > li { display: grid; grid-template-columns: 1fr auto; }
   .dots .axis, .dots .ends { grid-column: 1 / -1; grid-row: 2; } .dots .last { display: block; } }
 </style>""".replace("SOFT", "light-dark({}, {})".format(*palette.SOFT_INK))
 _COLOURS = {True: palette.COLOURS["green"], False: palette.DESTRUCTIVE, None: palette.COLOURS["grey"]}

@@ -17,13 +17,14 @@ from app.frame import address, headline, tabs, top
 from app.frame.opening import open_page
 from app.run import differences, heading, panel, side, stage
 from app.run.shown import Shown
-from app.session import lab_address, recorded, visitor
+from app.session import lab_address, recorded, shared, visitor
 from app.session.store import get_store, read_catalog
 from app.views.lab import bodies, state
 from app.words import lab as words
 from app.words.text import escape
 from engine.errors import BadInput
 from engine.spec import RunSpec, fields
+from engine.spec.companions import Companion
 from engine.spec.fields import is_number
 from engine.spec.run import find_entry, upload_id
 from engine.store import PRIORITY_INTERACTIVE, Job, Store
@@ -32,11 +33,33 @@ ADDRESS = address.Address("lab", {}, echo_seconds=0.0)
 """Only runs of the whole page write it, so the browser's back button can work at once."""
 TABS = "lab.tab"
 """Session key of the open tab."""
+_STYLE = """<style>
+.st-key-lab-row { height: 24px; margin-top: -6px; flex-wrap: nowrap; justify-content: space-between; }
+.st-key-lab-row > :only-child { margin-left: auto; width: auto; }
+.st-key-lab-row button { min-height: 26px; height: 26px; padding: 0 12px; font-size: 13.5px; }
+.st-key-lab-row .react-aria-ComboBox > div { min-height: 26px; height: 26px; font-size: 13px; }
+.st-key-context { flex-wrap: nowrap; }
+.st-key-lab-stage { margin-top: 2px; }
+.st-key-lab-said p { font-size: 14px; }
+.st-key-form-folds details { border-width: 1px 0 0; border-radius: 0; }
+.st-key-form-folds summary { padding: 7px 0; flex-direction: row-reverse; justify-content: space-between; }
+@media (max-height: 799px) and (min-width: 768px) {
+  .st-key-lab-row { position: absolute; top: 84px; right: 24px; width: auto !important; margin: 0; z-index: 3; }
+  .st-key-lab-row:not(:has(.st-key-stale, .st-key-again)) { display: none; }
+  .st-key-lab-row .st-key-context { display: none; }
+  .stApp:has(.st-key-stale) .verdict .dot { visibility: hidden; }
+  .st-key-lab-stage { margin-top: -6px; }
+}
+@media (max-width: 767px) {
+  .st-key-context { display: none; }
+  .st-key-lab-row:not(:has(.st-key-strip, .st-key-stale, .st-key-again)) { display: none; }
+}
+</style>"""
 
 
 def page() -> None:
     """Draw the page."""
-    opened = open_page(lambda: (get_store(), read_catalog(), recorded.load_first_example()))
+    opened = open_page(lambda: (get_store(), read_catalog(), recorded.load_first_example()), style=_STYLE)
     if opened is None:
         return
     store, catalog, example = opened
@@ -137,7 +160,8 @@ def _draw_nothing(store: Store, problem: str) -> None:
             st.markdown(f"{words.EMPTY} {words.SMALL_SCREEN}", width="content")
     if not problem:
         panel.warn_no_engine(store)
-    stage.show_empty_stage("stage", words.EMPTY_STAGE, _answers(None, {}))
+    with st.container(key="lab-stage"):
+        stage.show_empty_stage("stage", words.EMPTY_STAGE, _answers(None, {}))
 
 
 def _draw(
@@ -147,10 +171,15 @@ def _draw(
     catalog: Mapping[str, Any],
     stale: tuple[str, str] | None,
 ) -> None:
-    second = _find_second(shown, link)
+    there = _list_second(store, shown)
+    second = next((m for m in there if m.key == link.beside), there[0] if there else None)
     with st.container(horizontal=True, vertical_alignment="center", key="lab-row", gap="small"):
-        _draw_row(store, shown, link, catalog, stale, second)
-    panel.draw_heading(shown, stale)
+        _draw_row(shown, link, catalog, stale)
+        with st.container(horizontal=True, horizontal_alignment="right", key="context", width="content"):
+            _choose_second(link, there, second)
+            _draw_context(shown, link, catalog)
+    with st.container(key=f"run-state-{shown.job.state}"):
+        panel.draw_heading(shown, stale)
     replicate = min(link.replicate, shown.result.n - 1) if shown.result is not None else 0
     begins = stage.begins(shown)
     films = [stage.Film(shown.job.id, replicate, begins)]
@@ -180,28 +209,18 @@ def _draw(
         )
         return {**still, "companions": side.list_companions(shown, jobs), "chip": chip}
 
-    with st.container(key=f"run-state-{shown.job.state}"):
+    with st.container(key="lab-stage"):  # one place whatever it holds, so that the stage keeps its films
         stage.play_stage(shown, films, "stage", _answers(shown, catalog), describe)
     name, place = tabs.draw_tabs(words.TABS, TABS)
     with place, st.container(key=f"lab-{name}"):
         bodies.draw(name, bodies.Body(shown, rows, replicate, catalog, link.device))
 
 
-def _draw_row(
-    store: Store,
-    shown: Shown,
-    link: lab_address.LabAddress,
-    catalog: Mapping[str, Any],
-    stale: tuple[str, str] | None,
-    second: Any,
-) -> None:
-    """Draw the row above the verdict: the steps or what a changed form says, and at its right what is shown."""
+def _draw_row(shown: Shown, link: lab_address.LabAddress, catalog: Mapping[str, Any], stale: tuple[str, str] | None) -> None:
+    """Draw the left of the row above the verdict: the steps or what a changed form says, and what restarts a run that ended."""
     said = heading.judge(shown, stale=stale)
     if stale is not None and not visitor.is_demo():
         headline.draw_stale(said, state.press)
-    else:
-        with st.container(key="strip", width="stretch"):
-            pass
     if shown.job.state in ("failed", "cancelled", "interrupted") and not visitor.is_demo():
         st.button(
             said.button if stale is None else words.RUN_AGAIN,
@@ -210,23 +229,24 @@ def _draw_row(
             on_click=panel.submit_again,
             args=(shown.job, shown.main.spec, link.device),
         )
-    chips = [text for text in said.chips if not text.startswith("shown: ")]
+
+
+def _draw_context(shown: Shown, link: lab_address.LabAddress, catalog: Mapping[str, Any]) -> None:
+    """Draw the chips on what is shown."""
+    chips = list(heading.judge(shown).chips)
     if shown.result is not None and shown.result.n > 1 and link.replicate:
         chips.append(words.REPLICATE_OF.format(number=min(link.replicate, shown.result.n - 1) + 1, count=shown.result.n))
-    with st.container(horizontal=True, horizontal_alignment="right", key="context", width="content"):
-        _choose_second(shown, link, second)
-        headline.draw_chips([*chips, heading.describe_context(shown, catalog)])
+    headline.draw_chips([*chips, heading.describe_context(shown, catalog)])
 
 
-def _find_second(shown: Shown, link: lab_address.LabAddress) -> Any:
-    """Return the companion whose film can be shown beside the run's; None where none is done."""
-    there = side.list_second(shown) if shown.result is not None else []
-    return next((m for m in there if m.key == link.beside), there[0] if there else None)
+def _list_second(store: Store, shown: Shown) -> list[Companion]:
+    """Return the companions whose film can be shown beside the run's."""
+    owner = visitor.read_owner()
+    return side.list_second(shown, lambda job: shared.has_film(store, job, owner)) if shown.result is not None else []
 
 
-def _choose_second(shown: Shown, link: lab_address.LabAddress, second: Any) -> None:
+def _choose_second(link: lab_address.LabAddress, there: list[Companion], second: Companion | None) -> None:
     """Draw the choice of the second film where it is shown and there are several."""
-    there = side.list_second(shown) if shown.result is not None else []
     if link.view == lab_address.VIEWS[0] or len(there) < 2 or second is None:
         return
     labels = {m.key: m.label for m in there}
