@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
 import streamlit as st
 
+from app.frame import start
 from app.session.lab_address import LabAddress
 from engine.spec import RunSpec
 
@@ -13,6 +15,8 @@ RUN, REPLICATE, VIEW, BESIDE = "lab.run", "lab.replicate", "lab.view", "lab.besi
 PROBLEMS, SPEC, WORDS, PRESSED, WIDTH = "lab.problems", "lab.spec", "lab.words", "lab.pressed", "lab.width"
 FORM_SHUT = "form.shut"
 """Session key: the next script begins with a closed form."""
+SINCE, WATCHED = "lab.since", 2.0
+"""Session key: when the recorded film was first shown; seconds of it that are the first step."""
 NARROW = 768
 """Pixels of the window below which the form lies over the page."""
 
@@ -38,9 +42,18 @@ def show_run(run: str | None) -> None:
     state[RUN], state[REPLICATE], state[PROBLEMS] = run, 0, ()
 
 
+def watch_example() -> None:
+    """Take the first step once the recorded film has been shown for WATCHED seconds."""
+    since = st.session_state.setdefault(SINCE, time.monotonic())
+    if time.monotonic() - since > WATCHED:
+        start.take_step(start.WATCH)
+
+
 def press() -> None:
     """Ask for the run that the form says, and close the form on a small screen; the callback of buttons."""
     st.session_state[PRESSED] = True
+    start.take_step(start.WATCH)
+    start.take_step(start.CHANGE)
     if 0 < int(st.session_state.get(WIDTH) or 0) < NARROW:
         st.session_state[FORM_SHUT] = True
 

@@ -13,7 +13,7 @@ import streamlit as st
 from app.form import form, imbalance
 from app.form.dataset import is_available
 from app.form.fields import widget_value
-from app.frame import address, headline, tabs, top
+from app.frame import address, headline, start, tabs, top
 from app.frame.opening import open_page
 from app.run import differences, heading, panel, side, stage
 from app.run.shown import Shown
@@ -78,7 +78,7 @@ def page() -> None:
     link = replace(link, problems=state.read_problems())
     run = link.run or example
     shown, problem = panel.load_run(store, catalog, run, owner, is_example=link.run is None)
-    top.draw_head(shown is not None and shown.active, follow=False)
+    top.draw_head(shown is not None and shown.active)
     stale = _find_stale(shown, spec, catalog)
     if link.problems:
         lines = "\n".join(f"- {escape(text, 400)}" for text in link.problems)
@@ -221,6 +221,10 @@ def _draw_row(shown: Shown, link: lab_address.LabAddress, catalog: Mapping[str, 
     said = heading.judge(shown, stale=stale)
     if stale is not None and not visitor.is_demo():
         headline.draw_stale(said, state.press)
+    elif shown.is_example:
+        state.watch_example()
+        with st.container(key="strip", width="stretch"):
+            start.draw_strip()
     if shown.job.state in ("failed", "cancelled", "interrupted") and not visitor.is_demo():
         st.button(
             said.button if stale is None else words.RUN_AGAIN,
