@@ -53,7 +53,11 @@ def _measure_way(bundle: Bundle) -> Fact:
         raise BadData("no point of this run moved.")
     values = np.array(result.moves["values"], float)
     kind = name_interval(result.test_share, drawn=result.interval == INDEPENDENT)
-    return Fact("Way of the median point by the chosen epoch, in sd", corrected_t(values, result.test_share, (0.0, math.inf), kind), ABOVE)
+    return Fact(
+        "Way of the median point by the chosen epoch, in sd",
+        corrected_t(values, result.test_share, (0.0, math.inf), kind),
+        ABOVE,
+    )
 
 
 def measure_moving(bundle: Bundle, spec: RunSpec) -> list[Fact]:
