@@ -10,7 +10,6 @@ from engine.analysis.threshold_tables import compute_reliability
 from engine.examples.bundle import Bundle
 from engine.examples.facts import SWEEP, average_gap, read_history, read_records, read_scores
 from engine.report import svg
-from engine.stats.intervals import Interval
 
 SIZE = (421, 190)
 """Of a picture of a card."""
@@ -21,7 +20,7 @@ def draw_gap_by_ratio(bundle: Bundle) -> str:
     rows = []
     for number, name in ((2, "5:1"), (4, "20:1"), (0, "100:1")):
         interval = average_gap(bundle.result(number), "before", name).found
-        rows.append(svg.Row(name, interval.mean, _format_interval(interval), interval.low, interval.high))
+        rows.append(svg.Row(name, interval.mean, f"{interval.mean:.2f}", interval.low, interval.high))
     return svg.draw_intervals(
         rows, label="Mean generalization gap of plain training at three ratios", x_title="Generalization gap", lowest=0.0
     )
@@ -108,7 +107,3 @@ def draw_ratios(bundle: Bundle) -> str:
         y=(max(0.0, lowest - 0.05), 1.0),
         size=SIZE,
     )
-
-
-def _format_interval(interval: Interval) -> str:
-    return f"{interval.mean:.2f} [{interval.low:.2f}, {interval.high:.2f}]"

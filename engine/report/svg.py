@@ -119,7 +119,7 @@ def draw_lines(
     """
     width, height = size
     left, right, top, bottom = 40, 8, 8, 36
-    right += round(6.6 * max((len(line.name) for line in drawn), default=0))
+    right += round(7.4 * max((len(line.name) for line in drawn), default=0))
 
     def at_x(v: float) -> float:
         return left + (v - x[0]) / (x[1] - x[0]) * (width - left - right)
