@@ -21,6 +21,8 @@ SIDEWAYS = 6
 """Datasets that fit beside each other; above these the panels scroll."""
 FULL, NARROW = 190, 132
 """Pixels of a panel's width at least, where they scroll and where they do not."""
+WIDE = {1: 640, 2: 480}
+"""Datasets -> pixels of a panel's width at most."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def draw(methods: Sequence[tuple[str, str]], ratios: Sequence[str], columns: Seq
     pitch = min(WIDEST, max(CLOSEST, (HEIGHT / max(1, len(methods)) - 25) / max(1, len(ratios))))
     block = pitch * len(ratios) + 25
     height = block * len(methods)
-    least = FULL if len(columns) > SIDEWAYS else NARROW
+    least, most = FULL if len(columns) > SIDEWAYS else NARROW, WIDE.get(len(columns), FULL * 2)
     pills = "".join(
         f'<button type="button" data-choose="{text(c.name)}" aria-pressed="false">{text(c.title)}</button>' for c in columns
     )
@@ -62,7 +64,8 @@ def draw(methods: Sequence[tuple[str, str]], ratios: Sequence[str], columns: Seq
     return (
         f'<div role="group" aria-label="{text(alt(methods, columns))}">'
         + (f'<div class="pills" role="group" aria-label="Dataset">{pills}</div>' if len(columns) > 1 else "")
-        + f'<div class="scroll" style="--least:{least}px"><div class="panels"><div class="names">{names}</div>{panels}</div></div>'
+        + f'<div class="scroll" style="--least:{least}px;--most:{most}px"><div class="panels">'
+        + f'<div class="names">{names}</div>{panels}</div></div>'
         + f'<p class="quiet note"><span>{text(note)}</span><span>{text(help)}</span></p></div>'
     )
 
@@ -104,7 +107,9 @@ def _draw_panel(
             drawn.append(f'<span class="block" style="top:{row * block:g}px"></span>')
         for number, label in enumerate(ratios):
             if (spot := column.spots.get((key, label))) is not None:
-                drawn.append(_draw_spot(spot, key, scale, row * block + _find_top(number, pitch), f"{column.name}|{key}|{label}"))
+                drawn.append(
+                    _draw_spot(spot, key, scale, row * block + _find_top(number, pitch), f"{column.name}|{key}|{label}")
+                )
     return (
         f'<div class="panel" data-part="{text(column.name)}"><div class="head"><b title="{text(column.title)}">{text(column.title)}</b>'
         f'<span class="quiet">{text(column.rows)}</span></div>'
