@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.charts.palette import SOFT_INK, Stroke, safe
+from app.charts.palette import INK, SOFT_INK, Stroke, safe
 
 GAP = 16.0
 """Pixels between two labels at least."""
-LETTERS = 20
+LETTERS = 24
 """Letters of a label at most."""
 ROOM, LETTER = 44, 7
 """Pixels to the right of a line's end before the label, and of a letter."""
@@ -72,7 +72,7 @@ def make_labels(ends: Sequence[End], height: float) -> dict[str, list[dict[str, 
                 "y": y,
                 "yref": "paper",
             }
-            | {"yanchor": "middle", "showarrow": False, "font": {"size": 13}}
+            | {"yanchor": "middle", "showarrow": False, "font": {"size": 13, "color": INK[0]}}
         )
     return {"annotations": notes, "shapes": shapes}
 

@@ -49,12 +49,13 @@ def both(colour: str) -> str:
 def span_differences(intervals: Sequence[Interval]) -> Scale:
     """Return one scale for these differences, the same on both sides of zero.
 
-    The widest tenth of the intervals does not count, unless it is of a mean: its ends are cut, with an arrow.
+    Where the widest interval is more than twice as far from zero as nine tenths of them, its end is cut, with an arrow.
     """
     means = [abs(one.mean) for one in intervals if math.isfinite(one.mean)]
     ends = sorted(max(abs(one.low), abs(one.high)) for one in intervals if math.isfinite(one.low) and math.isfinite(one.high))
     usual = ends[min(len(ends) - 1, math.ceil(0.9 * len(ends)) - 1)] if ends else 0.0
-    reach = 1.12 * max([0.02, usual, *means])
+    widest = ends[-1] if ends and ends[-1] <= 2 * usual else 1.25 * usual
+    reach = 1.06 * max([0.02, widest, *(1.1 * mean for mean in means)])
     return Scale(-reach, reach)
 
 

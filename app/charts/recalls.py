@@ -17,13 +17,18 @@ HEIGHT = 440
 
 
 def figure(curves: Sequence[Curve], prevalence: float, chance: str) -> go.Figure:
-    """Draw means over replicates, and chance as a dotted line.
+    """Draw means over replicates, and chance as a dotted line. Where all end alike, labels stand in the order of average precision.
 
     prevalence: NaN where the curves are of test rows with different ones; then there is no line. chance: its name.
     """
     means = [centre(curve.precision) for curve in curves]
     ends = [
-        End(min(1.0, max(0.0, float(mean[-1]) / 1.03)), curve.label, curve.stroke, format_change(curve.mean).removeprefix("+"))
+        End(
+            min(1.0, max(0.0, (float(mean[-1]) + 1e-6 * curve.mean) / 1.03)),
+            curve.label,
+            curve.stroke,
+            format_change(curve.mean).removeprefix("+"),
+        )
         for curve, mean in zip(curves, means, strict=True)
     ]
     labels = make_labels(ends, HEIGHT)

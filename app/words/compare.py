@@ -137,11 +137,11 @@ SETTING_NAME, SETTINGS_DIFFER, MEASURES_BOTH = "setting", "Settings that differ 
 OPEN_LAB = "Open in the Lab"
 
 NUMBERS_NOTE = "{metric} by run, with 95% intervals. Differences are to plain training. p is after Holm over {cells}."
-SHARE_HELP = "Share of the gain from all rows that the method recovers, where that gain is above 0."
+SHARE_HELP = "Share of the gain: what the method adds, relative to what all rows add, where that is above 0."
 REPORT, REPORT_HELP = "Report", "One file with every picture and number. It opens without a network."
 COLUMNS = {
     "dataset": "Dataset", "ratio": "Ratio", "method": "Method", "state": "State", "mean": "Mean", "interval": "95% interval",
-    "difference": "Difference", "between": "Its interval", "p": "p, Holm", "share": "Share recovered",
+    "difference": "Difference", "between": "Its interval", "p": "p, Holm", "share": "Share of the gain",
     "seconds": "Seconds", "n": "Replicates",
 }  # fmt: skip
 TO = "{low} to {high}"

@@ -16,6 +16,7 @@ from app.words import compare as words
 from app.words import naming
 from app.words.text import format_count, format_ratio
 from engine.report import ReportRequest, write_report
+from engine.stats.intervals import Interval
 from engine.stats.verdict import format_change
 
 PIECE = View(7, "Numbers", needs=("records",))
@@ -66,7 +67,7 @@ def make_frame(records: Sequence[Record]) -> pd.DataFrame:
             "difference": _write(gap.mean, sign=True),
             "between": _write_ends(gap.low, gap.high, sign=True),
             "p": "" if p is None else shorten(f"{p:.2g}"),
-            "share": "" if part.mean != part.mean else f"{100 * part.mean:.0f}%".replace("-", "\N{MINUS SIGN}"),
+            "share": _write_share(part),
             "seconds": "" if r["seconds"] is None else f"{r['seconds']:.3g}",
             "n": str(r["n"] or ""),
         }
@@ -82,6 +83,14 @@ def _write(value: float, *, sign: bool = False) -> str:
 
 def _write_ends(low: float, high: float, *, sign: bool = False) -> str:
     return "" if low != low or high != high else words.TO.format(low=_write(low, sign=sign), high=_write(high, sign=sign))
+
+
+def _write_share(one: Interval) -> str:
+    """Return '43%, 12% to 71%'; '' for NaN."""
+    if one.mean != one.mean:
+        return ""
+    mean, low, high = (f"{100 * v:.0f}%".replace("-", "\N{MINUS SIGN}") for v in (one.mean, one.low, one.high))
+    return f"{mean}, {words.TO.format(low=low, high=high)}" if one.low == one.low else mean
 
 
 def flatten_records(records: Sequence[Mapping[str, Any]], metric: str) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.charts import pr, recalls, side_by_side
+from app.charts import palette, pr, recalls, side_by_side
 from app.charts.side_by_side import Gap
 from app.frame import links
 from app.marks import draw_marks
@@ -157,15 +157,17 @@ def _draw_list(which: str, label: str, id: str | None, lines: Mapping[str, str])
 
 
 def _draw_both(one: Shown, other: Shown, catalog: Mapping[str, Any]) -> None:
+    scenes = [_read_scene(shown) for shown in (one, other)]
+    films = all(scene is not None for scene in scenes)
     with st.container(key=f"compare-pair-{one.job.state}"):
         left, right = st.columns(2, gap="medium")
         for column, shown, title, which in (
             (left, one, words.FIRST_RUN, "run"), (right, other, words.SECOND_RUN, "beside")
         ):  # fmt: skip
             with column:
-                if shown.job.state == "done":
+                if shown.job.state == "done" and films:
                     stage.play_film(shown, 0, f"compare.player.{which}", group="compare", title=title)
-                else:
+                elif shown.job.state != "done":
                     state = words.STATES[shown.job.state].format(reason=shown.job.reason)
                     st.info(escape(words.PAIR_STATE.format(which=title, state=state), 300), icon=":material/hourglass_empty:")
                     panel.draw_ending(shown, shown.job.device, key=f"compare.again.{which}")
@@ -175,16 +177,16 @@ def _draw_both(one: Shown, other: Shown, catalog: Mapping[str, Any]) -> None:
                         share.offer_code(shown.main.spec, catalog, f"pair-{which}")
         if one.result is None or other.result is None:
             return
-        st.caption(words.PAIR_PLANE if has_one_plane(one, other) else words.PAIR_PLANES)
-        _draw_measures(one, other, one.result, other.result)
+        if films:
+            st.caption(words.PAIR_PLANE if has_one_plane(*scenes) else words.PAIR_PLANES)
+        _draw_measures(one, other, one.result, other.result, catalog)
 
 
-def has_one_plane(one: Shown, other: Shown) -> bool:
+def has_one_plane(one: Scene | None, other: Scene | None) -> bool:
     """Whether both films are drawn in the same plane with the same ends."""
-    scenes = [_read_scene(shown) for shown in (one, other)]
-    if scenes[0] is None or scenes[1] is None:
+    if one is None or other is None:
         return False
-    return all(list(getattr(scenes[0], name)) == list(getattr(scenes[1], name)) for name in ("centre", "half", "axes"))
+    return all(list(getattr(one, name)) == list(getattr(other, name)) for name in ("centre", "half", "axes"))
 
 
 def _read_scene(shown: Shown) -> Scene | None:
@@ -192,19 +194,18 @@ def _read_scene(shown: Shown) -> Scene | None:
     return next((event for _, event in events if isinstance(event, Scene)), None)
 
 
-def _draw_measures(one: Shown, other: Shown, mine: Result, theirs: Result) -> None:
+def _draw_measures(one: Shown, other: Shown, mine: Result, theirs: Result, catalog: Mapping[str, Any]) -> None:
     """Draw the differences of all measures on one scale, both curves, and the settings that differ."""
     paired = whatif.has_same_test_rows(one.main.spec, other.main.spec) and mine.n == theirs.n
     left, right = st.columns(2, gap="medium")
     with left, st.container(key="compare-beside-done"):
         if paired:
-            gaps = list_gaps(mine, theirs)
-            draw_marks(side_by_side.draw(gaps), key="compare-gaps")
+            draw_marks(side_by_side.draw(list_gaps(mine, theirs)), key="compare-gaps")
             st.caption(words.PAIR_SCALE.format(n=format_count(mine.n, "replicate")))
         else:
             st.caption(words.PAIR_OTHER_ROWS)
         changed = pd.DataFrame(
-            whatif.find_differences(one.main.spec, other.main.spec),
+            list_changes(one.main.spec, other.main.spec, catalog),
             columns=[words.SETTING_NAME, words.FIRST_RUN, words.SECOND_RUN],
         )
         st.dataframe(changed, hide_index=True, alt=words.SETTINGS_DIFFER, key="compare.differing")
@@ -213,7 +214,22 @@ def _draw_measures(one: Shown, other: Shown, mine: Result, theirs: Result) -> No
             share.offer_table(changed, "settings", "compare-differing", words.SETTINGS_DIFFER, text=list(changed))
             share.offer_table(measures, "two-runs", "compare-measures", words.MEASURES_BOTH)
     with right:
-        _draw_curves(one, other)
+        _draw_curves(one, other, catalog)
+
+
+def list_changes(one: RunSpec, other: RunSpec, catalog: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return (setting, the first run's, the second's) where they differ, under the names that the forms show.
+
+    Settings that one of two methods has not are left out: their methods differ.
+    """
+    fields = [f for m in catalog["methods"] if m["name"] in (one.method, other.method) for f in m["fields"]]
+    labels = {f["name"]: f["label"] for f in fields}
+    titles = {e["name"]: e["title"] for kind in ("methods", "datasets") for e in catalog[kind]}
+    return [
+        (labels.get(name, name), *(naming.format_cell(titles.get(value, value)) for value in values))
+        for name, *values in whatif.find_differences(one, other)
+        if one.method == other.method or "\N{EN DASH}" not in values
+    ]
 
 
 def list_gaps(mine: Result, theirs: Result) -> list[Gap]:
@@ -229,14 +245,16 @@ def list_gaps(mine: Result, theirs: Result) -> list[Gap]:
     return out
 
 
-def _draw_curves(one: Shown, other: Shown) -> None:
+def _draw_curves(one: Shown, other: Shown, catalog: Mapping[str, Any]) -> None:
     curves, shares = [], []
-    for key, label, shown in ((one.main.key, words.FIRST_RUN, one), ("beside", words.SECOND_RUN, other)):
+    same = one.main.spec.method == other.main.spec.method
+    for number, (label, shown) in enumerate(zip(name_runs(one, other, catalog), (one, other), strict=True)):
         result = shown.result
         if result is not None and "pr_recall" in result.arrays:
             ap = result.metric(DEFAULT_METRIC)
             arrays = (result.arrays["pr_recall"], np.atleast_2d(result.arrays["pr_precision"]))
-            curves.append(pr.Curve(key, label, *arrays, ap.mean, ap.low, ap.high))
+            pen = palette.distinct(2)[number] if same else palette.stroke(shown.main.spec.method)
+            curves.append(pr.Curve(str(number), label, *arrays, ap.mean, ap.low, ap.high, drawn=pen))
             shares.append(round(result.prevalence, 6))
     if len(curves) == 2:
         base = shares[0] if shares[0] == shares[1] else math.nan

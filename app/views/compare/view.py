@@ -47,7 +47,7 @@ STYLE = """<style>
   .st-key-compare-top > :last-child { flex: 1 0 100%; }
   .st-key-compare-top [class*="st-key-compare-state"] { justify-content: flex-start; flex-wrap: wrap; }
 }
-[data-testid="stSidebar"] [data-testid="stMultiSelect"] :has(> span[title]):has(> button) {
+[data-testid="stMultiSelect"] :has(> span[title]):has(> button) {
   background: light-dark(#E3F1EC, #173A2F); color: light-dark(#00644B, #3CC79A);
 }
 </style>"""
