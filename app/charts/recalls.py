@@ -22,15 +22,10 @@ def figure(curves: Sequence[Curve], prevalence: float, chance: str) -> go.Figure
     prevalence: NaN where the curves are of test rows with different ones; then there is no line. chance: its name.
     """
     means = [centre(curve.precision) for curve in curves]
-    ends = [
-        End(
-            min(1.0, max(0.0, (float(mean[-1]) + 1e-6 * curve.mean) / 1.03)),
-            curve.label,
-            curve.stroke,
-            format_change(curve.mean).removeprefix("+"),
-        )
-        for curve, mean in zip(curves, means, strict=True)
-    ]
+    ends = []
+    for curve, mean in zip(curves, means, strict=True):
+        height = min(1.0, max(0.0, (float(mean[-1]) + 1e-6 * curve.mean) / 1.03))
+        ends.append(End(height, curve.label, curve.stroke, format_change(curve.mean).removeprefix("+")))
     labels = make_labels(ends, HEIGHT)
     ticks = {"tickvals": [0, 0.25, 0.5, 0.75, 1], "ticktext": ["0", ".25", ".5", ".75", "1"]}
     fig = frame(

@@ -78,7 +78,8 @@ def format_p(p: float) -> str:
 
 def shorten(number: str) -> str:
     """Return '.36' of '0.36', '−.02' of '-0.02'."""
-    return number.replace("-", "\N{MINUS SIGN}").replace("0.", ".", 1) if "0." in number[:3] else number
+    short = number.replace("0.", ".", 1) if number.lstrip("-").startswith("0.") else number
+    return short.replace("-", "\N{MINUS SIGN}")
 
 
 def group_places(records: Sequence[Record]) -> dict[str, list[Record]]:

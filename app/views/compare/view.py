@@ -93,12 +93,14 @@ def page() -> None:
             st.fragment(draw_chips, run_every=TICK if now.active else None)(shown, now.active, example)
     every = 2 * TICK if now.active else None
     st.fragment(_draw_verdict, run_every=every)(shown, name, state["compare.metric"])
-    for text in state["compare.problems"]:
-        st.warning(escape(text, 400), icon=":material/link_off:")
+    problems = st.container()
     name, place = tabs.draw_tabs(titles, TABS)
     with place:
         st.fragment(_draw_view, run_every=every if view.needs else None)(shown, name, state["compare.metric"])
     _write(catalog, titles)
+    with problems:
+        for text in state["compare.problems"]:
+            st.warning(escape(text, 400), icon=":material/link_off:")
 
 
 def _load() -> dict[str, Any]:
