@@ -6,7 +6,7 @@ import abc
 import dataclasses
 import hashlib
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -281,7 +281,8 @@ class TableMethod(Method, abc.ABC):
         if most is not None:
             yield from explain_machine(sampled, task, most)
         synthetic = Synthetic(sampled.new.x, sampled.new.x, sampled.new.y, sampled.new.mask)
-        return (yield from self.fit_plain(task, cross_entropy, camera=camera, rows=sampled.rows, synthetic=synthetic))
+        fitted = yield from self.fit_plain(task, cross_entropy, camera=camera, rows=sampled.rows, synthetic=synthetic)
+        return replace(fitted, lines=sampled.lines)
 
 
 OPTIMISERS = ("adam", "sgd")

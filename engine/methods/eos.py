@@ -168,7 +168,7 @@ class EOS(DecoupledMethod):
                 features = embedded(net, sampled.new)
                 camera.track_points(features, lambda: features.x)
         yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, chosen.score)
-        return Fitted(net, chosen.epoch, synthetic, enemies=sampled.enemies)
+        return Fitted(net, chosen.epoch, synthetic, lines=sampled.lines)
 
     def refit(self, net: Net, task: Task, *, chosen: Chosen, meter: Meter, camera: Camera) -> Generator[Event, None, Refit]:
         """See DecoupledMethod."""
@@ -184,7 +184,7 @@ class EOS(DecoupledMethod):
             task, net, sampled.rows, batches, rate=warm_up(self.head_rate), decay=2e-4, epochs=self.head_epochs,
             warm_start=self.warm_start, meter=meter, camera=camera,
         )  # fmt: skip
-        return replace(trained, embedded=sampled.new, enemies=sampled.enemies)
+        return replace(trained, embedded=sampled.new, lines=sampled.lines)
 
     def _sampled_steps(self, task: Task) -> int:
         """Steps of one pass over the over-sampled rows."""
