@@ -51,7 +51,8 @@ class Method(abc.ABC):
     """A way to train on imbalanced data. Subclasses are final: they have a name, fields made by `param`, and `fit`.
 
     Class attributes of a subclass (the catalog has them under the same names):
-    name: as typed at the terminal. title: as shown. family: one of `engine.methods.FAMILIES`. kinds: of data it takes.
+    name: as typed at the terminal. title: as shown. named: (parameters, title) of runs that have a title of their own, first one first.
+    family: one of `engine.methods.FAMILIES`. kinds: of data it takes.
     source: algorithm, paper and variant. ranked: False for oracles.
     presets: preset -> parameters that differ from the defaults. deviations: preset -> remaining differences from the source.
     suited: kind of data -> preset whose values are the defaults there (`engine.spec.run.default_params`).
@@ -70,6 +71,7 @@ class Method(abc.ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
+    named: ClassVar[tuple[tuple[Mapping[str, Any], str], ...]] = ()
     family: ClassVar[str]
     kinds: ClassVar[tuple[str, ...]]
     source: ClassVar[str]
@@ -111,6 +113,7 @@ class Method(abc.ABC):
             "name": cls.name,
             "classifier": f"{cls.__name__}Classifier" if cls.ranked and "tabular" in cls.kinds else "",
             "title": cls.title,
+            "named": [[to_plain(dict(values)), title] for values, title in cls.named],
             "family": cls.family,
             "kinds": list(cls.kinds),
             "source": cls.source,

@@ -44,6 +44,17 @@ class EOS(DecoupledMethod):
 
     name = "eos"
     title = "EOS (three-phase)"
+    named: ClassVar = (
+        ({"sampler": "none", "space": "pixel"}, "Plain training without sampling"),
+        ({"sampler": "none"}, "Three-phase without sampling"),
+        ({"sampler": "eos", "space": "pixel"}, "EOS on input rows"),
+        ({"sampler": "smote", "space": "pixel"}, "SMOTE on input rows"),
+        ({"sampler": "borderline-smote", "space": "pixel"}, "Borderline-SMOTE on input rows"),
+        ({"sampler": "balanced-svm", "space": "pixel"}, "Balanced SVM on input rows"),
+        ({"sampler": "smote"}, "Three-phase with SMOTE"),
+        ({"sampler": "borderline-smote"}, "Three-phase with Borderline-SMOTE"),
+        ({"sampler": "balanced-svm"}, "Three-phase with balanced SVM"),
+    )
     family = "deep"
     kinds = ("tabular", "points", "images")
     source = (

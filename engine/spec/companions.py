@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.spec import limits
+from engine.spec.fields import catalog_field
 from engine.spec.run import RunSpec, find_entry
 
 BASELINE, ORACLE = "ce", "potential"
@@ -43,7 +44,8 @@ def list_companions(spec: RunSpec, catalog: Mapping[str, Any]) -> tuple[list[Com
     spec = spec.complete(catalog)
     method = find_entry(catalog, "methods", spec.method)
     control = next((name for name, change in method["controls"].items() if _has_values(spec, change)), None)
-    label = f"{method['title']}, {control}" if control else method["title"]
+    named = name_run(spec, catalog)
+    label = f"{named}, {control}" if control and named == method["title"] else named
     role = {BASELINE: "baseline"}.get(spec.method, "method") if method["ranked"] else "oracle"
     members = [Companion(control or spec.method, label, role, spec)]
     for name, change in method["controls"].items():
@@ -69,6 +71,16 @@ def list_companions(spec: RunSpec, catalog: Mapping[str, Any]) -> tuple[list[Com
             seen.add(id)
             unique.append(member)
     return unique, why if spec.method != ORACLE else ""
+
+
+def name_run(spec: RunSpec, catalog: Mapping[str, Any]) -> str:
+    """The title of a completed run: its method's, or the own one of its parameters, such as 'Three-phase with SMOTE'.
+
+    Raises UnknownName.
+    """
+    method = find_entry(catalog, "methods", spec.method)
+    own = (title for values, title in catalog_field(method, "named") if _has_values(spec, values))
+    return str(next(own, method["title"]))
 
 
 def explain_no_potential(spec: RunSpec, dataset: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from engine.text import quote
 KINDS = {int: "int", float: "float", bool: "bool", str: "choice", tuple: "ints"}
 
 CATALOG_DEFAULTS: dict[str, Any] = {
+    "named": [],
     "pen": dataclasses.asdict(UNKNOWN),
     "control_pens": {},
     "needs": [],
