@@ -59,7 +59,7 @@ TERMS: dict[str, str] = {
         "potential's own gain has an interval above 0."
     ),
     # training
-    "Plain training (CE)": (
+    "Plain training": (
         "Training with cross-entropy on the rows as they are, with nothing done about the imbalance. Every other method is "
         "held against it."
     ),
@@ -252,7 +252,7 @@ ALIASES = {
     "ap": "Average precision",
     "pr": "Precision-recall curve",
     "ir": "Ratio",
-    "ce": "Plain training (CE)",
+    "ce": "Plain training",
     "gap": "Generalization gap",
     "oracle": "Potential",
     "confidence interval": "Interval",

@@ -77,11 +77,11 @@ def run(arguments: argparse.Namespace) -> int:
             results[member.key] = store.result(member.spec.run_id(find_entry(catalog, "datasets", spec.dataset)["fingerprint"]))
         if member.role != "control" or arguments.no_controls:
             continue
-        say(f"control: {member.label}")
+        say(f"control: {member.key}")
         control = _compute(member.spec, arguments, store, catalog)
         results[member.key] = control
         delta = result.difference(control)
-        answer["controls"][member.label] = {
+        answer["controls"][member.key] = {
             "run_id": control.run_id,
             "metrics": control.to_json()["metrics"],
             "difference": {"metric": DEFAULT_METRIC, "mean": delta.mean, "low": delta.low, "high": delta.high},

@@ -66,6 +66,7 @@ class ExplicitGradient(TableMethod):
     }
     suited: ClassVar = {"points": "visible"}
     controls: ClassVar = {"frozen": {"eta_points": 0.0}, "CE, equal steps": {"copies": 0}}
+    control_titles: ClassVar = {"CE, equal steps": "Equal steps"}
     pen = Pen("green", "solid", "circle")
     control_pens: ClassVar = {"frozen": Pen("sky", "dash", "cross"), "CE, equal steps": Pen("orange", "dot", "triangle-down")}
     cost = 1.5

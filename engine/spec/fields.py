@@ -22,6 +22,7 @@ KINDS = {int: "int", float: "float", bool: "bool", str: "choice", tuple: "ints"}
 CATALOG_DEFAULTS: dict[str, Any] = {
     "named": [],
     "pen": dataclasses.asdict(UNKNOWN),
+    "control_titles": {},
     "control_pens": {},
     "needs": [],
     "cost": 1.0,
