@@ -20,8 +20,8 @@ from engine.text import quote
 KINDS = {int: "int", float: "float", bool: "bool", str: "choice", tuple: "ints"}
 
 CATALOG_DEFAULTS: dict[str, Any] = {
-    "named": [],
     "pen": dataclasses.asdict(UNKNOWN),
+    "named": [],
     "control_titles": {},
     "control_pens": {},
     "needs": [],
