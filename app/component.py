@@ -30,7 +30,9 @@ def register_component(name: str, assets: Path) -> Mount:
         full = f"{name}-{_hash_files(assets)}"
         if manager.get_component_asset_root(f"lab{name}.{full}") is None:
             # What Streamlit does for a component of an installed package; this one lives in the app.
-            manager.register_from_manifest(ComponentManifest(f"lab{name}", "1", [ComponentConfig(full, assets.name)]), assets.parent)
+            manager.register_from_manifest(
+                ComponentManifest(f"lab{name}", "1", [ComponentConfig(full, assets.name)]), assets.parent
+            )
         known[name] = st.components.v2.component(f"lab{name}.{full}", js=f"{name}.js", css=f"{name}.css")
     return known[name]
 

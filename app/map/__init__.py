@@ -79,7 +79,15 @@ def encode_map(
             lost = np.full(len(scene["y"]), -1)
             arrays += [("base", "i4", lost), ("partner", "i4", lost), ("step", "f4", np.full(len(lost), np.nan))]
     head["maps"] = [
-        {"name": one.name, "title": one.title, "said": one.said, "alt": one.alt, "state": one.state, "note": one.note, "why": one.why}
+        {
+            "name": one.name,
+            "title": one.title,
+            "said": one.said,
+            "alt": one.alt,
+            "state": one.state,
+            "note": one.note,
+            "why": one.why,
+        }
         for one in layouts
     ]
     arrays += [(f"xy.{one.name}", "i2", _to_units(one.xy)) for one in layouts if one.xy is not None]
@@ -114,7 +122,7 @@ def _fill(data: bytes) -> bytes:
 
 
 def decode_map(payload: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The reference reader of `encode_map`: (head, flat arrays by name). It does what assets/data.js does, for tests of what a page sends."""
+    """The reference reader of `encode_map`: (head, flat arrays by name). It does what assets/data.js does, for tests of a page."""
     (length,) = struct.unpack_from("<I", payload)
     head = json.loads(payload[4 : 4 + length])
     body, at, arrays = zlib.decompress(payload[4 + length :]), 0, {}

@@ -108,13 +108,23 @@ class MapView {
       this.trigger("need", head.run);
       return;
     }
-    for (const { name } of head.maps) if (arrays[`xy.${name}`]) this.maps.set(name, Float32Array.from(arrays[`xy.${name}`]));
     this.readTheme();
+    for (const { name } of head.maps) if (arrays[`xy.${name}`]) this.takePlaces(name, Float32Array.from(arrays[`xy.${name}`]));
     const first = head.maps.find(({ name }) => this.maps.has(name))?.name ?? "";
     if (!this.technique && first) this.show(this.maps.has(head.first) ? head.first : first);
     else if (this.wanted && this.maps.has(this.wanted)) this.show(this.wanted);
     this.refresh();
     this.invalidate();
+  }
+
+  // New places of a way; the points fly there where it is the one that is seen.
+  takePlaces(name, xy) {
+    const before = this.maps.get(name);
+    if (before?.every((value, k) => value === xy[k])) return;
+    const from = before && name === this.technique ? { places: this.places(), view: this.view } : null;
+    this.maps.set(name, xy);
+    for (const key of [...this.grids.keys()]) if (key.startsWith(`${name}|`)) this.grids.delete(key);
+    if (from) this.fly(from.places, from.view);
   }
 
   keep(head, arrays) {
@@ -166,11 +176,17 @@ class MapView {
     const viewBefore = this.view;
     this.technique = name;
     this.wanted = "";
+    this.fly(before, viewBefore);
+  }
+
+  // from, viewFrom: where the points were, null where they were nowhere.
+  fly(from, viewFrom) {
     this.names = null;
     this.lasso = null;
+    this.isZoomed = false;
     this.view = this.fit();
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    this.flight = before && viewBefore && !still ? { from: before, viewFrom: viewBefore, began: performance.now() } : null;
+    this.flight = from && viewFrom && !still ? { from, viewFrom, began: performance.now() } : null;
   }
 
   get xy() {
@@ -417,10 +433,10 @@ class MapView {
       button.type = "button";
       button.dataset.technique = entry.name;
       button.textContent = entry.title;
-      const ready = this.maps.has(entry.name);
-      if (!ready && entry.note) button.append(Object.assign(document.createElement("small"), { textContent: entry.note }));
+      const ready = entry.state === "ready";
+      if (entry.note) button.append(Object.assign(document.createElement("small"), { textContent: entry.note }));
       button.title = ready ? "" : entry.why;
-      button.disabled = !ready && entry.state === "off";
+      button.disabled = entry.state === "off" && !this.maps.has(entry.name);
       button.setAttribute("aria-pressed", String(entry.name === (this.wanted || this.technique)));
     });
     while (ui.techniques.children.length > head.maps.length) ui.techniques.lastChild.remove();

@@ -6,6 +6,8 @@ import { SYNTHETIC, TEST } from "./data.js";
 const MAX_BARS = 10;
 const MAX_IMAGES = 16;
 const MAX_LINES = 3;
+const MAX_EACH = 3; // images of a class where nothing is chosen
+const MAX_CLASSES = 10;
 const MAX_COLUMNS = 14;
 const MAX_ROWS = 3; // nearest rows of a table beside a row
 
@@ -129,8 +131,8 @@ export class Panel {
     const names = present.filter((c) => seen.has(c)).map((c) => this.head.classes[c]);
     if (real.length) {
       this.caption(isLasso && names.length <= 3 ? fill(words.rows, { names: names.join(", ") }) : words.some);
-      const chosen = isLasso ? spread(real, MAX_IMAGES) : this.chooseEach(real);
-      this.drawGrid(chosen.map((i) => this.makeImage(i)));
+      if (isLasso) this.drawGrid(spread(real, MAX_IMAGES).map((i) => this.makeImage(i)));
+      else this.drawEach(real);
     }
     if (!made.length || !isLasso) return;
     if (scene.made) {
@@ -141,13 +143,15 @@ export class Panel {
     }
   }
 
-  // Two rows of each class, at most MAX_IMAGES.
-  chooseEach(real) {
+  // Some rows of each class, one class a column.
+  drawEach(real) {
     const own = new Map();
     for (const i of real) own.set(this.scene.y[i], [...(own.get(this.scene.y[i]) ?? []), i]);
-    const each = Math.max(1, Math.floor(MAX_IMAGES / own.size));
-    const classes = spread([...own.keys()].sort((a, b) => a - b), MAX_IMAGES);
-    return classes.flatMap((c) => spread(own.get(c), each));
+    const classes = spread([...own.keys()].sort((a, b) => a - b), MAX_CLASSES);
+    const chosen = classes.map((c) => spread(own.get(c), MAX_EACH));
+    const images = [];
+    for (let k = 0; k < MAX_EACH; k++) chosen.forEach((rows) => images.push(rows[k] === undefined ? make("span") : this.makeImage(rows[k])));
+    this.drawGrid(images, Math.max(6, classes.length));
   }
 
   drawLines(made) {
@@ -240,8 +244,9 @@ export class Panel {
 
   // ---- pieces ----
 
-  drawGrid(images) {
+  drawGrid(images, columns = 8) {
     const grid = make("div", "grid");
+    if (columns !== 8) grid.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
     grid.append(...images);
     this.element.append(grid);
   }
