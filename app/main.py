@@ -21,7 +21,8 @@ from app.views.gallery import examples
 
 # The icon is a file of ours: Streamlit fetches named icons and emoji for the browser's tab from another host.
 icon = Path(__file__).resolve().with_name("icon.svg")
-st.set_page_config("Imbalance Lab", page_icon=str(icon), layout="wide", initial_sidebar_state=340)
+st.set_page_config("Imbalance Lab", page_icon=str(icon), layout="wide", initial_sidebar_state=288)
+st.logo(str(icon.with_name("logo.svg")))
 pages = {
     "lab": st.Page(lab_module.page, title="Lab", url_path="lab", default=True),
     "compare": st.Page(compare_module.page, title="Compare", url_path="compare"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -41,34 +42,38 @@ def _draw_status() -> None:
             st.markdown(DEMO, help=visitor.explain_demo())
         return
     with st.container(key="status-alive" if living else "status-silent"):
-        st.markdown(describe_status(store, living, queue), help=HELP)
+        said = describe_status(living, describe_silence(store) if not living else "")
+        st.markdown(said, help=describe_engine(living, queue))
 
 
-DEMO = ":blue[:material/movie:] **Demonstration** · recorded runs; nothing is trained here"
+DEMO = ":blue[:material/movie:] **Demonstration**: recorded runs"
 REPLACED = (
     ":orange[:material/warning:] The store's file was deleted or replaced {ago} ago. What was in it, runs in progress too, "
-    "is no longer shown: these pages show the file that is there now."
+    "is no longer shown. These pages show the file that is there now."
 )
-STARTING = ":blue[:material/hourglass_top:] **Engine starting**"
-HELP = (
-    "The engine is the process that trains; this page only shows. Memory is the engine's with its workers. "
-    "Queue: runs waiting, everybody's."
-)
+STARTING = ":blue[:material/hourglass_top:] Engine starting"
+HELP = "The engine is the process that trains; this page shows."
 
 
-def describe_status(store: Store, living: list[EngineInfo], queue: dict[str, int]) -> str:
-    """Return the status line as markdown."""
-    waiting = f"{queue['running']} running, {queue['queued']} waiting"
+def describe_status(living: Sequence[EngineInfo], silence: str) -> str:
+    """Return the engine's state in two or three words, as markdown. silence: for how long no engine has answered."""
     if not living:
-        return f":orange[:material/power_off:] **No engine** · {describe_silence(store)} · {waiting}"
-    busy, slots = sum(e.busy for e in living), sum(e.slots for e in living)
-    device = escape(living[0].device or ", ".join(living[0].devices) or "starting", 40)
-    several = "" if len(living) == 1 else f" · {len(living)} engines"
-    memory = sum(e.memory_mb for e in living)
-    mark = ":green[:material/check_circle:] **Engine ready**" if any(e.ready for e in living) else STARTING
+        return f":orange[:material/power_off:] **No engine** · {silence}"
     if trouble := next((e.trouble for e in living if e.trouble), ""):
-        mark = f":orange[:material/warning:] **Engine in trouble**: {escape(trouble, 200)}"
-    return f"{mark}{several} · {device} · {busy} of {format_count(slots, 'slot')} busy · {memory:,.0f} MiB · {waiting}"
+        return f":orange[:material/warning:] **Engine in trouble**: {escape(trouble, 200)}"
+    return ":green[:material/check_circle:] Engine ready" if any(e.ready for e in living) else STARTING
+
+
+def describe_engine(living: Sequence[EngineInfo], queue: Mapping[str, int]) -> str:
+    """Return what the engine runs on and what it does now, one short sentence each."""
+    waiting = f"Runs of everybody: {queue['running']} running, {queue['queued']} waiting."
+    if not living:
+        return f"{HELP} {waiting}"
+    device = escape(living[0].device or ", ".join(living[0].devices) or "unknown", 40)
+    slots, memory = sum(e.slots for e in living), sum(e.memory_mb for e in living)
+    busy = f"{sum(e.busy for e in living)} of {format_count(slots, 'slot')} busy. {memory:,.0f} MiB in use."
+    several = "" if len(living) == 1 else f"{len(living)} engines. "
+    return f"{HELP} {several}Device: {device}. {busy} {waiting}"
 
 
 def describe_silence(store: Store) -> str:

@@ -1,12 +1,11 @@
-"""What every page begins with: its styles, and the line with the product's name, the engine's state, the glossary and the
-size."""
+"""What every page begins with: its styles, and the engine's state and the glossary in the bar on top."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from app.charts import palette
-from app.frame import start
+from app.frame import headline
 from app.frame.status import draw_status
 from app.parts import share, size
 from app.words import glossary
@@ -21,11 +20,19 @@ _DESTRUCTIVE = (
     + "color: light-dark({}, {}); }}".format(*palette.PAPERS)
 )
 _STYLE = """<style>
-[data-testid="stSidebarHeader"] { height: 2.5rem; margin-bottom: 0; }
+/* the grid: the bar is 60 high, what a page draws begins at 68; texts in the main part have 24 or 64 at their sides */
+[data-testid="stMainBlockContainer"] { padding: 68px 64px 32px; max-width: none; }
+.stApp:has([data-testid="stSidebar"][data-collapsed="false"]) [data-testid="stMainBlockContainer"] {
+  padding-left: 24px; padding-right: 24px;
+}
+[data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] { gap: 6px; }
+[data-testid="stSidebarHeader"] { height: 64px; margin-bottom: 0; }
+[data-testid="stLogoLink"] { display: inline-flex; align-items: center; gap: 9px; text-decoration: none; }
+[data-testid="stLogoLink"]::after { content: "Imbalance Lab"; font-weight: 700; font-size: 16.5px; letter-spacing: -.1px; white-space: nowrap; }
+@media (max-width: 1023px) { header [data-testid="stLogoLink"]::after { content: ""; } }
+[data-testid="stSidebarUserContent"] { padding-left: 0; padding-right: 0; }
 div:has(> .st-key-run-bar) { position: sticky; bottom: 0; z-index: 5; }
-.st-key-run-bar { padding: .6rem 0 .4rem; background: light-dark(#F8F8F7, #21201D); border-top: 1px solid rgba(128, 128, 128, .25); }
-.st-key-headline p { font-size: 1.15rem; line-height: 1.5; text-wrap: pretty; }
-.st-key-findings p { line-height: 1.5; text-wrap: pretty; }
+.st-key-run-bar { padding: .6rem 0 .4rem; background: light-dark(#F8F8F7, #1B1C1F); border-top: 1px solid rgba(128, 128, 128, .25); }
 label[data-testid="stWidgetLabel"][disabled] { color: light-dark(#595A63, #B5B3AC); }
 [data-testid="stCaptionContainer"] { opacity: 1; color: light-dark(#595A63, #B5B3AC); }
 :is(a, button, summary, input, [tabindex]):focus-visible { outline: 2px solid light-dark(#00644B, #3CC79A); outline-offset: 2px; }
@@ -41,11 +48,17 @@ label[data-testid="stWidgetLabel"][disabled] { color: light-dark(#595A63, #B5B3A
 [data-testid="stCode"] .token:is(.number, .parameter) { color: light-dark(#A84300, #FF9A5C) !important; }
 /* a code's copy button: Streamlit hides it, from Tab too, until a mouse comes by */
 [data-testid="stCode"] > div, [data-testid="stCode"] > div > div { visibility: visible; opacity: 1; }
-.st-key-top-tools { flex: none; width: auto; flex-wrap: nowrap; }
+.st-key-top-tools { position: fixed; top: 12px; right: 60px; z-index: 999991; flex: none; width: auto; height: 36px; flex-wrap: nowrap; }
 .st-key-top-tools > * { flex: none; width: auto; min-width: 0; }
-.st-key-status-line p { font-size: .875rem; }
+.st-key-top-tools :is(p, button) { font-size: .875rem; white-space: nowrap; }
+.stElementContainer:has(> [data-testid="stHtml"] style:only-child) { display: none; }
 .st-key-run button[kind="primary"]:not(:disabled) { color: light-dark(#FFFFFF, #06281D); }
-@media (min-width: 768px) { [data-testid="stMainBlockContainer"] { padding-left: 2.5rem; padding-right: 2.5rem; } }
+@media (max-width: 767px) {
+  [data-testid="stMainBlockContainer"], .stApp [data-testid="stMainBlockContainer"] { padding: 64px 12px 24px !important; }
+  .st-key-top-tools { right: 48px; }
+  .st-key-top-tools .st-key-glossary { display: none; }
+}
+@media (max-height: 799px) and (min-width: 768px) { .st-key-strip { display: none; } }
 .st-key-thumbs img { image-rendering: pixelated; border-radius: 4px; border: 1px solid rgba(128, 128, 128, .35); margin: 0 3px; }
 </style>""".replace("</style>", f"{_DESTRUCTIVE}\n</style>")
 
@@ -55,19 +68,11 @@ def draw_styles() -> None:
     size.begin_page()
     share.begin_page()
     st.html(_STYLE)
+    st.html(headline.STYLE)
 
 
-def draw_head(active: bool, *, follow: bool = True) -> None:
-    """Draw the line on top, and the five steps where a visitor has begun them.
-
-    active: something on this page is running. follow: False where the page has a place of its own for the steps.
-    """
-    with st.container(horizontal=True, vertical_alignment="center", key="status-line", gap="medium"):
-        st.markdown("##### Imbalance Lab", width="content")
-        with st.container(width="stretch"):
-            draw_status(active=active)
-        with st.container(horizontal=True, vertical_alignment="center", width="content", key="top-tools", gap="small"):
-            glossary.draw_button()
-            size.draw_switch()
-    if follow:
-        start.follow_steps()
+def draw_head(active: bool) -> None:
+    """Draw the engine's state and the glossary in the bar on top. active: something on this page is running."""
+    with st.container(horizontal=True, vertical_alignment="center", width="content", key="top-tools", gap="small"):
+        draw_status(active=active)
+        glossary.draw_button(size.draw_switch)

@@ -30,6 +30,7 @@ def begin_page() -> None:
     A page calls it before it reads its address.
     """
     state, query = st.session_state, st.query_params
+    state.pop("size.changed", None)
     if "size.big" not in state:
         state["size.big"] = query.get("size") == "big"
     if is_enlarged() and query.get("size") != "big":
@@ -41,14 +42,16 @@ def begin_page() -> None:
 
 
 def draw_switch() -> None:
-    """Draw the switch between the two sizes."""
+    """Draw the switch between the two sizes. In a dialog it draws the whole page again, which closes the dialog."""
     state = st.session_state
     state["size.pick"] = is_enlarged()
 
     def take() -> None:
-        state["size.big"] = bool(state["size.pick"])
+        state["size.big"], state["size.changed"] = bool(state["size.pick"]), True
 
-    st.toggle("Big", key="size.pick", on_change=take, help="Presenter size: larger text, pictures and player, for a projector.")
+    st.toggle("Large text and pictures", key="size.pick", on_change=take, help="For a projector.")
+    if state.pop("size.changed", False):
+        st.rerun()
 
 
 def fit_figure(figure: Any) -> Any:

@@ -149,6 +149,8 @@ def _describe_scene(scene: Scene, majority: int | None) -> dict[str, Any]:
     return {
         "centre": list(scene.centre),
         "half": list(scene.half),
+        "data_centre": scene.data_centre,
+        "data_half": scene.data_half,
         "share": scene.share,
         "exact": scene.exact,
         "axes": list(scene.axes),

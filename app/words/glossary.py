@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -58,7 +59,7 @@ TERMS: dict[str, str] = {
         "potential's own gain has an interval above 0."
     ),
     # training
-    "Plain training (CE)": (
+    "Plain training": (
         "Training with cross-entropy on the rows as they are, with nothing done about the imbalance. Every other method is "
         "held against it."
     ),
@@ -251,7 +252,7 @@ ALIASES = {
     "ap": "Average precision",
     "pr": "Precision-recall curve",
     "ir": "Ratio",
-    "ce": "Plain training (CE)",
+    "ce": "Plain training",
     "gap": "Generalization gap",
     "oracle": "Potential",
     "confidence interval": "Interval",
@@ -312,18 +313,18 @@ def search_terms(wanted: str) -> list[str]:
     return sorted(places, key=lambda n: (places[n], _normalise(n)))
 
 
-def draw_button() -> None:
-    """Draw the button that opens the list."""
-    st.fragment(_draw_button)()
+def draw_button(more: Callable[[], None] | None = None) -> None:
+    """Draw the button that opens the list. more: draws what stands at the foot of the dialog."""
+    st.fragment(_draw_button)(more)
 
 
-def _draw_button() -> None:
+def _draw_button(more: Callable[[], None] | None) -> None:
     """Draw the button. A fragment: nothing else is drawn again, and the list is sent when it is opened."""
     if st.button("Glossary", icon=":material/dictionary:", type="tertiary", key="glossary"):
-        st.dialog("Glossary", width="medium", icon=":material/dictionary:")(draw_list)()
+        st.dialog("Glossary", width="medium", icon=":material/dictionary:")(draw_list)(more)
 
 
-def draw_list() -> None:
+def draw_list(more: Callable[[], None] | None = None) -> None:
     """Draw the search and its results, in a dialog."""
     wanted = st.text_input("Search", key="glossary.search", placeholder="interval, AP, potential …")
     there = search_terms(wanted or "")
@@ -332,3 +333,5 @@ def draw_list() -> None:
             st.markdown("\n\n".join(f"**{n}.** {TERMS[n]}" for n in there))
         else:
             st.caption("No word of the glossary has that in it.")
+    if more is not None:
+        more()

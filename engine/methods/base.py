@@ -55,7 +55,8 @@ class Method(abc.ABC):
     source: algorithm, paper and variant. ranked: False for oracles.
     presets: preset -> parameters that differ from the defaults. deviations: preset -> remaining differences from the source.
     suited: kind of data -> preset whose values are the defaults there (`engine.spec.run.default_params`).
-    controls: label -> parameters changed to make the control that isolates the method's claim.
+    controls: key -> parameters changed to make the control that isolates the method's claim.
+    control_titles: key -> title as shown, where it is not the key with a capital.
     pen, control_pens: pens of the method and its controls in charts; no two methods or controls have the same pen.
     needs: modules imported on first use, besides torch, numpy and scikit-learn.
     cost: seconds of a run divided by those of plain training on equally many rows and epochs.
@@ -78,6 +79,7 @@ class Method(abc.ABC):
     deviations: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     suited: ClassVar[Mapping[str, str]] = {}
     controls: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    control_titles: ClassVar[Mapping[str, str]] = {}
     pen: ClassVar[Pen]
     control_pens: ClassVar[Mapping[str, Pen]] = {}
     needs: ClassVar[tuple[str, ...]] = ()
@@ -122,6 +124,7 @@ class Method(abc.ABC):
             "suited": dict(cls.suited),
             "controls": {k: to_plain(dict(v)) for k, v in cls.controls.items()},
             "pen": dataclasses.asdict(cls.pen),
+            "control_titles": {k: cls.control_titles.get(k, k[0].upper() + k[1:]) for k in cls.controls},
             "control_pens": {k: dataclasses.asdict(v) for k, v in cls.control_pens.items()},
             "needs": list(cls.needs),
             "cost": cls.cost,

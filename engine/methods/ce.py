@@ -19,7 +19,7 @@ class CE(DeepMethod):
     """Plain training with cross-entropy: nothing is done about the imbalance. The baseline every method is held against."""
 
     name = "ce"
-    title = "Plain training (CE)"
+    title = "Plain training"
     family = "plain"
     kinds = ("tabular", "points", "images")
     source = "Baseline CE of Yasinnik et al., section 5; two logits instead of one."

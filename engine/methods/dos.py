@@ -71,6 +71,7 @@ class DOS(DeepMethod):
         "CE, equal epochs": {"k": 0, "k_majority": 0, "lambda_f": 0.0, "r": 1},
         "CE on copies, equal steps": {"k": 0, "k_majority": 0, "lambda_f": 0.0},
     }
+    control_titles: ClassVar = {"CE, equal epochs": "Equal epochs", "CE on copies, equal steps": "Equal steps on copies"}
     pen = Pen("green", "longdash", "square")
     control_pens: ClassVar = {
         "CE, equal epochs": Pen("orange", "longdash", "x"),

@@ -22,7 +22,7 @@ class Potential(DeepMethod):
     """An oracle, not a method: plain training with the withheld real minority rows given back. What better rows could give."""
 
     name = "potential"
-    title = "Potential (oracle)"
+    title = "All rows"
     family = "oracle"
     kinds = ("tabular", "points", "images")
     ranked: ClassVar[bool] = False

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.spec import limits
+from engine.spec.fields import catalog_field
 from engine.spec.run import RunSpec, find_entry
 
 BASELINE, ORACLE = "ce", "potential"
@@ -43,11 +44,14 @@ def list_companions(spec: RunSpec, catalog: Mapping[str, Any]) -> tuple[list[Com
     spec = spec.complete(catalog)
     method = find_entry(catalog, "methods", spec.method)
     control = next((name for name, change in method["controls"].items() if _has_values(spec, change)), None)
-    label = f"{method['title']}, {control}" if control else method["title"]
+    titles = catalog_field(method, "control_titles")
+    label = f"{method['title']}, {_lower(titles.get(control, control))}" if control else method["title"]
     role = {BASELINE: "baseline"}.get(spec.method, "method") if method["ranked"] else "oracle"
     members = [Companion(control or spec.method, label, role, spec)]
     for name, change in method["controls"].items():
-        members.append(Companion(name, name, "control", spec.with_(params=dict(spec.params) | change).complete(catalog)))
+        members.append(
+            Companion(name, titles.get(name, name), "control", spec.with_(params=dict(spec.params) | change).complete(catalog))
+        )
     others = {entry["name"]: entry for entry in catalog["methods"]}
     dataset = find_entry(catalog, "datasets", spec.dataset)
     why = explain_no_potential(spec, dataset)
@@ -75,8 +79,8 @@ def explain_no_potential(spec: RunSpec, dataset: Mapping[str, Any]) -> str:
     """One sentence where no minority row is withheld, else ''."""
     if spec.imbalance.profile == "native":
         if dataset.get("parts"):
-            return "No row is removed from this set: there is no potential to compare with."
-        return "The data are used as they come: no row was withheld, so there is no potential to compare with."
+            return "No rows are removed from this set. There is no run with all rows to compare with."
+        return "No rows are removed. There is no run with all rows to compare with."
     if spec.imbalance.profile == "remove":
         return ""
     counts = limits.class_counts(dataset, spec.data)
@@ -84,9 +88,13 @@ def explain_no_potential(spec: RunSpec, dataset: Mapping[str, Any]) -> str:
     if any(kept[c] < counts[c] for c in limits.minority_classes(kept)):
         return ""
     return (
-        f"The data are at least as skewed as {spec.imbalance.ratio:g}:1 already, so no minority row was dropped: "
-        "there is no potential to compare with."
+        f"The ratio of the data is {spec.imbalance.ratio:g}:1 or higher already, so no rows are removed. "
+        "There is no run with all rows to compare with."
     )
+
+
+def _lower(title: str) -> str:
+    return title[0].lower() + title[1:]
 
 
 def _has_values(spec: RunSpec, change: Mapping[str, Any]) -> bool:

@@ -95,7 +95,7 @@ def catalog(*, devices: Sequence[str] = ("cpu",), available: bool = True) -> dic
         "device": "A processor",
         "devices": list(devices),
         "methods": [
-            _method("ce", "Plain training (CE)", "plain", MODEL, kinds=EVERY),
+            _method("ce", "Plain training", "plain", MODEL, kinds=EVERY),
             _method("smote", "SMOTE", "sampling", [*TABLE, field("neighbours", "int", 5, low=1, high=20)]),
             _method(
                 "explicit-gradient",
@@ -114,7 +114,7 @@ def catalog(*, devices: Sequence[str] = ("cpu",), available: bool = True) -> dic
                 kinds=EVERY,
                 controls={"no over-sampling": {"sampler": "none"}},
             ),
-            _method("potential", "Potential (oracle)", "oracle", MODEL, ranked=False, kinds=EVERY),
+            _method("potential", "All rows", "oracle", MODEL, ranked=False, kinds=EVERY),
         ],
         "embeddings": embedding.describe_techniques(),
         "datasets": [

@@ -45,7 +45,7 @@ def test_a_clear_case_says_all_of_it() -> None:
     said = told(fabricate.spec(**CAREFUL))
     assert plain(said.headline) == "Explicit gradient beats plain training."
     assert said.findings[0].startswith("At 20:1, average precision: **Explicit gradient 0.4")
-    for part in ("frozen 0.", "CE, equal steps 0.", "Plain training"):
+    for part in ("Frozen 0.", "Equal steps 0.", "Plain training"):
         assert part in said.findings[0]
     assert "All rows would add ." in words(said) and "Moving beats frozen points." in words(said)
     assert "The method recovers 4" in words(said) and "corrected resampled t" in said.fine and "over 20 replicates" in said.fine
@@ -56,7 +56,7 @@ def test_a_clear_case_says_all_of_it() -> None:
 def test_moving_is_said_to_help_only_above_frozen_not_above_ce() -> None:
     said = plain(words(told(fabricate.spec(**CAREFUL), control=0.4501)))
     assert "Moving beats" not in said and "No difference found between moving and frozen points." in said
-    assert "No difference found between explicit gradient and CE, equal steps." in said
+    assert "No difference found between explicit gradient and equal steps." in said
     assert "beats plain training" not in said
 
 
@@ -97,7 +97,7 @@ def test_a_share_is_recovered_only_where_the_run_is_above_plain_training(sd: flo
 
 def test_native_data_have_no_potential_and_say_why() -> None:
     said = told(fabricate.spec("glass2", ratio=None, **CAREFUL))
-    assert said.findings[0].startswith("Natural (11.6:1), average precision") and "no row was withheld" in words(said)
+    assert said.findings[0].startswith("Natural (11.6:1), average precision") and "No rows are removed" in words(said)
     assert "recovers" not in words(said)
 
 

@@ -27,6 +27,7 @@ def test_every_page_takes_the_word_and_keeps_it(look: Callable[..., AppTest], st
     at.query_params["size"] = "big"
     at.run()
     assert not at.exception and kept(at)["size"] == "big"
+    at.button(key="glossary").click().run()
     assert at.toggle(key="size.pick").value and any("--lab-zoom" in h.proto.body for h in at.get("html"))
     assert not any("link has the word" in w.value for w in at.warning)
     at.toggle(key="size.pick").set_value(False).run()
@@ -37,6 +38,7 @@ def test_a_view_keeps_its_own_words(look: Callable[..., AppTest], store: Store) 
     run = fabricate.family_done(store, fabricate.spec())
     page = look(run=run.id, size="big")
     assert kept(page)["run"] == run.id and kept(page)["size"] == "big"
+    page.button(key="glossary").click().run()
     page.toggle(key="size.pick").set_value(False).run()
     assert kept(page)["run"] == run.id and "size" not in page.query_params
 

@@ -17,7 +17,7 @@ HOSTILE = "<script>alert('x')</script>\"onload=x =1+1 | \\end{document} \u202etx
 TREES = {"learning_rate": 0.1, "n_iter_no_change": 10}
 
 METHODS = (
-    ("ce", "Plain training (CE)", 0.412, 10), ("class-weights", "Class weights", 0.431, 10), ("threshold", "Threshold tuning", 0.412, 10),
+    ("ce", "Plain training", 0.412, 10), ("class-weights", "Class weights", 0.431, 10), ("threshold", "Threshold tuning", 0.412, 10),
     ("smote", "SMOTE", 0.455, 10), ("focal", "Focal loss", 0.405, 5), ("explicit-gradient", "Explicit gradient", 0.492, 10),
     ("eos", "EOS (three-phase)", 0.447, 5), ("dos", "DOS", 0.388, 2), ("trees", "Gradient-boosted trees", 0.521, 10),
 )  # fmt: skip

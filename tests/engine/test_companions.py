@@ -39,7 +39,7 @@ def test_plain_on_both_parts_is_beside_a_set_that_has_them() -> None:
         assert (both.spec.method, both.spec.data["given"], both.role) == ("ce", GIVEN, "control")
         assert both.spec.with_(data=plain.spec.data) == plain.spec and both.spec.run_id("") != plain.spec.run_id("")
         assert both.spec.complete(catalog) == both.spec
-        assert why.startswith("No row is removed") and all(m.role != "oracle" for m in members)
+        assert why.startswith("No rows are removed") and all(m.role != "oracle" for m in members)
     assert BOTH not in beside("explicit-gradient", "moons")
     given = list_companions(RunSpec("hidden-cluster", "ce", data={"given": GIVEN}), catalog)[0]
     assert [m.key for m in given] == ["ce"], "it is its own companion"

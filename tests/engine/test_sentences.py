@@ -63,7 +63,7 @@ def test_beats_and_worse_are_what_the_interval_is():
     seen = {"beats": 0, "worse": 0, "No difference": 0, "One split": 0}
     for _ in range(4000):
         interval, n = draw(rng)
-        said = verdict("SMOTE", "Plain training (CE)", interval, n)
+        said = verdict("SMOTE", "Plain training", interval, n)
         assert ("beats" in said.text) == (interval.low > 0 and n > 1)
         assert ("is worse" in said.text) == (interval.high < 0 and n > 1)
         assert (said.dot.look == "filled") == ("beats" in said.text or "worse" in said.text)
@@ -111,11 +111,11 @@ def test_the_first_state_that_applies_is_said():
         (State(), 5, "DOS beats plain training."),
     ]  # fmt: skip
     for state, n, text in order:
-        assert verdict("DOS", "Plain training (CE)", one if n == 1 else many, n, state).text == text
+        assert verdict("DOS", "Plain training", one if n == 1 else many, n, state).text == text
     together: dict[str, object] = {}  # with all that come after it, each is still the one that is said
     for state, n, text in reversed(order):
         together |= {f.name: v for f in dataclasses.fields(State) if (v := getattr(state, f.name)) != f.default}
-        assert verdict("DOS", "Plain training (CE)", one if n == 1 else many, n, State(**together)).text == text
+        assert verdict("DOS", "Plain training", one if n == 1 else many, n, State(**together)).text == text
     assert verdict("DOS", "CE", many, 5, State(silent=7.2)).text == "The engine is silent for 7 s."
     assert verdict("DOS", "CE", many, 5, State(cut=Cut(rule="recall .9"))).text == "No cut reaches recall .9."
     assert verdict("DOS", "CE", many, 5, State(cells=Cells(0, 0, 4))).text == "No difference found on 4 datasets."
@@ -150,9 +150,9 @@ def test_dos_beats_plain_training_only_where_it_beats_as_many_steps():
     assert judge_run(members, results).text == "DOS beats plain training."
     members, results, _ = family(DOS, level | {fair: 0.4501})
     said = judge_run(members, results)
-    assert said.text.startswith("No difference found between DOS and CE on copies, equal steps.")
+    assert said.text.startswith("No difference found between DOS and equal steps on copies.")
     members, results, _ = family(DOS, level | {fair: 0.50})
-    assert "DOS is worse than CE on copies, equal steps." in judge_run(members, results).text
+    assert "DOS is worse than equal steps on copies." in judge_run(members, results).text
     members, results, _ = family(DOS, level)  # it is not done yet
     said = judge_run(members, results)
     assert said.text == "No fair control yet: CE on copies, equal steps is not done." and said.dot.look == "none"
@@ -196,7 +196,7 @@ def cell(method: str, dataset: str, p: float | None, mean: float, ratio: float =
         "worse": bool(p is not None and p < 0.05 and mean < 0),
     }
     role = "baseline" if method == "ce" else "method"
-    return {"method": method, "title": {"ce": "Plain training (CE)"}.get(method, method.upper()), "dataset": dataset, "ratio": ratio,
+    return {"method": method, "title": {"ce": "Plain training"}.get(method, method.upper()), "dataset": dataset, "ratio": ratio,
             "role": role, "difference": None if method == "ce" else difference}  # fmt: skip
 
 

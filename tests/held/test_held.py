@@ -534,7 +534,7 @@ def papers(page: AppTest) -> None:
 
 
 def gallery(page: AppTest) -> None:
-    assert "Examples worth a look" in words(page) and page.toggle(key="size.pick").value is True
+    assert "Examples worth a look" in words(page)
     assert len([m for m in page.markdown if m.value.startswith("#### ")]) >= 8
 
 
