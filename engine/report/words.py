@@ -66,6 +66,7 @@ VALIDATION_TITLE, VALIDATION_CAPTION = "Validation average precision", "It choos
 LEARNING_HOW = "Lines are means over replicates. A gap separates two phases.{chosen}"
 CHOSEN = " Chosen epoch of the last phase, median: {epoch:g}."
 MOVED, PER_REPLICATE = "Moved, {name}", "Points of a replicate"
+MOVED_AT = "of a numeric column, at the chosen epoch"
 LOWER, LOWER_ALIKE = "Lower the validation loss", "Lower it with equal weight of classes"
 FRAME = "{title} of replicate {replicate}: {shown} of {n} synthetic points, each with its path; {when}"
 OWN_AXES, PLANE = "the two axes of the data", "a plane with {share:.0%} of the variance of training rows"
