@@ -47,7 +47,7 @@ def page() -> None:
     link = replace(link, problems=tuple(st.session_state["lab.problems"]))
     run = link.run or example
     shown, problem = panel.load_run(store, catalog, run, owner, is_example=link.run is None)
-    top.draw_head(shown is not None and shown.active, follow=shown is None or not shown.is_example)
+    top.draw_head(shown is not None and shown.active)
     with st.container(key="run-top"):  # one place whatever it holds: what follows keeps its place, and the player its picture
         if link.problems:
             lines = "\n".join(f"- {escape(text, 400)}" for text in link.problems)
@@ -139,7 +139,7 @@ def _draw_state(shown: Shown, link: lab_address.LabAddress) -> None:
     """Draw what is shown and what was measured; for a run that ended without a result, why, and a next step."""
     with st.container(key=f"run-state-{shown.job.state}"):
         if shown.is_example:
-            start.offer_steps()
+            start.draw_strip()
             st.caption(
                 ":material/movie: A recorded example, and not the only one: see the gallery."
                 if visitor.is_demo()
