@@ -54,7 +54,7 @@ DOORS = ("engine", "engine.data.catalog")
 
 APP_LAYERS = (
     ("app.component",),
-    ("app.charts", "app.player", "app.map", "app.drop", "app.words", "app.origin", "app.garbage"),
+    ("app.charts", "app.player", "app.map", "app.drop", "app.marks", "app.words", "app.origin", "app.garbage"),
     ("app.session", "app.form"),
     ("app.parts", "app.api"),
     ("app.frame", "app.preview"),
