@@ -42,7 +42,7 @@ def page() -> None:
     link = read_address(lambda: chooser.find_first(jobs, catalog, store, owner))
     shown, problem = panel.load_run(store, catalog, link.run, owner)
     other = panel.load_run(store, catalog, link.beside, owner)[0] if shown is not None else None
-    top.draw_head(any(s is not None and s.active for s in (shown, other)), follow=False)
+    top.draw_head(any(s is not None and s.active for s in (shown, other)))
     for text in link.problems:
         st.warning(escape(text, 400), icon=":material/link_off:")
     specs = chooser.draw_row(store, catalog, jobs, link.run, shown, owner)
