@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import COLOURS, centre, frame
+from app.charts.ends import End, label_ends
+from app.charts.palette import COLOURS, Stroke, centre, frame
 
 LINES = {
-    "adapted_loss": ("stepped classifier, validation rows", COLOURS["green"][0], "solid"),
-    "synthetic_loss": ("synthetic points only", COLOURS["vermilion"][0], "dash"),
+    "adapted_loss": ("validation rows, after the step", COLOURS["green"][0], "solid"),
+    "synthetic_loss": ("synthetic points", COLOURS["vermilion"][0], "dash"),
     "train_loss": ("training rows", COLOURS["sky"][0], "dot"),
     "valid_loss": ("validation rows", COLOURS["pink"][0], "dashdot"),
 }
@@ -35,14 +36,19 @@ def read_history(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: history[name] for name in LINES if name in history}
 
 
+HEIGHT = 260
+"""Pixels of the plot."""
+
+
 def figure(losses: Mapping[str, np.ndarray]) -> go.Figure:
-    """Mean loss over replicates per epoch; the axis is logarithmic where the values span more than a factor of 30."""
-    fig = frame("Epoch", "Cross-entropy, nats", height=240, legend_rows=len(losses))
-    finite = []
+    """Mean loss over replicates per epoch, labelled at the ends; the axis is logarithmic where the values span a factor of 30."""
+    fig = frame("Epoch", "Cross-entropy, nats", height=HEIGHT)
+    finite, ends = [np.empty(0)], []
     for name, values in losses.items():
         label, colour, dash = LINES[name]
         mean = centre(values)
         finite.append(mean[np.isfinite(mean) & (mean > 0)])
+        ends.append(End(label, float(finite[-1][-1]) if len(finite[-1]) else np.nan, Stroke(colour, dash, "circle")))
         fig.add_trace(
             go.Scatter(
                 x=np.arange(1, len(mean) + 1, dtype=np.float32),
@@ -53,11 +59,13 @@ def figure(losses: Mapping[str, np.ndarray]) -> go.Figure:
                 hovertemplate=f"%{{y:.3g}}<extra>{label}</extra>",
             )
         )
-    positive = np.concatenate(finite) if finite else np.empty(0)
-    if len(positive) and positive.max() > 30 * positive.min():
+    positive = np.concatenate(finite)
+    low, high = (float(positive.min()), float(positive.max())) if len(positive) else (0.0, 1.0)
+    if len(positive) and high > 30 * low:
         fig.update_yaxes(type="log", dtick=1)
+        label_ends(fig, ends, low / 1.3, high * 1.3, HEIGHT, log=True)
     else:
-        fig.update_yaxes(rangemode="tozero")
+        label_ends(fig, ends, 0.0, 1.08 * high, HEIGHT)
     return fig
 
 

@@ -14,7 +14,7 @@ from engine.events import Event, Running
 from engine.plain import to_plain
 from engine.spec import Imbalance, RunSpec
 from engine.spec.companions import list_companions
-from engine.spec.result import DEFAULT_METRIC, METRICS, Result
+from engine.spec.result import DEFAULT_METRIC, METRICS, PROBABILITY_METRICS, Result
 from engine.spec.run import PROFILES, WHERE, find_entry
 from engine.text import one_line, quote
 
@@ -159,12 +159,14 @@ def _summarise(answer: dict[str, Any], spec: RunSpec) -> str:
     lines = [f"{spec.method} on {spec.dataset}: {n}, {answer['interval']}"]
     for part, counts in answer["class_counts"].items():
         lines.append(f"  {part}: " + ", ".join(f"{label} {count:g}" for label, count in counts.items()))
-    for name, (label, _, _) in METRICS.items():
-        lines.append(f"  {label:<26} {_format_interval(answer['metrics'][name])}")
+    for name, (label, _, _) in (METRICS | PROBABILITY_METRICS).items():
+        if name in answer["metrics"]:
+            lines.append(f"  {label:<26} {_format_interval(answer['metrics'][name])}")
     lines.append(f"  (average precision of a random ranking: {answer['prevalence']:.3f})")
     if answer["moves"] is not None:
         lines.append(
-            f"  synthetic points moved {answer['moves']['median']:.3g} sd (median), {answer['moves']['largest']:.3g} sd at most"
+            f"  synthetic points moved {answer['moves']['median']:.3g} sd of a numeric column (median), "
+            f"{answer['moves']['largest']:.3g} sd at most, at the chosen epoch"
         )
     if share := answer["contributions"]:
         lines.append(

@@ -56,6 +56,7 @@ def prepare(
     images = dataset.images
     pieces: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {name: [] for name in PARTS}
     units: list[tuple[np.ndarray, np.ndarray]] = []
+    faint: list[np.ndarray] = []
     chosen = [cuts[r.seed][r.fold] if thin is None else thin(cuts[r.seed][r.fold], r) for r in replicates]
     for parts, replicate in zip(chosen, replicates, strict=True):
         table, _ = tables[replicate.seed]
@@ -65,6 +66,8 @@ def prepare(
             rows_of = _table_rows(table, scale, dtype)
         else:
             rows_of = _image_rows(images, parts.train, dtype)
+        shown = drawn[replicate.seed].faint
+        faint += [] if shown is None else [rows_of(parts.valid[shown[parts.valid]]).double().numpy()]
         for name in PARTS:
             which = getattr(parts, name)
             pieces[name].append((rows_of(which), torch.from_numpy(drawn[replicate.seed].y[which])))
@@ -85,6 +88,7 @@ def prepare(
         test_source=tuple(parts.test for parts in chosen),
         levels=() if k else tuple(len(levels) for levels in dataset.categories),
         units=tuple(units),
+        faint=tuple(faint),
     )
 
 

@@ -7,30 +7,13 @@ import math
 import numpy as np
 
 from engine.analysis.threshold_tables import compute_reliability
-from engine.events import UNIT
 from engine.examples.bundle import Bundle
 from engine.examples.facts import SWEEP, average_gap, read_history, read_records, read_scores
 from engine.report import svg
 from engine.stats.intervals import Interval
 
-MAX_WAYS = 60
-"""Largest number of moving points in a card's picture."""
-
-
-def draw_ways(bundle: Bundle) -> str:
-    """Real rows, and the paths of synthetic points from where they were copied."""
-    scene, last = bundle.film()
-    chosen = np.unique(np.linspace(0, len(last.points) - 1, min(MAX_WAYS, len(last.points))).round().astype(int))
-    rare = scene.labels != np.bincount(scene.labels).argmax()
-    common = np.flatnonzero(~rare)[:: max(1, int((~rare).sum()) // 160)]
-    kept = np.sort(np.concatenate([np.flatnonzero(rare), common]))
-    return svg.draw_moves(
-        scene.points[kept] / UNIT,
-        rare[kept],
-        scene.parents[chosen] / UNIT,
-        last.points[chosen] / UNIT,
-        label=f"Real rows of both classes and the way of {len(chosen)} synthetic points from where they were copied",
-    )
+SIZE = (421, 190)
+"""Of a picture of a card."""
 
 
 def draw_gap_by_ratio(bundle: Bundle) -> str:
@@ -57,6 +40,7 @@ def draw_gap_by_class(bundle: Bundle) -> str:
         y_title="gap",
         x=(0.0, len(classes) - 1.0),
         y=(0.0, top),
+        size=SIZE,
     )
 
 
@@ -75,6 +59,7 @@ def draw_spread(bundle: Bundle) -> str:
         y_title="spread",
         x=(0.0, max(1.0, len(lines[0].x) - 1.0)),
         y=(0.0, 1.1 * top),
+        size=SIZE,
     )
 
 
@@ -92,6 +77,7 @@ def draw_reliability(bundle: Bundle) -> str:
         x_title="promised",
         y_title="observed",
         diagonal=True,
+        size=SIZE,
     )
 
 
@@ -117,6 +103,7 @@ def draw_ratios(bundle: Bundle) -> str:
         x=(math.log2(5), math.log2(50)),
         x_ticks=[(math.log2(ratio), f"{ratio:g}:1") for ratio in SWEEP.ratios],
         y=(max(0.0, lowest - 0.05), 1.0),
+        size=SIZE,
     )
 
 

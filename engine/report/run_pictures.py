@@ -128,7 +128,8 @@ def draw_points(result: Result, film: tuple[Scene, Sequence[Frame]] | None) -> s
     """How far the synthetic points moved, what they do to the validation loss, and where the first replicate's began and ended."""
     pairs = []
     if result.moves is not None:
-        pairs += [(f"Moved, {name}", f"{doc.format_fixed(result.moves.get(name))} sd") for name in ("median", "largest")]
+        at = "of a numeric column, at the chosen epoch"  # one-hot columns and components are not scaled to sd
+        pairs += [(f"Moved, {name}", f"{doc.format_fixed(result.moves.get(name))} sd {at}") for name in ("median", "largest")]
     share = result.contributions
     if share:
         pairs += [

@@ -26,6 +26,8 @@ MOST_REAL = 1500
 MOST_MINORITY = 1000
 """Most real minority rows drawn where the majority needs the rest of MOST_REAL; otherwise all of them are drawn."""
 MOST_SYNTHETIC = 300
+MOST_FAINT = 300
+"""Most validation rows that are shown faintly."""
 EVERY_OTHER = 4
 """Replicates after the first are recorded at every fourth frame, since they are viewed less."""
 
@@ -257,6 +259,7 @@ def _scene(task: Task, rows: Rows, r: int, view: View, features: bool) -> Scene:
         parent_labels=np.zeros(0, np.uint8),
         data_centre=data_centre,
         data_half=data_half,
+        faint=view.to_int16(task.faint[r][:MOST_FAINT]) if task.faint and not features else np.zeros((0, 2), np.int16),
     )
 
 

@@ -230,7 +230,7 @@ class HiddenCluster:
         for g, moved in enumerate(limits.given_counts(vars(self))):
             parts[np.flatnonzero((parts == PARTS.index("valid")) & (every == g))[:moved]] = PARTS.index("train")
         dataset = numeric_only(self.name, "points", x, (every > 0).astype(np.int64), ("x", "y"), CLASSES)
-        return dataclasses.replace(dataset, parts=parts, redraw=self.make)
+        return dataclasses.replace(dataset, parts=parts, redraw=self.make, faint=every == 2)
 
 
 DRAWN: dict[str, type[HiddenCluster]] = {cls.name: cls for cls in (HiddenCluster,)}
