@@ -56,8 +56,8 @@ APP_LAYERS = (
     ("app.charts", "app.player", "app.drop", "app.words", "app.origin", "app.garbage"),
     ("app.session", "app.form"),
     ("app.parts", "app.api"),
-    ("app.frame", "app.server"),
-    ("app.run", "app.views.gallery", "app.views.papers"),
+    ("app.frame", "app.preview"),
+    ("app.run", "app.views.gallery", "app.views.papers", "app.server"),
     ("app.views.lab", "app.views.deep", "app.views.data", "app.views.compare", "app.views.runs"),
     ("app.main", "app.launch"),
 )

@@ -63,9 +63,9 @@ def _judge_active(label: str, state: str, progress: tuple[int, int], ahead: int,
     return verdict(label, "", None, 0, State(running=progress))
 
 
-def describe_shown(spec: RunSpec, catalog: Mapping[str, Any], native: float | None = None) -> str:
+def describe_shown(spec: RunSpec, catalog: Mapping[str, Any]) -> str:
     """Return 'two moons, 50:1'."""
-    return f"{_title(catalog, 'datasets', spec.dataset)}, {describe_imbalance(spec, native)}"
+    return f"{_title(catalog, 'datasets', spec.dataset)}, {describe_imbalance(spec)}"
 
 
 def describe_context(shown: Shown, catalog: Mapping[str, Any]) -> str:
@@ -74,16 +74,16 @@ def describe_context(shown: Shown, catalog: Mapping[str, Any]) -> str:
     return words.CONTEXT.format(
         what=words.EXAMPLE if shown.is_example else begin_small(shown.main.label),
         dataset=_title(catalog, "datasets", spec.dataset),
-        setting=describe_imbalance(spec, shown.native),
+        setting=describe_imbalance(spec),
         replicates=format_count(spec.replicates, "replicate"),
     )
 
 
-def describe_imbalance(spec: RunSpec, native: float | None = None) -> str:
+def describe_imbalance(spec: RunSpec) -> str:
     """Return '50:1', 'natural' or '90% of rows removed'."""
     imbalance = spec.imbalance
     if imbalance.profile == "native":
-        return words.NATURAL_SHORT + (f" {format_ratio(native)}" if native else "")
+        return words.NATURAL_SHORT
     if imbalance.profile == "remove":
         return words.REMOVED_SHORT.format(share=f"{100 * (imbalance.rate or 0):.3g}")
     return format_ratio(imbalance.ratio or 1) + words.FALLING.get(imbalance.profile, "")

@@ -61,7 +61,6 @@ ALSO_RUNS = "Also runs: {names}."
 # ---- the head of the page
 
 TITLE = "Lab"
-EMPTY = "Choose data and a method, then press Run."
 EMPTY_STAGE = "Choose data and a method, then press Run."
 SMALL_SCREEN = "On a small screen the form is behind » at the top."
 NO_ENGINE = "No engine is alive, so nothing trains now. `python -m app.launch` starts one with the page."

@@ -80,7 +80,7 @@ def test_a_first_visit_shows_the_bundled_example_without_pressing_anything(
     chosen = fabricate.family_done(other, spec(data={"noise": 0.3}, folds=4, seeds=5))
     ids = [chosen.id] + [job.id for job in other.jobs() if job.id != chosen.id]
     (tmp_path / "bundle").mkdir()
-    other.export(ids, tmp_path / "bundle" / "moons.zip")
+    other.export(ids, tmp_path / "bundle" / f"{recorded.SHOWN_FIRST}.zip")
     monkeypatch.setattr(recorded, "EXAMPLES", tmp_path / "bundle")
     page = look()
     assert "recorded example · two moons · 20:1 · 20 replicates" in words(page)

@@ -62,7 +62,7 @@ export class Clock {
     const { film } = this;
     if (film.hasEnded) {
       this.isLive = false;
-      this.isPlaying = film.head.autoplay && !this.reducedMotion.matches && film.last > 0;
+      this.isPlaying = film.head.autoplay && film.status === "finished" && !this.reducedMotion.matches && film.last > 0;
     }
     if (!this.isPlaying) this.position = film.last;
     this.callbacks.announce();

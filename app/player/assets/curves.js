@@ -67,7 +67,7 @@ export class Curves {
     const font = `12.5px ${getComputedStyle(element).fontFamily}`;
     const names = [...curves.map(({ label }) => label), ...(chance === null ? [] : [TEXT.chance(chance)])];
     const room = Math.min(MOST_LABEL, Math.max(...names.map((name) => measureText(name, `600 ${font}`))) + 1);
-    const box = { left: LEFT, top: TOP, width: width - LEFT - room - 20, height: height - TOP - BOTTOM };
+    const box = { left: LEFT, top: TOP, width: width - LEFT - room - 24, height: height - TOP - BOTTOM };
     box.x = (recall) => box.left + recall * box.width;
     box.y = (precision) => box.top + (1 - precision) * box.height;
     const svg = makeSvg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
@@ -110,10 +110,12 @@ export class Curves {
       const right = box.x(1);
       const isStrong = Boolean(curve && (curve.bold || curve.key === this.pointed));
       const stroke = curve ? this.colourOf(curve) : this.theme.fadeInk(0.7);
-      const style = { fill: "none", stroke, "stroke-width": curve ? 2.2 : 1, "stroke-dasharray": curve ? dashOf(curve.dash) : "1 3" };
-      svg.append(makeSvg("path", { d: `M${right + 2} ${y.toFixed(1)}L${right + 6} ${places[i].toFixed(1)}H${right + 14}`, ...style }));
+      const y2 = places[i].toFixed(1);
+      svg.append(makeSvg("path", { d: `M${right + 2} ${y.toFixed(1)}L${right + 6} ${y2}`, fill: "none", stroke, "stroke-width": 0.8 }));
+      const style = { stroke, "stroke-width": curve ? 2.4 : 1, "stroke-dasharray": curve ? dashOf(curve.dash) : "1 3" };
+      svg.append(makeSvg("line", { x1: right + 6, y1: y2, x2: right + 18, y2, ...style }));
       const shown = cutText(text, room, `${isStrong ? "600 " : ""}${font}`);
-      const label = makeText(right + 18, places[i] + 4, shown, { class: "end", "data-label": curve?.key ?? "chance", "font-weight": isStrong ? 650 : 400 });
+      const label = makeText(right + 22, places[i] + 4, shown, { class: "end", "data-label": curve?.key ?? "chance", "font-weight": isStrong ? 650 : 400 });
       label.append(makeSvg("title", {}, curve?.ap === undefined ? text : TEXT.withPrecision(text, formatShare(curve.ap))));
       svg.append(label);
     });

@@ -9,7 +9,6 @@ const FILM = `
   <div class="film-head"><b></b><span class="quiet"></span></div>
   <div class="stage" tabindex="0" role="group">
     <canvas role="img"></canvas>
-    <span class="axis x"></span><span class="axis y"></span>
     <div class="tip" hidden></div>
     <div class="empty"></div>
   </div>
@@ -20,6 +19,7 @@ export const TEMPLATE = `
   <div class="panel">
     <div class="head">
       <div class="joined views" role="group"></div>
+      <span class="pair-names"></span>
       <span class="chip said" role="status" hidden></span>
       <div class="actions"></div>
       <button type="button" class="icon more-actions" aria-expanded="false">\u22ef</button>
@@ -51,12 +51,12 @@ export function findElements(root) {
   const films = [...root.querySelectorAll(".film")].map((film) => {
     const inside = (selector) => film.querySelector(selector);
     return {
-      film, name: inside("b"), note: inside(".film-head span"), stage: inside(".stage"), canvas: inside("canvas"), axisX: inside(".axis.x"),
-      axisY: inside(".axis.y"), tip: inside(".tip"), empty: inside(".empty"),
+      film, name: inside("b"), note: inside(".film-head span"), stage: inside(".stage"), canvas: inside("canvas"),
+      tip: inside(".tip"), empty: inside(".empty"),
     };
   });
   const ui = {
-    films, head: find(".head"), views: find(".views"), said: find(".said"), actions: find(".actions"), more: find(".more-actions"),
+    films, head: find(".head"), views: find(".views"), said: find(".said"), names: find(".pair-names"), actions: find(".actions"), more: find(".more-actions"),
     help: find(".help"), helpPanel: find(".help-panel"), refusal: find(".refusal"), marks: find(".marks"),
     play: find(".play"), time: find(".time"), line: find(".time canvas"), live: find(".live"), speed: find(".speed"),
     pr: find(".pr"), side: find(".side"), below: find(".below"), picture: find(".difference-picture canvas"),
@@ -92,12 +92,24 @@ export function makeMarks(film, view) {
     }
   }
   marks.push(makeMark(drawStroke(ink, 1.8, "2 4"), film.hasPoints ? TEXT.before : TEXT.beforeFirst));
+  marks.push(makeAxes(film.scene, view));
   if (!exact) {
     const slice = makeElement("span", "quiet slice", TEXT.slice(Math.round(100 * share)));
     slice.title = TEXT.sliceMore;
     marks.push(slice);
   }
   return marks;
+}
+
+// The names of the axes, and a piece as long as it says.
+function makeAxes({ axes }, view) {
+  const names = makeElement("span", "quiet axes", TEXT.axes(...axes));
+  names.title = names.textContent;
+  if (!view.view) return names;
+  const { scaleX, scaleY } = view.view;
+  const sd = [0.1, 0.2, 0.5, 1, 2, 5].find((value) => value * scaleX >= 24) ?? 10;
+  names.title = TEXT.scale(names.textContent, sd, Math.round(sd * scaleX), Math.round(sd * scaleY));
+  return names;
 }
 
 function makeMark(picture, text) {

@@ -45,6 +45,7 @@ function placeAt(film, { first, last }, share) {
 export class Difference {
   constructor() {
     this.surface = new Surface();
+    this.other = { lines: [] }; // the right film's surface, for its boundary
     this.isKnown = false; // both films are there, in one plane
     this.largest = 0; // of the pair, over the whole film
     this.now = 0; // of the surfaces as they stand
@@ -72,6 +73,7 @@ export class Difference {
   // Takes the surfaces of two views as they stand.
   set(left, right) {
     const { values } = this.surface;
+    this.other = right;
     this.now = 0;
     for (let c = 0; c < values.length; c++) {
       values[c] = (left.values[c] - right.values[c]) / 255;

@@ -47,7 +47,7 @@ class Stage {
     this.follower = this.makeFollower();
     const showSelection = () => this.teller.showSelection();
     this.views = this.films.map((film, i) => new FilmView(this.root, this.ui.films[i], film, i ? this.follower : this.clock, { invalidate, showSelection }));
-    const shown = { majority: true, surface: true, trails: true, threads: false, contributions: true, arrows: true };
+    const shown = { majority: true, surface: true, trails: true, threads: false, contributions: true, arrows: true, scale: false };
     this.views.forEach((view) => Object.assign(view, { shown, overlay: (pen, of) => this.eachTool("draw", pen, of) }));
     this.words = this.views.map((view) => new Words(view.film, view.clock, view));
     this.timeline = new Timeline(this.ui, this.films[0], this.clock, this.views[0], this.words[0], invalidate);
@@ -281,6 +281,7 @@ class Stage {
     }
     for (const button of ui.views.children) button.setAttribute("aria-pressed", String(button.dataset.view === this.view));
     ui.views.hidden = views.length < 2;
+    ui.names.textContent = this.filmViews.length > 1 ? TEXT.sides(this.filmViews[0].label, this.filmViews[1].label) : "";
     const { isKnown } = this.difference;
     const isRefused = this.isPair && this.films.every(({ last }) => last >= 0) && !isKnown;
     ui.refusal.hidden = !isRefused || this.view !== "difference";
@@ -324,7 +325,7 @@ class Stage {
   }
 
   refreshFilm(view, i) {
-    const { name, note, empty, axisX, axisY, stage, film: element } = this.ui.films[i];
+    const { name, note, empty, stage, film: element } = this.ui.films[i];
     const { film } = view;
     const { scene, status, head } = film;
     const known = this.filmViews[i];
@@ -334,8 +335,6 @@ class Stage {
     note.textContent = known?.note ?? "";
     empty.hidden = Boolean(scene);
     if (!scene) empty.replaceChildren(makeElement("span", "", head.run ? this.words[i].describeAbsence() : TEXT.empty));
-    axisX.textContent = scene?.axes[0] ?? "";
-    axisY.textContent = scene?.axes[1] ?? "";
     const title = known?.label ? `${known.label}: ` : "";
     stage.setAttribute("aria-label", `${title}synthetic points over the decision surface, ${status}`);
     view.ui.canvas.setAttribute("aria-label", this.describe(i));

@@ -122,6 +122,14 @@ export function strokeStart(pen, theme) {
   pen.setLineDash([]);
 }
 
+// The boundary of a second film.
+export function strokeOther(pen, theme) {
+  pen.setLineDash([7, 5]);
+  strokePath(pen, theme.fadePaper(0.8), 4);
+  strokePath(pen, theme.ink, 1.8);
+  pen.setLineDash([]);
+}
+
 export function strokeBoundary(pen, theme) {
   strokePath(pen, theme.fadePaper(0.7), 5);
   strokePath(pen, theme.ink, 2.2);

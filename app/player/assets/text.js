@@ -20,6 +20,8 @@ export const TEXT = {
   raises: "copy, raises it",
   before: "boundary before moving",
   beforeFirst: "boundary of the first frame",
+  axes: (across, up) => `\u2192 ${across}  \u2191 ${up}`,
+  scale: (names, sd, across, up) => `${names}. ${sd} sd are ${across} px across and ${up} px up.`,
   slice: (share) => `slice, ${share}% of the variance`,
   sliceMore: "The surface is the model on a plane through the training mean.",
   // curves
@@ -53,6 +55,7 @@ export const TEXT = {
   moved: "Moved from its row",
   nearest: "Nearest row in the plane",
   nearestRow: (name, distance) => `${name}, ${distance}`,
+  sides: (left, right) => `left ${left}, right ${right}`,
   // keys
   keys: [
     ["Space", "play or pause"], ["\u2190 \u2192", "one frame"], ["Home End", "first, last frame"], ["+ \u2212", "speed"], ["[ ]", "next copy"],

@@ -7,7 +7,7 @@ import {
 } from "./marks.js";
 import { fitCanvas, locate, pageZoom } from "./pen.js";
 import { findBox, layOut } from "./plane.js";
-import { strokeBoundary, strokeStart, Surface, traceContours } from "./surface.js";
+import { strokeBoundary, strokeOther, strokeStart, Surface, traceContours } from "./surface.js";
 
 export const FACTORS = [1, 3, 10, 30]; // by which movement can be magnified
 const POINTER_REACH = 12; // px, to a synthetic point
@@ -30,7 +30,7 @@ export class FilmView {
     this.dpr = 1;
     this.font = "";
     this.theme = null;
-    this.shown = { majority: true, surface: true, trails: true, threads: true, contributions: true, arrows: false };
+    this.shown = { majority: true, surface: true, trails: true, threads: true, contributions: true, arrows: false, scale: true };
     this.factor = 1;
     this.selected = -1; // the synthetic point that was pressed
     this.hovered = null; // {synthetic: number} or {real: number}
@@ -39,7 +39,7 @@ export class FilmView {
     this.effects = []; // what each point does to the loss, see `listEffects`
     this.ghost = null; // {lines, scene}: an old boundary that is still shown
     this.overlay = null; // overlay(pen, view): drawn on top of all
-    this.difference = null; // {surface, most}: drawn in place of the film's surface
+    this.difference = null; // a `Difference`: drawn in place of the film's surface and points
     this.rowLayer = document.createElement("canvas"); // real rows: they never move
     this.rowKey = ""; // what the layer was drawn for
     this.surface = new Surface();
@@ -172,8 +172,8 @@ export class FilmView {
     pen.lineJoin = pen.lineCap = "round";
     if (film.last >= 0) this.drawSurface();
     this.drawRows();
-    if (film.last >= 0) this.drawSyntheticPoints();
-    drawScale(this);
+    if (film.last >= 0 && !this.difference) this.drawSyntheticPoints();
+    if (this.shown.scale) drawScale(this);
     this.overlay?.(pen, this);
   }
 
@@ -182,7 +182,10 @@ export class FilmView {
     surface.set(film, clock.position);
     if (this.difference) this.difference.surface.paintDifference(pen, view, theme, this.difference.most);
     else if (this.shown.surface) surface.paint(pen, view, theme);
-    if (this.ghost) {
+    if (this.difference) {
+      traceContours(pen, this.difference.other.lines, view);
+      strokeOther(pen, theme);
+    } else if (this.ghost) {
       traceContours(pen, moveLines(this.ghost, film.scene), view);
       strokeStart(pen, theme);
     } else if (film.startIndex >= 0 && film.startIndex < Math.floor(clock.position)) {
@@ -196,6 +199,7 @@ export class FilmView {
   drawRows() {
     const { dpr, rowLayer } = this;
     const { width, height } = this.view;
+    this.pen.globalAlpha = this.difference ? 0.35 : 1;
     const key = `${this.film.number}:${width}x${height}@${dpr}|${this.theme.key}|${this.shown.majority}|${JSON.stringify(this.box)}`;
     if (this.rowKey !== key) {
       this.rowKey = key;
@@ -206,6 +210,7 @@ export class FilmView {
       paintRows(pen, this);
     }
     this.pen.drawImage(rowLayer, 0, 0, width, height);
+    this.pen.globalAlpha = 1;
   }
 
   drawSyntheticPoints() {

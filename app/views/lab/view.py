@@ -39,10 +39,12 @@ _STYLE = """<style>
 .st-key-lab-row button { min-height: 26px; height: 26px; padding: 0 12px; font-size: 13.5px; }
 .st-key-lab-row .react-aria-ComboBox > div { min-height: 26px; height: 26px; font-size: 13px; }
 .st-key-context { flex-wrap: nowrap; }
+.st-key-strip ol.steps { height: 24px; margin: 0; padding: 0; }
 .st-key-lab-stage { margin-top: 2px; }
 .st-key-lab-said p { font-size: 14px; }
 .st-key-form-folds details { border-width: 1px 0 0; border-radius: 0; }
 .st-key-form-folds summary { padding: 7px 0; flex-direction: row-reverse; justify-content: space-between; }
+@media (min-width: 768px) { .st-key-run-state-welcome { display: none; } }
 @media (max-height: 799px) and (min-width: 768px) {
   .st-key-lab-row { position: absolute; top: 84px; right: 24px; width: auto !important; margin: 0; z-index: 3; }
   .st-key-lab-row:not(:has(.st-key-stale, .st-key-again)) { display: none; }
@@ -51,8 +53,8 @@ _STYLE = """<style>
   .st-key-lab-stage { margin-top: -6px; }
 }
 @media (max-width: 767px) {
-  .st-key-context { display: none; }
-  .st-key-lab-row:not(:has(.st-key-strip, .st-key-stale, .st-key-again)) { display: none; }
+  .st-key-context, .st-key-strip { display: none; }
+  .st-key-lab-row:not(:has(.st-key-stale, .st-key-again)) { display: none; }
 }
 </style>"""
 
@@ -107,6 +109,8 @@ def _read_address(
     if query is None:
         return state.read_link(), False
     link = lab_address.read_address(query, catalog, fallback)
+    if link.run is None and "replicate" not in query:
+        link = replace(link, replicate=recorded.first_replicate())
     bare = link.run is not None and "dataset" not in query
     spec = panel.read_spec(store, link.run, owner) if bare else None
     if spec is not None and not upload_id(spec.dataset):  # the form has no place for a person's own table
@@ -150,14 +154,12 @@ def _find_stale(shown: Shown | None, spec: RunSpec | None, catalog: Mapping[str,
 def _draw_nothing(store: Store, problem: str) -> None:
     """Draw an empty stage. problem: why the run that was asked for is not shown, '' where none was."""
     headline.draw_title(words.UNKNOWN if problem else words.TITLE)
-    with st.container(
-        key="run-state-unknown" if problem else "run-state-welcome", horizontal=True, vertical_alignment="center"
-    ):
+    with st.container(key="run-state-unknown" if problem else "run-state-welcome", horizontal=True):
         if problem:
             st.markdown(problem, width="content")
             st.button(words.BACK_TO_START, key="start", icon=":material/home:", on_click=address.follow_link, args=({},))
         else:
-            st.markdown(f"{words.EMPTY} {words.SMALL_SCREEN}", width="content")
+            st.markdown(words.SMALL_SCREEN, width="content")
     if not problem:
         panel.warn_no_engine(store)
     with st.container(key="lab-stage"):
@@ -238,7 +240,7 @@ def _draw_row(shown: Shown, link: lab_address.LabAddress, catalog: Mapping[str, 
 def _draw_context(shown: Shown, link: lab_address.LabAddress, catalog: Mapping[str, Any]) -> None:
     """Draw the chips on what is shown."""
     chips = list(heading.judge(shown).chips)
-    if shown.result is not None and shown.result.n > 1 and link.replicate:
+    if shown.result is not None and shown.result.n > 1 and link.replicate and not shown.is_example:
         chips.append(words.REPLICATE_OF.format(number=min(link.replicate, shown.result.n - 1) + 1, count=shown.result.n))
     headline.draw_chips([*chips, heading.describe_context(shown, catalog)])
 

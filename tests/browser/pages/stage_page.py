@@ -21,12 +21,11 @@ def pick(name, default):
 
 SIDEBAR = pick("bar", 1)
 st.set_page_config(page_title="stage", layout="wide", initial_sidebar_state=288)
-st.markdown(
+st.html(
     "<style>header{display:none !important}"
     ".block-container{padding:154px 24px 40px !important; max-width:none !important}"
     "@media (max-height:799px){.block-container{padding-top:128px !important}}"
     "@media (max-width:767px){.block-container{padding:164px 16px 40px !important}}</style>",
-    unsafe_allow_html=True,
 )
 if SIDEBAR:
     st.sidebar.write("Form")
