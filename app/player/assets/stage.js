@@ -4,6 +4,7 @@
 import { Clock } from "./clock.js";
 import { Curves } from "./curves.js";
 import { Film } from "./data.js";
+import { SideForm } from "./form.js";
 import { findAction } from "./keys.js";
 import { findElements, makeHelp, makeMarks, TEMPLATE } from "./layout.js";
 import { Loop } from "./loop.js";
@@ -65,6 +66,7 @@ class Stage {
     this.listeners = new AbortController();
     this.sizes = new ResizeObserver(() => this.resize());
     this.tools = TOOLS.map((Tool) => new Tool(this));
+    this.form = new SideForm();
     this.listen();
     this.refresh();
   }
@@ -114,6 +116,7 @@ class Stage {
       this.view = this.sideView;
     }
     if (!this.listViews().some(({ name }) => name === this.view)) this.view = this.listViews()[0]?.name ?? "";
+    this.form.shut(side.shut ?? "");
     if (isOther) this.eachTool("receive", side);
   }
 
