@@ -76,7 +76,7 @@ def figure(traces: Sequence[Trace]) -> go.Figure:
         )
         bounds.append(_highest(mean))
         there = mean[np.isfinite(mean)]
-        ends.append(End(trace.label, float(there[-1]) if len(there) else np.nan, ink, rank == 0))
+        ends.append(End(float(there[-1]) if len(there) else np.nan, trace.label, ink, bold=rank == 0))
     label_ends(fig, ends, 0.0, min(1.05, 1.08 * max(bounds)) or 1.0, HEIGHT)
     for name, before in traces[0].phases if traces else ():
         if before:

@@ -48,7 +48,7 @@ def figure(losses: Mapping[str, np.ndarray]) -> go.Figure:
         label, colour, dash = LINES[name]
         mean = centre(values)
         finite.append(mean[np.isfinite(mean) & (mean > 0)])
-        ends.append(End(label, float(finite[-1][-1]) if len(finite[-1]) else np.nan, Stroke(colour, dash, "circle")))
+        ends.append(End(float(finite[-1][-1]) if len(finite[-1]) else np.nan, label, Stroke(colour, dash, "circle")))
         fig.add_trace(
             go.Scatter(
                 x=np.arange(1, len(mean) + 1, dtype=np.float32),

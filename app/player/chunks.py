@@ -158,6 +158,7 @@ def _describe_scene(scene: Scene, majority: int | None) -> dict[str, Any]:
         "majority": majority,
         "real": len(scene.points),
         "parents": len(scene.parents),
+        "faint": scene.faint.ravel().tolist(),
     }
 
 

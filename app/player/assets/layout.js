@@ -85,6 +85,7 @@ export function makeMarks(film, view) {
     marks.push(makeMark(drawMarker(shape, colour, palette.edge, 5.2), name));
   }
   if (minority.length > 4) marks.push(makeElement("span", "quiet", `+ ${minority.length - 4}`));
+  if (film.scene.faint?.length) marks.push(makeMark(drawMarker("circle", "none", palette.minority[0], 4), TEXT.faint));
   if (film.hasPoints) {
     const isKnown = film.contributions && view.shown.contributions;
     for (const effect of isKnown ? ["lowers", "raises"] : ["unknown"]) {

@@ -17,9 +17,11 @@ export function effectColour(effect, palette) {
   return effect === "lowers" ? palette.helps : palette.synthetic;
 }
 
+const FAINT = 0.6; // opacity of validation rows that the data mark
+
 // Real rows on a pen of their own: they never move.
 export function paintRows(pen, view) {
-  const { points, labels, majority } = view.film.scene;
+  const { points, labels, majority, faint } = view.film.scene;
   const majoritySize = labels.length > 600 ? 2.4 : 2.8;
   const order = [...labels.keys()].sort((p, q) => (labels[q] === majority) - (labels[p] === majority));
   for (const i of order) {
@@ -33,6 +35,18 @@ export function paintRows(pen, view) {
     pen.fill();
     strokePath(pen, view.theme.palette.edge, isMajority ? 0.7 : 1.5);
   }
+  if (faint?.length) paintFaintRows(pen, view, faint);
+}
+
+// Validation rows that the data mark, as rings.
+function paintFaintRows(pen, view, faint) {
+  pen.globalAlpha = FAINT;
+  for (let i = 0; i < faint.length / 2; i++) {
+    pen.beginPath();
+    traceShape(pen, "circle", ...view.toPixels(faint, i), 4);
+    strokePath(pen, view.theme.palette.minority[0], 1.4);
+  }
+  pen.globalAlpha = 1;
 }
 
 // From each point to the row it was copied from.

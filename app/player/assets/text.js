@@ -18,6 +18,7 @@ export const TEXT = {
   copy: "copy",
   lowers: "copy, lowers the loss",
   raises: "copy, raises it",
+  faint: "validation",
   before: "boundary before moving",
   beforeFirst: "boundary of the first frame",
   axes: (across, up) => `\u2192 ${across}  \u2191 ${up}`,
