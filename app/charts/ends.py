@@ -1,71 +1,85 @@
-"""Labels at the ends of lines, in place of a legend box: ink with a piece of the line before them, pushed apart."""
+"""Labels at the right ends of lines, in place of a legend: ink, with a piece of the line before each, none closer than GAP."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-import plotly.graph_objects as go
+from app.charts.palette import INK, SOFT_INK, Stroke, safe
 
-from app.charts.palette import Stroke, safe
-
-GAP = 16
+GAP = 16.0
 """Pixels between two labels at least."""
-_PIECE, _SPACE = 14, 4
-"""Pixels of the piece of line, and of the space at both its sides."""
-_CHARACTER = 7
-"""Pixels of a character, about."""
+LETTERS = 24
+"""Letters of a label at most."""
+ROOM, LETTER = 44, 7
+"""Pixels to the right of a line's end before the label, and of a letter."""
 
 
 @dataclass(frozen=True)
 class End:
-    """The end of a line: its label, where it ends on the vertical axis, and how it is drawn."""
+    """Where a line ends: its height as a share of the plot's, from 0 at the foot; its label and its pen."""
 
+    height: float
     label: str
-    y: float
     stroke: Stroke
-    bold: bool = False
+    more: str = ""
 
 
-def spread_apart(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Return places that lie `gap` apart at least and within [low, high] as far as they fit, in their order, near where they were."""
-    order = sorted(range(len(places)), key=lambda i: places[i])
-    out = sorted(places)
-    for i in range(1, len(out)):
-        out[i] = max(out[i], out[i - 1] + gap)
-    if out and out[-1] > high:
-        out[-1] = high
-        for i in range(len(out) - 2, -1, -1):
-            out[i] = min(out[i], out[i + 1] - gap)
-        if out[0] < low:
-            out = [low + gap * i for i in range(len(out))]
-    found = [0.0] * len(places)
-    for place, i in zip(out, order, strict=True):
-        found[i] = place
-    return found
+def spread(heights: Sequence[float], most: float, gap: float = GAP) -> list[float]:
+    """Return heights (pixels, in [0, most]) moved as little as needed to be `gap` apart, in their order."""
+    order = sorted(range(len(heights)), key=lambda i: heights[i])
+    if len(order) > 1:
+        gap = min(gap, most / (len(order) - 1))
+    groups: list[list[float]] = []  # of each: its lowest label's height, and how many labels it has
+    for i in order:
+        groups.append([min(max(heights[i], 0.0), most), 1])
+        while len(groups) > 1 and groups[-2][0] + gap * groups[-2][1] > groups[-1][0]:
+            low, high = groups[-2], groups.pop()
+            whole = low[1] + high[1]
+            middle = ((low[0] + gap * (low[1] - 1) / 2) * low[1] + (high[0] + gap * (high[1] - 1) / 2) * high[1]) / whole
+            groups[-1] = [min(max(middle - gap * (whole - 1) / 2, 0.0), most - gap * (whole - 1)), whole]
+    placed = [low + gap * k for low, many in groups for k in range(int(many))]
+    out = [0.0] * len(heights)
+    for i, height in zip(order, placed, strict=True):
+        out[i] = height
+    return out
 
 
-def label_ends(figure: go.Figure, ends: Sequence[End], low: float, high: float, height: int, *, log: bool = False) -> None:
-    """Write the labels at the right of a figure, whose vertical axis gets the range [low, high], `height` pixels of the plot."""
-    ends = [end for end in ends if np.isfinite(end.y) and (end.y > 0 or not log)]
-    scale = np.log10 if log else float
-    bottom, top = float(scale(low)), float(scale(high))
-    figure.layout.yaxis.range = [bottom, top]
-    at = [height * (float(scale(end.y)) - bottom) / (top - bottom) for end in ends]
-    longest = max((len(end.label) for end in ends), default=0)
-    figure.layout.margin.r = min(220, _PIECE + 3 * _SPACE + _CHARACTER * longest)
-    figure.layout.showlegend = False
-    for end, pixels in zip(ends, spread_apart(at, GAP, 0, height), strict=True):
-        y = pixels / height
-        # shapes and notes in pixels from the right edge of the plot
-        common = {"xref": "paper", "yref": "paper"}
-        figure.add_shape(
-            type="line", xsizemode="pixel", xanchor=1, x0=_SPACE, x1=_SPACE + _PIECE, y0=y, y1=y,
-            line={"color": end.stroke.colour, "dash": end.stroke.dash, "width": 3 if end.bold else 2}, **common,
-        )  # fmt: skip
-        text = safe(end.label)
-        figure.add_annotation(
-            x=1, y=y, xshift=_PIECE + 2 * _SPACE, text=f"<b>{text}</b>" if end.bold else text, showarrow=False, xanchor="left",
-            yanchor="middle", font={"size": 12}, **common,
-        )  # fmt: skip
+def find_margin(ends: Sequence[End]) -> int:
+    """Return the pixels that the labels need at the right."""
+    longest = max((min(len(end.label), LETTERS) + len(end.more) for end in ends), default=0)
+    return ROOM + LETTER * longest
+
+
+def make_labels(ends: Sequence[End], height: float) -> dict[str, list[dict[str, Any]]]:
+    """Return the annotations and shapes of plotly that label the ends. height: pixels of the plot."""
+    notes, shapes = [], []
+    for end, at in zip(ends, spread([end.height * height for end in ends], height), strict=True):
+        y = at / height
+        shapes += [
+            _draw_piece(2, 12, end.height, y, {"color": SOFT_INK[0], "width": 1}),
+            _draw_piece(14, 34, y, y, {"color": end.stroke.colour, "width": 2.5, "dash": end.stroke.dash}),
+        ]
+        more = f" <span style='color:{SOFT_INK[0]}'>{safe(end.more)}</span>" if end.more else ""
+        notes.append(
+            {
+                "text": safe(end.label, LETTERS) + more,
+                "x": 1,
+                "xref": "paper",
+                "xanchor": "left",
+                "xshift": 38,
+                "y": y,
+                "yref": "paper",
+            }
+            | {"yanchor": "middle", "showarrow": False, "font": {"size": 13, "color": INK[0]}}
+        )
+    return {"annotations": notes, "shapes": shapes}
+
+
+def _draw_piece(left: float, right: float, y0: float, y1: float, line: dict[str, Any]) -> dict[str, Any]:
+    """Return a line to the right of the plot, from `left` to `right` pixels beyond its edge."""
+    return {
+        "type": "line", "xref": "paper", "xsizemode": "pixel", "xanchor": 1, "x0": left, "x1": right, "yref": "paper", "y0": y0, "y1": y1,
+        "line": line,
+    }  # fmt: skip

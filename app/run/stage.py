@@ -67,11 +67,12 @@ def _draw_player(
 
 @dataclass(frozen=True)
 class Film:
-    """One film of the stage: a run and a replicate of it."""
+    """One film of the stage: a run and a replicate of it. spare: sent where the browser asks for it, as to save it."""
 
     run: str
     replicate: int
     begins: str = ""
+    spare: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ def show_empty_stage(key: str, text: str, answers: Answers) -> None:
 
 CHANGED = "stage.changed"
 """Session key: somebody did something on the stage that concerns the whole page."""
+WANTED = "stage.wanted"
+"""Session key: the run of the spare film that the browser asked for."""
 
 
 def _draw_stage(
@@ -126,7 +129,8 @@ def _draw_stage(
     except UnknownName:
         st.rerun()
     feeds, chunks = [], []
-    for number, film in enumerate(films):
+    sent = [film for film in films if not film.spare or film.run == st.session_state.get(WANTED)]
+    for number, film in enumerate(sent):
         job = taken[film.run]
         text = words.WAITS if job.state == "queued" else (film.begins or words.FIRST_PICTURE) if job.state == "running" else ""
         feed, chunk = read_chunk(store, job, film.replicate, f"{key}.{number}", owner, text=text)
@@ -134,7 +138,10 @@ def _draw_stage(
         chunks.append(chunk)
 
     def rewind(film: int, first: int) -> None:
-        feeds[film].rewind(first)
+        if film < len(feeds):
+            feeds[film].rewind(first)
+        elif film < len(films):
+            st.session_state[WANTED] = films[film].run
 
     def whole(answer: Callable[[Any], None]) -> Callable[[Any], None]:
         def call(value: Any) -> None:

@@ -170,7 +170,7 @@ def write_document(tabs: dict[str, Sequence[str]]) -> None:
 
 
 def film(browser: Any, url: str) -> None:
-    """docs/film.gif: the film of a first visit, saved as "small" by the page itself."""
+    """docs/film.gif: the film of the gallery's first run, saved as "small" by the page itself."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light", reduced_motion="reduce")
     page = context.new_page()
     page.goto(url)
@@ -193,7 +193,7 @@ def main(names: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder, product(folder) as url, sync_playwright() as p:
         browser = p.chromium.launch(executable_path=path, args=ARGS)
         if "film" in names:
-            film(browser, url)
+            film(browser, url + there["lab"])
         if not names:
             for old in [*OUT.glob("*.png"), *OUT.glob("*.webp")]:
                 old.unlink()

@@ -106,7 +106,7 @@ def test_a_video_plays(stage, tmp_path, until):
 
 
 def test_a_saved_page_plays_without_a_network(stage, chromium, tmp_path, until):
-    s = stage()
+    s = stage(lazy=1)
     path = s.save("html", tmp_path)
     assert 10_000 < path.stat().st_size <= 5_000_000
     context = chromium.new_context(viewport={"width": 1280, "height": 800}, offline=True, color_scheme="light")

@@ -168,7 +168,13 @@ def test_fewer_rows_keep_classes_enemies_and_images():
     y = np.repeat([0, 1, 2], [60, 20, 4])
     train = Part(rng.normal(size=(84, 5)), y, y, np.arange(84))
     test = Part(rng.normal(size=(40, 5)), np.arange(40) % 3, np.arange(40) % 3, 100 + np.arange(40))
-    made = Part(rng.normal(size=(30, 5)), np.full(30, 2), np.full(30, 2), None, np.arange(30))
+    made = Part(
+        rng.normal(size=(30, 5)),
+        np.full(30, 2),
+        np.full(30, 2),
+        None,
+        np.column_stack([np.full(30, 83), np.arange(30), np.full(30, 0.5)]),
+    )
     images = rng.integers(0, 255, (200, 1, 8, 8)).astype(np.uint8)
     found = make_features_artifact(train, test, made, classes=3, images=images, rng=rng)
     less = record.sample_features(found, (30, 20, 10))
@@ -176,6 +182,7 @@ def test_fewer_rows_keep_classes_enemies_and_images():
     assert set(less["y"][less["part"] == 0]) == {0, 1, 2} and (less["size"] == found["size"]).all()
     real = less["part"] < 2
     assert (less["thumbs"] == images[less["row"][real]].transpose(0, 2, 3, 1)).all()
+    assert (less["step"][~real] == 0.5).all() and (less["y"][less["base"][less["base"] >= 0]] == 2).all()
     joined = np.flatnonzero(less["enemy"] >= 0)
     assert len(joined) and (less["part"][less["enemy"][joined]] == 0).all()
     by_row = {int(row): i for i, row in enumerate(found["row"]) if row >= 0}

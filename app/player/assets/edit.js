@@ -80,8 +80,9 @@ export class Editor {
     this.count = makeElement("b", "count");
     this.help = makeElement("span", "help", EDIT.help);
     bar.append(this.count, this.help);
-    for (const [name, text, action] of [["undo", EDIT.undo, () => this.undo()], ["clear", EDIT.clear, () => this.clear()]]) {
-      const button = makeElement("button", name, text);
+    const buttons = [["undo", () => this.undo()], ["clear", () => this.clear()], ["done", () => this.leave()]];
+    for (const [name, action] of buttons) {
+      const button = makeElement("button", name, EDIT[name]);
       button.type = "button";
       button.addEventListener("click", action);
       bar.append(button);
@@ -166,6 +167,8 @@ export class Editor {
   mark() {
     this.button.setAttribute("aria-pressed", String(this.isActive));
     this.bar.hidden = !this.isActive;
+    this.stage.ui.head.classList.remove("open"); // on a phone the buttons lie over the film
+    this.stage.ui.more.setAttribute("aria-expanded", "false");
     this.stage.root.dataset.editing = String(this.isActive);
   }
 
@@ -182,7 +185,7 @@ export class Editor {
     const { preview, whatIf, side } = this.stage;
     if (!side.whatif || side.whatif.off) return;
     whatIf.spec ??= side.whatif.spec;
-    whatIf.changePoints(this.points);
+    whatIf.changePoints(this.points.map(([op, x, y]) => [op, Math.round(STEPS * x), Math.round(STEPS * y)]));
     preview.setWord(TEXT.preview);
   }
 

@@ -5,6 +5,7 @@ import { joinChunks, packFilm } from "./pack.js";
 import { SAVE } from "./texts.js";
 
 const MOST_BYTES = 5e6;
+const LONGEST_WAIT_MS = 10_000; // for the second film
 const POLICY = "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; img-src data: blob:; font-src data:";
 const IMPORT = /\b(from|import)\s*\x22\.\/([\w.-]+\.js)\x22/g;
 
@@ -14,6 +15,7 @@ export async function makePage(stage, showProgress) {
   showProgress(0.4);
   const { name, verdict, address, differences } = stage.side.save;
   const texts = { name, verdict, address, differences: differences ?? [], words: SAVE.page };
+  await needFilms(stage);
   let films = stage.films.filter(({ last, scene }) => last >= 0 && scene);
   const views = films.length > 1 ? stage.listViews() : stage.listViews().slice(0, 1);
   const own = { view: stage.view, views, differences: stage.side.differences ?? differences };
@@ -24,6 +26,17 @@ export async function makePage(stage, showProgress) {
     const blob = new Blob([write({ modules, styles, texts, message })], { type: "text/html" });
     if (blob.size <= MOST_BYTES || films.every(({ frames }) => frames.length < 4)) return blob;
     films = films.map(leaveOutEveryOther);
+  }
+}
+
+// Waits for the second film, which the page sends when it is asked for; without it the file has one.
+async function needFilms(stage) {
+  const [, second] = stage.films;
+  const isMissing = () => second.last < 0 || !second.hasEnded;
+  if (!stage.listViews().some(({ name }) => name === "both") || !isMissing()) return;
+  stage.send("need", { film: 1, first: 0 });
+  for (const end = performance.now() + LONGEST_WAIT_MS; isMissing() && performance.now() < end;) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 

@@ -32,6 +32,7 @@ export const EDIT = {
   help: "Click to add a point, drag to move it, click it to remove it.",
   undo: "Undo",
   clear: "Remove all",
+  done: "Done",
   place: "Point {number} of {most} at {x}, {y}.",
   removed: "Point removed. {count} left.",
   undone: "Undone. {count} of {most}.",

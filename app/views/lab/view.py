@@ -186,13 +186,14 @@ def _draw(
     begins = stage.begins(shown)
     films = [stage.Film(shown.job.id, replicate, begins)]
     view = link.view if second is not None else lab_address.VIEWS[0]
-    if second is not None and view != lab_address.VIEWS[0]:
-        films.append(stage.Film(shown.jobs[second.key].id, replicate, begins))
+    if second is not None:
+        films.append(stage.Film(shown.jobs[second.key].id, replicate, begins, spare=view == lab_address.VIEWS[0]))
     rows = differences.list_differences(shown)
     off = visitor.explain_demo() if visitor.is_demo() else ""
     still = {
         "views": side.list_views(shown, second),
         "view": view,
+        "shut": state.find_shut(view),
         "pr": side.build_curves(shown),
         "whatif": side.build_what_if(shown, catalog, off),
         "differences": differences.list_plain(rows),

@@ -1,6 +1,7 @@
 """A stage with two films, Save and Edit points. What it is asked for stands in the address.
 
 known: whether the recorded scene has the units of its set. points: the added points at first. pair: whether there are two films.
+lazy: the second one is sent when it is asked for.
 """
 
 from dataclasses import replace
@@ -72,11 +73,21 @@ def make_chunk(name, film, **more):
     return chunk
 
 
+is_sent = two and (not pick("lazy", 0) or "wanted" in st.session_state)
+
+
+def rewind(film, first):
+    if film and not is_sent:
+        st.session_state.wanted = True
+    else:
+        feed("ab"[film]).rewind(first)
+
+
 mount_stage(
-    [make_chunk("a", frames, **worth), *([make_chunk("b", still)] if two else [])],
+    [make_chunk("a", frames, **worth), *([make_chunk("b", still)] if is_sent else [])],
     side,
     key="stage",
-    on_need=lambda film, first: feed("ab"[film]).rewind(first),
+    on_need=rewind,
     on_edit=lambda points: st.session_state.update(points=points),
 )
 st.markdown(f"<code id=emitted>{st.session_state.get('points', 'nothing')}</code>", unsafe_allow_html=True)
