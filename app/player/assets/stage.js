@@ -40,6 +40,7 @@ class Stage {
     this.sideView = ""; // the view that the page asked for last
     this.page = null; // {trigger, state}: what goes back to the page
     this.redraws = 0;
+    this.cost = 0; // ms a redraw takes, of late
 
     const invalidate = () => this.loop.invalidate();
     this.films = [0, 1].map((i) => this.makeFilm(i));
@@ -243,6 +244,7 @@ class Stage {
 
   draw() {
     if (!this.views[0].size || !this.root.isConnected) return;
+    const began = performance.now();
     const [left, right] = this.views;
     const { film } = left;
     if (this.isPair && this.films.every(({ last }) => last >= 0)) {
@@ -258,7 +260,9 @@ class Stage {
     this.timeline.draw();
     this.teller.tell();
     this.redraws += 1;
+    this.cost += (performance.now() - began - this.cost) / Math.min(this.redraws, 30);
     this.root.dataset.redraws = this.redraws;
+    this.root.dataset.cost = this.cost.toFixed(2);
   }
 
   // The difference beside the two films.
