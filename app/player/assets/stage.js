@@ -4,6 +4,7 @@
 import { Clock } from "./clock.js";
 import { Curves } from "./curves.js";
 import { Film } from "./data.js";
+import { SideForm } from "./form.js";
 import { Head } from "./head.js";
 import { findAction } from "./keys.js";
 import { findElements, TEMPLATE } from "./layout.js";
@@ -69,6 +70,7 @@ class Stage {
     this.listeners = new AbortController();
     this.sizes = new ResizeObserver(() => this.resize());
     this.tools = TOOLS.map((Tool) => new Tool(this));
+    this.form = new SideForm();
     this.listen();
     this.fit();
     this.refresh();
@@ -119,6 +121,7 @@ class Stage {
       this.sideView = side.view ?? "";
       this.view = this.sideView;
     }
+    this.form.shut(side.shut ?? "");
     this.checkView();
     if (isOther) this.eachTool("receive", side);
   }
