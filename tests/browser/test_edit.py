@@ -71,8 +71,8 @@ def test_a_click_adds_a_point_and_the_surface_follows(editing, until):
     box = e.canvas.bounding_box()
     e.page.mouse.move(box["x"] + 200, box["y"] + 120)
     e.page.mouse.down()
-    e.page.mouse.move(box["x"] + 320, box["y"] + 220, steps=6)
     sent = e.s.previews[-1]["points"]
+    e.page.mouse.move(box["x"] + 320, box["y"] + 220, steps=6)
     until(lambda: e.s.previews[-1]["points"] != sent)
     assert decode_points(e.page.locator("#emitted").inner_text()) == [point]
     e.page.mouse.up()
