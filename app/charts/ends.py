@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-import plotly.graph_objects as go
 
 from app.charts.palette import INK, SOFT_INK, Stroke, safe
 
@@ -27,7 +24,6 @@ class End:
     label: str
     stroke: Stroke
     more: str = ""
-    bold: bool = False
 
 
 def spread(heights: Sequence[float], most: float, gap: float = GAP) -> list[float]:
@@ -68,7 +64,7 @@ def make_labels(ends: Sequence[End], height: float) -> dict[str, list[dict[str, 
         more = f" <span style='color:{SOFT_INK[0]}'>{safe(end.more)}</span>" if end.more else ""
         notes.append(
             {
-                "text": (f"<b>{safe(end.label, LETTERS)}</b>" if end.bold else safe(end.label, LETTERS)) + more,
+                "text": safe(end.label, LETTERS) + more,
                 "x": 1,
                 "xref": "paper",
                 "xanchor": "left",
@@ -79,28 +75,6 @@ def make_labels(ends: Sequence[End], height: float) -> dict[str, list[dict[str, 
             | {"yanchor": "middle", "showarrow": False, "font": {"size": 13, "color": INK[0]}}
         )
     return {"annotations": notes, "shapes": shapes}
-
-
-def label_ends(figure: go.Figure, ends: Sequence[End], low: float, high: float, height: int, *, log: bool = False) -> None:
-    """Write the labels at the right of a figure, whose vertical axis gets the range [low, high], `height` pixels of the plot.
-
-    Here the ends' heights are values of the vertical axis.
-    """
-    scale = np.log10 if log else float
-    bottom, top = float(scale(low)), float(scale(high))
-    figure.layout.yaxis.range = [bottom, top]
-    there = [
-        replace(end, height=(float(scale(end.height)) - bottom) / (top - bottom))
-        for end in ends
-        if np.isfinite(end.height) and (end.height > 0 or not log)
-    ]
-    figure.layout.margin.r = min(220, find_margin(there))
-    figure.layout.showlegend = False
-    labels = make_labels(there, height)
-    for note in labels["annotations"]:
-        figure.add_annotation(note)
-    for shape in labels["shapes"]:
-        figure.add_shape(shape)
 
 
 def _draw_piece(left: float, right: float, y0: float, y1: float, line: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.ends import End, label_ends
+from app.charts.ends import End, find_margin, make_labels
 from app.charts.palette import NEUTRAL, SOFT_INK, band, centre, frame, safe, spread, stroke
 
 
@@ -76,8 +76,10 @@ def figure(traces: Sequence[Trace]) -> go.Figure:
         )
         bounds.append(_highest(mean))
         there = mean[np.isfinite(mean)]
-        ends.append(End(float(there[-1]) if len(there) else np.nan, trace.label, ink, bold=rank == 0))
-    label_ends(fig, ends, 0.0, min(1.05, 1.08 * max(bounds)) or 1.0, HEIGHT)
+        if len(there):
+            ends.append((float(there[-1]), trace.label, ink))
+    top = min(1.05, 1.08 * max(bounds)) or 1.0
+    label_ends(fig, [End(last / top, label, ink) for last, label, ink in ends], (0.0, top))
     for name, before in traces[0].phases if traces else ():
         if before:
             fig.add_vline(x=before + 0.5, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
@@ -87,6 +89,15 @@ def figure(traces: Sequence[Trace]) -> go.Figure:
                 font={"size": 12, "color": SOFT_INK[0]},
             )  # fmt: skip
     return fig
+
+
+def label_ends(fig: go.Figure, ends: Sequence[End], bounds: tuple[float, float]) -> None:
+    """Label the lines of a figure of HEIGHT at their ends. bounds: of its vertical axis, in plotly's units."""
+    made = make_labels(ends, HEIGHT)
+    fig.layout.yaxis.range = list(bounds)
+    fig.layout.margin.r = find_margin(ends)
+    fig.layout.annotations = [*fig.layout.annotations, *made["annotations"]]
+    fig.layout.shapes = [*fig.layout.shapes, *made["shapes"]]
 
 
 def _highest(values: np.ndarray) -> float:

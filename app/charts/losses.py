@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.ends import End, label_ends
+from app.charts.ends import End
+from app.charts.learning import HEIGHT, label_ends
 from app.charts.palette import COLOURS, Stroke, centre, frame
 
 LINES = {
@@ -36,10 +37,6 @@ def read_history(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: history[name] for name in LINES if name in history}
 
 
-HEIGHT = 260
-"""Pixels of the plot."""
-
-
 def figure(losses: Mapping[str, np.ndarray]) -> go.Figure:
     """Mean loss over replicates per epoch, labelled at the ends; the axis is logarithmic where the values span a factor of 30."""
     fig = frame("Epoch", "Cross-entropy, nats", height=HEIGHT)
@@ -48,7 +45,8 @@ def figure(losses: Mapping[str, np.ndarray]) -> go.Figure:
         label, colour, dash = LINES[name]
         mean = centre(values)
         finite.append(mean[np.isfinite(mean) & (mean > 0)])
-        ends.append(End(float(finite[-1][-1]) if len(finite[-1]) else np.nan, label, Stroke(colour, dash, "circle")))
+        if len(finite[-1]):
+            ends.append((float(finite[-1][-1]), label, Stroke(colour, dash, "circle")))
         fig.add_trace(
             go.Scatter(
                 x=np.arange(1, len(mean) + 1, dtype=np.float32),
@@ -63,9 +61,12 @@ def figure(losses: Mapping[str, np.ndarray]) -> go.Figure:
     low, high = (float(positive.min()), float(positive.max())) if len(positive) else (0.0, 1.0)
     if len(positive) and high > 30 * low:
         fig.update_yaxes(type="log", dtick=1)
-        label_ends(fig, ends, low / 1.3, high * 1.3, HEIGHT, log=True)
+        bottom, top = np.log10(low / 1.3), np.log10(high * 1.3)
+        places = [(float((np.log10(last) - bottom) / (top - bottom)), label, ink) for last, label, ink in ends]
     else:
-        label_ends(fig, ends, 0.0, 1.08 * high, HEIGHT)
+        bottom, top = 0.0, 1.08 * high
+        places = [(last / top, label, ink) for last, label, ink in ends]
+    label_ends(fig, [End(*place) for place in places], (float(bottom), float(top)))
     return fig
 
 

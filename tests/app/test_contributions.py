@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.player import decode_chunk
+from app.player.chunks import split_chunks
 from app.views.lab import contributions
 from engine.events import pack
 from engine.store import Job, Store
@@ -91,7 +92,7 @@ def test_a_run_of_an_earlier_version_says_that_it_kept_none(store: Store, look: 
     job = fabricate.done(store, spec(), moved=0.4)
     page = opened(look, run=job.id)
     assert "earlier version" in said(page) and table(page) is None
-    chunk = decode_chunk(page.get("bidi_component")[0].proto.bytes)
+    chunk = decode_chunk(split_chunks(page.get("bidi_component")[0].proto.bytes)[0])
     assert chunk.contributions is None and len(chunk.frames) == 100  # its film still plays
 
 
@@ -119,7 +120,7 @@ def test_hostile_names_stay_letters(store: Store, look: Look) -> None:
 
 def test_the_player_gets_the_points_of_its_frames_in_their_order(store: Store, look: Look) -> None:
     job = finished(store)
-    chunk = decode_chunk(look(run=job.id).get("bidi_component")[0].proto.bytes)
+    chunk = decode_chunk(split_chunks(look(run=job.id).get("bidi_component")[0].proto.bytes)[0])
     assert chunk.contributions is not None and chunk.downhill is not None
     np.testing.assert_array_equal(chunk.contributions, artifact()["value"][::-1])
     np.testing.assert_array_equal(chunk.downhill, artifact()["arrow"])

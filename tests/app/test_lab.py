@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.form import imbalance, protocol
 from app.player import decode_chunk
+from app.player.chunks import split_chunks
 from engine.catalog import build_catalog
 from engine.spec import RunSpec
 from engine.store import Store
@@ -58,7 +59,7 @@ def charts(page: AppTest) -> list[Any]:
 
 
 def picture(page: AppTest) -> Any:
-    return decode_chunk(page.get("bidi_component")[0].proto.bytes)
+    return decode_chunk(split_chunks(page.get("bidi_component")[0].proto.bytes)[0])
 
 
 # ---- states

@@ -4,6 +4,7 @@ import { strokePath, traceShape } from "./pen.js";
 
 const MOST_ARROWS = 120; // more points than this: only the strongest arrows are drawn
 const STRONGEST = 60;
+const FAINT_SIZE = 3.2; // px
 const EDGE = 10; // px from the stage's edge to the mark of a point outside it
 
 // What a synthetic point does to the validation loss, to a shape, filled or open.
@@ -17,11 +18,10 @@ export function effectColour(effect, palette) {
   return effect === "lowers" ? palette.helps : palette.synthetic;
 }
 
-const FAINT = 0.6; // opacity of validation rows that the data mark
-
 // Real rows on a pen of their own: they never move.
 export function paintRows(pen, view) {
-  const { points, labels, majority, faint } = view.film.scene;
+  const { points, labels, majority } = view.film.scene;
+  paintFaint(pen, view);
   const majoritySize = labels.length > 600 ? 2.4 : 2.8;
   const order = [...labels.keys()].sort((p, q) => (labels[q] === majority) - (labels[p] === majority));
   for (const i of order) {
@@ -35,17 +35,15 @@ export function paintRows(pen, view) {
     pen.fill();
     strokePath(pen, view.theme.palette.edge, isMajority ? 0.7 : 1.5);
   }
-  if (faint?.length) paintFaintRows(pen, view, faint);
 }
 
-// Validation rows that the data mark, as rings.
-function paintFaintRows(pen, view, faint) {
-  pen.globalAlpha = FAINT;
-  for (let i = 0; i < faint.length / 2; i++) {
-    pen.beginPath();
-    traceShape(pen, "circle", ...view.toPixels(faint, i), 4);
-    strokePath(pen, view.theme.palette.minority[0], 1.4);
-  }
+// Validation rows that the data mark, under the training rows.
+function paintFaint(pen, view) {
+  const { faintPoints } = view.film.scene;
+  pen.beginPath();
+  for (let i = 0; i < faintPoints.length / 2; i++) traceShape(pen, "circle", ...view.toPixels(faintPoints, i), FAINT_SIZE);
+  pen.globalAlpha = 0.55;
+  strokePath(pen, view.theme.palette.minority[0], 1.2);
   pen.globalAlpha = 1;
 }
 

@@ -13,8 +13,8 @@ from engine.spec import RunSpec
 
 RUN, REPLICATE, VIEW, BESIDE = "lab.run", "lab.replicate", "lab.view", "lab.beside"
 PROBLEMS, SPEC, WORDS, PRESSED, WIDTH = "lab.problems", "lab.spec", "lab.words", "lab.pressed", "lab.width"
-FORM_SHUT = "form.shut"
-"""Session key: the next script begins with a closed form."""
+PRESSES = "lab.presses"
+"""Session key: how often Run was pressed."""
 SINCE, WATCHED = "lab.since", 2.0
 """Session key: when the recorded film was first shown; seconds of it that are the first step."""
 NARROW = 768
@@ -50,12 +50,17 @@ def watch_example() -> None:
 
 
 def press() -> None:
-    """Ask for the run that the form says, and close the form on a small screen; the callback of buttons."""
+    """Ask for the run that the form says; the callback of buttons."""
     st.session_state[PRESSED] = True
     start.take_step(start.WATCH)
     start.take_step(start.CHANGE)
-    if 0 < int(st.session_state.get(WIDTH) or 0) < NARROW:
-        st.session_state[FORM_SHUT] = True
+    st.session_state[PRESSES] = int(st.session_state.get(PRESSES, 0)) + 1
+
+
+def find_shut(view: str) -> str:
+    """Return why the form is closed: two films stand side by side, or Run was pressed on a small screen; '' where it is not."""
+    presses, width = int(st.session_state.get(PRESSES, 0)), int(st.session_state.get(WIDTH) or 0)
+    return "both" if view == "both" else f"run {presses}" if presses and 0 < width < NARROW else ""
 
 
 def take_press() -> bool:

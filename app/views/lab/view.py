@@ -193,6 +193,7 @@ def _draw(
     still = {
         "views": side.list_views(shown, second),
         "view": view,
+        "shut": state.find_shut(view),
         "pr": side.build_curves(shown),
         "whatif": side.build_what_if(shown, catalog, off),
         "differences": differences.list_plain(rows),
