@@ -172,7 +172,7 @@ def _by_distance(frames: list[Frame], most: int) -> list[Frame]:
 def sample_features(features: Mapping[str, np.ndarray], most: Sequence[int]) -> dict[str, np.ndarray]:
     """A sample of features (`engine.analysis.sample`) of at most `most` training, test and synthetic rows, evenly by class.
 
-    Enemies that are left out become -1; `size` still counts all rows.
+    Enemies and ends of lines that are left out become -1; `size` still counts all rows.
     """
     kept = []
     for part, limit in enumerate(most):
@@ -182,8 +182,10 @@ def sample_features(features: Mapping[str, np.ndarray], most: Sequence[int]) -> 
     order = np.sort(np.concatenate(kept))
     place = np.full(len(features["y"]) + 1, -1, features["enemy"].dtype)  # index -1 (no enemy) reads the last entry, -1
     place[order] = np.arange(len(order))
-    out = {name: features[name][order] for name in ("x", "y", "part", "row", "predicted")}
-    out |= {"enemy": place[features["enemy"][order]], "size": features["size"]}
-    if "thumbs" in features:
-        out["thumbs"] = features["thumbs"][order[features["part"][order] < 2]]
-    return out
+    real = order[features["part"][order] < 2]
+    out = {name: features[name][order] for name in ("x", "y", "part", "row", "predicted", "step")}
+    out |= {name: place[features[name][order]] for name in ("enemy", "base", "partner")} | {"size": features["size"]}
+    out |= {name: features[name][real] for name in ("thumbs", "cells") if name in features}
+    if "made" in features:
+        out["made"] = features["made"][order[len(real) :] - int((features["part"] < 2).sum())]
+    return out | {name: features[name] for name in ("columns", "levels") if name in features}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from engine.data.table import Dataset
 from engine.events import Epoch, Event, Frame, Note, Progress, Scene, pack, pack_film
 from engine.runner import contributions
 from engine.runner.chunks import count_chunks
-from engine.runner.features import compute_gaps, draw_gaps, equal_size_stream, extract_features
+from engine.runner.features import compute_gaps, draw_gaps, draw_made, equal_size_stream, extract_features, read_cells
 from engine.seeds import numpy_stream
 from engine.spec import RunSpec
 from engine.spec.result import METRICS, PROBABILITY_METRICS, Result
@@ -92,7 +93,7 @@ class RunRecord:
             self.frames[event.replicate].append(event)
 
     @torch.no_grad()
-    def add_chunk(self, task: Task, fitted: Fitted, images: np.ndarray | None, camera: Camera) -> None:
+    def add_chunk(self, task: Task, fitted: Fitted, dataset: Dataset, camera: Camera) -> None:
         """Measures a fitted chunk. Test rows are used nowhere else."""
         probability = fitted.net(task.test.x).double().softmax(-1).cpu().numpy()
         classes = len(task.classes)
@@ -111,8 +112,11 @@ class RunRecord:
             replicate = task.replicates[r]
             if replicate.number == 0:
                 rng = numpy_stream(task.seed, "features", replicate.seed, replicate.fold)
+                images = dataset.images
+                made = None if images is None else draw_made(task, fitted, r, images)
+                cells = None if images is not None else partial(read_cells, dataset.draw(task.seed, replicate.seed))
                 self.features = make_features_artifact(
-                    one.train, one.test, one.synthetic, classes=classes, images=images, rng=rng
+                    one.train, one.test, one.synthetic, classes=classes, images=images, made=made, cells=cells, rng=rng
                 )
             if self.replicates == 1:
                 self.gap_draws = draw_gaps(one, classes, lambda: numpy_stream(task.seed, "bootstrap"), GAP_DRAWS)

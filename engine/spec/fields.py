@@ -21,6 +21,7 @@ KINDS = {int: "int", float: "float", bool: "bool", str: "choice", tuple: "ints"}
 
 CATALOG_DEFAULTS: dict[str, Any] = {
     "pen": dataclasses.asdict(UNKNOWN),
+    "named": [],
     "control_titles": {},
     "control_pens": {},
     "needs": [],
