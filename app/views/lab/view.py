@@ -54,6 +54,7 @@ _STYLE = """<style>
 }
 @media (max-width: 767px) {
   .st-key-context, .st-key-strip { display: none; }
+  .st-key-lab-stage { margin-top: -8px; }
   .st-key-lab-row:not(:has(.st-key-stale, .st-key-again)) { display: none; }
 }
 </style>"""
@@ -190,7 +191,7 @@ def _draw(
         with st.container(horizontal=True, horizontal_alignment="right", key="context", width="content"):
             _choose_second(link, there, second)
             _draw_context(shown, link, catalog)
-    with st.container(key=f"run-state-{shown.job.state}"):
+    with st.container(key=f"run-state-{shown.job.state}"), st.container(key=f"verdict-of-{shown.job.id}"):
         panel.draw_heading(shown, stale)
     replicate = min(link.replicate, shown.result.n - 1) if shown.result is not None else 0
     begins = stage.begins(shown)
