@@ -137,11 +137,11 @@ async def _read_request(request: Request) -> Asked:
         value = json.loads(body)
     except (ValueError, RecursionError):
         raise BadParameter(words.NOT_JSON) from None
-    client, seq, spec = await asyncio.to_thread(parse_request, value)
+    client, seq, spec = parse_request(value, await asyncio.to_thread(_read_catalog))
     return Asked(owner, client, seq, spec)
 
 
-def parse_request(value: Any) -> tuple[str, int, RunSpec]:
+def parse_request(value: Any, catalog: Mapping[str, Any]) -> tuple[str, int, RunSpec]:
     """Return client, number and completed spec of a request's JSON. Raises BadInput, and NoPointsSet."""
     if not isinstance(value, Mapping) or set(value) - {"client", "seq", "spec", "points"}:
         raise BadParameter(words.BAD_REQUEST)
@@ -153,7 +153,6 @@ def parse_request(value: Any) -> tuple[str, int, RunSpec]:
     names = [asked.get(name) for name in ("dataset", "method")]
     if not all(isinstance(name, str) for name in names) or not isinstance(asked.get("data") or {}, Mapping):
         raise BadParameter(words.BAD_REQUEST)
-    catalog = _read_catalog()
     dataset, method = find_entry(catalog, "datasets", names[0]), find_entry(catalog, "methods", names[1])
     if dataset["kind"] != "points":
         raise NoPointsSet(words.NO_POINTS_SET)

@@ -34,6 +34,14 @@ def take_step(name: str) -> None:
     st.session_state[TAKEN] = {*read_taken(), name}
 
 
+def note_page(name: str, query: Mapping[str, str]) -> None:
+    """Take the steps that a page that was drawn takes: Compare is open, a table or its comparison is there."""
+    if name == "compare":
+        take_step(COMPARE)
+    if name == "data" and {"data", "compare"} & set(query):
+        take_step(TABLE)
+
+
 def read_taken() -> set[str]:
     """Return the names of the steps that are taken."""
     return set(st.session_state.get(TAKEN, ()))

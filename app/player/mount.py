@@ -66,6 +66,7 @@ def mount_stage(
       companions  [{"label", "state", "share"}], drawn while the run trains
       edit, save  of the tools "Edit points" and "Save"; None: no such button
       chip   a few words over the film, such as "stopped at 58%"
+      shut   why the form in the sidebar is closed; a new reason closes it, "" lets a form that the stage closed be open again
     height: pixels; None: by the window, and equal in every state: 620, 572 where the window is lower than 800, 732 with two
     films side by side, one column below 700 of width. The callbacks run before the script or fragment reruns:
       on_need(film, n)  the browser lacks frames of films[film] from number n on (call `feed.rewind(n)`)

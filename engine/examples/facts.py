@@ -27,14 +27,20 @@ from engine.sweep import SweepSpec
 from engine.sweep.table import build_table as sweep_table
 
 
-def _compare_runs(bundle: Bundle, other: int, metric: str, other_name: str, sense: str = "") -> Fact:
+def _compare_runs(bundle: Bundle, other: int, metric: str, other_name: str) -> Fact:
     """The first run minus another one."""
     label = (METRICS | PROBABILITY_METRICS)[metric][0]
-    return Fact(f"{label}, minus {other_name}", bundle.result(0).difference(bundle.result(other), metric), sense)
+    found = bundle.result(0).difference(bundle.result(other), metric)
+    return _state(f"{label}, minus {other_name}", found)
 
 
 def _sense(interval: Interval) -> str:
     return ABOVE if interval.above_zero else BELOW if interval.below_zero else HOLDS
+
+
+def _state(said: str, found: Interval) -> Fact:
+    """A difference, with the place of its interval."""
+    return Fact(said, found, _sense(found))
 
 
 # ---- moving points
@@ -47,7 +53,11 @@ def _measure_way(bundle: Bundle) -> Fact:
         raise BadData("no point of this run moved.")
     values = np.array(result.moves["values"], float)
     kind = name_interval(result.test_share, drawn=result.interval == INDEPENDENT)
-    return Fact("Way of the median point, in sd", corrected_t(values, result.test_share, (0.0, math.inf), kind), ABOVE)
+    return Fact(
+        "Way of the median point by the chosen epoch, in sd",
+        corrected_t(values, result.test_share, (0.0, math.inf), kind),
+        ABOVE,
+    )
 
 
 def measure_moving(bundle: Bundle, spec: RunSpec) -> list[Fact]:
@@ -55,7 +65,7 @@ def measure_moving(bundle: Bundle, spec: RunSpec) -> list[Fact]:
     members, results = bundle.family(spec)
     held = hold_differences(members, results)
     labels = {m.key: m.label for m in members}
-    said = [Fact(f"Average precision, minus {labels[key]}", one, _sense(one)) for key, (one, _) in held.items()]
+    said = [_state(f"Average precision, minus {labels[key]}", one) for key, (one, _) in held.items()]
     return [_measure_way(bundle), *said]
 
 
@@ -112,7 +122,7 @@ def average_gap(result: Result, state: str, title: str) -> Fact:
 def _compare_gaps(one: Result, other: Result, state: str, title: str, sense: str = "") -> Fact:
     """Mean gap of one run minus the other's, on the same test rows."""
     interval = corrected_t(_net_gaps(one, state) - _net_gaps(other, state), one.test_share, (-math.inf, math.inf))
-    return Fact(title, interval, sense)
+    return Fact(title, interval, sense or _sense(interval))
 
 
 def measure_gap_rise(bundle: Bundle) -> list[Fact]:
@@ -157,12 +167,12 @@ def measure_eos(bundle: Bundle) -> list[Fact]:
     eos, smote = bundle.result(0), bundle.result(4)
     return [
         _compare_gaps(eos, smote, "after", "Gap with EOS minus gap with SMOTE"),
-        Fact(
+        _state(
             "Change of the gap by SMOTE",
             corrected_t(_net_gaps(smote, "after") - _net_gaps(smote, "before"), smote.test_share),
         ),
-        Fact("Balanced accuracy, EOS minus SMOTE", eos.difference(smote, "balanced_accuracy")),
-        Fact("Average precision, EOS minus SMOTE", eos.difference(smote)),
+        _state("Balanced accuracy, EOS minus SMOTE", eos.difference(smote, "balanced_accuracy")),
+        _state("Average precision, EOS minus SMOTE", eos.difference(smote)),
     ]
 
 
@@ -238,10 +248,10 @@ def measure_calibration(bundle: Bundle) -> list[Fact]:
     rows = sum(b["rows"] for b in corrected)
     left = 100 * sum(b["rows"] * (b["predicted"] - b["observed"]) for b in corrected) / rows
     return [
-        Fact(
+        _state(
             "SMOTE: promised minus true share, in percent points", corrected_t(scores.each(_overstated, "smote"), share, free)
         ),
-        Fact("Plain training: the same", corrected_t(scores.each(_overstated, BASELINE), share, free)),
+        _state("Plain training: the same", corrected_t(scores.each(_overstated, BASELINE), share, free)),
         Fact(
             "SMOTE after prior correction, all rows at once; no interval",
             Interval(left, math.nan, math.nan, scores.passes, "no interval"),
@@ -305,4 +315,4 @@ def measure_sweep(bundle: Bundle) -> list[Fact]:
         Fact(f"Plain training at {name}: average precision", interval)
         for name, interval in zip(("5:1", "50:1"), unpaired, strict=True)
     ]
-    return [*levels, Fact("Largest gain of a method over plain training", _best_cell(records))]
+    return [*levels, _state("Largest gain of a method over plain training", _best_cell(records))]

@@ -46,9 +46,8 @@ def draw_film(scene: Scene, frames: list[Frame], *, label: str, play: bool = Fal
         parts.append(f'<path class="way" d="{ways}"/>')
         parts += [f'<path class="point" transform="translate({x:.1f} {y:.1f})" d="{_DIAMOND}"/>' for x, y in end]
     said = html(label, 400)
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{said}"><title>{said}</title>' + "".join(parts) + "</svg>"
-    )
+    head = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="xMidYMid slice" role="img" aria-label="{said}">'
+    return f"{head}<title>{said}</title>{''.join(parts)}</svg>"
 
 
 HIDDEN = ' opacity="0"'

@@ -107,7 +107,7 @@ class Previews(Part):
         with self.database.writing() as connection:
             _end(connection, sa.and_(JOBS.c.id == id, JOBS.c.kind == PREVIEW))
 
-    def end_preview(self, id: str, state: str, reason: str, facts: str | None, *, attempt: int) -> None:
+    def end_preview(self, id: str, state: str, reason: str, facts: str | None = None, *, attempt: int) -> None:
         """The engine's word that a preview ended, with its facts as JSON where it is done. Deleted where nobody reads it."""
         with self.database.writing() as connection:
             ended = JOBS.update().where(is_running(id, attempt), JOBS.c.cancel == 0)

@@ -4,6 +4,7 @@ import { strokePath, traceShape } from "./pen.js";
 
 const MOST_ARROWS = 120; // more points than this: only the strongest arrows are drawn
 const STRONGEST = 60;
+const FAINT_SIZE = 3.2; // px
 const EDGE = 10; // px from the stage's edge to the mark of a point outside it
 
 // What a synthetic point does to the validation loss, to a shape, filled or open.
@@ -20,6 +21,7 @@ export function effectColour(effect, palette) {
 // Real rows on a pen of their own: they never move.
 export function paintRows(pen, view) {
   const { points, labels, majority } = view.film.scene;
+  paintFaint(pen, view);
   const majoritySize = labels.length > 600 ? 2.4 : 2.8;
   const order = [...labels.keys()].sort((p, q) => (labels[q] === majority) - (labels[p] === majority));
   for (const i of order) {
@@ -33,6 +35,16 @@ export function paintRows(pen, view) {
     pen.fill();
     strokePath(pen, view.theme.palette.edge, isMajority ? 0.7 : 1.5);
   }
+}
+
+// Validation rows that the data mark, under the training rows.
+function paintFaint(pen, view) {
+  const { faintPoints } = view.film.scene;
+  pen.beginPath();
+  for (let i = 0; i < faintPoints.length / 2; i++) traceShape(pen, "circle", ...view.toPixels(faintPoints, i), FAINT_SIZE);
+  pen.globalAlpha = 0.55;
+  strokePath(pen, view.theme.palette.minority[0], 1.2);
+  pen.globalAlpha = 1;
 }
 
 // From each point to the row it was copied from.

@@ -12,4 +12,7 @@
 // [[op, x, y]], newest first at 80 ms), `send(name, value)` (to the page: "edit", "take"), `invalidate()`, `announce(text)`
 // (a screen reader's), `say(text)` (the chip over the film, "" takes it away), `theme`.
 
-export const TOOLS = [];
+import { Editor } from "./edit.js";
+import { Saver } from "./save.js";
+
+export const TOOLS = [Editor, Saver];

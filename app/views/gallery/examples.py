@@ -31,9 +31,6 @@ FILM_STYLE = """
 .edge{fill:none;stroke:var(--ink);stroke-width:1.6}
 """
 """Of what `engine.examples.film` draws."""
-DOT_WIDTH, DOT_HEIGHT = 389, 40
-_LEFT, _RIGHT, _Y = 4, 266, 10
-"""Ends of the axis of a difference, and how far down it lies."""
 
 
 def draw_picture(card: Mapping[str, Any]) -> None:
@@ -71,21 +68,18 @@ def draw_difference(card: Mapping[str, Any]) -> None:
     style = {None: "even", True: "good", False: "bad"}[dot["better"]]
     reach = 1.12 * max(abs(dot[name]) for name in ("mean", "low", "high")) or 1.0
 
-    def place(value: float) -> float:
-        return (_LEFT + _RIGHT) / 2 + (_RIGHT - _LEFT) / 2 * value / reach
+    def place(value: float) -> str:
+        return f"{50 + 50 * value / reach:.2f}%"
 
-    zero = place(0.0)
-    ends = f'x1="{place(dot["low"]):.1f}" x2="{place(dot["high"]):.1f}" y1="{_Y}" y2="{_Y}"'
     numbers = {name: format_change(dot[name]) for name in ("mean", "low", "high")}
     label = html.escape(words.DIFFERENCE.format(title=card["title"], zero=card["zero"], n=dot["n"], **numbers))
+    width = f"{50 * (dot['high'] - dot['low']) / reach:.2f}%"
     st.html(
         f'<div class="card-setting">{html.escape(card["setting"])}</div>'
-        f'<svg class="card-dot {style}" viewBox="0 0 {DOT_WIDTH} {DOT_HEIGHT}" role="img" aria-label="{label}"><title>{label}</title>'
-        f'<line class="axis" x1="{_LEFT}" x2="{_RIGHT}" y1="{_Y}" y2="{_Y}"/>'
-        f'<line class="zero" x1="{zero:.1f}" x2="{zero:.1f}" y1="0" y2="20"/><line class="reach" {ends}/>'
-        f'<circle class="{dot["look"]}" cx="{place(dot["mean"]):.1f}" cy="{_Y}" r="6"/>'
-        f'<text x="{zero:.1f}" y="36" text-anchor="middle">{html.escape(card["zero"])}</text>'
-        f'<text class="side" x="{DOT_WIDTH}" y="15" text-anchor="end">{side}</text></svg>'
+        f'<div class="card-dot {style}" role="img" aria-label="{label}" title="{label}"><div class="axis"><i class="zero"></i>'
+        f'<i class="reach" style="left:{place(dot["low"])};width:{width}"></i>'
+        f'<i class="{dot["look"]}" style="left:{place(dot["mean"])}"></i><b>{html.escape(card["zero"])}</b></div>'
+        f'<span class="side">{side}</span></div>'
     )
 
 

@@ -23,11 +23,12 @@ WIDTH, HEIGHT, PICTURE = 421, 322, 190
 _GOOD, _BAD, _EVEN = (
     "light-dark({}, {})".format(*p) for p in (palette.COLOURS["green"], palette.DESTRUCTIVE, palette.COLOURS["grey"])
 )
+_RULE = "light-dark(#D5D8DD, #3A3D42)"
 _SOFT, _PAPER = ("light-dark({}, {})".format(*p) for p in (palette.SOFT_INK, palette.PAPERS))
 _STYLE = f"""<style>
 .st-key-gallery {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(min({WIDTH}px, 100%), 1fr)); gap: 24px; }}
 .st-key-gallery > * {{ width: auto; }}
-.st-key-gallery [class*="st-key-card-"] {{ position: relative; height: {HEIGHT}px; padding: 0; gap: 0; overflow: hidden;
+.st-key-gallery [class*="st-key-card-"] {{ position: relative; min-height: {HEIGHT}px; padding: 0; gap: 0; overflow: hidden;
   border: 1px solid light-dark(#E2E4E8, #33363B); border-radius: 10px; }}
 .st-key-gallery [class*="st-key-card-"]:hover {{ border-color: {_GOOD}; }}
 .st-key-gallery [class*="st-key-card-"]:has(:focus-visible) {{ outline: 2px solid light-dark(#00644B, #3CC79A); outline-offset: 2px; }}
@@ -38,22 +39,28 @@ _STYLE = f"""<style>
 @media (prefers-reduced-motion: no-preference) {{
   [class*="st-key-card-"]:is(:hover, :focus-within) .card-film {{ visibility: visible; }}
 }}
-.st-key-gallery [data-testid="stPageLink"] {{ padding: 8px 15px 0; }}
+.st-key-gallery :is(.stPageLink, .stElementContainer:has(.stPageLink)) {{ height: auto; width: auto; }}
+.st-key-gallery .stPageLink {{ padding: 10px 16px 2px; }}
 .st-key-gallery [data-testid="stPageLink-NavLink"] {{ padding: 0; margin: 0; height: auto; min-height: 0; background: none;
   outline: none; }}
 .st-key-gallery [data-testid="stPageLink-NavLink"]::after {{ content: ""; position: absolute; inset: 0; }}
 .st-key-gallery [data-testid="stPageLink-NavLink"] p {{ font-size: 16.5px; font-weight: 650; line-height: 1.2; white-space: normal;
   color: light-dark(#26282C, #EDEEF0); }}
-.card-setting {{ padding: 0 16px; font-size: 13.5px; line-height: 1.3; color: {_SOFT}; }}
-.card-dot {{ display: block; width: calc(100% - 32px); height: auto; margin: 8px 16px 0; font-size: 12px; fill: {_SOFT}; }}
-.card-dot .axis {{ stroke: {_SOFT}; stroke-opacity: .3; }}
-.card-dot .zero {{ stroke: {_SOFT}; stroke-dasharray: 2 3; stroke-width: 1.5; }}
-.card-dot .reach {{ stroke-width: 3; stroke-linecap: round; }}
-.card-dot circle {{ stroke-width: 2; }}
+.card-setting {{ padding: 3px 16px 0; font-size: 13.5px; line-height: 1.3; color: {_SOFT}; }}
+.card-dot {{ display: flex; justify-content: space-between; height: 40px; margin: 10px 16px 0;
+  font-size: 12px; line-height: 16px; color: {_SOFT}; }}
+.card-dot .axis {{ position: relative; width: 68%; height: 20px;
+  background: linear-gradient({_RULE}, {_RULE}) center / 100% 1px no-repeat; }}
+.card-dot i, .card-dot b {{ position: absolute; }}
+.card-dot .zero {{ left: 50%; top: 0; height: 20px; border-left: 1.5px dotted {_SOFT}; }}
+.card-dot .reach {{ top: 8.5px; height: 3px; border-radius: 2px; background: var(--side); }}
+.card-dot :is(.filled, .hollow) {{ top: 4px; width: 12px; height: 12px; margin-left: -6px; box-sizing: border-box; border-radius: 50%;
+  border: 2px solid var(--side); background: var(--side); }}
+.card-dot .hollow {{ background: {_PAPER}; }}
+.card-dot b {{ left: 50%; top: 22px; transform: translateX(-50%); font-weight: 400; white-space: nowrap; }}
 .card-dot.good {{ --side: {_GOOD}; }} .card-dot.bad {{ --side: {_BAD}; }} .card-dot.even {{ --side: {_EVEN}; }}
-.card-dot :is(.reach, circle) {{ stroke: var(--side); }}
-.card-dot .filled {{ fill: var(--side); }} .card-dot .hollow {{ fill: {_PAPER}; }}
-.card-dot:is(.good, .bad) .side {{ font-weight: 650; fill: light-dark(#26282C, #EDEEF0); }}
+.card-dot .side {{ padding-top: 2px; }}
+.card-dot:is(.good, .bad) .side {{ font-weight: 650; color: light-dark(#26282C, #EDEEF0); }}
 </style>"""
 
 
