@@ -7,12 +7,16 @@ anybody who has the link. Names of files travel in headers and bodies and never 
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
 import tempfile
 import threading
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -21,6 +25,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+import engine
 from app.session.jobs import BUNDLED
 from app.session.lab_address import is_run_id
 from app.session.store import CATALOG, open_store
@@ -85,7 +90,7 @@ async def _store_table(request: Request) -> Response:
     if is_demo():
         raise NotAllowed(explain_demo("no table is taken"))
     owner = parse_owner(request.headers.get("cookie", ""))
-    if not _is_same_origin(request.headers):
+    if not is_same_origin(request.headers):
         raise NotAllowed(FOREIGN)
     if owner is None:
         raise NotAllowed(NO_OWNER)
@@ -122,7 +127,7 @@ def _begin_upload(owner: str, name: str, size: int | None) -> arrival.UploadWrit
     return get_store().begin_upload(owner, name, size)
 
 
-def _is_same_origin(headers: Mapping[str, str]) -> bool:
+def is_same_origin(headers: Mapping[str, str]) -> bool:
     """Whether the request comes from a page of this server. A browser names its origin; a request that names none is
     refused."""
     if "sec-fetch-site" in headers:
@@ -172,6 +177,35 @@ def _read_chunks(folder: tempfile.TemporaryDirectory[str], name: str) -> Iterato
     with folder as path, (Path(path) / name).open("rb") as data:
         while piece := data.read(1 << 18):
             yield piece
+
+
+def send_engine(request: Request) -> Response:
+    """GET /api/engine.zip: the package `engine` with the list of what it needs, so that a model or code taken away runs elsewhere."""
+    headers = {"Content-Disposition": 'attachment; filename="engine.zip"'}
+    return Response(zip_engine(), 200, headers, "application/zip")
+
+
+@cache
+def zip_engine() -> bytes:
+    """The package `engine` as it is here, its licence and `requirements.txt`, as a zip to be unpacked beside one's own code."""
+    home = Path(engine.__file__).resolve().parent
+    files = [path for path in sorted(home.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
+        for path in files:
+            made.write(path, f"engine/{path.relative_to(home).as_posix()}")
+        made.writestr("requirements.txt", "\n".join(_list_requirements(home.parent)) + "\n")
+        if (licence := home.parent / "LICENSE").is_file():
+            made.write(licence, "LICENSE")
+    return out.getvalue()
+
+
+def _list_requirements(root: Path) -> list[str]:
+    """What the engine needs: the list in the source's folder, else that of the installed package."""
+    listed = root / "requirements.txt"
+    if listed.is_file():
+        return listed.read_text(encoding="utf-8").splitlines()
+    return list(metadata.requires("imbalance-lab") or ())
 
 
 def _make_file(job: str, name: str, owner: str | None) -> tuple[bytes | str, str] | None:
@@ -235,4 +269,5 @@ routes = [
     Route("/api/uploads", receive_table, methods=["POST"]),
     Route("/api/jobs/{job}/{file}", send_file, methods=["GET"]),
     Route("/api/runs/{ids}", send_bundle, methods=["GET"]),
+    Route("/api/engine.zip", send_engine, methods=["GET"]),
 ]

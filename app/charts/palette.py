@@ -121,6 +121,13 @@ def class_colours(count: int) -> list[str]:
 _DARK = {
     light.upper(): dark for light, dark in (*COLOURS.values(), *TWO_CLASSES, *CLASSES, HELPS, HARMS, INK, SOFT_INK, DESTRUCTIVE)
 }
+
+
+def find_pair(light: str) -> tuple[str, str]:
+    """The light value and its dark one; a colour that is in no set stands for both."""
+    return light, _DARK.get(light.upper(), light)
+
+
 _RGBA = re.compile(r"rgba\((\d+),(\d+),(\d+),")
 
 

@@ -7,7 +7,7 @@ neither: the browser sends the file with the owner's cookie, and the page learns
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -21,12 +21,21 @@ ASSETS = Path(__file__).resolve().with_name("assets")
 
 
 def draw_drop_zone(
-    what: str, taken: str, *, endings: Sequence[str], key: str, sent: Callable[[str], object], small: bool = False
+    what: str,
+    taken: str,
+    *,
+    endings: Sequence[str],
+    key: str,
+    sent: Callable[[str], object],
+    texts: Mapping[str, str],
+    small: bool = False,
+    height: int = 0,
 ) -> None:
     """Draw a place to drop a file on, with a button that does the same.
 
     what, taken: what it is for, and what it takes, as plain text; endings: of names in the file dialog.
     sent(id) is called before the script reruns, once a file is whole in the store.
+    texts: what it says while a file is sent (`app.words.data.DROP_WORDS`). height: pixels at least.
     """
 
     def take() -> None:
@@ -35,6 +44,7 @@ def draw_drop_zone(
             sent(id)
 
     data = {"url": "/api/uploads", "most": MAX_BYTES, "endings": list(endings), "what": what, "taken": taken, "small": small}
+    data |= {"texts": dict(texts), "height": height}
     _mount()(key=key, data=data, height="content", on_sent_change=take)
 
 

@@ -56,4 +56,4 @@ def draw_numbers(key: str, table: Callable[[], pd.DataFrame], alt: str, *, name:
 
 def draw_fold(label: str, key: str, icon: str) -> Any:
     """Return an expander that knows whether it is open, so that what is in a closed one need not be made or sent."""
-    return st.expander(label, key=key, icon=icon, on_change="rerun")
+    return st.expander(label, key=key, icon=icon or None, on_change="rerun")

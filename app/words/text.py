@@ -53,6 +53,14 @@ def format_difference(interval: Interval, digits: int = 3) -> str:
     return format_signed(interval.mean, digits) + format_bounds(interval, digits, sign=True)
 
 
+def format_score(value: float, digits: int = 3) -> str:
+    """'.905', '−.012', '1.000': a score without the zero before its point."""
+    text = f"{value:.{digits}f}"
+    if float(text) == 0:
+        return f"{0:.{digits}f}".replace("0.", ".", 1)
+    return text.replace("0.", ".", 1).replace("-", "−") if abs(value) < 1 else text.replace("-", "−")
+
+
 def format_count(count: float, noun: str) -> str:
     """'1 row', '1,200 rows'."""
     return f"{count:,.0f} {noun}" + ("" if count == 1 else "s")

@@ -46,6 +46,22 @@ class Row:
     score: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class Meant:
+    """What a word that is looked for stands for, beside its letters: rows of any of these are found too.
+
+    states, kinds: of a row; ratio, profile: of a run's classes; mean: (from, below) of its average precision; controls: (method, values
+    of its parameters) of runs that are a control.
+    """
+
+    states: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    ratio: float | None = None
+    profile: str = ""
+    mean: tuple[float, float] | None = None
+    controls: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+
+
 class Contents(NamedTuple):
     """What deleting takes along: jobs and sweeps that were named, maps (embeddings) of the runs among them, bytes of all that."""
 
@@ -73,11 +89,13 @@ class Library(Part):
         *,
         pinned: bool = False,
         known: Mapping[str, str] | None = None,
+        meant: Mapping[str, Meant] | None = None,
     ) -> tuple[list[Row], int]:
         """A page of what `owner` may see, theirs that are pinned first, and how many there are in all.
 
         text: at most MAX_WORDS words that must all be found, each in the name, the id, the dataset's or method's name or the reason of
-        an ending; or in a title: known is name -> title of datasets and methods, and of the owner's tables under `upload/<id>`.
+        an ending; or in a title: known is name -> title of datasets and methods, and of the owner's tables under `upload/<id>`; or by
+        what it stands for: meant is word -> that.
         dataset: a name, or `upload/<id>`. states, kinds: only these; no states: any (a sweep has none of its own). sort: one of SORTS.
         pinned: only those that are. Maps are found by their technique; they are of no dataset of their own.
 
@@ -85,7 +103,7 @@ class Library(Part):
         """
         words = text.split()
         _check_search(sort, states, offset, limit, words)
-        request = _Request(self.database, owner, words, dataset, method, tuple(states), pinned, known or {}, sort)
+        request = _Request(self.database, owner, words, dataset, method, tuple(states), pinned, known or {}, meant or {}, sort)
         parts = []
         if listed := [kind for kind in kinds if kind in ("run", "compare", "embed")]:
             parts.append(_select_jobs(request, listed))
@@ -159,6 +177,7 @@ class _Request:
     states: tuple[str, ...]
     pinned: bool
     known: Mapping[str, str]
+    meant: Mapping[str, Meant]
     sort: str
 
 
@@ -201,8 +220,30 @@ def _select_jobs(request: _Request, kinds: Sequence[str]) -> sa.Select[Any]:
         tables = [upload for title in titled if (upload := upload_id(title)) is not None]
         matches = [_contains(column, word) for column in (name, JOBS.c.id, JOBS.c.dataset, method, JOBS.c.reason)]
         matches += [JOBS.c.dataset.in_(titled), method.in_(titled), *([JOBS.c.upload.in_(tables)] if tables else [])]
-        query = query.where(sa.or_(*matches))
+        query = query.where(sa.or_(*matches, *_find_meant(request, request.meant.get(word, Meant()))))
     return query
+
+
+def _find_meant(request: _Request, meant: Meant) -> list[sa.ColumnElement[bool]]:
+    """What finds the jobs that a word stands for."""
+    field = request.database.field
+    out: list[sa.ColumnElement[bool]] = []
+    if meant.states:
+        out.append(request.database.unindexed(JOBS.c.state).in_(meant.states))
+    if meant.kinds:
+        out.append(JOBS.c.kind.in_(meant.kinds))
+    if meant.ratio is not None:
+        out += [field(JOBS.c.spec, path) == meant.ratio for path in ("imbalance.ratio", "ratio")]
+    if meant.profile:
+        out.append(field(JOBS.c.spec, "imbalance.profile") == meant.profile)
+    for method, params in meant.controls:
+        same = [field(JOBS.c.spec, f"params.{name}") == value for name, value in params.items()]
+        out.append(sa.and_(field(JOBS.c.spec, "method") == method, *same))
+    if meant.mean is not None:
+        mean = field(RESULTS.c.words, "metrics.average_precision.mean")
+        found = sa.select(RESULTS.c.job).where(mean >= meant.mean[0], mean < meant.mean[1])
+        out.append(JOBS.c.id.in_(found))
+    return [sa.func.coalesce(one, False) for one in out]
 
 
 def _restrict(query: sa.Select[Any], database: Database, owner: str | None, kinds: Sequence[str]) -> sa.Select[Any]:
@@ -234,7 +275,10 @@ def _select_sweeps(request: _Request) -> sa.Select[Any]:
     for word in request.words:
         titled = [_contains(SWEEPS.c.words, json.dumps(title)) for title in _find_titled(word, request.known)]
         matches = [_contains(column, word) for column in (name, SWEEPS.c.id, SWEEPS.c.words)]
-        query = query.where(sa.or_(*matches, *titled))
+        meant = request.meant.get(word, Meant())
+        if meant.ratio is not None:
+            matches.append(_contains(SWEEPS.c.words, json.dumps(meant.ratio)))
+        query = query.where(sa.or_(*matches, *titled, *([sa.true()] if "sweep" in meant.kinds else [])))
     return query
 
 

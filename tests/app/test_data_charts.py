@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from app.charts import calibration
+from app.charts import calibration, cut, palette
 from app.views.data import board, decide
 from engine.analysis import threshold_tables
 from engine.stats import thresholds
@@ -22,48 +22,82 @@ def found() -> dict[str, dict]:
     return {kind: thresholds.describe_calibration(table, kind) for kind in thresholds.VARIANTS}
 
 
-def test_calibration_draws_each_kind_with_its_own_mark_and_the_line_it_should_be_on() -> None:
-    figure = calibration.figure(found())
-    lines = [t for t in figure.data if t.name != "as it should be"]
-    assert [t.name.split(" · ")[0] for t in lines] == list(thresholds.VARIANTS)
-    assert len({t.line.dash for t in lines}) == len({t.marker.symbol for t in lines}) == len({t.line.color for t in lines}) == 3
-    assert lines[0].y[0] == 1 and lines[0].y[-1] == 0 and abs(lines[0].x[0] - 0.05) < 0.01
-    assert sum(lines[0].customdata) == 1000
-    assert "error 0.750" in lines[0].name and "calibration error 0.750" in calibration.alt(found(), "SMOTE")
+TEXTS = {"x": "Predicted", "y": "Observed"}
+
+
+def test_calibration_draws_the_bins_the_line_they_should_be_on_and_the_cut() -> None:
+    figure = calibration.figure(found()["as trained"], 0.4, **TEXTS)
+    diagonal, line = figure.data
+    assert list(diagonal.x) == [0, 1] and line.y[0] == 1 and line.y[-1] == 0 and abs(line.x[0] - 0.05) < 0.01
+    assert sum(line.customdata) == 1000 and [shape.x0 for shape in figure.layout.shapes] == [0.4]
+    assert not figure.layout.showlegend and not calibration.figure(found()["as trained"], **TEXTS).layout.shapes
     table = calibration.table(found())
     assert list(table.columns) == ["probabilities", "predicted", "observed", "rows"] and len(table) == 30
 
 
 def test_a_kind_without_rows_is_no_error() -> None:
-    empty = {"as trained": {"bins": [], "brier": 0.0, "ece": 0.0}}
-    assert len(calibration.figure(empty).data) == 2 and calibration.table(empty).empty
+    empty = {"bins": [], "brier": 0.0, "ece": 0.0}
+    assert len(calibration.figure(empty, **TEXTS).data) == 2 and calibration.table({"as trained": empty}).empty
+
+
+def test_one_cut_stands_at_the_same_place_in_every_picture() -> None:
+    grid = np.linspace(0, 1, 5)
+    recall, precision = np.array([1.0, 0.8, 0.5, 0.2, 0.0]), np.array([0.1, 0.3, 0.5, 0.9, np.nan])
+    pen = palette.stroke("smote")
+    one = cut.draw_precision(recall, precision, pen, 2, ".50 at .50", x="Recall", y="Precision")
+    assert one.layout.shapes[0].x0 == 0.5 and list(one.data[1].x) == [0.5] and ".50 at .50" in str(one.layout.annotations)
+    cost = np.array([9.0, 4.0, 5.0, 7.0, 8.0])
+    two = cut.draw_cost(grid, cost, 2, "5", "lowest 4", x="Cut", y="Cost")
+    assert two.layout.shapes[0].x0 == 0.5 and "lowest 4" in str(two.layout.annotations)
+    assert not cut.draw_cost(grid, cost, None, "", "lowest 4", x="Cut", y="Cost").layout.shapes
+    assert len(cut.draw_precision(recall, precision, pen, None, "", x="Recall", y="Precision").data) == 1
+    assert (
+        len(cut.draw_precision(recall, precision, pen, 4, "", x="Recall", y="Precision").data) == 1
+    )  # nothing is flagged there
 
 
 def test_the_board_says_in_words_what_its_marks_show() -> None:
     comparison, _ = comparisons.comparison()
     rows = board.rows_of_result(comparison)
-    page = Page(board.write_board(board.sort_rows(rows, board.rank_names(rows)), "average_precision", best="trees"))
-    assert [t for t in page.texts if t in {r.title for r in rows}][0] == "Gradient-boosted trees"
-    assert page.text.count("▲ better") == 1 and page.text.count("what the others are held against") == 1
-    assert "0.521 [0.475, 0.567]" in page.text and "+0.109 [+0.059, +0.159]" in page.text and "n = 10" in page.text
-    assert "dropped after round 1" in page.text
+    page = Page(board.write_board(rows, "average_precision"))
+    assert [t for t in page.texts if t in {r.title for r in rows}][:2] == ["Plain training (CE)", "Gradient-boosted trees"]
+    assert page.text.count("better") == 2 and page.text.count("no difference found") == 6
+    said = " ".join(page.values)
+    assert ".521, 95% interval from .475 to .567, 10 replicates" in said and "Difference: +.109, 99.38% interval" in said
+    assert "dropped after round 1" in said and "[" not in page.text
     places = [float(v.split("left:")[1].split("%")[0]) for v in page.values if v.startswith("left:") and "width" not in v]
     assert all(0 <= p <= 100 for p in places)
     headers = [attributes.get("scope") for tag, attributes in page.elements if tag == "th"]
     assert headers.count("col") == 5 and headers.count("row") == len(rows)
 
 
+def test_dots_are_filled_only_where_the_interval_leaves_zero_out() -> None:
+    comparison, _ = comparisons.comparison()
+    for row in board.rows_of_result(comparison):
+        if row.against is not None:
+            apart = row.against.above_zero or row.against.below_zero
+            assert (row.standing in ("better", "worse")) is apart, row.name
+
+
+def test_ranked_rows_stand_in_the_order_of_the_number_they_show() -> None:
+    comparison, _ = comparisons.comparison()
+    page = Page(board.write_board(board.rows_of_result(comparison), "average_precision"))
+    numbers = [float(t) for t in page.texts[: page.texts.index("not ranked: fewer replicates")] if t.startswith(".")]
+    assert numbers[1:] == sorted(numbers[1:], reverse=True) and len(numbers) == 6  # plain training is on top
+
+
 def test_the_scale_stays_within_what_the_metric_can_be() -> None:
     rows = board.rows_of_event(tables.live_rows({"ce": 0.02}))
-    assert "from 0.0 to 0.1" in Page(board.write_board(rows, "average_precision")).text
-    assert "from 0.0 to 1.0" in Page(board.write_board([], "average_precision")).text
+    ticks = [t for t in Page(board.write_board(rows, "average_precision")).texts if t in (".0", ".1", ".2", "-.1")]
+    assert ticks == [".0", ".1"]
+    assert "1.0" in Page(board.write_board([], "average_precision")).texts
 
 
 def test_a_quick_look_claims_nothing() -> None:
     row = tables.live_rows()[1] | {"look": True}
     row["difference"] = row["difference"] | {"better": True, "p_holm": 0.001}
     (shown,) = board.rows_of_event([row])
-    assert shown.standing == "" and "▲" not in Page(board.write_board([shown], "average_precision")).text
+    assert shown.standing == "look" and "better" not in Page(board.write_board([shown], "average_precision")).text
 
 
 def test_rows_without_scores_come_last_and_say_so() -> None:
@@ -71,14 +105,14 @@ def test_rows_without_scores_come_last_and_say_so() -> None:
         [{"name": "ce", "title": "CE", "metric": "average_precision"}, *tables.live_rows({"smote": 0.3})]
     )
     assert board.rank_names(rows) == ["smote", "ce"] and math.isnan(rows[0].score.mean)
-    assert "not yet" in Page(board.write_board(rows, "average_precision")).text
+    assert "next" in Page(board.write_board(rows, "average_precision", spent=0.0)).text
 
 
 def test_thresholds_are_read_as_written() -> None:
     grid = threshold_tables.GRID
-    assert [decide.format_threshold(t) for t in (0.0, 0.35, 1.0, grid[-1], 0.000045)] == [
-        "0.00",
-        "0.35",
+    assert [decide.format_cut(t) for t in (0.0, 0.35, 1.0, grid[-1], 0.000045)] == [
+        ".00",
+        ".35",
         "1.00",
         "flag none",
         "4.5e-05",

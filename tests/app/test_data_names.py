@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.views.data import columns, contest, decide
+from app.views.data import columns, contest, decide, questions
 from app.words import naming
 from engine.store import Store
 from engine.text import one_line
@@ -106,15 +106,26 @@ def test_a_comparison_full_of_hostile_names_is_text(store: Store, look: Look) ->
         store.forget(tables.OWNER)
         table = tables.upload(store)
         job = tables.compared(store, table, found=hostile(names), target=names[2], positive=names[0])
-        page = look(compare=job.id)
-        settled(page.selectbox(key="data.take").select("smote").run())
-        seen.append((prose(page), labels(page), [Page(body).skeleton for body in htmls(page)]))
-        for chart in charts(page):
-            drawn = json.dumps(json.loads(chart.spec), ensure_ascii=False)
-            assert not re.search(r"<(?!br>|/?extra>)[a-z!/?]", drawn, re.I)
-    tame, odd = seen
-    for one, other in zip(tame, odd, strict=True):
+        for step in ("compare", "decide", "use"):
+            page = look(compare=job.id, step=step)
+            page.session_state["data-limits"] = True
+            if step == "use":
+                page.selectbox(key="data.take").select("smote")
+            settled(page.run())
+            seen.append((prose(page), labels(page), [Page(body).skeleton for body in htmls(page)]))
+            for chart in charts(page):
+                drawn = json.dumps(json.loads(chart.spec), ensure_ascii=False)
+                assert not re.search(r"<(?!br>|/?extra>|/?b>)[a-z!/?]", drawn, re.I)
+    for one, other in zip(seen[:3], seen[3:], strict=True):
         assert one == other
+
+
+def _profile(name: str) -> dict[str, Any]:
+    """What the cards beside the questions read."""
+    return {
+        "classes": [{"name": name, "rows": 3, "share": 0.3}], "positive": name, "used": 10, "features": 1, "ratio": 2.0,
+        "columns": [{"name": name, "why": "no value in any row"}], "left_out": [{"name": name}],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
@@ -123,7 +134,9 @@ def test_each_name_alone_is_text(name: str) -> None:
     found = Page(decide.write_confusion(AT, name, f"{name} too"))
     assert found.skeleton == plain.skeleton and found.ends == plain.ends and found.other == []
     spec = {"target": name, "positive": name, "budget": 15.0, "ratio": None}
-    assert bare(contest.describe_request(spec)) == bare(contest.describe_request(spec | {"target": "a", "positive": "b"}))
+    assert all(one_line(text) == text for text in contest.describe_request(spec))
+    for write in (questions.write_classes, questions.write_left_out):
+        assert Page(write(_profile(name))).skeleton == Page(write(_profile("a"))).skeleton
     shown = naming.label_names([name, "another"])[name]
     assert one_line(shown) == shown and shown.strip() and bare(naming.shorten_name(name)) == ""
     column = {"name": name, "kind": "text", "missing": 0, "distinct": 1, "examples": [name]}

@@ -96,7 +96,7 @@ def states(ids: dict[str, str]) -> dict[str, tuple[str, dict[str, str], str]]:
         "lab-failed": ("", {"run": ids["failed"]}, ".st-key-run-state-failed"),
         "deep": ("deep", {"run": ids["deep"]}, "[class*=st-key-chart-map] .main-svg"),
         "data-empty": ("data", {}, ".st-key-data-state-empty"),
-        "data-result": ("data", {"data": ids["table"], "compare": ids["comparison"]}, ".st-key-chart-calibration .main-svg"),
+        "data-result": ("data", {"compare": ids["comparison"], "step": "decide"}, ".st-key-chart-calibration .main-svg"),
         "papers": ("papers", {"paper": "eos", "table": "1"}, ".st-key-chart-papers-cells .main-svg"),
         "compare": ("compare", sweep | {"view": "ratio"}, ".st-key-chart-ratio-0 .main-svg"),
         "compare-heat": ("compare", sweep | {"view": "heat"}, ".st-key-chart-heat .main-svg"),

@@ -15,7 +15,7 @@ from engine.spec.embedding import FEATURES
 from engine.store import Store
 from engine.store.bookmarks import MAX_NAME, Bookmark
 from engine.store.jobs import PRIORITY_SWEEP
-from engine.store.library import MAX_WORDS, Contents
+from engine.store.library import MAX_WORDS, Contents, Meant
 from engine.store.schema import BOOKMARKS, JOBS, SWEEPS
 from tests.engine.test_store import finished
 from tests.engine.test_uploads import spec as private
@@ -152,6 +152,33 @@ def test_what_is_there_is_found_by_text_and_filters(store):
     assert found(store, kinds=("compare",)) == [ids["compare"]] and found(store, kinds=()) == []
     assert found(store, text="synthetic", known={"smote": "Synthetic minority"}) == [ids["second"]]
     assert found(store, text="swapped", known={"glass2": "Swapped panes"}) == [ids["failed"]]
+
+
+def test_a_word_finds_what_it_stands_for_too(store):
+    ids = several(store)
+    ids["frozen"] = store.submit(SPEC.with_(method="explicit-gradient", params={"eta_points": 0.0, "clamp": False})).id
+    ids["natural"] = store.submit(SPEC.with_(imbalance=Imbalance())).id
+    sweep = store.keep_sweep(WORDS)
+    score = store.search(None, text=ids["first"])[0][0].score
+    for word, meant, names in (
+        ("done", Meant(states=("done",)), ("second", "first")),
+        ("comparison", Meant(kinds=("compare",)), ("compare",)),
+        ("natural", Meant(profile="native"), ("natural",)),
+        ("frozen", Meant(controls=(("explicit-gradient", {"eta_points": 0.0, "clamp": False}),)), ("frozen",)),
+        ("other", Meant(controls=(("explicit-gradient", {"eta_points": 1.0}),)), ()),
+        ("0.9", Meant(mean=(score["mean"], score["mean"] + 1e-9)), ("second", "first")),
+        ("0.9", Meant(mean=(score["mean"] + 1e-9, 1.0)), ()),
+    ):
+        assert found(store, "me", text=word, meant={word: meant}) == [ids[name] for name in names], word
+    assert sweep in found(store, text="5:1", meant={"5:1": Meant(ratio=5.0)})
+    assert set(found(store, kinds=("run",), text="5:1", meant={"5:1": Meant(ratio=5.0)})) == set(ids.values()) - {
+        ids["natural"], ids["compare"],
+    }  # fmt: skip
+    assert found(store, text="sweep", meant={"sweep": Meant(kinds=("sweep",))}) == [sweep]
+    upload = store.add_upload("me", "a.csv", b"a,b\n1,2\n")
+    mine = store.submit(private(upload), owner="me").id
+    for owner, there in (("me", True), ("you", False), (None, False)):
+        assert (mine in found(store, owner, text="qqq", meant={"qqq": Meant(states=("queued",))})) is there
 
 
 def test_sorted_with_what_is_pinned_first_and_in_pages(store):

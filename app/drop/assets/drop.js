@@ -20,13 +20,18 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
 const TEMPLATE = `
 <p class="what"></p>
-<button type="button" class="pick">Choose a file</button>
+<button type="button" class="pick"></button>
 <input type="file" tabindex="-1" aria-hidden="true">
 <p class="quiet taken"></p>
-<progress max="1" hidden aria-label="Sent so far"></progress>
-<button type="button" class="stop" hidden>Stop sending</button>
+<progress max="1" hidden></progress>
+<button type="button" class="stop" hidden></button>
+<p class="quiet share" aria-hidden="true" hidden></p>
 <p class="wrong" role="alert" hidden></p>
 <p class="quiet state" role="status" aria-live="polite"></p>`;
+
+const MIB = 2 ** 20;
+const fill = (text, words) => text.replace(/\{(\w+)\}/g, (_, name) => words[name]);
+const size = (bytes) => (bytes < MIB ? `${Math.ceil(bytes / 1024)} KiB` : `${(bytes / MIB).toFixed(1)} MiB`);
 
 class Zone {
   constructor(parent) {
@@ -35,7 +40,7 @@ class Zone {
     this.root.innerHTML = TEMPLATE;
     parent.append(this.root); // beside the style sheet that Streamlit put there
     const find = (name) => this.root.querySelector(name);
-    this.parts = Object.fromEntries(["what", "pick", "taken", "stop", "wrong", "state"].map((name) => [name, find(`.${name}`)]));
+    this.parts = Object.fromEntries(["what", "pick", "taken", "stop", "share", "wrong", "state"].map((name) => [name, find(`.${name}`)]));
     this.input = find("input");
     this.bar = find("progress");
     this.request = null;
@@ -54,14 +59,19 @@ class Zone {
       depth = 0;
       this.root.classList.remove("over");
       const files = event.dataTransfer.files;
-      if (files.length > 1) this.fail("One file at a time, please: drop a single table, or a zip of one.");
+      if (files.length > 1) this.fail(this.texts.oneFile);
       else if (files.length) this.send(files[0]);
     });
   }
 
-  receive({ url, most, endings, what, taken, small }) {
+  receive({ url, most, endings, what, taken, small, texts, height }) {
     this.url = url;
     this.most = most;
+    this.texts = texts;
+    this.root.style.minHeight = height ? `${height}px` : "";
+    this.parts.pick.textContent = texts.pick;
+    this.parts.stop.textContent = texts.stop;
+    this.bar.setAttribute("aria-label", texts.soFar);
     this.input.accept = endings.join(",");
     this.root.classList.toggle("small", Boolean(small));
     this.parts.what.textContent = what;
@@ -73,14 +83,16 @@ class Zone {
     if (this.request) return;
     this.fail("");
     if (file.size > this.most) {
-      this.fail(`The file has ${(file.size / 2 ** 20).toFixed(0)} MiB; at most ${(this.most / 2 ** 20).toFixed(0)} MiB are taken: send a sample of its rows, or zip it.`);
+      this.fail(fill(this.texts.tooLarge, { size: (file.size / MIB).toFixed(0), most: (this.most / MIB).toFixed(0) }));
       return;
     }
     const request = new XMLHttpRequest();
     this.request = request;
-    this.busy(true, `Sending ${file.name} \u2026`);
+    this.busy(true, fill(this.texts.sending, { name: file.name }));
     request.upload.addEventListener("progress", (event) => {
-      if (event.lengthComputable) this.bar.value = event.loaded / event.total;
+      if (!event.lengthComputable) return;
+      this.bar.value = event.loaded / event.total;
+      this.parts.share.textContent = fill(this.texts.share, { sent: size(event.loaded), whole: size(event.total) });
     });
     request.addEventListener("load", () => {
       let answer = {};
@@ -88,14 +100,14 @@ class Zone {
       if (request.status < 300 && answer.id) {
         this.request = null;
         this.parts.stop.hidden = true;
-        this.parts.state.textContent = "Sent.";
+        this.parts.state.textContent = this.texts.sent;
         this.notify(answer.id);
       } else {
-        this.over(answer.error || `The server did not take the file (${request.status}). Load the page again and send it once more.`);
+        this.over(answer.error || fill(this.texts.notTaken, { status: request.status }));
       }
     });
-    request.addEventListener("error", () => this.over("The connection broke while the file was sent: try again."));
-    request.addEventListener("abort", () => this.over("", "Stopped; nothing of the file was kept."));
+    request.addEventListener("error", () => this.over(this.texts.broken));
+    request.addEventListener("abort", () => this.over("", this.texts.stopped));
     request.open("POST", this.url);
     request.setRequestHeader("Content-Type", "application/octet-stream");
     request.setRequestHeader("X-File-Name", encodeURIComponent(file.name)); // not in the address, which servers log
@@ -103,7 +115,8 @@ class Zone {
   }
 
   busy(is, text) {
-    this.bar.hidden = this.parts.stop.hidden = !is;
+    this.bar.hidden = this.parts.stop.hidden = this.parts.share.hidden = !is;
+    this.parts.share.textContent = "";
     this.parts.pick.hidden = is;
     this.bar.removeAttribute("value");
     this.parts.state.textContent = text;

@@ -1,7 +1,7 @@
-"""The leaderboard of a comparison: a row a method, with its interval as a picture and as numbers, and its difference to plain
-training.
+"""The board of a comparison: a row a method, its score as a dot with its interval and as a number, and its difference to plain training.
 
-It is one HTML table, which Streamlit changes in place: rows keep their places until somebody asks for another order.
+It is one HTML table, which Streamlit changes in place. Rows with the most replicates are ranked, by the number that they show; all of
+them are measured on the same splits, so the order of the numbers is the order of the paired differences. Other rows stand below.
 """
 
 from __future__ import annotations
@@ -14,132 +14,185 @@ from typing import Any
 
 import streamlit as st
 
-from app.words.text import format_bounds, format_count, format_signed
+from app.charts import palette
+from app.words import data as words
+from app.words.text import format_count, format_duration, format_score
 from engine.report.leaderboard import count_replicates, deciding_metric, format_p, metric_interval, to_number
 from engine.spec.companions import BASELINE
 from engine.spec.result import METRICS
+from engine.stats.compared import Difference
 from engine.stats.intervals import CORRECTED_T, Interval
+from engine.stats.significance import TTest, holm_levels, t_test
+from engine.stats.verdict import Verdict, format_change, judge_methods, verdict
 from engine.text import one_line
 
-STYLE = """<style>
-table.board { width: 100%; border-collapse: collapse; font-size: .95rem; font-variant-numeric: tabular-nums; }
-.board caption { text-align: left; padding: 0 0 .4rem; opacity: .75; font-size: .85rem; }
-.board th, .board td { text-align: left; padding: .45rem .6rem .45rem 0; vertical-align: middle; }
-.board th, .board td { border: 0; border-top: 1px solid rgba(128, 128, 128, .28); }
-.board thead th { border-top: 0; font-size: .82rem; font-weight: 500; opacity: .75; white-space: nowrap; }
-.board tbody th { font-weight: 600; }
-.board small { display: block; font-weight: 400; font-size: .8rem; opacity: .75; }
-.board .place { width: 1.6rem; opacity: .7; font-weight: 400; }
-.board .bar { width: 26%; min-width: 8rem; }
-.board .scale { position: relative; display: block; height: 1.4rem; }
-.board .scale::before { content: ""; position: absolute; left: 0; right: 0; top: 50%; border-top: 1px solid rgba(128, 128, 128, .4); }
-.board .reach { position: absolute; top: calc(50% - 3px); height: 6px; border-radius: 3px; }
-.board .reach { background: light-dark(rgba(0, 114, 178, .45), rgba(86, 180, 233, .5)); }
-.board .mean { position: absolute; top: calc(50% - 5px); width: 10px; height: 10px; margin-left: -5px; border-radius: 50%; }
-.board .mean { background: light-dark(#0072B2, #56B4E9); }
-.board .plain { position: absolute; top: 0; bottom: 0; border-left: 2px dotted #8A8A8A; }
-.board .better { color: light-dark(#00644B, #3CC79A); font-weight: 600; }
-.board .worse { color: light-dark(#A84300, #FF9A5C); font-weight: 600; }
-.board .best th { box-shadow: inset 3px 0 0 light-dark(#00644B, #3CC79A); padding-left: .5rem; }
-.board .num { white-space: nowrap; }
-.board .none { opacity: .65; }
-@media (max-width: 700px) {
-  .board caption { display: block; }
-  .board thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  .board, .board tbody, .board tr, .board th, .board td { display: block; }
-  .board tr { border-top: 1px solid rgba(128, 128, 128, .35); padding: .5rem 0; }
-  .board th, .board td { border: 0; padding: .12rem 0; }
-  .board .place { float: left; width: 1.8rem; }
-  .board .bar { width: 100%; }
-  .board .num { white-space: normal; }
-}
+HIGH = 40
+"""Pixels of a row."""
+_SOFT, _PAPER = ("light-dark({}, {})".format(*pair) for pair in (palette.SOFT_INK, palette.PAPERS))
+_COLOURS = {"better": palette.COLOURS["green"], "worse": palette.DESTRUCTIVE}
+STYLE = f"""<style>
+table.board {{ width: 100%; border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; table-layout: fixed; }}
+.board :is(th, td) {{ text-align: left; padding: 0 10px 0 0; height: {HIGH}px; border: 0; vertical-align: middle; font-weight: 400; }}
+.board thead :is(th, td) {{ height: 30px; font-size: 13px; color: {_SOFT}; border-bottom: 1px solid rgba(128, 128, 128, .32); }}
+.board tfoot td {{ height: 24px; }}
+.board tbody th {{ font-weight: 600; overflow-wrap: anywhere; line-height: 1.2; }}
+.board small {{ display: block; font-weight: 400; font-size: 12.5px; color: {_SOFT}; }}
+.board .place {{ width: 34px; padding-left: 10px; color: {_SOFT}; }}
+.board .name {{ width: 24%; }} .board .score {{ width: 58px; font-weight: 650; text-align: right; }}
+.board .said {{ width: 142px; font-size: 13px; color: {_SOFT}; }} .board .said.strong {{ font-weight: 650; color: inherit; }}
+.board .seconds {{ width: 74px; text-align: right; font-size: 13px; color: {_SOFT}; }}
+.board .plot {{ display: block; position: relative; height: {HIGH}px; font-size: 12px; color: {_SOFT}; }}
+.board .plot i {{ position: absolute; }} .board tfoot .plot {{ height: 24px; }}
+.board .tick {{ top: 0; bottom: 0; border-left: 1px solid rgba(128, 128, 128, .22); }}
+.board .zero {{ top: 0; bottom: 0; border-left: 2px dotted {_SOFT}; }}
+.board .reach {{ top: calc(50% - 1.5px); height: 3px; border-radius: 2px; }}
+.board .mean {{ top: calc(50% - 6.5px); width: 13px; height: 13px; margin-left: -6.5px; border-radius: 50%; border: 2px solid; }}
+.board .at {{ top: 4px; transform: translateX(-50%); font-style: normal; }}
+.board tr.leads {{ background: light-dark(#F1F7F5, #14211D); box-shadow: inset 3px 0 0 light-dark(#00644B, #3CC79A); }}
+.board tr.waits {{ color: {_SOFT}; }} .board tr.waits th {{ font-weight: 400; }}
+.board tr.apart td {{ height: 30px; font-size: 13px; color: {_SOFT}; vertical-align: bottom;
+  border-bottom: 1px solid rgba(128, 128, 128, .22); }}
+@media (max-width: 767px) {{
+  table.board, .board tbody, .board tr {{ display: block; }}
+  .board thead, .board tfoot {{ display: none; }}
+  .board tr {{ display: flex; flex-wrap: wrap; align-items: center; padding: 6px 0; border-bottom: 1px solid rgba(128, 128, 128, .22); }}
+  .board :is(th, td) {{ height: auto; padding: 0 6px; }} .board .name {{ width: auto; flex: 1; }}
+  .board .dot {{ width: 50%; order: 5; }} .board .said {{ width: 100%; order: 6; padding-left: 44px; }} .board .seconds {{ width: auto; }}
+}}
 </style>"""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One method as the board shows it. against: its paired difference to plain training, None where there is none (yet); p:
-    by Holm.
+    """One method as the board shows it. numbers: its replicates, () where they are not known.
 
-    standing: better, worse, not told apart, reference, or '' while nothing can be said, as after a quick look.
-    remark: what was done differently.
+    against: its paired difference to plain training at the level of its step of Holm's correction, None where there is none (yet); p: by
+    Holm. standing: a key of `words.WORDS`, or 'look' while nothing can be said. remark: what was done differently; look: a quick one.
     """
 
     name: str
     title: str
     score: Interval
     n: int
+    numbers: tuple[int, ...]
     against: Interval | None
     p: float
     standing: str
     remark: str
+    look: bool
+    failed: bool
     seconds: float
+    said: Verdict | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a score."""
+        return math.isfinite(self.score.mean)
 
 
 def rows_of_event(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
     """Return the rows of an events.Board."""
-    return [_make_row(row, row, _write_remark(row)) for row in rows]
+    listed = list(rows)
+    return _make_rows(listed, listed)
 
 
 def rows_of_result(comparison: Mapping[str, Any]) -> list[Row]:
     """Return the rows of a finished comparison, in the order in which they ran."""
-    return [
-        _make_row(row, metric_interval(row, deciding_metric(comparison)), _write_remark(row))
-        for row in comparison.get("methods") or ()
-    ]
+    rows = list(comparison.get("methods") or ())
+    return _make_rows(rows, [metric_interval(row, deciding_metric(comparison)) for row in rows])
 
 
-def _make_row(row: Mapping[str, Any], score: Mapping[str, Any], remark: str) -> Row:
-    against = row.get("difference") or None
-    standing = ""
+def _make_rows(rows: Sequence[Mapping[str, Any]], scores: Sequence[Mapping[str, Any]]) -> list[Row]:
+    differences = read_differences(rows)
+    plain = next((str(row.get("title") or row["name"]) for row in rows if row["name"] == BASELINE), BASELINE)
+    return [_make_row(row, score, differences.get(str(row["name"])), plain) for row, score in zip(rows, scores, strict=True)]
+
+
+def _make_row(row: Mapping[str, Any], score: Mapping[str, Any], difference: Difference | None, plain: str) -> Row:
+    title, n = str(row.get("title") or row["name"]), count_replicates(row)
+    mean, low, high = (to_number(score.get(k)) for k in ("mean", "low", "high"))
+    against = difference.interval if difference is not None else None
+    said = verdict(title, plain, against, against.n, level=difference.level) if against is not None and difference else None
+    standing = "look"
     if row["name"] == BASELINE:
         standing = "reference"
-    elif against and not row.get("look") and not math.isnan(to_number(against.get("p_holm"))):
-        standing = "better" if against.get("better") else "worse" if against.get("worse") else "not told apart"
+    elif said is not None and against is not None and not row.get("look"):
+        standing = "split" if against.n < 2 else {True: "better", False: "worse", None: ""}[said.dot.better]
     return Row(
         str(row["name"]),
-        str(row.get("title") or row["name"]),
-        _read_interval(score),
-        count_replicates(row),
-        _read_interval(against) if against else None,
-        to_number(against.get("p_holm")) if against else math.nan,
+        title,
+        Interval(mean, low, high, n, CORRECTED_T),
+        n,
+        tuple(row.get("numbers") or ()),
+        against,
+        difference.p_holm if difference is not None else math.nan,
         standing,
-        remark,
+        _write_remark(row),
+        bool(row.get("look")),
+        bool(row.get("failed")),
         to_number(row.get("seconds"), 0.0),
+        said,
     )
 
 
-def _read_interval(values: Mapping[str, Any]) -> Interval:
-    mean, low, high = (to_number(values.get(k)) for k in ("mean", "low", "high"))
-    return Interval(mean, low, high, count_replicates({"replicates": values.get("n")}), CORRECTED_T)
+def read_differences(rows: Iterable[Mapping[str, Any]]) -> dict[str, Difference]:
+    """Return each method's paired difference to plain training, all of them tested together."""
+    found = {str(row["name"]): row["difference"] for row in rows if row.get("difference")}
+    numbers = {name: {k: to_number(one.get(k)) for k in ("mean", "low", "high", "p", "p_holm")} for name, one in found.items()}
+    levels = holm_levels([one["p"] for one in numbers.values()])
+    return {
+        name: Difference(
+            TTest(one["mean"], one["low"], one["high"], one["p"], count_replicates({"replicates": found[name].get("n")})),
+            one["p_holm"],
+            level,
+        )
+        for (name, one), level in zip(numbers.items(), levels, strict=True)
+    }
+
+
+def judge_comparison(comparison: Mapping[str, Any]) -> Verdict:
+    """The verdict on a finished comparison; of a quick look alone its own sentence."""
+    rows = list(comparison.get("methods") or ())
+    if rows and all(row.get("look") for row in rows):
+        return Verdict(str(comparison["verdict"]), verdict("", "", None, 0).dot)
+    titles = {str(row["name"]): str(row.get("title") or row["name"]) for row in rows} or {BASELINE: BASELINE}
+    plain = BASELINE if BASELINE in titles else next(iter(titles))
+    return judge_methods(read_differences(rows), titles, plain, METRICS[deciding_metric(comparison)][0])
 
 
 def _write_remark(row: Mapping[str, Any]) -> str:
     parts = []
     if row.get("look") and count_replicates(row):
-        parts.append("quick look: few rows, few epochs")
+        parts.append(words.QUICK_LOOK)
     if row.get("stopped") is not None:
-        parts.append(f"dropped after round {row['stopped']}")
+        parts.append(words.DROPPED.format(round=row["stopped"]))
     if row.get("failed"):
-        parts.append(f"failed: {row['failed']}")
+        parts.append(words.ROW_FAILED.format(reason=row["failed"]))
     return "; ".join(parts)
 
 
+def rank_rows(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that are ranked, the highest number first: those with the most replicates, all of them the same ones."""
+    measured = [row for row in rows if row.known and not row.look]
+    most = max(measured, key=lambda row: (row.n, row.name == BASELINE), default=None)
+    if most is None:
+        return []
+    same = [row for row in measured if (row.n, row.numbers) == (most.n, most.numbers)]
+    return sorted(same, key=lambda row: -row.score.mean)
+
+
+def arrange_rows(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Return (ranked rows, the others, those with more replicates first)."""
+    ranked = rank_rows(rows)
+    names = {row.name for row in ranked}
+    others = [row for row in rows if row.name not in names]
+    return ranked, sorted(others, key=lambda row: (row.failed, -row.n, -row.score.mean if row.known else math.inf))
+
+
 def rank_names(rows: Sequence[Row]) -> list[str]:
-    """Return the names, highest score first; those without one last.
-
-    Methods may have different replicates, which are not equally hard: the order is by the paired difference to plain
-    training, and by the mean only where there is no pair.
-    """
-    plain = next((r.score.mean for r in rows if r.name == BASELINE), math.nan)
-
-    def height(row: Row) -> float:
-        if row.against is not None and math.isfinite(row.against.mean):
-            return -row.against.mean
-        gain = row.score.mean - (plain if math.isfinite(plain) else 0.0)
-        return -gain if math.isfinite(gain) else math.inf
-
-    return [r.name for r in sorted(rows, key=height)]
+    """Return the names, ranked rows first."""
+    ranked, others = arrange_rows(rows)
+    return [row.name for row in (*ranked, *others)]
 
 
 def sort_rows(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
@@ -148,68 +201,180 @@ def sort_rows(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
     return sorted(rows, key=lambda r: places.get(r.name, len(places)))
 
 
-MARKS = {
-    "better": "▲ better",
-    "worse": "▼ worse",
-    "not told apart": "≈ not told apart",
-    "reference": "● what the others are held against",
-}
+def hold_pair(comparison: Mapping[str, Any], a: str, b: str) -> Interval | None:
+    """Return one method minus another on their common replicates with its 95% interval, None where there are none."""
+    values = {}
+    for row in comparison.get("methods") or ():
+        if row["name"] in (a, b):
+            own = (row["metrics"].get(deciding_metric(comparison)) or {}).get("values") or ()
+            numbers = row.get("numbers") or range(len(own))
+            values[row["name"]] = {n: to_number(v) for n, v in zip(numbers, own, strict=False)}
+    if len(values) < 2:
+        return None
+    common = sorted(values[a].keys() & values[b].keys())
+    share = to_number((comparison.get("protocol") or {}).get("test_share"), 0.0)
+    test = t_test([values[a][n] - values[b][n] for n in common], share)
+    return Interval(test.mean, test.low, test.high, test.n, CORRECTED_T) if test.n else None
 
 
-def draw_board(rows: Sequence[Row], metric: str, *, best: str | None = None) -> None:
-    """Draw the table. metric: of engine.spec.result.METRICS; best: the method that is named the best."""
-    st.html(write_board(rows, metric, best=best))
+def estimate_next(rows: Sequence[Row], spent: float) -> dict[str, float]:
+    """Return the second at which each row without a score is expected to have one: rows come one after the other."""
+    done = sum(row.known for row in rows)
+    waiting = [row.name for row in rows if not row.known and not row.failed]
+    return {name: spent / done * (done + place) for place, name in enumerate(waiting, 1)} if done and spent > 0 else {}
 
 
-def write_board(rows: Sequence[Row], metric: str, *, best: str | None = None) -> str:
-    """Return the table as HTML, every text escaped."""
-    places = {name: i for i, name in enumerate(rank_names([r for r in rows if math.isfinite(r.score.mean)]), 1)}
-    label, bounds_of, _ = METRICS[metric]
-    ends = _scale_ends(rows, bounds_of)
-    plain = next((r.score.mean for r in rows if r.name == BASELINE), math.nan)
-    body = "".join(_write_row(row, places.get(row.name), ends, plain, row.name == best) for row in rows)
-    scale = f"from {ends[0]:.1f} to {ends[1]:.1f}, dotted: plain training"
-    return (
-        f'{STYLE}<table class="board"><caption>Mean over n replicates with its 95% interval; the difference to plain training is paired, '
-        f"p is corrected by Holm over all methods.</caption><thead><tr><th scope='col'>#</th><th scope='col'>Method</th>"
-        f"<th scope='col'>{_escape(label)}, {scale}</th><th scope='col'>Mean [interval]</th>"
-        f"<th scope='col'>Against plain training</th></tr></thead><tbody>{body}</tbody></table>"
+# ---- drawn
+
+
+def draw_board(rows: Sequence[Row], metric: str, *, spent: float | None = None) -> None:
+    """Draw the table. metric: of engine.spec.result.METRICS; spent: seconds so far while the comparison runs, None once it is done."""
+    st.html(write_board(rows, metric, spent=spent))
+
+
+def write_board(rows: Sequence[Row], metric: str, *, spent: float | None = None) -> str:
+    """Return the table as HTML, every text escaped. While the comparison runs rows keep their order and have no places."""
+    plain = next((row for row in rows if row.name == BASELINE), None)
+    drawn = _Drawn(_scale_ends(rows, METRICS[metric][1]), _reach(rows), plain)
+    if spent is not None:
+        expected = estimate_next(rows, spent)
+        body = "".join(drawn.write_row(row, None, False, expected.get(row.name)) for row in _plain_first(rows))
+    else:
+        body = _write_arranged(rows, drawn)
+    label = html.escape(METRICS[metric][0])
+    place = f"<span style='display:block;width:1px;height:1px;overflow:hidden'>{words.PLACE}</span>"
+    difference = f"<span title='{words.FILLED}'>{words.DIFFERENCE}</span>"
+    head = (
+        ("place", place), ("name", words.ROW), ("dot", label), ("score", ""), ("dot", difference), ("said", ""),
+        ("seconds", words.SECONDS),
+    )  # fmt: skip
+    cells = "".join(
+        f"<th scope='col' class='{kind}'>{text}</th>" if text else f"<td class='{kind}'></td>" for kind, text in head
     )
+    caption = f"aria-label='{words.BOARD_ALT.format(metric=label)}'"
+    return f'{STYLE}<table class="board" {caption}><thead><tr>{cells}</tr></thead><tbody>{body}</tbody>{drawn.write_axes()}</table>'
 
 
-def _write_row(row: Row, place: int | None, ends: tuple[float, float], plain: float, best: bool) -> str:
-    known = math.isfinite(row.score.mean)
-    marks = ""
-    if known:
-        if math.isfinite(row.score.low) and math.isfinite(row.score.high):
-            left, right = _position(row.score.low, ends), _position(row.score.high, ends)
-            marks += f'<span class="reach" style="left:{left:.1f}%;width:{max(right - left, 0.5):.1f}%"></span>'
-        marks += f'<span class="mean" style="left:{_position(row.score.mean, ends):.1f}%"></span>'
-    if math.isfinite(plain):
-        marks += f'<span class="plain" style="left:{_position(plain, ends):.1f}%"></span>'
-    score = f"{row.score.mean:.3f}{format_bounds(row.score, 3)}" if known else "not yet"
-    count = f"<small>n = {row.n}</small>" if row.n else ""
-    remark = f"<small>{_escape(row.remark)}</small>" if row.remark else ""
-    named = "<small>the best here</small>" if best else ""
-    return (
-        f"<tr{' class=best' if best else ''}><td class='place'>{place if place is not None else ''}</td>"
-        f"<th scope='row'>{_escape(row.title)}{named}{remark}</th>"
-        f"<td class='bar'><span class='scale' aria-hidden='true'>{marks}</span></td>"
-        f"<td class='num'>{score}{count}</td><td>{_write_difference(row)}</td></tr>"
-    )
+def _plain_first(rows: Sequence[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: row.name != BASELINE)
 
 
-def _write_difference(row: Row) -> str:
-    if row.standing == "reference":
-        return f"<span class='none'>{MARKS['reference']}</span>"
-    if row.against is None or not math.isfinite(row.against.mean):
-        return "<span class='none'>not yet</span>" if row.n < 2 else "<span class='none'>no pair yet</span>"
-    text = format_signed(row.against.mean) + format_bounds(row.against, 3, sign=True)
+def _write_arranged(rows: Sequence[Row], drawn: _Drawn) -> str:
+    ranked, others = arrange_rows(rows)
+    leader = ranked[0].name if ranked else ""
+    body, place = "", 0
+    for row in _plain_first(ranked):
+        place += row.name != BASELINE
+        body += drawn.write_row(row, place if row.name != BASELINE else None, row.name == leader)
+    if others:
+        if ranked and any(row.known for row in others):
+            body += f"<tr class='apart'><td colspan='7'>{words.NOT_RANKED}</td></tr>"
+        body += "".join(drawn.write_row(row, None, False) for row in others)
+    return body
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """The scales of a board. ends: of the score; reach: of the difference, on both sides of 0; plain: plain training."""
+
+    ends: tuple[float, float]
+    reach: float
+    plain: Row | None
+
+    def write_row(self, row: Row, place: int | None, leads: bool, expected: float | None = None) -> str:
+        kind = "leads" if leads else "waits" if not row.known else "plain" if row.name == BASELINE else "row"
+        remark = f"<small>{_escape(row.remark)}</small>" if row.failed or row.standing == "look" and row.remark else ""
+        number = format_score(row.score.mean) if row.known else ""
+        said, strong = words.WORDS.get(row.standing, ""), " strong" if row.standing in ("better", "worse") else ""
+        if not row.known and not row.failed:
+            said = words.NEXT_SOON if expected is None else words.NEXT_AT.format(time=format_duration(expected))
+        return (
+            f"<tr class='{kind}'><td class='place'>{place or ''}</td>"
+            f"<th scope='row' class='name' title='{_escape(row.remark)}'>{_escape(row.title)}{remark}</th>"
+            f"<td class='dot'>{self._write_score(row)}</td><td class='score'>{number}</td>"
+            f"<td class='dot'>{self._write_difference(row)}</td><td class='said{strong}'>{said}</td>"
+            f"<td class='seconds'>{f'{row.seconds:.1f}' if row.known else ''}</td></tr>"
+        )
+
+    def _write_score(self, row: Row) -> str:
+        marks = "".join(_line(self._place_score(v), "tick") for v in self._ticks())
+        if self.plain is not None and self.plain.known:
+            marks += _line(self._place_score(self.plain.score.mean), "zero")
+        if not row.known:
+            return _write_plot(marks)
+        light = palette.stroke(row.name).colour
+        colour = f"light-dark({light}, {palette.recolour(light)})"
+        at = [self._place_score(v) for v in (row.score.low, row.score.mean, row.score.high)]
+        return _write_plot(marks + _write_mark(at, colour, colour), _describe_score(row))
+
+    def _write_difference(self, row: Row) -> str:
+        marks, one = _line(50.0, "zero"), row.against
+        if one is None or not math.isfinite(one.mean) or row.standing == "look":
+            return _write_plot(marks)
+        colour = "light-dark({}, {})".format(*_COLOURS.get(row.standing, palette.COLOURS["grey"]))
+        at = [self._place_difference(v) for v in (one.low, one.mean, one.high)]
+        mark = _write_mark(at, colour, colour if row.standing in _COLOURS else _PAPER)
+        return _write_plot(marks + mark, _describe_difference(row))
+
+    def _ticks(self) -> list[float]:
+        low, high = self.ends
+        step = 0.1 if high - low <= 0.6 else 0.2
+        first = math.ceil(low / step - 1e-9)
+        return [step * i for i in range(first, math.floor(high / step + 1e-9) + 1)]
+
+    def write_axes(self) -> str:
+        """Return the foot of the table: the scales of both drawings."""
+        score = "".join(_text(self._place_score(v), format_score(v, 1)) for v in self._ticks())
+        tick = self.reach / 1.25
+        difference = "".join(
+            _text(self._place_difference(v), "0" if v == 0 else format_change(v).rstrip("0")) for v in (-tick, 0.0, tick)
+        )
+        cells = ("", "", _write_plot(score), "", _write_plot(difference), "", "")
+        return f"<tfoot><tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr></tfoot>"
+
+    def _place_score(self, value: float) -> float:
+        return 4 + 92 * min(1.0, max(0.0, (value - self.ends[0]) / (self.ends[1] - self.ends[0])))
+
+    def _place_difference(self, value: float) -> float:
+        return 50 + 46 * min(1.0, max(-1.0, value / self.reach))
+
+
+def _write_mark(at: Sequence[float], colour: str, fill: str) -> str:
+    low, mean, high = at
+    reach = ""
+    if math.isfinite(low) and math.isfinite(high):
+        reach = f'<i class="reach" style="left:{low:.1f}%;width:{max(high - low, 0.5):.1f}%;background:{colour}"></i>'
+    return f'{reach}<i class="mean" style="left:{mean:.1f}%;border-color:{colour};background:{fill}"></i>'
+
+
+def _line(at: float, kind: str) -> str:
+    return f'<i class="{kind}" style="left:{at:.1f}%"></i>'
+
+
+def _text(at: float, text: str) -> str:
+    return f'<i class="at" style="left:{at:.1f}%">{html.escape(text)}</i>'
+
+
+def _write_plot(marks: str, label: str = "") -> str:
+    """Return a drawing. label: what it shows, '' for one that says nothing by itself."""
+    text = html.escape(label, quote=True)
+    said = f'role="img" aria-label="{text}" title="{text}"' if label else 'aria-hidden="true"'
+    return f'<span class="plot" {said}>{marks}</span>'
+
+
+def _describe_score(row: Row) -> str:
+    replicates = format_count(row.n, "replicate")
+    number = format_score(row.score.mean)
+    if not math.isfinite(row.score.low):
+        return f"{number}, {words.SCORE_ONE.format(replicates=replicates)}"
+    low, high = format_score(row.score.low), format_score(row.score.high)
+    return f"{number}, {words.SCORE_MORE.format(low=low, high=high, replicates=replicates)}"
+
+
+def _describe_difference(row: Row) -> str:
     p = format_p(row.p)
-    p = f"<small>p {_escape(p) if p.startswith('<') else f'= {p}'} (Holm)</small>" if row.standing else ""
-    kind = row.standing if row.standing in ("better", "worse") else ""
-    mark = f"<span class='{kind}'>{MARKS[row.standing]}</span> " if row.standing else ""
-    return f"{mark}<span class='num'>{text}</span>{p}"
+    said = [words.P_MORE.format(p=p if p.startswith("<") else f"= {p}")] if math.isfinite(row.p) else []
+    return " ".join([*(row.said.more if row.said else ()), *said])
 
 
 def _scale_ends(rows: Sequence[Row], within: tuple[float, float]) -> tuple[float, float]:
@@ -221,8 +386,20 @@ def _scale_ends(rows: Sequence[Row], within: tuple[float, float]) -> tuple[float
     return max(low, within[0]), min(max(high, low + 0.1), within[1])
 
 
-def _position(value: float, ends: tuple[float, float]) -> float:
-    return 100 * min(1.0, max(0.0, (value - ends[0]) / (ends[1] - ends[0])))
+def _reach(rows: Sequence[Row]) -> float:
+    """Return the largest distance from 0 that is shown, a little more than a round number.
+
+    It holds the intervals of ranked rows and the means of all: over two replicates an interval may be wider than all else.
+    """
+    ranked = {row.name for row in rank_rows(rows)}
+    drawn = [row for row in rows if row.against is not None and row.standing not in ("look", "reference")]
+    values = [abs(row.against.mean) for row in drawn if row.against is not None]
+    values += [
+        abs(v) for row in drawn if row.against is not None and row.name in ranked for v in (row.against.low, row.against.high)
+    ]
+    most = max((v for v in values if math.isfinite(v)), default=0.1)
+    scale = 10.0 ** math.floor(math.log10(max(most, 1e-3)))
+    return 1.25 * next(scale * step for step in (0.8, 1, 2, 4, 8, 10) if 1.25 * scale * step >= most)
 
 
 def _escape(text: str) -> str:
@@ -230,6 +407,7 @@ def _escape(text: str) -> str:
 
 
 def describe_replicates(rows: Sequence[Row]) -> str:
-    """Return '9 methods, up to 20 replicates each'."""
-    most = max((r.n for r in rows), default=0)
-    return f"{format_count(len(rows), 'method')}, up to {format_count(most, 'replicate')} each"
+    """Return '10 replicates each', 'up to 10 replicates'."""
+    counts = {row.n for row in rows if row.n}
+    text = format_count(max(counts, default=0), "replicate")
+    return words.EACH.format(replicates=text) if len(counts) == 1 else words.UP_TO.format(replicates=text)

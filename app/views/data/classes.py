@@ -10,12 +10,12 @@ import streamlit as st
 
 from app.parts import share
 from app.parts.elements import draw_fold
+from app.words import data as words
 from app.words.naming import format_cell, label_names
-from app.words.text import escape, format_count, format_ratio
+from app.words.text import escape, format_count
 
 MOST_CLASSES = 50
 """A column with more different values is offered as a target only where it is a candidate."""
-CLASS, NO_ANSWER = "a class", "no answer"
 LEVELS = {"refuse": (st.error, ":material/block:"), "warning": (st.warning, ":material/warning:")}
 
 
@@ -31,7 +31,6 @@ def draw_classes(
     take(target, positive) is called when the person chooses otherwise. version: another one resets the choices. no_answer: marks of
     the target that the person said are no answer; take_marks is called with all of them when one is added or taken back.
     """
-    st.subheader("What is to be predicted", anchor="target")
     target = (profile.get("target") or {}).get("name")
     classes = [str(c["name"]) for c in profile["classes"]]
     left, right = st.columns(2)
@@ -40,7 +39,6 @@ def draw_classes(
     if classes:
         with right:
             _choose_positive(profile, classes, lambda name: take(target, name), f"mine.positive.{version}")
-        _draw_counts(profile, classes)
     if take_marks is not None and target is not None:
         _ask_marks(profile, no_answer, take_marks, version)
     return draw_warnings(profile)
@@ -53,21 +51,24 @@ def _ask_marks(
     marks = {str(mark["text"]): int(mark["rows"]) for mark in profile.get("target_marks") or ()}
     for i, mark in enumerate([*marks, *no_answer]):
         key, is_class = f"mine.mark.{i}.{version}", mark in marks
-        rows = f"{format_count(marks[mark], 'row')} {'says' if marks[mark] == 1 else 'say'}" if is_class else "Rows that say"
-        st.session_state[key] = CLASS if is_class else NO_ANSWER
+        asked = words.MARK_ANY.format(mark=escape(mark, 40))
+        if is_class:
+            say = "says" if marks[mark] == 1 else "say"
+            asked = words.MARK_ROWS.format(rows=format_count(marks[mark], "row"), say=say, mark=escape(mark, 40))
+        st.session_state[key] = words.CLASS if is_class else words.NO_ANSWER
 
         def other(mark: str = mark, key: str = key, is_class: bool = is_class) -> None:
-            if (st.session_state[key] == CLASS) != is_class:
+            if (st.session_state[key] == words.CLASS) != is_class:
                 take_marks([*no_answer, mark] if is_class else [one for one in no_answer if one != mark])
 
         st.radio(
-            f"{rows} '{escape(mark, 40)}' in the target: a class, or no answer?",
-            (CLASS, NO_ANSWER),
+            asked,
+            (words.CLASS, words.NO_ANSWER),
             index=0 if is_class else 1,
             key=key,
             on_change=other,
             horizontal=True,
-            help="Such a mark is a class in some tables and a missing value in others. Rows without an answer are left out.",
+            help=words.MARK_HELP,
         )
 
 
@@ -93,18 +94,18 @@ def _choose_target(
 
     guessed = (profile.get("target") or {}).get("guessed")
     st.selectbox(
-        "Target: the column with the answer",
+        words.TARGET,
         names,
         index=0 if target in names else None,
         format_func=shown.__getitem__,
         key=key,
         on_change=other,
-        placeholder="Choose a column",
-        help="Likely ones first. Type to search.",
+        placeholder=words.CHOOSE_COLUMN,
+        help=words.TARGET_HELP,
     )
     why = next((str(c.get("why") or "") for c in profile["candidates"] if c["name"] == target), "")
     if guessed:
-        st.caption(f"A guess{': ' + escape(why, 120) if why else ''}. Choose another column if it is wrong.")
+        st.caption(words.GUESSED_WHY.format(why=escape(why, 120).rstrip(".")) if why else words.GUESSED)
 
 
 def _choose_positive(profile: Mapping[str, Any], classes: list[str], take: Callable[[str | None], None], key: str) -> None:
@@ -120,42 +121,13 @@ def _choose_positive(profile: Mapping[str, Any], classes: list[str], take: Calla
             take(state[key])
 
     st.selectbox(
-        "Class looked for",
+        words.POSITIVE,
         classes,
         format_func=shown.__getitem__,
         key=key,
         on_change=other,
-        help="The rare one you want to find: precision, recall and thresholds are about it."
-        if len(classes) == 2
-        else "All classes are learnt and scored; thresholds are about this one against all others.",
+        help=words.POSITIVE_HELP if len(classes) == 2 else words.POSITIVE_HELP_MANY,
     )
-
-
-def _draw_counts(profile: Mapping[str, Any], classes: list[str]) -> None:
-    counts = [int(c["rows"]) for c in profile["classes"]]
-    parts = [
-        f"{format_count(profile['used'], 'row')} with an answer",
-        f"ratio {format_ratio(profile['ratio'])}",
-        format_count(profile["features"], "feature"),
-    ]
-    if profile["folds"]:
-        parts.append(f"{format_count(profile['folds'], 'fold')} proposed")
-    st.markdown(" · ".join(parts).replace(format_ratio(profile["ratio"]), f"**{format_ratio(profile['ratio'])}**", 1))
-    rows = pd.DataFrame(
-        {
-            "class": [format_cell(name) for name in classes],
-            "rows": counts,
-            "share": [float(c["share"]) for c in profile["classes"]],
-        }
-    )
-    st.dataframe(
-        rows,
-        hide_index=True,
-        height=min(285, 38 + 35 * len(classes)),
-        column_config={"share": st.column_config.ProgressColumn("share", min_value=0.0, max_value=1.0, format="percent")},
-        alt="Rows of each class",
-    )
-    share.offer_table(rows, "classes", "mine.classes", "Rows of each class", download=False)
 
 
 def draw_warnings(profile: Mapping[str, Any]) -> bool:
@@ -165,20 +137,21 @@ def draw_warnings(profile: Mapping[str, Any]) -> bool:
         texts = [w["text"] for w in listed if w["level"] == level]
         if texts:
             lines = [escape(text, 500) for text in texts]
-            head = "**These data cannot be compared on.** " if level == "refuse" else ""
+            head = f"{words.REFUSED} " if level == "refuse" else ""
             draw(head + lines[0] if len(lines) == 1 else (head + "\n") + "\n".join(f"- {text}" for text in lines), icon=icon)
     notes = [w["text"] for w in listed if w["level"] not in LEVELS]
     precision = profile.get("precision")
     if precision and not any(precision["text"].rstrip(".") in w["text"] for w in listed):
         notes.append(precision["text"])
-    for text in notes:
-        st.caption(f":material/info: {escape(text, 500)}")
-    if any(s["why"] != "id" for s in profile["suspicious"]):
-        with draw_fold("Columns to look at before believing anything", "mine.suspicious", ":material/troubleshoot:") as fold:
+    if notes:
+        with draw_fold(words.NOTES, "mine.notes", ":material/info:") as fold:
             if fold.open:
-                alt = "Columns that tell the classes apart by themselves"
-                st.dataframe(list_suspicious(profile), hide_index=True, alt=alt)
-                share.offer_table(list_suspicious(profile), "columns", "mine.columns", alt, download=False)
+                st.markdown("\n".join(f"- {escape(text, 500)}" for text in notes))
+    if any(s["why"] != "id" for s in profile["suspicious"]):
+        with draw_fold(words.SUSPICIOUS, "mine.suspicious", ":material/troubleshoot:") as fold:
+            if fold.open:
+                st.dataframe(list_suspicious(profile), hide_index=True, alt=words.SUSPICIOUS_ALT)
+                share.offer_table(list_suspicious(profile), "columns", "mine.columns", words.SUSPICIOUS_ALT, download=False)
     return not any(w["level"] == "refuse" for w in listed)
 
 

@@ -1,4 +1,4 @@
-"""How a table was read: every guess, and a form to correct it."""
+"""How a table was read: every guess, and forms to correct it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app.parts.elements import draw_heading
+from app.words import data as words
 from app.words.naming import format_cell
 from app.words.text import escape, format_count
 
@@ -34,6 +35,8 @@ DECIMALS = {".": "point, 1.5", ",": "comma, 1,5"}
 THOUSANDS = {"": "none", ",": "commas, 1,000", ".": "points, 1.000", " ": "spaces, 1 000", "'": "apostrophes, 1'000"}
 HEADER = {True: "the first row", False: "no row: number the columns"}
 GUESS, GUESSED = "guess", "as guessed"
+_SAID = ("types", "target_missing")
+"""What a person says of columns and target, which a form of the file's format keeps."""
 KINDS = {
     "text": "text (left out)",
     "id": "ID (left out)",
@@ -44,33 +47,47 @@ KINDS = {
 """Kinds whose meaning needs an explanation."""
 
 
-def draw_columns(profile: Mapping[str, Any] | None, reading: Mapping[str, Any], version: str) -> dict[str, Any] | None:
-    """Draw the guesses, the columns, and a form to read the table another way; return what it asks for once it is sent, else
-    None.
+def draw_reading(profile: Mapping[str, Any]) -> None:
+    """Draw how the file was read, and what was met."""
+    st.markdown(describe_reading(profile))
+    for note in list(profile.get("notes") or ())[:8]:
+        st.caption(f":material/info: {escape(note, 300)}")
 
-    profile: None where the table could not be read. reading: what the person has said so far.
-    version: another one resets the form.
+
+def draw_format(profile: Mapping[str, Any] | None, reading: Mapping[str, Any], version: str) -> dict[str, Any] | None:
+    """Draw a form to read the file another way; return what it asks for once it is sent, else None.
+
+    profile: None where the table could not be read. reading: what the person has said so far. version: another one resets the form.
     """
     guesses: Mapping[str, Any] = (profile or {}).get("guesses") or {}
-    if profile is not None:
-        st.markdown(describe_reading(profile))
-        for note in list(profile.get("notes") or ())[:8]:
-            st.caption(f":material/info: {escape(note, 300)}")
-    failed = profile is None
-    label = "Read it another way" if failed else "Columns, and how the file was read"
-    fold = st.expander(label, icon=":material/table_edit:", expanded=failed, key=f"mine.columns.{version}")
-    with fold, st.form(f"mine.form.{version}", border=False):
+    with (
+        st.expander(words.HOW_READ, icon=":material/table_edit:", expanded=profile is None, key=f"mine.columns.{version}"),
+        st.form(f"mine.form.{version}", border=False),
+    ):
         chosen = _choose_format(guesses, reading, version)
-        types = _choose_types(profile["columns"], reading, version) if profile is not None else dict(reading.get("types") or {})
-        left, right = st.columns([1, 1])
-        sent = left.form_submit_button("Read it this way", icon=":material/refresh:", type="primary", width="stretch")
-        guess = right.form_submit_button("Guess everything again", icon=":material/auto_fix:", width="stretch")
+        sent, guess = _draw_buttons()
     if guess:
         return {}
-    if not sent:
-        return None
-    kept = {"target_missing": reading["target_missing"]} if reading.get("target_missing") else {}
-    return chosen | ({"types": types} if types else {}) | kept
+    return chosen | {name: reading[name] for name in _SAID if reading.get(name)} if sent else None
+
+
+def draw_types(profile: Mapping[str, Any], reading: Mapping[str, Any], version: str) -> dict[str, Any] | None:
+    """Draw the columns, their kinds and some of their values, and a form to take a column for another kind; return as `draw_format`."""
+    with st.form(f"mine.kinds.{version}", border=False):
+        types = _choose_types(profile["columns"], reading, version)
+        sent, guess = _draw_buttons()
+    if guess:
+        return {}
+    kept = {name: value for name, value in reading.items() if name != "types"}
+    return kept | ({"types": types} if types else {}) if sent else None
+
+
+def _draw_buttons() -> tuple[bool, bool]:
+    """Draw the buttons of a form; return whether each was pressed."""
+    with st.container(horizontal=True):
+        sent = st.form_submit_button(words.READ_SO, icon=":material/refresh:")
+        guess = st.form_submit_button(words.GUESS_ALL, icon=":material/auto_fix:", type="tertiary")
+    return sent, guess
 
 
 def describe_reading(profile: Mapping[str, Any]) -> str:
@@ -159,16 +176,12 @@ def _choose_format(guesses: Mapping[str, Any], reading: Mapping[str, Any], versi
 def _choose_types(columns: Sequence[Mapping[str, Any]], reading: Mapping[str, Any], version: str) -> dict[str, str]:
     """Draw the columns with examples; return the types that the person chose."""
     types = dict(reading.get("types") or {})
-    draw_heading(
-        "Columns",
-        "Left out of the comparison: texts, IDs, constants and empty columns. Choose in *read as* to overrule a guess: double click, or "
-        "Enter on the keyboard.",
-    )
+    draw_heading(words.COLUMNS_HEAD, words.COLUMNS_HELP)
     edited = st.data_editor(
         make_table(columns, types),
         hide_index=True,
         key=f"mine.types.{version}",
-        height=min(420, 38 + 35 * len(columns)),
+        height=min(318, 38 + 35 * len(columns)),
         disabled=["column", "is", "why left out", "missing", "different", "examples"],
         column_config={
             "column": st.column_config.TextColumn("column", pinned=True),

@@ -1,61 +1,66 @@
-"""Your data: a private table, how it was read, which method helps on it, where to put the threshold, and what to take along."""
+"""Your data, in five steps: the table, questions about it, the comparison of methods, a cut, and what is taken along."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
-from app.frame import address, links, top
+from app.frame import address, headline, links, top
 from app.frame.opening import open_page
 from app.run import panel
 from app.session import jobs, uploads, visitor
 from app.session.store import get_store
-from app.views.data import classes, columns, contest, decide, takeaway, upload
+from app.views.data import columns, compare, contest, decide, questions, steps, takeaway, upload
+from app.words import data as words
 from app.words.text import escape, format_count
 from engine.errors import LabError, UnknownName
 from engine.store import Job
 from engine.store.uploads import Upload
 
-ADDRESS_WORDS = ("data", "compare")
 ADDRESS = address.Address("data", {}, echo_seconds=0.0)
+_SHOWN, _BARE = "data.words", "data.bare"
+"""Session keys: the address's words for what is shown; what an address without words stands for."""
+_NAMES = ("data", "compare")
+STYLE = """<style>
+.st-key-data-head { min-height: 40px; }
+.st-key-data-head > :has(.st-key-data-tools) { margin-left: auto; }
+.st-key-data-step button { min-height: 34px; }
+.st-key-data-step button::after { position: absolute; top: calc(100% + 6px); left: 0; z-index: 9; padding: 4px 10px; border-radius: 8px;
+  font-size: 13px; white-space: nowrap; pointer-events: none; background: light-dark(#26282C, #EDEEF0); color: light-dark(#FFF, #121315); }
+@media (max-width: 767px) { .st-key-data-head > :has(.st-key-data-tools) { margin-left: 0; }
+  .st-key-data-head .chips { max-width: calc(100vw - 24px); overflow: hidden; } }
+</style>"""
 
 
 def page() -> None:
     """Draw the page."""
-    mine = open_page(_load)
+    mine = open_page(_load, style=STYLE)
     if mine is None:
         return
-    named = _read_address(mine)
-    job = named[1] if named is not None else None
-    top.draw_head(job is not None and job.active)
+    words_shown = _read_words(mine)
+    here = _find(mine, words_shown)
+    top.draw_head(here is not None and here.job is not None and here.job.active)
     with st.container(key="data-top"):
         upload.draw_forgotten()
         upload.draw_trouble()
-    if named is None:
+    if here is None:
+        headline.draw_title(words.GONE)
         upload.draw_unknown(_go_to)
         return
-    table, job = named
-    if table is None and job is None:
-        with st.container(key="data-state-empty"):
-            upload.draw_empty(_go_to)
-        if visitor.is_demo():
-            links.draw_link("gallery", "See a recorded comparison in the gallery", ":material/collections_bookmark:")
-        else:
-            panel.warn_no_engine(get_store())
-        return
-    if table is not None:
-        upload.draw_head(table, mine, _go_to)
-        _draw_table(table, job)
-    if job is not None:
-        _draw_comparison(job)
-    if table is not None:
-        st.divider()
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(f":material/lock: {upload.explain_privacy()}", width="stretch")
-            upload.draw_forget(table, "end", _go_to)
+    step = here.find_step(words_shown.get("step"))
+    steps.draw_bar(here, step, partial(_go_to_step, _name_shown(here)), _go_to)
+    draw = {
+        "table": _draw_table,
+        "questions": _draw_questions,
+        "compare": _draw_compare,
+        "decide": _draw_decide,
+        "use": _draw_use,
+    }
+    draw[step](here)
 
 
 def _load() -> list[Upload]:
@@ -63,11 +68,57 @@ def _load() -> list[Upload]:
     return uploads.list_uploads()
 
 
-def _read_address(mine: list[Upload]) -> tuple[Upload | None, Job | None] | None:
-    """Return (table, comparison) that the address names, the newest table where it names none; None where it is not there for
-    them."""
-    query = _read_words(mine)
-    job = None
+# ---- the address
+
+
+def _read_words(mine: list[Upload]) -> dict[str, str]:
+    """Return the words of the address; where it names nothing, those of what was shown last, else of the newest table.
+
+    Nothing is written into the address for that: the browser's back button would then need two presses.
+    """
+    state = st.session_state
+    arrived = state.get("page") != ADDRESS.page
+    query = ADDRESS.read()
+    if query is None:
+        shown: dict[str, str] = state.get(_SHOWN, {})
+        return shown
+    if not any(name in query for name in _NAMES):
+        if arrived or _BARE not in state:
+            kept = state.get(_SHOWN, {})
+            there = {table.id for table in mine}
+            state[_BARE] = dict(kept) if kept.get("data") in there else {"data": mine[0].id} if mine else {}
+        query = {**state[_BARE], **query}
+    state[_SHOWN] = query
+    return query
+
+
+def _go(query: Mapping[str, str]) -> None:
+    """Go to what these words name."""
+    st.session_state[_SHOWN] = dict(query)
+    ADDRESS.write(query)
+
+
+def _go_to(table: str | None, compare: str | None = None) -> None:
+    """Go to a table, or to the page without one."""
+    if table is None:
+        st.session_state.pop(_BARE, None)
+    _go({word: id for word, id in zip(_NAMES, (table, compare), strict=True) if id})
+
+
+def _name_shown(here: steps.Here) -> dict[str, str]:
+    """Return the address's words for the table and the comparison shown. Callbacks hold these alone: Streamlit keeps them for long."""
+    named = {"data": here.table.id if here.table is not None else "", "compare": here.job.id if here.job is not None else ""}
+    return {word: id for word, id in named.items() if id}
+
+
+def _go_to_step(shown: Mapping[str, str], name: str) -> None:
+    """Open a step of what is shown."""
+    _go({**shown, "step": name})
+
+
+def _find(mine: list[Upload], query: Mapping[str, str]) -> steps.Here | None:
+    """Return what the words name, with the table's last comparison where they name none; None where it is not there for them."""
+    table, job = None, None
     try:
         if "compare" in query:
             job = jobs.read_progress(query["compare"]).job
@@ -75,37 +126,22 @@ def _read_address(mine: list[Upload]) -> tuple[Upload | None, Job | None] | None
                 return None
             _take_settings(job, query)
         id = job.upload if job is not None else query.get("data")
-        if job is not None and id is None:
-            return None, job  # on a public dataset
         if id is not None:
-            return uploads.find_upload(id), job
+            table = uploads.find_upload(id)
     except UnknownName:
         return None
-    if not mine:
-        return None, None
-    ADDRESS.write({"data": mine[0].id})  # so that the page can say when this table is gone
-    return mine[0], None
-
-
-def _read_words(mine: list[Upload]) -> dict[str, str]:
-    """Return the words of the address; after coming back by the menu, those that the page showed before, if the table is there."""
-    shown = ADDRESS.last_query() or {}
-    query = ADDRESS.read()
-    if query is None:
-        return shown
-    if not query and shown.get("data") in {table.id for table in mine}:
-        ADDRESS.write(shown)
-        return shown
-    return query
-
-
-def _go_to(table: str | None, compare: str | None = None) -> None:
-    """Go to a table, or to the page without one."""
-    ADDRESS.write({word: id for word, id in zip(ADDRESS_WORDS, (table, compare), strict=True) if id})
+    if table is not None and job is None:
+        job = next(iter(jobs.list_comparisons(table.id)), None)
+        if job is not None and (st.session_state.get("mine.options") or {}).get("table") != table.id:
+            _take_settings(job, query)
+    reading = _find_profile_job(table) if table is not None else None
+    profile = jobs.read_profile(reading.id) if reading is not None and reading.state == "done" else None
+    result = jobs.read_comparison(job.id) if job is not None and job.state == "done" else None
+    return steps.Here(mine, table, job, reading, profile, result)
 
 
 def _take_settings(job: Job, query: Mapping[str, str]) -> None:
-    """Take over the settings of a comparison that a link names, once, and the method that the link says."""
+    """Take over the settings of a comparison, once, and the method that a link says."""
     state = st.session_state
     if state.get("mine.from") != job.id:
         state["mine.from"] = job.id
@@ -127,7 +163,10 @@ def _take_settings(job: Job, query: Mapping[str, str]) -> None:
 def _go_to_new(table: Upload, job: Job) -> None:
     """Go to a comparison that was asked for just now; the settings stay as they are."""
     st.session_state["mine.from"] = job.id
-    _go_to(table.id, job.id)
+    _go({"data": table.id, "compare": job.id, "step": "compare"})
+
+
+# ---- how the table is read
 
 
 def _read_options(table: Upload) -> dict[str, Any]:
@@ -143,38 +182,9 @@ def _change_options(**changes: Any) -> None:
     st.session_state["mine.options"] = {**st.session_state["mine.options"], **changes}
 
 
-def _draw_table(table: Upload, job: Job | None) -> None:
-    """Draw how the table was read, what is in it, and the Compare button."""
-    options = _read_options(table)
-    reading_job = _find_profile_job(table, options)
-    if reading_job is None:
-        return
-    if reading_job.active:
-        with st.container(key="data-state-reading"):
-            st.fragment(_draw_reading, run_every=panel.TICK)(reading_job.id)
-        return
-    profile = jobs.read_profile(reading_job.id) if reading_job.state == "done" else None
-    if profile is None:
-        with st.container(key="data-state-unread"):
-            _draw_unread(reading_job, options)
-    else:
-        with st.container(key="data-state-profile"):
-            if job is not None and job.state == "done":
-                st.markdown(
-                    "On this page: [what is to be predicted](#target) · [compare](#compare) · [verdict](#verdict) · [curves](#curves) · "
-                    "[decide](#decide) · [take away](#take-away)"
-                )
-            _draw_profile(profile, table, options, reading_job)
-            return
-    reading = columns.draw_columns(None, options["reading"], reading_job.id)
-    if reading is not None:
-        _change_options(reading=reading, target=None, positive=None)
-        st.rerun()
-
-
-def _find_profile_job(table: Upload, options: Mapping[str, Any]) -> Job | None:
-    """Return the job that reads this table this way, submitted once: one that failed stays failed until a button is pressed."""
-    state = st.session_state
+def _find_profile_job(table: Upload) -> Job | None:
+    """Return the job that reads the table as asked, submitted once: one that failed stays failed until a button is pressed."""
+    state, options = st.session_state, _read_options(table)
     wanted_reading = {"reading": options["reading"], "target": options["target"], "positive": options["positive"]}
     wanted = json.dumps([table.id, wanted_reading], sort_keys=True)
     try:
@@ -183,9 +193,7 @@ def _find_profile_job(table: Upload, options: Mapping[str, Any]) -> Job | None:
             state["mine.wanted"] = wanted
         return jobs.read_progress(state["mine.profile"]).job
     except LabError as error:
-        st.error(escape(error, 500), icon=":material/error:")
-        if options["reading"] or options["target"]:
-            st.button("Guess everything again", key="data.reset", icon=":material/auto_fix:", on_click=_reset_options)
+        state["data.trouble"] = str(error)
         return None
 
 
@@ -211,6 +219,37 @@ def _reset_options() -> None:
     _change_options(reading={}, target=None, positive=None)
 
 
+def _read_again() -> None:
+    st.session_state.pop("mine.wanted", None)
+
+
+def _draw_unless_read(here: steps.Here) -> bool:
+    """Draw what there is to say until the table is read; return whether it is."""
+    if here.profile is not None:
+        return True
+    if here.table is None:
+        return False
+    options = _read_options(here.table)
+    if here.reading is None:
+        if options["reading"] or options["target"]:
+            st.button(words.GUESS_ALL, key="data.reset", icon=":material/auto_fix:", on_click=_reset_options)
+    elif here.reading.active:
+        with st.container(key="data-state-reading"):
+            st.fragment(_draw_reading, run_every=panel.TICK)(here.reading.id)
+    else:
+        with st.container(key="data-state-unread"):
+            _draw_unread(here.reading, options)
+            _take_reading(columns.draw_format(None, options["reading"], here.reading.id))
+    return False
+
+
+def _take_reading(reading: dict[str, Any] | None) -> None:
+    """Read the table another way where a form asked for it."""
+    if reading is not None:
+        _change_options(reading=reading, target=None, positive=None)
+        st.rerun()
+
+
 def _draw_reading(id: str) -> None:
     """Draw the progress of the reading. A fragment; it reruns the page when that has ended."""
     try:
@@ -219,84 +258,94 @@ def _draw_reading(id: str) -> None:
         st.rerun()
     if not live.job.active:
         st.rerun()
-    alive = bool(get_store().engines())
     if live.job.state == "queued":
-        st.progress(
-            0.0,
-            text="Waiting for the engine. "
-            + (f"{format_count(live.ahead, 'job')} before it." if live.ahead else "Next in line."),
-        )
+        st.progress(0.0, text=describe_wait(live.ahead))
     else:
-        st.progress(0.5, text=f"{escape(live.phase or 'Reading the table', 80)} …")
-    if not alive:
+        st.progress(0.5, text=f"{escape(live.phase or words.READING, 80)} …")
+    if not get_store().engines():
         st.warning(panel.NO_ENGINE, icon=":material/power_off:")
+
+
+def describe_wait(ahead: int) -> str:
+    """Return 'Waiting for the engine. 2 jobs before it.'"""
+    return f"{words.WAITING} {words.AHEAD.format(jobs=format_count(ahead, 'job')) if ahead else words.NEXT}"
 
 
 def _draw_unread(job: Job, options: Mapping[str, Any]) -> None:
     """Draw why the reading failed, and what to do."""
     if job.state == "failed":
-        st.error(f"**The table could not be read as asked.** {escape(job.reason, 600)}", icon=":material/error:")
-        st.markdown("Say below how it is to be read, mend the file and send it again, or forget it.")
+        st.error(words.UNREAD.format(reason=escape(job.reason, 600)), icon=":material/error:")
+        st.markdown(words.UNREAD_HELP)
     else:
-        st.warning(f"**Reading was {job.state}.**", icon=":material/power_off:")
+        st.warning(words.NOT_READ.format(state=job.state), icon=":material/power_off:")
     with st.container(horizontal=True):
-        st.button("Try again", key="data.reread", icon=":material/replay:", on_click=_read_again)
+        st.button(words.TRY_AGAIN, key="data.reread", icon=":material/replay:", on_click=_read_again)
         if options["reading"] or options["target"]:
-            st.button("Guess everything again", key="data.reset", icon=":material/auto_fix:", on_click=_reset_options)
+            st.button(words.GUESS_ALL, key="data.reset", icon=":material/auto_fix:", on_click=_reset_options)
 
 
-def _read_again() -> None:
-    st.session_state.pop("mine.wanted", None)
+# ---- the steps
 
 
-def _draw_profile(profile: Mapping[str, Any], table: Upload, options: Mapping[str, Any], reading_job: Job) -> None:
-    reading = columns.draw_columns(profile, options["reading"], reading_job.id)
-    if reading is not None:
-        _change_options(reading=reading, target=None, positive=None)
-        st.rerun()
-    ready = classes.draw_classes(
-        profile,
-        lambda target, positive: _choose_target(profile, target, positive),
-        reading_job.id,
-        no_answer=list(options["reading"].get("target_missing") or ()),
-        take_marks=lambda marks: _choose_marks(profile, marks),
-    )
-    if profile["target"] is None:
+def _draw_table(here: steps.Here) -> None:
+    headline.draw_title(words.STEPS["table"])
+    if here.table is None:
+        with st.container(key="data-state-empty"):
+            upload.draw_empty(_go_to)
+        if visitor.is_demo():
+            links.draw_link("gallery", words.GALLERY, ":material/collections_bookmark:")
+        else:
+            panel.warn_no_engine(get_store())
         return
-    contest.draw_bar(profile, {"upload": table.id}, options["reading"], ready, lambda job: _go_to_new(table, job))
-    _draw_earlier(table)
+    if _draw_unless_read(here) and here.profile is not None and here.reading is not None:
+        with st.container(key="data-state-table"):
+            columns.draw_reading(here.profile)
+            _take_reading(columns.draw_format(here.profile, _read_options(here.table)["reading"], here.reading.id))
+    upload.draw_replacement(here.table, _go_to)
 
 
-def _draw_earlier(table: Upload) -> None:
-    """Draw links to other comparisons of this table."""
-    others = [j for j in jobs.list_comparisons(table.id) if j.id != (ADDRESS.last_query() or {}).get("compare")]
-    if not others:
+def _draw_questions(here: steps.Here) -> None:
+    headline.draw_title(words.STEPS["questions"])
+    if not _draw_unless_read(here):
         return
-    with st.expander(f"Earlier: {format_count(len(others), 'comparison')}", icon=":material/history:"):
-        for job in others[:20]:
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"{contest.describe_request(job.spec)} · {job.state}", width="stretch")
-                st.button(
-                    "Show", key=f"mine.show.{job.id}", icon=":material/visibility:", on_click=_go_to, args=(table.id, job.id)
-                )
+    profile, table, reading = here.profile, here.table, here.reading
+    assert profile is not None and table is not None and reading is not None
+    options = _read_options(table)
+    with st.container(key="data-state-profile"):
+        asked = questions.draw_questions(
+            profile,
+            options["reading"],
+            reading.id,
+            take=lambda target, positive: _choose_target(profile, target, positive),
+            take_marks=lambda marks: _choose_marks(profile, marks),
+            bar=lambda ready: contest.draw_bar(
+                profile, {"upload": table.id}, options["reading"], ready, lambda job: _go_to_new(table, job)
+            ),
+        )
+    _take_reading(asked)
 
 
-def _draw_comparison(job: Job) -> None:
-    st.subheader("Verdict" if job.state == "done" else "Comparison", anchor="verdict")
-    with st.container(key=f"data-state-{job.state}"):
-        if job.active:
-            st.caption(contest.describe_request(job.spec))
-            contest.watch_comparison(job)
-            return
-        result = jobs.read_comparison(job.id) if job.state == "done" else None
-        if job.state == "done" and result is None:
-            st.warning("What this comparison found is gone; compare again.", icon=":material/search_off:")
-            return
-        if result is None:
-            st.caption(contest.describe_request(job.spec))
-            contest.draw_ending(job, lambda: contest.repeat_comparison(job))
-            return
-        contest.draw_verdict(job.id, result)
-        contest.draw_curves(job.id, result)
-        decide.draw_decision(job.id, result)
-        takeaway.draw_takeaway(job.id, result)
+def _draw_compare(here: steps.Here) -> None:
+    assert here.job is not None
+    earlier = [j for j in jobs.list_comparisons(here.table.id) if j.id != here.job.id] if here.table is not None else []
+    with st.container(key=f"data-state-{here.job.state}", gap="small"):
+        shown = _name_shown(here)
+        show, decide_with = partial(_go_to, shown.get("data")), partial(_decide_with, shown)
+        compare.draw_comparison(here.job, here.result, earlier, show, decide_with)
+
+
+def _decide_with(shown: Mapping[str, str], name: str) -> None:
+    """Open the choice of a cut with a row of the board."""
+    st.session_state["data.method"] = name
+    _go_to_step(shown, "decide")
+
+
+def _draw_decide(here: steps.Here) -> None:
+    assert here.job is not None and here.result is not None
+    decide.draw_decision(here.job.id, here.result)
+
+
+def _draw_use(here: steps.Here) -> None:
+    assert here.job is not None and here.result is not None
+    headline.draw_title(words.STEPS["use"])
+    takeaway.draw_takeaway(here.job.id, here.result)

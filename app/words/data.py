@@ -1,0 +1,187 @@
+"""The texts of the page of a person's own table: constants and format strings."""
+
+from __future__ import annotations
+
+STEPS = {"table": "Table", "questions": "Questions", "compare": "Compare", "decide": "Decide", "use": "Use"}
+"""Name of a step, as addresses have it -> its title."""
+STEP = "Step"
+NO_TABLE = "Send a table first."
+NO_TABLE_HERE = "This comparison is of a public dataset."
+NO_COMPARISON = "Press Compare under Questions first."
+NO_RESULT = "Opens when the comparison is done."
+ANOTHER, FORGET = "Another table", "Forget"
+FORGET_NOW = "Forget it now"
+FORGET_WHAT = "Delete **{name}** with its comparisons, models and reports? This cannot be taken back."
+FORGOTTEN = "**Forgotten.** {tables} and {work} made from it are deleted."
+LOG_EMPTY, LOG_LATER = "The database's log is emptied.", "The engine empties the database's log as soon as it is free."
+NOTHING_LEFT = "There was nothing left to forget."
+GONE = "Nothing here for you."
+GONE_WHY = (
+    "This table was forgotten, or it belongs to another browser. Tables are forgotten {minutes} after their browser is gone."
+)
+START = "Start with a table"
+
+# ---- the table
+
+DROP, DROP_ANOTHER = "Drop a table here", "Drop another table"
+TAKEN = "CSV, TSV, Excel, Parquet, or a zip of one. At most {size} MiB and {rows} rows."
+TAKEN_MORE = "At most {inflated} MiB unpacked, {columns} columns and {cells} cells."
+PICK, STOP, SENT, SENDING = "Choose a file", "Stop sending", "Sent.", "Sending {name}."
+SO_FAR, SENT_SHARE = "Sent so far", "{sent} of {whole}"
+ONE_FILE = "One file at a time: drop a single table, or a zip of one."
+TOO_LARGE = "The file has {size} MiB. At most {most} MiB are taken. Send a part of its rows, or a zip."
+NOT_TAKEN = "The server did not take the file: {status}. Load the page again and send it once more."
+BROKEN = "The connection broke while the file was sent. Try again."
+STOPPED = "Stopped. Nothing of the file was kept."
+DROP_WORDS = {
+    "pick": PICK, "stop": STOP, "sent": SENT, "sending": SENDING, "soFar": SO_FAR, "share": SENT_SHARE, "oneFile": ONE_FILE,
+    "tooLarge": TOO_LARGE, "notTaken": NOT_TAKEN, "broken": BROKEN, "stopped": STOPPED,
+}  # fmt: skip
+"""What the drop field says; it fills in the braces."""
+SAMPLE = "Try a sample table"
+SAMPLE_NOTE = "A sample table to try: {rows} made-up customers."
+PRIVATE, PRIVATE_MORE = "Only this browser sees it. Forget deletes it.", "What happens to a table"
+PRIVATE_ALL = (
+    "Nobody else sees your table or what is made from it, not even with the link.",
+    "This server's engine reads it and trains on it. It is sent to nobody else.",
+    "No log has its content.",
+    "*Forget* deletes it with everything made from it, and ends the processes that read it.",
+    "The same happens {minutes} after the last sign of your browser.",
+    "Not promised: that freed memory of a process holds no trace of it.",
+)
+GALLERY = "See a recorded comparison in the gallery"
+HOW_READ = "How the file is read"
+READ_SO, GUESS_ALL = "Read it this way", "Guess everything again"
+WAITING, AHEAD, NEXT = "Waiting for the engine.", "{jobs} before it.", "It is next."
+READING = "Reading the table"
+UNREAD = "**The table could not be read as asked.** {reason}"
+UNREAD_HELP = "Say below how to read it, or mend the file and send it again."
+NOT_READ = "**Reading was {state}.**"
+TRY_AGAIN = "Try again"
+
+# ---- questions
+
+TARGET, TARGET_HELP = "Column to predict", "Likely columns come first. Type to search."
+CHOOSE_COLUMN = "Choose a column"
+GUESSED = "Guessed."
+GUESSED_WHY = "Guessed: {why}."
+POSITIVE = "Class looked for"
+POSITIVE_HELP = "Precision, recall and cuts are about this class."
+POSITIVE_HELP_MANY = "All classes are learnt and scored. Cuts are about this one against all others."
+CLASS, NO_ANSWER = "a class", "no answer"
+MARK_ROWS = "{rows} {say} '{mark}' in the target: a class, or no answer?"
+MARK_ANY = "Rows that say '{mark}' in the target: a class, or no answer?"
+MARK_HELP = "In some tables such a mark is a class, in others a missing value. Rows without an answer are left out."
+CLASSES_HEAD, SPLIT_HEAD, LEFT_HEAD = "Classes", "Split: random", "Left out as features"
+ROWS_USED = "{rows} with an answer, {features}."
+RATIO = "The ratio is {ratio}."
+SPLIT_NOTE = "{folds}. A fifth of the rows chooses the epoch."
+SPLIT_NONE = "The split follows from the column to predict."
+NOTHING_OUT = "Every other column is a feature."
+MORE_OUT = "and {count} more"
+COLUMNS_HEAD = "Columns and kinds"
+COLUMNS_HELP = "Choose in *read as* to change a kind: double click, or Enter on the keyboard."
+REFUSED = "**These data cannot be compared on.**"
+NOTES = "Notes on the table"
+SUSPICIOUS = "Columns to check first"
+SUSPICIOUS_ALT = "Columns that tell the classes apart by themselves"
+TIME, TIME_HELP = "Time", "The comparison ends within it. More time gives more replicates and narrower intervals."
+RATIO_LABEL, RATIO_NATIVE, RATIO_OTHER = "Ratio of the classes", "Natural, {ratio}", "Set a ratio"
+RATIO_HELP = "Another ratio leaves out rows of a class, in training and test alike."
+TO_ONE = "to 1"
+COMPARE = "Compare for {time}"
+COMPARE_COST = "Every method trains on the same splits. It ends within {time}."
+NOT_READY = "Mend what is said in red first."
+
+# ---- compare
+
+COMPARING = "Methods are compared."
+GETTING_READY, LEFT, FINISHING = "Getting ready", "{time} left", "finishing"
+CANCEL, AGAIN, SORT = "Cancel", "Compare again", "Sort by score now"
+SORT_HELP = "Rows keep their places while scores change. This puts the highest on top."
+SILENT_MORE = "If the engine does not come back, this comparison is marked as interrupted."
+CANCELLED, INTERRUPTED = "This comparison was cancelled.", "This comparison was interrupted: its engine is gone."
+STEP_FAILED = "Change what the reason names, or try once more."
+STEP_CANCELLED = "Compare again, or choose another time or ratio under Questions."
+STEP_INTERRUPTED = "Compare again. It waits until an engine is there."
+ANSWER_GONE = "The result of this comparison is gone. Compare again."
+EARLIER, SHOW = "Earlier comparisons", "Show"
+USED, EACH, UP_TO = "{time} used", "{replicates} each", "up to {replicates}"
+NATURAL, AT_RATIO = "natural ratio", "ratio {ratio}"
+BOARD_ALT = "Methods with their {metric}, highest first, and their difference to plain training"
+PLACE, ROW, DIFFERENCE, STANDING, SECONDS = "Place", "Method", "Difference to plain", "What is shown", "Seconds"
+WORDS = {"better": "better", "worse": "worse", "": "no difference found", "reference": "plain", "split": "one split"}
+"""What a row's difference to plain training shows."""
+NOT_RANKED = "not ranked: fewer replicates"
+QUICK_LOOK = "quick look: few rows, few epochs"
+DROPPED = "dropped after round {round}"
+ROW_FAILED = "failed: {reason}"
+NEXT_AT, NEXT_SOON = "next at {time}", "next"
+SCORE_MORE = "95% interval from {low} to {high}, {replicates}"
+SCORE_ONE = "{replicates}, no interval"
+P_MORE = "p {p} after Holm."
+FILLED = "Filled: the interval leaves zero out after Holm."
+LEADS = "Leads"
+CARD_ROWS, CARD_ROWS_OF = "Training rows", "{rows} of {whole}"
+CARD_FIT, CARD_AHEAD, CARD_YES, CARD_NOT = "One fit", "Ahead of {next}", "yes, by {by}", "not shown"
+DECIDE_WITH = "Decide with this row"
+CURVES, CURVES_PICK = "Precision and recall", "Methods"
+CURVES_HEAD = "Precision and recall on the test rows"
+CURVES_LAST = "Curves are means over replicates."
+CURVES_LAST_MANY = "Curves are means over replicates and classes, each class against the rest."
+CURVES_NONE = "Choose a method to see its curve."
+LIMITS, NO_LIMITS = "Limits of this comparison", "Nothing was left out to keep the time."
+
+# ---- decide
+
+NO_CUTS = "This comparison keeps no cuts."
+CUTS_GONE = "The cuts of this row are gone."
+METHOD, PROBABILITIES, GOAL, CUT = "Row", "Probabilities", "Choose the cut by", "Cut"
+KINDS = {"as trained": "As trained", "prior corrected": "Prior corrected", "isotonic": "Isotonic"}
+GOALS = {"cost": "Lowest cost", "recall": "Reach a recall", "precision": "Reach a precision", "hand": "By hand"}
+MISS, MISS_HELP = "A miss costs", "A positive row that is not flagged."
+ALARM, ALARM_HELP = "A false alarm costs", "A flagged row that is not positive."
+NO_COST = "One of the two must cost something."
+AT_LEAST = "At least this {goal}"
+HIGHEST = "The highest {goal} here is {most}."
+BACK_TO = "Back to {cut}"
+FLAG_NONE = "flag none"
+NONE_FLAGGED = "No row is flagged at this cut."
+COUNTS, COUNTS_MORE = "Counts per 1,000 rows", "Means over passes through the data, on tested rows. No interval."
+FLAGGED, NOT_FLAGGED = "flagged", "not flagged"
+FOUND, MISSED, FALSE_ALARMS, LEFT_ALONE = "found", "missed", "false alarms", "left alone"
+COST_HERE = "Cost per 1,000 rows: **{here}**. Flag none: {none}. Flag all: {all}."
+COST_BEST = "With right probabilities the best cut is {cut}."
+PR_HEAD, COST_HEAD, RELIABILITY = "Precision and recall", "Cost", "Reliability"
+RECALL, PRECISION, COST_AXIS = "Recall", "Precision", "Cost per 1,000 rows"
+PREDICTED, OBSERVED, AS_IT_SHOULD = "Predicted probability", "Observed share", "dotted: as it should be"
+CUT_POINT, LOWEST = "{precision} at {recall}", "lowest {cost}"
+PR_ALT = "Precision against recall of {title} over all cuts. At the cut: precision {precision} at recall {recall}."
+PR_ALT_BARE = "Precision against recall of {title} over all cuts."
+COST_ALT = "Cost per 1,000 rows of {title} against the cut. Lowest: {lowest}."
+RELIABILITY_ALT = "Observed share of positive rows against predicted probability of {title}, {kind}. Brier score {brier}."
+BRIER = "Lowest Brier score on tested rows: {kind}, {brier}."
+BINS_ALT = "Bins of predicted probability with the observed share"
+OTHERS = "any other class"
+
+# ---- use
+
+MODEL_HEAD, ENGINE_HEAD, REPORT_HEAD = "Model and code of one row", "Get the engine", "Report and tables"
+ONE_ROW = "Row"
+MODEL_FILE, AUGMENTED_FILE, CODE_FILE = "Fitted model (zip)", "Training rows with new ones (CSV)", "Code (Python)"
+REPORT_FILE, CSV_FILE, MARKDOWN_FILE = "Report (HTML)", "Table as CSV", "Table as Markdown"
+LATEX_FILE, JSON_FILE = "Table as LaTeX", "Everything as JSON"
+ENGINE_FILE = "Engine (zip)"
+LINKS_NOTE = "These links work in this browser until the table is forgotten."
+REPORT_NOTE = "The report is one file. It opens anywhere and asks no other host for anything."
+NO_MODEL = "No fitted model of this row was kept."
+NO_AUGMENTED = "This row adds no training rows in the table's own columns."
+CODE_FOLD = "Python that measures this row again"
+ENGINE_NEEDS = "The model and the code need the engine and Python 3.11 or newer."
+ENGINE_STEPS = (
+    "Unzip the engine into a new folder.",
+    "Open a terminal in that folder and run the line below.",
+    "Put the model and your new rows into that folder.",
+    "Save the code beside the model's link there and run it.",
+)
+USE_CODE = "Code that uses the model"
