@@ -34,7 +34,7 @@ DRAWN = {
     "lab": ".st-key-chart-pr .main-svg",
     "compare": "[class*=st-key-chart-] .main-svg",
     "deep": "[class*=st-key-chart-map] .main-svg",
-    "runs": "[class*=st-key-runs-row-]",
+    "runs": ".st-key-runs-wide canvas",
     "gallery": ".card-picture",
     "data": "table.board",
     "papers": ".st-key-chart-papers-cells .main-svg",
