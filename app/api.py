@@ -90,7 +90,7 @@ async def _store_table(request: Request) -> Response:
     if is_demo():
         raise NotAllowed(explain_demo("no table is taken"))
     owner = parse_owner(request.headers.get("cookie", ""))
-    if not _is_same_origin(request.headers):
+    if not is_same_origin(request.headers):
         raise NotAllowed(FOREIGN)
     if owner is None:
         raise NotAllowed(NO_OWNER)
@@ -127,7 +127,7 @@ def _begin_upload(owner: str, name: str, size: int | None) -> arrival.UploadWrit
     return get_store().begin_upload(owner, name, size)
 
 
-def _is_same_origin(headers: Mapping[str, str]) -> bool:
+def is_same_origin(headers: Mapping[str, str]) -> bool:
     """Whether the request comes from a page of this server. A browser names its origin; a request that names none is
     refused."""
     if "sec-fetch-site" in headers:

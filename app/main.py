@@ -8,7 +8,7 @@ if (root := str(Path(__file__).resolve().parent.parent)) not in sys.path:  # `st
 
 import streamlit as st
 
-from app.frame import links, turns
+from app.frame import links, start, turns
 from app.session import uploads
 from app.views import compare as compare_module
 from app.views import data as data_module
@@ -35,6 +35,8 @@ pages = {
 links.remember_pages(pages)
 uploads.keep_alive()
 shown = st.navigation(list(pages.values()), position="top")
+name = next(name for name, page in pages.items() if page == shown)
 with turns.take_turn():
-    examples.open_example(next(name for name, page in pages.items() if page == shown))
+    examples.open_example(name)
     shown.run()
+start.note_page(name, st.query_params)

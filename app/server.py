@@ -1,4 +1,4 @@
-"""The web server around the page: security headers, the owner's cookie, /api (see `app.api`), and an engine where none is
+"""The web server around the page: security headers, the owner's cookie, /api (see `app.api`, `app.preview`), and an engine where none is
 alive.
 
     python -m streamlit run app/server.py        or        uvicorn app.server:app
@@ -38,7 +38,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from app import api, garbage, origin
+from app import api, garbage, origin, preview
 from app.session.visitor import OWNER_COOKIE, drop_closed_sessions, is_demo, parse_owner
 from engine import system
 from engine.errors import LabError
@@ -317,6 +317,8 @@ async def forget_expired() -> None:
         drop_closed_sessions()
         try:
             await asyncio.to_thread(api.get_store().expire)
+            if not is_demo():
+                await asyncio.to_thread(api.get_store().sweep_previews)
         except LabError as error:
             log.warning("those who fell silent cannot be forgotten now: %s", error)
         await asyncio.sleep(EXPIRE)
@@ -325,6 +327,6 @@ async def forget_expired() -> None:
 app = st.App(
     Path(__file__).resolve().with_name("main.py"),
     lifespan=lifespan,
-    routes=[Route("/api/health", report_health), *api.routes],
+    routes=[Route("/api/health", report_health), *api.routes, *preview.routes],
     middleware=[Middleware(Guard, headers=list_headers())],
 )

@@ -12,7 +12,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -79,9 +79,11 @@ class Scene:
 
     points [m, 2] int16 and labels [m] uint8: real training rows (at most 1,500; every minority row of up to 1,000). centre [2],
     half [2]: the view box in plane coordinates, which are sd of the standardised features. share: share of training variance in
-    the plane, in [0, 1]. exact: True if the plane holds all of the data (2-D). axes: names of the two axes. classes: names.
+    the plane, in [0, 1]. exact: True if the plane holds all of the data (2-D). axes: names of the two axes. classes: names. data_centre,
+    data_half: the view box in the units of a points set; None elsewhere.
     parents [n, 2] int16: where each synthetic point was copied from (n = 0 before there are any). parent_labels [n] uint8. A
-    scene is sent again when the synthetic points are created. The last scene counts, also for earlier frames.
+    scene is sent again when the synthetic points are created. The last scene counts, also for earlier frames. faint [k, 2] int16:
+    validation rows that the data mark (`Dataset.faint`); none in scenes of earlier versions.
     """
 
     replicate: int
@@ -95,7 +97,10 @@ class Scene:
     classes: tuple[str, ...]
     parents: np.ndarray
     parent_labels: np.ndarray
-    arrays: ClassVar[tuple[str, ...]] = ("points", "labels", "parents", "parent_labels")
+    data_centre: tuple[float, float] | None = None
+    data_half: tuple[float, float] | None = None
+    faint: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int16))
+    arrays: ClassVar[tuple[str, ...]] = ("points", "labels", "parents", "parent_labels", "faint")
 
 
 @dataclass(frozen=True)
@@ -180,7 +185,7 @@ def unpack_film(data: bytes) -> tuple[Scene, list[Frame]]:
     try:
         scene_words = json.loads(arrays["scene"].tobytes())
         fixed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in scene_words.items()}
-        scene = Scene(**fixed | {n: arrays[f"scene.{n}"] for n in Scene.arrays})
+        scene = Scene(**fixed | {n: arrays[f"scene.{n}"] for n in Scene.arrays if f"scene.{n}" in arrays})
         index = np.cumsum(arrays["has_points"]) - 1
         none = (np.zeros((0, 2), np.int16), np.zeros(0, np.uint16))
         frames = [

@@ -31,7 +31,7 @@ from engine.memory import default_limit
 from engine.settings import read_setting
 from engine.spec.embedding import FEATURES
 from engine.store import EngineInfo, Job, Store
-from engine.store.jobs import INTERRUPTED, PRIORITY_SWEEP
+from engine.store.jobs import INTERRUPTED, PREVIEW, PRIORITY_SWEEP
 
 TICK = 0.05
 """Seconds that one turn of the loop waits for worker events."""
@@ -67,8 +67,8 @@ def serve(
     store_url: default as in `Store`. slots: jobs at a time (LAB_SLOTS, else 2). LAB_THREADS: CPU threads of a run (default 1,
     see `engine.runner.execute`). LAB_WORKER_MEMORY: MiB of resident memory that a run may use beyond its idle worker (default: the
     worker's share of the machine, `engine.memory.default_limit`). LAB_PRIVATE_MEMORY: the same for work on uploaded tables (default
-    PRIVATE_MB). LAB_FORGET_AFTER: see `engine.store.uploads`. Raises StoreError, and BadInput for an invalid setting. Must be
-    called on the main thread.
+    PRIVATE_MB). LAB_PREVIEW=0: no previews. LAB_FORGET_AFTER: see `engine.store.uploads`. Raises StoreError, and BadInput for an
+    invalid setting. Must be called on the main thread.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     slots = slots or read_setting("LAB_SLOTS", 2)
@@ -80,7 +80,14 @@ def serve(
     system.on_stop(stopping.set)
     store = Store(store_url)
     executor = LocalExecutor(
-        slots, target=target, catalog=catalog, threads=threads, memory_mb=memory_mb, prepare=prepare, private=private
+        slots,
+        target=target,
+        catalog=catalog,
+        threads=threads,
+        memory_mb=memory_mb,
+        prepare=prepare,
+        private=private,
+        previews=os.environ.get("LAB_PREVIEW", "") != "0",
     )
     engine = Engine(store, executor, slots, private_mb=private_mb)
     try:
@@ -131,6 +138,7 @@ class Engine:
                     self.store.record_heartbeat(self._info())  # first, or after a long stop its own runs would be orphans
                     for id in self.store.interrupt_orphans():
                         log.info("run %s was interrupted: its engine is gone", id)
+                    self.store.sweep_previews()
                     gone = self.store.expire()
                     if gone.tables or gone.jobs:
                         log.info("forgot %d tables and %d jobs whose owners are silent", gone.tables, gone.jobs)
@@ -209,6 +217,8 @@ class Engine:
         id, attempt = news.key
         if isinstance(news, WorkReturned):
             self.store.release(id, attempt=attempt)
+        elif id.startswith(PREVIEW):
+            self.store.end_preview(id, news.state, news.reason, news.result[0] if news.result else None, attempt=attempt)
         elif news.state == "cancelled" and news.key in self._yielding and self.store.requeue(id, attempt=attempt):
             log.info("run %s made way for one that somebody waits for", id)
         elif news.result is not None:
@@ -272,7 +282,7 @@ class Engine:
 
         It is cancelled like any run, so the worker stays warm and is free within a second. One cell at a time.
         """
-        if self._yielding or len(self._running) < self.slots:
+        if self._yielding or self._busy < self.slots:
             return
         for key, job in self._running.items():
             if job.priority >= PRIORITY_SWEEP and self.store.should_yield(key[0], attempt=key[1]):
@@ -280,22 +290,35 @@ class Engine:
                 self.executor.cancel(key)
                 return
 
+    @property
+    def _busy(self) -> int:
+        """Number of the slots in use."""
+        return sum(job.kind != PREVIEW for job in self._running.values())
+
     def _claim(self) -> None:
+        if self.executor.can_preview and (preview := self.store.claim(self.id, kinds=(PREVIEW,))) is not None:
+            self._start(preview)
         for _ in range(self.executor.idle):
             sweeps = sum(job.priority >= PRIORITY_SWEEP for job in self._running.values())
             full = sweeps >= max(1, self.slots - 1)  # one slot is kept for interactive jobs, unless it is the only one
             job = self.store.claim(self.id, max_priority=PRIORITY_SWEEP - 1 if full else None)
             if job is None:
                 return
-            work = self._work(job)
-            if work is None:
-                why = GONE.format(run=job.spec["run"]) if job.kind == "embed" else FORGOTTEN
-                self.store.finish(job.id, "failed", why, attempt=job.attempt)
-                continue
-            if not self.executor.start(work):
-                self.store.release(job.id, attempt=job.attempt)
+            if not self._start(job):
                 return
-            self._running[work.key] = job
+
+    def _start(self, job: Job) -> bool:
+        """Starts a claimed job, or fails it. False, and the job is queued again, where no worker is idle any more."""
+        work = self._work(job)
+        if work is None:
+            why = GONE.format(run=job.spec["run"]) if job.kind == "embed" else FORGOTTEN
+            self.store.finish(job.id, "failed", why, attempt=job.attempt)
+            return True
+        if not self.executor.start(work):
+            self.store.release(job.id, attempt=job.attempt)
+            return False
+        self._running[work.key] = job
+        return True
 
     def _work(self, job: Job) -> Work | None:
         """What a worker needs for the job. None if the table, or the features of an embed job's run, no longer exist."""
@@ -341,7 +364,8 @@ class Engine:
             devices=self._devices,
             slots=self.slots,
             ready=self.executor.ready,
-            busy=len(self._running),
+            busy=self._busy,
             memory_mb=round(sum(map(system.memory_in_use, [os.getpid(), *self._pids])) / system.MIB, 1),
             trouble=self.executor.trouble,
+            previews=self.executor.previews,
         )

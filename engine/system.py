@@ -212,11 +212,12 @@ def refuse_core_dumps() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def lower_priority() -> None:
-    """Give this process the lowest priority."""
+def lower_priority(nice: int = 19) -> None:
+    """Give this process a lower priority, by default the lowest. nice: of POSIX; Windows has two steps."""
     import psutil
 
-    psutil.Process().nice(getattr(psutil, "IDLE_PRIORITY_CLASS", 19))
+    step = "IDLE_PRIORITY_CLASS" if nice > 10 else "BELOW_NORMAL_PRIORITY_CLASS"
+    psutil.Process().nice(getattr(psutil, step, nice))
 
 
 def memory_in_use(pid: int | None = None) -> int:

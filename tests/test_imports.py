@@ -53,11 +53,12 @@ DOORS = ("engine", "engine.data.catalog")
 """Modules that stay for code people took away. They have no level; nothing here imports `engine.data.catalog`."""
 
 APP_LAYERS = (
-    ("app.charts", "app.player", "app.drop", "app.words", "app.origin", "app.garbage"),
+    ("app.component",),
+    ("app.charts", "app.player", "app.map", "app.drop", "app.marks", "app.words", "app.origin", "app.garbage"),
     ("app.session", "app.form"),
     ("app.parts", "app.api"),
-    ("app.frame", "app.server"),
-    ("app.run", "app.views.gallery", "app.views.papers"),
+    ("app.frame", "app.preview"),
+    ("app.run", "app.views.gallery", "app.views.papers", "app.server"),
     ("app.views.lab", "app.views.deep", "app.views.data", "app.views.compare", "app.views.runs"),
     ("app.main", "app.launch"),
 )

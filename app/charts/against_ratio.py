@@ -1,4 +1,4 @@
-"""A score against the imbalance ratio, one line a method. It shows where a method stops helping."""
+"""A score against the imbalance ratio, one line a method, labelled at its end."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import band, bracket, frame, safe, stroke
+from app.charts.ends import End, find_margin, make_labels
+from app.charts.palette import frame, safe, stroke
+from engine.stats.verdict import format_change
+
+HEIGHT = 250
+"""Pixels of the plot."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +33,34 @@ class Line:
 
 
 def figure(lines: Sequence[Line], metric: str, bounds: tuple[float, float], ratios: Sequence[float] = ()) -> go.Figure:
-    """Draw lines with bands over a logarithmic axis of ratios.
+    """Draw lines over a logarithmic axis of ratios; the intervals show on hover.
 
     bounds: range of the metric; the axis stays within it. ratios: always on the axis, so that it does not move while lines
     grow.
     """
-    fig = frame("Largest to smallest class", metric, height=300, legend_rows=len(lines))
-    for line in lines:
-        if len(line.ratios) > 1:
-            band(fig, line.ratios, line.low, line.high, stroke(line.key).colour, line.key, 0.03 if line.oracle else 0.05)
+    ticks = sorted({*map(float, ratios), *(float(r) for line in lines for r in line.ratios)})
+    low, high = np.log10(ticks[0]), np.log10(ticks[-1])
+    room = 0.04 * (high - low) or 0.3
+    means = [float(v) for line in lines for v in line.mean if np.isfinite(v)]
+    bottom, top = _find_range(means, bounds)
+    ends = [End((float(line.mean[-1]) - bottom) / (top - bottom), line.label, stroke(line.key)) for line in lines]
+    labels = make_labels(ends, HEIGHT)
+    fig = frame(
+        "Largest to smallest class",
+        metric,
+        height=HEIGHT,
+        margin={"r": find_margin(ends)},
+        hovermode="closest",
+        annotations=labels["annotations"],
+        shapes=labels["shapes"],
+        xaxis={
+            "type": "log",
+            "tickvals": ticks,
+            "ticktext": [f"{r:g}:1" for r in ticks],
+            "range": [low - room, high + (0.02 * (high - low) or 0.3)],
+        },
+        yaxis={"range": [bottom, top]},
+    )
     for line in lines:
         how = stroke(line.key)
         fig.add_trace(
@@ -45,44 +68,36 @@ def figure(lines: Sequence[Line], metric: str, bounds: tuple[float, float], rati
                 x=line.ratios,
                 y=line.mean.astype(np.float32),
                 mode="lines+markers",
-                name=safe(line.label) + (" · an oracle, not ranked" if line.oracle else ""),
-                legendgroup=line.key,
+                name=safe(line.label),
                 line={"color": how.colour, "dash": how.dash, "width": 2},
-                marker={"symbol": how.marker, "size": 9},
-                error_y=None if len(line.ratios) > 1 else _bar(line),
-                customdata=[bracket(low, high, 3) for low, high in zip(line.low, line.high, strict=True)],
-                hovertemplate=f"%{{y:.3f}}%{{customdata}}<extra>{safe(line.label)}</extra>",
+                marker={"symbol": how.marker, "size": 8},
+                cliponaxis=False,
+                customdata=[say(line, i) for i in range(len(line.ratios))],
+                hovertemplate="%{customdata}<extra></extra>",
             )
         )
-    ticks = sorted({*map(float, ratios), *(float(r) for line in lines for r in line.ratios)})
-    low, high = np.log10(ticks[0]), np.log10(ticks[-1])
-    room = 0.06 * (high - low) or 0.3
-    fig.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{r:g}:1" for r in ticks], range=[low - room, high + room])
-    ends = [v for line in lines for part in (line.mean, line.low, line.high) for v in part if np.isfinite(v)]
-    if ends:
-        room = 0.06 * max(max(ends) - min(ends), 0.02)
-        fig.update_yaxes(range=[max(bounds[0] - 0.01, min(ends) - room), min(bounds[1] + 0.01, max(ends) + room)])
     return fig
 
 
-def _bar(line: Line) -> dict[str, object]:
-    """Draw the interval of a line with one point."""
-    up, down = (np.nan_to_num(np.abs(end - line.mean)) for end in (line.high, line.low))
-    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 2}
+def _find_range(means: Sequence[float], bounds: tuple[float, float]) -> tuple[float, float]:
+    """Return the ends of the axis of scores."""
+    if not means:
+        return bounds
+    room = 0.08 * max(max(means) - min(means), 0.02)
+    return max(bounds[0] - 0.01, min(means) - room), min(bounds[1] + 0.01, max(means) + room)
 
 
-def table(lines: Sequence[Line]) -> pd.DataFrame:
-    """Means with their interval as text, one row a method, one column a ratio."""
-    ratios = sorted({float(r) for line in lines for r in line.ratios})
-    rows = []
-    for line in lines:
-        at = {float(r): i for i, r in enumerate(line.ratios)}
-        row = {"method": line.label}
-        for r in ratios:
-            i = at.get(r)
-            row[f"{r:g}:1"] = "" if i is None else f"{line.mean[i]:.3f}{bracket(line.low[i], line.high[i], 3)}"
-        rows.append(row)
-    return pd.DataFrame(rows)
+def say(line: Line, i: int) -> str:
+    """Return the words of one point: 'SMOTE at 20:1: .612, interval .571 to .653'."""
+    text = f"{safe(line.label)} at {line.ratios[i]:g}:1: {format_score(line.mean[i])}"
+    if np.isfinite(line.low[i]) and np.isfinite(line.high[i]):
+        text += f"<br>95% interval {format_score(line.low[i])} to {format_score(line.high[i])}"
+    return text
+
+
+def format_score(value: float) -> str:
+    """Return '.612', '1.000'."""
+    return format_change(float(value)).removeprefix("+")
 
 
 def alt(lines: Sequence[Line], metric: str) -> str:
@@ -90,5 +105,5 @@ def alt(lines: Sequence[Line], metric: str) -> str:
     parts = []
     for line in lines:
         each = ", ".join(f"{m:.3f} at {r:g} to 1" for r, m in zip(line.ratios, line.mean, strict=True))
-        parts.append(f"{line.label}{' (an oracle, not ranked)' if line.oracle else ''}: {each}")
+        parts.append(f"{line.label}{', not ranked' if line.oracle else ''}: {each}")
     return f"{metric} against the imbalance ratio. " + "; ".join(parts) + "."

@@ -1,4 +1,4 @@
-"""Two states of one measure per class, such as the gap before and after over-sampling, with the class counts behind them."""
+"""Paired dots: a measure of each class in two or three runs or states, hollow and filled, rare classes on the right."""
 
 from __future__ import annotations
 
@@ -9,123 +9,119 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import FEW, NEUTRAL, centre, faint, frame, numbered, safe, spread, stroke, tick_lines
+from app.charts.palette import FEW, NEUTRAL, SOFT_INK, centre, faint, frame, numbered, safe, spread, stroke, tick_lines
+
+APART = 16
+"""Pixels between two labels at least."""
 
 
 @dataclass(frozen=True)
-class Pair:
-    """One method's values per class: before [R, C], after [R, C]; NaN: not measured."""
+class Dots:
+    """One run's or state's values per class [R, C]; NaN: not measured. key: of its pen; hollow: what the filled ones are held against."""
 
     key: str
     label: str
-    before: np.ndarray
-    after: np.ndarray
+    values: np.ndarray
+    hollow: bool = False
+
+
+def order_classes(counts: Sequence[float]) -> np.ndarray:
+    """Numbers of the classes, those with most training rows first."""
+    return np.argsort(-np.asarray(counts, dtype=float), kind="stable")
 
 
 def figure(
-    pairs: Sequence[Pair],
-    classes: Sequence[str],
-    counts: Sequence[float],
-    *,
-    measure: str,
-    states: tuple[str, str] = ("before", "after"),
+    series: Sequence[Dots], classes: Sequence[str], counts: Sequence[float], *, measure: str, height: int = 190
 ) -> go.Figure:
-    """One group of marks a class: open before, filled after, joined by a line; whiskers: 2.5-97.5% of the replicates.
+    """One column of dots a class, joined by a line; each series is named at its right end.
 
-    Bars behind, on the axis at the right: training rows of each class. measure: what the left axis is. states: what the open
-    and the filled marks are.
+    counts: training rows of each class, which hover shows. measure: what the axis is. height: pixels of the plot.
     """
-    names = numbered(classes, 14 if len(classes) <= FEW else 8)
-    place = np.arange(len(classes))
-    left = {"overlaying": "y", "side": "left", "rangemode": "tozero", "zeroline": False, "automargin": False}
+    order = order_classes(counts)
+    names = [numbered(classes, 14 if len(classes) <= FEW else 8)[c] for c in order]
+    place = np.arange(len(classes), dtype=np.float32)
+    means = [centre(one.values)[order] for one in series]
+    top = max((float(np.nanmax(mean)) for mean in means if np.isfinite(mean).any()), default=1.0) * 1.08 or 1.0
     fig = frame(
         "",
         measure,
-        height=260,
-        legend_rows=len(pairs) + 2,
+        height=height,
         ticks=tick_lines(names),
-        margin={"r": 52},
+        margin={"r": 132},
         hovermode="closest",
-        xaxis={"tickvals": place, "ticktext": names, "range": [-0.55, len(classes) - 0.45], "showgrid": False},
-        yaxis={"side": "right", "showgrid": False, "rangemode": "tozero", "nticks": 5},
-        yaxis2=left | {"tickmode": "auto", "nticks": 6},
+        xaxis={"tickvals": place, "ticktext": names, "range": [-0.6, len(classes) - 0.4], "showgrid": False},
+        yaxis={"range": [0, top], "nticks": 5, "zeroline": False},
+        annotations=_name_ends(series, means, top, height),
     )
-    fig.add_trace(
-        go.Bar(
-            x=place,
-            y=np.asarray(counts, np.float32),
-            name="training rows (axis at the right)",
-            marker={"color": faint(NEUTRAL, 0.28), "line": {"width": 0}},
-            width=0.86,
-            hovertemplate="%{y:,.0f} training rows<extra></extra>",
-        )
-    )
-    step = 0.8 / max(1, len(pairs))
-    for rank, pair in enumerate(pairs):
-        _add_pair(fig, pair, place + (rank - (len(pairs) - 1) / 2) * step, states)
-    mark = {"size": 9, "color": NEUTRAL, "line": {"width": 2, "color": NEUTRAL}}
-    fig.add_trace(
-        go.Scatter(x=[None], y=[None], mode="markers", yaxis="y2", marker=mark | {"symbol": "circle-open"},
-                   name=f"open: {states[0]}; filled: {states[1]}")
-    )  # fmt: skip
+    if len(means) > 1:
+        ways = np.column_stack([np.fmin.reduce(means), np.fmax.reduce(means), np.full(len(place), np.nan)]).ravel()
+        fig.add_trace(
+            go.Scatter(
+                x=np.repeat(place, 3), y=ways.astype(np.float32), mode="lines", line={"color": faint(NEUTRAL, 0.45), "width": 2},
+                hoverinfo="skip", showlegend=False,
+            )
+        )  # fmt: skip
+    for one, mean in zip(series, means, strict=True):
+        _add_dots(fig, one, mean, place, order, counts)
     return fig
 
 
-def _add_pair(fig: go.Figure, pair: Pair, x: np.ndarray, states: tuple[str, str]) -> None:
-    """Draw one method's marks at x [C], each class's two joined by a line, with whiskers where there are several replicates."""
-    ink, symbol = stroke(pair.key).colour, stroke(pair.key).marker.removesuffix("-open")
-    centres = [centre(values) for values in (pair.before, pair.after)]
-    ways = np.column_stack([*centres, np.full(len(x), np.nan)]).ravel()
+def _add_dots(
+    fig: go.Figure, one: Dots, mean: np.ndarray, place: np.ndarray, order: np.ndarray, counts: Sequence[float]
+) -> None:
+    """Draw one series. mean [C] and order [C]: in the order of the axis; counts: of the classes as they are numbered."""
+    ink = stroke(one.key).colour
+    _, low, high = spread(one.values[:, order])
+    several = len(one.values) > 1
+    texts = [
+        f"{safe(one.label)}: {value:.3g}"
+        + (f"<br>95% of the replicates: {a:.3g} to {b:.3g}" if several and np.isfinite(a) else "")
+        + f"<br>{counts[c]:,.0f} training rows"
+        for c, value, a, b in zip(order, mean, low, high, strict=True)
+    ]
+    marker = {"symbol": "circle-open" if one.hollow else "circle", "size": 10, "color": ink, "line": {"width": 2, "color": ink}}
     fig.add_trace(
         go.Scatter(
-            x=np.repeat(x, 3).astype(np.float32), y=ways.astype(np.float32), mode="lines", yaxis="y2",
-            line={"color": ink, "width": 1.5}, legendgroup=pair.key, showlegend=False, hoverinfo="skip",
+            x=place, y=mean.astype(np.float32), mode="markers", marker=marker, name=safe(one.label), text=texts,
+            hovertemplate="%{text}<extra></extra>", showlegend=False,
         )
     )  # fmt: skip
-    for state, values in zip(states, (pair.before, pair.after), strict=True):
-        filled = state == states[1]
-        mean, low, high = spread(values)
-        whiskers = {"type": "data", "array": high - mean, "arrayminus": mean - low, "thickness": 1.2, "width": 3}
-        fig.add_trace(
-            go.Scatter(
-                x=x.astype(np.float32),
-                y=mean.astype(np.float32),
-                yaxis="y2",
-                mode="markers",
-                name=safe(pair.label),
-                marker={
-                    "symbol": symbol if filled else f"{symbol}-open",
-                    "size": 8,
-                    "color": ink,
-                    "line": {"width": 2, "color": ink},
-                },
-                error_y=whiskers if len(values) > 1 else None,
-                legendgroup=pair.key,
-                showlegend=filled,
-                hovertemplate=f"%{{y:.3g}}<extra>{safe(pair.label)}, {state}</extra>",
-            )
-        )
 
 
-def table(
-    pairs: Sequence[Pair], classes: Sequence[str], counts: Sequence[float], states: tuple[str, str] = ("before", "after")
-) -> pd.DataFrame:
-    """Means, one row a class, two columns a method."""
+def _name_ends(series: Sequence[Dots], means: Sequence[np.ndarray], top: float, height: int) -> list[dict[str, object]]:
+    """The names of the series at the height of their last dots, APART from each other."""
+    ends = []
+    for one, mean in zip(series, means, strict=True):
+        there = mean[np.isfinite(mean)]
+        if len(there):
+            ends.append((float(there[-1]) / top * height, one))
+    ends.sort(key=lambda pair: pair[0])
+    heights: list[float] = []
+    for y, _ in ends:
+        heights.append(max(y, heights[-1] + APART) if heights else y)
+    over = max(0.0, heights[-1] - height) if heights else 0.0
+    return [
+        {
+            "x": 1, "xref": "paper", "xanchor": "left", "xshift": 6, "y": 0, "yref": "paper", "yanchor": "middle", "yshift": y - over,
+            "text": f"{'○' if one.hollow else '●'} {safe(one.label, 18)}", "showarrow": False, "font": {"size": 12, "color": SOFT_INK[0]},
+        }
+        for y, (_, one) in zip(heights, ends, strict=True)
+    ]  # fmt: skip
+
+
+def table(series: Sequence[Dots], classes: Sequence[str], counts: Sequence[float]) -> pd.DataFrame:
+    """Means, one row a class, a column a series."""
     columns: dict[str, object] = {"class": list(classes), "training rows": [float(c) for c in counts]}
-    for pair in pairs:
-        columns[f"{pair.label}, {states[0]}"] = centre(pair.before)
-        columns[f"{pair.label}, {states[1]}"] = centre(pair.after)
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns | {one.label: centre(one.values) for one in series})
 
 
-def alt(pairs: Sequence[Pair], classes: Sequence[str], *, measure: str, states: tuple[str, str] = ("before", "after")) -> str:
+def alt(series: Sequence[Dots], classes: Sequence[str], *, measure: str) -> str:
     """What the picture says, for someone who cannot see it."""
     parts = []
-    for pair in pairs:
-        values = zip(classes, centre(pair.before), centre(pair.after), strict=True)
-        each = ", ".join(f"{name} {_format_value(a)} and {_format_value(b)}" for name, a, b in values)
-        parts.append(f"{pair.label}: {each}")
-    return f"{measure} per class, {states[0]} and {states[1]}. " + "; ".join(parts) + "."
+    for one in series:
+        each = ", ".join(f"{name} {_format_value(value)}" for name, value in zip(classes, centre(one.values), strict=True))
+        parts.append(f"{one.label}: {each}")
+    return f"{measure} per class. " + "; ".join(parts) + "."
 
 
 def _format_value(value: float) -> str:

@@ -1,4 +1,4 @@
-"""A score against the seconds of training, one point a method."""
+"""Seconds of training and a score, a row a method: a dot for each on an axis of its own."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import pandas as pd
-import plotly.graph_objects as go
-
-from app.charts.palette import NEUTRAL, bracket, frame, safe, stroke
+from app.charts import marks
+from app.charts.marks import Scale, text
+from app.charts.palette import stroke
+from engine.stats.intervals import Interval
+from engine.stats.verdict import format_change
 
 
 @dataclass(frozen=True)
@@ -35,60 +35,69 @@ def find_frontier(points: Sequence[Point]) -> list[Point]:
     return out
 
 
-def figure(points: Sequence[Point], metric: str) -> go.Figure:
-    """Draw points with intervals over a logarithmic axis of seconds, and a line through the frontier."""
+def draw(points: Sequence[Point], metric: str, seconds: str) -> str:
+    """Return the picture, the fastest method first; filled where nothing faster has a higher mean. seconds: the name of that axis."""
+    order = sorted(points, key=lambda p: p.seconds)
     best = find_frontier(points)
-    fig = frame("Seconds of training", metric, height=320, legend_rows=len(points) + (len(best) > 1))
-    if len(best) > 1:
-        fig.add_trace(
-            go.Scatter(
-                x=[p.seconds for p in best],
-                y=[p.mean for p in best],
-                mode="lines",
-                line={"color": NEUTRAL, "width": 1, "dash": "dot", "shape": "hv"},
-                name="nothing cheaper has a higher mean",
-                hoverinfo="skip",
-            )
-        )
-    for point in points:
-        up, down = (0.0 if not math.isfinite(end) else abs(end - point.mean) for end in (point.high, point.low))
-        fig.add_trace(
-            go.Scatter(
-                x=[point.seconds],
-                y=[point.mean],
-                mode="markers",
-                marker={"color": stroke(point.key).colour, "symbol": stroke(point.key).marker, "size": 12},
-                error_y={"type": "data", "symmetric": False, "array": [up], "arrayminus": [down], "thickness": 1.5},
-                name=safe(point.label) + (" · an oracle, not ranked" if point.oracle else ""),
-                hovertemplate=f"{point.seconds:.3g} s, %{{y:.3f}}{bracket(point.low, point.high, 3)}"
-                f"<extra>{safe(point.label)}</extra>",
-            )
-        )
-    fig.update_layout(hovermode="closest")
-    low, high = (f(p.seconds for p in points) for f in (min, max))
-    stops = [m * 10.0**e for e in range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1) for m in (1, 2, 5)]
-    room = max(0.08, 0.06 * (math.log10(high) - math.log10(low)))
-    shown = [s for s in stops if math.log10(low) - room <= math.log10(s) <= math.log10(high) + room]
+    times = Scale(*_find_times(order))
+    ends = [v for p in points for v in (p.mean, p.low, p.high) if math.isfinite(v)]
+    room = 0.05 * max(max(ends) - min(ends), 0.02)
+    scores = Scale(min(ends) - room, max(ends) + room)
+    rows = "".join(_draw_row(p, times, scores, p in best) for p in order)
+    stops = _list_times(times)
+    shown = marks.draw_ticks(times, [math.log10(s) for s in stops], [f"{s:g}" for s in stops])
+    values = _list_scores(scores)
+    scored = marks.draw_ticks(
+        scores, values, [format_change(v).removeprefix("+").rstrip("0").rstrip(".") or "0" for v in values]
+    )
+    return (
+        f'<div role="group" class="costs" aria-label="{text(alt(points, metric))}"><div class="row head"><span></span>'
+        f'<span class="quiet">{text(seconds)}</span><span class="quiet">{text(metric)}</span></div>{rows}'
+        f'<div class="row axis"><span></span><div class="lane">{shown}</div><div class="lane">{scored}</div></div></div>'
+    )
+
+
+def _draw_row(point: Point, times: Scale, scores: Scale, best: bool) -> str:
+    pen, look = marks.both(stroke(point.key).colour), "filled" if best else ""
+    score = Interval(point.mean, point.low, point.high, 0, "")
+    said = format_change(point.mean).removeprefix("+")
+    if math.isfinite(point.low):
+        said += f", 95% interval {format_change(point.low).removeprefix('+')} to {format_change(point.high).removeprefix('+')}"
+    first = marks.draw_mark(
+        times.at(math.log10(point.seconds)),
+        19,
+        pen,
+        look=look,
+        tip=f"{point.label}: {point.seconds:.3g} s",
+        name=f"{point.key} s",
+    )
+    second = marks.draw_mark(scores.at(point.mean), 19, pen, look=look, tip=f"{point.label}: {said}", name=f"{point.key} score")
+    rail, bar = '<span class="rail" style="top:19px"></span>', marks.draw_bar(scores, score, 19, pen, filled=best)
+    return (
+        f'<div class="row"><span class="name"><i style="--pen:{pen}"></i>{text(point.label)}</span>'
+        f'<div class="lane">{rail}{first}</div><div class="lane">{rail}{bar}{second}</div></div>'
+    )
+
+
+def _find_times(points: Sequence[Point]) -> tuple[float, float]:
+    low, high = math.log10(points[0].seconds), math.log10(points[-1].seconds)
+    room = max(0.15, 0.06 * (high - low))
+    return low - room, high + room
+
+
+def _list_times(scale: Scale) -> list[float]:
+    """Return round seconds on a logarithmic axis, at most seven."""
+    stops = [m * 10.0**e for e in range(math.floor(scale.low) - 1, math.ceil(scale.high) + 1) for m in (1, 2, 5)]
+    shown = [s for s in stops if scale.has(math.log10(s))]
     while len(shown) > 7:
         shown = shown[::2]
-    fig.update_xaxes(
-        type="log", range=[np.log10(low) - room, np.log10(high) + room], tickvals=shown, ticktext=[f"{s:g}" for s in shown]
-    )
-    return fig
+    return shown
 
 
-def table(points: Sequence[Point]) -> pd.DataFrame:
-    """Cheapest first, one row a method."""
-    rows = [
-        {
-            "method": p.label,
-            "seconds": round(p.seconds, 2),
-            "score": f"{p.mean:.3f}{bracket(p.low, p.high, 3)}",
-            "nothing cheaper is as good": "yes" if p in find_frontier(points) else "",
-        }
-        for p in sorted(points, key=lambda p: p.seconds)
-    ]
-    return pd.DataFrame(rows)
+def _list_scores(scale: Scale) -> list[float]:
+    """Return round scores on an axis, at most six."""
+    step = next(stop for stop in marks.STOPS if (scale.high - scale.low) / stop <= 6)
+    return [step * k for k in range(math.ceil(scale.low / step), math.floor(scale.high / step) + 1)]
 
 
 def alt(points: Sequence[Point], metric: str) -> str:

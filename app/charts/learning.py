@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from app.charts.ends import End, find_margin, make_labels
 from app.charts.palette import NEUTRAL, SOFT_INK, band, centre, frame, safe, spread, stroke
 
 
@@ -47,15 +48,21 @@ def _held(values: np.ndarray) -> np.ndarray:
     return pd.DataFrame(values).ffill(axis=1).to_numpy()
 
 
+HEIGHT = 260
+"""Pixels of the plot."""
+
+
 def figure(traces: Sequence[Trace]) -> go.Figure:
-    """Means over the replicates; the first trace's phases are marked and it alone has a band."""
-    fig = frame("Epoch, all phases in a row", "Validation AP", height=240, legend_rows=len(traces))
+    """Means over the replicates, labelled at their ends; the first trace's phases are marked and it alone has a band."""
+    fig = frame("Epoch, all phases in a row", "Average precision on validation rows", height=HEIGHT)
+    ends, bounds = [], [0.0]
     for rank, trace in enumerate(traces):
         mean, low, high = spread(trace.values)
         epochs = np.arange(1, len(mean) + 1)
         ink = stroke(trace.key)
         if rank == 0 and len(trace.values) > 1:
             band(fig, epochs, low, high, ink.colour, trace.key)
+            bounds.append(_highest(high))
         fig.add_trace(
             go.Scatter(
                 x=epochs.astype(np.float32),
@@ -67,15 +74,35 @@ def figure(traces: Sequence[Trace]) -> go.Figure:
                 zorder=10 if rank == 0 else 1,
             )
         )
+        bounds.append(_highest(mean))
+        there = mean[np.isfinite(mean)]
+        if len(there):
+            ends.append((float(there[-1]), trace.label, ink))
+    top = min(1.05, 1.08 * max(bounds)) or 1.0
+    label_ends(fig, [End(last / top, label, ink) for last, label, ink in ends], (0.0, top))
     for name, before in traces[0].phases if traces else ():
         if before:
             fig.add_vline(x=before + 0.5, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
         if len(traces[0].phases) > 1:
             fig.add_annotation(
-                x=before + 0.5, y=1.0, yref="paper", text=safe(name), showarrow=False, xanchor="left", yanchor="top",
+                x=before + 0.5, y=0.0, yref="paper", text=safe(name), showarrow=False, xanchor="left", yanchor="bottom",
                 font={"size": 12, "color": SOFT_INK[0]},
             )  # fmt: skip
     return fig
+
+
+def label_ends(fig: go.Figure, ends: Sequence[End], bounds: tuple[float, float]) -> None:
+    """Label the lines of a figure of HEIGHT at their ends. bounds: of its vertical axis, in plotly's units."""
+    made = make_labels(ends, HEIGHT)
+    fig.layout.yaxis.range = list(bounds)
+    fig.layout.margin.r = find_margin(ends)
+    fig.layout.annotations = [*fig.layout.annotations, *made["annotations"]]
+    fig.layout.shapes = [*fig.layout.shapes, *made["shapes"]]
+
+
+def _highest(values: np.ndarray) -> float:
+    there = values[np.isfinite(values)]
+    return float(there.max()) if len(there) else 0.0
 
 
 def table(traces: Sequence[Trace]) -> pd.DataFrame:

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import COLOURS, centre, frame
+from app.charts.ends import End
+from app.charts.learning import HEIGHT, label_ends
+from app.charts.palette import COLOURS, Stroke, centre, frame
 
 LINES = {
-    "adapted_loss": ("stepped classifier, validation rows", COLOURS["green"][0], "solid"),
-    "synthetic_loss": ("synthetic points only", COLOURS["vermilion"][0], "dash"),
+    "adapted_loss": ("validation rows, after the step", COLOURS["green"][0], "solid"),
+    "synthetic_loss": ("synthetic points", COLOURS["vermilion"][0], "dash"),
     "train_loss": ("training rows", COLOURS["sky"][0], "dot"),
     "valid_loss": ("validation rows", COLOURS["pink"][0], "dashdot"),
 }
@@ -36,13 +38,15 @@ def read_history(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def figure(losses: Mapping[str, np.ndarray]) -> go.Figure:
-    """Mean loss over replicates per epoch; the axis is logarithmic where the values span more than a factor of 30."""
-    fig = frame("Epoch", "Cross-entropy, nats", height=240, legend_rows=len(losses))
-    finite = []
+    """Mean loss over replicates per epoch, labelled at the ends; the axis is logarithmic where the values span a factor of 30."""
+    fig = frame("Epoch", "Cross-entropy, nats", height=HEIGHT)
+    finite, ends = [np.empty(0)], []
     for name, values in losses.items():
         label, colour, dash = LINES[name]
         mean = centre(values)
         finite.append(mean[np.isfinite(mean) & (mean > 0)])
+        if len(finite[-1]):
+            ends.append((float(finite[-1][-1]), label, Stroke(colour, dash, "circle")))
         fig.add_trace(
             go.Scatter(
                 x=np.arange(1, len(mean) + 1, dtype=np.float32),
@@ -53,11 +57,16 @@ def figure(losses: Mapping[str, np.ndarray]) -> go.Figure:
                 hovertemplate=f"%{{y:.3g}}<extra>{label}</extra>",
             )
         )
-    positive = np.concatenate(finite) if finite else np.empty(0)
-    if len(positive) and positive.max() > 30 * positive.min():
+    positive = np.concatenate(finite)
+    low, high = (float(positive.min()), float(positive.max())) if len(positive) else (0.0, 1.0)
+    if len(positive) and high > 30 * low:
         fig.update_yaxes(type="log", dtick=1)
+        bottom, top = np.log10(low / 1.3), np.log10(high * 1.3)
+        places = [(float((np.log10(last) - bottom) / (top - bottom)), label, ink) for last, label, ink in ends]
     else:
-        fig.update_yaxes(rangemode="tozero")
+        bottom, top = 0.0, 1.08 * high
+        places = [(last / top, label, ink) for last, label, ink in ends]
+    label_ends(fig, [End(*place) for place in places], (float(bottom), float(top)))
     return fig
 
 

@@ -40,8 +40,8 @@ TWO_CLASSES = (("#0072B2", "#56B4E9"), ("#D55E00", "#FF8B3D"))
 """Majority and minority."""
 HELPS, HARMS = ("#005C42", "#57E3B6"), ("#86125C", "#FFC9EA")
 """Synthetic points that lower and that raise the validation loss."""
-SOFT_INK = ("#595A63", "#B5B3AC")
-"""Text that stands back."""
+INK, SOFT_INK = ("#26282C", "#EDEEF0"), ("#595A63", "#B5B3AC")
+"""Text, and text that stands back."""
 DESTRUCTIVE = ("#B3261E", "#FF8B7E")
 """Buttons that delete."""
 MAJORITY, MINORITY = TWO_CLASSES[0][0], TWO_CLASSES[1][0]
@@ -119,8 +119,15 @@ def class_colours(count: int) -> list[str]:
 
 
 _DARK = {
-    light.upper(): dark for light, dark in (*COLOURS.values(), *TWO_CLASSES, *CLASSES, HELPS, HARMS, SOFT_INK, DESTRUCTIVE)
+    light.upper(): dark for light, dark in (*COLOURS.values(), *TWO_CLASSES, *CLASSES, HELPS, HARMS, INK, SOFT_INK, DESTRUCTIVE)
 }
+
+
+def find_pair(light: str) -> tuple[str, str]:
+    """The light value and its dark one; a colour that is in no set stands for both."""
+    return light, _DARK.get(light.upper(), light)
+
+
 _RGBA = re.compile(r"rgba\((\d+),(\d+),(\d+),")
 
 

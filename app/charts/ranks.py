@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from app.charts.palette import MAJORITY, NEUTRAL, frame, safe
+from app.charts.palette import COLOURS, NEUTRAL, frame, safe
 
 
 def figure(result: Mapping[str, Any]) -> go.Figure:
@@ -19,7 +19,7 @@ def figure(result: Mapping[str, Any]) -> go.Figure:
     order = sorted(result["ranks"], key=result["ranks"].__getitem__)
     names = [f"{i}. {safe(name, 30)}" for i, name in enumerate(order, 1)]  # numbered: two may be cut to the same text
     values = [result["ranks"][name] for name in order]
-    fig = frame("mean rank (1 is best)", "", height=30 * len(order) + 20, legend_rows=2)
+    fig = frame("Mean rank, 1 is best", "", height=30 * len(order) + 20)
     best, width = values[0], result["critical_difference"]
     fig.add_trace(
         go.Scatter(
@@ -28,7 +28,8 @@ def figure(result: Mapping[str, Any]) -> go.Figure:
             mode="lines",
             line={"color": NEUTRAL, "width": 6},
             opacity=0.5,
-            name=f"critical difference {width:.2f}, from the best",
+            name="",
+            hovertemplate=f"critical difference {width:.2f}, from the best<extra></extra>",
         )
     )
     fig.add_trace(
@@ -36,11 +37,11 @@ def figure(result: Mapping[str, Any]) -> go.Figure:
             x=values,
             y=names,
             mode="markers+text",
-            marker={"color": MAJORITY, "size": 10},
+            marker={"color": COLOURS["green"][0], "size": 10},
             text=[f"{v:.2f}" for v in values],
             textposition="top center",
             cliponaxis=False,
-            name="mean rank",
+            name="",
         )
     )
     right = max(*values, best + width) + 0.45
@@ -53,14 +54,22 @@ def figure(result: Mapping[str, Any]) -> go.Figure:
                 mode="lines+markers",
                 line={"color": NEUTRAL, "width": 4},
                 marker={"color": NEUTRAL, "size": 7},
-                name="joined: not told apart",
-                showlegend=i == 0,
+                name="",
                 hoverinfo="skip",
             )
         )
     fig.update_yaxes(categoryorder="array", categoryarray=names[::-1], automargin=True)
-    fig.update_layout(hovermode="closest", margin={"l": 190})
+    fig.update_layout(hovermode="closest", margin={"l": 200, "r": 12, "t": 40})
     fig.layout.annotations = ()
+    fig.add_annotation(
+        x=best + width,
+        y=names[0],
+        text=f"critical difference {width:.2f}",
+        xanchor="left",
+        xshift=8,
+        showarrow=False,
+        font={"size": 12},
+    )
     return fig
 
 
@@ -69,4 +78,4 @@ def alt(result: Mapping[str, Any]) -> str:
     order = sorted(result["ranks"], key=result["ranks"].__getitem__)
     each = "; ".join(f"{name} {result['ranks'][name]:.2f}" for name in order)
     joined = "; ".join(" and ".join(c) for c in result["cliques"] if len(c) > 1)
-    return f"Mean ranks over {result['sets']} sets: {each}. Not told apart: {joined or 'none'}."
+    return f"Mean ranks over {result['sets']} sets: {each}. No difference found between: {joined or 'none'}."

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.words import lab as words
 from app.words.text import escape
 from engine.errors import BadInput
 from engine.spec import fields
@@ -21,10 +22,21 @@ def choose_method(catalog: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[
     methods = {m["name"]: m for m in catalog["methods"] if entry["kind"] in m["kinds"]}
     if st.session_state.get("method") not in methods:
         st.session_state["method"] = next(iter(methods))
-    name = st.selectbox("Method", list(methods), format_func=lambda n: methods[n]["title"], key="method")
+    name = st.selectbox(words.METHOD, list(methods), format_func=lambda n: methods[n]["title"], key="method")
     method: dict[str, Any] = methods[name]
-    st.caption(escape(method["summary"], 400), help=f"Source: {escape(method['source'], 400)}")
+    first, rest = split_sentence(method["summary"])
+    more = " ".join(filter(None, (escape(rest, 600), words.SOURCE.format(source=escape(method["source"], 400)))))
+    st.caption(escape(first, 300), help=more)
     return method
+
+
+def split_sentence(text: str) -> tuple[str, str]:
+    """Return the first sentence of a text, without what follows a colon in it, and the rest."""
+    first, _, rest = text.partition(". ")
+    head, colon, tail = first.partition(": ")
+    if colon:
+        first, rest = head, " ".join(filter(None, (f"{tail.rstrip('.')}.", rest)))
+    return f"{first.rstrip('.')}.", rest
 
 
 def _list_presets(method: Mapping[str, Any], kind: str) -> dict[str, dict[str, Any]]:
@@ -36,7 +48,7 @@ def _list_presets(method: Mapping[str, Any], kind: str) -> dict[str, dict[str, A
 
 
 def draw_method_fields(method: Mapping[str, Any], kind: str) -> tuple[dict[str, Any], list[str]]:
-    """Draw the method's own fields; return their values and what is wrong with them, in sentences."""
+    """Draw the method's own fields; return their values and what is wrong with them, in sentences. The caller's place is a fold."""
     who, presets, usual = method["name"], _list_presets(method, kind), default_params(method, kind)
     described = [d | {"default": usual[d["name"]]} for d in method["fields"]]
     if not described:
@@ -51,28 +63,26 @@ def draw_method_fields(method: Mapping[str, Any], kind: str) -> tuple[dict[str, 
         if chosen in presets:
             st.session_state.update({f"{prefix}.{name}": value for name, value in shown(chosen).items()})
 
-    with st.expander("Settings of the method"):
-        if len(presets) > 1:
-            now = {d["name"]: st.session_state.get(f"{prefix}.{d['name']}", widget_value(d, d["default"])) for d in described}
-            same = next((name for name in presets if shown(name) == now), None)
-            st.session_state[f"preset.{prefix}"] = same
-            st.segmented_control(
-                "Start from",
-                list(presets),
-                key=f"preset.{prefix}",
-                on_change=take,
-                help="The defaults are this tool's, `paper` the paper's values, `released` those of its published code, `visible` "
-                "ones whose movement can be seen.",
-            )
-            for note in method["deviations"].get(same or "", []):
-                st.caption(escape(note, 300))
-        values, wrong = draw_fields([d for d in described if not d["advanced"]], prefix, who)
-        if folded := [d for d in described if d["advanced"]]:
-            if st.toggle("Finer points", key=f"finer.{prefix}"):
-                more, also = draw_fields(folded, prefix, who)
-            else:
-                more, also = _read_folded(folded, prefix, who)
-            values, wrong = values | more, wrong + also
+    if len(presets) > 1:
+        now = {d["name"]: st.session_state.get(f"{prefix}.{d['name']}", widget_value(d, d["default"])) for d in described}
+        same = next((name for name in presets if shown(name) == now), None)
+        st.session_state[f"preset.{prefix}"] = same
+        st.segmented_control(
+            words.START_FROM,
+            list(presets),
+            key=f"preset.{prefix}",
+            on_change=take,
+            help=words.PRESETS_HELP,
+        )
+        for note in method["deviations"].get(same or "", []):
+            st.caption(escape(note, 300))
+    values, wrong = draw_fields([d for d in described if not d["advanced"]], prefix, who)
+    if folded := [d for d in described if d["advanced"]]:
+        if st.toggle(words.FINER, key=f"finer.{prefix}"):
+            more, also = draw_fields(folded, prefix, who)
+        else:
+            more, also = _read_folded(folded, prefix, who)
+        values, wrong = values | more, wrong + also
     return values, wrong
 
 

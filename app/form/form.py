@@ -2,7 +2,7 @@
 
 Widgets keep their values under these keys, so that a link or a reopened run can fill the form before it is drawn:
 `dataset`, `method`, `cut`, `profile`, `where.PROFILE`, `ratio`, `rate`, `protocol`, `folds`, `seeds`, `seed`, `device`,
-`d.DATASET.FIELD`, `p.METHOD.KIND OF DATA.FIELD` (a method may have other defaults on another kind).
+`d.DATASET.FIELD`, `p.METHOD.KIND OF DATA.FIELD` (a method may have other defaults on another kind), `points.DATASET` (added points).
 """
 
 from __future__ import annotations
@@ -12,19 +12,26 @@ from typing import Any
 
 import streamlit as st
 
-from app.form.dataset import choose_dataset
+from app.form.dataset import choose_dataset, draw_options
 from app.form.fields import choose_method, draw_method_fields, widget_value
 from app.form.imbalance import AS_IT_COMES, CUT, choose_imbalance
-from app.form.protocol import CUSTOM, choose_protocol, count_folds, list_protocols
-from app.words.text import escape
+from app.form.protocol import BY_HAND, CUSTOM, RAISED, choose_device, choose_protocol, choose_seed, count_folds, list_protocols
+from app.words import lab as words
+from app.words.text import escape, format_count
 from engine.errors import BadInput
-from engine.spec import RunSpec
+from engine.spec import RunSpec, limits
+from engine.spec.points import decode_points
 from engine.spec.run import find_entry
+from engine.sweep.cost import estimate_cost
 
 
-def fill_form(spec: RunSpec, device: str, catalog: Mapping[str, Any]) -> None:
-    """Make the form show a completed spec. Call it before the form is drawn."""
+def fill_form(spec: RunSpec, device: str, catalog: Mapping[str, Any], *, by_hand: bool = True) -> None:
+    """Make the form show a completed spec. Call it before the form is drawn.
+
+    by_hand: somebody chose the replicates; else they are careful where one split cannot tell.
+    """
     imbalance, state = spec.imbalance, st.session_state
+    state[BY_HAND], state[RAISED] = by_hand, False
     state["dataset"], state["method"], state["device"] = spec.dataset, spec.method, device
     state["cut"] = AS_IT_COMES if imbalance.profile == "native" else CUT
     state["profile"] = "ratio" if imbalance.profile == "native" else imbalance.profile
@@ -35,6 +42,7 @@ def fill_form(spec: RunSpec, device: str, catalog: Mapping[str, Any]) -> None:
     state[f"where.{state['profile']}"] = imbalance.where if imbalance.profile != "native" else "all"
     entry, method = find_entry(catalog, "datasets", spec.dataset), find_entry(catalog, "methods", spec.method)
     named = next((name for name, shape in list_protocols(entry).items() if shape == (spec.folds, spec.seeds)), CUSTOM)
+    state[f"points.{spec.dataset}"] = spec.points
     state["protocol"], state["folds"], state["seeds"], state["seed"] = named, spec.folds, spec.seeds, spec.seed
     for prefix, described_by, values in (
         (f"d.{spec.dataset}", entry, spec.data),
@@ -46,19 +54,54 @@ def fill_form(spec: RunSpec, device: str, catalog: Mapping[str, Any]) -> None:
 
 def draw_form(catalog: Mapping[str, Any]) -> tuple[RunSpec | None, str]:
     """Draw the form; return the completed spec and the device. The spec is None where it cannot be run; the form says why."""
-    entry, data, wrong = choose_dataset(catalog)
+    entry = choose_dataset(catalog)
     method = choose_method(catalog, entry)
-    folds = count_folds(entry)
-    imbalance, trouble = choose_imbalance(entry, data, folds)
-    params, more = draw_method_fields(method, entry["kind"])
-    folds, seeds, seed, device = choose_protocol(catalog, entry)
+    usual, cost = st.container(), st.container()
+    with st.container(key="form-folds", gap=None):
+        rows, settings = st.expander(words.ROWS_FOLD), st.expander(words.METHOD_FOLD)
+        with st.expander(words.DATA_FOLD):
+            seed = choose_seed()
+            data, wrong = draw_options(entry)
+            points = show_points(entry["name"]) if entry["kind"] == "points" else ""
+        with settings:
+            params, more = draw_method_fields(method, entry["kind"])
+            device = choose_device(catalog)
+    with usual:
+        imbalance, trouble = choose_imbalance(entry, data, count_folds(entry), rows)
+        folds, seeds = choose_protocol(entry, limits.count_test_positives(entry, data, imbalance))
     problems = wrong + ([trouble] if trouble else []) + more
-    for problem in problems:
-        st.error(escape(problem, 400))
-    if problems:
-        return None, device
-    try:
-        return RunSpec(entry["name"], method["name"], imbalance, data, params, folds, seeds, seed).complete(catalog), device
-    except BadInput as error:
-        st.error(escape(error, 400))
-        return None, device
+    spec = None
+    if not problems:
+        try:
+            spec = RunSpec(entry["name"], method["name"], imbalance, data, params, folds, seeds, seed, points).complete(catalog)
+        except BadInput as error:
+            problems = [str(error)]
+    with cost:
+        for problem in problems:
+            st.error(escape(problem, 400))
+        if spec is not None:
+            time = describe_cost(estimate_cost(spec, entry, method))
+            st.caption(words.COST.format(replicates=format_count(spec.replicates, "replicate"), time=time))
+    return spec, device
+
+
+def show_points(dataset: str) -> str:
+    """Draw how many points were added to a set by hand, with a button that removes them; return them."""
+    key = f"points.{dataset}"
+    points = str(st.session_state.get(key, ""))
+    if not points:
+        return ""
+
+    def remove() -> None:
+        st.session_state[key] = ""
+
+    st.caption(words.ADDED.format(points=format_count(len(decode_points(points)), "point")))
+    st.button(words.REMOVE_ADDED, key="remove-points", icon=":material/delete:", on_click=remove)
+    return points
+
+
+def describe_cost(seconds: float) -> str:
+    """Return estimated seconds with one digit that counts: '1 s', '40 s', '3 min'."""
+    if seconds < 55:
+        return f"{max(1.0, float(f'{seconds:.1g}')):.0f} s"
+    return f"{float(f'{max(seconds / 60, 1):.1g}'):,.0f} min"

@@ -1,4 +1,4 @@
-"""The form's choice of an imbalance: as the data come, or rows withheld up to a ratio or share."""
+"""The form's choice of an imbalance: natural, or rows removed up to a ratio or share."""
 
 from __future__ import annotations
 
@@ -7,25 +7,19 @@ from typing import Any
 
 import streamlit as st
 
+from app.words import lab as words
 from app.words.text import escape, format_ratio
 from engine.spec import Imbalance, limits
 from engine.spec.run import MAX_RATIO, PROFILES, explain_own_share
 
-AS_IT_COMES, CUT = "As the data come", "Make it skewed"
-PROFILE_NAMES = {
-    "ratio": "all smaller classes cut alike",
-    "exponential": "sizes fall exponentially",
-    "step": "half the classes cut alike",
-    "gaussian": "sizes fall as a Gaussian",
-    "remove": "a share of the rows removed",
-}
-WHERE_NAMES = {"all": "everywhere (train, validation, test)", "train": "training rows only"}
+AS_IT_COMES, CUT = words.NATURAL, words.SET_RATIO
+PROFILE_NAMES, WHERE_NAMES = words.PROFILES, words.PLACES
 STEPS = (1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500)
 """Ratios the slider stops at, about equally far apart on a logarithmic scale."""
 
 
-def choose_imbalance(entry: Mapping[str, Any], data: Mapping[str, Any], folds: int) -> tuple[Imbalance, str]:
-    """Draw the choice of an imbalance; return it and what is wrong with it ('': nothing)."""
+def choose_imbalance(entry: Mapping[str, Any], data: Mapping[str, Any], folds: int, rows: Any) -> tuple[Imbalance, str]:
+    """Draw the choice of an imbalance; return it and what is wrong with it ('': nothing). rows: place for the rows to remove."""
     counts = limits.class_counts(entry, data)
     state = st.session_state
     state.setdefault("cut", AS_IT_COMES)
@@ -33,56 +27,46 @@ def choose_imbalance(entry: Mapping[str, Any], data: Mapping[str, Any], folds: i
     if why:
         state["cut"] = AS_IT_COMES
     st.segmented_control(
-        "Class imbalance",
+        words.IMBALANCE,
         [AS_IT_COMES, CUT],
         key="cut",
         required=True,
         disabled=bool(why),
         width="stretch",
-        help=f"As the data come, the largest class is {format_ratio(max(counts) / max(1, min(counts)))} to the smallest. "
-        "Rows can be withheld to make it more skewed.",
+        help=words.NATURAL_HELP.format(ratio=format_ratio(max(counts) / max(1, min(counts)))),
     )
     if why:
         st.caption(why)
     if state["cut"] == AS_IT_COMES:
+        rows.caption(words.NO_ROWS_REMOVED)
         return Imbalance(), ""
-    slot = st.container()
-    with st.expander("Which rows are withheld"):
+    with rows:
         profile, where = _choose_rows()
-    with slot:
-        if profile == "remove":
-            state.setdefault("rate", 0.9)
-            rate = st.slider(
-                "Share of rows removed",
-                0.05,
-                0.95,
-                key="rate",
-                step=0.05,
-                help="From 4 in 10 classes; from the smaller of two.",
-            )
-            return Imbalance("remove", None, float(rate), where), ""
-        return _choose_ratio(counts, folds, profile, where)
+    if profile == "remove":
+        state.setdefault("rate", 0.9)
+        rate = st.slider(words.SHARE_REMOVED, 0.05, 0.95, key="rate", step=0.05, help=words.SHARE_REMOVED_HELP)
+        return Imbalance("remove", None, float(rate), where), ""
+    return _choose_ratio(counts, folds, profile, where)
 
 
 def _choose_rows() -> tuple[str, str]:
-    """Draw the choice of the rows to withhold; return how the classes are cut (of PROFILES) and where (of WHERE_NAMES)."""
+    """Draw the choice of the rows to remove; return how the classes shrink (of PROFILES) and where (of WHERE_NAMES)."""
     st.session_state.setdefault("profile", "ratio")
     profile = st.selectbox(
-        "How the classes are cut",
+        words.HOW,
         [p for p in PROFILES if p != "native"],
         format_func=PROFILE_NAMES.__getitem__,
         key="profile",
-        help="With two classes all but the last come to the same.",
+        help=words.HOW_HELP,
     )
     default = Imbalance(profile, *((None, 0.5) if profile == "remove" else (2.0,))).where
     st.session_state.setdefault(f"where.{profile}", default)
     where = st.radio(
-        "Where",
+        words.WHERE,
         list(WHERE_NAMES),
         format_func=WHERE_NAMES.__getitem__,
         key=f"where.{profile}",
-        help="Everywhere: the test rows are as skewed as the training rows, as Yasinnik et al. do. Training rows only: the "
-        "test rows keep their natural classes, as Dablain et al. and Ando and Huang do.",
+        help=words.WHERE_HELP,
     )
     return profile, where
 
@@ -95,11 +79,12 @@ def _choose_ratio(counts: Sequence[int], folds: int, profile: str, where: str) -
     value = choose_ratio(highest)
     imbalance = Imbalance(profile, value, None, where)
     kept = limits.target_counts(counts, imbalance)
-    left = f"{kept[0]:,} and {kept[1]:,} rows are left. " if len(kept) == 2 and where == "all" else ""
+    pair = len(kept) == 2 and where == "all"
+    left = words.ROWS_LEFT.format(many=f"{kept[0]:,}", few=f"{kept[1]:,}") + " " if pair else ""
     if value >= highest:
         st.caption(left + escape(why, 300))
     else:
-        st.caption(f"{left}At most {format_ratio(highest)}.", help=escape(why, 300))
+        st.caption(left + words.AT_MOST.format(ratio=format_ratio(highest)), help=escape(why, 300))
     return imbalance, ""
 
 
@@ -109,10 +94,10 @@ def choose_ratio(highest: float) -> float:
     stops = sorted({float(step) for step in STEPS if step <= highest} | {float(highest), chosen})
     st.session_state["ratio"] = chosen
     value: float = st.select_slider(
-        "Largest to smallest class",
+        words.RATIO,
         stops,
         key="ratio",
         format_func=format_ratio,
-        help="Rows of the largest class for one of the smallest.",
+        help=words.RATIO_HELP,
     )
     return value

@@ -1,4 +1,8 @@
-"""The form's folds, seeds, seed and device."""
+"""The form's folds, seeds, seed and device.
+
+`protocol.by_hand` of the session says that a person or a link chose the protocol. Before that one split is not the default where its
+few positive test rows cannot tell.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,18 @@ from typing import Any
 
 import streamlit as st
 
-QUICK, CAREFUL, CUSTOM = "Quick look", "Careful", "Custom"
+from app.words import lab as words
+from app.words.text import format_count
+from engine.stats.verdict import FEW_POSITIVES
+
+QUICK, CAREFUL, CUSTOM = words.QUICK, words.CAREFUL, words.CUSTOM
 PROTOCOLS = {QUICK: (1, 1), CAREFUL: (4, 5)}
 GIVEN_TEST = {QUICK: (1, 1), CAREFUL: (1, 5)}
 """Of data whose test rows are given: there is nothing to fold."""
 OWN_PARTS = {QUICK: (1, 1), CAREFUL: (1, 20)}
 """Of sets whose rows name their part. Every seed draws all rows anew."""
+BY_HAND, RAISED = "protocol.by_hand", "protocol.raised"
+"""Session keys: the protocol was chosen; it is careful because one split cannot tell."""
 
 
 def list_protocols(entry: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
@@ -32,52 +42,67 @@ def count_folds(entry: Mapping[str, Any]) -> int:
     return list_protocols(entry)[named][0]
 
 
-def choose_protocol(catalog: Mapping[str, Any], entry: Mapping[str, Any]) -> tuple[int, int, int, str]:
-    """Draw the choice of folds, seeds, seed and device; return them."""
+def is_few(positives: int | None) -> bool:
+    """Whether so few positive test rows cannot tell on one split. None: several classes count."""
+    return positives is not None and positives < FEW_POSITIVES
+
+
+def _choose_default(positives: int | None) -> None:
+    """Make careful the default where one split cannot tell, and quick again where it can; a choice made by hand stays."""
+    state = st.session_state
+    if state.get(BY_HAND):
+        return
+    if is_few(positives) and state["protocol"] == QUICK:
+        state["protocol"], state[RAISED] = CAREFUL, True
+    elif not is_few(positives) and state.pop(RAISED, False) and state["protocol"] == CAREFUL:
+        state["protocol"] = QUICK
+
+
+def choose_protocol(entry: Mapping[str, Any], positives: int | None) -> tuple[int, int]:
+    """Draw the choice of folds and seeds; return them. positives: positive test rows of one split."""
     given, drawn = _has_parts(entry), bool(entry.get("parts"))
-    split = (
-        "one draw of all rows. Careful: 20 seeds, 20 replicates; each draws rows and first weights anew."
-        if drawn
-        else "one split of the training rows, a fifth of them for validation; test rows are the data's own. Careful: 5 seeds, 5 "
-        "replicates; each seed draws anew which rows are withheld, the validation rows and the first weights."
-        if given
-        else "one split into 60% training, 20% validation, 20% test. Careful: 4 folds × 5 seeds, 20 replicates; "
-        "each seed draws anew which rows are withheld, the split and the first weights."
-    )
+    _choose_default(positives)
+
+    def take() -> None:
+        st.session_state[BY_HAND] = True
+
     named = st.segmented_control(
-        "How careful",
+        words.REPLICATES,
         [QUICK, CAREFUL, CUSTOM],
         key="protocol",
         required=True,
         width="stretch",
-        help=f"Quick look: {split}",
+        on_change=take,
+        help=words.QUICK_DRAWN if drawn else words.QUICK_GIVEN if given else words.QUICK_SPLIT,
     )
-    folds, seeds = list_protocols(entry).get(named, (0, 0))
+    folds, seeds = list_protocols(entry).get(named or "", (0, 0))
     if named == CUSTOM:
         st.session_state.setdefault("folds", 4)
         st.session_state.setdefault("seeds", 5)
         left, right = st.columns(2)
         if given:
             folds = 1
-            left.number_input("Folds", 1, 1, value=1, disabled=True, help="These data have parts of their own: one split.")
+            left.number_input(words.FOLDS, 1, 1, value=1, disabled=True, help=words.OWN_PARTS_HELP)
         else:
-            folds = left.number_input("Folds", 1, 10, key="folds", help="1: one 60/20/20 split.")
-        seeds = right.number_input("Seeds", 1, 100, key="seeds")
+            folds = left.number_input(words.FOLDS, 1, 10, key="folds", help=words.FOLDS_HELP)
+        seeds = right.number_input(words.SEEDS, 1, 100, key="seeds")
+    if positives is not None and is_few(positives):
+        st.caption(words.CANNOT_TELL.format(rows=format_count(positives, words.POSITIVES)))
+    return int(folds), int(seeds)
+
+
+def choose_seed() -> int:
+    """Draw the choice of the seed; return it."""
     st.session_state.setdefault("seed", 0)
+    return int(st.number_input(words.SEED, 0, 2**31 - 1, key="seed", help=words.SEED_HELP))
+
+
+def choose_device(catalog: Mapping[str, Any]) -> str:
+    """Draw the choice of the device where there are several; return it."""
     devices = [d for d in catalog.get("devices", []) if d != "auto"]
-    choose = len(devices) > 1
-    left, right = st.columns(2) if choose else (st.container(), None)
-    seed = left.number_input(
-        "Seed", 0, 2**31 - 1, key="seed", help="All random draws come from it: the same seed gives the same numbers."
-    )
-    device = "auto"
-    if choose and right is not None:
-        options = ["auto", *devices]
-        if st.session_state.get("device") not in options:
-            st.session_state["device"] = "auto"
-        device = right.selectbox("Device", options, format_func=_device_name, key="device")
-    return int(folds), int(seeds), int(seed), device
-
-
-def _device_name(device: str) -> str:
-    return {"auto": "fastest there is", "cpu": "CPU", "cuda": "GPU"}.get(device, device)
+    if len(devices) < 2:
+        return "auto"
+    options = ["auto", *devices]
+    if st.session_state.get("device") not in options:
+        st.session_state["device"] = "auto"
+    return str(st.selectbox(words.DEVICE, options, format_func=lambda d: words.DEVICES.get(d, d), key="device"))

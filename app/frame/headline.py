@@ -17,8 +17,6 @@ from engine.stats.verdict import Dot, Verdict
 
 WIDTH, HEIGHT = 330, 48
 """Pixels of the drawing of a difference."""
-_LEFT, _RIGHT, _Y = 42, 284, 14
-"""Ends of its axis, and how far down the axis lies."""
 
 
 def _light_dark(pair: tuple[str, str]) -> str:
@@ -36,15 +34,25 @@ STYLE = f"""<style>
 .verdict {{ display: flex; align-items: center; gap: 22px; height: 48px; overflow: hidden; }}
 .verdict h1 {{ flex: 1; min-width: 0; margin: 0; padding: 0; font-size: 21px; font-weight: 650; line-height: 1.2; letter-spacing: -.2px;
   text-wrap: balance; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; }}
-.verdict svg {{ flex: none; width: {WIDTH}px; height: {HEIGHT}px; font-size: 12px; fill: {_SOFT}; border-radius: 6px; }}
-.verdict svg:focus-visible {{ outline: 2px solid {_light_dark(("#00644B", "#3CC79A"))}; outline-offset: -2px; }}
+.verdict .dot {{ flex: none; display: flex; align-items: flex-start; gap: 10px; width: {WIDTH}px; height: {HEIGHT}px; font-size: 12px;
+  line-height: 16px; color: {_SOFT}; border-radius: 6px; }}
+.dot .plot {{ position: relative; flex: 1; height: 100%; margin-left: 8px; }}
+.dot .plot > * {{ position: absolute; }}
+.dot .axis {{ left: 0; right: 0; top: 14px; height: 1px; background: {_SOFT}; opacity: .35; }}
+.dot .zero {{ left: 50%; top: 2px; height: 27px; border-left: 1.5px dotted {_SOFT}; }}
+.dot .line {{ top: 13px; height: 3px; border-radius: 2px; }}
+.dot .mark {{ top: 8.5px; width: 12px; height: 12px; margin-left: -6px; border-radius: 50%; border: 2px solid; box-sizing: border-box; }}
+.dot .end {{ top: 30px; white-space: nowrap; }} .dot .worse {{ left: 0; }} .dot .better {{ right: 0; }}
+.dot .base {{ left: 50%; transform: translateX(-50%); }}
+.dot .note {{ flex: none; min-width: 44px; padding-top: 6px; text-align: right; white-space: nowrap; }}
+.verdict .dot:focus-visible {{ outline: 2px solid {_light_dark(("#00644B", "#3CC79A"))}; outline-offset: -2px; }}
 .chips {{ display: flex; gap: 6px; flex-wrap: wrap; align-items: center; }}
 .chip {{ display: inline-flex; align-items: center; border-radius: 99px; padding: 2px 10px; font-size: 12.5px; white-space: nowrap;
   background: light-dark(#F2F4F3, #1E2023); color: {_SOFT}; }}
 .chip.shown {{ background: light-dark(#FFF6E5, #2B2414); color: {_INK}; box-shadow: inset 0 0 0 1px light-dark(#E8C77A, #6B5722); }}
-@media (max-width: 1359px) {{ .verdict h1 {{ font-size: 18px; }} .verdict svg {{ width: 200px; }} }}
-@media (max-width: 767px) {{ .verdict {{ height: 76px; flex-direction: column; align-items: stretch; gap: 0; }}
-  .verdict h1 {{ flex: none; height: 44px; }} .verdict svg {{ height: 32px; width: 100%; }} .verdict.bare {{ height: 48px; }} }}
+@media (max-width: 1359px) {{ .verdict h1 {{ font-size: 18px; }} .verdict .dot {{ width: 240px; }} }}
+@media (max-width: 767px) {{ .verdict {{ height: 92px; flex-direction: column; align-items: stretch; gap: 0; }}
+  .verdict h1 {{ flex: none; height: 44px; }} .verdict .dot {{ height: 46px; width: 100%; }} .verdict.bare {{ height: 48px; }} }}
 </style>"""
 
 
@@ -86,36 +94,29 @@ def draw_stale(said: Verdict, press: Callable[[], None]) -> None:
 
 
 def _draw_dot(dot: Dot, baseline: str, more: str) -> str:
-    """Return the drawing of a difference as SVG; '' where none is due."""
+    """Return the drawing of a difference as HTML, since Streamlit takes SVG out of a page's HTML; '' where none is due."""
     if dot.look == "none":
         return ""
     interval = dot.interval
-    low, high = (interval.low, interval.high) if interval is not None and math.isfinite(interval.low) else (math.nan, math.nan)
     reach = _find_reach(interval)
-    zero = _place(0.0, reach)
-    parts = [f'<line x1="{_LEFT}" x2="{_RIGHT}" y1="{_Y}" y2="{_Y}" stroke="{_SOFT}" stroke-opacity=".35"/>']
-    parts.append(
-        f'<line x1="{zero:.1f}" x2="{zero:.1f}" y1="2" y2="28" stroke="{_SOFT}" stroke-width="1.5" stroke-dasharray="2 3"/>'
-    )
+    parts = ['<span class="axis"></span><span class="zero"></span>']
     if interval is not None and math.isfinite(interval.mean):
         colour = _COLOURS[dot.better]
-        if math.isfinite(low):
-            ends = f'x1="{_place(low, reach):.1f}" x2="{_place(high, reach):.1f}"'
-            parts.append(f'<line {ends} y1="{_Y}" y2="{_Y}" stroke="{colour}" stroke-width="3" stroke-linecap="round"/>')
+        if math.isfinite(interval.low):
+            left, right = _place(interval.low, reach), _place(interval.high, reach)
+            parts.append(
+                f'<span class="line" style="left: {left:.1f}%; width: {right - left:.1f}%; background: {colour}"></span>'
+            )
         fill = colour if dot.look == "filled" else _PAPER
-        at = _place(interval.mean, reach)
-        parts.append(f'<circle cx="{at:.1f}" cy="{_Y}" r="6" fill="{fill}" stroke="{colour}" stroke-width="2"/>')
-    for x, anchor, text in (
-        (_LEFT, "start", "worse"), (zero, "middle", baseline or "0"), (_RIGHT, "end", "better"),
-        (WIDTH, "end", dot.note or (f"n = {dot.n}" if dot.n else "")),
-    ):  # fmt: skip
-        y = _Y + 4 if x == WIDTH else 42
-        parts.append(f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}">{html.escape(text)}</text>')
+        place = f"left: {_place(interval.mean, reach):.1f}%"
+        parts.append(f'<span class="mark" style="{place}; border-color: {colour}; background: {fill}"></span>')
+    for name, text in (("worse", "worse"), ("base", baseline or "0"), ("better", "better")):
+        parts.append(f'<span class="end {name}">{html.escape(text)}</span>')
     label = html.escape(more or dot.note or "No difference yet.")
+    note = html.escape(dot.note or (f"n = {dot.n}" if dot.n else ""))
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" tabindex="0" aria-label="{label}"><title>{label}</title>'
-        + "".join(parts)
-        + "</svg>"
+        f'<div class="dot" role="img" tabindex="0" aria-label="{label}" title="{label}"><span class="plot">{"".join(parts)}</span>'
+        f'<span class="note">{note}</span></div>'
     )
 
 
@@ -128,5 +129,5 @@ def _find_reach(interval: Interval | None) -> float:
 
 
 def _place(value: float, reach: float) -> float:
-    """Return where a difference lies on the axis."""
-    return (_LEFT + _RIGHT) / 2 + (_RIGHT - _LEFT) / 2 * max(-1.0, min(1.0, value / reach))
+    """Return where a difference lies on the axis, in percent of its length."""
+    return 50 + 50 * max(-1.0, min(1.0, value / reach))

@@ -15,6 +15,6 @@ def remember_pages(pages: Mapping[str, Page]) -> None:
     st.session_state["pages"] = dict(pages)
 
 
-def draw_link(name: str, label: str, icon: str, **query: str) -> None:
+def draw_link(name: str, label: str, icon: str | None = None, **query: str) -> None:
     """Draw a link to the page of that name. query: the words of its address."""
     st.page_link(st.session_state["pages"][name], label=label, icon=icon, query_params={**query, **address.shared_words()})

@@ -1,176 +1,84 @@
-"""The start: five short steps, each of which ends with something to see. The session keeps the step that a visitor has reached.
+"""The first steps: Watch, Change a slider, Compare, Your table, as a strip above the first film. An event takes each step.
 
-On a first visit the Lab offers it in the place of its welcome (`offer_steps`). Once begun it is shown on the pages it leads to
-(`follow_steps`) until it is finished or closed. The gallery begins it again (`restart_steps`).
+The Lab draws the strip (`draw_strip`) while it shows the recorded example; a person's own result ends it. The session keeps the steps
+that are taken.
 """
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import streamlit as st
 
-from app.frame import links
+from app.charts import palette
 from app.session import recorded, visitor
+from app.words import strip
 
-AT, SHUT = "start.at", "start.shut"
-"""Session keys: the step, from 0, None before the first press; True once the steps are closed."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step. name: on its button; do: what to do; see: what is seen at its end.
-
-    page, query, link: where that is, the words of its address, and the label of the link.
-    """
-
-    name: str
-    do: str
-    see: str
-    page: str
-    link: str
-    query: Mapping[str, str]
+TAKEN = "start.taken"
+"""Session key: names of the steps that are taken."""
+WATCH, CHANGE, COMPARE, TABLE = strip.STEPS
+HEIGHT = 28
+_ACCENT, _SOFT = "light-dark(#00644B, #3CC79A)", "light-dark({}, {})".format(*palette.SOFT_INK)
+_STYLE = f"""<style>
+.steps {{ display: flex; align-items: center; gap: 4px; height: {HEIGHT}px; margin: 0; padding: 0; list-style: none; overflow: hidden;
+  font-size: 13px; color: {_SOFT}; white-space: nowrap; }}
+.steps li {{ margin: 0; padding: 2px 10px; border-radius: 99px; flex: none; font-size: 13px; }}
+.steps li[aria-current] {{ background: light-dark(#E1EFEA, #163129); color: {_ACCENT}; font-weight: 650; }}
+.steps li.hint {{ flex: 1; min-width: 0; overflow: hidden; text-overflow: ellipsis; padding-left: 6px; }}
+</style>"""
 
 
-def list_steps() -> list[Step]:
-    """Return the five steps. Their links lead to recorded runs, so that each can be taken without an engine."""
-    card = {each["name"]: each for each in recorded.read_cards()}
-    sweep: Mapping[str, str] = card["sweep"]["words"] if "sweep" in card else {}
-    cells = {(c["method"], c["ratio"]): c["run"] for c in card.get("sweep", {}).get("cells", ())}
-    gentle = cells.get(("explicit-gradient", 5.0))
-    compared: Mapping[str, str] = card["calibration"]["words"] if "calibration" in card else {}
-    return [
-        Step(
-            "Watch",
-            "Let the picture play (its button, or Space once it has the focus). The diamonds are copies of rare rows.",
-            "the copies leave their places while the network trains, and the coloured boundary follows.",
-            "lab",
-            "Go to the picture",
-            {},
-        ),
-        Step(
-            "Read",
-            "Read the curves of precision and recall beside the picture: the method's, plain training's, and the potential's, a ceiling.",
-            "they lie close together here, and the sentence on top says so with an interval. Moving is not yet helping.",
-            "lab",
-            "Go to the curves",
-            {},
-        ),
-        _change_step({"run": gentle} if gentle else {}),
-        Step(
-            "Compare",
-            "Open four methods at three ratios side by side.",
-            "one line a method with its band, and which differences to plain training are more than chance.",
-            "compare",
-            "Open the comparison",
-            sweep,
-        ),
-        _table_step(compared),
-    ]
+def take_step(name: str) -> None:
+    """Note that an event took a step: WATCH (played for 2 s), CHANGE (a preview or a run), COMPARE (opened), TABLE (one is there)."""
+    st.session_state[TAKEN] = {*read_taken(), name}
 
 
-def _change_step(query: Mapping[str, str]) -> Step:
-    """Return the step that changes a setting. query: the address of a recorded run at 5:1."""
-    return Step(
-        "Change",
-        "In a demonstration nothing can be trained: open a recorded run at 5:1."
-        if visitor.is_demo()
-        else "Choose **Make it skewed** in the form (on a small screen: behind **»**), move the ratio and press **Run**; or open a "
-        "recorded run at 5:1.",
-        "average precision stands higher at 5:1 than at 50:1: the fewer rare rows there are, the harder they are to find.",
-        "lab",
-        "Open a run at 5:1",
-        query,
-    )
+def note_page(name: str, query: Mapping[str, str]) -> None:
+    """Take the steps that a page that was drawn takes: Compare is open, a table or its comparison is there."""
+    if name == "compare":
+        take_step(COMPARE)
+    if name == "data" and {"data", "compare"} & set(query):
+        take_step(TABLE)
 
 
-def _table_step(query: Mapping[str, str]) -> Step:
-    """Return the step with a person's own table. query: the address of a recorded comparison, for a demonstration."""
-    if visitor.is_demo():
-        return Step(
-            "Your table",
-            "No table is taken in a demonstration; open what a comparison of two methods left.",
-            "a verdict, the curves, and what a threshold does: the same comes of a table of your own where an engine is alive.",
-            "data",
-            "Open a recorded comparison",
-            query,
+def read_taken() -> set[str]:
+    """Return the names of the steps that are taken."""
+    return set(st.session_state.get(TAKEN, ()))
+
+
+def find_step() -> str | None:
+    """Return the first step that is not taken; None after the last."""
+    return next((name for name in strip.STEPS if name not in read_taken()), None)
+
+
+def draw_strip() -> None:
+    """Draw the steps in one line of HEIGHT, and what to do in the first that is not taken. Nothing after the last."""
+    at = find_step()
+    if at is None:
+        return
+    taken, hints, items = read_taken(), list_hints(), []
+    for number, (name, (title, _)) in enumerate(strip.STEPS.items(), 1):
+        mark = (
+            f'<span aria-hidden="true">✓</span><span class="stHidden" hidden>{strip.DONE}</span>'
+            if name in taken
+            else str(number)
         )
-    return Step(
-        "Your table",
-        "Drop a table of your own on the next page and say which column is to be predicted.",
-        "a verdict a minute later: which method is better than plain training on your data, by how much, and whether to believe it.",
-        "data",
-        "Go to Your data",
-        {},
-    )
+        current = ' aria-current="step"' if name == at else ""
+        items.append(f'<li{current} title="{html.escape(hints[name])}">{mark} {html.escape(title)}</li>')
+    hint = f'<li class="hint">{html.escape(hints[at])}</li>'
+    st.html(f'{_STYLE}<ol class="steps" aria-label="{strip.ALT}">{"".join(items)}{hint}</ol>')
 
 
-def offer_steps() -> None:
-    """Draw the steps on a first visit, unless they were closed."""
-    if not st.session_state.get(SHUT):
-        _panel(first=True)
+def describe_place() -> str:
+    """Return '2 of 4', for windows that are too low for the strip; '' after the last step."""
+    names, at = list(strip.STEPS), find_step()
+    return "" if at is None else strip.AT.format(number=names.index(at) + 1, count=len(names))
 
 
-def follow_steps() -> None:
-    """Draw the steps on a page that they lead to, where somebody has begun them."""
-    if st.session_state.get(AT) is not None and not st.session_state.get(SHUT):
-        _panel()
-
-
-def restart_steps() -> None:
-    """Begin the steps again; the callback of a button."""
-    st.session_state[AT], st.session_state[SHUT] = 0, False
-
-
-def _panel(first: bool = False) -> None:
-    """Draw the steps and the one that is reached. first: on the page of a first visit."""
-    steps, state = list_steps(), st.session_state
-    at = min(int(state.get(AT) or 0), len(steps))
-    with st.container(border=True, key="start-steps", gap="small"):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown("**Start here: five steps**", width="stretch")
-            st.button(
-                "Put away", key="start.shut.now", icon=":material/close:", type="tertiary", on_click=_put_away,
-                help="The gallery brings the five steps back.",
-            )  # fmt: skip
-        if at >= len(steps):
-            with st.container(key="start-over"):
-                st.markdown(
-                    "That was all five. Everything on these pages has its address: send it to somebody who should see the same."
-                )
-                links.draw_link("gallery", "See the other examples", ":material/collections_bookmark:")
-            return
-        state["start.chosen"] = at
-        st.segmented_control(
-            "Steps",
-            range(len(steps)),
-            format_func=lambda i: f"{i + 1} {steps[i].name}",
-            key="start.chosen",
-            required=True,
-            on_change=_go_to_chosen,
-            label_visibility="collapsed",
-            width="stretch",
-        )
-        step = steps[at]
-        with st.container(key=f"start-step-{at + 1}", gap="small"):
-            st.markdown(f"{step.do} **You will see:** {step.see}")
-        with st.container(horizontal=True, vertical_alignment="center"):
-            if step.query or step.page != "lab" or not first:
-                links.draw_link(step.page, step.link, ":material/arrow_forward:", **step.query)
-            label = "I have seen it: next step" if at + 1 < len(steps) else "I have seen it: done"
-            st.button(label, key="start.next", icon=":material/check:", on_click=_go_on, args=(at,))
-
-
-def _go_to_chosen() -> None:
-    chosen = st.session_state["start.chosen"]
-    if chosen is not None:
-        st.session_state[AT] = int(chosen)
-
-
-def _go_on(at: int) -> None:
-    st.session_state[AT] = at + 1
-
-
-def _put_away() -> None:
-    st.session_state[SHUT] = True
+def list_hints() -> Mapping[str, str]:
+    """Return what to do in each step, for the film that a first visit shows."""
+    hints = {name: hint for name, (_, hint) in strip.STEPS.items()}
+    if recorded.SHOWN_FIRST != "hidden":
+        hints |= strip.STEPS_PLAIN
+    return hints | (strip.STEPS_DEMO if visitor.is_demo() else {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.charts import palette
-from app.frame import headline, start
+from app.frame import headline
 from app.frame.status import draw_status
 from app.parts import share, size
 from app.words import glossary
@@ -28,7 +28,9 @@ _STYLE = """<style>
 [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] { gap: 6px; }
 [data-testid="stSidebarHeader"] { height: 64px; margin-bottom: 0; }
 [data-testid="stLogoLink"] { display: inline-flex; align-items: center; gap: 9px; text-decoration: none; }
-[data-testid="stLogoLink"]::after { content: "Imbalance Lab"; font-weight: 700; font-size: 16.5px; letter-spacing: -.1px; white-space: nowrap; }
+[data-testid="stLogoLink"]::after {
+  content: "Imbalance Lab"; font-weight: 700; font-size: 16.5px; letter-spacing: -.1px; white-space: nowrap;
+}
 @media (max-width: 1023px) { header [data-testid="stLogoLink"]::after { content: ""; } }
 [data-testid="stSidebarUserContent"] { padding-left: 0; padding-right: 0; }
 div:has(> .st-key-run-bar) { position: sticky; bottom: 0; z-index: 5; }
@@ -71,13 +73,8 @@ def draw_styles() -> None:
     st.html(headline.STYLE)
 
 
-def draw_head(active: bool, *, follow: bool = True) -> None:
-    """Draw the engine's state and the glossary in the bar on top, and the steps where a visitor has begun them.
-
-    active: something on this page is running. follow: False where the page has a place of its own for the steps.
-    """
+def draw_head(active: bool) -> None:
+    """Draw the engine's state and the glossary in the bar on top. active: something on this page is running."""
     with st.container(horizontal=True, vertical_alignment="center", width="content", key="top-tools", gap="small"):
         draw_status(active=active)
         glossary.draw_button(size.draw_switch)
-    if follow:
-        start.follow_steps()

@@ -124,6 +124,11 @@ def offer_run(id: str | None, spec: RunSpec, catalog: Mapping[str, Any]) -> None
             )
 
 
+def draw_code(spec: RunSpec, catalog: Mapping[str, Any]) -> None:
+    """Draw a run as a terminal command and as Python, both to copy."""
+    _draw_code(lambda: _write_run(spec, catalog))
+
+
 def offer_code(spec: RunSpec, catalog: Mapping[str, Any], key: str) -> None:
     """Draw an expander that shows a run as a terminal command and as Python, both to copy.
     key: of this expander on its page."""
@@ -159,20 +164,24 @@ def _write_sweep(spec: SweepSpec, metric: str) -> Code:
 def _offer_code(write: Callable[[], Code], key: str) -> None:
     """Draw the expander. A fragment, as `_offer_forms`."""
     with _draw_press("Copy as code", ":material/terminal:", f"code-{key}") as pressed:
-        if not pressed.open:
-            return
-        try:
-            command, about, script, about_script = write()
-        except BadInput as error:
-            st.caption(escape(error, 300))
-            return
-        shell, python = st.tabs(["Terminal", "Python"])
-        with shell:
-            _draw_text(command, "bash")
-            st.caption(about)
-        with python:
-            _draw_text(script, "python")
-            st.caption(about_script)
+        if pressed.open:
+            _draw_code(write)
+
+
+def _draw_code(write: Callable[[], Code]) -> None:
+    """Draw command and script in two tabs."""
+    try:
+        command, about, script, about_script = write()
+    except BadInput as error:
+        st.caption(escape(error, 300))
+        return
+    shell, python = st.tabs(["Terminal", "Python"])
+    with shell:
+        _draw_text(command, "bash")
+        st.caption(about)
+    with python:
+        _draw_text(script, "python")
+        st.caption(about_script)
 
 
 def _draw_press(label: str, icon: str, key: str) -> Any:

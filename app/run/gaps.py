@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from app.charts import before_after
-from app.charts.before_after import Pair
+from app.charts.before_after import Dots
 from app.charts.palette import centre
-from app.parts.elements import draw_chart, draw_heading, draw_numbers
+from app.parts import share
+from app.parts.elements import draw_chart, draw_fold, draw_heading
+from app.words import deep as words
 from app.words.glossary import explain_terms
-from app.words.text import escape, format_bounds, format_difference, format_interval
+from app.words.text import escape, format_interval, format_signed
 from engine.spec.result import Result
 from engine.stats import intervals
 from engine.stats.intervals import Interval
 
-GAP_HELP = explain_terms(
-    "generalization gap",
-    last="For one split the brackets reach down only: resampled test rows span no more than the rows.",
-)
+Read: TypeAlias = Callable[[Result, str], np.ndarray | None]
+BASELINE = "ce"
+"""The key of plain training."""
+GAP_HELP = explain_terms("generalization gap", last=words.GAP_HELP)
 SHOWN = 0.0005
 """A change below it is shown as 0.000, so no sentence claims one."""
 NORM_HELP = explain_terms("weight norm")
@@ -63,187 +65,169 @@ def _read_array(rows: Any) -> np.ndarray | None:
     return None if not rows else np.array([[np.nan if v is None else v for v in row] for row in rows], dtype=float)
 
 
-def _make_places(wide: bool) -> tuple[Any, Any]:
-    """Return the containers of a picture and its sentences: beside each other, or one below the other."""
-    left, right = st.columns([3, 2], gap="large") if wide else (st.container(), st.container())
-    return left, right
+def list_series(entries: Sequence[Entry], read: Read) -> list[Dots]:
+    """Return the dots of a picture: plain training hollow, the run itself filled, a run beside it too; [] where the first has none.
+
+    Without plain training the run's own state before it made new rows is hollow. read: `read_gap` or `read_norms`.
+    """
+    first = entries[0]
+    own, classes = read(first.result, "after"), list_classes(first.result)[0]
+    if own is None:
+        return []
+    out = [Dots(first.key, words.FILM_THIS, own)]
+    plain = next((e for e in entries[1:] if e.key == BASELINE), None)
+    values = read(first.result, "before") if plain is None else read(plain.result, "after")
+    fits = values is not None and values.shape[1] == len(classes) and first.key != BASELINE
+    if fits and values is not None:
+        out.insert(0, Dots(BASELINE, words.PLAIN if plain is not None else words.STATES[0], values, hollow=True))
+    beside = next((e for e in entries[1:] if e.key == "beside"), None)
+    other = None if beside is None else read(beside.result, "after")
+    if other is not None and beside is not None and list_classes(beside.result)[0] == classes:
+        out.append(Dots(beside.key, words.FILM_OTHER, other))
+    return out
 
 
-def draw_gap(entries: Sequence[Entry], key: str, wide: bool = False) -> bool:
-    """Draw the gap before and after over-sampling, with its sentences (wide: beside it).
+def draw_gap(entries: Sequence[Entry], key: str, wide: bool = False, *, numbers: bool = True) -> bool:
+    """Draw the gap of the run and of plain training per class, with what its change means (wide: beside it).
     False where the first entry has none."""
-    pairs = _make_pairs(entries, read_gap, ("before", "after"))
-    if not pairs:
+    series = list_series(entries, read_gap)
+    if not series:
         return False
-    result, (classes, counts) = entries[0].result, list_classes(entries[0].result)
-    draw_heading("Generalization gap per class", GAP_HELP)
-    measure = "Gap, in units of the features"
-    picture, beside = _make_places(wide)
-    with picture:
-        draw_chart(
-            partial(before_after.figure, pairs, classes, counts, measure=measure),
-            f"chart-gap-{key}",
-            before_after.alt(pairs, classes, measure="Generalization gap"),
-        )
-    with beside:
-        st.markdown(describe_gap(result))
-        draw_numbers(f"gap-{key}", lambda: make_table(pairs, entries, classes, counts), "Gap before and after, one row a class")
+    _draw_dots(series, entries, f"gap-{key}", words.GAP, words.GAP_AXIS, GAP_HELP)
+    st.markdown(describe_gap(entries[0].result))
+    if numbers:
+        draw_gap_table(entries, key)
     return True
+
+
+def _draw_dots(series: Sequence[Dots], entries: Sequence[Entry], key: str, title: str, measure: str, help: str) -> None:
+    classes, counts = list_classes(entries[0].result)
+    draw_heading(title, help)
+    figure = partial(before_after.figure, series, classes, counts, measure=measure)
+    draw_chart(figure, f"chart-{key}", before_after.alt(series, classes, measure=title))
 
 
 def describe_gap(result: Result) -> str:
     """Return what the net gap and its change mean."""
     net = result.gap.get("net", {})
     before, after, change = (read_interval(net.get(name), result) for name in ("before", "after", "difference"))
-    text = f"Mean over classes: **{format_interval(before, 3)}** before, **{format_interval(after, 3)}** after; "
-    text += f"change {format_difference(change)}"
-    text += f" ({escape(change.kind, 80)}, n = {result.n}). " if format_bounds(change) else f" (no interval, n = {result.n}). "
-    tiny = abs(change.mean) < SHOWN
+    text = words.GAP_CHANGE.format(
+        before=f"{before.mean:.3f}", after=f"{after.mean:.3f}", change=escape(format_signed(change.mean, 3))
+    )
+    return f"{text} {_judge_change(change)}"
+
+
+def _judge_change(change: Interval) -> str:
+    """Return what a change of the gap is, as far as its interval says."""
+    said = words.GAP_SAID
     if change.mean == 0:
-        meaning = (
-            "Nothing has changed: no synthetic row leaves the range of the real rows. SMOTE cannot, as its rows lie between rows of "
-            "one class; without over-sampling there are none."
-        )
-    elif change.below_zero and not tiny:
-        meaning = (
-            "The gap is smaller. The training range covers more of the test rows. Recall per class says whether they are "
-            "classified better."
-        )
-    elif change.above_zero and not tiny:
-        meaning = "The gap is larger. Training went on, and the features of the test rows moved further than the new rows fill."
-    elif change.below_zero or change.above_zero:
-        meaning = "The change is smaller than 0.0005, less than is shown."
-    elif math.isnan(change.low):
-        meaning = "One replicate has no interval, so no change can be shown: use more seeds."
-    else:
-        meaning = "No change found in the gap: more folds or seeds give a narrower interval."
-    return text + meaning
+        return said["same"]
+    if math.isnan(change.low):
+        return said["one"]
+    if not (change.below_zero or change.above_zero):
+        return said["none"]
+    if abs(change.mean) < SHOWN:
+        return said["tiny"]
+    return said["smaller"] if change.below_zero else said["larger"]
+
+
+def draw_gap_table(entries: Sequence[Entry], key: str) -> None:
+    """Draw the numbers of the gap in an expander."""
+    _draw_table(entries, read_gap, f"gap-{key}", words.GAP)
+
+
+def draw_norm_table(entries: Sequence[Entry], key: str) -> None:
+    """Draw the numbers of the weight norms in an expander."""
+    _draw_table(entries, read_norms, f"norm-{key}", words.NORMS)
+
+
+def _draw_table(entries: Sequence[Entry], read: Read, key: str, title: str) -> None:
+    with draw_fold(title, f"numbers-{key}", ":material/table:") as fold:
+        if fold.open:
+            table = make_table(entries, read)
+            st.dataframe(table, hide_index=True, alt=title)
+            share.offer_table(table, key, key, title)
 
 
 def draw_outcomes(result: Result, entry: Entry, key: str) -> bool:
     """Draw the gap of correctly classified test rows and of errors, by true class. False where there is none."""
-    states = ("classified correctly", "errors")
-    pairs = _make_pairs([entry], read_gap, ("correct", "errors"))
-    if not pairs:
+    right, wrong = read_gap(result, "correct"), read_gap(result, "errors")
+    if right is None or wrong is None:
         return False
-    classes, counts = list_classes(result)
-    draw_heading(
-        "Gap of correct rows and of errors",
-        "The same gap, measured on the test rows that the network gets right and on those it gets wrong, each counted with its true "
-        "class. A class without errors has no mark; few errors reach less far by their number alone.",
-    )
-    draw_chart(
-        partial(before_after.figure, pairs, classes, counts, measure="Gap, in units of the features", states=states),
-        f"chart-outcome-{key}",
-        before_after.alt(pairs, classes, measure="Generalization gap", states=states),
-    )
-    right, wrong = centre(pairs[0].before), centre(pairs[0].after)
-    both = np.isfinite(right) & np.isfinite(wrong)
-    further = int((wrong[both] > right[both]).sum())
-    if not both.any():
-        st.markdown("No class has both correct rows and errors, so there is nothing to compare.")
-    else:
-        st.markdown(
-            f"In {further} of {int(both.sum())} classes with both, errors lie further outside the "
-            "training range than correct rows. Where they do, more or wider training rows of that class are worth trying."
-        )
-    draw_numbers(f"outcome-{key}", lambda: before_after.table(pairs, classes, counts, states), "Gap of correct rows and errors")
+    series = [Dots(entry.key, words.OUTCOMES_STATES[0], right, hollow=True), Dots(entry.key, words.OUTCOMES_STATES[1], wrong)]
+    _draw_dots(series, [entry], f"outcome-{key}", words.OUTCOMES, words.GAP_AXIS, words.OUTCOMES_HELP)
+    both = np.isfinite(centre(right)) & np.isfinite(centre(wrong))
+    further = int((centre(wrong)[both] > centre(right)[both]).sum())
+    st.markdown(words.OUTCOMES_SAID.format(further=further, both=int(both.sum())) if both.any() else words.NO_OUTCOMES)
     return True
 
 
 def draw_equal_sizes(result: Result, entry: Entry, key: str) -> bool:
     """Draw the gap with equally many rows of every class, which removes the effect of sample size.
     False where there is none."""
-    states = ("all rows", "equally many rows of every class")
-    pairs = _make_pairs([entry], read_gap, ("before", "equal_size"))
-    if not pairs:
+    every, equal = read_gap(result, "before"), read_gap(result, "equal_size")
+    if every is None or equal is None:
         return False
-    classes, counts = list_classes(result)
-    draw_heading(
-        "How much of it is sample size",
-        "A range grows with the number of rows, so a class with few training rows has a larger gap even where nothing else is wrong. "
-        "The control draws as many training and test rows of every class and averages over draws.",
-    )
-    draw_chart(
-        partial(before_after.figure, pairs, classes, counts, measure="Gap, in units of the features", states=states),
-        f"chart-equal-{key}",
-        before_after.alt(pairs, classes, measure="Generalization gap", states=states),
-    )
-    st.markdown(describe_equal_sizes(pairs[0], classes, counts))
-    draw_numbers(f"equal-{key}", lambda: before_after.table(pairs, classes, counts, states), "Gap with all and with equal rows")
+    series = [Dots(entry.key, words.EQUAL_STATES[0], every, hollow=True), Dots(entry.key, words.EQUAL_STATES[1], equal)]
+    _draw_dots(series, [entry], f"equal-{key}", words.EQUAL, words.GAP_AXIS, words.EQUAL_HELP)
+    st.markdown(describe_equal_sizes(every, equal, *list_classes(result)))
     return True
 
 
-def describe_equal_sizes(pair: Pair, classes: Sequence[str], counts: Sequence[float]) -> str:
-    """Return how much the smallest class stands out, on all rows and on equally many."""
+def describe_equal_sizes(every: np.ndarray, equal: np.ndarray, classes: Sequence[str], counts: Sequence[float]) -> str:
+    """Return how far the smallest class lies above the largest, on all rows [R, C] and on equally many."""
     small, large = int(np.argmin(counts)), int(np.argmax(counts))
-    every, equal = centre(pair.before), centre(pair.after)
-    ends = (every[small], every[large], equal[small], equal[large])
-    if not np.isfinite(ends).all():
-        return "The smallest or largest class has too few rows for this control."
-    excess, left = every[small] - every[large], equal[small] - equal[large]
-    text = (
-        f"The smallest class ({escape(classes[small], 30)}) lies {excess:.3g} above the largest ({escape(classes[large], 30)}) "
-        f"on all rows, and {left:.3g} on equally many. "
-    )
-    if excess <= 0:
-        return text + "It does not stand out."
-    if left < 0.25 * excess:
-        return text + "Nearly all of what looks like an effect of imbalance is the number of rows."
-    if left < 0.75 * excess:
-        return text + "A part of what looks like an effect of imbalance is the number of rows."
-    return text + "The number of rows does not explain the difference."
+    excess, left = (float(centre(v)[small] - centre(v)[large]) for v in (every, equal))
+    if not (math.isfinite(excess) and math.isfinite(left)):
+        return words.EQUAL_FEW
+    names = {"small": escape(classes[small], 30), "large": escape(classes[large], 30)}
+    return words.EQUAL_SAID.format(excess=escape(f"{excess:.3g}"), left=escape(f"{left:.3g}"), **names)
 
 
-def draw_norms(entries: Sequence[Entry], key: str, wide: bool = False) -> bool:
-    """Draw weight norms before and after, with their sentences (wide: beside them). False where the first entry has none."""
-    after = read_norms(entries[0].result, "after")
-    if after is None:
+def draw_norms(entries: Sequence[Entry], key: str, wide: bool = False, *, numbers: bool = True) -> bool:
+    """Draw the weight norms of the run and of plain training per class. False where the first entry has none."""
+    series = list_series(entries, read_norms)
+    if not series:
         return False
-    pairs = _make_pairs(entries, read_norms, ("before", "after"))
+    _draw_dots(series, entries, f"norm-{key}", words.NORMS, words.NORMS_AXIS, NORM_HELP)
+    result = entries[0].result
+    st.markdown(describe_norms(result, list_classes(result)[1]))
+    if numbers:
+        draw_norm_table(entries, key)
+    return True
+
+
+def describe_norms(result: Result, counts: Sequence[float]) -> str:
+    """Return how long the smallest class's weights are beside the largest's, before and after, and whether that has changed."""
+    before, after = read_norms(result, "before"), read_norms(result, "after")
+    small, large = int(np.argmin(counts)), int(np.argmax(counts))
+    if before is None or after is None:
+        return words.NORMS_MEANS["none"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = [values[:, small] / values[:, large] for values in (before, after)]
+    if not all(np.isfinite(share).any() for share in shares):
+        return words.NORMS_MEANS["none"]
+    text = words.NORMS_SAID.format(before=float(centre(shares[0][:, None])[0]), after=float(centre(shares[1][:, None])[0]))
+    if before.shape == after.shape and np.allclose(before, after, equal_nan=True):
+        return f"{text} {words.NORMS_MEANS['same']}"
+    nearer = np.abs(1 - shares[1]) - np.abs(1 - shares[0])
+    change = intervals.corrected_t(nearer, result.test_share, (-np.inf, np.inf))
+    if change.n < 2 or not (change.above_zero or change.below_zero):
+        return f"{text} {words.NORMS_MEANS['unclear']}"
+    return f"{text} {words.NORMS_MEANS['more' if change.below_zero else 'less']}"
+
+
+def make_table(entries: Sequence[Entry], read: Read) -> pd.DataFrame:
+    """Return means with the 95% interval over replicates where there are several, one row a class, two columns a run."""
     classes, counts = list_classes(entries[0].result)
-    draw_heading("Weight norms per class", NORM_HELP)
-    picture, beside = _make_places(wide)
-    with picture:
-        draw_chart(
-            partial(before_after.figure, pairs, classes, counts, measure="L2 norm of output weights"),
-            f"chart-norm-{key}",
-            before_after.alt(pairs, classes, measure="L2 norm of output weights"),
-        )
-    with beside:
-        st.markdown(describe_norms(pairs[0], counts))
-        draw_numbers(
-            f"norm-{key}", lambda: make_table(pairs, entries, classes, counts), "Weight norms before and after, one row a class"
-        )
-    return True
-
-
-def describe_norms(pair: Pair, counts: Sequence[float]) -> str:
-    """Return how even the norms are over the classes."""
-    small, large = int(np.argmin(counts)), int(np.argmax(counts))
-    shares = [v[small] / v[large] if v[large] else np.nan for v in (centre(pair.before), centre(pair.after))]
-    if not np.isfinite(shares).all():
-        return "Before the last layer was trained anew there were no norms to compare with."
-    text = (
-        f"The smallest class's weights are {shares[0]:.2f} times as long as the largest's before, {shares[1]:.2f} times after. "
-    )
-    if abs(shares[1] - shares[0]) < 0.02:
-        return text + "The last layer treats the classes as before."
-    if abs(1 - shares[1]) < abs(1 - shares[0]):
-        return text + "They are more even: the last layer favours the large classes less."
-    return text + "They are less even than before."
-
-
-def make_table(
-    pairs: Sequence[Pair], entries: Sequence[Entry], classes: Sequence[str], counts: Sequence[float]
-) -> pd.DataFrame:
-    """Return means with the 95% interval over replicates where there are several, one row a class."""
-    share = {entry.key: entry.result.test_share for entry in entries}
     columns: dict[str, Any] = {"class": list(classes), "training rows": [f"{c:,.0f}" for c in counts]}
-    for pair in pairs:
-        for state, values in (("before", pair.before), ("after", pair.after)):
-            cells = [intervals.corrected_t(values[:, c], share[pair.key], EITHER) for c in range(len(classes))]
-            columns[f"{pair.label}, {state}"] = [format_interval(one, 3) for one in cells]
+    for entry in entries:
+        for state, title in zip(("before", "after"), words.STATES, strict=True):
+            values = read(entry.result, state)
+            if values is None or values.shape[1] != len(classes) or not np.isfinite(values).any():
+                continue
+            cells = [intervals.corrected_t(values[:, c], entry.result.test_share, EITHER) for c in range(len(classes))]
+            columns[f"{entry.label}, {title}"] = [format_interval(one, 3) for one in cells]
     return pd.DataFrame(columns)
 
 
@@ -252,15 +236,3 @@ def read_interval(values: Mapping[str, Any] | None, result: Result) -> Interval:
     ends = values or {}
     mean, low, high = (np.nan if ends.get(name) is None else float(ends[name]) for name in ("mean", "low", "high"))
     return Interval(mean, low, high, result.n, result.interval)
-
-
-def _make_pairs(entries: Sequence[Entry], get: Any, states: tuple[str, str]) -> list[Pair]:
-    """Return the entries that have both states and the first one's classes; [] where the first has not."""
-    out = []
-    classes = list_classes(entries[0].result)[0]
-    for entry in entries:
-        before, after = (get(entry.result, state) for state in states)
-        if after is None or list_classes(entry.result)[0] != classes:
-            continue
-        out.append(Pair(entry.key, entry.label, np.full_like(after, np.nan) if before is None else before, after))
-    return out if out and out[0].key == entries[0].key else []

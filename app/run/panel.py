@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from app.charts.palette import listed
 from app.form import dataset
+from app.frame import headline
 from app.frame.status import describe_silence
 from app.parts import share
+from app.run import heading
 from app.run.shown import Shown
 from app.session import shared, visitor
 from app.session.store import get_store, read_catalog
+from app.words import lab as words
 from app.words.sentence import describe_setting
 from app.words.text import escape, format_count, format_duration
 from engine.errors import BadInput, UnknownName
@@ -26,6 +29,8 @@ from engine.store.jobs import PRIORITY_COMPANION
 
 TICK = 0.5
 """Seconds between two reads of a run that is going on."""
+REMEMBERED = 7 * 24 * 3600.0
+"""Seconds for which an engine that has gone silent is remembered."""
 NO_ENGINE = (
     "No engine is alive, so nothing can be trained just now. `python -m app.launch` starts one with the page; by itself it starts with "
     "`python -m engine serve`. What is stored can be looked at meanwhile, and a run that you ask for waits."
@@ -111,6 +116,66 @@ def draw_run_bar(catalog: Mapping[str, Any], spec: RunSpec | None) -> bool:
             replicates = format_count(spec.replicates, "replicate")
             st.caption(f"{replicates}" + (f"; beside it {beside}" if beside else ""))
     return pressed
+
+
+def draw_press(
+    catalog: Mapping[str, Any],
+    spec: RunSpec | None,
+    press: Callable[[], None],
+    *,
+    going: Sequence[str] = (),
+    busy: bool = False,
+) -> None:
+    """Draw the foot of the form: Run with what it runs, or Cancel in its place while what the form says is trained (`busy`).
+
+    press: called when Run is pressed. going: ids of the jobs that Cancel stops.
+    """
+    here = spec is not None and dataset.is_available(find_entry(catalog, "datasets", spec.dataset))
+    demo = visitor.is_demo()
+    if busy and not demo:
+        st.button(
+            words.CANCEL, key="cancel", icon=":material/stop:", width="stretch", on_click=cancel_jobs, args=(list(going),),
+            help=words.CANCEL_HELP,
+        )  # fmt: skip
+    else:
+        st.button(
+            words.RUN, type="primary", icon=":material/play_arrow:", width="stretch", key="run", on_click=press,
+            disabled=spec is None or not here or demo,
+        )  # fmt: skip
+    if demo:
+        st.caption(f":material/movie: {visitor.explain_demo()}")
+    elif spec is not None and not here:
+        st.caption(words.NOT_HERE_YET)
+    elif spec is not None:
+        beside = [escape(heading.begin_small(m.label)) for m in list_companions(spec, catalog)[0][1:]]
+        st.caption(words.ALSO_RUNS.format(names=", ".join(beside)) if beside else "")
+
+
+def draw_heading(shown: Shown, stale: tuple[str, str] | None) -> None:
+    """Draw the verdict on a run, live while anything of it is trained. stale: as in `heading.judge`."""
+    st.fragment(_draw_heading, run_every=TICK if shown.active else None)(shown, stale)
+
+
+def measure_silence(store: Store) -> float:
+    """Return the seconds since an engine was last heard of; `heading.NEVER` where none was."""
+    known = store.engines(alive_within=REMEMBERED)
+    return max(0.0, time.time() - max(e.heartbeat for e in known)) if known else heading.NEVER
+
+
+def _draw_heading(shown: Shown, stale: tuple[str, str] | None) -> None:
+    """Draw the verdict as things are now. A fragment."""
+    store, owner = get_store(), visitor.read_owner()
+    ahead, silent = 0, None
+    if shown.active:
+        try:
+            jobs = {key: shared.read_job(store, job.id, owner) for key, job in shown.jobs.items()}
+        except UnknownName:
+            st.rerun()
+        shown = heading.replace_jobs(shown, jobs)
+        ahead = store.position(shown.job.id) if shown.job.state == "queued" else 0
+        silent = None if shared.read_engines(store) else measure_silence(store)
+    said = heading.judge(shown, ahead=ahead, silent=silent, stale=stale)
+    headline.draw_headline(said, baseline=heading.name_baseline(shown, said))
 
 
 def load_run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,6 @@ import streamlit as st
 
 from app.charts import pr
 from app.form import fields, imbalance
-from app.frame import address
 from app.parts import share
 from app.parts.elements import draw_chart, draw_heading
 from app.run import panel
@@ -20,6 +19,7 @@ from app.run.gaps import read_interval
 from app.run.shown import Shown
 from app.session import shared, visitor
 from app.session.store import get_store
+from app.words import deep as words
 from app.words.text import escape, format_difference, format_interval, format_ratio
 from engine.errors import BadInput
 from engine.spec import Imbalance, RunSpec, limits
@@ -35,14 +35,17 @@ KNOBS = ("sampler", "k_neighbors", "k", "r", "loss")
 RATIO = "imbalance ratio"
 
 
-def draw_what_if(shown: Shown, catalog: Mapping[str, Any]) -> None:
-    """Draw the choice of one setting and its other value, with the button that runs it beside this run."""
+def draw_what_if(shown: Shown, catalog: Mapping[str, Any], go: Callable[[str, str], object]) -> None:
+    """Draw the choice of one setting and its other value, with the button that runs it beside this run.
+
+    go(run, beside): shows both runs.
+    """
     spec = shown.main.spec
     try:
         spec = spec.complete(catalog)
         method, entry = find_entry(catalog, "methods", spec.method), find_entry(catalog, "datasets", spec.dataset)
     except BadInput as error:
-        st.caption(f"This run cannot be varied: {escape(error, 300)}")
+        st.caption(words.CANNOT_VARY.format(why=escape(error, 300)))
         return
     offered = {d["name"]: d for name in KNOBS for d in method["fields"] if d["name"] == name}
     highest, why = limits.highest_ratio(
@@ -50,7 +53,7 @@ def draw_what_if(shown: Shown, catalog: Mapping[str, Any]) -> None:
     )
     knobs = [*offered, *([RATIO] if spec.imbalance.ratio is not None and highest > 1 else [])]
     if not knobs:
-        st.caption("This run has none of the settings that can be varied here. Change any setting in the form instead.")
+        st.caption(words.NO_KNOBS)
         return
 
     def label(name: str) -> str:
@@ -60,9 +63,9 @@ def draw_what_if(shown: Shown, catalog: Mapping[str, Any]) -> None:
         st.session_state["deep.knob"] = knobs[0]
     left, right = st.columns(2)
     with left:
-        knob = st.selectbox("Change one thing", knobs, format_func=label, key="deep.knob")
+        knob = st.selectbox(words.CHANGE_ONE, knobs, format_func=label, key="deep.knob")
         now = format_ratio(spec.imbalance.ratio or 1) if knob == RATIO else format_value(spec.params[knob])
-        st.caption(f"This run: {escape(now)}")
+        st.caption(words.THIS_RUN.format(value=escape(now)))
     with right:
         other, wrong = _choose_value(spec, knob, offered.get(knob), highest, shown.job.id)
     if knob == RATIO:
@@ -72,17 +75,17 @@ def draw_what_if(shown: Shown, catalog: Mapping[str, Any]) -> None:
     same = other is None or other == spec
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Run it beside this one",
+            words.RUN_BESIDE,
             type="primary",
             icon=":material/call_split:",
             key="deep.whatif",
             disabled=same or visitor.is_demo(),
             on_click=_submit,
-            args=(other, shown.job),
+            args=(other, shown.job, go),
         )
         if panel.caption_demo():
             return
-        st.caption("Choose another value than this run's." if same and not wrong else "Everything else stays as it is.")
+        st.caption(words.OTHER_VALUE if same and not wrong else words.ALL_ELSE)
 
 
 def _choose_value(
@@ -92,9 +95,7 @@ def _choose_value(
     if described is None:
         now = float(spec.imbalance.ratio or 1)
         stops = sorted({float(s) for s in imbalance.STEPS if s <= highest} | {now, float(highest)})
-        value = st.select_slider(
-            "Largest to smallest class", stops, value=now, key=f"deep.w.{run}.ratio", format_func=format_ratio
-        )
+        value = st.select_slider(words.RATIO_LABEL, stops, value=now, key=f"deep.w.{run}.ratio", format_func=format_ratio)
         skew = spec.imbalance
         return spec.with_(imbalance=Imbalance(skew.profile, float(value), None, skew.where)), []
     values, wrong = fields.draw_fields([dict(described) | {"default": spec.params[knob]}], f"deep.w.{run}", spec.method)
@@ -103,11 +104,11 @@ def _choose_value(
     return spec.with_(params=dict(spec.params) | values), []
 
 
-def _submit(spec: RunSpec, job: Job) -> None:
+def _submit(spec: RunSpec, job: Job, go: Callable[[str, str], object]) -> None:
     submitted = get_store().submit(
         spec, fingerprint=job.fingerprint, owner=job.owner, device=job.device, priority=PRIORITY_INTERACTIVE
     )
-    address.follow_link({"run": job.id, "beside": submitted.id})
+    go(job.id, submitted.id)
 
 
 def list_settings(spec: RunSpec) -> dict[str, str]:
@@ -179,12 +180,12 @@ def _add_measure(add: Any, one: Result, other: Result, paired: bool, label: str,
 
 def draw_beside(shown: Shown, other: Shown, key: str = "deep") -> None:
     """Draw both runs: settings and measures that differ. key: begins the keys of the widgets."""
-    draw_heading("What differs", "Settings that are not the same in both runs. Everything that is not listed is.")
+    draw_heading(words.DIFFERS, words.DIFFERS_HELP)
     changed = find_differences(shown.main.spec, other.main.spec)
     table = pd.DataFrame(changed, columns=["setting", "this run", "the other"])
     st.dataframe(table, hide_index=True, alt="Settings that differ between the two runs", key=f"{key}.differing")
     if any("–" in row[1:] for row in changed):
-        st.caption("–: that method has no such setting.")
+        st.caption(words.LACKS)
     share.offer_table(table, "settings", f"{key}-differing", "Settings that differ between the two runs", text=list(table))
     if other.result is None:
         with st.container(key=f"{key}-beside-{other.job.state}"):
@@ -196,20 +197,12 @@ def draw_beside(shown: Shown, other: Shown, key: str = "deep") -> None:
         return
     paired = has_same_test_rows(shown.main.spec, other.main.spec)
     with st.container(key=f"{key}-beside-done"):
-        draw_heading(
-            "What came of it",
-            "Brackets: 95% intervals. A difference is the other run minus this one, paired over replicates on the same test rows.",
-        )
+        draw_heading(words.MEASURES, words.MEASURES_HELP)
         n = shown.result.n
         measures, alt = compare_runs(shown.result, other.result, paired), "Measures of both runs with their difference"
         st.dataframe(measures, hide_index=True, alt=alt, key=f"{key}.compare")
         note = f"n = {n}" if n == other.result.n else f"n = {n} and {other.result.n}"
-        chance = "the test rows; another split may differ" if n == 1 else "the split"
-        st.caption(
-            f"{note}. A bracket that excludes 0 is more than the chance of {chance}, for this one difference looked at alone."
-            if paired
-            else f"{note}. The runs were not tested on the same rows, so no paired difference is shown."
-        )
+        st.caption((words.PAIRED if paired else words.NOT_PAIRED).format(n=note))
         share.offer_table(measures, "two-runs", f"{key}-compare", f"{alt}; {note}; {shown.result.interval}")
         _draw_curves(shown, other)
 

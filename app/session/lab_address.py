@@ -1,4 +1,4 @@
-"""The Lab's address: `run` names the run that is shown, the other words are the form.
+"""The Lab's address: `run`, `replicate`, `view`, `beside` and `tab` name what is shown, the other words are the form.
 
 The words are written here rather than by Streamlit's own binding, so that a link is checked as a whole, everything wrong with
 it is said in a sentence, and a link means the same after a default has changed: what a run's numbers depend on is always
@@ -15,6 +15,7 @@ from typing import Any
 from engine.errors import BadInput, BadParameter
 from engine.spec import Imbalance, RunSpec, fields, limits
 from engine.spec.fields import format_value
+from engine.spec.points import decode_points
 from engine.spec.run import PROFILES, explain_own_share, find_entry
 from engine.text import quote
 
@@ -22,18 +23,26 @@ FIRST = {"dataset": "clusters", "method": "explicit-gradient", "ratio": 20.0}
 """What the form shows to a first visitor where no example says otherwise, as far as the catalog has it."""
 DEVICES = ("auto", "cpu", "cuda")
 _RUN = re.compile(r"[0-9a-f]{16}")
-_PLAIN = ("run", "dataset", "method", "profile", "ratio", "rate", "where", "folds", "seeds", "seed", "device", "replicate")
+VIEWS = ("moving", "frozen", "both", "difference")
+"""The run's film, the film beside it, both, and the difference of their surfaces."""
+_SHOWN = ("run", "replicate", "view", "beside", "tab")
+"""Words on what is shown; the page itself reads `tab`."""
+_PLAIN = (*_SHOWN, "dataset", "method", "profile", "ratio", "rate", "where", "folds", "seeds", "seed", "device", "pts")
 
 
 @dataclass(frozen=True)
 class LabAddress:
-    """What an address of the Lab asks for: a completed spec, a device, and the run and replicate to show; problems: what was
-    wrong."""
+    """What an address of the Lab asks for: a completed spec, a device, and the run and replicate to show.
+
+    view: of VIEWS. beside: key of the companion whose film is the second one, '' for the usual one. problems: what was wrong.
+    """
 
     spec: RunSpec
     device: str = "auto"
     run: str | None = None
     replicate: int = 0
+    view: str = VIEWS[0]
+    beside: str = ""
     problems: tuple[str, ...] = field(default=(), compare=False)
 
 
@@ -51,11 +60,10 @@ def is_run_id(text: str) -> bool:
 
 
 def first_spec(catalog: Mapping[str, Any], shown: RunSpec | None = None) -> RunSpec:
-    """Return the completed spec of a form without a link: the example's with one replicate, else FIRST as far as the catalog
-    has it."""
+    """Return the completed spec of a form without a link: the example's, else FIRST as far as the catalog has it."""
     if shown is not None:
         try:
-            return shown.with_(folds=1, seeds=1).complete(catalog)
+            return shown.complete(catalog)
         except BadInput:
             pass  # the example is of an older version: the form starts from the catalog
     methods, datasets = catalog["methods"], catalog["datasets"]
@@ -123,10 +131,27 @@ def read_address(query: Mapping[str, str], catalog: Mapping[str, Any], fallback:
     if run is not None and not _RUN.fullmatch(run):
         problems.append(f"The link names a run {quote(run)}; a run's name is 16 of the letters 0-9 and a-f.")
         run = None
-    spec = RunSpec(dataset, method, imbalance, data, params, folds, seeds, seed).complete(catalog)
+    points = _parse_points(query, entry, "" if "dataset" in query else fallback.points, problems)
+    spec = RunSpec(dataset, method, imbalance, data, params, folds, seeds, seed, points).complete(catalog)
     device = word("device", "auto", str, DEVICES)
     replicate = word("replicate", 0, int, range(1000))
-    return LabAddress(spec, device, run, replicate, tuple(problems))
+    view = word("view", VIEWS[0], str, VIEWS)
+    return LabAddress(spec, device, run, replicate, view, query.get("beside", "")[:60], tuple(problems))
+
+
+def _parse_points(query: Mapping[str, str], entry: Mapping[str, Any], usual: str, problems: list[str]) -> str:
+    """Return the added points that the address gives; points that cannot be read or placed are none, and are added to
+    `problems`."""
+    if "pts" not in query:
+        return usual
+    try:
+        if entry["kind"] != "points":
+            raise BadParameter(f"{entry['name']}: points can be added to sets of points alone.")
+        decode_points(query["pts"])
+        return query["pts"]
+    except BadInput as error:
+        problems.append(f"The link's added points are left out: {error}")
+        return ""
 
 
 def _parse_imbalance(profile: str, query: Mapping[str, str], problems: list[str]) -> Imbalance:
@@ -162,11 +187,14 @@ def write_address(link: LabAddress, catalog: Mapping[str, Any]) -> dict[str, str
     query |= {"rate": format_value(imbalance.rate)} if imbalance.rate is not None else {}
     query |= {"where": str(imbalance.where)} if imbalance.profile != "native" else {}
     query |= {"folds": str(spec.folds), "seeds": str(spec.seeds), "seed": str(spec.seed)}
-    plain = spec.with_(data={}, params={}).complete(catalog)
+    plain = spec.with_(data={}, params={}, points="").complete(catalog)
     for prefix, values, usual in (("d.", spec.data, plain.data), ("p.", spec.params, plain.params)):
         query |= {prefix + name: format_value(value) for name, value in values.items() if value != usual[name]}
     query |= {"device": link.device} if link.device != "auto" else {}
+    query |= {"pts": spec.points} if spec.points else {}
     query |= {"replicate": str(link.replicate)} if link.replicate else {}
+    query |= {"view": link.view} if link.view != VIEWS[0] else {}
+    query |= {"beside": link.beside} if link.beside else {}
     return query
 
 

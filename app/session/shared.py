@@ -208,6 +208,15 @@ def read_film(store: Store, job: Job, after: int, owner: str | None) -> list[tup
     return film.after(after)
 
 
+def has_film(store: Store, job: Job, owner: str | None) -> bool:
+    """Whether pictures of a finished run that `owner` may see are kept. Raises BadData."""
+
+    def read() -> tuple[bool, int]:
+        return store.last_event(job.id, "scene", owner=owner) is not None, 1
+
+    return read()[0] if job.owner is not None else get_shared().get(("has film", *job_version(store, job)), read)
+
+
 def read_replicate(store: Store, job: Job, replicate: int, owner: str | None) -> list[Event]:
     """Return scene and frames of a finished run's later replicate, [] where they are not kept. Raises BadData."""
     name = f"frames/{replicate}"

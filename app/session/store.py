@@ -34,7 +34,17 @@ class ReadOnlyStore(Store):
 
     CLOSED = (
         *("submit", "submit_profile", "submit_compare", "submit_embed", "cancel", "delete"),
-        *("add_upload", "begin_upload", "forget", "bookmark", "delete_many", "keep_sweep", "submit_missing", "cancel_all"),
+        *(
+            "add_upload",
+            "begin_upload",
+            "forget",
+            "bookmark",
+            "delete_many",
+            "keep_sweep",
+            "submit_missing",
+            "cancel_all",
+            "submit_preview",
+        ),
     )
 
     def __getattribute__(self, name: str) -> Any:

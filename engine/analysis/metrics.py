@@ -14,6 +14,10 @@ import numpy as np
 
 RECALLS = (0.25, 0.5, 0.75)
 """Recalls at which precision is reported."""
+BINS = 10
+"""Bins of the calibration error, of equally many rows."""
+LEAST = 1e-15
+"""Smallest probability of the true class in the log loss, so that it stays finite."""
 BLOCK_CELLS = 1 << 19  # (draw, row) pairs per block: 4 MiB of float64, which fits a processor's cache
 
 
@@ -45,6 +49,38 @@ def scores(
         part |= {name: np.mean([r[name] for r in ranking], axis=0) for name in ranking[0]}
         parts.append(part)
     return {name: np.concatenate([part[name] for part in parts]) for name in _NAMES}
+
+
+def probability_scores(
+    probability: np.ndarray, y: np.ndarray, *, weights: np.ndarray | None = None, positive: int | None = None
+) -> dict[str, np.ndarray]:
+    """Every metric of `engine.spec.result.PROBABILITY_METRICS`, each of shape [B]; lower is better. Arguments as `scores`, with
+    probabilities.
+
+    log_loss: mean of -ln p(true class). calibration_error: |mean probability - share of the class| in bins of equally many rows in the
+    order of the probability, weighted by their rows; of `positive`, else of class 1 of two, else the mean over all classes.
+    """
+    probability, y, weights = _check_arrays(probability, y, weights)
+    rows, classes = probability.shape
+    about = range(classes) if positive is None and classes > 2 else (1 if positive is None else positive,)
+    loss = -np.log(np.maximum(probability[np.arange(rows), y], LEAST))
+    bins = (np.arange(rows) * min(BINS, rows) // rows).astype(int)
+    starts = np.searchsorted(bins, np.arange(bins[-1] + 1))
+    each = []
+    for c in about:
+        order = np.argsort(probability[:, c], kind="stable")
+        each.append((order, (probability[:, c] - (y == c))[order]))
+    parts = []
+    for drawn in _chunks(weights):
+        total = drawn.sum(0)
+        gaps = [np.abs(np.add.reduceat(drawn[order] * gap[:, None], starts, axis=0)).sum(0) for order, gap in each]
+        parts.append(
+            {
+                "log_loss": safe_ratio(loss @ drawn, total, np.nan),
+                "calibration_error": safe_ratio(np.mean(gaps, axis=0), total, np.nan),
+            }
+        )
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def class_scores(probability: np.ndarray, y: np.ndarray, *, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:

@@ -7,11 +7,18 @@ each part in all.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from engine.errors import BadData
+
+MakeImages: TypeAlias = Callable[[np.ndarray], np.ndarray]
+"""Numbers of synthetic rows [m] -> what they look like, uint8 [m, channels, height, width]."""
+Cells: TypeAlias = Callable[[np.ndarray], dict[str, np.ndarray]]
+"""Numbers of rows in the dataset [m] -> what stands in their columns, as arrays to keep."""
 
 TRAIN, TEST, SYNTHETIC = range(3)
 """Values of `part`."""
@@ -26,15 +33,15 @@ class Part:
     """Rows of one part of one replicate, without padding.
 
     x: features under the final network, float [n, H]. y: classes, int [n]. predicted: the network's class of each row, int [n].
-    rows: row numbers in the dataset, int [n]; None for synthetic rows. enemies: for synthetic rows, the position of each one's
-    enemy in the training part, int [n], -1 for none; None where the method has no enemies.
+    rows: row numbers in the dataset, int [n]; None for synthetic rows. lines: for synthetic rows, the positions of base and partner in
+    the training part and the share of the way from one to the other, float [n, 3], -1 for none; None where they are not known.
     """
 
     x: np.ndarray
     y: np.ndarray
     predicted: np.ndarray
     rows: np.ndarray | None = None
-    enemies: np.ndarray | None = None
+    lines: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -47,18 +54,24 @@ def make_features_artifact(
     *,
     classes: int,
     images: np.ndarray | None = None,
+    made: MakeImages | None = None,
+    cells: Cells | None = None,
     rng: np.random.Generator,
     most: tuple[int, int, int] = MAX_SAMPLED,
 ) -> dict[str, np.ndarray]:
     """The arrays of the artifact `features/<replicate>`, in the order training, test, synthetic.
 
-    x float32 [n, H]; y int16 [n]; part uint8 [n]; row int64 [n], the number in the dataset, -1 for synthetic rows; enemy int32
-    [n], the place in this sample of a synthetic row's enemy, -1 where it has none or the enemy was not drawn; predicted int16
-    [n]; size int64 [3], rows of each part in all; for images thumbs uint8 [real rows, h, w, channels], sides of at most THUMB.
+    x float32 [n, H]; y int16 [n]; part uint8 [n]; row int64 [n], the number in the dataset, -1 for synthetic rows; predicted int16
+    [n]; size int64 [3], rows of each part in all. base, partner int32 [n]: the places in this sample of the two rows that a
+    synthetic one lies between, -1 where that row was not drawn or is not known; step float32 [n], its share of the way from base
+    to partner, NaN where that is not known; enemy int32 [n]: partner where its class is not the base's, else -1. For images thumbs
+    uint8 [real rows, h, w, channels], sides of at most THUMB, and for input rows that a method made of them made, the same of
+    the synthetic rows. For tables what `Cells` holds.
 
     classes: their number. images: `Dataset.images`, uint8 [rows of the dataset, channels, height, width]. rng: the draw depends
     on it and on the classes alone, not on x. Enemies of the drawn synthetic rows come before other training rows, the most
-    frequent first. They fill at most half of their class's places, so that the rest shows where the class lies.
+    frequent first, then the other ends of their lines. They fill at most half of their class's places, so that the rest shows where
+    the class lies.
     """
     parts = [train, test] + ([synthetic] if synthetic is not None else [])
     widths = {part.x.shape[1] for part in parts if len(part)}
@@ -68,15 +81,9 @@ def make_features_artifact(
     drawn = [
         sample_stratified(part.y, classes, limit, stream) for part, limit, stream in zip(parts, most, streams, strict=False)
     ]
-    enemies = None if synthetic is None else synthetic.enemies
-    if enemies is not None:
-        wanted = enemies[drawn[SYNTHETIC]]
-        drawn[TRAIN] = _sample_with_enemies(train.y, classes, most[TRAIN], wanted[wanted >= 0], rng.spawn(1)[0])
-    enemy = np.full(sum(map(len, drawn)), -1, np.int32)
-    if enemies is not None:
-        place = np.full(len(train) + 1, -1, np.int32)  # the last entry serves -1, no enemy
-        place[drawn[TRAIN]] = np.arange(len(drawn[TRAIN]))
-        enemy[len(drawn[TRAIN]) + len(drawn[TEST]) :] = place[enemies[drawn[SYNTHETIC]]]
+    lines = None if synthetic is None or synthetic.lines is None else synthetic.lines[drawn[SYNTHETIC]]
+    if lines is not None:
+        drawn[TRAIN] = _sample_with_ends(train.y, classes, most[TRAIN], lines, rng.spawn(1)[0])
     rows = [np.full(len(at), -1) if part.rows is None else part.rows[at] for part, at in zip(parts, drawn, strict=True)]
 
     def joined(name: str, kind: type) -> np.ndarray:
@@ -87,12 +94,30 @@ def make_features_artifact(
         "y": joined("y", np.int16),
         "part": np.repeat(np.arange(len(parts), dtype=np.uint8), [len(at) for at in drawn]),
         "row": np.concatenate(rows).astype(np.int64),
-        "enemy": enemy,
         "predicted": joined("predicted", np.int16),
         "size": np.array([len(train), len(test), 0 if synthetic is None else len(synthetic)], np.int64),
     }
+    out |= _place_ends(lines, train.y, drawn)
+    real = np.concatenate(rows[:SYNTHETIC])
     if images is not None:
-        out["thumbs"] = make_thumbnails(images[np.concatenate(rows[:SYNTHETIC])])
+        out["thumbs"] = make_thumbnails(images[real])
+        if made is not None and synthetic is not None and len(drawn[SYNTHETIC]):
+            out["made"] = make_thumbnails(made(drawn[SYNTHETIC]))
+    return out | (cells(real) if cells is not None else {})
+
+
+def _place_ends(lines: np.ndarray | None, y: np.ndarray, drawn: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays base, partner, enemy and step of a sample. lines [m, 3]: of its synthetic rows; y: classes of the training part."""
+    n, before = sum(map(len, drawn)), len(drawn[TRAIN]) + len(drawn[TEST])
+    out = {name: np.full(n, -1, np.int32) for name in ("base", "partner", "enemy")} | {"step": np.full(n, np.nan, np.float32)}
+    if lines is None:
+        return out
+    place = np.full(len(y) + 1, -1, np.int32)  # the last entry serves -1, no row
+    place[drawn[TRAIN]] = np.arange(len(drawn[TRAIN]))
+    base, partner = lines[:, 0].astype(int), lines[:, 1].astype(int)
+    out["base"][before:], out["partner"][before:] = place[base], place[partner]
+    out["enemy"][before:] = np.where((partner >= 0) & (y[partner] != y[base]), place[partner], -1)
+    out["step"][before:] = np.where(base >= 0, lines[:, 2], np.nan)
     return out
 
 
@@ -120,10 +145,16 @@ def sample_stratified(y: np.ndarray, classes: int, most: int, rng: np.random.Gen
     return _draw(y, wanted, np.zeros(len(y)), rng)
 
 
-def _sample_with_enemies(y: np.ndarray, classes: int, most: int, enemies: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """As `sample_stratified`, but positions in `enemies` (with repeats) come first, in at most half of each class's places."""
+def _sample_with_ends(y: np.ndarray, classes: int, most: int, lines: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As `sample_stratified`, but the ends of `lines` come first, in at most half of each class's places: partners of another class,
+    then the others.
+    """
     wanted = split_quota(np.bincount(y, minlength=classes), most)
-    often = np.bincount(enemies, minlength=len(y)).astype(float)
+    base, partner = lines[:, 0].astype(int), lines[:, 1].astype(int)
+    across = (partner >= 0) & (y[partner] != y[base])
+    often = np.bincount(partner[across], minlength=len(y)).astype(float)
+    rest = np.concatenate([base[base >= 0], partner[(partner >= 0) & ~across]])
+    often += np.bincount(rest, minlength=len(y)) / (len(rest) + 1)
     for c in range(classes):
         of_class = np.flatnonzero(y == c)
         by_turn = of_class[np.argsort(-often[of_class], kind="stable")]

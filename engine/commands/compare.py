@@ -140,7 +140,7 @@ class _Progress(ProgressLine):
             self.show(event.text + self.left)
 
 
-WORDS = {"reference": "", "better": "better", "worse": "worse", "not told apart": "not told apart", "": ""}
+WORDS = {"reference": "", "better": "better", "worse": "worse", "no difference found": "no difference found", "": ""}
 
 
 def summarise_comparison(comparison: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from engine.events import Event, Running
 from engine.plain import to_plain
 from engine.spec import Imbalance, RunSpec
 from engine.spec.companions import list_companions
-from engine.spec.result import DEFAULT_METRIC, METRICS, Result
+from engine.spec.result import DEFAULT_METRIC, METRICS, PROBABILITY_METRICS, Result
 from engine.spec.run import PROFILES, WHERE, find_entry
 from engine.text import one_line, quote
 
@@ -50,6 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", help="named parameters of the method: paper, released, ...")
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="parameters of the method")
     parser.add_argument("--data", nargs="+", action="extend", default=[], metavar="NAME=VALUE", help="options of the dataset")
+    parser.add_argument(
+        "--points", default="", metavar="TEXT", help="points added to a points set, as a page's address has them"
+    )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     add_store(parser)
     parser.add_argument("--again", action="store_true", help="compute anew what the store already holds")
@@ -146,6 +149,7 @@ def build_spec(arguments: argparse.Namespace, catalog: Mapping[str, Any]) -> Run
         folds=arguments.folds,
         seeds=arguments.seeds,
         seed=arguments.seed,
+        points=arguments.points,
     ).complete(catalog)
 
 
@@ -155,12 +159,14 @@ def _summarise(answer: dict[str, Any], spec: RunSpec) -> str:
     lines = [f"{spec.method} on {spec.dataset}: {n}, {answer['interval']}"]
     for part, counts in answer["class_counts"].items():
         lines.append(f"  {part}: " + ", ".join(f"{label} {count:g}" for label, count in counts.items()))
-    for name, (label, _, _) in METRICS.items():
-        lines.append(f"  {label:<26} {_format_interval(answer['metrics'][name])}")
+    for name, (label, _, _) in (METRICS | PROBABILITY_METRICS).items():
+        if name in answer["metrics"]:
+            lines.append(f"  {label:<26} {_format_interval(answer['metrics'][name])}")
     lines.append(f"  (average precision of a random ranking: {answer['prevalence']:.3f})")
     if answer["moves"] is not None:
         lines.append(
-            f"  synthetic points moved {answer['moves']['median']:.3g} sd (median), {answer['moves']['largest']:.3g} sd at most"
+            f"  synthetic points moved {answer['moves']['median']:.3g} sd of a numeric column (median), "
+            f"{answer['moves']['largest']:.3g} sd at most, at the chosen epoch"
         )
     if share := answer["contributions"]:
         lines.append(

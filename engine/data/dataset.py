@@ -64,8 +64,10 @@ class Task:
     source [R][N]: number of every training row in the dataset, as drawn for the replicate's seed index; test_source: of every test
     row. patience: epochs without a better validation score after which a training phase stops, where the phase sets none itself; 0:
     never. levels: number of levels of every categorical column; their columns of 0 and 1 are the last ones. Empty where features are no
-    such columns (components). held_out: False where there are too few rows for validation; `valid` then holds the training rows, and the
-    last epoch is chosen.
+    such columns (components). units [R]: mean and standard deviation [D] of the columns, in the units of the data;
+    empty where the features are no columns (images, components). faint [R]: validation rows that a film shows faintly [n, D], empty where
+    the data name none. held_out: False where there are too few rows for validation; `valid`
+    then holds the training rows, and the last epoch is chosen.
     """
 
     classes: tuple[str, ...]
@@ -84,6 +86,8 @@ class Task:
     patience: int = 0
     held_out: bool = True
     levels: tuple[int, ...] = ()
+    units: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
+    faint: tuple[np.ndarray, ...] = ()
 
     @property
     def device(self) -> torch.device:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from engine.data.added import add_points
 from engine.data.dataset import Dataset, Replicate, Rows, Task
 from engine.data.rows import pad
 from engine.data.split import Parts, split
@@ -33,7 +34,7 @@ def prepare(
     0/1 column "... is missing" marks it. With `spec.data["pca"] = k > 0` the features are the first k principal components of
     that. Computed in float64 and rounded once, so a replicate's rows do not depend on the other replicates prepared with it.
     Images: flat, every channel with mean 0 and sd 1 over the pixels of the training rows. A set with `redraw` gives every seed index
-    rows of its own. Raises BadData, BadParameter.
+    rows of its own. The points of the spec are training rows of every replicate. Raises BadData, BadParameter.
 
     thin: removes rows from a replicate's parts before anything is fitted.
     """
@@ -43,7 +44,10 @@ def prepare(
         raise BadParameter(f"replicates are numbered 0 to {spec.replicates - 1}; got {list(numbers)}.")
     drawn = {index: dataset.draw(spec.seed, index) for index in sorted({r.seed for r in replicates})}
     cuts = {index: split(rows, spec, index) for index, rows in drawn.items()}
-    encoded = encode(dataset) if dataset.redraw is None else None
+    if spec.points:
+        for index, whole in drawn.items():
+            drawn[index], cuts[index] = add_points(whole, cuts[index], spec.points)
+    encoded = encode(next(iter(drawn.values()))) if dataset.redraw is None else None
     tables = {index: encode(rows) if encoded is None else encoded for index, rows in drawn.items()}
     features = next(iter(tables.values()))[1]
     k = int(spec.data.get("pca", 0))
@@ -51,14 +55,19 @@ def prepare(
         features = tuple(f"component {i + 1}" for i in range(k))
     images = dataset.images
     pieces: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {name: [] for name in PARTS}
+    units: list[tuple[np.ndarray, np.ndarray]] = []
+    faint: list[np.ndarray] = []
     chosen = [cuts[r.seed][r.fold] if thin is None else thin(cuts[r.seed][r.fold], r) for r in replicates]
     for parts, replicate in zip(chosen, replicates, strict=True):
         table, _ = tables[replicate.seed]
-        rows_of = (
-            _table_rows(table, fit_scale(table, len(dataset.numeric_names), parts.train, k, dataset.name), dtype)
-            if images is None
-            else _image_rows(images, parts.train, dtype)
-        )
+        if images is None:
+            scale = fit_scale(table, len(dataset.numeric_names), parts.train, k, dataset.name)
+            units += [] if k else [(scale.mean, scale.sd)]
+            rows_of = _table_rows(table, scale, dtype)
+        else:
+            rows_of = _image_rows(images, parts.train, dtype)
+        shown = drawn[replicate.seed].faint
+        faint += [] if shown is None else [rows_of(parts.valid[shown[parts.valid]]).double().numpy()]
         for name in PARTS:
             which = getattr(parts, name)
             pieces[name].append((rows_of(which), torch.from_numpy(drawn[replicate.seed].y[which])))
@@ -78,6 +87,8 @@ def prepare(
         source=tuple(parts.train for parts in chosen),
         test_source=tuple(parts.test for parts in chosen),
         levels=() if k else tuple(len(levels) for levels in dataset.categories),
+        units=tuple(units),
+        faint=tuple(faint),
     )
 
 

@@ -26,7 +26,8 @@ class Dataset:
     columns), else None. copy: a sentence about the copy that was read; empty where there is only one.
 
     parts: where the rows name their part, an index into PARTS per row [n]; else None, and a split makes the parts. redraw: where every
-    seed index has rows of its own, (seed, seed index) -> those rows; else None.
+    seed index has rows of its own, (seed, seed index) -> those rows; else None. faint [n] bool: rows that a film shows faintly where they
+    are validation rows; None where there are none.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Dataset:
     copy: str = ""
     parts: Ints | None = None
     redraw: Callable[[int, int], Dataset] | None = None
+    faint: np.ndarray | None = None
 
     @property
     def counts(self) -> np.ndarray:
@@ -55,7 +57,7 @@ class Dataset:
 
     def join_parts(self) -> Dataset:
         """The same rows, none of which belongs to a part."""
-        return dataclasses.replace(self, official_test=None, parts=None, redraw=None)
+        return dataclasses.replace(self, official_test=None, parts=None, redraw=None, faint=None)
 
     def rows(self, which: Ints) -> Dataset:
         """These rows alone, in this order."""

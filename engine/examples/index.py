@@ -17,26 +17,20 @@ INDEX = "index.json"
 
 
 def build_card(name: str, path: Path) -> dict[str, Any]:
-    """The card of an example from its bundle, JSON-plain: title, look, means, page, words, jobs (ids), facts, picture (SVG),
-    legend, and for a sweep cells (dataset, method, ratio, run).
+    """The card of an example from its bundle, JSON-plain: name, title, setting, zero and dot (as `Judged.to_json`), said, page, words,
+    jobs (ids), facts, picture (SVG), film (the picture as it moves, '' where it does not), and for a sweep cells (dataset, method, ratio,
+    run).
 
     Raises BadData if the bundle does not show what the card claims, and UnknownName.
     """
     if name not in EXAMPLES:
         raise UnknownName(f"no example is called {name!r}; there are: {', '.join(EXAMPLES)}.")
     example = EXAMPLES[name]
-    with open_bundle(path) as bundle:
-        facts = [fact.to_json() for fact in example.facts(bundle)]
-        picture = example.picture(bundle)
-        words = example.words(bundle.ids)
-    out: dict[str, Any] = {
-        "name": name,
-        "title": example.title,
-        "look": example.look,
-        "means": example.means,
-        "page": example.page,
-    }
-    out |= {"words": words, "jobs": list(bundle.ids), "facts": facts, "picture": picture, "legend": example.legend}
+    with open_bundle(path, example.choose) as bundle:
+        out: dict[str, Any] = {"name": name, **example.judge(bundle).to_json(), "page": example.page}
+        out |= {"said": example.said or out["setting"], "words": example.words(bundle), "jobs": list(bundle.ids)}
+        out["facts"] = [fact.to_json() for fact in example.facts(bundle)]
+        out |= {"picture": example.picture(bundle), "film": example.film(bundle) if example.film else ""}
     if isinstance(example.wanted, SweepSpec):
         cells = example.wanted.cells(build_catalog())
         out["cells"] = [{"dataset": c.dataset, "method": c.method, "ratio": c.ratio, "run": c.id} for c in cells]

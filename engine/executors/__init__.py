@@ -16,7 +16,7 @@ Key = tuple[str, int]
 class Work:
     """One job. spec: the job's (`engine.store.Job`). device: auto, cpu or cuda. timeout_s: seconds allowed, None = no limit.
 
-    kind: run, embed, profile or compare. features: of an embed job, the run's artifact to lay out, since a worker does not read
+    kind: run, embed, profile, compare or preview. features: of an embed job, the run's artifact to lay out, since a worker does not read
     the store. private: made from a private table, so that nothing of it may be written to a log. upload: the table's id. table:
     its name and bytes, for all kinds but embed. memory_mb: resident MiB that this job may use beyond the idle worker, None = no limit of
     its own.

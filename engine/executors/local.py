@@ -22,6 +22,8 @@ from engine.executors.worker import CANCELLED, OUT_OF_MEMORY, TABLE_OUT_OF_MEMOR
 
 GRACE = 0.8
 """Seconds that a cancelled run has to stop by itself. Then its worker is killed."""
+NICE = 5
+"""How far the worker of previews goes before those of the slots."""
 SLOWEST_RETRY = 30.0
 """Longest pause in seconds between attempts to start a worker that fails to start."""
 SPARE = 10.0
@@ -46,11 +48,13 @@ class _Slot:
     """One worker process. ready: it has started. run: the run it has, None while it is idle.
 
     touched: ids of the uploads it received. stale: one of them was deleted, so the process ends after its run. idle_mb: resident
-    MiB when it was ready. exceeded: it was killed because its run used more memory than it may.
+    MiB when it was ready. exceeded: it was killed because its run used more memory than it may. previews: it is beside the slots, for
+    previews alone.
     """
 
     process: Any
     pipe: Any
+    previews: bool = False
     ready: bool = False
     run: _Run | None = None
     last_words: str = ""
@@ -75,6 +79,9 @@ class LocalExecutor:
     private: 'module:function', the steps of jobs on an uploaded table; see `engine.executors.private.steps`. Such a job goes to
     an idle worker that had the same table before, if there is one. Other jobs go to workers that had no table.
 
+    previews: one more worker, of one thread, beside the slots, to which jobs of that kind go and no other. The workers of the slots then
+    let it go first.
+
     After the first embed job, idle workers load the libraries of embed jobs: about 1 s and 120 MB each, so they are not loaded
     before they are needed.
     """
@@ -89,11 +96,14 @@ class LocalExecutor:
         memory_mb: int | None = None,
         prepare: str | None = None,
         private: str = "engine.executors.private:steps",
+        previews: bool = False,
     ) -> None:
         self.trouble = ""
         """Why no worker starts, in one sentence; '' while workers start."""
         self._context = multiprocessing.get_context("spawn")
-        self._arguments = (target, catalog, private, threads, memory_mb)
+        self._arguments = (target, catalog, private)
+        self._threads, self._nice = threads, NICE if previews else 0
+        self.previews = previews
         self._memory_mb = memory_mb
         self._messages: queue.SimpleQueue[tuple[_Slot, Any]] = queue.SimpleQueue()
         self._failures = 0
@@ -101,8 +111,10 @@ class LocalExecutor:
         self._prepare = prepare
         self._preparing: Any = None
         self._busy_at = time.monotonic()
-        self._waiting: list[float] = []  # times at which to replace workers that failed to start
-        self._slots = [self._spawn() for _ in range(slots)]
+        self._waiting: list[
+            tuple[float, bool]
+        ] = []  # times at which to replace workers that failed to start, and whether of previews
+        self._slots = [self._spawn() for _ in range(slots)] + ([self._spawn(previews=True)] if previews else [])
         self._stopped = threading.Event()
         threading.Thread(target=self._watch_memory, daemon=True, name="memory").start()
         atexit.register(self.stop)  # multiprocessing would wait at exit for workers, which never end by themselves
@@ -113,9 +125,14 @@ class LocalExecutor:
         return len(self._free())
 
     @property
+    def can_preview(self) -> bool:
+        """Whether a preview can start now."""
+        return bool(self._free(previews=True))
+
+    @property
     def ready(self) -> int:
-        """Number of workers that have started, busy or idle."""
-        return sum(slot.ready for slot in self._slots)
+        """Number of the slots' workers that have started, busy or idle."""
+        return sum(slot.ready for slot in self._slots if not slot.previews)
 
     @property
     def pids(self) -> list[int]:
@@ -125,7 +142,7 @@ class LocalExecutor:
     def start(self, work: Work) -> bool:
         """Starts a job on an idle worker. False if there is none."""
         known = {work.upload} if work.upload is not None else set()
-        for slot in sorted(self._free(), key=lambda slot: known != slot.touched):
+        for slot in sorted(self._free(previews=work.kind == "preview"), key=lambda slot: known != slot.touched):
             if work.upload is not None:
                 slot.touched.add(work.upload)
             if self._send(slot, ("run", work)):
@@ -194,15 +211,18 @@ class LocalExecutor:
 
     # ---- one slot
 
-    def _free(self) -> list[_Slot]:
-        return [slot for slot in self._slots if slot.ready and slot.run is None and slot.process.is_alive()]
+    def _free(self, *, previews: bool = False) -> list[_Slot]:
+        own = [slot for slot in self._slots if slot.previews == previews]
+        return [slot for slot in own if slot.ready and slot.run is None and slot.process.is_alive()]
 
-    def _spawn(self) -> _Slot:
+    def _spawn(self, *, previews: bool = False) -> _Slot:
         here, there = self._context.Pipe()
-        process = self._context.Process(target=work, args=(there, *self._arguments), name="worker", daemon=True)
+        threads, nice = (1, 0) if previews else (self._threads, self._nice)
+        arguments = (there, *self._arguments, threads, self._memory_mb, nice, previews)
+        process = self._context.Process(target=work, args=arguments, name="previews" if previews else "worker", daemon=True)
         self._start_process(process)
         there.close()  # else the pipe would stay open after the worker ends
-        slot = _Slot(process, here)
+        slot = _Slot(process, here, previews)
         slot.listener = threading.Thread(target=self._listen, args=(slot,), daemon=True, name="listener")
         slot.listener.start()
         return slot
@@ -264,7 +284,7 @@ class LocalExecutor:
         if message[0] == "ready":
             slot.ready, self._failures, self.trouble = True, 0, ""
             slot.idle_mb = _resident(slot)
-            if self._embeds:
+            if self._embeds and not slot.previews:
                 self._warm(slot)
         elif message[0] == "unable":
             slot.last_words = message[1]
@@ -276,7 +296,7 @@ class LocalExecutor:
             slot.run = None
             if slot.stale or not message[-1]:
                 self._replace(slot)
-            elif self._embeds:
+            elif self._embeds and not slot.previews:
                 self._warm(slot)
             return [WorkFinished(*message[1:-1])]
         return []
@@ -317,9 +337,8 @@ class LocalExecutor:
                 else:
                     ended.append(WorkFinished(work.key, "failed", f"Stopped at its time limit of {work.timeout_s:g} s."))
                 self._replace(slot)
-        while self._waiting and now >= self._waiting[0]:
-            self._waiting.pop(0)
-            self._slots.append(self._spawn())
+        while self._waiting and now >= self._waiting[0][0]:
+            self._slots.append(self._spawn(previews=self._waiting.pop(0)[1]))
         return ended
 
     def _replace(self, slot: _Slot) -> None:
@@ -327,10 +346,10 @@ class LocalExecutor:
         slot.process.join(1)
         self._slots.remove(slot)
         if self._failures:  # with growing pauses while no worker can start
-            self._waiting.append(time.monotonic() + min(SLOWEST_RETRY, 2.0 ** (self._failures - 1)))
+            self._waiting.append((time.monotonic() + min(SLOWEST_RETRY, 2.0 ** (self._failures - 1)), slot.previews))
             self._waiting.sort()
         else:
-            self._slots.append(self._spawn())
+            self._slots.append(self._spawn(previews=slot.previews))
 
 
 def _resident(slot: _Slot) -> float:

@@ -33,6 +33,7 @@ FLUSH = 0.05
 """Seconds: an event is sent at most this long after it happened, and batches are at least this far apart."""
 CANCELLED = "Cancelled."
 OUT_OF_MEMORY = "The run ran out of memory; ask for fewer rows, replicates or synthetic points, or allow it more."
+PREVIEW, WARM_UP = "engine.runner.preview:run_preview", "engine.runner.preview:warm_up"
 TABLE_OUT_OF_MEMORY = "The table needs more memory than there is for one job here: send fewer rows or columns of it."
 HOLDERS = (("engine.executors.private", "forget"), ("engine.training.network_cache", "clear"))
 """Modules that may hold data of the last table, with the function that empties each; named so that none is imported for it."""
@@ -40,8 +41,11 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEX
 _NO_MEMORY = ("can't allocate memory", "out of memory", "not enough memory", "std::bad_alloc", "ALLOC_FAILED")
 
 
-def work(pipe: Connection, target: str, catalog: str, private: str, threads: int, memory_mb: int | None) -> None:
-    """The body of a worker process. target, catalog, private: 'module:function'. threads: of torch and the BLAS under numpy.
+def work(
+    pipe: Connection, target: str, catalog: str, private: str, threads: int, memory_mb: int | None, nice: int, previews: bool
+) -> None:
+    """The body of a worker process. target, catalog, private: 'module:function'. threads: of torch and the BLAS under numpy. nice: how
+    far others go before this process. previews: whether it computes previews, and nothing else.
 
     memory_mb: MiB that runs may use beyond the idle worker, None = no limit. The engine watches it; here it is LAB_WORKER_MEMORY, by
     which `engine.runner` refuses a run that needs more.
@@ -51,9 +55,14 @@ def work(pipe: Connection, target: str, catalog: str, private: str, threads: int
     system.refuse_core_dumps()  # one would hold private tables
     os.environ.update(dict.fromkeys(_THREADS, str(threads)))  # read when torch and numpy are imported
     _set_limit(memory_mb)
+    if nice:
+        system.lower_priority(nice)
     try:
         run = _load(target)
-        pipe.send(("catalog", _load(catalog)(live=True)))
+        if previews:
+            _load(WARM_UP)()
+        else:
+            pipe.send(("catalog", _load(catalog)(live=True)))
     except Exception as error:
         traceback.print_exc()
         pipe.send(("unable", _one_line(error)))
@@ -140,6 +149,9 @@ def _generator(run: Callable[..., Any], private: str, work: Work) -> Generator[E
         from engine.embed import job
 
         return job.run_json(work.spec, work.features)
+    if work.kind == "preview":
+        preview: Generator[Event, None, Any] = _load(PREVIEW)(work.spec["preview"])
+        return preview
     if work.kind != "run" or work.table is not None:
         steps: Generator[Event, None, Any] = _load(private)(
             work.kind, work.spec, work.table, run=run, id=work.key[0], device=work.device

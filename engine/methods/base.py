@@ -6,7 +6,7 @@ import abc
 import dataclasses
 import hashlib
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -51,7 +51,8 @@ class Method(abc.ABC):
     """A way to train on imbalanced data. Subclasses are final: they have a name, fields made by `param`, and `fit`.
 
     Class attributes of a subclass (the catalog has them under the same names):
-    name: as typed at the terminal. title: as shown. family: one of `engine.methods.FAMILIES`. kinds: of data it takes.
+    name: as typed at the terminal. title: as shown. named: (parameters, title) of runs that have a title of their own, first one first.
+    family: one of `engine.methods.FAMILIES`. kinds: of data it takes.
     source: algorithm, paper and variant. ranked: False for oracles.
     presets: preset -> parameters that differ from the defaults. deviations: preset -> remaining differences from the source.
     suited: kind of data -> preset whose values are the defaults there (`engine.spec.run.default_params`).
@@ -71,6 +72,7 @@ class Method(abc.ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
+    named: ClassVar[tuple[tuple[Mapping[str, Any], str], ...]] = ()
     family: ClassVar[str]
     kinds: ClassVar[tuple[str, ...]]
     source: ClassVar[str]
@@ -124,6 +126,7 @@ class Method(abc.ABC):
             "suited": dict(cls.suited),
             "controls": {k: to_plain(dict(v)) for k, v in cls.controls.items()},
             "pen": dataclasses.asdict(cls.pen),
+            "named": [[to_plain(dict(values)), title] for values, title in cls.named],
             "control_titles": {k: cls.control_titles.get(k, k[0].upper() + k[1:]) for k in cls.controls},
             "control_pens": {k: dataclasses.asdict(v) for k, v in cls.control_pens.items()},
             "needs": list(cls.needs),
@@ -284,7 +287,8 @@ class TableMethod(Method, abc.ABC):
         if most is not None:
             yield from explain_machine(sampled, task, most)
         synthetic = Synthetic(sampled.new.x, sampled.new.x, sampled.new.y, sampled.new.mask)
-        return (yield from self.fit_plain(task, cross_entropy, camera=camera, rows=sampled.rows, synthetic=synthetic))
+        fitted = yield from self.fit_plain(task, cross_entropy, camera=camera, rows=sampled.rows, synthetic=synthetic)
+        return replace(fitted, lines=sampled.lines)
 
 
 OPTIMISERS = ("adam", "sgd")

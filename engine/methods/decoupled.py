@@ -26,14 +26,14 @@ class Refit:
     """The result of the second part of a decoupled method.
 
     net: the network with its final head. score [R]: its validation average precision; None: `fit` evaluates it. epoch [R]: the
-    chosen epochs; None: those of the first phase. embedded, enemies: see `Fitted`.
+    chosen epochs; None: those of the first phase. embedded, lines: see `Fitted`.
     """
 
     net: Net
     score: Tensor | None = None
     epoch: Tensor | None = None
     embedded: Rows | None = None
-    enemies: Tensor | None = None
+    lines: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class DecoupledMethod(DeepMethod, abc.ABC):
         score = evaluate(refitted.net, task.valid)[0] if refitted.score is None else refitted.score
         epoch = chosen.epoch if refitted.epoch is None else refitted.epoch
         yield from camera.record_final_frame(refitted.net, "chosen", epoch, meter.step, score)
-        return Fitted(refitted.net, epoch, embedded=refitted.embedded, enemies=refitted.enemies, earlier=earlier)
+        return Fitted(refitted.net, epoch, embedded=refitted.embedded, lines=refitted.lines, earlier=earlier)
 
 
 def train_head(

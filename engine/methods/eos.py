@@ -44,6 +44,17 @@ class EOS(DecoupledMethod):
 
     name = "eos"
     title = "EOS (three-phase)"
+    named: ClassVar = (
+        ({"sampler": "none", "space": "pixel"}, "Plain training without sampling"),
+        ({"sampler": "none"}, "Three-phase without sampling"),
+        ({"sampler": "eos", "space": "pixel"}, "EOS on input rows"),
+        ({"sampler": "smote", "space": "pixel"}, "SMOTE on input rows"),
+        ({"sampler": "borderline-smote", "space": "pixel"}, "Borderline-SMOTE on input rows"),
+        ({"sampler": "balanced-svm", "space": "pixel"}, "Balanced SVM on input rows"),
+        ({"sampler": "smote"}, "Three-phase with SMOTE"),
+        ({"sampler": "borderline-smote"}, "Three-phase with Borderline-SMOTE"),
+        ({"sampler": "balanced-svm"}, "Three-phase with balanced SVM"),
+    )
     family = "deep"
     kinds = ("tabular", "points", "images")
     source = (
@@ -168,7 +179,7 @@ class EOS(DecoupledMethod):
                 features = embedded(net, sampled.new)
                 camera.track_points(features, lambda: features.x)
         yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, chosen.score)
-        return Fitted(net, chosen.epoch, synthetic, enemies=sampled.enemies)
+        return Fitted(net, chosen.epoch, synthetic, lines=sampled.lines)
 
     def refit(self, net: Net, task: Task, *, chosen: Chosen, meter: Meter, camera: Camera) -> Generator[Event, None, Refit]:
         """See DecoupledMethod."""
@@ -184,7 +195,7 @@ class EOS(DecoupledMethod):
             task, net, sampled.rows, batches, rate=warm_up(self.head_rate), decay=2e-4, epochs=self.head_epochs,
             warm_start=self.warm_start, meter=meter, camera=camera,
         )  # fmt: skip
-        return replace(trained, embedded=sampled.new, enemies=sampled.enemies)
+        return replace(trained, embedded=sampled.new, lines=sampled.lines)
 
     def _sampled_steps(self, task: Task) -> int:
         """Steps of one pass over the over-sampled rows."""

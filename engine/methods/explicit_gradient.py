@@ -26,9 +26,9 @@ from engine.training.loop import Batch, Meter, Step, streams, train
 
 @dataclass(frozen=True)
 class ExplicitGradient(TableMethod):
-    """Copies of minority rows that learn where to stand: after every step of the classifier each copy moves to where that step
-    would have lowered the loss on held-out rows.
+    """Moves copies of minority rows to lower the loss on validation rows.
 
+    After every step of the classifier each copy moves to where that step would have lowered the loss on held-out rows.
     Two phases: plain training by Adam (theta_0), then steps of plain gradient descent on real and synthetic rows, each
     followed by a move of the synthetic ones (Algorithm 1). The minority is every class below the largest.
     """
@@ -53,15 +53,15 @@ class ExplicitGradient(TableMethod):
             "At most 200 meta-epochs, ended after 20 without a better validation score; the paper does not say.",
         ),
         "released": (
-            "It is frozen: every point is back where it began when a step takes it, so the classifier never trains on a moved point.",
+            "This is frozen: each point is back at its start before a step takes it. The classifier never trains on a moved point.",
             "Adam's betas stay 0.5 and 0.999; the code uses 0.9 and 0.999.",
             "The held-out third of the training rows is drawn stratified; the code's split is not.",
             "Numbers are standardised and categories one-hot encoded; the code scales to [0, 1] and encodes by target.",
             "Synthetic and held-out rows are drawn in a new order every pass; the code replays the first.",
         ),
         "visible": (
-            "Larger steps and more patience than any source, so that the movement can be seen: the median point moves 0.3 sd of a column "
-            "or more on the sets of points. Points stay within the range of the training rows. Not a recommendation.",
+            "Larger steps and more patience than any source, so that the movement can be seen. On the points sets the median point moves "
+            "0.3 sd of a column or more by the chosen epoch. Points stay within the range of the training rows. Not a recommendation.",
         ),
     }
     suited: ClassVar = {"points": "visible"}
@@ -77,9 +77,10 @@ class ExplicitGradient(TableMethod):
     paper_rows = ("ExplicitGradient",)
 
     eta_points: float = param(
-        1000.0, low=0.0, high=1e6, log=True, label="step of the points",
+        1000.0, low=0.0, high=1e6, log=True, label="step of the points", what_if=True,
         help="How far the meta-gradient moves the synthetic points (eta2). 0 freezes them. The paper's 10 moves them by a hundredth "
-        "of the column's standard deviation and scores as frozen; around 1000, the released value, is where moving starts to show.",
+        "of a numeric column's sd and scores as frozen. Around 1,000 moving starts to show. One-hot columns and components are not scaled "
+        "to one sd.",
     )  # fmt: skip
     eta_model: float = param(
         1e-2,
@@ -93,7 +94,7 @@ class ExplicitGradient(TableMethod):
         1, low=0, high=10, help="Copies of each chosen minority row. 0: no synthetic points, plain training on."
     )
     confidence: float = param(
-        1.0, low=0.0, high=1.0, label="confidence bound",
+        1.0, low=0.0, high=1.0, label="confidence bound", what_if=True,
         help="Copy the minority rows to which the first classifier gives at most this probability of their class (c); 1 takes all.",
     )  # fmt: skip
     lowest: float = param(
@@ -125,8 +126,8 @@ class ExplicitGradient(TableMethod):
     reset_each_pass: bool = param(
         False,
         advanced=True,
-        help="Points restart from where they began at every pass over them, as a bug of the released code does. A pass takes each point "
-        "once, so the classifier never trains on a moved point: its numbers are those of frozen points.",
+        help="Points restart from where they began at every pass over them, as in the released code. A pass takes each point once. So the "
+        "classifier never trains on a moved point, and its numbers are those of frozen points.",
     )
     alpha: float = param(
         0.0, low=0.0, high=0.99, advanced=True, help="Shortens the classifier's step by this share; not in the paper."

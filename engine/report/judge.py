@@ -74,7 +74,8 @@ def _turn(one: Interval) -> Interval:
 
 
 def judge_sweep(records: Sequence[Mapping[str, Any]], metric: str) -> Verdict:
-    """The verdict on a sweep: of the method that is better than plain training in the most cells after Holm's correction.
+    """The verdict on a sweep: of the method that is better than plain training in the most cells after Holm's correction. It counts
+    datasets, of a single dataset its ratios.
 
     records: as `engine.sweep.table.build_table` has them; metric: theirs. Of one dataset at one ratio the verdict is
     `judge_methods`'s.
@@ -112,8 +113,16 @@ def _read_differences(records: Sequence[Mapping[str, Any]]) -> list[Difference]:
 
 
 def _count_cells(records: Sequence[Mapping[str, Any]]) -> Cells:
-    unit = "datasets" if len({r["dataset"] for r in records}) == len(records) else "cells"
-    return Cells(_count(records, "better"), _count(records, "worse"), len(records), unit)
+    """Datasets on which one method is better at a ratio or more, and worse; of a single dataset its ratios.
+
+    records: the method's, one a dataset and ratio.
+    """
+    names = ("dataset",) if len({r["dataset"] for r in records}) > 1 else ("dataset", "ratio")
+    better, worse, tested = (
+        len({tuple(r[name] for name in names) for r in records if word is None or r["difference"][word]})
+        for word in ("better", "worse", None)
+    )
+    return Cells(better, worse, tested, "datasets" if names == ("dataset",) else "ratios")
 
 
 def _count(records: Sequence[Mapping[str, Any]], word: str) -> int:

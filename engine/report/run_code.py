@@ -29,6 +29,7 @@ def list_arguments(spec: RunSpec, catalog: Mapping[str, Any]) -> Sequence[str]:
     out += ["--rate", format_value(made.rate)] if made.rate is not None else []
     out += ["--where", str(made.where)] if made.profile != "native" else []
     out += ["--folds", str(spec.folds), "--seeds", str(spec.seeds), "--seed", str(spec.seed)]
+    out += ["--points", spec.points] if spec.points else []
     usual = spec.with_(data={}, params={}).complete(catalog)
     for flag, values, plain in (("--data", spec.data, usual.data), ("--set", spec.params, usual.params)):
         for name, value in values.items():
@@ -44,8 +45,10 @@ def write_command(spec: RunSpec, catalog: Mapping[str, Any]) -> str:
 
 def find_classifier(spec: RunSpec, catalog: Mapping[str, Any]) -> str | None:
     """The class of `engine.estimators` that trains as this run does; None where there is none: images, oracles, chosen components,
-    rows that every seed draws.
+    rows that every seed draws, added points.
     """
+    if spec.points:
+        return None
     data, method = find_entry(catalog, "datasets", spec.dataset), find_entry(catalog, "methods", spec.method)
     name: str | None = method.get("classifier")
     return name if name and data["kind"] != "images" and not spec.data.get("pca") and not data.get("parts") else None
@@ -85,7 +88,8 @@ def _write_spec(spec: RunSpec, *, params: bool) -> list[str]:
     ]
     lines += [f"    data={dict(spec.data)!r},"] if spec.data else []
     lines += [f"    params={dict(spec.params)!r},"] if params and spec.params else []
-    return [*lines, f"    folds={spec.folds},", f"    seeds={spec.seeds},", f"    seed={spec.seed},", ")"]
+    lines += [f"    folds={spec.folds},", f"    seeds={spec.seeds},", f"    seed={spec.seed},"]
+    return [*lines, *([f"    points={spec.points!r},"] if spec.points else []), ")"]
 
 
 def _write_run(spec: RunSpec) -> list[str]:

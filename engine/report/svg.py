@@ -57,7 +57,7 @@ a solid, b long dashes, c dash and dot, d dots."""
 class Line:
     """x, y [n]: NaN breaks the line. style: a, b, c or d. mark: one of MARKS at every `every`-th point, or none.
 
-    low, high [n]: ends of each point's interval (NaN: none), or None.
+    low, high [n]: ends of each point's interval (NaN: none), or None. name: written at the line's end.
     """
 
     x: np.ndarray
@@ -67,6 +67,13 @@ class Line:
     every: int = 1
     low: np.ndarray | None = None
     high: np.ndarray | None = None
+    name: str = ""
+
+    @property
+    def known(self) -> np.ndarray:
+        """Which points there are, [n] bool."""
+        found: np.ndarray = np.isfinite(self.x) & np.isfinite(self.y)
+        return found
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,7 @@ def draw_lines(
     """
     width, height = size
     left, right, top, bottom = 40, 8, 8, 36
+    right += round(7.4 * max((len(line.name) for line in drawn), default=0))
 
     def at_x(v: float) -> float:
         return left + (v - x[0]) / (x[1] - x[0]) * (width - left - right)
@@ -135,7 +143,7 @@ def draw_lines(
     if math.isfinite(level):
         out.append(f'<path class="level" d="M{left},{at_y(level):.1f}H{width - right}"/>')
     for line in drawn:
-        known = np.isfinite(line.x) & np.isfinite(line.y)
+        known = line.known
         path, pen = [], "M"
         for v, w, there in zip(line.x, line.y, known, strict=True):
             if there:
@@ -152,7 +160,23 @@ def draw_lines(
         if line.mark:
             spots = np.flatnonzero(known)[:: max(1, line.every)]
             out += [_draw_mark(line.mark, line.style, at_x(line.x[i]), at_y(line.y[i])) for i in spots]
+    named = [
+        (at_y(min(max(line.y[line.known][-1], y[0]), y[1])), line.name) for line in drawn if line.name and line.known.any()
+    ]
+    for place, name in _push_apart(named, height - bottom):
+        out.append(f'<text class="name" x="{width - right + 7}" y="{place + 4:.1f}">{html(name, 32)}</text>')
     return _write_svg(width, height, label, "".join(out))
+
+
+def _push_apart(named: Sequence[tuple[float, str]], lowest: float) -> list[tuple[float, str]]:
+    """Names with their heights, at least 14 apart and none below `lowest`."""
+    out: list[tuple[float, str]] = []
+    for place, name in sorted(named):
+        out.append((max(place, out[-1][0] + 14) if out else place, name))
+    for i in reversed(range(len(out))):
+        most = lowest if i == len(out) - 1 else out[i + 1][0] - 14
+        out[i] = (min(out[i][0], most), out[i][1])
+    return out
 
 
 def draw_intervals(rows: Sequence[Row], *, label: str, x_title: str, level: float = math.nan, lowest: float = math.nan) -> str:

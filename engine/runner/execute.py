@@ -125,7 +125,7 @@ def _fit(
             event = record.run_progress(event, numbers)
         if not isinstance(event, (Frame, Scene)) or event.replicate == 0:
             yield event
-    record.add_chunk(task, fitting.value, dataset.images, camera)
+    record.add_chunk(task, fitting.value, dataset, camera)
 
 
 def drive(running: Run) -> tuple[list[Event], Result, dict[str, bytes]]:

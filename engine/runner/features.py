@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -10,12 +11,15 @@ import torch
 from torch import Tensor
 
 from engine.analysis.gap import bootstrap_gap, compute_gap, gaps_at_equal_sizes, gaps_by_outcome, mean_over_classes
-from engine.analysis.sample import Part
+from engine.analysis.sample import MakeImages, Part
 from engine.data.dataset import Task
+from engine.data.table import Dataset
 from engine.models.net import Net
 from engine.seeds import numpy_stream
 from engine.training.fitted import Fitted
 
+MAX_COLUMNS, MAX_LETTERS = 16, 40
+"""Columns whose values a sample of rows keeps, and letters of a column's or a level's name, at most."""
 EQUAL_DRAWS = 20
 """Draws over which the equal-size control of the gap is averaged."""
 
@@ -65,9 +69,9 @@ def extract_features(task: Task, fitted: Fitted) -> Iterator[Extracted]:
         synthetic = None
         if x is not None:
             rows = mask[r]
-            enemies = None if fitted.enemies is None else _numbers(fitted.enemies[r][rows])
+            lines = _read_lines(fitted, r, rows)
             own_labels = net.head(x)[r].argmax(1)
-            synthetic = Part(_floats(x[r][rows]), _numbers(y[r][rows]), _numbers(own_labels[rows]), enemies=enemies)
+            synthetic = Part(_floats(x[r][rows]), _numbers(y[r][rows]), _numbers(own_labels[rows]), lines=lines)
         yield Extracted(
             Part(_floats(train[r][kept]), _numbers(task.train.y[r][kept]), _numbers(labels[0][r][kept]), task.source[r]),
             Part(_floats(test[r][new]), _numbers(task.test.y[r][new]), _numbers(labels[1][r][new]), task.test_source[r]),
@@ -76,6 +80,61 @@ def extract_features(task: Task, fitted: Fitted) -> Iterator[Extracted]:
             _floats(own_test[r][new]),
             _numbers(before[r][new]),
         )
+
+
+def _read_lines(fitted: Fitted, r: int, rows: Tensor) -> np.ndarray | None:
+    """`Part.lines` of replicate r's synthetic rows; a copy lies on its parent. rows [n] bool: those that are no padding."""
+    if fitted.lines is not None:
+        return _floats(fitted.lines[r][rows])
+    if fitted.embedded is not None or fitted.synthetic is None or fitted.synthetic.parent is None:
+        return None
+    parent = _floats(fitted.synthetic.parent[r][rows])
+    return np.column_stack([parent, np.full_like(parent, -1), np.zeros_like(parent)])
+
+
+def draw_made(task: Task, fitted: Fitted, r: int, images: np.ndarray) -> MakeImages | None:
+    """What draws replicate r's synthetic input rows as images; None where it has none. images: `Dataset.images`.
+
+    Every channel is a straight line from grey values to inputs, which the training rows show.
+    """
+    s = fitted.synthetic
+    if s is None or fitted.embedded is not None or task.shape is None or s.x.shape[2] != np.prod(task.shape):
+        return None
+    shape = tuple(task.shape)
+    seen = min(64, int(task.train.mask[r].sum()))
+    inputs = _floats(task.train.x[r][:seen]).reshape(seen, shape[0], -1)
+    greys = images[task.source[r][:seen]].reshape(seen, shape[0], -1).astype(float)
+    flat = _floats(s.x[r][s.mask[r]])
+
+    def make(at: np.ndarray) -> np.ndarray:
+        out = flat[at].reshape(len(at), shape[0], -1)
+        for channel in range(shape[0]):
+            own, grey = inputs[:, channel].ravel(), greys[:, channel].ravel()
+            slope = grey.std() / (own.std() or 1.0)
+            out[:, channel] = (out[:, channel] - own.mean()) * slope + grey.mean()
+        grey_values: np.ndarray = np.clip(np.rint(out), 0, 255).astype(np.uint8)
+        return grey_values.reshape(len(at), *shape)
+
+    return make
+
+
+def read_cells(dataset: Dataset, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """What the first MAX_COLUMNS columns hold in these rows, as arrays of the artifact `features/<replicate>`.
+
+    columns [p]: their names. cells float32 [rows, p]: numbers, NaN where one is missing, and of a column of levels the level's number.
+    levels: JSON, a list of levels a column, empty for numbers.
+    """
+    names = [*dataset.numeric_names, *dataset.categorical_names][:MAX_COLUMNS]
+    cells = np.concatenate([dataset.numeric[rows], dataset.categorical[rows]], 1)[:, :MAX_COLUMNS]
+    levels: list[list[str]] = [[]] * len(dataset.numeric_names) + [
+        [level[:MAX_LETTERS] for level in own] for own in dataset.categories
+    ]
+    shown = json.dumps(levels[:MAX_COLUMNS])
+    return {
+        "columns": np.array([name[:MAX_LETTERS] for name in names], "U"),
+        "cells": cells.astype(np.float32),
+        "levels": np.array(shown),
+    }
 
 
 def compute_gaps(one: Extracted, classes: int, rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -44,8 +44,8 @@ def list_companions(spec: RunSpec, catalog: Mapping[str, Any]) -> tuple[list[Com
     spec = spec.complete(catalog)
     method = find_entry(catalog, "methods", spec.method)
     control = next((name for name, change in method["controls"].items() if _has_values(spec, change)), None)
-    titles = catalog_field(method, "control_titles")
-    label = f"{method['title']}, {_lower(titles.get(control, control))}" if control else method["title"]
+    named, titles = name_run(spec, catalog), catalog_field(method, "control_titles")
+    label = f"{named}, {_lower(titles.get(control, control))}" if control and named == method["title"] else named
     role = {BASELINE: "baseline"}.get(spec.method, "method") if method["ranked"] else "oracle"
     members = [Companion(control or spec.method, label, role, spec)]
     for name, change in method["controls"].items():
@@ -73,6 +73,16 @@ def list_companions(spec: RunSpec, catalog: Mapping[str, Any]) -> tuple[list[Com
             seen.add(id)
             unique.append(member)
     return unique, why if spec.method != ORACLE else ""
+
+
+def name_run(spec: RunSpec, catalog: Mapping[str, Any]) -> str:
+    """The title of a completed run: its method's, or the own one of its parameters, such as 'Three-phase with SMOTE'.
+
+    Raises UnknownName.
+    """
+    method = find_entry(catalog, "methods", spec.method)
+    own = (title for values, title in catalog_field(method, "named") if _has_values(spec, values))
+    return str(next(own, method["title"]))
 
 
 def explain_no_potential(spec: RunSpec, dataset: Mapping[str, Any]) -> str:

@@ -159,6 +159,32 @@ def count_training_rows(n: int, folds: int) -> int:
     return rest - math.ceil(rest / folds)
 
 
+def count_test_positives(entry: Mapping[str, Any], options: Mapping[str, Any], imbalance: Imbalance) -> int | None:
+    """Rows of the smaller of two classes in the test part of one split; None where there are more classes than two.
+
+    entry, options: as in `class_counts`. An official test part is cut as the training rows are, where the imbalance is made everywhere.
+    """
+    counts = class_counts(entry, options)
+    if len(counts) != 2:
+        return None
+    if entry.get("parts"):
+        return min(part_counts({f["name"]: f["default"] for f in entry["fields"]} | dict(options))["test"])
+    given = entry.get("test_counts")
+    whole = list(given or counts)
+    kept = target_counts(whole, imbalance, removed=removed_classes(whole, [])) if imbalance.where == "all" else whole
+    return min(kept if given else _count_first_fold(kept))
+
+
+def _count_first_fold(counts: Sequence[int]) -> list[int]:
+    """Rows of each class in the first fold of QUICK, as `engine.data.split` deals them."""
+    first, odd = [], 0
+    for n in counts:
+        size, extra = divmod(n - count_validation_rows(n), QUICK)
+        first.append(size + (-odd % QUICK < extra))
+        odd += extra
+    return first
+
+
 def _protocol(folds: int) -> str:
     return "one 60/20/20 split" if folds == 1 else f"a validation part and {folds} folds"
 

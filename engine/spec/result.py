@@ -41,14 +41,28 @@ METRICS: dict[str, tuple[str, tuple[float, float], str]] = {
         "Precision when three quarters of the positive rows must be found.",
     ),
 }
-"""name -> (label, range, one sentence of help). The order is the order of display."""
+"""name -> (label, range, one sentence of help). The order is the order of display. Higher is better in all of them."""
+
+PROBABILITY_METRICS: dict[str, tuple[str, tuple[float, float], str]] = {
+    "log_loss": (
+        "Log loss",
+        (0, float("inf")),
+        "Mean of minus the logarithm of the probability of the true class. Lower is better; a rare class weighs by its share.",
+    ),
+    "calibration_error": (
+        "Calibration error",
+        (0, 1),
+        "Mean distance between predicted probability and observed share over ten bins of equally many rows. Lower is better.",
+    ),
+}
+"""As METRICS, of probabilities: lower is better. They decide nothing. Results of earlier versions lack them."""
 
 
 @dataclass(frozen=True)
 class Result:
     """The result of one spec.
 
-    metrics: name -> {mean, low, high, values [R]}; the names of METRICS.
+    metrics: name -> {mean, low, high, values [R]}; the names of METRICS, then of PROBABILITY_METRICS.
     per_class: class -> {support, precision, recall, f1, average_precision: {mean, low, high, values}}.
     class_counts: train | validation | test | withheld -> class -> mean rows per replicate.
     interval: kind of interval, in words. n: replicates. test_share: of `significance.find_test_share`;
@@ -60,7 +74,7 @@ class Result:
     averages: minority | majority -> {classes, precision, recall, f1, average_precision: {mean, low, high, values}}, means over the
         classes that lost rows under profile `remove`, else over those below the largest in training, and over the others.
     gap: generalisation gap (`engine.analysis.gap`, means over features): {classes, before, after, correct, errors, equal_size: [R][C],
-        net: {before, after, difference: {mean, low, high, values}}}. before: features of the net before its head (or all of it) was
+        net: {before, after, difference: {mean, low, high, values}}, interval: kind of its interval, where it is another one}. before: features of the net before its head (or all of it) was
         trained anew, real training rows; after: final net, real and synthetic rows; the others as in `engine.runner.features.compute_gaps`.
     contributions: of the synthetic points (`engine.runner.contributions`), empty where there are none: {points: mean number per
         replicate, helpful: share of them that lower the validation loss, mean: their mean contribution, helpful_alike, mean_alike: the
@@ -73,7 +87,8 @@ class Result:
         history/<phase>/step [E]                optimiser steps since the run began
         weight_norms [R, C]                     L2 norm of each class's output weights, as `weight_norms` after
         pr_class [R, C, G]                      each class's curve against the rest
-        bootstrap/<metric> [B]                  only for n = 1: the metric on resampled test rows (same rows for every method)
+        bootstrap/<metric> [B]                  only for n = 1: the metric on draws of the test rows (same draws for every method), of
+                                                the kind that `interval` names
         epoch [R]                               the epoch chosen on validation, in the last phase
     """
 
@@ -114,9 +129,11 @@ class Result:
     def difference(self, other: Result, name: str = DEFAULT_METRIC) -> Interval:
         """Paired difference self - other in one metric. Both results must have the same dataset, imbalance and protocol."""
         mine, theirs = (np.array([_number(v) for v in r.metrics[name]["values"]]) for r in (self, other))
-        draws = [r.arrays.get(f"bootstrap/{name}") for r in (self, other)]
+        if self.n == 1 == other.n:  # draws of two kinds are of different rows
+            draws = [r.arrays.get(f"bootstrap/{name}") if self.interval == other.interval else None for r in (self, other)]
+            return intervals.difference_interval(mine, theirs, self.test_share, *draws, kind=self.interval)
         kind = intervals.name_interval(self.test_share, drawn=self.interval == intervals.INDEPENDENT)
-        return intervals.difference_interval(mine, theirs, self.test_share, *draws, kind=kind)
+        return intervals.difference_interval(mine, theirs, self.test_share, kind=kind)
 
 
 def _number(value: float | None) -> float:

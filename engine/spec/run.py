@@ -15,6 +15,7 @@ from typing import Any
 from engine.errors import BadParameter, UnknownName
 from engine.spec import fields
 from engine.spec.fields import is_number
+from engine.spec.points import decode_points
 from engine.text import quote
 from engine.version import NUMERICS
 
@@ -75,7 +76,8 @@ class RunSpec:
 
     dataset, method: names in the catalog. data, params: their parameters (JSON-plain; `complete` fills in the defaults). folds:
     1 (one 60/20/20 split) or 2..10 (20% validation, the rest cut into test folds). seeds: 1..100; a seed redraws withheld rows,
-    validation, folds and initial weights. replicates = folds x seeds. seed: the number that all random streams derive from.
+    validation, folds and initial weights. replicates = folds x seeds. seed: the number that all random streams derive from. points:
+    minority rows added to the training rows of a points set (`engine.spec.points`).
     """
 
     dataset: str
@@ -86,8 +88,11 @@ class RunSpec:
     folds: int = 1
     seeds: int = 1
     seed: int = 0
+    points: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.points, str):
+            raise BadParameter(f"points must be text; got {type(self.points).__name__}.")
         for name, low, high in (("folds", 1, 10), ("seeds", 1, 100), ("seed", 0, 2**31 - 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
@@ -121,13 +126,18 @@ class RunSpec:
             *most, last = method["kinds"]
             kinds = f"{', '.join(most)} or {last}" if most else last
             raise BadParameter(f"{self.method} takes {kinds} data; {self.dataset} is of kind {kind}.")
+        if self.points:
+            if kind != "points":
+                raise BadParameter(f"{self.dataset}: points can be added to sets of points alone.")
+            decode_points(self.points)
         return self.with_(
             data=data, params=fields.check(method["fields"], {**default_params(method, kind), **self.params}, self.method)
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The spec, JSON-plain; `from_json` returns an equal spec."""
-        return dataclasses.asdict(self)
+        """The spec, JSON-plain; `from_json` returns an equal spec. Without added points it has no `points`."""
+        words = dataclasses.asdict(self)
+        return words if self.points else {name: value for name, value in words.items() if name != "points"}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> RunSpec:

@@ -12,6 +12,9 @@ CORRECTED_T = "95% corrected resampled t (Nadeau and Bengio)"
 INDEPENDENT = "95% t over independent draws"
 FIXED = "95% t over seeds; the test rows are the same for every seed"
 BOOTSTRAP = "95% stratified bootstrap of the test rows"
+"""The interval of one split in results of earlier versions."""
+BAYESIAN = "95% Bayesian bootstrap of the test rows, with one prior row a class"
+"""The interval of one split: of three, the one whose simulated coverage is nearest to 95% (`engine.papers.coverage`)."""
 NONE = "no interval"
 
 
@@ -77,6 +80,28 @@ def percentile_interval(value: float, draws: np.ndarray) -> Interval:
     return Interval(float(value), min(float(low), float(value)), max(float(high), float(value)), 1, BOOTSTRAP)
 
 
+def draw_interval(
+    value: float, draws: np.ndarray, bounds: tuple[float, float] = (-np.inf, np.inf), kind: str = BAYESIAN
+) -> Interval:
+    """95% interval of one replicate's value from draws: their quantiles. NaN draws are left out. kind: its name.
+
+    An end equals the value only where that is the end of `bounds`. Where fewer than 2.5% of the draws lie beyond the value, that end is
+    as far from it as the other one, cut to `bounds`. Draws that are all alike say nothing: there is no interval.
+    """
+    kept = np.asarray(draws, dtype=float)
+    kept = kept[np.isfinite(kept)]
+    if len(kept) < 2 or not np.isfinite(value) or kept.min() == kept.max():
+        return Interval(float(value), float("nan"), float("nan"), 1, NONE)
+    value = float(value)
+    low, high = (float(q) for q in np.quantile(kept, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2]))
+    if low == high:
+        low, high = float(kept.min()), float(kept.max())
+    below, above = value - low, high - value
+    low = low if below > 0 else value - above
+    high = high if above > 0 else value + below
+    return Interval(value, max(low, bounds[0]), min(high, bounds[1]), 1, kind)
+
+
 def difference_interval(
     values: np.ndarray,
     other: np.ndarray,
@@ -86,8 +111,14 @@ def difference_interval(
     *,
     kind: str = CORRECTED_T,
 ) -> Interval:
-    """Paired difference `values - other` on common replicates. A single replicate uses bootstrap draws of the same test rows."""
+    """Paired difference `values - other` on common replicates. A single replicate uses draws of the same test rows.
+
+    kind: the name of the interval. That of one replicate is BOOTSTRAP or BAYESIAN, as the draws are.
+    """
     delta = np.asarray(values, dtype=float) - np.asarray(other, dtype=float)
     if len(delta) == 1 and draws is not None and other_draws is not None:
-        return percentile_interval(float(delta[0]), np.asarray(draws) - np.asarray(other_draws))
+        gap = np.asarray(draws) - np.asarray(other_draws)
+        return (
+            percentile_interval(float(delta[0]), gap) if kind == BOOTSTRAP else draw_interval(float(delta[0]), gap, kind=kind)
+        )
     return corrected_t(delta, test_share, bounds=None, kind=kind)

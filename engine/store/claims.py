@@ -65,7 +65,7 @@ class Claims(Part):
     def should_yield(self, id: str, *, attempt: int) -> bool:
         """Whether this running sweep cell should stop so that a queued interactive job can start."""
         cell = sa.select(JOBS.c.id).where(is_running(id, attempt), JOBS.c.cancel == 0, JOBS.c.priority >= PRIORITY_SWEEP)
-        urgent = sa.select(JOBS.c.id).where(JOBS.c.state == "queued", JOBS.c.priority < PRIORITY_SWEEP)
+        urgent = sa.select(JOBS.c.id).where(JOBS.c.state == "queued", JOBS.c.priority < PRIORITY_SWEEP, JOBS.c.kind.in_(KINDS))
         with self.database.reading() as connection:
             return bool(connection.execute(sa.select(sa.and_(cell.exists(), urgent.exists()))).scalar())
 

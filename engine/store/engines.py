@@ -25,6 +25,7 @@ class EngineInfo:
 
     device: the one `auto` would take, as a worker reported it ('' while none has). devices: those that can be asked for.
     slots: runs at a time; ready: workers that are up; busy: slots in use. trouble: why its workers do not start, '' while they do.
+    previews: whether it computes previews, in a worker beside the slots.
     """
 
     id: str
@@ -39,6 +40,7 @@ class EngineInfo:
     busy: int = 0
     memory_mb: float = 0.0
     trouble: str = ""
+    previews: bool = False
 
     def alive(self, now: float | None = None, limit: float = STALE) -> bool:
         """Whether the heartbeat lies within `limit` seconds of `now`, on either side, since a clock may be set back."""

@@ -23,6 +23,9 @@ from engine.store.schema import ARTIFACTS, BOOKMARKS, JOB_TABLES, JOBS
 from engine.text import quote
 
 KINDS = ("run", "embed", "profile", "compare")
+"""What waits for one of the engine's slots."""
+PREVIEW = "preview"
+"""A job beside the slots, in no list and no count; see `engine.store.previews`."""
 ACTIVE = ("queued", "running")
 STATES = (*ACTIVE, "done", "failed", "cancelled", "interrupted")
 PRIORITY_INTERACTIVE = 0
@@ -40,7 +43,7 @@ class Job:
     """A frozen copy of one row of the queue and record.
 
     kind: 'run' (spec: RunSpec.to_json()), 'embed' (spec: EmbedSpec.to_json(); fingerprint: its run's id), 'profile' (spec: see
-    `engine.spec.run.table_options`) or 'compare' (spec: `engine.spec.comparison.CompareSpec` as JSON). state: queued,
+    `engine.spec.run.table_options`), 'compare' (spec: `engine.spec.comparison.CompareSpec` as JSON) or PREVIEW. state: queued,
     running, done, failed, cancelled or interrupted. reason: one sentence for a person when failed, cancelled or interrupted,
     else ''. owner: None = anyone may see it. priority: 0 goes first. device: auto, cpu or cuda. timeout_s: seconds of running
     allowed, None = no limit. attempt: from 1, raised each time it is queued again. done, total: the latest Progress (0, 0 before

@@ -19,6 +19,7 @@ from engine.store.jobs import (
     ACTIVE,
     CANCELLED,
     COLUMNS,
+    KINDS,
     PRIORITY_INTERACTIVE,
     PRIORITY_SWEEP,
     TURN,
@@ -176,7 +177,11 @@ class Queue(Part):
 
     def count_active(self) -> dict[str, int]:
         """{'queued': n, 'running': n}, everybody's."""
-        query = sa.select(JOBS.c.state, sa.func.count()).where(JOBS.c.state.in_(ACTIVE)).group_by(JOBS.c.state)
+        query = (
+            sa.select(JOBS.c.state, sa.func.count())
+            .where(JOBS.c.state.in_(ACTIVE), JOBS.c.kind.in_(KINDS))
+            .group_by(JOBS.c.state)
+        )
         with self.database.reading() as connection:
             counts = {state: int(n) for state, n in connection.execute(query)}
         return {state: counts.get(state, 0) for state in ACTIVE}
@@ -186,14 +191,17 @@ class Queue(Part):
         this = JOBS.alias("this")
         before = sa.tuple_(*(JOBS.c[n] for n in TURN)) < sa.tuple_(*(this.c[n] for n in TURN))
         query = sa.select(sa.func.count()).select_from(JOBS, this)
-        query = query.where(this.c.id == id, this.c.state == "queued", JOBS.c.state == "queued", before)
+        waiting = sa.and_(JOBS.c.state == "queued", JOBS.c.kind.in_(KINDS))
+        query = query.where(this.c.id == id, this.c.state == "queued", waiting, before)
         with self.database.reading() as connection:
             return int(connection.execute(query).scalar_one())
 
     def list_queued(self, owner: str | None, limit: int = 20) -> list[tuple[int, Job]]:
         """(how many go before it, job) of those queued that `owner` may see, in order."""
         turn = sa.func.row_number().over(order_by=[JOBS.c[name] for name in TURN])
-        queued = sa.select(JOBS.c.id, (turn - 1).label("before")).where(JOBS.c.state == "queued").subquery()
+        queued = (
+            sa.select(JOBS.c.id, (turn - 1).label("before")).where(JOBS.c.state == "queued", JOBS.c.kind.in_(KINDS)).subquery()
+        )
         query = sa.select(queued.c.before, *COLUMNS).join(queued, queued.c.id == JOBS.c.id)
         query = query.where(visible_to(owner)).order_by(queued.c.before).limit(limit)
         with self.database.reading() as connection:

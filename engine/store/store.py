@@ -15,6 +15,7 @@ from engine.store.events import Events
 from engine.store.forgetting import Forgetting
 from engine.store.library import Library
 from engine.store.maps import Maps
+from engine.store.previews import Previews
 from engine.store.queue import Queue
 from engine.store.requests import Requests
 from engine.store.results import Results
@@ -25,6 +26,7 @@ from engine.store.uploads import Uploads
 class Store(
     Queue,
     Claims,
+    Previews,
     Events,
     Results,
     Artifacts,

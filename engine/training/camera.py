@@ -8,7 +8,7 @@ rows' features (`Camera.show_features`), and the surface is the network's last l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -26,16 +26,36 @@ MOST_REAL = 1500
 MOST_MINORITY = 1000
 """Most real minority rows drawn where the majority needs the rest of MOST_REAL; otherwise all of them are drawn."""
 MOST_SYNTHETIC = 300
+MOST_FAINT = 300
+"""Most validation rows that are shown faintly."""
 EVERY_OTHER = 4
 """Replicates after the first are recorded at every fourth frame, since they are viewed less."""
 
 
-class Camera:
-    """Records about `frames` frames of a run, more of them at the start of a phase (frame i of n at (i/n)^2 of its steps)."""
+DELTA = 0.02
+"""Path in sd that the median point walks between two frames, at first."""
+CHECKS = 400
+"""Times that the path is looked at in a phase, at most."""
 
-    def __init__(self, task: Task, frames: int = 100) -> None:
+
+class Camera:
+    """Records a run: frame i of a phase's n at (i/n)^2 of its steps, so that no two lie more than 2% of the run's steps apart with 100,
+    and a frame when the first replicate's median point has walked `delta` since the last one.
+
+    The other replicates of the stack are recorded at every fourth of these frames. frames: of a run's film. Above that number every
+    second one is dropped from it and delta doubles, or becomes the distance at which the others then lie (`thin`); who watches live has
+    seen them. The first frame of a phase and the one of the chosen epoch stay. by_distance: False for the frames by steps alone.
+    """
+
+    def __init__(self, task: Task, frames: int = 100, *, by_distance: bool = True) -> None:
         self.task = task
         self.frames = frames
+        self.delta = DELTA
+        self.path = _Path() if by_distance and task.replicates[0].number == 0 else None
+        self.walked: list[float] = []
+        self.in_phase = 0
+        self.lasting: set[int] = set()
+        self.dropped: set[int] = set()
         self.rows, self.features = task.train, False
         self.views: list[View] = []
         self.scenes: list[Scene] = []
@@ -75,6 +95,8 @@ class Camera:
     def track_points(self, rows: Rows, current: Callable[[], Tensor]) -> None:
         """Shows synthetic rows from the next frame on: `rows` are their start, `current()` [R, n, D] their current places."""
         self.start, self.current = replace(rows, x=rows.x.clone()), current
+        if self.path is not None and self.views:
+            self.path = _Path(int(rows.mask[0].sum()))
         self.drawn = []
         self.opened = False
         for r, view in enumerate(self.views):
@@ -97,18 +119,59 @@ class Camera:
         if not self.views:
             return
         if phase != self.phase:
-            self.phase, self.taken = phase, 0
+            self.phase, self.taken, self.in_phase = phase, 0, 0
         count = max(1, round(self.frames * self.share))
-        if taken >= planned * (self.taken / count) ** 2 and self.taken <= count:
-            while self.taken <= count and taken >= planned * (self.taken / count) ** 2:
-                self.taken += 1
-            yield from self.record_final_frame(net, phase, epoch, step, score, everyone=(self.taken - 1) % EVERY_OTHER == 0)
+        due = taken >= planned * (self.taken / count) ** 2 and self.taken <= count
+        while self.taken <= count and taken >= planned * (self.taken / count) ** 2:
+            self.taken += 1
+        walked = 0.0 if due else self._measure_path(taken, planned)
+        if not due and not walked >= self.delta:
+            return
+        if self.path is not None:
+            self.path.begin(self.current)
+        self.in_phase += 1
+        number = len(self.walked)
+        yield from self.record_final_frame(
+            net, phase, epoch, step, score, everyone=(self.in_phase - 1) % EVERY_OTHER == 0, lasting=self.in_phase == 1
+        )
+        if len(self.walked) > number:
+            self.walked[-1] = walked
+            self._drop_some()
+
+    def _measure_path(self, taken: int, planned: int) -> float:
+        """How far the median point has walked since the last frame, 0 where this step does not look."""
+        if self.path is None or self.current is None or taken % max(1, planned // CHECKS):
+            return 0.0
+        return self.path.measure(self.current)
+
+    def _drop_some(self) -> None:
+        """Drops every second frame from the film, and doubles delta, where it has more than `frames`."""
+        kept = [i for i in range(len(self.walked)) if i not in self.dropped]
+        if len(kept) <= self.frames:
+            return
+        self.dropped.update(i for i in kept[1::2] if i not in self.lasting)
+        usual = [self.walked[i] for i in kept if self.walked[i] > 0]
+        self.delta = 2 * max(self.delta, float(np.median(usual)) if usual else 0.0)
+
+    def thin(self, sent: Sequence[Frame]) -> list[Frame]:
+        """The frames of the film, of all that were sent of the run's first replicate, in order."""
+        return [frame for i, frame in enumerate(sent) if i not in self.dropped]
 
     @torch.no_grad()
     def record_final_frame(
-        self, net: Net, phase: str, epoch: int | Tensor, step: int, score: Tensor, *, everyone: bool = True
+        self,
+        net: Net,
+        phase: str,
+        epoch: int | Tensor,
+        step: int,
+        score: Tensor,
+        *,
+        everyone: bool = True,
+        lasting: bool = True,
     ) -> Iterator[Event]:
-        """Yields a frame of every replicate now, or of the run's first one alone. epoch: one number, or one per replicate [R]."""
+        """Yields a frame of every replicate now, or of the run's first one alone. epoch: one number, or one per replicate [R]. lasting:
+        whether the film keeps it.
+        """
         if not self.frames:
             return
         if not self.views:
@@ -120,6 +183,9 @@ class Camera:
         count = len(self.views) if everyone else 1 if task.replicates[0].number == 0 else 0
         if not count:
             return
+        if task.replicates[0].number == 0:
+            self.lasting |= {len(self.walked)} if lasting else set()
+            self.walked.append(0.0)
         grid = torch.from_numpy(np.stack([v.grid for v in self.views[:count]])).to(task.device, task.dtype)
         some = net.first(count)
         minority = 1 - (some.head(grid) if self.features else some(grid)).softmax(-1)[..., task.largest]
@@ -137,6 +203,31 @@ class Camera:
             yield Frame(task.replicates[r].number, phase, at, step, scores[r], points, moved, surface[r])
 
 
+class _Path:
+    """How far each of `count` points of the first replicate walks, looked at now and then. Costs nothing while they stand."""
+
+    def __init__(self, count: int = 0) -> None:
+        self.count = count
+        self.source: Tensor | None = None
+        self.seen: Tensor | None = None
+        self.walked: Tensor | None = None
+
+    def begin(self, current: Callable[[], Tensor] | None) -> None:
+        """Begins again at the points' places now."""
+        self.source, self.walked = None if current is None else current(), None
+        self.seen = None if self.source is None else self.source[0, : self.count].clone()
+
+    def measure(self, current: Callable[[], Tensor]) -> float:
+        """The median path since `begin`, in sd; NaN where points have diverged, or there are none."""
+        source = current()
+        if source is self.source or not self.count:
+            return 0.0
+        now = source[0, : self.count].clone()
+        step = (now - (now if self.seen is None else self.seen)).norm(dim=1)
+        self.source, self.seen, self.walked = source, now, step if self.walked is None else self.walked + step
+        return float(self.walked.median())
+
+
 def _scene(task: Task, rows: Rows, r: int, view: View, features: bool) -> Scene:
     x, y = rows_of(rows, r)
     replicate, plane = task.replicates[r], view.plane
@@ -149,17 +240,28 @@ def _scene(task: Task, rows: Rows, r: int, view: View, features: bool) -> Scene:
     kept = np.sort(np.concatenate([rare, common])[:MOST_REAL])
     own = ("feature 1", "feature 2") if features else task.features
     kind = "feature PC" if features else "PC"
+    data_centre = data_half = None
+    if task.kind == "points" and task.units and plane.exact and not features:
+        mean, sd = task.units[r]
+        data_centre, data_half = _pair(mean + sd * view.centre), _pair(sd * view.half)
     names = (*own, "")[:2] if plane.exact else [f"{kind} {i + 1} ({share:.0%})" for i, share in enumerate(plane.share)]
     return Scene(
         replicate=replicate.number,
         points=view.to_int16(x[kept]),
         labels=y[kept].astype(np.uint8),
-        centre=(float(view.centre[0]), float(view.centre[1])),
-        half=(float(view.half[0]), float(view.half[1])),
+        centre=_pair(view.centre),
+        half=_pair(view.half),
         share=1.0 if plane.exact else sum(plane.share),
         exact=plane.exact,
         axes=(names[0], names[1]),
         classes=task.classes,
         parents=np.zeros((0, 2), np.int16),
         parent_labels=np.zeros(0, np.uint8),
+        data_centre=data_centre,
+        data_half=data_half,
+        faint=view.to_int16(task.faint[r][:MOST_FAINT]) if task.faint and not features else np.zeros((0, 2), np.int16),
     )
+
+
+def _pair(values: np.ndarray) -> tuple[float, float]:
+    return float(values[0]), float(values[1])

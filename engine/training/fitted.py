@@ -29,13 +29,13 @@ class Fitted:
     """A trained network at the epoch chosen on validation, and the synthetic rows it was trained with, if any.
 
     epoch [R]: the chosen epoch of the last phase, from 1. embedded: synthetic rows among the features of `net`, x [R, n, H].
-    enemies [R, n]: the row of another class that each synthetic row was drawn towards, as its number among the training rows,
-    -1 for none. earlier: the network before its head, or all of it, was trained again.
+    lines [R, n, 3]: base and partner of each synthetic row, as numbers among the training rows, and its share of the way from one to
+    the other; -1 on padding. earlier: the network before its head, or all of it, was trained again.
     """
 
     net: Net
     epoch: torch.Tensor
     synthetic: Synthetic | None = None
     embedded: Rows | None = None
-    enemies: torch.Tensor | None = None
+    lines: torch.Tensor | None = None
     earlier: Net | None = None

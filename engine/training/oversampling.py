@@ -26,15 +26,15 @@ DANGER = "in danger, that is with enough rows of other classes near it but not o
 
 @dataclass(frozen=True)
 class Sampled:
-    """Rows to train on (the old ones, then the new), the new ones alone, and the enemy of each.
+    """Rows to train on (the old ones, then the new), the new ones alone, and the line that each lies on.
 
-    rows: the given rows, relabelled where the sampler does that. new: None where no row is needed. enemies [R, n]: the row of
-    another class that a new row was drawn towards, as its number among the old rows; -1 for none.
+    rows: the given rows, relabelled where the sampler does that. new: None where no row is needed. lines [R, n, 3]: base
+    and partner of a new row, as numbers among the old rows, and its share of the way between them; -1 on padding.
     """
 
     rows: Rows
     new: Rows | None = None
-    enemies: Tensor | None = None
+    lines: Tensor | None = None
 
 
 @torch.no_grad()
@@ -49,7 +49,7 @@ def oversample(
     SMOTE replaced the sampler; both appear in notes.
     """
     real = Rows(real.x, real.y.clone(), real.mask, weight=real.weight)
-    parts, towards, instead = [], [], set()
+    parts, lines, instead = [], [], set()
     last = time.monotonic()
     for r, replicate in enumerate(task.replicates):
         x, y = real.x[r][real.mask[r]], real.y[r][real.mask[r]]
@@ -57,8 +57,7 @@ def oversample(
         wanted = {c: round(share * (max(counts) - n)) for c, n in enumerate(counts) if n}
         drawn = draw(x, y, wanted, numpy_stream(task.seed, "points", replicate.seed, replicate.fold))
         parts.append((drawn.x, drawn.y))
-        enemy = torch.where(y[drawn.other] != y[drawn.base], drawn.other, -1)
-        towards.append((enemy.unsqueeze(1), drawn.y))
+        lines.append((torch.stack([drawn.base.double(), drawn.other.double(), drawn.step.double()], 1), drawn.y))
         instead |= set(drawn.instead.values())
         if drawn.relabelled is not None:
             real.y[r, : len(y)] = drawn.relabelled
@@ -69,8 +68,8 @@ def oversample(
         yield Note(f"A class has no {thing} {near}, so its new rows were made by SMOTE.", "warning")
     if "copies" in instead:
         yield Note("A class with a single training row has no neighbour to lie towards: it was repeated instead.", "warning")
-    new, enemies = pad(parts), pad(towards)
-    return Sampled(append(real, new), new, torch.where(enemies.mask, enemies.x.squeeze(2), -1))
+    new, along = pad(parts), pad(lines)
+    return Sampled(append(real, new), new, torch.where(along.mask.unsqueeze(2), along.x, -1.0))
 
 
 def explain_machine(sampled: Sampled, task: Task, most: int) -> Generator[Event, None, None]:

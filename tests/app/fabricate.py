@@ -179,8 +179,18 @@ def features(classes: int = 10, images: bool = True, seed: int = 0) -> dict[str,
     }
     out |= {"row": np.where(part < 2, np.arange(len(y)), -1), "enemy": enemy.astype(np.int32)}
     out["size"] = np.array([12406, 10 * classes, 37594])
+    made, base = part == 2, (20 * y + 1).astype(np.int32)
+    out["base"] = np.where(made, base, -1)
+    out["partner"] = np.where(made, np.where(enemy >= 0, enemy, base + 1), -1).astype(np.int32)
+    out["step"] = np.where(made, np.linspace(0, 1, len(y)), np.nan).astype(np.float32)
     if images:
         out["thumbs"] = rng.integers(0, 256, (30 * classes, 8, 8, 1), dtype=np.uint8)
+    else:
+        out["cells"] = rng.integers(0, 2, (30 * classes, 3)).astype(np.float32)
+        out["columns"], out["levels"] = (
+            np.array(["length", HOSTILE[0], "colour"]),
+            np.array(json.dumps([[], [], ["red", HOSTILE[1]]])),
+        )
     return out
 
 

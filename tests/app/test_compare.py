@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from html import unescape
 from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from app.charts.cost import Point
-from app.charts.recovered import Share
 from app.frame.pieces import find_pieces
-from app.views.compare import plan, ratio, sweep_words
+from app.views.compare import differences, numbers, pair, plan, ratio, sweep_words
 from app.views.compare import view as compare
-from app.words.text import escape
+from app.words import compare as texts
 from engine.report import sweep_code
+from engine.spec.result import METRICS
 from engine.spec.run import find_entry
 from engine.store import Store
 from engine.store.schema import JOBS
@@ -61,6 +60,22 @@ def query(spec: SweepSpec = SPEC, **more: str) -> dict[str, str]:
     return spec.to_query() | more
 
 
+def html(page: AppTest) -> str:
+    return "".join(h.proto.body for h in page.get("html"))
+
+
+def heading(page: AppTest) -> str:
+    """The page's only h1."""
+    found = re.findall(r"<h1[^>]*>(.*?)</h1>", html(page))
+    assert len(found) == 1
+    return unescape(found[0])
+
+
+def marks(page: AppTest) -> str:
+    """The HTML of the pictures whose marks can be pressed."""
+    return "".join(p.proto.json for p in page.get("bidi_component") if '"html"' in p.proto.json).replace('\\"', '"')
+
+
 def kept(page: AppTest) -> dict[str, str]:
     return {name: value[0] if isinstance(value, list) else value for name, value in page.query_params.items()}
 
@@ -70,50 +85,100 @@ def kept(page: AppTest) -> dict[str, str]:
 
 def test_a_first_visit_has_a_plan_that_can_be_started(look: Look, store: Store) -> None:
     page = look()
-    said = words(page)
-    assert "The plan" in said and "What should I use, when?" in said
-    assert escape("No engine is alive")[:9] in said
+    assert heading(page) == texts.TITLE and texts.EMPTY in words(page)
     spec = plan.first_plan(fabricate.catalog())
-    assert kept(page) == query(spec, view="ratio")
+    assert kept(page) == {}, "a bare address stays bare, so that one step back leaves the page"
     assert not spec.impossible(fabricate.catalog()) and {"moons"} <= set(spec.datasets)
-    page.button(key="compare.missing").click().run()
+    runs = len(spec.cells(fabricate.catalog()))
+    assert page.button(key="run").label == f"Run {runs} runs"
+    page.button(key="run").click().run()
     assert not page.exception
     jobs = store.jobs(limit=100)
     assert {job.id for job in jobs} == {cell.id for cell in spec.cells(fabricate.catalog())}
     assert {job.state for job in jobs} == {"queued"} and {job.priority for job in jobs} == {10}
-    assert "time left is known after the first cell" in page.get("progress")[0].proto.text
+    assert heading(page) == f"Training {runs} runs. 0 of {runs}." and page.button(key="run").disabled
+    assert "waits" in marks(page), "dots have their places before they are there"
     page.button(key="compare.cancel").click().run()
     assert {job.state for job in store.jobs(limit=100)} == {"cancelled"}
 
 
+def test_an_empty_page_shows_the_recorded_sweep_by_that_name(look: Look, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(store)
+    card = {"page": "compare", "name": "sweep", "words": SPEC.to_query(), "jobs": []}
+    monkeypatch.setattr("app.session.recorded.read_cards", lambda: [card])
+    page = look()
+    assert texts.EXAMPLE in html(page) and "SMOTE" in heading(page) and kept(page) == {}
+    assert page.multiselect(key="plan.datasets").value == list(plan.first_plan(fabricate.catalog()).datasets)
+
+
 def test_the_plan_is_the_form_and_the_form_is_the_address(look: Look) -> None:
-    page = look(**query(view="heat", metric="f1"))
+    page = look(**query(tab="ratio", metric="f1"))
     assert page.multiselect(key="plan.datasets").value == ["moons", "glass2"]
-    assert page.session_state["plan.protocol"] == plan.CUSTOM
+    assert page.session_state["plan.protocol"] == texts.CUSTOM
     page.multiselect(key="plan.datasets").set_value(["moons"]).run()
-    assert kept(page)["datasets"] == "moons" and kept(page)["view"] == "heat" and kept(page)["metric"] == "f1"
+    assert kept(page)["datasets"] == "moons" and kept(page)["tab"] == "ratio" and kept(page)["metric"] == "f1"
     page.multiselect(key="plan.methods").set_value([]).run()
     assert "Choose at least one method" in words(page) and page.button(key="run").disabled
+
+
+def test_a_changed_plan_leaves_what_is_shown_and_offers_to_run(look: Look, store: Store) -> None:
+    filled(store)
+    page = look(**query())
+    said = heading(page)
+    page.pills(key="plan.ratios").set_value([10.0, 20.0, 25.0]).run()
+    more = replace(SPEC, ratios=(10.0, 20.0, 25.0))
+    lacking = len(more.cells(fabricate.catalog())) - len(SPEC.cells(fabricate.catalog()))
+    assert "shown: 2 datasets, 2 ratios" in html(page) and page.button(key="run-stale").label == f"Run {lacking} runs"
+    assert heading(page) == said and kept(page) == query(), "heading and address are of what is drawn"
+    page.button(key="run-stale").click().run()
+    assert not page.exception and kept(page) == query(more) and "shown:" not in html(page)
+    assert heading(page).startswith("Training")
+    page.pills(key="plan.ratios").set_value([20.0]).run()
+    assert kept(page)["ratios"] == "20" and "shown:" not in html(page), "all of it is done: it is shown at once"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"datasets": ("moons",)}, "1 dataset"),
+        ({"datasets": ("moons", "wine")}, "Wine"),
+        ({"methods": ("smote", "focal", "explicit-gradient")}, "3 methods"),
+        ({"ratios": (20.0, 30.0)}, "30:1"),
+        ({"seeds": 5}, "10 replicates"),
+        ({"seed": 3}, "seed 3"),
+        ({"where": "train"}, texts.OTHER_ROWS),
+        ({}, ""),
+    ],
+)
+def test_the_form_says_what_it_has_that_the_shown_plan_has_not(change: dict[str, Any], said: str) -> None:
+    assert plan.describe_change(replace(SPEC, **change), SPEC, fabricate.catalog()) == said
+
+
+def test_enter_in_a_picker_adds_one_entry(look: Look) -> None:
+    page = look()
+    for key in ("plan.datasets", "plan.methods"):
+        assert page.multiselect(key=key).proto.select_all == 0, "'Select all' would be the marked entry"
 
 
 def test_what_cannot_be_is_said_and_left_out(look: Look) -> None:
     page = look(**query(SweepSpec(("glass2", "digits"), ("smote",), (20.0, 400.0), folds=4, seeds=1)))
     said = words(page)
-    assert "Left out, since it cannot be" in said and "400:1" in said.replace("\\", "")
+    assert any(e.label.startswith("Left out: ") for e in page.expander) and "400:1" in said.replace("\\", "")
     assert "smote takes tabular or points data" in said.replace("\\", "")
 
 
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
-        ({"view": "<b>x</b>"}, "asks for the view"),
-        ({"metric": "accuracy"}, "asks for the measure"),
+        ({"tab": "<b>x</b>"}, "unknown tab"),
+        ({"view": "<b>x</b>"}, "unknown tab"),
+        ({"metric": "accuracy"}, "unknown measure"),
         ({"datasets": "nowhere"}, "nowhere"),
         ({"ratios": "5,x"}, "not a number"),
         ({"ratios": "0.1"}, "0.1"),
         ({"folds": "99"}, "folds"),
-        ({"methods": ",".join(["smote"] * 3), "run": "<img>"}, "16 of the letters"),
-        ({"colour": "red"}, "means nothing here"),
+        ({"methods": ",".join(["smote"] * 3), "run": "<img>"}, "no name of a run"),
+        ({"colour": "red"}, "unknown word"),
         ({"at": "moons@<img>"}, "no cell of its plan"),
         ({"curves": "0123456789abcdef,<b>"}, "no cell of its plan"),
     ],
@@ -127,85 +192,139 @@ def test_a_bad_address_is_said_and_something_is_shown(look: Look, bad: dict[str,
     assert not page.warning and kept(page)["where"] == "train"
 
 
+def test_older_links_open_the_tab_of_today(look: Look, store: Store) -> None:
+    filled(store)
+    assert kept(look(**query(view="heat", cell="0" * 16))) == query()
+    assert kept(look(**query(view="share"))) == query(tab="numbers")
+    assert kept(look(**query(view="cost"))) == query(tab="cost")
+    assert kept(look(view="pair")) == {"tab": "pair"}
+
+
 # ---- with results
 
 
-@pytest.mark.parametrize("view", [v for v in VIEWS if v != "pair"])
-def test_every_view_has_words_numbers_and_a_reading(look: Look, store: Store, view: str) -> None:
+@pytest.mark.parametrize("tab", [v for v in VIEWS if v not in ("pair", "ranks")])
+def test_every_tab_has_one_heading_and_comes_back_by_its_address(look: Look, store: Store, tab: str) -> None:
     filled(store)
-    page = look(**query(view=view))
-    said = words(page)
-    assert "What to use, when" in said
-    assert "**SMOTE** is better than plain training" in said
+    address = query(**({} if tab == "differences" else {"tab": tab}))
+    page = look(**address)
+    assert heading(page) == "SMOTE beats plain training on 2 of 2 datasets."
     shown = charts(page)
-    assert len(shown) == (2 if view == "ratio" else 1) and all(c.alt for c in shown)
-    size = sum(len(c.figure.spec) if hasattr(c, "figure") else len(c.spec) for c in shown)
-    assert size < 300_000
-    assert kept(page) == query(view=view)
+    assert len(shown) == {"ratio": 2, "curves": 1}.get(tab, 0) and all(c.alt for c in shown)
+    assert sum(len(c.spec) for c in shown) < 300_000
+    assert kept(page) == address
     again = look(**kept(page))
-    assert words(again) == said
-    assert [c.alt for c in charts(again)] == [c.alt for c in shown]
+    assert words(again) == words(page) and marks(again) == marks(page)
+    assert not re.search(r"\[[+\u2212.\d]", words(page)), "no bracket in running text"
 
 
-def test_it_says_where_a_method_stops_helping(look: Look, store: Store) -> None:
+def test_a_dot_is_filled_where_holm_leaves_zero_out(store: Store) -> None:
     filled(store)
-    said = words(look(**query(view="ratio")))
-    assert "helps up to 20:1, no gain found at 25:1" in said.replace("\\", "")
-    assert "cannot be told from plain training" in said or "helps" in said
+    records = table.build_table(store, SPEC, fabricate.catalog())
+    held = sweep_words.hold_intervals(records)
+    tested = sweep_words.list_tested(records)
+    assert len(held) == len(tested) == 8 and any(r["difference"]["better"] for r in tested)
+    for r in tested:
+        interval, level = held[r["run"]]
+        assert (interval.low > 0) == r["difference"]["better"] and (interval.high < 0) == r["difference"]["worse"]
+        assert level >= 0.95
+        said = differences.make_spot(r, held, {(r["dataset"], r["ratio"]): "x"}, "Average precision")
+        assert said.better is (True if r["difference"]["better"] else None) and said.press == r["run"]
+        assert (texts.BETTER in said.tip) == r["difference"]["better"] and "6 replicates" in said.tip
 
 
-def test_the_potential_is_drawn_and_never_ranked(look: Look, store: Store) -> None:
+def test_a_press_on_a_dot_opens_both_runs(look: Look, store: Store) -> None:
+    cells = filled(store)
+    page = look(**query(metric="f1"))
+    own, plain = (next(c for c in cells if (c.method, c.dataset, c.ratio) == (m, "moons", 20.0)) for m in ("smote", "ce"))
+    assert f'data-press="{own.id}"' in marks(page) and f'data-press="{plain.id}"' not in marks(page)
+    page.session_state["compare.open"] = "pair"  # what a press does: `context.open_view`
+    page.session_state["compare.chosen"] |= {"run": plain.id, "beside": own.id}
+    page.run()
+    assert kept(page) == query(metric="f1", tab="pair", run=plain.id, beside=own.id)
+    assert heading(page) == "SMOTE beats plain training."
+    page.session_state["compare.tab"] = VIEWS["differences"].PIECE.title
+    page.run()
+    assert SweepSpec.from_query(kept(page), fabricate.catalog()) == SPEC and kept(page) == query(metric="f1")
+
+
+def test_all_rows_are_drawn_and_never_ranked(look: Look, store: Store) -> None:
     filled(store)
-    assert any("not ranked" in c.alt for c in charts(look(**query(view="ratio"))))
-    ranked = charts(look(**query(view="ranks")))[0].alt
-    assert "Potential" not in ranked and "SMOTE" in ranked
+    assert any("All rows, not ranked" in c.alt for c in charts(look(**query(tab="ratio"))))
+    assert "potential" not in marks(look(**query()))
 
 
-def test_a_share_is_shown_only_where_there_is_one_to_recover(look: Look, store: Store) -> None:
+def test_ranks_offer_what_they_lack(look: Look, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(store)
-    said = words(look(**query(view="share"))).replace("\\", "")
-    assert "The most is recovered by" in said
-    filled(store, SweepSpec(("moons",), ("smote",), (5.0,), folds=2, seeds=3), level=LEVEL | {"potential": 0.4})
-    none = look(**query(SweepSpec(("moons",), ("smote",), (5.0,), folds=2, seeds=3), view="share"))
-    assert "does not clearly beat plain training" in words(none) and not charts(none)
+    monkeypatch.setattr("app.views.compare.offers.find_datasets", lambda *_: ["wine", "odd"])
+    page = look(**query(tab="ranks"))
+    assert "Ranks need 4 datasets. Add 2" in words(page)
+    button = page.button(key="compare.add.dataset")
+    assert button.label == texts.RANKS_ADD_DATASETS and not button.disabled
+    button.click().run()
+    page.run()
+    assert kept(page)["datasets"] == "moons,glass2,wine,odd" and store.jobs(states=("queued",), limit=99)
+    assert page.multiselect(key="plan.datasets").value == ["moons", "glass2", "wine", "odd"]
+    alone = look(**query(replace(SPEC, methods=("smote",)), tab="ranks"))
+    assert "Ranks need 3 methods. Add 1" in words(alone)
+
+
+def test_ranks_are_drawn_over_four_datasets(look: Look, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.views.compare.offers.RANKED_SETS", 2)
+    filled(store)
+    page = look(**query(tab="ranks"))
+    assert "Potential" not in charts(page)[0].alt and "All rows" not in charts(page)[0].alt and "SMOTE" in charts(page)[0].alt
+
+
+def test_one_ratio_offers_another(look: Look, store: Store) -> None:
+    one = replace(SPEC, ratios=(20.0,))
+    filled(store, one)
+    page = look(**query(one, tab="ratio"))
+    assert "Lines need 2 ratios. Add one" in words(page) and not charts(page)
+    assert page.button(key="compare.add.ratio").label == texts.RATIO_ADD
 
 
 def test_partly_done_and_failed(look: Look, store: Store) -> None:
     cells = filled(store, leave=("explicit-gradient",))
     missing = [cell for cell in cells if cell.method == "explicit-gradient"]
     fabricate.ended(store, missing[0].spec, "failed", f"Out of luck {fabricate.HOSTILE[0]} {fabricate.HOSTILE[1]}")
-    page = look(**query(view="heat"))
-    said = words(page)
-    assert "1 cell failed" in said and "Out of luck" in said
-    assert "<img" not in said.replace("\\<img", "") and "](https" not in said
-    text = page.get("plotly_chart")[0].proto.spec
-    assert "not run" in text and "failed" in text
-    assert "11 of 14 cells done" in page.get("progress")[0].proto.text or "done, 1 failed" in page.get("progress")[0].proto.text
-    page.button(key="compare.missing").click().run()
+    page = look(**query())
+    drawn = marks(page)
+    assert "1 failed" in html(page) and "Failed: Out of luck" in drawn and "<img" not in drawn
+    assert drawn.count('class="mark failed"') == 1 and drawn.count('class="mark waits"') == 3
+    assert page.button(key="run").label == "Run 4 runs"
+    frame = look(**query(tab="numbers")).dataframe[0].value
+    assert frame[texts.COLUMNS["state"]].str.startswith("Failed: Out of luck").sum() == 1
+    page.button(key="run").click().run()
     assert {job.id for job in store.jobs(states=("queued",), limit=50)} == {cell.id for cell in missing}
+
+
+def test_where_all_failed_the_heading_says_why(look: Look, store: Store) -> None:
+    for cell in SPEC.cells(fabricate.catalog()):
+        fabricate.ended(store, cell.spec, "failed", "No memory is left.")
+    assert heading(look(**query())) == "This run failed: No memory is left."
 
 
 def test_a_selection_is_in_the_address(look: Look, store: Store) -> None:
     cells = filled(store)
-    page = look(**query(view="cost"))
+    page = look(**query(tab="cost"))
     page.selectbox(key="compare.at").set_value("glass2@20").run()
-    assert kept(page)["at"] == "glass2@20" and "Glass 2" in charts(page)[0].alt + words(page)
-    page = look(**query(view="curves"))
+    assert kept(page)["at"] == "glass2@20"
+    page = look(**query(tab="curves"))
     picked = [c.id for c in cells if c.method == "smote"]
     page.multiselect(key="compare.curves").set_value(picked).run()
     assert kept(page)["curves"] == ",".join(picked)
     assert charts(page)[0].alt.count("SMOTE on") == len(picked)
-    page = look(**query(view="ratio", cell=picked[1]))
-    assert page.selectbox(key="compare.cell").value == picked[1]
     page.multiselect(key="plan.methods").set_value(["explicit-gradient"]).run()  # what the plan has no more is selected no more
-    assert "cell" not in kept(page) and not page.warning
+    assert "curves" not in kept(page) and not page.warning
 
 
 def test_another_measure(look: Look, store: Store) -> None:
     filled(store)
-    page = look(**query(view="heat"))
-    page.selectbox(key="compare.metric.pick").set_value("g_mean").run()
-    assert kept(page)["metric"] == "g_mean" and "G-mean" in charts(page)[0].alt
+    page = look(**query(metric="g_mean"))
+    assert "in g-mean" in marks(page).lower() and page.segmented_control(key="compare.metric.pick").value == "g_mean"
+    page.segmented_control(key="compare.metric.pick").set_value("f1").run()
+    assert kept(page)["metric"] == "f1" and "in F1" in marks(page)
 
 
 def test_hostile_names_are_shown_letter_by_letter(look: Look, store: Store) -> None:
@@ -217,30 +336,31 @@ def test_hostile_names_are_shown_letter_by_letter(look: Look, store: Store) -> N
             entry["title"] = fabricate.HOSTILE[1]
     store.publish_catalog(catalog)
     filled(store)
-    for view in VIEWS:
-        page = look(**query(view=view))
+    for tab in VIEWS:
+        page = look(**query(tab=tab))
         said = words(page)
         assert "<img" not in said.replace("\\<img", "") and "](https" not in said
         assert not re.search(r"(?<!\\)\*\*bold(?<!\\)\*\*", said)
+        assert "<img" not in marks(page)
         for c in page.get("plotly_chart"):
             assert "<img" not in c.proto.spec
 
 
 def test_the_view_is_back_when_the_page_is_opened_from_the_menu(look: Look, store: Store) -> None:
     filled(store)
-    page = look(**query(view="heat", metric="f1"))
+    page = look(**query(tab="ratio", metric="f1"))
     page._page_hash = calc_hash("papers")
     page.query_params.clear()
     page.run()
     page._page_hash = calc_hash("compare")
     page.query_params.clear()
     page.run()
-    assert not page.exception and kept(page) == query(view="heat", metric="f1")
-    assert page.multiselect(key="plan.datasets").value == list(SPEC.datasets) and len(charts(page)) == 1
+    assert not page.exception and kept(page) == query(tab="ratio", metric="f1")
+    assert page.multiselect(key="plan.datasets").value == list(SPEC.datasets) and len(charts(page)) == 2
 
 
 def test_sweeps_that_were_started_are_offered_again(look: Look, store: Store) -> None:
-    page = look(**query(view="ratio"))
+    page = look(**query(tab="ratio"))
     page.button(key="run").click().run()
     assert store.sweeps()[0].spec == SPEC.to_json()
     store.keep_sweep(SPEC.to_json() | {"datasets": ["nowhere"]})  # of a catalog that is gone
@@ -254,26 +374,12 @@ def test_sweeps_that_were_started_are_offered_again(look: Look, store: Store) ->
 def test_a_demonstration_starts_nothing(look: Look, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(store, leave=("smote",))
     monkeypatch.setenv("LAB_DEMO", "1")
-    page = look(**query(view="ratio"))
+    page = look(**query(tab="ratio"))
     assert page.button(key="run").disabled
-    assert not [b for b in page.button if b.key in ("compare.missing", "compare.cancel")]
+    assert not [b for b in page.button if b.key in ("run-stale", "compare.cancel")]
     assert charts(page) and "emonstration" in words(page)
-
-
-def leads(page: AppTest, label: str) -> str:
-    """The words of the address that the link of that label leads to."""
-    return next(e.proto.query_string for e in page.get("page_link") if e.proto.label == label)
-
-
-def test_the_link_to_two_runs_takes_the_sweep_along(look: Look, store: Store) -> None:
-    cells = filled(store)
-    own = next(c for c in cells if c.method == "smote")
-    page = look(**query(view="heat", metric="f1", cell=own.id))
-    words = {name: value[0] for name, value in parse_qs(leads(page, "Beside plain training")).items()}
-    pair = look(**words)
-    assert kept(pair)["view"] == "pair" and kept(pair)["beside"] == own.id
-    pair.segmented_control(key="compare.view").set_value("heat").run()
-    assert SweepSpec.from_query(kept(pair), fabricate.catalog()) == SPEC and kept(pair)["metric"] == "f1"
+    offered = look(**query(tab="ranks")).button(key="compare.add.dataset")
+    assert offered.disabled
 
 
 @pytest.mark.parametrize("where", ["all", "train"])
@@ -281,27 +387,25 @@ def test_curves_are_of_the_same_test_rows_where_only_training_rows_are_withheld(
     spec = replace(SPEC, where=where)
     cells = filled(store, spec)
     moons = [c.id for c in cells if (c.dataset, c.method) == ("moons", "smote")]
-    said = words(look(**query(spec, view="curves", curves=",".join(moons))))
-    assert len(moons) == 2 and ("All curves are on the same test rows" in said) == (where == "train")
+    said = words(look(**query(spec, tab="curves", curves=",".join(moons))))
+    assert len(moons) == 2 and (texts.CURVES_SAME in said) == (where == "train")
     glass = [c.id for c in cells if (c.dataset, c.method) == ("glass2", "smote")]
-    said = words(look(**query(spec, view="curves", curves=f"{moons[0]},{glass[0]}")))
-    assert f"heights compare within a dataset{' and ratio' if where == 'all' else ''} alone" in said
+    said = words(look(**query(spec, tab="curves", curves=f"{moons[0]},{glass[0]}")))
+    assert f"within one dataset{' and ratio' if where == 'all' else ''} only" in said
 
 
 def test_replicates_are_those_of_the_runs(look: Look, store: Store) -> None:
     spec = SweepSpec(("moons", "mnist"), ("ce",), (2.0,), folds=4, seeds=3)
     page = look(**query(spec))
-    assert "4 runs of 3 to 12 replicates" in words(page)
     page.button(key="run").click().run()
     offered = [e.proto.label for e in look().get("page_link")]
     assert any("MNIST" in label and "3 to 12 replicates" in label for label in offered)
-    assert "2 runs of 3 replicates" in words(look(**query(replace(spec, datasets=("mnist",)))))
 
 
 def test_stopping_says_whose_it_also_stops(look: Look, store: Store) -> None:
     page = look(**query())
     page.button(key="run").click().run()
-    assert "another sweep or a paper's table" in page.button(key="compare.cancel").help
+    assert "a paper's table" in page.button(key="compare.cancel").help
 
 
 # ---- two runs
@@ -310,40 +414,48 @@ def test_stopping_says_whose_it_also_stops(look: Look, store: Store) -> None:
 def test_two_runs_in_step(look: Look, store: Store) -> None:
     one = fabricate.done(store, fabricate.spec(method="smote", ratio=20.0, folds=2, seeds=3), ap=0.4)
     other = fabricate.done(store, fabricate.spec(method="ce", ratio=20.0, folds=2, seeds=3), ap=0.5)
-    page = look(view="pair", run=one.id, beside=other.id)
-    assert kept(page) == {"view": "pair", "run": one.id, "beside": other.id}
+    page = look(tab="pair", run=one.id, beside=other.id)
+    assert kept(page) == {"tab": "pair", "run": one.id, "beside": other.id}
+    assert heading(page) == "Plain training beats SMOTE."
     said = words(page)
-    assert "What differs" in said and "One scrubber" in said
-    frame = next(f.value for f in page.dataframe if "measure" in f.value.columns)
-    assert "difference" in frame.columns and len(frame) >= 10
-    players = page.get("bidi_component")
+    assert (texts.PAIR_PLANE in said) != (texts.PAIR_PLANES in said)
+    changed = next(f.value for f in page.dataframe if texts.SETTING_NAME in f.value.columns)
+    assert list(changed[texts.FIRST_RUN])[0] == "SMOTE"
+    players = [p for p in page.get("bidi_component") if '"group":"compare"' in p.proto.bytes.decode(errors="ignore")]
     assert len(players) == 2
-    assert all(b'"group":"compare"' in p.proto.bytes for p in players)
+    assert marks(page).count('class="row"') == len(METRICS), "every measure, on one scale"
 
 
 def test_two_runs_on_other_rows_are_not_subtracted(look: Look, store: Store) -> None:
     one = fabricate.done(store, fabricate.spec(method="ce", ratio=20.0))
     other = fabricate.done(store, fabricate.spec(method="ce", ratio=5.0))
-    page = look(view="pair", run=one.id, beside=other.id)
-    frame = next(f.value for f in page.dataframe if "measure" in f.value.columns)
-    assert "difference" not in frame.columns
-    assert "not tested on the same rows" in words(page)
+    page = look(tab="pair", run=one.id, beside=other.id)
+    assert texts.PAIR_OTHER_ROWS in words(page) and 'class="row"' not in marks(page)
+    assert heading(page) == texts.PAIR_TITLE
 
 
 def test_two_runs_one_absent_the_same_or_unfinished(look: Look, store: Store) -> None:
     one = fabricate.done(store, fabricate.spec(method="ce", ratio=20.0))
-    assert "There is no such run here" in look(view="pair", run=one.id, beside="0" * 16).error[0].value
-    assert "Both are the same run" in look(view="pair", run=one.id, beside=one.id).info[0].value
+    assert "There is no such run here" in look(tab="pair", run=one.id, beside="0" * 16).error[0].value
+    assert texts.PAIR_SAME in look(tab="pair", run=one.id, beside=one.id).info[0].value
     waits = fabricate.queued(store, fabricate.spec(method="smote", ratio=20.0))
-    page = look(view="pair", run=one.id, beside=waits.id)
-    assert "waiting" in " ".join(i.value for i in page.info)
-    assert "Choose two runs" in words(look(view="pair"))
+    page = look(tab="pair", run=one.id, beside=waits.id)
+    assert "Waiting" in " ".join(i.value for i in page.info)
+    assert texts.PAIR_CHOOSE in words(look(tab="pair"))
+
+
+def test_settings_have_the_names_of_the_forms() -> None:
+    catalog = fabricate.catalog()
+    one, other = fabricate.spec(method="smote", ratio=20.0), fabricate.spec(method="ce", ratio=20.0)
+    assert ("method", "SMOTE", "Plain training") in pair.list_changes(one, other, catalog)
+    slow = one.with_(params={"learning_rate": 0.01})
+    assert [row[0] for row in pair.list_changes(one.complete(catalog), slow.complete(catalog), catalog)] == ["learning rate"]
 
 
 def test_somebody_elses_run_reads_as_one_that_is_not_there(look: Look, store: Store) -> None:
     spec = fabricate.spec(method="smote", ratio=20.0)
     job = store.submit(spec, fingerprint="fp-moons", owner="x" * 43)
-    assert "There is no such run here" in look(view="pair", run=job.id, beside=job.id).error[0].value
+    assert "There is no such run here" in look(tab="pair", run=job.id, beside=job.id).error[0].value
 
 
 @pytest.mark.parametrize("words_of", ["[]", '{"dataset": "moons"}'])
@@ -352,7 +464,7 @@ def test_a_run_whose_words_cannot_be_read_is_left_out_and_told(look: Look, store
     other = fabricate.done(store, fabricate.spec(method="smote", ratio=20.0))
     with store.database.writing() as db:
         db.execute(JOBS.update().where(JOBS.c.id == other.id).values(spec=words_of))
-    page = look(view="pair", run=one.id, beside=other.id)
+    page = look(tab="pair", run=one.id, beside=other.id)
     assert len(page.error) == 1 and "spec" in page.error[0].value
     assert len(page.selectbox(key="compare.run").options) == 1
 
@@ -360,8 +472,8 @@ def test_a_run_whose_words_cannot_be_read_is_left_out_and_told(look: Look, store
 def test_a_run_that_cannot_be_loaded_is_told_once(look: Look, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = (fabricate.done(store, fabricate.spec(method=m, ratio=20.0)) for m in ("ce", "smote"))
     monkeypatch.setattr("app.run.panel.load_run", lambda *_, **__: (None, "It cannot be read."))
-    page = look(view="pair", run=one.id, beside=other.id)
-    assert [e.value for e in page.error] == ["It cannot be read."]
+    page = look(tab="pair", run=one.id, beside=other.id)
+    assert [e.value for e in page.error] == ["It cannot be read\\."]
 
 
 # ---- the sentences
@@ -373,52 +485,30 @@ def of_ranks(cells: Sequence[tuple[str, float]], p: float = 0.01) -> str:
     ]
     records += [{"dataset": "x", "ratio": at, "method": "a", "title": "A", "mean": None} for at in (5.0, 20.0)]  # not ranked
     found = {"friedman": {"p": p}, "sets": len(cells), "ranks": {"a": 1.0, "b": 2.0, "ce": 3.0}, "cliques": []}
-    return sweep_words.describe_ranks(found, records)
+    return " ".join(sweep_words.describe_ranks(found, records))
 
 
 def test_ranks_over_ratios_of_one_dataset_are_taken_with_care() -> None:
     shared, apart = of_ranks([("d", 5.0), ("d", 20.0), ("e", 5.0)]), of_ranks([("d", 5.0), ("e", 20.0)])
-    assert "p may be too small" in shared and "not independent" in shared and "on data like these" not in shared
-    assert "Begin with it on data like these" in apart and "too small" not in apart
-    alone = of_ranks([("d", 5.0), ("d", 20.0)])
-    assert "about that dataset alone" in alone and "p may be too small" in alone and "on data like these" not in alone
-    assert "too small" in of_ranks([("d", 5.0), ("d", 20.0), ("e", 5.0)], p=0.5)
+    assert texts.RANKS_SHARED in shared and "A ranks first, alone." in apart and "too small" not in apart
+    assert texts.RANKS_ONE_SET in of_ranks([("d", 5.0), ("d", 20.0)])
+    assert "show no difference" in of_ranks([("d", 5.0), ("e", 5.0)], p=0.5)
+    assert "ranks first" not in of_ranks([("d", 5.0), ("e", 5.0)], p=0.5)
 
 
 def test_one_method_alone_is_no_bargain() -> None:
     plain_ce, best = Point("ce", "Plain", 2.0, 0.4, 0.3, 0.5), Point("smote", "SMOTE", 1.0, 0.5, 0.4, 0.6)
-    oracle = Point("potential", "Potential", 9.0, 0.9, 0.8, 1.0, oracle=True)
-    assert (
-        sweep_words.describe_cost([plain_ce, oracle], 3)
-        == "Plain is alone here so far: there is nothing to hold its seconds against."
-    )
-    assert "so far" not in sweep_words.describe_cost([plain_ce], 0)
-    assert "highest mean so far: nothing else that is done is worth" in sweep_words.describe_cost([plain_ce, best], 1)
-    assert sweep_words.describe_cost([plain_ce, best], 0).endswith("nothing else is worth its seconds here.")
-    assert "highest mean so far, for" in sweep_words.describe_cost([replace(plain_ce, seconds=0.5), best], 1)
-    assert sweep_words.describe_cost([oracle], 1) == "No method is done here yet."
+    oracle = Point("potential", "All rows", 9.0, 0.9, 0.8, 1.0, oracle=True)
+    assert sweep_words.describe_cost([plain_ce, oracle]) == "Plain is the only one done here."
+    assert sweep_words.describe_cost([plain_ce, best]) == "SMOTE is the fastest and has the highest mean."
+    slower = sweep_words.describe_cost([replace(plain_ce, seconds=0.5), best])
+    assert slower.startswith("SMOTE has the highest mean and takes 2.0 times") and slower.endswith(texts.COST_OVERLAP)
+    assert sweep_words.describe_cost([oracle]) == ""
 
 
-def test_no_share_is_called_the_most_that_may_be_nothing() -> None:
-    worse = Share("smote", "SMOTE", "D, 5:1", -0.12, -0.5, 0.2)
-    assert "SMOTE" not in sweep_words.describe_shares([worse], 0) and "told from nothing" in sweep_words.describe_shares(
-        [worse], 0
-    )
-    wide, sure = replace(worse, label="Wide", mean=0.9, low=-0.1, high=2.0), replace(worse, label="Sure", mean=0.3, low=0.1)
-    assert sweep_words.describe_shares([worse, sure], 0).startswith("The most is recovered by Sure")
-    assert sweep_words.describe_shares([wide, sure], 0).startswith(
-        "The most that can be told from nothing is recovered by Sure"
-    )
-    assert sweep_words.describe_shares([replace(wide, low=math.nan)], 0).startswith("No method recovers a share")
-
-
-def test_holm_is_over_what_is_tested(store: Store) -> None:
-    filled(store, leave=("explicit-gradient",))
-    said = sweep_words.describe_correction(table.build_table(store, SPEC, fabricate.catalog()))
-    assert said.endswith("over the 4 differences tested so far.")
-    filled(store)
-    said = sweep_words.describe_correction(table.build_table(store, SPEC, fabricate.catalog()))
-    assert said.endswith("over the 8 differences of this sweep.")
+def test_a_p_is_short() -> None:
+    assert [sweep_words.format_p(p) for p in (0.00001, 0.0123, 0.5, 1.0)] == ["p < .0001", "p = .012", "p = .5", "p = 1"]
+    assert sweep_words.shorten("1e-05") == "1e\N{MINUS SIGN}05" and sweep_words.shorten("10.5") == "10.5"
 
 
 def record(title: str, at: float, better: bool = False, worse: bool = False, mean: float = 0.1) -> dict[str, Any]:
@@ -427,38 +517,19 @@ def record(title: str, at: float, better: bool = False, worse: bool = False, mea
 
 
 @pytest.mark.parametrize(
-    ("marks", "says"),
+    ("marked", "says"),
     [
-        ("++", "helps at every ratio tested"),
-        ("+0", "helps up to 5:1, no gain found at 20:1"),
-        ("0+", "helps from 20:1 on"),
-        ("00", "cannot be told from plain training at 5:1 and 20:1"),
-        ("0-", "helps nowhere, and is worse at 20:1"),
-        ("+0+", "helps at 5:1 and 50:1"),
-        ("+-", "helps up to 5:1, no gain found at 20:1, and is worse at 20:1"),
+        ("++", "Better: M at 5:1 and 20:1."),
+        ("+0", "Better: M at 5:1."),
+        ("00", "No difference found."),
+        ("0-", "Worse: M at 20:1."),
+        ("+-", "Better: M at 5:1. Worse: M at 20:1."),
     ],
 )
-def test_where_a_method_stops(marks: str, says: str) -> None:
-    own = [record("M", at, better=m == "+", worse=m == "-") for m, at in zip(marks, (5.0, 20.0, 50.0), strict=False)]
-    assert sweep_words.describe_stops(own) == [f"**M** {says}."]
-
-
-def test_the_answer_names_the_best_first_and_says_where_nothing_helps() -> None:
-    rows = [record("A", 5.0, True, mean=0.1), record("B", 5.0, True, mean=0.2), record("A", 20.0), record("B", 20.0)]
-    assert sweep_words.describe_answer(rows) == [
-        "D: at 5:1 **B or A** is better than plain training; at 20:1 nothing is clearly better than plain training."
-    ]
-    assert sweep_words.describe_answer([]) == []
-    harmful = [record("A", 5.0), record("B", 5.0, worse=True), record("B", 20.0, worse=True)]
-    assert sweep_words.describe_answer(harmful)[0].endswith("at 5:1 and 20:1 B is worse.")
-
-
-def test_what_is_clear_alone_and_not_among_many_is_said() -> None:
-    rows = [record("A", 5.0), record("B", 5.0)]
-    for row, low in zip(rows, (-0.5, -0.1), strict=True):
-        row["difference"] |= {"low": low, "high": low + 0.2}
-    said = sweep_words.describe_heat(rows)
-    assert "none can be told apart" in said and "Looked at alone, 1 more has an interval that leaves out 0" in said
+def test_where_a_method_is_better_and_worse(marked: str, says: str) -> None:
+    own = [record("M", at, better=m == "+", worse=m == "-") for m, at in zip(marked, (5.0, 20.0, 50.0), strict=False)]
+    assert sweep_words.describe_stops(own) == says
+    assert sweep_words.describe_stops([]) == ""
 
 
 def test_lines_are_drawn_over_ascending_ratios(store: Store) -> None:
@@ -472,7 +543,7 @@ def test_lines_are_drawn_over_ascending_ratios(store: Store) -> None:
 
 def test_the_whole_sweep_can_be_taken_along_as_code(look: Look, store: Store) -> None:
     filled(store)
-    page = look(**query(view="heat", metric="f1"))
+    page = look(**query(tab="numbers", metric="f1"))
     assert not page.code
     page.session_state["code-sweep"] = True
     page.run()
@@ -486,6 +557,9 @@ def test_the_whole_sweep_can_be_taken_along_as_code(look: Look, store: Store) ->
 
 def test_the_flat_table_has_every_cell(store: Store) -> None:
     cells = filled(store, leave=("potential",))
-    rows = compare.flatten_records(table.build_table(store, SPEC, fabricate.catalog()), "average_precision")
+    records = table.build_table(store, SPEC, fabricate.catalog())
+    rows = numbers.flatten_records(records, "average_precision")
     assert len(rows) == len(cells) and {r["state"] for r in rows} == {"done", "missing"}
     assert len({tuple(r) for r in rows}) == 1 and "difference_p_holm" in rows[0]
+    frame = numbers.make_frame(records)
+    assert len(frame) == len(cells) and not frame.map(lambda v: "[" in v).to_numpy().any()

@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.player import decode_chunk
+from app.player.chunks import split_chunks
 from app.views.lab import contributions
 from engine.events import pack
 from engine.store import Job, Store
@@ -49,12 +50,8 @@ def finished(store: Store, on: Any = None, *, replicates: int = 3, kept: bool = 
 
 
 def opened(look: Look, **query: str) -> AppTest:
-    """The page with the expander open: `folded` reads its state from the session."""
-    page = look(**query)
-    page.session_state["contributions"] = True
-    page.run()
-    assert not page.exception, page.exception
-    return page
+    """The page on its tab Points."""
+    return look(tab="points", **query)
 
 
 def said(page: AppTest) -> str:
@@ -70,7 +67,7 @@ def table(page: AppTest) -> Any:
 def test_the_ranking_shows_both_ends_of_the_replicate_that_is_shown(store: Store, look: Look) -> None:
     job = finished(store)
     page = look(run=job.id)
-    assert table(page) is None  # closed: nothing is made
+    assert table(page) is None  # another tab: nothing is made
     page = opened(look, run=job.id, replicate="2")
     rows, values = table(page), np.sort(artifact(seed=2)["value"])
     assert len(rows) == 20 and rows["rank"].tolist() == [*range(1, 11), *range(31, 41)]
@@ -79,9 +76,9 @@ def test_the_ranking_shows_both_ends_of_the_replicate_that_is_shown(store: Store
     assert rows["effect"].tolist() == ["lowers the loss"] * 10 + ["raises the loss"] * 10
     assert "–" in set(rows["copied from"]) and set(rows["class"]) == {"minority"}
     words = said(page)
-    assert "The table shows the 10 most helpful and the 10 most harmful of 40 points of replicate 3 of 3" in words
-    assert "**not** what training without the point would give" in words and "95% intervals" in words
-    assert "**75%** \\[70, 80\\] lower" in words and "**90%** \\[85, 95\\] lower it with the classes alike" in words
+    assert "The 10 points that lower the loss most and the 10 that raise it most, of 40 points." in words
+    assert page.selectbox(key="replicate").value == 2 and "95% intervals" in words
+    assert "**75%** (70 to 80%) lower" in words and "With the classes alike: **90%** (85 to 95%)." in words
 
 
 def test_one_replicate_has_no_interval_and_says_so(store: Store, look: Look) -> None:
@@ -95,7 +92,7 @@ def test_a_run_of_an_earlier_version_says_that_it_kept_none(store: Store, look: 
     job = fabricate.done(store, spec(), moved=0.4)
     page = opened(look, run=job.id)
     assert "earlier version" in said(page) and table(page) is None
-    chunk = decode_chunk(page.get("bidi_component")[0].proto.bytes)
+    chunk = decode_chunk(split_chunks(page.get("bidi_component")[0].proto.bytes)[0])
     assert chunk.contributions is None and len(chunk.frames) == 100  # its film still plays
 
 
@@ -105,10 +102,8 @@ def test_numbers_without_points_and_damaged_points_are_told(store: Store, look: 
     store.put_artifact(job.id, "contributions/0", b"no npz")
     other = finished(store, spec(folds=3, seed=1), kept=False)
     store.put_artifact(other.id, "contributions/0", b"no npz")
-    page = look(run=other.id)
-    page.session_state["contributions"] = True
-    page.run()
-    assert not page.exception and any("cannot be read" in e.value for e in page.error)
+    page = opened(look, run=other.id)
+    assert any("cannot be read" in e.value for e in page.error)
 
 
 def test_a_method_without_synthetic_points_has_no_ranking(store: Store, look: Look) -> None:
@@ -125,7 +120,7 @@ def test_hostile_names_stay_letters(store: Store, look: Look) -> None:
 
 def test_the_player_gets_the_points_of_its_frames_in_their_order(store: Store, look: Look) -> None:
     job = finished(store)
-    chunk = decode_chunk(look(run=job.id).get("bidi_component")[0].proto.bytes)
+    chunk = decode_chunk(split_chunks(look(run=job.id).get("bidi_component")[0].proto.bytes)[0])
     assert chunk.contributions is not None and chunk.downhill is not None
     np.testing.assert_array_equal(chunk.contributions, artifact()["value"][::-1])
     np.testing.assert_array_equal(chunk.downhill, artifact()["arrow"])

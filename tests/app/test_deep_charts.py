@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-import pytest
 
 from app.charts import before_after, embedding, norms, pr_classes, variance
-from app.charts.before_after import Pair
-from app.charts.embedding import Map
+from app.charts.before_after import Dots
 from app.charts.palette import CLASSES, class_colours, numbered
 from app.run import gaps
+from app.views.deep import plane
 from engine.stats.intervals import Interval
 from tests.app import fabricate
 from tests.app.fabricate import HOSTILE
@@ -25,29 +24,37 @@ def drawn(figure: go.Figure) -> list[dict[str, Any]]:
     return [trace.to_plotly_json() for trace in figure.data]
 
 
-def pair(key: str = "eos", before: Any = ((0.1, 0.9), (0.3, 1.1)), after: Any = ((0.1, 0.4), (0.3, 0.6))) -> Pair:
-    return Pair(key, key, np.array(before), np.array(after))
+def dots(key: str, values: Any, hollow: bool = False) -> Dots:
+    return Dots(key, key, np.array(values), hollow)
 
 
-def test_two_states_stand_on_counts_with_whiskers_of_the_replicates() -> None:
-    fig = before_after.figure([pair(), pair("ce")], NAMES, COUNTS, measure="gap")
-    traces = drawn(fig)
-    assert traces[0]["type"] == "bar" and traces[0]["y"].tolist() == COUNTS and "yaxis" not in traces[0]
-    marks = [t for t in traces if t.get("mode") == "markers" and t["x"][0] is not None]
-    assert [t["marker"]["symbol"] for t in marks] == ["triangle-down-open", "triangle-down", "cross-open", "cross"]
-    np.testing.assert_allclose(marks[0]["y"], [0.2, 1.0], atol=1e-6)
-    np.testing.assert_allclose(marks[1]["y"], [0.2, 0.5], atol=1e-6)
-    np.testing.assert_allclose(marks[1]["error_y"]["array"], [0.095, 0.095], atol=1e-6)
-    assert marks[0]["x"][0] < marks[2]["x"][0]  # side by side
-    assert fig.layout.yaxis2.overlaying == "y" and fig.layout.yaxis.side == "right"
-    alone = drawn(before_after.figure([pair(before=[[1.0, 2.0]], after=[[1.0, 2.0]])], NAMES, COUNTS, measure="gap"))
-    assert all("error_y" not in t for t in alone)
+def test_paired_dots_are_hollow_and_filled_with_rare_classes_on_the_right() -> None:
+    series = [dots("ce", [[0.5, 0.1], [0.7, 0.3]], hollow=True), dots("eos", [[0.4, 0.2], [0.2, 0.2]])]
+    fig = before_after.figure(series, NAMES, [5.0, 100.0], measure="gap")
+    assert list(fig.layout.xaxis.ticktext) == ["b", "a"]
+    marks = [t for t in drawn(fig) if t.get("mode") == "markers"]
+    assert [t["marker"]["symbol"] for t in marks] == ["circle-open", "circle"]
+    np.testing.assert_allclose(marks[0]["y"], [0.2, 0.6], atol=1e-6)
+    np.testing.assert_allclose(marks[1]["y"], [0.2, 0.3], atol=1e-6)
+    assert "100 training rows" in marks[0]["text"][0] and "95% of the replicates" in marks[0]["text"][0]
+    assert not fig.layout.showlegend and not any(t.get("showlegend") for t in drawn(fig))
+    alone = before_after.figure([dots("eos", [[1.0, 2.0]])], NAMES, COUNTS, measure="gap")
+    assert [t["mode"] for t in drawn(alone)] == ["markers"] and "replicates" not in drawn(alone)[0]["text"][0]
 
 
-def test_what_was_not_measured_is_said_and_left_out() -> None:
-    lacking = pair(before=[[np.nan, 1.0]], after=[[0.5, 1.0]])
-    assert "a not measured and 0.5" in before_after.alt([lacking], NAMES, measure="Gap")
-    assert before_after.table([lacking], NAMES, COUNTS)["eos, before"].isna().tolist() == [True, False]
+def test_names_at_the_ends_stand_apart() -> None:
+    values = [[1.0, 1.0]]
+    fig = before_after.figure(
+        [dots("ce", values), dots("eos", values), dots("dos", [[1.0, 0.98]])], NAMES, COUNTS, measure="gap"
+    )
+    heights = sorted(a.yshift for a in fig.layout.annotations if a.xref == "paper" and a.x == 1)
+    assert len(heights) == 3 and np.diff(heights).min() >= 14
+
+
+def test_what_was_not_measured_is_said() -> None:
+    lacking = [dots("ce", [[np.nan, 1.0]]), dots("eos", [[0.5, 1.0]])]
+    assert "a not measured" in before_after.alt(lacking, NAMES, measure="Gap")
+    assert before_after.table(lacking, NAMES, COUNTS)["ce"].isna().tolist() == [True, False]
 
 
 def test_norms_before_are_diamonds_only_where_the_last_layer_is_another() -> None:
@@ -60,47 +67,28 @@ def test_norms_before_are_diamonds_only_where_the_last_layer_is_another() -> Non
     assert norms.table([anew], NAMES, COUNTS)["EOS, before"].tolist() == [1.0, 0.5]
 
 
-def sample() -> Map:
-    f = fabricate.features(3)
-    return Map(f["x"][:, :2], *(f[name] for name in ("y", "part", "predicted", "row", "enemy")))
+def test_the_nearest_rows_of_a_point_are_real_and_not_itself() -> None:
+    x = np.array([[0.0], [1.0], [2.0], [5.0], [1.9], [4.0]])
+    part = np.array([0, 0, 1, 0, 2, 2])
+    near = embedding.find_near(x, part, most=2)
+    assert near.tolist() == [[1, 2], [0, 2], [1, 0], [2, 1], [2, 1], [3, 2]]
+    few = embedding.find_near(x[:3], np.array([0, 0, 2]), most=4)
+    assert few[0].tolist() == [1, -1, -1, -1] and (few[2] == -1).sum() == 3
+    assert (embedding.find_near(x[4:], part[4:]) == -1).all()
 
 
-def test_the_map_has_a_layer_a_kind_and_says_each_class_where_it_lies() -> None:
-    found = sample()
-    fig = embedding.figure(found, ["x", "y", "z"])
-    layers = [t for t in drawn(fig) if t.get("customdata") is not None]
-    assert [len(t["x"]) for t in layers] == [60, 30, 24]
-    assert len({t["marker"]["symbol"] for t in layers}) == 3
-    at = layers[1]["customdata"]
-    np.testing.assert_allclose(layers[1]["x"], found.xy[at, 0])
-    assert set(layers[1]["marker"]["color"]) == set(class_colours(3))
-    labels = {a.text: (a.x, a.y) for a in fig.layout.annotations if a.text.startswith("<b>")}
-    own = (found.y == 1) & (found.part != 2)
-    assert labels["<b>y</b>"] == pytest.approx(tuple(np.median(found.xy[own], axis=0)), rel=1e-5)
-    assert [t["name"] for t in drawn(fig) if t.get("name")] == list(embedding.KINDS)
+def test_a_class_has_one_colour_in_map_and_charts() -> None:
+    for count in (2, 3, 12):
+        assert [light for light, _ in embedding.list_colours(count)] == class_colours(count)
 
 
-def test_lines_join_synthetic_rows_to_their_enemies() -> None:
-    found = sample()
-    lines = next(t for t in drawn(embedding.figure(found, ["x", "y", "z"], enemies=True)) if t.get("mode") == "lines")
-    joined = np.flatnonzero((found.part == 2) & (found.enemy >= 0))
-    assert len(lines["x"]) == 3 * len(joined) and np.isnan(lines["x"][2::3]).all()
-    np.testing.assert_allclose(lines["x"][0::3], found.xy[joined, 0])
-    np.testing.assert_allclose(lines["y"][1::3], found.xy[found.enemy[joined], 1])
-
-
-def test_crosses_are_the_misclassified_test_rows_of_the_classes_shown() -> None:
-    found = sample()
-    fig = embedding.figure(found, ["x", "y", "z"], shown=[0, 2], wrong=True)
-    crosses = next(t for t in drawn(fig) if t.get("name") == embedding.WRONG)
-    assert crosses["customdata"].tolist() == np.flatnonzero(found.wrong & (found.y != 1)).tolist()
-    assert all("taken for" in text for text in crosses["text"])
-    assert "of the 30 test rows are misclassified" in embedding.alt(found, ["x", "y", "z"], "PCA")
-
-
-def test_an_empty_map_is_a_figure() -> None:
-    fig = embedding.figure(sample(), ["x", "y", "z"], kinds=[])
-    assert not [t for t in drawn(fig) if t.get("customdata") is not None]
+def test_the_plane_is_that_of_the_largest_variance() -> None:
+    x = np.random.default_rng(0).normal(size=(200, 5)) * [3, 1, 0.5, 0.1, 0.1]
+    xy = plane.project(x)
+    centred = x - x.mean(0)
+    left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    np.testing.assert_allclose(np.abs(xy), np.abs(left[:, :2] * sizes[:2]), rtol=1e-4, atol=1e-4)
+    assert plane.project(x[:, :1]).shape == (200, 2)
 
 
 def test_curves_per_class() -> None:
@@ -135,12 +123,9 @@ def test_many_classes_have_colours_and_equal_names_numbers() -> None:
 
 
 def test_names_from_data_are_letters_in_every_chart() -> None:
-    f = fabricate.features(2)
-    found = Map(f["x"][:, :2], *(f[name] for name in ("y", "part", "predicted", "row", "enemy")))
     scores = [Interval(0.5, 0.4, 0.6, 1, "")] * 2
     for fig in (
-        before_after.figure([Pair("x", HOSTILE[0], np.ones((1, 2)), np.ones((1, 2)))], HOSTILE, COUNTS, measure="gap"),
-        embedding.figure(found, HOSTILE, enemies=True, wrong=True),
+        before_after.figure([Dots("x", HOSTILE[0], np.ones((1, 2)))], HOSTILE, COUNTS, measure="gap"),
         pr_classes.figure(np.linspace(0, 1, 5), np.ones((1, 2, 5)), HOSTILE, scores),
     ):
         text = fig.to_json()
@@ -157,36 +142,42 @@ def change(mean: float, low: float | None, high: float | None) -> str:
 
 
 def test_words_on_the_gap_claim_no_more_than_the_interval() -> None:
-    assert "The gap is smaller." in change(-0.2, -0.3, -0.1) and "[−0.300, −0.100]" in change(-0.2, -0.3, -0.1)
-    for low, high, said in ((-0.3, 0.1, "No change found"), (None, None, "has no interval, so no change can be shown")):
+    assert "The gap is smaller." in change(-0.2, -0.3, -0.1) and "Change −0" in change(-0.2, -0.3, -0.1).replace("\\", "")
+    for low, high, said in ((-0.3, 0.1, "No change found"), (None, None, "no change can be shown")):
         assert said in change(-0.2, low, high) and "smaller" not in change(-0.2, low, high)
     for mean in (-0.0004, 0.0004):  # shown as 0.000, whatever the interval
         said = change(mean, mean - 0.0001, mean + 0.0001)
-        assert "0.000" in said and "less than is shown" in said and "is smaller." not in said and "is larger" not in said
-    assert "Nothing has changed" in change(0.0, 0.0, 0.0)
+        assert "0.000" in said.replace("\\", "") and "smaller than 0.0005" in said
+        assert "gap is smaller." not in said and "is larger" not in said
+    assert "has not changed" in change(0.0, 0.0, 0.0)
     assert "The gap is larger." in change(0.2, 0.1, 0.3) and "No change found" in change(0.2, -0.1, 0.3)
-    assert "no interval, n = 1" in change(-0.2, None, None)
 
 
-@pytest.mark.parametrize(
-    ("equal", "said"),
-    [((0.1, 0.15), "Nearly all"), ((0.1, 0.5), "A part"), ((0.1, 0.9), "does not explain")],
-)
-def test_words_on_sample_size(equal: tuple[float, float], said: str) -> None:
-    found = gaps.describe_equal_sizes(Pair("x", "x", np.array([[0.1, 0.9]]), np.array([equal])), NAMES, COUNTS)
-    assert said in found
-    assert "does not stand out" in gaps.describe_equal_sizes(
-        Pair("x", "x", np.array([[0.9, 0.1]]), np.array([equal])), NAMES, COUNTS
-    )
-    assert "too few rows" in gaps.describe_equal_sizes(
-        Pair("x", "x", np.array([[0.9, np.nan]]), np.array([equal])), NAMES, COUNTS
-    )
+def test_no_words_on_the_gap_say_narrowed() -> None:
+    for mean, low, high in ((0.0, 0.0, 0.0), (-0.2, -0.3, -0.1), (-0.2, -0.3, 0.1)):
+        assert "narrow" not in change(mean, low, high)
 
 
-def test_words_on_norms() -> None:
-    def said(before: list[float], after: list[float]) -> str:
-        return gaps.describe_norms(Pair("x", "x", np.array([before]), np.array([after])), COUNTS)
+def test_words_on_sample_size_are_two_differences() -> None:
+    every, equal = np.array([[0.1, 0.9]]), np.array([[0.1, 0.15]])
+    said = gaps.describe_equal_sizes(every, equal, NAMES, COUNTS).replace("\\", "")
+    assert "class (b) lies 0.8 above the largest (a) on all rows, 0.05 on equally many" in said
+    assert "too few rows" in gaps.describe_equal_sizes(np.array([[0.9, np.nan]]), equal, NAMES, COUNTS)
 
-    assert "more even" in said([2.0, 1.0], [2.0, 1.9]) and "0.50 times" in said([2.0, 1.0], [2.0, 1.9])
-    assert "less even" in said([2.0, 1.9], [2.0, 1.0]) and "as before" in said([2.0, 1.0], [4.0, 2.0])
-    assert "no norms" in said([np.nan, np.nan], [2.0, 1.0])
+
+def norms_said(before: Any, after: Any) -> str:
+    found = fabricate.result(fabricate.DIGITS)
+    found.weight_norms.update(before=before, after=after)
+    return gaps.describe_norms(found, COUNTS)
+
+
+def test_words_on_norms_claim_no_more_than_the_interval() -> None:
+    wide = [[2.0, 1.0 + 0.01 * i] for i in range(8)]
+    even = [[2.0, 1.9 + 0.01 * i] for i in range(8)]
+    assert "closer to each other" in norms_said(wide, even) and "0.52 times" in norms_said(wide, even)
+    assert "further from each other" in norms_said(even, wide)
+    assert "No change found" in norms_said(wide[:1], even[:1]), "one replicate shows no change"
+    mixed = [[2.0, 1.9], [2.0, 0.2]] * 4
+    assert "No change found" in norms_said(wide, mixed)
+    assert "same as before" in norms_said(wide, wide)
+    assert "no norms" in norms_said([[None, None]], [[2.0, 1.0]])

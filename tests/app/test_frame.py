@@ -17,35 +17,36 @@ def draw(dot: Dot) -> str:
     return headline._draw_dot(dot, "plain", "Difference: +.054.")
 
 
-def at(svg: str, shape: str, name: str) -> float:
-    return float(re.findall(rf'<{shape} [^>]*{name}="([^"]+)"', svg)[-1])
+def at(drawing: str, part: str) -> float:
+    return float(re.findall(rf'class="{part}" style="left: ([^%]+)%', drawing)[-1])
 
 
 def test_a_difference_is_drawn_where_its_interval_says() -> None:
     better = draw(verdict("A", "B", Interval(0.05, 0.03, 0.07, 20, "paired"), 20).dot)
     worse = draw(verdict("A", "B", Interval(-0.05, -0.07, -0.03, 20, "paired"), 20).dot)
-    zero = (headline._LEFT + headline._RIGHT) / 2
-    assert (
-        at(better, "circle", "cx") - zero == pytest.approx(zero - at(worse, "circle", "cx"), abs=0.2)
-        and at(better, "circle", "cx") > zero
-    )
+    assert at(better, "mark") - 50 == pytest.approx(50 - at(worse, "mark"), abs=0.2) and at(better, "mark") > 50
+    assert at(better, "line") > 50
     assert headline._COLOURS[True] in better and headline._COLOURS[False] in worse and "n = 20" in better
 
 
 def test_a_difference_around_zero_is_hollow_and_grey() -> None:
-    svg = draw(verdict("A", "B", Interval(0.01, -0.03, 0.05, 20, "paired"), 20).dot)
-    assert f'fill="{headline._PAPER}"' in svg and headline._COLOURS[True] not in svg and headline._COLOURS[False] not in svg
+    drawing = draw(verdict("A", "B", Interval(0.01, -0.03, 0.05, 20, "paired"), 20).dot)
+    assert (
+        f"background: {headline._PAPER}" in drawing
+        and headline._COLOURS[True] not in drawing
+        and headline._COLOURS[False] not in drawing
+    )
 
 
 def test_one_split_has_a_dot_without_n_and_no_line_without_an_interval() -> None:
-    svg = draw(verdict("A", "B", Interval(0.01, math.nan, math.nan, 1, "paired"), 1).dot)
-    assert "n = " not in svg and svg.count('stroke-width="3"') == 0 and "<circle" in svg
+    drawing = draw(verdict("A", "B", Interval(0.01, math.nan, math.nan, 1, "paired"), 1).dot)
+    assert "n = " not in drawing and "line" not in drawing and 'class="mark"' in drawing
 
 
 def test_nothing_is_drawn_where_there_is_no_difference_and_the_axis_while_it_runs() -> None:
     assert draw(verdict("A", "", None, 5).dot) == ""
     axis = draw(verdict("A", "B", None, 0, State(running=(3, 20))).dot)
-    assert "<line" in axis and "<circle" not in axis
+    assert 'class="axis"' in axis and 'class="mark"' not in axis
 
 
 def test_texts_of_a_heading_are_escaped() -> None:

@@ -1,8 +1,9 @@
-"""The gallery and the five steps, over the examples that come with the product and a store that knows none of them."""
+"""The gallery and the first steps, over the examples that come with the product and a store that knows none of them."""
 
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 import time
@@ -18,10 +19,11 @@ from streamlit.testing.v1 import AppTest
 from app.frame import start
 from app.session import recorded
 from app.views.gallery import examples
+from app.words import gallery as words_of
 from engine.errors import BadData
 from engine.store import Store
 from tests.app.conftest import opened
-from tests.app.test_lab import charts, keys, words
+from tests.app.test_lab import words
 
 FOLDER = Path(__file__).resolve().parents[2] / "app" / "examples"
 CARDS: list[dict[str, Any]] = json.loads((FOLDER / "index.json").read_text(encoding="utf-8"))
@@ -52,23 +54,41 @@ def jobs(store: Store) -> set[str]:
     return {job.id for job in store.jobs(kinds=("run", "compare"), limit=500)}
 
 
+def bodies(page: AppTest) -> str:
+    """What the page writes as HTML."""
+    return " ".join(html.unescape(str(e.proto.body)) for e in page.get("html"))
+
+
 @pytest.mark.parametrize("demo", ["", "1"])
-def test_the_gallery_has_every_card_with_picture_and_numbers_and_loads_nothing(
+def test_the_gallery_has_every_card_with_picture_and_difference_and_loads_nothing(
     place: Store, monkeypatch: pytest.MonkeyPatch, demo: str
 ) -> None:
     monkeypatch.setenv("LAB_DEMO", demo)
     page = opened("gallery")
-    said = shown(page)
+    titles = [link.proto.label.replace("\\", "") for link in page.get("page_link")]
+    assert [card["title"] for card in CARDS] == titles
+    said = bodies(page)
+    assert said.count("<h1") == 1 and ">Gallery</h1>" in said
     for card in CARDS:
-        assert card["title"] in said and card["look"] in said and card["means"] in said
-        for fact in card["facts"]:
-            assert fact["said"] in said
+        assert f">{card['setting']}<" in said and f"<b>{card['zero']}</b>" in said
     drawn = pictures(page)
     assert len(drawn) == len(CARDS)
     for alt, svg in drawn:
         assert alt and ET.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
         assert "var(--" not in re.sub(r"(?s)<style>.*?</style>", "", svg) and "--lead:#" in svg
+    assert said.count('class="card-film"') == sum(bool(card["film"]) for card in CARDS) >= 4
     assert jobs(place) == set()  # cards come from the index; bundles wait until somebody opens one
+
+
+def test_a_dot_is_filled_only_where_zero_is_outside(place: Store) -> None:
+    said = bodies(opened("gallery"))
+    for card, part in zip(CARDS, said.split('<div class="card-setting">')[1:], strict=True):
+        dot, drawn = card["dot"], part.partition("</span></div>")[0]
+        outside = dot["low"] > 0 or dot["high"] < 0
+        assert (f'class="{dot["look"]}"' in drawn) and (dot["look"] == "hollow" or outside), card["name"]
+        side = words_of.NEITHER if dot["better"] is None else words_of.BETTER if dot["better"] else words_of.WORSE
+        assert drawn.endswith(f">{side}") and (dot["better"] is None or outside)
+        assert f"{dot['n']} replicates" in drawn
 
 
 @pytest.mark.parametrize("name", BY_NAME)
@@ -77,19 +97,15 @@ def test_each_link_opens_its_example_in_an_empty_store(place: Store, monkeypatch
     card = BY_NAME[name]
     page = opened(card["page"], **card["words"])
     assert set(card["jobs"]) <= jobs(place)
-    others = {id for other in CARDS for id in other["jobs"]} - set(card["jobs"]) - set(BY_NAME["moons"]["jobs"])
+    others = {id for other in CARDS for id in other["jobs"]} - set(card["jobs"]) - set(BY_NAME[recorded.SHOWN_FIRST]["jobs"])
     assert not others & jobs(place)  # what nobody opened is not loaded; the Lab shows the first one's run by itself
     said = shown(page)
     assert not page.error and "There is no such run" not in said and "Nothing here for you" not in said
+    assert page.get("bidi_component") or page.get("plotly_chart")
     if card["page"] == "lab":
-        assert ", average precision: " in said and page.get("bidi_component") and len(charts(page)) >= 5
-    elif card["page"] == "deep":
-        assert "Where the rows lie" in said and page.get("bidi_component") and "was not" not in said  # the map is there
-        assert ("What differs" in said) == ("beside" in card["words"])
+        assert "Points moved" in said
     elif card["page"] == "data":
-        assert page.selectbox(key="data.method").value == "smote" and "Are the probabilities right" in said
-    else:
-        assert card["page"] == "compare" and page.get("plotly_chart")
+        assert page.selectbox(key="data.method").value == "smote"
 
 
 def test_a_link_that_names_no_example_loads_none(place: Store) -> None:
@@ -116,7 +132,7 @@ def test_a_broken_bundle_is_said_in_a_sentence(place: Store, monkeypatch: pytest
     (folder / "calibration.zip").write_bytes(b"no zip")
     monkeypatch.setattr(recorded, "EXAMPLES", folder)
     page = opened("data", **BY_NAME["calibration"]["words"])
-    assert "The example of this link cannot be opened" in shown(page)
+    assert "This recorded run cannot be opened" in shown(page)
     with pytest.raises(BadData):
         recorded.load_examples("data", BY_NAME["calibration"]["words"])
 
@@ -136,60 +152,63 @@ def test_the_gallery_costs_little(place: Store) -> None:
     assert time.process_time() - began < 3.0
 
 
-def test_a_number_is_said_as_exactly_as_it_is(place: Store) -> None:
-    fact = {"said": "x", "mean": -45.236, "low": -51.9, "high": -38.5, "n": 12, "kind": "95%", "sense": "below 0"}
-    assert examples.read_interval(fact).mean == -45.236
-    assert str(examples.read_interval({**fact, "low": None, "high": None}).low) == "nan"
+def test_the_table_of_all_numbers_has_every_one(place: Store) -> None:
+    rows = examples.list_facts(CARDS)
+    assert len(rows) == sum(len(card["facts"]) for card in CARDS)
+    assert {row["against 0"] for row in rows} <= {"above 0", "below 0", "no difference found", ""}
 
 
-# ---- the five steps
+# ---- the first steps
 
 
-def press(page: AppTest, key: str) -> AppTest:
-    page.button(key=key).click().run()
+def test_a_first_visit_shows_the_example_whose_verdict_holds(place: Store) -> None:
+    card = BY_NAME[recorded.SHOWN_FIRST]
+    assert recorded.load_first_example() == card["jobs"][0]
+    assert recorded.first_replicate() == int(card["words"]["replicate"])
+    assert card["title"].startswith("Points move and help.") and card["dot"]["better"]
+
+
+def strip_of(taken: set[str]) -> str:
+    """The strip in a session that has taken these steps."""
+
+    def script(taken: list[str]) -> None:
+        import streamlit as st
+
+        from app.frame import start
+
+        for name in taken:
+            start.take_step(name)
+        start.draw_strip()
+        st.text(start.describe_place())
+
+    page = AppTest.from_function(script, args=(sorted(taken),), default_timeout=30).run()
     assert not page.exception, page.exception
-    return page
+    return bodies(page) + "|" + page.text[0].value
 
 
-def test_a_first_visit_is_led_through_five_steps_and_each_says_what_is_seen(place: Store) -> None:
-    page = opened("lab")
-    assert "Start here: five steps" in shown(page) and page.query_params == {}
-    for number in range(1, 6):
-        said = shown(page)
-        assert said.count("You will see:") == 1 and start.list_steps()[number - 1].see in said
-        assert page.segmented_control(key="start.chosen").value == number - 1
-        press(page, "start.next")
-    assert "That was all five" in shown(page) and page.query_params == {}
-    assert ", average precision: " in shown(page)  # the run below is there all the time
-
-
-def test_the_steps_are_put_away_and_brought_back(place: Store) -> None:
-    page = press(opened("lab"), "start.shut.now")
-    assert "five steps" not in shown(page) and "A recorded example" in shown(page)
-    state = {key: page.session_state[key] for key in (start.AT, start.SHUT) if key in page.session_state}
-    gallery = opened("gallery", state)
-    assert "Start here" not in shown(gallery)
-    gallery = press(gallery, "gallery.start")
-    assert "Start here" in shown(gallery) and gallery.session_state[start.AT] == 0
-
-
-def test_the_steps_go_along_to_the_pages_they_lead_to_and_nowhere_unasked(place: Store) -> None:
-    for number, step in enumerate(start.list_steps()):
-        page = opened(step.page, {start.AT: number}, **step.query)
-        assert step.see in shown(page) and not page.error, step.name
-        assert set(step.query.values()) <= set(page.query_params.values())
-    assert "Start here" not in shown(opened("papers")) and "start.next" not in keys(
-        opened("lab", run=BY_NAME["rings"]["jobs"][0])
-    )
-
-
-def test_a_step_is_chosen_by_its_name(place: Store) -> None:
-    page = opened("lab")
-    page.segmented_control(key="start.chosen").set_value(3).run()
-    assert start.list_steps()[3].see in shown(page) and page.session_state[start.AT] == 3
+def test_events_take_the_steps_in_any_order_and_the_strip_goes_after_the_last(place: Store) -> None:
+    first = strip_of(set())
+    assert first.count("<li") == 5 and "2 Change a slider" in first and first.endswith("|1 of 4")
+    assert "points walk to a cluster that training lacks" in first
+    later = strip_of({start.WATCH, start.COMPARE})
+    assert later.count("✓") == 2 and 'aria-current="step" title="Raise the hidden rows in training."' in later
+    assert later.endswith("|2 of 4")
+    assert strip_of({start.WATCH, start.CHANGE, start.COMPARE, start.TABLE}) == "|"
 
 
 def test_the_steps_of_a_demonstration_ask_for_nothing_that_it_has_not(place: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAB_DEMO", "1")
-    said = " ".join(step.do for step in start.list_steps())
-    assert "press **Run**" not in said and "Drop a table" not in said and all(s.query for s in start.list_steps()[2:])
+    said = " ".join(start.list_hints().values())
+    assert "Raise" not in said and "own" not in said
+
+
+def test_other_words_stand_above_another_first_film(place: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded, "SHOWN_FIRST", "moons")
+    assert not any("hidden" in hint or "cluster" in hint for hint in start.list_hints().values())
+
+
+def test_pages_take_the_steps_that_lead_to_them(place: Store) -> None:
+    assert opened("compare").session_state[start.TAKEN] == {start.COMPARE}
+    assert start.TAKEN not in opened("data").session_state
+    card = BY_NAME["calibration"]
+    assert opened("data", **card["words"]).session_state[start.TAKEN] == {start.TABLE}

@@ -100,7 +100,7 @@ def test_no_light_colour_has_two_dark_ones() -> None:
 
 
 def test_the_player_has_the_palette_s_colours() -> None:
-    source = (ROOT / "app/player/assets/stage.js").read_text(encoding="utf-8")
+    source = (ROOT / "app/player/assets/colours.js").read_text(encoding="utf-8")
     for theme, name in enumerate(("LIGHT", "DARK")):
         block = re.search(rf"const {name} = \{{(.*?)\n\}};", source, re.S)
         assert block is not None

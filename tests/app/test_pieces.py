@@ -27,8 +27,8 @@ def draw(context: Context) -> None:
 '''
 OPEN = """
 from tests.app.conftest import opened
-page = opened("compare", view="ranks_added")
-print(page.segmented_control(key="compare.view").options, [one.value for one in page.markdown])
+page = opened("compare", tab="ranks_added")
+print([one.label for one in page.tabs], [one.value for one in page.markdown])
 """
 
 
@@ -40,7 +40,7 @@ def test_a_file_that_is_dropped_into_a_page_is_a_tab(tmp_path: Path) -> None:
 
 
 def test_the_views_of_compare_are_in_their_order() -> None:
-    assert list(find_pieces("app.views.compare")) == ["ratio", "heat", "ranks", "cost", "share", "curves", "pair"]
+    assert list(find_pieces("app.views.compare")) == ["differences", "ratio", "ranks", "cost", "curves", "pair", "numbers"]
 
 
 def test_a_piece_is_ready_where_the_context_has_what_it_needs() -> None:

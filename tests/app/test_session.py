@@ -11,6 +11,7 @@ from app.session.lab_address import LabAddress
 from app.session.store import read_catalog
 from engine.catalog import build_catalog
 from engine.spec import Imbalance, RunSpec
+from engine.spec.points import encode_points
 from tests.app import fabricate
 from tests.app.fabricate import catalog, spec
 
@@ -27,6 +28,7 @@ RUN = "0123456789abcdef"
         LabAddress(spec(data={"rows": 333, "noise": 0.35}, params={"eta_points": 12.5, "hidden": [8], "reset": True})),
         LabAddress(spec("wine", "ce", None).with_(imbalance=Imbalance("remove", rate=0.85))),
         LabAddress(spec("moons", "ce").with_(imbalance=Imbalance("step", 12.34, where="all"))),
+        LabAddress(spec().with_(points=encode_points([(0.42, 1.1), (-3.0, 0.001)])), run=RUN, view="both", beside="ce"),
     ],
 )
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ def test_a_link_is_not_changed_by_what_a_first_visitor_sees() -> None:
 
 def test_the_first_form_is_the_examples_or_what_the_catalog_has() -> None:
     shown = spec("glass2", ratio=None, seed=4, folds=4, seeds=5)
-    assert lab_address.first_spec(catalog(), shown) == shown.with_(folds=1, seeds=1)  # one press away from seeing it live
+    assert lab_address.first_spec(catalog(), shown) == shown
     gone = RunSpec("gone", "ce")
     plain: dict[str, Any] = catalog()
     first = lab_address.first_spec(plain, gone)
@@ -116,3 +118,16 @@ def test_fabricated_catalog_has_the_shape_of_the_real_one(store: Any, monkeypatc
     real, small = read_catalog(), fabricate.catalog()
     for kind in ("methods", "datasets"):
         assert set(real[kind][0]) <= set(small[kind][0])
+
+
+@pytest.mark.parametrize(
+    "query", [{"pts": "AAAA"}, {"pts": "x" * 400}, {"pts": "AKQBTAQ", "dataset": "glass2", "method": "ce"}]
+)
+def test_points_that_cannot_be_added_are_left_out_and_said(query: dict[str, str]) -> None:
+    made = lab_address.read_address({"dataset": "moons", **query}, catalog(), USUAL)
+    assert made.spec.points == "" and "added points are left out" in made.problems[-1]
+
+
+def test_a_view_that_there_is_not_is_the_usual_one() -> None:
+    made = lab_address.read_address({"view": "upside-down"}, catalog(), USUAL)
+    assert made.view == "moving" and len(made.problems) == 1

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
 
-from app.charts import against_ratio, cost, heat, pr, recovered
+from app.charts import against_ratio, cost, differences, marks, pr, recalls, side_by_side
 from app.charts.against_ratio import Line
 from app.charts.cost import Point
-from app.charts.heat import BETTER, WORSE, Square
+from app.charts.differences import Column, Spot
+from app.charts.ends import GAP, End, find_margin, make_labels, spread
 from app.charts.palette import distinct, stroke
-from app.charts.recovered import Share
+from app.charts.side_by_side import Gap
+from engine.stats.intervals import Interval
 from tests.app.fabricate import HOSTILE
 
 NAN = math.nan
@@ -24,61 +27,78 @@ def line(key: str = "smote", label: str = "SMOTE", shift: float = 0.0, n: int = 
     return Line(key, label, np.array([5.0, 20.0, 50.0])[:n], mean, mean - 0.05, mean + 0.05, oracle)
 
 
-def test_lines_stand_over_their_ratios_with_bands_and_never_by_colour_alone() -> None:
-    lines = [line(), line("ce", "Plain training", -0.1), line("potential", "Potential", 0.1, oracle=True)]
+def test_lines_are_labelled_at_their_ends_and_never_by_colour_alone() -> None:
+    lines = [line(), line("ce", "Plain", -0.1), line("potential", "All rows", 0.1, oracle=True)]
     fig = against_ratio.figure(lines, "Average precision", (0, 1))
-    drawn = [t for t in fig.data if t.showlegend is not False]
-    assert len(fig.data) == 6 and len(drawn) == 3  # three bands without a name
-    assert len({(t.line.dash, t.marker.symbol) for t in drawn}) == 3
-    assert "not ranked" in drawn[2].name and "not ranked" not in drawn[0].name
+    assert len(fig.data) == 3 and fig.layout.showlegend is False
+    assert len({(t.line.dash, t.marker.symbol) for t in fig.data}) == 3
+    labels = [a for a in fig.layout.annotations if a.xshift == 38]
+    assert [a.text for a in labels] == ["SMOTE", "Plain", "All rows"] and fig.layout.margin.r >= 38 + 7 * 8
     assert list(fig.layout.xaxis.ticktext) == ["5:1", "20:1", "50:1"]
     assert list(against_ratio.figure(lines[:1], "AP", (0, 1), [2.0, 5.0, 200.0]).layout.xaxis.tickvals) == [2, 5, 20, 50, 200]
     low, high = fig.layout.yaxis.range
-    assert -0.01 <= low < 0.25 and 0.95 < high <= 1.01
-    assert "SMOTE: 0.800 at 5 to 1" in against_ratio.alt(lines, "Average precision")
-    table = against_ratio.table([line(n=2), *lines])
-    assert table.loc[0, "50:1"] == "" and table.loc[1, "50:1"] == "0.400 [0.350, 0.450]"
-
-
-def test_a_single_ratio_has_its_interval_as_a_bar() -> None:
-    fig = against_ratio.figure([line(n=1)], "AP", (0, 1))
-    assert len(fig.data) == 1 and list(fig.data[0].error_y.array) == pytest.approx([0.05])
+    assert -0.01 <= low < 0.3 and 0.9 < high <= 1.01
+    said = against_ratio.alt(lines, "Average precision")
+    assert "SMOTE: 0.800 at 5 to 1" in said and "All rows, not ranked" in said
+    assert fig.data[0].customdata[1] == "SMOTE at 20:1: .600<br>95% interval .550 to .650"
     none = Line("ce", "CE", np.array([5.0]), np.array([0.5]), np.array([NAN]), np.array([NAN]))
-    assert np.isfinite(np.asarray(against_ratio.figure([none], "AP", (0, 1)).data[0].error_y.array)).all()
+    assert against_ratio.figure([none], "AP", (0, 1)).data[0].customdata[0] == "CE at 5:1: .500"
 
 
-def test_the_heat_map_says_every_number_in_its_cell() -> None:
-    squares = [
-        [Square(0.0412, BETTER, full="+0.041"), Square(-0.02, WORSE), Square(None, why="failed")],
-        [Square(-0.0002), Square(None, why="running"), Square(None, why="no such ratio")],
-    ]
-    columns = [("Two moons", "5:1"), ("Two moons", "20:1"), ("Glass", "5:1")]
-    fig = heat.figure(["SMOTE", "Focal"], columns, squares)
-    z = np.asarray(fig.data[0].z, dtype=float)
-    assert z.shape == (2, 3) and np.isnan(z).sum() == 3
-    assert list(fig.data[1].text) == ["+0.041 ▲", "−0.020 ▼", "failed", "0.000", "running", "no such ratio"]
-    assert fig.data[0].zmax == -fig.data[0].zmin == pytest.approx(heat.DEEP)  # small differences stay pale
-    assert len(set(fig.data[0].x)) == 3
-    said = heat.alt(["SMOTE", "Focal"], columns, squares, "AP")
-    assert "SMOTE: better on Two moons at 5:1 and worse on Two moons at 20:1" in said and "Focal: nowhere" in said
-    assert len(heat.table(["SMOTE", "Focal"], columns, squares)) == 6
+@pytest.mark.parametrize("seed", range(20))
+def test_labels_stand_apart_in_the_order_of_their_lines(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    heights = list(rng.uniform(0, 250, rng.integers(1, 12)).round(rng.integers(-1, 3)))
+    placed = spread(heights, 250)
+    order = sorted(range(len(heights)), key=lambda i: heights[i])
+    gaps = np.diff([placed[i] for i in order])
+    assert (gaps >= GAP - 1e-6).all() and min(placed) >= -1e-6 and max(placed) <= 250 + 1e-6
+    far = spread([0.0, 100.0, 250.0], 250)
+    assert far == [0.0, 100.0, 250.0], "labels with room stay at their line"
 
 
-def test_names_cut_alike_keep_their_own_column_and_row() -> None:
-    columns = [("a dataset with a long name, one", "5:1"), ("a dataset with a long name, two", "5:1")]
-    fig = heat.figure(["m" * 60, "m" * 61], columns, [[Square(0.1), Square(0.2)], [Square(0.3), Square(0.4)]])
-    assert len(set(fig.data[0].x)) == 2 and len(set(fig.data[0].y)) == 2
-    assert "width" in fig.layout.to_plotly_json()
+def test_many_labels_share_what_room_there_is() -> None:
+    placed = sorted(spread([10.0] * 40, 200.0))
+    assert placed[0] >= -1e-6 and placed[-1] <= 200 + 1e-6 and np.allclose(np.diff(placed), 200 / 39)
+    drawn = make_labels([End(0.5, "a", stroke("ce")), End(0.5, "b", stroke("smote"))], 250)
+    notes = [a["y"] * 250 for a in drawn["annotations"]]
+    assert abs(notes[0] - notes[1]) >= GAP - 1e-6 and len(drawn["shapes"]) == 4
+    assert find_margin([End(0, "x" * 99, stroke("ce"))]) < 250
 
 
-@pytest.mark.parametrize("colour", [c for _, c in heat.SCALE])
-def test_black_can_be_read_on_every_cell(colour: str) -> None:
-    def light(code: str) -> float:
-        parts = [int(code[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+def spot(low: float, high: float, better: bool | None, **more: object) -> Spot:
+    return Spot("done", Interval((low + high) / 2, low, high, 12, ""), better, "tip", **more)
 
-    assert (light(colour) + 0.05) / (light("#111111") + 0.05) > 4.5
+
+def test_differences_have_a_column_a_dataset_and_are_filled_where_zero_is_out() -> None:
+    spots = {
+        ("smote", "5:1"): spot(-0.01, 0.03, None, press="run1"),
+        ("smote", "20:1"): spot(0.01, 0.05, True, press="run2"),
+        ("focal", "5:1"): spot(-0.06, -0.02, False, press="run3"),
+        ("focal", "20:1"): Spot("failed", tip="Failed: no memory"),
+    }
+    columns = [Column("moons", "Two moons", "2,000 rows", spots), Column("glass", "Glass", "214 rows", {})]
+    methods = [("smote", "SMOTE"), ("focal", "Focal loss")]
+    drawn = differences.draw(methods, ["5:1", "20:1"], columns, "note", "help")
+    assert drawn.count('class="panel"') == 2 and drawn.count('data-choose="') == 2
+    assert re.findall(r'class="mark ([^"]*)"', drawn) == ["", "filled", "filled", "failed"]
+    assert set(re.findall(r'data-press="([^"]*)"', drawn)) == {"run1", "run2", "run3"}
+    assert "2,000 rows" in drawn and "Failed: no memory" in drawn and drawn.count("light-dark(") >= 4
+    assert "SMOTE: better on Two moons at 20:1; Focal loss: worse on Two moons at 5:1" in drawn
+    tops = [float(t) for t in re.findall(r'data-mark="moons[^>]*?top:([\d.]+)px', drawn)]
+    assert len(set(tops)) == 4 and max(tops) < differences.HEIGHT
+    many = differences.draw(methods, ["5:1"], [Column(str(i), str(i), "", {}) for i in range(9)], "", "")
+    assert f"--least:{differences.FULL}px" in many and f"--least:{differences.NARROW}px" in drawn
+
+
+def test_one_scale_holds_all_differences_and_cuts_only_what_is_far_wider() -> None:
+    usual = [Interval(0.0, -0.1, 0.1, 5, "")] * 12
+    assert marks.span_differences(usual).high == pytest.approx(0.106)
+    scale = marks.span_differences([*usual, Interval(0.0, -3.0, 3.0, 5, "")])
+    assert scale.high < 0.2 and 'class="beyond left"' in marks.draw_bar(scale, Interval(0, -3, 3, 5, ""), 0, "", filled=False)
+    assert marks.span_differences([*usual, Interval(0.4, NAN, NAN, 1, "")]).has(0.4)
+    assert marks.span_differences([]).high > 0 and marks.choose_stop(scale) == 0.1
+    assert [marks.shorten_change(v) for v in (-0.1, 0.05, 1.0)] == ["\N{MINUS SIGN}.1", "+.05", "+1"]
 
 
 def test_the_frontier_holds_what_nothing_cheaper_equals() -> None:
@@ -87,49 +107,44 @@ def test_the_frontier_holds_what_nothing_cheaper_equals() -> None:
         Point("focal", "Focal", 3.0, 0.40, 0.3, 0.5),
         Point("smote", "SMOTE", 4.0, 0.55, NAN, NAN),
         Point("eos", "EOS", 90.0, 0.50, 0.4, 0.6),
-        Point("potential", "Potential", 1.0, 0.90, 0.8, 1.0, oracle=True),
+        Point("potential", "All rows", 1.0, 0.90, 0.8, 1.0, oracle=True),
     ]
     assert [p.key for p in cost.find_frontier(points)] == ["ce", "smote"]
-    fig = cost.figure(points, "AP")
-    assert list(fig.data[0].x) == [2.0, 4.0]
-    assert 1 < len(fig.layout.xaxis.tickvals) <= 7
-    assert cost.table(points)["nothing cheaper is as good"].tolist() == ["", "yes", "", "yes", ""]
-    assert "SMOTE 0.550 after 4 seconds" in cost.alt(points, "AP")
-    alone = cost.figure(points[:1], "AP")
-    assert len(alone.data) == 1 and len(alone.layout.xaxis.tickvals) >= 1
+    drawn = cost.draw(points, "AP", "Seconds")
+    names = re.findall(r'data-mark="(\w+) s" [^>]*', drawn)
+    assert names == ["potential", "ce", "focal", "smote", "eos"], "the fastest first"
+    filled = re.findall(r'class="mark filled" data-mark="(\w+) s"', drawn)
+    assert filled == ["ce", "smote"] and "SMOTE 0.550 after 4 seconds" in drawn
+    assert cost.draw(points[:1], "AP", "Seconds").count('class="mark') == 2
 
 
-def test_shares_beyond_the_picture_stand_at_its_edge() -> None:
-    shares = [
-        Share("smote", "SMOTE", "Two moons, 5:1", 0.43, 0.12, 0.71),
-        Share("focal", "Focal", "Two moons, 5:1", -4.0, -9.0, 1.0),
-    ]
-    fig = recovered.figure(shares)
-    assert [list(t.x) for t in fig.data] == [[0.43], [recovered.NARROWEST]]
-    assert fig.data[0].error_x.array[0] == pytest.approx(0.28)
-    far = recovered.figure([Share("smote", "SMOTE", "A dataset whose name is long (and more), 50:1", 0.4, 0.1, 0.7)])
-    assert far.data[0].y[0].startswith("1. A dataset") and far.data[0].y[0].endswith("…, 50:1")
-    assert recovered.format_share(shares[0]) == "43% [12%, 71%]"
-    assert recovered.format_share(shares[1]) == "−400% [−900%, 100%]"
-    assert recovered.table(shares).shape == (2, 3) and "SMOTE on Two moons, 5:1 43%" in recovered.alt(shares)
+def test_two_runs_stand_on_one_scale() -> None:
+    gaps = [Gap("AP", Interval(0.1, 0.05, 0.15, 5, ""), "t"), Gap("F1", Interval(-0.1, -0.2, 0.01, 5, ""), "t")]
+    drawn = side_by_side.draw(gaps)
+    assert re.findall(r'class="mark ([^"]*)"', drawn) == ["filled", ""] and "+.100" in drawn
+    alone = side_by_side.draw([Gap("AP", Interval(0.1, 0.05, 0.15, 1, ""), "t")])
+    assert 'class="mark filled"' not in alone, "one split decides nothing"
 
 
 def test_curves_of_one_method_have_pens_of_their_own_and_may_have_no_prevalence_in_common() -> None:
     recall = np.linspace(0, 1, 5)
     curves = [pr.Curve(f"run{i}", "SMOTE", recall, np.ones((2, 5)), 0.5, 0.4, 0.6, drawn=distinct(2)[i]) for i in range(2)]
-    fig = pr.figure(curves, NAN)
-    assert len({(t.line.color, t.line.dash) for t in fig.data if t.name}) == 2 and not fig.layout.shapes
-    assert "random" not in pr.alt(curves, NAN) and pr.figure(curves, 0.1).layout.shapes
+    fig = recalls.figure(curves, NAN, "")
+    assert len({(t.line.color, t.line.dash) for t in fig.data}) == 2 and fig.layout.showlegend is False
+    labels = [a for a in fig.layout.annotations if a.xshift == 38]
+    assert abs(labels[0].y - labels[1].y) * recalls.HEIGHT >= 14
+    chance = recalls.figure(curves, 0.1, "chance .100")
+    assert any(a.text == "chance .100" for a in chance.layout.annotations)
     assert pr.Curve("ce", "CE", recall, np.ones((1, 5)), 0.5, NAN, NAN).stroke == stroke("ce")
 
 
 def test_names_from_anywhere_do_nothing() -> None:
-    figures = [
-        against_ratio.figure([line(label=name) for name in HOSTILE], "AP", (0, 1)),
-        heat.figure(list(HOSTILE), [(name, "5:1") for name in HOSTILE], [[Square(None, why=n, full=n) for n in HOSTILE]] * 2),
-        cost.figure([Point("ce", name, 1.0, 0.5, 0.4, 0.6) for name in HOSTILE], "AP"),
-        recovered.figure([Share("ce", name, name, 0.5, 0.4, 0.6) for name in HOSTILE]),
-    ]
+    figures = [against_ratio.figure([line(label=name) for name in HOSTILE], "AP", (0, 1))]
     for fig in figures:
         text = json.dumps(fig.to_plotly_json(), default=str)
         assert "<img" not in text and "$x$" not in text and "%{{" not in text
+    column = Column(HOSTILE[0], HOSTILE[0], HOSTILE[0], {("ce", "5:1"): Spot("failed", tip=HOSTILE[0], press='"><b>')})
+    drawn = differences.draw([("ce", HOSTILE[0])], ["5:1"], [column], HOSTILE[0], HOSTILE[0])
+    drawn += cost.draw([Point("ce", HOSTILE[0], 1.0, 0.5, 0.4, 0.6)], HOSTILE[0], HOSTILE[0])
+    drawn += side_by_side.draw([Gap(HOSTILE[0], Interval(0.1, 0.0, 0.2, 3, ""), HOSTILE[0])])
+    assert "<img" not in drawn and "<b>" not in drawn and "onerror=alert(1)&gt;" in drawn

@@ -274,3 +274,52 @@ def test_no_frames_no_work() -> None:
     camera.track_points(synthetic(on, 3), lambda: on.train.x[:, :3])
     assert list(shots(camera, net, planned=50)) == [] == list(camera.record_final_frame(net, "x", 1, 0, torch.zeros(3)))
     assert camera.views == camera.scenes == []
+
+
+# ---- frames by distance moved
+
+
+def walks(camera: Camera, net: MLP, points: Rows, speed: float, planned: int = 800) -> list[Frame]:
+    """The first replicate's frames of a phase in whose first half every point walks `speed` sd a step."""
+    places = [points.x]
+    camera.track_points(points, lambda: places[0])
+    sent = []
+    score = torch.zeros(len(net.flat))
+    for taken in range(planned):
+        sent += frames_of(list(camera.record_frame(net, "points", 1, taken, score, taken=taken, planned=planned)))
+        if taken < planned // 2:
+            places[0] = places[0] + torch.tensor([speed] + [0.0] * (points.x.shape[2] - 1))
+    return [*sent, *frames_of(list(camera.record_final_frame(net, "chosen", 1, planned, score)))]
+
+
+@pytest.mark.parametrize("speed", [0.005, 0.05, 1.0])
+def test_frames_stand_closer_where_the_points_move(speed: float) -> None:
+    on = task(WIDE, seeds=1)
+    net, camera = new_net(on, (4,)), Camera(on, 40)
+    sent = walks(camera, net, synthetic(on, 9), speed)
+    film = camera.thin(sent)
+    assert len(film) <= 41 < len(sent) and len(sent) <= 40 * 8
+    assert film[0] is sent[0] and film[-1] is sent[-1] and film[-1].phase == "chosen"
+    steps = np.array([frame.step for frame in film[:-1]])
+    assert np.diff(steps).max() <= 2 * 800 * 2 / 40, "and none lies far from the one before it"
+    moving = np.diff(steps[steps <= 400])
+    assert len(moving) >= 12 and moving.max() <= 4 * np.median(moving)
+    assert (steps <= 400).sum() > (steps > 400).sum()
+
+
+def test_points_that_stand_get_no_frames_of_their_own() -> None:
+    on = task(WIDE, seeds=1)
+    net = new_net(on, (4,))
+    still = walks(Camera(on, 40), net, synthetic(on, 9), 0.0)
+    plain = frames_of(list(shots(Camera(on, 40), net, planned=800)))
+    assert [frame.step for frame in still[:-1]] == [frame.step for frame in plain]
+    camera = Camera(on, 40)
+    assert camera.thin(plain) == plain and camera.delta == scene.DELTA
+    by_steps = walks(Camera(on, 40, by_distance=False), net, synthetic(on, 9), 1.0)
+    assert [frame.step for frame in by_steps] == [frame.step for frame in still]
+
+
+def test_points_that_diverge_end_no_film() -> None:
+    on = task(WIDE, seeds=1)
+    net, points = new_net(on, (4,)), synthetic(on, 9)
+    assert len(walks(Camera(on, 20), net, points, float("nan"))) == 21

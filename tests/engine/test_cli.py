@@ -28,7 +28,7 @@ from engine.methods import methods
 from engine.runner.record import FEW_ROWS
 from engine.spec import Imbalance, RunSpec
 from engine.spec.embedding import EmbedSpec
-from engine.spec.result import METRICS, Result
+from engine.spec.result import METRICS, PROBABILITY_METRICS, Result
 from engine.spec.run import find_entry
 from engine.store import Store
 
@@ -94,7 +94,7 @@ MORE = {
 def test_a_run_prints_one_object(ask: Ask, store: Store) -> None:
     out = answer(ask, *MOONS, "--method", "explicit-gradient", "--ratio", "5", *QUICK_EG)
     assert set(out) == KEYS | MORE
-    assert set(out["metrics"]) == set(METRICS)
+    assert set(out["metrics"]) == {*METRICS, *PROBABILITY_METRICS}
     assert "beats" not in out["verdict"] and re.match(r"One split: |\d+ positive test rows? cannot tell", out["verdict"])
     for one in [*out["metrics"].values(), *(v for c in out["per_class"].values() for k, v in c.items() if k != "support")]:
         assert set(one) == {"mean", "low", "high", "values"} and len(one["values"]) == out["n"] == 1
@@ -122,7 +122,10 @@ def test_the_controls_stand_beside_it(ask: Ask, store: Store) -> None:
     assert list(out["controls"]) == ["frozen", "CE, equal steps"]
     mine = Result.from_json(out, store.result(out["run_id"]).arrays)  # type: ignore[union-attr]
     for control in out["controls"].values():
-        assert set(control) == {"run_id", "metrics", "difference"} and set(control["metrics"]) == set(METRICS)
+        assert set(control) == {"run_id", "metrics", "difference"} and set(control["metrics"]) == {
+            *METRICS,
+            *PROBABILITY_METRICS,
+        }
         theirs = store.result(control["run_id"])
         assert theirs is not None and theirs.run_id != out["run_id"]
         delta = mine.difference(theirs)
@@ -169,7 +172,7 @@ def test_the_second_time_the_store_answers(ask: Ask, monkeypatch: pytest.MonkeyP
 def test_without_json_it_is_for_a_person(ask: Ask) -> None:
     status, out, _ = ask(*MOONS, "--method", "explicit-gradient", "--ratio", "5", *QUICK_EG)
     assert status == 0
-    assert "explicit-gradient on moons: 1 replicate, 95% stratified bootstrap of the test rows" in out
+    assert "explicit-gradient on moons: 1 replicate, 95% Bayesian bootstrap of the test rows" in out
     assert all(label in out for label, _, _ in METRICS.values())
     for words in (
         "train: majority 90, minority 18",

@@ -45,3 +45,17 @@ def test_plain_on_both_parts_is_beside_a_set_that_has_them() -> None:
     assert [m.key for m in given] == ["ce"], "it is its own companion"
     rows = [m.spec for m in list_companions(RunSpec("hidden-cluster", "explicit-gradient"), catalog)[0]]
     assert len(rows) == 5, "moving, frozen, equal steps, plain, plain on both parts"
+
+
+def test_a_run_has_the_name_of_its_own_sampler() -> None:
+    catalog = build_catalog()
+    for params, name in (
+        ({"sampler": "smote"}, "Three-phase with SMOTE"),
+        ({"sampler": "balanced-svm", "loss": "focal"}, "Three-phase with balanced SVM"),
+        ({"sampler": "smote", "space": "pixel"}, "SMOTE on input rows"),
+        ({"sampler": "none"}, "Three-phase without sampling"),
+        ({"k_neighbors": 3}, "EOS (three-phase)"),
+    ):
+        members, _ = list_companions(RunSpec("digits", "eos", Imbalance("ratio", 10), params=params), catalog)
+        assert members[0].label == name
+        assert all("EOS" not in m.label for m in members if m.spec.params.get("sampler", "none") != "eos")

@@ -163,25 +163,24 @@ def test_the_gap_stays_under_smote_and_never_grows(options: dict[str, Any]) -> N
             assert (after < before).any() or options.get("variant") == "released"
 
 
-def test_enemies_are_those_that_new_rows_lie_towards() -> None:
+def test_new_rows_lie_on_the_lines_that_are_kept() -> None:
     on = task(blobs((90, 40, 22), features=4), ratio=None, folds=2, seeds=1)
-    whole = fit(EOS(**SMALL), on)[1]
-    assert whole.embedded is not None and whole.enemies is not None and whole.enemies.shape == whole.embedded.y.shape
-    real = embedded(whole.net, on.train)
-    for r in range(2):
-        made, labels, mask = whole.embedded.x[r], whole.embedded.y[r], whole.embedded.mask[r]
-        assert bool((whole.enemies[r][mask] >= 0).all()) and bool((whole.enemies[r][~mask] == -1).all())
-        enemy, wrong = real.x[r][whole.enemies[r][mask]], real.y[r][whole.enemies[r][mask]]
-        assert bool((wrong != labels[mask]).all())
-        bases = real.x[r][real.mask[r]]
-        from_base, to_base = (torch.cdist(z, bases, compute_mode="donot_use_mm_for_euclid_dist") for z in (made[mask], enemy))
-        there = from_base + (made[mask] - enemy).norm(dim=1, keepdim=True) - to_base
-        of_class = real.y[r][real.mask[r]] == labels[mask].unsqueeze(1)
-        assert bool((torch.where(of_class, there, torch.inf).amin(1) < 1e-12).all())
-    smoted = fit(EOS(**SMALL, sampler="smote"), on)[1]
-    assert smoted.enemies is not None and bool((smoted.enemies == -1).all())
+    for sampler in ("eos", "smote"):
+        whole = fit(EOS(**SMALL, sampler=sampler), on)[1]
+        assert whole.embedded is not None and whole.lines is not None
+        assert whole.lines.shape == (*whole.embedded.y.shape, 3)
+        real = embedded(whole.net, on.train)
+        for r in range(2):
+            made, labels, mask = whole.embedded.x[r], whole.embedded.y[r], whole.embedded.mask[r]
+            assert bool((whole.lines[r][~mask] == -1).all())
+            lines = whole.lines[r][mask]
+            base, partner, step = lines[:, 0].long(), lines[:, 1].long(), lines[:, 2:].to(made.dtype)
+            one, other = real.x[r][base], real.x[r][partner]
+            assert torch.allclose(one + step * (other - one), made[mask])
+            assert bool((real.y[r][base] == labels[mask]).all())
+            assert bool(((real.y[r][partner] == labels[mask]) == (sampler == "smote")).all())
     none = fit(EOS(**SMALL, sampler="none"), on)[1]
-    assert none.embedded is None and none.enemies is None
+    assert none.embedded is None and none.lines is None
 
 
 def test_the_net_before_the_last_layer_was_trained_anew_is_kept() -> None:

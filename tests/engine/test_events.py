@@ -136,7 +136,7 @@ def test_a_short_film_comes_back_as_it_was(frames: list[Frame]) -> None:
 
 def test_a_film_without_a_part_is_bad_data() -> None:
     whole = unpack(events.pack_film(*film()))
-    for name in whole:
+    for name in set(whole) - {"scene.faint"}:  # films of earlier versions lack it
         with pytest.raises(BadData, match="film that cannot be read"):
             events.unpack_film(pack({k: v for k, v in whole.items() if k != name}))
     for name, value in {

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.spec import Imbalance, limits
+from engine.data.split import split
+from engine.data.table import Dataset
+from engine.spec import Imbalance, RunSpec, limits
 
 CIFAR = [5000] * 10
 
@@ -100,3 +103,23 @@ def test_the_highest_ratio_is_reachable_and_no_higher_one_is(counts, profile, fo
     assert min(limits.target_counts(counts, Imbalance(profile, highest))) >= need
     if highest < 499:
         assert min(limits.target_counts(counts, Imbalance(profile, highest + 0.02))) < need
+
+
+@pytest.mark.parametrize(("made", "where"), [(None, "all"), (7.0, "all"), (7.0, "train"), (20.0, "all")])
+@pytest.mark.parametrize("sizes", [(400, 317), (1000, 1000), (203, 61)])
+def test_positive_test_rows_of_one_split_are_counted_as_they_are_dealt(
+    made: float | None, where: str, sizes: tuple[int, int]
+) -> None:
+    imbalance = Imbalance() if made is None else Imbalance("ratio", made, None, where)
+    entry = {"kind": "tabular", "counts": list(sizes), "fields": [], "test_counts": None, "parts": None}
+    y = np.repeat([0, 1], sizes)
+    dataset = Dataset(
+        "made", "tabular", np.zeros((len(y), 1)), np.zeros((len(y), 0), np.int64), (), ("x",), (), y, ("no", "yes")
+    )
+    (parts,) = split(dataset, RunSpec("made", "ce", imbalance), 0)
+    assert limits.count_test_positives(entry, {}, imbalance) == (y[parts.test] == 1).sum()
+
+
+def test_several_classes_have_no_positive_test_rows() -> None:
+    entry = {"kind": "tabular", "counts": [50, 40, 30], "fields": [], "test_counts": None, "parts": None}
+    assert limits.count_test_positives(entry, {}, Imbalance()) is None

@@ -155,7 +155,7 @@ def test_dos_beats_plain_training_only_where_it_beats_as_many_steps():
     assert "DOS is worse than equal steps on copies." in judge_run(members, results).text
     members, results, _ = family(DOS, level)  # it is not done yet
     said = judge_run(members, results)
-    assert said.text == "No fair control yet: CE on copies, equal steps is not done." and said.dot.look == "none"
+    assert said.text == "No fair control yet: equal steps on copies is not done." and said.dot.look == "none"
 
 
 def test_a_control_that_beats_the_run_is_said_in_the_same_breath():
@@ -209,7 +209,11 @@ def cell(method: str, dataset: str, p: float | None, mean: float, ratio: float =
         ([cell("a", "x", 0.01, 0.1)], "A beats plain training."),
         ([cell("a", "x", 0.5, 0.001)], "No difference found between A and plain training."),
         ([cell("a", "x", 0.01, 0.1), cell("a", "y", 0.5, 0.001)], "A beats plain training on 1 of 2 datasets."),
-        ([cell("a", "x", 0.01, 0.1), cell("a", "x", 0.5, 0.001, ratio=5.0)], "A beats plain training on 1 of 2 cells."),
+        ([cell("a", "x", 0.01, 0.1), cell("a", "x", 0.5, 0.001, ratio=5.0)], "A beats plain training on 1 of 2 ratios."),
+        (
+            [cell("a", d, p, 0.1, ratio=r) for d, p in (("x", 0.01), ("y", 0.5)) for r in (5.0, 20.0)],
+            "A beats plain training on 1 of 2 datasets.",
+        ),
         ([cell("a", d, 0.5, 0.001) for d in "xy"], "No difference found on 2 datasets."),
         ([cell("a", "x", 0.01, -0.1), cell("a", "y", 0.5, 0.001)], "A is worse than plain training on 1 of 2 datasets."),
     ],

@@ -37,6 +37,8 @@ class Executor:
         news, self.news = self.news, []
         return news
 
+    can_preview = previews = False
+
     def start(self, work) -> bool:
         return True
 

@@ -1,4 +1,4 @@
-// The clock of one player: its position in the film, in frames. Clocks of one group share a scrubber: the one that a person
+// The clock of one player: its position in the film, in frames. Frames take as long as the film says. Clocks of one group share a scrubber: the one that a person
 // used last leads, and the others follow by optimiser step.
 
 const LOOP_PAUSE_MS = 1600; // at the end, before the film begins again
@@ -44,7 +44,6 @@ export class Clock {
 
   // The number of the frame shown, -1 without frames. A follower may be a rounding error short of a frame.
   get index() { return Math.min(this.film.last, Math.floor(this.position + 1e-6)); }
-  get framesPerSecond() { return Math.min(14, Math.max(3, this.film.frames.length / 8)) * this.speed; }
   get isMoving() {
     const { last } = this.film;
     return !this.leader && last >= 0 && (this.isLive ? this.position < last : this.isPlaying);
@@ -63,7 +62,7 @@ export class Clock {
     const { film } = this;
     if (film.hasEnded) {
       this.isLive = false;
-      this.isPlaying = film.head.autoplay && !this.reducedMotion.matches && film.last > 0;
+      this.isPlaying = film.head.autoplay && film.status === "finished" && !this.reducedMotion.matches && film.last > 0;
     }
     if (!this.isPlaying) this.position = film.last;
     this.callbacks.announce();
@@ -103,7 +102,7 @@ export class Clock {
       }
     } else {
       this.waitedMs = 0;
-      this.position = Math.min(last, this.position + (this.framesPerSecond * elapsedMs) / 1000);
+      this.position = this.film.positionAt(this.film.timeAt(this.position) + (this.speed * elapsedMs) / 1000);
       if (this.position === last) this.callbacks.announce();
     }
   }

@@ -1,12 +1,15 @@
 // The film of one replicate: scene, frames and contributions, read from the chunks that app/player/__init__.py writes.
 // A chunk holds only what is new: what has arrived stays here.
 
-export const GRID = 48; // values along each side of the surface
-export const UNIT = 8191; // coordinates are integers: the view box reaches from -UNIT to UNIT
-export const HALF = 127.5; // the surface's value at probability one half
+import { measureMove, spreadTime } from "./durations.js";
+import { GRID, UNIT } from "./units.js";
+
 export const CHOSEN = "chosen"; // phase of the engine's last frame, the epoch that was kept: no point moves into it
 const ENDED = new Set(["finished", "cancelled", "failed", "interrupted"]); // states in which no frame follows
 const MAX_REQUESTS = 6; // for one gap
+const NO_MOVE = { median: 0, far: 0, surface: 0 };
+
+let filmCount = 0;
 
 export class Film {
   // reset(head): another film begins; showChunk(change): a chunk is in.
@@ -15,10 +18,14 @@ export class Film {
     this.request = null; // request(from): asks the page for the frames from number `from` on
     this.queue = Promise.resolve(); // chunks are read one after the other
     this.isClosed = false;
+    this.number = 0; // another one whenever another film begins
     this.head = {}; // of the newest chunk
     this.scene = null;
     this.sceneCount = 0; // scenes of the run so far
     this.frames = [];
+    this.moves = []; // for each frame how far it is from the one before, see `measureMove`
+    this.seconds = []; // for each frame how long it takes, see `spreadTime`
+    this.starts = []; // for each frame when it is reached, in seconds
     this.labels = {}; // phase -> text
     this.contributions = null;
     this.startIndex = -1; // the frame in which synthetic points begin: the first one until they do, -1 without frames
@@ -30,10 +37,14 @@ export class Film {
   }
 
   reset(head) {
+    this.number = ++filmCount;
     this.head = head;
     this.scene = null;
     this.sceneCount = 0;
     this.frames = [];
+    this.moves = [];
+    this.seconds = [];
+    this.starts = [];
     this.labels = {};
     this.contributions = null;
     this.startIndex = -1;
@@ -43,8 +54,8 @@ export class Film {
 
   // All that a player needs to show the film again without its chunks.
   snapshot() {
-    const { scene, sceneCount, frames, labels, contributions, startIndex, lowest, highest } = this;
-    return { scene, sceneCount, frames, labels, contributions, startIndex, lowest, highest };
+    const { scene, sceneCount, frames, moves, seconds, starts, labels, contributions, startIndex, lowest, highest } = this;
+    return { scene, sceneCount, frames, moves, seconds, starts, labels, contributions, startIndex, lowest, highest };
   }
 
   restore(snapshot) {
@@ -59,6 +70,8 @@ export class Film {
   get last() { return this.frames.length - 1; }
   get hasEnded() { return ENDED.has(this.head.status); }
   get hasPoints() { return this.frames.some((frame) => frame.points.length); }
+  get duration() { return this.starts.at(-1) ?? 0; }
+  get hasMoves() { return this.moves.some(({ far }) => far > 0); }
   get startFrame() { return this.frames[this.startIndex]; }
 
   get status() {
@@ -124,6 +137,7 @@ export class Film {
     scene.labels = reader.take(scene.real).slice();
     scene.origins = reader.take16(2 * scene.parents, Int16Array);
     scene.originLabels = reader.take(scene.parents).slice();
+    scene.faintPoints = reader.take16(2 * (scene.faint ?? 0), Int16Array); // validation rows that the data mark
     scene.rows = new Map(); // "x,y" of a minority point -> its number
     scene.labels.forEach((label, row) => {
       const key = `${scene.points[2 * row]},${scene.points[2 * row + 1]}`;
@@ -136,13 +150,22 @@ export class Film {
   append(frames, labels) {
     this.labels = { ...this.labels, ...labels };
     for (const frame of frames) {
+      this.moves.push(frame.phase === CHOSEN ? NO_MOVE : measureMove(frame, this.frames.at(-1), this.scene));
       this.frames.push(frame);
       if (this.startIndex < 0 || (frame.points.length && !this.startFrame.points.length)) this.startIndex = this.last;
       if (Number.isNaN(frame.score)) continue;
       this.lowest = this.lowest <= frame.score ? this.lowest : frame.score;
       this.highest = this.highest >= frame.score ? this.highest : frame.score;
     }
+    if (frames.length) this.spreadTime();
     this.endRequest();
+  }
+
+  spreadTime() {
+    const phases = this.frames.map(({ phase }) => phase);
+    this.seconds = spreadTime(this.moves, phases, this.hasMoves);
+    let now = 0;
+    this.starts = this.seconds.map((seconds) => (now += seconds));
   }
 
   // What each point does to the validation loss at the chosen epoch, and where the meta-gradient would push it. Films of
@@ -156,8 +179,25 @@ export class Film {
     const ranks = new Map(order.map((i, rank) => [i, rank + 1]));
     const largest = Math.max(...order.map((i) => Math.abs(values[i])), 1e-30);
     const lengths = downhill ? [...values.keys()].map((i) => Math.hypot(downhill[2 * i], downhill[2 * i + 1])) : [];
-    const longest = Math.max(0, ...lengths.filter(Number.isFinite));
-    this.contributions = { values, downhill: longest > 0 ? downhill : null, lengths, longest, ranks, largest };
+    const sorted = lengths.filter((length) => length > 0 && Number.isFinite(length)).sort((p, q) => p - q);
+    const strong = sorted[Math.floor(0.95 * (sorted.length - 1))]; // the 95th percentile
+    this.contributions = { values, downhill: strong ? downhill : null, lengths, strong, ranks, largest };
+  }
+
+  // ---- time ----
+
+  // Seconds from the film's start to a position in frames, and back.
+  timeAt(position) {
+    const at = Math.min(this.last, Math.floor(position));
+    if (at < 0) return 0;
+    return this.starts[at] + (position - at) * (this.seconds[at + 1] ?? 0);
+  }
+
+  positionAt(time) {
+    let at = 0;
+    while (at < this.last && this.starts[at + 1] <= time) at++;
+    if (at >= this.last) return Math.max(0, this.last);
+    return at + (time - this.starts[at]) / (this.seconds[at + 1] || 1);
   }
 
   // ---- questions ----

@@ -1,6 +1,8 @@
 // The legend: what the marks mean, switches for what is shown, and the buttons that magnify movement.
 
-import { CORNERS, FACTORS } from "./stage.js";
+import { EFFECTS, effectColour } from "./marks.js";
+import { CORNERS } from "./pen.js";
+import { FACTORS } from "./view.js";
 
 const SWITCH_TITLES = {
   surface: "show or hide the surface: the model's probability of the minority",
@@ -13,12 +15,12 @@ const MARKER_TITLE = "to first order, by its presence in a step at the chosen ep
 
 export class Legend {
   // invalidate(): the picture has changed.
-  constructor(root, ui, film, clock, stage, invalidate) {
+  constructor(root, ui, film, clock, view, invalidate) {
     this.root = root;
     this.ui = ui;
     this.film = film;
     this.clock = clock;
-    this.stage = stage;
+    this.view = view;
     this.invalidate = invalidate;
     this.hasPoints = null; // whether the legend that is drawn has synthetic points; null before the first
     this.addFactorButtons();
@@ -48,32 +50,31 @@ export class Legend {
 
   makeClasses() {
     const { classes, labels, majority } = this.film.scene;
-    const { majority: colour, edge } = this.stage.theme.palette;
+    const { majority: colour, edge } = this.view.theme.palette;
     const present = new Set(labels);
     const minority = classes.flatMap((name, label) => {
       if (label === majority || !present.has(label)) return [];
-      const marker = this.stage.markerOf(label);
+      const marker = this.view.markerOf(label);
       return [makeKey(name, drawMarker(marker.shape, marker.colour, edge, 6))];
     });
     return [this.makeSwitch("majority", classes[majority] ?? "majority", drawMarker("circle", colour, edge, 4)), ...minority];
   }
 
   makeMarkers() {
-    const { palette } = this.stage.theme;
+    const { palette } = this.view.theme;
     if (!this.hasPoints) return [];
-    if (!this.film.contributions || !this.stage.shown.contributions) {
-      return [makeKey("synthetic", drawMarker("diamond", palette.fill, palette.synthetic, 5.5, 1.9))];
+    if (!this.film.contributions || !this.view.shown.contributions) {
+      return [makeKey("synthetic", drawEffect("unknown", palette))];
     }
-    const markers = [["lowers", palette.helps, palette.helps], ["raises", palette.fill, palette.synthetic]];
-    return markers.map(([effect, fill, edge]) => {
-      const key = makeKey(`synthetic: ${effect} loss`, drawMarker("diamond", fill, edge, 5.5, 1.9));
+    return ["lowers", "raises"].map((effect) => {
+      const key = makeKey(`synthetic: ${effect} loss`, drawEffect(effect, palette));
       key.title = `a synthetic point that ${effect} the validation loss, ${MARKER_TITLE}`;
       return key;
     });
   }
 
   makeBoundaries() {
-    const { ink } = this.stage.theme;
+    const { ink } = this.view.theme;
     const start = makeKey("starting boundary", drawStroke(ink, 1.8, "2 4"));
     start.title = `where the boundary was ${this.hasPoints ? "when the synthetic points began" : "in the first frame"}`;
     return [makeKey("boundary", drawStroke(ink, 2.2, "")), start];
@@ -81,7 +82,7 @@ export class Legend {
 
   makeSwitches() {
     const { contributions } = this.film;
-    const { palette, ramp, ink, fadeInk } = this.stage.theme;
+    const { palette, ramp, ink, fadeInk } = this.view.theme;
     const switches = [this.makeSwitch("surface", "surface", drawRamp(ramp))];
     if (!this.hasPoints) return switches;
     switches.push(this.makeSwitch("trails", "trails", drawStroke(palette.trail, 3, "")));
@@ -96,14 +97,14 @@ export class Legend {
     button.type = "button";
     button.className = "chip";
     button.dataset.toggle = name;
-    button.setAttribute("aria-pressed", String(this.stage.shown[name]));
+    button.setAttribute("aria-pressed", String(this.view.shown[name]));
     button.title = SWITCH_TITLES[name] ?? `show or hide ${text}`;
     button.addEventListener("click", () => this.toggle(name, button));
     return button;
   }
 
   toggle(name, button) {
-    const { shown } = this.stage;
+    const { shown } = this.view;
     shown[name] = !shown[name];
     button.setAttribute("aria-pressed", String(shown[name]));
     if (name === "contributions") this.draw();
@@ -122,25 +123,33 @@ function makeKey(text, picture, tag = "span") {
 
 // ---- pictures ----
 
-function drawMarker(shape, fill, edge, size, width = 1.2) {
+export function drawMarker(shape, fill, edge, size, width = 1.2) {
   const style = { fill, stroke: edge, "stroke-width": width };
   if (shape === "circle") return makePicture(makeSvg("circle", { r: size, ...style }));
   return makePicture(makePolygon(shape, 0, size, style));
 }
 
+// The mark of a synthetic point that does this to the loss.
+export function drawEffect(effect, palette) {
+  return makePicture(makeEffect(effect, palette, 0, 5.5));
+}
+
 // A filled mark beside an open one.
-function drawMarkerPair({ helps, fill, synthetic }) {
-  return makePicture(
-    makePolygon("diamond", -5, 4.5, { fill: helps, stroke: helps, "stroke-width": 1.7 }),
-    makePolygon("diamond", 6, 3, { fill, stroke: synthetic, "stroke-width": 1.7 }),
-  );
+function drawMarkerPair(palette) {
+  return makePicture(makeEffect("lowers", palette, -5, 4.5), makeEffect("raises", palette, 6, 4));
+}
+
+function makeEffect(effect, palette, x, size) {
+  const { shape, isFilled } = EFFECTS[effect];
+  const colour = effectColour(effect, palette);
+  return makePolygon(shape, x, size, { fill: isFilled ? colour : palette.fill, stroke: colour, "stroke-width": 1.8 });
 }
 
 function drawArrow(colour) {
   return drawPath("M-8 4L7 -4M7 -4L1 -4.4M7 -4L3.6 1.2", { stroke: colour, "stroke-width": 1.8 });
 }
 
-function drawStroke(colour, width, dash) {
+export function drawStroke(colour, width, dash) {
   return drawPath("M-9 4C-3 4 3 -4 9 -4", { stroke: colour, "stroke-width": width, "stroke-dasharray": dash });
 }
 

@@ -1,34 +1,19 @@
-// The player: synthetic points that move over the decision surface, on one canvas. This file mounts it, and joins its parts: film
-// (data.js), clock, stage, timeline, legend, captions (words.js).
+// The player: a film alone, with its controls. This file mounts it, and joins its parts: film (data.js), clock, view, timeline,
+// legend, captions.
 
+import { Captions } from "./captions.js";
 import { Clock } from "./clock.js";
 import { Film, identify } from "./data.js";
 import { Legend } from "./legend.js";
-import { Stage } from "./stage.js";
+import { Loop } from "./loop.js";
+import { makeMount } from "./mounting.js";
 import { Timeline } from "./timeline.js";
-import { Captions } from "./words.js";
+import { FilmView } from "./view.js";
+import { Words } from "./words.js";
 
 const MAX_KEPT = 4;
-const SLOW_REDRAW_MS = 45;
 
-const players = new WeakMap(); // parent element -> Player
 const keptFilms = new Map(); // identity of a film -> what a player that left the page held of it: it may come back
-
-// What Streamlit calls at each mount and for each chunk.
-export default function ({ data, parentElement, setTriggerValue }) {
-  let player = players.get(parentElement);
-  if (!player) {
-    player = new Player(parentElement);
-    players.set(parentElement, player);
-  }
-  player.receive(data, (from) => setTriggerValue("need", from));
-  // Streamlit also calls this when newer data overtook a call: only what has left the page is over.
-  return () => setTimeout(() => {
-    if (parentElement.isConnected || players.get(parentElement) !== player) return;
-    players.delete(parentElement);
-    player.close();
-  });
-}
 
 const TEMPLATE = `
 <div class="top"><span class="badge"></span><span class="caption"></span><span class="readout"></span></div>
@@ -62,41 +47,35 @@ class Player {
     this.root.innerHTML = TEMPLATE;
     parent.append(this.root);
     this.ui = findElements(this.root);
-    this.isClosed = false;
-    this.isVisible = true;
     this.redraws = 0;
-    this.slowRedraws = 0; // in a row, roughly
-    this.animation = 0; // the browser's number of the redraw that is due
-    this.lastRedraw = null; // ms, while the picture moves
 
     const refresh = () => this.refresh();
-    const invalidate = () => this.invalidate();
+    const invalidate = () => this.loop.invalidate();
     const announce = () => this.captions.announce();
     const setFactor = (factor) => this.setFactor(factor);
     const showSelection = () => this.captions.showTip();
     this.film = new Film({ reset: (head) => this.reset(head), showChunk: (change) => this.showChunk(change) });
     this.clock = new Clock(this.root, this.film, { refresh, invalidate, announce, setFactor });
-    this.stage = new Stage(this.root, this.ui, this.film, this.clock, { invalidate, showSelection });
-    this.captions = new Captions(this.root, this.ui, this.film, this.clock, this.stage);
-    this.timeline = new Timeline(this.ui, this.film, this.clock, this.stage, this.captions, invalidate);
-    this.legend = new Legend(this.root, this.ui, this.film, this.clock, this.stage, invalidate);
+    this.view = new FilmView(this.root, this.ui, this.film, this.clock, { invalidate, showSelection });
+    this.words = new Words(this.film, this.clock, this.view);
+    this.captions = new Captions(this.root, this.ui, this.film, this.clock, this.view, this.words);
+    this.timeline = new Timeline(this.ui, this.film, this.clock, this.view, this.words, invalidate);
+    this.legend = new Legend(this.root, this.ui, this.film, this.clock, this.view, invalidate);
 
+    this.loop = new Loop(this.root, {
+      draw: (elapsedMs) => this.advance(elapsedMs), isMoving: () => this.clock.isMoving, blur: () => this.blur(),
+    });
     this.listeners = new AbortController();
     this.sizes = new ResizeObserver(() => this.resize());
-    this.sight = new IntersectionObserver((entries) => {
-      this.isVisible = entries.at(-1).isIntersecting;
-      this.invalidate();
-    });
     this.listen();
     this.refresh();
   }
 
   // ---- data ----
 
-  // request(from): asks the page for the frames from number `from` on.
-  receive(data, request) {
-    this.film.request = request;
-    if (this.stage.readTheme()) this.legend.draw();
+  receive(data, { trigger }) {
+    this.film.request = (from) => trigger("need", from);
+    if (this.view.readTheme()) this.legend.draw();
     this.invalidate();
     this.film.receive(data);
   }
@@ -105,27 +84,28 @@ class Player {
   reset(head) {
     this.film.reset(head);
     this.clock.reset();
-    this.stage.reset();
+    this.view.reset();
     const kept = keptFilms.get(identify(head));
     if (!kept) return;
     keptFilms.delete(identify(head));
     this.film.restore(kept.film);
     this.clock.restore(kept.clock);
-    this.stage.restore(kept.stage);
-    this.stage.layout();
+    this.view.restore(kept.view);
+    this.view.layout();
     this.legend.draw();
   }
 
   keep() {
-    const { film, clock, stage } = this;
+    const { film, clock, view } = this;
     if (!film.head.run || film.last < 0) return;
-    keptFilms.set(identify(film.head), { film: film.snapshot(), clock: clock.snapshot(), stage: stage.snapshot() });
+    keptFilms.set(identify(film.head), { film: film.snapshot(), clock: clock.snapshot(), view: view.snapshot() });
     if (keptFilms.size > MAX_KEPT) keptFilms.delete(keptFilms.keys().next().value);
   }
 
   showChunk({ hasScene, hasContributions, isFirst, isEnd }) {
     this.clock.joinGroup(this.film.head.group);
-    if (hasScene) this.stage.layout();
+    if (hasScene) this.view.clearLayers();
+    this.view.layout();
     if (hasScene || hasContributions) this.legend.draw();
     if (hasContributions) this.captions.announce();
     if (isFirst) this.clock.begin();
@@ -137,37 +117,31 @@ class Player {
 
   // ---- drawing ----
 
-  // The picture is drawn again, once, however often this is called; and again while it moves.
   invalidate() {
-    if (this.isClosed || this.animation || !this.isVisible) return;
-    this.animation = requestAnimationFrame((now) => {
-      this.animation = 0;
-      const elapsedMs = now - (this.lastRedraw ?? now);
-      this.limitSharpness(elapsedMs);
-      this.clock.advance(Math.min(100, elapsedMs));
-      this.draw();
-      this.lastRedraw = this.clock.isMoving ? now : null;
-      if (this.clock.isMoving) this.invalidate();
-    });
+    this.loop.invalidate();
+  }
+
+  advance(elapsedMs) {
+    this.clock.advance(elapsedMs);
+    this.draw();
   }
 
   // Without a graphics card a sharp picture can be too slow to move smoothly: then it is drawn with one pixel per px.
-  limitSharpness(elapsedMs) {
-    this.slowRedraws = elapsedMs > SLOW_REDRAW_MS ? this.slowRedraws + 1 : Math.max(0, this.slowRedraws - 1);
-    if (this.slowRedraws <= 12 || this.stage.dpr <= 1) return;
-    this.stage.maxDpr = 1;
+  blur() {
+    if (this.view.dpr <= 1) return;
+    this.view.maxDpr = 1;
     this.resize();
   }
 
   resize() {
-    this.stage.resize();
+    this.view.resize();
     this.timeline.resize();
     this.draw(); // at once: an emptied canvas must not be painted
   }
 
   draw() {
-    if (!this.stage.size || !this.root.isConnected) return;
-    this.stage.draw();
+    if (!this.view.size || !this.root.isConnected) return;
+    this.view.draw();
     this.timeline.draw();
     this.captions.update();
     this.redraws += 1;
@@ -175,7 +149,7 @@ class Player {
   }
 
   setFactor(factor) {
-    this.stage.factor = factor;
+    this.view.factor = factor;
     this.refresh();
     this.invalidate();
   }
@@ -184,10 +158,10 @@ class Player {
 
   // Brings the controls, and all that does not depend on the frame shown, up to date.
   refresh() {
-    const { ui, film, clock, stage } = this;
+    const { ui, film, clock, view } = this;
     Object.assign(this.root.dataset, {
       status: film.status, frames: film.frames.length, gaps: film.gaps, playing: String(clock.showsPlaying),
-      live: String(clock.isLive && !film.hasEnded), magnify: stage.factor, speed: clock.speed, dark: String(stage.theme.isDark),
+      live: String(clock.isLive && !film.hasEnded), magnify: view.factor, speed: clock.speed, dark: String(view.theme.isDark),
     });
     this.root.setAttribute("aria-label", "Player");
     ui.badge.textContent = film.status;
@@ -199,7 +173,7 @@ class Player {
   }
 
   refreshControls() {
-    const { ui, film, clock, stage } = this;
+    const { ui, film, clock, view } = this;
     const isEmpty = film.last < 0;
     const speed = String(clock.speed);
     for (const control of [ui.back, ui.play, ui.next, ui.speed]) control.disabled = isEmpty;
@@ -209,11 +183,11 @@ class Player {
     ui.time.setAttribute("aria-valuemin", isEmpty ? 0 : 1);
     ui.time.setAttribute("aria-valuemax", film.frames.length);
     ui.time.setAttribute("aria-disabled", String(isEmpty));
-    ui.magnify.hidden = !film.scene || !film.hasPoints;
-    ui.zoomed.hidden = stage.factor === 1 || ui.magnify.hidden;
-    ui.zoomed.textContent = `movement \u00d7${stage.factor}`;
+    ui.magnify.hidden = !film.scene || !film.hasMoves;
+    ui.zoomed.hidden = view.factor === 1 || ui.magnify.hidden;
+    ui.zoomed.textContent = `movement \u00d7${view.factor}`;
     for (const button of ui.factors.children) {
-      button.setAttribute("aria-pressed", String(Number(button.dataset.factor) === stage.factor));
+      button.setAttribute("aria-pressed", String(Number(button.dataset.factor) === view.factor));
     }
   }
 
@@ -223,7 +197,7 @@ class Player {
     ui.empty.hidden = Boolean(scene);
     if (!scene) {
       const makeLine = (text) => Object.assign(document.createElement("span"), { textContent: text });
-      ui.empty.replaceChildren(makeLine(status), makeLine(this.captions.describeAbsence()));
+      ui.empty.replaceChildren(makeLine(status), makeLine(this.words.describeAbsence()));
     }
     ui.axisX.textContent = scene?.axes[0] ?? "";
     ui.axisY.textContent = scene?.axes[1] ?? "";
@@ -234,13 +208,13 @@ class Player {
     }
     const title = head.title ? `${head.title}: ` : "";
     ui.stage.setAttribute("aria-label", `${title}synthetic points over the decision surface, ${status}`);
-    if (!ui.canvas.hasAttribute("aria-label") || film.last < 0) this.captions.describePicture();
+    if (!ui.canvas.hasAttribute("aria-label") || film.last < 0) ui.canvas.setAttribute("aria-label", this.words.describePicture());
   }
 
   // ---- events of the page ----
 
   listen() {
-    const { ui, clock, stage } = this;
+    const { ui, clock, view } = this;
     this.on(clock.reducedMotion, "change", () => clock.settle());
     this.on(ui.play, "click", () => clock.toggle());
     this.on(ui.back, "click", () => clock.stepBack());
@@ -252,30 +226,10 @@ class Player {
       ui.stage.focus();
     });
     this.on(this.root, "keydown", (event) => this.handleKey(event));
-    this.on(ui.canvas, "pointermove", (event) => stage.hover(event));
-    this.on(ui.canvas, "pointerdown", (event) => {
-      stage.hover(event);
-      stage.select(stage.hovered?.synthetic ?? -1, stage.hovered);
-    });
-    this.on(ui.canvas, "pointerleave", (event) => {
-      if (event.pointerType === "touch") return;
-      ui.stage.classList.remove("pointing");
-      stage.select(stage.selected, null);
-    });
-    this.listenToTimeline();
+    view.listen((...given) => this.on(...given));
+    this.timeline.listen((...given) => this.on(...given));
     this.sizes.observe(ui.stage);
     this.sizes.observe(ui.time);
-    this.sight.observe(this.root);
-  }
-
-  listenToTimeline() {
-    const { time } = this.ui;
-    this.on(time, "pointerdown", (event) => this.timeline.startDrag(event));
-    this.on(time, "pointermove", (event) => this.timeline.movePointer(event));
-    for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) {
-      this.on(time, name, () => this.timeline.stopDrag());
-    }
-    this.on(time, "pointerleave", () => this.timeline.setPointed(null));
   }
 
   on(target, name, action) {
@@ -284,7 +238,7 @@ class Player {
 
   handleKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const { clock, stage, film } = this;
+    const { clock, view, film } = this;
     const action = {
       " ": () => clock.toggle(),
       ArrowLeft: () => clock.stepBack(),
@@ -296,7 +250,7 @@ class Player {
       "-": () => clock.changeSpeed(-1),
       "[": () => this.selectNext(-1),
       "]": () => this.selectNext(1),
-      Escape: () => stage.select(-1, null),
+      Escape: () => view.select(-1, null),
     }[event.key];
     if (!action || (film.last < 0 && event.key !== "Escape")) return;
     const control = event.target.closest("button, select");
@@ -307,16 +261,14 @@ class Player {
   }
 
   selectNext(by) {
-    if (this.stage.selectNext(by)) this.captions.announceSelection();
+    if (this.view.selectNext(by)) this.captions.announceSelection();
   }
 
   close() {
     this.keep();
-    this.isClosed = true;
+    this.loop.close();
     this.listeners.abort();
     this.sizes.disconnect();
-    this.sight.disconnect();
-    cancelAnimationFrame(this.animation);
     this.film.close();
     this.clock.leaveGroup();
     this.root.remove();
@@ -337,3 +289,5 @@ function findElements(root) {
   ui.stage.setAttribute("aria-describedby", "keys");
   return ui;
 }
+
+export default makeMount(Player);

@@ -1,21 +1,23 @@
-// The timeline: phases and validation average precision over the film; a person drags along it.
+// The timeline: phases and validation average precision over the film's time; a person drags along it.
 
-import { fitCanvas, locate, strokePath } from "./stage.js";
+import { fitCanvas, locate, strokePath } from "./pen.js";
 import { toWords } from "./words.js";
 
-const BAND_TOP = 16; // px: above it stand the phases' names
+const BAND_TOP = 15; // px: above it stand the phases' names
+const TICKS = 5; // px: below the bands a tick stands for each frame
 const MARGIN = 8; // px, left and right of the first and the last frame
 const MIN_SPAN = 0.02; // of the score's axis
 
 export class Timeline {
-  // invalidate(): the picture has changed.
-  constructor(ui, film, clock, stage, captions, invalidate) {
+  // ui: {time, line}. invalidate(): the picture has changed.
+  constructor(ui, film, clock, view, words, invalidate) {
     this.ui = ui;
     this.film = film;
     this.clock = clock;
-    this.stage = stage;
-    this.captions = captions;
+    this.view = view; // whose colours and font it takes
+    this.words = words;
     this.invalidate = invalidate;
+    this.other = null; // {film, positionAt}: a second film, and where it is when the first is at a position
     this.pen = ui.line.getContext("2d");
     this.size = null; // [width, height] in px
     this.pointed = null; // the frame that a pointer is over
@@ -23,10 +25,18 @@ export class Timeline {
   }
 
   resize() {
-    this.size = fitCanvas(this.ui.line, this.ui.time, this.stage.dpr);
+    this.size = fitCanvas(this.ui.line, this.ui.time, this.view.dpr);
   }
 
   // ---- pointer ----
+
+  listen(on) {
+    const { time } = this.ui;
+    on(time, "pointerdown", (event) => this.startDrag(event));
+    on(time, "pointermove", (event) => this.movePointer(event));
+    for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) on(time, name, () => this.stopDrag());
+    on(time, "pointerleave", () => this.setPointed(null));
+  }
 
   startDrag(event) {
     if (this.film.last < 0 || event.button) return;
@@ -52,54 +62,61 @@ export class Timeline {
 
   // The number of the frame nearest to an event.
   findFrame(event) {
-    const [width] = this.size;
+    const { film, size } = this;
     const [x] = locate(this.ui.line, event);
-    return Math.round(Math.min(1, Math.max(0, (x - MARGIN) / (width - 2 * MARGIN))) * Math.max(0, this.film.last));
+    const share = Math.min(1, Math.max(0, (x - MARGIN) / (size[0] - 2 * MARGIN)));
+    return Math.round(film.positionAt(share * film.duration));
   }
 
   // ---- scales ----
 
   xOf(position) {
-    const { last } = this.film;
-    return MARGIN + (this.size[0] - 2 * MARGIN) * (last > 0 ? position / last : 1);
+    const { film, size } = this;
+    return MARGIN + (size[0] - 2 * MARGIN) * (film.duration > 0 ? film.timeAt(position) / film.duration : 1);
   }
 
+  // The score's axis holds both films.
   yOf(score) {
-    const { lowest, highest } = this.film;
-    const [, height] = this.size;
+    const films = [this.film, this.other?.film].filter((film) => film && !Number.isNaN(film.lowest));
+    const lowest = Math.min(...films.map((film) => film.lowest));
+    const highest = Math.max(...films.map((film) => film.highest));
     const span = Math.max(highest - lowest, MIN_SPAN);
     const bottom = (highest + lowest) / 2 - span / 2;
-    return height - 7 - ((score - bottom) / span) * (height - BAND_TOP - 15);
+    return this.bottom - 4 - ((score - bottom) / span) * (this.bottom - BAND_TOP - 8);
   }
+
+  get bottom() { return this.size[1] - TICKS - 2; }
 
   // ---- drawing ----
 
   draw() {
     if (!this.size) return;
-    const { pen, film, stage } = this;
+    const { pen, film, view } = this;
     const [width, height] = this.size;
-    pen.setTransform(stage.dpr, 0, 0, stage.dpr, 0, 0);
+    pen.setTransform(view.dpr, 0, 0, view.dpr, 0, 0);
     pen.clearRect(0, 0, width, height);
     pen.textBaseline = "alphabetic";
-    pen.font = `600 11px ${stage.font}`;
+    pen.font = `600 11px ${view.font}`;
     if (film.last < 0) {
       this.drawEmpty();
       return;
     }
     this.drawTitle(this.drawPhases());
-    const accent = stage.theme.isDark ? "#56B4E9" : "#0072B2";
+    this.drawTicks();
+    const { accent } = view.theme;
+    if (this.other) this.drawOther();
     this.drawScores(accent);
     if (film.isChosen(film.last) && film.last) this.drawChosen();
-    if (this.pointed !== null && !this.isDragging) this.drawMarker(this.pointed, stage.theme.fadeInk(0.5), true);
+    if (this.pointed !== null && !this.isDragging) this.drawMarker(this.pointed, view.theme.fadeInk(0.5), true);
     this.drawMarker(this.clock.position, accent, false);
   }
 
   drawEmpty() {
     const { pen } = this;
-    const { theme } = this.stage;
-    const [width, height] = this.size;
+    const { theme } = this.view;
+    const [width] = this.size;
     pen.fillStyle = theme.fadeInk(0.06);
-    pen.fillRect(0, BAND_TOP, width, height - BAND_TOP);
+    pen.fillRect(0, BAND_TOP, width, this.bottom - BAND_TOP);
     pen.fillStyle = theme.fadeInk(0.6);
     pen.textAlign = "left";
     pen.fillText("validation AP", MARGIN, 11);
@@ -108,8 +125,8 @@ export class Timeline {
   // A band for each phase, its name above it where there is room; px where the last name ends.
   drawPhases() {
     const { pen, film } = this;
-    const { theme } = this.stage;
-    const [width, height] = this.size;
+    const { theme } = this.view;
+    const [width] = this.size;
     const starts = film.frames.map((_, i) => i).filter((i) => !i || film.frames[i].phase !== film.frames[i - 1].phase);
     let labelEnd = 0;
     starts.forEach((start, i) => {
@@ -118,9 +135,9 @@ export class Timeline {
       const right = i + 1 < starts.length ? this.xOf(starts[i + 1] - 0.5) : width;
       const gap = i ? 1 : 0;
       pen.fillStyle = theme.fadeInk(i % 2 ? 0.115 : 0.055);
-      pen.fillRect(left + gap, BAND_TOP, right - left - gap, height - BAND_TOP);
+      pen.fillRect(left + gap, BAND_TOP, right - left - gap, this.bottom - BAND_TOP);
       const room = right - left - 8;
-      const label = [this.captions.describePhase(phase), toWords(phase)].find((text) => pen.measureText(text).width <= room);
+      const label = [this.words.describePhase(phase), toWords(phase)].find((text) => pen.measureText(text).width <= room);
       pen.textAlign = "left";
       if (!label) return;
       pen.fillStyle = theme.fadeInk(0.72);
@@ -130,15 +147,35 @@ export class Timeline {
     return labelEnd;
   }
 
+  // The score at the pointer, else where the film stands.
   drawTitle(labelEnd) {
-    const { pen, stage } = this;
+    const { pen, view, film } = this;
     const [width] = this.size;
-    const title = Number.isNaN(this.film.lowest) ? "validation AP not known yet" : "validation AP";
-    pen.font = `11px ${stage.font}`;
-    if (width - labelEnd <= pen.measureText(title).width + 10) return;
+    const isPointed = this.pointed !== null && !this.isDragging;
+    const frame = film.frames[isPointed ? this.pointed : this.clock.index];
+    const score = Number.isNaN(frame.score) ? "" : ` ${frame.score.toFixed(3).replace(/^0/, "")}`;
+    const names = isPointed ? [`frame ${this.pointed + 1}, validation AP${score}`] : [`validation AP${score}`, `AP${score}`];
+    pen.font = `11px ${view.font}`;
+    const text = names.find((name) => width - labelEnd > pen.measureText(name).width + 10);
+    if (!text || Number.isNaN(film.lowest)) return;
     pen.textAlign = "right";
-    pen.fillStyle = stage.theme.fadeInk(0.6);
-    pen.fillText(title, width - MARGIN, 11);
+    pen.fillStyle = view.theme.fadeInk(0.72);
+    pen.fillText(text, width - MARGIN, 11);
+  }
+
+  // One for each frame: they stand closer where little moves.
+  drawTicks() {
+    const { pen, film, size } = this;
+    pen.beginPath();
+    let before = -2;
+    for (let i = 0; i <= film.last; i++) {
+      const x = this.xOf(i);
+      if (x - before < 1.5) continue;
+      before = x;
+      pen.moveTo(x, size[1] - TICKS);
+      pen.lineTo(x, size[1] - 1);
+    }
+    strokePath(pen, this.view.theme.fadeInk(0.4), 1);
   }
 
   // The curve, strong up to the clock's position.
@@ -147,13 +184,13 @@ export class Timeline {
     const [, height] = this.size;
     pen.lineJoin = pen.lineCap = "round";
     this.traceScores();
-    strokePath(pen, this.stage.theme.fadeInk(0.3), 2);
+    strokePath(pen, this.view.theme.fadeInk(0.3), 2);
     pen.save();
     pen.beginPath();
     pen.rect(0, 0, this.xOf(this.clock.position), height);
     pen.clip();
     this.traceScores();
-    strokePath(pen, accent, 2.6);
+    strokePath(pen, accent, 2.4);
     pen.restore();
   }
 
@@ -172,69 +209,52 @@ export class Timeline {
     });
   }
 
-  // Where in training the chosen epoch was.
-  drawChosen() {
-    const { pen, film, stage } = this;
-    const [width, height] = this.size;
-    const index = film.trainedIndex(film.last);
-    const x = this.xOf(index);
-    const y = this.yOf(film.frames[index].score);
-    const isKnown = !Number.isNaN(y);
+  // The second film's scores, dashed, where they belong in the time of the first.
+  drawOther() {
+    const { pen, film, other, view } = this;
     pen.beginPath();
-    pen.arc(x, isKnown ? y : height - 7, 4, 0, 7);
-    pen.fillStyle = stage.theme.paper;
-    pen.fill();
-    strokePath(pen, stage.theme.ink, 1.6);
-    pen.font = `11px ${stage.font}`;
-    const half = pen.measureText("chosen").width / 2;
-    pen.fillStyle = stage.theme.fadeInk(0.8);
-    pen.textAlign = "center";
-    const textY = isKnown && y < height - 22 ? height - 5 : height - 19;
-    pen.fillText("chosen", Math.min(width - half - 4, Math.max(half + 4, x)), textY);
+    let isOpen = false;
+    for (let i = 0; i <= film.last; i++) {
+      const { score } = other.film.frames[Math.floor(other.positionAt(i))] ?? { score: NaN };
+      if (Number.isNaN(score)) continue;
+      if (isOpen) pen.lineTo(this.xOf(i), this.yOf(score));
+      else pen.moveTo(this.xOf(i), this.yOf(score));
+      isOpen = true;
+    }
+    pen.setLineDash([6, 4]);
+    strokePath(pen, view.theme.other, 1.8);
+    pen.setLineDash([]);
   }
 
-  // A vertical line with the score: at the clock's position, or where a pointer is.
+  // Where in training the chosen epoch was.
+  drawChosen() {
+    const { pen, film, view } = this;
+    const index = film.trainedIndex(film.last);
+    const y = this.yOf(film.frames[index].score);
+    pen.beginPath();
+    pen.arc(this.xOf(index), Number.isNaN(y) ? this.bottom - 4 : y, 4, 0, 7);
+    pen.fillStyle = view.theme.paper;
+    pen.fill();
+    strokePath(pen, view.theme.ink, 1.6);
+  }
+
+  // A vertical line at the clock's position, or where a pointer is.
   drawMarker(position, colour, isPointed) {
-    const { pen, film } = this;
-    const { theme } = this.stage;
-    const [, height] = this.size;
+    const { pen, film, size } = this;
     const at = Math.min(film.last, Math.floor(position + 1e-6));
     const a = film.frames[at].score;
     const b = film.frames[Math.min(at + 1, film.last)].score;
     const score = Number.isNaN(b) ? a : a + (b - a) * (position - at);
     const x = this.xOf(position);
-    const y = this.yOf(score);
     pen.beginPath();
-    pen.moveTo(x, BAND_TOP - 2);
-    pen.lineTo(x, height);
-    strokePath(pen, colour, isPointed ? 1 : 1.6);
-    if (!Number.isNaN(score)) {
-      pen.beginPath();
-      pen.arc(x, y, isPointed ? 3 : 5, 0, 7);
-      pen.fillStyle = colour;
-      pen.fill();
-      strokePath(pen, theme.paper, 1.5);
-    }
-    const known = Number.isNaN(a) ? (isPointed ? "no AP yet" : "") : `AP ${a.toFixed(3)}`;
-    const text = (isPointed ? `frame ${at + 1}: ` : "") + known;
-    const isHigh = y < (BAND_TOP + height) / 2;
-    if (text) this.drawMarkerText(text, x, isHigh ? height - 19 : BAND_TOP + 2, colour, isPointed);
-  }
-
-  drawMarkerText(text, x, top, colour, isPointed) {
-    const { pen } = this;
-    const { theme, font } = this.stage;
-    pen.font = `600 11px ${font}`;
-    const width = pen.measureText(text).width + 10;
-    const left = x + 8 + width > this.size[0] ? x - 8 - width : x + 8;
-    pen.fillStyle = isPointed ? theme.ink : theme.paper;
+    pen.moveTo(x, BAND_TOP - 1);
+    pen.lineTo(x, size[1]);
+    strokePath(pen, colour, isPointed ? 1 : 2);
+    if (Number.isNaN(score)) return;
     pen.beginPath();
-    pen.roundRect(left, top, width, 16, 5);
+    pen.arc(x, this.yOf(score), isPointed ? 3 : 5, 0, 7);
+    pen.fillStyle = colour;
     pen.fill();
-    if (!isPointed) strokePath(pen, colour, 1);
-    pen.fillStyle = isPointed ? theme.paper : theme.ink;
-    pen.textAlign = "left";
-    pen.textBaseline = "alphabetic";
-    pen.fillText(text, left + 5, top + 12);
+    strokePath(pen, this.view.theme.paper, 1.5);
   }
 }

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app.frame.pieces import Piece
-from app.views.compare.sweep_words import Record
+from app.views.compare.sweep_words import Record, name_cell
 from app.words import naming
 from app.words.text import format_ratio
 from engine.spec.result import METRICS
@@ -21,7 +21,7 @@ class View(Piece):
     """A view of Compare. selections: words of the address that it keeps in `Context.chosen`; measured: it has a measure to
     choose."""
 
-    selections: tuple[str, ...] = ("cell",)
+    selections: tuple[str, ...] = ()
     measured: bool = True
 
 
@@ -31,8 +31,7 @@ class Context:
     kept.
 
     spec: None where the form has no plan. records: None where no plan is drawn.
-    chosen: at (dataset@ratio), curves (ids of runs), cell, run and beside (ids of a run); the page writes them into the
-    address.
+    chosen: at (dataset@ratio), curves (ids of runs), run and beside (ids of a run); the page writes them into the address.
     """
 
     spec: SweepSpec | None
@@ -64,8 +63,8 @@ def list_places(context: Context) -> dict[str, str]:
 
 
 def list_runs(context: Context) -> dict[str, str]:
-    """Return run's id -> 'SMOTE on Two moons, 20:1', of the cells with a number."""
-    return _tell_apart({r["run"]: f"{r['title']} on {name_place(r)}" for r in context.there})
+    """Return run's id -> 'SMOTE on Two moons at 20:1', of the cells with a number."""
+    return _tell_apart({r["run"]: name_cell(r) for r in context.there})
 
 
 def _tell_apart(names: Mapping[str, str]) -> dict[str, str]:
@@ -84,3 +83,9 @@ def keep_choice(name: str, key: str) -> Callable[[], None]:
         st.session_state["compare.chosen"][name] = tuple(value) if isinstance(value, list) else value
 
     return take
+
+
+def open_view(name: str, **chosen: str) -> None:
+    """Open another view at the next whole run of the page. chosen: its selections."""
+    st.session_state["compare.chosen"] |= chosen
+    st.session_state["compare.open"] = name

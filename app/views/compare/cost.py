@@ -1,16 +1,18 @@
-"""Compare's view of a score against the seconds of training."""
+"""Compare's view of a score beside the seconds of training."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from app.charts import cost
-from app.parts.elements import draw_chart, draw_heading, draw_numbers
+from app.marks import draw_marks
 from app.views.compare import sweep_words
-from app.views.compare.context import Context, View, keep_choice, list_places, name_place
+from app.views.compare.context import Context, View, keep_choice, list_places
 from app.views.compare.sweep_words import read_interval
+from app.words import compare as words
+from app.words.text import escape
 
-PIECE = View(4, "Cost", needs=("records",), selections=("at", "cell"))
+PIECE = View(4, "Cost", needs=("records",), selections=("at",))
 
 
 def _choose_place(context: Context) -> str:
@@ -20,40 +22,29 @@ def _choose_place(context: Context) -> str:
     chosen = context.chosen.get("at")
     state["compare.at"] = chosen if chosen in names else next(iter(names))
     return st.selectbox(
-        "Dataset and ratio",
+        words.PLACE,
         list(names),
         format_func=names.__getitem__,
         key="compare.at",
         on_change=keep_choice("at", "compare.at"),
         width=420,
+        label_visibility="collapsed",
     )
 
 
 def draw(context: Context) -> None:
-    """Draw score against seconds of training, at one dataset and ratio."""
-    draw_heading(
-        f"{context.label} against seconds of training",
-        "Seconds of the whole run, all replicates, as measured on the engine's machine: they depend on what else it did. The dotted line "
-        "joins methods to which nothing cheaper is equal in the mean.",
-    )
+    """Draw seconds of training and the score, at one dataset and ratio."""
     at = _choose_place(context)
-    records = [r for r in context.there if f"{r['dataset']}@{r['ratio']:g}" == at]
     points = []
-    for r in records:
-        if r["seconds"]:
+    for r in context.there:
+        if r["seconds"] and f"{r['dataset']}@{r['ratio']:g}" == at:
             one = read_interval(r)
             points.append(
                 cost.Point(r["method"], r["title"], float(r["seconds"]), one.mean, one.low, one.high, r["role"] == "oracle")
             )
     if not points:
-        st.caption("These runs kept no seconds.")
+        st.caption(words.COST_NONE)
         return
-    draw_chart(cost.figure(points, context.label), "chart-cost", cost.alt(points, context.label))
-    there = {p.key for p in points}
-    lacking = [
-        r
-        for r in context.records
-        if f"{r['dataset']}@{r['ratio']:g}" == at and r["role"] != "oracle" and r["method"] not in there
-    ]
-    st.markdown(sweep_words.describe_cost(points, len(lacking)))
-    draw_numbers("cost", lambda: cost.table(points), f"{context.label} and seconds on {name_place(records[0])}", name="seconds")
+    st.markdown(escape(sweep_words.describe_cost(points), 300))
+    draw_marks(cost.draw(points, context.label, words.COST_SECONDS), key="compare-cost")
+    st.caption(words.COST_NOTE)

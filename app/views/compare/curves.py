@@ -8,17 +8,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import streamlit as st
 
-from app.charts import palette, pr
-from app.parts.elements import draw_chart, draw_heading, draw_numbers
+from app.charts import palette, pr, recalls
+from app.parts.elements import draw_chart
 from app.run.whatif import has_same_test_rows
 from app.session import shared, visitor
 from app.session.store import get_store
 from app.views.compare.context import Context, View, keep_choice, list_runs
+from app.words import compare as words
 from app.words.text import escape
 from engine.errors import BadData
 from engine.spec.result import DEFAULT_METRIC
+from engine.stats.verdict import format_change
 
-PIECE = View(6, "PR curves", needs=("records",), selections=("curves", "cell"), measured=False)
+PIECE = View(5, "Curves", needs=("records",), selections=("curves",), measured=False)
 
 CURVES = 6
 """Curves in one picture at most."""
@@ -26,37 +28,30 @@ CURVES = 6
 
 def draw(context: Context) -> None:
     """Draw precision-recall curves of chosen cells."""
-    draw_heading(
-        "Precision and recall on the test rows",
-        "Rows are ranked by the network's score. Recall: the share of all positive rows among those ranked so far; precision: the share of "
-        "those that are positive. The area below a curve is its average precision, AP. The bands hold 95% of the replicates' curves.",
-    )
     names = list_runs(context)
     state = st.session_state
     chosen = [id for id in context.chosen.get("curves") or () if id in names]
     state["compare.curves"] = chosen or _choose_first(context)
     picked = st.multiselect(
-        "Cells",
+        words.CURVES_CHOICE,
         list(names),
         format_func=names.__getitem__,
         key="compare.curves",
         max_selections=CURVES,
         on_change=keep_choice("curves", "compare.curves"),
+        select_all=False,
+        help=words.CURVES_HELP,
     )
     drawn, base = _read_curves(context, picked, names)
-    if not drawn:
-        st.caption("Choose cells that keep curves.")
+    if not drawn or context.spec is None:
+        st.caption(words.CURVES_NONE)
         return
-    draw_chart(pr.figure(drawn, base), "chart-curves", pr.alt(drawn, base))
+    chance = words.CHANCE.format(value=format_change(base).removeprefix("+")) if math.isfinite(base) else ""
+    draw_chart(recalls.figure(drawn, base, chance), "chart-curves", pr.alt(drawn, base))
     first, *others = [cell.spec for cell in context.spec.cells(context.catalog) if cell.id in {curve.key for curve in drawn}]
     same = all(has_same_test_rows(first, other) for other in others)
-    within = "dataset" if context.spec.where == "train" else "dataset and ratio"
-    st.markdown(
-        "All curves are on the same test rows: the higher one is better at that recall. Read off the precision at the recall that you need."
-        if same
-        else f"The curves are of different test rows, with other shares of positive ones: heights compare within a {within} alone."
-    )
-    draw_numbers("curves", lambda: pr.table(drawn), "Precision at a few recalls, one row a cell", name="curves")
+    within = words.DATASET if context.spec.where == "train" else words.DATASET_AND_RATIO
+    st.caption(words.CURVES_SAME if same else words.CURVES_OTHER.format(within=within))
 
 
 def _choose_first(context: Context) -> list[str]:

@@ -1,4 +1,4 @@
-"""The plan of a sweep: datasets, methods, ratios and protocol, and how many runs that is.
+"""The plan of a sweep: datasets, methods, ratios and replicates, and how many runs that is.
 Its widgets' keys begin with `plan.`."""
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import streamlit as st
 
 from app.form import dataset, imbalance
 from app.session import visitor
+from app.words import compare as words
 from app.words import naming
 from app.words.text import escape, format_count, format_duration, format_ratio
 from engine.errors import BadInput
@@ -24,10 +25,11 @@ DATASETS = ("clusters", "breast-cancer")
 RATIOS = (5.0, 20.0, 50.0)
 """What a first visitor finds, as far as the catalog has it: small data on which there is something to gain. Methods: `suggested`."""
 OFFERED = (2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0)
-PROTOCOLS = {"Quick": (4, 1), "Usual": (4, 3), "Careful": (4, 5)}
-CUSTOM = "Custom"
+PROTOCOLS = {"4": (4, 1), "12": (4, 3), "20": (4, 5)}
+"""Replicates -> folds and seeds."""
+USUAL = "12"
 LISTED = 6
-"""Impossible cells that are listed before an expander takes the rest."""
+"""Impossible cells that are listed at most."""
 
 
 def first_plan(catalog: Mapping[str, Any]) -> SweepSpec:
@@ -38,7 +40,7 @@ def first_plan(catalog: Mapping[str, Any]) -> SweepSpec:
     offered = list_methods(catalog)
     places = {m["name"]: catalog_field(m, "suggested") for m in catalog["methods"] if m["name"] in offered}
     methods = sorted((n for n, place in places.items() if place is not None), key=lambda n: (places[n], n)) or [BASELINE]
-    folds, seeds = PROTOCOLS["Usual"]
+    folds, seeds = PROTOCOLS[USUAL]
     lowest = min(
         limits.highest_ratio(limits.class_counts(d, {}), folds, "all")[0] for d in catalog["datasets"] if d["name"] in datasets
     )
@@ -56,7 +58,7 @@ def fill_plan(spec: SweepSpec) -> None:
     state = st.session_state
     state["plan.datasets"], state["plan.ratios"] = list(spec.datasets), sorted(spec.ratios)
     state["plan.methods"] = [name for name in spec.methods if name != ORACLE]
-    named = next((name for name, shape in PROTOCOLS.items() if shape == (spec.folds, spec.seeds)), CUSTOM)
+    named = next((name for name, shape in PROTOCOLS.items() if shape == (spec.folds, spec.seeds)), words.CUSTOM)
     state["plan.protocol"], state["plan.folds"], state["plan.seeds"] = named, spec.folds, spec.seeds
     state["plan.seed"], state["plan.where"] = spec.seed, spec.where
 
@@ -66,56 +68,53 @@ def draw_plan(catalog: Mapping[str, Any]) -> tuple[SweepSpec | None, str]:
     state = st.session_state
     titles = naming.label_names([d["title"] for d in catalog["datasets"]])
     names = {d["name"]: titles[d["title"]] for d in catalog["datasets"]}
+    # without "Select all", which would be the marked entry: Enter would add everything that the typed text fits
     datasets = st.multiselect(
-        "Datasets", list(names), format_func=names.__getitem__, key="plan.datasets", help="Type to search."
+        words.DATASETS, list(names), format_func=names.__getitem__, key="plan.datasets", help=words.PICK, select_all=False
     )
     offered = list_methods(catalog)
     methods = st.multiselect(
-        "Methods",
+        words.METHODS,
         list(offered),
         format_func=offered.__getitem__,
         key="plan.methods",
-        help="Plain training is below every method, and the potential (an oracle that has the withheld rows back) above, by themselves.",
+        help=f"{words.PICK} {words.METHODS_HELP}",
+        select_all=False,
     )
     ratios = st.pills(
-        "Ratios, largest to smallest class",
+        words.RATIOS,
         sorted({*OFFERED, *(r for r in state.get("plan.ratios", []) if 1 <= r <= MAX_RATIO)}),
         selection_mode="multi",
         format_func=format_ratio,
         key="plan.ratios",
+        help=words.RATIOS_HELP,
     )
-    protocol = st.pills(
-        "How careful",
-        [*PROTOCOLS, CUSTOM],
+    protocol = st.segmented_control(
+        words.REPLICATES,
+        [*PROTOCOLS, words.CUSTOM],
         key="plan.protocol",
         required=True,
-        help="Folds times seeds are the replicates of every cell. Quick: "
-        + ", ".join(
-            f"{name if name != 'Quick' else ''} {f} folds × {format_count(s, 'seed')}".strip()
-            for name, (f, s) in PROTOCOLS.items()
-        )
-        + ". Sets that every seed draws anew have one fold: Quick 1 seed, Careful 20. More replicates: narrower intervals, longer waiting.",
+        help=words.REPLICATES_HELP,
+        width="stretch",
     )
     folds, seeds = PROTOCOLS.get(protocol or "", (int(state.get("plan.folds", 4)), int(state.get("plan.seeds", 3))))
-    if protocol == CUSTOM:
+    if protocol == words.CUSTOM:
         left, right = st.columns(2)
         state.setdefault("plan.folds", folds)
         state.setdefault("plan.seeds", seeds)
-        folds = int(left.number_input("Folds", 1, 10, key="plan.folds", help="1: one 60/20/20 split."))
-        seeds = int(right.number_input("Seeds", 1, 100, key="plan.seeds"))
-    with st.expander("Finer points"):
+        folds = int(left.number_input(words.FOLDS, 1, 10, key="plan.folds", help=words.FOLDS_HELP))
+        seeds = int(right.number_input(words.SEEDS, 1, 100, key="plan.seeds"))
+    with st.expander(words.MORE_SETTINGS):
         where = st.radio(
-            "Where rows are withheld",
+            words.WHERE,
             list(imbalance.WHERE_NAMES),
             format_func=imbalance.WHERE_NAMES.__getitem__,
             key="plan.where",
         )
-        seed = st.number_input(
-            "Seed", 0, 2**31 - 1, key="plan.seed", help="All random draws come from it: the same seed gives the same numbers."
-        )
+        seed = st.number_input(words.SEED, 0, 2**31 - 1, key="plan.seed", help=words.SEED_HELP)
     for what, chosen in (("dataset", datasets), ("method", methods), ("ratio", ratios)):
         if not chosen:
-            return None, f"Choose at least one {what}."
+            return None, words.CHOOSE.format(what=what)
     try:
         return SweepSpec(tuple(datasets), tuple(methods), tuple(sorted(ratios)), where, folds, seeds, int(seed)), ""
     except BadInput as error:
@@ -125,7 +124,7 @@ def draw_plan(catalog: Mapping[str, Any]) -> tuple[SweepSpec | None, str]:
 def list_absent(spec: SweepSpec, catalog: Mapping[str, Any]) -> list[str]:
     """Return why datasets of the plan cannot be trained on here, one sentence each."""
     return [
-        f"{d['title']} is not on the engine's machine. {d['how_to_get']}"
+        words.ABSENT.format(title=d["title"], how=d["how_to_get"])
         for d in catalog["datasets"]
         if d["name"] in spec.datasets and not dataset.is_available(d)
     ]
@@ -138,26 +137,48 @@ def describe_replicates(each: Sequence[int]) -> str:
     return format_count(most, "replicate") if least == most else f"{least} to {format_count(most, 'replicate')}"
 
 
-def describe_total(spec: SweepSpec, standing: Standing) -> str:
-    """Return '30 runs of 12 replicates, plain training and the potential among them.
-    12 are in the store already, which costs nothing.'"""
+def describe_cost(standing: Standing) -> str:
+    """Return what running the plan takes, and what of it is stored."""
     total = len(standing.cells)
-    each = describe_replicates([c.cell.spec.replicates for c in standing.cells] or [spec.folds * spec.seeds])
-    text = f"{format_count(total, 'run')} of {each}, plain training and the potential among them."
-    if total and standing.done == total:
-        return text + " All are in the store: this costs nothing."
-    if standing.done:
-        text += f" {standing.done} {'is' if standing.done == 1 else 'are'} in the store already, which costs nothing."
-    if standing.seconds_missing:
-        text += f" What is missing takes about {format_duration(standing.seconds_missing)}."
-    elif standing.seconds_missing is None and total:
+    if not total:
+        return ""
+    if standing.done == total:
+        return words.COST_NOTHING.format(runs=format_count(total, "run"))
+    if standing.seconds_missing is not None:
+        text = words.COST.format(time=format_duration(standing.seconds_missing))
+    else:
         rough = sum(c.cell.cost for c in standing.cells if c.state != "done")
-        text += f" Roughly {format_duration(rough)} on one slow core; better foreseen once the first run has ended."
-    return text
+        text = words.COST_ROUGH.format(time=format_duration(rough))
+    return f"{text} {words.COST_STORED.format(stored=standing.done, total=total)}" if standing.done else text
+
+
+def describe_change(form: SweepSpec, shown: SweepSpec, catalog: Mapping[str, Any]) -> str:
+    """Return what a plan has that the shown one has not: '5 datasets', '20 replicates', 'Iris'; '' where they are equal."""
+    for kind, noun in (("datasets", "dataset"), ("methods", "method"), ("ratios", "ratio")):
+        mine, theirs = getattr(form, kind), getattr(shown, kind)
+        if set(mine) == set(theirs):
+            continue
+        if len(mine) != len(theirs):
+            return format_count(len(mine), noun)
+        new = [one for one in mine if one not in theirs]
+        titles = {e["name"]: e["title"] for e in catalog[kind]} if kind in catalog else {}
+        return ", ".join(titles[one] if titles else format_ratio(one) for one in new)
+    if (form.folds, form.seeds) != (shown.folds, shown.seeds):
+        return describe_replicates(form.replicates(catalog))
+    if form.seed != shown.seed:
+        return f"{words.SEED.lower()} {form.seed}"
+    return words.OTHER_ROWS if form.where != shown.where else ""
+
+
+def describe_setting(spec: SweepSpec) -> str:
+    """Return '4 datasets, 3 ratios'."""
+    return words.SETTING.format(
+        datasets=format_count(len(spec.datasets), "dataset"), ratios=format_count(len(spec.ratios), "ratio")
+    )
 
 
 def draw_impossible(spec: SweepSpec, catalog: Mapping[str, Any]) -> None:
-    """Draw what of the plan is not possible, and why."""
+    """Draw how much of the plan is not possible; each with its reason when opened."""
     cells = spec.impossible(catalog)
     if not cells:
         return
@@ -165,21 +186,22 @@ def draw_impossible(spec: SweepSpec, catalog: Mapping[str, Any]) -> None:
     for one in cells:
         what = " · ".join(x for x in (one.dataset, one.method, format_ratio(one.ratio) if one.ratio is not None else "") if x)
         lines.append(f"- {escape(what, 90)}: {escape(one.reason, 300)}")
-    with st.container(key="plan-impossible"):
-        st.caption(f"Left out, since it cannot be ({len(cells)}):\n" + "\n".join(lines[:LISTED]))
-        if len(lines) > LISTED:
-            with st.expander(f"{len(lines) - LISTED} more"):
-                st.caption("\n".join(lines[LISTED:]))
+    more = [f"- {len(lines) - LISTED} more"] if len(lines) > LISTED else []
+    with st.expander(words.LEFT_OUT.format(count=len(cells)), key="plan-impossible"):
+        st.caption("\n".join([*lines[:LISTED], *more]))
 
 
 def draw_bar(catalog: Mapping[str, Any], spec: SweepSpec | None, wrong: str, standing: Standing | None) -> bool:
-    """Draw the button with one line on what it does; return whether it was pressed."""
+    """Draw the button that runs the plan, with its time; return whether it was pressed. standing: of the plan."""
     with st.container(key="run-bar"):
         missing = 0 if standing is None else standing.missing + standing.failed
-        label = "Start" if standing is None or not standing.done else "Run what is missing"
         lacking = list_absent(spec, catalog) if spec is not None else []
         pressed = st.button(
-            label,
+            words.RUN.format(runs=format_count(missing, "run"))
+            if missing or standing is None
+            else words.RUN_ACTIVE
+            if standing.active
+            else words.RUN_NONE,
             type="primary",
             icon=":material/play_arrow:",
             width="stretch",
@@ -190,7 +212,8 @@ def draw_bar(catalog: Mapping[str, Any], spec: SweepSpec | None, wrong: str, sta
             st.caption(f":material/error: {escape(wrong, 300)}")
         for text in lacking:
             st.caption(f":material/download: {escape(text, 300)}")
-        if spec is not None and standing is not None:
-            st.caption(describe_total(spec, standing))
+        if spec is not None and standing is not None and not lacking and (missing or not standing.active):
+            st.caption(describe_cost(standing))
+        if spec is not None:
             draw_impossible(spec, catalog)
     return pressed

@@ -9,64 +9,46 @@ import streamlit as st
 
 from app.charts import against_ratio
 from app.charts.against_ratio import Line
-from app.parts.elements import draw_chart, draw_heading, draw_numbers
-from app.views.compare import sweep_words
+from app.parts.elements import draw_chart
+from app.views.compare import offers, sweep_words
 from app.views.compare.context import Context, View
 from app.views.compare.sweep_words import Record, read_interval
+from app.words import compare as words
 from app.words.text import escape
 from engine.spec.result import METRICS
 
-PIECE = View(1, "By ratio", needs=("records",))
+PIECE = View(2, "By ratio", needs=("records",))
 
 PICTURES = 6
 """Datasets with a picture of their own at most."""
 
 
 def draw(context: Context) -> None:
-    """Draw score against ratio, one picture a dataset, and where each method stops helping."""
-    draw_heading(
-        f"{context.label} against the imbalance ratio",
-        f"Means over replicates with their 95% intervals. {METRICS[context.metric][2]} The potential has the withheld rows back: it shows "
-        f"what there is to gain and is never ranked. {sweep_words.describe_correction(context.records)}",
-    )
-    places = sweep_words.group_places(context.records)
-    if len(places) > PICTURES:
-        st.caption(f"The first {PICTURES} of {len(places)} datasets are drawn; choose fewer to see the others.")
+    """Draw score against ratio, one picture a dataset, and where each method is better or worse."""
+    if offers.offer_ratio(context):
+        return
+    places = sweep_words.group_places(context.records or ())
     shown = list(places.values())[:PICTURES]
     for start in range(0, len(shown), 2):
         columns = st.columns(2, gap="medium") if len(shown) > 1 else [st.container()]
         for i, (column, records) in enumerate(zip(columns, shown[start : start + 2], strict=False), start):
             with column:
                 _draw_dataset(context, records, i)
-    st.caption(
-        "Where a method stops helping, more of it will not do: try another, or look under *Potential* whether the rows that are withheld "
-        "would still bring anything there."
-    )
+    more = words.MORE_DATASETS.format(shown=PICTURES, count=len(places)) if len(places) > PICTURES else ""
+    st.caption(f"{words.RATIO_NOTE} {more}".strip())
 
 
 def _draw_dataset(context: Context, records: Sequence[Record], i: int) -> None:
-    st.markdown(f"**{escape(records[0]['dataset_title'])}**")
+    stops = sweep_words.describe_stops(records)
+    st.markdown(f"**{escape(records[0]['dataset_title'])}**" + (f" {escape(stops, 300)}" if stops else ""))
     lines = make_lines(records)
     if not lines:
-        st.caption("Nothing is done here yet.")
+        st.caption(words.NO_RESULT)
         return
     draw_chart(
         against_ratio.figure(lines, context.label, METRICS[context.metric][1], [r["ratio"] for r in records]),
         f"chart-ratio-{i}",
         against_ratio.alt(lines, context.label),
-    )
-    stops = sweep_words.describe_stops(records)
-    if stops:
-        st.markdown("\n".join(f"- {text}" for text in stops))
-    else:
-        st.caption(
-            "Where methods help cannot be said yet: a test needs plain training beside them, with two replicates or more."
-        )
-    draw_numbers(
-        f"ratio-{i}",
-        lambda: against_ratio.table(lines),
-        f"{context.label} on {records[0]['dataset_title']}, one row a method",
-        name="score",
     )
 
 
@@ -79,5 +61,7 @@ def make_lines(records: Sequence[Record]) -> list[Line]:
             intervals = [read_interval(r) for r in there]
             mean, low, high = (np.array([getattr(v, name) for v in intervals]) for name in ("mean", "low", "high"))
             values = np.array([r["ratio"] for r in there])
-            out.append(Line(method, there[0]["title"], values, mean, low, high, there[0]["role"] == "oracle"))
+            oracle = there[0]["role"] == "oracle"
+            label = words.ALL_ROWS if oracle else words.PLAIN_LABEL if there[0]["role"] == "baseline" else there[0]["title"]
+            out.append(Line(method, label, values, mean, low, high, oracle))
     return out

@@ -1,9 +1,8 @@
-"""The results of a sweep in sentences that claim no more than its paired tests allow. Pure functions on the records of
-`engine.sweep.table.build_table`; they return markdown.
+"""The results of a sweep in sentences that claim no more than the paired tests allow. Pure functions on the records of
+`engine.sweep.table.build_table`; they return plain text.
 
-"Better" and "worse" are `engine.sweep.spec`'s: the corrected resampled t on common replicates, after Holm over all methods
-and cells of the sweep that could be tested. The potential is an oracle: it is named as what there is to gain, never as a
-choice.
+"Better" and "worse" are `engine.sweep`'s: the paired t on common replicates, after Holm over all methods and cells of the sweep
+that could be tested. All rows is an oracle: it is named as what there is to gain, never as a choice.
 """
 
 from __future__ import annotations
@@ -11,20 +10,19 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
 from app.charts.cost import Point, find_frontier
 from app.charts.palette import listed
-from app.charts.recovered import Share
-from app.words.text import escape, format_bounds, format_count, format_ratio, format_signed
+from app.words import compare as words
+from app.words.text import format_count, format_ratio
 from engine.spec.companions import BASELINE
-from engine.stats.intervals import Interval
+from engine.stats.compared import change_level
+from engine.stats.intervals import CORRECTED_T, Interval
+from engine.stats.significance import holm_levels
+from engine.stats.verdict import describe_numbers
 
 Record = Mapping[str, Any]
-NAMED = 2
-"""Methods that one sentence names at most."""
-DASH = "–"
 
 
 def read_interval(values: Mapping[str, Any] | None, n: int = 0, kind: str = "") -> Interval:
@@ -36,40 +34,52 @@ def read_interval(values: Mapping[str, Any] | None, n: int = 0, kind: str = "") 
     return Interval(end("mean"), end("low"), end("high"), n, kind)
 
 
-STATE = {
-    "missing": "not run",
-    "queued": "waiting",
-    "running": "running",
-    "failed": "failed",
-    "cancelled": "cancelled",
-    "interrupted": "interrupted",
-    "done": "not defined",
-}
-"""What stands in a cell without a number."""
+def describe_state(record: Record) -> str:
+    """Return what is said of a cell without a number."""
+    return words.STATES[record["state"]].format(reason=" ".join(str(record["reason"]).split()) or "no reason was kept.")
 
 
-def describe_difference(record: Record) -> str:
-    """Return '+0.041 [+0.012, +0.070], p = 0.003 after Holm: better', or why there is none."""
-    difference = record["difference"]
+def name_cell(record: Record) -> str:
+    """Return 'SMOTE on Two moons at 20:1'."""
+    return words.SPOT.format(title=record["title"], dataset=record["dataset_title"], ratio=format_ratio(record["ratio"]))
+
+
+def hold_intervals(records: Sequence[Record]) -> dict[str, tuple[Interval, float]]:
+    """Return run -> (its difference to plain training, level): the interval leaves zero out exactly where Holm finds a difference."""
+    tested = list_tested(records)
+    levels = holm_levels([r["difference"]["p"] for r in tested])
+    out = {}
+    for record, level in zip(tested, levels, strict=True):
+        one = read_interval(record["difference"], int(record["difference"]["n"]), CORRECTED_T)
+        out[record["run"]] = (change_level(one, level), level)
+    return out
+
+
+def describe_difference(record: Record, held: Mapping[str, tuple[Interval, float]], metric: str) -> str:
+    """Return the lines on one difference: what it is of, its numbers, and what Holm says; or why there is none."""
+    name, difference = name_cell(record), record["difference"]
+    if record["mean"] is None:
+        return f"{name}\n{describe_state(record)}"
     if difference is None:
-        return STATE[record["state"]] if record["mean"] is None else "plain training is not done here"
-    one = read_interval(difference)
-    if not math.isfinite(one.mean):
-        return "not defined"
-    text = format_signed(one.mean) + format_bounds(one, 3, sign=True)
-    if (p := difference.get("p_holm")) is not None:
-        text += f", {format_p(p)} after Holm: {name_verdict(difference)}"
-    return text
+        return f"{name}\n{words.SPOT_PLAIN}"
+    if difference["mean"] is None:
+        return f"{name}\n{words.SPOT_UNDEFINED}"
+    if record["run"] not in held:
+        return f"{name}\n{describe_numbers(read_interval(difference, int(difference['n'])), metric)}"
+    interval, level = held[record["run"]]
+    said = words.BETTER if difference["better"] else words.WORSE if difference["worse"] else words.SAME
+    return f"{name}\n{describe_numbers(interval, metric, level)}\n{said}"
 
 
 def format_p(p: float) -> str:
-    """Return 'p = 0.003', 'p < 0.0001'."""
-    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
+    """Return 'p = .003', 'p < .0001'."""
+    return "p < .0001" if p < 1e-4 else f"p = {shorten(f'{p:.2g}')}"
 
 
-def name_verdict(difference: Mapping[str, Any]) -> str:
-    """Return 'better', 'worse' or 'not told apart'."""
-    return "better" if difference["better"] else "worse" if difference["worse"] else "not told apart"
+def shorten(number: str) -> str:
+    """Return '.36' of '0.36', '−.02' of '-0.02'."""
+    short = number.replace("0.", ".", 1) if number.lstrip("-").startswith("0.") else number
+    return short.replace("-", "\N{MINUS SIGN}")
 
 
 def group_places(records: Sequence[Record]) -> dict[str, list[Record]]:
@@ -85,185 +95,67 @@ def list_tested(records: Sequence[Record]) -> list[Record]:
     return [r for r in records if r["role"] == "method" and r["difference"] and r["difference"]["p_holm"] is not None]
 
 
+def describe_stops(records: Sequence[Record]) -> str:
+    """Return which methods are better at which ratios, and which are worse. records: of one dataset."""
+    said = []
+    for word, text in (("better", words.STOP_BETTER), ("worse", words.STOP_WORSE)):
+        at: dict[str, list[float]] = {}
+        for r in list_tested(records):
+            if r["difference"][word]:
+                at.setdefault(r["title"], []).append(r["ratio"])
+        if at:
+            where = [words.STOP_AT.format(title=title, ratios=format_ratios(ratios)) for title, ratios in at.items()]
+            said.append(text.format(where=", ".join(where)))
+    return " ".join(said) or (words.STOP_NONE if list_tested(records) else "")
+
+
 def format_ratios(values: Sequence[float]) -> str:
     """Return '5:1, 20:1 and 50:1'."""
     return listed([format_ratio(v) for v in values])
 
 
-def describe_correction(records: Sequence[Record]) -> str:
-    """Return over what Holm's correction of these records runs, and how they are compared."""
-    tests = format_count(len(list_tested(records)), "difference")
-    partly = any(r["state"] != "done" for r in records)
-    return (
-        "Differences are paired, replicate by replicate on the same test rows, to plain training at the same dataset and ratio; p by the "
-        "corrected resampled t (Nadeau and Bengio), corrected by Holm over "
-        + f"the {tests} {'tested so far' if partly else 'of this sweep'}."
-    )
-
-
-def describe_answer(records: Sequence[Record]) -> list[str]:
-    """Return one sentence a dataset: which method is better than plain training at which ratio, and which is worse."""
-    out = []
-    for of_dataset in group_places(records).values():
-        sentences: list[tuple[float, tuple[str, ...]]] = []
-        harms: dict[str, list[float]] = {}
-        for value, cells in _group_ratios(of_dataset):
-            ahead = sorted((r for r in list_tested(cells) if r["difference"]["better"]), key=lambda r: -r["difference"]["mean"])
-            if list_tested(cells):
-                sentences.append((value, tuple(r["title"] for r in ahead[:NAMED])))
-            for r in list_tested(cells):
-                if r["difference"]["worse"]:
-                    harms.setdefault(r["title"], []).append(value)
-        if not sentences:
-            continue
-        parts = []
-        for names, group in groupby(sentences, key=lambda pair: pair[1]):
-            at = format_ratios([value for value, _ in group])
-            if not names:
-                parts.append(f"at {at} nothing is clearly better than plain training")
-            else:
-                parts.append(f"at {at} **{' or '.join(escape(n) for n in names)}** is better than plain training")
-        parts += [f"at {format_ratios(at)} {escape(title)} is worse" for title, at in harms.items()]
-        out.append(f"{escape(of_dataset[0]['dataset_title'])}: {'; '.join(parts)}.")
-    return out
-
-
-def _group_ratios(records: Sequence[Record]) -> list[tuple[float, list[Record]]]:
-    values = sorted({r["ratio"] for r in records})
-    return [(value, [r for r in records if r["ratio"] == value]) for value in values]
-
-
-def describe_stops(records: Sequence[Record]) -> list[str]:
-    """Return one sentence a method: at which ratios it helps, and where it stops. records: of one dataset."""
-    out = []
-    for title in dict.fromkeys(r["title"] for r in list_tested(records)):
-        of_method = sorted((r for r in list_tested(records) if r["title"] == title), key=lambda r: r["ratio"])
-        out.append(f"**{escape(title)}** {_describe_stop(of_method)}.")
-    return out
-
-
-def _describe_stop(records: Sequence[Record]) -> str:
-    values = [r["ratio"] for r in records]
-    helps = [r["difference"]["better"] for r in records]
-    harms = [value for value, r in zip(values, records, strict=True) if r["difference"]["worse"]]
-    also = f", and is worse at {format_ratios(harms)}" if harms else ""
-    if not any(helps):
-        return (f"helps nowhere{also}" if harms else "cannot be told from plain training") + _describe_where(values, harms)
-    if all(helps):
-        return "helps at every ratio tested" if len(values) > 1 else f"helps at {format_ratio(values[0])}"
-    first, last = helps.index(True), len(helps) - 1 - helps[::-1].index(True)
-    if all(helps[: last + 1]):
-        return f"helps up to {format_ratio(values[last])}, no gain found at {format_ratio(values[last + 1])}{also}"
-    if all(helps[first:]):
-        return f"helps from {format_ratio(values[first])} on{also}"
-    return f"helps at {format_ratios([v for v, h in zip(values, helps, strict=True) if h])}{also}"
-
-
-def _describe_where(values: Sequence[float], harms: Sequence[float]) -> str:
-    return "" if harms else f" at {format_ratios(values)}"
-
-
-def describe_heat(records: Sequence[Record]) -> str:
-    """Return what the differences mean together, and what to do next."""
-    tested = list_tested(records)
-    if not tested:
-        return "No difference can be tested yet: a test needs plain training and a method on the same cell, with two replicates or more."
-    better, worse = (sum(r["difference"][word] for r in tested) for word in ("better", "worse"))
-    text = f"Of {format_count(len(tested), 'difference')} tested, {better} {'is' if better == 1 else 'are'} better than plain training"
-    text += f" and {worse} worse after Holm's correction"
-    same = len(tested) - better - worse
-    text += f"; the other {same} cannot be told apart. " if same < len(tested) else ": none can be told apart. "
-    alone = sum(not (r["difference"]["low"] <= 0 <= r["difference"]["high"]) for r in tested) - better - worse
-    if alone > 0:
-        text += (
-            f"Looked at alone, {alone} more {'has an interval that leaves' if alone == 1 else 'have intervals that leave'} out 0, and the "
-            f"Lab says so of such a run; among {len(tested)} that can be chance. "
-        )
-    if better:
-        top = max((r for r in tested if r["difference"]["better"]), key=lambda r: r["difference"]["mean"])
-        where = f"{escape(top['dataset_title'])} at {format_ratio(top['ratio'])}"
-        return (
-            text + f"The largest gain is {escape(top['title'])} on {where}. Open a ▲ cell in the Lab to see how it comes about."
-        )
-    return text + "Plain training is enough here, or more seeds are needed to see a gain."
-
-
-def describe_ranks(result: Mapping[str, Any], records: Sequence[Record]) -> str:
-    """Return what the mean ranks mean. result: `engine.sweep.table.compare_over_cells` of the records."""
+def describe_ranks(result: Mapping[str, Any], records: Sequence[Record]) -> list[str]:
+    """Return what the mean ranks mean, a sentence each. result: `engine.sweep.table.compare_over_cells` of the records."""
     p = result["friedman"]["p"]
     titles = {r["method"]: r["title"] for r in records}
     there = {(r["dataset"], r["ratio"], r["method"]) for r in records if r["mean"] is not None}
     places = {(r["dataset"], r["ratio"]) for r in records}
     ranked = Counter(dataset for dataset, at in places if all((dataset, at, name) in there for name in result["ranks"]))
-    dependent = any(many > 1 for many in ranked.values())
-    sets = format_count(result["sets"], "cell")
+    cells = format_count(result["sets"], "cell")
     order = sorted(result["ranks"], key=result["ranks"].__getitem__)
     if p >= 0.05:
-        text = f"Over {sets} the methods do not rank differently (Friedman {format_p(p)}): choose by cost, or add datasets."
+        out = [words.RANKS_SAME.format(cells=cells, p=format_p(p))]
     else:
-        best = order[0]
-        joined = {name for clique in result["cliques"] if best in clique for name in clique} - {best}
-        text = f"Over {sets} the methods rank differently (Friedman {format_p(p)}). {escape(titles[best])} ranks first"
-        text += f", not told apart from {listed([escape(titles[n]) for n in order if n in joined])}." if joined else ", alone."
-        if BASELINE in joined:
-            text += " Plain training is among them: more datasets are needed to rank it lower."
-        elif best == BASELINE:
-            text += " Nothing ranks above plain training here."
-        elif dependent:
-            text += " Rank at one ratio of each of several datasets before taking it for others."
-        else:
-            text += " Begin with it on data like these."
-    if len(ranked) == 1:
-        text += (
-            " All cells are of one dataset, so this is about that dataset alone: its ratios share rows, and p may be too small."
+        joined = {name for clique in result["cliques"] if order[0] in clique for name in clique} - {order[0]}
+        others = [titles[name] for name in order if name in joined]
+        out = [words.RANKS_DIFFER.format(cells=cells, p=format_p(p))]
+        out.append(
+            words.RANKS_JOINED.format(title=titles[order[0]], others=listed(others))
+            if others
+            else words.RANKS_FIRST.format(title=titles[order[0]])
         )
-    elif dependent:
-        text += " Ratios of one dataset share its rows, so the cells are not independent, and p may be too small."
-    return text
+    if len(ranked) == 1:
+        out.append(words.RANKS_ONE_SET)
+    elif any(many > 1 for many in ranked.values()):
+        out.append(words.RANKS_SHARED)
+    return out
 
 
-def describe_cost(points: Sequence[Point], lacking: int) -> str:
-    """Return which method is worth its seconds. lacking: cells of methods and plain training there that have no point yet."""
+def describe_cost(points: Sequence[Point]) -> str:
+    """Return which method has the highest mean and what it costs."""
     best = find_frontier(points)
     if not best:
-        return "No method is done here yet."
-    so_far = " so far" if lacking else ""
+        return ""
     if sum(not p.oracle and math.isfinite(p.mean) for p in points) == 1:
-        return f"{escape(best[0].label)} is alone here{so_far}: there is nothing to hold its seconds against."
+        return words.COST_ALONE.format(title=best[0].label)
     if len(best) == 1:
-        text = f"{escape(best[0].label)} is the cheapest and has the highest mean{so_far}: "
-        return text + (
-            "nothing else that is done is worth its seconds." if lacking else "nothing else is worth its seconds here."
-        )
+        return words.COST_CHEAPEST.format(title=best[0].label)
     first, last = best[0], best[-1]
-    more = last.seconds / max(first.seconds, 1e-9)
+    text = words.COST_BEST.format(title=last.label, times=f"{last.seconds / max(first.seconds, 1e-9):.1f}", fastest=first.label)
     overlap = math.isfinite(first.high) and math.isfinite(last.low) and last.low <= first.high
-    text = f"{escape(last.label)} has the highest mean{so_far}, for {more:.1f} times the seconds of {escape(first.label)}."
-    if overlap:
-        return text + " Their intervals overlap: look at the paired difference in *Differences* before paying for it."
-    return text + " Their intervals are apart: the seconds buy something."
+    return f"{text} {words.COST_OVERLAP}" if overlap else text
 
 
-def describe_shares(shares: Sequence[Share], without: int) -> str:
-    """Return what is recovered, and in how many places it cannot be measured."""
-    if not shares:
-        return "No cell has a share to recover: the reasons stand below."
-    sure = [s for s in shares if s.low > 0]
-    if sure:
-        top = max(sure, key=lambda s: s.mean)
-        what = "The most" if top.mean == max(s.mean for s in shares) else "The most that can be told from nothing"
-        high = f"{what} is recovered by {escape(top.label)} on {escape(top.place, 90)}: {escape(_format_share(top))}."
-    else:
-        high = "No method recovers a share that can be told from nothing."
-    rest = f" In {format_count(without, 'cell')} there is none, with the reason below." if without else ""
-    return (
-        high
-        + " 0% is plain training, 100% having the withheld rows back; what is missing only more minority rows can give."
-        + rest
-    )
-
-
-def _format_share(one: Share) -> str:
-    percent = Interval(100 * one.mean, 100 * one.low, 100 * one.high, 0, "")
-    text = f"{percent.mean:.0f}%" + (f" [{percent.low:.0f}%, {percent.high:.0f}%]" if math.isfinite(percent.low) else "")
-    return text.replace("-", "−")
+def is_baseline(record: Record) -> bool:
+    """Whether a record is plain training."""
+    return bool(record["method"] == BASELINE)

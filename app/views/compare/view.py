@@ -1,7 +1,8 @@
-"""Compare: a sweep of methods over ratios and datasets, or any two runs: what should I use, when?
+"""Compare: a sweep of methods over ratios and datasets, or any two runs: which method helps, and where?
 
-The address holds the whole view: the plan's words (`engine.sweep.SweepSpec.to_query`), `view`, `metric`, what is selected in
-it (`at`, `curves`, `cell`), and for two runs `run` and `beside`.
+The address holds the whole view: the words of the plan that is shown (`engine.sweep.SweepSpec.to_query`), `tab`, `metric`, what is
+selected in it (`at`, `curves`), and for two runs `run` and `beside`. The form may have another plan: then the page says so and
+offers to run it.
 """
 
 from __future__ import annotations
@@ -11,38 +12,52 @@ from typing import Any
 
 import streamlit as st
 
-from app.frame import top
+from app.frame import tabs, top
 from app.frame.address import Address
 from app.frame.opening import open_page
-from app.frame.pieces import choose_piece, find_pieces
-from app.parts import share
+from app.frame.pieces import find_pieces
 from app.session import lab_address, recorded, visitor
 from app.session.store import get_store, read_catalog
-from app.views.compare import plan, sweep_words
-from app.views.compare.cell import draw_cell
+from app.views.compare import head, pair, plan
 from app.views.compare.context import Context, View
-from app.views.compare.progress import TICK, draw_earlier, draw_progress, read_standing, start_sweep
-from app.words.text import escape, format_count
-from engine.errors import BadInput
-from engine.report import ReportRequest, write_report
-from engine.report.judge import judge_sweep
+from app.views.compare.progress import SHOWN, TICK, draw_chips, read_standing, start_sweep
+from app.views.compare.sweep_words import Record
+from app.words import compare as words
+from app.words.text import escape
+from engine.errors import BadInput, LabError
 from engine.spec import result
 from engine.spec.result import METRICS
 from engine.sweep import SweepSpec, table
 from engine.sweep.standing import Standing
 
 PACKAGE = "app.views.compare"
-FIRST, FIRST_OF_RUNS = "ratio", "pair"
-"""Views where the address names none: of a sweep, and where it names a run."""
+TABS = "compare.tab"
+"""Session key of the open tab."""
 STYLE = """<style>
-.st-key-compare-heat { overflow-x: auto; }
-.st-key-compare-answer li { line-height: 1.5; }
-:is(.st-key-compare-cell, .st-key-compare-earlier) [data-testid="stPageLink-NavLink"] { background: none; }
-:is(.st-key-compare-cell, .st-key-compare-earlier) [data-testid="stPageLink-NavLink"] * { font-weight: 400; }
+.st-key-compare-top { min-height: 40px; }
+.st-key-compare-top > :last-child { flex: 1 1 0; min-width: 0; }
+.st-key-compare-top .st-key-stale { flex-wrap: nowrap; width: auto; flex: none; }
+.st-key-compare-top .st-key-stale > * { flex: none; width: auto; }
+.st-key-compare-top :is(.st-key-stale, [class*="st-key-compare-state"]) button { min-height: 32px; padding-top: 2px; padding-bottom: 2px; }
+.st-key-compare-top [class*="st-key-compare-state"] { flex-wrap: nowrap; justify-content: flex-end; }
+.st-key-compare-top [class*="st-key-compare-state"] > * { flex: none; width: auto; }
+@media (max-width: 1679px) { .st-key-compare-top .st-key-stale [data-testid="stMarkdown"] { display: none; } }
+@media (max-width: 1359px) {
+  .st-key-compare-top { flex-wrap: wrap; row-gap: 2px; }
+  .st-key-compare-top > :last-child { flex: 1 0 100%; }
+  .st-key-compare-top [class*="st-key-compare-state"] { justify-content: flex-start; flex-wrap: wrap; }
+}
+[data-testid="stMultiSelect"] :has(> span[title]):has(> button) {
+  background: light-dark(#E3F1EC, #173A2F); color: light-dark(#00644B, #3CC79A);
+}
 </style>"""
 PLAN = ("datasets", "methods", "ratios", "where", "folds", "seeds", "seed")
-CHOSEN = ("at", "curves", "cell", "run", "beside")
-ADDRESS = Address("compare", {"metric": result.DEFAULT_METRIC})
+CHOSEN = ("at", "curves", "run", "beside")
+GONE = ("view", "cell")
+"""Words of older links: the first is what is `tab` now."""
+OLD_TABS = {"heat": "differences", "share": "numbers"}
+ECHO_SECONDS = 1.5
+ADDRESS = Address("compare", {"metric": result.DEFAULT_METRIC}, echo_seconds=ECHO_SECONDS)
 
 
 def page() -> None:
@@ -51,45 +66,38 @@ def page() -> None:
     if catalog is None:
         return
     views = find_pieces(PACKAGE)
-    _read(catalog, list(views))
+    titles = {name: module.PIECE.title for name, module in views.items()}
     state = st.session_state
-    standing: Standing | None = None
+    _read(catalog, titles)
     with st.sidebar:
-        spec, wrong = plan.draw_plan(catalog)
-        place = st.empty()
-        if spec is not None:
-            standing = read_standing(spec, catalog, fresh=True)
-        with place.container():
-            if plan.draw_bar(catalog, spec, wrong, standing) and spec is not None:
-                start_sweep(spec)
-                standing = read_standing(spec, catalog, fresh=True)
-    active = standing is not None and standing.active
-    top.draw_head(active)
-    st.subheader("What should I use, when?")
-    problems = st.container()
-    with st.container(horizontal=True, vertical_alignment="bottom", key="compare-views"):
-        name = choose_piece(views, "View", "compare.view")
-        view: View = views[name].PIECE
+        form, wrong = plan.draw_plan(catalog)
+        _choose_shown(form, catalog)
+        standing = read_standing(form, catalog, fresh=True) if form is not None else None
+        if plan.draw_bar(catalog, form, wrong, standing) and form is not None:
+            start_sweep(form)
+            st.rerun()
+    shown: SweepSpec = state[SHOWN]
+    now = read_standing(shown, catalog, fresh=True)
+    top.draw_head(now.active)
+    if (wanted := state.pop("compare.open", None)) in titles:
+        state[TABS] = titles[wanted]
+    name = tabs.find_tab(titles, TABS)
+    view: View = views[name].PIECE
+    with st.container(horizontal=True, vertical_alignment="center", key="compare-top"):
         if view.measured:
-            st.selectbox(
-                "Measure",
-                list(METRICS),
-                format_func=lambda name: METRICS[name][0],
-                key="compare.metric.pick",
-                on_change=lambda: state.update({"compare.metric": state["compare.metric.pick"]}),
-                width=230,
-                label_visibility="collapsed",
-            )
-    context = Context(spec, None, state["compare.metric"], catalog, state["compare.chosen"])
-    if view.is_ready(context):
-        views[name].draw(context)
-    elif spec is None or standing is None:
-        st.info(escape(wrong, 300), icon=":material/edit:")
-        draw_earlier(catalog)
-    else:
-        st.fragment(draw_progress, run_every=TICK if active else None)(spec, active)
-        st.fragment(_draw_view, run_every=2 * TICK if active else None)(spec, name, context.metric)
-    _write(catalog, spec, view)
+            head.draw_measures()
+        if form is not None and form != shown and _is_started(now):
+            head.draw_stale(form, shown)
+        with st.container():
+            example = shown == _find_example(catalog)
+            st.fragment(draw_chips, run_every=TICK if now.active else None)(shown, now.active, example)
+    every = 2 * TICK if now.active else None
+    st.fragment(_draw_verdict, run_every=every)(shown, name, state["compare.metric"])
+    problems = st.container()
+    name, place = tabs.draw_tabs(titles, TABS)
+    with place:
+        st.fragment(_draw_view, run_every=every if view.needs else None)(shown, name, state["compare.metric"])
+    _write(catalog, titles)
     with problems:
         for text in state["compare.problems"]:
             st.warning(escape(text, 400), icon=":material/link_off:")
@@ -101,62 +109,110 @@ def _load() -> dict[str, Any]:
     return catalog
 
 
-def _read(catalog: Mapping[str, Any], views: Sequence[str]) -> None:
+# ---- which plan is shown
+
+
+def _is_started(standing: Standing) -> bool:
+    """Whether anything of a sweep is done, runs or failed."""
+    return bool(standing.done or standing.failed or standing.active)
+
+
+def _choose_shown(form: SweepSpec | None, catalog: Mapping[str, Any]) -> None:
+    """Show the form's plan where all of it is done, or where nothing of the shown one was ever asked for."""
+    state = st.session_state
+    shown: SweepSpec | None = state.get(SHOWN)
+    if form is None or form == shown:
+        state.setdefault(SHOWN, form or plan.first_plan(catalog))
+        return
+    if shown is None or not _is_started(read_standing(shown, catalog, keep=False)):
+        state[SHOWN] = form
+        return
+    standing = read_standing(form, catalog, keep=False)
+    if standing.cells and standing.done == len(standing.cells):
+        state[SHOWN] = form
+
+
+def _find_example(catalog: Mapping[str, Any]) -> SweepSpec | None:
+    """Return the plan of the recorded sweep; None where there is none."""
+    for card in recorded.read_cards():
+        if card["page"] == "compare" and "datasets" in card["words"]:
+            try:
+                return SweepSpec.from_query(card["words"], catalog)
+            except BadInput:
+                return None
+    return None
+
+
+def _open_bare(catalog: Mapping[str, Any]) -> SweepSpec:
+    """Return the plan that an address without one shows: that of a first visit, else the recorded sweep."""
+    first = plan.first_plan(catalog)
+    if _is_started(read_standing(first, catalog, keep=False)):
+        return first
+    example = _find_example(catalog)
+    if example is None:
+        return first
+    try:
+        recorded.load_examples("compare", example.to_query())
+    except (LabError, ValueError):
+        return first
+    return example if _is_started(read_standing(example, catalog, keep=False)) else first
+
+
+# ---- the address
+
+
+def _read(catalog: Mapping[str, Any], titles: Mapping[str, str]) -> None:
     """Take over what the address asks for, where it has changed."""
-    state, shown = st.session_state, ADDRESS.last_query()
-    if "plan.datasets" not in state:  # Streamlit drops a widget's value when another page is drawn
+    state, last = st.session_state, ADDRESS.last_query()
+    by_menu = "plan.datasets" not in state  # Streamlit drops a widget's value when another page is drawn
+    if by_menu:
         ADDRESS.forget()
     query = ADDRESS.read()
     if query is None:
-        state["compare.metric.pick"] = state["compare.metric"]
         return
-    if not query and shown is not None:  # back by the menu: the view that this session had
-        query = shown
-    problems = [
-        f"The link has the word {word!r}, which means nothing here; it is left out."
-        for word in query
-        if word not in (*PLAN, *CHOSEN, "view", "metric")
-    ]
-    view, metric = query.get("view", FIRST_OF_RUNS if "run" in query else FIRST), query.get("metric", result.DEFAULT_METRIC)
-    if view not in views:
-        problems.append(f"The link asks for the view {view!r}; there are: {', '.join(views)}.")
-        view = FIRST
+    if not query and last is not None and by_menu:  # back by the menu: the view that this session had
+        query = last
+    problems = [words.LINK_WORD.format(word=word) for word in query if word not in (*PLAN, *CHOSEN, *GONE, "tab", "metric")]
+    old = query.get("view", "pair" if "run" in query else next(iter(titles)))
+    tab, metric = query.get("tab", OLD_TABS.get(old, old)), query.get("metric", result.DEFAULT_METRIC)
+    if tab not in titles:
+        problems.append(words.LINK_TAB.format(tab=tab, known=", ".join(titles)))
+        tab = next(iter(titles))
     if metric not in METRICS:
-        problems.append(f"The link asks for the measure {metric!r}; there are: {', '.join(METRICS)}.")
+        problems.append(words.LINK_METRIC.format(metric=metric, known=", ".join(METRICS)))
         metric = result.DEFAULT_METRIC
-    spec = plan.first_plan(catalog)
-    if any(word in query for word in PLAN):
-        usual = spec.to_query()
+    form = usual = plan.first_plan(catalog)
+    planned = any(word in query for word in PLAN)
+    if planned:
+        given = usual.to_query()
         try:
-            spec = SweepSpec.from_query({name: query.get(name, usual[name]) for name in PLAN}, catalog)
+            form = SweepSpec.from_query({name: query.get(name, given[name]) for name in PLAN}, catalog)
         except BadInput as error:
-            problems.append(f"The link's plan cannot be: {error} A usual one is shown instead.")
-    wanted = {
-        "at": query.get("at"),
-        "cell": query.get("cell"),
-        "curves": tuple(filter(None, query.get("curves", "").split(","))),
-    }
-    chosen, strangers = _split_chosen(spec, catalog, wanted)
-    problems += [f"The link's {word} names {one[:60]!r}, which is no cell of its plan." for word, one in strangers]
+            problems += [str(error), words.LINK_PLAN]
+    shown = form if planned else _open_bare(catalog)
+    wanted = {"at": query.get("at"), "curves": tuple(filter(None, query.get("curves", "").split(",")))}
+    chosen, strangers = _split_chosen(shown, catalog, wanted)
+    problems += [words.LINK_CELL.format(cell=one[:60]) for _, one in strangers]
     for word in ("run", "beside"):
         chosen[word] = query.get(word)
         if chosen[word] is not None and not lab_address.is_run_id(chosen[word]):
-            problems.append(f"The link names a run {chosen[word]!r}; a run's name is 16 of the letters 0-9 and a-f.")
+            problems.append(words.LINK_RUN.format(run=chosen[word][:60]))
             chosen[word] = None
-    plan.fill_plan(spec)
-    state["compare.view"], state["compare.metric"], state["compare.metric.pick"] = view, metric, metric
+    plan.fill_plan(form)
+    state[SHOWN], state["compare.bare"] = shown, None if planned else shown
+    state[TABS], state["compare.metric"] = titles[tab], metric
     state["compare.chosen"], state["compare.problems"] = chosen, problems
 
 
 def _split_chosen(
     spec: SweepSpec, catalog: Mapping[str, Any], chosen: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """Return the selections that the plan has (at, cell: None for nothing), and (word, value) of those that it has not."""
+    """Return the selections that the plan has (at: None for nothing), and (word, value) of those that it has not."""
     cells = spec.cells(catalog) if any(chosen.values()) else []
     ids, places = {c.id for c in cells}, {f"{c.dataset}@{c.ratio:g}" for c in cells}
     out: dict[str, Any] = {}
     strangers = []
-    for word in ("at", "cell", "curves"):
+    for word in ("at", "curves"):
         given = chosen.get(word) or ()
         wanted = [given] if isinstance(given, str) else list(given)
         known = [one for one in wanted if one in (places if word == "at" else ids)]
@@ -165,16 +221,19 @@ def _split_chosen(
     return out, strangers
 
 
-def _write(catalog: Mapping[str, Any], spec: SweepSpec | None, view: View) -> None:
+def _write(catalog: Mapping[str, Any], titles: Mapping[str, str]) -> None:
     """Put what is shown into the address."""
     state = st.session_state
-    chosen, of_plan = state["compare.chosen"], bool(view.needs)
+    spec: SweepSpec = state[SHOWN]
+    name = tabs.find_tab(titles, TABS)
+    view: View = find_pieces(PACKAGE)[name].PIECE
     query: dict[str, str] = {}
-    if spec is not None and (of_plan or spec != plan.first_plan(catalog)):
+    if spec != state.get("compare.bare"):
         query = spec.to_query()
-    query |= {"view": state["compare.view"], "metric": state["compare.metric"]}
-    if spec is not None and of_plan:
-        chosen = _split_chosen(spec, catalog, {word: chosen.get(word) for word in ("at", "cell", "curves")})[0]
+    query |= {"metric": state["compare.metric"]} | tabs.write_tab(titles, TABS)
+    chosen = state["compare.chosen"]
+    if view.needs:
+        chosen = _split_chosen(spec, catalog, {word: chosen.get(word) for word in ("at", "curves")})[0]
     for word in view.selections:
         if value := chosen.get(word):
             query[word] = ",".join(value) if isinstance(value, tuple) else str(value)
@@ -185,6 +244,9 @@ def _write(catalog: Mapping[str, Any], spec: SweepSpec | None, view: View) -> No
         state["compare.problems"] = []
         ADDRESS.write(query)
     state.pop("compare.kept", None)
+
+
+# ---- what is drawn
 
 
 def _read_records(spec: SweepSpec, metric: str) -> list[dict[str, Any]]:
@@ -199,79 +261,36 @@ def _read_records(spec: SweepSpec, metric: str) -> list[dict[str, Any]]:
     return list(records)
 
 
-def _draw_view(spec: SweepSpec, name: str, metric: str) -> None:
-    """Draw the chosen view of a sweep. A fragment."""
-    catalog, view = read_catalog(), find_pieces(PACKAGE)[name]
-    records = _read_records(spec, metric)
-    context = Context(spec, records, metric, catalog, st.session_state["compare.chosen"])
-    with st.container(key=f"compare-view-{name}"):
-        if context.there:
-            _draw_answer(records, metric)
-            view.draw(context)
-        elif not _is_untouched(records):
-            with st.container(key="compare-nothing"):
-                st.info(
-                    "No cell of this plan is done yet. Pictures appear here with the first ones.",
-                    icon=":material/hourglass_empty:",
-                )
-    if context.there:
-        draw_cell(context)
-        _draw_export(context)
-    _write(catalog, spec, view.PIECE)
+def _make_context(spec: SweepSpec, metric: str, records: Sequence[Record] | None) -> Context:
+    return Context(spec, records, metric, read_catalog(), st.session_state["compare.chosen"])
 
 
-def _is_untouched(records: list[dict[str, Any]]) -> bool:
-    return all(r["state"] == "missing" for r in records)
-
-
-def _draw_answer(records: list[dict[str, Any]], metric: str) -> None:
-    """Draw the verdict, and what to use when: one sentence a dataset."""
-    sentences = sweep_words.describe_answer(records)
-    if not sentences:
+def _draw_verdict(spec: SweepSpec, name: str, metric: str) -> None:
+    """Draw the verdict on what the open tab shows. A fragment."""
+    module: Any = find_pieces(PACKAGE)[name]
+    if module is pair:
+        head.draw_verdict(pair.judge(_make_context(spec, metric, None)), words.PAIR_TITLE)
         return
-    done = sum(r["mean"] is not None for r in records)
-    so_far = "" if done == len(records) else f", so far ({done} of {format_count(len(records), 'cell')})"
-    with st.container(border=True, key="compare-answer", gap="small"):
-        st.markdown(f"**{escape(judge_sweep(records, metric).text, 400)}**")
-        st.markdown(f"**What to use, when**{so_far}", help=sweep_words.describe_correction(records))
-        st.markdown("\n".join(f"- {text}" for text in sentences[:12]))
-        if len(sentences) > 12:
-            st.caption(f"And {len(sentences) - 12} more datasets.")
+    head.draw_verdict(head.judge(spec, _read_records(spec, metric), metric))
 
 
-def _draw_export(context: Context) -> None:
-    """Draw the whole sweep as one file, as a table and as code."""
-    spec, records, catalog, metric = context.spec, list(context.records or ()), context.catalog, context.metric
-    request = ReportRequest(catalog, given={"spec": spec, "records": records, "metric": metric})
-    st.markdown(
-        "**Take it along**", help="The address of this page is the link to this view: whoever opens it sees the same numbers."
-    )
-    with st.container(horizontal=True, vertical_alignment="top", key="compare-export"):
-        st.download_button(
-            "Report",
-            lambda: write_report("sweep", request).encode("utf-8", "replace"),  # made when it is pressed
-            "sweep.html",
-            "text/html",
-            key="compare.report",
-            icon=":material/description:",
-            on_click="ignore",
-            help="One file with everything on this page; it opens anywhere and asks no other host for anything.",
-        )
-        share.offer_table(
-            lambda: flatten_records(records, context.metric), "sweep", "sweep", f"{context.label}, one row a cell"
-        )
-        share.offer_sweep_code(spec, metric, "sweep")
+def _draw_view(spec: SweepSpec, name: str, metric: str) -> None:
+    """Draw the open tab. A fragment."""
+    catalog, views = read_catalog(), find_pieces(PACKAGE)
+    if st.session_state.get("compare.open") or st.session_state.pop("compare.again", False):
+        st.rerun()
+    view: View = views[name].PIECE
+    records = _read_records(spec, metric) if view.needs else None
+    context = _make_context(spec, metric, records)
+    with st.container(key=f"compare-view-{name}"):
+        if view.is_ready(context) and (not view.needs or context.there or _shows_places(name, spec)):
+            views[name].draw(context)
+        else:
+            with st.container(key="compare-nothing"):
+                st.info(words.EMPTY, icon=":material/tune:")
+    _write(catalog, {each: module.PIECE.title for each, module in views.items()})
 
 
-def flatten_records(records: Sequence[Mapping[str, Any]], metric: str) -> list[dict[str, Any]]:
-    """Return records as rows of a table: a difference and a share have one column for each of their numbers."""
-    parts = {"difference": ("mean", "low", "high", "p", "p_holm"), "share": ("mean", "low", "high")}
-    out = []
-    for r in records:
-        row = {name: r[name] for name in ("dataset", "method", "ratio", "role", "run", "state", "n")}
-        row |= {"metric": metric} | {name: r[name] for name in ("mean", "low", "high", "seconds")}
-        for part, names in parts.items():
-            values = r[part] or {}
-            row |= {part if name == "mean" else f"{part}_{name}": values.get(name) for name in names}
-        out.append(row | {"reason": r["reason"]})
-    return out
+def _shows_places(name: str, spec: SweepSpec) -> bool:
+    """Whether a tab shows the places of its dots before one is there: the first one of a sweep that was started."""
+    return name == next(iter(find_pieces(PACKAGE))) and _is_started(read_standing(spec, read_catalog()))

@@ -1,74 +1,54 @@
-"""Small pictures of the real images that lie nearest to what was selected in a map."""
+"""Images of each class side by side: rows of training, and test rows with those classified wrongly first."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import streamlit as st
 
-from app.charts.embedding import SYNTHETIC, TEST
+from app.charts.embedding import TEST, TRAIN
+from app.words import deep as words
 from app.words.text import escape
 
-MOST = 24
-"""Pictures shown at most."""
-SIDE = 56
+EACH = 10
+"""Images of a class and kind at most."""
+SIDE = 48
 """Pixels a side."""
+SHOWN = 12
+"""Classes at most; the rarest ones."""
 
 
-def find_nearest_real(x: np.ndarray, part: np.ndarray, chosen: Sequence[int], most: int = MOST) -> list[int]:
-    """Return the places in the sample of at most `most` real rows that are nearest to the chosen ones, each once.
-
-    x [n, H] features, part [n]. Each chosen row (a real one is nearest to itself) gives its most // len(chosen) nearest real
-    rows, at least one. Those named by more chosen rows go first, then the nearer ones.
-    """
-    rows = np.asarray(chosen, dtype=int)
-    real = np.flatnonzero(part != SYNTHETIC)
-    if not len(rows) or not len(real):
-        return []
-    known = x[real].astype(float)
-    square = (known**2).sum(1)
-    votes, distance = np.zeros(len(real)), np.full(len(real), np.inf)
-    each = min(max(1, most // len(rows)), len(real))
-    for row in rows:
-        apart = np.maximum(square - 2 * known @ x[row].astype(float) + squared_length(x[row]), 0)
-        apart[real == row] = -1  # itself, also where another row has the same features
-        nearest = np.argpartition(apart, each - 1)[:each]
-        votes[nearest] += 1
-        distance[nearest] = np.minimum(distance[nearest], apart[nearest])
-    order = np.lexsort((distance, -votes))
-    return [int(real[i]) for i in order[:most] if votes[i]]
+def choose_rows(arrays: Mapping[str, np.ndarray], label: int, kind: int) -> np.ndarray:
+    """Return the places of at most EACH rows of a class and kind, those classified wrongly first."""
+    at = np.flatnonzero((arrays["y"] == label) & (arrays["part"] == kind))
+    right = arrays["predicted"][at] == arrays["y"][at]
+    return at[np.argsort(right, kind="stable")][:EACH] if kind == TEST else at[:EACH]
 
 
-def squared_length(row: np.ndarray) -> float:
-    """Return the squared length of a row."""
-    return float((row.astype(float) ** 2).sum())
+def draw_classes(arrays: Mapping[str, np.ndarray], classes: Sequence[str]) -> None:
+    """Draw the images of the rarest classes, one line a class. arrays: `engine.analysis.sample`, with thumbs."""
+    rows = [int(((arrays["y"] == c) & (arrays["part"] == TRAIN)).sum()) for c in range(len(classes))]
+    rarest = sorted(np.argsort(rows, kind="stable")[:SHOWN].tolist())
+    with st.container(key="thumbs", gap="small"):
+        _, left, right = st.columns([1, 6, 6])
+        left.caption(words.IMAGES_TRAIN)
+        right.caption(words.IMAGES_TEST)
+        for label in rarest:
+            name, left, right = st.columns([1, 6, 6], vertical_alignment="center")
+            name.markdown(f"**{escape(classes[label], 20)}**")
+            for place, kind in ((left, TRAIN), (right, TEST)):
+                at = choose_rows(arrays, label, kind)
+                if len(at):
+                    wrong = int((arrays["predicted"][at] != arrays["y"][at]).sum())
+                    alt = words.IMAGES_ALT.format(n=len(at), kind=words.IMAGES_KINDS[kind], name=classes[label], wrong=wrong)
+                    place.image(join_images(arrays["thumbs"][at]), alt=alt)
 
 
-def draw_thumbs(
-    thumbs: np.ndarray,
-    at: Sequence[int],
-    y: np.ndarray,
-    predicted: np.ndarray,
-    part: np.ndarray,
-    row: np.ndarray,
-    classes: Sequence[str],
-) -> None:
-    """Draw the thumbnails of these places, each with its class, and the predicted class where that is another one."""
-    shown, captions, alts = [], [], []
-    for i in at:
-        name, taken = escape(classes[y[i]], 14), escape(classes[predicted[i]], 14)
-        shown.append(_enlarge(thumbs[i]))
-        captions.append(name if y[i] == predicted[i] else f"{name}, taken for {taken}")
-        kind = "test" if part[i] == TEST else "training"
-        mistake = "" if y[i] == predicted[i] else f", taken for {classes[predicted[i]]}"
-        alts.append(f"{kind} row {row[i]}: {classes[y[i]]}{mistake}")
-    with st.container(key="thumbs"):
-        st.image(shown, caption=captions, width=SIDE, alt=alts)
-
-
-def _enlarge(image: np.ndarray) -> np.ndarray:
-    """Return the image with every pixel as a block, so that the browser does not blur a picture of 8 x 8."""
-    times = max(1, SIDE // max(image.shape[:2]))
-    big = image.repeat(times, axis=0).repeat(times, axis=1)
-    return big[..., 0] if big.shape[-1] == 1 else big
+def join_images(images: np.ndarray) -> np.ndarray:
+    """Return images [n, h, w, channels] side by side with a gap, every pixel as a block so that the browser does not blur it."""
+    times = max(1, SIDE // max(images.shape[1:3]))
+    big = images.repeat(times, axis=1).repeat(times, axis=2)
+    gap = np.full((len(big), big.shape[1], 6, big.shape[3]), 255, np.uint8)
+    row = np.concatenate(np.concatenate([big, gap], axis=2), axis=1)[:, :-6]
+    return row[..., 0] if row.shape[-1] == 1 else row

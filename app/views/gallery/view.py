@@ -1,4 +1,4 @@
-"""Gallery: recorded examples, each with its picture, its numbers and a link that opens it. It needs no engine."""
+"""Gallery: recorded runs, each with its picture, its difference and a link that opens it. It needs no engine."""
 
 from __future__ import annotations
 
@@ -7,16 +7,61 @@ from typing import Any
 
 import streamlit as st
 
-from app.frame import links, start, top
+from app.charts import palette
+from app.frame import headline, links, top
 from app.frame.opening import open_page
 from app.parts import share
 from app.session import recorded
 from app.session.store import get_store
 from app.views.gallery import examples
-from app.words.text import escape, format_count
+from app.words import gallery as words
+from app.words.text import escape
 from engine.errors import LabError
 
-IN_A_ROW = 3
+WIDTH, HEIGHT, PICTURE = 421, 322, 190
+"""Pixels of a card and of its picture's height."""
+_GOOD, _BAD, _EVEN = (
+    "light-dark({}, {})".format(*p) for p in (palette.COLOURS["green"], palette.DESTRUCTIVE, palette.COLOURS["grey"])
+)
+_RULE = "light-dark(#D5D8DD, #3A3D42)"
+_SOFT, _PAPER = ("light-dark({}, {})".format(*p) for p in (palette.SOFT_INK, palette.PAPERS))
+_STYLE = f"""<style>
+.st-key-gallery {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(min({WIDTH}px, 100%), 1fr)); gap: 24px; }}
+.st-key-gallery > * {{ width: auto; }}
+.st-key-gallery [class*="st-key-card-"] {{ position: relative; min-height: {HEIGHT}px; padding: 0; gap: 0; overflow: hidden;
+  border: 1px solid light-dark(#E2E4E8, #33363B); border-radius: 10px; }}
+.st-key-gallery [class*="st-key-card-"]:hover {{ border-color: {_GOOD}; }}
+.st-key-gallery [class*="st-key-card-"]:has(:focus-visible) {{ outline: 2px solid light-dark(#00644B, #3CC79A); outline-offset: 2px; }}
+.card-pictures {{ position: relative; height: {PICTURE}px; background: {_PAPER}; }}
+.card-pictures img {{ position: absolute; inset: 0; width: 100%; height: {PICTURE}px; object-fit: contain; }}
+.card-pictures:has(.card-film) img {{ object-fit: fill; }}
+.card-pictures .card-film {{ visibility: hidden; background: {_PAPER}; }}
+@media (prefers-reduced-motion: no-preference) {{
+  [class*="st-key-card-"]:is(:hover, :focus-within) .card-film {{ visibility: visible; }}
+}}
+.st-key-gallery :is(.stPageLink, .stElementContainer:has(.stPageLink)) {{ height: auto; width: auto; }}
+.st-key-gallery .stPageLink {{ padding: 10px 16px 2px; }}
+.st-key-gallery [data-testid="stPageLink-NavLink"] {{ padding: 0; margin: 0; height: auto; min-height: 0; background: none;
+  outline: none; }}
+.st-key-gallery [data-testid="stPageLink-NavLink"]::after {{ content: ""; position: absolute; inset: 0; }}
+.st-key-gallery [data-testid="stPageLink-NavLink"] p {{ font-size: 16.5px; font-weight: 650; line-height: 1.2; white-space: normal;
+  color: light-dark(#26282C, #EDEEF0); }}
+.card-setting {{ padding: 3px 16px 0; font-size: 13.5px; line-height: 1.3; color: {_SOFT}; }}
+.card-dot {{ display: flex; justify-content: space-between; height: 40px; margin: 10px 16px 0;
+  font-size: 12px; line-height: 16px; color: {_SOFT}; }}
+.card-dot .axis {{ position: relative; width: 68%; height: 20px;
+  background: linear-gradient({_RULE}, {_RULE}) center / 100% 1px no-repeat; }}
+.card-dot i, .card-dot b {{ position: absolute; }}
+.card-dot .zero {{ left: 50%; top: 0; height: 20px; border-left: 1.5px dotted {_SOFT}; }}
+.card-dot .reach {{ top: 8.5px; height: 3px; border-radius: 2px; background: var(--side); }}
+.card-dot :is(.filled, .hollow) {{ top: 4px; width: 12px; height: 12px; margin-left: -6px; box-sizing: border-box; border-radius: 50%;
+  border: 2px solid var(--side); background: var(--side); }}
+.card-dot .hollow {{ background: {_PAPER}; }}
+.card-dot b {{ left: 50%; top: 22px; transform: translateX(-50%); font-weight: 400; white-space: nowrap; }}
+.card-dot.good {{ --side: {_GOOD}; }} .card-dot.bad {{ --side: {_BAD}; }} .card-dot.even {{ --side: {_EVEN}; }}
+.card-dot .side {{ padding-top: 2px; }}
+.card-dot:is(.good, .bad) .side {{ font-weight: 650; color: light-dark(#26282C, #EDEEF0); }}
+</style>"""
 
 
 def page() -> None:
@@ -27,26 +72,16 @@ def page() -> None:
     if cards is None:
         return
     top.draw_head(False)
-    st.subheader("Examples worth a look")
-    st.markdown(
-        f"{format_count(len(cards), 'recorded example')}, trained with this program and kept with it: nothing has to run. Every number "
-        "is read from the runs that its link opens."
-    )
+    headline.draw_title(words.TITLE)
     if not cards:
-        st.info("No example came with this copy. `python -m engine example moons` makes one.", icon=":material/history:")
+        st.info(words.NONE, icon=":material/history:")
         return
-    with st.container(horizontal=True, vertical_alignment="center", key="gallery-start"):
-        st.button("Start with five steps", key="gallery.start", icon=":material/directions_walk:", on_click=start.restart_steps)
-        st.caption("Watch, read, change, compare, and then your own table.", width="content")
+    st.html(_STYLE)
     with st.container(key="gallery"):
-        for row in range(0, len(cards), IN_A_ROW):
-            for place, card in zip(st.columns(IN_A_ROW, gap="medium"), cards[row : row + IN_A_ROW], strict=False):
-                with place:
-                    _draw_card(card)
-    text_columns = ("example", "number", "interval", "against 0")
-    share.offer_table(
-        lambda: examples.list_facts(cards), "examples", "gallery", "The numbers of all examples", text=text_columns
-    )
+        for card in cards:
+            _draw_card(card)
+    text_columns = ("run", "setting", "number", "interval", "against 0")
+    share.offer_table(lambda: examples.list_facts(cards), "examples", "gallery", words.NUMBERS, text=text_columns)
 
 
 def _load() -> list[dict[str, Any]]:
@@ -55,10 +90,7 @@ def _load() -> list[dict[str, Any]]:
 
 
 def _draw_card(card: Mapping[str, Any]) -> None:
-    with st.container(border=True, key=f"card-{card['name']}", gap="small"):
-        st.markdown(f"#### {escape(card['title'], 80)}")
+    with st.container(key=f"card-{card['name']}"):
         examples.draw_picture(card)
-        st.caption(escape(card["legend"], 200))
-        st.markdown(f"{escape(card['look'], 300)} {escape(card['means'], 300)}")
-        examples.draw_facts(card)
-        links.draw_link(card["page"], f"Open: {card['title']}", ":material/open_in_new:", **card["words"])
+        links.draw_link(card["page"], escape(card["title"], 120), **card["words"])
+        examples.draw_difference(card)

@@ -64,7 +64,9 @@ class Moons(Points):
     name = "moons"
     title = "Two moons"
     summary = "Two half circles, one inside the other's mouth: the boundary between them bends twice."
-    noise: float = param(0.2, low=0.0, high=1.0, help="standard deviation added to both coordinates; the moons have radius 1")
+    noise: float = param(
+        0.2, low=0.0, high=1.0, what_if=True, help="standard deviation added to both coordinates; the moons have radius 1"
+    )
 
     def place(self, c: int, n: int, rng: np.random.Generator) -> np.ndarray:
         angle = rng.uniform(0, np.pi, n)
@@ -81,7 +83,7 @@ class Rings(Points):
     name = "rings"
     title = "Rings"
     summary = "Concentric rings of alternating class: whoever separates them must close a boundary around the inner ones."
-    noise: float = param(0.35, low=0.0, high=1.0, help="standard deviation across a ring; rings lie 1 apart")
+    noise: float = param(0.35, low=0.0, high=1.0, what_if=True, help="standard deviation across a ring; rings lie 1 apart")
     rings: int = param(2, low=2, high=6, help="number of rings")
 
     def place(self, c: int, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -99,7 +101,9 @@ class Checkerboard(Points):
     name = "checkerboard"
     title = "Checkerboard"
     summary = "Squares of alternating class: the minority lives in many separate places, each with few rows."
-    noise: float = param(0.05, low=0.0, high=1.0, help="standard deviation added to both coordinates; squares have side 1")
+    noise: float = param(
+        0.05, low=0.0, high=1.0, what_if=True, help="standard deviation added to both coordinates; squares have side 1"
+    )
     cells: int = param(4, low=2, high=8, help="squares along each side")
 
     def place(self, c: int, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -121,7 +125,9 @@ class Clusters(Points):
     name = "clusters"
     title = "Scattered clusters"
     summary = "A minority in irregular clusters scattered inside the majority, as in figure 1 of the explicit-gradient paper."
-    noise: float = param(0.2, low=0.0, high=1.0, help="share of the majority's density left in a cluster's centre")
+    noise: float = param(
+        0.2, low=0.0, high=1.0, what_if=True, help="share of the majority's density left in a cluster's centre"
+    )
     clusters: int = param(6, low=1, high=12, help="number of minority clusters")
 
     RADIUS: ClassVar[float] = 3.0
@@ -174,12 +180,16 @@ class HiddenCluster:
     train: int = param(1000, low=100, high=20000, log=True, label="training rows", help="rows of both classes")
     valid: int = param(2000, low=100, high=20000, log=True, label="validation rows", help="rows of both classes")
     test: int = param(8000, low=100, high=20000, log=True, label="test rows", help="rows of both classes")
-    share: float = param(0.03, low=0.005, high=0.5, label="minority share", help="share of minority rows in training")
+    share: float = param(
+        0.03, low=0.005, high=0.5, label="minority share", what_if=True, help="share of minority rows in training"
+    )  # fmt: skip
     share_later: float = param(
         0.05, low=0.005, high=0.5, label="minority share outside training", help="share of minority rows in validation and test",
         advanced=True,
     )  # fmt: skip
-    hidden: int = param(1, low=1, high=15, label="hidden rows in training", help="training rows of the hidden cluster")
+    hidden: int = param(
+        1, low=1, high=15, label="hidden rows in training", what_if=True, help="training rows of the hidden cluster"
+    )  # fmt: skip
     hidden_share: float = param(
         0.6, low=0.05, high=0.95, label="hidden share", help="share of the hidden cluster in the minority of validation and test",
         advanced=True,
@@ -220,7 +230,7 @@ class HiddenCluster:
         for g, moved in enumerate(limits.given_counts(vars(self))):
             parts[np.flatnonzero((parts == PARTS.index("valid")) & (every == g))[:moved]] = PARTS.index("train")
         dataset = numeric_only(self.name, "points", x, (every > 0).astype(np.int64), ("x", "y"), CLASSES)
-        return dataclasses.replace(dataset, parts=parts, redraw=self.make)
+        return dataclasses.replace(dataset, parts=parts, redraw=self.make, faint=every == 2)
 
 
 DRAWN: dict[str, type[HiddenCluster]] = {cls.name: cls for cls in (HiddenCluster,)}

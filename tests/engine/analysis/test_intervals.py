@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from engine.analysis.metrics import scores
 from engine.stats import intervals
-from engine.stats.bootstrap import bootstrap_weights
-from engine.stats.intervals import corrected_t, difference_interval, percentile_interval
+from engine.stats.bootstrap import add_prior_rows, bayesian_weights, bootstrap_weights
+from engine.stats.intervals import corrected_t, difference_interval, draw_interval, percentile_interval
 
 
 def test_corrected_t_by_hand():
@@ -110,9 +112,11 @@ def test_difference_is_paired():
 
 def test_difference_of_one_replicate_uses_the_same_draws():
     common = np.random.default_rng(3).normal(0.5, 0.1, 2000)
-    got = difference_interval(np.array([0.55]), np.array([0.5]), 0.25, common + 0.05, common)
+    got = difference_interval(np.array([0.55]), np.array([0.5]), 0.25, common + 0.05, common, kind=intervals.BOOTSTRAP)
     assert got.kind == intervals.BOOTSTRAP and got.above_zero
     assert got.low == pytest.approx(0.05) and got.high == pytest.approx(0.05)
+    new = difference_interval(np.array([0.55]), np.array([0.5]), 0.25, 1.2 * common + 0.05, common, kind=intervals.BAYESIAN)
+    assert new.kind == intervals.BAYESIAN and new.low < 0.05 < new.high
     bare = difference_interval(np.array([0.55]), np.array([0.5]), 0.25)
     assert bare.kind == intervals.NONE and not bare.above_zero and not bare.below_zero
 
@@ -128,3 +132,45 @@ def test_an_interval_holds_its_value():
     got = percentile_interval(value, drawn)
     assert got.low == value == got.mean < got.high
     assert percentile_interval(0.9, np.linspace(0.1, 0.8, 100)).high == 0.9
+
+
+# ---- one split
+
+
+THOUSANDTHS = st.integers(0, 1000).map(lambda k: k / 1000)
+
+
+@given(THOUSANDTHS, st.lists(THOUSANDTHS, min_size=2, max_size=60), st.sampled_from([(0.0, 1.0), (-1.0, 1.0)]))
+def test_an_end_equals_the_value_only_where_that_is_the_bound(value, draws, bounds):
+    got = draw_interval(value, np.array(draws), bounds)
+    if len(set(draws)) == 1:
+        assert got.kind == intervals.NONE and math.isnan(got.low) and math.isnan(got.high)
+    else:
+        assert got.kind == intervals.BAYESIAN and bounds[0] <= got.low <= value <= got.high <= bounds[1]
+        assert got.low < value or value == bounds[0]
+        assert got.high > value or value == bounds[1]
+
+
+def test_three_positive_rows_ranked_first_have_a_low_end_below_the_value():
+    y = np.repeat([0, 1], [297, 3])
+    score = np.concatenate([np.linspace(0, 0.5, 297), [0.9, 0.95, 0.99]])
+    rows, labels = add_prior_rows(np.column_stack([1 - score, score]), y)
+    drawn = scores(rows, labels, weights=bayesian_weights(y, 2, np.random.default_rng(0)))["average_precision"]
+    got = draw_interval(1.0, drawn, (0.0, 1.0))
+    assert got.kind == intervals.BAYESIAN and got.low < 0.7 and got.high == 1.0
+    ranked_last = np.concatenate([np.linspace(0.5, 1, 297), [0.1, 0.2, 0.3]])
+    value = float(scores(np.column_stack([1 - ranked_last, ranked_last]), y)["average_precision"][0])
+    rows, labels = add_prior_rows(np.column_stack([1 - ranked_last, ranked_last]), y)
+    drawn = scores(rows, labels, weights=bayesian_weights(y, 2, np.random.default_rng(0)))["average_precision"]
+    got = draw_interval(value, drawn, (0.0, 1.0))
+    assert got.low < value < got.high
+
+
+def test_weights_keep_the_count_of_every_class_and_are_the_same_for_every_method():
+    y = np.array([0, 1, 0, 2, 2, 0, 0, 0])
+    one, other = (bayesian_weights(y, 4, np.random.default_rng(5), 200) for _ in range(2))
+    assert (one == other).all() and one.shape == (200, 8 + 4 * 20)
+    whole = np.concatenate([y, np.repeat([0, 1, 2, 3], 20)])
+    for c, count in enumerate((5, 1, 2, 0)):
+        assert one[:, whole == c].sum(1) == pytest.approx(np.full(200, count), rel=1e-5)
+    assert one[:, :8].mean(0) == pytest.approx(np.array([5 / 6, 1 / 2, 5 / 6, 2 / 3, 2 / 3, 5 / 6, 5 / 6, 5 / 6]), abs=0.15)

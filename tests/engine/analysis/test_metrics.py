@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from imblearn.metrics import geometric_mean_score
 from sklearn import metrics as sk
 
-from engine.analysis.metrics import RECALLS, class_scores, scores
+from engine.analysis.metrics import RECALLS, class_scores, probability_scores, scores
 from engine.spec.result import METRICS
 from engine.stats.bootstrap import bootstrap_weights
 
@@ -220,3 +220,23 @@ def test_draws_beyond_one_chunk_equal_those_alone():
     for b in (0, 872, 873, 874, 999):
         for name, value in scores(p, y, weights=weights[b : b + 1]).items():
             assert value[0] == pytest.approx(together[name][b], abs=1e-14)
+
+
+def test_log_loss_and_calibration_against_sklearn_and_by_hand():
+    rng = np.random.default_rng(4)
+    p = rng.dirichlet([1, 1, 1], 300)
+    y = np.array([rng.choice(3, p=row) for row in p])
+    found = probability_scores(p, y)
+    assert found["log_loss"] == pytest.approx([sk.log_loss(y, p)])
+    two, t = np.array([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.3, 0.7]]), np.array([0, 0, 1, 0])
+    got = probability_scores(two, t)  # four rows, so four bins of one row: 0.1, 0.2, 0.4 and 0.7 off
+    assert got["calibration_error"] == pytest.approx([(0.1 + 0.2 + 0.4 + 0.7) / 4])
+    assert got["log_loss"] == pytest.approx([-np.log([0.9, 0.8, 0.6, 0.3]).mean()])
+
+
+def test_log_loss_of_a_sure_mistake_is_finite_and_weights_repeat_rows():
+    p, y = np.array([[1.0, 0.0], [0.25, 0.75]]), np.array([1, 1])
+    assert np.isfinite(probability_scores(p, y)["log_loss"]).all()
+    drawn = probability_scores(p, y, weights=np.array([[0, 2], [1, 1]]))
+    assert drawn["log_loss"] == pytest.approx([-np.log(0.75), (-np.log(1e-15) - np.log(0.75)) / 2])
+    assert drawn["calibration_error"] == pytest.approx([0.25, (1 + 0.25) / 2])

@@ -37,7 +37,8 @@ def with_enemies(n: int, train: Part, pool: np.ndarray, seed: int = 5) -> Part:
     enemies[: n // 10] = -1
     x = np.zeros((n, train.x.shape[1]))
     x[:, 0], x[:, 1] = -1, enemies
-    return Part(x, np.ones(n, int), np.zeros(n, int), None, enemies)
+    lines = np.column_stack([np.full(n, np.flatnonzero(train.y == 1)[0]), enemies, np.linspace(0, 1, n)])
+    return Part(x, np.ones(n, int), np.zeros(n, int), None, lines)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,12 @@ def test_the_artifact_keeps_what_belongs_together():
     assert out["size"].tolist() == [3320, 996, 2500]
     kinds = {name: array.dtype.name for name, array in out.items()}
     int_kinds = {"y": "int16", "part": "uint8", "row": "int64", "enemy": "int32", "predicted": "int16", "size": "int64"}
-    assert kinds == {"x": "float32", **int_kinds}, "no thumbs without images"
+    line_kinds = {"base": "int32", "partner": "int32", "step": "float32"}
+    assert kinds == {"x": "float32", **int_kinds, **line_kinds}, "no thumbs without images, no cells without a table"
+    made = out["part"] == SYNTHETIC
+    assert np.isnan(out["step"][~made]).all() and np.isfinite(out["step"][made]).all()
+    assert (out["base"][~made] == -1).all() and (out["y"][out["base"][made]] == 1).all()
+    assert (out["partner"] == out["enemy"]).all(), "every partner here is of another class"
     assert (np.diff(out["part"].astype(int)) >= 0).all()
     real = out["part"] != SYNTHETIC
     assert (out["row"][~real] == -1).all() and (out["x"][real, 0] == out["row"][real]).all()
@@ -120,9 +126,9 @@ def test_without_synthetic_rows_and_with_fewer_rows_than_places():
     train, test = part([30, 4], 0), part([10, 1], 50)
     out = make_features_artifact(train, test, None, classes=2, rng=np.random.default_rng(0))
     assert sorted(out["row"][:34]) == list(range(34)) and out["size"].tolist() == [34, 11, 0]
-    none = Part(np.zeros((0, 5)), np.zeros(0, int), np.zeros(0, int), enemies=np.zeros(0, int))
+    none = Part(np.zeros((0, 5)), np.zeros(0, int), np.zeros(0, int), lines=np.zeros((0, 3)))
     again = make_features_artifact(train, test, none, classes=2, rng=np.random.default_rng(0))
-    assert all((out[name] == again[name]).all() for name in out)
+    assert all(np.array_equal(out[name], again[name], equal_nan=name == "step") for name in out)
 
 
 def test_parts_of_two_feature_spaces_are_refused():

@@ -1,0 +1,5 @@
+// The units of chunks.
+
+export const GRID = 48; // values along each side of the surface
+export const UNIT = 8191; // coordinates are integers: the box of a scene reaches from -UNIT to UNIT
+export const HALF = 127.5; // the surface's value at probability one half

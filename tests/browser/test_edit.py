@@ -1,0 +1,145 @@
+"""Editing points: by pointer and by keys, a point is added, moved, removed; the boundary follows and the page is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.spec.points import decode_points, encode_points
+from tests.browser.pages.takeaway_run import CENTRE, HALF
+from tests.browser.test_save import stage  # noqa: F401 (a fixture)
+
+pytestmark = pytest.mark.browser
+LOOK = "e => e.toDataURL()"
+
+
+class Editing:
+    """A stage in which points are edited."""
+
+    def __init__(self, made, until):
+        self.s, self.until = made, until
+        self.canvas = made.root.locator(".stage canvas").first
+        self.page = made.page
+
+    def begin(self):
+        self.s.root.locator(".tool.edit").click()
+        self.until(lambda: self.s["editing"] == "true")
+
+    def click(self, x, y):
+        box = self.canvas.bounding_box()
+        self.page.mouse.click(box["x"] + x, box["y"] + y)
+
+    def press(self, *keys):
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    @property
+    def said(self):
+        return self.s.root.locator(".edit-live").inner_text()
+
+    def emitted(self, count):
+        """The points that the page was told of, once there are so many."""
+        text = self.page.locator("#emitted")
+        self.until(lambda: (t := text.inner_text()) != "nothing" and len(decode_points(t)) == count, 20, f"{count} points")
+        return decode_points(text.inner_text())
+
+
+@pytest.fixture
+def editing(stage, until):  # noqa: F811
+    """editing(**query) -> Editing."""
+    return lambda **query: Editing(stage(**query), until)
+
+
+def test_a_click_adds_a_point_and_the_surface_follows(editing, until):
+    e = editing()
+    e.s.page.locator(".stage").first.focus()
+    e.press("End")
+    e.begin()
+    before = e.canvas.evaluate(LOOK)
+    e.click(200, 120)
+    until(lambda: e.s["added"] == "1")
+    (point,) = e.emitted(1)
+    assert e.said.startswith("Point 1 of 50 at ")
+    until(lambda: e.s["preview"] == "true", 20, "a preview")
+    until(lambda: e.canvas.evaluate(LOOK) != before)
+    assert (
+        e.s.previews[-1]["points"] == [[0, *(round(1000 * value) for value in point)]]
+        and e.s.previews[-1]["spec"]["ratio"] == 50
+    )
+    assert all(abs(value - c) <= 2 * h for value, c, h in zip(point, CENTRE, HALF, strict=True))
+
+    # a drag moves it: previews while it moves, told once when the hand is off
+    box = e.canvas.bounding_box()
+    e.page.mouse.move(box["x"] + 200, box["y"] + 120)
+    e.page.mouse.down()
+    e.page.mouse.move(box["x"] + 320, box["y"] + 220, steps=6)
+    sent = e.s.previews[-1]["points"]
+    until(lambda: e.s.previews[-1]["points"] != sent)
+    assert decode_points(e.page.locator("#emitted").inner_text()) == [point]
+    e.page.mouse.up()
+    until(lambda: decode_points(e.page.locator("#emitted").inner_text()) != [point], 20)
+    (moved,) = e.emitted(1)
+    assert moved[0] > point[0] and moved[1] < point[1]
+
+    # a click on it removes it, Ctrl+Z brings it back
+    e.click(320, 220)
+    until(lambda: e.s["added"] == "0")
+    e.emitted(0)
+    e.press("Control+z")
+    until(lambda: e.s["added"] == "1")
+    assert e.emitted(1) == [moved]
+
+
+def test_the_same_by_keys_alone(editing, until):
+    e = editing()
+    e.s.page.locator(".stage").first.focus()
+    e.press("End", "e")
+    until(lambda: e.s["editing"] == "true")
+    before = e.canvas.evaluate(LOOK)
+    e.press("ArrowLeft", "ArrowLeft", "ArrowUp", "Enter")
+    (one,) = e.emitted(1)
+    until(lambda: e.s["preview"] == "true" and e.canvas.evaluate(LOOK) != before, 20)
+    e.press("Shift+ArrowLeft", "ArrowRight", "ArrowRight", "Enter")
+    two = e.emitted(2)
+    assert two[0] == one and two[1][0] > one[0] and two[1][1] == pytest.approx(one[1], abs=0.002)
+    step = (two[1][0] - one[0]) / 15  # px: 2 x 8 - 1
+    assert 0 < step * e.canvas.bounding_box()["width"] < 12 * HALF[0]
+    e.press("[")
+    assert e.said.startswith("Point 1 of 50 at ")
+    e.press("]")
+    assert e.said.startswith("Point 2 of 50 at ")
+    e.press("Delete")
+    assert e.emitted(1) == [one] and e.said == "Point removed. 1 left."
+    e.press("Escape")
+    until(lambda: e.s["editing"] == "false")
+    e.press("Home")  # the keys are the film's again
+    until(lambda: e.s["frame"] == "0")
+
+
+def test_the_51st_point_is_refused(editing, until):
+    text = encode_points([(0.01 * i, 0.2) for i in range(50)])
+    e = editing(points=text)
+    until(lambda: e.s["added"] == "50")
+    e.begin()
+    e.click(200, 60)
+    until(lambda: e.said == "At most 50 points.")
+    e.press("Enter")
+    e.page.wait_for_timeout(300)
+    assert e.s["added"] == "50" and e.said == "At most 50 points." and e.page.locator("#emitted").inner_text() == "nothing"
+
+
+def test_a_film_that_does_not_know_the_units_asks_for_a_preview(editing, until):
+    e = editing(known=0)
+    e.begin()
+    until(lambda: e.s["preview"] == "true", 20, "a preview")
+    e.click(200, 120)
+    e.emitted(1)
+
+
+def test_quick_edits_are_not_lost_to_late_answers(editing, until):
+    e = editing()
+    e.begin()
+    for _ in range(8):
+        e.press("ArrowRight", "ArrowRight", "Enter")
+    until(lambda: e.s["added"] == "8")
+    e.emitted(8)
+    assert e.s["added"] == "8"
