@@ -242,7 +242,6 @@ ALIASES = {
     "board": "Leaderboard",
     "potential": "All rows",
     "withheld": "Removed rows",
-    "withheld rows": "Removed rows",
     "ce equal steps": "Equal steps",
     "flagged": "Alerts",
     "nemenyi": "Critical difference",
