@@ -291,7 +291,8 @@ class Stage {
     Object.assign(root.dataset, {
       status: film.status, frames: Math.max(0, film.frames.length), gaps: this.films[0].gaps + this.films[1].gaps,
       playing: String(clock.showsPlaying), live: String(clock.isLive && !film.hasEnded), speed: clock.speed, dark: String(theme.isDark),
-      view: this.view, whatif: String(Boolean(this.side.whatif)), pair: String(this.isPair), preview: String(this.preview.isOn),
+      run: this.films[0].head?.run ?? "", view: this.view, whatif: String(Boolean(this.side.whatif)),
+      pair: String(this.isPair), preview: String(this.preview.isOn),
     });
     root.setAttribute("aria-label", "Stage");
     this.head.refresh();

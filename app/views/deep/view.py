@@ -27,6 +27,7 @@ from engine.store import Store
 STYLE = """<style>
 .st-key-deep-row { min-height: 40px; }
 @media (max-width: 900px) { .st-key-deep-map-place { margin-inline: calc(50% - 50vw); width: 100vw !important; max-width: none; } }
+@media (max-width: 767px) { .st-key-deep-row [data-testid="stPopover"] { display: none; } }
 @media (min-width: 768px) { .st-key-deep-row .stSelectbox { flex: none; } }
 </style>"""
 
