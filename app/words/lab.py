@@ -96,7 +96,7 @@ BASELINES: Mapping[str, str] = {"ce": "plain", "frozen": "frozen", "CE, equal st
 MOVING, BOTH, DIFFERENCE = "Moving", "Both", "Difference"
 WATCHED = "This run"
 AVERAGE_PRECISION = "average precision {value}"
-PRECISION_TITLE = "Precision on test rows"
+PRECISION_TITLE = "on test rows"
 WHAT_IF: Mapping[str, str] = {
     "ratio": "Ratio",
     "noise": "Noise",
