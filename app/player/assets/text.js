@@ -55,6 +55,7 @@ export const TEXT = {
   above: (left) => `Orange: ${left} gives the minority class a higher probability. Blue: a lower one.`,
   paper: "The two surfaces are equal.",
   largest: (value, most) => `Largest difference: ${value}. The colours end at ${most}.`,
+  largestShort: (value) => `largest difference ${value}`,
   noPoint: "Choose a copy with a click or with [ and ].",
   point: (i, n) => `Copy ${i} of ${n}`,
   effect: "Effect on the validation loss",
