@@ -61,7 +61,7 @@ def test_a_click_adds_a_point_and_the_surface_follows(editing, until):
     assert e.said.startswith("Point 1 of 50 at ")
     until(lambda: e.s["preview"] == "true", 20, "a preview")
     until(lambda: e.canvas.evaluate(LOOK) != before)
-    assert e.s.previews[-1]["points"] == [[0, *point]] and e.s.previews[-1]["spec"]["ratio"] == 50
+    assert e.s.previews[-1]["points"] == [[0, *(round(1000 * value) for value in point)]] and e.s.previews[-1]["spec"]["ratio"] == 50
     assert all(abs(value - c) <= 2 * h for value, c, h in zip(point, CENTRE, HALF, strict=True))
 
     # a drag moves it: previews while it moves, told once when the hand is off
@@ -69,7 +69,7 @@ def test_a_click_adds_a_point_and_the_surface_follows(editing, until):
     e.page.mouse.move(box["x"] + 200, box["y"] + 120)
     e.page.mouse.down()
     e.page.mouse.move(box["x"] + 320, box["y"] + 220, steps=6)
-    until(lambda: e.s.previews[-1]["points"][0][1:] != list(point))
+    until(lambda: e.s.previews[-1]["points"][0][1:] != [round(1000 * value) for value in point])
     assert decode_points(e.page.locator("#emitted").inner_text()) == [point]
     e.page.mouse.up()
     until(lambda: decode_points(e.page.locator("#emitted").inner_text()) != [point], 20)

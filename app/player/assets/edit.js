@@ -185,7 +185,7 @@ export class Editor {
     const { preview, whatIf, side } = this.stage;
     if (!side.whatif || side.whatif.off) return;
     whatIf.spec ??= side.whatif.spec;
-    whatIf.changePoints(this.points);
+    whatIf.changePoints(this.points.map(([op, ...place]) => [op, ...place.map((value) => Math.round(STEPS * value))]));
     preview.setWord(TEXT.preview);
   }
 
