@@ -28,7 +28,9 @@ _STYLE = """<style>
 [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] { gap: 6px; }
 [data-testid="stSidebarHeader"] { height: 64px; margin-bottom: 0; }
 [data-testid="stLogoLink"] { display: inline-flex; align-items: center; gap: 9px; text-decoration: none; }
-[data-testid="stLogoLink"]::after { content: "Imbalance Lab"; font-weight: 700; font-size: 16.5px; letter-spacing: -.1px; white-space: nowrap; }
+[data-testid="stLogoLink"]::after {
+  content: "Imbalance Lab"; font-weight: 700; font-size: 16.5px; letter-spacing: -.1px; white-space: nowrap;
+}
 @media (max-width: 1023px) { header [data-testid="stLogoLink"]::after { content: ""; } }
 [data-testid="stSidebarUserContent"] { padding-left: 0; padding-right: 0; }
 div:has(> .st-key-run-bar) { position: sticky; bottom: 0; z-index: 5; }

@@ -158,14 +158,14 @@ def _describe_scene(scene: Scene, majority: int | None) -> dict[str, Any]:
         "majority": majority,
         "real": len(scene.points),
         "parents": len(scene.parents),
-        "faint": scene.faint.ravel().tolist(),
+        "faint": len(scene.faint),
     }
 
 
 def _pack_arrays(scene: Scene | None, frames: Sequence[Frame]) -> bytes:
     """The arrays of scene and frames, made small for zlib; contributions and directions follow them as float32.
 
-    Scene: points, labels, parents, parent_labels. Frames: all surfaces, then all points, then all moved. 16-bit values as
+    Scene: points, labels, parents, parent_labels, faint. Frames: all surfaces, then all points, then all moved. 16-bit values as
     all low bytes, then all high bytes. A frame holds differences (modulo 2^8 or 2^16) to the frame before it in the chunk;
     the first one, and points whose number has changed, stand as they are, the first surface as differences along its rows.
     """
@@ -173,6 +173,7 @@ def _pack_arrays(scene: Scene | None, frames: Sequence[Frame]) -> bytes:
     if scene is not None:
         for points, labels in ((scene.points, scene.labels), (scene.parents, scene.parent_labels)):
             parts += [_split_bytes(points), np.asarray(labels, np.uint8).tobytes()]
+        parts.append(_split_bytes(scene.faint))
     before: np.ndarray | None = None
     for frame in frames:
         surface = np.asarray(frame.surface, np.uint8).ravel()
@@ -215,6 +216,7 @@ def decode_chunk(payload: bytes) -> Chunk:
         m, n = head["scene"]["real"], head["scene"]["parents"]
         scene = {"points": reader.take16(2 * m, np.int16).reshape(m, 2), "labels": reader.take(m)}
         scene |= {"parents": reader.take16(2 * n, np.int16).reshape(n, 2), "parent_labels": reader.take(n)}
+        scene["faint"] = reader.take16(2 * head["scene"].get("faint", 0), np.int16).reshape(-1, 2)
     frames = _read_frames(head, reader)
     known = head.get("contributions")
     if known is None:

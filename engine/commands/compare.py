@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget", type=float, default=60.0, metavar="SECONDS", help="from the start to the answer (default 60)"
     )
-    parser.add_argument("--ratio", type=float, help="largest / smallest class, such as 20 (default: as the data come)")
+    parser.add_argument("--ratio", type=float, help="largest / smallest class, such as 20 (default: natural)")
     parser.add_argument("--seed", type=int, default=0, help="the number all draws come from (default 0)")
     add_reading(parser)
     add_taken_away(parser)
@@ -140,7 +140,7 @@ class _Progress(ProgressLine):
             self.show(event.text + self.left)
 
 
-WORDS = {"reference": "", "better": "better", "worse": "worse", "not told apart": "not told apart", "": ""}
+WORDS = {"reference": "", "better": "better", "worse": "worse", "no difference found": "no difference found", "": ""}
 
 
 def summarise_comparison(comparison: Mapping[str, Any]) -> str:

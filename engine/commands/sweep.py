@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NAME = "sweep"
 HELP = "run methods over ratios and datasets, cheapest first, and hold them side by side"
 ORDER = 40
-STANDINGS = {"better": "better", "worse": "worse", "same": "not told apart"}
+STANDINGS = {"better": "better", "worse": "worse", "same": "no difference found"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.errors import UnknownName
 from engine.events import unpack
-from engine.report import ReportRequest, comparison_code, svg
+from engine.report import ReportRequest, comparison_code, svg, words
 from engine.report import page as doc
 from engine.report.comparison_thresholds import Tables, write_calibration, write_thresholds
 from engine.report.formats import format_interval
@@ -109,26 +109,27 @@ def write_comparison(
     file = file or str(
         comparison.get("data", {}).get("name") or comparison.get("spec", {}).get("source", {}).get("dataset") or ""
     )
-    sections: list[tuple[str, str, str]] = [
-        ("asked", "What was asked", _write_request(comparison, file)),
-        ("data", "The data", _write_data(comparison, profile or {})),
-        ("board", "The methods compared", _write_leaderboard(comparison)),
-        ("precision-recall", "Precision and recall", _write_curves(comparison, arrays)),
-        ("thresholds", "Where to put the threshold", write_thresholds(comparison, tables or {})),
-        ("calibration", "Whether the probabilities can be believed", write_calibration(comparison, tables or {})),
-        ("shortened", "What was cut to keep the time", _write_shortened(comparison, profile or {})),
-        ("settings", "Settings", _write_settings(comparison)),
-        ("code", "The same in Python", _write_code(comparison)),
-        ("words", "What the measures mean", _write_glossary(comparison)),
-    ]
+    parts = {
+        "asked": _write_request(comparison, file),
+        "data": _write_data(comparison, profile or {}),
+        "board": _write_leaderboard(comparison),
+        "precision-recall": _write_curves(comparison, arrays),
+        "thresholds": write_thresholds(comparison, tables or {}),
+        "calibration": write_calibration(comparison, tables or {}),
+        "shortened": _write_shortened(comparison, profile or {}),
+        "settings": _write_settings(comparison),
+        "code": _write_code(comparison),
+        "words": _write_glossary(comparison),
+    }
+    sections = [(name, title, parts[name]) for name, title in words.TABLE_SECTIONS.items()]
     return doc.write_document(
-        f"Which method helps on {doc.html_name(file)}?" if file else "Which method helps on this table?",
-        str(comparison.get("verdict") or "No verdict was kept."),
+        words.TABLE_TITLE.format(file=doc.html_name(file) if file else "this table"),
+        str(comparison.get("verdict") or words.NO_VERDICT),
         sections,
         more=[str(text) for text in comparison.get("verdict_more") or ()],
-        plain_title=f"Which method helps on {file}?" if file else "",
+        plain_title=words.TABLE_TITLE.format(file=file) if file else "",
         date=str((comparison.get("provenance") or {}).get("date") or "")[:10],
-        holds="names of columns and classes and numbers about all rows; no row of the table is in it",
+        holds=words.HOLDS_TABLE,
     )
 
 
@@ -156,26 +157,23 @@ def _write_request(comparison: Mapping[str, Any], file: str) -> str:
         [
             ("Table", doc.html_name(file) if file else ""),
             ("Column to predict", doc.html_name(spec["target"]) if spec.get("target") else ""),
-            ("Class looked for", doc.html_name(positive_class(comparison)) if positive_class(comparison) else ""),
+            ("Class to find", doc.html_name(positive_class(comparison)) if positive_class(comparison) else ""),
             (
                 "Largest / smallest class",
-                "as the data come" if math.isnan(ratio) else f"{ratio:g}, made by leaving out rows before the split",
+                words.NATIVE if math.isnan(ratio) else words.RATIO_MADE.format(ratio=ratio),
             ),
             ("Methods", compared + ("" if asked else " (all)")),
             ("Decided by", safe(METRICS[deciding_metric(comparison)][0])),
             (
                 "Time allowed",
-                f"{to_number(spec.get('budget'), 0):g} s; {doc.format_fixed(comparison.get('seconds'), 1)} s were used"
+                words.TIME.format(budget=to_number(spec.get("budget"), 0), used=doc.format_fixed(comparison.get("seconds"), 1))
                 if spec.get("budget")
                 else "",
             ),
             ("Seed", safe(spec.get("seed", ""))),
             (
                 "Split",
-                f"a fifth of the rows to choose the epoch, the rest in {safe(folds)} folds, each tested in turn; up to "
-                f"{safe(seeds)} such splits"
-                if folds
-                else "",
+                words.SPLIT.format(folds=safe(folds), seeds=safe(seeds)) if folds else "",
             ),
         ]
     )
@@ -199,7 +197,7 @@ def _write_data(comparison: Mapping[str, Any], profile: Mapping[str, Any]) -> st
         out += f"<p>{safe(precision)}</p>"
     elif smallest:
         half = 1.96 * math.sqrt(0.16 / smallest)
-        out += f"<p>{smallest:,} rows of the smallest class: expect intervals of about \u00b1{half:.2g}.</p>"
+        out += f"<p>{words.SMALLEST.format(n=smallest, half=half)}</p>"
     said = [
         f'<span class="warning">{safe(w.get("text"))}</span>' if w.get("level") != "info" else safe(w.get("text"))
         for w in profile.get("warnings") or ()
@@ -224,10 +222,7 @@ def _write_data(comparison: Mapping[str, Any], profile: Mapping[str, Any]) -> st
             "Columns of the table", ["Column", "Kind", "Different values", "Missing", "Kind is"], rows, texts=(1, 4)
         )
         out += doc.html_more(len(columns), SHOWN_COLUMNS, "columns")
-    return out + doc.html_how(
-        "The smallest class decides how much can be said: intervals shrink with the square root of its rows, whatever the "
-        "method. A column that tells the classes apart by itself is often known only after the answer is."
-    )
+    return out + doc.html_how(words.DATA_HOW)
 
 
 def _draw_counts(counts: Mapping[str, int], positive: str) -> str:
@@ -241,11 +236,11 @@ def _draw_counts(counts: Mapping[str, int], positive: str) -> str:
         return ""
     figure = doc.html_figure(
         "Rows of each class",
-        f"The class looked for: {doc.html_name(positive, 40)}." if positive else "",
+        words.LOOKED_FOR.format(label=doc.html_name(positive, 40)) if positive else "",
         svg.draw_bars(bars, label=_describe_counts(counts)),
     )
     more = len(counts) - SHOWN_BARS
-    return figure + (f"<p>And {more} more classes, which are not drawn.</p>" if more > 0 else "")
+    return figure + (f"<p>{words.MORE_CLASSES.format(n=more)}</p>" if more > 0 else "")
 
 
 def _describe_dropped(column: Any) -> str:
@@ -288,18 +283,12 @@ def _write_leaderboard(comparison: Mapping[str, Any]) -> str:
             numbers = [to_number(difference.get(k)) for k in ("mean", "low", "high")]
             deltas.append(Row(title, numbers[0], format_interval(difference, sign=True), numbers[1], numbers[2], style, mark))
     if not rows:
-        return "<p>No method was run.</p>"
+        return f"<p>{words.NO_METHOD}</p>"
     base = next((to_number(metric_interval(row, metric)["mean"]) for row in order if row.get("name") == plain), math.nan)
     kept = [k for k, row in enumerate(order) if row.get("name") == comparison.get("best")]
     kind = safe(comparison.get("interval") or CORRECTED_T)
-    out = doc.html_table(f"The board, the furthest above plain training in {label} first", head, rows, texts=(4, 7), kept=kept)
-    out += doc.html_how(
-        f"Means over replicates, each with its interval ({kind}). Scores of one method overlap with another's far more than "
-        "their differences do, because both met the same splits: so compare by the difference, which is paired on common "
-        "replicates. p is corrected by Holm over all methods: below 0.05 a difference is told from none. \u25b2 better than "
-        "plain training, \u25bc worse, \u25cb not told apart, \u25c6 plain training itself. Methods that were dropped early "
-        "have fewer replicates and wider intervals."
-    )
+    out = doc.html_table(words.BOARD_TABLE.format(metric=label), head, rows, texts=(4, 7), kept=kept)
+    out += doc.html_how(words.BOARD_HOW.format(kind=kind))
     out += f'<div class="two">{_draw_means(marks, deltas, metric, label, base)}</div>'
     return out + _write_measures(order) + _write_classes(comparison)
 
@@ -309,13 +298,13 @@ def _draw_means(marks: Sequence[Row], differences: Sequence[Row], metric: str, l
     title = METRICS[metric][0]
     said = f"{title} of each method with its interval: " + "; ".join(f"{row.name[:40]} {row.text}" for row in marks)
     chart = svg.draw_intervals(marks, label=said, x_title=title, level=base, lowest=float(METRICS[metric][1][0]))
-    figures = doc.html_figure(title, "Mean and interval; dotted: plain training.", chart)
+    figures = doc.html_figure(title, words.MEANS_CAPTION, chart)
     if not differences:
         return figures
     rows = "; ".join(f"{row.name[:40]} {row.text}" for row in differences)
     said = f"Differences in {label} to plain training with their intervals: {rows}"
     chart = svg.draw_intervals(differences, label=said, x_title=f"Difference in {label}", level=0.0)
-    return figures + doc.html_figure("Difference to plain training", "Right of the dotted line is better.", chart)
+    return figures + doc.html_figure("Difference to plain training", words.DIFFERENCES_CAPTION, chart)
 
 
 def _write_measures(order: Sequence[Mapping[str, Any]]) -> str:
@@ -333,10 +322,10 @@ def _write_measures(order: Sequence[Mapping[str, Any]]) -> str:
 def _describe_outcome(row: Mapping[str, Any]) -> str:
     """Why a method failed or was dropped, '' for neither."""
     if row.get("failed"):
-        return f"failed: {safe(row['failed'], 200)}"
+        return words.FAILED_ROW.format(why=safe(row["failed"], 200))
     if row.get("look"):
-        return "quick look alone"
-    return f"dropped after round {safe(row['stopped'], 20)}" if row.get("stopped") is not None else ""
+        return words.QUICK
+    return words.DROPPED.format(round=safe(row["stopped"], 20)) if row.get("stopped") is not None else ""
 
 
 def _write_classes(comparison: Mapping[str, Any]) -> str:
@@ -353,8 +342,8 @@ def _write_classes(comparison: Mapping[str, Any]) -> str:
             rows.append([doc.html_name(label), safe(row.get("title"), 60), doc.format_count(found.get("support")), *measures])
     head = ["Class", "Method", "Test rows", "Precision", "Recall", "F1", "Average precision"]
     return (
-        "<h3>Class by class</h3>"
-        + doc.html_table("Measures of each class against all others, mean and interval over replicates", head, rows, texts=(1,))
+        "<h3>Results per class</h3>"
+        + doc.html_table(words.CLASSES_TABLE, head, rows, texts=(1,))
         + doc.html_more(len(shown[0]["per_class"]), SHOWN_CLASSES, "classes")
     )
 
@@ -381,27 +370,19 @@ def _write_curves(comparison: Mapping[str, Any], arrays: Mapping[str, np.ndarray
         chart = svg.draw_lines(drawn, label=said, x_title="Recall", y_title="Precision", level=share)
         figures.append(doc.html_figure(safe(titles[name], 60), average, chart))
     legend = (
-        f'<ul class="legend"><li>{svg.draw_swatch("a", "dot")} the method</li><li>{svg.draw_swatch("b")} plain training</li>'
-        + ("<li>dotted: share of the class looked for</li>" if two else "")
+        f'<ul class="legend"><li>{svg.draw_swatch("a", "dot")} {words.METHOD_LINE}</li><li>{svg.draw_swatch("b")} {words.PLAIN_LINE}</li>'
+        + (f"<li>{words.SHARE_LINE}</li>" if two else "")
         + "</ul>"
     )
-    what = "the class looked for" if two else "every class against the others, averaged over the classes"
-    return (
-        legend
-        + f'<div class="few">{"".join(figures)}</div>'
-        + doc.html_how(
-            "Every threshold is a point: recall is the share of the rows looked for that are found, precision the share of "
-            f"the found rows that are right, for {what}. Higher is better. A curve is the mean over replicates. Average "
-            "precision is the area under it."
-        )
-    )
+    what = words.CLASS_LOOKED_FOR if two else words.EACH_CLASS
+    return legend + f'<div class="few">{"".join(figures)}</div>' + doc.html_how(words.TABLE_CURVES_HOW.format(what=what))
 
 
 def _write_shortened(comparison: Mapping[str, Any], profile: Mapping[str, Any]) -> str:
     said = [safe(s) for s in comparison.get("shortened") or ()]
     told = {w.get("text") for w in profile.get("warnings") or ()}  # these stand beside the data
     notes = [safe(s) for s in comparison.get("notes") or () if s not in told]
-    out = doc.html_list(said) if said else "<p>Nothing: all that was planned fitted into the time.</p>"
+    out = doc.html_list(said) if said else f"<p>{words.NOTHING_CUT}</p>"
     return out + (f"<h3>Notes</h3>{doc.html_list(notes)}" if notes else "")
 
 
@@ -428,7 +409,7 @@ def _write_settings(comparison: Mapping[str, Any]) -> str:
     return (
         doc.html_facts(facts)
         + doc.html_table("Parameters of each method", ["Method", "Parameters"], rows, texts=(1,))
-        + (f"<h3>Where it was computed</h3>{doc.html_facts(where)}" if where else "")
+        + (f"<h3>{words.RUN_SECTIONS['provenance']}</h3>{doc.html_facts(where)}" if where else "")
     )
 
 
@@ -438,8 +419,8 @@ def _write_code(comparison: Mapping[str, Any]) -> str:
         return ""
     title = list_titles(comparison)[names[-1]]
     return (
-        f"<p>{safe(title, 80)}, trained and measured again on the same test rows. It runs beside Imbalance Lab's engine and the table."
-        f"</p><pre><code>{escape_block(comparison_code.write_row(comparison, names[-1], reading=False))}</code></pre>"
+        f"<p>{words.CODE.format(title=safe(title, 80))}</p>"
+        f"<pre><code>{escape_block(comparison_code.write_row(comparison, names[-1], reading=False))}</code></pre>"
     )
 
 

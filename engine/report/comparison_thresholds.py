@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.report import page as doc
-from engine.report import svg
+from engine.report import svg, words
 from engine.report.leaderboard import list_featured, list_titles, positive_class
 from engine.report.svg import Line
 from engine.stats import thresholds
@@ -27,11 +27,11 @@ def choose_thresholds(table: Mapping[str, np.ndarray]) -> list[tuple[str, dict[s
         f1 = 2 * precision * recall / (precision + recall)
     best = thresholds.counts_at(table, float(table["grid"][int(np.nan_to_num(f1, nan=-1.0).argmax())]))
     return [
-        ("At 0.5", thresholds.counts_at(table, 0.5)),
-        ("Highest F1", best),
-        ("Finds 80% of them", thresholds.threshold_for_recall(table, 0.8)),
-        ("Right 80% of the time", thresholds.threshold_for_precision(table, 0.8)),
-        ("Cheapest if a miss costs 10 false alarms", thresholds.threshold_for_cost(table, 10, 1)),
+        (words.THRESHOLD_RULES["half"], thresholds.counts_at(table, 0.5)),
+        (words.THRESHOLD_RULES["f1"], best),
+        (words.THRESHOLD_RULES["recall"], thresholds.threshold_for_recall(table, 0.8)),
+        (words.THRESHOLD_RULES["precision"], thresholds.threshold_for_precision(table, 0.8)),
+        (words.THRESHOLD_RULES["cost"], thresholds.threshold_for_cost(table, 10, 1)),
     ]
 
 
@@ -39,7 +39,18 @@ def write_thresholds(comparison: Mapping[str, Any], tables: Tables) -> str:
     titles = {name: title for name, title in list_titles(comparison).items() if name in tables}
     if not titles:
         return ""
-    head = ["Chosen by", "Threshold", "Found", "False alarms", "Missed", "Rightly left", "Precision", "Recall", "F1", "Flagged"]
+    head = [
+        "Chosen by",
+        "Threshold",
+        "Found",
+        "False alarms",
+        "Missed",
+        "Right rejections",
+        "Precision",
+        "Recall",
+        "F1",
+        "Alerts",
+    ]
     top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
     groups, found = [], {name: choose_thresholds(tables[name]) for name in titles}
     for name, title in titles.items():
@@ -51,7 +62,7 @@ def write_thresholds(comparison: Mapping[str, Any], tables: Tables) -> str:
                 cells += [*(doc.format_fixed(at[k], 2) for k in ("precision", "recall", "f1")), f"{at['flagged']:.1%}"]
             rows.append(f'<tr><td class="text">{chosen}</td>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
         groups.append(f"<tbody>{''.join(rows)}</tbody>")
-    positive = doc.html_name(positive_class(comparison), 40) if positive_class(comparison) else "the class looked for"
+    positive = doc.html_name(positive_class(comparison), 40) if positive_class(comparison) else words.CLASS_LOOKED_FOR
     figures, confusion = [], []
     for name in (n for n in list_featured(comparison) if n in titles):
         figures.append(_draw_trade_off(titles[name], tables[name]))
@@ -64,20 +75,15 @@ def write_thresholds(comparison: Mapping[str, Any], tables: Tables) -> str:
         f'<ul class="legend"><li>{svg.draw_swatch("a", "dot")} precision</li><li>{svg.draw_swatch("c", "up")} recall</li></ul>'
     )
     return (
-        f"<p>A row is flagged as {positive} where the method gives it at least the threshold's probability.</p>"
+        f"<p>{words.FLAGGED.format(label=positive)}</p>"
         + legend
         + f'<div class="two">{"".join(figures)}</div><h3>Confusion tables</h3><div class="two">{"".join(confusion)}</div>'
         + "<h3>Thresholds to choose from</h3>"
         + doc.html_scroll(
-            "Rows of one pass over all tested rows, at thresholds chosen in five ways",
+            words.THRESHOLDS_TABLE,
             f"<thead><tr>{top}</tr></thead>{''.join(groups)}",
         )
-        + doc.html_how(
-            "Counts are rows of one pass over all tested rows, each tested once, mean over the passes. The thresholds (but "
-            "for 0.5) are chosen on these very rows, so on new rows expect a little less than the numbers beside them. Where "
-            "errors have a price, the cheapest threshold is the one to take: with probabilities that are right it is cost of "
-            "a false alarm / (cost of a miss + cost of a false alarm). A dash: no threshold does that."
-        )
+        + doc.html_how(words.THRESHOLDS_HOW)
     )
 
 
@@ -91,7 +97,7 @@ def _draw_trade_off(title: str, table: Mapping[str, np.ndarray]) -> str:
     said = f"{title[:60]}: {at_half} at a threshold of 0.5."
     drawn = [Line(grid, precision, "a", "dot", every), Line(grid, recall, "c", "up", every)]
     chart = svg.draw_lines(drawn, label=said, x_title="Threshold", y_title="Share", size=(400, 230))
-    return doc.html_figure(safe(title, 60), "Precision and recall at every threshold.", chart)
+    return doc.html_figure(safe(title, 60), words.TRADE_OFF, chart)
 
 
 def _write_confusion(title: str, chosen: str, at: Mapping[str, float], positive: str) -> str:
@@ -100,7 +106,7 @@ def _write_confusion(title: str, chosen: str, at: Mapping[str, float], positive:
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="Confusion table of {safe(title, 60)}, {small}"><table>'
         f"<caption>{safe(title, 60)}, {small} (threshold {doc.format_fixed(at['threshold'])})</caption>"
-        f'<thead><tr><th scope="col">In truth</th><th scope="col">Flagged</th><th scope="col">Not flagged</th></tr></thead><tbody>'
+        f'<thead><tr><th scope="col">True class</th><th scope="col">Alert</th><th scope="col">No alert</th></tr></thead><tbody>'
         f'<tr><th scope="row">{name}</th><td>{doc.format_count(at["tp"])}</td><td>{doc.format_count(at["fn"])}</td></tr>'
         f'<tr><th scope="row">Others</th><td>{doc.format_count(at["fp"])}</td><td>{doc.format_count(at["tn"])}</td></tr>'
         "</tbody></table></div>"
@@ -127,14 +133,7 @@ def write_calibration(comparison: Mapping[str, Any], tables: Tables) -> str:
     head = ["Method", *(f"{what}, {kind}" for kind in PENS for what in ("Brier", "ECE"))]
     legend = "".join(f"<li>{svg.draw_swatch(*pen)} {kind}</li>" for kind, pen in PENS.items())
     return (
-        f'<ul class="legend">{legend}<li>dotted: probabilities that are right</li></ul><div class="few">{"".join(figures)}</div>'
-        + doc.html_table("Errors of the probabilities before and after correction; lower is better", head, rows)
-        + doc.html_how(
-            "Of the rows that are given a probability of 0.3, three in ten should be of the class looked for: points on the "
-            "dotted diagonal. Methods that add or weight rows of the rare class give it too much. Prior correction undoes "
-            "what they did to the classes' shares, not what focal loss does; isotonic regression is fitted on validation "
-            "rows, never on test rows. Of two classes both keep the ranking, but isotonic regression ties rows. "
-            "Brier: mean squared error of the probability. ECE: mean distance between probability and share, weighted by "
-            "rows."
-        )
+        f'<ul class="legend">{legend}<li>{words.DIAGONAL}</li></ul><div class="few">{"".join(figures)}</div>'
+        + doc.html_table(words.CALIBRATION_TABLE, head, rows)
+        + doc.html_how(words.CALIBRATION_HOW)
     )

@@ -72,7 +72,7 @@ def find_baseline(comparison: Mapping[str, Any]) -> str:
 
 
 def compare_to_plain(row: Mapping[str, Any], comparison: Mapping[str, Any]) -> str:
-    """better, worse or not told apart from plain training, after Holm's correction; 'reference' for plain training itself."""
+    """better, worse or no difference found to plain training, after Holm's correction; 'reference' for plain training itself."""
     if row.get("name") == find_baseline(comparison):
         return "reference"
     difference = row.get("difference") or {}
@@ -80,7 +80,7 @@ def compare_to_plain(row: Mapping[str, Any], comparison: Mapping[str, Any]) -> s
         return "better"
     if difference.get("worse"):
         return "worse"
-    return "not told apart" if difference else ""
+    return "no difference found" if difference else ""
 
 
 def format_p(p: Any) -> str:
@@ -150,8 +150,8 @@ def _describe_means(comparison: Mapping[str, Any]) -> str:
     counts = [count_replicates(row) for row in comparison.get("methods") or ()]
     most = f" (up to {max(counts)})" if counts else ""
     return (
-        f"Mean over n replicates{most} with its 95% interval; differences in {METRICS[deciding_metric(comparison)][0]} are paired "
-        "with plain training on common replicates, p corrected by Holm over all methods."
+        f"Values are means over n replicates{most} with a 95% interval. Differences in {METRICS[deciding_metric(comparison)][0]} are "
+        "paired with plain training on common replicates. p is corrected by Holm over all methods."
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.errors import BadParameter
 from engine.report import svg as drawing
+from engine.report import words
 from engine.report.formats import format_interval
 from engine.report.leaderboard import to_number
 from engine.text import html as safe
@@ -106,7 +107,7 @@ def write_document(
         f'<body><main><h1>{title}</h1><p class="verdict">{safe(lead)}</p>'
         + (f'<p class="how">{safe(" ".join(more))}</p>' if more else "")
         + f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n{body}</main>\n'
-        f"<footer><p>Made by Imbalance Lab{when}. This file holds {holds}. It loads nothing and sends nothing.</p></footer>"
+        f"<footer><p>{words.FOOTER.format(when=when, holds=holds)}</p></footer>"
         "</body></html>\n"
     )
 
@@ -135,7 +136,7 @@ def html_name(text: object, limit: int = 80) -> str:
 
 
 def html_how(text: str) -> str:
-    return f'<p class="how"><b>How to read it.</b> {text}</p>'
+    return f'<p class="how"><b>{words.HOW}</b> {text}</p>'
 
 
 def html_list(items: Sequence[str]) -> str:
@@ -206,7 +207,7 @@ def format_count(x: Any) -> str:
 
 
 def html_more(n: int, shown: int, noun: str) -> str:
-    return f"<p>And {n - shown:,} more {noun}.</p>" if n > shown else ""
+    return f"<p>{words.MORE.format(n=n - shown, noun=noun)}</p>" if n > shown else ""
 
 
 def format_params(params: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from engine.errors import BadInput, UnknownName
 from engine.events import Frame, Scene, unpack_film
 from engine.plain import to_plain
-from engine.report import ReportRequest, run_code
+from engine.report import ReportRequest, run_code, words
 from engine.report import page as doc
 from engine.report import svg as drawing
 from engine.report.formats import format_interval
@@ -85,32 +85,32 @@ def write_run(
         raise BadInput(f"run {job.id} is {job.state}; a report can be written of a finished one.")
     result = results[main.key]
     others = [(member, results[member.key]) for member in members[1:] if member.key in results]
-    dataset = "a table of one's own" if upload_id(main.spec.dataset) else _find_title(catalog, "datasets", main.spec.dataset)
+    dataset = words.OWN_TABLE if upload_id(main.spec.dataset) else _find_title(catalog, "datasets", main.spec.dataset)
     title, said = f"{main.label} on {dataset}", judge_run(members, results)
-    sections = [
-        ("asked", "What was asked", _write_request(main, dataset, job)),
-        ("board", "What came of it", _write_leaderboard(main, result, others, why)),
-        ("measures", "All measures", _write_measures(main, result, others)),
-        ("classes", "Class by class", _write_classes(result)),
-        ("precision-recall", "Precision and recall", draw_curves(main, result, others)),
-        ("learning", "How it learnt", draw_learning(result)),
-        ("points", "Synthetic points", draw_points(result, film)),
-        ("norms", "Weight norms", _write_norms(result)),
-        ("gap", "Generalisation gap", _write_gap(result)),
-        ("notes", "Notes", doc.html_list([safe(note) for note in result.notes])),
-        ("settings", "Settings", _write_settings(members, results)),
-        ("provenance", "Where it was computed", _write_provenance(result)),
-        ("code", "The same again", _write_code(main.spec, catalog)),
-        ("words", "What the measures mean", doc.html_facts([(safe(label), safe(said)) for label, _, said in METRICS.values()])),
-    ]
+    parts = {
+        "asked": _write_request(main, dataset, job),
+        "board": _write_leaderboard(main, result, others, why),
+        "measures": _write_measures(main, result, others),
+        "classes": _write_classes(result),
+        "precision-recall": draw_curves(main, result, others),
+        "learning": draw_learning(result),
+        "points": draw_points(result, film),
+        "norms": _write_norms(result),
+        "gap": _write_gap(result),
+        "notes": doc.html_list([safe(note) for note in result.notes]),
+        "settings": _write_settings(members, results),
+        "provenance": _write_provenance(result),
+        "code": _write_code(main.spec, catalog),
+        "words": doc.html_facts([(safe(label), safe(said)) for label, _, said in METRICS.values()]),
+    }
+    sections = [(name, title, parts[name]) for name, title in words.RUN_SECTIONS.items()]
     return doc.write_document(
         f"{doc.html_name(main.label, 60)} on {doc.html_name(dataset, 80)}",
         said.text,
         sections,
         more=(*said.more, *said.chips, _describe_score(result)),
         plain_title=title,
-        holds="names of classes and numbers about all rows"
-        + ("" if film is None else ", and some training rows as dots of a picture"),
+        holds=words.HOLDS_RUN + ("" if film is None else words.HOLDS_FILM),
         date=str(result.provenance.get("date") or "")[:10],
     )
 
@@ -137,18 +137,18 @@ def _describe_replicates(n: int) -> str:
 def _describe_score(result: Result) -> str:
     score = result.metrics[DEFAULT_METRIC]
     ends = [to_number(score[end], math.nan) for end in ("mean", "low", "high")]
-    said = f"Average precision: {ends[0]:.3f}"
+    said = words.SCORE.format(mean=ends[0])
     if math.isfinite(ends[1]):
-        said += f", interval from {ends[1]:.3f} to {ends[2]:.3f}"
-    return f"{said}; chance: {result.prevalence:.3f}."
+        said += words.SCORE_INTERVAL.format(low=ends[1], high=ends[2])
+    return words.SCORE_CHANCE.format(score=said, chance=result.prevalence)
 
 
 def _describe_imbalance(spec: RunSpec) -> str:
     made = spec.imbalance
     if made.profile == "native":
-        return "as the data come"
-    how = f"{made.ratio:g}:1 ({made.profile})" if made.ratio is not None else f"{made.rate:.0%} of some classes removed"
-    return f"{how}, {'everywhere, before the split' if made.where == 'all' else 'in the training rows alone'}"
+        return words.NATIVE
+    how = f"{made.ratio:g}:1 ({made.profile})" if made.ratio is not None else words.REMOVED.format(rate=made.rate)
+    return f"{how}, {words.EVERYWHERE if made.where == 'all' else words.TRAINING_ONLY}"
 
 
 # ---- sections
@@ -176,7 +176,7 @@ def _write_leaderboard(main: Companion, result: Result, others: Sequence[tuple[C
         score = found.metrics[DEFAULT_METRIC]
         own = member is main
         gain = None if own or found.n != result.n else _interval_to_plain(result.difference(found, DEFAULT_METRIC))
-        oracle = ", never ranked" if member.role == "oracle" else ""
+        oracle = words.NEVER_RANKED if member.role == "oracle" else ""
         cells = [
             doc.html_name(member.label, 60) + oracle,
             doc.html_interval(score),
@@ -188,9 +188,9 @@ def _write_leaderboard(main: Companion, result: Result, others: Sequence[tuple[C
         marks.append(Row(member.label, ends[0], format_interval(score), ends[1], ends[2], style, mark))
     said = "Average precision: " + "; ".join(f"{row.name[:40]} {row.text}" for row in marks)
     chart = drawing.draw_intervals(marks, label=said, x_title="Average precision", level=result.prevalence, lowest=0.0)
-    figure = doc.html_figure("Average precision", "Mean and interval; dotted: a random ranking.", chart)
+    figure = doc.html_figure("Average precision", words.SCORE_CAPTION, chart)
     table = doc.html_table(
-        "Average precision on test rows, and how far this run is ahead of the others",
+        words.SCORE_TABLE,
         ["Run", "Average precision", "This run minus it", "n", "Seconds"],
         rows,
         kept=(0,),
@@ -206,16 +206,14 @@ def _write_leaderboard(main: Companion, result: Result, others: Sequence[tuple[C
         + (f"<p>{safe(why)}</p>" if why else "")
         + (
             doc.html_table(
-                "Rows of each class in each part, mean over replicates",
+                words.ROWS_TABLE,
                 ["Part", *(doc.html_name(c, 40) for c in classes)],
                 counts,
             )
             if len(classes) <= SHOWN_CLASSES
             else ""
         )
-        + doc.html_how(
-            f"Means over n replicates; intervals: {safe(' / '.join(kinds))}. Differences are paired: both runs met the same test rows."
-        )
+        + doc.html_how(words.RUN_HOW.format(kinds=safe(" / ".join(kinds))))
     )
 
 
@@ -227,9 +225,7 @@ def _write_measures(main: Companion, result: Result, others: Sequence[tuple[Comp
         for name, (label, _, _) in METRICS.items()
     ]
     n = ", ".join(dict.fromkeys(_describe_replicates(found.n) for _, found in runs))
-    return doc.html_table(
-        f"Every measure on test rows: mean and interval ({safe(result.interval)}; {n})", head, rows, dense=len(runs) > 4
-    )
+    return doc.html_table(words.MEASURES_TABLE.format(interval=safe(result.interval), n=n), head, rows, dense=len(runs) > 4)
 
 
 def _write_classes(result: Result) -> str:
@@ -251,9 +247,9 @@ def _write_classes(result: Result) -> str:
         if len(result.per_class) > 2
     ]
     head = ["Class", "Test rows", "Precision", "Recall", "F1", "Average precision"]
-    return doc.html_table(
-        "Each class against all others: mean and interval over replicates", head, [*groups, *rows]
-    ) + doc.html_more(len(result.per_class), SHOWN_CLASSES, "classes")
+    return doc.html_table(words.CLASSES_TABLE, head, [*groups, *rows]) + doc.html_more(
+        len(result.per_class), SHOWN_CLASSES, "classes"
+    )
 
 
 def _write_norms(result: Result) -> str:
@@ -271,13 +267,10 @@ def _write_norms(result: Result) -> str:
     rows = [
         [doc.html_name(label), *(doc.format_fixed(float(mean[c])) for mean in means.values())] for c, label in enumerate(shown)
     ]
-    heads = {"before": "Before the last phase", "after": "In the end"}
     return (
-        doc.html_table(
-            "L2 norm of each class's output weights, mean over replicates", ["Class", *(heads[s] for s in means)], rows
-        )
+        doc.html_table(words.NORMS_TABLE, ["Class", *(words.STATES[s] for s in means)], rows)
         + doc.html_more(len(classes), SHOWN_CLASSES, "classes")
-        + doc.html_how("A class with larger norms is predicted more readily. Methods for imbalance often even them out.")
+        + doc.html_how(words.NORMS_HOW)
     )
 
 
@@ -286,22 +279,21 @@ def _write_gap(result: Result) -> str:
     if not gap:
         return ""
     net = gap.get("net", {})
-    names = {"before": "Before the last phase", "after": "In the end, with synthetic rows", "difference": "Difference"}
-    pairs = [(title, doc.html_interval(net[name], sign=name == "difference")) for name, title in names.items() if name in net]
+    pairs = [
+        (title, doc.html_interval(net[name], sign=name == "difference"))
+        for name, title in words.NET_STATES.items()
+        if name in net
+    ]
     states = [(name, np.array(gap[name], float)) for name in ("before", "after", "equal_size") if name in gap]
     rows = [
         [doc.html_name(label), *(doc.format_fixed(float(mean_over_replicates(values)[c])) for _, values in states)]
         for c, label in enumerate(gap["classes"][:SHOWN_CLASSES])
     ]
-    heads = {"before": "Before", "after": "In the end", "equal_size": "Equally many rows of each class"}
     return (
-        f"<h3>Over all classes</h3>{doc.html_facts(pairs)}"
-        + doc.html_table("Gap of each class, mean over replicates", ["Class", *(heads[name] for name, _ in states)], rows)
+        f"<h3>{words.GAP_NET}</h3>{doc.html_facts(pairs)}"
+        + doc.html_table(words.GAP_TABLE, ["Class", *(words.STATES[name] for name, _ in states)], rows)
         + doc.html_more(len(gap["classes"]), SHOWN_CLASSES, "classes")
-        + doc.html_how(
-            "How far the features of test rows reach beyond the range of the training rows' of the same class, mean over features. Larger: "
-            "the training rows cover less of what comes."
-        )
+        + doc.html_how(words.GAP_HOW)
     )
 
 

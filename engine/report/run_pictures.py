@@ -9,6 +9,7 @@ import numpy as np
 from engine.events import UNIT, Frame, Scene
 from engine.report import page as doc
 from engine.report import svg as drawing
+from engine.report import words
 from engine.report.svg import Line
 from engine.spec.companions import Companion
 from engine.spec.result import Result
@@ -50,11 +51,12 @@ def draw_curves(main: Companion, result: Result, others: Sequence[tuple[Companio
         )
         chart = drawing.draw_lines(drawn, label=said, x_title="Recall", y_title="Precision", level=result.prevalence)
         figures.append(doc.html_figure(doc.html_name(main.label, 60), beside, chart))
-    which = "macro mean over the classes" if result.positive == "macro" else f"of class {doc.html_name(result.positive, 40)}"
+    which = words.MACRO if result.positive == "macro" else words.OF_CLASS.format(label=doc.html_name(result.positive, 40))
     return (
-        f'<ul class="legend"><li>{drawing.draw_swatch("a", "dot")} this run</li><li>{drawing.draw_swatch("b")} the other</li>'
-        f'<li>dotted: a random ranking</li></ul><div class="few">{"".join(figures)}</div>'
-        + doc.html_how(f"Means over replicates, {which}. Average precision is the area under the curve.")
+        f'<ul class="legend"><li>{drawing.draw_swatch("a", "dot")} {words.THIS_RUN}</li>'
+        f"<li>{drawing.draw_swatch('b')} {words.OTHER_RUN}</li>"
+        f'<li>{words.CHANCE}</li></ul><div class="few">{"".join(figures)}</div>'
+        + doc.html_how(words.CURVES_HOW.format(which=which))
     )
 
 
@@ -98,7 +100,7 @@ def draw_learning(result: Result) -> str:
         chart = drawing.draw_lines(
             [line], label=said, x_title="Optimiser steps", y_title="Validation AP", x=_find_ends([line], "x"), size=(400, 230)
         )
-        figures.append(doc.html_figure("Validation average precision", "It chooses the epoch.", chart))
+        figures.append(doc.html_figure(words.VALIDATION_TITLE, words.VALIDATION_CAPTION, chart))
     drawn, told = [], []
     for name, style, mark, rows in LOSSES:
         x, y = _read_history(result.arrays, name)
@@ -116,26 +118,25 @@ def draw_learning(result: Result) -> str:
         f"<li>{drawing.draw_swatch('b')} training rows</li></ul>"
     )
     epochs = result.arrays.get("epoch")
-    chosen = (
-        "" if epochs is None or not len(epochs) else f" Epoch chosen in the last phase, median: {float(np.median(epochs)):g}."
-    )
-    return f'{legend}<div class="two">{"".join(figures)}</div>' + doc.html_how(
-        f"Means over replicates; the phases follow each other, with a gap between two of them.{chosen}"
-    )
+    chosen = "" if epochs is None or not len(epochs) else words.CHOSEN.format(epoch=float(np.median(epochs)))
+    return f'{legend}<div class="two">{"".join(figures)}</div>' + doc.html_how(words.LEARNING_HOW.format(chosen=chosen))
 
 
 def draw_points(result: Result, film: tuple[Scene, Sequence[Frame]] | None) -> str:
     """How far the synthetic points moved, what they do to the validation loss, and where the first replicate's began and ended."""
     pairs = []
     if result.moves is not None:
-        at = "of a numeric column, at the chosen epoch"  # one-hot columns and components are not scaled to sd
-        pairs += [(f"Moved, {name}", f"{doc.format_fixed(result.moves.get(name))} sd {at}") for name in ("median", "largest")]
+        at = words.MOVED_AT  # one-hot columns and components are not scaled to sd
+        pairs += [
+            (words.MOVED.format(name=name), f"{doc.format_fixed(result.moves.get(name))} sd {at}")
+            for name in ("median", "largest")
+        ]
     share = result.contributions
     if share:
         pairs += [
-            ("Points of a replicate", doc.format_count(share.get("points"))),
-            ("Lower the validation loss", doc.html_interval(share.get("helpful") or {})),
-            ("The same, classes alike", doc.html_interval(share.get("helpful_alike") or {})),
+            (words.PER_REPLICATE, doc.format_count(share.get("points"))),
+            (words.LOWER, doc.html_interval(share.get("helpful") or {})),
+            (words.LOWER_ALIKE, doc.html_interval(share.get("helpful_alike") or {})),
         ]
     figures = "" if film is None else _draw_film(*film)
     if not pairs and not figures:
@@ -157,13 +158,10 @@ def _draw_film(scene: Scene, frames: Iterable[Frame]) -> str:
     figures = []
     for title, frame in (("First frame", shown[0]), ("Last frame", shown[-1])):
         when = f"{frame.phase}, epoch {frame.epoch}, step {frame.step:,}"
-        said = f"{title} of replicate {scene.replicate}: {len(chosen)} of {n} synthetic points, each with the way it has come; {when}"
+        said = words.FRAME.format(title=title, replicate=scene.replicate, shown=len(chosen), n=n, when=when)
         svg = drawing.draw_moves(
             scene.points[kept] / UNIT, rare[kept], start[chosen] / UNIT, frame.points[chosen] / UNIT, label=said
         )
         figures.append(doc.html_figure(title, safe(when, 80), svg))
-    plane = "the data's own two axes" if scene.exact else f"a plane that holds {scene.share:.0%} of the training rows' variance"
-    return f'<div class="two">{"".join(figures)}</div>' + doc.html_how(
-        f"Replicate {scene.replicate}. Dots: real training rows, the larger ones not of the largest class. Diamonds: synthetic points, "
-        f"with the way from where they were copied. Drawn in {plane}."
-    )
+    plane = words.OWN_AXES if scene.exact else words.PLANE.format(share=scene.share)
+    return f'<div class="two">{"".join(figures)}</div>' + doc.html_how(words.FILM_HOW.format(n=scene.replicate, plane=plane))

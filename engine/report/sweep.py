@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.report import ReportRequest, svg, sweep_code
+from engine.report import ReportRequest, svg, sweep_code, words
 from engine.report import page as doc
 from engine.report.formats import format_interval
 from engine.report.judge import judge_sweep
@@ -56,23 +56,24 @@ def write_sweep(
     """
     done = [record for record in records if record["mean"] is not None]
     said = judge_sweep(records, metric)
-    sections = [
-        ("asked", "What was asked", _write_request(spec, records, catalog, metric)),
-        ("ratio", "Score against ratio", _draw_against_ratio(done, metric)),
-        ("heat", "Differences to plain training", _write_heat_map(records, metric)),
-        ("ranks", "Ranks", _draw_ranks(spec, records, metric)),
-        ("share", "Share of the potential recovered", _write_shares(records)),
-        ("cells", "All cells", _write_cells(records, metric)),
-        ("impossible", "What there is not", _write_absent(spec, records, catalog)),
-        ("code", "The same from a terminal", _write_code(spec, metric)),
-        ("words", "What the measures mean", _write_glossary(metric)),
-    ]
+    parts = {
+        "asked": _write_request(spec, records, catalog, metric),
+        "ratio": _draw_against_ratio(done, metric),
+        "heat": _write_heat_map(records, metric),
+        "ranks": _draw_ranks(spec, records, metric),
+        "share": _write_shares(records),
+        "cells": _write_cells(records, metric),
+        "impossible": _write_absent(spec, records, catalog),
+        "code": _write_code(spec, metric),
+        "words": _write_glossary(metric),
+    }
+    sections = [(name, title, parts[name]) for name, title in words.SWEEP_SECTIONS.items()]
     return doc.write_document(
-        "What to use, when: methods against the imbalance ratio",
+        words.SWEEP_TITLE,
         said.text,
         sections,
         more=said.more,
-        holds="names of datasets and methods and numbers about all rows",
+        holds=words.HOLDS_SWEEP,
         date=date,
         style=STYLE,
     )
@@ -111,19 +112,16 @@ def _write_request(spec: SweepSpec, records: Sequence[Record], catalog: Mapping[
         [
             ("Datasets", ", ".join(doc.html_name(datasets.get(name, name)) for name in spec.datasets)),
             ("Methods", ", ".join(doc.html_name(methods.get(name, name)) for name in spec.methods)),
-            ("Beside them", "plain training, and the potential where rows are withheld"),
+            ("Also runs", words.SWEEP_ALSO),
             ("Largest / smallest class", ", ".join(f"{ratio:g}:1" for ratio in spec.ratios)),
             (
                 "Where the ratio is made",
-                "everywhere, before the split" if spec.where == "all" else "in the training rows alone",
+                words.EVERYWHERE if spec.where == "all" else words.TRAINING_ONLY,
             ),
-            (
-                "Replicates",
-                f"{folds} \N{MULTIPLICATION SIGN} {spec.seeds} seeds; one fold where the data have a test part of their own",
-            ),
+            ("Replicates", words.SWEEP_REPLICATES.format(folds=folds, seeds=spec.seeds)),
             ("Seed", str(spec.seed)),
             ("Measure", safe(METRICS[metric][0])),
-            ("Cells", f"{done} of {len(records)} are done"),
+            ("Cells", words.CELLS_DONE.format(done=done, all=len(records))),
             ("Numerics", safe(catalog.get("numerics", ""))),
         ]
     )
@@ -184,18 +182,14 @@ def _draw_against_ratio(done: Sequence[Record], metric: str) -> str:
     if not figures:
         return ""
     legend = (
-        f'<ul class="legend"><li>{svg.draw_swatch("a", "dot")} the method</li><li>{svg.draw_swatch("b", "ring")} plain training</li>'
-        f"<li>{svg.draw_swatch('c', 'up')} the potential, an oracle</li></ul>"
+        f'<ul class="legend"><li>{svg.draw_swatch("a", "dot")} {words.METHOD_LINE}</li>'
+        f"<li>{svg.draw_swatch('b', 'ring')} {words.PLAIN_LINE}</li><li>{svg.draw_swatch('c', 'up')} {words.ALL_ROWS_LINE}</li></ul>"
     )
     return (
         legend
         + f'<div class="{"two" if wide else "few"}">{"".join(figures)}</div>'
-        + doc.html_more(SHOWN_FIGURES + left_out, SHOWN_FIGURES, "charts, whose numbers are under All cells")
-        + doc.html_how(
-            "Means over replicates with their intervals. The potential is training with the withheld rows given back: where it meets plain "
-            "training there is nothing to recover, and where a method meets plain training it has stopped helping. All charts of a dataset "
-            "have the same height. Intervals of one score overlap far more than differences do: see those below."
-        )
+        + doc.html_more(SHOWN_FIGURES + left_out, SHOWN_FIGURES, words.MORE_CHARTS)
+        + doc.html_how(words.RATIO_HOW)
     )
 
 
@@ -244,14 +238,10 @@ def _write_heat_map(records: Sequence[Record], metric: str) -> str:
         body.append(f'<tr><th scope="row">{doc.html_name(title, 60)}</th>{cells}</tr>')
     tested = sum(bool(_compare_to_plain(record)) for record in records)
     return doc.html_scroll(
-        f"Difference in {_metric_label(metric)} to plain training on the same dataset and ratio",
+        words.HEAT_TABLE.format(metric=_metric_label(metric)),
         f'<thead><tr><th scope="col">Method</th>{top}</tr></thead><tbody>{"".join(body)}</tbody>',
         dense=len(columns) > 6,
-    ) + doc.html_how(
-        "Paired differences on common replicates, by the corrected resampled t (Nadeau and Bengio); p is corrected by Holm over all "
-        f"{tested} of them. {SIGNS['better']} better than plain training, {SIGNS['worse']} worse, {SIGNS['same']} not told apart. The tint "
-        "is the size of the difference, whether or not it can be told from none. A dash: there is none."
-    )
+    ) + doc.html_how(words.HEAT_HOW.format(tested=tested, **SIGNS))
 
 
 def _write_square(record: Record | None) -> str:
@@ -279,24 +269,15 @@ def _draw_ranks(spec: SweepSpec, records: Sequence[Record], metric: str) -> str:
             "ring" if name == BASELINE else "dot")
         for name in order
     ]  # fmt: skip
-    said = "Mean ranks with half the critical difference to each side: " + "; ".join(
-        f"{row.name[:40]} {row.text}" for row in rows
-    )
+    said = words.RANKS_LABEL + "; ".join(f"{row.name[:40]} {row.text}" for row in rows)
     chart = svg.draw_intervals(rows, label=said, x_title="Mean rank, 1 is the best", lowest=0.0)
     friedman = found["friedman"]
-    one = (
-        "All cells are of one dataset, so this is about that dataset alone: its ratios share rows, and p may be too small."
-        if len(spec.datasets) == 1
-        else "Ratios of one dataset share its rows, so the cells are not independent, and p may be too small."
-    )
+    one = words.RANKS_ONE if len(spec.datasets) == 1 else words.RANKS_SHARED
     return doc.html_figure(
-        f"Mean rank over {found['sets']} cells",
-        f"Critical difference {found['critical_difference']:.2f} (Nemenyi, 5%); Friedman's p {format_p(friedman['p'])}.",
+        words.RANKS_TITLE.format(sets=found["sets"]),
+        words.RANKS_CAPTION.format(difference=found["critical_difference"], p=format_p(friedman["p"])),
         chart,
-    ) + doc.html_how(
-        "In each cell that all methods have, they are ranked by their means; the potential is never ranked. Two methods whose bars do not "
-        f"overlap differ by more than the critical difference. {one}"
-    )
+    ) + doc.html_how(words.RANKS_HOW.format(one=one))
 
 
 def _write_shares(records: Sequence[Record]) -> str:
@@ -318,20 +299,12 @@ def _write_shares(records: Sequence[Record]) -> str:
     if not rows and not told:
         return ""
     table = doc.html_table(
-        "Share of what the withheld rows are worth that a method recovers without them",
+        words.SHARE_TABLE,
         ["Method", *(f"{doc.html_name(title, 40)} {ratio:g}:1" for _, title, ratio in columns)],
         rows,
         dense=len(columns) > 6,
     )
-    return (
-        (table if rows else "")
-        + doc.html_list(told)
-        + doc.html_how(
-            "(Method minus plain training) / (potential minus plain training), in the mean over replicates, with Fieller's 95% interval "
-            "by the variance of the corrected resampled t. It is given only where the potential is above plain training by its own "
-            "interval. It can be below 0 or above 100%."
-        )
-    )
+    return (table if rows else "") + doc.html_list(told) + doc.html_how(words.SHARE_HOW)
 
 
 def _html_percent(share: Mapping[str, Any]) -> str:
@@ -374,11 +347,9 @@ def _write_cells(records: Sequence[Record], metric: str) -> str:
     kinds = list(dict.fromkeys(record["interval"] for record in records if record["interval"]))
     notes = list(dict.fromkeys(record["note"] for record in records if record["note"]))
     return (
-        doc.html_table("Every cell: mean and interval over n replicates", head, rows, texts=(1, 9, 10), dense=True)
+        doc.html_table(words.CELLS_TABLE, head, rows, texts=(1, 9, 10), dense=True)
         + doc.html_list([safe(note) for note in notes])
-        + doc.html_how(
-            f"Intervals of scores: {safe(' / '.join(kinds) or 'none yet')}. Seconds are those of training, on whatever machine it was."
-        )
+        + doc.html_how(words.CELLS_HOW.format(kinds=safe(" / ".join(kinds) or "none yet")))
     )
 
 
@@ -395,23 +366,20 @@ def _write_absent(spec: SweepSpec, records: Sequence[Record], catalog: Mapping[s
     ]
     missing = sum(r["state"] not in ("done", "failed") for r in records)
     return (
-        (f"<h3>Cells that cannot be</h3>{doc.html_list(out)}" if out else "")
-        + (f"<h3>Cells that failed</h3>{doc.html_list(failed)}" if failed else "")
-        + (f"<p>{missing} more had no result when this was written.</p>" if missing else "")
+        (f"<h3>{words.IMPOSSIBLE}</h3>{doc.html_list(out)}" if out else "")
+        + (f"<h3>{words.FAILED}</h3>{doc.html_list(failed)}" if failed else "")
+        + (f"<p>{words.UNFINISHED.format(n=missing)}</p>" if missing else "")
     )
 
 
 def _write_code(spec: SweepSpec, metric: str) -> str:
-    words = [
+    typed = [
         *sweep_code.list_arguments(spec),
         *(["--metric", metric] if metric != DEFAULT_METRIC else []),
         "--report",
         "sweep.html",
     ]
-    return (
-        "<p>Runs what is missing, cheapest first, and writes this report; what the store has is not computed again. With "
-        f"<code>--json</code> it prints every number.</p><pre><code>{escape_block(shlex.join(words))}</code></pre>"
-    )
+    return f"<p>{words.SWEEP_CODE}</p><pre><code>{escape_block(shlex.join(typed))}</code></pre>"
 
 
 def _write_glossary(metric: str) -> str:
@@ -419,7 +387,7 @@ def _write_glossary(metric: str) -> str:
     return doc.html_facts(
         [
             (safe(label), safe(said)),
-            ("Replicate", "One fold of one seed; every replicate of all methods has the same test rows."),
-            ("Potential", "Training with the withheld rows given back: a ceiling, and no method."),
+            ("Replicate", words.REPLICATE),
+            ("All rows", words.ALL_ROWS),
         ]
     )

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.player import ASSETS, Feed, decode_chunk, encode_chunk
+from app.player import ASSETS, Feed, decode_chunk, encode_chunk, join_chunks, split_chunks
 from engine.events import Epoch, Frame, Phase, Scene
 from tests.browser import fake
 
@@ -200,6 +200,30 @@ def test_the_page_mounts_it_by_file_not_by_text():
     assert element.proto.js_source_path == "player.js" and element.proto.css_source_path == "player.css"
     assert not element.proto.js_content and not element.proto.css_content and not element.proto.html_content
     assert len(decode_chunk(element.proto.bytes).frames) == 100
+
+
+def test_chunks_are_joined_as_a_preview_streams_them(film):
+    scene, frames = film
+    chunks = [encode(scene, frames[:3], more={"preview": True, "seq": 7}), encode(None, frames[3:5], first=3)]
+    message = join_chunks(chunks)
+    assert split_chunks(message) == chunks and split_chunks(b"") == []
+    assert decode_chunk(chunks[0]).head["seq"] == 7 and decode_chunk(chunks[0]).head["preview"] is True
+    assert struct.unpack_from("<I", message) == (len(chunks[0]),)
+    for end in (3, len(message) - 1):
+        with pytest.raises(ValueError, match="too early"):
+            split_chunks(message[:end])
+
+
+def test_the_stage_gets_its_films_and_what_stands_beside_them():
+    page = Path(__file__).parents[1] / "browser" / "pages" / "stage_page.py"
+    test = AppTest.from_file(str(page), default_timeout=30).run()
+    assert not test.exception
+    (element,) = test.get("bidi_component")
+    assert element.proto.js_source_path == "stage.js" and element.proto.css_source_path == "player.css"
+    left, right = (decode_chunk(chunk) for chunk in split_chunks(element.proto.bytes))
+    assert len(left.frames) == 60 and len(right.frames) == 30 and left.scene is not None and len(left.contributions) == 46
+    assert [view["name"] for view in left.head["side"]["views"]] == ["moving", "frozen", "both", "difference"]
+    assert "side" not in right.head
 
 
 def test_its_modules_import_one_another_by_relative_paths_and_without_a_cycle():

@@ -100,7 +100,7 @@ def states(ids: dict[str, str]) -> dict[str, tuple[str, dict[str, str], str]]:
         "papers": ("papers", {"paper": "eos", "table": "1"}, ".st-key-chart-papers-cells .main-svg"),
         "compare": ("compare", sweep | {"view": "ratio"}, ".st-key-chart-ratio-0 .main-svg"),
         "compare-heat": ("compare", sweep | {"view": "heat"}, ".st-key-chart-heat .main-svg"),
-        "runs": ("runs", {}, "[class*=st-key-runs-row-]"),
+        "runs": ("runs", {}, ".st-key-runs-wide canvas"),
         "gallery": ("gallery", {}, "[data-testid=stMain] a"),
     }
 

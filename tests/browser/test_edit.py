@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from engine.spec.points import decode_points, encode_points
+from engine.store import Store
+from tests.app import fabricate
 from tests.browser.pages.takeaway_run import CENTRE, HALF
 from tests.browser.test_save import stage  # noqa: F401 (a fixture)
+from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
 LOOK = "e => e.toDataURL()"
@@ -61,15 +64,19 @@ def test_a_click_adds_a_point_and_the_surface_follows(editing, until):
     assert e.said.startswith("Point 1 of 50 at ")
     until(lambda: e.s["preview"] == "true", 20, "a preview")
     until(lambda: e.canvas.evaluate(LOOK) != before)
-    assert e.s.previews[-1]["points"] == [[0, *(round(1000 * value) for value in point)]] and e.s.previews[-1]["spec"]["ratio"] == 50
+    assert (
+        e.s.previews[-1]["points"] == [[0, *(round(1000 * value) for value in point)]]
+        and e.s.previews[-1]["spec"]["ratio"] == 50
+    )
     assert all(abs(value - c) <= 2 * h for value, c, h in zip(point, CENTRE, HALF, strict=True))
 
     # a drag moves it: previews while it moves, told once when the hand is off
     box = e.canvas.bounding_box()
     e.page.mouse.move(box["x"] + 200, box["y"] + 120)
     e.page.mouse.down()
+    sent = e.s.previews[-1]["points"]
     e.page.mouse.move(box["x"] + 320, box["y"] + 220, steps=6)
-    until(lambda: e.s.previews[-1]["points"][0][1:] != [round(1000 * value) for value in point])
+    until(lambda: e.s.previews[-1]["points"] != sent)
     assert decode_points(e.page.locator("#emitted").inner_text()) == [point]
     e.page.mouse.up()
     until(lambda: decode_points(e.page.locator("#emitted").inner_text()) != [point], 20)
@@ -139,3 +146,40 @@ def test_quick_edits_are_not_lost_to_late_answers(editing, until):
     until(lambda: e.s["added"] == "8")
     e.emitted(8)
     assert e.s["added"] == "8"
+
+
+class Guest(Visitor):
+    """Somebody at the Lab, whose engine is off: without previews the edits reach form and address all the same."""
+
+    ready = ".lab-stage"
+
+    def stage(self, name):
+        return self.page.locator(".lab-stage").get_attribute(f"data-{name}")
+
+
+def test_added_points_are_in_the_address_and_come_back_with_it(chromium, serve, tmp_path_factory, until):
+    place = f"sqlite:///{tmp_path_factory.mktemp('edit') / 'shelf.db'}"
+    store = Store(place)
+    store.publish_catalog(fabricate.catalog())
+    run = fabricate.family_done(store, fabricate.spec(folds=2, seeds=2)).id
+    url = serve("app/server.py", {"LAB_STORE": place, "LAB_ENGINE": "off"})
+    me = Guest(chromium, url, f"?run={run}")
+    until(lambda: me.stage("frames") not in ("0", None), 30, "the film")
+    me.page.locator(".lab-stage .stage").first.focus()
+    me.page.keyboard.press("e")
+    until(lambda: me.stage("editing") == "true")
+    box = me.page.locator(".lab-stage .stage canvas").first.bounding_box()
+    me.page.mouse.click(box["x"] + 120, box["y"] + 150)
+    until(lambda: "pts" in me.words, 20, "the points in the address")
+    assert me.stage("added") == "1"
+    me.page.keyboard.press("ArrowRight")
+    me.page.keyboard.press("ArrowRight")
+    me.page.keyboard.press("Enter")
+    until(lambda: len(decode_points(me.words["pts"])) == 2, 20, "the second point")
+    link = me.page.evaluate("location.href")
+    me.page.goto(link)
+    me.settle()
+    until(lambda: me.stage("added") == "2", 30, "the points after a reload")
+    me.problems = [text for text in me.problems if "503" not in text]  # no engine, no preview
+    me.leave()
+    store.close()

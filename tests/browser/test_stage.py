@@ -291,5 +291,5 @@ def test_two_films_are_smooth(stage, until, capsys):
     time.sleep(3)
     rate = (s.number("redraws") - before) / (time.monotonic() - began)
     with capsys.disabled():
-        print(f"\n[stage: {rate:.0f} redraws a second with two films of 300 points]")
+        print(f"\n[stage: {rate:.0f} redraws a second with two films of 300 points, {s['cost']} ms each]")
     assert rate >= 5

@@ -142,9 +142,9 @@ def test_the_numbers_are_those_of_the_run():
     assert "No difference found between explicit gradient and equal steps." in text
     for member in members:
         assert member.label in text and member.spec.run_id("x")[:0] in text
-    for said in ("Two moons", "20:1 (ratio), everywhere", "4 folds \N{MULTIPLICATION SIGN} 5 seeds", "20 replicates", "A note.",
+    for said in ("Two moons", "20:1 (ratio), in all parts", "4 folds \N{MULTIPLICATION SIGN} 5 seeds", "20 replicates", "A note.",
                  "Nadeau and Bengio", "learning_rate = 0.001", "python -m engine run --dataset moons", "First frame", "Last frame",
-                 "Validation average precision", "withheld", "Generalisation gap", "Weight norms"):  # fmt: skip
+                 "Validation average precision", "withheld", "Generalization gap", "Weight norms"):  # fmt: skip
         assert said in text, said
 
 
@@ -173,14 +173,14 @@ def test_a_run_of_an_earlier_version_and_one_alone():
     members, why = list_companions(spec, CATALOG)
     old = fabricate.result(spec, older=True)
     text = Page(write_run(JOB, members, {members[0].key: old}, CATALOG, why=why)).text
-    assert "No rows are removed" in text and "Generalisation gap" not in text and "Synthetic points" not in text
+    assert "No rows are removed" in text and "Generalization gap" not in text and "Synthetic points" not in text
     bare = dataclasses.replace(old, arrays={}, per_class={}, class_counts={}, provenance={}, averages={})
     assert "Plain training" in Page(write_run(JOB, members, {members[0].key: bare}, CATALOG)).text
     silent = {name: m | {"low": float("nan"), "high": None} for name, m in old.metrics.items()}
     assert (
         "["
         not in Page(write_run(JOB, members, {members[0].key: dataclasses.replace(old, metrics=silent)}, CATALOG)).text.split(
-            "What was"
+            "Settings of the run"
         )[0]
     )
 
@@ -196,7 +196,7 @@ def test_many_classes_are_cut_and_counted():
         patch.setattr(fabricate, "catalog", lambda: catalog)
         results = {m.key: fabricate.result(m.spec) for m in members}
     text = Page(write_run(JOB, members, results, catalog, why=why)).text
-    assert text.count("And 20 more classes.") == 3 and "kind 049x" in text and "kind 050x" not in text
+    assert text.count("20 more classes are not listed.") == 3 and "kind 049x" in text and "kind 050x" not in text
 
 
 # ---- a run as the store has it
@@ -232,7 +232,7 @@ def test_a_private_run_is_its_owner_s_and_shows_no_row(store):
     answer = dataclasses.replace(fabricate.result(fabricate.spec(method="smote")), spec=spec.to_json(), run_id=job.id)
     assert store.save_result(job.id, answer, {"frames/0": pack_film(*fabricate.film())})
     text = write_report("run", ReportRequest(CATALOG, store, job.id, "me"))
-    assert "SMOTE on a table of one's own" in Page(text).text and "First frame" not in text
+    assert "SMOTE on a private table" in Page(text).text and "First frame" not in text
     assert upload not in text and "secret" not in text and "table of your own" in text
     with pytest.raises(UnknownName):
         write_report("run", ReportRequest(CATALOG, store, job.id, "you"))
@@ -306,7 +306,7 @@ def test_better_and_worse_are_signs_and_words(records):
     assert made.count('<td class="over2"><span class="now">\u25b2 +0.200') == -(-own // 3)
     assert made.count('<td class="under2"><span class="now">\u25bc \u22120.200') == -(-(own - 1) // 3)
     assert made.count('<td><span class="now">\u25cb +0.000') == own // 3
-    verdict = Page(made).text.split("What was asked")[0]
+    verdict = Page(made).text.split("Settings of the run")[0]
     each = {title: [r["difference"] for r in odd if r["title"] == title] for title in ("SMOTE", "Explicit gradient")}
     for title, gaps in each.items():
         better, worse = (sum(gap[word] for gap in gaps) for word in ("better", "worse"))

@@ -155,7 +155,7 @@ def test_dos_beats_plain_training_only_where_it_beats_as_many_steps():
     assert "DOS is worse than equal steps on copies." in judge_run(members, results).text
     members, results, _ = family(DOS, level)  # it is not done yet
     said = judge_run(members, results)
-    assert said.text == "No fair control yet: CE on copies, equal steps is not done." and said.dot.look == "none"
+    assert said.text == "No fair control yet: equal steps on copies is not done." and said.dot.look == "none"
 
 
 def test_a_control_that_beats_the_run_is_said_in_the_same_breath():

@@ -71,6 +71,7 @@ export class Film {
   get hasEnded() { return ENDED.has(this.head.status); }
   get hasPoints() { return this.frames.some((frame) => frame.points.length); }
   get duration() { return this.starts.at(-1) ?? 0; }
+  get hasMoves() { return this.moves.some(({ far }) => far > 0); }
   get startFrame() { return this.frames[this.startIndex]; }
 
   get status() {
@@ -136,6 +137,7 @@ export class Film {
     scene.labels = reader.take(scene.real).slice();
     scene.origins = reader.take16(2 * scene.parents, Int16Array);
     scene.originLabels = reader.take(scene.parents).slice();
+    scene.faintPoints = reader.take16(2 * (scene.faint ?? 0), Int16Array); // validation rows that the data mark
     scene.rows = new Map(); // "x,y" of a minority point -> its number
     scene.labels.forEach((label, row) => {
       const key = `${scene.points[2 * row]},${scene.points[2 * row + 1]}`;
@@ -161,7 +163,7 @@ export class Film {
 
   spreadTime() {
     const phases = this.frames.map(({ phase }) => phase);
-    this.seconds = spreadTime(this.moves, phases, this.moves.some(({ far }) => far > 0));
+    this.seconds = spreadTime(this.moves, phases, this.hasMoves);
     let now = 0;
     this.starts = this.seconds.map((seconds) => (now += seconds));
   }

@@ -19,6 +19,7 @@ export const TEMPLATE = `
   <div class="panel">
     <div class="head">
       <div class="joined views" role="group"></div>
+      <div class="toggles"></div>
       <span class="pair-names"></span>
       <span class="chip said" role="status" hidden></span>
       <div class="actions"></div>
@@ -56,7 +57,7 @@ export function findElements(root) {
     };
   });
   const ui = {
-    films, head: find(".head"), views: find(".views"), said: find(".said"), names: find(".pair-names"), actions: find(".actions"), more: find(".more-actions"),
+    films, head: find(".head"), views: find(".views"), said: find(".said"), toggles: find(".toggles"), names: find(".pair-names"), actions: find(".actions"), more: find(".more-actions"),
     help: find(".help"), helpPanel: find(".help-panel"), refusal: find(".refusal"), marks: find(".marks"),
     play: find(".play"), time: find(".time"), line: find(".time canvas"), live: find(".live"), speed: find(".speed"),
     pr: find(".pr"), side: find(".side"), below: find(".below"), picture: find(".difference-picture canvas"),
@@ -85,7 +86,9 @@ export function makeMarks(film, view) {
     marks.push(makeMark(drawMarker(shape, colour, palette.edge, 5.2), name));
   }
   if (minority.length > 4) marks.push(makeElement("span", "quiet", `+ ${minority.length - 4}`));
-  if (film.scene.faint?.length) marks.push(makeMark(drawMarker("circle", "none", palette.minority[0], 4), TEXT.faint));
+  if (film.scene.faintPoints.length) {
+    marks.push(makeMark(drawMarker("circle", "none", palette.minority[0], 3.6), TEXT.faint));
+  }
   if (film.hasPoints) {
     const isKnown = film.contributions && view.shown.contributions;
     for (const effect of isKnown ? ["lowers", "raises"] : ["unknown"]) {
@@ -120,11 +123,28 @@ function makeMark(picture, text) {
   return mark;
 }
 
-// What "?" shows: the keys, and the marks where they have no place under the film.
-export function makeHelp(marks) {
+// Switches for what is drawn: [name, text, whether it is].
+export function makeToggles(shown, toggle) {
+  const set = makeElement("div", "joined");
+  set.setAttribute("role", "group");
+  set.setAttribute("aria-label", TEXT.drawn);
+  for (const name of ["trails", "arrows"]) {
+    const button = makeElement("button", "", TEXT[name]);
+    button.type = "button";
+    button.setAttribute("aria-pressed", String(shown[name]));
+    button.addEventListener("click", () => toggle(name));
+    set.append(button);
+  }
+  return [set, makeElement("p", "quiet", TEXT.aboutArrows)];
+}
+
+// What "?" shows: the keys, the switches, and the marks where they have no place under the film.
+export function makeHelp(marks, toggles) {
   const list = makeElement("dl");
   for (const [key, text] of TEXT.keys) list.append(makeElement("dt", "", key), makeElement("dd", "", text));
+  const switches = makeElement("div", "toggles");
+  switches.append(...toggles);
   const shown = makeElement("div", "marks");
   shown.append(...marks.map((mark) => mark.cloneNode(true)));
-  return [list, makeElement("p", "quiet", TEXT.arrows), shown];
+  return [list, switches, shown];
 }

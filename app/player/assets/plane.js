@@ -12,7 +12,7 @@ export function findBox(films, before = null) {
   const boxes = before ? [before] : [];
   for (const { scene, frames } of films) {
     if (!scene) continue;
-    boxes.push(spanOf([scene.points]), spanOf(frames.map(({ points }) => points)));
+    boxes.push(spanOf([scene.points, scene.faintPoints]), spanOf(frames.map(({ points }) => points)));
   }
   const known = boxes.filter(Boolean);
   if (!known.length) return null;

@@ -183,7 +183,7 @@ class Player {
     ui.time.setAttribute("aria-valuemin", isEmpty ? 0 : 1);
     ui.time.setAttribute("aria-valuemax", film.frames.length);
     ui.time.setAttribute("aria-disabled", String(isEmpty));
-    ui.magnify.hidden = !film.scene || !film.hasPoints;
+    ui.magnify.hidden = !film.scene || !film.hasMoves;
     ui.zoomed.hidden = view.factor === 1 || ui.magnify.hidden;
     ui.zoomed.textContent = `movement \u00d7${view.factor}`;
     for (const button of ui.factors.children) {

@@ -5,8 +5,9 @@ import { Clock } from "./clock.js";
 import { Curves } from "./curves.js";
 import { Film } from "./data.js";
 import { SideForm } from "./form.js";
+import { Head } from "./head.js";
 import { findAction } from "./keys.js";
-import { findElements, makeHelp, makeMarks, TEMPLATE } from "./layout.js";
+import { findElements, TEMPLATE } from "./layout.js";
 import { Loop } from "./loop.js";
 import { makeMount } from "./mounting.js";
 import { Difference, matchPosition } from "./pair.js";
@@ -24,6 +25,7 @@ import { splitParts } from "./whatif.js";
 import { Words } from "./words.js";
 
 const PHONE = 768; // px of the window's width
+const NARROW = 700; // px of the stage's: below, it is one column
 const PAIRS = new Set(["both", "difference"]); // views that need two films
 
 class Stage {
@@ -39,6 +41,7 @@ class Stage {
     this.sideView = ""; // the view that the page asked for last
     this.page = null; // {trigger, state}: what goes back to the page
     this.redraws = 0;
+    this.cost = 0; // ms a redraw takes, of late
 
     const invalidate = () => this.loop.invalidate();
     this.films = [0, 1].map((i) => this.makeFilm(i));
@@ -53,6 +56,7 @@ class Stage {
     this.words = this.views.map((view) => new Words(view.film, view.clock, view));
     this.timeline = new Timeline(this.ui, this.films[0], this.clock, this.views[0], this.words[0], invalidate);
     this.difference = new Difference();
+    this.head = new Head(this);
     this.teller = new Teller(this);
     this.curves = new Curves(this.ui.pr);
     this.preview = new Preview(this);
@@ -68,6 +72,7 @@ class Stage {
     this.tools = TOOLS.map((Tool) => new Tool(this));
     this.form = new SideForm();
     this.listen();
+    this.fit();
     this.refresh();
   }
 
@@ -89,7 +94,8 @@ class Stage {
 
   get theme() { return this.views[0].theme; }
   get filmViews() { return this.listViews().filter(({ name }) => !PAIRS.has(name)); }
-  get isPair() { return PAIRS.has(this.view) && this.films[1].number > 0 && !this.preview.isOn; }
+  get isPair() { return PAIRS.has(this.view) && Boolean(this.films[1].head.run) && !this.preview.isOn; }
+  get isNarrow() { return this.root.dataset.narrow === "true"; }
 
   // ---- what comes from the page ----
 
@@ -99,7 +105,7 @@ class Stage {
       const { parts } = splitParts(data);
       this.takeSide(readSide(parts[0]));
       parts.forEach((part, i) => this.films[i]?.receive(part));
-      if (parts.length < 2 && this.films[1].number) this.films[1].reset({});
+      if (parts.length < 2 && this.films[1].head.run) this.films[1].reset({});
     }
     this.readTheme();
     this.tellWidth();
@@ -115,13 +121,18 @@ class Stage {
       this.sideView = side.view ?? "";
       this.view = this.sideView;
     }
-    if (!this.listViews().some(({ name }) => name === this.view)) this.view = this.listViews()[0]?.name ?? "";
     this.form.shut(side.shut ?? "");
+    this.checkView();
     if (isOther) this.eachTool("receive", side);
   }
 
+  // The views that there is room for: two films stand side by side only in a wide stage.
   listViews() {
-    return this.side.views ?? [];
+    return (this.side.views ?? []).filter(({ name }) => name !== "both" || !this.isNarrow);
+  }
+
+  checkView() {
+    if (!this.listViews().some(({ name }) => name === this.view)) this.view = this.listViews()[0]?.name ?? "";
   }
 
   resetFilm(index, head) {
@@ -152,7 +163,8 @@ class Stage {
   // Puts films into views: the left one leads; a view that is one film shows that film at its left.
   arrange() {
     const place = this.filmViews.findIndex(({ name }) => name === this.view);
-    const recorded = place > 0 && this.films[place]?.number ? this.films[place] : this.films[0];
+    const recorded = this.films[place]?.head.run ? this.films[place] : this.films[0];
+    this.isMissing = place > 0 && recorded !== this.films[place];
     this.lead(this.preview.film ?? recorded);
     this.follow();
     this.layout();
@@ -214,16 +226,29 @@ class Stage {
   }
 
   resize() {
+    this.fit();
     for (const view of this.views) view.resize();
     this.layout();
     this.timeline.resize();
+    this.head.fitMarks();
     this.tellWidth();
     this.drawSide();
     this.draw(); // at once: an emptied canvas must not be painted
   }
 
+  // One column where the stage is narrow.
+  fit() {
+    const isNarrow = String(this.root.offsetWidth < NARROW);
+    if (this.root.dataset.narrow === isNarrow) return;
+    this.root.dataset.narrow = isNarrow;
+    this.checkView();
+    this.arrange();
+    this.refresh();
+  }
+
   draw() {
     if (!this.views[0].size || !this.root.isConnected) return;
+    const began = performance.now();
     const [left, right] = this.views;
     const { film } = left;
     if (this.isPair && this.films.every(({ last }) => last >= 0)) {
@@ -239,7 +264,9 @@ class Stage {
     this.timeline.draw();
     this.teller.tell();
     this.redraws += 1;
+    this.cost += (performance.now() - began - this.cost) / Math.min(this.redraws, 30);
     this.root.dataset.redraws = this.redraws;
+    this.root.dataset.cost = this.cost.toFixed(2);
   }
 
   // The difference beside the two films.
@@ -264,54 +291,15 @@ class Stage {
     Object.assign(root.dataset, {
       status: film.status, frames: Math.max(0, film.frames.length), gaps: this.films[0].gaps + this.films[1].gaps,
       playing: String(clock.showsPlaying), live: String(clock.isLive && !film.hasEnded), speed: clock.speed, dark: String(theme.isDark),
-      run: this.films[0].head?.run ?? "", view: this.view, pair: String(this.isPair), preview: String(this.preview.isOn),
+      run: this.films[0].head?.run ?? "", view: this.view, whatif: String(Boolean(this.side.whatif)),
+      pair: String(this.isPair), preview: String(this.preview.isOn),
     });
     root.setAttribute("aria-label", "Stage");
-    this.refreshHead();
+    this.head.refresh();
     this.refreshControls();
     this.views.forEach((view, i) => this.refreshFilm(view, i));
     this.drawSide();
     this.teller.invalidate();
-  }
-
-  refreshHead() {
-    const { ui } = this;
-    const views = this.listViews();
-    const key = JSON.stringify(views.map(({ name, label }) => [name, label]));
-    if (ui.views.dataset.key !== key) {
-      ui.views.dataset.key = key;
-      ui.views.replaceChildren(...views.map(({ name, label }) => this.makeViewButton(name, label)));
-    }
-    for (const button of ui.views.children) button.setAttribute("aria-pressed", String(button.dataset.view === this.view));
-    ui.views.hidden = views.length < 2;
-    ui.names.textContent = this.filmViews.length > 1 ? TEXT.sides(this.filmViews[0].label, this.filmViews[1].label) : "";
-    const { isKnown } = this.difference;
-    const isRefused = this.isPair && this.films.every(({ last }) => last >= 0) && !isKnown;
-    ui.refusal.hidden = !isRefused || this.view !== "difference";
-    ui.refusal.textContent = TEXT.otherPlane;
-    this.showChip(isRefused && this.view === "both" ? TEXT.otherPlane : "");
-    const marks = makeMarks(this.clock.film, this.views[0]);
-    ui.marks.replaceChildren(...marks);
-    ui.helpPanel.replaceChildren(...makeHelp(marks));
-  }
-
-  makeViewButton(name, label) {
-    const button = makeElement("button", "", label);
-    button.type = "button";
-    button.dataset.view = name;
-    button.title = label;
-    button.addEventListener("click", () => this.setView(name));
-    return button;
-  }
-
-  // The chip over the film: a tool's word, the preview's, the page's, or what is wrong with the pair.
-  showChip(refusal) {
-    const { said } = this.ui;
-    const { film } = this.clock;
-    const words = [this.word, this.preview.word, refusal, this.side.chip, film.status === "engine silent" ? film.status : ""];
-    const text = words.find(Boolean) ?? (film.status === "cancelled" && film.last >= 0 ? TEXT.stopped : "");
-    said.hidden = !text;
-    if (said.textContent !== text) said.textContent = text;
   }
 
   refreshControls() {
@@ -459,7 +447,7 @@ class Stage {
   toggleShown(name) {
     const { shown } = this.views[0]; // both views share it
     shown[name] = !shown[name];
-    this.teller.invalidate();
+    this.refresh();
     this.loop.invalidate();
   }
 

@@ -66,9 +66,11 @@ export class Teller {
 
   showSelection() {
     const { stage } = this;
+    const hasFacts = stage.ui.below.clientHeight > 0; // they say the same of a copy, and cover nothing
     stage.views.forEach((view, i) => {
       const { tip } = view.ui;
-      const lines = view.film.scene && !view.ui.film.hidden ? stage.words[i].describeSelection().filter(Boolean) : [];
+      const isTold = hasFacts && !i && view.findSelected() >= 0;
+      const lines = view.film.scene && !view.ui.film.hidden && !isTold ? stage.words[i].describeSelection().filter(Boolean) : [];
       tip.hidden = !lines.length;
       tip.replaceChildren(...lines.map((line) => makeElement("div", "", line)));
       view.placeTip();

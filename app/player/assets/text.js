@@ -10,6 +10,7 @@ export const TEXT = {
   // states
   empty: "Choose data and a method, then press Run.",
   stopped: "stopped",
+  loading: "Loading this film",
   otherPlane: "These runs have different planes.",
   preview: "Preview",
   noPreview: "No preview: the server did not answer.",
@@ -18,7 +19,7 @@ export const TEXT = {
   copy: "copy",
   lowers: "copy, lowers the loss",
   raises: "copy, raises it",
-  faint: "validation",
+  faint: "validation row",
   before: "boundary before moving",
   beforeFirst: "boundary of the first frame",
   axes: (across, up) => `\u2192 ${across}  \u2191 ${up}`,
@@ -33,6 +34,11 @@ export const TEXT = {
   withPrecision: (label, value) => `${label}: average precision ${value}`,
   describeCurves: (labels, chance) =>
     `Precision against recall for ${labels.join(", ")}.${chance === null ? "" : ` Chance is ${formatShare(chance, 3)}.`} Up and down choose a line.`,
+  // switches
+  drawn: "What is drawn",
+  trails: "Trails",
+  arrows: "Arrows",
+  aboutArrows: "Arrows show where the meta-gradient pushes each copy. They appear while paused.",
   // the rail
   whatIf: "What if",
   drag: "drag: retrains at once",
@@ -49,6 +55,7 @@ export const TEXT = {
   above: (left) => `Orange: ${left} gives the minority class a higher probability. Blue: a lower one.`,
   paper: "The two surfaces are equal.",
   largest: (value, most) => `Largest difference: ${value}. The colours end at ${most}.`,
+  largestShort: (value) => `largest difference ${value}`,
   noPoint: "Choose a copy with a click or with [ and ].",
   point: (i, n) => `Copy ${i} of ${n}`,
   effect: "Effect on the validation loss",
@@ -62,5 +69,4 @@ export const TEXT = {
     ["Space", "play or pause"], ["\u2190 \u2192", "one frame"], ["Home End", "first, last frame"], ["+ \u2212", "speed"], ["[ ]", "next copy"],
     ["Esc", "let go"], ["V", "next view"], ["A", "arrows"], ["T", "trails"], ["S", "save"], ["E", "edit points"], ["?", "this list"],
   ],
-  arrows: "Arrows push each copy to a lower loss. They appear while paused.",
 };

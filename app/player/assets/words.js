@@ -123,7 +123,7 @@ export class Words {
     }
     const row = film.findSourceRow(i);
     const name = classes[originLabels[i]];
-    if (row !== undefined) lines.push(`copied from real point #${row + 1}${name ? ` (${name})` : ""}`);
+    if (row !== undefined) lines.push(`copied from real point #${row + 1}${name ? `, ${name}` : ""}`);
     const probability = film.probabilityAt(clock.index, i);
     if (probability === null) lines.push("outside the surface");
     else lines.push(`${exact ? "" : "slice here: "}P(minority) ${probability.toFixed(2)}`);

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from app.player import encode_chunk
 from engine.events import GRID
+from engine.spec.points import UNIT
 from tests.browser.pages.player_app import Headers
 from tests.browser.pages.takeaway_run import CENTRE, HALF, LABELS, make_film
 
@@ -23,7 +24,7 @@ async def preview(request):
     scene, frames = make_film(12, 40)
     ticks = np.linspace(-1, 1, GRID)
     across, up = np.meshgrid(CENTRE[0] + HALF[0] * ticks, CENTRE[1] + HALF[1] * ticks)
-    hills = sum(200 * np.exp(-((across - x) ** 2 + (up - y) ** 2) / 0.05) for _, x, y in asked["points"])
+    hills = sum(200 * np.exp(-((across - x / UNIT) ** 2 + (up - y / UNIT) ** 2) / 0.05) for _, x, y in asked["points"])
     frames = [replace(frame, surface=np.clip(frame.surface + hills, 0, 255).astype(np.uint8)) for frame in frames]
 
     async def parts():
