@@ -94,7 +94,7 @@ def states(ids: dict[str, str]) -> dict[str, tuple[str, dict[str, str], str]]:
         "lab-first": ("", {}, ".st-key-run button"),
         "lab-run": ("", {"run": ids["run"]}, ".st-key-chart-norms .main-svg"),
         "lab-failed": ("", {"run": ids["failed"]}, ".st-key-run-state-failed"),
-        "deep": ("deep", {"run": ids["deep"]}, "[class*=st-key-chart-map] .main-svg"),
+        "deep": ("deep", {"run": ids["deep"]}, ".lab-map[data-drawn]"),
         "data-empty": ("data", {}, ".st-key-data-state-empty"),
         "data-result": ("data", {"compare": ids["comparison"], "step": "decide"}, ".st-key-chart-calibration .main-svg"),
         "papers": ("papers", {"paper": "eos", "table": "1"}, ".st-key-chart-papers-cells .main-svg"),
