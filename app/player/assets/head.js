@@ -28,7 +28,15 @@ export class Head {
     this.showChip(isRefused && stage.view === "both" ? TEXT.otherPlane : "");
     const marks = makeMarks(stage.clock.film, stage.views[0]);
     ui.marks.replaceChildren(...marks);
+    this.fitMarks();
     this.refreshSwitches(marks);
+  }
+
+  // Where the key is too long for its place, the names of the axes are left to "?".
+  fitMarks() {
+    const { marks } = this.stage.ui;
+    marks.classList.remove("tight");
+    marks.classList.toggle("tight", marks.scrollWidth > marks.clientWidth);
   }
 
   // A few words on a pair, where the key has no place: whose film is where, or how far the surfaces differ.

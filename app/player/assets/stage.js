@@ -230,6 +230,7 @@ class Stage {
     for (const view of this.views) view.resize();
     this.layout();
     this.timeline.resize();
+    this.head.fitMarks();
     this.tellWidth();
     this.drawSide();
     this.draw(); // at once: an emptied canvas must not be painted

@@ -19,7 +19,7 @@ export const TEXT = {
   copy: "copy",
   lowers: "copy, lowers the loss",
   raises: "copy, raises it",
-  faint: "hidden cluster in validation",
+  faint: "validation row",
   before: "boundary before moving",
   beforeFirst: "boundary of the first frame",
   axes: (across, up) => `\u2192 ${across}  \u2191 ${up}`,
