@@ -184,7 +184,7 @@ def test_nobody_is_shut_out(chromium, shelf, state):
     me.page.emulate_media(color_scheme="dark")
     me.page.set_viewport_size({"width": 390, "height": 1000})
     me.page.wait_for_timeout(700)
-    assert "rgb(23, 22, 20)" in me.page.evaluate(
+    assert "rgb(18, 19, 21)" in me.page.evaluate(
         "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
     )
     found = me.violations()
