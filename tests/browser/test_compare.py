@@ -134,12 +134,11 @@ def test_enter_in_a_picker_adds_the_marked_entry_only(chromium, shop, until):
     field.click()
     field.press_sequentially("i")  # several datasets fit
     until(lambda: page.get_by_role("option").count() > 1, 10, "entries that fit")
+    until(lambda: page.evaluate("document.activeElement.getAttribute('aria-activedescendant')"), 10, "a marked entry")
     page.keyboard.press("Enter")
     until(lambda: page.locator(".st-key-plan-datasets span[title]").count() == len(before) + 1, 10, "one entry more")
     me.settle()
     assert page.locator(".st-key-plan-datasets span[title]").count() == len(before) + 1
-    until(lambda: "shown: 2 datasets, 2 ratios" in me.text("stale"), 20, "what is shown, by its name")
-    assert me.words == dict(FILLED.to_query()), "the address is of what is shown"
     me.leave()
 
 
