@@ -12,7 +12,7 @@ LEAVE = "Show another run"
 # ---- the row on top
 
 RUN, RUN_HELP = "Run", "Finished runs of deep methods and on images. Type to search."
-CHOOSE = "Choose a run"
+CHOOSE, OWN_TABLE = "Choose a run", "your table"
 YOURS, LAST, EXAMPLE = "your last run", "the last run here", "example"
 CHANGE = "Change and run"
 BEGIN = "Run three-phase EOS on digits (about 70 s)"

@@ -377,7 +377,7 @@ def test_a_finished_comparison_has_a_verdict_a_board_and_a_leading_row(store: St
     job = tables.compared(store, table)
     page = look(compare=job.id)
     assert title(page) == "Gradient-boosted trees beats plain training."
-    assert order(page)[:3] == ["Plain training (CE)", "Gradient-boosted trees", "Explicit gradient"]
+    assert order(page)[:3] == ["Plain training", "Gradient-boosted trees", "Explicit gradient"]
     text = Page(the_board(page)).text
     assert "not ranked: fewer replicates" in text and text.index("not ranked") < text.index("DOS") and "[" not in text
     card = next(Page(body).text for body in htmls(page) if "Training rows" in body and "class='card'" in body)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import pytest
 
 from engine.spec.points import decode_points, encode_points
 from engine.store import Store
 from tests.app import fabricate
 from tests.browser.pages.takeaway_run import CENTRE, HALF
+from tests.browser.test_axe import BAD, SCAN
 from tests.browser.test_save import stage  # noqa: F401 (a fixture)
 from tests.browser.visitor import Visitor
 
@@ -146,6 +149,26 @@ def test_quick_edits_are_not_lost_to_late_answers(editing, until):
     until(lambda: e.s["added"] == "8")
     e.emitted(8)
     assert e.s["added"] == "8"
+
+
+def test_nobody_is_shut_out_of_the_tools(editing, until):
+    """axe finds nothing serious while the menu of Save is open and while points are edited, light and wide, dark and narrow."""
+    e = editing(points=encode_points([(0.2, 0.4)]))
+    e.page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
+    for scheme, width in (("light", 1200), ("dark", 390)):
+        e.page.emulate_media(color_scheme=scheme)
+        e.page.set_viewport_size({"width": width, "height": 844})
+        until(lambda scheme=scheme: e.s["dark"] == str(scheme == "dark").lower(), 20)
+        for key, opened in (("s", ".save .menu"), ("e", ".edit-bar")):
+            e.s.root.locator(".stage").first.focus()
+            if width < 768:
+                e.s.root.locator(".more-actions").click()
+                e.s.root.locator(".stage").first.focus()
+            e.press(key)
+            until(lambda opened=opened: e.s.root.locator(opened).is_visible())
+            assert [v for v in e.page.evaluate(SCAN) if v["impact"] in BAD] == [], (scheme, opened)
+            e.press("Escape")
+            until(lambda opened=opened: e.s.root.locator(opened).is_hidden())
 
 
 class Guest(Visitor):

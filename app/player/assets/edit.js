@@ -78,8 +78,8 @@ export class Editor {
   makeBar() {
     const bar = makeElement("div", "edit-bar");
     bar.hidden = true;
-    this.count = makeElement("b", "count");
-    this.help = makeElement("span", "help", EDIT.help);
+    this.count = makeElement("b", "edit-count");
+    this.help = makeElement("span", "edit-help", EDIT.help);
     bar.append(this.count, this.help);
     const buttons = [["undo", () => this.undo()], ["clear", () => this.clear()], ["done", () => this.leave()]];
     for (const [name, action] of buttons) {
