@@ -102,7 +102,7 @@ def test_each_link_opens_its_example_in_an_empty_store(place: Store, monkeypatch
     said = shown(page)
     assert not page.error and "There is no such run" not in said and "Nothing here for you" not in said
     if card["page"] == "lab":
-        assert "Points moved" in said and page.get("bidi_component")
+        assert "Points moved" in said and card["said"] in said and page.get("bidi_component")
 
 
 def test_a_link_that_names_no_example_loads_none(place: Store) -> None:
