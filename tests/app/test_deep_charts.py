@@ -161,7 +161,7 @@ def test_no_words_on_the_gap_say_narrowed() -> None:
 def test_words_on_sample_size_are_two_differences() -> None:
     every, equal = np.array([[0.1, 0.9]]), np.array([[0.1, 0.15]])
     said = gaps.describe_equal_sizes(every, equal, NAMES, COUNTS).replace("\\", "")
-    assert "class (b) lies 0.8 above the largest (a) on all rows, 0.05 on equally many" in said
+    assert "class b lies 0.8 above the largest class a on all rows, and 0.05 on equally many" in said
     assert "too few rows" in gaps.describe_equal_sizes(np.array([[0.9, np.nan]]), equal, NAMES, COUNTS)
 
 
