@@ -114,6 +114,12 @@ def test_variance_over_the_rounds() -> None:
     assert variance.list_ends(found) == {"minority classes": (4.0, 2.0), "majority classes": (2.0, 2.5)}
     lines = [t for t in drawn(variance.figure(found)) if t.get("mode") == "lines+markers"]
     np.testing.assert_allclose(lines[0]["y"], [4.0, 2.0])
+    ends = {
+        a.text: (a.x, a.y, a.yanchor)
+        for a in variance.figure(found).layout.annotations
+        if a.xanchor == "left" and a.xshift == 8
+    }
+    assert ends == {"minority classes": (2, 2.0, "top"), "majority classes": (2, 2.5, "bottom")}
     assert variance.table(found).index.tolist() == [1, 2]
 
 
