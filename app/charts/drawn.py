@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 
+from app.charts.ends import End, find_margin, make_labels
 from app.charts.palette import COLOURS, MAJORITY, MINORITY, NEUTRAL, Stroke, frame, safe, stroke
 
 LOSSES = {
@@ -18,18 +20,34 @@ LOSSES = {
 """Losses of explicit gradient."""
 
 
+HEIGHT = 320
+"""Pixels of a plot of curves."""
+
+
 def draw_lines(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str) -> go.Figure:
-    """Draw curves by name, each (x, y), with a colour and a dash of its own."""
-    fig = frame(x, y, height=320, legend_rows=len(curves))
+    """Draw curves by name, each (x, y), with a colour and a dash of its own, labelled at the right."""
+    values = [v for _, up in curves.values() for v in up if v is not None and math.isfinite(v)]
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    room = 0.05 * ((high - low) or 1.0)
+    low, high = low - room, high + room
+    pens = {name: LOSSES.get(name) or stroke(name) for name in curves}
+    ends = []
+    for name, (_, up) in curves.items():
+        last = next((v for v in reversed(list(up)) if v is not None and math.isfinite(v)), low)
+        ends.append(End((last - low) / (high - low), name.replace("_", " "), pens[name]))
+    labels = make_labels(ends, HEIGHT)
+    fig = frame(
+        x, y, height=HEIGHT, hovermode="closest", margin={"r": find_margin(ends)}, annotations=labels["annotations"],
+        shapes=labels["shapes"], yaxis={"range": [low, high]},
+    )  # fmt: skip
     for name, (across, up) in curves.items():
-        how = LOSSES.get(name) or stroke(name)
         fig.add_trace(
             go.Scatter(
                 x=list(across),
                 y=list(up),
                 mode="lines",
                 name=safe(name.replace("_", " ")),
-                line={"color": how.colour, "dash": how.dash, "width": 2},
+                line={"color": pens[name].colour, "dash": pens[name].dash, "width": 2},
                 hovertemplate=f"%{{y:.3f}}<extra>{safe(name)}</extra>",
             )
         )

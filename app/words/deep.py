@@ -12,7 +12,7 @@ LEAVE = "Show another run"
 # ---- the row on top
 
 RUN, RUN_HELP = "Run", "Finished runs of deep methods and on images. Type to search."
-CHOOSE = "Choose a run"
+CHOOSE, OWN_TABLE = "Choose a run", "your table"
 YOURS, LAST, EXAMPLE = "your last run", "the last run here", "example"
 CHANGE = "Change and run"
 BEGIN = "Run three-phase EOS on digits (about 70 s)"
@@ -29,9 +29,7 @@ NOTHING = "nothing"
 
 # ---- the verdict
 
-CANCELLED, INTERRUPTED = "This run was cancelled.", "This run was interrupted."
-STOPPED = "stopped at {share:.0f}%"
-PLAIN, BASE = "plain", "other"
+PLAIN = "plain"
 
 # ---- the place of the map
 
@@ -169,6 +167,7 @@ STATES = ("before", "after")
 
 CURVES = "Precision and recall of each class"
 NO_CURVES = "This run was made by an earlier version, which kept no curves per class."
+ALL_MEASURES, ALL_MEASURES_HELP = "All measures of all methods", "Means over the replicates with their 95% intervals."
 ONE_CLASS = "Each class is held against all others."
 SCORES = "Scores"
 INTERVALS = "Intervals: {kind}, {n}."

@@ -12,6 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.session.store import CATALOG
+from app.words import papers as texts
 from engine.papers import measured, stored
 from engine.papers.tables import PAPERS
 from engine.stats.significance import find_test_share
@@ -19,7 +20,8 @@ from engine.store import Store
 from engine.store.jobs import PRIORITY_SWEEP
 from tests.app import fabricate
 from tests.app.conftest import opened
-from tests.app.test_lab import charts, words
+from tests.app.test_compare import heading, marks
+from tests.app.test_lab import words
 
 Look = Callable[..., AppTest]
 
@@ -44,28 +46,32 @@ def again(page: AppTest) -> AppTest:
     return page
 
 
-def frame(page: AppTest):
-    return next(d.value for d in page.dataframe if "printed" in d.value.columns)
+def numbers(page: AppTest):
+    """The table of numbers, from its own tab."""
+    page.session_state["papers.tab"] = texts.TABS["numbers"]
+    again(page)
+    found = next(d.value for d in page.dataframe if "printed" in d.value.columns)
+    return found[found["dataset"] == "glass2"]
 
 
 def test_a_tables_runs_are_asked_for_stopped_and_asked_for_again(store: Store, look: Look) -> None:
-    page = look(paper="keel", table="3")
+    page = look(paper="keel", table="3", tab="run")
     said = words(page)
-    assert "0 of 154 runs** done in this lab" in said and "154 runs with 3,080 replicates in all; about " in said
+    assert "0 of 154 runs done in this lab" in said and "154 runs, 3,080 replicates in all, about " in said
     assert "python -m engine table keel --table 3" in [c.value for c in page.code]
     page.multiselect(key="papers.sets").set_value(["glass2"])
     again(page)
-    assert page.button(key="papers-run").label == "Measure: 7 runs"
+    assert page.button(key="papers-run").label == "Run 7 runs"
     page.button(key="papers-run").click()
     again(page)
     wanted = plan(store, "glass2")
     jobs = {job.id: job for job in store.jobs()}
     assert set(jobs) == {run.id for run in wanted.each} and {job.priority for job in jobs.values()} == {PRIORITY_SWEEP}
     said = words(again(page))
-    assert "0 of 7 runs** done in this lab · 7 waiting" in said and "no engine is alive" in said
+    assert "0 of 7 runs done in this lab · 7 waiting" in said and texts.NO_ENGINE in said
     fabricate.beat(store)
-    assert "about " in words(again(page)) and " left" in words(page)
-    assert "where a sweep or another table waits" in page.button(key="papers-stop").help
+    assert "About " in words(again(page)) and " left." in words(page)
+    assert "A sweep that waits" in page.button(key="papers-stop").help
     page.button(key="papers-stop").click()
     again(page)
     assert ":red[7 cancelled]" in words(again(page)) and {job.state for job in store.jobs()} == {"cancelled"}
@@ -92,60 +98,60 @@ def test_what_was_measured_stands_beside_what_is_shipped(store: Store, look: Loo
     document = measured.read_table("keel", "3", False)
     assert document is not None
     page = look(paper="keel", table="3")
-    assert "in this lab" not in frame(page).columns
+    assert "in this lab" not in numbers(page).columns
     runs = plan(store, "glass2").each
     shipped = [row for row in document["rows"] if row["dataset"] == "glass2"]
     own = {row["runs"][0]: row for row in shipped}
     fill(store, runs, **{runs[0].id: own[runs[0].id]["values"]})
-    page.session_state["papers.place"] = "glass2"
-    found = frame(again(page))
+    found = numbers(page).reset_index(drop=True)
     assert len(found) == 7 and list(found["n, this lab"]) == ["20"] * 7 and list(found["n"]) == ["20"] * 7
     assert found["in this lab"][0] == found["here"][0] and found["in this lab"][1] != found["here"][1]
-    # the verdicts can be made of either
-    assert "22 sets; Friedman" in words(page)
-    page.session_state["papers.whose"] = "of this lab"
-    said = words(again(page))
-    assert page.session_state["papers.over"] == "as published" and "not measured here yet" in said  # one set has no ranks
-    assert {"here", "n"}.isdisjoint(frame(page).columns) and "in this lab" in frame(page).columns
-    assert any("chart-papers-cells" in c.id for c in charts(page))
+    page.session_state["papers.tab"] = texts.TABS["cells"]
+    again(page)
+    assert all(f'data-press="{run.id}"' in marks(page) for run in runs), "a cell whose run is kept opens it"
+    # claims and ranks can be made of either
+    assert "22 datasets." in marks(page) and heading(page).endswith("of 6 claims hold here.")
+    page.session_state["papers.whose"] = texts.LAB
+    assert "22 datasets." not in marks(again(page)) and heading(page).endswith("of 6 claims hold here.")
+    assert {"here", "n"}.isdisjoint(numbers(page).columns) and "in this lab" in numbers(page).columns
     # another protocol's numbers are another table
-    page.session_state["papers.protocol"] = "reduced"
-    assert "in this lab" not in frame(again(page)).columns
+    page.session_state["papers.whose"] = texts.SHIPPED
+    page.session_state["papers.tab"] = texts.TABS["run"]
+    again(page).segmented_control(key="papers.protocol").set_value("reduced").run()
+    assert "in this lab" not in numbers(page).columns
 
 
 def test_a_cell_says_how_far_it_is_from_the_shipped_one(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
-    from app.views.papers import numbers
+    from app.views.papers import numbers as cell_numbers
 
     ours = {"mean": 0.5, "low": 0.4, "high": 0.6}
     row = {"runs": ["a"], "values": [0.1, 0.2], "ours": ours}
-    assert numbers._compare_values(row, row) == "Equal to the shipped values to 1e-9."
-    assert numbers._compare_values(row, row | {"values": [0.1, 0.25]}).endswith("by at most 0.05.")
-    assert "inside the shipped interval" in numbers._compare_values(row, row | {"runs": ["b"]})
-    assert "outside" in numbers._compare_values(row, row | {"runs": ["b"], "ours": ours | {"mean": 0.7}})
+    assert cell_numbers._compare_values(row, row) == texts.EQUAL
+    assert cell_numbers._compare_values(row, row | {"values": [0.1, 0.25]}).endswith("by at most .050.")
+    assert "inside the shipped interval" in cell_numbers._compare_values(row, row | {"runs": ["b"]})
+    assert "outside" in cell_numbers._compare_values(row, row | {"runs": ["b"], "ours": ours | {"mean": 0.7}})
 
 
 def test_a_table_that_is_not_shipped_shows_what_this_lab_measured(
     store: Store, look: Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measured, "HERE", tmp_path)
-    page = look(paper="keel", table="3")
-    assert "None of this table was measured here yet" in words(page) and "nobody has timed such runs" in words(page)
-    page.session_state["papers.protocol"] = "full"
-    again(page)
+    page = look(paper="keel", table="3", tab="run")
+    assert heading(page) == texts.NO_CLAIM and "No such run was timed yet." in words(page)
+    page.segmented_control(key="papers.protocol").set_value("full").run()
     fill(store, plan(store, "glass2").each)
-    page.session_state["papers.place"] = "glass2"
-    assert set(frame(again(page))["n, this lab"]) == {"20"} and "Claims of the paper" in words(page)
+    assert set(numbers(page)["n, this lab"]) == {"20"} and "claims hold" in heading(page)
 
 
 def test_a_demonstration_queues_nothing(store: Store, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAB_DEMO", "1")
-    page = look(paper="keel", table="3")
+    page = look(paper="keel", table="3", tab="run")
     assert "This is a demonstration" in words(page) and "papers-run" not in [b.key for b in page.button]
     stored.queue_runs(Store(store.url), plan(store, "glass2").each)
     assert "papers-stop" not in [b.key for b in again(page).button]
 
 
 def test_the_sine_says_that_it_is_no_run(look: Look) -> None:
-    page = look(paper="sine", table="2")
+    page = look(paper="sine", table="2", tab="run")
     assert "it is a regression" in words(page)
     assert "papers-run" not in [b.key for b in page.button]

@@ -41,6 +41,7 @@ class Stage {
     this.sideView = ""; // the view that the page asked for last
     this.page = null; // {trigger, state}: what goes back to the page
     this.redraws = 0;
+    this.cost = 0; // ms a redraw takes, of late
 
     const invalidate = () => this.loop.invalidate();
     this.films = [0, 1].map((i) => this.makeFilm(i));
@@ -229,6 +230,7 @@ class Stage {
     for (const view of this.views) view.resize();
     this.layout();
     this.timeline.resize();
+    this.head.fitMarks();
     this.tellWidth();
     this.drawSide();
     this.draw(); // at once: an emptied canvas must not be painted
@@ -246,6 +248,7 @@ class Stage {
 
   draw() {
     if (!this.views[0].size || !this.root.isConnected) return;
+    const began = performance.now();
     const [left, right] = this.views;
     const { film } = left;
     if (this.isPair && this.films.every(({ last }) => last >= 0)) {
@@ -261,7 +264,9 @@ class Stage {
     this.timeline.draw();
     this.teller.tell();
     this.redraws += 1;
+    this.cost += (performance.now() - began - this.cost) / Math.min(this.redraws, 30);
     this.root.dataset.redraws = this.redraws;
+    this.root.dataset.cost = this.cost.toFixed(2);
   }
 
   // The difference beside the two films.
@@ -286,7 +291,8 @@ class Stage {
     Object.assign(root.dataset, {
       status: film.status, frames: Math.max(0, film.frames.length), gaps: this.films[0].gaps + this.films[1].gaps,
       playing: String(clock.showsPlaying), live: String(clock.isLive && !film.hasEnded), speed: clock.speed, dark: String(theme.isDark),
-      view: this.view, whatif: String(Boolean(this.side.whatif)), pair: String(this.isPair), preview: String(this.preview.isOn),
+      run: this.films[0].head?.run ?? "", view: this.view, whatif: String(Boolean(this.side.whatif)),
+      pair: String(this.isPair), preview: String(this.preview.isOn),
     });
     root.setAttribute("aria-label", "Stage");
     this.head.refresh();

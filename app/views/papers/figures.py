@@ -8,40 +8,48 @@ from typing import Any
 import streamlit as st
 
 from app.charts import drawn
-from app.parts.elements import draw_chart, draw_heading
+from app.parts.elements import draw_chart
+from app.words import papers as words
 
 
 def draw_figures(paper: str, figures: Mapping[str, Any]) -> None:
     """Draw the paper's figures from the means over our replicates (the sine: from its first draw)."""
     if not figures:
+        st.caption(words.NO_FIGURES)
         return
-    draw_heading(
-        "Figures of the paper, measured here", "Drawn from the same runs as the numbers: means over the replicates, no bands."
-    )
     if paper == "sine":
-        titles = {"left": "The task", "middle": "Training and validation points together", "right": "Explicit gradient"}
         places = st.columns(3)
-        for place, (name, title) in zip(places, titles.items(), strict=True):
+        for place, (name, title) in zip(places, words.PANELS.items(), strict=True):
             if name in figures["2"]:
                 with place:
-                    st.markdown(f"Figure 2, {name}: {title}")
+                    st.markdown(title)
                     draw_chart(
                         drawn.draw_panel(figures["2"][name]),
                         f"chart-papers-sine-{name}",
                         drawn.describe_panel(figures["2"][name]),
                     )
         return
-    names = {"3": "3: precision and recall", "4": "4: validation while training", "5": "5: losses of explicit gradient"}
-    there = [name for name in names if name in figures]
+    there = [name for name in words.FIGURES if name in figures]
     if st.session_state.get("papers.figure") not in there:
         st.session_state["papers.figure"] = there[0]
-    which = st.segmented_control("Figure", there, format_func=names.__getitem__, key="papers.figure", required=True)
-    one = figures[which]
+    with st.container(horizontal=True):
+        which = st.segmented_control(
+            words.FIGURE,
+            there,
+            format_func=words.FIGURES.__getitem__,
+            key="papers.figure",
+            required=True,
+            label_visibility="collapsed",
+        )
+        one = figures[which]
+        if which == "3":
+            ratios = list(one)
+            if st.session_state.get("papers.ratio") not in ratios:
+                st.session_state["papers.ratio"] = ratios[0]
+            ratio = st.segmented_control(
+                words.IMBALANCE, ratios, key="papers.ratio", required=True, label_visibility="collapsed"
+            )
     if which == "3":
-        ratios = list(one)
-        if st.session_state.get("papers.ratio") not in ratios:
-            st.session_state["papers.ratio"] = ratios[0]
-        ratio = st.segmented_control("Imbalance", ratios, key="papers.ratio", required=True)
         curves = {name: (c["recall"], c["precision"]) for name, c in one[ratio].items()}
         figure, said = drawn.draw_lines(curves, "Recall", "Precision"), f"Precision against recall at {ratio}"
     elif which == "4":
@@ -55,3 +63,4 @@ def draw_figures(paper: str, figures: Mapping[str, Any]) -> None:
         curves = {name: (list(range(1, len(v) + 1)), v) for name, v in one.items()}
         figure, said = drawn.draw_lines(curves, "Meta-epoch", "Loss"), "Losses of explicit gradient by meta-epoch at 50:1"
     draw_chart(figure, f"chart-papers-figure-{which}", f"{said}: {', '.join(curves)}")
+    st.caption(words.FIGURES_NOTE)

@@ -1,4 +1,4 @@
-"""Measuring a paper's table in this lab: the runs that are missing, their time, the button, the progress, and the results."""
+"""Running a paper's table in this lab: the runs that are missing, their time, the button, the progress, and the results."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from app.parts.elements import draw_fold
 from app.session import visitor
+from app.words import papers as words
 from app.words.text import escape, format_count, format_duration
 from engine.errors import LabError
 from engine.papers import measured, stored
@@ -21,43 +21,53 @@ EVERY = 2.0
 """Seconds between two reads of runs that wait or run."""
 REDRAW = 6.0
 """Seconds between two reruns of the whole page while results come in."""
-PROTOCOLS = {"reduced": "Reduced: for two cores", "full": "Full"}
 _NAMES = {True: "reduced", False: "full"}
 _HERE = "papers.here"
 _PLAN = "papers.plan"
+SEEN = "papers.measuring"
+"""Session key: the table whose own runs were looked at. Until then only the shipped runs are looked for in the store."""
+_PROTOCOL, _OF = "papers.protocol.kept", "papers.protocol.of"
 
 
-def draw_measuring(paper: str, table: str, catalog: Mapping[str, Any], store: Store) -> dict[str, Any] | None:
-    """Draw the panel; return what this store's runs give for the table (`engine.papers.stored.build_stored_document`), None
-    where they give nothing."""
+def settle_protocol(paper: str, table: str) -> str:
+    """Return the protocol that this lab runs a table by: that of the shipped numbers until another one is chosen."""
     state = st.session_state
-    if state.get("papers.protocol.of") != (paper, table):
-        there = {
-            protocol for p, t, reduced in measured.list_tables() if (p, t) == (paper, table) for protocol in [_NAMES[reduced]]
-        }
-        state["papers.protocol.of"] = (paper, table)
-        state["papers.protocol"] = "full" if "full" in there else "reduced"  # the protocol of what is shown beside
+    if state.get(_OF) != (paper, table):
+        there = {_NAMES[reduced] for p, t, reduced in measured.list_tables() if (p, t) == (paper, table)}
+        state[_OF], state[_PROTOCOL] = (paper, table), "full" if "full" in there else "reduced"
         state.pop("papers.sets", None)
-    with draw_fold("Measure it in this lab", "papers-measure", ":material/play_circle:"):
-        protocol = st.segmented_control(
-            "Protocol", list(PROTOCOLS), format_func=PROTOCOLS.__getitem__, key="papers.protocol", required=True,
-            help="Reduced protocols train less, on fewer rows: they test the claims, their numbers are not the paper's.",
-        )  # fmt: skip
-        whole = PAPERS[paper].table(table, protocol == "reduced")
-        names = {row.dataset_name: row.dataset for row in whole.rows if row.reading}
-        chosen: Sequence[str] = []
-        if len(names) > 1:
-            chosen = st.multiselect(
-                "Datasets", list(names), format_func=names.__getitem__, key="papers.sets", placeholder="All of them",
-            )  # fmt: skip
-        chosen = [name for name in chosen if name in names]
-        wanted = _read_plan(whole, chosen, catalog)
-        standing = stored.read_states(store, [run.id for run in wanted.each])
-        state["papers.drawn"] = (stored.count_states(wanted, standing)["done"], time.monotonic())
-        command = ["python -m engine table", paper, "--table", table, *(["--reduced"] if whole.reduced else [])]
-        command += ["--datasets", *chosen] if chosen else []
-        _draw_panel(wanted, standing, store, " ".join(command))
+    return str(state[_PROTOCOL])
+
+
+def read_mine(paper: str, table: str, catalog: Mapping[str, Any], store: Store) -> dict[str, Any] | None:
+    """Return what this store's runs give for the table (`engine.papers.stored.build_stored_document`), None where they give nothing."""
+    whole = PAPERS[paper].table(table, settle_protocol(paper, table) == "reduced")
     return _read_document(_read_plan(whole, [], catalog), store)
+
+
+def draw_measuring(paper: str, table: str, catalog: Mapping[str, Any], store: Store) -> None:
+    """Draw what to run of the table, and how far it is."""
+    state = st.session_state
+    state["papers.protocol"] = settle_protocol(paper, table)
+    left, right = st.columns([1, 2], vertical_alignment="bottom")
+    protocol = left.segmented_control(
+        words.PROTOCOL, list(words.PROTOCOLS), format_func=words.PROTOCOLS.__getitem__, key="papers.protocol", required=True,
+        help=words.PROTOCOL_HELP, on_change=lambda: state.update({_PROTOCOL: state["papers.protocol"]}),
+    )  # fmt: skip
+    whole = PAPERS[paper].table(table, protocol == "reduced")
+    names = {row.dataset_name: row.dataset for row in whole.rows if row.reading}
+    chosen: Sequence[str] = []
+    if len(names) > 1:
+        chosen = right.multiselect(
+            words.SETS, list(names), format_func=names.__getitem__, key="papers.sets", placeholder=words.ALL, select_all=False
+        )
+    chosen = [name for name in chosen if name in names]
+    wanted = _read_plan(whole, chosen, catalog)
+    standing = stored.read_states(store, [run.id for run in wanted.each])
+    state["papers.drawn"] = (stored.count_states(wanted, standing)["done"], time.monotonic())
+    command = ["python -m engine table", paper, "--table", table, *(["--reduced"] if whole.reduced else [])]
+    command += ["--datasets", *chosen] if chosen else []
+    _draw_panel(wanted, standing, store, " ".join(command))
 
 
 def _read_plan(table: Any, datasets: Sequence[str], catalog: Mapping[str, Any]) -> Plan:
@@ -90,18 +100,15 @@ def _read_document(wanted: Plan, store: Store) -> dict[str, Any] | None:
 
 def _draw_panel(wanted: Plan, standing: Mapping[str, State], store: Store, command: str) -> None:
     if not wanted.runs:
-        why = list(dict.fromkeys(wanted.absent.values()))
-        st.info(
-            f"Nothing of it can be queued here: {escape('; '.join(why) or 'the protocol leaves it out', 400)}",
-            icon=":material/info:",
-        )
+        why = "; ".join(dict.fromkeys(wanted.absent.values())) or "the protocol leaves it out"
+        st.info(escape(words.NOTHING_TO_RUN.format(why=why), 400), icon=":material/info:")
         st.code(command, language="bash")
         return
     active = bool(wanted.in_states(standing, *ACTIVE))
     st.fragment(_draw_progress, run_every=EVERY if active else None)(wanted, store, active)
     for why in list(dict.fromkeys(wanted.absent.values()))[:3]:
-        st.caption(f"Left out: {escape(why, 300)}")
-    st.caption("From a terminal the same runs, kept in the same store:")
+        st.caption(escape(words.LEFT_OUT.format(why=why), 300))
+    st.caption(words.COMMAND)
     st.code(command, language="bash")
 
 
@@ -116,8 +123,8 @@ def _draw_progress(wanted: Plan, store: Store, active: bool) -> None:
     counts, missing = stored.count_states(wanted, standing), wanted.missing(standing)
     running = wanted.in_states(standing, *ACTIVE)
     all_of, done = len(wanted.each), counts["done"]
-    parts = [f"**{done} of {format_count(all_of, 'run')}** done in this lab"]
-    parts += [f"{counts[name]} {word}" for name, word in (("running", "running"), ("queued", "waiting")) if counts[name]]
+    parts = [words.PROGRESS.format(done=done, runs=format_count(all_of, "run"))]
+    parts += [text.format(count=counts[name]) for name, text in words.STATES.items() if counts[name]]
     parts += [f":red[{counts[name]} {name}]" for name in ENDED if counts[name]]
     st.markdown(" · ".join(parts))
     if running:
@@ -128,7 +135,7 @@ def _draw_progress(wanted: Plan, store: Store, active: bool) -> None:
     if running:
         _draw_running(running, store, None if left is None else left / slots, bool(living))
     elif missing:
-        label = "Measure what is missing" if done else "Measure"
+        label = words.RUN_MISSING if done else words.RUN
         _draw_missing(missing, store, None if left is None else left / slots, slots, label)
     for reason in list(dict.fromkeys(standing[run.id].reason for run in wanted.in_states(standing, "failed")))[:3]:
         st.caption(f"Failed: {escape(reason, 300)}")
@@ -137,35 +144,28 @@ def _draw_progress(wanted: Plan, store: Store, active: bool) -> None:
 
 def _draw_running(running: Sequence[Run], store: Store, left: float | None, living: bool) -> None:
     """Draw the time left (s) of the runs that wait or run, and the button that stops them. living: an engine is alive."""
-    text = "time left: known once the first runs are done" if left is None else f"about {format_duration(left)} left"
-    st.caption(text if living else "no engine is alive: they wait for one")
+    text = words.TIME_UNKNOWN if left is None else words.TIME_LEFT.format(time=format_duration(left))
+    st.caption(text if living else words.NO_ENGINE)
     if visitor.is_demo():
         st.caption(visitor.explain_demo())
-    elif st.button(
-        "Stop",
-        icon=":material/stop:",
-        key="papers-stop",
-        help="Stops what waits and runs of this table, also where a sweep or another table waits for the same run; what somebody "
-        "asked for in the Lab goes on. What is done stays; the rest can be queued again.",
-    ):
+    elif st.button(words.STOP, icon=":material/stop:", key="papers-stop", help=words.STOP_HELP):
         stored.cancel_runs(store, running)
         st.rerun()
 
 
 def _draw_missing(missing: Sequence[Run], store: Store, left: float | None, slots: int, label: str) -> None:
     """Draw how many runs are missing, their time (s) on that many slots, and the button that queues them."""
-    text = "nobody has timed such runs" if left is None else f"about {format_duration(left)} on {format_count(slots, 'slot')}"
-    replicates = sum(run.spec.replicates for run in missing)
-    st.caption(
-        f"{format_count(len(missing), 'run')} with {format_count(replicates, 'replicate')} in all; {text}; they make way for what "
-        "anybody waits for."
-    )
+    runs = format_count(len(missing), "run")
+    given = {"runs": runs, "replicates": format_count(sum(run.spec.replicates for run in missing), "replicate")}
+    if left is None:
+        text = words.COST_UNKNOWN.format(**given)
+    else:
+        text = words.COST.format(**given, time=format_duration(left), slots=format_count(slots, "slot"))
+    st.caption(f"{text} {words.WAITS}")
     if visitor.is_demo():
         st.caption(visitor.explain_demo())
-    elif st.button(
-        f"{label}: {format_count(len(missing), 'run')}", icon=":material/play_arrow:", key="papers-run", type="primary"
-    ):
-        with st.spinner("Queueing"):
+    elif st.button(label.format(runs=runs), icon=":material/play_arrow:", key="papers-run", type="primary"):
+        with st.spinner(words.QUEUEING):
             stored.queue_runs(store, missing)
         st.rerun()
 

@@ -1,0 +1,55 @@
+"""What several data sets mean together: mean ranks with the critical difference, and pairs of methods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.charts import ranks
+from app.parts import share
+from app.parts.elements import draw_chart
+from app.views.papers.claims import SHOWN, format_p
+from app.words import papers as words
+from app.words.text import escape, format_count
+from engine.stats.verdict import format_change
+
+
+def draw_ranks(tables: Mapping[str, Mapping[str, Any]]) -> None:
+    """Draw mean ranks and pairs of methods."""
+    tables = {name: one for name, one in tables.items() if one["ranks"] and one["friedman"]}
+    if not tables:  # from two sets on
+        st.caption(words.NO_RANKS)
+        return
+    names = list(tables)
+    if st.session_state.get("papers.over") not in names:
+        st.session_state["papers.over"] = "ours" if "ours" in names else names[0]
+    which = st.segmented_control(
+        words.NUMBERS_OF, names, key="papers.over", required=True, label_visibility="collapsed", format_func=str.capitalize
+    )
+    one = tables[which]
+    p = one["friedman"]["p"]
+    text = words.FRIEDMAN.format(
+        sets=format_count(one["sets"], "dataset"), p=f"p {format_p(p)}" if p < 1e-4 else f"p = {format_p(p)}"
+    )
+    if claim := one.get("claim"):
+        text += " " + words.CLAIM.format(text=claim["text"].rstrip("."), verdict=SHOWN.get(claim["verdict"], claim["verdict"]))
+    st.markdown(escape(text, 400))
+    draw_chart(ranks.figure(one), "chart-papers-ranks", ranks.alt(one))
+    st.caption(words.RANKS_NOTE)
+    rows = [
+        {
+            words.PAIRS["pair"]: words.AGAINST.format(left=q["left"], right=q["right"]),
+            words.PAIRS["mean"]: format_change(q["mean"]),
+            words.PAIRS["wins"]: q["wins"],
+            words.PAIRS["ties"]: q["ties"],
+            words.PAIRS["losses"]: q["losses"],
+            words.PAIRS["p"]: format_p(q["p_holm"]),
+        }
+        for q in one["pairs"]
+    ]
+    alt = f"Pairs of methods over {one['sets']} datasets, margin {one['margin']}"
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt=alt)
+    share.offer_table(rows, "pairs", f"papers-pairs-{which}", alt)
