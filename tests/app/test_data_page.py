@@ -416,7 +416,9 @@ def test_what_is_taken_along_is_linked(store: Store, look: Look) -> None:
     files = ("report.html", "leaderboard.csv", "leaderboard.md", "leaderboard.tex", "comparison.json")
     assert {home + f for f in files} <= set(links()) and "/api/engine.zip" in links()
     assert home + "code-trees.py" in links() and home + "model-smote.zip" not in links()
+    page.session_state["data-example"] = page.session_state["data-code"] = True
     settled(page.selectbox(key="data.take").select("smote").run())
+    assert any("SMOTE" in c.value for c in page.code)
     assert home + "model-smote.zip" in links() and home + "augmented-smote.csv" in links()
     assert any("load_model" in c.value for c in page.code) and takeaway.INSTALL in [c.value for c in page.code]
 
