@@ -4,8 +4,8 @@
 
 Starts the server with its engine on a new store and waits until its worker is warm; --url measures one that is there already. Each case
 is asked for --repeats times, one after the other, each with another step, so that nothing is kept from the one before. Then it is asked
-for as a slider does, a new one each 80 ms. Prints a JSON line a case: median, smallest and largest of each time, previews shown in a
-second while the slider moves, and the load of the machine.
+for as a slider does, a new one each 80 ms or at the first frame of the last. Prints a JSON line a case: median, smallest and largest of
+each time, previews shown in a second while the slider moves, and the load of the machine.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ CASES: dict[str, dict[str, Any]] = {
     "hidden": {"dataset": "hidden-cluster", "data": {"hidden": 5}, "method": "explicit-gradient"},
     "plain": {"dataset": "hidden-cluster", "data": {"hidden": 5}, "method": "ce"},
 }
-EVERY = 0.08
-"""Seconds between two requests of a slider."""
+EVERY, PATIENCE = 0.08, 0.5
+"""Seconds between two requests of a slider, and those for which it waits for a first frame (app/player/assets/whatif.js)."""
 
 
-def ask(port: int, spec: dict[str, Any], seq: int) -> dict[str, float]:
+def ask(port: int, spec: dict[str, Any], seq: int, seen: threading.Event | None = None) -> dict[str, float]:
     """Milliseconds until the first frame, the first frame with points and the end, as far as it came."""
     body = json.dumps({"client": "bench", "seq": seq, "spec": spec, "points": []})
     headers = {"Cookie": f"lab_owner={OWNER}", "Origin": f"http://127.0.0.1:{port}", "Content-Type": "application/json"}
@@ -55,6 +55,8 @@ def ask(port: int, spec: dict[str, Any], seq: int) -> dict[str, float]:
             head = json.loads(chunk[4 : 4 + struct.unpack_from("<I", chunk)[0]])
             now = 1000 * (time.monotonic() - began)
             times.setdefault("first", now)
+            if seen is not None:
+                seen.set()
             if any(head["n"]):
                 times.setdefault("points", now)
             if head["status"] == "finished":
@@ -81,19 +83,21 @@ def measure(port: int, name: str, repeats: int) -> dict[str, Any]:
 
 
 def drag(port: int, name: str, seconds: float = 5.0) -> float:
-    """Previews that show their first frame in a second while a slider moves."""
+    """Previews in a second that show their first frame while a slider moves."""
     shown: list[bool] = []
 
-    def send(seq: int) -> None:
+    def send(seq: int, seen: threading.Event) -> None:
         with suppress(OSError, http.client.HTTPException):
-            shown.append("first" in ask(port, CASES[name] | {"eta_points": 1000 + seq % 997}, seq))
+            shown.append("first" in ask(port, CASES[name] | {"eta_points": 1000 + seq % 997}, seq, seen))
 
     end = time.monotonic() + seconds
     threads = []
     while time.monotonic() < end:
-        threads.append(threading.Thread(target=send, args=(int(1000 * time.time()),)))
+        seen = threading.Event()
+        threads.append(threading.Thread(target=send, args=(int(1000 * time.time()), seen)))
         threads[-1].start()
         time.sleep(EVERY)
+        seen.wait(PATIENCE - EVERY)
     for thread in threads:
         thread.join()
     return round(sum(shown) / seconds, 1)

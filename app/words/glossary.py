@@ -87,9 +87,7 @@ TERMS: dict[str, str] = {
         "The synthetic points and the decision surface at one moment of training. A run keeps about a hundred of them for the "
         "player."
     ),
-    "Player": (
-        "The film of a run. Space plays and pauses it; the button with a question mark lists all keys."
-    ),
+    "Player": ("The film of a run. Space plays and pauses it; the button with a question mark lists all keys."),
     "Decision surface": (
         "Where the network changes its mind, drawn over the plane of the data. Above two dimensions it is a slice through the "
         "training mean, not the whole boundary."

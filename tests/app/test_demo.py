@@ -115,6 +115,7 @@ OPEN = {
     *("touch", "expire", "purge"),  # what is private is forgotten all the same
     *("publish_catalog", "record_heartbeat", "retire", "interrupt_orphans"),  # an engine of before may still run
     *("claim", "release", "requeue", "append", "append_all", "finish", "save_result"),
+    *("preview_news", "end_preview", "sweep_previews"),
     *("url", "generation", "replaced", "close"),
 }
 """What the store of a demonstration does for whoever asks."""

@@ -458,3 +458,11 @@ def test_titles_that_are_alike_are_told_apart() -> None:
         "a": "Same (a)",
         "b": "Same (b)",
     }
+
+
+def test_an_interval_that_ends_at_its_value_at_the_bound_is_drawn_one_sided() -> None:
+    def picture(mean: float, low: float, high: float) -> str:
+        address = table.draw_interval({"mean": mean, "low": low, "high": high}, dark=False)
+        return b64decode(address.rpartition(",")[2]).decode()
+
+    assert picture(1.0, 0.6, 1.0).count("<path") == picture(0.9, 0.6, 0.95).count("<path") + 1

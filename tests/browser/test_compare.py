@@ -1,4 +1,4 @@
-"""The Compare page in a real browser with a real engine: a sweep from start to link to reload to export."""
+"""The Compare page in a real browser: what it shows at a glance, presses and keys, and a sweep with a real engine from start to export."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from urllib.parse import urlencode
 import pytest
 
 from engine.catalog import build_catalog
+from engine.store import Store
 from engine.sweep import SweepSpec
 from engine.sweep.table import build_table
+from tests.app import fabricate
+from tests.app.test_compare import SPEC as FILLED
+from tests.app.test_compare import filled
+from tests.browser.facts import check_glance, read_facts
 from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
@@ -19,74 +24,176 @@ LONG = 300
 """Seconds the sweep may take on a busy machine."""
 SPEC = SweepSpec(("iris",), ("smote", "rs"), (2.0, 5.0), folds=2, seeds=1)
 PICTURED = 4
-"""Cells of the heat map: each method at each ratio."""
+"""Dots of the sweep: each method at each ratio."""
+ECHO = 1700
+"""Milliseconds after which a step back is one: within these the browser may still send the address before."""
 
 
 class Compare(Visitor):
-    """A visitor of the Compare page; counts what the server sends."""
+    """A visitor of the Compare page."""
 
     path = "compare"
-    ready = ".st-key-compare-views"
-    viewport = (1280, 1400)
-
-    def __init__(self, *given, **context):
-        self.bytes = 0
-        super().__init__(*given, **context)
+    ready = ".st-key-compare-top"
+    viewport = (1440, 900)
 
     def text(self, key):
         """The words of an element, spaces made one."""
         return " ".join(self.page.locator(f".st-key-{key}").first.inner_text().split())
 
-    def cells(self):
-        """The words in the cells of the heat map."""
-        return [t.strip() for t in self.page.locator(".st-key-chart-heat .textpoint").all_text_contents()]
+    def heading(self):
+        return self.page.locator("h1").first.inner_text()
 
-    def view(self, name):
-        self.page.locator(".st-key-compare-view button", has_text=name).first.click()
+    def dots(self, look=""):
+        """The dots of the picture of differences."""
+        return self.page.locator(f".panel .mark[data-press]{look}")
+
+    def tab(self, name):
+        self.page.get_by_role("tab", name=name, exact=True).click()
+
+
+@pytest.fixture(scope="module")
+def shop(serve, tmp_path_factory):
+    """A server without an engine over a store with a whole sweep, and the sweep's cells."""
+    place = f"sqlite:///{tmp_path_factory.mktemp('compare') / 'compare.db'}"
+    store = Store(place)
+    store.publish_catalog(fabricate.catalog())
+    cells = filled(store)
+    store.close()
+    return serve("app/server.py", {"LAB_STORE": place, "LAB_ENGINE": "off"}), cells
+
+
+def test_the_first_screen_is_a_heading_and_a_picture(chromium, shop, until):
+    me = Compare(chromium, shop[0], "?" + urlencode(FILLED.to_query()))
+    until(lambda: me.dots().count() == 8, 20, "the dots")
+    check_glance(me.page)
+    assert me.heading() == "SMOTE beats plain training on 2 of 2 datasets."
+    assert me.dots(".filled").count() > 0 and me.over() <= 1
+    me.shot("compare-light")
+    me.turn("dark", 1280, 720)
+    found = read_facts(me.page)
+    assert found["lines"][0] <= 2 and not found["clipped"] and me.over() <= 1
+    me.turn("light", 390)
+    until(lambda: me.page.locator(".panel:visible").count() == 1, 10, "one dataset on a narrow screen")
+    me.page.locator(".pills button:visible").last.click()
+    assert "Glass 2" in me.page.locator(".panel:visible").inner_text() and me.over() <= 1
+    me.leave()
+
+
+def test_a_press_on_a_dot_opens_two_runs_and_one_step_back_returns(chromium, shop, until):
+    url, cells = shop
+    me = Compare(chromium, url, "?" + urlencode(FILLED.to_query()))
+    until(lambda: me.dots().count() == 8, 20, "the dots")
+    first = me.words
+    own = me.dots(".filled").first.get_attribute("data-press")
+    assert own in {cell.id for cell in cells}
+    me.dots(".filled").first.hover()
+    until(lambda: "replicates" in me.page.locator(".marks .tip").first.inner_text(), 5, "the numbers of a dot")
+    me.dots(".filled").first.click()
+    until(lambda: me.words.get("tab") == "pair" and me.words.get("beside") == own, 20, "both runs in the address")
+    until(lambda: me.heading() == "SMOTE beats plain training.", 20, "the verdict on both")
+    until(lambda: me.page.locator(".rows .mark").count() >= 8, 20, "every measure on one scale")
+    me.page.wait_for_timeout(ECHO)
+    me.page.go_back()
+    until(lambda: me.words == first and me.dots().count() == 8, 20, "the picture after one step back")
+    # the same for a tab, and for a measure
+    me.settle()
+    me.tab("By ratio")
+    until(lambda: me.words.get("tab") == "ratio" and me.there("chart-ratio-0"), 20, "lines")
+    me.page.wait_for_timeout(ECHO)
+    me.page.go_back()
+    until(lambda: me.words == first and me.dots().count() == 8, 20, "the first tab after one step back")
+    me.settle()
+    me.page.locator(".st-key-compare-metric-pick button", has_text="F1").click()
+    until(lambda: me.words.get("metric") == "f1" and "in F1" in me.page.locator(".note").inner_text(), 20, "another measure")
+    me.page.wait_for_timeout(ECHO)
+    me.page.go_back()
+    until(lambda: me.words == first and "average precision" in me.page.locator(".note").inner_text(), 20, "the measure before")
+    me.leave()
+
+
+def test_dots_are_reached_by_keys_alone(chromium, shop, until):
+    me = Compare(chromium, shop[0], "?" + urlencode(FILLED.to_query()))
+    until(lambda: me.dots().count() == 8, 20, "the dots")
+    assert me.page.locator(".panel .mark[tabindex='0']").count() == 1, "one stop for Tab"
+    me.page.locator(".panel .mark[tabindex='0']").focus()
+    names = []
+    for key in ("ArrowDown", "ArrowRight", "ArrowUp", "ArrowLeft"):
+        me.page.keyboard.press(key)
+        names.append(me.page.locator(".panel .mark[tabindex='0']").get_attribute("data-mark"))
+    assert [name.split("|")[0] for name in names] == ["moons", "glass2", "glass2", "moons"] and names[0] != names[3]
+    me.page.keyboard.press("Enter")
+    until(lambda: me.words.get("tab") == "pair", 20, "two runs by Enter")
+    me.leave()
+
+
+def test_enter_in_a_picker_adds_the_marked_entry_only(chromium, shop, until):
+    me = Compare(chromium, shop[0], "?" + urlencode(FILLED.to_query()))
+    page = me.page
+    before = page.locator(".st-key-plan-datasets span[title]").all_inner_texts()
+    field = page.locator(".st-key-plan-datasets input").first
+    field.click()
+    field.press_sequentially("i")  # several datasets fit
+    until(lambda: page.get_by_role("option").count() > 1, 10, "entries that fit")
+    until(lambda: page.evaluate("document.activeElement.getAttribute('aria-activedescendant')"), 10, "a marked entry")
+    page.keyboard.press("Enter")
+    until(lambda: page.locator(".st-key-plan-datasets span[title]").count() == len(before) + 1, 10, "one entry more")
+    me.settle()
+    assert page.locator(".st-key-plan-datasets span[title]").count() == len(before) + 1
+    me.leave()
+
+
+@pytest.mark.parametrize("tab", ["ratio", "curves"])
+def test_lines_are_labelled_at_their_ends(chromium, shop, until, tab):
+    me = Compare(chromium, shop[0], "?" + urlencode(FILLED.to_query() | {"tab": tab}))
+    until(lambda: me.page.locator(".js-plotly-plot .annotation").count() >= 4, 20, "labels")
+    assert me.page.locator(".js-plotly-plot .legend").count() == 0
+    for plot in me.page.locator(".js-plotly-plot").all():
+        frame = plot.locator(".nsewdrag").first.bounding_box()
+        boxes = [label.bounding_box() for label in plot.locator(".annotation-text").all()]
+        ends = sorted(b["y"] + b["height"] / 2 for b in boxes if b["x"] > frame["x"] + frame["width"])
+        assert len(ends) >= 4 and all(b - a >= 14 - 0.5 for a, b in zip(ends, ends[1:], strict=False))
+        width = plot.bounding_box()["x"] + plot.bounding_box()["width"]
+        assert all(b["x"] + b["width"] <= width + 1 for b in boxes), "no label is cut"
+    me.leave()
 
 
 def test_a_sweep_from_start_to_link_to_reload_to_export(chromium, product, until, tmp_path):
     url, store = product
-    me = Compare(chromium, url, "?" + urlencode(SPEC.to_query() | {"view": "heat"}), accept_downloads=True)
+    me = Compare(chromium, url, "?" + urlencode(SPEC.to_query()), accept_downloads=True)
     page = me.page
-    until(lambda: me.there("compare-state-planned"), 20, "the plan")
     cells = SPEC.cells(build_catalog())
-    assert f"{len(cells)} runs of 2 replicates" in me.text("run-bar")
+    until(lambda: f"Run {len(cells)} runs" in me.text("run-bar"), 20, "the plan")
 
-    # one press; cells fill in by themselves
+    # one press; dots fill in by themselves, in kept places
     me.press("run")
     until(lambda: me.there("compare-state-running"), 20, "the sweep to begin")
     assert {cell.id for cell in cells} <= {job.id for job in store.jobs(limit=100)}
-    filled = until(lambda: [c for c in me.cells() if re.match(r"[+−]?0\.\d", c)], LONG, "the first cell")
-    assert me.there("compare-state-running") or len(filled) == PICTURED
-    until(lambda: "left" in me.text("compare-state-running") or me.there("compare-state-done"), LONG, "how long it takes")
+    until(lambda: page.locator(".panel .mark").count() == PICTURED, 20, "the places")
     until(lambda: me.there("compare-state-done"), LONG, "the sweep to end")
-    until(lambda: len([c for c in me.cells() if re.match(r"[+−]?0\.\d", c)]) == PICTURED, 20, "every cell of the picture")
-    until(lambda: "so far" not in me.text("compare-answer"), 20, "all of it counted")
-    shown, said = me.cells(), me.text("compare-answer")
+    until(lambda: me.dots().count() == PICTURED, 20, "every dot")
+    until(lambda: "Training" not in me.heading(), 20, "the verdict")
+    said = me.heading()
     records = build_table(store, SPEC, build_catalog())
-    wanted = [f"{r['difference']['mean']:+.3f}".replace("-", "−") for r in records if r["role"] == "method"]
-    assert sorted(c.split()[0] for c in shown) == sorted(wanted)
+    shown = [mark.get_attribute("data-tip") for mark in me.dots().all()]
+    wanted = [
+        f"{r['difference']['mean']:+.3f}".replace("0.", ".", 1).replace("-", "−") for r in records if r["role"] == "method"
+    ]
+    found = [re.search(r": ([+−]?\.\d+)", tip)[1] for tip in shown]
+    assert sorted(found) == sorted(w if float(w.replace("−", "-")) else ".000" for w in wanted)
 
-    # the link opens the same view with the same numbers, somewhere else and after a reload
+    # the link opens the same picture, somewhere else and after a reload
     link = page.evaluate("location.href")
     other = Compare(chromium, url, "?" + link.partition("?")[2])
-    until(lambda: other.cells() == shown, 30, "the same numbers in another browser")
-    assert other.text("compare-answer") == said and other.words == me.words
+    until(lambda: [mark.get_attribute("data-tip") for mark in other.dots().all()] == shown, 30, "the same numbers elsewhere")
+    assert other.heading() == said and other.words == me.words
     other.leave()
     page.reload()
-    until(lambda: me.cells() == shown, 30, "the same numbers after a reload")
-    assert me.text("compare-answer") == said
-
-    # another view is another address, and a step back
-    me.settle()
-    me.view("By ratio")
-    until(
-        lambda: me.words.get("view") == "ratio" and page.locator(".st-key-chart-ratio-0 .scatterlayer").count() > 0, 20, "lines"
-    )
-    page.wait_for_timeout(500)
+    until(lambda: [mark.get_attribute("data-tip") for mark in me.dots().all()] == shown, 30, "the same numbers after a reload")
 
     # a table and a report to take along
+    me.settle()
+    me.tab("Numbers")
+    until(lambda: me.there("compare-export"), 20, "what can be taken along")
     page.locator(".st-key-share-sweep summary").first.click()
     page.get_by_role("tab", name="CSV").click()
     table = me.download(page.get_by_role("button", name="Download CSV"))
@@ -106,8 +213,6 @@ def test_a_sweep_from_start_to_link_to_reload_to_export(chromium, product, until
     assert asked == [report.url] and wrong == []
     text = report.locator("body").inner_text()
     assert "SMOTE" in text and "Iris" in text
-    mean = next(r["mean"] for r in records if r["method"] == "smote")
-    assert f"{mean:.3f}" in text
     reader.close()
     me.leave()
 
@@ -120,7 +225,7 @@ def test_two_runs_have_one_scrubber(chromium, product, until):
     page = me.page
     players = page.locator(".lab-player")
     until(lambda: players.count() == 2 and page.locator(".lab-player .time:visible").count() == 1, 30, "one scrubber")
-    assert me.words == {"view": "pair", "run": run, "beside": beside}
+    assert me.words == {"tab": "pair", "run": run, "beside": beside}
     page.locator(".lab-player .time:visible").focus()
     page.keyboard.press("Home")
     until(lambda: [players.nth(i).get_attribute("data-frame") for i in (0, 1)] == ["0", "0"], 10, "both at the start")
@@ -128,5 +233,4 @@ def test_two_runs_have_one_scrubber(chromium, product, until):
     until(lambda: [players.nth(i).get_attribute("data-frame") for i in (0, 1)] == [
         str(int(players.nth(i).get_attribute("data-frames")) - 1) for i in (0, 1)
     ], 10, "both at the end")  # fmt: skip
-    assert "paired over replicates" in page.content() or me.there("compare-beside-done")
     me.leave()

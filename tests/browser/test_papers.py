@@ -12,18 +12,31 @@ from engine.papers import stored
 from engine.papers.tables import PAPERS
 from engine.store import Store
 from tests.app import fabricate
+from tests.browser.facts import check_glance, read_facts
 from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
+
+ECHO = 1700
+"""Milliseconds after which a step back is one: within these the browser may still send the address before."""
 
 
 class Papers(Visitor):
     """A visitor of the Papers page."""
 
     path = "papers"
+    ready = ".st-key-papers-top"
+    viewport = (1440, 900)
 
     def text(self):
         return self.page.locator("[data-testid=stMain]").inner_text()
+
+    def strips(self):
+        """The cells of the table that have a mark."""
+        return self.page.locator(".strips .mark")
+
+    def part(self, key, name):
+        self.page.locator(f".st-key-papers-{key} button", has_text=name).first.click()
 
 
 @pytest.fixture(scope="module")
@@ -36,30 +49,51 @@ def address(serve, tmp_path_factory):
     return serve("app/server.py", {"LAB_STORE": place, "LAB_ENGINE": "off"})
 
 
-def test_from_a_claim_to_another_paper(chromium, address, until):
-    me = Papers(chromium, address, "?paper=eos&table=II")
-    page = me.page
-    until(lambda: "EOS above SMOTE" in me.text() and "does not hold" in me.text(), 20, "the claims")
-    page.locator(".st-key-papers-undecided summary").click()
-    until(lambda: me.text().count("undecided") > 10, 20, "what is undecided")
-    until(lambda: page.locator(".st-key-chart-papers-cells .scatterlayer .point").count() == 20, 20, "a dot for each cell")
+def test_the_first_screen_is_claims_and_a_table(chromium, address, until):
+    me = Papers(chromium, address)
+    until(lambda: me.strips().count() == 154, 20, "the cells")
+    check_glance(me.page)
+    assert me.page.locator("h1").inner_text() == "0 of 6 claims hold here." and me.page.locator(".claim").count() == 6
+    assert me.page.locator(".st-key-papers-strips .printed").count() == 110, "a tick for each printed number"
+    me.strips().first.hover()
+    until(lambda: "printed" in me.page.locator(".st-key-papers-strips .tip").inner_text(), 5, "both numbers")
+    me.shot("papers-light")
+    me.turn("dark", 1280, 720)
+    found = read_facts(me.page)
+    assert found["lines"][0] <= 2 and not found["clipped"] and me.over() <= 1
+    me.turn("light", 390)
+    assert me.over() <= 1
+    me.leave()
 
-    # another paper; the address is the view
-    me.settle()
-    me.choose("papers-paper", "DOS")
+
+def test_from_a_table_to_another_paper_and_one_step_back(chromium, address, until):
+    me = Papers(chromium, address, "?paper=eos&table=II")
+    until(lambda: "claims hold here" in me.text() and me.strips().count() > 20, 20, "the claims")
+    me.part("group", "DOS")
     until(lambda: me.words == {"paper": "dos", "table": "1"}, 20, "the other paper")
-    page.reload()
-    until(lambda: "Deep Over-sampling Framework" in me.text(), 30, "the same view after a reload")
+    me.page.wait_for_timeout(ECHO)
+    me.page.go_back()
+    until(lambda: me.words == {"paper": "eos", "table": "II"}, 20, "the paper before")
+    until(lambda: "57 claims" in me.page.locator("h1").inner_text(), 20, "its claims")
+    me.settle()
+    me.page.get_by_role("tab", name="How it was made").click()
+    until(lambda: me.words.get("tab") == "made" and "Efficient Augmentation" in me.text(), 20, "where it comes from")
+    me.page.reload()
+    until(lambda: "Efficient Augmentation" in me.text(), 30, "the same tab after a reload")
+    me.settle()
+    me.part("group", "Methods")
+    until(lambda: "86 of 86 methods" in me.text(), 20, "all methods")
+    check_glance(me.page)
     me.leave()
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
-def test_no_table_scrolls_sideways(chromium, address, until, scheme, width):
+def test_no_table_scrolls_the_page_sideways(chromium, address, until, scheme, width):
     me = Papers(chromium, address, "?paper=dos&table=6", color_scheme=scheme)
     me.page.set_viewport_size({"width": width, "height": 900})
-    until(lambda: me.page.locator(".st-key-chart-papers-cells .scatterlayer .point").count() > 10, 20, "the picture")
+    until(lambda: me.strips().count() > 10, 20, "the picture")
     assert me.over() <= 1
-    me.shot(f"papers-{scheme}")
+    me.shot(f"papers-{scheme}-{width}")
     me.leave()
 
 
@@ -75,14 +109,13 @@ def choose_option(page: Any, name: str) -> bool:
 
 @pytest.mark.network
 def test_a_table_is_measured_from_the_page(chromium, product, until):
-    """What is missing of one set, by a real engine: asked for, followed, shown beside the shipped ones."""
+    """What is missing of one set, by a real engine: asked for, followed, shown beside the shipped ones, and opened by a press."""
     url, store = product
     wanted = stored.plan_runs(PAPERS["keel"].table("3", True).select((), ["glass2"]), store.catalog())
     for run in wanted.each[2:]:  # five of seven are there
         store.record_run(run.spec, replace(fabricate.result(run.spec), run_id=run.id), fingerprint=run.fingerprint)
-    me = Papers(chromium, url, "?paper=keel&table=3")
+    me = Papers(chromium, url, "?tab=run")
     page = me.page
-    page.locator(".st-key-papers-measure summary").click()
     until(lambda: me.there("papers-run"), 20, "the button")
     page.locator(".st-key-papers-protocol button", has_text="Reduced").click()
     me.settle()
@@ -90,18 +123,16 @@ def test_a_table_is_measured_from_the_page(chromium, product, until):
     page.locator(".st-key-papers-sets input").press_sequentially("glass2")
     until(lambda: choose_option(page, "glass2"), 30, "the set in the list")
     page.keyboard.press("Escape")
-    until(lambda: "Measure what is missing: 2 runs" in page.locator(".st-key-papers-run").inner_text(), 30, "one set's runs")
-    me.shot("papers-before")
+    until(lambda: "Run the missing 2 runs" in page.locator(".st-key-papers-run").inner_text(), 30, "one set's runs")
     me.settle()
     me.press("papers-run")
     until(lambda: me.there("papers-stop"), 20, "what is under way")
     until(lambda: "7 of 7 runs done in this lab" in me.text() and not me.there("papers-run"), 120, "all seven")
     until(lambda: me.there("papers-whose"), 20, "two kinds of measurements")
     me.settle()
-    me.choose("papers-place", "glass2")
+    me.part("whose", "Of this lab")
     me.settle()
-    page.locator(".st-key-papers-whose button", has_text="of this lab").click()
-    until(lambda: page.locator(".st-key-chart-papers-cells .scatterlayer .point").count() >= 7, 20, "this lab's cells")
+    me.page.get_by_role("tab", name="Printed and here").click()
+    until(lambda: page.locator(".strips .mark[data-press]").count() >= 7 or me.strips().count() >= 7, 20, "this lab's cells")
     assert me.over() <= 1
-    me.shot("papers-measured")
     me.leave()

@@ -47,7 +47,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Engin
         Path(path).mkdir()
     store = Store(f"sqlite:///{folder / 'lab.db'}")
     env = {"HOME": homes["home"], "XDG_CACHE_HOME": homes["home"]} | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), homes["tmp"])
-    engine = Engine(store, folder / "engine.log", slots=1, LAB_PREVIEW="1", **env)
+    engine = Engine(store, folder / "engine.log", slots=1, **env)
     try:
         wait(lambda: engine.info() and engine.info().ready, 90)
         yield store, engine, folder

@@ -78,8 +78,8 @@ export class Editor {
   makeBar() {
     const bar = makeElement("div", "edit-bar");
     bar.hidden = true;
-    this.count = makeElement("b", "count");
-    this.help = makeElement("span", "help", EDIT.help);
+    this.count = makeElement("b", "edit-count");
+    this.help = makeElement("span", "edit-help", EDIT.help);
     bar.append(this.count, this.help);
     const buttons = [["undo", () => this.undo()], ["clear", () => this.clear()], ["done", () => this.leave()]];
     for (const [name, action] of buttons) {
@@ -106,6 +106,7 @@ export class Editor {
     if (place >= 0) return; // it answers what was sent, and later texts are on their way
     this.drag = null;
     this.points = decodePoints(text);
+    this.stage.whatIf.points = this.listSteps(); // also for the sliders
     this.undone = [];
     this.chosen = -1;
     this.show();
@@ -185,12 +186,17 @@ export class Editor {
     this.stage.invalidate();
   }
 
+  // The points as a preview's request has them.
+  listSteps() {
+    return this.points.map(([op, x, y]) => [op, Math.round(STEPS * x), Math.round(STEPS * y)]);
+  }
+
   // Retrains with the points.
   preview() {
     const { preview, whatIf, side } = this.stage;
     if (!side.whatif || side.whatif.off) return;
-    whatIf.spec ??= side.whatif.spec;
-    whatIf.changePoints(this.points.map(([op, x, y]) => [op, Math.round(STEPS * x), Math.round(STEPS * y)]));
+    if (!preview.isOn && !preview.next) whatIf.spec = side.whatif.spec; // else the sliders' newest
+    whatIf.changePoints(this.listSteps());
     preview.setWord(TEXT.preview);
   }
 

@@ -3,9 +3,10 @@
 
 import { Clock } from "./clock.js";
 import { Curves } from "./curves.js";
-import { Film } from "./data.js";
+import { Film, identify } from "./data.js";
 import { SideForm } from "./form.js";
 import { Head } from "./head.js";
+import { keepFilm, recallFilm } from "./kept.js";
 import { findAction } from "./keys.js";
 import { findElements, TEMPLATE } from "./layout.js";
 import { Loop } from "./loop.js";
@@ -39,6 +40,7 @@ class Stage {
     this.side = {};
     this.view = ""; // the name of the view that is shown
     this.sideView = ""; // the view that the page asked for last
+    this.leader = ""; // the identity of the film that the page sent first
     this.page = null; // {trigger, state}: what goes back to the page
     this.redraws = 0;
     this.cost = 0; // ms a redraw takes, of late
@@ -103,9 +105,12 @@ class Stage {
     this.page = page;
     if (data?.byteLength >= 4) {
       const { parts } = splitParts(data);
-      this.takeSide(readSide(parts[0]));
+      const head = readHead(parts[0]);
+      this.takeSide(head.side);
+      // Another run leads: a second film is sent anew where it is to be seen.
+      if (identify(head) !== this.leader && parts.length < 2 && this.films[1].head.run) this.resetFilm(1, {});
+      this.leader = identify(head);
       parts.forEach((part, i) => this.films[i]?.receive(part));
-      if (parts.length < 2 && this.films[1].head.run) this.films[1].reset({});
     }
     this.readTheme();
     this.tellWidth();
@@ -140,7 +145,12 @@ class Stage {
     film.reset(head);
     if (!index) this.preview.end();
     for (const view of this.views) if (view.film === film) view.reset();
-    if (this.clock.film === film) this.clock.reset();
+    const leads = this.clock.film === film;
+    if (leads) this.clock.reset();
+    const kept = recallFilm("stage", head);
+    if (!kept) return;
+    film.restore(kept.film);
+    if (leads && kept.clock) this.clock.restore(kept.clock);
   }
 
   showChunk(index, { hasScene, isFirst, isEnd }) {
@@ -465,16 +475,17 @@ class Stage {
     this.loop.close();
     this.listeners.abort();
     this.sizes.disconnect();
-    for (const film of this.films) film.close();
+    for (const film of this.films) {
+      keepFilm("stage", film, { clock: this.clock.film === film ? this.clock.snapshot() : null });
+      film.close();
+    }
     this.root.remove();
   }
 }
 
-// The page's `side`, out of the head of the first chunk.
-function readSide(chunk) {
-  if (!chunk) return null;
+function readHead(chunk) {
   const length = new DataView(chunk.buffer, chunk.byteOffset).getUint32(0, true);
-  return JSON.parse(new TextDecoder().decode(chunk.subarray(4, 4 + length))).side ?? null;
+  return JSON.parse(new TextDecoder().decode(chunk.subarray(4, 4 + length)));
 }
 
 export default makeMount(Stage);

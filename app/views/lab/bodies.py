@@ -18,7 +18,7 @@ from app.parts.elements import draw_chart, draw_heading, draw_numbers
 from app.run import answer, gaps, panel, perclass
 from app.run.differences import Row, list_differences
 from app.run.shown import Shown
-from app.session import jobs, visitor
+from app.session import jobs, recorded, visitor
 from app.session.store import get_store
 from app.views.lab import contributions, dots, state
 from app.words import glossary
@@ -67,6 +67,8 @@ def _draw_differences(body: Body) -> None:
                 st.caption(words.NOTHING_BESIDE)
             _draw_pending(shown, body.device)
         with st.container(width=300, key="lab-said", gap=None):
+            if said := recorded.find_sentence(shown.job.id):
+                st.markdown(said)
             for text in list_findings(shown, body.replicate):
                 st.markdown(text)
             if result is None:

@@ -35,6 +35,7 @@ TABS = "lab.tab"
 """Session key of the open tab."""
 _STYLE = """<style>
 .st-key-lab-row { height: 24px; margin-top: -6px; flex-wrap: nowrap; justify-content: space-between; }
+:has(> .st-key-lab-row) { max-height: 24px; }
 .st-key-lab-row > :only-child { margin-left: auto; width: auto; }
 .st-key-lab-row button { min-height: 26px; height: 26px; padding: 0 12px; font-size: 13.5px; }
 .st-key-lab-row .react-aria-ComboBox > div { min-height: 26px; height: 26px; font-size: 13px; }

@@ -19,6 +19,8 @@ from app.views.runs.filters import PAGE, USUAL, RunsQuery, go_to_page, offer_eve
 from app.words import runs as words
 from app.words.naming import format_cell
 from app.words.text import format_score
+from engine.spec.result import DEFAULT_METRIC, METRICS
+from engine.stats.intervals import find_open_end
 from engine.store.library import Row
 
 HIGH, ROWS = 52, 10
@@ -206,6 +208,9 @@ def draw_interval(score: Mapping[str, Any], *, dark: bool) -> str:
     body = f'<path d="M8 22H{_WIDE - 8}" stroke="{line}" stroke-opacity=".4"/>'
     if math.isfinite(low) and math.isfinite(high):
         body += f'<path d="M{_place(low):.1f} 22H{_place(high):.1f}" stroke="{ink}" stroke-width="3.5" stroke-linecap="round"/>'
+    if side := find_open_end(mean, low, high, METRICS[DEFAULT_METRIC][1]):
+        tip = _place(mean) + 13 * side  # an end at the metric's bound
+        body += f'<path d="M{tip - 6 * side:.1f} 17L{tip:.1f} 22L{tip - 6 * side:.1f} 27" fill="none" stroke="{ink}" stroke-width="2"/>'
     fill = ink if math.isfinite(low) else palette.PAPERS[dark]
     body += f'<circle cx="{_place(mean):.1f}" cy="22" r="5.5" fill="{fill}" stroke="{ink}" stroke-width="2"/>'
     return _encode(body, mean)
