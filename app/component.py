@@ -18,11 +18,11 @@ _registered: WeakKeyDictionary[object, dict[str, Mount]] = WeakKeyDictionary()
 """The mounting commands by the manager of the runtime that they were registered with."""
 
 
-def register_component(name: str, assets: Path) -> Mount:
+def register_component(name: str, assets: Path, css: str = "") -> Mount:
     """Return the mounting command of the component in a folder, registered with the Streamlit runtime that runs this script.
 
-    assets: holds NAME.js, NAME.css and the modules that they need. The component's name carries a hash of the files, and with it the
-    address they are served at: no browser keeps an old version.
+    assets: holds NAME.js, NAME.css (or `css`) and the modules that they need. The component's name carries a hash of the files, and with
+    it the address they are served at: no browser keeps an old version.
     """
     manager = get_bidi_component_manager()
     known = _registered.setdefault(manager, {})
@@ -33,7 +33,7 @@ def register_component(name: str, assets: Path) -> Mount:
             manager.register_from_manifest(
                 ComponentManifest(f"lab{name}", "1", [ComponentConfig(full, assets.name)]), assets.parent
             )
-        known[name] = st.components.v2.component(f"lab{name}.{full}", js=f"{name}.js", css=f"{name}.css")
+        known[name] = st.components.v2.component(f"lab{name}.{full}", js=f"{name}.js", css=css or f"{name}.css")
     return known[name]
 
 

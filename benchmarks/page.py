@@ -3,7 +3,7 @@
     python -m benchmarks.page [--repeats 10]
 
 Starts the product as `make run` does, on a new store, and drives Debian's Chromium. Prints medians with their range, in
-seconds.
+seconds, and how often a second films of 300 points are drawn while they play.
 """
 
 from __future__ import annotations
@@ -53,6 +53,46 @@ def script_seconds(repeats: int) -> list[float]:
         at.run()
         times.append(time.perf_counter() - began)
     return times
+
+
+FILMS = {
+    "redraws a second, one film of 300 points": "films=1&synthetic=300&frames=100",
+    "redraws a second, two films of 300 points": "view=both&bar=0&synthetic=300&frames=100&short=0",
+}
+
+
+def frame_rates(port: int, repeats: int) -> dict[str, list[float]]:
+    """Redraws a second while films of 300 points play on the tests' own page of the stage, a value for each second."""
+    command = [sys.executable, "-m", "streamlit", "run", "tests/browser/pages/stage_page.py", f"--server.port={port}"]
+    server = subprocess.Popen([*command, "--server.headless=true", "--server.fileWatcherType=none"])
+    rates: dict[str, list[float]] = {}
+    try:
+        url = f"http://127.0.0.1:{port}"
+
+        def healthy() -> bool:
+            try:
+                return bool(urllib.request.urlopen(f"{url}/_stcore/health", timeout=2).status == 200)
+            except OSError:
+                return False
+
+        until(healthy, 60)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+            for what, query in FILMS.items():
+                page = browser.new_page(viewport={"width": 1440, "height": 900})
+                page.goto(f"{url}/?{query}")
+                rates[what] = []
+                for _ in range(repeats):
+                    until(lambda page=page: data(page, "phase") == "points" and data(page, "playing") == "true")
+                    before, began = int(data(page, "redraws")), time.perf_counter()
+                    time.sleep(1)
+                    rates[what].append((int(data(page, "redraws")) - before) / (time.perf_counter() - began))
+                page.close()
+            browser.close()
+    finally:
+        server.terminate()
+        server.wait()
+    return rates
 
 
 def main() -> None:
@@ -106,6 +146,7 @@ def main() -> None:
             "Run to first frame": first_frame[1:],
             "Run to finished (quick look, moons 20:1)": finished[1:],
             "page script": script_seconds(repeats),
+            **frame_rates(port + 1, repeats),
         }
     for what, times in figures.items():
         print(json.dumps({"what": what, "median": round(statistics.median(times), 3), "min": round(min(times), 3),

@@ -35,6 +35,8 @@ from engine.store.jobs import INTERRUPTED, PREVIEW, PRIORITY_SWEEP
 
 TICK = 0.05
 """Seconds that one turn of the loop waits for worker events."""
+QUICK_TICK, QUICK_FOR = 0.01, 3.0
+"""The same for so many seconds after a preview began: the next one is asked for soon."""
 BEAT = 1.0
 """Seconds between two heartbeats."""
 STUCK = 30.0
@@ -109,6 +111,7 @@ class Engine:
         self._pids: list[int] = []
         self._started = time.time()
         self._turned = time.monotonic()
+        self._previewed = float("-inf")
         self._refused: float | None = None
         self._generation = store.generation
         self._catalog: dict[str, Any] | None = None
@@ -126,7 +129,7 @@ class Engine:
         looked = float("-inf")
         while not stopping.is_set():
             self._turned = time.monotonic()
-            self._pending += self.executor.poll(TICK)
+            self._pending += self.executor.poll(QUICK_TICK if self._turned - self._previewed < QUICK_FOR else TICK)
             self._pids = self.executor.pids
             try:
                 if self.store.generation != self._generation:
@@ -297,6 +300,7 @@ class Engine:
 
     def _claim(self) -> None:
         if self.executor.can_preview and (preview := self.store.claim(self.id, kinds=(PREVIEW,))) is not None:
+            self._previewed = time.monotonic()
             self._start(preview)
         for _ in range(self.executor.idle):
             sweeps = sum(job.priority >= PRIORITY_SWEEP for job in self._running.values())

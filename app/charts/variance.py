@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.palette import MAJORITY, MINORITY, band, centre, frame, spread
+from app.charts.palette import MAJORITY, MINORITY, SOFT_INK, band, centre, frame, spread
 
 LINES = {
     "variance_minority": ("minority classes", MINORITY, "solid"),
@@ -28,8 +28,10 @@ def read_history(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def figure(values: Mapping[str, np.ndarray]) -> go.Figure:
-    """Means over replicates of values [R, rounds], with the band of 2.5-97.5% of them where there are several."""
-    fig = frame("Round", "Variance of the features", height=240, legend_rows=len(values))
+    """Means over replicates of values [R, rounds], each line named at its end, with the band of 2.5-97.5% where there are several."""
+    fig = frame("Round", "Variance of the features", height=240, margin={"r": 128})
+    ends = {name: _last(spread(rows)[0]) for name, rows in values.items()}
+    highest = max(ends, key=lambda name: ends[name][1], default="")
     for name, rows in values.items():
         label, colour, dash = LINES[name]
         mean, low, high = spread(rows)
@@ -44,12 +46,23 @@ def figure(values: Mapping[str, np.ndarray]) -> go.Figure:
                 name=label,
                 line={"color": colour, "dash": dash, "width": 2},
                 hovertemplate=f"%{{y:.3g}}<extra>{label}</extra>",
+                showlegend=False,
             )
         )
+        at, value = ends[name]
+        above = {"yanchor": "bottom", "yshift": 2} if name == highest else {"yanchor": "top", "yshift": -2}
+        font = {"size": 12, "color": SOFT_INK[0]}
+        fig.add_annotation(x=at + 1, y=value, text=label, xanchor="left", xshift=8, showarrow=False, font=font, **above)
     longest = max((rows.shape[1] for rows in values.values()), default=1)
     fig.update_xaxes(dtick=max(1, longest // 10))
     fig.update_yaxes(rangemode="tozero")
     return fig
+
+
+def _last(mean: np.ndarray) -> tuple[int, float]:
+    """The last finite value with its number."""
+    at = int(np.flatnonzero(np.isfinite(mean))[-1]) if np.isfinite(mean).any() else 0
+    return at, float(mean[at])
 
 
 def table(values: Mapping[str, np.ndarray]) -> pd.DataFrame:

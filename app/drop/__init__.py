@@ -6,15 +6,12 @@ neither: the browser sends the file with the owner's cookie, and the page learns
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 
 import streamlit as st
-from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
-from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
 
+from app.component import register_component
 from engine.spec.table_limits import MAX_BYTES
 
 ASSETS = Path(__file__).resolve().with_name("assets")
@@ -45,19 +42,4 @@ def draw_drop_zone(
 
     data = {"url": "/api/uploads", "most": MAX_BYTES, "endings": list(endings), "what": what, "taken": taken, "small": small}
     data |= {"texts": dict(texts), "height": height}
-    _mount()(key=key, data=data, height="content", on_sent_change=take)
-
-
-def _mount() -> Callable[..., object]:
-    """Return the component's mounting command, registered with the Streamlit runtime that runs this script (as
-    `app.player`'s)."""
-    name = f"drop-{_version()}"
-    manager = get_bidi_component_manager()
-    if manager.get_component_asset_root(f"labdrop.{name}") is None:
-        manager.register_from_manifest(ComponentManifest("labdrop", "1", [ComponentConfig(name, ASSETS.name)]), ASSETS.parent)
-    return st.components.v2.component(f"labdrop.{name}", js="drop.js", css="drop.css")
-
-
-@cache
-def _version() -> str:
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(ASSETS.iterdir()))).hexdigest()[:12]
+    register_component("drop", ASSETS)(key=key, data=data, height="content", on_sent_change=take)

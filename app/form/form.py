@@ -52,8 +52,11 @@ def fill_form(spec: RunSpec, device: str, catalog: Mapping[str, Any], *, by_hand
             state[f"{prefix}.{described['name']}"] = widget_value(described, values[described["name"]])
 
 
-def draw_form(catalog: Mapping[str, Any]) -> tuple[RunSpec | None, str]:
-    """Draw the form; return the completed spec and the device. The spec is None where it cannot be run; the form says why."""
+def draw_form(catalog: Mapping[str, Any], known: tuple[RunSpec, float] | None = None) -> tuple[RunSpec | None, str]:
+    """Draw the form; return the completed spec and the device. The spec is None where it cannot be run; the form says why.
+
+    known: a run and its seconds; those of a run of the same method are estimated by them.
+    """
     entry = choose_dataset(catalog)
     method = choose_method(catalog, entry)
     usual, cost = st.container(), st.container()
@@ -80,7 +83,7 @@ def draw_form(catalog: Mapping[str, Any]) -> tuple[RunSpec | None, str]:
         for problem in problems:
             st.error(escape(problem, 400))
         if spec is not None:
-            time = describe_cost(estimate_cost(spec, entry, method))
+            time = describe_cost(estimate_cost(spec, entry, method) * find_factor(known, catalog, method["name"]))
             st.caption(words.COST.format(replicates=format_count(spec.replicates, "replicate"), time=time))
     return spec, device
 
@@ -98,6 +101,18 @@ def show_points(dataset: str) -> str:
     st.caption(words.ADDED.format(points=format_count(len(decode_points(points)), "point")))
     st.button(words.REMOVE_ADDED, key="remove-points", icon=":material/delete:", on_click=remove)
     return points
+
+
+def find_factor(known: tuple[RunSpec, float] | None, catalog: Mapping[str, Any], method: str) -> float:
+    """Return by how much a known run of a method took longer than estimated; 1 where none is known."""
+    if known is None or known[0].method != method or known[1] <= 0:
+        return 1.0
+    try:
+        spec = known[0].complete(catalog)
+        entry = find_entry(catalog, "datasets", spec.dataset)
+    except BadInput:
+        return 1.0
+    return known[1] / estimate_cost(spec, entry, find_entry(catalog, "methods", method))
 
 
 def describe_cost(seconds: float) -> str:

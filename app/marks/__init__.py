@@ -6,15 +6,12 @@ the words of a mark on hover and focus, the arrow keys, and the press.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
-from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
-from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
+
+from app.component import register_component
 
 ASSETS = Path(__file__).resolve().with_name("assets")
 
@@ -30,18 +27,4 @@ def draw_marks(html: str, *, key: str, pressed: Callable[[str], object] | None =
         if pressed is not None and isinstance(name, str):
             pressed(name)
 
-    _mount()(key=key, data={"html": html}, height="content", on_pressed_change=take)
-
-
-def _mount() -> Callable[..., Any]:
-    """Return the component's mounting command, registered with the Streamlit runtime that runs this script (as `app.player`'s)."""
-    name = f"marks-{_version()}"
-    manager = get_bidi_component_manager()
-    if manager.get_component_asset_root(f"labmarks.{name}") is None:
-        manager.register_from_manifest(ComponentManifest("labmarks", "1", [ComponentConfig(name, ASSETS.name)]), ASSETS.parent)
-    return st.components.v2.component(f"labmarks.{name}", js="marks.js", css="marks.css")
-
-
-@cache
-def _version() -> str:
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(ASSETS.iterdir()))).hexdigest()[:12]
+    register_component("marks", ASSETS)(key=key, data={"html": html}, height="content", on_pressed_change=take)

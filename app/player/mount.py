@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import streamlit as st
-from streamlit.components.v2.bidi_component.state import ComponentResult
-from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
-from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
 
+from app.component import register_component
 from app.player.chunks import add_to_head, join_chunks
 
 HEIGHT = 520
 """Pixels of a player, with the controls."""
 ASSETS = Path(__file__).parent / "assets"
 
-Mount = Callable[..., ComponentResult]
 
-
-def mount_player(
-    payload: bytes, *, key: str, height: int = HEIGHT, on_need: Callable[[int], object] | None = None
-) -> ComponentResult:
+def mount_player(payload: bytes, *, key: str, height: int = HEIGHT, on_need: Callable[[int], object] | None = None) -> Any:
     """Mounts the player, or hands the mounted one its next chunk. One `key` is one player: it keeps what it was sent.
 
     on_need(n) is called before the script or fragment reruns when the browser lacks frames from number n on. The result's
@@ -37,7 +28,7 @@ def mount_player(
         if on_need is not None and first is not None:
             on_need(int(first))
 
-    return _register_component("player")(key=key, data=payload, height=height, on_need_change=request_frames)
+    return register_component("player", ASSETS)(key=key, data=payload, height=height, on_need_change=request_frames)
 
 
 def mount_stage(
@@ -51,7 +42,7 @@ def mount_stage(
     on_edit: Callable[[str], object] | None = None,
     on_view: Callable[[str], object] | None = None,
     on_width: Callable[[int], object] | None = None,
-) -> ComponentResult:
+) -> Any:
     """Mounts the stage, or hands the mounted one what is new. One `key` is one stage: it keeps what it was sent.
 
     films: one chunk, or two of runs that are compared (left, right), each of its own `Feed`. They are shown by the views that
@@ -91,37 +82,9 @@ def mount_stage(
 
     first, *others = films
     message = join_chunks([add_to_head(first, {"side": dict(side)}), *others])
-    return _register_component("stage")(
+    return register_component("stage", ASSETS, css="player.css")(
         key=key,
         data=message,
         height=height if height is not None else "content",
         **{f"on_{name}_change": answer(name, callback) for name, callback in names.items()},
     )
-
-
-_registered: WeakKeyDictionary[Any, dict[str, Mount]] = WeakKeyDictionary()
-"""The mounting commands, by the manager of the runtime that they were registered with."""
-
-
-def _register_component(kind: str) -> Mount:
-    """The mounting command of "player" or "stage", registered with the Streamlit runtime that runs this script.
-
-    The names carry a hash of the files, and with it the address they are served at: no browser keeps an old version.
-    """
-    manager = get_bidi_component_manager()
-    known = _registered.get(manager)
-    if known is None:
-        names = {each: f"{each}-{_hash_assets()}" for each in ("player", "stage")}
-        if manager.get_component_asset_root(f"lab.{names['player']}") is None:
-            # What Streamlit does for a component of an installed package; these live in the app.
-            configs = [ComponentConfig(name, ASSETS.name) for name in names.values()]
-            manager.register_from_manifest(ComponentManifest("lab", "1", configs), ASSETS.parent)
-        make = st.components.v2.component
-        known = {each: make(f"lab.{name}", js=f"{each}.js", css="player.css") for each, name in names.items()}
-        _registered[manager] = known
-    return known[kind]
-
-
-@cache
-def _hash_assets() -> str:
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(ASSETS.iterdir()))).hexdigest()[:12]

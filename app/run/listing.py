@@ -1,36 +1,26 @@
-"""A row of the list of runs in words: what it is, its state, its score. It draws nothing."""
+"""A row of the list of runs in words: what it is and its state. It draws nothing."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from app.words import runs as words
 from app.words.naming import shorten_name
 from app.words.sentence import describe_setting
-from app.words.text import escape, format_count, format_duration, format_interval, format_ratio
+from app.words.text import format_count, format_duration, format_ratio
 from engine.errors import BadInput
 from engine.spec import RunSpec
-from engine.spec.fields import format_value
-from engine.spec.run import upload_id
-from engine.stats.intervals import Interval
+from engine.spec.fields import catalog_field, format_value
+from engine.spec.run import find_entry, upload_id
 from engine.store import Job
 from engine.store.library import Row
 from engine.store.sweeps import Sweep
 from engine.store.uploads import Upload
+from engine.text import one_line
 
-STATES = {
-    "queued": ":material/hourglass_empty: waiting",
-    "running": ":material/play_circle: running",
-    "done": ":material/check_circle: done",
-    "failed": ":material/error: failed",
-    "cancelled": ":material/block: cancelled",
-    "interrupted": ":material/power_off: interrupted",
-}
-"""State of a job -> a sign and a word."""
-KINDS = {"run": "Runs", "sweep": "Sweeps", "compare": "Comparisons", "embed": "Maps"}
 WORDY = ("run", "name", "dataset", "method", "imbalance", "interval")
 """Columns of `list_scores` that hold words, even where they look like numbers."""
 REASON = 300
@@ -46,31 +36,87 @@ def list_titles(catalog: Mapping[str, Any], tables: Sequence[Upload]) -> dict[st
 
 def list_options(names: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
     """Return name -> title for a list to choose from, in the order of the titles, no two titles alike."""
-    shown = {name: known.get(name, "a table that is gone" if upload_id(name) else name) for name in names}
+    shown = {name: known.get(name, words.GONE_TABLE if upload_id(name) else name) for name in names}
     counts = Counter(shown.values())
     unlike = {name: text if counts[text] == 1 else f"{text} ({name})" for name, text in shown.items()}
     return dict(sorted(unlike.items(), key=lambda pair: pair[1].casefold()))
 
 
-def describe_row(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any], now: float) -> str:
-    """Return a row as one line of markdown: its name if it has one, what it is, its state, its score, its age."""
-    pin = ":material/keep: " if row.bookmark.pinned else ""
-    name = f"**{shorten_name(row.bookmark.name, 80)}** · " if row.bookmark.name else ""
-    parts = [pin + name + describe_content(row, known, catalog)]
-    if row.job is not None:
-        parts.append(describe_state(row.job))
-    if row.score is not None:
-        parts.append(format_score(row.score))
-    if row.job is not None and row.job.state == "done" and row.job.started is not None and row.job.finished is not None:
-        parts.append(f"took {format_duration(max(0.0, row.job.finished - row.job.started))}")
-    return " · ".join([*parts, format_age(now - row.created, row.created)])
-
-
-def describe_content(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any]) -> str:
-    """Return 'Explicit gradient on Two moons, at 20:1, 20 replicates, seed 0' as markdown."""
+def list_cells(row: Row, known: Mapping[str, str], catalog: Mapping[str, Any]) -> dict[str, str]:
+    """Return data, ratio, method and state of a row as plain text."""
     if row.sweep is not None:
-        return describe_sweep(row.sweep, known)
-    return "gone" if row.job is None else describe_job(row.job, known, catalog)
+        spec = row.sweep.spec
+        return {
+            "data": _list_titles(spec.get("datasets"), known),
+            "ratio": ", ".join(format_ratio(float(ratio)) for ratio in spec.get("ratios") or ()),
+            "method": _list_titles(spec.get("methods"), known),
+            "state": words.SWEEP,
+        }
+    if row.job is None:
+        return dict.fromkeys(("data", "ratio", "method", "state"), "")
+    return {**_list_job_cells(row.job, known, catalog), "state": describe_state(row.job)}
+
+
+def _list_job_cells(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any]) -> dict[str, str]:
+    if job.kind == "embed":
+        return {"data": "", "ratio": "", "method": f"{words.MAP}, {_title(job.spec.get('technique'), known)}"}
+    if job.kind == "compare":
+        source = job.spec.get("source") or {}
+        ratio = job.spec.get("ratio")
+        return {
+            "data": _title_data(source.get("dataset") or f"upload/{source.get('upload')}", job, known),
+            "ratio": words.NATURAL if ratio is None else format_ratio(float(ratio)),
+            "method": words.COMPARISON,
+        }
+    data, method = _title_data(job.spec.get("dataset"), job, known), _title(job.spec.get("method"), known)
+    try:
+        spec = RunSpec.from_json(job.spec)
+    except BadInput:
+        return {"data": data, "ratio": "", "method": method}
+    imbalance = spec.imbalance
+    ratio = words.NATURAL if imbalance.profile == "native" else describe_setting(spec)
+    if imbalance.ratio is not None:
+        ratio = format_ratio(imbalance.ratio)
+    return {"data": data, "ratio": ratio, "method": title_method(spec, known, catalog)}
+
+
+def _title(name: object, known: Mapping[str, str]) -> str:
+    return one_line(known.get(str(name), str(name)), 60)
+
+
+def _title_data(name: object, job: Job, known: Mapping[str, str]) -> str:
+    title = _title(name, known)
+    return title if job.owner is None else f"{title}, {words.YOURS}"
+
+
+def _list_titles(names: Sequence[str] | None, known: Mapping[str, str]) -> str:
+    titles = [_title(name, known) for name in names or ()]
+    return ", ".join(titles) if len(titles) <= 3 else words.OTHERS.format(names=", ".join(titles[:2]), more=len(titles) - 2)
+
+
+def title_method(spec: RunSpec, known: Mapping[str, str], catalog: Mapping[str, Any]) -> str:
+    """Return 'Explicit gradient', or 'Explicit gradient, frozen' where its parameters are those of a control."""
+    title, control = _title(spec.method, known), _find_control(spec, catalog)
+    return f"{title}, {control[1]}" if control is not None else title
+
+
+def list_controls(catalog: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """Return (method, title within a sentence, values of its parameters) of all controls."""
+    out = []
+    for entry in catalog["methods"]:
+        titles = catalog_field(entry, "control_titles")
+        for key, change in entry["controls"].items():
+            shown = str(titles.get(key, key))
+            out.append((str(entry["name"]), shown[:1].lower() + shown[1:], change))
+    return out
+
+
+def _find_control(spec: RunSpec, catalog: Mapping[str, Any]) -> tuple[str, str, Mapping[str, Any]] | None:
+    for control in list_controls(catalog):
+        method, _, change = control
+        if method == spec.method and change and all(spec.params.get(name) == value for name, value in change.items()):
+            return control
+    return None
 
 
 def describe_job(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any]) -> str:
@@ -96,7 +142,8 @@ def describe_job(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any])
     how = describe_setting(spec)
     changed = "".join(f", {shorten_name(text, 40)}" for text in list_unusual(spec, catalog))
     replicates = format_count(spec.replicates, "replicate")
-    return f"{lock}{title(spec.method)} on {title(spec.dataset)}, {how[:1].lower()}{how[1:]}{changed}, {replicates}, seed {spec.seed}"
+    method = shorten_name(title_method(spec, known, catalog), 80)
+    return f"{lock}{method} on {title(spec.dataset)}, {how[:1].lower()}{how[1:]}{changed}, {replicates}, seed {spec.seed}"
 
 
 def describe_sweep(sweep: Sweep, known: Mapping[str, str]) -> str:
@@ -112,30 +159,31 @@ def describe_sweep(sweep: Sweep, known: Mapping[str, str]) -> str:
 
 
 def list_unusual(spec: RunSpec, catalog: Mapping[str, Any], most: int = 3) -> list[str]:
-    """Return 'k_neighbors 3' for each parameter that differs from its default, `most` of them, and how many more."""
+    """Return 'neighbours 3' for each parameter that differs from its default, `most` of them, and how many more.
+
+    Those that make the run a control are not among them: its title says so.
+    """
     try:
         usual = spec.with_(params={}).complete(catalog).params
+        fields = find_entry(catalog, "methods", spec.method)["fields"]
     except BadInput:
         return []
-    changed = [f"{name} {format_value(value)}" for name, value in spec.params.items() if name in usual and value != usual[name]]
+    labels = {field["name"]: str(field.get("label") or field["name"].replace("_", " ")) for field in fields}
+    control = _find_control(spec, catalog)
+    said = control[2] if control is not None else {}
+    changed = [
+        f"{labels.get(name, name.replace('_', ' '))} {format_value(value)}"
+        for name, value in spec.params.items()
+        if name in usual and value != usual[name] and name not in said
+    ]
     return changed[:most] + ([f"{len(changed) - most} more"] if len(changed) > most else [])
 
 
 def describe_state(job: Job) -> str:
-    """Return the state of a job: a sign, a word, and its progress or the reason why it failed."""
-    text = STATES[job.state]
-    if job.state == "running" and job.total:
-        text += f", {100 * job.done / job.total:.0f}%"
-    if job.state == "failed":
-        text += f": {escape(job.reason, REASON)}"
-    return text
-
-
-def format_score(score: Mapping[str, Any]) -> str:
-    """Return 'average precision 0.41 [0.36, 0.46], n = 20'. The list says below which interval that is."""
-    mean, low, high = (math.nan if score[name] is None else float(score[name]) for name in ("mean", "low", "high"))
-    n = int(score["n"] or 0)
-    return f"average precision {format_interval(Interval(mean, low, high, n, str(score['interval'])))}, n = {n}"
+    """Return the state of a job as plain text: a word, and the reason why it failed."""
+    if job.state == "failed" and job.reason:
+        return words.FAILED.format(reason=one_line(job.reason, REASON))
+    return words.STATES[job.state]
 
 
 def list_scores(rows: Sequence[Row], known: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -288,7 +288,7 @@ def _draw_panel(shown: Shown, states: Mapping[str, str]) -> None:
     beside = [m for m in shown.members[1:] if m.key in jobs or main.state == "done"]
     if not beside:
         return
-    st.markdown("**Beside it**")
+    st.markdown("**Also runs**")
     lines = []
     for member in beside:
         lines.append(f"- {escape(member.label)}: {describe_progress(store, jobs.get(member.key))}")
@@ -310,7 +310,7 @@ def draw_progress(store: Store, job: Job, alive: bool, owner: str | None) -> Non
     """Draw the progress of a job that waits or runs, as a bar with words."""
     if job.state == "queued":
         ahead = store.position(job.id)
-        text = "Next in line." if not ahead else f"{format_count(ahead, 'run')} before it."
+        text = "Next." if not ahead else f"{format_count(ahead, 'run')} before it."
         st.progress(0.0, text=f"Waiting for the engine. {text}")
         if not alive:
             st.warning(NO_ENGINE, icon=":material/power_off:")
@@ -339,7 +339,7 @@ def describe_progress(store: Store, job: Job | None) -> str:
         return f"running, {100 * job.done / job.total:.0f}%" if job.total else "running"
     if job.state == "queued":
         ahead = store.position(job.id)
-        return f"waiting, {ahead} before it" if ahead else "next in line"
+        return f"waiting, {ahead} before it" if ahead else "next"
     if job.state == "failed":
         return f"failed. {escape(job.reason, 300)}"
     return job.state

@@ -11,6 +11,7 @@ import streamlit as st
 
 from app.charts import palette
 from app.parts import share
+from app.words import deep as words
 from engine.spec.result import Result
 
 SCORES = {"precision": "precision", "recall": "recall", "f1": "F1", "average_precision": "AP"}
@@ -25,15 +26,13 @@ def draw_classes(result: Result, key: str) -> None:
     """Draw the table of results per class, to read and to copy. key: of this table on its page."""
     frame = make_rows(result)
     height: Any = "content" if len(frame) <= WHOLE else 400
-    alt = "Test results with 95% intervals, one row a class"
+    alt = words.SCORES_ALT
     st.dataframe(frame, hide_index=True, alt=alt, column_config=NARROW, height=height)
     if result.averages:
-        groups = "; ".join(
-            f"{name}: {len(group.get('classes', []))} of {len(result.per_class)} classes"
-            for name, group in result.averages.items()
-        )
-        few = "those that lost rows" if result.spec["imbalance"].get("profile") == "remove" else "those below the largest"
-        st.caption(f"{groups[:1].upper()}{groups[1:]}; the minority classes are {few} in training.")
+        few = len(result.averages.get("minority", {}).get("classes", []))
+        lost = result.spec["imbalance"].get("profile") == "remove"
+        those = words.MINORITY_LOST if lost else words.MINORITY_BELOW
+        st.caption(words.MINORITY.format(few=few, all=len(result.per_class), those=those))
     caption = f"{alt}, n = {result.n}; {result.interval}"
     share.offer_table(lambda: list_records(result), f"classes-{result.run_id}", f"classes-{key}", caption, text=["class"])
 

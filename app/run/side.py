@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -142,8 +143,19 @@ def _control(field: Mapping[str, Any], value: float) -> dict[str, Any]:
     control |= {"format": FORMATS.get(name, "{}"), "value": _short(value)}
     if field["log"]:
         return control | {"stops": [_short(s) for s in fields.log_stops(field, value)]}
-    step = 1 if field["kind"] == "int" else (field["high"] - field["low"]) / 100
+    step = 1 if field["kind"] == "int" else find_step(field["low"], field["high"], value)
     return control | {"min": field["low"], "max": field["high"], "step": step}
+
+
+def find_step(low: float, high: float, value: float) -> float:
+    """Return a step of about a hundredth of the range, 1, 2 or 5 in a decade, from whose stops the value is not rounded away."""
+    wanted = (high - low) / 100
+    for decade in range(math.floor(math.log10(wanted)), -9, -1):
+        for step in (5.0 * 10**decade, 2.0 * 10**decade, 10.0**decade):
+            stops = (value - low) / step
+            if step <= wanted * 1.0001 + 1e-12 and abs(stops - round(stops)) < 1e-6:
+                return float(f"{step:.6g}")
+    return wanted
 
 
 def _short(value: float) -> float | int:

@@ -47,6 +47,11 @@ def _read_cards(path: str, changed: int) -> list[dict[str, Any]]:
     return list(json.loads(Path(path).read_text(encoding="utf-8"))) if changed else []
 
 
+def find_sentence(run: str) -> str:
+    """Return what is seen in the run that a card opens; '' for any other run."""
+    return next((str(card["said"]) for card in read_cards() if card["jobs"][0] == run), "")
+
+
 def load_examples(page: str, query: Mapping[str, str]) -> None:
     """Load the example that an address names, where the store lacks it, so that links of the gallery work from anywhere.
 

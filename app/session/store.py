@@ -33,18 +33,8 @@ class ReadOnlyStore(Store):
     """
 
     CLOSED = (
-        *("submit", "submit_profile", "submit_compare", "submit_embed", "cancel", "delete"),
-        *(
-            "add_upload",
-            "begin_upload",
-            "forget",
-            "bookmark",
-            "delete_many",
-            "keep_sweep",
-            "submit_missing",
-            "cancel_all",
-            "submit_preview",
-        ),
+        *("submit", "submit_profile", "submit_compare", "submit_embed", "submit_preview", "leave_preview", "cancel", "delete"),
+        *("add_upload", "begin_upload", "forget", "bookmark", "delete_many", "keep_sweep", "submit_missing", "cancel_all"),
     )
 
     def __getattribute__(self, name: str) -> Any:

@@ -107,7 +107,7 @@ STEP_INTERRUPTED = "Compare again. It waits until an engine is there."
 ANSWER_GONE = "The result of this comparison is gone. Compare again."
 EARLIER, SHOW = "Earlier comparisons", "Show"
 USED, EACH, UP_TO = "{time} used", "{replicates} each", "up to {replicates}"
-NATURAL, AT_RATIO = "natural ratio", "ratio {ratio}"
+AT_RATIO = "ratio {ratio}"
 BOARD_ALT = "Methods with their {metric}, highest first, and their difference to plain training"
 PLACE, ROW, DIFFERENCE, STANDING, SECONDS = "Place", "Method", "Difference to plain", "What is shown", "Seconds"
 WORDS = {"better": "better", "worse": "worse", "": "no difference found", "reference": "plain", "split": "one split"}
@@ -169,19 +169,16 @@ OTHERS = "any other class"
 MODEL_HEAD, ENGINE_HEAD, REPORT_HEAD = "Model and code of one row", "Get the engine", "Report and tables"
 ONE_ROW = "Row"
 MODEL_FILE, AUGMENTED_FILE, CODE_FILE = "Fitted model (zip)", "Training rows with new ones (CSV)", "Code (Python)"
-REPORT_FILE, CSV_FILE, MARKDOWN_FILE = "Report (HTML)", "Table as CSV", "Table as Markdown"
-LATEX_FILE, JSON_FILE = "Table as LaTeX", "Everything as JSON"
+REPORT_FILE, CSV_FILE, MARKDOWN_FILE, LATEX_FILE, JSON_FILE = "Report (HTML)", "CSV", "Markdown", "LaTeX", "JSON"
 ENGINE_FILE = "Engine (zip)"
-LINKS_NOTE = "These links work in this browser until the table is forgotten."
-REPORT_NOTE = "The report is one file. It opens anywhere and asks no other host for anything."
-NO_MODEL = "No fitted model of this row was kept."
-NO_AUGMENTED = "This row adds no training rows in the table's own columns."
+LINKS_NOTE = "These links end when the table is forgotten."
+NO_MODEL = "No model of this row was kept."
+NO_AUGMENTED = "It adds no rows in the table's own columns."
 CODE_FOLD = "Python that measures this row again"
-ENGINE_NEEDS = "The model and the code need the engine and Python 3.11 or newer."
+USE_CODE = "Python that uses the model"
+ENGINE_NEEDS = "Model and code need it, and Python 3.11 or newer."
 ENGINE_STEPS = (
-    "Unzip the engine into a new folder.",
-    "Open a terminal in that folder and run the line below.",
-    "Put the model and your new rows into that folder.",
-    "Save the code beside the model's link there and run it.",
+    "Unzip it into a new folder.",
+    "Run the line below in that folder.",
+    "Put model, code and new rows there. Run the code.",
 )
-USE_CODE = "Code that uses the model"

@@ -6,13 +6,12 @@ TITLE = "Where do rare classes lie?"
 """The heading where no run is shown."""
 LINK_WORD = "The link has the word {word}, which means nothing here."
 LINK_RUN = "The link names the run {run}. A run's name has 16 of the letters 0-9 and a-f."
-NO_RUN = "There is no such run here."
 LEAVE = "Show another run"
 
 # ---- the row on top
 
 RUN, RUN_HELP = "Run", "Finished runs of deep methods and on images. Type to search."
-CHOOSE = "Choose a run"
+CHOOSE, OWN_TABLE = "Choose a run", "your table"
 YOURS, LAST, EXAMPLE = "your last run", "the last run here", "example"
 CHANGE = "Change and run"
 BEGIN = "Run three-phase EOS on digits (about 70 s)"
@@ -29,9 +28,7 @@ NOTHING = "nothing"
 
 # ---- the verdict
 
-CANCELLED, INTERRUPTED = "This run was cancelled.", "This run was interrupted."
-STOPPED = "stopped at {share:.0f}%"
-PLAIN, BASE = "plain", "other"
+PLAIN = "plain"
 
 # ---- the place of the map
 
@@ -132,7 +129,6 @@ NOT_YET = "This tab is filled when the run ends."
 GAP, GAP_AXIS = "Generalization gap, per class", "Gap, in units of the features"
 GAP_HELP = "For one split the intervals reach down only: resampled test rows span no more than the rows."
 NO_GAP = "This run was made by an earlier version, which did not measure the gap. Run again."
-RARE = "rare classes on the right"
 GAP_CHANGE = "Mean over classes: {before} before, {after} after. Change {change}."
 GAP_SAID = {
     "same": "The gap has not changed. No synthetic row leaves the range of the real rows.",
@@ -142,7 +138,6 @@ GAP_SAID = {
     "one": "One replicate has no interval, so no change can be shown.",
     "none": "No change found in the gap.",
 }
-INTERVAL = "Interval: {kind}, {n}."
 OUTCOMES = "Gap of correct rows and of errors"
 OUTCOMES_HELP = (
     "The same gap of test rows that the network gets right and of those it gets wrong. Each counts with its true class."
@@ -153,7 +148,7 @@ NO_OUTCOMES = "No class has both correct rows and errors."
 EQUAL = "How much of it is sample size"
 EQUAL_HELP = "A range grows with the number of rows. The control draws as many rows of every class, and averages over draws."
 EQUAL_STATES = ("all rows", "equal rows")
-EQUAL_SAID = "The smallest class ({small}) lies {excess} above the largest ({large}) on all rows, {left} on equally many."
+EQUAL_SAID = "The smallest class {small} lies {excess} above the largest class {large} on all rows, and {left} on equally many."
 EQUAL_FEW = "The smallest or largest class has too few rows for this control."
 NORMS, NORMS_AXIS = "Length of the output weights, per class", "L2 norm of output weights"
 NO_NORMS = "What classifies in this run has no weights per class."
@@ -169,15 +164,17 @@ STATES = ("before", "after")
 
 CURVES = "Precision and recall of each class"
 NO_CURVES = "This run was made by an earlier version, which kept no curves per class."
+ALL_MEASURES, ALL_MEASURES_HELP = "All measures of all methods", "Means over the replicates with their 95% intervals."
 ONE_CLASS = "Each class is held against all others."
-SCORES = "Scores"
+SCORES, SCORES_ALT = "Scores", "Test results with 95% intervals, one row a class"
+MINORITY = "{few} of {all} classes count as minority classes: {those} in training."
+MINORITY_LOST, MINORITY_BELOW = "those that lost rows", "those below the largest"
 INTERVALS = "Intervals: {kind}, {n}."
 
 STILL = "No point moves in this run, so there is no film. The curves show its training."
 FILM_THIS, FILM_OTHER = "this run", "the other run"
 VARIANCE, VARIANCE_LAST = "Variance within the classes", "It is measured after every round."
 VARIANCE_SAID = "Variance over the rounds, in squared units of the features: {each}."
-VARIANCE_WORDS = ("is lower", "is higher", "is the same")
 VARIANCE_EACH = "{label}: {first:.3g} first, {last:.3g} last"
 LEARNING = "Average precision on the validation rows"
 NO_HISTORY = "This run kept no curves of its training."

@@ -1,4 +1,4 @@
-"""The glossary: each term of the pages in two plain sentences, for the help of headings and for one list on every page."""
+"""The glossary: each term of the pages in a few plain sentences, for the help of headings and for one list on every page."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from engine.spec.result import METRICS
 _MORE = {
     "average_precision": "",
     "balanced_accuracy": "Calling every row the majority scores 0.5 on two classes, however rare the other one is.",
-    "g_mean": "Recall and specificity are averaged over the classes first, so it is not 0 as soon as one class is missed.",
+    "g_mean": "Recall and specificity are averaged over the classes first. It is not 0 where one class alone is missed.",
     "f1": "It is high only where both are.",
-    "mcc": "It looks at all four counts: found, missed, false alarms and rightly left alone.",
+    "mcc": "It uses all four counts: true and false positives, true and false negatives.",
     "kappa": "Unlike accuracy it gives nothing for calling all rows the majority.",
-    "roc_auc": "For a rare class it can look good while precision is poor, since false alarms are held against the many negatives.",
+    "roc_auc": "For a rare class it can be high while precision is low. It divides false alarms by the many negatives.",
     "precision_at_recall_0.25": "It reads the precision-recall curve at one place.",
     "precision_at_recall_0.5": "It reads the precision-recall curve at one place.",
     "precision_at_recall_0.75": "It reads the precision-recall curve at one place.",
@@ -31,32 +31,25 @@ TERMS: dict[str, str] = {
         "validation and test before anything is learnt."
     ),
     "Minority and majority": (
-        "The small class and the large one. Of two classes the minority is the positive one, the one that is looked for; of "
-        "more, every class below the largest counts as small."
+        "The small class and the large one. With two classes the minority is the positive class. With more, every class below the "
+        "largest is a minority."
     ),
     "Ratio": (
-        "How many rows the largest class has for one of the smallest, written 50:1. Where a ratio is asked for, rows are left "
-        "out until it is reached."
+        "Rows of the largest class divided by rows of the smallest, written 50:1. To set a ratio, rows of the smaller classes are "
+        "removed."
     ),
     "Profile": (
-        "The law by which classes shrink from the first to the last: to the ratio at once, exponentially, in one step, as a "
-        "Gaussian, or by removing a share of some classes. With two classes all but the last come to the same."
+        "How the class sizes fall to the ratio: all alike, exponentially, in one step, or as a Gaussian. Another profile removes a "
+        "share of some classes. With two classes the first four are the same."
     ),
-    "Prevalence": (
-        "The share of positive rows among the test rows. A random ranking has this average precision, so a score says little "
-        "without it."
+    "Prevalence": ("The share of positive rows among the test rows. It is the average precision of a random ranking: chance."),
+    "Removed rows": (
+        "Minority rows that are removed to make the imbalance. They are real rows, so a run with all rows shows what they would add."
     ),
-    "Withheld": (
-        "Minority rows that were taken away from training to make the imbalance. They are real rows, so it can be seen what "
-        "having them back would be worth."
-    ),
-    "Potential": (
-        "What the same network reaches with the withheld rows given back. It is an oracle, a ceiling to measure by, and is "
-        "never ranked."
-    ),
+    "All rows": ("Plain training with the removed rows given back. It is a ceiling to compare with. It is never ranked."),
     "Share recovered": (
-        "What a method gains over plain training, as a share of what the potential gains. It is shown only where the "
-        "potential's own gain has an interval above 0."
+        "The gain of a method divided by the gain of all rows, both over plain training. It is shown only where the gain of all rows "
+        "has an interval above 0."
     ),
     # training
     "Plain training": (
@@ -83,26 +76,18 @@ TERMS: dict[str, str] = {
         "Deep over-sampling: features of rows are drawn towards features of their own class, round after round. Classes pull "
         "together while the network is trained."
     ),
-    "Explicit gradient": (
-        "Copies of minority rows are moved by a gradient so that a step of training on them lowers the loss on held-out rows. "
-        "The player shows them moving."
-    ),
+    "Explicit gradient": ("Moves copies of minority rows to lower the loss on validation rows. The film shows them moving."),
     "Control": (
         "The same method with the one thing switched off that it claims to work by. Where the method does no better than its "
         "control, that thing did not help here."
     ),
-    "CE, equal steps": (
-        "Plain training that may take as many steps as the method beside it. It tells what more training alone would give."
-    ),
+    "Equal steps": "Plain training with as many steps as the method. It shows what longer training alone gives.",
     "Synthetic point": "A row that a method made up for training. Test rows are always real ones.",
     "Frame": (
         "The synthetic points and the decision surface at one moment of training. A run keeps about a hundred of them for the "
         "player."
     ),
-    "Player": (
-        "The film of a run: space plays and pauses, left and right arrows step, Home and End jump, plus and minus change the "
-        "speed. Square brackets go through the synthetic points, and Escape lets go."
-    ),
+    "Player": ("The film of a run. Space plays and pauses it; the button with a question mark lists all keys."),
     "Decision surface": (
         "Where the network changes its mind, drawn over the plane of the data. Above two dimensions it is a slice through the "
         "training mean, not the whole boundary."
@@ -131,35 +116,31 @@ TERMS: dict[str, str] = {
     ),
     "Cell": "One method on one dataset at one ratio, with all its replicates. It is one run of a sweep.",
     # numbers
-    "Replicate": (
-        "One training: one fold of one seed. A seed draws withheld rows, validation rows, folds and first weights anew."
-    ),
+    "Replicate": ("One fold of one seed. Each seed draws removed rows, validation rows, folds and first weights anew."),
     "Fold": (
         "One of the parts that the rows are cut into, each the test part once. Folds of one seed share their validation rows."
     ),
     "Seed": "The number that all random draws come from. The same seed gives the same numbers on the same machine.",
     "n": "How many replicates a mean is over. More of them give a narrower interval.",
     "Interval": (
-        "The brackets hold the mean with 95% confidence, by the corrected resampled t over replicates, or a plain t where "
-        "every seed draws its own rows. With one replicate "
-        "they come from drawing its test rows again and again, and say nothing of another split."
+        "A range for the mean at 95% confidence, by the corrected resampled t over replicates. It is a plain t where every seed draws "
+        "its own rows. With one replicate it comes from resampling its test rows. It then does not cover another split."
     ),
     "Corrected resampled t": (
         "A t interval that allows for replicates sharing training rows, by Nadeau and Bengio. Without the correction it would "
         "be too narrow."
     ),
     "Bootstrap": (
-        "Drawing the test rows again and again, with replacement and by class, to see how much a score depends on them. It is "
-        "used where there is one replicate alone."
+        "Resampling the test rows within each class, to see how much a score depends on them. It is used with one replicate."
     ),
     "Paired difference": (
-        "The difference of two methods on the very same test rows, replicate by replicate. Much of the chance is common to "
-        "both and drops out, so it can be sure where two separate intervals overlap."
+        "The difference of two methods on the same test rows, replicate by replicate. Common chance cancels. It can be clear where "
+        "two single intervals overlap."
     ),
     "p": "How often a difference at least this large would come by chance if there were none. Small ones speak against chance.",
     "Holm": (
-        "A correction of p for asking many questions at once: the smallest is multiplied by the number of questions, the next "
-        "by one less. It keeps the chance of any false finding at 5%."
+        "A correction of p for several tests. The smallest p is multiplied by the number of tests, the next by one less. It keeps the "
+        "chance of any false finding at 5%."
     ),
     "Rank": (
         "The place of a method on one dataset, 1 the best. Mean ranks over many datasets compare methods without mixing their "
@@ -182,15 +163,13 @@ TERMS: dict[str, str] = {
         "difference cannot decide it."
     ),
     # scores of a class
-    "Precision": "The share of flagged rows that is positive. Few false alarms make it high.",
-    "Recall": "The share of all positive rows that is flagged. Few misses make it high.",
+    "Precision": "The share of alerts that are right. Few false alarms make it high.",
+    "Recall": "The share of positive rows that are found. Few misses make it high.",
     "Precision-recall curve": (
-        "Rows are ranked by the network's score; each point of the curve is the precision and recall of flagging all rows "
-        "down to one place. The area below it is the average precision, AP."
+        "Rows are ranked by score. Each point of the curve is the precision and recall at one threshold. The area below it is the "
+        "average precision, AP."
     ),
-    "Flagged": (
-        "The share of all rows that is flagged as positive. It is the work that a threshold makes for whoever looks at them."
-    ),
+    "Alerts": "Rows at or above the threshold. Their number is the work that a threshold makes.",
     "Threshold": (
         "A row counts as positive where its probability is at least the threshold. Moving it trades misses against false "
         "alarms; the ranking of rows, and with it average precision, stays as it is."
@@ -212,21 +191,20 @@ TERMS: dict[str, str] = {
     ),
     # inside a network
     "Embedding": (
-        "What the network makes of a row just before its last layer, one number a feature; here laid out in two dimensions. "
-        "Rows that lie together look alike to the network; where classes mix, its last layer cannot part them."
+        "The features of a row in the last hidden layer, drawn in two dimensions. Rows that lie together look alike to the network. "
+        "Where classes mix, its last layer cannot separate them."
     ),
     "PCA, t-SNE, UMAP": (
         "Three ways to lay many dimensions out in two. PCA is a straight projection; t-SNE and UMAP keep neighbours together, "
         "and their distances between far groups mean little."
     ),
     "Generalization gap": (
-        "How far the features of test rows lie outside the range that a class's training rows span, averaged over the "
-        "features (0: none does; the unit is that of the features). A large one means that the class's training rows do not "
-        "show the network where its test rows lie."
+        "The distance by which features of test rows leave the range of a class's training rows, averaged over features. Its unit is that "
+        "of the features; at 0 none leaves it. A large gap means that training rows do not cover the test rows."
     ),
     "Weight norm": (
-        "The length (L2) of the last layer's weights of a class. A class with shorter ones than the others is harder to be "
-        "chosen; plain training leaves small classes with short ones."
+        "The L2 length of the last layer's weights of a class. A class with a short vector is predicted less often. Plain training leaves "
+        "small classes with short ones."
     ),
     "Enemy": "The nearest row of another class, in feature space. EOS makes synthetic rows on the way to it.",
     "Variance within the classes": (
@@ -238,15 +216,12 @@ TERMS: dict[str, str] = {
         "The first round of a comparison: few rows and few epochs, so that every method has a number at once. Such numbers "
         "decide nothing."
     ),
-    "Board": (
-        "The methods of a comparison with their scores, best first. What counts is the paired difference to plain training."
+    "Leaderboard": (
+        "The methods of a comparison with their scores, best first. Compare them by the paired difference to plain training."
     ),
-    "Verdict": (
-        "What a comparison or a claim comes to, as far as the intervals allow. Not told apart means that these replicates "
-        "cannot say."
-    ),
+    "Verdict": ("What the intervals of a comparison show. No difference found means that an interval holds 0."),
 }
-"""Word -> two sentences. The order is that of the list."""
+"""Word -> a few short sentences. The order is that of the list."""
 
 ALIASES = {
     "ap": "Average precision",
@@ -254,7 +229,7 @@ ALIASES = {
     "ir": "Ratio",
     "ce": "Plain training",
     "gap": "Generalization gap",
-    "oracle": "Potential",
+    "oracle": "All rows",
     "confidence interval": "Interval",
     "cd": "Critical difference",
     "sampler": "Over-sampling",
@@ -262,7 +237,11 @@ ALIASES = {
     "features": "Embedding",
     "kappa": "Cohen's kappa",
     "auc": "ROC AUC",
-    "leaderboard": "Board",
+    "board": "Leaderboard",
+    "potential": "All rows",
+    "withheld": "Removed rows",
+    "ce equal steps": "Equal steps",
+    "flagged": "Alerts",
     "nemenyi": "Critical difference",
 }
 """Other names of the terms."""
@@ -284,7 +263,7 @@ def find_name(word: str) -> str:
 
 
 def explain_term(word: str) -> str:
-    """Return what a term means, in two sentences. Raises KeyError where there is none."""
+    """Return what a term means. Raises KeyError where there is none."""
     return TERMS[find_name(word)]
 
 

@@ -96,7 +96,7 @@ BASELINES: Mapping[str, str] = {"ce": "plain", "frozen": "frozen", "CE, equal st
 MOVING, BOTH, DIFFERENCE = "Moving", "Both", "Difference"
 WATCHED = "This run"
 AVERAGE_PRECISION = "average precision {value}"
-PRECISION_TITLE = "Precision on test rows"
+PRECISION_TITLE = "on test rows"
 WHAT_IF: Mapping[str, str] = {
     "ratio": "Ratio",
     "noise": "Noise",
@@ -183,7 +183,7 @@ OPEN_DEEP = "Open in Deep"
 
 CONTRIBUTIONS = "Effect of each point on the validation loss"
 CONTRIBUTIONS_HELP = (
-    "The contribution is the first-order change of the mean validation loss by one step with the point, at the chosen epoch. "
+    "The contribution is the first-order change of the mean validation loss, at the chosen epoch. It is for one step with the point. "
     "Below 0 the point lowers the loss. The unit is nats per unit of step. "
     "It is not the effect of training without the point. "
     "Classes alike: every class has the same weight. "

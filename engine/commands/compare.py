@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget", type=float, default=60.0, metavar="SECONDS", help="from the start to the answer (default 60)"
     )
-    parser.add_argument("--ratio", type=float, help="largest / smallest class, such as 20 (default: as the data come)")
+    parser.add_argument("--ratio", type=float, help="largest / smallest class, such as 20 (default: natural)")
     parser.add_argument("--seed", type=int, default=0, help="the number all draws come from (default 0)")
     add_reading(parser)
     add_taken_away(parser)

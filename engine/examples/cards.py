@@ -139,7 +139,7 @@ EXAMPLES = {
     "calibration": Example(
         CompareSpec({"dataset": "rings"}, ratio=10.0, methods=("ce", "smote"), budget=90.0),
         "data",
-        lambda bundle: {"compare": bundle.ids[0], "method": "smote"},
+        lambda bundle: {"compare": bundle.ids[0], "step": "decide", "method": "smote"},
         judge_calibration,
         "SMOTE trains on equal classes. Its probabilities of the rare class are too high.",
         measure_calibration,

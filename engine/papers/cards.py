@@ -45,7 +45,9 @@ def list_cards(claims: Sequence[Mapping[str, Any]], printed: Mapping[tuple[str, 
     """Return the cards of a table, in the order of its claims. claims: as `engine.papers.verdicts.judge` gives them; printed: of
     `find_printed`.
     """
-    claims = [claim for claim in claims if claim["difference"]] or claims  # a part of a table is judged by what is measured of it
+    claims = [
+        claim for claim in claims if claim["difference"]
+    ] or claims  # a part of a table is judged by what is measured of it
     by_text: dict[str, list[Mapping[str, Any]]] = {}
     for claim in claims:
         by_text.setdefault(str(claim["text"]), []).append(claim)

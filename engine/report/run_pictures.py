@@ -128,7 +128,8 @@ def draw_points(result: Result, film: tuple[Scene, Sequence[Frame]] | None) -> s
     if result.moves is not None:
         at = words.MOVED_AT  # one-hot columns and components are not scaled to sd
         pairs += [
-            (words.MOVED.format(name=name), f"{doc.format_fixed(result.moves.get(name))} sd {at}") for name in ("median", "largest")
+            (words.MOVED.format(name=name), f"{doc.format_fixed(result.moves.get(name))} sd {at}")
+            for name in ("median", "largest")
         ]
     share = result.contributions
     if share:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 
 from engine.catalog import build_catalog
+from engine.data.added import append_points
 from engine.data.prepare import prepare
 from engine.data.sources import load
 from engine.data.table import Dataset
@@ -125,7 +126,7 @@ def _fit(
             event = record.run_progress(event, numbers)
         if not isinstance(event, (Frame, Scene)) or event.replicate == 0:
             yield event
-    record.add_chunk(task, fitting.value, dataset, camera)
+    record.add_chunk(task, fitting.value, append_points(dataset, spec.points), camera)
 
 
 def drive(running: Run) -> tuple[list[Event], Result, dict[str, bytes]]:

@@ -102,6 +102,11 @@ def draw_interval(
     return Interval(value, max(low, bounds[0]), min(high, bounds[1]), 1, kind)
 
 
+def find_open_end(mean: float, low: float, high: float, bounds: tuple[float, float]) -> int:
+    """-1 or 1 where an interval is one-sided: that end is the value itself, at the metric's bound. It is drawn as an arrow. Else 0."""
+    return 1 if low < mean == high == bounds[1] else -1 if bounds[0] == low == mean < high else 0
+
+
 def difference_interval(
     values: np.ndarray,
     other: np.ndarray,

@@ -196,8 +196,9 @@ def _cut(a: str, b: str, interval: Interval | None, n: int, state: State) -> _Sa
     if state.cut.rule:
         return f"No cut reaches {_clean(state.cut.rule, REASON_WORDS)}.", ABSENT, ""
     cut = state.cut
+    alerts = f"{cut.alerts:,.0f}" if cut.alerts >= 100 else f"{cut.alerts:.3g}"
     said = (
-        f"At {cut.alerts:.3g} alerts per 1,000, {cut.right:.0f} of 100 alerts are right and {cut.found:.0f} of 100 "
+        f"At {alerts} alerts per 1,000, {cut.right:.0f} of 100 alerts are right and {cut.found:.0f} of 100 "
         f"{_clean(cut.label, CLASS_WORDS)} are found."
     )
     return said, ABSENT, ""

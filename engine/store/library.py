@@ -50,8 +50,8 @@ class Row:
 class Meant:
     """What a word that is looked for stands for, beside its letters: rows of any of these are found too.
 
-    states, kinds: of a row; ratio, profile: of a run's classes; mean: (from, below) of its average precision; controls: (method, values
-    of its parameters) of runs that are a control.
+    states, kinds: of a row; ratio, profile: of a run's classes; mean: (from, below) of its average precision; own: of the owner's own
+    tables; controls: (method, values of its parameters) of runs that are a control.
     """
 
     states: tuple[str, ...] = ()
@@ -59,6 +59,7 @@ class Meant:
     ratio: float | None = None
     profile: str = ""
     mean: tuple[float, float] | None = None
+    own: bool = False
     controls: tuple[tuple[str, Mapping[str, Any]], ...] = ()
 
 
@@ -230,12 +231,16 @@ def _find_meant(request: _Request, meant: Meant) -> list[sa.ColumnElement[bool]]
     out: list[sa.ColumnElement[bool]] = []
     if meant.states:
         out.append(request.database.unindexed(JOBS.c.state).in_(meant.states))
+    if meant.own:
+        out.append(JOBS.c.owner.is_not(None))
     if meant.kinds:
         out.append(JOBS.c.kind.in_(meant.kinds))
     if meant.ratio is not None:
         out += [field(JOBS.c.spec, path) == meant.ratio for path in ("imbalance.ratio", "ratio")]
     if meant.profile:
         out.append(field(JOBS.c.spec, "imbalance.profile") == meant.profile)
+    if meant.profile == "native":
+        out.append(sa.and_(JOBS.c.kind == "compare", field(JOBS.c.spec, "ratio").is_(None)))
     for method, params in meant.controls:
         same = [field(JOBS.c.spec, f"params.{name}") == value for name, value in params.items()]
         out.append(sa.and_(field(JOBS.c.spec, "method") == method, *same))

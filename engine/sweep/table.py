@@ -140,15 +140,13 @@ def _recovered(
     if why:
         record["share_why"] = why
     elif gain is None or room is None or test_share is None:
-        record["share_why"] = "The share of the potential needs this cell, plain training and the potential to be done."
+        record["share_why"] = "The share needs this cell, plain training and all rows to be done."
     elif (found := recovered_share(gain, room, test_share)) is not None:
         record["share"] = {"mean": found.mean, "low": found.low, "high": found.high}
     elif len(room) < 2:
-        record["share_why"] = "One replicate does not tell whether the withheld rows are worth anything: use more seeds."
+        record["share_why"] = "One replicate shows no gain from more real rows. Use more seeds."
     else:
-        record["share_why"] = (
-            "Giving the withheld rows back does not clearly beat plain training here: there is no share to recover."
-        )
+        record["share_why"] = "No gain found from more real rows."
 
 
 def compare_over_cells(records: Sequence[Mapping[str, Any]], metric: str = DEFAULT_METRIC) -> dict[str, Any] | None:

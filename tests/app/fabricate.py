@@ -319,7 +319,7 @@ def film(
     start = np.repeat(real[labels == 1], 3, axis=0)[:40]
     goal = start + 0.35 * rng.standard_normal(start.shape)
     scene = Scene(replicate, units(real), labels, (0.0, 0.0), (2.0, 1.5), 1.0, True, ("x", "y"), tuple(classes), units(start),
-                  np.ones(len(start), np.uint8))  # fmt: skip
+                  np.ones(len(start), np.uint8), data_centre=(0.5, 0.25), data_half=(2.0, 1.5))  # fmt: skip
     x, y = np.meshgrid(np.linspace(-2, 2, GRID), np.linspace(-1.5, 1.5, GRID))
     out = []
     for f in range(frames):

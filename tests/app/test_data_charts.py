@@ -60,7 +60,7 @@ def test_the_board_says_in_words_what_its_marks_show() -> None:
     comparison, _ = comparisons.comparison()
     rows = board.rows_of_result(comparison)
     page = Page(board.write_board(rows, "average_precision"))
-    assert [t for t in page.texts if t in {r.title for r in rows}][:2] == ["Plain training (CE)", "Gradient-boosted trees"]
+    assert [t for t in page.texts if t in {r.title for r in rows}][:2] == ["Plain training", "Gradient-boosted trees"]
     assert page.text.count("better") == 2 and page.text.count("no difference found") == 6
     said = " ".join(page.values)
     assert ".521, 95% interval from .475 to .567, 10 replicates" in said and "Difference: +.109, 99.38% interval" in said

@@ -377,7 +377,7 @@ def test_a_finished_comparison_has_a_verdict_a_board_and_a_leading_row(store: St
     job = tables.compared(store, table)
     page = look(compare=job.id)
     assert title(page) == "Gradient-boosted trees beats plain training."
-    assert order(page)[:3] == ["Plain training (CE)", "Gradient-boosted trees", "Explicit gradient"]
+    assert order(page)[:3] == ["Plain training", "Gradient-boosted trees", "Explicit gradient"]
     text = Page(the_board(page)).text
     assert "not ranked: fewer replicates" in text and text.index("not ranked") < text.index("DOS") and "[" not in text
     card = next(Page(body).text for body in htmls(page) if "Training rows" in body and "class='card'" in body)
@@ -416,7 +416,9 @@ def test_what_is_taken_along_is_linked(store: Store, look: Look) -> None:
     files = ("report.html", "leaderboard.csv", "leaderboard.md", "leaderboard.tex", "comparison.json")
     assert {home + f for f in files} <= set(links()) and "/api/engine.zip" in links()
     assert home + "code-trees.py" in links() and home + "model-smote.zip" not in links()
+    page.session_state["data-example"] = page.session_state["data-code"] = True
     settled(page.selectbox(key="data.take").select("smote").run())
+    assert any("SMOTE" in c.value for c in page.code)
     assert home + "model-smote.zip" in links() and home + "augmented-smote.csv" in links()
     assert any("load_model" in c.value for c in page.code) and takeaway.INSTALL in [c.value for c in page.code]
 

@@ -21,6 +21,7 @@ from app.run import perclass, whatif
 from app.session import recorded
 from app.views.deep import chooser, internals, plane, thumbs
 from app.words import deep as said
+from app.words import lab
 from engine.events import pack
 from engine.report import formats
 from engine.report.judge import judge_run
@@ -155,7 +156,7 @@ def test_another_run_and_one_beside_it_can_be_chosen(store: Store, look: Look) -
 
 @pytest.mark.parametrize(
     ("state", "text"),
-    [("failed", "This run failed"), ("cancelled", said.CANCELLED), ("interrupted", said.INTERRUPTED)],
+    [("failed", "This run failed"), ("cancelled", lab.STOPPED), ("interrupted", "This run failed")],
 )
 def test_a_run_that_ended_without_result_can_be_run_again(store: Store, look: Look, state: str, text: str) -> None:
     run = fabricate.ended(store, fabricate.DIGITS, state, "the memory was <b>not</b> enough")

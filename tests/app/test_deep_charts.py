@@ -114,6 +114,12 @@ def test_variance_over_the_rounds() -> None:
     assert variance.list_ends(found) == {"minority classes": (4.0, 2.0), "majority classes": (2.0, 2.5)}
     lines = [t for t in drawn(variance.figure(found)) if t.get("mode") == "lines+markers"]
     np.testing.assert_allclose(lines[0]["y"], [4.0, 2.0])
+    ends = {
+        a.text: (a.x, a.y, a.yanchor)
+        for a in variance.figure(found).layout.annotations
+        if a.xanchor == "left" and a.xshift == 8
+    }
+    assert ends == {"minority classes": (2, 2.0, "top"), "majority classes": (2, 2.5, "bottom")}
     assert variance.table(found).index.tolist() == [1, 2]
 
 
@@ -161,7 +167,7 @@ def test_no_words_on_the_gap_say_narrowed() -> None:
 def test_words_on_sample_size_are_two_differences() -> None:
     every, equal = np.array([[0.1, 0.9]]), np.array([[0.1, 0.15]])
     said = gaps.describe_equal_sizes(every, equal, NAMES, COUNTS).replace("\\", "")
-    assert "class (b) lies 0.8 above the largest (a) on all rows, 0.05 on equally many" in said
+    assert "class b lies 0.8 above the largest class a on all rows, and 0.05 on equally many" in said
     assert "too few rows" in gaps.describe_equal_sizes(np.array([[0.9, np.nan]]), equal, NAMES, COUNTS)
 
 

@@ -89,9 +89,8 @@ def test_a_run_in_any_state_offers_nothing(demo: Store, state: str) -> None:
 def test_deep_draws_what_is_kept_and_asks_for_no_map_and_no_what_if(demo: Store) -> None:
     fabricate.beat(demo)  # even where an engine is alive: a quick map is made without asking elsewhere
     run = fabricate.deep(demo, maps=())
-    page = pressed("deep", run=run.id)
-    assert "deep.embed" not in keys(page) and page.button(key="deep.whatif").disabled
-    assert "was not" in words(page)
+    page = pressed("deep", run=run.id, tab="what-if")
+    assert page.button(key="deep.whatif").disabled and demo.jobs(kinds=("embed",)) == []
     bare = fabricate.deep(demo, fabricate.DIGITS.with_(seed=3), keeps=False)
     assert "deep.remake" not in keys(pressed("deep", run=bare.id, beside=run.id))
 
@@ -116,6 +115,7 @@ OPEN = {
     *("touch", "expire", "purge"),  # what is private is forgotten all the same
     *("publish_catalog", "record_heartbeat", "retire", "interrupt_orphans"),  # an engine of before may still run
     *("claim", "release", "requeue", "append", "append_all", "finish", "save_result"),
+    *("preview_news", "end_preview", "sweep_previews"),
     *("url", "generation", "replaced", "close"),
 }
 """What the store of a demonstration does for whoever asks."""

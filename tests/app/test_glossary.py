@@ -1,4 +1,4 @@
-"""The glossary: one text a word, two sentences each, found by name, by other names and by what it says; used where it stands."""
+"""The glossary: one text a word, a few short sentences each, found by name, by other names and by what it says; used where it stands."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ NEEDED = (
 
 
 @pytest.mark.parametrize("word", list(glossary.TERMS))
-def test_a_word_has_two_plain_sentences(word):
+def test_a_word_has_a_few_plain_sentences(word):
     text = glossary.TERMS[word]
-    assert len(re.findall(r"[.?!](?=\s|$)", text)) == 2 and text.endswith((".", "?")), text
+    assert len(re.findall(r"[.?!](?=\s|$)", text)) in (1, 2, 3, 4) and text.endswith((".", "?")), text
     assert len(text) <= 340 and text == " ".join(text.split()) and not set("*_`<>$") & set(text)
 
 
@@ -65,7 +65,7 @@ def test_searching():
     assert glossary.search_terms("ap")[0] == "Average precision" and glossary.search_terms("Holm")[0] == "Holm"
     assert glossary.search_terms("  GENERALISATION ") == [] and glossary.search_terms("generaliz")[0] == "Generalization gap"
     assert "Precision" in glossary.search_terms("false alarms")
-    assert sorted(glossary.search_terms("")) == sorted(glossary.TERMS) and glossary.search_terms("")[0] == "Average precision"
+    assert sorted(glossary.search_terms("")) == sorted(glossary.TERMS) and glossary.search_terms("")[0] == "Alerts"
     assert glossary.search_terms("xyzzy") == []
 
 
@@ -83,7 +83,7 @@ def test_it_is_on_top_of_every_page_and_searched(look: Callable[..., AppTest]):
     page = look()
     assert not any("Nemenyi" in m.value for m in page.markdown)  # closed: not sent
     page.button(key="glossary").click().run()
-    assert any("**Critical difference.**" in m.value and "**Withheld.**" in m.value for m in page.markdown)
+    assert any("**Critical difference.**" in m.value and "**Removed rows.**" in m.value for m in page.markdown)
 
 
 def listed() -> None:
@@ -95,7 +95,7 @@ def listed() -> None:
 def test_the_list_is_what_was_searched():
     page = AppTest.from_function(listed).run()
     page.text_input(key="glossary.search").set_value("withheld").run()
-    said = next(m.value for m in page.markdown if m.value.startswith("**Withheld.**"))
-    assert "**Potential.**" in said and "**Holm.**" not in said
+    said = next(m.value for m in page.markdown if m.value.startswith("**Removed rows.**"))
+    assert "**Holm.**" not in said
     page.text_input(key="glossary.search").set_value("<b>xyzzy</b>").run()
     assert any("No word of the glossary" in c.value for c in page.caption) and not page.markdown

@@ -119,7 +119,7 @@ def test_what_differs_between_two_runs_is_copied_as_it_is_said(store: Store, mon
     one = fabricate.deep(store, fabricate.spec("wine", "ce", None))
     other = fabricate.deep(store, fabricate.spec("wine", "ce", None, params={"hidden": [128, 640]}))
     taken = Taken(monkeypatch)
-    look("deep", run=one.id, beside=other.id)
+    look("deep", run=one.id, beside=other.id, tab="what-if")
     rows = taken.forms["deep-differing"]()["CSV"].splitlines()
     assert rows == ["setting,this run,the other", 'hidden,"64,64","128,640"']
 
@@ -160,7 +160,11 @@ def test_of_a_private_run_nothing_can_be_downloaded(store: Store, monkeypatch: p
     with store.database.writing() as db:
         db.execute(JOBS.update().where(JOBS.c.id == mine.id).values(owner=me))
     taken = Taken(monkeypatch)
-    for page, query in (("", {"run": mine.id}), ("deep", {"run": mine.id}), ("deep", {"run": public.id, "beside": mine.id})):
+    for page, query in (
+        ("", {"run": mine.id}),
+        ("deep", {"run": mine.id, "tab": "classes"}),
+        ("deep", {"run": public.id, "beside": mine.id, "tab": "what-if"}),
+    ):
         taken.download.clear()
         shown = look(page, **query)
         assert taken.download and not any(taken.download.values()), (page, taken.download)

@@ -94,13 +94,13 @@ def states(ids: dict[str, str]) -> dict[str, tuple[str, dict[str, str], str]]:
         "lab-first": ("", {}, ".st-key-run button"),
         "lab-run": ("", {"run": ids["run"]}, ".st-key-chart-norms .main-svg"),
         "lab-failed": ("", {"run": ids["failed"]}, ".st-key-run-state-failed"),
-        "deep": ("deep", {"run": ids["deep"]}, "[class*=st-key-chart-map] .main-svg"),
+        "deep": ("deep", {"run": ids["deep"]}, ".lab-map[data-drawn]"),
         "data-empty": ("data", {}, ".st-key-data-state-empty"),
         "data-result": ("data", {"compare": ids["comparison"], "step": "decide"}, ".st-key-chart-calibration .main-svg"),
         "papers": ("papers", {"paper": "eos", "table": "1"}, ".st-key-chart-papers-cells .main-svg"),
         "compare": ("compare", sweep | {"view": "ratio"}, ".st-key-chart-ratio-0 .main-svg"),
         "compare-heat": ("compare", sweep | {"view": "heat"}, ".st-key-chart-heat .main-svg"),
-        "runs": ("runs", {}, "[class*=st-key-runs-row-]"),
+        "runs": ("runs", {}, ".st-key-runs-wide canvas"),
         "gallery": ("gallery", {}, "[data-testid=stMain] a"),
     }
 
@@ -184,7 +184,7 @@ def test_nobody_is_shut_out(chromium, shelf, state):
     me.page.emulate_media(color_scheme="dark")
     me.page.set_viewport_size({"width": 390, "height": 1000})
     me.page.wait_for_timeout(700)
-    assert "rgb(23, 22, 20)" in me.page.evaluate(
+    assert "rgb(18, 19, 21)" in me.page.evaluate(
         "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
     )
     found = me.violations()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import zipfile
 
 import pytest
 
@@ -15,6 +18,20 @@ pytestmark = pytest.mark.browser
 LONG = 120
 """Seconds a comparison of 15 s may take on a busy machine, with its wait for a worker."""
 NAME = "<img src=x onerror=alert(1)>.csv"
+RED = "rgb(179, 38, 30)"
+SEEN = """() => {
+  const words = [], text = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (text.nextNode()) {
+    const one = text.currentNode.parentElement;
+    if (!one || one.closest('.js-plotly-plot, svg, canvas') || ['STYLE', 'SCRIPT', 'NOSCRIPT'].includes(one.tagName)) continue;
+    const box = one.getBoundingClientRect(), style = getComputedStyle(one);
+    const shown = style.visibility !== 'hidden' && style.opacity !== '0';
+    if (box.width && box.top < innerHeight && box.bottom > 0 && shown) words.push(text.currentNode.textContent);
+  }
+  const heading = document.querySelector('h1').getBoundingClientRect();
+  return { text: words.join(' '), height: document.querySelector('[data-testid=stMain]').scrollHeight, line: heading.height };
+}"""
+"""What is in the first screen, beside charts."""
 
 
 class Data(Visitor):
@@ -22,8 +39,17 @@ class Data(Visitor):
 
     path = "data"
 
+    viewport = (1440, 900)
+
     def text(self):
         return self.page.locator("[data-testid=stMain]").inner_text()
+
+    def headings(self):
+        return self.page.locator("h1").all_inner_texts()
+
+    def step(self, title):
+        """Press a step."""
+        self.page.locator(".st-key-data-step button", has_text=title).click()
 
 
 def test_a_table_is_sent_compared_decided_on_taken_along_and_forgotten(chromium, product, until, tmp_path):
@@ -42,7 +68,8 @@ def test_a_table_is_sent_compared_decided_on_taken_along_and_forgotten(chromium,
     file = {"name": NAME, "mimeType": "text/csv", "buffer": tables.csv(400, 60)}
     zone.locator("input[type=file]").set_input_files(file)
     until(lambda: me.there("data-state-profile"), 60, "the profile")
-    until(lambda: "400 rows, 4 columns." in me.text() and "5.7:1" in me.text(), 20, "rows and ratio")
+    until(lambda: "400 rows" in me.text() and "5.7:1" in me.text(), 20, "rows and ratio")
+    assert me.headings() == ["Questions"] and me.words == {"data": me.words["data"]}
     assert "onerror" in me.text() and page.locator("img[src=x]").count() == 0
     (mine,) = store.uploads(_owner(me))
     assert mine.size == len(file["buffer"]) and "400" not in page.url
@@ -54,23 +81,37 @@ def test_a_table_is_sent_compared_decided_on_taken_along_and_forgotten(chromium,
     until(lambda: page.locator("table.board").count() > 0, 60, "the first board")
     until(lambda: me.there("data-state-done") or me.there("data-state-failed"), LONG, "the end")
     assert me.there("data-state-done"), me.text()
-    until(lambda: page.locator(".st-key-chart-calibration .main-svg").count() > 0, 30, "the last picture")
     me.settle()
-    job = page.url.rpartition("compare=")[2]
+    job = me.words["compare"]
     result = json.loads(store.artifact(job, "comparison", owner=_owner(me)))
-    assert result["verdict"].split(":")[0] in me.text()
-    assert page.locator("table.board tbody tr").count() == len(result["methods"])
+    assert me.headings() == [result["verdict"]]
+    assert page.locator("table.board tbody tr:not(.apart)").count() == len(result["methods"])
 
-    # the threshold, by keyboard: at its lowest end everything is flagged
+    # decided on: a press opens the step, one Back returns, and the cut is moved by keyboard to where everything is flagged
+    me.step("Decide")
+    until(
+        lambda: me.words.get("step") == "decide" and page.locator(".st-key-chart-calibration .main-svg").count() > 0, 30, "cuts"
+    )
+    page.go_back()
+    until(lambda: me.words.get("step") == "compare" and page.locator("table.board").count() > 0, 20, "the board again")
+    me.step("Decide")
+    until(lambda: page.locator(".st-key-chart-calibration .main-svg").count() > 0, 30, "the pictures")
+    me.settle()
     cells = page.locator("table.confusion td b")
     before = cells.all_inner_texts()
     thumb = page.locator(".st-key-data-threshold").get_by_role("slider").first
     thumb.focus()
     thumb.press("Home")
-    until(lambda: cells.all_inner_texts()[1::2] == ["0", "0"], 10, "everything flagged")
+    until(lambda: cells.all_inner_texts()[1::2] == ["0.0", "0.0"], 10, "everything flagged")
+    assert me.headings()[0].startswith("At 1,000 alerts per 1,000, ")
     assert cells.all_inner_texts() != before
 
     # the report is one file that opens anywhere
+    me.step("Use")
+    until(lambda: page.locator(".take a", has_text="Report").count() > 0, 20, "what can be taken")
+    assert me.headings() == ["Use"]
+    got = me.context.request.get(f"{url}/api/engine.zip")
+    assert got.status == 200 and zipfile.is_zipfile(io.BytesIO(got.body()))
     with page.expect_download(timeout=30_000) as coming:
         page.locator(".take a", has_text="Report").click()
     report = tmp_path / "report.html"
@@ -94,10 +135,13 @@ def test_a_table_is_sent_compared_decided_on_taken_along_and_forgotten(chromium,
     you.leave()
 
     # a reload is not the end; forgetting is
-    page.reload()
-    until(lambda: me.there("data-state-done"), 40, "the comparison after a reload")
+    page.goto(f"{url}/data")
+    until(lambda: me.there("data-state-done"), 40, "the comparison on the bare page")
     me.settle()
-    page.locator("[class*=st-key-mine-forget-top] button:visible").first.click()
+    assert me.headings() == [result["verdict"]] and me.words == {}
+    forget = page.locator("[class*=st-key-mine-forget-top] button:visible").first
+    assert forget.evaluate("(one) => getComputedStyle(one).color") == RED
+    forget.click()
     page.locator("[class*=st-key-mine-gone-top] button:visible").first.click()
     until(lambda: me.there("data-state-forgotten"), 30, "that it is forgotten")
     assert "Forgotten. 1 table and" in me.text() and me.there("data-state-empty")
@@ -122,7 +166,11 @@ def shelf(serve, tmp_path_factory):
     table = tables.upload(store)
     tables.profiled(store, table)
     tables.profiled(store, table, target="left", positive="yes")
-    found = {"profile": f"?data={table}", "done": f"?compare={tables.compared(store, table).id}", "empty": ""}
+    other = tables.upload(store, name="other.csv")
+    tables.profiled(store, other)
+    done = tables.compared(store, table).id
+    found = {"profile": f"?data={other}", "table": f"?data={other}&step=table", "done": f"?compare={done}", "empty": ""}
+    found |= {step: f"?compare={done}&step={step}" for step in ("decide", "use")}
     found["failed"] = f"?compare={tables.ended(store, table, 'failed', 'It <b>was</b> too small.', budget=60.0).id}"
     yield serve("app/server.py", {"LAB_STORE": place, "LAB_ENGINE": "off"}), found
     store.close()
@@ -134,17 +182,65 @@ def test_every_state_is_drawn_without_an_exception_or_a_sideways_scroll(chromium
         owner = tables.STRANGER if state == "empty" else tables.OWNER
         you = Data(chromium, url, query, storage_state=with_cookie(owner))
         page = you.page
-        until(lambda you=you, state=state: you.there(f"data-state-{state}"), 20, state)
-        if state == "done":
-            until(lambda page=page: page.locator(".main-svg").count() > 1, 20, "pictures")
+        place = "done" if state in ("decide", "use") else state
+        if place == "done" and state != "done":
+            until(lambda page=page: page.locator(".st-key-data-cut, .st-key-use-row").count() > 0, 20, state)
+        else:
+            until(lambda you=you, place=place: you.there(f"data-state-{place}"), 20, state)
+        if state == "decide":
+            until(lambda page=page: page.locator(".main-svg").count() > 2, 20, "pictures")
             alts = page.locator("[data-testid=stPlotlyChart] [aria-label], [data-testid=stPlotlyChart][aria-label]")
-            until(lambda alts=alts: alts.count() >= 2, 20, "what the pictures show, in words")
+            until(lambda alts=alts: alts.count() >= 3, 20, "what the pictures show, in words")
+        you.settle()
+        first_screen(you, state)
         for scheme, width in (("light", 390), ("dark", 1280)):
-            page.emulate_media(color_scheme=scheme)
-            page.set_viewport_size({"width": width, "height": 900})
+            you.turn(scheme, width, 900)
             until(lambda you=you: you.over() <= 1, 5, f"{state} to fit into {width} px")
             you.shot(f"{state}-{scheme}")
         you.leave()
+
+
+def first_screen(you, state):
+    """One heading on one line; no step longer than 1,600 pixels as opened; at most 140 words and no bracket in its first screen."""
+    you.page.locator("h1").first.wait_for(timeout=20_000)
+    seen = you.page.evaluate(SEEN)
+    assert len(you.headings()) == 1 and len(you.headings()[0].split()) <= 20, state
+    assert seen["height"] <= 1600, f"{state} is {seen['height']} pixels long"
+    assert len(re.findall(r"[A-Za-z]{2,}", seen["text"])) <= 140, f"{state}: {seen['text']}"
+    assert not re.search(r"\[[+−-]?[0-9.]", seen["text"]), state
+    assert seen["line"] <= 48, f"the heading of {state} takes {seen['line']} pixels"
+
+
+def test_a_closed_step_says_why_on_hover_and_is_not_opened(chromium, shelf, until):
+    url, found = shelf
+    you = Data(chromium, url, found["profile"], storage_state=with_cookie(tables.OWNER))
+    until(lambda: you.there("data-state-profile"), 20, "the questions")
+    use = you.page.locator(".st-key-data-step button", has_text="Use")
+    use.hover()
+    said = "(one) => getComputedStyle(one, '::after').content"
+    assert use.evaluate(said) == '"Press Compare under Questions first."'
+    use.click()
+    until(lambda: "Press Compare under Questions first." in you.text(), 10, "why it is closed")
+    assert you.headings() == ["Questions"] and "step" not in you.words
+    you.leave()
+
+
+def test_rows_that_are_ranked_stand_in_the_order_of_the_number_they_show(chromium, shelf, until):
+    url, found = shelf
+    you = Data(chromium, url, found["done"], storage_state=with_cookie(tables.OWNER))
+    until(lambda: you.page.locator("table.board").count() > 0, 20, "the board")
+    rows = you.page.evaluate(
+        "() => [...document.querySelectorAll('table.board tbody tr')].map((row) => [row.querySelector('.place')?.innerText, "
+        "row.querySelector('.score')?.innerText, row.querySelector('.dot')?.querySelector('[role=img]')?.title || ''])"
+    )
+    ranked = [row for row in rows if row[0]]
+    assert [int(place) for place, _, _ in ranked] == list(range(1, len(ranked) + 1)) and len(ranked) >= 4
+    numbers = [float(number) for _, number, _ in ranked]
+    assert numbers == sorted(numbers, reverse=True)
+    counts = {re.search(r"(\d+) replicates", title)[1] for _, _, title in ranked}
+    assert len(counts) == 1, "ranked rows have equally many replicates"
+    assert all(title.startswith(number) for _, number, title in ranked), "dot and number are one quantity"
+    you.leave()
 
 
 def with_cookie(owner):

@@ -17,6 +17,9 @@ pytestmark = pytest.mark.browser
 CARDS = json.loads((Path(__file__).resolve().parents[2] / "app" / "examples" / "index.json").read_text(encoding="utf-8"))
 
 
+CARDS_BY_NAME = {card["name"]: card for card in CARDS}
+
+
 class Gallery(Visitor):
     """A visitor of the gallery."""
 
@@ -74,43 +77,66 @@ def dead(serve, tmp_path_factory):
     return serve("app/server.py", {"LAB_STORE": place, "LAB_ENGINE": "off"})
 
 
+FIRST_OF_PAGE = list({card["page"]: card for card in reversed(CARDS)}.values())
+"""One card for each page that a card leads to; the first one of the gallery is among them."""
+
+
 def opened(me, card, until):
-    """From the gallery to what a card shows, by its link."""
+    """From the gallery to what a card shows, by its link, which covers the card."""
     box = me.page.locator(f".st-key-card-{card['name']}")
-    box.get_by_test_id("stPageLink-NavLink").click()
-    me.page.wait_for_url(re.compile(rf"/{card['page']}\?|/\?"), timeout=20_000)
+    box.get_by_test_id("stPageLink-NavLink").wait_for(timeout=30_000)
+    box.scroll_into_view_if_needed()
+    place = box.locator(".card-setting").bounding_box()
+    me.page.mouse.click(place["x"] + 30, place["y"] + 8)  # beside the title: the link covers the card
+    me.page.wait_for_url(re.compile(rf"/{card['page']}\?|/\?"), timeout=30_000)
     me.settle()
     until(lambda: set(card["words"].items()) <= set(me.words.items()), 20, "the card's address")
+    until(lambda: me.page.locator("h1").count() == 1, 30, "the verdict")
     if card["page"] == "lab":
-        until(lambda: ", average precision: " in me.main, 30, "the sentence")
-        until(lambda: me.page.locator(".st-key-chart-pr .main-svg").count() > 0, 30, "the curves")
-        until(me.canvas, 20, "a picture in the player")
-    elif card["page"] == "deep":
-        until(lambda: "Where the rows lie in feature space" in me.main, 30, "the map's heading")
-        until(lambda: me.page.locator("[class*=st-key-chart-map] .main-svg").count() > 0, 30, "the map")
-        until(lambda: me.page.locator(".st-key-chart-gap-deep .main-svg").count() > 0, 30, "the gap")
-    elif card["page"] == "data":
-        until(lambda: me.page.locator(".st-key-chart-calibration .main-svg").count() > 0, 30, "the calibration")
-        assert me.page.locator("[class*=st-key-data-method] input").first.input_value() == "SMOTE"
-    else:
-        until(lambda: me.page.locator(".main-svg").count() > 0, 30, "a chart of the sweep")
+        until(me.canvas, 40, "a picture")
     assert me.page.locator("[data-testid=stAlertContentError]").count() == 0
 
 
-@pytest.mark.parametrize("kind", ["demo", "dead"])
-def test_every_card_opens_without_an_engine(chromium, request, until, kind):
-    url = request.getfixturevalue(kind)
-    me = Gallery(chromium, url)
-    until(lambda: me.drawn() == len(CARDS), 30, "every card's picture")
+def test_every_card_is_there_and_opens_without_an_engine(chromium, demo, until):
+    me = Gallery(chromium, demo)
+    until(lambda: me.drawn() == len(CARDS), 40, "every card's picture")
     for card in CARDS:
-        box = me.page.locator(f".st-key-card-{card['name']}").inner_text()
-        assert card["title"] in box and all(fact["said"] in box for fact in card["facts"])
-        assert len(re.findall(r"[+−]?\d+\.\d+ \[", box)) >= sum(fact["low"] is not None for fact in card["facts"])
-    assert ("Demonstration" in me.main) == (kind == "demo") and ("No engine" in me.main) == (kind == "dead")
-    for card in CARDS if kind == "demo" else {card["page"]: card for card in CARDS}.values():
+        box = me.page.locator(f".st-key-card-{card['name']}")
+        until(lambda box=box, card=card: card["title"] in box.inner_text(), 20, "the card's link")
+        assert card["setting"] in box.inner_text()
+        assert box.locator("[role=img]").get_attribute("aria-label").startswith(card["title"])
+    assert "Demonstration" in me.page.locator("body").inner_text()
+    for card in FIRST_OF_PAGE:
         opened(me, card, until)
-        me.page.goto(f"{url}/gallery")
-        me.page.locator(f".st-key-card-{card['name']}").wait_for(timeout=30_000)
+        me.page.goto(f"{demo}/gallery")
+        me.page.locator(f".st-key-card-{card['name']} .card-setting").wait_for(timeout=30_000)
+    me.leave()
+
+
+def test_the_gallery_says_that_no_engine_is_there(chromium, dead, until):
+    me = Gallery(chromium, dead)
+    until(lambda: me.drawn() == len(CARDS), 40, "every card's picture")
+    assert "No engine" in me.page.locator("body").inner_text()
+    me.leave()
+
+
+def film_of(me, name):
+    """Whether the film of a card is shown."""
+    return me.page.locator(f".st-key-card-{name} .card-film").evaluate(
+        "film => getComputedStyle(film).visibility === 'visible'"
+    )
+
+
+def test_films_play_under_the_pointer_and_with_the_focus(chromium, demo, until):
+    me = Gallery(chromium, demo, reduced_motion="no-preference")
+    until(lambda: me.drawn() == len(CARDS), 40, "every card's picture")
+    assert not film_of(me, "hidden") and not film_of(me, "moons")
+    me.page.hover(".st-key-card-hidden")
+    until(lambda: film_of(me, "hidden"), 10, "the film under the pointer")
+    me.page.locator(".st-key-card-moons").get_by_test_id("stPageLink-NavLink").focus()
+    until(lambda: film_of(me, "moons"), 10, "the film of the card with the focus")
+    me.page.emulate_media(reduced_motion="reduce")
+    assert not film_of(me, "hidden") and not film_of(me, "moons")
     me.leave()
 
 
@@ -119,16 +145,18 @@ def test_a_link_to_the_lab_is_good_in_a_tab_of_its_own(chromium, demo, until):
     me = Gallery(chromium, demo)
     address = me.page.locator(".st-key-card-moons").get_by_test_id("stPageLink-NavLink").evaluate("link => link.href")
     me.page.goto(address)
-    until(lambda: ", average precision: " in me.main, 30, "the run")
+    until(
+        lambda: me.page.locator("h1").count() == 1 and me.words.get("run") == CARDS_BY_NAME["moons"]["jobs"][0], 30, "the run"
+    )
     me.leave()
 
 
 def test_a_link_of_the_gallery_is_good_for_somebody_else_in_an_empty_store(chromium, serve, tmp_path_factory, until):
     place = f"sqlite:///{tmp_path_factory.mktemp('fresh') / 'lab.db'}"
     url = serve("app/server.py", {"LAB_STORE": place, "LAB_DEMO": "1"})
-    card = next(card for card in CARDS if card["name"] == "rings")
+    card = CARDS_BY_NAME["rings"]
     me = Lab(chromium, url, f"?run={card['words']['run']}")
-    until(lambda: ", average precision: " in me.main, 30, "the sentence")
+    until(lambda: me.page.locator("h1").count() == 1 and me.canvas(), 40, "the run")
     me.leave()
 
 
@@ -154,34 +182,37 @@ def test_a_demonstration_refuses_a_table_and_queues_nothing(chromium, demo, unti
     lab.leave()
 
 
-def test_five_steps_by_keyboard_each_to_where_it_says(chromium, demo, until):
+def test_the_first_steps_stand_above_the_first_film_and_compare_takes_its_own(chromium, demo, until):
     me = Lab(chromium, demo)
     page = me.page
-    page.locator(".st-key-start-step-1").wait_for(timeout=30_000)
-    for number in range(1, 6):
-        page.locator(f".st-key-start-step-{number}").wait_for(timeout=30_000)
-        me.settle()
-        if number > 2:  # the first two are on this page
-            before = page.evaluate("location.pathname + location.search")
-            link = page.locator(".st-key-start-steps").get_by_test_id("stPageLink-NavLink")
-            link.focus()
-            page.keyboard.press("Enter")
-            until(lambda before=before: page.evaluate("location.pathname + location.search") != before, 20, "another address")
-            me.settle()
-            page.locator(f".st-key-start-step-{number}").wait_for(timeout=30_000)  # the steps come along
-        page.locator(".st-key-start\\.next button, .st-key-start-next button").first.focus()
-        page.keyboard.press("Enter")
-    page.locator(".st-key-start-over").wait_for(timeout=30_000)
-    page.go_back()  # the address bar is the person's own
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.locator(".steps").wait_for(timeout=40_000)
+    box = page.locator(".steps").bounding_box()
+    assert box["height"] <= 28 and box["y"] < 110
+    assert page.locator(".steps li[aria-current]").inner_text().endswith("Watch")
+    page.get_by_role("link", name="Compare").click()
+    page.wait_for_url(re.compile("/compare"), timeout=30_000)
     me.settle()
+    page.get_by_role("link", name="Lab").click()
+    page.locator(".steps").wait_for(timeout=40_000)
+    until(lambda: "✓ Compare" in page.locator(".steps").inner_text(), 20, "the step that was taken")
     me.leave()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("light", 375), ("dark", 1280)])
-def test_the_gallery_fits_and_is_drawn_in_the_page_s_colours(chromium, demo, until, scheme, width):
+@pytest.mark.parametrize(
+    ("scheme", "width", "columns"), [("light", 1440, 3), ("light", 1280, 2), ("light", 390, 1), ("dark", 1440, 3)]
+)
+def test_the_gallery_fits_and_is_drawn_in_the_page_s_colours(chromium, demo, until, scheme, width, columns):
     me = Gallery(chromium, demo, color_scheme=scheme)
     me.page.set_viewport_size({"width": width, "height": 900})
-    until(lambda: me.drawn() == len(CARDS), 30, "every card's picture")
-    assert me.over() <= 1
+    until(lambda: me.drawn() == len(CARDS), 40, "every card's picture")
+    assert me.over() <= 1 and me.page.locator("h1").all_inner_texts() == ["Gallery"]
+    boxes = me.page.locator(".st-key-gallery [class*=st-key-card-]").evaluate_all(
+        "cards => cards.map(card => card.getBoundingClientRect().toJSON())"
+    )
+    assert len({round(box["x"]) for box in boxes}) == columns and all(abs(box["height"] - 322) < 2 for box in boxes)
+    if width == 1440:
+        assert all(abs(box["width"] - 421) < 2 for box in boxes)
+        assert me.page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight") <= 1600
     me.shot(f"gallery-{scheme}-{width}")
     me.leave()

@@ -80,7 +80,7 @@ def stage(chromium, serve):
 def test_each_module_is_served_as_a_file_of_its_own(stage, until):
     s = stage()
     until(lambda: s["frames"] == "100")
-    served = {r.url.rsplit("/", 1)[1].split("?")[0]: r for r in s.responses if "/lab.player-" in r.url}
+    served = {r.url.rsplit("/", 1)[1].split("?")[0]: r for r in s.responses if "/labplayer.player-" in r.url}
     assert {"player.js", "player.css", "view.js", "data.js"} <= set(served) <= {path.name for path in ASSETS.iterdir()}
     for name, response in served.items():
         kind = "css" if name.endswith(".css") else "javascript"

@@ -81,7 +81,7 @@ def test_the_film_owns_the_first_screen(stage, until):
 def test_its_height_is_the_same_in_every_state(stage, until):
     heights = {}
     for mode in ("empty", "failed", "cancelled", "live"):
-        s = stage(mode=mode, films=1)
+        s = stage(mode=mode, films=1, rate=6.0)
         if mode != "empty":
             until(lambda s=s: s.number("frame") >= 0, 20)
         heights[mode] = (s.box(".stage")["height"], s.root.bounding_box()["height"])
@@ -91,8 +91,9 @@ def test_its_height_is_the_same_in_every_state(stage, until):
             assert s["playing"] == "false" and s.root.locator(".film").first.get_attribute("data-dimmed") == "true"
         if mode == "cancelled":
             assert s.root.locator(".said").inner_text() == "stopped at 58%"
+        if mode == "live" and s["status"] == "training":
+            assert s["rail"] == "companions" and s.root.locator(".companion progress").count() == 5
         if mode == "live":
-            assert s["rail"] == "companions" and s.root.locator("progress").count() == 5
             until(lambda s=s: s["status"] == "finished", 20)
             assert s["rail"] == "whatif" and (s.box(".stage")["height"], s.root.bounding_box()["height"]) == heights["live"]
     assert set(heights.values()) == {(490, 620)}
@@ -222,15 +223,15 @@ def test_a_drag_sends_few_requests_and_the_last(stage, until):
     s = stage()
     until(lambda: s["rail"] == "whatif" and s.number("frames") == 60, 20)
     before = len(s.page.evaluate("fetch('/api/asked').then(a => a.json())")["asked"])
-    s.root.locator("[data-control=noise] input").evaluate(
-        """async input => { for (let i = 1; i <= 20; i++) {
+    elapsed = s.root.locator("[data-control=noise] input").evaluate(
+        """async input => { const began = performance.now(); for (let i = 1; i <= 20; i++) {
         input.value = (0.13 + i / 100).toFixed(2); input.dispatchEvent(new Event('input', { bubbles: true }));
-        await new Promise(done => setTimeout(done, 20)); } }"""
+        await new Promise(done => setTimeout(done, 20)); } return performance.now() - began; }"""
     )
     until(lambda: s.number("frames") == 12 and s["status"] == "finished", 10)
     answer = s.page.evaluate("fetch('/api/asked').then(a => a.json())")
     mine = answer["asked"][before:]
-    assert 2 <= len(mine) <= 12 and mine[-1]["spec"]["data"]["noise"] == 0.33
+    assert 2 <= len(mine) <= elapsed / 80 + 2 and mine[-1]["spec"]["data"]["noise"] == 0.33
     assert [body["seq"] for body in mine] == sorted(body["seq"] for body in mine) and len(
         {body["client"] for body in mine}
     ) == 1
@@ -291,5 +292,5 @@ def test_two_films_are_smooth(stage, until, capsys):
     time.sleep(3)
     rate = (s.number("redraws") - before) / (time.monotonic() - began)
     with capsys.disabled():
-        print(f"\n[stage: {rate:.0f} redraws a second with two films of 300 points]")
+        print(f"\n[stage: {rate:.0f} redraws a second with two films of 300 points, {s['cost']} ms each]")
     assert rate >= 5

@@ -14,7 +14,7 @@ class Visitor:
 
     path = ""
     """Of the page, such as 'deep'; '' for the first one."""
-    ready = ".st-key-status-line"
+    ready = ".st-key-top-tools"
     """What is there once the page is drawn."""
     viewport = (1280, 1000)
 

@@ -128,7 +128,7 @@ def profile(
     ]  # fmt: skip
     return {
         "rows": 1234, "used": 1200, "columns": columns, "target": {"name": names[-1], "guessed": False}, "positive": classes[-1],
-        "precision": {"rows": 90, "half_width": 0.083, "formula": "", "text": "90 minority rows: expect intervals of about \u00b10.083."},
+        "precision": {"rows": 90, "half_width": 0.083, "formula": "", "text": "90 minority rows: differences below 0.083 cannot be shown."},
         "suspicious": [], "warnings": [
             {"level": "warning", "text": f"{names[0]!r} alone tells the classes apart almost perfectly."},
             {"level": "info", "text": f"34 rows without an answer in {names[-1]!r} left out."},

@@ -123,7 +123,7 @@ def test_a_bundle_holds_what_its_example_asks_for_by_today_s_numbers(name, tmp_p
     else:
         for id in CARDS[name]["jobs"]:
             result = store.result(id)
-            assert result.provenance["numerics"] == NUMERICS and result.seconds < 600
+            assert result.provenance["numerics"] == NUMERICS and result.seconds < 300
         assert set(CARDS[name]["words"].values()) & set(CARDS[name]["jobs"]) or CARDS[name]["page"] == "compare"
     if CARDS[name]["page"] in ("lab", "deep"):
         frames = [e for _, e in store.events(first, kinds=("frame",)) if isinstance(e, Frame)]

@@ -163,7 +163,7 @@ def test_a_word_finds_what_it_stands_for_too(store):
     for word, meant, names in (
         ("done", Meant(states=("done",)), ("second", "first")),
         ("comparison", Meant(kinds=("compare",)), ("compare",)),
-        ("natural", Meant(profile="native"), ("natural",)),
+        ("natural", Meant(profile="native"), ("natural", "compare")),
         ("frozen", Meant(controls=(("explicit-gradient", {"eta_points": 0.0, "clamp": False}),)), ("frozen",)),
         ("other", Meant(controls=(("explicit-gradient", {"eta_points": 1.0}),)), ()),
         ("0.9", Meant(mean=(score["mean"], score["mean"] + 1e-9)), ("second", "first")),
@@ -179,6 +179,7 @@ def test_a_word_finds_what_it_stands_for_too(store):
     mine = store.submit(private(upload), owner="me").id
     for owner, there in (("me", True), ("you", False), (None, False)):
         assert (mine in found(store, owner, text="qqq", meant={"qqq": Meant(states=("queued",))})) is there
+        assert found(store, owner, text="qqq", meant={"qqq": Meant(own=True)}) == ([mine] if there else [])
 
 
 def test_sorted_with_what_is_pinned_first_and_in_pages(store):

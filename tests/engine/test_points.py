@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from engine.catalog import build_catalog
 from engine.commands.main import build_parser
 from engine.commands.run import build_spec
+from engine.data.added import append_points
 from engine.data.prepare import prepare
 from engine.data.sources import load
 from engine.errors import BadParameter
@@ -150,6 +151,14 @@ def test_a_run_shows_them_as_rows_in_its_scene() -> None:
     _, plain, _ = drive(run(asked.with_(points=""), frames=0))
     assert result.class_counts["train"]["minority"] == plain.class_counts["train"]["minority"] + 1
     assert result.class_counts["test"] == plain.class_counts["test"]
+
+
+def test_a_set_that_is_drawn_anew_keeps_its_points() -> None:
+    asked = spec("hidden-cluster", data={"train": 200, "valid": 200, "test": 100}, params={"epochs": 1}, seed=3, seeds=2)
+    _, result, _ = drive(run(asked, frames=2))
+    assert result.class_counts["train"]["minority"] == 9
+    rows = append_points(load("hidden-cluster", asked.data), asked.points)
+    assert np.array_equal(rows.draw(3, 1).numeric[-3:], PLACES) and rows.draw(3, 1).parts is not None
 
 
 # ---- what the stage's sliders change

@@ -58,7 +58,7 @@ def wait(what: Callable[[], Any], seconds: float = 15.0) -> Any:
 
 
 class Process:
-    """An engine process on a store, with its workers."""
+    """An engine process on a store, with the workers of its slots."""
 
     def __init__(
         self, store: Store, log: Path, slots: int = 2, catalog: str = "tests.engine.fakes:catalog", **env: str
@@ -71,7 +71,7 @@ class Process:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
-                env=os.environ | env,
+                env=os.environ | {"LAB_PREVIEW": "0"} | env,
                 start_new_session=True,
             )
         self.known: set[psutil.Process] = set()

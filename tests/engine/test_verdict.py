@@ -9,7 +9,7 @@ from scipy import stats
 from engine.stats.compared import compute_differences, find_best, hold_together
 from engine.stats.intervals import LEVEL
 from engine.stats.significance import holm, holm_levels, split_share
-from engine.stats.verdict import judge_methods
+from engine.stats.verdict import Cut, State, judge_methods, verdict
 
 TITLES = {"ce": "Plain training", "a": "Method A", "b": "Method B", "c": "Method C"}
 SHARE = split_share(5)
@@ -134,3 +134,8 @@ def test_names_are_few_false_alarms():
         values = {"ce": base} | {f"m{k}": {r: v + rng.normal(0, 0.05) for r, v in base.items()} for k in range(8)}
         named += find_best(compute_differences(values, "ce", 0.0)) is not None
     assert named / 400 < 0.06
+
+
+def test_a_cut_that_flags_everything_is_said_in_whole_alerts():
+    said = verdict("", "", None, 0, State(cut=Cut(1000.0, 17.0, 100.0, "frauds")))
+    assert said.text == "At 1,000 alerts per 1,000, 17 of 100 alerts are right and 100 of 100 frauds are found."

@@ -507,15 +507,18 @@ def compare(page: AppTest) -> None:
 
 
 def deep(page: AppTest) -> None:
-    assert f"average precision: **EOS (three-phase) {score('digits')}**" in words(page)
-    assert page.selectbox(key="deep.pick").value == IDS["digits"] and page.selectbox(key="dataset").value == "digits"
-    assert page.selectbox(key="method").value == "eos" and page.session_state["d.digits.per_class"] == 60
-    assert len(page.get("plotly_chart")) >= 5
+    assert page.selectbox(key="deep.pick").value == IDS["digits"] and len(page.get("bidi_component")) == 1
+    assert len(page.get("plotly_chart")) == 4
+    page.button(key="deep.change").click().run()
+    assert page.selectbox(key="dataset").value == "digits" and page.selectbox(key="method").value == "eos"
+    assert page.session_state["d.digits.per_class"] == 60
 
 
 def deep_beside(page: AppTest) -> None:
-    assert (page.selectbox(key="deep.pick").value, page.selectbox(key="deep.other").value) == (IDS["moons"], IDS["baseline"])
-    assert score("moons") in words(page) and "What differs" in words(page) and len(page.get("bidi_component")) == 2
+    assert page.selectbox(key="deep.pick").value == IDS["moons"]
+    page.session_state["deep.tab"] = "What if"
+    page.run()
+    assert page.selectbox(key="deep.other").value == IDS["baseline"] and "Settings that differ" in words(page)
 
 
 def data(page: AppTest) -> None:

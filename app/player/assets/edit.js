@@ -15,6 +15,7 @@ const RECORD = 5; // bytes
 const REACH = 11; // px from an added point to a pointer or the cross that means it
 const DRAG = 4; // px that a pointer moves before a press is a drag
 const [FAST, SLOW] = [8, 1]; // px the cross moves
+const ASKED = 0.55; // alpha of points that the form asks for and the film lacks
 const SIZE = 8; // px from the middle of a star to its tips
 const MOST_UNDONE = 200;
 const NEAR = 3; // units of the view box: a row of a scene is rounded
@@ -77,8 +78,8 @@ export class Editor {
   makeBar() {
     const bar = makeElement("div", "edit-bar");
     bar.hidden = true;
-    this.count = makeElement("b", "count");
-    this.help = makeElement("span", "help", EDIT.help);
+    this.count = makeElement("b", "edit-count");
+    this.help = makeElement("span", "edit-help", EDIT.help);
     bar.append(this.count, this.help);
     const buttons = [["undo", () => this.undo()], ["clear", () => this.clear()], ["done", () => this.leave()]];
     for (const [name, action] of buttons) {
@@ -105,6 +106,7 @@ export class Editor {
     if (place >= 0) return; // it answers what was sent, and later texts are on their way
     this.drag = null;
     this.points = decodePoints(text);
+    this.stage.whatIf.points = this.listSteps(); // also for the sliders
     this.undone = [];
     this.chosen = -1;
     this.show();
@@ -125,8 +127,12 @@ export class Editor {
     const { ink, paper, palette } = this.stage.theme;
     this.points.forEach((point, i) => {
       const isChosen = this.isActive && i === this.chosen;
-      if (this.isShown(point, view)) drawStar(pen, this.toPixels(point, view), isChosen ? SIZE + 3 : SIZE, palette);
+      const isPart = this.isPart(point, view);
+      if (!isPart && !this.stage.views.includes(view)) return; // a picture to take away
+      pen.globalAlpha = isPart ? 1 : ASKED;
+      drawStar(pen, this.toPixels(point, view), isChosen ? SIZE + 3 : SIZE, palette);
     });
+    pen.globalAlpha = 1;
     if (this.isActive && this.cross && view.ui === this.view.ui) drawCross(pen, this.cross, ink, paper);
     pen.restore();
   }
@@ -180,12 +186,17 @@ export class Editor {
     this.stage.invalidate();
   }
 
+  // The points as a preview's request has them.
+  listSteps() {
+    return this.points.map(([op, x, y]) => [op, Math.round(STEPS * x), Math.round(STEPS * y)]);
+  }
+
   // Retrains with the points.
   preview() {
     const { preview, whatIf, side } = this.stage;
     if (!side.whatif || side.whatif.off) return;
-    whatIf.spec ??= side.whatif.spec;
-    whatIf.changePoints(this.points.map(([op, x, y]) => [op, Math.round(STEPS * x), Math.round(STEPS * y)]));
+    if (!preview.isOn && !preview.next) whatIf.spec = side.whatif.spec; // else the sliders' newest
+    whatIf.changePoints(this.listSteps());
     preview.setWord(TEXT.preview);
   }
 
@@ -213,8 +224,8 @@ export class Editor {
     return place.map((value) => Math.max(-FAR, Math.min(FAR, Math.round(STEPS * value))) / STEPS);
   }
 
-  // A point is shown while points are edited, in a preview, and in a film that was trained on it.
-  isShown(point, view) {
+  // Whether the film in a view was trained on a point, or is about to be; else it is one that the form asks for.
+  isPart(point, view) {
     if (this.isActive || this.stage.preview.isOn) return true;
     const [x, y] = this.toUnits(point, view.film.scene);
     const { points, labels, majority } = view.film.scene;

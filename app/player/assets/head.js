@@ -1,7 +1,7 @@
 // The head of the stage: the switch between views, switches for what is drawn, the chip, and what "?" shows.
 
 import { makeHelp, makeMarks, makeToggles } from "./layout.js";
-import { makeElement } from "./svg.js";
+import { formatShare, makeElement } from "./svg.js";
 import { TEXT } from "./text.js";
 
 export class Head {
@@ -20,7 +20,7 @@ export class Head {
     }
     for (const button of ui.views.children) button.setAttribute("aria-pressed", String(button.dataset.view === stage.view));
     ui.views.hidden = views.length < 2;
-    ui.names.textContent = stage.filmViews.length > 1 ? TEXT.sides(stage.filmViews[0].label, stage.filmViews[1].label) : "";
+    ui.names.textContent = this.describePair();
     const { isKnown } = stage.difference;
     const isRefused = stage.isPair && stage.films.every(({ last }) => last >= 0) && !isKnown;
     ui.refusal.hidden = !isRefused || stage.view !== "difference";
@@ -28,7 +28,23 @@ export class Head {
     this.showChip(isRefused && stage.view === "both" ? TEXT.otherPlane : "");
     const marks = makeMarks(stage.clock.film, stage.views[0]);
     ui.marks.replaceChildren(...marks);
+    this.fitMarks();
     this.refreshSwitches(marks);
+  }
+
+  // Where the key is too long for its place, the names of the axes are left to "?".
+  fitMarks() {
+    const { marks } = this.stage.ui;
+    marks.classList.remove("tight");
+    marks.classList.toggle("tight", marks.scrollWidth > marks.clientWidth);
+  }
+
+  // A few words on a pair, where the key has no place: whose film is where, or how far the surfaces differ.
+  describePair() {
+    const { view, filmViews, isPair, difference } = this.stage;
+    if (!isPair || filmViews.length < 2) return "";
+    if (view === "difference") return difference.isKnown ? TEXT.largestShort(formatShare(difference.largest)) : "";
+    return TEXT.sides(filmViews[0].label, filmViews[1].label);
   }
 
   refreshSwitches(marks) {
@@ -60,7 +76,7 @@ export class Head {
     const { stage } = this;
     const { said } = stage.ui;
     const { film } = stage.clock;
-    const words = [stage.word, stage.preview.word, refusal, stage.isMissing ? TEXT.loading : "", stage.side.chip, film.status === "engine silent" ? film.status : ""];
+    const words = [stage.word, stage.preview.word, refusal, stage.isMissing ? TEXT.loading : "", stage.isNarrow ? this.describePair() : "", stage.side.chip, film.status === "engine silent" ? film.status : ""];
     const text = words.find(Boolean) ?? (film.status === "cancelled" && film.last >= 0 ? TEXT.stopped : "");
     said.hidden = !text;
     if (said.textContent !== text) said.textContent = text;

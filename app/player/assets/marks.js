@@ -2,6 +2,9 @@
 
 import { strokePath, traceShape } from "./pen.js";
 
+const MANY = 120; // points: while more of them move, a halo costs more than it shows
+const FEW = 60; // points: the trails of more are thinner
+const TRAIL_SECONDS = 1;
 const MOST_ARROWS = 120; // more points than this: only the strongest arrows are drawn
 const STRONGEST = 60;
 const FAINT_SIZE = 3.2; // px
@@ -59,38 +62,49 @@ export function drawThreads(view, places) {
   strokePath(pen, view.theme.fadeInk(0.5), 0.9);
 }
 
-// The way the points came, in the colour of what they do: longer while the picture stands still, shorter where there are many.
+// The way the points came, in the colour of what they do: of the last second while they move, the whole way while they stand; thin
+// where there are many.
 export function drawTrails(view, places, effects) {
   const { pen, clock, film } = view;
   const { palette } = view.theme;
   const n = places.length / 2;
-  const [most, budget] = clock.isMoving ? [28, 3600] : [100, 12000];
-  const reach = Math.max(6, Math.min(most, Math.round(budget / n)));
   const end = film.trainedIndex(Math.floor(clock.position));
+  const first = clock.isMoving ? Math.floor(film.positionAt(film.timeAt(Math.min(clock.position, film.last)) - TRAIL_SECONDS)) : 0;
+  const reach = Math.min(end - Math.max(first, film.startIndex), Math.max(6, Math.round((clock.isMoving ? 3600 : 12000) / n)));
   const path = [places];
-  for (let back = 0; back <= Math.min(reach, end - film.startIndex); back++) {
+  for (let back = 0; back <= reach; back++) {
     const older = view.placePoints(end - back);
     if (older?.length === places.length) path.push(older);
   }
   const groups = effects.some((effect) => effect !== "unknown") ? ["raises", "unknown", "lowers"] : ["unknown"];
-  const strokes = [[() => palette.halo, 1.8, 0.5], [(effect) => (groups.length > 1 ? effectColour(effect, palette) : palette.trail), 0, 0.85]];
-  for (const [colourOf, extra, strength] of strokes) {
-    for (let back = path.length - 1; back > 0; back--) {
-      const age = (back - 1) / Math.max(1, Math.min(reach, path.length)); // the tail ends thin, however short it is
-      pen.globalAlpha = strength * Math.pow(1 - 0.9 * age, 1.3);
-      const [a, b] = [path[back], path[back - 1]];
-      for (const effect of groups) {
-        pen.beginPath();
-        for (let i = 0; i < a.length; i += 2) {
-          if (effects[i / 2] !== effect) continue;
-          pen.moveTo(a[i], a[i + 1]);
-          pen.lineTo(b[i], b[i + 1]);
-        }
-        strokePath(pen, colourOf(effect), 0.8 + 1.4 * (1 - age) + extra);
-      }
+  const isMany = n > MANY && clock.isMoving;
+  const weight = Math.max(0.3, Math.min(1, FEW / n));
+  for (let back = path.length - 1; back > 0; back--) {
+    const age = (back - 1) / path.length; // the tail ends thin, however short it is
+    const [a, b] = [path[back], path[back - 1]];
+    const width = (0.8 + 1.4 * (1 - age)) * Math.sqrt(weight);
+    const strength = Math.pow(1 - 0.9 * age, 1.3) * weight;
+    if (!isMany) {
+      tracePieces(pen, a, b, () => true);
+      pen.globalAlpha = 0.5 * strength;
+      strokePath(pen, palette.halo, width + 1.8);
+    }
+    pen.globalAlpha = 0.85 * strength;
+    for (const effect of groups) {
+      tracePieces(pen, a, b, (i) => effects[i] === effect);
+      strokePath(pen, groups.length > 1 ? effectColour(effect, palette) : palette.trail, width);
     }
   }
   pen.globalAlpha = 1;
+}
+
+function tracePieces(pen, a, b, isDrawn) {
+  pen.beginPath();
+  for (let i = 0; i < a.length; i += 2) {
+    if (!isDrawn(i / 2)) continue;
+    pen.moveTo(a[i], a[i + 1]);
+    pen.lineTo(b[i], b[i + 1]);
+  }
 }
 
 // Points that lower the validation loss are filled diamonds, those that raise it hollow triangles: what lies under these is seen.
@@ -107,12 +121,12 @@ export function drawPoints(view, places, effects, inside, size) {
     for (const i of inside) {
       if (effects[i] === effect) traceShape(pen, shape, places[2 * i], places[2 * i + 1], size * scaleOf(i));
     }
-    strokePath(pen, palette.halo, n > 120 ? 2.6 : 4);
+    if (n <= MANY || !view.clock.isMoving) strokePath(pen, palette.halo, n > MANY ? 2.6 : 4);
     pen.globalAlpha = isFilled ? 0.95 : 0.7;
     pen.fillStyle = isFilled ? colour : palette.fill;
     pen.fill();
     pen.globalAlpha = 1;
-    strokePath(pen, colour, n > 120 ? 1.4 : 1.9);
+    strokePath(pen, colour, n > MANY ? 1.4 : 1.9);
   }
 }
 

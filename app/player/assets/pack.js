@@ -16,9 +16,9 @@ export async function packFilm(film, more = {}) {
     ...more,
   };
   delete head.contributions;
-  const { points, labels, origins, originLabels, rows, ...plain } = scene;
-  head.scene = { ...plain, real: labels.length, parents: originLabels.length };
-  const parts = [splitBytes(points), labels, splitBytes(origins), originLabels, ...packFrames(frames)];
+  const { points, labels, origins, originLabels, rows, faintPoints = [], ...plain } = scene;
+  head.scene = { ...plain, real: labels.length, parents: originLabels.length, faint: faintPoints.length / 2 };
+  const parts = [splitBytes(points), labels, splitBytes(origins), originLabels, splitBytes(faintPoints), ...packFrames(frames)];
   if (contributions) {
     head.contributions = { n: contributions.values.length, arrows: Boolean(contributions.downhill) };
     for (const values of [contributions.values, contributions.downhill]) if (values) parts.push(toBytes(values));

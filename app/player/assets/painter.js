@@ -111,10 +111,11 @@ export class Painter {
   // The marks of the film with their names, ready to be drawn: [{text, draw(pen, x, y, scale)}], x and y of the mark's middle.
   async loadKey() {
     if (this.hasDifference) return [];
-    const marks = makeMarks(this.films[0], this.views[0]).map((mark) => ({ text: mark.textContent, svg: mark.querySelector("svg") }));
+    const all = makeMarks(this.films[0], this.views[0]).map((mark) => ({ text: mark.textContent, svg: mark.querySelector("svg") }));
+    const [marks, bare] = [all.filter(({ svg }) => svg), all.filter(({ svg }) => !svg)];
+    if (!this.films[0].scene.exact) this.note = bare.map(({ text }) => text).join(" \u00b7 ");
     const [width, height] = KEY_SIZE;
     return Promise.all(marks.map(async ({ text, svg }) => {
-      if (!svg) return { text, draw() {} };
       svg.setAttribute("width", 4 * width);
       svg.setAttribute("height", 4 * height);
       const image = new Image();

@@ -3,17 +3,14 @@
 
 import { Captions } from "./captions.js";
 import { Clock } from "./clock.js";
-import { Film, identify } from "./data.js";
+import { Film } from "./data.js";
+import { keepFilm, recallFilm } from "./kept.js";
 import { Legend } from "./legend.js";
 import { Loop } from "./loop.js";
 import { makeMount } from "./mounting.js";
 import { Timeline } from "./timeline.js";
 import { FilmView } from "./view.js";
 import { Words } from "./words.js";
-
-const MAX_KEPT = 4;
-
-const keptFilms = new Map(); // identity of a film -> what a player that left the page held of it: it may come back
 
 const TEMPLATE = `
 <div class="top"><span class="badge"></span><span class="caption"></span><span class="readout"></span></div>
@@ -85,21 +82,13 @@ class Player {
     this.film.reset(head);
     this.clock.reset();
     this.view.reset();
-    const kept = keptFilms.get(identify(head));
+    const kept = recallFilm("player", head);
     if (!kept) return;
-    keptFilms.delete(identify(head));
     this.film.restore(kept.film);
     this.clock.restore(kept.clock);
     this.view.restore(kept.view);
     this.view.layout();
     this.legend.draw();
-  }
-
-  keep() {
-    const { film, clock, view } = this;
-    if (!film.head.run || film.last < 0) return;
-    keptFilms.set(identify(film.head), { film: film.snapshot(), clock: clock.snapshot(), view: view.snapshot() });
-    if (keptFilms.size > MAX_KEPT) keptFilms.delete(keptFilms.keys().next().value);
   }
 
   showChunk({ hasScene, hasContributions, isFirst, isEnd }) {
@@ -265,7 +254,7 @@ class Player {
   }
 
   close() {
-    this.keep();
+    keepFilm("player", this.film, { clock: this.clock.snapshot(), view: this.view.snapshot() });
     this.loop.close();
     this.listeners.abort();
     this.sizes.disconnect();

@@ -2,6 +2,7 @@
 
 import { Film } from "./data.js";
 import { TEXT } from "./text.js";
+import { UNIT } from "./units.js";
 import { WhatIf } from "./whatif.js";
 
 export class Preview {
@@ -95,8 +96,7 @@ export class Preview {
   boxFor(film) {
     if (film !== this.film || !this.box || !film.scene) return null;
     const { centre, half } = film.scene;
-    const { unit } = this.stage.views[0].view;
-    const place = (value, axis) => ((value - centre[axis]) / half[axis]) * unit;
+    const place = (value, axis) => ((value - centre[axis]) / half[axis]) * UNIT;
     const { left, right, low, high } = this.box;
     return { left: place(left, 0), right: place(right, 0), low: place(low, 1), high: place(high, 1) };
   }
@@ -122,8 +122,9 @@ export class Preview {
 }
 
 // A view's box in the plane, in sd.
-function readBox({ box, film, view }) {
+function readBox({ box, film }) {
+  if (!box) return null;
   const { centre, half } = film.scene;
-  const place = (value, axis) => centre[axis] + (value / view.unit) * half[axis];
+  const place = (value, axis) => centre[axis] + (value / UNIT) * half[axis];
   return { left: place(box.left, 0), right: place(box.right, 0), low: place(box.low, 1), high: place(box.high, 1) };
 }

@@ -15,7 +15,7 @@ export class Sliders {
     this.run = makeElement("button", "primary");
     this.back = makeElement("button", "", TEXT.reset);
     this.whatif = null;
-    this.inputs = new Map(); // name -> {control, input, output}
+    this.inputs = new Map(); // name -> {control, input, output, row, first}
     this.chosen = ""; // on a phone one slider is shown
     const head = makeElement("div", "rail-head");
     head.append(makeElement("h2", "", TEXT.whatIf), this.chip);
@@ -35,7 +35,7 @@ export class Sliders {
   }
 
   get isChanged() {
-    return [...this.inputs.values()].some(({ control, input }) => Math.abs(Number(input.value) - placeOf(control, control.value)) > 1e-9);
+    return [...this.inputs.values()].some(({ input, first }) => input.value !== first);
   }
 
   set(whatif) {
@@ -75,7 +75,7 @@ export class Sliders {
     row.dataset.control = control.name;
     row.append(name, output, input);
     this.list.append(row);
-    this.inputs.set(control.name, { control, input, output, row });
+    this.inputs.set(control.name, { control, input, output, row, first: input.value }); // the browser may have rounded it
     const chip = makeElement("button", "pick", control.label);
     chip.type = "button";
     chip.dataset.pick = control.name;
@@ -91,7 +91,7 @@ export class Sliders {
 
   // Back to the values of the run that is shown.
   restore() {
-    for (const { control, input } of this.inputs.values()) input.value = placeOf(control, control.value);
+    for (const { input, first } of this.inputs.values()) input.value = first;
     this.refresh();
   }
 

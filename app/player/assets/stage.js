@@ -3,9 +3,10 @@
 
 import { Clock } from "./clock.js";
 import { Curves } from "./curves.js";
-import { Film } from "./data.js";
+import { Film, identify } from "./data.js";
 import { SideForm } from "./form.js";
 import { Head } from "./head.js";
+import { keepFilm, recallFilm } from "./kept.js";
 import { findAction } from "./keys.js";
 import { findElements, TEMPLATE } from "./layout.js";
 import { Loop } from "./loop.js";
@@ -39,8 +40,10 @@ class Stage {
     this.side = {};
     this.view = ""; // the name of the view that is shown
     this.sideView = ""; // the view that the page asked for last
+    this.leader = ""; // the identity of the film that the page sent first
     this.page = null; // {trigger, state}: what goes back to the page
     this.redraws = 0;
+    this.cost = 0; // ms a redraw takes, of late
 
     const invalidate = () => this.loop.invalidate();
     this.films = [0, 1].map((i) => this.makeFilm(i));
@@ -102,9 +105,12 @@ class Stage {
     this.page = page;
     if (data?.byteLength >= 4) {
       const { parts } = splitParts(data);
-      this.takeSide(readSide(parts[0]));
+      const head = readHead(parts[0]);
+      this.takeSide(head.side);
+      // Another run leads: a second film is sent anew where it is to be seen.
+      if (identify(head) !== this.leader && parts.length < 2 && this.films[1].head.run) this.resetFilm(1, {});
+      this.leader = identify(head);
       parts.forEach((part, i) => this.films[i]?.receive(part));
-      if (parts.length < 2 && this.films[1].head.run) this.films[1].reset({});
     }
     this.readTheme();
     this.tellWidth();
@@ -139,7 +145,12 @@ class Stage {
     film.reset(head);
     if (!index) this.preview.end();
     for (const view of this.views) if (view.film === film) view.reset();
-    if (this.clock.film === film) this.clock.reset();
+    const leads = this.clock.film === film;
+    if (leads) this.clock.reset();
+    const kept = recallFilm("stage", head);
+    if (!kept) return;
+    film.restore(kept.film);
+    if (leads && kept.clock) this.clock.restore(kept.clock);
   }
 
   showChunk(index, { hasScene, isFirst, isEnd }) {
@@ -229,6 +240,7 @@ class Stage {
     for (const view of this.views) view.resize();
     this.layout();
     this.timeline.resize();
+    this.head.fitMarks();
     this.tellWidth();
     this.drawSide();
     this.draw(); // at once: an emptied canvas must not be painted
@@ -246,6 +258,7 @@ class Stage {
 
   draw() {
     if (!this.views[0].size || !this.root.isConnected) return;
+    const began = performance.now();
     const [left, right] = this.views;
     const { film } = left;
     if (this.isPair && this.films.every(({ last }) => last >= 0)) {
@@ -261,7 +274,9 @@ class Stage {
     this.timeline.draw();
     this.teller.tell();
     this.redraws += 1;
+    this.cost += (performance.now() - began - this.cost) / Math.min(this.redraws, 30);
     this.root.dataset.redraws = this.redraws;
+    this.root.dataset.cost = this.cost.toFixed(2);
   }
 
   // The difference beside the two films.
@@ -286,7 +301,8 @@ class Stage {
     Object.assign(root.dataset, {
       status: film.status, frames: Math.max(0, film.frames.length), gaps: this.films[0].gaps + this.films[1].gaps,
       playing: String(clock.showsPlaying), live: String(clock.isLive && !film.hasEnded), speed: clock.speed, dark: String(theme.isDark),
-      view: this.view, whatif: String(Boolean(this.side.whatif)), pair: String(this.isPair), preview: String(this.preview.isOn),
+      run: this.films[0].head?.run ?? "", view: this.view, whatif: String(Boolean(this.side.whatif)),
+      pair: String(this.isPair), preview: String(this.preview.isOn),
     });
     root.setAttribute("aria-label", "Stage");
     this.head.refresh();
@@ -459,16 +475,17 @@ class Stage {
     this.loop.close();
     this.listeners.abort();
     this.sizes.disconnect();
-    for (const film of this.films) film.close();
+    for (const film of this.films) {
+      keepFilm("stage", film, { clock: this.clock.film === film ? this.clock.snapshot() : null });
+      film.close();
+    }
     this.root.remove();
   }
 }
 
-// The page's `side`, out of the head of the first chunk.
-function readSide(chunk) {
-  if (!chunk) return null;
+function readHead(chunk) {
   const length = new DataView(chunk.buffer, chunk.byteOffset).getUint32(0, true);
-  return JSON.parse(new TextDecoder().decode(chunk.subarray(4, 4 + length))).side ?? null;
+  return JSON.parse(new TextDecoder().decode(chunk.subarray(4, 4 + length)));
 }
 
 export default makeMount(Stage);

@@ -42,9 +42,10 @@ export class Surface {
     return this.start.lines;
   }
 
+  // quality: how smoothly it is drawn large; while it moves nobody sees more than "low".
   // Paints the surface over the whole view: beyond its grid the outermost values go on.
-  paint(pen, view, theme) {
-    this.fill(pen, view, `${this.key}:${theme.key}`, (value, data, byte) => {
+  paint(pen, view, theme, quality = "high") {
+    this.fill(pen, view, quality, `${this.key}:${theme.key}`, (value, data, byte) => {
       const at = Math.round(value) * 3;
       data[byte] = theme.ramp[at];
       data[byte + 1] = theme.ramp[at + 1];
@@ -53,12 +54,12 @@ export class Surface {
   }
 
   // Paints the difference of two surfaces of one plane, `most` of it in full colour.
-  paintDifference(pen, view, theme, most) {
+  paintDifference(pen, view, theme, most, quality = "high") {
     const paint = (value, data, byte) => mixDifference(theme, value, most, data, byte);
-    this.fill(pen, view, `${this.key}:${theme.key}:${most}`, paint);
+    this.fill(pen, view, quality, `${this.key}:${theme.key}:${most}`, paint);
   }
 
-  fill(pen, { width, height, x, y, kx, ky, unit }, key, paint) {
+  fill(pen, { width, height, x, y, kx, ky, unit }, quality, key, paint) {
     const [boxWidth, boxHeight] = [2 * unit * kx, 2 * unit * ky];
     const [cellX, cellY] = [boxWidth / (GRID - 1), boxHeight / (GRID - 1)]; // the outermost values lie on the box's edge
     const [left, top] = [x - boxWidth / 2, y - boxHeight / 2];
@@ -72,7 +73,7 @@ export class Surface {
       this.paintLayer(columns, rows, beyondX, beyondY, paint);
     }
     pen.imageSmoothingEnabled = true;
-    pen.imageSmoothingQuality = "high";
+    pen.imageSmoothingQuality = quality;
     pen.drawImage(this.layer, left - (beyondX + 0.5) * cellX, top - (beyondY + 0.5) * cellY, columns * cellX, rows * cellY);
   }
 

@@ -180,8 +180,9 @@ export class FilmView {
   drawSurface() {
     const { pen, film, clock, view, theme, surface } = this;
     surface.set(film, clock.position);
-    if (this.difference) this.difference.surface.paintDifference(pen, view, theme, this.difference.most);
-    else if (this.shown.surface) surface.paint(pen, view, theme);
+    const quality = clock.isMoving ? "low" : "high";
+    if (this.difference) this.difference.surface.paintDifference(pen, view, theme, this.difference.most, quality);
+    else if (this.shown.surface) surface.paint(pen, view, theme, quality);
     if (this.difference) {
       traceContours(pen, this.difference.other.lines, view);
       strokeOther(pen, theme);

@@ -1,6 +1,7 @@
 // The client of POST /api/preview: sends what-if requests while a slider moves, and hands on the parts of the newest answer.
 
 const PAUSE_MS = 80; // between two requests
+const PATIENCE_MS = 500; // for the first part of the request under way, so that a slider that keeps moving shows something
 const ADDRESS = "/api/preview";
 
 export class WhatIf {
@@ -15,6 +16,7 @@ export class WhatIf {
     this.waiting = false; // something newer is to be sent after the pause
     this.timer = 0;
     this.running = null; // AbortController of the request under way
+    this.patientUntil = 0; // when a newer request may end it, in ms of the page
   }
 
   changeSpec(spec) {
@@ -35,9 +37,14 @@ export class WhatIf {
       return;
     }
     this.send();
+    this.pause();
+  }
+
+  pause() {
     this.timer = setTimeout(() => {
       this.timer = 0;
       if (!this.waiting) return;
+      if (this.running && performance.now() < this.patientUntil) return this.pause();
       this.waiting = false;
       this.ask();
     }, PAUSE_MS);
@@ -57,12 +64,18 @@ export class WhatIf {
     const running = (this.running = new AbortController());
     const seq = ++this.seq;
     const isNewest = () => seq === this.seq;
+    this.patientUntil = performance.now() + PATIENCE_MS;
+    const take = (chunk) => {
+      if (!isNewest()) return;
+      this.patientUntil = 0;
+      this.takePart(chunk, seq);
+    };
     try {
       const body = JSON.stringify({ client: this.client, seq, spec: this.spec, points: this.points });
       const headers = { "Content-Type": "application/json" };
       const answer = await fetch(ADDRESS, { method: "POST", headers, body, signal: running.signal });
       if (!answer.ok) throw new Refusal(await readError(answer));
-      await readParts(answer.body, (chunk) => isNewest() && this.takePart(chunk, seq));
+      await readParts(answer.body, take);
     } catch (error) {
       if (isNewest() && error.name !== "AbortError") this.fail(error instanceof Refusal ? error.message : "");
     } finally {

@@ -83,10 +83,11 @@ def _choose_ratio(profile: Mapping[str, Any], counts: list[int]) -> float | None
 
 
 def describe_request(spec: Mapping[str, Any]) -> list[str]:
-    """Return 'left = yes', '1 min', 'natural ratio' of a comparison, as plain text."""
+    """Return 'left = yes', '1 min', 'ratio 20:1' of a comparison, as plain text."""
     ratio = spec.get("ratio")
     budget = int(spec.get("budget") or 0)
     positive = f" = {one_line(spec['positive'], 30) or BLANK}" if spec.get("positive") is not None else ""
     target = [f"{one_line(spec['target'], 40) or BLANK}{positive}"] if spec.get("target") is not None else []
     time = [BUDGETS.get(budget) or format_duration(budget)] if budget else []
-    return [*target, *time, words.NATURAL if ratio is None else words.AT_RATIO.format(ratio=format_ratio(float(ratio)))]
+    asked = [words.AT_RATIO.format(ratio=format_ratio(float(ratio)))] if ratio is not None else []
+    return [*target, *time, *asked]

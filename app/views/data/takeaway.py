@@ -47,7 +47,7 @@ def draw_takeaway(job: str, result: Mapping[str, Any]) -> None:
             (words.LATEX_FILE, "leaderboard.tex"), (words.JSON_FILE, "comparison.json"),
         )  # fmt: skip
         st.html(write_links([(title, jobs.file_url(job, name)) for title, name in files]))
-        st.caption(f"{words.REPORT_NOTE} {words.LINKS_NOTE}")
+        st.caption(words.LINKS_NOTE)
 
 
 def _draw_engine() -> None:
@@ -74,13 +74,14 @@ def _draw_method(job: str, result: Mapping[str, Any], titles: Mapping[str, str],
     files.append((words.CODE_FILE, jobs.file_url(job, f"code-{name}.py")))
     st.html(write_links(files, first=False))
     if f"model/{name}" in there:
-        st.caption(words.USE_CODE)
-        st.code(write_example(name), language="python", wrap_lines=True)
+        with draw_fold(words.USE_CODE, "data-example", "") as fold:
+            if fold.open:
+                st.code(write_example(name), language="python", wrap_lines=True)
     else:
         st.caption(words.NO_MODEL)
     if f"augmented/{name}" not in there:
         st.caption(words.NO_AUGMENTED)
-    with draw_fold(words.CODE_FOLD, "data-code", ":material/code:") as fold:
+    with draw_fold(words.CODE_FOLD, "data-code", "") as fold:
         if fold.open:
             st.code(write_row(result, name), language="python", wrap_lines=True)
 

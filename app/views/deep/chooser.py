@@ -24,7 +24,7 @@ from engine.errors import BadInput, UnknownName
 from engine.spec import Imbalance, RunSpec, limits
 from engine.spec.companions import name_run
 from engine.spec.embedding import EmbedSpec
-from engine.spec.run import find_entry
+from engine.spec.run import find_entry, upload_id
 from engine.store import PRIORITY_INTERACTIVE, Job, Store
 
 LISTED = 60
@@ -132,7 +132,8 @@ def list_titles(jobs: Iterable[Job], catalog: Mapping[str, Any]) -> dict[str, st
     out, changed = {}, {}
     for job in jobs:
         spec = RunSpec.from_json(job.spec)
-        parts = [_name_method(spec, catalog), spec.dataset, _name_ratio(spec), _format_time(job.created)]
+        table = words.OWN_TABLE if upload_id(spec.dataset) else spec.dataset
+        parts = [_name_method(spec, catalog), table, _name_ratio(spec), _format_time(job.created)]
         out[job.id] = " · ".join(part for part in parts if part)
         changed[job.id] = listing.list_unusual(spec, catalog, 1)
     counts = Counter(out.values())

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from app.charts import learning, pr_classes, variance
@@ -22,9 +23,10 @@ from app.views.deep import plane, thumbs
 from app.views.deep.address import go_to
 from app.words import deep as words
 from app.words import glossary
-from app.words.text import escape, format_count
+from app.words.text import escape, format_count, format_interval
 from engine.events import Frame
-from engine.spec.result import Result
+from engine.spec.result import METRICS, Result
+from engine.stats.intervals import Interval
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,12 @@ def _read_features(shown: Shown) -> dict[str, np.ndarray] | None:
 
 def draw_tables(inside: Inside) -> None:
     """Every number behind the pictures."""
-    answer.draw_measures(inside.shown)
+    draw_heading(words.ALL_MEASURES, words.ALL_MEASURES_HELP)
+    alt = words.ALL_MEASURES
+    frame = pd.DataFrame(list_measures(inside.shown, lambda interval: format_interval(interval, 3)))
+    st.dataframe(frame, hide_index=True, alt=alt, height=300)
+    caption = f"{alt}; {_describe_interval(inside.result)}"
+    share.offer_table(lambda: list_measures(inside.shown, _list_ends), f"measures-{inside.shown.job.id}", "measures", caption)
     if inside.result.gap:
         gaps.draw_gap_table(inside.entries, "deep")
     if gaps.read_norms(inside.result, "after") is not None:
@@ -176,6 +183,19 @@ def draw_tables(inside: Inside) -> None:
         st.caption(plane.describe_sample(arrays))
     for note in inside.result.notes:
         st.caption(escape(note, 300))
+
+
+def list_measures(shown: Shown, show: Callable[[Interval], Any]) -> list[dict[str, Any]]:
+    """Return one record a measure, one column a method. show: makes the content of a cell."""
+    rows = []
+    for name, (label, _, _) in METRICS.items():
+        own = {member.label: show(result.metric(name)) for member, result in shown.there if name in result.metrics}
+        rows.append({"measure": label} | own)
+    return rows
+
+
+def _list_ends(interval: Interval) -> dict[str, float]:
+    return {"mean": interval.mean, "low": interval.low, "high": interval.high}
 
 
 def draw_code(inside: Inside) -> None:

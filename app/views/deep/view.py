@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from app.frame import tabs, top
-from app.frame.headline import draw_chips, draw_headline, draw_title
+from app.frame.headline import draw_title
 from app.frame.opening import open_page
-from app.run import answer, panel
+from app.run import answer, heading, panel
 from app.run.gaps import Entry
 from app.run.shown import Shown
-from app.session import recorded, shared, visitor
+from app.session import recorded, visitor
 from app.session.store import get_store, read_catalog
 from app.views.deep import chooser, internals, plane
 from app.views.deep.address import TAB, go_to, read_address, write_address
 from app.words import deep as words
 from app.words.text import escape
-from engine.report.judge import judge_run
-from engine.stats.verdict import State, Verdict, verdict
 from engine.store import Store
 
 STYLE = """<style>
 .st-key-deep-row { min-height: 40px; }
 @media (max-width: 900px) { .st-key-deep-map-place { margin-inline: calc(50% - 50vw); width: 100vw !important; max-width: none; } }
+@media (max-width: 767px) { .st-key-deep-row [data-testid="stPopover"] { display: none; } }
 @media (min-width: 768px) { .st-key-deep-row .stSelectbox { flex: none; } }
 </style>"""
 
@@ -50,15 +48,11 @@ def page() -> None:
         draw_title(words.TITLE)
         _draw_nothing(store, catalog, problem)
         return
-    said = judge_shown(shown, store)
-    if shown.job.active:
-        st.fragment(_draw_headline, run_every=2 * panel.TICK)(shown, said)
-    else:
-        _draw_headline(shown, said)
+    panel.draw_heading(shown, None)
     with st.container(key=f"deep-state-{shown.job.state}", gap="small"):
         with st.container(key="deep-map-place"):
             if shown.result is not None:
-                plane.draw_map(shown, specs, said.text)
+                plane.draw_map(shown, specs, heading.judge(shown).text)
             else:
                 _draw_waiting(shown)
         _draw_tabs(store, shown, other, link.run, link.beside, catalog, owner)
@@ -74,32 +68,6 @@ def _draw_nothing(store: Store, catalog: Mapping[str, Any], problem: str) -> Non
         return
     with st.container(key="deep-state-empty"):
         chooser.draw_nothing(store, catalog)
-
-
-def _draw_headline(shown: Shown, said: Verdict) -> None:
-    """Draw the verdict; of a run that waits or trains how far it is now. A fragment then."""
-    if shown.job.active:
-        store = get_store()
-        said = judge_shown(replace(shown, job=shared.read_job(store, shown.job.id, visitor.read_owner())), store)
-    draw_headline(said, baseline=words.PLAIN if "plain" in said.text else words.BASE)
-    draw_chips(said.chips)
-
-
-def judge_shown(shown: Shown, store: Store) -> Verdict:
-    """Return the verdict on the run, or how far it is."""
-    job, label = shown.job, shown.main.label
-    if shown.result is not None:
-        return judge_run(shown.members, shown.results)
-    if job.state == "failed":
-        return verdict(label, "", None, 0, State(failed=job.reason))
-    if job.state == "queued":
-        return verdict(label, "", None, 0, State(waiting=store.position(job.id)))
-    if job.state == "running":
-        return verdict(label, "", None, 0, State(running=(job.done, max(job.total, 1))))
-    chip = words.STOPPED.format(share=100 * job.done / job.total) if job.total else ""
-    text = words.CANCELLED if job.state == "cancelled" else words.INTERRUPTED
-    blank = verdict(label, "", None, 0)
-    return Verdict(text, blank.dot, (), (chip,) if chip else ())
 
 
 def _draw_waiting(shown: Shown) -> None:

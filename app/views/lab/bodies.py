@@ -18,14 +18,14 @@ from app.parts.elements import draw_chart, draw_heading, draw_numbers
 from app.run import answer, gaps, panel, perclass
 from app.run.differences import Row, list_differences
 from app.run.shown import Shown
-from app.session import jobs, visitor
+from app.session import jobs, recorded, visitor
 from app.session.store import get_store
 from app.views.lab import contributions, dots, state
 from app.words import glossary
 from app.words import lab as words
 from app.words.text import escape, format_count, format_duration, format_interval
 from engine.spec.companions import BASELINE
-from engine.spec.result import DEFAULT_METRIC, METRICS, Result
+from engine.spec.result import DEFAULT_METRIC, METRICS, PROBABILITY_METRICS, Result
 from engine.stats.intervals import Interval
 from engine.stats.verdict import format_change
 
@@ -67,6 +67,8 @@ def _draw_differences(body: Body) -> None:
                 st.caption(words.NOTHING_BESIDE)
             _draw_pending(shown, body.device)
         with st.container(width=300, key="lab-said", gap=None):
+            if said := recorded.find_sentence(shown.job.id):
+                st.markdown(said)
             for text in list_findings(shown, body.replicate):
                 st.markdown(text)
             if result is None:
@@ -286,9 +288,12 @@ def describe_numbers(result: Result) -> list[str]:
 
 
 def list_measures(shown: Shown, show: Callable[[Interval], Any]) -> list[dict[str, Any]]:
-    """Return one record a measure, one column a run. show: makes the content of a cell."""
+    """Return one record a measure, what is measured of probabilities after the first; one column a run. show: makes a cell."""
     rows = []
-    for name, (label, *_) in METRICS.items():
+    first = {DEFAULT_METRIC: METRICS[DEFAULT_METRIC]}
+    for name, (label, *_) in (first | PROBABILITY_METRICS | METRICS).items():
+        if not any(name in result.metrics for _, result in shown.there):
+            continue  # a run of an earlier version
         row: dict[str, Any] = {"measure": label}
         for member, result in shown.there:
             if name in result.metrics:

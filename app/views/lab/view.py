@@ -35,6 +35,7 @@ TABS = "lab.tab"
 """Session key of the open tab."""
 _STYLE = """<style>
 .st-key-lab-row { height: 24px; margin-top: -6px; flex-wrap: nowrap; justify-content: space-between; }
+:has(> .st-key-lab-row) { max-height: 24px; }
 .st-key-lab-row > :only-child { margin-left: auto; width: auto; }
 .st-key-lab-row button { min-height: 26px; height: 26px; padding: 0 12px; font-size: 13.5px; }
 .st-key-lab-row .react-aria-ComboBox > div { min-height: 26px; height: 26px; font-size: 13px; }
@@ -54,6 +55,7 @@ _STYLE = """<style>
 }
 @media (max-width: 767px) {
   .st-key-context, .st-key-strip { display: none; }
+  .st-key-lab-stage { margin-top: -8px; }
   .st-key-lab-row:not(:has(.st-key-stale, .st-key-again)) { display: none; }
 }
 </style>"""
@@ -69,7 +71,7 @@ def page() -> None:
     fallback = lab_address.first_spec(catalog, panel.read_spec(store, example, owner))
     link, fresh = _read_address(store, catalog, fallback, owner)
     with st.sidebar:
-        spec, device = form.draw_form(catalog)
+        spec, device = form.draw_form(catalog, _read_cost(store, link.run or example, owner))
         bar = st.container(key="run-bar")
     link = replace(link, device=device)
     if state.take_press() and spec is not None and _can_run(catalog, spec):
@@ -92,6 +94,16 @@ def page() -> None:
     with bar:
         _draw_bar(catalog, spec, shown, stale)
     _draw_others(store, catalog, owner, run)
+
+
+def _read_cost(store: Store, run: str | None, owner: str | None) -> tuple[RunSpec, float] | None:
+    """Return the spec of the run that is shown and the seconds it took; None where it has no result."""
+    try:
+        job = store.job(run, owner) if run is not None else None
+        result = shared.read_result(store, job, owner) if job is not None else None
+        return None if job is None or result is None else (RunSpec.from_json(job.spec), result.seconds)
+    except BadInput:
+        return None
 
 
 def _can_run(catalog: Mapping[str, Any], spec: RunSpec) -> bool:
@@ -180,7 +192,7 @@ def _draw(
         with st.container(horizontal=True, horizontal_alignment="right", key="context", width="content"):
             _choose_second(link, there, second)
             _draw_context(shown, link, catalog)
-    with st.container(key=f"run-state-{shown.job.state}"):
+    with st.container(key=f"run-state-{shown.job.state}"), st.container(key=f"verdict-of-{shown.job.id}"):
         panel.draw_heading(shown, stale)
     replicate = min(link.replicate, shown.result.n - 1) if shown.result is not None else 0
     begins = stage.begins(shown)

@@ -8,10 +8,12 @@ from typing import Any
 import streamlit as st
 
 from app.frame import links
+from app.run import listing
 from app.session import lab_address, recorded, visitor
 from app.session.jobs import BUNDLED, ask_comparison, bundle_url, cancel_job
 from app.session.store import get_store
-from app.views.runs.list import choose_none, drop_question
+from app.views.runs.table import CHOSEN, choose_none, drop_question, reset_ticks
+from app.words import runs as words
 from app.words.text import escape, format_count
 from engine.errors import BadInput, LabError, UnknownName
 from engine.spec import RunSpec
@@ -19,8 +21,12 @@ from engine.spec.comparison import CompareSpec
 from engine.spec.run import upload_id
 from engine.store import PRIORITY_INTERACTIVE, Job, Store
 from engine.store.library import Row
+from engine.store.sweeps import Sweep
+from engine.sweep import SweepSpec
 
 NOT_DONE = ("failed", "cancelled", "interrupted")
+MOST_SAID = 3
+"""Ticked runs whose settings are said."""
 
 
 def draw_bar(
@@ -31,55 +37,82 @@ def draw_bar(
     known: Mapping[str, str],
     catalog: Mapping[str, Any],
 ) -> None:
-    """Draw the actions on the chosen rows, whichever page of the list they are on."""
+    """Draw the actions on the ticked rows, whichever page of the list they are on."""
     if not chosen:
         return
     answers = store.read_results(chosen, owner, fields=False)
-    sweeps = {row.id for row in rows if row.sweep is not None}
+    sweeps = {row.id: row.sweep for row in rows if row.sweep is not None}
     if not {*answers, *sweeps} >= set(chosen):  # some are on another page of the list
-        sweeps |= {one.id for one in store.sweeps(1000)}
+        sweeps |= {one.id: one for one in store.sweeps(1000)}
     there = [id for id in chosen if id in answers or id in sweeps]
     if there != chosen:  # deleted in another tab, or forgotten
-        st.session_state["runs.chosen"] = there
+        st.session_state[CHOSEN] = there
     jobs = [answers[id][0] for id in there if id in answers]
     if not there:
         return
-    marks = store.bookmarks(owner)
     with st.container(key="runs-bar"):
         here = sum(row.id in there for row in rows)
-        far = f", {len(there) - here} of them not on this page" if here < len(there) else ""
+        far = words.FAR.format(count=len(there) - here) if here < len(there) else ""
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.markdown(f"**{format_count(len(there), 'row')} chosen**{far}")
-            _draw_links(jobs, len(there), catalog)
-            pinned = all(id in marks and marks[id].pinned for id in there)
-            sign = ":material/keep_off:" if pinned else ":material/keep:"
-            st.button("Unpin" if pinned else "Pin", key="runs.pin", icon=sign, on_click=_set_pin, args=(there, not pinned))
-            if len(there) == 1:
-                _draw_name(there[0], marks[there[0]].name if there[0] in marks else "")
-            ended = [job for job in jobs if job.state in NOT_DONE]
-            if ended:
-                st.button("Run again", key="runs.again", icon=":material/replay:", on_click=_submit_again, args=(ended,))
-            active = [job.id for job in jobs if job.active]
-            if active:
-                st.button("Cancel", key="runs.stop", icon=":material/stop:", on_click=_cancel_jobs, args=(active,))
-            _draw_export(jobs, len(there))
-            st.button("Delete …", key="runs.delete", icon=":material/delete:", on_click=_ask_deletion, args=(there,))
-            st.button("Choose none", key="runs.none", icon=":material/deselect:", on_click=choose_none)
+            st.markdown(f"{words.TICKED.format(rows=format_count(len(there), 'row'))}{far}")
+            _draw_links(jobs, [sweeps[id] for id in there if id in sweeps], catalog)
+            if not visitor.is_demo():
+                _draw_actions(store, owner, there, jobs)
+            st.button(words.NONE, key="runs.none", icon=":material/deselect:", on_click=choose_none)
+        if len(jobs) == len(there) <= MOST_SAID:
+            st.caption("  \n".join(listing.describe_job(job, known, catalog) for job in jobs))
         if st.session_state.get("runs.asking") == there:
             _draw_question(store, owner, there, len(jobs) < len(there) or any(job.owner is None for job in jobs))
 
 
-def _draw_links(jobs: Sequence[Job], count: int, catalog: Mapping[str, Any]) -> None:
-    """Draw links to other pages with the chosen runs."""
+def _draw_actions(store: Store, owner: str | None, there: list[str], jobs: Sequence[Job]) -> None:
+    """Draw what changes the ticked rows."""
+    marks = store.bookmarks(owner)
+    pinned = all(id in marks and marks[id].pinned for id in there)
+    sign = ":material/keep_off:" if pinned else ":material/keep:"
+    st.button(words.UNPIN if pinned else words.PIN, key="runs.pin", icon=sign, on_click=_set_pin, args=(there, not pinned))
+    if len(there) == 1:
+        _draw_name(there[0], marks[there[0]].name if there[0] in marks else "")
+    ended = [job for job in jobs if job.state in NOT_DONE]
+    if ended:
+        st.button(words.AGAIN, key="runs.again", icon=":material/replay:", on_click=_submit_again, args=(ended,))
+    active = [job.id for job in jobs if job.active]
+    if active:
+        st.button(words.CANCEL, key="runs.stop", icon=":material/stop:", on_click=_cancel_jobs, args=(active,))
+    _draw_export(jobs, len(there))
+    st.button(words.DELETE, key="runs.delete", icon=":material/delete:", on_click=_ask_deletion, args=(there,))
+
+
+def _draw_links(jobs: Sequence[Job], sweeps: Sequence[Sweep], catalog: Mapping[str, Any]) -> None:
+    """Draw links to other pages with the ticked rows."""
     done = [job for job in jobs if job.kind == "run" and job.state == "done"]
+    count = len(jobs) + len(sweeps)
     if len(done) == count == 2:
-        links.draw_link("compare", "Put side by side", ":material/compare:", view="pair", run=done[0].id, beside=done[1].id)
-    if count != 1 or not jobs or jobs[0].kind != "run":
+        links.draw_link("compare", words.COMPARE, ":material/compare:", view="pair", run=done[0].id, beside=done[1].id)
+    if count != 1:
         return
+    if sweeps:
+        _open_sweep(sweeps[0])
+        return
+    (job,) = jobs
+    if job.kind == "compare":
+        links.draw_link("data", words.OPEN, ":material/table_view:", compare=job.id)
+    elif job.kind == "embed":
+        links.draw_link("deep", words.OPEN, ":material/scatter_plot:", run=job.fingerprint)
+    else:
+        links.draw_link("lab", words.OPEN, ":material/science:", run=job.id)
     if done:
-        links.draw_link("deep", "Deep", ":material/scatter_plot:", run=done[0].id)
-    if query := write_change(jobs[0], catalog):
-        links.draw_link("lab", "Change and run", ":material/tune:", **query)
+        links.draw_link("deep", words.DEEP, ":material/scatter_plot:", run=done[0].id)
+    if job.kind == "run" and not visitor.is_demo() and (query := write_change(job, catalog)):
+        links.draw_link("lab", words.CHANGE, ":material/tune:", **query)
+
+
+def _open_sweep(sweep: Sweep) -> None:
+    try:
+        query = SweepSpec.from_json(sweep.spec).to_query()
+    except BadInput:
+        return
+    links.draw_link("compare", words.OPEN, ":material/leaderboard:", **query)
 
 
 def write_change(job: Job, catalog: Mapping[str, Any]) -> dict[str, str]:
@@ -98,11 +131,11 @@ def write_change(job: Job, catalog: Mapping[str, Any]) -> dict[str, str]:
 
 def _draw_name(id: str, now: str) -> None:
     """Draw the field for the name of the chosen row."""
-    with st.popover("Name", icon=":material/label:", key="runs-naming"):
+    with st.popover(words.NAME, icon=":material/label:", key="runs-naming"):
         key = f"mine.runs.name.{id}"  # the key of a private run's name is deleted with its table
         st.session_state.setdefault(key, now)
-        st.text_input("Name", key=key, on_change=_set_name, args=(id, key), placeholder="what you call it")
-        st.caption("Press Enter. Only this browser shows it; leave it empty to take it away.")
+        st.text_input(words.NAME, key=key, on_change=_set_name, args=(id, key), placeholder=words.NAME_PLACE)
+        st.caption(words.NAME_HELP)
 
 
 def _draw_export(jobs: Sequence[Job], count: int) -> None:
@@ -110,11 +143,11 @@ def _draw_export(jobs: Sequence[Job], count: int) -> None:
     ids = [job.id for job in jobs if job.state == "done" and job.kind == "run" and job.owner is None]
     if ids and len(ids) == count <= BUNDLED:
         st.link_button(
-            "Export",
+            words.EXPORT,
             bundle_url(ids),
             key="runs.export",
             icon=":material/download:",
-            help="One zip with results, films and maps, as the product's own examples are.",
+            help=words.EXPORT_HELP,
         )
 
 
@@ -163,34 +196,33 @@ def _draw_question(store: Store, owner: str | None, ids: list[str], public: bool
     held = store.count_contents(ids, owner)
     with st.container(key="runs-confirm"):
         if kept:
-            st.info(
-                f"{format_count(len(kept), 'run')} that come with this product stay: its first page shows them.",
-                icon=":material/verified:",
-            )
+            st.info(words.STAYS.format(runs=format_count(len(kept), "run")), icon=":material/verified:")
         if not ids:
             return
-        lines = [f"{held.jobs} of the runs, comparisons and maps" if held.jobs > 1 else "what is chosen" if held.jobs else ""]
-        lines += [f"{format_count(held.maps, 'map')} drawn of them" if held.maps else ""]
-        lines += [f"{format_count(held.sweeps, 'sweep')} from the list, whose runs stay" if held.sweeps else ""]
+        lines = [words.WHAT_JOBS.format(count=held.jobs) if held.jobs > 1 else words.WHAT_ONE if held.jobs else ""]
+        lines += [words.WHAT_MAPS.format(maps=format_count(held.maps, "map")) if held.maps else ""]
+        lines += [words.WHAT_SWEEPS.format(sweeps=format_count(held.sweeps, "sweep")) if held.sweeps else ""]
+        lines += [words.WHAT_SIZE.format(size=f"{held.size / 1e6:,.1f}") if held.jobs else ""]
         what = ", ".join(line for line in lines if line)
-        size = f" ({held.size / 1e6:,.1f} MB)" if held.jobs else ""
-        goes = (
-            " Results, films and names go; a link to one of them opens nothing any more. What is still running is stopped. There is no "
-            "way back, but the same settings give the same numbers again."
-        )
-        st.warning(
-            f"**Delete {what}{size}{', for everybody' if public else ''}?**{goes if held.jobs else ''}",
-            icon=":material/delete_forever:",
-        )
+        asked = words.QUESTION.format(what=what, whose=words.EVERYBODY if public else "")
+        st.warning(f"{asked} {words.QUESTION_MORE if held.jobs else ''}", icon=":material/delete_forever:")
         with st.container(horizontal=True):
-            st.button("Delete", key="runs.sure", type="primary", icon=":material/delete:", on_click=_delete_chosen, args=(ids,))
-            st.button("Keep", key="runs.keep", on_click=drop_question)
+            st.button(
+                words.DELETE_SURE,
+                key="runs.sure",
+                type="primary",
+                icon=":material/delete:",
+                on_click=_delete_chosen,
+                args=(ids,),
+            )
+            st.button(words.KEEP, key="runs.keep", on_click=drop_question)
 
 
 def _delete_chosen(ids: Sequence[str]) -> None:
     with _Reported():
         get_store().delete_many(ids, visitor.read_owner())
-        st.session_state["runs.chosen"] = [id for id in st.session_state["runs.chosen"] if id not in ids]
+        st.session_state[CHOSEN] = [id for id in st.session_state[CHOSEN] if id not in ids]
+        reset_ticks()
     drop_question()
 
 
@@ -202,11 +234,7 @@ class _Reported:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
         if isinstance(error, LabError):
-            st.session_state["runs.trouble"] = (
-                "One of these is gone: it was deleted, or its table forgotten."
-                if isinstance(error, UnknownName)
-                else str(error)
-            )
+            st.session_state["runs.trouble"] = words.GONE if isinstance(error, UnknownName) else str(error)
             return True
         return False
 

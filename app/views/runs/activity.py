@@ -8,9 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from app.run import listing, panel
+from app.run import listing
 from app.session import jobs, visitor
 from app.session.store import get_store
+from app.words import runs as words
 from app.words.text import escape, format_count, format_duration
 from engine.errors import LabError
 from engine.store import KINDS, PRIORITY_INTERACTIVE, Job, Store
@@ -18,9 +19,9 @@ from engine.store.uploads import Upload
 
 LOOK = 2.0
 """Seconds between two reads while something waits or runs; three times that otherwise."""
-SHOWN = 5
+SHOWN = 3
 """Waiting jobs that are listed one by one."""
-RUNNING = 6
+RUNNING = 4
 """Running jobs that are listed one by one."""
 PATIENCE = 6.0
 """Seconds between two redraws of the list at least, while runs come and end."""
@@ -54,24 +55,21 @@ def _draw_activity(catalog: Mapping[str, Any], known: Mapping[str, str], state: 
     if changed and not leave and time.time() - since > PATIENCE:
         st.rerun()
     if not queue["running"] and not queue["queued"]:
-        st.caption(":material/bedtime: Nothing runs and nothing waits.")
         return
     alive = store.engines()
     with st.container(border=True, key="runs-going", gap="small"):
         others = queue["running"] - len(running)
         if queue["running"]:
-            st.markdown(
-                f"**Running: {queue['running']}**" + (f", {others} of them of other people's tables" if others > 0 else "")
-            )
+            more = words.RUNNING_OTHERS.format(others=others) if others > 0 else ""
+            st.markdown(f"{words.RUNNING.format(count=queue['running'])}{more}")
         for job in running[:RUNNING]:
             _draw_running(job, known, catalog)
         if len(running) > RUNNING:
-            st.caption(f"and {len(running) - RUNNING} more")
+            st.caption(words.MORE.format(count=len(running) - RUNNING))
         if queue["queued"]:
             _draw_waiting(store, queue["queued"], waiting, known, catalog, sum(engine.slots for engine in alive))
-        panel.warn_no_engine(store)
         if changed and leave:
-            st.button("Runs came or ended: update the list", key="runs.update", icon=":material/refresh:", on_click=_do_nothing)
+            st.button(words.UPDATE, key="runs.update", icon=":material/refresh:", on_click=_do_nothing)
 
 
 def _do_nothing() -> None:
@@ -81,15 +79,16 @@ def _do_nothing() -> None:
 def _draw_running(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any]) -> None:
     share = min(1.0, job.done / job.total) if job.total else 0.0
     spent = max(0.0, time.time() - (job.started or time.time()))
-    left = f", at most {format_duration(spent * (1 - share) / share)} left" if share > 0.05 and spent > 1 else ""
+    left = ""
+    if share > 0.05 and spent > 1:
+        left = words.PROGRESS_LEFT.format(left=format_duration(spent * (1 - share) / share))
+    what = listing.describe_job(job, known, catalog)
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.container(width="stretch"):
-            st.progress(
-                share,
-                text=f"{listing.describe_job(job, known, catalog)} · {100 * share:.0f}%, {format_duration(spent)} so far{left}",
-            )
+            text = words.PROGRESS.format(what=what, share=f"{100 * share:.0f}", spent=format_duration(spent))
+            st.progress(share, text=f"{text}{left}")
         if not visitor.is_demo():
-            st.button("Cancel", key=f"runs.cancel.{job.id}", icon=":material/stop:", on_click=_cancel_job, args=(job.id,))
+            st.button(words.CANCEL, key=f"runs.cancel.{job.id}", icon=":material/stop:", on_click=_cancel_job, args=(job.id,))
 
 
 def _draw_waiting(
@@ -104,22 +103,19 @@ def _draw_waiting(
     pace = store.median_seconds()
     expected = ""
     if pace is not None and slots:
-        expected = (
-            f" · about {format_duration(pace * total / slots)} for all of it, at the pace of the latest runs "
-            f"({format_duration(pace)} each, {format_count(slots, 'slot')})"
-        )
-    st.markdown(f"**Waiting: {total:,}**{expected}")
+        whole, each = format_duration(pace * total / slots), format_duration(pace)
+        expected = words.PACE.format(all=whole, each=each, slots=format_count(slots, "slot"))
+    st.markdown(f"{words.WAITING.format(count=f'{total:,}')}{expected}")
     lines, now = [], time.time()
     for before, job in waiting:
-        kind = "" if job.priority == PRIORITY_INTERACTIVE else ", after what people wait for"
+        later = "" if job.priority == PRIORITY_INTERACTIVE else words.LATER
         age = listing.format_age(now - job.created, job.created)
-        lines.append(f"{before + 1}. {listing.describe_job(job, known, catalog)} · asked for {age}{kind}")
+        what = listing.describe_job(job, known, catalog)
+        lines.append(f"{words.ASKED.format(place=before + 1, what=what, age=age)}{later}")
     if lines:
         st.markdown("\n".join(lines))
     if total > len(lines):
-        st.caption(
-            f"and {total - len(lines):,} more further back, or of other people's tables; those that are yours to see are in the list below."
-        )
+        st.caption(words.MORE_WAITING.format(count=f"{total - len(lines):,}"))
 
 
 def _cancel_job(id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,24 +12,21 @@ import streamlit as st
 from app.frame.address import Address
 from app.run import listing
 from app.session import visitor
+from app.words import runs as words
 from app.words.text import escape
 from engine.store import STATES, Store
-from engine.store.library import MAX_WORDS, Row
+from engine.store.library import MAX_WORDS, Meant, Row
 
-PAGE = 25
+PAGE = 100
 """Rows at a time."""
 EVERY = "all"
 LONGEST = 200
 """Characters of the words that are looked for."""
 SORTS = {
-    "new": ("Newest first", "created", True),
-    "old": ("Oldest first", "created", False),
-    "name": ("Name", "name", False),
-    "dataset": ("Dataset", "dataset", False),
-    "method": ("Method", "method", False),
-    "state": ("State", "state", False),
-    "long": ("Longest first", "seconds", True),
-}
+    "new": ("created", True), "old": ("created", False), "name": ("name", False), "dataset": ("dataset", False),
+    "method": ("method", False), "state": ("state", False), "long": ("seconds", True),
+}  # fmt: skip
+"""Word of the address -> (what the store sorts by, whether the largest comes first)."""
 USUAL: dict[str, Any] = {
     "text": "",
     "kind": EVERY,
@@ -40,6 +38,10 @@ USUAL: dict[str, Any] = {
     "page": 1,
 }
 """Word of the address -> its value where the address lacks it. The filters' keys (`_key`) end in these words."""
+_KIND_WORDS = {"sweep": words.SWEEP, "compare": words.COMPARISON.lower(), "embed": words.MAP.lower()}
+_FULL = 3
+"""Letters of a word at least that stands for a state, a kind or a control."""
+_RATIO, _SCORE = re.compile(r"(\d+(?:\.\d+)?):1?"), re.compile(r"0?\.(\d{1,3})")
 ADDRESS = Address("runs", {word: str(usual) for word, usual in USUAL.items()}, private={"text"})
 
 
@@ -76,7 +78,7 @@ def read_filters(datasets: Sequence[str], methods: Sequence[str], quiet: bool) -
                 state[f"runs.{word}"] = EVERY
         state.setdefault(_key("text"), "")  # an empty value also empties the field in the browser
         return
-    allowed = {"kind": listing.KINDS, "state": STATES, "dataset": datasets, "method": methods, "sort": SORTS}
+    allowed = {"kind": words.KINDS, "state": STATES, "dataset": datasets, "method": methods, "sort": SORTS}
     wrong = [word for word in query if word not in USUAL]
     for word, usual in USUAL.items():
         value: Any = query.get(word, kept if word == "text" else usual)
@@ -104,35 +106,39 @@ def write_filters(query: RunsQuery, quiet: bool) -> None:
 def draw_filters(datasets: Mapping[str, str], methods: Mapping[str, str]) -> RunsQuery:
     """Draw the row of filters; return what is looked for."""
     state = st.session_state
-    if wrong := state.get("runs.wrong"):
-        names = ", ".join(escape(word, 30) for word in wrong)
-        st.warning(
-            f"Not all of this link could be followed: {names}. Everything there is is shown instead.",
-            icon=":material/link_off:",
-        )
 
-    def choose(label: str, word: str, every: str, named: Mapping[str, str], width: int) -> None:
+    def choose(label: str, word: str, every: str, named: Mapping[str, str]) -> None:
         names = {EVERY: every} | dict(named)
-        st.selectbox(label, list(names), format_func=names.__getitem__, key=f"runs.{word}", on_change=_start_over, width=width)
+        st.selectbox(label, list(names), format_func=names.__getitem__, key=f"runs.{word}", on_change=_start_over)
 
-    with st.container(horizontal=True, vertical_alignment="bottom", key="runs-filters"):
+    with st.container(horizontal=True, vertical_alignment="center", width="content", key="runs-filters"):
         st.text_input(
-            "Find",
+            words.FIND,
             key=_key("text"),
             max_chars=LONGEST,
             on_change=_start_over,
-            placeholder="words, or a run's id",
-            width=240,
-            help=f"Words, {MAX_WORDS} at most, that must all be found in the name, dataset, method, id, or the reason why it failed.",
+            placeholder=words.FIND_PLACE,
+            label_visibility="collapsed",
+            width=300,
+            help=words.FIND_HELP.format(most=MAX_WORDS),
         )
-        choose("What", "kind", "everything", listing.KINDS, 150)
-        choose("State", "state", "any state", {s: text.split(": ")[1] for s, text in listing.STATES.items()}, 150)
-        choose("Dataset", "dataset", "any dataset", datasets, 210)
-        choose("Method", "method", "any method", methods, 210)
-        sorts = {word: text for word, (text, _, _) in SORTS.items()}
-        st.selectbox("Sort by", list(sorts), format_func=sorts.__getitem__, key="runs.sort", on_change=_start_over, width=160)
-        st.checkbox("Pinned only", key="runs.pinned", on_change=_start_over)
+        st.checkbox(words.PINNED, key="runs.pinned", on_change=_start_over)
+        with st.popover(words.FILTER, icon=":material/filter_list:", key="runs-more"):
+            choose(words.WHAT, "kind", words.EVERYTHING, words.KINDS)
+            choose(words.STATE, "state", words.ANY_STATE, words.STATES)
+            choose(words.DATASET, "dataset", words.ANY_DATASET, datasets)
+            choose(words.METHOD, "method", words.ANY_METHOD, methods)
+            st.selectbox(
+                words.SORT, list(words.SORTS), format_func=words.SORTS.__getitem__, key="runs.sort", on_change=_start_over
+            )
     return RunsQuery(**{word: state[_key(word)] for word in USUAL})
+
+
+def warn_unknown() -> None:
+    """Draw which words of the address are unknown."""
+    if wrong := st.session_state.get("runs.wrong"):
+        names = ", ".join(escape(word, 30) for word in wrong)
+        st.warning(words.UNKNOWN_LINK.format(words=names), icon=":material/link_off:")
 
 
 def _start_over() -> None:
@@ -149,7 +155,7 @@ def _reset_filters() -> None:
 
 def offer_everything() -> None:
     """Draw the button that resets all filters."""
-    st.button("Show everything", key="runs.everything", icon=":material/filter_alt_off:", on_click=_reset_filters)
+    st.button(words.RESET, key="runs.everything", icon=":material/filter_alt_off:", on_click=_reset_filters)
 
 
 def turn_page(query: RunsQuery, to: int) -> RunsQuery:
@@ -158,22 +164,49 @@ def turn_page(query: RunsQuery, to: int) -> RunsQuery:
     return RunsQuery(**vars(query) | {"page": to})
 
 
-def search_runs(store: Store, owner: str | None, query: RunsQuery, known: Mapping[str, str]) -> tuple[list[Row], int]:
+def search_runs(
+    store: Store, owner: str | None, query: RunsQuery, known: Mapping[str, str], catalog: Mapping[str, Any]
+) -> tuple[list[Row], int]:
     """Return the rows of a page of the list, and how many rows match in all. known: name -> title, which is searched too."""
-    _, key, descending = SORTS[query.sort]
+    key, descending = SORTS[query.sort]
+    asked = [word.rstrip(",;:") or word for word in query.text.split()]
     return store.search(
         owner,
-        query.text,
+        " ".join(asked),
         None if query.dataset == EVERY else query.dataset,
         None if query.method == EVERY else query.method,
         () if query.state == EVERY else (query.state,),
-        tuple(listing.KINDS) if query.kind == EVERY else (query.kind,),
+        tuple(words.KINDS) if query.kind == EVERY else (query.kind,),
         key,
         descending,
         (query.page - 1) * PAGE,
         PAGE,
         pinned=query.pinned,
         known=known,
+        meant={word: find_meaning(word, catalog) for word in asked},
+    )
+
+
+def find_meaning(word: str, catalog: Mapping[str, Any]) -> Meant:
+    """Return which rows show a word in other cells than those of names: state, kind, ratio, score, control."""
+    low = word.casefold()
+    ratio = _RATIO.fullmatch(low)
+    score = _SCORE.fullmatch(low)
+    mean = None
+    if score is not None:
+        digits = len(score[1])
+        first = int(score[1]) / 10**digits - 0.0005
+        mean = (first, first + 10.0**-digits)
+    if len(low) < _FULL:
+        return Meant(ratio=float(ratio[1]) if ratio is not None else None, mean=mean)
+    return Meant(
+        states=tuple(state for state, title in words.STATES.items() if low in title),
+        kinds=tuple(kind for kind, title in _KIND_WORDS.items() if low in title),
+        ratio=float(ratio[1]) if ratio is not None else None,
+        profile="native" if low in words.NATURAL else "",
+        mean=mean,
+        own=low in words.YOURS,
+        controls=tuple((method, params) for method, title, params in listing.list_controls(catalog) if low in title),
     )
 
 

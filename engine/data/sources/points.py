@@ -82,7 +82,7 @@ class Rings(Points):
 
     name = "rings"
     title = "Rings"
-    summary = "Concentric rings of alternating class: whoever separates them must close a boundary around the inner ones."
+    summary = "Concentric rings of alternating class: the boundary must close around the inner ones."
     noise: float = param(0.35, low=0.0, high=1.0, what_if=True, help="standard deviation across a ring; rings lie 1 apart")
     rings: int = param(2, low=2, high=6, help="number of rings")
 

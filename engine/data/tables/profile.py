@@ -209,7 +209,7 @@ def _describe_precision(rows: int) -> dict[str, Any]:
         "rows": rows,
         "half_width": half,
         "formula": f"1.96 · sqrt(0.8 · 0.2 / {rows}), half of the 95% interval of a recall of 0.8 on {count_of(rows, 'row')}",
-        "text": f"{count_of(rows, 'minority row')}: expect intervals of about ±{shown}.",
+        "text": f"{count_of(rows, 'minority row')}: differences below {shown} cannot be shown.",
     }
 
 

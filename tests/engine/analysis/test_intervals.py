@@ -11,7 +11,7 @@ from scipy import stats
 from engine.analysis.metrics import scores
 from engine.stats import intervals
 from engine.stats.bootstrap import add_prior_rows, bayesian_weights, bootstrap_weights
-from engine.stats.intervals import corrected_t, difference_interval, draw_interval, percentile_interval
+from engine.stats.intervals import corrected_t, difference_interval, draw_interval, find_open_end, percentile_interval
 
 
 def test_corrected_t_by_hand():
@@ -149,6 +149,12 @@ def test_an_end_equals_the_value_only_where_that_is_the_bound(value, draws, boun
         assert got.kind == intervals.BAYESIAN and bounds[0] <= got.low <= value <= got.high <= bounds[1]
         assert got.low < value or value == bounds[0]
         assert got.high > value or value == bounds[1]
+
+
+def test_an_end_at_the_bound_is_open_where_it_is_the_value():
+    assert find_open_end(1.0, 0.4, 1.0, (0, 1)) == 1 and find_open_end(0.0, 0.0, 0.3, (0, 1)) == -1
+    for ends in ((0.5, 0.4, 1.0), (0.9, 0.4, 0.9), (0.5, 0.5, 0.5), (1.0, 1.0, 1.0), (1.0, math.nan, math.nan)):
+        assert find_open_end(*ends, (0, 1)) == 0
 
 
 def test_three_positive_rows_ranked_first_have_a_low_end_below_the_value():

@@ -88,10 +88,10 @@ def test_classes_that_differ_in_capital_letters_are_said():
 def test_the_precision_is_computed():
     assert half_width(12) == pytest.approx(1.96 * math.sqrt(0.8 * 0.2 / 12)) == pytest.approx(0.2263, abs=1e-4)
     found = profile_table(sheet(x=noise(112), answer=classes(no=100, yes=12)))["precision"]
-    assert found["text"] == "12 minority rows: expect intervals of about ±0.2."
+    assert found["text"] == "12 minority rows: differences below 0.2 cannot be shown."
     assert found["rows"] == 12 and found["half_width"] == half_width(12) and "0.8 · 0.2 / 12" in found["formula"]
     many = profile_table(sheet(x=noise(800), answer=classes(no=400, yes=400)))["precision"]
-    assert many["text"] == "400 minority rows: expect intervals of about ±0.039."
+    assert many["text"] == "400 minority rows: differences below 0.039 cannot be shown."
 
 
 @pytest.mark.parametrize("n", [12, 30, 200])
@@ -113,7 +113,7 @@ def test_few_rows_are_refused_or_warned_of(minority, level):
         ]
     elif level == "warning":
         (text,) = said(found, "warning")
-        assert text.startswith(f"{minority} minority rows: expect intervals of about ±")
+        assert text.startswith(f"{minority} minority rows: differences below ")
         assert f"{found['folds']} folds are proposed instead of 5" in text and found["folds"] < FOLDS
     else:
         assert found["folds"] == FOLDS
