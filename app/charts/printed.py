@@ -54,10 +54,10 @@ def _draw_claim(claim: Claim, printed: str, here: str) -> str:
         known.append(Interval(claim.printed, math.nan, math.nan, 1, ""))
     scale = marks.span_differences(known)
     word = {True: " holds", False: " fails", None: ""}[claim.better]
-    lane = [f'<span class="rail" style="top:{y}px"></span>' for y in (PRINTED_Y, HERE_Y)]
-    lane.append(marks.draw_zero(scale, "20"))
-    lane.append(f'<span class="side" style="top:{PRINTED_Y - 2}px">{text(printed)}</span>')
-    lane.append(f'<span class="side" style="top:{HERE_Y - 2}px">{text(here)}</span>')
+    lane = [marks.draw_zero(scale, "20")]
+    for y, name in ((PRINTED_Y, printed), (HERE_Y, here)):
+        if name == here or claim.printed is not None:
+            lane.append(f'<span class="rail" style="top:{y}px"></span><span class="side" style="top:{y - 2}px">{text(name)}</span>')
     if claim.printed is not None:
         lane.append(marks.draw_printed(scale, claim.printed, PRINTED_Y))
     if claim.interval is not None:

@@ -136,7 +136,7 @@ def test_enter_in_a_picker_adds_the_marked_entry_only(chromium, shop, until):
     until(lambda: page.get_by_role("option").count() > 1, 10, "entries that fit")
     until(lambda: page.evaluate("document.activeElement.getAttribute('aria-activedescendant')"), 10, "a marked entry")
     page.keyboard.press("Enter")
-    until(lambda: page.locator(".st-key-plan-datasets span[title]").count() == len(before) + 1, 10, "one entry more")
+    until(lambda: page.locator(".st-key-plan-datasets span[title]").count() == len(before) + 1, 30, "one entry more")
     me.settle()
     assert page.locator(".st-key-plan-datasets span[title]").count() == len(before) + 1
     me.leave()
