@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.charts import palette
 from app.frame import headline
 from app.views.data import upload
 from app.words import data as words
@@ -20,6 +21,7 @@ from engine.text import one_line
 KEY = "data.step"
 _REFUSED = "data.refused"
 _CHECK = "✓"
+_SOFT = "light-dark({}, {})".format(*palette.SOFT_INK)
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ def _write_style(names: list[str], closed: Mapping[str, str]) -> str:
     rules = []
     for name, why in closed.items():
         button = f".st-key-data-step button:nth-of-type({names.index(name) + 1})"
-        rules.append(f"{button} {{ opacity: .55; cursor: not-allowed; position: relative; }}")
+        rules.append(f"{button} {{ cursor: not-allowed; position: relative; border-style: dashed; }}")
+        rules.append(f"{button} p {{ color: {_SOFT}; }}")
         rules.append(f'{button}:is(:hover, :focus-visible)::after {{ content: "{why}"; }}')
     return f"<style>{' '.join(rules)}</style>"
