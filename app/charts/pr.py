@@ -78,7 +78,7 @@ def figure(curves: Sequence[Curve], prevalence: float) -> go.Figure:
             y=prevalence,
             line={"color": NEUTRAL, "width": 1, "dash": "dot"},
             annotation={
-                "text": f"random ranking {prevalence:.3g}",
+                "text": f"chance {prevalence:.3g}",
                 "font": {"size": 12, "color": SOFT_INK[0]},
                 "xanchor": "left",
                 "yanchor": "bottom" if prevalence < 0.9 else "top",
@@ -101,5 +101,5 @@ def table(curves: Sequence[Curve], recalls: Sequence[float] = (0.1, 0.25, 0.5, 0
 def alt(curves: Sequence[Curve], prevalence: float) -> str:
     """What the picture says, for someone who cannot see it."""
     parts = "; ".join(f"{c.label} average precision {c.mean:.2f}{bracket(c.low, c.high)}" for c in curves)
-    chance = f" A random ranking scores {prevalence:.3g}." if np.isfinite(prevalence) else ""
+    chance = f" Chance is {prevalence:.3g}." if np.isfinite(prevalence) else ""
     return f"Precision-recall curves on the test rows. {parts}.{chance}"

@@ -64,8 +64,9 @@ def encode_map(
     """One message to the map.
 
     run: names what is drawn; the map forgets all it holds when it changes. scene: the arrays of `engine.analysis.sample`, with near
-    [n, k], the nearest real rows of each point, -1 for none; None where the map has it. first: the way to begin with. empty: what the
-    map says while there is no way. colours: a light and a dark one a class. words: `app.words`, the map's texts by name.
+    [n, k], the nearest real rows of each point, -1 for none; None where the map has it. first: the way to begin with, and to go to
+    where it changes. empty: what the map says while there is no way. colours: a light and a dark one a class. words: `app.words`, the
+    map's texts by name.
 
     Bytes: u32 length of the head | head, JSON filled up with spaces to 4 | zlib of the arrays, each filled up to 4 bytes.
     """
@@ -133,22 +134,34 @@ def decode_map(payload: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def mount_map(
-    payload: bytes, *, key: str, on_need: Callable[[], object] | None = None, on_ask: Callable[[str], object] | None = None
+    payload: bytes,
+    *,
+    key: str,
+    on_need: Callable[[], object] | None = None,
+    on_ask: Callable[[str], object] | None = None,
+    on_show: Callable[[str], object] | None = None,
 ) -> None:
     """Mount the map, or hand the mounted one its next message. One `key` is one map: it keeps what it was sent.
 
     on_need() is called before the script or fragment reruns where the browser lacks the scene; on_ask(name) where a person asks for a
-    way that nobody has asked for.
+    way that nobody has asked for; on_show(name) where a person has changed the way.
     """
 
     def send_scene() -> None:
         if on_need is not None and st.session_state[key].get("need") is not None:
             on_need()
 
-    def ask() -> None:
-        name = st.session_state[key].get("ask")
-        if on_ask is not None and isinstance(name, str):
-            on_ask(name)
+    def tell(word: str, answer: Callable[[str], object] | None) -> None:
+        name = st.session_state[key].get(word)
+        if answer is not None and isinstance(name, str):
+            answer(name)
 
     mount = register_component("map", ASSETS)
-    mount(key=key, data=payload, height="content", on_need_change=send_scene, on_ask_change=ask)
+    mount(
+        key=key,
+        data=payload,
+        height="content",
+        on_need_change=send_scene,
+        on_ask_change=lambda: tell("ask", on_ask),
+        on_show_change=lambda: tell("show", on_show),
+    )

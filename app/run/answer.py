@@ -1,4 +1,4 @@
-"""A finished run in sentences, and how it was made."""
+"""The finished runs of a family for pictures per class, and how a run was made."""
 
 from __future__ import annotations
 
@@ -7,30 +7,12 @@ import streamlit as st
 from app.parts.elements import draw_fold
 from app.run import gaps
 from app.run.shown import Shown
-from app.words.sentence import write_story
 from app.words.text import escape, format_duration
-from engine.spec.result import DEFAULT_METRIC
-
-CARDS = (DEFAULT_METRIC, "balanced_accuracy", "g_mean", "f1")
-PARTS = {"train": "training", "validation": "validation", "test": "test", "withheld": "withheld"}
 
 
 def list_entries(shown: Shown) -> list[gaps.Entry]:
     """Return the finished runs of a family for the pictures per class, the run itself first."""
     return [gaps.Entry(m.key, m.label, r) for m, r in shown.there]
-
-
-def draw_sentences(shown: Shown) -> None:
-    """Draw what is shown and what was measured, in sentences."""
-    story = write_story(shown.members, shown.results, native=shown.native, why=shown.why)
-    title = escape(shown.entry["title"] if shown.entry is not None else shown.main.spec.dataset)
-    with st.container(key="headline", gap=None):
-        st.markdown(f"**{title}.** {story.headline}")
-    with st.container(key="findings", gap=None):
-        st.markdown(" ".join(story.findings))
-        st.caption(story.fine)
-        for note in shown.result.notes if shown.result is not None else ():
-            st.caption(f":material/info: {escape(note, 300)}")
 
 
 def draw_provenance(shown: Shown) -> None:

@@ -46,7 +46,7 @@ def test_pr_draws_means_bands_and_the_prevalence() -> None:
     np.testing.assert_allclose([np.max(bands[0]["y"]), np.min(bands[0]["y"])], [0.595, 0.405], atol=1e-6)
     layout = fig.to_dict()["layout"]
     assert layout["shapes"][0]["y0"] == 0.05
-    assert any("random ranking 0.05" in a["text"] for a in layout["annotations"])
+    assert any("chance 0.05" in a["text"] for a in layout["annotations"])
     assert len({(t["line"]["color"], t["line"]["dash"]) for t in lines}) == 3
 
 

@@ -380,7 +380,7 @@ def test_a_finished_comparison_has_a_verdict_a_board_and_a_leading_row(store: St
     assert order(page)[:3] == ["Plain training", "Gradient-boosted trees", "Explicit gradient"]
     text = Page(the_board(page)).text
     assert "not ranked: fewer replicates" in text and text.index("not ranked") < text.index("DOS") and "[" not in text
-    card = next(Page(body).text for body in htmls(page) if "Training rows" in body and "class='card'" in body)
+    card = next(Page(body).text for body in htmls(page) if "Training rows" in body and "class='card facts'" in body)
     assert "768 of 768" in card and "Ahead of Explicit gradient" in card and "not shown" in card
     page.session_state["data-limits"] = True
     settled(page.run())

@@ -231,7 +231,7 @@ def test_rows_that_are_ranked_stand_in_the_order_of_the_number_they_show(chromiu
     until(lambda: you.page.locator("table.board").count() > 0, 20, "the board")
     rows = you.page.evaluate(
         "() => [...document.querySelectorAll('table.board tbody tr')].map((row) => [row.querySelector('.place')?.innerText, "
-        "row.querySelector('.score')?.innerText, row.querySelector('.dot')?.querySelector('[role=img]')?.title || ''])"
+        "row.querySelector('.score')?.innerText, row.querySelector('.marks')?.querySelector('[role=img]')?.title || ''])"
     )
     ranked = [row for row in rows if row[0]]
     assert [int(place) for place, _, _ in ranked] == list(range(1, len(ranked) + 1)) and len(ranked) >= 4

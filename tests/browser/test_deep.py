@@ -126,7 +126,7 @@ def test_every_state_is_drawn_without_an_exception_or_a_sideways_scroll(chromium
                 lambda deep=deep, state=state: deep.there(f"deep-state-{'failed' if state == 'failed' else 'done'}"), 20, state
             )
             if state != "failed":
-                until(lambda deep=deep: int(deep.map.get("drawn") or 0) > 0, 20, "the map")
+                until(lambda deep=deep: int(deep.map.get("drawn") or 0) > 0, 60, "the map")
             until(lambda deep=deep: deep.over() <= 1, 10, f"{state} at {width}px without a sideways scroll")
             assert deep.page.locator("img[src='x'], a[href*='evil']").count() == 0
             assert deep.page.locator("h1").count() == 1
@@ -139,7 +139,7 @@ def test_the_map_has_its_sizes_and_the_page_its_height(chromium, shelf, until):
     deep = Deep(chromium, url, f"?run={ids['done']}")
     for width, height, least in ((1440, 900, 800), (1280, 720, 640), (390, 844, 390)):
         deep.turn("light", width, height)
-        until(lambda deep=deep: int(deep.map.get("drawn") or 0) > 0, 20, "the map")
+        until(lambda deep=deep: int(deep.map.get("drawn") or 0) > 0, 60, "the map")
         until(lambda deep=deep, least=least: deep.box()["width"] >= least, 10, f"a map {least} wide at {width}")
         if width == 1440:
             assert deep.height() <= 1600 and deep.box()["y"] <= 230
@@ -154,7 +154,7 @@ def test_the_lasso_shows_counts_and_images(chromium, shelf, until):
     url, ids = shelf
     deep = Deep(chromium, url, f"?run={ids['done']}")
     deep.turn("light", 1440, 900)
-    until(lambda: deep.map.get("drawn") == "280", 20, "training rows and synthetic points")
+    until(lambda: deep.map.get("drawn") == "280", 60, "training rows and synthetic points")
     deep.lasso(0.5)
     until(lambda: int(deep.map.get("selected") or 0) > 0, 5, "points in the lasso")
     panel = deep.page.locator(".lab-map .panel")
@@ -176,7 +176,7 @@ def test_the_map_is_walked_with_the_keyboard(chromium, shelf, until):
     url, ids = shelf
     deep = Deep(chromium, url, f"?run={ids['done']}")
     page = deep.page
-    until(lambda: int(deep.map.get("drawn") or 0) > 0, 20, "the map")
+    until(lambda: int(deep.map.get("drawn") or 0) > 0, 60, "the map")
     page.locator(".lab-map .place canvas").focus()
     page.keyboard.press("ArrowRight")
     first = until(lambda: int(deep.map["point"]) >= 0 and deep.map["point"], 5, "a first point")
@@ -200,7 +200,7 @@ def test_the_map_is_walked_with_the_keyboard(chromium, shelf, until):
 def test_a_table_shows_the_columns_of_the_row_under_the_pointer(chromium, shelf, until):
     url, ids = shelf
     deep = Deep(chromium, url, f"?run={ids['odd']}")
-    until(lambda: int(deep.map.get("drawn") or 0) > 0, 20, "the map")
+    until(lambda: int(deep.map.get("drawn") or 0) > 0, 60, "the map")
     deep.page.locator(".lab-map .place canvas").focus()
     deep.page.keyboard.press("ArrowDown")
     table = deep.page.locator(".lab-map .panel table")
@@ -210,13 +210,20 @@ def test_a_table_shows_the_columns_of_the_row_under_the_pointer(chromium, shelf,
     deep.leave()
 
 
-def test_one_press_of_back_returns_the_tab(chromium, shelf, until):
+def test_one_press_of_back_returns_the_map_and_the_tab(chromium, shelf, until):
     url, ids = shelf
     deep = Deep(chromium, url, f"?run={ids['done']}")
     page = deep.page
-    until(lambda: int(deep.map.get("drawn") or 0) > 0, 20, "the map")
+    until(lambda: int(deep.map.get("drawn") or 0) > 0, 60, "the map")
     page.get_by_role("tab", name=said.TABS["classes"]).click()
     until(lambda: deep.words.get("tab") == "classes", 20, "the tab in the address")
+    deep.settle()
+    page.locator(".lab-map [data-technique=tsne]").click()
+    until(lambda: deep.words.get("map") == "tsne" and deep.map["technique"] == "tsne", 20, "the other map in the address")
+    deep.settle()
+    page.go_back()
+    until(lambda: deep.words == {"run": ids["done"], "tab": "classes"}, 10, "the address before")
+    until(lambda: deep.map["technique"] == "pca", 20, "the map before")
     deep.settle()
     page.go_back()
     until(lambda: "tab" not in deep.words, 10, "the address before")

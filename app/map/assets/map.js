@@ -60,6 +60,8 @@ class MapView {
     this.painter = new Painter(this.canvas);
     this.panel = new Panel(find(".panel"), () => this.clear());
     this.queue = Promise.resolve();
+    this.told = new Set(); // ways that the page was told of and has not answered
+    this.first = ""; // the way that the page named last
     this.head = null;
     this.redraws = 0;
     this.mode = matchMedia("(pointer: coarse)").matches ? "pan" : "lasso";
@@ -110,9 +112,15 @@ class MapView {
     }
     this.readTheme();
     for (const { name } of head.maps) if (arrays[`xy.${name}`]) this.takePlaces(name, Float32Array.from(arrays[`xy.${name}`]));
+    const told = this.told.delete(head.first); // an answer to what a person did here
+    if (this.technique && head.first !== this.first && !told && this.maps.has(head.first)) this.show(head.first);
+    this.first = head.first;
     const first = head.maps.find(({ name }) => this.maps.has(name))?.name ?? "";
     if (!this.technique && first) this.show(this.maps.has(head.first) ? head.first : first);
-    else if (this.wanted && this.maps.has(this.wanted)) this.show(this.wanted);
+    else if (this.wanted && this.maps.has(this.wanted)) {
+      this.tell(this.wanted);
+      this.show(this.wanted);
+    }
     this.refresh();
     this.invalidate();
   }
@@ -161,6 +169,7 @@ class MapView {
     const entry = this.head.maps.find((one) => one.name === name);
     if (this.maps.has(name)) {
       this.wanted = "";
+      if (name !== this.technique) this.tell(name);
       this.show(name);
     } else {
       this.wanted = name;
@@ -168,6 +177,12 @@ class MapView {
     }
     this.refresh();
     this.invalidate();
+  }
+
+  // The page keeps the way in its address.
+  tell(name) {
+    this.told.add(name);
+    this.trigger("show", name);
   }
 
   // Fly to another map, or begin with one.

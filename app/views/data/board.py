@@ -41,8 +41,8 @@ table.board {{ width: 100%; border-collapse: collapse; font-size: 14px; font-var
 .board .name {{ width: 24%; }} .board .score {{ width: 58px; font-weight: 650; text-align: right; }}
 .board .said {{ width: 142px; font-size: 13px; color: {_SOFT}; }} .board .said.strong {{ font-weight: 650; color: inherit; }}
 .board .seconds {{ width: 74px; text-align: right; font-size: 13px; color: {_SOFT}; }}
-.board .plot {{ display: block; position: relative; height: {HIGH}px; font-size: 12px; color: {_SOFT}; }}
-.board .plot i {{ position: absolute; }} .board tfoot .plot {{ height: 24px; }}
+.board .scale {{ display: block; position: relative; height: {HIGH}px; font-size: 12px; color: {_SOFT}; }}
+.board .scale i {{ position: absolute; }} .board tfoot .scale {{ height: 24px; }}
 .board .tick {{ top: 0; bottom: 0; border-left: 1px solid rgba(128, 128, 128, .22); }}
 .board .zero {{ top: 0; bottom: 0; border-left: 2px dotted {_SOFT}; }}
 .board .reach {{ top: calc(50% - 1.5px); height: 3px; border-radius: 2px; }}
@@ -53,11 +53,14 @@ table.board {{ width: 100%; border-collapse: collapse; font-size: 14px; font-var
 .board tr.apart td {{ height: 30px; font-size: 13px; color: {_SOFT}; vertical-align: bottom;
   border-bottom: 1px solid rgba(128, 128, 128, .22); }}
 @media (max-width: 767px) {{
-  table.board, .board tbody, .board tr {{ display: block; }}
+  table.board, .board tbody {{ display: block; }}
   .board thead, .board tfoot {{ display: none; }}
-  .board tr {{ display: flex; flex-wrap: wrap; align-items: center; padding: 6px 0; border-bottom: 1px solid rgba(128, 128, 128, .22); }}
-  .board :is(th, td) {{ height: auto; padding: 0 6px; }} .board .name {{ width: auto; flex: 1; }}
-  .board .dot {{ width: 50%; order: 5; }} .board .said {{ width: 100%; order: 6; padding-left: 44px; }} .board .seconds {{ width: auto; }}
+  .board tr {{ display: grid; grid-template-columns: 34px 1fr 1fr 64px; align-items: center; padding: 6px 0;
+    border-bottom: 1px solid rgba(128, 128, 128, .22); }}
+  .board :is(th, td) {{ height: auto; padding: 0 6px; width: auto !important; }}
+  .board .place {{ grid-area: 1 / 1; }} .board .name {{ grid-area: 1 / 2 / 2 / 4; }} .board .score {{ grid-area: 1 / 4; }}
+  .board .marks {{ grid-area: 2 / 1 / 3 / 3; }} .board .marks.against {{ grid-area: 2 / 3 / 3 / 5; }}
+  .board .said {{ grid-area: 3 / 2 / 4 / 4; }} .board .seconds {{ grid-area: 3 / 4; }} .board .apart td {{ grid-column: 1 / 5; }}
 }}
 </style>"""
 
@@ -245,7 +248,7 @@ def write_board(rows: Sequence[Row], metric: str, *, spent: float | None = None)
     place = f"<span style='display:block;width:1px;height:1px;overflow:hidden'>{words.PLACE}</span>"
     difference = f"<span title='{words.FILLED}'>{words.DIFFERENCE}</span>"
     head = (
-        ("place", place), ("name", words.ROW), ("dot", label), ("score", ""), ("dot", difference), ("said", ""),
+        ("place", place), ("name", words.ROW), ("marks", label), ("score", ""), ("marks", difference), ("said", ""),
         ("seconds", words.SECONDS),
     )  # fmt: skip
     cells = "".join(
@@ -291,8 +294,8 @@ class _Drawn:
         return (
             f"<tr class='{kind}'><td class='place'>{place or ''}</td>"
             f"<th scope='row' class='name' title='{_escape(row.remark)}'>{_escape(row.title)}{remark}</th>"
-            f"<td class='dot'>{self._write_score(row)}</td><td class='score'>{number}</td>"
-            f"<td class='dot'>{self._write_difference(row)}</td><td class='said{strong}'>{said}</td>"
+            f"<td class='marks'>{self._write_score(row)}</td><td class='score'>{number}</td>"
+            f"<td class='marks against'>{self._write_difference(row)}</td><td class='said{strong}'>{said}</td>"
             f"<td class='seconds'>{f'{row.seconds:.1f}' if row.known else ''}</td></tr>"
         )
 
@@ -359,7 +362,7 @@ def _write_plot(marks: str, label: str = "") -> str:
     """Return a drawing. label: what it shows, '' for one that says nothing by itself."""
     text = html.escape(label, quote=True)
     said = f'role="img" aria-label="{text}" title="{text}"' if label else 'aria-hidden="true"'
-    return f'<span class="plot" {said}>{marks}</span>'
+    return f'<span class="scale" {said}>{marks}</span>'
 
 
 def _describe_score(row: Row) -> str:

@@ -254,7 +254,7 @@ def write_card(result: Mapping[str, Any], ranked: Sequence[board.Row]) -> str:
     if len(ranked) > 1:
         facts.append((words.CARD_AHEAD.format(next=one_line(ranked[1].title, 40)), say_ahead(result, leader, ranked[1])))
     body = "".join(f"<tr><td>{html.escape(name)}</td><td>{html.escape(text)}</td></tr>" for name, text in facts)
-    return f"<div class='card'><h2>{html.escape(one_line(leader.title, 60))}</h2><table>{body}</table></div>"
+    return f"<div class='card facts'><h2>{html.escape(one_line(leader.title, 60))}</h2><table>{body}</table></div>"
 
 
 def say_ahead(result: Mapping[str, Any], leader: board.Row, other: board.Row) -> str:

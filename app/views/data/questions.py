@@ -24,7 +24,7 @@ STYLE = f"""<style>
 .card p {{ margin: 6px 0 0; font-size: 13px; color: {_SOFT}; }}
 .card table {{ width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 .card td {{ padding: 5px 0; border: 0; border-bottom: 1px solid rgba(128, 128, 128, .22); overflow-wrap: anywhere; }}
-.card td:first-child {{ width: 70%; }}
+.card td:first-child {{ width: 70%; }} .card.facts td:first-child {{ width: auto; }} .card.facts td + td {{ white-space: nowrap; }}
 .card td + td {{ text-align: right; color: {_SOFT}; font-size: 13px; padding-left: 12px; }}
 .card .share {{ display: block; height: 6px; border-radius: 3px; margin-top: 3px; min-width: 2px; }}
 </style>"""

@@ -19,6 +19,7 @@ from app.run.gaps import list_classes
 from app.run.shown import Shown
 from app.session import jobs, shared, visitor
 from app.session.store import get_store, read_catalog
+from app.views.deep.address import WAY, find_way, write_address
 from app.words import deep as words
 from app.words.text import escape, format_count, format_duration
 from engine.errors import UnknownName
@@ -209,11 +210,17 @@ def _draw_map(sample: Sample, specs: Mapping[str, EmbedSpec], waited: bool) -> N
         colours=embedding.list_colours(len(sample.classes)),
         words=words.MAP,
         scene=None if sent else _read_scene(sample),
-        first="pca",
+        first=find_way(),
         empty=words.EMPTY,
     )
     st.session_state[f"{KEY}.sent"] = take
-    mount_map(payload, key=KEY, on_need=_forget_sent, on_ask=lambda name: _ask(specs, name))
+    mount_map(payload, key=KEY, on_need=_forget_sent, on_ask=lambda name: _ask(specs, name), on_show=_show)
+    write_address()
+
+
+def _show(name: str) -> None:
+    """Keep the way that a person chose."""
+    st.session_state[WAY] = name
 
 
 def _forget_sent() -> None:
