@@ -129,16 +129,17 @@ def test_dots_are_reached_by_keys_alone(chromium, shop, until):
 def test_enter_in_a_picker_adds_the_marked_entry_only(chromium, shop, until):
     me = Compare(chromium, shop[0], "?" + urlencode(FILLED.to_query()))
     page = me.page
-    before = page.locator(".st-key-plan-datasets span[title]").all_inner_texts()
+    until(lambda: page.locator(".st-key-plan-datasets span[title]").count() == len(FILLED.datasets), 20, "the plan's datasets")
+    me.settle()
     field = page.locator(".st-key-plan-datasets input").first
     field.click()
     field.press_sequentially("i")  # several datasets fit
     until(lambda: page.get_by_role("option").count() > 1, 10, "entries that fit")
     until(lambda: page.evaluate("document.activeElement.getAttribute('aria-activedescendant')"), 10, "a marked entry")
     page.keyboard.press("Enter")
-    until(lambda: page.locator(".st-key-plan-datasets span[title]").count() == len(before) + 1, 30, "one entry more")
+    until(lambda: page.locator(".st-key-plan-datasets span[title]").count() == len(FILLED.datasets) + 1, 30, "one entry more")
     me.settle()
-    assert page.locator(".st-key-plan-datasets span[title]").count() == len(before) + 1
+    assert page.locator(".st-key-plan-datasets span[title]").count() == len(FILLED.datasets) + 1
     me.leave()
 
 
