@@ -31,7 +31,7 @@ def order_classes(counts: Sequence[float]) -> np.ndarray:
 
 
 def figure(
-    series: Sequence[Dots], classes: Sequence[str], counts: Sequence[float], *, measure: str, height: int = 160
+    series: Sequence[Dots], classes: Sequence[str], counts: Sequence[float], *, measure: str, height: int = 148
 ) -> go.Figure:
     """One column of dots a class, joined by a line; each series is named at its right end.
 

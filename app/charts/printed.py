@@ -57,7 +57,9 @@ def _draw_claim(claim: Claim, printed: str, here: str) -> str:
     lane = [marks.draw_zero(scale, "20")]
     for y, name in ((PRINTED_Y, printed), (HERE_Y, here)):
         if name == here or claim.printed is not None:
-            lane.append(f'<span class="rail" style="top:{y}px"></span><span class="side" style="top:{y - 2}px">{text(name)}</span>')
+            lane.append(
+                f'<span class="rail" style="top:{y}px"></span><span class="side" style="top:{y - 2}px">{text(name)}</span>'
+            )
     if claim.printed is not None:
         lane.append(marks.draw_printed(scale, claim.printed, PRINTED_Y))
     if claim.interval is not None:

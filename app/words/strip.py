@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 STEPS = {
-    "watch": ("Watch", "Play the film: points walk to a cluster that training lacks."),
+    "watch": ("Watch", "Play the film: some points walk to a cluster that training lacks."),
     "change": ("Change a slider", "Raise the hidden rows in training."),
     "compare": ("Compare", "Open Compare: methods on several datasets."),
     "table": ("Your table", "Open Your data: a table of your own."),

@@ -186,7 +186,7 @@ def strip_of(taken: set[str]) -> str:
 def test_events_take_the_steps_in_any_order_and_the_strip_goes_after_the_last(place: Store) -> None:
     first = strip_of(set())
     assert first.count("<li") == 5 and "2 Change a slider" in first and first.endswith("|1 of 4")
-    assert "points walk to a cluster that training lacks" in first
+    assert "some points walk to a cluster that training lacks" in first
     later = strip_of({start.WATCH, start.COMPARE})
     assert later.count("✓") == 2 and 'aria-current="step" title="Raise the hidden rows in training."' in later
     assert later.endswith("|2 of 4")

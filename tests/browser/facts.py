@@ -14,7 +14,8 @@ SCRIPT = """(() => {
     const e = text.currentNode.parentElement;
     if (!e || e.closest(charts) || ['STYLE', 'SCRIPT', 'NOSCRIPT'].includes(e.tagName)) continue;
     const b = e.getBoundingClientRect(), c = getComputedStyle(e);
-    if (b.width && b.top < innerHeight && b.bottom > 0 && c.visibility !== 'hidden' && c.opacity !== '0') said.push(text.currentNode.textContent);
+    const seen = b.width && b.top < innerHeight && b.bottom > 0 && c.visibility !== 'hidden' && c.opacity !== '0';
+    if (seen) said.push(text.currentNode.textContent);
   }
   const headings = [...document.querySelectorAll('h1')];
   return { height: main.scrollHeight, text: said.join(' '), h1: headings.map((h) => h.textContent),

@@ -97,9 +97,9 @@ def states(ids: dict[str, str]) -> dict[str, tuple[str, dict[str, str], str]]:
         "deep": ("deep", {"run": ids["deep"]}, ".lab-map[data-drawn]"),
         "data-empty": ("data", {}, ".st-key-data-state-empty"),
         "data-result": ("data", {"compare": ids["comparison"], "step": "decide"}, ".st-key-chart-calibration .main-svg"),
-        "papers": ("papers", {"paper": "eos", "table": "1"}, ".st-key-chart-papers-cells .main-svg"),
-        "compare": ("compare", sweep | {"view": "ratio"}, ".st-key-chart-ratio-0 .main-svg"),
-        "compare-heat": ("compare", sweep | {"view": "heat"}, ".st-key-chart-heat .main-svg"),
+        "papers": ("papers", {"paper": "eos", "table": "1"}, ".strips .mark"),
+        "compare": ("compare", sweep, ".panel .mark"),
+        "compare-ratio": ("compare", sweep | {"tab": "ratio"}, ".st-key-chart-ratio-0 .main-svg"),
         "runs": ("runs", {}, ".st-key-runs-wide canvas"),
         "gallery": ("gallery", {}, "[data-testid=stMain] a"),
     }

@@ -102,7 +102,7 @@ def draw_row(
             st.caption(tag, width="content")
         st.button(words.CHANGE, key="deep.change", on_click=_open_form, args=(catalog, shown.main.spec if shown else None))
         if tag == words.EXAMPLE and not visitor.is_demo():
-            _draw_begin(store, catalog)
+            _draw_begin(catalog)
         st.space("stretch")
         if shown is not None and shown.result is not None:
             specs = plane.draw_settings(shown.job.id)
@@ -245,7 +245,7 @@ def start_run(catalog: Mapping[str, Any], spec: RunSpec, device: str) -> None:
     go_to(run)
 
 
-def _draw_begin(store: Store, catalog: Mapping[str, Any]) -> None:
+def _draw_begin(catalog: Mapping[str, Any]) -> None:
     """Draw the button that runs what the example shows."""
     spec = first_spec(catalog)
     entry = find_entry(catalog, "datasets", spec.dataset)
@@ -261,7 +261,7 @@ def _draw_begin(store: Store, catalog: Mapping[str, Any]) -> None:
         key="deep.example",
         icon=":material/play_arrow:",
         on_click=_run_first,
-        disabled=not store.engines(),
+        disabled=visitor.is_demo(),
     )
 
 
@@ -273,6 +273,6 @@ def _run_first() -> None:
 def draw_nothing(store: Store, catalog: Mapping[str, Any]) -> None:
     """Draw what begins, where there is neither a run nor an example."""
     with plane.draw_place():
-        _draw_begin(store, catalog)
+        _draw_begin(catalog)
         links.draw_link("gallery", words.GALLERY, ":material/collections_bookmark:")
         panel.warn_no_engine(store)
