@@ -161,7 +161,7 @@ def test_of_a_private_run_nothing_can_be_downloaded(store: Store, monkeypatch: p
         db.execute(JOBS.update().where(JOBS.c.id == mine.id).values(owner=me))
     taken = Taken(monkeypatch)
     for page, query in (
-        ("", {"run": mine.id}),
+        ("", {"run": mine.id, "tab": "numbers"}),
         ("deep", {"run": mine.id, "tab": "classes"}),
         ("deep", {"run": public.id, "beside": mine.id, "tab": "what-if"}),
     ):
@@ -170,6 +170,6 @@ def test_of_a_private_run_nothing_can_be_downloaded(store: Store, monkeypatch: p
         assert taken.download and not any(taken.download.values()), (page, taken.download)
     taken.download.clear()
     shown.query_params.clear()
-    shown.query_params.update({"run": public.id})  # the same tab, another run
+    shown.query_params.update({"run": public.id, "tab": "classes"})  # the same tab, another run
     shown.run()
     assert not shown.exception and taken.download and all(taken.download.values()), taken.download
