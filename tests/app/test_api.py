@@ -318,7 +318,7 @@ def test_the_report_is_of_all_that_is_there(served: tuple[int, Store]) -> None:
     text = body.decode()
     assert status == 200 and headers["Content-Type"].startswith("text/html") and "attachment" in headers["Content-Disposition"]
     assert "mine &lt;i&gt;.csv" in text and "customer_id" in text and "not this one" not in text
-    assert "Where to put the threshold" in text and "Precision and recall" in text and upload not in text
+    assert "Thresholds" in text and "Precision and recall" in text and upload not in text
     assert call(port, "GET", f"/api/jobs/{job}/report.html", Cookie=f"lab_owner={YOU}")[0] == 404
 
 

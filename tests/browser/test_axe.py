@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from app.words import lab
 from engine.store import Store
 from tests.app import fabricate, tables
 from tests.app.test_compare import SPEC, filled
@@ -92,7 +93,7 @@ def states(ids: dict[str, str]) -> dict[str, tuple[str, dict[str, str], str]]:
     sweep = SPEC.to_query()
     return {
         "lab-first": ("", {}, ".st-key-run button"),
-        "lab-run": ("", {"run": ids["run"]}, ".st-key-chart-norms .main-svg"),
+        "lab-run": ("", {"run": ids["run"], "tab": "classes"}, ".st-key-chart-norms .main-svg"),
         "lab-failed": ("", {"run": ids["failed"]}, ".st-key-run-state-failed"),
         "deep": ("deep", {"run": ids["deep"]}, ".lab-map[data-drawn]"),
         "data-empty": ("data", {}, ".st-key-data-state-empty"),
@@ -198,7 +199,10 @@ def test_a_table_and_a_run_are_copied_by_keyboard(chromium, shelf, until):
     me = Anyone(chromium, url, "lab-run", ids)
     me.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = me.page
-    for key, begins in (("share-rows", "| class |"), ("code-run", "python -m engine run --dataset moons")):
+    for tab, key, begins in (
+        ("classes", "share-rows", "| class |"), ("reproduce", "code-run", "python -m engine run --dataset moons"),
+    ):  # fmt: skip
+        page.get_by_role("tab", name=lab.TABS[tab]).click()
         page.locator(f".st-key-{key} summary").first.focus()
         page.keyboard.press("Enter")
         text = page.locator(f".st-key-{key} [data-testid=stCode]")
@@ -228,7 +232,7 @@ def test_a_table_and_a_run_are_copied_by_keyboard(chromium, shelf, until):
     page.keyboard.type("withheld")
     page.keyboard.press("Enter")
     shown = page.locator(".st-key-glossary-list")
-    until(lambda: "Potential." in shown.inner_text() and "Holm." not in shown.inner_text(), 20, "what was searched")
+    until(lambda: "Removed rows." in shown.inner_text() and "Holm." not in shown.inner_text(), 20, "what was searched")
     page.keyboard.press("Escape")
     until(lambda: page.locator("[role=dialog]").count() == 0, 20, "closed")
     me.leave()

@@ -30,7 +30,7 @@ class Visitor:
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.url = url
         self.page.goto(f"{url}/{self.path}{query}")
-        self.page.locator(self.ready).wait_for(state="attached", timeout=30_000)
+        self.page.locator(self.ready).first.wait_for(state="attached", timeout=30_000)
         self.settle()
 
     def _said(self, message):

@@ -98,7 +98,7 @@ def test_the_model_and_the_code_of_a_row(tmp_path: Path, asked: list[Any], capsy
     for of, name, data in (
         ([], best, b"trees"),
         (["--of", "CE"], "ce", b"a model"),
-        (["--of", "plain training (ce)"], "ce", b"a model"),
+        (["--of", "plain training"], "ce", b"a model"),
     ):
         assert main([*ask, *of]) == 0
         assert json.loads(capsys.readouterr().out)["model_of"] == name

@@ -135,6 +135,7 @@ class Scene:
         self.private = store.submit(private, owner="me")
         store.bookmark(self.private.id, "me", "mine", True)
         store.bookmark(self.done.id, None, "first", True)
+        self.preview = str(store.submit_preview("somebody", "a page", 1, plain.SPEC))
         self.sweep = store.keep_sweep({"datasets": ["moons"], "methods": ["ce"]}, "a sweep")
         store.database.empty_log()
         with store.database.writing() as connection:
@@ -189,6 +190,7 @@ CASES: dict[str, Verb] = {
     "delete_many": lambda s, x: s.delete_many([x.done.id, x.private.id, x.sweep], "me"),
     "embed_seconds": lambda s, x: s.embed_seconds("pca", 100, 5),
     "embedding": lambda s, x: s.embedding(x.done.id, "pca"),
+    "end_preview": lambda s, x: s.end_preview(x.preview, "done", "", "{}", attempt=1),
     "engines": lambda s, x: s.engines(),
     "events": lambda s, x: s.events(x.done.id),
     "expire": lambda s, x: s.expire(now=NOW + 7200),
@@ -201,6 +203,7 @@ CASES: dict[str, Verb] = {
     "jobs": lambda s, x: s.jobs(owner="me"),
     "keep_sweep": lambda s, x: s.keep_sweep({"datasets": ["blobs"], "methods": ["ce"]}, "two"),
     "last_event": lambda s, x: s.last_event(x.done.id, "frame"),
+    "leave_preview": lambda s, x: s.leave_preview(x.preview),
     "list_existing": lambda s, x: s.list_existing([x.table]),
     "list_names": lambda s, x: s.list_names("me"),
     "list_queued": lambda s, x: s.list_queued("me"),
@@ -208,6 +211,7 @@ CASES: dict[str, Verb] = {
     "load": lambda s, x: s.load(x.folder / "others.zip"),
     "median_seconds": lambda s, x: s.median_seconds(),
     "position": lambda s, x: s.position(x.queued.id),
+    "preview_news": lambda s, x: s.preview_news(x.preview),
     "publish_catalog": lambda s, x: s.publish_catalog({"methods": ["ce"]}),
     "purge": lambda s, x: (s.delete(x.private.id), s.purge()),
     "put_artifact": lambda s, x: s.put_artifact(x.done.id, "more", b"1" * 9000),
@@ -228,7 +232,9 @@ CASES: dict[str, Verb] = {
     "submit_compare": lambda s, x: s.submit_compare(None, COMPARE),
     "submit_embed": lambda s, x: s.submit_embed(x.done.id, "pca"),
     "submit_missing": lambda s, x: s.submit_missing([(plain.SPEC.with_(seed=n), "") for n in (5, 6, 2)]),
+    "submit_preview": lambda s, x: s.submit_preview("me", "another page", 1, plain.SPEC),
     "submit_profile": lambda s, x: s.submit_profile("me", x.table),
+    "sweep_previews": lambda s, x: s.sweep_previews(),
     "sweeps": lambda s, x: s.sweeps(),
     "touch": lambda s, x: s.touch("me"),
     "upload": lambda s, x: s.upload(x.table, "me"),

@@ -65,13 +65,18 @@ def of_result(result: Any, names: Collection[str]) -> dict[str, Any]:
     }
 
 
+LATER = ("faint",)
+"""Arrays of events that came later: those of held ones are empty."""
+
+
 def of_events(events: Iterable[Event], names: Mapping[str, Collection[str]]) -> list[Any]:
     """How many there are, and one digest. names: fields that count, by kind."""
     said = []
     for event in events:
         kind, words, arrays = encode(event)
         fields = {name: value for name, value in json.loads(words).items() if name in names[kind]}
-        said.append([kind, fields, of_arrays(unpack(arrays)) if arrays is not None else None])
+        there = None if arrays is None else {k: a for k, a in unpack(arrays).items() if a.size or k not in LATER}
+        said.append([kind, fields, of_arrays(there) if there is not None else None])
     return [len(said), digest(said)]
 
 

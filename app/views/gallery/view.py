@@ -42,8 +42,7 @@ _STYLE = f"""<style>
 .st-key-gallery :is(.stPageLink, .stElementContainer:has(.stPageLink)) {{ height: auto; width: auto; }}
 .st-key-gallery :is(.stElementContainer:has(.stPageLink), .stPageLink, .stPageLink *) {{ position: static; }}
 .st-key-gallery .stPageLink {{ padding: 10px 16px 2px; }}
-.st-key-gallery [data-testid="stPageLink-NavLink"] {{ padding: 0; margin: 0; height: auto; min-height: 0; background: none;
-  outline: none; }}
+.st-key-gallery [data-testid="stPageLink-NavLink"] {{ padding: 0; margin: 0; height: auto; min-height: 0; background: none; }}
 .st-key-gallery [data-testid="stPageLink-NavLink"]::after {{ content: ""; position: absolute; inset: 0; z-index: 1; }}
 .st-key-gallery [data-testid="stPageLink-NavLink"] p {{ font-size: 16.5px; font-weight: 650; line-height: 1.2; white-space: normal;
   color: light-dark(#26282C, #EDEEF0); }}

@@ -34,6 +34,7 @@ ADDRESS = address.Address("lab", {}, echo_seconds=0.0)
 TABS = "lab.tab"
 """Session key of the open tab."""
 _STYLE = """<style>
+.st-key-lab-row, .st-key-stale { max-height: 24px; }
 .st-key-lab-row { height: 24px; margin-top: -6px; flex-wrap: nowrap; justify-content: space-between; }
 :has(> .st-key-lab-row) { max-height: 24px; }
 .st-key-lab-row > :only-child { margin-left: auto; width: auto; }
