@@ -443,8 +443,9 @@ def test_printed_code_prints_what_it_did(fresh: dict[str, Any], name: str) -> No
     number = re.compile(r"\d+\.\d+")
     now, held = fresh["printed"][name], HELD["printed"][name]
     assert number.sub("#", now) == number.sub("#", held) and number.search(held)
-    for new, old in zip(number.findall(now), number.findall(held), strict=True):
-        assert float(new) == pytest.approx(float(old), abs=0.0011)
+    pairs = list(zip(number.findall(now), number.findall(held), strict=True))
+    for place, (new, old) in enumerate(pairs):  # after the value: the ends of an interval of one split, whose rule has changed
+        assert float(new) == pytest.approx(float(old), abs=0.0011 if place == 0 else 0.02)
 
 
 def test_a_printed_command_shows_what_the_store_has(fresh: dict[str, Any]) -> None:
