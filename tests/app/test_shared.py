@@ -25,12 +25,15 @@ from app.parts import share, size
 from app.player import Feed, decode_chunk
 from app.session import figures, shared, visitor
 from app.session.shared import Shared, Ticks, fingerprint
+from app.words import lab as texts
 from engine.errors import StoreError, UnknownName
 from engine.events import Event, Frame, Phase, Progress, encode
 from engine.spec.embedding import FEATURES
 from engine.store import Store
 from tests.app import fabricate
 from tests.app.reads import reads
+from tests.app.test_compare import heading
+from tests.app.test_lab import words
 from tests.app.test_private import CANARY, ME, YOU, run_on
 
 Look = Callable[..., AppTest]
@@ -298,32 +301,42 @@ def test_a_figure_of_anything_else_is_not_kept():
     assert list_kept() == []
 
 
+def list_specs(look: Look, run: str) -> list[str]:
+    """The pictures of a run in the tabs of the Lab that have any."""
+    pages = [look(run=run, tab=tab) for tab in ("learning", "classes")]
+    found = [[chart.proto.spec for chart in page.get("plotly_chart")] for page in pages]
+    assert all(found), "each of these tabs has a picture"
+    return [spec for specs in found for spec in specs]
+
+
 def test_a_page_shares_its_pictures_and_one_with_a_private_run_does_not(
     store: Store, look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(visitor, "read_owner", lambda: ME)
     run = run_on(store, store.add_upload(ME, f"{CANARY}.csv", b"a,b"))
-    private = look(run=run)
-    assert private.get("plotly_chart") and private.session_state[share._PRIVATE]
+    private = [look(run=run, tab=tab) for tab in texts.TABS]
+    assert any(page.get("plotly_chart") for page in private) and all(page.session_state[share._PRIVATE] for page in private)
     assert list_kept() == [], "nothing of a private run is kept"
     public = fabricate.family_done(store, fabricate.spec("moons"))
-    first, second = look(run=public.id), look(run=public.id)
+    first, second = list_specs(look, public.id), list_specs(look, public.id)
     kept = list_kept()
     drawn = [value for value in kept if isinstance(value, figures.Drawn)]
-    specs = [[chart.proto.spec for chart in page.get("plotly_chart")] for page in (first, second)]
-    assert len(specs[0]) == len(drawn) > 3 and specs[0] == specs[1]
+    assert len(first) == len(drawn) > 3 and first == second
     with monkeypatch.context() as patch:
         patch.setattr(share, "is_private", lambda: True)
-        assert [chart.proto.spec for chart in look(run=public.id).get("plotly_chart")] == specs[0]
+        assert list_specs(look, public.id) == first
     assert CANARY not in repr([value for value in kept if not isinstance(value, np.ndarray)])
 
 
 def test_a_deleted_run_is_shown_to_nobody(store: Store, look: Look) -> None:
     run = fabricate.family_done(store, fabricate.spec("moons"))
-    assert look(run=run.id).get("plotly_chart")
+    (stage,) = look(run=run.id).get("bidi_component")
+    assert list_specs(look, run.id) and run.id.encode() in stage.proto.bytes
     store.delete(run.id)
-    page = look(run=run.id)
-    assert not page.get("plotly_chart") and "no such run" in page.error[0].value
+    for page in (look(run=run.id), *(look(run=run.id, tab=tab) for tab in texts.TABS)):
+        assert not page.get("plotly_chart") and not page.dataframe
+        assert all(run.id.encode() not in stage.proto.bytes for stage in page.get("bidi_component"))
+        assert heading(page) == texts.UNKNOWN and "no such run" in words(page)
 
 
 # ---- turns
