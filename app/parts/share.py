@@ -190,4 +190,4 @@ def _draw_press(label: str, icon: str, key: str) -> Any:
 
 
 def _draw_text(text: str, language: str | None) -> None:
-    st.code(text, language=language, wrap_lines=language == "bash", height=HIGH if text.count("\n") > LONG else "content")
+    st.code(text, language=language, wrap_lines=True, height=HIGH if text.count("\n") > LONG else "content")

@@ -15,8 +15,6 @@ import psutil
 import pytest
 from playwright.sync_api import Error as PlaywrightError
 
-from app.player import decode_chunk
-from app.player.chunks import split_chunks
 from engine.spec.run import find_entry
 from engine.store import Store
 from tests.app import fabricate
@@ -252,6 +250,20 @@ def test_points_that_are_added_are_in_the_address_and_come_back(chromium, produc
     lab.leave()
 
 
+LISTEN = """() => {
+  const ask = window.fetch;
+  window.fetch = async (...given) => {
+    const answer = await ask(...given);
+    if (String(given[0]).includes('/api/preview')) answer.clone().arrayBuffer().then((bytes) => {
+      const found = [...new TextDecoder('latin1').decode(bytes).matchAll(/"ap":([0-9.]+)/g)];
+      if (found.length) window.precisions.push([JSON.parse(given[1].body).spec.data.hidden, Number(found.at(-1)[1])]);
+    }, () => {});
+    return answer;
+  };
+}"""
+"""Keeps what the last part of each preview says: hidden rows that were asked for, and average precision."""
+
+
 def test_more_hidden_rows_lift_plain_training_in_the_preview(chromium, product, until):
     url, store = product
     Lab(chromium, url).leave()  # takes the example in
@@ -262,16 +274,15 @@ def test_more_hidden_rows_lift_plain_training_in_the_preview(chromium, product, 
     slider = lab.stage.locator("[data-control=hidden] input")
     slider.wait_for(timeout=60_000)
 
+    lab.page.evaluate(LISTEN)
+
     def preview(hidden):
         """Average precision on validation rows of the preview that the slider asks for."""
-        with lab.page.expect_response("**/api/preview", timeout=60_000) as coming:
-            slider.evaluate("(e, v) => { e.value = v; e.dispatchEvent(new Event('input', { bubbles: true })); }", hidden)
-        answer = coming.value
-        assert answer.status == 200 and answer.request.post_data_json["spec"]["data"]["hidden"] == hidden
-        answer.finished()
-        last = decode_chunk(split_chunks(answer.body())[-1]).head
-        assert last["status"] == "finished"
-        return last["ap"]
+        lab.page.evaluate("() => { window.precisions = []; }")
+        slider.evaluate("(e, v) => { e.value = v; e.dispatchEvent(new Event('input', { bubbles: true })); }", hidden)
+        found = until(lambda: lab.page.evaluate("() => window.precisions"), 30, "the end of a preview")
+        assert found[-1][0] == hidden
+        return found[-1][1]
 
     # a preview ends after 1.5 s: on a busy machine one of few epochs tells nothing, and the next may
     until(lambda: preview(15) > preview(1) + 0.03, 120, "a lift")

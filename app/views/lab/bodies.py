@@ -50,7 +50,7 @@ def draw(name: str, body: Body) -> None:
     if name in ("settings", "reproduce", "differences") or shown.result is not None:
         _DRAW[name](body)
     else:
-        st.caption(words.NOT_YET)
+        st.markdown(words.NOT_YET)
 
 
 # ---- differences
@@ -72,7 +72,7 @@ def _draw_differences(body: Body) -> None:
             for text in list_findings(shown, body.replicate):
                 st.markdown(text)
             if result is None:
-                st.caption(words.NOT_YET)
+                st.markdown(words.NOT_YET)
             else:
                 over = format_count(result.n, "replicate")
                 st.caption(words.PAIRED.format(replicates=over) if result.n > 1 else words.PAIRED_ONE)
