@@ -9,10 +9,10 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 MAIN = DOCS.parent / "app" / "main.py"
 
 
-def test_every_page_is_shown_in_every_way():
+def test_every_page_is_shown():
     pages = re.findall(r'^    "(\w+)": st\.Page\(', MAIN.read_text(encoding="utf-8"), re.MULTILINE)
-    wanted = {f"{page}-{theme}-{width}.png" for page in pages for theme in ("light", "dark") for width in (1280, 390)}
+    wanted = {f"{page}-light-{width}.webp" for page in pages for width in ("wide", "narrow")}
     there = {path.name: path.stat().st_size for path in (DOCS / "pages").iterdir()}
-    assert len(pages) >= 7 and set(there) == wanted
-    assert set(re.findall(r'src="pages/([^"]+)"', (DOCS / "pages.md").read_text(encoding="utf-8"))) == wanted
-    assert max(there.values()) < 150_000 and sum(there.values()) < 4_000_000
+    assert len(pages) >= 7 and set(there) >= wanted
+    assert set(re.findall(r'src="pages/([^"]+)"', (DOCS / "pages.md").read_text(encoding="utf-8"))) == set(there)
+    assert max(there.values()) < 150_000 and sum(there.values()) < 6_000_000

@@ -150,7 +150,7 @@ def write_document(tabs: dict[str, Sequence[str]]) -> None:
     lines = [
         "# The pages",
         "",
-        "Every page and tab in light and dark, 1,440 and 390 pixels wide, as a demonstration shows them (`LAB_DEMO=1`).",
+        "Pages and tabs in light and dark, 1,440 and 390 pixels wide, as a demonstration shows them (`LAB_DEMO=1`).",
         "`python -m tests.browser.pictures` takes these pictures and writes this file. Light and dark follow the menu.",
     ]
 
@@ -159,6 +159,7 @@ def write_document(tabs: dict[str, Sequence[str]]) -> None:
             f'<img src="pages/{name}-{theme}-{size}.webp" alt="{alt}, {theme}, {size}" width="{420 if size == "wide" else 130}">'
             for size in SIZES
             for theme in THEMES
+            if (OUT / f"{name}-{theme}-{size}.webp").exists()
         )
 
     for name, titles in tabs.items():
