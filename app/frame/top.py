@@ -28,10 +28,16 @@ _STYLE = """<style>
 [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] { gap: 6px; }
 [data-testid="stSidebarHeader"] { height: 64px; margin-bottom: 0; }
 [data-testid="stLogoLink"] { display: inline-flex; align-items: center; gap: 9px; text-decoration: none; }
-[data-testid="stLogoLink"]::after {
+[data-testid="stSidebarHeader"] > :has(> img:only-child):not([data-testid="stLogoLink"]) {
+  display: inline-flex; align-items: center; gap: 9px;
+}
+:is([data-testid="stLogoLink"], [data-testid="stSidebarHeader"] > :has(> img:only-child))::after {
   content: "Imbalance Lab"; font-weight: 700; font-size: 16.5px; letter-spacing: -.1px; white-space: nowrap;
 }
-@media (max-width: 1023px) { header [data-testid="stLogoLink"]::after { content: ""; } }
+@media (max-width: 1023px) { header [data-testid="stSidebarHeader"] > :has(> img:only-child):not([data-testid="stLogoLink"]) {
+  display: inline-flex; align-items: center; gap: 9px;
+}
+:is([data-testid="stLogoLink"], [data-testid="stSidebarHeader"] > :has(> img:only-child))::after { content: ""; } }
 [data-testid="stSidebarUserContent"] { padding-left: 0; padding-right: 0; }
 div:has(> .st-key-run-bar) { position: sticky; bottom: 0; z-index: 5; }
 .st-key-run-bar { padding: .6rem 0 .4rem; background: light-dark(#F8F8F7, #1B1C1F); border-top: 1px solid rgba(128, 128, 128, .25); }
