@@ -61,6 +61,14 @@ FILMS = {
 }
 
 
+def is_up(address: str) -> bool:
+    """Whether a server answers there."""
+    try:
+        return bool(urllib.request.urlopen(address, timeout=2).status == 200)
+    except OSError:
+        return False
+
+
 def frame_rates(port: int, repeats: int) -> dict[str, list[float]]:
     """Redraws a second while films of 300 points play on the tests' own page of the stage, a value for each second."""
     command = [sys.executable, "-m", "streamlit", "run", "tests/browser/pages/stage_page.py", f"--server.port={port}"]
@@ -69,13 +77,7 @@ def frame_rates(port: int, repeats: int) -> dict[str, list[float]]:
     try:
         url = f"http://127.0.0.1:{port}"
 
-        def healthy() -> bool:
-            try:
-                return bool(urllib.request.urlopen(f"{url}/_stcore/health", timeout=2).status == 200)
-            except OSError:
-                return False
-
-        until(healthy, 60)
+        until(lambda: is_up(f"{url}/_stcore/health"), 60)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
             for what, query in FILMS.items():
@@ -107,14 +109,7 @@ def main() -> None:
         url = f"http://127.0.0.1:{port}"
         opened, first_event, first_frame, finished = [], [], [], []
         try:
-
-            def healthy() -> bool:
-                try:
-                    return bool(urllib.request.urlopen(f"{url}/api/health", timeout=2).status == 200)
-                except OSError:
-                    return False
-
-            until(healthy, 120)
+            until(lambda: is_up(f"{url}/api/health"), 120)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
                 for number in range(repeats + 1):  # the first one warms up the server

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
-
-import streamlit as st
 
 
 @dataclass(frozen=True)
@@ -46,15 +43,3 @@ def find_pieces(package: str) -> dict[str, PieceFile]:
     modules = {each.name: importlib.import_module(f"{package}.{each.name}") for each in pkgutil.iter_modules(folder.__path__)}
     pieces: dict[str, Any] = {name: module for name, module in modules.items() if hasattr(module, "PIECE")}
     return dict(sorted(pieces.items(), key=lambda pair: (pair[1].PIECE.order, pair[0])))
-
-
-def choose_piece(pieces: Mapping[str, PieceFile], label: str, key: str) -> str:
-    """Draw the tabs as a row of which one is chosen; return the name of its file.
-
-    label: for screen readers. key: of the widget, where the session keeps the name.
-    """
-    titles = {name: f"{module.PIECE.icon} {module.PIECE.title}".strip() for name, module in pieces.items()}
-    name: str = st.segmented_control(
-        label, list(titles), format_func=titles.__getitem__, key=key, required=True, label_visibility="collapsed"
-    )
-    return name

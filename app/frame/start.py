@@ -70,12 +70,6 @@ def draw_strip() -> None:
     st.html(f'{_STYLE}<ol class="steps" aria-label="{strip.ALT}">{"".join(items)}{hint}</ol>')
 
 
-def describe_place() -> str:
-    """Return '2 of 4', for windows that are too low for the strip; '' after the last step."""
-    names, at = list(strip.STEPS), find_step()
-    return "" if at is None else strip.AT.format(number=names.index(at) + 1, count=len(names))
-
-
 def list_hints() -> Mapping[str, str]:
     """Return what to do in each step, for the film that a first visit shows."""
     hints = {name: hint for name, (_, hint) in strip.STEPS.items()}

@@ -17,7 +17,6 @@ from engine.spec.fields import catalog_field, format_value
 from engine.spec.run import find_entry, upload_id
 from engine.store import Job
 from engine.store.library import Row
-from engine.store.sweeps import Sweep
 from engine.store.uploads import Upload
 from engine.text import one_line
 
@@ -144,18 +143,6 @@ def describe_job(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any])
     replicates = format_count(spec.replicates, "replicate")
     method = shorten_name(title_method(spec, known, catalog), 80)
     return f"{lock}{method} on {title(spec.dataset)}, {how[:1].lower()}{how[1:]}{changed}, {replicates}, seed {spec.seed}"
-
-
-def describe_sweep(sweep: Sweep, known: Mapping[str, str]) -> str:
-    """Return what a sweep was asked to do, as markdown."""
-    sets = sweep.spec.get("datasets") or []
-    counts = [
-        format_count(len(sweep.spec.get(word) or []), noun) for word, noun in (("methods", "method"), ("ratios", "ratio"))
-    ]
-    names = ", ".join(shorten_name(known.get(str(name), name), 40) for name in sets[:3]) + (
-        f" and {len(sets) - 3} more" if len(sets) > 3 else ""
-    )
-    return f"Sweep of {' × '.join(counts)} on {names}, {format_count(int(sweep.spec.get('seeds') or 0), 'seed')}"
 
 
 def list_unusual(spec: RunSpec, catalog: Mapping[str, Any], most: int = 3) -> list[str]:

@@ -78,7 +78,6 @@ STATES = {
 }
 """What is said of a cell without a number."""
 
-RATIO_AXIS = "Largest to smallest class"
 RATIO_NOTE = "Means over replicates. The numbers show on hover. “All rows” trains on the removed rows too and is not ranked."
 RATIO_ONE = "Lines need 2 ratios. Add one (about {time})."
 RATIO_ONE_UNTIMED = "Lines need 2 ratios. Add one."

@@ -39,9 +39,7 @@ TABS = {
 STRIPS = "{metric}, printed and here"
 NO_CELL = "Nothing is printed or measured here."
 METRIC, DATASET = "Measure", "Dataset"
-ALL_DATASETS = "All datasets"
 PRESS = "Press a dot to open its run in the Lab."
-NO_RUN = "Its run is not in this store."
 
 WHOSE, SHIPPED, LAB = "Measurements", "Shipped", "Of this lab"
 WHOSE_HELP = "Claims, ranks and figures are made of these numbers."

@@ -15,5 +15,3 @@ STEPS_PLAIN = {"watch": "Play the film: points leave their rows.", "change": "Lo
 """What to do where another film is the first one."""
 ALT = "First steps"
 DONE = "done"
-AT = "{number} of {count}"
-"""On low windows, where the steps have no room."""

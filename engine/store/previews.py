@@ -50,8 +50,8 @@ class Previews(Part):
     def submit_preview(self, owner: str, client: str, seq: int, spec: RunSpec) -> str | None:
         """Ask for a preview of a completed spec; its id. None where the same client asked for a later one already.
 
-        The owner's other previews end. A queued one leaves its place in the queue to this one, so that nobody waits for whoever moves a
-        slider all the time.
+        The owner's other previews end. A queued one leaves its place in the queue to this one, so that a slider
+        that moves all the time holds up nobody.
         """
         asker = hashlib.sha256(owner.encode()).hexdigest()[:16]
         now = time.time()

@@ -16,7 +16,6 @@ from app.charts.cost import Point, find_frontier
 from app.charts.palette import listed
 from app.words import compare as words
 from app.words.text import format_count, format_ratio
-from engine.spec.companions import BASELINE
 from engine.stats.compared import change_level
 from engine.stats.intervals import CORRECTED_T, Interval
 from engine.stats.significance import holm_levels
@@ -154,8 +153,3 @@ def describe_cost(points: Sequence[Point]) -> str:
     text = words.COST_BEST.format(title=last.label, times=f"{last.seconds / max(first.seconds, 1e-9):.1f}", fastest=first.label)
     overlap = math.isfinite(first.high) and math.isfinite(last.low) and last.low <= first.high
     return f"{text} {words.COST_OVERLAP}" if overlap else text
-
-
-def is_baseline(record: Record) -> bool:
-    """Whether a record is plain training."""
-    return bool(record["method"] == BASELINE)
