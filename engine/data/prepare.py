@@ -85,6 +85,7 @@ def prepare(
         seed=spec.seed,
         shape=None if images is None else (images.shape[1], images.shape[2], images.shape[3]),
         source=tuple(parts.train for parts in chosen),
+        valid_source=tuple(parts.valid for parts in chosen),
         test_source=tuple(parts.test for parts in chosen),
         levels=() if k else tuple(len(levels) for levels in dataset.categories),
         units=tuple(units),
