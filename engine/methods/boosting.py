@@ -44,9 +44,9 @@ class Boosting(ModelMethod):
         yield sample.progress(0.0)
         levels = sample.task.levels
         x, count = fold_levels(sample.x, levels), count_folded(levels)
-        stops = bool(self.patience) and sample.task.held_out
+        stops = bool(self.patience) and sample.task.held_out and not sample.task.chosen
         model = HistGradientBoostingClassifier(
-            max_iter=self.trees,
+            max_iter=sample.ends("trees", self.trees),
             learning_rate=self.learning_rate,
             max_leaf_nodes=self.leaves,
             min_samples_leaf=self.smallest_leaf,

@@ -56,6 +56,11 @@ class Sample:
     valid_y: np.ndarray
     valid_weight: np.ndarray | None
 
+    def ends(self, name: str, most: int) -> int:
+        """How many are grown: the number that an earlier fit chose (`Task.chosen`), else the most."""
+        chosen = self.task.chosen.get(name)
+        return most if chosen is None else int(chosen[self.r])
+
     def draw(self, name: str, *keys: int) -> int:
         """An int below 2^31, from the stream of this name."""
         return int(self.stream(name, *keys).integers(2**31))
@@ -127,7 +132,10 @@ class EstimatorMethod(Method, abc.ABC):
         net = self.tune_decision(net, task)
         epochs = torch.tensor([len(own) for own in grown])
         yield from camera.record_final_frame(net, "chosen", epochs, longest, score)
-        return Fitted(net, epochs, synthetic, lines=lines)
+        chosen = {self.length: epochs} if self.length else {}
+        if net.shifts is not None:
+            chosen["shifts"] = net.shifts
+        return Fitted(net, epochs, synthetic, lines=lines, chosen=chosen)
 
     @classmethod
     def estimate_rows(cls, params: Mapping[str, Any], counts: Sequence[int]) -> float:
@@ -167,6 +175,8 @@ class ModelMethod(EstimatorMethod, abc.ABC):
         """See EstimatorMethod."""
         if self.remedy != "threshold":
             return net
+        if "shifts" in task.chosen:
+            return Committee(net.members, net.width, task.chosen["shifts"], task.device)
         valid, shifts = task.valid, []
         logits = net(valid.x).cpu().numpy()
         for r, z in enumerate(logits):
@@ -227,7 +237,7 @@ def _follow(member: Member, rows: Rows, task: Task, r: int) -> Generator[dict[st
         replicate = task.replicates[r]
         some = numpy_stream(task.seed, "watched", replicate.seed, replicate.fold).permutation(len(y))[:WATCHED]
         x, y, weight = x[some], y[some], None if weight is None else weight[some]
-    valid_x, valid_y, valid_weight = _read(task.valid, r)
+    valid_x, valid_y, valid_weight = _read(task.valid, r) if task.held_out else (x, y, weight)
     for own, other in zip(member.stages(x), member.stages(valid_x), strict=True):
         yield {
             "train_loss": _mean_loss(own, y, weight),
