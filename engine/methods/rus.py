@@ -31,6 +31,7 @@ class RUS(DeepMethod):
     kinds = ("tabular", "points", "images")
     source = "As imbalanced-learn's RandomUnderSampler, whose rows are kept for the same draws; a pass is as short as the rows are few."
     pen = Pen("sky", "longdash", "triangle-up")
+    comparison = 9
     cost = 0.3
 
     ratio: float = param(
