@@ -244,6 +244,6 @@ UNSAFE, UNSAFE_FIGURE = "Unsafe synthetic rows", "Share of synthetic rows that a
 UNSAFE_CAPTION, UNSAFE_AXIS = "Mean and interval over replicates.", "Share of synthetic rows"
 UNSAFE_ALT = "Share of unsafe synthetic rows of each method with its interval: "
 UNSAFE_HOW = (
-    "An unsafe row lies nearer to a hidden row of the largest class than to any row of its own class. The hidden rows are test rows, used "
+    "An unsafe row is nearer to a hidden row of the largest class than to any of its own class. The hidden rows are test rows, used "
     "for this count alone."
 )
