@@ -106,7 +106,8 @@ def _hold_out(dataset: Dataset, rows: np.ndarray, seed: int, replicate: Replicat
         for _, held in _deal_groups(y, groups, int(rng.integers(2**31))):
             left = np.setdiff1d(np.arange(len(rows)), held)
             if set(y[held].tolist()) == set(y[left].tolist()) == set(y.tolist()):
-                return rows[np.sort(held)]
+                kept: np.ndarray = rows[np.sort(held)]
+                return kept
     picked = []
     for c in np.unique(y):
         mine = rng.permutation(rows[y == c])
