@@ -17,7 +17,7 @@ import torch
 from engine.compare.artifacts import build_arrays, export_models
 from engine.compare.bench import Evaluator
 from engine.compare.halving import Resource, SuccessiveHalving
-from engine.compare.leaderboard import build_leaderboard, is_settled
+from engine.compare.leaderboard import build_leaderboard, is_settled, rank_rows
 from engine.compare.result import describe_table, make_result
 from engine.compare.why import explain, keep_seconds
 from engine.data.dataset import Dataset
@@ -51,7 +51,9 @@ LOOK = Resource(rows=256, epochs=8)
 MODEL_LOOK = Resource(rows=256, epochs=4)
 """The same of models besides the network."""
 
-ROWS = (32_768, 16_384, 8_192, 4_096, 2_048, 1_024, 512)
+ROWS = (32_768, 16_384, 12_288, 8_192, 4_096, 2_048, 1_024, 512)
+WANTED = 10_000
+"""Training rows of the network that are worth more than a score of every remedy; all rows where there are fewer. Other models: all."""
 SHORTER = (100, 50, 25, 12)
 """Epochs of the network's lowest levels. Its rows are cut first, then its epochs."""
 FEWER = (50, 25, 12)
@@ -109,7 +111,7 @@ def compare(
     comparison. sentences: what is said of the table, the first of the result's notes.
 
     Result: see `engine.compare.result.make_result`. `arrays`: pr_recall [G]; pr/<name> [G], the mean over replicates; truth,
-    fold, seed [N]: the test rows of plain training's replicates, seed after seed, for as many seeds as MAX_POOLED rows allow;
+    fold, seed [N]: the test rows of the replicates of the row with the most, seed after seed, for as many seeds as MAX_POOLED rows allow;
     score/<name> [n], n <= N: probabilities of the first n of them, as trained. A model is that of replicate 0: fitted on its
     training rows, its epoch chosen on its validation rows; its test rows are not used. Raises BadData or BadParameter, and what
     plain training raises. Close it at any event to stop.
@@ -134,7 +136,7 @@ def compare(
         artifacts = build_arrays(halving)
         yield Phase("saving", "Saving the models")
         target = spec.target if told is None else told.name
-        artifacts |= export_models(halving, bench, target, reading)
+        artifacts |= export_models(halving, bench, target, reading, ranked=rank_rows(halving, spec.metric), notes=notes)
         table = describe_table(bench, dropped, guesses)
         result = make_result(halving, bench, spec, table, shortened, [*sentences, *notes])
         result |= yield from explain(halving, bench, result, spec.metric)
@@ -168,6 +170,10 @@ def _make_halving(bench: Evaluator, spec: CompareSpec, clock: Callable[[], float
         deadline=began + spec.budget,
         saving_seconds=lambda level: bench.saving_seconds(level) + keep_seconds(spec.budget, bench.dataset),
         build_rows=lambda halving: build_leaderboard(halving, spec.metric),
+        is_wanted=lambda model, level: (
+            level.rows is None or (model == NETWORK and level.epochs is None and level.rows >= WANTED)
+        ),
+        free=frozenset({IN_USE} & set(bench.rows)),
         is_settled=lambda halving, name: is_settled(halving, spec.metric, name),
     )
 

@@ -6,9 +6,10 @@ differences are of remedies alone; models may have different ones. Test rows are
 
 Round 1 is a quick look: every row on one seed with few rows and few epochs. It gives every row a score and a measured cost.
 
-Round 2 begins with the plain rows, the cheapest first. Together they may take PLAIN_SHARE of the time left; each takes the highest level
-that fits into its part, and what one leaves goes to the next. Then the other rows get their first seed, as far as the time reaches: in
-each model the remedy that looked best first, models in the order of their plain scores. A row that is not reached keeps its look.
+Round 2 begins with the plain rows, the cheapest first. A model takes the highest level at which all of its rows fit into its part of the
+time, or a higher one that is wanted and at which its plain row fits. Then the other rows get their first seed, as far as the time
+reaches: in each model the remedy that looked best first, models in the order of their plain scores. A row that is not reached keeps its
+look.
 
 Before each later round: if all planned rounds fit for all rows, none is dropped. Otherwise those go first whose decisions cannot change
 any more (`is_settled`), then the worse half, and half of the rest again while the round does not fit. The best plain row and the plain
@@ -32,7 +33,10 @@ from engine.events import Board, Event, Note, Phase, Progress, Running
 from engine.text import one_line
 
 PLAIN_SHARE = 0.6
-"""Share of the time left that the first seeds of all plain rows may take together, where there are other rows."""
+"""Share of the time left that the first seeds of the plain rows of several models may take together."""
+
+FIRST_SHARE = 0.7
+"""Share of a model's part of the time left that two seeds of all its rows may take when its level is chosen."""
 
 OVER = 4.0
 """A first evaluation stops after OVER times its expected seconds plus 1, so that one row cannot use the time of all, and a
@@ -76,6 +80,7 @@ class SuccessiveHalving:
     import_needs(name): imports what a row needs, outside the timed part. estimate_rows(name, level): expected cost of one seed in any
     unit of the model, without the part that does not depend on the level. rounds: seeds of each round; the look uses the first.
     levels(model): from the highest down. look(model): its level of the quick look. score(outcome): the value that rows are ranked by.
+    free: rows that cost nothing and are never dropped. is_wanted(model, level): whether so much is worth more than a score of every remedy.
     is_settled(self, name): whether more replicates of a row can change no decision. deadline: the value of `clock` at which everything
     must be finished, saving included. saving_seconds(level): seconds that saving takes at the first row's level.
     """
@@ -96,6 +101,8 @@ class SuccessiveHalving:
     deadline: float
     saving_seconds: Callable[[Resource], float]
     build_rows: Callable[[SuccessiveHalving], list[dict[str, Any]]]
+    free: frozenset[str] = frozenset()
+    is_wanted: Callable[[str, Resource], bool] = lambda model, level: False
     is_settled: Callable[[SuccessiveHalving, str], bool] = lambda halving, name: False
     evaluations: dict[Resource, dict[str, list[Evaluation]]] = field(default_factory=dict)
     settled_levels: dict[str, Resource] = field(default_factory=dict)
@@ -186,42 +193,69 @@ class SuccessiveHalving:
         return max(1, len(piece.outcomes) // len(first.outcomes))
 
     def _plain_rows(self) -> Generator[Event, None, None]:
-        """The first seed of every plain row, each at the highest level that fits into its part of the time."""
+        """The first seed of every plain row, each at the level that `_pick_level` chooses for its model."""
         waiting = sorted(self.plain, key=lambda name: self.expect_seconds(name, self.levels(self.model_of[name])[0], 1))
-        share = PLAIN_SHARE if len(self.active) > len(waiting) else 1.0
-        ends = self.clock() + share * self.seconds_left
+        alone = len(waiting) == 1
+        ends = self.clock() + (1.0 if alone else PLAIN_SHARE) * self.seconds_left
         for n, name in enumerate(waiting):
-            yield from self._settle_level(name, (ends - self.clock()) / (len(waiting) - n))
+            left = len(waiting) - n
+            yield from self._settle_level(name, (ends - self.clock()) / left, left)
 
-    def _settle_level(self, name: str, seconds: float) -> Generator[Event, None, None]:
-        """Evaluates a plain row on the first seed at the highest level that fits, and makes that the level of its model.
+    def _pick_level(
+        self, name: str, levels: Sequence[Resource], seconds: float, models: int, seeds: Sequence[int] = (2, 1)
+    ) -> Resource | None:
+        """The highest level at which two seeds of all rows of a model fit into FIRST_SHARE of its part of the time left, else one
+        (`seeds`); the lowest one that is wanted (`is_wanted`) where that is not, and the plain row alone fits there into `seconds`.
+
+        name: the plain row. models: those that have no level yet. None where not even the plain row fits anywhere.
+        """
+        model = self.model_of[name]
+        rows, part = [row for row in self.active if self.model_of[row] == model], FIRST_SHARE * self.seconds_left / models
+        found = next(
+            (of for many in seeds for of in levels if sum(self.expect_seconds(row, of, many) for row in rows) <= part), None
+        )
+        if found is not None and self.is_wanted(model, found):
+            return found
+        fitting = [of for of in levels if self.expect_seconds(name, of, 1) <= seconds]
+        wanted = [of for of in fitting if self.is_wanted(model, of)]
+        return wanted[-1] if wanted else found or (fitting[-1] if fitting and len(self.plain) > 1 else None)
+
+    def _settle_level(self, name: str, seconds: float, models: int) -> Generator[Event, None, None]:
+        """Evaluates a plain row on the first seed, and makes the level that of its model. seconds: the plain row's part.
 
         A level that turns out too high is left for a lower one at once. The look overestimates the cost of small evaluations, so a
-        level may turn out too low; a higher one that fits into what is left of the part follows then.
+        level may turn out too low; a higher one follows where it fits then.
         """
-        model, began = self.model_of[name], self.clock()
-        levels = list(self.levels(model))
-        below = levels
-        while (level := next((of for of in below if self.expect_seconds(name, of, 1) <= seconds), None)) is not None:
+        model, levels = self.model_of[name], list(self.levels(self.model_of[name]))
+        below, settled = levels, None
+        while below and (level := self._pick_level(name, below, seconds, models)) is not None:
+            if settled is not None and levels.index(level) <= levels.index(settled):
+                break
             below = levels[levels.index(level) + 1 :]
             expected = self.expect_seconds(name, level, 1)
-            allowed = max(1.5 * expected, min(OVER * expected + 1, seconds)) if below else None
-            if (yield from self._run(name, level, self.rounds[0], allowed=allowed)):
-                self.settled_levels[model] = level
+            allowed = max(1.5 * expected, min(OVER * expected + 1, self.seconds_left / 2)) if below else None
+            if not (yield from self._run(name, level, self.rounds[0], allowed=allowed)):
+                if self.seconds_left <= 0:
+                    return
+                self.drag[name] = OVER * max(self.pace.get(model, 1.0), self.drag.get(name, 0.0))
+                continue
+            if name in self.failed:
+                return
+            self.settled_levels[model] = settled = level
+            self._learn_pace(name, level)
+            rest = [row for row in self.active if self.model_of[row] == model and row != name]
+            asked = sum(self.expect_seconds(row, level, 1) for row in rest)
+            if self.is_wanted(model, level) or asked <= self.seconds_left / models:
                 break
-            if self.seconds_left <= 0:
-                return
-            self.drag[name] = OVER * max(self.pace.get(model, 1.0), self.drag.get(name, 0.0))
-            seconds = min(seconds, self.seconds_left)
-        if level is None or name in self.failed:
+        if settled is None:
             return
-        self._learn_pace(name, level)
-        left = seconds - (self.clock() - began)
-        for higher in levels[: levels.index(level)]:
-            if self.expect_seconds(name, higher, 1) <= min(left, self.seconds_left):
-                if (yield from self._run(name, higher, self.rounds[0], allowed=left)):
-                    self.settled_levels[model] = higher
-                return
+        above = levels[: levels.index(settled)]
+        higher = self._pick_level(name, above, min(seconds, self.seconds_left), models, (2,)) if above else None
+        if higher is None or self.expect_seconds(name, higher, 1) > self.seconds_left:
+            return
+        if (yield from self._run(name, higher, self.rounds[0], allowed=self.seconds_left / 2)) and name not in self.failed:
+            self.settled_levels[model] = higher
+            self._learn_pace(name, higher)
 
     def _learn_pace(self, name: str, level: Resource) -> None:
         """Sets a model's `pace`: measured seconds of its plain row divided by the seconds that the look predicted."""
@@ -239,9 +273,11 @@ class SuccessiveHalving:
             level = self.level_of_model(self.model_of[name])
             if level == self.look(self.model_of[name]):
                 continue  # its plain row has no more than the look
-            if self.expect_seconds(name, level, 1) > self.seconds_left:
+            if (expected := self.expect_seconds(name, level, 1)) > self.seconds_left:
                 continue
-            yield from self._run(name, level, self.rounds[0])
+            yield from self._run(
+                name, level, self.rounds[0], allowed=max(1.5 * expected, min(OVER * expected + 1, self.seconds_left / 2))
+            )
             if self.seconds_left <= 0:
                 return
 
@@ -300,17 +336,18 @@ class SuccessiveHalving:
         that the others need stay.
         """
         best = self._best_plain(names)
-        others = [name for name in names if name != best]
+        others = [name for name in names if name != best and name not in self.free]
         going = [name for name in others if not self.is_settled(self, name)]
         if len(going) == len(others):
             going = sorted(others, key=lambda name: self._lead(name, best), reverse=True)[: (len(others) + 1) // 2]
             if len(going) == len(others):
                 going = going[:-1]
-        need = {best, *going, *(self.plain_of[name] for name in going)}
-        kept = [name for name in names if name in need]
-        return (
-            kept if len(kept) < len(names) else [name for name in names if name in {best, *going[:1], *_plain(self, going[:1])}]
-        )
+        kept = list(names)
+        for some in (going, going[:1]):
+            need = {best, *some, *self.free, *(self.plain_of[name] for name in some)}
+            if len(kept := [name for name in names if name in need]) < len(names):
+                break
+        return kept
 
     def _best_plain(self, names: Sequence[str]) -> str:
         plain = [name for name in names if self.plain_of[name] == name] or list(names)
@@ -393,7 +430,3 @@ def _describe_failure(error: Exception) -> str:
     if isinstance(error, MemoryError) or "allocate memory" in str(error):  # torch raises the second
         return "It needed more memory than there is."
     return f"It failed: {one_line(error, 160) or type(error).__name__}."
-
-
-def _plain(halving: SuccessiveHalving, names: Sequence[str]) -> list[str]:
-    return [halving.plain_of[name] for name in names]

@@ -55,7 +55,7 @@ def rank_rows(halving: SuccessiveHalving, metric: str) -> list[str]:
         for name, own in there.items()
         if own == shared
     }
-    return sorted(means, key=lambda name: (-means[name] if np.isfinite(means[name]) else np.inf))
+    return sorted(means, key=lambda name: -means[name] if np.isfinite(means[name]) else np.inf)
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,9 @@ def count_folds(halving: SuccessiveHalving) -> int:
 def build_leaderboard(halving: SuccessiveHalving, metric: str) -> list[dict[str, Any]]:
     """Rows of an events.Board, one per row in the order in which they run, JSON-plain.
 
-    name, title, model, remedy, metric, mean, low, high, replicates, difference (as in the result, or None), rows (mean number of training rows
-    of a replicate), epochs (limit, None: the method's own number), look (True: from the quick look), stopped (round or None),
-    failed (a sentence or None), seconds.
+    name, title, model, remedy, metric, mean, low, high, replicates, difference (as in the result, or None), rows (mean number of training
+    rows of a replicate), epochs (limit, None: the method's own number), look (True: from the quick look), stopped (round or None), failed
+    (a sentence or None), seconds.
     """
     share = find_test_share(count_folds(halving))
     there = {name: halving.outcomes(name) for name in halving.names}

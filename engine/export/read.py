@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import BadData
+from engine.export.estimators import read_estimator
 from engine.export.format import FORMAT, MAX_UNPACKED, MODEL, PREPROCESSING, README, TREES, TRUSTED, WEIGHTS, check_trees
 from engine.export.pipeline import Pipeline
 from engine.models.feature_classifiers import FEATURES, ClassMeans
@@ -94,6 +95,14 @@ class Model:
             lines.append(f"made: {one_line(made['date'], 40)}")
         return "\n".join(lines)
 
+
+ESTIMATORS = {
+    "boosting": "gradient-boosted trees",
+    "forest": "a forest of trees",
+    "bag": "an ensemble of trees",
+    "logistic": "logistic regression",
+}
+"""Kind of an estimator in a file -> in words."""
 
 _UNREADABLE = (
     *(OSError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError),
@@ -176,6 +185,10 @@ def _model(words: Mapping[str, Any], pipeline: Pipeline, parts: Mapping[str, byt
         except _UNREADABLE as error:
             raise BadData("The trees in this file cannot predict; it is damaged.") from error
         return Model(classes, pipeline, about, "gradient-boosted trees", "", of_trees)
+    if words["kind"] == "estimator":
+        answer = read_estimator(words, parts[TREES], pipeline.width, len(classes))
+        what = ESTIMATORS[str(words["estimator"])]
+        return Model(classes, pipeline, about, what, "", lambda x: answer(x.astype(dtype)))
     if words["kind"] != "network":
         raise ValueError("it is of an unknown kind")
     net = _read_network(words, parts[WEIGHTS], pipeline.width, len(classes))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from engine.methods.base import param
 from engine.methods.estimator import Growing, ModelMethod, Sample
-from engine.models.committee import count_folded, fold_levels, one_thread
+from engine.models.committee import Folded, one_thread
 from engine.spec.pens import Pen
 
 
@@ -26,7 +26,6 @@ class Boosting(ModelMethod):
     needs = ("sklearn.ensemble",)
     comparison = 23
     cost = 0.5
-    folds = True
 
     trees: int = param(200, low=1, high=5000, log=True, help="Most trees; it ends after `patience` trees without a lower loss.")
     learning_rate: float = param(0.1, low=1e-3, high=1.0, log=True, help="How much of its answer each tree adds.")
@@ -42,8 +41,8 @@ class Boosting(ModelMethod):
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         yield sample.progress(0.0)
-        levels = sample.task.levels
-        x, count = fold_levels(sample.x, levels), count_folded(levels)
+        folded = Folded.look(sample.x, sample.task.levels)
+        x, count = folded.fold(sample.x), folded.count
         stops = bool(self.patience) and sample.task.held_out and not sample.task.chosen
         model = HistGradientBoostingClassifier(
             max_iter=sample.ends("trees", self.trees),
@@ -51,7 +50,7 @@ class Boosting(ModelMethod):
             max_leaf_nodes=self.leaves,
             min_samples_leaf=self.smallest_leaf,
             l2_regularization=self.penalty,
-            categorical_features=np.arange(x.shape[1]) >= x.shape[1] - count if count else None,
+            categorical_features=np.arange(x.shape[1]) < count if count else None,
             early_stopping=stops,
             n_iter_no_change=max(1, self.patience),
             random_state=sample.draw("trees"),
@@ -59,9 +58,12 @@ class Boosting(ModelMethod):
         watched = {}
         if stops:
             watched = {
-                "X_val": fold_levels(sample.valid_x, levels),
+                "X_val": folded.fold(sample.valid_x),
                 "y_val": sample.valid_y,
                 "sample_weight_val": sample.valid_weight,
             }
         with one_thread():
-            return model.fit(x, sample.y, sample_weight=sample.weight, **watched)
+            model.fit(x, sample.y, sample_weight=sample.weight, **watched)
+        # its encoder leaves level numbers from 0 as they are, and skops trusts none of its parts
+        model._preprocessor = None
+        return replace(folded, estimator=model)

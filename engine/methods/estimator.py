@@ -83,16 +83,13 @@ class EstimatorMethod(Method, abc.ABC):
     """A method whose `Fitted.net` is a `Committee`: one estimator per replicate, fitted on the same features and rows as the networks.
 
     length: the field that says how many trees or members are grown, '' where there is none. A replicate's epoch is the number grown.
-    folds: whether categories go in as one column each, see `engine.models.committee.fold_levels`.
     """
 
     length: ClassVar[str] = "trees"
-    folds: ClassVar[bool] = False
-    network: ClassVar[bool] = False
 
     @abc.abstractmethod
     def grow(self, sample: Sample) -> Growing:
-        """Fits one replicate. Returns an estimator with `predict_proba` and `classes_`; its rows are folded where `folds` says so."""
+        """Fits one replicate. Returns an estimator with `predict_proba` and `classes_`."""
 
     def apply_remedy(self, task: Task) -> Generator[Event, None, tuple[Rows, Synthetic | None, Tensor | None]]:
         """(rows to fit on, rows that were made, lines that they lie on)."""
@@ -109,12 +106,12 @@ class EstimatorMethod(Method, abc.ABC):
         rows, synthetic, lines = yield from self.apply_remedy(task)
         if synthetic is not None:
             camera.track_points(Rows(synthetic.start, synthetic.y, synthetic.mask), lambda: synthetic.x)
-        classes, levels = len(task.classes), task.levels if self.folds else ()
+        classes = len(task.classes)
         members, grown = [], []
         for r in range(len(task.replicates)):
             sample = Sample(task, r, *_read(rows, r), *_read(task.valid, r))
             estimator = yield from self.grow(sample)
-            members.append(Member(estimator, classes, levels))
+            members.append(Member(estimator, classes))
             yield sample.progress(1.0)
         width = task.train.x.shape[2]
         net = Committee(members, width, device=task.device)

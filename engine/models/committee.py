@@ -76,24 +76,22 @@ def take_log(p: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Member:
-    """A fitted estimator. classes: how many the task has. levels: of the columns of 0 and 1 that `fold_levels` joins before it."""
+    """A fitted estimator. classes: how many the task has; `estimator.classes_` are those it knows."""
 
     estimator: Any
     classes: int
-    levels: tuple[int, ...] = ()
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Class probabilities [n, C] float64 of features [n, D]; 0 for a class without a training row."""
         out = np.zeros((len(x), self.classes))
         with one_thread():
-            out[:, self._columns] = self.estimator.predict_proba(fold_levels(x, self.levels))
+            out[:, self._columns] = self.estimator.predict_proba(x)
         return out
 
     def stages(self, x: np.ndarray) -> Iterator[np.ndarray]:
         """The same after every tree or member; an estimator of one piece has one stage."""
-        folded = fold_levels(x, self.levels)
         with one_thread():
-            for part in _list_stages(self.estimator, folded):
+            for part in _list_stages(self.estimator, x):
                 out = np.zeros((len(x), self.classes))
                 out[:, self._columns] = part
                 yield out
@@ -101,6 +99,64 @@ class Member:
     @property
     def _columns(self) -> np.ndarray:
         return np.asarray(self.estimator.classes_).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Boosted trees that take each category as one column of level numbers.
+
+    levels: how many levels each category has; the features' last columns are theirs, one of 0 and 1 per level. seen: the levels of each
+    that training rows have. A category of more than MAX_LEVELS levels keeps its columns.
+    """
+
+    estimator: Any
+    levels: tuple[int, ...]
+    seen: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def look(cls, x: np.ndarray, levels: Sequence[int]) -> Folded:
+        """Without an estimator; the levels that the rows have."""
+        return cls(None, tuple(levels), tuple(tuple(np.flatnonzero(own.any(0)).tolist()) for own in _split(x, levels)[1]))
+
+    @property
+    def count(self) -> int:
+        """How many columns are level numbers: the first ones."""
+        return sum(n <= MAX_LEVELS for n in self.levels)
+
+    def fold(self, x: np.ndarray) -> np.ndarray:
+        """float64 [n, D']: level numbers, from 0 among those seen and NaN for any other, then all other columns."""
+        rest, blocks = _split(x, self.levels)
+        folded, kept = [], [rest]
+        for own, seen in zip(blocks, self.seen, strict=True):
+            if own.shape[1] > MAX_LEVELS:
+                kept.append(own)
+                continue
+            some = own[:, list(seen)]
+            has = some.any(1) if len(seen) else np.zeros(len(x), bool)
+            folded.append(np.where(has, some.argmax(1) if len(seen) else 0, np.nan)[:, None])
+        return np.concatenate([*folded, *kept], 1, dtype=np.float64)
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """As in scikit-learn."""
+        known: np.ndarray = self.estimator.classes_
+        return known
+
+    def predict_proba(self, x: np.ndarray) -> np.ndarray:
+        """[n, C]."""
+        p: np.ndarray = self.estimator.predict_proba(self.fold(x))
+        return p
+
+    def staged_predict_proba(self, x: np.ndarray) -> Iterator[np.ndarray]:
+        """[n, C] after every tree."""
+        yield from self.estimator.staged_predict_proba(self.fold(x))
+
+
+def _split(x: np.ndarray, levels: Sequence[int]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """(the first columns, those of each category)."""
+    numeric = x.shape[1] - sum(levels)
+    ends = np.cumsum([numeric, *levels])
+    return x[:, :numeric], [x[:, a:b] for a, b in zip(ends, ends[1:], strict=False)]
 
 
 @dataclass
@@ -131,7 +187,7 @@ def _list_group(trees: Sequence[Any], weights: np.ndarray | None, x: np.ndarray,
     total = np.zeros((len(x), classes))
     for t, tree in enumerate(trees):
         p = np.zeros((len(x), classes))
-        p[:, np.asarray(tree.classes_).astype(np.int64)] = tree.predict_proba(x)
+        p[:, np.asarray(tree.classes_).astype(np.int64)] = tree.tree_.predict(x)
         if weights is None:
             total += p
             yield total / (t + 1)
@@ -159,29 +215,6 @@ def _list_stages(estimator: Any, x: np.ndarray) -> Iterator[np.ndarray]:
         yield from _list_group(estimator.estimators_, None, rows, len(estimator.classes_))
     else:
         yield estimator.predict_proba(x)
-
-
-def fold_levels(x: np.ndarray, levels: Sequence[int]) -> np.ndarray:
-    """The last columns, one of 0 and 1 per level, as one column of level numbers per category: float64 [n, D'], NaN where a row has no
-    level that training has. A category of more than MAX_LEVELS levels stays as it is, after the others.
-    """
-    if not levels:
-        return x
-    numeric = x.shape[1] - sum(levels)
-    ends = numeric + np.cumsum(levels)
-    folded, kept = [], []
-    for end, count in zip(ends, levels, strict=True):
-        own = x[:, end - count : end]
-        if count > MAX_LEVELS:
-            kept.append(own)
-        else:
-            folded.append(np.where(own.max(1) > 0, own.argmax(1), np.nan)[:, None])
-    return np.concatenate([x[:, :numeric], *kept, *folded], 1, dtype=np.float64)
-
-
-def count_folded(levels: Sequence[int]) -> int:
-    """How many columns at the end of `fold_levels` are level numbers."""
-    return sum(n <= MAX_LEVELS for n in levels)
 
 
 @cache

@@ -35,7 +35,6 @@ from engine.events import Board, Event, Note, Phase, Progress, decode, encode, f
 from engine.methods import method
 from engine.spec import RunSpec
 from engine.spec.companions import BASELINE
-from engine.spec.comparison import TREES
 from engine.spec.result import METRICS
 from engine.spec.run import default_params
 from engine.stats import thresholds
@@ -44,7 +43,7 @@ from engine.stats.thresholds import VARIANTS
 from engine.training import network_cache
 from engine.training.camera import Camera
 from tests.engine.comparisons import comparison
-from tests.engine.contenders import CONTENDERS
+from tests.engine.contenders import CONTENDERS, TREES
 
 BUDGET = 7.0
 COLOURS = ("red", "green", "(missing)")

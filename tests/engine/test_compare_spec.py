@@ -11,8 +11,9 @@ from engine.errors import BadParameter
 from engine.methods import methods
 from engine.spec import Imbalance
 from engine.spec.companions import BASELINE
-from engine.spec.comparison import TREES, CompareSpec, list_contenders
-from tests.engine.contenders import CATALOG, CONTENDERS
+from engine.spec.comparison import CompareSpec
+from engine.spec.contest import list_contenders
+from tests.engine.contenders import CATALOG, CONTENDERS, TREES
 
 SOURCE = {"upload": "u1"}
 

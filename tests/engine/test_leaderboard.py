@@ -31,11 +31,11 @@ from engine.report.leaderboard import (
     write_leaderboard_latex,
     write_leaderboard_markdown,
 )
-from engine.spec.comparison import TREES, CompareSpec
+from engine.spec.comparison import CompareSpec
 from engine.spec.result import METRICS
 from engine.spec.run import default_params
 from tests.engine.comparisons import HOSTILE, comparison, hostile
-from tests.engine.contenders import CONTENDERS
+from tests.engine.contenders import CONTENDERS, TREES
 
 
 def cells(text: str) -> list[dict[str, str]]:
