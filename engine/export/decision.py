@@ -78,7 +78,7 @@ class Calibration:
         even = 1 / max(1, p.shape[1] - 1)
         with np.errstate(divide="ignore", invalid="ignore"):
             shares = np.where(rest[:, None] > 0, p / rest[:, None], even)
-        out = shares * (1 - own)[:, None]
+        out: np.ndarray = shares * (1 - own)[:, None]
         out[:, positive] = own
         return out
 
