@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.commands.arguments import add_report
+from engine.commands.compare_options import add_questions, parse_questions
 from engine.commands.progress import ProgressLine, say
 from engine.commands.table_options import add_reading, parse_reading
 from engine.commands.taken_away import add_taken_away, check_taken_away, choose_row, write_taken_away
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--ratio", type=float, help="largest / smallest class, such as 20 (default: natural)")
     parser.add_argument("--seed", type=int, default=0, help="the number all draws come from (default 0)")
+    add_questions(parser)
     add_reading(parser)
     add_taken_away(parser)
     add_report(parser)
@@ -53,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         budget=arguments.budget,
         ratio=arguments.ratio,
         seed=arguments.seed,
+        **parse_questions(arguments),
     )
     page.check_path(arguments.report)
     of = check_taken_away(arguments, spec)
@@ -62,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         found, artifacts, profile = _compare(data, file.name, spec, began, progress)
     finally:
         progress.clear()
-    if arguments.model is not None or arguments.code is not None:
+    if any(file is not None for file in (arguments.model, arguments.onnx, arguments.code)):
         found = {**found, "model_of": choose_row(found, of)}
     print(json.dumps(found, allow_nan=False) if arguments.json else summarise_comparison(found))
     if "model_of" in found:
@@ -88,7 +91,7 @@ def _compare(
     about = profile_table(sheet, spec.target, spec.positive)
     notes, refusal = list_notes(sheet, spec.target, spec.positive), None
     try:
-        dataset = to_dataset(sheet, spec.target, spec.positive, name=name)
+        dataset = to_dataset(sheet, spec.target, spec.positive, name=name, **spec.columns)
     except BadData as error:
         refusal = error
     for text in notes:
@@ -100,7 +103,7 @@ def _compare(
     from engine.compare.comparison import compare, describe_sheet
 
     found, artifacts = finish(
-        compare(dataset, spec, began=began, **describe_sheet(sheet, spec.target, spec.positive)), progress
+        compare(dataset, spec, began=began, **describe_sheet(sheet, spec.target, spec.positive, **spec.columns)), progress
     )
     return found, artifacts, about
 
