@@ -131,9 +131,7 @@ def _without_values(name: str, kind: str, rows: int) -> Column:
 
 
 def _find_missing(column: Column) -> np.ndarray:
-    if column.values.dtype.kind == "f":
-        return np.isnan(column.values)
-    out: np.ndarray = column.values == -1
+    out: np.ndarray = np.isnan(column.values) if column.values.dtype.kind == "f" else column.values == -1
     return out
 
 

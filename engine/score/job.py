@@ -12,6 +12,7 @@ from engine.errors import BadData
 from engine.events import Event, Phase
 from engine.export.read import load_model
 from engine.score.score import score_table
+from engine.score.scorer import Scorer
 from engine.spec.score import ScoreSpec
 
 
@@ -30,6 +31,6 @@ def run_json(
     loaded = load_model(io.BytesIO(model))
     name, data = table
     answer, artifacts = yield from score_table(
-        loaded, data, name, alerts=asked.alerts, per=asked.per, target=asked.target, began=began
+        Scorer.of(loaded), data, name, alerts=asked.alerts, per=asked.per, target=asked.target, began=began
     )
     return {"seconds": answer["seconds"]}, {**artifacts, "score": json.dumps(answer, allow_nan=False).encode()}

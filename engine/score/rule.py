@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from engine.data.tables.named import ORDER
 from engine.score.flag import Flags
 from engine.score.scorer import Scorer
 from engine.spec.score import PERIODS, check_alerts
 from engine.spec.table_reading import TableReading
 
-ORDER = "order"
-"""Why a column that says when a row happens is no feature."""
 UNDECIDED = 0.5
 """The cut of a model file that holds none."""
 

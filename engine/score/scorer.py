@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.export.model_facts import ModelFacts
 from engine.export.pipeline import Pipeline
+from engine.export.read import Model
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,18 @@ class Scorer:
     cut: float | None = None
     rule: Mapping[str, Any] | None = None
     promised: Mapping[str, Mapping[str, float | None]] | None = None
+
+    @classmethod
+    def of(cls, model: Model) -> Scorer:
+        """The model of a file."""
+        return cls(
+            model.pipeline,
+            tuple(map(str, model.classes_)),
+            len(model.classes_) - 1,
+            model._probabilities,
+            model.kind,
+            model.about,
+        )
 
     def probability(self, x: np.ndarray) -> np.ndarray:
         """Probability of the class looked for [n] of rows of features [n, width]."""
