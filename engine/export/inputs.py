@@ -17,8 +17,8 @@ from engine.text import one_line
 
 
 def open_table(table: Any, reading: TableReading | None) -> Any:
-    """The table as a Sheet where it is read by `reading`: a path, a data frame, rows or columns as mappings; else the table itself. A Sheet stays as
-    it is.
+    """The table as a Sheet where it is read by `reading`: a path, a data frame, rows or columns as mappings; else the table itself,
+    as is a Sheet.
 
     reading: how the table that the model was fitted on was read; None where the model does not hold that, or it was no file. Raises
     BadData for a path without a reading, and for what the reading does not fit; OSError as `open` does.

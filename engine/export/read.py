@@ -20,7 +20,7 @@ from torch import Tensor
 
 from engine.errors import BadData
 from engine.export.decision import Decision
-from engine.export.flags import UNDECIDED, check_budget, flag_days, find_time, flag_most, read_days
+from engine.export.flags import UNDECIDED, check_budget, find_time, flag_days, flag_most, read_days
 from engine.export.format import MAX_UNPACKED, MODEL, PREPROCESSING, READABLE, README, TREES, TRUSTED, WEIGHTS, check_trees
 from engine.export.inputs import open_table
 from engine.export.model_facts import ModelFacts
@@ -212,7 +212,7 @@ def load_model(path: str | os.PathLike[str] | BinaryIO | bytes) -> Model:
         words, columns = (_json(parts[name]) for name in (MODEL, PREPROCESSING))
         if words["format"] not in READABLE or isinstance(words["format"], bool):
             raise BadData(
-                f"The model was written in format {one_line(words['format'], 20)}; this version reads format "
+                f"The model was written in format {one_line(words['format'], 20)}; this version reads formats "
                 f"{' and '.join(map(str, READABLE))}."
             )
         return _model(words, Pipeline.from_json(columns), parts)
@@ -262,7 +262,7 @@ def _model(words: Mapping[str, Any], pipeline: Pipeline, parts: Mapping[str, byt
     if not isinstance(versions, dict):
         raise TypeError("the versions of what made it are not named")
     made_with = {one_line(name, 40): one_line(version, 40) for name, version in list(versions.items())[:20]}
-    kind, head, compute = _read_kind(words, parts, pipeline.width, len(classes), made_with)
+    kind, head, compute = _read_kind(words, parts, pipeline.width, len(classes))
     return Model(
         classes,
         pipeline,
@@ -277,12 +277,12 @@ def _model(words: Mapping[str, Any], pipeline: Pipeline, parts: Mapping[str, byt
 
 
 def _read_kind(
-    words: Mapping[str, Any], parts: Mapping[str, bytes], width: int, classes: int, made_with: Mapping[str, str]
+    words: Mapping[str, Any], parts: Mapping[str, bytes], width: int, classes: int
 ) -> tuple[str, str, Callable[[np.ndarray], np.ndarray]]:
     """(what it is, its last layer, features [n, width] -> probabilities as trained [n, C])."""
     dtype = {"float32": np.float32, "float64": np.float64}[words["precision"]]
     if words["kind"] == "trees":
-        trees = _read_trees(parts[TREES], width, classes, made_with)
+        trees = _read_trees(parts[TREES], width, classes)
 
         def of_trees(x: np.ndarray) -> np.ndarray:
             out = np.zeros((len(x), classes))
@@ -365,9 +365,9 @@ def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: in
     return made
 
 
-def _read_trees(data: bytes, width: int, classes: int, made_with: Mapping[str, str]) -> Any:
-    import skops.io
+def _read_trees(data: bytes, width: int, classes: int) -> Any:
     import sklearn
+    import skops.io
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.exceptions import InconsistentVersionWarning
     from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
