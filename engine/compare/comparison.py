@@ -19,6 +19,7 @@ from engine.compare.bench import Evaluator
 from engine.compare.halving import Resource, SuccessiveHalving
 from engine.compare.leaderboard import build_leaderboard
 from engine.compare.result import describe_table, make_result
+from engine.compare.why import explain, keep_seconds
 from engine.data.dataset import Dataset
 from engine.data.prepare import encode
 from engine.data.tables.named import describe_named, find_named
@@ -131,6 +132,7 @@ def compare(
         artifacts |= export_models(halving, bench, target, reading)
         table = describe_table(bench, dropped, guesses)
         result = make_result(halving, bench, spec, table, shortened, [*sentences, *notes])
+        result |= yield from explain(halving, bench, result, spec.metric)
         return result | {
             "reading": None if reading is None else reading.to_json(),
             "seconds": clock() - began,
@@ -154,7 +156,7 @@ def _make_halving(bench: Evaluator, spec: CompareSpec, clock: Callable[[], float
         clock=clock,
         began=began,
         deadline=began + spec.budget,
-        saving_seconds=bench.saving_seconds,
+        saving_seconds=lambda level: bench.saving_seconds(level) + keep_seconds(spec.budget, bench.dataset),
         build_rows=lambda halving: build_leaderboard(halving, spec.metric),
     )
 
