@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,11 @@ from engine.spec.table_reading import TableReading
 
 LARGE_NODES = 20_000
 """Nodes of trees from which writing a model takes long."""
+
+TRAINED_ON = "the training rows of one replicate"
+TRAINED_AGAIN = "the training and validation rows of one replicate, with what its validation rows chose"
+ALL_ROWS = "all rows, with what the replicates chose"
+"""Which rows the model of a file was trained on."""
 
 
 def build_arrays(halving: SuccessiveHalving) -> dict[str, bytes]:
@@ -67,8 +73,10 @@ def export_models(
     ranked: rows that are written first. Large models take long to write: once the time is over the others are left out. notes: gets a
     sentence for what has no file.
     """
-    table, pipelines, out = encode(bench.dataset)[0], {}, {}
-    late, said = [], [] if notes is None else notes
+    table, pipelines = encode(bench.dataset)[0], dict[Any, Pipeline]()
+    out: dict[str, bytes] = {}
+    late: list[str] = []
+    said = [] if notes is None else notes
     order = sorted(halving.names, key=lambda name: (name not in ranked, ranked.index(name) if name in ranked else 0))
     for name in order:
         level = halving.level_of(name)
@@ -79,18 +87,24 @@ def export_models(
         if large and out and halving.clock() > halving.deadline:
             late.append(halving.titles[name])
             continue
-        if level not in pipelines:
-            scale = fit_scale(table, len(bench.dataset.numeric_names), train, name=bench.dataset.name)
-            pipelines[level] = Pipeline.of(bench.dataset, scale, reading)
+        again = bench.refitted.get((name, level))
+        base = train
+        if again is not None:
+            fitted, train, base = again.fitted, again.train, again.rows
+        key = level, again is not None
+        if key not in pipelines:
+            scale = fit_scale(table, len(bench.dataset.numeric_names), base, name=bench.dataset.name)
+            pipelines[key] = Pipeline.of(bench.dataset, scale, reading)
         about = {
             "name": name,
             "title": halving.titles[name],
             "params": bench.choose_params(name, level),
             "target": target,
             "training_rows": len(train),
+            "trained_on": TRAINED_ON if again is None else TRAINED_AGAIN,
             "provenance": collect_provenance(torch.device("cpu"), torch.float32),
         }
-        own = pipelines[level]
+        own = pipelines[key]
         try:
             out[f"model/{name}"] = model_bytes(fitted.net, own, classes=bench.dataset.classes, about=about)
         except BadInput as error:

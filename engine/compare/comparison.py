@@ -16,6 +16,7 @@ import torch
 
 from engine.compare.artifacts import build_arrays, export_models
 from engine.compare.bench import Evaluator
+from engine.compare.decide import decide, decide_seconds
 from engine.compare.halving import Resource, SuccessiveHalving
 from engine.compare.leaderboard import build_leaderboard, is_settled, rank_rows
 from engine.compare.result import describe_table, make_result
@@ -56,7 +57,7 @@ WANTED = 10_000
 """Training rows of the network that are worth more than a score of every remedy; all rows where there are fewer. Other models: all."""
 SHORTER = (100, 50, 25, 12)
 """Epochs of the network's lowest levels. Its rows are cut first, then its epochs."""
-FEWER = (50, 25, 12)
+FEWER = (25, 12)
 """Epochs of the levels of other models: their trees are cut first (`bench.TREES_AN_EPOCH`), then their rows."""
 
 MAX_ROWS = 150_000
@@ -102,7 +103,7 @@ def compare(
 ) -> Comparison:
     """Compares the methods of a spec on a table. A generator of events (Phase, Progress, Note, Board).
 
-    It returns the result (JSON-plain) and artifacts: `arrays` and `thresholds/<name>` (npz), `model/<name>` (zip of
+    It returns the result (JSON-plain) and artifacts: `arrays`, `thresholds/<name>` and `decide/<name>` (npz), `model/<name>` (zip of
     `engine.export.write`), `augmented/<name>` (CSV, for methods that add rows in the table's columns, up to MAX_CELLS cells).
 
     began: the value of `clock` when the budget began, by default now. `describe_sheet` gives the next four for an uploaded
@@ -139,6 +140,8 @@ def compare(
         artifacts |= export_models(halving, bench, target, reading, ranked=rank_rows(halving, spec.metric), notes=notes)
         table = describe_table(bench, dropped, guesses)
         result = make_result(halving, bench, spec, table, shortened, [*sentences, *notes])
+        decided, cuts = decide(halving, bench, spec, result)
+        result, artifacts = result | decided, artifacts | cuts
         result |= yield from explain(halving, bench, result, spec.metric)
         return result | {
             "reading": None if reading is None else reading.to_json(),
@@ -168,14 +171,20 @@ def _make_halving(bench: Evaluator, spec: CompareSpec, clock: Callable[[], float
         clock=clock,
         began=began,
         deadline=began + spec.budget,
-        saving_seconds=lambda level: bench.saving_seconds(level) + keep_seconds(spec.budget, bench.dataset),
-        build_rows=lambda halving: build_leaderboard(halving, spec.metric),
-        is_wanted=lambda model, level: (
-            level.rows is None or (model == NETWORK and level.epochs is None and level.rows >= WANTED)
+        saving_seconds=lambda level: (
+            bench.saving_seconds(level) + decide_seconds(bench) + keep_seconds(spec.budget, bench.dataset)
         ),
+        build_rows=lambda halving: build_leaderboard(halving, spec.metric),
+        is_wanted=_is_wanted,
         free=frozenset({IN_USE} & set(bench.rows)),
         is_settled=lambda halving, name: is_settled(halving, spec.metric, name),
     )
+
+
+def _is_wanted(model: str, level: Resource) -> bool:
+    if model == NETWORK:
+        return level.epochs is None and (level.rows is None or level.rows >= WANTED)
+    return level.rows is None and (level.epochs is None or level.epochs >= FEWER[0])
 
 
 def _cut_look(bench: Evaluator, look: Resource) -> Resource:
@@ -215,11 +224,11 @@ def _make_evaluator(
     run = RunSpec(dataset.name, BASELINE, spec.imbalance, folds=propose_folds(min(kept)), seeds=MAX_SEEDS, seed=spec.seed)
     classes = dataset.classes
     positive = 1 if len(classes) == 2 else classes.index(asked) if asked is not None else int(np.argmin(kept))
-    rows = list_rows(spec, {"methods": describe_methods()}, installed=find_installed(), in_use=dataset.score is not None)
+    offered = list_rows(spec, {"methods": describe_methods()}, installed=find_installed(), in_use=dataset.score is not None)
     if dataset.score is not None and len(classes) > 2:
-        rows = [row for row in rows if row.name != IN_USE]
+        offered = [row for row in offered if row.name != IN_USE]
         said.append("The score in use is compared where there are two classes; here are more.")
-    return Evaluator(dataset, run, {row.name: row for row in rows}, positive, clock), said
+    return Evaluator(dataset, run, {row.name: row for row in offered}, positive, clock, refits=spec.refits), said
 
 
 def with_positive(dataset: Dataset, positive: str | None) -> Dataset:

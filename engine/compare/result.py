@@ -10,6 +10,7 @@ import numpy as np
 from engine.compare.bench import EPOCHS, PATIENCE, TREES_AN_EPOCH, Evaluator
 from engine.compare.halving import Resource, SuccessiveHalving
 from engine.compare.leaderboard import Lead, compare_rows, describe_difference, find_differences, find_lead, rank_rows
+from engine.compare.refits import describe_refit, say_gain
 from engine.plain import to_plain
 from engine.spec import limits
 from engine.spec.comparison import CompareSpec
@@ -34,18 +35,18 @@ def make_result(
 ) -> dict[str, Any]:
     """The result of `engine.compare.comparison.compare` without reading, seconds and provenance. table: `describe_table`.
 
-    methods [{name, title, model, remedy, metrics {metric: {mean, low, high, n, values}}, difference {metric, mean, low, high, p, p_holm,
-    n, better, worse} (to the same model plain; None for a plain row), difference_to_leader (the same keys; None for the leader and
-    rows that are not ranked), seconds, replicates, numbers, rows, train_rows (both: mean training rows of a replicate), epochs (or
+    methods [{name, title, model, remedy, metrics {metric: {mean, low, high, n, values}}, difference {metric, mean, low, high, p,
+    p_holm, n, better, worse} (to the same model plain; None for a plain row), difference_to_leader (the same keys; None for the leader
+    and rows that are not ranked), seconds, replicates, numbers, rows, train_rows (both: mean training rows of a replicate), epochs (or
     trees), look, most_rows (limit of training rows, None: no limit), stopped (the last round before it was dropped), failed (a sentence
-    or None), params, per_class}], ranked (names of rows with the same replicates, the best first), lead {row, rival, difference (leader
-    minus rival, the best other plain row; tested together with every ranked row against it), in_use (leader minus the score in use)},
-    verdict, verdict_more (sentences with its numbers), best, metric, interval, data {name, rows, used_rows, train_rows,
-    train_counts, features, columns {numeric, categorical}, classes, counts, ratio, positive, dropped, guesses}, spec, protocol {folds,
-    seeds, test_share, patience}, shortened (sentences), notes (what is said of the table, then of the methods), reading (how the file was
-    read, `TableReading.to_json`; None for a dataset of the catalog), seconds, provenance. `best`: the leading row where it beats the best
-    other plain row after Holm's correction, else the best remedy that beats its own model plain, or None. It is None if there was time
-    for the quick look only.
+    or None), refit (`engine.compare.refits.describe_refit`), params, per_class}], ranked (names of rows with the same replicates, the
+    best first), lead {row, rival, difference (leader minus rival, the best other plain row; tested together with every ranked row
+    against it), in_use (leader minus the score in use)}, verdict, verdict_more (sentences with its numbers), best, metric, interval,
+    data {name, rows, used_rows, train_rows, train_counts, features, columns {numeric, categorical}, classes, counts, ratio, positive,
+    dropped, guesses}, spec, protocol {folds, seeds, test_share, patience}, shortened (sentences), notes (what is said of the table,
+    then of the methods), reading (how the file was read, `TableReading.to_json`; None for a dataset of the catalog), seconds,
+    provenance. `best`: the leading row where it beats the best other plain row after Holm's correction, else the best remedy that beats
+    its own model plain, or None. It is None if there was time for the quick look only.
     """
     against = find_differences(halving, spec.metric)
     looked = all(halving.is_looked(name) for name in halving.names if halving.model_of[name] != IN_USE)
@@ -75,6 +76,9 @@ def make_result(
             "notes": list(notes),
         }
     )
+    plain = result["methods"][0]
+    if plain["refit"] is not None:
+        result["notes"].append(say_gain(plain, by_time=spec.by_time))
     return result
 
 
@@ -151,6 +155,7 @@ def _describe_row(
         "most_rows": level.rows,
         "stopped": halving.stopped.get(name),
         "failed": halving.failed.get(name),
+        "refit": describe_refit(list(own.values()), metric, share),
         "params": {"patience": PATIENCE, **params} if row.model == NETWORK else params,
         "per_class": {
             label: {
@@ -176,7 +181,7 @@ def _proviso(halving: SuccessiveHalving, bench: Evaluator) -> list[str]:
         what = _name_model(bench, model)
         if level.rows is not None and used < bench.train_rows:
             cut.append(f"{what} trained on {used:,} of {bench.train_rows:,} training rows: more time may turn this.")
-        if level.epochs is not None:
+        if _is_shorter(bench, name, level):
             cut.append(f"{what} trained for {_describe_length(model, level)} at most: more time may turn this.")
     return cut
 
@@ -196,7 +201,7 @@ def _shortened(halving: SuccessiveHalving, bench: Evaluator) -> list[str]:
                 f"{what}: each replicate trains on {int(first.counts.sum()):,} of about {bench.train_rows:,} training rows (classes of "
                 f"{cut}); it is tested on all of its test rows."
             )
-        if level.epochs is not None:
+        if _is_shorter(bench, name, level):
             usual = f"{EPOCHS} epochs" if model == NETWORK else "its usual number"
             said.append(f"{what}: training ends after {_describe_length(model, level)} at the latest instead of {usual}.")
     most = max(len(halving.outcomes(name)) for name in halving.names)
@@ -221,6 +226,11 @@ def _list_models(halving: SuccessiveHalving) -> list[tuple[str, str]]:
         for name in halving.names
         if halving.plain_of[name] == name and halving.outcomes(name) and not _is_used(halving, name)
     ]
+
+
+def _is_shorter(bench: Evaluator, name: str, level: Resource) -> bool:
+    """Whether a level allows fewer epochs or trees than a row takes by itself."""
+    return bench.choose_params(name, level) != bench.choose_params(name, Resource())
 
 
 def _is_used(halving: SuccessiveHalving, name: str) -> bool:

@@ -39,7 +39,7 @@ class BalancedBagging(EnsembleMethod):
         if few:
             yield Note(f"A class has fewer than {FEW} rows, so members draw without repetition: a draw could lack it.")
         model = import_ensembles(self.name).BalancedBaggingClassifier(
-            n_estimators=self.members, bootstrap=not few, random_state=sample.draw("trees"), n_jobs=1
+            n_estimators=self.members, max_samples=len(sample.y), bootstrap=not few, random_state=sample.draw("trees"), n_jobs=1
         )
         model.fit(sample.x, sample.y)
         trees = [member.steps[-1][1] for member in model.estimators_]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -39,7 +40,9 @@ class EasyEnsemble(EnsembleMethod):
             random_state=sample.draw("trees"),
             n_jobs=1,
         )
-        model.fit(sample.x, sample.y)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Using the fractional value", UserWarning)  # said of fewer than ten rows
+            model.fit(sample.x, sample.y)
         boosted = [member.steps[-1][1] for member in model.estimators_]
         groups = [(list(own.estimators_), own.estimator_weights_[: len(own.estimators_)]) for own in boosted]
         return Bag(model.classes_, groups)

@@ -20,7 +20,6 @@ from engine.data.rows import take
 from engine.errors import BadInput
 from engine.events import Epoch, Event, Note, Phase, Progress
 from engine.methods.base import EPOCH_OVERHEAD, Method, param
-from engine.methods.rus import RUS
 from engine.models.committee import Committee, Member, one_thread, take_log
 from engine.samplers.lines import smote
 from engine.samplers.mixed import smotenc
@@ -29,6 +28,7 @@ from engine.training.camera import Camera
 from engine.training.fitted import Fitted, Synthetic
 from engine.training.loop import Meter
 from engine.training.oversampling import Draw, oversample
+from engine.training.undersampling import keep_rows
 
 REMEDIES = ("none", "class-weights", "threshold", "rus", "smote")
 """What is done about the classes' sizes, on training rows alone (the threshold: on validation rows)."""
@@ -156,7 +156,7 @@ class ModelMethod(EstimatorMethod, abc.ABC):
         if self.remedy == "class-weights":
             return replace(rows, weight=balance_weights(rows, len(task.classes))), None, None
         if self.remedy == "rus":
-            return take(rows, RUS().keep(task)), None, None
+            return take(rows, keep_rows(task)), None, None
         if self.remedy != "smote":
             return rows, None, None
         levels = tuple(n for n in task.levels if n >= LEVELS_FROM)
@@ -187,7 +187,7 @@ class ModelMethod(EstimatorMethod, abc.ABC):
         if self.remedy == "class-weights":
             return (task.train.counts(classes) > 0).double()
         if self.remedy == "rus":
-            return take(task.train, RUS().keep(task)).counts(classes).double()
+            return take(task.train, keep_rows(task)).counts(classes).double()
         shares = super().class_shares(task, fitted)
         shifts = fitted.net.shifts if isinstance(fitted.net, Committee) else None
         return shares if shifts is None else shares * shifts.to(shares).exp()

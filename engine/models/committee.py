@@ -26,6 +26,8 @@ class Committee(Net):
     members: one per replicate. shifts [R, C] float64: added to the logits (a tuned threshold), or None. Logits are float64.
     """
 
+    learns_features = False
+
     def __init__(self, members: Sequence[Member], width: int, shifts: Tensor | None = None, device: Any = "cpu") -> None:
         self.members, self.shifts = tuple(members), shifts
         self.width, self.classes = width, self.members[0].classes
@@ -71,7 +73,8 @@ class Committee(Net):
 
 def take_log(p: np.ndarray) -> np.ndarray:
     """The logarithm of probabilities, LEAST in place of 0."""
-    return np.log(np.maximum(p, LEAST))
+    logs: np.ndarray = np.log(np.maximum(p, LEAST))
+    return logs
 
 
 @dataclass(frozen=True)

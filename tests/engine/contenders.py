@@ -5,6 +5,6 @@ from engine.spec.contest import list_contenders
 
 CATALOG = {"methods": describe_methods()}
 CONTENDERS = list_contenders(CATALOG)
-"""name -> title, in the order in which they are run first."""
+"""name -> title of every row that can be compared."""
 
 TREES = "boosting"
