@@ -93,6 +93,8 @@ def _choose_target(
             take(state[key], None)
 
     guessed = (profile.get("target") or {}).get("guessed")
+    why = next((str(c.get("why") or "") for c in profile["candidates"] if c["name"] == target), "")
+    guess = words.GUESSED_WHY.format(why=escape(why, 120).rstrip(".")) if why else words.GUESSED
     st.selectbox(
         words.TARGET,
         names,
@@ -101,18 +103,15 @@ def _choose_target(
         key=key,
         on_change=other,
         placeholder=words.CHOOSE_COLUMN,
-        help=words.TARGET_HELP,
+        help=f"{guess} {words.TARGET_HELP}" if guessed else words.TARGET_HELP,
     )
-    why = next((str(c.get("why") or "") for c in profile["candidates"] if c["name"] == target), "")
-    if guessed:
-        st.caption(words.GUESSED_WHY.format(why=escape(why, 120).rstrip(".")) if why else words.GUESSED)
 
 
 def _choose_positive(profile: Mapping[str, Any], classes: list[str], take: Callable[[str | None], None], key: str) -> None:
     shown = label_names(classes)
     state = st.session_state
     counts = {str(c["name"]): int(c["rows"]) for c in profile["classes"]}
-    smallest = min(classes, key=lambda name: counts[name])
+    smallest, total = min(classes, key=lambda name: counts[name]), max(1, sum(counts.values()))
     chosen = profile.get("positive")
     shows = state[key] = chosen if chosen in classes else smallest
 
@@ -123,7 +122,7 @@ def _choose_positive(profile: Mapping[str, Any], classes: list[str], take: Calla
     st.selectbox(
         words.POSITIVE,
         classes,
-        format_func=shown.__getitem__,
+        format_func=lambda name: f"{shown[name]} · {format_count(counts[name], 'row')}, {100 * counts[name] / total:.2g}%",
         key=key,
         on_change=other,
         help=words.POSITIVE_HELP if len(classes) == 2 else words.POSITIVE_HELP_MANY,
