@@ -19,7 +19,7 @@ LAYERS = (
     ("engine.spec", "engine.models", "engine.analysis"),
     ("engine.data", "engine.store", "engine.embed"),
     ("engine.data.sources", "engine.data.tables", "engine.sweep", "engine.papers", "engine.training"),
-    ("engine.methods", "engine.export", "engine.report"),
+    ("engine.methods", "engine.export", "engine.report", "engine.why"),
     ("engine.catalog", "engine.estimators"),
     ("engine.runner",),
     ("engine.compare", "engine.reproduce"),

@@ -138,7 +138,7 @@ class Evaluator:
     ) -> Generator[Event, None, tuple[dict[int, ReplicateScore], float]]:
         """See `engine.compare.halving.Evaluate`."""
         began = self.clock()
-        task = self._prepare(level, seeds)
+        task = self.prepare(level, seeds)
         fixed = self.clock() - began
         yield Phase("fit", self.titles[name])
         out: dict[int, ReplicateScore] = {}
@@ -183,7 +183,8 @@ class Evaluator:
         counts = limits.target_counts(self.dataset.counts.tolist(), self.spec.imbalance)
         return max(1, MAX_POOLED // sum(counts))
 
-    def _prepare(self, level: Resource, seeds: tuple[int, ...]) -> Task:
+    def prepare(self, level: Resource, seeds: tuple[int, ...]) -> Task:
+        """The task of some seeds at a level; the last one is kept."""
         if self.task is None or self.prepared != (level, seeds):
             y, none = self.dataset.y, np.zeros(0, np.int64)
 

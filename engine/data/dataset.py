@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,7 +68,8 @@ class Task:
     where features are no such columns (components). units [R]: mean and standard deviation [D] of the columns, in the units of the data;
     empty where the features are no columns (images, components). faint [R]: validation rows that a film shows faintly [n, D], empty where
     the data name none. held_out: False where there are too few rows for validation; `valid` then holds the training rows, and the last
-    epoch is chosen.
+    epoch is chosen. chosen: what an earlier fit chose on validation rows, as in `Fitted.chosen`; training takes it over and chooses nothing
+    (`engine.training.refit`). Empty: nothing is chosen yet.
     """
 
     classes: tuple[str, ...]
@@ -89,6 +91,7 @@ class Task:
     levels: tuple[int, ...] = ()
     units: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
     faint: tuple[np.ndarray, ...] = ()
+    chosen: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     @property
     def device(self) -> torch.device:
