@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -84,6 +86,18 @@ def comparison(
     }  # fmt: skip
     found["interval_covers"] = "It does not cover another sample of owners."
     return found | more, arrays
+
+
+def read_rows(board: str) -> list[tuple[str, str]]:
+    """(model, remedy) of every row of a drawn board, from the top."""
+    out, model = [], ""
+    for kind, cell in re.findall(r"<th scope='(rowgroup|row)'[^>]*>(.*?)</th>", board):
+        text = html.unescape(re.sub(r"<small>.*?</small>|<[^>]*>", "", cell))
+        if kind == "rowgroup":
+            model = text
+        else:
+            out.append((model, text))
+    return out
 
 
 def live_rows(done: int) -> list[dict[str, Any]]:

@@ -25,8 +25,8 @@ def draw_classes(
     version: str,
     no_answer: Sequence[str] = (),
     take_marks: Callable[[list[str]], None] | None = None,
-) -> bool:
-    """Draw the target, its classes and the warnings; return False where the table is refused.
+) -> None:
+    """Draw the target and its classes.
 
     take(target, positive) is called when the person chooses otherwise. version: another one resets the choices. no_answer: marks of
     the target that the person said are no answer; take_marks is called with all of them when one is added or taken back.
@@ -41,7 +41,6 @@ def draw_classes(
             _choose_positive(profile, classes, lambda name: take(target, name), f"mine.positive.{version}")
     if take_marks is not None and target is not None:
         _ask_marks(profile, no_answer, take_marks, version)
-    return draw_warnings(profile)
 
 
 def _ask_marks(
@@ -138,6 +137,12 @@ def draw_warnings(profile: Mapping[str, Any]) -> bool:
             lines = [escape(text, 500) for text in texts]
             head = f"{words.REFUSED} " if level == "refuse" else ""
             draw(head + lines[0] if len(lines) == 1 else (head + "\n") + "\n".join(f"- {text}" for text in lines), icon=icon)
+    return not any(w["level"] == "refuse" for w in listed)
+
+
+def draw_notes(profile: Mapping[str, Any]) -> None:
+    """Draw what else is known of the table, folded away."""
+    listed = profile["warnings"]
     notes = [w["text"] for w in listed if w["level"] not in LEVELS]
     precision = profile.get("precision")
     if precision and not any(precision["text"].rstrip(".") in w["text"] for w in listed):
@@ -151,7 +156,6 @@ def draw_warnings(profile: Mapping[str, Any]) -> bool:
             if fold.open:
                 st.dataframe(list_suspicious(profile), hide_index=True, alt=words.SUSPICIOUS_ALT)
                 share.offer_table(list_suspicious(profile), "columns", "mine.columns", words.SUSPICIOUS_ALT, download=False)
-    return not any(w["level"] == "refuse" for w in listed)
 
 
 def list_suspicious(profile: Mapping[str, Any]) -> pd.DataFrame:

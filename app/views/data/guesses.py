@@ -1,46 +1,61 @@
-"""What the profile of a table guesses of the three questions: columns that can say when a row happens, whom it belongs to, what a score
-in use or a cost is. A profile of before holds no guesses; then they follow from its columns.
+"""What the profile of a table guesses of the three questions (`engine.data.tables.questions`): columns that can say when a row happens,
+whom it belongs to, what a score in use or a cost is. A profile of before holds no guesses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+
+BARS = 36
+"""Bars of the picture of rows over time."""
 
 
 @dataclass(frozen=True)
 class When:
-    """A column that can order the rows. bars: rows per equal stretch of it; low, high: its ends, in days where it holds dates."""
+    """A column that can order the rows. at: its distinct times, ascending, in days where it holds dates; rows: at each of them."""
 
     name: str
     is_date: bool
-    bars: tuple[int, ...] = ()
-    low: float | None = None
-    high: float | None = None
+    at: tuple[float, ...]
+    rows: tuple[int, ...]
 
     @property
     def days(self) -> float | None:
         """The days from its first to its last row, None where it holds no dates."""
-        return self.high - self.low if self.is_date and self.high is not None and self.low is not None else None
+        return self.at[-1] - self.at[0] if self.is_date and self.at else None
+
+    @property
+    def bars(self) -> list[int]:
+        """Rows in BARS equal stretches of the time."""
+        if not self.at:
+            return []
+        counts = np.histogram(self.at, BARS, (self.at[0], max(self.at[-1], self.at[0] + 1)), weights=self.rows)[0]
+        return [int(n) for n in counts]
 
 
 @dataclass(frozen=True)
 class Whose:
-    """A column whose values repeat. values: how many differ; repeats: the share of them in two rows or more, None where not known.
+    """A column whose values repeat. values: how many differ; repeats: of 100 of them, those in two rows or more.
 
-    sizes: how many values stand in 1, 2, ... rows, the last place for all more.
+    sizes: how many values stand in 1, 2, ... rows, the last place for all more; () where that is not known.
     """
 
     name: str
     values: int
-    repeats: float | None = None
+    repeats: float
     sizes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Guesses:
-    """Columns that come into question, likeliest first. time, group: the guesses, None where none is; why: of each, as plain text."""
+    """Columns that can be chosen, likeliest first. time, group: the guesses, None where none is; why: of each, one plain sentence.
+
+    tables: the profile's own, for `engine.stats.split_plan.plan_split`; {} where the profile has none.
+    """
 
     times: tuple[When, ...] = ()
     owners: tuple[Whose, ...] = ()
@@ -50,6 +65,7 @@ class Guesses:
     time_why: str = ""
     group: str | None = None
     group_why: str = ""
+    tables: Mapping[str, Any] | None = None
 
     def find_time(self, name: str | None) -> When | None:
         """Return the column of that name."""
@@ -62,57 +78,27 @@ class Guesses:
 
 def read_guesses(profile: Mapping[str, Any]) -> Guesses:
     """Return the guesses of a profile."""
-    asked = profile.get("questions") or {}
-    time, group = asked.get("time") or {}, asked.get("group") or {}
-    target = (profile.get("target") or {}).get("name")
-    columns = [c for c in profile["columns"] if c["name"] != target]
-    numeric = tuple(str(c["name"]) for c in columns if c["kind"] == "numeric")
+    found = profile.get("questions")
+    if not found:
+        return Guesses()
+    time, group = found["time"], found["group"]
     return Guesses(
-        tuple(_read_when(one) for one in time.get("columns") or ()) or tuple(_list_dates(columns)),
-        tuple(_read_whose(one) for one in group.get("columns") or ()) or tuple(_list_repeating(columns, profile)),
-        _list_names(asked.get("score"), numeric),
-        _list_names(asked.get("cost"), numeric),
-        time.get("guess"),
-        str(time.get("why") or ""),
-        group.get("guess"),
-        str(group.get("why") or ""),
+        tuple(_read_when(name, time["tables"][name]) for name in time["columns"] if name in time["tables"]),
+        tuple(_read_whose(name, group["tables"][name]) for name in group["columns"] if name in group["tables"]),
+        tuple(found["score"]["columns"]),
+        tuple(found["cost"]["columns"]),
+        time["column"],
+        str(time["reason"]),
+        group["column"],
+        str(group["reason"]),
+        found,
     )
 
 
-def _list_names(found: Any, otherwise: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of a list of names or of columns; otherwise where the profile says nothing."""
-    listed: Sequence[Any] = (found.get("columns") or ()) if isinstance(found, Mapping) else (found or ())
-    names = tuple(str(one["name"]) if isinstance(one, Mapping) else str(one) for one in listed)
-    return names or otherwise
+def _read_when(name: str, table: Mapping[str, Any]) -> When:
+    rows = tuple(int(sum(counts)) for counts in table["counts"])
+    return When(name, bool(table["is_date"]), tuple(float(t) for t in table["at"]), rows)
 
 
-def _read_when(one: Mapping[str, Any]) -> When:
-    return When(
-        str(one["name"]),
-        bool(one.get("is_date", True)),
-        tuple(int(n) for n in one.get("bars") or ()),
-        one.get("low"),
-        one.get("high"),
-    )
-
-
-def _read_whose(one: Mapping[str, Any]) -> Whose:
-    repeats = one.get("repeat")
-    return Whose(
-        str(one["name"]),
-        int(one.get("values") or 0),
-        None if repeats is None else float(repeats),
-        tuple(int(n) for n in one.get("sizes") or ()),
-    )
-
-
-def _list_dates(columns: Sequence[Mapping[str, Any]]) -> list[When]:
-    return [When(str(c["name"]), True, (), c.get("low"), c.get("high")) for c in columns if c["kind"] == "date"]
-
-
-def _list_repeating(columns: Sequence[Mapping[str, Any]], profile: Mapping[str, Any]) -> list[Whose]:
-    """Columns with many values, fewer than there are rows."""
-    most = int(profile["rows"]) * 0.9
-    return [
-        Whose(str(c["name"]), int(c["distinct"])) for c in columns if 20 <= int(c["distinct"]) <= most and c["kind"] != "date"
-    ]
+def _read_whose(name: str, table: Mapping[str, Any]) -> Whose:
+    return Whose(name, int(table["distinct"]), float(table["repeats"]), tuple(int(n) for n in table.get("sizes") or ()))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from app.charts import palette
 from app.words import data as words
-from app.words.text import format_count
 
 _SOFT, _GREY, _CHOOSE, _TEST = (
     "light-dark({}, {})".format(*pair)
@@ -22,7 +21,7 @@ STYLE = f"""<style>
 .marks span {{ position: absolute; white-space: nowrap; }} .sizes {{ display: flex; gap: 8px; font-size: 12px; color: {_SOFT}; }}
 .sizes span {{ flex: 1; text-align: center; }} .bars.sizes {{ gap: 8px; }}
 .cells {{ display: grid; grid-template-columns: repeat({ACROSS}, 1fr); gap: 2px; }} .cells i {{ height: 6.5px; border-radius: 1.5px; }}
-.cells + p, .bars + p {{ font-size: 12px; color: {_SOFT}; margin: 4px 0 0; }}
+p.q-says {{ font-size: 12px; color: {_SOFT}; margin: 4px 0 0; text-align: left; }}
 .i-train {{ background: {_GREY}; opacity: .5; }} .i-valid {{ background: {_CHOOSE}; }} .i-test {{ background: {_TEST}; }}
 .i-cell {{ background: {_GREY}; opacity: .3; }}
 .origins {{ display: grid; gap: 4px; font-size: 12px; color: {_SOFT}; }}
@@ -34,11 +33,12 @@ STYLE = f"""<style>
 
 @dataclass(frozen=True)
 class Stretch:
-    """A part of the rows as it is drawn. part: train, valid or test; start, end: shares of the width."""
+    """A part of the rows as it is drawn. part: train, valid or test; start, end: shares of the width; said: what it is, plain text."""
 
     part: str
     start: float
     end: float
+    said: str = ""
 
 
 def draw_times(bars: Sequence[int], parts: Sequence[Stretch]) -> str:
@@ -49,7 +49,7 @@ def draw_times(bars: Sequence[int], parts: Sequence[Stretch]) -> str:
     body = ""
     for place, rows in enumerate(bars):
         middle = (place + 0.5) / len(bars)
-        part = next((one.part for one in parts if one.start <= middle < one.end), "train")
+        part = next((one.part for one in parts if one.start <= middle < one.end), "cell")
         body += f"<i class='i-{part}' style='height:{100 * rows / most:.0f}%'></i>"
     named = "".join(
         f"<span style='left:{100 * one.start:.1f}%'>{words.PARTS[one.part]}</span>"
@@ -67,7 +67,9 @@ def draw_sizes(sizes: Sequence[int]) -> str:
     body = "".join(f"<i class='i-train' style='height:{max(2.0, 100 * n / most):.0f}%'></i>" for n in sizes)
     labels = "".join(f"<span>{n + 1}{'+' if n + 1 == len(sizes) else ''}</span>" for n in range(len(sizes)))
     said = words.SIZES_ALT
-    return _frame(f"<div class='bars sizes'>{body}</div><div class='sizes'>{labels}</div><p>{words.SIZES}</p>", said)
+    return _frame(
+        f"<div class='bars sizes'>{body}</div><div class='sizes'>{labels}</div><p class='q-says'>{words.SIZES}</p>", said
+    )
 
 
 def draw_alerts(per_1000: float | None) -> str:
@@ -78,18 +80,18 @@ def draw_alerts(per_1000: float | None) -> str:
     step = CELLS / marked if marked else CELLS + 1.0
     chosen = {int((k + 0.47) * step) for k in range(marked)}
     body = "".join(f"<i class='{'i-test' if cell in chosen else 'i-cell'}'></i>" for cell in range(CELLS))
-    said = words.ALERTS_ONE.format(alerts=f"{per_1000:.3g}", rows=format_count(round(1000 / per_1000), "row"))
-    return _frame(f"<div class='cells'>{body}</div>", said) + f"<p>{html.escape(said)}</p>"
+    said = words.ALERTS_ONE.format(alerts=f"{per_1000:.3g}", rows=f"{round(1000 / per_1000):,}")
+    return _frame(f"<div class='cells'>{body}</div>", said) + f"<p class='q-says'>{html.escape(said)}</p>"
 
 
 def draw_split(origins: Sequence[Sequence[Stretch]], names: Sequence[str]) -> str:
     """Return a bar an origin or fold, and their key. names: of the bars."""
     body = ""
     for name, parts in zip(names, origins, strict=True):
-        ways = "".join(
-            f"<i class='i-{one.part}' style='left:{100 * one.start:.1f}%;width:{100 * (one.end - one.start) - 0.6:.1f}%'></i>"
-            for one in parts
-        )
+        ways = ""
+        for one in parts:
+            place = f"left:{100 * one.start:.1f}%;width:{100 * (one.end - one.start) - 0.6:.1f}%"
+            ways += f"<i class='i-{one.part}' title='{html.escape(one.said, quote=True)}' style='{place}'></i>"
         body += f"<span>{html.escape(name)}</span><div class='way'>{ways}</div>"
     key = "".join(f"<span><i class='i-{part}'></i>{title}</span>" for part, title in words.PARTS.items())
     return f"<div class='origins' role='img' aria-label='{words.SPLIT_ALT}'>{body}</div><div class='key'>{key}</div>"

@@ -18,7 +18,7 @@ from app.views.data.answers import NONE, Answers
 from app.views.data.guesses import Guesses, Whose, read_guesses
 from app.words import data as words
 from app.words.naming import BLANK, label_names
-from app.words.text import escape, format_count, format_ratio
+from app.words.text import escape, format_count
 from engine.text import one_line
 
 SHOWN_COLUMNS = 8
@@ -32,8 +32,9 @@ STYLE = f"""<style>
   display: flex; align-items: center; justify-content: center; color: {_ACCENT}; background: light-dark(#E3F1EC, #173A2F); }}
 .q-head h2 {{ margin: 0; padding: 0; font-size: 17px; font-weight: 650; letter-spacing: -.1px; }}
 .q-why {{ font-size: 13px; line-height: 1.35; color: {_SOFT}; margin: 0; }}
-[class*=st-key-data-q-] {{ padding: 12px 18px; gap: 8px; }}
+[class*=st-key-data-q-] {{ padding: 12px 18px; min-height: 120px; }} [class*=st-key-data-q-] [data-testid=stVerticalBlock] {{ gap: 8px; }}
 [class*=st-key-data-q-] .q-why {{ padding-left: 38px; }} [class*=st-key-q-row-] {{ padding-left: 38px; }}
+p.wrong {{ color: light-dark(#B3261E, #FF8B7E) !important; }}
 @media (max-width: 767px) {{ [class*=st-key-data-q-] .q-why, [class*=st-key-q-row-] {{ padding-left: 0; }} }}
 </style>"""
 Take = Callable[[Mapping[str, str]], None]
@@ -59,26 +60,27 @@ def draw_questions(
     st.html(cards.STYLE + STYLE + question_pictures.STYLE)
     guesses = read_guesses(profile)
     found = answers.read_answers(said, profile, guesses)
+    sketch = split_sketch.sketch_split(profile, guesses, found)
     left, right = st.columns([900, 388], gap="medium")
     asked = None
     with left:
-        ready = classes.draw_classes(
-            profile, take, version, no_answer=list(reading.get("target_missing") or ()), take_marks=take_marks
-        )
+        classes.draw_classes(profile, take, version, no_answer=list(reading.get("target_missing") or ()), take_marks=take_marks)
+        ready = classes.draw_warnings(profile)
         if profile["target"] is not None:
-            _ask_time(profile, guesses, found, version, take_answers)
+            _ask_time(profile, guesses, found, sketch, version, take_answers)
             _ask_owner(profile, guesses, found, version, take_answers)
             _ask_alerts(profile, found, version, take_answers)
-            bar(ready, found)
+            bar(ready and not sketch.refusal, found)
             with draw_fold(words.MORE_QUESTIONS, "data-more", "") as fold:
                 if fold.open:
                     _ask_more(profile, guesses, found, version, take_answers)
         with draw_fold(words.COLUMNS_HEAD, "data-columns", "") as fold:
             if fold.open:
                 asked = columns.draw_types(profile, reading, version)
+        classes.draw_notes(profile)
     with right, st.container(gap="small"):
         if profile["target"] is not None:
-            st.html(write_split(profile, found))
+            st.html(write_split(found, sketch))
         st.html(write_left_out(profile, found))
         st.button(words.CHANGE_COLUMNS, key="data.columns", type="tertiary", on_click=_open_columns)
     return asked
@@ -91,7 +93,9 @@ def _open_columns() -> None:
 # ---- the three questions
 
 
-def _ask_time(profile: Mapping[str, Any], guesses: Guesses, found: Answers, version: str, take: Take) -> None:
+def _ask_time(
+    profile: Mapping[str, Any], guesses: Guesses, found: Answers, sketch: split_sketch.Sketch, version: str, take: Take
+) -> None:
     with st.container(border=True, key="data-q-time"):
         left, right = st.columns([5, 3], gap="small", vertical_alignment="center")
         with left:
@@ -104,7 +108,7 @@ def _ask_time(profile: Mapping[str, Any], guesses: Guesses, found: Answers, vers
             st.html(f"<p class='q-why'>{html.escape(_explain_time(guesses, found))}</p>")
         with right:
             if found.when is not None:
-                st.html(question_pictures.draw_times(found.when.bars, split_sketch.last_origin(profile, found)))
+                _draw_picture(question_pictures.draw_times(found.when.bars, sketch.over_time))
 
 
 def _choose_delay(found: Answers, version: str, take: Take) -> None:
@@ -151,8 +155,8 @@ def _name_delay(days: float, dates: bool) -> str:
 
 def _explain_time(guesses: Guesses, found: Answers) -> str:
     if found.time is None:
-        return words.TIME_NOT_FOUND if not guesses.times else words.TIME_NONE
-    guess = f"{words.GUESSED_WHY.format(why=_plain(guesses.time_why))} " if "time" in found.guessed and guesses.time_why else ""
+        return guesses.time_why if "time" in found.guessed and guesses.time_why else words.TIME_NONE
+    guess = f"{one_line(guesses.time_why, 160)} " if "time" in found.guessed else ""
     return guess + (words.TIME_SO if found.delay is not None else words.DELAY_WHY)
 
 
@@ -170,22 +174,16 @@ def _ask_owner(profile: Mapping[str, Any], guesses: Guesses, found: Answers, ver
             st.html(f"<p class='q-why'>{html.escape(_explain_owner(guesses, found, owner))}</p>")
         with right:
             if owner is not None:
-                st.html(question_pictures.draw_sizes(owner.sizes))
+                _draw_picture(question_pictures.draw_sizes(owner.sizes))
 
 
 def _explain_owner(guesses: Guesses, found: Answers, owner: Whose | None) -> str:
     if found.group is None:
-        return words.OWNER_NONE if guesses.owners else words.OWNER_NOT_FOUND
-    why = _plain(guesses.group_why) if found.group == guesses.group and guesses.group_why else _describe_owner(owner)
-    guess = words.GUESSED_WHY.format(why=why) if "group" in found.guessed else f"{why[:1].upper()}{why[1:]}."
-    return f"{guess if why else ''} {words.OWNER_SO.format(owner=one_line(found.group, 30) or BLANK)}".strip()
-
-
-def _describe_owner(owner: Whose | None) -> str:
-    if owner is None:
-        return ""
-    said = format_count(owner.values, "value")
-    return said if owner.repeats is None else f"{said}, {words.REPEAT.format(share=f'{100 * owner.repeats:.0f}')}"
+        return guesses.group_why if "group" in found.guessed and guesses.group_why else words.OWNER_NONE
+    why = one_line(guesses.group_why, 160) if "group" in found.guessed else ""
+    if not why and owner is not None:
+        why = words.OWNER_FACTS.format(values=format_count(owner.values, "value"), share=f"{owner.repeats:.0f}")
+    return f"{why} {words.OWNER_SO.format(owner=one_line(found.group, 30) or BLANK)}".strip()
 
 
 def _ask_alerts(profile: Mapping[str, Any], found: Answers, version: str, take: Take) -> None:
@@ -215,7 +213,7 @@ def _ask_alerts(profile: Mapping[str, Any], found: Answers, version: str, take: 
             st.html(f"<p class='q-why'>{html.escape(_explain_alerts(found, a_day))}</p>")
         with right:
             share = found.alerts if found.per == "1000" else found.alerts and a_day and min(1000.0, 1000 * found.alerts / a_day)
-            st.html(question_pictures.draw_alerts(share or None))
+            _draw_picture(question_pictures.draw_alerts(share or None))
 
 
 def rows_a_day(profile: Mapping[str, Any], found: Answers) -> float | None:
@@ -229,9 +227,13 @@ def _explain_alerts(found: Answers, a_day: float | None) -> str:
         return words.ALERTS_NONE
     if a_day is None:
         return words.ALERTS_LATER
+    daily = found.alerts * a_day / 1000
     if found.per == "day":
         return f"{words.ALERTS_SHARE.format(count=f'{1000 * found.alerts / a_day:,.2g}')} {words.ALERTS_LATER}"
-    return f"{words.ALERTS_DAY.format(count=f'{found.alerts * a_day / 1000:,.2g}')} {words.ALERTS_LATER}"
+    rate = (
+        words.ALERTS_DAY.format(count=f"{daily:,.2g}") if daily >= 0.95 else words.ALERTS_RARE.format(days=f"{1 / daily:,.0f}")
+    )
+    return f"{rate} {words.ALERTS_LATER}"
 
 
 def _ask_more(profile: Mapping[str, Any], guesses: Guesses, found: Answers, version: str, take: Take) -> None:
@@ -301,24 +303,20 @@ def _draw_head(number: int, text: str) -> None:
     st.html(f"<div class='q-head'><i>{number}</i><h2>{text}</h2></div>")
 
 
-def _plain(text: str) -> str:
-    return one_line(text, 160).rstrip(".")
+def _draw_picture(drawn: str) -> None:
+    if drawn:
+        st.html(drawn)
 
 
 # ---- beside them
 
 
-def write_split(profile: Mapping[str, Any], found: Answers) -> str:
+def write_split(found: Answers, sketch: split_sketch.Sketch) -> str:
     """Return the card of the split as HTML, every text escaped."""
-    origins, names, notes = split_sketch.sketch_split(profile, found)
-    drawn = question_pictures.draw_split(origins, names) if origins else ""
-    said = "".join(f"<p>{html.escape(note)}</p>" for note in notes)
-    facts = words.ROWS_USED.format(
-        rows=format_count(profile["used"], "row"),
-        features=format_count(max(0, profile["features"] - count_taken(profile, found)), "feature"),
-    )
-    ratio = words.RATIO.format(ratio=format_ratio(profile["ratio"]))
-    return f"<div class='card'><h2>{words.SPLIT_HEADS[found.kind]}</h2>{drawn}{said}<p>{facts} {ratio}</p></div>"
+    drawn = question_pictures.draw_split(sketch.bars, sketch.names) if sketch.bars else ""
+    said = "".join(f"<p>{html.escape(text)}</p>" for text in sketch.said)
+    wrong = f"<p class='wrong' role='alert'>{html.escape(one_line(sketch.refusal, 300))}</p>" if sketch.refusal else ""
+    return f"<div class='card'><h2>{words.SPLIT_HEADS[found.kind]}</h2>{drawn}{said}{wrong}</div>"
 
 
 def count_taken(profile: Mapping[str, Any], found: Answers) -> int:
@@ -339,7 +337,11 @@ def write_left_out(profile: Mapping[str, Any], found: Answers | None = None) -> 
     rest = len(left) - SHOWN_COLUMNS
     more = f"<p>{words.MORE_OUT.format(count=rest)}</p>" if rest > 0 else ""
     none = f"<p>{words.NOTHING_OUT}</p>" if not left else ""
-    return f"<div class='card'><h2>{words.LEFT_HEAD}</h2><table>{body}</table>{more}{none}</div>"
+    stay = ""
+    if found is not None:
+        features = format_count(max(0, profile["features"] - count_taken(profile, found)), "feature")
+        stay = f"<p>{words.FEATURES_STAY.format(features=features)}</p>"
+    return f"<div class='card'><h2>{words.LEFT_HEAD}</h2><table>{body}</table>{more}{none}{stay}</div>"
 
 
 def _escape(text: object) -> str:
