@@ -74,7 +74,7 @@ def htmls(page: AppTest) -> list[str]:
 
 
 def the_board(page: AppTest) -> str:
-    return next(body for body in htmls(page) if 'class="board"' in body)
+    return next(body for body in htmls(page) if 'class="board' in body)
 
 
 def choice(page: AppTest, what: str) -> Any:

@@ -25,7 +25,7 @@ STYLE = f"""<style>
 .card td {{ padding: 5px 0; border: 0; border-bottom: 1px solid rgba(128, 128, 128, .22); overflow-wrap: anywhere; font-size: 13px; }}
 .card td + td {{ text-align: right; color: {_SOFT}; padding-left: 12px; }}
 .card.facts td + td {{ white-space: nowrap; color: inherit; }}
-.card .two {{ font-size: 12px; color: {_SOFT}; }} .card .two b {{ color: light-dark(#26282C, #EDEEF0); font-size: 12.5px; float: right; }}
+.card .two {{ font-size: 12px; color: {_SOFT}; }}
 .card .line {{ position: relative; display: block; height: 18px; }} .card .line i {{ position: absolute; }}
 .card .axis {{ left: 0; right: 0; top: 8px; border-top: 1px solid rgba(128, 128, 128, .32); }}
 .card .reach {{ top: 7px; height: 3px; border-radius: 2px; }}
@@ -49,9 +49,8 @@ def write_leader(result: Mapping[str, Any], ranked: Sequence[board.Row]) -> str:
     gain = read_interval((found.get("refit") or {}).get("gain"))
     if math.isfinite(gain[0]):
         facts.append((words.CARD_REFIT, format_change(gain[0]), _say_interval(gain)))
-    if not leader.earlier:
-        tuned = (result.get("spec") or {}).get("tune")
-        facts.append((words.CARD_SETTINGS, words.CARD_TUNED if tuned else words.CARD_DEFAULT, ""))
+    if (result.get("spec") or {}).get("tune"):
+        facts.append((words.CARD_SETTINGS, words.CARD_TUNED, ""))
     body = "".join(
         f"<tr><td>{html.escape(name)}</td><td title='{html.escape(more, quote=True)}'>{html.escape(text)}</td></tr>"
         for name, text, more in facts
@@ -150,10 +149,8 @@ def write_optimism(result: Mapping[str, Any]) -> str:
         drawn += f"<span>{html.escape(name)} {format_score(reading[0], 2)}</span>{_draw_reading(reading, colour, place, name)}"
     by = format_change(mean)
     more = html.escape(_say_interval((mean, low, high)), quote=True)
-    return (
-        f"<div class='card'><h2>{words.OPTIMISM}</h2><div class='two'>{drawn}<b title='{more}'>{words.OPTIMISM_BY.format(by=by)}</b></div>"
-        f"<p style='clear:both;padding-top:4px'>{words.OPTIMISM_MORE.get(kind, '').format(by=by.lstrip('+'))}</p></div>"
-    )
+    said = words.OPTIMISM_MORE.get(kind, words.OPTIMISM_BY).format(by=by.lstrip("+"))
+    return f"<div class='card'><h2>{words.OPTIMISM}</h2><div class='two'>{drawn}</div><p title='{more}'>{said}</p></div>"
 
 
 def _draw_reading(reading: tuple[float, float, float], colour: str, place: Any, name: str) -> str:

@@ -47,7 +47,8 @@ def draw_bar(
             width="content",
         )
         chosen = chooser.draw_chooser(profile, counts)
-        st.caption(words.FIRST_ROW if open_ else words.SAY_DELAY if ready else words.NOT_READY, width="content")
+        if not open_:
+            st.caption(words.SAY_DELAY if ready else words.NOT_READY, width="content")
     if pressed:
         try:
             spec = CompareSpec(

@@ -84,8 +84,8 @@ def draw_alerts(per_1000: float | None) -> str:
     return _frame(f"<div class='cells'>{body}</div>", said) + f"<p class='q-says'>{html.escape(said)}</p>"
 
 
-def draw_split(origins: Sequence[Sequence[Stretch]], names: Sequence[str]) -> str:
-    """Return a bar an origin or fold, and their key. names: of the bars."""
+def draw_split(origins: Sequence[Sequence[Stretch]], names: Sequence[str], *, key: bool = True) -> str:
+    """Return a bar an origin or fold. names: of the bars; key: draw what the colours are."""
     body = ""
     for name, parts in zip(names, origins, strict=True):
         ways = ""
@@ -93,8 +93,9 @@ def draw_split(origins: Sequence[Sequence[Stretch]], names: Sequence[str]) -> st
             place = f"left:{100 * one.start:.1f}%;width:{100 * (one.end - one.start) - 0.6:.1f}%"
             ways += f"<i class='i-{one.part}' title='{html.escape(one.said, quote=True)}' style='{place}'></i>"
         body += f"<span>{html.escape(name)}</span><div class='way'>{ways}</div>"
-    key = "".join(f"<span><i class='i-{part}'></i>{title}</span>" for part, title in words.PARTS.items())
-    return f"<div class='origins' role='img' aria-label='{words.SPLIT_ALT}'>{body}</div><div class='key'>{key}</div>"
+    drawn = f"<div class='origins' role='img' aria-label='{words.SPLIT_ALT}'>{body}</div>"
+    titles = "".join(f"<span><i class='i-{part}'></i>{title}</span>" for part, title in words.PARTS.items())
+    return drawn + (f"<div class='key'>{titles}</div>" if key else "")
 
 
 def _frame(body: str, label: str) -> str:

@@ -71,13 +71,12 @@ def draw_questions(
             _ask_owner(profile, guesses, found, version, take_answers)
             _ask_alerts(profile, found, version, take_answers)
             bar(ready and not sketch.refusal, found)
-            with draw_fold(words.MORE_QUESTIONS, "data-more", "") as fold:
-                if fold.open:
-                    _ask_more(profile, guesses, found, version, take_answers)
-        with draw_fold(words.COLUMNS_HEAD, "data-columns", "") as fold:
+        with draw_fold(words.MORE_QUESTIONS, "data-more", "") as fold:
             if fold.open:
+                if profile["target"] is not None:
+                    _ask_more(profile, guesses, found, version, take_answers)
                 asked = columns.draw_types(profile, reading, version)
-        classes.draw_notes(profile)
+                classes.draw_notes(profile)
     with right, st.container(gap="small"):
         if profile["target"] is not None:
             st.html(write_split(found, sketch))
@@ -87,7 +86,7 @@ def draw_questions(
 
 
 def _open_columns() -> None:
-    st.session_state["data-columns"] = True
+    st.session_state["data-more"] = True
 
 
 # ---- the three questions
@@ -229,7 +228,7 @@ def _explain_alerts(found: Answers, a_day: float | None) -> str:
         return words.ALERTS_LATER
     daily = found.alerts * a_day / 1000
     if found.per == "day":
-        return f"{words.ALERTS_SHARE.format(count=f'{1000 * found.alerts / a_day:,.2g}')} {words.ALERTS_LATER}"
+        return words.ALERTS_SHARE.format(count=f"{1000 * found.alerts / a_day:,.2g}")
     rate = (
         words.ALERTS_DAY.format(count=f"{daily:,.2g}") if daily >= 0.95 else words.ALERTS_RARE.format(days=f"{1 / daily:,.0f}")
     )
@@ -313,7 +312,7 @@ def _draw_picture(drawn: str) -> None:
 
 def write_split(found: Answers, sketch: split_sketch.Sketch) -> str:
     """Return the card of the split as HTML, every text escaped."""
-    drawn = question_pictures.draw_split(sketch.bars, sketch.names) if sketch.bars else ""
+    drawn = question_pictures.draw_split(sketch.bars, sketch.names, key=not sketch.over_time) if sketch.bars else ""
     said = "".join(f"<p>{html.escape(text)}</p>" for text in sketch.said)
     wrong = f"<p class='wrong' role='alert'>{html.escape(one_line(sketch.refusal, 300))}</p>" if sketch.refusal else ""
     return f"<div class='card'><h2>{words.SPLIT_HEADS[found.kind]}</h2>{drawn}{said}{wrong}</div>"
