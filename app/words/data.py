@@ -110,6 +110,7 @@ KEEP_HELP = "Order and owner are no features unless you say so."
 LEFT_WHY = {"time": "order", "group": "owner", "score": "score in use"}
 """Answer that keeps a column from being a feature -> why."""
 LEFT_HEAD, CHANGE_COLUMNS = "Left out as features", "Change columns"
+ROWS_ANSWERED = "{used} of {rows} have an answer."
 FEATURES_STAY = "{features} stay."
 SPLIT_NOTE = "{folds}. A fifth of the rows chooses epoch and cut."
 SPLIT_NONE = "The split follows from the column to predict."
@@ -167,8 +168,8 @@ REMEDIES = {
     "smote": "SMOTE", "smotenc": "SMOTE-NC", "focal": "focal loss", "explicit-gradient": "explicit gradient", "eos": "EOS", "dos": "DOS",
 }  # fmt: skip
 """Name of a remedy -> its title on the board."""
-BUILT_IN = "built in"
-"""The remedy of an ensemble of under-sampled learners."""
+BUILT_IN, AS_IT_IS = "built in", "as it is"
+"""The remedy of an ensemble of under-sampled learners, and of the score in use."""
 WORDS = {"better": "better", "worse": "worse", "": "no difference found", "reference": "", "split": "one split"}
 """What a row's difference to plain training shows."""
 NOT_RANKED = "not ranked: fewer replicates"

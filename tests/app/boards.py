@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from app.views.data import board
 from engine.stats.compared import Difference
+from engine.stats.intervals import CORRECTED_T, Interval
 from engine.stats.significance import holm, holm_levels, t_test
+from engine.stats.verdict import judge_board
 from tests.engine import comparisons
 
 ROWS = (
@@ -18,11 +21,12 @@ ROWS = (
     ("focal", "Focal loss", "network", "focal", 0.428), ("explicit-gradient", "Explicit gradient", "network", "explicit-gradient", 0.47),
     ("smote", "SMOTE", "network", "smote", 0.419), ("logistic", "Logistic regression", "logistic", "none", 0.362),
     ("logistic+class-weights", "Logistic regression, class weights", "logistic", "class-weights", 0.355),
-    ("forest", "Random forest", "forest", "none", 0.521), ("forest+class-weights", "Random forest, class weights", "forest", "class-weights", 0.517),
+    ("forest", "Random forest", "forest", "none", 0.521), 
+    ("forest+class-weights", "Random forest, class weights", "forest", "class-weights", 0.517),
     ("forest+smote", "Random forest, SMOTE", "forest", "smote", 0.49), ("boosting", "Gradient boosting", "boosting", "none", 0.548),
     ("boosting+class-weights", "Gradient boosting, class weights", "boosting", "class-weights", 0.541),
     ("boosting+smote", "Gradient boosting, SMOTE", "boosting", "smote", 0.52),
-    ("balanced-forest", "Balanced forest", "balanced-forest", "none", 0.498), ("in use", "risk", "in use", "none", 0.31),
+    ("balanced-forest", "Balanced forest", "balanced-forest", "none", 0.498), ("in use", "Score in use", "in use", "none", 0.31),
 )  # fmt: skip
 """name, title, model, remedy, average precision."""
 SHARE = 0.2
@@ -76,8 +80,29 @@ def comparison(
             "n": test.n, "better": one.better, "worse": one.worse,
         }  # fmt: skip
     found["protocol"] |= {"test_share": SHARE}
+    n = max(len(own) for own in values.values())
+    found["ranked"] = sorted((name for name in values if len(values[name]) == n), key=lambda name: -values[name].mean())
+    leader, rival = (
+        found["ranked"][0],
+        next(name for name in found["ranked"][1:] if name in ("forest", "ce", "logistic", "boosting")),
+    )
+    found["lead"] = {"row": leader, "rival": rival}
+    for key, other in (("difference", rival), ("in_use", "in use")):
+        test = t_test(values[leader] - values[other], SHARE)
+        found["lead"][key] = {"mean": test.mean, "low": test.low, "high": test.high, "p": test.p, "p_holm": test.p, "n": test.n}
+        found["lead"][key] |= {"better": test.p < 0.05 and test.mean > 0, "worse": False}
+    titles = {name: title for name, title, *_ in ROWS}
+    one = found["lead"]["difference"]
+    said = judge_board(
+        titles[leader],
+        Interval(one["mean"], one["low"], one["high"], n, CORRECTED_T),
+        board.read_differences(found["methods"]),
+        titles,
+    )
+    found |= {"verdict": said.text, "verdict_more": list(said.more)}
     found["split"] = {
-        "kind": "time", "time": "booked_at", "group": None, "delay": 7.0, "dropped": 0, "notes": ["Rows of 7 days between parts are left out."],
+        "kind": "time", "time": "booked_at", "group": None, "delay": 7.0, "dropped": {},
+        "notes": ["Rows of 7 days between parts are left out."],
         "parts": [],
     }  # fmt: skip
     found["optimism"] = {
@@ -88,10 +113,10 @@ def comparison(
     return found | more, arrays
 
 
-def read_rows(board: str) -> list[tuple[str, str]]:
+def read_rows(drawn: str) -> list[tuple[str, str]]:
     """(model, remedy) of every row of a drawn board, from the top."""
     out, model = [], ""
-    for kind, cell in re.findall(r"<th scope='(rowgroup|row)'[^>]*>(.*?)</th>", board):
+    for kind, cell in re.findall(r"<th scope='(rowgroup|row)'[^>]*>(.*?)</th>", drawn):
         text = html.unescape(re.sub(r"<small>.*?</small>|<[^>]*>", "", cell))
         if kind == "rowgroup":
             model = text

@@ -31,7 +31,7 @@ def test_rows_stand_by_model_plain_first_and_models_by_their_plain_row() -> None
         assert remedies == sorted(remedies, reverse=True)
     drawn = boards.read_rows(board_table.write_board(rows, "average_precision", kind="time"))
     assert drawn[:3] == [("Gradient boosting", "none"), ("Gradient boosting", "class weights"), ("Gradient boosting", "SMOTE")]
-    assert ("Balanced forest", "built in") in drawn and ("Score in use", "risk") in drawn and len(drawn) == len(boards.ROWS)
+    assert ("Balanced forest", "built in") in drawn and ("Score in use", "as it is") in drawn and len(drawn) == len(boards.ROWS)
 
 
 def test_a_remedy_is_drawn_against_the_same_model_plain() -> None:
@@ -96,7 +96,9 @@ def test_the_verdict_answers_two_questions(store: Store, look: Look) -> None:  #
 def test_the_optimism_of_a_random_split_is_shown_where_its_interval_says_so() -> None:
     found, _ = boards.comparison()
     text = Page(cards.write_optimism(found)).text
-    assert "A random split reads too high" in text and "split by time .43" in text and "plain training reads .060 higher" in text
+    assert (
+        "A random split reads too high" in text and "split by time .43" in text and "plain training reads .060 higher" in text
+    )
     for low in (0.0, -0.01, None, math.nan):
         found["optimism"]["difference"]["low"] = low
         assert cards.write_optimism(found) == ""
@@ -129,6 +131,7 @@ def test_titles_of_a_result_are_text_on_board_and_cards(name: str) -> None:
         for row in found["methods"]:
             row["title"] = text
             row["failed"] = text if row["name"] == "smote" else None
+        found["verdict"], found["verdict_more"] = text, [text]
         found["methods"][2] |= {"model": text, "remedy": text}
         found["split"]["kind"] = text
         rows = board.rows_of_result(found)

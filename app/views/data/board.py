@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.words import data as words
 from app.words.text import format_count
 from engine.report.leaderboard import count_replicates, deciding_metric, metric_interval, to_number
 from engine.spec.companions import BASELINE
+from engine.spec.comparison import ENSEMBLES
 from engine.spec.result import METRICS
 from engine.stats.compared import Difference
 from engine.stats.intervals import CORRECTED_T, Interval
 from engine.stats.significance import TTest, holm_levels, t_test
-from engine.stats.verdict import Verdict, judge_board, judge_methods, verdict
+from engine.stats.verdict import Verdict, judge_methods, verdict
 
-ENSEMBLES = ("balanced-forest", "easy-ensemble", "rus-boost", "balanced-bagging", "self-paced")
 NETWORK, NONE, IN_USE = "network", "none", "in use"
 """The model of every method that trains a network; the remedy of a plain row; the model of the score in use."""
 _OLD_TREES = ("trees", "boosting")
@@ -34,7 +34,8 @@ class Row:
 
     against: its paired difference to the same model plain at the level of its step of Holm's correction, None where there is none
     (yet); p: by Holm. standing: a key of `words.WORDS`, or 'look' while nothing can be said. remark: what was done differently; look: a
-    quick one. earlier: of a comparison stored before rows had models, whose differences are all to the plain network.
+    quick one. earlier: of a comparison stored before rows had models, whose differences are all to the plain network. place: among the
+    ranked rows of a finished comparison, from 0 on; None for a row that is not ranked, and in a running one.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Row:
     model_title: str = ""
     remedy_title: str = ""
     earlier: bool = False
+    place: int | None = None
 
     @property
     def known(self) -> bool:
@@ -76,7 +78,9 @@ def rows_of_event(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
 def rows_of_result(comparison: Mapping[str, Any]) -> list[Row]:
     """Return the rows of a finished comparison, in the order in which they ran."""
     rows = list(comparison.get("methods") or ())
-    return _make_rows(rows, [metric_interval(row, deciding_metric(comparison)) for row in rows])
+    made = _make_rows(rows, [metric_interval(row, deciding_metric(comparison)) for row in rows])
+    places = {str(name): place for place, name in enumerate(comparison.get("ranked") or ())}
+    return [replace(row, place=places.get(row.name)) for row in made]
 
 
 def name_model(row: Mapping[str, Any]) -> tuple[str, str]:
@@ -140,9 +144,9 @@ def _make_row(
 
 
 def _name_remedy(model: str, remedy: str, title: str) -> str:
-    """Return the title of a remedy; of the score in use its column, since it has none."""
+    """Return the title of a remedy; ensembles of under-sampled learners have one of their own, the score in use has none."""
     if remedy == NONE and model in (IN_USE, *ENSEMBLES):
-        return title if model == IN_USE else words.BUILT_IN
+        return words.AS_IT_IS if model == IN_USE else words.BUILT_IN
     return words.REMEDIES.get(remedy, title)
 
 
@@ -168,18 +172,15 @@ def judge_comparison(comparison: Mapping[str, Any]) -> Verdict:
         return Verdict(str(comparison["verdict"]), verdict("", "", None, 0).dot)
     titles = {str(row["name"]): str(row.get("title") or row["name"]) for row in rows} or {BASELINE: BASELINE}
     metric = METRICS[deciding_metric(comparison)][0]
-    ranked = rank_rows(rows_of_result(comparison))
-    if ranked and not ranked[0].earlier:
-        rival = find_rival(ranked)
-        ahead = hold_pair(comparison, ranked[0].name, rival.name) if rival is not None else None
-        return judge_board(ranked[0].title, ahead, read_differences(rows), titles, metric)
+    if comparison.get("lead") is not None:
+        return Verdict(str(comparison["verdict"]), verdict("", "", None, 0).dot, tuple(comparison.get("verdict_more") or ()))
     plain = BASELINE if BASELINE in titles else next(iter(titles))
     return judge_methods(read_differences(rows), titles, plain, metric)
 
 
 def find_rival(ranked: Sequence[Row]) -> Row | None:
-    """Return the best plain row of another model than the leading row's, None where there is none."""
-    return next((row for row in ranked[1:] if row.plain and row.model != ranked[0].model), None)
+    """Return the best plain row besides the leading one, None where there is none."""
+    return next((row for row in ranked[1:] if row.plain and row.model not in (IN_USE, *ENSEMBLES)), None)
 
 
 def _write_remark(row: Mapping[str, Any]) -> str:
@@ -196,7 +197,10 @@ def _write_remark(row: Mapping[str, Any]) -> str:
 
 
 def rank_rows(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows that are ranked, the highest number first: those with the most replicates, all of them the same ones."""
+    """Return the rows that are ranked, the highest number first: as the comparison says, else those with the most replicates, all the
+    same ones."""
+    if any(row.place is not None for row in rows):
+        return sorted((row for row in rows if row.place is not None), key=lambda row: row.place or 0)
     measured = [row for row in rows if row.known and not row.look]
     most = max(measured, key=lambda row: (row.n, row.name == BASELINE), default=None)
     if most is None:

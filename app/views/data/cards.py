@@ -90,16 +90,23 @@ def _list_alerts(result: Mapping[str, Any], leader: board.Row) -> list[tuple[str
 
 
 def _list_rivals(result: Mapping[str, Any], ranked: Sequence[board.Row]) -> list[tuple[str, str, str]]:
-    """Whether the leading row is ahead of the best plain row of another model, and of the score in use."""
-    if len(ranked) < 2:
-        return []
-    leader = ranked[0]
-    rival = (None if leader.earlier else board.find_rival(ranked)) or ranked[1]
-    others = [(rival, one_line(rival.title if rival.earlier else _name_inside(rival), 40))]
-    in_use = next((row for row in ranked[1:] if row.model == board.IN_USE and row.name != rival.name), None)
-    if in_use is not None:
-        others.append((in_use, _name_inside(in_use)))
-    return [(words.CARD_AHEAD.format(next=name), say_ahead(result, leader, row), "") for row, name in others]
+    """Whether the leading row is ahead of the best other plain row, and of the score in use."""
+    leader, lead = ranked[0], result.get("lead")
+    if lead is None:  # stored before: of the next row, by the paired interval
+        other = ranked[1] if len(ranked) > 1 else None
+        return (
+            []
+            if other is None
+            else [(words.CARD_AHEAD.format(next=one_line(other.title, 40)), say_ahead(result, leader, other), "")]
+        )
+    rows = {row.name: row for row in ranked}
+    out = []
+    for name, found in ((lead.get("rival"), lead.get("difference")), (board.IN_USE, lead.get("in_use"))):
+        if found and (row := rows.get(str(name))) is not None:
+            mean, low, high = read_interval(found)
+            by = words.CARD_YES.format(by=format_change(mean).lstrip("+")) if found.get("better") else words.CARD_NOT
+            out.append((words.CARD_AHEAD.format(next=_name_inside(row)), by, _say_interval((mean, low, high))))
+    return out
 
 
 def _name_inside(row: board.Row) -> str:

@@ -79,7 +79,7 @@ def draw_questions(
                 classes.draw_notes(profile)
     with right, st.container(gap="small"):
         if profile["target"] is not None:
-            st.html(write_split(found, sketch))
+            st.html(write_split(profile, found, sketch))
         st.html(write_left_out(profile, found))
         st.button(words.CHANGE_COLUMNS, key="data.columns", type="tertiary", on_click=_open_columns)
     return asked
@@ -228,11 +228,13 @@ def _explain_alerts(found: Answers, a_day: float | None) -> str:
         return words.ALERTS_LATER
     daily = found.alerts * a_day / 1000
     if found.per == "day":
-        return words.ALERTS_SHARE.format(count=f"{1000 * found.alerts / a_day:,.2g}")
-    rate = (
-        words.ALERTS_DAY.format(count=f"{daily:,.2g}") if daily >= 0.95 else words.ALERTS_RARE.format(days=f"{1 / daily:,.0f}")
-    )
+        return words.ALERTS_SHARE.format(count=_round(1000 * found.alerts / a_day))
+    rate = words.ALERTS_DAY.format(count=_round(daily)) if daily >= 0.95 else words.ALERTS_RARE.format(days=f"{1 / daily:,.0f}")
     return f"{rate} {words.ALERTS_LATER}"
+
+
+def _round(count: float) -> str:
+    return f"{count:,.0f}" if count >= 10 else f"{count:.2g}"
 
 
 def _ask_more(profile: Mapping[str, Any], guesses: Guesses, found: Answers, version: str, take: Take) -> None:
@@ -310,10 +312,13 @@ def _draw_picture(drawn: str) -> None:
 # ---- beside them
 
 
-def write_split(found: Answers, sketch: split_sketch.Sketch) -> str:
+def write_split(profile: Mapping[str, Any], found: Answers, sketch: split_sketch.Sketch) -> str:
     """Return the card of the split as HTML, every text escaped."""
     drawn = question_pictures.draw_split(sketch.bars, sketch.names, key=not sketch.over_time) if sketch.bars else ""
-    said = "".join(f"<p>{html.escape(text)}</p>" for text in sketch.said)
+    texts = list(sketch.said)
+    if profile["used"] != profile["rows"]:
+        texts.append(words.ROWS_ANSWERED.format(used=f"{profile['used']:,}", rows=format_count(profile["rows"], "row")))
+    said = "".join(f"<p>{html.escape(text)}</p>" for text in texts)
     wrong = f"<p class='wrong' role='alert'>{html.escape(one_line(sketch.refusal, 300))}</p>" if sketch.refusal else ""
     return f"<div class='card'><h2>{words.SPLIT_HEADS[found.kind]}</h2>{drawn}{said}{wrong}</div>"
 
