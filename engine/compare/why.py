@@ -30,7 +30,7 @@ from engine.why.fits import Fits
 from engine.why.groups import Tested, build_group_table, describe_interval, list_groups
 from engine.why.importance import draw_orders, measure_shuffled, score_fits
 from engine.why.suspects import bound_shares, find_suspects, pool_scores
-from engine.why.unsafe import measure_unsafe
+from engine.why.unsafe import Unsafe, measure_unsafe
 
 SHARE, MOST_SECONDS = 0.05, 5.0
 """Share of the budget that is kept for these questions, and the most seconds that are kept."""
@@ -117,8 +117,8 @@ def explain(
             if level not in tasks:
                 tasks = {level: bench.prepare(level, (0,))}
             found = measure_unsafe(tasks[level], fit)
-            if found is not None and found[1].all():
-                out["unsafe"][name] = _describe_unsafe(*found, share)
+            if found is not None and found.looked.any():
+                out["unsafe"][name] = _describe_unsafe(found, share)
             yield from clock.tick()
             if clock.left <= 0:
                 break
@@ -168,11 +168,12 @@ def _describe_suspects(bench: Evaluator, outcomes: list[ReplicateScore]) -> dict
         else:
             p = bound_shares(threshold_tables.correct_prior(o.test_p, o.given, o.natural), len(o.valid_y))
         parts.append((o.test_rows, p))
+    number = np.arange(len(data.y)) if data.number is None else data.number
     rows, p = pool_scores(parts, len(data.y), len(classes))
     found = find_suspects(rows, p, data.y[rows])
     return {
         "suspects": [
-            {"row": int(r) + 1, "label": classes[c], "p": float(v)}
+            {"row": int(number[r]) + 1, "label": classes[c], "p": float(v)}
             for r, c, v in zip(found.rows, found.label, found.p, strict=True)
         ],
         "suspects_found": found.found,
@@ -181,9 +182,9 @@ def _describe_suspects(bench: Evaluator, outcomes: list[ReplicateScore]) -> dict
     }
 
 
-def _describe_unsafe(unsafe: np.ndarray, made: np.ndarray, share: float) -> dict[str, Any]:
-    one = corrected_t(unsafe / made, share)
-    return {"share": one.mean, "low": one.low, "high": one.high, "n": int(round(made.mean())), "replicates": one.n}
+def _describe_unsafe(found: Unsafe, share: float) -> dict[str, Any]:
+    one = corrected_t(found.share, share)
+    return {"share": one.mean, "low": one.low, "high": one.high, "n": int(round(found.made.mean())), "replicates": one.n}
 
 
 def _ask(

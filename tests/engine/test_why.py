@@ -312,12 +312,15 @@ def test_unsafe_points_of_copies_are_none_and_of_majority_places_all():
     on = task(blobs(), ratio=None, folds=3, seeds=1)
     net: Any = None
     copies = Synthetic(on.train.x, on.train.x, on.train.y, on.train.mask & (on.train.y == 1))
-    unsafe, made = measure_unsafe(on, Fitted(net, torch.ones(3), copies))
-    assert unsafe.tolist() == [0, 0, 0] and made.tolist() == (on.train.mask & (on.train.y == 1)).sum(1).tolist()
+    found: Any = measure_unsafe(on, Fitted(net, torch.ones(3), copies))
+    assert (
+        found.unsafe.tolist() == [0, 0, 0]
+        and found.made.tolist() == found.looked.tolist() == (on.train.mask & (on.train.y == 1)).sum(1).tolist()
+    )
     there = on.test.mask & (on.test.y == 0)
     moved = Synthetic(on.test.x, on.test.x, torch.ones_like(on.test.y), there)
-    unsafe, made = measure_unsafe(on, Fitted(net, torch.ones(3), moved))
-    assert (unsafe == made).all() and made.tolist() == there.sum(1).tolist()
+    found = measure_unsafe(on, Fitted(net, torch.ones(3), moved))
+    assert (found.share == 1).all() and found.made.tolist() == there.sum(1).tolist()
     embedded = Rows(on.test.x, torch.ones_like(on.test.y), there)
 
     class Same:
@@ -325,8 +328,26 @@ def test_unsafe_points_of_copies_are_none_and_of_majority_places_all():
             return x
 
     same: Any = Same()
-    assert measure_unsafe(on, Fitted(same, torch.ones(3), None, embedded))[0].tolist() == unsafe.tolist()
+    features: Any = measure_unsafe(on, Fitted(same, torch.ones(3), None, embedded))
+    assert features.unsafe.tolist() == found.unsafe.tolist()
     assert measure_unsafe(on, Fitted(net, torch.ones(3))) is None
+
+
+def test_of_many_synthetic_rows_some_are_looked_at(monkeypatch):
+    from engine.training.fitted import Fitted, Synthetic
+    from engine.why import unsafe as module
+
+    on = task(blobs((600, 60)), ratio=None, folds=3, seeds=1)
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(3, 500, 3, generator=rng, dtype=on.dtype) * 1.5
+    fit = Fitted(
+        None, torch.ones(3), Synthetic(x, x, torch.ones(3, 500, dtype=torch.int64), torch.ones(3, 500, dtype=torch.bool))
+    )  # type: ignore[arg-type]
+    every: Any = module.measure_unsafe(on, fit)
+    monkeypatch.setattr(module, "MOST_MADE", 150)
+    some: Any = module.measure_unsafe(on, fit)
+    assert some.looked.tolist() == [150] * 3 and every.looked.tolist() == some.made.tolist() == [500] * 3
+    assert some.share == pytest.approx(every.share, abs=0.15) and 0.05 < every.share.mean() < 0.95
 
 
 # ---- in a comparison
