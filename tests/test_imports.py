@@ -17,7 +17,7 @@ LAYERS = (
     ("engine.errors", "engine.version", "engine.system", "engine.text", "engine.plain", "engine.losses", "engine.seeds"),
     ("engine.settings", "engine.memory", "engine.damage", "engine.devices", "engine.events", "engine.stats", "engine.samplers"),
     ("engine.spec", "engine.models", "engine.analysis"),
-    ("engine.data", "engine.store", "engine.embed"),
+    ("engine.data", "engine.store", "engine.embed", "engine.decide"),
     ("engine.data.sources", "engine.data.tables", "engine.sweep", "engine.papers", "engine.training"),
     ("engine.methods", "engine.export", "engine.report", "engine.why"),
     ("engine.catalog", "engine.estimators"),
