@@ -120,6 +120,11 @@ def read_thresholds(job: str, method: str) -> dict[str, np.ndarray] | None:
     return _read_private(job, f"thresholds/{method}", visitor.read_owner())
 
 
+def read_cuts(job: str, row: str) -> dict[str, np.ndarray] | None:
+    """The counts of every cut of a row (`engine.stats.decide`), None where an earlier version made the comparison."""
+    return _read_private(job, f"decide/{row}", visitor.read_owner())
+
+
 def list_artifacts(job: str) -> list[str]:
     """Return the names of a job's artifacts, sorted."""
     return get_store().artifacts(job, owner=visitor.read_owner())

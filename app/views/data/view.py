@@ -342,7 +342,7 @@ def _decide_with(shown: Mapping[str, str], name: str) -> None:
 
 def _draw_decide(here: steps.Here) -> None:
     assert here.job is not None and here.result is not None
-    decide.draw_decision(here.job.id, here.result)
+    decide.draw_decision(here.job.id, here.result, partial(_go_to_step, _name_shown(here), "use"))
 
 
 def _draw_use(here: steps.Here) -> None:
