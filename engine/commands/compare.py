@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.commands.arguments import add_report
+from engine.commands.compare_options import add_questions, parse_questions
 from engine.commands.progress import ProgressLine, say
 from engine.commands.table_options import add_reading, parse_reading
 from engine.commands.taken_away import add_taken_away, check_taken_away, choose_row, write_taken_away
@@ -17,6 +18,7 @@ from engine.errors import BadData
 from engine.events import Board, Event, Note, Phase, finish
 from engine.report import ReportRequest, page, write_report
 from engine.report.leaderboard import compare_to_plain, metric_interval, sort_rows
+from engine.report.why import summarise_why
 from engine.spec.comparison import CompareSpec
 from engine.spec.result import METRICS
 from engine.text import one_line
@@ -36,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--ratio", type=float, help="largest / smallest class, such as 20 (default: natural)")
     parser.add_argument("--seed", type=int, default=0, help="the number all draws come from (default 0)")
+    add_questions(parser)
     add_reading(parser)
     add_taken_away(parser)
     add_report(parser)
@@ -53,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         budget=arguments.budget,
         ratio=arguments.ratio,
         seed=arguments.seed,
+        **parse_questions(arguments),
     )
     page.check_path(arguments.report)
     of = check_taken_away(arguments, spec)
@@ -62,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         found, artifacts, profile = _compare(data, file.name, spec, began, progress)
     finally:
         progress.clear()
-    if arguments.model is not None or arguments.code is not None:
+    if any(file is not None for file in (arguments.model, arguments.onnx, arguments.code)):
         found = {**found, "model_of": choose_row(found, of)}
     print(json.dumps(found, allow_nan=False) if arguments.json else summarise_comparison(found))
     if "model_of" in found:
@@ -88,7 +92,7 @@ def _compare(
     about = profile_table(sheet, spec.target, spec.positive)
     notes, refusal = list_notes(sheet, spec.target, spec.positive), None
     try:
-        dataset = to_dataset(sheet, spec.target, spec.positive, name=name)
+        dataset = to_dataset(sheet, spec.target, spec.positive, name=name, **spec.columns)
     except BadData as error:
         refusal = error
     for text in notes:
@@ -100,7 +104,7 @@ def _compare(
     from engine.compare.comparison import compare, describe_sheet
 
     found, artifacts = finish(
-        compare(dataset, spec, began=began, **describe_sheet(sheet, spec.target, spec.positive)), progress
+        compare(dataset, spec, began=began, **describe_sheet(sheet, spec.target, spec.positive, **spec.columns)), progress
     )
     return found, artifacts, about
 
@@ -180,6 +184,7 @@ def summarise_comparison(comparison: Mapping[str, Any]) -> str:
     ]
     out += [f"{row['title']}: {one_line(row['failed'])}" for row in comparison["methods"] if row["failed"]]
     out += comparison["shortened"]
+    out += summarise_why(comparison)
     out.append(f"{comparison['seconds']:.1f} s of {spec['budget']:g} s on {comparison['provenance']['device']}")
     return "\n".join(out)
 

@@ -15,8 +15,9 @@ from engine.text import one_line
 
 
 def add_taken_away(parser: argparse.ArgumentParser) -> None:
-    """--model, --code and --of"""
+    """--model, --onnx, --code and --of"""
     parser.add_argument("--model", type=Path, metavar="out.zip", help="also write the fitted model of one method")
+    parser.add_argument("--onnx", type=Path, metavar="out.onnx", help="also write that model for onnxruntime")
     parser.add_argument("--code", type=Path, metavar="out.py", help="also write Python that measures that method again")
     parser.add_argument("--of", metavar="NAME", help="the method whose model and code are written (default: the first row)")
 
@@ -25,7 +26,7 @@ def check_taken_away(arguments: argparse.Namespace, spec: CompareSpec) -> str | 
     """The name of the method asked for by --of, None for the first row. Raises BadParameter for what cannot be done, before anything
     is compared.
     """
-    files = {"--model": arguments.model, "--code": arguments.code, "--report": arguments.report}
+    files = {"--model": arguments.model, "--onnx": arguments.onnx, "--code": arguments.code, "--report": arguments.report}
     wanted = {name: file for name, file in files.items() if file is not None}
     for name, file in wanted.items():
         if file.is_dir() or not file.parent.is_dir():
@@ -36,8 +37,8 @@ def check_taken_away(arguments: argparse.Namespace, spec: CompareSpec) -> str | 
         raise BadParameter(f"{' and '.join(wanted)}: must be different files.")
     if arguments.of is None:
         return None
-    if arguments.model is None and arguments.code is None:
-        raise BadParameter("--of says whose model or code is written: give --model or --code too.")
+    if arguments.model is None and arguments.code is None and arguments.onnx is None:
+        raise BadParameter("--of says whose model or code is written: give --model, --onnx or --code too.")
     return find_method(arguments.of, spec)
 
 
@@ -68,6 +69,13 @@ def write_taken_away(
             )
         _write("--model", arguments.model, model)
         out.append(arguments.model)
+    if arguments.onnx is not None:
+        title = next(str(row["title"]) for row in comparison["methods"] if row["name"] == name)
+        onnx = artifacts.get(f"onnx/{name}")
+        if onnx is None:
+            raise BadParameter(f"--onnx: there is no ONNX file of {one_line(title, 80)}; the notes say why.")
+        _write("--onnx", arguments.onnx, onnx)
+        out.append(arguments.onnx)
     if arguments.code is not None:
         _write("--code", arguments.code, write_row(comparison, name, str(arguments.file)).encode())
         out.append(arguments.code)

@@ -51,7 +51,11 @@ class ReplicateScore:
 
     metrics: name -> value. per_class: name -> [C]. pr [G]: precision on the grid of recalls. truth [t]: bool. scores: variant
     (engine.stats.thresholds.VARIANTS) -> [t] probabilities of the positive class, empty for seeds that are not pooled. counts [C]:
-    training rows. epoch: the chosen epoch, or the number of trees.
+    training rows. epoch: the chosen epoch, or the number of trees. given, natural [C]: class shares the model was trained with, and
+    those of the training rows before any cut.
+
+    valid_rows [v], test_rows [t]: row numbers in the dataset compared. valid_y, test_y: their classes. valid_p [v, C], test_p [t, C]:
+    probabilities as trained, float32. All six are empty for seeds that are not pooled.
     """
 
     replicate: Replicate
@@ -62,6 +66,14 @@ class ReplicateScore:
     scores: dict[str, np.ndarray]
     counts: np.ndarray
     epoch: int
+    given: np.ndarray
+    natural: np.ndarray
+    valid_rows: np.ndarray
+    valid_y: np.ndarray
+    valid_p: np.ndarray
+    test_rows: np.ndarray
+    test_y: np.ndarray
+    test_p: np.ndarray
 
 
 @dataclass
@@ -126,7 +138,7 @@ class Evaluator:
     ) -> Generator[Event, None, tuple[dict[int, ReplicateScore], float]]:
         """See `engine.compare.halving.Evaluate`."""
         began = self.clock()
-        task = self._prepare(level, seeds)
+        task = self.prepare(level, seeds)
         fixed = self.clock() - began
         yield Phase("fit", self.titles[name])
         out: dict[int, ReplicateScore] = {}
@@ -171,7 +183,8 @@ class Evaluator:
         counts = limits.target_counts(self.dataset.counts.tolist(), self.spec.imbalance)
         return max(1, MAX_POOLED // sum(counts))
 
-    def _prepare(self, level: Resource, seeds: tuple[int, ...]) -> Task:
+    def prepare(self, level: Resource, seeds: tuple[int, ...]) -> Task:
+        """The task of some seeds at a level; the last one is kept."""
         if self.task is None or self.prepared != (level, seeds):
             y, none = self.dataset.y, np.zeros(0, np.int64)
 
@@ -202,13 +215,14 @@ class Evaluator:
         valid_y, test_y = (part.y[r][part.mask[r]].numpy() for part in (task.valid, task.test))
         natural, natural_valid = self.natural[replicate.number]
         scores = {}
-        if replicate.seed < self.pooled_seeds:
+        if pooled := replicate.seed < self.pooled_seeds:
             weight = natural_valid / np.maximum(np.bincount(valid_y, minlength=classes), 1)
             scores = {
                 "as trained": test_p[:, p],
                 "prior corrected": threshold_tables.correct_prior(test_p, given, natural)[:, p],
                 "isotonic": threshold_tables.calibrate_isotonic(valid_p[:, p], valid_y == p, weight[valid_y], test_p[:, p]),
             }
+        most = None if pooled else 0
         outcomes[replicate.number] = ReplicateScore(
             replicate,
             {name: float(v[0]) for name, v in metrics.scores(test_p, test_y).items()},
@@ -218,6 +232,14 @@ class Evaluator:
             {name: score.astype(np.float32) for name, score in scores.items()},
             task.train.counts(classes)[r].numpy(),
             epoch,
+            given=np.asarray(given, float) / np.sum(given),
+            natural=natural / natural.sum(),
+            valid_rows=task.valid_source[r][:most],
+            valid_y=valid_y[:most],
+            valid_p=valid_p[:most].astype(np.float32),
+            test_rows=task.test_source[r][:most],
+            test_y=test_y[:most],
+            test_p=test_p[:most].astype(np.float32),
         )
 
 

@@ -19,8 +19,10 @@ from engine.compare.bench import Evaluator
 from engine.compare.halving import Resource, SuccessiveHalving
 from engine.compare.leaderboard import build_leaderboard
 from engine.compare.result import describe_table, make_result
+from engine.compare.why import explain, keep_seconds
 from engine.data.dataset import Dataset
 from engine.data.prepare import encode
+from engine.data.tables.named import describe_named, find_named
 from engine.data.tables.profile import list_notes, propose_folds
 from engine.data.tables.sheet import Sheet
 from engine.data.tables.target import describe_target, select_features
@@ -57,16 +59,23 @@ TABLE_RATIO = 50.0
 """A table that is too large loses rows of its larger classes first, down to this ratio (`engine.data.thin`)."""
 
 
-def describe_sheet(sheet: Sheet, target: str, positive: str | None = None) -> dict[str, Any]:
+NO_DELAY = "No delay is named: each answer counts as known at once (0d)."
+"""Said where rows have a time."""
+
+
+def describe_sheet(sheet: Sheet, target: str, positive: str | None = None, **columns: Any) -> dict[str, Any]:
     """Arguments of `compare` that a dataset does not hold: dropped, guesses, reading and sentences. target, positive: as asked.
+    columns: `CompareSpec.columns`.
 
     Raises BadData for a column or class that is not there.
     """
+    named = find_named(sheet, target, **columns)
+    left = select_features(sheet, target, named)[1]
     return {
-        "dropped": [{"name": column.name, "kind": column.kind} for column in select_features(sheet, target)[1]],
+        "dropped": [{"name": column.name, "kind": named.roles.get(column.name, column.kind)} for column in left],
         "guesses": sheet.guesses,
-        "reading": describe_target(sheet, target, positive),
-        "sentences": list_notes(sheet, target, positive),
+        "reading": describe_target(sheet, target, positive, named),
+        "sentences": [*list_notes(sheet, target, positive), *describe_named(named)],
     }
 
 
@@ -107,6 +116,7 @@ def compare(
     positive = spec.positive if told is None else told.positive
     bench, shortened = _make_evaluator(dataset, spec, clock, positive)
     halving = _make_halving(bench, spec, clock, began)
+    sentences = [*sentences, *([NO_DELAY] if spec.time is not None and not spec.delay else [])]
     notes: list[str] = []
     try:
         for event in halving.run():
@@ -122,6 +132,7 @@ def compare(
         artifacts |= export_models(halving, bench, target, reading)
         table = describe_table(bench, dropped, guesses)
         result = make_result(halving, bench, spec, table, shortened, [*sentences, *notes])
+        result |= yield from explain(halving, bench, result, spec.metric)
         return result | {
             "reading": None if reading is None else reading.to_json(),
             "seconds": clock() - began,
@@ -145,7 +156,7 @@ def _make_halving(bench: Evaluator, spec: CompareSpec, clock: Callable[[], float
         clock=clock,
         began=began,
         deadline=began + spec.budget,
-        saving_seconds=bench.saving_seconds,
+        saving_seconds=lambda level: bench.saving_seconds(level) + keep_seconds(spec.budget, bench.dataset),
         build_rows=lambda halving: build_leaderboard(halving, spec.metric),
     )
 

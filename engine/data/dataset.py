@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,13 +62,14 @@ class Task:
     withheld: rows dropped from training's share, which the method `potential` trains on. withheld_elsewhere: rows dropped from
     validation's and test's share. Both may be empty (mask all False). features: names of the D columns. seed: the spec's; with
     each Replicate it names the random streams (engine.seeds). shape: (channels, height, width) where the rows are flat images.
-    source [R][N]: number of every training row in the dataset, as drawn for the replicate's seed index; test_source: of every test
-    row. patience: epochs without a better validation score after which a training phase stops, where the phase sets none itself; 0:
-    never. levels: number of levels of every categorical column; their columns of 0 and 1 are the last ones. Empty where features are no
-    such columns (components). units [R]: mean and standard deviation [D] of the columns, in the units of the data;
+    source [R][N]: number of every training row in the dataset, as drawn for the replicate's seed index; valid_source, test_source: of
+    every validation and test row. patience: epochs without a better validation score after which a training phase stops, where the phase
+    sets none itself; 0: never. levels: number of levels of every categorical column; their columns of 0 and 1 are the last ones. Empty
+    where features are no such columns (components). units [R]: mean and standard deviation [D] of the columns, in the units of the data;
     empty where the features are no columns (images, components). faint [R]: validation rows that a film shows faintly [n, D], empty where
-    the data name none. held_out: False where there are too few rows for validation; `valid`
-    then holds the training rows, and the last epoch is chosen.
+    the data name none. held_out: False where there are too few rows for validation; `valid` then holds the training rows, and the last
+    epoch is chosen. chosen: what an earlier fit chose on validation rows, as in `Fitted.chosen`; training takes it over and chooses nothing
+    (`engine.training.refit`). Empty: nothing is chosen yet.
     """
 
     classes: tuple[str, ...]
@@ -82,12 +84,14 @@ class Task:
     seed: int
     shape: tuple[int, int, int] | None = None
     source: tuple[np.ndarray, ...] = ()
+    valid_source: tuple[np.ndarray, ...] = ()
     test_source: tuple[np.ndarray, ...] = ()
     patience: int = 0
     held_out: bool = True
     levels: tuple[int, ...] = ()
     units: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
     faint: tuple[np.ndarray, ...] = ()
+    chosen: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     @property
     def device(self) -> torch.device:

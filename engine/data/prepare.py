@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,46 +47,69 @@ def prepare(
     if spec.points:
         for index, whole in drawn.items():
             drawn[index], cuts[index] = add_points(whole, cuts[index], spec.points)
-    encoded = encode(next(iter(drawn.values()))) if dataset.redraw is None else None
-    tables = {index: encode(rows) if encoded is None else encoded for index, rows in drawn.items()}
-    features = next(iter(tables.values()))[1]
+    chosen = [cuts[r.seed][r.fold] if thin is None else thin(cuts[r.seed][r.fold], r) for r in replicates]
     k = int(spec.data.get("pca", 0))
-    if k:
-        features = tuple(f"component {i + 1}" for i in range(k))
-    images = dataset.images
+    return build_task(drawn, replicates, chosen, seed=spec.seed, pca=k, device=device, dtype=dtype)
+
+
+def build_task(
+    drawn: Mapping[int, Dataset],
+    replicates: Sequence[Replicate],
+    chosen: Sequence[Parts],
+    *,
+    seed: int,
+    pca: int = 0,
+    scaled_on: Sequence[np.ndarray] | None = None,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Task:
+    """The replicates with these parts, one for each. drawn: seed index -> its rows, all of one dataset. seed, pca: of the spec.
+
+    Every replicate is scaled and encoded on its own training rows, see `prepare`, or on the rows `scaled_on` of it.
+    """
+    first = next(iter(drawn.values()))
+    encoded: dict[int, tuple[np.ndarray, tuple[str, ...]]] = {}
+    for rows in drawn.values():  # seeds of a set without `redraw` share their rows
+        if id(rows) not in encoded:
+            encoded[id(rows)] = encode(rows)
+    features = encoded[id(first)][1]
+    if pca:
+        features = tuple(f"component {i + 1}" for i in range(pca))
+    images = first.images
     pieces: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {name: [] for name in PARTS}
     units: list[tuple[np.ndarray, np.ndarray]] = []
     faint: list[np.ndarray] = []
-    chosen = [cuts[r.seed][r.fold] if thin is None else thin(cuts[r.seed][r.fold], r) for r in replicates]
-    for parts, replicate in zip(chosen, replicates, strict=True):
-        table, _ = tables[replicate.seed]
+    bases = [parts.train for parts in chosen] if scaled_on is None else scaled_on
+    for parts, replicate, base in zip(chosen, replicates, bases, strict=True):
+        own = drawn[replicate.seed]
+        table, _ = encoded[id(own)]
         if images is None:
-            scale = fit_scale(table, len(dataset.numeric_names), parts.train, k, dataset.name)
-            units += [] if k else [(scale.mean, scale.sd)]
+            scale = fit_scale(table, len(first.numeric_names), base, pca, first.name)
+            units += [] if pca else [(scale.mean, scale.sd)]
             rows_of = _table_rows(table, scale, dtype)
         else:
-            rows_of = _image_rows(images, parts.train, dtype)
-        shown = drawn[replicate.seed].faint
-        faint += [] if shown is None else [rows_of(parts.valid[shown[parts.valid]]).double().numpy()]
+            rows_of = _image_rows(images, base, dtype)
+        faint += [] if own.faint is None else [rows_of(parts.valid[own.faint[parts.valid]]).double().numpy()]
         for name in PARTS:
             which = getattr(parts, name)
-            pieces[name].append((rows_of(which), torch.from_numpy(drawn[replicate.seed].y[which])))
-    rows = {name: _move(pad(pairs), device) for name, pairs in pieces.items()}
+            pieces[name].append((rows_of(which), torch.from_numpy(own.y[which])))
+    made = {name: _move(pad(pairs), device) for name, pairs in pieces.items()}
     return Task(
-        classes=dataset.classes,
+        classes=first.classes,
         features=features,
-        kind=dataset.kind,
-        train=rows["train"],
-        valid=rows["valid"],
-        test=rows["test"],
-        withheld=rows["withheld"],
-        withheld_elsewhere=rows["elsewhere"],
-        replicates=replicates,
-        seed=spec.seed,
+        kind=first.kind,
+        train=made["train"],
+        valid=made["valid"],
+        test=made["test"],
+        withheld=made["withheld"],
+        withheld_elsewhere=made["elsewhere"],
+        replicates=tuple(replicates),
+        seed=seed,
         shape=None if images is None else (images.shape[1], images.shape[2], images.shape[3]),
         source=tuple(parts.train for parts in chosen),
+        valid_source=tuple(parts.valid for parts in chosen),
         test_source=tuple(parts.test for parts in chosen),
-        levels=() if k else tuple(len(levels) for levels in dataset.categories),
+        levels=() if pca else tuple(len(levels) for levels in first.categories),
         units=tuple(units),
         faint=tuple(faint),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,10 @@ Ints = np.ndarray
 
 PARTS = ("train", "valid", "test")
 """The parts that the rows of some sets name (`Dataset.parts`)."""
+
+
+BESIDE = ("order", "owner", "cost", "score")
+"""What is known of each row besides features and class; nothing is learnt from it."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,11 @@ class Dataset:
     parts: where the rows name their part, an index into PARTS per row [n]; else None, and a split makes the parts. redraw: where every
     seed index has rows of its own, (seed, seed index) -> those rows; else None. faint [n] bool: rows that a film shows faintly where they
     are validation rows; None where there are none.
+
+    order: float64 [n], when a row happens: days since 1970-01-01 UTC where `is_date`, else the number of an order column; NaN where
+    missing. owner: int64 [n], whom a row belongs to, a code; -1 where missing. cost: float64 [n], what a missed case costs, NaN where
+    missing. score: float64 [n], the score or rule in use, higher where a case is likelier; NaN where missing. None where a table has no
+    such column.
     """
 
     name: str
@@ -45,6 +55,11 @@ class Dataset:
     parts: Ints | None = None
     redraw: Callable[[int, int], Dataset] | None = None
     faint: np.ndarray | None = None
+    order: np.ndarray | None = None
+    is_date: bool = False
+    owner: Ints | None = None
+    cost: np.ndarray | None = None
+    score: np.ndarray | None = None
 
     @property
     def counts(self) -> np.ndarray:
@@ -65,7 +80,8 @@ class Dataset:
             raise ValueError("rows of a dataset with parts of its own would lose their numbers")
         images = None if self.images is None else self.images[which]
         numeric, categorical = self.numeric[which], self.categorical[which]
-        return dataclasses.replace(self, numeric=numeric, categorical=categorical, y=self.y[which], images=images)
+        beside: dict[str, Any] = {name: None if (v := getattr(self, name)) is None else v[which] for name in BESIDE}
+        return dataclasses.replace(self, numeric=numeric, categorical=categorical, y=self.y[which], images=images, **beside)
 
 
 def numeric_only(

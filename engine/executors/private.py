@@ -80,8 +80,8 @@ def _compare(spec: Mapping[str, Any], table: Table | None) -> Steps:
     if table is None:
         dataset = importlib.import_module(CATALOG).load(asked.source["dataset"])
     else:
-        dataset = _dataset(table, spec)
-        more = module.describe_sheet(_sheet(table, asked.reading, asked.target), asked.target, asked.positive)
+        dataset = _dataset(table, spec, **asked.columns)
+        more = module.describe_sheet(_sheet(table, asked.reading, asked.target), asked.target, asked.positive, **asked.columns)
     found, artifacts = yield from module.compare(dataset, asked, began=began, **more)
     return {"seconds": time.monotonic() - began}, {**artifacts, "comparison": _json(found)}
 
@@ -92,9 +92,10 @@ def _run(spec: RunSpec, table: Table, run: Callable[..., Any], id: str, device: 
     return replace(result, run_id=id), artifacts  # the id also depends on the table and its owner
 
 
-def _dataset(table: Table, options: Mapping[str, Any]) -> Any:
+def _dataset(table: Table, options: Mapping[str, Any], **columns: Any) -> Any:
     sheet = _sheet(table, options.get("reading") or {}, options["target"])
-    return importlib.import_module(TARGET).to_dataset(sheet, options["target"], options.get("positive"), name=table[0])
+    make = importlib.import_module(TARGET).to_dataset
+    return make(sheet, options["target"], options.get("positive"), name=table[0], **columns)
 
 
 def _sheet(table: Table, reading: Mapping[str, Any], target: str | None) -> Any:

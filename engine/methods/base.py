@@ -65,6 +65,7 @@ class Method(abc.ABC):
     quick: parameters that a comparison changes from the defaults of tables.
     adds_rows: whether its synthetic rows have the table's columns, so that they can be saved.
     reuses_plain: whether its first phase is plain training, which `engine.training.network_cache` may already hold.
+    reads_validation: whether it reads validation rows while it trains, beyond choosing by them (see `needs_validation`).
     suggested: place among the first choices of a new sweep; None: not among them.
     paper_rows: names of this method's rows in the papers' tables.
     expected_failed_checks: scikit-learn's check -> why the method's classifier fails it by design, with its default parameters.
@@ -90,6 +91,7 @@ class Method(abc.ABC):
     quick: ClassVar[Mapping[str, Any]] = {}
     adds_rows: ClassVar[bool] = False
     reuses_plain: ClassVar[bool] = False
+    reads_validation: ClassVar[bool] = False
     suggested: ClassVar[int | None] = None
     paper_rows: ClassVar[tuple[str, ...]] = ()
     expected_failed_checks: ClassVar[Mapping[str, str]] = {}
@@ -98,6 +100,11 @@ class Method(abc.ABC):
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         for name, value in fields.check(fields.describe(type(self)), values, self.name).items():
             object.__setattr__(self, name, tuple(value) if isinstance(value, list) else value)
+
+    @property
+    def needs_validation(self) -> bool:
+        """Whether training with these parameters reads validation rows, so that a fit on all rows keeps some of them apart for it."""
+        return self.reads_validation
 
     @abc.abstractmethod
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
@@ -135,6 +142,7 @@ class Method(abc.ABC):
             "quick": to_plain(dict(cls.quick)),
             "adds_rows": cls.adds_rows,
             "reuses_plain": cls.reuses_plain,
+            "reads_validation": cls.reads_validation,
             "suggested": cls.suggested,
             "paper_rows": list(cls.paper_rows),
         }
@@ -241,7 +249,11 @@ class TableMethod(Method, abc.ABC):
         for part in (task.train, task.valid):
             for tensor in (part.x, part.y, part.mask, *(() if part.weight is None else (part.weight,))):
                 rows.update(tensor.cpu().contiguous().numpy().data)
-        on = (task.seed, task.replicates, len(task.classes), task.patience, task.held_out, str(task.device), task.dtype)
+        ends = task.chosen.get("training")
+        on = (
+            *(task.seed, task.replicates, len(task.classes), task.patience, task.held_out, str(task.device), task.dtype),
+            None if ends is None else ends.tolist(),
+        )
         return repr((own, how, on, rows.hexdigest()))
 
     def fit_plain(
@@ -268,7 +280,7 @@ class TableMethod(Method, abc.ABC):
         meter = Meter(self.epochs * max(batches.per_pass()))
         net, chosen = yield from self.pretrain(task, loss, rows=rows, meter=meter, camera=camera, batches=batches)
         yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, chosen.score)
-        return Fitted(net, chosen.epoch, synthetic)
+        return Fitted(net, chosen.epoch, synthetic, chosen={"training": chosen.epoch})
 
     def fit_sampled(
         self, task: Task, draw: Draw, *, camera: Camera, share: float = 1.0, near: str = NEAR, most: int | None = None

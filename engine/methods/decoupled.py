@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from torch import Tensor
@@ -26,7 +26,7 @@ class Refit:
     """The result of the second part of a decoupled method.
 
     net: the network with its final head. score [R]: its validation average precision; None: `fit` evaluates it. epoch [R]: the
-    chosen epochs; None: those of the first phase. embedded, lines: see `Fitted`.
+    chosen epochs; None: those of the first phase. embedded, lines, chosen (of this part alone): see `Fitted`.
     """
 
     net: Net
@@ -34,6 +34,7 @@ class Refit:
     epoch: Tensor | None = None
     embedded: Rows | None = None
     lines: Tensor | None = None
+    chosen: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class DecoupledMethod(DeepMethod, abc.ABC):
         score = evaluate(refitted.net, task.valid)[0] if refitted.score is None else refitted.score
         epoch = chosen.epoch if refitted.epoch is None else refitted.epoch
         yield from camera.record_final_frame(refitted.net, "chosen", epoch, meter.step, score)
-        return Fitted(refitted.net, epoch, embedded=refitted.embedded, lines=refitted.lines, earlier=earlier)
+        every = {"training": chosen.epoch, **refitted.chosen}
+        return Fitted(refitted.net, epoch, embedded=refitted.embedded, lines=refitted.lines, earlier=earlier, chosen=every)
 
 
 def train_head(
@@ -97,7 +99,7 @@ def train_head(
     if not warm_start:
         step.replace(streams(task, "head-init"))
     chosen = yield from train(net, task, step, batches, rows=rows, epochs=epochs, phase="head", meter=meter, camera=camera)
-    return Refit(net, chosen.score, chosen.epoch)
+    return Refit(net, chosen.score, chosen.epoch, chosen={"head": chosen.epoch})
 
 
 def head_batches(task: Task, size: int, *, balanced: bool) -> Batches:

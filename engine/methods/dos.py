@@ -139,7 +139,7 @@ class DOS(DeepMethod):
         meter = Meter(self.epochs * first + self.rounds * max(batches.per_pass()))
         camera.hide_rows()
         yield Phase("training", "Training the network")
-        earlier, _ = yield from self.pretrain(task, cross_entropy, rows=task.train, meter=meter, camera=camera)
+        earlier, plain = yield from self.pretrain(task, cross_entropy, rows=task.train, meter=meter, camera=camera)
         if not minority.any():
             yield Note(
                 "No class has as few as two thirds of the largest's rows, so none is a minority: all rows have k_majority neighbours "
@@ -166,7 +166,7 @@ class DOS(DeepMethod):
             if not converged:
                 yield Note("Logistic regression on the features reached its limit of steps.", "warning")
         yield from camera.record_final_frame(final, "chosen", chosen.epoch, meter.step, chosen.score)
-        return Fitted(final, chosen.epoch, earlier=earlier)
+        return Fitted(final, chosen.epoch, earlier=earlier, chosen={"training": plain.epoch, "rounds": chosen.epoch})
 
     @classmethod
     def estimate_rows(cls, params: Mapping[str, Any], counts: Sequence[int]) -> float:

@@ -179,7 +179,7 @@ class EOS(DecoupledMethod):
                 features = embedded(net, sampled.new)
                 camera.track_points(features, lambda: features.x)
         yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, chosen.score)
-        return Fitted(net, chosen.epoch, synthetic, lines=sampled.lines)
+        return Fitted(net, chosen.epoch, synthetic, lines=sampled.lines, chosen={"training": chosen.epoch})
 
     def refit(self, net: Net, task: Task, *, chosen: Chosen, meter: Meter, camera: Camera) -> Generator[Event, None, Refit]:
         """See DecoupledMethod."""

@@ -73,6 +73,7 @@ class ExplicitGradient(TableMethod):
     comparison = 5
     adds_rows = True
     reuses_plain = True
+    reads_validation = True
     suggested = 3
     paper_rows = ("ExplicitGradient",)
 
@@ -137,6 +138,11 @@ class ExplicitGradient(TableMethod):
     )
     clamp: bool = param(False, advanced=True, help="Keep every feature of the points within its range in training.")
 
+    @property
+    def needs_validation(self) -> bool:
+        """See Method. Only points that move, by the loss on validation rows, read them."""
+        return self.outer == "validation" and self.eta_points > 0 and self.copies > 0
+
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
         """See Method.fit."""
         inner, outer = self._parts(task)
@@ -145,7 +151,7 @@ class ExplicitGradient(TableMethod):
         meter = Meter(self.epochs * first + self.meta_epochs * max(batches.per_pass()))
         camera.share = 0.25
         yield Phase("training", "Training the first classifier")
-        net, _ = yield from self.pretrain(task, cross_entropy, rows=task.train, meter=meter, camera=camera)
+        net, plain = yield from self.pretrain(task, cross_entropy, rows=task.train, meter=meter, camera=camera)
         assert isinstance(net, MLP)  # only the MLP has the meta-gradient
         points = self._copies(net, inner, task)
         step = MetaStep(self, net, task, outer, points)
@@ -179,7 +185,7 @@ class ExplicitGradient(TableMethod):
         )
         yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, chosen.score)
         synthetic = Synthetic(step.points, points.x, points.y, points.mask, points.number) if points.mask.any() else None
-        return Fitted(net, chosen.epoch, synthetic)
+        return Fitted(net, chosen.epoch, synthetic, chosen={"training": plain.epoch, "points": chosen.epoch})
 
     @classmethod
     def estimate_rows(cls, params: Mapping[str, Any], counts: Sequence[int]) -> float:

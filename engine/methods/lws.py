@@ -59,7 +59,7 @@ class LWS(DecoupledMethod):
         )  # fmt: skip
         if bool((step.net.flat < 0).any()):
             yield Note("The factor of a class is negative: its logit is turned over.", "warning")
-        return Refit(net, last.score, last.epoch)
+        return Refit(net, last.score, last.epoch, chosen={"head": last.epoch})
 
 
 class ScaleSGD(SGD):

@@ -56,6 +56,7 @@ class MetaWeightNet(TableMethod):
     pen = Pen("green", "dashdot", "triangle-up")
     control_pens: ClassVar = {"weights not learnt": Pen("green", "longdashdot", "star")}
     cost = 5.0
+    reads_validation = True
 
     eta_weights: float = param(
         1e-3, low=0.0, high=1.0, log=True, label="step of the weights",
@@ -74,6 +75,11 @@ class MetaWeightNet(TableMethod):
         True, advanced=True, help="Every class weighs as much among the validation rows; without, every row does."
     )
 
+    @property
+    def needs_validation(self) -> bool:
+        """See Method. Weights that are not learnt do not hang on validation rows."""
+        return self.eta_weights > 0
+
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
         """See Method.fit."""
         batches = Passes(task.train.sizes.tolist(), self.batch, streams(task, "batch"))
@@ -86,7 +92,7 @@ class MetaWeightNet(TableMethod):
             net, task, step, batches, rows=task.train, epochs=self.epochs, phase="training", meter=meter, camera=camera
         )
         yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, chosen.score)
-        return Fitted(net, chosen.epoch)
+        return Fitted(net, chosen.epoch, chosen={"training": chosen.epoch})
 
 
 class Weighing(Step):

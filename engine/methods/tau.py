@@ -47,10 +47,12 @@ class TauNormalised(DecoupledMethod):
         with torch.no_grad():
             weights, valid = net.head_weights(), task.valid
             tau = torch.full((len(weights),), self.tau, dtype=torch.float64, device=weights.device)
-            if self.choose:
+            if self.choose and "tau" in task.chosen:
+                tau = task.chosen["tau"].to(tau)
+            elif self.choose:
                 tau, _ = scan_tau(net.embed(valid.x, valid.mask), valid.y, valid.mask, weights, weight=valid.weight)
             head = tau_normalised(weights, tau).flatten(1)
             biases = class_biases(task.train.y, task.train.mask, task.train.weight, net.classes)
             beside = torch.zeros_like(head[:, : net.classes]) if biases is None else biases.to(head)
             set_head(net, torch.cat([head, beside], 1))
-        return Refit(net)
+        return Refit(net, chosen={"tau": tau} if self.choose else {})

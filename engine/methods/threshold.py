@@ -46,21 +46,27 @@ class Threshold(DecoupledMethod):
         decision.
         """
         yield Phase("head", "Tuning the decision on validation rows")
-        valid = task.valid
         with torch.no_grad():
-            logits = net(valid.x).double().cpu()
-            weights: list[Any] = [None] * len(logits)
-            if valid.weight is not None:
-                weights = [w[mask].double().cpu().numpy() for w, mask in zip(valid.weight, valid.mask, strict=True)]
-            shifts = torch.stack(
-                [
-                    torch.from_numpy(find_shifts(z[mask].numpy(), y[mask].numpy(), self.criterion, w))
-                    for z, y, mask, w in zip(logits, valid.y.cpu(), valid.mask.cpu(), weights, strict=True)
-                ]
-            )
+            shifts = task.chosen.get("shifts")
+            if shifts is None:
+                shifts = self._find(net, task)
             biases = net.flat[:, -net.classes :]
             set_head(net, biases + shifts.to(biases))
-        return Refit(net)
+        return Refit(net, chosen={"shifts": shifts})
+
+    def _find(self, net: Net, task: Task) -> Tensor:
+        """The shifts of the logits [R, C] that are best on the validation rows."""
+        valid = task.valid
+        logits = net(valid.x).double().cpu()
+        weights: list[Any] = [None] * len(logits)
+        if valid.weight is not None:
+            weights = [w[mask].double().cpu().numpy() for w, mask in zip(valid.weight, valid.mask, strict=True)]
+        return torch.stack(
+            [
+                torch.from_numpy(find_shifts(z[mask].numpy(), y[mask].numpy(), self.criterion, w))
+                for z, y, mask, w in zip(logits, valid.y.cpu(), valid.mask.cpu(), weights, strict=True)
+            ]
+        )
 
     def class_shares(self, task: Task, fitted: Fitted) -> Tensor:
         """See Method.class_shares. A shift of a class's logit has the effect of multiplying its share by exp(shift)."""

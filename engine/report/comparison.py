@@ -33,6 +33,7 @@ from engine.report.leaderboard import (
     to_number,
 )
 from engine.report.svg import Line, Row
+from engine.report.why import write_why
 from engine.spec.result import METRICS
 from engine.stats.intervals import CORRECTED_T
 from engine.text import escape_block
@@ -116,6 +117,7 @@ def write_comparison(
         "precision-recall": _write_curves(comparison, arrays),
         "thresholds": write_thresholds(comparison, tables or {}),
         "calibration": write_calibration(comparison, tables or {}),
+        "why": write_why(comparison),
         "shortened": _write_shortened(comparison, profile or {}),
         "settings": _write_settings(comparison),
         "code": _write_code(comparison),

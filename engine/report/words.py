@@ -140,6 +140,7 @@ TABLE_SECTIONS = {
     "precision-recall": "Precision and recall",
     "thresholds": "Thresholds",
     "calibration": "Reliability of the probabilities",
+    "why": "Why, and for whom",
     "shortened": "Limits of this comparison",
     "settings": "Parameters",
     "code": "Code in Python",
@@ -199,4 +200,50 @@ CALIBRATION_HOW = (
     "classes' shares. It does not undo focal loss. Isotonic regression is fitted on validation rows, never on test rows. With two classes "
     "both keep the ranking; isotonic regression makes ties. Brier: mean squared error of the probability. ECE: mean distance between "
     "probability and share, weighted by rows."
+)
+
+# ---- why, and for whom
+
+WHY_ROW = "Importance, dependence and groups are those of {title}."
+WHY_LINE = "{title}: {metric} without a column's values: {columns}."
+SUSPECTS_LINE = "The scores contradict the labels of {found} of {tested} rows; {chance} are expected by chance."
+REPEATED_LINE = "{same:,} rows repeat an earlier row; {mixed:,} rows also occur with another class."
+UNSAFE_LINE = "Unsafe synthetic rows: {each}."
+IMPORTANCE, DEPENDENCE = "Importance of the columns", "Partial dependence"
+IMPORTANCE_FIGURE = "Fall of {metric} where a column's values are shuffled"
+IMPORTANCE_CAPTION = "Mean and interval over replicates. A ring: the interval reaches 0."
+IMPORTANCE_ALT, IMPORTANCE_AXIS = "Fall of {metric} by column with its interval: ", "Fall of {metric}"
+IMPORTANCE_PART = "There was time for {columns} of {of} columns."
+IMPORTANCE_HOW = (
+    "The values of a column are shuffled among the test rows, about {rows} in each of {n} replicates. Columns that go together are "
+    "shuffled together. It says what this model uses, not what causes the answer."
+)
+DEPENDENCE_CAPTION = "Mean probability of {label}, with intervals."
+DEPENDENCE_ALT, PROBABILITY = "Mean probability over the values of {column}: ", "Mean probability"
+DEPENDENCE_HOW = (
+    "Every test row is given the same value in this column, and the probabilities as trained are averaged. Where columns go together, "
+    "some of these rows could not exist."
+)
+GROUPS, GROUPS_TABLE = "Groups", "Test rows by level of the columns with few levels; the class to find is {label}"
+GROUPS_HEAD = ("Group", "Rows", "Share", "Average precision", "Recall", "Precision", "Note")
+SMALL = "small group"
+GROUPS_HOW = (
+    "Rows are test rows of one pass over the table. Share is that of the class to find. Recall and precision are read at the cut. Average "
+    "precision rises with the share, so compare it only between groups of like share. A small group has fewer than 20 rows of one side."
+)
+SUSPECTS, SUSPECTS_TABLE = (
+    "Labels to look at",
+    "Rows whose label is the least probable; rows are counted from 1, without the header",
+)
+SUSPECTS_HEAD = ("Row", "Label", "Probability of the label")
+SUSPECTS_HOW = (
+    "Every score is of a model that did not train on the row. A row counts where its label has at most 5%. Some rare cases are real: only "
+    "a number well above chance speaks of wrong labels."
+)
+UNSAFE, UNSAFE_FIGURE = "Unsafe synthetic rows", "Share of synthetic rows that are unsafe"
+UNSAFE_CAPTION, UNSAFE_AXIS = "Mean and interval over replicates.", "Share of synthetic rows"
+UNSAFE_ALT = "Share of unsafe synthetic rows of each method with its interval: "
+UNSAFE_HOW = (
+    "An unsafe row is nearer to a hidden row of the largest class than to any of its own class. The hidden rows are test rows, used "
+    "for this count alone."
 )

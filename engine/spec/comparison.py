@@ -27,6 +27,20 @@ BUDGETS = (5.0, 3600.0)
 MOST_METHODS = 200
 """Names that a comparison may list."""
 
+SPLITS = ("random", "group", "time", "time-group")
+"""Kinds of splits: at random; owners on one side; train on the past; both."""
+
+MODELS = ("logistic", "network", "forest", "extra-trees", "boosting", "lightgbm", "xgboost", "catboost", "tabpfn")
+REMEDIES = ("none", "class-weights", "threshold", "rs", "rus", "smote", "focal", "explicit-gradient", "eos", "dos")
+ENSEMBLES = ("balanced-forest", "easy-ensemble", "rus-boost", "balanced-bagging", "self-paced")
+"""What can be compared, in the order in which it runs. A remedy of the catalog that is not listed is one of the network."""
+
+MAX_DELAY = 36_500.0
+"""Largest delay, in days."""
+
+PER = ("1000", "day")
+"""What a budget of alerts counts: per 1,000 rows, or per day."""
+
 
 @dataclass(frozen=True)
 class CompareSpec:
@@ -38,6 +52,13 @@ class CompareSpec:
     largest / smallest class, made by leaving out rows before the split; None leaves the data as they are. methods: names; None
     means all of `list_contenders`. Plain training is always included, and first. metric: the deciding one of
     engine.spec.result.METRICS.
+
+    time: the column that says when a row happens (a date, or a number that orders the rows). delay: days until a row's answer is
+    known; between the parts of a split by time. group: the column that says whom a row belongs to. alerts: cases that can be checked,
+    `per` 1,000 rows or day. cost_column: what a missed case costs. score_column: the score or rule in use. keep: columns among time
+    and group that stay features. split: one of SPLITS, None for what time and group imply. models, remedies, ensembles: names of
+    MODELS, REMEDIES (or of a method of the catalog) and ENSEMBLES; None leaves the choice to the budget. tune: whether settings are
+    tuned within the budget.
     """
 
     source: Mapping[str, str]
@@ -49,6 +70,19 @@ class CompareSpec:
     methods: tuple[str, ...] | None = None
     metric: str = DEFAULT_METRIC
     seed: int = 0
+    time: str | None = None
+    delay: float = 0.0
+    group: str | None = None
+    alerts: float | None = None
+    per: str = "1000"
+    cost_column: str | None = None
+    score_column: str | None = None
+    keep: tuple[str, ...] = ()
+    split: str | None = None
+    models: tuple[str, ...] | None = None
+    remedies: tuple[str, ...] | None = None
+    ensembles: tuple[str, ...] | None = None
+    tune: bool = False
 
     def __post_init__(self) -> None:
         source = self.source
@@ -56,7 +90,7 @@ class CompareSpec:
             raise BadParameter(f"source={quote(source)}: must be {{'upload': id}}, {{'dataset': name}} or {{'file': name}}.")
         if not all(isinstance(v, str) for v in source.values()):
             raise BadParameter(f"source={quote(source)}: must name one upload, dataset or file.")
-        for name in ("target", "positive"):
+        for name in ("target", "positive", "time", "group", "cost_column", "score_column", "split"):
             if not isinstance(getattr(self, name), str | None):
                 raise BadParameter(f"{name} must be text, or nothing; got {type(getattr(self, name)).__name__}.")
         if not isinstance(self.reading, Mapping):
@@ -78,10 +112,67 @@ class CompareSpec:
             if len(self.methods) > MOST_METHODS:
                 raise BadParameter(f"methods: has {len(self.methods)} names; at most {MOST_METHODS} are compared at once.")
             object.__setattr__(self, "methods", tuple(dict.fromkeys((BASELINE, *self.methods))))
+        self._check_questions()
+        self._check_rows()
         for name in ("source", "reading"):  # copied to plain dicts, so that the caller cannot change them
             object.__setattr__(self, name, json.loads(json.dumps(dict(getattr(self, name)))))
         object.__setattr__(self, "budget", float(self.budget))
         object.__setattr__(self, "ratio", None if self.ratio is None else float(self.ratio))
+        object.__setattr__(self, "delay", float(self.delay))
+        object.__setattr__(self, "alerts", None if self.alerts is None else float(self.alerts))
+
+    def _check_questions(self) -> None:
+        """Time, owner, split, delay and budget of alerts. Raises BadParameter."""
+        if not is_number(self.delay) or not 0 <= self.delay <= MAX_DELAY:
+            raise BadParameter(f"delay={quote(self.delay)}: must be in [0, {MAX_DELAY:g}] days.")
+        if self.delay and self.time is None:
+            raise BadParameter("a delay needs a time: name the column that says when a row happens.")
+        if self.split is not None and self.split not in SPLITS:
+            raise BadParameter(f"split={quote(self.split)}: must be one of {', '.join(SPLITS)}.")
+        for part, column in (("time", self.time), ("group", self.group)):
+            if self.split is not None and part in self.split.split("-") and column is None:
+                raise BadParameter(f"split={quote(self.split)}: needs {part}: name its column.")
+        if not isinstance(self.per, str) or self.per not in PER:
+            raise BadParameter(f"per={quote(self.per)}: must be 1000 or day.")
+        if self.per == "day" and self.time is None:
+            raise BadParameter("a budget per day needs a time: name the column that says when a row happens.")
+        most = 1000.0 if self.per == "1000" else 1e9
+        if self.alerts is not None and (not is_number(self.alerts) or not 0 < self.alerts <= most):
+            raise BadParameter(f"alerts={quote(self.alerts)}: must be above 0 and at most {most:,.0f}.")
+        if not isinstance(self.tune, bool):
+            raise BadParameter(f"tune={quote(self.tune)}: must be true or false.")
+
+    def _check_rows(self) -> None:
+        """Lists of names. Raises BadParameter."""
+        for name, known in (("keep", None), ("models", MODELS), ("remedies", None), ("ensembles", ENSEMBLES)):
+            given = getattr(self, name)
+            if given is None and name != "keep":
+                continue
+            if not isinstance(given, (tuple, list)) or not all(isinstance(one, str) for one in given):
+                raise BadParameter(f"{name} must be a list of names.")
+            if len(given) > MOST_METHODS:
+                raise BadParameter(f"{name}: has {len(given)} names; at most {MOST_METHODS} are taken.")
+            if known is not None and (unknown := [one for one in given if one not in known]):
+                raise BadParameter(f"{name}: {quote(unknown[0])} is not known here; there are: {', '.join(known)}.")
+            object.__setattr__(self, name, tuple(dict.fromkeys(given)))
+
+    @property
+    def split_kind(self) -> str:
+        """The kind of split: as asked, else what time and group imply."""
+        if self.split is not None:
+            return self.split
+        return "-".join([*(["time"] if self.time else []), *(["group"] if self.group else [])]) or "random"
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns with a meaning of their own, as `engine.data.tables.target.to_dataset` takes them."""
+        return {
+            "time": self.time,
+            "group": self.group,
+            "cost": self.cost_column,
+            "score": self.score_column,
+            "keep": self.keep,
+        }
 
     def complete(self, catalog: Mapping[str, Any]) -> CompareSpec:
         """The same comparison with its methods in the order of the catalog; None stays None.
@@ -101,9 +192,12 @@ class CompareSpec:
         return Imbalance() if self.ratio is None else Imbalance("ratio", self.ratio)
 
     def to_json(self) -> dict[str, Any]:
-        """The spec, JSON-plain; `from_json` returns an equal spec."""
-        words = dataclasses.asdict(self)
-        return words | {"methods": None if self.methods is None else list(self.methods)}
+        """The spec, JSON-plain; `from_json` returns an equal spec. Fields of LATER are left out where they have their defaults, so
+        that a comparison of before has the name that it had.
+        """
+        words = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+        usual = {f.name: f.default for f in dataclasses.fields(self)}
+        return {k: v for k, v in words.items() if k not in LATER or getattr(self, k) != usual[k]}
 
     @classmethod
     def from_json(cls, value: Any) -> CompareSpec:
@@ -112,13 +206,23 @@ class CompareSpec:
             raise BadParameter("a comparison must be names with values, source among them.")
         if extra := value.keys() - {f.name for f in dataclasses.fields(cls)}:
             raise BadParameter(f"a comparison has no field {quote(min(extra, key=str))}.")
-        methods = value.get("methods")
-        return cls(**{**value, "methods": tuple(methods) if isinstance(methods, list) else methods})
+        words: dict[str, Any] = {k: tuple(v) if isinstance(v, list) and k in LISTS else v for k, v in value.items()}
+        return cls(**words)
 
     def id(self, fingerprint: str, owner: str | None = None) -> str:
         """16 hex digits that identify the comparison: the hash of the spec, data, NUMERICS and, for private data, owner."""
         facts = {"compare": self.to_json(), "data": fingerprint, "numerics": NUMERICS, "owner": owner}
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:16]
+
+
+LISTS = ("methods", "keep", "models", "remedies", "ensembles")
+"""Fields that are lists of names."""
+
+LATER = (
+    *("time", "delay", "group", "alerts", "per", "cost_column", "score_column", "keep", "split"),
+    *("models", "remedies", "ensembles", "tune"),
+)
+"""Fields that comparisons made before they came do not have."""
 
 
 def list_contenders(catalog: Mapping[str, Any]) -> dict[str, str]:

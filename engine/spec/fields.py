@@ -30,6 +30,7 @@ CATALOG_DEFAULTS: dict[str, Any] = {
     "quick": {},
     "adds_rows": False,
     "reuses_plain": False,
+    "reads_validation": False,
     "suggested": None,
     "paper_rows": [],
 }

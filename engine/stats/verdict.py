@@ -268,6 +268,32 @@ def judge_methods(differences: Mapping[str, Difference], titles: Mapping[str, st
     return Verdict(one.text, one.dot, tuple(more), one.chips, one.button)
 
 
+def judge_board(
+    leader: str, ahead: Interval | None, differences: Mapping[str, Difference], titles: Mapping[str, str], metric: str = ""
+) -> Verdict:
+    """The verdict on rows of model and remedy: whether one leads, and whether a remedy beats the same model plain. Two questions.
+
+    leader: title of the first ranked row. ahead: it minus the best plain row of another model, None where there is no such row.
+    differences: of each remedy to the same model plain, tested together; titles: of all rows by name; metric: its label.
+    """
+    first = _begin(_clean(leader, NAME_WORDS))
+    found = {name: d for name, d in differences.items() if math.isfinite(d.test.mean)}
+    leads = ahead is not None and ahead.n > 1 and ahead.above_zero
+    said = [f"{first} {'leads' if leads else 'reads highest'}."]
+    better = [name for name, d in found.items() if d.test.n > 1 and d.better]
+    worse = [name for name, d in found.items() if d.test.n > 1 and d.worse]
+    if found and not better:
+        said.append("No remedy beats the same model plain.")
+    elif better:
+        some = f"{len(better)} of {_count(len(found), 'remedy').replace('remedys', 'remedies')}"
+        said.append(f"{some} {'beats' if len(better) == 1 else 'beat'} the same model plain.")
+    more = [describe_numbers(ahead, metric)] if ahead is not None and math.isfinite(ahead.mean) else []
+    for word, names in (("Better", better), ("Worse", worse)):
+        if names:
+            more.append(f"{word} than the same model plain: {_list_names([titles[name] for name in names])}.")
+    return Verdict(" ".join(said), ABSENT, tuple(more))
+
+
 # ---- words
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 
@@ -31,6 +32,8 @@ class Fitted:
     epoch [R]: the chosen epoch of the last phase, from 1. embedded: synthetic rows among the features of `net`, x [R, n, H].
     lines [R, n, 3]: base and partner of each synthetic row, as numbers among the training rows, and its share of the way from one to
     the other; -1 on padding. earlier: the network before its head, or all of it, was trained again.
+    chosen: all that validation rows chose, by name -> [R, ...]: the epochs of every training phase by the phase's name, and what else a
+    method chooses. A fit on a task that holds these as `Task.chosen` takes them over.
     """
 
     net: Net
@@ -39,3 +42,4 @@ class Fitted:
     embedded: Rows | None = None
     lines: torch.Tensor | None = None
     earlier: Net | None = None
+    chosen: Mapping[str, torch.Tensor] = field(default_factory=dict)

@@ -5,7 +5,8 @@ each epoch, keeps each replicate's best parameters, stops replicates that no lon
 generator, so a call alone does nothing: `net = yield from train(...)`.
 
 Selection: the epoch with the highest validation average precision. Ties, common with few positive validation rows, go to the
-lowest validation loss. Test rows are not used here.
+lowest validation loss. Test rows are not used here. Where an earlier fit has chosen the epochs (`Task.chosen`), each replicate ends at its
+own, and no row is looked at to choose.
 """
 
 from __future__ import annotations
@@ -145,16 +146,20 @@ def train(
     """Runs the epochs. Leaves each replicate's best parameters in `net` and best state in `step`. Returns the chosen epochs.
 
     rows: the part that the batches index. patience: epochs without a better score after which a replicate stops; None takes the
-    task's, which by default means all epochs. meter counts the steps; camera records frames.
+    task's, which by default means all epochs. meter counts the steps; camera records frames. Where the task holds the epochs of this phase,
+    `epochs` is their planned number alone, on which step sizes may depend.
     """
-    patience = task.patience or None if patience is None else patience
+    ends = task.chosen.get(phase)
+    patience = None if ends is not None else task.patience or None if patience is None else patience
     best = _Best(net, step)
-    going = torch.ones(len(net.flat), dtype=torch.bool)
+    going = torch.ones(len(net.flat), dtype=torch.bool) if ends is None else ends.cpu() > 0
     per_pass = batches.per_pass()
     planned = epochs * max(per_pass)
     taken = 0
-    score = torch.full_like(best.score, torch.nan)
+    score = loss = torch.full_like(best.score, torch.nan)
     for epoch in range(1, epochs + 1):
+        if not going.any():
+            break
         wanted = [n if go else 0 for n, go in zip(per_pass, going.tolist(), strict=True)]
         plan = batches.take(wanted, task.device)
         drawn, weights = plan.rows(rows), plan.weights(rows)
@@ -168,15 +173,16 @@ def train(
             taken += 1
             if (tick := meter.tick()) is not None:
                 yield tick
-        score, loss = evaluate(net, task.valid)
-        best.update(net, step, epoch, score, loss, going, every=not task.held_out)
+        if ends is None:
+            score, loss = evaluate(net, task.valid)
+        best.update(net, step, epoch, score, loss, going, every=not task.held_out or ends is not None)
         train_loss = total.cpu() / wanted_now.clamp(min=1)
         reported = {"train_loss": train_loss, "valid_loss": loss, "valid_ap": score} | step.values()
         yield Epoch(phase, epoch, meter.step, task.replicates[0].number, {n: _listed(v, going) for n, v in reported.items()})
-        if patience is not None:
+        if ends is not None:
+            going &= epoch < ends.cpu()
+        elif patience is not None:
             going &= epoch - best.epoch.cpu() < patience
-            if not going.any():
-                break
     meter.done += planned - taken
     best.restore(net, step)
     return Chosen(best.epoch, best.score)

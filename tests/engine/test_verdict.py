@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from engine.stats.compared import compute_differences, find_best, hold_together
-from engine.stats.intervals import LEVEL
+from engine.stats.intervals import LEVEL, Interval
 from engine.stats.significance import holm, holm_levels, split_share
-from engine.stats.verdict import Cut, State, judge_methods, verdict
+from engine.stats.verdict import Cut, State, judge_board, judge_methods, verdict
 
 TITLES = {"ce": "Plain training", "a": "Method A", "b": "Method B", "c": "Method C"}
 SHARE = split_share(5)
@@ -104,6 +104,19 @@ def test_too_little_to_compare():
     said = judge_methods(one, TITLES, "ce", "MCC")
     assert find_best(one) is None and said.text.startswith("One split: method A +.") and "turn" in said.text
     assert said.more[0].startswith("Difference in MCC: +.") and "interval" not in said.more[0]
+
+
+def test_a_board_answers_who_leads_and_whether_a_remedy_helps_apart():
+    base = runs(0.5, 0.1)
+    found = compute_differences({"ce": base, "a": on(base, 0.05, 0.01), "b": on(base, -0.05, 0.01, seed=7)}, "ce", SHARE)
+    ahead, level = Interval(0.03, 0.01, 0.05, 10, "t"), Interval(0.03, -0.01, 0.07, 10, "t")
+    said = judge_board("random forest (all rows)", ahead, found, TITLES, "MCC")
+    assert said.text == "Random forest leads. 1 of 2 remedies beats the same model plain." and said.dot.look == "none"
+    assert said.more[0].startswith("Difference in MCC: +.030") and "Worse than the same model plain: Method B." in said.more
+    none = {name: d for name, d in found.items() if name == "b"}
+    assert judge_board("X", level, none, TITLES).text == "X reads highest. No remedy beats the same model plain."
+    assert judge_board("X", None, {}, TITLES).text == "X reads highest."
+    assert judge_board("X", Interval(0.03, 0.01, 0.05, 1, "one"), {}, TITLES).text == "X reads highest."  # one split
 
 
 def test_an_interval_leaves_out_0_exactly_where_holm_finds_a_difference():

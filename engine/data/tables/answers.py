@@ -28,7 +28,14 @@ class Sources:
         form = reading.number
         affixed = form is not None and bool(form.before or form.after or form.bounds or form.negative != "-")
         lost = values.missing > int((column.codes < 0).sum())
-        if always or column.whole is not None or affixed or lost or (self.missing and self._find_missing(column).any()):
+        if (
+            always
+            or reading.other
+            or column.whole is not None
+            or affixed
+            or lost
+            or (self.missing and self._find_missing(column).any())
+        ):
             self.columns[reading.name] = column
 
     def _find_missing(self, column: Encoded) -> np.ndarray:

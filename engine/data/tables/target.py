@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.data.table import Dataset
 from engine.data.tables.kinds import PAIRS, as_number
+from engine.data.tables.named import Named, code_owners, find_named
 from engine.data.tables.sheet import FEATURES, SHOWN, Column, Sheet, count_of, list_names, shorten
 from engine.errors import BadData
 from engine.spec import table_limits
@@ -135,8 +136,10 @@ def _plain_truth(text: str) -> str:
     return str(int(number)) if number in (0.0, 1.0) else word
 
 
-def describe_target(sheet: Sheet, target: str, positive: str | None = None) -> TableReading:
-    """The sheet's reading with its target. positive: see `build_labels`. Raises BadData."""
+def describe_target(sheet: Sheet, target: str, positive: str | None = None, named: Named | None = None) -> TableReading:
+    """The sheet's reading with its target. positive: see `build_labels`. named: columns whose meaning keeps them from being
+    features. Raises BadData.
+    """
     found = build_labels(sheet, target, positive)
     name = sheet.resolve(target)
     if len(found.classes) == 2:
@@ -144,8 +147,12 @@ def describe_target(sheet: Sheet, target: str, positive: str | None = None) -> T
     elif positive is not None:
         positive = match_class(positive, found.classes, name)
     missing = () if sheet.sources is None else sheet.sources.missing
+    roles = named.roles if named is not None else {}
+    columns = tuple(replace(c, dropped=roles[c.name]) if c.name in roles else c for c in sheet.reading.columns)
     return replace(
-        sheet.reading, target=TargetReading(name, found.classes, positive, missing, tuple(list_target_marks(sheet, name)))
+        sheet.reading,
+        columns=columns,
+        target=TargetReading(name, found.classes, positive, missing, tuple(list_target_marks(sheet, name))),
     )
 
 
@@ -214,26 +221,41 @@ def list_candidates(sheet: Sheet) -> list[dict[str, object]]:
     return [entry for _, entry in sorted(out, key=lambda pair: -pair[0])]
 
 
-def select_features(sheet: Sheet, target: str) -> tuple[list[Column], list[Column]]:
-    """(columns to learn from, other columns), both without the target."""
+def select_features(sheet: Sheet, target: str, named: Named | None = None) -> tuple[list[Column], list[Column]]:
+    """(columns to learn from, other columns), both without the target. named: columns with a meaning of their own."""
     target = sheet.resolve(target)
+    out = named.roles if named is not None else {}
     rest = [column for column in sheet.columns if column.name != target]
-    return [c for c in rest if c.kind in FEATURES], [c for c in rest if c.kind not in FEATURES]
+    use = [c for c in rest if c.kind in FEATURES and c.name not in out]
+    return use, [c for c in rest if c.kind not in FEATURES or c.name in out]
 
 
-def to_dataset(sheet: Sheet, target: str, positive: str | None = None, name: str = "table") -> Dataset:
+def to_dataset(
+    sheet: Sheet,
+    target: str,
+    positive: str | None = None,
+    *,
+    name: str = "table",
+    time: str | None = None,
+    group: str | None = None,
+    cost: str | None = None,
+    score: str | None = None,
+    keep: Sequence[str] = (),
+) -> Dataset:
     """The table as a Dataset for `prepare`, without rows whose target is missing.
 
     Numeric, boolean (0, 1) and date (days) columns become numeric, NaN where missing. Categorical ones get a level `(missing)`
     where values are missing. Text, id, constant, empty and ignored columns are left out. Classes are ordered as in
-    `build_labels`. Raises BadData: no such column or class, no features, a class of fewer than 5 rows, more than MAX_CELLS
-    features times rows.
+    `build_labels`. time, group, cost, score, keep: see `find_named`; the first two are features only where `keep` names them, a
+    score never is, a cost stays one. Raises BadData: no such column or class, no features, a class of fewer than 5 rows, more than
+    MAX_CELLS features times rows.
     """
+    named = find_named(sheet, target, time=time, group=group, cost=cost, score=score, keep=keep)
     found = build_labels(sheet, target, positive)
     rows = np.flatnonzero(found.y >= 0)
     if refused := describe_too_few(found):
         raise BadData(refused)
-    use, _ = select_features(sheet, target)
+    use, _ = select_features(sheet, target, named)
     if not use:
         raise BadData("No column is left to learn from: all others are texts, IDs, constant, empty or left out.")
     numeric = [c for c in use if c.kind != "categorical"]
@@ -255,6 +277,11 @@ def to_dataset(sheet: Sheet, target: str, positive: str | None = None, name: str
         categorical_names=tuple(c.name for c in use if c.kind == "categorical"),
         y=found.y[rows],
         classes=found.classes,
+        order=None if named.time is None else named.time.values[rows].astype(np.float64),
+        is_date=named.time is not None and named.time.kind == "date",
+        owner=None if named.group is None else code_owners(sheet, named.group)[rows],
+        cost=None if named.cost is None else named.cost.values[rows].astype(np.float64),
+        score=None if named.score is None else named.score.values[rows].astype(np.float64),
     )
 
 

@@ -1,0 +1,255 @@
+"""Asks why the row that decides a comparison decides as it does, and for whom (`engine.why`), in what is left of the time.
+
+What is cheap is always answered. Importance and partial dependence are measured on the fits of the first seed, one replicate a fold,
+until the time ends: on fewer test rows where a prediction takes long, with fewer repeats, and of fewer columns at last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from engine.analysis import metrics, threshold_tables
+from engine.compare.bench import Evaluator, ReplicateScore
+from engine.compare.halving import Resource, SuccessiveHalving
+from engine.compare.leaderboard import count_folds
+from engine.data.dataset import Dataset, Task
+from engine.data.tables.suspects import count_duplicates
+from engine.events import Event, Phase, Progress
+from engine.plain import to_plain
+from engine.seeds import numpy_stream
+from engine.stats.intervals import Interval, corrected_t
+from engine.stats.significance import find_test_share
+from engine.training.fitted import Fitted
+from engine.why.columns import Column, group_columns, list_columns
+from engine.why.dependence import choose_values, measure_dependence
+from engine.why.fits import Fits
+from engine.why.groups import Tested, build_group_table, describe_interval, list_groups
+from engine.why.importance import draw_orders, measure_shuffled, score_fits
+from engine.why.suspects import bound_shares, find_suspects, pool_scores
+from engine.why.unsafe import measure_unsafe
+
+SHARE, MOST_SECONDS = 0.05, 5.0
+"""Share of the budget that is kept for these questions, and the most seconds that are kept."""
+
+REPEATS = 5
+"""How often a group of columns is shuffled, at most."""
+
+TEST_ROWS = (4000, 2000, 1000, 500)
+"""Most test rows of a replicate that importance and dependence are measured on, by how long a prediction takes."""
+
+DEPENDENCE = 4
+"""Columns whose partial dependence is measured, at most: the first ones of the most important groups."""
+
+IMPORTANCE_SHARE = 0.75
+"""Share of the time left that importance may take; the rest is for partial dependence."""
+
+TICK = 0.25
+"""Seconds between two Progress events."""
+
+
+def keep_seconds(budget: float, dataset: Dataset) -> float:
+    """Seconds of the budget to keep for `explain`."""
+    cells: int = len(dataset.y) * (dataset.numeric.shape[1] + dataset.categorical.shape[1])
+    return min(MOST_SECONDS, SHARE * budget) + min(0.02 * budget, 4e-8 * cells)
+
+
+@dataclass
+class _Clock:
+    """Time until `deadline`, and Progress events now and then."""
+
+    now: Callable[[], float]
+    began: float
+    deadline: float
+    told: float = field(default=float("-inf"))
+
+    @property
+    def left(self) -> float:
+        return self.deadline - self.now()
+
+    def tick(self) -> Generator[Event, None, None]:
+        """A Progress event where the last one is TICK seconds ago, in tenths of seconds of the budget."""
+        now = self.now()
+        if now - self.told >= TICK:
+            self.told = now
+            whole = max(1, round(10 * (self.deadline - self.began)))
+            yield Progress(min(whole, round(10 * (now - self.began))), whole)
+
+
+def explain(
+    halving: SuccessiveHalving, bench: Evaluator, result: Mapping[str, Any], metric: str
+) -> Generator[Event, None, dict[str, Any]]:
+    """The result's keys on reasons, JSON-plain. Intervals are over replicates, corrected t.
+
+    why {row, replicates, test_rows (of a replicate), columns (measured), of (columns in all), repeats}: what the rest is about; row is
+    None where no row has a fit. importance [{columns, mean, low, high}]: fall of the deciding metric on test rows, the largest first.
+    dependence [{column, kind (number or level), at, mean, low, high}]: lists over the values `at`. groups: see
+    `engine.why.groups.build_group_table`. suspects [{row (number of the data row, from 1), label, p}], suspects_found,
+    suspects_tested (rows), suspects_by_chance (share of the rows tested that is expected). duplicates, conflicts (rows). unsafe {name:
+    {share, low, high, n (synthetic rows of a replicate), replicates}}.
+    """
+    clock = _Clock(halving.clock, halving.began, halving.deadline)
+    yield Phase("explaining", "Asking why and for whom")
+    share = find_test_share(count_folds(halving))
+    data, out = bench.dataset, dict[str, Any](importance=[], dependence=[])
+    same, mixed = count_duplicates([*data.numeric.T, *data.categorical.T], data.y)
+    out |= {"duplicates": same, "conflicts": mixed}
+    yield from clock.tick()
+    fitted = _list_fitted(halving, bench)
+    row = _choose_row(result, fitted, metric)
+    outcomes = [o for o in halving.outcomes(row).values() if len(o.test_rows)] if row else []
+    out["groups"] = build_group_table(
+        list_groups(data), [_read_tested(o, bench.positive) for o in outcomes], lambda values: corrected_t(values, share)
+    )
+    yield from clock.tick()
+    out |= _describe_suspects(bench, outcomes)
+    about: dict[str, Any] = {"row": row, "replicates": 0, "test_rows": 0, "columns": 0, "repeats": 0}
+    out["why"] = about | {"of": len(data.numeric_names) + len(data.categorical_names)}
+    out["unsafe"] = {}
+    tasks: dict[Resource, Task] = {}
+    if clock.left > 0:
+        for name, (level, fit) in fitted.items():
+            if fit.embedded is None and fit.synthetic is None:
+                continue
+            if level not in tasks:
+                tasks = {level: bench.prepare(level, (0,))}
+            found = measure_unsafe(tasks[level], fit)
+            if found is not None and found[1].all():
+                out["unsafe"][name] = _describe_unsafe(*found, share)
+            yield from clock.tick()
+            if clock.left <= 0:
+                break
+    if row is not None and clock.left > 0:
+        level, fit = fitted[row]
+        task = tasks.get(level) or bench.prepare(level, (0,))
+        yield from _ask(task, fit, bench, metric, share, clock, out)
+    plain: dict[str, Any] = to_plain(out)
+    return plain
+
+
+def _list_fitted(halving: SuccessiveHalving, bench: Evaluator) -> dict[str, tuple[Resource, Fitted]]:
+    """name -> (level, fit of the first seed) of the rows that have one."""
+    out = {}
+    for name in halving.names:
+        level = halving.level_of(name)
+        fit = bench.kept.get((name, level), (None,))[0]
+        if isinstance(fit, Fitted):
+            out[name] = (level, fit)
+    return out
+
+
+def _choose_row(result: Mapping[str, Any], fitted: Mapping[str, Any], metric: str) -> str | None:
+    """The row to explain: the one decided with, else the first in rank that has a fit."""
+    rows = [row for row in result["methods"] if row["metrics"][metric]["mean"] is not None]
+    most = max((row["replicates"] for row in rows), default=0)
+    best = sorted(rows, key=lambda row: (row["replicates"] < most, -row["metrics"][metric]["mean"]))
+    names = [(result.get("decide") or {}).get("row"), *(result.get("ranked") or ()), *(row["name"] for row in best)]
+    return next((name for name in names if name in fitted), None)
+
+
+def _read_tested(outcome: ReplicateScore, positive: int) -> Tested:
+    """A replicate's test rows, flagged where the class looked for is the most probable one."""
+    p = outcome.test_p
+    flagged = p.argmax(1) == positive
+    return Tested(outcome.replicate.seed, outcome.test_rows, outcome.test_y == positive, p[:, positive], flagged)
+
+
+def _describe_suspects(bench: Evaluator, outcomes: list[ReplicateScore]) -> dict[str, Any]:
+    """The result's keys on suspects. Scores are calibrated on validation rows (two classes), else corrected for the classes' shares."""
+    data, classes = bench.dataset, bench.dataset.classes
+    parts = []
+    for o in outcomes:
+        if len(classes) == 2:
+            own = np.asarray(o.scores["isotonic"], float)
+            p = bound_shares(np.stack([1 - own, own], 1), len(o.valid_y))
+        else:
+            p = bound_shares(threshold_tables.correct_prior(o.test_p, o.given, o.natural), len(o.valid_y))
+        parts.append((o.test_rows, p))
+    rows, p = pool_scores(parts, len(data.y), len(classes))
+    found = find_suspects(rows, p, data.y[rows])
+    return {
+        "suspects": [
+            {"row": int(r) + 1, "label": classes[c], "p": float(v)}
+            for r, c, v in zip(found.rows, found.label, found.p, strict=True)
+        ],
+        "suspects_found": found.found,
+        "suspects_tested": found.tested,
+        "suspects_by_chance": found.expected / found.tested if found.tested else None,
+    }
+
+
+def _describe_unsafe(unsafe: np.ndarray, made: np.ndarray, share: float) -> dict[str, Any]:
+    one = corrected_t(unsafe / made, share)
+    return {"share": one.mean, "low": one.low, "high": one.high, "n": int(round(made.mean())), "replicates": one.n}
+
+
+def _ask(
+    task: Task, fitted: Fitted, bench: Evaluator, metric: str, share: float, clock: _Clock, out: dict[str, Any]
+) -> Generator[Event, None, None]:
+    """Measures importance and partial dependence into `out`."""
+    data, seed = bench.dataset, bench.spec.seed
+    whole = Fits.of(task, fitted.net)
+    columns = list_columns(data)
+    groups = group_columns(data, numpy_stream(seed, "why columns"))
+
+    def stream(kind: str, *numbers: int) -> Callable[[int], np.random.Generator]:
+        return lambda r: numpy_stream(seed, kind, task.replicates[r].seed, task.replicates[r].fold, *numbers)
+
+    def score(p: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
+        return float(metrics.scores(p, y, weights=weight[None])[metric][0])
+
+    deadline = clock.now() + IMPORTANCE_SHARE * clock.left
+    for most in TEST_ROWS:
+        fits = whole.take(most, stream("why rows"))
+        began = clock.now()
+        base = score_fits(fits, fits.predict(), score)
+        seconds = clock.now() - began
+        yield from clock.tick()
+        if seconds * len(groups) <= deadline - clock.now():
+            break
+    falls: list[list[np.ndarray]] = [[] for _ in groups]
+    for repeat in range(REPEATS):
+        orders = draw_orders(fits, stream("why order", repeat))
+        if repeat and clock.now() + len(groups) * seconds > deadline:
+            break  # a repeat that would end early is not begun: every group has the same orders
+        for g, group in enumerate(groups):
+            if clock.now() + seconds > deadline:
+                break
+            began = clock.now()
+            features = [f for i in group for f in columns[i].features]
+            falls[g].append(base - measure_shuffled(fits, features, orders, score))
+            seconds = max(0.8 * seconds, clock.now() - began)
+            yield from clock.tick()
+    measured = [(g, one) for g, one in enumerate(falls) if one]
+    ranked = []
+    for g, one in measured:
+        found = corrected_t(np.mean(one, 0), share, None)
+        ranked.append((groups[g], found))
+    ranked.sort(key=lambda pair: -pair[1].mean)
+    out["importance"] = [{"columns": [columns[i].name for i in group], **describe_interval(one)} for group, one in ranked]
+    out["why"] |= {
+        "replicates": len(task.replicates),
+        "test_rows": int(round(np.mean(fits.rows.sizes.tolist()))),
+        "columns": sum(len(groups[g]) for g, _ in measured),
+        "repeats": min((len(one) for _, one in measured), default=0),
+    }
+    for group, _ in ranked[:DEPENDENCE]:
+        column = columns[group[0]]
+        values = choose_values(data, column)
+        if clock.now() + len(values) * seconds > clock.deadline:
+            return
+        if len(values) > 1:
+            own = measure_dependence(fits, column, values, bench.positive)
+            out["dependence"].append(_describe_dependence(column, values, [corrected_t(v, share) for v in own.T]))
+        yield from clock.tick()
+
+
+def _describe_dependence(column: Column, values: np.ndarray, each: list[Interval]) -> dict[str, Any]:
+    at: list[Any] = [column.levels[int(v)] for v in values] if column.levels else [float(v) for v in values]
+    kind = "level" if column.levels else "number"
+    return {"column": column.name, "kind": kind, "at": at} | {
+        name: [getattr(one, name) for one in each] for name in ("mean", "low", "high")
+    }

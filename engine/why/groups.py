@@ -1,0 +1,113 @@
+"""For whom a row of a comparison works: its numbers on the test rows of each level of columns with few levels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.analysis.metrics import Ranking, safe_ratio
+from engine.data.dataset import Dataset
+from engine.stats.intervals import Interval
+
+MOST_LEVELS, MOST_NUMBERS, MOST_GROUPS = 12, 6, 120
+"""Levels of a categorical column, values of a numeric one, and groups in all, at most."""
+
+FEW = 20
+"""A group with fewer test rows of the class looked for, or of the others, is small."""
+
+BLOCK = 16
+"""Groups that are measured at once."""
+
+MISSING = "(missing)"
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The test rows of one replicate. rows [t]: numbers in the table. truth, flagged [t] bool: of the class looked for, and above the cut.
+    score [t]: what ranks them. seed: of the replicate; the replicates of one seed test every row once at most.
+    """
+
+    seed: int
+    rows: np.ndarray
+    truth: np.ndarray
+    score: np.ndarray
+    flagged: np.ndarray
+
+
+def list_groups(dataset: Dataset) -> list[tuple[str, str, np.ndarray]]:
+    """(column, level, rows [n] bool) of the columns with few levels, in the order of the table, MOST_GROUPS at most."""
+    out: list[tuple[str, str, np.ndarray]] = []
+    for j, name in enumerate(dataset.numeric_names):
+        column = dataset.numeric[:, j]
+        gaps = np.isnan(column)
+        values = np.unique(column[~gaps][: 50 * MOST_NUMBERS])
+        if len(values) > MOST_NUMBERS:
+            continue
+        values = np.unique(column[~gaps])
+        if len(values) + gaps.any() >= 2 and len(values) <= MOST_NUMBERS:
+            out += [(name, f"{value:.15g}", column == value) for value in values]
+            out += [(name, MISSING, gaps)] if gaps.any() else []
+    for j, (name, levels) in enumerate(zip(dataset.categorical_names, dataset.categories, strict=True)):
+        codes = dataset.categorical[:, j]
+        there = np.flatnonzero(np.bincount(codes, minlength=len(levels)))
+        if 2 <= len(there) <= MOST_LEVELS:
+            out += [(name, levels[c], codes == c) for c in there.tolist()]
+    return out[:MOST_GROUPS]
+
+
+def build_group_table(
+    groups: Sequence[tuple[str, str, np.ndarray]],
+    tested: Sequence[Tested],
+    summarise: Callable[[np.ndarray], Interval],
+) -> list[dict[str, Any]]:
+    """One record a group: column, level, n (test rows of one pass over the table), share (of the class looked for among them), ap, recall
+    and precision at the cut ({mean, low, high} over replicates), small.
+
+    A replicate counts where the measure exists: ap and recall need a row of the class looked for, precision a flagged row.
+    """
+    if not groups or not tested:
+        return []
+    measured: list[dict[str, np.ndarray]] = []
+    for one in tested:
+        ranking = Ranking.of(one.score, one.truth)
+        blocks = [_measure(groups[g : g + BLOCK], one, ranking) for g in range(0, len(groups), BLOCK)]
+        measured.append({name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]})
+    found = {name: np.stack([one[name] for one in measured]) for name in measured[0]}  # [R, G]
+    passes = len({one.seed for one in tested})
+    n, hits = found["n"].sum(0) / passes, found["hits"].sum(0) / passes
+    out = []
+    for g, (column, level, _) in enumerate(groups):
+        values = {name: summarise(found[name][:, g]) for name in ("ap", "recall", "precision")}
+        out.append(
+            {
+                "column": column,
+                "level": level,
+                "n": int(round(n[g])),
+                "share": float(hits[g] / n[g]) if n[g] else None,
+                **{name: describe_interval(one) for name, one in values.items()},
+                "small": bool(min(hits[g], n[g] - hits[g]) < FEW),
+            }
+        )
+    return out
+
+
+def _measure(groups: Sequence[tuple[str, str, np.ndarray]], one: Tested, ranking: Ranking) -> dict[str, np.ndarray]:
+    """Rows, rows of the class looked for, and the measures of some groups in one replicate, each [G]; NaN where a measure has no rows."""
+    drawn = np.stack([rows[one.rows] for _, _, rows in groups], 1).astype(float)  # [t, G]
+    n, hits = drawn.sum(0), drawn[one.truth].sum(0)
+    flagged, right = drawn[one.flagged].sum(0), drawn[one.flagged & one.truth].sum(0)
+    return {
+        "n": n,
+        "hits": hits,
+        "ap": ranking.scores(drawn)["average_precision"],
+        "recall": safe_ratio(right, hits, np.nan),
+        "precision": safe_ratio(right, flagged, np.nan),
+    }
+
+
+def describe_interval(one: Interval) -> Mapping[str, float]:
+    """{mean, low, high}."""
+    return {"mean": one.mean, "low": one.low, "high": one.high}

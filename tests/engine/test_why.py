@@ -1,0 +1,417 @@
+"""Why a comparison's row decides as it does, and for whom: against planted columns, scikit-learn on the same draw, and by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.inspection import partial_dependence, permutation_importance
+from sklearn.metrics import average_precision_score
+
+from engine.analysis import metrics
+from engine.analysis.unsafe import find_unsafe
+from engine.compare.comparison import CompareSpec, compare
+from engine.data.dataset import Dataset, Rows, Task
+from engine.data.prepare import encode
+from engine.events import finish
+from engine.stats.intervals import corrected_t
+from engine.why import columns, dependence, fits, groups, importance, suspects
+from tests.engine.tasks import blobs, task
+
+
+def planted(n: int = 400, seed: int = 0) -> Dataset:
+    """One column that decides, a copy of it in other units, noise with missing values, two columns of levels, one of them a noisy copy."""
+    rng = np.random.default_rng(seed)
+    y = (rng.random(n) < 0.25).astype(np.int64)
+    decides = rng.normal(size=n) + 2.5 * y
+    noise = rng.normal(size=n)
+    noise[rng.random(n) < 0.2] = np.nan
+    numeric = np.stack([decides, 40 - 3 * decides, noise, rng.integers(0, 3, n)], 1).astype(float)
+    colour = rng.integers(0, 3, n)
+    kind = np.where(rng.random(n) < 0.97, colour, rng.integers(0, 3, n))
+    return Dataset(
+        name="planted", kind="tabular", numeric=numeric, categorical=np.stack([colour, kind], 1).astype(np.int64),
+        categories=(("red", "green", "blue"), ("a", "b", "c")), numeric_names=("decides", "copy", "noise", "visits"),
+        categorical_names=("colour", "kind"), y=y, classes=("no", "yes"),
+    )  # fmt: skip
+
+
+class Forests:
+    """One scikit-learn forest a replicate as a net: x [R, N, D] -> log probabilities [R, N, C]."""
+
+    def __init__(self, on: Task) -> None:
+        self.each = []
+        for r in range(len(on.replicates)):
+            kept = on.train.mask[r]
+            forest = RandomForestClassifier(25, max_depth=5, random_state=r)
+            self.each.append(forest.fit(on.train.x[r][kept].numpy(), on.train.y[r][kept].numpy()))
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.stack([torch.from_numpy(f.predict_proba(own.numpy())).log() for f, own in zip(self.each, x, strict=True)])
+
+
+def score_ap(p: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
+    return float(metrics.scores(p, y, weights=weight[None])["average_precision"][0])
+
+
+def stream(r: int) -> np.random.Generator:
+    return np.random.default_rng(r)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[Dataset, Task, fits.Fits]:
+    data = planted()
+    on = task(data, ratio=None, folds=3, seeds=1)
+    return data, on, fits.Fits.of(on, Forests(on))
+
+
+# ---- columns
+
+
+def test_columns_know_their_features():
+    data = planted()
+    names = encode(data)[1]
+    assert {c.name: [names[f] for f in c.features] for c in columns.list_columns(data)} == {
+        "decides": ["decides"],
+        "copy": ["copy"],
+        "noise": ["noise", "noise is missing"],
+        "visits": ["visits"],
+        "colour": ["colour = red", "colour = green", "colour = blue"],
+        "kind": ["kind = a", "kind = b", "kind = c"],
+    }
+
+
+def test_columns_that_say_the_same_are_one_group():
+    assert columns.group_columns(planted(), np.random.default_rng(0)) == [[0, 1], [2], [3], [4, 5]]
+
+
+def test_associations_are_those_of_scipy():
+    from scipy.stats import spearmanr
+    from scipy.stats.contingency import association
+
+    data = planted(n=4000)
+    data = replace(data, numeric=np.nan_to_num(data.numeric))
+    found = columns.measure_association(data, np.arange(len(data.y)))
+    assert found[:4, :4] == pytest.approx(np.abs(spearmanr(data.numeric)[0]), abs=1e-12)
+    table = np.zeros((3, 3), int)
+    np.add.at(table, (data.categorical[:, 0], data.categorical[:, 1]), 1)
+    n = len(data.y)
+    chi = association(table, "cramer") ** 2 * 2  # chi-square / n
+    assert found[4, 5] == pytest.approx(np.sqrt((chi - 4 / n) / (2 - 4 / n)), abs=1e-12)
+    ranks = np.argsort(np.argsort(data.numeric[:, 0]))
+    means = [ranks[data.categorical[:, 0] == c].mean() for c in range(3)]
+    between = np.var(np.array(means)[data.categorical[:, 0]]) / np.var(ranks)
+    assert found[0, 4] == pytest.approx(np.sqrt(max(0, (between - 2 / n) / (1 - 2 / n))), abs=1e-9)
+
+
+def test_a_column_of_one_value_is_like_no_other():
+    data = planted()
+    still = replace(
+        data, numeric=np.column_stack([data.numeric[:, :3], np.ones(400)]), categorical=np.zeros_like(data.categorical)
+    )
+    assert columns.group_columns(still, np.random.default_rng(0)) == [[0, 1], [2], [3], [4], [5]]
+
+
+# ---- importance and partial dependence
+
+
+def test_importance_is_scikit_learns_on_the_same_draw(fitted):
+    _, on, asked = fitted
+    base = importance.score_fits(asked, asked.predict(), score_ap)
+    r, repeats = 1, 3
+    kept = on.test.mask[r]
+    x, y = on.test.x[r][kept].numpy(), on.test.y[r][kept].numpy()
+    theirs = permutation_importance(asked.net.each[r], x, y, scoring="average_precision", n_repeats=repeats, random_state=5)
+    rng = np.random.RandomState(np.random.RandomState(5).randint(np.iinfo(np.int32).max + 1))
+    shuffled, order = np.arange(len(y)), np.arange(len(y))
+    for repeat in range(repeats):
+        rng.shuffle(shuffled)  # scikit-learn shuffles what it has shuffled before
+        order = order[shuffled]
+        orders = [order if k == r else np.arange(n) for k, n in enumerate(on.test.sizes.tolist())]
+        for feature in range(x.shape[1]):
+            ours = base - importance.measure_shuffled(asked, [feature], orders, score_ap)
+            assert ours[r] == pytest.approx(theirs.importances[feature, repeat], abs=1e-12)
+            assert np.all(ours[np.arange(3) != r] == 0)
+
+
+def test_the_column_that_decides_is_found_with_its_copy(fitted):
+    data, _, asked = fitted
+    each = columns.list_columns(data)
+    base = importance.score_fits(asked, asked.predict(), score_ap)
+    orders = importance.draw_orders(asked, stream)
+    falls = []
+    for group in columns.group_columns(data, np.random.default_rng(0)):
+        features = [f for i in group for f in each[i].features]
+        falls.append((base - importance.measure_shuffled(asked, features, orders, score_ap)).mean())
+    alone = (base - importance.measure_shuffled(asked, [0], orders, score_ap)).mean()
+    assert falls[0] > 0.3 and max(map(abs, falls[1:])) < 0.1
+    assert alone < falls[0]  # the copy stands in for it: why correlated columns are shuffled together
+
+
+def test_partial_dependence_is_scikit_learns(fitted):
+    data, on, asked = fitted
+    r = 2
+    x = on.test.x[r][on.test.mask[r]].numpy()
+    column = columns.list_columns(data)[0]
+    values = dependence.choose_values(data, column)
+    mean, sd = (u[0] for u in on.units[r])
+    theirs = partial_dependence(
+        asked.net.each[r], x, [0], custom_values={0: (values - mean) / sd}, method="brute", response_method="predict_proba"
+    )
+    assert dependence.measure_dependence(asked, column, values, 1)[r] == pytest.approx(theirs["average"][0], abs=1e-12)
+    own = dependence.measure_dependence(asked, column, values, 1)
+    assert (own[:, -1] - own[:, 0] > 0.2).all()
+
+
+def test_a_level_is_set_in_all_of_its_features(fitted):
+    data, on, asked = fitted
+    column = columns.list_columns(data)[4]
+    values = dependence.choose_values(data, column)
+    assert values.tolist() == [0, 1, 2]
+    own = dependence.measure_dependence(asked, column, values, 1)
+    x = on.test.x.clone()
+    x[:, :, list(column.features)] = torch.tensor([0.0, 1.0, 0.0], dtype=x.dtype)
+    by_hand = [p[:, 1].mean() for p in asked.predict(x)]
+    assert own[:, 1] == pytest.approx(by_hand, abs=1e-12)
+
+
+def test_a_missing_value_is_not_missing_where_a_value_is_set(fitted):
+    data, on, asked = fitted
+    column = columns.list_columns(data)[2]
+    assert column.features == (2, 4)
+    x = on.test.x.clone()
+    mean, sd = on.units[0]
+    x[0, :, 2], x[0, :, 4] = (0.5 - mean[2]) / sd[2], 0.0
+    own = dependence.measure_dependence(asked, column, np.array([0.5]), 1)
+    assert own[0, 0] == pytest.approx(asked.predict(x)[0][:, 1].mean(), abs=1e-12)
+
+
+def test_fewer_test_rows_stand_for_all():
+    on = task(planted(3000), ratio=None, folds=3, seeds=1)
+    whole = fits.Fits.of(on, Forests(on))
+    some = whole.take(300, stream)
+    assert int(some.rows.sizes.max()) <= 300
+    for y, weight, all_y in zip(some.y, some.weight, whole.y, strict=True):
+        assert np.bincount(y, weight) == pytest.approx(np.bincount(all_y))
+    full, part = (importance.score_fits(f, f.predict(), score_ap) for f in (whole, some))
+    assert part == pytest.approx(full, abs=0.06)
+    assert whole.take(10_000, stream) is whole
+
+
+# ---- groups
+
+
+def test_groups_by_hand():
+    inside = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0], bool)
+    truth = np.array([1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0], bool)
+    score = np.array([0.9, 0.2, 0.6, 0.1, 0.8, 0.7, 0.3, 0.3, 0.1, 0.1, 0.0, 0.0])
+    one = groups.Tested(0, np.arange(12), truth, score, score >= 0.5)
+    row, rest = groups.build_group_table(
+        [("c", "in", inside), ("c", "out", ~inside)], [one, one], lambda values: corrected_t(values, 0.5)
+    )
+    assert {k: row[k] for k in ("column", "level", "n", "share", "small")} == {
+        "column": "c", "level": "in", "n": 8, "share": 0.5, "small": True,
+    }  # fmt: skip
+    assert row["ap"]["mean"] == pytest.approx((1 + 2 / 3) / 2) and row["recall"]["mean"] == 0.5
+    assert row["precision"]["mean"] == 0.5 and row["ap"]["low"] == row["ap"]["mean"]
+    assert rest["recall"]["mean"] == 1 and rest["precision"]["mean"] == 0.5 and rest["share"] == 1 / 8
+
+
+def test_groups_are_those_of_the_levels_alone():
+    data = planted()
+    found = groups.list_groups(data)
+    assert [(c, v) for c, v, _ in found] == [
+        ("visits", "0"), ("visits", "1"), ("visits", "2"), *(("colour", v) for v in data.categories[0]),
+        *(("kind", v) for v in data.categories[1]),
+    ]  # fmt: skip
+    assert all((rows == (data.categorical[:, 0] == k)).all() for k, (_, _, rows) in enumerate(found[3:6]))
+    rng = np.random.default_rng(3)
+    every, score = np.arange(400), rng.random(400)
+    tested = [groups.Tested(0, half, data.y[half] == 1, score[half], score[half] > 0.7) for half in (every[::2], every[1::2])]
+    for record, (_, _, rows) in zip(
+        groups.build_group_table(found, tested, lambda values: corrected_t(values, 0.5)), found, strict=True
+    ):
+        values = [average_precision_score(data.y[h][rows[h]], score[h][rows[h]]) for h in (every[::2], every[1::2])]
+        assert record["ap"]["mean"] == pytest.approx(np.mean(values), abs=1e-12) and record["n"] == rows.sum()
+
+
+def test_a_measure_without_rows_is_unknown():
+    inside = np.ones(4, bool)
+    one = groups.Tested(0, np.arange(4), np.zeros(4, bool), np.arange(4.0), np.zeros(4, bool))
+    (row,) = groups.build_group_table([("c", "x", inside)], [one], lambda values: corrected_t(values, 0.5))
+    assert np.isnan([row[name]["mean"] for name in ("ap", "recall", "precision")]).all() and row["small"]
+
+
+# ---- suspects
+
+
+def test_suspects_are_as_many_as_chance_says_where_scores_are_right():
+    rng = np.random.default_rng(0)
+    n, draws = 4000, 40
+    q = rng.beta(0.3, 2.0, n)
+    p = np.stack([1 - q, q], 1)
+    found = [suspects.find_suspects(np.arange(n), p, (rng.random(n) < q).astype(int)) for _ in range(draws)]
+    seen = np.array([one.found for one in found])
+    error = seen.std(ddof=1) / np.sqrt(draws)
+    assert abs(seen.mean() - found[0].expected) < 3.5 * error and found[0].expected > 15
+    assert len({one.expected for one in found}) == 1  # labels play no part in it
+
+
+def test_labels_that_were_turned_are_the_first_suspects():
+    rng = np.random.default_rng(1)
+    y = (rng.random(2000) < 0.1).astype(int)
+    q = np.where(y == 1, 0.98, 0.01) + rng.uniform(-0.009, 0.009, 2000)
+    turned = rng.permutation(2000)[:30]
+    told = y.copy()
+    told[turned] = 1 - told[turned]
+    found = suspects.find_suspects(np.arange(2000), np.stack([1 - q, q], 1), told)
+    assert set(turned) == set(found.rows) and found.found == 30 and found.expected < 25
+    assert (found.label == told[found.rows]).all() and (np.diff(found.p) >= 0).all()
+
+
+def test_scores_are_pooled_by_row():
+    parts = [(np.array([3, 1]), np.array([[0.2, 0.8], [0.5, 0.5]])), (np.array([3]), np.array([[0.4, 0.6]]))]
+    rows, p = suspects.pool_scores(parts, 5, 2)
+    assert rows.tolist() == [1, 3] and p == pytest.approx(np.array([[0.5, 0.5], [0.3, 0.7]]))
+    assert suspects.bound_shares(np.array([[1.0, 0.0]]), 8) == pytest.approx(np.array([[0.9, 0.1]]))
+
+
+# ---- unsafe points
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_unsafe_points_by_brute_force(classes):
+    rng = np.random.default_rng(classes)
+    real, hidden, x = rng.normal(size=(60, 4)), rng.normal(size=(90, 4)), rng.normal(size=(200, 4))
+    real_y, y = rng.integers(0, classes, 60), rng.integers(1, classes, 200)
+    x[0], y[0] = real[real_y == 1][0], 1  # a copy of a row
+    x[1] = hidden[0]
+    x[2] = np.nan
+    x[3], hidden[1], real[5], real_y[5], y[3] = 0.0, [1, 0, 0, 0], [0, -1, 0, 0], 1, 1
+    hidden[2:] *= 3
+    nearest = lambda one, others: min(float(np.sum((one - other) ** 2)) for other in others)  # noqa: E731
+    brute = [
+        bool(np.isfinite(one).all() and nearest(one, hidden) < nearest(one, real[real_y == c]))
+        for one, c in zip(x, y, strict=True)
+    ]
+    given = [torch.from_numpy(a) for a in (x, y, real, real_y, hidden)]
+    assert find_unsafe(*given).tolist() == brute and not brute[0] and brute[1] and not brute[2]
+    assert 5 < sum(brute) < 195
+    assert not find_unsafe(*given[:4], torch.zeros(0, 4)).any()
+
+
+def test_unsafe_points_of_copies_are_none_and_of_majority_places_all():
+    from engine.training.fitted import Fitted, Synthetic
+    from engine.why.unsafe import measure_unsafe
+
+    on = task(blobs(), ratio=None, folds=3, seeds=1)
+    net: Any = None
+    copies = Synthetic(on.train.x, on.train.x, on.train.y, on.train.mask & (on.train.y == 1))
+    unsafe, made = measure_unsafe(on, Fitted(net, torch.ones(3), copies))
+    assert unsafe.tolist() == [0, 0, 0] and made.tolist() == (on.train.mask & (on.train.y == 1)).sum(1).tolist()
+    there = on.test.mask & (on.test.y == 0)
+    moved = Synthetic(on.test.x, on.test.x, torch.ones_like(on.test.y), there)
+    unsafe, made = measure_unsafe(on, Fitted(net, torch.ones(3), moved))
+    assert (unsafe == made).all() and made.tolist() == there.sum(1).tolist()
+    embedded = Rows(on.test.x, torch.ones_like(on.test.y), there)
+
+    class Same:
+        def embed(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return x
+
+    same: Any = Same()
+    assert measure_unsafe(on, Fitted(same, torch.ones(3), None, embedded))[0].tolist() == unsafe.tolist()
+    assert measure_unsafe(on, Fitted(net, torch.ones(3))) is None
+
+
+# ---- in a comparison
+
+
+@pytest.fixture(scope="module")
+def compared() -> tuple[Dataset, dict[str, Any]]:
+    import time
+
+    data = planted(500)
+    data.categorical[:200, 1] = data.categorical[:200, 0]
+    twice = np.concatenate([np.arange(500), [0, 1, 2]])
+    data = data.rows(twice)
+    data.y[-1] = 1 - data.y[-1]  # a row with another answer
+    spec = CompareSpec({"upload": "x"}, target="t", budget=5.0, methods=("ce", "smote"))
+    return data, finish(compare(data, spec, clock=time.process_time))[0]
+
+
+def test_a_comparison_says_why(compared):
+    data, found = compared
+    json.dumps(found, allow_nan=False)
+    first = found["importance"][0]
+    assert first["columns"] == ["decides", "copy"] and first["mean"] > 0.1 and first["low"] <= first["mean"] <= first["high"]
+    assert sorted(c for one in found["importance"] for c in one["columns"]) == sorted(
+        [*data.numeric_names, *data.categorical_names]
+    )
+    assert found["why"]["columns"] == found["why"]["of"] == 6 and found["why"]["row"] in ("ce", "smote")
+    assert found["dependence"][0]["column"] == "decides" and len(found["dependence"][0]["at"]) == len(
+        found["dependence"][0]["low"]
+    )
+    assert found["duplicates"] == 3 and found["conflicts"] == 2
+    assert {g["column"] for g in found["groups"]} == {"visits", "colour", "kind"}
+    assert set(found["unsafe"]) == {"smote"} and 0 <= found["unsafe"]["smote"]["share"] <= 1
+    assert found["suspects_tested"] > 350 and all(1 <= s["row"] <= 503 and s["p"] <= 0.05 for s in found["suspects"])
+
+
+def test_without_time_the_cheap_questions_are_answered():
+    from tests.engine.test_compare import looked
+
+    found = looked()[1]
+    assert found["importance"] == found["dependence"] == [] and found["unsafe"] == {}
+    assert found["groups"] and found["suspects_by_chance"] is not None and found["duplicates"] == 0
+
+
+# ---- in the report and at the terminal
+
+HOSTILE = '<script>alert(1)</script>"\u202e&\x1b[31m'
+
+
+def test_the_report_says_why(compared):
+    from engine.commands.compare import summarise_comparison
+    from engine.report.comparison import write_comparison
+
+    _, found = compared
+    page = write_comparison(found, {})
+    for text in (
+        "Why, and for whom",
+        "decides + copy",
+        "Partial dependence",
+        "small group",
+        "Labels to look at",
+        "Unsafe synthetic rows",
+    ):
+        assert text in page, text
+    lines = summarise_comparison(found)
+    assert "decides + copy -0." in lines and "by chance" in lines and "3 rows repeat an earlier row" in lines
+    old = {
+        k: v for k, v in found.items() if k not in ("why", "importance", "dependence", "groups", "unsafe", "suspects_by_chance")
+    }
+    assert 'id="why"' not in write_comparison(old, {}) and "by chance" not in summarise_comparison(old)
+
+
+def test_names_in_the_report_are_escaped(compared):
+    from engine.report.why import summarise_why, write_why
+
+    _, found = compared
+    one = {"mean": 0.1, "low": 0.0, "high": 0.2}
+    bad = {
+        "methods": [{"name": "ce", "title": HOSTILE}], "metric": "average_precision", "why": {"row": "ce", "columns": 1, "of": 2},
+        "data": {"positive": HOSTILE}, "importance": [{"columns": [HOSTILE, HOSTILE], **one}],
+        "dependence": [{"column": HOSTILE, "kind": "level", "at": [HOSTILE, HOSTILE], **{k: [v] * 2 for k, v in one.items()}}],
+        "groups": [{"column": HOSTILE, "level": HOSTILE, "n": 3, "share": 0.5, "ap": one, "recall": one, "precision": {}, "small": True}],
+        "suspects": [{"row": 3, "label": HOSTILE, "p": 0.01}], "suspects_by_chance": 0.1, "suspects_found": 1, "suspects_tested": 30,
+        "duplicates": 0, "conflicts": 0, "unsafe": {"ce": {"share": 0.5, "low": None, "high": None, "n": 7, "replicates": 1}},
+    }  # fmt: skip
+    page = write_why(bad)
+    assert "<script" not in page and "\x1b" not in page and "&lt;script&gt;" in page
+    assert all("\x1b" not in line and "\n" not in line for line in summarise_why(bad))
