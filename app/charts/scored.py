@@ -6,14 +6,14 @@ Names of columns, levels and files come from the data; `marks.text` escapes them
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from app.charts import marks
 from app.charts.marks import text
 from app.charts.why import number, shorten
 from app.words import use as words
-from app.words.text import format_count, format_score
+from app.words.text import format_score
 from engine.spec.score import DRIFT, FIGURES
 
 MOST_COLUMNS, MOST_ROWS = 12, 8
@@ -37,14 +37,23 @@ def draw_drift(found: Mapping[str, Any]) -> str:
     drift, fresh = found.get("drift") or {}, {str(one.get("column")): one for one in found.get("unknown") or ()}
     lacking = {str(one.get("column")) for one in found.get("lacking") or ()}
     columns = list(drift.get("columns") or ())
-    body = "".join(_draw_column(one, fresh.get(str(one.get("column"))), str(one.get("column")) in lacking) for one in columns[:MOST_COLUMNS])
+    body = "".join(
+        _draw_column(one, fresh.get(str(one.get("column"))), str(one.get("column")) in lacking)
+        for one in columns[:MOST_COLUMNS]
+    )
     rest = len(columns) - MOST_COLUMNS
     flagged = drift.get("flagged") or {}
     now, then = number(flagged.get("now")), number(flagged.get("then"))
     if math.isfinite(now):
         said = words.SHARE_EXPECTED.format(now=_percent(now), then=_percent(then)) if math.isfinite(then) else _percent(now)
-        body += f'<div class="row"><span class="cell">{text(words.SHARE_FLAGGED)}</span><div class="lane">{_draw_zones()}</div><span class="seen">{text(said)}</span></div>'
-    ticks = "".join(f'<span class="tickname" style="left:{_at(v):.2f}%">{name}</span>' for v, name in ((0.0, "0"), (DRIFT[0], ".1"), (DRIFT[1], ".25")))
+        body += (
+            f'<div class="row"><span class="cell">{text(words.SHARE_FLAGGED)}</span><div class="lane">{_draw_zones()}</div>'
+            f'<span class="seen">{text(said)}</span></div>'
+        )
+    ticks = "".join(
+        f'<span class="tickname" style="left:{_at(v):.2f}%">{name}</span>'
+        for v, name in ((0.0, "0"), (DRIFT[0], ".1"), (DRIFT[1], ".25"))
+    )
     more = f'<p class="quiet">{text(words.MORE_COLUMNS.format(count=rest))}</p>' if rest > 0 else ""
     return (
         f'<div class="drift"><h3>{text(words.DRIFT_HEAD)}</h3><div class="rows"><div class="row heads"><span></span>'
@@ -86,7 +95,9 @@ def _say_seen(one: Mapping[str, Any], fresh: Mapping[str, Any] | None, is_lackin
     said = [] if state == "usual" else [words.STATES[state]]
     levels = len(fresh.get("levels") or ()) if fresh is not None else 0
     if fresh is not None:
-        said.append(words.NEW_VALUE if levels == 1 else words.NEW_VALUES.format(count=f"{levels}" if levels < 5 else "5 or more"))
+        said.append(
+            words.NEW_VALUE if levels == 1 else words.NEW_VALUES.format(count=f"{levels}" if levels < 5 else "5 or more")
+        )
     gone = one.get("missing") or {}
     now, then = number(gone.get("now")), number(gone.get("then"))
     if now > then + 0.05:
@@ -109,7 +120,9 @@ def _list_strange(found: Mapping[str, Any]) -> str:
     for one in found.get("unknown") or ():
         levels = len(one.get("levels") or ())
         name = words.NEW_VALUE if levels == 1 else words.NEW_VALUES.format(count=levels if levels < 5 else "5 or more")
-        said.append(words.UNKNOWN.format(column=shorten(one.get("column"), 40), levels=name, counted=shorten(one.get("counted_as"), 40)))
+        said.append(
+            words.UNKNOWN.format(column=shorten(one.get("column"), 40), levels=name, counted=shorten(one.get("counted_as"), 40))
+        )
     return f"<ul class='strange'>{''.join(f'<li>{text(one)}</li>' for one in said)}</ul>" if said else ""
 
 
@@ -140,15 +153,27 @@ def draw_histogram(found: Mapping[str, Any]) -> str:
     for i, count in enumerate(counts):
         high = max(1.0, (base - 12) * math.sqrt(count) / most) if count else 0.0
         is_flagged = math.isfinite(cut) and (i + 0.5) / n >= cut
-        out += f'<rect class="{"flagged" if is_flagged else "rest"}" x="{i * step + 1:.1f}" y="{base - high:.1f}" width="{step - 2:.1f}" height="{high:.1f}" rx="1"></rect>'
+        out += (
+            f'<rect class="{"flagged" if is_flagged else "rest"}" x="{i * step + 1:.1f}" y="{base - high:.1f}" '
+            f'width="{step - 2:.1f}" height="{high:.1f}" rx="1"></rect>'
+        )
     if math.isfinite(cut):
         x = cut * WIDTH
         side = "end" if x > 40 else "start"
-        out += f'<line class="cut" x1="{x:.1f}" x2="{x:.1f}" y1="4" y2="{base}"></line><text class="strong" x="{x - 6 if side == "end" else x + 6:.1f}" y="14" text-anchor="{side}">{words.CUT_AT}</text>'
+        beside = x - 6 if side == "end" else x + 6
+        out += (
+            f'<line class="cut" x1="{x:.1f}" x2="{x:.1f}" y1="4" y2="{base}"></line>'
+            f'<text class="strong" x="{beside:.1f}" y="14" text-anchor="{side}">{words.CUT_AT}</text>'
+        )
     for x, name, side in ((0, "0", "start"), (WIDTH / 2, words.PROBABILITY, "middle"), (WIDTH, "1", "end")):
         out += f'<text class="t" x="{x:.0f}" y="{HEIGHT - 5}" text-anchor="{side}">{name}</text>'
-    alt = words.HISTOGRAM_ALT.format(rows=f"{int(number(found.get('rows'))):,}", flagged=f"{int(number(found.get('flagged'))):,}")
-    return f'<div class="histogram"><h3>{text(words.HISTOGRAM_HEAD)}</h3><svg role="img" aria-label="{text(alt)}" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}">{out}</svg></div>'
+    alt = words.HISTOGRAM_ALT.format(
+        rows=f"{int(number(found.get('rows'))):,}", flagged=f"{int(number(found.get('flagged'))):,}"
+    )
+    svg = (
+        f'<svg role="img" aria-label="{text(alt)}" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}">{out}</svg>'
+    )
+    return f'<div class="histogram"><h3>{text(words.HISTOGRAM_HEAD)}</h3>{svg}</div>'
 
 
 def draw_promise(found: Mapping[str, Any]) -> str:
@@ -168,7 +193,8 @@ def draw_promise(found: Mapping[str, Any]) -> str:
     rows = words.PROMISE_ROWS.format(rows=f"{int(number(promise.get('rows'))):,}", target=shorten(promise.get("target"), 40))
     return (
         f'<div class="promise"><h3>{text(words.PROMISE_HEAD)} <span class="quiet">{text(rows)}</span></h3>'
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table><p>{text(promise.get('text') or promise.get('verdict') or '')}</p></div>"
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+        f"<p>{text(promise.get('text') or promise.get('verdict') or '')}</p></div>"
     )
 
 
@@ -184,14 +210,5 @@ def _say_range(one: Mapping[str, Any] | None, digits: int) -> str:
 
 def say_flagged(found: Mapping[str, Any]) -> str:
     """'118 of 24,102 rows are flagged. One column has drifted.'"""
-    return f"{words.FLAGGED.format(flagged=f'{int(found["flagged"]):,}', rows=f'{int(found["rows"]):,}')} {judge_drift(found)}"
-
-
-def list_levels(levels: Sequence[Any]) -> str:
-    """Up to three levels by name."""
-    return ", ".join(shorten(level, 20) for level in levels[:3])
-
-
-def count_rows(rows: Any) -> str:
-    """'24,102 rows'."""
-    return format_count(number(rows), "row")
+    counts = {name: f"{int(found[name]):,}" for name in ("flagged", "rows")}
+    return f"{words.FLAGGED.format(**counts)} {judge_drift(found)}"

@@ -1,4 +1,4 @@
-"""Why a row decides so, and for whom, as HTML for `app.marks`: bars with intervals, small pictures over the values of a column, and groups.
+"""Why a row decides so, and for whom, as HTML for `app.marks`: bars with intervals, small pictures over a column's values, groups.
 
 Names of columns, levels and labels come from the data; `marks.text` escapes them.
 """
@@ -68,11 +68,13 @@ def _draw_bar(name: str, one: Interval, scale: Scale) -> str:
     zero, at = scale.at(0.0), scale.at(one.mean)
     low, high = (format_score(v) if math.isfinite(v) else "" for v in (one.low, one.high))
     tip = words.IMPORTANCE_ALT if low else words.IMPORTANCE_BARE
-    filled = one.low > 0
-    bar = f'<span class="length{"" if filled else " weak"}" style="left:{min(zero, at):.2f}%;width:{abs(at - zero):.2f}%"></span>'
+    filled, said = one.low > 0, tip.format(column=name, mean=format_score(one.mean), low=low, high=high)
+    bar = (
+        f'<span class="length{"" if filled else " weak"}" style="left:{min(zero, at):.2f}%;width:{abs(at - zero):.2f}%"></span>'
+    )
     lane = (
         marks.draw_zero(scale) + bar + marks.draw_bar(scale, one, 19, "var(--ink)", filled=True)
-        + marks.draw_mark(at, 19, PEN, look=f"small{' filled' if filled else ''}", tip=tip.format(column=name, mean=format_score(one.mean), low=low, high=high))
+        + marks.draw_mark(at, 19, PEN, look=f"small{' filled' if filled else ''}", tip=said)
     )  # fmt: skip
     return (
         f'<div class="row"><span class="cell">{text(name)}</span><div class="lane">{lane}</div>'
@@ -125,8 +127,11 @@ def _draw_small(one: Mapping[str, Any], most: float) -> str:
     known = [i for i in range(n) if math.isfinite(low[i]) and math.isfinite(high[i])]
     if is_level:
         for i in known:
-            out += f'<line class="whisker" x1="{x(places[i]):.1f}" x2="{x(places[i]):.1f}" y1="{y(low[i]):.1f}" y2="{y(high[i]):.1f}"></line>'
-        out += "".join(f'<circle class="bin" cx="{x(p):.1f}" cy="{y(m):.1f}" r="3.6"></circle>' for p, m in zip(places, mean, strict=True))
+            px = f"{x(places[i]):.1f}"
+            out += f'<line class="whisker" x1="{px}" x2="{px}" y1="{y(low[i]):.1f}" y2="{y(high[i]):.1f}"></line>'
+        out += "".join(
+            f'<circle class="bin" cx="{x(p):.1f}" cy="{y(m):.1f}" r="3.6"></circle>' for p, m in zip(places, mean, strict=True)
+        )
         step = math.ceil(n / MOST_NAMES)
         room = max(4, int((WIDTH - LEFT) / min(n, MOST_NAMES) / 6.6))
         names = [(places[i], shorten(at[i], room), "middle") for i in range(0, n, step)]
@@ -134,14 +139,23 @@ def _draw_small(one: Mapping[str, Any], most: float) -> str:
         if len(known) > 1:
             edge = [(x(places[i]), y(high[i])) for i in known] + [(x(places[i]), y(low[i])) for i in reversed(known)]
             out += f'<polygon class="band" points="{_points(edge)}"></polygon>'
-        out += f'<polyline class="line" points="{_points([(x(p), y(m)) for p, m in zip(places, mean, strict=True)])}"></polyline>'
+        out += (
+            f'<polyline class="line" points="{_points([(x(p), y(m)) for p, m in zip(places, mean, strict=True)])}"></polyline>'
+        )
         names = [(left, _say(left), "start"), (right, _say(right), "end")]
-    out += "".join(f'<text class="t" x="{x(p):.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="{side}">{text(name)}</text>' for p, name, side in names)
+    out += "".join(
+        f'<text class="t" x="{x(p):.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="{side}">{text(name)}</text>'
+        for p, name, side in names
+    )
     column = shorten(one.get("column"))
     out += f'<text x="{(LEFT + WIDTH - 10) / 2:.0f}" y="{HEIGHT - 3}" text-anchor="middle">{text(column)}</text>'
     ends = [shorten(v, 20) if is_level else _say(number(v)) for v in (at[0], at[-1])]
-    alt = words.DEPENDENCE_ALT.format(column=column, first=format_score(mean[0]), start=ends[0], last=format_score(mean[-1]), end=ends[1])
-    return f'<svg role="img" aria-label="{text(alt)}" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}">{out}</svg>'
+    alt = words.DEPENDENCE_ALT.format(
+        column=column, first=format_score(mean[0]), start=ends[0], last=format_score(mean[-1]), end=ends[1]
+    )
+    return (
+        f'<svg role="img" aria-label="{text(alt)}" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}">{out}</svg>'
+    )
 
 
 def _points(pairs: Sequence[tuple[float, float]]) -> str:
@@ -163,14 +177,20 @@ def draw_groups(found: Sequence[Mapping[str, Any]], most: int = 60) -> str:
             last = column
         note = f' <span class="quiet">{text(words.GROUP_SMALL)}</span>' if small else ""
         share = number(one.get("share"))
-        cells = "".join(_draw_reading(read_interval(one.get(key)), scale, small, f"{column} = {shorten(one.get('level'), 40)}: {name}") for key, name in zip(("ap", "recall", "precision"), words.GROUP_HEADS[3:], strict=True))
+        cells = "".join(
+            _draw_reading(read_interval(one.get(key)), scale, small, f"{column} = {shorten(one.get('level'), 40)}: {name}")
+            for key, name in zip(("ap", "recall", "precision"), words.GROUP_HEADS[3:], strict=True)
+        )
         body += (
             f'<tr{" class=small" if small else ""}><th scope="row">{text(shorten(one.get("level"), 40))}{note}</th>'
             f"<td class=n>{_count(one.get('n'))}</td><td class=n>{f'{100 * share:.2g}%' if math.isfinite(share) else ''}</td>{cells}</tr>"
         )
-    heads = "".join(f'<th scope="col"{" class=n" if i in (1, 2) else ""}>{text(name)}</th>' for i, name in enumerate(words.GROUP_HEADS))
+    heads = "".join(
+        f'<th scope="col"{" class=n" if i in (1, 2) else ""}>{text(name)}</th>' for i, name in enumerate(words.GROUP_HEADS)
+    )
     more = f'<p class="quiet">{text(words.MORE_ROWS.format(count=len(found) - most))}</p>' if len(found) > most else ""
-    return f'<div class="groups scroll"><table><caption class="sr">{text(words.GROUPS_ALT)}</caption><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>{more}</div>'
+    caption = f'<caption class="sr">{text(words.GROUPS_ALT)}</caption>'
+    return f'<div class="groups scroll"><table>{caption}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>{more}</div>'
 
 
 def _count(value: Any) -> str:
@@ -182,14 +202,22 @@ def _draw_reading(one: Interval, scale: Scale, small: bool, what: str) -> str:
     if not math.isfinite(one.mean):
         return '<td><span class="quiet">–</span></td>'
     said = format_score(one.mean, 2)
-    tip = f"{what} {said}" if not math.isfinite(one.low) else f"{what} {words.FROM_TO.format(mean=said, low=format_score(one.low, 2), high=format_score(one.high, 2))}"
-    lane = marks.draw_bar(scale, one, 15, PEN, filled=not small) + marks.draw_mark(scale.at(one.mean), 15, PEN, look=f"small{'' if small else ' filled'}", tip=tip)
+    tip = (
+        f"{what} {said}"
+        if not math.isfinite(one.low)
+        else f"{what} {words.FROM_TO.format(mean=said, low=format_score(one.low, 2), high=format_score(one.high, 2))}"
+    )
+    lane = marks.draw_bar(scale, one, 15, PEN, filled=not small) + marks.draw_mark(
+        scale.at(one.mean), 15, PEN, look=f"small{'' if small else ' filled'}", tip=tip
+    )
     return f'<td><div class="pair"><div class="lane">{lane}</div><span>{said}</span></div></td>'
 
 
 def draw_unsafe(found: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> str:
     """Bars of the share of made rows that are unsafe, a row a sampler."""
-    rows = [(shorten(titles.get(name, name), 40), one) for name, one in found.items() if math.isfinite(number(one.get("share")))]
+    rows = [
+        (shorten(titles.get(name, name), 40), one) for name, one in found.items() if math.isfinite(number(one.get("share")))
+    ]
     if not rows:
         return ""
     ends = [number(one.get(key)) for _, one in rows for key in ("share", "high")]
@@ -198,12 +226,18 @@ def draw_unsafe(found: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str
     for name, one in sorted(rows, key=lambda pair: number(pair[1].get("share"))):
         held = Interval(number(one.get("share")), number(one.get("low")), number(one.get("high")), 0, CORRECTED_T)
         tip = words.UNSAFE_ALT if math.isfinite(held.low) else words.UNSAFE_BARE
-        said = tip.format(title=name, share=_percent(held.mean), count=_count(one.get("n")), low=_percent(held.low), high=_percent(held.high))
+        said = tip.format(
+            title=name, share=_percent(held.mean), count=_count(one.get("n")), low=_percent(held.low), high=_percent(held.high)
+        )
         lane = (
-            f'<span class="length" style="left:0;width:{scale.at(held.mean):.2f}%"></span>' + marks.draw_bar(scale, held, 19, "var(--ink)", filled=True)
+            f'<span class="length" style="left:0;width:{scale.at(held.mean):.2f}%"></span>'
+            + marks.draw_bar(scale, held, 19, "var(--ink)", filled=True)
             + marks.draw_mark(scale.at(held.mean), 19, PEN, look="small filled", tip=said)
         )  # fmt: skip
-        body += f'<div class="row"><span class="cell">{text(name)}</span><div class="lane">{lane}</div><span class="value">{_percent(held.mean)}</span></div>'
+        body += (
+            f'<div class="row"><span class="cell">{text(name)}</span><div class="lane">{lane}</div>'
+            f'<span class="value">{_percent(held.mean)}</span></div>'
+        )
     head = f'<h3>{text(words.UNSAFE)} <span class="quiet">{text(words.UNSAFE_NOTE)}</span></h3>'
     return f'<div class="why-bars">{head}<div class="rows">{body}</div></div>'
 
@@ -220,7 +254,8 @@ def draw_suspects(result: Mapping[str, Any], most: int = 20) -> str:
     if found:
         heads = "".join(f'<th scope="col">{text(name)}</th>' for name in words.SUSPECT_HEADS)
         rows = "".join(
-            f'<tr><td>{_count(one.get("row"))}</td><td>{text(shorten(one.get("label"), 40))}</td><td>{format_score(number(one.get("p")))}</td></tr>'
+            f"<tr><td>{_count(one.get('row'))}</td><td>{text(shorten(one.get('label'), 40))}</td>"
+            f"<td>{format_score(number(one.get('p')))}</td></tr>"
             for one in found[:most]
         )
         out += f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
@@ -232,6 +267,10 @@ def draw_suspects(result: Mapping[str, Any], most: int = 20) -> str:
         facts.append((words.SUSPECTS_FOUND, _count(result["suspects_found"])))
     if math.isfinite(tested) and math.isfinite(share):
         facts.append((words.SUSPECTS_CHANCE, f"{tested * share:.1f}"))
-    facts += [(name, _count(result.get(key))) for key, name in (("duplicates", words.DUPLICATES), ("conflicts", words.CONFLICTS)) if result.get(key) is not None]
+    facts += [
+        (name, _count(result.get(key)))
+        for key, name in (("duplicates", words.DUPLICATES), ("conflicts", words.CONFLICTS))
+        if result.get(key) is not None
+    ]
     body = "".join(f'<tr><th scope="row">{text(name)}</th><td>{value}</td></tr>' for name, value in facts)
     return out + f"<table><tbody>{body}</tbody></table></div></div>"

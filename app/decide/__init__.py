@@ -97,7 +97,12 @@ def read_choice(said: Any, about: Mapping[str, Any]) -> Choice | None:
     if not isinstance(said, Mapping):
         return None
     names = Choice.__dataclass_fields__
-    texts = {"rule": tuple(words.RULES), "kind": tuple(about["calibrations"]), "unit": tuple(about["units"]), "per": ("1000", "day")}
+    texts = {
+        "rule": tuple(words.RULES),
+        "kind": tuple(about["calibrations"]),
+        "unit": tuple(about["units"]),
+        "per": ("1000", "day"),
+    }
     if any(said.get(name) not in known for name, known in texts.items()):
         return None
     numbers = {name: said.get(name) for name in names if name not in texts and name != "column"}
@@ -137,7 +142,11 @@ def encode_decide(
     about = read_about(arrays)
     packed = [(name, kind, arrays[name]) for name, kind in _ARRAYS.items() if name in arrays]
     for unit in about["units"]:
-        packed += [(f"{unit}/{name}", kind, arrays[f"{unit}/{name}"]) for name, kind in _UNIT_ARRAYS.items() if f"{unit}/{name}" in arrays]
+        packed += [
+            (f"{unit}/{name}", kind, arrays[f"{unit}/{name}"])
+            for name, kind in _UNIT_ARRAYS.items()
+            if f"{unit}/{name}" in arrays
+        ]
     if beside is not None:
         packed += [("beside/tpr", "f4", beside[1]), ("beside/fpr", "f4", beside[2])]
     listed = [[name, kind, int(np.size(array))] for name, kind, array in packed]
@@ -182,7 +191,11 @@ def _count_days(arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> t
     """Test rows a day, and the largest budget a day that is known."""
     unit = about["units"][0]
     ends, days = arrays[f"{unit}/ends"], arrays[f"{unit}/days"]
-    rows = [float(arrays[f"{unit}/{name}"][int(a) : int(b)].sum()) for name in ("test_tp", "test_fp") for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    rows = [
+        float(arrays[f"{unit}/{name}"][int(a) : int(b)].sum())
+        for name in ("test_tp", "test_fp")
+        for a, b in zip(ends[:-1], ends[1:], strict=True)
+    ]
     total = np.add(rows[: len(days)], rows[len(days) :])
     return float(np.mean(total / np.maximum(days, 1))), int(arrays[f"{unit}/day_tp"].shape[1])
 
@@ -193,7 +206,9 @@ def _describe_kinds(arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) 
     out = []
     for v, name in enumerate(about["calibrations"]):
         title = words.KINDS.get(name, name)
-        said = (words.LOWEST_LOSS if name == about["calibration"] else words.LOSS).format(kind=title, loss=format_score(losses[v]))
+        said = (words.LOWEST_LOSS if name == about["calibration"] else words.LOSS).format(
+            kind=title, loss=format_score(losses[v])
+        )
         if v:
             said += " " + words.LOSS_BEFORE.format(loss=format_score(losses[0]))
         out.append({"name": name, "title": title, "said": said if math.isfinite(losses[v]) else ""})
@@ -227,10 +242,15 @@ def decode_decide(payload: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]
 
 
 def mount_decide(
-    payload: bytes, *, key: str, on_choice: Callable[[Any], object], on_use: Callable[[Any], object], names: Sequence[str] = ("choice", "use")
+    payload: bytes,
+    *,
+    key: str,
+    on_choice: Callable[[Any], object],
+    on_use: Callable[[Any], object],
+    names: Sequence[str] = ("choice", "use"),
 ) -> None:
-    """Mount the component. on_choice(said) is called before the script or fragment reruns when a person has let go of something, on_use(said)
-    when they take the cut."""
+    """Mount the component. Before the script or fragment reruns, on_choice(said) is called when a person has let go of something, and
+    on_use(said) when they take the cut."""
 
     def tell(word: str, answer: Callable[[Any], object]) -> None:
         said = st.session_state[key].get(word)
@@ -238,5 +258,9 @@ def mount_decide(
             answer(said)
 
     register_component("decide", ASSETS)(
-        key=key, data=payload, height="content", on_choice_change=lambda: tell(names[0], on_choice), on_use_change=lambda: tell(names[1], on_use)
+        key=key,
+        data=payload,
+        height="content",
+        on_choice_change=lambda: tell(names[0], on_choice),
+        on_use_change=lambda: tell(names[1], on_use),
     )

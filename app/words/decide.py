@@ -46,14 +46,15 @@ COMPONENT = {
     "reachedIn": "{part} of {whole} replicates reach it.", "unreached": "No cut reaches {rule}.", "targets": TARGETS,
     "probabilities": "Probabilities", "useCut": "Use this cut", "chosenOn": "Chosen on validation rows. Read on test rows.",
     "byHand": "Moved by hand on test rows: its readings are a little too good.",
-    "pictures": "Pictures", "roc": "ROC", "besideNote": "grey: {title}", "recall": "Recall", "falseRate": "Share of false alarms", "alerts": "Alerts per 1,000 rows",
+    "pictures": "Pictures", "roc": "ROC", "besideNote": "grey: {title}", "recall": "Recall", "falseRate": "Share of false alarms",
+    "alerts": "Alerts per 1,000 rows",
     "alertsDay": "Alerts a day", "atRandom": "at random", "checkAt": "Probability at which you would check", "flagAll": "flag all",
     "flagNone": "flag none", "cut": "Cut", "predicted": "Predicted probability", "observedUp": "observed share, up",
     "shareLog": "Share in use (log)", "pointAt": "{y} at {x}", "ofHundred": "{count} of 100", "lowest": "lowest {cost}",
     "atShare": "{precision} at 1 in {count}", "here": "{precision} here",
     "titles": {
-        "pr": "Precision and recall", "roc": "ROC", "gains": "Gains", "benefit": "Net benefit", "cost": "Cost", "reliability": "Reliability",
-        "shares": "At other shares",
+        "pr": "Precision and recall", "roc": "ROC", "gains": "Gains", "benefit": "Net benefit", "cost": "Cost",
+        "reliability": "Reliability", "shares": "At other shares",
     },
     "notes": {
         "pr": "{beside}", "roc": "{beside}", "gains": "found, up", "benefit": "per 1,000 rows", "cost": "per 1,000 rows",

@@ -20,7 +20,11 @@ LINKS_NOTE = "These links end when the table is forgotten."
 NO_MODEL = "No model of this row was kept."
 NO_ONNX = "No ONNX file: {reason}"
 NO_AUGMENTED = "It adds no rows in the table's own columns."
-CODE_FOLD, USE_CODE, MORE_FILES = "Python that measures this row again", "Python that uses the model", "Code, tables and the engine"
+CODE_FOLD, USE_CODE, MORE_FILES = (
+    "Python that measures this row again",
+    "Python that uses the model",
+    "Code, tables and the engine",
+)
 ENGINE_NEEDS = "Model and code need it, and Python 3.11 or newer."
 ENGINE_STEPS = (
     "Unzip it into a new folder.",
@@ -39,7 +43,11 @@ REFIT_FAILED = "The refit ended: {reason}"
 
 DROP, CHOOSE = "Drop next month's file", "Choose a file"
 DROP_NOTE = "The model above scores it. Forget deletes it."
-OWN_MODEL, OWN_MODEL_DROP, OWN_MODEL_NOTE = "Use a model file of yours", "Drop a model file", "A zip that this page or the terminal made."
+OWN_MODEL, OWN_MODEL_DROP, OWN_MODEL_NOTE = (
+    "Use a model file of yours",
+    "Drop a model file",
+    "A zip that this page or the terminal made.",
+)
 OWN_MODEL_NAMED, OWN_MODEL_LEAVE = "Model file: {name}", "Back to the row of the board"
 EMPTY_HEAD = "Score a new table"
 EMPTY = (

@@ -16,7 +16,9 @@ from tests.app import tables
 from tests.engine import comparisons
 
 
-def part(rng: np.random.Generator, n: int, share: float, signal: float, *, days: int = 0, owners: int = 0, costs: bool = False) -> Rows:
+def part(
+    rng: np.random.Generator, n: int, share: float, signal: float, *, days: int = 0, owners: int = 0, costs: bool = False
+) -> Rows:
     """n rows whose scores tell the class by `signal` and are a little too sure."""
     y = np.zeros(n, bool)
     y[rng.permutation(n)[: max(6, round(n * share))]] = True
@@ -38,11 +40,21 @@ def cuts(
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """The artifact `decide/<name>` as an engine builds it. more: of `part`."""
     rng = np.random.default_rng(seed)
-    scored = [Scored(part(rng, rows, share, signal, **more), part(rng, rows, share, signal, **more), share, share) for _ in range(replicates)]
+    scored = [
+        Scored(part(rng, rows, share, signal, **more), part(rng, rows, share, signal, **more), share, share)
+        for _ in range(replicates)
+    ]
     if replicates == 1:
         first = scored[0]
         block = np.arange(len(first.test.y)) // 20
-        scored = [Scored(first.valid, Rows(first.test.y, first.test.score, first.test.weight, first.test.day, None, first.test.cost, block), share, share)]
+        scored = [
+            Scored(
+                first.valid,
+                Rows(first.test.y, first.test.score, first.test.weight, first.test.day, None, first.test.cost, block),
+                share,
+                share,
+            )
+        ]
     return build_arrays(
         scored, name=name, positive=positive, classes=("no", positive), share=share, test_share=0.25, interval=interval,
         rule=rule or Rule("alerts", 5.0), rng=rng,
@@ -59,7 +71,8 @@ def why(hostile: str = "<img src=x onerror=alert(1)>") -> dict[str, Any]:
     return {
         "why": {"row": "trees", "replicates": 5, "test_rows": 240, "columns": 3, "of": 3, "repeats": 3},
         "importance": [
-            {"columns": ["spend"], **interval(0.21)}, {"columns": ["age", hostile], **interval(0.06)}, {"columns": ["town"], **interval(0.01)},
+            {"columns": ["spend"], **interval(0.21)}, {"columns": ["age", hostile], **interval(0.06)},
+            {"columns": ["town"], **interval(0.01)},
         ],
         "dependence": [
             {"column": "spend", "kind": "number", "at": [1.0, 5.0, 9.0, 14.0, 20.0], "mean": [0.01, 0.02, 0.05, 0.11, 0.2],
@@ -79,7 +92,8 @@ def why(hostile: str = "<img src=x onerror=alert(1)>") -> dict[str, Any]:
 
 
 def compared(
-    store: Store, table: str, *, names: tuple[str, ...] = ("trees", "ce", "smote"), reasons: bool = True, artifacts: tuple[str, ...] = ("model/trees",),
+    store: Store, table: str, *, names: tuple[str, ...] = ("trees", "ce", "smote"), reasons: bool = True,
+    artifacts: tuple[str, ...] = ("model/trees",),
     result: dict[str, Any] | None = None, **more: Any,
 ) -> Job:  # fmt: skip
     """A finished comparison. names: rows that have their cuts. more: of `cuts`."""
@@ -88,11 +102,11 @@ def compared(
     claimed = store.claim("engine-1", kinds=("compare",))
     assert claimed is not None and claimed.id == job.id
     found, arrays = comparisons.comparison()
-    found |= {"spec": asked.to_json(), "metric": "average_precision", "decide": {"row": names[0]}}
+    found |= {"spec": asked.to_json(), "metric": "average_precision", "decide": {"row": names[0] if names else None}}
     found |= (why() if reasons else {}) | (result or {})
     kept = {"comparison": json.dumps(found, allow_nan=False).encode(), "arrays": pack(arrays)}
     for i, name in enumerate(names):
-        kept[f"decide/{name}"] = pack(cuts(name=name, seed=i, signal=2.6 - 0.3 * i, **more))
+        kept[f"decide/{name}"] = pack(cuts(**{"name": name, "seed": i, "signal": 2.6 - 0.3 * i} | more))
     kept |= dict.fromkeys(artifacts, b"zip")
     assert store.save_result(job.id, ("{}", b""), kept, attempt=claimed.attempt)
     return store.job(job.id, tables.OWNER)

@@ -18,13 +18,22 @@ from engine.spec.result import METRICS
 
 TABS = "data.why"
 """Session key of the open tab."""
-_KEYS = {"columns": ("importance", "dependence"), "groups": ("groups",), "rows": ("suspects_by_chance", "duplicates"), "made": ("unsafe",)}
+_KEYS = {
+    "columns": ("importance", "dependence"),
+    "groups": ("groups",),
+    "rows": ("suspects_by_chance", "duplicates"),
+    "made": ("unsafe",),
+}
 """Tab -> keys of a result, one of which it needs."""
 
 
 def draw_why(result: Mapping[str, Any]) -> None:
     """Draw what a comparison found of reasons and groups; of an earlier one, what comparing again would add."""
-    titles = {name: title for name, title in words.WHY_TABS.items() if any(result.get(key) not in (None, [], {}) for key in _KEYS[name])}
+    titles = {
+        name: title
+        for name, title in words.WHY_TABS.items()
+        if any(result.get(key) not in (None, [], {}) for key in _KEYS[name])
+    }
     if not titles:
         st.caption(f":material/history: {words.WHY_NONE}")
         return
