@@ -194,7 +194,7 @@ def _make_evaluator(
     run = RunSpec(dataset.name, BASELINE, spec.imbalance, folds=propose_folds(min(kept)), seeds=MAX_SEEDS, seed=spec.seed)
     classes = dataset.classes
     positive = 1 if len(classes) == 2 else classes.index(asked) if asked is not None else int(np.argmin(kept))
-    return Evaluator(dataset, run, _titles(spec), positive, clock), said
+    return Evaluator(dataset, run, _titles(spec), positive, clock, refits=spec.refits), said
 
 
 def _titles(spec: CompareSpec) -> dict[str, str]:
