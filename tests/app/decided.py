@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.decide.build import Rows, Scored, build_arrays
 from engine.events import pack
+from engine.spec.score import ScoreSpec
 from engine.stats.decide import Rule, expit
 from engine.stats.intervals import CORRECTED_T
 from engine.store import Job, Store
@@ -110,3 +111,55 @@ def compared(
     kept |= dict.fromkeys(artifacts, b"zip")
     assert store.save_result(job.id, ("{}", b""), kept, attempt=claimed.attempt)
     return store.job(job.id, tables.OWNER)
+
+
+def score(hostile: str = "<img src=x onerror=alert(1)>", **more: Any) -> dict[str, Any]:
+    """The answer of a scoring, as `engine.spec.score` has it. hostile: the name of a column and of a level."""
+    columns = [
+        ("device", "categorical", 0.31, "drifted", None), ("town", "categorical", 0.12, "watch", None), (hostile, "numeric", 0.04, "usual", 0.03),
+        ("card", "numeric", None, "unknown", None),
+    ]  # fmt: skip
+    return {
+        "file": f"{hostile}.csv", "rows": 24102, "flagged": 118, "seconds": 3.0,
+        "model": {"name": "trees", "title": "Gradient-boosted trees", "target": "left", "positive": "yes", "kind": "trees"},
+        "rule": {"kind": "alerts", "cut": 0.82, "alerts": 5.0, "per": "1000", "own": True, "text": "Flagged are the 5 most likely of 1,000 rows."},
+        "drift": {
+            "columns": [
+                {"column": name, "kind": kind, "psi": psi, "usual": 0.1, "state": state, "missing": {"then": 0.0, "now": 0.0},
+                 "range": None if outside is None else {"then": [0, 1], "now": [0, 2], "outside": outside}, "unknown": 0}
+                for name, kind, psi, state, outside in columns
+            ],
+            "flagged": {"then": 0.005, "now": 0.0049}, "usual": 0.1, "drifted": 0.25,
+            "counts": {"usual": 1, "watch": 1, "drifted": 1, "unknown": 1},
+        },
+        "unknown": [{"column": "device", "rows": 41, "levels": ["tablet", hostile, "tv"], "counted_as": "missing"}],
+        "lacking": [{"column": "card", "counted_as": "missing"}],
+        "promise": {
+            "target": "left", "rows": 24000, "positives": 210, "unanswered": 102, "broken": ["precision"],
+            "figures": {
+                "precision": {"promised": interval(0.61), "came": interval(0.44), "expected": {"low": 0.5, "high": 0.7}, "holds": False},
+                "recall": {"promised": interval(0.34), "came": interval(0.33), "expected": {"low": 0.2, "high": 0.5}, "holds": True},
+                "alerts": {"promised": interval(5.0, 0.2), "came": interval(4.9, 0.2), "expected": None, "holds": None},
+            },
+            "verdict": "not as promised", "text": "Precision came lower than promised.",
+        },
+        "histogram": [9000, 4000, 2000, 900, 300, 100, 40, 20, 60, 118],
+        "top": [{"row": 1204, "probability": 0.97, "reasons": ["spend", hostile, "town"]}, {"row": 88, "probability": 0.95, "reasons": []}],
+        "explained": 118, "notes": [],
+    } | more  # fmt: skip
+
+
+def scored(store: Store, job: str, *, row: str = "trees", state: str = "done", reason: str = "", found: dict[str, Any] | None = None) -> Job:
+    """A scoring of a second file by a model of a comparison, in a state."""
+    file = tables.upload(store, name="next month.csv")
+    asked = store.submit_score(tables.OWNER, ScoreSpec(file, {"job": job, "artifact": f"model/{row}"}).to_json())
+    if state == "queued":
+        return asked
+    claimed = store.claim("engine-1", kinds=("score",))
+    assert claimed is not None and claimed.id == asked.id
+    if state == "done":
+        kept = {"score": json.dumps(found or score()).encode(), "scored.csv": b"a,probability,flagged\n1,.5,0\n"}
+        assert store.save_result(asked.id, ("{}", b""), kept, attempt=claimed.attempt)
+    elif state != "running":
+        assert store.finish(asked.id, state, reason, attempt=claimed.attempt)
+    return store.job(asked.id, tables.OWNER)

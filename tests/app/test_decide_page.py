@@ -13,9 +13,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import app.decide as component
-from app.charts import why
 from app.session import visitor
-from app.views.data import decide
+from app.views.data import decide, reasons
 from app.words import decide as words
 from engine.stats.decide import Rule, read_about, read_decide
 from engine.store import Store
@@ -227,18 +226,20 @@ def test_reasons_are_drawn_with_hostile_names_as_text(store: Store, look: Look, 
 
 
 def test_groups_that_are_small_are_said_to_be_small() -> None:
-    body = why.draw_groups(decided.why()["groups"])
+    body = reasons.draw_groups(decided.why()["groups"])
     read = Page(body)
     assert read.text.count(words.GROUP_SMALL) == 1 and "Bonn" in read.text and "2%" in read.text
     assert body.count("<tr class=small>") == 1
 
 
 def test_what_is_missing_of_reasons_is_left_out() -> None:
-    assert why.draw_importance([], "f1") == "" and why.draw_dependence([{"column": "a", "at": [1], "mean": [0.1]}]) == ""
+    assert (
+        reasons.draw_importance([], "f1") == "" and reasons.draw_dependence([{"column": "a", "at": [1], "mean": [0.1]}]) == ""
+    )
     one = {"column": "a", "kind": "number", "at": [1.0, 2.0], "mean": [0.1, 0.2], "low": [None, None], "high": None}
-    assert "polyline" in why.draw_dependence([one]) and "polygon" not in why.draw_dependence([one])
-    assert why.draw_unsafe({"smote": {"share": None}}, {}) == ""
+    assert "polyline" in reasons.draw_dependence([one]) and "polygon" not in reasons.draw_dependence([one])
+    assert reasons.draw_unsafe({"smote": {"share": None}}, {}) == ""
     text = Page(
-        why.draw_suspects({"suspects": [], "suspects_found": 0, "suspects_tested": 200, "suspects_by_chance": 0.01})
+        reasons.draw_suspects({"suspects": [], "suspects_found": 0, "suspects_tested": 200, "suspects_by_chance": 0.01})
     ).text
     assert words.SUSPECTS_NONE in text and "2.0" in text

@@ -9,15 +9,14 @@ from typing import Any
 
 import streamlit as st
 
-from app.charts import scored
-from app.charts.why import number
 from app.drop import draw_drop_zone
 from app.frame import headline
 from app.marks import draw_marks
 from app.run import panel
 from app.session import jobs, uploads, visitor
 from app.session.store import get_store
-from app.views.data import board, decide, questions, takeaway
+from app.views.data import board, decide, questions, scored, takeaway
+from app.views.data.reasons import number
 from app.words import data as data_words
 from app.words import decide as decide_words
 from app.words import use as words

@@ -7,10 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from app.charts import why
 from app.frame import tabs
 from app.marks import draw_marks
-from app.views.data import board
+from app.views.data import board, reasons
 from app.words import decide as words
 from app.words.text import escape
 from engine.report.leaderboard import deciding_metric
@@ -54,10 +53,13 @@ def write_tab(name: str, result: Mapping[str, Any], titles: Mapping[str, str]) -
     """Return what a tab holds as HTML, every text escaped."""
     if name == "columns":
         metric = METRICS[deciding_metric(result)][0].lower()
-        parts = why.draw_importance(result.get("importance") or (), metric), why.draw_dependence(result.get("dependence") or ())
+        parts = (
+            reasons.draw_importance(result.get("importance") or (), metric),
+            reasons.draw_dependence(result.get("dependence") or ()),
+        )
         return f'<div class="why-two">{"".join(parts)}</div>'
     if name == "groups":
-        return why.draw_groups(result.get("groups") or ()) + f'<p class="quiet">{why.text(words.GROUPS_NOTE)}</p>'
+        return reasons.draw_groups(result.get("groups") or ()) + f'<p class="quiet">{reasons.text(words.GROUPS_NOTE)}</p>'
     if name == "rows":
-        return why.draw_suspects(result)
-    return why.draw_unsafe(result.get("unsafe") or {}, titles)
+        return reasons.draw_suspects(result)
+    return reasons.draw_unsafe(result.get("unsafe") or {}, titles)

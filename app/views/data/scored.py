@@ -11,7 +11,7 @@ from typing import Any
 
 from app.charts import marks
 from app.charts.marks import text
-from app.charts.why import number, shorten
+from app.views.data.reasons import number, shorten
 from app.words import use as words
 from app.words.text import format_score
 from engine.spec.score import DRIFT, FIGURES

@@ -190,7 +190,9 @@ def draw_groups(found: Sequence[Mapping[str, Any]], most: int = 60) -> str:
     )
     more = f'<p class="quiet">{text(words.MORE_ROWS.format(count=len(found) - most))}</p>' if len(found) > most else ""
     caption = f'<caption class="sr">{text(words.GROUPS_ALT)}</caption>'
-    return f'<div class="groups scroll"><table>{caption}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>{more}</div>'
+    return (
+        f'<div class="groups scroll"><table>{caption}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>{more}</div>'
+    )
 
 
 def _count(value: Any) -> str:
