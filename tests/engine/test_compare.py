@@ -116,7 +116,7 @@ def test_every_method_ends_with_a_score(whole):
             assert low <= one["low"] <= one["mean"] <= one["high"] <= high
             assert one["mean"] == pytest.approx(np.mean(one["values"])) and one["n"] == len(one["values"]) == row["replicates"]
         assert set(row["per_class"]) == {"stays", "leaves"}
-    kept = {f"{kind}/{name}" for kind in ("model", "thresholds") for name in CONTENDERS}
+    kept = {f"{kind}/{name}" for kind in ("model", "thresholds", "decide") for name in CONTENDERS}
     assert kept | {"arrays", "augmented/smote", "augmented/explicit-gradient"} == set(artifacts)
 
 
@@ -269,7 +269,10 @@ def test_a_quick_look_names_no_best():
     assert (
         all(m["look"] for m in found["methods"]) and "The quick look alone took longer than the budget." in found["shortened"]
     )
-    assert set(artifacts) == {"arrays", "thresholds/ce", "thresholds/smote", "model/ce", "model/smote", "augmented/smote"}
+    assert set(artifacts) == {f"{k}/{m}" for k in ("thresholds", "decide", "model") for m in ("ce", "smote")} | {
+        "arrays",
+        "augmented/smote",
+    }
 
 
 def test_rows_that_were_added_can_be_taken_away(monkeypatch):
@@ -388,7 +391,12 @@ def test_a_method_that_fails_does_not_sink_the_rest(monkeypatch):
     plain, smote = found["methods"]
     assert smote["failed"] == "class 'leaves' has too few rows for this." and smote["replicates"] == 0
     assert smote["metrics"]["average_precision"]["mean"] is None and smote["difference"]["better"] is False
-    assert plain["metrics"]["average_precision"]["mean"] > 0 and set(artifacts) == {"arrays", "thresholds/ce", "model/ce"}
+    assert plain["metrics"]["average_precision"]["mean"] > 0 and set(artifacts) == {
+        "arrays",
+        "thresholds/ce",
+        "decide/ce",
+        "model/ce",
+    }
     assert [e for e in events if isinstance(e, Board)][-1].rows[1]["failed"] == smote["failed"]
 
 
