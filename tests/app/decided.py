@@ -116,13 +116,13 @@ def compared(
 def score(hostile: str = "<img src=x onerror=alert(1)>", **more: Any) -> dict[str, Any]:
     """The answer of a scoring, as `engine.spec.score` has it. hostile: the name of a column and of a level."""
     columns = [
-        ("device", "categorical", 0.31, "drifted", None), ("town", "categorical", 0.12, "watch", None), (hostile, "numeric", 0.04, "usual", 0.03),
-        ("card", "numeric", None, "unknown", None),
+        ("device", "categorical", 0.31, "drifted", None), ("town", "categorical", 0.12, "watch", None),
+        (hostile, "numeric", 0.04, "usual", 0.03), ("card", "numeric", None, "unknown", None),
     ]  # fmt: skip
     return {
         "file": f"{hostile}.csv", "rows": 24102, "flagged": 118, "seconds": 3.0,
         "model": {"name": "trees", "title": "Gradient-boosted trees", "target": "left", "positive": "yes", "kind": "trees"},
-        "rule": {"kind": "alerts", "cut": 0.82, "alerts": 5.0, "per": "1000", "own": True, "text": "Flagged are the 5 most likely of 1,000 rows."},
+        "rule": {"kind": "alerts", "cut": 0.82, "alerts": 5.0, "per": "1000", "own": True, "text": "Flagged are 5 of 1,000 rows."},
         "drift": {
             "columns": [
                 {"column": name, "kind": kind, "psi": psi, "usual": 0.1, "state": state, "missing": {"then": 0.0, "now": 0.0},
@@ -149,7 +149,9 @@ def score(hostile: str = "<img src=x onerror=alert(1)>", **more: Any) -> dict[st
     } | more  # fmt: skip
 
 
-def scored(store: Store, job: str, *, row: str = "trees", state: str = "done", reason: str = "", found: dict[str, Any] | None = None) -> Job:
+def scored(
+    store: Store, job: str, *, row: str = "trees", state: str = "done", reason: str = "", found: dict[str, Any] | None = None
+) -> Job:
     """A scoring of a second file by a model of a comparison, in a state."""
     file = tables.upload(store, name="next month.csv")
     asked = store.submit_score(tables.OWNER, ScoreSpec(file, {"job": job, "artifact": f"model/{row}"}).to_json())

@@ -121,7 +121,8 @@ def test_a_target_that_no_cut_reaches_shows_no_counts(store: Store, look: Look, 
     "wrong",
     [
         None, 5, {}, {"rule": "none"}, {"share": 0.5}, {"share": 1e-6}, {"share": float("nan")}, {"alerts": -1.0}, {"alerts": 5000.0},
-        {"kind": "other"}, {"unit": "owner"}, {"per": "day"}, {"column": True}, {"column": 1}, {"recall": "0.5"}, {"miss": 0.0, "alarm": 0.0},
+        {"kind": "other"}, {"unit": "owner"}, {"per": "day"}, {"column": True}, {"column": 1}, {"recall": "0.5"},
+        {"miss": 0.0, "alarm": 0.0},
         {"cut": 1.5, "rule": "hand"}, {"beta": True},
     ],
 )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -13,7 +12,7 @@ from app.session import visitor
 from app.views.data import scored, takeaway
 from app.words import use as words
 from engine.store import Store
-from tests.app import decided, tables
+from tests.app import decided, fabricate, tables
 from tests.app.conftest import opened
 from tests.engine.hostile import Page
 
@@ -87,14 +86,20 @@ def test_a_scored_file_shows_drift_before_its_rows(store: Store, look: Look, job
 
 @pytest.mark.parametrize(
     ("state", "reason", "said"),
-    [("failed", "It <b>lacks</b> columns.", "was not scored"), ("cancelled", "", "was not scored"), ("running", "", "Scoring next month.csv."), ("queued", "", "Scoring next month.csv.")],
+    [
+        ("failed", "It <b>lacks</b> columns.", "was not scored"), ("cancelled", "", "was not scored"),
+        ("running", "", "Scoring next month.csv."), ("queued", "", "Scoring next month.csv."),
+    ],
 )  # fmt: skip
 def test_every_state_of_a_scoring_is_said(store: Store, look: Look, job: str, state: str, reason: str, said: str) -> None:
+    fabricate.beat(store)
     decided.scored(store, job, state=state, reason=reason)
     page = look(job)
     assert said in title(page)
     keys = {b.key for b in page.button}
-    assert ("use-again" in keys) == (state in ("failed", "cancelled")) and ("use-cancel" in keys) == (state in ("running", "queued"))
+    assert ("use-again" in keys) == (state in ("failed", "cancelled")) and ("use-cancel" in keys) == (
+        state in ("running", "queued")
+    )
     assert not page.get("stException")
 
 

@@ -209,7 +209,11 @@ def test_from_the_cut_to_next_months_file(chromium, product, until, tmp_path):
     page.wait_for_timeout(600)
     me.settle()
     page.locator(".decide .use").click()
-    until(lambda: me.words.get("step") == "use" and page.locator(".st-key-use-drop input[type=file]").count() > 0, 30, "the drop field")
+    until(
+        lambda: me.words.get("step") == "use" and page.locator(".st-key-use-drop input[type=file]").count() > 0,
+        30,
+        "the drop field",
+    )
     april = {"name": "april.csv", "mimeType": "text/csv", "buffer": tables.csv(300, 30)}
     page.locator(".st-key-use-drop input[type=file]").set_input_files(april)
     until(lambda: "rows are flagged." in me.title() or me.there("use-failed"), LONG, "the scoring")
