@@ -21,7 +21,7 @@ STYLE = """<style>
 .take { display: flex; flex-direction: column; gap: .5rem; }
 .take a {
   display: flex; align-items: center; justify-content: center; min-height: 2.5rem; padding: .25rem .9rem; border-radius: .5rem;
-  text-decoration: none; color: inherit; border: 1px solid rgba(128, 128, 128, .5);
+  text-decoration: none; color: inherit; font-size: 14px; text-align: center; border: 1px solid rgba(128, 128, 128, .5);
 }
 .take a:hover, .take a:focus-visible { border-color: light-dark(#00644B, #3CC79A); color: light-dark(#00644B, #3CC79A); }
 .take a.first { background: light-dark(#00644B, #3CC79A); color: light-dark(#FFFFFF, #06281D); font-weight: 600; }
