@@ -37,7 +37,8 @@ _TYPES = {"f8": np.float64, "f4": np.float32, "i4": np.int32, "u2": np.uint16}
 _UNIT_ARRAYS = {
     "ends": "i4", "cut": "f8", "valid_tp": "f8", "valid_fp": "f8", "valid_tied": "i4", "test_tp": "f4", "test_fp": "f4",
     "valid_cost": "f8", "test_cost": "f8", "day_tp": "f4", "day_fp": "f4", "day_cost": "f8", "valid_day_cut": "f8", "days": "f8",
-    "block_knot": "i4", "block": "i4", "block_tp": "f4", "block_fp": "f4", "block_cost": "f8", "draws": "u2",
+    "block": "i4", "block_place": "i4", "block_tp": "f4", "block_fp": "f4", "block_cost": "f8", "dayblock": "i4", "dayblock_place": "i4",
+    "dayblock_tp": "f4", "dayblock_fp": "f4", "dayblock_cost": "f8", "draws": "u2",
 }  # fmt: skip
 _ARRAYS = {
     "valid_share": "f8", "natural_share": "f8", "slope": "f8", "shift": "f8", "isotonic_x": "f8", "isotonic_y": "f8", "isotonic_ends": "i4",

@@ -21,6 +21,7 @@ export class Form {
     this.fields = {};
     this.head = null;
     this.use = use;
+    this.moved = null; // the slider that is moved just now
   }
 
   build(head) {
@@ -41,6 +42,13 @@ export class Form {
     this.button.addEventListener("click", () => this.use());
     this.said = makeElement("p", "quiet");
     this.element.append(this.button, this.said);
+  }
+
+  // A slider keeps its own place while it is moved: values are rounded, and a rounded one may lie a step behind.
+  slide(range, words) {
+    this.moved = range;
+    this.change(words);
+    this.moved = null;
   }
 
   label(text, strong = false) {
@@ -83,7 +91,7 @@ export class Form {
       const found = tidy(log ? low * (high / low) ** part : low + part * (high - low));
       return name === "alerts" && this.shown.per === "day" ? Math.max(1, Math.round(found)) : found;
     };
-    range.addEventListener("input", () => this.change({ [name]: value() }));
+    range.addEventListener("input", () => this.slide(range, { [name]: value() }));
     range.addEventListener("change", () => this.end());
     number.addEventListener("change", () => {
       const typed = Number(number.value);
@@ -184,7 +192,7 @@ export class Form {
     const [low, high] = shares;
     range.addEventListener("input", () => {
       const at = Number(range.value) / steps;
-      this.change({ share: at === 1 ? high : Number((low * (high / low) ** at).toPrecision(2)) });
+      this.slide(range, { share: at === 1 ? high : Number((low * (high / low) ** at).toPrecision(2)) });
     });
     range.addEventListener("change", () => this.end());
     this.shareRange = range;
@@ -229,7 +237,7 @@ export class Form {
     for (const [name, { box, range, number, place, rules }] of Object.entries(this.fields)) {
       box.hidden = !rules.includes(choice.rule);
       const value = choice[name];
-      range.value = place(value);
+      if (range !== this.moved) range.value = place(value);
       range.style.setProperty("--share", `${(100 * Number(range.value)) / Number(range.max)}%`);
       range.setAttribute("aria-valuetext", formatNumber(value));
       if (this.element.getRootNode().activeElement !== number) number.value = value;
@@ -240,7 +248,7 @@ export class Form {
     this.box.checked = choice.column;
     this.numbers.miss.cell.hidden = isCost && choice.column && Boolean(this.head.costName);
     for (const [name, { number }] of Object.entries(this.numbers)) if (this.element.getRootNode().activeElement !== number) number.value = choice[name];
-    this.shareRange.value = this.sharePlace(choice.share);
+    if (this.shareRange !== this.moved) this.shareRange.value = this.sharePlace(choice.share);
     this.shareRange.style.setProperty("--share", `${this.shareRange.value}%`);
     this.shareRange.setAttribute("aria-valuetext", formatPercent(choice.share));
     this.shareOut.textContent = formatPercent(choice.share);

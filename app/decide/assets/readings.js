@@ -93,6 +93,14 @@ function precisionAt(pi, tpr, fpr) {
   return hit + (1 - pi) * fpr > 0 ? hit / (hit + (1 - pi) * fpr) : NaN;
 }
 
+// The 95% score interval of a share of n rows (Wilson 1927).
+function wilson(share, n) {
+  const z = 1.959964;
+  const middle = (share + (z * z) / (2 * n)) / (1 + (z * z) / n);
+  const half = (z / (1 + (z * z) / n)) * Math.sqrt((share * (1 - share)) / n + (z * z) / (4 * n * n));
+  return { low: middle - half, high: middle + half };
+}
+
 // Counts per knot as shares of all, from place 0, which flags nothing.
 function rates(counts, from, to) {
   const out = new Float64Array(to - from + 1);
@@ -117,6 +125,7 @@ export class Table {
     this.arrays = arrays;
     this.units = {};
     this.cache = new Map();
+    this.drawn = new Map(); // rates of the bootstrap draws at a place: a curve asks for many
   }
 
   cases(unit) {
@@ -183,12 +192,12 @@ export class Table {
     });
   }
 
-  keep(key, make) {
-    if (!this.cache.has(key)) {
-      if (this.cache.size > 24) this.cache.delete(this.cache.keys().next().value);
-      this.cache.set(key, make());
+  keep(key, make, cache = this.cache, most = 24) {
+    if (!cache.has(key)) {
+      if (cache.size >= most) cache.delete(cache.keys().next().value);
+      cache.set(key, make());
     }
-    return this.cache.get(key);
+    return cache.get(key);
   }
 
   // The cut between two neighbours of the pool: place 0 flags nothing.
@@ -208,21 +217,16 @@ export class Table {
       const i = place ?? 0;
       const n = one.cut.length;
       let tie = i - 1;
-      if (choice.rule === "alerts") {
-        tie = n - 1;
-        for (let k = i; k < n; k++) {
-          if (one.tied[k]) {
-            tie = k;
-            break;
-          }
-        }
+      if (choice.rule === "alerts") { // the cases that no longer fit
+        tie = i;
+        while (tie < n && !one.tied[tie]) tie += 1;
       }
       out.place.push(i);
       out.tpr.push(one.testTpr[i]);
       out.fpr.push(one.testFpr[i]);
       out.missed.push(one.testMissed ? one.testMissed[i] : NaN);
       out.cut.push(i ? own[r][i - 1] : NaN);
-      out.tied.push(tie >= 0 ? one.tied[tie] : 0);
+      out.tied.push(one.tied[tie] ?? 0);
       out.reached.push(place !== null);
     });
     return out;
@@ -234,28 +238,26 @@ export class Table {
     const flagged = (i) => pi * one.validTpr[i] + (1 - pi) * one.validFpr[i];
     if (choice.rule === "hand") return countNoSmaller(own, choice.cut);
     if (choice.rule === "alerts") {
-      const most = (choice.alerts * (1 + 1e-9)) / 1000;
+      const most = choice.alerts * (1 + 1e-9);
       let i = 0;
-      while (i + 1 < n && flagged(i + 1) <= most) i += 1;
+      while (i + 1 < n && flagged(i + 1) * 1000 <= most) i += 1;
       while (i > 0 && flagged(i - 1) >= flagged(i)) i -= 1;
       return i;
     }
-    let best = null;
-    let least = Infinity;
-    const take = (i, value) => {
-      if (value < least) [best, least] = [i, value];
-    };
+    const values = new Float64Array(n).fill(-Infinity); // the highest is best
     for (let i = 0; i < n; i++) {
       const [tpr, fpr, all] = [one.validTpr[i], one.validFpr[i], flagged(i)];
-      if (choice.rule === "cost") take(i, this.cost(tpr, fpr, one.validMissed?.[i], pi, choice));
-      else if (choice.rule === "f-beta") take(i, -((1 + choice.beta ** 2) * pi * tpr) / (choice.beta ** 2 * pi + all) || 0);
+      if (choice.rule === "cost") values[i] = -this.cost(tpr, fpr, one.validMissed?.[i], pi, choice);
+      else if (choice.rule === "f-beta") values[i] = ((1 + choice.beta ** 2) * pi * tpr) / (choice.beta ** 2 * pi + all) || 0;
       else if (all > 0 && all < 1 - 1e-12) {
         const precision = (pi * tpr) / all;
-        if (choice.rule === "recall" && tpr >= choice.recall - 1e-12) take(i, -precision);
-        if (choice.rule === "precision" && precision >= choice.precision - 1e-12) take(i, -tpr);
+        if (choice.rule === "recall" && tpr >= choice.recall - 1e-12) values[i] = precision;
+        if (choice.rule === "precision" && precision >= choice.precision - 1e-12) values[i] = tpr;
       }
     }
-    return best;
+    const most = values.reduce((a, b) => Math.max(a, b), -Infinity);
+    const best = values.findIndex((value) => value >= most - 1e-12 * Math.max(1, Math.abs(most)));
+    return most === -Infinity ? null : best;
   }
 
   cost(tpr, fpr, missed, pi, choice) {
@@ -284,7 +286,7 @@ export class Table {
         k = 0;
         for (let i = 0; i <= width; i++) if (((share * tpr[i] + (1 - share) * fpr[i]) * one.number) / days <= choice.alerts * (1 + 1e-9)) k = i;
       }
-      out.place.push(-k);
+      out.place.push(k);
       out.tpr.push(tpr[k]);
       out.fpr.push(fpr[k]);
       out.missed.push(one.testMissed ? one.testMissed[0] - sums("day_cost")[k] / positive : NaN);
@@ -333,12 +335,12 @@ export class Table {
     return bounds ? { mean, low: Math.max(bounds[0], ends[0]), high: Math.min(bounds[1], ends[1]) } : { mean, low: ends[0], high: ends[1] };
   }
 
-  // Of one replicate: rates of each bootstrap draw at a place.
-  drawRates(unit, place) {
-    return this.keep(`draw|${unit}|${place}`, () => {
+  // Of one replicate: rates of each bootstrap draw at a place: knots that are flagged, or cases a day.
+  drawRates(unit, place, isDay) {
+    return this.keep(`draw|${unit}|${place}|${isDay}`, () => {
       const { arrays } = this;
-      const get = (name) => arrays[`${unit}/${name}`];
-      const [knot, block, draws] = [get("block_knot"), get("block"), get("draws")];
+      const get = (name) => arrays[`${unit}/${isDay ? name.replace("block", "dayblock") : name}`];
+      const [knot, block, draws] = [get("block_place"), get("block"), arrays[`${unit}/draws`]];
       const blocks = draws.length / this.head.draws;
       const names = ["block_tp", "block_fp", ...(get("block_cost") ? ["block_cost"] : [])];
       const sums = names.map(() => [new Float64Array(blocks), new Float64Array(blocks)]); // flagged, all
@@ -367,7 +369,7 @@ export class Table {
         });
       }
       return out;
-    });
+    }, this.drawn, 160);
   }
 
   hasDraws(unit) {
@@ -378,9 +380,9 @@ export class Table {
   readRates(cases, at, share, choice, unit, names, isSparse = false) {
     const each = cases.map((one, r) => this.derive(at.tpr[r], at.fpr[r], at.missed[r], one.testShare, Number.isFinite(at.cut[r]) ? at.cut[r] : 1, share, choice));
     let draws = null;
-    if (!isSparse && this.hasDraws(unit) && !at.isDay) {
+    if (!isSparse && this.hasDraws(unit)) {
       const cut = Number.isFinite(at.cut[0]) ? at.cut[0] : 1;
-      draws = this.drawRates(unit, at.place[0]).map((draw) => this.derive(draw.tpr, draw.fpr, draw.missed, draw.own, cut, share, choice));
+      draws = this.drawRates(unit, at.place[0], at.isDay).map((draw) => this.derive(draw.tpr, draw.fpr, draw.missed, draw.own, cut, share, choice));
     }
     const out = {};
     for (const name of names) out[name] = this.summarize(name, each.map((one) => one[name]), draws?.map((one) => one[name]));
@@ -453,10 +455,10 @@ export class Table {
     return this.keep(`bins|${unit}|${kind}|${share}|${most}`, () => {
       const cases = this.cases(unit);
       const { own } = this.probabilities(unit, kind, share);
-      const sums = Array.from({ length: BINS }, () => ({ p: 0, weight: 0, hits: 0, each: [] }));
+      const sums = Array.from({ length: BINS }, () => ({ p: 0, weight: 0, hits: 0, rows: 0, each: [] }));
       cases.forEach((one, r) => {
         const pi = share ?? one.testShare;
-        const local = sums.map(() => [0, 0, 0]);
+        const local = sums.map(() => [0, 0, 0, 0]);
         for (let i = 0; i < own[r].length; i++) {
           const [tp, fp] = [pi * (one.testTpr[i + 1] - one.testTpr[i]), (1 - pi) * (one.testFpr[i + 1] - one.testFpr[i])];
           if (!(tp + fp > 0)) continue;
@@ -464,17 +466,21 @@ export class Table {
           bin[0] += tp;
           bin[1] += tp + fp;
           bin[2] += (tp + fp) * own[r][i];
+          const rows = one.testShare * (one.testTpr[i + 1] - one.testTpr[i]) + (1 - one.testShare) * (one.testFpr[i + 1] - one.testFpr[i]);
+          bin[3] += one.number * rows;
         }
-        local.forEach(([hits, weight, p], k) => {
+        local.forEach(([hits, weight, p, rows], k) => {
           if (!weight) return;
+          sums[k].rows += rows;
           sums[k].hits += hits;
           sums[k].weight += weight;
           sums[k].p += p;
           sums[k].each.push(hits / weight);
         });
       });
-      return sums.filter(({ weight }) => weight > 0).map(({ p, weight, hits, each }) => {
+      return sums.filter(({ weight }) => weight > 0).map(({ p, weight, hits, rows, each }) => {
         const observed = hits / weight;
+        if (cases.length === 1) return { predicted: p / weight, observed, ...(share === null ? wilson(observed, rows) : { low: NaN, high: NaN }) };
         const { low, high, mean } = this.summarize("recall", each);
         return { predicted: p / weight, observed, low: Math.max(0, observed - (mean - low)), high: Math.min(1, observed + (high - mean)) };
       });
@@ -556,7 +562,7 @@ export class Table {
     const [low, high] = this.head.shares.map(Math.log10);
     const curve = new Curve(["precision"]);
     const xs = [];
-    const draws = this.hasDraws(unit) && !places.isDay ? this.drawRates(unit, places.place[0]) : null;
+    const draws = this.hasDraws(unit) ? this.drawRates(unit, places.place[0], places.isDay) : null;
     for (let k = 0; k < SHARES; k++) {
       const x = low + ((high - low) * k) / (SHARES - 1);
       const pi = 10 ** x;
