@@ -218,7 +218,7 @@ def test_from_the_cut_to_next_months_file(chromium, product, until, tmp_path):
     page.locator(".st-key-use-drop input[type=file]").set_input_files(april)
     until(lambda: "rows are flagged." in me.title() or me.there("use-failed"), LONG, "the scoring")
     assert "of 300 rows are flagged." in me.title(), page.locator("[data-testid=stMain]").inner_text()
-    assert page.locator(".st-key-use-found .drift .row").count() >= 3
+    until(lambda: page.locator(".st-key-use-found .drift .row").count() >= 3, 20, "the drift")
     with page.expect_download(timeout=30_000) as coming:
         page.locator(".st-key-use-head .take a").click()
     got = coming.value.path().read_text(encoding="utf-8-sig")
