@@ -14,8 +14,8 @@ from engine.commands.compare_options import add_questions, parse_questions
 from engine.commands.progress import ProgressLine, say
 from engine.commands.table_options import add_reading, parse_reading
 from engine.commands.taken_away import add_taken_away, check_taken_away, choose_row, write_taken_away
-from engine.errors import BadData
-from engine.events import Board, Event, Note, Phase, finish
+from engine.errors import BadData, BadInput
+from engine.events import Board, Event, Note, Phase, finish, unpack
 from engine.report import ReportRequest, page, write_report
 from engine.report.leaderboard import compare_to_plain, metric_interval, sort_rows
 from engine.report.why import summarise_why
@@ -63,15 +63,19 @@ def run(arguments: argparse.Namespace) -> int:
     data = read_bytes(file)
     progress = _Progress()
     try:
-        found, artifacts, profile = _compare(data, file.name, spec, began, progress)
+        found, artifacts, profile, dataset = _compare(data, file.name, spec, began, progress)
+        if any(file is not None for file in (arguments.model, arguments.onnx, arguments.code)):
+            found = {**found, "model_of": choose_row(found, of)}
+        if arguments.model is not None:
+            found, artifacts = _train_on_all(dataset, found, artifacts, progress)
     finally:
         progress.clear()
-    if any(file is not None for file in (arguments.model, arguments.onnx, arguments.code)):
-        found = {**found, "model_of": choose_row(found, of)}
     print(json.dumps(found, allow_nan=False) if arguments.json else summarise_comparison(found))
     if "model_of" in found:
         for path in write_taken_away(arguments, found, artifacts, found["model_of"]):
             say(f"{one_line(found['model_of'], 80)}: {one_line(path, 200)}")
+        if "refit_all" in found:
+            say(one_line(found["refit_all"]["text"], 400))
     if arguments.report is not None:  # last: where it cannot be written, the answer is there all the same
         given = {"comparison": found, "artifacts": artifacts, "profile": profile, "file": file.name}
         page.write_file(arguments.report, write_report("compare", ReportRequest(given=given)))
@@ -81,8 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _compare(
     data: bytes, name: str, spec: CompareSpec, began: float, progress: _Progress
-) -> tuple[dict[str, Any], dict[str, bytes], dict[str, Any]]:
-    """(the comparison, its artifacts, the table's profile)."""
+) -> tuple[dict[str, Any], dict[str, bytes], dict[str, Any], Any]:
+    """(the comparison, its artifacts, the table's profile, its dataset)."""
     progress(Phase("reading", "Reading the table"))
     from engine.data.tables.profile import list_notes, profile_table, to_dataset
     from engine.data.tables.reading import read_sheet
@@ -106,7 +110,27 @@ def _compare(
     found, artifacts = finish(
         compare(dataset, spec, began=began, **describe_sheet(sheet, spec.target, spec.positive, **spec.columns)), progress
     )
-    return found, artifacts, about
+    return found, artifacts, about, dataset
+
+
+def _train_on_all(
+    dataset: Any, found: dict[str, Any], artifacts: dict[str, bytes], progress: _Progress
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The comparison with `refit_all`, the facts of the model of the row `model_of` trained on all rows, and with that model among the
+    artifacts. A row that cannot be trained again keeps the model of a replicate, and `refit_all` says why.
+    """
+    from engine.compare.all_rows import train_row
+    from engine.spec.refit import RefitSpec
+
+    name = found["model_of"]
+    cuts = artifacts.get(f"decide/{name}")
+    try:
+        facts, model = finish(
+            train_row(dataset, found, RefitSpec("here", name), None if cuts is None else unpack(cuts)), progress
+        )
+    except BadInput as error:
+        return {**found, "refit_all": {"text": f"The model is one replicate's, not trained on all rows: {error}"}}, artifacts
+    return {**found, "refit_all": facts}, {**artifacts, f"model/{name}": model}
 
 
 def read_bytes(file: Path) -> bytes:
