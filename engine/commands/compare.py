@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +64,12 @@ def run(arguments: argparse.Namespace) -> int:
     data = read_bytes(file)
     progress = _Progress()
     try:
-        found, artifacts, profile, dataset = _compare(data, file.name, spec, began, progress)
-        if any(file is not None for file in (arguments.model, arguments.onnx, arguments.code)):
-            found = {**found, "model_of": choose_row(found, of)}
-        if arguments.model is not None:
-            found, artifacts = _train_on_all(dataset, found, artifacts, progress)
+        train = None if arguments.model is None else lambda found: choose_row(found, of)
+        found, artifacts, profile = _compare(data, file.name, spec, began, progress, train)
     finally:
         progress.clear()
+    if any(file is not None for file in (arguments.model, arguments.onnx, arguments.code)):
+        found = {**found, "model_of": choose_row(found, of)}
     print(json.dumps(found, allow_nan=False) if arguments.json else summarise_comparison(found))
     if "model_of" in found:
         for path in write_taken_away(arguments, found, artifacts, found["model_of"]):
@@ -85,9 +84,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _compare(
-    data: bytes, name: str, spec: CompareSpec, began: float, progress: _Progress
-) -> tuple[dict[str, Any], dict[str, bytes], dict[str, Any], Any]:
-    """(the comparison, its artifacts, the table's profile, its dataset)."""
+    data: bytes,
+    name: str,
+    spec: CompareSpec,
+    began: float,
+    progress: _Progress,
+    train: Callable[[Mapping[str, Any]], str] | None = None,
+) -> tuple[dict[str, Any], dict[str, bytes], dict[str, Any]]:
+    """(the comparison, its artifacts, the table's profile). train: the comparison -> its row that is trained on all rows; None: none is."""
     progress(Phase("reading", "Reading the table"))
     from engine.data.tables.profile import list_notes, profile_table, to_dataset
     from engine.data.tables.reading import read_sheet
@@ -111,19 +115,20 @@ def _compare(
     found, artifacts = finish(
         compare(dataset, spec, began=began, **describe_sheet(sheet, spec.target, spec.positive, **spec.columns)), progress
     )
-    return found, artifacts, about, dataset
+    if train is not None:
+        found, artifacts = _train_on_all(dataset, found, artifacts, train(found), progress)
+    return found, artifacts, about
 
 
 def _train_on_all(
-    dataset: Any, found: dict[str, Any], artifacts: dict[str, bytes], progress: _Progress
+    dataset: Any, found: dict[str, Any], artifacts: dict[str, bytes], name: str, progress: _Progress
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """The comparison with `refit_all`, the facts of the model of the row `model_of` trained on all rows, and with that model among the
+    """The comparison with `refit_all`, the facts of the model of the row `name` trained on all rows, and with that model among the
     artifacts. A row that cannot be trained again keeps the model of a replicate, and `refit_all` says why.
     """
     from engine.compare.all_rows import train_row
     from engine.spec.refit import RefitSpec
 
-    name = found["model_of"]
     cuts = artifacts.get(f"decide/{name}")
     try:
         facts, model = finish(
