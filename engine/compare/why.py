@@ -24,6 +24,7 @@ from engine.plain import to_plain
 from engine.seeds import numpy_stream
 from engine.stats.intervals import Interval, corrected_t
 from engine.training.fitted import Fitted
+from engine.training.refit import join_rows
 from engine.why.columns import Column, group_columns, list_columns
 from engine.why.dependence import choose_values, measure_dependence
 from engine.why.fits import Fits
@@ -108,35 +109,59 @@ def explain(
     about: dict[str, Any] = {"row": row, "replicates": 0, "test_rows": 0, "columns": 0, "repeats": 0}
     out["why"] = about | {"of": len(data.numeric_names) + len(data.categorical_names)}
     out["unsafe"] = {}
-    tasks: dict[Resource, Task] = {}
+    tasks = _Tasks(bench)
     if clock.left > 0:
-        for name, (level, fit) in fitted.items():
-            if fit.embedded is None and fit.synthetic is None:
+        for name, fit in fitted.items():
+            if fit.fitted.embedded is None and fit.fitted.synthetic is None:
                 continue
-            if level not in tasks:
-                tasks = {level: bench.prepare(level, (0,))}
-            found = measure_unsafe(tasks[level], fit)
+            found = measure_unsafe(tasks.read(fit), fit.fitted)
             if found is not None and found.looked.any():
                 out["unsafe"][name] = _describe_unsafe(found, share)
             yield from clock.tick()
             if clock.left <= 0:
                 break
     if row is not None and clock.left > 0:
-        level, fit = fitted[row]
-        task = tasks.get(level) or bench.prepare(level, (0,))
-        yield from _ask(task, fit, bench, metric, share, clock, out)
+        yield from _ask(tasks.read(fitted[row]), fitted[row].fitted, bench, metric, share, clock, out)
     plain: dict[str, Any] = to_plain(out)
     return plain
 
 
-def _list_fitted(halving: SuccessiveHalving, bench: Evaluator) -> dict[str, tuple[Resource, Fitted]]:
-    """name -> (level, fit of the first seed) of the rows that have one."""
+@dataclass(frozen=True)
+class _Fit:
+    """The first seed's fit that test rows were scored with. hold: how it was trained again (`join_rows`); None: it was not."""
+
+    level: Resource
+    fitted: Fitted
+    hold: bool | None
+
+
+@dataclass
+class _Tasks:
+    """The tasks of fits, the last one kept."""
+
+    bench: Evaluator
+    key: tuple[Resource, bool | None] | None = None
+    task: Task | None = None
+
+    def read(self, fit: _Fit) -> Task:
+        """The task that a fit was trained on."""
+        key = (fit.level, fit.hold)
+        if self.task is None or self.key != key:
+            task = self.bench.prepare(fit.level, (0,))
+            self.key, self.task = key, task if fit.hold is None else join_rows(self.bench.dataset, task, hold=fit.hold)
+        return self.task
+
+
+def _list_fitted(halving: SuccessiveHalving, bench: Evaluator) -> dict[str, _Fit]:
+    """name -> fit of the rows that have one."""
     out = {}
     for name in halving.names:
         level = halving.level_of(name)
-        fit = bench.kept.get((name, level), (None,))[0]
-        if isinstance(fit, Fitted):
-            out[name] = (level, fit)
+        fit, again = bench.kept.get((name, level), (None,))[0], bench.refitted.get((name, level))
+        if again is not None:
+            out[name] = _Fit(level, again.fitted, len(again.rows) > len(again.train))
+        elif isinstance(fit, Fitted):
+            out[name] = _Fit(level, fit, None)
     return out
 
 

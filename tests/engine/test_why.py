@@ -15,6 +15,7 @@ from sklearn.metrics import average_precision_score
 
 from engine.analysis import metrics
 from engine.analysis.unsafe import find_unsafe
+from engine.compare import why as reasons
 from engine.compare.comparison import CompareSpec, compare
 from engine.data.dataset import Dataset, Rows, Task
 from engine.data.prepare import encode
@@ -363,7 +364,19 @@ def compared() -> tuple[Dataset, dict[str, Any]]:
     data = data.rows(twice)
     data.y[-1] = 1 - data.y[-1]  # a row with another answer
     spec = CompareSpec({"upload": "x"}, target="t", budget=5.0, methods=("ce", "smote"))
-    return data, finish(compare(data, spec, clock=time.process_time))[0]
+    told: list[np.ndarray] = []
+    score = reasons.score_fits
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reasons, "score_fits", lambda *given: told.append(score(*given)) or told[-1])  # type: ignore[func-returns-value]
+        found = finish(compare(data, spec, clock=time.process_time))[0]
+    return data, found | {"told": told[0][:, 0].tolist()}
+
+
+def test_what_is_explained_is_what_was_measured(compared):
+    _, found = compared
+    row = next(row for row in found["methods"] if row["name"] == found["why"]["row"])
+    values = dict(zip(row["numbers"], row["metrics"]["average_precision"]["values"], strict=True))
+    assert found["told"] == pytest.approx([values[n] for n in range(len(found["told"]))], abs=1e-9)
 
 
 def test_a_comparison_says_why(compared):
