@@ -19,9 +19,10 @@ from engine.compare.halving import Resource, SuccessiveHalving
 from engine.data.dataset import Dataset, Task
 from engine.data.tables.suspects import count_duplicates
 from engine.decide.build import rank_within
-from engine.events import Event, Phase, Progress
+from engine.events import Event, Phase, Progress, unpack
 from engine.plain import to_plain
 from engine.seeds import numpy_stream
+from engine.stats.decide import calibrate, read_about
 from engine.stats.intervals import Interval, corrected_t
 from engine.training.fitted import Fitted
 from engine.training.refit import join_rows
@@ -81,9 +82,9 @@ class _Clock:
 
 
 def explain(
-    halving: SuccessiveHalving, bench: Evaluator, result: Mapping[str, Any], metric: str
+    halving: SuccessiveHalving, bench: Evaluator, result: Mapping[str, Any], metric: str, artifacts: Mapping[str, bytes]
 ) -> Generator[Event, None, dict[str, Any]]:
-    """The result's keys on reasons, JSON-plain. Intervals are over replicates, corrected t.
+    """The result's keys on reasons, JSON-plain. artifacts: `decide/<name>` of the rows. Intervals are over replicates, corrected t.
 
     why {row, replicates, test_rows (of a replicate), columns (measured), of (columns in all), repeats}: what the rest is about; row is
     None where no row has a fit. importance [{columns, mean, low, high}]: fall of the deciding metric on test rows, the largest first.
@@ -105,7 +106,7 @@ def explain(
     tested = _read_tested(bench, outcomes, row, result.get("decide") or {})
     out["groups"] = build_group_table(list_groups(data), tested, lambda values: corrected_t(values[:, 0], share))
     yield from clock.tick()
-    out |= _describe_suspects(bench, outcomes)
+    out |= _describe_suspects(bench, outcomes, artifacts.get(f"decide/{row}"))
     about: dict[str, Any] = {"row": row, "replicates": 0, "test_rows": 0, "columns": 0, "repeats": 0}
     out["why"] = about | {"of": len(data.numeric_names) + len(data.categorical_names)}
     out["unsafe"] = {}
@@ -195,20 +196,23 @@ def _read_tested(bench: Evaluator, outcomes: list[ReplicateScore], row: str | No
     return out
 
 
-def _describe_suspects(bench: Evaluator, outcomes: list[ReplicateScore]) -> dict[str, Any]:
-    """The result's keys on suspects. Scores are calibrated on validation rows (two classes), else corrected for the classes' shares."""
+def _describe_suspects(bench: Evaluator, outcomes: list[ReplicateScore], decide: bytes | None) -> dict[str, Any]:
+    """The result's keys on suspects. decide: the artifact of the row. With two classes scores are calibrated as it chose on validation
+    rows, else corrected for the classes' shares.
+    """
     data, classes = bench.dataset, bench.dataset.classes
-    parts = []
-    for o in outcomes:
-        if len(classes) == 2:
-            own = np.asarray(o.scores["isotonic"], float)
-            p = bound_shares(np.stack([1 - own, own], 1), len(o.valid_y))
-        else:
-            p = bound_shares(threshold_tables.correct_prior(o.test_p, o.given, o.natural), len(o.valid_y))
-        parts.append((o.test_rows, p))
+    parts, trained = [], []
+    arrays = unpack(decide) if decide is not None and len(classes) == 2 else None
+    for r, o in enumerate(outcomes):
+        p = threshold_tables.correct_prior(o.test_p, o.given, o.natural)
+        if arrays is not None:
+            own = calibrate(arrays, read_about(arrays)["calibration"], r, np.asarray(o.test_p[:, 1], np.float64))
+            p = np.stack([1 - own, own], 1)
+        parts.append((o.test_rows, bound_shares(p, len(o.valid_y))))
+        trained.append((o.test_rows, np.asarray(o.test_p, np.float64)))
     number = np.arange(len(data.y)) if data.number is None else data.number
     rows, p = pool_scores(parts, len(data.y), len(classes))
-    found = find_suspects(rows, p, data.y[rows])
+    found = find_suspects(rows, p, data.y[rows], pool_scores(trained, len(data.y), len(classes))[1])
     return {
         "suspects": [
             {"row": int(number[r]) + 1, "label": classes[c], "p": float(v)}
