@@ -54,7 +54,7 @@ def test_what_time_and_group_imply():
         ({"per": "day"}, "needs a time"), ({"per": "week"}, "1000 or day"), ({"alerts": 0}, "alerts"), ({"alerts": 1001}, "at most"),
         ({"alerts": True}, "alerts"), ({"models": ["oak"]}, "models: 'oak'"), ({"ensembles": ["all"]}, "ensembles"),
         ({"remedies": "smote"}, "list"), ({"keep": None}, "list"), ({"tune": 1}, "tune"),
-    ({"refit": 1}, "refit"), ({"time": 3}, "time must be text"),
+        ({"refit": 1}, "refit"), ({"time": 3}, "time must be text"),
     ],
     ids=str,
 )  # fmt: skip
