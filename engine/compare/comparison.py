@@ -142,7 +142,7 @@ def compare(
         result = make_result(halving, bench, spec, table, shortened, [*sentences, *notes])
         decided, cuts = decide(halving, bench, spec, result)
         result, artifacts = result | decided, artifacts | cuts
-        result |= yield from explain(halving, bench, result, spec.metric)
+        result |= yield from explain(halving, bench, result, spec.metric, artifacts)
         return result | {
             "reading": None if reading is None else reading.to_json(),
             "seconds": clock() - began,
@@ -189,6 +189,11 @@ def _is_wanted(model: str, level: Resource) -> bool:
 
 def _cut_look(bench: Evaluator, look: Resource) -> Resource:
     return replace(look, rows=min(bench.train_rows, look.rows or 0))
+
+
+def rebuild_evaluator(dataset: Dataset, spec: CompareSpec, positive: str | None) -> Evaluator:
+    """The evaluator of a comparison that was made, on the same rows. positive: the class looked for, None where none was named."""
+    return _make_evaluator(dataset, spec, time.monotonic, positive)[0]
 
 
 def _make_evaluator(

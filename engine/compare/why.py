@@ -14,23 +14,25 @@ import numpy as np
 
 from engine.analysis import metrics, threshold_tables
 from engine.compare.bench import Evaluator, ReplicateScore
+from engine.compare.decide import number_days
 from engine.compare.halving import Resource, SuccessiveHalving
-from engine.compare.leaderboard import count_folds
 from engine.data.dataset import Dataset, Task
 from engine.data.tables.suspects import count_duplicates
-from engine.events import Event, Phase, Progress
+from engine.decide.build import rank_within
+from engine.events import Event, Phase, Progress, unpack
 from engine.plain import to_plain
 from engine.seeds import numpy_stream
+from engine.stats.decide import calibrate, read_about
 from engine.stats.intervals import Interval, corrected_t
-from engine.stats.significance import find_test_share
 from engine.training.fitted import Fitted
+from engine.training.refit import join_rows
 from engine.why.columns import Column, group_columns, list_columns
 from engine.why.dependence import choose_values, measure_dependence
 from engine.why.fits import Fits
 from engine.why.groups import Tested, build_group_table, describe_interval, list_groups
 from engine.why.importance import draw_orders, measure_shuffled, score_fits
 from engine.why.suspects import bound_shares, find_suspects, pool_scores
-from engine.why.unsafe import measure_unsafe
+from engine.why.unsafe import Unsafe, measure_unsafe
 
 SHARE, MOST_SECONDS = 0.05, 5.0
 """Share of the budget that is kept for these questions, and the most seconds that are kept."""
@@ -80,9 +82,9 @@ class _Clock:
 
 
 def explain(
-    halving: SuccessiveHalving, bench: Evaluator, result: Mapping[str, Any], metric: str
+    halving: SuccessiveHalving, bench: Evaluator, result: Mapping[str, Any], metric: str, artifacts: Mapping[str, bytes]
 ) -> Generator[Event, None, dict[str, Any]]:
-    """The result's keys on reasons, JSON-plain. Intervals are over replicates, corrected t.
+    """The result's keys on reasons, JSON-plain. artifacts: `decide/<name>` of the rows. Intervals are over replicates, corrected t.
 
     why {row, replicates, test_rows (of a replicate), columns (measured), of (columns in all), repeats}: what the rest is about; row is
     None where no row has a fit. importance [{columns, mean, low, high}]: fall of the deciding metric on test rows, the largest first.
@@ -93,51 +95,74 @@ def explain(
     """
     clock = _Clock(halving.clock, halving.began, halving.deadline)
     yield Phase("explaining", "Asking why and for whom")
-    share = find_test_share(count_folds(halving))
+    share = float(result["protocol"]["test_share"])
     data, out = bench.dataset, dict[str, Any](importance=[], dependence=[])
     same, mixed = count_duplicates([*data.numeric.T, *data.categorical.T], data.y)
     out |= {"duplicates": same, "conflicts": mixed}
     yield from clock.tick()
     fitted = _list_fitted(halving, bench)
     row = _choose_row(result, fitted, metric)
-    outcomes = [o for o in halving.outcomes(row).values() if len(o.test_rows)] if row else []
-    out["groups"] = build_group_table(
-        list_groups(data), [_read_tested(o, bench.positive) for o in outcomes], lambda values: corrected_t(values, share)
-    )
+    outcomes = [o for o in halving.outcomes(row).values() if len(o.test_rows) and len(o.valid_rows)] if row else []
+    tested = _read_tested(bench, outcomes, row, result.get("decide") or {})
+    out["groups"] = build_group_table(list_groups(data), tested, lambda values: corrected_t(values[:, 0], share))
     yield from clock.tick()
-    out |= _describe_suspects(bench, outcomes)
+    out |= _describe_suspects(bench, outcomes, artifacts.get(f"decide/{row}"))
     about: dict[str, Any] = {"row": row, "replicates": 0, "test_rows": 0, "columns": 0, "repeats": 0}
     out["why"] = about | {"of": len(data.numeric_names) + len(data.categorical_names)}
     out["unsafe"] = {}
-    tasks: dict[Resource, Task] = {}
+    tasks = _Tasks(bench)
     if clock.left > 0:
-        for name, (level, fit) in fitted.items():
-            if fit.embedded is None and fit.synthetic is None:
+        for name, fit in fitted.items():
+            if fit.fitted.embedded is None and fit.fitted.synthetic is None:
                 continue
-            if level not in tasks:
-                tasks = {level: bench.prepare(level, (0,))}
-            found = measure_unsafe(tasks[level], fit)
-            if found is not None and found[1].all():
-                out["unsafe"][name] = _describe_unsafe(*found, share)
+            found = measure_unsafe(tasks.read(fit), fit.fitted)
+            if found is not None and found.looked.any():
+                out["unsafe"][name] = _describe_unsafe(found, share)
             yield from clock.tick()
             if clock.left <= 0:
                 break
     if row is not None and clock.left > 0:
-        level, fit = fitted[row]
-        task = tasks.get(level) or bench.prepare(level, (0,))
-        yield from _ask(task, fit, bench, metric, share, clock, out)
+        yield from _ask(tasks.read(fitted[row]), fitted[row].fitted, bench, metric, share, clock, out)
     plain: dict[str, Any] = to_plain(out)
     return plain
 
 
-def _list_fitted(halving: SuccessiveHalving, bench: Evaluator) -> dict[str, tuple[Resource, Fitted]]:
-    """name -> (level, fit of the first seed) of the rows that have one."""
+@dataclass(frozen=True)
+class _Fit:
+    """The first seed's fit that test rows were scored with. hold: how it was trained again (`join_rows`); None: it was not."""
+
+    level: Resource
+    fitted: Fitted
+    hold: bool | None
+
+
+@dataclass
+class _Tasks:
+    """The tasks of fits, the last one kept."""
+
+    bench: Evaluator
+    key: tuple[Resource, bool | None] | None = None
+    task: Task | None = None
+
+    def read(self, fit: _Fit) -> Task:
+        """The task that a fit was trained on."""
+        key = (fit.level, fit.hold)
+        if self.task is None or self.key != key:
+            task = self.bench.prepare(fit.level, (0,))
+            self.key, self.task = key, task if fit.hold is None else join_rows(self.bench.dataset, task, hold=fit.hold)
+        return self.task
+
+
+def _list_fitted(halving: SuccessiveHalving, bench: Evaluator) -> dict[str, _Fit]:
+    """name -> fit of the rows that have one."""
     out = {}
     for name in halving.names:
         level = halving.level_of(name)
-        fit = bench.kept.get((name, level), (None,))[0]
-        if isinstance(fit, Fitted):
-            out[name] = (level, fit)
+        fit, again = bench.kept.get((name, level), (None,))[0], bench.refitted.get((name, level))
+        if again is not None:
+            out[name] = _Fit(level, again.fitted, len(again.rows) > len(again.train))
+        elif isinstance(fit, Fitted):
+            out[name] = _Fit(level, fit, None)
     return out
 
 
@@ -150,29 +175,47 @@ def _choose_row(result: Mapping[str, Any], fitted: Mapping[str, Any], metric: st
     return next((name for name in names if name in fitted), None)
 
 
-def _read_tested(outcome: ReplicateScore, positive: int) -> Tested:
-    """A replicate's test rows, flagged where the class looked for is the most probable one."""
-    p = outcome.test_p
-    flagged = p.argmax(1) == positive
-    return Tested(outcome.replicate.seed, outcome.test_rows, outcome.test_y == positive, p[:, positive], flagged)
+def _read_tested(bench: Evaluator, outcomes: list[ReplicateScore], row: str | None, decide: Mapping[str, Any]) -> list[Tested]:
+    """The replicates' test rows, flagged at the cut that `decide` chose on validation rows.
 
-
-def _describe_suspects(bench: Evaluator, outcomes: list[ReplicateScore]) -> dict[str, Any]:
-    """The result's keys on suspects. Scores are calibrated on validation rows (two classes), else corrected for the classes' shares."""
-    data, classes = bench.dataset, bench.dataset.classes
-    parts = []
-    for o in outcomes:
-        if len(classes) == 2:
-            own = np.asarray(o.scores["isotonic"], float)
-            p = bound_shares(np.stack([1 - own, own], 1), len(o.valid_y))
+    With a budget a day: the highest rows of each day. Where another row was decided with: where the class looked for is the most
+    probable one.
+    """
+    positive, rule, cuts, out = bench.positive, decide.get("rule") or {}, decide.get("cuts") or (), []
+    is_own = decide.get("row") == row and len(cuts) == len(outcomes)
+    days = number_days(bench.dataset) if rule.get("per") == "day" and rule.get("kind") == "alerts" else None
+    for r, outcome in enumerate(outcomes):
+        score = np.asarray(outcome.test_p[:, positive], np.float64)
+        if not is_own:
+            flagged = outcome.test_p.argmax(1) == positive
+        elif days is not None:
+            flagged = rank_within(score, days[outcome.test_rows]) <= int(rule["value"] + 1e-9)
         else:
-            p = bound_shares(threshold_tables.correct_prior(o.test_p, o.given, o.natural), len(o.valid_y))
-        parts.append((o.test_rows, p))
+            flagged = np.zeros(len(score), bool) if cuts[r] is None else score >= cuts[r]
+        out.append(Tested(outcome.replicate.seed, outcome.test_rows, outcome.test_y == positive, score, flagged))
+    return out
+
+
+def _describe_suspects(bench: Evaluator, outcomes: list[ReplicateScore], decide: bytes | None) -> dict[str, Any]:
+    """The result's keys on suspects. decide: the artifact of the row. With two classes scores are calibrated as it chose on validation
+    rows, else corrected for the classes' shares.
+    """
+    data, classes = bench.dataset, bench.dataset.classes
+    parts, trained = [], []
+    arrays = unpack(decide) if decide is not None and len(classes) == 2 else None
+    for r, o in enumerate(outcomes):
+        p = threshold_tables.correct_prior(o.test_p, o.given, o.natural)
+        if arrays is not None:
+            own = calibrate(arrays, read_about(arrays)["calibration"], r, np.asarray(o.test_p[:, 1], np.float64))
+            p = np.stack([1 - own, own], 1)
+        parts.append((o.test_rows, bound_shares(p, len(o.valid_y))))
+        trained.append((o.test_rows, np.asarray(o.test_p, np.float64)))
+    number = np.arange(len(data.y)) if data.number is None else data.number
     rows, p = pool_scores(parts, len(data.y), len(classes))
-    found = find_suspects(rows, p, data.y[rows])
+    found = find_suspects(rows, p, data.y[rows], pool_scores(trained, len(data.y), len(classes))[1])
     return {
         "suspects": [
-            {"row": int(r) + 1, "label": classes[c], "p": float(v)}
+            {"row": int(number[r]) + 1, "label": classes[c], "p": float(v)}
             for r, c, v in zip(found.rows, found.label, found.p, strict=True)
         ],
         "suspects_found": found.found,
@@ -181,9 +224,9 @@ def _describe_suspects(bench: Evaluator, outcomes: list[ReplicateScore]) -> dict
     }
 
 
-def _describe_unsafe(unsafe: np.ndarray, made: np.ndarray, share: float) -> dict[str, Any]:
-    one = corrected_t(unsafe / made, share)
-    return {"share": one.mean, "low": one.low, "high": one.high, "n": int(round(made.mean())), "replicates": one.n}
+def _describe_unsafe(found: Unsafe, share: float) -> dict[str, Any]:
+    one = corrected_t(found.share, share)
+    return {"share": one.mean, "low": one.low, "high": one.high, "n": int(round(found.made.mean())), "replicates": one.n}
 
 
 def _ask(
@@ -198,8 +241,8 @@ def _ask(
     def stream(kind: str, *numbers: int) -> Callable[[int], np.random.Generator]:
         return lambda r: numpy_stream(seed, kind, task.replicates[r].seed, task.replicates[r].fold, *numbers)
 
-    def score(p: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
-        return float(metrics.scores(p, y, weights=weight[None])[metric][0])
+    def score(p: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        return metrics.scores(p, y, weights=weight)[metric]
 
     deadline = clock.now() + IMPORTANCE_SHARE * clock.left
     for most in TEST_ROWS:
@@ -226,7 +269,7 @@ def _ask(
     measured = [(g, one) for g, one in enumerate(falls) if one]
     ranked = []
     for g, one in measured:
-        found = corrected_t(np.mean(one, 0), share, None)
+        found = corrected_t(np.mean(one, 0)[:, 0], share, None)
         ranked.append((groups[g], found))
     ranked.sort(key=lambda pair: -pair[1].mean)
     out["importance"] = [{"columns": [columns[i].name for i in group], **describe_interval(one)} for group, one in ranked]
@@ -243,7 +286,9 @@ def _ask(
             return
         if len(values) > 1:
             own = measure_dependence(fits, column, values, bench.positive)
-            out["dependence"].append(_describe_dependence(column, values, [corrected_t(v, share) for v in own.T]))
+            out["dependence"].append(
+                _describe_dependence(column, values, [corrected_t(own[:, v, 0], share) for v in range(len(values))])
+            )
         yield from clock.tick()
 
 

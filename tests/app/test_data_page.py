@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import re
 import subprocess
 import sys
 import time
@@ -15,16 +14,15 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from app.session import uploads, visitor
-from app.views.data import board, columns, compare, sample, takeaway
+from app.views.data import board, board_table, cards, columns, sample
 from app.words import naming
 from engine.data.tables.profile import profile_table
 from engine.data.tables.reading import read_sheet
-from engine.stats import thresholds
 from engine.store import Store
 from engine.store.forgetting import Forgotten
-from tests.app import fabricate, tables
+from tests.app import boards, fabricate, tables
 from tests.app.conftest import MAIN
-from tests.app.test_lab import button, charts, keys
+from tests.app.test_lab import button, keys
 from tests.engine import comparisons
 from tests.engine.hostile import Page
 
@@ -74,7 +72,7 @@ def htmls(page: AppTest) -> list[str]:
 
 
 def the_board(page: AppTest) -> str:
-    return next(body for body in htmls(page) if 'class="board"' in body)
+    return next(body for body in htmls(page) if 'class="board' in body)
 
 
 def choice(page: AppTest, what: str) -> Any:
@@ -83,10 +81,8 @@ def choice(page: AppTest, what: str) -> Any:
 
 
 def order(page: AppTest) -> list[str]:
-    """Methods on the board, from the top."""
-    found = Page(the_board(page))
-    titles = {title for _, title, _, _ in comparisons.METHODS} | {"CE", "SMOTE", "TREES"}
-    return [text for text in found.texts if text in titles]
+    """Rows of the board, from the top: 'Network none', 'Network SMOTE'."""
+    return [f"{model} {remedy}" for model, remedy in boards.read_rows(the_board(page))]
 
 
 # ---- empty, taken, forgotten, nobody's
@@ -98,7 +94,7 @@ def test_nothing_here_yet_is_a_place_to_drop_a_table_with_what_becomes_of_it(loo
     assert title(page) == "Table" and "Only this browser sees it. Forget deletes it." in said
     assert "30 minutes after the last sign of your browser" in said and "No engine is alive" in said
     (zone,) = [c for c in page.get("bidi_component") if "drop" in c.proto.component_name]
-    assert "64 MiB" in zone.proto.json and "/api/uploads" in zone.proto.json and ".parquet" in zone.proto.json
+    assert "512 MiB" in zone.proto.json and "/api/uploads" in zone.proto.json and ".parquet" in zone.proto.json
 
 
 def test_a_press_tries_a_sample_table(store: Store, look: Look) -> None:
@@ -114,8 +110,8 @@ def test_a_press_tries_a_sample_table(store: Store, look: Look) -> None:
     sheet = read_sheet(sample.write_sample(), sample.NAME)
     found = profile_table(sheet)
     assert (
-        found["target"]["name"] == "left"
-        and 10 < found["ratio"] < 20
+        found["target"]["name"] == "fraud"
+        and 20 < found["ratio"] < 40
         and not [w for w in found["warnings"] if w["level"] == "refuse"]
     )
 
@@ -255,9 +251,10 @@ def test_target_and_class_are_guessed_first_and_chosen_by_the_person(store: Stor
     tables.profiled(store, table)
     page = look(data=table)
     target, positive = choice(page, "target"), choice(page, "positive")
-    assert target.value == "left" and positive.value == "yes" and "Guessed" in words(page)
-    cards = "".join(Page(body).text for body in htmls(page))
-    assert "The ratio is 5:1." in cards and "240 rows with an answer, 3 features." in cards and "5 folds." in cards
+    assert target.value == "left" and positive.value == "yes" and "Guessed" in target.help
+    assert positive.options == ["no · 200 rows, 83%", "yes · 40 rows, 17%"]
+    beside = "".join(Page(body).text for body in htmls(page))
+    assert "3 features stay." in beside and "5 folds." in beside and "Split: random" in beside
     assert title(page) == "Questions" and "Compare for 1 min" in [b.label for b in page.button]
     settled(positive.select("no").run())
     asked = [j.spec for j in store.jobs(owner=tables.OWNER, kinds=("profile",))]
@@ -310,16 +307,16 @@ def test_a_comparison_that_runs_shows_its_board_whose_rows_keep_their_places(sto
     table = tables.upload(store)
     job = tables.running(store, table, rows=tables.live_rows())
     page = look(compare=job.id)
-    assert order(page) == ["CE", "SMOTE", "TREES"]
+    assert order(page) == ["Network none", "Network SMOTE", "Gradient boosting none"]
     text = Page(the_board(page)).text
-    assert ".520" in text and "[" not in text and "quick look" in text and "plain" in text and "not ranked" not in text
+    assert ".520" in text and "[" not in text and "quick look" in text and "not ranked" not in text
     said = " ".join(Page(the_board(page)).values)
     assert ".520, 95% interval from .470 to .570, 5 replicates" in said and "p = 0.060 after Holm." in said
     assert "Difference: +.110, 97.5% interval" in said and "Only the quick look so far" in words(page)
     assert title(page) == "Methods are compared."
     assert "left" in page.get("progress")[-1].proto.text
     settled(button(page, "data.sort").click().run())
-    assert order(page) == ["CE", "TREES", "SMOTE"]  # plain training stays on top
+    assert order(page) == ["Gradient boosting none", "Network none", "Network SMOTE"]  # a plain row is the first of its model
     settled(button(page, "data.cancel").click().run())
     assert store.cancel_requested("engine-1") == [job.id]
 
@@ -343,7 +340,7 @@ def test_only_rows_with_the_same_replicates_are_ranked_by_the_number_they_show()
 def test_the_next_rows_time_follows_from_those_that_are_done() -> None:
     rows = board.rows_of_event(tables.live_rows({"ce": 0.4, "smote": float("nan"), "trees": float("nan")}))
     assert board.estimate_next(rows, 4.0) == {"smote": 8.0, "trees": 12.0}
-    assert "next at 8.0 s" in Page(board.write_board(rows, "average_precision", spent=4.0)).text
+    assert "next at 8.0 s" in Page(board_table.write_board(rows, "average_precision", spent=4.0)).text
 
 
 def test_without_an_engine_the_comparison_says_that_it_waits(store: Store, look: Look) -> None:
@@ -377,8 +374,9 @@ def test_a_finished_comparison_has_a_verdict_a_board_and_a_leading_row(store: St
     job = tables.compared(store, table)
     page = look(compare=job.id)
     assert title(page) == "Gradient-boosted trees beats plain training."
-    assert order(page)[:3] == ["Plain training", "Gradient-boosted trees", "Explicit gradient"]
+    assert order(page)[:4] == ["Gradient boosting none", "Network none", "Network explicit gradient", "Network SMOTE"]
     text = Page(the_board(page)).text
+    assert "Difference to plain" in text and "same model" not in text  # stored before rows had models
     assert "not ranked: fewer replicates" in text and text.index("not ranked") < text.index("DOS") and "[" not in text
     card = next(Page(body).text for body in htmls(page) if "Training rows" in body and "class='card facts'" in body)
     assert "768 of 768" in card and "Ahead of Explicit gradient" in card and "not shown" in card
@@ -392,35 +390,14 @@ def test_a_finished_comparison_has_a_verdict_a_board_and_a_leading_row(store: St
 def test_the_leading_row_is_ahead_only_by_its_own_interval() -> None:
     found, _ = comparisons.comparison()
     rows = board.rank_rows(board.rows_of_result(found))
-    shown = compare.say_ahead(found, rows[0], rows[1])
+    shown = cards.say_ahead(found, rows[0], rows[1])
     one = board.hold_pair(found, rows[0].name, rows[1].name)
     assert one is not None and not one.above_zero and shown == "not shown"
     leader, other = (next(m for m in found["methods"] if m["name"] == row.name) for row in rows[:2])
     leader["metrics"]["average_precision"]["values"] = [v + 0.03 for v in other["metrics"]["average_precision"]["values"]]
-    assert compare.say_ahead(found, rows[0], rows[1]) == "yes, by .030"
+    assert cards.say_ahead(found, rows[0], rows[1]) == "yes, by .030"
     leader["metrics"]["average_precision"]["values"] = leader["metrics"]["average_precision"]["values"][:1]
-    assert compare.say_ahead(found, rows[0], rows[1]) == "not shown"  # one replicate
-
-
-def test_what_is_taken_along_is_linked(store: Store, look: Look) -> None:
-    table = tables.upload(store)
-    tables.profiled(store, table, target="left", positive="yes")
-    job = tables.compared(store, table)
-    page = look(compare=job.id, step="use")
-    assert title(page) == "Use"
-
-    def links() -> list[str]:
-        return [str(a["href"]) for body in htmls(page) for tag, a in Page(body).elements if tag == "a"]
-
-    home = f"/api/jobs/{job.id}/"
-    files = ("report.html", "leaderboard.csv", "leaderboard.md", "leaderboard.tex", "comparison.json")
-    assert {home + f for f in files} <= set(links()) and "/api/engine.zip" in links()
-    assert home + "code-trees.py" in links() and home + "model-smote.zip" not in links()
-    page.session_state["data-example"] = page.session_state["data-code"] = True
-    settled(page.selectbox(key="data.take").select("smote").run())
-    assert any("SMOTE" in c.value for c in page.code)
-    assert home + "model-smote.zip" in links() and home + "augmented-smote.csv" in links()
-    assert any("load_model" in c.value for c in page.code) and takeaway.INSTALL in [c.value for c in page.code]
+    assert cards.say_ahead(found, rows[0], rows[1]) == "not shown"  # one replicate
 
 
 def test_no_method_is_better_is_an_answer(store: Store, look: Look) -> None:
@@ -440,64 +417,6 @@ def test_a_quick_look_alone_says_so(store: Store, look: Look) -> None:
         row["look"] = True
     page = look(compare=tables.compared(store, tables.upload(store), found=(found, arrays)).id)
     assert title(page) == found["verdict"] and "data.decide" not in keys(page)
-
-
-def test_the_cut_is_read_from_the_table_at_once(store: Store, look: Look) -> None:
-    table = tables.upload(store)
-    job = tables.compared(store, table)
-    page = look(compare=job.id, step="decide")
-
-    def cells() -> dict[str, float]:
-        """Counts per 1,000 rows."""
-        found = Page(next(body for body in htmls(page) if "<table class='confusion'" in body))
-        numbers = [float(t) for t in found.texts if re.fullmatch(r"[0-9.]+", t)]
-        return dict(zip(("tp", "fn", "fp", "tn"), numbers, strict=True))
-
-    first = cells()
-    assert first["tp"] + first["fn"] == pytest.approx(75) and sum(first.values()) == pytest.approx(1000, abs=0.2)
-    assert re.fullmatch(
-        r'At \d+ alerts per 1,000, \d+ of 100 alerts are right and \d+ of 100 "yes" rows are found\.', title(page)
-    )
-    pictures = [c.id for c in charts(page)]
-    assert [next(n for n in ("cut-pr", "cut-cost", "calibration") if n in one) for one in pictures] == [
-        "cut-pr", "cut-cost", "calibration",
-    ]  # fmt: skip
-    assert all(c.alt for c in page.get("plotly_chart") if hasattr(c, "alt"))
-    page.number_input(key="data.miss").set_value(1000.0)
-    settled(page.run())
-    dear = cells()
-    assert dear["fn"] <= first["fn"] and dear["fp"] > first["fp"]  # misses got dear
-    page.session_state["data.goal"] = "recall"
-    settled(page.run())
-    page.number_input(key="data.recall").set_value(0.5)
-    settled(page.run())
-    half = cells()
-    assert half["tp"] >= 37.5 and half["fp"] <= first["fp"] and len(charts(page)) == 2
-    slider = page.select_slider(key="data.threshold")
-    settled(slider.set_value(0).run())
-    assert cells()["fn"] == 0 and cells()["tn"] == 0 and "data.back" in keys(page)
-    settled(button(page, "data.back").click().run())
-    assert cells()["tn"] > 0
-    page.session_state["data.kind"] = "isotonic"
-    settled(page.run())
-    assert sum(cells().values()) == pytest.approx(1000, abs=0.2)
-
-
-def test_a_goal_that_no_cut_reaches_shows_no_counts(store: Store, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thresholds, "threshold_for_recall", lambda *_: None)
-    page = look(compare=tables.compared(store, tables.upload(store)).id, step="decide")
-    page.session_state["data.goal"] = "recall"
-    settled(page.run())
-    assert title(page) == "No cut reaches recall .8." and not any("<table class='confusion'" in body for body in htmls(page))
-    assert not page.get("select_slider") and "data.threshold" not in [s.key for s in page.select_slider]
-    assert not any("add_vline" in c.spec or '"shapes":[{' in c.spec.replace(" ", "") for c in charts(page))
-
-
-def test_a_cut_that_flags_nothing_says_so(store: Store, look: Look) -> None:
-    page = look(compare=tables.compared(store, tables.upload(store)).id, step="decide")
-    slider = page.select_slider(key="data.threshold")
-    settled(slider.set_value(int(slider.options[-1]) if str(slider.options[-1]).isdecimal() else len(slider.options) - 1).run())
-    assert title(page) == "No row is flagged at this cut."
 
 
 # ---- steps
@@ -564,7 +483,7 @@ visitor.read_owner = lambda: {tables.OWNER!r}
 page = AppTest.from_file({str(MAIN)!r}, default_timeout=60)
 page._page_hash = calc_hash("data")
 page.query_params["compare"] = {job.id!r}
-for step, pictures in (("compare", 0), ("questions", 0), ("decide", 3), ("use", 0)):
+for step, pictures in (("compare", 0), ("questions", 0), ("decide", 0), ("use", 0)):
     page.query_params["step"] = step
     page.run()
     assert not page.exception and len(page.get("plotly_chart")) == pictures, page.exception
