@@ -41,13 +41,13 @@ REPEATS = 5
 """How often a group of columns is shuffled, at most."""
 
 TEST_ROWS = (4000, 2000, 1000, 500)
-"""Most test rows of a replicate that importance and dependence are measured on, by how long a prediction takes."""
+"""Most test rows of a replicate that importance and dependence are measured on, by how long a prediction of the fewest takes."""
 
 DEPENDENCE = 4
 """Columns whose partial dependence is measured, at most: the first ones of the most important groups."""
 
-IMPORTANCE_SHARE = 0.75
-"""Share of the time left that importance may take; the rest is for partial dependence."""
+UNSAFE_SHARE, IMPORTANCE_SHARE = 0.4, 0.75
+"""Shares of the time left that unsafe points, then importance may take; the rest is for partial dependence."""
 
 TICK = 0.25
 """Seconds between two Progress events."""
@@ -112,6 +112,7 @@ def explain(
     out["unsafe"] = {}
     tasks = _Tasks(bench)
     if clock.left > 0:
+        until = clock.now() + UNSAFE_SHARE * clock.left
         for name, fit in fitted.items():
             if fit.fitted.embedded is None and fit.fitted.synthetic is None:
                 continue
@@ -119,7 +120,7 @@ def explain(
             if found is not None and found.looked.any():
                 out["unsafe"][name] = _describe_unsafe(found, share)
             yield from clock.tick()
-            if clock.left <= 0:
+            if clock.now() > until:
                 break
     if row is not None and clock.left > 0:
         yield from _ask(tasks.read(fitted[row]), fitted[row].fitted, bench, metric, share, clock, out)
@@ -245,13 +246,17 @@ def _ask(
         return metrics.scores(p, y, weights=weight)[metric]
 
     deadline = clock.now() + IMPORTANCE_SHARE * clock.left
-    for most in TEST_ROWS:
-        fits = whole.take(most, stream("why rows"))
-        began = clock.now()
-        base = score_fits(fits, fits.predict(), score)
-        seconds = clock.now() - began
-        yield from clock.tick()
-        if seconds * len(groups) <= deadline - clock.now():
+    fits = whole.take(TEST_ROWS[-1], stream("why rows"))
+    began = clock.now()
+    base = score_fits(fits, fits.predict(), score)
+    seconds = clock.now() - began
+    yield from clock.tick()
+    for most in TEST_ROWS[:-1]:
+        if seconds * most / TEST_ROWS[-1] * len(groups) <= deadline - clock.now():
+            fits = whole.take(most, stream("why rows"))
+            began = clock.now()
+            base = score_fits(fits, fits.predict(), score)
+            seconds = clock.now() - began
             break
     falls: list[list[np.ndarray]] = [[] for _ in groups]
     for repeat in range(REPEATS):
