@@ -179,18 +179,21 @@ def _choose_row(result: Mapping[str, Any], fitted: Mapping[str, Any], metric: st
 def _read_tested(bench: Evaluator, outcomes: list[ReplicateScore], row: str | None, decide: Mapping[str, Any]) -> list[Tested]:
     """The replicates' test rows, flagged at the cut that `decide` chose on validation rows.
 
-    With a budget a day: the highest rows of each day. Where another row was decided with: where the class looked for is the most
-    probable one.
+    With a budget of alerts: the highest rows of the test part, or of each day, as `decide` reads it; where owners are the cases, the rows
+    above the cut. Where another row was decided with: where the class looked for is the most probable one.
     """
     positive, rule, cuts, out = bench.positive, decide.get("rule") or {}, decide.get("cuts") or (), []
     is_own = decide.get("row") == row and len(cuts) == len(outcomes)
-    days = number_days(bench.dataset) if rule.get("per") == "day" and rule.get("kind") == "alerts" else None
+    budget = float(rule["value"]) if rule.get("kind") == "alerts" and decide.get("unit") == "row" else None
+    days = number_days(bench.dataset) if rule.get("per") == "day" else None
     for r, outcome in enumerate(outcomes):
         score = np.asarray(outcome.test_p[:, positive], np.float64)
         if not is_own:
             flagged = outcome.test_p.argmax(1) == positive
-        elif days is not None:
-            flagged = rank_within(score, days[outcome.test_rows]) <= int(rule["value"] + 1e-9)
+        elif budget is not None:
+            within = np.zeros(len(score), np.int64) if days is None else days[outcome.test_rows]
+            most = budget if days is not None else budget * len(score) / 1000
+            flagged = rank_within(score, within) <= int(most * (1 + 1e-9))
         else:
             flagged = np.zeros(len(score), bool) if cuts[r] is None else score >= cuts[r]
         out.append(Tested(outcome.replicate.seed, outcome.test_rows, outcome.test_y == positive, score, flagged))

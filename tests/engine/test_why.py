@@ -548,3 +548,30 @@ def test_missing_values_are_a_group_of_their_own():
     assert [g.level for g in found] == ["0", "1", "2", "(missing)"]
     assert found[-1].find(np.arange(40)).tolist() == [True] * 9 + [False] * 31
     assert sum(g.find(np.arange(40)).sum() for g in found) == 40
+
+
+@pytest.mark.parametrize("alerts", [None, 120.0])
+def test_groups_of_all_rows_read_as_the_decision_does(alerts):
+    from engine.compare.why import _read_tested
+
+    data = planted(600)
+    data.categorical[:, 0] = 0
+    spec = CompareSpec({"upload": "x"}, target="t", budget=5.0, methods=("ce",), alerts=alerts)
+    kept: list[Any] = []
+
+    def read(bench: Any, outcomes: Any, row: Any, decide: Any) -> Any:
+        kept.extend(_read_tested(bench, outcomes, row, decide))
+        return kept
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reasons, "_read_tested", read)
+        import itertools
+
+        clock = itertools.count()
+        found = finish(compare(data, spec, clock=lambda: next(clock) / 50))[0]
+    every = groups.Group("every", "row", np.ones(600), 1.0)
+    (row,) = groups.build_group_table([every], kept, lambda values: corrected_t(values[:, 0], 0.25))
+    for name in ("recall", "precision"):
+        assert row[name]["mean"] == pytest.approx(found["decide"][name]["mean"], abs=1e-9)
+    if alerts is not None:
+        assert np.mean([one.flagged.mean() for one in kept]) == pytest.approx(0.12, abs=0.01)
