@@ -6,7 +6,7 @@ until the time ends: on fewer test rows where a prediction takes long, with fewe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,7 +106,9 @@ def explain(
     tested = _read_tested(bench, outcomes, row, result.get("decide") or {})
     out["groups"] = build_group_table(list_groups(data), tested, lambda values: corrected_t(values[:, 0], share))
     yield from clock.tick()
-    out |= _describe_suspects(bench, outcomes, artifacts.get(f"decide/{row}"))
+    decided = result.get("decide") or {}
+    known = decided.get("numbers") if decided.get("row") == row else None
+    out |= _describe_suspects(bench, outcomes, artifacts.get(f"decide/{row}"), known or [])
     about: dict[str, Any] = {"row": row, "replicates": 0, "test_rows": 0, "columns": 0, "repeats": 0}
     out["why"] = about | {"of": len(data.numeric_names) + len(data.categorical_names)}
     out["unsafe"] = {}
@@ -177,41 +179,50 @@ def _choose_row(result: Mapping[str, Any], fitted: Mapping[str, Any], metric: st
 
 
 def _read_tested(bench: Evaluator, outcomes: list[ReplicateScore], row: str | None, decide: Mapping[str, Any]) -> list[Tested]:
-    """The replicates' test rows, flagged at the cut that `decide` chose on validation rows.
+    """The replicates' test rows, flagged at the cut that `decide` chose on validation rows: those that it read.
 
-    With a budget of alerts: the highest rows of the test part, or of each day, as `decide` reads it; where owners are the cases, the rows
-    above the cut. Where another row was decided with: where the class looked for is the most probable one.
+    With a budget of rows: the highest ones, of all or of each day; where owners are the cases, the rows above the cut. Where another row
+    was decided with: where the class looked for is the most probable one.
     """
-    positive, rule, cuts, out = bench.positive, decide.get("rule") or {}, decide.get("cuts") or (), []
-    is_own = decide.get("row") == row and len(cuts) == len(outcomes)
-    budget = float(rule["value"]) if rule.get("kind") == "alerts" and decide.get("unit") == "row" else None
-    days = number_days(bench.dataset) if rule.get("per") == "day" else None
-    for r, outcome in enumerate(outcomes):
-        score = np.asarray(outcome.test_p[:, positive], np.float64)
-        if not is_own:
+    positive, rule, out = bench.positive, decide.get("rule") or {}, []
+    cuts = {} if decide.get("row") != row else dict(zip(decide.get("numbers") or (), decide.get("cuts") or (), strict=False))
+    has_budget = rule.get("kind") == "alerts" and decide.get("unit") == "row"
+    days = number_days(bench.dataset) if has_budget and rule.get("per") == "day" else None
+    for outcome in outcomes:
+        score, number = np.asarray(outcome.test_p[:, positive], np.float64), outcome.replicate.number
+        if not cuts:
             flagged = outcome.test_p.argmax(1) == positive
-        elif budget is not None:
-            within = np.zeros(len(score), np.int64) if days is None else days[outcome.test_rows]
-            most = budget if days is not None else budget * len(score) / 1000
-            flagged = rank_within(score, within) <= int(most * (1 + 1e-9))
+        elif number not in cuts:
+            continue
+        elif days is not None:
+            flagged = rank_within(score, days[outcome.test_rows]) <= int(rule["value"] + 1e-9)
+        elif has_budget:
+            flagged = rank_within(score, np.zeros(len(score), int)) <= int(rule["value"] * len(score) / 1000 + 1e-9)
         else:
-            flagged = np.zeros(len(score), bool) if cuts[r] is None else score >= cuts[r]
+            cut = cuts[number]
+            flagged = np.zeros(len(score), bool) if cut is None else score >= cut
         out.append(Tested(outcome.replicate.seed, outcome.test_rows, outcome.test_y == positive, score, flagged))
     return out
 
 
-def _describe_suspects(bench: Evaluator, outcomes: list[ReplicateScore], decide: bytes | None) -> dict[str, Any]:
-    """The result's keys on suspects. decide: the artifact of the row. With two classes scores are calibrated as it chose on validation
-    rows, else corrected for the classes' shares.
+def _describe_suspects(
+    bench: Evaluator, outcomes: list[ReplicateScore], decide: bytes | None, known: Sequence[int]
+) -> dict[str, Any]:
+    """The result's keys on suspects. decide: the artifact of the row, about replicates `known`. With two classes their scores are
+    calibrated as it chose on validation rows, else all are corrected for the classes' shares.
     """
     data, classes = bench.dataset, bench.dataset.classes
     parts, trained = [], []
-    arrays = unpack(decide) if decide is not None and len(classes) == 2 else None
-    for r, o in enumerate(outcomes):
-        p = threshold_tables.correct_prior(o.test_p, o.given, o.natural)
-        if arrays is not None:
-            own = calibrate(arrays, read_about(arrays)["calibration"], r, np.asarray(o.test_p[:, 1], np.float64))
+    arrays = unpack(decide) if decide is not None and known and len(classes) == 2 else None
+    for o in outcomes:
+        if arrays is None:
+            p = threshold_tables.correct_prior(o.test_p, o.given, o.natural)
+        elif o.replicate.number in known:
+            r, score = known.index(o.replicate.number), np.asarray(o.test_p[:, 1], np.float64)
+            own = calibrate(arrays, read_about(arrays)["calibration"], r, score)
             p = np.stack([1 - own, own], 1)
+        else:
+            continue
         parts.append((o.test_rows, bound_shares(p, len(o.valid_y))))
         trained.append((o.test_rows, np.asarray(o.test_p, np.float64)))
     number = np.arange(len(data.y)) if data.number is None else data.number
