@@ -77,6 +77,10 @@ class Rule:
             raise BadParameter(f"rule {self.kind!r}: must be one of {', '.join(RULES)}.")
         if self.per not in ("1000", "day"):
             raise BadParameter(f"per {self.per!r}: must be 1000 or day.")
+        for name in ("value", "miss", "alarm"):
+            number = getattr(self, name)
+            if isinstance(number, bool) or not isinstance(number, (int, float)) and not (name == "miss" and number is None):
+                raise BadParameter(f"{name} must be a number; got {type(number).__name__}.")
         if not math.isfinite(self.value):
             raise BadParameter(f"{self.kind}: the value must be a number.")
         if self.kind == "alerts" and not self.value > 0:
