@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.data.tables import suspects
+from engine.data.tables.questions import guess_questions
 from engine.data.tables.sheet import Column, Sheet, count_of, list_names, shorten
 from engine.data.tables.target import (
     Labels,
@@ -75,9 +76,9 @@ def profile_table(sheet: Sheet, target: str | None = None, positive: str | None 
     classes, why}]; target {name, guessed} or None; target_marks [{text, rows}] (usual marks of missing values that are classes);
     classes [{name, rows, share}], largest first except a `positive`, which is second; positive; dropped (rows without a target
     value); ratio (largest / smallest class); folds; precision {rows, half_width, formula, text} or None; suspicious [{name, why:
-    alone | copy | id, score, text}]; duplicates {rows, across}; features (columns to learn from); left_out [{name, kind}];
-    warnings [{level: info | warning | refuse, text}], worst first. With a warning of level refuse nothing can be compared. Raises
-    BadData for a requested target or class that cannot be used.
+    alone | copy | id, score, text}]; duplicates {rows, across}; features (columns to learn from); left_out [{name, kind}]; questions
+    (`engine.data.tables.questions.guess_questions`; None without a target); warnings [{level: info | warning | refuse, text}], worst
+    first. With a warning of level refuse nothing can be compared. Raises BadData for a requested target or class that cannot be used.
     """
     found = list_candidates(sheet)
     guessed = target is None
@@ -103,6 +104,7 @@ def profile_table(sheet: Sheet, target: str | None = None, positive: str | None 
         "duplicates": {"rows": 0, "across": 0},
         "features": 0,
         "left_out": [],
+        "questions": None,
         "warnings": [],
     }
     if target is None:
@@ -178,6 +180,7 @@ def _describe_target(sheet: Sheet, target: str, positive: str | None, guessed: b
         "duplicates": {"rows": across[0], "across": across[1]},
         "features": len(use),
         "left_out": [{"name": c.name, "kind": c.kind} for c in left],
+        "questions": guess_questions(sheet, target, positive, propose_folds(int(counts.min()))),
     }
     return about | {"warnings": _list_warnings({**out, **about}, sheet, answers, use, left)}
 

@@ -50,6 +50,7 @@ KEYS = {
         "classes",
         "positive",
         "dropped",
+        "questions",
         "ratio",
         "folds",
     ),
