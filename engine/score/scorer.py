@@ -37,14 +37,9 @@ class Scorer:
     @classmethod
     def of(cls, model: Model) -> Scorer:
         """The model of a file."""
-        return cls(
-            model.pipeline,
-            tuple(map(str, model.classes_)),
-            len(model.classes_) - 1,
-            model._probabilities,
-            model.kind,
-            model.about,
-        )
+        positive = len(model.classes_) - 1 if model.decision is None else model.decision.positive
+        how = (model.kind, model.about, model.facts, model.cut, model.rule, model.promised)
+        return cls(model.pipeline, model.classes, positive, model.compute, *how)
 
     def probability(self, x: np.ndarray) -> np.ndarray:
         """Probability of the class looked for [n] of rows of features [n, width]."""
