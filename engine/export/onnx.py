@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -37,10 +36,11 @@ def to_onnx(model: Model) -> bytes:
     x = add_pipeline(graph, model.pipeline)
     p = add_classifier(graph, model.fitted, graph.cast(x, model.precision), len(model.classes))
     calibration = Calibration() if model.decision is None else model.decision.calibration
-    p = add_calibration(graph, calibration, p, model.positive, len(model.classes))
-    own = graph.add("Gather", p, graph.constant(np.array(model.positive, np.int64)), axis=1)
+    positive = len(model.classes) - 1 if model.decision is None else model.decision.positive
+    p = add_calibration(graph, calibration, p, positive, len(model.classes))
+    own = graph.add("Gather", p, graph.constant(np.array(positive, np.int64)), axis=1)
     cut = "" if model.cut is None else repr(model.cut)
-    about = {"classes": json.dumps(model.classes), "positive": model.classes[model.positive], "cut": cut}
+    about = {"classes": json.dumps(model.classes), "positive": model.classes[positive], "cut": cut}
     return graph.finish(dict(zip(OUTPUTS, ((own, 1), (p, 2)), strict=True)), about)
 
 
@@ -150,5 +150,7 @@ def check_onnx(data: bytes, model: Model, numbers: Sequence[np.ndarray], codes: 
     ours = model.compute(model.pipeline.encode_values(numbers, codes, n))
     gap = float(np.abs(run_onnx(data, feed_columns(model.pipeline, numbers, codes)) - ours).max(initial=0.0))
     if not gap <= CLOSE:
-        raise BadInput(f"The ONNX file differs from the model by {gap:.2g} in the probability of some row, so it is not handed out.")
+        raise BadInput(
+            f"The ONNX file differs from the model by {gap:.2g} in the probability of some row, so it is not handed out."
+        )
     return gap

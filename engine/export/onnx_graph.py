@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,13 @@ OPSETS = {"": 18, "ai.onnx.ml": 3}
 """Versions of the operators."""
 IR = 9
 """Version of the format; onnxruntime 1.16 and later read it."""
+
+
+def name_output(name: str, columns: Collection[str]) -> str:
+    """The name of an output; `_` is put behind one that a column has."""
+    while name in columns:
+        name += "_"
+    return name
 
 
 class Graph:
@@ -82,14 +89,13 @@ class Graph:
         return prefix + out
 
     def finish(self, outputs: Mapping[str, tuple[str, int]], about: Mapping[str, str]) -> bytes:
-        """The file. outputs: name -> (value of doubles, dimensions); `_` is put behind a name that a column has."""
+        """The file. outputs: name -> (value of doubles, dimensions), see `name_output`."""
         import onnx
         from onnx import TensorProto, helper
 
         infos = []
         for name, (value, dimensions) in outputs.items():
-            while name in self._columns:
-                name += "_"
+            name = name_output(name, self._columns)
             self._nodes.append(helper.make_node("Identity", [value], [name], name=self.name()))
             infos.append(helper.make_tensor_value_info(name, TensorProto.DOUBLE, [None] * dimensions))
         graph = helper.make_graph(self._nodes, "model", self._inputs, infos, self._constants)

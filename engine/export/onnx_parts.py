@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import torch
 
 from engine.errors import BadInput
 from engine.export.onnx_graph import OPSETS, Graph
@@ -125,7 +124,9 @@ def _encode_levels(graph: Graph, member: Member, x: str) -> tuple[Any, str]:
             node = own.nodes[i]
             place = int(node["feature_idx"])
             if node["is_categorical"]:
-                right = columns.find_right(place, own.raw_left_cat_bitsets[node["bitset_idx"]], bool(node["missing_go_to_left"]))
+                right = columns.find_right(
+                    place, own.raw_left_cat_bitsets[node["bitset_idx"]], bool(node["missing_go_to_left"])
+                )
                 split = splits.setdefault((place, right.tobytes()), len(splits))
                 tree.nodes[i]["feature_idx"], tree.nodes[i]["num_threshold"] = len(columns.plain) + split, 0.5
             else:

@@ -1,0 +1,63 @@
+"""The models of a comparison as ONNX files, each checked against its model before it is handed out."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from engine.data.table import Dataset
+from engine.errors import LabError
+from engine.export.onnx import check_onnx, to_onnx
+from engine.export.onnx_script import write_script
+from engine.export.read import load_model
+
+MOST_MODEL = 4 << 20
+"""Bytes of a model file that is converted within a comparison: conversion takes about a second for each."""
+
+MOST_BYTES = 64 << 20
+"""Bytes of all ONNX files of a comparison."""
+
+MOST_CELLS = 4_000_000
+"""Rows times columns on which a file is checked."""
+
+NO_TIME = "The comparison had no time left to write it; compare at the terminal with --onnx."
+TOO_LARGE = "It would be too large to keep beside the others; compare at the terminal with --onnx."
+
+
+def export_onnx(
+    models: Mapping[str, bytes],
+    names: Sequence[str],
+    dataset: Dataset,
+    test: np.ndarray,
+    deadline: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[dict[str, bytes], dict[str, str]]:
+    """(artifacts `onnx/<name>` and `onnx-script/<name>`, name -> why there is none).
+
+    models: artifacts with `model/<name>`. names: in the order of the leaderboard, the first of which is tried whatever the time. test:
+    rows of the dataset that the files are checked on.
+    """
+    made: dict[str, bytes] = {}
+    why: dict[str, str] = {}
+    rows = test[: max(1, MOST_CELLS // max(1, dataset.numeric.shape[1] + dataset.categorical.shape[1]))]
+    numbers, codes = list(dataset.numeric[rows].T), list(dataset.categorical[rows].T)
+    for place, name in enumerate(name for name in names if f"model/{name}" in models):
+        data = models[f"model/{name}"]
+        if place and clock() > deadline:
+            why[name] = NO_TIME
+        elif len(data) > MOST_MODEL or sum(map(len, made.values())) > MOST_BYTES:
+            why[name] = TOO_LARGE
+        else:
+            try:
+                model = load_model(io.BytesIO(data))
+                onnx = to_onnx(model)
+                check_onnx(onnx, model, numbers, codes)
+            except LabError as error:
+                why[name] = str(error)
+            else:
+                made[f"onnx/{name}"] = onnx
+                made[f"onnx-script/{name}"] = write_script(model, f"onnx-{name}.onnx").encode()
+    return made, why
