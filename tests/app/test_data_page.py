@@ -98,7 +98,7 @@ def test_nothing_here_yet_is_a_place_to_drop_a_table_with_what_becomes_of_it(loo
     assert title(page) == "Table" and "Only this browser sees it. Forget deletes it." in said
     assert "30 minutes after the last sign of your browser" in said and "No engine is alive" in said
     (zone,) = [c for c in page.get("bidi_component") if "drop" in c.proto.component_name]
-    assert "64 MiB" in zone.proto.json and "/api/uploads" in zone.proto.json and ".parquet" in zone.proto.json
+    assert "512 MiB" in zone.proto.json and "/api/uploads" in zone.proto.json and ".parquet" in zone.proto.json
 
 
 def test_a_press_tries_a_sample_table(store: Store, look: Look) -> None:
