@@ -6,8 +6,6 @@ import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
-
 from engine.data.table import Dataset
 from engine.errors import LabError
 from engine.export.onnx import check_onnx, to_onnx
@@ -23,6 +21,12 @@ MOST_BYTES = 64 << 20
 MOST_CELLS = 4_000_000
 """Rows times columns on which a file is checked."""
 
+SHARE = 0.05
+"""Share of a comparison's budget for its ONNX files."""
+
+LEAST = 1.0
+"""Seconds below which none is begun: loading the libraries takes as long."""
+
 NO_TIME = "The comparison had no time left to write it; compare at the terminal with --onnx."
 TOO_LARGE = "It would be too large to keep beside the others; compare at the terminal with --onnx."
 
@@ -31,22 +35,22 @@ def export_onnx(
     models: Mapping[str, bytes],
     names: Sequence[str],
     dataset: Dataset,
-    test: np.ndarray,
-    deadline: float,
+    budget: float,
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[dict[str, bytes], dict[str, str]]:
     """(artifacts `onnx/<name>` and `onnx-script/<name>`, name -> why there is none).
 
-    models: artifacts with `model/<name>`. names: in the order of the leaderboard, the first of which is tried whatever the time. test:
-    rows of the dataset that the files are checked on.
+    models: artifacts with `model/<name>`. names: in the order of the leaderboard. budget: seconds of the comparison. Files are checked on
+    the rows of the dataset, or the first MOST_CELLS of its cells.
     """
+    ends = clock() + find_seconds(budget)
     made: dict[str, bytes] = {}
     why: dict[str, str] = {}
-    rows = test[: max(1, MOST_CELLS // max(1, dataset.numeric.shape[1] + dataset.categorical.shape[1]))]
-    numbers, codes = list(dataset.numeric[rows].T), list(dataset.categorical[rows].T)
-    for place, name in enumerate(name for name in names if f"model/{name}" in models):
+    most = max(1, MOST_CELLS // max(1, dataset.numeric.shape[1] + dataset.categorical.shape[1]))
+    numbers, codes = list(dataset.numeric[:most].T), list(dataset.categorical[:most].T)
+    for name in (name for name in names if f"model/{name}" in models):
         data = models[f"model/{name}"]
-        if place and clock() > deadline:
+        if clock() >= ends:
             why[name] = NO_TIME
         elif len(data) > MOST_MODEL or sum(map(len, made.values())) > MOST_BYTES:
             why[name] = TOO_LARGE
@@ -61,3 +65,8 @@ def export_onnx(
                 made[f"onnx/{name}"] = onnx
                 made[f"onnx-script/{name}"] = write_script(model, f"onnx-{name}.onnx").encode()
     return made, why
+
+
+def find_seconds(budget: float) -> float:
+    """Seconds of a budget that its ONNX files may take."""
+    return SHARE * budget if SHARE * budget >= LEAST else 0.0

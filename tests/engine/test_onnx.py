@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -16,7 +19,7 @@ from engine.errors import BadInput
 from engine.export.decision import CALIBRATIONS, Calibration, Decision
 from engine.export.onnx import CLOSE, check_onnx, feed_columns, run_onnx, to_onnx
 from engine.export.pipeline import Pipeline
-from engine.export.read import Model
+from engine.export.read import Model, UnknownLevel
 from engine.models.committee import Committee, Member, fold_levels
 from engine.models.feature_classifiers import nearest_mean
 from engine.models.mlp import MLP
@@ -183,3 +186,62 @@ def test_a_file_that_differs_is_not_handed_out():
     other = make_model(pipeline, mlp([x.shape[1], 4, 2]))
     with pytest.raises(BadInput, match="differs from the model by"):
         check_onnx(to_onnx(other), model, numbers, codes)
+
+
+def test_a_comparison_hands_out_a_file_and_a_script_that_scores_with_it(tmp_path, capsys):
+    """The script needs onnxruntime and pandas alone; it gives the model's own probabilities."""
+    from engine import load_model
+    from engine.commands.main import main
+    from tests.engine.scorers import write_csv
+    from tests.engine.test_score import draw
+
+    rng = np.random.default_rng(0)
+    table, model, onnx = tmp_path / "a.csv", tmp_path / "m.zip", tmp_path / "m.onnx"
+    table.write_bytes(write_csv(draw(rng, 300)))
+    asked = [
+        "compare",
+        str(table),
+        "--target",
+        "answer",
+        "--budget",
+        "5",
+        "--of",
+        "ce",
+        "--model",
+        str(model),
+        "--onnx",
+        str(onnx),
+    ]
+    assert main(asked) == 0
+    new = draw(rng, 100)
+    new["member"] = np.where(np.arange(100) % 4 == 0, "", new["member"])
+    new["colour"] = np.where(np.arange(100) % 5 == 0, "", new["colour"])
+    (tmp_path / "new.csv").write_bytes(write_csv(new))
+    script = tmp_path / "m.onnx.py"
+    absent = "import sys; sys.modules |= dict.fromkeys(('torch', 'sklearn', 'engine'));"
+    code = f"{absent} exec(open({str(script)!r}).read())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    loaded = load_model(model)
+    rows = pd.read_csv(tmp_path / "scored.csv")
+    with pytest.warns(UnknownLevel):  # no training row lacks its colour
+        expected = loaded.predict_proba(tmp_path / "new.csv")[:, loaded.classes.index("bad")]
+    assert np.abs(rows["probability"] - expected).max() < CLOSE and len(script.read_text().splitlines()) <= 12
+
+
+def test_where_pandas_reads_otherwise_the_script_takes_the_typed_table():
+    from engine.export.onnx_script import TYPED, write_script
+    from tests.engine.scorers import make_scorer, write_csv
+    from tests.engine.test_score import draw
+
+    new = draw(np.random.default_rng(0), 200)
+    for data, typed in (
+        (write_csv(new), False),
+        (write_csv(new, ";"), True),
+        (write_csv(new | {"age": [f"{v} kg" for v in new["age"]]}), True),
+        (write_csv(new | {"age": ["n/a" if i < 5 else v for i, v in enumerate(new["age"])]}), True),
+        (write_csv(new | {"age": [f"2024-05-{1 + i % 28:02d}" for i in range(200)]}), True),
+        (b"# from a machine\n" + write_csv(new), True),
+    ):
+        pipeline = make_scorer(data, {}).pipeline
+        assert (TYPED.splitlines()[0] in write_script(make_model(pipeline, None), "m.onnx")) is typed, data[:60]
