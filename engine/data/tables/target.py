@@ -282,6 +282,7 @@ def to_dataset(
         owner=None if named.group is None else code_owners(sheet, named.group)[rows],
         cost=None if named.cost is None else named.cost.values[rows].astype(np.float64),
         score=None if named.score is None else named.score.values[rows].astype(np.float64),
+        number=rows,
     )
 
 
