@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from typing import Any
@@ -290,3 +291,17 @@ def test_bad_input_is_one_sentence(scorer):
     for broken in (b"", b"%PDF-1.7 \x00\xff", b"amount\n"):
         with pytest.raises(BadData):
             score(scorer, broken)
+
+
+def test_a_model_of_no_file_reads_one_by_a_guess(scorer):
+    """As a model of a public dataset: the kinds and levels are the model's."""
+    bare = dataclasses.replace(scorer, pipeline=dataclasses.replace(scorer.pipeline, reading=None))
+    new = draw(np.random.default_rng(8), 200)
+    new["colour"][:4] = "ochre"
+    ours, rows = score(scorer, write_csv(new), target="answer")
+    answer, same = score(bare, write_csv(new), target="answer")
+    assert (
+        same == rows and answer["unknown"] == ours["unknown"] and answer["promise"]["positives"] == ours["promise"]["positives"]
+    )
+    del new["age"]
+    assert score(bare, write_csv(new))[0]["lacking"] == [{"column": "age", "counted_as": "its training mean"}]
