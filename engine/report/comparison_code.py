@@ -78,10 +78,24 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None,
             metric=metric,
             frame=table == "pandas",
             thinned=thinned,
+            cut=find_cut(comparison, name),
         ),
         "",
     ]
     return "\n".join(lines)
+
+
+def find_cut(comparison: Mapping[str, Any], name: str) -> tuple[float, int] | None:
+    """(the cut of the row that the comparison decides with, number of the class looked for); None for other rows.
+
+    The cut is a probability as the model gives it: the mean of the replicates' cuts.
+    """
+    decided, data = comparison.get("decide") or {}, comparison.get("data") or {}
+    cuts = [float(cut) for cut in decided.get("cuts") or () if cut is not None]
+    classes = [str(c) for c in data.get("classes") or ()]
+    if decided.get("row") != name or not cuts or str(data.get("positive")) not in classes:
+        return None
+    return round(sum(cuts) / len(cuts), 6), classes.index(str(data["positive"]))
 
 
 def _choose_table(comparison: Mapping[str, Any], *, reading: bool) -> str:
