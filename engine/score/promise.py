@@ -33,24 +33,26 @@ def check_promise(
     positive: int,
     target: str,
     is_budget: bool,
+    own: bool = True,
 ) -> dict[str, Any]:
     """The promise beside what came (`engine.spec.score`).
 
-    flagged [n] bool. y [n]: classes, -1 without an answer. promised: of the model's rule, alerts per 1,000; None where the rows were
-    flagged by another one. is_budget: whether the rule fixes the alerts.
+    flagged [n] bool. y [n]: classes, -1 without an answer. promised: of the model's rule, alerts per 1,000; None where the file holds
+    none. is_budget: whether the rule fixes the alerts. own: whether the rows were flagged by the model's rule; else nothing is compared.
 
     A figure breaks where it lies outside what a file like the test part would show (SIDES). That range holds the promise's own
     uncertainty and the chance of so few rows: with a beta rate as the promise's interval says, the count is beta-binomial. The figures
     that can break share OUTSIDE.
     """
     answered = y >= 0
-    own, is_positive = flagged[answered], y[answered] == positive
-    hits = int((own & is_positive).sum())
+    alarms, is_positive = flagged[answered], y[answered] == positive
+    hits = int((alarms & is_positive).sum())
     counts = {
-        "precision": (hits, int(own.sum())),
+        "precision": (hits, int(alarms.sum())),
         "recall": (hits, int(is_positive.sum())),
         "alerts": (int(flagged.sum()), len(flagged)),
     }
+    promised = promised if own else None
     judged = [f for f in FIGURES if promised is not None and _is_known(promised.get(f)) and not (is_budget and f == "alerts")]
     figures: dict[str, Any] = {}
     broken = []
@@ -68,7 +70,7 @@ def check_promise(
                 broken.append(name)
         came = {key: None if value is None else value * unit for key, value in wilson(k, n).items()}
         figures[name] = {"promised": given, "came": came, "expected": expected, "holds": holds}
-    verdict, text = _judge(figures, broken, promised)
+    verdict, text = _judge(figures, broken, own)
     return {
         "target": target,
         "rows": int(answered.sum()),
@@ -111,9 +113,9 @@ def _is_known(given: Mapping[str, float | None] | None) -> bool:
     )
 
 
-def _judge(figures: Mapping[str, Any], broken: list[str], promised: Any) -> tuple[str, str]:
+def _judge(figures: Mapping[str, Any], broken: list[str], own: bool) -> tuple[str, str]:
     """(verdict, a sentence)."""
-    if promised is None:
+    if not own:
         return "not compared", "The promise is about the model's own rule; these rows were flagged by another one."
     if all(figure["holds"] is None for figure in figures.values()):
         return "not compared", "The model file holds no promise that this file can be held against."

@@ -256,6 +256,8 @@ def test_a_promise_holds_for_a_file_like_the_test_part_and_breaks_for_a_thinned_
         assert "precision" in held["broken"] and "precision" in held["verdict"] and "broke" in held["verdict"]
         assert held["figures"]["precision"]["holds"] is False and held["text"].startswith("Precision is ")
         assert held["figures"]["alerts"]["holds"] is (None if rule["kind"] == "alerts" else False)
+    held = score(scorer, write_csv(draw(rng, 800)), alerts=10)[0]["promise"]
+    assert held["verdict"] == "not compared" and "another one" in held["text"] and held["figures"]["recall"]["promised"] is None
 
 
 def test_what_came_is_scikit_learns_and_the_range_is_simulated():
@@ -269,7 +271,7 @@ def test_what_came_is_scikit_learns_and_the_range_is_simulated():
     assert figures["precision"]["came"]["mean"] == precision_score(y[own], flagged[own])
     assert figures["recall"]["came"]["mean"] == recall_score(y[own], flagged[own])
     assert figures["alerts"]["came"]["mean"] == 1000 * flagged.mean() and held["unanswered"] == 20
-    assert held["verdict"] == "not compared" and held["broken"] == []
+    assert held["verdict"] == "not compared" and held["broken"] == [] and "holds no promise" in held["text"]
     low, high = predict_range({"mean": 0.3, "low": 0.3 - 1.96 * 0.04, "high": 0.3 + 1.96 * 0.04}, 150, 1.0, 0.05)
     rates = rng.beta(0.3 * 130, 0.7 * 130, 20_000)
     inside = np.mean((drawn := rng.binomial(150, rates) / 150) >= low) + np.mean(drawn <= high) - 1
