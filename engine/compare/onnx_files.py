@@ -46,8 +46,6 @@ def export_onnx(
     ends = clock() + find_seconds(budget)
     made: dict[str, bytes] = {}
     why: dict[str, str] = {}
-    most = max(1, MOST_CELLS // max(1, dataset.numeric.shape[1] + dataset.categorical.shape[1]))
-    numbers, codes = list(dataset.numeric[:most].T), list(dataset.categorical[:most].T)
     for name in (name for name in names if f"model/{name}" in models):
         data = models[f"model/{name}"]
         if clock() >= ends:
@@ -56,15 +54,19 @@ def export_onnx(
             why[name] = TOO_LARGE
         else:
             try:
-                model = load_model(io.BytesIO(data))
-                onnx = to_onnx(model)
-                check_onnx(onnx, model, numbers, codes)
+                made |= write_onnx(name, data, dataset)
             except LabError as error:
                 why[name] = str(error)
-            else:
-                made[f"onnx/{name}"] = onnx
-                made[f"onnx-script/{name}"] = write_script(model, f"onnx-{name}.onnx").encode()
     return made, why
+
+
+def write_onnx(name: str, data: bytes, dataset: Dataset) -> dict[str, bytes]:
+    """The artifacts `onnx/<name>` and `onnx-script/<name>` of a model file. Raises BadInput where there is no converter."""
+    most = max(1, MOST_CELLS // max(1, dataset.numeric.shape[1] + dataset.categorical.shape[1]))
+    model = load_model(io.BytesIO(data))
+    onnx = to_onnx(model)
+    check_onnx(onnx, model, list(dataset.numeric[:most].T), list(dataset.categorical[:most].T))
+    return {f"onnx/{name}": onnx, f"onnx-script/{name}": write_script(model, f"onnx-{name}.onnx").encode()}
 
 
 def find_seconds(budget: float) -> float:
