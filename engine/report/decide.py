@@ -84,6 +84,9 @@ def list_remarks(decided: Mapping[str, Any]) -> list[str]:
     ties = decided.get("ties") or {}
     if to_number(ties.get("cases"), 0) > 1:
         out.append(words.TIES[ties["flagged"]].format(n=f"{ties['cases']:.3g}"))
+    fixed, alerts = ((of or {}).get("mean") for of in ((decided.get("at_cut") or {}).get("alerts"), decided.get("alerts")))
+    if fixed is not None and alerts and abs(fixed - alerts) > 0.1 * alerts:
+        out.append(words.AT_CUT.format(alerts=f"{fixed:.3g}"))
     missed = int(decided.get("replicates") or 0) - int(decided.get("reached") or 0)
     if missed and decided.get("precision"):
         out.append(words.NOT_REACHED.format(n=missed, of=decided["replicates"]))
@@ -189,15 +192,16 @@ def _write_counts(decided: Mapping[str, Any], label: str) -> str:
         return ""
     head = [words.TRUE_CLASS, words.FLAGGED_COLUMN, words.NOT_FLAGGED]
     rows = [
-        [safe(label, 40), *(doc.html_interval(_shorten(decided[k])) for k in ("tp", "fn"))],
-        [words.OTHERS, *(doc.html_interval(_shorten(decided[k])) for k in ("fp", "tn"))],
+        [safe(label, 40), *(_cell(decided[k]) for k in ("tp", "fn"))],
+        [words.OTHERS, *(_cell(decided[k]) for k in ("fp", "tn"))],
     ]
     return doc.html_table(words.COUNTS_TABLE, head, rows)
 
 
-def _shorten(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Rounded to a tenth: html_interval shows three digits."""
-    return {k: None if v is None else round(v, 1) for k, v in values.items()}
+def _cell(values: Mapping[str, Any]) -> str:
+    """Mean and interval, with one digit."""
+    mean, _, rest = format_interval(values, 1).partition(" ")
+    return f'<span class="now">{mean}</span>' + (f'<span class="range">{rest}</span>' if rest else "")
 
 
 def _write_rules(titles: Mapping[str, str], cuts: Cuts, asked: Rule) -> str:
@@ -219,7 +223,7 @@ def _write_rules(titles: Mapping[str, str], cuts: Cuts, asked: Rule) -> str:
             cells = (
                 [doc.DASH] * 4
                 if found is None
-                else [doc.html_interval(found[k]) for k in ("cut", "precision", "recall", "alerts")]
+                else [*(doc.html_interval(found[k]) for k in ("cut", "precision", "recall")), _cell(found["alerts"])]
             )
             rows.append([said, safe(title, 80), *cells])
     return f"<h3>{words.OTHER_RULES}</h3>" + doc.html_table(words.CUTS_TABLE, head, rows, texts=(1,))

@@ -234,6 +234,7 @@ TIES = {
     "all": "On average {n} validation rows tie at the cut. All of them are flagged.",
     "none": "On average {n} validation rows tie just below the cut. None of them fits the budget.",
 }
+AT_CUT = "The cut alone, without the budget, would flag {alerts} of 1,000 test rows."
 NOT_REACHED = "In {n} of {of} replicates no cut reaches it on validation rows; there no row is flagged."
 GAINS, GAINS_CAPTION = "Share found", "Share of the class found, over alerts. Dashed: alerts at random. Diamond: the cut."
 NET_BENEFIT = "Net benefit per 1,000"
@@ -263,8 +264,9 @@ CALIBRATIONS = {
 }
 DECIDE_HOW = (
     "A row is flagged where its probability is at least the cut, so rows that tie are flagged together. Each replicate chooses its cut on "
-    "its own validation rows. Values are means over replicates, read on test rows. Intervals: {kind}. A dash: no cut reaches it. "
-    "Calibrations are fitted on validation rows. The one with the lowest cross-fitted log loss is chosen."
+    "its own validation rows. A budget flags the most likely test rows, as many as it allows. Values are means over replicates, read on "
+    "test rows. Intervals: {kind}. A dash: no cut reaches it. Calibrations are fitted on validation rows. The one with the lowest "
+    "cross-fitted log loss is chosen."
 )
 
 # ---- why, and for whom
