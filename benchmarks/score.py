@@ -76,7 +76,8 @@ def main() -> None:
             raise SystemExit(status)
         model = load_model(file)
     print(f"{arguments.rows:,} rows, {arguments.columns} columns, {len(data) / 2**20:.0f} MiB, {arguments.model}")
-    began = last = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
+    last = began
     phase = "start"
 
     def tell(event: object) -> None:
@@ -89,9 +90,10 @@ def main() -> None:
     steps = score_table(Scorer.of(model), data, "new.csv", alerts=arguments.alerts, target="answer")
     answer, artifacts = finish(steps, tell)
     now = time.perf_counter()
-    print(f"{now - last:7.2f} s  {phase}\n{now - began:7.2f} s  in all")
+    print(f"{now - last:7.2f} s  {phase}\n{now - began:7.2f} s  in all, {time.process_time() - used:.2f} s of a core")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{answer['flagged']:,} flagged, {len(artifacts['scored.csv']) / 2**20:.0f} MiB of rows, peak {peak:.2f} GiB")
+    told = f"{answer['explained']:,} with reasons, {answer['drift']['counts']}"
+    print(f"{answer['flagged']:,} flagged, {told}, {len(artifacts['scored.csv']) / 2**20:.0f} MiB of rows, peak {peak:.2f} GiB")
 
 
 if __name__ == "__main__":
