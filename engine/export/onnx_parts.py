@@ -10,7 +10,6 @@ import numpy as np
 
 from engine.errors import BadInput
 from engine.export.onnx_graph import OPSETS, Graph
-from engine.models.committee import LEAST, MAX_LEVELS, Committee, Member
 from engine.models.feature_classifiers import ClassMeans
 from engine.models.mlp import MLP
 from engine.models.net import Net, WithHead
@@ -18,6 +17,9 @@ from engine.training.probes import Linear
 
 CONVERTED = ("LogisticRegression", "RandomForestClassifier", "ExtraTreesClassifier", "HistGradientBoostingClassifier")
 """Models of scikit-learn that have a converter here."""
+
+LEAST, MAX_LEVELS = 1e-12, 255
+"""Smallest probability whose logarithm is taken; most levels of a column that scikit-learn's boosted trees take as one."""
 
 LEAST_LENGTH = 1e-12
 """As torch's normalize: the least length that a row is divided by."""
@@ -28,7 +30,7 @@ def add_classifier(graph: Graph, fitted: Any, x: str, classes: int) -> str:
 
     Raises BadInput, with one sentence, where there is no converter.
     """
-    if isinstance(fitted, Committee):
+    if hasattr(fitted, "members"):  # one estimator per replicate
         p = _add_member(graph, fitted.members[0], x, classes)
         if fitted.shifts is None:
             return p
@@ -36,7 +38,7 @@ def add_classifier(graph: Graph, fitted: Any, x: str, classes: int) -> str:
         return graph.add("Softmax", graph.add("Add", logits, graph.constant(fitted.shifts[:1].double().cpu().numpy())), axis=-1)
     if isinstance(fitted, Net):
         return graph.add("Softmax", graph.cast(_add_network(graph, fitted, x), "float64"), axis=-1)
-    return _add_member(graph, Member(fitted, classes), x, classes)
+    return _add_member(graph, SimpleNamespace(estimator=fitted, levels=()), x, classes)
 
 
 # ---- networks
@@ -91,7 +93,7 @@ def _add_head(graph: Graph, classify: Any, z: str) -> str:
 # ---- scikit-learn's models
 
 
-def _add_member(graph: Graph, member: Member, x: str, classes: int) -> str:
+def _add_member(graph: Graph, member: Any, x: str, classes: int) -> str:
     """Probabilities [n, C] double of a fitted estimator."""
     estimator = member.estimator
     name = type(estimator).__name__
@@ -106,7 +108,7 @@ def _add_member(graph: Graph, member: Member, x: str, classes: int) -> str:
     return graph.add("MatMul", p, graph.constant(np.eye(classes)[own]))
 
 
-def _encode_levels(graph: Graph, member: Member, x: str) -> tuple[Any, str]:
+def _encode_levels(graph: Graph, member: Any, x: str) -> tuple[Any, str]:
     """(boosted trees without native categories, their features).
 
     A split of a column of categories becomes a column of its own, 0 for rows that go left, since skl2onnx converts such splits to
@@ -157,12 +159,13 @@ def _copy_tree(tree: Any) -> Any:
 
 
 class _Columns:
-    """Where boosted trees have their columns. They put categories first; see `fold_levels` for what a row is before that.
+    """Where boosted trees have their columns. They put categories first. Before that a row has its numbers, then columns of 0 and 1 of
+    wide categories, then a number for each other category.
 
     width: of the features. plain: features that go in as numbers, in the order in which the converted trees have them.
     """
 
-    def __init__(self, member: Member) -> None:
+    def __init__(self, member: Any) -> None:
         trees, levels = member.estimator, member.levels
         categorical = np.flatnonzero(trees.is_categorical_)
         self._encoder = trees._preprocessor

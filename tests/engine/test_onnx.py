@@ -20,7 +20,6 @@ from engine.export.decision import CALIBRATIONS, Calibration, Decision
 from engine.export.onnx import CLOSE, check_onnx, feed_columns, run_onnx, to_onnx
 from engine.export.pipeline import Pipeline
 from engine.export.read import Model, UnknownLevel
-from engine.models.committee import Committee, Member, fold_levels
 from engine.models.feature_classifiers import nearest_mean
 from engine.models.mlp import MLP
 from engine.models.net import Net, WithHead
@@ -57,8 +56,10 @@ def make_model(
     kind = getattr(torch, precision)
 
     def compute(x: np.ndarray) -> np.ndarray:
-        net = fitted if isinstance(fitted, Net) else Committee([Member(fitted, classes)], x.shape[1])
-        out: np.ndarray = net(torch.from_numpy(x).to(kind).unsqueeze(0))[0].double().softmax(-1).numpy()
+        if not isinstance(fitted, Net):
+            p: np.ndarray = fitted.predict_proba(x.astype(np.float32))
+            return p
+        out: np.ndarray = fitted(torch.from_numpy(x).to(kind).unsqueeze(0))[0].double().softmax(-1).numpy()
         return out
 
     names = np.array([f"class {k}" for k in range(classes)], object)
@@ -118,27 +119,6 @@ def test_models_of_scikit_learn_are_equal(name, classes):
     pipeline, numbers, codes, x, y = make_table(classes)
     fitted = estimators(classes)[name].fit(x.astype(np.float32), y)
     check(make_model(pipeline, fitted, classes), numbers, codes)
-
-
-@pytest.mark.parametrize("classes", [2, 3])
-def test_native_categories_are_encoded_first(classes):
-    """Splits of categories, which skl2onnx converts to something else; rows without a level go where training sent them."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    pipeline, numbers, codes, x, y = make_table(classes)
-    levels = tuple(len(column.levels) for column in pipeline.categorical)
-    rng = np.random.default_rng(1)
-    y = np.where(np.isin(codes[0], (0, 2)), y, rng.integers(classes, size=N))  # the colour decides too
-    folded = fold_levels(x.astype(np.float32), levels)
-    which = np.arange(folded.shape[1]) >= folded.shape[1] - len(levels)
-    trees = HistGradientBoostingClassifier(max_iter=20, min_samples_leaf=3, categorical_features=which, random_state=0).fit(
-        folded, y
-    )
-    assert any(tree.nodes["is_categorical"].any() for stage in trees._predictors for tree in stage)
-    committee = Committee([Member(trees, classes, levels)], x.shape[1])
-    check(make_model(pipeline, committee, classes), numbers, codes)
-    shifts = torch.tensor([[0.5, -1.0, 0.2][:classes]], dtype=torch.float64)
-    check(make_model(pipeline, Committee(committee.members, x.shape[1], shifts), classes), numbers, codes)
 
 
 @pytest.mark.parametrize("kind", CALIBRATIONS)
