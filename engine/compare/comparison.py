@@ -137,7 +137,7 @@ def compare(
         result = make_result(halving, bench, spec, table, shortened, [*sentences, *notes])
         decided, cuts = decide(halving, bench, spec, result)
         result, artifacts = result | decided, artifacts | cuts
-        result |= yield from explain(halving, bench, result, spec.metric)
+        result |= yield from explain(halving, bench, result, spec.metric, artifacts)
         files, result["onnx"] = export_onnx(
             artifacts, [row["name"] for row in sort_rows(result)], bench.dataset, spec.budget, clock
         )

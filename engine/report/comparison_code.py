@@ -78,6 +78,7 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None,
             metric=metric,
             frame=table == "pandas",
             thinned=thinned,
+            again=_write_again(row, classifier, frame=table == "pandas"),
             cut=find_cut(comparison, name),
         ),
         "",
@@ -96,6 +97,33 @@ def find_cut(comparison: Mapping[str, Any], name: str) -> tuple[float, int] | No
     if decided.get("row") != name or not cuts or str(data.get("positive")) not in classes:
         return None
     return round(sum(cuts) / len(cuts), 6), classes.index(str(data["positive"]))
+
+
+LENGTHS = {"training": "epochs", "trees": "trees", "members": "members"}
+"""What validation rows choose -> the parameter of a classifier that it becomes."""
+
+
+def _can_train_again(row: Mapping[str, Any], classifier: str) -> bool:
+    """Whether all that a row's validation rows chose is a length, so that the code can take it over."""
+    refit = row.get("refit") or {}
+    chosen = refit.get("epochs") or {}
+    return bool(refit) and classifier != TREES and not refit["held_out"] and len(chosen) < 2 and chosen.keys() <= LENGTHS.keys()
+
+
+def _write_again(row: Mapping[str, Any], classifier: str, *, frame: bool) -> list[str]:
+    """Lines that train a replicate again on training and validation rows, as the comparison did; [] where it did not."""
+    if not row.get("refit"):
+        return []
+    if not _can_train_again(row, classifier):
+        return [
+            "# the comparison trained it again on training and validation rows, with all that was chosen; this code does not"
+        ]
+    length = "".join(f", {LENGTHS[name]}=model[-1].epoch_" for name in row["refit"]["epochs"])
+    return [
+        "# trained again on training and validation rows, to the epoch chosen, as the comparison did",
+        f"model[-1].set_params(validation_fraction=0{length})",
+        f"model.fit({'X.iloc[own]' if frame else 'X[own]'}, y[own])",
+    ]
 
 
 def _choose_table(comparison: Mapping[str, Any], *, reading: bool) -> str:

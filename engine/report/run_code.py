@@ -163,12 +163,14 @@ def write_replicates(
     frame: bool = False,
     thinned: Any = None,
     cut: tuple[float, int] | None = None,
+    again: Sequence[str] = (),
 ) -> list[str]:
     """Lines of Python that train the class `classifier` on each replicate, and measure it on that replicate's test rows.
 
     They stand on X, y, rows (a Dataset), spec and columns (what fills and encodes). arguments: of the class, as Python. numbers: the
     replicates, as Python. frame: X is a data frame. thinned: training rows at most (`engine.data.thin`), None for all of them. cut: (the
-    probability from which on a row is flagged, number of the class looked for): what it flags is measured too.
+    probability from which on a row is flagged, number of the class looked for): what it flags is measured too. again: lines
+    that train `model` anew once it is fitted; they stand on `own`.
     """
     at = "X.iloc[{}]" if frame else "X[{}]"
     thin = f"    parts = thin(parts, y, {thinned!r}, numpy_stream({seed}, 'thin', seed, fold))"
@@ -191,6 +193,7 @@ def write_replicates(
         f"        random_state={f'{seed} + ' if seed else ''}number,",
         "    )",
         f"    model = make_pipeline(columns, model).fit({at.format('own')}, y[own])",
+        *(f"    {line}" for line in again),
         f"    probability = model.predict_proba({at.format('parts.test')})",
         f"    found.append(float(scores(probability, y[parts.test])[{metric!r}][0]))",
         *([] if cut is None else FLAGS),

@@ -126,3 +126,16 @@ def test_the_spec_is_plain_and_comes_back():
     ):
         with pytest.raises(BadParameter):
             RefitSpec.from_json(wrong)
+
+
+def test_the_code_of_a_row_trains_again_too(compared):
+    from engine.report.comparison_code import write_row
+
+    _, found, _ = compared
+    script = write_row(found, "ce")
+    assert "model[-1].set_params(validation_fraction=0, epochs=model[-1].epoch_)" in script and compile(script, "c.py", "exec")
+    assert "this code does not" in write_row(found, "explicit-gradient") and "validation_fraction=0" not in write_row(
+        found, "explicit-gradient"
+    )
+    old = {**found, "methods": [{k: v for k, v in row.items() if k != "refit"} for row in found["methods"]]}
+    assert "again" not in write_row(old, "ce")
