@@ -24,11 +24,11 @@ def write_script(model: Model, onnx: str, table: str = "new.csv") -> str:
     pairs = {c.name: {level: float(i) for i, level in enumerate(c.levels)} for c in columns if suffices and _is_pair(c)}
     numbers = [c.name for c in columns if c.kind != "categorical" and c.name not in pairs]
     texts = [c.name for c in columns if c.kind == "categorical"]
+    output = name_output("probability", [c.name for c in columns])
     lines = [
         *([] if suffices else [TYPED.rstrip("\n")]),
         "import onnxruntime",
         "import pandas as pd",
-        "",
         f"NUMBERS, TEXTS = {numbers!r}, {texts!r}",
         *([f"PAIRS = {pairs!r}"] if pairs else []),
         f"table = pd.read_csv({table!r}, dtype=dict.fromkeys(TEXTS, str))",
@@ -36,7 +36,7 @@ def write_script(model: Model, onnx: str, table: str = "new.csv") -> str:
         'columns |= {name: table[[name]].fillna("").to_numpy(object) for name in TEXTS}',
         *(["columns |= {name: table[[name]].replace(pair).to_numpy(float) for name, pair in PAIRS.items()}"] if pairs else []),
         f"session = onnxruntime.InferenceSession({onnx!r})",
-        f'table["probability"] = session.run([{name_output("probability", [c.name for c in columns])!r}], columns)[0]',
+        f'table["probability"] = session.run([{output!r}], columns)[0]',
         *([f'table["flagged"] = table["probability"] >= {model.cut!r}'] if model.cut is not None else []),
         'table.to_csv("scored.csv", index=False)',
     ]

@@ -78,6 +78,7 @@ def score_table(
             target=given.target or "",
             is_budget=rule.alerts is not None,
             own=rule.own,
+            share=scorer.share,
         )
     yield Phase("rows", "Writing the scored rows")
     rows = write_rows(given, scored, scorer.names, scorer.pipeline.reading)

@@ -243,7 +243,7 @@ def test_a_promise_holds_for_a_file_like_the_test_part_and_breaks_for_a_thinned_
     more = {"bias": -3.0, "cut": 0.4, "rule": rule}
     train = write_csv(draw(rng, 2000))
     plain = make_scorer(train, WEIGHTS, **more)
-    scorer = make_scorer(train, WEIGHTS, **more, promised=promise_of(plain, rng))
+    scorer = make_scorer(train, WEIGHTS, **more, promised=promise_of(plain, rng), share=0.1)
     kept = 0
     for _ in range(100):
         answer, _ = score(scorer, write_csv(draw(rng, 800)))
@@ -253,6 +253,7 @@ def test_a_promise_holds_for_a_file_like_the_test_part_and_breaks_for_a_thinned_
         new = draw(rng, 3000, share=0.1 / 3)
         found, _ = score(scorer, write_csv(new))
         held = found["promise"]
+        assert "the model was made at" in held["text"]
         assert "precision" in held["broken"] and "precision" in held["verdict"] and "broke" in held["verdict"]
         assert held["figures"]["precision"]["holds"] is False and held["text"].startswith("Precision is ")
         assert held["figures"]["alerts"]["holds"] is (None if rule["kind"] == "alerts" else False)
@@ -272,10 +273,25 @@ def test_what_came_is_scikit_learns_and_the_range_is_simulated():
     assert figures["recall"]["came"]["mean"] == recall_score(y[own], flagged[own])
     assert figures["alerts"]["came"]["mean"] == 1000 * flagged.mean() and held["unanswered"] == 20
     assert held["verdict"] == "not compared" and held["broken"] == [] and "holds no promise" in held["text"]
-    low, high = predict_range({"mean": 0.3, "low": 0.3 - 1.96 * 0.04, "high": 0.3 + 1.96 * 0.04}, 150, 1.0, 0.05)
-    rates = rng.beta(0.3 * 130, 0.7 * 130, 20_000)
-    inside = np.mean((drawn := rng.binomial(150, rates) / 150) >= low) + np.mean(drawn <= high) - 1
-    assert 0.94 < inside < 0.985
+
+
+def test_the_range_of_a_promise_is_simulated():
+    """A rate known by its interval, and a count of so many rows: `tail` of the files lie below the range, and above it."""
+    rng = np.random.default_rng(0)
+    for mean, sd, n, tail in (
+        (0.3, 0.04, 150, 0.0125),
+        (0.3, 0.0, 150, 0.0125),
+        (0.06, 0.004, 3000, 0.0025),
+        (0.8, 0.02, 40, 0.0125),
+    ):
+        low, high = predict_range(
+            {"mean": 1000 * mean, "low": 1000 * (mean - 1.96 * sd), "high": 1000 * (mean + 1.96 * sd)}, n, 1000.0, tail
+        )
+        rates = np.clip(mean + sd * rng.normal(size=100_000), 0, 1)
+        drawn = rng.binomial(n, rates) / n
+        assert tail / 4 < np.mean(drawn < low - 1e-12) < 1.4 * tail, (mean, sd)
+        assert tail / 4 < np.mean(drawn > high + 1e-12) < 1.4 * tail, (mean, sd)
+    assert predict_range({"mean": 1.0, "low": 1.0, "high": 1.0}, 50, 1.0, 0.0125) == (pytest.approx(0.92), 1.0)
 
 
 def test_bad_input_is_one_sentence(scorer):
