@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.analysis import threshold_tables
 from engine.compare.bench import Evaluator, ReplicateScore
 from engine.compare.halving import SuccessiveHalving
 from engine.data.dataset import Dataset
@@ -121,7 +122,7 @@ class _Facts:
             self._rows(outcome.test_rows, outcome.test_y == p, outcome.test_p[:, p], np.ones(len(outcome.test_y))),
             float(outcome.given[p]),
             float(outcome.natural[p]),
-            outcome.test_p,
+            threshold_tables.correct_prior(outcome.test_p, outcome.given, outcome.natural),
             outcome.test_y,
         )
 
