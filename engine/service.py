@@ -42,6 +42,7 @@ BEAT = 1.0
 STUCK = 30.0
 """Seconds after which a loop turn counts as stuck. The heartbeat stops then, so that the engine no longer counts as alive."""
 GONE = "The features of run {run} are no longer here; run it again to embed them."
+NO_MODEL = "The table or the model was forgotten before this could start."
 FORGOTTEN = "The table was forgotten before this could start."
 PRIVATE_MB = 4096
 """Default MiB that work on an uploaded table may use beyond the idle worker."""
@@ -269,8 +270,9 @@ class Engine:
         """Ends the workers that hold data of a deleted table."""
         if touched := self.executor.touched:
             for upload in touched - self.store.list_existing(touched):
-                for key in [key for key, job in self._running.items() if job.upload == upload]:
-                    self._drop(key)
+                for key, job in list(self._running.items()):
+                    if upload in (job.upload, job.spec.get("origin")):
+                        self._drop(key)
                 self.executor.forget(upload)
 
     def _drop(self, key: Key) -> None:
@@ -315,7 +317,7 @@ class Engine:
         """Starts a claimed job, or fails it. False, and the job is queued again, where no worker is idle any more."""
         work = self._work(job)
         if work is None:
-            why = GONE.format(run=job.spec["run"]) if job.kind == "embed" else FORGOTTEN
+            why = {"embed": GONE, "score": NO_MODEL}.get(job.kind, FORGOTTEN).format(run=job.spec.get("run"))
             self.store.finish(job.id, "failed", why, attempt=job.attempt)
             return True
         if not self.executor.start(work):
@@ -333,9 +335,20 @@ class Engine:
             if job.upload is None:
                 return work
             table = self.store.read_upload(job.upload, job.owner)
-            return None if table is None else replace(work, table=table)
+            if table is None or job.kind != "score":
+                return None if table is None else replace(work, table=table)
+            model = self._read_model(job)
+            return None if model is None else replace(work, table=table, features=model, origin=job.spec["origin"])
         features = self.store.artifact(job.spec["run"], FEATURES, owner=job.owner)
         return None if features is None else replace(work, features=features)
+
+    def _read_model(self, job: Job) -> bytes | None:
+        """The model file of a score job; None where it no longer exists."""
+        model = job.spec["model"]
+        if "job" in model:
+            return self.store.artifact(model["job"], model["artifact"], owner=job.owner)
+        found = self.store.read_upload(model["upload"], job.owner)
+        return None if found is None else found[1]
 
     def _wait_for_store(self, error: StoreError) -> None:
         now = time.monotonic()

@@ -21,7 +21,7 @@ LAYERS = (
     ("engine.data.sources", "engine.data.tables", "engine.sweep", "engine.papers", "engine.training"),
     ("engine.methods", "engine.export", "engine.report", "engine.why"),
     ("engine.catalog", "engine.estimators"),
-    ("engine.runner",),
+    ("engine.runner", "engine.score"),
     ("engine.compare", "engine.reproduce"),
     ("engine.executors",),
     ("engine.service", "engine.examples"),

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     page.check_path(arguments.report)
     of = check_taken_away(arguments, spec)
-    data = _read_bytes(file)
+    data = read_bytes(file)
     progress = _Progress()
     try:
         found, artifacts, profile = _compare(data, file.name, spec, began, progress)
@@ -109,7 +109,8 @@ def _compare(
     return found, artifacts, about
 
 
-def _read_bytes(file: Path) -> bytes:
+def read_bytes(file: Path) -> bytes:
+    """The bytes of a table's file. Raises BadData where it cannot be read or is too large."""
     from engine.spec.table_limits import MAX_BYTES
 
     try:

@@ -41,6 +41,11 @@ def add_questions(parser: argparse.ArgumentParser) -> None:
         help=f"none, all, or of {', '.join(ENSEMBLES)}; after FILE",
     )  # fmt: skip
     group.add_argument("--tune", action="store_true", help="tune settings within the budget")
+    group.add_argument(
+        "--no-refit",
+        action="store_true",
+        help="score test rows by the models as validation chose them, not trained again (not by time)",
+    )
 
 
 def parse_questions(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -66,6 +71,7 @@ def parse_questions(arguments: argparse.Namespace) -> dict[str, Any]:
         "remedies": None if arguments.remedies is None else _check_remedies(arguments.remedies),
         "ensembles": _parse_ensembles(arguments.ensembles),
         "tune": arguments.tune,
+        "refit": not arguments.no_refit,
     }
 
 

@@ -18,6 +18,11 @@ from engine.runner.provenance import collect_provenance
 from engine.spec.table_reading import TableReading
 from engine.training.fitted import Fitted
 
+TRAINED_ON = "the training rows of one replicate"
+TRAINED_AGAIN = "the training and validation rows of one replicate, with what its validation rows chose"
+ALL_ROWS = "all rows, with what the replicates chose"
+"""Which rows the model of a file was trained on."""
+
 
 def build_arrays(halving: SuccessiveHalving) -> dict[str, bytes]:
     """The artifact `arrays` and the threshold tables, over the replicates whose scores are kept."""
@@ -56,18 +61,24 @@ def export_models(
         if (name, level) not in bench.kept:
             continue
         fitted, train = bench.kept[name, level]
-        if level not in pipelines:
-            scale = fit_scale(table, len(bench.dataset.numeric_names), train, name=bench.dataset.name)
-            pipelines[level] = Pipeline.of(bench.dataset, scale, reading)
+        again = bench.refitted.get((name, level))
+        base = train
+        if again is not None:
+            fitted, train, base = again.fitted, again.train, again.rows
+        key = level, again is not None
+        if key not in pipelines:
+            scale = fit_scale(table, len(bench.dataset.numeric_names), base, name=bench.dataset.name)
+            pipelines[key] = Pipeline.of(bench.dataset, scale, reading)
         about = {
             "name": name,
             "title": halving.titles[name],
             "params": bench.choose_params(name, level),
             "target": target,
             "training_rows": len(train),
+            "trained_on": TRAINED_ON if again is None else TRAINED_AGAIN,
             "provenance": collect_provenance(torch.device("cpu"), torch.float32),
         }
-        own = pipelines[level]
+        own = pipelines[key]
         net = fitted.net if isinstance(fitted, Fitted) else fitted
         out[f"model/{name}"] = model_bytes(net, own, classes=bench.dataset.classes, about=about)
         if isinstance(fitted, Fitted) and fitted.synthetic is not None:

@@ -26,6 +26,8 @@ from engine.spec.comparison import TREES
 from engine.spec.run import default_params
 from engine.training import trees
 from engine.training.camera import Camera
+from engine.training.fitted import Fitted
+from engine.training.refit import join_rows, refit
 
 PATIENCE = 20
 """Epochs without a better validation score after which a phase ends, as in `engine.estimators`."""
@@ -54,6 +56,9 @@ class ReplicateScore:
     training rows. epoch: the chosen epoch, or the number of trees. given, natural [C]: class shares the model was trained with, and
     those of the training rows before any cut.
 
+    Where the method was trained again on training and validation rows (`engine.training.refit`), everything about test rows is of that
+    fit, and everything about validation rows of the first one. again: facts of it, None where it was not.
+
     valid_rows [v], test_rows [t]: row numbers in the dataset compared. valid_y, test_y: their classes. valid_p [v, C], test_p [t, C]:
     probabilities as trained, float32. All six are empty for seeds that are not pooled.
     """
@@ -74,6 +79,30 @@ class ReplicateScore:
     test_rows: np.ndarray
     test_y: np.ndarray
     test_p: np.ndarray
+    again: Again | None = None
+
+
+@dataclass(frozen=True)
+class Again:
+    """How a replicate was trained again. chosen: what was taken over, name -> number or numbers. rows: that it trained on, those kept apart
+    for what reads validation rows (`held`) not counted. before: metrics of the first fit on the same test rows.
+    """
+
+    chosen: dict[str, Any]
+    rows: int
+    held: int
+    before: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Refitted:
+    """A fit on training and validation rows. train: numbers of the rows trained on. rows: of all that scaling was fitted on, which are
+    more where some are kept apart for a method that reads validation rows.
+    """
+
+    fitted: Fitted
+    train: np.ndarray
+    rows: np.ndarray
 
 
 @dataclass
@@ -81,7 +110,8 @@ class Evaluator:
     """Fits and scores methods on a table.
 
     Keeps the task of the last level and seeds, and each method's fit of replicate 0. titles: name -> title of the methods,
-    plain training first.
+    plain training first. refits: whether methods are trained again on training and validation rows before test rows are scored.
+    refitted: the second fit of replicate 0.
     """
 
     dataset: Dataset
@@ -93,6 +123,9 @@ class Evaluator:
     prepared: tuple[Resource, tuple[int, ...]] | None = None
     natural: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     kept: dict[tuple[str, Resource], tuple[Any, np.ndarray]] = field(default_factory=dict)
+    refits: bool = True
+    refitted: dict[tuple[str, Resource], Refitted] = field(default_factory=dict)
+    joined: dict[bool, Task] = field(default_factory=dict)
 
     def choose_params(self, name: str, level: Resource) -> dict[str, Any]:
         """The method's parameters at a level: its defaults for tables, its `quick` values, and at most the level's epochs."""
@@ -154,15 +187,37 @@ class Evaluator:
             return out, fixed
         trained = method(name)(**self.choose_params(name, level))
         result = yield from trained.fit(task, camera=Camera(task, 0))
+        second = None
+        if self.refits:
+            yield Phase("refit", self.titles[name])
+            began = self.clock()
+            joined = self._join(task, trained.needs_validation)
+            fixed += self.clock() - began
+            second = yield from refit(trained, joined, result)
         began = self.clock()
         with torch.no_grad():
             valid, test = (result.net(part.x).double().softmax(-1).numpy() for part in (task.valid, task.test))
+            after = None if second is None else second.net(joined.test.x).double().softmax(-1).numpy()
         shares = trained.class_shares(task, result).cpu().numpy()
+        moved = shares if second is None else trained.class_shares(joined, second).cpu().numpy()
         for r in range(len(task.replicates)):
-            own = valid[r][task.valid.mask[r].numpy()], test[r][task.test.mask[r].numpy()]
-            self._add(out, task, r, own, shares[r], int(result.epoch[r]))
+            valid_p, test_p = valid[r][task.valid.mask[r].numpy()], test[r][task.test.mask[r].numpy()]
+            again = None
+            if second is not None and after is not None:
+                again = _describe_again(second, joined, r, test_p, task.test.y[r][task.test.mask[r]].numpy())
+                test_p = after[r][joined.test.mask[r].numpy()]
+            self._add(out, task, r, (valid_p, test_p), shares[r], int(result.epoch[r]), test_given=moved[r], again=again)
         self._keep(name, level, task, 0, result)
+        if second is not None and task.replicates[0].number == 0:
+            rows = np.union1d(joined.source[0], joined.valid_source[0])
+            self.refitted[name, level] = Refitted(second, joined.source[0], rows)
         return out, fixed + self.clock() - began
+
+    def _join(self, task: Task, hold: bool) -> Task:
+        """The task with training and validation rows joined. hold: a fifth of them is kept apart."""
+        if hold not in self.joined:
+            self.joined[hold] = join_rows(self.dataset, task, hold=hold)
+        return self.joined[hold]
 
     def _keep(self, name: str, level: Resource, task: Task, r: int, fitted: Any) -> None:
         """Keeps the fit of replicate 0 for export."""
@@ -197,7 +252,7 @@ class Evaluator:
 
             numbers = [seed * self.spec.folds + fold for seed in seeds for fold in range(self.spec.folds)]
             self.task = replace(prepare(self.dataset, self.spec, numbers, thin=cut), patience=PATIENCE)
-            self.prepared = (level, seeds)
+            self.prepared, self.joined = (level, seeds), {}
         return self.task
 
     def _add(
@@ -208,8 +263,13 @@ class Evaluator:
         probability: tuple[np.ndarray, np.ndarray],
         given: np.ndarray,
         epoch: int,
+        *,
+        test_given: np.ndarray | None = None,
+        again: Again | None = None,
     ) -> None:
-        """Measures one replicate. probability: of validation and test rows. given [C]: class shares the model was trained with."""
+        """Measures one replicate. probability: of validation and test rows. given [C]: class shares the model was trained with;
+        test_given [C]: those of the model that scored the test rows, where it is another one.
+        """
         replicate, classes = task.replicates[r], len(task.classes)
         (valid_p, test_p), p = probability, self.positive
         valid_y, test_y = (part.y[r][part.mask[r]].numpy() for part in (task.valid, task.test))
@@ -219,7 +279,9 @@ class Evaluator:
             weight = natural_valid / np.maximum(np.bincount(valid_y, minlength=classes), 1)
             scores = {
                 "as trained": test_p[:, p],
-                "prior corrected": threshold_tables.correct_prior(test_p, given, natural)[:, p],
+                "prior corrected": threshold_tables.correct_prior(test_p, given if test_given is None else test_given, natural)[
+                    :, p
+                ],
                 "isotonic": threshold_tables.calibrate_isotonic(valid_p[:, p], valid_y == p, weight[valid_y], test_p[:, p]),
             }
         most = None if pooled else 0
@@ -240,7 +302,18 @@ class Evaluator:
             test_rows=task.test_source[r][:most],
             test_y=test_y[:most],
             test_p=test_p[:most].astype(np.float32),
+            again=again,
         )
+
+
+def _describe_again(second: Fitted, joined: Task, r: int, before: np.ndarray, y: np.ndarray) -> Again:
+    """How replicate r was trained again. before [t, C]: probabilities of its test rows by the first fit. y [t]: their classes."""
+    return Again(
+        {name: value[r].tolist() for name, value in second.chosen.items()},
+        len(joined.source[r]),
+        len(joined.valid_source[r]),
+        {name: float(v[0]) for name, v in metrics.scores(before, y).items()},
+    )
 
 
 def _predict_trees(fitted: Any, task: Task, r: int) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ import torch
 
 from engine.compare.artifacts import build_arrays, export_models
 from engine.compare.bench import Evaluator
+from engine.compare.decide import decide, decide_seconds
 from engine.compare.halving import Resource, SuccessiveHalving
 from engine.compare.leaderboard import build_leaderboard
 from engine.compare.result import describe_table, make_result
@@ -95,7 +96,7 @@ def compare(
 ) -> Comparison:
     """Compares the methods of a spec on a table. A generator of events (Phase, Progress, Note, Board).
 
-    It returns the result (JSON-plain) and artifacts: `arrays` and `thresholds/<name>` (npz), `model/<name>` (zip of
+    It returns the result (JSON-plain) and artifacts: `arrays`, `thresholds/<name>` and `decide/<name>` (npz), `model/<name>` (zip of
     `engine.export.write`), `augmented/<name>` (CSV, for methods that add rows in the table's columns, up to MAX_CELLS cells).
 
     began: the value of `clock` when the budget began, by default now. `describe_sheet` gives the next four for an uploaded
@@ -132,6 +133,8 @@ def compare(
         artifacts |= export_models(halving, bench, target, reading)
         table = describe_table(bench, dropped, guesses)
         result = make_result(halving, bench, spec, table, shortened, [*sentences, *notes])
+        decided, cuts = decide(halving, bench, spec, result)
+        result, artifacts = result | decided, artifacts | cuts
         result |= yield from explain(halving, bench, result, spec.metric)
         return result | {
             "reading": None if reading is None else reading.to_json(),
@@ -156,7 +159,9 @@ def _make_halving(bench: Evaluator, spec: CompareSpec, clock: Callable[[], float
         clock=clock,
         began=began,
         deadline=began + spec.budget,
-        saving_seconds=lambda level: bench.saving_seconds(level) + keep_seconds(spec.budget, bench.dataset),
+        saving_seconds=lambda level: (
+            bench.saving_seconds(level) + decide_seconds(bench) + keep_seconds(spec.budget, bench.dataset)
+        ),
         build_rows=lambda halving: build_leaderboard(halving, spec.metric),
     )
 
@@ -194,7 +199,7 @@ def _make_evaluator(
     run = RunSpec(dataset.name, BASELINE, spec.imbalance, folds=propose_folds(min(kept)), seeds=MAX_SEEDS, seed=spec.seed)
     classes = dataset.classes
     positive = 1 if len(classes) == 2 else classes.index(asked) if asked is not None else int(np.argmin(kept))
-    return Evaluator(dataset, run, _titles(spec), positive, clock), said
+    return Evaluator(dataset, run, _titles(spec), positive, clock, refits=spec.refits), said
 
 
 def _titles(spec: CompareSpec) -> dict[str, str]:

@@ -10,6 +10,7 @@ import numpy as np
 from engine.compare.bench import EPOCHS, PATIENCE, Evaluator
 from engine.compare.halving import SuccessiveHalving
 from engine.compare.leaderboard import describe_difference, find_differences
+from engine.compare.refits import describe_refit, say_gain
 from engine.plain import to_plain
 from engine.spec import limits
 from engine.spec.comparison import TREES, CompareSpec
@@ -35,7 +36,8 @@ def make_result(
 
     methods [{name, title, metrics {metric: {mean, low, high, n, values}}, difference {metric, mean, low, high, p, p_holm, n,
     better, worse} or None, seconds, replicates, numbers, rows, epochs, look, most_rows (limit of training rows, None: no
-    limit), stopped (the last round before it was dropped), failed (a sentence or None), params, per_class}], verdict,
+    limit), stopped (the last round before it was dropped), failed (a sentence or None), refit
+    (`engine.compare.refits.describe_refit`), params, per_class}], verdict,
     verdict_more (sentences with its numbers), best, metric, interval, data {name, rows, used_rows, train_rows,
     train_counts, features, columns {numeric, categorical}, classes,
     counts, ratio, positive, dropped, guesses}, spec, protocol {folds, seeds, test_share, patience}, shortened (sentences),
@@ -67,6 +69,9 @@ def make_result(
             "notes": list(notes),
         }
     )
+    plain = result["methods"][0]
+    if plain["refit"] is not None:
+        result["notes"].append(say_gain(plain, by_time=spec.by_time))
     return result
 
 
@@ -111,6 +116,7 @@ def _describe_method(
         "most_rows": level.rows,
         "stopped": halving.stopped.get(name),
         "failed": halving.failed.get(name),
+        "refit": describe_refit(list(own.values()), metric, share),
         "params": params if name == TREES else {"patience": PATIENCE, **params},
         "per_class": {
             label: {

@@ -16,9 +16,10 @@ Key = tuple[str, int]
 class Work:
     """One job. spec: the job's (`engine.store.Job`). device: auto, cpu or cuda. timeout_s: seconds allowed, None = no limit.
 
-    kind: run, embed, profile, compare or preview. features: of an embed job, the run's artifact to lay out, since a worker does not read
-    the store. private: made from a private table, so that nothing of it may be written to a log. upload: the table's id. table:
-    its name and bytes, for all kinds but embed. memory_mb: resident MiB that this job may use beyond the idle worker, None = no limit of
+    kind: run, embed, profile, compare, score or preview. features: of an embed job, the run's artifact to lay out, of a score job the
+    model file, since a worker does not read the store. private: made from a private table, so that nothing of it may be written to a
+    log. upload: the table's id. origin: of a score job the id of the upload that its model is or came from. table: the table's name
+    and bytes, for all kinds but embed. memory_mb: resident MiB that this job may use beyond the idle worker, None = no limit of
     its own.
     """
 
@@ -30,8 +31,14 @@ class Work:
     kind: str = "run"
     features: bytes = field(default=b"", repr=False)
     upload: str | None = None
+    origin: str | None = None
     table: tuple[str, bytes] | None = field(default=None, repr=False)
     memory_mb: int | None = None
+
+    @property
+    def uploads(self) -> frozenset[str]:
+        """Ids of the uploads that it holds data of."""
+        return frozenset(id for id in (self.upload, self.origin) if id is not None)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Any
 
 from engine import system
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkFinished, WorkReturned
-from engine.executors.worker import CANCELLED, OUT_OF_MEMORY, TABLE_OUT_OF_MEMORY, prepare, work
+from engine.executors.worker import CANCELLED, OUT_OF_MEMORY, TABLE_KINDS, TABLE_OUT_OF_MEMORY, prepare, work
 
 GRACE = 0.8
 """Seconds that a cancelled run has to stop by itself. Then its worker is killed."""
@@ -141,10 +141,9 @@ class LocalExecutor:
 
     def start(self, work: Work) -> bool:
         """Starts a job on an idle worker. False if there is none."""
-        known = {work.upload} if work.upload is not None else set()
+        known = set(work.uploads)
         for slot in sorted(self._free(previews=work.kind == "preview"), key=lambda slot: known != slot.touched):
-            if work.upload is not None:
-                slot.touched.add(work.upload)
+            slot.touched |= known
             if self._send(slot, ("run", work)):
                 limit = float("inf") if work.timeout_s is None else work.timeout_s
                 slot.run = _Run(work, time.monotonic() + limit)
@@ -176,7 +175,7 @@ class LocalExecutor:
     def forget(self, upload: str) -> None:
         """Ends every worker that received this upload: at once, or after its run if that uses something else."""
         for slot in [slot for slot in self._slots if upload in slot.touched]:
-            if slot.run is None or slot.run.work.upload == upload:
+            if slot.run is None or upload in slot.run.work.uploads:
                 self._replace(slot)
             else:
                 slot.touched.discard(upload)
@@ -318,7 +317,7 @@ class LocalExecutor:
         if run.kill_at != float("inf"):
             return [WorkFinished(run.work.key, "cancelled", CANCELLED)]
         if slot.exceeded:
-            reason = TABLE_OUT_OF_MEMORY if run.work.kind in ("profile", "compare") else OUT_OF_MEMORY
+            reason = TABLE_OUT_OF_MEMORY if run.work.kind in TABLE_KINDS else OUT_OF_MEMORY
         elif system.was_killed(code):
             reason = "The worker process was killed (signal 9), most likely because the machine ran out of memory."
         else:

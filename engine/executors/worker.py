@@ -33,8 +33,11 @@ FLUSH = 0.05
 """Seconds: an event is sent at most this long after it happened, and batches are at least this far apart."""
 CANCELLED = "Cancelled."
 OUT_OF_MEMORY = "The run ran out of memory; ask for fewer rows, replicates or synthetic points, or allow it more."
+SCORE = "engine.score.job:run_json"
 PREVIEW, WARM_UP = "engine.runner.preview:run_preview", "engine.runner.preview:warm_up"
 TABLE_OUT_OF_MEMORY = "The table needs more memory than there is for one job here: send fewer rows or columns of it."
+TABLE_KINDS = ("profile", "compare", "score")
+"""Kinds of jobs whose memory goes to a table."""
 HOLDERS = (("engine.executors.private", "forget"), ("engine.training.network_cache", "clear"))
 """Modules that may hold data of the last table, with the function that empties each; named so that none is imported for it."""
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -68,16 +71,16 @@ def work(
         pipe.send(("unable", _one_line(error)))
         return
     pipe.send(("ready",))
-    held: str | None = None  # id of the table whose data this process's caches may hold
+    held: frozenset[str] = frozenset()  # ids of the uploads whose data this process's caches may hold
     while True:
         try:
             message = pipe.recv()
         except EOFError:
             return
         if message[0] == "run":
-            if held not in (None, message[1].upload):
+            if held and held != message[1].uploads:
                 _let_go()
-            held = message[1].upload
+            held = message[1].uploads
             if not _run(pipe, run, private, message[1]):
                 return  # the failure may have left any state in this process; the engine starts another
         if message[0] == "warm":
@@ -152,6 +155,9 @@ def _generator(run: Callable[..., Any], private: str, work: Work) -> Generator[E
     if work.kind == "preview":
         preview: Generator[Event, None, Any] = _load(PREVIEW)(work.spec["preview"])
         return preview
+    if work.kind == "score":
+        scoring: Generator[Event, None, Any] = _load(SCORE)(work.spec, work.table, work.features)
+        return scoring
     if work.kind != "run" or work.table is not None:
         steps: Generator[Event, None, Any] = _load(private)(
             work.kind, work.spec, work.table, run=run, id=work.key[0], device=work.device
@@ -271,7 +277,7 @@ def _one_line(error: BaseException) -> str:
 def _sentence(error: Exception, work: Work) -> str:
     """The reason shown for an unexpected error. The error's own text is left out if it may contain private values."""
     if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
-        return TABLE_OUT_OF_MEMORY if work.kind in ("profile", "compare") else OUT_OF_MEMORY
+        return TABLE_OUT_OF_MEMORY if work.kind in TABLE_KINDS else OUT_OF_MEMORY
     if work.private:
         return f"The job failed with an error in the engine ({type(error).__name__}); of a private table no details are kept."
     return f"The run failed with an error in the engine ({_one_line(error)}); its log has the details."

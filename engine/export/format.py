@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 
-FORMAT = 1
-"""Version of the format. It increases when older programs cannot read a new file."""
+FORMAT = 2
+"""Version of the format. It increases when older programs cannot read a new file, or would read it wrong: 2 has calibrated
+probabilities."""
+READABLE = (1, 2)
+"""Versions that are read. Files of version 1 have no decision and no facts of columns."""
 
 MAX_UNPACKED = 256 << 20
 """Largest number of bytes that a model may unpack to."""

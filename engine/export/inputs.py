@@ -17,14 +17,15 @@ from engine.text import one_line
 
 
 def open_table(table: Any, reading: TableReading | None) -> Any:
-    """The table as a Sheet where it is read by `reading`: a path, a data frame, rows or columns as mappings; else the table itself.
+    """The table as a Sheet where it is read by `reading`: a path, a data frame, rows or columns as mappings; else the table itself,
+    as is a Sheet.
 
     reading: how the table that the model was fitted on was read; None where the model does not hold that, or it was no file. Raises
     BadData for a path without a reading, and for what the reading does not fit; OSError as `open` does.
     """
     if isinstance(table, (str, os.PathLike)):
         return read_path(table, reading)
-    if reading is None:
+    if reading is None or isinstance(table, Sheet):
         return table
     if not hasattr(table, "columns"):
         table = _to_frame(table)

@@ -189,7 +189,14 @@ class Pipeline:
         values that are not what the column takes.
         """
         given = open_table(table, self.reading)
-        number, codes, n, unknown = self._read_sheet(given) if isinstance(given, Sheet) else self._read_values(given)
+        number, codes, n, unknown = self.read_sheet(given) if isinstance(given, Sheet) else self._read_values(given)
+        return self.encode_values(number, codes, n), unknown
+
+    def encode_values(self, number: Sequence[np.ndarray], codes: Sequence[np.ndarray], n: int) -> np.ndarray:
+        """Features [n, width] float64 of the numbers of every numeric column and the codes of every categorical one, [n] each.
+
+        Raises BadData for numbers too large to compute with.
+        """
         parts = [np.stack(number, 1) if number else np.zeros((n, 0))]
         parts += [np.isnan(v)[:, None].astype(np.float64) for c, v in zip(self.numeric, number, strict=True) if c.indicator]
         parts += [
@@ -204,7 +211,7 @@ class Pipeline:
         lost = ~(np.abs(scaled) <= MAX_MAGNITUDE).all(1)
         if lost.any():
             raise BadData(f"Row {int(lost.argmax())} (from 0) holds a number too large to compute with.")
-        return scaled, unknown
+        return scaled
 
     def _read_values(self, table: Any) -> tuple[list[np.ndarray], list[np.ndarray], int, dict[str, int]]:
         """(numbers of every numeric column, codes of every categorical one, rows, column -> rows with an unknown level)."""
@@ -215,7 +222,7 @@ class Pipeline:
         lost = {c.name: int((own < 0).sum()) for c, own in zip(self.categorical, codes, strict=True)}
         return number, codes, n, {name: count for name, count in lost.items() if count}
 
-    def _read_sheet(self, sheet: Sheet) -> tuple[list[np.ndarray], list[np.ndarray], int, dict[str, int]]:
+    def read_sheet(self, sheet: Sheet) -> tuple[list[np.ndarray], list[np.ndarray], int, dict[str, int]]:
         """As `_read_values`, of a file that was read by the reading."""
         here = {column.name: column for column in sheet.columns}
         if absent := [c.name for c in self.columns if c.name not in here]:

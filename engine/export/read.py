@@ -19,7 +19,11 @@ import torch
 from torch import Tensor
 
 from engine.errors import BadData
-from engine.export.format import FORMAT, MAX_UNPACKED, MODEL, PREPROCESSING, README, TREES, TRUSTED, WEIGHTS, check_trees
+from engine.export.decision import Decision
+from engine.export.flags import UNDECIDED, check_budget, find_time, flag_days, flag_most, read_days
+from engine.export.format import MAX_UNPACKED, MODEL, PREPROCESSING, READABLE, README, TREES, TRUSTED, WEIGHTS, check_trees
+from engine.export.inputs import open_table
+from engine.export.model_facts import ModelFacts
 from engine.export.pipeline import Pipeline
 from engine.models.feature_classifiers import FEATURES, ClassMeans
 from engine.models.mlp import ACTIVATIONS, MLP
@@ -39,7 +43,9 @@ class UnknownLevel(UserWarning):
 class Model:
     """A fitted model, read by `load_model`.
 
-    classes_: labels [C], columns of `predict_proba`. about: the facts saved with it. pipeline: its columns and scaling.
+    classes_: labels [C], columns of `predict_proba`. about: the facts saved with it. pipeline: its columns and scaling. decision: the
+    class looked for, its calibration, the cut and what was promised, None where the file holds none. facts: of the training rows'
+    columns, None where it holds none. made_with: versions of what made it, by name.
     """
 
     classes_: np.ndarray
@@ -48,9 +54,62 @@ class Model:
     kind: str
     head: str
     _probabilities: Callable[[np.ndarray], np.ndarray] = field(repr=False)
+    decision: Decision | None = None
+    facts: ModelFacts | None = None
+    made_with: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Labels of the classes."""
+        return tuple(map(str, self.classes_))
+
+    @property
+    def positive(self) -> int:
+        """Number of the class looked for. Raises BadData where the model has several classes and looks for none."""
+        if self.decision is not None:
+            return self.decision.positive
+        if len(self.classes_) == 2:
+            return 1
+        raise BadData("This model looks for no class among its several: take its probabilities instead.")
+
+    @property
+    def cut(self) -> float | None:
+        """The calibrated probability from which on its rule flags a row; None where the file holds none."""
+        return None if self.decision is None else self.decision.cut
+
+    @property
+    def rule(self) -> Mapping[str, Any] | None:
+        """The rule that chose the cut, None where the file holds none."""
+        return None if self.decision is None else self.decision.rule
+
+    @property
+    def promised(self) -> Mapping[str, Mapping[str, float | None]] | None:
+        """What was promised at the cut: {precision, recall, alerts (per 1,000 rows): {mean, low, high}}, or None."""
+        return None if self.decision is None else self.decision.promised
+
+    @property
+    def time(self) -> str | None:
+        """The column that says when a row happens, None where the model knows none."""
+        told = self.about.get("time")
+        return told if isinstance(told, str) else find_time(self.pipeline.reading)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of its columns."""
+        return [column.name for column in self.pipeline.columns]
+
+    def compute(self, x: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities [n, C] float64 of features x [n, width] of its pipeline."""
+        p = self._probabilities(x)
+        return p if self.decision is None else self.decision.calibration.apply(p, self.decision.positive)
+
+    def probability(self, x: np.ndarray) -> np.ndarray:
+        """Calibrated probability of the class looked for [n], of features x."""
+        out: np.ndarray = self.compute(x)[:, self.positive]
+        return out
 
     def predict_proba(self, table: Any) -> np.ndarray:
-        """Probabilities [n, C] float64 of the rows of a data frame, or of a list of one dict per row.
+        """Probabilities [n, C] float64 of the rows of a data frame, or of a list of one dict per row, calibrated as the model was.
 
         Columns may come in any order, and others are ignored. A missing number counts as the training mean. An unknown level
         counts as no level (or as "(other)"), and an UnknownLevel warning names the columns. Raises BadData for a missing
@@ -64,7 +123,7 @@ class Model:
                 UnknownLevel,
                 stacklevel=2,
             )
-        parts = [self._probabilities(x[i : i + BLOCK]) for i in range(0, len(x), BLOCK)]
+        parts = [self.compute(x[i : i + BLOCK]) for i in range(0, len(x), BLOCK)]
         out = np.concatenate(parts) if parts else np.zeros((0, len(self.classes_)))
         if np.isnan(out).any():
             raise BadData(
@@ -78,6 +137,24 @@ class Model:
         labels: np.ndarray = self.classes_[best]
         return labels
 
+    def flag(self, table: Any, alerts: float | None = None, per: str | None = None) -> np.ndarray:
+        """Which rows are flagged [n] bool: by the model's own rule, or the most likely `alerts` rows `per` "1000" rows or "day".
+
+        table: as `predict_proba` takes it. The model's own rule is its budget of alerts, else its cut; without either rows are flagged
+        from one half on. A budget is never exceeded: of rows with one probability the first are flagged. Raises BadData, BadParameter.
+        """
+        rule = self.rule or {}
+        if alerts is None and per is None and rule.get("kind") == "alerts":
+            alerts, per = rule["value"], rule.get("per")
+        per = per or "1000"
+        check_budget(alerts, per)
+        given = open_table(table, self.pipeline.reading)
+        p = self.predict_proba(given)[:, self.positive]
+        if alerts is None:
+            flagged: np.ndarray = p >= (UNDECIDED if self.cut is None else self.cut)
+            return flagged
+        return flag_most(p, alerts) if per == "1000" else flag_days(p, alerts, read_days(given, self.time))
+
     def describe(self) -> str:
         """The model in a few lines of text."""
         about = self.about
@@ -90,6 +167,21 @@ class Model:
         ]
         if about.get("target"):
             lines.insert(1, f"predicts: {one_line(about['target'], 60)}")
+        if about.get("trained_on"):
+            lines.append(f"trained on: {one_line(about['trained_on'], 120)}")
+        if self.decision is not None:
+            own = self.decision
+            calibrated = "" if own.calibration.kind == "as trained" else f", calibrated ({own.calibration.kind})"
+            lines.append(
+                f"looks for: {one_line(self.classes[own.positive], 40)}, {100 * own.share:.4g}% of the table{calibrated}"
+            )
+            if own.cut is not None:
+                lines.append(f"flags: from a probability of {own.cut:.4g} on")
+            for name, figure in (own.promised or {}).items():
+                bounds = (
+                    "" if figure["low"] is None or figure["high"] is None else f" [{figure['low']:.3g}, {figure['high']:.3g}]"
+                )
+                lines.append(f"promised {name}: " + ("-" if figure["mean"] is None else f"{figure['mean']:.3g}{bounds}"))
         if isinstance(made, dict) and made.get("date"):
             lines.append(f"made: {one_line(made['date'], 40)}")
         return "\n".join(lines)
@@ -102,12 +194,15 @@ _UNREADABLE = (
 """What the parsers raise on damaged bytes."""
 
 
-def load_model(path: str | os.PathLike[str] | BinaryIO) -> Model:
-    """The model in a zip of `save_model`. path: a file name or an open file. No code of the file runs and nothing is unpickled.
+def load_model(path: str | os.PathLike[str] | BinaryIO | bytes) -> Model:
+    """The model in a zip of `save_model`. path: a file name, an open file, or the bytes of one. No code of the file runs and nothing
+    is unpickled; sizes are looked at before anything is unpacked.
 
     Raises BadData, with one sentence, for a file that is damaged, was written by a newer program, or holds parts that no
     exported model has. Raises OSError as `open` does.
     """
+    if isinstance(path, (bytes, bytearray, memoryview)):
+        return load_model(io.BytesIO(path))
     if not hasattr(path, "read"):
         with open(path, "rb") as file:
             return load_model(file)
@@ -115,9 +210,10 @@ def load_model(path: str | os.PathLike[str] | BinaryIO) -> Model:
         with zipfile.ZipFile(path) as zipped:
             parts = _members(zipped)
         words, columns = (_json(parts[name]) for name in (MODEL, PREPROCESSING))
-        if words["format"] != FORMAT:
+        if words["format"] not in READABLE or isinstance(words["format"], bool):
             raise BadData(
-                f"The model was written in format {one_line(words['format'], 20)}; this version reads format {FORMAT}."
+                f"The model was written in format {one_line(words['format'], 20)}; this version reads formats "
+                f"{' and '.join(map(str, READABLE))}."
             )
         return _model(words, Pipeline.from_json(columns), parts)
     except BadData:
@@ -162,23 +258,45 @@ def _model(words: Mapping[str, Any], pipeline: Pipeline, parts: Mapping[str, byt
     about = words["about"]
     if not isinstance(about, dict):
         raise TypeError("its facts are not named")
+    decision, facts, versions = words.get("decision"), words.get("facts"), words.get("made_with", {})
+    if not isinstance(versions, dict):
+        raise TypeError("the versions of what made it are not named")
+    made_with = {one_line(name, 40): one_line(version, 40) for name, version in list(versions.items())[:20]}
+    kind, head, compute = _read_kind(words, parts, pipeline.width, len(classes))
+    return Model(
+        classes,
+        pipeline,
+        about,
+        kind,
+        head,
+        compute,
+        None if decision is None else Decision.from_json(decision, len(classes)),
+        None if facts is None else ModelFacts.from_json(facts, pipeline),
+        made_with,
+    )
+
+
+def _read_kind(
+    words: Mapping[str, Any], parts: Mapping[str, bytes], width: int, classes: int
+) -> tuple[str, str, Callable[[np.ndarray], np.ndarray]]:
+    """(what it is, its last layer, features [n, width] -> probabilities as trained [n, C])."""
     dtype = {"float32": np.float32, "float64": np.float64}[words["precision"]]
     if words["kind"] == "trees":
-        trees = _read_trees(parts[TREES], pipeline.width, len(classes))
+        trees = _read_trees(parts[TREES], width, classes)
 
         def of_trees(x: np.ndarray) -> np.ndarray:
-            out = np.zeros((len(x), len(classes)))
+            out = np.zeros((len(x), classes))
             out[:, trees.classes_.astype(int)] = trees.predict_proba(x.astype(dtype))
             return out
 
         try:
-            of_trees(np.zeros((1, pipeline.width)))
+            of_trees(np.zeros((1, width)))
         except _UNREADABLE as error:
             raise BadData("The trees in this file cannot predict; it is damaged.") from error
-        return Model(classes, pipeline, about, "gradient-boosted trees", "", of_trees)
+        return "gradient-boosted trees", "", of_trees
     if words["kind"] != "network":
         raise ValueError("it is of an unknown kind")
-    net = _read_network(words, parts[WEIGHTS], pipeline.width, len(classes))
+    net = _read_network(words, parts[WEIGHTS], width, classes)
 
     @torch.no_grad()
     def of_network(x: np.ndarray) -> np.ndarray:
@@ -186,7 +304,7 @@ def _model(words: Mapping[str, Any], pipeline: Pipeline, parts: Mapping[str, byt
         probabilities: np.ndarray = logits.double().softmax(-1).numpy()
         return probabilities
 
-    return Model(classes, pipeline, about, "neural network", str(words["head"]["kind"]), of_network)
+    return "neural network", str(words["head"]["kind"]), of_network
 
 
 def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: int) -> Net:
@@ -248,8 +366,10 @@ def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: in
 
 
 def _read_trees(data: bytes, width: int, classes: int) -> Any:
+    import sklearn
     import skops.io
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.exceptions import InconsistentVersionWarning
     from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
 
     with zipfile.ZipFile(io.BytesIO(data)) as inner:
@@ -262,7 +382,15 @@ def _read_trees(data: bytes, width: int, classes: int) -> Any:
             raise BadData(
                 f"The trees hold {one_line(sorted(untrusted)[0], 60)!r}, which no exported model does; they are not loaded."
             )
-        trees = skops.io.loads(data, trusted=list(TRUSTED))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", InconsistentVersionWarning)
+            trees = skops.io.loads(data, trusted=list(TRUSTED))
+    except InconsistentVersionWarning as error:
+        made = one_line(error.original_sklearn_version, 20)
+        raise BadData(
+            f"This model was made with scikit-learn {made}, and {sklearn.__version__} is here, which may read it wrong: install "
+            f"scikit-learn {made}, or make the model again."
+        ) from error
     except (UntrustedTypesFoundException, UnsupportedTypeException) as error:
         raise BadData("The trees hold things that no exported model does; they are not loaded.") from error
     if type(trees) is not HistGradientBoostingClassifier:

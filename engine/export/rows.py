@@ -70,7 +70,7 @@ def write_augmented_csv(
         for cells, y in zip(pipeline.back(x, constants, dataset.numeric), labels, strict=True):
             yield [cells[i] for i in wanted] + [dataset.classes[y], 1]
 
-    return csv_table(rows(), _choose_delimiter(pipeline.reading))
+    return csv_table(rows(), choose_delimiter(pipeline.reading))
 
 
 def encode_text(text: str, reading: TableReading | None) -> bytes:
@@ -81,7 +81,7 @@ def encode_text(text: str, reading: TableReading | None) -> bytes:
         return text.encode()
 
 
-def _choose_delimiter(reading: TableReading | None) -> str:
+def choose_delimiter(reading: TableReading | None) -> str:
     """What parts columns in the table's file; a comma where that is nothing, runs of blanks, or what cells hold."""
     mark = (reading.delimiter if reading is not None else None) or ","
     return "," if len(mark) > 1 or mark.isalnum() or mark in " .\"'\r\n" else mark

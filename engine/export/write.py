@@ -10,14 +10,18 @@ from __future__ import annotations
 import io
 import json
 import os
+import platform
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
 from typing import Any, BinaryIO
 
 from torch import Tensor
 
 from engine.errors import BadInput
+from engine.export.decision import Decision
 from engine.export.format import FORMAT, MODEL, PREPROCESSING, README, TREES, TRUSTED, WEIGHTS, check_trees
+from engine.export.model_facts import ModelFacts
 from engine.export.pipeline import Pipeline
 from engine.export.readme import write_readme
 from engine.models.feature_classifiers import ClassMeans
@@ -36,16 +40,25 @@ def save_model(
     about: Mapping[str, Any] | None = None,
     replicate: int = 0,
     precision: str = "float32",
+    decision: Decision | None = None,
+    facts: ModelFacts | None = None,
 ) -> None:
     """Writes one replicate of a fitted model as a zip.
 
     classifier: a Net whose features are an MLP's (its own last layer, or a classifier of `engine.models.feature_classifiers` or
     `engine.training.probes` on top), or scikit-learn's HistGradientBoostingClassifier fitted on the pipeline's features and the
     numbers of classes. about: JSON-plain facts: name, title, params, spec, provenance, target ... precision: of the features
-    that trees were fitted on. Raises BadInput for a classifier that cannot be written exactly: convolutional networks, other
+    that trees were fitted on. decision: the class looked for, its calibration, the cut and what was promised. facts: of the training
+    rows' columns. Raises BadInput for a classifier that cannot be written exactly: convolutional networks, other
     estimators.
     """
-    words: dict[str, Any] = {"format": FORMAT, "classes": [str(c) for c in classes]}
+    words: dict[str, Any] = {
+        "format": FORMAT,
+        "classes": [str(c) for c in classes],
+        "made_with": list_versions(),
+        "decision": None if decision is None else decision.to_json(),
+        "facts": None if facts is None else facts.to_json(),
+    }
     if isinstance(classifier, Net):
         described, tensors = _network(classifier, replicate)
         words |= described
@@ -75,6 +88,14 @@ def model_bytes(classifier: Any, pipeline: Pipeline, **how: Any) -> bytes:
     buffer = io.BytesIO()
     save_model(buffer, classifier, pipeline, **how)
     return buffer.getvalue()
+
+
+def list_versions() -> dict[str, str]:
+    """Versions of what makes a model here, by name."""
+    return {
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in ("torch", "scikit-learn", "numpy", "skops")},
+    }
 
 
 def _network(net: Net, replicate: int) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -58,7 +58,8 @@ class CompareSpec:
     `per` 1,000 rows or day. cost_column: what a missed case costs. score_column: the score or rule in use. keep: columns among time
     and group that stay features. split: one of SPLITS, None for what time and group imply. models, remedies, ensembles: names of
     MODELS, REMEDIES (or of a method of the catalog) and ENSEMBLES; None leaves the choice to the budget. tune: whether settings are
-    tuned within the budget.
+    tuned within the budget. refit: whether models are trained again on training and validation rows before test rows are scored; by time
+    they always are (`refits`).
     """
 
     source: Mapping[str, str]
@@ -83,6 +84,7 @@ class CompareSpec:
     remedies: tuple[str, ...] | None = None
     ensembles: tuple[str, ...] | None = None
     tune: bool = False
+    refit: bool = True
 
     def __post_init__(self) -> None:
         source = self.source
@@ -139,8 +141,9 @@ class CompareSpec:
         most = 1000.0 if self.per == "1000" else 1e9
         if self.alerts is not None and (not is_number(self.alerts) or not 0 < self.alerts <= most):
             raise BadParameter(f"alerts={quote(self.alerts)}: must be above 0 and at most {most:,.0f}.")
-        if not isinstance(self.tune, bool):
-            raise BadParameter(f"tune={quote(self.tune)}: must be true or false.")
+        for name in ("tune", "refit"):
+            if not isinstance(getattr(self, name), bool):
+                raise BadParameter(f"{name}={quote(getattr(self, name))}: must be true or false.")
 
     def _check_rows(self) -> None:
         """Lists of names. Raises BadParameter."""
@@ -191,6 +194,16 @@ class CompareSpec:
         """The imbalance as a run's spec holds it."""
         return Imbalance() if self.ratio is None else Imbalance("ratio", self.ratio)
 
+    @property
+    def by_time(self) -> bool:
+        """Whether the split is by time."""
+        return self.time is not None and (self.split is None or "time" in self.split)
+
+    @property
+    def refits(self) -> bool:
+        """Whether models are trained again on training and validation rows."""
+        return self.refit or self.by_time
+
     def to_json(self) -> dict[str, Any]:
         """The spec, JSON-plain; `from_json` returns an equal spec. Fields of LATER are left out where they have their defaults, so
         that a comparison of before has the name that it had.
@@ -220,7 +233,7 @@ LISTS = ("methods", "keep", "models", "remedies", "ensembles")
 
 LATER = (
     *("time", "delay", "group", "alerts", "per", "cost_column", "score_column", "keep", "split"),
-    *("models", "remedies", "ensembles", "tune"),
+    *("models", "remedies", "ensembles", "tune", "refit"),
 )
 """Fields that comparisons made before they came do not have."""
 

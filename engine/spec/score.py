@@ -18,8 +18,8 @@ A job of kind `score` answers with two artifacts: `score` (JSON, read by `Store.
     lacking [{column, counted_as}]: columns of the model that the file does not have, and what stands in for their values.
     promise | None (the file has no target, or none was named): {target, rows, positives, unanswered,
         figures {precision, recall, alerts: {promised {mean, low, high} | None, came {mean, low, high}, expected {low, high} | None,
-        holds: bool | None}}, broken: names of figures, verdict: a sentence}. alerts: flagged rows per 1,000. expected: where the
-        figure of a file like the test part lies, all figures of 95 of 100 files.
+        holds: bool | None}}, broken: names of figures, verdict, text: a sentence}. alerts: flagged rows per 1,000. expected: where the
+        figures of a file like the test part lie. verdict: "as promised", "not compared", or which figures broke: "precision broke".
     top: the first TOP flagged rows, most likely first: {row (from 1, of the file's rows), probability, reasons: up to 3 columns}.
     explained: how many flagged rows have reasons.  notes: sentences about how the file was read.
 """

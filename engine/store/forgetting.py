@@ -58,7 +58,8 @@ class Forgetting(Part):
                 connection.execute(OWNERS.update().where(OWNERS.c.owner == owner).values(seen=now))
 
     def forget(self, owner: str | None, upload: str | None = None, *, patience: float = PATIENCE) -> Forgotten:
-        """Delete a table (all of the owner's, where none is named) with every job made from it, and empty the write-ahead log.
+        """Delete a table or a model file (all of the owner's, where none is named) with every job made from it, and empty the
+        write-ahead log.
 
         An engine that is running one of those jobs drops it, and ends each worker that ever touched the table.
         """
@@ -138,7 +139,7 @@ def delete_upload(database: Database, owner: str, upload: str) -> tuple[int, int
     """(tables, jobs) deleted: a table of that owner with every job made from it."""
     with database.writing() as connection:
         table = (UPLOADS.c.owner == owner) & (UPLOADS.c.id == upload)
-        return _delete(database, connection, table, _made_from(owner, upload))
+        return _delete(database, connection, table, _made_from(database, owner, upload))
 
 
 def delete_owner(database: Database, owner: str, unless: sa.ColumnElement[bool] | None = None) -> tuple[int, int]:
@@ -157,7 +158,7 @@ def delete_owner(database: Database, owner: str, unless: sa.ColumnElement[bool] 
                 jobs += _delete(database, connection, sa.false(), JOBS.c.owner == owner)[1]
                 connection.execute(OWNERS.delete().where(OWNERS.c.owner == owner))
                 return tables, jobs
-            deleted = _delete(database, connection, UPLOADS.c.id == upload, _made_from(owner, upload))
+            deleted = _delete(database, connection, UPLOADS.c.id == upload, _made_from(database, owner, upload))
             tables, jobs = tables + deleted[0], jobs + deleted[1]
 
 
@@ -171,8 +172,10 @@ def _read_request(connection: Connection) -> str | None:
     return value
 
 
-def _made_from(owner: str, upload: str) -> sa.ColumnElement[bool]:
-    return (JOBS.c.owner == owner) & (JOBS.c.upload == upload)
+def _made_from(database: Database, owner: str, upload: str) -> sa.ColumnElement[bool]:
+    """Jobs of the owner on this upload, and scorings by a model that came from it."""
+    scored = sa.and_(JOBS.c.kind == "score", database.field(JOBS.c.spec, "origin") == upload)
+    return sa.and_(JOBS.c.owner == owner, sa.or_(JOBS.c.upload == upload, scored))
 
 
 def _delete(

@@ -22,8 +22,10 @@ from engine.store.forgetting import request_purge, touch_owner
 from engine.store.schema import ARTIFACTS, BOOKMARKS, JOB_TABLES, JOBS
 from engine.text import quote
 
-KINDS = ("run", "embed", "profile", "compare")
+KINDS = ("run", "embed", "profile", "compare", "score")
 """What waits for one of the engine's slots."""
+FOLLOWERS = ("embed", "score")
+"""Kinds whose fingerprint may be the id of the job that they are made from."""
 PREVIEW = "preview"
 """A job beside the slots, in no list and no count; see `engine.store.previews`."""
 ACTIVE = ("queued", "running")
@@ -43,10 +45,11 @@ class Job:
     """A frozen copy of one row of the queue and record.
 
     kind: 'run' (spec: RunSpec.to_json()), 'embed' (spec: EmbedSpec.to_json(); fingerprint: its run's id), 'profile' (spec: see
-    `engine.spec.run.table_options`), 'compare' (spec: `engine.spec.comparison.CompareSpec` as JSON) or PREVIEW. state: queued,
-    running, done, failed, cancelled or interrupted. reason: one sentence for a person when failed, cancelled or interrupted,
-    else ''. owner: None = anyone may see it. priority: 0 goes first. device: auto, cpu or cuda. timeout_s: seconds of running
-    allowed, None = no limit. attempt: from 1, raised each time it is queued again. done, total: the latest Progress (0, 0 before
+    `engine.spec.run.table_options`), 'compare' (spec: `engine.spec.comparison.CompareSpec` as JSON), 'score' (spec:
+    `engine.spec.score.ScoreSpec` as JSON; fingerprint: the id of the job that made its model, or the digest of a model file) or
+    PREVIEW. state: queued, running, done, failed, cancelled or interrupted. reason: one sentence for a person when failed, cancelled
+    or interrupted, else ''. owner: None = anyone may see it. priority: 0 goes first. device: auto, cpu or cuda. timeout_s: seconds
+    of running allowed, None = no limit. attempt: from 1, raised each time it is queued again. done, total: the latest Progress (0, 0 before
     it). created (when queued), started, finished: unix seconds. engine: who claimed it. upload: the table it is made from.
     """
 
@@ -140,17 +143,21 @@ def has_artifact(connection: Connection, id: str, name: str) -> bool:
 
 
 def delete_outcome(connection: Connection, id: str) -> None:
-    """Delete the events, result and artifacts of a job, and the embed jobs of a run: their answers are artifacts of the run."""
-    embeds = sa.select(JOBS.c.id).where(JOBS.c.kind == "embed", JOBS.c.fingerprint == id)
+    """Delete the events, result and artifacts of a job, and the jobs made from these: embed jobs, and tables that its models scored."""
+    came = sa.and_(JOBS.c.kind.in_(FOLLOWERS), JOBS.c.fingerprint == id)
+    followers = sa.select(JOBS.c.id).where(came)
     for table in JOB_TABLES:
-        connection.execute(table.delete().where(sa.or_(table.c.job == id, table.c.job.in_(embeds))))
-    connection.execute(BOOKMARKS.delete().where(BOOKMARKS.c.job.in_(embeds)))
-    connection.execute(JOBS.delete().where(JOBS.c.kind == "embed", JOBS.c.fingerprint == id))
+        connection.execute(table.delete().where(sa.or_(table.c.job == id, table.c.job.in_(followers))))
+    connection.execute(BOOKMARKS.delete().where(BOOKMARKS.c.job.in_(followers)))
+    connection.execute(JOBS.delete().where(came))
 
 
 def delete_job(database: Database, connection: Connection, id: str) -> bool:
     """Delete a job with its events, results, artifacts and bookmarks. False if there is none."""
     row = connection.execute(sa.select(*COLUMNS).where(JOBS.c.id == id)).first()
+    private = JOBS.c.kind.in_(FOLLOWERS) & (JOBS.c.fingerprint == id) & JOBS.c.owner.is_not(None)
+    if connection.execute(sa.select(JOBS.c.id).where(private)).first() is not None:
+        request_purge(database, connection)
     if row is not None and row.kind == "embed":
         name = embedding.artifact_name(job_from_row(row).spec["technique"], id)
         connection.execute(ARTIFACTS.delete().where(ARTIFACTS.c.job == row.fingerprint, ARTIFACTS.c.name == name))

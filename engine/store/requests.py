@@ -1,23 +1,27 @@
-"""Profiles of tables and comparisons of methods: jobs that answer with artifacts alone.
+"""Profiles of tables, comparisons of methods and tables scored by a model: jobs that answer with artifacts alone.
 
 What is made from an uploaded table is its owner's and goes with it; a comparison on a public dataset is everybody's.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engine.errors import BadParameter
+from engine.errors import BadParameter, UnknownName
 from engine.spec.comparison import CompareSpec
 from engine.spec.run import canonical_json, table_options
+from engine.spec.score import ScoreSpec
 from engine.store.artifacts import read_artifact
 from engine.store.database import Part
-from engine.store.jobs import PRIORITY_INTERACTIVE, Job, enqueue_job
+from engine.store.jobs import PRIORITY_INTERACTIVE, Job, enqueue_job, has_artifact, visible_to
+from engine.store.schema import JOBS
 from engine.store.uploads import require_upload
 from engine.version import NUMERICS
 
@@ -25,8 +29,14 @@ PROFILE_S = 120.0
 """Seconds a profile may take."""
 
 
+SCORE_S = 1800.0
+"""Seconds the scoring of a table may take."""
+ANSWERS = ("profile", "comparison", "score")
+"""Artifacts that are JSON."""
+
+
 class Requests(Part):
-    """Profiles of tables and comparisons of methods."""
+    """Profiles of tables, comparisons of methods, tables scored by a model."""
 
     def submit_profile(self, owner: str | None, upload: str, options: Mapping[str, Any] | None = None) -> Job:
         """Ask what is in a table; asking twice gives the same job. Its answer is `read_answer(id, "profile", owner)`.
@@ -63,10 +73,37 @@ class Requests(Part):
             key = {"id": id, "kind": "compare", "fingerprint": data, "owner": whose, "upload": upload}
             return self._enqueue(connection, key, compare.to_json(), limit, again=again)
 
+    def submit_score(self, owner: str, spec: Mapping[str, Any], *, again: bool = False) -> Job:
+        """Ask a model to score a table; asking twice gives the same job. Its answer is `read_answer(id, "score", owner)`, and the
+        scored rows are its artifact `scored.csv`.
+
+        spec: `engine.spec.score.ScoreSpec` as JSON. The job is the owner's, and goes with the scored table, with the upload that the
+        model is or came from, and with the job that made the model. Raises UnknownName where table or model is not there, or is
+        somebody else's, and BadParameter.
+        """
+        score = ScoreSpec.from_json(spec)
+        with self.database.writing() as connection:
+            data = require_upload(connection, score.file, owner)
+            if "upload" in score.model:
+                origin: str | None = score.model["upload"]
+                made_by = require_upload(connection, score.model["upload"], owner)
+                version = made_by
+            else:
+                made_by, artifact = score.model["job"], score.model["artifact"]
+                query = sa.select(JOBS.c.upload, JOBS.c.attempt).where(JOBS.c.id == made_by, visible_to(owner))
+                row = connection.execute(query).first()
+                if row is None or not has_artifact(connection, made_by, artifact):
+                    raise UnknownName("The model is no longer here: compare again, or upload its file.")
+                origin, version = row.upload, f"{made_by} {artifact} {row.attempt}"
+            score = dataclasses.replace(score, origin=origin)
+            id = score.id(data, version, owner)
+            key = {"id": id, "kind": "score", "fingerprint": made_by, "owner": owner, "upload": score.file}
+            return self._enqueue(connection, key, score.to_json(), SCORE_S, again=again)
+
     def read_answer(self, id: str, name: str, owner: str | None = None) -> dict[str, Any] | bytes | None:
-        """An artifact of a profile or comparison: `profile` and `comparison` read from JSON, all others as bytes; None without it."""
+        """An artifact of one of these jobs: those of ANSWERS read from JSON, all others as bytes; None without it."""
         data = read_artifact(self.database, id, name, owner)
-        if data is None or name not in ("profile", "comparison"):
+        if data is None or name not in ANSWERS:
             return data
         return dict(json.loads(data))
 

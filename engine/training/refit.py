@@ -126,8 +126,3 @@ def _deal_groups(y: np.ndarray, groups: np.ndarray, seed: int) -> list[tuple[np.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class with fewer rows than folds
         return list(StratifiedGroupKFold(HELD, shuffle=True, random_state=seed).split(np.zeros(len(y)), y, groups))
-
-
-def count_held(task: Task) -> int:
-    """Rows of a joined task that are kept apart, the mean over replicates."""
-    return 0 if not len(task.valid_source) else round(float(np.mean([len(rows) for rows in task.valid_source])))

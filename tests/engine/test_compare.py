@@ -116,7 +116,7 @@ def test_every_method_ends_with_a_score(whole):
             assert low <= one["low"] <= one["mean"] <= one["high"] <= high
             assert one["mean"] == pytest.approx(np.mean(one["values"])) and one["n"] == len(one["values"]) == row["replicates"]
         assert set(row["per_class"]) == {"stays", "leaves"}
-    kept = {f"{kind}/{name}" for kind in ("model", "thresholds") for name in CONTENDERS}
+    kept = {f"{kind}/{name}" for kind in ("model", "thresholds", "decide") for name in CONTENDERS}
     assert kept | {"arrays", "augmented/smote", "augmented/explicit-gradient"} == set(artifacts)
 
 
@@ -269,7 +269,10 @@ def test_a_quick_look_names_no_best():
     assert (
         all(m["look"] for m in found["methods"]) and "The quick look alone took longer than the budget." in found["shortened"]
     )
-    assert set(artifacts) == {"arrays", "thresholds/ce", "thresholds/smote", "model/ce", "model/smote", "augmented/smote"}
+    assert set(artifacts) == {f"{k}/{m}" for k in ("thresholds", "decide", "model") for m in ("ce", "smote")} | {
+        "arrays",
+        "augmented/smote",
+    }
 
 
 def test_rows_that_were_added_can_be_taken_away(monkeypatch):
@@ -277,10 +280,36 @@ def test_rows_that_were_added_can_be_taken_away(monkeypatch):
     rows = pd.read_csv(io.BytesIO(artifacts["augmented/smote"]))
     assert list(rows.columns) == ["score", "income", "visits", "colour", "left", "synthetic"]
     own = rows[rows.synthetic == 0]
-    assert own.left.value_counts().to_dict() == found["data"]["train_counts"]
+    parts = split(table(), RunSpec("x", BASELINE, folds=found["protocol"]["folds"], seeds=10), 0)[0]
+    both = np.bincount(table().y[np.concatenate([parts.train, parts.valid])])  # what the model was trained on again
+    assert own.left.value_counts().to_dict() == dict(zip(found["data"]["classes"], both, strict=True))
     assert rows.left.value_counts().nunique() == 1  # SMOTE makes the classes equal
     monkeypatch.setattr(artifacts_module, "MAX_CELLS", 100)
     assert "augmented/smote" not in looked()[2]
+
+
+def test_training_again_is_shown_once_with_its_interval():
+    _, found, artifacts = looked()
+    for row in found["methods"]:
+        refit, score = row["refit"], row["metrics"]["average_precision"]
+        assert refit["epochs"]["training"] == row["epochs"] and refit["held_out"] == 0 and refit["rows"] > row["rows"]
+        assert refit["gain"]["n"] == score["n"] and refit["gain"]["low"] <= refit["gain"]["mean"] <= refit["gain"]["high"]
+    told = [note for note in found["notes"] if "trained again" in note]
+    assert len(told) == 1 and f"{found['methods'][0]['refit']['gain']['mean']:+.3f}" in told[0]
+    without = looked(spec=replace(CHEAP, refit=False))
+    assert all(row["refit"] is None for row in without[1]["methods"]) and not any("again" in n for n in without[1]["notes"])
+    for one, other in zip(found["methods"], without[1]["methods"], strict=True):
+        gains = np.subtract(one["metrics"]["average_precision"]["values"], other["metrics"]["average_precision"]["values"])
+        assert one["refit"]["gain"]["mean"] == pytest.approx(gains.mean(), abs=1e-12)
+    model, before = (engine.load_model(io.BytesIO(a["model/ce"])) for a in (artifacts, without[2]))
+    assert "validation" in model.about["trained_on"] and "validation" not in before.about["trained_on"]
+
+
+def test_what_reads_validation_rows_says_so():
+    _, found, _ = looked(spec=replace(CHEAP, methods=(BASELINE, "explicit-gradient")))
+    plain, moved = (row["refit"] for row in found["methods"])
+    assert plain["held_out"] == 0 and moved["held_out"] == pytest.approx(plain["rows"] / 5, abs=2)
+    assert moved["rows"] + moved["held_out"] == plain["rows"] and set(moved["epochs"]) == {"training", "points"}
 
 
 def test_the_same_again():
@@ -362,7 +391,12 @@ def test_a_method_that_fails_does_not_sink_the_rest(monkeypatch):
     plain, smote = found["methods"]
     assert smote["failed"] == "class 'leaves' has too few rows for this." and smote["replicates"] == 0
     assert smote["metrics"]["average_precision"]["mean"] is None and smote["difference"]["better"] is False
-    assert plain["metrics"]["average_precision"]["mean"] > 0 and set(artifacts) == {"arrays", "thresholds/ce", "model/ce"}
+    assert plain["metrics"]["average_precision"]["mean"] > 0 and set(artifacts) == {
+        "arrays",
+        "thresholds/ce",
+        "decide/ce",
+        "model/ce",
+    }
     assert [e for e in events if isinstance(e, Board)][-1].rows[1]["failed"] == smote["failed"]
 
 
@@ -451,20 +485,26 @@ def test_taking_a_tuned_threshold_back_gives_plain_probabilities():
         np.testing.assert_allclose(back, plain[r], atol=1e-5)
 
 
-def test_corrections_know_validation_rows_and_training_shares_alone():
-    """Each by its own definition from what was fitted: no test row has a part in either, also where training rows were cut."""
+@pytest.mark.parametrize("refit", [False, True])
+def test_corrections_know_validation_rows_and_training_shares_alone(refit):
+    """Each by its own definition from what was fitted: no test row has a part in either, also where training rows were cut. Where
+    the model is trained again, its test scores are corrected by what the first one's validation scores say.
+    """
     data, level = table((300, 30)), Resource(rows=80, epochs=6)
-    bench, _ = module._make_evaluator(data, SPEC, ticking())
+    bench, _ = module._make_evaluator(data, replace(SPEC, refit=refit), ticking())
     outcomes, _ = finish(bench.evaluate(BASELINE, level, (0,)))
     task, (out, _), parts = bench.task, bench.kept[BASELINE, level], split(data, bench.spec, 0)
+    last, scored = (bench.refitted[BASELINE, level].fitted, bench.joined[False].test) if refit else (out, task.test)
     for r, part in enumerate(parts):
         with torch.no_grad():
-            valid, test = (out.net(rows.x).double().softmax(-1)[r][rows.mask[r]].numpy() for rows in (task.valid, task.test))
+            valid = out.net(task.valid.x).double().softmax(-1)[r][task.valid.mask[r]].numpy()
+            test = last.net(scored.x).double().softmax(-1)[r][scored.mask[r]].numpy()
         y = task.valid.y[r][task.valid.mask[r]].numpy()
         natural, natural_valid = (np.bincount(data.y[rows], minlength=2) for rows in (part.train, part.valid))
         used = task.train.counts(2)[r].numpy()
         assert used.sum() < 90 < natural.sum() and used[0] / used[1] < natural[0] / natural[1]  # the majority was cut
-        corrected = bench_module.threshold_tables.correct_prior(test, used, natural)[:, 1]
+        given = bench.joined[False].train.counts(2)[r].numpy() if refit else used
+        corrected = bench_module.threshold_tables.correct_prior(test, given, natural)[:, 1]
         weight = (natural_valid / np.bincount(y, minlength=2))[y]
         fitted_on_valid = bench_module.threshold_tables.calibrate_isotonic(valid[:, 1], y == 1, weight, test[:, 1])
         scores = outcomes[r].scores

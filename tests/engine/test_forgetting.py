@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from engine.catalog import build_catalog
+from engine.errors import UnknownName
 from engine.events import Board
 from engine.spec import RunSpec
 from engine.store import Job, Store
@@ -161,14 +162,84 @@ def test_no_byte_is_left_in_store_log_or_temporary_files(
     assert [one for one in pieces if one in left] == []
 
 
+def test_models_scored_files_and_new_uploads_are_forgotten(lab: tuple[Store, Engine, Path]) -> None:
+    """A scoring goes with the scored file, with the upload its model is or came from, and with the comparison that made the model."""
+    store, engine, folder = lab
+    wait(lambda: engine.info().ready == 1, 60)
+    before = bytes_of(folder)
+    upload = store.add_upload("me", f"{CANARY}.csv", table())
+    asked = {"source": {"upload": upload}, "target": "answer", "budget": 5, "methods": ["ce"]}
+    compare = store.submit_compare("me", asked)
+    assert over(store, compare.id).state == "done"
+    data = store.artifact(compare.id, "model/ce", owner="me")
+    assert data is not None
+    model, next_month = store.add_upload("me", "model.zip", data), store.add_upload("me", f"next {CANARY}.csv", table())
+    by_row = {"file": next_month, "model": {"job": compare.id, "artifact": "model/ce"}, "target": "answer"}
+    by_file = {"file": next_month, "model": {"upload": model}}
+    jobs = [store.submit_score("me", spec).id for spec in (by_row, by_file)]
+    for id in jobs:
+        assert over(store, id).state == "done", store.job(id, "me").reason
+        found = store.read_answer(id, "score", "me")
+        assert isinstance(found, dict) and found["rows"] == 60 and CANARY in str(found["drift"])
+        rows = store.artifact(id, "scored.csv", owner="me")
+        assert rows is not None and CANARY.encode() in rows and rows.startswith(b"age,")
+    assert store.submit_score("me", by_row).id == jobs[0], "asking twice is one job"
+    with pytest.raises(UnknownName):
+        store.submit_score("you", by_row)
+    with pytest.raises(UnknownName):
+        store.submit_score("you", {**by_row, "file": store.add_upload("you", "a.csv", b"a,b\n1,2\n")})
+    store.forget("you")
+    assert not others_see(store, model, jobs)
+    pieces = [one for one in [*samples(store, upload, [compare.id, *jobs]), data[200:240]] if one not in before]
+    assert len(pieces) > 50
+    assert store.forget("me", model).jobs == 1 and ids(store) == {compare.id, jobs[0]}
+    assert store.forget("me", upload).jobs == 2 and ids(store) == set(), "the model's own table goes with what it scored"
+    wait(lambda: engine.info().ready == 1 and engine.info().busy == 0, 60)
+    assert store.forget("me", next_month).tables == 1
+    wait(store.purge, 5)
+    assert holds(folder) == set()
+    left = bytes_of(folder)
+    assert [one for one in pieces if one in left] == []
+
+
+def test_a_scoring_goes_with_its_file_its_comparison_and_a_second_comparison(lab: tuple[Store, Engine, Path]) -> None:
+    store, _, _ = lab
+    upload, next_month = (store.add_upload("me", name, table()) for name in ("a.csv", "b.csv"))
+    asked = {"source": {"upload": upload}, "target": "answer", "budget": 5, "methods": ["ce"]}
+
+    def begin() -> tuple[str, str]:
+        compare = store.submit_compare("me", asked)
+        assert over(store, compare.id).state == "done"
+        spec = {"file": next_month, "model": {"job": compare.id, "artifact": "model/ce"}}
+        return compare.id, store.submit_score("me", spec).id
+
+    compare, scored = begin()
+    over(store, scored)
+    store.delete(compare)
+    assert ids(store) == set()
+    compare, scored = begin()
+    store.forget("me", next_month)
+    assert ids(store) == {compare}
+    store.forget("me")
+    assert ids(store) == set() and store.uploads("me") == []
+
+
+def ids(store: Store) -> set[str]:
+    return {job.id for job in store.jobs(owner="me", kinds=("run", "profile", "compare", "score"))}
+
+
 def others_see(store: Store, upload: str, jobs: list[str]) -> list[str]:
     """What another browser finds with all the links."""
     seen = []
     for owner in (None, "you"):
-        seen += [one.id for one in store.jobs(owner=owner, kinds=("run", "embed", "profile", "compare"))]
+        seen += [one.id for one in store.jobs(owner=owner, kinds=("run", "embed", "profile", "compare", "score"))]
         seen += [one.id for one in store.uploads(owner)]
         for id in jobs:
             seen += [str(event) for event in store.events(id, owner=owner)] + store.artifacts(id, owner=owner)
-            seen += [name for name in ("profile", "comparison", "arrays", "frames/0") if store.artifact(id, name, owner=owner)]
+            seen += [
+                name
+                for name in ("profile", "comparison", "arrays", "frames/0", "score", "scored.csv")
+                if store.artifact(id, name, owner=owner)
+            ]
             seen += [id] if store.result(id, owner) is not None else []
     return seen

@@ -13,7 +13,7 @@ from engine.data.tables.reading import read_sheet
 from engine.data.tables.target import build_labels, to_dataset
 from engine.errors import BadData
 from engine.export.pipeline import Pipeline
-from engine.export.rows import _choose_delimiter, encode_text
+from engine.export.rows import choose_delimiter, encode_text
 from engine.text import csv_table
 from tests.engine.data.tables_made import draw_table
 from tests.engine.test_four_ways import NEAR, make_model, open_frame, run_code
@@ -27,7 +27,7 @@ def write_rows(data: Dataset, pipeline: Pipeline, target: str) -> bytes:
     cells = pipeline.original(data, np.arange(len(data.y)))
     rows = [[*row, data.classes[y]] for row, y in zip(cells, data.y, strict=True)]
     head = [*(c.name for c in pipeline.columns), target]
-    return encode_text(csv_table([head, *rows], _choose_delimiter(pipeline.reading)), pipeline.reading)
+    return encode_text(csv_table([head, *rows], choose_delimiter(pipeline.reading)), pipeline.reading)
 
 
 @pytest.mark.parametrize("part", range(FILES))

@@ -8,7 +8,7 @@ every guess, which can be passed back as an option, and the reading, which is ap
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,11 @@ import numpy as np
 from engine.data.tables import answers, headers, kinds, numerals, sheet, texts
 from engine.data.tables.mixed_cells import unify_cells, unify_known
 from engine.data.tables.raw import Raw, read_raw
-from engine.data.tables.sheet import KINDS, Column, Sheet, count_of, match_name, shorten
+from engine.data.tables.sheet import KINDS, Column, Sheet, count_of, list_names, match_name, shorten
 from engine.errors import BadData
 from engine.spec.table_reading import ColumnReading, TableReading
 
-__all__ = ["KINDS", "OPTIONS", "Column", "Sheet", "read_sheet"]
+__all__ = ["KINDS", "OPTIONS", "Column", "Sheet", "WholeTable", "read_sheet", "read_whole"]
 
 OPTIONS = ("encoding", "delimiter", "decimal", "thousands", "header", "sheet", "types", "missing", "target_missing")
 """Options of a file; None counts as not given."""
@@ -237,7 +237,37 @@ def _describe(
 # ---- a known reading
 
 
-def _apply_reading(data: bytes, name: str, reading: TableReading) -> Sheet:
+@dataclass(frozen=True)
+class WholeTable:
+    """A file read by a known reading, with all that it holds.
+
+    sheet: the columns of the reading that the file has. names: of all columns of the file. texts: of each a pyarrow array [sheet.rows]
+    of its cells as written, null or "" where empty.
+    """
+
+    sheet: Sheet
+    names: tuple[str, ...]
+    texts: tuple[Any, ...]
+
+
+def read_whole(data: bytes, name: str, reading: TableReading) -> WholeTable:
+    """As `read_sheet` with a reading, but features may lack, and the cells of all columns are kept.
+
+    Raises BadData for a file that cannot be read, and where it has none of the features.
+    """
+    kept = _Kept()
+    sheet = _apply_reading(data, name, reading, kept)
+    return WholeTable(sheet, tuple(kept.names), tuple(kept.texts))
+
+
+@dataclass
+class _Kept:
+    names: list[str] = field(default_factory=list)
+    texts: list[Any] = field(default_factory=list)
+
+
+def _apply_reading(data: bytes, name: str, reading: TableReading, kept: _Kept | None = None) -> Sheet:
+    """kept: is given the cells of all columns; features may then lack."""
     given = {"encoding": reading.encoding, "delimiter": reading.delimiter, "quote": reading.quote, "escape": reading.escape}
     if reading.format != "text":
         given = {}
@@ -247,7 +277,9 @@ def _apply_reading(data: bytes, name: str, reading: TableReading) -> Sheet:
         raise BadData(f"The file's format is {raw.guesses['format']}; it must be {reading.format}, as the table's was.")
     first, repeated = _find_known_header(raw, reading)
     names, places = _name_columns(raw, first)
-    at = _find_columns(names, places, reading)
+    at = _find_columns(names, places, reading, some=kept is not None)
+    if kept is not None:
+        kept.names, kept.texts = names, list(raw.columns)
     wanted = [column for column in reading.columns if column.name in at]
     raw.select_columns([at[column.name] for column in wanted])
     for i, cells in enumerate(raw.typed):
@@ -256,6 +288,8 @@ def _apply_reading(data: bytes, name: str, reading: TableReading) -> Sheet:
         if wanted[i] is not column:
             raw.traits[i] = {"typed": True}
     encoded, some = _encode(raw, [column.name for column in wanted], reading.missing)
+    if kept is not None and not some.all():
+        kept.texts = [column.filter(some) for column in kept.texts]
     return apply_columns(encoded, wanted, reading, int(some.sum()), raw.notes, raw.guesses | {"repeated": repeated})
 
 
@@ -266,24 +300,30 @@ def _find_known_header(raw: Raw, reading: TableReading) -> tuple[list[str] | Non
     if not reading.header:
         return (None, 0)
     wanted = {column.name for column in reading.features}
+    found = []
     for row in range(min(HEADER_AT, len(raw.columns[0]))):
         cells = headers.read_row(raw.columns, row)
         if raw.narrow and not cells[-1]:
             cells = ["row", *cells[:-1]]
-        if wanted <= set(headers.name_columns(cells, range(len(cells)), [])):
-            raw.skipped += row
-            return _drop_header(raw, row)
-    return _drop_header(raw, 0)
+        found.append(len(wanted & set(headers.name_columns(cells, range(len(cells)), []))))
+        if found[-1] == len(wanted):
+            break
+    row = found.index(max(found)) if found else 0
+    raw.skipped += row
+    return _drop_header(raw, row)
 
 
-def _find_columns(names: Sequence[str], places: Sequence[int], reading: TableReading) -> dict[str, int]:
-    """Column of the reading -> number of the file's. Raises BadData where a feature lacks."""
+def _find_columns(names: Sequence[str], places: Sequence[int], reading: TableReading, some: bool = False) -> dict[str, int]:
+    """Column of the reading -> number of the file's. Raises BadData where a feature lacks; with `some` only where all do."""
     if reading.header or reading.names:
         at = {name: i for i, name in enumerate(names)}
     else:
         known = {column.place: column.name for column in reading.columns}
         at = {known[place]: i for i, place in enumerate(places) if place in known}
-    if lacking := [column.name for column in reading.features if column.name not in at]:
+    lacking = [column.name for column in reading.features if column.name not in at]
+    if some and lacking and len(lacking) == len(reading.features):
+        raise BadData(f"The file has none of the columns that the model takes, such as {list_names(lacking)}.")
+    if lacking and not some:
         raise BadData(f"The file has no column called {shorten(lacking[0])!r}, from which the reading has its values.")
     return at
 
