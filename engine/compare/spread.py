@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,15 @@ from engine.stats.blocks import BY_OWNER, BY_TIME, Score, block_interval, block_
 from engine.stats.compared import Difference, adjust_tests
 from engine.stats.intervals import CORRECTED_T, Interval, corrected_t
 from engine.stats.significance import find_test_share, t_test
+
+if TYPE_CHECKING:
+    from engine.compare.bench import ReplicateScore
+
+
+def read_score(outcome: ReplicateScore, metric: str) -> Score:
+    """A replicate's value of a metric, with its draws where there are some."""
+    return Score(outcome.metrics[metric], outcome.draws.get(metric), outcome.blocks, outcome.replicate.fold)
+
 
 COVERS = {
     "random": "It covers other random splits of these rows. It does not cover rows of a later time or of other owners.",

@@ -150,11 +150,13 @@ def write_replicates(
     metric: str,
     frame: bool = False,
     thinned: Any = None,
+    cut: str = "split(rows, spec, seed)",
 ) -> list[str]:
     """Lines of Python that train the class `classifier` on each replicate, and measure it on that replicate's test rows.
 
     They stand on X, y, rows (a Dataset), spec and columns (what fills and encodes). arguments: of the class, as Python. numbers: the
     replicates, as Python. frame: X is a data frame. thinned: training rows at most (`engine.data.thin`), None for all of them.
+    cut: the parts of a seed, as Python.
     """
     at = "X.iloc[{}]" if frame else "X[{}]"
     thin = f"    parts = thin(parts, y, {thinned!r}, numpy_stream({seed}, 'thin', seed, fold))"
@@ -162,7 +164,7 @@ def write_replicates(
         "found = []",
         f"for number in {numbers}:  # replicates",
         f"    seed, fold = divmod(number, {folds})",
-        "    parts = split(rows, spec, seed)[fold]",
+        f"    parts = {cut}[fold]",
         *([] if thinned is None else [thin]),
         "    own = np.concatenate([parts.train, parts.valid])",
         "    share = len(parts.valid) / len(own)  # of the rows that choose when to stop",

@@ -10,9 +10,9 @@
     }
 
 `engine.stats.split_plan.plan_split(questions, ...)` draws the split from the tables. A time's table: at (distinct times, ascending; days
-where is_date), counts [at, classes], missing (rows without one), is_date. An owner's: distinct, repeats (of 100 values), missing. A
-pair: the rows of some owners, owner [k] and place [k], an index into `at`. columns: what can be chosen, the likeliest first. Imports
-neither torch nor pandas.
+where is_date), counts [at, classes], missing (rows without one), is_date. An owner's: distinct, repeats (of 100 values), sizes (owners
+with 1, 2, ... 6, and with 7 or more rows), missing. A pair: the rows of some owners, owner [k] and place [k], an index into `at`.
+columns: what can be chosen, the likeliest first. Imports neither torch nor pandas.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ MOST_COLUMNS = 6
 
 MOST_PAIRED = 2_000
 """Most rows in the table of a pair of columns."""
+
+MOST_SIZES = 7
+"""Owners with as many rows, or more, are counted together."""
 
 FEW_OWNERS = 10
 """With fewer values a column is a level, no owner."""
@@ -175,6 +178,7 @@ def _count_owners(codes: np.ndarray) -> dict[str, Any]:
     return {
         "distinct": len(sizes),
         "repeats": round(100 * float((sizes > 1).mean())) if len(sizes) else 0,
+        "sizes": np.bincount(np.minimum(sizes, MOST_SIZES), minlength=MOST_SIZES + 1)[1:].tolist(),
         "missing": int((codes < 0).sum()),
     }
 
