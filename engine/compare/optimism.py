@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.compare.bench import Evaluator
 from engine.compare.halving import SuccessiveHalving
-from engine.compare.spread import read_score
+from engine.compare.spread import read_value
 from engine.data.dataset import Dataset
 from engine.data.split import Parts
 from engine.data.splits.kept import build_parts
@@ -92,7 +92,7 @@ def measure_optimism(
     if not other:
         return None
     values: dict[str, dict[int, Score]] = {
-        side: {r: read_score(of[r], metric) for r in sorted(other)} for side, of in (("used", own), ("random", other))
+        side: {r: read_value(of[r], metric) for r in sorted(other)} for side, of in (("used", own), ("random", other))
     }
     gap = bench.spread.compare(values, "used")["random"].test
     means = {side: float(np.mean([one.value for one in found.values()])) for side, found in values.items()}

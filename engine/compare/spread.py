@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from engine.compare.bench import ReplicateScore
 
 
-def read_score(outcome: ReplicateScore, metric: str) -> Score:
+def read_value(outcome: ReplicateScore, metric: str) -> Score:
     """A replicate's value of a metric, with its draws where there are some."""
     return Score(outcome.metrics[metric], outcome.draws.get(metric), outcome.blocks, outcome.replicate.fold)
 
