@@ -1,7 +1,7 @@
 """Nothing crosses a split by owner or by time: a column that only a leak can use scores at chance, for every row of a comparison.
 
-Labels are those of owners (of days), drawn at random, and the planted column names the owner (the day). Who trains, scales, samples, looks
-for neighbours, chooses or calibrates on an owner's (a later day's) rows reads far above chance, as every model does that is split at random.
+Labels are those of owners (of days), drawn at random, and the planted column names the owner (the day). What trains, scales, samples,
+looks for neighbours, chooses or calibrates on an owner's (a later day's) rows reads far above chance, as all models do at random.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from engine.events import Running
 from engine.spec.comparison import CompareSpec
 
 LEVEL = Resource(epochs=12)
-SPEC = CompareSpec({"file": "t.csv"}, models=("logistic", "network", "forest", "extra-trees", "boosting"), ensembles=("balanced-forest", "self-paced"))
+SPEC = CompareSpec(
+    {"file": "t.csv"},
+    models=("logistic", "network", "forest", "extra-trees", "boosting"),
+    ensembles=("balanced-forest", "self-paced"),
+)
 UNITS, ROWS = 90, 8
 
 
@@ -32,7 +36,15 @@ def plant(seed: int = 0) -> Dataset:
     place, noise = rng.permutation(UNITS)[unit], rng.normal(size=(len(unit), 1))
     numeric = np.concatenate([rng.normal(size=UNITS)[unit, None] + 0.01 * noise, noise], 1)
     data = Dataset(
-        "t", "tabular", numeric, place[:, None], (tuple(f"o{i}" for i in range(UNITS)),), ("near", "noise"), ("owner",), y, ("no", "yes")
+        "t",
+        "tabular",
+        numeric,
+        place[:, None],
+        (tuple(f"o{i}" for i in range(UNITS)),),
+        ("near", "noise"),
+        ("owner",),
+        y,
+        ("no", "yes"),
     )
     return replace(data, order=unit.astype(float), is_date=True, owner=rng.permutation(UNITS)[unit])
 
@@ -51,9 +63,7 @@ def score(data: Dataset, spec: CompareSpec, names: list[str] | None = None) -> d
 
 @pytest.mark.parametrize("kind", ["group", "time", "time-group"])
 def test_a_column_that_only_a_leak_can_use_scores_at_chance(kind):
-    spec = replace(
-        SPEC, split=kind, time="day" if "time" in kind else None, group="owner" if "group" in kind else None
-    )
+    spec = replace(SPEC, split=kind, time="day" if "time" in kind else None, group="owner" if "group" in kind else None)
     data = plant()
     found = score(data, spec)
     assert {"ce", "smote", "explicit-gradient", "forest", "boosting", "logistic", "balanced-forest", "self-paced"} <= set(found)

@@ -17,7 +17,8 @@ def by_time(name: str = "day", **more: Any) -> tuple[dict[str, Any], dict[str, A
     found, arrays = comparison(**more)
     part = {"rows": 700, "counts": [640, 60], "from": "2024-01-01", "to": "2024-03-31"}
     found["split"] = {
-        "kind": "time", "time": name, "group": None, "delay": 7.0, "unit": "days", "parts": [{p: part for p in ("train", "valid", "test")}],
+        "kind": "time", "time": name,
+        "group": None, "delay": 7.0, "unit": "days", "parts": [dict.fromkeys(("train", "valid", "test"), part)],
         "dropped": {"time": 0, "delay": 12, "owner": 0}, "notes": ["Between the parts 7 days of delay: 12 rows left out."],
     }  # fmt: skip
     found["interval"], found["interval_covers"] = BY_TIME, "It covers other rows. It does not cover a later time."
