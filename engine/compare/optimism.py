@@ -72,13 +72,17 @@ def measure_optimism(
     """The result's `optimism`, JSON-plain; None where the split is at random or there is no time for one seed until `until` (by the
     bench's clock).
 
-    metric, name, title (of the row that was trained both ways: plain training, else the first one), random, used (means), difference
-    {mean, low, high} (random minus used), n (replicates), shown (whether the interval leaves 0 out), text (a sentence).
+    metric, name, title (of the row that was trained both ways: plain training, else the first one), look (whether at the level of the
+    quick look, where there was no time for a higher one), random, used (means), difference {mean, low, high} (random minus used), n
+    (replicates), shown (whether the interval leaves 0 out), text (a sentence).
     """
     if bench.plan.kind == "random":
         return None
     name = BASELINE if BASELINE in halving.names else halving.names[0]
-    level, own = halving.level_of(name), halving.outcomes(name)
+    look = halving.look(halving.model_of[name])
+    fits = bench.clock() + halving.expect_seconds(name, halving.level_of(name), 1) <= until
+    level = halving.level_of(name) if fits else look
+    own = halving.outcomes(name, level)
     twin = replace(
         bench, plan=deal_at_random(bench.plan), task=None, prepared=None, natural={}, kept={}, refitted={}, joined={}
     )
@@ -102,6 +106,7 @@ def measure_optimism(
             "metric": metric,
             "name": name,
             "title": bench.titles[name],
+            "look": level == look,
             **means,
             "difference": {"mean": gap.mean, "low": gap.low, "high": gap.high},
             "n": len(other),
