@@ -109,7 +109,9 @@ class Frame:
 
     points [n, 2] int16; moved [n] uint16: distance from the start in 1/1000 sd, in all dimensions (65,535 = more); surface
     [GRID, GRID] uint8: 255 x probability of a minority class (any class below the largest). n = 0 before the points exist; n
-    never changes afterwards. score: validation average precision, NaN if not yet known.
+    never changes afterwards. score: validation average precision, NaN if not yet known. unsafe [n] bool: points nearer to a test row of
+    the largest class than to any training row of their own (`engine.analysis.unsafe`); empty where that is not known, as in recordings of
+    earlier versions.
     """
 
     replicate: int
@@ -120,7 +122,8 @@ class Frame:
     points: np.ndarray
     moved: np.ndarray
     surface: np.ndarray
-    arrays: ClassVar[tuple[str, ...]] = ("points", "moved", "surface")
+    unsafe: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    arrays: ClassVar[tuple[str, ...]] = ("points", "moved", "surface", "unsafe")
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,10 @@ def encode(event: Event) -> tuple[str, str, bytes | None]:
     """(kind, JSON, npz or None), the form in which the store keeps an event."""
     names = getattr(event, "arrays", ())
     plain = {f.name: getattr(event, f.name) for f in dataclasses.fields(event) if f.name not in names}
-    return kind(event), json.dumps(plain), pack({n: getattr(event, n) for n in names}) if names else None
+    arrays = {n: getattr(event, n) for n in names}
+    if not len(arrays.get("unsafe", ())):
+        arrays.pop("unsafe", None)
+    return kind(event), json.dumps(plain), pack(arrays) if names else None
 
 
 def decode(kind: str, text: str, arrays: bytes | None) -> Event:
@@ -176,6 +182,8 @@ def pack_film(scene: Scene, frames: list[Frame]) -> bytes:
         "words": _text(json.dumps(plain)),
         "scene": _text(encode(scene)[1]),
     }
+    if sent and all(len(f.unsafe) == len(f.points) for f in sent):
+        arrays["unsafe"] = np.stack([f.unsafe for f in sent])
     return pack(arrays | {f"scene.{name}": getattr(scene, name) for name in Scene.arrays})
 
 
@@ -187,13 +195,14 @@ def unpack_film(data: bytes) -> tuple[Scene, list[Frame]]:
         fixed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in scene_words.items()}
         scene = Scene(**fixed | {n: arrays[f"scene.{n}"] for n in Scene.arrays if f"scene.{n}" in arrays})
         index = np.cumsum(arrays["has_points"]) - 1
-        none = (np.zeros((0, 2), np.int16), np.zeros(0, np.uint16))
+        none = (np.zeros((0, 2), np.int16), np.zeros(0, np.uint16), np.zeros(0, bool))
+        unsafe = arrays.get("unsafe", np.zeros((len(arrays["points"]), 0), bool))
         frames = [
-            Frame(scene.replicate, **plain, points=points, moved=moved, surface=surface)
-            for plain, (points, moved), surface in zip(
+            Frame(scene.replicate, **plain, points=points, moved=moved, surface=surface, unsafe=marks)
+            for plain, (points, moved, marks), surface in zip(
                 json.loads(arrays["words"].tobytes()),
                 [
-                    (arrays["points"][i], arrays["moved"][i]) if has else none
+                    (arrays["points"][i], arrays["moved"][i], unsafe[i]) if has else none
                     for i, has in zip(index, arrays["has_points"], strict=True)
                 ],
                 arrays["surface"],

@@ -23,8 +23,11 @@ from dataclasses import replace
 from itertools import islice, takewhile
 from typing import Any
 
+import numpy as np
+
 from engine import system
 from engine.errors import StoreError, StoreFull, StoreLocked
+from engine.events import pack
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkReturned
 from engine.executors.local import LocalExecutor
 from engine.memory import default_limit
@@ -42,6 +45,7 @@ BEAT = 1.0
 STUCK = 30.0
 """Seconds after which a loop turn counts as stuck. The heartbeat stops then, so that the engine no longer counts as alive."""
 GONE = "The features of run {run} are no longer here; run it again to embed them."
+NO_COMPARISON = "The table or its comparison was forgotten before this could start."
 NO_MODEL = "The table or the model was forgotten before this could start."
 FORGOTTEN = "The table was forgotten before this could start."
 PRIVATE_MB = 4096
@@ -317,7 +321,9 @@ class Engine:
         """Starts a claimed job, or fails it. False, and the job is queued again, where no worker is idle any more."""
         work = self._work(job)
         if work is None:
-            why = {"embed": GONE, "score": NO_MODEL}.get(job.kind, FORGOTTEN).format(run=job.spec.get("run"))
+            why = {"embed": GONE, "score": NO_MODEL, "refit": NO_COMPARISON}.get(job.kind, FORGOTTEN).format(
+                run=job.spec.get("run")
+            )
             self.store.finish(job.id, "failed", why, attempt=job.attempt)
             return True
         if not self.executor.start(work):
@@ -331,6 +337,11 @@ class Engine:
         work = Work((job.id, job.attempt), job.spec, job.device, job.timeout_s, private=job.owner is not None, kind=job.kind)
         if job.upload is not None:
             work = replace(work, upload=job.upload, memory_mb=self._private_mb)
+        if job.kind == "refit":
+            compared = self._read_comparison(job)
+            if compared is None:
+                return None
+            work = replace(work, features=compared)
         if job.kind != "embed":
             if job.upload is None:
                 return work
@@ -341,6 +352,15 @@ class Engine:
             return None if model is None else replace(work, table=table, features=model, origin=job.spec["origin"])
         features = self.store.artifact(job.spec["run"], FEATURES, owner=job.owner)
         return None if features is None else replace(work, features=features)
+
+    def _read_comparison(self, job: Job) -> bytes | None:
+        """The comparison of a refit job, with its row's cuts; None where it no longer exists."""
+        id, row = job.spec["comparison"], job.spec["row"]
+        found = self.store.artifact(id, "comparison", owner=job.owner)
+        if found is None:
+            return None
+        decide = self.store.artifact(id, f"decide/{row}", owner=job.owner)
+        return pack({"comparison": np.frombuffer(found, np.uint8), "decide": np.frombuffer(decide or b"", np.uint8)})
 
     def _read_model(self, job: Job) -> bytes | None:
         """The model file of a score job; None where it no longer exists."""

@@ -81,6 +81,8 @@ def encode_chunk(
     head: dict[str, Any] = {"run": run, "replicate": replicate, "take": take, "first": first}
     head["scenes"] = scenes if scenes is not None else int(scene is not None)
     head |= {"status": BADGES[status], "alive": engine_alive, **_describe_frames(frames, labels or {})}
+    if any(len(frame.unsafe) for frame in frames):
+        head["unsafe"] = [int(_has_marks(frame)) for frame in frames]
     head |= {"text": text, "title": title, "group": group, "autoplay": autoplay}
     head |= more or {}
     if scene is not None:
@@ -97,6 +99,11 @@ def encode_chunk(
     part = (first, len(frames), head["scenes"], scene is not None, len(extra))
     packed = remember(part, pack) if remember is not None else pack()
     return _write_head(head) + packed
+
+
+def _has_marks(frame: Frame) -> bool:
+    """Whether it is known which points of a frame are unsafe."""
+    return 0 < len(frame.unsafe) == len(frame.points)
 
 
 def _write_head(head: Mapping[str, Any]) -> bytes:
@@ -165,7 +172,8 @@ def _describe_scene(scene: Scene, majority: int | None) -> dict[str, Any]:
 def _pack_arrays(scene: Scene | None, frames: Sequence[Frame]) -> bytes:
     """The arrays of scene and frames, made small for zlib; contributions and directions follow them as float32.
 
-    Scene: points, labels, parents, parent_labels, faint. Frames: all surfaces, then all points, then all moved. 16-bit values as
+    Scene: points, labels, parents, parent_labels, faint. Frames: all surfaces, then all points, then all moved, then a byte a point
+    of the frames that say which points are unsafe (`unsafe` of the head). 16-bit values as
     all low bytes, then all high bytes. A frame holds differences (modulo 2^8 or 2^16) to the frame before it in the chunk;
     the first one, and points whose number has changed, stand as they are, the first surface as differences along its rows.
     """
@@ -186,6 +194,7 @@ def _pack_arrays(scene: Scene | None, frames: Sequence[Frame]) -> bytes:
             is_difference = before is not None and len(before) == len(values)
             parts.append(_split_bytes(values - before if is_difference else values))
             before = values
+    parts += [np.asarray(frame.unsafe, np.uint8).tobytes() for frame in frames if _has_marks(frame)]
     return b"".join(parts)
 
 
@@ -240,6 +249,8 @@ def _read_frames(head: Mapping[str, Any], reader: _Reader) -> list[Frame]:
             if number and counts[number - 1] == n:
                 values = values + arrays[-1].view(np.uint16).ravel()
             arrays.append(values.view(dtype).reshape((n, 2) if width == 2 else n))
+    marked = head.get("unsafe", [0] * len(counts))
+    unsafe = [reader.take(n if there else 0).astype(bool) for n, there in zip(counts, marked, strict=True)]
     return [
         Frame(
             head["replicate"],
@@ -250,6 +261,7 @@ def _read_frames(head: Mapping[str, Any], reader: _Reader) -> list[Frame]:
             points[i],
             moved[i],
             surfaces[i].reshape(GRID, GRID),
+            unsafe[i],
         )
         for i in range(len(counts))
     ]

@@ -129,6 +129,8 @@ def describe_job(job: Job, known: Mapping[str, str], catalog: Mapping[str, Any])
         return f"{lock}Map ({title(job.spec.get('technique'))}) of run {shorten_name(job.fingerprint, 16)}"
     if job.kind == "profile":
         return f"{lock}Look into {title(f'upload/{job.upload}')}"
+    if job.kind == "refit":
+        return f"{lock}Train {title(job.spec.get('row'))} on all rows"
     if job.kind == "score":
         return f"{lock}Score {title(f'upload/{job.upload}')}"
     if job.kind == "compare":

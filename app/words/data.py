@@ -39,7 +39,7 @@ DROP_WORDS = {
 }  # fmt: skip
 """What the drop field says; it fills in the braces."""
 SAMPLE = "Try a sample table"
-SAMPLE_NOTE = "A sample table to try: {rows} made-up customers."
+SAMPLE_NOTE = "A sample table to try: {rows} made-up card payments."
 PRIVATE, PRIVATE_MORE = "Only this browser sees it. Forget deletes it.", "What happens to a table"
 PRIVATE_ALL = (
     "Nobody else sees your table or what is made from it, not even with the link.",
@@ -72,10 +72,47 @@ CLASS, NO_ANSWER = "a class", "no answer"
 MARK_ROWS = "{rows} {say} '{mark}' in the target: a class, or no answer?"
 MARK_ANY = "Rows that say '{mark}' in the target: a class, or no answer?"
 MARK_HELP = "In some tables such a mark is a class, in others a missing value. Rows without an answer are left out."
-CLASSES_HEAD, SPLIT_HEAD, LEFT_HEAD = "Classes", "Split: random", "Left out as features"
-ROWS_USED = "{rows} with an answer, {features}."
-RATIO = "The ratio is {ratio}."
-SPLIT_NOTE = "{folds}. A fifth of the rows chooses the epoch."
+ASK_TIME, ASK_OWNER, ASK_ALERTS = "When does a row happen?", "Whom does it belong to?", "How many can you check?"
+NO_TIME, NOBODY, ANY, ASK_PER = "no order", "Nobody", "not said", "per"
+ASK_DELAY, NO_DELAY, DELAY = "Answers come after ...", "no delay", "after {time}"
+DELAY_WHY = "How long after a row is its answer known?"
+TIME_SO = "Train on the past, test on the last rows."
+TIME_NONE = "Rows count as unordered."
+OWNER_FACTS = "{values}, {share} of 100 repeat."
+OWNER_SO = "One {owner} is never on both sides."
+OWNER_NONE = "Each row stands alone."
+ALERTS_NONE = "Without it, the cut with the best F1 is taken. You can change it later."
+ALERTS_LATER = "You can change it later."
+ALERTS_RARE = "About one in {days} days."
+ALERTS_DAY, ALERTS_SHARE = "About {count} a day in this table.", "About {count} per 1,000 rows."
+ALERTS_ONE = "{alerts} per 1,000: one row in {rows}"
+TIMES_ALT, SIZES_ALT = "Rows over time, with the parts of the last origin", "How many owners have one row, two rows and more"
+SIZES = "rows of one owner"
+PARTS = {"train": "train", "valid": "choose", "test": "test"}
+"""Part of a split -> its title: the second one chooses epoch, cut and calibration."""
+SPLIT_ALT = "The parts of the rows, one bar an origin or fold"
+ORIGIN, FOLD = "origin {number}", "fold {number}"
+SPLIT_HEADS = {
+    "random": "Split: random", "group": "Split: owner", "time": "Split: time", "time-group": "Split: time and owner",
+}  # fmt: skip
+SPLIT_OWNERS = "All rows of an owner are in one part."
+DROPPED_DELAY = "{rows} within the delay are left out."
+DROPPED_OWNER = "About {rows} of owners that cross are left out."
+DROPPED_TIME = "{rows} without a time are left out."
+STRETCH = "{part}: {rows}, {start} to {end}"
+MORE_QUESTIONS = "Columns, score in use, cost"
+ASK_SCORE, NO_SCORE = "Score or rule in use", "none in use"
+SCORE_HELP = "Compared as a row of its own, never learnt from. Higher means likelier."
+ASK_COST, NO_COST_COLUMN = "Cost of a miss", "no cost column"
+COST_HELP = "A column with what a missed row costs, such as the amount lost."
+ASK_KEEP = "Learn from it all the same"
+KEEP_HELP = "Order and owner are no features unless you say so."
+LEFT_WHY = {"time": "order", "group": "owner", "score": "score in use"}
+"""Answer that keeps a column from being a feature -> why."""
+LEFT_HEAD, CHANGE_COLUMNS = "Left out as features", "Change columns"
+ROWS_ANSWERED = "{used} of {rows} have an answer."
+FEATURES_STAY = "{features} stay."
+SPLIT_NOTE = "{folds}. A fifth of the rows chooses epoch and cut."
 SPLIT_NONE = "The split follows from the column to predict."
 NOTHING_OUT = "Every other column is a feature."
 MORE_OUT = "and {count} more"
@@ -85,13 +122,18 @@ REFUSED = "**These data cannot be compared on.**"
 NOTES = "Notes on the table"
 SUSPICIOUS = "Columns to check first"
 SUSPICIOUS_ALT = "Columns that tell the classes apart by themselves"
+PER = {"1000": "per 1,000 rows", "day": "per day"}
+"""What a budget of alerts counts -> its title."""
 TIME, TIME_HELP = "Time", "The comparison ends within it. More time gives more replicates and narrower intervals."
 RATIO_LABEL, RATIO_NATIVE, RATIO_OTHER = "Ratio of the classes", "Natural, {ratio}", "Set a ratio"
 RATIO_HELP = "Another ratio leaves out rows of a class, in training and test alike."
 TO_ONE = "to 1"
 COMPARE = "Compare for {time}"
-COMPARE_COST = "Every method trains on the same splits. It ends within {time}."
+CHOSEN = "{models}, {remedies}"
+MODELS_PICK, REMEDIES_PICK, ENSEMBLES_PICK = "Models", "Remedies", "Ensembles of under-sampled learners"
+TUNE, TUNE_HELP = "Tune settings", "Every model gets the same share of the time. Settings are chosen on validation rows."
 NOT_READY = "Mend what is said in red first."
+SAY_DELAY = "Say first how late answers come."
 
 # ---- compare
 
@@ -108,9 +150,27 @@ ANSWER_GONE = "The result of this comparison is gone. Compare again."
 EARLIER, SHOW = "Earlier comparisons", "Show"
 USED, EACH, UP_TO = "{time} used", "{replicates} each", "up to {replicates}"
 AT_RATIO = "ratio {ratio}"
-BOARD_ALT = "Methods with their {metric}, highest first, and their difference to plain training"
-PLACE, ROW, DIFFERENCE, SECONDS = "Place", "Method", "Difference to plain", "Seconds"
-WORDS = {"better": "better", "worse": "worse", "": "no difference found", "reference": "plain", "split": "one split"}
+BOARD_ALT = "Models and remedies with their {metric}, and their difference to the same model plain"
+MODEL, REMEDY, SECONDS = "Model", "Remedy", "Seconds"
+DIFFERENCE, DIFFERENCE_EARLIER = "Against the same model plain", "Difference to plain"
+SCORED_ON = {"time": "on later rows", "time-group": "on later rows", "group": "on other owners"}
+"""Kind of a split -> on which rows a score is."""
+PLACE = "place {place}"
+MODELS = {
+    "network": "Network", "logistic": "Logistic regression", "forest": "Random forest", "extra-trees": "Extra trees",
+    "boosting": "Gradient boosting", "lightgbm": "LightGBM", "xgboost": "XGBoost", "catboost": "CatBoost", "tabpfn": "TabPFN",
+    "balanced-forest": "Balanced forest", "easy-ensemble": "EasyEnsemble", "rus-boost": "RUSBoost",
+    "balanced-bagging": "Balanced bagging", "self-paced": "Self-paced ensemble", "in use": "Score in use",
+}  # fmt: skip
+"""Name of a model -> its title on the board."""
+REMEDIES = {
+    "none": "none", "class-weights": "class weights", "threshold": "threshold", "rs": "balanced batches", "rus": "under-sampling",
+    "smote": "SMOTE", "smotenc": "SMOTE-NC", "focal": "focal loss", "explicit-gradient": "explicit gradient", "eos": "EOS", "dos": "DOS",
+}  # fmt: skip
+"""Name of a remedy -> its title on the board."""
+BUILT_IN, AS_IT_IS = "built in", "as it is"
+"""The remedy of an ensemble of under-sampled learners, and of the score in use."""
+WORDS = {"better": "better", "worse": "worse", "": "no difference found", "reference": "", "split": "one split"}
 """What a row's difference to plain training shows."""
 NOT_RANKED = "not ranked: fewer replicates"
 QUICK_LOOK = "quick look: few rows, few epochs"
@@ -120,9 +180,23 @@ NEXT_AT, NEXT_SOON = "next at {time}", "next"
 SCORE_MORE = "95% interval from {low} to {high}, {replicates}"
 SCORE_ONE = "{replicates}, no interval"
 P_MORE = "p {p} after Holm."
-FILLED = "Filled: the interval leaves zero out after Holm."
+FILLED = "Filled: the interval leaves zero out after Holm. Hollow: no difference found."
+COUNTED = "Holm counts {remedies} and {models} apart."
+HELD_OUT = "a fifth of its rows is held out while it trains"
 CARD_ROWS, CARD_ROWS_OF = "Training rows", "{rows} of {whole}"
 CARD_FIT, CARD_AHEAD, CARD_YES, CARD_NOT = "One fit", "Ahead of {next}", "yes, by {by}", "not shown"
+CARD_ALERTS, OF_100 = "Alerts right at {alerts} {per}", "{count} of 100"
+CARD_REFIT, THE_SCORE = "Gain from refitting", "the score in use"
+CARD_SETTINGS, CARD_TUNED, NO_REMEDY = "Settings", "tuned", "no remedy"
+INTERVAL_MORE = "95% interval from {low} to {high}"
+OPTIMISM, OPTIMISM_BY = "A random split reads too high", "Plain training reads {by} higher."
+RANDOM_SPLIT, SPLIT_USED = "random split", "split used"
+SPLIT_BY = {"random": RANDOM_SPLIT, "group": "split by owner", "time": "split by time", "time-group": "split by time and owner"}
+OPTIMISM_MORE = {
+    "time": "With later rows in training, plain training reads {by} higher.",
+    "group": "With rows of the same owners in training, plain training reads {by} higher.",
+    "time-group": "With later rows of the same owners in training, plain training reads {by} higher.",
+}
 DECIDE_WITH = "Decide with this row"
 CURVES, CURVES_PICK = "Precision and recall", "Methods"
 CURVES_HEAD = "Precision and recall on the test rows"

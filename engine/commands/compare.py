@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from engine.commands.compare_options import add_questions, parse_questions
 from engine.commands.progress import ProgressLine, say
 from engine.commands.table_options import add_reading, parse_reading
 from engine.commands.taken_away import add_taken_away, check_taken_away, choose_row, write_taken_away
-from engine.errors import BadData
-from engine.events import Board, Event, Note, Phase, finish
+from engine.errors import BadData, BadInput
+from engine.events import Board, Event, Note, Phase, finish, unpack
 from engine.report import ReportRequest, page, write_report
+from engine.report.decide import summarise_decide
 from engine.report.leaderboard import compare_to_plain, metric_interval, sort_rows
 from engine.report.split import summarise_split
 from engine.report.why import summarise_why
@@ -64,7 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     data = read_bytes(file)
     progress = _Progress()
     try:
-        found, artifacts, profile = _compare(data, file.name, spec, began, progress)
+        train = None if arguments.model is None else lambda found: choose_row(found, of)
+        found, artifacts, profile = _compare(data, file.name, spec, began, progress, train)
     finally:
         progress.clear()
     if any(file is not None for file in (arguments.model, arguments.onnx, arguments.code)):
@@ -73,6 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
     if "model_of" in found:
         for path in write_taken_away(arguments, found, artifacts, found["model_of"]):
             say(f"{one_line(found['model_of'], 80)}: {one_line(path, 200)}")
+        if "refit_all" in found:
+            say(one_line(found["refit_all"]["text"], 400))
     if arguments.report is not None:  # last: where it cannot be written, the answer is there all the same
         given = {"comparison": found, "artifacts": artifacts, "profile": profile, "file": file.name}
         page.write_file(arguments.report, write_report("compare", ReportRequest(given=given)))
@@ -81,9 +85,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _compare(
-    data: bytes, name: str, spec: CompareSpec, began: float, progress: _Progress
+    data: bytes,
+    name: str,
+    spec: CompareSpec,
+    began: float,
+    progress: _Progress,
+    train: Callable[[Mapping[str, Any]], str] | None = None,
 ) -> tuple[dict[str, Any], dict[str, bytes], dict[str, Any]]:
-    """(the comparison, its artifacts, the table's profile)."""
+    """(the comparison, its artifacts, the table's profile). train: the comparison -> its row that is trained on all rows; None: none is."""
     progress(Phase("reading", "Reading the table"))
     from engine.data.tables.profile import list_notes, profile_table, to_dataset
     from engine.data.tables.reading import read_sheet
@@ -107,7 +116,28 @@ def _compare(
     found, artifacts = finish(
         compare(dataset, spec, began=began, **describe_sheet(sheet, spec.target, spec.positive, **spec.columns)), progress
     )
+    if train is not None:
+        found, artifacts = _train_on_all(dataset, found, artifacts, train(found), progress)
     return found, artifacts, about
+
+
+def _train_on_all(
+    dataset: Any, found: dict[str, Any], artifacts: dict[str, bytes], name: str, progress: _Progress
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The comparison with `refit_all`, the facts of the model of the row `name` trained on all rows, and with that model among the
+    artifacts. A row that cannot be trained again keeps the model of a replicate, and `refit_all` says why.
+    """
+    from engine.compare.all_rows import train_row
+    from engine.spec.refit import RefitSpec
+
+    cuts = artifacts.get(f"decide/{name}")
+    try:
+        facts, model = finish(
+            train_row(dataset, found, RefitSpec("here", name), None if cuts is None else unpack(cuts)), progress
+        )
+    except BadInput as error:
+        return {**found, "refit_all": {"text": f"The model is one replicate's, not trained on all rows: {error}"}}, artifacts
+    return {**found, "refit_all": facts}, {**artifacts, f"model/{name}": model}
 
 
 def read_bytes(file: Path) -> bytes:
@@ -187,6 +217,7 @@ def summarise_comparison(comparison: Mapping[str, Any]) -> str:
     out += [f"{row['title']}: {one_line(row['failed'])}" for row in comparison["methods"] if row["failed"]]
     out += comparison["shortened"]
     out += map(_to_ascii, summarise_split(comparison))
+    out += summarise_decide(comparison)
     out += summarise_why(comparison)
     out.append(f"{comparison['seconds']:.1f} s of {spec['budget']:g} s on {comparison['provenance']['device']}")
     return "\n".join(out)

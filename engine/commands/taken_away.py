@@ -16,7 +16,7 @@ from engine.text import one_line
 
 def add_taken_away(parser: argparse.ArgumentParser) -> None:
     """--model, --onnx, --code and --of"""
-    parser.add_argument("--model", type=Path, metavar="out.zip", help="also write the fitted model of one method")
+    parser.add_argument("--model", type=Path, metavar="out.zip", help="also write the model of one row, trained on all rows")
     parser.add_argument("--onnx", type=Path, metavar="out.onnx", help="also write that model for onnxruntime")
     parser.add_argument("--code", type=Path, metavar="out.py", help="also write Python that measures that method again")
     parser.add_argument("--of", metavar="NAME", help="the method whose model and code are written (default: the first row)")

@@ -166,6 +166,11 @@ def _make_halving(bench: Evaluator, spec: CompareSpec, clock: Callable[[], float
     )
 
 
+def rebuild_evaluator(dataset: Dataset, spec: CompareSpec, positive: str | None) -> Evaluator:
+    """The evaluator of a comparison that was made, on the same rows. positive: the class looked for, None where none was named."""
+    return _make_evaluator(dataset, spec, time.monotonic, positive)[0]
+
+
 def _make_evaluator(
     dataset: Dataset, spec: CompareSpec, clock: Callable[[], float], asked: str | None = None
 ) -> tuple[Evaluator, list[str]]:

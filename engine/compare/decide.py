@@ -85,7 +85,7 @@ class _Facts:
         counts, kind = result["data"]["counts"], str((result.get("split") or {}).get("kind") or "random")
         self.share = counts[data.classes[bench.positive]] / sum(counts.values())
         by_time = "time" in kind.split("-")
-        self.day = _number_days(data) if by_time else None
+        self.day = number_days(data) if by_time else None
         self.owner = _number_owners(data)
         self.cost = _fill_costs(data)
         self.block = self.day if kind == "time" else self.owner
@@ -94,7 +94,7 @@ class _Facts:
         daily = spec.alerts is not None and spec.per == "day"
         if spec.alerts is not None:
             per, alerts = spec.per, spec.alerts
-            days = _number_days(data)
+            days = number_days(data)
             if per == "day" and self.day is None and days is not None:
                 self.note, per = NO_DAYS, "1000"
                 alerts = min(1000.0, 1000 * alerts * len(np.unique(days)) / len(days))
@@ -122,7 +122,7 @@ class _Facts:
         return Rows(y, np.asarray(score, np.float64), weight, **more)
 
 
-def _number_days(data: Dataset) -> np.ndarray | None:
+def number_days(data: Dataset) -> np.ndarray | None:
     """The day of each row, a whole number; None without a time. Rows without a time share a day of their own."""
     if data.order is None:
         return None

@@ -14,15 +14,15 @@ import numpy as np
 
 from engine.analysis import metrics, threshold_tables
 from engine.compare.bench import Evaluator, ReplicateScore
+from engine.compare.decide import number_days
 from engine.compare.halving import Resource, SuccessiveHalving
-from engine.compare.leaderboard import count_folds
 from engine.data.dataset import Dataset, Task
 from engine.data.tables.suspects import count_duplicates
+from engine.decide.build import rank_within
 from engine.events import Event, Phase, Progress
 from engine.plain import to_plain
 from engine.seeds import numpy_stream
 from engine.stats.intervals import Interval, corrected_t
-from engine.stats.significance import find_test_share
 from engine.training.fitted import Fitted
 from engine.why.columns import Column, group_columns, list_columns
 from engine.why.dependence import choose_values, measure_dependence
@@ -30,7 +30,7 @@ from engine.why.fits import Fits
 from engine.why.groups import Tested, build_group_table, describe_interval, list_groups
 from engine.why.importance import draw_orders, measure_shuffled, score_fits
 from engine.why.suspects import bound_shares, find_suspects, pool_scores
-from engine.why.unsafe import measure_unsafe
+from engine.why.unsafe import Unsafe, measure_unsafe
 
 SHARE, MOST_SECONDS = 0.05, 5.0
 """Share of the budget that is kept for these questions, and the most seconds that are kept."""
@@ -93,17 +93,16 @@ def explain(
     """
     clock = _Clock(halving.clock, halving.began, halving.deadline)
     yield Phase("explaining", "Asking why and for whom")
-    share = find_test_share(count_folds(halving))
+    share = float(result["protocol"]["test_share"])
     data, out = bench.dataset, dict[str, Any](importance=[], dependence=[])
     same, mixed = count_duplicates([*data.numeric.T, *data.categorical.T], data.y)
     out |= {"duplicates": same, "conflicts": mixed}
     yield from clock.tick()
     fitted = _list_fitted(halving, bench)
     row = _choose_row(result, fitted, metric)
-    outcomes = [o for o in halving.outcomes(row).values() if len(o.test_rows)] if row else []
-    out["groups"] = build_group_table(
-        list_groups(data), [_read_tested(o, bench.positive) for o in outcomes], lambda values: corrected_t(values, share)
-    )
+    outcomes = [o for o in halving.outcomes(row).values() if len(o.test_rows) and len(o.valid_rows)] if row else []
+    tested = _read_tested(bench, outcomes, row, result.get("decide") or {})
+    out["groups"] = build_group_table(list_groups(data), tested, lambda values: corrected_t(values[:, 0], share))
     yield from clock.tick()
     out |= _describe_suspects(bench, outcomes)
     about: dict[str, Any] = {"row": row, "replicates": 0, "test_rows": 0, "columns": 0, "repeats": 0}
@@ -117,8 +116,8 @@ def explain(
             if level not in tasks:
                 tasks = {level: bench.prepare(level, (0,))}
             found = measure_unsafe(tasks[level], fit)
-            if found is not None and found[1].all():
-                out["unsafe"][name] = _describe_unsafe(*found, share)
+            if found is not None and found.looked.any():
+                out["unsafe"][name] = _describe_unsafe(found, share)
             yield from clock.tick()
             if clock.left <= 0:
                 break
@@ -150,11 +149,25 @@ def _choose_row(result: Mapping[str, Any], fitted: Mapping[str, Any], metric: st
     return next((name for name in names if name in fitted), None)
 
 
-def _read_tested(outcome: ReplicateScore, positive: int) -> Tested:
-    """A replicate's test rows, flagged where the class looked for is the most probable one."""
-    p = outcome.test_p
-    flagged = p.argmax(1) == positive
-    return Tested(outcome.replicate.seed, outcome.test_rows, outcome.test_y == positive, p[:, positive], flagged)
+def _read_tested(bench: Evaluator, outcomes: list[ReplicateScore], row: str | None, decide: Mapping[str, Any]) -> list[Tested]:
+    """The replicates' test rows, flagged at the cut that `decide` chose on validation rows.
+
+    With a budget a day: the highest rows of each day. Where another row was decided with: where the class looked for is the most
+    probable one.
+    """
+    positive, rule, cuts, out = bench.positive, decide.get("rule") or {}, decide.get("cuts") or (), []
+    is_own = decide.get("row") == row and len(cuts) == len(outcomes)
+    days = number_days(bench.dataset) if rule.get("per") == "day" and rule.get("kind") == "alerts" else None
+    for r, outcome in enumerate(outcomes):
+        score = np.asarray(outcome.test_p[:, positive], np.float64)
+        if not is_own:
+            flagged = outcome.test_p.argmax(1) == positive
+        elif days is not None:
+            flagged = rank_within(score, days[outcome.test_rows]) <= int(rule["value"] + 1e-9)
+        else:
+            flagged = np.zeros(len(score), bool) if cuts[r] is None else score >= cuts[r]
+        out.append(Tested(outcome.replicate.seed, outcome.test_rows, outcome.test_y == positive, score, flagged))
+    return out
 
 
 def _describe_suspects(bench: Evaluator, outcomes: list[ReplicateScore]) -> dict[str, Any]:
@@ -168,11 +181,12 @@ def _describe_suspects(bench: Evaluator, outcomes: list[ReplicateScore]) -> dict
         else:
             p = bound_shares(threshold_tables.correct_prior(o.test_p, o.given, o.natural), len(o.valid_y))
         parts.append((o.test_rows, p))
+    number = np.arange(len(data.y)) if data.number is None else data.number
     rows, p = pool_scores(parts, len(data.y), len(classes))
     found = find_suspects(rows, p, data.y[rows])
     return {
         "suspects": [
-            {"row": int(r) + 1, "label": classes[c], "p": float(v)}
+            {"row": int(number[r]) + 1, "label": classes[c], "p": float(v)}
             for r, c, v in zip(found.rows, found.label, found.p, strict=True)
         ],
         "suspects_found": found.found,
@@ -181,9 +195,9 @@ def _describe_suspects(bench: Evaluator, outcomes: list[ReplicateScore]) -> dict
     }
 
 
-def _describe_unsafe(unsafe: np.ndarray, made: np.ndarray, share: float) -> dict[str, Any]:
-    one = corrected_t(unsafe / made, share)
-    return {"share": one.mean, "low": one.low, "high": one.high, "n": int(round(made.mean())), "replicates": one.n}
+def _describe_unsafe(found: Unsafe, share: float) -> dict[str, Any]:
+    one = corrected_t(found.share, share)
+    return {"share": one.mean, "low": one.low, "high": one.high, "n": int(round(found.made.mean())), "replicates": one.n}
 
 
 def _ask(
@@ -198,8 +212,8 @@ def _ask(
     def stream(kind: str, *numbers: int) -> Callable[[int], np.random.Generator]:
         return lambda r: numpy_stream(seed, kind, task.replicates[r].seed, task.replicates[r].fold, *numbers)
 
-    def score(p: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
-        return float(metrics.scores(p, y, weights=weight[None])[metric][0])
+    def score(p: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        return metrics.scores(p, y, weights=weight)[metric]
 
     deadline = clock.now() + IMPORTANCE_SHARE * clock.left
     for most in TEST_ROWS:
@@ -226,7 +240,7 @@ def _ask(
     measured = [(g, one) for g, one in enumerate(falls) if one]
     ranked = []
     for g, one in measured:
-        found = corrected_t(np.mean(one, 0), share, None)
+        found = corrected_t(np.mean(one, 0)[:, 0], share, None)
         ranked.append((groups[g], found))
     ranked.sort(key=lambda pair: -pair[1].mean)
     out["importance"] = [{"columns": [columns[i].name for i in group], **describe_interval(one)} for group, one in ranked]
@@ -243,7 +257,9 @@ def _ask(
             return
         if len(values) > 1:
             own = measure_dependence(fits, column, values, bench.positive)
-            out["dependence"].append(_describe_dependence(column, values, [corrected_t(v, share) for v in own.T]))
+            out["dependence"].append(
+                _describe_dependence(column, values, [corrected_t(own[:, v, 0], share) for v in range(len(values))])
+            )
         yield from clock.tick()
 
 

@@ -15,7 +15,7 @@ PARTS = ("train", "valid", "test")
 """The parts that the rows of some sets name (`Dataset.parts`)."""
 
 
-BESIDE = ("order", "owner", "cost", "score")
+BESIDE = ("order", "owner", "cost", "score", "number")
 """What is known of each row besides features and class; nothing is learnt from it."""
 
 
@@ -37,7 +37,7 @@ class Dataset:
     order: float64 [n], when a row happens: days since 1970-01-01 UTC where `is_date`, else the number of an order column; NaN where
     missing. owner: int64 [n], whom a row belongs to, a code; -1 where missing. cost: float64 [n], what a missed case costs, NaN where
     missing. score: float64 [n], the score or rule in use, higher where a case is likelier; NaN where missing. None where a table has no
-    such column.
+    such column. number: int64 [n], number of each row in what was read, from 0; None where all rows are there.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Dataset:
     owner: Ints | None = None
     cost: np.ndarray | None = None
     score: np.ndarray | None = None
+    number: Ints | None = None
 
     @property
     def counts(self) -> np.ndarray:
@@ -81,6 +82,8 @@ class Dataset:
         images = None if self.images is None else self.images[which]
         numeric, categorical = self.numeric[which], self.categorical[which]
         beside: dict[str, Any] = {name: None if (v := getattr(self, name)) is None else v[which] for name in BESIDE}
+        if self.number is None:
+            beside["number"] = np.arange(len(self.y))[which]
         return dataclasses.replace(self, numeric=numeric, categorical=categorical, y=self.y[which], images=images, **beside)
 
 

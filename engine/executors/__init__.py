@@ -16,11 +16,11 @@ Key = tuple[str, int]
 class Work:
     """One job. spec: the job's (`engine.store.Job`). device: auto, cpu or cuda. timeout_s: seconds allowed, None = no limit.
 
-    kind: run, embed, profile, compare, score or preview. features: of an embed job, the run's artifact to lay out, of a score job the
-    model file, since a worker does not read the store. private: made from a private table, so that nothing of it may be written to a
-    log. upload: the table's id. origin: of a score job the id of the upload that its model is or came from. table: the table's name
-    and bytes, for all kinds but embed. memory_mb: resident MiB that this job may use beyond the idle worker, None = no limit of
-    its own.
+    kind: run, embed, profile, compare, score, refit or preview. features: what the job takes from the store, since a worker does not read
+    it: of an embed job the run's artifact to lay out, of a score job the model file, of a refit job its comparison. private: made from a
+    private table, so that nothing of it may be written to a log. upload: the table's id. origin: of a score job the id of the upload
+    that its model is or came from. table: the table's name and bytes, for all kinds but embed. memory_mb: resident MiB that this job may
+    use beyond the idle worker, None = no limit of its own.
     """
 
     key: Key

@@ -17,14 +17,16 @@ from dataclasses import replace
 from typing import Any
 
 from engine.errors import BadData
-from engine.events import Event, Phase
+from engine.events import Event, Phase, unpack
 from engine.spec import RunSpec
+from engine.spec.comparison import CompareSpec
+from engine.spec.refit import RefitSpec
 from engine.spec.result import Result
 from engine.spec.run import canonical_json
 
 READING, PROFILE, TARGET = "engine.data.tables.reading", "engine.data.tables.profile", "engine.data.tables.target"
-COMPARE, CATALOG = "engine.compare.comparison", "engine.data.sources"
-"""Modules with read_sheet; profile_table; to_dataset; CompareSpec, compare and describe_sheet; load."""
+COMPARE, CATALOG, ALL_ROWS = "engine.compare.comparison", "engine.data.sources", "engine.compare.all_rows"
+"""Modules with read_sheet; profile_table; to_dataset; CompareSpec, compare and describe_sheet; load; train_row."""
 
 Table = tuple[str, bytes]
 """A file's name and bytes."""
@@ -84,6 +86,28 @@ def _compare(spec: Mapping[str, Any], table: Table | None) -> Steps:
         more = module.describe_sheet(_sheet(table, asked.reading, asked.target), asked.target, asked.positive, **asked.columns)
     found, artifacts = yield from module.compare(dataset, asked, began=began, **more)
     return {"seconds": time.monotonic() - began}, {**artifacts, "comparison": _json(found)}
+
+
+def train_all(spec: Mapping[str, Any], table: Table | None, compared: bytes) -> Steps:
+    """The steps of training a row of a comparison on all rows, with the artifacts `refit` (JSON) and `model/<row>`.
+
+    spec: `engine.spec.refit.RefitSpec` as JSON. table: of the comparison, None on a public dataset. compared: npz of the bytes of its
+    artifacts `comparison` and `decide/<row>`, the second empty where there is none.
+    """
+    began = time.monotonic()
+    asked = RefitSpec.from_json(spec)
+    module = importlib.import_module(ALL_ROWS)
+    parts = unpack(compared)
+    found = json.loads(parts["comparison"].tobytes())
+    decide = unpack(parts["decide"].tobytes()) if len(parts["decide"]) else None
+    made = CompareSpec.from_json(found["spec"])
+    yield Phase("reading", "Reading the table" if table else "Reading the data")
+    if table is None:
+        dataset = importlib.import_module(CATALOG).load(made.source["dataset"])
+    else:
+        dataset = _dataset(table, found["spec"], **made.columns)
+    facts, model = yield from module.train_row(dataset, found, asked, decide)
+    return {"seconds": time.monotonic() - began}, {"refit": _json(facts), f"model/{asked.row}": model}
 
 
 def _run(spec: RunSpec, table: Table, run: Callable[..., Any], id: str, device: str) -> Steps:

@@ -34,9 +34,10 @@ FLUSH = 0.05
 CANCELLED = "Cancelled."
 OUT_OF_MEMORY = "The run ran out of memory; ask for fewer rows, replicates or synthetic points, or allow it more."
 SCORE = "engine.score.job:run_json"
+REFIT = "engine.executors.private:train_all"
 PREVIEW, WARM_UP = "engine.runner.preview:run_preview", "engine.runner.preview:warm_up"
 TABLE_OUT_OF_MEMORY = "The table needs more memory than there is for one job here: send fewer rows or columns of it."
-TABLE_KINDS = ("profile", "compare", "score")
+TABLE_KINDS = ("profile", "compare", "score", "refit")
 """Kinds of jobs whose memory goes to a table."""
 HOLDERS = (("engine.executors.private", "forget"), ("engine.training.network_cache", "clear"))
 """Modules that may hold data of the last table, with the function that empties each; named so that none is imported for it."""
@@ -158,6 +159,9 @@ def _generator(run: Callable[..., Any], private: str, work: Work) -> Generator[E
     if work.kind == "score":
         scoring: Generator[Event, None, Any] = _load(SCORE)(work.spec, work.table, work.features)
         return scoring
+    if work.kind == "refit":
+        training: Generator[Event, None, Any] = _load(REFIT)(work.spec, work.table, work.features)
+        return training
     if work.kind != "run" or work.table is not None:
         steps: Generator[Event, None, Any] = _load(private)(
             work.kind, work.spec, work.table, run=run, id=work.key[0], device=work.device

@@ -27,7 +27,7 @@ FIGURES = ("precision", "recall", "alerts")
 EPS = 1e-12
 """Probabilities are kept this far from 0 and 1 where log-odds are needed."""
 TILT = 1e-6
-"""Share of the probability as trained in an isotonic one, so that rows on one of its steps keep their order."""
+"""Share of the probability as trained in a calibrated one, so that rows on a step or in the flat end of a curve keep their order."""
 MOST_CORNERS = 1_000_000
 
 
@@ -60,13 +60,13 @@ class Calibration:
         given = np.asarray(p, np.float64)
         if self.kind == AS_TRAINED:
             return given
-        out: np.ndarray
         if self.kind == ISOTONIC:
-            out = (1 - TILT) * np.interp(given, self.x, self.y) + TILT * given
-            return out
-        kept = np.clip(given, EPS, 1 - EPS)
-        z = self.slope * (np.log(kept) - np.log1p(-kept)) + self.shift
-        out = 0.5 * (1 + np.tanh(0.5 * z))
+            made = np.interp(given, self.x, self.y)
+        else:
+            kept = np.clip(given, EPS, 1 - EPS)
+            z = self.slope * (np.log(kept) - np.log1p(-kept)) + self.shift
+            made = 0.5 * (1 + np.tanh(0.5 * z))
+        out: np.ndarray = (1 - TILT) * made + TILT * given
         return out
 
     def apply(self, p: np.ndarray, positive: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from engine.events import unpack
 from engine.report import ReportRequest, comparison_code, svg, words
 from engine.report import page as doc
 from engine.report.comparison_thresholds import Tables, write_calibration, write_thresholds
+from engine.report.decide import Cuts, write_decide
 from engine.report.formats import format_interval
 from engine.report.leaderboard import (
     compare_to_plain,
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 KIND = "compare"
 THRESHOLDS = "thresholds/"
 """Prefix of the artifacts that hold a method's table of thresholds."""
+CUTS = "decide/"
+"""Prefix of the artifacts that hold what a row's cut needs (`engine.stats.decide`)."""
 SHOWN_COLUMNS, SHOWN_CLASSES, SHOWN_BARS = 200, 50, 12
 """Rows of the tables of columns and classes, and bars."""
 
@@ -64,7 +67,7 @@ def _read_comparison(store: Store, job: str, owner: str | None) -> dict[str, Any
     comparison = store.read_answer(job, "comparison", owner)
     if not isinstance(comparison, dict):
         raise UnknownName(f"there is no finished comparison {job!r}.")
-    keys = [key for key in store.artifacts(job, owner=owner) if key == "arrays" or key.startswith(THRESHOLDS)]
+    keys = [key for key in store.artifacts(job, owner=owner) if key == "arrays" or key.startswith((THRESHOLDS, CUTS))]
     artifacts = {key: data for key in keys if (data := store.artifact(job, key, owner=owner)) is not None}
     profile, file = _read_profile(store, job, owner, comparison)
     return {"comparison": comparison, "artifacts": artifacts, "profile": profile, "file": file}
@@ -91,7 +94,8 @@ def write_from_artifacts(comparison: Mapping[str, Any], artifacts: Mapping[str, 
     BadData for damaged ones."""
     arrays = unpack(artifacts["arrays"]) if "arrays" in artifacts else {}
     tables = {k.removeprefix(THRESHOLDS): unpack(data) for k, data in artifacts.items() if k.startswith(THRESHOLDS)}
-    return write_comparison(comparison, arrays, tables, **more)
+    cuts = {k.removeprefix(CUTS): unpack(data) for k, data in artifacts.items() if k.startswith(CUTS)}
+    return write_comparison(comparison, arrays, tables, cuts=cuts, **more)
 
 
 def write_comparison(
@@ -99,25 +103,29 @@ def write_comparison(
     arrays: Mapping[str, np.ndarray],
     tables: Tables | None = None,
     *,
+    cuts: Cuts | None = None,
     profile: Mapping[str, Any] | None = None,
     file: str = "",
 ) -> str:
     """The report, one HTML document.
 
     comparison, arrays: as `engine.compare.comparison.compare` has them. tables: method -> its table
-    (`engine.stats.thresholds`), for thresholds and calibration. profile: of the table, as
+    (`engine.stats.thresholds`), for thresholds and calibration. cuts: row -> its arrays (`engine.stats.decide`). Thresholds are chosen
+    on test rows, and shown only without cuts. profile: of the table, as
     `engine.data.tables.profile.profile_table` has it. file: the table's name for the title.
     """
     file = file or str(
         comparison.get("data", {}).get("name") or comparison.get("spec", {}).get("source", {}).get("dataset") or ""
     )
+    decided = write_decide(comparison, cuts or {})
     parts = {
         "asked": _write_request(comparison, file),
         "data": _write_data(comparison, profile or {}),
         "split": write_split(comparison),
         "board": _write_leaderboard(comparison),
         "precision-recall": _write_curves(comparison, arrays),
-        "thresholds": write_thresholds(comparison, tables or {}),
+        "decide": decided,
+        "thresholds": "" if decided else write_thresholds(comparison, tables or {}),
         "calibration": write_calibration(comparison, tables or {}),
         "why": write_why(comparison),
         "shortened": _write_shortened(comparison, profile or {}),

@@ -80,11 +80,53 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None,
             metric=metric,
             frame=table == "pandas",
             thinned=thinned,
-            cut="split(rows, spec, seed)" if is_random(comparison) else "plan.cut(rows, spec, seed)",
+            parts="split(rows, spec, seed)" if is_random(comparison) else "plan.cut(rows, spec, seed)",
+            again=_write_again(row, classifier, frame=table == "pandas"),
+            cut=find_cut(comparison, name),
         ),
         "",
     ]
     return "\n".join(lines)
+
+
+def find_cut(comparison: Mapping[str, Any], name: str) -> tuple[float, int] | None:
+    """(the cut of the row that the comparison decides with, number of the class looked for); None for other rows.
+
+    The cut is a probability as the model gives it: the mean of the replicates' cuts.
+    """
+    decided, data = comparison.get("decide") or {}, comparison.get("data") or {}
+    cuts = [float(cut) for cut in decided.get("cuts") or () if cut is not None]
+    classes = [str(c) for c in data.get("classes") or ()]
+    if decided.get("row") != name or not cuts or str(data.get("positive")) not in classes:
+        return None
+    return round(sum(cuts) / len(cuts), 6), classes.index(str(data["positive"]))
+
+
+LENGTHS = {"training": "epochs", "trees": "trees", "members": "members"}
+"""What validation rows choose -> the parameter of a classifier that it becomes."""
+
+
+def _can_train_again(row: Mapping[str, Any], classifier: str) -> bool:
+    """Whether all that a row's validation rows chose is a length, so that the code can take it over."""
+    refit = row.get("refit") or {}
+    chosen = refit.get("epochs") or {}
+    return bool(refit) and classifier != TREES and not refit["held_out"] and len(chosen) < 2 and chosen.keys() <= LENGTHS.keys()
+
+
+def _write_again(row: Mapping[str, Any], classifier: str, *, frame: bool) -> list[str]:
+    """Lines that train a replicate again on training and validation rows, as the comparison did; [] where it did not."""
+    if not row.get("refit"):
+        return []
+    if not _can_train_again(row, classifier):
+        return [
+            "# the comparison trained it again on training and validation rows, with all that was chosen; this code does not"
+        ]
+    length = "".join(f", {LENGTHS[name]}=model[-1].epoch_" for name in row["refit"]["epochs"])
+    return [
+        "# trained again on training and validation rows, to the epoch chosen, as the comparison did",
+        f"model[-1].set_params(validation_fraction=0{length})",
+        f"model.fit({'X.iloc[own]' if frame else 'X[own]'}, y[own])",
+    ]
 
 
 def _choose_table(comparison: Mapping[str, Any], *, reading: bool) -> str:

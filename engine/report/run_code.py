@@ -140,6 +140,18 @@ def _write_classifier(spec: RunSpec, catalog: Mapping[str, Any], classifier: str
     ]
 
 
+FLAGS = (
+    "    flagged, rare = probability[:, looked_for] >= cut, y[parts.test] == looked_for",
+    "    hits.append([(flagged & rare).sum(), flagged.sum(), rare.sum(), len(rare)])",
+)
+SUMS = (
+    "right, alerts, rare, tested = np.sum(hits, 0)",
+    "print(f'at the cut: {1000 * alerts / tested:.3g} alerts per 1,000, '",
+    "      f'precision {right / max(alerts, 1):.3f}, recall {right / rare:.3f}')",
+)
+"""Lines that count what a cut flags, and that tell it."""
+
+
 def write_replicates(
     classifier: str,
     arguments: Mapping[str, str],
@@ -150,21 +162,29 @@ def write_replicates(
     metric: str,
     frame: bool = False,
     thinned: Any = None,
-    cut: str = "split(rows, spec, seed)",
+    parts: str = "split(rows, spec, seed)",
+    cut: tuple[float, int] | None = None,
+    again: Sequence[str] = (),
 ) -> list[str]:
     """Lines of Python that train the class `classifier` on each replicate, and measure it on that replicate's test rows.
 
     They stand on X, y, rows (a Dataset), spec and columns (what fills and encodes). arguments: of the class, as Python. numbers: the
-    replicates, as Python. frame: X is a data frame. thinned: training rows at most (`engine.data.thin`), None for all of them.
-    cut: the parts of a seed, as Python.
+    replicates, as Python. frame: X is a data frame. thinned: training rows at most (`engine.data.thin`), None for all of them. cut: (the
+    probability from which on a row is flagged, number of the class looked for): what it flags is measured too. again: lines
+    that train `model` anew once it is fitted; they stand on `own`. parts: the parts of a seed, as Python.
     """
     at = "X.iloc[{}]" if frame else "X[{}]"
     thin = f"    parts = thin(parts, y, {thinned!r}, numpy_stream({seed}, 'thin', seed, fold))"
     return [
         "found = []",
+        *(
+            []
+            if cut is None
+            else [f"cut, looked_for = {cut[0]!r}, {cut[1]}  # chosen on validation rows in the comparison", "hits = []"]
+        ),
         f"for number in {numbers}:  # replicates",
         f"    seed, fold = divmod(number, {folds})",
-        f"    parts = {cut}[fold]",
+        f"    parts = {parts}[fold]",
         *([] if thinned is None else [thin]),
         "    own = np.concatenate([parts.train, parts.valid])",
         "    share = len(parts.valid) / len(own)  # of the rows that choose when to stop",
@@ -174,7 +194,10 @@ def write_replicates(
         f"        random_state={f'{seed} + ' if seed else ''}number,",
         "    )",
         f"    model = make_pipeline(columns, model).fit({at.format('own')}, y[own])",
+        *(f"    {line}" for line in again),
         f"    probability = model.predict_proba({at.format('parts.test')})",
         f"    found.append(float(scores(probability, y[parts.test])[{metric!r}][0]))",
+        *([] if cut is None else FLAGS),
         f"print(f'{metric} {{np.mean(found):.3f}}, n = {{len(found)}}')",
+        *([] if cut is None else SUMS),
     ]

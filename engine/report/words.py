@@ -139,6 +139,7 @@ TABLE_SECTIONS = {
     "split": "How the rows are split",
     "board": "Results of the methods",
     "precision-recall": "Precision and recall",
+    "decide": "The decision",
     "thresholds": "Thresholds",
     "calibration": "Reliability of the probabilities",
     "why": "Why, and for whom",
@@ -215,6 +216,72 @@ CALIBRATION_HOW = (
     "classes' shares. It does not undo focal loss. Isotonic regression is fitted on validation rows, never on test rows. With two classes "
     "both keep the ranking; isotonic regression makes ties. Brier: mean squared error of the probability. ECE: mean distance between "
     "probability and share, weighted by rows."
+)
+
+# ---- the decision
+
+DECISION = "{alerts}, {right} of 100 alerts are right and {found} of 100 {label} are found."
+ALERTS_PER_1000 = "At {alerts} alerts per 1,000{cases}"
+ALERTS_A_DAY = "At {alerts} alerts a day{cases}"
+ALERTS_READ = " ({alerts} on test rows)"
+DECIDE_CASES = {"row": "", "owner": " (an owner counts once)"}
+ROWS_OF = "rows of class {label}"
+NO_CUT = "No cut reaches {goal}."
+NOTHING_FLAGGED = "{alerts}, no row is flagged."
+DECIDE_ROW = "The cut is that of {title}. It is chosen on validation rows and read on test rows."
+RULES = {
+    "alerts": "alert budget",
+    "recall": "recall to reach",
+    "precision": "precision to reach",
+    "cost": "lowest cost",
+    "f-beta": "best F1 on validation rows",
+    "hand": "by hand",
+}
+CUT_LINE = "Cut {cut} ({rule}), read on test rows:"
+READINGS = {
+    "precision": "precision",
+    "recall": "recall",
+    "alerts": "alerts per 1,000",
+    "net_benefit": "net benefit per 1,000",
+    "cost": "cost per 1,000",
+}
+TIES = {
+    "all": "On average {n} validation rows tie at the cut. All of them are flagged.",
+    "none": "On average {n} validation rows tie just below the cut. None of them fits the budget.",
+}
+AT_CUT = "The cut alone, without the budget, would flag {alerts} of 1,000 test rows."
+NOT_REACHED = "In {n} of {of} replicates no cut reaches it on validation rows; there no row is flagged."
+GAINS, GAINS_CAPTION = "Share found", "Share of the class found, over alerts. Dashed: alerts at random. Diamond: the cut."
+NET_BENEFIT = "Net benefit per 1,000"
+NET_BENEFIT_CAPTION = "Rows found, less false alarms at their price. Dashed: flag all. Dotted: flag none. Diamond: the cut."
+SHARES, SHARES_CAPTION = "Precision at other shares", "At the same cut, by Bayes; nothing is trained again."
+ALERTS_AXIS, CHECK_AXIS, SHARE_AXIS = "Alerts per 1,000", "Probability at which you would check", "Share in use (log)"
+COUNTS_TABLE = "What becomes of 1,000 rows, mean and interval"
+TRUE_CLASS, FLAGGED_COLUMN, NOT_FLAGGED, OTHERS = "True class", "Flagged", "Not flagged", "Others"
+OTHER_RULES, CUT_RULE = "Cuts by other rules", "Chosen by"
+CUT_RULES = {
+    "f1": "Best F1",
+    "recall": "Recall of .8",
+    "precision": "Precision of .8",
+    "cost": "Lowest cost, where a miss costs 10 false alarms",
+    "column": "Lowest cost, by the cost column",
+    "alerts": "{alerts}",
+}
+CUTS_TABLE = "Cuts chosen on validation rows and read on test rows"
+CALIBRATED, CALIBRATED_TABLE = "Probabilities before and after calibration", "Errors of the probabilities; lower is better"
+CALIBRATED_HEAD = ["Probabilities", "Log loss, validation", "Log loss, test", "Brier score, test"]
+CALIBRATIONS = {
+    "as trained": "As trained",
+    "prior corrected": "Prior-corrected",
+    "isotonic": "Isotonic",
+    "sigmoid": "Sigmoid",
+    "temperature": "Temperature",
+}
+DECIDE_HOW = (
+    "A row is flagged where its probability is at least the cut, so rows that tie are flagged together. Each replicate chooses its cut on "
+    "its own validation rows. A budget flags the most likely test rows, as many as it allows. Values are means over replicates, read on "
+    "test rows. Intervals: {kind}. A dash: no cut reaches it. Calibrations are fitted on validation rows. The one with the lowest "
+    "cross-fitted log loss is chosen."
 )
 
 # ---- why, and for whom

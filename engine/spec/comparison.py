@@ -197,7 +197,7 @@ class CompareSpec:
     @property
     def by_time(self) -> bool:
         """Whether the split is by time."""
-        return self.time is not None and (self.split is None or "time" in self.split)
+        return "time" in self.split_kind.split("-")
 
     @property
     def refits(self) -> bool:

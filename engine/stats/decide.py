@@ -34,7 +34,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -227,8 +227,7 @@ def choose_place(case: Cases, rule: Rule, probability: np.ndarray, share: float 
     if rule.kind == "hand":
         return int((probability >= rule.value).sum())
     if rule.kind == "alerts":
-        most = int(np.searchsorted(flagged * 1000, rule.value * (1 + 1e-9), side="right")) - 1
-        return int(np.searchsorted(flagged, flagged[most], side="left"))  # knots of test cases alone add no validation case
+        return _fit_budget(flagged, rule)
     if rule.kind == "cost":
         return _first_best(-cost_per_case(tpr, fpr, case.valid_missed, pi, rule))
     if rule.kind == "f-beta":
@@ -241,6 +240,12 @@ def choose_place(case: Cases, rule: Rule, probability: np.ndarray, share: float 
         return int(fits[_first_best(precision[fits])]) if len(fits) else None
     fits = np.flatnonzero(some & (np.nan_to_num(precision, nan=-1.0) >= rule.value - 1e-12))
     return int(fits[_first_best(tpr[fits])]) if len(fits) else None
+
+
+def _fit_budget(flagged: np.ndarray, rule: Rule) -> int:
+    """The place with the most cases that a budget per 1,000 allows. flagged [n + 1]: share of the cases; of equal places the first."""
+    most = int(np.searchsorted(flagged * 1000, rule.value * (1 + 1e-9), side="right")) - 1
+    return int(np.searchsorted(flagged, flagged[most], side="left"))
 
 
 def _first_best(values: np.ndarray) -> int:
@@ -298,7 +303,8 @@ def read_decide(
 
     row, rule, unit, share, calibration, chosen_on ("validation"; "hand"), reached (replicates whose validation cases reach what is
     asked), replicates, interval; cuts [R]: the cut of each replicate as a score as trained (None: nothing is flagged); ties {cases: mean
-    number of validation cases at the cut, flagged: "all" or "none"}; and readings {mean, low, high}: cut (as calibrated probability),
+    number of validation cases at the cut, flagged: "all" or "none"}; at_cut {alerts, precision, recall}: with a budget, what the cut alone
+    would flag, else None; and readings {mean, low, high}: cut (as calibrated probability),
     alerts, tp, fp, fn, tn, net_benefit, net_benefit_all, cost, cost_none, cost_all (each per 1,000 cases), alerts_per_day, precision,
     recall, false_alarms (share of the other cases), f1, lift. None in place of `readings` where no cut reaches what is asked.
     net_benefit: at the probability of the cut. Low and high are NaN with fewer than two values.
@@ -310,6 +316,7 @@ def read_decide(
     cases = read_cases(arrays, unit)
     at = find_places(arrays, cases, rule, share=share, calibration=calibration, unit=unit)
     enough = 2 * at.reached.sum() >= len(cases)
+    fixed = summarize(arrays, cases, _fix_cut(cases, at), rule, share=share, unit=unit) if rule.kind == "alerts" else {}
     return {
         "row": about["name"],
         "rule": rule.to_json(),
@@ -322,8 +329,17 @@ def read_decide(
         "interval": about["interval"],
         "cuts": [float(c) if np.isfinite(c) else None for c in at.cut],
         "ties": {"cases": float(at.tied.mean()), "flagged": "none" if rule.kind == "alerts" else "all"},
+        "at_cut": {name: fixed[name] for name in ("alerts", "precision", "recall")} if fixed else None,
         "readings": summarize(arrays, cases, at, rule, share=share, unit=unit) if enough else None,
     }
+
+
+def _fix_cut(cases: list[Cases], at: Places) -> Places:
+    """The same cuts, with the test cases that have at least that score."""
+    place = np.array([int((case.cut >= cut).sum()) for case, cut in zip(cases, at.cut, strict=True)])
+    tpr, fpr = (np.array([getattr(c, name)[i] for c, i in zip(cases, place, strict=True)]) for name in ("test_tpr", "test_fpr"))
+    missed = np.array([math.nan if c.test_missed is None else c.test_missed[i] for c, i in zip(cases, place, strict=True)])
+    return replace(at, daily=False, place=place, tpr=tpr, fpr=fpr, missed=_costs(cases, missed)[0])
 
 
 def check_share(share: float | None) -> None:
@@ -333,18 +349,25 @@ def check_share(share: float | None) -> None:
 
 
 def find_places(arrays: Arrays, cases: list[Cases], rule: Rule, *, share: float | None, calibration: str, unit: str) -> Places:
-    """The rule's cut in every replicate (`Places`)."""
+    """The rule's cut in every replicate (`Places`).
+
+    The cut is chosen on validation cases. A budget is kept on test cases as it is in use: the most likely ones are flagged, as many as it
+    allows, and a tie that does not fit is not. No class of a test case is read for that.
+    """
     if rule.kind == "alerts" and rule.per == "day":
         return _find_day_places(arrays, cases, rule, share=share, calibration=calibration, unit=unit)
     rows = []
     for r, case in enumerate(cases):
         p = calibrate(arrays, calibration, r, case.cut, share)
         place = choose_place(case, rule, p, share)
-        i = place or 0
+        chosen = i = place or 0
         tied = case.tied[i - 1] if i else 0
         if rule.kind == "alerts":  # the cases that no longer fit
             later = np.flatnonzero(case.tied[i:])
             tied = case.tied[i + later[0]] if len(later) else 0
+            pi = case.test_share if share is None else share
+            i = _fit_budget(pi * case.test_tpr + (1 - pi) * case.test_fpr, rule)
+            chosen = chosen or i
         missed = math.nan if case.test_missed is None else case.test_missed[i]
         rows.append(
             (
@@ -353,14 +376,14 @@ def find_places(arrays: Arrays, cases: list[Cases], rule: Rule, *, share: float 
                 case.test_fpr[i],
                 missed,
                 case.test_share,
-                case.cut[i - 1] if i else math.nan,
-                p[i - 1] if i else math.nan,
+                case.cut[chosen - 1] if chosen else math.nan,
+                p[chosen - 1] if chosen else math.nan,
                 tied,
                 place is not None,
             )
         )
-    chosen, tpr, fpr, lost, own, cut, probability, ties, reached = (np.array(column) for column in zip(*rows, strict=True))
-    return Places(False, chosen, tpr, fpr, *_costs(cases, lost), own, cut, probability, ties, reached)
+    places, tpr, fpr, lost, own, cut, probability, ties, reached = (np.array(column) for column in zip(*rows, strict=True))
+    return Places(False, places, tpr, fpr, *_costs(cases, lost), own, cut, probability, ties, reached)
 
 
 def _costs(cases: list[Cases], missed: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:

@@ -14,7 +14,7 @@ from engine.store.database import Database
 from engine.store.forgetting import ARRIVAL, delete_upload, purge
 from engine.store.schema import PIECES, UPLOADS
 
-MAX_TOTAL = 1 << 30
+MAX_TOTAL = 4 << 30
 """Bytes of everybody's tables together."""
 PIECE = 1 << 20
 """Bytes of an arriving table that are in memory at once."""

@@ -22,9 +22,9 @@ from engine.store.forgetting import request_purge, touch_owner
 from engine.store.schema import ARTIFACTS, BOOKMARKS, JOB_TABLES, JOBS
 from engine.text import quote
 
-KINDS = ("run", "embed", "profile", "compare", "score")
+KINDS = ("run", "embed", "profile", "compare", "score", "refit")
 """What waits for one of the engine's slots."""
-FOLLOWERS = ("embed", "score")
+FOLLOWERS = ("embed", "score", "refit")
 """Kinds whose fingerprint may be the id of the job that they are made from."""
 PREVIEW = "preview"
 """A job beside the slots, in no list and no count; see `engine.store.previews`."""
@@ -47,6 +47,7 @@ class Job:
     kind: 'run' (spec: RunSpec.to_json()), 'embed' (spec: EmbedSpec.to_json(); fingerprint: its run's id), 'profile' (spec: see
     `engine.spec.run.table_options`), 'compare' (spec: `engine.spec.comparison.CompareSpec` as JSON), 'score' (spec:
     `engine.spec.score.ScoreSpec` as JSON; fingerprint: the id of the job that made its model, or the digest of a model file) or
+    'refit' (spec: `engine.spec.refit.RefitSpec` as JSON; fingerprint: the id of its comparison), or
     PREVIEW. state: queued, running, done, failed, cancelled or interrupted. reason: one sentence for a person when failed, cancelled
     or interrupted, else ''. owner: None = anyone may see it. priority: 0 goes first. device: auto, cpu or cuda. timeout_s: seconds
     of running allowed, None = no limit. attempt: from 1, raised each time it is queued again. done, total: the latest Progress (0, 0 before
@@ -144,18 +145,28 @@ def has_artifact(connection: Connection, id: str, name: str) -> bool:
 
 def delete_outcome(connection: Connection, id: str) -> None:
     """Delete the events, result and artifacts of a job, and the jobs made from these: embed jobs, and tables that its models scored."""
-    came = sa.and_(JOBS.c.kind.in_(FOLLOWERS), JOBS.c.fingerprint == id)
-    followers = sa.select(JOBS.c.id).where(came)
+    followers = _list_followers(connection, id)
     for table in JOB_TABLES:
         connection.execute(table.delete().where(sa.or_(table.c.job == id, table.c.job.in_(followers))))
     connection.execute(BOOKMARKS.delete().where(BOOKMARKS.c.job.in_(followers)))
-    connection.execute(JOBS.delete().where(came))
+    connection.execute(JOBS.delete().where(JOBS.c.id.in_(followers)))
+
+
+def _list_followers(connection: Connection, id: str) -> list[str]:
+    """Ids of the jobs made from a job, and of those made from them: a table scored by a model that was trained on all rows."""
+    found: list[str] = []
+    last = [id]
+    while last:
+        came = sa.and_(JOBS.c.kind.in_(FOLLOWERS), JOBS.c.fingerprint.in_(last), JOBS.c.id.not_in([id, *found]))
+        last = list(connection.execute(sa.select(JOBS.c.id).where(came)).scalars())
+        found += last
+    return found
 
 
 def delete_job(database: Database, connection: Connection, id: str) -> bool:
     """Delete a job with its events, results, artifacts and bookmarks. False if there is none."""
     row = connection.execute(sa.select(*COLUMNS).where(JOBS.c.id == id)).first()
-    private = JOBS.c.kind.in_(FOLLOWERS) & (JOBS.c.fingerprint == id) & JOBS.c.owner.is_not(None)
+    private = JOBS.c.id.in_(_list_followers(connection, id)) & JOBS.c.owner.is_not(None)
     if connection.execute(sa.select(JOBS.c.id).where(private)).first() is not None:
         request_purge(database, connection)
     if row is not None and row.kind == "embed":

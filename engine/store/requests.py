@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from engine.errors import BadParameter, UnknownName
 from engine.spec.comparison import CompareSpec
+from engine.spec.refit import RefitSpec
 from engine.spec.run import canonical_json, table_options
 from engine.spec.score import ScoreSpec
 from engine.store.artifacts import read_artifact
@@ -31,12 +32,14 @@ PROFILE_S = 120.0
 
 SCORE_S = 1800.0
 """Seconds the scoring of a table may take."""
-ANSWERS = ("profile", "comparison", "score")
+REFIT_S = 3600.0
+"""Seconds that training a row on all rows may take."""
+ANSWERS = ("profile", "comparison", "score", "refit")
 """Artifacts that are JSON."""
 
 
 class Requests(Part):
-    """Profiles of tables, comparisons of methods, tables scored by a model."""
+    """Profiles of tables, comparisons of methods, models trained on all rows, tables scored by a model."""
 
     def submit_profile(self, owner: str | None, upload: str, options: Mapping[str, Any] | None = None) -> Job:
         """Ask what is in a table; asking twice gives the same job. Its answer is `read_answer(id, "profile", owner)`.
@@ -72,6 +75,27 @@ class Requests(Part):
             id = compare.id(data, whose)
             key = {"id": id, "kind": "compare", "fingerprint": data, "owner": whose, "upload": upload}
             return self._enqueue(connection, key, compare.to_json(), limit, again=again)
+
+    def submit_refit(self, owner: str | None, spec: Mapping[str, Any], *, again: bool = False) -> Job:
+        """Ask for a row of a comparison trained on all rows; asking twice gives the same job. Its answer is `read_answer(id, "refit",
+        owner)`, its model file the artifact `model/<row>`.
+
+        spec: `engine.spec.refit.RefitSpec` as JSON. The job goes with the comparison, and is whose that is. Raises UnknownName where the
+        comparison is not there, or is somebody else's, and BadParameter.
+        """
+        refit = RefitSpec.from_json(spec)
+        with self.database.writing() as connection:
+            query = sa.select(JOBS.c.upload, JOBS.c.owner, JOBS.c.attempt)
+            row = connection.execute(
+                query.where(JOBS.c.id == refit.comparison, JOBS.c.kind == "compare", visible_to(owner))
+            ).first()
+            if row is None or not has_artifact(connection, refit.comparison, "comparison"):
+                raise UnknownName("The comparison is no longer here: compare again.")
+            if row.upload is not None:
+                require_upload(connection, row.upload, owner)
+            id = refit.id(row.attempt, row.owner)
+            key = {"id": id, "kind": "refit", "fingerprint": refit.comparison, "owner": row.owner, "upload": row.upload}
+            return self._enqueue(connection, key, refit.to_json(), REFIT_S, again=again)
 
     def submit_score(self, owner: str, spec: Mapping[str, Any], *, again: bool = False) -> Job:
         """Ask a model to score a table; asking twice gives the same job. Its answer is `read_answer(id, "score", owner)`, and the

@@ -6,6 +6,7 @@ A table belongs to the owner whose token sent it. Its rows in the store, and tho
 
 from __future__ import annotations
 
+import io
 import re
 import secrets
 import time
@@ -100,7 +101,12 @@ class Uploads(Part):
         pieces = sa.select(PIECES.c.data).where(PIECES.c.upload == id).order_by(PIECES.c.n)
         with self.database.reading() as connection:
             name: str | None = connection.execute(one).scalar()
-            return None if name is None else (name.lstrip(" "), b"".join(connection.execute(pieces).scalars()))
+            if name is None:
+                return None
+            whole = io.BytesIO()  # grows as the pieces come: they are never kept beside it
+            for piece in connection.execution_options(stream_results=True).execute(pieces).scalars():
+                whole.write(piece)
+            return name.lstrip(" "), whole.getvalue()
 
     def list_existing(self, ids: Collection[str]) -> set[str]:
         """Those of these uploads that the store has."""

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from engine.analysis.moves import move_lengths
+from engine.analysis.unsafe import find_unsafe
 from engine.data.dataset import Rows, Task
 from engine.events import GRID, Event, Frame, Scene
 from engine.models.net import Net
@@ -28,6 +29,8 @@ MOST_MINORITY = 1000
 MOST_SYNTHETIC = 300
 MOST_FAINT = 300
 """Most validation rows that are shown faintly."""
+MOST_HIDDEN = 5000
+"""Most test rows of the largest class that synthetic rows are compared with."""
 EVERY_OTHER = 4
 """Replicates after the first are recorded at every fourth frame, since they are viewed less."""
 
@@ -57,6 +60,8 @@ class Camera:
         self.lasting: set[int] = set()
         self.dropped: set[int] = set()
         self.rows, self.features = task.train, False
+        self.tested = task.test.x
+        self.marked: dict[int, tuple[Tensor, np.ndarray]] = {}
         self.views: list[View] = []
         self.scenes: list[Scene] = []
         if frames and task.shape is None:
@@ -89,12 +94,15 @@ class Camera:
         self.start = self.current = None
         self.drawn = []
         self.rows = replace(self.task.train, x=net.embed(self.task.train.x, self.task.train.mask))
+        self.tested = net.embed(self.task.test.x, self.task.test.mask)
+        self.marked = {}
         self.opened = False
         self._fit_views()
 
     def track_points(self, rows: Rows, current: Callable[[], Tensor]) -> None:
         """Shows synthetic rows from the next frame on: `rows` are their start, `current()` [R, n, D] their current places."""
         self.start, self.current = replace(rows, x=rows.x.clone()), current
+        self.marked = {}
         if self.path is not None and self.views:
             self.path = _Path(int(rows.mask[0].sum()))
         self.drawn = []
@@ -194,13 +202,34 @@ class Camera:
         length = None if now is None or self.start is None else move_lengths(self.start.x, now, self.start.mask)
         scores = score.tolist()
         for r in range(count):
-            points, moved = np.zeros((0, 2), np.int16), np.zeros(0, np.uint16)
+            points, moved, unsafe = np.zeros((0, 2), np.int16), np.zeros(0, np.uint16), np.zeros(0, bool)
             if now is not None and length is not None:
+                unsafe = self._find_unsafe(r, now[r])
                 points = self.views[r].to_int16(to_numpy(now[r])[self.drawn[r]])
                 far = np.nan_to_num(1000 * to_numpy(length[r])[self.drawn[r]], nan=np.inf)
                 moved = np.rint(np.clip(far, 0, 65535)).astype(np.uint16)
             at = int(epoch[r]) if isinstance(epoch, Tensor) else epoch
-            yield Frame(task.replicates[r].number, phase, at, step, scores[r], points, moved, surface[r])
+            yield Frame(task.replicates[r].number, phase, at, step, scores[r], points, moved, surface[r], unsafe)
+
+    def _find_unsafe(self, r: int, x: Tensor) -> np.ndarray:
+        """Which of the points drawn of replicate r are unsafe, [n] bool; empty where there is no row to compare with. x [n, D]: all
+        synthetic rows. For the picture alone: nothing that is trained or chosen reads test rows.
+        """
+        assert self.start is not None
+        task, at = self.task, torch.from_numpy(self.drawn[r]).to(x.device)
+        own = x[at]
+        before = self.marked.get(r)
+        if before is not None and torch.equal(before[0], own):
+            return before[1]
+        hidden = self.tested[r][task.test.mask[r] & (task.test.y[r] == task.largest)]
+        hidden = hidden[:: max(1, -(-len(hidden) // MOST_HIDDEN))]
+        out = np.zeros(0, bool)
+        if len(hidden):
+            mask = self.rows.mask[r]
+            found = find_unsafe(own, self.start.y[r][at], self.rows.x[r][mask], self.rows.y[r][mask], hidden)
+            out = found.cpu().numpy()
+        self.marked[r] = (own.clone(), out)
+        return out
 
 
 class _Path:

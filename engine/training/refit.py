@@ -60,7 +60,12 @@ def refit(method: Trains, joined: Task, fitted: Fitted) -> Generator[Event, None
     """Trains again on joined rows, with all that validation rows chose for `fitted`. joined: of `join_rows` or `take_all`, with as
     many replicates.
     """
-    task = replace(joined, chosen=dict(fitted.chosen), patience=0)
+    return (yield from train_chosen(method, joined, fitted.chosen))
+
+
+def train_chosen(method: Trains, joined: Task, chosen: Mapping[str, Tensor]) -> Generator[Event, None, Fitted]:
+    """Trains on joined rows with what was chosen, as `Fitted.chosen` has it."""
+    task = replace(joined, chosen=dict(chosen), patience=0)
     return (yield from method.fit(task, camera=Camera(task, 0)))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from engine.data.dataset import Dataset
 from engine.why.columns import Column
 from engine.why.fits import Fits
+from engine.why.importance import stack_draws
 
 POINTS = 10
 """Values of a column that are tried, at most."""
@@ -37,9 +38,12 @@ def choose_values(dataset: Dataset, column: Column) -> np.ndarray:
 
 
 def measure_dependence(fits: Fits, column: Column, values: Sequence[float] | np.ndarray, positive: int) -> np.ndarray:
-    """Mean probability of class `positive` at each value, [R, V]. A replicate's feature that is constant in training stays 0."""
-    out = np.empty((len(fits.weight), len(values)))
-    for v, value in enumerate(values):
+    """Mean probability of class `positive` at each value, by replicate and draw, [R, V, 1 + B].
+
+    A replicate's feature that is constant in training stays 0.
+    """
+    out: list[list[np.ndarray]] = [[] for _ in fits.weight]
+    for value in values:
         x = fits.rows.x.clone()
         for r in range(len(out)):
             for k, feature in enumerate(column.features):
@@ -52,5 +56,5 @@ def measure_dependence(fits: Fits, column: Column, values: Sequence[float] | np.
                     placed = float((value - mean) / sd)
                 x[r, :, feature] = 0.0 if fits.constant[r, feature] else placed
         for r, (p, weight) in enumerate(zip(fits.predict(x), fits.weight, strict=True)):
-            out[r, v] = np.average(p[:, positive], weights=weight)
-    return out
+            out[r].append(weight @ p[:, positive] / weight.sum(1))
+    return stack_draws([np.stack(each) for each in out])

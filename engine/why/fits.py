@@ -20,8 +20,9 @@ RATIO = 10.0
 class Fits:
     """net(x [R, N, D]) -> logits [R, N, C], as of `engine.training.fitted.Fitted`. rows: test rows of each replicate.
 
-    weight [R][n]: how many test rows each of them stands for. constant [R, D] bool: features that are 0 in every row of a
-    replicate since they are constant in its training rows. units: as of the task.
+    weight [R][1 + B, n]: how many test rows each of them stands for, then its weights in B draws of the test rows (none where every
+    seed redraws them). constant [R, D] bool: features that are 0 in every row of a replicate since they are constant in its training
+    rows. units: as of the task.
     """
 
     net: Callable[[Tensor], Tensor]
@@ -31,9 +32,11 @@ class Fits:
     units: tuple[tuple[np.ndarray, np.ndarray], ...]
 
     @classmethod
-    def of(cls, task: Task, net: Callable[[Tensor], Tensor]) -> Fits:
-        """All test rows of a task's replicates, each counting once."""
-        weight = tuple(np.ones(n) for n in task.test.sizes.tolist())
+    def of(cls, task: Task, net: Callable[[Tensor], Tensor], draw: Callable[[int], np.ndarray | None] = lambda r: None) -> Fits:
+        """All test rows of a task's replicates, each counting once. draw(r): weights [B, n] of replicate r's draws."""
+        ones = [np.ones((1, n)) for n in task.test.sizes.tolist()]
+        drawn = [draw(r) for r in range(len(ones))]
+        weight = tuple(one if more is None else np.concatenate([one, more]) for one, more in zip(ones, drawn, strict=True))
         moves = (task.train.x != 0) & task.train.mask.unsqueeze(2)
         return cls(net, task.test, weight, ~moves.any(1).cpu().numpy(), task.units)
 
@@ -61,8 +64,8 @@ class Fits:
             rows = np.arange(len(y))
             if len(rows) > most:
                 rows = draw_rows(y, rows, most, streams(r), RATIO)
-            before, after = np.bincount(y, own), np.bincount(y[rows], own[rows], minlength=int(y.max()) + 1)
-            weight.append(own[rows] * before[y[rows]] / after[y[rows]])
+            before, after = np.bincount(y), np.bincount(y[rows], minlength=int(y.max()) + 1)
+            weight.append(own[:, rows] * (before[y[rows]] / after[y[rows]]))
             kept.append(rows)
         wide = max(map(len, kept))
         at = torch.zeros(len(kept), wide, dtype=torch.int64)

@@ -11,6 +11,7 @@ import numpy as np
 from engine.analysis.metrics import Ranking, safe_ratio
 from engine.data.dataset import Dataset
 from engine.stats.intervals import Interval
+from engine.why.importance import stack_draws
 
 MOST_LEVELS, MOST_NUMBERS, MOST_GROUPS = 12, 6, 120
 """Levels of a categorical column, values of a numeric one, and groups in all, at most."""
@@ -27,7 +28,8 @@ MISSING = "(missing)"
 @dataclass(frozen=True)
 class Tested:
     """The test rows of one replicate. rows [t]: numbers in the table. truth, flagged [t] bool: of the class looked for, and above the cut.
-    score [t]: what ranks them. seed: of the replicate; the replicates of one seed test every row once at most.
+    score [t]: what ranks them. seed: of the replicate; the replicates of one seed test every row once at most. draws [B, t]: weights of
+    the rows in draws of them; None where every seed redraws the test rows.
     """
 
     seed: int
@@ -35,6 +37,7 @@ class Tested:
     truth: np.ndarray
     score: np.ndarray
     flagged: np.ndarray
+    draws: np.ndarray | None = None
 
 
 def list_groups(dataset: Dataset) -> list[tuple[str, str, np.ndarray]]:
@@ -66,6 +69,7 @@ def build_group_table(
     """One record a group: column, level, n (test rows of one pass over the table), share (of the class looked for among them), ap, recall
     and precision at the cut ({mean, low, high} over replicates), small.
 
+    summarise: values of the replicates and their draws [R, 1 + B] -> the interval.
     A replicate counts where the measure exists: ap and recall need a row of the class looked for, precision a flagged row.
     """
     if not groups or not tested:
@@ -73,11 +77,12 @@ def build_group_table(
     measured: list[dict[str, np.ndarray]] = []
     for one in tested:
         ranking = Ranking.of(one.score, one.truth)
-        blocks = [_measure(groups[g : g + BLOCK], one, ranking) for g in range(0, len(groups), BLOCK)]
+        size = BLOCK if one.draws is None else 1
+        blocks = [_measure(groups[g : g + size], one, ranking) for g in range(0, len(groups), size)]
         measured.append({name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]})
-    found = {name: np.stack([one[name] for one in measured]) for name in measured[0]}  # [R, G]
+    found = {name: stack_draws([one[name] for one in measured]) for name in measured[0]}  # [R, G, 1 + B]
     passes = len({one.seed for one in tested})
-    n, hits = found["n"].sum(0) / passes, found["hits"].sum(0) / passes
+    n, hits = found["n"][:, :, 0].sum(0) / passes, found["hits"][:, :, 0].sum(0) / passes
     out = []
     for g, (column, level, _) in enumerate(groups):
         values = {name: summarise(found[name][:, g]) for name in ("ap", "recall", "precision")}
@@ -95,17 +100,22 @@ def build_group_table(
 
 
 def _measure(groups: Sequence[tuple[str, str, np.ndarray]], one: Tested, ranking: Ranking) -> dict[str, np.ndarray]:
-    """Rows, rows of the class looked for, and the measures of some groups in one replicate, each [G]; NaN where a measure has no rows."""
+    """Rows, rows of the class looked for, and the measures of some groups in one replicate and its draws, each [G, 1 + B]; NaN where a
+    measure has no rows. With draws: of one group.
+    """
     drawn = np.stack([rows[one.rows] for _, _, rows in groups], 1).astype(float)  # [t, G]
+    if one.draws is not None:
+        drawn = drawn * np.concatenate([np.ones((1, len(one.rows))), one.draws]).T  # [t, 1 + B]
     n, hits = drawn.sum(0), drawn[one.truth].sum(0)
     flagged, right = drawn[one.flagged].sum(0), drawn[one.flagged & one.truth].sum(0)
-    return {
+    found = {
         "n": n,
         "hits": hits,
         "ap": ranking.scores(drawn)["average_precision"],
         "recall": safe_ratio(right, hits, np.nan),
         "precision": safe_ratio(right, flagged, np.nan),
     }
+    return {name: values.reshape(len(groups), -1) for name, values in found.items()}
 
 
 def describe_interval(one: Interval) -> Mapping[str, float]:

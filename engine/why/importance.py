@@ -14,8 +14,8 @@ import torch
 
 from engine.why.fits import Fits
 
-Score = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
-"""(probabilities [n, C], classes [n], weights [n]) -> the metric."""
+Score = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""(probabilities [n, C], classes [n], weights [1 + B, n]) -> the metric [1 + B]."""
 
 
 def draw_orders(fits: Fits, streams: Callable[[int], np.random.Generator]) -> list[np.ndarray]:
@@ -24,12 +24,18 @@ def draw_orders(fits: Fits, streams: Callable[[int], np.random.Generator]) -> li
 
 
 def score_fits(fits: Fits, probability: Sequence[np.ndarray], score: Score) -> np.ndarray:
-    """The metric of each replicate [R]."""
-    return np.array([score(p, y, w) for p, y, w in zip(probability, fits.y, fits.weight, strict=True)])
+    """The metric of each replicate, then on draws of its test rows: [R, 1 + B]."""
+    return stack_draws([score(p, y, w) for p, y, w in zip(probability, fits.y, fits.weight, strict=True)])
+
+
+def stack_draws(values: Sequence[np.ndarray]) -> np.ndarray:
+    """Values [..., 1 + B] of the replicates as one array [R, ..., 1 + B]; the first draws where some have more."""
+    shortest = min(v.shape[-1] for v in values)
+    return np.stack([v[..., :shortest] for v in values])
 
 
 def measure_shuffled(fits: Fits, features: Sequence[int], orders: Sequence[np.ndarray], score: Score) -> np.ndarray:
-    """The metric of each replicate [R] with the values of `features` in the order of other rows, orders [R][n]."""
+    """The metric of each replicate and draw [R, 1 + B] with the values of `features` in the order of other rows, orders [R][n]."""
     x = fits.rows.x.clone()
     at = torch.tensor(list(features), device=x.device)
     for r, order in enumerate(orders):

@@ -103,7 +103,7 @@ def test_a_table_arrives_whole_under_its_owner(served: tuple[int, Store]) -> Non
         ({"Content_Type": "text/plain"}, 415, "forms are not taken"),
         ({"X_File_Name": "photo.PNG"}, 415, r"end in \.png are not read"),
         ({"X_File_Name": "old.xls"}, 415, r"Excel \(\.xlsx\)"),
-        ({"Content_Length": str(table_limits.MAX_BYTES + 1)}, 413, "more than 64 MiB"),
+        ({"Content_Length": str(table_limits.MAX_BYTES + 1)}, 413, "more than 512 MiB"),
     ],
 )
 def test_what_is_refused_gets_one_sentence_and_is_not_kept(

@@ -18,13 +18,13 @@ def test_a_mark_in_the_target_is_asked_about(store: Store, look: Look) -> None: 
     page = look(data=table)
     (asked,) = [r for r in page.radio if (r.key or "").startswith("mine.mark.")]
     assert asked.label == "16 rows say 'None' in the target: a class, or no answer?" and asked.value == "a class"
-    assert "237 rows with an answer" in "".join(htmls(page))
+    assert "237 of 240 rows have an answer." in "".join(htmls(page))
     settled(asked.set_value("no answer").run())
     reading = {"target_missing": ["None"]}
     assert page.session_state["mine.options"]["reading"] == reading and page.session_state["mine.options"]["target"] == "left"
     tables.work(store, store.job(page.session_state["mine.profile"], tables.OWNER))
     settled(page.run())
-    assert "221 rows with an answer" in "".join(htmls(page))
+    assert "221 of 240 rows have an answer." in "".join(htmls(page))
     (asked,) = [r for r in page.radio if (r.key or "").startswith("mine.mark.")]
     assert asked.label.startswith("Rows that say 'None'") and asked.value == "no answer"
     settled(asked.set_value("a class").run())

@@ -135,8 +135,7 @@ def test_each_name_alone_is_text(name: str) -> None:
     assert found.skeleton == plain.skeleton and found.ends == plain.ends and found.other == []
     spec = {"target": name, "positive": name, "budget": 15.0, "ratio": None}
     assert all(one_line(text) == text for text in contest.describe_request(spec))
-    for write in (questions.write_classes, questions.write_left_out):
-        assert Page(write(_profile(name))).skeleton == Page(write(_profile("a"))).skeleton
+    assert Page(questions.write_left_out(_profile(name))).skeleton == Page(questions.write_left_out(_profile("a"))).skeleton
     shown = naming.label_names([name, "another"])[name]
     assert one_line(shown) == shown and shown.strip() and bare(naming.shorten_name(name)) == ""
     column = {"name": name, "kind": "text", "missing": 0, "distinct": 1, "examples": [name]}

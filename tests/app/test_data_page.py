@@ -15,14 +15,14 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from app.session import uploads, visitor
-from app.views.data import board, columns, compare, sample, takeaway
+from app.views.data import board, board_table, cards, columns, sample, takeaway
 from app.words import naming
 from engine.data.tables.profile import profile_table
 from engine.data.tables.reading import read_sheet
 from engine.stats import thresholds
 from engine.store import Store
 from engine.store.forgetting import Forgotten
-from tests.app import fabricate, tables
+from tests.app import boards, fabricate, tables
 from tests.app.conftest import MAIN
 from tests.app.test_lab import button, charts, keys
 from tests.engine import comparisons
@@ -74,7 +74,7 @@ def htmls(page: AppTest) -> list[str]:
 
 
 def the_board(page: AppTest) -> str:
-    return next(body for body in htmls(page) if 'class="board"' in body)
+    return next(body for body in htmls(page) if 'class="board' in body)
 
 
 def choice(page: AppTest, what: str) -> Any:
@@ -83,10 +83,8 @@ def choice(page: AppTest, what: str) -> Any:
 
 
 def order(page: AppTest) -> list[str]:
-    """Methods on the board, from the top."""
-    found = Page(the_board(page))
-    titles = {title for _, title, _, _ in comparisons.METHODS} | {"CE", "SMOTE", "TREES"}
-    return [text for text in found.texts if text in titles]
+    """Rows of the board, from the top: 'Network none', 'Network SMOTE'."""
+    return [f"{model} {remedy}" for model, remedy in boards.read_rows(the_board(page))]
 
 
 # ---- empty, taken, forgotten, nobody's
@@ -98,7 +96,7 @@ def test_nothing_here_yet_is_a_place_to_drop_a_table_with_what_becomes_of_it(loo
     assert title(page) == "Table" and "Only this browser sees it. Forget deletes it." in said
     assert "30 minutes after the last sign of your browser" in said and "No engine is alive" in said
     (zone,) = [c for c in page.get("bidi_component") if "drop" in c.proto.component_name]
-    assert "64 MiB" in zone.proto.json and "/api/uploads" in zone.proto.json and ".parquet" in zone.proto.json
+    assert "512 MiB" in zone.proto.json and "/api/uploads" in zone.proto.json and ".parquet" in zone.proto.json
 
 
 def test_a_press_tries_a_sample_table(store: Store, look: Look) -> None:
@@ -114,8 +112,8 @@ def test_a_press_tries_a_sample_table(store: Store, look: Look) -> None:
     sheet = read_sheet(sample.write_sample(), sample.NAME)
     found = profile_table(sheet)
     assert (
-        found["target"]["name"] == "left"
-        and 10 < found["ratio"] < 20
+        found["target"]["name"] == "fraud"
+        and 30 < found["ratio"] < 50
         and not [w for w in found["warnings"] if w["level"] == "refuse"]
     )
 
@@ -255,9 +253,10 @@ def test_target_and_class_are_guessed_first_and_chosen_by_the_person(store: Stor
     tables.profiled(store, table)
     page = look(data=table)
     target, positive = choice(page, "target"), choice(page, "positive")
-    assert target.value == "left" and positive.value == "yes" and "Guessed" in words(page)
-    cards = "".join(Page(body).text for body in htmls(page))
-    assert "The ratio is 5:1." in cards and "240 rows with an answer, 3 features." in cards and "5 folds." in cards
+    assert target.value == "left" and positive.value == "yes" and "Guessed" in target.help
+    assert positive.options == ["no · 200 rows, 83%", "yes · 40 rows, 17%"]
+    beside = "".join(Page(body).text for body in htmls(page))
+    assert "3 features stay." in beside and "5 folds." in beside and "Split: random" in beside
     assert title(page) == "Questions" and "Compare for 1 min" in [b.label for b in page.button]
     settled(positive.select("no").run())
     asked = [j.spec for j in store.jobs(owner=tables.OWNER, kinds=("profile",))]
@@ -310,16 +309,16 @@ def test_a_comparison_that_runs_shows_its_board_whose_rows_keep_their_places(sto
     table = tables.upload(store)
     job = tables.running(store, table, rows=tables.live_rows())
     page = look(compare=job.id)
-    assert order(page) == ["CE", "SMOTE", "TREES"]
+    assert order(page) == ["Network none", "Network SMOTE", "Gradient boosting none"]
     text = Page(the_board(page)).text
-    assert ".520" in text and "[" not in text and "quick look" in text and "plain" in text and "not ranked" not in text
+    assert ".520" in text and "[" not in text and "quick look" in text and "not ranked" not in text
     said = " ".join(Page(the_board(page)).values)
     assert ".520, 95% interval from .470 to .570, 5 replicates" in said and "p = 0.060 after Holm." in said
     assert "Difference: +.110, 97.5% interval" in said and "Only the quick look so far" in words(page)
     assert title(page) == "Methods are compared."
     assert "left" in page.get("progress")[-1].proto.text
     settled(button(page, "data.sort").click().run())
-    assert order(page) == ["CE", "TREES", "SMOTE"]  # plain training stays on top
+    assert order(page) == ["Gradient boosting none", "Network none", "Network SMOTE"]  # a plain row is the first of its model
     settled(button(page, "data.cancel").click().run())
     assert store.cancel_requested("engine-1") == [job.id]
 
@@ -343,7 +342,7 @@ def test_only_rows_with_the_same_replicates_are_ranked_by_the_number_they_show()
 def test_the_next_rows_time_follows_from_those_that_are_done() -> None:
     rows = board.rows_of_event(tables.live_rows({"ce": 0.4, "smote": float("nan"), "trees": float("nan")}))
     assert board.estimate_next(rows, 4.0) == {"smote": 8.0, "trees": 12.0}
-    assert "next at 8.0 s" in Page(board.write_board(rows, "average_precision", spent=4.0)).text
+    assert "next at 8.0 s" in Page(board_table.write_board(rows, "average_precision", spent=4.0)).text
 
 
 def test_without_an_engine_the_comparison_says_that_it_waits(store: Store, look: Look) -> None:
@@ -377,8 +376,9 @@ def test_a_finished_comparison_has_a_verdict_a_board_and_a_leading_row(store: St
     job = tables.compared(store, table)
     page = look(compare=job.id)
     assert title(page) == "Gradient-boosted trees beats plain training."
-    assert order(page)[:3] == ["Plain training", "Gradient-boosted trees", "Explicit gradient"]
+    assert order(page)[:4] == ["Gradient boosting none", "Network none", "Network explicit gradient", "Network SMOTE"]
     text = Page(the_board(page)).text
+    assert "Difference to plain" in text and "same model" not in text  # stored before rows had models
     assert "not ranked: fewer replicates" in text and text.index("not ranked") < text.index("DOS") and "[" not in text
     card = next(Page(body).text for body in htmls(page) if "Training rows" in body and "class='card facts'" in body)
     assert "768 of 768" in card and "Ahead of Explicit gradient" in card and "not shown" in card
@@ -392,14 +392,14 @@ def test_a_finished_comparison_has_a_verdict_a_board_and_a_leading_row(store: St
 def test_the_leading_row_is_ahead_only_by_its_own_interval() -> None:
     found, _ = comparisons.comparison()
     rows = board.rank_rows(board.rows_of_result(found))
-    shown = compare.say_ahead(found, rows[0], rows[1])
+    shown = cards.say_ahead(found, rows[0], rows[1])
     one = board.hold_pair(found, rows[0].name, rows[1].name)
     assert one is not None and not one.above_zero and shown == "not shown"
     leader, other = (next(m for m in found["methods"] if m["name"] == row.name) for row in rows[:2])
     leader["metrics"]["average_precision"]["values"] = [v + 0.03 for v in other["metrics"]["average_precision"]["values"]]
-    assert compare.say_ahead(found, rows[0], rows[1]) == "yes, by .030"
+    assert cards.say_ahead(found, rows[0], rows[1]) == "yes, by .030"
     leader["metrics"]["average_precision"]["values"] = leader["metrics"]["average_precision"]["values"][:1]
-    assert compare.say_ahead(found, rows[0], rows[1]) == "not shown"  # one replicate
+    assert cards.say_ahead(found, rows[0], rows[1]) == "not shown"  # one replicate
 
 
 def test_what_is_taken_along_is_linked(store: Store, look: Look) -> None:

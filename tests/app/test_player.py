@@ -117,6 +117,23 @@ def test_contributions_follow_the_frames_and_change_nothing_of_them(film):
         encode(scene, frames, downhill=ways)
 
 
+def test_unsafe_points_are_told_and_old_frames_say_nothing(film):
+    scene, frames = fake.run(frames=40, synthetic=60, hidden=30)
+    told = sum(int(frame.unsafe.sum()) for frame in frames)
+    assert 0 < told < sum(len(frame.points) for frame in frames)
+    value = np.linspace(-1, 1, 60).astype(np.float32)
+    chunk = decode_chunk(encode(scene, frames, contributions=value))
+    assert chunk.head["unsafe"] == [int(len(frame.points) > 0) for frame in frames]
+    for sent, read in zip(frames, chunk.frames, strict=True):
+        same(sent, read)
+    np.testing.assert_array_equal(chunk.contributions, value)
+    mixed = [film[1][-1], frames[-1]]  # a recording of an earlier version, then a new one
+    back = decode_chunk(encode(None, mixed))
+    assert back.head["unsafe"] == [0, 1] and not len(back.frames[0].unsafe)
+    same(frames[-1], back.frames[1])
+    assert "unsafe" not in decode_chunk(encode(*film)).head
+
+
 def test_many_classes_name_the_largest():
     scene, _ = fake.run(frames=2, classes=4)
     assert decode_chunk(encode(scene, [])).head["scene"]["majority"] == 0

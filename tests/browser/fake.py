@@ -21,8 +21,12 @@ def run(
     classes: int = 2,
     seed: int = 0,
     replicate: int = 0,
+    hidden: int = 0,
 ) -> tuple[Scene, list[Frame]]:
-    """A scene and its frames: 20 of plain training (no synthetic points), then `synthetic` points moving about `move` sd."""
+    """A scene and its frames: 20 of plain training (no synthetic points), then `synthetic` points moving about `move` sd.
+
+    hidden: majority rows that are not shown; where there are any, frames say which points are unsafe.
+    """
     rng = np.random.default_rng(seed)
     angle = rng.uniform(0, math.pi, 240)
     majority = np.c_[np.cos(angle), np.sin(angle)] + rng.normal(0, 0.16, (240, 2))
@@ -54,6 +58,15 @@ def run(
     def density(places: np.ndarray, width: float) -> np.ndarray:
         return ((1 + ((grid[:, None] - places) ** 2).sum(-1) / width**2) ** -2.0).sum(1)
 
+    angle = np.random.default_rng(seed + 1).uniform(0, math.pi, hidden)
+    apart = (np.c_[np.cos(angle), np.sin(angle)] - np.r_[majority, minority].mean(0)) / np.r_[majority, minority].std(0)
+
+    def unsafe(places: np.ndarray) -> np.ndarray:
+        if not hidden:
+            return np.zeros(0, bool)
+        near = [((places[:, None] - others) ** 2).sum(-1).min(1) for others in (apart, rows[240:])]
+        return near[0] < near[1]
+
     many = density(rows[:240], 0.3)
     real = density(rows[240:], 0.34)
     plain = max(1, min(20, frames // 5)) if synthetic else frames
@@ -77,6 +90,7 @@ def run(
                 units(places),
                 np.minimum(np.rint(1000 * np.linalg.norm(places - start[: len(places)], axis=1)), 65535).astype(np.uint16),
                 np.rint(255 * p).astype(np.uint8).reshape(GRID, GRID),
+                unsafe(places),
             )
         )
     names = ("majority", "minority") if classes == 2 else ("cyt", *(f"class {n}" for n in range(1, classes)))

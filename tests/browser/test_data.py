@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
 import zipfile
 
 import pytest
 
+from app.views.data import sample
 from engine.store import Store
-from tests.app import tables
+from tests.app import boards, tables
 from tests.browser.visitor import Visitor
 
 pytestmark = pytest.mark.browser
@@ -19,11 +21,14 @@ LONG = 120
 """Seconds a comparison of 15 s may take on a busy machine, with its wait for a worker."""
 NAME = "<img src=x onerror=alert(1)>.csv"
 RED = "rgb(179, 38, 30)"
+PAYER = "C" * 43
+"""The owner of the sample on the shelf."""
 SEEN = """() => {
   const words = [], text = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (text.nextNode()) {
     const one = text.currentNode.parentElement;
-    if (!one || one.closest('.js-plotly-plot, svg, canvas') || ['STYLE', 'SCRIPT', 'NOSCRIPT'].includes(one.tagName)) continue;
+    if (!one || one.closest('.js-plotly-plot, svg, canvas, .board tbody')) continue;
+    if (['STYLE', 'SCRIPT', 'NOSCRIPT'].includes(one.tagName)) continue;
     const box = one.getBoundingClientRect(), style = getComputedStyle(one);
     const shown = style.visibility !== 'hidden' && style.opacity !== '0';
     if (box.width && box.top < innerHeight && box.bottom > 0 && shown) words.push(text.currentNode.textContent);
@@ -31,7 +36,7 @@ SEEN = """() => {
   const heading = document.querySelector('h1').getBoundingClientRect();
   return { text: words.join(' '), height: document.querySelector('[data-testid=stMain]').scrollHeight, line: heading.height };
 }"""
-"""What is in the first screen, beside charts."""
+"""What is in the first screen, beside charts and the rows of the board."""
 
 
 class Data(Visitor):
@@ -68,7 +73,7 @@ def test_a_table_is_sent_compared_decided_on_taken_along_and_forgotten(chromium,
     file = {"name": NAME, "mimeType": "text/csv", "buffer": tables.csv(400, 60)}
     zone.locator("input[type=file]").set_input_files(file)
     until(lambda: me.there("data-state-profile"), 60, "the profile")
-    until(lambda: "400 rows" in me.text() and "5.7:1" in me.text(), 20, "rows and ratio")
+    until(lambda: "400 rows" in me.text() and "Split: random" in me.text(), 20, "rows and split")
     assert me.headings() == ["Questions"] and me.words == {"data": me.words["data"]}
     assert "onerror" in me.text() and page.locator("img[src=x]").count() == 0
     (mine,) = store.uploads(_owner(me))
@@ -86,6 +91,8 @@ def test_a_table_is_sent_compared_decided_on_taken_along_and_forgotten(chromium,
     result = json.loads(store.artifact(job, "comparison", owner=_owner(me)))
     assert me.headings() == [result["verdict"]]
     assert page.locator("table.board tbody tr:not(.apart)").count() == len(result["methods"])
+    models = {row["model"] for row in result["methods"]}
+    assert page.locator("table.board th.model[scope=rowgroup]").count() >= len(models) > 1
 
     # decided on: a press opens the step, one Back returns, and the cut is moved by keyboard to where everything is flagged
     me.step("Decide")
@@ -169,7 +176,12 @@ def shelf(serve, tmp_path_factory):
     other = tables.upload(store, name="other.csv")
     tables.profiled(store, other)
     done = tables.compared(store, table).id
-    found = {"profile": f"?data={other}", "table": f"?data={other}&step=table", "done": f"?compare={done}", "empty": ""}
+    time.sleep(0.01)
+    models = tables.compared(store, table, found=boards.comparison(few={"balanced-forest": 4}), artifacts=(), budget=60.0).id
+    payments = tables.upload(store, sample.write_sample(), sample.NAME, owner=PAYER)
+    tables.profiled(store, payments, owner=PAYER)
+    found = {"models": f"?compare={models}", "payments": f"?data={payments}"}
+    found |= {"profile": f"?data={other}", "table": f"?data={other}&step=table", "done": f"?compare={done}", "empty": ""}
     found |= {step: f"?compare={done}&step={step}" for step in ("decide", "use")}
     found["failed"] = f"?compare={tables.ended(store, table, 'failed', 'It <b>was</b> too small.', budget=60.0).id}"
     yield serve("app/server.py", {"LAB_STORE": place, "LAB_ENGINE": "off"}), found
@@ -179,11 +191,11 @@ def shelf(serve, tmp_path_factory):
 def test_every_state_is_drawn_without_an_exception_or_a_sideways_scroll(chromium, shelf, until):
     url, found = shelf
     for state, query in found.items():
-        owner = tables.STRANGER if state == "empty" else tables.OWNER
+        owner = {"empty": tables.STRANGER, "payments": PAYER}.get(state, tables.OWNER)
         you = Data(chromium, url, query, storage_state=with_cookie(owner))
         page = you.page
-        place = "done" if state in ("decide", "use") else state
-        if place == "done" and state != "done":
+        place = {"decide": "done", "use": "done", "models": "done", "payments": "profile"}.get(state, state)
+        if state in ("decide", "use"):
             until(lambda page=page: page.locator(".st-key-data-cut, .st-key-use-row").count() > 0, 20, state)
         else:
             until(lambda you=you, place=place: you.there(f"data-state-{place}"), 20, state)
@@ -225,22 +237,70 @@ def test_a_closed_step_says_why_on_hover_and_is_not_opened(chromium, shelf, unti
     you.leave()
 
 
-def test_rows_that_are_ranked_stand_in_the_order_of_the_number_they_show(chromium, shelf, until):
+def test_ranked_rows_stand_by_model_with_the_number_that_they_show(chromium, shelf, until):
     url, found = shelf
-    you = Data(chromium, url, found["done"], storage_state=with_cookie(tables.OWNER))
+    you = Data(chromium, url, found["models"], storage_state=with_cookie(tables.OWNER))
     until(lambda: you.page.locator("table.board").count() > 0, 20, "the board")
-    rows = you.page.evaluate(
-        "() => [...document.querySelectorAll('table.board tbody tr')].map((row) => [row.querySelector('.place')?.innerText, "
-        "row.querySelector('.score')?.innerText, row.querySelector('.marks')?.querySelector('[role=img]')?.title || ''])"
+    groups = you.page.evaluate(
+        "() => [...document.querySelectorAll('table.board tbody')].map((body) => [...body.rows].map((row) => "
+        "[row.querySelector('.name')?.innerText, row.querySelector('.score')?.innerText, row.querySelector('.score')?.title, "
+        "row.querySelector('.marks')?.querySelector('[role=img]')?.title || '']))"
     )
-    ranked = [row for row in rows if row[0]]
-    assert [int(place) for place, _, _ in ranked] == list(range(1, len(ranked) + 1)) and len(ranked) >= 4
-    numbers = [float(number) for _, number, _ in ranked]
-    assert numbers == sorted(numbers, reverse=True)
-    counts = {re.search(r"(\d+) replicates", title)[1] for _, _, title in ranked}
+    ranked = [group for group in groups if group[0][2]]
+    assert len(ranked) >= 5 and all(group[0][0] in ("none", "as it is") for group in ranked)
+    plain = [float(group[0][1]) for group in ranked]
+    assert plain == sorted(plain, reverse=True), "models by their plain row"
+    for group in ranked:
+        remedies = [float(number) for _, number, _, _ in group[1:]]
+        assert remedies == sorted(remedies, reverse=True)
+    rows = [row for group in ranked for row in group]
+    counts = {re.search(r"(\d+) replicates", dot)[1] for *_, dot in rows}
     assert len(counts) == 1, "ranked rows have equally many replicates"
-    assert all(title.startswith(number) for _, number, title in ranked), "dot and number are one quantity"
+    assert all(dot.startswith(number) for _, number, _, dot in rows), "dot and number are one quantity"
+    by_place = sorted(rows, key=lambda row: int(row[2].removeprefix("place ")))
+    assert [row[1] for row in by_place] == sorted((row[1] for row in rows), reverse=True)
+    apart = you.page.locator("table.board tbody:has(.apart) + tbody")
+    assert "Balanced forest" in apart.inner_text() and "A random split reads too high" in you.text()
     you.leave()
+
+
+def test_three_questions_are_answered_by_keyboard_and_stand_in_the_address(chromium, shelf, until):
+    url, found = shelf
+    me = Data(chromium, url, found["payments"], storage_state=with_cookie(PAYER))
+    page = me.page
+    until(lambda: me.there("data-state-profile"), 20, "the questions")
+    until(lambda: "Guessed: a date in every row." in me.text() and "Split: time and owner" in me.text(), 20, "the guesses")
+    compare = page.locator(".st-key-data-compare button")
+    assert compare.is_disabled() and "Say first how late answers come." in me.text()
+    assert page.locator(".origins .way").count() >= 1 and page.locator(".bars .i-test").count() > 0
+
+    # the delay is typed; the split is drawn anew
+    def first_gap():
+        boxes = [page.locator(f".origins .way:last-child .i-{part}").bounding_box() for part in ("train", "valid")]
+        return boxes[1]["x"] - boxes[0]["x"] - boxes[0]["width"]
+
+    before = first_gap()
+    delay = page.locator("[class*=st-key-mine-delay] input").first
+    delay.focus()
+    delay.press_sequentially("45")
+    page.keyboard.press("Enter")
+    until(lambda: me.words.get("delay") == "45" and compare.is_enabled(), 20, "the delay in the address")
+    until(lambda: first_gap() > before + 3, 20, "the delay in the picture")
+
+    # owner, cases that can be checked: one Back takes the last answer back
+    me.press("data-nobody")
+    until(lambda: me.words.get("group") == "none" and "Split: time" in me.text(), 20, "nobody")
+    alerts = page.locator("[class*=st-key-mine-alerts] input").first
+    alerts.fill("20")
+    alerts.press("Enter")
+    until(lambda: me.words.get("alerts") == "20" and "one row in 50" in me.text(), 20, "the alerts")
+    page.go_back()
+    until(lambda: "alerts" not in me.words and "one row in 50" not in me.text(), 20, "the answer taken back")
+    assert me.words["delay"] == "45" and me.words["group"] == "none"
+    assert not any(name in page.url for name in ("booked", "card", "fraud"))
+    page.reload()
+    until(lambda: "Split: time" in me.text() and me.words.get("delay") == "45", 40, "the answers after a reload")
+    me.leave()
 
 
 def with_cookie(owner):

@@ -185,6 +185,34 @@ def test_contributions_are_shown_and_the_arrows_wait_to_be_asked_for(stage, unti
     assert "32 of 48 synthetic points lower the validation loss" in s.root.locator(".stage canvas").get_attribute("aria-label")
 
 
+def test_unsafe_points_are_counted_and_crossed(stage, until):
+    s = stage(hidden=40)
+    until(lambda: s.number("frame") >= 0)
+    s.press("End")
+    until(lambda: s["frame"] == "99" and s["playing"] == "false")
+    count = int(s["unsafe"])
+    assert 0 < count < 48 and f"unsafe {count}" in s.text(".readout") and "unsafe" in s.text(".legend")
+    picture = s.root.get_by_role("img").get_attribute("aria-label")
+    assert f"{count} of 48 synthetic points are unsafe, marked by a cross" in picture
+    s.press("]")
+    for _ in range(48):
+        if "unsafe: nearest to a hidden majority row" in s.text(".tip"):
+            break
+        s.press("]")
+    else:
+        raise AssertionError("no point says that it is unsafe")
+    look = "e => e.querySelector('.stage canvas').toDataURL()"
+    s.press("Escape")
+    until(lambda: s["selected"] == "")
+    crossed = s.root.evaluate(look)
+    old = stage()
+    until(lambda: old.number("frame") >= 0)
+    old.press("End")
+    until(lambda: old["frame"] == "99" and old["playing"] == "false")
+    assert old["unsafe"] == "" and "unsafe" not in old.text(".legend") + old.text(".readout")
+    assert "unsafe" not in old.root.get_by_role("img").get_attribute("aria-label") and old.root.evaluate(look) != crossed
+
+
 def test_the_line_is_the_timeline(stage, until):
     s = stage()
     until(lambda: s.number("frame") >= 0)

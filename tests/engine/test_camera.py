@@ -208,6 +208,44 @@ def test_of_many_points_the_same_300_are_drawn() -> None:
     assert not np.array_equal(camera.drawn[1], camera.drawn[2])
 
 
+def test_unsafe_points_are_told_live_and_read_no_test_row_otherwise() -> None:
+    on = task(WIDE, seeds=1)
+    points, net, camera = synthetic(on, 5), new_net(on, (4,)), Camera(on)
+    hidden = on.test.x[1][on.test.mask[1] & (on.test.y[1] == on.largest)]
+    real = on.train.x[1][on.train.mask[1] & (on.train.y[1] == 1)]
+    now = torch.stack([real[0], hidden[0], 0.9 * hidden[1] + 0.1 * real[0], hidden[2], real[1]]).expand(3, 5, -1).clone()
+    camera.track_points(points, lambda: now)
+
+    def shoot() -> np.ndarray:
+        return frames_of(list(camera.record_final_frame(net, "x", 1, 0, torch.zeros(3))), 1)[0].unsafe
+
+    found = shoot()
+    brute = [bool((hidden - x).norm(dim=1).min() < (real - x).norm(dim=1).min()) for x in now[1]]
+    assert found.tolist() == brute and not brute[0] and brute[1] and not brute[4]
+    now[:, 1] = real[2]
+    assert shoot()[1] == False and found[1]  # noqa: E712
+    now[:, 0] = torch.nan
+    assert not shoot()[0]
+    alone = replace(on, test=replace(on.test, mask=torch.zeros_like(on.test.mask)))
+    other = Camera(alone)
+    other.track_points(points, lambda: now)
+    one = frames_of(list(other.record_final_frame(net, "x", 1, 0, torch.zeros(3))), 1)[0]
+    mine = frames_of(list(camera.record_final_frame(net, "x", 1, 0, torch.zeros(3))), 1)[0]
+    assert not len(one.unsafe) and np.array_equal(one.points, mine.points) and np.array_equal(one.surface, mine.surface)
+
+
+def test_unsafe_features_are_compared_with_features() -> None:
+    on = task(WIDE, seeds=1)
+    net, camera = new_net(on, (4,)), Camera(on)
+    camera.show_features(net)
+    hidden = net.embed(on.test.x)[0][on.test.mask[0] & (on.test.y[0] == on.largest)]
+    x = hidden[:3].expand(3, 3, -1).clone()
+    camera.track_points(Rows(x, torch.ones(3, 3, dtype=torch.int64), torch.ones(3, 3, dtype=torch.bool)), lambda: x)
+    real = net.embed(on.train.x)[0][on.train.mask[0] & (on.train.y[0] == 1)]
+    frame = frames_of(list(camera.record_final_frame(net, "x", 1, 0, torch.zeros(3))))[0]
+    assert frame.unsafe.tolist() == [bool((real - one).norm(dim=1).min() > 0) for one in x[0]]
+
+
 def test_a_broken_net_has_a_picture() -> None:
     on = task(WIDE, seeds=1)
     net = new_net(on, (4,))

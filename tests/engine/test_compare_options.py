@@ -165,6 +165,8 @@ def test_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     reading = engine.load_model("m.zip").pipeline.reading
     assert reading is not None and reading.to_json() == found["reading"]
     model = engine.load_model("m.zip")
+    assert found["refit_all"]["rows"] == 158 and model.facts.rows == 158 and model.about["trained_on"].startswith("all rows")
+    assert "trained on all 158 rows" in err and model.cut == found["refit_all"]["cut"] and model.promised
     chances = model.predict_proba("t.csv")
     assert chances.shape == (160, 2) and model.classes_.tolist() == ["Preis", "None"] and np.isfinite(chances).all()
     script = (tmp_path / "c.py").read_text(encoding="utf-8")

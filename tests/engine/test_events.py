@@ -33,6 +33,7 @@ from engine.events import (
     pack,
     unpack,
 )
+from tests.browser import fake
 
 RNG = np.random.default_rng(0)
 NONE = (np.zeros((0, 2), np.int16), np.zeros(0, np.uint16))
@@ -132,6 +133,19 @@ def test_a_short_film_comes_back_as_it_was(frames: list[Frame]) -> None:
     still = scene(parents=0)
     back, shown = events.unpack_film(events.pack_film(still, frames))
     assert same(back, still) and same(shown, frames)
+
+
+def test_unsafe_points_come_back_and_old_films_have_none() -> None:
+    scene, frames = fake.run(frames=30, synthetic=20, hidden=30)
+    assert any(frame.unsafe.any() for frame in frames)
+    back = events.unpack_film(events.pack_film(scene, frames))[1]
+    assert [frame.unsafe.tolist() for frame in back] == [frame.unsafe.tolist() for frame in frames]
+    for frame in frames:
+        read = events.decode(*events.encode(frame))
+        assert isinstance(read, Frame) and read.unsafe.tolist() == frame.unsafe.tolist()
+    old = {name: array for name, array in unpack(events.pack_film(scene, frames)).items() if name != "unsafe"}
+    assert all(frame.unsafe.shape == (0,) for frame in events.unpack_film(pack(old))[1])
+    assert "unsafe" not in unpack(events.encode(dataclasses.replace(frames[-1], unsafe=np.zeros(0, bool)))[2] or b"")
 
 
 def test_a_film_without_a_part_is_bad_data() -> None:

@@ -18,6 +18,7 @@ import pytest
 from engine.catalog import build_catalog
 from engine.errors import UnknownName
 from engine.events import Board
+from engine.export import load_model
 from engine.spec import RunSpec
 from engine.store import Job, Store
 from engine.store.forgetting import FORGET_AFTER
@@ -224,15 +225,59 @@ def test_a_scoring_goes_with_its_file_its_comparison_and_a_second_comparison(lab
     assert ids(store) == set() and store.uploads("me") == []
 
 
+def test_a_model_on_all_rows_goes_with_its_table_its_comparison_and_takes_what_it_scored(
+    lab: tuple[Store, Engine, Path],
+) -> None:
+    store, engine, folder = lab
+    wait(lambda: engine.info().ready == 1, 60)
+    before = bytes_of(folder)
+    upload = store.add_upload("me", f"{CANARY}.csv", table())
+    asked = {"source": {"upload": upload}, "target": "answer", "budget": 5, "methods": ["ce"]}
+
+    def begin() -> list[str]:
+        compare = store.submit_compare("me", asked).id
+        assert over(store, compare).state == "done"
+        spec = {"comparison": compare, "row": "ce"}
+        refit = store.submit_refit("me", spec).id
+        assert over(store, refit).state == "done", store.job(refit, "me").reason
+        assert store.submit_refit("me", spec).id == refit, "asking twice is one job"
+        for owner in (None, "you"):
+            with pytest.raises(UnknownName):
+                store.submit_refit(owner, spec)
+        scored = store.submit_score("me", {"file": upload, "model": {"job": refit, "artifact": "model/ce"}}).id
+        assert over(store, scored).state == "done", store.job(scored, "me").reason
+        return [compare, refit, scored]
+
+    compare, refit, scored = jobs = begin()
+    facts, content = store.read_answer(refit, "refit", "me"), store.artifact(refit, "model/ce", owner="me")
+    assert isinstance(facts, dict) and facts["rows"] == 60 and CANARY in facts["positive"] and content is not None
+    model = load_model(content)
+    assert model.facts is not None and model.facts.rows == 60 and any(CANARY in c.name for c in model.pipeline.columns)
+    assert not others_see(store, upload, jobs)
+    pieces = [one for one in [*samples(store, upload, jobs), content[200:240]] if one not in before]
+    assert len(pieces) > 50
+    failed = store.submit_refit("me", {"comparison": compare, "row": f"no {CANARY}"})
+    assert over(store, failed.id).state == "failed"
+    store.delete(compare)
+    assert ids(store) == set(), "the comparison takes its models with it, and what they scored"
+    begin()
+    assert store.forget("me", upload).jobs == 3 and ids(store) == set()
+    wait(lambda: engine.info().ready == 1 and engine.info().busy == 0, 60)
+    wait(store.purge, 5)
+    assert holds(folder) == set()
+    left = bytes_of(folder)
+    assert [one for one in pieces if one in left] == []
+
+
 def ids(store: Store) -> set[str]:
-    return {job.id for job in store.jobs(owner="me", kinds=("run", "profile", "compare", "score"))}
+    return {job.id for job in store.jobs(owner="me", kinds=("run", "profile", "compare", "score", "refit"))}
 
 
 def others_see(store: Store, upload: str, jobs: list[str]) -> list[str]:
     """What another browser finds with all the links."""
     seen = []
     for owner in (None, "you"):
-        seen += [one.id for one in store.jobs(owner=owner, kinds=("run", "embed", "profile", "compare", "score"))]
+        seen += [one.id for one in store.jobs(owner=owner, kinds=("run", "embed", "profile", "compare", "score", "refit"))]
         seen += [one.id for one in store.uploads(owner)]
         for id in jobs:
             seen += [str(event) for event in store.events(id, owner=owner)] + store.artifacts(id, owner=owner)

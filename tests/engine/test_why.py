@@ -55,8 +55,8 @@ class Forests:
         return torch.stack([torch.from_numpy(f.predict_proba(own.numpy())).log() for f, own in zip(self.each, x, strict=True)])
 
 
-def score_ap(p: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
-    return float(metrics.scores(p, y, weights=weight[None])["average_precision"][0])
+def score_ap(p: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    return metrics.scores(p, y, weights=weight)["average_precision"]
 
 
 def stream(r: int) -> np.random.Generator:
@@ -135,8 +135,8 @@ def test_importance_is_scikit_learns_on_the_same_draw(fitted):
         orders = [order if k == r else np.arange(n) for k, n in enumerate(on.test.sizes.tolist())]
         for feature in range(x.shape[1]):
             ours = base - importance.measure_shuffled(asked, [feature], orders, score_ap)
-            assert ours[r] == pytest.approx(theirs.importances[feature, repeat], abs=1e-12)
-            assert np.all(ours[np.arange(3) != r] == 0)
+            assert ours[r, 0] == pytest.approx(theirs.importances[feature, repeat], abs=1e-12)
+            assert ours.shape == (3, 1) and np.all(ours[np.arange(3) != r] == 0)
 
 
 def test_the_column_that_decides_is_found_with_its_copy(fitted):
@@ -163,9 +163,9 @@ def test_partial_dependence_is_scikit_learns(fitted):
     theirs = partial_dependence(
         asked.net.each[r], x, [0], custom_values={0: (values - mean) / sd}, method="brute", response_method="predict_proba"
     )
-    assert dependence.measure_dependence(asked, column, values, 1)[r] == pytest.approx(theirs["average"][0], abs=1e-12)
+    assert dependence.measure_dependence(asked, column, values, 1)[r, :, 0] == pytest.approx(theirs["average"][0], abs=1e-12)
     own = dependence.measure_dependence(asked, column, values, 1)
-    assert (own[:, -1] - own[:, 0] > 0.2).all()
+    assert (own[:, -1, 0] - own[:, 0, 0] > 0.2).all()
 
 
 def test_a_level_is_set_in_all_of_its_features(fitted):
@@ -177,7 +177,7 @@ def test_a_level_is_set_in_all_of_its_features(fitted):
     x = on.test.x.clone()
     x[:, :, list(column.features)] = torch.tensor([0.0, 1.0, 0.0], dtype=x.dtype)
     by_hand = [p[:, 1].mean() for p in asked.predict(x)]
-    assert own[:, 1] == pytest.approx(by_hand, abs=1e-12)
+    assert own[:, 1, 0] == pytest.approx(by_hand, abs=1e-12)
 
 
 def test_a_missing_value_is_not_missing_where_a_value_is_set(fitted):
@@ -188,7 +188,7 @@ def test_a_missing_value_is_not_missing_where_a_value_is_set(fitted):
     mean, sd = on.units[0]
     x[0, :, 2], x[0, :, 4] = (0.5 - mean[2]) / sd[2], 0.0
     own = dependence.measure_dependence(asked, column, np.array([0.5]), 1)
-    assert own[0, 0] == pytest.approx(asked.predict(x)[0][:, 1].mean(), abs=1e-12)
+    assert own[0, 0, 0] == pytest.approx(asked.predict(x)[0][:, 1].mean(), abs=1e-12)
 
 
 def test_fewer_test_rows_stand_for_all():
@@ -197,7 +197,7 @@ def test_fewer_test_rows_stand_for_all():
     some = whole.take(300, stream)
     assert int(some.rows.sizes.max()) <= 300
     for y, weight, all_y in zip(some.y, some.weight, whole.y, strict=True):
-        assert np.bincount(y, weight) == pytest.approx(np.bincount(all_y))
+        assert np.bincount(y, weight[0]) == pytest.approx(np.bincount(all_y))
     full, part = (importance.score_fits(f, f.predict(), score_ap) for f in (whole, some))
     assert part == pytest.approx(full, abs=0.06)
     assert whole.take(10_000, stream) is whole
@@ -212,7 +212,7 @@ def test_groups_by_hand():
     score = np.array([0.9, 0.2, 0.6, 0.1, 0.8, 0.7, 0.3, 0.3, 0.1, 0.1, 0.0, 0.0])
     one = groups.Tested(0, np.arange(12), truth, score, score >= 0.5)
     row, rest = groups.build_group_table(
-        [("c", "in", inside), ("c", "out", ~inside)], [one, one], lambda values: corrected_t(values, 0.5)
+        [("c", "in", inside), ("c", "out", ~inside)], [one, one], lambda values: corrected_t(values[:, 0], 0.5)
     )
     assert {k: row[k] for k in ("column", "level", "n", "share", "small")} == {
         "column": "c", "level": "in", "n": 8, "share": 0.5, "small": True,
@@ -234,7 +234,7 @@ def test_groups_are_those_of_the_levels_alone():
     every, score = np.arange(400), rng.random(400)
     tested = [groups.Tested(0, half, data.y[half] == 1, score[half], score[half] > 0.7) for half in (every[::2], every[1::2])]
     for record, (_, _, rows) in zip(
-        groups.build_group_table(found, tested, lambda values: corrected_t(values, 0.5)), found, strict=True
+        groups.build_group_table(found, tested, lambda values: corrected_t(values[:, 0], 0.5)), found, strict=True
     ):
         values = [average_precision_score(data.y[h][rows[h]], score[h][rows[h]]) for h in (every[::2], every[1::2])]
         assert record["ap"]["mean"] == pytest.approx(np.mean(values), abs=1e-12) and record["n"] == rows.sum()
@@ -243,7 +243,7 @@ def test_groups_are_those_of_the_levels_alone():
 def test_a_measure_without_rows_is_unknown():
     inside = np.ones(4, bool)
     one = groups.Tested(0, np.arange(4), np.zeros(4, bool), np.arange(4.0), np.zeros(4, bool))
-    (row,) = groups.build_group_table([("c", "x", inside)], [one], lambda values: corrected_t(values, 0.5))
+    (row,) = groups.build_group_table([("c", "x", inside)], [one], lambda values: corrected_t(values[:, 0], 0.5))
     assert np.isnan([row[name]["mean"] for name in ("ap", "recall", "precision")]).all() and row["small"]
 
 
@@ -312,12 +312,15 @@ def test_unsafe_points_of_copies_are_none_and_of_majority_places_all():
     on = task(blobs(), ratio=None, folds=3, seeds=1)
     net: Any = None
     copies = Synthetic(on.train.x, on.train.x, on.train.y, on.train.mask & (on.train.y == 1))
-    unsafe, made = measure_unsafe(on, Fitted(net, torch.ones(3), copies))
-    assert unsafe.tolist() == [0, 0, 0] and made.tolist() == (on.train.mask & (on.train.y == 1)).sum(1).tolist()
+    found: Any = measure_unsafe(on, Fitted(net, torch.ones(3), copies))
+    assert (
+        found.unsafe.tolist() == [0, 0, 0]
+        and found.made.tolist() == found.looked.tolist() == (on.train.mask & (on.train.y == 1)).sum(1).tolist()
+    )
     there = on.test.mask & (on.test.y == 0)
     moved = Synthetic(on.test.x, on.test.x, torch.ones_like(on.test.y), there)
-    unsafe, made = measure_unsafe(on, Fitted(net, torch.ones(3), moved))
-    assert (unsafe == made).all() and made.tolist() == there.sum(1).tolist()
+    found = measure_unsafe(on, Fitted(net, torch.ones(3), moved))
+    assert (found.share == 1).all() and found.made.tolist() == there.sum(1).tolist()
     embedded = Rows(on.test.x, torch.ones_like(on.test.y), there)
 
     class Same:
@@ -325,8 +328,26 @@ def test_unsafe_points_of_copies_are_none_and_of_majority_places_all():
             return x
 
     same: Any = Same()
-    assert measure_unsafe(on, Fitted(same, torch.ones(3), None, embedded))[0].tolist() == unsafe.tolist()
+    features: Any = measure_unsafe(on, Fitted(same, torch.ones(3), None, embedded))
+    assert features.unsafe.tolist() == found.unsafe.tolist()
     assert measure_unsafe(on, Fitted(net, torch.ones(3))) is None
+
+
+def test_of_many_synthetic_rows_some_are_looked_at(monkeypatch):
+    from engine.training.fitted import Fitted, Synthetic
+    from engine.why import unsafe as module
+
+    on = task(blobs((600, 60)), ratio=None, folds=3, seeds=1)
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(3, 500, 3, generator=rng, dtype=on.dtype) * 1.5
+    fit = Fitted(
+        None, torch.ones(3), Synthetic(x, x, torch.ones(3, 500, dtype=torch.int64), torch.ones(3, 500, dtype=torch.bool))
+    )  # type: ignore[arg-type]
+    every: Any = module.measure_unsafe(on, fit)
+    monkeypatch.setattr(module, "MOST_MADE", 150)
+    some: Any = module.measure_unsafe(on, fit)
+    assert some.looked.tolist() == [150] * 3 and every.looked.tolist() == some.made.tolist() == [500] * 3
+    assert some.share == pytest.approx(every.share, abs=0.15) and 0.05 < every.share.mean() < 0.95
 
 
 # ---- in a comparison
@@ -415,3 +436,46 @@ def test_names_in_the_report_are_escaped(compared):
     page = write_why(bad)
     assert "<script" not in page and "\x1b" not in page and "&lt;script&gt;" in page
     assert all("\x1b" not in line and "\n" not in line for line in summarise_why(bad))
+
+
+# ---- draws of the test rows, where seeds do not redraw them
+
+
+def test_values_on_draws_are_those_of_the_rows_drawn(fitted):
+    data, on, _ = fitted
+    rng = np.random.default_rng(4)
+    counts = [rng.integers(0, 3, (2, n)) for n in on.test.sizes.tolist()]
+    asked = fits.Fits.of(on, Forests(on), lambda r: counts[r].astype(float))
+    p, column = asked.predict(), columns.list_columns(data)[0]
+    values = importance.score_fits(asked, p, score_ap)
+    depends = dependence.measure_dependence(asked, column, [0.3], 1)
+    assert values.shape == (3, 3) and depends.shape == (3, 1, 3)
+    level = data.categorical[:, 0] == 0
+    tested = [
+        groups.Tested(0, on.test_source[r], asked.y[r] == 1, p[r][:, 1], p[r][:, 1] >= 0.4, counts[r].astype(float))
+        for r in range(3)
+    ]
+    taken: list[np.ndarray] = []
+    groups.build_group_table([("c", "x", level)], tested, lambda v: (taken.append(v), corrected_t(v[:, 0], 0.5))[1])
+    for r in range(3):
+        for b in range(2):
+            again = np.repeat(np.arange(len(asked.y[r])), counts[r][b])
+            assert values[r, 1 + b] == pytest.approx(average_precision_score(asked.y[r][again], p[r][again, 1]), abs=1e-12)
+            mine = again[level[on.test_source[r]][again]]
+            truth, flagged = asked.y[r][mine] == 1, p[r][mine, 1] >= 0.4
+            wanted = average_precision_score(truth, p[r][mine, 1]), truth[flagged].sum() / truth.sum(), truth[flagged].mean()
+            assert [v[r, 1 + b] for v in taken] == pytest.approx(wanted, abs=1e-12)
+    moved = on.test.x[0][on.test.mask[0]].clone()
+    moved[:, 0] = float((0.3 - on.units[0][0][0]) / on.units[0][1][0])
+    alone = asked.net.each[0].predict_proba(moved.numpy())[:, 1]
+    assert depends[0, 0, 1] == pytest.approx(np.average(alone, weights=counts[0][0]), abs=1e-12)
+
+
+def test_groups_are_flagged_at_the_cut_of_the_comparison(compared):
+    _, found = compared
+    decide = found["decide"]
+    assert decide["row"] == found["why"]["row"]
+    whole = [g for g in found["groups"] if g["column"] == "visits"]
+    n, hits = (sum(g["n"] * (g["share"] if k else 1) for g in whole) for k in (0, 1))
+    recall = sum(g["recall"]["mean"] * g["n"] * g["share"] for g in whole) / hits
+    assert recall == pytest.approx(decide["recall"]["mean"], abs=0.05) and n == pytest.approx(0.8 * 503, abs=2)

@@ -48,6 +48,7 @@ export class Captions {
     const moves = view.measureMoves(index);
     data.frame = index < 0 ? "" : index;
     data.points = n;
+    data.unsafe = film.countUnsafe(index) ?? "";
     data.drawn = moves.length ? median(moves).toFixed(2) : "";
     data.contributions = index >= 0 && view.shown.contributions && film.contributionsOf(n) ? "shown" : "";
     data.arrows = index >= 0 && view.showsArrows(n) ? "shown" : "";
@@ -79,6 +80,8 @@ export class Captions {
       const points = ` synthetic point${moved.length > 1 ? "s" : ""}${moved.length >= MAX_DRAWN ? " drawn" : ""}: median move `;
       ui.readout.append(bold(String(moved.length)), points, bold(formatSd(median(moved))));
       ui.readout.append(", largest ", bold(formatSd(moved.at(-1))));
+      const unsafe = film.countUnsafe(index);
+      if (unsafe !== null) ui.readout.append(", unsafe ", bold(String(unsafe)));
     }
     const moves = view.measureMoves(index);
     const largest = moves.length ? moves.at(-1) / view.factor : 0;

@@ -207,6 +207,14 @@ export class Film {
     return this.contributions?.values.length === n ? this.contributions : null;
   }
 
+  // How many points of a frame are unsafe; null where it is not known.
+  countUnsafe(index) {
+    const unsafe = this.frames[index]?.unsafe;
+    return unsafe ? unsafe.reduce((sum, value) => sum + value, 0) : null;
+  }
+
+  get knowsUnsafe() { return this.frames.some(({ unsafe }) => unsafe); }
+
   isChosen(index) {
     return this.frames[index]?.phase === CHOSEN;
   }
@@ -271,6 +279,9 @@ function readFrames(head, reader) {
       if (i && head.n[i] === head.n[i - 1]) addTo(frame[name], frames[i - 1][name]);
     });
   }
+  frames.forEach((frame, i) => { // a byte a point; null where it is not known, as in recordings of earlier versions
+    frame.unsafe = head.unsafe?.[i] ? reader.take(head.n[i]).slice() : null;
+  });
   return frames;
 }
 

@@ -1,6 +1,6 @@
 // The elements of the stage: its template, and the parts that are drawn from what is shown.
 
-import { drawEffect, drawMarker, drawStroke } from "./legend.js";
+import { drawEffect, drawMarker, drawStroke, drawUnsafeMark } from "./legend.js";
 import { makeElement } from "./svg.js";
 import { TEXT } from "./text.js";
 
@@ -93,6 +93,12 @@ export function makeMarks(film, view) {
     const isKnown = film.contributions && view.shown.contributions;
     for (const effect of isKnown ? ["lowers", "raises"] : ["unknown"]) {
       marks.push(makeMark(drawEffect(effect, palette), { lowers: TEXT.lowers, raises: TEXT.raises, unknown: TEXT.copy }[effect]));
+    }
+    if (film.knowsUnsafe) {
+      const mark = makeMark(drawUnsafeMark(palette, ink), TEXT.unsafe);
+      mark.dataset.mark = "unsafe";
+      mark.title = TEXT.unsafeMore;
+      marks.push(mark);
     }
   }
   marks.push(makeMark(drawStroke(ink, 1.8, "2 4"), film.hasPoints ? TEXT.before : TEXT.beforeFirst));

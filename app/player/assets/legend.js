@@ -2,6 +2,7 @@
 
 import { EFFECTS, effectColour } from "./marks.js";
 import { CORNERS } from "./pen.js";
+import { TEXT } from "./text.js";
 import { FACTORS } from "./view.js";
 
 const SWITCH_TITLES = {
@@ -63,14 +64,17 @@ export class Legend {
   makeMarkers() {
     const { palette } = this.view.theme;
     if (!this.hasPoints) return [];
+    const unsafe = this.film.knowsUnsafe ? [makeKey(TEXT.unsafeShort, drawUnsafeMark(palette, this.view.theme.ink))] : [];
+    for (const key of unsafe) key.title = TEXT.unsafeMore;
     if (!this.film.contributions || !this.view.shown.contributions) {
-      return [makeKey("synthetic", drawEffect("unknown", palette))];
+      return [makeKey("synthetic", drawEffect("unknown", palette)), ...unsafe];
     }
-    return ["lowers", "raises"].map((effect) => {
+    const effects = ["lowers", "raises"].map((effect) => {
       const key = makeKey(`synthetic: ${effect} loss`, drawEffect(effect, palette));
       key.title = `a synthetic point that ${effect} the validation loss, ${MARKER_TITLE}`;
       return key;
     });
+    return [...effects, ...unsafe];
   }
 
   makeBoundaries() {
@@ -132,6 +136,12 @@ export function drawMarker(shape, fill, edge, size, width = 1.2) {
 // The mark of a synthetic point that does this to the loss.
 export function drawEffect(effect, palette) {
   return makePicture(makeEffect(effect, palette, 0, 5.5));
+}
+
+// A synthetic point with the cross of an unsafe one.
+export function drawUnsafeMark(palette, ink) {
+  const cross = { d: "M-5 -5L5 5M-5 5L5 -5", fill: "none", stroke: ink, "stroke-width": 1.5, "stroke-linecap": "round" };
+  return makePicture(makeEffect("unknown", palette, 0, 5.5), makeSvg("path", cross));
 }
 
 // A filled mark beside an open one.

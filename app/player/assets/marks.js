@@ -130,6 +130,23 @@ export function drawPoints(view, places, effects, inside, size) {
   }
 }
 
+// A cross over the points that are unsafe: its shape says it, whatever the colours.
+export function drawUnsafe(view, places, unsafe, inside, size) {
+  const { pen } = view;
+  const reach = 0.85 * size;
+  pen.beginPath();
+  for (const i of inside) {
+    if (!unsafe[i]) continue;
+    const [x, y] = [places[2 * i], places[2 * i + 1]];
+    for (const side of [1, -1]) {
+      pen.moveTo(x - reach, y - side * reach);
+      pen.lineTo(x + reach, y + side * reach);
+    }
+  }
+  strokePath(pen, view.theme.palette.halo, 3.6);
+  strokePath(pen, view.theme.ink, 1.5);
+}
+
 // The points whose arrows are drawn: all, or the strongest where there are many.
 export function chooseArrows(contributions, inside) {
   const { lengths } = contributions;

@@ -13,6 +13,7 @@ export async function packFilm(film, more = {}) {
     step: frames.map(({ step }) => step),
     score: frames.map(({ score }) => (Number.isNaN(score) ? null : score)),
     n: frames.map(({ points }) => points.length / 2),
+    ...(frames.some(({ unsafe }) => unsafe) ? { unsafe: frames.map(({ unsafe }) => (unsafe ? 1 : 0)) } : {}),
     ...more,
   };
   delete head.contributions;
@@ -49,6 +50,7 @@ function packFrames(frames) {
       parts.push(splitBytes(values));
     });
   }
+  for (const { unsafe } of frames) if (unsafe) parts.push(unsafe);
   return parts;
 }
 

@@ -42,6 +42,10 @@ export class Teller {
     data.frame = index < 0 ? "" : index;
     data.phase = film.frames[index]?.phase ?? "";
     data.points = n;
+    const unsafe = film.countUnsafe(index);
+    data.unsafe = unsafe ?? "";
+    const mark = stage.ui.marks.querySelector("[data-mark=unsafe] span");
+    if (mark) mark.textContent = unsafe === null ? TEXT.unsafe : TEXT.unsafeCount(unsafe, n);
     data.drawn = moves.length ? moves[moves.length >> 1].toFixed(2) : "";
     data.arrows = n && left.showsArrows(n) ? left.drawnArrows : "";
     data.lowers = effects.filter((effect) => effect === "lowers").length;

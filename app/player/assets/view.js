@@ -3,7 +3,7 @@
 import { markerOf, readTheme } from "./colours.js";
 import { GRID } from "./units.js";
 import {
-  chooseArrows, drawArrows, drawOutside, drawPoints, drawScale, drawSelectedMark, drawSelectedPath, drawThreads, drawTrails, paintRows,
+  chooseArrows, drawArrows, drawOutside, drawPoints, drawScale, drawSelectedMark, drawSelectedPath, drawThreads, drawTrails, drawUnsafe, paintRows,
 } from "./marks.js";
 import { fitCanvas, locate, pageZoom } from "./pen.js";
 import { findBox, layOut } from "./plane.js";
@@ -234,6 +234,8 @@ export class FilmView {
     const outside = [];
     for (let i = 0; i < n; i++) (isOutside(i) ? outside : inside).push(i);
     drawPoints(this, places, effects, inside, size);
+    const unsafe = film.frames[Math.min(film.last, Math.floor(clock.position))]?.unsafe;
+    if (unsafe?.length === n) drawUnsafe(this, places, unsafe, inside, size);
     if (this.showsArrows(n)) {
       const chosen = chooseArrows(film.contributions, inside);
       this.drawnArrows = chosen.length;

@@ -49,6 +49,10 @@ export class Words {
       const { classes, labels, axes, exact, share } = scene;
       const counts = classes.map((name, number) => `${labels.reduce((sum, label) => sum + (label === number), 0)} of ${name}`);
       text += ` Real points: ${counts.join(", ")}, over the decision surface, ${axes[0]} against ${axes[1]}.`;
+      const unsafe = this.film.countUnsafe(this.film.last);
+      if (unsafe !== null) {
+        text += ` ${unsafe} of ${this.film.frames.at(-1).unsafe.length} synthetic points are unsafe, marked by a cross. ${TEXT.unsafeMore}`;
+      }
       if (contributions) {
         const helpful = [...contributions.values].filter((value) => value < 0).length;
         text += ` To first order ${helpful} of ${contributions.ranks.size} synthetic points lower the validation loss.`;
@@ -85,7 +89,7 @@ export class Words {
   // [name, value] rows on a synthetic point.
   listFacts(i) {
     const { film, clock } = this;
-    const { points, moved } = film.frames[clock.index];
+    const { points, moved, unsafe } = film.frames[clock.index];
     const known = film.contributionsOf(moved.length);
     const value = known?.values[i];
     const effect = value < 0 ? "lowers" : value > 0 ? "raises" : "unknown";
@@ -94,6 +98,7 @@ export class Words {
       [TEXT.effect, TEXT.effects[effect](size)],
       [TEXT.moved, formatSd(moved[i])],
       [TEXT.nearest, this.describeNearest(points[2 * i], points[2 * i + 1])],
+      ...(unsafe ? [[TEXT.unsafeFact.name, unsafe[i] ? TEXT.unsafeFact.yes : TEXT.unsafeFact.no]] : []),
     ];
   }
 
@@ -121,6 +126,7 @@ export class Words {
       const rank = `rank ${known.ranks.get(i)} of ${known.ranks.size}`;
       lines.push(`at the chosen epoch ${effect} validation loss: ${formatSigned(value)} per unit of step, ${rank}`);
     }
+    if (film.frames[clock.index].unsafe?.[i]) lines.push("unsafe: nearest to a hidden majority row");
     const row = film.findSourceRow(i);
     const name = classes[originLabels[i]];
     if (row !== undefined) lines.push(`copied from real point #${row + 1}${name ? `, ${name}` : ""}`);

@@ -25,8 +25,8 @@ def draw_classes(
     version: str,
     no_answer: Sequence[str] = (),
     take_marks: Callable[[list[str]], None] | None = None,
-) -> bool:
-    """Draw the target, its classes and the warnings; return False where the table is refused.
+) -> None:
+    """Draw the target and its classes.
 
     take(target, positive) is called when the person chooses otherwise. version: another one resets the choices. no_answer: marks of
     the target that the person said are no answer; take_marks is called with all of them when one is added or taken back.
@@ -41,7 +41,6 @@ def draw_classes(
             _choose_positive(profile, classes, lambda name: take(target, name), f"mine.positive.{version}")
     if take_marks is not None and target is not None:
         _ask_marks(profile, no_answer, take_marks, version)
-    return draw_warnings(profile)
 
 
 def _ask_marks(
@@ -93,6 +92,8 @@ def _choose_target(
             take(state[key], None)
 
     guessed = (profile.get("target") or {}).get("guessed")
+    why = next((str(c.get("why") or "") for c in profile["candidates"] if c["name"] == target), "")
+    guess = words.GUESSED_WHY.format(why=escape(why, 120).rstrip(".")) if why else words.GUESSED
     st.selectbox(
         words.TARGET,
         names,
@@ -101,18 +102,15 @@ def _choose_target(
         key=key,
         on_change=other,
         placeholder=words.CHOOSE_COLUMN,
-        help=words.TARGET_HELP,
+        help=f"{guess} {words.TARGET_HELP}" if guessed else words.TARGET_HELP,
     )
-    why = next((str(c.get("why") or "") for c in profile["candidates"] if c["name"] == target), "")
-    if guessed:
-        st.caption(words.GUESSED_WHY.format(why=escape(why, 120).rstrip(".")) if why else words.GUESSED)
 
 
 def _choose_positive(profile: Mapping[str, Any], classes: list[str], take: Callable[[str | None], None], key: str) -> None:
     shown = label_names(classes)
     state = st.session_state
     counts = {str(c["name"]): int(c["rows"]) for c in profile["classes"]}
-    smallest = min(classes, key=lambda name: counts[name])
+    smallest, total = min(classes, key=lambda name: counts[name]), max(1, sum(counts.values()))
     chosen = profile.get("positive")
     shows = state[key] = chosen if chosen in classes else smallest
 
@@ -123,7 +121,7 @@ def _choose_positive(profile: Mapping[str, Any], classes: list[str], take: Calla
     st.selectbox(
         words.POSITIVE,
         classes,
-        format_func=shown.__getitem__,
+        format_func=lambda name: f"{shown[name]} · {format_count(counts[name], 'row')}, {100 * counts[name] / total:.2g}%",
         key=key,
         on_change=other,
         help=words.POSITIVE_HELP if len(classes) == 2 else words.POSITIVE_HELP_MANY,
@@ -139,6 +137,12 @@ def draw_warnings(profile: Mapping[str, Any]) -> bool:
             lines = [escape(text, 500) for text in texts]
             head = f"{words.REFUSED} " if level == "refuse" else ""
             draw(head + lines[0] if len(lines) == 1 else (head + "\n") + "\n".join(f"- {text}" for text in lines), icon=icon)
+    return not any(w["level"] == "refuse" for w in listed)
+
+
+def draw_notes(profile: Mapping[str, Any]) -> None:
+    """Draw what else is known of the table, folded away."""
+    listed = profile["warnings"]
     notes = [w["text"] for w in listed if w["level"] not in LEVELS]
     precision = profile.get("precision")
     if precision and not any(precision["text"].rstrip(".") in w["text"] for w in listed):
@@ -152,7 +156,6 @@ def draw_warnings(profile: Mapping[str, Any]) -> bool:
             if fold.open:
                 st.dataframe(list_suspicious(profile), hide_index=True, alt=words.SUSPICIOUS_ALT)
                 share.offer_table(list_suspicious(profile), "columns", "mine.columns", words.SUSPICIOUS_ALT, download=False)
-    return not any(w["level"] == "refuse" for w in listed)
 
 
 def list_suspicious(profile: Mapping[str, Any]) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,14 +17,13 @@ from app.parts.elements import WIDE, draw_chart, draw_fold, draw_heading, draw_n
 from app.run import panel
 from app.session import jobs, visitor
 from app.session.store import get_store
-from app.views.data import board, contest, questions
+from app.views.data import board, board_table, cards, contest
 from app.words import data as words
 from app.words import glossary
 from app.words.text import escape, format_count, format_duration
 from engine.errors import BadInput, UnknownName
 from engine.report.leaderboard import (
     deciding_metric,
-    to_number,
     write_leaderboard_csv,
     write_leaderboard_latex,
     write_leaderboard_markdown,
@@ -33,7 +31,7 @@ from engine.report.leaderboard import (
 from engine.spec.companions import BASELINE
 from engine.spec.comparison import CompareSpec
 from engine.spec.result import DEFAULT_METRIC
-from engine.stats.verdict import State, Verdict, format_change, verdict
+from engine.stats.verdict import State, Verdict, verdict
 from engine.store import Job
 from engine.text import one_line
 
@@ -61,14 +59,32 @@ def draw_comparison(
     show(id) goes to one of those, decide(name) to the choice of a cut with a method.
     """
     if job.active:
-        _draw_title(job)
-        _draw_chips(contest.describe_request(job.spec), earlier, show)
+        _draw_head(lambda: _draw_title(job), contest.describe_request(job.spec), earlier, show)
         st.fragment(_draw_watch, run_every=TICK)(job.id, job.state)
     elif result is None:
+        _draw_head(lambda: _draw_end_title(job), contest.describe_request(job.spec), earlier, show)
         _draw_ending(job)
-        _draw_chips(contest.describe_request(job.spec), earlier, show)
     else:
         _draw_result(job.id, result, earlier, show, decide)
+
+
+def _draw_head(
+    title: Callable[[], object],
+    texts: Sequence[str],
+    earlier: Sequence[Job],
+    show: Callable[[str], None],
+    *,
+    apart: bool = False,
+) -> None:
+    """Draw the heading with short facts at its right. apart: the facts below it, where a difference is drawn at its right."""
+    if apart:
+        title()
+        _draw_chips(texts, earlier, show)
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="data-title"):
+        title()
+        with st.container(width="content", key="data-facts"):
+            _draw_chips(texts, earlier, show)
 
 
 def _draw_chips(texts: Sequence[str], earlier: Sequence[Job], show: Callable[[str], None]) -> None:
@@ -118,7 +134,7 @@ def _draw_watch(id: str, state: str) -> None:
     if live.board is not None:
         rows = board.rows_of_event(live.board.rows)
         metric = str(live.board.rows[0]["metric"]) if live.board.rows else DEFAULT_METRIC
-        board.draw_board(board.sort_rows(rows, _keep_order(id, [row.name for row in rows])), metric, spent=spent)
+        board_table.draw_board(board.sort_rows(rows, _keep_order(id, [row.name for row in rows])), metric, spent=spent)
     for note in live.notes:
         st.caption(f":material/info: {escape(note, 400)}")
 
@@ -162,16 +178,22 @@ def _take_order(id: str, names: list[str]) -> None:
     st.session_state["data.order"] = (id, names)
 
 
+def _draw_end_title(job: Job) -> None:
+    """Draw the heading of a comparison that ended without a result."""
+    if job.state == "done":
+        headline.draw_title(words.ANSWER_GONE)
+    elif job.state == "failed":
+        headline.draw_headline(verdict("", "", None, 0, State(failed=job.reason)))
+    else:
+        headline.draw_title(words.CANCELLED if job.state == "cancelled" else words.INTERRUPTED)
+
+
 def _draw_ending(job: Job) -> None:
     """Draw why a comparison ended without a result, and the next step."""
     if job.state == "done":
-        headline.draw_title(words.ANSWER_GONE)
         return
     if job.state == "failed":
-        headline.draw_headline(verdict("", "", None, 0, State(failed=job.reason)))
         st.error(escape(job.reason, 600), icon=":material/error:")
-    else:
-        headline.draw_title(words.CANCELLED if job.state == "cancelled" else words.INTERRUPTED)
     if panel.caption_demo():
         return
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -193,25 +215,27 @@ def _repeat(job: Job) -> None:
 def _draw_result(
     id: str, result: Mapping[str, Any], earlier: Sequence[Job], show: Callable[[str], None], decide: Callable[[str], None]
 ) -> None:
-    """Draw the verdict, the board with the leading row's card, the curves, and what limits the comparison."""
+    """Draw the verdict, the board with its cards, the curves, and what limits the comparison."""
     rows = board.rows_of_result(result)
-    headline.draw_headline(_shorten(board.judge_comparison(result)), baseline="plain")
+    said = _shorten(board.judge_comparison(result))
     used = words.USED.format(time=format_duration(result["seconds"]))
-    asked = contest.describe_request(result["spec"] | {"budget": None})
-    _draw_chips([*asked, used, board.describe_replicates(rows)], earlier, show)
+    spec = result["spec"] | {"budget": None}
+    asked = contest.describe_request(spec if (spec.get("source") or {}).get("upload") is None else spec | {"target": None})
+    facts = [*asked, used, board.describe_replicates(rows)]
+    _draw_head(lambda: headline.draw_headline(said, baseline="plain"), facts, earlier, show, apart=said.dot.look != "none")
     left, right = st.columns([1000, 280], gap="medium")
     with left:
-        board.draw_board(rows, deciding_metric(result))
+        board_table.draw_board(rows, deciding_metric(result), kind=str((result.get("split") or {}).get("kind") or ""))
     with right:
-        _draw_card(result, rows, decide)
+        _draw_cards(result, rows, decide)
     with draw_fold(words.CURVES, "data-curves", "") as fold:
         if fold.open:
             _draw_curves(id, result)
-    more = [*result["shortened"], *(result.get("notes") or ())]
     with st.container(horizontal=True, vertical_alignment="top", key="data-feet"):
         with draw_fold(words.LIMITS, "data-limits", "") as fold:
             if fold.open:
-                st.markdown("\n".join(f"- {escape(text, 500)}" for text in more) or words.NO_LIMITS)
+                listed = list_limits(result)
+                st.markdown("\n".join(f"- {escape(text, 500)}" for text in listed) or words.NO_LIMITS)
         share.offer_forms(
             lambda: {
                 "Markdown": write_leaderboard_markdown(result),
@@ -222,6 +246,24 @@ def _draw_result(
             "mine.board",
             download=False,
         )
+        st.caption(_say_counted(rows))
+
+
+def list_limits(result: Mapping[str, Any]) -> list[str]:
+    """Return what was cut to keep the time, what the intervals do not cover, how the rows were split, and other notes."""
+    split = result.get("split") or {}
+    covers = [str(result["interval_covers"])] if result.get("interval_covers") else []
+    return [str(text) for text in (*result["shortened"], *covers, *(split.get("notes") or ()), *(result.get("notes") or ()))]
+
+
+def _say_counted(rows: Sequence[board.Row]) -> str:
+    """Return what a filled dot means and over how many rows Holm's correction went."""
+    ranked = board.rank_rows(rows)
+    if not ranked or ranked[0].earlier:
+        return words.FILLED
+    remedies = format_count(sum(row.against is not None for row in rows), "remedy").replace("remedys", "remedies")
+    models = format_count(len({row.model for row in ranked if row.plain and row.model != board.IN_USE}), "model")
+    return f"{words.FILLED} {words.COUNTED.format(remedies=remedies, models=models)}"
 
 
 def _shorten(said: Verdict) -> Verdict:
@@ -229,42 +271,16 @@ def _shorten(said: Verdict) -> Verdict:
     return Verdict(one_line(said.text, 160), said.dot, said.more, said.chips, said.button)
 
 
-def _draw_card(result: Mapping[str, Any], rows: Sequence[board.Row], decide: Callable[[str], None]) -> None:
-    """Draw the leading row's facts, and the way to a cut with it."""
+def _draw_cards(result: Mapping[str, Any], rows: Sequence[board.Row], decide: Callable[[str], None]) -> None:
+    """Draw what a random split would have read, the leading row's facts, and the way to a cut with it."""
+    st.html(cards.STYLE)
+    if optimism := cards.write_optimism(result):
+        st.html(optimism)
     ranked = board.rank_rows(rows)
     if not ranked:
         return
-    st.html(questions.STYLE)
-    st.html(write_card(result, ranked))
+    st.html(cards.write_leader(result, ranked))
     st.button(words.DECIDE_WITH, type="primary", width="stretch", key="data.decide", on_click=decide, args=(ranked[0].name,))
-
-
-def write_card(result: Mapping[str, Any], ranked: Sequence[board.Row]) -> str:
-    """Return the leading row's card as HTML, every text escaped: whether it is ahead of the next row is the verdict's to say."""
-    leader = ranked[0]
-    found = next(row for row in result["methods"] if row["name"] == leader.name)
-    whole = (result.get("data") or {}).get("train_rows")
-    trained = to_number(found.get("rows"))
-    facts = []
-    if trained == trained:
-        rows = f"{trained:,.0f}"
-        facts.append((words.CARD_ROWS, words.CARD_ROWS_OF.format(rows=rows, whole=f"{whole:,}") if whole else rows))
-    if leader.n:
-        facts.append((words.CARD_FIT, format_duration(leader.seconds / leader.n)))
-    if len(ranked) > 1:
-        facts.append((words.CARD_AHEAD.format(next=one_line(ranked[1].title, 40)), say_ahead(result, leader, ranked[1])))
-    body = "".join(f"<tr><td>{html.escape(name)}</td><td>{html.escape(text)}</td></tr>" for name, text in facts)
-    return f"<div class='card facts'><h2>{html.escape(one_line(leader.title, 60))}</h2><table>{body}</table></div>"
-
-
-def say_ahead(result: Mapping[str, Any], leader: board.Row, other: board.Row) -> str:
-    """Return 'yes, by .03' where the verdict on the two rows says so, else 'not shown'."""
-    interval = board.hold_pair(result, leader.name, other.name)
-    n = interval.n if interval is not None else 0
-    said = verdict(leader.title, other.title, interval, n)
-    if interval is None or said.dot.better is not True:
-        return words.CARD_NOT
-    return words.CARD_YES.format(by=format_change(interval.mean).lstrip("+"))
 
 
 def _draw_curves(id: str, result: Mapping[str, Any]) -> None:

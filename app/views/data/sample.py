@@ -1,37 +1,52 @@
-"""A made-up table of customers to try the page with. It is the same every time."""
+"""A made-up table of card payments to try the page with: dates, cards that repeat, a rule in use. It is the same every time."""
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import numpy as np
 
-NAME = "sample-customers.csv"
-ROWS = 1_200
+NAME = "sample-payments.csv"
+ROWS, CARDS, DAYS = 4_000, 1_300, 540
+START = date(2025, 1, 6)
 
 
 def write_sample() -> bytes:
-    """Return a CSV of ROWS customers, about one in thirteen of whom left; some values are missing, two columns are texts."""
+    """Return a CSV of ROWS payments, about one in thirty of them a fraud; some values are missing.
+
+    Frauds stand close together on a stolen card, so that a split that parts its rows reads too high; what frauds look like changes slowly.
+    """
     rng = np.random.default_rng(20)
-    months = rng.integers(1, 73, ROWS)
-    spend = np.round(rng.gamma(3.0, 18.0, ROWS), 2)
-    visits = rng.poisson(6, ROWS)
-    complaints = rng.poisson(0.5, ROWS)
-    plan = rng.choice(["basic", "plus", "family"], ROWS, p=[0.5, 0.3, 0.2])
-    pays = rng.choice(["card", "invoice", "transfer"], ROWS, p=[0.6, 0.25, 0.15])
-    score = -4.3 - 0.035 * months - 0.12 * visits + 1.1 * complaints + 0.9 * (pays == "invoice") + 0.012 * spend
-    score += 1.6 * ((plan == "basic") & (spend > 60)) + rng.normal(0, 0.6, ROWS)
-    left = rng.random(ROWS) < 1 / (1 + np.exp(-(score + 1.1)))
-    known = rng.random(ROWS) > 0.06
-    lines = ["customer,months,spend,visits,complaints,plan,pays_by,left"]
-    for i in range(ROWS):
+    owner = np.sort(rng.integers(0, CARDS, ROWS))
+    home, age, habit = rng.integers(0, 4, CARDS), rng.gamma(2.0, 300.0, CARDS), rng.gamma(3.0, 14.0, CARDS)
+    stolen = rng.random(CARDS) < 0.035
+    first = rng.integers(0, DAYS - 60, CARDS)
+    day = np.where(stolen[owner], first[owner] + rng.integers(0, 45, ROWS), rng.integers(0, DAYS, ROWS))
+    hour = np.clip(rng.normal(14, 4.5, ROWS), 0, 23).astype(int)
+    amount = habit[owner] * rng.lognormal(0.0, 0.5, ROWS)
+    fraud = stolen[owner] & (rng.random(ROWS) < 0.75)
+    late = day / DAYS
+    amount = np.where(fraud, amount * (1.4 + 1.2 * rng.random(ROWS)), amount)
+    hour = np.where(fraud & (rng.random(ROWS) < 0.8 - 0.6 * late), rng.integers(0, 6, ROWS), hour)
+    abroad = rng.random(ROWS) < np.where(fraud, 0.25 + 0.4 * late, 0.06)
+    country = np.where(abroad, (home[owner] + rng.integers(1, 4, ROWS)) % 4, home[owner])
+    device = rng.choice(4, ROWS, p=[0.45, 0.35, 0.15, 0.05])
+    device = np.where(fraud & (rng.random(ROWS) < 0.4), 3, device)
+    risk = 1 / (1 + np.exp(-(0.9 * (hour < 6) + 0.012 * amount - 2.2 + rng.normal(0, 0.7, ROWS))))
+    known = rng.random(ROWS) > 0.05
+    lines = ["receipt,booked_at,card,amount,hour,country,device,card_age_days,rule_score,fraud"]
+    for number, i in enumerate(np.lexsort((hour, day))):
         cells = (
-            f"C{10_000 + i}",
-            months[i],
-            f"{spend[i]:.2f}" if known[i] else "",
-            visits[i],
-            complaints[i],
-            plan[i],
-            pays[i],
-            "yes" if left[i] else "no",
+            f"R{100_000 + 7 * number}",
+            (START + timedelta(days=int(day[i]))).isoformat(),
+            f"K{5_000 + owner[i]}",
+            f"{amount[i]:.2f}",
+            hour[i],
+            ("DE", "FR", "NL", "PL")[country[i]],
+            ("web", "phone", "shop", "tablet")[device[i]],
+            f"{age[owner[i]] + late[i] * DAYS:.0f}" if known[i] else "",
+            f"{risk[i]:.3f}",
+            "yes" if fraud[i] else "no",
         )
         lines.append(",".join(map(str, cells)))
     return ("\n".join(lines) + "\n").encode()

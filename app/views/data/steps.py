@@ -84,7 +84,7 @@ def draw_bar(here: Here, step: str, go: Callable[[str], None], go_to: upload.Go)
             words.STEP, names, format_func=label, key=KEY, required=True, on_change=press, label_visibility="collapsed"
         )
         if here.table is not None:
-            headline.draw_chips([_describe_table(here.table, here.profile)])
+            headline.draw_chips([_describe_table(here)])
             with st.container(horizontal=True, width="content", gap="small", key="data-tools"):
                 upload.draw_another(here.table, here.mine, go_to)
                 upload.draw_forget(here.table, "top", go_to)
@@ -92,13 +92,18 @@ def draw_bar(here: Here, step: str, go: Callable[[str], None], go_to: upload.Go)
         st.caption(f":material/lock: {why}")
 
 
-def _describe_table(table: Upload, profile: Mapping[str, Any] | None) -> str:
-    parts = [one_line(table.name, 40)]
+def _describe_table(here: Here) -> str:
+    """Return 'payments.csv · 28,480 rows · yes 0.9% · split by time'."""
+    assert here.table is not None
+    parts, profile = [one_line(here.table.name, 40)], here.profile
     if profile is not None:
         parts.append(format_count(profile["rows"], "row"))
         share = next((c["share"] for c in profile["classes"] if c["name"] == profile["positive"]), None)
         if share is not None:
             parts.append(f"{one_line(profile['positive'], 20) or BLANK} {100 * share:.2g}%")
+    kind = str(((here.result or {}).get("split") or {}).get("kind") or "")
+    if kind in words.SPLIT_BY:
+        parts.append(words.SPLIT_BY[kind])
     return " · ".join(parts)
 
 

@@ -14,7 +14,7 @@ from app.frame.opening import open_page
 from app.run import panel
 from app.session import jobs, uploads, visitor
 from app.session.store import get_store
-from app.views.data import columns, compare, contest, decide, questions, steps, takeaway, upload
+from app.views.data import answers, chooser, columns, compare, contest, decide, questions, steps, takeaway, upload
 from app.words import data as words
 from app.words.text import escape, format_count
 from engine.errors import LabError, UnknownName
@@ -28,6 +28,7 @@ _NAMES = ("data", "compare")
 STYLE = """<style>
 .st-key-data-head { min-height: 40px; }
 .st-key-data-head > :has(.st-key-data-tools) { margin-left: auto; }
+.st-key-data-title > :has(.st-key-verdict) { flex: 1 1 520px; min-width: 0; }
 .st-key-data-step button { min-height: 34px; }
 .st-key-data-step button::after { position: absolute; top: calc(100% + 6px); left: 0; z-index: 9; padding: 4px 10px; border-radius: 8px;
   font-size: 13px; white-space: nowrap; pointer-events: none; background: light-dark(#26282C, #EDEEF0); color: light-dark(#FFF, #121315); }
@@ -112,8 +113,8 @@ def _name_shown(here: steps.Here) -> dict[str, str]:
 
 
 def _go_to_step(shown: Mapping[str, str], name: str) -> None:
-    """Open a step of what is shown."""
-    _go({**shown, "step": name})
+    """Open a step of what is shown; answers that were given stay."""
+    _go({**shown, "step": name, **answers.list_words(st.session_state.get(_SHOWN) or {})})
 
 
 def _find(mine: list[Upload], query: Mapping[str, str]) -> steps.Here | None:
@@ -152,12 +153,11 @@ def _take_settings(job: Job, query: Mapping[str, str]) -> None:
             "reading": dict(job.spec.get("reading") or {}),
             "target": job.spec.get("target"),
             "positive": job.spec.get("positive"),
+            "answers": {field: job.spec.get(field) for field in answers.FIELDS},
         }
         budget = int(job.spec.get("budget") or 60)
         state["data.budget"] = budget if budget in contest.BUDGETS else 60
-        state["data.ratio.kind"] = "native" if job.spec.get("ratio") is None else "other"
-        if job.spec.get("ratio") is not None:
-            state["data.ratio"] = float(job.spec["ratio"])
+        chooser.take_choice(job.spec)
 
 
 def _go_to_new(table: Upload, job: Job) -> None:
@@ -195,6 +195,20 @@ def _find_profile_job(table: Upload) -> Job | None:
     except LabError as error:
         state["data.trouble"] = str(error)
         return None
+
+
+def _read_said(profile: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, str]:
+    """Return the answers so far as words of the address: its own where it has any, else those of the comparison shown."""
+    own = answers.list_words(st.session_state.get(_SHOWN) or {})
+    if own or not options.get("answers"):
+        return own
+    return answers.write_answers(options["answers"], profile)
+
+
+def _take_answers(shown: Mapping[str, str], said: Mapping[str, str], changed: Mapping[str, str]) -> None:
+    """Take answers into the address. shown: words of what is shown; said: the answers before, as words."""
+    words_said = {word: value for word, value in {**said, **changed}.items() if value}
+    _go({**shown, "step": "questions", **words_said})
 
 
 def _choose_target(profile: Mapping[str, Any], target: str | None, positive: str | None) -> None:
@@ -246,7 +260,9 @@ def _draw_unless_read(here: steps.Here) -> bool:
 def _take_reading(reading: dict[str, Any] | None) -> None:
     """Read the table another way where a form asked for it."""
     if reading is not None:
-        _change_options(reading=reading, target=None, positive=None)
+        _change_options(reading=reading, target=None, positive=None, answers={})  # columns may stand in other places
+        words_shown = st.session_state.get(_SHOWN) or {}
+        _go({word: value for word, value in words_shown.items() if word not in answers.WORDS})
         st.rerun()
 
 
@@ -311,15 +327,19 @@ def _draw_questions(here: steps.Here) -> None:
     profile, table, reading = here.profile, here.table, here.reading
     assert profile is not None and table is not None and reading is not None
     options = _read_options(table)
+    said = _read_said(profile, options)
+    shown = _name_shown(here)
     with st.container(key="data-state-profile"):
         asked = questions.draw_questions(
             profile,
             options["reading"],
             reading.id,
+            said,
+            take_answers=lambda changed: _take_answers(shown, said, changed),
             take=lambda target, positive: _choose_target(profile, target, positive),
             take_marks=lambda marks: _choose_marks(profile, marks),
-            bar=lambda ready: contest.draw_bar(
-                profile, {"upload": table.id}, options["reading"], ready, lambda job: _go_to_new(table, job)
+            bar=lambda ready, found: contest.draw_bar(
+                profile, {"upload": table.id}, options["reading"], ready, found, lambda job: _go_to_new(table, job)
             ),
         )
     _take_reading(asked)

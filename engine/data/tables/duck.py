@@ -15,11 +15,11 @@ from functools import cache
 from typing import Any, ClassVar
 
 import duckdb
-from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
+from fsspec.implementations.memory import MemoryFile, MemoryFileSystem  # type: ignore[import-untyped]
 
 from engine.errors import BadData
 
-LIMIT = "4GB"
+LIMIT = "3GB"
 """Memory of one reading; a text has at most `table_limits.MAX_INFLATED` bytes."""
 
 SETTINGS = (
@@ -45,6 +45,19 @@ class TextStore(MemoryFileSystem):  # type: ignore[misc]
     store: ClassVar[dict[str, Any]] = {}
     pseudo_dirs: ClassVar[list[str]] = [""]
     cachable = False
+
+
+class Bytes(MemoryFile):  # type: ignore[misc]
+    """A file that is read only. It shares the bytes that it is made of; `MemoryFile` copies them when it is asked for its size."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data=data)
+        self._length = len(data)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self._length
 
 
 @dataclass(frozen=True)
@@ -92,8 +105,7 @@ class Duck:
         """The path by which the connection reads these bytes."""
         name = f"/text-{next(_numbers)}"
         try:
-            with self._store.open(name, "wb") as file:
-                file.write(data)
+            self._store.store[name] = Bytes(data)
             yield f"memory://{name}"
         finally:
             self._store.store.pop(name, None)
@@ -124,8 +136,6 @@ class Duck:
         """The columns as pyarrow arrays of strings, "" where a cell is empty; None where the rows do not all have `width` cells, or
         where DuckDB cannot parse them. rows: the most that a table may have; one more is read, to notice a larger one.
         """
-        import pyarrow as pa
-
         longest = max(map(len, data.splitlines())) if len(data) > LONGEST else LONGEST
         given = {
             "delim": dialect.delimiter,
@@ -147,4 +157,13 @@ class Duck:
                 raise BadData("The table needs more memory than there is for it: send fewer rows or columns.") from None
             except duckdb.Error:
                 return None
-        return [column.combine_chunks().fill_null("").cast(pa.string()) for column in table.columns]
+        chunks = table.columns
+        del table
+        chunks.reverse()
+        return [_join_chunks(chunks.pop()) for _ in range(width)]  # one after the other, so that two tables are never kept
+
+
+def _join_chunks(column: Any) -> Any:
+    import pyarrow as pa
+
+    return column.combine_chunks().fill_null("").cast(pa.string())

@@ -201,8 +201,8 @@ def _count_owners(codes: np.ndarray) -> dict[str, Any]:
     return {
         "distinct": len(sizes),
         "repeats": round(100 * float((sizes > 1).mean())) if len(sizes) else 0,
-        "sizes": np.bincount(np.minimum(sizes, MOST_SIZES), minlength=MOST_SIZES + 1)[1:].tolist(),
         "missing": int((codes < 0).sum()),
+        "sizes": np.bincount(np.minimum(sizes, MOST_SIZES), minlength=MOST_SIZES + 1)[1:].tolist(),
     }
 
 

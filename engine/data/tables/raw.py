@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -17,6 +18,10 @@ from engine.spec import table_limits
 
 ADRIFT = 0.5
 """Share of rows with more cells than the table has columns above which the text is no table."""
+
+
+REMARK = re.compile(r"[\r\n][ \t]*#")
+"""A comment line within a table."""
 
 
 @dataclass
@@ -74,7 +79,10 @@ def _read_text(data: bytes, given: Mapping[str, Any], target: str | None) -> Raw
         quoting = (given["quote"], given["escape"]) if "quote" in given else None
         layout = sniff.find_layout(text, reader, asked, quoting)
         _check_amount(text, layout)
-        columns, narrow, said = _parse(text, layout, reader)
+        has_remarks = layout.comments and REMARK.search(text, layout.start) is not None
+        body = _cut_body(text, layout.start, data if encoding == "utf-8" and not notes and declared is None else None)
+        del text
+        columns, narrow, said = _parse(body, layout, reader, has_remarks)
     if not len(columns[0]):  # a byte order mark alone can look like a row
         raise BadData("The file holds no rows: send a table with a header and rows.")
     notes += said
@@ -102,6 +110,14 @@ def _read_text(data: bytes, given: Mapping[str, Any], target: str | None) -> Raw
     return raw
 
 
+def _cut_body(text: str, start: int, data: bytes | None) -> bytes:
+    """The text from `start` on as UTF-8. data: the file, where the text is its plain decoding; nothing is then encoded again."""
+    if data is None:
+        return text[start:].encode("utf-8", "replace")
+    at = len(codecs.BOM_UTF8) * data.startswith(codecs.BOM_UTF8) + len(text[:start].encode())
+    return data[at:] if at else data
+
+
 def _check_amount(text: str, layout: sniff.Layout) -> None:
     """Refuses a text of too many cells before they are told apart."""
     sheet.check_size(0, layout.width)
@@ -121,17 +137,16 @@ def _refuse_binary(text: str, delimiter: str) -> None:
         raise BadData(f"The file is no text and no table that can be read; read are {unpack.READ}.")
 
 
-def _parse(text: str, layout: sniff.Layout, reader: duck.Duck) -> tuple[list[Any], bool, list[str]]:
+def _parse(body: bytes, layout: sniff.Layout, reader: duck.Duck, has_remarks: bool) -> tuple[list[Any], bool, list[str]]:
     """(columns, whether the first row is one cell short, notes). Fast where all rows have equally many cells; else rows are
-    evened first.
+    evened first. body: the rows in UTF-8, from `layout.start` on.
     """
     columns = None
-    remarks = layout.comments and re.search(r"[\r\n][ \t]*#", text[layout.start :])
-    if layout.delimiter != " " and not layout.spaced and not remarks:
-        columns = _read_columns(reader, text[layout.start :].encode("utf-8", "replace"), layout.dialect, layout.width)
+    if layout.delimiter != " " and not layout.spaced and not has_remarks:
+        columns = _read_columns(reader, body, layout.dialect, layout.width)
     if columns is not None:
         return columns, False, []
-    even, narrow, notes = _even_rows(text, layout)
+    even, narrow, notes = _even_rows(body.decode(), layout)
     columns = _read_columns(reader, even, duck.Dialect(",", '"', '"', 0), layout.width)
     if columns is None:
         raise BadData("The rows cannot be separated: choose the delimiter, or save the file as CSV again.")
@@ -147,12 +162,12 @@ def _read_columns(reader: duck.Duck, data: bytes, dialect: duck.Dialect, width: 
 
 
 def _even_rows(text: str, layout: sniff.Layout) -> tuple[bytes, bool, list[str]]:
-    """The text as plain CSV whose rows all have `width` cells. Raises BadData where most rows have more."""
+    """The rows of a text as plain CSV whose rows all have `width` cells. Raises BadData where most rows have more."""
     out = io.StringIO()
     write = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow
     width, rows, short_, long, alone, first, comments = layout.width, 0, 0, 0, 0, 0, 0
     first_long = 0
-    for number, row in enumerate(sniff.read_rows(text[layout.start :], layout), 1):
+    for number, row in enumerate(sniff.read_rows(text, layout), 1):
         if number == 1:
             first = len(row)
         if layout.comments and row[0].lstrip().startswith("#"):

@@ -7,7 +7,7 @@ every guess, which can be passed back as an option, and the reading, which is ap
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,6 +26,11 @@ OPTIONS = ("encoding", "delimiter", "decimal", "thousands", "header", "sheet", "
 """Options of a file; None counts as not given."""
 
 THOUSANDS = ("", ",", ".", " ", "'", "\u00a0", "\u202f", "\u2019")
+
+HEAD_BYTES = 20 << 20
+"""Bytes of a file's cells from which the writing of its numbers is guessed. Each column is then read whole."""
+HEAD_ROWS = 1_000
+"""Least rows of these."""
 
 HEADER_AT = 50
 """Rows among which the header of a known reading is looked for."""
@@ -163,46 +168,79 @@ def _is_blank(column: Any) -> bool:
 # ---- kinds
 
 
-def _encode(raw: Raw, names: Sequence[str], missing: Sequence[str]) -> tuple[list[texts.Encoded], np.ndarray]:
-    """(columns with marks of missing values told apart, which rows hold a value). missing: marks that a person named."""
-    marks = {*texts.MARKS, *(mark.strip().lower() for mark in missing)} - {""}
-    encoded = []
-    some = np.zeros(len(raw.columns[0]), bool)
-    for name, column, traits in zip(names, raw.columns, raw.traits, strict=True):
-        one = texts.encode_texts(name, column, **traits)
-        one = one.without(texts.find_marks(one, marks))
-        encoded.append(one)
-        some |= one.codes >= 0
-    raw.columns.clear()
-    if not some.any():
-        raise BadData("The table holds no values: all its cells are empty or stand for a missing value.")
-    if not some.all():
-        raw.notes.append(f"{count_of(int((~some).sum()), 'row')} without any value left out.")
-        for one in encoded:
-            one.keep_rows(some)
-    return encoded, some
+class _Cells:
+    """The columns of a file with marks of missing values told apart, encoded one after the other, so that a large file's are never
+    kept together. raw: loses its columns. missing: marks that a person named. some [n]: which rows hold a value.
+    """
+
+    def __init__(self, raw: Raw, names: Sequence[str], missing: Sequence[str]) -> None:
+        self.names = names
+        self._columns, raw.columns = raw.columns, []
+        self._traits = raw.traits
+        self._marks = {*texts.MARKS, *(mark.strip().lower() for mark in missing)} - {""}
+        self._encoded: dict[int, texts.Encoded] = {}
+        self.some = np.zeros(len(self._columns[0]), bool)
+        for i in range(len(names)):
+            self.some |= self._keep(i).codes >= 0
+            if self.some.all():
+                break
+        if not self.some.any():
+            raise BadData("The table holds no values: all its cells are empty or stand for a missing value.")
+        if not self.some.all():
+            raw.notes.append(f"{count_of(int((~self.some).sum()), 'row')} without any value left out.")
+            for one in self._encoded.values():
+                one.keep_rows(self.some)
+
+    def _encode(self, i: int, values: Any) -> texts.Encoded:
+        one = texts.encode_texts(self.names[i], values, **self._traits[i])
+        return one.without(texts.find_marks(one, self._marks))
+
+    def _keep(self, i: int) -> texts.Encoded:
+        if i not in self._encoded:
+            self._encoded[i] = self._encode(i, self._columns[i])
+            self._columns[i] = None
+        return self._encoded[i]
+
+    def peek(self) -> list[texts.Encoded]:
+        """All columns: of a large file their first HEAD_BYTES."""
+        size = sum(column.nbytes for column in self._columns if column is not None)
+        if size <= HEAD_BYTES:
+            return [self._keep(i) for i in range(len(self.names))]
+        rows = max(HEAD_ROWS, int(len(self.some) * HEAD_BYTES / size))
+        heads = (None if column is None else column.slice(0, rows) for column in self._columns)
+        return [self._encoded[i] if head is None else self._encode(i, head) for i, head in enumerate(heads)]
+
+    def take(self) -> Iterator[texts.Encoded]:
+        """The columns in their order; each is let go when the next one is asked for."""
+        for i in range(len(self.names)):
+            self._keep(i)
+            yield self._encoded.pop(i)
 
 
 def _build_sheet(raw: Raw, names: list[str], places: Sequence[int], repeated: int, given: Mapping[str, Any]) -> Sheet:
     sheet.check_size(len(raw.columns[0]), len(names))
     missing = given.get("missing", ())
-    encoded, some = _encode(raw, names, missing)
-    parts = [numerals.take_apart(one) for one in encoded]
+    cells = _Cells(raw, names, missing)
+    parts = [numerals.take_apart(one) for one in cells.peek()]
     style = numerals.find_style(parts, raw.guesses.get("delimiter"), given.get("decimal"), given.get("thousands"))
-    encoded = [numerals.drop_marked_numbers(one, missing, style) for one in encoded]
+    del parts
     notes = kinds.Notes()
     columns: list[Column] = []
     readings: list[ColumnReading] = []
     sources = answers.Sources(style, tuple(given.get("target_missing", ())))
-    for one, place in zip(encoded, places, strict=True):
+    marks: set[str] = set()
+    typed = True
+    for one, place in zip(cells.take(), places, strict=True):
+        one = numerals.drop_marked_numbers(one, missing, style)
         how, column = kinds.read_column(one, place, style, given["types"].get(one.name), notes)
         columns.append(column)
         readings.append(how)
         sources.keep(one, how, column)
         one.numerals = None
-    typed = all(one.typed for one in encoded)
+        marks |= set(one.marks)
+        typed &= one.typed
     guesses: dict[str, Any] = dict.fromkeys(("format", "encoding", "delimiter", "decimal", "thousands", "header", "sheet"))
-    guesses |= raw.guesses | {"missing": sorted(set().union(*(one.marks for one in encoded)))}
+    guesses |= raw.guesses | {"missing": sorted(marks)}
     if not typed:
         guesses |= {"decimal": style.decimal, "thousands": style.thousands}
     sentences = [*raw.notes, *notes.sentences()]
@@ -210,7 +248,7 @@ def _build_sheet(raw: Raw, names: list[str], places: Sequence[int], repeated: in
         sentences.append("The table has a single column: if it should have more, choose the delimiter.")
     reading = _describe(raw, guesses, repeated, missing, readings)
     asked = tuple(key for key in OPTIONS if given.get(key))
-    return Sheet(tuple(columns), int(some.sum()), guesses, asked, tuple(sentences), reading, sources)
+    return Sheet(tuple(columns), int(cells.some.sum()), guesses, asked, tuple(sentences), reading, sources)
 
 
 def _describe(
@@ -287,10 +325,11 @@ def _apply_reading(data: bytes, name: str, reading: TableReading, kept: _Kept | 
         raw.columns[i], wanted[i] = unify_known(raw.columns[i], cells, column)
         if wanted[i] is not column:
             raw.traits[i] = {"typed": True}
-    encoded, some = _encode(raw, [column.name for column in wanted], reading.missing)
-    if kept is not None and not some.all():
-        kept.texts = [column.filter(some) for column in kept.texts]
-    return apply_columns(encoded, wanted, reading, int(some.sum()), raw.notes, raw.guesses | {"repeated": repeated})
+    cells = _Cells(raw, [column.name for column in wanted], reading.missing)
+    rows = int(cells.some.sum())
+    if kept is not None and rows < len(cells.some):
+        kept.texts = [column.filter(cells.some) for column in kept.texts]
+    return apply_columns(cells.take(), wanted, reading, rows, raw.notes, raw.guesses | {"repeated": repeated})
 
 
 def _find_known_header(raw: Raw, reading: TableReading) -> tuple[list[str] | None, int]:
@@ -329,7 +368,7 @@ def _find_columns(names: Sequence[str], places: Sequence[int], reading: TableRea
 
 
 def apply_columns(
-    encoded: Sequence[texts.Encoded],
+    encoded: Iterable[texts.Encoded],
     wanted: Sequence[ColumnReading],
     reading: TableReading,
     rows: int,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -270,8 +270,8 @@ def to_dataset(
     return Dataset(
         name=name,
         kind="tabular",
-        numeric=_stack([c.values[rows] for c in numeric], len(rows), np.float64),
-        categorical=_stack([codes for codes, _ in levelled], len(rows), np.int64),
+        numeric=_stack((c.values[rows] for c in numeric), (len(rows), len(numeric)), np.float64),
+        categorical=_stack((codes for codes, _ in levelled), (len(rows), len(levelled)), np.int64),
         categories=tuple(levels for _, levels in levelled),
         numeric_names=tuple(c.name for c in numeric),
         categorical_names=tuple(c.name for c in use if c.kind == "categorical"),
@@ -282,6 +282,7 @@ def to_dataset(
         owner=None if named.group is None else code_owners(sheet, named.group)[rows],
         cost=None if named.cost is None else named.cost.values[rows].astype(np.float64),
         score=None if named.score is None else named.score.values[rows].astype(np.float64),
+        number=rows,
     )
 
 
@@ -308,5 +309,9 @@ def _encode_levels(column: Column, rows: np.ndarray) -> tuple[np.ndarray, tuple[
     return np.where(codes < 0, len(column.levels), codes), (*column.levels, level)
 
 
-def _stack(columns: list[np.ndarray], rows: int, kind: type) -> np.ndarray:
-    return np.column_stack(columns).astype(kind) if columns else np.zeros((rows, 0), kind)
+def _stack(columns: Iterable[np.ndarray], shape: tuple[int, int], kind: type) -> np.ndarray:
+    """The columns side by side. Only one of them is kept beside the result, whatever the size of the table."""
+    out: np.ndarray = np.empty(shape, kind)
+    for i, column in enumerate(columns):
+        out[:, i] = column
+    return out

@@ -1,5 +1,6 @@
 """The player alone, fed with a run that never was. What it is asked for stands in the address; see `pick`.
 
+hidden: majority rows that are not shown, so that some points are unsafe.
 mode: replay (all at once), live (chunks, by a fragment that runs every `tick` s), empty, still (a scene without a frame),
 pair (two players, one scrubber). worth: the finished run has contributions and directions of its points.
 """
@@ -29,6 +30,7 @@ scene, frames = fake.run(
     exact=bool(pick("exact", 1)),
     classes=pick("classes", 2),
     seed=pick("seed", 0),
+    hidden=pick("hidden", 0),
 )
 phases = [Phase("training", "Training a plain classifier"), Phase("points", "Moving the synthetic points")]
 status, alive = pick("status", "done"), bool(pick("alive", 1))

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 
+from engine.compare.decide import decide
+from engine.data.dataset import Replicate
+from engine.data.table import Dataset, numeric_only
 from engine.decide.build import Rows, Scored, build_arrays
+from engine.events import unpack
+from engine.spec.comparison import CompareSpec
 from engine.stats.decide import Rule, expit
 
 
@@ -42,3 +51,43 @@ def pair(valid: Rows, test: Rows | None = None, given: float | None = None) -> S
     """One replicate, its test cases those of validation unless told."""
     share = float(valid.y.mean())
     return Scored(valid, test or valid, given or share, share)
+
+
+SPEC = CompareSpec({"file": "table.csv"}, target="class")
+N = 900
+
+
+def table(classes: int = 2, **more: Any) -> Dataset:
+    rng = np.random.default_rng(0)
+    y = rng.choice(classes, size=N, p=[0.8, *[0.2 / (classes - 1)] * (classes - 1)])
+    data = numeric_only("table.csv", "tabular", np.zeros((N, 1)), y, ("a",), tuple("xyz"[:classes]))
+    return replace(data, **more)
+
+
+def compared(data: Dataset, spec: CompareSpec = SPEC, *, kind: str = "random", folds: int = 3, **result: Any):
+    """`decide` of two rows whose scores are made: `ce` ranks badly, `forest` well."""
+    rng, classes = np.random.default_rng(1), len(data.classes)
+    outcomes: dict[str, dict[int, Any]] = {"ce": {}, "forest": {}}
+    natural = {}
+    for fold in range(folds):
+        rows = rng.permutation(N)
+        valid, test = rows[:300], rows[300:600]
+        natural[fold] = data.counts, np.bincount(data.y[valid], minlength=classes)
+        for name, noise in (("ce", 3.0), ("forest", 1.0)):
+            z = 2.0 * np.eye(classes)[data.y] + noise * rng.normal(size=(N, classes))
+            p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+            outcomes[name][fold] = SimpleNamespace(
+                replicate=Replicate(fold, 0, fold), given=np.full(classes, 1 / classes), natural=data.counts / N,
+                valid_rows=valid, valid_y=data.y[valid], valid_p=p[valid].astype(np.float32),
+                test_rows=test, test_y=data.y[test], test_p=p[test].astype(np.float32),
+            )  # fmt: skip
+    bench = SimpleNamespace(dataset=data, positive=classes - 1, natural=natural)
+    halving = SimpleNamespace(names=("ce", "forest"), outcomes=lambda name: outcomes[name])
+    means = {"ce": 0.2, "forest": 0.5}
+    facts = {
+        "data": {"counts": dict(zip(data.classes, data.counts.tolist(), strict=True))},
+        "protocol": {"test_share": 0.25}, "interval": "95% made", "metric": "average_precision", "split": {"kind": kind},
+        "methods": [{"name": n, "replicates": folds, "metrics": {"average_precision": {"mean": m}}} for n, m in means.items()],
+    }  # fmt: skip
+    found, artifacts = decide(halving, bench, spec, facts | result)
+    return found["decide"], {key: unpack(value) for key, value in artifacts.items()}, outcomes

@@ -4,57 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 
 from engine.compare.decide import decide
-from engine.data.dataset import Replicate
-from engine.data.table import Dataset, numeric_only
-from engine.events import unpack
-from engine.spec.comparison import CompareSpec
 from engine.stats.decide import read_about, read_decide
 from engine.stats.decide_curves import choose_classes
-
-SPEC = CompareSpec({"file": "table.csv"}, target="class")
-N = 900
-
-
-def table(classes: int = 2, **more: Any) -> Dataset:
-    rng = np.random.default_rng(0)
-    y = rng.choice(classes, size=N, p=[0.8, *[0.2 / (classes - 1)] * (classes - 1)])
-    data = numeric_only("table.csv", "tabular", np.zeros((N, 1)), y, ("a",), tuple("xyz"[:classes]))
-    return replace(data, **more)
-
-
-def compared(data: Dataset, spec: CompareSpec = SPEC, *, kind: str = "random", folds: int = 3, **result: Any):
-    """`decide` of two rows whose scores are made: `ce` ranks badly, `forest` well."""
-    rng, classes = np.random.default_rng(1), len(data.classes)
-    outcomes: dict[str, dict[int, Any]] = {"ce": {}, "forest": {}}
-    natural = {}
-    for fold in range(folds):
-        rows = rng.permutation(N)
-        valid, test = rows[:300], rows[300:600]
-        natural[fold] = data.counts, np.bincount(data.y[valid], minlength=classes)
-        for name, noise in (("ce", 3.0), ("forest", 1.0)):
-            z = 2.0 * np.eye(classes)[data.y] + noise * rng.normal(size=(N, classes))
-            p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
-            outcomes[name][fold] = SimpleNamespace(
-                replicate=Replicate(fold, 0, fold), given=np.full(classes, 1 / classes), natural=data.counts / N,
-                valid_rows=valid, valid_y=data.y[valid], valid_p=p[valid].astype(np.float32),
-                test_rows=test, test_y=data.y[test], test_p=p[test].astype(np.float32),
-            )  # fmt: skip
-    bench = SimpleNamespace(dataset=data, positive=classes - 1, natural=natural)
-    halving = SimpleNamespace(names=("ce", "forest"), outcomes=lambda name: outcomes[name])
-    means = {"ce": 0.2, "forest": 0.5}
-    facts = {
-        "data": {"counts": dict(zip(data.classes, data.counts.tolist(), strict=True))},
-        "protocol": {"test_share": 0.25}, "interval": "95% made", "metric": "average_precision", "split": {"kind": kind},
-        "methods": [{"name": n, "replicates": folds, "metrics": {"average_precision": {"mean": m}}} for n, m in means.items()],
-    }  # fmt: skip
-    found, artifacts = decide(halving, bench, spec, facts | result)
-    return found["decide"], {key: unpack(value) for key, value in artifacts.items()}, outcomes
+from tests.engine.decide.made import SPEC, N, compared, table
 
 
 def test_the_leading_row_is_decided_with_the_best_f1_of_validation():

@@ -67,6 +67,23 @@ def test_a_budget_flags_no_tie_that_does_not_fit_and_other_cuts_flag_all():
     assert read(tied, Rule("alerts", 50))[1]["alerts"] == 0.0
 
 
+def test_a_budget_is_kept_on_test_cases_whatever_their_scores():
+    """A model trained again may give other scores: the cut alone would then flag more or fewer than the budget allows."""
+    rng = np.random.default_rng(9)
+    valid, test = draw(rng, 500, 0.1), draw(rng, 800, 0.1)
+    higher = rows(test.y, np.sqrt(test.score))
+    for part in (test, higher):
+        found, at = read(build([pair(valid, part)] * 2), Rule("alerts", 50))
+        order = np.argsort(-part.score)[:40]
+        assert at["alerts"] == pytest.approx(50) and at["precision"] == pytest.approx(part.y[order].mean())
+        assert at["recall"] == pytest.approx(part.y[order].sum() / part.y.sum())
+        fixed = part.score >= found["cuts"][0]
+        assert found["at_cut"]["alerts"]["mean"] == pytest.approx(1000 * fixed.mean())
+        assert found["at_cut"]["precision"]["mean"] == pytest.approx(part.y[fixed].mean())
+        assert found["cuts"][0] == np.sort(valid.score)[-25]
+    assert read_decide(build([pair(valid)] * 2), rule=Rule())["at_cut"] is None
+
+
 def test_counts_are_those_of_scikit_learn():
     rng = np.random.default_rng(3)
     valid, test = draw(rng, 400, 0.2), draw(rng, 500, 0.2)
@@ -159,13 +176,17 @@ def test_the_file_is_small_and_its_readings_exact_with_many_rows():
     scored = [pair(draw(rng, 9000, 0.02), draw(rng, 30_000, 0.02)) for _ in range(5)]
     kept = pack(build(scored))
     assert len(kept) < 500_000
-    for rule in (Rule("alerts", 5), Rule("f-beta", 1), Rule("recall", 0.6), Rule("cost", miss=20, alarm=1)):
+    for rule in (Rule("f-beta", 1), Rule("recall", 0.6), Rule("cost", miss=20, alarm=1)):
         found = read_decide(unpack(kept), rule=rule)
         tp = [(s.test.y & (s.test.score >= cut)).sum() for s, cut in zip(scored, found["cuts"], strict=True)]
         fp = [(~s.test.y & (s.test.score >= cut)).sum() for s, cut in zip(scored, found["cuts"], strict=True)]
         assert found["readings"]["tp"]["mean"] == pytest.approx(np.mean(tp) / 30, rel=1e-12)
         assert found["readings"]["fp"]["mean"] == pytest.approx(np.mean(fp) / 30, rel=1e-12)
-    for one, cut in zip(scored, read_decide(unpack(kept), rule=Rule("alerts", 5))["cuts"], strict=True):
+    found = read_decide(unpack(kept), rule=Rule("alerts", 5))
+    fixed = [(s.test.score >= cut).sum() / 30 for s, cut in zip(scored, found["cuts"], strict=True)]
+    assert found["at_cut"]["alerts"]["mean"] == pytest.approx(np.mean(fixed), rel=1e-12)
+    assert 4.8 < found["readings"]["alerts"]["mean"] <= 5
+    for one, cut in zip(scored, found["cuts"], strict=True):
         assert cut == np.sort(one.valid.score)[-45]  # exactly 5 in 1,000 of 9,000 validation rows
 
 
