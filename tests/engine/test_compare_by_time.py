@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from dataclasses import replace
@@ -10,10 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.compare.comparison import compare
+from engine.compare.comparison import compare, describe_sheet
 from engine.data.table import Dataset, numeric_only
+from engine.data.tables.reading import read_sheet
+from engine.data.tables.target import to_dataset
 from engine.errors import BadData
-from engine.events import finish
+from engine.events import finish, unpack
+from engine.report.comparison_code import write_row
 from engine.spec.comparison import CompareSpec
 from engine.stats.blocks import BY_TIME
 from engine.stats.intervals import CORRECTED_T
@@ -96,3 +100,33 @@ def test_a_split_that_cannot_be_made_is_refused_before_anything_is_trained():
         data = replace(table(), owner=np.arange(400) % 2)
         with pytest.raises(BadData, match=says):
             ask(data, **more)
+
+
+@pytest.mark.parametrize("group", [None, "card"])
+def test_the_code_that_is_taken_away_splits_as_the_comparison_did(tmp_path, monkeypatch, capsys, group):
+    rng = np.random.default_rng(1)
+    lines = ["day,card,a,rule,left"]
+    for i in range(500):
+        y = rng.random() < 0.3
+        day = f"2024-{1 + i // 50:02d}-{1 + i % 28:02d}"
+        lines.append(f"{day},c{rng.integers(0, 60)},{rng.normal() + 2 * y:.4f},{rng.random():.3f},{'yes' if y else 'no'}")
+    (tmp_path / "t.csv").write_text("\n".join(lines), encoding="utf-8")
+    sheet = read_sheet((tmp_path / "t.csv").read_bytes(), "t.csv")
+    spec = replace(SPEC, time="day", delay=3.0, group=group, score_column="rule", models=("network",), remedies=("none",))
+    data = to_dataset(sheet, "left", "yes", name="t.csv", **spec.columns)
+    clock = itertools.count(0, 3)
+    running = compare(data, spec, clock=lambda: float(next(clock)), **describe_sheet(sheet, "left", "yes", **spec.columns))
+    found, artifacts = finish(running, lambda event: None)
+    found = json.loads(json.dumps(found))
+    row = next(m for m in found["methods"] if m["name"] == "ce")
+    row["numbers"] = [found["protocol"]["folds"] - 1]  # the last origin of the first seed
+    names: dict[str, Any] = {}
+    monkeypatch.chdir(tmp_path)
+    exec(compile(write_row(found, "ce"), "row.py", "exec"), names)
+    arrays = unpack(artifacts["arrays"])
+    truth = arrays["truth"][(arrays["fold"] == row["numbers"][0]) & (arrays["seed"] == 0)]
+    np.testing.assert_array_equal(names["y"][names["parts"].test] == 1, truth)
+    order = names["data"].order
+    assert order[names["parts"].train].max() + 3 <= order[names["parts"].test].min()
+    assert "rule" not in names["data"].numeric_names and ("card" in found["split"].values()) == (group is not None)
+    capsys.readouterr()
