@@ -61,6 +61,12 @@ def score(data: Dataset, spec: CompareSpec, names: list[str] | None = None) -> d
     return out
 
 
+def find_top(truth: np.ndarray, scores: np.ndarray) -> float:
+    """Precision of as many rows as are positive, those with the highest scores, less what chance has."""
+    top = np.argsort(-scores, kind="stable")[: max(1, int(truth.sum()))]
+    return float(truth[top].mean() - truth.mean())
+
+
 @pytest.mark.parametrize("kind", ["group", "time", "time-group"])
 def test_a_column_that_only_a_leak_can_use_scores_at_chance(kind):
     spec = replace(SPEC, split=kind, time="day" if "time" in kind else None, group="owner" if "group" in kind else None)
@@ -68,15 +74,11 @@ def test_a_column_that_only_a_leak_can_use_scores_at_chance(kind):
     found = score(data, spec)
     assert {"ce", "smote", "explicit-gradient", "forest", "boosting", "logistic", "balanced-forest", "self-paced"} <= set(found)
     for name, outcomes in found.items():
-        lifts = []
-        for one in outcomes:
-            share = one.truth.mean()
-            lifts.append(one.metrics["average_precision"] - share)
-            for values in one.scores.values():  # as trained, corrected, calibrated
-                order = np.argsort(-values, kind="stable")
-                top = one.truth[order][: max(1, int(one.truth.sum()))].mean()
-                assert top <= share + 0.45, (name, kind)
-        assert np.mean(lifts) < 0.25, (name, kind, lifts)  # at random 0.6 and more
+        lifts = [one.metrics["average_precision"] - one.truth.mean() for one in outcomes]
+        assert np.mean(lifts) < 0.25, (name, kind, lifts)  # at random 0.5 and more
+        for variant in outcomes[0].scores:  # as trained, corrected, calibrated
+            tops = [find_top(one.truth, one.scores[variant]) for one in outcomes]
+            assert np.mean(tops) < 0.25, (name, kind, variant, tops)
 
 
 def test_at_random_the_same_column_is_learnt():
