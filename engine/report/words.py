@@ -12,7 +12,7 @@ HOW = "How to read it."
 MORE = "{n:,} more {noun} are not listed."
 HOLDS_RUN = "names of classes and numbers about all rows"
 HOLDS_FILM = ", and some training rows as dots of a picture"
-HOLDS_TABLE = "names of columns and classes and numbers about all rows. No row of the table is in it"
+HOLDS_TABLE = "names of columns, classes and levels, and numbers about all rows. No row of the table is in it"
 HOLDS_SWEEP = "names of datasets and methods and numbers about all rows"
 CHANCE = "dotted: chance"
 METHOD_LINE, PLAIN_LINE, ALL_ROWS_LINE = "the method", "plain training", "all rows, never ranked"
@@ -319,7 +319,7 @@ SUSPECTS, SUSPECTS_TABLE = (
 )
 SUSPECTS_HEAD = ("Row", "Label", "Probability of the label")
 SUSPECTS_HOW = (
-    "Every score is of a model that did not train on the row. A row counts where its label has at most 5%. Some rare cases are real: only "
+    "Every score is of a model that did not train on the row. A row counts where its label has at most 10%. Some rare cases are real: only "
     "a number well above chance speaks of wrong labels."
 )
 UNSAFE, UNSAFE_FIGURE = "Unsafe synthetic rows", "Share of synthetic rows that are unsafe"

@@ -27,7 +27,7 @@ SEEN = """() => {
   const words = [], text = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (text.nextNode()) {
     const one = text.currentNode.parentElement;
-    if (!one || one.closest('.js-plotly-plot, svg, canvas, .board tbody')) continue;
+    if (!one || one.closest('.js-plotly-plot, svg, canvas, .board tbody, [data-testid=stIconMaterial]')) continue;
     if (['STYLE', 'SCRIPT', 'NOSCRIPT'].includes(one.tagName)) continue;
     const box = one.getBoundingClientRect(), style = getComputedStyle(one);
     const shown = style.visibility !== 'hidden' && style.opacity !== '0';
@@ -96,21 +96,19 @@ def test_a_table_is_sent_compared_decided_on_taken_along_and_forgotten(chromium,
 
     # decided on: a press opens the step, one Back returns, and the cut is moved by keyboard to where everything is flagged
     me.step("Decide")
-    until(
-        lambda: me.words.get("step") == "decide" and page.locator(".st-key-chart-calibration .main-svg").count() > 0, 30, "cuts"
-    )
+    cut = page.locator(".decide .picture[data-picture=cost] svg")
+    until(lambda: me.words.get("step") == "decide" and cut.get_attribute("aria-valuetext"), 30, "cuts")
     page.go_back()
     until(lambda: me.words.get("step") == "compare" and page.locator("table.board").count() > 0, 20, "the board again")
     me.step("Decide")
-    until(lambda: page.locator(".st-key-chart-calibration .main-svg").count() > 0, 30, "the pictures")
+    until(lambda: cut.count() and cut.get_attribute("aria-valuetext"), 30, "the pictures")
     me.settle()
-    cells = page.locator("table.confusion td b")
+    cells = page.locator(".decide .counts tbody td")
     before = cells.all_inner_texts()
-    thumb = page.locator(".st-key-data-threshold").get_by_role("slider").first
-    thumb.focus()
-    thumb.press("Home")
+    cut.focus()
+    cut.press("Home")
     until(lambda: cells.all_inner_texts()[1::2] == ["0.0", "0.0"], 10, "everything flagged")
-    assert me.headings()[0].startswith("At 1,000 alerts per 1,000, ")
+    until(lambda: me.headings()[0].startswith("At 1,000 alerts per 1,000, "), 10, "the verdict")
     assert cells.all_inner_texts() != before
 
     # the report is one file that opens anywhere
@@ -177,7 +175,7 @@ def shelf(serve, tmp_path_factory):
     tables.profiled(store, other)
     done = tables.compared(store, table).id
     time.sleep(0.01)
-    models = tables.compared(store, table, found=boards.comparison(few={"balanced-forest": 4}), artifacts=(), budget=60.0).id
+    models = tables.compared(store, table, found=boards.comparison(few={"balanced-forest": 4}), artifacts=(), budget=45.0).id
     payments = tables.upload(store, sample.write_sample(), sample.NAME, owner=PAYER)
     tables.profiled(store, payments, owner=PAYER)
     found = {"models": f"?compare={models}", "payments": f"?data={payments}"}
@@ -196,13 +194,12 @@ def test_every_state_is_drawn_without_an_exception_or_a_sideways_scroll(chromium
         page = you.page
         place = {"decide": "done", "use": "done", "models": "done", "payments": "profile"}.get(state, state)
         if state in ("decide", "use"):
-            until(lambda page=page: page.locator(".st-key-data-cut, .st-key-use-row").count() > 0, 20, state)
+            until(lambda page=page: page.locator(".st-key-data-cut, .st-key-use-model").count() > 0, 20, state)
         else:
             until(lambda you=you, place=place: you.there(f"data-state-{place}"), 20, state)
         if state == "decide":
-            until(lambda page=page: page.locator(".main-svg").count() > 2, 20, "pictures")
-            alts = page.locator("[data-testid=stPlotlyChart] [aria-label], [data-testid=stPlotlyChart][aria-label]")
-            until(lambda alts=alts: alts.count() >= 3, 20, "what the pictures show, in words")
+            alts = page.locator(".decide .picture svg[aria-label][aria-valuetext]")
+            until(lambda alts=alts: alts.count() == 6, 20, "what the pictures show, in words")
         you.settle()
         first_screen(you, state)
         for scheme, width in (("light", 390), ("dark", 1280)):
@@ -271,7 +268,7 @@ def test_three_questions_are_answered_by_keyboard_and_stand_in_the_address(chrom
     until(lambda: me.there("data-state-profile"), 20, "the questions")
     until(lambda: "Guessed: a date in every row." in me.text() and "Split: time and owner" in me.text(), 20, "the guesses")
     compare = page.locator(".st-key-data-compare button")
-    assert compare.is_disabled() and "Say first how late answers come." in me.text()
+    assert compare.is_disabled() and "Choose a delay first." in me.text()
     assert page.locator(".origins .way").count() >= 1 and page.locator(".bars .i-test").count() > 0
 
     # the delay is typed; the split is drawn anew
@@ -283,6 +280,7 @@ def test_three_questions_are_answered_by_keyboard_and_stand_in_the_address(chrom
     delay = page.locator("[class*=st-key-mine-delay] input").first
     delay.focus()
     delay.press_sequentially("45")
+    until(lambda: page.get_by_role("option").count() == 1, 10, "the offer of another delay")
     page.keyboard.press("Enter")
     until(lambda: me.words.get("delay") == "45" and compare.is_enabled(), 20, "the delay in the address")
     until(lambda: first_gap() > before + 3, 20, "the delay in the picture")

@@ -53,8 +53,8 @@ def test_what_time_and_group_imply():
         ({"split": "time"}, "needs time"), ({"split": "time-group", "time": "d"}, "needs group"), ({"split": "both"}, "one of random"),
         ({"per": "day"}, "needs a time"), ({"per": "week"}, "1000 or day"), ({"alerts": 0}, "alerts"), ({"alerts": 1001}, "at most"),
         ({"alerts": True}, "alerts"), ({"models": ["oak"]}, "models: 'oak'"), ({"ensembles": ["all"]}, "ensembles"),
-        ({"remedies": "smote"}, "list"), ({"keep": None}, "list"), ({"tune": 1}, "tune"), ({"refit": 1}, "refit"),
-        ({"time": 3}, "time must be text"),
+        ({"remedies": "smote"}, "list"), ({"keep": None}, "list"), ({"tune": 1}, "tune"),
+        ({"refit": 1}, "refit"), ({"time": 3}, "time must be text"),
     ],
     ids=str,
 )  # fmt: skip
