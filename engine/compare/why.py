@@ -203,6 +203,8 @@ def _describe_suspects(bench: Evaluator, outcomes: list[ReplicateScore], decide:
     data, classes = bench.dataset, bench.dataset.classes
     parts, trained = [], []
     arrays = unpack(decide) if decide is not None and len(classes) == 2 else None
+    if arrays is not None:  # by time the first seed alone is calibrated; later ones have the same test rows
+        outcomes = outcomes[: arrays["slope"].shape[1]]
     for r, o in enumerate(outcomes):
         p = threshold_tables.correct_prior(o.test_p, o.given, o.natural)
         if arrays is not None:
