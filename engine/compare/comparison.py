@@ -19,6 +19,7 @@ from engine.compare.bench import Evaluator
 from engine.compare.decide import decide, decide_seconds
 from engine.compare.halving import Resource, SuccessiveHalving
 from engine.compare.leaderboard import build_leaderboard, is_settled, rank_rows
+from engine.compare.onnx_files import export_onnx, find_seconds
 from engine.compare.optimism import keep_for_optimism, measure_optimism
 from engine.compare.result import describe_table, make_result
 from engine.compare.why import explain, keep_seconds
@@ -33,6 +34,7 @@ from engine.data.thin import draw_rows
 from engine.errors import BadData, BadParameter
 from engine.events import Event, Note, Phase
 from engine.methods import describe_methods
+from engine.report.leaderboard import sort_rows
 from engine.runner.chunks import MAX_VALUES
 from engine.runner.provenance import collect_provenance
 from engine.seeds import numpy_stream
@@ -147,6 +149,10 @@ def compare(
         decided, cuts = decide(halving, bench, spec, result)
         result, artifacts = result | decided, artifacts | cuts
         result |= yield from explain(halving, bench, result, spec.metric, artifacts)
+        files, result["onnx"] = export_onnx(
+            artifacts, [row["name"] for row in sort_rows(result)], bench.dataset, spec.budget, clock
+        )
+        artifacts |= files
         return result | {
             "optimism": optimism,
             "reading": None if reading is None else reading.to_json(),
@@ -178,7 +184,10 @@ def _make_halving(bench: Evaluator, spec: CompareSpec, clock: Callable[[], float
         deadline=began + spec.budget - keep_for_optimism(bench.plan, spec.budget),
         spread=bench.spread,
         saving_seconds=lambda level: (
-            bench.saving_seconds(level) + decide_seconds(bench) + keep_seconds(spec.budget, bench.dataset)
+            bench.saving_seconds(level)
+            + decide_seconds(bench)
+            + keep_seconds(spec.budget, bench.dataset)
+            + find_seconds(spec.budget)
         ),
         build_rows=lambda halving: build_leaderboard(halving, spec.metric),
         is_wanted=_is_wanted,
