@@ -136,6 +136,7 @@ TABLE_TITLE, NO_VERDICT = "Which method helps on {file}?", "No verdict is stored
 TABLE_SECTIONS = {
     "asked": "Settings of the comparison",
     "data": "The data",
+    "split": "How the rows are split",
     "board": "Results of the methods",
     "precision-recall": "Precision and recall",
     "decide": "The decision",
@@ -151,6 +152,20 @@ RATIO_MADE = "{ratio:g}, by removing rows before the split"
 TIME = "{budget:g} s; {used} s were used"
 SPLIT = (
     "A fifth of the rows chooses the epoch. The others form {folds} folds, each tested in turn. At most {seeds} such splits."
+)
+SPLIT_KINDS = {
+    "random": "at random",
+    "group": "by owner: all rows of an owner are in one part",
+    "time": "by time: trained on the past, chosen on the next part, tested on the last",
+    "time-group": "by time and owner: trained on the past, and no owner in two parts",
+}
+SPLIT_PARTS = {"train": "training", "valid": "validation", "test": "test"}
+SPLIT_TABLE = "Rows of each part, by fold or origin of the first seed"
+INTERVALS = "Intervals: {kind}."
+OPTIMISM = "What a random split would read"
+OPTIMISM_HOW = (
+    "Plain training was measured both ways, on the same rows in parts of the same sizes. At random, rows of one owner or day are on both "
+    "sides. It is a finding only where the interval leaves out zero."
 )
 SMALLEST = "{n:,} rows of the smallest class: differences below {half:.2g} cannot be shown."
 DATA_HOW = (
@@ -253,7 +268,6 @@ CUT_RULES = {
     "recall": "Recall of .8",
     "precision": "Precision of .8",
     "cost": "Lowest cost, where a miss costs 10 false alarms",
-    "column": "Lowest cost, by the cost column",
     "alerts": "{alerts}",
 }
 CUTS_TABLE = "Cuts chosen on validation rows and read on test rows"
