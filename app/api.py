@@ -55,7 +55,7 @@ _STATUS = (
     (BadInput, 400),
     (StoreError, 503),
 )
-_METHOD = re.compile(r"(model|augmented|code)-([a-z0-9-]{1,60})\.(zip|csv|py)")
+_METHOD = re.compile(r"(model|augmented|code|onnx)-([a-z0-9+-]{1,60})\.(zip|csv|py|onnx)")
 _ALWAYS = {"Cache-Control": "no-store"}
 
 _stores: dict[str, Store] = {}
@@ -213,6 +213,9 @@ def _make_file(job: str, name: str, owner: str | None) -> tuple[bytes | str, str
     here = get_store()
     if name == "report.html":
         return _make_report(here, job, owner)
+    if name == "scored.csv":
+        rows = here.artifact(job, name, owner=owner)
+        return None if rows is None else (rows, "text/csv")  # in the encoding of the table
     comparison = here.read_answer(job, "comparison", owner)
     if not isinstance(comparison, dict):
         return None
@@ -255,6 +258,8 @@ def _make_method_file(
             kind = "application/zip"
         case "augmented", "csv":
             kind = "text/csv"  # in the encoding of the table
+        case "onnx", "onnx":
+            kind = "application/octet-stream"
         case _:
             return None
     data = here.artifact(job, f"{found[1]}/{found[2]}", owner=owner)

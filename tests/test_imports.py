@@ -55,7 +55,7 @@ DOORS = ("engine", "engine.data.catalog")
 APP_LAYERS = (
     ("app.component",),
     ("app.charts", "app.player", "app.map", "app.drop", "app.marks", "app.words", "app.origin", "app.garbage"),
-    ("app.session", "app.form"),
+    ("app.session", "app.form", "app.decide"),
     ("app.parts", "app.api"),
     ("app.frame", "app.preview"),
     ("app.run", "app.views.gallery", "app.views.papers", "app.server"),

@@ -12,12 +12,13 @@ import numpy as np
 from app.session import shared, visitor
 from app.session.store import get_store, read_catalog
 from app.session.uploads import list_uploads
-from engine.errors import UnknownName
+from engine.errors import BadInput, UnknownName
 from engine.events import Board, Note, Phase, unpack
 from engine.spec import RunSpec
 from engine.spec.comparison import CompareSpec
 from engine.spec.embedding import FEATURES
 from engine.spec.run import find_entry
+from engine.spec.score import ScoreSpec
 from engine.store import Job
 
 BUNDLED = 100
@@ -93,6 +94,29 @@ def list_comparisons(upload: str | None = None) -> list[Job]:
     return sorted((job for job in comparisons if job.owner is not None), key=lambda job: -job.created)
 
 
+def ask_score(spec: ScoreSpec, *, again: bool = False) -> Job:
+    """Ask a model to score a table; asking twice is one job. Raises UnknownName for a table or model that is gone, and BadInput."""
+    owner = visitor.read_owner()
+    if owner is None:
+        raise BadInput(visitor.NO_OWNER)
+    return get_store().submit_score(owner, spec.to_json(), again=again)
+
+
+def list_scorings() -> list[Job]:
+    """Scorings of this browser's tables, newest first."""
+    mine = visitor.read_owner()
+    if mine is None:
+        return []
+    found = [job for job in get_store().jobs(owner=mine, kinds=("score",)) if job.owner is not None]
+    return sorted(found, key=lambda job: -job.created)
+
+
+def read_score(job: str) -> dict[str, Any] | None:
+    """What a scoring found (`engine.spec.score`), None while there is nothing."""
+    found = get_store().read_answer(job, "score", visitor.read_owner())
+    return found if isinstance(found, dict) else None
+
+
 def read_progress(job: str) -> JobProgress:
     """Return a job with its progress. Raises UnknownName where there is none, or it is another browser's."""
     here, mine = get_store(), visitor.read_owner()
@@ -120,6 +144,11 @@ def read_thresholds(job: str, method: str) -> dict[str, np.ndarray] | None:
     return _read_private(job, f"thresholds/{method}", visitor.read_owner())
 
 
+def read_cuts(job: str, row: str) -> dict[str, np.ndarray] | None:
+    """The counts of every cut of a row (`engine.stats.decide`), None where an earlier version made the comparison."""
+    return _read_private(job, f"decide/{row}", visitor.read_owner())
+
+
 def list_artifacts(job: str) -> list[str]:
     """Return the names of a job's artifacts, sorted."""
     return get_store().artifacts(job, owner=visitor.read_owner())
@@ -140,7 +169,7 @@ def file_url(job: str, file: str) -> str:
     """Return the link to a file of a finished comparison or to the report.html of a run.
     It answers those alone who may see the job.
 
-    file: report.html, comparison.json, leaderboard.csv, .md or .tex, code-<method>.py, and where the comparison keeps them
-    model-<method>.zip and augmented-<method>.csv.
+    file: report.html, comparison.json, leaderboard.csv, .md or .tex, code-<row>.py, and where the comparison keeps them
+    model-<row>.zip, onnx-<row>.onnx and augmented-<row>.csv; of a scoring scored.csv.
     """
     return f"/api/jobs/{job}/{file}"

@@ -135,7 +135,7 @@ def compare(
         result = make_result(halving, bench, spec, table, shortened, [*sentences, *notes])
         decided, cuts = decide(halving, bench, spec, result)
         result, artifacts = result | decided, artifacts | cuts
-        result |= yield from explain(halving, bench, result, spec.metric)
+        result |= yield from explain(halving, bench, result, spec.metric, artifacts)
         return result | {
             "reading": None if reading is None else reading.to_json(),
             "seconds": clock() - began,

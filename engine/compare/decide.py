@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from engine.plain import to_plain
 from engine.seeds import numpy_stream
 from engine.spec.comparison import CompareSpec
 from engine.stats.decide import Rule, describe_calibrations, read_decide
+from engine.stats.intervals import CORRECTED_T
 
 NO_DAYS = "A budget per day needs a split by time. It was turned into alerts per 1,000 rows."
 """Said where test rows are a part of each day."""
@@ -26,18 +27,22 @@ def decide(
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Keys of the result, and artifacts.
 
-    `decide` {row, rule, unit, share, calibration {chosen, candidates}, chosen_on, reached, replicates, interval, cuts, ties, note, and the
-    readings of `engine.stats.decide.read_decide`, each {mean, low, high}; None for each where no cut reaches what is asked}. None where
-    no row has scores. unit: an owner is the case with a budget per day, or where every owner's rows have one class.
+    `decide` {row, rule, unit, share, calibration {chosen, candidates}, chosen_on, reached, replicates, numbers (of the replicates),
+    interval, cuts, ties, at_cut, note, and the readings of `engine.stats.decide.read_decide`, each {mean, low, high}; None for each where
+    no cut reaches what is asked}. None where no row has scores. By time every seed has the same test rows: the replicates are those of the
+    first seed, one per origin, and with one origin intervals are over its blocks. unit: an owner is the case with a budget per day, or
+    where every owner's rows have one class.
     """
     facts = _Facts(bench, spec, result)
-    share, kind = float(result["protocol"]["test_share"]), str(result["interval"])
+    share = float(result["protocol"]["test_share"])
     artifacts: dict[str, bytes] = {}
     leader, chosen = _choose_row(result), None
+    numbers: list[int] = []
     for name in halving.names:
-        outcomes = [o for o in halving.outcomes(name).values() if len(o.test_rows) and len(o.valid_rows)]
+        outcomes = facts.list_outcomes(halving.outcomes(name).values())
         if not outcomes:
             continue
+        kind = str(result["interval"]) if not facts.by_time or len(outcomes) == 1 else CORRECTED_T
         arrays = build_arrays(
             [facts.read(o) for o in outcomes],
             name=name,
@@ -52,12 +57,12 @@ def decide(
         )
         artifacts[f"decide/{name}"] = pack(arrays)
         if chosen is None or name == leader:
-            chosen = arrays
+            chosen, numbers = arrays, [o.replicate.number for o in outcomes]
     if chosen is None:
         return {"decide": None}, artifacts
     found = read_decide(chosen)
     readings = found.pop("readings") or dict.fromkeys(("cut", "alerts", "precision", "recall", "net_benefit", "cost"))
-    found |= {"calibration": describe_calibrations(chosen), "note": facts.note, **readings}
+    found |= {"numbers": numbers, "calibration": describe_calibrations(chosen), "note": facts.note, **readings}
     return {"decide": to_plain(found)}, artifacts
 
 
@@ -84,11 +89,11 @@ class _Facts:
         self.bench, data = bench, bench.dataset
         counts, kind = result["data"]["counts"], str((result.get("split") or {}).get("kind") or "random")
         self.share = counts[data.classes[bench.positive]] / sum(counts.values())
-        by_time = "time" in kind.split("-")
-        self.day = number_days(data) if by_time else None
+        self.by_time = "time" in kind.split("-")
+        self.day = number_days(data) if self.by_time else None
         self.owner = _number_owners(data)
         self.cost = _fill_costs(data)
-        self.block = self.day if kind == "time" else self.owner
+        self.block = self.day if self.owner is None else self.owner
         self.note = ""
         self.rule = Rule(miss=1.0 if self.cost is None else None, alarm=1.0 if self.cost is None else 0.0)
         daily = spec.alerts is not None and spec.per == "day"
@@ -100,6 +105,12 @@ class _Facts:
                 alerts = min(1000.0, 1000 * alerts * len(np.unique(days)) / len(days))
             self.rule = Rule("alerts", alerts, per, self.rule.miss, self.rule.alarm)
         self.owners_first = self.owner is not None and (daily or _is_one_class(self.owner, data.y))
+
+    def list_outcomes(self, every: Iterable[ReplicateScore]) -> list[ReplicateScore]:
+        """The replicates whose scores are kept; by time those of the first seed."""
+        kept = [o for o in every if len(o.test_rows) and len(o.valid_rows)]
+        first = min((o.replicate.seed for o in kept), default=0)
+        return [o for o in kept if not self.by_time or o.replicate.seed == first]
 
     def read(self, outcome: ReplicateScore) -> Scored:
         """A replicate's validation and test rows."""

@@ -19,11 +19,13 @@ from engine.compare.halving import Resource, SuccessiveHalving
 from engine.data.dataset import Dataset, Task
 from engine.data.tables.suspects import count_duplicates
 from engine.decide.build import rank_within
-from engine.events import Event, Phase, Progress
+from engine.events import Event, Phase, Progress, unpack
 from engine.plain import to_plain
 from engine.seeds import numpy_stream
+from engine.stats.decide import calibrate, read_about
 from engine.stats.intervals import Interval, corrected_t
 from engine.training.fitted import Fitted
+from engine.training.refit import join_rows
 from engine.why.columns import Column, group_columns, list_columns
 from engine.why.dependence import choose_values, measure_dependence
 from engine.why.fits import Fits
@@ -80,9 +82,9 @@ class _Clock:
 
 
 def explain(
-    halving: SuccessiveHalving, bench: Evaluator, result: Mapping[str, Any], metric: str
+    halving: SuccessiveHalving, bench: Evaluator, result: Mapping[str, Any], metric: str, artifacts: Mapping[str, bytes]
 ) -> Generator[Event, None, dict[str, Any]]:
-    """The result's keys on reasons, JSON-plain. Intervals are over replicates, corrected t.
+    """The result's keys on reasons, JSON-plain. artifacts: `decide/<name>` of the rows. Intervals are over replicates, corrected t.
 
     why {row, replicates, test_rows (of a replicate), columns (measured), of (columns in all), repeats}: what the rest is about; row is
     None where no row has a fit. importance [{columns, mean, low, high}]: fall of the deciding metric on test rows, the largest first.
@@ -104,39 +106,63 @@ def explain(
     tested = _read_tested(bench, outcomes, row, result.get("decide") or {})
     out["groups"] = build_group_table(list_groups(data), tested, lambda values: corrected_t(values[:, 0], share))
     yield from clock.tick()
-    out |= _describe_suspects(bench, outcomes)
+    out |= _describe_suspects(bench, outcomes, artifacts.get(f"decide/{row}"))
     about: dict[str, Any] = {"row": row, "replicates": 0, "test_rows": 0, "columns": 0, "repeats": 0}
     out["why"] = about | {"of": len(data.numeric_names) + len(data.categorical_names)}
     out["unsafe"] = {}
-    tasks: dict[Resource, Task] = {}
+    tasks = _Tasks(bench)
     if clock.left > 0:
-        for name, (level, fit) in fitted.items():
-            if fit.embedded is None and fit.synthetic is None:
+        for name, fit in fitted.items():
+            if fit.fitted.embedded is None and fit.fitted.synthetic is None:
                 continue
-            if level not in tasks:
-                tasks = {level: bench.prepare(level, (0,))}
-            found = measure_unsafe(tasks[level], fit)
+            found = measure_unsafe(tasks.read(fit), fit.fitted)
             if found is not None and found.looked.any():
                 out["unsafe"][name] = _describe_unsafe(found, share)
             yield from clock.tick()
             if clock.left <= 0:
                 break
     if row is not None and clock.left > 0:
-        level, fit = fitted[row]
-        task = tasks.get(level) or bench.prepare(level, (0,))
-        yield from _ask(task, fit, bench, metric, share, clock, out)
+        yield from _ask(tasks.read(fitted[row]), fitted[row].fitted, bench, metric, share, clock, out)
     plain: dict[str, Any] = to_plain(out)
     return plain
 
 
-def _list_fitted(halving: SuccessiveHalving, bench: Evaluator) -> dict[str, tuple[Resource, Fitted]]:
-    """name -> (level, fit of the first seed) of the rows that have one."""
+@dataclass(frozen=True)
+class _Fit:
+    """The first seed's fit that test rows were scored with. hold: how it was trained again (`join_rows`); None: it was not."""
+
+    level: Resource
+    fitted: Fitted
+    hold: bool | None
+
+
+@dataclass
+class _Tasks:
+    """The tasks of fits, the last one kept."""
+
+    bench: Evaluator
+    key: tuple[Resource, bool | None] | None = None
+    task: Task | None = None
+
+    def read(self, fit: _Fit) -> Task:
+        """The task that a fit was trained on."""
+        key = (fit.level, fit.hold)
+        if self.task is None or self.key != key:
+            task = self.bench.prepare(fit.level, (0,))
+            self.key, self.task = key, task if fit.hold is None else join_rows(self.bench.dataset, task, hold=fit.hold)
+        return self.task
+
+
+def _list_fitted(halving: SuccessiveHalving, bench: Evaluator) -> dict[str, _Fit]:
+    """name -> fit of the rows that have one."""
     out = {}
     for name in halving.names:
         level = halving.level_of(name)
-        fit = bench.kept.get((name, level), (None,))[0]
-        if isinstance(fit, Fitted):
-            out[name] = (level, fit)
+        fit, again = bench.kept.get((name, level), (None,))[0], bench.refitted.get((name, level))
+        if again is not None:
+            out[name] = _Fit(level, again.fitted, len(again.rows) > len(again.train))
+        elif isinstance(fit, Fitted):
+            out[name] = _Fit(level, fit, None)
     return out
 
 
@@ -170,20 +196,23 @@ def _read_tested(bench: Evaluator, outcomes: list[ReplicateScore], row: str | No
     return out
 
 
-def _describe_suspects(bench: Evaluator, outcomes: list[ReplicateScore]) -> dict[str, Any]:
-    """The result's keys on suspects. Scores are calibrated on validation rows (two classes), else corrected for the classes' shares."""
+def _describe_suspects(bench: Evaluator, outcomes: list[ReplicateScore], decide: bytes | None) -> dict[str, Any]:
+    """The result's keys on suspects. decide: the artifact of the row. With two classes scores are calibrated as it chose on validation
+    rows, else corrected for the classes' shares.
+    """
     data, classes = bench.dataset, bench.dataset.classes
-    parts = []
-    for o in outcomes:
-        if len(classes) == 2:
-            own = np.asarray(o.scores["isotonic"], float)
-            p = bound_shares(np.stack([1 - own, own], 1), len(o.valid_y))
-        else:
-            p = bound_shares(threshold_tables.correct_prior(o.test_p, o.given, o.natural), len(o.valid_y))
-        parts.append((o.test_rows, p))
+    parts, trained = [], []
+    arrays = unpack(decide) if decide is not None and len(classes) == 2 else None
+    for r, o in enumerate(outcomes):
+        p = threshold_tables.correct_prior(o.test_p, o.given, o.natural)
+        if arrays is not None:
+            own = calibrate(arrays, read_about(arrays)["calibration"], r, np.asarray(o.test_p[:, 1], np.float64))
+            p = np.stack([1 - own, own], 1)
+        parts.append((o.test_rows, bound_shares(p, len(o.valid_y))))
+        trained.append((o.test_rows, np.asarray(o.test_p, np.float64)))
     number = np.arange(len(data.y)) if data.number is None else data.number
     rows, p = pool_scores(parts, len(data.y), len(classes))
-    found = find_suspects(rows, p, data.y[rows])
+    found = find_suspects(rows, p, data.y[rows], pool_scores(trained, len(data.y), len(classes))[1])
     return {
         "suspects": [
             {"row": int(number[r]) + 1, "label": classes[c], "p": float(v)}

@@ -304,7 +304,7 @@ SUSPECTS, SUSPECTS_TABLE = (
 )
 SUSPECTS_HEAD = ("Row", "Label", "Probability of the label")
 SUSPECTS_HOW = (
-    "Every score is of a model that did not train on the row. A row counts where its label has at most 5%. Some rare cases are real: only "
+    "Every score is of a model that did not train on the row. A row counts where its label has at most 10%. Some rare cases are real: only "
     "a number well above chance speaks of wrong labels."
 )
 UNSAFE, UNSAFE_FIGURE = "Unsafe synthetic rows", "Share of synthetic rows that are unsafe"

@@ -22,7 +22,7 @@ from engine.score.given import Given, read_given
 from engine.score.rows import write_numbers, write_scored
 from engine.score.rule import Rule, read_rule
 from engine.score.scorer import Scorer
-from engine.spec.score import TOP
+from engine.spec.score import BARS, TOP
 from engine.spec.table_reading import TableReading
 
 BLOCK = 2**16
@@ -99,6 +99,7 @@ def score_table(
         "promise": held,
         "top": list_top(scored, scorer.names),
         "explained": len(scored.explained),
+        "histogram": np.histogram(p, bins=BARS, range=(0.0, 1.0))[0],
         "notes": [*given.whole.sheet.notes, *rule.notes, *flags.notes, *_explain_reasons(scored)],
         "seconds": time.monotonic() - began,
     }

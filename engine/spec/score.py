@@ -21,7 +21,8 @@ A job of kind `score` answers with two artifacts: `score` (JSON, read by `Store.
         holds: bool | None}}, broken: names of figures, verdict, text: a sentence}. alerts: flagged rows per 1,000. expected: where the
         figures of a file like the test part lie. verdict: "as promised", "not compared", or which figures broke: "precision broke".
     top: the first TOP flagged rows, most likely first: {row (from 1, of the file's rows), probability, reasons: up to 3 columns}.
-    explained: how many flagged rows have reasons.  notes: sentences about how the file was read.
+    histogram: rows by probability, BARS bins of equal width from 0 to 1.  explained: how many flagged rows have reasons.
+    notes: sentences about how the file was read.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ STATES = ("usual", "watch", "drifted", "unknown")
 
 TOP = 50
 """Flagged rows that the answer lists."""
+BARS = 40
+"""Bins of the histogram of probabilities."""
 
 FIGURES = ("precision", "recall", "alerts")
 """What a model promises. alerts: flagged rows per 1,000."""

@@ -37,8 +37,9 @@ class Fits:
         ones = [np.ones((1, n)) for n in task.test.sizes.tolist()]
         drawn = [draw(r) for r in range(len(ones))]
         weight = tuple(one if more is None else np.concatenate([one, more]) for one, more in zip(ones, drawn, strict=True))
-        moves = (task.train.x != 0) & task.train.mask.unsqueeze(2)
-        return cls(net, task.test, weight, ~moves.any(1).cpu().numpy(), task.units)
+        parts = (task.train, task.valid, task.test)  # a feature that is constant in training is 0 in all of them
+        moves = torch.stack([((part.x != 0) & part.mask.unsqueeze(2)).any(1) for part in parts]).any(0)
+        return cls(net, task.test, weight, ~moves.cpu().numpy(), task.units)
 
     @property
     def y(self) -> list[np.ndarray]:

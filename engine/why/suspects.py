@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-UNLIKELY = 0.05
+UNLIKELY = 0.1
 """A row is a suspect where its label has at most this probability."""
 
 MOST_LISTED = 50
@@ -49,12 +49,14 @@ def bound_shares(p: np.ndarray, known: int) -> np.ndarray:
     return out
 
 
-def find_suspects(rows: np.ndarray, p: np.ndarray, y: np.ndarray) -> Suspects:
-    """rows [m]: numbers of the rows tested, p [m, C]: their out-of-fold probabilities, y [m]: their labels.
+def find_suspects(rows: np.ndarray, p: np.ndarray, y: np.ndarray, trained: np.ndarray | None = None) -> Suspects:
+    """rows [m]: numbers of the rows tested, p [m, C]: their out-of-fold probabilities, y [m]: their labels. trained [m, C]: scores before
+    calibration, which order rows of equal probability.
 
     Expected by chance: the sum over rows of the probabilities that are at most UNLIKELY.
     """
     own = p[np.arange(len(y)), y]
     under = np.flatnonzero(own <= UNLIKELY)
-    order = under[np.lexsort((rows[under], own[under]))][:MOST_LISTED]
+    first = own if trained is None else trained[np.arange(len(y)), y]
+    order = under[np.lexsort((rows[under], first[under], own[under]))][:MOST_LISTED]
     return Suspects(rows[order], y[order], own[order], len(under), float(np.where(p <= UNLIKELY, p, 0.0).sum()), len(y))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import re
 import subprocess
 import sys
 import time
@@ -15,16 +14,15 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from app.session import uploads, visitor
-from app.views.data import board, board_table, cards, columns, sample, takeaway
+from app.views.data import board, board_table, cards, columns, sample
 from app.words import naming
 from engine.data.tables.profile import profile_table
 from engine.data.tables.reading import read_sheet
-from engine.stats import thresholds
 from engine.store import Store
 from engine.store.forgetting import Forgotten
 from tests.app import boards, fabricate, tables
 from tests.app.conftest import MAIN
-from tests.app.test_lab import button, charts, keys
+from tests.app.test_lab import button, keys
 from tests.engine import comparisons
 from tests.engine.hostile import Page
 
@@ -402,27 +400,6 @@ def test_the_leading_row_is_ahead_only_by_its_own_interval() -> None:
     assert cards.say_ahead(found, rows[0], rows[1]) == "not shown"  # one replicate
 
 
-def test_what_is_taken_along_is_linked(store: Store, look: Look) -> None:
-    table = tables.upload(store)
-    tables.profiled(store, table, target="left", positive="yes")
-    job = tables.compared(store, table)
-    page = look(compare=job.id, step="use")
-    assert title(page) == "Use"
-
-    def links() -> list[str]:
-        return [str(a["href"]) for body in htmls(page) for tag, a in Page(body).elements if tag == "a"]
-
-    home = f"/api/jobs/{job.id}/"
-    files = ("report.html", "leaderboard.csv", "leaderboard.md", "leaderboard.tex", "comparison.json")
-    assert {home + f for f in files} <= set(links()) and "/api/engine.zip" in links()
-    assert home + "code-trees.py" in links() and home + "model-smote.zip" not in links()
-    page.session_state["data-example"] = page.session_state["data-code"] = True
-    settled(page.selectbox(key="data.take").select("smote").run())
-    assert any("SMOTE" in c.value for c in page.code)
-    assert home + "model-smote.zip" in links() and home + "augmented-smote.csv" in links()
-    assert any("load_model" in c.value for c in page.code) and takeaway.INSTALL in [c.value for c in page.code]
-
-
 def test_no_method_is_better_is_an_answer(store: Store, look: Look) -> None:
     table = tables.upload(store)
     found, arrays = comparisons.comparison(best=None)
@@ -440,64 +417,6 @@ def test_a_quick_look_alone_says_so(store: Store, look: Look) -> None:
         row["look"] = True
     page = look(compare=tables.compared(store, tables.upload(store), found=(found, arrays)).id)
     assert title(page) == found["verdict"] and "data.decide" not in keys(page)
-
-
-def test_the_cut_is_read_from_the_table_at_once(store: Store, look: Look) -> None:
-    table = tables.upload(store)
-    job = tables.compared(store, table)
-    page = look(compare=job.id, step="decide")
-
-    def cells() -> dict[str, float]:
-        """Counts per 1,000 rows."""
-        found = Page(next(body for body in htmls(page) if "<table class='confusion'" in body))
-        numbers = [float(t) for t in found.texts if re.fullmatch(r"[0-9.]+", t)]
-        return dict(zip(("tp", "fn", "fp", "tn"), numbers, strict=True))
-
-    first = cells()
-    assert first["tp"] + first["fn"] == pytest.approx(75) and sum(first.values()) == pytest.approx(1000, abs=0.2)
-    assert re.fullmatch(
-        r'At \d+ alerts per 1,000, \d+ of 100 alerts are right and \d+ of 100 "yes" rows are found\.', title(page)
-    )
-    pictures = [c.id for c in charts(page)]
-    assert [next(n for n in ("cut-pr", "cut-cost", "calibration") if n in one) for one in pictures] == [
-        "cut-pr", "cut-cost", "calibration",
-    ]  # fmt: skip
-    assert all(c.alt for c in page.get("plotly_chart") if hasattr(c, "alt"))
-    page.number_input(key="data.miss").set_value(1000.0)
-    settled(page.run())
-    dear = cells()
-    assert dear["fn"] <= first["fn"] and dear["fp"] > first["fp"]  # misses got dear
-    page.session_state["data.goal"] = "recall"
-    settled(page.run())
-    page.number_input(key="data.recall").set_value(0.5)
-    settled(page.run())
-    half = cells()
-    assert half["tp"] >= 37.5 and half["fp"] <= first["fp"] and len(charts(page)) == 2
-    slider = page.select_slider(key="data.threshold")
-    settled(slider.set_value(0).run())
-    assert cells()["fn"] == 0 and cells()["tn"] == 0 and "data.back" in keys(page)
-    settled(button(page, "data.back").click().run())
-    assert cells()["tn"] > 0
-    page.session_state["data.kind"] = "isotonic"
-    settled(page.run())
-    assert sum(cells().values()) == pytest.approx(1000, abs=0.2)
-
-
-def test_a_goal_that_no_cut_reaches_shows_no_counts(store: Store, look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thresholds, "threshold_for_recall", lambda *_: None)
-    page = look(compare=tables.compared(store, tables.upload(store)).id, step="decide")
-    page.session_state["data.goal"] = "recall"
-    settled(page.run())
-    assert title(page) == "No cut reaches recall .8." and not any("<table class='confusion'" in body for body in htmls(page))
-    assert not page.get("select_slider") and "data.threshold" not in [s.key for s in page.select_slider]
-    assert not any("add_vline" in c.spec or '"shapes":[{' in c.spec.replace(" ", "") for c in charts(page))
-
-
-def test_a_cut_that_flags_nothing_says_so(store: Store, look: Look) -> None:
-    page = look(compare=tables.compared(store, tables.upload(store)).id, step="decide")
-    slider = page.select_slider(key="data.threshold")
-    settled(slider.set_value(int(slider.options[-1]) if str(slider.options[-1]).isdecimal() else len(slider.options) - 1).run())
-    assert title(page) == "No row is flagged at this cut."
 
 
 # ---- steps
@@ -564,7 +483,7 @@ visitor.read_owner = lambda: {tables.OWNER!r}
 page = AppTest.from_file({str(MAIN)!r}, default_timeout=60)
 page._page_hash = calc_hash("data")
 page.query_params["compare"] = {job.id!r}
-for step, pictures in (("compare", 0), ("questions", 0), ("decide", 3), ("use", 0)):
+for step, pictures in (("compare", 0), ("questions", 0), ("decide", 0), ("use", 0)):
     page.query_params["step"] = step
     page.run()
     assert not page.exception and len(page.get("plotly_chart")) == pictures, page.exception

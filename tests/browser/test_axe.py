@@ -12,7 +12,7 @@ import pytest
 
 from app.words import lab
 from engine.store import Store
-from tests.app import fabricate, tables
+from tests.app import decided, fabricate, tables
 from tests.app.test_compare import SPEC, filled
 from tests.browser.visitor import Visitor
 
@@ -83,7 +83,8 @@ def shelf(serve, tmp_path_factory):
     fabricate.queued(store, fabricate.spec(seed=9))
     tables.profiled(store, ids["table"])
     tables.profiled(store, ids["table"], target="left", positive="yes")
-    ids["comparison"] = tables.compared(store, ids["table"]).id
+    ids["comparison"] = decided.compared(store, ids["table"], replicates=3, rows=500, share=0.05).id
+    decided.scored(store, ids["comparison"])
     yield serve("app/server.py", {"LAB_STORE": place, "LAB_ENGINE": "off"}), ids
     store.close()
 
@@ -97,7 +98,8 @@ def states(ids: dict[str, str]) -> dict[str, tuple[str, dict[str, str], str]]:
         "lab-failed": ("", {"run": ids["failed"]}, ".st-key-run-state-failed"),
         "deep": ("deep", {"run": ids["deep"]}, ".lab-map[data-drawn]"),
         "data-empty": ("data", {}, ".st-key-data-state-empty"),
-        "data-result": ("data", {"compare": ids["comparison"], "step": "decide"}, ".st-key-chart-calibration .main-svg"),
+        "data-result": ("data", {"compare": ids["comparison"], "step": "decide"}, ".decide .counts td"),
+        "data-use": ("data", {"compare": ids["comparison"], "step": "use"}, ".st-key-use-found .drift"),
         "papers": ("papers", {"paper": "eos", "table": "1"}, ".strips .mark"),
         "compare": ("compare", sweep, ".panel .mark"),
         "compare-ratio": ("compare", sweep | {"tab": "ratio"}, ".st-key-chart-ratio-0 .main-svg"),
@@ -116,7 +118,7 @@ class Anyone(Visitor):
         page, words, there = states(ids)[state]
         self.path = page
         cookie = {"name": "lab_owner", "value": tables.OWNER, "url": url}
-        mine = {"storage_state": {"cookies": [cookie], "origins": []}} if state == "data-result" else {}
+        mine = {"storage_state": {"cookies": [cookie], "origins": []}} if state in ("data-result", "data-use") else {}
         super().__init__(chromium, url, f"?{urlencode(words)}" if words else "", color_scheme="light", **mine)
         self.page.locator(there).first.wait_for(state="attached", timeout=30_000)
         self.settle()

@@ -96,21 +96,19 @@ def test_a_table_is_sent_compared_decided_on_taken_along_and_forgotten(chromium,
 
     # decided on: a press opens the step, one Back returns, and the cut is moved by keyboard to where everything is flagged
     me.step("Decide")
-    until(
-        lambda: me.words.get("step") == "decide" and page.locator(".st-key-chart-calibration .main-svg").count() > 0, 30, "cuts"
-    )
+    cut = page.locator(".decide .picture[data-picture=cost] svg")
+    until(lambda: me.words.get("step") == "decide" and cut.get_attribute("aria-valuetext"), 30, "cuts")
     page.go_back()
     until(lambda: me.words.get("step") == "compare" and page.locator("table.board").count() > 0, 20, "the board again")
     me.step("Decide")
-    until(lambda: page.locator(".st-key-chart-calibration .main-svg").count() > 0, 30, "the pictures")
+    until(lambda: cut.count() and cut.get_attribute("aria-valuetext"), 30, "the pictures")
     me.settle()
-    cells = page.locator("table.confusion td b")
+    cells = page.locator(".decide .counts tbody td")
     before = cells.all_inner_texts()
-    thumb = page.locator(".st-key-data-threshold").get_by_role("slider").first
-    thumb.focus()
-    thumb.press("Home")
+    cut.focus()
+    cut.press("Home")
     until(lambda: cells.all_inner_texts()[1::2] == ["0.0", "0.0"], 10, "everything flagged")
-    assert me.headings()[0].startswith("At 1,000 alerts per 1,000, ")
+    until(lambda: me.headings()[0].startswith("At 1,000 alerts per 1,000, "), 10, "the verdict")
     assert cells.all_inner_texts() != before
 
     # the report is one file that opens anywhere
@@ -196,13 +194,12 @@ def test_every_state_is_drawn_without_an_exception_or_a_sideways_scroll(chromium
         page = you.page
         place = {"decide": "done", "use": "done", "models": "done", "payments": "profile"}.get(state, state)
         if state in ("decide", "use"):
-            until(lambda page=page: page.locator(".st-key-data-cut, .st-key-use-row").count() > 0, 20, state)
+            until(lambda page=page: page.locator(".st-key-data-cut, .st-key-use-model").count() > 0, 20, state)
         else:
             until(lambda you=you, place=place: you.there(f"data-state-{place}"), 20, state)
         if state == "decide":
-            until(lambda page=page: page.locator(".main-svg").count() > 2, 20, "pictures")
-            alts = page.locator("[data-testid=stPlotlyChart] [aria-label], [data-testid=stPlotlyChart][aria-label]")
-            until(lambda alts=alts: alts.count() >= 3, 20, "what the pictures show, in words")
+            alts = page.locator(".decide .picture svg[aria-label][aria-valuetext]")
+            until(lambda alts=alts: alts.count() == 6, 20, "what the pictures show, in words")
         you.settle()
         first_screen(you, state)
         for scheme, width in (("light", 390), ("dark", 1280)):

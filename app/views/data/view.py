@@ -14,7 +14,7 @@ from app.frame.opening import open_page
 from app.run import panel
 from app.session import jobs, uploads, visitor
 from app.session.store import get_store
-from app.views.data import answers, chooser, columns, compare, contest, decide, questions, steps, takeaway, upload
+from app.views.data import answers, chooser, columns, compare, contest, decide, questions, steps, upload, use
 from app.words import data as words
 from app.words.text import escape, format_count
 from engine.errors import LabError, UnknownName
@@ -362,10 +362,9 @@ def _decide_with(shown: Mapping[str, str], name: str) -> None:
 
 def _draw_decide(here: steps.Here) -> None:
     assert here.job is not None and here.result is not None
-    decide.draw_decision(here.job.id, here.result)
+    decide.draw_decision(here.job.id, here.result, partial(_go_to_step, _name_shown(here), "use"))
 
 
 def _draw_use(here: steps.Here) -> None:
     assert here.job is not None and here.result is not None
-    headline.draw_title(words.STEPS["use"])
-    takeaway.draw_takeaway(here.job.id, here.result)
+    use.draw_use(here.job.id, here.result)

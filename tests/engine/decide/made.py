@@ -64,20 +64,20 @@ def table(classes: int = 2, **more: Any) -> Dataset:
     return replace(data, **more)
 
 
-def compared(data: Dataset, spec: CompareSpec = SPEC, *, kind: str = "random", folds: int = 3, **result: Any):
+def compared(data: Dataset, spec: CompareSpec = SPEC, *, kind: str = "random", folds: int = 3, seeds: int = 1, **result: Any):
     """`decide` of two rows whose scores are made: `ce` ranks badly, `forest` well."""
     rng, classes = np.random.default_rng(1), len(data.classes)
     outcomes: dict[str, dict[int, Any]] = {"ce": {}, "forest": {}}
     natural = {}
-    for fold in range(folds):
+    for number in range(folds * seeds):
         rows = rng.permutation(N)
         valid, test = rows[:300], rows[300:600]
-        natural[fold] = data.counts, np.bincount(data.y[valid], minlength=classes)
+        natural[number] = data.counts, np.bincount(data.y[valid], minlength=classes)
         for name, noise in (("ce", 3.0), ("forest", 1.0)):
             z = 2.0 * np.eye(classes)[data.y] + noise * rng.normal(size=(N, classes))
             p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
-            outcomes[name][fold] = SimpleNamespace(
-                replicate=Replicate(fold, 0, fold), given=np.full(classes, 1 / classes), natural=data.counts / N,
+            outcomes[name][number] = SimpleNamespace(
+                replicate=Replicate(number, number // folds, number % folds), given=np.full(classes, 1 / classes), natural=data.counts / N,
                 valid_rows=valid, valid_y=data.y[valid], valid_p=p[valid].astype(np.float32),
                 test_rows=test, test_y=data.y[test], test_p=p[test].astype(np.float32),
             )  # fmt: skip

@@ -82,6 +82,15 @@ def test_one_split_by_time_has_intervals_over_blocks():
         assert found[name]["low"] < found[name]["mean"] < found[name]["high"]
 
 
+def test_by_time_the_replicates_are_those_of_the_first_seed():
+    data, spec = table(order=np.repeat(np.arange(30.0), N // 30), is_date=True), replace(SPEC, time="when")
+    found, arrays, _ = compared(data, spec, kind="time", folds=1, seeds=3)
+    assert found["replicates"] == 1 and found["numbers"] == [0] and found["interval"] == "95% made"
+    found, arrays, _ = compared(data, spec, kind="time", folds=2, seeds=3)
+    assert found["numbers"] == [0, 1] and "row/draws" not in arrays["decide/ce"] and "corrected" in found["interval"]
+    assert compared(data, folds=2, seeds=3)[0]["numbers"] == [0, 1, 2, 3, 4, 5]
+
+
 def test_several_classes_are_one_against_the_rest_and_keep_rows_for_a_cost_matrix():
     found, arrays, outcomes = compared(table(3))
     assert found["recall"]["mean"] > 0

@@ -1,0 +1,230 @@
+"""From a finished comparison to next month's file in a real browser: the cut, its six pictures, and what is made of it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from engine.store import Store
+from tests.app import decided, tables
+from tests.browser.visitor import Visitor
+
+pytestmark = pytest.mark.browser
+
+PICTURES = ("pr", "gains", "benefit", "cost", "reliability", "shares")
+LONG = 120
+"""Seconds a comparison of 15 s may take on a busy machine, with its wait for a worker."""
+
+
+class Data(Visitor):
+    """A visitor of the page of a person's own table."""
+
+    path = "data"
+    viewport = (1440, 900)
+
+    def title(self):
+        return self.page.locator("h1").first.inner_text()
+
+    def picture(self, name):
+        return self.page.locator(f".decide .picture[data-picture={name}] svg")
+
+    def values(self):
+        """What each picture says of its cut."""
+        return [self.picture(name).get_attribute("aria-valuetext") for name in PICTURES]
+
+    def step(self, title):
+        self.page.locator(".st-key-data-step button", has_text=title).click()
+
+
+@pytest.fixture(scope="module")
+def shelf(serve, tmp_path_factory):
+    """A server without an engine over a store filled by hand, and the queries of what is in it."""
+    place = f"sqlite:///{tmp_path_factory.mktemp('decide') / 'shelf.db'}"
+    store = Store(place)
+    table = tables.upload(store)
+    tables.profiled(store, table, target="left", positive="yes")
+    done = decided.compared(store, table, replicates=4, rows=900, share=0.05, result=decided.why())
+    decided.scored(store, done.id)
+    other = tables.upload(store, name="old.csv")
+    tables.profiled(store, other, target="left", positive="yes")
+    old = tables.compared(store, other)
+    one = tables.upload(store, name="time.csv")
+    tables.profiled(store, one, target="left", positive="yes")
+    single = decided.compared(store, one, replicates=1, rows=900, share=0.05, days=30, costs=True, names=("trees",))
+    found = {"decide": f"?compare={done.id}&step=decide", "use": f"?compare={done.id}&step=use"}
+    found |= {"old": f"?compare={old.id}&step=decide", "one": f"?compare={single.id}&step=decide"}
+    yield serve("app/server.py", {"LAB_STORE": place, "LAB_ENGINE": "off"}), found
+    store.close()
+
+
+def mine():
+    return {"cookies": [{"name": "lab_owner", "value": tables.OWNER, "domain": "127.0.0.1", "path": "/"}], "origins": []}
+
+
+@pytest.fixture
+def me(chromium, shelf, until):
+    """The choice of a cut, drawn."""
+    url, found = shelf
+    visitor = Data(chromium, url, found["decide"], storage_state=mine(), color_scheme="light")
+    until(lambda: visitor.picture("shares").count() and visitor.values()[0], 20, "the pictures")
+    yield visitor
+    visitor.leave()
+
+
+def test_a_key_moves_the_cut_in_all_six_pictures_and_the_verdict_follows(me, until):
+    before, said = me.values(), me.title()
+    assert len(set(before)) == 1 and re.match(r"Cut \.\d+: [\d.,]+ alerts, precision [.\d]+, recall [.\d]+\.", before[0])
+    seen = set()
+    for name in PICTURES:
+        me.picture(name).focus()
+        me.page.keyboard.press("PageUp")
+        now = me.values()
+        assert len(set(now)) == 1, "one cut"
+        seen.add(now[0])
+    assert len(seen) > 2
+    me.picture("gains").focus()
+    me.page.keyboard.press("End")
+    assert "recall 1" in me.values()[0]
+    until(lambda: me.title() != said and "100 of 100" in me.title(), 15, "the verdict")
+    assert me.page.locator(".decide select").input_value() == "hand"
+    numbers = [float(t.replace(",", "")) for t in me.page.locator(".decide .counts td").all_inner_texts() if t]
+    assert numbers[1] == numbers[3] == 0 and sum(numbers) == pytest.approx(1000, abs=0.2)
+
+
+def test_the_cut_is_dragged_without_a_rerun_for_each_pixel(me, until):
+    box = me.picture("benefit").bounding_box()
+    said = me.title()
+    me.page.mouse.move(box["x"] + 60, box["y"] + 90)
+    me.page.mouse.down()
+    seen = set()
+    for k in range(8):
+        me.page.mouse.move(box["x"] + 60 + 15 * k, box["y"] + 90)
+        seen.add(me.values()[0])
+    assert len(seen) >= 4 and me.title() == said, "the page is told on release"
+    me.page.mouse.up()
+    until(lambda: me.title() != said, 15, "the verdict")
+
+
+def test_budget_and_share_move_the_counts_as_the_verdict_says(me, until):
+    page = me.page
+    budget = page.locator(".decide .field:visible input[type=number]").first
+    budget.fill("20")
+    budget.press("Enter")
+    until(lambda: re.match(r"At (1[5-9]|2\d)[.\d]* alerts", me.title()), 15, "the verdict at 20 alerts")
+    share = page.locator(".decide .form > input[type=range]")
+    share.focus()
+    for _ in range(37):
+        page.keyboard.press("ArrowLeft")
+    chip = page.locator(".decide .ends .chip")
+    until(lambda: chip.is_visible() and chip.inner_text().startswith("computed for 0."), 5, "the chip")
+    assert page.locator(".decide.other").count() == 1  # lines are dashed
+    dashes = page.locator(".decide .line.main").first.evaluate("(e) => getComputedStyle(e).strokeDasharray")
+    assert dashes not in ("none", "")
+
+    def agrees():
+        """The precision that the browser computed is that of the engine in the heading."""
+        right = re.search(r"(\d+) of 100 alerts", me.title())
+        told = re.search(r"precision ([.\d]+)", me.values()[0])
+        return right and told and abs(float(right[1]) / 100 - float(told[1])) < 0.0051
+
+    until(agrees, 15, "the same numbers in both")
+    page.locator(".decide select").select_option("precision")
+    number = page.locator(".decide .field:visible input[type=number]").first
+    number.fill("1")
+    number.press("Enter")
+    until(lambda: me.title().startswith(("No cut reaches precision 1.", "At ")), 15, "a verdict")
+    if me.title().startswith("No cut"):
+        assert page.locator(".decide .counts td").count() == 0 and page.locator(".decide .use").is_disabled()
+
+
+def test_it_fits_a_phone_and_a_dark_room(me, until):
+    me.turn("dark", 390)
+    until(lambda: me.over() <= 1, 5, "to fit")
+    shown = [name for name in PICTURES if me.picture(name).is_visible()]
+    assert shown == ["pr"]
+    pill = me.page.locator(".decide .pills button[data-pick=gains]")
+    pill.click()
+    assert [name for name in PICTURES if me.picture(name).is_visible()] == ["gains"]
+    top = me.picture("gains").bounding_box()["y"]
+    form = me.page.locator(".decide .form").bounding_box()["y"]
+    assert top < form, "the picture stands above the sliders"
+    me.shot("decide-390")
+    me.turn("light", 1280, 720)
+    until(lambda: me.over() <= 1, 5, "to fit")
+    assert all(me.picture(name).is_visible() for name in PICTURES)
+    me.shot("decide-1280")
+
+
+def test_other_states_are_drawn(chromium, shelf, until):
+    url, found = shelf
+    for state, there in (("old", ".decide .counts td"), ("one", ".decide .counts td"), ("use", ".st-key-use-found .drift")):
+        you = Data(chromium, url, found[state], storage_state=mine(), color_scheme="light")
+        until(lambda you=you, there=there: you.page.locator(there).count() > 0, 20, state)
+        you.settle()
+        if state == "one":  # bands from draws of one split
+            assert you.page.locator(".decide .band").count() >= 4
+            assert you.page.locator(".decide .per button").count() == 2
+        assert you.page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight") <= 1600
+        you.shot(f"decide-{state}")
+        for scheme, width in (("dark", 390), ("light", 1280)):
+            you.turn(scheme, width)
+            until(lambda you=you: you.over() <= 1, 5, f"{state} to fit into {width} px")
+        you.leave()
+
+
+def test_from_the_cut_to_next_months_file(chromium, product, until, tmp_path):
+    """With a real engine: compare, decide with budget and share slider, use the cut, score a second file, download it."""
+    url, store = product
+    me = Data(chromium, url, accept_downloads=True)
+    page = me.page
+    until(lambda: me.there("data-state-empty"), 20, "the invitation")
+    file = {"name": "march.csv", "mimeType": "text/csv", "buffer": tables.csv(600, 90)}
+    page.locator(".st-key-mine-drop input[type=file]").set_input_files(file)
+    until(lambda: me.there("data-state-profile"), 60, "the profile")
+    page.locator(".st-key-data-budget").get_by_text("15 s").click()
+    me.settle()
+    me.press("data-compare")
+    until(lambda: me.there("data-state-done") or me.there("data-state-failed"), LONG, "the end")
+    assert me.there("data-state-done"), page.locator("[data-testid=stMain]").inner_text()
+    me.settle()
+    job = me.words["compare"]
+    owner = next(c["value"] for c in me.context.cookies() if c["name"] == "lab_owner")
+    result = json.loads(store.artifact(job, "comparison", owner=owner))
+    me.step("Decide")
+    until(lambda: me.picture("pr").count() and me.values()[0], 30, "the pictures")
+    assert result["decide"]["row"]
+    page.locator(".decide select").select_option("alerts")
+    budget = page.locator(".decide .field:visible input[type=number]").first
+    budget.fill("100")
+    budget.press("Enter")
+    until(lambda: re.match(r"At \d+[.\d]* alerts per 1,000", me.title()), 15, "the verdict")
+    share = page.locator(".decide .form > input[type=range]")
+    share.focus()
+    page.keyboard.press("PageDown")
+    until(lambda: page.locator(".decide .chip").is_visible(), 5, "another share")
+    page.keyboard.press("End")
+    me.settle()
+    page.wait_for_timeout(600)
+    me.settle()
+    page.locator(".decide .use").click()
+    until(
+        lambda: me.words.get("step") == "use" and page.locator(".st-key-use-drop input[type=file]").count() > 0,
+        30,
+        "the drop field",
+    )
+    april = {"name": "april.csv", "mimeType": "text/csv", "buffer": tables.csv(300, 30)}
+    page.locator(".st-key-use-drop input[type=file]").set_input_files(april)
+    until(lambda: "rows are flagged." in me.title() or me.there("use-failed"), LONG, "the scoring")
+    assert "of 300 rows are flagged." in me.title(), page.locator("[data-testid=stMain]").inner_text()
+    until(lambda: page.locator(".st-key-use-found .drift .row").count() >= 3, 20, "the drift")
+    with page.expect_download(timeout=30_000) as coming:
+        page.locator(".st-key-use-head .take a").click()
+    got = coming.value.path().read_text(encoding="utf-8-sig")
+    head = re.split("[;,]", got.splitlines()[0])
+    assert [name.strip('"') for name in head][-5:] == ["probability", "flagged", "reason_1", "reason_2", "reason_3"]
+    assert len(got.splitlines()) == 301
+    flagged = int(re.match(r"(\d+)", me.title())[1])
+    assert flagged > 0
+    me.leave()
