@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 
 from engine.analysis import curves, threshold_tables
 from engine.compare.bench import MAX_CELLS, Evaluator
+from engine.compare.decision import build_decision
 from engine.compare.halving import SuccessiveHalving
 from engine.compare.leaderboard import count_folds
 from engine.data.prepare import encode, fit_scale
-from engine.events import pack
+from engine.events import pack, unpack
+from engine.export.model_facts import build_facts
 from engine.export.pipeline import Pipeline
 from engine.export.rows import encode_text, write_augmented_csv
 from engine.export.write import model_bytes
@@ -50,10 +54,17 @@ def build_arrays(halving: SuccessiveHalving) -> dict[str, bytes]:
 
 
 def export_models(
-    halving: SuccessiveHalving, bench: Evaluator, target: str | None, reading: TableReading | None
+    halving: SuccessiveHalving,
+    bench: Evaluator,
+    target: str | None,
+    reading: TableReading | None,
+    cuts: Mapping[str, bytes],
+    *,
+    time: str | None = None,
 ) -> dict[str, bytes]:
     """`model/<name>`: each method's model of replicate 0, at the level that counts for it. `augmented/<name>`: the training
-    rows with the synthetic rows. reading: how the table was read, if it was a file.
+    rows with the synthetic rows. reading: how the table was read, if it was a file. cuts: the artifacts `decide/<name>`; a model file
+    holds the calibration and the cut of its replicate. time: the column that says when a row happens.
     """
     table, pipelines, out = encode(bench.dataset)[0], {}, {}
     for name in halving.names:
@@ -74,13 +85,22 @@ def export_models(
             "title": halving.titles[name],
             "params": bench.choose_params(name, level),
             "target": target,
+            "time": time,
             "training_rows": len(train),
             "trained_on": TRAINED_ON if again is None else TRAINED_AGAIN,
             "provenance": collect_provenance(torch.device("cpu"), torch.float32),
         }
         own = pipelines[key]
         net = fitted.net if isinstance(fitted, Fitted) else fitted
-        out[f"model/{name}"] = model_bytes(net, own, classes=bench.dataset.classes, about=about)
+        arrays = cuts.get(f"decide/{name}")
+        out[f"model/{name}"] = model_bytes(
+            net,
+            own,
+            classes=bench.dataset.classes,
+            about=about,
+            decision=None if arrays is None else build_decision(unpack(arrays), bench.positive, replicate=0),
+            facts=build_facts(bench.dataset, base, own),
+        )
         if isinstance(fitted, Fitted) and fitted.synthetic is not None:
             added = int(fitted.synthetic.mask[0].sum())
             if (len(train) + added) * (len(own.columns) + 2) <= MAX_CELLS:

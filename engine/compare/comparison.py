@@ -128,13 +128,13 @@ def compare(
             yield event
         yield Phase("measuring", "Putting the result together")
         artifacts = build_arrays(halving)
-        yield Phase("saving", "Saving the models")
-        target = spec.target if told is None else told.name
-        artifacts |= export_models(halving, bench, target, reading)
         table = describe_table(bench, dropped, guesses)
         result = make_result(halving, bench, spec, table, shortened, [*sentences, *notes])
         decided, cuts = decide(halving, bench, spec, result)
         result, artifacts = result | decided, artifacts | cuts
+        yield Phase("saving", "Saving the models")
+        target = spec.target if told is None else told.name
+        artifacts |= export_models(halving, bench, target, reading, cuts, time=spec.time)
         result |= yield from explain(halving, bench, result, spec.metric, artifacts)
         return result | {
             "reading": None if reading is None else reading.to_json(),

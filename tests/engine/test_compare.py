@@ -39,6 +39,7 @@ from engine.spec.comparison import TREES
 from engine.spec.result import METRICS
 from engine.spec.run import default_params
 from engine.stats import thresholds
+from engine.stats.decide import read_decide
 from engine.stats.significance import holm, t_test
 from engine.stats.thresholds import VARIANTS
 from engine.training import network_cache
@@ -234,7 +235,15 @@ def test_a_model_taken_away_predicts_as_it_did(whole, name):
     model = engine.load_model(io.BytesIO(artifacts[f"model/{name}"]))
     assert model.classes_.tolist() == ["stays", "leaves"] and model.about["target"] == "left"
     assert np.isnan(data.numeric[test]).any() and (data.categorical[test] == 2).any()
-    np.testing.assert_allclose(model.predict_proba(frame(data, test))[:, 1], score[own], rtol=0, atol=1e-6)
+    p, decision = model.predict_proba(frame(data, test))[:, 1], model.decision
+    np.testing.assert_allclose(p, decision.calibration(score[own]), rtol=0, atol=1e-6)
+    decide = read_decide(unpack(artifacts[f"decide/{name}"]))
+    assert (
+        decision.calibration.kind == decide["calibration"]
+        and model.promised["recall"]["mean"] == decide["readings"]["recall"]["mean"]
+    )
+    assert (model.flag(frame(data, test)) == (score[own] >= decide["cuts"][0])).all()
+    assert model.facts.rows == model.about["training_rows"] or name == "explicit-gradient"
 
 
 def test_the_board_is_live(whole):
@@ -424,7 +433,7 @@ def test_a_model_takes_rows_as_the_file_has_them():
     for name in (BASELINE, TREES):
         model = engine.load_model(io.BytesIO(artifacts[f"model/{name}"]))
         before = arrays[f"score/{name}"][(arrays["seed"] == 0) & (arrays["fold"] == 0)]
-        np.testing.assert_allclose(model.predict_proba(rows)[:, 1], before, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(model.predict_proba(rows)[:, 1], model.decision.calibration(before), rtol=0, atol=1e-6)
 
 
 def test_closing_it_stops_and_forgets():
