@@ -214,7 +214,7 @@ def summarise_comparison(comparison: Mapping[str, Any]) -> str:
         f"Mean over n replicates; {comparison['interval']}; differences are paired.",
     ]
     out += [f"{row['title']}: {one_line(row['failed'])}" for row in comparison["methods"] if row["failed"]]
-    out += comparison["shortened"]
+    out += [*((comparison.get("refit") or {}).get("sentences") or ()), *comparison["shortened"]]
     out += summarise_decide(comparison)
     out += summarise_why(comparison)
     out.append(f"{comparison['seconds']:.1f} s of {spec['budget']:g} s on {comparison['provenance']['device']}")

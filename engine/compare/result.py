@@ -10,7 +10,7 @@ import numpy as np
 from engine.compare.bench import EPOCHS, PATIENCE, Evaluator
 from engine.compare.halving import SuccessiveHalving
 from engine.compare.leaderboard import describe_difference, find_differences
-from engine.compare.refits import describe_refit, say_gain
+from engine.compare.refits import describe_refit, summarise_refit
 from engine.plain import to_plain
 from engine.spec import limits
 from engine.spec.comparison import TREES, CompareSpec
@@ -42,8 +42,8 @@ def make_result(
     train_counts, features, columns {numeric, categorical}, classes,
     counts, ratio, positive, dropped, guesses}, spec, protocol {folds, seeds, test_share, patience}, shortened (sentences),
     notes (what is said of the table, then of the methods), reading (how the file was read, `TableReading.to_json`; None for a
-    dataset of the catalog), seconds, provenance. `best`: the name of a method that is better than plain training after Holm's
-    correction, or None. It is None if there was time for the quick look only.
+    dataset of the catalog), refit (`engine.compare.refits.summarise_refit`), seconds, provenance. `best`: the name of a method that is
+    better than plain training after Holm's correction, or None. It is None if there was time for the quick look only.
     """
     against = find_differences(halving, spec.metric)
     looked = halving.level == halving.look
@@ -69,9 +69,9 @@ def make_result(
             "notes": list(notes),
         }
     )
-    plain = result["methods"][0]
-    if plain["refit"] is not None:
-        result["notes"].append(say_gain(plain, by_time=spec.by_time))
+    result["refit"] = summarise_refit(result["methods"], by_time=spec.by_time)
+    if result["refit"] is not None:
+        result["notes"] += result["refit"]["sentences"]
     return result
 
 

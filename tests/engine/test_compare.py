@@ -318,6 +318,8 @@ def test_what_reads_validation_rows_says_so():
     _, found, _ = looked(spec=replace(CHEAP, methods=(BASELINE, "explicit-gradient")))
     plain, moved = (row["refit"] for row in found["methods"])
     assert plain["held_out"] == 0 and moved["held_out"] == pytest.approx(plain["rows"] / 5, abs=2)
+    told = [note for note in found["notes"] if "kept apart" in note]
+    assert len(told) == 1 and "Explicit gradient" in told[0] and "Plain" not in told[0]
     assert moved["rows"] + moved["held_out"] == plain["rows"] and set(moved["epochs"]) == {"training", "points"}
 
 
