@@ -81,11 +81,11 @@ TIME_NONE = "Rows count as unordered."
 OWNER_FACTS = "{values}, {share} of 100 repeat."
 OWNER_SO = "One {owner} is never on both sides."
 OWNER_NONE = "Each row stands alone."
-ALERTS_NONE = "Without it, the cut with the best F1 is taken. You can change it later."
+ALERTS_NONE = "Without it the cut with the best F1 is taken."
 ALERTS_LATER = "You can change it later."
 ALERTS_RARE = "About one in {days} days."
 ALERTS_DAY, ALERTS_SHARE = "About {count} a day in this table.", "About {count} per 1,000 rows."
-ALERTS_ONE = "{alerts} per 1,000: one row in {rows}"
+ALERTS_ONE = "one row in {rows}"
 TIMES_ALT, SIZES_ALT = "Rows over time, with the parts of the last origin", "How many owners have one row, two rows and more"
 SIZES = "rows of one owner"
 PARTS = {"train": "train", "valid": "choose", "test": "test"}
@@ -96,9 +96,9 @@ SPLIT_HEADS = {
     "random": "Split: random", "group": "Split: owner", "time": "Split: time", "time-group": "Split: time and owner",
 }  # fmt: skip
 SPLIT_OWNERS = "All rows of an owner are in one part."
-DROPPED_DELAY = "{rows} within the delay are left out."
-DROPPED_OWNER = "About {rows} of owners that cross are left out."
-DROPPED_TIME = "{rows} without a time are left out."
+DROPPED_ROWS = "Left out: {parts}."
+DROPPED_DELAY, DROPPED_TIME = "{rows} within the delay", "{rows} without a time"
+DROPPED_OWNER = "about {rows} of owners that cross"
 STRETCH = "{part}: {rows}, {start} to {end}"
 MORE_QUESTIONS = "Columns, score in use, cost"
 ASK_SCORE, NO_SCORE = "Score or rule in use", "none in use"
@@ -133,7 +133,7 @@ CHOSEN = "{models}, {remedies}"
 MODELS_PICK, REMEDIES_PICK, ENSEMBLES_PICK = "Models", "Remedies", "Ensembles of under-sampled learners"
 TUNE, TUNE_HELP = "Tune settings", "Every model gets the same share of the time. Settings are chosen on validation rows."
 NOT_READY = "Mend what is said in red first."
-SAY_DELAY = "Say first how late answers come."
+SAY_DELAY = "Choose a delay first."
 
 # ---- compare
 

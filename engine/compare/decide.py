@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.compare.bench import MAX_POOLED, Evaluator, ReplicateScore
+from engine.compare.bench import Evaluator, ReplicateScore
 from engine.compare.halving import SuccessiveHalving
 from engine.data.dataset import Dataset
 from engine.decide.build import Rows, Scored, build_arrays, weigh_classes
@@ -68,8 +68,8 @@ def decide(
 
 def decide_seconds(bench: Evaluator) -> float:
     """Estimated seconds that `decide` takes for every row of the board."""
-    tested = min(MAX_POOLED, 4 * len(bench.dataset.y))
-    return 0.2 + len(bench.titles) * (0.08 + 1.5e-6 * tested)
+    seeds = min(bench.pooled_seeds, bench.spec.seeds)
+    return 0.3 + len(bench.titles) * (0.05 + 1.5e-6 * seeds * len(bench.dataset.y))
 
 
 def _choose_row(result: Mapping[str, Any]) -> str | None:

@@ -176,22 +176,27 @@ def _choose_row(result: Mapping[str, Any], fitted: Mapping[str, Any], metric: st
 
 
 def _read_tested(bench: Evaluator, outcomes: list[ReplicateScore], row: str | None, decide: Mapping[str, Any]) -> list[Tested]:
-    """The replicates' test rows, flagged at the cut that `decide` chose on validation rows.
+    """The replicates' test rows, flagged at the cut that `decide` chose on validation rows: those that it read.
 
-    With a budget a day: the highest rows of each day. Where another row was decided with: where the class looked for is the most
+    With a budget: the highest rows, of all or of each day. Where another row was decided with: where the class looked for is the most
     probable one.
     """
-    positive, rule, cuts, out = bench.positive, decide.get("rule") or {}, decide.get("cuts") or (), []
-    is_own = decide.get("row") == row and len(cuts) == len(outcomes)
+    positive, rule, out = bench.positive, decide.get("rule") or {}, []
+    cuts = {} if decide.get("row") != row else dict(zip(decide.get("numbers") or (), decide.get("cuts") or (), strict=False))
     days = number_days(bench.dataset) if rule.get("per") == "day" and rule.get("kind") == "alerts" else None
-    for r, outcome in enumerate(outcomes):
-        score = np.asarray(outcome.test_p[:, positive], np.float64)
-        if not is_own:
+    for outcome in outcomes:
+        score, number = np.asarray(outcome.test_p[:, positive], np.float64), outcome.replicate.number
+        if not cuts:
             flagged = outcome.test_p.argmax(1) == positive
+        elif number not in cuts:
+            continue
         elif days is not None:
             flagged = rank_within(score, days[outcome.test_rows]) <= int(rule["value"] + 1e-9)
+        elif rule.get("kind") == "alerts":
+            flagged = rank_within(score, np.zeros(len(score), int)) <= int(rule["value"] * len(score) / 1000 + 1e-9)
         else:
-            flagged = np.zeros(len(score), bool) if cuts[r] is None else score >= cuts[r]
+            cut = cuts[number]
+            flagged = np.zeros(len(score), bool) if cut is None else score >= cut
         out.append(Tested(outcome.replicate.seed, outcome.test_rows, outcome.test_y == positive, score, flagged))
     return out
 

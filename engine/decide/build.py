@@ -49,7 +49,8 @@ class Rows:
         """
         assert self.owner is not None
         days = self.day if self.day is not None else np.zeros(len(self.y), int)
-        _, first, which = np.unique(np.stack([self.owner, days]), axis=1, return_index=True, return_inverse=True)
+        key = np.unique(self.owner, return_inverse=True)[1] * (int(days.max()) - int(days.min()) + 1) + (days - days.min())
+        _, first, which = np.unique(key, return_index=True, return_inverse=True)
         n = len(first)
         score = np.full(n, -np.inf)
         np.maximum.at(score, which, self.score)

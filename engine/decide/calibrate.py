@@ -8,7 +8,7 @@ several classes the class looked for is set against the rest.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,8 @@ ISOTONIC_ROWS = 1000
 """Validation rows from which on isotonic regression is a candidate."""
 FOLDS = 3
 """Of the cross-fitted log loss."""
+MOST_ROWS = 10_000
+"""Validation rows that a calibration is fitted on, about: all of the class looked for, up to half, and a sample of the others."""
 CHOOSING = 5
 """Replicates whose log loss is cross-fitted: their mean chooses the calibration."""
 
@@ -110,7 +112,7 @@ def _fit_temperature(z: np.ndarray, y: np.ndarray, weight: np.ndarray) -> Curve:
     def loss(log_slope: float) -> float:
         return float(weight @ np.logaddexp(0, np.exp(log_slope) * signed))
 
-    found = minimize_scalar(loss, bounds=(np.log(2) - 10, np.log(2) + 10), method="bounded", options={"xatol": 1e-9})
+    found = minimize_scalar(loss, bounds=(np.log(2) - 10, np.log(2) + 10), method="bounded", options={"xatol": 1e-7})
     return Curve(float(np.exp(found.x)))
 
 
@@ -120,6 +122,7 @@ def fit_calibrations(scored: Sequence[Scored], rng: np.random.Generator) -> Fitt
     rng: for the folds. Test rows are read alone: what was fitted and chosen does not depend on them.
     """
     names = [n for n in CALIBRATIONS if n != ISOTONIC or min(len(s.valid.y) for s in scored) >= ISOTONIC_ROWS]
+    scored = [replace(s, valid=sample_rows(s.valid, rng)) for s in scored]
     folds = [_draw_folds(s.valid.y, rng) for s in scored[:CHOOSING]]
     slope, shift, losses, test_losses, brier = (np.full((len(names), len(scored)), np.nan) for _ in range(5))
     corners: list[Curve] = []
@@ -145,6 +148,21 @@ def fit_calibrations(scored: Sequence[Scored], rng: np.random.Generator) -> Fitt
             "isotonic_ends": np.cumsum([0, *(len(x) for x in xs)]),
         }
     return Fitted(names, names[int(mean.argmin())], arrays)
+
+
+def sample_rows(rows: Rows, rng: np.random.Generator, most: int = MOST_ROWS) -> Rows:
+    """At most `most` rows; weights keep the classes' shares."""
+    if len(rows.y) <= most:
+        return rows
+    kept, weight = [], rows.weight.copy()
+    rare = min(int(rows.y.sum()), max(most // 2, most - int((~rows.y).sum())))
+    for own, n in ((rows.y, rare), (~rows.y, most - rare)):
+        every = np.flatnonzero(own)
+        drawn = np.sort(rng.choice(every, min(n, len(every)), replace=False))
+        if len(drawn):
+            weight[drawn] *= weight[every].sum() / weight[drawn].sum()
+        kept.append(drawn)
+    return replace(rows, weight=weight).take(np.concatenate(kept))
 
 
 def log_loss(p: np.ndarray, rows: Rows) -> float:

@@ -1,7 +1,7 @@
 """A comparison as one HTML file to keep, print or send: no script, no font, no picture and no address from anywhere else.
 
-It holds names of columns and classes and numbers about all rows; no row of the table is in it. Every text that is not ours is escaped.
-No torch: the page makes it.
+It holds names of columns, classes and levels, and numbers about all rows; no row of the table is in it. Every text that is not ours is
+escaped. No torch: the page makes it.
 """
 
 from __future__ import annotations

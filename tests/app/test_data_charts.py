@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from app.charts import calibration, cut, palette
-from app.views.data import board, board_table, decide
+from app.views.data import board, board_table
 from engine.analysis import threshold_tables
 from engine.stats import thresholds
 from tests.app import boards, tables
@@ -110,14 +110,3 @@ def test_rows_without_scores_come_last_and_say_so() -> None:
     )
     assert board.rank_names(rows) == ["smote", "ce"] and math.isnan(rows[0].score.mean)
     assert "next" in Page(board_table.write_board(rows, "average_precision", spent=0.0)).text
-
-
-def test_thresholds_are_read_as_written() -> None:
-    grid = threshold_tables.GRID
-    assert [decide.format_cut(t) for t in (0.0, 0.35, 1.0, grid[-1], 0.000045)] == [
-        ".00",
-        ".35",
-        "1.00",
-        "flag none",
-        "4.5e-05",
-    ]

@@ -111,7 +111,7 @@ def test_a_press_tries_a_sample_table(store: Store, look: Look) -> None:
     found = profile_table(sheet)
     assert (
         found["target"]["name"] == "fraud"
-        and 30 < found["ratio"] < 50
+        and 20 < found["ratio"] < 40
         and not [w for w in found["warnings"] if w["level"] == "refuse"]
     )
 

@@ -64,6 +64,21 @@ def stage(chromium, serve):
         assert problems == []
 
 
+def test_unsafe_copies_are_counted_in_the_key(stage, until):
+    s = stage(hidden=40)
+    until(lambda: s.number("frame") >= 0, 20)
+    s.press("End")
+    until(lambda: s["frame"] == "59")
+    count = int(s["unsafe"])
+    assert 0 < count < 46 and f"unsafe copies: {count} of 46" in s.root.locator(".panel > .marks").inner_text()
+    assert f"{count} of 46 synthetic points are unsafe, marked by a cross" in s.root.locator(
+        ".stage canvas"
+    ).first.get_attribute("aria-label")
+    s.press("Home")
+    until(lambda: s["frame"] == "0")
+    assert s["unsafe"] == "" and "unsafe copy" in s.root.locator(".panel > .marks").inner_text()
+
+
 def test_the_film_owns_the_first_screen(stage, until):
     s = stage()
     until(lambda: s.number("frame") >= 0, 20)

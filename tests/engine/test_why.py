@@ -522,3 +522,16 @@ def test_a_suspect_has_the_number_of_its_row_in_the_file():
     first = [one["row"] for one in found["suspects"][:2]]
     assert len(first) == 2 and set(first) <= {i + 1 for i in turned}
     assert found["suspects_tested"] >= 760 and found["suspects_by_chance"] < 0.02
+
+
+def test_three_classes_are_explained():
+    import time
+
+    from tests.engine.test_compare import table
+
+    spec = CompareSpec({"upload": "x"}, target="t", budget=5.0, methods=("ce", "smote"))
+    found = finish(compare(table((220, 60, 40)), spec, clock=time.process_time))[0]
+    json.dumps(found, allow_nan=False)
+    assert found["importance"][0]["columns"][0] in ("score", "colour") and found["suspects_by_chance"] > 0
+    assert {one["label"] for one in found["suspects"]} <= {"stays", "leaves", "third"} and found["unsafe"]["smote"]["n"] > 100
+    assert {g["column"] for g in found["groups"]} == {"visits", "colour"} and found["dependence"]

@@ -44,11 +44,11 @@ table.board.long {{ --high: {LOW}px; }}
 .board thead :is(th, td) {{ height: 30px; font-size: 13px; color: {_SOFT}; border-bottom: 1px solid rgba(128, 128, 128, .32); }}
 .board tbody::after, .board thead::after {{ content: ""; display: block; height: 8px; }}
 .board tfoot td {{ height: 24px; }}
-.board .model {{ width: 17%; padding-left: 12px; font-weight: 650; vertical-align: top; line-height: 1.2; overflow-wrap: anywhere; }}
-.board thead .model {{ font-weight: 400; vertical-align: middle; }}
+.board .model {{ width: 20%; padding-left: 12px; font-weight: 650; vertical-align: top; line-height: 1.2; overflow-wrap: anywhere; }}
+.board thead .model {{ font-weight: 400; vertical-align: middle; }} .board thead .marks {{ white-space: nowrap; }}
 .board tbody .model {{ padding-top: calc(var(--high) / 2 - 9px); border-radius: 8px 0 0 8px; }}
 .board .model i {{ display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-right: 8px; }}
-.board .name {{ width: 16%; line-height: 1.2; overflow-wrap: anywhere; }} .board .none {{ color: {_SOFT}; }}
+.board .name {{ width: 14%; line-height: 1.2; overflow-wrap: anywhere; }} .board .none {{ color: {_SOFT}; }}
 .board small {{ display: block; font-size: 12px; line-height: 1.15; color: {_SOFT}; }}
 .board .score {{ width: 62px; font-weight: 650; text-align: right; padding-right: 14px; }}
 .board .said {{ width: 138px; font-size: 13px; color: {_SOFT}; }} .board .said.strong {{ font-weight: 650; color: inherit; }}
@@ -77,7 +77,8 @@ table.board.long {{ --high: {LOW}px; }}
   .board tr {{ display: grid; grid-template-columns: 1fr 1fr 60px; align-items: center; padding: 5px 0;
     border-bottom: 1px solid rgba(128, 128, 128, .22); }}
   .board :is(th, td) {{ height: auto; padding: 0 6px !important; width: auto !important; }}
-  .board .scale {{ --high: 26px; }}
+  .board .scale {{ --high: 26px; }} .board tbody.leads {{ background: light-dark(#F1F7F5, #14211D); border-radius: 8px; }}
+  .board tbody.leads :is(th, td) {{ background: none; }} .board td.seconds:not(:empty)::after {{ content: " s"; }}
   .board .model {{ grid-area: 1 / 1 / 2 / 4; }} .board .name {{ grid-area: 2 / 1; }} .board .said {{ grid-area: 2 / 2; }}
   .board .score {{ grid-area: 2 / 3; }} .board .marks {{ grid-area: 3 / 1; }} .board .marks.against {{ grid-area: 3 / 2; }}
   .board .seconds {{ grid-area: 3 / 3; }} .board .apart td {{ grid-column: 1 / 4; }}

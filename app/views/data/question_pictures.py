@@ -80,7 +80,7 @@ def draw_alerts(per_1000: float | None) -> str:
     step = CELLS / marked if marked else CELLS + 1.0
     chosen = {int((k + 0.47) * step) for k in range(marked)}
     body = "".join(f"<i class='{'i-test' if cell in chosen else 'i-cell'}'></i>" for cell in range(CELLS))
-    said = words.ALERTS_ONE.format(alerts=f"{per_1000:.3g}", rows=f"{round(1000 / per_1000):,}")
+    said = words.ALERTS_ONE.format(rows=f"{round(1000 / per_1000):,}")
     return _frame(f"<div class='cells'>{body}</div>", said) + f"<p class='q-says'>{html.escape(said)}</p>"
 
 

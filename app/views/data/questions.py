@@ -101,7 +101,7 @@ def _ask_time(
             _draw_head(1, words.ASK_TIME)
             with st.container(horizontal=True, gap="small", key="q-row-time"):
                 names = [one.name for one in guesses.times]
-                _choose_column("time", words.ASK_TIME, words.NO_TIME, names, found.time, profile, version, take, width=220)
+                _choose_column("time", words.ASK_TIME, words.NO_TIME, names, found.time, profile, version, take, width=200)
                 if found.when is not None:
                     _choose_delay(found, version, take)
             st.html(f"<p class='q-why'>{html.escape(_explain_time(guesses, found))}</p>")
@@ -134,7 +134,7 @@ def _choose_delay(found: Answers, version: str, take: Take) -> None:
         placeholder=words.ASK_DELAY,
         label_visibility="collapsed",
         accept_new_options=True,
-        width=210,
+        width=180,
     )
 
 
@@ -154,7 +154,7 @@ def _name_delay(days: float, dates: bool) -> str:
 
 def _explain_time(guesses: Guesses, found: Answers) -> str:
     if found.time is None:
-        return guesses.time_why if "time" in found.guessed and guesses.time_why else words.TIME_NONE
+        return words.TIME_NONE if guesses.times or not guesses.time_why else one_line(guesses.time_why, 160)
     guess = f"{one_line(guesses.time_why, 160)} " if "time" in found.guessed else ""
     return guess + (words.TIME_SO if found.delay is not None else words.DELAY_WHY)
 
@@ -167,7 +167,7 @@ def _ask_owner(profile: Mapping[str, Any], guesses: Guesses, found: Answers, ver
             _draw_head(2, words.ASK_OWNER)
             with st.container(horizontal=True, gap="small", key="q-row-owner"):
                 names = [one.name for one in guesses.owners]
-                _choose_column("group", words.ASK_OWNER, words.NOBODY, names, found.group, profile, version, take, width=220)
+                _choose_column("group", words.ASK_OWNER, words.NOBODY, names, found.group, profile, version, take, width=200)
                 if found.group is not None:
                     st.button(words.NOBODY, key="data.nobody", on_click=take, args=({"group": NONE},))
             st.html(f"<p class='q-why'>{html.escape(_explain_owner(guesses, found, owner))}</p>")
@@ -178,7 +178,7 @@ def _ask_owner(profile: Mapping[str, Any], guesses: Guesses, found: Answers, ver
 
 def _explain_owner(guesses: Guesses, found: Answers, owner: Whose | None) -> str:
     if found.group is None:
-        return guesses.group_why if "group" in found.guessed and guesses.group_why else words.OWNER_NONE
+        return words.OWNER_NONE if guesses.owners or not guesses.group_why else one_line(guesses.group_why, 160)
     why = one_line(guesses.group_why, 160) if "group" in found.guessed else ""
     if not why and owner is not None:
         why = words.OWNER_FACTS.format(values=format_count(owner.values, "value"), share=f"{owner.repeats:.0f}")
@@ -229,8 +229,7 @@ def _explain_alerts(found: Answers, a_day: float | None) -> str:
     daily = found.alerts * a_day / 1000
     if found.per == "day":
         return words.ALERTS_SHARE.format(count=_round(1000 * found.alerts / a_day))
-    rate = words.ALERTS_DAY.format(count=_round(daily)) if daily >= 0.95 else words.ALERTS_RARE.format(days=f"{1 / daily:,.0f}")
-    return f"{rate} {words.ALERTS_LATER}"
+    return words.ALERTS_DAY.format(count=_round(daily)) if daily >= 0.95 else words.ALERTS_RARE.format(days=f"{1 / daily:,.0f}")
 
 
 def _round(count: float) -> str:
@@ -340,7 +339,7 @@ def write_left_out(profile: Mapping[str, Any], found: Answers | None = None) -> 
     )
     rest = len(left) - SHOWN_COLUMNS
     more = f"<p>{words.MORE_OUT.format(count=rest)}</p>" if rest > 0 else ""
-    none = f"<p>{words.NOTHING_OUT}</p>" if not left else ""
+    none = f"<p>{words.NOTHING_OUT}</p>" if not left and found is None else ""
     stay = ""
     if found is not None:
         features = format_count(max(0, profile["features"] - count_taken(profile, found)), "feature")

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 
 NAME = "sample-payments.csv"
-ROWS, CARDS, DAYS = 4_000, 1_300, 540
+ROWS, CARDS, DAYS = 8_000, 2_400, 540
 START = date(2025, 1, 6)
 
 
@@ -19,7 +19,7 @@ def write_sample() -> bytes:
     rng = np.random.default_rng(20)
     owner = np.sort(rng.integers(0, CARDS, ROWS))
     home, age, habit = rng.integers(0, 4, CARDS), rng.gamma(2.0, 300.0, CARDS), rng.gamma(3.0, 14.0, CARDS)
-    stolen = rng.random(CARDS) < 0.035
+    stolen = rng.random(CARDS) < 0.05
     first = rng.integers(0, DAYS - 60, CARDS)
     day = np.where(stolen[owner], first[owner] + rng.integers(0, 45, ROWS), rng.integers(0, DAYS, ROWS))
     hour = np.clip(rng.normal(14, 4.5, ROWS), 0, 23).astype(int)

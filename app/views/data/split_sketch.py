@@ -46,16 +46,17 @@ def sketch_split(profile: Mapping[str, Any], guesses: Guesses, found: Answers) -
     by_rows, by_time = _measure_rows(found.when), _measure_time(found.when)
     bars = tuple(_place_parts(one, by_rows) for one in plan["parts"])
     names = tuple(words.ORIGIN.format(number=n) for n in range(1, len(bars) + 1))
-    return Sketch(bars, names, _say_time(plan, len(bars)), "", _place_parts(plan["parts"][-1], by_time))
+    return Sketch(bars, names, _say_dropped(plan["dropped"]), "", _place_parts(plan["parts"][-1], by_time))
 
 
-def _say_time(plan: Mapping[str, Any], origins: int) -> tuple[str, ...]:
-    dropped = plan["dropped"]
-    said = [f"{format_count(origins, 'origin')}."]
-    for word, text in (("delay", words.DROPPED_DELAY), ("owner", words.DROPPED_OWNER), ("time", words.DROPPED_TIME)):
-        if dropped[word]:
-            said.append(text.format(rows=format_count(dropped[word], "row")))
-    return (" ".join(said),)
+def _say_dropped(dropped: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return how many rows are left out, and why."""
+    parts = [
+        text.format(rows=format_count(dropped[word], "row"))
+        for word, text in (("delay", words.DROPPED_DELAY), ("owner", words.DROPPED_OWNER), ("time", words.DROPPED_TIME))
+        if dropped[word]
+    ]
+    return (words.DROPPED_ROWS.format(parts=", ".join(parts)),) if parts else ()
 
 
 def _sketch_folds(folds: int, found: Answers) -> Sketch:

@@ -13,7 +13,7 @@ from sklearn.frozen import FrozenEstimator
 
 from engine.analysis.threshold_tables import correct_prior
 from engine.decide.build import weigh_classes
-from engine.decide.calibrate import fit_calibrations, fit_curve
+from engine.decide.calibrate import fit_calibrations, fit_curve, sample_rows
 from engine.stats.decide import PRIOR, calibrate, describe_calibrations, logit, read_about
 from tests.engine.decide.made import build, draw, pair, rows
 
@@ -56,6 +56,20 @@ def test_weights_count_as_copies():
     at = np.linspace(0.01, 0.99, 50)
     for name in ("sigmoid", "temperature", "isotonic"):
         np.testing.assert_allclose(fit_curve(name, weighted)(at), fit_curve(name, twice)(at), rtol=0, atol=1e-6)
+
+
+def test_many_rows_are_sampled_with_weights_that_keep_the_shares():
+    rng = np.random.default_rng(10)
+    every = draw(rng, 60_000, 0.01, signal=2.0)
+    some = sample_rows(every, rng)
+    assert len(some.y) == 10_000 and some.y.sum() == every.y.sum() and some.weight.sum() == pytest.approx(60_000)
+    assert np.average(some.y, weights=some.weight) == pytest.approx(every.y.mean())
+    at = np.array([0.02, 0.1, 0.5])
+    for name in ("sigmoid", "temperature"):
+        np.testing.assert_allclose(fit_curve(name, some)(at), fit_curve(name, every)(at), rtol=0.15)
+    rich = sample_rows(draw(rng, 30_000, 0.9), rng)
+    assert len(rich.y) == 10_000 and (~rich.y).sum() > 2000
+    assert sample_rows(every, rng, 100_000) is every
 
 
 def test_prior_correction_is_that_of_saerens():
