@@ -25,11 +25,11 @@ from engine.events import Event, Phase
 from engine.export.model_facts import build_facts
 from engine.export.pipeline import Pipeline
 from engine.export.write import model_bytes
-from engine.methods import method
 from engine.methods.base import Method
 from engine.runner.provenance import collect_provenance
 from engine.settings import read_setting
 from engine.spec.comparison import CompareSpec
+from engine.spec.contest import IN_USE
 from engine.spec.refit import RefitSpec
 from engine.spec.table_reading import TableReading
 from engine.stats.decide import Rule
@@ -59,14 +59,25 @@ def train_row(
     rule = None if asked.rule is None else Rule(**asked.rule)
     return (
         yield from train_on_all(
-            bench, _make_method(row), row, decide=decide, about=about, reading=reading, rule=rule, calibration=asked.calibration
+            bench,
+            _make_method(bench, row),
+            row,
+            decide=decide,
+            about=about,
+            reading=reading,
+            rule=rule,
+            calibration=asked.calibration,
         )
     )
 
 
-def _make_method(row: Mapping[str, Any]) -> Method:
+def _make_method(bench: Evaluator, row: Mapping[str, Any]) -> Method:
     """The method of a row, with its parameters. Raises BadInput."""
-    kind = method(row["name"])
+    if row["name"] == IN_USE:
+        raise BadInput("The score in use is no model: there is nothing to train.")
+    if row["name"] not in bench.rows:
+        raise BadInput(f"{row['title']} is not compared here any more: compare again first.")
+    kind = bench.kind(row["name"])
     own = {f.name for f in dataclasses.fields(kind)}
     return kind(**{name: value for name, value in row["params"].items() if name in own})
 
